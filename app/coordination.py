@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from app.errors import CatalogError, Fault, UnknownAdAccount, UnknownPreset
+from app.errors import CatalogError, Fault, UnknownName
 from app.shared_values import (
     ACCOUNT_SWITCH,
     CATALOG_FAULTS,
@@ -200,11 +200,11 @@ class Coordination:
     async def switch(self, preset: str | None, *, on: bool, ad_account_id: str | None = None) -> None:
         """Switch a preset, or else one ad account, or all sending where both are None, for all processes.
 
-        They know within 2 s. Raises UnknownPreset where the running catalog has none of that name, likewise
-        UnknownAdAccount, and OutboxUnavailable.
+        They know within 2 s. Raises UnknownName where the running catalog has no such preset, or there is no such ad
+        account, and OutboxUnavailable.
         """
-        if ad_account_id not in {None, *self._ad_account_ids}:
-            raise UnknownAdAccount
+        if ad_account_id is not None and ad_account_id not in self._ad_account_ids:
+            raise UnknownName("ad account", ad_account_id, self._ad_account_ids)
         if preset is None and ad_account_id is not None:
             await ACCOUNT_SWITCH.of(ad_account_id).write(self._shared, Switch(on=on))
         elif preset is None:
@@ -212,5 +212,5 @@ class Coordination:
         elif preset in (known := self.presets()):
             await PRESET_SWITCH.of(preset).write(self._shared, Switch(on=on))
         else:
-            raise UnknownPreset(preset, known)
+            raise UnknownName("preset", preset, known)
         self.switches = await Switches.read(self._shared)

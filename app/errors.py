@@ -12,12 +12,10 @@
     │   │   └── EventHeldBack     its source may not send it on
     │   └── EventInvalid          it was mapped, but Pinterest would refuse the result
     ├── WarehouseError            rows of a file or a database cannot be read: mend what is named
-    ├── UnknownPreset             whoever named a preset that does not exist must name another
-    ├── UnknownAdAccount          the same of an ad account
+    ├── UnknownName               a filter or a switch names what does not exist: take the nearest name
     ├── PublishingRefused         whoever published a file must do something first
     ├── FilterError               whoever searches must narrow it by something that there is
     ├── WhyMissing                whoever puts dead letters away must say why
-    ├── UnknownEventName          whoever named an event that has not arrived must name another
     └── OutboxError               wait, or look at the store
         ├── OutboxUnavailable     cannot commit now: the sender is asked to come again
         │   └── BacklogFull       too much waits for an ad account: see why it is not delivered
@@ -143,24 +141,18 @@ class WarehouseError(PinrelayError):
     """The rows cannot be read. Mend what is named."""
 
 
-class UnknownPreset(PinrelayError):
-    """There is no preset of this name."""
+class UnknownName(PinrelayError):
+    """Nothing has this name. Take a name that exists."""
 
-    def __init__(self, name: str, known: Collection[str]) -> None:
+    def __init__(self, kind: str, name: str, known: Collection[str]) -> None:
+        self.kind = kind
         nearest = get_close_matches(name, sorted(known), n=1, cutoff=0)
-        remedy = f'the nearest is "{nearest[0]}"' if nearest else "the catalog has none"
-        super().__init__(f"there is no preset of this name; {remedy}")
+        remedy = f'the nearest is "{nearest[0]}"' if nearest else "there is none at all"
+        super().__init__(f"there is no {kind} of this name; {remedy}")
 
 
 class PublishingRefused(PinrelayError):
     """The file cannot be published. Do what is named and try again."""
-
-
-class UnknownAdAccount(PinrelayError):
-    """Nothing is sent to an ad account of this id."""
-
-    def __init__(self) -> None:
-        super().__init__("there is no such ad account")
 
 
 class FilterError(PinrelayError):
@@ -172,15 +164,6 @@ class WhyMissing(PinrelayError):
 
     def __init__(self, most: int) -> None:
         super().__init__(f"Say why in 1 to {most} characters: it stays with them and in the audit log.")
-
-
-class UnknownEventName(PinrelayError):
-    """No event of this name has arrived."""
-
-    def __init__(self, name: str, known: Collection[str]) -> None:
-        nearest = get_close_matches(name, sorted(known), n=1, cutoff=0)
-        remedy = f'the nearest is "{nearest[0]}"' if nearest else "nothing has arrived in these days"
-        super().__init__(f"no event of this name has arrived; {remedy}")
 
 
 class OutboxError(PinrelayError):

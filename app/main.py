@@ -18,6 +18,7 @@ from app.console import ConsoleServices, DestinationView, create_console
 from app.delivery import Clocks
 from app.destination import COMPONENTS, load_place_names, redact
 from app.log import log_attempts, log_error
+from app.receiving.finding import Finder
 from app.receiving.gathering import SharedTurns
 from app.receiving.pipeline import Pipeline
 from app.sending.retaining import Retention
@@ -92,7 +93,7 @@ def _include_routes(app: Application, settings: Settings, parts: Parts, status: 
     app.include_router(create_console(_console(settings, parts)))
     operations = Operations(
         outbox=parts.outbox,
-        finder=assemble.event_finder(settings, parts.outbox),
+        finder=_finder(settings, parts),
         changes=parts.changes,
         access=parts.access,
         status=status.delivery,
@@ -211,13 +212,23 @@ def _status(settings: Settings, parts: Parts, role: Role) -> Status:
     )
 
 
+def _finder(settings: Settings, parts: Parts) -> Finder:
+    return assemble.event_finder(
+        settings,
+        parts.outbox,
+        catalog=lambda: parts.running.catalog,
+        sources=parts.known_sources,
+        clock=parts.clock,
+    )
+
+
 def _console(settings: Settings, parts: Parts) -> ConsoleServices:
     why_off = parts.coordination.why_off
     return ConsoleServices(
         outbox=parts.outbox,
         running=parts.running,
         coordination=parts.coordination,
-        finder=assemble.event_finder(settings, parts.outbox),
+        finder=_finder(settings, parts),
         explainer=assemble.explainer(settings, outbox=parts.outbox, why_off=why_off, to=parts.destinations),
         sources=parts.known_sources,
         clients=parts.clients,

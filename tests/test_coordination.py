@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from app import assemble
 from app.access.audit import Audit
 from app.coordination import Coordination, Switches
-from app.errors import CatalogError, Fault, UnknownAdAccount, UnknownPreset
+from app.errors import CatalogError, Fault, UnknownName
 from app.outbox import Outbox, open_outbox
 from app.server.audited_changes import AuditedChanges
 from app.server.lifespan import _reload
@@ -68,7 +68,7 @@ async def test_a_switch_is_known_to_other_processes_at_their_next_refresh(outbox
     ("presets", "said"),
     [
         (PRESETS, 'there is no preset of this name; the nearest is "Checkout"'),
-        ((), "there is no preset of this name; the catalog has none"),
+        ((), "there is no preset of this name; there is none at all"),
     ],
 )
 async def test_a_preset_that_is_unknown_is_not_switched_and_the_nearest_is_named(
@@ -78,7 +78,7 @@ async def test_a_preset_that_is_unknown_is_not_switched_and_the_nearest_is_named
         outbox, Files().reload, presets=lambda: presets, ad_account_ids=(), generation="old", process_id="a", role="all"
     )
 
-    with pytest.raises(UnknownPreset) as refused:
+    with pytest.raises(UnknownName) as refused:
         await here.switch("checkuot", on=False)
 
     assert str(refused.value) == said
@@ -86,7 +86,7 @@ async def test_a_preset_that_is_unknown_is_not_switched_and_the_nearest_is_named
 
 
 async def test_an_ad_account_that_is_unknown_is_not_switched(outbox: Outbox) -> None:
-    with pytest.raises(UnknownAdAccount):
+    with pytest.raises(UnknownName):
         await process(outbox, "a", Files()).switch(None, on=False, ad_account_id="1002")
 
     assert await Switches.read(outbox) == Switches()

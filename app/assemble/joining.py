@@ -1,24 +1,37 @@
 """Makes catalog, pipeline, clients and what else works with events, each of the settings."""
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final, Protocol
 
 import httpx
 from starlette.types import ASGIApp
 
-from app.assemble.ad_accounts import Destination, check_presets, destinations, key_sources
+from app.assemble.ad_accounts import (
+    SANDBOX_AD_ACCOUNT_ID,
+    Destination,
+    account_names,
+    check_presets,
+    destinations,
+    key_sources,
+)
 from app.catalog import Catalog
+from app.catalog.folders import read_texts
+from app.catalog.one_file import parse_files
 from app.catalog.publishing import Publisher
 from app.catalog.running import RunningCatalog
 from app.catalog.running_sources import RunningSources
+from app.catalog.source_files import SourceFile
 from app.catalog.source_secrets import SourceSecrets
 from app.config import MIN_SECRET_CHARACTERS, Settings
 from app.destination import PersonReader, ReportConversionEvent, TypedPerson
 from app.destination.client import PinterestClient
 from app.errors import SettingsError
 from app.identity import IdKeys
+from app.inventory.figures import read_figures
 from app.outbox import Outbox
+from app.outbox.inventory_rows import Inventory
 from app.policies import (
     consent_rules,
     conversion_rules,
@@ -38,6 +51,8 @@ from app.receiving.routes import AdAccount, Making
 from app.receiving.walk import Walk, WhyOff
 from app.source import consent_answer, not_genuine, withheld
 from app.types import Tally
+from app.values.closed_lists import EVENT_NAMES
+from app.values.currencies import currencies
 
 #: Why nothing is published from a console whose store other machines may use.
 _FILES_OF_MANY_MACHINES = (
@@ -45,6 +60,8 @@ _FILES_OF_MANY_MACHINES = (
     "Put the file where each of them reads it (an image, a volume, a config map), then press Reload; "
     "under Mappings stands which process runs what."
 )
+#: A name that arrived longer ago is not suggested.
+_ARRIVED_DAYS: Final = 30
 #: Where a client that calls the sandbox in this process believes it to be.
 SANDBOX_URL = "http://sandbox/v5"
 
@@ -204,9 +221,45 @@ def people_search(settings: Settings, outbox: LooksThroughPeople) -> PeopleSearc
     return PeopleSearch(outbox, _id_keys(settings), PersonReader(conversion_rules(settings)))
 
 
-def event_finder(settings: Settings, outbox: Searches) -> Finder:
-    """Return who finds events again by whatever somebody types."""
-    return Finder(outbox, typed_person(settings))
+def _source_names(settings: Settings) -> set[str]:
+    """Return the names of the sources of the settings' folders and keys; a file that cannot be read has none."""
+    (texts,) = read_texts(SOURCES_DIR=settings.source_folders) if settings.has_sources else ({},)
+    return {*key_sources(settings), *(spec.name for spec in parse_files(SourceFile, texts, []).values())}
+
+
+class _SearchesNames(Searches, Protocol):
+    @property
+    def inventory(self) -> Inventory: ...
+
+
+def event_finder(
+    settings: Settings,
+    outbox: _SearchesNames,
+    *,
+    catalog: Callable[[], Catalog] | None = None,
+    sources: Callable[[], Iterable[str]] | None = None,
+    clock: Callable[[], float] = time.time,
+) -> Finder:
+    """Return who finds events again by whatever somebody types.
+
+    `catalog` and `sources` return what runs now; None reads the files where a name has to be looked up.
+    """
+
+    async def known(part: str) -> Collection[str]:
+        if part == "preset":
+            return {preset.name for preset in (catalog() if catalog else running_catalog(settings).catalog).presets}
+        if part == "ad_account_id":
+            return account_names(settings) or {settings.pinterest_ad_account_id or SANDBOX_AD_ACCOUNT_ID}
+        if part == "event_name":
+            return {*EVENT_NAMES, *settings.custom_event_names}
+        if part == "currency":
+            return currencies()
+        arrived = [one.key for one in await read_figures(outbox.inventory, now=clock(), days=_ARRIVED_DAYS)]
+        if part == "name":
+            return {key.name for key in arrived}
+        return {*(sources() if sources else _source_names(settings)), *(key.source for key in arrived)}
+
+    return Finder(outbox, typed_person(settings), known)
 
 
 def typed_person(settings: Settings) -> TypedPerson:

@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from app import assemble
 from app.access.audit import Audit
 from app.commands.auditing import caller
 from app.commands.find import FILTER_NAMES, filters_of_words
 from app.commands.opened import with_outbox
 from app.commands.options import AsJson
 from app.commands.terminal import add_row, print_json, print_table, time_text
+from app.config import load_settings
 from app.destination import redact
 from app.errors import WhyMissing
 from app.outbox import Outbox, read_filters
@@ -50,6 +52,7 @@ def dead_letters(
 
     async def find(outbox: Outbox) -> list[Delivery]:
         if query.delivery_id is None:
+            await _check(outbox, query)
             return list((await outbox.search(query, limit=limit)).deliveries)
         found = await outbox.delivery(query.delivery_id)
         return [found] if found else []
@@ -75,7 +78,7 @@ def redrive(
     query = _some(which or [], everything=everything)
 
     async def revive(outbox: Outbox) -> Redrive:
-        await _check_delivery(outbox, query)
+        await _check(outbox, query)
         done = await outbox.dead_letters.redrive(query, now=time.time())
         await Audit(outbox, time.time).note_redrive(caller(), query, done)
         return done
@@ -109,7 +112,7 @@ def dismiss(
         raise typer.BadParameter(str(exc)) from exc
 
     async def put_away(outbox: Outbox) -> int:
-        await _check_delivery(outbox, query)
+        await _check(outbox, query)
         count = await outbox.dead_letters.dismiss(query, because=why)
         await Audit(outbox, time.time).note_dismissal(caller(), query, count, redact(because.strip()))
         return count
@@ -134,8 +137,9 @@ def _some(words: list[str], *, everything: bool) -> Query:
     return _query(words)
 
 
-async def _check_delivery(outbox: Outbox, query: Query) -> None:
-    """Raise Exit, and say why, where there is no such delivery as a query names; what is not dead stays as it is."""
+async def _check(outbox: Outbox, query: Query) -> None:
+    """Raise UnknownName where a filter names nothing known, and Exit where there is no such delivery, which it says."""
+    await assemble.event_finder(load_settings(), outbox).check(query)
     if query.delivery_id is not None and await outbox.delivery(query.delivery_id) is None:
         raise _missing(query.delivery_id)
 

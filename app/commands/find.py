@@ -50,7 +50,15 @@ def find(
     settings = load_settings()
     if person:
         query = replace(query, person=(_digest(settings),))
-    found = with_outbox(lambda outbox: _found(assemble.event_finder(settings, outbox), outbox, plain, query, limit))
+
+    async def search(outbox: Outbox) -> Found | None:
+        finder = assemble.event_finder(settings, outbox)
+        found = await _found(finder, outbox, plain, query, limit)
+        if found is None or found.is_empty:
+            await finder.check(query)
+        return found
+
+    found = with_outbox(search)
     _show(found, as_json=as_json)
     if found is None or found.is_empty:
         sys.stderr.write(

@@ -15,11 +15,12 @@ from app.commands.options import AsJson
 from app.commands.terminal import add_row, print_json, print_table
 from app.config import load_settings
 from app.console.labels import day
-from app.errors import UnknownEventName
+from app.errors import UnknownName
 from app.inventory.drift import Change
 from app.inventory.figures import BECAME, DAYS, SHOWN, STANDS, PropertyFigures
 from app.inventory.view import InventoryView, NameView
 from app.outbox import Outbox
+from app.types import Query
 from app.values.times import day_number
 
 
@@ -37,15 +38,18 @@ def show(
 
     Example: pinrelay inventory "order completed"
     """
-    catalog = assemble.running_catalog(load_settings()).catalog
+    settings = load_settings()
+    catalog = assemble.running_catalog(settings).catalog
 
     async def read(outbox: Outbox) -> tuple[list[NameView], list[Change], dict[int, list[PropertyFigures]]]:
         view = InventoryView(inventory=outbox.inventory, catalog=lambda: catalog, clock=time.time)
         last = None if last_day is None else day_number(last_day.date())
         every = await view.names(days=days, last_day=last)
         names = [one for one in every if source in (None, one.figures.key.source) and _is_meant(one, name)]
+        if source is not None and not names:
+            await assemble.event_finder(settings, outbox).check(Query(source=source))
         if name is not None and not names:
-            raise UnknownEventName(name, [one.figures.key.name for one in every])
+            raise UnknownName("event", name, [one.figures.key.name for one in every])
         properties = {
             place: await view.properties(one.figures.key, days=days, last_day=last)
             for place, one in enumerate(names)

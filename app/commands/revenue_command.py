@@ -6,12 +6,15 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from app import assemble
 from app.commands.opened import with_outbox
 from app.commands.options import AsJson
 from app.commands.terminal import add_row, print_json, print_table
+from app.config import load_settings
 from app.orders.revenue_figures import ORDERS_BECAME, OfCurrency, Worth
 from app.orders.revenue_reading import read_revenue
 from app.outbox import Outbox
+from app.types import Query
 from app.values.spans import DAY_S
 
 
@@ -31,6 +34,9 @@ def revenue(
     today = int(time.time() // DAY_S)
 
     async def read(outbox: Outbox) -> list[OfCurrency]:
+        await assemble.event_finder(load_settings(), outbox).check(
+            Query(ad_account_id=ad_account_id, source=source, preset=preset)
+        )
         return await read_revenue(outbox, wanted, first_day=today - days + 1, last_day=today)
 
     found = with_outbox(read)

@@ -39,7 +39,8 @@ class DeadLetterPages(PageGroup):
         form = await read_form(request)
 
         async def work(filters: Mapping[str, str]) -> Mapping[str, int]:
-            return asdict(await self._services.changes.redrive(person_of(request), _dead(filters)))
+            query = await self._dead(filters)
+            return asdict(await self._services.changes.redrive(person_of(request), query))
 
         return await self._do(request, form, work)
 
@@ -49,7 +50,8 @@ class DeadLetterPages(PageGroup):
         why = form.pop("because", "")
 
         async def work(filters: Mapping[str, str]) -> Mapping[str, int]:
-            return {"dismissed": await self._services.changes.dismiss(person_of(request), _dead(filters), why)}
+            query = await self._dead(filters)
+            return {"dismissed": await self._services.changes.dismiss(person_of(request), query, why)}
 
         try:
             return await self._do(request, form, work)
@@ -67,7 +69,7 @@ class DeadLetterPages(PageGroup):
     async def _confirm(self, request: Request, way: str, given: Mapping[str, str], *, fault: str = "") -> Response:
         """Ask about the dead letters that are meant; `fault` is what was wrong with the answer, "" before it."""
         filters = {name: text for name, text in given.items() if name not in {*PARTS, "state"}}
-        page = await self._services.outbox.search(_dead(filters), limit=_SHOWN)
+        page = await self._services.outbox.search(await self._dead(filters), limit=_SHOWN)
         return self._pages.render(
             request,
             "dead_letters.html",
@@ -88,7 +90,8 @@ class DeadLetterPages(PageGroup):
         accounts = self._services.destination.accounts
         return sum([(await outbox.backlog(each.ad_account_id, now=now)).dead for each in accounts])
 
-
-def _dead(filters: Mapping[str, str]) -> Query:
-    """Return the dead deliveries that filters mean."""
-    return read_filters({**filters, "state": State.DEAD})
+    async def _dead(self, filters: Mapping[str, str]) -> Query:
+        """Return the dead deliveries that filters mean. Raises UnknownName where a filter names nothing known."""
+        query = read_filters({**filters, "state": State.DEAD})
+        await self._services.finder.check(query)
+        return query

@@ -13,7 +13,7 @@ from app.console.forms import MAX_FORM_BYTES, PASTED, why_not_read
 from app.console.page_filter import read_page_filter
 from app.console.pages import SECURITY_HEADERS, Pages, base_of
 from app.console.services import ConsoleServices
-from app.errors import FilterError, OutboxUnavailable, UnknownAdAccount, UnknownPreset
+from app.errors import FilterError, OutboxUnavailable, UnknownName
 
 PageHandler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
@@ -89,11 +89,9 @@ class Guard:
                     return refused
                 request.state.page_filter = await read_page_filter(request, self._services)
             return await page(request)
-        except UnknownPreset as exc:
-            text = f"{exc}. It may have been removed by a reload."
-            return self._pages.problem(request, 404, "No such preset", text[0].upper() + text[1:])
-        except UnknownAdAccount:
-            return self._pages.problem(request, 404, "No such ad account", "It is none of those of DESTINATIONS_DIR.")
+        except UnknownName as exc:
+            text = f"{exc}. A reload or a change of settings may have removed it."
+            return self._pages.problem(request, 404, f"No such {exc.kind}", text[0].upper() + text[1:])
         except FilterError as exc:
             return self._pages.problem(request, 400, "It cannot be searched so", str(exc))
         except OutboxUnavailable as exc:

@@ -19,7 +19,7 @@ from app.console.labels import pretty
 from app.console.pages import PageGroup, person_of
 from app.console.pasted import Arriving, NoEvent, Pasted, arriving
 from app.destination.client import Failure
-from app.errors import CatalogError, Fault, UnknownPreset
+from app.errors import CatalogError, Fault, UnknownName
 from app.inventory.drafting import draft_preset
 from app.receiving.reports import EventReport
 from app.types import DEFAULT_SOURCE, AuditAction, EventKey
@@ -144,13 +144,13 @@ class TesterPages(PageGroup):
         return Draft(file=chosen, text=form.get("draft_text", "") if begun else texts[chosen])
 
     async def _send(self, explanation: EventReport | None, title: str, person: Person) -> dict[str, PinterestReply]:
-        """Send what a preset made of the event with `?test=true`, if it made something. Raises UnknownPreset.
+        """Send what a preset made of the event with `?test=true`, if it made something. Raises UnknownName.
 
         `title` is that of its report, which says for which destination.
         """
         made = {each.title: each for each in (explanation.presets if explanation else ())}
         if explanation and title not in made:
-            raise UnknownPreset(title, made)
+            raise UnknownName("preset", title, made)
         if title not in made or not (payload := made[title].payload):
             return {}
         accounts = {each.name: each.ad_account_id for each in self._services.destination.accounts}
@@ -165,11 +165,11 @@ class TesterPages(PageGroup):
     def _example_text(self, wanted: str | None) -> str:
         """Return a preset's example; the first there is where the preset has none, "" where there are none.
 
-        Raises UnknownPreset.
+        Raises UnknownName.
         """
         presets = {each.name: each for each in self._services.running.catalog.presets}
         if wanted and wanted not in presets:
-            raise UnknownPreset(wanted, presets)
+            raise UnknownName("preset", wanted, presets)
         examples = {each.name: each.example for each in _with_example(presets.values())}
         event = examples.get(wanted or "") or next(iter(examples.values()), None)
         return pretty(fresh(event, self._services.clock())) if event else ""

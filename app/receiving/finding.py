@@ -1,15 +1,27 @@
 """Finding events again by whatever somebody has at hand: an id, a name, a word of the reason, an e-mail, a phone."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
+from app.errors import UnknownName
 from app.types import Exit, NotePage, Page, Query, State
 
 #: Ids come first, each found by an index; then names, and parts of texts last.
 _IDS: Final = ("order_id", "message_id", "event_id")
 _NAMES: Final = ("preset", "source", "event_name", "name")
 _PARTS: Final = ("reason", "warning")
+#: Filters that name one of a list of things, and what they name.
+_NAMED: Final = {
+    "preset": "preset",
+    "ad_account_id": "ad account",
+    "source": "source",
+    "event_name": "Pinterest event",
+    "name": "event",
+    "currency": "currency",
+}
+#: Returns the names that one of these filters may give.
+KnownNames: TypeAlias = Callable[[str], Awaitable[Collection[str]]]
 #: A longer text is none of them.
 MAX_FOUND_BY: Final = 1_000
 
@@ -43,10 +55,28 @@ class Found:
 class Finder:
     """Searches deliveries, and the notes of events that became none, by the same query."""
 
-    def __init__(self, outbox: Searches, digest: Callable[[str], str | None]) -> None:
-        """Take the outbox, and what returns the digest of a typed e-mail address or phone number."""
+    def __init__(self, outbox: Searches, digest: Callable[[str], str | None], known: KnownNames) -> None:
+        """Take the outbox, what returns the digest of a typed e-mail address or phone number, and the known names."""
         self._outbox = outbox
         self._digest = digest
+        self._known = known
+
+    async def check(self, query: Query) -> None:
+        """Raise UnknownName where a filter names what is neither known nor stored; deliveries of the query's state."""
+        for part, kind in _NAMED.items():
+            name = getattr(query, part)
+            if name and not await self._is_stored(query.state, part, name):
+                known = await self._known(part)
+                if name not in known:
+                    raise UnknownName(kind, name, known)
+
+    async def _is_stored(self, state: State | Literal["waiting"] | None, part: str, name: str) -> bool:
+        query = Query(state=state, **{part: name})  # type: ignore[arg-type] # all of them are texts
+        page = await self._outbox.search(query, limit=1)
+        if page.deliveries or page.next_cursor is not None:
+            return True
+        notes = await self._outbox.search_notes(query, limit=1)
+        return bool(notes.notes) or notes.next_cursor is not None
 
     async def find(
         self, query: Query, *, limit: int, cursor: str | None = None, notes_cursor: str | None = None

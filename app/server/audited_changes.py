@@ -60,7 +60,7 @@ class AuditedChanges:
     async def switch(self, person: Person, preset: str | None, *, on: bool, ad_account_id: str | None = None) -> None:
         """Switch a preset, or else an ad account, or all sending where both are None.
 
-        Raises UnknownPreset, UnknownAdAccount.
+        Raises UnknownName.
         """
         switches = await Switches.read(self.outbox)
         if preset is not None:

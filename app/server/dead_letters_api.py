@@ -1,14 +1,14 @@
 """Dead letters for operators' programs: why they are dead, and those that a filter means sent again or put away."""
 
-from collections.abc import Collection
 from dataclasses import asdict, replace
 from typing import Annotated, Any, Final, TypeAlias
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from app.errors import FilterError, UnknownPreset
+from app.errors import FilterError
 from app.outbox import SEARCH_FILTERS, Outbox, read_filters
+from app.receiving.finding import Finder
 from app.server.api_answers import (
     NOTHING_ASKED_FOR,
     TextFilter,
@@ -20,7 +20,9 @@ from app.server.api_answers import (
 from app.server.audited_changes import MAX_WHY, AuditedChanges
 from app.types import Exit, Query, Redrive, State
 
-_UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {404: {"description": "There is no such delivery or preset."}}
+_UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {
+    404: {"description": "There is no such delivery, or a filter names nothing known."}
+}
 #: So many causes are told.
 _CAUSES: Final = 100
 _FILTERS: Final = tuple(name for name in SEARCH_FILTERS if name != "state")
@@ -77,13 +79,13 @@ class DismissRequest(DeadLetterRequest):
     because: str = Field(min_length=1, max_length=MAX_WHY, description="Stands in their reason and the audit log.")
 
 
-def add_dead_letters(router: APIRouter, outbox: Outbox, changes: AuditedChanges) -> None:
+def add_dead_letters(router: APIRouter, outbox: Outbox, finder: Finder, changes: AuditedChanges) -> None:
     """Add /api/dead-letters, /api/redrive and /api/dismiss."""
 
     @router.post("/redrive", summary="Send dead letters again", responses=_UNKNOWN)
     async def redrive(request: Request, wanted: RedriveRequest) -> Response:
         async def work() -> Redrive | None:
-            if not await _is_known(outbox, wanted.query, changes.coordination.presets()):
+            if not await _is_known(outbox, finder, wanted.query):
                 return None
             return await changes.redrive(request.state.person, wanted.query)
 
@@ -92,7 +94,7 @@ def add_dead_letters(router: APIRouter, outbox: Outbox, changes: AuditedChanges)
     @router.post("/dismiss", summary="Put dead letters away for good", responses=_UNKNOWN)
     async def dismiss(request: Request, wanted: DismissRequest) -> Response:
         async def work() -> dict[str, int] | None:
-            if not await _is_known(outbox, wanted.query, changes.coordination.presets()):
+            if not await _is_known(outbox, finder, wanted.query):
                 return None
             return {"dismissed": await changes.dismiss(request.state.person, wanted.query, wanted.because)}
 
@@ -103,18 +105,13 @@ def add_dead_letters(router: APIRouter, outbox: Outbox, changes: AuditedChanges)
         return await api_answer(_causes(outbox))
 
 
-async def _is_known(outbox: Outbox, query: Query, presets: Collection[str]) -> bool:
+async def _is_known(outbox: Outbox, finder: Finder, query: Query) -> bool:
     """Return whether there is the delivery that a query names, whatever its state; True where it names none.
 
-    Raises UnknownPreset for a preset that neither runs nor ever left a dead letter.
+    Raises UnknownName where a filter names nothing known.
     """
-    if query.delivery_id is not None and await outbox.delivery(query.delivery_id) is None:
-        return False
-    if query.preset is not None and query.preset not in presets:
-        of_preset = Query(state=State.DEAD, preset=query.preset)
-        if not (await outbox.search(of_preset, limit=1)).deliveries:
-            raise UnknownPreset(query.preset, presets)
-    return True
+    await finder.check(query)
+    return query.delivery_id is None or await outbox.delivery(query.delivery_id) is not None
 
 
 async def _causes(outbox: Outbox) -> dict[str, Any]:

@@ -7,14 +7,20 @@ from fastapi import APIRouter, Response
 from pydantic import Field
 
 from app.orders.revenue_reading import RevenueOutbox, read_revenue
+from app.receiving.finding import Finder
 from app.server.api_answers import api_answer
+from app.types import Query
 from app.values.spans import DAY_S
 
 
-def add_revenue(router: APIRouter, outbox: RevenueOutbox, clock: Callable[[], float]) -> None:
+def add_revenue(router: APIRouter, outbox: RevenueOutbox, finder: Finder, clock: Callable[[], float]) -> None:
     """Add the route; `clock` says which day is the last one."""
 
-    @router.get("/revenue", summary="What the orders of the last days were worth, by currency, and what became of them")
+    @router.get(
+        "/revenue",
+        summary="What the orders of the last days were worth, by currency, and what became of them",
+        responses={404: {"description": "A filter names nothing known."}},
+    )
     async def revenue(
         days: Annotated[int, Field(ge=1, le=366, description="So many days (UTC), today being the last.")] = 7,
         ad_account_id: str | None = None,
@@ -22,7 +28,12 @@ def add_revenue(router: APIRouter, outbox: RevenueOutbox, clock: Callable[[], fl
         preset: str | None = None,
     ) -> Response:
         asked = {"ad_account_id": ad_account_id, "source": source, "preset": preset}
-        return await api_answer(revenue_as_json(outbox, int(clock() // DAY_S), days, asked))
+
+        async def told() -> dict[str, Any]:
+            await finder.check(Query(ad_account_id=ad_account_id, source=source, preset=preset))
+            return await revenue_as_json(outbox, int(clock() // DAY_S), days, asked)
+
+        return await api_answer(told())
 
 
 async def revenue_as_json(outbox: RevenueOutbox, today: int, days: int, asked: dict[str, str | None]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from app.receiving.finding import MAX_FOUND_BY, Finder, found_json, notes_json
 from app.server.api_answers import TextFilter, TimeFilter, YesOrNo, api_answer
 from app.types import Exit, Page, Query, State
 
+_UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {404: {"description": "A filter names nothing known."}}
 #: Of the query string, what is no filter.
 _PAGING = frozenset({"cursor", "limit"})
 #: Read where the filters are, like all others.
@@ -66,13 +67,13 @@ class FindRequest(BaseModel):
 def add_searches(router: APIRouter, outbox: Outbox, finder: Finder) -> None:
     """Add the routes."""
 
-    @router.get("/deliveries", summary="Deliveries, newest first")
+    @router.get("/deliveries", summary="Deliveries, newest first", responses=_UNKNOWN)
     async def deliveries(request: Request, asked: Annotated[Filters, fastapi.Query()]) -> Response:
-        return await api_answer(_deliveries(outbox, request, asked))
+        return await api_answer(_deliveries(outbox, finder, request, asked))
 
-    @router.get("/notes", summary="What became no delivery, and why, newest first")
+    @router.get("/notes", summary="What became no delivery, and why, newest first", responses=_UNKNOWN)
     async def notes(request: Request, asked: Annotated[Filters, fastapi.Query()]) -> Response:
-        return await api_answer(_notes(outbox, request, asked))
+        return await api_answer(_notes(outbox, finder, request, asked))
 
     @router.post("/find", summary="Deliveries and notes by whatever is at hand")
     async def find(wanted: FindRequest) -> Response:
@@ -92,10 +93,17 @@ def _query(request: Request) -> Query:
     return read_filters({name: text for name, text in request.query_params.items() if name not in _PAGING})
 
 
-async def _deliveries(outbox: Outbox, request: Request, asked: Filters) -> Page:
-    return await outbox.search(_query(request), limit=asked.limit, cursor=asked.cursor)
+async def _deliveries(outbox: Outbox, finder: Finder, request: Request, asked: Filters) -> Page:
+    query = _query(request)
+    page = await outbox.search(query, limit=asked.limit, cursor=asked.cursor)
+    if not page.deliveries and asked.cursor is None:
+        await finder.check(query)
+    return page
 
 
-async def _notes(outbox: Outbox, request: Request, asked: Filters) -> dict[str, Any]:
-    page = await outbox.search_notes(_query(request), limit=asked.limit, cursor=asked.cursor)
+async def _notes(outbox: Outbox, finder: Finder, request: Request, asked: Filters) -> dict[str, Any]:
+    query = _query(request)
+    page = await outbox.search_notes(query, limit=asked.limit, cursor=asked.cursor)
+    if not page.notes and asked.cursor is None:
+        await finder.check(query)
     return {"notes": notes_json(page), "next_cursor": page.next_cursor, "scanned": page.scanned}

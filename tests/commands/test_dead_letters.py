@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.assemble.ad_accounts import SANDBOX_AD_ACCOUNT_ID
-from app.errors import FilterError
+from app.errors import FilterError, UnknownName
 from app.outbox import Outbox
 from app.server.audited_changes import MAX_WHY
 from app.types import State
@@ -92,6 +92,43 @@ def test_a_delivery_that_there_is_not_is_nothing_found(run: Run, words: tuple[st
     assert (missing.exit_code, missing.stdout) == (1, "")
     assert missing.stderr == "pinrelay: there is no delivery 999999\n"
     assert run(*words, "reason=nothing like it").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("preset=Order Complet", 'there is no preset of this name; the nearest is "Order Completed"'),
+        ("ad_account_id=100000000000", f'no ad account of this name; the nearest is "{SANDBOX_AD_ACCOUNT_ID}"'),
+        ("source=shopifi", 'no source of this name; the nearest is "shopify"'),
+        ("event_name=chekout", 'no Pinterest event of this name; the nearest is "checkout"'),
+        ("name=Ordr", "no event of this name; there is none at all"),
+        ("currency=EURO", 'no currency of this name; the nearest is "EUR"'),
+    ],
+)
+@pytest.mark.parametrize("command", ["dead-letters", "redrive", "dismiss --because x", "find"])
+def test_of_a_filter_that_names_nothing_known_the_nearest_is_named(
+    run: Run, command: str, given: str, told: str
+) -> None:
+    refused = run(*command.split(), given, SOURCES="shopify")
+    assert refused.exit_code == 1
+    assert isinstance(refused.exception, UnknownName)
+    assert told in str(refused.exception)
+    assert len(run("dead-letters", "--json").stdout.splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "preset=Order Completed",
+        f"ad_account_id={SANDBOX_AD_ACCOUNT_ID}",
+        "source=shopify",
+        "currency=eur",
+        "event_name=add_to_cart",
+        "preset=Lead reason=nothing",
+    ],
+)
+def test_what_is_known_may_have_no_dead_letter(run: Run, given: str) -> None:
+    assert run("redrive", *re.split(r" (?=reason)", given), SOURCES="shopify").stdout == "0 redriven.\n"
 
 
 def test_what_is_dismissed_says_who_did_it_and_why_without_anybodys_address(run: Run, tmp_path: Path) -> None:

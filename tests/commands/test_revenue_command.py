@@ -52,5 +52,8 @@ def test_people_see_a_table_and_what_looks_wrong(run: Run) -> None:
 
 @pytest.mark.usefixtures("_sold")
 def test_where_nothing_is_meant_it_says_so(run: Run) -> None:
-    found = run("revenue", "--preset", "none")
+    found = run("revenue", "--preset", "Add to Cart")
     assert (found.exit_code, found.stdout) == (0, "No order was received in these days.\n")
+    unknown = run("revenue", "--preset", "Add to Crt")
+    assert unknown.exit_code == 1
+    assert str(unknown.exception).endswith('the nearest is "Add to Cart"')

@@ -53,6 +53,16 @@ class TestRedrive:
         waiting = await world.outbox.search(Query(state=State.PENDING), limit=10)
         assert len(waiting.deliveries) == redriven
 
+    async def test_a_filter_that_names_nothing_known_does_nothing_and_names_the_nearest(self, world: World) -> None:
+        await one_dead_one_delivered(world)
+        for answer in (
+            await world.browser.post("/console/redrive", data={"preset": "Chekout"}),
+            await world.browser.get("/console/redrive?preset=Chekout"),
+        ):
+            assert answer.status_code == 404
+            assert "There is no preset of this name; the nearest is" in answer.text
+        assert len((await world.outbox.search(Query(state=State.DEAD), limit=10)).deliveries) == 1
+
     async def test_many_are_asked_about_first(self, world: World) -> None:
         await one_dead_one_delivered(world)
         page = await world.page("/console/redrive?reason=currency&preset=Checkout&state=delivered")
@@ -115,7 +125,9 @@ class TestDismiss:
         assert "Nothing was done: it is not dead." in await world.page(again.headers["location"])
         assert "sent by hand" in await world.page("/console/activity")
 
-    @pytest.mark.parametrize(("filters", "dismissed"), [({}, 2), ({"reason": "currency"}, 1), ({"preset": "Gone"}, 0)])
+    @pytest.mark.parametrize(
+        ("filters", "dismissed"), [({}, 2), ({"reason": "currency"}, 1), ({"preset": "Lead"}, 0)]
+    )
     async def test_many_are_dismissed_by_filter_or_all(
         self, filters: dict[str, str], dismissed: int, world: World
     ) -> None:

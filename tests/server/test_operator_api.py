@@ -100,6 +100,15 @@ async def test_of_a_preset_that_there_is_not_the_nearest_is_named(unlocked: Asyn
         )
 
 
+@pytest.mark.parametrize("path", ["/api/deliveries", "/api/notes", "/api/revenue"])
+async def test_a_search_for_what_there_is_not_names_the_nearest(unlocked: AsyncClient, path: str) -> None:
+    answer = await unlocked.get(path, params={"preset": "Order Complet"})
+    assert answer.status_code == 404
+    assert answer.json()["detail"] == 'there is no preset of this name; the nearest is "Order Completed"'
+    assert (await unlocked.get(path, params={"preset": "Order Completed", "source": "default"})).status_code == 200
+    assert (await unlocked.get(path, params={"source": "defualt"})).status_code == 404
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def peopled(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AsyncClient]:
     """A client of an application with an operator, a viewer and an authenticating proxy, which the client is not."""

@@ -24,5 +24,5 @@ async def test_orders_are_told_by_currency(tmp_path: Path) -> None:
             "19.99",
         )
         assert [line["name"] for line in eur["by"]["preset"]] == ["Order Completed"]
-        assert (await client.get("/api/revenue", params={"source": "shop"})).json()["currencies"] == []
+        assert (await client.get("/api/revenue", params={"preset": "Add to Cart"})).json()["currencies"] == []
         assert (await client.get("/api/revenue", params={"days": 0})).status_code == 422
