@@ -128,7 +128,7 @@ def compile_preset(
     if mapping is not None:
         found.extend(_pointless(spec, mapping))
     if trigger is None or mapping is None or found:
-        return None, tuple(found)
+        return None, tuple(_first(found))
     preset = Preset(
         name=spec.name,
         file=file,
