@@ -125,9 +125,7 @@ class TestDismiss:
         assert "Nothing was done: it is not dead." in await world.page(again.headers["location"])
         assert "sent by hand" in await world.page("/console/activity")
 
-    @pytest.mark.parametrize(
-        ("filters", "dismissed"), [({}, 2), ({"reason": "currency"}, 1), ({"preset": "Lead"}, 0)]
-    )
+    @pytest.mark.parametrize(("filters", "dismissed"), [({}, 2), ({"reason": "currency"}, 1), ({"preset": "Lead"}, 0)])
     async def test_many_are_dismissed_by_filter_or_all(
         self, filters: dict[str, str], dismissed: int, world: World
     ) -> None:
