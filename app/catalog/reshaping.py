@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from app.catalog.fields import lay_over
+from app.catalog.privacy_places import PrivacyPlaces
 from app.catalog.record_paths import paths_astray
 from app.catalog.same_for_all import same_for_all
 from app.catalog.source_files import EventFile, SourceFile
@@ -42,6 +43,13 @@ class RecordEvent:
 
     trigger: Trigger
     mapping: CompiledMapping
+    privacy: PrivacyPlaces
+
+    def made(self, record: dict[str, Any]) -> dict[str, Any]:
+        """Return the event that the mapping makes: an object of its own, which whoever gets it may complete."""
+        event = dict(self.mapping.resolve(record))
+        self.privacy.tell(event, record)
+        return event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +77,7 @@ class RecordEvents:
 
     def _made(self, record: dict[str, Any]) -> list[Any | EventRefused]:
         try:
-            made = [_event(kind.mapping, record) for kind in self.kinds if kind.trigger.matches(record)]
+            made: list[Any | EventRefused] = [kind.made(record) for kind in self.kinds if kind.trigger.matches(record)]
         except MappingError as exc:
             return [EventRefused(str(exc))]
         return made if made or not self.are_named else [EventUntaken(_UNTAKEN, named=self.named(record))]
@@ -105,12 +113,6 @@ class Reshaping:
         if not gives:
             named = (each.named(record) for each in self.events)
             yield EventUntaken(_UNTAKEN, named=next(filter(None, named), None))
-
-
-def _event(mapping: CompiledMapping, record: dict[str, Any]) -> Any:
-    """Return what the mapping makes: an object of its own, which whoever gets it may complete."""
-    made = mapping.resolve(record)
-    return dict(made) if isinstance(made, dict) else made
 
 
 def compile_reshaping(spec: SourceFile) -> tuple[Reshaping | None, list[Fault]]:
@@ -164,4 +166,5 @@ def _compiled(
         )
     if trigger is None or mapping is None:
         return None
-    return RecordEvent(trigger=trigger, mapping=mapping), each
+    privacy = PrivacyPlaces(mapping.asked, of_list=event.each is not None)
+    return RecordEvent(trigger=trigger, mapping=mapping, privacy=privacy), each

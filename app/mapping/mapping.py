@@ -11,6 +11,7 @@ from app.mapping.directives import DIRECTIVES
 from app.mapping.lists import joined_members
 from app.mapping.nodes import MISSING, Call, Constant, List, Node, Object, Resolver
 from app.mapping.readings import NONE_TAKEN, Explanation, Taken, candidates, explain
+from app.mapping.shapes import asked_members
 from app.mapping.wanted import NO_READERS, Readers
 from app.values.candidates import Fields, PassedOver
 from app.values.generated_functions import Writes
@@ -132,6 +133,11 @@ class Mapping:
             members = dict(node.members) if isinstance(node, Object) else {}
             node = members.get(key, Constant(value=MISSING))
         return _literal(node)
+
+    @property
+    def asked(self) -> Collection[tuple[str, ...]]:
+        """The keys that lead to each object of an event of which the mapping asks a member."""
+        return asked_members(self._node).keys()
 
     def _too_deep(self) -> MappingError:
         return MappingError([Fault(self._at, "cannot be resolved: the event is nested too deeply")])

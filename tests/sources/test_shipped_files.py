@@ -69,8 +69,7 @@ def lines_of(case: str, said: dict[str, Any]) -> Iterator[Line]:
         place[last] = value
     headers = {name.lower(): value for name, value in request["headers"].items()}
     reshape = loaded(CASES[case]["source"]).reshape
-    assert reshape
-    for each in reshape({"method": "POST", "headers": headers, "body": body}):
+    for each in reshape({"method": "POST", "headers": headers, "body": body}) if reshape else [body]:
         event = read_or_refuse(each, Arrival.at(NOW, new_id=lambda: "made"))
         if not isinstance(event, EventRefused):  # what no trigger of the source takes
             yield from by_default().preview(event, now=NOW)
