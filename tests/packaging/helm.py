@@ -8,6 +8,7 @@ Helm and kubectl are where `.ci/unpack-helm` has put them. No cluster is asked.
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +24,25 @@ _HEAD = """\
 """
 
 
-def render_text(**changes: Any) -> str:
-    """Return the manifests of the chart, with these changes of its values, as Helm writes them."""
+def render_text(*, cluster: str = "", **changes: Any) -> str:
+    """Return the manifests of the chart, with these changes of its values, as Helm writes them.
+
+    `cluster` is the address of an API that Helm asks for the Secret.
+    """
     command = [str(BIN / "helm"), "template", "pinrelay", str(ROOT / "docs/deploy/helm/pinrelay"), "--values", "-"]
-    done = subprocess.run(command, input=json.dumps(changes), env={}, capture_output=True, text=True, check=False)
+    if cluster:
+        command += ["--dry-run=server", "--disable-openapi-validation", "--kube-apiserver", cluster]
+    with tempfile.TemporaryDirectory() as home:  # where it keeps what a cluster has told
+        done = subprocess.run(
+            command, input=json.dumps(changes), env={"HOME": home}, capture_output=True, text=True, check=False
+        )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def render(**changes: Any) -> list[dict[str, Any]]:
+def render(*, cluster: str = "", **changes: Any) -> list[dict[str, Any]]:
     """Return them as they are read."""
-    return [each for each in yaml.safe_load_all(render_text(**changes)) if each]
+    return [each for each in yaml.safe_load_all(render_text(cluster=cluster, **changes)) if each]
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import yaml
 from app.config import Settings
 from tests.examples.blocks import BLOCKS
 from tests.packaging.helm import BIN, MANIFESTS, render
+from tests.packaging.kubernetes_api import kubernetes_api
 from tests.process import COMMAND, PATH, ROOT
 
 pytestmark = pytest.mark.prove
@@ -26,7 +27,7 @@ VERSIONS = ("1.27", kubernetes_validate.latest_version())
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 #: Not Kubernetes' own.
 CUSTOM = {"ServiceMonitor"}
-ALL = {
+ALL: dict[str, Any] = {
     "serviceMonitor": {"enabled": True},
     "presets": "mine",
     "networkPolicy": {"enabled": True, "databasePort": 6432, "from": [{"podSelector": {"matchLabels": {"app": "x"}}}]},
@@ -60,7 +61,9 @@ def test_helm_finds_no_fault_in_the_chart() -> None:
 
 
 def test_the_commands_of_the_page_are_taken_by_helm_and_kubectl_without_a_cluster() -> None:
-    of_kubectl, of_helm = (block.text for block in BLOCKS if block.page == "deploying" and "cluster" in block.why_not)
+    of_kubectl, of_helm, of_kustomize = (
+        block.text for block in BLOCKS if block.page == "deploying" and "cluster" in block.why_not
+    )
     make_secret, applied = of_kubectl.split("kubectl apply -f ")
     assert ROOT / applied.strip() == MANIFESTS
 
@@ -71,6 +74,73 @@ def test_the_commands_of_the_page_are_taken_by_helm_and_kubectl_without_a_cluste
     secret = yaml.safe_load(made.stdout)
     kubernetes_validate.validate(secret, VERSIONS[-1], strict=True)
     assert secret["data"].keys() <= {name.upper() for name in Settings.model_fields}
+    assert of_kustomize.strip() == "kubectl apply -k my-pinrelay"  # as the test of Kustomize has it
+
+
+def pods(manifests: list[dict[str, Any]]) -> list[Any]:
+    found = [each["spec"]["template"] for each in manifests if each["kind"] == "Deployment"]
+    assert len(found) == 2
+    return found
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"settings": {"CONSENT_CATEGORIES": "Advertising"}},
+        {"settings": {"LDP_STATES": "US-CA"}},
+        {"settings": {"LOG_FORMAT": "text"}},
+        {"presets": "mine"},
+    ],
+)
+def test_a_changed_setting_replaces_all_pods(changes: dict[str, Any]) -> None:
+    before, after = pods(render()), pods(render(**changes))
+    assert all(old["metadata"] != new["metadata"] for old, new in zip(before, after, strict=True))
+
+
+def test_what_is_no_setting_replaces_no_pods() -> None:
+    others: dict[str, Any] = {
+        "networkPolicy": {"enabled": True, "databasePort": 6432},
+        "serviceMonitor": {"enabled": True},
+    }
+    assert pods(render(**others)) == pods(render())
+
+
+def test_a_changed_secret_replaces_all_pods() -> None:
+    found = []
+    for value in ("QQ==", "Qg==", "QQ=="):
+        with kubernetes_api({"CONSOLE_PASSWORD": value}) as address:
+            found.append(pods(render(cluster=address)))
+    first, second, again = found
+    assert all(old["metadata"] != new["metadata"] for old, new in zip(first, second, strict=True))
+    assert first == again
+
+
+@pytest.mark.parametrize("changed", ["settings.env", "secret.env"])
+def test_kustomize_replaces_all_pods_where_a_file_of_settings_or_secrets_changes(tmp_path: Path, changed: str) -> None:
+    for name in ("kubernetes.yaml", "kustomization.yaml"):
+        shutil.copy(DEPLOY / name, tmp_path)
+    (tmp_path / "settings.env").write_text("LOG_FORMAT=text\n", encoding="utf-8")
+    (tmp_path / "secret.env").write_text("OUTBOX_URL=postgresql://db/pinrelay\n", encoding="utf-8")
+    before = kustomized(tmp_path)
+    with (tmp_path / changed).open("a", encoding="utf-8") as file:
+        file.write("LDP_STATES=US-CA\n")
+    after = kustomized(tmp_path)
+    assert all(old["spec"] != new["spec"] for old, new in zip(pods(before), pods(after), strict=True))
+    for each in after:
+        if each["kind"] not in CUSTOM:
+            kubernetes_validate.validate(each, VERSIONS[-1], strict=True)
+
+
+def kustomized(folder: Path) -> list[dict[str, Any]]:
+    """Return what Kustomize makes of a folder, whose pods get all their settings from what is made with them."""
+    done = run(BIN / "kubectl", "kustomize", folder)
+    assert done.returncode == 0, done.stderr
+    manifests = [*yaml.safe_load_all(done.stdout)]
+    made = {each["metadata"]["name"]: each for each in manifests if each["kind"] in {"ConfigMap", "Secret"}}
+    for pod in pods(manifests):
+        (container,) = pod["spec"]["containers"]
+        assert {each["name"] for source in container["envFrom"] for each in source.values()} == made.keys()
+    return manifests
 
 
 def test_a_fault_in_a_manifest_is_found() -> None:
@@ -82,14 +152,14 @@ def test_a_fault_in_a_manifest_is_found() -> None:
 
 def test_selectors_find_the_pods_and_the_services_that_they_mean() -> None:
     manifests = render(**ALL)
-    pods = [each["spec"]["template"]["metadata"]["labels"] for each in manifests if each["kind"] == "Deployment"]
+    of_pods = [each["metadata"]["labels"] for each in pods(manifests)]
     services = [each["metadata"]["labels"] for each in manifests if each["kind"] == "Service"]
     for each in manifests:
         spec = each.get("spec", {})
         selector = spec.get("selector", spec.get("podSelector"))
         if selector:
             wanted = selector.get("matchLabels", selector).items()
-            found = [labels for labels in (services if each["kind"] in CUSTOM else pods) if wanted <= labels.items()]
+            found = [labels for labels in (services if each["kind"] in CUSTOM else of_pods) if wanted <= labels.items()]
             assert len(found) == (2 if each["kind"] in {*CUSTOM, "NetworkPolicy"} else 1), each["kind"]
     config = next(each["data"] for each in manifests if each["kind"] == "ConfigMap")
     assert set(config) <= {name.upper() for name in Settings.model_fields}
