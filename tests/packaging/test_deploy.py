@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,12 @@ CUSTOM = {"ServiceMonitor"}
 ALL: dict[str, Any] = {
     "serviceMonitor": {"enabled": True},
     "presets": "mine",
-    "networkPolicy": {"enabled": True, "databasePort": 6432, "from": [{"podSelector": {"matchLabels": {"app": "x"}}}]},
+    "networkPolicy": {
+        "enabled": True,
+        "databasePort": 6432,
+        "from": [{"podSelector": {"matchLabels": {"app": "x"}}}],
+        "egress": [{"ports": [{"protocol": "TCP", "port": 4318}], "to": [{"ipBlock": {"cidr": "10.0.0.0/24"}}]}],
+    },
 }
 
 
@@ -64,17 +70,52 @@ def test_the_commands_of_the_page_are_taken_by_helm_and_kubectl_without_a_cluste
     of_kubectl, of_helm, of_kustomize = (
         block.text for block in BLOCKS if block.page == "deploying" and "cluster" in block.why_not
     )
-    make_secret, applied = of_kubectl.split("kubectl apply -f ")
+    make_secrets, applied = of_kubectl.split("kubectl apply -f ")
     assert ROOT / applied.strip() == MANIFESTS
 
     installed = run("sh", "-euc", f"cd {ROOT}; {BIN}/{of_helm.strip()} --dry-run=client")
     assert 'image: "registry.example.com/pinrelay:0.1.0"' in installed.stdout, installed.stderr
-    made = run("sh", "-euc", f"{BIN}/{make_secret.strip()} --dry-run=client --output=yaml")
+    kubectl = f'kubectl() {{ echo ---; {BIN}/kubectl "$@" --dry-run=client --output=yaml; }}; '
+    made = run("sh", "-euc", kubectl + make_secrets)
     assert made.returncode == 0, made.stderr
-    secret = yaml.safe_load(made.stdout)
-    kubernetes_validate.validate(secret, VERSIONS[-1], strict=True)
-    assert secret["data"].keys() <= {name.upper() for name in Settings.model_fields}
+    secrets = {each["metadata"]["name"]: each for each in yaml.safe_load_all(made.stdout)}
+    for each in secrets.values():
+        kubernetes_validate.validate(each, VERSIONS[-1], strict=True)
+    held = {
+        name: {key: b64decode(value).decode() for key, value in each["data"].items()} for name, each in secrets.items()
+    }
+    assert held["pinrelay"].keys() <= {name.upper() for name in Settings.model_fields}
+    assert held["pinrelay"]["CONSOLE_USERS"] == f"prometheus:viewer:{token_of_prometheus(held)}"
     assert of_kustomize.strip() == "kubectl apply -k my-pinrelay"  # as the test of Kustomize has it
+
+
+def token_of_prometheus(held: dict[str, dict[str, str]]) -> str:
+    """Return what the ServiceMonitor has Prometheus send, of these Secrets."""
+    (monitor,) = (each for each in render(serviceMonitor={"enabled": True}) if each["kind"] == "ServiceMonitor")
+    (endpoint,) = monitor["spec"]["endpoints"]
+    where = endpoint["authorization"]["credentials"]
+    return held[where["name"]][where["key"]]
+
+
+def test_no_network_is_trusted_unless_it_is_named() -> None:
+    (config,) = (each for each in render() if each["kind"] == "ConfigMap")
+    assert config["data"] == {"LOG_FORMAT": "json"}
+
+
+def test_what_pods_keep_on_their_nodes_disk_is_bounded() -> None:
+    limits = {"tmp": "3Gi", "data": "1Gi"}
+    for pod in pods(render(emptyDirLimits=limits)):
+        assert {each["name"]: each["emptyDir"] for each in pod["spec"]["volumes"]} == {
+            name: {"sizeLimit": limit} for name, limit in limits.items()
+        }
+    assert all(each["emptyDir"]["sizeLimit"] for pod in pods(render()) for each in pod["spec"]["volumes"])
+
+
+def test_egress_can_be_extended() -> None:
+    (before,) = (each for each in render() if each["kind"] == "NetworkPolicy")
+    more = ALL["networkPolicy"]["egress"]
+    (after,) = (each for each in render(networkPolicy={"egress": more}) if each["kind"] == "NetworkPolicy")
+    assert after["spec"]["egress"] == before["spec"]["egress"] + more
 
 
 def pods(manifests: list[dict[str, Any]]) -> list[Any]:
