@@ -18,7 +18,8 @@
     ├── WhyMissing                whoever puts dead letters away must say why
     └── OutboxError               wait, or look at the store
         ├── OutboxUnavailable     cannot commit now: the sender is asked to come again
-        │   └── BacklogFull       too much waits for an ad account: see why it is not delivered
+        │   ├── BacklogFull       too much waits for an ad account: see why it is not delivered
+        │   └── RowRefused        the store refuses one row: the rest of the call can be done without it
         ├── MemoryChanged         others changed what is remembered meanwhile: decide again by what it is now
         └── OutboxVersionError    the store was written by a newer Pinrelay
 
@@ -195,6 +196,15 @@ class BacklogFull(OutboxUnavailable):
         told = "; ".join(f"ad account {account}: {each}" for account, each in full.items())
         message = f"The backlog is full for {told}. See why they are not delivered, or raise the limit."
         super().__init__(message, why="backlog full", retry_after_s=60)
+
+
+class RowRefused(OutboxUnavailable):
+    """The outbox refuses a row. See the log."""
+
+    def __init__(self, message: str | None = None, *, words: str, why: WhyUnavailable = "unusable") -> None:
+        #: Why, as the store says it: for operators, not for senders.
+        self.words = words
+        super().__init__(message, why=why)
 
 
 class MemoryChanged(OutboxError):

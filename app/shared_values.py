@@ -210,12 +210,32 @@ class SealedToken:
     sealed: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetAside:
+    """What the store refuses to change. It is left out until it is tried again."""
+
+    #: `claim` and `settle` are of one delivery, `retain` of rows that are to be deleted, `count` of one counter.
+    doing: Literal["claim", "settle", "retain", "count"]
+    #: "" where it belongs to none.
+    ad_account_id: str = ""
+    #: How many rows of a table.
+    rows: int = 1
+    #: As the store says it.
+    why: str
+    since: float
+    again_at: float
+    #: Of `settle` and `count`: what is recorded as soon as the store takes it.
+    record: dict[str, Any] | None = None
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # The values. No other key is written.
 #: By ad account, while Pinterest takes nothing. `delivery.gate` writes; health, console, alerts and `status` read.
 TROUBLE = SharedKeys("trouble/", Trouble)
 #: What waits is not given up for them. `sending` writes and reads; health, console, alerts and `status` read.
 CLOCK_JUMPS = SharedKey("clock/jumps", ClockJumps)
+#: By kind and name: `delivery/17`, `rows/retain_notes`, `count/6f2c`. `outbox` writes, `delivery` reads.
+SET_ASIDE = SharedKeys("set-aside/", SetAside)
 #: By ad account: what may be sent now. `delivery.rate` writes and reads.
 RATE = SharedKeys("rate/", Bucket)
 #: By ad account: its switch. `coordination` writes and reads.

@@ -26,6 +26,7 @@ from app.shared_values import (
     REPORTS_TURN,
     ROW_DIGESTS,
     ROWS_IMPORTED,
+    SET_ASIDE,
     TAIL,
     TROUBLE,
     WANTED_CATALOG,
@@ -36,6 +37,7 @@ from app.shared_values import (
     Process,
     Revised,
     SealedToken,
+    SetAside,
     SharedKey,
     SharedKeys,
     Switch,
@@ -59,6 +61,7 @@ ATTRIBUTED = Attributed(date="2026-11-26", checkouts=1, by_click=1, by_view=0, v
 #: Each value there is, with one that it may hold.
 VALUES: list[tuple[SharedKey[Any], Any]] = [
     (TROUBLE.of("42"), a_trouble()),
+    (SET_ASIDE.of("delivery/17"), SetAside(doing="settle", why="no", since=1.5, again_at=2.5, record={"a": [1]})),
     (CLOCK_JUMPS, ClockJumps(jumps=(ClockJump(before=1.5, after=2.5),))),
     (RATE.of("42"), Bucket(calls=0.5, at=1_795_000_000.25)),
     (ACCOUNT_SWITCH.of("42"), Switch(on=False)),

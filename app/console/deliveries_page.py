@@ -17,6 +17,7 @@ from app.console.pages import PageGroup, go, person_of
 from app.errors import FilterError
 from app.outbox import SEARCH_FILTERS, given_filters, means_deliveries, noted_exits, read_filters
 from app.receiving.finding import Found
+from app.shared_values import SET_ASIDE
 from app.types import DeadCause, Delivery, Query, State
 from app.values.hidden_emails import unpersonal_id
 
@@ -166,6 +167,7 @@ class DeliveryPages(PageGroup):
             kept={"id": delivery.delivery_id},
             nav="deliveries",
             delivery=delivery,
+            set_aside=await SET_ASIDE.read(self._services.outbox, f"delivery/{delivery.delivery_id}"),
             redriven=was_redriven(delivery),
             may_be_held=any(each.name == delivery.preset and each.hold_s for each in presets),
             event=masked(orjson.loads(delivery.payload)) if delivery.payload else None,

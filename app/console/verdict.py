@@ -13,7 +13,7 @@ from app.values.plurals import count_of
 #: More than one in so many matched events being invalid is worth a look.
 INVALID_ONE_IN = 10
 _WHY_LATE = "See Pinterest's last answers below for the reason"
-_BAD = frozenset({"full", "blocked", "refusing", "failing"})
+_BAD = frozenset({"full", "blocked", "refusing", "failing", "set aside"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from app.delivery.standing import OF_ALL, STANDING_STATES, Standing, standings
+from app.delivery.standing import OF_ALL, STANDING_STATES, Standing, of_refused_rows, standings
 from app.delivery.until_full import RATE_NAMES, RATE_S, full_in_s, waits_long
-from app.shared_values import CLOCK_JUMPS, TROUBLE, SharedValues
+from app.shared_values import CLOCK_JUMPS, SET_ASIDE, TROUBLE, SharedValues
 from app.types import AccountView, Backlog, Tally
 
 
@@ -79,6 +79,7 @@ async def read_accounts(
     where something waits for long.
     """
     troubles, clock = await TROUBLE.read_all(outbox), await CLOCK_JUMPS.read(outbox)
+    aside = await SET_ASIDE.read_all(outbox)
     accounts, found = list(accounts), []
     backlogs = await _read_backlogs(outbox, accounts, now=now)
     for account in accounts:
@@ -94,6 +95,8 @@ async def read_accounts(
             jumps=clock.jumps if clock else (),
             now=now,
         )
+        known += of_refused_rows({name: each for name, each in aside.items() if each.ad_account_id in {"", which}})
+        known.sort(key=_how_pressing)
         found.append(AccountStanding(account=account, backlog=backlog, standings=known))
     return found
 
@@ -111,7 +114,11 @@ async def _read_backlogs(outbox: ReadsBacklog, accounts: Iterable[AccountView], 
 def all_standings(found: Iterable[AccountStanding]) -> list[Standing]:
     """Return everything that keeps delivery from being well anywhere, the most pressing first, what is of all once."""
     every = dict.fromkeys(each for standing in found for each in standing.named)
-    return sorted(every, key=lambda each: STANDING_STATES.index(each.state))
+    return sorted(every, key=_how_pressing)
+
+
+def _how_pressing(standing: Standing) -> int:
+    return STANDING_STATES.index(standing.state)
 
 
 def whole_backlog(found: Iterable[AccountStanding]) -> Backlog:

@@ -1,18 +1,22 @@
 """How delivery stands, in words: asked by whatever tells it, so that all say the same. Pure."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal, TypeAlias
 
-from app.shared_values import ClockJump, Trouble, TroubleState
+from app.shared_values import ClockJump, SetAside, Trouble, TroubleState
+from app.values.plurals import count_of
 from app.values.spans import DAY_S, HOUR_S, MINUTE_S
 
 #: A step of the clock that is worth telling, and for how long it is told.
 TOLD_JUMP_S: Final = 60.0
 TOLD_FOR_S: Final = HOUR_S
 
-StandingState: TypeAlias = TroubleState | Literal["full", "filling", "switched off", "preset switched off", "clock"]
+StandingState: TypeAlias = (
+    TroubleState
+    | Literal["full", "set aside", "filling", "switched off", "preset switched off", "rows refused", "clock"]
+)
 
 #: Every state but `sending`, the most pressing first.
 STANDING_STATES: Final[tuple[StandingState, ...]] = (
@@ -21,13 +25,15 @@ STANDING_STATES: Final[tuple[StandingState, ...]] = (
     "refusing",
     "failing",
     "rate limited",
+    "set aside",
     "filling",
     "switched off",
     "preset switched off",
+    "rows refused",
     "clock",
 )
 #: What is told of all ad accounts at once.
-OF_ALL: Final[frozenset[StandingState]] = frozenset({"preset switched off", "clock"})
+OF_ALL: Final[frozenset[StandingState]] = frozenset({"preset switched off", "rows refused", "clock"})
 
 _SENTENCES: Final[dict[TroubleState, str]] = {
     "blocked": "Pinterest refuses our calls",
@@ -54,6 +60,14 @@ _NO_ROOM: Final = (
 
 
 _LOST: Final = "Matching events are withheld: they are counted and will not be sent later."
+
+
+#: Of what the store refuses so many names are shown.
+_NAMED_ROWS: Final = 5
+_TRIED_AGAIN: Final = (
+    "The reason is what the database says of these rows: remove it (a constraint, a trigger, a damaged value). "
+    "Each row is tried again by itself, at the latest ten minutes later."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +137,38 @@ def _troubled(trouble: Trouble) -> Standing:
         detail=f"{answer}, since {moment(trouble.since)}.",
         remedy=_REMEDIES[trouble.state],
         next_try_at=trouble.next_probe_at,
+    )
+
+
+def of_refused_rows(aside: Mapping[str, SetAside]) -> list[Standing]:
+    """Return what is to be told of what the store refuses to change, by name; [] where that is nothing."""
+    deliveries = {name: each for name, each in aside.items() if each.ad_account_id}
+    others = {name: each for name, each in aside.items() if not each.ad_account_id}
+    found = []
+    if deliveries:
+        sent = sum(each.doing == "settle" for each in deliveries.values())
+        kept = "They are kept, and all others go on."
+        kept += f" Pinterest has answered for {sent} of them: these are recorded, not sent again." if sent else ""
+        found.append(_refused("set aside", count_of(len(deliveries), "delivery", "deliveries"), deliveries, kept))
+    if others:
+        rows = count_of(sum(each.rows for each in others.values()), "row")
+        kept = "What is too old of them stays, and what is to be counted is kept. All others go on."
+        found.append(_refused("rows refused", rows, others, kept))
+    return found
+
+
+def _refused(state: StandingState, what: str, found: Mapping[str, SetAside], kept: str) -> Standing:
+    first = min(found.values(), key=lambda each: each.since)
+    names = [name.split("/", 1)[1].removeprefix("retain_") for name in found]
+    which = ", ".join(names[:_NAMED_ROWS]) + (", ..." if len(names) > _NAMED_ROWS else "")
+    return Standing(
+        state=state,
+        since=first.since,
+        words=first.why,
+        sentence=f"The store refuses to change {what} ({which}): {first.why.rstrip('.')}.",
+        detail=f"Since {moment(first.since)}.",
+        remedy=f"{kept} {_TRIED_AGAIN}",
+        next_try_at=min(each.again_at for each in found.values()),
     )
 
 

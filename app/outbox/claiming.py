@@ -1,6 +1,7 @@
 """What a call of `Outbox.claim` asks, whichever engine answers."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 #: So many due deliveries of either kind are looked at in one claim: a million that are switched off at once leave the
@@ -8,6 +9,8 @@ from typing import Final
 HOLD_ROWS: Final = 10_000
 #: Ends the token of a claim that took over from one whose lease was lost.
 AFTER_LOSS: Final = "-after-loss"
+#: More than any batch has.
+_ANY_BYTES: Final = 2**50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,12 @@ class ClaimCall:
     #: Whether claims whose leases have ended may be taken.
     take_over: bool
     now: float
+    #: None but these is looked at, to find out which of them the store refuses; None: all.
+    only: Sequence[int] | None = None
+
+    def of(self, ids: Sequence[int]) -> "ClaimCall":
+        """Return the call that takes all of these that are due."""
+        return replace(self, only=ids, limit=max(1, len(ids)), max_bytes=_ANY_BYTES, max_wait_s=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from app.errors import BacklogFull, OutboxUnavailable, WhyUnavailable
+from app.errors import BacklogFull, OutboxUnavailable, RowRefused, WhyUnavailable
 from app.outbox.outbox_rules import OutboxRules
 from app.types import Exit, NewDelivery, Note
 
@@ -57,6 +57,14 @@ def cannot_be_used(exc: Exception, name: str, remedies: Remedies) -> OutboxUnava
     return error
 
 
+def row_refused(exc: Exception, name: str, words: str, remedies: Remedies) -> RowRefused:
+    """Return an engine's error that is about a row; `words` are the store's, and may be long."""
+    told = cannot_be_used(exc, name, remedies)
+    error = RowRefused(str(told), words=" ".join(words.split())[:_MAX_WORDS], why=told.why)
+    error.__cause__ = exc
+    return error
+
+
 class Load(NamedTuple):
     """What waits, or is to be stored."""
 
@@ -64,6 +72,9 @@ class Load(NamedTuple):
     #: Of their payloads.
     size_bytes: int
 
+
+#: Of what a store says of a row so much is shown.
+_MAX_WORDS: Final = 200
 
 #: By ad account.
 Loads: TypeAlias = Mapping[str, Load]

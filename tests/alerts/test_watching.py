@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from pydantic import SecretStr
 from app.alerts import AlertRules, Alerts, AlertWebhook
 from app.alerts.overall import Facts, conditions
 from app.delivery import AccountStanding, Standing, all_standings, standings
+from app.delivery.standing import of_refused_rows
 from app.errors import OutboxUnavailable
 from app.outbox import Outbox, open_outbox
 from app.policies import alert_rules
@@ -23,6 +25,7 @@ from app.shared_values import (
     TROUBLE,
     ClockJump,
     ClockJumps,
+    SetAside,
     Switch,
     Trouble,
 )
@@ -43,6 +46,7 @@ ACCOUNTS = (AccountView(ad_account_id=ACCOUNT, live=True),)
 BLOCK = TROUBLE.of(ACCOUNT)
 RULES = AlertRules(public_url="https://relay.example")
 SECRET_PATH = "/services/s3cret"
+REFUSED = SetAside(doing="claim", ad_account_id=ACCOUNT, why="CHECK failed", since=NOW, again_at=NOW)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -85,6 +89,11 @@ def warned(last: int, before: int, *, enqueued: int = 100, enqueued_before: int 
         pytest.param(facts(standings=stands(a_trouble(state="rate limited"))), ["rate limited"], id="too many calls"),
         pytest.param(
             facts(standings=stands(a_trouble(), switched_off=True)), ["blocked", "switched off"], id="two at once"
+        ),
+        pytest.param(
+            facts(standings=of_refused_rows({"delivery/1": REFUSED, "rows/x": replace(REFUSED, ad_account_id="")})),
+            ["set aside", "rows refused"],
+            id="the store refuses rows",
         ),
         pytest.param(facts(backlog=Backlog(pending=1, oldest_at=NOW - 3_600)), [], id="an hour is not late"),
         pytest.param(facts(backlog=Backlog(pending=1, oldest_at=NOW - 3_601)), ["backlog"], id="over an hour is late"),

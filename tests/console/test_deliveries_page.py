@@ -1,8 +1,11 @@
+import html
 import re
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
+from app.shared_values import SET_ASIDE, SetAside
 from app.types import AccountView, Delivered, Exit, Note, Query, Rejected, Retry, State
 from tests.console.world import NOW, World, new_delivery, open_world
 
@@ -15,6 +18,20 @@ async def one_dead_one_delivered(world: World) -> str:
     await world.settle(Delivered(warning="low match"), State.DELIVERED)
     page = await world.outbox.search(Query(message_id="m-1"), limit=1)
     return page.deliveries[0].delivery_id
+
+
+async def test_a_delivery_that_the_store_refuses_to_change_says_so(world: World) -> None:
+    id_ = await one_dead_one_delivered(world)
+    words = "nobody may change this row"
+    doings: list[Literal["claim", "settle"]] = ["claim", "settle"]
+    for doing in doings:
+        refused = SetAside(doing=doing, ad_account_id="1", why=words, since=NOW, again_at=NOW)
+        await SET_ASIDE.of(f"delivery/{id_}").write(world.outbox, refused)
+        page = await world.page(f"/console/delivery?id={id_}")
+        assert f"The store refuses to change this delivery: {words}." in page
+        assert ("Pinterest's answer is recorded as soon as the store takes it" in html.unescape(page)) == (
+            doing == "settle"
+        )
 
 
 class TestSearch:

@@ -4,7 +4,8 @@ import pytest
 
 from app.console.verdict import Signs, health_of
 from app.delivery import standings
-from app.shared_values import ClockJump
+from app.delivery.standing import of_refused_rows
+from app.shared_values import ClockJump, SetAside
 from app.types import Backlog
 from tests.console.world import NOW
 from tests.delivery.claims import a_trouble
@@ -37,6 +38,8 @@ OFF = stands(trouble=None, switched_off=True)
 LOST = stands(trouble=None, switched_off=True, keeps=False)
 PRESET_OFF = stands(trouble=None, presets_off=["Lead"])
 CLOCK = stands(trouble=None, jumps=[JUMP])
+REFUSED = SetAside(doing="claim", ad_account_id="1", why="CHECK failed", since=NOW, again_at=NOW)
+ASIDE = {"standings": of_refused_rows({"delivery/1": REFUSED})}
 
 
 def signs(**different: object) -> Signs:
@@ -83,6 +86,7 @@ def signs(**different: object) -> Signs:
         ("failing", stands(trouble=a_trouble(state="failing")), "bad", "Pinterest judges no event"),
         ("refusing", stands(trouble=a_trouble(state="refusing")), "bad", "Pinterest refuses every event"),
         ("rate limited", stands(trouble=a_trouble(state="rate limited")), "warn", "Pinterest wants fewer calls"),
+        ("rows that the store refuses", ASIDE, "bad", "The store refuses to change 1 delivery (1): CHECK failed."),
         ("off before dead letters", {**OFF, "backlog": Backlog(dead=9)}, "warn", "switched off"),
         ("the clock", CLOCK, "warn", "The clock of this machine jumped forward by 1 day"),
         ("dead letters before the clock", {**CLOCK, "backlog": Backlog(dead=9)}, "warn", "could not be delivered"),

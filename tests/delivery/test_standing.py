@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from app.delivery import STANDING_STATES, standings
-from app.shared_values import ClockJump, Trouble
+from app.delivery.standing import of_refused_rows
+from app.shared_values import ClockJump, SetAside, Trouble
 from tests.delivery.claims import NOW, a_trouble
 
 DAY = 86_400.0
@@ -116,6 +117,54 @@ def test_a_backlog_that_is_filling_says_when_it_is_full_unless_it_is() -> None:
         "The backlog grows: full in 5 hours at the last hour's rate.",
     )
     assert [each.state for each in told(full_in_s=0, full="x")] == ["full"]
+
+
+def aside(**different: Any) -> SetAside:
+    known: dict[str, Any] = {
+        "doing": "claim",
+        "ad_account_id": "1",
+        "why": "CHECK failed: x.",
+        "since": NOW,
+        "again_at": NOW + 60,
+    }
+    return SetAside(**(known | different))
+
+
+@pytest.mark.parametrize(
+    ("found", "state", "sentence", "remedy"),
+    [
+        (
+            {"delivery/17": aside()},
+            "set aside",
+            "The store refuses to change 1 delivery (17): CHECK failed: x.",
+            "They are kept, and all others go on. The reason is",
+        ),
+        (
+            {f"delivery/{n}": aside(doing=("claim", "settle")[n == 3], since=NOW - n, why=f"w{n}") for n in range(7)},
+            "set aside",
+            "The store refuses to change 7 deliveries (0, 1, 2, 3, 4, ...): w6.",
+            "Pinterest has answered for 1 of them: these are recorded, not sent again.",
+        ),
+        (
+            {
+                "rows/retain_notes": aside(doing="retain", rows=3, ad_account_id=""),
+                "count/6f2c": aside(doing="count", ad_account_id=""),
+            },
+            "rows refused",
+            "The store refuses to change 4 rows (notes, 6f2c): CHECK failed: x.",
+            "All others go on.",
+        ),
+    ],
+)
+def test_what_the_store_refuses_is_told_with_its_words_and_what_becomes_of_it(
+    found: dict[str, SetAside], state: str, sentence: str, remedy: str
+) -> None:
+    (standing,) = of_refused_rows(found)
+
+    assert (standing.state, standing.sentence) == (state, sentence)
+    assert remedy in standing.remedy
+    assert "tried again by itself" in standing.remedy
+    assert standing.next_try_at == NOW + 60
 
 
 def test_the_most_pressing_state_comes_first() -> None:

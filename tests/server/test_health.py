@@ -1,6 +1,7 @@
 """What keeps delivery from being well stands in /readyz and /metrics, and never turns events away."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,16 @@ from app.config import load_settings
 from app.delivery import STANDING_STATES
 from app.main import create_app
 from app.outbox import open_outbox
-from app.shared_values import CLOCK_JUMPS, DESTINATION_SWITCH, TROUBLE, ClockJump, ClockJumps, Switch
+from app.shared_values import (
+    CLOCK_JUMPS,
+    DESTINATION_SWITCH,
+    SET_ASIDE,
+    TROUBLE,
+    ClockJump,
+    ClockJumps,
+    SetAside,
+    Switch,
+)
 from tests.delivery.claims import NOW, a_trouble
 from tests.outbox.build import new, rules
 from tests.outbox.new_store import new_store
@@ -43,6 +53,8 @@ async def write(url: str, **values: Any) -> None:
     outbox = open_outbox(url, rules())
     if "trouble" in values:
         await TROUBLE.of(SANDBOX_AD_ACCOUNT_ID).write(outbox, values["trouble"])
+    for name, each in values.get("aside", {}).items():
+        await SET_ASIDE.of(name).write(outbox, each)
     if "jump" in values:
         await CLOCK_JUMPS.write(outbox, ClockJumps(jumps=(values["jump"],)))
     if "on" in values:
@@ -72,6 +84,21 @@ async def test_trouble_is_told_with_since_when_pinterests_words_and_the_remedy(
     assert standing["next_try_at"] == NOW + 60
     assert standing["sentence"].endswith(": no.")
     assert standing["remedy"]
+
+
+async def test_what_the_store_refuses_is_told_though_all_else_is_sent(client: httpx.AsyncClient, url: str) -> None:
+    refused = SetAside(doing="claim", ad_account_id=SANDBOX_AD_ACCOUNT_ID, why="CHECK failed", since=AGO, again_at=NOW)
+    elsewhere = replace(refused, ad_account_id="of another store")
+    rows = replace(refused, doing="retain", ad_account_id="", rows=2)
+    await write(url, aside={"delivery/17": refused, "delivery/18": elsewhere, "rows/retain_notes": rows})
+
+    delivery = (await client.get("/readyz")).json()["delivery"]
+
+    assert (delivery["state"], delivery["reason"]) == ("set aside", "CHECK failed")
+    assert [standing["sentence"] for standing in delivery["standings"]] == [
+        "The store refuses to change 1 delivery (17): CHECK failed.",
+        "The store refuses to change 2 rows (notes): CHECK failed.",
+    ]
 
 
 async def test_the_most_pressing_of_several_is_the_state(client: httpx.AsyncClient, url: str) -> None:

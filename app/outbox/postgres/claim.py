@@ -47,14 +47,14 @@ async def hold(connection: Connection, call: ClaimCall) -> None:
         now=call.now,
         reason=HELD,
         limit=HOLD_ROWS,
+        only=call.only,
     )
 
 
 async def release(connection: Connection, call: ClaimCall, preset: str) -> None:
     """Put deliveries of a preset back in the line, as many as a claim takes."""
-    await count_of(
-        connection, "release", ad_account_id=call.ad_account_id, preset=preset, limit=call.limit, now=call.now
-    )
+    which = {"ad_account_id": call.ad_account_id, "preset": preset, "limit": call.limit, "only": call.only}
+    await count_of(connection, "release", **which, now=call.now)
 
 
 async def _take(connection: Connection, call: ClaimCall) -> list[Claimed]:
@@ -73,6 +73,7 @@ async def _take(connection: Connection, call: ClaimCall) -> list[Claimed]:
         claim=token,
         claim_after_loss=token + AFTER_LOSS,
         lease_lost=LEASE_LOST,
+        only=call.only,
         slot=connection.slot,
     )
     return [_claimed(row) for row in rows]

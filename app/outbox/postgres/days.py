@@ -5,8 +5,9 @@ They are made a few days ahead, and at the latest when something is written that
 
 import calendar
 import time
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import Final, TypeAlias
 
 from psycopg.errors import LockNotAvailable
 
@@ -66,7 +67,11 @@ async def make_days(connection: Connection, days: Iterable[int]) -> None:
                     )
 
 
-async def drop_days(connection: Connection, *, ends: dict[str, float], limit: int) -> int:
+#: Does one step past what is refused, given its name and a limit: `Around.delete`.
+Past: TypeAlias = Callable[[str, Callable[[int, int], Awaitable[int]], int], Awaitable[int]]
+
+
+async def drop_days(connection: Connection, *, ends: dict[str, float], limit: int, past: Past) -> int:
     """Drop at most `limit` tables whose day was over by the moment of `ends` for their parent; return how many.
 
     Counts of minutes are summed by hour before they go, while those are kept; what was delivered is no longer counted
@@ -79,13 +84,15 @@ async def drop_days(connection: Connection, *, ends: dict[str, float], limit: in
             break
         is_summed = parent == "tally_minute" and _end_of(table) > ends["tally_hour"]
         before = "sum_hours" if is_summed else "count_day" if parent == "delivered" else ""
-        if _end_of(table) <= ends[parent] and await _drop(connection, table, before=before):
-            dropped += 1
+        if _end_of(table) <= ends[parent]:
+            dropped += await past(table, partial(_drop, connection, table, before), 1)
     return dropped
 
 
-async def _drop(connection: Connection, table: str, *, before: str) -> bool:
-    """Drop a table, with the named statement `before` it; return whether nobody was reading it."""
+async def _drop(connection: Connection, table: str, before: str, _: int, skip: int) -> int:
+    """Drop a table, with the named statement `before` it; return 0 where somebody was reading it, or it is refused."""
+    if skip:
+        return 0
     try:
         async with connection.transaction():
             await connection.execute(SQL["impatient"])
@@ -96,8 +103,8 @@ async def _drop(connection: Connection, table: str, *, before: str) -> bool:
                 await connection.execute(SQL[before], span)
             await connection.execute(about_table("drop_day_table", table=table))
     except LockNotAvailable:
-        return False
-    return True
+        return 0
+    return 1
 
 
 def _end_of(table: str) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from msgspec.structs import replace
 
-from app.errors import OutboxUnavailable
+from app.errors import OutboxUnavailable, RowRefused
 from app.outbox.claiming import ClaimCall, HastenCall
 from app.outbox.order_rows import OrderPage
 from app.outbox.outbox_rules import DiskRules, OutboxRules
@@ -19,6 +19,7 @@ from app.outbox.postgres.people import KeepsPeople
 from app.outbox.postgres.redrive import PostgresDeadLetters
 from app.outbox.postgres.retention import retain
 from app.outbox.postgres.server_clock import ServerClock
+from app.outbox.postgres.set_aside import claim_the_rest, renew_the_rest, settle_the_rest
 from app.outbox.postgres.settle import settle
 from app.outbox.postgres.shared import PostgresShared
 from app.outbox.postgres.sql import SQL
@@ -117,7 +118,10 @@ class PostgresOutbox(PostgresShared, KeepsPeople):
             take_over=take_over,
             now=await self._by_server(now),
         )
-        taken = await self._database.run(claim, call)
+        try:
+            taken = await self._database.run(claim, call)
+        except RowRefused:
+            taken = await self._database.run(claim_the_rest, call)
         self._watch.claimed(ad_account_id, found=bool(taken.claimed), now=call.now)
         if taken.released:
             self._watch.wake()
@@ -125,7 +129,11 @@ class PostgresOutbox(PostgresShared, KeepsPeople):
 
     async def renew(self, claimed: Sequence[Claimed], *, lease_s: float, now: float) -> None:
         if claimed:
-            await self._database.run(renew, claimed, await self._by_server(now) + lease_s)
+            until = await self._by_server(now) + lease_s
+            try:
+                await self._database.run(renew, claimed, until)
+            except RowRefused:
+                await self._database.run(renew_the_rest, claimed, until)
 
     async def hasten(self, ad_account_id: str, *, pending_by: float, claimed_by: float, limit: int) -> int:
         call = HastenCall(
@@ -144,12 +152,20 @@ class PostgresOutbox(PostgresShared, KeepsPeople):
         call = SettleCall(settlements=shifted, tallies=tallies, now=at)
         await self._days.be_ready([call.now])
         try:
-            await self._database.run(settle, call, self._rules)
+            await self._settle(call)
         except OutboxUnavailable:
             self._days.forget()
             raise
         if any(settlement.state is State.PENDING for settlement in settlements):
             self._watch.wake()
+
+    async def _settle(self, call: SettleCall) -> None:
+        try:
+            await self._database.run(settle, call, self._rules)
+        except RowRefused:
+            self._days.forget()  # the table of the day may be what is missing
+            await self._days.be_ready([call.now])
+            await self._database.run(settle_the_rest, call, self._rules)
 
     def _shifted(self, settlement: Settlement) -> Settlement:
         if settlement.due_at is None:

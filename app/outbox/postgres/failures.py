@@ -8,7 +8,7 @@ from typing import Final
 import psycopg
 
 from app.errors import OutboxUnavailable
-from app.outbox.refusals import Remedies, cannot_be_used
+from app.outbox.refusals import Remedies, cannot_be_used, row_refused
 
 #: By SQLSTATE.
 _REMEDIES: Final[Remedies] = {
@@ -23,12 +23,16 @@ _REMEDIES: Final[Remedies] = {
     "XX": ("damaged", "the data of the server is damaged: look at its log"),
 }
 _UNREACHABLE = "the server cannot be reached: look at it, and at OUTBOX_URL"
+#: The database can be used, and one row cannot: of a value, of a constraint, of a trigger, of its length, of its page.
+_ABOUT_A_ROW: Final = ("22", "23", "44", "38", "39", "P0", "54", "XX")
 #: What a server says that lets nobody in.
 _REFUSED = re.compile(r"FATAL: +(.+)")
 
 
 def unavailable(exc: psycopg.Error) -> OutboxUnavailable:
     """Return what an error of PostgreSQL means and what helps. Every such error leaves the engine this way."""
+    if exc.sqlstate and exc.sqlstate.startswith(_ABOUT_A_ROW):
+        return row_refused(exc, exc.sqlstate, exc.diag.message_primary or "", _REMEDIES)
     if exc.sqlstate:
         return cannot_be_used(exc, exc.sqlstate, _REMEDIES)
     remedy = "; ".join([_UNREACHABLE, *_REFUSED.findall(str(exc))[-1:]])

@@ -93,21 +93,29 @@ async def write_people(connection: Connection, changes: PeopleChanges, rules: Ou
     return True
 
 
-async def forget_people(connection: Connection, now: float, limit: int, rules: OutboxRules) -> int:
-    """Forget what is too old of people, and the longest unseen where they are too many. Returns how many ids."""
+async def forget_stale(connection: Connection, now: float, rules: OutboxRules, limit: int, skip: int) -> int:
+    """Forget what is too old of people. Returns how many ids it looked at."""
+    starts = {"now": now, "lasts_s": rules.remember_s, "click_s": rules.click_lasts_s}
     async with connection.transaction():
-        touched = await count_of(
-            connection, "stale_people", now=now, lasts_s=rules.remember_s, click_s=rules.click_lasts_s, limit=limit
-        )
-        gone = await count_of(connection, "forget_stale")
-        ((people, _),) = await rows_of(connection, "memory_size")
-        too_many = min(limit - touched, people - gone - rules.max_people)
-        if too_many > 0:
-            unseen = await count_of(connection, "forget_unseen", limit=too_many)
-            touched, gone = touched + unseen, gone + unseen
-        if gone:
-            await count_of(connection, "count_memory", slot=connection.slot, people=-gone, marks=0)
+        touched = await count_of(connection, "stale_people", **starts, limit=limit, skip=skip)
+        await _count_gone(connection, await count_of(connection, "forget_stale"))
     return touched
+
+
+async def forget_unseen(connection: Connection, rules: OutboxRules, limit: int, skip: int) -> int:
+    """Forget the people who were unseen longest where they are too many. Returns how many ids."""
+    async with connection.transaction():
+        ((people, _),) = await rows_of(connection, "memory_size")
+        if (too_many := min(limit, people - rules.max_people)) <= 0:
+            return 0
+        gone = await count_of(connection, "forget_unseen", limit=too_many, skip=skip)
+        await _count_gone(connection, gone)
+    return gone
+
+
+async def _count_gone(connection: Connection, gone: int) -> None:
+    if gone:
+        await count_of(connection, "count_memory", slot=connection.slot, people=-gone, marks=0)
 
 
 async def forget(connection: Connection, keys: Sequence[str], again: Collection[str]) -> int:

@@ -238,11 +238,13 @@ WITH
   fresh AS (
     SELECT id, preset, state FROM line
     WHERE ad_account_id = %(ad_account_id)s AND retried = false AND NOT held AND due_at <= %(now)s::float8
+    /* apart */
     ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
   ),
   retries AS (
     SELECT id, preset, state FROM line
     WHERE ad_account_id = %(ad_account_id)s AND retried = true AND NOT held AND due_at <= %(now)s::float8
+    /* apart */
     ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
   )
 UPDATE line SET held = true, reason = %(reason)s
@@ -256,8 +258,31 @@ WHERE id IN (
 UPDATE line SET held = false, reason = '', due_at = least(due_at, %(now)s::float8)
 WHERE id IN (
   SELECT id FROM line WHERE ad_account_id = %(ad_account_id)s AND held AND preset = %(preset)s
+  /* apart */
   ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 );
+
+-- claimable --
+-- What a claim may change: what is due, and what is held.
+SELECT * FROM (
+  SELECT id FROM line
+  WHERE ad_account_id = %(ad_account_id)s AND retried = false AND NOT held AND due_at <= %(now)s::float8
+  /* apart */
+  ORDER BY due_at, id LIMIT %(limit)s
+) AS fresh
+UNION ALL
+SELECT * FROM (
+  SELECT id FROM line
+  WHERE ad_account_id = %(ad_account_id)s AND retried = true AND NOT held AND due_at <= %(now)s::float8
+  /* apart */
+  ORDER BY due_at, id LIMIT %(limit)s
+) AS retries
+UNION ALL
+SELECT * FROM (
+  SELECT id FROM line WHERE ad_account_id = %(ad_account_id)s AND held
+  /* apart */
+  ORDER BY preset, due_at LIMIT %(limit)s
+) AS kept;
 
 -- held_presets --
 -- Of which presets something is held: from one to the next by the index.
@@ -279,20 +304,24 @@ WITH
     SELECT (SELECT sum(count) >= %(limit)s OR sum(bytes) >= %(max_bytes)s::bigint FROM backlog
             WHERE ad_account_id = %(ad_account_id)s AND state IN ('pending', 'claimed'))
         OR EXISTS (SELECT FROM line WHERE ad_account_id = %(ad_account_id)s AND retried = false AND NOT held
-                   AND due_at <= %(now)s::float8 - %(max_wait_s)s::float8)
+                   AND due_at <= %(now)s::float8 - %(max_wait_s)s::float8
+                   /* apart */)
         OR EXISTS (SELECT FROM line WHERE ad_account_id = %(ad_account_id)s AND retried = true AND NOT held
-                   AND due_at <= %(now)s::float8 - %(max_wait_s)s::float8) AS is_worth_it
+                   AND due_at <= %(now)s::float8 - %(max_wait_s)s::float8
+                   /* apart */) AS is_worth_it
   ),
   fresh AS (
     SELECT id, due_at, payload_bytes, retried, state, preset FROM line
     WHERE ad_account_id = %(ad_account_id)s AND retried = false AND NOT held AND due_at <= %(now)s::float8
       AND (%(take_over)s OR state = 'pending') AND (SELECT is_worth_it FROM reading)
+    /* apart */
     ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
   ),
   retries AS (
     SELECT id, due_at, payload_bytes, retried, state, preset FROM line
     WHERE ad_account_id = %(ad_account_id)s AND retried = true AND NOT held AND due_at <= %(now)s::float8
       AND (%(take_over)s OR state = 'pending') AND (SELECT is_worth_it FROM reading)
+    /* apart */
     ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
   ),
   due AS (
@@ -461,6 +490,10 @@ SELECT id, body, %(erase_at)s::float8
 FROM unnest(%(ids)s::bigint[], %(bodies)s::bytea[]) AS kept (id, body)
 WHERE EXISTS (SELECT FROM delivered WHERE delivered.id = kept.id AND settled_at = %(now)s::float8)
 ON CONFLICT (id) DO NOTHING;
+
+-- payload --
+-- The finished event of a delivery that is not settled.
+SELECT payload FROM delivery WHERE id = %(id)s;
 
 -- dead --
 -- Dead deliveries, newest first, with what their keys are made of.
@@ -758,7 +791,7 @@ ORDER BY day, ad_account_id, preset, source, currency, became;
 -- Forget days with the ledger.
 DELETE FROM revenue WHERE (day, ad_account_id, preset, source, currency, became, slot) IN (
   SELECT day, ad_account_id, preset, source, currency, became, slot FROM revenue
-  WHERE day < floor(%(days_start)s::float8 / 86400)::integer LIMIT %(limit)s
+  WHERE day < floor(%(days_start)s::float8 / 86400)::integer LIMIT %(limit)s OFFSET %(skip)s
 );
 
 -- add_to_inventory --
@@ -820,7 +853,7 @@ DELETE FROM inventory WHERE (span_s, counted, start_at, source, type, name, labe
   SELECT span_s, counted, start_at, source, type, name, label FROM inventory
   WHERE counted IN ('received', 'exit', 'preset', 'sampled', 'found', 'property')
     AND ((span_s = 3600 AND start_at < %(hours_start)s::float8) OR (span_s = 86400 AND start_at < %(days_start)s::float8))
-  LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+  LIMIT %(limit)s OFFSET %(skip)s FOR UPDATE SKIP LOCKED
 );
 
 -- name_counts --
@@ -834,7 +867,7 @@ GROUP BY name, source, day, state HAVING sum(count) > 0;
 -- Forget of which names nothing of a day is left. Any slots whose sum is nothing may go; those that are written stay.
 WITH old AS (
   SELECT name, source, day, state, slot, count FROM name_count WHERE day < floor(%(days_start)s::float8 / 86400)::integer
-  LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+  LIMIT %(limit)s OFFSET %(skip)s FOR UPDATE SKIP LOCKED
 )
 DELETE FROM name_count AS counts USING old
 WHERE (counts.name, counts.source, counts.day, counts.state, counts.slot) = (old.name, old.source, old.day, old.state, old.slot)
@@ -858,6 +891,14 @@ WHERE coalesce(%(revision)s::bigint, 0) = 0 OR EXISTS (SELECT FROM shared WHERE 
 ON CONFLICT (key) DO UPDATE SET value = excluded.value, revision = shared.revision + 1
 WHERE %(revision)s::bigint IS NULL OR shared.revision = %(revision)s::bigint
 RETURNING revision;
+
+-- set_aside --
+-- What is set aside.
+SELECT key, value, revision FROM shared WHERE key >= 'set-aside/' AND key < 'set-aside0' ORDER BY key;
+
+-- drop_shared --
+-- Forget some shared values.
+DELETE FROM shared WHERE key = ANY (%(keys)s::text[]);
 
 -- write_audit --
 -- A line of the audit log.
@@ -884,13 +925,13 @@ DELETE FROM session WHERE digest = %(digest)s;
 -- retain_audit --
 -- Forget who did what.
 DELETE FROM audit WHERE id IN (
-  SELECT id FROM audit WHERE at <= %(audit_start)s::float8 ORDER BY at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+  SELECT id FROM audit WHERE at <= %(audit_start)s::float8 ORDER BY at LIMIT %(limit)s OFFSET %(skip)s FOR UPDATE SKIP LOCKED
 );
 
 -- retain_sessions --
 -- Forget sessions whose time is over.
 DELETE FROM session WHERE digest IN (
-  SELECT digest FROM session WHERE ends_at <= %(now)s::float8 ORDER BY ends_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+  SELECT digest FROM session WHERE ends_at <= %(now)s::float8 ORDER BY ends_at LIMIT %(limit)s OFFSET %(skip)s FOR UPDATE SKIP LOCKED
 );
 
 -- retain_imports --
@@ -903,13 +944,13 @@ DELETE FROM shared WHERE key IN (
     WHEN starts_with(key, 'import-digests/') THEN NOT EXISTS (
       SELECT FROM shared AS head WHERE head.key = 'import-rows/' || split_part(shared.key, '/', 2))
     ELSE (value::jsonb ->> 'at')::float8 <= %(ledger_start)s::float8
-  END LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+  END LIMIT %(limit)s OFFSET %(skip)s FOR UPDATE SKIP LOCKED
 );
 
 -- retain_payloads --
 -- Erase payloads that were kept long enough.
 DELETE FROM kept_payload WHERE id IN (
-  SELECT id FROM kept_payload WHERE erase_at <= %(now)s::float8 ORDER BY erase_at LIMIT %(limit)s
+  SELECT id FROM kept_payload WHERE erase_at <= %(now)s::float8 ORDER BY erase_at LIMIT %(limit)s OFFSET %(skip)s
   FOR UPDATE SKIP LOCKED
 );
 
@@ -917,7 +958,7 @@ DELETE FROM kept_payload WHERE id IN (
 -- Forget dead and dismissed deliveries with all that belongs to them.
 WITH
   old AS MATERIALIZED (
-    SELECT id FROM dead WHERE settled_at <= %(ledger_start)s::float8 ORDER BY settled_at LIMIT %(limit)s
+    SELECT id FROM dead WHERE settled_at <= %(ledger_start)s::float8 ORDER BY settled_at LIMIT %(limit)s OFFSET %(skip)s
     FOR UPDATE SKIP LOCKED
   ),
   gone AS (DELETE FROM dead USING old WHERE dead.id = old.id RETURNING dead.id, dead.state, enqueued_at),
@@ -943,7 +984,7 @@ DELETE FROM part WHERE part < (
 -- retain_keys --
 -- Forget keys past their window.
 DELETE FROM dedup_key WHERE (digest, place) IN (
-  SELECT digest, place FROM dedup_key WHERE expires_at <= %(now)s::float8 ORDER BY expires_at LIMIT %(limit)s
+  SELECT digest, place FROM dedup_key WHERE expires_at <= %(now)s::float8 ORDER BY expires_at LIMIT %(limit)s OFFSET %(skip)s
   FOR UPDATE SKIP LOCKED
 );
 
@@ -1431,7 +1472,7 @@ ON CONFLICT (kind, slot) DO UPDATE SET count = memory_size.count + excluded.coun
 -- Take out of records what is too old, and links. What is left of them may be nothing.
 WITH old AS (
   SELECT key, record::jsonb AS record FROM person WHERE stale_at < %(now)s::float8
-  ORDER BY stale_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+  ORDER BY stale_at LIMIT %(limit)s OFFSET %(skip)s FOR UPDATE SKIP LOCKED
 ), kept AS (
   SELECT old.key, fact.key AS name, fact.value,
          (fact.value ->> 'at')::float8
@@ -1461,12 +1502,12 @@ DELETE FROM person WHERE stale_at IS NULL;
 -- forget_unseen --
 -- Forget the ids that were unseen longest, as many as are too many.
 DELETE FROM person WHERE key IN (
-  SELECT key FROM person ORDER BY seen_at LIMIT greatest(0, %(limit)s) FOR UPDATE SKIP LOCKED
+  SELECT key FROM person ORDER BY seen_at LIMIT greatest(0, %(limit)s) OFFSET %(skip)s FOR UPDATE SKIP LOCKED
 );
 
 -- retain_whose --
 -- Forget whose they were when the ledger has forgotten them.
-DELETE FROM whose WHERE id IN (SELECT id FROM whose ORDER BY id LIMIT %(limit)s) AND at <= %(ledger_start)s::float8;
+DELETE FROM whose WHERE id IN (SELECT id FROM whose ORDER BY id LIMIT %(limit)s OFFSET %(skip)s) AND at <= %(ledger_start)s::float8;
 
 -- forget_whose --
 -- Forget whose the messages of some ids are, by what their keys begin with (older rows hold all of it); return them.
@@ -1702,7 +1743,7 @@ DELETE FROM quarantined WHERE id <= (
 
 -- retain_quarantined --
 -- Erase sealed events whose time is over.
-DELETE FROM quarantined WHERE id IN (SELECT id FROM quarantined WHERE ends_at <= %(now)s LIMIT %(limit)s);
+DELETE FROM quarantined WHERE id IN (SELECT id FROM quarantined WHERE ends_at <= %(now)s LIMIT %(limit)s OFFSET %(skip)s);
 
 -- carry_quarantined_out --
 -- Sealed events, to be carried to another outbox.

@@ -1,6 +1,7 @@
 """Retention: forget what is old. Tables of days are dropped whole, the rest goes in small steps."""
 
 from contextlib import suppress
+from functools import partial
 
 from psycopg.errors import LockNotAvailable
 
@@ -10,49 +11,90 @@ from app.outbox.outbox_rules import OutboxRules
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import count_of, rows_of
 from app.outbox.postgres.days import AHEAD, day_of, drop_days, make_days
-from app.outbox.postgres.people import forget_people
+from app.outbox.postgres.people import forget_stale, forget_unseen
+from app.outbox.postgres.set_aside import Around, Step
 from app.outbox.postgres.sql import SQL
 from app.outbox.step_sums import due_steps, made_of, spans_of
 from app.values.spans import DAY_S
 
+#: Each deletes rows by one statement.
+_STEPS = (
+    "retain_payloads",
+    "retain_keys",
+    "retain_audit",
+    "retain_sessions",
+    "retain_imports",
+    "retain_whose",
+    "retain_inventory",
+    "retain_revenue",
+    "retain_name_counts",
+    "retain_quarantined",
+)
+
 
 async def retain(connection: Connection, now: float, limit: int, rules: OutboxRules) -> int:
-    """Do `Outbox.retain`: touch at most `limit` rows, a table that is dropped counting as one."""
+    """Do `Outbox.retain`: touch at most `limit` rows, a table that is dropped counting as one.
+
+    What the database refuses to change stays, and keeps nothing else.
+    """
     today = day_of(now)
     await make_days(connection, range(today, today + AHEAD + 1))
+    around = await Around.read(connection, now)
+    left = limit - await around.try_again(rules)
+    for name, step in _steps(connection, now, rules).items():
+        left -= await around.delete(name, step, max(0, left))
     ledger_start = now - rules.ledger_s
-    left = limit
-    left -= await count_of(connection, "retain_payloads", now=now, limit=left)
-    ((dead,),) = await rows_of(connection, "retain_dead", ledger_start=ledger_start, limit=left, slot=connection.slot)
-    left -= int(dead)
-    left -= await count_of(connection, "retain_parts")
-    left -= await count_of(connection, "retain_keys", now=now, limit=left)
-    left -= await count_of(connection, "retain_audit", audit_start=now - rules.audit_s, limit=left)
-    left -= await count_of(connection, "retain_sessions", now=now, limit=left)
-    left -= await count_of(connection, "retain_imports", ledger_start=ledger_start, limit=left)
-    left -= await count_of(connection, "retain_whose", ledger_start=ledger_start, limit=left)
-    starts = {"hours_start": now - HOURS_KEPT_S, "days_start": ledger_start - DAY_S}
-    left -= await count_of(connection, "retain_inventory", **starts, limit=left)
-    left -= await count_of(connection, "retain_revenue", days_start=starts["days_start"], limit=left)
-    left -= await count_of(connection, "retain_name_counts", days_start=starts["days_start"], limit=left)
-    left -= await count_of(connection, "retain_quarantined", now=now, limit=left)
-    left -= await forget_people(connection, now, left, rules)
-    left -= await _sum_next_step(connection, now, ledger_start)
     ends = {
         "delivered": now - rules.ledger_delivered_s,
         "note": ledger_start,
         "tally_hour": ledger_start,
         "tally_minute": max(now - MINUTES_KEPT_S, ledger_start),
     }
-    left -= await drop_days(connection, ends=ends, limit=max(0, left))
+    left -= await drop_days(connection, ends=ends, limit=max(0, left), past=around.delete)
     return limit - left
 
 
-async def _sum_next_step(connection: Connection, now: float, ledger_start: float) -> int:
+def _steps(connection: Connection, now: float, rules: OutboxRules) -> dict[str, Step]:
+    """Return the steps of retention, but for the tables of days, by name."""
+    ledger_start = now - rules.ledger_s
+    starts = {
+        "now": now,
+        "ledger_start": ledger_start,
+        "audit_start": now - rules.audit_s,
+        "hours_start": now - HOURS_KEPT_S,
+        "days_start": ledger_start - DAY_S,
+    }
+
+    def rows(name: str) -> Step:
+        return lambda limit, skip: count_of(connection, name, **starts, limit=limit, skip=skip)
+
+    return {
+        "retain_dead": partial(_forget_dead, connection, ledger_start),
+        "retain_parts": partial(_forget_parts, connection),
+        **{name: rows(name) for name in _STEPS},
+        "forget_stale": partial(forget_stale, connection, now, rules),
+        "forget_unseen": partial(forget_unseen, connection, rules),
+        "sum_next_step": partial(_sum_next_step, connection, now, ledger_start),
+    }
+
+
+async def _forget_dead(connection: Connection, ledger_start: float, limit: int, skip: int) -> int:
+    which = {"ledger_start": ledger_start, "limit": limit, "skip": skip, "slot": connection.slot}
+    ((gone,),) = await rows_of(connection, "retain_dead", **which)
+    return int(gone)
+
+
+async def _forget_parts(connection: Connection, _: int, skip: int) -> int:
+    return 0 if skip else await count_of(connection, "retain_parts")
+
+
+async def _sum_next_step(connection: Connection, now: float, ledger_start: float, _: int, skip: int) -> int:
     """Sum one step that is over, and drop sums that are old. Returns how many rows that made.
 
     Nobody enqueues or settles while a step is summed. Where somebody takes long to, it is left for the next time.
     """
+    if skip:
+        return 0
     with suppress(LockNotAvailable):
         async with connection.transaction():
             ((alone,),) = await rows_of(connection, "only_one_sums")

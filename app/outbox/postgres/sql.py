@@ -12,7 +12,7 @@ def _read(name: str) -> str:
     return (files(__package__) / name).read_text(encoding="utf-8")
 
 
-_PARTS: Final = {part: _read(f"{part}.sql") for part in ("sums", "named", "asked", "counted")}
+_PARTS: Final = {part: _read(f"{part}.sql") for part in ("sums", "named", "asked", "counted", "apart")}
 _QUERIES: Final = named_queries(_read("queries.sql"), **_PARTS)
 
 #: The statements of queries.sql by name.

@@ -20,17 +20,20 @@ from app.types import HELD, LEASE_LOST, Claimed, Exit
 _BODY_BYTES: Final = 10
 
 
-def hold(connection: sqlite3.Connection, *, ad_account_id: str, presets: frozenset[str], now: float) -> None:
-    """Take what is due of these presets out of the line."""
-    which = {"ad_account_id": ad_account_id, "without_presets": as_json(sorted(presets)), "now": now}
-    connection.execute(SQL["hold"], {**which, "reason": HELD, "limit": HOLD_ROWS})
+def hold(connection: sqlite3.Connection, call: ClaimCall) -> None:
+    """Take what is due of the presets that are switched off out of the line."""
+    connection.execute(SQL["hold"], {**_parameters(call), "reason": HELD, "limit": HOLD_ROWS})
 
 
 def release(connection: sqlite3.Connection, call: ClaimCall, presets: frozenset[str]) -> None:
     """Put deliveries of each of these presets back in the line, as many as a claim takes."""
-    which = {"ad_account_id": call.ad_account_id, "limit": call.limit, "now": call.now}
     for preset in presets:
-        connection.execute(SQL["release"], {**which, "preset": preset})
+        connection.execute(SQL["release"], {**_parameters(call), "preset": preset})
+
+
+def _parameters(call: ClaimCall) -> dict[str, Any]:
+    only = None if call.only is None else as_json(call.only)
+    return {**asdict(call), "without_presets": as_json(sorted(call.without_presets)), "only": only}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +47,7 @@ class RenewCall:
 def claim(connection: sqlite3.Connection, call: ClaimCall) -> list[Claimed]:
     """Do `Outbox.claim`."""
     if call.without_presets:
-        hold(connection, ad_account_id=call.ad_account_id, presets=call.without_presets, now=call.now)
+        hold(connection, call)
     claimed, held = _take(connection, call)
     if again := held - call.without_presets:
         release(connection, call, again)
@@ -65,9 +68,7 @@ def _take(connection: sqlite3.Connection, call: ClaimCall) -> tuple[list[Claimed
     One statement takes, a second reads what it took as one row (see queries.sql).
     """
     token = secrets.token_hex(8)
-    without = as_json(sorted(call.without_presets))
-    tokens = {"claim": token, "claim_after_loss": token + AFTER_LOSS}
-    parameters = {**asdict(call), "without_presets": without, **tokens}
+    parameters = {**_parameters(call), "claim": token, "claim_after_loss": token + AFTER_LOSS}
     connection.execute(SQL["claim"], parameters)
     taken, bodies, held = connection.execute(SQL["claimed"], parameters).fetchone()
     rows = orjson.loads(taken)

@@ -12,7 +12,7 @@ import orjson
 
 from app.errors import OutboxUnavailable
 from app.outbox.records import check_schema_version, identity_of, without_identity
-from app.outbox.refusals import Remedies, cannot_be_used
+from app.outbox.refusals import Remedies, cannot_be_used, row_refused
 from app.outbox.sqlite.person_ids import person_id
 from app.outbox.sqlite.sql import SQL, schema, statements
 
@@ -65,9 +65,18 @@ _REMEDIES: Final[Remedies] = {
 }
 
 
+#: The store can be used, and one row cannot: of a constraint, of a trigger, of a value.
+_ABOUT_A_ROW: Final = ("SQLITE_CONSTRAINT", "SQLITE_MISMATCH", "SQLITE_TOOBIG", "SQLITE_ERROR")
+
+
 def unavailable(exc: sqlite3.Error) -> OutboxUnavailable:
     """Return what an error of SQLite means and what helps. Every such error leaves the engine this way."""
-    return cannot_be_used(exc, getattr(exc, "sqlite_errorname", type(exc).__name__), _REMEDIES)
+    name = getattr(exc, "sqlite_errorname", type(exc).__name__)
+    return (
+        row_refused(exc, name, str(exc), _REMEDIES)
+        if name.startswith(_ABOUT_A_ROW)
+        else cannot_be_used(exc, name, _REMEDIES)
+    )
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from app.errors import OutboxUnavailable
+from app.errors import OutboxUnavailable, RowRefused
 from app.outbox.claiming import ClaimCall, HastenCall
 from app.outbox.order_rows import OrderPage
 from app.outbox.outbox_rules import DiskRules, OutboxRules
@@ -28,6 +28,7 @@ from app.outbox.sqlite.readers import Readers
 from app.outbox.sqlite.redrive import SqliteDeadLetters
 from app.outbox.sqlite.retention import RetainCall, retain
 from app.outbox.sqlite.sealed_events import SqliteSealedEvents
+from app.outbox.sqlite.set_aside import claim_the_rest, renew_the_rest, settle_the_rest
 from app.outbox.sqlite.settle import settle
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.watch import Watch
@@ -130,14 +131,20 @@ class SqliteOutbox(KeepsPeople):
             take_over=take_over,
             now=now,
         )
-        claimed = await self._writer.do(partial(claim, call=call), rows=limit)
+        try:
+            claimed = await self._writer.do(partial(claim, call=call), rows=limit)
+        except RowRefused:
+            claimed = await self._writer.do(partial(claim_the_rest, call=call), rows=limit)
         self._watch.claimed(ad_account_id, found=bool(claimed), now=now)
         return claimed
 
     async def renew(self, claimed: Sequence[Claimed], *, lease_s: float, now: float) -> None:
         if claimed:
             call = RenewCall(claimed=claimed, until=now + lease_s)
-            await self._writer.do(partial(renew, call=call), rows=len(claimed))
+            try:
+                await self._writer.do(partial(renew, call=call), rows=len(claimed))
+            except RowRefused:
+                await self._writer.do(partial(renew_the_rest, call=call), rows=len(claimed))
 
     async def hasten(self, ad_account_id: str, *, pending_by: float, claimed_by: float, limit: int) -> int:
         call = HastenCall(ad_account_id=ad_account_id, pending_by=pending_by, claimed_by=claimed_by, limit=limit)
@@ -147,7 +154,10 @@ class SqliteOutbox(KeepsPeople):
 
     async def settle(self, settlements: Sequence[Settlement], tallies: Sequence[Tally], *, now: float) -> None:
         call = SettleCall(settlements=settlements, tallies=tallies, now=now)
-        await self._writer.do(partial(settle, call=call, rules=self._rules), rows=len(settlements))
+        try:
+            await self._writer.do(partial(settle, call=call, rules=self._rules), rows=len(settlements))
+        except RowRefused:
+            await self._writer.do(partial(settle_the_rest, call=call, rules=self._rules), rows=len(settlements))
         if any(settlement.state is State.PENDING for settlement in settlements):
             self._watch.wake()
 

@@ -116,17 +116,22 @@ def _numbered_rows(changes: PeopleChanges) -> str:
     return as_json([[*row, person_id(row[0]), person_id(row[2])] for row in people_rows(changes)])
 
 
-def forget_people(connection: sqlite3.Connection, now: float, limit: int, rules: OutboxRules) -> int:
-    """Forget what is too old of people, and the longest unseen where they are too many. Returns how many ids."""
+def forget_stale(connection: sqlite3.Connection, limit: int, skip: int, now: float, rules: OutboxRules) -> int:
+    """Forget what is too old of people. Returns how many ids it looked at."""
     starts = {
         "now": now,
         "start": now - rules.remember_s,
         "click_start": now - rules.click_lasts_s,
     }
-    touched = connection.execute(SQL["stale_people"], {**starts, "limit": limit}).rowcount
+    touched = connection.execute(SQL["stale_people"], {**starts, "limit": limit, "skip": skip}).rowcount
     connection.execute(SQL["forget_stale"])
-    unseen = {"max_people": rules.max_people, "limit": limit - touched}
-    return touched + connection.execute(SQL["forget_unseen"], unseen).rowcount
+    return touched
+
+
+def forget_unseen(connection: sqlite3.Connection, limit: int, skip: int, rules: OutboxRules) -> int:
+    """Forget the people who were unseen longest where they are too many. Returns how many ids."""
+    unseen = {"max_people": rules.max_people, "limit": limit, "skip": skip}
+    return connection.execute(SQL["forget_unseen"], unseen).rowcount
 
 
 def forget(connection: sqlite3.Connection, keys: Sequence[str], again: Collection[str]) -> tuple[int, set[str]]:

@@ -83,12 +83,16 @@ WHERE id IN (
   SELECT id FROM (
     SELECT * FROM (
       SELECT id, preset, state FROM delivery
-      WHERE ad_account_id = :ad_account_id AND retried = 0 AND held = 0 AND due_at <= :now ORDER BY due_at LIMIT :limit
+      WHERE ad_account_id = :ad_account_id AND retried = 0 AND held = 0 AND due_at <= :now
+      /* apart */
+      ORDER BY due_at LIMIT :limit
     )
     UNION ALL
     SELECT * FROM (
       SELECT id, preset, state FROM delivery
-      WHERE ad_account_id = :ad_account_id AND retried = 1 AND held = 0 AND due_at <= :now ORDER BY due_at LIMIT :limit
+      WHERE ad_account_id = :ad_account_id AND retried = 1 AND held = 0 AND due_at <= :now
+      /* apart */
+      ORDER BY due_at LIMIT :limit
     )
   )
   WHERE state = 'pending' AND preset IN (SELECT value FROM json_each(:without_presets))
@@ -99,7 +103,30 @@ WHERE id IN (
 UPDATE delivery SET held = 0, reason = '', due_at = min(due_at, :now)
 WHERE id IN (
   SELECT id FROM delivery WHERE ad_account_id = :ad_account_id AND held = 1 AND preset = :preset
+  /* apart */
   ORDER BY due_at LIMIT :limit
+);
+
+-- claimable --
+-- What a claim may change: what is due, and what is held.
+SELECT * FROM (
+  SELECT id FROM delivery
+  WHERE ad_account_id = :ad_account_id AND retried = 0 AND held = 0 AND due_at <= :now
+  /* apart */
+  ORDER BY due_at LIMIT :limit
+)
+UNION ALL
+SELECT * FROM (
+  SELECT id FROM delivery
+  WHERE ad_account_id = :ad_account_id AND retried = 1 AND held = 0 AND due_at <= :now
+  /* apart */
+  ORDER BY due_at LIMIT :limit
+)
+UNION ALL
+SELECT * FROM (
+  SELECT id FROM delivery WHERE ad_account_id = :ad_account_id AND held = 1
+  /* apart */
+  ORDER BY preset, due_at LIMIT :limit
 );
 
 -- claim --
@@ -112,9 +139,11 @@ WITH
       WHEN (SELECT sum(count) >= :limit OR sum(bytes) >= :max_bytes FROM backlog
             WHERE ad_account_id = :ad_account_id AND state IN ('pending', 'claimed'))
         OR EXISTS (SELECT 1 FROM delivery WHERE ad_account_id = :ad_account_id AND retried = 0 AND held = 0
-                   AND due_at <= :now - :max_wait_s)
+                   AND due_at <= :now - :max_wait_s
+                   /* apart */)
         OR EXISTS (SELECT 1 FROM delivery WHERE ad_account_id = :ad_account_id AND retried = 1 AND held = 0
-                   AND due_at <= :now - :max_wait_s)
+                   AND due_at <= :now - :max_wait_s
+                   /* apart */)
       THEN :limit ELSE 0 END AS rows
   ),
   due AS MATERIALIZED (
@@ -122,6 +151,7 @@ WITH
       SELECT id, due_at, payload_bytes, retried, state, preset FROM delivery
       WHERE ad_account_id = :ad_account_id AND retried = 0 AND held = 0 AND due_at <= :now
         AND (:take_over OR state = 'pending')
+        /* apart */
       ORDER BY due_at LIMIT (SELECT rows FROM reading)
     )
     WHERE state = 'claimed' OR preset NOT IN (SELECT value FROM json_each(:without_presets))
@@ -130,6 +160,7 @@ WITH
       SELECT id, due_at, payload_bytes, retried, state, preset FROM delivery
       WHERE ad_account_id = :ad_account_id AND retried = 1 AND held = 0 AND due_at <= :now
         AND (:take_over OR state = 'pending')
+        /* apart */
       ORDER BY due_at LIMIT (SELECT rows FROM reading)
     )
     WHERE state = 'claimed' OR preset NOT IN (SELECT value FROM json_each(:without_presets))
@@ -426,7 +457,7 @@ ORDER BY day, ad_account_id, preset, source, currency, became;
 -- Forget days with the ledger.
 DELETE FROM revenue WHERE (day, ad_account_id, preset, source, currency, became) IN (
   SELECT day, ad_account_id, preset, source, currency, became FROM revenue
-  WHERE day < CAST(:days_start / 86400 AS INTEGER) LIMIT :limit
+  WHERE day < CAST(:days_start / 86400 AS INTEGER) LIMIT :limit OFFSET :skip
 );
 
 -- forget_waiting_orders --
@@ -485,7 +516,7 @@ DELETE FROM inventory WHERE (span_s, counted, start_at, source, type, name, labe
   SELECT span_s, counted, start_at, source, type, name, label FROM inventory
   WHERE counted IN ('received', 'exit', 'preset', 'sampled', 'found', 'property')
     AND ((span_s = 3600 AND start_at < :hours_start) OR (span_s = 86400 AND start_at < :days_start))
-  LIMIT :limit
+  LIMIT :limit OFFSET :skip
 );
 
 -- name_counts --
@@ -498,7 +529,7 @@ WHERE day >= :first_day AND day <= :last_day AND count > 0;
 -- retain_name_counts --
 -- Forget of which names nothing of a day is left.
 DELETE FROM name_count WHERE (name, source, day, state) IN (
-  SELECT name, source, day, state FROM name_count WHERE count = 0 AND day < CAST(:days_start / 86400 AS INTEGER) LIMIT :limit
+  SELECT name, source, day, state FROM name_count WHERE count = 0 AND day < CAST(:days_start / 86400 AS INTEGER) LIMIT :limit OFFSET :skip
 );
 
 -- get_shared --
@@ -517,6 +548,14 @@ WHERE coalesce(:revision, 0) = 0 OR EXISTS (SELECT 1 FROM shared WHERE key = :ke
 ON CONFLICT (key) DO UPDATE SET value = excluded.value, revision = revision + 1
 WHERE :revision IS NULL OR revision = :revision
 RETURNING revision;
+
+-- set_aside --
+-- What is set aside.
+SELECT key, value, revision FROM shared WHERE key >= 'set-aside/' AND key < 'set-aside0' ORDER BY key;
+
+-- drop_shared --
+-- Forget some shared values.
+DELETE FROM shared WHERE key IN (SELECT value FROM json_each(:keys));
 
 -- write_audit --
 -- A line of the audit log.
@@ -541,11 +580,11 @@ DELETE FROM session WHERE digest = :digest;
 
 -- retain_audit --
 -- Forget who did what.
-DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at <= :audit_start ORDER BY at LIMIT :limit);
+DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at <= :audit_start ORDER BY at LIMIT :limit OFFSET :skip);
 
 -- retain_sessions --
 -- Forget sessions whose time is over.
-DELETE FROM session WHERE digest IN (SELECT digest FROM session WHERE ends_at <= :now ORDER BY ends_at LIMIT :limit);
+DELETE FROM session WHERE digest IN (SELECT digest FROM session WHERE ends_at <= :now ORDER BY ends_at LIMIT :limit OFFSET :skip);
 
 -- retain_imports --
 -- Forget how far imports came that nobody went on with for as long as the ledger is kept, and rows of what is forgotten.
@@ -558,19 +597,19 @@ DELETE FROM shared WHERE key IN (
       SELECT 1 FROM shared AS head
       WHERE head.key = 'import-rows' || substr(shared.key, 15, instr(substr(shared.key, 16), '/')))
     ELSE value ->> 'at' <= :ledger_start
-  END LIMIT :limit
+  END LIMIT :limit OFFSET :skip
 );
 
 -- retain_payloads --
 -- Erase payloads that were kept long enough.
 DELETE FROM payload
-WHERE delivery_id IN (SELECT delivery_id FROM payload WHERE erase_at <= :now ORDER BY erase_at LIMIT :limit);
+WHERE delivery_id IN (SELECT delivery_id FROM payload WHERE erase_at <= :now ORDER BY erase_at LIMIT :limit OFFSET :skip);
 
 -- retain_delivered --
 -- Forget what was delivered, with all that belongs to it.
 DELETE FROM delivery
 WHERE id IN (
-  SELECT id FROM delivery WHERE state = 'delivered' AND settled_at <= :delivered_start ORDER BY settled_at LIMIT :limit
+  SELECT id FROM delivery WHERE state = 'delivered' AND settled_at <= :delivered_start ORDER BY settled_at LIMIT :limit OFFSET :skip
 );
 
 -- retain_dead --
@@ -578,7 +617,7 @@ WHERE id IN (
 DELETE FROM delivery
 WHERE id IN (
   SELECT id FROM delivery WHERE state IN ('dead', 'dismissed') AND settled_at <= :ledger_start
-  ORDER BY settled_at LIMIT :limit
+  ORDER BY settled_at LIMIT :limit OFFSET :skip
 );
 
 -- next_part --
@@ -618,19 +657,19 @@ DELETE FROM id_filter WHERE (bucket, part) IN (
 
 -- retain_notes --
 -- Forget notes.
-DELETE FROM note WHERE id IN (SELECT id FROM note WHERE at <= :ledger_start ORDER BY at LIMIT :limit);
+DELETE FROM note WHERE id IN (SELECT id FROM note WHERE at <= :ledger_start ORDER BY at LIMIT :limit OFFSET :skip);
 
 -- retain_keys --
 -- Forget keys past their window.
 DELETE FROM dedup_key
-WHERE (digest, place) IN (SELECT digest, place FROM dedup_key WHERE expires_at <= :now ORDER BY expires_at LIMIT :limit);
+WHERE (digest, place) IN (SELECT digest, place FROM dedup_key WHERE expires_at <= :now ORDER BY expires_at LIMIT :limit OFFSET :skip);
 
 -- retain_hours --
 -- Forget the counts of old hours.
 DELETE FROM tally
 WHERE (span_s, start_at, name, preset, label, ad_account_id, source) IN (
   SELECT span_s, start_at, name, preset, label, ad_account_id, source FROM tally
-  WHERE span_s = 3600 AND start_at <= :ledger_start - 3600 ORDER BY start_at LIMIT :limit
+  WHERE span_s = 3600 AND start_at <= :ledger_start - 3600 ORDER BY start_at LIMIT :limit OFFSET :skip
 );
 
 -- take_minutes --
@@ -638,7 +677,7 @@ WHERE (span_s, start_at, name, preset, label, ad_account_id, source) IN (
 DELETE FROM tally
 WHERE (span_s, start_at, name, preset, label, ad_account_id, source) IN (
   SELECT span_s, start_at, name, preset, label, ad_account_id, source FROM tally
-  WHERE span_s = 60 AND start_at <= :minutes_start ORDER BY start_at LIMIT :limit
+  WHERE span_s = 60 AND start_at <= :minutes_start ORDER BY start_at LIMIT :limit OFFSET :skip
 )
 RETURNING start_at, name, preset, label, ad_account_id, source, count;
 
@@ -1052,7 +1091,7 @@ FROM (
        UNION ALL
        SELECT (old.record ->> '$.link.at') + :now - :start WHERE old.record ->> '$.link.at' >= :start
      )) AS stale_at
-  FROM person AS old WHERE old.stale_at < :now ORDER BY old.stale_at LIMIT :limit
+  FROM person AS old WHERE old.stale_at < :now ORDER BY old.stale_at LIMIT :limit OFFSET :skip
 ) AS fresh
 WHERE person.id = fresh.id;
 
@@ -1064,12 +1103,12 @@ DELETE FROM person WHERE stale_at IS NULL;
 -- Forget the ids that were unseen longest, as many as are too many.
 DELETE FROM person WHERE id IN (
   SELECT id FROM person WHERE seen_at < 9e999 ORDER BY seen_at
-  LIMIT max(0, min(:limit, (SELECT count FROM memory_size WHERE kind = 'person') - :max_people))
+  LIMIT max(0, min(:limit, (SELECT count FROM memory_size WHERE kind = 'person') - :max_people)) OFFSET :skip
 );
 
 -- retain_whose --
 -- Forget whose they were when the ledger has forgotten them.
-DELETE FROM whose WHERE id IN (SELECT id FROM whose ORDER BY id LIMIT :limit) AND at <= :ledger_start;
+DELETE FROM whose WHERE id IN (SELECT id FROM whose ORDER BY id LIMIT :limit OFFSET :skip) AND at <= :ledger_start;
 
 -- forget_whose --
 -- Forget whose the messages of some ids are, by what their keys begin with (older rows hold all of it); return them.
@@ -1242,7 +1281,7 @@ DELETE FROM quarantined WHERE id <= (
 
 -- retain_quarantined --
 -- Erase sealed events whose time is over.
-DELETE FROM quarantined WHERE id IN (SELECT id FROM quarantined WHERE ends_at <= :now LIMIT :limit);
+DELETE FROM quarantined WHERE id IN (SELECT id FROM quarantined WHERE ends_at <= :now LIMIT :limit OFFSET :skip);
 
 -- carry_quarantined_out --
 -- Sealed events, to be carried to another outbox.

@@ -8,7 +8,8 @@ from app.outbox.inventory_rows import HOURS_KEPT_S
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.records import tally_of
 from app.outbox.sqlite.id_filter import fill_next_part
-from app.outbox.sqlite.people import forget_people
+from app.outbox.sqlite.people import forget_stale, forget_unseen
+from app.outbox.sqlite.set_aside import Around, Step
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.tally import add_tallies, sum_next_step
 from app.values.spans import DAY_S, HOUR_S
@@ -40,28 +41,41 @@ class RetainCall:
 
 
 def retain(connection: sqlite3.Connection, call: RetainCall, rules: OutboxRules) -> int:
-    """Do `Outbox.retain`: touch at most `limit` rows, but of counts a step at once, and of ids a part."""
-    parameters = {
-        "now": call.now,
-        "delivered_start": call.now - rules.ledger_delivered_s,
-        "ledger_start": call.now - rules.ledger_s,
-        "audit_start": call.now - rules.audit_s,
-        "hours_start": call.now - HOURS_KEPT_S,
-        "days_start": call.now - rules.ledger_s - DAY_S,
+    """Do `Outbox.retain`: touch at most `limit` rows, but of counts a step at once, and of ids a part.
+
+    What the file refuses to change stays, and keeps nothing else.
+    """
+    now, ledger_start = call.now, call.now - rules.ledger_s
+    starts = {
+        "now": now,
+        "delivered_start": now - rules.ledger_delivered_s,
+        "ledger_start": ledger_start,
+        "audit_start": now - rules.audit_s,
+        "hours_start": now - HOURS_KEPT_S,
+        "days_start": ledger_start - DAY_S,
     }
-    left = call.limit
-    for name in _STEPS:
-        left -= connection.execute(SQL[name], {**parameters, "limit": left}).rowcount
-    left -= sum_next_step(connection, now=call.now, ledger_start=parameters["ledger_start"])
-    left -= fill_next_part(connection)
-    left -= _roll_up(connection, call.now, left)
-    left -= forget_people(connection, call.now, max(0, left), rules)
+
+    def rows(name: str) -> Step:
+        return lambda limit, skip: connection.execute(SQL[name], {**starts, "limit": limit, "skip": skip}).rowcount
+
+    steps: dict[str, Step] = {
+        **{name: rows(name) for name in _STEPS},
+        "sum_next_step": lambda _, skip: 0 if skip else sum_next_step(connection, now=now, ledger_start=ledger_start),
+        "fill_next_part": lambda _, skip: 0 if skip else fill_next_part(connection),
+        "roll_up": lambda limit, skip: _roll_up(connection, now, limit, skip),
+        "forget_stale": lambda limit, skip: forget_stale(connection, limit, skip, now, rules),
+        "forget_unseen": lambda limit, skip: forget_unseen(connection, limit, skip, rules),
+    }
+    around = Around(connection, now)
+    left = call.limit - around.try_again(rules)
+    for name, step in steps.items():
+        left -= around.delete(name, step, max(0, left))
     return call.limit - left
 
 
-def _roll_up(connection: sqlite3.Connection, now: float, limit: int) -> int:
+def _roll_up(connection: sqlite3.Connection, now: float, limit: int, skip: int) -> int:
     """Turn the counts of old minutes into counts of their hours. Returns how many rows it took."""
-    parameters = {"minutes_start": now - MINUTES_KEPT_S, "limit": max(0, limit)}
+    parameters = {"minutes_start": now - MINUTES_KEPT_S, "limit": limit, "skip": skip}
     rows = connection.execute(SQL["take_minutes"], parameters).fetchall()
     add_tallies(connection, map(tally_of, rows), span_s=HOUR_S)
     return len(rows)

@@ -33,4 +33,6 @@ def schema(version: int) -> str:
 
 
 #: The statements of queries.sql by name.
-SQL: Final = named_queries(_read("queries.sql"), **{part: _read(f"{part}.sql") for part in ("counted", "shelves")})
+SQL: Final = named_queries(
+    _read("queries.sql"), **{part: _read(f"{part}.sql") for part in ("counted", "shelves", "apart")}
+)

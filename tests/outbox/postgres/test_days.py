@@ -10,6 +10,7 @@ import pytest
 from app.errors import OutboxUnavailable
 from app.outbox.postgres.days import PARENTS, day_of, table_of
 from app.outbox.postgres.sql import SQL
+from app.shared_values import SET_ASIDE
 from app.types import Exit, Note, Tally
 from tests.outbox.build import DAY_S, HOUR_S, NOW, At, new
 from tests.waiting import until_async
@@ -76,9 +77,11 @@ async def test_a_day_whose_tables_were_dropped_is_made_again(at: At, act: str) -
     async def write() -> None:
         await (at.enqueue(notes=(NOTE,)) if act == "enqueue" else at.deliver(claimed))
 
-    with pytest.raises(OutboxUnavailable):
-        await write()
+    if act == "enqueue":  # settle makes it anew before it takes the delivery for a row that is refused
+        with pytest.raises(OutboxUnavailable):
+            await write()
     await write()
+    assert await SET_ASIDE.read_all(at.outbox) == {}
 
 
 async def test_counts_of_minutes_that_outlive_the_ledger_go_without_being_summed(

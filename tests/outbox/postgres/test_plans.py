@@ -69,6 +69,9 @@ EVERYTHING: dict[str, Any] = {
     "digests": ["text"],
     "browsers": ["text"],
     "take_over": True,
+    "only": None,
+    "skip": 1,
+    "id": 1,
     "before": 10**9,
     "ids": [1],
     "counted": ["text"],
@@ -88,6 +91,7 @@ OF_KEYS = (
     "lock_dead",
     "deliveries_of",
     "forget_quarantined",
+    "drop_shared",
 )
 #: Where a parameter of the same name is of another type.
 OTHERWISE: dict[str, dict[str, Any]] = {

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from app.errors import OutboxUnavailable
+from app.errors import OutboxUnavailable, RowRefused
 from app.outbox.keys import keys_of
 from app.outbox.postgres import enqueue as enqueueing
 from app.outbox.postgres.database import Database
@@ -45,7 +45,7 @@ async def test_where_the_server_refuses_one_call_the_others_of_its_group_are_sto
     answers = await asyncio.gather(
         *(at.enqueue(new()) for _ in range(5)), at.enqueue(new(event_time=2**63)), return_exceptions=True
     )
-    assert [type(answer) for answer in answers] == [list] * 5 + [OutboxUnavailable]
+    assert [type(answer) for answer in answers] == [list] * 5 + [RowRefused]
 
 
 def key(event_id: str) -> str:

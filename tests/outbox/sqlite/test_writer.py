@@ -120,7 +120,8 @@ async def test_an_answer_that_is_an_exception_fails_its_call(writer: Writer) -> 
 
 async def test_a_failed_commit_fails_everyone_who_shared_it(writer: Writer, path: Path) -> None:
     first, second = await _together(writer, inserting(1), lambda connection: connection.execute("ROLLBACK"))
-    assert (type(first), type(second)) == (OutboxUnavailable, OutboxUnavailable)
+    assert isinstance(first, OutboxUnavailable)
+    assert isinstance(second, OutboxUnavailable)
     assert first is not second
     assert _stored(path) == []
     assert await writer.do(inserting(3)) == 3

@@ -1,0 +1,179 @@
+"""What the database refuses to change: found by halving, each part by itself, and set aside (app/outbox/set_aside)."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import TypeAlias, TypeVar
+
+import msgspec
+import orjson
+import psycopg
+from msgspec.structs import replace
+
+from app.errors import RowRefused
+from app.outbox import set_aside
+from app.outbox.claiming import HOLD_ROWS, ClaimCall
+from app.outbox.outbox_rules import OutboxRules
+from app.outbox.postgres.claim import Taken, claim, renew
+from app.outbox.postgres.connections import Connection
+from app.outbox.postgres.database import rows_of
+from app.outbox.postgres.failures import unavailable
+from app.outbox.postgres.settle import settle
+from app.outbox.postgres.sql import SQL
+from app.outbox.set_aside import Passing, Refused, RowHalving
+from app.outbox.settling import SettleCall, last_of_each
+from app.shared_values import SetAside
+from app.types import Claimed, Settlement, State, Tally
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+#: Deletes, of the rows behind `skip` that are too old, `limit` at most; returns how many that were.
+Step: TypeAlias = Callable[[int, int], Awaitable[int]]
+
+
+async def attempt(work: Awaitable[Answer]) -> Answer:
+    """Do something that is done whole or not at all. Raises RowRefused, with nothing changed."""
+    try:
+        return await work
+    except psycopg.Error as exc:
+        if isinstance(refused := unavailable(exc), RowRefused):
+            raise refused from exc
+        raise
+
+
+async def refused_of(items: Sequence[Item], do: Callable[[Sequence[Item]], Awaitable[object]]) -> Refused[Item]:
+    """Do something for all items but those for which it is refused alone; return these, each with the reason."""
+    halving = RowHalving(items)
+    while part := halving.next():
+        try:
+            await attempt(do(part))
+        except RowRefused as exc:
+            halving.refuse(part, exc.words)
+    return halving.refused
+
+
+async def claim_the_rest(connection: Connection, call: ClaimCall) -> Taken:
+    """Do `Outbox.claim` for all that can be claimed, and set the rest aside. Raises RowRefused where that is too much.
+
+    Behind those that are set aside come others, which may be refused too.
+    """
+    set_aside.check_room(await _read(connection))
+
+    async def would_claim(ids: Sequence[int]) -> None:
+        async with connection.transaction(force_rollback=True):
+            await claim(connection, call.of(ids))
+
+    while True:
+        try:
+            return await attempt(claim(connection, call))
+        except RowRefused:
+            which = {"ad_account_id": call.ad_account_id, "now": call.now, "limit": HOLD_ROWS, "only": None}
+            ids = [id_ for (id_,) in await rows_of(connection, "claimable", **which)]
+            refused = await refused_of(ids, would_claim)
+            if not refused:
+                raise
+            await put(connection, set_aside.unclaimed(refused, call.ad_account_id, now=call.now))
+
+
+async def settle_the_rest(connection: Connection, call: SettleCall, rules: OutboxRules) -> None:
+    """Do `Outbox.settle` for all that can be settled, and set the rest aside. Raises RowRefused where that is too much.
+
+    Nothing else of what is set aside is done: it stays claimed, and is not sent again.
+    """
+    set_aside.check_room(await _read(connection))
+    units: list[Settlement | Tally] = [*last_of_each(call.settlements), *call.tallies]
+    refused = await refused_of(units, lambda some: settle(connection, set_aside.call_of(some, now=call.now), rules))
+    await put(connection, set_aside.unsettled(refused, now=call.now))
+
+
+async def renew_the_rest(connection: Connection, claimed: Sequence[Claimed], until: float) -> None:
+    """Do `Outbox.renew` for all that can be renewed. What is refused is found again when it is settled."""
+    await refused_of(claimed, lambda some: renew(connection, some, until))
+
+
+class Around:
+    """What is set aside, as one step of retention finds it."""
+
+    def __init__(self, connection: Connection, known: Mapping[str, SetAside], now: float) -> None:
+        self._connection = connection
+        self._now = now
+        self._known = known
+
+    @classmethod
+    async def read(cls, connection: Connection, now: float) -> "Around":
+        """Read what is set aside."""
+        return cls(connection, await _read(connection), now)
+
+    async def delete(self, name: str, do: Step, limit: int) -> int:
+        """Do one step, `do(limit, skip)`, past the rows that are refused; return how many rows it touched."""
+        known = self._known.get(f"{set_aside.ROWS}{name}")
+        skip = known.rows if known and not set_aside.is_due(known, now=self._now) else 0
+        passing = Passing(limit, skip)
+        while not passing.is_over:
+            try:
+                passing.take(await attempt(do(passing.size, passing.stay)))
+            except RowRefused as exc:
+                passing.refuse(exc.words)
+        if passing.why:
+            still = set_aside.with_rows(known, passing, now=self._now)
+            await put(self._connection, {f"{set_aside.ROWS}{name}": still})
+        elif known and not skip:
+            await _drop(self._connection, [f"{set_aside.ROWS}{name}"])
+        return passing.gone
+
+    async def try_again(self, rules: OutboxRules) -> int:
+        """Try again what is due; return how much is no longer set aside."""
+        return await self._claim_again() + await self._settle_again(rules)
+
+    async def _claim_again(self) -> int:
+        """Put back in the line what can be claimed."""
+        names = set_aside.due(self._known, ["claim"], now=self._now)
+        return await self._done(names, await refused_of(names, self._would_claim))
+
+    async def _would_claim(self, names: Sequence[str]) -> None:
+        async with self._connection.transaction(force_rollback=True):
+            await _drop(self._connection, names)
+            ids = [set_aside.set_aside_id(name) for name in names]
+            for account in {self._known[name].ad_account_id for name in names}:
+                await claim(self._connection, set_aside.claim_of(ids, account, now=self._now))
+
+    async def _settle_again(self, rules: OutboxRules) -> int:
+        """Record what can be recorded."""
+        names = set_aside.due(self._known, ["settle", "count"], now=self._now)
+        return await self._done(names, await refused_of(names, partial(self._settle, rules)))
+
+    async def _settle(self, rules: OutboxRules, names: Sequence[str]) -> None:
+        units = [await self._with_payload(set_aside.unit_of(self._known[name]), rules) for name in names]
+        await settle(self._connection, set_aside.call_of(units, now=self._now), rules)
+
+    async def _with_payload(self, unit: Settlement | Tally, rules: OutboxRules) -> Settlement | Tally:
+        """Return a settlement with the finished event, where that is to be kept."""
+        if isinstance(unit, Tally) or unit.state is not State.DELIVERED or not rules.payload_s:
+            return unit
+        rows = await rows_of(self._connection, "payload", id=int(unit.claimed.delivery_id))
+        payload = rows[0][0] if rows else b"{}"  # it was erased: nothing is settled
+        return replace(unit, claimed=replace(unit.claimed, payload=payload))
+
+    async def _done(self, names: Sequence[str], refused: Refused[str]) -> int:
+        still = {name: set_aside.tried_again(self._known[name], why, now=self._now) for name, why in refused}
+        if still:
+            await put(self._connection, still)
+        if gone := [name for name in names if name not in still]:
+            await _drop(self._connection, gone)
+        return len(gone)
+
+
+async def put(connection: Connection, found: Mapping[str, SetAside]) -> None:
+    """Write what is set aside. Raises RowRefused where that is too much for it to be about rows."""
+    async with connection.transaction():
+        for name, each in found.items():
+            value = orjson.dumps(msgspec.to_builtins(each)).decode()
+            await rows_of(connection, "put_shared", key=set_aside.shared_key(name), value=value, revision=None)
+        set_aside.check_room(await _read(connection))
+
+
+async def _drop(connection: Connection, names: Sequence[str]) -> None:
+    await connection.execute(SQL["drop_shared"], {"keys": [set_aside.shared_key(name) for name in names]})
+
+
+async def _read(connection: Connection) -> dict[str, SetAside]:
+    return set_aside.read_set_aside(await rows_of(connection, "set_aside"))

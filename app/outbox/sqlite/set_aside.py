@@ -1,0 +1,176 @@
+"""What the file refuses to change: found by halving, each part in a savepoint, and set aside (app/outbox/set_aside)."""
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TypeAlias, TypeVar
+
+import msgspec
+import orjson
+
+from app.errors import RowRefused
+from app.outbox import set_aside
+from app.outbox.claiming import HOLD_ROWS, ClaimCall
+from app.outbox.outbox_rules import OutboxRules
+from app.outbox.rows import as_json
+from app.outbox.set_aside import Passing, Refused, RowHalving
+from app.outbox.settling import SettleCall, last_of_each
+from app.outbox.sqlite.claim import RenewCall, claim, renew
+from app.outbox.sqlite.database import unavailable
+from app.outbox.sqlite.settle import settle
+from app.outbox.sqlite.sql import SQL
+from app.shared_values import SetAside
+from app.types import Claimed, Settlement, Tally
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+#: Deletes, of the rows behind `skip` that are too old, `limit` at most; returns how many that were.
+Step: TypeAlias = Callable[[int, int], int]
+
+
+def attempt(connection: sqlite3.Connection, do: Callable[[], Answer], *, is_kept: bool = True) -> Answer:
+    """Do something in a savepoint, taken back where it is not kept. Raises RowRefused, with nothing changed."""
+    connection.execute("SAVEPOINT part")
+    try:
+        answer = do()
+    except sqlite3.Error as exc:
+        if not connection.in_transaction:  # SQLite has given up the whole transaction
+            raise
+        connection.execute("ROLLBACK TO part")
+        connection.execute("RELEASE part")
+        if isinstance(refused := unavailable(exc), RowRefused):
+            raise refused from exc
+        raise
+    if not is_kept:
+        connection.execute("ROLLBACK TO part")
+    connection.execute("RELEASE part")
+    return answer
+
+
+def refused_of(
+    connection: sqlite3.Connection, items: Sequence[Item], do: Callable[[Sequence[Item]], object], *, is_kept: bool
+) -> Refused[Item]:
+    """Do something for all items but those for which it is refused alone; return these, each with the reason."""
+    halving = RowHalving(items)
+    while part := halving.next():
+        try:
+            attempt(connection, partial(do, part), is_kept=is_kept)
+        except RowRefused as exc:
+            halving.refuse(part, exc.words)
+    return halving.refused
+
+
+def claim_the_rest(connection: sqlite3.Connection, call: ClaimCall) -> list[Claimed]:
+    """Do `Outbox.claim` for all that can be claimed, and set the rest aside. Raises RowRefused where that is too much.
+
+    Behind those that are set aside come others, which may be refused too.
+    """
+    set_aside.check_room(_read(connection))
+    while True:
+        try:
+            return attempt(connection, partial(claim, connection, call))
+        except RowRefused:
+            which = {"ad_account_id": call.ad_account_id, "now": call.now, "limit": HOLD_ROWS, "only": None}
+            ids = [id_ for (id_,) in connection.execute(SQL["claimable"], which)]
+            refused = refused_of(connection, ids, lambda part: claim(connection, call.of(part)), is_kept=False)
+            if not refused:
+                raise
+            put(connection, set_aside.unclaimed(refused, call.ad_account_id, now=call.now))
+
+
+def settle_the_rest(connection: sqlite3.Connection, call: SettleCall, rules: OutboxRules) -> None:
+    """Do `Outbox.settle` for all that can be settled, and set the rest aside. Raises RowRefused where that is too much.
+
+    Nothing else of what is set aside is done: it stays claimed, and is not sent again.
+    """
+    set_aside.check_room(_read(connection))
+    units: list[Settlement | Tally] = [*last_of_each(call.settlements), *call.tallies]
+    refused = refused_of(
+        connection, units, lambda some: settle(connection, set_aside.call_of(some, now=call.now), rules), is_kept=True
+    )
+    put(connection, set_aside.unsettled(refused, now=call.now))
+
+
+def renew_the_rest(connection: sqlite3.Connection, call: RenewCall) -> None:
+    """Do `Outbox.renew` for all that can be renewed. What is refused is found again when it is settled."""
+    refused_of(
+        connection,
+        call.claimed,
+        lambda some: renew(connection, RenewCall(claimed=some, until=call.until)),
+        is_kept=True,
+    )
+
+
+class Around:
+    """What is set aside, as one step of retention finds it."""
+
+    def __init__(self, connection: sqlite3.Connection, now: float) -> None:
+        self._connection = connection
+        self._now = now
+        self._known = _read(connection)
+
+    def delete(self, name: str, do: Step, limit: int) -> int:
+        """Do one step, `do(limit, skip)`, past the rows that are refused; return how many rows it touched."""
+        known = self._known.get(f"{set_aside.ROWS}{name}")
+        skip = known.rows if known and not set_aside.is_due(known, now=self._now) else 0
+        passing = Passing(limit, skip)
+        while not passing.is_over:
+            try:
+                passing.take(attempt(self._connection, partial(do, passing.size, passing.stay)))
+            except RowRefused as exc:
+                passing.refuse(exc.words)
+        if passing.why:
+            put(self._connection, {f"{set_aside.ROWS}{name}": set_aside.with_rows(known, passing, now=self._now)})
+        elif known and not skip:
+            _drop(self._connection, [f"{set_aside.ROWS}{name}"])
+        return passing.gone
+
+    def try_again(self, rules: OutboxRules) -> int:
+        """Try again what is due; return how much is no longer set aside."""
+        return self._claim_again() + self._settle_again(rules)
+
+    def _claim_again(self) -> int:
+        """Put back in the line what can be claimed."""
+        names = set_aside.due(self._known, ["claim"], now=self._now)
+        refused = refused_of(self._connection, names, self._claim, is_kept=False)
+        return self._done(names, refused)
+
+    def _claim(self, names: Sequence[str]) -> None:
+        _drop(self._connection, names)
+        ids = [set_aside.set_aside_id(name) for name in names]
+        for account in {self._known[name].ad_account_id for name in names}:
+            claim(self._connection, set_aside.claim_of(ids, account, now=self._now))
+
+    def _settle_again(self, rules: OutboxRules) -> int:
+        """Record what can be recorded."""
+        names = set_aside.due(self._known, ["settle", "count"], now=self._now)
+        refused = refused_of(self._connection, names, partial(self._settle, rules), is_kept=True)
+        return self._done(names, refused)
+
+    def _settle(self, rules: OutboxRules, names: Sequence[str]) -> None:
+        units = [set_aside.unit_of(self._known[name]) for name in names]
+        settle(self._connection, set_aside.call_of(units, now=self._now), rules)
+
+    def _done(self, names: Sequence[str], refused: Refused[str]) -> int:
+        still = {name: set_aside.tried_again(self._known[name], why, now=self._now) for name, why in refused}
+        if still:
+            put(self._connection, still)
+        if gone := [name for name in names if name not in still]:
+            _drop(self._connection, gone)
+        return len(gone)
+
+
+def put(connection: sqlite3.Connection, found: Mapping[str, SetAside]) -> None:
+    """Write what is set aside. Raises RowRefused where that is too much for it to be about rows."""
+    for name, each in found.items():
+        value = orjson.dumps(msgspec.to_builtins(each)).decode()
+        connection.execute(SQL["put_shared"], {"key": set_aside.shared_key(name), "value": value, "revision": None})
+    set_aside.check_room(_read(connection))
+
+
+def _drop(connection: sqlite3.Connection, names: Sequence[str]) -> None:
+    connection.execute(SQL["drop_shared"], {"keys": as_json([set_aside.shared_key(name) for name in names])})
+
+
+def _read(connection: sqlite3.Connection) -> dict[str, SetAside]:
+    return set_aside.read_set_aside(connection.execute(SQL["set_aside"]))
