@@ -35,6 +35,12 @@ OF_SOURCES.add("CRM_SECRET")
 #: folder of compose.
 NO_SETTINGS = {
     "PINTEREST_TAG",
+    "CONSENT_CATEGORY",  # misspelt, or of other programs
+    "CONSENT_MODE",
+    "PRESET_DIR",
+    "PUBLIC_KEY",
+    "HTTPS_PROXY",
+    "NAME",  # of `NAME_FILE`
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
     "FILES_DIR",

@@ -21,7 +21,7 @@ from app.commands.journeys import DEFAULT_DAYS, show_journey
 from app.commands.opened import opened_file, opened_outbox
 from app.commands.options import FORMS, AsJson
 from app.commands.terminal import add_row, as_is, print_json, print_table, time_text
-from app.config import Settings, load_settings
+from app.config import Settings, doubtful_variables, load_settings
 from app.coordination import Switches
 from app.outbox import exists
 from app.receiving.reports import IN_WORDS, EventReport, PresetReport
@@ -33,13 +33,15 @@ Mappings = Annotated[list[Path] | None, typer.Option("--mappings", help="Folder 
 
 
 def check(presets: Presets = None, mappings: Mappings = None, *, as_json: AsJson = False) -> None:
-    """Check presets, mappings, named sources and destinations, and print the tables of them.
+    """Check settings, presets, mappings, named sources and destinations, and print the tables of them.
 
     Lists every fault with file, place and remedy, and exits with 1 where there is one. Tokens are not looked for.
 
     Example: pinrelay check --presets presets
     """
     settings = _settings(presets, mappings)
+    if doubtful := doubtful_variables():
+        typer.echo(f"warning: {doubtful}", err=True)
     catalog = assemble.running_catalog(settings).catalog
     sources = assemble.running_sources(settings, on_fault=typer.echo)
     check_sources(settings, sources.sources if sources else ())

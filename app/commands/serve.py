@@ -20,7 +20,7 @@ from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
 from app.assemble.ad_accounts import destinations
-from app.config import Settings, load_settings
+from app.config import Settings, doubtful_variables, load_settings
 from app.errors import PinrelayError, SettingsError
 from app.log import configure_logging, logger
 from app.main import Role, create_app
@@ -67,6 +67,8 @@ def run(workers: int, role: Role, *, pause_s: float = _PAUSE_S) -> None:
     settings = load_settings()
     configure_logging(settings.log_format, settings.log_level)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
+    if doubtful := doubtful_variables():
+        logger().warning("variables that are no settings", told=doubtful)
     _banner(settings)
     clear_leftovers()
     if workers == 1:

@@ -1,5 +1,5 @@
 """All settings: read them with `load_settings`, once; `policies` makes the rules of each room of them."""
 
-from app.config.settings import FOLLOWED, MIN_SECRET_CHARACTERS, Settings, load_settings
+from app.config.settings import FOLLOWED, MIN_SECRET_CHARACTERS, Settings, doubtful_variables, load_settings
 
-__all__ = ["FOLLOWED", "MIN_SECRET_CHARACTERS", "Settings", "load_settings"]
+__all__ = ["FOLLOWED", "MIN_SECRET_CHARACTERS", "Settings", "doubtful_variables", "load_settings"]

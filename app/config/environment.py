@@ -63,12 +63,17 @@ def text_of_file(name: str, path: Path) -> str:
         raise UnreadableFile(name, path, "it is not UTF-8") from exc
 
 
+def may_come_from_file(field: Any) -> bool:
+    """Return whether a setting is a secret, so that `NAME_FILE` may give it."""
+    return "SecretStr" in str(field.annotation)
+
+
 class SecretFiles(PydanticBaseSettingsSource):
     """Reads `NAME_FILE` for every secret setting that neither an argument nor a variable gives."""
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
         """Return the text of the setting's file, None where there is none. Raises UnreadableFile."""
-        path = os.environ.get(_file_setting(field_name)) if "SecretStr" in str(field.annotation) else None
+        path = os.environ.get(_file_setting(field_name)) if may_come_from_file(field) else None
         return (text_of_file(field_name, Path(path)) if path else None), field_name, False
 
     def __call__(self) -> dict[str, Any]:

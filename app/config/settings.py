@@ -7,6 +7,7 @@ A secret may come from a file instead: `NAME_FILE=/run/secrets/name`.
 """
 
 import os
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
@@ -17,9 +18,10 @@ from app.config.account_settings import AccountSettings
 from app.config.alert_settings import AlertSettings
 from app.config.bounded_numbers import Bytes, Count, Days, Hours, Seconds
 from app.config.checked_texts import WebAddress
-from app.config.environment import FolderPaths, SecretFiles, Secrets, Texts, bare_secret, faults_of
+from app.config.environment import FolderPaths, SecretFiles, Secrets, Texts, bare_secret, faults_of, may_come_from_file
 from app.config.inventory_settings import InventorySettings
 from app.config.memory_settings import MemorySettings
+from app.config.misspelt import SettingNames
 from app.config.reports_settings import ReportsSettings
 from app.config.source_settings import SourceSettings
 from app.errors import SettingsError
@@ -239,9 +241,28 @@ class Settings(AccountSettings, SourceSettings, MemorySettings, ReportsSettings,
 def load_settings(**overrides: Any) -> Settings:
     """Read the environment; `overrides` win.
 
-    Raises SettingsError with one line a fault: the variable, what is wrong. No secret is shown.
+    Raises SettingsError with one line a fault: the variable, what is wrong. No secret is shown. A variable that is
+    almost a setting is a fault.
     """
+    faults = setting_names().misspelt(os.environ)
     try:
-        return Settings(**overrides)
+        settings = Settings(**overrides)
     except ValidationError as exc:
-        raise SettingsError(faults_of(exc, Settings)) from None
+        faults.append(faults_of(exc, Settings))
+    if faults:
+        raise SettingsError("\n".join(faults))
+    return settings
+
+
+@cache
+def setting_names() -> SettingNames:
+    """Return the names of all settings as variables, and which of them may come from a file."""
+    fields = Settings.model_fields.items()
+    secrets = [name.upper() for name, field in fields if may_come_from_file(field)]
+    return SettingNames((name.upper() for name, _ in fields), secrets)
+
+
+def doubtful_variables() -> str:
+    """Return a sentence about variables that share only the first word with a setting; "" where there are none."""
+    found = setting_names().doubtful(os.environ)
+    return f"These variables are no settings, so nothing reads them: {', '.join(found)}" if found else ""

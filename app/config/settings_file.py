@@ -8,7 +8,7 @@ from typing import Any, Final
 from dotenv.parser import parse_stream
 from pydantic.fields import FieldInfo
 
-from app.config.settings import Settings
+from app.config.settings import Settings, setting_names
 from app.errors import SettingsError
 
 #: `pinrelay init` writes one.
@@ -24,7 +24,7 @@ _HEAD: Final = f"""\
 def take_settings_file(path: Path, environ: MutableMapping[str, str]) -> None:
     """Put what the file sets into `environ`, where it is not set yet; nothing where there is no file.
 
-    Raises SettingsError with the number of every line that cannot be read. Values are never shown.
+    Raises SettingsError with the number of every line that cannot be read or names no setting. Values are never shown.
     """
     try:
         with path.open(encoding="utf-8") as stream:
@@ -41,6 +41,9 @@ def take_settings_file(path: Path, environ: MutableMapping[str, str]) -> None:
     for each in lines:
         if each.key and each.value and not environ.get(each.key):
             environ[each.key] = each.value
+    names = {each.key: each.original.line for each in lines if each.key}
+    if unknown := list(setting_names().unknown_lines(names, environ)):
+        raise SettingsError("\n".join(f"{path}: line {line}: {told}" for line, told in unknown))
 
 
 def settings_file_text() -> str:
