@@ -25,6 +25,7 @@ from app.catalog.running_sources import RunningSources
 from app.catalog.source_files import SourceFile
 from app.catalog.source_secrets import SourceSecrets
 from app.config import MIN_SECRET_CHARACTERS, Settings
+from app.config.validators import currencies
 from app.destination import PersonReader, ReportConversionEvent, TypedPerson
 from app.destination.client import PinterestClient
 from app.errors import SettingsError
@@ -32,13 +33,7 @@ from app.identity import IdKeys
 from app.inventory.figures import read_figures
 from app.outbox import Outbox
 from app.outbox.inventory_rows import Inventory
-from app.policies import (
-    consent_rules,
-    conversion_rules,
-    genuine_rules,
-    identity_rules,
-    webhook_limits,
-)
+from app.policies import consent_rules, conversion_rules, genuine_rules, identity_rules, webhook_limits
 from app.receiving.encounters import EncounterReader
 from app.receiving.explain import Explainer, Sees
 from app.receiving.finding import Finder, Searches
@@ -52,7 +47,6 @@ from app.receiving.walk import Walk, WhyOff
 from app.source import consent_answer, not_genuine, withheld
 from app.types import Tally
 from app.values.closed_lists import EVENT_NAMES
-from app.values.currencies import currencies
 
 #: Why nothing is published from a console whose store other machines may use.
 _FILES_OF_MANY_MACHINES = (

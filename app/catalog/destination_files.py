@@ -14,7 +14,7 @@ from app.catalog.fields import nearest
 from app.catalog.folders import Folders, read_texts
 from app.catalog.model_faults import no_bare_secret
 from app.catalog.one_file import parse_files
-from app.config.account_settings import AccountSettings
+from app.config.settings import AccountSettings
 from app.errors import CatalogError, Fault
 
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True, allow_inf_nan=False)

@@ -1,10 +1,4 @@
-"""All settings, read once from the environment into a frozen model; `policies` makes the rules of each room of it.
-
-A setting is the environment variable of the field's name in upper case.
-Lists are separated by commas.
-A secret may come from a file instead: `NAME_FILE=/run/secrets/name`.
-`make reference` writes the table of settings in docs/settings.md from this file.
-"""
+"""All settings, read once from the environment into a frozen model."""
 
 import os
 from functools import cache
@@ -14,18 +8,157 @@ from typing import Any, Final, Literal, Self
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from app.config.account_settings import AccountSettings
-from app.config.alert_settings import AlertSettings
-from app.config.bounded_numbers import Bytes, Count, Days, Hours, Seconds
-from app.config.checked_texts import WebAddress
 from app.config.environment import FolderPaths, SecretFiles, Secrets, Texts, bare_secret, faults_of, may_come_from_file
-from app.config.inventory_settings import InventorySettings
-from app.config.memory_settings import MemorySettings
 from app.config.misspelt import SettingNames
-from app.config.reports_settings import ReportsSettings
-from app.config.source_settings import SourceSettings
+from app.config.shipped_files import folder_or_shipped
+from app.config.validators import (
+    Bytes,
+    Count,
+    Country,
+    Currency,
+    Days,
+    Hours,
+    Seconds,
+    SecretWebAddress,
+    UsStates,
+    WebAddress,
+)
 from app.errors import SettingsError
-from app.values.personal_parameters import REDACTED_PARAMETERS
+from app.values.spans import HOUR_S
+
+#: URL parameters that hold personal data or secrets wherever they stand, compared in any case.
+REDACTED_PARAMETERS: Final = (
+    *("email", "e", "mail", "user_email", "email_address", "emailaddress"),
+    *("phone", "tel", "phone_number", "mobile", "telephone"),
+    *("first_name", "last_name", "firstname", "lastname", "dob"),
+    *("token", "password"),
+)
+
+
+class AccountSettings(BaseSettings):
+    """What is sent to an ad account, and how fast: a file of DESTINATIONS_DIR may say each otherwise."""
+
+    # What is sent
+    test_events: Literal["withhold", "send"] = Field("withhold", description="tests, where Pinterest is live")
+    crawlers: Literal["withhold", "send"] = Field("withhold", description="events of crawlers, where Pinterest is live")
+    default_country: Country | None = Field(None, description="for national phone numbers without a country")
+    default_currency: Currency | None = Field(None, description="where neither event nor products name one")
+    shop_money: Literal["shop", "presentment"] = Field("shop", description="of Shopify's two amounts, which is sent")
+    zip_digits_only: bool = Field(default=False, description="Pinterest's literal text; breaks UK and Canadian codes")
+    external_id_keep_case: bool = Field(default=False, description="for shops that send `_pin_unauth`")
+    action_source_by_context: bool = Field(default=False, description="what an app sends is `app_ios`, `app_android`")
+    partner_name: str | None = Field(None, pattern="^ss-[a-z0-9-]+$", description="sent as `partner_name`")
+    gpc: Literal["opt_out", "ldp", "ignore"] = Field("opt_out", description="what Global Privacy Control does")
+    ldp_states: UsStates = Field((), description="US states whose events always get LDP, e.g. CA,CO")
+
+    # Delivery
+    batch_max_events: int = Field(1_000, ge=1, le=1_000, description="in one call")
+    batch_max_bytes: Bytes = Field(1_000_000, ge=1_000, description="in one call")
+    batch_max_wait_s: Seconds = Field(1, ge=0, description="how long a batch waits to fill")
+    max_calls_in_flight: int = Field(4, ge=1, le=64, description="by one process")
+    max_calls_per_minute: int = Field(4_500, ge=1, le=5_000, description="by all processes together")
+    send_timeout_s: Seconds = Field(30, gt=0, description="for one call to Pinterest")
+    retry_max_attempts: Count = Field(20, ge=1, description="then the delivery is dead")
+    retry_max_age_hours: Hours = Field(72, gt=0, description="since it was received; then dead")
+    retry_base_s: Seconds = Field(1, gt=0, description="first pause at most; doubles")
+    retry_max_pause_s: Seconds = Field(600, gt=0, description="longest pause, also for Retry-After")
+    retry_offline_ambiguous: bool = Field(default=False, description="resend `offline` events that may have arrived")
+
+
+class AlertSettings(BaseSettings):
+    """Where alerts go, and when something is told of events of one name."""
+
+    alert_webhook_url: SecretWebAddress | None = Field(None, description="Slack-compatible; alerts go there")
+    public_url: WebAddress | None = Field(None, description="where people reach Pinrelay; alerts link to its console")
+    alert_full_hours: Hours = Field(
+        24, ge=0, description="told where the backlog is full in less at the last hour's rate; 0: never"
+    )
+    alert_fall: float = Field(0.5, gt=0, lt=1, description="events of a name in an hour, below this part of the usual")
+    alert_surge: float = Field(3, gt=1, le=1_000_000, description="the same, above so many times the usual")
+    alert_share: float = Field(
+        0.2,
+        gt=0,
+        lt=1,
+        description="the part of a name's events by exit, or lacking money, by so much above the usual",
+    )
+    alert_least_events: Count = Field(20, ge=1, description="less events of a name in an hour are too few to judge")
+
+    @property
+    def told_full_s(self) -> float:
+        """A backlog that is full in less is told."""
+        return self.alert_full_hours * HOUR_S
+
+
+class InventorySettings(BaseSettings):
+    """What is kept of the names under which events arrive."""
+
+    inventory_names: int = Field(
+        500, ge=0, le=10_000, description="names of events that are told apart, the rest is one; 0: no inventory"
+    )
+
+
+class QuarantineSettings(BaseSettings):
+    """What is kept as received, sealed, of events that made no delivery."""
+
+    quarantine_hours: Hours = Field(0, ge=0, description="how long invalid events are kept, sealed; 0: not at all")
+    quarantine_key: SecretStr | None = Field(None, min_length=32, description="seals them, see quarantine.md")
+    quarantine_names: Texts = Field((), description="names of unmatched events that are kept too")
+    quarantine_max_bytes: Bytes = Field(500_000_000, ge=1, description="of all; the oldest go first")
+
+
+class MemorySettings(QuarantineSettings):
+    """What is remembered of people, for how long, and of how many; the quarantine's key may find them as well."""
+
+    remember_days: Days = Field(0, ge=0, description="how long facts of a person complete later events; 0: off")
+    remember_click_days: Days = Field(60, gt=0, description="the same of click ids, where it is shorter")
+    remember_session_days: Days = Field(7, ge=0, description="events without `userId` are the last user's for so long")
+    remember_max_people: Count = Field(1_000_000, ge=1, description="ids in memory; the longest unseen go first")
+    remember_users_from: Literal["everyone", "authenticated"] = Field(
+        "everyone", description="whose `userId` memory believes; public write keys are no secrets"
+    )
+    remember_secret: SecretStr | None = Field(None, min_length=32, description="keys the ids in memory, see memory.md")
+
+    @property
+    def id_secret(self) -> SecretStr | None:
+        """What keys the ids by which people are found in the store: that of memory, else that of the quarantine."""
+        return self.remember_secret or self.quarantine_key
+
+
+class ReportsSettings(BaseSettings):
+    """By which token Pinterest's own figures are read; without any nothing is."""
+
+    pinterest_ads_token: SecretStr | None = Field(None, description="with `ads:read`; Pinterest's own figures by it")
+    pinterest_client_id: str | None = Field(
+        None, description="instead, with the next three: an app whose token renews itself"
+    )
+    pinterest_client_secret: SecretStr | None = Field(None, description="of that app")
+    pinterest_refresh_token: SecretStr | None = Field(None, description="with `ads:read`, to begin with")
+    pinterest_reports_key: SecretStr | None = Field(
+        None, min_length=32, description="encrypts the renewed token in the store"
+    )
+
+    @property
+    def reads_reports(self) -> bool:
+        """Whether anything is to be read: a token is set, or a part of one."""
+        return any(getattr(self, name) for name in ReportsSettings.model_fields)
+
+
+class SourceSettings(BaseSettings):
+    """Which sources there are beside the one that the other settings describe, `default`."""
+
+    sources: Texts = Field((), description="names of sources that are on: shipped ones, or those of SOURCES_DIR")
+    sources_dir: FolderPaths = Field((), description="folders of sources; without SOURCES all of theirs are on")
+
+    @property
+    def source_folders(self) -> tuple[Path, ...]:
+        """Where sources are looked for: those that come with Pinrelay, where SOURCES_DIR names no others."""
+        return self.sources_dir or (folder_or_shipped(Path("sources")),)
+
+    @property
+    def has_sources(self) -> bool:
+        """Whether there are sources with a name."""
+        return bool(self.sources or self.sources_dir)
+
 
 #: Whose files are taken up when they change, beside that of Pinterest's token.
 FOLLOWED: Final = ("webhook_shared_secrets", "webhook_header", "write_keys", "console_password", "console_users")

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from app.values.personal_parameters import REDACTED_PARAMETERS
+from app.config.settings import REDACTED_PARAMETERS
 from app.values.spans import DAY_S
 
 

@@ -4,18 +4,11 @@ import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from app.config.validators import currencies
 from app.destination.reading import NO_NOTES, Notes, Reading, flattened, number_text
 from app.destination.warnings import kind, left_out, shown_number
-from app.values.amounts import (
-    COUNT,
-    NO_CONTEXT,
-    Amount,
-    Computed,
-    Context,
-    is_plain_text,
-    read_amount,
-)
-from app.values.currencies import currencies, currency_code
+from app.values.amounts import COUNT, NO_CONTEXT, Amount, Computed, Context, is_plain_text, read_amount
+from app.values.currencies import currency_code
 from app.values.flags import single
 
 #: Beyond it an amount is no amount (and a count no 64-bit integer).

@@ -6,6 +6,7 @@ Where a value needs a word, or cannot be read, the function returns None.
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from app.config.validators import currencies
 from app.destination.custom_data import CONTENT_READERS, CustomDataReader, read_all_but_money
 from app.destination.free_texts import FreeTextReader
 from app.destination.members import MembersReader
@@ -15,7 +16,6 @@ from app.destination.person_blocks import blocks_of, country_of, phones_beside
 from app.destination.reading import Reader, TextReader, text_of
 from app.destination.user_data import BY_COUNTRY, FROM_BLOCKS, ReadField, UserDataReader, missing_identifiers
 from app.values.amounts import Computed
-from app.values.currencies import currencies
 from app.values.generated_functions import FunctionNames, ObjectText
 
 #: What is read beside a currency, in the order in which it is sent.

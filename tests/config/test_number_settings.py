@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.config import Settings, load_settings
-from app.config.account_settings import AccountSettings
+from app.config.settings import AccountSettings
 from app.errors import SettingsError
 from tests.catalog.test_destination_files import SANDBOX, faults, folder_of
 from tests.server.client import client_of

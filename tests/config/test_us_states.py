@@ -3,7 +3,7 @@
 import pycountry
 import pytest
 
-from app.config.checked_texts import us_state_code
+from app.config.validators import us_state_code
 from app.destination.place_names import state_code
 
 

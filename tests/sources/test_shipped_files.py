@@ -10,11 +10,11 @@ import pytest
 
 from app.catalog.running_sources import load_source
 from app.catalog.strict_yaml import parse_yaml
+from app.config.validators import currencies
 from app.errors import EventRefused
 from app.receiving.pipeline import Pipeline
 from app.source import Arrival, NamedSource, read_or_refuse
 from app.types import Line
-from app.values.currencies import currencies
 from tests.assembled import pipeline
 from tests.process import ROOT
 from tests.sources.sending import NOW

@@ -1,12 +1,14 @@
-# ruff: noqa: RUF001 - roubles and leva are written in Cyrillic
 """Amounts as shops write them: which number is meant, and in which currency."""
+
+# ruff: noqa: RUF001 - roubles and leva are written in Cyrillic
 
 from typing import Any
 
 import pytest
 
+from app.config.validators import currencies
 from app.values.amounts import COUNT, Context, read_amount
-from app.values.currencies import WITH_THREE_DECIMALS, WITHOUT_FRACTIONS, currencies
+from app.values.currencies import WITH_THREE_DECIMALS, WITHOUT_FRACTIONS
 
 SEPARATORS = [
     # the text, the currency of the event, the number; None where it would be a guess

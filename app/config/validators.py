@@ -1,14 +1,21 @@
-"""Texts of settings of which it is known what they may be: countries, currencies, states, addresses."""
+"""Types of settings that check their values: bounded numbers, countries, currencies, states, addresses."""
 
+import functools
 from functools import cache
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 import pycountry
-from pydantic import AfterValidator, SecretStr, WithJsonSchema
+from pydantic import AfterValidator, Field, SecretStr, WithJsonSchema
 
 from app.config.environment import Texts, each
-from app.values.currencies import currencies
+
+
+@functools.cache
+def currencies() -> frozenset[str]:
+    """Return the ISO 4217 codes in use, upper case."""
+    return frozenset(currency.alpha_3 for currency in pycountry.currencies)
+
 
 #: Without a code of ISO 3166, and with phone numbers: Kosovo.
 _IN_USE: Final = "XK"
@@ -77,3 +84,15 @@ Currency = Annotated[str, AfterValidator(_currency), WithJsonSchema({"type": "st
 UsStates = Annotated[Texts, each(us_state_code)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 SecretWebAddress = Annotated[SecretStr, AfterValidator(_secret_address)]
+
+
+#: A hundred years.
+Days = Annotated[float, Field(le=36_500)]
+#: A hundred years.
+Hours = Annotated[float, Field(le=876_000)]
+#: A day: of what somebody, or a call, waits for.
+Seconds = Annotated[float, Field(le=86_400)]
+#: A petabyte.
+Bytes = Annotated[int, Field(le=10**15)]
+#: More than any machine counts to.
+Count = Annotated[int, Field(le=10**9)]
