@@ -17,12 +17,12 @@ from mkdocs.structure.files import File, Files
 
 from app.cli import EXIT_CODES, cli
 from app.config import load_settings
+from app.core.events import Exit
+from app.core.metrics import Metrics
 from app.main import create_app
 from app.mapping.compiler import Compiler
 from app.mapping.directives import DIRECTIVES, OWN_DIRECTIVES
 from app.mapping.wanted import NO_READERS
-from app.metrics import Metrics
-from app.types import Exit
 
 ROOT = Path(__file__).parents[1]
 

@@ -35,9 +35,9 @@ from app.commands import (
     verify,
 )
 from app.config.settings_file import SETTINGS_FILE, take_settings_file
+from app.core.log import configure_logging
+from app.core.values.texts import visible
 from app.errors import OutboxError, PinrelayError
-from app.log import configure_logging
-from app.values.visible import visible
 
 EXIT_CODES = {
     0: "done",

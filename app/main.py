@@ -15,9 +15,12 @@ from app.assemble.ad_accounts import Destination
 from app.assemble.parts import Parts, join_parts
 from app.config import Settings
 from app.console import ConsoleServices, DestinationView, create_console
+from app.core.deliveries import Settlement
+from app.core.events import Tally
+from app.core.log import log_attempts, log_error
+from app.core.values.times import HOUR_S
 from app.delivery import Clocks
 from app.destination import COMPONENTS, load_place_names, redact
-from app.log import log_attempts, log_error
 from app.receiving.finding import Finder
 from app.receiving.gathering import SharedTurns
 from app.receiving.pipeline import Pipeline
@@ -43,8 +46,6 @@ from app.source import (
     webhook_router,
 )
 from app.tracing import export_figures, export_lines
-from app.types import Settlement, Tally
-from app.values.spans import HOUR_S
 
 
 class Role(StrEnum):

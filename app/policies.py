@@ -5,6 +5,8 @@ from app.access.proxied import UserHeaders
 from app.access.users import Users
 from app.alerts import AlertRules
 from app.config import Settings
+from app.core.values.addresses import read_networks
+from app.core.values.times import DAY_S, HOUR_S
 from app.delivery import DeliveryPolicy
 from app.destination import ConversionRules
 from app.errors import SettingsError
@@ -24,8 +26,6 @@ from app.source import (
     WriteKeys,
     read_quotas,
 )
-from app.values.proxies import read_networks
-from app.values.spans import DAY_S, HOUR_S
 
 #: Bounds the backlog of an ad account where the disk does not.
 _USUAL_BACKLOG_BYTES = 10_000_000_000

@@ -32,17 +32,19 @@ from typing import Any, Final
 
 import orjson
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # the checkout is no package
 from app import assemble
 from app.assemble.ad_accounts import destinations
 from app.catalog.running_sources import load_source
 from app.config import load_settings
-from app.coordination import Coordination
+from app.core.coordination import Coordination
 from app.inventory.arrivals import Arrivals
 from app.outbox import Outbox, open_outbox
 from app.policies import outbox_rules
 from app.receiving.tail import Tailed
 from app.source import AcceptsWhole, events_of, read_raw_event, read_raw_requests
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the checkout is no package
+
 
 ROOT: Final = Path(__file__).parents[1]
 ARRAY: Final = 100

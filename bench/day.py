@@ -33,19 +33,23 @@ import httpx
 import psutil
 import psycopg
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # the checkout is no package
 from app.config import load_settings
+from app.core.deliveries import Claimed, NewDelivery, State
+from app.core.events import Exit
+from app.core.pages import Query
+from app.core.values.times import DAY_S
 from app.outbox import Outbox, open_outbox
 from app.outbox.postgres.days import day_of, table_of
 from app.outbox.sqlite.database import connect
 from app.policies import outbox_rules
-from app.types import Claimed, Exit, NewDelivery, Query, State
-from app.values.spans import DAY_S
 from bench.drain import AD_ACCOUNT_ID, different, mapped
 from bench.receive import ARRAY, ARRAY_CONNECTIONS, cpu_of, measure, served
 from tests.outbox.build import delivered
 from tests.outbox.postgres_server import empty_outbox
 from tests.process import clean_environment, free_port
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the checkout is no package
+
 
 #: Settled and waiting ones of a full store at scale 1.
 FULL: Final = {"postgres": (10_000_000, 2_000_000), "sqlite": (3_333_333, 666_667)}

@@ -42,22 +42,25 @@ from pydantic import SecretStr
 
 from app import assemble
 from app.config import Settings, load_settings
-from app.coordination import Switches
+from app.core.coordination import Switches
+from app.core.deliveries import Enqueued, NewDelivery, Withdrawal
+from app.core.events import DroppedEvent, Exit, Tally
+from app.core.log import configure_logging, log_attempts, log_error
+from app.core.metrics import Metrics
+from app.core.people import PeopleChanges, PeopleFound
 from app.delivery import Clocks, DeliveryPolicy
 from app.destination import redact
 from app.destination.client import PinterestClient
-from app.log import configure_logging, log_attempts, log_error
-from app.metrics import Metrics
 from app.outbox import Outbox, open_outbox
 from app.policies import delivery_policy, outbox_rules
 from app.sending.surroundings import CallReport, Surroundings
 from app.sending.telling import log_jump, log_trouble
 from app.sending.worker import Worker
 from app.source import read_raw_event
-from app.types import Enqueued, Exit, NewDelivery, Note, PeopleChanges, PeopleFound, Tally, Withdrawal
+from tests.outbox.postgres_server import empty_outbox
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the checkout is no package
-from tests.outbox.postgres_server import empty_outbox
+
 
 ROOT = Path(__file__).parents[1]
 AD_ACCOUNT_ID = "549755885175"
@@ -135,7 +138,7 @@ class Kept:
     async def enqueue(
         self,
         deliveries: Sequence[NewDelivery],
-        _notes: Sequence[Note],
+        _notes: Sequence[DroppedEvent],
         _tallies: Sequence[Tally],
         *,
         now: float,

@@ -32,14 +32,9 @@ import pycountry
 
 from app import assemble
 from app.config import load_settings
-from app.destination import (
-    ConversionRules,
-    normalise,
-    place_names,
-    redaction,
-)
+from app.core.values import times
+from app.destination import ConversionRules, normalise, place_names, redaction
 from app.receiving.pipeline import Pipeline
-from app.values import times
 
 ROOT = Path(__file__).parents[1]
 ROUNDS = 7

@@ -12,8 +12,9 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.metrics import AccountFigures, Metrics
-from app.types import Backlog, EventKey, InventoryCount, Measure, Tally
+from app.core.events import EventKey, InventoryCount, Measure, Tally
+from app.core.metrics import AccountFigures, Metrics
+from app.core.pages import Backlog
 from tests.process import ROOT
 
 RULES = ROOT / "docs/prometheus-alerts.yaml"

@@ -21,8 +21,8 @@ from app.access.proxied import NamedByProxy, UserHeaders, named_by_proxy
 from app.access.sessions import Sessions
 from app.access.this_machine import is_of_this_machine
 from app.access.users import User, Users
-from app.types import AuditAction
-from app.values.proxies import Network, client_ip, is_trusted
+from app.core.pages import AuditAction
+from app.core.values.addresses import Network, client_ip, is_trusted
 
 #: The cookie of a session.
 COOKIE = "pinrelay_console"

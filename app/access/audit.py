@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from app.access.person import Person
-from app.types import AuditAction, AuditEntry, QuarantineFilter, Query, Redrive
-from app.values.hidden_emails import unpersonal_id
-from app.values.plurals import count_of
+from app.core.pages import AuditAction, AuditEntry, QuarantineFilter, Query, Redrive
+from app.core.values.hidden_emails import unpersonal_id
+from app.core.values.texts import count_of
 
 #: Of one text; what is longer is cut.
 MAX_AUDITED_TEXT: Final = 300

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from app.access.person import UserRole
-from app.values.proxies import Network, is_trusted
+from app.core.values.addresses import Network, is_trusted
 
 _MAX_NAME = 100
 

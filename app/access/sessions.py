@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Final, Protocol
 
 from app.access.users import User, Users
-from app.types import Session
+from app.core.pages import Session
 
 SESSION_S: Final = 12 * 3600
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from starlette.types import Scope
 
-from app.values.host_names import names_loopback
+from app.core.values.addresses import names_loopback
 
 _FORWARDING = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via"})
 #: A page of ours, or no page: an address that somebody typed or a program asks for.

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from app.core.events import EventKey, Exit
+from app.core.values.times import HOUR_S
 from app.inventory.received_names import title_of
-from app.types import EventKey, Exit
-from app.values.spans import HOUR_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

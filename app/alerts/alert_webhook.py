@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import httpx
 from pydantic import SecretStr
 
+from app.core.log import logger
 from app.destination.client import http_client
-from app.log import logger
 
 _TEST = "This is a test: alerts arrive here."
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from app.alerts.overall import MOST_DAYS
+from app.core.events import EventKey, InventoryCount, Measure
+from app.core.values.times import DAY_S, HOUR_S
 from app.inventory.drift import Change, read_changes
 from app.outbox.inventory_rows import Inventory
-from app.types import EventKey, InventoryCount, Measure
-from app.values.spans import DAY_S, HOUR_S
 
 #: What was counted, with its label.
 Counts: TypeAlias = Mapping[tuple[Measure, str], int]

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
 
+from app.core.events import Exit
+from app.core.pages import PinterestView
+from app.core.values.times import DAY_S, HOUR_S
 from app.delivery import OF_ALL, AccountStanding
-from app.types import Exit, PinterestView
-from app.values.spans import DAY_S, HOUR_S
 
 LATE_S = HOUR_S
 #: The accepted events of the last full hour are a drop below this part of the median of the same hour of other days,

@@ -13,13 +13,14 @@ from app.alerts.alert_webhook import AlertWebhook
 from app.alerts.by_name import NAMES_CHANGED, by_name
 from app.alerts.name_facts import NameReader
 from app.alerts.overall import MOST_DAYS, Facts, conditions, unread_reports
-from app.coordination import Switches
+from app.core.coordination import Switches
+from app.core.events import Exit
+from app.core.pages import AccountView
+from app.core.shared_values import OPEN_ALERTS, PINTEREST_VIEWS
+from app.core.values.times import DAY_S, HOUR_S
 from app.delivery import ReadsBacklog, Shutdown, read_accounts
 from app.errors import OutboxUnavailable
 from app.outbox.inventory_rows import Inventory
-from app.shared_values import OPEN_ALERTS, PINTEREST_VIEWS
-from app.types import AccountView, Exit
-from app.values.spans import DAY_S, HOUR_S
 
 PERIOD_S = 60.0
 #: So many looks in a row must fail before an unreadable outbox is told.

@@ -10,9 +10,10 @@ from pydantic import SecretStr
 
 from app.catalog.destination_files import DestinationFile, TokenPlace, faults_of_names, load_destinations
 from app.config import Settings
+from app.core.events import DEFAULT_SOURCE
+from app.core.pages import AccountView
 from app.destination.client import TokenSource
 from app.errors import CatalogError, Fault
-from app.types import DEFAULT_SOURCE, AccountView
 
 #: Stands for the ad account where there are no credentials.
 SANDBOX_AD_ACCOUNT_ID = "1000000000001"

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 
 from app.alerts import Alerts, AlertWebhook
 from app.config import Settings
+from app.core.pages import AccountView
 from app.outbox import Outbox
 from app.policies import alert_rules
-from app.types import AccountView
 
 
 def alerts_to(

@@ -5,7 +5,7 @@ import random
 from app.assemble.joining import encounter_reader
 from app.catalog.running import RunningCatalog
 from app.config import Settings
-from app.coordination import Coordination
+from app.core.coordination import Coordination
 from app.inventory.arrivals import Arrivals
 from app.inventory.names_met import NamesMet
 from app.inventory.sampling import Sampler

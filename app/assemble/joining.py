@@ -26,6 +26,8 @@ from app.catalog.source_files import SourceFile
 from app.catalog.source_secrets import SourceSecrets
 from app.config import MIN_SECRET_CHARACTERS, Settings
 from app.config.validators import currencies
+from app.core.events import Tally
+from app.core.values.event_names import EVENT_NAMES
 from app.destination import PersonReader, ReportConversionEvent, TypedPerson
 from app.destination.client import PinterestClient
 from app.errors import SettingsError
@@ -45,8 +47,6 @@ from app.receiving.remembering import Remembering
 from app.receiving.routes import AdAccount, Making
 from app.receiving.walk import Walk, WhyOff
 from app.source import consent_answer, not_genuine, withheld
-from app.types import Tally
-from app.values.closed_lists import EVENT_NAMES
 
 #: Why nothing is published from a console whose store other machines may use.
 _FILES_OF_MANY_MACHINES = (

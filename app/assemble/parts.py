@@ -22,20 +22,20 @@ from app.catalog.running_sources import RunningSources
 from app.catalog.started_files import StartedFiles
 from app.config import FOLLOWED, Settings
 from app.config.environment import SecretWatch
-from app.coordination import Coordination
+from app.core.coordination import Coordination
+from app.core.log import log_error, log_restart_needed, log_secrets_kept
+from app.core.metrics import Metrics
+from app.core.pages import AccountView
 from app.destination.client import PinterestClient
 from app.inventory.keeping import InventoryKeeper
 from app.inventory.names_met import NamesMet
 from app.inventory.view import InventoryView
-from app.log import log_error, log_restart_needed, log_secrets_kept
-from app.metrics import Metrics
 from app.outbox import Outbox, open_outbox
 from app.policies import access_rules, outbox_rules
 from app.sandbox import Account, create_sandbox
 from app.server.audited_changes import AuditedChanges
 from app.source import AcceptsWhole, NamedSource
 from app.tracing import Tracing, open_tracing
-from app.types import AccountView
 
 #: So many events the sandbox in this process knows again: some 10 MB.
 _REMEMBERED = 50_000

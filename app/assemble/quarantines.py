@@ -8,15 +8,15 @@ from app.assemble.joining import encounter_reader, explainer, pipeline, running_
 from app.catalog.running import RunningCatalog
 from app.catalog.running_sources import RunningSources
 from app.config import Settings
+from app.core.events import Event
+from app.core.log import log_secrets_kept
 from app.errors import EventRefused, SettingsError
-from app.log import log_secrets_kept
 from app.outbox import Outbox
 from app.policies import quarantine_rules
 from app.receiving.quarantining import Quarantine, Seals
 from app.receiving.replaying import HeldBack, Replaying
 from app.receiving.walk import WhyOff
 from app.source import NamedSource, held_back
-from app.types import Event
 
 
 def quarantine(settings: Settings, outbox: Outbox) -> Quarantine | None:

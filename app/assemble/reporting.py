@@ -8,8 +8,8 @@ from starlette.types import ASGIApp
 from app.assemble.ad_accounts import Destination
 from app.assemble.joining import SANDBOX_URL
 from app.config import Settings
+from app.core.log import log_error, log_reports
 from app.errors import SettingsError
-from app.log import log_error, log_reports
 from app.outbox import Outbox
 from app.reports import AdsClient, AdsToken, FixedToken, HourlyReading, RotatingToken
 

@@ -27,10 +27,10 @@ from app.catalog.one_file import (
     read_action,
     read_preset_file,
 )
+from app.core.events import Event
 from app.destination import EVENT_NAMES
 from app.errors import CatalogError, Fault
 from app.mapping import Mapping as CompiledMapping
-from app.types import Event
 
 #: As many as Segment allows for one destination (Segment's documentation of Actions, mappings).
 MAX_ENABLED_PRESETS = 50

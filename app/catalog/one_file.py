@@ -17,13 +17,13 @@ from app.catalog.model_faults import in_words, place
 from app.catalog.persons import finds_person, left_to_memory, person_fields
 from app.catalog.same_for_all import same_for_all
 from app.catalog.strict_yaml import parse_yaml
+from app.core.events import Event
+from app.core.values.times import MAX_HOLD_S
 from app.destination import PRIVACY_FLAGS, usable_parts
 from app.errors import Fault, MappingError, TriggerError
 from app.mapping import MISSING, Readers, compile_mapping
 from app.mapping import Mapping as CompiledMapping
 from app.trigger import Trigger, compile_trigger
-from app.types import Event
-from app.values.spans import MAX_HOLD_S
 
 #: The one action there is: its file is named after it.
 ACTION = "report_conversion_event"

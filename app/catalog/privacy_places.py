@@ -8,7 +8,7 @@ puts there: one no wins over any yes.
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
-from app.values.flags import flag_is_given
+from app.core.values.flags import flag_is_given
 
 #: The way to an object in a record.
 _Keys: TypeAlias = tuple[str, ...]

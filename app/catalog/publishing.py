@@ -18,8 +18,8 @@ from app.catalog.compile import Catalog, generation_of
 from app.catalog.folders import VERSIONS
 from app.catalog.running import RunningCatalog
 from app.config.shipped_files import as_in_settings
+from app.core.values.texts import visible
 from app.errors import PublishingRefused
-from app.values.visible import visible
 
 _FILE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]{0,95}\.ya?ml")
 #: Of a name that cannot be one, so many characters are shown.

@@ -14,11 +14,11 @@ from app.catalog.privacy_places import PrivacyPlaces
 from app.catalog.record_paths import paths_astray
 from app.catalog.same_for_all import same_for_all
 from app.catalog.source_files import EventFile, SourceFile
+from app.core.values.event_names import RECORD
 from app.errors import EventRefused, EventUntaken, Fault, MappingError, TriggerError
 from app.mapping import Mapping as CompiledMapping
 from app.mapping import compile_mapping
 from app.trigger import Readable, Trigger, compile_trigger
-from app.values.event_names import RECORD
 
 #: What a record has; see app/source/raw_records.py.
 RECORD_FIELDS: Final = Readable(flat=("method", "ip"), nested=("body", "headers", "query", "cloudevent", "item"))

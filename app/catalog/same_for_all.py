@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from app.core.values.placeholders import says_nothing
 from app.errors import Fault
 from app.mapping import MISSING
 from app.mapping import Mapping as CompiledMapping
-from app.values.placeholders import says_nothing
 
 _PATH: Final = re.compile(r"\$(?:\.\D|\[)|(?:properties|context|traits)\.\w")
 #: The same in a source, whose paths begin at a record.

@@ -13,8 +13,8 @@ from app.access.person import Person, UserRole
 from app.commands.opened import with_outbox
 from app.commands.options import AsJson
 from app.commands.terminal import add_row, print_json, print_table, time_text
+from app.core.pages import AuditEntry
 from app.outbox import Outbox
-from app.types import AuditEntry
 
 _PAGE = 500
 

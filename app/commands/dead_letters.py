@@ -16,12 +16,13 @@ from app.commands.opened import with_outbox
 from app.commands.options import AsJson
 from app.commands.terminal import add_row, print_json, print_table, time_text
 from app.config import load_settings
+from app.core.deliveries import Delivery, State
+from app.core.pages import DeadCause, Query, Redrive
+from app.core.values.texts import visible
 from app.destination import redact
 from app.errors import WhyMissing
 from app.outbox import Outbox, read_filters
 from app.server.audited_changes import MAX_WHY, why_dismissed
-from app.types import DeadCause, Delivery, Query, Redrive, State
-from app.values.visible import visible
 
 Which = Annotated[
     list[str] | None,

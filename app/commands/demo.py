@@ -18,8 +18,8 @@ from app.catalog import Catalog
 from app.commands.options import AsJson
 from app.commands.terminal import add_row, print_json, print_table
 from app.config import Settings, load_settings
+from app.core.events import Event
 from app.main import create_app
-from app.types import Event
 
 #: To deliver what was sent; the demo says so where it takes longer.
 DEADLINE_S = 30.0

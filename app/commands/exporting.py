@@ -13,10 +13,10 @@ from app.commands.opened import require_outbox, writing
 from app.commands.options import AsJson
 from app.commands.terminal import print_json
 from app.config import Settings, load_settings
+from app.core.values.texts import count_of
+from app.core.values.times import day_number
 from app.errors import SettingsError
 from app.outbox import DeliveryRow, Past, Store, open_store
-from app.values.plurals import count_of
-from app.values.times import day_number
 
 #: So many rows are read at once, and become a group of their file.
 READ_ROWS: Final = 10_000

@@ -14,9 +14,10 @@ from app.commands.opened import with_outbox
 from app.commands.options import AsJson
 from app.commands.terminal import add_row, print_json, print_table, time_text
 from app.config import Settings, load_settings
+from app.core.deliveries import Delivery, State
+from app.core.pages import NotePage, Page, Query
 from app.outbox import SEARCH_FILTERS, Outbox, read_filters
 from app.receiving.finding import Finder, Found
-from app.types import Delivery, NotePage, Page, Query, State
 
 FILTER_NAMES: Final = ", ".join(SEARCH_FILTERS)
 

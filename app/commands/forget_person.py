@@ -13,10 +13,10 @@ from app.commands.opened import with_outbox
 from app.commands.options import AsJson
 from app.commands.terminal import print_json
 from app.config import load_settings
+from app.core.shared_values import ERASED_AT
+from app.core.values.texts import count_of
 from app.outbox import Outbox
 from app.receiving.forgetting import Forgotten
-from app.shared_values import ERASED_AT
-from app.values.plurals import count_of
 
 
 def forget(

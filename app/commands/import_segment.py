@@ -14,9 +14,8 @@ from app.commands.opened import writing
 from app.commands.options import AsJson
 from app.commands.terminal import add_row, print_json, print_table
 from app.config import load_settings
+from app.core.values.texts import count_of, visible
 from app.errors import CatalogError, Fault
-from app.values.plurals import count_of
-from app.values.visible import visible
 
 
 def import_segment(

@@ -25,16 +25,16 @@ from app.commands.options import FORMS, AsJson
 from app.commands.row_imports import RowsAsked, import_rows, rows_asked
 from app.commands.terminal import add_row, print_json, print_table, time_text
 from app.config import Settings, load_settings
-from app.coordination import Switches
+from app.core.coordination import Switches
+from app.core.events import Event, Exit
+from app.core.pages import FileImported
+from app.core.receipts import EventReceipt, Receipt
+from app.core.shared_values import ERASED_AT, IMPORTED
+from app.core.values.texts import count_of, visible
+from app.core.values.times import DAY_S, HOUR_S, MINUTE_S, unix_seconds
 from app.errors import EventRefused
 from app.outbox import Outbox
-from app.shared_values import ERASED_AT, IMPORTED
 from app.source import read_event_file
-from app.types import Event, EventReceipt, Exit, FileImported, Receipt
-from app.values.plurals import count_of
-from app.values.spans import DAY_S, HOUR_S, MINUTE_S
-from app.values.times import unix_seconds
-from app.values.visible import visible
 
 #: So many events share one commit.
 BATCH_EVENTS = 1_000

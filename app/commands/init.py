@@ -11,8 +11,8 @@ from app.commands.options import AsJson
 from app.commands.terminal import print_json
 from app.config.settings_file import SETTINGS_FILE, settings_file_text
 from app.config.shipped_files import shipped
+from app.core.values.texts import visible
 from app.errors import SettingsError
-from app.values.visible import visible
 
 #: What is written beside the file of settings, by where it comes from.
 _COPIED = {

@@ -15,13 +15,13 @@ from app.commands.options import AsJson
 from app.commands.terminal import add_row, print_json, print_table
 from app.config import load_settings
 from app.console.labels import day
+from app.core.pages import Query
+from app.core.values.times import day_number
 from app.errors import UnknownName
 from app.inventory.drift import Change
 from app.inventory.figures import BECAME, DAYS, SHOWN, STANDS, PropertyFigures
 from app.inventory.view import InventoryView, NameView
 from app.outbox import Outbox
-from app.types import Query
-from app.values.times import day_number
 
 
 def show(

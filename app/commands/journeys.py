@@ -12,6 +12,9 @@ from app import assemble
 from app.catalog import Catalog
 from app.commands.terminal import add_row, print_json, print_table
 from app.config import Settings
+from app.core.events import Event, Exit
+from app.core.receipts import EventReceipt
+from app.core.values.hidden_emails import unpersonal_id
 from app.destination import components
 from app.errors import EventRefused
 from app.identity import HeldMemory
@@ -19,8 +22,6 @@ from app.receiving.encounters import own_time
 from app.receiving.field_reports import own_event
 from app.receiving.receipts import receipt_of_refusal
 from app.source import event_json, read_event_file
-from app.types import Event, EventReceipt, Exit
-from app.values.hidden_emails import unpersonal_id
 
 #: Days that are remembered where neither the command nor the settings say it.
 DEFAULT_DAYS = 90.0

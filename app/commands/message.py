@@ -13,11 +13,12 @@ from app.commands.opened import with_outbox
 from app.commands.options import AsJson
 from app.commands.terminal import add_row, print_json, print_table, time_text
 from app.config import load_settings
+from app.core.deliveries import Delivery
+from app.core.pages import Message
+from app.core.values.hidden_emails import unpersonal_id
+from app.core.values.texts import visible
 from app.receiving.receipts import receipt_of_message
 from app.source import event_json
-from app.types import Delivery, Message
-from app.values.hidden_emails import unpersonal_id
-from app.values.visible import visible
 
 
 def message(

@@ -22,11 +22,11 @@ from app.commands.opened import opened_file, opened_outbox
 from app.commands.options import FORMS, AsJson
 from app.commands.terminal import add_row, as_is, print_json, print_table, time_text
 from app.config import Settings, doubtful_variables, load_settings
-from app.coordination import Switches
+from app.core.coordination import Switches
+from app.core.events import DEFAULT_SOURCE
 from app.outbox import exists
 from app.receiving.reports import IN_WORDS, EventReport, PresetReport
 from app.source import event_json, held_back, read_event_file
-from app.types import DEFAULT_SOURCE
 
 Presets = Annotated[list[Path] | None, typer.Option("--presets", help="Folder of presets, instead of PRESETS_DIR.")]
 Mappings = Annotated[list[Path] | None, typer.Option("--mappings", help="Folder of mappings, not MAPPINGS_DIR.")]

@@ -14,11 +14,12 @@ from app.commands.opened import with_outbox
 from app.commands.options import AsJson
 from app.commands.terminal import add_row, print_json, print_table, time_text
 from app.config import load_settings
-from app.coordination import Switches
+from app.core.coordination import Switches
+from app.core.events import Exit
+from app.core.pages import AuditAction, QuarantineFilter
 from app.errors import SettingsError
 from app.outbox import Outbox
 from app.receiving.replaying import Replay, Replaying, replay_json
-from app.types import AuditAction, Exit, QuarantineFilter
 
 _Result = TypeVar("_Result")
 

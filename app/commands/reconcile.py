@@ -18,13 +18,13 @@ from app.commands.options import AsJson
 from app.commands.sending_missing import SendAsked, SentMissing, send_asked, send_missing
 from app.commands.terminal import add_row, print_json, print_table
 from app.config import Settings, load_settings
+from app.core.values.texts import visible
+from app.core.values.times import DAY_S
 from app.orders.comparing import LedgerPart, Reconciliation, reconciled
 from app.orders.fates import OrderVerdict
 from app.orders.missing_orders import MissingOrders
 from app.orders.order_sums import BY
 from app.outbox import Outbox
-from app.values.spans import DAY_S
-from app.values.visible import visible
 
 _PERCENT: Final = Decimal(100)
 #: Of each fate and reason so many orders are shown.

@@ -9,9 +9,8 @@ import typer
 from app.commands.options import AsJson
 from app.commands.terminal import print_json
 from app.config import load_settings
+from app.core.values.texts import count_of, visible
 from app.outbox import back_up, restore_backup, salvage
-from app.values.plurals import count_of
-from app.values.visible import visible
 
 #: So many lost deliveries are printed one by one.
 _NAMED = 100

@@ -11,11 +11,11 @@ from app.commands.opened import with_outbox
 from app.commands.options import AsJson
 from app.commands.terminal import add_row, print_json, print_table
 from app.config import load_settings
+from app.core.pages import Query
+from app.core.values.times import DAY_S
 from app.orders.revenue_figures import ORDERS_BECAME, OfCurrency, Worth
 from app.orders.revenue_reading import read_revenue
 from app.outbox import Outbox
-from app.types import Query
-from app.values.spans import DAY_S
 
 
 def revenue(

@@ -10,9 +10,10 @@ from typing import Any, Final
 import orjson
 import typer
 
-from app.shared_values import ROW_DIGESTS, ROWS_IMPORTED, SharedValues
+from app.core.pages import RowsImported
+from app.core.receipts import Receipt
+from app.core.shared_values import ROW_DIGESTS, ROWS_IMPORTED, SharedValues
 from app.source import Arrival, NamedSource, events_of, held_back, read_or_refuse
-from app.types import Receipt, RowsImported
 from app.warehouse import open_rows, temporary_folder
 
 #: So many rows share one commit.

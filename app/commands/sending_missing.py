@@ -13,13 +13,15 @@ from app import assemble
 from app.access.audit import Audit
 from app.commands.auditing import caller
 from app.config import Settings
-from app.coordination import Switches
+from app.core.coordination import Switches
+from app.core.events import DEFAULT_SOURCE, Exit
+from app.core.pages import AuditAction
+from app.core.receipts import Receipt
+from app.core.values.times import DAY_S
 from app.orders.comparing import Reconciliation
 from app.orders.missing_orders import NOT_AGAIN, MissingOrders, missing_events, orders_permitted
 from app.outbox import Outbox
 from app.source import Arrival, read_event
-from app.types import DEFAULT_SOURCE, AuditAction, Exit, Receipt
-from app.values.spans import DAY_S
 from app.warehouse import open_rows, temporary_folder
 
 _BATCH_ROWS: Final = 1_000

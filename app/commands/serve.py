@@ -21,12 +21,12 @@ from uvicorn.supervisors.multiprocess import Process
 
 from app.assemble.ad_accounts import destinations
 from app.config import Settings, doubtful_variables, load_settings
+from app.core.log import configure_logging, logger
+from app.core.values.addresses import read_networks
 from app.errors import PinrelayError, SettingsError
-from app.log import configure_logging, logger
 from app.main import Role, create_app
 from app.server.bounded_connection import BoundedConnection
 from app.server.connections import Connections, connection_capacity
-from app.values.proxies import read_networks
 from app.warehouse import clear_leftovers
 
 #: A request that is not whole is cut after so many REQUEST_TIMEOUT_S; the door counts from the first piece of the body.

@@ -16,10 +16,11 @@ from app.commands.options import AsJson
 from app.commands.terminal import add_row, print_json, print_table
 from app.config import Settings, load_settings
 from app.console.labels import thousands, time_span
-from app.coordination import Switches
+from app.core.coordination import Switches
+from app.core.events import Exit
+from app.core.pages import AccountView
 from app.delivery import all_standings, read_accounts, whole_backlog
 from app.outbox import Outbox
-from app.types import AccountView, Exit
 
 
 def status(

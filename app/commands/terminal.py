@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from app.values.visible import visible, visible_json
+from app.core.values.texts import visible, visible_json
 
 #: Wider than any row.
 _UNBROKEN: Final = 10_000

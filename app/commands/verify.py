@@ -13,8 +13,8 @@ from app.assemble.ad_accounts import Destination, destinations
 from app.commands.options import AsJson
 from app.commands.terminal import print_json
 from app.config import Settings, load_settings
+from app.core.values.texts import visible
 from app.destination.client import Answer, Failure
-from app.values.visible import visible
 
 #: What each status means for whoever has to mend it (facts of Pinterest's OpenAPI, `events/create`).
 _REMEDIES = {

@@ -23,8 +23,8 @@ from app.config.validators import (
     UsStates,
     WebAddress,
 )
+from app.core.values.times import HOUR_S
 from app.errors import SettingsError
-from app.values.spans import HOUR_S
 
 #: URL parameters that hold personal data or secrets wherever they stand, compared in any case.
 REDACTED_PARAMETERS: Final = (

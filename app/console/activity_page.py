@@ -6,8 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.console.pages import PageGroup, go, person_of
-from app.shared_values import OPEN_ALERTS
-from app.types import AuditAction
+from app.core.pages import AuditAction
+from app.core.shared_values import OPEN_ALERTS
 
 ACTIVITY_PAGE_SIZE = 50
 

@@ -8,8 +8,8 @@ import orjson
 
 from app.catalog import ACTION, Catalog, Preset
 from app.catalog.fields import default_fields
-from app.types import Event
-from app.values.spans import hold_text
+from app.core.events import Event
+from app.core.values.times import hold_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

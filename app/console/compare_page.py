@@ -14,11 +14,11 @@ from starlette.responses import Response
 from app.console.page_filter import filter_of
 from app.console.pages import PageGroup, Pages, person_of
 from app.console.services import ConsoleServices
+from app.core.pages import AuditAction
 from app.destination import redact
 from app.errors import WarehouseError
 from app.orders.comparing import LedgerPart, Reconciliation, reconciled
 from app.orders.shop_orders import ledger_key
-from app.types import AuditAction
 from app.warehouse import temporary_folder
 
 #: Of a file with its form.

@@ -10,9 +10,10 @@ from starlette.responses import Response
 from app.console.forms import read_form
 from app.console.page_filter import PARTS
 from app.console.pages import PageGroup, go, person_of
+from app.core.deliveries import State
+from app.core.pages import Query
 from app.errors import WhyMissing
 from app.outbox import SEARCH_FILTERS, read_filters
-from app.types import Query, State
 
 #: Does something to the dead letters that some filters mean; returns how many by what became of them.
 _Work: TypeAlias = Callable[[Mapping[str, str]], Awaitable[Mapping[str, int]]]

@@ -14,12 +14,13 @@ from app.console.labels import EXIT_LABELS, STATE_LABELS, iso
 from app.console.masking import masked
 from app.console.page_filter import ANEW, PageFilter, filter_of
 from app.console.pages import PageGroup, go, person_of
+from app.core.deliveries import Delivery, State
+from app.core.pages import DeadCause, Query
+from app.core.shared_values import SET_ASIDE
+from app.core.values.hidden_emails import unpersonal_id
 from app.errors import FilterError
 from app.outbox import SEARCH_FILTERS, given_filters, means_deliveries, noted_exits, read_filters
 from app.receiving.finding import Found
-from app.shared_values import SET_ASIDE
-from app.types import DeadCause, Delivery, Query, State
-from app.values.hidden_emails import unpersonal_id
 
 PAGE_SIZE = 50
 #: So many causes of dead letters are listed.

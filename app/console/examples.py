@@ -1,7 +1,7 @@
 """Example events as of now: Pinterest refuses events older than seven days, so a fixed time would soon be wrong."""
 
 from app.console.labels import iso
-from app.types import Event
+from app.core.events import Event
 
 #: The event happened a minute ago.
 AGE_S = 60

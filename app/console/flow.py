@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from app.console.labels import changed
+from app.core.events import Exit
+from app.core.pages import Backlog
 from app.receiving.routes import CANCELLED
-from app.types import Backlog, Exit
 
 #: A bar's width in the drawing's own units; the page stretches it.
 WIDTH = 1_000

@@ -12,12 +12,12 @@ from app.console.chart import Bars, draw
 from app.console.page_filter import filter_of
 from app.console.pages import PageGroup
 from app.console.periods import WholeDays, days_of
+from app.core.events import EventKey
+from app.core.values.times import DAY_S
 from app.inventory.figures import BECAME, DAYS, SHOWN, STANDS
 from app.inventory.received_names import title_of
 from app.inventory.sampling import LOOKED_FOR
 from app.inventory.view import NameView
-from app.types import EventKey
-from app.values.spans import DAY_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from app.core.deliveries import State
+from app.core.events import Exit
+from app.core.values.amounts import WITHOUT_FRACTIONS
+from app.core.values.times import DAY_S, HOUR_S, MINUTE_S
 from app.outbox import NO_COUNTRY
-from app.types import Exit, State
-from app.values.currencies import WITHOUT_FRACTIONS
-from app.values.spans import DAY_S, HOUR_S, MINUTE_S
 
 STATE_LABELS: Mapping[State, str] = {
     State.PENDING: "waits to be sent",

@@ -10,7 +10,7 @@ from app.access.sessions import SESSION_S
 from app.console.forms import read_form
 from app.console.guard import is_secure
 from app.console.pages import PageGroup, base_of, person_of
-from app.values.plurals import count_of
+from app.core.values.texts import count_of
 
 
 class LoginPages(PageGroup):

@@ -7,7 +7,7 @@ from app.catalog import MAX_ENABLED_PRESETS
 from app.console.catalog_view import default_sources, preset_views
 from app.console.forms import read_form
 from app.console.pages import PageGroup, go, person_of
-from app.coordination import Switches
+from app.core.coordination import Switches
 
 #: What was just done -> what the page says of it. Nothing else from the address is shown.
 DONE = {

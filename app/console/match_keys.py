@@ -8,8 +8,8 @@ from typing import Final
 
 from app.console.labels import OTHER_KEY_LABELS
 from app.console.summary import PresetCounts
+from app.core.events import Exit, Tally
 from app.outbox import NO_COUNTRY
-from app.types import Exit, Tally
 
 #: Of apps only; of the web only; of orders only; of what is about products, or where any event of the preset has it.
 _OF_APPS: Final = frozenset({"hashed_maid"})

@@ -8,7 +8,7 @@ from app.console.flow import WindowCounts
 from app.console.labels import changed
 from app.console.periods import COMPARISONS, Period
 from app.console.summary import over_time
-from app.types import Exit, Tally
+from app.core.events import Exit, Tally
 
 #: Tallies with their times, whole Unix seconds.
 TimedTallies = Sequence[tuple[int, Tally]]

@@ -24,11 +24,12 @@ from app.console.services import ConsoleServices
 from app.console.stacked_chart import stack
 from app.console.step_counts import PeriodCounts
 from app.console.summary import Summary, narrowed, summarise
-from app.coordination import Switches
+from app.core.coordination import Switches
+from app.core.events import Event, Exit, Tally
+from app.core.pages import Backlog
+from app.core.values.times import HOUR_S, MINUTE_S
 from app.delivery import Standing, all_standings, read_accounts, whole_backlog
 from app.errors import OutboxUnavailable
-from app.types import Backlog, Event, Exit, Tally
-from app.values.spans import HOUR_S, MINUTE_S
 
 #: "Pinterest's last answers" are those of the last hour.
 ANSWERS_S = HOUR_S

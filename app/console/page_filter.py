@@ -12,8 +12,8 @@ from starlette.requests import Request
 
 from app.console.periods import COMPARISONS, PERIODS, Period
 from app.console.services import ConsoleServices
+from app.core.pages import AccountView
 from app.errors import FilterError
-from app.types import AccountView
 
 #: The parts of the filter as addresses name them, in words.
 PARTS: Final[Mapping[str, str]] = {

@@ -23,15 +23,15 @@ from app.console.page_filter import ANEW, PageFilter
 from app.console.periods import COMPARISONS, PERIODS
 from app.console.services import ConsoleServices
 from app.console.stacked_chart import FULL
+from app.core.events import MAX_LABEL_CHARACTERS
+from app.core.values.texts import count_of
+from app.core.values.times import at_second
 from app.destination import redact
 from app.outbox import NO_COUNTRY
 from app.receiving.finding import MAX_FOUND_BY
 from app.receiving.reports import IN_WORDS
 from app.receiving.routes import CANCELLED
 from app.server.audited_changes import MAX_WHY
-from app.types import MAX_LABEL_CHARACTERS
-from app.values.plurals import count_of
-from app.values.times import at_second
 
 ROOM = Path(__file__).parent
 _IN_BACKTICKS = re.compile("`([^`]+)`")

@@ -7,18 +7,10 @@ from typing import Any, Final
 import orjson
 
 from app.console.labels import pretty
+from app.core.events import DEFAULT_SOURCE, Event
 from app.errors import EventRefused
-from app.source import (
-    Arrival,
-    NamedSource,
-    events_of,
-    held_back,
-    read_event_text,
-    read_or_refuse,
-    read_raw_requests,
-)
+from app.source import Arrival, NamedSource, events_of, held_back, read_event_text, read_or_refuse, read_raw_requests
 from app.source.refusal import RequestRefused
-from app.types import DEFAULT_SOURCE, Event
 
 #: Of a request that is a pixel.
 _NO_BODY: Final = b"null"

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from app.core.values.times import DAY_S, HOUR_S
 from app.outbox import MINUTES_KEPT_S
-from app.values.spans import DAY_S, HOUR_S
 
 #: Each comparison's own shift; None: that of the period's length.
 _SHIFTS: Final = {"before": None, "day": DAY_S, "week": 7 * DAY_S}

@@ -14,12 +14,14 @@ from starlette.responses import Response
 from app.catalog import Catalog
 from app.console.page_filter import filter_of
 from app.console.pages import PageGroup
+from app.core.deliveries import State
+from app.core.events import Exit, Tally
+from app.core.pages import AccountView, Coverage, PinterestView, Revenue
+from app.core.shared_values import PINTEREST_VIEWS
+from app.core.values.amounts import sum_of_one_currency
+from app.core.values.times import DAY_S
 from app.reports.hourly_reading import REPORTED_DAYS
 from app.reports.pinterest_answers import CLICK_DAYS, VIEW_DAYS
-from app.shared_values import PINTEREST_VIEWS
-from app.types import AccountView, Coverage, Exit, PinterestView, Revenue, State, Tally
-from app.values.currencies import sum_of_one_currency
-from app.values.spans import DAY_S
 
 #: Quality component, and Pinterest's name of the event.
 _Key = tuple[str, str]

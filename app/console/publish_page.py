@@ -18,12 +18,12 @@ from app.console.forms import Form, given_number, read_form
 from app.console.labels import pretty
 from app.console.pages import PageGroup, go, person_of
 from app.console.services import ConsoleServices
+from app.core.pages import QuarantineFilter
+from app.core.values.texts import visible
 from app.errors import CatalogError, Fault, PublishingRefused
 from app.receiving.replaying import Replay
 from app.receiving.reports import EventReport
 from app.source import read_event_text
-from app.types import QuarantineFilter
-from app.values.visible import visible
 
 #: Of the quarantine, so many are tried on a draft.
 _TRIED_AT_MOST = 1_000

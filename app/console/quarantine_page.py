@@ -8,9 +8,10 @@ from starlette.responses import Response
 from app.console.forms import Form, given_number, read_form
 from app.console.page_filter import filter_of
 from app.console.pages import PageGroup, go, person_of
+from app.core.events import Exit
+from app.core.pages import QuarantineFilter
+from app.core.values.times import DAY_S
 from app.errors import FilterError
-from app.types import Exit, QuarantineFilter
-from app.values.spans import DAY_S
 
 
 class QuarantinePages(PageGroup):

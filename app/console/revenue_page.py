@@ -11,10 +11,11 @@ from app.console.labels import changed
 from app.console.page_filter import filter_of
 from app.console.pages import PageGroup
 from app.console.periods import days_of
+from app.core.deliveries import State
+from app.core.events import Exit
+from app.core.values.times import DAY_S
 from app.orders.revenue_figures import ORDERS_BECAME, OfCurrency, RevenueLine
 from app.orders.revenue_reading import read_revenue
-from app.types import Exit, State
-from app.values.spans import DAY_S
 
 #: Days that are shown where no period is chosen, today being the last.
 _USUAL_DAYS: Final = 7

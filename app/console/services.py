@@ -12,7 +12,10 @@ from app.access.admission import Access
 from app.access.audit import Audit
 from app.alerts import AlertWebhook
 from app.catalog.running import RunningCatalog
-from app.coordination import Coordination
+from app.core.coordination import Coordination
+from app.core.deliveries import Delivery
+from app.core.events import Tally
+from app.core.pages import AccountView, AuditPage, Message
 from app.delivery import ReadsBacklog
 from app.destination.client import PinterestClient
 from app.inventory.view import InventoryView
@@ -23,7 +26,6 @@ from app.receiving.finding import Finder, Searches
 from app.receiving.people_search import PeopleSearch
 from app.server.audited_changes import AuditedChanges
 from app.source import NamedSource
-from app.types import AccountView, AuditPage, Delivery, Message, Tally
 
 
 class ConsoleOutbox(ReadsBacklog, PagesOrders, Searches, RevenueOutbox, Protocol):

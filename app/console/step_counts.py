@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from app.console.periods import Period
-from app.types import Exit, Tally
-from app.values.spans import HOUR_S, MINUTE_S
+from app.core.events import Exit, Tally
+from app.core.values.times import HOUR_S, MINUTE_S
 
 #: So long after its end nothing is added to a step: clocks of several machines differ, and writing takes time.
 SETTLED_S: Final = 120

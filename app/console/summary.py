@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from app.console.labels import COMPONENT_OF_GROUP, WARNING_ADVICE
 from app.console.periods import Period
-from app.types import Exit, Tally
+from app.core.events import Exit, Tally
 
 #: What is counted over time, and the tallies that it counts.
 SERIES: Mapping[str, frozenset[str]] = {

@@ -18,11 +18,12 @@ from app.console.inventory_page import key_of
 from app.console.labels import pretty
 from app.console.pages import PageGroup, person_of
 from app.console.pasted import Arriving, NoEvent, Pasted, arriving
+from app.core.events import DEFAULT_SOURCE, EventKey
+from app.core.pages import AuditAction
 from app.destination.client import Failure
 from app.errors import CatalogError, Fault, UnknownName
 from app.inventory.drafting import draft_preset
 from app.receiving.reports import EventReport
-from app.types import DEFAULT_SOURCE, AuditAction, EventKey
 
 #: A file that does not run, as drafts for a kind of event name theirs.
 _NEW_FILE: Final = re.compile(r".{1,400}\.yaml")

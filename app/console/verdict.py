@@ -6,9 +6,9 @@ from typing import Literal
 
 from app.alerts import LATE_S
 from app.console.labels import time_span
+from app.core.pages import Backlog
+from app.core.values.texts import count_of
 from app.delivery import OF_ALL, Standing
-from app.types import Backlog
-from app.values.plurals import count_of
 
 #: More than one in so many matched events being invalid is worth a look.
 INVALID_ONE_IN = 10

@@ -4,10 +4,11 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from app.core.events import Tally
+from app.core.pages import AccountView, Backlog
+from app.core.shared_values import CLOCK_JUMPS, SET_ASIDE, TROUBLE, SharedValues
 from app.delivery.standing import OF_ALL, STANDING_STATES, Standing, of_refused_rows, standings
 from app.delivery.until_full import RATE_NAMES, RATE_S, full_in_s, waits_long
-from app.shared_values import CLOCK_JUMPS, SET_ASIDE, TROUBLE, SharedValues
-from app.types import AccountView, Backlog, Tally
 
 
 class ReadsBacklog(SharedValues, Protocol):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from math import inf
 from typing import Final
 
-from app.shared_values import ClockJump
+from app.core.shared_values import ClockJump
 
 #: Smaller steps are time services at work.
 NOTICED_S: Final = 2.0

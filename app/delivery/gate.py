@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from app.core.shared_values import TROUBLE, Revised, SharedValues, Trouble
 from app.delivery.policy import DeliveryPolicy
 from app.delivery.trouble import Sign, probing, wait_s, worsened
-from app.shared_values import TROUBLE, Revised, SharedValues, Trouble
 
 #: Where another process took the probe.
 NOT_MINE_S = 1.0

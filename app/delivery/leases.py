@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from app.types import Claimed
+from app.core.deliveries import Claimed
 
 #: A lease is renewed so many times before it would end.
 _RENEWALS_PER_LEASE = 3

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.shared_values import RATE, Bucket, SharedValues
+from app.core.shared_values import RATE, Bucket, SharedValues
 
 #: The bucket holds what may be called within so long.
 BURST_S = 1.0

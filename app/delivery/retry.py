@@ -11,8 +11,8 @@ is drawn from 0 to the time that the event has waited, which doubles that time a
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from app.core.deliveries import Claimed, Retry
 from app.delivery.policy import DeliveryPolicy
-from app.types import Claimed, Retry
 
 #: Doubling ends here: no pause is longer than 2^60 s, and powers stay small.
 _MAX_DOUBLINGS = 60

@@ -3,12 +3,9 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from app.delivery.policy import DeliveryPolicy
-from app.delivery.retry import Dead, Due, Moment, clamped, decide, given_up_for_age
-from app.types import (
+from app.core.deliveries import (
     EXIT_OF,
     LEASE_LOST,
-    MAX_LABEL_CHARACTERS,
     Blocked,
     Claimed,
     Delivered,
@@ -17,8 +14,10 @@ from app.types import (
     Retry,
     Settlement,
     State,
-    Tally,
 )
+from app.core.events import MAX_LABEL_CHARACTERS, Tally
+from app.delivery.policy import DeliveryPolicy
+from app.delivery.retry import Dead, Due, Moment, clamped, decide, given_up_for_age
 
 
 def settle(

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal, TypeAlias
 
-from app.shared_values import ClockJump, SetAside, Trouble, TroubleState
-from app.values.plurals import count_of
-from app.values.spans import DAY_S, HOUR_S, MINUTE_S
+from app.core.shared_values import ClockJump, SetAside, Trouble, TroubleState
+from app.core.values.texts import count_of
+from app.core.values.times import DAY_S, HOUR_S, MINUTE_S
 
 #: A step of the clock that is worth telling, and for how long it is told.
 TOLD_JUMP_S: Final = 60.0

@@ -12,11 +12,11 @@ What Pinterest did not judge uses up no attempt, however long that lasts.
 from dataclasses import dataclass, replace
 from typing import Final
 
+from app.core.deliveries import Blocked, Rejected, Retry
+from app.core.shared_values import Trouble, TroubleState
+from app.core.values.times import HOUR_S
 from app.delivery.policy import DeliveryPolicy
 from app.delivery.retry import clamped
-from app.shared_values import Trouble, TroubleState
-from app.types import Blocked, Rejected, Retry
-from app.values.spans import HOUR_S
 
 #: A refused token is seldom mended by waiting.
 MIN_BLOCKED_PAUSE_S: Final = 60.0

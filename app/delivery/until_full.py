@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from app.types import Backlog, Exit, Tally
-from app.values.spans import HOUR_S
+from app.core.events import Exit, Tally
+from app.core.pages import Backlog
+from app.core.values.times import HOUR_S
 
 #: The rate is that of so long.
 RATE_S: Final = HOUR_S

@@ -1,5 +1,6 @@
 """Everything that knows Pinterest: fields -> ConversionEvent, the client, answers -> outcomes."""
 
+from app.core.values.event_names import ACTION_SOURCES, EVENT_NAMES
 from app.destination.conversion_event import Complete, ReportConversionEvent, report_conversion_event
 from app.destination.conversion_rules import ConversionRules
 from app.destination.event_name import nearest_event_name
@@ -12,7 +13,6 @@ from app.destination.redaction import redact
 from app.destination.typed_person import TypedPerson
 from app.destination.usable_parts import PRIVACY_FLAGS, usable_parts
 from app.destination.user_data import FROM_BLOCKS
-from app.values.closed_lists import ACTION_SOURCES, EVENT_NAMES
 
 __all__ = [
     "ACTION_SOURCES",

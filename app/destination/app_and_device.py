@@ -6,13 +6,13 @@ from typing import Any
 
 import pycountry
 
+from app.core.values.flags import single
 from app.destination.event_time import read_install_time
 from app.destination.free_texts import FreeTextReader
 from app.destination.members import MembersReader
 from app.destination.money import IntegerReader
 from app.destination.reading import NO_NOTES, Reading, choice_of, flattened, text_of
 from app.destination.warnings import kind, left_out
-from app.values.flags import single
 
 _PIXELS = IntegerReader(0, 30_720)
 _GIGABYTES = IntegerReader(0, 1_048_576)

@@ -4,6 +4,9 @@ from collections.abc import Callable
 from itertools import chain
 from typing import Any, TypeAlias
 
+from app.core.values.candidates import Fields, Resolvable, one_place_only
+from app.core.values.event_names import EVENT_NAMES
+from app.core.values.texts import count_of
 from app.destination.app_and_device import (
     read_app_info,
     read_device_info,
@@ -27,9 +30,6 @@ from app.destination.straight_line import StraightLine
 from app.destination.user_data import UserDataReader, missing_identifiers
 from app.destination.warnings import passed_over
 from app.errors import EventInvalid
-from app.values.candidates import Fields, Resolvable, one_place_only
-from app.values.closed_lists import EVENT_NAMES
-from app.values.plurals import count_of
 
 _NEEDS_IDENTIFIER = (
     "user_data needs at least one of em (email), hashed_maids, or client_ip_address together with client_user_agent"

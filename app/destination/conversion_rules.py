@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.config.settings import REDACTED_PARAMETERS
-from app.values.spans import DAY_S
+from app.core.values.times import DAY_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,11 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from app.config.validators import currencies
+from app.core.values.amounts import Context
+from app.core.values.candidates import Candidates, one_place_only
+from app.core.values.flags import single
+from app.core.values.hidden_emails import unpersonal_id
+from app.core.values.placeholders import is_no_id
 from app.destination.conversion_rules import ConversionRules
 from app.destination.free_texts import list_of, product_id, read_free_text
 from app.destination.members import MembersReader, ObjectReader
@@ -12,11 +17,6 @@ from app.destination.money import IntegerReader, Money, plain_money, read_curren
 from app.destination.privacy_flags import read_opt_out_type
 from app.destination.reading import NO_ID, NO_NOTES, Notes, Reader, Reading, read_text, text_of, usable_candidate
 from app.destination.warnings import hashed_id, left_out
-from app.values.amounts import Context
-from app.values.candidates import Candidates, one_place_only
-from app.values.flags import single
-from app.values.hidden_emails import unpersonal_id
-from app.values.placeholders import is_no_id
 
 #: Where it stands among the action's fields.
 _AT = "custom_data"

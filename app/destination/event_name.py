@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Collection
 
-from app.values.closed_lists import EVENT_NAMES
+from app.core.values.event_names import EVENT_NAMES
 
 #: What other platforms call the same thing, where the spelling does not lead there.
 _SYNONYMS = {

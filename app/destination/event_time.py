@@ -3,12 +3,11 @@
 import math
 from typing import Any
 
+from app.core.values.flags import single
+from app.core.values.times import DAY_S, unix_seconds
 from app.destination.reading import NO_NOTES, Reading
 from app.destination.warnings import kind, left_out
 from app.errors import EventInvalid
-from app.values.flags import single
-from app.values.spans import DAY_S
-from app.values.times import unix_seconds
 
 _FUTURE_TOLERANCE_S = 60
 #: Pinterest reports what arrives later as offline (facts of Segment's and Tealium's documentation).

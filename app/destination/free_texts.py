@@ -4,10 +4,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from app.core.values.hidden_emails import without_plain
 from app.destination.reading import NO_NOTES, Reader, Reading, TextReader, flattened
 from app.destination.redaction import redacted_text
 from app.destination.warnings import kind, left_out
-from app.values.hidden_emails import without_plain
 
 #: Longer texts are not remembered, nor more than so many by one reader.
 _MAX_REMEMBERED = 100

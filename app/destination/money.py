@@ -5,11 +5,19 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from app.config.validators import currencies
+from app.core.values.amounts import (
+    COUNT,
+    NO_CONTEXT,
+    Amount,
+    Computed,
+    Context,
+    currency_code,
+    is_plain_text,
+    read_amount,
+)
+from app.core.values.flags import single
 from app.destination.reading import NO_NOTES, Notes, Reading, flattened, number_text
 from app.destination.warnings import kind, left_out, shown_number
-from app.values.amounts import COUNT, NO_CONTEXT, Amount, Computed, Context, is_plain_text, read_amount
-from app.values.currencies import currency_code
-from app.values.flags import single
 
 #: Beyond it an amount is no amount (and a count no 64-bit integer).
 _MAX_INT64 = 2**63 - 1

@@ -7,10 +7,10 @@ from datetime import date
 from hashlib import sha256
 from typing import TypeAlias
 
+from app.core.values.hidden_emails import NO_WIDTH, plain_letters
+from app.core.values.placeholders import is_no_id
 from app.destination.phone_numbers import MAX_DIGITS, MIN_DIGITS, WHOLE, e164, plain_number
 from app.destination.place_names import country_code, is_state_of_account, state_code
-from app.values.placeholders import is_no_id
-from app.values.plain_letters import NO_WIDTH, plain_letters
 
 #: The normalised text (None: nothing is sent) and what to say about it ("" where there is nothing to say).
 Normalised: TypeAlias = tuple[str | None, str]

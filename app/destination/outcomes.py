@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from app.core.deliveries import Blocked, Delivered, Outcome, Rejected, Retry
 from app.destination.client import Answer, Failure
-from app.types import Blocked, Delivered, Outcome, Rejected, Retry
 
 #: Takes personal data out of a text that will be stored.
 Redact: TypeAlias = Callable[[str], str]

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from app.core.values.candidates import Blocks
+from app.core.values.placeholders import is_no_id
 from app.destination.normalise import MAX_LENGTH
 from app.destination.place_names import country_code
 from app.destination.reading import flattened
-from app.values.placeholders import is_no_id
-from app.values.read_blocks import Blocks
 
 NAMES: Final = ("first_name", "last_name")
 ADDRESS: Final = ("city", "state", "zip", "country")

@@ -5,12 +5,12 @@ from typing import Any
 
 from msgspec import Struct
 
+from app.core.values.candidates import Fields, one_place_only
 from app.destination.conversion_rules import ConversionRules
 from app.destination.opt_outs import OptOuts
 from app.destination.person_blocks import blocks_of, countries_of
 from app.destination.privacy_flags import LDP, read_opt_out, read_opt_out_type, read_permission
 from app.destination.user_data import UserDataReader
-from app.values.candidates import Fields, one_place_only
 
 
 class SaidOfPerson(Struct, frozen=True, kw_only=True):

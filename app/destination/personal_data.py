@@ -4,10 +4,10 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any, Final
 
+from app.core.values.hidden_emails import plain_letters
 from app.destination.conversion_rules import ConversionRules
 from app.destination.reading import flattened, text_of
 from app.destination.redaction import Redactor
-from app.values.plain_letters import plain_letters
 
 #: The members in which somebody's words stand: what readers of free texts read, but ids, in which digits are no phones.
 FREE_TEXTS: Final = frozenset(

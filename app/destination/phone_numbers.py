@@ -5,7 +5,7 @@ from typing import Final
 
 import phonenumbers
 
-from app.values.plain_letters import plain_letters
+from app.core.values.hidden_emails import plain_letters
 
 _EXTENSION = re.compile(r"(?:;?\s*ext(?:ension|\.|n\.?|=)?|[x#])\s*\.?:?\s*\d{1,7}\s*$", re.IGNORECASE)
 _EXPONENT = re.compile(r"(\d)[.,](\d+)[eE]\+?(\d{1,2})", re.ASCII)

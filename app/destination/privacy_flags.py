@@ -7,9 +7,9 @@ nothing; whatever else cannot be read is a no.
 import re
 from typing import Any, Final
 
+from app.core.values.flags import read_flag, said, single
 from app.destination.reading import NO_NOTES, Reader, Reading, about_flag, flattened, text_of
 from app.destination.warnings import kind, left_out
-from app.values.flags import read_flag, said, single
 
 #: The flag of privacy laws that Pinterest knows: Limited Data Processing.
 LDP = "LDP"

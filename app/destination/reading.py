@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, TypeAlias
 
+from app.core.values.candidates import Candidate
+from app.core.values.flags import read_flag, single
+from app.core.values.placeholders import FIRST_CHARACTERS, FIRST_OF_NO_ADDRESSES, is_no_address, says_nothing
 from app.destination.warnings import kind, left_out
-from app.values.candidates import Candidate
-from app.values.flags import read_flag, single
-from app.values.placeholders import FIRST_CHARACTERS, FIRST_OF_NO_ADDRESSES, is_no_address, says_nothing
 
 Notes: TypeAlias = tuple[str, ...]
 Reading: TypeAlias = tuple[Any, Notes]
@@ -123,7 +123,7 @@ read_address: Reader = _AddressReader()
 
 
 def read_boolean(value: Any) -> Reading:
-    """Read true and false in the spellings of `app.values.flags`; anything else is nothing."""
+    """Read true and false in the spellings of `app.core.values.flags`; anything else is nothing."""
     flag = read_flag(value)
     return flag, (left_out(value, "true or false is expected"),) if flag is None else about_flag(value, flag)
 

@@ -4,9 +4,8 @@ import re
 from collections.abc import Callable, Collection
 from urllib.parse import unquote
 
+from app.core.values.hidden_emails import plain_letters, without_encoded, without_plain
 from app.destination.conversion_rules import ConversionRules
-from app.values.hidden_emails import without_encoded, without_plain
-from app.values.plain_letters import plain_letters
 
 #: Whatever the operator names: values of these parameters say who a person is, or let anybody in.
 ALWAYS_REDACTED = frozenset({"name", "fullname", "first_name", "last_name", "access_token", "token"})

@@ -3,15 +3,15 @@
 from collections.abc import Collection
 from typing import Any, Final
 
+from app.core.values.candidates import Candidates
+from app.core.values.event_names import ACTION_SOURCES
+from app.core.values.flags import single
+from app.core.values.hidden_emails import unpersonal_id
+from app.core.values.placeholders import is_no_id
 from app.destination.event_name import nearest_event_name
 from app.destination.event_time import read_time
 from app.destination.reading import NO_ID, NO_NOTES, Reader, Reading, text_of, usable_candidate
 from app.destination.warnings import hashed_id, left_out, shown
-from app.values.candidates import Candidates
-from app.values.closed_lists import ACTION_SOURCES
-from app.values.flags import single
-from app.values.hidden_emails import unpersonal_id
-from app.values.placeholders import is_no_id
 
 #: The fields, as the action and Pinterest call them.
 REQUIRED: Final = ("event_name", "action_source", "event_time", "event_id")

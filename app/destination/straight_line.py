@@ -10,21 +10,15 @@ and read by the readers of objects, which know the rest.
 from collections.abc import Iterable
 from typing import Any, Final
 
+from app.core.values.candidates import one_place_only
+from app.core.values.generated_functions import FunctionNames, ObjectText
 from app.destination.app_and_device import read_language
 from app.destination.custom_data import CustomDataReader
 from app.destination.members import MembersReader
 from app.destination.person_blocks import blocks_of, phones_beside
 from app.destination.required_fields import RequiredReader
-from app.destination.straight_objects import (
-    CustomDataText,
-    MembersText,
-    UserDataText,
-    put_at_once,
-    read_at_once,
-)
+from app.destination.straight_objects import CustomDataText, MembersText, UserDataText, put_at_once, read_at_once
 from app.destination.user_data import UserDataReader, missing_identifiers
-from app.values.candidates import one_place_only
-from app.values.generated_functions import FunctionNames, ObjectText
 
 #: Read in this order, behind what every event must have and in front of all else.
 _WHO: Final = ("person_blocks", "user_data")

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from app.config.validators import currencies
+from app.core.values.amounts import Computed
+from app.core.values.generated_functions import FunctionNames, ObjectText
 from app.destination.custom_data import CONTENT_READERS, CustomDataReader, read_all_but_money
 from app.destination.free_texts import FreeTextReader
 from app.destination.members import MembersReader
@@ -15,8 +17,6 @@ from app.destination.normalise import MAX_LENGTH
 from app.destination.person_blocks import blocks_of, country_of, phones_beside
 from app.destination.reading import Reader, TextReader, text_of
 from app.destination.user_data import BY_COUNTRY, FROM_BLOCKS, ReadField, UserDataReader, missing_identifiers
-from app.values.amounts import Computed
-from app.values.generated_functions import FunctionNames, ObjectText
 
 #: What is read beside a currency, in the order in which it is sent.
 _MONEY: Final = ("value", "currency", "contents", "predicted_ltv")

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, Self, TypeAlias
 
+from app.core.values.addresses import public_address
+from app.core.values.candidates import Candidates, one_place_only
+from app.core.values.hidden_emails import holds_email
+from app.core.values.user_agents import is_server_library
 from app.destination.conversion_rules import ConversionRules
 from app.destination.normalise import MAX_LENGTH, Normaliser, hashed, normalised, trimmed
 from app.destination.opt_outs import KnownState
@@ -13,10 +17,6 @@ from app.destination.person_blocks import PersonBlock, country_of
 from app.destination.reading import NO_NOTES, Reading, flattened, text_of, usable_candidate
 from app.destination.user_field import USER_FIELDS
 from app.destination.warnings import kind, left_out, unknown_members
-from app.values.candidates import Candidates, one_place_only
-from app.values.hidden_emails import holds_email
-from app.values.ip_addresses import public_address
-from app.values.user_agents import is_server_library
 
 #: Is told of a text as given, as normalised, and of its digest; once of what is remembered.
 OnHashed: TypeAlias = Callable[[str, str, str], None]

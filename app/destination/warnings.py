@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from app.values.candidates import PassedOver
-from app.values.hidden_emails import MAX_ID_BYTES, is_long
-from app.values.plurals import count_of
+from app.core.values.candidates import PassedOver
+from app.core.values.hidden_emails import MAX_ID_BYTES, is_long
+from app.core.values.texts import count_of
 
 #: Short, without an `@` and without so many digits that it could be a phone number.
 _MAX_SHOWN = 24
@@ -56,7 +56,7 @@ def left_out(value: Any, why: str) -> str:
 
 
 def hashed_id(given: str) -> str:
-    """Say of an id that its digest is sent, and why (see `app.values.hidden_emails`)."""
+    """Say of an id that its digest is sent, and why (see `app.core.values.hidden_emails`)."""
     why = f"has more than {MAX_ID_BYTES} bytes" if is_long(given) else "holds an e-mail address"
     return f": {kind(given)} {why}, its SHA-256 is sent"
 

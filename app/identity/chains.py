@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Final
 
+from app.core.people import Link
 from app.identity.identity_rules import IdentityRules
 from app.identity.memory import Memory
-from app.types import Link
 
 #: A chain of links is followed so far.
 MAX_STEPS: Final = 8

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from app.types import Fact, Remembered
+from app.core.people import Fact, Remembered
 
 #: What belongs together, by the name of the group: the members of Pinterest's `user_data`.
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(

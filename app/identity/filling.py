@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from app.core.people import Fact, Recalled
 from app.identity.facts import GROUPS, OF_PERSON, holds
-from app.types import Fact, Recalled
 
 #: Groups of one member each. Where these differ from what is remembered, somebody else may be acting.
 TELL_APART: Final = ("em", "ph")

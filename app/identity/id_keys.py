@@ -4,7 +4,7 @@ import hashlib
 from functools import lru_cache
 from typing import Any, Final
 
-from app.values.placeholders import is_no_id
+from app.core.values.placeholders import is_no_id
 
 #: SHA-256 works through so much at a time, and HMAC pads its key by these bytes: RFC 2104, section 2.
 _BLOCK_BYTES: Final = 64

@@ -6,12 +6,12 @@ a person; one that was another user's brings nothing.
 
 from msgspec.structs import replace
 
+from app.core.people import Fact, Link, Remembered
 from app.identity.chains import chain, end_of, ids_of, link_of
 from app.identity.encounter import Encounter
 from app.identity.facts import NOBODY, OF_PERSON
 from app.identity.identity_rules import IdentityRules
 from app.identity.memory import Memory
-from app.types import Fact, Link, Remembered
 
 
 def previous_of(encounter: Encounter, memory: Memory, rules: IdentityRules) -> list[str]:

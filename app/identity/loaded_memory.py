@@ -6,21 +6,12 @@ from typing import Final
 
 import msgspec
 
+from app.core.people import Link, MarkChange, Ownership, PeopleChanges, PeopleFound, PersonChange, PersonRow, Remembered
+from app.core.values.times import DAY_S
 from app.identity.encounter import Encounter
 from app.identity.facts import NOBODY
 from app.identity.identity_rules import IdentityRules
 from app.identity.memory import HeldMemory
-from app.types import (
-    Link,
-    MarkChange,
-    PeopleChanges,
-    PeopleFound,
-    PersonChange,
-    PersonRow,
-    Remembered,
-    Whose,
-)
-from app.values.spans import DAY_S
 
 #: What only makes something newer is written once in so long a time, or in a seventh of what anything lasts.
 RENEWED_AFTER_S: Final = DAY_S
@@ -46,7 +37,7 @@ class LoadedMemory(HeldMemory):
         #: What the rules have kept something under; it may be what was found.
         self._kept: set[str] = set()
         #: Of the deliveries that the call gives, one a message.
-        self._whose: list[Whose] = []
+        self._whose: list[Ownership] = []
 
     def unasked(self, keys: Iterable[str]) -> list[str]:
         """Return those of some keys that were not asked for yet."""
@@ -77,7 +68,7 @@ class LoadedMemory(HeldMemory):
 
     def note_whose(self, message_id: str, encounter: Encounter) -> None:
         """Note under whose ids the deliveries of a message are kept."""
-        self._whose.append(Whose(message_id=message_id, user=encounter.user, anonymous=encounter.anonymous))
+        self._whose.append(Ownership(message_id=message_id, user=encounter.user, anonymous=encounter.anonymous))
 
     def changes(self) -> PeopleChanges | None:
         """Return what is to be written; None where that is nothing."""

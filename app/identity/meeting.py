@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from app.core.people import Fact, Remembered
 from app.identity.chains import end_of
 from app.identity.closing import close, is_closed, open_again
 from app.identity.encounter import LINKING, TELLING, Encounter
@@ -11,7 +12,6 @@ from app.identity.identity_rules import IdentityRules
 from app.identity.linking import link_ids, previous_of, unlink_ids
 from app.identity.memory import Memory
 from app.identity.recalling import recall
-from app.types import Fact, Remembered
 
 
 def meet(encounter: Encounter, memory: Memory, rules: IdentityRules) -> Recollection:

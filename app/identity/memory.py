@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Protocol
 
+from app.core.people import Remembered
 from app.identity.facts import NOBODY
-from app.types import Remembered
 
 
 class Memory(Protocol):

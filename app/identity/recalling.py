@@ -1,12 +1,12 @@
 """Whom an event is about, and what is remembered of that person at the time of the event."""
 
+from app.core.people import Fact, Remembered
 from app.identity.chains import end_of, ids_of, link_of
 from app.identity.encounter import Encounter
 from app.identity.facts import OF_PERSON
 from app.identity.filling import Recollection
 from app.identity.identity_rules import IdentityRules
 from app.identity.memory import Memory
-from app.types import Fact, Remembered
 
 
 def recall(encounter: Encounter, memory: Memory, rules: IdentityRules) -> Recollection:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 
+from app.core.events import DEFAULT_SOURCE, Event
+from app.core.receipts import Receipt
 from app.errors import EventRefused
 from app.inventory.names_met import Met, NamesMet
 from app.source import AcceptsWhole
-from app.types import DEFAULT_SOURCE, Event, Receipt
 
 
 class Arrivals:

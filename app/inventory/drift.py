@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Final, Literal
 
+from app.core.events import EventKey, InventoryCount, Measure
+from app.core.values.times import DAY_S
 from app.inventory.figures import split_label
 from app.inventory.received_names import title_of
 from app.outbox.inventory_rows import Inventory
-from app.types import EventKey, InventoryCount, Measure
-from app.values.spans import DAY_S
 
 #: What changes are told by.
 _TOLD_BY: Final = (Measure.RECEIVED, Measure.SAMPLED, Measure.PROPERTY)

@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from app.core.deliveries import State
+from app.core.events import EventKey, Exit, InventoryCount, Measure
+from app.core.values.event_names import RECORD
+from app.core.values.times import DAY_S
 from app.inventory.received_names import title_of
 from app.inventory.sampling import KINDS, LOOKED_FOR
 from app.outbox.inventory_rows import Inventory
-from app.types import EventKey, Exit, InventoryCount, Measure, State
-from app.values.event_names import RECORD
-from app.values.spans import DAY_S
 
 #: So many days are summed unless others are asked for.
 DAYS: Final = 7

@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import Final, TypeAlias
 
+from app.core.events import Event, EventKey, Exit, InventoryCount, Measure
+from app.core.log import log_error
+from app.core.receipts import PresetResult
+from app.core.values.event_names import named_by
 from app.errors import EventRefused
 from app.inventory.received_names import kept_name
 from app.inventory.sampling import Sampler, properties_of
-from app.log import log_error
 from app.outbox.inventory_rows import MAX_PROPERTIES, OTHERS
-from app.types import Event, EventKey, Exit, InventoryCount, Line, Measure
-from app.values.event_names import named_by
 
 #: Of each name so many events are looked into at once between two writings, of all names together so many ...
 EARLY_OF_A_NAME: Final = 20
@@ -49,7 +50,7 @@ class Met:
         self.found: Counter[str] = Counter()
         self.properties: Counter[str] = Counter()
 
-    def count(self, lines: Sequence[Line]) -> None:
+    def count(self, lines: Sequence[PresetResult]) -> None:
         """Count one event and what became of it."""
         counts = self.counts
         counts[None] = counts.get(None, 0) + 1

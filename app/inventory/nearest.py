@@ -6,8 +6,8 @@ from difflib import SequenceMatcher
 from typing import Final
 
 from app.catalog import Catalog, Preset
-from app.types import EventKey
-from app.values.event_names import RECORD, named_by
+from app.core.events import EventKey
+from app.core.values.event_names import RECORD, named_by
 
 #: Names that are as like as this may be meant for each other.
 _LIKE: Final = 0.75

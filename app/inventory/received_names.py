@@ -3,12 +3,12 @@
 from functools import lru_cache
 from typing import Final
 
+from app.core.events import Event, EventKey
+from app.core.values.event_names import named_by
+from app.core.values.hidden_emails import unpersonal_id
 from app.destination.redaction import redact
 from app.errors import EventRefused
 from app.outbox.inventory_rows import OTHERS
-from app.types import Event, EventKey
-from app.values.event_names import named_by
-from app.values.hidden_emails import unpersonal_id
 
 _NO_EVENT: Final = "(no event)"
 _OTHER_NAMES: Final = "(other names)"

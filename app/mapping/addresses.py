@@ -4,10 +4,10 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import unquote_plus
 
+from app.core.values.candidates import PassedOver
+from app.core.values.placeholders import FIRST_CHARACTERS, says_nothing
 from app.mapping.compiler import Compiler
 from app.mapping.nodes import MISSING, NOTHING, TOLD, About, Call, Node, tell
-from app.values.candidates import PassedOver
-from app.values.placeholders import FIRST_CHARACTERS, says_nothing
 
 MAX_ADDRESS_CHARACTERS: Final = 8_000
 

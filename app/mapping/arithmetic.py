@@ -11,10 +11,10 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, Final, TypeAlias
 
+from app.core.values.amounts import COUNT, NO_CONTEXT, Computed, Context, is_plain_text, read_amount
+from app.core.values.candidates import PassedOver
 from app.mapping.compiler import Compiler, is_directive, json_kind
 from app.mapping.nodes import MISSING, TOLD, About, Call, If, List, Node, is_number, tell
-from app.values.amounts import COUNT, NO_CONTEXT, Computed, Context, is_plain_text, read_amount
-from app.values.candidates import PassedOver
 
 _Combine: TypeAlias = Callable[[list[Decimal]], Decimal]
 

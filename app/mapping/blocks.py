@@ -8,12 +8,12 @@ from functools import partial
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from app.core.values.candidates import Blocks
+from app.core.values.placeholders import says_nothing
 from app.mapping.compiler import Compiler, json_kind, pointer
 from app.mapping.lists import joined_members
 from app.mapping.nodes import MISSING, NOTHING, Call, Node, Path
 from app.mapping.paths import path_node, without_prefix
-from app.values.placeholders import says_nothing
-from app.values.read_blocks import Blocks
 
 _OPTIONS = ("members", "beside", "within", "places", "recipients")
 _OF_A_PLACE = ("place", "members")

@@ -16,11 +16,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final, TypeAlias
 
+from app.core.values.generated_functions import PlainObject, Writes
 from app.mapping.function_text import FunctionText
 from app.mapping.generate import ByObjects, generate, generate_body
 from app.mapping.nodes import Node, Resolver
 from app.mapping.shapes import Keys, asked_members, pruned
-from app.values.generated_functions import PlainObject, Writes
 
 #: Mappings that ask for less are as quick without.
 _FEW: Final = 40

@@ -5,12 +5,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
+from app.core.values.flags import flag_is_given, read_flag, said
+from app.core.values.placeholders import says_something
 from app.mapping.compiler import Compiler, json_kind
 from app.mapping.javascript import javascript_text
 from app.mapping.nodes import MISSING, NOTHING, If, Node, Path
 from app.mapping.wanted import IsUsable
-from app.values.flags import flag_is_given, read_flag, said
-from app.values.placeholders import says_something
 
 MAX_OPTIONS: Final = 50
 

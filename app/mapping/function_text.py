@@ -5,12 +5,12 @@ from functools import partial
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
+from app.core.values.generated_functions import FunctionNames, ObjectText
+from app.core.values.placeholders import FIRST_CHARACTERS
 from app.mapping.javascript import NotAnObject
 from app.mapping.nodes import MISSING, Choice, Node, Path
 from app.mapping.paths import read_in_lists
 from app.mapping.shapes import NO_SHAPE, Keys, Shape, is_there
-from app.values.generated_functions import FunctionNames, ObjectText
-from app.values.placeholders import FIRST_CHARACTERS
 
 #: The classes of numbers of JSON, of which every one is finite.
 NUMBERS: Final = frozenset({int, float})

@@ -29,6 +29,7 @@ from collections.abc import Callable
 from itertools import groupby
 from typing import Any, Final, TypeAlias
 
+from app.core.values.generated_functions import ObjectText, PlainObject, Writes
 from app.mapping.function_text import FunctionText, Objects
 from app.mapping.nodes import (
     MISSING,
@@ -49,7 +50,6 @@ from app.mapping.nodes import (
     usable_or_told,
 )
 from app.mapping.shapes import NO_SHAPE, Shape, is_there
-from app.values.generated_functions import ObjectText, PlainObject, Writes
 
 _SMALL: Final = 2**53
 #: Deeper expressions become functions of their own: Python's parser has a limit.

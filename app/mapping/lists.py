@@ -3,13 +3,13 @@
 from functools import partial
 from typing import Any
 
+from app.core.values.candidates import PassedOver
+from app.core.values.placeholders import FIRST_CHARACTERS, says_nothing
 from app.mapping.bounds import is_within
 from app.mapping.compiler import Compiler, json_kind
 from app.mapping.generate import generate
 from app.mapping.nodes import MISSING, NOTHING, TOLD, About, Call, ListPath, Node, Path, Resolver, places_of, tell
 from app.mapping.paths import items_within, path_node, without_prefix
-from app.values.candidates import PassedOver
-from app.values.placeholders import FIRST_CHARACTERS, says_nothing
 
 
 def build_array_path(compiler: Compiler, value: Any, at: str) -> Node:

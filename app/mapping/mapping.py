@@ -4,6 +4,8 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
+from app.core.values.candidates import Fields, PassedOver
+from app.core.values.generated_functions import Writes
 from app.errors import Fault, MappingError
 from app.mapping.by_shape import generate_by_shape
 from app.mapping.compiler import Compiler, Pieces, json_kind
@@ -13,8 +15,6 @@ from app.mapping.nodes import MISSING, Call, Constant, List, Node, Object, Resol
 from app.mapping.readings import NONE_TAKEN, Explanation, Taken, candidates, explain
 from app.mapping.shapes import asked_members
 from app.mapping.wanted import NO_READERS, Readers
-from app.values.candidates import Fields, PassedOver
-from app.values.generated_functions import Writes
 
 
 def compile_mapping(

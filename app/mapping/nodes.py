@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Literal, TypeAlias
 
-from app.values.amounts import is_plain_text, read_amount
-from app.values.candidates import PassedOver
-from app.values.placeholders import says_a_text, says_something
+from app.core.values.amounts import is_plain_text, read_amount
+from app.core.values.candidates import PassedOver
+from app.core.values.placeholders import says_a_text, says_something
 
 
 class Missing:

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from app.core.values.candidates import PassedOver
 from app.mapping.bounds import is_within
 from app.mapping.compiler import Compiler, json_kind
 from app.mapping.generate import generate
 from app.mapping.nodes import MISSING, NOTHING, TOLD, Call, Node, Resolver
-from app.values.candidates import PassedOver
 
 
 def _object_or_directive(compiler: Compiler, value: Any, at: str) -> Node:

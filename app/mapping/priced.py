@@ -2,10 +2,9 @@
 
 from typing import Any
 
+from app.core.values.amounts import CURRENCY_NAMES, currency_text, read_amount
 from app.mapping.compiler import Compiler, is_directive, json_kind
 from app.mapping.nodes import MISSING, Call, If, ListPath, Node
-from app.values.amounts import CURRENCY_NAMES, read_amount
-from app.values.currencies import currency_text
 
 
 def build_money(compiler: Compiler, value: Any, at: str) -> Node:

@@ -10,6 +10,7 @@ from itertools import islice, product
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from app.core.values.candidates import Candidate, FieldPath, PassedOver
 from app.mapping.javascript import may_have_members
 from app.mapping.nodes import (
     MISSING,
@@ -27,7 +28,6 @@ from app.mapping.nodes import (
     tell,
 )
 from app.mapping.paths import read, read_in_lists
-from app.values.candidates import Candidate, FieldPath, PassedOver
 
 #: Of one field: nested choices multiply.
 MAX_CANDIDATES: Final = 200

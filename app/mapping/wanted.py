@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Any, Final, Self, TypeAlias
 
+from app.core.values.placeholders import says_something
 from app.mapping.nodes import SAYS_NOTHING, About, Choice, Node, places_of
-from app.values.placeholders import says_something
 
 IsUsable: TypeAlias = Callable[[Any], bool]
 

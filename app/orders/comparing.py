@@ -11,13 +11,13 @@ from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
+from app.core.values.times import DAY_S
 from app.errors import WarehouseError
 from app.orders.fates import OrderVerdict, judge_order, judge_unknown
 from app.orders.order_sums import OrderSums
 from app.orders.shop_exports import ShopColumns, columns_of_shop
 from app.orders.shop_orders import ShopOrder, is_readable, ledger_key, read_orders
 from app.outbox import OrderRow, PagesOrders, orders_since
-from app.values.spans import DAY_S
 from app.warehouse import TextTable, append_rows, open_duck, open_rows, temporary_folder
 from app.warehouse.reader_process import open_rows_apart
 

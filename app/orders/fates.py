@@ -8,10 +8,11 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from app.core.deliveries import State
+from app.core.events import Exit
+from app.core.values.times import DAY_S
 from app.orders.shop_orders import ShopOrder
 from app.outbox import OrderRow
-from app.types import Exit, State
-from app.values.spans import DAY_S
 
 
 class OrderFate(StrEnum):

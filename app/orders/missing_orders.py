@@ -7,11 +7,11 @@ from typing import Any, Final
 
 import orjson
 
+from app.core.events import Event
+from app.core.values.flags import flag_is_given, read_flag
 from app.orders.fates import OrderFate, OrderVerdict
 from app.orders.shop_exports import ShopColumns
 from app.orders.shop_orders import ShopOrder, ledger_key, read_orders
-from app.types import Event
-from app.values.flags import flag_is_given, read_flag
 from app.warehouse import RowTable
 
 #: Of more than these nobody says that each is wanted: the source is broken, and is mended first.

@@ -10,8 +10,10 @@ from decimal import Decimal
 from statistics import median
 from typing import Any, Final, NamedTuple
 
-from app.types import Exit, Revenue, State
-from app.values.currencies import sum_of_one_currency
+from app.core.deliveries import State
+from app.core.events import Exit
+from app.core.pages import Revenue
+from app.core.values.amounts import sum_of_one_currency
 
 #: What becomes of orders, in the order of their way, in words. What no preset takes was never meant to be sent.
 ORDERS_BECAME: Final = {

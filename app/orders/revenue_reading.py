@@ -5,9 +5,9 @@ from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Final, Protocol
 
+from app.core.pages import Page, Query, Revenue
+from app.core.values.times import DAY_S
 from app.orders.revenue_figures import OfCurrency, by_currency, first_day_read
-from app.types import Page, Query, Revenue
-from app.values.spans import DAY_S
 
 #: What orders usually are worth is told by so many, the newest; and of so many currencies.
 _SAMPLED: Final = 100

@@ -5,14 +5,13 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from app.core.values.amounts import Context, currency_code, is_plain_text, read_amount
+from app.core.values.flags import read_flag
+from app.core.values.order_states import no_purchase_word
+from app.core.values.placeholders import says_nothing
+from app.core.values.times import unix_seconds
 from app.destination.custom_data import read_order_id
 from app.orders.shop_exports import ShopColumns
-from app.values.amounts import Context, is_plain_text, read_amount
-from app.values.currencies import currency_code
-from app.values.flags import read_flag
-from app.values.order_states import no_purchase_word
-from app.values.placeholders import says_nothing
-from app.values.times import unix_seconds
 
 #: Shopify's `gid://shopify/Order/5001`, and the sign before its `#1001`.
 _BEFORE_ID: Final = re.compile(r"^(?:gid://shopify/Order/|#)")

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
+from app.core.shared_values import SharedValues
 from app.errors import OutboxUnavailable
-from app.shared_values import SharedValues
 
 #: So many rows share one commit on either side.
 BATCH_ROWS: Final = 1_000

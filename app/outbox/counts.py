@@ -6,8 +6,9 @@ from functools import lru_cache, partial
 from operator import attrgetter, itemgetter
 from typing import Any, Final
 
-from app.types import MAX_LABEL_CHARACTERS, Enqueued, Exit, NewDelivery, Tally
-from app.values.spans import HOUR_S
+from app.core.deliveries import Enqueued, NewDelivery
+from app.core.events import MAX_LABEL_CHARACTERS, Exit, Tally
+from app.core.values.times import HOUR_S
 
 #: Counts are kept by the minute for so long, then by the hour.
 MINUTES_KEPT_S: Final = 26 * HOUR_S

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from app.types import DeadCause, Query, Redrive
+from app.core.pages import DeadCause, Query, Redrive
 
 
 class DeadLetters(Protocol):

@@ -7,9 +7,9 @@ of the others of their source. So are the properties of a name on one day.
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
+from app.core.events import EventKey, InventoryCount, Measure
+from app.core.values.times import DAY_S, HOUR_S
 from app.outbox.rows import kept
-from app.types import EventKey, InventoryCount, Measure
-from app.values.spans import DAY_S, HOUR_S
 
 #: Counts by hour are kept for so long: enough for the same hour of eight days.
 HOURS_KEPT_S: Final = 9 * DAY_S

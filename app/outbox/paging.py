@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from app.core.deliveries import Delivery, State
+from app.core.events import DroppedEvent, Exit
+from app.core.pages import NotePage, Page, Query
 from app.outbox.rows import kept
-from app.types import Delivery, Exit, Note, NotePage, Page, Query, State
 
 #: Deliveries or notes looked at for one page, where no index leads to what is asked for.
 SCAN_ROWS = 100_000
@@ -103,7 +105,7 @@ def page(found: Sequence[Delivery], *, limit: int, floor: int, lowest: int) -> P
     return Page(deliveries=tuple(found[:limit]), next_cursor=next_cursor, scanned=scanned)
 
 
-def note_page(found: Sequence[tuple[int, float, Note]], *, limit: int, floor: int, lowest: int) -> NotePage:
+def note_page(found: Sequence[tuple[int, float, DroppedEvent]], *, limit: int, floor: int, lowest: int) -> NotePage:
     """Return the page of notes, each with its id and its time, as `page` does."""
     next_cursor, scanned = _next([str(id_) for id_, _, _ in found], limit=limit, floor=floor, lowest=lowest)
     notes = tuple((at, note) for _, at, note in found[:limit])

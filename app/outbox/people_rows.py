@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from app.types import PeopleChanges
+from app.core.people import PeopleChanges
 
 #: Links are followed so far, one more than the rules do.
 MAX_LOADED_STEPS: Final = 9

@@ -3,34 +3,16 @@
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
+from app.core.deliveries import Claimed, Delivery, Enqueued, NewDelivery, Seen, Settlement, Withdrawal
+from app.core.events import DroppedEvent, Tally
+from app.core.pages import AuditEntry, AuditPage, Backlog, Message, NotePage, Page, Query, Revenue, Session
+from app.core.people import PeopleChanges, PeopleFound
+from app.core.shared_values import SharedValues
 from app.outbox.dead_letter_protocol import DeadLetters
 from app.outbox.inventory_rows import Inventory
 from app.outbox.order_rows import OrderPage
 from app.outbox.outbox_rules import DiskRules
 from app.outbox.sealed_rows import SealedEvents
-from app.shared_values import SharedValues
-from app.types import (
-    AuditEntry,
-    AuditPage,
-    Backlog,
-    Claimed,
-    Delivery,
-    Enqueued,
-    Message,
-    NewDelivery,
-    Note,
-    NotePage,
-    Page,
-    PeopleChanges,
-    PeopleFound,
-    Query,
-    Revenue,
-    Seen,
-    Session,
-    Settlement,
-    Tally,
-    Withdrawal,
-)
 
 
 class Outbox(SharedValues, Protocol):
@@ -51,7 +33,7 @@ class Outbox(SharedValues, Protocol):
     async def enqueue(
         self,
         deliveries: Sequence[NewDelivery],
-        notes: Sequence[Note],
+        notes: Sequence[DroppedEvent],
         tallies: Sequence[Tally],
         *,
         now: float,

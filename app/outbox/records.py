@@ -5,26 +5,14 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
+from app.core.deliveries import Attempt, Delivery, State
+from app.core.events import DroppedEvent, Exit, Tally
+from app.core.pages import AuditAction, AuditEntry, AuditPage, Backlog, DeadCause, Revenue, Session
 from app.errors import OutboxVersionError
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.refusals import Load, room_bytes, why_full
 from app.outbox.rows import kept, read_memory, read_warnings
 from app.outbox.storing import PAYLOAD_VERSION
-from app.types import (
-    Attempt,
-    AuditAction,
-    AuditEntry,
-    AuditPage,
-    Backlog,
-    DeadCause,
-    Delivery,
-    Exit,
-    Note,
-    Revenue,
-    Session,
-    State,
-    Tally,
-)
 
 #: How the identity of every store begins: "PR", before 16 bits.
 _OURS: Final = 0x5052_0000
@@ -63,11 +51,11 @@ def delivery_of(row: Sequence[Any]) -> Delivery:
     )
 
 
-def noted(row: Sequence[Any]) -> tuple[int, float, Note]:
+def noted(row: Sequence[Any]) -> tuple[int, float, DroppedEvent]:
     """Read a row of an engine's query `search_notes`: its id, when, and what was noted."""
     id_, at, message_id, ad_account_id, preset, exit_, reason, warnings, event_name, *rest = row
     order_id, amount, currency, source, name = rest
-    note = Note(
+    note = DroppedEvent(
         message_id=message_id,
         ad_account_id=ad_account_id,
         preset=preset,

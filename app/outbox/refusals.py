@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from app.core.deliveries import NewDelivery
+from app.core.events import DroppedEvent, Exit
 from app.errors import BacklogFull, OutboxUnavailable, RowRefused, WhyUnavailable
 from app.outbox.outbox_rules import OutboxRules
-from app.types import Exit, NewDelivery, Note
 
 
 def seen_before(kind: str, holder: object | None, differences: Sequence[str]) -> str:
@@ -25,9 +26,9 @@ def another_order(holder: object | None, totals: str) -> str:
     return f"another order: {told}; both are sent"
 
 
-def duplicate_note(delivery: NewDelivery, reason: str) -> Note:
+def duplicate_note(delivery: NewDelivery, reason: str) -> DroppedEvent:
     """Write what the ledger keeps of a duplicate."""
-    return Note(
+    return DroppedEvent(
         message_id=delivery.message_id,
         ad_account_id=delivery.ad_account_id,
         preset=delivery.preset,

@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
+from app.core.deliveries import NewDelivery, Seen
 from app.outbox.judging import Holder, Judge, Order
 from app.outbox.keys import keys_of
 from app.outbox.outbox_rules import OutboxRules
-from app.types import NewDelivery, Seen
 
 #: A row of an engine's query `seen`: digest, delivery, since when, until when, place, what is known of the order.
 SeenRow: TypeAlias = tuple[str, int, float, float, int, str | None]

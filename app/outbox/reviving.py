@@ -6,12 +6,13 @@ from typing import Any, NamedTuple, cast
 
 import orjson
 
+from app.core.deliveries import State
+from app.core.pages import Query, Redrive
 from app.outbox.judging import Judge
 from app.outbox.keys import every_key_of, keys_of
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.paging import END
 from app.outbox.storing import Held
-from app.types import Query, Redrive, State
 
 #: Dead deliveries looked at in one commit.
 REDRIVE_ROWS = 1_000

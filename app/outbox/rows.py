@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import orjson
 
-from app.types import NewDelivery
+from app.core.deliveries import NewDelivery
 
 #: A set of more is large: others do not wait for its commit.
 LARGE_ROWS: Final = 500

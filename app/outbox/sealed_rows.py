@@ -5,8 +5,9 @@ from typing import Any, Protocol
 
 import orjson
 
+from app.core.events import Exit
+from app.core.pages import Quarantined, QuarantineFilter, QuarantineGroup
 from app.outbox.rows import as_json, kept
-from app.types import Exit, Quarantined, QuarantineFilter, QuarantineGroup
 
 
 class SealedEvents(Protocol):

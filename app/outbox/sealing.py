@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from app.types import Event
+from app.core.events import Event
 
 #: Of a number that is used once, as AES-GCM wants it.
 _NONCE_BYTES: Final = 12

@@ -4,9 +4,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from app.core.deliveries import State
+from app.core.events import Exit
+from app.core.pages import Query
+from app.core.values.times import unix_seconds
 from app.errors import FilterError
-from app.types import Exit, Query, State
-from app.values.times import unix_seconds
 
 
 def _choice(kind: type[State | Exit], *more: str) -> Callable[[str], State | Exit | str]:

@@ -12,13 +12,14 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar, get_args
 import msgspec
 import orjson
 
+from app.core.deliveries import Claimed, Outcome, Settlement, Shared, State
+from app.core.events import Tally
+from app.core.log import logger
+from app.core.shared_values import SET_ASIDE, SetAside
+from app.core.values.times import MINUTE_S
 from app.errors import RowRefused
-from app.log import logger
 from app.outbox.claiming import ClaimCall
 from app.outbox.settling import SettleCall
-from app.shared_values import SET_ASIDE, SetAside
-from app.types import Claimed, Outcome, Settlement, Shared, State, Tally
-from app.values.spans import MINUTE_S
 
 #: More of them are no rows but the store itself.
 MAX_SET_ASIDE: Final = 1_000

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.types import EXIT_OF, Delivered, Exit, Outcome, Retry, Settlement, Tally
+from app.core.deliveries import EXIT_OF, Delivered, Outcome, Retry, Settlement
+from app.core.events import Exit, Tally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,10 @@ from typing import Any, Final, TypeAlias
 
 from msgspec.structs import replace
 
+from app.core.deliveries import Enqueued, NewDelivery
+from app.core.events import DroppedEvent, Exit, Tally
+from app.core.people import PeopleChanges
+from app.core.values.times import DAY_S
 from app.outbox.counts import enqueue_tallies
 from app.outbox.judging import Holder, Judge, Order, TakenKey
 from app.outbox.keys import Key, keys_of
@@ -20,8 +24,6 @@ from app.outbox.outbox_rules import OutboxRules
 from app.outbox.people_rows import whose_rows
 from app.outbox.refusals import Loads, duplicate_note, loads_of
 from app.outbox.rows import NOTE_COLUMNS, told_texts
-from app.types import Enqueued, Exit, NewDelivery, Note, PeopleChanges, Tally
-from app.values.spans import DAY_S
 
 #: Of the JSON that is stored as payload: 1 is Pinterest's ConversionEvent as `app.destination` writes it.
 PAYLOAD_VERSION: Final = 1
@@ -113,7 +115,7 @@ class Rows:
             row[_WARNINGS] = told_texts(delivery)
         self.deliveries.append(row)
 
-    def add_note(self, note: Note, now: float) -> None:
+    def add_note(self, note: DroppedEvent, now: float) -> None:
         """Add the rows of a note that was made `now`."""
         self.notes.append([*NOTE_COLUMNS(note), now])
 
@@ -150,7 +152,7 @@ class EnqueueCall:
 
     deliveries: Sequence[NewDelivery]
     keys: Sequence[tuple[Key, ...]]
-    notes: Sequence[Note]
+    notes: Sequence[DroppedEvent]
     tallies: Sequence[Tally]
     now: float
     #: None where two deliveries of the call share a key.
@@ -175,7 +177,7 @@ class EnqueueCall:
 
 async def prepare_call(
     deliveries: Sequence[NewDelivery],
-    notes: Sequence[Note],
+    notes: Sequence[DroppedEvent],
     tallies: Sequence[Tally],
     *,
     now: float,

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.core.deliveries import Withdrawal
 from app.outbox.rows import kept
-from app.types import Withdrawal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

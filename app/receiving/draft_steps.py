@@ -8,6 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from app.catalog import Catalog
+from app.core.events import Event
+from app.core.receipts import Given, PresetResult
+from app.core.values.hidden_emails import unpersonal_id
 from app.errors import EventHeldBack, EventRefused
 from app.identity import NOTHING_KNOWN, LoadedMemory
 from app.inventory.received_names import received_name
@@ -19,8 +22,6 @@ from app.receiving.receipts import Drafts
 from app.receiving.remembering import Remembering
 from app.receiving.unsent_orders import unsent_order, with_orders
 from app.receiving.walk import Walk
-from app.types import Event, Given, Line
-from app.values.hidden_emails import unpersonal_id
 
 #: Types of events that speak to memory rather than to presets: what they gave to it is told.
 _TO_MEMORY = frozenset({"identify", "alias", "group", "screen", "delete"})
@@ -30,7 +31,7 @@ class _Asked(NamedTuple):
     """What an event asks of the outbox."""
 
     message_id: str
-    lines: list[Line]
+    lines: list[PresetResult]
     #: Whether there is a delivery.
     delivers: bool
 
@@ -132,7 +133,7 @@ def _read(events: Sequence[Event | EventRefused]) -> list[Event]:
     return [event for event in events if not isinstance(event, EventRefused)]
 
 
-def _ask(walk: Walk, event: Event, lines: list[Line], catalog: Catalog, drafts: Drafts) -> _Asked:
+def _ask(walk: Walk, event: Event, lines: list[PresetResult], catalog: Catalog, drafts: Drafts) -> _Asked:
     """Add to `drafts` what the lines of an event ask of the outbox."""
     if any(line.event is None for line in lines):
         lines = with_orders(lines, event, catalog, lambda line: walk.account(line.destination).making.rules)

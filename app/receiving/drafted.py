@@ -7,10 +7,12 @@ from typing import Protocol
 
 import orjson
 
+from app.core.deliveries import NewDelivery, Withdrawal
+from app.core.events import DEFAULT_SOURCE, Event, Exit, Tally
+from app.core.receipts import PresetResult
 from app.destination import match_keys
 from app.inventory.received_names import received_name
 from app.source import checkout_id_of
-from app.types import DEFAULT_SOURCE, Event, Exit, Line, NewDelivery, Tally, Withdrawal
 
 _OF_WITHDRAWAL = attrgetter("preset", "ad_account_id", "source")
 
@@ -36,7 +38,7 @@ async def withdrawn(outbox: Withdraws, withdrawals: Sequence[Withdrawal], *, now
     return tallies
 
 
-def drafted_withdrawal(message_id: str, line: Line, *, source: str) -> Withdrawal:
+def drafted_withdrawal(message_id: str, line: PresetResult, *, source: str) -> Withdrawal:
     """Return what a line that cancels an order withdraws."""
     return Withdrawal(
         ad_account_id=line.ad_account_id,
@@ -47,7 +49,7 @@ def drafted_withdrawal(message_id: str, line: Line, *, source: str) -> Withdrawa
     )
 
 
-def drafted_delivery(message_id: str, event: Event, line: Line, *, source: str = DEFAULT_SOURCE) -> NewDelivery:
+def drafted_delivery(message_id: str, event: Event, line: PresetResult, *, source: str = DEFAULT_SOURCE) -> NewDelivery:
     """Return the delivery that the line of an event, which carries the finished one, gives."""
     built = line.event or {}
     is_checkout = built["event_name"] == "checkout"

@@ -5,14 +5,14 @@ from itertools import islice
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from app.catalog import Catalog
+from app.core.events import Event
+from app.core.values.times import unix_seconds
 from app.destination import PersonReader
 from app.destination.reading import flattened, text_of
 from app.errors import MappingError
 from app.identity import Encounter, IdKeys
 from app.mapping import Mapping as CompiledMapping
 from app.source.event import TIMES
-from app.types import Event
-from app.values.times import unix_seconds
 
 #: Returns whether the person granted or refused the consent that is required, None where the event says neither.
 ConsentAnswer: TypeAlias = Callable[[Event], bool | None]

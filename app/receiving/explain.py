@@ -10,6 +10,10 @@ import orjson
 from msgspec.structs import replace
 
 from app.catalog import Catalog, Preset
+from app.core.deliveries import Enqueued, NewDelivery, Seen
+from app.core.events import DEFAULT_SOURCE, Event, Exit
+from app.core.receipts import EventReceipt, PresetResult, Receipt
+from app.core.values.hidden_emails import unpersonal_id
 from app.errors import EventRefused
 from app.identity import LoadedMemory
 from app.receiving.draft_steps import draft, draft_with
@@ -23,8 +27,6 @@ from app.receiving.routes import Making
 from app.receiving.walk import Walk, WhyOff
 from app.sandbox import judge
 from app.trigger import ABSENT, Finding
-from app.types import DEFAULT_SOURCE, Enqueued, Event, EventReceipt, Exit, Line, NewDelivery, Receipt, Seen
-from app.values.hidden_emails import unpersonal_id
 
 #: The preset and the destination of a line.
 _Key: TypeAlias = tuple[str | None, str]
@@ -110,7 +112,12 @@ class Explainer:
         return await self._outbox.seen(deliveries, now=now)
 
     def _reports(
-        self, event: Event, catalog: Catalog, lines: Sequence[Line], seen: Mapping[_Key, Seen | None], now: float
+        self,
+        event: Event,
+        catalog: Catalog,
+        lines: Sequence[PresetResult],
+        seen: Mapping[_Key, Seen | None],
+        now: float,
     ) -> Iterator[PresetReport]:
         """Yield a report for each line of a preset, and for each preset that has none."""
         for preset in catalog.presets:
@@ -120,7 +127,7 @@ class Explainer:
                 yield self._report(preset, event, line, finding, seen.get(_key(line)), now)
 
     def _report(
-        self, preset: Preset, event: Event, line: Line, finding: Finding, earlier: Seen | None, now: float
+        self, preset: Preset, event: Event, line: PresetResult, finding: Finding, earlier: Seen | None, now: float
     ) -> PresetReport:
         account, blamed = self._walk.account(line.destination), finding.blamed()
         event_names = account.making.rules.custom_event_names
@@ -149,16 +156,16 @@ class Explainer:
         )
 
 
-def _fields(preset: Preset, event: Event, line: Line, making: Making, now: float) -> Iterator[FieldReport]:
+def _fields(preset: Preset, event: Event, line: PresetResult, making: Making, now: float) -> Iterator[FieldReport]:
     yield from field_reports(preset, event, own_event(line), making.action, making.rules, now=now)
     yield from memory_reports(line)
 
 
-def _key(line: Line) -> _Key:
+def _key(line: PresetResult) -> _Key:
     return line.preset, line.destination
 
 
-def _judged(line: Line, earlier: Seen | None) -> Line:
+def _judged(line: PresetResult, earlier: Seen | None) -> PresetResult:
     if earlier is None:
         return line
     if earlier.reason:
@@ -166,10 +173,10 @@ def _judged(line: Line, earlier: Seen | None) -> Line:
     return replace(line, warnings=(*line.warnings, *earlier.warnings))
 
 
-def _line_of_none(preset: Preset, first: Line, *, matched: bool) -> Line:
+def _line_of_none(preset: Preset, first: PresetResult, *, matched: bool) -> PresetResult:
     """Return what there is to say of a preset that has no line in the receipt, whose first line is `first`."""
     if not matched:
-        return Line(preset=preset.name, exit=Exit.UNMATCHED, reason="the trigger does not hold")
+        return PresetResult(preset=preset.name, exit=Exit.UNMATCHED, reason="the trigger does not hold")
     if not preset.enabled:
-        return Line(preset=preset.name, exit=Exit.UNMATCHED, reason="`enabled: false` in its file takes it out")
-    return Line(preset=preset.name, exit=first.exit, reason=first.reason)
+        return PresetResult(preset=preset.name, exit=Exit.UNMATCHED, reason="`enabled: false` in its file takes it out")
+    return PresetResult(preset=preset.name, exit=first.exit, reason=first.reason)

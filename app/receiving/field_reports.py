@@ -7,6 +7,10 @@ from typing import Any
 import orjson
 
 from app.catalog import Preset
+from app.core.events import Event
+from app.core.receipts import PresetResult
+from app.core.values.candidates import Candidate, FieldPath, Fields, PassedOver
+from app.core.values.times import DAY_S, HOUR_S, MINUTE_S
 from app.destination import ConversionRules, hashed_fields
 from app.destination.user_data import FROM_BLOCKS
 from app.destination.user_field import USER_FIELDS
@@ -14,9 +18,6 @@ from app.errors import EventInvalid, MappingError
 from app.identity import GROUPS
 from app.receiving.reports import FieldReport
 from app.receiving.routes import Action
-from app.types import Event, Line
-from app.values.candidates import Candidate, FieldPath, Fields, PassedOver
-from app.values.spans import DAY_S, HOUR_S, MINUTE_S
 
 _WIRE_NAMES = {f"user_data.{field.name}": f"user_data.{field.wire}" for field in USER_FIELDS}
 #: Of the action, but not Pinterest's: what they say stands with the fields of `user_data` that are made of it.
@@ -48,7 +49,7 @@ def field_reports(
             yield _report(f"user_data.{name}", (known.place,), known.value, known.form, built)
 
 
-def own_event(line: Line) -> Event | None:
+def own_event(line: PresetResult) -> Event | None:
     """Return the finished event of a line without what came from memory; None where there is none."""
     if line.event is None or line.memory is None:
         return line.event
@@ -57,7 +58,7 @@ def own_event(line: Line) -> Event | None:
     return {**line.event, "user_data": user_data}
 
 
-def memory_reports(line: Line) -> Iterator[FieldReport]:
+def memory_reports(line: PresetResult) -> Iterator[FieldReport]:
     """Yield what came from memory, as fields: how old it was, and by which type of event it was observed."""
     for group, recalled in (line.memory or {}).items():
         place = f"memory: {_age(recalled.age_s)} old, by {recalled.by}"

@@ -4,8 +4,10 @@ from collections.abc import Awaitable, Callable, Collection, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
+from app.core.deliveries import State
+from app.core.events import Exit
+from app.core.pages import NotePage, Page, Query
 from app.errors import UnknownName
-from app.types import Exit, NotePage, Page, Query, State
 
 #: Ids come first, each found by an index; then names, and parts of texts last.
 _IDS: Final = ("order_id", "message_id", "event_id")

@@ -12,10 +12,11 @@ from operator import attrgetter
 
 from msgspec import Struct
 
+from app.core.events import DEFAULT_SOURCE, Event
+from app.core.receipts import Receipt
 from app.errors import EventRefused
 from app.receiving.receipts import receipt_of
 from app.source import AcceptsWhole
-from app.types import DEFAULT_SOURCE, Event, Receipt
 
 #: A request of more events goes alone; and so many go together, so that they commit while the next are mapped.
 EVENTS_TOGETHER = 64

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 
+from app.core.people import Remembered
+from app.core.receipts import Given
 from app.identity import GROUPS, NOBODY, Memory
-from app.types import Given, Remembered
 
 
 class NotingMemory:

@@ -15,8 +15,12 @@ from typing import Protocol
 import orjson
 
 from app.catalog import Catalog
+from app.core.deliveries import Enqueued, NewDelivery
+from app.core.events import DEFAULT_SOURCE, DroppedEvent, Event, Tally
+from app.core.log import log_error
+from app.core.people import PeopleChanges
+from app.core.receipts import PresetResult, Receipt
 from app.errors import BacklogFull, EventRefused, MemoryChanged, OutboxUnavailable
-from app.log import log_error
 from app.outbox import enqueue_tallies
 from app.receiving.draft_steps import RequestPiece, apart_behind_deletes, draft, draft_with
 from app.receiving.drafted import Withdraws, withdrawn
@@ -25,17 +29,6 @@ from app.receiving.receipts import Drafts, receipt_of
 from app.receiving.remembering import FindsPeople, Remembering
 from app.receiving.walk import Walk
 from app.source import read_raw_event
-from app.types import (
-    DEFAULT_SOURCE,
-    Enqueued,
-    Event,
-    Line,
-    NewDelivery,
-    Note,
-    PeopleChanges,
-    Receipt,
-    Tally,
-)
 
 #: After so many events, or so long, the other requests of this process get their turn.
 EVENTS_A_TURN = 50
@@ -54,7 +47,7 @@ class Enqueues(FindsPeople, Withdraws, Protocol):
     async def enqueue(
         self,
         deliveries: Sequence[NewDelivery],
-        notes: Sequence[Note],
+        notes: Sequence[DroppedEvent],
         tallies: Sequence[Tally],
         *,
         now: float,
@@ -109,7 +102,7 @@ class Pipeline:
         lines = self.preview(read_raw_event(raw, now=now), now=now)
         return [(line.preset or "", orjson.dumps(line.event)) for line in lines if line.event is not None]
 
-    def preview(self, event: Event, *, now: float) -> list[Line]:
+    def preview(self, event: Event, *, now: float) -> list[PresetResult]:
         """Return one line for each preset that takes the event, or one that says why there is none.
 
         A line that would be enqueued carries the finished event. The outbox is not asked: all is taken as new.

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
 from app.catalog import Catalog
+from app.core.events import Event, Exit
+from app.core.pages import Quarantined
+from app.core.receipts import PresetResult
+from app.core.values.hidden_emails import unpersonal_id
 from app.destination import redact
 from app.outbox.sealed_rows import SealedEvents
 from app.receiving.encounters import EncounterReader
-from app.types import Event, Exit, Line, Quarantined
-from app.values.hidden_emails import unpersonal_id
 
 #: An event and what became of it.
-Aside: TypeAlias = tuple[Event, Sequence[Line]]
+Aside: TypeAlias = tuple[Event, Sequence[PresetResult]]
 
 #: Of the bound: after so much that was kept, this process has the oldest erased that are too many.
 _TRIMMED_AFTER: Final = 1 / 16
@@ -81,7 +83,7 @@ class Quarantine:
         """Erase what is kept under keys of ids; return how many events that were. Raises OutboxUnavailable."""
         return await self._sealed_events.forget(sorted(keys))
 
-    def _mendable(self, event: Event, lines: Sequence[Line]) -> Line | None:
+    def _mendable(self, event: Event, lines: Sequence[PresetResult]) -> PresetResult | None:
         """Return the line that says why the event made no delivery; None where nothing of it is to be kept."""
         if any(line.exit is Exit.WITHHELD for line in lines):
             return None
@@ -90,7 +92,9 @@ class Quarantine:
                 return line
         return None
 
-    def _sealed(self, event: Event, line: Line, *, now: float, source: str, is_proven: bool) -> list[Quarantined]:
+    def _sealed(
+        self, event: Event, line: PresetResult, *, now: float, source: str, is_proven: bool
+    ) -> list[Quarantined]:
         sealed = self._sealer.seal(event)
         if sealed is None:
             return []
@@ -115,7 +119,7 @@ class Quarantine:
             await self._sealed_events.trim(self._rules.max_bytes)
 
 
-def is_aside(event: Event, lines: Sequence[Line]) -> bool:
+def is_aside(event: Event, lines: Sequence[PresetResult]) -> bool:
     """Return whether a quarantine has to look at an event: it erases somebody, or a delivery of it was not made."""
     return event["type"] == "delete" or any(line.exit in (Exit.INVALID, Exit.UNMATCHED) for line in lines)
 

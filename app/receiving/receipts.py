@@ -9,28 +9,15 @@ from typing import TypeAlias
 
 from msgspec.structs import replace
 
+from app.core.deliveries import Delivery, Enqueued, KnownOrder, NewDelivery, Withdrawal
+from app.core.events import DEFAULT_SOURCE, MAX_LABEL_CHARACTERS, DroppedEvent, Exit, Tally
+from app.core.pages import Message
+from app.core.receipts import EventReceipt, Given, PresetResult, Receipt
+from app.core.values.hidden_emails import unpersonal_id
 from app.errors import EventRefused
 from app.outbox import warning_label
 from app.receiving.quarantining import Aside
 from app.receiving.unsent_orders import note_of
-from app.types import (
-    DEFAULT_SOURCE,
-    MAX_LABEL_CHARACTERS,
-    Delivery,
-    Enqueued,
-    EventReceipt,
-    Exit,
-    Given,
-    KnownOrder,
-    Line,
-    Message,
-    NewDelivery,
-    Note,
-    Receipt,
-    Tally,
-    Withdrawal,
-)
-from app.values.hidden_emails import unpersonal_id
 
 #: What the ledger keeps a note of; unmatched events that name no order are only counted.
 _NOTED = frozenset({Exit.REFUSED, Exit.MATCHED, Exit.WITHHELD, Exit.INVALID})
@@ -60,7 +47,7 @@ class Drafts:
     events: list[EventReceipt] = field(default_factory=list)
     #: One for each of these lines, in the same order: the caller's to add.
     deliveries: list[NewDelivery] = field(default_factory=list)
-    notes: list[Note] = field(default_factory=list)
+    notes: list[DroppedEvent] = field(default_factory=list)
     #: What is withdrawn once they are committed: the caller's to add.
     withdrawals: list[Withdrawal] = field(default_factory=list)
     #: Events that made no delivery, for the quarantine; None where there is none.
@@ -84,7 +71,7 @@ class Drafts:
     def add(
         self,
         message_id: str | None,
-        lines: Sequence[Line],
+        lines: Sequence[PresetResult],
         *,
         name: str = "",
         is_made: bool = False,
@@ -94,7 +81,7 @@ class Drafts:
 
         `given` is what it gave to memory, None where that is not told.
         """
-        told: list[Line] = []
+        told: list[PresetResult] = []
         for line in lines:
             key = line.preset, line.destination, line.ad_account_id, line.exit, line.reason, line.warnings
             self._alike[key] = self._alike.get(key, 0) + 1
@@ -110,7 +97,7 @@ class Drafts:
         self.events.append(EventReceipt(message_id=message_id, deliveries=tuple(told), given=given))
         self._names.append(name)
 
-    def _is_noted(self, name: str, told: _Told, line: Line, *, has_id: bool) -> bool:
+    def _is_noted(self, name: str, told: _Told, line: PresetResult, *, has_id: bool) -> bool:
         """Return whether a line gets a note; of equal lines without id and order only the first of each name does."""
         if line.order is not None and line.order.order_id is not None:
             return True
@@ -184,7 +171,7 @@ class Drafts:
 def receipt_of_refusal(event: EventRefused) -> EventReceipt:
     """Return what is told of an event that could not be read, or that its source does not hand on."""
     message_id = event.message_id and unpersonal_id(event.message_id)
-    line = Line(preset=None, exit=Exit(event.exit), reason=event.reason)
+    line = PresetResult(preset=None, exit=Exit(event.exit), reason=event.reason)
     return EventReceipt(message_id=message_id, deliveries=(line,))
 
 
@@ -205,7 +192,7 @@ def receipt_of_message(message: Message, names: Mapping[str, str]) -> EventRecei
     an order.
     """
 
-    def told(kept: Delivery | Note, exit_: Exit, reason: str) -> Line:
+    def told(kept: Delivery | DroppedEvent, exit_: Exit, reason: str) -> PresetResult:
         account = kept.ad_account_id or ""
         return _line(kept.preset, names.get(account, ""), account, exit_, reason, kept.warnings)
 
@@ -215,7 +202,7 @@ def receipt_of_message(message: Message, names: Mapping[str, str]) -> EventRecei
     return EventReceipt(message_id=message.message_id, deliveries=tuple(line for _, line in lines))
 
 
-def _held_off(line: Line, delivery: NewDelivery, full: Collection[str]) -> Line:
+def _held_off(line: PresetResult, delivery: NewDelivery, full: Collection[str]) -> PresetResult:
     """Return the line as it is, or withheld where its ad account has no room."""
     if line.ad_account_id not in full:
         return line
@@ -228,7 +215,7 @@ def _held_off(line: Line, delivery: NewDelivery, full: Collection[str]) -> Line:
     return replace(line, exit=Exit.WITHHELD, reason=BACKLOG_FULL, warnings=(), order=order)
 
 
-def _settled(line: Line, answer: Enqueued) -> Line:
+def _settled(line: PresetResult, answer: Enqueued) -> PresetResult:
     warnings = (*line.warnings, *answer.warnings)
     settled = _line(line.preset, line.destination, line.ad_account_id, answer.exit, answer.reason, warnings)
     return settled if line.memory is None else replace(settled, memory=line.memory)
@@ -242,7 +229,7 @@ def _tally(name: str, preset: str, account: str, label: str, source: str, count:
 @lru_cache(4_096)
 def _line(
     preset: str | None, destination: str, account: str, exit_: Exit, reason: str, warnings: tuple[str, ...]
-) -> Line:
-    return Line(
+) -> PresetResult:
+    return PresetResult(
         preset=preset, destination=destination, ad_account_id=account, exit=exit_, reason=reason, warnings=warnings
     )

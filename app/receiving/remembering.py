@@ -6,6 +6,9 @@ from typing import Any, Final, Protocol, TypeAlias
 from msgspec.structs import replace
 
 from app.catalog import Catalog, Preset
+from app.core.events import Event, Exit
+from app.core.people import PeopleFound, Recalled
+from app.core.receipts import PresetResult
 from app.destination import Complete, carries_opt_out
 from app.errors import EventRefused
 from app.identity import (
@@ -20,7 +23,6 @@ from app.identity import (
     meet,
 )
 from app.receiving.encounters import EncounterReader, Ids, users_and_browsers
-from app.types import Event, Exit, Line, PeopleFound, Recalled
 
 #: Returns why a finished event is withheld (None: it is not) and warnings, given the event as received and as finished.
 WhyNotGenuine: TypeAlias = Callable[[Event, Event], tuple[str | None, tuple[str, ...]]]
@@ -34,7 +36,7 @@ _UNNAMED: Final = "custom"
 class MapsAgain(Protocol):
     """Maps an event for a preset once more."""
 
-    def __call__(self, preset: Preset, *, complete: Complete) -> Line:
+    def __call__(self, preset: Preset, *, complete: Complete) -> PresetResult:
         """Return the line of the preset, with `user_data` completed before it is judged."""
         ...
 
@@ -76,7 +78,7 @@ class Remembering:
         self,
         event: Event,
         presets: Sequence[Preset],
-        lines: Sequence[Line],
+        lines: Sequence[PresetResult],
         catalog: Catalog,
         memory: Memory,
         *,
@@ -106,7 +108,7 @@ class Remembering:
         return meet(encounter, memory, self._rules), encounter
 
     def _is_of_nobody(
-        self, event: Event, presets: Sequence[Preset], lines: Sequence[Line], encounter: Encounter, page: str
+        self, event: Event, presets: Sequence[Preset], lines: Sequence[PresetResult], encounter: Encounter, page: str
     ) -> bool:
         """Return whether an event of which there is no finished one is a test, a crawler's, or no purchase."""
         if any(line.event for line in lines):
@@ -116,7 +118,7 @@ class Remembering:
         return any(self._not_genuine(event, {"event_name": name, **sent})[0] is not None for name in names)
 
 
-def _of_permitted(presets: Sequence[Preset], lines: Sequence[Line]) -> Event | None:
+def _of_permitted(presets: Sequence[Preset], lines: Sequence[PresetResult]) -> Event | None:
     """Return a finished event that holds the person as the defaults find it; None where any line says no."""
     found = None
     finders = [preset.name for preset in presets if preset.finds_person]
@@ -129,7 +131,7 @@ def _of_permitted(presets: Sequence[Preset], lines: Sequence[Line]) -> Event | N
     return found
 
 
-def completed(preset: Preset, line: Line, known: Recollection, map_again: MapsAgain) -> Line:
+def completed(preset: Preset, line: PresetResult, known: Recollection, map_again: MapsAgain) -> PresetResult:
     """Return the line of a preset with what memory has for it."""
     if line.event is not None:
         filled = known.fill(line.event["user_data"], preset.remembered)
@@ -139,7 +141,7 @@ def completed(preset: Preset, line: Line, known: Recollection, map_again: MapsAg
     return line
 
 
-def _made_valid(preset: Preset, line: Line, known: Recollection, map_again: MapsAgain) -> Line:
+def _made_valid(preset: Preset, line: PresetResult, known: Recollection, map_again: MapsAgain) -> PresetResult:
     """Return the line of an event that is valid with the identifiers of memory; the same line where it is not."""
     filled: dict[str, Recalled] = {}
 

@@ -7,13 +7,15 @@ from itertools import groupby
 from typing import Any, Final, TypeAlias
 
 from app.catalog import Catalog
+from app.core.events import Event, Exit
+from app.core.pages import Quarantined, QuarantineFilter, QuarantineGroup
+from app.core.receipts import EventReceipt, PresetResult
 from app.errors import EventRefused
 from app.outbox.sealed_rows import SealedEvents
 from app.receiving.explain import Explainer
 from app.receiving.pipeline import Pipeline
 from app.receiving.quarantining import Seals
 from app.receiving.receipts import BACKLOG_FULL
-from app.types import Event, EventReceipt, Exit, Line, Quarantined, QuarantineFilter, QuarantineGroup
 
 #: Returns an event of the source of this name, or EventHeldBack where the source may not send it on now.
 HeldBack: TypeAlias = Callable[[Event, str], Event | EventRefused]
@@ -170,7 +172,7 @@ def _leaves(receipt: EventReceipt) -> bool:
     return not any(_waits(line) for line in receipt.deliveries)
 
 
-def _waits(line: Line) -> bool:
+def _waits(line: PresetResult) -> bool:
     """Return whether a delivery may still be made another time: by a mended mapping, or where there is room again."""
     return line.exit in _UNMENDED or (line.exit is Exit.WITHHELD and line.reason == BACKLOG_FULL)
 

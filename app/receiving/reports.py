@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from app.types import EventReceipt, Exit
-from app.values.spans import hold_text
+from app.core.events import Exit
+from app.core.receipts import EventReceipt
+from app.core.values.times import hold_text
 
 #: How an event, or its delivery for one preset, leaves the way to the outbox, as the end of a sentence.
 IN_WORDS: Mapping[Exit, str] = {

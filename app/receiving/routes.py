@@ -7,12 +7,13 @@ from typing import Any, Final, Protocol
 from msgspec.structs import replace
 
 from app.catalog import Catalog, Preset
+from app.core.events import Event, Exit
+from app.core.receipts import PresetResult
+from app.core.values.candidates import Resolvable
 from app.destination import Complete, ConversionRules, report_conversion_event
 from app.destination.custom_data import read_order_id
 from app.errors import MappingError
 from app.receiving.remembering import WhyNotGenuine
-from app.types import Event, Exit, Line
-from app.values.candidates import Resolvable
 
 
 class Action(Protocol):
@@ -79,12 +80,12 @@ def routes(presets: Iterable[Preset], accounts: Sequence[AdAccount], source: str
     return [(preset, account) for preset in presets for account in accounts if account.takes(preset.name, source)]
 
 
-def not_sent(preset: Preset, account: AdAccount, exit_: Exit, reason: str) -> Line:
+def not_sent(preset: Preset, account: AdAccount, exit_: Exit, reason: str) -> PresetResult:
     """Return the line of a preset by which an ad account gets nothing.
 
     The reason is shortened, since it is kept of each event: a few bytes that are sent could have many faults.
     """
-    return Line(
+    return PresetResult(
         preset=preset.name,
         destination=account.name,
         ad_account_id=account.ad_account_id,
@@ -93,14 +94,14 @@ def not_sent(preset: Preset, account: AdAccount, exit_: Exit, reason: str) -> Li
     )
 
 
-def cancellations(event: Event, catalog: Catalog, accounts: Sequence[AdAccount], source: str) -> list[Line]:
+def cancellations(event: Event, catalog: Catalog, accounts: Sequence[AdAccount], source: str) -> list[PresetResult]:
     """Return a line for each preset and ad account whose order the event cancels."""
     lines = []
     for preset in catalog.cancellable:
         if preset.withdrawn_by is not None and preset.withdrawn_by.matches(event) and (order := _order(preset, event)):
             reason = f"order {order} {CANCELLED}"
             lines += [
-                Line(
+                PresetResult(
                     preset=preset.name,
                     destination=account.name,
                     ad_account_id=account.ad_account_id,
@@ -123,7 +124,7 @@ def _order(preset: Preset, event: Event) -> str | None:
     return read_order_id(custom_data.get("order_id")) if isinstance(custom_data, dict) else None
 
 
-def line_for(account: AdAccount, made: Line) -> Line:
+def line_for(account: AdAccount, made: PresetResult) -> PresetResult:
     """Return the line of another ad account for this one; memory may add to its event without adding to the other's."""
     event = None if made.event is None else {**made.event, "user_data": {**made.event["user_data"]}}
     return replace(made, destination=account.name, ad_account_id=account.ad_account_id, event=event)

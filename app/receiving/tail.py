@@ -11,13 +11,14 @@ from typing import Any, Final
 import orjson
 
 from app.catalog import Catalog
+from app.core.events import DEFAULT_SOURCE, Event, Exit
+from app.core.log import log_error
+from app.core.receipts import EventReceipt, PresetResult, Receipt
 from app.errors import EventRefused
-from app.log import log_error
 from app.receiving.encounters import EncounterReader
 from app.receiving.quarantining import shown_name
 from app.receiving.remembering import FindsPeople
 from app.source import AcceptsWhole
-from app.types import DEFAULT_SOURCE, Event, EventReceipt, Exit, Line, Receipt
 
 #: The longest that it is on, and what is held at most: then the oldest events leave.
 MAX_TAIL_S: Final = 900
@@ -37,7 +38,7 @@ class TailedEvent:
     #: Without personal data, as it may be shown in a list.
     name: str
     #: What became of it, one line a preset.
-    lines: tuple[Line, ...]
+    lines: tuple[PresetResult, ...]
     #: The event as received, as JSON. Personal data: it is shown to an operator who opens it.
     text: bytes
 

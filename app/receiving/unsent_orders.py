@@ -7,13 +7,15 @@ from msgspec.structs import replace
 
 from app.catalog import Catalog
 from app.catalog.one_file import ORDER_FIELDS
+from app.core.deliveries import KnownOrder
+from app.core.events import DroppedEvent, Event
+from app.core.receipts import PresetResult
+from app.core.values.candidates import Fields
 from app.destination import ConversionRules
 from app.destination.custom_data import CustomDataReader
 from app.errors import MappingError
 from app.mapping import MISSING
 from app.mapping import Mapping as CompiledMapping
-from app.types import Event, KnownOrder, Line, Note
-from app.values.candidates import Fields
 
 _CHECKOUT: Final = "checkout"
 #: Properties one of which an event without a preset must have to be noted: other names may be anything there.
@@ -22,10 +24,10 @@ _ORDER_IDS: Final = frozenset({"order_id", "orderId", "transaction_id", "order_n
 _NO_ORDER: Final = KnownOrder(event_name=None, order_id=None, amount=None, currency=None)
 
 
-def note_of(line: Line, *, message_id: str, name: str, source: str) -> Note:
+def note_of(line: PresetResult, *, message_id: str, name: str, source: str) -> DroppedEvent:
     """Return what the ledger keeps of a line that makes no delivery, with the order that it is about."""
     order = line.order or _NO_ORDER
-    return Note(
+    return DroppedEvent(
         message_id=message_id,
         ad_account_id=line.ad_account_id or None,
         preset=line.preset,
@@ -65,8 +67,8 @@ def unsent_order(
 
 
 def with_orders(
-    lines: Iterable[Line], event: Event, catalog: Catalog, rules: Callable[[Line], ConversionRules]
-) -> list[Line]:
+    lines: Iterable[PresetResult], event: Event, catalog: Catalog, rules: Callable[[PresetResult], ConversionRules]
+) -> list[PresetResult]:
     """Return the lines of an event, those by which nothing is sent with what it tells of an order.
 
     `rules` returns those of a line's ad account.

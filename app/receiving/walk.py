@@ -8,14 +8,15 @@ from functools import partial
 from typing import NamedTuple, TypeAlias
 
 from app.catalog import Catalog, Preset
+from app.core.events import DEFAULT_SOURCE, Event, Exit
+from app.core.receipts import PresetResult
+from app.core.values.hidden_emails import MAX_ID_BYTES, is_long, unpersonal_id
 from app.destination import Complete
 from app.errors import EventInvalid, MappingError
 from app.identity import NOTHING_KNOWN, Memory, Recollection
 from app.receiving.remembering import Remembering, completed
 from app.receiving.routes import AdAccount, Making, cancellations, line_for, not_sent, routes
 from app.source import app_platform
-from app.types import DEFAULT_SOURCE, Event, Exit, Line
-from app.values.hidden_emails import MAX_ID_BYTES, is_long, unpersonal_id
 
 #: A message id that is not sent as event id is only kept, to know the event again.
 _LONG_ID = f"messageId: a text of more than {MAX_ID_BYTES} bytes, its SHA-256 is kept"
@@ -25,8 +26,8 @@ WhyWithheld: TypeAlias = Callable[[Event], str | None]
 #: Returns why this preset sends nothing to this ad account now, None where it does: the switches.
 WhyOff: TypeAlias = Callable[[str, str], str | None]
 
-_OF_NO_PRESET = Line(preset=None, exit=Exit.UNMATCHED, reason="no preset's trigger holds for this event")
-_OF_NO_ACCOUNT = Line(preset=None, exit=Exit.UNMATCHED, reason="no ad account takes this source and preset")
+_OF_NO_PRESET = PresetResult(preset=None, exit=Exit.UNMATCHED, reason="no preset's trigger holds for this event")
+_OF_NO_ACCOUNT = PresetResult(preset=None, exit=Exit.UNMATCHED, reason="no ad account takes this source and preset")
 
 
 class Matched(NamedTuple):
@@ -73,7 +74,7 @@ class Walk:
         source: str = DEFAULT_SOURCE,
         memory: Memory | None = None,
         is_proven: bool = True,
-    ) -> list[Line]:
+    ) -> list[PresetResult]:
         """Return one line for each preset and ad account that take the event, or one that says why there is none.
 
         A line that is to be enqueued carries the finished event, completed by `memory` where there is one, which
@@ -96,24 +97,24 @@ class Walk:
         presets = catalog.matching(event)
         return Matched(presets, routes(presets, self._accounts, source), None)
 
-    def mapped(self, event: Event, matched: Matched, now: float) -> list[Line]:
+    def mapped(self, event: Event, matched: Matched, now: float) -> list[PresetResult]:
         """Return what the event comes to by itself, without memory."""
         presets, ways, reason = matched
         if reason is not None:
-            return [Line(preset=None, exit=Exit.WITHHELD, reason=reason)]
+            return [PresetResult(preset=None, exit=Exit.WITHHELD, reason=reason)]
         return self._map_all(ways, event, now) or [_OF_NO_ACCOUNT if presets else _OF_NO_PRESET]
 
     def finished(
         self,
         event: Event,
         matched: Matched,
-        lines: list[Line],
+        lines: list[PresetResult],
         catalog: Catalog,
         *,
         known: Recollection,
         now: float,
         source: str,
-    ) -> list[Line]:
+    ) -> list[PresetResult]:
         """Return the lines of an event with what memory has for it, and with the orders that it cancels."""
         ways = matched.ways
         if known.facts and ways:
@@ -125,11 +126,11 @@ class Walk:
             return lines
         return [*cancelled, *(line for line in lines if line.exit is not Exit.UNMATCHED)]
 
-    def _map_all(self, ways: Sequence[tuple[Preset, AdAccount]], event: Event, now: float) -> list[Line]:
+    def _map_all(self, ways: Sequence[tuple[Preset, AdAccount]], event: Event, now: float) -> list[PresetResult]:
         """Return a line for each way; what is made alike for several ad accounts is made once."""
         if len(self._accounts) == 1:
             return [self._map(preset, account, event, now) for preset, account in ways]
-        made: dict[tuple[str, Making], Line] = {}
+        made: dict[tuple[str, Making], PresetResult] = {}
         lines = []
         for preset, account in ways:
             line, key = self._off(preset, account), (preset.name, account.making)
@@ -142,16 +143,16 @@ class Walk:
 
     def _map(
         self, preset: Preset, account: AdAccount, event: Event, now: float, complete: Complete | None = None
-    ) -> Line:
+    ) -> PresetResult:
         return self._off(preset, account) or self._make(preset, account, event, now, complete)
 
-    def _off(self, preset: Preset, account: AdAccount) -> Line | None:
+    def _off(self, preset: Preset, account: AdAccount) -> PresetResult | None:
         reason = self._why_off(preset.name, account.ad_account_id)
         return None if reason is None else not_sent(preset, account, Exit.WITHHELD, reason)
 
     def _make(
         self, preset: Preset, account: AdAccount, event: Event, now: float, complete: Complete | None = None
-    ) -> Line:
+    ) -> PresetResult:
         making = account.making
         try:
             given = preset.mapping.of(event)
@@ -172,7 +173,7 @@ class Walk:
         message_id = event["messageId"]
         if built["event_id"] != message_id and is_long(message_id) and built["event_id"] != unpersonal_id(message_id):
             warnings.append(_LONG_ID)
-        return Line(
+        return PresetResult(
             preset=preset.name,
             destination=account.name,
             ad_account_id=account.ad_account_id,

@@ -10,9 +10,9 @@ from typing import Any, Final, Protocol
 
 from pydantic import SecretStr
 
+from app.core.shared_values import ADS_TOKEN, SealedToken, SharedValues
 from app.destination.client import Answer, Failure
 from app.reports.ads_client import AdsClient
-from app.shared_values import ADS_TOKEN, SealedToken, SharedValues
 
 #: A token that ends sooner is renewed.
 _BEFORE_ITS_END_S: Final = 600

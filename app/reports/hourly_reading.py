@@ -8,6 +8,9 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from pydantic import SecretStr
 
+from app.core.pages import PinterestView, Unread
+from app.core.shared_values import PINTEREST_VIEWS, REPORTS_TURN, SharedValues, Turn
+from app.core.values.times import DAY_S, HOUR_S
 from app.delivery import Shutdown
 from app.destination import redact
 from app.destination.client import Answer, Failure
@@ -26,9 +29,6 @@ from app.reports.pinterest_answers import (
     read_event_names,
     read_quality,
 )
-from app.shared_values import PINTEREST_VIEWS, REPORTS_TURN, SharedValues, Turn
-from app.types import PinterestView, Unread
-from app.values.spans import DAY_S, HOUR_S
 
 #: How often it is looked whether the hour is over.
 LOOK_S: Final = 60.0

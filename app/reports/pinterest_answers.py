@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from app.types import Attributed, Coverage, Quality
+from app.core.pages import Attributed, Coverage, Quality
 
 #: What is asked of the analytics, by column. https://developers.pinterest.com/docs/api/v5/ad_account-analytics
 CHECKOUTS: Final = "TOTAL_CHECKOUT"

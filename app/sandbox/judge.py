@@ -5,10 +5,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from app.core.values.event_names import ACTION_SOURCES, EVENT_NAMES
+from app.core.values.times import DAY_S
 from app.sandbox.checks import array, closed
 from app.sandbox.schema import CONVERSION_EVENT, HASHED
-from app.values.closed_lists import ACTION_SOURCES, EVENT_NAMES
-from app.values.spans import DAY_S
 
 MAX_EVENTS = 1_000
 #: Pinterest refuses older events (seen as status 422).

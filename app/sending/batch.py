@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from app.core.deliveries import HELD, Claimed, Settlement
+from app.core.events import Tally
+from app.core.shared_values import Trouble
 from app.delivery import (
     BatchPart,
     Calls,
@@ -25,8 +28,6 @@ from app.errors import OutboxUnavailable
 from app.sending.recording import Recording
 from app.sending.search import Answered, Search
 from app.sending.surroundings import Surroundings
-from app.shared_values import Trouble
-from app.types import HELD, Claimed, Settlement, Tally
 
 _CUT_OFF = Failure(reason="shut down while waiting for Pinterest's answer", ambiguous=True)
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from app.core.shared_values import CLOCK_JUMPS, ClockJump, ClockJumps, SharedValues
+from app.core.values.times import MAX_HOLD_S
 from app.delivery import Clocks, DeliveryPolicy, Leases, with_jump
-from app.shared_values import CLOCK_JUMPS, ClockJump, ClockJumps, SharedValues
-from app.values.spans import MAX_HOLD_S
 
 #: So many deliveries are hastened in one step.
 HASTEN_ROWS = 10_000

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from app.core.deliveries import Claimed, Outcome, Retry, Settlement
+from app.core.events import Tally
 from app.delivery import DeliveryPolicy, Leases, Moment, Shutdown, after_loss, settle, tallies
 from app.errors import OutboxUnavailable
 from app.sending.surroundings import Surroundings
-from app.types import Claimed, Outcome, Retry, Settlement, Tally
 
 #: Before the outbox is asked again to record, and before what was not sent may be claimed again.
 RECORD_AGAIN_S = 1.0

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.core.deliveries import Claimed, Delivered, Outcome, Rejected, Retry, Settlement, State
+from app.core.events import Tally
 from app.delivery import BatchPart, Begun, Evidence, Halving, Sign, sign_of
 from app.destination.outcomes import RefusedWhole
 from app.sending.surroundings import CallReport
-from app.types import Claimed, Delivered, Outcome, Rejected, Retry, Settlement, State, Tally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from app.coordination import Switches
+from app.core.coordination import Switches
+from app.core.deliveries import Claimed, Settlement
+from app.core.events import Tally
+from app.core.shared_values import ClockJump
 from app.delivery import Clocks, OnChange
-from app.shared_values import ClockJump
-from app.types import Claimed, Settlement, Tally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
 """What the log says of how delivery stands: one warning when a state begins, one line when all is well again."""
 
+from app.core.log import logger
+from app.core.shared_values import ClockJump, Trouble
 from app.delivery import standings
-from app.log import logger
-from app.shared_values import ClockJump, Trouble
 
 
 def log_trouble(destination: str, before: Trouble | None, after: Trouble | None) -> None:

@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
+from app.core.deliveries import Claimed
+from app.core.shared_values import Trouble
 from app.delivery import Calls, Closed, DeliveryPolicy, Gate, Leases, Limiter, MayProbe, Shutdown
 from app.delivery.gate import NOT_MINE_S
 from app.destination.client import PinterestClient
@@ -17,8 +19,6 @@ from app.sending.batch import Controls, Errand, Sending
 from app.sending.clock_watch import ClockWatch
 from app.sending.recording import Recording
 from app.sending.surroundings import Surroundings
-from app.shared_values import Trouble
-from app.types import Claimed
 
 #: How long the worker rests where it may not send, or where something broke, before it looks again.
 REST_S = 1.0

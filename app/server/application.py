@@ -7,7 +7,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import __version__
-from app.metrics import Metrics
+from app.core.metrics import Metrics
 from app.server.direct_routes import DirectRoutes
 from app.server.openapi_details import LICENSE, add_details
 from app.server.proofs import Proofs, describe_proofs

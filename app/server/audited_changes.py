@@ -8,17 +8,17 @@ from typing import Protocol
 from app.access.audit import Audit
 from app.access.person import Person
 from app.catalog.publishing import Publisher
-from app.coordination import Coordination, Switches
+from app.core.coordination import Coordination, Switches
+from app.core.pages import AuditAction, QuarantineFilter, Query, Redrive
+from app.core.shared_values import SharedValues
+from app.core.values.texts import count_of
+from app.core.values.times import at_second
 from app.destination import redact
 from app.errors import WhyMissing
 from app.outbox import DeadLetters
 from app.receiving.forgetting import Forgetting, Forgotten
 from app.receiving.replaying import Replay, Replaying
 from app.receiving.tail import MAX_TAIL_S, Tail
-from app.shared_values import SharedValues
-from app.types import AuditAction, QuarantineFilter, Query, Redrive
-from app.values.plurals import count_of
-from app.values.times import at_second
 
 
 class _HoldsDeadLetters(SharedValues, Protocol):

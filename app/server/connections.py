@@ -8,9 +8,8 @@ from collections.abc import Callable
 from ipaddress import ip_network
 from typing import Protocol
 
-from app.log import logger
-from app.values.ip_addresses import public_address
-from app.values.proxies import Network, is_trusted
+from app.core.log import logger
+from app.core.values.addresses import Network, is_trusted, public_address
 
 #: Descriptors kept back for the store, for calls to Pinterest and for files: this many, or half of all.
 _RESERVED = 128

@@ -6,19 +6,14 @@ from typing import Annotated, Any, Final, TypeAlias
 from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
+from app.core.deliveries import State
+from app.core.events import Exit
+from app.core.pages import Query, Redrive
 from app.errors import FilterError
 from app.outbox import SEARCH_FILTERS, Outbox, read_filters
 from app.receiving.finding import Finder
-from app.server.api_answers import (
-    NOTHING_ASKED_FOR,
-    TextFilter,
-    TimeFilter,
-    YesOrNo,
-    a_filter_or_all,
-    api_answer,
-)
+from app.server.api_answers import NOTHING_ASKED_FOR, TextFilter, TimeFilter, YesOrNo, a_filter_or_all, api_answer
 from app.server.audited_changes import MAX_WHY, AuditedChanges
-from app.types import Exit, Query, Redrive, State
 
 _UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {
     404: {"description": "There is no such delivery, or a filter names nothing known."}

@@ -13,8 +13,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.log import log_request, logger
-from app.metrics import Metrics
+from app.core.log import log_request, logger
+from app.core.metrics import Metrics
 from app.source import INTERNAL_ERROR, OpenToPages, answer_refusal
 from app.tracing import WATCHING_PATHS
 

@@ -9,7 +9,9 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import Metric
 from starlette.responses import RedirectResponse
 
-from app.coordination import Coordination
+from app.core.coordination import Coordination
+from app.core.metrics import AccountFigures, Metrics
+from app.core.pages import AccountView, Backlog
 from app.delivery import (
     STANDING_STATES,
     AccountStanding,
@@ -20,8 +22,6 @@ from app.delivery import (
     whole_backlog,
 )
 from app.errors import OutboxUnavailable
-from app.metrics import AccountFigures, Metrics
-from app.types import AccountView, Backlog
 
 
 class _StatusOutbox(ReadsBacklog, Protocol):

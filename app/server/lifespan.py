@@ -12,10 +12,10 @@ from typing import Protocol
 from fastapi import FastAPI
 
 from app.access.person import Person, UserRole
-from app.coordination import REFRESH_S, Coordination
+from app.core.coordination import REFRESH_S, Coordination
+from app.core.log import log_cannot_start, log_error, logger
 from app.delivery import Shutdown
 from app.errors import PinrelayError
-from app.log import log_cannot_start, log_error, logger
 from app.server.audited_changes import AuditedChanges
 
 #: How often garbage is looked for in all that lives, whatever was made meanwhile. It takes some 10 ms.

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app import __version__
 from app.access.admission import Access, Denial, TooManyTries
 from app.access.person import Person
+from app.core.values.hidden_emails import unpersonal_id
 from app.errors import OutboxUnavailable
 from app.inventory.view import InventoryView
 from app.outbox import Outbox
@@ -26,7 +27,6 @@ from app.server.inventory_api import add_inventory
 from app.server.quarantine_api import add_quarantine
 from app.server.revenue_api import add_revenue
 from app.server.searches import add_searches
-from app.values.hidden_emails import unpersonal_id
 
 _JSON = "application/json"
 _ONE_ID_AT_LEAST: dict[str, Any] = {

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.core.events import Exit
+from app.core.pages import QuarantineFilter
 from app.receiving.replaying import Replay, Replaying, replay_json
 from app.server.api_answers import NOTHING_ASKED_FOR, a_filter_or_all, api_answer
 from app.server.audited_changes import AuditedChanges
-from app.types import Exit, QuarantineFilter
 
 _FILTERS = ("name", "exit", "source", "reason")
 _OFF: dict[int | str, dict[str, Any]] = {404: {"description": "Nothing is kept in quarantine."}}

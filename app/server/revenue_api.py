@@ -6,11 +6,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Response
 from pydantic import Field
 
+from app.core.pages import Query
+from app.core.values.times import DAY_S
 from app.orders.revenue_reading import RevenueOutbox, read_revenue
 from app.receiving.finding import Finder
 from app.server.api_answers import api_answer
-from app.types import Query
-from app.values.spans import DAY_S
 
 
 def add_revenue(router: APIRouter, outbox: RevenueOutbox, finder: Finder, clock: Callable[[], float]) -> None:

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from typing import Protocol
 
+from app.core.events import DEFAULT_SOURCE, Event
+from app.core.receipts import Receipt
 from app.errors import EventRefused
-from app.types import DEFAULT_SOURCE, Event, Receipt
 
 
 class Accepts(Protocol):

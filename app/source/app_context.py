@@ -5,7 +5,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
-from app.types import Event
+from app.core.events import Event
 
 IOS: Final = "app_ios"
 ANDROID: Final = "app_android"

@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 
 from msgspec import Struct
 
+from app.core.events import Event
 from app.errors import EventRefused
 from app.source.event import Arrival, given_message_id, read_event, read_or_refuse
 from app.source.parse_json import (
@@ -36,7 +37,6 @@ from app.source.slices import (
     large_object,
 )
 from app.source.unpacking import MemoryBudget, is_small, unpack
-from app.types import Event
 
 #: Of an event that comes from no request: as MAX_JSON_DEPTH is by default.
 DEFAULT_DEPTH: Final = 64

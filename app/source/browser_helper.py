@@ -16,11 +16,11 @@ from urllib.parse import urlsplit
 import orjson
 from fastapi import APIRouter, Request, Response
 
+from app.core.values.addresses import without_port
+from app.core.values.times import DAY_S
 from app.source.body import Limits
 from app.source.receive import receive
 from app.source.responses import refusing
-from app.values.host_names import without_port
-from app.values.spans import DAY_S
 
 _SCRIPT: Final = (Path(__file__).parent / "pinrelay.js").read_bytes()
 _ETAG: Final = f'"{hashlib.sha256(_SCRIPT).hexdigest()[:32]}"'

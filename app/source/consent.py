@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.types import Event
+from app.core.events import Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.values.spans import DAY_S
+from app.core.values.times import DAY_S
 
 #: The Tracking API, Jitsu's too, and what SDKs ask for their settings. Nowhere else: the rest of `/api` and the console
 #: are for this host alone.

@@ -4,8 +4,8 @@ from typing import Any
 
 from msgspec.json import schema_components
 
+from app.core.receipts import Receipt
 from app.source.refusal import REFUSALS
-from app.types import Receipt
 
 _TEXT = {"type": "string"}
 _EVENT = {

@@ -18,10 +18,10 @@ from uuid import uuid4
 import orjson
 from msgspec import Struct
 
+from app.core.events import Event
+from app.core.values.placeholders import is_no_id
+from app.core.values.times import unix_seconds
 from app.errors import EventRefused
-from app.types import Event
-from app.values.placeholders import is_no_id
-from app.values.times import unix_seconds
 
 #: What says when an event happened, the best first.
 _TOLD = ("timestamp", "originalTimestamp")

@@ -11,12 +11,12 @@ from typing import Any, Final
 
 import crawleruseragents
 
-from app.types import Event
-from app.values.flags import read_flag, single
-from app.values.hidden_emails import unpersonal_id
-from app.values.order_states import no_purchase_word
-from app.values.placeholders import is_no_id, says_nothing
-from app.values.times import YEAR_2000, unix_seconds
+from app.core.events import Event
+from app.core.values.flags import read_flag, single
+from app.core.values.hidden_emails import unpersonal_id
+from app.core.values.order_states import no_purchase_word
+from app.core.values.placeholders import is_no_id, says_nothing
+from app.core.values.times import YEAR_2000, unix_seconds
 
 _STATUSES: Final = ("status", "financial_status", "financialStatus")
 _CANCELLED_AT: Final = ("cancelled_at", "cancelledAt", "canceled_at", "canceledAt")

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from app.core.events import Event
 from app.errors import EventHeldBack, EventRefused
 from app.source.body import Limits
 from app.source.consent import ConsentRules, withheld
 from app.source.quotas import Quota, Quotas
 from app.source.sender_proofs import Anyone, SenderProof
-from app.types import Event
 
 _OFF: Final = "the source is switched off (`enabled: false` in its file)"
 

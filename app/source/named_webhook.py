@@ -14,6 +14,9 @@ from typing import Final, TypeAlias
 
 from fastapi import APIRouter, Request, Response
 
+from app.core.events import Event, Exit
+from app.core.receipts import Receipt
+from app.core.values.addresses import Network
 from app.errors import EventRefused
 from app.source.accepts import Accepts
 from app.source.body import open_body, read_events
@@ -27,8 +30,6 @@ from app.source.requester import Requester, with_gpc
 from app.source.responses import SUCCESS, answer, discreet, is_unusable, receipt_json, refusing
 from app.source.unpacking import MemoryBudget, unpack, unpacked_size
 from app.source.webhook import WEBHOOK_METHODS
-from app.types import Event, Exit, Receipt
-from app.values.proxies import Network
 
 _MAX_QUERY_CHARACTERS: Final = 16_384
 _MAX_PING_BYTES: Final = 200

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from app.log import logger
+from app.core.log import logger
 from app.source.refusal import BROKEN_JSON, TOO_DEEP, RequestRefused
 
 #: Larger bodies are most often arrays of many events.

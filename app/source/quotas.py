@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Self
 
+from app.core.values.times import MINUTE_S
 from app.errors import SettingsError
 from app.source.refusal import OVER_QUOTA, RequestRefused
-from app.values.spans import MINUTE_S
 
 _HOW = "WRITE_KEY_LIMITS: write each as `name:events:bytes` a minute, both at least 1, separated by commas"
 

@@ -12,12 +12,11 @@ from typing import Any, Self
 
 from fastapi import Request
 
+from app.core.events import Event
+from app.core.values.addresses import Network, client_ip, public_address
+from app.core.values.placeholders import says_nothing
+from app.core.values.user_agents import is_server_library
 from app.errors import EventRefused
-from app.types import Event
-from app.values.ip_addresses import public_address
-from app.values.placeholders import says_nothing
-from app.values.proxies import Network, client_ip
-from app.values.user_agents import is_server_library
 
 #: What browser and mobile SDKs say in `channel` (Segment: client; RudderStack: web, mobile).
 _CLIENT_CHANNELS = frozenset({"client", "browser", "web", "mobile"})

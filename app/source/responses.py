@@ -8,9 +8,10 @@ import orjson
 from fastapi import Request, Response
 from msgspec import structs
 
+from app.core.events import Exit
+from app.core.receipts import EventReceipt, PresetResult, Receipt
 from app.errors import OutboxUnavailable
 from app.source.refusal import NO_ROOM, Refusal, RequestRefused
-from app.types import EventReceipt, Exit, Line, Receipt
 
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
@@ -73,7 +74,7 @@ def discreet(receipt: Receipt) -> Receipt:
     What became of an accepted event would tell that memory has an identifier of its person, or that another event,
     completed by it, was alike.
     """
-    accepted = (Line(preset=None, exit=Exit.ACCEPTED),)
+    accepted = (PresetResult(preset=None, exit=Exit.ACCEPTED),)
     events = tuple(
         event
         if any(line.exit is Exit.REFUSED for line in event.deliveries)
@@ -104,7 +105,7 @@ def event_json(event: EventReceipt) -> dict[str, Any]:
     return told
 
 
-def _line(line: Line) -> dict[str, Any]:
+def _line(line: PresetResult) -> dict[str, Any]:
     told: dict[str, Any] = {
         "preset": line.preset,
         "exit": line.exit,

@@ -15,6 +15,8 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Request, Response
 
+from app.core.events import DEFAULT_SOURCE, Event
+from app.core.values.addresses import Network
 from app.errors import EventRefused
 from app.source.accepts import Accepts
 from app.source.auth import WriteKeys, basic_user
@@ -27,8 +29,6 @@ from app.source.refusal import UNAUTHENTICATED, RequestRefused
 from app.source.requester import Requester
 from app.source.responses import SUCCESS, Handler, answer, refusal_json, refusing
 from app.source.unpacking import MemoryBudget, pieces, unpacked_size
-from app.types import DEFAULT_SOURCE, Event
-from app.values.proxies import Network
 
 #: The call that a path means, where the event does not say it itself; browser and mobile SDKs use the letters.
 _CALLS = {"track": "t", "page": "p", "screen": "s", "identify": "i", "group": "g", "alias": "a"}

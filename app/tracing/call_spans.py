@@ -9,9 +9,9 @@ from typing import Final
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanKind, Tracer, get_current_span
 
+from app.core.deliveries import Delivered, Settlement
 from app.sending.surroundings import CallReport
 from app.tracing.opening_spans import failed, parent_of
-from app.types import Delivered, Settlement
 
 PATH: Final = "/v5/ad_accounts/{ad_account_id}/events"
 #: What is told as an error where no answer came.

@@ -25,8 +25,8 @@ from prometheus_client import Metric
 from prometheus_client.samples import Sample
 
 from app import __version__
+from app.core.log import log_error, log_takers
 from app.errors import OutboxUnavailable
-from app.log import log_error, log_takers
 
 _SEVERITIES: Final = {
     "debug": SeverityNumber.DEBUG,

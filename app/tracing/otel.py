@@ -22,6 +22,10 @@ from prometheus_client import Metric
 from starlette.types import ASGIApp
 
 from app import __version__
+from app.core.deliveries import Enqueued, NewDelivery, Withdrawal
+from app.core.events import DEFAULT_SOURCE, DroppedEvent, Event, Tally
+from app.core.people import PeopleChanges, PeopleFound
+from app.core.receipts import Receipt
 from app.errors import EventRefused, SettingsError
 from app.receiving.pipeline import Enqueues
 from app.sending.surroundings import CallReport
@@ -30,18 +34,6 @@ from app.tracing.call_spans import trace_call
 from app.tracing.figures_and_lines import FigureExport, LineExport, for_a_while
 from app.tracing.opening_spans import current, span
 from app.tracing.requests import TracedRequests
-from app.types import (
-    DEFAULT_SOURCE,
-    Enqueued,
-    Event,
-    NewDelivery,
-    Note,
-    PeopleChanges,
-    PeopleFound,
-    Receipt,
-    Tally,
-    Withdrawal,
-)
 
 #: A call of 1,000 deliveries makes as many spans at once, and several calls may end together.
 QUEUE_SPANS: Final = 16_384
@@ -181,7 +173,7 @@ class _TracedEnqueues:
     async def enqueue(
         self,
         deliveries: Sequence[NewDelivery],
-        notes: Sequence[Note],
+        notes: Sequence[DroppedEvent],
         tallies: Sequence[Tally],
         *,
         now: float,

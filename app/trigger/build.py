@@ -9,9 +9,9 @@ import operator
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from app.core.events import Event
 from app.trigger.field import finder
 from app.trigger.syntax import Comparison, Condition, Field, FunctionCall, Group, Joiner, Negation, Term
-from app.types import Event
 
 Predicate: TypeAlias = Callable[[Event], bool]
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from app.core.events import Event
 from app.trigger.syntax import Field
-from app.types import Event
 
 #: find(event) is the value, or None; find(event, missing) tells a missing value from null.
 Find: TypeAlias = Callable[..., Any]

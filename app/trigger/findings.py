@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final, Literal
 
+from app.core.events import Event
 from app.trigger.build import build_condition
 from app.trigger.field import finder
 from app.trigger.syntax import Group, Negation, Term
-from app.types import Event
 
 
 class _Missing(Enum):

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field
 
+from app.core.events import Event
 from app.trigger.bound import texts_of
 from app.trigger.build import Predicate, build
 from app.trigger.findings import Finding, find_out
 from app.trigger.parse import parse_trigger
 from app.trigger.syntax import EVENT_FIELDS, Readable, Term
-from app.types import Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,8 @@ from app.access.admission import Access, AccessRules, Visitor
 from app.access.audit import Audit
 from app.access.sessions import Sessions
 from app.access.users import Users
+from app.core.values.addresses import read_networks
 from app.outbox import Outbox
-from app.values.proxies import read_networks
 
 NOW = 1_795_000_000.0
 PASSWORD = "correct horse"

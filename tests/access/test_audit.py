@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from app.access.audit import MAX_AUDITED_TEXT, Audit
 from app.access.person import Person, UserRole
-from app.types import AuditAction, AuditEntry, Exit, QuarantineFilter, Query, Redrive
+from app.core.events import Exit
+from app.core.pages import AuditAction, AuditEntry, QuarantineFilter, Query, Redrive
 
 NOW = 1_795_000_000.0
 ADA = Person(name="ada", role=UserRole.OPERATOR, place="192.0.2.7")

@@ -5,7 +5,7 @@ from starlette.requests import Request
 
 from app.access.person import UserRole
 from app.access.proxied import UserHeaders, named_by_proxy
-from app.values.proxies import read_networks
+from app.core.values.addresses import read_networks
 
 PROXIES = read_networks(["10.0.0.0/8"])
 BOTH = UserHeaders(name="X-Webauth-User", role="X-Webauth-Role")

@@ -9,23 +9,10 @@ import pytest
 from app.alerts.alert_rules import AlertRules
 from app.alerts.by_name import MOST_TOLD, by_name, usual
 from app.alerts.name_facts import NameFacts
+from app.core.events import EventKey, Measure
+from app.core.values.times import DAY_S, HOUR_S
 from app.inventory.drift import Change
-from app.types import EventKey, Measure
-from app.values.spans import DAY_S, HOUR_S
-from tests.alerts.traffic import (
-    LEAD,
-    LOGIN,
-    MONDAY,
-    NO_EVENT,
-    ORDER,
-    PAGE,
-    SLOT_S,
-    VIEW,
-    Fault,
-    Seen,
-    Shop,
-    no_fault,
-)
+from tests.alerts.traffic import LEAD, LOGIN, MONDAY, NO_EVENT, ORDER, PAGE, SLOT_S, VIEW, Fault, Seen, Shop, no_fault
 from tests.rounds import Kind
 
 RULES = AlertRules()

@@ -13,12 +13,10 @@ from pydantic import SecretStr
 
 from app.alerts import AlertRules, Alerts, AlertWebhook
 from app.alerts.overall import Facts, conditions
-from app.delivery import AccountStanding, Standing, all_standings, standings
-from app.delivery.standing import of_refused_rows
-from app.errors import OutboxUnavailable
-from app.outbox import Outbox, open_outbox
-from app.policies import alert_rules
-from app.shared_values import (
+from app.core.deliveries import Rejected, Settlement, State
+from app.core.events import EventKey, InventoryCount, Measure, Tally
+from app.core.pages import AccountView, Backlog
+from app.core.shared_values import (
     CLOCK_JUMPS,
     DESTINATION_SWITCH,
     OPEN_ALERTS,
@@ -29,7 +27,11 @@ from app.shared_values import (
     Switch,
     Trouble,
 )
-from app.types import AccountView, Backlog, EventKey, InventoryCount, Measure, Rejected, Settlement, State, Tally
+from app.delivery import AccountStanding, Standing, all_standings, standings
+from app.delivery.standing import of_refused_rows
+from app.errors import OutboxUnavailable
+from app.outbox import Outbox, open_outbox
+from app.policies import alert_rules
 from tests import assembled
 from tests.delivery.claims import a_trouble
 from tests.outbox.build import new, rules

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from app.alerts.name_facts import Counts, NameFacts
+from app.core.events import EventKey, Measure
+from app.core.values.times import DAY_S, HOUR_S
 from app.inventory.sampling import CHECKOUT
-from app.types import EventKey, Measure
-from app.values.spans import DAY_S, HOUR_S
 
 SLOT_S = 300
 #: The start of a Monday (UTC).

@@ -10,10 +10,10 @@ from pydantic import SecretStr
 from app import assemble
 from app.assemble import ad_accounts
 from app.assemble.ad_accounts import account_names, check_presets, check_sources, destinations
+from app.core.events import Exit
 from app.errors import CatalogError
 from app.main import create_app
 from app.receiving.drafted import drafted_delivery
-from app.types import Exit
 from tests.assembled import settings, shipped_catalog
 from tests.catalog.test_destination_files import SANDBOX, US, folder_of
 

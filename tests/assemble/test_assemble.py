@@ -10,12 +10,12 @@ from app import assemble
 from app.assemble import ad_accounts
 from app.catalog import load_catalog
 from app.config import load_settings
+from app.core.events import Exit
 from app.destination import report_conversion_event
 from app.errors import EventError, EventRefused, MappingError, OutboxError, PinrelayError, TriggerError
 from app.mapping import compile_mapping
 from app.source import read_raw_event
 from app.trigger import compile_trigger
-from app.types import Exit
 from tests import assembled
 from tests.process import ROOT
 

@@ -9,6 +9,9 @@ from typing import Any
 from app import assemble
 from app.assemble.ad_accounts import SANDBOX_AD_ACCOUNT_ID
 from app.config import Settings
+from app.core.deliveries import Claimed, Delivered, Outcome, Rejected
+from app.core.events import Tally
+from app.core.values.times import DAY_S
 from app.delivery import Moment, settle, tallies
 from app.inventory.arrivals import Arrivals
 from app.inventory.names_met import NamesMet
@@ -16,8 +19,6 @@ from app.inventory.sampling import Sampler
 from app.outbox import Outbox, open_outbox
 from app.policies import delivery_policy, outbox_rules
 from app.source import Arrival, read_event
-from app.types import Claimed, Delivered, Outcome, Rejected, Tally
-from app.values.spans import DAY_S
 from tests import assembled
 from tests.process import ROOT
 

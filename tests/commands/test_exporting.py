@@ -12,15 +12,16 @@ from typing import Any
 import pytest
 from pyarrow import parquet
 
+from app.core.events import DroppedEvent, Exit, Tally
+from app.core.people import Recalled
 from app.outbox import open_outbox
-from app.types import Exit, Note, Recalled, Tally
 from tests.commands.conftest import Run
 from tests.outbox.build import DAY_S, At, new, rules
 
 #: Noon, two days ago.
 THEN = time.time() // DAY_S * DAY_S - 1.5 * DAY_S
 DAY = datetime.fromtimestamp(THEN, UTC).date().isoformat()
-NOTE = Note(
+NOTE = DroppedEvent(
     message_id="n",
     ad_account_id="7",
     preset="p",

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from app.core.events import DroppedEvent, Exit
 from app.outbox import SEARCH_FILTERS, Outbox
-from app.types import Exit, Note
 from tests.commands.conftest import Run
 from tests.commands.stored import in_outbox
 from tests.outbox.build import At, new, payload
@@ -21,7 +21,9 @@ def events(tmp_path: Path) -> None:
     of_ann = payload(em=[sha256(b"ann@shop.example").hexdigest()])
 
     async def fill(outbox: Outbox) -> None:
-        note = Note(message_id="n-1", preset="Checkout", exit=Exit.INVALID, reason="no identifier", order_id="SO-4")
+        note = DroppedEvent(
+            message_id="n-1", preset="Checkout", exit=Exit.INVALID, reason="no identifier", order_id="SO-4"
+        )
         orders = [new(message_id=f"m-{n}", order_id=f"SO-{n}", amount="10.00", currency="EUR") for n in (1, 2)]
         await At(outbox).enqueue(*orders, new(message_id="m-3", order_id="SO-3", payload=of_ann), notes=(note,))
 

@@ -13,8 +13,8 @@ from typer.testing import Result
 
 from app.commands import importing
 from app.commands.terminal import time_text
-from app.shared_values import ERASED_AT
-from app.types import FileImported
+from app.core.pages import FileImported
+from app.core.shared_values import ERASED_AT
 from tests.commands.conftest import Run
 from tests.commands.stored import in_outbox
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from app.core.events import EventKey
 from app.outbox import Outbox
-from app.types import EventKey
 from tests.commands.conftest import Run
 from tests.commands.stored import in_outbox
 from tests.inventory.build import counts_of

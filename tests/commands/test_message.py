@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from app.core.events import DroppedEvent, Exit
 from app.outbox import Outbox
-from app.types import Exit, Note
 from tests.commands.conftest import Run
 from tests.commands.stored import in_outbox
 from tests.outbox.build import NOW, At, new
@@ -19,7 +19,7 @@ def one_message(tmp_path: Path) -> None:
 
     async def fill(outbox: Outbox) -> None:
         await At(outbox).dead_letter(new(message_id="m-1", preset="Checkout", warnings=("w: x",)), "bad currency")
-        note = Note(message_id="m-1", preset="Checkout", exit=Exit.DUPLICATE, reason="the same event_id")
+        note = DroppedEvent(message_id="m-1", preset="Checkout", exit=Exit.DUPLICATE, reason="the same event_id")
         await At(outbox, NOW + 60).enqueue(notes=(note,))
 
     in_outbox(tmp_path, fill)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
+from app.core.shared_values import PRESET_SWITCH, Switch
 from app.errors import CatalogError
 from app.outbox import Outbox
-from app.shared_values import PRESET_SWITCH, Switch
 from tests.commands.conftest import Run
 from tests.commands.stored import in_outbox
 

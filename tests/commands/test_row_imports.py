@@ -14,9 +14,9 @@ import pytest
 
 from app.catalog.running_sources import load_source
 from app.commands.row_imports import RowsAsked, import_rows
+from app.core.receipts import Receipt
 from app.outbox import open_outbox
 from app.outbox.sqlite.database import connect
-from app.types import Receipt
 from tests import assembled
 from tests.commands.conftest import Run
 from tests.commands.places import SOURCE

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from app.assemble.ad_accounts import SANDBOX_AD_ACCOUNT_ID
+from app.core.deliveries import NewDelivery, Rejected, Settlement, State
+from app.core.events import Tally
+from app.core.shared_values import PRESET_SWITCH, Switch
 from app.outbox import Outbox
-from app.shared_values import PRESET_SWITCH, Switch
-from app.types import NewDelivery, Rejected, Settlement, State, Tally
 from tests.catalog.test_destination_files import US, folder_of
 from tests.commands.conftest import Run
 from tests.commands.stored import in_outbox

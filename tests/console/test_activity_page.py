@@ -7,8 +7,8 @@ import pytest
 from pydantic import SecretStr
 
 from app.alerts import AlertWebhook
-from app.shared_values import OPEN_ALERTS
-from app.types import Rejected, State
+from app.core.deliveries import Rejected, State
+from app.core.shared_values import OPEN_ALERTS
 from tests.console.test_guard import VIEWERS
 from tests.console.world import PASSWORD, World, new_delivery, open_world
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from app.types import Delivered, State
+from app.core.deliveries import Delivered, State
 from tests.console.world import ACCOUNT, NOW, World
 from tests.outbox.build import DAY_S, new
 from tests.whole.planted import PLANTED

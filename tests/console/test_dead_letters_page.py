@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.types import Delivered, Query, Rejected, State
+from app.core.deliveries import Delivered, Rejected, State
+from app.core.pages import Query
 from tests.console.test_deliveries_page import one_dead_one_delivered
 from tests.console.world import NOW, World, new_delivery, open_world
 

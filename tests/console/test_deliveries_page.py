@@ -5,8 +5,10 @@ from typing import Literal
 
 import pytest
 
-from app.shared_values import SET_ASIDE, SetAside
-from app.types import AccountView, Delivered, Exit, Note, Query, Rejected, Retry, State
+from app.core.deliveries import Delivered, Rejected, Retry, State
+from app.core.events import DroppedEvent, Exit
+from app.core.pages import AccountView, Query
+from app.core.shared_values import SET_ASIDE, SetAside
 from tests.console.world import NOW, World, new_delivery, open_world
 
 
@@ -66,14 +68,16 @@ class TestSearch:
             assert "Nothing is found." in page
 
     async def test_an_event_that_made_no_delivery_is_found_by_its_message_id(self, world: World) -> None:
-        await world.enqueue(notes=[Note(message_id="m-9", preset="Lead", exit=Exit.INVALID, reason="no identifier")])
+        await world.enqueue(
+            notes=[DroppedEvent(message_id="m-9", preset="Lead", exit=Exit.INVALID, reason="no identifier")]
+        )
         page = await world.page("/console/deliveries?message_id=m-9")
         assert "Became no delivery" in page
         assert "no identifier" in page
 
     async def test_a_list_of_its_own_has_what_became_no_delivery(self, world: World) -> None:
         await one_dead_one_delivered(world)
-        note = Note(message_id="m-9", preset="Lead", exit=Exit.INVALID, reason="no identifier", order_id="SO-9")
+        note = DroppedEvent(message_id="m-9", preset="Lead", exit=Exit.INVALID, reason="no identifier", order_id="SO-9")
         await world.enqueue(notes=[note])
         page = await world.page("/console/deliveries?exit=invalid")
         assert re.findall(r'message\?id=(m-\d)"', page) == ["m-9"]
@@ -108,12 +112,12 @@ class TestSearch:
 
     @pytest.mark.parametrize("exit_", [Exit.REFUSED, Exit.WITHHELD, Exit.INVALID])
     async def test_where_one_line_may_stand_for_many_events_the_list_says_so(self, exit_: Exit, world: World) -> None:
-        await world.enqueue(notes=[Note(message_id="", preset=None, exit=exit_, reason="r")])
+        await world.enqueue(notes=[DroppedEvent(message_id="", preset=None, exit=exit_, reason="r")])
         assert "counts have each of them" in await world.page(f"/console/deliveries?exit={exit_}")
         assert "counts have each of them" not in await world.page("/console/deliveries")
 
     async def test_either_list_is_paged_by_itself(self, world: World) -> None:
-        notes = [Note(message_id=f"n-{n}", preset="Lead", exit=Exit.INVALID, reason="r") for n in range(60)]
+        notes = [DroppedEvent(message_id=f"n-{n}", preset="Lead", exit=Exit.INVALID, reason="r") for n in range(60)]
         await world.enqueue(*(new_delivery(f"m-{n}") for n in range(60)), notes=notes)
         page = await world.page("/console/deliveries?source=default")
         older = re.findall(r'href="([^"]+)" rel="next"', page)
@@ -207,7 +211,7 @@ class TestDelivery:
 
 class TestMessage:
     async def test_it_shows_deliveries_and_notes(self, world: World) -> None:
-        note = Note(
+        note = DroppedEvent(
             message_id="a/b?c", preset="Lead", exit=Exit.WITHHELD, reason="consent", warnings=("phone: no country",)
         )
         await world.enqueue(new_delivery("a/b?c"), notes=[note])
@@ -225,7 +229,9 @@ async def test_deliveries_and_notes_say_for_which_destination_they_are(tmp_path:
         AccountView(ad_account_id=which, name=name, live=True) for which, name in (("1", "US"), ("2", "FR"))
     )
     async with open_world(tmp_path, accounts=accounts) as world:
-        refused = Note(message_id="m-1", ad_account_id="2", preset="Lead", exit=Exit.INVALID, reason="no identifier")
+        refused = DroppedEvent(
+            message_id="m-1", ad_account_id="2", preset="Lead", exit=Exit.INVALID, reason="no identifier"
+        )
         await world.enqueue(new_delivery("m-1", ad_account_id="1"), notes=[refused])
         page = (await world.browser.get("/console/message?id=m-1")).text
         (found,) = (await world.outbox.message("m-1")).deliveries

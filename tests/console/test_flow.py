@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.console.flow import WIDTH, Share, WindowCounts, flow
-from app.types import Backlog
+from app.core.pages import Backlog
 
 ALL = ("received", "made", "sent")
 NOW = WindowCounts(

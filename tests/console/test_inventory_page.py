@@ -5,8 +5,8 @@ from html import unescape
 
 import pytest
 
-from app.types import EventKey
-from app.values.spans import DAY_S
+from app.core.events import EventKey
+from app.core.values.times import DAY_S
 from tests.console.world import World
 from tests.inventory.build import counts_of
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.console import labels
-from app.values.plurals import count_of
+from app.core.values.texts import count_of
 
 
 @pytest.mark.parametrize(

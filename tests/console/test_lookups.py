@@ -8,7 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from app.types import Rejected, State
+from app.core.deliveries import Rejected, State
 from tests.console.world import World, new_delivery, open_world
 
 EMAIL = "ann@shop.example"

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from app.console.masking import masked
-from app.coordination import Switches
-from app.shared_values import PROCESSES, Process
+from app.core.coordination import Switches
+from app.core.shared_values import PROCESSES, Process
 from tests.console.world import CHECKOUT, LEAD, NOW, World, open_world
 from tests.process import ROOT
 

@@ -7,10 +7,10 @@ import pytest
 from app.console.labels import COMPONENT_LABELS, OTHER_KEY_LABELS
 from app.console.match_keys import KeyAdvice, PresetKeys, StepsOfKeys, key_trends, ranked_advice, score, score_lines
 from app.console.summary import PresetCounts
+from app.core.events import Tally
 from app.destination import MATCH_KEYS, match_keys
 from app.destination.normalise import phone_normaliser
 from app.outbox import NO_COUNTRY, warning_label
-from app.types import Tally
 
 CHECKOUT = PresetKeys(event_name="checkout", action_source="web")
 LEAD = PresetKeys(event_name="lead", action_source="web")

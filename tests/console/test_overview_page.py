@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 
 from app.console.labels import COMPONENT_LABELS, OTHER_KEY_LABELS, WARNING_ADVICE
+from app.core.deliveries import Delivered, Rejected, State
+from app.core.events import Exit, Tally
+from app.core.pages import AccountView
+from app.core.shared_values import TROUBLE
+from app.core.values.times import DAY_S
 from app.outbox import NO_COUNTRY
-from app.shared_values import TROUBLE
-from app.types import AccountView, Delivered, Exit, Rejected, State, Tally
-from app.values.spans import DAY_S
 from tests.console.world import ACCOUNT, NOW, World, new_delivery, open_world
 from tests.delivery.claims import a_trouble
 

@@ -8,8 +8,9 @@ import pytest
 
 from app.console.page_filter import PageFilter
 from app.console.periods import COMPARISONS, PERIODS, Period
-from app.types import AccountView, EventKey, InventoryCount, Measure, Tally
-from app.values.spans import DAY_S, HOUR_S
+from app.core.events import EventKey, InventoryCount, Measure, Tally
+from app.core.pages import AccountView
+from app.core.values.times import DAY_S, HOUR_S
 from tests.console.world import ACCOUNT, NOW, World, new_delivery, open_world
 
 US, FR = (AccountView(ad_account_id=which, name=name, live=True) for which, name in ((ACCOUNT, "US"), ("2", "FR")))

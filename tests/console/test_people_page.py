@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from app.console.labels import GROUP_LABELS
+from app.core.pages import Query
+from app.core.people import MarkChange, PeopleChanges
 from app.identity import GROUPS
-from app.types import MarkChange, PeopleChanges, Query
 from tests.console.test_activity_page import log_in, noted
 from tests.console.test_guard import VIEWERS
 from tests.console.world import NOW, World, legible, open_world

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from app.shared_values import PINTEREST_VIEWS
-from app.types import Attributed, Coverage, Delivered, PinterestView, Quality, State, Tally, Unread
+from app.core.deliveries import Delivered, State
+from app.core.events import Tally
+from app.core.pages import Attributed, Coverage, PinterestView, Quality, Unread
+from app.core.shared_values import PINTEREST_VIEWS
 from tests.console.world import ACCOUNT, World
 from tests.outbox.build import new
 

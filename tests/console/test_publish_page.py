@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from app.core.values.texts import visible
 from app.errors import CatalogError, Fault
-from app.values.visible import visible
 from tests.console.test_guard import VIEWERS
 from tests.console.world import CHECKOUT, NOW, World, legible, open_world
 

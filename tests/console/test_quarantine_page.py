@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.types import Tally
+from app.core.events import Tally
 from tests.console.test_guard import VIEWERS
 from tests.console.world import CHECKOUT, NOW, World, open_world
 

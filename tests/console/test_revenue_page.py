@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from app.core.deliveries import Delivered, Rejected, State
+from app.core.events import DroppedEvent, Exit
+from app.core.pages import Query
+from app.core.values.times import DAY_S
 from app.orders.revenue_figures import ORDERS_BECAME
-from app.types import Delivered, Exit, Note, Query, Rejected, State
-from app.values.spans import DAY_S
 from tests.console.world import ACCOUNT, World
 from tests.outbox.build import new
 
@@ -27,7 +29,7 @@ async def sold(world: World) -> World:
         ]
         await world.outbox.enqueue(orders, [], [], now=now - back * DAY_S)
     yen = new(ad_account_id=ACCOUNT, preset="Checkout", order_id="SO-y", amount="1999", currency="JPY", source="tokyo")
-    note = Note(
+    note = DroppedEvent(
         message_id="n", ad_account_id=ACCOUNT, preset="Checkout", exit=Exit.WITHHELD, reason="no consent",
         event_name="checkout", order_id="SO-n", amount="5", currency="EUR",
     )  # fmt: skip
@@ -87,7 +89,7 @@ async def become_everything(world: World) -> None:
         (Exit.INVALID, no_order | of_preset | {"event_name": "lead"}),
     ]
     facts = {"message_id": "m", "reason": "r", "preset": None, "order_id": "SO-1", "currency": "EUR", "amount": "5"}
-    notes = [Note(**facts | {"exit": exit_} | changes) for exit_, changes in rows]
+    notes = [DroppedEvent(**facts | {"exit": exit_} | changes) for exit_, changes in rows]
     kinds: list[dict[str, Any]] = [
         {"currency": None},
         {"order_id": None, "event_name": "lead"},

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable
 import pytest
 
 from app.console.step_counts import SETTLED_S, StepCounts
-from app.types import Tally
-from app.values.spans import DAY_S, HOUR_S, MINUTE_S
+from app.core.events import Tally
+from app.core.values.times import DAY_S, HOUR_S, MINUTE_S
 from tests.console.world import NOW, World
 
 HOUR = int(NOW) // HOUR_S * HOUR_S

@@ -9,8 +9,8 @@ from app.console.labels import COMPONENT_LABELS, COMPONENT_OF_GROUP, OTHER_KEY_L
 from app.console.overview_page import LastAnswers, last_answers
 from app.console.periods import PERIODS
 from app.console.summary import SERIES, TOP, Counted, narrowed, summarise
+from app.core.events import Tally
 from app.identity import GROUPS
-from app.types import Tally
 from tests.console.world import NOW
 
 HOUR = PERIODS[0]

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from app.shared_values import ERASED_AT, TAIL, TailWanted
-from app.types import AuditAction, EventReceipt, Exit, Line
+from app.core.events import Exit
+from app.core.pages import AuditAction
+from app.core.receipts import EventReceipt, PresetResult
+from app.core.shared_values import ERASED_AT, TAIL, TailWanted
 from tests.console.test_guard import VIEWERS
 from tests.console.world import NOW, World, open_world
 
@@ -52,7 +54,7 @@ async def test_an_event_is_listed_without_what_it_holds_and_opened_in_the_tester
 
 async def test_of_several_ad_accounts_each_line_names_its_own(world: World) -> None:
     await on(world)
-    lines = tuple(Line(preset="Checkout", destination=name, exit=Exit.ENQUEUED) for name in ("US", "FR"))
+    lines = tuple(PresetResult(preset="Checkout", destination=name, exit=Exit.ENQUEUED) for name in ("US", "FR"))
     told = EventReceipt(message_id="m-1", deliveries=lines)
     await world.tail.take([(EVENT, told)], now=NOW, source="default", is_proven=True)
     page = await world.page("/console/tail")

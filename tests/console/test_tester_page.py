@@ -10,8 +10,8 @@ import pytest
 
 from app.catalog.running_sources import load_source
 from app.console.pasted import NoEvent, Pasted, arriving
+from app.core.events import Exit
 from app.source import NamedSource
-from app.types import Exit
 from tests.console.world import CHECKOUT as PRESET
 from tests.console.world import LEAD, NOW, World, legible, open_world
 

@@ -3,10 +3,10 @@ from typing import Any
 import pytest
 
 from app.console.verdict import Signs, health_of
+from app.core.pages import Backlog
+from app.core.shared_values import ClockJump, SetAside
 from app.delivery import standings
 from app.delivery.standing import of_refused_rows
-from app.shared_values import ClockJump, SetAside
-from app.types import Backlog
 from tests.console.world import NOW
 from tests.delivery.claims import a_trouble
 

@@ -8,10 +8,12 @@ from random import Random
 import httpx
 import pytest
 
+from app.core.deliveries import State
+from app.core.events import Exit, Measure
+from app.core.pages import AuditAction
 from app.inventory.arrivals import Arrivals
 from app.inventory.names_met import NamesMet
 from app.inventory.sampling import Sampler
-from app.types import AuditAction, Exit, Measure, State
 from tests.console.test_counts import event, fill, paths_of_names
 from tests.console.world import World
 

@@ -24,7 +24,11 @@ from app.alerts import AlertWebhook
 from app.catalog.running import RunningCatalog
 from app.console import ConsoleServices, DestinationView, create_console
 from app.console.labels import COMPONENT_LABELS
-from app.coordination import Coordination
+from app.core.coordination import Coordination
+from app.core.deliveries import NewDelivery, Outcome, Settlement, State
+from app.core.events import DEFAULT_SOURCE, DroppedEvent, Tally
+from app.core.pages import AccountView
+from app.core.values.addresses import read_networks
 from app.destination.client import PinterestClient
 from app.inventory.view import InventoryView
 from app.outbox import Outbox, open_outbox
@@ -32,8 +36,6 @@ from app.receiving.pipeline import Pipeline
 from app.receiving.tail import Tail
 from app.server.audited_changes import AuditedChanges
 from app.source import AcceptsWhole, NamedSource
-from app.types import DEFAULT_SOURCE, AccountView, NewDelivery, Note, Outcome, Settlement, State, Tally
-from app.values.proxies import read_networks
 from tests import assembled
 from tests.outbox.build import DAY_S
 from tests.outbox.build import rules as outbox_rules
@@ -155,7 +157,7 @@ class World:
         return str(self.folder / f"{name}.yaml")
 
     async def enqueue(
-        self, *deliveries: NewDelivery, notes: Sequence[Note] = (), tallies: Sequence[Tally] = ()
+        self, *deliveries: NewDelivery, notes: Sequence[DroppedEvent] = (), tallies: Sequence[Tally] = ()
     ) -> None:
         await self.outbox.enqueue(deliveries, notes, tallies, now=self.now)
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from msgspec import structs
 
+from app.core.deliveries import Claimed
+from app.core.shared_values import Trouble
 from app.delivery import DeliveryPolicy, Moment
-from app.shared_values import Trouble
-from app.types import Claimed
 
 NOW = 1_790_000_000.0
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from app.core.deliveries import Shared
 from app.outbox import Outbox
-from app.types import Shared
 
 
 class Overtaken:

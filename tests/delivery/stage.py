@@ -13,7 +13,10 @@ import httpx
 import orjson
 from pydantic import SecretStr
 
-from app.coordination import Switches
+from app.core.coordination import Switches
+from app.core.deliveries import Delivery, NewDelivery, Settlement, State
+from app.core.pages import Query
+from app.core.shared_values import ClockJump, Trouble
 from app.delivery import Clocks
 from app.destination import redact
 from app.destination.client import PinterestClient
@@ -21,8 +24,6 @@ from app.outbox import Outbox, open_outbox
 from app.sandbox import Account, create_sandbox
 from app.sending.surroundings import CallReport, Surroundings
 from app.sending.worker import Worker
-from app.shared_values import ClockJump, Trouble
-from app.types import Delivery, NewDelivery, Query, Settlement, State
 from tests.delivery.claims import a_policy
 from tests.outbox.build import rules as outbox_rules
 from tests.outbox.new_store import new_store

@@ -1,10 +1,11 @@
 """How delivery stands for each ad account, by what all processes know."""
 
-from app.coordination import Switches
+from app.core.coordination import Switches
+from app.core.events import Tally
+from app.core.pages import AccountView
+from app.core.shared_values import CLOCK_JUMPS, TROUBLE, ClockJump, ClockJumps
 from app.delivery import read_accounts
 from app.outbox import Outbox
-from app.shared_values import CLOCK_JUMPS, TROUBLE, ClockJump, ClockJumps
-from app.types import AccountView, Tally
 from tests.delivery.claims import NOW, a_trouble
 from tests.outbox.build import new
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.core.shared_values import ClockJump
 from app.delivery import Clocks, with_jump
 from app.delivery.clocks import age_s
-from app.shared_values import ClockJump
 from tests.delivery.claims import NOW
 
 HOUR, DAY = 3_600.0, 86_400.0

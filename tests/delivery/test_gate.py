@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from app.core.shared_values import TROUBLE, SharedValues, Trouble
 from app.delivery import Closed, Gate, MayProbe, Sign
 from app.delivery.gate import Open
 from app.outbox import Outbox
-from app.shared_values import TROUBLE, SharedValues, Trouble
 from tests.delivery.claims import a_policy
 from tests.delivery.overtaken import Overtaken
 

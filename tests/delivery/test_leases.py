@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import pytest
 
+from app.core.deliveries import Claimed
 from app.delivery import Leases
 from app.errors import OutboxUnavailable
-from app.types import Claimed
 from tests.delivery.claims import NOW, a_claim
 from tests.waiting import until_async
 

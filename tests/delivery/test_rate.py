@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.core.shared_values import RATE, Bucket
 from app.delivery import Limiter
 from app.delivery.rate import take
 from app.outbox import Outbox
-from app.shared_values import RATE, Bucket
 from tests.delivery.overtaken import Overtaken
 
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.core.deliveries import Retry
 from app.delivery.retry import Dead, Due, decide, pause_s
-from app.types import Retry
 from tests.delivery.claims import NOW, a_claim, a_moment, a_policy
 
 HOUR = 3_600

@@ -5,19 +5,9 @@ from typing import Any
 
 import pytest
 
+from app.core.deliveries import LEASE_LOST, Blocked, Delivered, Outcome, Rejected, Retry, Settlement, State
+from app.core.events import MAX_LABEL_CHARACTERS, Tally
 from app.delivery import after_loss, settle, status_label, tallies, too_old
-from app.types import (
-    LEASE_LOST,
-    MAX_LABEL_CHARACTERS,
-    Blocked,
-    Delivered,
-    Outcome,
-    Rejected,
-    Retry,
-    Settlement,
-    State,
-    Tally,
-)
 from tests.delivery.claims import NOW, a_claim, a_moment, a_policy
 
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from app.core.shared_values import ClockJump, SetAside, Trouble
 from app.delivery import STANDING_STATES, standings
 from app.delivery.standing import of_refused_rows
-from app.shared_values import ClockJump, SetAside, Trouble
 from tests.delivery.claims import NOW, a_trouble
 
 DAY = 86_400.0

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.core.deliveries import Blocked, Rejected, Retry
+from app.core.shared_values import Trouble
 from app.delivery import CallsInARow, Sign, sign_of
 from app.delivery.trouble import probing, wait_s, worsened
-from app.shared_values import Trouble
-from app.types import Blocked, Rejected, Retry
 from tests.delivery.claims import NOW, a_policy, a_trouble
 
 POLICY = a_policy(retry_base_s=1, retry_max_pause_s=100, send_timeout_s=30)

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from app.core.events import Exit, Tally
+from app.core.pages import Backlog
 from app.delivery.until_full import RATE_NAMES, full_in_s
-from app.types import Backlog, Exit, Tally
 
 HOUR = 3_600
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.values.read_blocks import Blocks
+from app.core.values.candidates import Blocks
 from tests.destination.builders import a_conversion
 from tests.destination.test_conversion_event import build
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from app.core.deliveries import Blocked, Delivered, Outcome, Rejected, Retry
 from app.destination.client import Answer, Failure
 from app.destination.outcomes import MAX_MESSAGE_CHARACTERS, RefusedWhole, outcomes
-from app.types import Blocked, Delivered, Outcome, Rejected, Retry
 
 NOW = 1_790_000_000.0  # Mon, 21 Sep 2026 14:13:20 GMT
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from app.core.values.candidates import Candidate
 from app.destination.reading import usable_candidate
-from app.values.candidates import Candidate
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from hashlib import sha256
 
 import pytest
 
+from app.core.values.candidates import one_place_only
 from app.destination import ConversionRules, TypedPerson
 from app.destination.user_data import UserDataReader
-from app.values.candidates import one_place_only
 
 DIGEST = sha256(b"ann@shop.example").hexdigest()
 

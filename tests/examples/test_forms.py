@@ -21,10 +21,12 @@ from app import policies
 from app.catalog.running_sources import load_source
 from app.cli import cli
 from app.config import load_settings
-from app.metrics import Metrics
+from app.core.deliveries import State
+from app.core.events import Exit
+from app.core.metrics import Metrics
+from app.core.receipts import EventReceipt, Given, PresetResult
 from app.source.responses import event_json
 from app.trigger import compile_trigger
-from app.types import EventReceipt, Exit, Given, Line, State
 from tests.examples.blocks import BLOCKS, PAGES, Block
 from tests.process import PATH, ROOT
 
@@ -56,7 +58,7 @@ def read_receipts(text: str, _: Path) -> None:
     """Every member of a receipt is there, and no other."""
     told = json.loads(text)
     given = Given(groups=(), linked=False, erased=0, marked=0)
-    line = Line(preset=None, exit=Exit.UNMATCHED)
+    line = PresetResult(preset=None, exit=Exit.UNMATCHED)
     written = event_json(EventReceipt(message_id="", deliveries=(line,), given=given))
     for event in told.get("events", [told]):
         assert event.get("to_memory", written["to_memory"]).keys() == written["to_memory"].keys()

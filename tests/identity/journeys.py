@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from app.core.events import Event
 from app.identity import GROUPS
-from app.types import Event
 from tests.process import ROOT
 
 FILE = ROOT / "tests/conformance/journeys.ndjson"

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from app.core.people import PeopleChanges, PeopleFound, PersonRow, Remembered
 from app.identity import Encounter, IdentityRules, LoadedMemory, meet
-from app.types import PeopleChanges, PeopleFound, PersonRow, Remembered
 from tests.identity.build import DAY, RULES, identify, no, says, yes
 
 

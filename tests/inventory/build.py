@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from app.types import EventKey, InventoryCount, Measure
-from app.values.spans import DAY_S
+from app.core.events import EventKey, InventoryCount, Measure
+from app.core.values.times import DAY_S
 
 #: A moment ten hours into a day (UTC).
 NOW = 20_000 * DAY_S + 36_000.0

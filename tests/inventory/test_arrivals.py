@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from app.core.events import Event, EventKey, Exit, Measure
 from app.errors import EventRefused, OutboxUnavailable
 from app.inventory.arrivals import Arrivals
 from app.inventory.keeping import InventoryKeeper
@@ -15,7 +16,6 @@ from app.inventory.names_met import NamesMet
 from app.inventory.sampling import Sampler
 from app.outbox import Outbox, open_outbox
 from app.receiving.gathering import SharedTurns
-from app.types import Event, EventKey, Exit, Measure
 from tests.assembled import pipeline, shipped_catalog
 from tests.outbox.build import rules
 from tests.outbox.new_store import new_store

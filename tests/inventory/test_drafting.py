@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from app.assemble import running_catalog
 from app.catalog import Catalog
+from app.core.events import EventKey
 from app.inventory.drafting import draft_preset, example_event
 from app.inventory.figures import PropertyFigures, split_label
 from app.inventory.sampling import properties_of
-from app.types import EventKey
 from tests.assembled import settings, shipped_catalog
 
 

@@ -4,8 +4,8 @@ from itertools import chain
 
 import pytest
 
+from app.core.events import EventKey, InventoryCount
 from app.inventory.drift import LEAST_SAMPLED, Change, changes
-from app.types import EventKey, InventoryCount
 from tests.inventory.build import NOW, ORDER, day
 
 NEW = EventKey("shop", "track", "order completed")

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from app.core.events import Measure
 from app.errors import OutboxUnavailable
 from app.inventory import keeping
 from app.inventory.keeping import InventoryKeeper
 from app.inventory.names_met import Met, NamesMet
 from app.inventory.sampling import Sampler
 from app.outbox import Outbox, open_outbox
-from app.types import Measure
 from tests.assembled import shipped_catalog
 from tests.outbox.build import rules
 from tests.outbox.new_store import new_store

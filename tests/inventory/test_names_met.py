@@ -8,15 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.core.events import Event, EventKey, Exit, InventoryCount, Measure
+from app.core.receipts import PresetResult
 from app.errors import EventRefused, EventUntaken
 from app.inventory.names_met import EARLY_OF_A_NAME, EARLY_OF_ALL, ONE_IN, Met, NamesMet
 from app.inventory.sampling import Sampler
 from app.outbox.inventory_rows import OTHERS
-from app.types import Event, EventKey, Exit, InventoryCount, Line, Measure
 from tests.assembled import shipped_catalog
 
-UNMATCHED = (Line(preset=None, exit=Exit.UNMATCHED),)
-SENT = (Line(preset="Order Completed", exit=Exit.ENQUEUED), Line(preset="Checkout", exit=Exit.INVALID))
+UNMATCHED = (PresetResult(preset=None, exit=Exit.UNMATCHED),)
+SENT = (PresetResult(preset="Order Completed", exit=Exit.ENQUEUED), PresetResult(preset="Checkout", exit=Exit.INVALID))
 
 
 def names(max_names: int = 100, sampler: Sampler | None = None) -> NamesMet:
@@ -28,7 +29,7 @@ def track(name: Any, **properties: Any) -> Event:
 
 
 def meet(
-    met: NamesMet, *events: Event | EventRefused, source: str = "shop", lines: tuple[Line, ...] = UNMATCHED
+    met: NamesMet, *events: Event | EventRefused, source: str = "shop", lines: tuple[PresetResult, ...] = UNMATCHED
 ) -> None:
     found: list[Met] = []
     assert list(map(met.meeting(source, found), events)) == list(events)
@@ -81,7 +82,7 @@ def test_sources_are_told_apart_and_types_name_events_differently() -> None:
 
 def test_what_was_refused_has_a_name_where_it_could_be_read() -> None:
     met = names()
-    refused = (Line(preset=None, exit=Exit.REFUSED),)
+    refused = (PresetResult(preset=None, exit=Exit.REFUSED),)
     held = EventUntaken("off", named=("track", "Order Completed"))
     meet(met, EventRefused("no type"), EventRefused("no type"), held, held, lines=refused)
     counts = met.take()

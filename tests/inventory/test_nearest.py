@@ -3,8 +3,8 @@
 import pytest
 
 from app.catalog import Catalog
+from app.core.events import EventKey
 from app.inventory.nearest import nearest_preset, words_of
-from app.types import EventKey
 from tests.assembled import shipped_catalog
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from app.core.values.candidates import PassedOver
 from app.mapping import by_shape
 from app.mapping.by_shape import generate_by_shape
 from app.mapping.compiler import Compiler
@@ -12,7 +13,6 @@ from app.mapping.directives import DIRECTIVES
 from app.mapping.generate import generate
 from app.mapping.nodes import Node, Resolver
 from app.mapping.wanted import NO_READERS
-from app.values.candidates import PassedOver
 from tests.mapping.strategies import EVENTS, MAPPED
 
 PLACES = [f"$.{holder}.{name}" for holder in ("a", "b.c", "d") for name in "klmnopqrstuvwxyz"]

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from app.core.values.candidates import Candidate, Fields
 from app.mapping import Readers, compile_mapping
-from app.values.candidates import Candidate, Fields
 from tests.mapping.strategies import EVENTS, MAPPED, unhurried
 
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from app.core.values.amounts import Context, read_amount
 from app.errors import MappingError
 from app.mapping import MISSING, compile_mapping
-from app.values.amounts import Context, read_amount
 
 
 def path(text: str) -> dict[str, str]:

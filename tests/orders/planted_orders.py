@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from app.core.deliveries import State, Withdrawal
+from app.core.pages import Query
 from app.outbox import Outbox
 from app.receiving.pipeline import Pipeline
-from app.types import Query, State, Withdrawal
 from tests.outbox.build import ACCOUNT, NOW, At
 
 PERSON = {"ip": "203.0.113.9", "userAgent": "Mozilla/5.0 (X11; Linux x86_64)"}

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.console.pinterest_page import attributed_days
+from app.core.pages import Attributed, PinterestView, Revenue
+from app.core.values.amounts import sum_of_one_currency
 from app.orders.fates import SENT_FATES, OrderVerdict, judge_order, judge_unknown
 from app.orders.order_sums import BY, OrderSums
 from app.orders.revenue_figures import by_currency
 from app.orders.shop_orders import ShopOrder
 from app.outbox import OrderRow
-from app.types import Attributed, PinterestView, Revenue
-from app.values.currencies import sum_of_one_currency
 from tests.rounds import examples
 
 CURRENCIES = ("EUR", "USD", "JPY")

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from app.core.pages import Revenue
 from app.orders.revenue_figures import OfCurrency, by_currency, first_day_read
-from app.types import Revenue
 
 TODAY = 20_000
 

@@ -5,25 +5,23 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from app.outbox import Outbox, OutboxRules
-from app.types import (
-    AuditAction,
-    AuditEntry,
+from app.core.deliveries import (
     Blocked,
     Claimed,
     Delivered,
     Delivery,
     Enqueued,
     NewDelivery,
-    Note,
     Outcome,
     Rejected,
     Retry,
     Seen,
     Settlement,
     State,
-    Tally,
 )
+from app.core.events import DroppedEvent, Tally
+from app.core.pages import AuditAction, AuditEntry
+from app.outbox import Outbox, OutboxRules
 
 #: A moment at the start of an hour, from which the tests count.
 NOW = 1_800_000_000.0
@@ -86,7 +84,7 @@ class At:
         return At(self.outbox, self.now + seconds)
 
     async def enqueue(
-        self, *deliveries: NewDelivery, notes: tuple[Note, ...] = (), tallies: tuple[Tally, ...] = ()
+        self, *deliveries: NewDelivery, notes: tuple[DroppedEvent, ...] = (), tallies: tuple[Tally, ...] = ()
     ) -> list[Enqueued]:
         return await self.outbox.enqueue(deliveries, notes, tallies, now=self.now)
 

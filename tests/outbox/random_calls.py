@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, TypeAlias
 
-from app.types import Claimed, Enqueued, EventKey, Measure, QuarantineFilter, Query, Settlement
+from app.core.deliveries import Claimed, Enqueued, Settlement
+from app.core.events import EventKey, Measure
+from app.core.pages import QuarantineFilter, Query
 from tests.outbox import random_values as some
 from tests.outbox.build import DAY_S, HOUR_S, NOW, At, audited
 from tests.outbox.random_values import ACCOUNTS, DIGESTS, IDS, KEYS, OWN_KEYS, PRESETS, SOURCES, TEXTS, maybe

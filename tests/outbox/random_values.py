@@ -5,30 +5,10 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from app.types import (
-    Blocked,
-    Delivered,
-    EventKey,
-    Exit,
-    InventoryCount,
-    MarkChange,
-    Measure,
-    NewDelivery,
-    Note,
-    PeopleChanges,
-    PeopleFound,
-    PersonChange,
-    Quarantined,
-    Query,
-    Recalled,
-    Rejected,
-    Retry,
-    Session,
-    State,
-    Tally,
-    Whose,
-    Withdrawal,
-)
+from app.core.deliveries import Blocked, Delivered, NewDelivery, Rejected, Retry, State, Withdrawal
+from app.core.events import DroppedEvent, EventKey, Exit, InventoryCount, Measure, Tally
+from app.core.pages import Quarantined, Query, Session
+from app.core.people import MarkChange, Ownership, PeopleChanges, PeopleFound, PersonChange, Recalled
 from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, payload
 
 #: Texts that a store may take for something else.
@@ -94,8 +74,8 @@ def delivery(rng: Random, number: int) -> NewDelivery:
     )
 
 
-def note(rng: Random, number: int) -> Note:
-    return Note(
+def note(rng: Random, number: int) -> DroppedEvent:
+    return DroppedEvent(
         message_id=rng.choice([f"n{number}", *IDS]),
         ad_account_id=rng.choice([None, *ACCOUNTS]),
         preset=rng.choice([None, *PRESETS]),
@@ -171,7 +151,7 @@ def people(rng: Random, message_ids: list[str]) -> PeopleChanges:
         ],
         marks=[MarkChange(key=key, was=None, at=rng.choice([None, at])) for key in chosen],
         whose=[
-            Whose(message_id=each, user=chosen[0], anonymous=rng.choice([None, *KEYS]))
+            Ownership(message_id=each, user=chosen[0], anonymous=rng.choice([None, *KEYS]))
             for each in sorted(set(message_ids))
         ],
     )

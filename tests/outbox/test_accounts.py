@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.types import AuditAction, Session
+from app.core.pages import AuditAction, Session
 from tests.outbox.build import DAY_S, HOUR_S, NOW, At, audited
 
 SESSION = Session(digest="d" * 64, who="ada", seal="s" * 64, ends_at=NOW + HOUR_S)

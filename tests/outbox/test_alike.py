@@ -17,9 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.core.pages import Query
+from app.core.people import PeopleFound
 from app.errors import PinrelayError
 from app.outbox import open_outbox
-from app.types import PeopleFound, Query
 from tests.outbox.build import DAY_S, HOUR_S, NOW, At, rules
 from tests.outbox.new_store import new_store
 from tests.outbox.postgres_server import PostgresServer

@@ -7,27 +7,16 @@ from typing import Any
 
 import pytest
 
+from app.core.events import DroppedEvent, EventKey, Exit, InventoryCount, Measure, Tally
+from app.core.pages import Query
+from app.core.people import MarkChange, Ownership, PeopleChanges, PersonChange, Recalled
 from app.errors import OutboxUnavailable
 from app.outbox import Store, carry, open_outbox, open_store
 from app.outbox.carrying import Carried
 from app.outbox.inventory_rows import NameCount
-from app.types import (
-    EventKey,
-    Exit,
-    InventoryCount,
-    MarkChange,
-    Measure,
-    Note,
-    PeopleChanges,
-    PersonChange,
-    Query,
-    Recalled,
-    Tally,
-    Whose,
-)
 from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, At, audited, blocked, new, payload, retry, rules
 
-NOTE = Note(
+NOTE = DroppedEvent(
     message_id="noted",
     ad_account_id="1",
     preset="p",
@@ -122,7 +111,7 @@ async def fill(at: At) -> None:
             for key in "xy"
         ],
         marks=[MarkChange(key="n", was=None, at=NOW)],
-        whose=[Whose(message_id="pending", user="u", anonymous="x")],
+        whose=[Ownership(message_id="pending", user="u", anonymous="x")],
     )
     await at.outbox.enqueue([], [], [], now=at.now, people=people)
     for n in range(5):

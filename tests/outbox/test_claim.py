@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from app.types import State
+from app.core.deliveries import State
 from tests.outbox.build import ACCOUNT, NOW, At, blocked, given_back, new, retry
 
 

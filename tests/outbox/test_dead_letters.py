@@ -2,7 +2,9 @@
 
 import pytest
 
-from app.types import Backlog, Exit, Query, Redrive, State
+from app.core.deliveries import State
+from app.core.events import Exit
+from app.core.pages import Backlog, Query, Redrive
 from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, At, new, payload
 
 ALL = Query()

@@ -7,11 +7,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.core.deliveries import State
+from app.core.events import DroppedEvent, Exit
+from app.core.pages import Query
 from app.errors import BacklogFull, OutboxUnavailable
 from app.outbox import open_outbox
 from app.outbox.rows import kept
 from app.outbox.sqlite import SqliteOutbox
-from app.types import Exit, Note, Query, State
 from tests.outbox.build import ACCOUNT, DAY_S, NOW, At, new, payload, retry, rules
 from tests.rounds import examples
 
@@ -125,7 +127,7 @@ async def test_the_ledger_notes_duplicates(at: At) -> None:
     await at.enqueue(new(event_id="e"))
     (answer,) = await at.later(5).enqueue(new(event_id="e", message_id="again", warnings=("w",)))
     (note,) = (await at.outbox.message("again")).notes
-    expected = Note(
+    expected = DroppedEvent(
         message_id="again",
         ad_account_id=ACCOUNT,
         preset="checkout",
@@ -161,7 +163,7 @@ async def test_a_call_that_cannot_be_stored_fails_alone(at: At) -> None:
 async def test_beyond_the_backlog_nothing_is_kept_of_a_call(open_at: Callable[..., At]) -> None:
     at = open_at(max_backlog=3)
     await at.enqueue(new(), new())
-    note = Note(message_id="noted", preset=None, exit=Exit.REFUSED, reason="r")
+    note = DroppedEvent(message_id="noted", preset=None, exit=Exit.REFUSED, reason="r")
     with pytest.raises(OutboxUnavailable, match="2 deliveries wait, of 3 that may"):
         await at.enqueue(new(event_id="e"), new(), notes=(note,))
     assert (await at.outbox.message("noted")).notes == ()
@@ -265,7 +267,7 @@ async def test_the_bytes_of_each_ad_account_are_bounded_by_themselves(open_at: C
 async def test_notes_and_duplicates_pass_a_full_backlog(open_at: Callable[..., At]) -> None:
     at = open_at(max_backlog=1)
     await at.enqueue(new(event_id="e"))
-    note = Note(message_id="noted", preset=None, exit=Exit.REFUSED, reason="r")
+    note = DroppedEvent(message_id="noted", preset=None, exit=Exit.REFUSED, reason="r")
     (answer,) = await at.enqueue(new(event_id="e"), notes=(note,))
     assert answer.exit is Exit.DUPLICATE
     assert len((await at.outbox.message("noted")).notes) == 1

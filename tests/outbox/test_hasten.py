@@ -2,7 +2,7 @@
 
 import asyncio
 
-from app.types import State
+from app.core.deliveries import State
 from tests.outbox.build import ACCOUNT, HOUR_S, NOW, At, new, retry
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
+from app.core.deliveries import HELD, Claimed, State
 from app.errors import OutboxUnavailable
-from app.types import HELD, Claimed, State
 from tests.outbox.build import ACCOUNT, At, new, retry
 from tests.waiting import until_async
 

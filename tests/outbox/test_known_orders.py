@@ -4,9 +4,10 @@ from collections import Counter
 from hashlib import sha256
 from typing import Any
 
+from app.core.deliveries import Withdrawal
+from app.core.pages import Message
 from app.errors import EventHeldBack
 from app.outbox import orders_since
-from app.types import Message, Withdrawal
 from tests import assembled
 from tests.outbox.build import ACCOUNT, NOW, At
 

@@ -5,7 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from app.types import LEASE_LOST, Attempt, Claimed, Delivery, Exit, Query, Settlement
+from app.core.deliveries import LEASE_LOST, Attempt, Claimed, Delivery, Settlement
+from app.core.events import Exit
+from app.core.pages import Query
 from tests.outbox.build import At, blocked, given_back, new, retry
 from tests.waiting import until_async
 

@@ -11,8 +11,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
+from app.core.deliveries import Claimed, Settlement, State
+from app.core.events import Exit
+from app.core.pages import Backlog, Query, Redrive
 from app.outbox import open_outbox
-from app.types import Backlog, Claimed, Exit, Query, Redrive, Settlement, State
 from tests.outbox.build import ACCOUNT, NOW, At, dead, delivered, given_back, new, payload, retry, rules
 from tests.rounds import examples
 

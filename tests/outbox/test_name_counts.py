@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.core.deliveries import State, Withdrawal
+from app.core.pages import Query
+from app.core.people import Ownership, PeopleChanges
+from app.core.values.times import DAY_S
 from app.outbox import Outbox, open_outbox
-from app.types import PeopleChanges, Query, State, Whose, Withdrawal
-from app.values.spans import DAY_S
 from tests.outbox.build import ACCOUNT, NOW, At, dead, delivered, given_back, new, retry, rules
 from tests.rounds import examples
 
@@ -48,7 +50,7 @@ async def enqueue(at: At, number: int) -> None:
         hold_s=DAY_S if number % 5 == 0 else 0.0,
     )
     people = PeopleChanges(
-        people=[], marks=[], whose=[Whose(message_id=one.message_id, user=f"u{number % 3}", anonymous=None)]
+        people=[], marks=[], whose=[Ownership(message_id=one.message_id, user=f"u{number % 3}", anonymous=None)]
     )
     await at.outbox.enqueue([one, new(name=name, source="shop")], [], [], now=at.now, people=people)
 

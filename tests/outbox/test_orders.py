@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from app.types import Exit, Query, State, Tally
+from app.core.deliveries import State
+from app.core.events import Exit, Tally
+from app.core.pages import Query
 from tests.outbox.build import ACCOUNT, DAY_S, NOW, At, new
 
 ANN, BEN = "a" * 64, "b" * 64

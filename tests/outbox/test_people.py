@@ -12,6 +12,9 @@ import psycopg
 import pytest
 
 from app import assemble
+from app.core.deliveries import NewDelivery
+from app.core.events import Exit
+from app.core.people import Link, MarkChange, Ownership, PeopleChanges, PersonChange, Recalled, Remembered
 from app.errors import MemoryChanged, OutboxUnavailable
 from app.identity import IdKeys
 from app.outbox import Outbox, open_outbox
@@ -22,17 +25,6 @@ from app.policies import outbox_rules
 from app.receiving.encounters import own_time
 from app.receiving.pipeline import Pipeline
 from app.source import Arrival, event_json, read_event
-from app.types import (
-    Exit,
-    Link,
-    MarkChange,
-    NewDelivery,
-    PeopleChanges,
-    PersonChange,
-    Recalled,
-    Remembered,
-    Whose,
-)
 from tests import assembled
 from tests.identity.journeys import SETTINGS, anonymous_ids_of_the_deleted, rows, shown
 from tests.outbox.build import ACCOUNT, DAY_S, NOW, At, new, rules
@@ -268,7 +260,7 @@ async def test_a_mark_of_any_moment_is_the_one_that_was_read(outbox_url: str) ->
 
 
 def whose(delivery: NewDelivery, user: str | None, anonymous: str | None = None) -> PeopleChanges:
-    tag = Whose(message_id=delivery.message_id, user=user, anonymous=anonymous)
+    tag = Ownership(message_id=delivery.message_id, user=user, anonymous=anonymous)
     return PeopleChanges(people=[], marks=[], whose=[tag])
 
 

@@ -2,7 +2,9 @@
 
 import pytest
 
-from app.types import Exit, Query, Redrive, State
+from app.core.deliveries import State
+from app.core.events import Exit
+from app.core.pages import Query, Redrive
 from tests.outbox.build import DAY_S, HOUR_S, NOW, At, new
 
 ALL = Query()

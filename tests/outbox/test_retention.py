@@ -5,14 +5,15 @@ from dataclasses import replace
 
 import pytest
 
-from app.shared_values import IMPORTED, REPORTS_TURN, ROW_DIGESTS, ROWS_IMPORTED
-from app.types import Exit, FileImported, Note, Query, RowsImported, Tally
+from app.core.events import DroppedEvent, Exit, Tally
+from app.core.pages import FileImported, Query, RowsImported
+from app.core.shared_values import IMPORTED, REPORTS_TURN, ROW_DIGESTS, ROWS_IMPORTED
 from tests.outbox.build import DAY_S, HOUR_S, NOW, At, new
 
 #: What belongs to the ledger goes when its day is over, so up to a day later than it must be kept.
 LEDGER_S = 30 * DAY_S
 LEDGER_END_S = LEDGER_S + DAY_S
-NOTE = Note(message_id="noted", preset=None, exit=Exit.REFUSED, reason="r")
+NOTE = DroppedEvent(message_id="noted", preset=None, exit=Exit.REFUSED, reason="r")
 
 
 async def _all(at: At) -> int:

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from app.core.deliveries import Withdrawal
+from app.core.events import DroppedEvent, Exit
+from app.core.pages import Query
+from app.core.people import Ownership, PeopleChanges
+from app.core.values.times import DAY_S
 from app.outbox import Outbox
-from app.types import Exit, Note, PeopleChanges, Query, Whose, Withdrawal
-from app.values.spans import DAY_S
 from tests.outbox.build import ACCOUNT, NOW, At, new
 
 TODAY = int(NOW // DAY_S)
@@ -20,7 +23,7 @@ def order(amount: str | None = "19.99", **changes: Any) -> Any:
     return new(order_id=f"SO-{number}", amount=amount, **({"currency": "EUR"} | changes))
 
 
-def note(exit_: Exit, **changes: Any) -> Note:
+def note(exit_: Exit, **changes: Any) -> DroppedEvent:
     standard = {
         "order_id": "SO-n",
         "amount": "5",
@@ -28,7 +31,9 @@ def note(exit_: Exit, **changes: Any) -> Note:
         "event_name": "checkout",
         "ad_account_id": ACCOUNT,
     }
-    return Note(message_id=f"n-{exit_}", exit=exit_, reason="r", **({"preset": "checkout"} | standard | changes))
+    return DroppedEvent(
+        message_id=f"n-{exit_}", exit=exit_, reason="r", **({"preset": "checkout"} | standard | changes)
+    )
 
 
 async def stands(outbox: Outbox, day: int = TODAY) -> dict[str, tuple[int, str]]:
@@ -205,7 +210,7 @@ async def test_sums_outlive_what_was_delivered_and_go_with_the_ledger(open_at: C
 
 async def test_an_order_of_somebody_who_is_erased_waits_no_longer(open_at: Callable[..., At]) -> None:
     at = open_at(remember_s=DAY_S, max_people=10)
-    people = PeopleChanges(people=[], marks=[], whose=[Whose(message_id="hers", user="u", anonymous=None)])
+    people = PeopleChanges(people=[], marks=[], whose=[Ownership(message_id="hers", user="u", anonymous=None)])
     await at.outbox.enqueue([order("6", message_id="hers")], [], [], now=at.now, people=people)
     assert await at.outbox.forget(["u"]) == 1
     assert await stands(at.outbox) == {}

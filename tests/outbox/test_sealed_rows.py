@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from app.types import Exit, Quarantined, QuarantineFilter
+from app.core.events import Exit
+from app.core.pages import Quarantined, QuarantineFilter
 from tests.outbox.build import HOUR_S, NOW, At
 
 ALL = QuarantineFilter()

@@ -4,9 +4,12 @@ from typing import Any
 
 import pytest
 
+from app.core.deliveries import State
+from app.core.events import DroppedEvent, Exit
+from app.core.pages import Query
+from app.core.people import Recalled
 from app.outbox import paging
 from app.outbox.rows import kept
-from app.types import Exit, Note, Query, Recalled, State
 from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, At, delivered, new, retry
 
 #: What stands in the payload of deliveries that `new` makes.
@@ -49,11 +52,17 @@ async def _fill(at: At) -> None:
     shop: dict[str, Any] = {"source": "shop", "ad_account_id": "1", "preset": "Order", "event_name": "checkout"}
     await at.later(HOUR_S).enqueue(
         notes=(
-            Note(message_id="n1", exit=Exit.DUPLICATE, reason="the same order_id", order_id="SO-1001", **shop),
-            Note(message_id="n2", exit=Exit.INVALID, reason="no identifier", warnings=("phone: no country",), **shop),
-            Note(message_id="n3", exit=Exit.WITHHELD, reason="consent", preset=None, source="till", name="page Cart"),
-            Note(message_id="n4", exit=Exit.REFUSED, reason="no type", preset=None),
-            Note(message_id="n5", exit=Exit.WITHDRAWN, reason="withdrawn by message n9", order_id="SO-7", **shop),
+            DroppedEvent(message_id="n1", exit=Exit.DUPLICATE, reason="the same order_id", order_id="SO-1001", **shop),
+            DroppedEvent(
+                message_id="n2", exit=Exit.INVALID, reason="no identifier", warnings=("phone: no country",), **shop
+            ),
+            DroppedEvent(
+                message_id="n3", exit=Exit.WITHHELD, reason="consent", preset=None, source="till", name="page Cart"
+            ),
+            DroppedEvent(message_id="n4", exit=Exit.REFUSED, reason="no type", preset=None),
+            DroppedEvent(
+                message_id="n5", exit=Exit.WITHDRAWN, reason="withdrawn by message n9", order_id="SO-7", **shop
+            ),
         )
     )
 
@@ -122,7 +131,7 @@ async def test_what_an_event_is_known_by_leads_to_it(
 
 @pytest.mark.parametrize("exit_", [None, *Exit])
 async def test_a_cancellation_is_among_what_was_accepted_and_what_presets_took(at: At, exit_: Exit | None) -> None:
-    note = Note(
+    note = DroppedEvent(
         message_id="c-1", preset="Order", ad_account_id=ACCOUNT, exit=Exit.MATCHED, reason="order SO-1 is cancelled"
     )
     await at.enqueue(notes=(note,))
@@ -151,7 +160,7 @@ async def test_a_cancellation_is_among_what_was_accepted_and_what_presets_took(a
 async def test_a_part_of_a_text_is_found_in_the_same_cases_by_every_engine(
     at: At, told: str, asked: str, found: int
 ) -> None:
-    note = Note(message_id="n", preset=None, exit=Exit.REFUSED, reason=told)
+    note = DroppedEvent(message_id="n", preset=None, exit=Exit.REFUSED, reason=told)
     await at.enqueue(new(message_id="m", warnings=(told,)), notes=(note,))
     await at.dead_letter(new(message_id="d"), reason=told)
     assert await _deliveries(at, Query(warning=asked)) == ["m"] * found
@@ -177,7 +186,7 @@ async def test_what_has_a_text_with_u_0000_is_known_by_it_in_every_way(at: At) -
 
 async def test_notes_are_found_though_the_clock_stepped_back_after_them(at: At) -> None:
     for place, after_s in enumerate((0, 10, -700)):
-        note = Note(message_id=f"n{place}", preset=None, exit=Exit.REFUSED, reason="r")
+        note = DroppedEvent(message_id=f"n{place}", preset=None, exit=Exit.REFUSED, reason="r")
         await at.later(after_s).enqueue(notes=(note,))
     assert await _notes(at, Query()) == ["n2", "n1", "n0"]
     assert await _notes(at, Query(since=NOW - 1_000)) == ["n2", "n1", "n0"]
@@ -185,7 +194,9 @@ async def test_notes_are_found_though_the_clock_stepped_back_after_them(at: At) 
 
 
 async def test_notes_are_paged_without_gap_or_overlap(at: At) -> None:
-    notes = (Note(message_id=f"{n}", preset=None, exit=Exit.REFUSED, reason="r", order_id="o") for n in range(5))
+    notes = (
+        DroppedEvent(message_id=f"{n}", preset=None, exit=Exit.REFUSED, reason="r", order_id="o") for n in range(5)
+    )
     await at.enqueue(notes=tuple(notes))
     first = await at.outbox.search_notes(Query(), limit=2)
     second = await at.outbox.search_notes(Query(), limit=2, cursor=first.next_cursor)
@@ -202,17 +213,17 @@ async def test_a_store_without_notes_shows_an_empty_page(at: At) -> None:
 
 async def test_an_order_found_however_many_deliveries_came_after_it(at: At, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paging, "SCAN_ROWS", 2)
-    note = Note(message_id="n", preset="p", exit=Exit.DUPLICATE, reason="r", order_id="o")
+    note = DroppedEvent(message_id="n", preset="p", exit=Exit.DUPLICATE, reason="r", order_id="o")
     await at.enqueue(new(message_id="m", order_id="o"), notes=(note,))
-    others = tuple(Note(message_id=f"{n}", preset="p", exit=Exit.REFUSED, reason="r") for n in range(5))
+    others = tuple(DroppedEvent(message_id=f"{n}", preset="p", exit=Exit.REFUSED, reason="r") for n in range(5))
     await at.enqueue(*(new(order_id=f"o{n}") for n in range(5)), notes=others)
     assert (await _deliveries(at, Query(order_id="o")), await _notes(at, Query(order_id="o"))) == (["m"], ["n"])
 
 
 async def test_what_no_index_leads_to_is_looked_for_step_by_step(at: At, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paging, "SCAN_ROWS", 2)
-    rare = Note(message_id="n", preset="p", exit=Exit.INVALID, reason="rare")
-    others = tuple(Note(message_id=f"{n}", preset="p", exit=Exit.REFUSED, reason="r") for n in range(4))
+    rare = DroppedEvent(message_id="n", preset="p", exit=Exit.INVALID, reason="rare")
+    others = tuple(DroppedEvent(message_id=f"{n}", preset="p", exit=Exit.REFUSED, reason="r") for n in range(4))
     await at.enqueue(notes=(rare, *others))
     steps: list[tuple[list[str], int | None]] = []
     cursor: str | None = None
@@ -229,7 +240,7 @@ async def test_since_a_moment_means_the_same_as_counting_one_by_one(
 ) -> None:
     """No more than that is looked at: however little a page may look at, there is no next one."""
     for hour in range(8):
-        note = Note(message_id=f"{hour}", preset=None, exit=Exit.REFUSED, reason="r")
+        note = DroppedEvent(message_id=f"{hour}", preset=None, exit=Exit.REFUSED, reason="r")
         await at.later(hour * HOUR_S).enqueue(new(message_id=f"{hour}"), notes=(note,))
     expected = [f"{hour}" for hour in range(8) if NOW + hour * HOUR_S >= since]
     monkeypatch.setattr(paging, "SCAN_ROWS", max(1, len(expected)))
@@ -255,5 +266,5 @@ async def test_what_began_again_since_a_moment_found_though_younger_ones_are_old
 
 async def test_a_message_that_was_noted_under_many_exits_shows_them_oldest_first(at: At) -> None:
     exits = (Exit.REFUSED, Exit.INVALID, Exit.DUPLICATE)
-    await at.enqueue(notes=tuple(Note(message_id="m", preset=None, exit=exit_, reason="r") for exit_ in exits))
+    await at.enqueue(notes=tuple(DroppedEvent(message_id="m", preset=None, exit=exit_, reason="r") for exit_ in exits))
     assert [note.exit for _, note in (await at.outbox.message("m")).notes] == list(exits)

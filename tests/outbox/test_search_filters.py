@@ -4,9 +4,11 @@ from dataclasses import fields
 
 import pytest
 
+from app.core.deliveries import State
+from app.core.events import Exit
+from app.core.pages import Query
 from app.errors import FilterError
 from app.outbox import SEARCH_FILTERS, given_filters, read_filters
-from app.types import Exit, Query, State
 
 
 def test_whatever_a_query_has_but_a_persons_digests_is_a_filter() -> None:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.core.events import Exit
+from app.core.pages import Query
 from app.outbox import open_outbox
-from app.types import Exit, Query
 from tests.outbox.build import DAY_S, NOW, At, new, rules
 from tests.rounds import examples
 

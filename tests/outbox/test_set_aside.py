@@ -9,10 +9,12 @@ from typing import Any
 import psycopg
 import pytest
 
+from app.core.deliveries import Claimed, Settlement, State
+from app.core.events import DroppedEvent, Exit, Tally
+from app.core.pages import Query
+from app.core.shared_values import SET_ASIDE, SetAside
 from app.errors import OutboxUnavailable, RowRefused
 from app.outbox import open_outbox, set_aside
-from app.shared_values import SET_ASIDE, SetAside
-from app.types import Claimed, Exit, Note, Query, Settlement, State, Tally
 from tests.outbox.build import DAY_S, NOW, At, audited, dead, delivered, new, payload, retry, rules
 from tests.rounds import examples
 
@@ -222,7 +224,7 @@ async def test_what_cannot_be_forgotten_keeps_nothing_else_and_is_forgotten_when
                 names = [f"n{number}" for number in range(20)]
                 await at.enqueue(
                     *(new() for _ in names),
-                    notes=tuple(Note(message_id=n, preset=None, exit=Exit.INVALID, reason=n) for n in names),
+                    notes=tuple(DroppedEvent(message_id=n, preset=None, exit=Exit.INVALID, reason=n) for n in names),
                 )
                 claimed = await at.claim()
                 await at.settle(*(dead(each, n) for each, n in zip(claimed[:10], names, strict=False)))

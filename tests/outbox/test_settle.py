@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from app.types import Attempt, Delivered, Exit, Retry, State
+from app.core.deliveries import Attempt, Delivered, Retry, State
+from app.core.events import Exit
 from tests.outbox.build import (
     ACCOUNT,
     DAY_S,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.types import Shared
+from app.core.deliveries import Shared
 from tests.outbox.build import At
 
 

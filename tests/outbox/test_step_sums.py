@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.core.events import Tally
 from app.outbox import Outbox, open_outbox
 from app.outbox.step_sums import STEP_SETTLED_S, SUMMED_S, asked_sums
-from app.types import Tally
 from tests.outbox.build import DAY_S, HOUR_S, NOW, At, delivered, new, rules
 from tests.rounds import examples
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from functools import partial
 
-from app.types import Tally
+from app.core.events import Tally
 from tests.outbox.build import ACCOUNT, HOUR_S, NOW, At, delivered, new
 
 

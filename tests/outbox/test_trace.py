@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from app.types import Query
+from app.core.pages import Query
 from tests.outbox.build import NOW, At, new, retry
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

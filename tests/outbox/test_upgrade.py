@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
+from app.core.events import Exit
+from app.core.pages import Query
 from app.errors import OutboxVersionError
 from app.outbox import open_outbox
-from app.types import Exit, Query
 from tests.outbox.build import new, rules
 from tests.outbox.keep_store import STORES, SUMS, checksums, keep, load
 from tests.outbox.postgres_server import PostgresServer

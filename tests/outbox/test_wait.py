@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from app.types import Query
+from app.core.pages import Query
 from tests.outbox.build import ACCOUNT, NOW, At, dead, given_back, new, retry
 from tests.outbox.conftest import Clock
 

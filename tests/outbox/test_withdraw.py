@@ -2,7 +2,10 @@
 
 import pytest
 
-from app.types import Exit, Query, Recalled, State, Tally, Withdrawal
+from app.core.deliveries import State, Withdrawal
+from app.core.events import Exit, Tally
+from app.core.pages import Query
+from app.core.people import Recalled
 from tests.outbox.build import ACCOUNT, HOUR_S, NOW, At, new, retry
 
 HOLD_S = 1_800.0

@@ -21,10 +21,11 @@ import orjson
 from app import assemble
 from app.catalog.fields import lay_over
 from app.catalog.strict_yaml import parse_yaml
+from app.core.events import Event, Exit
+from app.core.receipts import PresetResult
 from app.outbox import Outbox, open_outbox
 from app.policies import outbox_rules
 from app.source import read_event_file
-from app.types import Event, Exit, Line
 from tests import assembled
 from tests.outbox.new_store import new_store
 from tests.process import ROOT
@@ -78,7 +79,7 @@ async def page() -> str:
     return "\n".join(text) + "\n" + _TESTS + "".join(proofs)
 
 
-async def line_of(case: Mapping[str, Any]) -> Line:
+async def line_of(case: Mapping[str, Any]) -> PresetResult:
     """Return what a case's event becomes, by the one preset that takes it."""
     live = {} if case.get("sandbox") else LIVE
     settings = assembled.settings(**live, **case.get("settings", {}))
@@ -133,7 +134,7 @@ def laid_over(plain: dict[str, Any], case: Mapping[str, Any]) -> dict[str, Any]:
 # In words
 
 
-def _row(case: Mapping[str, Any], line: Line, plain: Event) -> str:
+def _row(case: Mapping[str, Any], line: PresetResult, plain: Event) -> str:
     warnings = "<br>".join(_cell(warning) for warning in line.warnings) or "none"
     return f"| {case['what']} | {'<br>'.join(_given(case))} | {_becomes(line, plain)} | {warnings} |"
 
@@ -155,7 +156,7 @@ def _given(case: Mapping[str, Any]) -> Iterator[str]:
         yield f"*{_ago(earlier['minutes_ago'])} before came:* {', '.join(_given(earlier))}"
 
 
-def _becomes(line: Line, plain: Event) -> str:
+def _becomes(line: PresetResult, plain: Event) -> str:
     if line.event is None or line.exit is not Exit.ENQUEUED:
         return f"**{line.exit}**: {_cell(line.reason)}"
     before, now = dict(_flat(plain)), dict(_flat(line.event))

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from app.catalog import Catalog, Preset
-from app.types import Exit
+from app.core.events import Exit
 from tests.assembled import pipeline, shipped_catalog
 from tests.destination.pinterest_schema import event_judge
 

@@ -13,7 +13,9 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from app import assemble
-from app.coordination import Switches
+from app.core.coordination import Switches
+from app.core.events import Exit
+from app.core.receipts import EventReceipt, PresetResult, Receipt
 from app.destination.normalise import hashed
 from app.errors import EventRefused
 from app.outbox import Outbox, open_outbox
@@ -21,7 +23,6 @@ from app.receiving.explain import Explainer
 from app.receiving.pipeline import Pipeline
 from app.receiving.reports import EventReport, PresetReport
 from app.source import Arrival, read_event
-from app.types import EventReceipt, Exit, Line, Receipt
 from tests.assembled import settings, shipped_catalog
 from tests.outbox.build import rules as outbox_rules
 from tests.outbox.new_store import new_store
@@ -77,7 +78,7 @@ async def test_a_matched_preset_shows_each_field_from_path_to_digest() -> None:
     ("hold_s", "text"), [(0, "A, B."), (1_800, "A, B. Held for 30m first."), (90, "A, B. Held for 90s first.")]
 )
 def test_what_is_held_says_so_and_for_how_long_at_most(hold_s: float, text: str) -> None:
-    lines = Line(preset="A", exit=Exit.ENQUEUED), Line(preset="B", exit=Exit.ENQUEUED, hold_s=hold_s)
+    lines = PresetResult(preset="A", exit=Exit.ENQUEUED), PresetResult(preset="B", exit=Exit.ENQUEUED, hold_s=hold_s)
     assert EventReport(receipt=EventReceipt(message_id="m", deliveries=lines)).headline.text == text
 
 
@@ -97,7 +98,9 @@ async def test_an_invalid_event_shows_its_fields_and_the_reason() -> None:
 
 async def test_a_withheld_event_shows_what_would_be_sent_otherwise_and_that_nothing_is() -> None:
     explanation = await explain(order(integrations={"All": False}))
-    assert explanation.receipt.deliveries == (Line(preset=None, exit=Exit.WITHHELD, reason="integrations: All is off"),)
+    assert explanation.receipt.deliveries == (
+        PresetResult(preset=None, exit=Exit.WITHHELD, reason="integrations: All is off"),
+    )
     report = of(explanation, "Order Completed")
     assert (report.exit, report.reason, report.payload) == (Exit.WITHHELD, "integrations: All is off", None)
     assert report.fields
@@ -124,7 +127,7 @@ async def test_the_headline_says_it_all(event: Any, level: str, title: str, text
 async def test_what_is_no_event_is_refused_as_in_the_receipt_and_no_preset_is_asked() -> None:
     explanation = await explain(EventRefused("it has no type", message_id="m-7"))
     assert explanation.receipt.message_id == "m-7"
-    assert explanation.receipt.deliveries == (Line(preset=None, exit=Exit.REFUSED, reason="it has no type"),)
+    assert explanation.receipt.deliveries == (PresetResult(preset=None, exit=Exit.REFUSED, reason="it has no type"),)
     assert explanation.presets == ()
 
 

@@ -8,9 +8,9 @@ import pytest
 import pytest_asyncio
 
 from app import assemble
+from app.core.events import DroppedEvent, Exit
 from app.outbox import Outbox, open_outbox
 from app.receiving.finding import MAX_FOUND_BY, Finder
-from app.types import Exit, Note
 from tests.assembled import settings
 from tests.outbox.build import NOW, At, new, payload, rules
 from tests.outbox.new_store import new_store
@@ -27,7 +27,7 @@ async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
         new(message_id="m1", event_id="e1", order_id="SO-1", preset="Order", event_name="checkout", payload=of_ann),
         reason="currency is unknown",
     )
-    note = Note(message_id="n1", preset="Lead", exit=Exit.INVALID, reason="no identifier", source="till")
+    note = DroppedEvent(message_id="n1", preset="Lead", exit=Exit.INVALID, reason="no identifier", source="till")
     more = new(
         message_id="m2", event_id="m1", order_id="14155551234", preset="Order", event_name="custom", warnings=("w: x",)
     )

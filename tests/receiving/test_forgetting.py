@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from app import assemble
+from app.core.deliveries import State
+from app.core.events import Exit
+from app.core.pages import Query
 from app.errors import EventRefused, SettingsError
 from app.outbox import Outbox, open_outbox
 from app.policies import outbox_rules
 from app.receiving.forgetting import Forgotten
-from app.types import Exit, Query, State
 from tests import assembled
 from tests.identity.journeys import SETTINGS
 from tests.outbox.build import At

@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 
 from app.catalog import Catalog
+from app.core.events import DEFAULT_SOURCE, Event, Exit
+from app.core.pages import Query
+from app.core.receipts import Receipt
 from app.errors import BacklogFull, EventRefused
 from app.outbox import Outbox, open_outbox
 from app.receiving.gathering import EVENTS_BESIDE, EVENTS_TOGETHER, GROUPS_AT_ONCE, SharedTurns
@@ -16,7 +19,6 @@ from app.receiving.pipeline import Pipeline
 from app.receiving.receipts import BACKLOG_FULL
 from app.receiving.routes import AdAccount
 from app.receiving.walk import Walk
-from app.types import DEFAULT_SOURCE, Event, Exit, Query, Receipt
 from tests.assembled import shipped_catalog
 from tests.outbox.build import rules as outbox_rules
 from tests.outbox.new_store import new_store

@@ -9,15 +9,17 @@ import orjson
 import pytest
 
 from app.catalog import Catalog, load_catalog
+from app.core.events import Exit, Tally
+from app.core.log import configure_logging
+from app.core.pages import Query
+from app.core.receipts import Receipt
 from app.errors import EventError, EventRefused
-from app.log import configure_logging
 from app.outbox import Outbox, open_outbox
 from app.receiving import pipeline as receiving
 from app.receiving.gathering import EVENTS_TOGETHER
 from app.receiving.pipeline import EVENTS_A_TURN, Pipeline
 from app.receiving.routes import AdAccount
 from app.receiving.walk import Walk
-from app.types import Exit, Query, Receipt, Tally
 from tests.assembled import shipped_catalog
 from tests.outbox.build import rules as outbox_rules
 from tests.outbox.new_store import new_store

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from app import assemble
+from app.core.pages import Quarantined, QuarantineFilter
 from app.errors import SettingsError
 from app.outbox import Outbox, open_outbox
 from app.policies import outbox_rules
-from app.types import Quarantined, QuarantineFilter
 from tests import assembled
 from tests.outbox.new_store import new_store
 

@@ -1,14 +1,18 @@
 """What senders were told can be told again from the ledger."""
 
+from app.core.deliveries import Enqueued, KnownOrder, NewDelivery
+from app.core.events import DroppedEvent, Exit, Tally
+from app.core.pages import Message
+from app.core.people import Recalled
+from app.core.receipts import PresetResult
 from app.errors import EventRefused
 from app.receiving.receipts import BACKLOG_FULL, Drafts, receipt_of_message
-from app.types import Enqueued, Exit, KnownOrder, Line, Message, NewDelivery, Note, Recalled, Tally
 from tests.outbox.build import NOW, new
 
 
-def note(exit_: Exit, reason: str, **members: str) -> Note:
+def note(exit_: Exit, reason: str, **members: str) -> DroppedEvent:
     preset, account = members.get("preset"), members.get("ad_account_id")
-    return Note(message_id="m", ad_account_id=account, preset=preset, exit=exit_, reason=reason)
+    return DroppedEvent(message_id="m", ad_account_id=account, preset=preset, exit=exit_, reason=reason)
 
 
 def test_each_arrival_of_a_message_is_a_line_oldest_first() -> None:
@@ -20,9 +24,9 @@ def test_each_arrival_of_a_message_is_a_line_oldest_first() -> None:
     receipt = receipt_of_message(Message(message_id="m", notes=notes, deliveries=()), {"1": "US"})
     assert receipt.message_id == "m"
     assert receipt.deliveries == (
-        Line(preset=None, exit=Exit.WITHHELD, reason="consent: category ads is not granted"),
-        Line(preset="Lead", destination="US", ad_account_id="1", exit=Exit.DUPLICATE, reason="repeated"),
-        Line(preset="Lead", ad_account_id="2", exit=Exit.INVALID, reason="no user"),
+        PresetResult(preset=None, exit=Exit.WITHHELD, reason="consent: category ads is not granted"),
+        PresetResult(preset="Lead", destination="US", ad_account_id="1", exit=Exit.DUPLICATE, reason="repeated"),
+        PresetResult(preset="Lead", ad_account_id="2", exit=Exit.INVALID, reason="no user"),
     )
 
 
@@ -47,7 +51,7 @@ def test_of_refused_events_without_an_id_one_note_says_it_of_all_and_each_is_cou
 
 def test_of_invalid_events_whose_id_we_made_one_note_says_it_of_all() -> None:
     drafts = Drafts()
-    line = Line(preset="Page Visit", exit=Exit.INVALID, reason="no user")
+    line = PresetResult(preset="Page Visit", exit=Exit.INVALID, reason="no user")
     for message_id, is_made in (("x", True), ("y", True), ("m-1", False), ("m-2", False)):
         drafts.add(message_id, [line], is_made=is_made)
 
@@ -58,11 +62,11 @@ def test_of_invalid_events_whose_id_we_made_one_note_says_it_of_all() -> None:
 def test_what_is_noted_and_counted_names_the_ad_account_and_the_source() -> None:
     drafts = Drafts(source="shop")
     lines = [
-        Line(preset="Lead", destination=name, ad_account_id=account, exit=Exit.INVALID, reason="no user")
+        PresetResult(preset="Lead", destination=name, ad_account_id=account, exit=Exit.INVALID, reason="no user")
         for name, account in (("US", "1"), ("DE", "2"))
     ]
     drafts.add("m-1", lines)
-    drafts.add("m-2", [Line(preset=None, exit=Exit.WITHHELD, reason="consent")])
+    drafts.add("m-2", [PresetResult(preset=None, exit=Exit.WITHHELD, reason="consent")])
 
     noted = [(note.message_id, note.ad_account_id, note.preset, note.source) for note in drafts.notes]
     assert noted == [("m-1", "1", "Lead", "shop"), ("m-1", "2", "Lead", "shop"), ("m-2", None, None, "shop")]
@@ -82,13 +86,15 @@ def test_without_the_full_ad_accounts_the_rest_stays_as_it_was_and_their_part_is
     drafts = Drafts(source="shop", is_proven=True, memory_is_full=True)
     recalled = {"em": Recalled(age_s=5, by="identify")}
     lines = [
-        Line(
+        PresetResult(
             preset="Lead", destination=name, ad_account_id=account, exit=Exit.ENQUEUED, warnings=("w",), memory=recalled
         )
         for name, account in (("US", "1"), ("FR", "2"))
     ]
     drafts.add("m-1", lines)
-    drafts.add("m-2", [Line(preset="Lead", destination="FR", ad_account_id="2", exit=Exit.INVALID, reason="no user")])
+    drafts.add(
+        "m-2", [PresetResult(preset="Lead", destination="FR", ad_account_id="2", exit=Exit.INVALID, reason="no user")]
+    )
     drafts.add("m-3", lines[:1])
     drafts.deliveries += [_delivery(*of, order_id="SO-1") for of in (("m-1", "1"), ("m-1", "2"), ("m-3", "1"))]
 
@@ -116,12 +122,12 @@ def test_without_the_full_ad_accounts_the_rest_stays_as_it_was_and_their_part_is
 
 def test_without_the_full_ad_accounts_one_note_still_says_it_of_all_whose_id_we_made() -> None:
     drafts = Drafts()
-    full = Line(preset="Lead", ad_account_id="1", exit=Exit.ENQUEUED)
-    invalid = Line(preset="Lead", ad_account_id="2", exit=Exit.INVALID, reason="no user")
+    full = PresetResult(preset="Lead", ad_account_id="1", exit=Exit.ENQUEUED)
+    invalid = PresetResult(preset="Lead", ad_account_id="2", exit=Exit.INVALID, reason="no user")
     for message_id, is_made in (("x", True), ("y", True), ("m-1", False)):
         drafts.add(message_id, [full, invalid], is_made=is_made)
         drafts.deliveries.append(_delivery(message_id, "1"))
-    drafts.add("m-2", [Line(preset="Lead", ad_account_id="3", exit=Exit.ENQUEUED)])
+    drafts.add("m-2", [PresetResult(preset="Lead", ad_account_id="3", exit=Exit.ENQUEUED)])
     drafts.deliveries.append(_delivery("m-2", "3"))
 
     rest = drafts.without({"1": "5 wait, of 5"})
@@ -137,17 +143,17 @@ def test_without_the_full_ad_accounts_one_note_still_says_it_of_all_whose_id_we_
 
 def test_where_nothing_would_be_left_whoever_sent_it_comes_again() -> None:
     drafts = Drafts()
-    drafts.add("m-1", [Line(preset="Lead", ad_account_id="1", exit=Exit.ENQUEUED)])
+    drafts.add("m-1", [PresetResult(preset="Lead", ad_account_id="1", exit=Exit.ENQUEUED)])
     drafts.deliveries.append(_delivery("m-1", "1"))
     assert drafts.without({"1": "5 wait, of 5"}) is None
 
 
 def test_without_the_full_ad_accounts_the_orders_of_all_others_are_known_as_before() -> None:
     drafts, order = Drafts(), KnownOrder(event_name=None, order_id="SO-2", amount="7", currency="EUR")
-    invalid = Line(preset="Lead", ad_account_id="2", exit=Exit.INVALID, reason="no user", order=order)
-    drafts.add("m-1", [Line(preset="Lead", ad_account_id=account, exit=Exit.ENQUEUED) for account in "12"])
+    invalid = PresetResult(preset="Lead", ad_account_id="2", exit=Exit.INVALID, reason="no user", order=order)
+    drafts.add("m-1", [PresetResult(preset="Lead", ad_account_id=account, exit=Exit.ENQUEUED) for account in "12"])
     drafts.deliveries += [_delivery("m-1", "1"), _delivery("m-1", "2")]
-    drafts.add("m-2", [invalid, Line(preset=None, exit=Exit.UNMATCHED, order=order)])
+    drafts.add("m-2", [invalid, PresetResult(preset=None, exit=Exit.UNMATCHED, order=order)])
     drafts.refuse(EventRefused("no type", message_id="m-3"), order=order)
 
     once = drafts.without({"1": "5 wait, of 5"})

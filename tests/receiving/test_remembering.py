@@ -12,14 +12,16 @@ import pytest
 from app import assemble
 from app.assemble.ad_accounts import destinations
 from app.catalog import Catalog, compile_catalog
+from app.core.events import Exit
+from app.core.people import Recalled
+from app.core.receipts import PresetResult
+from app.core.values.times import DAY_S
 from app.identity import HeldMemory
 from app.outbox import open_outbox
 from app.policies import outbox_rules
 from app.receiving.remembering import Remembering
 from app.receiving.routes import AdAccount
 from app.receiving.walk import Walk
-from app.types import Exit, Line, Recalled
-from app.values.spans import DAY_S
 from tests.assembled import settings, shipped_catalog
 from tests.outbox.new_store import new_store
 from tests.process import ROOT
@@ -47,10 +49,10 @@ def _remembering() -> Remembering:
     return assemble.remembering(mine, destinations(mine, {}))
 
 
-def lines(*events: dict[str, Any], catalog: Catalog | None = None, **changes: Any) -> list[Line]:
+def lines(*events: dict[str, Any], catalog: Catalog | None = None, **changes: Any) -> list[PresetResult]:
     """The lines of the last of these events, a minute apart."""
     walk, memory = assemble.walk(settings(remember_days=90, **changes)), HeldMemory()
-    told: list[Line] = []
+    told: list[PresetResult] = []
     for number, event in enumerate(events):
         at = NOW + 60 * number
         complete = {"messageId": f"m-{number}", "timestamp": at, **event}

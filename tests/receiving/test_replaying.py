@@ -11,12 +11,13 @@ import pytest
 
 from app import assemble
 from app.config import Settings
+from app.core.events import Exit
+from app.core.pages import QuarantineFilter
+from app.core.values.times import DAY_S
 from app.outbox import Outbox, open_outbox
 from app.policies import outbox_rules
 from app.receiving.receipts import BACKLOG_FULL
 from app.receiving.replaying import Replaying
-from app.types import Exit, QuarantineFilter
-from app.values.spans import DAY_S
 from tests import assembled
 from tests.catalog.test_destination_files import folder_of
 from tests.outbox.build import new

@@ -11,14 +11,14 @@ import pytest
 
 from app import assemble
 from app.access.audit import Audit
-from app.coordination import Coordination
+from app.core.coordination import Coordination
+from app.core.events import Exit
 from app.errors import EventRefused, OutboxUnavailable
 from app.outbox import Outbox, open_outbox
 from app.policies import outbox_rules
 from app.receiving.tail import MAX_TAIL_S, MAX_TAILED, MAX_TAILED_BYTES, Tail
 from app.server.audited_changes import AuditedChanges
 from app.source import AcceptsWhole
-from app.types import Exit
 from tests import assembled
 from tests.outbox.new_store import new_store
 

@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 
 from app.catalog import Catalog, compile_catalog
+from app.core.deliveries import Withdrawal
+from app.core.events import Exit
+from app.core.receipts import PresetResult
 from app.receiving.drafted import drafted_delivery, drafted_withdrawal
 from app.receiving.routes import AdAccount, Making
 from app.receiving.walk import Walk
 from app.source import GenuineRules, not_genuine
-from app.types import Exit, Line, Withdrawal
 from tests.assembled import shipped_catalog
 from tests.process import ROOT
 
@@ -24,7 +26,7 @@ def catalog() -> Catalog:
     return shipped_catalog()
 
 
-def the_line(catalog: Catalog, walk: Walk, *, context: dict[str, Any] | None = None, **properties: Any) -> Line:
+def the_line(catalog: Catalog, walk: Walk, *, context: dict[str, Any] | None = None, **properties: Any) -> PresetResult:
     """The one line of an order with these properties."""
     event = {
         "type": "track",

@@ -4,11 +4,11 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from app.core.shared_values import ADS_TOKEN
+from app.core.values.times import DAY_S
 from app.errors import OutboxUnavailable
 from app.reports import AdsClient
 from app.reports.ads_tokens import NoToken
-from app.shared_values import ADS_TOKEN
-from app.values.spans import DAY_S
 from tests.reports.conftest import FIRST, NOW, Read
 
 

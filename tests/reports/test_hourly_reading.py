@@ -10,11 +10,11 @@ import pytest
 from pydantic import SecretStr
 
 from app.alerts.overall import unread_reports
+from app.core.pages import PinterestView
+from app.core.shared_values import PINTEREST_VIEWS, REPORTS_TURN
+from app.core.values.times import DAY_S, HOUR_S
 from app.reports import AdsClient, FixedToken
 from app.sandbox import create_sandbox
-from app.shared_values import PINTEREST_VIEWS, REPORTS_TURN
-from app.types import PinterestView
-from app.values.spans import DAY_S, HOUR_S
 from tests.reports.conftest import ACCOUNT, FIRST, NOW, Read
 from tests.sandbox.events import pinterest_event
 

@@ -7,9 +7,9 @@ import pytest
 
 from app import assemble
 from app.assemble.ad_accounts import destinations
+from app.core.shared_values import PINTEREST_VIEWS
 from app.errors import OutboxUnavailable, SettingsError
 from app.sandbox import create_sandbox
-from app.shared_values import PINTEREST_VIEWS
 from tests import assembled
 from tests.reports.conftest import NOW, Read
 from tests.waiting import until_async

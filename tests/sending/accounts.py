@@ -12,14 +12,15 @@ import httpx
 import orjson
 from pydantic import SecretStr
 
-from app.coordination import Switches
+from app.core.coordination import Switches
+from app.core.deliveries import State
+from app.core.pages import Backlog
+from app.core.shared_values import TROUBLE
 from app.delivery import Clocks
 from app.destination.client import PinterestClient
 from app.outbox import Outbox, open_outbox
 from app.sending.surroundings import CallReport, Surroundings
 from app.sending.worker import Worker
-from app.shared_values import TROUBLE
-from app.types import Backlog, State
 from tests.delivery.claims import a_policy
 from tests.outbox.build import new, rules
 from tests.outbox.new_store import new_store

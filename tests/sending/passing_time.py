@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from app.shared_values import TROUBLE
+from app.core.shared_values import TROUBLE
 from tests.delivery.stage import Stage
 
 #: Pauses of the default settings.

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import pytest
 
+from app.core.deliveries import State
+from app.core.shared_values import CLOCK_JUMPS
+from app.core.values.times import MAX_HOLD_S
 from app.delivery import Clocks, Leases
 from app.sending.clock_watch import ClockWatch
-from app.shared_values import CLOCK_JUMPS
-from app.types import State
-from app.values.spans import MAX_HOLD_S
 from tests.delivery.claims import a_policy
 from tests.delivery.stage import Stage, ids
 from tests.sending.passing_time import are_claimed

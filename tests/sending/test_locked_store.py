@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from app.core.deliveries import State
 from app.outbox import open_outbox
-from app.types import State
 from tests.delivery.stage import RULES, Stage, ids
 from tests.sending.passing_time import are_claimed
 from tests.waiting import until_async

@@ -6,7 +6,7 @@ from statistics import median
 
 import pytest
 
-from app.coordination import Switches
+from app.core.coordination import Switches
 from tests.sending.accounts import BAD, BLOCKED, GOOD, OFF, REFUSING, SLOW, ages_of_the_good
 
 BACKLOG, A_SECOND, SECONDS = 300, 200, 1

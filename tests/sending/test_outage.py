@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from app.shared_values import TROUBLE
-from app.types import Exit, State
+from app.core.deliveries import State
+from app.core.events import Exit
+from app.core.shared_values import TROUBLE
 from tests.delivery.stage import Stage, ids
 from tests.sending.passing_time import PAUSE_S, REFUSING, SLOW, Time, is_quiet, pass_in_steps, well_again
 from tests.waiting import until_async

@@ -4,8 +4,8 @@ from itertools import product
 
 import pytest
 
-from app.shared_values import TROUBLE
-from app.types import State
+from app.core.deliveries import State
+from app.core.shared_values import TROUBLE
 from tests.delivery.stage import Stage, ids
 from tests.rounds import some_of
 from tests.sending.passing_time import PAUSE_S, REFUSING, SLOW, Time, is_quiet, knows, pass_in_steps, well_again

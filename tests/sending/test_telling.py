@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from app.log import configure_logging
+from app.core.log import configure_logging
+from app.core.shared_values import ClockJump
 from app.sending.telling import log_jump, log_trouble
-from app.shared_values import ClockJump
 from tests.delivery.claims import NOW, a_trouble
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from app.coordination import Switches
-from app.shared_values import RATE, TROUBLE
-from app.types import LEASE_LOST, Exit, State, Tally
+from app.core.coordination import Switches
+from app.core.deliveries import LEASE_LOST, State
+from app.core.events import Exit, Tally
+from app.core.shared_values import RATE, TROUBLE
 from tests.delivery.faulty import Faulty, unavailable
 from tests.delivery.stage import Stage, a_stage, ids
 from tests.waiting import until_async

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from app.types import State
+from app.core.deliveries import State
 from tests.delivery.stage import a_stage, ids
 from tests.rounds import Kind
 

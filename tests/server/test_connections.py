@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from structlog.testing import capture_logs
 
+from app.core.values.addresses import read_networks
 from app.server.connections import Connections, connection_capacity, counted_address
-from app.values.proxies import read_networks
 
 TRUSTED = read_networks(["198.51.100.0/24"])
 ADDRESS = "203.0.113.7"

@@ -8,13 +8,14 @@ import httpx
 import pytest
 from fastapi import APIRouter, FastAPI, Request, Response
 
-from app.log import configure_logging
-from app.metrics import Metrics
+from app.core.events import DEFAULT_SOURCE
+from app.core.log import configure_logging
+from app.core.metrics import Metrics
+from app.core.receipts import Receipt
 from app.server.application import Application
 from app.server.direct_routes import DirectRoutes
 from app.source import Limits, MemoryBudget, TrackingRules, WriteKeys, tracking_router
 from app.tracing import open_tracing
-from app.types import DEFAULT_SOURCE, Receipt
 
 
 async def show(request: Request) -> Response:

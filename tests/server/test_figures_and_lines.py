@@ -11,8 +11,8 @@ import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
+from app.core.log import configure_logging, log_takers, logger
 from app.errors import OutboxUnavailable, SettingsError
-from app.log import configure_logging, log_takers, logger
 from app.main import create_app
 from app.tracing import export_figures, export_lines
 from app.tracing.otel import figures_of, lines_of

@@ -11,10 +11,7 @@ from fastapi import FastAPI
 
 from app.assemble.ad_accounts import SANDBOX_AD_ACCOUNT_ID
 from app.config import load_settings
-from app.delivery import STANDING_STATES
-from app.main import create_app
-from app.outbox import open_outbox
-from app.shared_values import (
+from app.core.shared_values import (
     CLOCK_JUMPS,
     DESTINATION_SWITCH,
     SET_ASIDE,
@@ -24,6 +21,9 @@ from app.shared_values import (
     SetAside,
     Switch,
 )
+from app.delivery import STANDING_STATES
+from app.main import create_app
+from app.outbox import open_outbox
 from tests.delivery.claims import NOW, a_trouble
 from tests.outbox.build import new, rules
 from tests.outbox.new_store import new_store

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from app.types import Delivery, State
+from app.core.deliveries import Delivery, State
 
 #: Two clocks of one process are read one after the other.
 AGE_TOLERANCE_S = 1.0

@@ -12,7 +12,9 @@ from unittest.mock import patch
 import orjson
 from pydantic import SecretStr
 
-from app.coordination import Switches
+from app.core.coordination import Switches
+from app.core.deliveries import Settlement, State
+from app.core.receipts import Receipt
 from app.delivery import Clocks, DeliveryPolicy
 from app.destination.client import PinterestClient
 from app.errors import OutboxUnavailable
@@ -24,7 +26,6 @@ from app.receiving.pipeline import Pipeline
 from app.sending.surroundings import Surroundings
 from app.sending.worker import Worker
 from app.source import read_raw_event
-from app.types import Receipt, Settlement, State
 from tests.simulation.history import History, Life
 from tests.simulation.pinterest_model import Pinterest
 from tests.simulation.virtual_loop import Universe

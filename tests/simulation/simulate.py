@@ -15,6 +15,9 @@ from typing import Final, Literal, TypeAlias, get_args
 from unittest.mock import patch
 
 from app import assemble
+from app.core.events import Exit
+from app.core.pages import Query
+from app.core.receipts import Receipt
 from app.delivery import DeliveryPolicy, trouble
 from app.errors import OutboxUnavailable
 from app.outbox import OutboxRules
@@ -22,7 +25,6 @@ from app.outbox.sqlite import SqliteOutbox, database, ledger, watch
 from app.receiving import pipeline as receiving
 from app.receiving.pipeline import Pipeline
 from app.sending import worker
-from app.types import Exit, Query, Receipt
 from tests import assembled
 from tests.delivery.claims import a_policy
 from tests.outbox.build import rules

@@ -14,6 +14,8 @@ from unittest.mock import patch
 import pytest
 from msgspec.structs import replace
 
+from app.core.deliveries import Blocked, Delivered, Enqueued, Rejected, Retry
+from app.core.events import Exit
 from app.delivery import Clocks, Evidence, Gate, Leases, Limiter, Moment
 from app.delivery.gate import Open
 from app.destination import outcomes
@@ -21,7 +23,6 @@ from app.outbox.sqlite import SqliteOutbox
 from app.sending import batch, recording
 from app.sending.clock_watch import ClockWatch
 from app.sending.recording import Recording
-from app.types import Blocked, Delivered, Enqueued, Exit, Rejected, Retry
 from tests.simulation.simulate import Kind, play
 
 Mutant = Callable[[], AbstractContextManager[Any]]

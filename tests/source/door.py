@@ -8,6 +8,9 @@ import httpx
 from fastapi import FastAPI
 from hypothesis import strategies as st
 
+from app.core.events import DEFAULT_SOURCE, Event, Exit
+from app.core.receipts import EventReceipt, PresetResult, Receipt
+from app.core.values.addresses import read_networks
 from app.errors import EventRefused, OutboxUnavailable
 from app.source import (
     Limits,
@@ -23,8 +26,6 @@ from app.source import (
     tracking_router,
     webhook_router,
 )
-from app.types import DEFAULT_SOURCE, Event, EventReceipt, Exit, Line, Receipt
-from app.values.proxies import read_networks
 
 #: 2026-03-04T16:12:52.244Z
 NOW = 1772640772.244
@@ -62,21 +63,21 @@ class Ledger:
     def _keep(self, event: Event | EventRefused) -> EventReceipt:
         if isinstance(event, EventRefused):
             self.refused.append(event)
-            line = Line(preset=None, exit=Exit.REFUSED, reason=event.reason)
+            line = PresetResult(preset=None, exit=Exit.REFUSED, reason=event.reason)
             return EventReceipt(message_id=event.message_id, deliveries=(line,))
         self.kept.append(event)
         return EventReceipt(message_id=event["messageId"], deliveries=_LINES.get(str(event.get("event")), ()))
 
 
-_INVALID = Line(preset="Checkout", exit=Exit.INVALID, reason="no user", warnings=())
-_ENQUEUED = Line(preset="Page Visit", exit=Exit.ENQUEUED, warnings=("currency: left out",))
-_LINES: dict[str, tuple[Line, ...]] = {
+_INVALID = PresetResult(preset="Checkout", exit=Exit.INVALID, reason="no user", warnings=())
+_ENQUEUED = PresetResult(preset="Page Visit", exit=Exit.ENQUEUED, warnings=("currency: left out",))
+_LINES: dict[str, tuple[PresetResult, ...]] = {
     "Broken": (_INVALID, _INVALID),
     "Half Broken": (_INVALID, _ENQUEUED),
     "Order Completed": (_ENQUEUED,),
-    "Unknown": (Line(preset=None, exit=Exit.UNMATCHED, reason="no trigger"),),
-    "Again": (Line(preset="Checkout", exit=Exit.DUPLICATE, reason="event id"),),
-    "Private": (Line(preset=None, exit=Exit.WITHHELD, reason="consent"),),
+    "Unknown": (PresetResult(preset=None, exit=Exit.UNMATCHED, reason="no trigger"),),
+    "Again": (PresetResult(preset="Checkout", exit=Exit.DUPLICATE, reason="event id"),),
+    "Private": (PresetResult(preset=None, exit=Exit.WITHHELD, reason="consent"),),
 }
 
 

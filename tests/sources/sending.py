@@ -10,10 +10,11 @@ from fastapi import FastAPI
 
 from app.catalog.running_sources import RunningSources
 from app.catalog.source_secrets import SourceSecrets
+from app.core.events import DEFAULT_SOURCE, Event
+from app.core.receipts import PresetResult, Receipt
 from app.errors import EventRefused
 from app.receiving.receipts import receipt_of_refusal
 from app.source import MemoryBudget, NamedSources, NamedWebhook, named_sources_router
-from app.types import DEFAULT_SOURCE, Event, Line, Receipt
 from tests.assembled import pipeline
 from tests.process import ROOT
 from tests.source.door import limits
@@ -89,6 +90,6 @@ async def sent_by(case: dict[str, Any]) -> tuple[int, list[dict[str, Any]]]:
     return answer.status_code, told
 
 
-def _told(line: Line) -> dict[str, Any]:
+def _told(line: PresetResult) -> dict[str, Any]:
     told: dict[str, Any] = {"preset": line.preset, "exit": line.exit.value}
     return told | ({"event": line.event, "warnings": list(line.warnings)} if line.event else {"reason": line.reason})

@@ -8,8 +8,8 @@ import pytest
 
 from app.catalog.reshaping import compile_reshaping
 from app.catalog.source_files import SourceFile
+from app.core.events import Exit
 from app.source import Arrival, read_or_refuse
-from app.types import Exit
 from tests.rounds import LEVEL
 from tests.sources.sending import NOW
 from tests.sources.test_cases import CASES, SOURCES

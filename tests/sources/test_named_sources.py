@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.catalog.running_sources import RunningSources
+from app.core.receipts import Receipt
 from app.errors import EventRefused, OutboxUnavailable
-from app.types import Receipt
 from tests.assembled import pipeline
 from tests.source.door import client
 from tests.sources.sending import NOW, Heard, served, shipped

@@ -11,10 +11,10 @@ import pytest
 from app.catalog.running_sources import load_source
 from app.catalog.strict_yaml import parse_yaml
 from app.config.validators import currencies
+from app.core.receipts import PresetResult
 from app.errors import EventRefused
 from app.receiving.pipeline import Pipeline
 from app.source import Arrival, NamedSource, read_or_refuse
-from app.types import Line
 from tests.assembled import pipeline
 from tests.process import ROOT
 from tests.sources.sending import NOW
@@ -57,7 +57,7 @@ def test_a_payment_by_stripe_is_one_order_in_every_currency() -> None:
         assert [isinstance(each, dict) for each in reshape(record)] == [True], currency
 
 
-def lines_of(case: str, said: dict[str, Any]) -> Iterator[Line]:
+def lines_of(case: str, said: dict[str, Any]) -> Iterator[PresetResult]:
     """Yield what becomes of a case whose body says this at these paths."""
     request = deepcopy(CASES[case]["request"])
     body = request["body"][0] if isinstance(request["body"], list) else request["body"]

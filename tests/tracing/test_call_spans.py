@@ -8,9 +8,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
+from app.core.deliveries import Blocked, Claimed, Delivered, Outcome, Rejected, Retry, Settlement, State
 from app.sending.surroundings import CallReport
 from app.tracing.otel import OpenTelemetry
-from app.types import Blocked, Claimed, Delivered, Outcome, Rejected, Retry, Settlement, State
 from tests.delivery.claims import a_claim
 
 AT = 1_800_000_000.25

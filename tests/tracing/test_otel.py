@@ -9,10 +9,11 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from app.core.deliveries import NewDelivery
+from app.core.receipts import Receipt
 from app.errors import OutboxUnavailable
 from app.outbox import open_outbox
 from app.tracing.otel import OpenTelemetry
-from app.types import NewDelivery, Receipt
 from tests import assembled
 from tests.outbox.build import ACCOUNT, NOW, At, rules
 from tests.outbox.new_store import new_store

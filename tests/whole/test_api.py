@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import httpx
 
-from app.types import HELD
+from app.core.deliveries import HELD
 from tests.process import PLAIN, Server
 from tests.waiting import until
 from tests.whole.conftest import Pinterest, delivery, post, until_settled

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.types import LEASE_LOST
+from app.core.deliveries import LEASE_LOST
 from tests.process import PLAIN, Server
 from tests.whole.conftest import Pinterest, post, until_settled
 

@@ -12,9 +12,9 @@ from operator import methodcaller
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from app.core.values.times import in_english
 from app.mapping.liquid.values import TooLargeError, liquid_text
 from app.mapping.nodes import MISSING
-from app.values.english_times import in_english
 
 _DEFAULT_FORMAT: Final = "%A, %B %-e, %Y at %-l:%M %P %z"
 _MAX_WIDTH: Final = 100

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
+from app.core.values.times import DAY_S
 from app.outbox.carrying import BEFORE_FIRST, OF_DELIVERIES, Carried, DeliveryRow, Past, Row
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import Database, rows_of
@@ -11,7 +12,6 @@ from app.outbox.postgres.days import Days
 from app.outbox.postgres.shared import PostgresShared
 from app.outbox.postgres.sql import SQL
 from app.outbox.rows import as_json
-from app.values.spans import DAY_S
 
 #: In which column of a kind the moment stands that says in which day's table it lies.
 _MOMENT: Final = {Carried.DELIVERED: DeliveryRow._fields.index("settled_at"), Carried.NOTES: 13, Carried.COUNTS: 1}

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from app.core.deliveries import HELD, LEASE_LOST, Claimed
 from app.outbox.claiming import AFTER_LOSS, HOLD_ROWS, ClaimCall, HastenCall
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import count_of, rows_of
 from app.outbox.postgres.sql import SQL
 from app.outbox.records import check_payload_version
 from app.outbox.rows import as_json
-from app.types import HELD, LEASE_LOST, Claimed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

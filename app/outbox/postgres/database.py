@@ -9,12 +9,12 @@ import psycopg
 from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
 from psycopg.rows import TupleRow
 
+from app.core.values.times import HOUR_S
 from app.errors import OutboxUnavailable
 from app.outbox.postgres.connections import Connection, Connections, connection_text
 from app.outbox.postgres.failures import border, kept_here_only
 from app.outbox.postgres.sql import SQL, schema
 from app.outbox.records import check_schema_version, identity_of, without_identity
-from app.values.spans import HOUR_S
 
 SCHEMA_VERSION: Final = 1
 #: In `store_version` of every store.

@@ -11,10 +11,10 @@ from typing import Final, TypeAlias
 
 from psycopg.errors import LockNotAvailable
 
+from app.core.values.times import DAY_S
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import Database, rows_of
 from app.outbox.postgres.sql import SQL, about_table
-from app.values.spans import DAY_S
 
 #: Of which tables there is one a day.
 PARENTS: Final = ("delivered", "note", "tally_minute", "tally_hour")

@@ -1,11 +1,16 @@
-# ruff: noqa: D102 - app/outbox/protocol.py says what the methods promise
 """The outbox in a PostgreSQL database, which any number of processes on any number of machines share."""
+
+# ruff: noqa: D102 - app/outbox/protocol.py says what the methods promise
 
 import dataclasses
 from collections.abc import Callable, Collection, Sequence
 
 from msgspec.structs import replace
 
+from app.core.deliveries import Claimed, Delivery, Enqueued, NewDelivery, Seen, Settlement, State, Withdrawal
+from app.core.events import DroppedEvent, Tally
+from app.core.pages import AuditEntry, AuditPage, Backlog, Message, NotePage, Page, Query, Revenue, Session
+from app.core.people import PeopleChanges
 from app.errors import OutboxUnavailable, RowRefused
 from app.outbox.claiming import ClaimCall, HastenCall
 from app.outbox.order_rows import OrderPage
@@ -30,28 +35,6 @@ from app.outbox.refusals import Loads, loads_of, nowhere_room
 from app.outbox.settling import SettleCall
 from app.outbox.storing import prepare_call
 from app.outbox.withdrawing import WithdrawCall
-from app.types import (
-    AuditEntry,
-    AuditPage,
-    Backlog,
-    Claimed,
-    Delivery,
-    Enqueued,
-    Message,
-    NewDelivery,
-    Note,
-    NotePage,
-    Page,
-    PeopleChanges,
-    Query,
-    Revenue,
-    Seen,
-    Session,
-    Settlement,
-    State,
-    Tally,
-    Withdrawal,
-)
 
 
 class PostgresOutbox(PostgresShared, KeepsPeople):
@@ -76,7 +59,7 @@ class PostgresOutbox(PostgresShared, KeepsPeople):
     async def enqueue(
         self,
         deliveries: Sequence[NewDelivery],
-        notes: Sequence[Note],
+        notes: Sequence[DroppedEvent],
         tallies: Sequence[Tally],
         *,
         now: float,

@@ -8,6 +8,8 @@ from typing import TypeAlias
 from psycopg import Rollback
 from psycopg.pq import TransactionStatus
 
+from app.core.deliveries import Enqueued
+from app.core.values.times import MINUTE_S
 from app.errors import MemoryChanged, OutboxUnavailable
 from app.outbox.counts import summed
 from app.outbox.outbox_rules import OutboxRules
@@ -19,8 +21,6 @@ from app.outbox.postgres.sql import SQL
 from app.outbox.refusals import added, backlog_full, loads_of
 from app.outbox.rows import as_json
 from app.outbox.storing import PAYLOAD_VERSION, EnqueueCall, Held, Rows, holders, without_duplicates
-from app.types import Enqueued
-from app.values.spans import MINUTE_S
 
 #: One call's.
 Answer: TypeAlias = list[Enqueued] | OutboxUnavailable | MemoryChanged

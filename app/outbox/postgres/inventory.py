@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from app.core.events import EventKey, InventoryCount, Measure
+from app.core.values.times import DAY_S
 from app.outbox.inventory_rows import (
     MAX_PROPERTIES,
     OTHERS,
@@ -15,8 +17,6 @@ from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import Database, rows_of
 from app.outbox.postgres.sql import SQL
 from app.outbox.rows import as_json
-from app.types import EventKey, InventoryCount, Measure
-from app.values.spans import DAY_S
 
 
 class PostgresInventory:

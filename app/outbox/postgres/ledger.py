@@ -5,6 +5,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
+from app.core.deliveries import Delivery, NewDelivery, Seen
+from app.core.events import DroppedEvent, Exit, Tally
+from app.core.pages import Backlog, Message, NotePage, Page, Query, Revenue
 from app.outbox.order_rows import OrderPage, order_page
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.paging import (
@@ -26,7 +29,6 @@ from app.outbox.postgres.sql import SQL
 from app.outbox.records import attempt_of, backlog_of, delivery_of, noted, revenue_of, tally_of
 from app.outbox.repeats import digests_of, repeated
 from app.outbox.step_sums import asked_sums, spans_of
-from app.types import Backlog, Delivery, Exit, Message, NewDelivery, Note, NotePage, Page, Query, Revenue, Seen, Tally
 
 
 def asked(query: Query) -> dict[str, Any]:
@@ -145,7 +147,7 @@ async def _deliveries(
 
 async def _notes(
     connection: Connection, query: Query, *, limit: int | None = None, before: int = END, floor: int = 0
-) -> list[tuple[int, float, Note]]:
+) -> list[tuple[int, float, DroppedEvent]]:
     """Look for notes with ids from `floor` to below `before`, newest first."""
     rows = await rows_of(connection, "search_notes", **asked(query), limit=limit, before=before, floor=floor)
     return [noted(row) for row in rows]

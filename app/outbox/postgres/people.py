@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from app.core.people import PeopleChanges, PeopleFound, PersonRow, Remembered
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.people_rows import (
     MAX_LINKED,
@@ -23,7 +24,6 @@ from app.outbox.postgres.database import Database, count_of, rows_of
 from app.outbox.postgres.settle import release_keys
 from app.outbox.reviving import DeadLetter, every_digest_of
 from app.outbox.rows import as_json
-from app.types import PeopleChanges, PeopleFound, PersonRow, Remembered
 
 _read: Final = msgspec.json.Decoder(Remembered).decode
 

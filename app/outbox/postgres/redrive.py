@@ -1,5 +1,6 @@
-# ruff: noqa: D102 - app/outbox/dead_letter_protocol.py says what the methods promise
 """Dead letters: they become pending again, unless that would send something twice, or are put away."""
+
+# ruff: noqa: D102 - app/outbox/dead_letter_protocol.py says what the methods promise
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -7,6 +8,7 @@ from typing import Any
 
 from psycopg import Rollback
 
+from app.core.pages import DeadCause, Query, Redrive
 from app.errors import OutboxUnavailable
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.postgres.connections import Connection
@@ -32,7 +34,6 @@ from app.outbox.reviving import (
 )
 from app.outbox.rows import as_json
 from app.outbox.storing import holders
-from app.types import DeadCause, Query, Redrive
 
 
 class PostgresDeadLetters:

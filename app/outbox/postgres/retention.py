@@ -5,6 +5,7 @@ from functools import partial
 
 from psycopg.errors import LockNotAvailable
 
+from app.core.values.times import DAY_S
 from app.outbox.counts import MINUTES_KEPT_S
 from app.outbox.inventory_rows import HOURS_KEPT_S
 from app.outbox.outbox_rules import OutboxRules
@@ -15,7 +16,6 @@ from app.outbox.postgres.people import forget_stale, forget_unseen
 from app.outbox.postgres.set_aside import Around, Step
 from app.outbox.postgres.sql import SQL
 from app.outbox.step_sums import due_steps, made_of, spans_of
-from app.values.spans import DAY_S
 
 #: Each deletes rows by one statement.
 _STEPS = (

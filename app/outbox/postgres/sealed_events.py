@@ -1,12 +1,13 @@
-# ruff: noqa: D102 - app/outbox/sealed_rows.py says what the methods promise
 """Sealed events in the database."""
+
+# ruff: noqa: D102 - app/outbox/sealed_rows.py says what the methods promise
 
 from collections.abc import Sequence
 
+from app.core.pages import Quarantined, QuarantineFilter, QuarantineGroup
 from app.outbox.postgres.database import Database, count_of, rows_of
 from app.outbox.rows import as_json
 from app.outbox.sealed_rows import asked, event_of, group_of, row_of
-from app.types import Quarantined, QuarantineFilter, QuarantineGroup
 
 
 class PostgresSealedEvents:

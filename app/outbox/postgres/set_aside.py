@@ -9,6 +9,9 @@ import orjson
 import psycopg
 from msgspec.structs import replace
 
+from app.core.deliveries import Claimed, Settlement, State
+from app.core.events import Tally
+from app.core.shared_values import SetAside
 from app.errors import RowRefused
 from app.outbox import set_aside
 from app.outbox.claiming import HOLD_ROWS, ClaimCall
@@ -21,8 +24,6 @@ from app.outbox.postgres.settle import settle
 from app.outbox.postgres.sql import SQL
 from app.outbox.set_aside import Passing, Refused, RowHalving
 from app.outbox.settling import SettleCall, last_of_each
-from app.shared_values import SetAside
-from app.types import Claimed, Settlement, State, Tally
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")

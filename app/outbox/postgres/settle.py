@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import orjson
 import psycopg
 
+from app.core.deliveries import Settlement, State
+from app.core.values.times import MINUTE_S
 from app.outbox.counts import summed
 from app.outbox.keys import HoldsKeys, key_rows
 from app.outbox.outbox_rules import OutboxRules
@@ -16,8 +18,6 @@ from app.outbox.postgres.redrive import dismiss_overtaken
 from app.outbox.postgres.sql import SQL
 from app.outbox.rows import as_json
 from app.outbox.settling import SettleCall, attempt_row, last_of_each, reason_of, was_tried
-from app.types import Settlement, State
-from app.values.spans import MINUTE_S
 
 #: Of a finished event, what stands in it unhashed.
 _UNHASHED = ("client_ip_address", "client_user_agent")

@@ -5,9 +5,9 @@ from typing import Any
 
 import orjson
 
+from app.core.deliveries import Shared
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import Database, rows_of
-from app.types import Shared
 
 
 class PostgresShared:

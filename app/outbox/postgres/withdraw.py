@@ -1,12 +1,12 @@
 """Withdraw what is pending of cancelled orders."""
 
+from app.core.events import Exit
+from app.core.values.times import MINUTE_S
 from app.outbox.keys import order_digests
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import rows_of
 from app.outbox.rows import as_json
 from app.outbox.withdrawing import WithdrawCall, reason_of_withdrawal
-from app.types import Exit
-from app.values.spans import MINUTE_S
 
 
 async def withdraw(connection: Connection, call: WithdrawCall) -> int:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import psycopg
 
+from app.core.deliveries import Enqueued
 from app.errors import OutboxUnavailable
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.postgres.database import Database
@@ -13,7 +14,6 @@ from app.outbox.postgres.days import Days
 from app.outbox.postgres.enqueue import enqueue
 from app.outbox.rows import LARGE_ROWS
 from app.outbox.storing import EnqueueCall
-from app.types import Enqueued
 
 #: A group is closed when its calls carry so many rows, so that nobody waits long for a stranger's commit.
 MAX_ROWS = 4_000

@@ -4,9 +4,9 @@ import sqlite3
 from collections.abc import Iterable
 from typing import TypeAlias
 
+from app.core.events import Exit
 from app.outbox.rows import as_json
 from app.outbox.sqlite.sql import SQL
-from app.types import Exit
 
 #: The number of an attempt, its exit, status and message: most attempts of a call are alike.
 AttemptKind: TypeAlias = tuple[int, Exit, int | None, str]

@@ -8,14 +8,14 @@ from typing import Any, Final
 
 import orjson
 
+from app.core.deliveries import Shared
+from app.core.values.times import DAY_S
 from app.errors import OutboxUnavailable
 from app.outbox.carrying import BEFORE_FIRST, OF_DELIVERIES, Carried, DeliveryRow, Past, Row
 from app.outbox.rows import as_json
 from app.outbox.sqlite import shared
 from app.outbox.sqlite.database import border, open_writable, patiently, transaction
 from app.outbox.sqlite.sql import SQL
-from app.types import Shared
-from app.values.spans import DAY_S
 
 #: Deliveries lie in three tables here, whether they wait or are delivered.
 _WRITE_DELIVERIES: Final = ("carry_deliveries_in", "count_carried", "carry_payloads_in", "carry_attempts_in")

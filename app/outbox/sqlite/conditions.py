@@ -2,11 +2,13 @@
 
 from typing import Any, Final
 
+from app.core.deliveries import State
+from app.core.events import Exit
+from app.core.pages import Query
 from app.outbox.paging import END, SENT, as_kept, asks_attempts, cursor_id, noted_exits
 from app.outbox.reviving import REPLAYED
 from app.outbox.rows import as_json
 from app.outbox.sqlite.id_filter import looked_for
-from app.types import Exit, Query, State
 
 _ON_A_SHELF = "SELECT d.id FROM shelf CROSS JOIN delivery AS d WHERE d.shelf = n AND"
 _BY_MESSAGE = f"{_ON_A_SHELF} d.message_id = :message_id"

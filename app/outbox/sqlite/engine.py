@@ -1,5 +1,6 @@
-# ruff: noqa: D102 - app/outbox/protocol.py says what the methods promise
 """The outbox in one SQLite file, which several processes may share."""
+
+# ruff: noqa: D102 - app/outbox/protocol.py says what the methods promise
 
 import asyncio
 import sqlite3
@@ -10,6 +11,10 @@ from typing import Any
 
 import orjson
 
+from app.core.deliveries import Claimed, Delivery, Enqueued, NewDelivery, Seen, Settlement, Shared, State, Withdrawal
+from app.core.events import DroppedEvent, Tally
+from app.core.pages import AuditEntry, AuditPage, Backlog, Message, NotePage, Page, Query, Revenue, Session
+from app.core.people import PeopleChanges
 from app.errors import OutboxUnavailable, RowRefused
 from app.outbox.claiming import ClaimCall, HastenCall
 from app.outbox.order_rows import OrderPage
@@ -36,29 +41,6 @@ from app.outbox.sqlite.withdraw import withdraw
 from app.outbox.sqlite.writer import Writer
 from app.outbox.storing import prepare_call
 from app.outbox.withdrawing import WithdrawCall
-from app.types import (
-    AuditEntry,
-    AuditPage,
-    Backlog,
-    Claimed,
-    Delivery,
-    Enqueued,
-    Message,
-    NewDelivery,
-    Note,
-    NotePage,
-    Page,
-    PeopleChanges,
-    Query,
-    Revenue,
-    Seen,
-    Session,
-    Settlement,
-    Shared,
-    State,
-    Tally,
-    Withdrawal,
-)
 
 
 class SqliteOutbox(KeepsPeople):
@@ -84,7 +66,7 @@ class SqliteOutbox(KeepsPeople):
     async def enqueue(
         self,
         deliveries: Sequence[NewDelivery],
-        notes: Sequence[Note],
+        notes: Sequence[DroppedEvent],
         tallies: Sequence[Tally],
         *,
         now: float,

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Final
 
+from app.core.deliveries import Enqueued
+from app.core.values.times import MINUTE_S
 from app.errors import MemoryChanged, OutboxUnavailable
 from app.outbox.counts import summed
 from app.outbox.outbox_rules import OutboxRules
@@ -20,8 +22,6 @@ from app.outbox.sqlite.database import one_json, patiently
 from app.outbox.sqlite.people import are_changed, write_people
 from app.outbox.sqlite.sql import SQL, script_of_store, statements
 from app.outbox.storing import DELIVERY_COLUMNS, PAYLOAD_VERSION, EnqueueCall, Rows, holders, without_duplicates
-from app.types import Enqueued
-from app.values.spans import MINUTE_S
 
 
 @dataclass(slots=True, kw_only=True)

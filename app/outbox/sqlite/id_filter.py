@@ -11,9 +11,9 @@ from zlib import crc32
 
 import orjson
 
+from app.core.pages import Query
 from app.outbox.rows import as_json
 from app.outbox.sqlite.sql import SQL
-from app.types import Query
 
 #: As the schema has them.
 _BUCKETS: Final = 512

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
+from app.core.events import EventKey, InventoryCount, Measure
+from app.core.values.times import DAY_S
 from app.outbox.inventory_rows import (
     MAX_PROPERTIES,
     OTHERS,
@@ -17,8 +19,6 @@ from app.outbox.rows import as_json
 from app.outbox.sqlite.readers import Readers
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.writer import Writer
-from app.types import EventKey, InventoryCount, Measure
-from app.values.spans import DAY_S
 
 #: Rows of one commit: events wait for no more of a full inventory, of which there may be some ten thousand.
 _AT_ONCE: Final = 1_000

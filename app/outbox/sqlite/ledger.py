@@ -5,6 +5,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from app.core.deliveries import Delivery, NewDelivery, Seen, State
+from app.core.events import DroppedEvent, Tally
+from app.core.pages import Backlog, Message, NotePage, Page, Query, Revenue
 from app.outbox.order_rows import OrderPage, order_page
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.paging import END, ids_of_page, means_deliveries, note_page, noted_exits, page, skips_older
@@ -15,7 +18,6 @@ from app.outbox.sqlite.conditions import conditions, note_conditions
 from app.outbox.sqlite.guard import free_bytes
 from app.outbox.sqlite.sql import SQL
 from app.outbox.step_sums import asked_sums, spans_of
-from app.types import Backlog, Delivery, Message, NewDelivery, Note, NotePage, Page, Query, Revenue, Seen, State, Tally
 
 
 def search(connection: sqlite3.Connection, query: Query, limit: int, cursor: str | None) -> Page:
@@ -129,7 +131,7 @@ def _deliveries(
 
 def _notes(
     connection: sqlite3.Connection, query: Query, *, limit: int = -1, before: int = END, floor: int = 0
-) -> list[tuple[int, float, Note]]:
+) -> list[tuple[int, float, DroppedEvent]]:
     """Look for notes with ids from `floor` to below `before`, newest first."""
     sql, parameters = note_conditions(SQL["search_notes"], query)
     rows = connection.execute(sql, {**parameters, "limit": limit, "before": before, "floor": floor})

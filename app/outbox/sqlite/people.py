@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from app.core.people import PeopleChanges, PeopleFound, PersonRow
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.people_rows import (
     MAX_LINKED,
@@ -29,7 +30,6 @@ from app.outbox.sqlite.settle import release_keys
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.wiping import texts_of, wipe
 from app.outbox.sqlite.writer import Writer
-from app.types import PeopleChanges, PeopleFound, PersonRow
 
 _read_rows: Final = msgspec.json.Decoder(list[PersonRow]).decode
 

@@ -1,11 +1,13 @@
-# ruff: noqa: D102 - app/outbox/dead_letter_protocol.py says what the methods promise
 """Dead letters: they become pending again, unless that would send something twice, or are put away."""
+
+# ruff: noqa: D102 - app/outbox/dead_letter_protocol.py says what the methods promise
 
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
+from app.core.pages import DeadCause, Query, Redrive
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.records import dead_cause_of
 from app.outbox.reviving import (
@@ -31,7 +33,6 @@ from app.outbox.sqlite.readers import Readers
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.writer import Writer
 from app.outbox.storing import holders
-from app.types import DeadCause, Query, Redrive
 
 
 class SqliteDeadLetters:

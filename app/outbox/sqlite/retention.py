@@ -3,6 +3,7 @@
 import sqlite3
 from dataclasses import dataclass
 
+from app.core.values.times import DAY_S, HOUR_S
 from app.outbox.counts import MINUTES_KEPT_S
 from app.outbox.inventory_rows import HOURS_KEPT_S
 from app.outbox.outbox_rules import OutboxRules
@@ -12,7 +13,6 @@ from app.outbox.sqlite.people import forget_stale, forget_unseen
 from app.outbox.sqlite.set_aside import Around, Step
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.tally import add_tallies, sum_next_step
-from app.values.spans import DAY_S, HOUR_S
 
 _STEPS = (
     "retain_payloads",

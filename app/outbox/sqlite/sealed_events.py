@@ -1,5 +1,6 @@
-# ruff: noqa: D102 - app/outbox/sealed_rows.py says what the methods promise
 """Sealed events in the file: written by the thread that writes all else, erased so that nothing stays in it."""
+
+# ruff: noqa: D102 - app/outbox/sealed_rows.py says what the methods promise
 
 import asyncio
 import sqlite3
@@ -8,13 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from app.core.pages import Quarantined, QuarantineFilter, QuarantineGroup
 from app.outbox.rows import as_json
 from app.outbox.sealed_rows import asked, event_of, group_of, row_of
 from app.outbox.sqlite.database import checkpoint
 from app.outbox.sqlite.readers import Readers
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.writer import Writer
-from app.types import Quarantined, QuarantineFilter, QuarantineGroup
 
 
 class SqliteSealedEvents:

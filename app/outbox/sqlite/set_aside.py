@@ -8,6 +8,9 @@ from typing import TypeAlias, TypeVar
 import msgspec
 import orjson
 
+from app.core.deliveries import Claimed, Settlement
+from app.core.events import Tally
+from app.core.shared_values import SetAside
 from app.errors import RowRefused
 from app.outbox import set_aside
 from app.outbox.claiming import HOLD_ROWS, ClaimCall
@@ -19,8 +22,6 @@ from app.outbox.sqlite.claim import RenewCall, claim, renew
 from app.outbox.sqlite.database import unavailable
 from app.outbox.sqlite.settle import settle
 from app.outbox.sqlite.sql import SQL
-from app.shared_values import SetAside
-from app.types import Claimed, Settlement, Tally
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from app.core.deliveries import Settlement, State
 from app.outbox.keys import HoldsKeys, key_rows
 from app.outbox.outbox_rules import OutboxRules
 from app.outbox.rows import as_json
@@ -14,7 +15,6 @@ from app.outbox.sqlite.database import one_json
 from app.outbox.sqlite.redrive import dismiss_overtaken
 from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.tally import add_tallies
-from app.types import Settlement, State
 
 
 class _Held(NamedTuple):

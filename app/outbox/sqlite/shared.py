@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import orjson
 
+from app.core.deliveries import Shared
 from app.outbox.sqlite.sql import SQL
-from app.types import Shared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

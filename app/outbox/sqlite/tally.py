@@ -3,12 +3,12 @@
 import sqlite3
 from collections.abc import Iterable
 
+from app.core.events import Tally
+from app.core.values.times import MINUTE_S
 from app.outbox.counts import MINUTES_KEPT_S, summed
 from app.outbox.rows import as_json
 from app.outbox.sqlite.sql import SQL
 from app.outbox.step_sums import due_steps, made_of, spans_of
-from app.types import Tally
-from app.values.spans import MINUTE_S
 
 
 def add_tallies(

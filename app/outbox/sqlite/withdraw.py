@@ -2,13 +2,14 @@
 
 import sqlite3
 
+from app.core.deliveries import Withdrawal
+from app.core.events import Exit
+from app.core.values.times import MINUTE_S
 from app.outbox.keys import order_digests
 from app.outbox.rows import as_json
 from app.outbox.sqlite.database import one_json
 from app.outbox.sqlite.sql import SQL
 from app.outbox.withdrawing import WithdrawCall, reason_of_withdrawal
-from app.types import Exit, Withdrawal
-from app.values.spans import MINUTE_S
 
 
 def withdraw(connection: sqlite3.Connection, call: WithdrawCall) -> int:

@@ -11,21 +11,13 @@ from typing import Any
 import psycopg
 import pytest
 
+from app.core.deliveries import Claimed, Settlement, Withdrawal
+from app.core.events import Tally
+from app.core.pages import Query, Redrive
+from app.core.people import MarkChange, Ownership, PeopleChanges, PersonChange
 from app.errors import MemoryChanged
 from app.outbox import Outbox
 from app.outbox.postgres import redrive
-from app.types import (
-    Claimed,
-    MarkChange,
-    PeopleChanges,
-    PersonChange,
-    Query,
-    Redrive,
-    Settlement,
-    Tally,
-    Whose,
-    Withdrawal,
-)
 from tests.outbox.build import ACCOUNT, NOW, At, dead, delivered, new
 from tests.outbox.postgres_server import PostgresServer
 from tests.waiting import until_async
@@ -72,7 +64,7 @@ def held_back(postgres_url: str, execute: Callable[..., list[Any]]) -> Any:
 
 async def claimed_of_one_person(at: At) -> Sequence[Claimed]:
     """Claim two deliveries of one message of somebody."""
-    people = PeopleChanges(people=[], marks=[], whose=[Whose(message_id="m", user="a" * 16, anonymous=None)])
+    people = PeopleChanges(people=[], marks=[], whose=[Ownership(message_id="m", user="a" * 16, anonymous=None)])
     both = [new(message_id="m", preset=preset) for preset in ("one", "two")]
     await at.outbox.enqueue(both, [], [], now=NOW, people=people)
     return await at.claim()

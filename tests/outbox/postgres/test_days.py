@@ -7,16 +7,16 @@ from typing import Any
 import psycopg
 import pytest
 
+from app.core.events import DroppedEvent, Exit, Tally
+from app.core.shared_values import SET_ASIDE
 from app.errors import OutboxUnavailable
 from app.outbox.postgres.days import PARENTS, day_of, table_of
 from app.outbox.postgres.sql import SQL
-from app.shared_values import SET_ASIDE
-from app.types import Exit, Note, Tally
 from tests.outbox.build import DAY_S, HOUR_S, NOW, At, new
 from tests.waiting import until_async
 
 TODAY = day_of(NOW)
-NOTE = Note(message_id="noted", preset=None, exit=Exit.REFUSED, reason="r")
+NOTE = DroppedEvent(message_id="noted", preset=None, exit=Exit.REFUSED, reason="r")
 TABLES = "SELECT relname FROM pg_class JOIN pg_inherits ON pg_class.oid = inhrelid WHERE relkind = 'r'"
 
 

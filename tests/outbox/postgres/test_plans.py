@@ -7,10 +7,12 @@ from typing import Any
 import psycopg
 import pytest
 
+from app.core.deliveries import State
+from app.core.events import DroppedEvent, EventKey, Exit, InventoryCount, Measure
+from app.core.pages import Query
+from app.core.values.times import DAY_S
 from app.outbox.postgres.ledger import asked
 from app.outbox.postgres.sql import SQL
-from app.types import EventKey, Exit, InventoryCount, Measure, Note, Query, State
-from app.values.spans import DAY_S
 from tests.outbox.build import NOW, At, new
 
 #: They read all there is, which is little: a handful of rows each.
@@ -125,7 +127,7 @@ FULL_SCAN = re.compile(r"Seq Scan on (\w+)")
 @pytest.fixture
 async def filled(at: At, execute: Callable[..., list[Any]]) -> None:
     """Something of everything."""
-    notes = tuple(Note(message_id=f"n-{n}", preset=None, exit=Exit.REFUSED, reason="r") for n in range(300))
+    notes = tuple(DroppedEvent(message_id=f"n-{n}", preset=None, exit=Exit.REFUSED, reason="r") for n in range(300))
     await at.enqueue(*(new() for _ in range(300)), notes=notes)
     first, second, *rest = await at.claim(limit=200)
     await at.deliver(*rest)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from app.core.deliveries import Retry, State
 from app.outbox.postgres import PostgresOutbox
 from app.outbox.postgres.server_clock import TOLERANCE_S, ServerClock
-from app.types import Retry, State
 from tests.outbox.build import At, new, rules, settlement
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
+from app.core.events import Exit
 from app.errors import OutboxUnavailable
 from app.outbox.postgres import PostgresOutbox
-from app.types import Exit
 from tests.outbox.build import NOW, At, new, rules
 from tests.outbox.postgres_server import PostgresServer, with_standby
 from tests.tools import need_postgres

@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from app.core.events import Exit
 from app.errors import OutboxUnavailable, RowRefused
 from app.outbox.keys import keys_of
 from app.outbox.postgres import enqueue as enqueueing
@@ -15,7 +16,6 @@ from app.outbox.postgres.days import Days
 from app.outbox.postgres.writer import GROUPS_AT_ONCE, Writer
 from app.outbox.rows import LARGE_ROWS
 from app.outbox.storing import prepare_call
-from app.types import Exit
 from tests.outbox.build import DAY_S, NOW, At, new, rules
 
 

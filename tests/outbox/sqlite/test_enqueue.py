@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from app.core.events import Exit, Tally
+from app.core.pages import Query
 from app.outbox.sqlite import SqliteOutbox
-from app.types import Exit, Query, Tally
 from tests.outbox.build import NOW, At, new, rules
 
 

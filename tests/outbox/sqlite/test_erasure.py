@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from app.core.deliveries import Withdrawal
 from app.outbox import open_outbox
-from app.types import Withdrawal
 from tests.outbox.build import ACCOUNT, DAY_S, At, new, payload, rules
 
 

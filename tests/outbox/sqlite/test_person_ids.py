@@ -6,9 +6,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.core.people import MarkChange, PeopleChanges, PersonChange
 from app.outbox import open_outbox
 from app.outbox.sqlite.person_ids import person_id
-from app.types import MarkChange, PeopleChanges, PersonChange
 from tests.outbox.build import NOW, rules
 
 KEY = sha256(b"ann").hexdigest()

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from app.core.deliveries import State
+from app.core.events import DroppedEvent, EventKey, Exit, InventoryCount, Measure, Tally
+from app.core.pages import AuditAction, AuditEntry, Query
 from app.errors import OutboxUnavailable
 from app.outbox import Salvaged, open_outbox, salvage
 from app.outbox.sqlite.database import IDENTITY, SCHEMA_VERSION
-from app.types import AuditAction, AuditEntry, EventKey, Exit, InventoryCount, Measure, Note, Query, State, Tally
 from tests.outbox.build import ACCOUNT, NOW, At, new, rules
 from tests.outbox.sqlite.damage import damage_end_of, damage_pages_of
 
@@ -40,8 +42,10 @@ async def filled(path: Path) -> Path:
     return path
 
 
-def _notes(count: int) -> tuple[Note, ...]:
-    return tuple(Note(message_id=f"n-{n}", preset=None, exit=Exit.REFUSED, reason="no event") for n in range(count))
+def _notes(count: int) -> tuple[DroppedEvent, ...]:
+    return tuple(
+        DroppedEvent(message_id=f"n-{n}", preset=None, exit=Exit.REFUSED, reason="no event") for n in range(count)
+    )
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from app.core.pages import Query
 from app.outbox.paging import SCAN_ROWS
-from app.types import Query
 from tests.outbox.build import At, new
 
 

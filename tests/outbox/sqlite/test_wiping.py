@@ -11,10 +11,10 @@ from pathlib import Path
 import orjson
 import pytest
 
+from app.core.people import MarkChange, PeopleChanges, PersonChange
 from app.errors import OutboxUnavailable
 from app.outbox import Outbox, open_outbox
 from app.outbox.sqlite import database, people, wiping
-from app.types import MarkChange, PeopleChanges, PersonChange
 from tests.outbox.build import NOW, new, payload, rules
 
 MANY = 3_000

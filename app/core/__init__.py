@@ -1,0 +1,1 @@
+"""Records, values, log and metrics that every room uses."""

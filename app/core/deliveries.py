@@ -1,0 +1,263 @@
+"""Deliveries: from enqueue to the outcome of a send."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final, Literal, TypeAlias
+
+from msgspec import Struct
+
+from app.core.events import DEFAULT_SOURCE, Exit
+from app.core.people import Recalled
+
+
+class State(StrEnum):
+    """Where a delivery stands: `pending -> claimed -> delivered | dead`, `dead -> dismissed`.
+
+    A retry is pending with a later `due_at`. What is dismissed was put away by a person, or the same event was
+    delivered as another delivery: it is never sent.
+    """
+
+    PENDING = "pending"
+    CLAIMED = "claimed"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+    DISMISSED = "dismissed"
+
+
+class NewDelivery(Struct, frozen=True, kw_only=True, gc=False):
+    """One event for one preset, finished and hashed: what the outbox takes."""
+
+    ad_account_id: str
+    preset: str
+    message_id: str
+    event_name: str
+    event_id: str
+    action_source: str
+    #: Of a `checkout`: its order, the second key of de-duplication. None elsewhere.
+    order_id: str | None
+    event_time: int
+    #: The name of the source that the event came from.
+    source: str = DEFAULT_SOURCE
+    #: Value and currency as they are sent; None where the event carries none.
+    amount: str | None = None
+    currency: str | None = None
+    #: Of a `checkout`: what joins it with one that names its order. None elsewhere.
+    checkout_id: str | None = None
+    #: Of a `checkout`: the digests of its e-mail addresses, by which two buyers are told apart. Empty elsewhere.
+    buyer: tuple[str, ...] = ()
+    #: For how many seconds it is kept back. Its age begins when they are over.
+    hold_s: float = 0
+    #: The finished ConversionEvent as JSON, UTF-8; never empty.
+    payload: bytes
+    warnings: tuple[str, ...]
+    #: Which of Pinterest's eleven quality components, and of the other match keys, the event carries.
+    quality: tuple[str, ...]
+    #: The trace that goes on with its delivery, as W3C writes it; None where it is not traced.
+    traceparent: str | None = None
+    #: Under which name the event arrived: see `received_name`.
+    name: str = ""
+    #: What came from memory, by group; None where nothing did.
+    memory: "dict[str, Recalled] | None" = None
+
+
+class Withdrawal(Struct, frozen=True, kw_only=True):
+    """A cancelled order: what one preset made of it for one ad account is not sent, if it has not left."""
+
+    ad_account_id: str
+    preset: str
+    order_id: str
+    #: The source that the cancellation came from.
+    source: str = DEFAULT_SOURCE
+    #: The message id of the cancellation.
+    message_id: str
+
+
+class Enqueued(Struct, frozen=True, kw_only=True):
+    """The outbox's answer for one NewDelivery."""
+
+    exit: Literal[Exit.ENQUEUED, Exit.DUPLICATE]
+    #: Which key was seen before; "" where enqueued.
+    reason: str = ""
+    #: About an order that is like an earlier one and is enqueued nevertheless; they stand with the delivery's own.
+    warnings: tuple[str, ...] = ()
+
+
+class Seen(Struct, frozen=True, kw_only=True):
+    """The earlier delivery that a new one would repeat, or an earlier order that it is like."""
+
+    #: Which key was seen before, as `Enqueued.reason` says it; "" where the new one would be enqueued nevertheless.
+    reason: str
+    #: When the earlier one was enqueued, or redriven.
+    at: float
+    #: As `Enqueued.warnings` says it.
+    warnings: tuple[str, ...] = ()
+
+
+class Claimed(Struct, frozen=True, kw_only=True):
+    """A delivery that this process may send until its lease ends."""
+
+    #: Unique in the outbox; opaque.
+    delivery_id: str
+    #: Proves that the claim is still ours; changes with every claim.
+    claim: str
+    ad_account_id: str
+    preset: str
+    message_id: str
+    event_name: str
+    event_id: str
+    action_source: str
+    payload: bytes
+    #: Of this claim, counted from 1.
+    attempt: int
+    enqueued_at: float
+    #: As it was enqueued.
+    traceparent: str | None = None
+    #: The claim before ended with its lease, without a word: the delivery may have been sent.
+    lease_was_lost: bool
+
+
+#: What the history says of an attempt whose lease was lost.
+LEASE_LOST = "the sender stopped before it recorded an answer"
+#: Why a delivery waits whose preset is switched off.
+HELD = "its preset is switched off"
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Outcomes of a send: a closed union, each with its reason.
+
+
+class Delivered(Struct, frozen=True, kw_only=True):
+    """Pinterest processed the event. Final."""
+
+    #: Pinterest's warning_message; "" where there was none.
+    warning: str = ""
+    status: int = 200
+
+
+class Retry(Struct, frozen=True, kw_only=True):
+    """The same event may succeed later."""
+
+    reason: str
+    #: The HTTP status; None where no answer came.
+    status: int | None = None
+    #: What Pinterest asked for; None where it said nothing.
+    retry_after_s: float | None = None
+    #: The request may have been processed (time-out, reset, half an answer): matters for `offline` events.
+    ambiguous: bool = False
+    #: False gives the attempt back: nothing was tried (shutdown, no call made).
+    tried: bool = True
+
+
+class Rejected(Struct, frozen=True, kw_only=True):
+    """Pinterest will never take this event. It becomes a dead letter with Pinterest's words."""
+
+    reason: str
+    status: int | None = None
+
+
+class Blocked(Struct, frozen=True, kw_only=True):
+    """The destination is refused (401, 403): the event waits, its attempt is given back."""
+
+    reason: str
+    status: int
+
+
+Outcome: TypeAlias = Delivered | Retry | Rejected | Blocked
+
+#: As what each outcome is counted and kept in the history.
+EXIT_OF: Final[Mapping[type[Outcome], Exit]] = {
+    Delivered: Exit.DELIVERED,
+    Retry: Exit.RETRY,
+    Rejected: Exit.REJECTED,
+    Blocked: Exit.BLOCKED,
+}
+
+
+class Settlement(Struct, frozen=True, kw_only=True):
+    """What becomes of one claimed delivery."""
+
+    claimed: Claimed
+    outcome: Outcome
+    #: `pending` again (then `due_at` is set), `delivered` or `dead`.
+    state: Literal[State.PENDING, State.DELIVERED, State.DEAD]
+    #: When it may be claimed again; None where settled.
+    due_at: float | None = None
+    #: The attempt is given back: it does not count towards the limit.
+    give_back: bool = False
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What the outbox shows.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try at sending one delivery."""
+
+    #: Counted from 1.
+    number: int
+    at: float
+    exit: Exit
+    status: int | None
+    #: Pinterest's words or ours; "" where delivered without a warning.
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A delivery as people see it: its state and its history."""
+
+    delivery_id: str
+    ad_account_id: str
+    preset: str
+    message_id: str
+    event_name: str
+    event_id: str
+    action_source: str
+    order_id: str | None
+    event_time: int
+    state: State
+    #: Why it is dead, or waits; "" where there is nothing to say.
+    reason: str
+    #: Attempts that count towards the limit.
+    attempts: int
+    enqueued_at: float
+    #: When it may be claimed (pending) or its lease ends (claimed); None when settled.
+    due_at: float | None
+    #: None until delivered or dead.
+    settled_at: float | None
+    warnings: tuple[str, ...]
+    #: What came from memory, by group: `{"age_s": ..., "by": ...}` as `Recalled` says them.
+    memory: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    #: As they were enqueued.
+    source: str = "default"
+    amount: str | None = None
+    currency: str | None = None
+    checkout_id: str | None = None
+    #: "" where an older Pinrelay took it.
+    name: str = ""
+    #: Filled by `Outbox.delivery` and `Outbox.message`, empty in lists.
+    history: tuple[Attempt, ...] = ()
+    #: The finished event; None once erased.
+    payload: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """A small JSON value that every process must know (switches, generation, the trouble with Pinterest, rate)."""
+
+    value: Any
+    #: Grows with every write; give it to `put_shared` to write only if nobody else did.
+    revision: int
+
+
+class KnownOrder(Struct, frozen=True, kw_only=True):
+    """What the ledger is told of an order that is not sent, as far as it can be read; nothing of its buyer."""
+
+    #: Pinterest's name of the event, which is a `checkout`; None where no preset takes it.
+    event_name: str | None
+    #: As they would be sent.
+    order_id: str | None
+    amount: str | None
+    currency: str | None

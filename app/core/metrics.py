@@ -1,0 +1,230 @@
+"""Metrics for Prometheus, right under several worker processes.
+
+Counters live in each process and are summed over all of one `pinrelay serve` (PROMETHEUS_MULTIPROC_DIR);
+what waits in the outbox is read when it is asked for.
+Names follow Prometheus' rules: a unit as suffix, `_total` for counters.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from types import MappingProxyType
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from app import __version__
+from app.core.events import EventKey, Exit, InventoryCount, Measure, Tally
+from app.core.pages import Backlog
+
+#: Seconds; from a quick commit to the slowest call.
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+_CACHED_CHILDREN = 4_096
+#: So many kinds of events have series of their own. The last half of the places is for those of which so many came
+#: between two writings of the inventory.
+MAX_NAMED = 500
+_OFTEN = 5
+_OTHER_NAMES = "(other names)"
+_EXITS = frozenset(Exit)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountFigures:
+    """What is measured of one ad account when it is asked for."""
+
+    #: Its name; "" where the settings name the only one.
+    destination: str = ""
+    backlog: Backlog
+    #: Why Pinterest refuses us; "" where it does not.
+    blocked: str = ""
+    #: For every state that delivery may be in, for how many seconds it has been; None where it is not.
+    states: Mapping[str, float | None] = field(default_factory=dict)
+
+
+class Metrics:
+    """All counters of one process."""
+
+    def __init__(self, destinations: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Take the names of destinations by ad account; what is for one without a name is not counted by it."""
+        self._destinations = {account: name for account, name in destinations.items() if name}
+        self._registry = CollectorRegistry()
+        self._events = self._counter("pinrelay_events", "Received events by exit.", "exit")
+        self._deliveries = self._counter("pinrelay_deliveries", "Deliveries by preset and exit.", "preset", "exit")
+        self._warnings = self._counter("pinrelay_warnings", "Repairs and warnings by field.", "preset", "field")
+        self._quality = self._counter("pinrelay_quality", "Enqueued events with a component.", "preset", "component")
+        self._memory = self._counter(
+            "pinrelay_memory", "Events that memory completed; full: requests while it had no room.", "preset", "group"
+        )
+        self._calls = self._counter("pinrelay_pinterest_calls", "Calls to Pinterest by status.", "status")
+        self._of_sources = self._counter("pinrelay_source_events", "Exits by named source.", "source", "exit")
+        self._of_destinations = self._counter(
+            "pinrelay_destination_deliveries", "Deliveries by named destination and exit.", "destination", "exit"
+        )
+        self._destination_calls = self._counter(
+            "pinrelay_destination_calls", "Calls to Pinterest by named destination.", "destination", "status"
+        )
+        self._names = _Names(self._counter)
+        self._refusals = self._counter("pinrelay_outbox_unavailable", "Requests that could not be committed.", "why")
+        self._call_s = Histogram(
+            "pinrelay_pinterest_call_seconds", "Time of one call.", buckets=_BUCKETS, registry=self._registry
+        )
+        self._request_s = Histogram(
+            "pinrelay_request_seconds",
+            "Time from request to answer.",
+            ["route", "status"],
+            buckets=_BUCKETS,
+            registry=self._registry,
+        )
+        # prometheus-client looks a child up under a lock, at every count: more than all else that counting costs
+        self._child = lru_cache(_CACHED_CHILDREN)(self._find_child)
+        self._request_child = lru_cache(_CACHED_CHILDREN)(self._request_s.labels)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, registry=self._registry)
+
+    def count(self, tallies: Iterable[Tally]) -> None:
+        """Count what happened, as the outbox does."""
+        for tally in tallies:
+            self._child(tally.name, tally.preset, tally.label).inc(tally.count)
+            if tally.ad_account_id in self._destinations:
+                self._count_destination(self._destinations[tally.ad_account_id], tally)
+
+    def _find_child(self, name: str, preset: str, label: str) -> Counter:
+        """Return what counts a tally of this name."""
+        match name:
+            case "accepted" | "refused":
+                return self._events.labels(name)
+            case "warning":
+                return self._warnings.labels(preset, label)
+            case "quality":
+                return self._quality.labels(preset, label)
+            case "memory" | "memory_full":
+                return self._memory.labels(preset, label or "full")
+            case "calls":
+                return self._calls.labels(label)
+            case _:
+                return self._deliveries.labels(preset, name)
+
+    def count_source(self, source: str, counts: Mapping[Exit, int]) -> None:
+        """Count what became of a request of a named source: exits of its events, and of their deliveries."""
+        for exit_, count in counts.items():
+            self._of_sources.labels(source, exit_.value).inc(count)
+
+    def _count_destination(self, destination: str, tally: Tally) -> None:
+        """Count what becomes of deliveries to a named destination, and the calls for it."""
+        if tally.name == "calls":
+            self._destination_calls.labels(destination, tally.label).inc(tally.count)
+        elif tally.name in _EXITS:
+            self._of_destinations.labels(destination, tally.name).inc(tally.count)
+
+    def count_names(self, counts: Sequence[InventoryCount]) -> None:
+        """Count what the inventory counts of each kind of event, but for presets and properties.
+
+        Invented names cannot make ever more series: half of the places are kept for what comes often.
+        """
+        self._names.count(counts)
+
+    def observe_call(self, duration_s: float) -> None:
+        """Note how long one call to Pinterest took."""
+        self._call_s.observe(duration_s)
+
+    def observe_request(self, route: str, status: int, duration_s: float) -> None:
+        """Note how long one request took; `route` is the pattern, not the path."""
+        self._request_child(route, str(status)).observe(duration_s)
+
+    def refused_for_outbox(self, why: str) -> None:
+        """Count a request that was answered 503; `why` is that of the OutboxUnavailable, else `other`."""
+        self._refusals.labels(why).inc()
+
+    def families(self, accounts: Sequence[AccountFigures], *, why: str = "", now: float) -> list[Metric]:
+        """Return all of this process, as `render` takes it; under several processes each has its own."""
+        return [*self._registry.collect(), *_gauges(accounts, why, now)]
+
+    def render(self, accounts: Sequence[AccountFigures], *, why: str = "", now: float) -> bytes:
+        """Write all in Prometheus' text format. There are no `accounts` where the outbox cannot be read.
+
+        `why` is why no event can be kept, "" where one can.
+        """
+        registry = CollectorRegistry()
+        if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+            text = generate_latest(registry)
+        else:
+            text = generate_latest(self._registry)
+        gauges = CollectorRegistry()
+        gauges.register(_Gauges(list(_gauges(accounts, why, now))))
+        return text + generate_latest(gauges)
+
+
+class _Names:
+    """Counts by the name that events arrive under."""
+
+    def __init__(self, counter: Callable[..., Counter]) -> None:
+        of_name = "source", "type", "event"
+        self._events = counter("pinrelay_named_events", "Events by name; received counts each once.", *of_name, "exit")
+        self._found = counter("pinrelay_named_found", "Sampled events by name, and what was found.", *of_name, "found")
+        #: The kinds of events that have series of their own.
+        self._own: set[EventKey] = set()
+
+    def count(self, counts: Sequence[InventoryCount]) -> None:
+        for key, measure, _, number in counts:
+            places = MAX_NAMED if number >= _OFTEN else MAX_NAMED // 2
+            if measure is Measure.RECEIVED and len(self._own) < places:
+                self._own.add(key)
+        for key, measure, label, number in counts:
+            event = key.name if key in self._own and (key.type or not key.name) else _OTHER_NAMES
+            if measure in (Measure.RECEIVED, Measure.EXIT):
+                self._events.labels(key.source, key.type, event, label or measure.value).inc(number)
+            elif measure in (Measure.SAMPLED, Measure.FOUND):
+                self._found.labels(key.source, key.type, event, label or measure.value).inc(number)
+
+
+class _Gauges:
+    """Hands ready-made metrics to prometheus-client."""
+
+    def __init__(self, metrics: list[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        return self._metrics
+
+
+def _gauges(accounts: Sequence[AccountFigures], why: str, now: float) -> Iterator[Metric]:
+    build = _gauge("pinrelay_build_info", "1, by the version that runs.", "version")
+    build.add_metric([__version__], 1)
+    yield build
+    up = GaugeMetricFamily("pinrelay_outbox_up", "1 where events can be kept.")
+    up.add_metric([], 1 if accounts and not why else 0)
+    yield up
+    refuses = GaugeMetricFamily("pinrelay_outbox_refuses", "1 while no event can be kept.", labels=["why"])
+    refuses.add_metric([why], 1 if why else 0)
+    yield refuses
+    # Without names there is no such label: what is measured of one ad account is what was always measured.
+    own = ["destination"] if any(each.destination for each in accounts) else []
+    stopped = _gauge("pinrelay_destination_blocked", "1 while Pinterest refuses us.", *own, "reason")
+    holds = _gauge("pinrelay_delivery_state", "1 for each state that keeps delivery from being well.", *own, "state")
+    lasting = _gauge("pinrelay_delivery_state_seconds", "For how long it has been so.", *own, "state")
+    waiting = _gauge("pinrelay_backlog_deliveries", "Deliveries in the outbox by state.", *own, "state")
+    size = _gauge("pinrelay_backlog_bytes", "Payloads of the deliveries that wait.", *own)
+    age = _gauge("pinrelay_backlog_oldest_age_seconds", "Age of the oldest delivery that waits.", *own)
+    full = _gauge("pinrelay_backlog_full_seconds", "Until no more fits, at the last hour's rate; none if never.", *own)
+    for each in accounts:
+        name, backlog = [each.destination] if own else [], each.backlog
+        stopped.add_metric([*name, each.blocked], 1 if each.blocked else 0)
+        for state, lasts_s in each.states.items():
+            holds.add_metric([*name, state], 0 if lasts_s is None else 1)
+            lasting.add_metric([*name, state], max(0.0, lasts_s or 0))
+        for state, count in (("pending", backlog.pending), ("claimed", backlog.claimed), ("dead", backlog.dead)):
+            waiting.add_metric([*name, state], count)
+        size.add_metric(name, backlog.size_bytes)
+        age.add_metric(name, 0 if backlog.oldest_at is None else max(0.0, now - backlog.oldest_at))
+        if backlog.full_in_s is not None:
+            full.add_metric(name, backlog.full_in_s)
+    yield from (stopped, holds, lasting, waiting, size, age, full)
+
+
+def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, text, labels=labels)

@@ -1,0 +1,399 @@
+"""What people and programs read: pages of deliveries, revenue, quality, audit, quarantine."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from app.core.deliveries import Delivery, State
+from app.core.events import DroppedEvent, Exit
+from app.core.values.hidden_emails import unpersonal_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What became of one message id: the ledger's answer."""
+
+    message_id: str
+    notes: tuple[tuple[float, DroppedEvent], ...]
+    deliveries: tuple[Delivery, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """Which deliveries and notes are asked for; None means any. All given conditions must hold.
+
+    A note is known by no delivery id, event id, state, status or person: where one of these is asked for, no note is
+    meant.
+    """
+
+    delivery_id: str | None = None
+    message_id: str | None = None
+    event_id: str | None = None
+    #: Of a checkout, as it is sent.
+    order_id: str | None = None
+    ad_account_id: str | None = None
+    preset: str | None = None
+    #: Pinterest's name of the event.
+    event_name: str | None = None
+    #: The name under which the event arrived, as the inventory shows it.
+    name: str | None = None
+    source: str | None = None
+    #: ISO 4217, of an order; "": it names none.
+    currency: str | None = None
+    #: Whether it is an order that was received, as sums of revenue count them; what no preset takes does not count.
+    is_order: bool | None = None
+    #: `waiting`: pending or claimed.
+    state: State | Literal["waiting"] | None = None
+    #: Of a send: what any attempt came to. What was matched or enqueued is every delivery.
+    exit: Exit | None = None
+    #: Whether a preset had taken it.
+    taken: bool | None = None
+    #: The HTTP status of any attempt.
+    status: int | None = None
+    #: A part of the reason, ignoring case.
+    reason: str | None = None
+    #: The reason of a delivery, whole, but for what was added when it was not redriven: as `DeadCause` has it.
+    cause: str | None = None
+    #: A part of a warning, ignoring case.
+    warning: str | None = None
+    #: When the exit was taken, from the first to below the second, Unix seconds; without an exit: when it was received.
+    since: float | None = None
+    until: float | None = None
+    #: Digests of a person, one of which the kept payload holds.
+    person: tuple[str, ...] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        """Replace ids by the form in which the outbox keeps them."""
+        for name in ("message_id", "event_id", "order_id"):
+            given = getattr(self, name)
+            if given:
+                object.__setattr__(self, name, unpersonal_id(given))
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The conditions that are not None, by name."""
+        conditions = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: value for name, value in conditions.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One page of a search of deliveries, newest first."""
+
+    deliveries: tuple[Delivery, ...]
+    #: Give it to `search` for the next page; None where this was the last.
+    next_cursor: str | None = None
+    #: Set where the engine looked at the newest N only: N.
+    scanned: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotePage:
+    """Some notes with the time of each, newest first."""
+
+    notes: tuple[tuple[float, DroppedEvent], ...]
+    #: As `Page` has them.
+    next_cursor: str | None = None
+    scanned: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redrive:
+    """What a redrive did to the dead deliveries that it was asked for."""
+
+    #: They are pending again.
+    redriven: int = 0
+    #: The same event was delivered as another delivery meanwhile: they are dismissed.
+    overtaken: int = 0
+    #: The same event waits as another delivery: they stay dead, and their reasons name it.
+    waiting: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadCause:
+    """One reason for which deliveries are dead, and how many they are."""
+
+    reason: str
+    ad_account_id: str
+    preset: str
+    count: int
+    #: When the newest of them died.
+    last_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountView:
+    """An ad account as people know it."""
+
+    ad_account_id: str
+    #: Of its destination; "" where the settings name the only one.
+    name: str = ""
+    #: False: what is for it goes to the built-in sandbox.
+    live: bool
+
+    @property
+    def shown(self) -> str:
+        """What people are shown: the name, or the id where there is none."""
+        return self.name or self.ad_account_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """How much waits in the outbox for one ad account, and how much room is left."""
+
+    pending: int = 0
+    claimed: int = 0
+    dead: int = 0
+    #: Of the payloads of what is pending or claimed.
+    size_bytes: int = 0
+    #: When the oldest unsettled delivery was enqueued; None where none waits.
+    oldest_at: float | None = None
+    #: Which limit is reached, so that nothing more is taken in; "" while there is room.
+    full: str = ""
+    #: How many bytes of payloads the limits still leave; None where none is set.
+    room_bytes: float | None = field(default=None, compare=False)
+    #: Room on the disk, without what is kept for draining; None where the store cannot ask. Others write there too.
+    disk_bytes: int | None = field(default=None, compare=False)
+    #: When no more fits, at the rate of the last hour; None where it does not grow, or that is not known.
+    full_in_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revenue:
+    """What orders of one day are worth that are alike: by ad account, preset, source, currency, what they became."""
+
+    #: On which they came, counted from 1970 (UTC).
+    day: int
+    #: "", as the preset, where they reached none.
+    ad_account_id: str
+    preset: str
+    source: str
+    #: ISO 4217; "" where none was named.
+    currency: str
+    #: `waiting`, a `State` that is settled, or the `Exit` of a note.
+    became: str
+    #: One a delivery or note: an order that two presets take is counted for each.
+    orders: int
+    #: Of these, those that name no amount.
+    without_amount: int
+    #: The sum of the others.
+    amount: Decimal
+    #: The largest amount of a delivery that was ever counted here, and the delivery; None where there was none.
+    largest: Decimal | None
+    largest_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """How many events of one name carry one quality component, as Pinterest counts."""
+
+    #: As `conversion_eqs` names both.
+    component: str
+    event: str
+    #: 0 to 100.
+    percent: float
+    #: How many the tag and the API both tell of, by their event ids; None where Pinterest does not say.
+    overlap: float | None
+    #: What Pinterest finds wrong, in its words.
+    issues: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """Pinterest's score of the events that came one way."""
+
+    #: `WEB`, `OFFLINE` ...
+    platform: str
+    #: `CONVERSIONS_API`, `TAG` ...
+    way: str
+    #: `GOOD`, `FAIR`, `NEEDS_IMPROVEMENT`.
+    status: str
+    coverage: tuple[Coverage, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attributed:
+    """The checkouts of one day that Pinterest attributes to its ads."""
+
+    #: `2026-11-26`, UTC.
+    date: str
+    checkouts: int
+    by_click: int
+    by_view: int
+    #: In the ad account's currency.
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unread:
+    """Why one of Pinterest's reports could not be read."""
+
+    #: Which report, Pinterest's words, and what helps.
+    why: str
+    #: It will not be well by itself.
+    needs_person: bool
+    #: Unix seconds.
+    since: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinterestView:
+    """What Pinterest says of one ad account: of each report what it said last."""
+
+    #: When each was read last, by the member that it fills; Unix seconds. What never was is missing.
+    read_at: Mapping[str, float] = field(default_factory=dict)
+    #: Those that could not be read the last time, likewise.
+    unread: Mapping[str, Unread] = field(default_factory=dict)
+    tried_at: float | None = None
+    quality: tuple[Quality, ...] = ()
+    attributed: tuple[Attributed, ...] = ()
+    #: ISO 4217, of the values; "" where it is not known.
+    currency: str = ""
+    #: Advertiser-defined events: by name the standard event that each stands for, "" for none.
+    their_names: Mapping[str, str] = field(default_factory=dict)
+    #: CUSTOM_EVENT_NAMES.
+    our_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileImported:
+    """How far a file is committed."""
+
+    #: So many of its events.
+    done: int
+    #: When that was written, Unix seconds.
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowsImported:
+    """How far the rows of a query are committed."""
+
+    #: The highest value of the cursor's column, as text; None before the first.
+    cursor: str | None = None
+    #: The digests of the rows that have it, since others may come, are kept by number: from the first to below `end`.
+    first: int = 0
+    end: int = 0
+    #: When that was written, Unix seconds.
+    at: float
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What people do.
+
+
+class Quarantined(Struct, frozen=True, kw_only=True):
+    """One event as received that made no delivery, sealed: nothing of it can be read without the key."""
+
+    #: Of the store; 0 where it is not there yet.
+    id: int = 0
+    #: When it was received, and until when it is kept: Unix seconds.
+    at: float
+    ends_at: float
+    source: str
+    #: Whether its sender was known by a secret.
+    is_proven: bool
+    #: The event's name, or its type where it has none; without personal data.
+    name: str
+    #: `invalid` or `unmatched`, and why.
+    exit: Exit
+    reason: str
+    message_id: str
+    #: The HMACs of its ids, by which an erasure reaches it.
+    keys: tuple[str, ...]
+    #: The event, encrypted.
+    sealed: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantineFilter:
+    """Which sealed events are meant; None: all. Texts are compared whole."""
+
+    source: str | None = None
+    name: str | None = None
+    exit: Exit | None = None
+    reason: str | None = None
+
+    @property
+    def given(self) -> dict[str, str]:
+        """The conditions that are not None, by name, as texts."""
+        conditions = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: str(value) for name, value in conditions.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantineGroup:
+    """How many sealed events there are of one source, name, exit and reason."""
+
+    source: str
+    name: str
+    exit: Exit
+    reason: str
+    count: int
+    #: When the first and the last of them were received.
+    first_at: float
+    last_at: float
+
+
+class AuditAction(StrEnum):
+    """What somebody did, or tried. The list is closed; each is written into the audit log."""
+
+    LOGIN = "logged in"
+    LOGIN_FAILED = "login failed"
+    LOGOUT = "logged out"
+    SWITCH = "switched"
+    REDRIVE = "redriven"
+    DISMISS = "dismissed"
+    RELOAD = "reloaded"
+    TEST_SENT = "test sent"
+    FORGET = "forgot a person"
+    QUARANTINE = "replayed from quarantine"
+    DISCARD = "discarded from quarantine"
+    PUBLISH = "published"
+    ALERT_TESTED = "alert tested"
+    MISSING_SENT = "sent missing orders"
+    COMPARED = "compared orders"
+    TAIL = "live tail"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """One line of the audit log. No secret and no personal data of customers stands in it."""
+
+    at: float
+    #: A name of CONSOLE_USERS or of the authenticating proxy, or what stands for whoever has none.
+    who: str
+    #: The address that the request came from, or the machine of a command; "" where it is not known.
+    place: str
+    what: AuditAction
+    #: What it was done to: a preset, a filter of deliveries; "" where that is plain.
+    target: str = ""
+    #: How it was; "" where nothing can be said.
+    before: str = ""
+    #: How it is since; "" likewise.
+    after: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditPage:
+    """Some lines of the audit log, newest first."""
+
+    entries: tuple[AuditEntry, ...]
+    #: Leads to the older ones; None where there are none.
+    next_cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A log-in to the console. The cookie is not kept, only its digest."""
+
+    #: SHA-256 of the cookie, in hex.
+    digest: str
+    who: str
+    #: What the cookie and the token make together: it tells that the token is still the one that was given.
+    seal: str
+    ends_at: float

@@ -1,0 +1,116 @@
+"""What identity memory keeps of people: digests only."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+
+class Fact(Struct, frozen=True, kw_only=True, gc=False):
+    """What was last observed of one group of facts about a person (`app.identity.facts`)."""
+
+    #: By Pinterest's name: lists of digests; of a click the id itself.
+    members: Mapping[str, Any]
+    #: The own time of the newest event that said it, Unix seconds.
+    at: float
+    #: The type of that event, such as `identify`.
+    by: str
+
+
+class Link(Struct, frozen=True, kw_only=True, gc=False):
+    """That an id of identity memory stands for a user."""
+
+    #: The user's key.
+    to: str
+    #: The own time of the newest event that said so; of one that no longer holds: of the event that removed it.
+    at: float
+    #: False once it is removed. It is followed no more, but still tells the next user from the first.
+    is_followed: bool = True
+
+
+class Remembered(Struct, frozen=True, kw_only=True, gc=False):
+    """What is remembered under one id."""
+
+    #: By group.
+    facts: Mapping[str, Fact] = msgspec.field(default_factory=dict)
+    link: Link | None = None
+
+
+class PersonRow(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
+    """What is remembered under one id, as the outbox finds it."""
+
+    #: HMAC-SHA-256 of the id, in hex.
+    key: str
+    #: Grows with every write. 0 stands for what is not there.
+    revision: int
+    record: Remembered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeopleFound:
+    """What is remembered of some ids, and of those that they are linked with."""
+
+    people: Sequence[PersonRow]
+    #: By key: when a no was said that still holds.
+    marks: dict[str, float]
+    #: There is no room for another mark.
+    is_full: bool = False
+
+
+class PersonChange(Struct, frozen=True, kw_only=True):
+    """What is to be remembered under one id from now on."""
+
+    key: str
+    #: Of what was there when it was decided; 0 where nothing was.
+    revision: int
+    linked_to: str | None = None
+    linked_at: float | None = None
+    #: The own time of the newest event that said anything of it.
+    seen_at: float = 0
+    #: When the first part of it is too old.
+    stale_at: float = 0
+    #: None where nothing is left: the id is forgotten. With revision 0 it only has to be unknown still.
+    record: str | None
+
+
+class MarkChange(Struct, frozen=True, kw_only=True):
+    """What becomes of the mark of one id."""
+
+    key: str
+    #: When the no was said that held when it was decided; None where none did.
+    was: float | None
+    #: The same from now on.
+    at: float | None
+
+
+class Ownership(Struct, frozen=True, kw_only=True, gc=False):
+    """Whose a message is: the ids under which its deliveries are found when a person is erased."""
+
+    message_id: str
+    user: str | None
+    anonymous: str | None
+
+
+class PeopleChanges(Struct, frozen=True, kw_only=True):
+    """What the events of one call change in memory. It is done where nothing of it was changed meanwhile."""
+
+    people: list[PersonChange]
+    #: One for every key of `people`, and others; most of them change nothing.
+    marks: list[MarkChange]
+    #: Of the deliveries of the same call, one a message.
+    whose: list[Ownership] = msgspec.field(default_factory=list)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What the sender of events is told.
+
+
+class Recalled(Struct, frozen=True, kw_only=True, gc=False):
+    """Where a group of `user_data` came from that memory filled."""
+
+    #: How long before the event it was observed last, in seconds.
+    age_s: float
+    #: The type of the event that it was observed by, such as `identify`.
+    by: str

@@ -1,0 +1,271 @@
+"""What every process must know: small typed values that the outbox keeps for all of them, each listed once.
+
+A value is read and written as the record named here, never as bare JSON, and each has its reader and writer:
+
+    trouble = await TROUBLE.read(outbox, ad_account_id)
+    await TROUBLE.of(ad_account_id).write(outbox, trouble, revision=revision)
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
+
+import msgspec
+
+from app.core.deliveries import Shared
+from app.core.pages import FileImported, PinterestView, RowsImported
+from app.errors import Fault
+
+_Value = TypeVar("_Value")
+
+
+class SharedValues(Protocol):
+    """The part of the outbox that shares values. Every method may raise OutboxUnavailable."""
+
+    async def get_shared(self, key: str) -> Shared | None:
+        """Read one shared value; None where it was never written."""
+
+    async def put_shared(self, key: str, value: Any, *, revision: int | None = None) -> Shared | None:
+        """Write a JSON value; None where `revision` was given (0: must not exist) and somebody else wrote first."""
+
+    async def list_shared(self, prefix: str) -> Mapping[str, Shared]:
+        """Read all shared values whose key starts so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revised(Generic[_Value]):
+    """A shared value as it was read, with its revision."""
+
+    #: None where there is none.
+    value: _Value | None
+    #: Give it to `write` to write only if nobody else did; 0 where the value was never written.
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class SharedKey(Generic[_Value]):
+    """One value. JSON that does not read as its record, such as a newer Pinrelay's, counts as no value."""
+
+    #: As the outbox stores it.
+    name: str
+    record: type[_Value]
+
+    async def read(self, shared: SharedValues) -> _Value | None:
+        """Return the value; None where there is none."""
+        return (await self.read_revised(shared)).value
+
+    async def read_revised(self, shared: SharedValues) -> Revised[_Value]:
+        """Return the value with its revision."""
+        stored = await shared.get_shared(self.name)
+        return self.revised(stored) if stored else Revised(None, 0)
+
+    def revised(self, stored: Shared) -> Revised[_Value]:
+        """Return what was stored as its record; JSON null, and what does not read so, is no value."""
+        try:
+            return Revised(msgspec.convert(stored.value, self.record), stored.revision)
+        except msgspec.ValidationError:
+            return Revised(None, stored.revision)
+
+    async def write(self, shared: SharedValues, value: _Value | None, *, revision: int | None = None) -> int | None:
+        """Write the value, or None to take it away; return its new revision.
+
+        None: nothing is written, because `revision` was given and somebody else wrote since.
+        """
+        written = await shared.put_shared(self.name, msgspec.to_builtins(value), revision=revision)
+        return written.revision if written else None
+
+
+@dataclass(frozen=True, slots=True)
+class SharedKeys(Generic[_Value]):
+    """The same value of each of several: ad accounts, presets, processes, files."""
+
+    #: Ends with a slash.
+    prefix: str
+    record: type[_Value]
+
+    def of(self, name: str) -> SharedKey[_Value]:
+        """Return the key of the value with this name."""
+        return SharedKey(self.prefix + name, self.record)
+
+    def under(self, name: str) -> "SharedKeys[_Value]":
+        """Return those under one of them, by names of their own."""
+        return SharedKeys(f"{self.prefix}{name}/", self.record)
+
+    async def read(self, shared: SharedValues, name: str) -> _Value | None:
+        """Return the value of one of them; None where there is none."""
+        return await self.of(name).read(shared)
+
+    async def read_all(self, shared: SharedValues) -> dict[str, _Value]:
+        """Return every value by its name, in the names' order."""
+        found = sorted((await shared.list_shared(self.prefix)).items())
+        read = {key.removeprefix(self.prefix): self.of(key).revised(stored).value for key, stored in found}
+        return {name: value for name, value in read.items() if value is not None}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The records.
+
+#: `blocked`: the token or the account is refused (401, 403). `refusing`: every event is (400, 413). `failing`: no
+#: answer judges an event. `rate limited`: the same, and the answer is 429.
+TroubleState: TypeAlias = Literal["blocked", "refusing", "failing", "rate limited"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """Why nothing but a probe is sent to an ad account, and when the next is."""
+
+    state: TroubleState
+    #: Pinterest's words, or what kept its answer from coming.
+    reason: str
+    #: The HTTP status; None where no answer came.
+    status: int | None
+    since: float
+    next_probe_at: float
+    #: Between the last probe and the next.
+    pause_s: float
+    #: Tells the token that was used from others (a short digest).
+    token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockJump:
+    """One step of the clock of the machine, as a process saw it: between two looks it went on by another time."""
+
+    #: What the clock would have shown.
+    before: float
+    #: What it did show.
+    after: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockJumps:
+    """The latest steps of the clock, in their order."""
+
+    jumps: tuple[ClockJump, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bucket:
+    """How many calls to Pinterest may be made to one ad account."""
+
+    calls: float
+    #: When that was so.
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switch:
+    """Whether all, an ad account, or a preset sends."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedCatalog:
+    """The catalog that every process should run."""
+
+    generation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TailWanted:
+    """Until when every process shows operators what it receives, Unix seconds."""
+
+    until: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogFaults:
+    """Why the files were not taken up."""
+
+    #: Empty where the last reload succeeded.
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """One process that shares the outbox."""
+
+    process_id: str
+    #: What it does, e.g. `all`.
+    role: str
+    #: Of the catalog it runs.
+    generation: str
+    seen_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """When something is to be done next, by whichever process takes it up first."""
+
+    next_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedToken:
+    """The newest tokens of a chain that renews itself."""
+
+    #: Tells the refresh token of the settings that it goes back to (a short digest).
+    origin: str
+    #: Encrypted; the key is not here.
+    sealed: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetAside:
+    """What the store refuses to change. It is left out until it is tried again."""
+
+    #: `claim` and `settle` are of one delivery, `retain` of rows that are to be deleted, `count` of one counter.
+    doing: Literal["claim", "settle", "retain", "count"]
+    #: "" where it belongs to none.
+    ad_account_id: str = ""
+    #: How many rows of a table.
+    rows: int = 1
+    #: As the store says it.
+    why: str
+    since: float
+    again_at: float
+    #: Of `settle` and `count`: what is recorded as soon as the store takes it.
+    record: dict[str, Any] | None = None
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The values. No other key is written.
+#: By ad account, while Pinterest takes nothing. `delivery.gate` writes; health, console, alerts and `status` read.
+TROUBLE = SharedKeys("trouble/", Trouble)
+#: What waits is not given up for them. `sending` writes and reads; health, console, alerts and `status` read.
+CLOCK_JUMPS = SharedKey("clock/jumps", ClockJumps)
+#: By kind and name: `delivery/17`, `rows/retain_notes`, `count/6f2c`. `outbox` writes, `delivery` reads.
+SET_ASIDE = SharedKeys("set-aside/", SetAside)
+#: By ad account: what may be sent now. `delivery.rate` writes and reads.
+RATE = SharedKeys("rate/", Bucket)
+#: By ad account: its switch. `coordination` writes and reads.
+ACCOUNT_SWITCH = SharedKeys("switch/account/", Switch)
+#: The switch of all sending; one that was never used is on. `coordination` writes and reads.
+DESTINATION_SWITCH = SharedKey("switch/destination", Switch)
+#: By preset: its switch. `coordination` writes and reads.
+PRESET_SWITCH = SharedKeys("switch/preset/", Switch)
+#: Written by the process that loaded the files last. `coordination` writes and reads.
+WANTED_CATALOG = SharedKey("catalog/generation", WantedCatalog)
+#: Of the last reload that was asked for. `coordination` writes and reads.
+CATALOG_FAULTS = SharedKey("catalog/faults", CatalogFaults)
+#: By process: each writes its own. `coordination` writes and reads.
+PROCESSES = SharedKeys("process/", Process)
+#: The live tail; nothing of what it shows. `coordination` writes and reads.
+TAIL = SharedKey("tail", TailWanted)
+#: When somebody was erased last, Unix seconds: at each new revision live tails let go of all that they hold.
+#: `coordination`, `pinrelay forget` and `pinrelay import` write, `coordination` reads.
+ERASED_AT = SharedKey("erased-at", float)
+#: The alerts that were told and not yet cleared: text by condition. `alerts` writes and reads.
+OPEN_ALERTS = SharedKey("alerts", dict[str, str])
+#: By digest of a file. `pinrelay import` writes and reads; retention deletes what was not gone on with for long.
+IMPORTED = SharedKeys("import/", FileImported)
+#: By digest of an address, a query, a cursor and a source; under it, by number, digests of rows. Likewise.
+ROWS_IMPORTED = SharedKeys("import-rows/", RowsImported)
+ROW_DIGESTS = SharedKeys("import-digests/", tuple[str, ...])
+#: By ad account: what Pinterest says of it. `reports` writes and reads; console and alerts read.
+PINTEREST_VIEWS = SharedKeys("reports/account/", PinterestView)
+#: When that is read next. `reports` writes and reads.
+REPORTS_TURN = SharedKey("reports/turn", Turn)
+#: By which token. `reports` writes and reads.
+ADS_TOKEN = SharedKey("reports/token", SealedToken)

@@ -1,0 +1,142 @@
+"""Network addresses: a person's IP address, the client behind proxies, and the `Host` header."""
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import TypeAlias
+
+from app.errors import SettingsError
+
+#: Of one address as text, with a zone and a port; longer parts of a list are not looked at.
+_MAX_LENGTH = 80
+#: Longer lists are not remembered.
+_MAX_REMEMBERED = 200
+#: Behind these a person may sit, but the world sees another address. What is kept for documentation is let through,
+#: since examples and tests use it.
+_NOBODYS = tuple(
+    map(
+        ip_network,
+        (
+            *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+            *("192.168.0.0/16", "224.0.0.0/4", "240.0.0.0/4"),
+            *("::/127", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8"),
+        ),
+    )
+)
+
+
+def public_address(text: str) -> tuple[str | None, str]:
+    """Return the first public address of a list, without port, brackets and zone, and why it differs from the text.
+
+    The second is "" where the address is sent as it came; with None it says why there is none. `::ffff:203.0.113.9` is
+    the IPv4 address in it. Blanks around commas count for nothing.
+
+    >>> public_address("203.0.113.9"), public_address("10.0.0.7, [2001:db8::1]:443")
+    (('203.0.113.9', ''), ('2001:db8::1', 'sent without what stands around its first public address'))
+    """
+    return _remembered(text) if len(text) <= _MAX_REMEMBERED else _first_public(text)
+
+
+def _first_public(text: str) -> tuple[str | None, str]:
+    readable = False
+    for part in text.split(","):
+        found = _read(part.strip())
+        readable = readable or found is not None
+        if found is not None and not any(found[0] in network for network in _NOBODYS):
+            return found[1], "" if found[1] == text else "sent without what stands around its first public address"
+    if readable:
+        return None, "it is a private or reserved address and no person's"
+    return None, "it is no IPv4 or IPv6 address"
+
+
+_remembered = lru_cache(maxsize=8192)(_first_public)
+
+
+def _read(text: str) -> tuple[IPv4Address | IPv6Address, str] | None:
+    """Read one address; return it with the spelling that is sent, None where it is no address."""
+    if text.startswith("["):
+        bare = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        bare = text.partition(":")[0]
+    else:
+        bare = text
+    bare = bare.partition("%")[0]
+    try:
+        address = ip_address(bare) if len(text) <= _MAX_LENGTH else None
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        return address.ipv4_mapped, str(address.ipv4_mapped)
+    return (address, bare) if address else None
+
+
+Network: TypeAlias = IPv4Network | IPv6Network
+_Address: TypeAlias = IPv4Address | IPv6Address
+
+
+def read_networks(texts: Iterable[str]) -> tuple[Network, ...]:
+    """Read addresses and networks (`10.0.0.0/8`). Raises SettingsError."""
+    networks = []
+    for text in texts:
+        try:
+            networks.append(ip_network(text, strict=False))
+        except ValueError:
+            message = f"TRUSTED_PROXIES: {text} is not an IP address or a network such as 10.0.0.0/8"
+            raise SettingsError(message) from None
+    return tuple(networks)
+
+
+def client_ip(peer: str | None, forwarded_for: str | None, trusted: tuple[Network, ...]) -> str | None:
+    """Return who really called: the last address in X-Forwarded-For that no trusted proxy has.
+
+    Anybody can write that header, so it is read from its end and only as far as trusted proxies wrote it.
+    None where the address cannot be known.
+    """
+    address = _address(peer)
+    hops = (forwarded_for or "").split(",")
+    while address is not None and hops and _is_of(address, trusted):
+        hop = hops.pop().strip()
+        if hop:
+            address = _address(hop)
+    return None if address is None else str(address)
+
+
+def is_trusted(peer: str | None, trusted: tuple[Network, ...]) -> bool:
+    """Return whether the other end of a connection is one of the trusted proxies."""
+    address = _address(peer)
+    return address is not None and _is_of(address, trusted)
+
+
+def _is_of(address: _Address, trusted: tuple[Network, ...]) -> bool:
+    return any(address in network for network in trusted)
+
+
+def _address(text: str | None) -> _Address | None:
+    """Read an address, also with a port: `203.0.113.41:4711`, `[2001:db8::1]:4711`."""
+    bare = text or ""
+    if bare.startswith("["):
+        bare = bare[1:].partition("]")[0]
+    elif bare.count(":") == 1:
+        bare = bare.partition(":")[0]
+    try:
+        address = ip_address(bare)
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
+_LOOPBACK_NAME = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE)
+_PORT = re.compile(r":\d{1,5}\Z")
+
+
+@lru_cache(maxsize=64)
+def names_loopback(host: str) -> bool:
+    """Return whether a Host is a loopback name, which no page of the internet can have for its own."""
+    return _LOOPBACK_NAME.fullmatch(host) is not None
+
+
+def without_port(host: str) -> str:
+    """Return a Host without its port, in lower case."""
+    return _PORT.sub("", host).lower()

@@ -1,0 +1,364 @@
+"""Currencies by their ISO 4217 codes, and by the signs that are written beside amounts."""
+
+# ruff: noqa: RUF001, RUF002 - roubles and leva are written in Cyrillic
+
+import functools
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import pycountry
+
+from app.core.values.placeholders import is_no_id
+
+#: What a text beside a number can mean, the likeliest first; none where it names no currency (`$`, `kr`).
+Codes: TypeAlias = tuple[str, ...]
+
+#: Currencies without a minor unit (ISO 4217, list one), and IDR, whose minor unit nobody writes: 150.000 is 150000.
+WITHOUT_FRACTIONS: Final = frozenset(
+    {"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV"}
+    | {"XAF", "XOF", "XPF", "IDR"}
+)
+#: Currencies with three decimals (ISO 4217, list one): 1,234 may be a fraction as well as thousands.
+WITH_THREE_DECIMALS: Final = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
+
+#: Written beside amounts, though no ISO code: in small letters, without blanks and the point behind it.
+_SIGNS: Final[Mapping[str, Codes]] = MappingProxyType(
+    dict.fromkeys(("kr", "lei", "rs", "fr", "c$"), ())
+    | {"руб": ("RUB", "BYN"), "元": ("CNY", "TWD", "HKD", "MOP"), "fcfa": ("XOF", "XAF")}
+    | {
+        sign: (code,)
+        for sign, code in (
+            {"us$": "USD", "$us": "USD", "u$s": "USD", "a$": "AUD", "au$": "AUD", "ca$": "CAD", "$ca": "CAD"}
+            | {"nz$": "NZD", "hk$": "HKD", "nt$": "TWD", "s$": "SGD", "r$": "BRL", "mx$": "MXN", "rd$": "DOP"}
+            | {"ar$": "ARS", "j$": "JMD", "tt$": "TTD", "ec$": "XCD", "n$": "NAD", "cn¥": "CNY", "jp¥": "JPY"}
+            | {"zł": "PLN", "zl": "PLN", "kč": "CZK", "kc": "CZK", "ft": "HUF", "sfr": "CHF", "r": "ZAR"}
+            | {"rm": "MYR", "rp": "IDR", "tl": "TRY", "s/": "PEN", "b/": "PAB", "rmb": "CNY", "vnđ": "VND"}
+            | {"ksh": "KES", "tsh": "TZS", "ush": "UGX", "лв": "BGN", "грн": "UAH", "ден": "MKD", "дин": "RSD"}
+            | {"đ": "VND", "円": "JPY", "원": "KRW", "euro": "EUR", "euros": "EUR"}
+            | {"€": "EUR", "₹": "INR", "₩": "KRW", "₫": "VND", "₺": "TRY", "₽": "RUB", "₴": "UAH", "₪": "ILS"}
+            | {"฿": "THB", "₦": "NGN", "₱": "PHP", "₸": "KZT", "₡": "CRC", "₲": "PYG", "₾": "GEL", "₼": "AZN"}
+            | {"₵": "GHS", "₮": "MNT"}
+        ).items()
+    }
+)
+_CODE_LENGTH = 3
+
+
+@functools.cache
+def currencies() -> frozenset[str]:
+    """Return the ISO 4217 codes in use, upper case."""
+    return frozenset(currency.alpha_3 for currency in pycountry.currencies)
+
+
+def currency_code(value: Any) -> str | None:
+    """Return the ISO 4217 code that a text is, in any case; None for all else."""
+    code = value.strip().upper() if type(value) is str else None
+    return code if code in currencies() else None
+
+
+def sum_of_one_currency(amounts: Iterable[tuple[str, Decimal]]) -> Decimal:
+    """Return the sum of amounts, each given with its currency. Raises ValueError where these are not all the same.
+
+    >>> sum_of_one_currency([("EUR", Decimal("1.10")), ("EUR", Decimal(2))]), sum_of_one_currency([])
+    (Decimal('3.10'), Decimal('0'))
+    """
+    total, of = Decimal(0), None
+    for currency, amount in amounts:
+        if of not in (None, currency):
+            raise ValueError(f"amounts in {of} and in {currency} have no sum: sum each currency alone")
+        total, of = total + amount, currency
+    return total
+
+
+#: Words for money of several countries, which name none.
+_IN_WORDS: Final = re.compile(r"dollar|euro|pound|franc|peso|rupee|kron|crown|dinar|lira|yen|yuan|won\b", re.IGNORECASE)
+
+
+def currencies_named(value: Any) -> Codes | None:
+    """Return the currencies that a text beside a number names: a code, a sign, or both; None where it is none of them.
+
+    >>> currencies_named("usd"), currencies_named("CAD $"), currencies_named("kr.")
+    (('USD',), ('CAD',), ())
+    >>> currencies_named("руб."), currencies_named("S/."), currencies_named("US $ ")
+    (('RUB', 'BYN'), ('PEN',), ('USD',))
+    >>> currencies_named("pieces"), currencies_named("EUR $"), currencies_named("US$ CAD")
+    (None, ('EUR',), None)
+    """
+    name = value.strip() if type(value) is str else None
+    if not name:
+        return () if name == "" else None
+    code = currency_code(name)
+    if code:
+        return (code,)
+    signs = _of_sign(name)
+    return _of_code_and_sign(name) if signs is None else signs
+
+
+def currency_text(texts: Iterable[Any]) -> str | None:
+    """Return the first of some members named `currency` and the like which names any currency.
+
+    Where none does, the first that says something else, such as `points`. None: a placeholder, or a word for money of
+    several countries, is all that is said.
+
+    >>> currency_text(["unknown", "usd"]), currency_text(["{{ currency }}"]), currency_text(["US Dollar", "points"])
+    ('usd', None, 'points')
+    """
+    other = None
+    for text in texts:
+        if type(text) is str:
+            named = currencies_named(text)
+            if named:
+                return text
+            if named is None and other is None and not (is_no_id(text) or _IN_WORDS.search(text)):
+                other = text
+    return other
+
+
+def _of_sign(text: str) -> Codes | None:
+    sign = "".join(text.lower().split()).removesuffix(".")
+    is_sign = len(sign) == 1 and unicodedata.category(sign) == "Sc"
+    return _SIGNS.get(sign, () if is_sign else None)
+
+
+def _of_code_and_sign(name: str) -> Codes | None:
+    """Return the currency of `USD $` and `$ USD`, whose sign must not mean another."""
+    for code, sign in ((name[:_CODE_LENGTH], name[_CODE_LENGTH:]), (name[-_CODE_LENGTH:], name[:-_CODE_LENGTH])):
+        signs = _of_sign(sign)
+        if code.upper() in currencies() and signs is not None and (not signs or code.upper() in signs):
+            return (code.upper(),)
+    return None
+
+
+#: Of the text of a number; longer ones are not looked at.
+_MAX_LENGTH = 40
+#: Of what a float holds exactly enough to be written as it was.
+_PLAIN_LENGTH = 15
+_PLAIN_DECIMALS = 2
+_PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
+_DRESSED = re.compile(
+    r"(?P<sign>[+-]?)"
+    # The point right behind letters, or `S/`, is the currency's: `Rs.500` is not 0.5.
+    r"(?P<before>[^\d.,+-]*(?:(?<=(?u:[^\W\d_])|/)\.\s*)?)"
+    r"(?P<number>[+-]?[\d.,' ]*\d)(?P<after>\D*)",
+    re.ASCII,
+)
+#: Blanks between groups, the typographic apostrophe, Unicode's minus sign, Arabic's marks of fractions and of groups;
+#: marks of direction go. Then digits and marks of full width, and the digits of Arabic, Persian and Hindi.
+_OTHER_SPELLINGS = (
+    str.maketrans("\u00a0\u2009\u202f\u2019\u2212\u066b\u066c\uffe1\uffe5", "   '-.,£¥", "\u200e\u200f")
+    | {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+    | {zero + digit: ord("0") + digit for zero in (0x0660, 0x06F0, 0x0966) for digit in range(10)}
+)
+#: Written for no cents: `25.-`, with any dash.
+_NO_CENTS = re.compile(r"(?<=\d)(?P<mark>[.,])[-\u2013\u2014]{1,2}(?!\d)")
+#: Several groups, or one and a fraction.
+_GROUPED = re.compile(
+    r"(?P<first>[1-9]\d{0,2})(?P<groups>(?P<mark>[.,' ])\d{3}(?:(?P=mark)\d{3})*)"
+    r"(?:(?P<point>[.,])(?P<cents>\d+))?"
+)
+_ONE_SEPARATOR = re.compile(r"(?P<whole>\d*)(?P<mark>[.,' ])(?P<part>\d+)")
+_GROUP_DIGITS = 3
+
+#: What an object of money calls its currency, and the places of its minor unit.
+CURRENCY_NAMES: Final = ("currency", "currencyCode", "currency_code")
+_PLACES: Final = ("currency_minor_unit", "exponent")
+_MAX_PLACES = 6
+#: Shopify's money in the currency of the shop's books, and in the customer's.
+_BOOKS: Final = ("shop_money", "presentment_money")
+
+
+class Context(NamedTuple):
+    """What decides how a value is read that could be read in several ways."""
+
+    #: ISO 4217, of the event; None where it names none.
+    currency: str | None = None
+    #: Take what Shopify showed the customer (`presentment_money`) instead of what its shop books.
+    presentment: bool = False
+    #: It is a count, which knows no thousands: `1,000` is one.
+    is_count: bool = False
+
+
+NO_CONTEXT: Final = Context()
+COUNT: Final = Context(is_count=True)
+
+
+class Amount(NamedTuple):
+    """A number that was read from an amount, with what was found beside it."""
+
+    #: As `float` and `Decimal` read it.
+    number: str
+    #: ISO 4217, where the value itself names it.
+    currency: str | None = None
+    #: Something had to be taken off, or understood, to read it.
+    dressed: bool = False
+    #: In another Context it may be another number, or none.
+    depends: bool = False
+
+
+class Computed(str):  # noqa: SLOT000 - nearly all have nothing beside the text, and cost nothing for it
+    """What arithmetic gave, as the text of its number: an amount that nobody wrote."""
+
+    #: ISO 4217, where an operand named it.
+    currency: str | None = None
+    #: Something had to be understood to read an operand.
+    dressed: bool = False
+    #: Returns it as computed in a Context, None where nothing can be; None itself where that changes nothing.
+    in_context: "Callable[[Context], Computed | None] | None" = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a number and nothing besides: computed of plain numbers."""
+        return not (self.in_context or self.currency or self.dressed)
+
+
+def read_amount(value: Any, context: Context = NO_CONTEXT) -> Amount | None:
+    """Read a number, a text that holds one, an object of money, or what was computed; None where there is none.
+
+    None, too, where it would be a guess which number is meant.
+
+    >>> read_amount(" 19.98 ").number, read_amount("1.299,00 EUR")[:2], read_amount("1,299").number
+    ('19.98', ('1299.00', 'EUR'), '1299')
+    >>> read_amount("150.000", Context(currency="IDR")).number, read_amount("1,299", Context(currency="KWD"))
+    ('150000', None)
+    >>> read_amount({"amount": 2550, "currency": "USD", "exponent": 2})[:2]
+    ('25.50', 'USD')
+    """
+    if type(value) is str:
+        return _read_text(value, context)
+    if type(value) is int or type(value) is float:
+        return Amount(repr(value)) if math.isfinite(value) else None
+    if type(value) is Computed:
+        again: Computed | None = value.in_context(context) if value.in_context else value
+        return (
+            None
+            if again is None
+            else Amount(str(again), again.currency, again.dressed, depends=value.in_context is not None)
+        )
+    return _read_object(value, context) if type(value) is dict else None
+
+
+def is_plain_text(value: Any) -> bool:
+    """Return whether a value is a text of digits with at most two decimals: one number in every context.
+
+    >>> is_plain_text("19.98"), is_plain_text("1.234"), is_plain_text("-5"), is_plain_text(" 5")
+    (True, False, False, False)
+    """
+    if type(value) is not str or len(value) > _PLAIN_LENGTH or not value.isascii():
+        return False
+    whole, point, part = value.partition(".")
+    return whole.isdecimal() and (not point or (part.isdecimal() and len(part) <= _PLAIN_DECIMALS))
+
+
+def _read_text(text: str, context: Context) -> Amount | None:
+    text = text.strip()
+    if len(text) > _MAX_LENGTH:
+        return None
+    if _PLAIN.fullmatch(text):
+        may_be_grouped = text[-4:-3] == "." and text[-3:].isdecimal()
+        return _in_context(text, None, context) if may_be_grouped else Amount(text)
+    match = _DRESSED.fullmatch(_NO_CENTS.sub(r"\g<mark>00", text.translate(_OTHER_SPELLINGS)))
+    if match is None or (match["sign"] and match["number"][0] in "+-"):
+        return None
+    named = _named_together(currencies_named(match["before"]), currencies_named(match["after"]))
+    if named is None:  # `25 pieces`, `USD 25 EUR`
+        return None
+    read = _in_context(match["sign"] + match["number"], _meant(named, context), context, dressed=True)
+    return read._replace(depends=True) if read and len(named) > 1 else read
+
+
+def _named_together(before: Codes | None, after: Codes | None) -> Codes | None:
+    """Return the currencies that both sides of a number can mean; None where it is something else."""
+    if before is None or after is None:
+        return None
+    if before and after:
+        return tuple(code for code in before if code in after) or None
+    return before or after
+
+
+def _meant(named: Codes, context: Context) -> str | None:
+    """Return the one of the currencies named that is meant: that of the event, else the first; None where none is."""
+    return context.currency if context.currency in named else next(iter(named), None)
+
+
+def _in_context(number: str, own: str | None, context: Context, *, dressed: bool = False) -> Amount | None:
+    """Read what stands between currencies; `own` is the currency that the text names."""
+    sign = "-" if number.startswith("-") else ""
+    bare = number.lstrip("+-").strip()
+    digits, depends = _digits(bare, context._replace(currency=own) if own else context)
+    if digits is None:
+        return None
+    return Amount(sign + digits, own, dressed or digits != bare, depends and own is None)
+
+
+def _digits(number: str, context: Context) -> tuple[str | None, bool]:
+    """Return the number as `float` reads it (None: it would be a guess), and whether the context decided that."""
+    if number.isdecimal():
+        return number, False
+    one = _ONE_SEPARATOR.fullmatch(number)
+    if one:
+        whole, mark, part = one.groups()
+        in_doubt = len(part) == _GROUP_DIGITS and 0 < len(whole) <= _GROUP_DIGITS and whole != "0"
+        return _one_separator(whole, mark, part, context if in_doubt else None), in_doubt
+    grouped = _GROUPED.fullmatch(number)
+    if not grouped or grouped["mark"] == grouped["point"] or context.is_count:
+        return None, False
+    whole = grouped["first"] + re.sub(r"\D", "", grouped["groups"])
+    return (f"{whole}.{grouped['cents']}" if grouped["cents"] else whole), False
+
+
+def _one_separator(whole: str, mark: str, part: str, context: Context | None) -> str | None:
+    """Read a number with one separator; `context` is None where it can only stand before a fraction."""
+    fraction = f"{whole or '0'}.{part}" if mark in ".," else None
+    if context is None or (mark == "." and context.currency not in WITHOUT_FRACTIONS):
+        return fraction
+    if context.is_count:
+        return fraction if not part.strip("0") or mark == "." else None
+    return None if mark == "," and context.currency in WITH_THREE_DECIMALS else whole + part
+
+
+def _read_object(value: Mapping[str, Any], context: Context) -> Amount | None:
+    """Read `{amount, currency}` and Shopify's `{shop_money, presentment_money}`."""
+    shown = [money for name in _BOOKS if type(money := value.get(name)) is dict]
+    if shown:
+        return _read_books(shown, context)
+    amount = value.get("amount")
+    text = currency_text(value.get(name) for name in CURRENCY_NAMES)
+    named = () if text is None else currencies_named(text)
+    if named is None:  # 250 points
+        return None
+    own = _meant(named, context)
+    read = None if type(amount) is dict else read_amount(amount, context._replace(currency=own) if own else context)
+    places = _places(next((value[name] for name in _PLACES if value.get(name) is not None), 0))
+    if read is None or places is None:
+        return None
+    depends = len(named) > 1 or (read.depends and not own)
+    if places == 0:
+        return read._replace(currency=read.currency or own, depends=depends)
+    number = _in_minor_units(read.number.removesuffix(".0") if type(amount) is float else read.number, places)
+    return None if number is None else Amount(number, read.currency or own, depends=depends)
+
+
+def _read_books(shown: list[dict[str, Any]], context: Context) -> Amount | None:
+    read = (_read_object(money, context) for money in (shown[::-1] if context.presentment else shown))
+    first = next((amount for amount in read if amount), None)
+    return first and first._replace(depends=len(shown) > 1)
+
+
+def _places(value: Any) -> int | None:
+    """Return how many digits the minor unit has; None where that is no number, or no currency has so many."""
+    text = str(value).strip().removesuffix(".0") if type(value) in (int, float, str) else ""
+    return int(text) if re.fullmatch(r"[0-9]", text) and int(text) <= _MAX_PLACES else None
+
+
+def _in_minor_units(number: str, places: int) -> str | None:
+    """Return an amount of cents in the currency's unit; None where it is no whole number."""
+    digits = number.lstrip("-")
+    if not digits.isdecimal():
+        return None
+    padded = digits.zfill(places + 1)
+    return f"{'-' if number.startswith('-') else ''}{padded[:-places]}.{padded[-places:]}"

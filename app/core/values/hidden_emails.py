@@ -1,0 +1,146 @@
+"""Texts as people read them, so that what looks like a number or an address is found as one."""
+
+import re
+import unicodedata
+from binascii import a2b_base64
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Final
+
+#: Characters of no width (Unicode's category Cf, without its visible number signs), for a class of characters: soft
+#: hyphen, zero-width space, marks of direction that phones and address books put around numbers, byte order mark.
+NO_WIDTH: Final = r"\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+_UNSEEN: Final = re.compile(f"[{NO_WIDTH}]+")
+
+
+def plain_letters(text: str) -> str:
+    """Return a text with letters of full width and digits of any script in ASCII, without characters of no width.
+
+    >>> plain_letters("ad\u200ba\uff20shop.example \u0663")
+    'ada@shop.example 3'
+    """
+    if text.isascii():
+        return text
+    plain = unicodedata.normalize("NFKC", _UNSEEN.sub("", text))
+    return "".join(str(unicodedata.digit(c)) if c.isdecimal() else c for c in plain)
+
+
+#: A longer id is kept as its digest.
+MAX_ID_BYTES: Final = 256
+#: Characters that cannot have more bytes.
+_SHORT: Final = MAX_ID_BYTES // 4
+
+_AT = r"(?:@|%(?:25)*40)"
+#: A letter, digit, hyphen or dot of a host, also percent-encoded.
+_HOST = r"(?:[\w-]|%(?:25)*(?:2d|3\d|[46][1-9a-f]|[57][\da]))+"
+_DOT = r"(?:\.|%(?:25)*2e)"
+#: It begins where a run of its characters begins, so that a long text is read once.
+EMAIL = re.compile(rf"(?<![\w.+%'-])[\w.+%'-]+{_AT}{_HOST}(?:{_DOT}{_HOST})+", re.IGNORECASE)
+#: Of what base64 and hex hold; chance makes few of them.
+_DECODED_EMAIL = re.compile(r"[\w.+%'-]@(?:[\w-]+\.)+[^\W\d_]{2}")
+#: `{"` in base64 begins a JSON Web Token, whose claims name a person.
+_JWT = re.compile(r"(?<![\w-])eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?", re.ASCII)
+#: The `@` (0x40) in base64, at each of the three places where it can begin within four characters.
+_BASE64_AT = re.compile("Q[A-P]|[EUk0][A-D]|[BFJNRVZdhlptx159]A")
+#: Runs of the alphabet for URLs that may hold an `@`, and of the other one; then what fills them up.
+_URL_BASE64 = re.compile(rf"(?<![\w-])(?=[\w-]*?(?:{_BASE64_AT.pattern}))[\w-]{{8,}}(?:=|%3D)*", re.ASCII)
+_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]|%2[BbFf]){8,}(?:=|%3D)*", re.ASCII)
+_FOR_URLS = str.maketrans("-_", "+/")
+_HEX = re.compile(r"[0-9a-f]{12,}", re.ASCII | re.IGNORECASE)
+
+
+def holds_email(text: str) -> bool:
+    """Return whether a text holds an e-mail address, plain or encoded, or a JSON Web Token, which may hold one.
+
+    >>> holds_email("order-7 jane@shop.example"), holds_email("amFuZUBzaG9wLmV4YW1wbGU"), holds_email("SO-10@3")
+    (True, True, False)
+    """
+    text = plain_letters(text)
+    if "@" not in text and text == text.lower() and ("40" not in text or ("%" not in text and "2e" not in text)):
+        return False  # nearly every id
+    return bool(_may_hold_plain(text) and EMAIL.search(text)) or without_encoded(text) != text
+
+
+def unpersonal_id(given: str) -> str:
+    """Return an id as it may be kept: one that is no short id, or holds an e-mail address, as its SHA-256 in hex.
+
+    The digest is that of the trimmed id, so it stays the same id wherever the same text is given. All others stay as
+    they are.
+
+    >>> unpersonal_id("SO-10021"), len(unpersonal_id("jane@shop.example-17")), len(unpersonal_id("7" * 257))
+    ('SO-10021', 64, 64)
+    """
+    is_plain = given.isascii() and "@" not in given and "40" not in given and given == given.lower()
+    if is_plain and len(given) <= _SHORT:  # nearly every id
+        return given
+    is_kept = not is_long(given) and not holds_email(given)
+    return given if is_kept else sha256(given.strip().encode("utf-8", "replace")).hexdigest()
+
+
+def is_long(given: str) -> bool:
+    """Return whether an id has more than 256 bytes in UTF-8: Segment's have under 100, and each is kept many times."""
+    return len(given) > _SHORT and len(given.encode("utf-8", "replace")) > MAX_ID_BYTES
+
+
+def without_plain(text: str, mark: str = "") -> str:
+    """Return the text with `mark` where an e-mail address stood, plain or percent-encoded.
+
+    Where that had characters of full width or of no width, the rest of the text is returned in plain letters.
+    """
+    if not text.isascii() and (plain := plain_letters(text)) != text and _may_hold_plain(plain) and EMAIL.search(plain):
+        text = plain
+    return EMAIL.sub(mark, text) if _may_hold_plain(text) else text
+
+
+def without_encoded(text: str, mark: str = "") -> str:
+    """Return the text with `mark` where an e-mail address stood as base64 or hex, or a JSON Web Token stood."""
+    if "eyJ" in text:
+        text = _JWT.sub(mark, text)
+    if text != text.lower() and _BASE64_AT.search(text):
+        text = _URL_BASE64.sub(_unless_none(_in_base64, mark), text)
+        values = text.partition("?")[2] if "://" in text else text  # the slashes of a path are no base64
+        if "+" in values or "/" in values or "%2" in values:
+            text = _BASE64.sub(_unless_none(_in_base64, mark), text)
+    if "40" in text and ("2e" in text or "2E" in text):
+        text = _HEX.sub(_unless_none(_in_hex, mark), text)
+    return text
+
+
+def _may_hold_plain(text: str) -> bool:
+    return "@" in text or ("40" in text and "%" in text)
+
+
+def _unless_none(holds: Callable[[str], bool], mark: str) -> Callable[[re.Match[str]], str]:
+    """Make a replacement for runs that hold an address."""
+    return lambda run: mark if holds(run[0]) else run[0]
+
+
+def _in_base64(run: str) -> bool:
+    """Return whether a run decodes to a text with an address, wherever in it the encoded part begins."""
+    letters = run.partition("=")[0]
+    if "%" in letters:
+        letters = _decoded_marks(letters)
+    letters = letters.translate(_FOR_URLS)
+    return any(_is_email(a2b_base64(part)) for part in map(_whole, (letters[start:] for start in range(4))))
+
+
+def _decoded_marks(letters: str) -> str:
+    """Return the percent-encoded marks of base64 as they are."""
+    for code, mark in (("%2B", "+"), ("%2b", "+"), ("%2F", "/"), ("%2f", "/")):
+        letters = letters.replace(code, mark)
+    return letters.partition("%")[0]
+
+
+def _whole(letters: str) -> str:
+    """Return base64 filled up to whole groups of four; a single letter behind the last of them holds no byte."""
+    rest = len(letters) % 4
+    return letters[:-1] if rest == 1 else letters + "=" * (-rest % 4)
+
+
+def _in_hex(run: str) -> bool:
+    """Return whether a run decodes to a text with an address, from its first or its second digit on."""
+    return any(_is_email(bytes.fromhex(run[start : start + (len(run) - start) // 2 * 2])) for start in (0, 1))
+
+
+def _is_email(decoded: bytes) -> bool:
+    return b"@" in decoded and _DECODED_EMAIL.search(decoded.decode("utf-8", "replace")) is not None

@@ -1,0 +1,156 @@
+"""The values that every process must know: read as their records, over a real outbox."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.core import shared_values
+from app.core.pages import Attributed, Coverage, FileImported, PinterestView, Quality, RowsImported, Unread
+from app.core.shared_values import (
+    ACCOUNT_SWITCH,
+    ADS_TOKEN,
+    CATALOG_FAULTS,
+    CLOCK_JUMPS,
+    DESTINATION_SWITCH,
+    ERASED_AT,
+    IMPORTED,
+    OPEN_ALERTS,
+    PINTEREST_VIEWS,
+    PRESET_SWITCH,
+    PROCESSES,
+    RATE,
+    REPORTS_TURN,
+    ROW_DIGESTS,
+    ROWS_IMPORTED,
+    SET_ASIDE,
+    TAIL,
+    TROUBLE,
+    WANTED_CATALOG,
+    Bucket,
+    CatalogFaults,
+    ClockJump,
+    ClockJumps,
+    Process,
+    Revised,
+    SealedToken,
+    SetAside,
+    SharedKey,
+    SharedKeys,
+    Switch,
+    TailWanted,
+    Turn,
+    WantedCatalog,
+)
+from app.errors import Fault
+from app.outbox import Outbox, open_outbox
+from tests.delivery.claims import a_trouble
+from tests.outbox.build import rules as outbox_rules
+from tests.outbox.new_store import new_store
+from tests.process import ROOT
+
+FILES = sorted((ROOT / "app").rglob("*.py"))
+
+COVERAGE = Coverage(component="order_id", event="checkout", percent=62.5, overlap=None, issues=("few",))
+QUALITY = Quality(platform="WEB", way="TAG", status="FAIR", coverage=(COVERAGE,))
+UNREAD = Unread(why="Pinterest answers 403", needs_person=True, since=1.5)
+ATTRIBUTED = Attributed(date="2026-11-26", checkouts=1, by_click=1, by_view=0, value="19.99")
+
+#: Each value there is, with one that it may hold.
+VALUES: list[tuple[SharedKey[Any], Any]] = [
+    (TROUBLE.of("42"), a_trouble()),
+    (SET_ASIDE.of("delivery/17"), SetAside(doing="settle", why="no", since=1.5, again_at=2.5, record={"a": [1]})),
+    (CLOCK_JUMPS, ClockJumps(jumps=(ClockJump(before=1.5, after=2.5),))),
+    (RATE.of("42"), Bucket(calls=0.5, at=1_795_000_000.25)),
+    (ACCOUNT_SWITCH.of("42"), Switch(on=False)),
+    (DESTINATION_SWITCH, Switch(on=False)),
+    (PRESET_SWITCH.of("Order / Completed"), Switch(on=True)),
+    (WANTED_CATALOG, WantedCatalog(generation="abc")),
+    (CATALOG_FAULTS, CatalogFaults(faults=(Fault(path="/name", message="missing", file="presets/a.yaml"),))),
+    (PROCESSES.of("host-1"), Process(process_id="host-1", role="all", generation="abc", seen_at=1.5)),
+    (TAIL, TailWanted(until=1_795_000_300.0)),
+    (ERASED_AT, 1_795_000_300.5),
+    (OPEN_ALERTS, {"dead": "Dead letters grow."}),
+    (IMPORTED.of("0a1b"), FileImported(done=1_000, at=1.5)),
+    (ROWS_IMPORTED.of("0a1b"), RowsImported(cursor="2026-11-26", first=1, end=2, at=1.5)),
+    (ROW_DIGESTS.under("0a1b").of("1"), ("0a1b",)),
+    (
+        PINTEREST_VIEWS.of("42"),
+        PinterestView(
+            read_at={"quality": 1.5},
+            unread={"currency": UNREAD},
+            attributed=(ATTRIBUTED,),
+            quality=(QUALITY,),
+            their_names={"a": ""},
+        ),
+    ),
+    (REPORTS_TURN, Turn(next_at=1.5)),
+    (ADS_TOKEN, SealedToken(origin="0a1b", sealed="x")),
+]
+
+
+@pytest.fixture
+async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
+    rules = outbox_rules(dedup_window_s=1, max_backlog=10)
+    store = open_outbox(new_store(tmp_path, "o.db"), rules)
+    yield store
+    await store.close()
+
+
+def test_the_table_holds_every_value_and_no_key_stands_twice() -> None:
+    listed = [each for each in vars(shared_values).values() if isinstance(each, SharedKey | SharedKeys)]
+    prefixes = [each.name if isinstance(each, SharedKey) else each.prefix for each in listed]
+    for key, _ in VALUES:
+        assert [prefix for prefix in prefixes if key.name.startswith(prefix)], key
+    assert len(VALUES) == len(listed)
+    assert [(one, other) for one in prefixes for other in prefixes if one != other and one.startswith(other)] == []
+
+
+@pytest.mark.parametrize(("key", "value"), VALUES, ids=lambda each: getattr(each, "name", None))
+async def test_what_is_written_is_read_and_taken_away(outbox: Outbox, key: SharedKey[Any], value: Any) -> None:
+    assert await key.read_revised(outbox) == Revised(None, 0)
+    assert await key.write(outbox, value) == 1
+    assert await key.read_revised(outbox) == Revised(value, 1)
+    assert await key.write(outbox, None) == 2
+    assert await key.read(outbox) is None
+
+
+@pytest.mark.parametrize("stored", ["nonsense", {}, {"on": "no"}, [], None, 7])
+async def test_what_does_not_read_as_its_record_is_no_value_and_may_be_overwritten(outbox: Outbox, stored: Any) -> None:
+    await outbox.put_shared(DESTINATION_SWITCH.name, stored)
+    assert await DESTINATION_SWITCH.read_revised(outbox) == Revised(None, 1)
+    assert await DESTINATION_SWITCH.write(outbox, Switch(on=False), revision=1) == 2
+
+
+async def test_members_that_a_newer_version_added_are_passed_over(outbox: Outbox) -> None:
+    await outbox.put_shared(DESTINATION_SWITCH.name, {"on": False, "by": "somebody"})
+    assert await DESTINATION_SWITCH.read(outbox) == Switch(on=False)
+
+
+async def test_who_writes_second_writes_nothing(outbox: Outbox) -> None:
+    await ERASED_AT.write(outbox, 1.5)
+    assert await ERASED_AT.write(outbox, 2.5, revision=0) is None
+    assert await ERASED_AT.read(outbox) == 1.5
+
+
+async def test_all_of_one_kind_are_read_by_name_without_what_is_none(outbox: Outbox) -> None:
+    for name, on in (("b", True), ("a", False)):
+        await PRESET_SWITCH.of(name).write(outbox, Switch(on=on))
+    await PRESET_SWITCH.of("gone").write(outbox, None)
+    await DESTINATION_SWITCH.write(outbox, Switch(on=False))
+    assert list((await PRESET_SWITCH.read_all(outbox)).items()) == [("a", Switch(on=False)), ("b", Switch(on=True))]
+
+
+def test_nobody_reads_or_writes_a_shared_value_but_by_its_key() -> None:
+    callers = {path for path in FILES if re.search(r"\.(get|put|list)_shared\(", path.read_text(encoding="utf-8"))}
+    assert {str(path.relative_to(ROOT)) for path in callers if path.parents[1].name != "outbox"} <= {
+        "app/core/shared_values.py",
+        "app/outbox/carrying.py",  # carries all there are from one engine to another
+    }
+
+
+def test_switches_have_one_place() -> None:
+    named = {path for path in FILES if "_SWITCH" in path.read_text(encoding="utf-8")}
+    assert {str(path.relative_to(ROOT)) for path in named} == {"app/core/coordination.py", "app/core/shared_values.py"}

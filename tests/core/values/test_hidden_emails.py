@@ -1,0 +1,133 @@
+"""E-mail addresses are found in ids and URLs however they are written there."""
+
+import time
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable
+from hashlib import sha256
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.core.values.hidden_emails import holds_email, unpersonal_id, without_encoded, without_plain
+
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl"
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+names = st.text(LETTERS, min_size=1, max_size=12)
+emails = st.builds("{}{}@{}.{}".format, names, st.sampled_from(["", ".x", "+tag", "_1"]), names, st.just("example"))
+
+
+def percent(text: str) -> str:
+    """Write every character by its code."""
+    return "".join(f"%{byte:02x}" for byte in text.encode())
+
+
+def wide(text: str) -> str:
+    """Write every character in full width, as Japanese keyboards do."""
+    return "".join(chr(ord(character) + 0xFEE0) for character in text)
+
+
+WRITTEN: dict[str, Callable[[str], str]] = {
+    "as it is": str,
+    "in capitals": str.upper,
+    "in full width": wide,
+    "with its at-sign in full width": lambda text: text.replace("@", "\uff20"),
+    "with characters of no width in it": "\u200b".join,
+    "percent-encoded": quote,
+    "percent-encoded twice": lambda text: quote(quote(text)),
+    "percent-encoded throughout": percent,
+    "base64": lambda text: b64encode(text.encode()).decode(),
+    "base64 for URLs": lambda text: urlsafe_b64encode(text.encode()).decode(),
+    "base64 without padding": lambda text: b64encode(text.encode()).decode().rstrip("="),
+    "base64, percent-encoded": lambda text: quote(b64encode(text.encode()).decode(), safe=""),
+    "base64 of JSON": lambda text: b64encode(b'{"id": 7, "email": "%s"}' % text.encode()).decode(),
+    "base64 behind other letters": lambda text: f"id-{urlsafe_b64encode(text.encode()).decode()}",
+    "hex": lambda text: text.encode().hex(),
+    "hex in capitals": lambda text: text.encode().hex().upper(),
+    "hex behind a digit": lambda text: f"7{text.encode().hex()}",
+}
+
+
+@pytest.mark.parametrize("way", WRITTEN)
+@given(email=emails)
+def test_an_address_is_found_however_it_is_written(way: str, email: str) -> None:
+    written = WRITTEN[way](email)
+
+    assert holds_email(written)
+    assert holds_email(f"order {written} 2026")
+    for url in (f"https://shop.example/u/{written}?x=1", f"https://shop.example/?u={written}&x=1"):
+        clean = without_encoded(without_plain(url))
+        assert written.rstrip("=") not in clean
+        assert not holds_email(clean)
+        assert clean.startswith("https://shop.example/")
+
+
+@pytest.mark.parametrize(
+    ("given_id", "is_kept"),
+    [
+        ("7" * 256, True),
+        ("7" * 257, False),
+        ("é" * 128, True),
+        ("é" * 129, False),
+        ("\N{GRINNING FACE}" * 64, True),
+        ("\N{GRINNING FACE}" * 65, False),
+    ],
+)
+def test_a_long_id_is_kept_as_the_digest_of_what_is_between_its_blanks(given_id: str, is_kept: bool) -> None:  # noqa: FBT001 - a column
+    digest = sha256(given_id.encode()).hexdigest()
+
+    assert unpersonal_id(given_id) == (given_id if is_kept else digest)
+    assert unpersonal_id(digest) == digest
+    if not is_kept:
+        assert unpersonal_id(f" {given_id}\n") == digest
+
+
+@given(text=st.text("~?>ÿ", min_size=3, max_size=3), email=emails)
+def test_base64_is_found_with_the_marks_that_urls_write_otherwise(text: str, email: str) -> None:
+    marked = b64encode(f"{text}{email}".encode()).decode()
+
+    for value in (marked, quote(marked, safe=""), marked.replace("+", "%2b").replace("/", "%2f")):
+        assert holds_email(f"https://shop.example/?u={value}&x=1")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SO-10021",
+        "7c3a4824-43fc-42a1-9dbc-c73d2bb6d829",
+        "ajs-next-1772640772244-7c3a4024-43fc-42a1-9dbc-c73d2ebb4029",
+        "C0FFEE77-5EED-4B1D-9A77-0DDBA11FACE5",
+        "SO-10@3",
+        "https://shop.example/@jane/a.b",
+        "https://www.Shop.example/Checkout/Done?epik=dj0yJnU9dGVzdEFCQ0RFRkdISUpLTE1OT1A",
+        "QAQAQAQAQAQA",
+        "",
+    ],
+)
+def test_what_is_no_address_stays(text: str) -> None:
+    assert not holds_email(text)
+    assert without_encoded(without_plain(text)) == text
+    assert unpersonal_id(text) == text
+
+
+def test_a_json_web_token_goes_from_anywhere() -> None:
+    assert without_encoded(f"https://shop.example/{TOKEN}/x?t={TOKEN}&x=1") == "https://shop.example//x?t=&x=1"
+    assert without_encoded(f"#{TOKEN.rpartition('.')[0]}") == "#"
+
+
+@given(email=emails, rest=st.text(LETTERS + " ", max_size=8))
+def test_an_id_with_an_address_becomes_the_digest_of_the_trimmed_id(email: str, rest: str) -> None:
+    given_id = f" {email} {rest}"
+
+    assert unpersonal_id(given_id) == sha256(given_id.strip().encode()).hexdigest()
+    assert unpersonal_id(unpersonal_id(given_id)) == unpersonal_id(given_id)
+
+
+def test_a_long_text_takes_no_long_time() -> None:
+    """Each run is read once; read from each of its characters, a megabyte would take minutes."""
+    texts = ("a-" * 500_000 + "QA", "Q0A" * 300_000, "40" * 500_000 + "2e", "eyJ" * 300_000, "eyJ." * 200_000)
+    began = time.process_time()
+
+    assert not any(map(holds_email, texts))
+    assert time.process_time() - began < 10
