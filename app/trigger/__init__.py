@@ -1,14 +1,14 @@
 """The stage `match`: `subscribe` texts become compiled conditions.
 
-    scan.py     text -> tokens                 parse.py    tokens -> syntax.py's records
-    field.py    a field -> how to look it up   build.py    records -> functions that return true or false
-    bound.py    records -> which `type` and `event` can match at all
-    findings.py  records + event -> every condition with the value it found
+    scanner.py     text -> tokens                 parser.py    tokens -> syntax.py's records
+    compiler.py    a field -> how to look it up   compiler.py    records -> functions that return true or false
+    compiler.py    records -> which `type` and `event` can match at all
+    explain.py  records + event -> every condition with the value it found
 
 The language by example: docs/triggers.md.
 """
 
-from app.trigger.findings import ABSENT, Finding
+from app.trigger.explain import ABSENT, Finding
 from app.trigger.syntax import Readable
 from app.trigger.trigger import Trigger, compile_trigger
 

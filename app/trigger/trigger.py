@@ -3,10 +3,9 @@
 from dataclasses import dataclass, field
 
 from app.core.events import Event
-from app.trigger.bound import texts_of
-from app.trigger.build import Predicate, build
-from app.trigger.findings import Finding, find_out
-from app.trigger.parse import parse_trigger
+from app.trigger.compiler import Predicate, build, texts_of
+from app.trigger.explain import Finding, find_out
+from app.trigger.parser import parse_trigger
 from app.trigger.syntax import EVENT_FIELDS, Readable, Term
 
 

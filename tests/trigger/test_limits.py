@@ -7,7 +7,7 @@ import pytest
 
 from app.errors import TriggerError
 from app.trigger import compile_trigger
-from app.trigger.parse import MAX_CHARACTERS, MAX_PARENTHESES_DEPTH
+from app.trigger.parser import MAX_CHARACTERS, MAX_PARENTHESES_DEPTH
 
 EVENT = {"type": "track", "event": "Order"}
 #: What takes longer grows faster than its input: all of these need some hundredths.

@@ -9,8 +9,7 @@ comparison = field ("=" | "!=" | "<" | "<=" | ">" | ">=") value
 from typing import NoReturn, get_args
 
 from app.errors import TriggerError
-from app.trigger.mistakes import did_you_mean, quote, unknown_field, unquoted
-from app.trigger.scan import Kind, Token, double_of, next_token
+from app.trigger.scanner import Kind, Token, did_you_mean, double_of, next_token, quote, unknown_field, unquoted
 from app.trigger.syntax import (
     Comparison,
     Field,

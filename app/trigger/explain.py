@@ -6,8 +6,7 @@ from enum import Enum
 from typing import Any, Final, Literal
 
 from app.core.events import Event
-from app.trigger.build import build_condition
-from app.trigger.field import finder
+from app.trigger.compiler import build_condition, finder
 from app.trigger.syntax import Group, Negation, Term
 
 

@@ -1,17 +1,60 @@
-"""Turn what a trigger says into one function of the event.
-
-Everything that can be decided without the event is decided here, once: the functions that result look up and compare.
-They stand on the way of every event, up to fifty of them, hence one function per shape instead of one for all.
-"""
+"""Look a field up in an event: the path is taken apart once, here, and never again."""
 
 import math
 import operator
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from functools import reduce
+from typing import Any, Literal, TypeAlias
 
 from app.core.events import Event
-from app.trigger.field import finder
 from app.trigger.syntax import Comparison, Condition, Field, FunctionCall, Group, Joiner, Negation, Term
+
+#: find(event) is the value, or None; find(event, missing) tells a missing value from null.
+Find: TypeAlias = Callable[..., Any]
+
+
+def finder(field: Field) -> Find:
+    """Return the function that finds the field's value. It takes any JSON value on its way and never raises."""
+    if not field.path:
+        return _flat(field.root)
+    first, *others = field.path
+    if not others and first.key is not None and first.index is None:
+        return _member(field.root, first.key)
+    return _walk(field)
+
+
+def _flat(name: str) -> Find:
+    def find(event: Event, missing: Any = None) -> Any:
+        return event.get(name, missing)
+
+    return find
+
+
+def _member(root: str, key: str) -> Find:
+    def find(event: Event, missing: Any = None) -> Any:
+        parent = event.get(root)
+        return parent.get(key, missing) if isinstance(parent, dict) else missing
+
+    return find
+
+
+def _walk(field: Field) -> Find:
+    root = field.root
+    steps = tuple((step.key, step.index) for step in field.path)
+
+    def find(event: Event, missing: Any = None) -> Any:
+        value: Any = event.get(root)
+        for key, index in steps:
+            if isinstance(value, dict) and key is not None:
+                value = value.get(key, missing)
+            elif isinstance(value, list) and index is not None and index < len(value):
+                value = value[index]
+            else:
+                return missing
+        return value
+
+    return find
+
 
 Predicate: TypeAlias = Callable[[Event], bool]
 
@@ -189,3 +232,21 @@ def _glob(pattern: str) -> Callable[[str], bool]:
         return True
 
     return test
+
+
+def texts_of(term: Term, field: Literal["type", "event"]) -> frozenset[str] | None:
+    """Return the only texts of `field` for which `term` can hold; None where any value may do, or none at all."""
+    if isinstance(term, Group):
+        return _joined_of_bound(term, [texts_of(each, field) for each in term.terms])
+    if isinstance(term, Negation) or not isinstance(term, Comparison):
+        return None
+    if term.field.root != field or term.operator != "=" or not isinstance(term.value.value, str):
+        return None
+    return frozenset({term.value.value})
+
+
+def _joined_of_bound(group: Group, bounds: list[frozenset[str] | None]) -> frozenset[str] | None:
+    known = [bound for bound in bounds if bound is not None]
+    if group.joiner == "and":
+        return reduce(frozenset.intersection, known) if known else None
+    return frozenset().union(*known) if len(known) == len(bounds) else None
