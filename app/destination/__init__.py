@@ -2,17 +2,16 @@
 
 from app.core.values.event_names import ACTION_SOURCES, EVENT_NAMES
 from app.destination.conversion_event import Complete, ReportConversionEvent, report_conversion_event
-from app.destination.conversion_rules import ConversionRules
-from app.destination.event_name import nearest_event_name
 from app.destination.hashed_fields import hashed_fields
-from app.destination.person_blocks import OF_BLOCKS, phones_beside
-from app.destination.person_reader import PersonReader, SaidOfPerson, carries_opt_out
+from app.destination.person_reader import PersonReader, SaidOfPerson, TypedPerson, carries_opt_out
+from app.destination.person_sections import OF_BLOCKS, phones_beside
 from app.destination.place_names import load_place_names
 from app.destination.quality import COMPONENTS, MATCH_KEYS, components, match_keys
 from app.destination.redaction import redact
-from app.destination.typed_person import TypedPerson
-from app.destination.usable_parts import PRIVACY_FLAGS, usable_parts
+from app.destination.required_fields import nearest_event_name
+from app.destination.rules import ConversionRules
 from app.destination.user_data import FROM_BLOCKS
+from app.destination.validators import PRIVACY_FLAGS, usable_parts
 
 __all__ = [
     "ACTION_SOURCES",

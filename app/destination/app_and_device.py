@@ -7,11 +7,11 @@ from typing import Any
 import pycountry
 
 from app.core.values.flags import single
-from app.destination.event_time import read_install_time
-from app.destination.free_texts import FreeTextReader
 from app.destination.members import MembersReader
 from app.destination.money import IntegerReader
 from app.destination.reading import NO_NOTES, Reading, choice_of, flattened, text_of
+from app.destination.redaction import FreeTextReader
+from app.destination.required_fields import read_install_time
 from app.destination.warnings import kind, left_out
 
 _PIXELS = IntegerReader(0, 30_720)

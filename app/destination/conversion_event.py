@@ -14,18 +14,15 @@ from app.destination.app_and_device import (
     take_sdk_out,
     without_whole_locale,
 )
-from app.destination.conversion_rules import ConversionRules
 from app.destination.custom_data import CustomDataReader
-from app.destination.event_time import settled_time
-from app.destination.free_texts import read_free_text
 from app.destination.members import MembersReader
 from app.destination.money import is_refund, read_currency
-from app.destination.opt_outs import OptOuts
-from app.destination.person_blocks import blocks_of, countries_of, phones_beside
-from app.destination.personal_data import PersonalData
-from app.destination.privacy_flags import read_opt_out, read_permission
+from app.destination.person_sections import blocks_of, countries_of, phones_beside
+from app.destination.privacy_flags import OptOuts, read_opt_out, read_permission
 from app.destination.reading import Reader, flattened, read_address, read_boolean
-from app.destination.required_fields import REQUIRED, RequiredReader
+from app.destination.redaction import PersonalData, read_free_text
+from app.destination.required_fields import REQUIRED, RequiredReader, settled_time
+from app.destination.rules import ConversionRules
 from app.destination.straight_line import StraightLine
 from app.destination.user_data import UserDataReader, missing_identifiers
 from app.destination.warnings import passed_over

@@ -10,12 +10,12 @@ from app.core.values.candidates import Candidates, one_place_only
 from app.core.values.flags import single
 from app.core.values.hidden_emails import unpersonal_id
 from app.core.values.placeholders import is_no_id
-from app.destination.conversion_rules import ConversionRules
-from app.destination.free_texts import list_of, product_id, read_free_text
 from app.destination.members import MembersReader, ObjectReader
 from app.destination.money import IntegerReader, Money, plain_money, read_currency, read_money, written_amount
 from app.destination.privacy_flags import read_opt_out_type
 from app.destination.reading import NO_ID, NO_NOTES, Notes, Reader, Reading, read_text, text_of, usable_candidate
+from app.destination.redaction import list_of, product_id, read_free_text
+from app.destination.rules import ConversionRules
 from app.destination.warnings import hashed_id, left_out
 
 #: Where it stands among the action's fields.

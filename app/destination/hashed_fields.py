@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.core.values.candidates import Fields, one_place_only
-from app.destination.conversion_rules import ConversionRules
-from app.destination.person_blocks import NAMES, PersonBlock, blocks_of
+from app.destination.person_sections import NAMES, PersonBlock, blocks_of
 from app.destination.reading import flattened, text_of
+from app.destination.rules import ConversionRules
 from app.destination.user_data import UserDataReader
 from app.destination.user_field import USER_FIELDS
 

@@ -5,8 +5,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from app.core.values.candidates import Candidates, FieldPath, one_place_only
-from app.destination.free_texts import FreeTextReader
 from app.destination.reading import Reader, Reading, usable_candidate
+from app.destination.redaction import FreeTextReader
 from app.destination.warnings import left_out, unknown_members
 
 

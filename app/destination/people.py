@@ -14,9 +14,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 from app.core.values.placeholders import is_no_id, says_nothing
 from app.destination.normalise import MAX_LENGTH
-from app.destination.opt_outs import KnownState
-from app.destination.person_blocks import ADDRESS, ALONE, NAMES, OF_NAMES, PersonBlock
+from app.destination.person_sections import ADDRESS, ALONE, NAMES, OF_NAMES, PersonBlock
 from app.destination.place_names import country_in_state, is_state_of_account
+from app.destination.privacy_flags import KnownState
 from app.destination.reading import flattened, text_of
 from app.destination.warnings import kind, left_out
 

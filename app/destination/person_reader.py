@@ -1,15 +1,16 @@
 """What an event says of its person, whichever preset takes it: digests, and whether they may be used."""
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
 from app.core.values.candidates import Fields, one_place_only
-from app.destination.conversion_rules import ConversionRules
-from app.destination.opt_outs import OptOuts
-from app.destination.person_blocks import blocks_of, countries_of
-from app.destination.privacy_flags import LDP, read_opt_out, read_opt_out_type, read_permission
+from app.destination.normalise import hashed, normalise_email, normalised, phone_normaliser
+from app.destination.person_sections import blocks_of, countries_of
+from app.destination.privacy_flags import LDP, OptOuts, read_opt_out, read_opt_out_type, read_permission
+from app.destination.rules import ConversionRules
 from app.destination.user_data import UserDataReader
 
 
@@ -76,3 +77,32 @@ def carries_opt_out(event: Mapping[str, Any]) -> bool:
     """Return whether a finished event carries `opt_out` or Limited Data Processing."""
     flags = event["custom_data"].get("opt_out_type") if "custom_data" in event else None
     return event.get("opt_out") is True or (flags is not None and LDP in flags.split(","))
+
+
+#: What a phone number is written with, and with how many digits at least.
+_PHONE: Final = re.compile(r"\+?[\d\s()./-]+")
+_MIN_DIGITS: Final = 7
+_SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII | re.IGNORECASE)
+
+
+class TypedPerson:
+    """Reads what is typed, under one set of rules: the digest is the one that events of the person carry."""
+
+    def __init__(self, rules: ConversionRules) -> None:
+        self._phone = phone_normaliser(rules.default_country)
+
+    def __call__(self, text: str) -> str | None:
+        """Return the digest of an e-mail address or a phone number, or a digest as it is; None where it is neither.
+
+        A phone number without its country is one of DEFAULT_COUNTRY, and without that its digits.
+        """
+        text = text.strip()
+        if _SHA256.fullmatch(text):
+            return text.lower()
+        if "@" in text:
+            form, _ = normalised(text, None, normalise_email)
+        elif _PHONE.fullmatch(text) and sum(map(str.isdigit, text)) >= _MIN_DIGITS:
+            form, _ = normalised(text, None, self._phone)
+        else:
+            return None
+        return form and hashed(form)

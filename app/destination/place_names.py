@@ -12,7 +12,7 @@ from typing import Any
 
 import pycountry
 
-from app.destination.names_in_use import COUNTRIES, STATES
+from app.destination.place_aliases import COUNTRIES, STATES
 
 #: Characters: more than all languages of pycountry's catalogues are written with.
 _MAX_REMEMBERED = 10_000

@@ -1,11 +1,15 @@
 """Personal data that hides in addresses, searches, free texts and answers is taken out of them."""
 
 import re
-from collections.abc import Callable, Collection
+import sys
+from collections.abc import Callable, Collection, Iterator
+from typing import Any, Final
 from urllib.parse import unquote
 
 from app.core.values.hidden_emails import plain_letters, without_encoded, without_plain
-from app.destination.conversion_rules import ConversionRules
+from app.destination.reading import NO_NOTES, Reader, Reading, TextReader, flattened, text_of
+from app.destination.rules import ConversionRules
+from app.destination.warnings import kind, left_out
 
 #: Whatever the operator names: values of these parameters say who a person is, or let anybody in.
 ALWAYS_REDACTED = frozenset({"name", "fullname", "first_name", "last_name", "access_token", "token"})
@@ -152,3 +156,149 @@ _by_default = Redactor(ConversionRules().redacted_parameters)
 def redact(text: str) -> str:
     """Return an answer or error as it may be stored: `[redacted]` stands for what could be personal."""
     return _by_default(text, mark="[redacted]")
+
+
+#: The members in which somebody's words stand: what readers of free texts read, but ids, in which digits are no phones.
+FREE_TEXTS: Final = frozenset(
+    {
+        *("app_name", "app_version", "app_id", "app_package_name", "app_store", "user_agent", "partner_name"),
+        *("device_brand", "device_carrier", "device_model", "device_type", "brand", "carrier", "model", "type"),
+        *("os_version", "os_name", "os_release_name", "kernel_version", "locale", "timezone", "timezone_abbr"),
+        *("content_name", "content_category", "content_brand", "item_name", "item_category", "item_brand"),
+    }
+)
+#: Shorter runs of digits are anything.
+_MIN_PHONE_DIGITS = 7
+_AS_MANY_DIGITS = re.compile(rf"\d(?:\D*\d){{{_MIN_PHONE_DIGITS - 1}}}")
+_TAKEN_OUT = "personal data taken out"
+
+
+class PersonalData:
+    """Takes personal data out of one finished event after the other, under one set of rules."""
+
+    def __init__(self, rules: ConversionRules) -> None:
+        self._redact = Redactor(rules.redacted_parameters)
+
+    def take_out(self, event: dict[str, Any], custom_data: dict[str, Any], phone: Any) -> list[str]:
+        """Clean an event in place, whose `custom_data` is given beside it; return the warnings.
+
+        `phone`: the numbers of the person as they were given, which are known again without a country code.
+        """
+        phones = _digits_of(phone) if phone else ()
+        warnings = []
+        page = event.get("event_source_url")
+        if page is not None and page not in self._redact.harmless and self._clean(event, "event_source_url", phones):
+            warnings.append(f"event_source_url: {_TAKEN_OUT}")
+        if "search_string" in custom_data and self._clean(custom_data, "search_string", phones):
+            warnings.append(f"custom_data.search_string: {_TAKEN_OUT}")
+        if phones:
+            warnings += self._without_known_phones(event, custom_data, phones)
+        return warnings
+
+    def _without_known_phones(
+        self, event: dict[str, Any], custom_data: dict[str, Any], phones: Collection[str]
+    ) -> Iterator[str]:
+        """Take the person's own numbers out of free texts, in which they may stand in any form; yield the warnings."""
+        for place, holder in _holders(event, custom_data):
+            for name in [name for name in holder if name in FREE_TEXTS and _may_hold_phone(holder[name])]:
+                if self._clean(holder, name, phones):
+                    yield f"{place}{name}: {_TAKEN_OUT}"
+
+    def _clean(self, holder: dict[str, Any], name: str, phones: Collection[str]) -> bool:
+        """Clean one text in place, out with it where nothing is left; return whether there was anything to take out."""
+        given: str = holder[name]
+        clean = self._redact(given, phones=phones)
+        if clean is given:
+            return False
+        if clean.strip():
+            holder[name] = clean
+        else:
+            del holder[name]
+        return clean != given
+
+
+def _holders(event: dict[str, Any], custom_data: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the objects that hold free texts, each with what stands before its members' names."""
+    yield "", event
+    yield "custom_data.", custom_data
+    for name in ("app_info", "device_info"):
+        if name in event:
+            yield f"{name}.", event[name]
+    for number, content in enumerate(custom_data.get("contents", ())):
+        yield f"custom_data.contents[{number}].", content
+
+
+def _may_hold_phone(text: Any) -> bool:
+    return isinstance(text, str) and _AS_MANY_DIGITS.search(text) is not None
+
+
+def _digits_of(phone: Any) -> list[str]:
+    """Return the digits of the event's phone numbers, to find them elsewhere."""
+    texts = (plain_letters(text_of(item) or "") for item in flattened(phone))
+    numbers = ("".join(filter(str.isdecimal, text)).lstrip("0") for text in texts)
+    return [digits for digits in numbers if len(digits) >= _MIN_PHONE_DIGITS]
+
+
+#: Longer texts are not remembered, nor more than so many by one reader.
+_MAX_REMEMBERED_FREE_TEXTS = 100
+_MAX_KNOWN = 8192
+
+
+class FreeTextReader(TextReader):
+    """Reads texts that somebody wrote: e-mail addresses and phone numbers in them are taken out.
+
+    The same few texts come again and again (products, devices), so what is sent as it came is remembered, up to a
+    bound: `MembersReader` takes such texts without asking.
+    """
+
+    def __init__(self, max_length: int = sys.maxsize, *, clean: Callable[[str], str] = redacted_text) -> None:
+        """Clean texts by `clean`, which takes personal data out."""
+        super().__init__(max_length)
+        self._clean = clean
+        self.known: set[str] = set()
+
+    def __call__(self, value: Any) -> Reading:
+        """Read one value as a text, without personal data."""
+        given, notes = self._text_of(value)
+        if given is None:
+            return None, notes
+        clean = self._clean(given)
+        if not clean.strip():
+            return None, (f": {kind(value)} left out, it is personal data",)
+        text, notes = self._cut(clean, value)
+        if clean != given:
+            return text, (*notes, ": personal data taken out")
+        if type(value) is str and text == value and len(text) <= _MAX_REMEMBERED_FREE_TEXTS:
+            if len(self.known) >= _MAX_KNOWN:
+                self.known.clear()
+            self.known.add(text)
+        return text, notes
+
+
+def product_id(max_length: int = sys.maxsize) -> FreeTextReader:
+    """Make a reader of ids of products, brands and apps, in which digits are no phone numbers."""
+    return FreeTextReader(max_length, clean=without_plain)
+
+
+def list_of(read: FreeTextReader) -> Reader:
+    """Make a reader of a list of texts; a single one is a list of one, null and empty items are nothing."""
+
+    def read_list(value: Any) -> Reading:
+        if type(value) is str and value in read.known:
+            return [value], NO_NOTES
+        kept: list[str] = []
+        notes: list[str] = []
+        for item in flattened(value):
+            if type(item) is str and item in read.known:  # nearly every item
+                kept.append(item)
+                continue
+            text, problems = read(item)
+            notes += problems
+            if text is not None:
+                kept.append(text)
+        return kept or None, tuple(notes) if kept or notes else (left_out(value, "nothing is in it"),)
+
+    return read_list
+
+
+read_free_text: Reader = FreeTextReader()

@@ -15,7 +15,7 @@ from app.core.values.generated_functions import FunctionNames, ObjectText
 from app.destination.app_and_device import read_language
 from app.destination.custom_data import CustomDataReader
 from app.destination.members import MembersReader
-from app.destination.person_blocks import blocks_of, phones_beside
+from app.destination.person_sections import blocks_of, phones_beside
 from app.destination.required_fields import RequiredReader
 from app.destination.straight_objects import CustomDataText, MembersText, UserDataText, put_at_once, read_at_once
 from app.destination.user_data import UserDataReader, missing_identifiers

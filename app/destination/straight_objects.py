@@ -10,12 +10,12 @@ from app.config.validators import currencies
 from app.core.values.amounts import Computed
 from app.core.values.generated_functions import FunctionNames, ObjectText
 from app.destination.custom_data import CONTENT_READERS, CustomDataReader, read_all_but_money
-from app.destination.free_texts import FreeTextReader
 from app.destination.members import MembersReader
 from app.destination.money import IntegerReader, plain_money, read_currency
 from app.destination.normalise import MAX_LENGTH
-from app.destination.person_blocks import blocks_of, country_of, phones_beside
+from app.destination.person_sections import blocks_of, country_of, phones_beside
 from app.destination.reading import Reader, TextReader, text_of
+from app.destination.redaction import FreeTextReader
 from app.destination.user_data import BY_COUNTRY, FROM_BLOCKS, ReadField, UserDataReader, missing_identifiers
 
 #: What is read beside a currency, in the order in which it is sent.

@@ -9,12 +9,12 @@ from app.core.values.addresses import public_address
 from app.core.values.candidates import Candidates, one_place_only
 from app.core.values.hidden_emails import holds_email
 from app.core.values.user_agents import is_server_library
-from app.destination.conversion_rules import ConversionRules
 from app.destination.normalise import MAX_LENGTH, Normaliser, hashed, normalised, trimmed
-from app.destination.opt_outs import KnownState
 from app.destination.people import Digest, People, Way
-from app.destination.person_blocks import PersonBlock, country_of
+from app.destination.person_sections import PersonBlock, country_of
+from app.destination.privacy_flags import KnownState
 from app.destination.reading import NO_NOTES, Reading, flattened, text_of, usable_candidate
+from app.destination.rules import ConversionRules
 from app.destination.user_field import USER_FIELDS
 from app.destination.warnings import kind, left_out, unknown_members
 

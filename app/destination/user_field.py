@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from app.destination.conversion_rules import ConversionRules
 from app.destination.normalise import (
     Normaliser,
     external_id_normaliser,
@@ -18,6 +17,7 @@ from app.destination.normalise import (
     phone_normaliser,
     zip_normaliser,
 )
+from app.destination.rules import ConversionRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.destination import ConversionRules, ReportConversionEvent, report_conversion_event
-from app.destination.event_time import read_install_time, read_time
+from app.destination.required_fields import read_install_time, read_time
 from app.errors import EventInvalid
 from tests.destination.builders import NOW, a_conversion
 

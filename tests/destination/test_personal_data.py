@@ -6,9 +6,8 @@ import pytest
 
 from app.destination.app_and_device import read_app_info, read_device_info
 from app.destination.conversion_event import report_conversion_event
-from app.destination.free_texts import FreeTextReader, read_free_text
 from app.destination.members import MembersReader
-from app.destination.personal_data import FREE_TEXTS
+from app.destination.redaction import FREE_TEXTS, FreeTextReader, read_free_text
 from tests.destination.builders import NOW, a_conversion
 from tests.test_planted import put
 

@@ -3,7 +3,7 @@
 import pycountry
 import pytest
 
-from app.destination.names_in_use import COUNTRIES, STATES
+from app.destination.place_aliases import COUNTRIES, STATES
 from app.destination.place_names import country_code, load_place_names, state_code
 
 

@@ -9,11 +9,11 @@ from typing import Any, TypeAlias
 
 from app.core.values.flags import flag_is_given
 from app.core.values.placeholders import says_a_text
-from app.destination.conversion_rules import ConversionRules
 from app.destination.custom_data import CONTENT_READERS
 from app.destination.money import read_money
 from app.destination.normalise import normalised
 from app.destination.reading import Reader, TextReader, text_of
+from app.destination.rules import ConversionRules
 from app.destination.user_data import PLAIN_WAYS
 from app.destination.user_field import USER_FIELDS
 
