@@ -3,24 +3,23 @@
 Pure rules over a small store (`Memory`): the flows read events into an `Encounter` and keep what changed.
 """
 
-from app.identity.encounter import Encounter
-from app.identity.erasing import FOR_EVER, erase, ids_of_person
+from app.identity.erasure import FOR_EVER, erase, ids_of_person
 from app.identity.facts import GROUPS, NOBODY
 from app.identity.filling import NOTHING_KNOWN, Recollection, groups_named
 from app.identity.id_keys import IdKeys
-from app.identity.identity_rules import IdentityRules
-from app.identity.loaded_memory import LoadedMemory
-from app.identity.meeting import meet
-from app.identity.memory import HeldMemory, Memory
+from app.identity.identity_event import IdentityEvent
+from app.identity.memory import HeldMemory, LoadedMemory, Memory
+from app.identity.resolution import meet
+from app.identity.rules import IdentityRules
 
 __all__ = [
     "FOR_EVER",
     "GROUPS",
     "NOBODY",
     "NOTHING_KNOWN",
-    "Encounter",
     "HeldMemory",
     "IdKeys",
+    "IdentityEvent",
     "IdentityRules",
     "LoadedMemory",
     "Memory",

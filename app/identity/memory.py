@@ -1,10 +1,16 @@
 """The store under the rules: what they ask of it, and one that lives as long as its process."""
 
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Iterable, Iterator
+from operator import attrgetter
+from typing import Final, Protocol
 
-from app.core.people import Remembered
+import msgspec
+
+from app.core.people import Link, MarkChange, Ownership, PeopleChanges, PeopleFound, PersonChange, PersonRow, Remembered
+from app.core.values.times import DAY_S
 from app.identity.facts import NOBODY
+from app.identity.identity_event import IdentityEvent
+from app.identity.rules import IdentityRules
 
 
 class Memory(Protocol):
@@ -92,3 +98,134 @@ class HeldMemory:
     def has_marks(self) -> bool:
         """Do `Memory.has_marks`."""
         return bool(self._marks)
+
+
+#: What only makes something newer is written once in so long a time, or in a seventh of what anything lasts.
+RENEWED_AFTER_S: Final = DAY_S
+_PARTS: Final = 7
+
+_NOTHING_FOUND: Final = PersonRow(key="", revision=0, record=NOBODY)
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class LoadedMemory(HeldMemory):
+    """Rows are added before the rules ask for them; a key of which there is no row is not remembered."""
+
+    def __init__(self, rules: IdentityRules) -> None:
+        super().__init__()
+        self._rules = rules
+        lasts_s = filter(None, (rules.session_s, rules.remember_s, rules.lasts_s("click")))
+        self._renewed_after_s = min(RENEWED_AFTER_S, *(each / _PARTS for each in lasts_s))
+        #: As they were found.
+        self._found: dict[str, PersonRow] = {}
+        self._marked: dict[str, float] = {}
+        self._asked: set[str] = set()
+        #: What the rules have kept something under; it may be what was found.
+        self._kept: set[str] = set()
+        #: Of the deliveries that the call gives, one a message.
+        self._whose: list[Ownership] = []
+
+    def unasked(self, keys: Iterable[str]) -> list[str]:
+        """Return those of some keys that were not asked for yet."""
+        return [key for key in dict.fromkeys(keys) if key not in self._asked]
+
+    def add(self, keys: Iterable[str], found: PeopleFound) -> None:
+        """Take what was found of keys that were asked for. What the call has changed already stays as it is."""
+        self._asked.update(keys)
+        self.is_full = self.is_full or found.is_full
+        linked = []
+        for row in found.people:
+            key, person = row.key, row.record
+            if key not in self._found and key not in self._kept:
+                self._found[key] = row
+                self._people[key] = person
+                if link := person.link:
+                    linked.append((link.at, key, link.to))
+        for _, key, user in sorted(linked):
+            self._linked.setdefault(user, {})[key] = None
+        for key, at in found.marks.items():
+            if key not in self._marked:
+                self._marked[key] = self._marks[key] = at
+
+    def keep(self, key: str, person: Remembered) -> None:
+        """Do `Memory.keep`."""
+        super().keep(key, person)
+        self._kept.add(key)
+
+    def note_whose(self, message_id: str, encounter: IdentityEvent) -> None:
+        """Note under whose ids the deliveries of a message are kept."""
+        self._whose.append(Ownership(message_id=message_id, user=encounter.user, anonymous=encounter.anonymous))
+
+    def changes(self) -> PeopleChanges | None:
+        """Return what is to be written; None where that is nothing."""
+        people = sorted(self._changed(), key=attrgetter("key"))
+        marks = dict.fromkeys(change.key for change in people)
+        known = {*self._marks, *self._marked}
+        marks |= dict.fromkeys(key for key in known if self._marks.get(key) != self._marked.get(key))
+        if not marks and not self._whose:
+            return None
+        return PeopleChanges(
+            people=people,
+            marks=[MarkChange(key=key, was=self._marked.get(key), at=self._marks.get(key)) for key in sorted(marks)],
+            whose=self._whose,
+        )
+
+    def traces(self) -> list[str]:
+        """Return the ids that were erased, and what was found under them: it may be left in files."""
+        found = [self._found[key].record for key in self.erased if key in self._found]
+        members = (value for person in found for fact in person.facts.values() for value in fact.members.values())
+        return self.erased + [text for value in members for text in ([value] if isinstance(value, str) else value)]
+
+    def _changed(self) -> Iterator[PersonChange]:
+        for key in self._kept:
+            person = self._people.get(key, NOBODY)
+            found = self._found.get(key, _NOTHING_FOUND)
+            is_closed = key in self._marks and key not in self._marked  # then nobody may have remembered it meanwhile
+            if not is_closed and (person is found.record or _only_renews(found.record, person, self._renewed_after_s)):
+                continue
+            if not person.facts and not person.link:
+                yield PersonChange(key=key, revision=found.revision, record=None)
+                continue
+            link = person.link
+            times = [fact.at for fact in person.facts.values()] + ([link.at] if link else [])
+            yield PersonChange(
+                key=key,
+                revision=found.revision,
+                linked_to=link.to if link else None,
+                linked_at=link.at if link else None,
+                seen_at=max(times),
+                stale_at=min(self._ends(person)),
+                record=_encode(person).decode(),
+            )
+
+    def _ends(self, person: Remembered) -> Iterator[float]:
+        if person.link:
+            yield person.link.at + self._rules.remember_s
+        for group, fact in person.facts.items():
+            yield fact.at + self._rules.lasts_s(group)
+
+
+def _only_renews(before: Remembered, person: Remembered, after_s: float) -> bool:
+    """Return whether nothing changed but times, and those by so little that it need not be written."""
+    if before.link is not person.link and not _renews(before.link, person.link, after_s):
+        return False
+    if before.facts is person.facts:
+        return True
+    if len(before.facts) != len(person.facts):
+        return False
+    for group, fact in person.facts.items():
+        old = before.facts.get(group)
+        if fact is not old and not (
+            old
+            and (fact.members is old.members or fact.members == old.members)  # of equal ones the older is kept
+            and fact.at - old.at < after_s
+        ):
+            return False
+    return True
+
+
+def _renews(before: Link | None, link: Link | None, after_s: float) -> bool:
+    if before is None or link is None:
+        return False
+    return before.to == link.to and before.is_followed == link.is_followed and link.at - before.at < after_s

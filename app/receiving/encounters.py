@@ -10,7 +10,7 @@ from app.core.values.times import unix_seconds
 from app.destination import PersonReader
 from app.destination.reading import flattened, text_of
 from app.errors import MappingError
-from app.identity import Encounter, IdKeys
+from app.identity import IdentityEvent, IdKeys
 from app.mapping import Mapping as CompiledMapping
 from app.source.event import TIMES
 
@@ -45,14 +45,14 @@ class EncounterReader:
 
     def of_finished(
         self, event: Event, built: Event, ids: Ids, *, now: float, is_proven: bool, is_withheld: bool
-    ) -> Encounter:
+    ) -> IdentityEvent:
         """Return an event as memory sees it, read off a finished event: as `__call__`, and much quicker.
 
         `built` was made by the action's defaults as far as the person goes, and in it the person says no nowhere.
         """
         tracking = built.get("advertiser_tracking_enabled")
         answer = self._consent(event)
-        return Encounter(
+        return IdentityEvent(
             kind=event["type"],
             at=own_time(event, now),
             user=ids.user,
@@ -66,7 +66,7 @@ class EncounterReader:
             is_proven=is_proven,
         )
 
-    def __call__(self, event: Event, catalog: Catalog, *, now: float, is_proven: bool) -> tuple[Encounter, str]:
+    def __call__(self, event: Event, catalog: Catalog, *, now: float, is_proven: bool) -> tuple[IdentityEvent, str]:
         """Return an event as memory sees it, and its page's address ("" where it names none).
 
         `now` is the moment of its receipt, Unix seconds; `is_proven` says that its sender is known by a secret.
@@ -76,7 +76,7 @@ class EncounterReader:
         said = self._person(fields)
         permission = self._permission(event, fields, catalog)
         ids = self.ids_of(event)
-        encounter = Encounter(
+        encounter = IdentityEvent(
             kind=event["type"],
             at=own_time(event, now),
             user=ids.user,

@@ -14,7 +14,7 @@ from app.errors import EventRefused
 from app.identity import (
     FOR_EVER,
     NOTHING_KNOWN,
-    Encounter,
+    IdentityEvent,
     IdentityRules,
     LoadedMemory,
     Memory,
@@ -85,7 +85,7 @@ class Remembering:
         now: float,
         is_proven: bool,
         ids: Ids | None = None,
-    ) -> tuple[Recollection, Encounter]:
+    ) -> tuple[Recollection, IdentityEvent]:
         """Tell memory what an event says; return what memory has for its deliveries, and the event as memory sees it.
 
         `presets` are those that match the event. `lines` are those of the event alone: one for each ad account that
@@ -108,7 +108,12 @@ class Remembering:
         return meet(encounter, memory, self._rules), encounter
 
     def _is_of_nobody(
-        self, event: Event, presets: Sequence[Preset], lines: Sequence[PresetResult], encounter: Encounter, page: str
+        self,
+        event: Event,
+        presets: Sequence[Preset],
+        lines: Sequence[PresetResult],
+        encounter: IdentityEvent,
+        page: str,
     ) -> bool:
         """Return whether an event of which there is no finished one is a test, a crawler's, or no purchase."""
         if any(line.event for line in lines):

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any, NamedTuple, TypeAlias
 
 from app import identity
-from app.identity import GROUPS, Encounter, IdentityRules
+from app.identity import GROUPS, IdentityEvent, IdentityRules
 
 DAY = 86_400.0
 RULES = IdentityRules(remember_s=90 * DAY, click_s=60 * DAY, session_s=7 * DAY)
@@ -15,7 +15,7 @@ PLAIN = {"click_id"}
 
 def says(
     day: float, kind: str = "track", *, user: str | None = None, anon: str | None = None, **said: Any
-) -> Encounter:
+) -> IdentityEvent:
     """What an event says: members of `user_data` as texts, a list where there are several, and fields of Encounter.
 
     An event of a user has that user's `external_id`; `previous="x"` is the previous id of an alias.
@@ -27,7 +27,7 @@ def says(
     fields = {name: value for name, value in said.items() if name not in members}
     if previous := fields.pop("previous", None):
         fields["previous"] = (f"user {previous}", f"anonymous {previous}")
-    return Encounter(
+    return IdentityEvent(
         kind=kind,
         at=day * DAY,
         user=user and f"user {user}",
@@ -37,20 +37,20 @@ def says(
     )
 
 
-def identify(day: float, **said: Any) -> Encounter:
+def identify(day: float, **said: Any) -> IdentityEvent:
     return says(day, "identify", **said)
 
 
-def no(day: float, kind: str = "track", **said: Any) -> Encounter:
+def no(day: float, kind: str = "track", **said: Any) -> IdentityEvent:
     """An event in which the person says no."""
     return says(day, kind, is_no=True, **said)
 
 
-def withheld(day: float, kind: str = "track", **said: Any) -> Encounter:
+def withheld(day: float, kind: str = "track", **said: Any) -> IdentityEvent:
     return says(day, kind, is_withheld=True, **said)
 
 
-def yes(day: float, kind: str = "track", **said: Any) -> Encounter:
+def yes(day: float, kind: str = "track", **said: Any) -> IdentityEvent:
     return says(day, kind, is_yes=True, **said)
 
 
@@ -62,7 +62,7 @@ class Erasure(NamedTuple):
     anon: str | None = None
 
 
-Step: TypeAlias = Encounter | Erasure
+Step: TypeAlias = IdentityEvent | Erasure
 
 
 class Patient:
@@ -85,7 +85,7 @@ def told(steps: Sequence[Step], *, rules: IdentityRules = RULES, room: Any = ide
     `room` has the rules: `app.identity`, or what was made of it.
     """
     last = steps[-1]
-    assert isinstance(last, Encounter)
+    assert isinstance(last, IdentityEvent)
     return filled(known_after(steps, rules=rules, room=room), last.found, GROUPS)
 
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from app.core.people import PeopleChanges, PeopleFound, PersonRow, Remembered
-from app.identity import Encounter, IdentityRules, LoadedMemory, meet
+from app.identity import IdentityEvent, IdentityRules, LoadedMemory, meet
 from tests.identity.build import DAY, RULES, identify, no, says, yes
 
 
@@ -23,7 +23,7 @@ def rows_of(changes: PeopleChanges) -> PeopleFound:
 
 
 def changed(
-    encounters: Sequence[Encounter], found: PeopleFound | None = None, rules: IdentityRules = RULES
+    encounters: Sequence[IdentityEvent], found: PeopleFound | None = None, rules: IdentityRules = RULES
 ) -> PeopleChanges | None:
     memory = LoadedMemory(rules)
     found = found or PeopleFound(people=[], marks={})
@@ -33,7 +33,7 @@ def changed(
     return memory.changes()
 
 
-def first(*encounters: Encounter) -> PeopleFound:
+def first(*encounters: IdentityEvent) -> PeopleFound:
     changes = changed(encounters)
     assert changes is not None
     return rows_of(changes)
@@ -89,7 +89,7 @@ def test_what_lasts_for_less_than_a_week_is_renewed_in_sevenths_of_it(
         says(1.1, anon="x", click_id="d"),
     ],
 )
-def test_anything_else_is_written_at_once(later: Encounter) -> None:
+def test_anything_else_is_written_at_once(later: IdentityEvent) -> None:
     assert changed([later], first(says(1, user="ann", anon="x", em="e", click_id="c"))) is not None
 
 

@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from app import assemble
-from app.identity import GROUPS, Encounter
+from app.identity import GROUPS, IdentityEvent
 from app.receiving.encounters import own_time
 from app.source import Arrival, read_event
 from tests import assembled
@@ -128,7 +128,7 @@ def memory_of_journeys(room: ModuleType) -> Iterator[bool]:
 
 
 @cache
-def journeys() -> list[tuple[Encounter, Any]]:
+def journeys() -> list[tuple[IdentityEvent, Any]]:
     settings, catalog = assembled.settings(**SETTINGS), assembled.shipped_catalog()
     read = assemble.encounter_reader(settings)
     events = [(read_event(orjson.loads(orjson.dumps(row.event)), Arrival.at(0)), row.expected) for row in rows()]

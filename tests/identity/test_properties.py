@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.identity import GROUPS, Encounter, HeldMemory, meet
+from app.identity import GROUPS, HeldMemory, IdentityEvent, meet
 from app.identity.facts import OF_PERSON
 from tests.identity.build import DAY, RULES, no, says, withheld, yes
 
@@ -14,7 +14,7 @@ days = st.integers(0, 400).map(lambda quarter: quarter / 4)
 
 
 @st.composite
-def events(draw: st.DrawFn, *, kinds: tuple[str, ...] = ("track", "page", "identify", "group")) -> Encounter:
+def events(draw: st.DrawFn, *, kinds: tuple[str, ...] = ("track", "page", "identify", "group")) -> IdentityEvent:
     """An event; what it says of a person is marked with the user's name, so that it is known again."""
     user = draw(st.none() | st.sampled_from(USERS))
     said: dict[str, Any] = {}
@@ -49,7 +49,7 @@ aliases = st.lists(
 )
 
 
-def after(way: list[Encounter]) -> HeldMemory:
+def after(way: list[IdentityEvent]) -> HeldMemory:
     memory = HeldMemory()
     for event in way:
         meet(event, memory, RULES)
@@ -57,7 +57,7 @@ def after(way: list[Encounter]) -> HeldMemory:
 
 
 @given(ways)
-def test_nothing_that_one_user_said_reaches_the_delivery_of_another(way: list[Encounter]) -> None:
+def test_nothing_that_one_user_said_reaches_the_delivery_of_another(way: list[IdentityEvent]) -> None:
     memory = HeldMemory()
     for event in way:
         facts = meet(event, memory, RULES).facts
@@ -69,7 +69,7 @@ def test_nothing_that_one_user_said_reaches_the_delivery_of_another(way: list[En
 
 
 @given(any_ways)
-def test_what_fills_was_said_before_and_not_too_long_ago(way: list[Encounter]) -> None:
+def test_what_fills_was_said_before_and_not_too_long_ago(way: list[IdentityEvent]) -> None:
     memory = HeldMemory()
     said: set[tuple[str, float]] = set()
     for event in way:
@@ -90,14 +90,14 @@ def test_what_fills_was_said_before_and_not_too_long_ago(way: list[Encounter]) -
     ]
 )
 @example([yes(1, "alias", user="ann", previous="ann", em=["ann 1", "ann 2"])])
-def test_an_event_that_comes_twice_changes_nothing(way: list[Encounter]) -> None:
+def test_an_event_that_comes_twice_changes_nothing(way: list[IdentityEvent]) -> None:
     twice = [event for each in way for event in (each, each)]
     assert vars(after(twice)) == vars(after(way))
 
 
 @given(any_ways, any_ways, st.sampled_from(BROWSERS))
 def test_whoever_said_no_is_neither_remembered_nor_told_until_saying_yes(
-    before: list[Encounter], later: list[Encounter], browser: str
+    before: list[IdentityEvent], later: list[IdentityEvent], browser: str
 ) -> None:
     memory = after(before)
     meet(says(200, anon=browser, is_no=True), memory, RULES)
@@ -112,7 +112,7 @@ def test_whoever_said_no_is_neither_remembered_nor_told_until_saying_yes(
 
 
 @given(any_ways)
-def test_what_is_withheld_leaves_no_fact(way: list[Encounter]) -> None:
+def test_what_is_withheld_leaves_no_fact(way: list[IdentityEvent]) -> None:
     memory = HeldMemory()
     for event in way:
         meet(says(event.at / DAY, event.kind, is_withheld=True), memory, RULES)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from app.identity import Encounter, LoadedMemory, meet
+from app.identity import IdentityEvent, LoadedMemory, meet
 from app.outbox import Outbox, open_outbox
 from app.outbox.people_rows import MAX_LINKED
 from tests.identity.build import RULES
@@ -16,16 +16,16 @@ from tests.outbox.build import NOW, rules
 EVENTS = 4 * MAX_LINKED
 
 
-def storm(number: int, **said: Any) -> Encounter:
+def storm(number: int, **said: Any) -> IdentityEvent:
     found = {"em": [f"{number % 2:064x}"], "click_id": str(number)}
-    return replace(Encounter(kind="track", at=NOW + number, found=found), **said)
+    return replace(IdentityEvent(kind="track", at=NOW + number, found=found), **said)
 
 
-def alias(number: int, previous: object, user: object) -> Encounter:
+def alias(number: int, previous: object, user: object) -> IdentityEvent:
     return storm(number, kind="alias", user=f"u{user}", previous=(f"u{previous}", f"a{previous}"))
 
 
-STORMS: dict[str, Callable[[int], Encounter]] = {
+STORMS: dict[str, Callable[[int], IdentityEvent]] = {
     "one browser with a user for each event": lambda number: storm(number, user=f"u{number}", anonymous="a"),
     "one user with a browser for each event": lambda number: storm(number, user="u", anonymous=f"a{number}"),
     "a chain of aliases, each of the last": lambda number: alias(number, number, number + 1),
@@ -48,7 +48,7 @@ class Asked(LoadedMemory):
         return super().person(key)
 
 
-async def cost(outbox: Outbox, event: Encounter) -> int:
+async def cost(outbox: Outbox, event: IdentityEvent) -> int:
     """Rows that are read and written, and questions of the rules, for one event in a request of its own."""
     memory = Asked(RULES)
     keys = [key for key in (event.user, event.anonymous, *(event.previous or ())) if key]

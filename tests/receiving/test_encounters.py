@@ -7,7 +7,7 @@ import pytest
 
 from app import assemble
 from app.catalog import compile_catalog
-from app.identity import Encounter, IdKeys
+from app.identity import IdentityEvent, IdKeys
 from app.receiving.encounters import own_time
 from app.source import consent_answer
 from app.source.consent import ConsentRules
@@ -17,7 +17,7 @@ from tests.process import ROOT
 NOW = 1_800_000_000.0
 
 
-def encounter(event: dict[str, Any], *, is_proven: bool = True, **changes: Any) -> Encounter:
+def encounter(event: dict[str, Any], *, is_proven: bool = True, **changes: Any) -> IdentityEvent:
     read = assemble.encounter_reader(settings(remember_days=90, **changes))
     complete = {"type": "track", "messageId": "m-1", "timestamp": NOW, **event}
     return read(complete, shipped_catalog(), now=NOW, is_proven=is_proven)[0]

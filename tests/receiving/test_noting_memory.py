@@ -2,7 +2,7 @@
 
 from hypothesis import given
 
-from app.identity import GROUPS, Encounter, HeldMemory, erase, meet
+from app.identity import GROUPS, HeldMemory, IdentityEvent, erase, meet
 from app.receiving.noting_memory import NotingMemory
 from tests.identity.build import DAY, RULES, identify, no, says, yes
 from tests.identity.test_properties import BROWSERS, USERS, any_ways, events
@@ -11,7 +11,7 @@ KEYS = [f"user {name}" for name in USERS] + [f"anonymous {name}" for name in (*B
 
 
 @given(any_ways)
-def test_noting_changes_nothing_of_what_is_remembered_or_filled(way: list[Encounter]) -> None:
+def test_noting_changes_nothing_of_what_is_remembered_or_filled(way: list[IdentityEvent]) -> None:
     plain, noted = HeldMemory(), HeldMemory()
     for event in way:
         before = {key: noted.person(key) for key in KEYS}
@@ -25,7 +25,7 @@ def test_noting_changes_nothing_of_what_is_remembered_or_filled(way: list[Encoun
 
 
 @given(any_ways, events())
-def test_only_what_an_event_says_is_told_as_given(way: list[Encounter], last: Encounter) -> None:
+def test_only_what_an_event_says_is_told_as_given(way: list[IdentityEvent], last: IdentityEvent) -> None:
     memory = HeldMemory()
     for event in way:
         meet(event, memory, RULES)

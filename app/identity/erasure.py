@@ -3,10 +3,10 @@
 import math
 from typing import Final
 
-from app.identity.chains import chain
+from app.identity.alias_graph import chain
 from app.identity.facts import NOBODY
-from app.identity.identity_rules import IdentityRules
 from app.identity.memory import Memory
+from app.identity.rules import IdentityRules
 
 #: Links that are too old to be used still lead to what has to go.
 FOR_EVER: Final = IdentityRules(remember_s=math.inf, click_s=math.inf, session_s=math.inf)

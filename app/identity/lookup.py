@@ -1,15 +1,15 @@
 """Whom an event is about, and what is remembered of that person at the time of the event."""
 
 from app.core.people import Fact, Remembered
-from app.identity.chains import end_of, ids_of, link_of
-from app.identity.encounter import Encounter
+from app.identity.alias_graph import end_of, ids_of, link_of
 from app.identity.facts import OF_PERSON
 from app.identity.filling import Recollection
-from app.identity.identity_rules import IdentityRules
+from app.identity.identity_event import IdentityEvent
 from app.identity.memory import Memory
+from app.identity.rules import IdentityRules
 
 
-def recall(encounter: Encounter, memory: Memory, rules: IdentityRules) -> Recollection:
+def recall(encounter: IdentityEvent, memory: Memory, rules: IdentityRules) -> Recollection:
     """Return what may fill the deliveries of an event, and what tells its person from others."""
     user = _user_of(encounter, memory, rules)
     person = memory.person(user) if user else None
@@ -34,7 +34,7 @@ def recall(encounter: Encounter, memory: Memory, rules: IdentityRules) -> Recoll
     return Recollection(at=encounter.at, facts=facts, newest=newest, introduces=encounter.kind == "identify")
 
 
-def _user_of(encounter: Encounter, memory: Memory, rules: IdentityRules) -> str | None:
+def _user_of(encounter: IdentityEvent, memory: Memory, rules: IdentityRules) -> str | None:
     """Return the user that an event is about: its own, else the one who used its browser lately; None: nobody known.
 
     None also where the event claims a user that is not believed, and that is not the one who used its browser.
@@ -61,7 +61,7 @@ def _look_under_later_names(
     newest.update((group, fact) for group, fact in person.facts.items() if at - fact.at <= rules.remember_s)
 
 
-def _click_elsewhere(encounter: Encounter, user: str | None, memory: Memory, rules: IdentityRules) -> Fact | None:
+def _click_elsewhere(encounter: IdentityEvent, user: str | None, memory: Memory, rules: IdentityRules) -> Fact | None:
     """Return the newest click of all that a user has; None where there is no user."""
     newest: Fact | None = None
     for key in ids_of(memory, user, encounter.at, rules, until=encounter.at) if user else ():

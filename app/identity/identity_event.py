@@ -11,7 +11,7 @@ LINKING: Final = frozenset({"track", "page", "screen", "identify", "alias", "gro
 TELLING: Final = LINKING - {"group"}
 
 
-class Encounter(Struct, frozen=True, kw_only=True, gc=False):
+class IdentityEvent(Struct, frozen=True, kw_only=True, gc=False):
     """One event. Ids stand there as keys (`IdKeys`), persons as digests."""
 
     #: The event's type.

@@ -1,20 +1,69 @@
-"""How an event links ids to users.
+"""Links from ids to users, followed and turned back: who somebody is in the end, and which ids are his."""
 
-Of several links of an id the newest counts. An id that is linked for the first time brings to its user what it held of
-a person; one that was another user's brings nothing.
-"""
+from collections.abc import Iterator
+from typing import Final
 
 from msgspec.structs import replace
 
 from app.core.people import Fact, Link, Remembered
-from app.identity.chains import chain, end_of, ids_of, link_of
-from app.identity.encounter import Encounter
 from app.identity.facts import NOBODY, OF_PERSON
-from app.identity.identity_rules import IdentityRules
+from app.identity.identity_event import IdentityEvent
 from app.identity.memory import Memory
+from app.identity.rules import IdentityRules
+
+#: A chain of links is followed so far.
+MAX_STEPS: Final = 8
+#: So many ids of one person are looked at, the newest of each user first.
+MAX_IDS: Final = 1_000
 
 
-def previous_of(encounter: Encounter, memory: Memory, rules: IdentityRules) -> list[str]:
+def link_of(memory: Memory, key: str, at: float, rules: IdentityRules) -> Link | None:
+    """Return the link of an id unless it is too old at that time; it may be one that is removed."""
+    person = memory.person(key)
+    link = person.link if person else None
+    return link if link and at - link.at <= rules.remember_s else None
+
+
+def chain(memory: Memory, key: str, at: float, rules: IdentityRules, *, until: float | None = None) -> list[str]:
+    """Return a user or another id and the users that it is linked to, one by the other; the last is who it is.
+
+    A circle is cut before it closes. Links that were observed after `until` are not followed; None follows all.
+    """
+    keys = [key]
+    while len(keys) <= MAX_STEPS:
+        link = link_of(memory, keys[-1], at, rules)
+        if not link or not link.is_followed or link.to in keys or (until is not None and link.at > until):
+            break
+        keys.append(link.to)
+    return keys
+
+
+def end_of(memory: Memory, key: str, at: float, rules: IdentityRules, *, until: float | None = None) -> str:
+    """Return who an id is in the end: the last of its `chain`."""
+    person = memory.person(key)
+    if person is None or person.link is None:
+        return key
+    return chain(memory, key, at, rules, until=until)[-1]
+
+
+def ids_of(memory: Memory, user: str, at: float, rules: IdentityRules, *, until: float | None = None) -> Iterator[str]:
+    """Yield a user and all ids that are linked to that user, directly or by other users; MAX_IDS at most.
+
+    Links that were observed after `until` are left out; None takes all.
+    """
+    found = {user: None}
+    yield user
+    for known in (waiting := [user]):
+        for key in memory.linked_to(known):
+            if key not in found and len(found) < MAX_IDS:
+                link = link_of(memory, key, at, rules)
+                if link and link.is_followed and (until is None or link.at <= until):
+                    found[key] = None
+                    waiting.append(key)
+                    yield key
+
+
+def previous_of(encounter: IdentityEvent, memory: Memory, rules: IdentityRules) -> list[str]:
     """Return the key of an alias's previous id: the user of that name where one is known, else the `anonymousId`.
 
     Return [] for an event without one. Ask before a yes in the event lifts a mark: a marked user is known.
@@ -26,7 +75,7 @@ def previous_of(encounter: Encounter, memory: Memory, rules: IdentityRules) -> l
     return [user] if is_known or _is_known(memory, user, encounter.at, rules) else [anonymous]
 
 
-def sources_of(encounter: Encounter) -> list[str]:
+def sources_of(encounter: IdentityEvent) -> list[str]:
     """Return the ids that an event says are its user's: the previous id of an alias under both of its keys.
 
     A yes, a no and a removed link apply to both keys. If they applied to one, the event itself could change which one,
@@ -44,7 +93,7 @@ def _is_known(memory: Memory, user: str, at: float, rules: IdentityRules) -> boo
     return any(key != user for key in ids_of(memory, user, at, rules))
 
 
-def link_ids(encounter: Encounter, previous: list[str], memory: Memory, rules: IdentityRules) -> None:
+def link_ids(encounter: IdentityEvent, previous: list[str], memory: Memory, rules: IdentityRules) -> None:
     """Link the `anonymousId` of an event and its `previous_of` to its user; without a user nothing is linked."""
     if encounter.user:
         for source in (encounter.anonymous, *previous):
@@ -100,7 +149,7 @@ def _drop(source: str, memory: Memory) -> None:
         memory.keep(source, replace(person, facts=facts))
 
 
-def unlink_ids(encounter: Encounter, memory: Memory, rules: IdentityRules) -> None:
+def unlink_ids(encounter: IdentityEvent, memory: Memory, rules: IdentityRules) -> None:
     """Remove the links that name another user than an event of which nothing is kept; a newer link stays."""
     if encounter.user is None:
         return

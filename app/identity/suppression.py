@@ -2,21 +2,20 @@
 
 from msgspec.structs import replace
 
-from app.identity.chains import chain, ids_of
-from app.identity.encounter import Encounter
+from app.identity.alias_graph import chain, ids_of, sources_of
 from app.identity.facts import NOBODY
-from app.identity.identity_rules import IdentityRules
-from app.identity.linking import sources_of
+from app.identity.identity_event import IdentityEvent
 from app.identity.memory import Memory
+from app.identity.rules import IdentityRules
 
 
-def ids_in(encounter: Encounter) -> list[str]:
+def ids_in(encounter: IdentityEvent) -> list[str]:
     """Return the keys of an event's own ids."""
     own = sources_of(encounter)
     return [encounter.user, *own] if encounter.user else own
 
 
-def close(encounter: Encounter, memory: Memory, rules: IdentityRules) -> None:
+def close(encounter: IdentityEvent, memory: Memory, rules: IdentityRules) -> None:
     """Erase and mark the ids of an event, its user or the one they are linked to, and every id linked to that user.
 
     Links stay, so that an event with a linked id is known to be of a person who said no.
@@ -31,7 +30,7 @@ def close(encounter: Encounter, memory: Memory, rules: IdentityRules) -> None:
         memory.keep(key, replace(memory.person(key) or NOBODY, facts={}))
 
 
-def open_again(encounter: Encounter, memory: Memory) -> None:
+def open_again(encounter: IdentityEvent, memory: Memory) -> None:
     """Lift the marks of an event's own ids that are older than its yes."""
     for key in ids_in(encounter):
         marked_at = memory.marked_at(key)
@@ -39,7 +38,7 @@ def open_again(encounter: Encounter, memory: Memory) -> None:
             memory.lift(key)
 
 
-def is_closed(encounter: Encounter, memory: Memory, rules: IdentityRules) -> bool:
+def is_closed(encounter: IdentityEvent, memory: Memory, rules: IdentityRules) -> bool:
     """Return whether one of an event's ids, or a user that one is linked to, is marked."""
     return any(
         memory.marked_at(user) is not None

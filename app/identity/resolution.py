@@ -3,18 +3,17 @@
 from msgspec.structs import replace
 
 from app.core.people import Fact, Remembered
-from app.identity.chains import end_of
-from app.identity.closing import close, is_closed, open_again
-from app.identity.encounter import LINKING, TELLING, Encounter
+from app.identity.alias_graph import end_of, link_ids, previous_of, unlink_ids
 from app.identity.facts import NOBODY, OF_BROWSER, OF_PERSON, groups_of, holds
 from app.identity.filling import NOTHING_KNOWN, Recollection, are_several, differs
-from app.identity.identity_rules import IdentityRules
-from app.identity.linking import link_ids, previous_of, unlink_ids
+from app.identity.identity_event import LINKING, TELLING, IdentityEvent
+from app.identity.lookup import recall
 from app.identity.memory import Memory
-from app.identity.recalling import recall
+from app.identity.rules import IdentityRules
+from app.identity.suppression import close, is_closed, open_again
 
 
-def meet(encounter: Encounter, memory: Memory, rules: IdentityRules) -> Recollection:
+def meet(encounter: IdentityEvent, memory: Memory, rules: IdentityRules) -> Recollection:
     """Remember what an event says, in `memory`, and return what memory has for its deliveries.
 
     Events of one request come in their order.
@@ -35,7 +34,7 @@ def meet(encounter: Encounter, memory: Memory, rules: IdentityRules) -> Recollec
     return _meet(believed, previous, memory, rules)
 
 
-def _meet(encounter: Encounter, previous: list[str], memory: Memory, rules: IdentityRules) -> Recollection:
+def _meet(encounter: IdentityEvent, previous: list[str], memory: Memory, rules: IdentityRules) -> Recollection:
     """Do `meet` for an event whose person did not say no."""
     if encounter.kind in LINKING:
         link_ids(encounter, previous, memory, rules)
@@ -50,7 +49,7 @@ def _meet(encounter: Encounter, previous: list[str], memory: Memory, rules: Iden
     return known
 
 
-def _observe(encounter: Encounter, memory: Memory, rules: IdentityRules, *, without_person: bool) -> None:
+def _observe(encounter: IdentityEvent, memory: Memory, rules: IdentityRules, *, without_person: bool) -> None:
     """Remember what an event says of its person and its browser; `without_person` leaves the person's groups out."""
     user, anonymous, at = encounter.user, encounter.anonymous, encounter.at
     for group, members in groups_of(encounter.found).items():
