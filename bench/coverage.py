@@ -26,7 +26,7 @@ from app.errors import EventInvalid
 from app.mapping import compile_mapping
 from app.receiving.field_reports import own_event
 from app.source import Arrival, read_event
-from app.source.requester import Requester
+from app.source.received_request import Requester
 
 ROOT = Path(__file__).parents[1]
 ALL = "all"

@@ -15,7 +15,7 @@ from app.commands.terminal import print_json
 from app.config import Settings, load_settings
 from app.errors import EventRefused
 from app.source import Arrival, NamedSource, event_json, events_of, held_back, read_or_refuse, read_raw_requests
-from app.source.refusal import RequestRefused
+from app.source.responses import RequestRefused
 
 
 def preview_source(

@@ -10,7 +10,7 @@ from app.console.labels import pretty
 from app.core.events import DEFAULT_SOURCE, Event
 from app.errors import EventRefused
 from app.source import Arrival, NamedSource, events_of, held_back, read_event_text, read_or_refuse, read_raw_requests
-from app.source.refusal import RequestRefused
+from app.source.responses import RequestRefused
 
 #: Of a request that is a pixel.
 _NO_BODY: Final = b"null"

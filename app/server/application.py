@@ -12,7 +12,7 @@ from app.server.direct_routes import DirectRoutes
 from app.server.openapi_details import LICENSE, add_details
 from app.server.proofs import Proofs, describe_proofs
 from app.source import INTERNAL_ERROR, OpenToPages, answer_refusal
-from app.source.documentation import RECORDS
+from app.source.openapi import RECORDS
 from app.tracing import Tracing
 
 

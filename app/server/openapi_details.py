@@ -6,7 +6,7 @@ Source: https://spec.openapis.org/oas/v3.1.0
 import re
 from typing import Any, Final
 
-from app.source.documentation import EVENT_EXAMPLE
+from app.source.openapi import EVENT_EXAMPLE
 
 LICENSE: Final = {"name": "MIT", "identifier": "MIT"}
 

@@ -1,24 +1,29 @@
 """What senders of events speak: the event model, the webhook, Segment's Tracking API, authentication, consent."""
 
 from app.source.accepts import Accepts, AcceptsWhole
-from app.source.app_context import app_platform
-from app.source.auth import SecretHeader, WebhookSecrets, WriteKeys, basic_credentials
+from app.source.auth import Anyone, SecretHeader, SenderProof, SentSecret, WebhookSecrets, WriteKeys, basic_credentials
 from app.source.body import Limits, read_raw_event
-from app.source.browser_helper import browser_helper_router
+from app.source.bot_filter import GenuineRules, checkout_id_of, not_genuine
+from app.source.browser import OpenToPages, browser_helper_router
 from app.source.consent import ConsentRules, consent_answer, withheld
-from app.source.cors import OpenToPages
+from app.source.decompression import MemoryBudget
 from app.source.event import Arrival, read_event, read_or_refuse
 from app.source.event_files import read_event_file, read_event_text
-from app.source.genuine import GenuineRules, checkout_id_of, not_genuine
-from app.source.named_sources import NamedSource, NamedSources, events_of, held_back
-from app.source.named_webhook import NamedWebhook, named_sources_router
-from app.source.quotas import Quota, read_quotas
+from app.source.named_sources import NamedSource, NamedSources, NamedWebhook, events_of, held_back, named_sources_router
+from app.source.rate_limits import Quota, read_quotas
 from app.source.raw_records import read_raw_requests
-from app.source.refusal import INTERNAL_ERROR, TOO_SLOW
-from app.source.responses import answer, answer_refusal, answer_unavailable, event_json, refusal_json
+from app.source.received_request import app_platform
+from app.source.responses import (
+    INTERNAL_ERROR,
+    TOO_SLOW,
+    answer,
+    answer_refusal,
+    answer_unavailable,
+    event_json,
+    refusal_json,
+)
 from app.source.sdk_settings import sdk_settings_router
-from app.source.sender_proofs import Anyone, SenderProof, SentSecret
-from app.source.signed_bodies import (
+from app.source.signatures import (
     Algorithm,
     Encoding,
     SegmentSigned,
@@ -27,8 +32,7 @@ from app.source.signed_bodies import (
     StripeSigned,
     standard_key,
 )
-from app.source.tracking import TrackingRules, tracking_router
-from app.source.unpacking import MemoryBudget
+from app.source.tracking_api import TrackingRules, tracking_router
 from app.source.webhook import WebhookRules, webhook_router
 
 __all__ = [

@@ -12,31 +12,30 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+from fastapi import Request
 from msgspec import Struct
 
 from app.core.events import Event
 from app.errors import EventRefused
+from app.source.decompression import MemoryBudget, is_small, unpack
 from app.source.event import Arrival, given_message_id, read_event, read_or_refuse
-from app.source.parse_json import (
+from app.source.json_reader import (
+    MAX_MEMBER_BYTES,
+    OF_FILES,
+    OF_STRANGERS,
     SHALLOW_LEVELS,
+    SLICE_BYTES,
+    TOO_LARGE_MEMBER,
     ShallowMembers,
+    array_slices,
     from_first_sign,
+    large_object,
     levels_at_most,
     nested_deeper,
     numbers_logged_once,
     parse,
 )
-from app.source.refusal import TOO_MANY, RequestRefused
-from app.source.slices import (
-    MAX_MEMBER_BYTES,
-    OF_FILES,
-    OF_STRANGERS,
-    SLICE_BYTES,
-    TOO_LARGE_MEMBER,
-    array_slices,
-    large_object,
-)
-from app.source.unpacking import MemoryBudget, is_small, unpack
+from app.source.responses import TOO_LARGE, TOO_MANY, TOO_SLOW, RequestRefused
 
 #: Of an event that comes from no request: as MAX_JSON_DEPTH is by default.
 DEFAULT_DEPTH: Final = 64
@@ -107,7 +106,7 @@ async def open_body(raw: bytes, size: int, budget: MemoryBudget, limits: Limits)
 def read_body(raw: bytes, *, max_events: int | None) -> Body:
     """Find the events of an unpacked body.
 
-    What is large is parsed slice by slice (see app/source/slices.py), unless it is no stranger's: `max_events` None.
+    What is large is parsed slice by slice (see app/source/json_reader.py), unless it is no stranger's: `max_events` None.
     Raises RequestRefused where it is not JSON, or has more events.
     """
     if len(raw) > SLICE_BYTES and raw[:1] == b"[":
@@ -238,3 +237,49 @@ def _excess(value: Any, limits: Limits) -> str | None:
         if len(compact.encode()) > limits.max_event_bytes:
             return f"the event is larger than {limits.max_event_bytes} bytes"
     return None
+
+
+#: So much of an oversized body is still read and thrown away: a sender that is cut off in the middle of its body
+#: does not see the 413 and sends the same again for hours.
+_READ_OUT = 4
+
+
+async def receive(request: Request, limits: Limits) -> bytes:
+    """Return the body as sent.
+
+    Raises RequestRefused where it is too large, or does not arrive whole in time.
+    """
+    # Most bodies are whole by then; one that never begins, app/server/bounded_connection.py cuts.
+    body, more = await _piece(request)
+    if more:
+        try:
+            async with asyncio.timeout(limits.request_timeout_s):
+                return await _collect(body, request, limits.max_body_bytes)
+        except TimeoutError:
+            raise RequestRefused(TOO_SLOW) from None
+    if len(body) > limits.max_body_bytes:
+        raise RequestRefused(TOO_LARGE)
+    return body
+
+
+async def _collect(piece: bytes, request: Request, max_bytes: int) -> bytes:
+    """Read the rest, and return all of it; of a body that is too large only the beginning is kept."""
+    pieces = [piece]
+    size_bytes = len(piece)
+    more = True
+    while more and size_bytes <= _READ_OUT * max_bytes:
+        piece, more = await _piece(request)
+        size_bytes += len(piece)
+        if size_bytes <= max_bytes:
+            pieces.append(piece)
+    if size_bytes > max_bytes:
+        raise RequestRefused(TOO_LARGE)
+    return b"".join(pieces)
+
+
+async def _piece(request: Request) -> tuple[bytes, bool]:
+    """Return what has arrived, and whether there is more. Raises RequestRefused where the client has gone."""
+    message = await request.receive()
+    if message["type"] == "http.disconnect":
+        raise RequestRefused(TOO_SLOW)
+    return message.get("body", b""), message.get("more_body", False)

@@ -101,7 +101,7 @@ def _rudder_denies(event: Event, ids: tuple[str, ...]) -> str | None:
     denied = management.get("deniedConsentIds")
     if denied is None:
         return None
-    # "NaN" stands for a number that no double can hold, see `app.source.parse_json`
+    # "NaN" stands for a number that no double can hold, see `app.source.json_reader`
     if not isinstance(denied, list) or not all(isinstance(name, str) and name != "NaN" for name in denied):
         return "consent: `deniedConsentIds` cannot be read"
     ours = [name for name in ids if name in denied]

@@ -14,9 +14,9 @@ from typing import IO, cast
 from app.core.events import Event
 from app.errors import EventRefused
 from app.source.body import DEFAULT_DEPTH, Body, Limits, read_body, read_events
+from app.source.decompression import GZIP
 from app.source.event import Arrival
-from app.source.refusal import BROKEN_JSON, RequestRefused
-from app.source.unpacking import GZIP
+from app.source.responses import BROKEN_JSON, RequestRefused
 
 _BROKEN_GZIP = "the gzip archive is damaged or cut off here: what follows is not read. Fetch the file anew"
 

@@ -15,9 +15,18 @@ from fastapi import Request
 
 from app.errors import EventRefused
 from app.source.body import Limits
-from app.source.parse_json import from_first_sign, levels_at_most, nested_deeper, parse
-from app.source.refusal import BROKEN_JSON, TOO_LARGE, TOO_MANY, UNSUPPORTED, RequestRefused
-from app.source.slices import MAX_MEMBER_BYTES, OF_STRANGERS, SLICE_BYTES, TOO_LARGE_MEMBER, array_slices
+from app.source.json_reader import (
+    MAX_MEMBER_BYTES,
+    OF_STRANGERS,
+    SLICE_BYTES,
+    TOO_LARGE_MEMBER,
+    array_slices,
+    from_first_sign,
+    levels_at_most,
+    nested_deeper,
+    parse,
+)
+from app.source.responses import BROKEN_JSON, TOO_LARGE, TOO_MANY, UNSUPPORTED, RequestRefused
 
 Content: TypeAlias = Literal["json", "lines", "form", "cloudevent", "cloudevents"]
 

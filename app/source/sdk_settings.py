@@ -19,9 +19,8 @@ from fastapi import APIRouter, Request, Response
 
 from app.core.values.addresses import names_loopback, without_port
 from app.source.auth import WriteKeys, basic_user
-from app.source.documentation import SETTINGS_ANSWERS, SETTINGS_PARAMETERS, SOURCE_CONFIG_ANSWERS
-from app.source.refusal import UNAUTHENTICATED, UNKNOWN_HOST, UNKNOWN_KEY
-from app.source.responses import answer, answer_refusal
+from app.source.openapi import SETTINGS_ANSWERS, SETTINGS_PARAMETERS, SOURCE_CONFIG_ANSWERS
+from app.source.responses import UNAUTHENTICATED, UNKNOWN_HOST, UNKNOWN_KEY, answer, answer_refusal
 
 #: The second is asked where the CDN host is given without `/v1`.
 _PATHS = ("/v1/projects/{key}/settings", "/projects/{key}/settings")

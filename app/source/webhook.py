@@ -11,15 +11,13 @@ from fastapi import APIRouter, Request, Response
 
 from app.source.accepts import Accepts
 from app.source.auth import WebhookSecrets
-from app.source.body import Limits, open_body, read_events
-from app.source.documentation import WEBHOOK_ANSWERS, WEBHOOK_BODY
+from app.source.body import Limits, open_body, read_events, receive
+from app.source.decompression import MemoryBudget, unpacked_size
 from app.source.event import Arrival, random_id
-from app.source.receive import receive
-from app.source.refusal import UNAUTHENTICATED, RequestRefused
-from app.source.requester import with_gpc
-from app.source.responses import answer, is_unusable, receipt_json, refusing
-from app.source.signature import is_signed
-from app.source.unpacking import MemoryBudget, unpacked_size
+from app.source.openapi import WEBHOOK_ANSWERS, WEBHOOK_BODY
+from app.source.received_request import with_gpc
+from app.source.responses import UNAUTHENTICATED, RequestRefused, answer, is_unusable, receipt_json, refusing
+from app.source.signatures import is_signed
 
 #: What Segment's webhook destination can be set to, mapping by mapping.
 WEBHOOK_METHODS = ("POST", "PUT", "PATCH")

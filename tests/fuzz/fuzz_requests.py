@@ -15,16 +15,20 @@ import atheris
 
 with atheris.instrument_imports(include=["app.source"]):
     from app.errors import EventRefused
-    from app.source import body, slices
+    from app.source import body, json_reader
+    from app.source.decompression import unpack, unpacked_size
     from app.source.event import Arrival
-    from app.source.parse_json import parse
-    from app.source.refusal import RequestRefused
-    from app.source.signature import is_signed
-    from app.source.unpacking import unpack, unpacked_size
+    from app.source.json_reader import parse
+    from app.source.responses import RequestRefused
+    from app.source.signatures import is_signed
 
 #: So small that a short input has many slices, and members that are too large.
-SMALL = {"SLICE_BYTES": 48, "MAX_MEMBER_BYTES": 120, "OF_STRANGERS": slices.Bounds(max_bytes=120, max_brackets=2_000)}
-for module in (slices, body):
+SMALL = {
+    "SLICE_BYTES": 48,
+    "MAX_MEMBER_BYTES": 120,
+    "OF_STRANGERS": json_reader.Bounds(max_bytes=120, max_brackets=2_000),
+}
+for module in (json_reader, body):
     vars(module).update(SMALL)
 #: Of strangers: one that is too large stands there refused.
 LIMITS = body.Limits(

@@ -13,8 +13,8 @@ from structlog.testing import capture_logs
 from app.errors import EventRefused
 from app.source import Arrival, read_raw_event
 from app.source.body import Body, read_body, read_events
-from app.source.refusal import BROKEN_JSON, TOO_MANY, RequestRefused
-from app.source.slices import SLICE_BYTES
+from app.source.json_reader import SLICE_BYTES
+from app.source.responses import BROKEN_JSON, TOO_MANY, RequestRefused
 from tests.source.door import NOW, limits
 
 ARRIVAL = Arrival.at(NOW, from_device=True, new_id=lambda: "made")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.source import ConsentRules, withheld
-from app.source.parse_json import parse
+from app.source.json_reader import parse
 
 X = "Pinterest Conversions API"
 RULES = ConsentRules(categories=("ads", "analytics"), names=(X, "Actions " + X))

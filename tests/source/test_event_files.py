@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from app.errors import EventRefused
 from app.source.event_files import read_event_file, read_event_text
-from app.source.refusal import RequestRefused
+from app.source.responses import RequestRefused
 
 NOW = 1_772_640_800.0
 A = {"type": "page", "messageId": "a"}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.source import GenuineRules, not_genuine
-from app.source.genuine import is_crawler
+from app.source.bot_filter import is_crawler
 
 BROWSER = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36"

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from app.source.parse_json import SHALLOW_LEVELS, levels_at_most, nested_deeper, parse, parse_shallow
-from app.source.refusal import BROKEN_JSON, TOO_DEEP, RequestRefused
+from app.source.json_reader import SHALLOW_LEVELS, levels_at_most, nested_deeper, parse, parse_shallow
+from app.source.responses import BROKEN_JSON, TOO_DEEP, RequestRefused
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import SettingsError
-from app.source.quotas import Quota, Quotas, read_quotas
-from app.source.refusal import RequestRefused
+from app.source.rate_limits import Quota, Quotas, read_quotas
+from app.source.responses import RequestRefused
 from tests.source.door import Ledger, client, tracking
 
 SHOP = {"shop": Quota(events=60, bytes=6_000)}

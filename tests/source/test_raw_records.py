@@ -9,7 +9,7 @@ import pytest
 
 from app.errors import EventRefused
 from app.source.raw_records import around_body, content_of, records
-from app.source.refusal import RequestRefused
+from app.source.responses import RequestRefused
 from tests.source.door import limits
 
 AROUND: dict[str, Any] = {"method": "POST", "headers": {}, "query": {}, "ip": None}

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from fastapi import Request
 
-from app.source.receive import receive
-from app.source.refusal import TOO_LARGE, TOO_SLOW, Refusal, RequestRefused
+from app.source.body import receive
+from app.source.responses import TOO_LARGE, TOO_SLOW, Refusal, RequestRefused
 from tests.source.door import limits
 
 

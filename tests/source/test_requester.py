@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.source.requester import Requester
+from app.source.received_request import Requester
 from tests.source.door import Ledger, client, tracking, webhook
 
 IP = "203.0.113.41"

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.source.refusal import BROKEN_JSON, RequestRefused
-from app.source.signature import is_signed
+from app.source.responses import BROKEN_JSON, RequestRefused
+from app.source.signatures import is_signed
 
 E1 = '{"type":"track","event":"Order Completed","messageId":"m-1","properties":{"revenue":22.5,"name":"Café"}}'.encode()
 E2 = b'{"type":"track","event":"Product Added","messageId":"m-2","properties":{"price":19}}'

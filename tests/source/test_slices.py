@@ -11,9 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import EventRefused
-from app.source.parse_json import parse
-from app.source.refusal import BROKEN_JSON, TOO_DEEP, TOO_LARGE, Refusal, RequestRefused
-from app.source.slices import (
+from app.source.json_reader import (
     _BRACKET_OF_A_BATCH,
     MAX_BRACKETS,
     MAX_MEMBER_BYTES,
@@ -24,7 +22,9 @@ from app.source.slices import (
     array_slices,
     end_of_value,
     large_object,
+    parse,
 )
+from app.source.responses import BROKEN_JSON, TOO_DEEP, TOO_LARGE, Refusal, RequestRefused
 
 _JSON = st.recursive(
     st.one_of(

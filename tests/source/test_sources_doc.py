@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from app.config import Settings
-from app.source.refusal import REFUSALS
+from app.source.responses import REFUSALS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "sources.md").read_text(encoding="utf-8")
 WORDS = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", TEXT))

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.source.refusal import BROKEN_JSON, NO_ROOM, TOO_LARGE, RequestRefused
-from app.source.unpacking import PIECE_BYTES, MemoryBudget, pieces, unpack, unpacked_size
+from app.source.decompression import PIECE_BYTES, MemoryBudget, pieces, unpack, unpacked_size
+from app.source.responses import BROKEN_JSON, NO_ROOM, TOO_LARGE, RequestRefused
 from tests.rounds import examples
 
 

@@ -12,7 +12,7 @@ from httpx import AsyncClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.source.refusal import REFUSALS
+from app.source.responses import REFUSALS
 from tests.source.door import NOW, NOW_TEXT, Ledger, any_json, client, webhook
 
 

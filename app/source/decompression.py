@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Final
 
-from app.source.refusal import BROKEN_JSON, NO_ROOM, TOO_LARGE, RequestRefused
+from app.source.responses import BROKEN_JSON, NO_ROOM, TOO_LARGE, RequestRefused
 
 #: How gzip begins; no JSON does.
 GZIP: Final = b"\x1f\x8b"

@@ -8,7 +8,7 @@ from typing import Self
 
 from app.core.values.times import MINUTE_S
 from app.errors import SettingsError
-from app.source.refusal import OVER_QUOTA, RequestRefused
+from app.source.responses import OVER_QUOTA, RequestRefused
 
 _HOW = "WRITE_KEY_LIMITS: write each as `name:events:bytes` a minute, both at least 1, separated by commas"
 

@@ -7,7 +7,7 @@ states consent may have `_epik` set again, which Pinterest's tag and `/pinrelay.
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -15,11 +15,12 @@ from urllib.parse import urlsplit
 
 import orjson
 from fastapi import APIRouter, Request, Response
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.core.values.addresses import without_port
 from app.core.values.times import DAY_S
-from app.source.body import Limits
-from app.source.receive import receive
+from app.source.body import Limits, receive
 from app.source.responses import refusing
 
 _SCRIPT: Final = (Path(__file__).parent / "pinrelay.js").read_bytes()
@@ -87,3 +88,33 @@ def _said(raw: bytes) -> Mapping[str, Any]:
 
 def _is_of(host: str, domain: str) -> bool:
     return host == domain or host.endswith(f".{domain}")
+
+
+#: The Tracking API, Jitsu's too, and what SDKs ask for their settings. Nowhere else: the rest of `/api` and the console
+#: are for this host alone.
+_FOR_PAGES = ("/pinrelay.js", "/v1/", "/beacon/v1/", "/projects/", "/sourceConfig", "/api/s/")
+
+
+class OpenToPages:
+    """Lets pages of `origins` (`*`: of any site) call the Tracking API of `app`, and read all its answers, errors too.
+
+    No cookie is ever used: the write key says whose events they are. Hence any header may come along:
+    each SDK has its own (`authorization`, `x-retry-count`, `anonymousid`), and new ones with each version.
+    """
+
+    def __init__(self, app: ASGIApp, origins: Sequence[str] = ("*",)) -> None:
+        self._app = app
+        self._for_pages = CORSMiddleware(
+            app,
+            allow_origins=origins,
+            allow_methods=["GET", "HEAD", "POST"],
+            allow_headers=["*"],
+            allow_private_network=True,
+            expose_headers=["retry-after"],
+            max_age=DAY_S,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, where pages may call through the middleware."""
+        is_for_pages = scope["type"] == "http" and scope["path"].startswith(_FOR_PAGES)
+        await (self._for_pages if is_for_pages else self._app)(scope, receive, send)

@@ -5,7 +5,7 @@ from typing import Any
 from msgspec.json import schema_components
 
 from app.core.receipts import Receipt
-from app.source.refusal import REFUSALS
+from app.source.responses import REFUSALS
 
 _TEXT = {"type": "string"}
 _EVENT = {

@@ -20,15 +20,13 @@ from app.core.values.addresses import Network
 from app.errors import EventRefused
 from app.source.accepts import Accepts
 from app.source.auth import WriteKeys, basic_user
-from app.source.body import Body, Limits, open_body, read_events
-from app.source.documentation import BATCH_BODY, CALL_BODY, TRACKING_ANSWERS
+from app.source.body import Body, Limits, open_body, read_events, receive
+from app.source.decompression import MemoryBudget, pieces, unpacked_size
 from app.source.event import Arrival, random_id
-from app.source.quotas import Quota, Quotas
-from app.source.receive import receive
-from app.source.refusal import UNAUTHENTICATED, RequestRefused
-from app.source.requester import Requester
-from app.source.responses import SUCCESS, Handler, answer, refusal_json, refusing
-from app.source.unpacking import MemoryBudget, pieces, unpacked_size
+from app.source.openapi import BATCH_BODY, CALL_BODY, TRACKING_ANSWERS
+from app.source.rate_limits import Quota, Quotas
+from app.source.received_request import Requester
+from app.source.responses import SUCCESS, UNAUTHENTICATED, Handler, RequestRefused, answer, refusal_json, refusing
 
 #: The call that a path means, where the event does not say it itself; browser and mobile SDKs use the letters.
 _CALLS = {"track": "t", "page": "p", "screen": "s", "identify": "i", "group": "g", "alias": "a"}
