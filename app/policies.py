@@ -1,7 +1,7 @@
 """Settings -> the small records of rules that each room takes; rooms never see the settings."""
 
 from app.access.admission import COOKIE, AccessRules
-from app.access.proxied import UserHeaders
+from app.access.proxy_auth import UserHeaders
 from app.access.users import Users
 from app.alerts import AlertRules
 from app.config import Settings

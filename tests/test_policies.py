@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.access.proxied import UserHeaders
+from app.access.proxy_auth import UserHeaders
 from app.errors import SettingsError
 from app.policies import access_rules, genuine_rules, outbox_rules, posture
 from tests.assembled import settings

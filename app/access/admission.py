@@ -1,9 +1,9 @@
 """Who may use the console and the interface for operators. It is asked in this order.
 
-an authenticating proxy names somebody     whom it names, where it is a trusted one (`app.access.proxied`)
+an authenticating proxy names somebody     whom it names, where it is a trusted one (`app.access.proxy_auth`)
 a bearer token                             whoever has it (`app.access.users`)
 tokens are set                             whoever gave one: a session cookie for twelve hours (`app.access.sessions`)
-none is set                                whoever sits at this machine (`app.access.this_machine`)
+none is set                                whoever sits at this machine (`app.access.same_machine`)
 """
 
 from collections.abc import Collection, Mapping
@@ -15,12 +15,10 @@ from starlette.requests import Request
 from starlette.types import Scope
 
 from app.access.audit import Audit
-from app.access.login_limits import LoginLimiter
-from app.access.person import Person, UserRole
-from app.access.proxied import NamedByProxy, UserHeaders, named_by_proxy
-from app.access.sessions import Sessions
-from app.access.this_machine import is_of_this_machine
-from app.access.users import User, Users
+from app.access.proxy_auth import NamedByProxy, UserHeaders, named_by_proxy
+from app.access.same_machine import is_of_this_machine
+from app.access.sessions import LoginLimiter, Sessions
+from app.access.users import Person, User, UserRole, Users
 from app.core.pages import AuditAction
 from app.core.values.addresses import Network, client_ip, is_trusted
 
@@ -63,7 +61,7 @@ class Visitor:
 
     #: The address that the request came from, past the proxies that are trusted; None where it cannot be known.
     client: str | None
-    #: Somebody at this machine asks, and no page of another site (`app.access.this_machine`).
+    #: Somebody at this machine asks, and no page of another site (`app.access.same_machine`).
     is_near: bool
     #: The session cookie; "" where there is none.
     session: str = ""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
-from app.access.person import Person
+from app.access.users import Person
 from app.core.pages import AuditAction, AuditEntry, QuarantineFilter, Query, Redrive
 from app.core.values.hidden_emails import unpersonal_id
 from app.core.values.texts import count_of

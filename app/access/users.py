@@ -1,19 +1,44 @@
-"""The tokens that are known, each with the name and role of whoever has it.
-
-ada:operator:4f1c...      looks and changes
-bob:9d2e...               looks: the lesser role, where none is named
-"""
+"""Who may use the console and `/api`: users, their roles and tokens."""
 
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Self
 
 from pydantic import SecretStr
 
-from app.access.person import UserRole
 from app.errors import SettingsError
+
+
+class UserRole(StrEnum):
+    """What somebody may do; the lesser first."""
+
+    #: Look.
+    VIEWER = "viewer"
+    #: Look, and do all that changes or sends something, or shows events as they were received.
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Somebody who has been admitted to the console or its interface."""
+
+    name: str
+    role: UserRole
+    #: The address that they ask from, or the machine of a command; "" where it is not known.
+    place: str
+    #: False: whoever sits at this machine, where nobody has to say who they are.
+    is_named: bool = True
+    #: They have logged in, and can log out.
+    has_session: bool = False
+
+    @property
+    def may_operate(self) -> bool:
+        """Whether they may change something."""
+        return self.role is UserRole.OPERATOR
+
 
 #: What whoever gives CONSOLE_PASSWORD is called.
 PASSWORD_USER = "console"  # noqa: S105 - a name

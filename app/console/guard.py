@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from app.access.admission import Denial, TooManyTries
-from app.access.person import Person
+from app.access.users import Person
 from app.console.forms import MAX_FORM_BYTES, PASTED, why_not_read
 from app.console.page_filter import read_page_filter
 from app.console.pages import SECURITY_HEADERS, Pages, base_of

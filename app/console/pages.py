@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app import __version__
-from app.access.person import Person
+from app.access.users import Person
 from app.console import flow, labels
 from app.console.page_filter import ANEW, PageFilter
 from app.console.periods import COMPARISONS, PERIODS

@@ -10,7 +10,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.access.person import Person
+from app.access.users import Person
 from app.catalog import Preset
 from app.console.examples import fresh
 from app.console.forms import MAX_FORM_BYTES, Form, given_number, read_form

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from app.access.audit import Audit
-from app.access.person import Person
+from app.access.users import Person
 from app.catalog.publishing import Publisher
 from app.core.coordination import Coordination, Switches
 from app.core.pages import AuditAction, QuarantineFilter, Query, Redrive

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.access.admission import Access, Denial, TooManyTries, sent_from_console
-from app.access.person import Person
+from app.access.users import Person
 from app.errors import OutboxUnavailable
 from app.source import OpenToPages, answer, answer_unavailable, refusal_json
 

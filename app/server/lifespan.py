@@ -11,7 +11,7 @@ from typing import Protocol
 
 from fastapi import FastAPI
 
-from app.access.person import Person, UserRole
+from app.access.users import Person, UserRole
 from app.core.coordination import REFRESH_S, Coordination
 from app.core.log import log_cannot_start, log_error, logger
 from app.delivery import Shutdown

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app import __version__
 from app.access.admission import Access, Denial, TooManyTries
-from app.access.person import Person
+from app.access.users import Person
 from app.core.values.hidden_emails import unpersonal_id
 from app.errors import OutboxUnavailable
 from app.inventory.view import InventoryView

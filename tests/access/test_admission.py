@@ -4,10 +4,9 @@ import pytest
 from starlette.requests import Request
 
 from app.access.admission import Denial, LoggedIn, TooManyTries, sent_from_console
-from app.access.login_limits import MAX_NOTED, MAX_WRONG, WINDOW_S
-from app.access.person import Person, UserRole
-from app.access.proxied import NamedByProxy, UserHeaders
-from app.access.sessions import SESSION_S
+from app.access.proxy_auth import NamedByProxy, UserHeaders
+from app.access.sessions import MAX_NOTED, MAX_WRONG, SESSION_S, WINDOW_S
+from app.access.users import Person, UserRole
 from app.outbox import Outbox
 from tests.access.stores import NOW, OPERATOR, PASSWORD, USERS, VIEWER, access_of, noted, users_of, visitor
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.access.audit import MAX_AUDITED_TEXT, Audit
-from app.access.person import Person, UserRole
+from app.access.users import Person, UserRole
 from app.core.events import Exit
 from app.core.pages import AuditAction, AuditEntry, QuarantineFilter, Query, Redrive
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.access.login_limits import MAX_WRONG, MAX_WRONG_REMEMBERED, WINDOW_S, LoginLimiter
+from app.access.sessions import MAX_WRONG, MAX_WRONG_REMEMBERED, WINDOW_S, LoginLimiter
 
 NOW = 1_795_000_000.0
 ONE = "192.0.2.7"

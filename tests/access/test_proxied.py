@@ -3,8 +3,8 @@
 import pytest
 from starlette.requests import Request
 
-from app.access.person import UserRole
-from app.access.proxied import UserHeaders, named_by_proxy
+from app.access.proxy_auth import UserHeaders, named_by_proxy
+from app.access.users import UserRole
 from app.core.values.addresses import read_networks
 
 PROXIES = read_networks(["10.0.0.0/8"])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.access.person import UserRole
+from app.access.users import UserRole
 from app.errors import SettingsError
 from tests.access.stores import OPERATOR, PASSWORD, USERS, VIEWER, users_of
 

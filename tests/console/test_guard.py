@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.access.proxied import UserHeaders
+from app.access.proxy_auth import UserHeaders
 from app.console.pages import ROOM
 from tests.console.world import LEAD, PASSWORD, World, open_world
 

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from app import assemble
 from app.access.admission import Access, AccessRules
 from app.access.audit import Audit
-from app.access.proxied import UserHeaders
+from app.access.proxy_auth import UserHeaders
 from app.access.sessions import Sessions
 from app.access.users import Users
 from app.alerts import AlertWebhook

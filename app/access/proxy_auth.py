@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from app.access.person import UserRole
+from app.access.users import UserRole
 from app.core.values.addresses import Network, is_trusted
 
 _MAX_NAME = 100
