@@ -6,8 +6,15 @@ from pathlib import Path
 from typing import Final
 
 from app.errors import SettingsError, WarehouseError
-from app.warehouse.duck_extensions import attach_database, extensions_of, names_database, require_file
-from app.warehouse.duck_tables import DuckTable, file_query, open_duck
+from app.warehouse.duckdb_tables import (
+    DuckTable,
+    attach_database,
+    extensions_of,
+    file_query,
+    names_database,
+    open_duck,
+    require_file,
+)
 from app.warehouse.json_depth import require_shallow
 from app.warehouse.row_tables import RowTable
 

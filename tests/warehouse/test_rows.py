@@ -16,7 +16,7 @@ import pytest
 
 from app.errors import SettingsError, WarehouseError
 from app.warehouse import RowTable, append_rows, open_duck, open_rows
-from app.warehouse.duck_tables import DuckTable
+from app.warehouse.duckdb_tables import DuckTable
 from tests.outbox.postgres_server import PostgresServer
 
 ROWS: list[dict[str, Any]] = [
