@@ -1,7 +1,7 @@
 """The sandbox as a web application: Pinterest's endpoint under `/v5`, what people look at and set beside it.
 
 POST /v5/ad_accounts/{ad_account_id}/events   Pinterest's endpoint
-GET  /v5/ad_accounts/{ad_account_id}...       its figures: see `ads_figures.py`
+GET  /v5/ad_accounts/{ad_account_id}...       its figures: see `ads_api.py`
 GET  /                                        exact counts
 GET  /events  /duplicates  /calls             the newest, newest first (?limit=, /events also ?event_id=)
 PUT  /script                                  misbehave: see `script.py`; `{"steps": []}` ends it
@@ -22,12 +22,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.sandbox.ads_figures import AdsFigures
-from app.sandbox.callers import account_refusal, token_shown
-from app.sandbox.cut_answer import CutAnswer
+from app.sandbox.ads_api import AdsFigures
+from app.sandbox.answers import CutAnswer, account_refusal, error, json_answer, results, token_shown
 from app.sandbox.judge import Verdict, call_problem, verdict
 from app.sandbox.record import REMEMBERED, Record, RecordedCall
-from app.sandbox.replies import error, json_answer, results
 from app.sandbox.script import Orders, Script, Step, compiled
 
 _AS_USUAL = Step()
