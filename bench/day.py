@@ -39,7 +39,7 @@ from app.core.events import Exit
 from app.core.pages import Query
 from app.core.values.times import DAY_S
 from app.outbox import Outbox, open_outbox
-from app.outbox.postgres.days import day_of, table_of
+from app.outbox.postgres.retention import day_of, table_of
 from app.outbox.sqlite.database import connect
 from app.policies import outbox_rules
 from bench.drain import AD_ACCOUNT_ID, different, mapped

@@ -9,7 +9,7 @@ from app.alerts.overall import MOST_DAYS
 from app.core.events import EventKey, InventoryCount, Measure
 from app.core.values.times import DAY_S, HOUR_S
 from app.inventory.drift import Change, read_changes
-from app.outbox.inventory_rows import Inventory
+from app.outbox.inventory import Inventory
 
 #: What was counted, with its label.
 Counts: TypeAlias = Mapping[tuple[Measure, str], int]

@@ -20,7 +20,7 @@ from app.core.shared_values import OPEN_ALERTS, PINTEREST_VIEWS
 from app.core.values.times import DAY_S, HOUR_S
 from app.delivery import ReadsBacklog, Shutdown, read_accounts
 from app.errors import OutboxUnavailable
-from app.outbox.inventory_rows import Inventory
+from app.outbox.inventory import Inventory
 
 PERIOD_S = 60.0
 #: So many looks in a row must fail before an unreadable outbox is told.

@@ -34,7 +34,7 @@ from app.errors import SettingsError
 from app.identity import IdKeys
 from app.inventory.figures import read_figures
 from app.outbox import Outbox
-from app.outbox.inventory_rows import Inventory
+from app.outbox.inventory import Inventory
 from app.policies import consent_rules, conversion_rules, genuine_rules, identity_rules, webhook_limits
 from app.receiving.encounters import EncounterReader
 from app.receiving.explain import Explainer, Sees

@@ -72,7 +72,7 @@ def _held_back_by(sources: Callable[[], Mapping[str, NamedSource]]) -> HeldBack:
 
 
 def _sealer(settings: Settings) -> Seals:
-    from app.outbox.sealing import Sealer  # noqa: PLC0415 - its library is loaded where a quarantine is kept only
+    from app.outbox.sealed_events import Sealer  # noqa: PLC0415 - its library is loaded where a quarantine is kept only
 
     if settings.quarantine_key is None:
         message = "QUARANTINE_KEY: the quarantine needs one, of 32 characters or more: `openssl rand -hex 32` makes it"

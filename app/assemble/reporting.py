@@ -60,7 +60,7 @@ def _token(settings: Settings, outbox: Outbox, client: AdsClient) -> AdsToken:
         return FixedToken(fixed)
     if fixed or not (client_id and secret and first and key):
         raise SettingsError(f"{_TOGETHER}: set all four, or PINTEREST_ADS_TOKEN alone")
-    from app.outbox.sealing import Sealer  # noqa: PLC0415 - its library is loaded where a token renews itself only
+    from app.outbox.sealed_events import Sealer  # noqa: PLC0415 - its library is loaded where a token renews itself only
 
     sealer = Sealer(key.get_secret_value(), about="reports")
     return RotatingToken(outbox, client, sealer, client_id=client_id, client_secret=secret, first=first)

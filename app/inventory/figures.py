@@ -11,7 +11,7 @@ from app.core.values.event_names import RECORD
 from app.core.values.times import DAY_S
 from app.inventory.received_names import title_of
 from app.inventory.sampling import KINDS, LOOKED_FOR
-from app.outbox.inventory_rows import Inventory
+from app.outbox.inventory import Inventory
 
 #: So many days are summed unless others are asked for.
 DAYS: Final = 7

@@ -7,7 +7,7 @@ from app.core.events import InventoryCount
 from app.delivery import Shutdown
 from app.errors import OutboxUnavailable
 from app.inventory.names_met import NamesMet
-from app.outbox.inventory_rows import Inventory
+from app.outbox.inventory import Inventory
 
 #: So long counts stay in the process: what is lost with it where it is killed.
 WRITTEN_EVERY_S: Final = 10.0

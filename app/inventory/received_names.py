@@ -8,7 +8,7 @@ from app.core.values.event_names import named_by
 from app.core.values.hidden_emails import unpersonal_id
 from app.destination.redaction import redact
 from app.errors import EventRefused
-from app.outbox.inventory_rows import OTHERS
+from app.outbox.inventory import OTHERS
 
 _NO_EVENT: Final = "(no event)"
 _OTHER_NAMES: Final = "(other names)"

@@ -9,7 +9,7 @@ from app.core.events import EventKey, Measure
 from app.inventory.drift import Change, read_changes
 from app.inventory.figures import DAYS, NameFigures, PropertyFigures, read_figures, read_properties, span_of
 from app.inventory.nearest import Nearest, nearest_preset
-from app.outbox.inventory_rows import Inventory
+from app.outbox.inventory import Inventory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,15 +7,13 @@ from functools import partial
 from pathlib import Path
 
 from app.errors import SettingsError
-from app.outbox.carrying import Carried, DeliveryRow, Past, Salvaged, Store, carry
 from app.outbox.counts import MINUTES_KEPT_S, NO_COUNTRY, enqueue_tallies, warning_label
-from app.outbox.dead_letter_protocol import DeadLetters
-from app.outbox.order_rows import OrderRow, PagesOrders, orders_since
-from app.outbox.outbox_rules import DiskRules, OutboxRules
-from app.outbox.paging import means_deliveries, noted_exits
-from app.outbox.protocol import Outbox
+from app.outbox.orders import OrderRow, PagesOrders, orders_since
 from app.outbox.rows import read_warnings
-from app.outbox.search_filters import SEARCH_FILTERS, given_filters, read_filters
+from app.outbox.rules import DiskRules, OutboxRules
+from app.outbox.search import SEARCH_FILTERS, given_filters, means_deliveries, noted_exits, read_filters
+from app.outbox.store import DeadLetters, Outbox
+from app.outbox.transfer import Carried, DeliveryRow, Past, Salvaged, Store, carry
 
 __all__ = [
     "MINUTES_KEPT_S",
@@ -80,11 +78,11 @@ def open_store(url: str) -> Store:
     """
     path = _path(url)
     if path:
-        from app.outbox.sqlite.carrying import SqliteStore  # noqa: PLC0415 - engines are imported on demand
+        from app.outbox.sqlite.transfer import SqliteStore  # noqa: PLC0415 - engines are imported on demand
 
         return SqliteStore(path)
     with _needing_the_extra():
-        from app.outbox.postgres.carrying import PostgresStore  # noqa: PLC0415 - engines are imported on demand
+        from app.outbox.postgres.transfer import PostgresStore  # noqa: PLC0415 - engines are imported on demand
     return PostgresStore(url)
 
 

@@ -9,10 +9,10 @@ from app.core.deliveries import Attempt, Delivery, State
 from app.core.events import DroppedEvent, Exit, Tally
 from app.core.pages import AuditAction, AuditEntry, AuditPage, Backlog, DeadCause, Revenue, Session
 from app.errors import OutboxVersionError
-from app.outbox.outbox_rules import OutboxRules
-from app.outbox.refusals import Load, room_bytes, why_full
+from app.outbox.backpressure import Load, room_bytes, why_full
+from app.outbox.enqueue import PAYLOAD_VERSION
 from app.outbox.rows import kept, read_memory, read_warnings
-from app.outbox.storing import PAYLOAD_VERSION
+from app.outbox.rules import OutboxRules
 
 #: How the identity of every store begins: "PR", before 16 bits.
 _OURS: Final = 0x5052_0000

@@ -1,4 +1,4 @@
-"""How sets of rows travel to an SQL engine: as one JSON array, so that a thousand rows are one parameter."""
+"""How rows travel to the SQL engines and back."""
 
 import re
 from collections.abc import Sequence
@@ -65,3 +65,17 @@ def read_memory(array: str) -> dict[str, Any]:
 def kept(text: str) -> str:
     """Return a text as every engine can keep it: with U+FFFD in the place of each U+0000."""
     return text.replace("\0", "\ufffd")
+
+
+_NAME = re.compile(r"^-- (\w+) --$", re.MULTILINE)
+
+
+def named_queries(text: str, **parts: str) -> dict[str, str]:
+    """Split the text of a file of queries: each begins with a line `-- name --`, comments follow it.
+
+    The text of each part, a file of its own, is put wherever `/* its name */` stands.
+    """
+    for part, its_text in parts.items():
+        text = text.replace(f"/* {part} */", f"\n{its_text}")
+    _, *split = _NAME.split(text)
+    return dict(zip(split[::2], split[1::2], strict=True))

@@ -18,8 +18,7 @@ from app.core.log import logger
 from app.core.shared_values import SET_ASIDE, SetAside
 from app.core.values.times import MINUTE_S
 from app.errors import RowRefused
-from app.outbox.claiming import ClaimCall
-from app.outbox.settling import SettleCall
+from app.outbox.settlement import ClaimCall, SettleCall
 
 #: More of them are no rows but the store itself.
 MAX_SET_ASIDE: Final = 1_000

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 
 from app.core.values.times import DAY_S, HOUR_S
 from app.outbox.counts import MINUTES_KEPT_S
-from app.outbox.paging import END
+from app.outbox.search import END
 
 #: The lengths of steps that are summed. Of hours while minutes are kept: what is older is counted by the hour anyhow.
 SUMMED_S: Final = (HOUR_S, 6 * HOUR_S, DAY_S)

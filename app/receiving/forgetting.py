@@ -5,7 +5,7 @@ from typing import Final
 
 from app.errors import MemoryChanged, OutboxUnavailable
 from app.identity import FOR_EVER, IdKeys, LoadedMemory, erase
-from app.outbox.sealed_rows import SealedEvents
+from app.outbox.sealed_events import SealedEvents
 from app.receiving.pipeline import Enqueues
 
 #: How often it is begun again because others change memory meanwhile.

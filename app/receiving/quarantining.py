@@ -14,7 +14,7 @@ from app.core.pages import Quarantined
 from app.core.receipts import PresetResult
 from app.core.values.hidden_emails import unpersonal_id
 from app.destination import redact
-from app.outbox.sealed_rows import SealedEvents
+from app.outbox.sealed_events import SealedEvents
 from app.receiving.encounters import EncounterReader
 
 #: An event and what became of it.

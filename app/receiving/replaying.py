@@ -11,7 +11,7 @@ from app.core.events import Event, Exit
 from app.core.pages import Quarantined, QuarantineFilter, QuarantineGroup
 from app.core.receipts import EventReceipt, PresetResult
 from app.errors import EventRefused
-from app.outbox.sealed_rows import SealedEvents
+from app.outbox.sealed_events import SealedEvents
 from app.receiving.explain import Explainer
 from app.receiving.pipeline import Pipeline
 from app.receiving.quarantining import Seals

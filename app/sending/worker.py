@@ -14,7 +14,7 @@ from app.delivery import Calls, Closed, DeliveryPolicy, Gate, Leases, Limiter, M
 from app.delivery.gate import NOT_MINE_S
 from app.destination.client import PinterestClient
 from app.errors import OutboxUnavailable
-from app.outbox.protocol import Outbox
+from app.outbox.store import Outbox
 from app.sending.batch import Controls, Errand, Sending
 from app.sending.clock_watch import ClockWatch
 from app.sending.recording import Recording

@@ -147,7 +147,7 @@ def test_nobody_reads_or_writes_a_shared_value_but_by_its_key() -> None:
     callers = {path for path in FILES if re.search(r"\.(get|put|list)_shared\(", path.read_text(encoding="utf-8"))}
     assert {str(path.relative_to(ROOT)) for path in callers if path.parents[1].name != "outbox"} <= {
         "app/core/shared_values.py",
-        "app/outbox/carrying.py",  # carries all there are from one engine to another
+        "app/outbox/transfer.py",  # carries all there are from one engine to another
     }
 
 

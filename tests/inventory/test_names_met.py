@@ -13,7 +13,7 @@ from app.core.receipts import PresetResult
 from app.errors import EventRefused, EventUntaken
 from app.inventory.names_met import EARLY_OF_A_NAME, EARLY_OF_ALL, ONE_IN, Met, NamesMet
 from app.inventory.sampling import Sampler
-from app.outbox.inventory_rows import OTHERS
+from app.outbox.inventory import OTHERS
 from tests.assembled import shipped_catalog
 
 UNMATCHED = (PresetResult(preset=None, exit=Exit.UNMATCHED),)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from app.inventory.figures import split_label
 from app.inventory.received_names import kept_name
 from app.inventory.sampling import CHECKOUT, LOOKED_FOR, Sampler, properties_of
-from app.outbox.inventory_rows import MAX_PROPERTIES
+from app.outbox.inventory import MAX_PROPERTIES
 from tests.assembled import shipped_catalog
 from tests.whole.planted import PLANTED
 

@@ -12,8 +12,8 @@ from app.core.pages import Query
 from app.core.people import MarkChange, Ownership, PeopleChanges, PersonChange, Recalled
 from app.errors import OutboxUnavailable
 from app.outbox import Store, carry, open_outbox, open_store
-from app.outbox.carrying import Carried
-from app.outbox.inventory_rows import NameCount
+from app.outbox.inventory import NameCount
+from app.outbox.transfer import Carried
 from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, At, audited, blocked, new, payload, retry, rules
 
 NOTE = DroppedEvent(
@@ -232,7 +232,7 @@ class Failing:
 async def test_interrupted_anywhere_it_is_begun_again_and_loses_nothing(
     urls: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.outbox.carrying.BATCH_ROWS", 3)
+    monkeypatch.setattr("app.outbox.transfer.BATCH_ROWS", 3)
     source, target = urls
     async with opened(source) as at:
         await fill(at)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.core.events import EventKey, InventoryCount, Measure
 from app.outbox import open_outbox
-from app.outbox.inventory_rows import HOURS_KEPT_S, MAX_PROPERTIES, OTHERS
+from app.outbox.inventory import HOURS_KEPT_S, MAX_PROPERTIES, OTHERS
 from tests.outbox.build import DAY_S, HOUR_S, NOW, At, new, rules
 
 ORDER = EventKey("shop", "track", "Order Completed")

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from app.outbox.judging import MAX_PLACES, Holder, Judge, Judgement, Order
-from app.outbox.keys import keys_of
-from app.outbox.outbox_rules import OutboxRules
+from app.outbox.dedup import MAX_PLACES, Judge, Judgement, KeyOwner, Order, keys_of
+from app.outbox.rules import OutboxRules
 from tests.outbox.build import NOW, new, rules
 
 ANN, BEN = "a" * 64, "b" * 64
@@ -179,7 +178,10 @@ def test_a_place_whose_time_is_over_is_taken_again() -> None:
     given = rules()
     delivery = new(**order())
     keys = keys_of(delivery, given)
-    over, holds = Holder("8", NOW - 9, NOW, 0), Holder("9", NOW - 9, NOW + 1, 1, Order("SO-1", (BEN[:32],), "1", None))
+    over, holds = (
+        KeyOwner("8", NOW - 9, NOW, 0),
+        KeyOwner("9", NOW - 9, NOW + 1, 1, Order("SO-1", (BEN[:32],), "1", None)),
+    )
     judge = Judge({keys[1].digest: [over, holds]}, now=NOW, rules=given)
 
     verdict = judge.judge(delivery, keys, "10")

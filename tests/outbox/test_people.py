@@ -18,7 +18,7 @@ from app.core.people import Link, MarkChange, Ownership, PeopleChanges, PersonCh
 from app.errors import MemoryChanged, OutboxUnavailable
 from app.identity import IdKeys
 from app.outbox import Outbox, open_outbox
-from app.outbox.people_rows import MAX_LINKED
+from app.outbox.people import MAX_LINKED
 from app.outbox.postgres import people as postgres_people
 from app.outbox.sqlite import people as sqlite_people
 from app.policies import outbox_rules

@@ -2,7 +2,7 @@
 
 from base64 import b64decode, b64encode
 
-from app.outbox.sealing import Sealer
+from app.outbox.sealed_events import Sealer
 
 KEY = "a key of the quarantine, long enough"
 EVENT = {"type": "track", "event": "Order Completed", "properties": {"email": "ann@shop.example"}}

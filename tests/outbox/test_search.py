@@ -8,7 +8,7 @@ from app.core.deliveries import State
 from app.core.events import DroppedEvent, Exit
 from app.core.pages import Query
 from app.core.people import Recalled
-from app.outbox import paging
+from app.outbox import search
 from app.outbox.rows import kept
 from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, At, delivered, new, retry
 
@@ -212,7 +212,7 @@ async def test_a_store_without_notes_shows_an_empty_page(at: At) -> None:
 
 
 async def test_an_order_found_however_many_deliveries_came_after_it(at: At, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paging, "SCAN_ROWS", 2)
+    monkeypatch.setattr(search, "SCAN_ROWS", 2)
     note = DroppedEvent(message_id="n", preset="p", exit=Exit.DUPLICATE, reason="r", order_id="o")
     await at.enqueue(new(message_id="m", order_id="o"), notes=(note,))
     others = tuple(DroppedEvent(message_id=f"{n}", preset="p", exit=Exit.REFUSED, reason="r") for n in range(5))
@@ -221,7 +221,7 @@ async def test_an_order_found_however_many_deliveries_came_after_it(at: At, monk
 
 
 async def test_what_no_index_leads_to_is_looked_for_step_by_step(at: At, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paging, "SCAN_ROWS", 2)
+    monkeypatch.setattr(search, "SCAN_ROWS", 2)
     rare = DroppedEvent(message_id="n", preset="p", exit=Exit.INVALID, reason="rare")
     others = tuple(DroppedEvent(message_id=f"{n}", preset="p", exit=Exit.REFUSED, reason="r") for n in range(4))
     await at.enqueue(notes=(rare, *others))
@@ -243,7 +243,7 @@ async def test_since_a_moment_means_the_same_as_counting_one_by_one(
         note = DroppedEvent(message_id=f"{hour}", preset=None, exit=Exit.REFUSED, reason="r")
         await at.later(hour * HOUR_S).enqueue(new(message_id=f"{hour}"), notes=(note,))
     expected = [f"{hour}" for hour in range(8) if NOW + hour * HOUR_S >= since]
-    monkeypatch.setattr(paging, "SCAN_ROWS", max(1, len(expected)))
+    monkeypatch.setattr(search, "SCAN_ROWS", max(1, len(expected)))
     assert await _deliveries(at, Query(since=since)) == expected[::-1]
     assert await _notes(at, Query(since=since)) == expected[::-1]
 

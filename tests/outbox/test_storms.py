@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from app.identity import IdentityEvent, LoadedMemory, meet
 from app.outbox import Outbox, open_outbox
-from app.outbox.people_rows import MAX_LINKED
+from app.outbox.people import MAX_LINKED
 from tests.identity.build import RULES
 from tests.outbox.build import NOW, rules
 

@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.outbox import Outbox, open_outbox
-from app.outbox.sealing import Sealer
+from app.outbox.sealed_events import Sealer
 from app.reports import AdsClient, AdsToken, FixedToken, HourlyReading, RotatingToken
 from app.sandbox import Account, create_sandbox
 from tests.outbox.build import rules

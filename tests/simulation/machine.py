@@ -20,8 +20,7 @@ from app.destination.client import PinterestClient
 from app.errors import OutboxUnavailable
 from app.outbox import OutboxRules
 from app.outbox.sqlite import SqliteOutbox
-from app.outbox.sqlite.job_queue import Job
-from app.outbox.sqlite.writer import _resolve
+from app.outbox.sqlite.writer import Job, _resolve
 from app.receiving.pipeline import Pipeline
 from app.sending.surroundings import Surroundings
 from app.sending.worker import Worker

@@ -21,7 +21,7 @@ from app.core.receipts import Receipt
 from app.delivery import DeliveryPolicy, trouble
 from app.errors import OutboxUnavailable
 from app.outbox import OutboxRules
-from app.outbox.sqlite import SqliteOutbox, database, ledger, watch
+from app.outbox.sqlite import SqliteOutbox, database, ledger, notifier
 from app.receiving import pipeline as receiving
 from app.receiving.pipeline import Pipeline
 from app.sending import worker
@@ -104,7 +104,7 @@ def _in_a_hurry() -> Iterator[None]:
     with ExitStack() as stack:
         for where, name, value in (
             (worker, "REST_S", 6.0),
-            (watch, "POLL_S", 3.0),
+            (notifier, "POLL_S", 3.0),
             (database, "BUSY_TIMEOUT_S", -1.0),
             (database, "_MIGRATION_S", -1.0),
             (receiving, "_TURN_S", 1e9),

@@ -3,11 +3,10 @@
 from dataclasses import asdict
 
 from app.core.pages import AuditEntry, AuditPage, Session
-from app.outbox.paging import cursor_id
-from app.outbox.postgres.connections import Connection
+from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import rows_of
-from app.outbox.postgres.sql import SQL
 from app.outbox.records import audit_page, audit_row, session_at
+from app.outbox.search import cursor_id
 
 
 async def write_audit(connection: Connection, entry: AuditEntry) -> None:

@@ -6,12 +6,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from app.core.deliveries import HELD, LEASE_LOST, Claimed
-from app.outbox.claiming import AFTER_LOSS, HOLD_ROWS, ClaimCall, HastenCall
-from app.outbox.postgres.connections import Connection
+from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import count_of, rows_of
-from app.outbox.postgres.sql import SQL
 from app.outbox.records import check_payload_version
 from app.outbox.rows import as_json
+from app.outbox.settlement import AFTER_LOSS, HOLD_ROWS, ClaimCall, HastenCall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

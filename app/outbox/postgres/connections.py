@@ -1,25 +1,94 @@
-"""Connections to the server: a few, made when they are needed, each lent to one task at a time.
-
-psycopg's own pool waits longer and longer before it tries again after an outage, hides why it has no connection, and
-lends out those that have died. Here a task that needs a connection makes it, and is told what fails.
-"""
+"""Connections to the server, each lent to one task at a time, and what its errors mean."""
 
 import asyncio
 import os
+import re
 import select
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from importlib.resources import files
 from typing import Final
 
 import psycopg
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.errors import Diagnostic
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from app.errors import OutboxUnavailable, SettingsError
-from app.outbox.postgres.sql import SQL
+from app.outbox.backpressure import Remedies, cannot_be_used, row_refused
+from app.outbox.rows import named_queries
+
+
+def _read(name: str) -> str:
+    return (files(__package__) / name).read_text(encoding="utf-8")
+
+
+_PARTS: Final = {part: _read(f"{part}.sql") for part in ("sums", "named", "asked", "counted", "apart")}
+_QUERIES: Final = named_queries(_read("queries.sql"), **_PARTS)
+
+#: The statements of queries.sql by name.
+SQL: Final = {name: text.encode() for name, text in _QUERIES.items()}
+
+
+def about_table(name: str, *, start: int = 0, end: int = 0, **tables: str) -> sql.Composed:
+    """Fill the names of tables, and the borders of a day, into the named statement: no parameter can stand for them."""
+    identifiers = {place: sql.Identifier(table) for place, table in tables.items()}
+    return sql.SQL(_QUERIES[name]).format(start=sql.Literal(start), end=sql.Literal(end), **identifiers)
+
+
+def schema(version: int) -> bytes:
+    """Read the script that makes `version` of the schema out of the version before."""
+    return (files(__package__) / "schema" / f"{version}.sql").read_bytes()
+
+
+#: By SQLSTATE.
+_REMEDIES: Final[Remedies] = {
+    "40": ("locked", "others changed the same at the same moment"),
+    "42501": ("not writable", "the user may not do this: give it the right to make and use tables in its schema"),
+    "25006": ("not writable", "this server takes no writes, another has become the leader"),
+    "53100": ("disk full", "no space is left at the server: free some"),
+    "53": ("unusable", "the server has run out of something: look at its log"),
+    "57014": ("locked", "it took too long: look for locks and load at the server"),
+    "57P": ("unreachable", "the server is stopping or starting"),
+    "58": ("unusable", "the disk of the server fails: look at its log"),
+    "XX": ("damaged", "the data of the server is damaged: look at its log"),
+}
+_UNREACHABLE = "the server cannot be reached: look at it, and at OUTBOX_URL"
+#: The database can be used, and one row cannot: of a value, of a constraint, of a trigger, of its length, of its page.
+_ABOUT_A_ROW: Final = ("22", "23", "44", "38", "39", "P0", "54", "XX")
+#: What a server says that lets nobody in.
+_REFUSED = re.compile(r"FATAL: +(.+)")
+
+
+def unavailable(exc: psycopg.Error) -> OutboxUnavailable:
+    """Return what an error of PostgreSQL means and what helps. Every such error leaves the engine this way."""
+    if exc.sqlstate and exc.sqlstate.startswith(_ABOUT_A_ROW):
+        return row_refused(exc, exc.sqlstate, exc.diag.message_primary or "", _REMEDIES)
+    if exc.sqlstate:
+        return cannot_be_used(exc, exc.sqlstate, _REMEDIES)
+    remedy = "; ".join([_UNREACHABLE, *_REFUSED.findall(str(exc))[-1:]])
+    return cannot_be_used(exc, type(exc).__name__, {"": ("unreachable", remedy)})
+
+
+def kept_here_only() -> OutboxUnavailable:
+    """Return the error that says that a commit is on one server only, though it should be on two."""
+    return OutboxUnavailable(
+        "The outbox has no second copy of what was just written: the wait for the standby was cancelled. "
+        "Send the events again later."
+    )
+
+
+@contextmanager
+def border() -> Iterator[None]:
+    """Raise OutboxUnavailable for the errors of PostgreSQL inside."""
+    try:
+        yield
+    except psycopg.Error as exc:
+        raise unavailable(exc) from exc
+
 
 #: So many at once by one process.
 MAX_CONNECTIONS: Final = 10

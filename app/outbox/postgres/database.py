@@ -1,6 +1,7 @@
-"""The database: its schema, and running what uses it."""
+"""The database: its SQL, schema and clock."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
@@ -11,9 +12,15 @@ from psycopg.rows import TupleRow
 
 from app.core.values.times import HOUR_S
 from app.errors import OutboxUnavailable
-from app.outbox.postgres.connections import Connection, Connections, connection_text
-from app.outbox.postgres.failures import border, kept_here_only
-from app.outbox.postgres.sql import SQL, schema
+from app.outbox.postgres.connections import (
+    SQL,
+    Connection,
+    Connections,
+    border,
+    connection_text,
+    kept_here_only,
+    schema,
+)
 from app.outbox.records import check_schema_version, identity_of, without_identity
 
 SCHEMA_VERSION: Final = 1
@@ -159,3 +166,31 @@ async def _version(connection: Connection) -> int:
         raise without_identity("The outbox in this database", remedy)
     check_schema_version(version, newest=SCHEMA_VERSION)
     return int(version)
+
+
+#: A difference up to this may be only the time that the answer took, and counts as no difference.
+TOLERANCE_S = 0.1
+
+
+class ServerClock:
+    """Knows by how much the server's clock is ahead of this machine's."""
+
+    def __init__(self, clock: Callable[[], float] | None, *, machine: Callable[[], float] = time.time) -> None:
+        #: None: the server's time counts. Otherwise this clock is taken for it, as tests do.
+        self._given = clock
+        self._machine = machine
+        self._ahead_s = 0.0
+
+    def __call__(self) -> float:
+        """Return the server's time, in Unix seconds."""
+        return self._given() if self._given else self._machine() + self._ahead_s
+
+    def of(self, moment: float) -> float:
+        """Return when the server's clock shows what this machine calls `moment`."""
+        return moment + self._ahead_s
+
+    def hear(self, server_time: float) -> None:
+        """Take note of the time that the server has just told."""
+        ahead_s = server_time - self._machine()
+        if self._given is None and abs(ahead_s - self._ahead_s) > TOLERANCE_S:
+            self._ahead_s = ahead_s

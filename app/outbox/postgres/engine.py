@@ -1,6 +1,6 @@
 """The outbox in a PostgreSQL database, which any number of processes on any number of machines share."""
 
-# ruff: noqa: D102 - app/outbox/protocol.py says what the methods promise
+# ruff: noqa: D102 - app/outbox/store.py says what the methods promise
 
 import dataclasses
 from collections.abc import Callable, Collection, Sequence
@@ -12,33 +12,27 @@ from app.core.events import DroppedEvent, Tally
 from app.core.pages import AuditEntry, AuditPage, Backlog, Message, NotePage, Page, Query, Revenue, Session
 from app.core.people import PeopleChanges
 from app.errors import OutboxUnavailable, RowRefused
-from app.outbox.claiming import ClaimCall, HastenCall
-from app.outbox.order_rows import OrderPage
-from app.outbox.outbox_rules import DiskRules, OutboxRules
+from app.outbox.backpressure import Loads, loads_of, nowhere_room
+from app.outbox.enqueue import prepare_call
+from app.outbox.orders import OrderPage
 from app.outbox.postgres import accounts, inventory, ledger, sealed_events
 from app.outbox.postgres.claim import claim, hasten, renew
-from app.outbox.postgres.connections import Connection
-from app.outbox.postgres.database import Database, rows_of
-from app.outbox.postgres.days import Days
+from app.outbox.postgres.connections import SQL, Connection
+from app.outbox.postgres.database import Database, ServerClock, rows_of
+from app.outbox.postgres.notifier import Watch
 from app.outbox.postgres.people import KeepsPeople
 from app.outbox.postgres.redrive import PostgresDeadLetters
-from app.outbox.postgres.retention import retain
-from app.outbox.postgres.server_clock import ServerClock
+from app.outbox.postgres.retention import Days, retain
 from app.outbox.postgres.set_aside import claim_the_rest, renew_the_rest, settle_the_rest
-from app.outbox.postgres.settle import settle
+from app.outbox.postgres.settle import settle, withdraw
 from app.outbox.postgres.shared import PostgresShared
-from app.outbox.postgres.sql import SQL
-from app.outbox.postgres.watch import Watch
-from app.outbox.postgres.withdraw import withdraw
 from app.outbox.postgres.writer import Writer
-from app.outbox.refusals import Loads, loads_of, nowhere_room
-from app.outbox.settling import SettleCall
-from app.outbox.storing import prepare_call
-from app.outbox.withdrawing import WithdrawCall
+from app.outbox.rules import DiskRules, OutboxRules
+from app.outbox.settlement import ClaimCall, HastenCall, SettleCall, WithdrawCall
 
 
 class PostgresOutbox(PostgresShared, KeepsPeople):
-    """The `Outbox` of app/outbox/protocol.py. Its times are the server's: `now` is shifted by how far clocks differ."""
+    """The `Outbox` of app/outbox/store.py. Its times are the server's: `now` is shifted by how far clocks differ."""
 
     def __init__(self, url: str, rules: OutboxRules, *, clock: Callable[[], float] | None) -> None:
         self._clock = ServerClock(clock)

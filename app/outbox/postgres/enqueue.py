@@ -11,16 +11,15 @@ from psycopg.pq import TransactionStatus
 from app.core.deliveries import Enqueued
 from app.core.values.times import MINUTE_S
 from app.errors import MemoryChanged, OutboxUnavailable
+from app.outbox.backpressure import added, backlog_full, loads_of
 from app.outbox.counts import summed
-from app.outbox.outbox_rules import OutboxRules
-from app.outbox.people_rows import altering
-from app.outbox.postgres.connections import Connection
+from app.outbox.enqueue import PAYLOAD_VERSION, EnqueueCall, Held, Rows, holders, without_duplicates
+from app.outbox.people import altering
+from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import COLLISIONS, TRIES, rows_of
 from app.outbox.postgres.people import joined_changes, lock_marks, write_people
-from app.outbox.postgres.sql import SQL
-from app.outbox.refusals import added, backlog_full, loads_of
 from app.outbox.rows import as_json
-from app.outbox.storing import PAYLOAD_VERSION, EnqueueCall, Held, Rows, holders, without_duplicates
+from app.outbox.rules import OutboxRules
 
 #: One call's.
 Answer: TypeAlias = list[Enqueued] | OutboxUnavailable | MemoryChanged

@@ -5,22 +5,14 @@ from typing import Any
 
 from app.core.events import EventKey, InventoryCount, Measure
 from app.core.values.times import DAY_S
-from app.outbox.inventory_rows import (
-    MAX_PROPERTIES,
-    OTHERS,
-    NameCount,
-    inventory_count,
-    inventory_query,
-    inventory_rows,
-)
-from app.outbox.postgres.connections import Connection
+from app.outbox.inventory import MAX_PROPERTIES, OTHERS, NameCount, inventory_count, inventory_query, inventory_rows
+from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import Database, rows_of
-from app.outbox.postgres.sql import SQL
 from app.outbox.rows import as_json
 
 
 class PostgresInventory:
-    """The `Inventory` of app/outbox/inventory_rows.py. Times in the store are the server's."""
+    """The `Inventory` of app/outbox/inventory.py. Times in the store are the server's."""
 
     def __init__(self, database: Database, by_server: Callable[[float], Awaitable[float]]) -> None:
         """Take the database, and what returns when the server's clock shows a time of this machine's."""

@@ -8,9 +8,13 @@ from typing import Any
 from app.core.deliveries import Delivery, NewDelivery, Seen
 from app.core.events import DroppedEvent, Exit, Tally
 from app.core.pages import Backlog, Message, NotePage, Page, Query, Revenue
-from app.outbox.order_rows import OrderPage, order_page
-from app.outbox.outbox_rules import OutboxRules
-from app.outbox.paging import (
+from app.outbox.dedup import digests_of, repeated
+from app.outbox.orders import OrderPage, order_page
+from app.outbox.postgres.connections import SQL, Connection
+from app.outbox.postgres.database import rows_of
+from app.outbox.records import attempt_of, backlog_of, delivery_of, noted, revenue_of, tally_of
+from app.outbox.rules import OutboxRules
+from app.outbox.search import (
     END,
     SENT,
     as_kept,
@@ -23,11 +27,6 @@ from app.outbox.paging import (
     page,
     skips_older,
 )
-from app.outbox.postgres.connections import Connection
-from app.outbox.postgres.database import rows_of
-from app.outbox.postgres.sql import SQL
-from app.outbox.records import attempt_of, backlog_of, delivery_of, noted, revenue_of, tally_of
-from app.outbox.repeats import digests_of, repeated
 from app.outbox.step_sums import asked_sums, spans_of
 
 

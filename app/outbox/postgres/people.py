@@ -8,8 +8,7 @@ from typing import Final
 import msgspec
 
 from app.core.people import PeopleChanges, PeopleFound, PersonRow, Remembered
-from app.outbox.outbox_rules import OutboxRules
-from app.outbox.people_rows import (
+from app.outbox.people import (
     MAX_LINKED,
     MAX_LOADED_STEPS,
     STRETCH,
@@ -22,8 +21,9 @@ from app.outbox.people_rows import (
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import Database, count_of, rows_of
 from app.outbox.postgres.settle import release_keys
-from app.outbox.reviving import DeadLetter, every_digest_of
+from app.outbox.redrive import DeadLetter, every_digest_of
 from app.outbox.rows import as_json
+from app.outbox.rules import OutboxRules
 
 _read: Final = msgspec.json.Decoder(Remembered).decode
 

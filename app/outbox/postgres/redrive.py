@@ -1,6 +1,6 @@
 """Dead letters: they become pending again, unless that would send something twice, or are put away."""
 
-# ruff: noqa: D102 - app/outbox/dead_letter_protocol.py says what the methods promise
+# ruff: noqa: D102 - app/outbox/store.py says what the methods promise
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -10,18 +10,17 @@ from psycopg import Rollback
 
 from app.core.pages import DeadCause, Query, Redrive
 from app.errors import OutboxUnavailable
-from app.outbox.outbox_rules import OutboxRules
-from app.outbox.postgres.connections import Connection
+from app.outbox.enqueue import holders
+from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import COLLISIONS, TRIES, Database, count_of, rows_of
 from app.outbox.postgres.ledger import asked
-from app.outbox.postgres.sql import SQL
 from app.outbox.records import dead_cause_of
-from app.outbox.reviving import (
+from app.outbox.redrive import (
     REDRIVE_ROWS,
     DeadLetter,
     DismissCall,
-    Parted,
     RedriveCall,
+    RedriveSplit,
     RedriveStep,
     Revival,
     all_dismissed,
@@ -33,11 +32,11 @@ from app.outbox.reviving import (
     revive,
 )
 from app.outbox.rows import as_json
-from app.outbox.storing import holders
+from app.outbox.rules import OutboxRules
 
 
 class PostgresDeadLetters:
-    """The `DeadLetters` of app/outbox/dead_letter_protocol.py."""
+    """The `DeadLetters` of app/outbox/store.py."""
 
     def __init__(
         self,
@@ -139,7 +138,7 @@ async def _judged(connection: Connection, dead: Sequence[DeadLetter], now: float
     return revive(dead, holders(taken), now, rules)
 
 
-async def _parted(connection: Connection, revival: Revival) -> Parted:
+async def _parted(connection: Connection, revival: Revival) -> RedriveSplit:
     states = await rows_of(connection, "states", ids=[each.holder for each in revival.repeats])
     return parted(revival.repeats, dict(states))
 

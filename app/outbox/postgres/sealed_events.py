@@ -1,17 +1,17 @@
 """Sealed events in the database."""
 
-# ruff: noqa: D102 - app/outbox/sealed_rows.py says what the methods promise
+# ruff: noqa: D102 - app/outbox/sealed_events.py says what the methods promise
 
 from collections.abc import Sequence
 
 from app.core.pages import Quarantined, QuarantineFilter, QuarantineGroup
 from app.outbox.postgres.database import Database, count_of, rows_of
 from app.outbox.rows import as_json
-from app.outbox.sealed_rows import asked, event_of, group_of, row_of
+from app.outbox.sealed_events import asked, event_of, group_of, row_of
 
 
 class PostgresSealedEvents:
-    """The `SealedEvents` of app/outbox/sealed_rows.py. Times are those of the machine that received the events."""
+    """The `SealedEvents` of app/outbox/sealed_events.py. Times are those of the machine that received the events."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -14,16 +14,13 @@ from app.core.events import Tally
 from app.core.shared_values import SetAside
 from app.errors import RowRefused
 from app.outbox import set_aside
-from app.outbox.claiming import HOLD_ROWS, ClaimCall
-from app.outbox.outbox_rules import OutboxRules
 from app.outbox.postgres.claim import Taken, claim, renew
-from app.outbox.postgres.connections import Connection
+from app.outbox.postgres.connections import SQL, Connection, unavailable
 from app.outbox.postgres.database import rows_of
-from app.outbox.postgres.failures import unavailable
 from app.outbox.postgres.settle import settle
-from app.outbox.postgres.sql import SQL
+from app.outbox.rules import OutboxRules
 from app.outbox.set_aside import Passing, Refused, RowHalving
-from app.outbox.settling import SettleCall, last_of_each
+from app.outbox.settlement import HOLD_ROWS, ClaimCall, SettleCall, last_of_each
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")

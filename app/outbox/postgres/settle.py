@@ -8,16 +8,24 @@ import orjson
 import psycopg
 
 from app.core.deliveries import Settlement, State
+from app.core.events import Exit
 from app.core.values.times import MINUTE_S
 from app.outbox.counts import summed
-from app.outbox.keys import HoldsKeys, key_rows
-from app.outbox.outbox_rules import OutboxRules
-from app.outbox.postgres.connections import Connection
+from app.outbox.dedup import HoldsKeys, key_rows, order_digests
+from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import rows_of
 from app.outbox.postgres.redrive import dismiss_overtaken
-from app.outbox.postgres.sql import SQL
 from app.outbox.rows import as_json
-from app.outbox.settling import SettleCall, attempt_row, last_of_each, reason_of, was_tried
+from app.outbox.rules import OutboxRules
+from app.outbox.settlement import (
+    SettleCall,
+    WithdrawCall,
+    attempt_row,
+    last_of_each,
+    reason_of,
+    reason_of_withdrawal,
+    was_tried,
+)
 
 #: Of a finished event, what stands in it unhashed.
 _UNHASHED = ("client_ip_address", "client_user_agent")
@@ -98,3 +106,22 @@ def _stripped(payload: bytes) -> bytes:
     for name in _UNHASHED:
         event.get("user_data", {}).pop(name, None)
     return orjson.dumps(event)
+
+
+async def withdraw(connection: Connection, call: WithdrawCall) -> int:
+    """Do `Outbox.withdraw`."""
+    rows = [
+        (digest, asked.preset, reason_of_withdrawal(asked))
+        for asked in call.withdrawals
+        for digest in order_digests(asked.ad_account_id, asked.order_id, asked.source)
+    ]
+    ((count,),) = await rows_of(
+        connection,
+        "withdraw",
+        rows=as_json(rows),
+        exit=Exit.WITHDRAWN.value,
+        now=call.now,
+        minute=int(call.now // MINUTE_S) * MINUTE_S,
+        slot=connection.slot,
+    )
+    return int(count)

@@ -8,12 +8,12 @@ import psycopg
 
 from app.core.deliveries import Enqueued
 from app.errors import OutboxUnavailable
-from app.outbox.outbox_rules import OutboxRules
+from app.outbox.enqueue import EnqueueCall
 from app.outbox.postgres.database import Database
-from app.outbox.postgres.days import Days
 from app.outbox.postgres.enqueue import enqueue
+from app.outbox.postgres.retention import Days
 from app.outbox.rows import LARGE_ROWS
-from app.outbox.storing import EnqueueCall
+from app.outbox.rules import OutboxRules
 
 #: A group is closed when its calls carry so many rows, so that nobody waits long for a stranger's commit.
 MAX_ROWS = 4_000

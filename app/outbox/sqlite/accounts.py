@@ -4,9 +4,9 @@ import sqlite3
 from dataclasses import asdict
 
 from app.core.pages import AuditEntry, AuditPage, Session
-from app.outbox.paging import cursor_id
 from app.outbox.records import audit_page, audit_row, session_at
-from app.outbox.sqlite.sql import SQL
+from app.outbox.search import cursor_id
+from app.outbox.sqlite.database import SQL
 
 
 def write_audit(connection: sqlite3.Connection, entry: AuditEntry) -> None:

@@ -11,11 +11,11 @@ import orjson
 
 from app.core.deliveries import HELD, LEASE_LOST, Claimed
 from app.core.events import Exit
-from app.outbox.claiming import AFTER_LOSS, HOLD_ROWS, ClaimCall, HastenCall
 from app.outbox.records import check_payload_version
 from app.outbox.rows import as_json
-from app.outbox.sqlite.attempts import add_attempts
-from app.outbox.sqlite.sql import SQL
+from app.outbox.settlement import AFTER_LOSS, HOLD_ROWS, ClaimCall, HastenCall
+from app.outbox.sqlite.counters import add_attempts
+from app.outbox.sqlite.database import SQL
 
 #: Where the length of its payload stands in a row of the query `claimed`.
 _BODY_BYTES: Final = 10

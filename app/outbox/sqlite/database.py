@@ -1,20 +1,83 @@
-"""The file: opening it, bringing its schema up to date, and saying what is wrong with it."""
+"""The SQLite file: its SQL, schema, connections, and what is wrong with it."""
 
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from hashlib import blake2b
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
 from app.errors import OutboxUnavailable
+from app.outbox.backpressure import Remedies, cannot_be_used, row_refused
 from app.outbox.records import check_schema_version, identity_of, without_identity
-from app.outbox.refusals import Remedies, cannot_be_used, row_refused
-from app.outbox.sqlite.person_ids import person_id
-from app.outbox.sqlite.sql import SQL, schema, statements
+from app.outbox.rows import named_queries
+
+
+def statements(script: str) -> Iterator[str]:
+    """Split a script into its statements; a trigger is one. `executescript` would commit in between."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def _read(name: str) -> str:
+    return (files(__package__) / name).read_text(encoding="utf-8")
+
+
+def script_of_store() -> str:
+    """Read what a connection that enqueues has to be taught."""
+    return _read("store.sql")
+
+
+def schema(version: int) -> str:
+    """Read the script that makes `version` of the schema out of the version before."""
+    return _read(f"schema/{version}.sql")
+
+
+#: The statements of queries.sql by name.
+SQL: Final = named_queries(
+    _read("queries.sql"), **{part: _read(f"{part}.sql") for part in ("counted", "shelves", "apart")}
+)
+
+
+#: Of a key, which is hex: 60 bits, which SQLite's numbers have room for.
+_DIGITS = 15
+_BYTES = 7
+
+
+def person_id(key: str | None) -> int | None:
+    """Return the number of a key of an id, None of None."""
+    return None if key is None else number_of(key)
+
+
+def numbers_of(keys: Collection[str]) -> set[int]:
+    """Return the numbers of some keys."""
+    try:
+        return {int(key[:_DIGITS], 16) for key in keys}  # a call for each takes twice as long
+    except ValueError:
+        return {number_of(key) for key in keys}
+
+
+def number_of(key: str) -> int:
+    """Return the number of a key: what it begins with; of "", a number before all others.
+
+    Two keys of a million have the same number once in two million times; the statements look at the key besides.
+    """
+    if not key:
+        return -1
+    try:
+        return int(key[:_DIGITS], 16)
+    except ValueError:  # it is none of ours: a damaged file holds what it likes
+        return int.from_bytes(blake2b(key.encode("utf-8", "replace"), digest_size=_BYTES).digest())
+
 
 SCHEMA_VERSION: Final = 1
 #: `PRAGMA application_id` of every store.

@@ -1,6 +1,6 @@
 """The outbox in one SQLite file, which several processes may share."""
 
-# ruff: noqa: D102 - app/outbox/protocol.py says what the methods promise
+# ruff: noqa: D102 - app/outbox/store.py says what the methods promise
 
 import asyncio
 import sqlite3
@@ -16,35 +16,31 @@ from app.core.events import DroppedEvent, Tally
 from app.core.pages import AuditEntry, AuditPage, Backlog, Message, NotePage, Page, Query, Revenue, Session
 from app.core.people import PeopleChanges
 from app.errors import OutboxUnavailable, RowRefused
-from app.outbox.claiming import ClaimCall, HastenCall
-from app.outbox.order_rows import OrderPage
-from app.outbox.outbox_rules import DiskRules, OutboxRules
-from app.outbox.people_rows import altering
-from app.outbox.refusals import loads_of, nowhere_room
-from app.outbox.settling import SettleCall
+from app.outbox.backpressure import loads_of, nowhere_room
+from app.outbox.enqueue import prepare_call
+from app.outbox.orders import OrderPage
+from app.outbox.people import altering
+from app.outbox.rules import DiskRules, OutboxRules
+from app.outbox.settlement import ClaimCall, HastenCall, SettleCall, WithdrawCall
 from app.outbox.sqlite import accounts, ledger, shared
 from app.outbox.sqlite.claim import RenewCall, claim, hasten, renew
-from app.outbox.sqlite.database import checkpoint, open_writable
+from app.outbox.sqlite.database import SQL, checkpoint, open_writable
 from app.outbox.sqlite.enqueue import NewCall, enqueue, enqueue_new, parameters, prepare_connection
 from app.outbox.sqlite.guard import Guard, free_reserve
 from app.outbox.sqlite.inventory import SqliteInventory
+from app.outbox.sqlite.notifier import Watch
 from app.outbox.sqlite.people import KeepsPeople
 from app.outbox.sqlite.readers import Readers
 from app.outbox.sqlite.redrive import SqliteDeadLetters
 from app.outbox.sqlite.retention import RetainCall, retain
 from app.outbox.sqlite.sealed_events import SqliteSealedEvents
 from app.outbox.sqlite.set_aside import claim_the_rest, renew_the_rest, settle_the_rest
-from app.outbox.sqlite.settle import settle
-from app.outbox.sqlite.sql import SQL
-from app.outbox.sqlite.watch import Watch
-from app.outbox.sqlite.withdraw import withdraw
+from app.outbox.sqlite.settle import settle, withdraw
 from app.outbox.sqlite.writer import Writer
-from app.outbox.storing import prepare_call
-from app.outbox.withdrawing import WithdrawCall
 
 
 class SqliteOutbox(KeepsPeople):
-    """The `Outbox` of app/outbox/protocol.py: what each method promises is said there.
+    """The `Outbox` of app/outbox/store.py: what each method promises is said there.
 
     Writes go to one thread and share commits (writer.py); reads have connections of their own (readers.py).
     """

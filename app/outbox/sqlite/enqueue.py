@@ -13,15 +13,14 @@ from typing import Any, Final
 from app.core.deliveries import Enqueued
 from app.core.values.times import MINUTE_S
 from app.errors import MemoryChanged, OutboxUnavailable
+from app.outbox.backpressure import backlog_full, loads_of
 from app.outbox.counts import summed
-from app.outbox.outbox_rules import OutboxRules
-from app.outbox.people_rows import altering
-from app.outbox.refusals import backlog_full, loads_of
+from app.outbox.enqueue import DELIVERY_COLUMNS, PAYLOAD_VERSION, EnqueueCall, Rows, holders, without_duplicates
+from app.outbox.people import altering
 from app.outbox.rows import as_json
-from app.outbox.sqlite.database import one_json, patiently
+from app.outbox.rules import OutboxRules
+from app.outbox.sqlite.database import SQL, one_json, patiently, script_of_store, statements
 from app.outbox.sqlite.people import are_changed, write_people
-from app.outbox.sqlite.sql import SQL, script_of_store, statements
-from app.outbox.storing import DELIVERY_COLUMNS, PAYLOAD_VERSION, EnqueueCall, Rows, holders, without_duplicates
 
 
 @dataclass(slots=True, kw_only=True)

@@ -7,17 +7,10 @@ from typing import Any, Final
 
 from app.core.events import EventKey, InventoryCount, Measure
 from app.core.values.times import DAY_S
-from app.outbox.inventory_rows import (
-    MAX_PROPERTIES,
-    OTHERS,
-    NameCount,
-    inventory_count,
-    inventory_query,
-    inventory_rows,
-)
+from app.outbox.inventory import MAX_PROPERTIES, OTHERS, NameCount, inventory_count, inventory_query, inventory_rows
 from app.outbox.rows import as_json
+from app.outbox.sqlite.database import SQL
 from app.outbox.sqlite.readers import Readers
-from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.writer import Writer
 
 #: Rows of one commit: events wait for no more of a full inventory, of which there may be some ten thousand.
@@ -25,7 +18,7 @@ _AT_ONCE: Final = 1_000
 
 
 class SqliteInventory:
-    """The `Inventory` of app/outbox/inventory_rows.py."""
+    """The `Inventory` of app/outbox/inventory.py."""
 
     def __init__(self, writer: Writer, readers: Readers) -> None:
         self._writer = writer

@@ -1,23 +1,166 @@
 """What the ledger shows: deliveries, notes, messages, counts. Reading only."""
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Final
+from zlib import crc32
+
+import orjson
 
 from app.core.deliveries import Delivery, NewDelivery, Seen, State
-from app.core.events import DroppedEvent, Tally
+from app.core.events import DroppedEvent, Exit, Tally
 from app.core.pages import Backlog, Message, NotePage, Page, Query, Revenue
-from app.outbox.order_rows import OrderPage, order_page
-from app.outbox.outbox_rules import OutboxRules
-from app.outbox.paging import END, ids_of_page, means_deliveries, note_page, noted_exits, page, skips_older
+from app.outbox.dedup import digests_of, repeated
+from app.outbox.orders import OrderPage, order_page
 from app.outbox.records import attempt_of, backlog_of, delivery_of, noted, revenue_of, tally_of
-from app.outbox.repeats import digests_of, repeated
+from app.outbox.redrive import REPLAYED
 from app.outbox.rows import as_json
-from app.outbox.sqlite.conditions import conditions, note_conditions
+from app.outbox.rules import OutboxRules
+from app.outbox.search import (
+    END,
+    SENT,
+    as_kept,
+    asks_attempts,
+    cursor_id,
+    ids_of_page,
+    means_deliveries,
+    note_page,
+    noted_exits,
+    page,
+    skips_older,
+)
+from app.outbox.sqlite.database import SQL
 from app.outbox.sqlite.guard import free_bytes
-from app.outbox.sqlite.sql import SQL
 from app.outbox.step_sums import asked_sums, spans_of
+
+#: As the schema has them.
+_BUCKETS: Final = 512
+_FINGERPRINT_BYTES: Final = 3
+_SHELVES: Final = 16
+#: Of so many the ids are read in one step: for each step Python's lock has to be won back from the event loop, and all
+#: of them are in memory.
+_SHELVES_AT_ONCE: Final = 4
+
+
+def place_of(text: str) -> tuple[int, bytes]:
+    """Return the bucket of an id, and its fingerprint."""
+    digest = crc32(text.encode())
+    return digest % _BUCKETS, (digest >> 8).to_bytes(_FINGERPRINT_BYTES)
+
+
+def looked_for(query: Query) -> dict[str, Any]:
+    """Return what tells a statement on which shelves a query finds its ids. Of several one will do: all have to fit."""
+    text = next((each for each in (query.message_id, query.event_id, query.order_id) if each is not None), None)
+    bucket, fingerprint = (None, None) if text is None else place_of(text)
+    return {"bucket": bucket, "fingerprint": fingerprint}
+
+
+def fill_next_part(connection: sqlite3.Connection) -> int:
+    """Make the filter of the next part that no longer grows, within a transaction, or drop that of one that is gone.
+
+    Returns how many parts that were.
+    """
+    (part,) = connection.execute(SQL["next_part"]).fetchone()
+    if part is None:
+        return min(1, connection.execute(SQL["forget_part"]).rowcount)
+    buckets = [bytearray() for _ in range(_BUCKETS)]
+    for text in _ids_of(connection, part):
+        bucket, fingerprint = place_of(text)
+        buckets[bucket] += fingerprint
+    sizes = as_json([len(each) // _FINGERPRINT_BYTES for each in buckets])
+    connection.execute(SQL["fill_part"], {"part": part, "sizes": sizes, "fingerprints": b"".join(buckets)})
+    return 1
+
+
+def _ids_of(connection: sqlite3.Connection, part: int) -> Iterator[str]:
+    for first in range(part * _SHELVES, (part + 1) * _SHELVES, _SHELVES_AT_ONCE):
+        shelves = {"first": first, "end": first + _SHELVES_AT_ONCE}
+        (ids,) = connection.execute(SQL["ids_on_shelves"], shelves).fetchone()
+        yield from orjson.loads(ids)
+
+
+_ON_A_SHELF = "SELECT d.id FROM shelf CROSS JOIN delivery AS d WHERE d.shelf = n AND"
+_BY_MESSAGE = f"{_ON_A_SHELF} d.message_id = :message_id"
+#: The index over event ids leaves out those that are message ids too.
+_BY_EVENT = f"{_ON_A_SHELF} d.event_id = :event_id AND d.event_id <> d.message_id"
+_BY_BOTH = f"{_ON_A_SHELF} d.message_id = :event_id AND d.event_id = d.message_id"
+_BY_ORDER = f"{_ON_A_SHELF} d.order_id = :order_id AND d.order_id IS NOT NULL"
+_NOTE_ON_A_SHELF = "SELECT noted.id FROM shelf CROSS JOIN note AS noted WHERE noted.shelf = n AND"
+#: As sums of revenue count notes, but for what no preset takes.
+_IS_ORDER = "(exit <> 'unmatched' AND (event_name IS 'checkout' OR order_id IS NOT NULL))"
+_PERSON = """SELECT 1 FROM payload JOIN json_each(:person) ON instr(body, CAST(value AS BLOB)) > 0
+WHERE delivery_id = delivery.id"""
+_TRIED = """AND EXISTS (SELECT 1 FROM attempt WHERE delivery_id = delivery.id AND at >= :since AND at < :until
+AND (:tried IS NULL OR exit = :tried) AND (:status IS NULL OR status = :status))"""
+_WARNING = """SELECT 1 FROM json_each(warnings) AS told
+WHERE told.type = 'text' AND instr(lower(told.value), lower(:warning)) > 0"""
+#: A reason without what was added when its delivery was not redriven, as `dead_causes` counts it.
+CAUSE: Final = f"substr(reason, 1, instr(reason || '; {REPLAYED}', '; {REPLAYED}') - 1)"
+_BOUNDS: Final = {"since": ">=", "until": "<"}
+
+#: Field of Query -> its condition. Only texts of these tables become SQL; what is looked for is a parameter.
+_OF_BOTH: Final = {
+    "ad_account_id": "AND ad_account_id = :ad_account_id",
+    "preset": "AND preset = :preset",
+    "event_name": "AND event_name = :event_name",
+    "name": "AND name = :name",
+    "source": "AND source = :source",
+    "currency": "AND coalesce(currency, '') = :currency",
+    "taken": "AND (preset IS NOT NULL) = :taken",
+    "reason": "AND instr(lower(reason), lower(:reason)) > 0",
+    "warning": f"AND EXISTS ({_WARNING})",
+}
+_OF_DELIVERIES: Final = _OF_BOTH | {
+    "delivery_id": "AND id = :delivery_id",
+    "message_id": f"AND id IN ({_BY_MESSAGE})",
+    "event_id": f"AND id IN ({_BY_EVENT} UNION ALL {_BY_BOTH})",
+    "order_id": f"AND id IN ({_BY_ORDER})",
+    "is_order": "AND (event_name = 'checkout') = :is_order",
+    "state": "AND state = :state",
+    "person": f"AND EXISTS ({_PERSON})",
+    "cause": f"AND {CAUSE} = :cause",
+}
+_WAITING: Final = {"state": "AND state IN ('pending', 'claimed')"}
+_OF_NOTES: Final = _OF_BOTH | {
+    "message_id": f"AND id IN ({_NOTE_ON_A_SHELF} noted.message_id = :message_id)",
+    "order_id": f"AND id IN ({_NOTE_ON_A_SHELF} noted.order_id = :order_id AND noted.order_id IS NOT NULL)",
+    "is_order": f"AND {_IS_ORDER} = :is_order",
+}
+
+
+def conditions(sql: str, query: Query) -> tuple[str, dict[str, Any]]:
+    """Fill the conditions of `query` for deliveries into `sql`, and return it with its parameters."""
+    query = as_kept(query)
+    known = _OF_DELIVERIES | _WAITING if query.state == "waiting" else _OF_DELIVERIES
+    texts = [known[name] for name in query.given if name in known]
+    if asks_attempts(query):
+        texts.append(_TRIED)
+    else:
+        texts += [f"AND enqueued_at {sign} :{name}" for name, sign in _BOUNDS.items() if name in query.given]
+    if query.state is State.DEAD:
+        texts.append("AND state = 'dead'")  # the planner takes the index of the dead for this very text only
+    return sql.replace("/* conditions */", " ".join(texts)), _parameters(query) | looked_for(query)
+
+
+def note_conditions(sql: str, query: Query) -> tuple[str, dict[str, Any]]:
+    """Fill the conditions of `query` for notes into `sql`, and return it with its parameters."""
+    query = as_kept(query)
+    texts = [_OF_NOTES[name] for name in query.given if name in _OF_NOTES]
+    texts += [f"AND at {sign} :{name}" for name, sign in _BOUNDS.items() if name in query.given]
+    texts.append("AND exit IN (SELECT value FROM json_each(:exits))")
+    if query.exit is Exit.MATCHED:
+        texts.append("AND preset IS NOT NULL")
+    parameters = _parameters(query) | {"exits": as_json(sorted(noted_exits(query)))}
+    return sql.replace("/* conditions */", " ".join(texts)), parameters
+
+
+def _parameters(query: Query) -> dict[str, Any]:
+    tried = query.exit if query.exit in SENT else None
+    unless_given = {"since": 0, "until": END, "status": None}
+    others = {"tried": tried, "person": as_json(query.person or ()), "delivery_id": cursor_id(query.delivery_id)}
+    return unless_given | query.given | others
 
 
 def search(connection: sqlite3.Connection, query: Query, limit: int, cursor: str | None) -> Page:

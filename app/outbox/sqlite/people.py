@@ -10,8 +10,7 @@ from typing import Final
 import msgspec
 
 from app.core.people import PeopleChanges, PeopleFound, PersonRow
-from app.outbox.outbox_rules import OutboxRules
-from app.outbox.people_rows import (
+from app.outbox.people import (
     MAX_LINKED,
     MAX_LOADED_STEPS,
     STRETCH,
@@ -21,14 +20,13 @@ from app.outbox.people_rows import (
     people_rows,
     targets_of,
 )
-from app.outbox.reviving import DeadLetter, every_digest_of
+from app.outbox.redrive import DeadLetter, every_digest_of
 from app.outbox.rows import as_json
-from app.outbox.sqlite.database import one_json
-from app.outbox.sqlite.person_ids import number_of, numbers_of, person_id
+from app.outbox.rules import OutboxRules
+from app.outbox.sqlite.database import SQL, number_of, numbers_of, one_json, person_id
 from app.outbox.sqlite.readers import Readers
+from app.outbox.sqlite.scrub import texts_of, wipe
 from app.outbox.sqlite.settle import release_keys
-from app.outbox.sqlite.sql import SQL
-from app.outbox.sqlite.wiping import texts_of, wipe
 from app.outbox.sqlite.writer import Writer
 
 _read_rows: Final = msgspec.json.Decoder(list[PersonRow]).decode

@@ -1,6 +1,6 @@
 """Dead letters: they become pending again, unless that would send something twice, or are put away."""
 
-# ruff: noqa: D102 - app/outbox/dead_letter_protocol.py says what the methods promise
+# ruff: noqa: D102 - app/outbox/store.py says what the methods promise
 
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
@@ -8,14 +8,14 @@ from functools import partial
 from typing import Any
 
 from app.core.pages import DeadCause, Query, Redrive
-from app.outbox.outbox_rules import OutboxRules
+from app.outbox.enqueue import holders
 from app.outbox.records import dead_cause_of
-from app.outbox.reviving import (
+from app.outbox.redrive import (
     REDRIVE_ROWS,
     DeadLetter,
     DismissCall,
-    Parted,
     RedriveCall,
+    RedriveSplit,
     RedriveStep,
     Revival,
     all_dismissed,
@@ -27,16 +27,15 @@ from app.outbox.reviving import (
     revive,
 )
 from app.outbox.rows import as_json
-from app.outbox.sqlite.conditions import conditions
-from app.outbox.sqlite.database import one_json
+from app.outbox.rules import OutboxRules
+from app.outbox.sqlite.database import SQL, one_json
+from app.outbox.sqlite.ledger import conditions
 from app.outbox.sqlite.readers import Readers
-from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.writer import Writer
-from app.outbox.storing import holders
 
 
 class SqliteDeadLetters:
-    """The `DeadLetters` of app/outbox/dead_letter_protocol.py."""
+    """The `DeadLetters` of app/outbox/store.py."""
 
     def __init__(self, writer: Writer, readers: Readers, rules: OutboxRules, on_redriven: Callable[[], None]) -> None:
         self._writer = writer
@@ -111,7 +110,7 @@ def _judged(connection: sqlite3.Connection, dead: Sequence[DeadLetter], now: flo
     return revive(dead, holders(taken), now, rules)
 
 
-def _parted(connection: sqlite3.Connection, revival: Revival) -> Parted:
+def _parted(connection: sqlite3.Connection, revival: Revival) -> RedriveSplit:
     ids = as_json([each.holder for each in revival.repeats])
     return parted(revival.repeats, dict(connection.execute(SQL["states"], {"rows": ids}).fetchall()))
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from app.core.values.times import DAY_S, HOUR_S
 from app.outbox.counts import MINUTES_KEPT_S
-from app.outbox.inventory_rows import HOURS_KEPT_S
-from app.outbox.outbox_rules import OutboxRules
+from app.outbox.inventory import HOURS_KEPT_S
 from app.outbox.records import tally_of
-from app.outbox.sqlite.id_filter import fill_next_part
+from app.outbox.rules import OutboxRules
+from app.outbox.sqlite.counters import add_tallies, sum_next_step
+from app.outbox.sqlite.database import SQL
+from app.outbox.sqlite.ledger import fill_next_part
 from app.outbox.sqlite.people import forget_stale, forget_unseen
 from app.outbox.sqlite.set_aside import Around, Step
-from app.outbox.sqlite.sql import SQL
-from app.outbox.sqlite.tally import add_tallies, sum_next_step
 
 _STEPS = (
     "retain_payloads",

@@ -10,10 +10,9 @@ import orjson
 
 from app.core.deliveries import State
 from app.errors import OutboxUnavailable
-from app.outbox.carrying import CARRYING_KEYS, Carried, DeliveryRow, Row, Salvaged, Store
 from app.outbox.records import is_ours
-from app.outbox.sqlite.database import SCHEMA_VERSION, border, open_untouched
-from app.outbox.sqlite.sql import SQL
+from app.outbox.sqlite.database import SCHEMA_VERSION, SQL, border, open_untouched
+from app.outbox.transfer import CARRYING_KEYS, Carried, DeliveryRow, Row, Salvaged, Store
 
 #: Read at once where nothing fails: so many rows, and keys of so many beginnings of their digests.
 _SPAN_ROWS: Final = 1_000

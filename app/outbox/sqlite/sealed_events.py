@@ -1,6 +1,6 @@
 """Sealed events in the file: written by the thread that writes all else, erased so that nothing stays in it."""
 
-# ruff: noqa: D102 - app/outbox/sealed_rows.py says what the methods promise
+# ruff: noqa: D102 - app/outbox/sealed_events.py says what the methods promise
 
 import asyncio
 import sqlite3
@@ -11,15 +11,14 @@ from typing import Any
 
 from app.core.pages import Quarantined, QuarantineFilter, QuarantineGroup
 from app.outbox.rows import as_json
-from app.outbox.sealed_rows import asked, event_of, group_of, row_of
-from app.outbox.sqlite.database import checkpoint
+from app.outbox.sealed_events import asked, event_of, group_of, row_of
+from app.outbox.sqlite.database import SQL, checkpoint
 from app.outbox.sqlite.readers import Readers
-from app.outbox.sqlite.sql import SQL
 from app.outbox.sqlite.writer import Writer
 
 
 class SqliteSealedEvents:
-    """The `SealedEvents` of app/outbox/sealed_rows.py."""
+    """The `SealedEvents` of app/outbox/sealed_events.py."""
 
     def __init__(self, path: Path, writer: Writer, readers: Readers) -> None:
         self._path = path

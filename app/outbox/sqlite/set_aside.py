@@ -13,15 +13,13 @@ from app.core.events import Tally
 from app.core.shared_values import SetAside
 from app.errors import RowRefused
 from app.outbox import set_aside
-from app.outbox.claiming import HOLD_ROWS, ClaimCall
-from app.outbox.outbox_rules import OutboxRules
 from app.outbox.rows import as_json
+from app.outbox.rules import OutboxRules
 from app.outbox.set_aside import Passing, Refused, RowHalving
-from app.outbox.settling import SettleCall, last_of_each
+from app.outbox.settlement import HOLD_ROWS, ClaimCall, SettleCall, last_of_each
 from app.outbox.sqlite.claim import RenewCall, claim, renew
-from app.outbox.sqlite.database import unavailable
+from app.outbox.sqlite.database import SQL, unavailable
 from app.outbox.sqlite.settle import settle
-from app.outbox.sqlite.sql import SQL
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")

@@ -1,20 +1,28 @@
-"""Settle: what became of what was claimed."""
+"""Settle and withdraw: what became of what was claimed, and what is taken back."""
 
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from app.core.deliveries import Settlement, State
-from app.outbox.keys import HoldsKeys, key_rows
-from app.outbox.outbox_rules import OutboxRules
+from app.core.deliveries import Settlement, State, Withdrawal
+from app.core.events import Exit
+from app.core.values.times import MINUTE_S
+from app.outbox.dedup import HoldsKeys, key_rows, order_digests
 from app.outbox.rows import as_json
-from app.outbox.settling import SettleCall, attempt_row, last_of_each, reason_of, was_tried
-from app.outbox.sqlite.attempts import AttemptKind, add_attempts
-from app.outbox.sqlite.database import one_json
+from app.outbox.rules import OutboxRules
+from app.outbox.settlement import (
+    SettleCall,
+    WithdrawCall,
+    attempt_row,
+    last_of_each,
+    reason_of,
+    reason_of_withdrawal,
+    was_tried,
+)
+from app.outbox.sqlite.counters import AttemptKind, add_attempts, add_tallies
+from app.outbox.sqlite.database import SQL, one_json
 from app.outbox.sqlite.redrive import dismiss_overtaken
-from app.outbox.sqlite.sql import SQL
-from app.outbox.sqlite.tally import add_tallies
 
 
 class _Held(NamedTuple):
@@ -116,3 +124,22 @@ def release_keys(connection: sqlite3.Connection, held: Sequence[HoldsKeys]) -> N
     if held:
         connection.execute(SQL["release_keys"], {"rows": as_json(key_rows(held))})
         connection.execute(SQL["release_learned"], {"rows": as_json([each.delivery_id for each in held])})
+
+
+def withdraw(connection: sqlite3.Connection, call: WithdrawCall) -> int:
+    """Do `Outbox.withdraw`, within a transaction."""
+    return sum(_withdraw(connection, each, call.now) for each in call.withdrawals)
+
+
+def _withdraw(connection: sqlite3.Connection, asked: Withdrawal, now: float) -> int:
+    digests = as_json(order_digests(asked.ad_account_id, asked.order_id, asked.source))
+    ids = one_json(connection, "pending_of_order", rows=digests, preset=asked.preset)
+    if ids:
+        rows = {"rows": as_json(ids), "exit": Exit.WITHDRAWN.value}
+        connection.execute(SQL["note_withdrawn"], {**rows, "reason": reason_of_withdrawal(asked), "at": now})
+        minute = int(now // MINUTE_S) * MINUTE_S
+        connection.execute(SQL["tally_withdrawn"], {**rows, "minute": minute, "span_s": MINUTE_S})
+        connection.execute(SQL["reopen_steps"], {"moment": minute})
+        connection.execute(SQL["forget_waiting_orders"], rows)
+        connection.execute(SQL["withdraw"], rows)
+    return len(ids)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import orjson
 
 from app.core.deliveries import Shared
-from app.outbox.sqlite.sql import SQL
+from app.outbox.sqlite.database import SQL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,8 @@ import pytest
 from app.core.events import DroppedEvent, Exit, Tally
 from app.core.shared_values import SET_ASIDE
 from app.errors import OutboxUnavailable
-from app.outbox.postgres.days import PARENTS, day_of, table_of
-from app.outbox.postgres.sql import SQL
+from app.outbox.postgres.connections import SQL
+from app.outbox.postgres.retention import PARENTS, day_of, table_of
 from tests.outbox.build import DAY_S, HOUR_S, NOW, At, new
 from tests.waiting import until_async
 

@@ -11,8 +11,8 @@ from app.core.deliveries import State
 from app.core.events import DroppedEvent, EventKey, Exit, InventoryCount, Measure
 from app.core.pages import Query
 from app.core.values.times import DAY_S
+from app.outbox.postgres.connections import SQL
 from app.outbox.postgres.ledger import asked
-from app.outbox.postgres.sql import SQL
 from tests.outbox.build import NOW, At, new
 
 #: They read all there is, which is little: a handful of rows each.

@@ -8,7 +8,7 @@ import pytest
 
 from app.core.deliveries import Retry, State
 from app.outbox.postgres import PostgresOutbox
-from app.outbox.postgres.server_clock import TOLERANCE_S, ServerClock
+from app.outbox.postgres.database import TOLERANCE_S, ServerClock
 from tests.outbox.build import At, new, rules, settlement
 
 

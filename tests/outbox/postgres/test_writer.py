@@ -9,13 +9,13 @@ import pytest
 
 from app.core.events import Exit
 from app.errors import OutboxUnavailable, RowRefused
-from app.outbox.keys import keys_of
+from app.outbox.dedup import keys_of
+from app.outbox.enqueue import prepare_call
 from app.outbox.postgres import enqueue as enqueueing
 from app.outbox.postgres.database import Database
-from app.outbox.postgres.days import Days
+from app.outbox.postgres.retention import Days
 from app.outbox.postgres.writer import GROUPS_AT_ONCE, Writer
 from app.outbox.rows import LARGE_ROWS
-from app.outbox.storing import prepare_call
 from tests.outbox.build import DAY_S, NOW, At, new, rules
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.outbox.claiming import ClaimCall
+from app.outbox.settlement import ClaimCall
 from app.outbox.sqlite.claim import claim
 from app.outbox.sqlite.database import open_writable
 

@@ -14,11 +14,18 @@ from hypothesis import strategies as st
 
 from app.errors import OutboxUnavailable, OutboxVersionError
 from app.outbox import open_outbox, open_store, restore_backup
-from app.outbox.named_queries import named_queries
-from app.outbox.rows import as_json
+from app.outbox.rows import as_json, named_queries
 from app.outbox.sqlite import database
-from app.outbox.sqlite.database import IDENTITY, SCHEMA_VERSION, migrate, open_writable, unavailable
-from app.outbox.sqlite.sql import SQL, schema, statements
+from app.outbox.sqlite.database import (
+    IDENTITY,
+    SCHEMA_VERSION,
+    SQL,
+    migrate,
+    open_writable,
+    schema,
+    statements,
+    unavailable,
+)
 from tests.outbox.build import At, new, rules
 from tests.process import ROOT
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from app.core.deliveries import NewDelivery
 from app.core.pages import Query
 from app.outbox import open_store
-from app.outbox.carrying import Carried
 from app.outbox.sqlite import SqliteOutbox
-from app.outbox.sqlite.id_filter import looked_for, place_of
-from app.outbox.sqlite.sql import SQL
+from app.outbox.sqlite.database import SQL
+from app.outbox.sqlite.ledger import looked_for, place_of
+from app.outbox.transfer import Carried
 from tests.outbox.build import DAY_S, At, new
 
 #: Deliveries of a part, and of a shelf.

@@ -7,7 +7,7 @@ import pytest
 
 from app.errors import OutboxUnavailable
 from app.outbox.rows import LARGE_ROWS
-from app.outbox.sqlite.job_queue import MAX_ROWS, Job, JobQueue
+from app.outbox.sqlite.writer import MAX_ROWS, Job, JobQueue
 
 LARGE = LARGE_ROWS + 1
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from app.core.people import MarkChange, PeopleChanges, PersonChange
 from app.outbox import open_outbox
-from app.outbox.sqlite.person_ids import person_id
+from app.outbox.sqlite.database import person_id
 from tests.outbox.build import NOW, rules
 
 KEY = sha256(b"ann").hexdigest()

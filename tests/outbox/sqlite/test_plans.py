@@ -10,10 +10,9 @@ import pytest
 from app.core.deliveries import State
 from app.core.events import Exit
 from app.core.pages import Query
-from app.outbox.sqlite.conditions import conditions, note_conditions
-from app.outbox.sqlite.database import open_writable
+from app.outbox.sqlite.database import SQL, open_writable, script_of_store
 from app.outbox.sqlite.enqueue import prepare_connection
-from app.outbox.sqlite.sql import SQL, script_of_store
+from app.outbox.sqlite.ledger import conditions, note_conditions
 
 QUERIES = {
     "any": Query(),

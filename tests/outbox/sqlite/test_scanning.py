@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from app.core.pages import Query
-from app.outbox.paging import SCAN_ROWS
+from app.outbox.search import SCAN_ROWS
 from tests.outbox.build import At, new
 
 

@@ -14,7 +14,7 @@ import pytest
 from app.core.people import MarkChange, PeopleChanges, PersonChange
 from app.errors import OutboxUnavailable
 from app.outbox import Outbox, open_outbox
-from app.outbox.sqlite import database, people, wiping
+from app.outbox.sqlite import database, people, scrub
 from tests.outbox.build import NOW, new, payload, rules
 
 MANY = 3_000
@@ -57,7 +57,7 @@ async def test_nothing_is_left_of_whom_is_erased_and_all_of_the_others(
     path: Path, monkeypatch: pytest.MonkeyPatch, *, reads_pages: bool
 ) -> None:
     if not reads_pages:
-        monkeypatch.setattr(wiping, "reads_pages", lambda _: False)
+        monkeypatch.setattr(scrub, "reads_pages", lambda _: False)
     outbox = open_outbox(f"sqlite:///{path}", rules(remember_s=9_000, max_people=10**6), clock=lambda: NOW)
     chance = random.Random(3)
     numbers = chance.sample(range(MANY), MANY)
@@ -83,10 +83,10 @@ async def test_what_a_locked_file_kept_from_being_wiped_is_wiped_by_the_next_cal
 
     def note_and_wipe(file: Path, texts: set[str]) -> None:
         wiped.append(set(texts))
-        wiping.wipe(file, texts)
+        scrub.wipe(file, texts)
 
     monkeypatch.setattr(people, "wipe", note_and_wipe)
-    monkeypatch.setattr(wiping, "reads_pages", lambda _: False)
+    monkeypatch.setattr(scrub, "reads_pages", lambda _: False)
     monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.1)
     outbox = open_outbox(f"sqlite:///{path}", rules(), clock=lambda: NOW)
     with closing(sqlite3.connect(path, isolation_level=None)) as holder:
@@ -124,11 +124,11 @@ async def test_wiping_is_done_beside_others_who_write(path: Path) -> None:
     ids=["leaf of a table", "empty leaf of 64 KiB", "inner page", "the first page", "no page of a tree"],
 )
 def test_free_room_lies_between_the_pointers_and_the_cells(page: bytes, number: int, room: slice) -> None:
-    assert wiping.free_room(page, number) == room
+    assert scrub.free_room(page, number) == room
 
 
 def test_every_text_of_a_person_is_looked_for() -> None:
     body = payload(client_ip_address="203.0.113.9", click_id="dj0y")
-    assert set(wiping.texts_of(body)) == {"0" * 64, "203.0.113.9", "dj0y"}
-    assert set(wiping.texts_of(b'{"user_data": {"em": ["a"], "n": 1}}')) == {"a"}
-    assert set(wiping.texts_of(b"{}")) == set()
+    assert set(scrub.texts_of(body)) == {"0" * 64, "203.0.113.9", "dj0y"}
+    assert set(scrub.texts_of(b'{"user_data": {"em": ["a"], "n": 1}}')) == {"a"}
+    assert set(scrub.texts_of(b"{}")) == set()

@@ -12,8 +12,7 @@ import pytest
 
 from app.errors import OutboxUnavailable
 from app.outbox.sqlite.guard import Guard
-from app.outbox.sqlite.job_queue import MAX_ROWS
-from app.outbox.sqlite.writer import Writer
+from app.outbox.sqlite.writer import MAX_ROWS, Writer
 from tests.waiting import until_async
 
 

@@ -11,18 +11,17 @@ import orjson
 from app.core.deliveries import Shared
 from app.core.values.times import DAY_S
 from app.errors import OutboxUnavailable
-from app.outbox.carrying import BEFORE_FIRST, OF_DELIVERIES, Carried, DeliveryRow, Past, Row
 from app.outbox.rows import as_json
 from app.outbox.sqlite import shared
-from app.outbox.sqlite.database import border, open_writable, patiently, transaction
-from app.outbox.sqlite.sql import SQL
+from app.outbox.sqlite.database import SQL, border, open_writable, patiently, transaction
+from app.outbox.transfer import BEFORE_FIRST, OF_DELIVERIES, Carried, DeliveryRow, Past, Row
 
 #: Deliveries lie in three tables here, whether they wait or are delivered.
 _WRITE_DELIVERIES: Final = ("carry_deliveries_in", "count_carried", "carry_payloads_in", "carry_attempts_in")
 
 
 class SqliteStore:
-    """The `Store` of app/outbox/carrying.py."""
+    """The `Store` of app/outbox/transfer.py."""
 
     def __init__(self, path: Path) -> None:
         self._connection = open_writable(path)

@@ -8,11 +8,10 @@ import orjson
 
 from app.core.deliveries import State
 from app.core.pages import Query, Redrive
-from app.outbox.judging import Judge
-from app.outbox.keys import every_key_of, keys_of
-from app.outbox.outbox_rules import OutboxRules
-from app.outbox.paging import END
-from app.outbox.storing import Held
+from app.outbox.dedup import Judge, every_key_of, keys_of
+from app.outbox.enqueue import Held
+from app.outbox.rules import OutboxRules
+from app.outbox.search import END
 
 #: Dead deliveries looked at in one commit.
 REDRIVE_ROWS = 1_000
@@ -94,7 +93,7 @@ class Repeat(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parted:
+class RedriveSplit:
     """What becomes of repeats: [delivery, the reason that it now has] each."""
 
     #: The other was delivered: they are dismissed.
@@ -131,9 +130,9 @@ def revive(dead: Sequence[DeadLetter], held: Held, now: float, rules: OutboxRule
     return revival
 
 
-def parted(repeats: Sequence[Repeat], states: Mapping[int, str]) -> Parted:
+def parted(repeats: Sequence[Repeat], states: Mapping[int, str]) -> RedriveSplit:
     """Tell those that were overtaken from those whose event waits; `states` are those of the holders, by id."""
-    rest = Parted(overtaken=[], staying=[])
+    rest = RedriveSplit(overtaken=[], staying=[])
     for letter, holder in repeats:
         if states.get(holder) == State.DELIVERED:
             why = f"{_cause(letter)}; the same event was delivered as delivery {holder}"

@@ -1,23 +1,143 @@
-"""Whether a delivery repeats an earlier one: one judgement for every engine, for enqueue, for `seen` and for redrives.
+"""De-duplication: the keys of a delivery, and whether it repeats an earlier one. One judgement for every engine."""
 
-    event key      one event for one preset                     repeated: the same event
-    order key      one order id of one ad account               repeated: the same order, unless buyer and total differ
-    checkout key   one checkout id of one ad account            repeated: the same, where one of the two names no order
-
-Several orders may hold one order or checkout key, each in a place of its own. What an order that is repeated did not
-know (its order id, its checkout) is learned from the repetition, so that the third event is known by either.
-"""
-
-from collections.abc import Mapping, Sequence
+import binascii
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, Self
+from typing import Final, NamedTuple, Protocol, Self, TypeAlias
 
 import orjson
 
-from app.outbox.keys import CHECKOUT_ID, EVENT_ID, ORDER_ID, Key
-from app.outbox.outbox_rules import OutboxRules
-from app.outbox.refusals import another_order, seen_before
-from app.outbox.rows import as_json
+from app.core.deliveries import NewDelivery, Seen
+from app.outbox.backpressure import another_order, seen_before
+from app.outbox.rows import as_json, kept
+from app.outbox.rules import OutboxRules
+
+_DIGEST_BYTES = 15  # 120 bits, which base64 writes as 20 characters without padding
+
+_NUL: Final = rb"\u0000"
+
+#: Kinds of keys, named after what is the same.
+EVENT_ID: Final = "event_id"
+ORDER_ID: Final = "order_id"
+CHECKOUT_ID: Final = "checkout_id"
+
+
+class HasKeys(Protocol):
+    """What keys are made of: a NewDelivery, or one that is kept. Order and checkout are those of a `checkout`."""
+
+    @property
+    def ad_account_id(self) -> str:
+        """Pinterest's."""
+        ...
+
+    @property
+    def preset(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def event_name(self) -> str:
+        """Pinterest's."""
+        ...
+
+    @property
+    def event_id(self) -> str:
+        """As sent."""
+        ...
+
+    @property
+    def order_id(self) -> str | None:
+        """As sent; None where there is none."""
+        ...
+
+    @property
+    def checkout_id(self) -> str | None:
+        """As received; None where there is none."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """Its name."""
+        ...
+
+
+class HoldsKeys(HasKeys, Protocol):
+    """A delivery that is stored."""
+
+    @property
+    def delivery_id(self) -> int:
+        """The store's."""
+        ...
+
+
+class Key(NamedTuple):
+    """One thing that must not be sent twice while it is remembered."""
+
+    #: What was the same, for the reason.
+    kind: str
+    digest: str
+
+
+def keys_of(known: HasKeys, rules: OutboxRules) -> tuple[Key, ...]:
+    """Return the key of the event; where orders are compared, those of the order and the checkout that it names."""
+    event = Key(EVENT_ID, _digest("event", known.ad_account_id, known.preset, known.event_name, known.event_id))
+    if not rules.dedup_orders or (known.order_id is None and known.checkout_id is None):
+        return (event,)
+    return event, *_keys_of_order(known, (known.source,) if rules.orders_by_source else ())
+
+
+def every_key_of(known: HasKeys) -> tuple[Key, ...]:
+    """Return every key that a delivery may hold: the rules may have been others when it was enqueued."""
+    event = Key(EVENT_ID, _digest("event", known.ad_account_id, known.preset, known.event_name, known.event_id))
+    return event, *_keys_of_order(known, ()), *_keys_of_order(known, (known.source,))
+
+
+def key_rows(held: Iterable[HoldsKeys]) -> list[tuple[str, int]]:
+    """Return rows of [digest, delivery] of every key that deliveries may hold."""
+    return [(key.digest, each.delivery_id) for each in held for key in every_key_of(each)]
+
+
+def order_digests(ad_account_id: str, order_id: str, source: str) -> list[str]:
+    """Return every key that an order may have: the rules may have been others when it was enqueued."""
+    parts = [("checkout", ad_account_id, each) for each in _spellings(order_id)]
+    return [_digest(*each, *scope) for each in parts for scope in ((), (source,))]
+
+
+def _spellings(order_id: str) -> tuple[str, ...]:
+    """Return an order id as it is, and without the sign that shops write before it: `#1001` is 1001.
+
+    So is `1001.0`, as tables write the numbers of a column in which one is missing.
+    """
+    if order_id[:1] == "#":
+        return order_id, order_id[1:].lstrip()
+    if order_id[-2:] == ".0" and order_id[:-2].isdecimal():
+        return order_id, order_id[:-2]
+    return (order_id,)
+
+
+def _keys_of_order(known: HasKeys, scope: tuple[str, ...]) -> list[Key]:
+    keys = []
+    if known.order_id is not None:
+        parts = (("checkout", known.ad_account_id, each, *scope) for each in _spellings(known.order_id))
+        keys += [Key(ORDER_ID, _digest(*each)) for each in parts]
+    if known.checkout_id is not None:
+        keys.append(Key(CHECKOUT_ID, _digest("checkout_id", known.ad_account_id, known.checkout_id, *scope)))
+    return keys
+
+
+def _digest(*parts: str) -> str:
+    """Return the digest of the parts; they are hashed as JSON, since a separator could stand in any of them.
+
+    As they are kept, so that a dead delivery lets go of its keys, and a redrive finds them.
+    """
+    text = orjson.dumps(parts)
+    if _NUL in text:
+        text = orjson.dumps(list(map(kept, parts)))
+    digest = hashlib.blake2b(text, digest_size=_DIGEST_BYTES).digest()
+    return binascii.b2a_base64(digest, newline=False).decode()
+
 
 #: Orders that hold one key. What comes behind them is sent, but not remembered by it: such an id names no order.
 MAX_PLACES = 16
@@ -94,7 +214,7 @@ class Order(NamedTuple):
         return self.amount != other.amount or len(currencies) > 1
 
 
-class Holder(NamedTuple):
+class KeyOwner(NamedTuple):
     """A delivery that holds a key."""
 
     #: Its id; None where it is one of the same call, which has none yet.
@@ -112,7 +232,7 @@ class TakenKey(NamedTuple):
     """A key that is to be remembered, and who holds it."""
 
     key: Key
-    holder: Holder
+    holder: KeyOwner
 
     def row(self, delivery: object) -> list[object]:
         """Return its row for `delivery`, which takes it: an id, or the place among those that are stored with it."""
@@ -125,7 +245,7 @@ class Judgement:
     """Whether a delivery is new or repeats an earlier one."""
 
     #: Who holds a key of it; None where it is new.
-    repeats: Holder | None = None
+    repeats: KeyOwner | None = None
     #: Which key was seen before, and what differs; "" where it is new.
     reason: str = ""
     #: About a new one that is like an earlier order.
@@ -136,14 +256,14 @@ class Judgement:
 class Judge:
     """Judges deliveries one after the other; what is new is remembered for those that follow."""
 
-    def __init__(self, held: Mapping[str, Sequence[Holder]], *, now: float, rules: OutboxRules) -> None:
+    def __init__(self, held: Mapping[str, Sequence[KeyOwner]], *, now: float, rules: OutboxRules) -> None:
         """Take who holds a key, by digest; forgotten ones (`until` is over) count for nothing."""
         self._now = now
         self._rules = rules
         self._held = {digest: [each for each in holders if each.until > now] for digest, holders in held.items()}
 
     @property
-    def held(self) -> Mapping[str, Sequence[Holder]]:
+    def held(self) -> Mapping[str, Sequence[KeyOwner]]:
         """Who holds a key now, by digest."""
         return self._held
 
@@ -162,15 +282,15 @@ class Judge:
         taken = tuple(filter(None, (self._take(key, order, delivery_id, self._now) for key in keys)))
         return Judgement(warnings=tuple(warnings[:1]), taken=taken)
 
-    def _holders(self, key: Key) -> Sequence[Holder]:
+    def _holders(self, key: Key) -> Sequence[KeyOwner]:
         return self._held.get(key.digest, ())
 
-    def _same(self, key: Key, order: Order | None) -> Holder | None:
+    def _same(self, key: Key, order: Order | None) -> KeyOwner | None:
         """Return the holder of a key that is the same, the most alike first; None where none is."""
         same = [each for each in self._holders(key) if _is_same(key, each.order, order)]
         return min(same, key=lambda each: len(_differences(each.order, order)), default=None)
 
-    def _learned(self, keys: Sequence[Key], order: Order | None, holder: Holder) -> tuple[TakenKey, ...]:
+    def _learned(self, keys: Sequence[Key], order: Order | None, holder: KeyOwner) -> tuple[TakenKey, ...]:
         """Take, for what is repeated, the keys that nobody holds and that name its order or its checkout.
 
         A checkout of which the order was not known is one of that order from now on.
@@ -185,7 +305,7 @@ class Judge:
                 learned += self._name(key, order.order_id, holder)
         return tuple(filter(None, learned))
 
-    def _name(self, key: Key, order_id: str, holder: Holder) -> list[TakenKey]:
+    def _name(self, key: Key, order_id: str, holder: KeyOwner) -> list[TakenKey]:
         """Name the order of a checkout that `holder` holds without one; return what is to be remembered of it."""
         named = []
         for at, each in enumerate(self._held[key.digest]):
@@ -202,7 +322,7 @@ class Judge:
             return None
         is_event = key.kind == EVENT_ID
         until = self._now + (self._rules.dedup_window_s if is_event else self._rules.ledger_s)
-        holders.append(Holder(delivery_id, since, until, min(free), None if is_event else order))
+        holders.append(KeyOwner(delivery_id, since, until, min(free), None if is_event else order))
         return TakenKey(key, holders[-1])
 
 
@@ -229,3 +349,32 @@ def _differences(earlier: Order | None, order: Order | None) -> tuple[str, ...]:
 
 def _totals(earlier: Order, order: Order) -> str:
     return f"{earlier.total} then, {order.total} now"
+
+
+#: A row of an engine's query `seen`: digest, delivery, since when, until when, place, what is known of the order.
+SeenRow: TypeAlias = tuple[str, int, float, float, int, str | None]
+
+
+def digests_of(deliveries: Sequence[NewDelivery], rules: OutboxRules) -> list[str]:
+    """Return the digests of the keys of all deliveries."""
+    return [key.digest for delivery in deliveries for key in keys_of(delivery, rules)]
+
+
+def repeated(
+    deliveries: Sequence[NewDelivery], rows: Iterable[SeenRow], *, now: float, rules: OutboxRules
+) -> list[Seen | None]:
+    """Return which earlier delivery each one repeats, or what warns of it; None where it is new and like no other.
+
+    `rows` tell who holds a key.
+    """
+    held: defaultdict[str, list[KeyOwner]] = defaultdict(list)
+    for digest, delivery_id, since, until, place, known in rows:
+        held[digest].append(KeyOwner(delivery_id, since, until, place, Order.read(known) if known else None))
+    judge = Judge(held, now=now, rules=rules)
+    found: list[Seen | None] = []
+    for delivery in deliveries:
+        verdict = judge.judge(delivery, keys_of(delivery, rules), None)
+        at = verdict.repeats.since if verdict.repeats else now
+        is_told = verdict.repeats or verdict.warnings
+        found.append(Seen(reason=verdict.reason, at=at, warnings=verdict.warnings) if is_told else None)
+    return found

@@ -17,13 +17,12 @@ from app.core.deliveries import Enqueued, NewDelivery
 from app.core.events import DroppedEvent, Exit, Tally
 from app.core.people import PeopleChanges
 from app.core.values.times import DAY_S
+from app.outbox.backpressure import Loads, duplicate_note, loads_of
 from app.outbox.counts import enqueue_tallies
-from app.outbox.judging import Holder, Judge, Order, TakenKey
-from app.outbox.keys import Key, keys_of
-from app.outbox.outbox_rules import OutboxRules
-from app.outbox.people_rows import whose_rows
-from app.outbox.refusals import Loads, duplicate_note, loads_of
+from app.outbox.dedup import Judge, Key, KeyOwner, Order, TakenKey, keys_of
+from app.outbox.people import whose_rows
 from app.outbox.rows import NOTE_COLUMNS, told_texts
+from app.outbox.rules import OutboxRules
 
 #: Of the JSON that is stored as payload: 1 is Pinterest's ConversionEvent as `app.destination` writes it.
 PAYLOAD_VERSION: Final = 1
@@ -57,7 +56,7 @@ _NAMED: Final = itemgetter(DELIVERY_COLUMNS.index("name"), DELIVERY_COLUMNS.inde
 _ENQUEUED = Enqueued(exit=Exit.ENQUEUED)
 
 #: digest -> who holds the key
-Held: TypeAlias = Mapping[str, Sequence[Holder]]
+Held: TypeAlias = Mapping[str, Sequence[KeyOwner]]
 #: A row of an engine's query `keys_taken`: digest, delivery, when it is forgotten, place, what is known of the order.
 KeyRow: TypeAlias = tuple[str, int, float, int, str | None]
 
@@ -207,11 +206,11 @@ async def prepare_call(
     return call
 
 
-def holders(rows: Iterable[KeyRow]) -> dict[str, list[Holder]]:
+def holders(rows: Iterable[KeyRow]) -> dict[str, list[KeyOwner]]:
     """Return who holds a key, by digest; since when is not among these rows."""
-    held: defaultdict[str, list[Holder]] = defaultdict(list)
+    held: defaultdict[str, list[KeyOwner]] = defaultdict(list)
     for digest, delivery_id, until, place, known in rows:
-        held[digest].append(Holder(delivery_id, until, until, place, Order.read(known) if known else None))
+        held[digest].append(KeyOwner(delivery_id, until, until, place, Order.read(known) if known else None))
     return held
 
 

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from app.core.values.times import DAY_S
-from app.outbox.carrying import BEFORE_FIRST, OF_DELIVERIES, Carried, DeliveryRow, Past, Row
-from app.outbox.postgres.connections import Connection
+from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import Database, rows_of
-from app.outbox.postgres.days import Days
+from app.outbox.postgres.retention import Days
 from app.outbox.postgres.shared import PostgresShared
-from app.outbox.postgres.sql import SQL
 from app.outbox.rows import as_json
+from app.outbox.transfer import BEFORE_FIRST, OF_DELIVERIES, Carried, DeliveryRow, Past, Row
 
 #: In which column of a kind the moment stands that says in which day's table it lies.
 _MOMENT: Final = {Carried.DELIVERED: DeliveryRow._fields.index("settled_at"), Carried.NOTES: 13, Carried.COUNTS: 1}
@@ -22,7 +21,7 @@ _LOOKS_AFTER_S: Final = (0, 0.1, 0.3, 1)
 
 
 class PostgresStore(PostgresShared):
-    """The `Store` of app/outbox/carrying.py."""
+    """The `Store` of app/outbox/transfer.py."""
 
     def __init__(self, url: str) -> None:
         self._database = Database(url, lambda _: None)

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.outbox.sqlite.database import open_readable
+from app.outbox.sqlite.database import SQL, open_readable
 from app.outbox.sqlite.guard import Guard
-from app.outbox.sqlite.sql import SQL
 
 #: How often the file is asked whether another process has written.
 POLL_S = 0.05

@@ -14,9 +14,8 @@ from typing import Any
 import psycopg
 
 from app.errors import OutboxUnavailable
-from app.outbox.postgres.connections import Connection
+from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import Database, rows_of
-from app.outbox.postgres.sql import SQL
 
 #: How often the server is asked.
 POLL_S = 0.5

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from app.core.deliveries import NewDelivery
 from app.core.events import DroppedEvent, Exit
 from app.errors import BacklogFull, OutboxUnavailable, RowRefused, WhyUnavailable
-from app.outbox.outbox_rules import OutboxRules
+from app.outbox.rules import OutboxRules
 
 
 def seen_before(kind: str, holder: object | None, differences: Sequence[str]) -> str:

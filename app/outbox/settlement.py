@@ -1,0 +1,91 @@
+"""What claim, settle and withdraw are asked, whichever engine answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from app.core.deliveries import EXIT_OF, Delivered, Outcome, Retry, Settlement, Withdrawal
+from app.core.events import Exit, Tally
+from app.outbox.rows import kept
+
+#: So many due deliveries of either kind are looked at in one claim: a million that are switched off at once leave the
+#: line in a hundred claims, each of which takes the others besides.
+HOLD_ROWS: Final = 10_000
+#: Ends the token of a claim that took over from one whose lease was lost.
+AFTER_LOSS: Final = "-after-loss"
+#: More than any batch has.
+_ANY_BYTES: Final = 2**50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimCall:
+    """The arguments of one `Outbox.claim`."""
+
+    ad_account_id: str
+    limit: int
+    max_bytes: int
+    max_wait_s: float
+    lease_s: float
+    without_presets: frozenset[str]
+    #: Whether claims whose leases have ended may be taken.
+    take_over: bool
+    now: float
+    #: None but these is looked at, to find out which of them the store refuses; None: all.
+    only: Sequence[int] | None = None
+
+    def of(self, ids: Sequence[int]) -> "ClaimCall":
+        """Return the call that takes all of these that are due."""
+        return replace(self, only=ids, limit=max(1, len(ids)), max_bytes=_ANY_BYTES, max_wait_s=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HastenCall:
+    """The arguments of one `Outbox.hasten`."""
+
+    ad_account_id: str
+    pending_by: float
+    claimed_by: float
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettleCall:
+    """The arguments of one `Outbox.settle`."""
+
+    settlements: Sequence[Settlement]
+    tallies: Sequence[Tally]
+    now: float
+
+
+def last_of_each(settlements: Sequence[Settlement]) -> list[Settlement]:
+    """Return the settlements, of two for one claim the last."""
+    return list({(each.claimed.delivery_id, each.claimed.claim): each for each in settlements}.values())
+
+
+def reason_of(outcome: Outcome) -> str:
+    """Return why the delivery waits or is dead; "" where it was delivered."""
+    return "" if isinstance(outcome, Delivered) else outcome.reason
+
+
+def was_tried(outcome: Outcome) -> bool:
+    """Return whether the outcome is of an attempt that the history keeps."""
+    return not isinstance(outcome, Retry) or outcome.tried
+
+
+def attempt_row(outcome: Outcome) -> tuple[Exit, int | None, str]:
+    """Return what the history keeps: exit, status, message."""
+    message = outcome.warning if isinstance(outcome, Delivered) else outcome.reason
+    return EXIT_OF[type(outcome)], outcome.status, message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithdrawCall:
+    """The arguments of one `Outbox.withdraw`."""
+
+    withdrawals: Sequence[Withdrawal]
+    now: float
+
+
+def reason_of_withdrawal(withdrawal: Withdrawal) -> str:
+    """Return why the ledger notes a delivery as withdrawn."""
+    return kept(f"withdrawn by message {withdrawal.message_id}")
