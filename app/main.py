@@ -19,15 +19,15 @@ from app.core.deliveries import Settlement
 from app.core.events import Tally
 from app.core.log import log_attempts, log_error
 from app.core.values.times import HOUR_S
-from app.delivery import Clocks
 from app.destination import COMPONENTS, load_place_names, redact
 from app.receiving.finding import Finder
 from app.receiving.gathering import SharedTurns
 from app.receiving.pipeline import Pipeline
-from app.sending.retaining import Retention
-from app.sending.surroundings import CallReport, Surroundings
-from app.sending.telling import log_jump, log_trouble
-from app.sending.worker import Worker
+from app.sender.clocks import Clocks
+from app.sender.context import CallReport, Dependencies
+from app.sender.retention import Retention
+from app.sender.status import log_jump, log_trouble
+from app.sender.worker import Worker
 from app.server.application import Application
 from app.server.doorway import doorway
 from app.server.health import Status, status_router
@@ -173,7 +173,7 @@ def _worker(parts: Parts, destination: Destination) -> Worker:
         parts.clients[destination.ad_account_id],
         policies.delivery_policy(destination.settings),
         ad_account_id=destination.ad_account_id,
-        surroundings=Surroundings(
+        surroundings=Dependencies(
             clocks=Clocks(parts.clock, time.monotonic),
             rng=random.Random(),  # noqa: S311 - jitter, no secret
             switches=lambda: parts.coordination.switches.of(destination.ad_account_id),

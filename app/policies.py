@@ -7,12 +7,12 @@ from app.alerts import AlertRules
 from app.config import Settings
 from app.core.values.addresses import read_networks
 from app.core.values.times import DAY_S, HOUR_S
-from app.delivery import DeliveryPolicy
 from app.destination import ConversionRules
 from app.errors import SettingsError
 from app.identity import IdentityRules
 from app.outbox import DiskRules, OutboxRules
 from app.receiving.quarantining import QuarantineRules
+from app.sender.policy import DeliveryPolicy
 from app.server.doorway import Posture
 from app.server.proofs import Proofs
 from app.source import (

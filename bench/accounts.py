@@ -16,8 +16,10 @@ from pathlib import Path
 from statistics import quantiles
 from tempfile import TemporaryDirectory
 
+from tests.sender.accounts import BAD, ages_of_the_good
+
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the checkout is no package
-from tests.sending.accounts import BAD, ages_of_the_good
+
 
 GOAL = 1.2
 

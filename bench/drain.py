@@ -48,14 +48,15 @@ from app.core.events import DroppedEvent, Exit, Tally
 from app.core.log import configure_logging, log_attempts, log_error
 from app.core.metrics import Metrics
 from app.core.people import PeopleChanges, PeopleFound
-from app.delivery import Clocks, DeliveryPolicy
 from app.destination import redact
 from app.destination.client import PinterestClient
 from app.outbox import Outbox, open_outbox
 from app.policies import delivery_policy, outbox_rules
-from app.sending.surroundings import CallReport, Surroundings
-from app.sending.telling import log_jump, log_trouble
-from app.sending.worker import Worker
+from app.sender.clocks import Clocks
+from app.sender.context import CallReport, Dependencies
+from app.sender.policy import DeliveryPolicy
+from app.sender.status import log_jump, log_trouble
+from app.sender.worker import Worker
 from app.source import read_raw_event
 from tests.outbox.postgres_server import empty_outbox
 
@@ -241,7 +242,7 @@ async def drain(outbox: Outbox, url: str, policy: DeliveryPolicy, deliveries: in
     client = PinterestClient(
         api_url=url, ad_account_id=AD_ACCOUNT_ID, token=SecretStr("drain"), timeout_s=policy.send_timeout_s
     )
-    surroundings = Surroundings(
+    surroundings = Dependencies(
         clocks=Clocks(time.time, time.monotonic),
         rng=random.Random(),
         switches=Switches,

@@ -62,7 +62,7 @@ _LONG = (
     "tests/whole/test_faults",
     "tests/simulation/",
     "tests/browser/",
-    "tests/sending/",
+    "tests/sender/",
 )
 
 #: Where `tmp_path` is.

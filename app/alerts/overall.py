@@ -8,7 +8,7 @@ from statistics import median
 from app.core.events import Exit
 from app.core.pages import PinterestView
 from app.core.values.times import DAY_S, HOUR_S
-from app.delivery import OF_ALL, AccountStanding
+from app.sender.status import OF_ALL, AccountStanding
 
 LATE_S = HOUR_S
 #: The accepted events of the last full hour are a drop below this part of the median of the same hour of other days,

@@ -18,9 +18,10 @@ from app.core.events import Exit
 from app.core.pages import AccountView
 from app.core.shared_values import OPEN_ALERTS, PINTEREST_VIEWS
 from app.core.values.times import DAY_S, HOUR_S
-from app.delivery import ReadsBacklog, Shutdown, read_accounts
 from app.errors import OutboxUnavailable
 from app.outbox.inventory import Inventory
+from app.sender.shutdown import Shutdown
+from app.sender.status import ReadsBacklog, read_accounts
 
 PERIOD_S = 60.0
 #: So many looks in a row must fail before an unreadable outbox is told.

@@ -19,8 +19,8 @@ from app.console.labels import thousands, time_span
 from app.core.coordination import Switches
 from app.core.events import Exit
 from app.core.pages import AccountView
-from app.delivery import all_standings, read_accounts, whole_backlog
 from app.outbox import Outbox
+from app.sender.status import all_standings, read_accounts, whole_backlog
 
 
 def status(

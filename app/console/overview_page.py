@@ -28,8 +28,8 @@ from app.core.coordination import Switches
 from app.core.events import Event, Exit, Tally
 from app.core.pages import Backlog
 from app.core.values.times import HOUR_S, MINUTE_S
-from app.delivery import Standing, all_standings, read_accounts, whole_backlog
 from app.errors import OutboxUnavailable
+from app.sender.status import Standing, all_standings, read_accounts, whole_backlog
 
 #: "Pinterest's last answers" are those of the last hour.
 ANSWERS_S = HOUR_S

@@ -16,7 +16,6 @@ from app.core.coordination import Coordination
 from app.core.deliveries import Delivery
 from app.core.events import Tally
 from app.core.pages import AccountView, AuditPage, Message
-from app.delivery import ReadsBacklog
 from app.destination.client import PinterestClient
 from app.inventory.view import InventoryView
 from app.orders.revenue_reading import RevenueOutbox
@@ -24,6 +23,7 @@ from app.outbox import DeadLetters, OutboxRules, PagesOrders
 from app.receiving.explain import Explainer
 from app.receiving.finding import Finder, Searches
 from app.receiving.people_search import PeopleSearch
+from app.sender.status import ReadsBacklog
 from app.server.audited_changes import AuditedChanges
 from app.source import NamedSource
 

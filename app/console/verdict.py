@@ -8,7 +8,7 @@ from app.alerts import LATE_S
 from app.console.labels import time_span
 from app.core.pages import Backlog
 from app.core.values.texts import count_of
-from app.delivery import OF_ALL, Standing
+from app.sender.status import OF_ALL, Standing
 
 #: More than one in so many matched events being invalid is worth a look.
 INVALID_ONE_IN = 10

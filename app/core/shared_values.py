@@ -231,13 +231,13 @@ class SetAside:
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The values. No other key is written.
-#: By ad account, while Pinterest takes nothing. `delivery.gate` writes; health, console, alerts and `status` read.
+#: By ad account, while Pinterest takes nothing. `sender.circuit_breaker` writes; health, console, alerts and `status` read.
 TROUBLE = SharedKeys("trouble/", Trouble)
 #: What waits is not given up for them. `sending` writes and reads; health, console, alerts and `status` read.
 CLOCK_JUMPS = SharedKey("clock/jumps", ClockJumps)
 #: By kind and name: `delivery/17`, `rows/retain_notes`, `count/6f2c`. `outbox` writes, `delivery` reads.
 SET_ASIDE = SharedKeys("set-aside/", SetAside)
-#: By ad account: what may be sent now. `delivery.rate` writes and reads.
+#: By ad account: what may be sent now. `sender.rate_limit` writes and reads.
 RATE = SharedKeys("rate/", Bucket)
 #: By ad account: its switch. `coordination` writes and reads.
 ACCOUNT_SWITCH = SharedKeys("switch/account/", Switch)

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from app.core.events import InventoryCount
-from app.delivery import Shutdown
 from app.errors import OutboxUnavailable
 from app.inventory.names_met import NamesMet
 from app.outbox.inventory import Inventory
+from app.sender.shutdown import Shutdown
 
 #: So long counts stay in the process: what is lost with it where it is killed.
 WRITTEN_EVERY_S: Final = 10.0

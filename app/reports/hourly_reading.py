@@ -11,7 +11,6 @@ from pydantic import SecretStr
 from app.core.pages import PinterestView, Unread
 from app.core.shared_values import PINTEREST_VIEWS, REPORTS_TURN, SharedValues, Turn
 from app.core.values.times import DAY_S, HOUR_S
-from app.delivery import Shutdown
 from app.destination import redact
 from app.destination.client import Answer, Failure
 from app.errors import OutboxUnavailable
@@ -29,6 +28,7 @@ from app.reports.pinterest_answers import (
     read_event_names,
     read_quality,
 )
+from app.sender.shutdown import Shutdown
 
 #: How often it is looked whether the hour is over.
 LOOK_S: Final = 60.0

@@ -12,7 +12,8 @@ from starlette.responses import RedirectResponse
 from app.core.coordination import Coordination
 from app.core.metrics import AccountFigures, Metrics
 from app.core.pages import AccountView, Backlog
-from app.delivery import (
+from app.errors import OutboxUnavailable
+from app.sender.status import (
     STANDING_STATES,
     AccountStanding,
     ReadsBacklog,
@@ -21,7 +22,6 @@ from app.delivery import (
     read_accounts,
     whole_backlog,
 )
-from app.errors import OutboxUnavailable
 
 
 class _StatusOutbox(ReadsBacklog, Protocol):

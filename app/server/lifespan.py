@@ -14,8 +14,8 @@ from fastapi import FastAPI
 from app.access.users import Person, UserRole
 from app.core.coordination import REFRESH_S, Coordination
 from app.core.log import log_cannot_start, log_error, logger
-from app.delivery import Shutdown
 from app.errors import PinrelayError
+from app.sender.shutdown import Shutdown
 from app.server.audited_changes import AuditedChanges
 
 #: How often garbage is looked for in all that lives, whatever was made meanwhile. It takes some 10 ms.

@@ -14,7 +14,7 @@ from prometheus_client import Metric
 from starlette.types import ASGIApp
 
 from app.receiving.pipeline import Enqueues
-from app.sending.surroundings import CallReport
+from app.sender.context import CallReport
 from app.source import Accepts
 from app.tracing.signals import exports
 

@@ -10,7 +10,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanKind, Tracer, get_current_span
 
 from app.core.deliveries import Delivered, Settlement
-from app.sending.surroundings import CallReport
+from app.sender.context import CallReport
 from app.tracing.opening_spans import failed, parent_of
 
 PATH: Final = "/v5/ad_accounts/{ad_account_id}/events"

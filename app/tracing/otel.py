@@ -28,7 +28,7 @@ from app.core.people import PeopleChanges, PeopleFound
 from app.core.receipts import Receipt
 from app.errors import EventRefused, SettingsError
 from app.receiving.pipeline import Enqueues
-from app.sending.surroundings import CallReport
+from app.sender.context import CallReport
 from app.source import Accepts
 from app.tracing.call_spans import trace_call
 from app.tracing.figures_and_lines import FigureExport, LineExport, for_a_while

@@ -27,15 +27,14 @@ from app.core.shared_values import (
     Switch,
     Trouble,
 )
-from app.delivery import AccountStanding, Standing, all_standings, standings
-from app.delivery.standing import of_refused_rows
 from app.errors import OutboxUnavailable
 from app.outbox import Outbox, open_outbox
 from app.policies import alert_rules
+from app.sender.status import AccountStanding, Standing, all_standings, of_refused_rows, standings
 from tests import assembled
-from tests.delivery.claims import a_trouble
 from tests.outbox.build import new, rules
 from tests.process import PLAIN
+from tests.sender.claims import a_trouble
 from tests.waiting import until_async
 
 HOUR_S = 3_600

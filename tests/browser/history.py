@@ -12,12 +12,13 @@ from app.config import Settings
 from app.core.deliveries import Claimed, Delivered, Outcome, Rejected
 from app.core.events import Tally
 from app.core.values.times import DAY_S
-from app.delivery import Moment, settle, tallies
 from app.inventory.arrivals import Arrivals
 from app.inventory.names_met import NamesMet
 from app.inventory.sampling import Sampler
 from app.outbox import Outbox, open_outbox
 from app.policies import delivery_policy, outbox_rules
+from app.sender.retry import Moment
+from app.sender.settlements import settle, tallies
 from app.source import Arrival, read_event
 from tests import assembled
 from tests.process import ROOT

@@ -12,7 +12,7 @@ from app.core.shared_values import TROUBLE
 from app.core.values.times import DAY_S
 from app.outbox import NO_COUNTRY
 from tests.console.world import ACCOUNT, NOW, World, new_delivery, open_world
-from tests.delivery.claims import a_trouble
+from tests.sender.claims import a_trouble
 
 
 async def test_while_empty_it_shows_how_to_send_a_first_event(world: World) -> None:

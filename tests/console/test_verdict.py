@@ -5,10 +5,9 @@ import pytest
 from app.console.verdict import Signs, health_of
 from app.core.pages import Backlog
 from app.core.shared_values import ClockJump, SetAside
-from app.delivery import standings
-from app.delivery.standing import of_refused_rows
+from app.sender.status import of_refused_rows, standings
 from tests.console.world import NOW
-from tests.delivery.claims import a_trouble
+from tests.sender.claims import a_trouble
 
 GOOD = {
     "now": NOW,

@@ -13,8 +13,8 @@ import pytest
 from app.core.deliveries import Rejected, Settlement, State
 from app.core.log import configure_logging, log_attempts, log_error, log_request, logger
 from app.errors import OutboxUnavailable
-from tests.delivery.claims import a_claim
 from tests.process import ROOT
+from tests.sender.claims import a_claim
 
 pytestmark = pytest.mark.usefixtures("restored_logging")
 

@@ -46,10 +46,10 @@ from app.core.shared_values import (
 )
 from app.errors import Fault
 from app.outbox import Outbox, open_outbox
-from tests.delivery.claims import a_trouble
 from tests.outbox.build import rules as outbox_rules
 from tests.outbox.new_store import new_store
 from tests.process import ROOT
+from tests.sender.claims import a_trouble
 
 FILES = sorted((ROOT / "app").rglob("*.py"))
 

@@ -21,12 +21,12 @@ from app.core.shared_values import (
     SetAside,
     Switch,
 )
-from app.delivery import STANDING_STATES
 from app.main import create_app
 from app.outbox import open_outbox
-from tests.delivery.claims import NOW, a_trouble
+from app.sender.status import STANDING_STATES
 from tests.outbox.build import new, rules
 from tests.outbox.new_store import new_store
+from tests.sender.claims import NOW, a_trouble
 
 AGO = NOW - 7_200
 

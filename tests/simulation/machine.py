@@ -15,15 +15,16 @@ from pydantic import SecretStr
 from app.core.coordination import Switches
 from app.core.deliveries import Settlement, State
 from app.core.receipts import Receipt
-from app.delivery import Clocks, DeliveryPolicy
 from app.destination.client import PinterestClient
 from app.errors import OutboxUnavailable
 from app.outbox import OutboxRules
 from app.outbox.sqlite import SqliteOutbox
 from app.outbox.sqlite.writer import Job, _resolve
 from app.receiving.pipeline import Pipeline
-from app.sending.surroundings import Surroundings
-from app.sending.worker import Worker
+from app.sender.clocks import Clocks
+from app.sender.context import Dependencies
+from app.sender.policy import DeliveryPolicy
+from app.sender.worker import Worker
 from app.source import read_raw_event
 from tests.simulation.history import History, Life
 from tests.simulation.pinterest_model import Pinterest
@@ -126,7 +127,7 @@ class Process:
             client,
             policy,
             ad_account_id=ACCOUNT,
-            surroundings=Surroundings(
+            surroundings=Dependencies(
                 clocks=Clocks(machine.wall, lambda: machine.universe.now),
                 rng=Random(machine.universe.chance.random()),
                 switches=Switches,

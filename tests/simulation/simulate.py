@@ -18,16 +18,16 @@ from app import assemble
 from app.core.events import Exit
 from app.core.pages import Query
 from app.core.receipts import Receipt
-from app.delivery import DeliveryPolicy, trouble
 from app.errors import OutboxUnavailable
 from app.outbox import OutboxRules
 from app.outbox.sqlite import SqliteOutbox, database, ledger, notifier
 from app.receiving import pipeline as receiving
 from app.receiving.pipeline import Pipeline
-from app.sending import worker
+from app.sender import circuit_breaker, worker
+from app.sender.policy import DeliveryPolicy
 from tests import assembled
-from tests.delivery.claims import a_policy
 from tests.outbox.build import rules
+from tests.sender.claims import a_policy
 from tests.simulation.history import History, Outage, faults
 from tests.simulation.machine import Fate, Machine, Process
 from tests.simulation.pinterest_model import TAKES_NOTHING, Mood, Pinterest, Spell
@@ -108,8 +108,8 @@ def _in_a_hurry() -> Iterator[None]:
             (database, "BUSY_TIMEOUT_S", -1.0),
             (database, "_MIGRATION_S", -1.0),
             (receiving, "_TURN_S", 1e9),
-            (trouble, "MIN_BLOCKED_PAUSE_S", 6.0),
-            (trouble, "MAX_BLOCKED_PAUSE_S", 60.0),
+            (circuit_breaker, "MIN_BLOCKED_PAUSE_S", 6.0),
+            (circuit_breaker, "MAX_BLOCKED_PAUSE_S", 60.0),
         ):
             stack.enter_context(patch.object(where, name, value))
         yield

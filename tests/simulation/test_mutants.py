@@ -16,13 +16,16 @@ from msgspec.structs import replace
 
 from app.core.deliveries import Blocked, Delivered, Enqueued, Rejected, Retry
 from app.core.events import Exit
-from app.delivery import Clocks, Evidence, Gate, Leases, Limiter, Moment
-from app.delivery.gate import Open
 from app.destination import outcomes
 from app.outbox.sqlite import SqliteOutbox
-from app.sending import batch, recording
-from app.sending.clock_watch import ClockWatch
-from app.sending.recording import Recording
+from app.sender import batch, settlements
+from app.sender.bisection_evidence import BisectionEvidence
+from app.sender.circuit_breaker import CircuitBreaker, Closed
+from app.sender.clocks import Clocks, ClockWatch
+from app.sender.leases import Leases
+from app.sender.rate_limit import Limiter
+from app.sender.retry import Moment
+from app.sender.settlements import Recording
 from tests.simulation.simulate import Kind, play
 
 Mutant = Callable[[], AbstractContextManager[Any]]
@@ -35,15 +38,15 @@ def _calls_decide_not_time() -> AbstractContextManager[Any]:
     def judged(**parts: Any) -> Moment:
         return Moment(**(parts | {"judged": True}))
 
-    return patch.object(recording, "Moment", judged)
+    return patch.object(settlements, "Moment", judged)
 
 
-def _one_refusal_proves(self: Evidence, event: str) -> bool:
+def _one_refusal_proves(self: BisectionEvidence, event: str) -> bool:
     suspect = self._suspects.get(event)
     return suspect is not None and suspect.alone is not None
 
 
-def _no_refusal_proves(self: Evidence, event: str) -> bool:
+def _no_refusal_proves(self: BisectionEvidence, event: str) -> bool:
     return False
 
 
@@ -61,8 +64,8 @@ def _silence_is_success(*arguments: Any, **options: Any) -> Any:
     return found
 
 
-async def _always_open(self: Gate, *, now: float) -> Open:
-    return Open()
+async def _always_open(self: CircuitBreaker, *, now: float) -> Closed:
+    return Closed()
 
 
 async def _nothing_is_hastened(self: ClockWatch, *, pending_by: float) -> None:
@@ -103,13 +106,17 @@ async def _keys_are_forgotten(self: SqliteOutbox, deliveries: Any, *rest: Any, *
 #: What is taken back -> a seed that shows it, what goes wrong in that run, how it is taken back.
 MUTANTS: dict[str, tuple[int, tuple[Kind, ...], Mutant]] = {
     "an outage uses up attempts": (3, ("outage",), _calls_decide_not_time),
-    "the backlog is sent during an outage": (4, ("outage",), lambda: patch.object(Gate, "ask", _always_open)),
+    "the backlog is sent during an outage": (4, ("outage",), lambda: patch.object(CircuitBreaker, "ask", _always_open)),
     "one refusal proves that an event is bad": (
         0,
         ("refusals",),
-        lambda: patch.object(Evidence, "is_bad", _one_refusal_proves),
+        lambda: patch.object(BisectionEvidence, "is_bad", _one_refusal_proves),
     ),
-    "a poisoned event is never found": (0, ("poison",), lambda: patch.object(Evidence, "is_bad", _no_refusal_proves)),
+    "a poisoned event is never found": (
+        0,
+        ("poison",),
+        lambda: patch.object(BisectionEvidence, "is_bad", _no_refusal_proves),
+    ),
     "a blocked token kills": (4, ("blocked token",), lambda: patch.object(batch, "outcomes", _blocked_is_rejected)),
     "age is what the clock says": (
         4,
@@ -144,7 +151,7 @@ MUTANTS: dict[str, tuple[int, tuple[Kind, ...], Mutant]] = {
     "offline events are sent again after a crash": (
         97,
         ("crash", "crash at a commit"),
-        lambda: patch.object(recording, "after_loss", lambda *_, **__: None),
+        lambda: patch.object(settlements, "after_loss", lambda *_, **__: None),
     ),
     "the sender is answered before the commit": (
         2,

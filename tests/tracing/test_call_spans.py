@@ -9,9 +9,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from app.core.deliveries import Blocked, Claimed, Delivered, Outcome, Rejected, Retry, Settlement, State
-from app.sending.surroundings import CallReport
+from app.sender.context import CallReport
 from app.tracing.otel import OpenTelemetry
-from tests.delivery.claims import a_claim
+from tests.sender.claims import a_claim
 
 AT = 1_800_000_000.25
 FIRST = "00-" + "a" * 32 + "-" + "1" * 16 + "-01"

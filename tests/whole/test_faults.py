@@ -26,7 +26,7 @@ def page(message_id: str) -> dict[str, Any]:
 def test_a_fault_storm_loses_no_good_event_and_names_every_bad_one(
     pinterest: Pinterest, start_server: Callable[..., Server], record_figure: Callable[[str, object], None]
 ) -> None:
-    """Many rounds of it, without processes: tests/sending/test_worker_storm.py."""
+    """Many rounds of it, without processes: tests/sender/test_worker_storm.py."""
     good = [f"good-{number}" for number in range(3_000)]
     bad = [f"poison-{number}" for number in range(3)]
     pinterest.misbehave(

@@ -1,0 +1,311 @@
+"""One batch on its way: what is left of it, and what a call that was refused whole means for its events."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from app.core.deliveries import HELD, Claimed, Delivered, Outcome, Rejected, Retry, Settlement, State
+from app.core.events import Tally
+from app.core.shared_values import Trouble
+from app.destination.client import Answer, Failure, PinterestClient
+from app.destination.outcomes import RefusedWhole, outcomes
+from app.errors import OutboxUnavailable
+from app.sender.bisection import BatchPart, Bisection
+from app.sender.bisection_evidence import Begun, BisectionEvidence, BisectionLock
+from app.sender.circuit_breaker import CallsInARow, CircuitBreaker, Sign, sign_of
+from app.sender.context import CallReport, Dependencies
+from app.sender.leases import Leases
+from app.sender.policy import DeliveryPolicy
+from app.sender.rate_limit import Calls
+from app.sender.settlements import Recording, status_label, tallies, too_old
+from app.sender.shutdown import Shutdown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A call that was made, with what Pinterest answered."""
+
+    claimed: Sequence[Claimed]
+    at: float
+    duration_s: float
+    #: None where no answer came.
+    status: int | None
+    result: list[Outcome] | RefusedWhole
+
+    @property
+    def has_verdict(self) -> bool:
+        """Whether Pinterest judged any of the events by itself."""
+        return isinstance(self.result, list) and any(isinstance(each, Delivered | Rejected) for each in self.result)
+
+    def report(self, settlements: Sequence[Settlement], counts: Sequence[Tally]) -> CallReport:
+        """Return what is told of the call, given what it settled and what was counted with it."""
+        return CallReport(
+            ad_account_id=self.claimed[0].ad_account_id,
+            at=self.at,
+            duration_s=self.duration_s,
+            status=self.status,
+            claimed=self.claimed,
+            settlements=tuple(settlements),
+            tallies=tuple(counts),
+        )
+
+
+class Search:
+    """Knows which part of a batch to send next, and what is still to be settled of it."""
+
+    def __init__(self, batch: Sequence[Claimed], evidence: BisectionEvidence) -> None:
+        self._evidence = evidence
+        #: What is not settled, by delivery id.
+        self.left = {claimed.delivery_id: claimed for claimed in batch}
+        self._halving = Bisection(list(self.left), evidence)
+        #: Pinterest's words, by the delivery ids of the events that were refused with no other in their call.
+        self._refused_alone: dict[str, Rejected] = {}
+        self._refusals = 0
+        #: Turns True where nothing more of the batch may be sent now.
+        self.is_stopped = False
+
+    def next(self) -> BatchPart | None:
+        """Return what to send now; None where nothing is."""
+        return None if self.is_stopped else self._halving.next()
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether something was refused and nothing accepted yet."""
+        return self._halving.is_in_doubt
+
+    def note(self, part: BatchPart, begun: Begun, answered: Answered) -> list[Settlement]:
+        """Note what became of a part; return the settlements of events that are proven bad by now."""
+        if isinstance(answered.result, RefusedWhole):
+            self._refusals += 1
+            self._evidence.refused(part.events, begun)
+            self._halving.refused(part)
+            if len(part.events) == 1:
+                self._refused_alone[part.events[0]] = answered.result.rejected()
+        elif answered.has_verdict:
+            self._evidence.accepted(part.events, begun)
+            self._halving.accepted(part)
+        else:
+            self._halving.unanswered(part)
+        return [
+            Settlement(claimed=self.left[event], outcome=self._refused_alone[event], state=State.DEAD)
+            for event in self._halving.take_bad()
+        ]
+
+    def sign(self, answered: Answered, *, now: float) -> Sign | None:
+        """Return what the answer is a sign of; None where Pinterest judged something, or the search goes on."""
+        if isinstance(answered.result, RefusedWhole):
+            return sign_of(answered.result.rejected(), now=now) if self._halving.all_refused else None
+        first = answered.result[0]
+        return None if answered.has_verdict or isinstance(first, Delivered) else sign_of(first, now=now)
+
+    @property
+    def calls_in_a_row(self) -> int:
+        """How many calls count where the last judged nothing: all that were refused, where there was nothing else."""
+        return self._refusals if self._halving.all_refused else 1
+
+    def unproven(self) -> list[tuple[Claimed, Retry]]:
+        """Return the events that were refused alone, and are not proven bad, with what is to be said of them."""
+        return [
+            (self.left[event], Retry(reason=words.reason, status=words.status))
+            for event, words in self._refused_alone.items()
+            if event in self.left
+        ]
+
+    @property
+    def why_left(self) -> str:
+        """Why what is left was not settled."""
+        if self._halving.all_refused and self._refused_alone:
+            return f"Pinterest refused all that was sent: {next(iter(self._refused_alone.values())).reason}"
+        return "not sent yet"
+
+    def settle(self, settlements: Sequence[Settlement]) -> None:
+        """Note that these are settled, or wait for another time."""
+        for settlement in settlements:
+            self.left.pop(settlement.claimed.delivery_id, None)
+
+
+_CUT_OFF = Failure(reason="shut down while waiting for Pinterest's answer", ambiguous=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Controls:
+    """What all sends of one ad account obey."""
+
+    gate: CircuitBreaker
+    calls: Calls
+    leases: Leases
+    recording: Recording
+    shutdown: Shutdown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendContext:
+    """Why a batch is sent: as a probe or as usual, and what was known of Pinterest before."""
+
+    #: One delivery, alone, to see how Pinterest fares.
+    probe: bool
+    #: What `Sending.troubles` was before the gate was asked: nothing is sent after a later one.
+    troubles: int
+
+
+class Sending:
+    """Sends batches of one ad account, several at a time."""
+
+    def __init__(
+        self, client: PinterestClient, policy: DeliveryPolicy, controls: Controls, surroundings: Dependencies
+    ) -> None:
+        self._client = client
+        self._policy = policy
+        self._controls = controls
+        self._surroundings = surroundings
+        self._evidence = BisectionEvidence()
+        self._doubt = BisectionLock()
+        self._row = CallsInARow()
+        #: How often calls to come have become pointless.
+        self.troubles = 0
+
+    async def deliver(self, batch: Sequence[Claimed], errand: SendContext) -> None:
+        """Bring every delivery of the batch to a Settlement, or leave it to the end of its lease where this raises."""
+        try:
+            recording = self._controls.recording
+            batch = await recording.without_what_may_have_arrived(batch)
+            off = self._surroundings.switches().presets_off  # since the claim: that leaves out what is off
+            await recording.give_back([claimed for claimed in batch if claimed.preset in off], HELD)
+            search = Search([claimed for claimed in batch if claimed.preset not in off], self._evidence)
+            try:
+                await self._send_all(search, errand)
+            finally:
+                self._doubt.update(search, is_in_doubt=False)
+            await self._finish(search)
+        finally:
+            self._controls.leases.release(batch)
+
+    async def give_up(self, batch: Sequence[Claimed], trouble: Trouble) -> bool:
+        """Settle what has waited too long, and give back the rest; True where nothing is given back."""
+        recording = self._controls.recording
+        try:
+            batch = await recording.without_what_may_have_arrived(batch)
+            ages = ((claimed, recording.age_s(claimed)) for claimed in batch)
+            old = [too_old(claimed, self._policy, trouble.reason, age_s=age_s) for claimed, age_s in ages]
+            await recording.settle_unsent([settlement for settlement in old if settlement])
+            young = [claimed for claimed, settlement in zip(batch, old, strict=True) if not settlement]
+            await recording.give_back(young, trouble.reason, after_s=0)
+        finally:
+            self._controls.leases.release(batch)
+        return not young
+
+    async def put_back(self, batch: Sequence[Claimed], reason: str) -> None:
+        """Let a batch wait that is not sent after all."""
+        recording = self._controls.recording
+        try:
+            await recording.give_back(await recording.without_what_may_have_arrived(batch), reason, after_s=0)
+        finally:
+            self._controls.leases.release(batch)
+
+    async def _send_all(self, search: Search, errand: SendContext) -> None:
+        """Send what can be sent now, part by part, and parts side by side where that is possible."""
+        sends: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                while len(sends) < self._policy.max_calls_in_flight and (part := search.next()):
+                    sends.add(asyncio.create_task(self._send(search, part, errand)))
+                if not sends:
+                    return
+                done, sends = await asyncio.wait(sends, return_when=asyncio.FIRST_COMPLETED)
+                for send in done:
+                    send.result()
+        finally:
+            for send in sends:
+                send.cancel()
+            await asyncio.gather(*sends, return_exceptions=True)
+
+    async def _send(self, search: Search, part: BatchPart, errand: SendContext) -> None:
+        """Send one part, record what it settles and draw the conclusions for the destination."""
+        if not await self._take_call(search, errand):
+            search.is_stopped = True
+            return
+        token, begun = self._client.fingerprint(), self._evidence.begin()
+        try:
+            claimed = [search.left[event] for event in part.events]
+            answered = await self._call(claimed)
+            bad = search.note(part, begun, answered)
+            self._doubt.update(search, is_in_doubt=search.is_in_doubt)
+            await self._conclude(search, answered, errand, token)  # before the call is free for a batch that waits
+        finally:
+            self._controls.calls.release()
+        await self._record(search, answered, bad)
+        if errand.probe and answered.has_verdict:
+            await self._controls.gate.open()
+
+    async def _take_call(self, search: Search, errand: SendContext) -> bool:
+        """Wait for a free call that this batch may make now; False where it must wait for another time."""
+        is_pointless = partial(self._is_pointless, errand)
+        while not search.is_stopped:
+            await self._controls.shutdown.unless_requested(self._doubt.over_for(search))
+            if not await self._controls.calls.take(is_pointless=is_pointless):
+                return False
+            if not self._doubt.is_about_another(search):
+                self._doubt.update(search, is_in_doubt=search.is_in_doubt)
+                return True
+            self._controls.calls.release()
+        return False
+
+    def _is_pointless(self, errand: SendContext) -> bool:
+        """Return whether what was claimed before must wait: Pinterest takes nothing since, or it is switched off."""
+        return self.troubles > errand.troubles or self._surroundings.switches().destination_off
+
+    async def _call(self, claimed: Sequence[Claimed]) -> Answered:
+        """Make the call that `_take_call` took; return it with its answer."""
+        clocks = self._surroundings.clocks
+        at, begun_at = clocks.now(), clocks.monotonic()
+        call = self._client.send([each.payload for each in claimed])
+        answer = await self._controls.shutdown.unless_forced(call) or _CUT_OFF
+        return Answered(
+            claimed=claimed,
+            at=at,
+            duration_s=clocks.monotonic() - begun_at,
+            status=answer.status if isinstance(answer, Answer) else None,
+            result=outcomes(answer, len(claimed), now=clocks.now(), redact=self._surroundings.redact),
+        )
+
+    async def _conclude(self, search: Search, answered: Answered, errand: SendContext, token: str) -> None:
+        """Note for the batches to come how Pinterest fares."""
+        now = self._surroundings.clocks.now()
+        if answered.has_verdict:
+            self._row = CallsInARow()
+        if (sign := search.sign(answered, now=now)) is None:
+            return
+        self._row = self._row.longer(sign, calls=search.calls_in_a_row)
+        if not (errand.probe or self._row.is_trouble(sign)):
+            return
+        sign = replace(sign, since=self._row.since)
+        try:
+            await self._controls.gate.worsen(sign, token=token, now=now, probe=errand.probe)
+        except OutboxUnavailable as exc:
+            self._surroundings.on_error(exc)
+        self.troubles += 1  # after the gate: whoever read this first has asked the gate in vain
+
+    async def _record(self, search: Search, answered: Answered, bad: Sequence[Settlement]) -> None:
+        """Record what the call settled, and what it proved of events that were refused alone."""
+        settlements = list(bad)
+        if not isinstance(answered.result, RefusedWhole):
+            settlements += self._controls.recording.settlements(
+                answered.claimed, answered.result, judged=answered.has_verdict
+            )
+        account = answered.claimed[0].ad_account_id
+        call = Tally(name="calls", label=status_label(answered.status), ad_account_id=account)
+        counts = [*tallies(settlements), call]
+        await self._controls.recording.record(settlements, counts)
+        search.settle(settlements)
+        self._surroundings.on_call(answered.report(settlements, counts))
+
+    async def _finish(self, search: Search) -> None:
+        """Make pending again what the search has left: nothing more of the batch is sent now."""
+        recording = self._controls.recording
+        unproven = search.unproven()
+        claimed, results = [each for each, _ in unproven], [retry for _, retry in unproven]
+        waiting = recording.settlements(claimed, results, judged=False)
+        await recording.settle_unsent(waiting)
+        search.settle(waiting)
+        await recording.give_back(list(search.left.values()), search.why_left, after_s=0)

@@ -1,0 +1,215 @@
+"""While Pinterest takes nothing, only probes are sent: one delivery at a time, at rising pauses, by one process."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+from app.core.deliveries import Blocked, Rejected, Retry
+from app.core.shared_values import TROUBLE, Revised, SharedValues, Trouble, TroubleState
+from app.core.values.times import HOUR_S
+from app.sender.policy import DeliveryPolicy
+from app.sender.retry import clamped
+
+#: A refused token is seldom mended by waiting.
+MIN_BLOCKED_PAUSE_S: Final = 60.0
+MAX_BLOCKED_PAUSE_S: Final = HOUR_S
+#: One or two calls in a row without a verdict are chance.
+CALLS_IN_A_ROW: Final = 3
+
+_TOO_MANY_REQUESTS: Final = 429
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sign:
+    """What a call that judged no event says of Pinterest."""
+
+    state: TroubleState
+    #: Pinterest's words, or what kept its answer from coming.
+    reason: str
+    #: The HTTP status; None where no answer came.
+    status: int | None
+    #: When it was seen first.
+    since: float
+    #: What Pinterest asked for; 0 where it said nothing.
+    retry_after_s: float = 0
+
+
+def sign_of(outcome: Blocked | Retry | Rejected, *, now: float) -> Sign:
+    """Return what the outcome of a call is a sign of. Rejected stands for an event that was refused with its call."""
+    match outcome:
+        case Blocked():
+            return Sign(state="blocked", reason=outcome.reason, status=outcome.status, since=now)
+        case Rejected():
+            return Sign(state="refusing", reason=outcome.reason, status=outcome.status, since=now)
+        case _:
+            return Sign(
+                state="rate limited" if outcome.status == _TOO_MANY_REQUESTS else "failing",
+                reason=outcome.reason,
+                status=outcome.status,
+                since=now,
+                retry_after_s=max(0.0, outcome.retry_after_s or 0),
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallsInARow:
+    """The calls in a row, of one process, that judged no event."""
+
+    calls: int = 0
+    #: When the first of them was answered.
+    since: float = 0
+
+    def longer(self, sign: Sign, *, calls: int = 1) -> "CallsInARow":
+        """Return the row with `calls` more; `sign` is what the first of them showed."""
+        return CallsInARow(calls=self.calls + calls, since=self.since if self.calls else sign.since)
+
+    def is_trouble(self, sign: Sign) -> bool:
+        """Return whether the row, of which `sign` is the latest, is no chance any more."""
+        return sign.state == "blocked" or sign.retry_after_s > 0 or self.calls >= CALLS_IN_A_ROW
+
+
+def worsened(
+    before: Trouble | None, sign: Sign, policy: DeliveryPolicy, *, token: str, now: float, probe: bool
+) -> Trouble:
+    """Return the trouble after one more sign of it; `before` where it says nothing new.
+
+    Calls that were under way when the trouble began say nothing new, unless they tell that the token is refused or ask
+    for a longer pause. A probe that got no verdict doubles the pause.
+    """
+    wanted_s = clamped(sign.retry_after_s, policy)
+    goes_on = before is not None and (before.state == "blocked") == (sign.state == "blocked")
+    if before is not None and not probe and (goes_on or sign.state != "blocked"):
+        if now + wanted_s <= before.next_probe_at:
+            return before
+        return replace(before, next_probe_at=now + wanted_s, pause_s=max(before.pause_s, wanted_s))
+    was_s = before.pause_s if before is not None and goes_on and before.token == token else None
+    pause_s = max(_next_pause_s(was_s, sign, policy), wanted_s)
+    return Trouble(
+        state=sign.state,
+        reason=sign.reason,
+        status=sign.status,
+        since=before.since if before is not None and goes_on else sign.since,
+        next_probe_at=now + pause_s,
+        pause_s=pause_s,
+        token=token,
+    )
+
+
+def _next_pause_s(was_s: float | None, sign: Sign, policy: DeliveryPolicy) -> float:
+    """Return the first pause, or twice what it was."""
+    is_blocked = sign.state == "blocked"
+    first_s = MIN_BLOCKED_PAUSE_S if is_blocked else policy.retry_base_s
+    return min(2 * (was_s or 0) or first_s, MAX_BLOCKED_PAUSE_S if is_blocked else policy.retry_max_pause_s)
+
+
+def wait_s(trouble: Trouble, policy: DeliveryPolicy, *, token: str, now: float) -> float:
+    """Return how many seconds no probe may be sent; 0 where one may.
+
+    One may when the pause is over, or, while the token is refused, as soon as there is another. No wait is longer than
+    a probe and the pause after it: where the next one seems to be further away, the clock was set back.
+    """
+    if trouble.state == "blocked" and token != trouble.token:
+        return 0.0
+    return min(max(0.0, trouble.next_probe_at - now), policy.send_timeout_s + trouble.pause_s)
+
+
+def probing(trouble: Trouble, policy: DeliveryPolicy, *, token: str, now: float) -> Trouble:
+    """Return the trouble while a probe is under way: no other is sent before its answer and the next pause are over."""
+    pause_s = MIN_BLOCKED_PAUSE_S if trouble.state == "blocked" and token != trouble.token else trouble.pause_s
+    return replace(trouble, token=token, pause_s=pause_s, next_probe_at=now + policy.send_timeout_s + pause_s)
+
+
+#: Where another process took the probe.
+NOT_MINE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The gate's answer that any delivery may be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class HalfOpen:
+    """One delivery may be sent, alone, by whoever takes the probe first."""
+
+    trouble: Trouble
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Nothing may be sent for `wait_s` seconds."""
+
+    wait_s: float
+
+
+Passage: TypeAlias = Closed | HalfOpen | Open
+
+#: Takes the trouble before and after a change of its state; None where there is none.
+OnChange: TypeAlias = Callable[[Trouble | None, Trouble | None], None]
+
+
+class CircuitBreaker:
+    """Says what may be sent, and takes note of how Pinterest fares.
+
+    A pause that was read once runs by the monotonic clock, whatever becomes of the clock that other processes go by.
+    """
+
+    def __init__(
+        self,
+        shared: SharedValues,
+        policy: DeliveryPolicy,
+        *,
+        ad_account_id: str,
+        fingerprint: Callable[[], str],
+        monotonic: Callable[[], float],
+        on_change: OnChange,
+    ) -> None:
+        self._shared = shared
+        self._policy = policy
+        self._key = TROUBLE.of(ad_account_id)
+        self._fingerprint = fingerprint
+        self._monotonic = monotonic
+        self._on_change = on_change
+        self._seen: Revised[Trouble] = Revised(None, 0)
+        #: When, by the monotonic clock, the pause of what was seen is over.
+        self._over_at = 0.0
+
+    async def ask(self, *, now: float) -> Passage:
+        """Return what may be sent now."""
+        asked_at = self._monotonic()  # with `now`: reading may take its time
+        seen = await self._key.read_revised(self._shared)
+        if seen.value is None:
+            return Closed()
+        token = self._fingerprint()
+        if seen != self._seen:
+            self._seen = seen
+            self._over_at = asked_at + wait_s(seen.value, self._policy, token=token, now=now)
+        left_s = self._over_at - self._monotonic()
+        if left_s > 0 and not (seen.value.state == "blocked" and token != seen.value.token):
+            return Open(left_s)
+        return HalfOpen(seen.value)
+
+    async def take_probe(self, *, now: float) -> bool:
+        """Take the probe that `ask` said may be sent; False where another process was faster or all is well again."""
+        if self._seen.value is None:
+            return False
+        after = probing(self._seen.value, self._policy, token=self._fingerprint(), now=now)
+        return await self._key.write(self._shared, after, revision=self._seen.revision) is not None
+
+    async def worsen(self, sign: Sign, *, token: str, now: float, probe: bool) -> None:
+        """Note a sign of trouble. Where another process writes at once, its note is as good.
+
+        `token` is the fingerprint of the one that the call was made with.
+        """
+        seen = await self._key.read_revised(self._shared)
+        after = worsened(seen.value, sign, self._policy, token=token, now=now, probe=probe)
+        if after == seen.value or await self._key.write(self._shared, after, revision=seen.revision) is None:
+            return
+        if seen.value is None or seen.value.state != after.state:
+            self._on_change(seen.value, after)
+
+    async def open(self) -> None:
+        """Note that a probe got a verdict."""
+        seen = await self._key.read_revised(self._shared)
+        if seen.value is not None and await self._key.write(self._shared, None, revision=seen.revision):
+            self._on_change(seen.value, None)

@@ -1,0 +1,84 @@
+"""When a delivery is tried again, or why it is not.
+
+Exponential back-off with full jitter: the pause after the n-th call that brought no verdict on this event is drawn
+evenly from 0 to min(retry_max_pause_s, retry_base_s * 2^(n-1)).
+https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+
+A call that judged none of its events says nothing of any of them and uses up no attempt. Time decides then: the pause
+is drawn from 0 to the time that the event has waited, which doubles that time at most, and age ends it.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from app.core.deliveries import Claimed, Retry
+from app.sender.policy import DeliveryPolicy
+
+#: Doubling ends here: no pause is longer than 2^60 s, and powers stay small.
+_MAX_DOUBLINGS = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """The delivery is tried again at that time, Unix seconds."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dead:
+    """The delivery is not tried again."""
+
+    reason: str
+
+
+RetryDecision: TypeAlias = Due | Dead
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """What a decision depends on beside the delivery and its outcome."""
+
+    #: Unix seconds.
+    now: float
+    #: Seconds that passed since the delivery was enqueued.
+    age_s: float
+    #: Drawn from [0, 1); one for a whole call keeps its events together.
+    chance: float
+    #: Whether the call judged any event.
+    judged: bool = True
+
+
+def decide(claimed: Claimed, retry: Retry, policy: DeliveryPolicy, moment: Moment) -> RetryDecision:
+    """Decide after a call that brought no verdict on this event."""
+    if retry.ambiguous and claimed.action_source == "offline" and not policy.retry_offline_ambiguous:
+        return Dead(
+            reason="may have arrived, and Pinterest cannot de-duplicate offline events "
+            f"(RETRY_OFFLINE_AMBIGUOUS sends them again): {retry.reason}"
+        )
+    if moment.judged and claimed.attempt >= policy.retry_max_attempts:
+        return Dead(reason=f"given up after {claimed.attempt} attempts: {retry.reason}")
+    if moment.age_s >= policy.retry_max_age_s:
+        return Dead(reason=given_up_for_age(retry.reason, policy))
+    if retry.retry_after_s is not None:
+        return Due(at=moment.now + clamped(retry.retry_after_s, policy))
+    if moment.judged:
+        return Due(at=moment.now + pause_s(claimed.attempt, policy, chance=moment.chance))
+    longest_s = min(max(moment.age_s, policy.retry_base_s), policy.retry_max_pause_s)
+    return Due(at=moment.now + moment.chance * longest_s)
+
+
+def given_up_for_age(reason: str, policy: DeliveryPolicy) -> str:
+    """Return what is said of a delivery that waited too long; `reason` is why it did."""
+    return f"given up after {policy.retry_max_age_s / 3600:g} hours: {reason}"
+
+
+def pause_s(attempt: int, policy: DeliveryPolicy, *, chance: float) -> float:
+    """Return the seconds to wait after this attempt, counted from 1."""
+    ceiling = policy.retry_base_s * 2.0 ** min(attempt - 1, _MAX_DOUBLINGS)
+    return chance * min(ceiling, policy.retry_max_pause_s)
+
+
+def clamped(retry_after_s: float, policy: DeliveryPolicy) -> float:
+    """Return the pause that Pinterest asked for, within the bounds of the policy."""
+    return min(max(retry_after_s, 0.0), policy.retry_max_pause_s)

@@ -1,0 +1,183 @@
+"""From what became of a send to what is recorded of it."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from app.core.deliveries import (
+    EXIT_OF,
+    LEASE_LOST,
+    Blocked,
+    Claimed,
+    Delivered,
+    Outcome,
+    Rejected,
+    Retry,
+    Settlement,
+    State,
+)
+from app.core.events import MAX_LABEL_CHARACTERS, Tally
+from app.errors import OutboxUnavailable
+from app.sender.context import Dependencies
+from app.sender.leases import Leases
+from app.sender.policy import DeliveryPolicy
+from app.sender.retry import Dead, Due, Moment, clamped, decide, given_up_for_age
+from app.sender.shutdown import Shutdown
+
+
+def settle(
+    claimed: Claimed, outcome: Outcome, policy: DeliveryPolicy, moment_of: Callable[[Claimed], Moment]
+) -> Settlement:
+    """Decide the next state. A Retry that is not worth another attempt becomes a Rejected that says why.
+
+    `moment_of` returns what the decision depends on beside these; it is asked only of what waits for another time.
+    The attempt is given back where nothing was tried or no event was judged.
+    """
+    match outcome:
+        case Delivered():
+            return Settlement(claimed=claimed, outcome=outcome, state=State.DELIVERED)
+        case Rejected():
+            return Settlement(claimed=claimed, outcome=outcome, state=State.DEAD)
+        case Blocked():
+            return Settlement(
+                claimed=claimed, outcome=outcome, state=State.PENDING, due_at=moment_of(claimed).now, give_back=True
+            )
+        case Retry(tried=False):
+            due_at = moment_of(claimed).now + clamped(outcome.retry_after_s or 0, policy)
+            return Settlement(claimed=claimed, outcome=outcome, state=State.PENDING, due_at=due_at, give_back=True)
+        case _:  # a Retry that was tried
+            moment = moment_of(claimed)
+            decision = decide(claimed, outcome, policy, moment)
+            if isinstance(decision, Dead):
+                dead = Rejected(reason=decision.reason, status=outcome.status)
+                return Settlement(claimed=claimed, outcome=dead, state=State.DEAD)
+            return Settlement(
+                claimed=claimed,
+                outcome=outcome,
+                state=State.PENDING,
+                due_at=decision.at,
+                give_back=not moment.judged,
+            )
+
+
+def after_loss(claimed: Claimed, policy: DeliveryPolicy, *, now: float, age_s: float) -> Settlement | None:
+    """Decide on a delivery that the sender before may have sent: dead, or None where it is sent again now.
+
+    What was lost is judged as any other call that had no answer.
+    """
+    lost = Retry(reason=LEASE_LOST, ambiguous=True)
+    decision = decide(claimed, lost, policy, Moment(now=now, age_s=age_s, chance=0, judged=False))
+    return None if isinstance(decision, Due) else _dead(claimed, decision.reason)
+
+
+def too_old(claimed: Claimed, policy: DeliveryPolicy, reason: str, *, age_s: float) -> Settlement | None:
+    """Return the settlement of a delivery that waited too long, for a `reason`; None where it may wait on."""
+    return _dead(claimed, given_up_for_age(reason, policy)) if age_s >= policy.retry_max_age_s else None
+
+
+def _dead(claimed: Claimed, reason: str) -> Settlement:
+    return Settlement(claimed=claimed, outcome=Rejected(reason=reason), state=State.DEAD)
+
+
+def tallies(settlements: Iterable[Settlement]) -> list[Tally]:
+    """Return the counts of exits by preset, ad account and status, and of Pinterest's warnings by their text.
+
+    What was not tried is no exit.
+    """
+    counts: Counter[tuple[str, str, str, str]] = Counter()
+    for settlement in settlements:
+        outcome, claimed = settlement.outcome, settlement.claimed
+        if not (isinstance(outcome, Retry) and not outcome.tried):
+            counts[EXIT_OF[type(outcome)], claimed.preset, claimed.ad_account_id, status_label(outcome.status)] += 1
+        if isinstance(outcome, Delivered) and outcome.warning:
+            label = outcome.warning[:MAX_LABEL_CHARACTERS]
+            counts["warning", claimed.preset, claimed.ad_account_id, label] += 1
+    return [
+        Tally(name=name, preset=preset, ad_account_id=account, label=label, count=count)
+        for (name, preset, account, label), count in counts.items()
+    ]
+
+
+def status_label(status: int | None) -> str:
+    """Return what an answer is called in counts: its status, or that none came."""
+    return "failure" if status is None else str(status)
+
+
+#: Before the outbox is asked again to record, and before what was not sent may be claimed again.
+RECORD_AGAIN_S = 1.0
+
+
+class _Settles(Protocol):
+    async def settle(self, settlements: Sequence[Settlement], tallies: Sequence[Tally], *, now: float) -> None: ...
+
+
+class Recording:
+    """Decides on deliveries by their outcomes, settles them in the outbox and lets go of their claims."""
+
+    def __init__(
+        self,
+        outbox: _Settles,
+        policy: DeliveryPolicy,
+        leases: Leases,
+        shutdown: Shutdown,
+        surroundings: Dependencies,
+        *,
+        on_error: Callable[[Exception], None],
+    ) -> None:
+        self._outbox = outbox
+        self._policy = policy
+        self._leases = leases
+        self._shutdown = shutdown
+        self._surroundings = surroundings
+        self._on_error = on_error
+
+    async def record(self, settlements: Sequence[Settlement], counts: Sequence[Tally]) -> None:
+        """Record. Raises OutboxUnavailable only where the end is forced before the outbox could commit."""
+        while True:
+            try:
+                await self._outbox.settle(settlements, counts, now=self._surroundings.clocks.now())
+            except OutboxUnavailable as exc:
+                if self._shutdown.forced:
+                    raise
+                self._on_error(exc)
+                await self._shutdown.rest_while_finishing(RECORD_AGAIN_S)
+            else:
+                self._leases.release(settlement.claimed for settlement in settlements)
+                return
+
+    async def settle_unsent(self, settlements: Sequence[Settlement]) -> None:
+        """Record and tell what is settled without a call of its own."""
+        if settlements:
+            counts = tallies(settlements)
+            await self.record(settlements, counts)
+            self._surroundings.on_settled_unsent(settlements, counts)
+
+    async def give_back(self, claimed: Sequence[Claimed], reason: str, *, after_s: float = RECORD_AGAIN_S) -> None:
+        """Make deliveries pending again for which no call was made, so that it does not count as an attempt."""
+        if claimed:
+            untried = Retry(reason=reason, tried=False, retry_after_s=after_s)
+            await self.record(self.settlements(claimed, [untried] * len(claimed), judged=False), [])
+
+    async def without_what_may_have_arrived(self, batch: Sequence[Claimed]) -> Sequence[Claimed]:
+        """Settle what the sender before may have sent and must not be sent again; return the rest."""
+        now = self._surroundings.clocks.now()
+        lost = (each for each in batch if each.lease_was_lost)
+        judged = (after_loss(each, self._policy, now=now, age_s=self.age_s(each)) for each in lost)
+        dead = {each.claimed.delivery_id: each for each in judged if each}
+        await self.settle_unsent(list(dead.values()))
+        return [each for each in batch if each.delivery_id not in dead]
+
+    def settlements(self, claimed: Sequence[Claimed], results: Sequence[Outcome], *, judged: bool) -> list[Settlement]:
+        """Decide on deliveries by what became of them; `judged` is whether the call judged any event."""
+        now = self._surroundings.clocks.now()
+        chance = self._surroundings.rng.random()  # one for all, so that what failed together is sent together again
+
+        def moment_of(each: Claimed) -> Moment:
+            return Moment(now=now, age_s=self.age_s(each), chance=chance, judged=judged)
+
+        pairs = zip(claimed, results, strict=True)
+        return [settle(each, result, self._policy, moment_of) for each, result in pairs]
+
+    def age_s(self, claimed: Claimed) -> float:
+        """Return how many seconds have passed since the delivery was enqueued."""
+        return self._surroundings.clocks.age_s(claimed.enqueued_at)

@@ -1,0 +1,440 @@
+"""The status of delivery, in words and by ad account, and when the backlog will be full."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final, Literal, Protocol, TypeAlias
+
+from app.core.events import Exit, Tally
+from app.core.log import logger
+from app.core.pages import AccountView, Backlog
+from app.core.shared_values import (
+    CLOCK_JUMPS,
+    SET_ASIDE,
+    TROUBLE,
+    ClockJump,
+    SetAside,
+    SharedValues,
+    Trouble,
+    TroubleState,
+)
+from app.core.values.texts import count_of
+from app.core.values.times import DAY_S, HOUR_S, MINUTE_S
+
+#: The rate is that of so long.
+RATE_S: Final = HOUR_S
+#: What has waited for less is on its way, and asks for no rate.
+ON_ITS_WAY_S: Final = 60.0
+#: What a delivery that waits takes of the disk beside its payload: rows, keys, indexes (docs/capacity.md).
+ROW_BYTES: Final = 800
+
+_WAYS: Final[Mapping[str, int]] = {Exit.ENQUEUED: 1, Exit.DELIVERED: -1, Exit.REJECTED: -1, Exit.WITHDRAWN: -1}
+#: The names of all counts that tell of a rate.
+RATE_NAMES: Final = frozenset(map(str, _WAYS))
+
+
+def waits_long(backlog: Backlog, now: float) -> bool:
+    """Return whether something has waited for so long that the backlog may be growing."""
+    return backlog.oldest_at is not None and now - backlog.oldest_at > ON_ITS_WAY_S
+
+
+def full_in_s(backlogs: Mapping[str, Backlog], tallies: Iterable[Tally]) -> dict[str, float]:
+    """Return in how many seconds each ad account's backlog is full; those that do not grow are left out.
+
+    `tallies` are the counts of the last `RATE_S`: what was enqueued less what was settled is the growth, at the mean
+    size of what waits. The disk is everyone's, so all growth together fills it; limits are each ad account's own.
+    """
+    grown: Counter[str] = Counter()
+    for tally in tallies:
+        grown[tally.ad_account_id] += _WAYS.get(tally.name, 0) * tally.count
+    growing = {which: each for which, each in backlogs.items() if grown[which] > 0 and each.size_bytes}
+    payloads = {which: grown[which] / RATE_S * _mean_bytes(each) for which, each in growing.items()}
+    on_disk = sum(rate + grown[which] / RATE_S * ROW_BYTES for which, rate in payloads.items())
+    found = {
+        which: min(
+            (
+                max(0.0, room / rate)
+                for room, rate in ((each.room_bytes, payloads[which]), (each.disk_bytes, on_disk))
+                if room is not None
+            ),
+            default=None,
+        )
+        for which, each in growing.items()
+    }
+    return {which: seconds for which, seconds in found.items() if seconds is not None}
+
+
+def _mean_bytes(backlog: Backlog) -> float:
+    return backlog.size_bytes / max(1, backlog.pending + backlog.claimed)
+
+
+#: A step of the clock that is worth telling, and for how long it is told.
+TOLD_JUMP_S: Final = 60.0
+TOLD_FOR_S: Final = HOUR_S
+
+StandingState: TypeAlias = (
+    TroubleState
+    | Literal["full", "set aside", "filling", "switched off", "preset switched off", "rows refused", "clock"]
+)
+
+#: Every state but `sending`, the most pressing first.
+STANDING_STATES: Final[tuple[StandingState, ...]] = (
+    "full",
+    "blocked",
+    "refusing",
+    "failing",
+    "rate limited",
+    "set aside",
+    "filling",
+    "switched off",
+    "preset switched off",
+    "rows refused",
+    "clock",
+)
+#: What is told of all ad accounts at once.
+OF_ALL: Final[frozenset[StandingState]] = frozenset({"preset switched off", "rows refused", "clock"})
+
+_SENTENCES: Final[dict[TroubleState, str]] = {
+    "blocked": "Pinterest refuses our calls",
+    "refusing": "Pinterest refuses every event",
+    "failing": "Pinterest judges no event",
+    "rate limited": "Pinterest wants fewer calls",
+}
+_WAITS: Final = "Events wait; one is tried again and again, and all go on as soon as Pinterest takes it."
+_REMEDIES: Final[dict[TroubleState, str]] = {
+    "blocked": "Events are kept and will be sent once this is mended. Check the conversion token and that its owner "
+    "may use the ad account; `pinrelay verify` names what is wrong.",
+    "refusing": f"{_WAITS} Its words say what it does not take: where that is in all events, mend the mapping.",
+    "failing": f"{_WAITS} Check this machine's way to Pinterest (network, proxy, `PINTEREST_API_URL`) and Pinterest's "
+    "own status page.",
+    "rate limited": f"{_WAITS} Where this comes again and again, lower `MAX_CALLS_PER_MINUTE`: others may call for the "
+    "same ad account.",
+}
+
+
+_NO_ROOM: Final = (
+    "Events that go nowhere else are answered 503, for their senders to send them again; of what other ad accounts "
+    "take too, the part for this one is withheld. See why its deliveries are not sent, or raise the limit."
+)
+
+
+_LOST: Final = "Matching events are withheld: they are counted and will not be sent later."
+
+
+#: Of what the store refuses so many names are shown.
+_NAMED_ROWS: Final = 5
+_TRIED_AGAIN: Final = (
+    "The reason is what the database says of these rows: remove it (a constraint, a trigger, a damaged value). "
+    "Each row is tried again by itself, at the latest ten minutes later."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """One thing that keeps delivery from being well."""
+
+    state: StandingState
+    #: Unix seconds; None where it is not known.
+    since: float | None = None
+    #: The HTTP status; None where no answer came or none is meant.
+    status: int | None = None
+    #: Pinterest's words; "" where it said nothing.
+    words: str = ""
+    #: What is the matter, with Pinterest's words.
+    sentence: str
+    #: With which answer, since when; "" where neither is known.
+    detail: str = ""
+    #: What becomes of events, and what to do.
+    remedy: str
+    #: When one event is tried next, in Unix seconds; None where none is.
+    next_try_at: float | None = None
+
+    @property
+    def text(self) -> str:
+        """The standing in one line: whose it is, what is the matter, and what to do."""
+        return " ".join(part for part in (self.sentence, self.detail, self.remedy) if part)
+
+
+def standings(
+    trouble: Trouble | None,
+    *,
+    full: str = "",
+    full_in_s: float | None = None,
+    switched_off: bool,
+    presets_off: Collection[str] = (),
+    keeps: bool = True,
+    jumps: Iterable[ClockJump] = (),
+    now: float,
+) -> list[Standing]:
+    """Return everything that keeps delivery from being well, the most pressing first; [] where it is.
+
+    `full` is which limit of the backlog is reached, `full_in_s` when one will be (None: not told), `presets_off` which
+    presets send nothing, `keeps` whether events are kept while the destination, or their preset, is switched off.
+    """
+    found = [Standing(state="full", sentence=f"The backlog is full: {full}.", remedy=_NO_ROOM)] if full else []
+    found += [_troubled(trouble)] if trouble else []
+    if full_in_s is not None and not full:
+        found.append(_filling(full_in_s))
+    if switched_off:
+        found.append(_switched_off(keeps=keeps))
+    elif presets_off:
+        found.append(_presets_off(sorted(presets_off), keeps=keeps))
+    told = [
+        jump for jump in jumps if abs(jump.after - jump.before) >= TOLD_JUMP_S and 0 <= now - jump.after < TOLD_FOR_S
+    ]
+    return [*found, *map(_jumped, told[-1:])]
+
+
+def _troubled(trouble: Trouble) -> Standing:
+    answer = "No answer" if trouble.status is None else f"Answer {trouble.status}"
+    return Standing(
+        state=trouble.state,
+        since=trouble.since,
+        status=trouble.status,
+        words=trouble.reason,
+        sentence=f"{_SENTENCES[trouble.state]}: {trouble.reason.rstrip('.') or 'it gave no reason'}.",
+        detail=f"{answer}, since {moment(trouble.since)}.",
+        remedy=_REMEDIES[trouble.state],
+        next_try_at=trouble.next_probe_at,
+    )
+
+
+def of_refused_rows(aside: Mapping[str, SetAside]) -> list[Standing]:
+    """Return what is to be told of what the store refuses to change, by name; [] where that is nothing."""
+    deliveries = {name: each for name, each in aside.items() if each.ad_account_id}
+    others = {name: each for name, each in aside.items() if not each.ad_account_id}
+    found = []
+    if deliveries:
+        sent = sum(each.doing == "settle" for each in deliveries.values())
+        kept = "They are kept, and all others go on."
+        kept += f" Pinterest has answered for {sent} of them: these are recorded, not sent again." if sent else ""
+        found.append(_refused("set aside", count_of(len(deliveries), "delivery", "deliveries"), deliveries, kept))
+    if others:
+        rows = count_of(sum(each.rows for each in others.values()), "row")
+        kept = "What is too old of them stays, and what is to be counted is kept. All others go on."
+        found.append(_refused("rows refused", rows, others, kept))
+    return found
+
+
+def _refused(state: StandingState, what: str, found: Mapping[str, SetAside], kept: str) -> Standing:
+    first = min(found.values(), key=lambda each: each.since)
+    names = [name.split("/", 1)[1].removeprefix("retain_") for name in found]
+    which = ", ".join(names[:_NAMED_ROWS]) + (", ..." if len(names) > _NAMED_ROWS else "")
+    return Standing(
+        state=state,
+        since=first.since,
+        words=first.why,
+        sentence=f"The store refuses to change {what} ({which}): {first.why.rstrip('.')}.",
+        detail=f"Since {moment(first.since)}.",
+        remedy=f"{kept} {_TRIED_AGAIN}",
+        next_try_at=min(each.again_at for each in found.values()),
+    )
+
+
+def _filling(full_in_s: float) -> Standing:
+    return Standing(
+        state="filling",
+        sentence=f"The backlog grows: full in {_span(full_in_s)} at the last hour's rate.",
+        remedy="Events are kept until then, and answered 503 from then on. See why so few are sent, or give the store "
+        "more room (its disk, `OUTBOX_MAX_BACKLOG_BYTES`).",
+    )
+
+
+def _switched_off(*, keeps: bool) -> Standing:
+    kept = "Matching events are kept and will be sent when it is switched on again."
+    return Standing(
+        state="switched off",
+        sentence="Sending is switched off.",
+        remedy=f"{kept if keeps else _LOST} Switch it on under Mappings.",
+    )
+
+
+def _presets_off(names: Sequence[str], *, keeps: bool) -> Standing:
+    one = len(names) == 1
+    which = f"The preset {names[0]} is" if one else f"The presets {', '.join(names)} are"
+    again = f"when {'it is' if one else 'they are'} switched on again"
+    lost = f"{_LOST} What already waits is sent {again}."
+    return Standing(
+        state="preset switched off",
+        sentence=f"{which} switched off.",
+        remedy=f"{f'Matching events are kept and will be sent {again}.' if keeps else lost} Switch on under Mappings.",
+    )
+
+
+def _jumped(jump: ClockJump) -> Standing:
+    by_s = jump.after - jump.before
+    where = "forward" if by_s > 0 else "back"
+    return Standing(
+        state="clock",
+        since=jump.after,
+        sentence=f"The clock of this machine jumped {where} by {_span(abs(by_s))}.",
+        detail=f"It showed {moment(jump.after)} then.",
+        remedy="Check its time service (NTP). What waits is not given up for it.",
+    )
+
+
+def moment(at: float) -> str:
+    """Return Unix seconds as people read them."""
+    try:
+        return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
+    except (ValueError, OverflowError, OSError):
+        return f"{at:.0f} s"
+
+
+def _span(seconds: float) -> str:
+    """Return a length of time in its largest unit."""
+    for unit, unit_s in (("day", DAY_S), ("hour", HOUR_S), ("minute", MINUTE_S)):
+        if seconds >= unit_s:
+            return f"{seconds / unit_s:.3g} {unit}{'' if round(seconds / unit_s, 2) == 1 else 's'}"
+    return f"{seconds:.3g} seconds"
+
+
+class ReadsBacklog(SharedValues, Protocol):
+    """What is asked of the outbox. Every method may raise OutboxUnavailable."""
+
+    async def backlog(self, ad_account_id: str, *, now: float) -> Backlog:
+        """Do `Outbox.backlog`."""
+        ...
+
+    async def tallies(
+        self, *, since: float, step_s: int, names: Collection[str] | None = None
+    ) -> list[tuple[float, Tally]]:
+        """Do `Outbox.tallies`."""
+        ...
+
+
+class SwitchedOff(Protocol):
+    """What is asked of the switches."""
+
+    @property
+    def presets_off(self) -> Collection[str]:
+        """Do `Switches.presets_off`."""
+        ...
+
+    def is_off(self, ad_account_id: str) -> bool:
+        """Do `Switches.is_off`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountStanding:
+    """How delivery stands for one ad account."""
+
+    account: AccountView
+    backlog: Backlog
+    #: Everything that keeps delivery from being well, the most pressing first.
+    standings: Sequence[Standing]
+
+    @property
+    def state(self) -> str:
+        """The most pressing state; `sending` where all is well."""
+        return self.standings[0].state if self.standings else "sending"
+
+    @property
+    def named(self) -> list[Standing]:
+        """The standings, each saying which ad account it is about where the account has a name."""
+        if not self.account.name:
+            return list(self.standings)
+        name = self.account.name
+        return [
+            each if each.state in OF_ALL else replace(each, sentence=f"{name}: {each.sentence}")
+            for each in self.standings
+        ]
+
+
+async def read_accounts(
+    outbox: ReadsBacklog,
+    accounts: Iterable[AccountView],
+    *,
+    switches: SwitchedOff,
+    keeps: bool = True,
+    told_full_s: float = 0,
+    now: float,
+) -> list[AccountStanding]:
+    """Return how delivery stands for each ad account, by what all processes know. Raises OutboxUnavailable.
+
+    `keeps` says whether events are kept while what they are for is switched off.
+    A backlog that is full in less than `told_full_s` seconds is a standing, and so are presets that are switched off
+    where something waits for long.
+    """
+    troubles, clock = await TROUBLE.read_all(outbox), await CLOCK_JUMPS.read(outbox)
+    aside = await SET_ASIDE.read_all(outbox)
+    accounts, found = list(accounts), []
+    backlogs = await _read_backlogs(outbox, accounts, now=now)
+    for account in accounts:
+        which = account.ad_account_id
+        backlog = backlogs[which]
+        known = standings(
+            troubles.get(which),
+            full=backlog.full,
+            full_in_s=backlog.full_in_s if (backlog.full_in_s or 0) < told_full_s else None,
+            switched_off=switches.is_off(which),
+            presets_off=switches.presets_off if waits_long(backlog, now) else (),
+            keeps=keeps,
+            jumps=clock.jumps if clock else (),
+            now=now,
+        )
+        known += of_refused_rows({name: each for name, each in aside.items() if each.ad_account_id in {"", which}})
+        known.sort(key=_how_pressing)
+        found.append(AccountStanding(account=account, backlog=backlog, standings=known))
+    return found
+
+
+async def _read_backlogs(outbox: ReadsBacklog, accounts: Iterable[AccountView], *, now: float) -> dict[str, Backlog]:
+    """Return how much waits for each ad account, and in what time it is full. Raises OutboxUnavailable."""
+    found = {each.ad_account_id: await outbox.backlog(each.ad_account_id, now=now) for each in accounts}
+    if not any(waits_long(each, now) for each in found.values()):
+        return found
+    tallies = await outbox.tallies(since=now - RATE_S, step_s=0, names=RATE_NAMES)
+    times = full_in_s(found, (tally for _, tally in tallies))
+    return {which: replace(each, full_in_s=times.get(which)) for which, each in found.items()}
+
+
+def all_standings(found: Iterable[AccountStanding]) -> list[Standing]:
+    """Return everything that keeps delivery from being well anywhere, the most pressing first, what is of all once."""
+    every = dict.fromkeys(each for standing in found for each in standing.named)
+    return sorted(every, key=_how_pressing)
+
+
+def _how_pressing(standing: Standing) -> int:
+    return STANDING_STATES.index(standing.state)
+
+
+def whole_backlog(found: Iterable[AccountStanding]) -> Backlog:
+    """Return how much waits for all ad accounts together."""
+    backlogs = [each.backlog for each in found]
+    return Backlog(
+        pending=sum(each.pending for each in backlogs),
+        claimed=sum(each.claimed for each in backlogs),
+        dead=sum(each.dead for each in backlogs),
+        size_bytes=sum(each.size_bytes for each in backlogs),
+        oldest_at=min((each.oldest_at for each in backlogs if each.oldest_at is not None), default=None),
+        full_in_s=min((each.full_in_s for each in backlogs if each.full_in_s is not None), default=None),
+    )
+
+
+def log_trouble(destination: str, before: Trouble | None, after: Trouble | None) -> None:
+    """Log a change of the trouble with Pinterest; None is none. `destination` is "" where there is only one."""
+    which = {"destination": destination} if destination else {}
+    if after is None:
+        since = before.since if before else 0
+        logger().warning("delivery goes on", **which, after=before.state if before else "", since=since)
+        return
+    for standing in standings(after, switched_off=False, now=after.since):
+        logger().warning(
+            "delivery stands",
+            **which,
+            state=standing.state,
+            since=standing.since,
+            status=standing.status,
+            words=standing.words,
+            sentence=standing.sentence,
+            remedy=standing.remedy,
+        )
+
+
+def log_jump(jump: ClockJump) -> None:
+    """Log that the clock of this machine was set."""
+    for standing in standings(None, switched_off=False, jumps=[jump], now=jump.after):
+        logger().warning("the clock jumped", by_s=jump.after - jump.before, to=jump.after, remedy=standing.remedy)

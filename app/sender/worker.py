@@ -1,0 +1,210 @@
+"""Background: claim -> batch -> send -> record, and nothing else.
+
+What becomes of each delivery is decided in `destination.outcomes` and `delivery`; here and in `batch` it is done.
+A claim is a lease: whatever goes wrong, the lease ends and the delivery is claimed again.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from app.core.deliveries import Claimed
+from app.core.shared_values import Trouble
+from app.destination.client import PinterestClient
+from app.errors import OutboxUnavailable
+from app.outbox.store import Outbox
+from app.sender.batch import Controls, SendContext, Sending
+from app.sender.circuit_breaker import NOT_MINE_S, CircuitBreaker, HalfOpen, Open
+from app.sender.clocks import ClockWatch
+from app.sender.context import Dependencies
+from app.sender.leases import Leases
+from app.sender.policy import DeliveryPolicy
+from app.sender.rate_limit import Calls, Limiter
+from app.sender.settlements import Recording
+from app.sender.shutdown import Shutdown
+
+#: How long the worker rests where it may not send, or where something broke, before it looks again.
+REST_S = 1.0
+#: Between two claims that found too little for a batch, so that every small commit does not cause one.
+CLAIM_PACE_S = 0.05
+#: For each call in flight a second batch is claimed ahead or being recorded, so that no call waits for the outbox.
+BATCHES_PER_CALL = 2
+#: Of `shutdown_timeout_s`: then calls under way are cut off, and the rest of the time is for recording that.
+FINISH_SHARE = 0.8
+
+
+class Worker:
+    """Sends the deliveries of one ad account: `run` until `stop`."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        client: PinterestClient,
+        policy: DeliveryPolicy,
+        *,
+        ad_account_id: str,
+        surroundings: Dependencies,
+    ) -> None:
+        self._outbox = outbox
+        self._policy = policy
+        self._ad_account_id = ad_account_id
+        self._surroundings = surroundings
+        self._clocks = surroundings.clocks
+        self._shutdown = Shutdown()
+        self._leases = Leases(
+            outbox,
+            lease_s=policy.lease_s,
+            clock=self._clocks.now,
+            monotonic=self._clocks.monotonic,
+            on_error=self._note,
+        )
+        self._gate = CircuitBreaker(
+            outbox,
+            policy,
+            ad_account_id=ad_account_id,
+            fingerprint=client.fingerprint,
+            monotonic=self._clocks.monotonic,
+            on_change=surroundings.on_trouble,
+        )
+        self._clock_watch = self._watch_the_clock()
+        self._sending = Sending(client, policy, self._controls(), surroundings)
+        self._sends: set[asyncio.Task[bool]] = set()
+        self._probe_under_way: asyncio.Task[bool] | None = None
+
+    def _watch_the_clock(self) -> ClockWatch:
+        return ClockWatch(
+            self._outbox,
+            self._clocks,
+            self._leases,
+            self._policy,
+            ad_account_id=self._ad_account_id,
+            on_jump=self._surroundings.on_jump,
+        )
+
+    def _controls(self) -> Controls:
+        limiter = Limiter(
+            self._outbox,
+            ad_account_id=self._ad_account_id,
+            max_calls_per_minute=self._policy.max_calls_per_minute,
+        )
+        calls = Calls(
+            limiter,
+            self._shutdown,
+            at_once=self._policy.max_calls_in_flight,
+            clock=self._clocks.now,
+            on_error=self._note,
+        )
+        recording = Recording(
+            self._outbox, self._policy, self._leases, self._shutdown, self._surroundings, on_error=self._note
+        )
+        return Controls(gate=self._gate, calls=calls, leases=self._leases, recording=recording, shutdown=self._shutdown)
+
+    async def run(self) -> None:
+        """Send until `stop`; then finish, or give back, what is claimed, within `shutdown_timeout_s`."""
+        heartbeat = asyncio.create_task(self._leases.run())
+        try:
+            while not self._shutdown.requested:
+                if not await self._survived(self._step()):
+                    await self._shutdown.rest(REST_S)
+            await self._drain()
+        finally:
+            tasks = [heartbeat, *self._sends]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def stop(self) -> None:
+        """Claim nothing more and let `run` end."""
+        self._shutdown.request()
+
+    async def _step(self) -> None:
+        """Claim one batch and begin to send it, or wait until that may be possible."""
+        if len(self._sends) >= BATCHES_PER_CALL * self._policy.max_calls_in_flight:
+            await asyncio.wait(self._sends, timeout=REST_S, return_when=asyncio.FIRST_COMPLETED)
+            return
+        if self._probe_under_way and not self._probe_under_way.done():
+            await asyncio.wait({self._probe_under_way}, timeout=REST_S)
+            return
+        if self._surroundings.switches().destination_off:
+            await self._shutdown.rest(REST_S)
+            return
+        await self._clock_watch.look()
+        troubles = self._sending.troubles
+        passage = await self._gate.ask(now=self._clocks.now())
+        if isinstance(passage, Open):
+            await self._shutdown.rest(min(passage.wait_s, REST_S))
+        elif isinstance(passage, HalfOpen):
+            await self._probe(passage.trouble, SendContext(probe=True, troubles=troubles))
+        elif batch := await self._claim(limit=self._policy.batch_max_events, max_wait_s=self._policy.batch_max_wait_s):
+            self._begin(self._sending.deliver(batch, SendContext(probe=False, troubles=troubles)))
+        else:
+            await self._wait_for_more()
+
+    async def _probe(self, trouble: Trouble, errand: SendContext) -> None:
+        """Send one delivery, alone, unless one is under way elsewhere; give up what has waited too long."""
+        if trouble.state != "blocked" and self._clocks.age_s(trouble.since) >= self._policy.retry_max_age_s:
+            while batch := await self._claim(limit=self._policy.batch_max_events, max_wait_s=0):
+                if not await self._sending.give_up(batch, trouble):
+                    break
+        batch = await self._claim(limit=1, max_wait_s=0)
+        if not batch:
+            await self._wait_for_more()
+        elif await self._gate.take_probe(now=self._clocks.now()):
+            self._probe_under_way = self._begin(self._sending.deliver(batch, errand))
+        else:
+            await self._sending.put_back(batch, trouble.reason)
+            await self._shutdown.rest(NOT_MINE_S)
+
+    async def _claim(self, *, limit: int, max_wait_s: float) -> list[Claimed]:
+        """Claim up to so many deliveries; [] where no batch is full or old enough."""
+        now, begun_at = self._clocks.now(), self._clocks.monotonic()
+        batch = await self._outbox.claim(
+            self._ad_account_id,
+            limit=limit,
+            max_bytes=self._policy.batch_max_bytes,
+            max_wait_s=max_wait_s,
+            lease_s=self._policy.lease_s,
+            without_presets=self._surroundings.switches().presets_off,
+            take_over=self._leases.may_take_over and not self._clocks.has_jumped,
+            now=now,
+        )
+        self._leases.hold(batch)
+        if self._clocks.monotonic() - begun_at > self._policy.lease_s / 3:
+            self._leases.disturbed()  # whoever else waited for the store so long could not renew
+        return batch
+
+    def _begin(self, delivery: Coroutine[Any, Any, None]) -> asyncio.Task[bool]:
+        send = asyncio.create_task(self._survived(delivery))
+        self._sends.add(send)
+        send.add_done_callback(self._sends.discard)
+        return send
+
+    def _note(self, error: Exception) -> None:
+        """Report an error that is survived; while the outbox is away, nobody can renew."""
+        if isinstance(error, OutboxUnavailable):
+            self._leases.disturbed()
+        self._surroundings.on_error(error)
+
+    async def _wait_for_more(self) -> None:
+        """Wait until something is due, or what is due has waited long enough to be sent as a small batch."""
+        max_wait_s = min(self._policy.batch_max_wait_s, REST_S)
+        await self._shutdown.rest(min(CLAIM_PACE_S, max_wait_s))
+        await self._shutdown.unless_requested(self._outbox.wait(self._ad_account_id, max_wait_s or REST_S))
+
+    async def _survived(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Do `work`; report what it raises and return False."""
+        try:
+            await work
+        except Exception as exc:  # noqa: BLE001 - whatever it is, the next batch may be sent
+            self._note(exc)
+            return False
+        return True
+
+    async def _drain(self) -> None:
+        """Let calls under way finish, then cut them off and let that be recorded."""
+        limit_s = self._policy.shutdown_timeout_s
+        if self._sends:
+            await asyncio.wait(self._sends, timeout=limit_s * FINISH_SHARE)
+        self._shutdown.force()
+        if self._sends:
+            await asyncio.wait(self._sends, timeout=max(limit_s * (1 - FINISH_SHARE), REST_S))

@@ -1,0 +1,73 @@
+"""Builders of claimed deliveries and of policies: complete and valid; a test says only what differs."""
+
+from dataclasses import replace
+from typing import Any
+
+from msgspec import structs
+
+from app.core.deliveries import Claimed
+from app.core.shared_values import Trouble
+from app.sender.policy import DeliveryPolicy
+from app.sender.retry import Moment
+
+NOW = 1_790_000_000.0
+
+_CLAIMED = Claimed(
+    delivery_id="1",
+    claim="c1",
+    ad_account_id="42",
+    preset="Checkout",
+    message_id="m1",
+    event_name="checkout",
+    event_id="order-1",
+    action_source="web",
+    payload=b"{}",
+    attempt=1,
+    enqueued_at=NOW,
+    lease_was_lost=False,
+)
+
+_TROUBLE = Trouble(
+    state="blocked",
+    reason="Authentication failed.",
+    status=401,
+    since=NOW,
+    next_probe_at=NOW + 60,
+    pause_s=60,
+    token="a1b2c3",
+)
+
+_POLICY = DeliveryPolicy(
+    batch_max_events=1_000,
+    batch_max_bytes=1_000_000,
+    batch_max_wait_s=1,
+    max_calls_in_flight=4,
+    max_calls_per_minute=4_500,
+    send_timeout_s=30,
+    retry_max_attempts=20,
+    retry_max_age_s=72 * 3_600,
+    retry_base_s=1,
+    retry_max_pause_s=600,
+    retry_offline_ambiguous=False,
+    shutdown_timeout_s=20,
+)
+
+
+def a_claim(**changes: Any) -> Claimed:
+    """Return the first attempt at a web checkout, enqueued at NOW."""
+    return structs.replace(_CLAIMED, **changes)
+
+
+def a_policy(**changes: Any) -> DeliveryPolicy:
+    """Return the policy of the default settings."""
+    return replace(_POLICY, **changes)
+
+
+def a_trouble(**different: Any) -> Trouble:
+    """Return what the outbox says of an ad account whose token Pinterest refuses."""
+    return replace(_TROUBLE, **different)
+
+
+def a_moment(**different: Any) -> Moment:
+    """Return the moment NOW, for what was just enqueued, after a call that judged something; chance is 0."""
+    return replace(Moment(now=NOW, age_s=0, chance=0), **different)

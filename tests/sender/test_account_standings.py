@@ -1,0 +1,59 @@
+"""How delivery stands for each ad account, by what all processes know."""
+
+from app.core.coordination import Switches
+from app.core.events import Tally
+from app.core.pages import AccountView
+from app.core.shared_values import CLOCK_JUMPS, TROUBLE, ClockJump, ClockJumps
+from app.outbox import Outbox
+from app.sender.status import read_accounts
+from tests.outbox.build import new
+from tests.sender.claims import NOW, a_trouble
+
+DAY = 86_400.0
+ACCOUNTS = [AccountView(ad_account_id=which, live=True) for which in ("42", "43", "44")]
+
+
+async def test_each_ad_account_has_its_own_trouble_and_switch_and_all_have_one_clock(outbox: Outbox) -> None:
+    async def states(*off: str) -> list[list[str]]:
+        found = await read_accounts(outbox, ACCOUNTS, switches=Switches(accounts_off=frozenset(off)), now=NOW)
+        return [[each.state for each in account.standings] for account in found]
+
+    assert await states() == [[], [], []]
+    await TROUBLE.of("42").write(outbox, a_trouble(state="failing"))
+    await TROUBLE.of("43").write(outbox, a_trouble())
+    assert await states("42", "44") == [["failing", "switched off"], ["blocked"], ["switched off"]]
+    await TROUBLE.of("43").write(outbox, None)
+    await CLOCK_JUMPS.write(outbox, ClockJumps(jumps=(ClockJump(before=NOW - DAY, after=NOW),)))
+    assert await states("42") == [["failing", "switched off", "clock"], ["clock"], ["clock"]]
+
+
+async def test_a_backlog_that_will_be_full_soon_is_told_before(outbox: Outbox) -> None:
+    """Two of a million that may wait came within the hour: full in half a million hours, or with the disk."""
+    waits = [new(ad_account_id=ACCOUNTS[0].ad_account_id) for _ in range(2)]
+    tally = Tally(name="enqueued", preset="P", ad_account_id=ACCOUNTS[0].ad_account_id, count=2)
+    await outbox.enqueue(waits, [], [tally], now=NOW)
+
+    async def told(at: float, told_full_s: float = 0) -> tuple[float | None, list[str]]:
+        first, *_ = await read_accounts(outbox, ACCOUNTS, switches=Switches(), now=at, told_full_s=told_full_s)
+        return first.backlog.full_in_s, [each.state for each in first.standings]
+
+    assert await told(NOW + 59, told_full_s=1e12) == (None, [])
+    hours, states = await told(NOW + 61, told_full_s=1e12)
+    assert hours
+    assert 0 < hours <= 999_998 / 2 * 3_600 * 1.01
+    assert states == ["filling"]
+    assert await told(NOW + 61) == (hours, [])
+    assert await told(NOW + 61, told_full_s=hours) == (hours, [])
+    assert await told(NOW + 3 * 3_600, told_full_s=1e12) == (None, [])
+
+
+async def test_a_preset_that_is_switched_off_is_told_where_something_waits_for_long(outbox: Outbox) -> None:
+    await outbox.enqueue([new(ad_account_id=ACCOUNTS[0].ad_account_id)], [], [], now=NOW)
+    off = Switches(presets_off=frozenset({"Lead"}))
+
+    async def told(at: float) -> list[list[str]]:
+        found = await read_accounts(outbox, ACCOUNTS, switches=off, now=at)
+        return [[each.sentence for each in account.named] for account in found]
+
+    assert await told(NOW + 60) == [[], [], []]
+    assert await told(NOW + 61) == [["The preset Lead is switched off."], [], []]
