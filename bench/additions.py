@@ -34,7 +34,7 @@ import orjson
 
 from app import assemble
 from app.assemble.ad_accounts import destinations
-from app.catalog.running_sources import load_source
+from app.catalog.sources import load_source
 from app.config import load_settings
 from app.core.coordination import Coordination
 from app.inventory.arrivals import Arrivals

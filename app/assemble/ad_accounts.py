@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import SecretStr
 
-from app.catalog.destination_files import DestinationFile, TokenPlace, faults_of_names, load_destinations
+from app.catalog.destinations import DestinationFile, TokenPlace, faults_of_names, load_destinations
 from app.config import Settings
 from app.core.events import DEFAULT_SOURCE
 from app.core.pages import AccountView

@@ -3,7 +3,7 @@
 import random
 
 from app.assemble.joining import encounter_reader
-from app.catalog.running import RunningCatalog
+from app.catalog.catalog import RunningCatalog
 from app.config import Settings
 from app.core.coordination import Coordination
 from app.inventory.arrivals import Arrivals

@@ -17,13 +17,13 @@ from app.assemble.ad_accounts import (
     key_sources,
 )
 from app.catalog import Catalog
-from app.catalog.folders import read_texts
-from app.catalog.one_file import parse_files
+from app.catalog.catalog import RunningCatalog
+from app.catalog.presets import parse_files
 from app.catalog.publishing import Publisher
-from app.catalog.running import RunningCatalog
-from app.catalog.running_sources import RunningSources
 from app.catalog.source_files import SourceFile
 from app.catalog.source_secrets import SourceSecrets
+from app.catalog.sources import RunningSources
+from app.catalog.yaml_files import read_texts
 from app.config import MIN_SECRET_CHARACTERS, Settings
 from app.config.validators import currencies
 from app.core.events import Tally

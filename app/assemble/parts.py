@@ -16,9 +16,8 @@ from app.alerts import AlertWebhook
 from app.assemble import ad_accounts
 from app.assemble.ad_accounts import Destination
 from app.assemble.before_pipeline import live_tail, names_met, watched
-from app.catalog.compile import generation_of
-from app.catalog.running import RunningCatalog
-from app.catalog.running_sources import RunningSources
+from app.catalog.catalog import RunningCatalog, generation_of
+from app.catalog.sources import RunningSources
 from app.catalog.started_files import StartedFiles
 from app.config import FOLLOWED, Settings
 from app.config.environment import SecretWatch

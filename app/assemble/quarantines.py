@@ -5,8 +5,8 @@ from functools import cache
 
 from app.assemble.ad_accounts import Destination
 from app.assemble.joining import encounter_reader, explainer, pipeline, running_sources
-from app.catalog.running import RunningCatalog
-from app.catalog.running_sources import RunningSources
+from app.catalog.catalog import RunningCatalog
+from app.catalog.sources import RunningSources
 from app.config import Settings
 from app.core.events import Event
 from app.core.log import log_secrets_kept

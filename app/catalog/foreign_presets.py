@@ -18,7 +18,7 @@ import yaml
 
 from app.catalog.fields import is_plain
 from app.catalog.files import ActionFile, FieldSpec
-from app.catalog.one_file import ACTION, compile_preset, read_action, read_preset_file
+from app.catalog.presets import ACTION, compile_preset, read_action, read_preset_file
 from app.destination import EVENT_NAMES
 from app.errors import CatalogError, Fault
 

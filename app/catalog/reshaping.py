@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from app.catalog.fields import lay_over
+from app.catalog.presets import same_for_all
 from app.catalog.privacy_places import PrivacyPlaces
-from app.catalog.record_paths import paths_astray
-from app.catalog.same_for_all import same_for_all
-from app.catalog.source_files import EventFile, SourceFile
+from app.catalog.source_files import EventFile, SourceFile, paths_astray
 from app.core.values.event_names import RECORD
 from app.errors import EventRefused, EventUntaken, Fault, MappingError, TriggerError
 from app.mapping import Mapping as CompiledMapping

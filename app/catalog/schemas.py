@@ -16,9 +16,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from app.catalog import ACTION
-from app.catalog.destination_files import CHECKED
+from app.catalog.destinations import CHECKED
 from app.catalog.files import ActionFile, FieldSpec, PresetFile
-from app.catalog.one_file import in_file, parse_file
+from app.catalog.presets import in_file, parse_file
 from app.catalog.source_files import SourceFile
 from app.errors import CatalogError
 from app.mapping.directives import DIRECTIVES

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from app.catalog.folders import Folders, folders_of, read_texts
+from app.catalog.yaml_files import Folders, folders_of, read_texts
 from app.config.environment import file_state
 from app.errors import CatalogError
 

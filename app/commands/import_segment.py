@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from app.catalog.foreign_presets import ImportedPreset, import_preset, read_foreign
-from app.catalog.one_file import ACTION
+from app.catalog.presets import ACTION
 from app.commands.opened import writing
 from app.commands.options import AsJson
 from app.commands.terminal import add_row, print_json, print_table

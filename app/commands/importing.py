@@ -19,7 +19,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from app import assemble
-from app.catalog.running_sources import load_source
+from app.catalog.sources import load_source
 from app.commands.opened import opened_outbox
 from app.commands.options import FORMS, AsJson
 from app.commands.row_imports import RowsAsked, import_rows, rows_asked

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from app import assemble
-from app.catalog.running_sources import load_source
+from app.catalog.sources import load_source
 from app.commands.opened import opened_file
 from app.commands.options import AsJson
 from app.commands.terminal import print_json

@@ -15,8 +15,8 @@ from rich.table import Table
 from app import assemble
 from app.assemble.ad_accounts import check_sources, key_sources
 from app.catalog import MAX_ENABLED_PRESETS, Preset
-from app.catalog.destination_files import DestinationFile, load_destinations
-from app.catalog.running_sources import RunningSources, load_source
+from app.catalog.destinations import DestinationFile, load_destinations
+from app.catalog.sources import RunningSources, load_source
 from app.commands.journeys import DEFAULT_DAYS, show_journey
 from app.commands.opened import opened_file, opened_outbox
 from app.commands.options import FORMS, AsJson

@@ -11,8 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.catalog import Catalog, Preset
-from app.catalog.privacy_changes import privacy_changes
-from app.catalog.publishing import Publisher, Version, name_fault
+from app.catalog.publishing import Publisher, Version, name_fault, privacy_changes
 from app.console.examples import fresh
 from app.console.forms import Form, given_number, read_form
 from app.console.labels import pretty

@@ -11,7 +11,7 @@ from typing import Protocol
 from app.access.admission import Access
 from app.access.audit import Audit
 from app.alerts import AlertWebhook
-from app.catalog.running import RunningCatalog
+from app.catalog.catalog import RunningCatalog
 from app.core.coordination import Coordination
 from app.core.deliveries import Delivery
 from app.core.events import Tally

@@ -6,7 +6,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from app.catalog import Catalog
-from app.catalog.one_file import ORDER_FIELDS
+from app.catalog.presets import ORDER_FIELDS
 from app.core.deliveries import KnownOrder
 from app.core.events import DroppedEvent, Event
 from app.core.receipts import PresetResult

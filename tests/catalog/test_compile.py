@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.catalog import MAX_ENABLED_PRESETS, Catalog, compile_catalog, load_catalog
-from app.catalog.folders import read_texts
+from app.catalog.yaml_files import read_texts
 from app.errors import CatalogError
 
 ROOT = Path(__file__).parents[2]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.catalog.destination_files import CHECKED, faults_of_names, load_destinations
+from app.catalog.destinations import CHECKED, faults_of_names, load_destinations
 from app.config.settings import AccountSettings
 from app.errors import CatalogError
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from app.catalog.compile import compile_catalog
+from app.catalog.catalog import compile_catalog
 from app.catalog.foreign_presets import ImportedPreset, Subscription, import_preset, read_foreign
 from app.errors import CatalogError
 from tests.process import ROOT

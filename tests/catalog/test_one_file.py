@@ -3,7 +3,7 @@
 import pytest
 
 from app.catalog import Catalog, Preset, compile_catalog
-from app.catalog.folders import read_texts
+from app.catalog.yaml_files import read_texts
 from app.errors import CatalogError
 from tests.process import ROOT
 

@@ -3,7 +3,7 @@
 import pytest
 
 from app.catalog import Catalog, compile_catalog
-from app.catalog.privacy_changes import privacy_changes
+from app.catalog.publishing import privacy_changes
 from tests.process import ROOT
 
 MAPPINGS = {

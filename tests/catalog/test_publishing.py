@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from app.catalog import load_catalog
+from app.catalog.catalog import RunningCatalog
 from app.catalog.publishing import BY_HAND, Publisher
-from app.catalog.running import RunningCatalog
 from app.errors import CatalogError, PublishingRefused
 from tests.console.world import CHECKOUT, LEAD, MAPPING
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from app.catalog.running_sources import RunningSources
 from app.catalog.source_secrets import SourceSecrets
+from app.catalog.sources import RunningSources
 from app.errors import CatalogError
 from tests.source.door import limits
 

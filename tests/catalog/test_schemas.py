@@ -12,7 +12,7 @@ import pytest
 from app.catalog.files import ActionFile, PresetFile
 from app.catalog.schemas import main, schema_files
 from app.catalog.source_files import SourceFile
-from app.catalog.strict_yaml import parse_yaml
+from app.catalog.yaml_files import parse_yaml
 from app.errors import CatalogError
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from app.catalog.compile import compile_catalog
+from app.catalog.catalog import compile_catalog
 from app.catalog.foreign_presets import ImportedPreset, Subscription, import_preset, read_foreign
 from app.destination import report_conversion_event
 from app.errors import EventInvalid, MappingError

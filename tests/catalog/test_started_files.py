@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from app.catalog.destination_files import load_destinations
+from app.catalog.destinations import load_destinations
 from app.catalog.started_files import StartedFiles
 
 US = 'name: Shop US\nad_account_id: "549755885175"\nmode: sandbox\n'

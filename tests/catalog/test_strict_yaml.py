@@ -9,8 +9,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.catalog import strict_yaml
-from app.catalog.strict_yaml import MAX_YAML_CHARACTERS, MAX_YAML_DEPTH, parse_yaml
+from app.catalog import yaml_files
+from app.catalog.yaml_files import MAX_YAML_CHARACTERS, MAX_YAML_DEPTH, parse_yaml
 from app.errors import Fault
 from tests.process import ROOT
 
@@ -116,7 +116,7 @@ def test_any_text_is_read_or_told(text: str) -> None:
 )
 def test_both_readers_read_the_same(value: Any, style: dict[str, Any]) -> None:
     text = yaml.safe_dump(value, **style)
-    assert repr(parse_yaml(text)) == repr(strict_yaml._parse_slowly(text))
+    assert repr(parse_yaml(text)) == repr(yaml_files._parse_slowly(text))
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_both_readers_read_the_same(value: Any, style: dict[str, Any]) -> None:
 )
 def test_both_readers_read_the_shipped_files_the_same(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
-    assert parse_yaml(text) == strict_yaml._parse_slowly(text)
+    assert parse_yaml(text) == yaml_files._parse_slowly(text)
 
 
 def test_a_text_without_end_is_not_read() -> None:

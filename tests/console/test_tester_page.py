@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from app.catalog.running_sources import load_source
+from app.catalog.sources import load_source
 from app.console.pasted import NoEvent, Pasted, arriving
 from app.core.events import Exit
 from app.source import NamedSource

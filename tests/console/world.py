@@ -21,7 +21,7 @@ from app.access.proxy_auth import UserHeaders
 from app.access.sessions import Sessions
 from app.access.users import Users
 from app.alerts import AlertWebhook
-from app.catalog.running import RunningCatalog
+from app.catalog.catalog import RunningCatalog
 from app.console import ConsoleServices, DestinationView, create_console
 from app.console.labels import COMPONENT_LABELS
 from app.core.coordination import Coordination

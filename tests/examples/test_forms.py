@@ -18,7 +18,7 @@ import typer
 import yaml
 
 from app import policies
-from app.catalog.running_sources import load_source
+from app.catalog.sources import load_source
 from app.cli import cli
 from app.config import load_settings
 from app.core.deliveries import State

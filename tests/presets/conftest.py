@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from app.catalog import Catalog
-from app.catalog.compile import compile_catalog
-from app.catalog.folders import read_texts
+from app.catalog.catalog import compile_catalog
+from app.catalog.yaml_files import read_texts
 from app.destination import ConversionRules, ReportConversionEvent, report_conversion_event
 from tests.assembled import shipped_catalog
 from tests.process import ROOT

@@ -20,7 +20,7 @@ import orjson
 
 from app import assemble
 from app.catalog.fields import lay_over
-from app.catalog.strict_yaml import parse_yaml
+from app.catalog.yaml_files import parse_yaml
 from app.core.events import Event, Exit
 from app.core.receipts import PresetResult
 from app.outbox import Outbox, open_outbox

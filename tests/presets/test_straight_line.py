@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from app.catalog import load_catalog
 from app.catalog.fields import lay_over
-from app.catalog.one_file import read_action
+from app.catalog.presets import read_action
 from app.destination import ConversionRules, ReportConversionEvent
 from app.errors import EventInvalid
 from app.mapping import by_shape, compile_mapping

@@ -8,8 +8,8 @@ import httpx
 import orjson
 from fastapi import FastAPI
 
-from app.catalog.running_sources import RunningSources
 from app.catalog.source_secrets import SourceSecrets
+from app.catalog.sources import RunningSources
 from app.core.events import DEFAULT_SOURCE, Event
 from app.core.receipts import PresetResult, Receipt
 from app.errors import EventRefused

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.catalog.running_sources import RunningSources
+from app.catalog.sources import RunningSources
 from app.core.receipts import Receipt
 from app.errors import EventRefused, OutboxUnavailable
 from tests.assembled import pipeline

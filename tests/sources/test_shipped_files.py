@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from app.catalog.running_sources import load_source
-from app.catalog.strict_yaml import parse_yaml
+from app.catalog.sources import load_source
+from app.catalog.yaml_files import parse_yaml
 from app.config.validators import currencies
 from app.core.receipts import PresetResult
 from app.errors import EventRefused

@@ -1,29 +1,125 @@
-"""What the text of one file gives: a compiled preset, the action, or every fault of it.
+"""The text of one preset or mapping file becomes a compiled preset or action, or every fault of it."""
 
-The same text gives the same, so it is read and compiled once: a reload, and each draft that somebody edits in the
-console, take only as long as the files that changed.
-"""
-
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from app.catalog.fields import check_fields, default_fields, fill_from_blocks, lay_over, place_of_default
+from app.catalog.fields import check_fields, default_fields, fill_from_blocks, is_plain, lay_over, place_of_default
 from app.catalog.files import ActionFile, PresetFile
-from app.catalog.model_faults import in_words, place
-from app.catalog.persons import finds_person, left_to_memory, person_fields
-from app.catalog.same_for_all import same_for_all
-from app.catalog.strict_yaml import parse_yaml
+from app.catalog.yaml_files import in_words, parse_yaml, place
 from app.core.events import Event
+from app.core.values.placeholders import says_nothing
 from app.core.values.times import MAX_HOLD_S
 from app.destination import PRIVACY_FLAGS, usable_parts
+from app.destination.user_field import USER_FIELDS
 from app.errors import Fault, MappingError, TriggerError
+from app.identity import GROUPS, groups_named
 from app.mapping import MISSING, Readers, compile_mapping
 from app.mapping import Mapping as CompiledMapping
 from app.trigger import Trigger, compile_trigger
+
+#: Fields of the action that say who somebody is, what that person permits, and where it was.
+_ASKED: Final = ("user_data", "person_blocks", "opt_out", "gpc", "advertiser_tracking_enabled", "event_source_url")
+_WIRES: Final = {field.name: field.wire for field in USER_FIELDS}
+#: What a preset decides that maps `person_blocks` itself.
+_OF_BLOCKS: Final = ("name", "place", "ph", "ge", "db")
+
+
+def person_fields(action: ActionFile) -> dict[str, Any]:
+    """Return the part of the action's defaults that is about the person of an event."""
+    defaults = default_fields(action)
+    found = {name: defaults[name] for name in _ASKED if name in defaults}
+    opt_out_type = defaults.get("custom_data", {}).get("opt_out_type")
+    return fill_from_blocks(found | {"custom_data": {"opt_out_type": opt_out_type}}, action)
+
+
+def left_to_memory(preset: PresetFile) -> frozenset[str]:
+    """Return the groups of facts that memory may complete in a preset's deliveries: those that it does not name."""
+    own = preset.mapping.get("user_data", {})
+    if not preset.remember or not is_plain(own):
+        return frozenset()
+    named = groups_named([_WIRES.get(name, name) for name in own])
+    return frozenset(GROUPS) - named - frozenset(_OF_BLOCKS if "person_blocks" in preset.mapping else ())
+
+
+def finds_person(preset: PresetFile) -> bool:
+    """Return whether a preset leaves all that is about the person of an event to the action's defaults."""
+    custom_data = preset.mapping.get("custom_data", {})
+    return preset.mapping.keys().isdisjoint(_ASKED) and is_plain(custom_data) and "opt_out_type" not in custom_data
+
+
+_PATH: Final = re.compile(r"\$(?:\.\D|\[)|(?:properties|context|traits)\.\w")
+#: The same in a source, whose paths begin at a record.
+_PATH_OF_RECORD: Final = re.compile(r"\$(?:\.\D|\[)|(?:body|headers|query|item)\.\w")
+_IN_BRACES: Final = "{{"
+#: What stands in these is read as it should be, or meant as it is written, or for people.
+_READ: Final = frozenset({"@path", "@literal", "@liquid", "@blocks", "_metadata"})
+#: The first of the two is a path, the second a shape.
+_OF_LISTS: Final = frozenset({"@arrayPath", "@each"})
+#: Of their options one is a value.
+_OF_TEXTS: Final[Mapping[str, str]] = {
+    "@replace": "value",
+    "@prefixed": "value",
+    "@flatten": "value",
+    "@queryParameter": "url",
+}
+
+
+def same_for_all(
+    value: Any, mapping: CompiledMapping, ids: Iterable[tuple[str, ...]], at: str, *, of_records: bool = False
+) -> list[Fault]:
+    """Return a fault for each text that every event would get: paths that are read as none, and what stands at `ids`.
+
+    `mapping` is what was compiled of `value` and, it may be, defaults. `of_records`: it maps records, not events.
+    """
+    found = {fault.path: fault for fault in unread_paths(value, at, _PATH_OF_RECORD if of_records else _PATH)}
+    for keys in ids:
+        place = f"{at}/{'/'.join(keys)}"
+        given = mapping.literal(*keys)
+        if given is not MISSING and not says_nothing(given):
+            found.setdefault(place, Fault(place, "is the same for every event: all but the first are duplicates"))
+    return list(found.values())
+
+
+def unread_paths(value: Any, at: str, path: re.Pattern[str] = _PATH) -> Iterator[Fault]:
+    """Yield a fault for each text of a mapping that looks like a path or a template and is none; `@literal` means it.
+
+    >>> [str(fault) for fault in unread_paths({"email": "$.userId"}, "/mapping")]
+    ['/mapping/email: `$.userId` is sent as it is written: write {"@path": "$.userId"}, or @literal where meant']
+    >>> list(unread_paths({"email": {"@path": "$.userId"}}, "/mapping"))
+    []
+    """
+    if isinstance(value, str):
+        directive = "@template" if _IN_BRACES in value else "@path" if path.match(value) else None
+        if directive:
+            yield Fault(
+                at, f'`{value}` is sent as it is written: write {{"{directive}": "{value}"}}, or @literal where meant'
+            )
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from unread_paths(item, f"{at}/{number}", path)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _of_member(key, inner, f"{at}/{key}", path)
+
+
+def _of_member(key: str, value: Any, at: str, path: re.Pattern[str]) -> Iterator[Fault]:
+    """Yield the faults of a member, which may be a directive with its options."""
+    if key == "@template" and isinstance(value, str):
+        if _IN_BRACES not in value and path.match(value):
+            yield Fault(at, f"`{value}` has no braces: write {{{{{value.removeprefix('$.')}}}}}")
+    elif key in _OF_LISTS and isinstance(value, list):
+        for number, shape in enumerate(value[1:], 1):
+            yield from unread_paths(shape, f"{at}/{number}", path)
+    elif key in _OF_TEXTS and isinstance(value, dict):
+        yield from unread_paths(value.get(_OF_TEXTS[key]), f"{at}/{_OF_TEXTS[key]}", path)
+    elif key not in _READ:
+        yield from unread_paths(value, at, path)
+
 
 #: The one action there is: its file is named after it.
 ACTION = "report_conversion_event"

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
-from app.catalog.compile import generation_of
-from app.catalog.folders import Folders, read_texts
-from app.catalog.one_file import in_file, parse_file, parse_files
+from app.catalog.catalog import generation_of
+from app.catalog.presets import in_file, parse_file, parse_files
 from app.catalog.reshaping import Reshaping, compile_reshaping
 from app.catalog.source_files import SourceFile
 from app.catalog.source_secrets import SourceSecrets
+from app.catalog.yaml_files import Folders, read_texts
 from app.errors import CatalogError, Fault
 from app.source import ConsentRules, Limits, NamedSource, Quota, SenderProof
 

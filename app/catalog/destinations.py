@@ -11,9 +11,8 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
 
 from app.catalog.fields import nearest
-from app.catalog.folders import Folders, read_texts
-from app.catalog.model_faults import no_bare_secret
-from app.catalog.one_file import parse_files
+from app.catalog.presets import parse_files
+from app.catalog.yaml_files import Folders, no_bare_secret, read_texts
 from app.config.settings import AccountSettings
 from app.errors import CatalogError, Fault
 

@@ -1,0 +1,246 @@
+"""YAML files of the catalog's folders: read with JSON's types only, their faults in words."""
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import yaml
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+from yaml.composer import Composer
+from yaml.constructor import SafeConstructor
+from yaml.resolver import Resolver
+
+from app.catalog.fields import nearest
+from app.errors import CatalogError, Fault
+
+#: Deeper files are refused before anything recurses over them.
+MAX_YAML_DEPTH = 60
+
+#: Longer files are not read: that takes time, and other requests wait. The longest that is shipped has 32,000.
+MAX_YAML_CHARACTERS = 250_000
+
+_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str", "seq", "map")}
+
+
+def _fault(message: str, mark: Any) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=message, problem_mark=mark)
+
+
+#: PyYAML's wheels all have libyaml; what was built without it reads slowly.
+_WithLibyaml: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+
+
+class _JsonTypes(Composer, SafeConstructor, Resolver):
+    """Knows null, booleans and numbers as JSON writes them; all else is text. Keys stand once; no anchors."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own attribute
+    depth = 0
+
+    def _here(self) -> Any:
+        return self.peek_event().start_mark  # type: ignore[attr-defined]
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):  # type: ignore[attr-defined]
+            raise _fault("aliases (*name) are not read", self._here())
+        self.depth += 1
+        if self.depth > MAX_YAML_DEPTH:
+            raise _fault(f"nested deeper than {MAX_YAML_DEPTH} levels", self._here())
+        node = super().compose_node(parent, index)
+        if node is not None and node.tag not in _TAGS:
+            raise _fault(f"the tag {node.tag.replace('tag:yaml.org,2002:', '!!')} is not read", node.start_mark)
+        self.depth -= 1
+        return node
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise _fault("a key must be text", key.start_mark)
+            if key.value in seen:
+                raise _fault(f"`{key.value}` stands twice", key.start_mark)
+            key.tag = "tag:yaml.org,2002:str"
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+for _tag, _pattern, _first in (
+    ("null", r"null|~|", ["n", "~", ""]),
+    ("bool", r"true|false", ["t", "f"]),
+    ("int", r"-?(0|[1-9][0-9]*)", list("-0123456789")),
+    ("float", r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?", list("-0123456789")),
+):
+    _JsonTypes.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)
+
+
+class _Loader(_JsonTypes, yaml.SafeLoader):
+    """Reads by PyYAML itself, which says more plainly what is wrong."""
+
+
+class _FastLoader(_JsonTypes, _WithLibyaml):  # type: ignore[misc]
+    """Reads the same by libyaml, several times as fast."""
+
+    def __init__(self, text: str) -> None:
+        _WithLibyaml.__init__(self, text)
+        Composer.__init__(self)
+
+
+def parse_yaml(text: str) -> Any | Fault:
+    """Read one YAML document; a Fault names line and column of what cannot be read."""
+    if len(text) > MAX_YAML_CHARACTERS:
+        message = f"has {len(text):,} characters, {MAX_YAML_CHARACTERS:,} at most are read: split it into several files"
+        return Fault(path="", message=message)
+    try:
+        return yaml.load(text, Loader=_FastLoader)  # noqa: S506 - a SafeLoader with fewer types
+    except (yaml.YAMLError, ValueError):
+        return _parse_slowly(text)
+
+
+def _parse_slowly(text: str) -> Any | Fault:
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - likewise
+    except yaml.MarkedYAMLError as exc:
+        mark = exc.problem_mark
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        return Fault(path="", message=f"not readable YAML: {place}{exc.problem or exc.context}")
+    except (yaml.YAMLError, ValueError) as exc:
+        return Fault(path="", message=f"not readable YAML: {exc}")
+
+
+#: Where the versions of published files lie, in the folder of those: it may hold no file but what was published.
+VERSIONS: Final = ".versions"
+
+#: One folder, or several of which a later one replaces files of the same name.
+Folders: TypeAlias = str | Path | Sequence[str | Path]
+
+
+def read_texts(**kinds: Folders) -> list[dict[str, str]]:
+    """Read the files of each kind: a dict of text by path, as shown to people, in the order of file names.
+
+    A kind is called as the setting is that names its folders: `PRESETS_DIR=...`.
+
+    Raises CatalogError with every folder and file that cannot be read.
+    """
+    faults: list[Fault] = []
+    texts = [_read_folders(setting, folders, faults) for setting, folders in kinds.items()]
+    if faults:
+        raise CatalogError(faults)
+    return texts
+
+
+def folders_of(folders: Folders) -> list[Path]:
+    """Return the folders one by one."""
+    return list(map(Path, [folders] if isinstance(folders, str | Path) else folders))
+
+
+def _read_folders(setting: str, folders: Folders, faults: list[Fault]) -> dict[str, str]:
+    """Return the text of each file by its shown path; of files of one name the last folder's."""
+    chosen: dict[str, Path] = {}
+    for folder in folders_of(folders):
+        message = ""
+        try:
+            found = {path.name: path for path in folder.iterdir() if path.suffix in {".yaml", ".yml"}}
+            # A wrong path, or a mount that is missing: all events would go unmatched, in silence.
+            if not found and not (folder / VERSIONS).is_dir():
+                message = f"the folder has no YAML file: put one there, or take the folder out of {setting}"
+            chosen |= found
+        except (FileNotFoundError, NotADirectoryError):
+            message = f"there is no such folder: make it, or name another in {setting}"
+        except OSError as exc:
+            message = f"cannot be read: {exc.strerror}"
+        if message:
+            faults.append(Fault(path="", message=message, file=str(folder)))
+    return {str(path): text for _, path in sorted(chosen.items()) if (text := _read_file(path, faults)) is not None}
+
+
+def _read_file(path: Path, faults: list[Fault]) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "not UTF-8"
+        faults.append(Fault(path="", message=f"cannot be read: {reason}", file=str(path)))
+        return None
+
+
+#: By pydantic's name of what is wrong; of all others its own words are shown.
+_WORDS: Final = {
+    "missing": "is missing",
+    "bool_type": "should be true or false, without quotes",
+    "string_type": "should be a text: put it in quotes",
+    "int_type": "should be a whole number, without quotes",
+    "float_type": "should be a number, without quotes",
+    "list_type": "should be a list",
+    "tuple_type": "should be a list",
+    "dict_type": "should be keys with their values, such as `name: Order`",
+    "model_type": "should be keys with their values, such as `name: Order`",
+    "too_short": "should have at least {min_length}, not {actual_length}",
+    "too_long": "should have at most {max_length}, not {actual_length}",
+    "string_pattern_mismatch": "is not of the form {pattern}",
+    "union_tag_invalid": "{discriminator} should be one of {expected_tags}",
+    "union_tag_not_found": "{discriminator} is missing",
+}
+#: What a key of a file looks like, and no name of a class.
+_KEY: Final = re.compile(r"[a-z0-9_]+")
+_ITS_OWN: Final = re.compile(r"^(?:Input|String|List|Tuple|Dictionary) should ")
+
+
+def in_words(fault: ErrorDetails, kind: type[BaseModel]) -> str:
+    """Return what is wrong and what helps; of a key of the file itself also what it is for.
+
+    >>> from pydantic import Field, ValidationError, create_model
+    >>> hold = Field(pattern="m$", description="such as 30m")
+    >>> model = create_model("M", hold=(str, hold), __config__={"extra": "forbid"})
+    >>> def told(**given):
+    ...     try:
+    ...         model(**given)
+    ...     except ValidationError as exc:
+    ...         return [in_words(fault, model) for fault in exc.errors()]
+    >>> told(hold="1h"), told(hold="1m", hodl=1)
+    (['is not of the form m$: such as 30m'], ["there is no such key: did you mean 'hold'?"])
+    """
+    name = str(fault["loc"][0]) if len(fault["loc"]) == 1 else ""
+    if fault["type"] == "extra_forbidden":
+        keys = kind.model_fields if name else _names_within(kind)
+        return f"there is no such key{nearest(str(fault['loc'][-1]), keys)}"
+    if known := _WORDS.get(fault["type"]):
+        words = known.format_map(fault.get("ctx", {}))
+    else:
+        words = _ITS_OWN.sub("should ", fault["msg"]).removeprefix("Value error, ")
+    about = kind.model_fields[name].description if name in kind.model_fields else None
+    return f"{words}: {about}" if about else words
+
+
+@cache
+def _names_within(kind: type[BaseModel]) -> frozenset[str]:
+    """Return the keys of all objects that stand within a file."""
+    objects = kind.model_json_schema().get("$defs", {}).values()
+    return frozenset(name for each in objects for name in each.get("properties", ()))
+
+
+def place(steps: Sequence[int | str], value: Any) -> str:
+    """Return where in a file's value a fault stands, as a pointer.
+
+    Steps of the model alone are left out: the tag by which it chose among proofs, and names of its own.
+
+    >>> proof = {"kind": "header", "header": "X-Key", "secret": 5}
+    >>> place(("proofs", 0, "header", "secret", "SecretFrom"), {"proofs": [proof]}), place(("name",), {}), place((), 1)
+    ('/proofs/0/secret', '/name', '')
+    """
+    pointer = ""
+    for number, step in enumerate(steps, 1):
+        if not (isinstance(value, dict) or (isinstance(value, list) and isinstance(step, int))):
+            continue
+        inner = value.get(step) if isinstance(value, dict) else value[step]  # type: ignore[index] # a number, by the above
+        is_tag = number < len(steps) and _KEY.fullmatch(str(steps[number])) and not isinstance(inner, dict | list)
+        if not is_tag:
+            pointer, value = f"{pointer}/{step}", inner
+    return pointer
+
+
+def no_bare_secret(value: Any) -> Any:
+    """Return what stands in the place of a secret. Raises ValueError where it is the secret itself."""
+    if isinstance(value, str) or (isinstance(value, list) and any(isinstance(each, str) for each in value)):
+        raise ValueError("no secret stands in a file: say where it is, by {env: NAME} or {file: PATH}")
+    return value
