@@ -20,9 +20,9 @@ from app.core.events import Tally
 from app.core.log import log_attempts, log_error
 from app.core.values.times import HOUR_S
 from app.destination import COMPONENTS, load_place_names, redact
-from app.receiving.finding import Finder
-from app.receiving.gathering import SharedTurns
-from app.receiving.pipeline import Pipeline
+from app.pipeline.batcher import RequestBatcher
+from app.pipeline.pipeline import Pipeline
+from app.pipeline.search import Finder
 from app.sender.clocks import Clocks
 from app.sender.context import CallReport, Dependencies
 from app.sender.retention import Retention
@@ -152,7 +152,7 @@ def _pipeline(settings: Settings, parts: Parts) -> Pipeline:
 def _accepts(settings: Settings, parts: Parts) -> Accepts:
     """Small requests share what they cost, unless each is to be traced by itself."""
     pipeline = parts.counted(_pipeline(settings, parts))
-    return parts.tracing.accepts(pipeline if parts.tracing.is_on else SharedTurns(pipeline))
+    return parts.tracing.accepts(pipeline if parts.tracing.is_on else RequestBatcher(pipeline))
 
 
 def _worker(parts: Parts, destination: Destination) -> Worker:

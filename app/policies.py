@@ -11,7 +11,7 @@ from app.destination import ConversionRules
 from app.errors import SettingsError
 from app.identity import IdentityRules
 from app.outbox import DiskRules, OutboxRules
-from app.receiving.quarantining import QuarantineRules
+from app.pipeline.quarantine import QuarantineRules
 from app.sender.policy import DeliveryPolicy
 from app.server.doorway import Posture
 from app.server.proofs import Proofs

@@ -39,8 +39,8 @@ from app.config import load_settings
 from app.core.coordination import Coordination
 from app.inventory.arrivals import Arrivals
 from app.outbox import Outbox, open_outbox
+from app.pipeline.tail import Tailed
 from app.policies import outbox_rules
-from app.receiving.tail import Tailed
 from app.source import AcceptsWhole, events_of, read_raw_event, read_raw_requests
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the checkout is no package

@@ -24,7 +24,7 @@ from app.destination import COMPONENTS, components, report_conversion_event
 from app.destination.user_data import missing_identifiers
 from app.errors import EventInvalid
 from app.mapping import compile_mapping
-from app.receiving.field_reports import own_event
+from app.pipeline.explain import own_event
 from app.source import Arrival, read_event
 from app.source.received_request import Requester
 

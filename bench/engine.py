@@ -34,7 +34,7 @@ from app import assemble
 from app.config import load_settings
 from app.core.values import times
 from app.destination import ConversionRules, normalise, place_names, redaction
-from app.receiving.pipeline import Pipeline
+from app.pipeline.pipeline import Pipeline
 
 ROOT = Path(__file__).parents[1]
 ROUNDS = 7

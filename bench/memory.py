@@ -32,15 +32,17 @@ from typing import Any, Final
 
 import psycopg
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # the checkout is no package
 from app import assemble
 from app.config import Settings, load_settings
 from app.outbox import open_outbox
 from app.outbox.sqlite.database import connect
+from app.pipeline.batcher import RequestBatcher
+from app.pipeline.pipeline import Pipeline
 from app.policies import outbox_rules
-from app.receiving.gathering import SharedTurns
-from app.receiving.pipeline import Pipeline
 from tests.outbox.postgres_server import empty_outbox
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the checkout is no package
+
 
 ROOT = Path(__file__).parents[1]
 NOW: Final = 1_800_000_000.0
@@ -204,7 +206,7 @@ async def in_arrays(pipeline: Pipeline, made: list[dict[str, Any]]) -> None:
 
 async def in_requests(pipeline: Pipeline, made: list[dict[str, Any]], requests: int) -> None:
     """Accept events one a request, so many requests under way."""
-    turns, left = SharedTurns(pipeline), iter(made)
+    turns, left = RequestBatcher(pipeline), iter(made)
 
     async def send() -> None:
         for event in left:

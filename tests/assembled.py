@@ -8,7 +8,7 @@ from unittest.mock import patch
 from app import assemble
 from app.catalog import Catalog
 from app.config import Settings, load_settings
-from app.receiving.pipeline import Pipeline
+from app.pipeline.pipeline import Pipeline
 from tests.process import ROOT
 
 #: The folders of the shipped files, wherever the tests run.

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from app.destination import report_conversion_event
 from app.errors import EventInvalid, EventRefused
-from app.receiving.pipeline import Pipeline
+from app.pipeline.pipeline import Pipeline
 from app.source.event import Arrival, read_event
 from tests import assembled
 from tests.destination.builders import a_conversion

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from app.core.events import EventKey, Exit
 from app.core.values.times import HOUR_S
-from app.inventory.received_names import title_of
+from app.pipeline.received_names import title_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

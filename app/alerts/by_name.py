@@ -17,8 +17,8 @@ from app.alerts.name_facts import NOTHING_COUNTED, Counts, NameFacts
 from app.alerts.overall import LEAST_DAYS, MOST_DAYS, Alert
 from app.core.events import EventKey, Exit, Measure
 from app.core.values.times import DAY_S, HOUR_S
-from app.inventory.received_names import title_of
 from app.inventory.sampling import CHECKOUT
+from app.pipeline.received_names import title_of
 
 #: Begins the key of what has changed: it is told once, and not that it clears.
 NAMES_CHANGED: Final = ": changed "

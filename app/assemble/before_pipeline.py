@@ -10,7 +10,7 @@ from app.inventory.arrivals import Arrivals
 from app.inventory.names_met import NamesMet
 from app.inventory.sampling import Sampler
 from app.outbox import Outbox
-from app.receiving.tail import Tail, Tailed
+from app.pipeline.tail import Tail, Tailed
 from app.source import AcceptsWhole
 
 

@@ -35,17 +35,15 @@ from app.identity import IdKeys
 from app.inventory.figures import read_figures
 from app.outbox import Outbox
 from app.outbox.inventory import Inventory
+from app.pipeline.enrichment import Enrichment
+from app.pipeline.explain import Explainer, Sees
+from app.pipeline.forgetting import Forgetting
+from app.pipeline.identity_events import IdentityEventReader
+from app.pipeline.pipeline import Enqueues, Pipeline
+from app.pipeline.quarantine import Quarantine
+from app.pipeline.router import AdAccount, BuildProfile, Router, WhyOff
+from app.pipeline.search import Finder, LooksThroughPeople, PeopleSearch, Searches
 from app.policies import consent_rules, conversion_rules, genuine_rules, identity_rules, webhook_limits
-from app.receiving.encounters import EncounterReader
-from app.receiving.explain import Explainer, Sees
-from app.receiving.finding import Finder, Searches
-from app.receiving.forgetting import Forgetting
-from app.receiving.people_search import LooksThroughPeople, PeopleSearch
-from app.receiving.pipeline import Enqueues, Pipeline
-from app.receiving.quarantining import Quarantine
-from app.receiving.remembering import Remembering
-from app.receiving.routes import AdAccount, Making
-from app.receiving.walk import Walk, WhyOff
 from app.source import consent_answer, not_genuine, withheld
 
 #: Why nothing is published from a console whose store other machines may use.
@@ -157,10 +155,10 @@ def walk(
     why_off: WhyOff | None = None,
     action_source: str | None = None,
     to: Sequence[Destination] | None = None,
-) -> Walk:
+) -> Router:
     """Return the way of events by the settings; the arguments are those of `pipeline`. Raises CatalogError."""
     found = destinations(settings) if to is None else to
-    return Walk(
+    return Router(
         _accounts(found, action_source),
         withheld=partial(withheld, rules=consent_rules(settings)),
         why_off=None if settings.keeps_while_off else why_off,
@@ -170,14 +168,14 @@ def walk(
 
 def _accounts(found: Sequence[Destination], action_source: str | None) -> list[AdAccount]:
     """Return the ad accounts as the way of events knows them; where settings are the same, how events are built is."""
-    makings: dict[tuple[Any, ...], Making] = {}
+    makings: dict[tuple[Any, ...], BuildProfile] = {}
     accounts = []
     for each in found:
         rules, genuine = conversion_rules(each.settings), genuine_rules(each.settings)
         by_context = each.settings.action_source_by_context
         key = rules, genuine, by_context
         if key not in makings:
-            makings[key] = Making(
+            makings[key] = BuildProfile(
                 action=ReportConversionEvent(rules, action_source=action_source),
                 rules=rules,
                 not_genuine=partial(not_genuine, rules=genuine),
@@ -195,11 +193,11 @@ def _accounts(found: Sequence[Destination], action_source: str | None) -> list[A
     return accounts
 
 
-def remembering(settings: Settings, to: Sequence[Destination]) -> Remembering:
+def remembering(settings: Settings, to: Sequence[Destination]) -> Enrichment:
     """Return what identity memory does by the settings for these ad accounts."""
     live = next((each.settings for each in to if not each.settings.sandboxed), settings)
     genuine = partial(not_genuine, rules=genuine_rules(live))
-    return Remembering(encounter_reader(settings), identity_rules(settings), genuine)
+    return Enrichment(encounter_reader(settings), identity_rules(settings), genuine)
 
 
 def forgetting(settings: Settings, outbox: Outbox) -> Forgetting:
@@ -266,9 +264,9 @@ def _id_keys(settings: Settings) -> IdKeys:
     return IdKeys(secret.get_secret_value().encode() if secret else b"")
 
 
-def encounter_reader(settings: Settings) -> EncounterReader:
+def encounter_reader(settings: Settings) -> IdentityEventReader:
     """Return the reader of events for identity memory: it finds their ids and persons by the settings."""
-    return EncounterReader(
+    return IdentityEventReader(
         _id_keys(settings),
         PersonReader(conversion_rules(settings)),
         partial(consent_answer, rules=consent_rules(settings)),

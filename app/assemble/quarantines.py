@@ -12,10 +12,10 @@ from app.core.events import Event
 from app.core.log import log_secrets_kept
 from app.errors import EventRefused, SettingsError
 from app.outbox import Outbox
+from app.pipeline.quarantine import Quarantine, Seals
+from app.pipeline.replay import HeldBack, Replaying
+from app.pipeline.router import WhyOff
 from app.policies import quarantine_rules
-from app.receiving.quarantining import Quarantine, Seals
-from app.receiving.replaying import HeldBack, Replaying
-from app.receiving.walk import WhyOff
 from app.source import NamedSource, held_back
 
 

@@ -17,7 +17,7 @@ from app.config import Settings, load_settings
 from app.core.deliveries import Delivery, State
 from app.core.pages import NotePage, Page, Query
 from app.outbox import SEARCH_FILTERS, Outbox, read_filters
-from app.receiving.finding import Finder, Found
+from app.pipeline.search import Finder, Found
 
 FILTER_NAMES: Final = ", ".join(SEARCH_FILTERS)
 

@@ -16,7 +16,7 @@ from app.config import load_settings
 from app.core.shared_values import ERASED_AT
 from app.core.values.texts import count_of
 from app.outbox import Outbox
-from app.receiving.forgetting import Forgotten
+from app.pipeline.forgetting import Forgotten
 
 
 def forget(

@@ -18,9 +18,9 @@ from app.core.values.hidden_emails import unpersonal_id
 from app.destination import components
 from app.errors import EventRefused
 from app.identity import HeldMemory
-from app.receiving.encounters import own_time
-from app.receiving.field_reports import own_event
-from app.receiving.receipts import receipt_of_refusal
+from app.pipeline.explain import own_event
+from app.pipeline.identity_events import own_time
+from app.pipeline.receipts import receipt_of_refusal
 from app.source import event_json, read_event_file
 
 #: Days that are remembered where neither the command nor the settings say it.

@@ -17,7 +17,7 @@ from app.core.deliveries import Delivery
 from app.core.pages import Message
 from app.core.values.hidden_emails import unpersonal_id
 from app.core.values.texts import visible
-from app.receiving.receipts import receipt_of_message
+from app.pipeline.receipts import receipt_of_message
 from app.source import event_json
 
 

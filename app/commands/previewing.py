@@ -25,7 +25,7 @@ from app.config import Settings, doubtful_variables, load_settings
 from app.core.coordination import Switches
 from app.core.events import DEFAULT_SOURCE
 from app.outbox import exists
-from app.receiving.reports import IN_WORDS, EventReport, PresetReport
+from app.pipeline.explain import IN_WORDS, EventReport, PresetReport
 from app.source import event_json, held_back, read_event_file
 
 Presets = Annotated[list[Path] | None, typer.Option("--presets", help="Folder of presets, instead of PRESETS_DIR.")]

@@ -19,7 +19,7 @@ from app.core.events import Exit
 from app.core.pages import AuditAction, QuarantineFilter
 from app.errors import SettingsError
 from app.outbox import Outbox
-from app.receiving.replaying import Replay, Replaying, replay_json
+from app.pipeline.replay import Replay, Replaying, replay_json
 
 _Result = TypeVar("_Result")
 

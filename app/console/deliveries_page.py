@@ -20,7 +20,7 @@ from app.core.shared_values import SET_ASIDE
 from app.core.values.hidden_emails import unpersonal_id
 from app.errors import FilterError
 from app.outbox import SEARCH_FILTERS, given_filters, means_deliveries, noted_exits, read_filters
-from app.receiving.finding import Found
+from app.pipeline.search import Found
 
 PAGE_SIZE = 50
 #: So many causes of dead letters are listed.

@@ -28,9 +28,9 @@ from app.core.values.texts import count_of
 from app.core.values.times import at_second
 from app.destination import redact
 from app.outbox import NO_COUNTRY
-from app.receiving.finding import MAX_FOUND_BY
-from app.receiving.reports import IN_WORDS
-from app.receiving.routes import CANCELLED
+from app.pipeline.explain import IN_WORDS
+from app.pipeline.router import CANCELLED
+from app.pipeline.search import MAX_FOUND_BY
 from app.server.audited_changes import MAX_WHY
 
 ROOM = Path(__file__).parent

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from app.console.forms import Form, given_number, read_form
 from app.console.pages import PageGroup, go, person_of
-from app.receiving.people_search import KnownPerson, PeopleSearch
+from app.pipeline.search import KnownPerson, PeopleSearch
 
 #: What somebody may be looked up by, as the form says it.
 LOOKED_UP_BY: Final = {"user_id": "userId", "anonymous_id": "anonymousId", "contact": "e-mail or phone"}

@@ -20,8 +20,8 @@ from app.console.services import ConsoleServices
 from app.core.pages import QuarantineFilter
 from app.core.values.texts import visible
 from app.errors import CatalogError, Fault, PublishingRefused
-from app.receiving.replaying import Replay
-from app.receiving.reports import EventReport
+from app.pipeline.explain import EventReport
+from app.pipeline.replay import Replay
 from app.source import read_event_text
 
 #: Of the quarantine, so many are tried on a draft.

@@ -20,9 +20,8 @@ from app.destination.client import PinterestClient
 from app.inventory.view import InventoryView
 from app.orders.revenue_reading import RevenueOutbox
 from app.outbox import DeadLetters, OutboxRules, PagesOrders
-from app.receiving.explain import Explainer
-from app.receiving.finding import Finder, Searches
-from app.receiving.people_search import PeopleSearch
+from app.pipeline.explain import Explainer
+from app.pipeline.search import Finder, PeopleSearch, Searches
 from app.sender.status import ReadsBacklog
 from app.server.audited_changes import AuditedChanges
 from app.source import NamedSource

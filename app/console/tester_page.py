@@ -23,7 +23,7 @@ from app.core.pages import AuditAction
 from app.destination.client import Failure
 from app.errors import CatalogError, Fault, UnknownName
 from app.inventory.drafting import draft_preset
-from app.receiving.reports import EventReport
+from app.pipeline.explain import EventReport
 
 #: A file that does not run, as drafts for a kind of event name theirs.
 _NEW_FILE: Final = re.compile(r".{1,400}\.yaml")

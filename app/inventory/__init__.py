@@ -3,7 +3,7 @@
     arrivals.py   stands before the pipeline and notes each event's name, and its exits once they are known
     names_met.py  counts them in bounded memory               sampling.py   looks into some of them
     keeping.py    writes the counts to the store, off the path of requests
-    received_names.py  how a name is kept, and read
+    app/pipeline/received_names.py  how a name is kept, and read
     figures.py    what is known of a name                     nearest.py    which preset takes it, or nearly does
     drift.py      what is new and what is gone                drafting.py   the draft of a preset for a name
     view.py       all of it, as page, interface and command show it

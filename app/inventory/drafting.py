@@ -11,7 +11,7 @@ from app.core.events import Event, EventKey
 from app.core.values.event_names import named_by
 from app.inventory.figures import PropertyFigures
 from app.inventory.nearest import nearest_preset
-from app.inventory.received_names import title_of
+from app.pipeline.received_names import title_of
 
 #: What a preset sends for which no other is a pattern. Pinterest's catch-all.
 _CUSTOM: Final = "custom"

@@ -9,8 +9,8 @@ from typing import Final, Literal
 from app.core.events import EventKey, InventoryCount, Measure
 from app.core.values.times import DAY_S
 from app.inventory.figures import split_label
-from app.inventory.received_names import title_of
 from app.outbox.inventory import Inventory
+from app.pipeline.received_names import title_of
 
 #: What changes are told by.
 _TOLD_BY: Final = (Measure.RECEIVED, Measure.SAMPLED, Measure.PROPERTY)

@@ -9,9 +9,9 @@ from app.core.deliveries import State
 from app.core.events import EventKey, Exit, InventoryCount, Measure
 from app.core.values.event_names import RECORD
 from app.core.values.times import DAY_S
-from app.inventory.received_names import title_of
 from app.inventory.sampling import KINDS, LOOKED_FOR
 from app.outbox.inventory import Inventory
+from app.pipeline.received_names import title_of
 
 #: So many days are summed unless others are asked for.
 DAYS: Final = 7

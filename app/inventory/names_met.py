@@ -17,9 +17,9 @@ from app.core.log import log_error
 from app.core.receipts import PresetResult
 from app.core.values.event_names import named_by
 from app.errors import EventRefused
-from app.inventory.received_names import kept_name
 from app.inventory.sampling import Sampler, properties_of
 from app.outbox.inventory import MAX_PROPERTIES, OTHERS
+from app.pipeline.received_names import kept_name
 
 #: Of each name so many events are looked into at once between two writings, of all names together so many ...
 EARLY_OF_A_NAME: Final = 20

@@ -10,8 +10,8 @@ from app.catalog import Catalog
 from app.core.events import Event
 from app.destination import phones_beside
 from app.errors import MappingError
-from app.inventory.received_names import kept_name
 from app.outbox.inventory import MAX_PROPERTIES
+from app.pipeline.received_names import kept_name
 
 #: What the mapping must find, and where it puts it.
 LOOKED_FOR: Final[Mapping[str, tuple[str, str]]] = {

@@ -16,9 +16,9 @@ from app.core.values.times import at_second
 from app.destination import redact
 from app.errors import WhyMissing
 from app.outbox import DeadLetters
-from app.receiving.forgetting import Forgetting, Forgotten
-from app.receiving.replaying import Replay, Replaying
-from app.receiving.tail import MAX_TAIL_S, Tail
+from app.pipeline.forgetting import Forgetting, Forgotten
+from app.pipeline.replay import Replay, Replaying
+from app.pipeline.tail import MAX_TAIL_S, Tail
 
 
 class _HoldsDeadLetters(SharedValues, Protocol):

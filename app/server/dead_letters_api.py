@@ -11,7 +11,7 @@ from app.core.events import Exit
 from app.core.pages import Query, Redrive
 from app.errors import FilterError
 from app.outbox import SEARCH_FILTERS, Outbox, read_filters
-from app.receiving.finding import Finder
+from app.pipeline.search import Finder
 from app.server.api_answers import NOTHING_ASKED_FOR, TextFilter, TimeFilter, YesOrNo, a_filter_or_all, api_answer
 from app.server.audited_changes import MAX_WHY, AuditedChanges
 

@@ -18,7 +18,7 @@ from app.core.values.hidden_emails import unpersonal_id
 from app.errors import OutboxUnavailable
 from app.inventory.view import InventoryView
 from app.outbox import Outbox
-from app.receiving.finding import Finder
+from app.pipeline.search import Finder
 from app.server.api_answers import api_answer, api_json, unavailable
 from app.server.audited_changes import AuditedChanges
 from app.server.counts_api import add_counts

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.core.events import Exit
 from app.core.pages import QuarantineFilter
-from app.receiving.replaying import Replay, Replaying, replay_json
+from app.pipeline.replay import Replay, Replaying, replay_json
 from app.server.api_answers import NOTHING_ASKED_FOR, a_filter_or_all, api_answer
 from app.server.audited_changes import AuditedChanges
 

@@ -12,7 +12,7 @@ from app.core.events import Exit
 from app.core.pages import Page, Query
 from app.errors import FilterError
 from app.outbox import Outbox, read_filters
-from app.receiving.finding import MAX_FOUND_BY, Finder, found_json, notes_json
+from app.pipeline.search import MAX_FOUND_BY, Finder, found_json, notes_json
 from app.server.api_answers import TextFilter, TimeFilter, YesOrNo, api_answer
 
 _UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {404: {"description": "A filter names nothing known."}}

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from prometheus_client import Metric
 from starlette.types import ASGIApp
 
-from app.receiving.pipeline import Enqueues
+from app.pipeline.pipeline import Enqueues
 from app.sender.context import CallReport
 from app.source import Accepts
 from app.tracing.signals import exports

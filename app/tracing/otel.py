@@ -27,7 +27,7 @@ from app.core.events import DEFAULT_SOURCE, DroppedEvent, Event, Tally
 from app.core.people import PeopleChanges, PeopleFound
 from app.core.receipts import Receipt
 from app.errors import EventRefused, SettingsError
-from app.receiving.pipeline import Enqueues
+from app.pipeline.pipeline import Enqueues
 from app.sender.context import CallReport
 from app.source import Accepts
 from app.tracing.call_spans import trace_call

@@ -13,7 +13,7 @@ from app.assemble.ad_accounts import account_names, check_presets, check_sources
 from app.core.events import Exit
 from app.errors import CatalogError
 from app.main import create_app
-from app.receiving.drafted import drafted_delivery
+from app.pipeline.delivery_factory import drafted_delivery
 from tests.assembled import settings, shipped_catalog
 from tests.catalog.test_destination_files import SANDBOX, US, folder_of
 

@@ -32,8 +32,8 @@ from app.core.values.addresses import read_networks
 from app.destination.client import PinterestClient
 from app.inventory.view import InventoryView
 from app.outbox import Outbox, open_outbox
-from app.receiving.pipeline import Pipeline
-from app.receiving.tail import Tail
+from app.pipeline.pipeline import Pipeline
+from app.pipeline.tail import Tail
 from app.server.audited_changes import AuditedChanges
 from app.source import AcceptsWhole, NamedSource
 from tests import assembled

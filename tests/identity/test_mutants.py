@@ -12,7 +12,7 @@ import pytest
 
 from app import assemble
 from app.identity import GROUPS, IdentityEvent
-from app.receiving.encounters import own_time
+from app.pipeline.identity_events import own_time
 from app.source import Arrival, read_event
 from tests import assembled
 from tests.identity.build import RULES, Patient, filled, told

@@ -15,7 +15,7 @@ from app.inventory.keeping import InventoryKeeper
 from app.inventory.names_met import NamesMet
 from app.inventory.sampling import Sampler
 from app.outbox import Outbox, open_outbox
-from app.receiving.gathering import SharedTurns
+from app.pipeline.batcher import RequestBatcher
 from tests.assembled import pipeline, shipped_catalog
 from tests.outbox.build import rules
 from tests.outbox.new_store import new_store
@@ -47,7 +47,7 @@ def order(message_id: str, name: str = "Order Completed", **members: Any) -> dic
 
 async def test_names_and_exits_arrive_in_the_store(outbox: Outbox) -> None:
     met, errors = names(), list[Exception]()
-    accepts = SharedTurns(Arrivals(pipeline(outbox=outbox), met))
+    accepts = RequestBatcher(Arrivals(pipeline(outbox=outbox), met))
     events: list[Event | EventRefused] = [
         order("1"),
         order("1"),

@@ -8,9 +8,9 @@ import pytest
 from app.core.events import EventKey, InventoryCount, Measure
 from app.core.values.times import DAY_S, HOUR_S
 from app.inventory.figures import read_figures, read_properties, span_of
-from app.inventory.received_names import title_of
 from app.inventory.view import InventoryView
 from app.outbox import Outbox, open_outbox
+from app.pipeline.received_names import title_of
 from tests.assembled import shipped_catalog
 from tests.inventory.build import NOW, ORDER, TODAY
 from tests.outbox.build import new, rules

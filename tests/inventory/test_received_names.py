@@ -4,7 +4,7 @@ import tracemalloc
 
 import pytest
 
-from app.inventory.received_names import received_name
+from app.pipeline.received_names import received_name
 
 
 @pytest.mark.slow

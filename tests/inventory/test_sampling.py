@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.inventory.figures import split_label
-from app.inventory.received_names import kept_name
 from app.inventory.sampling import CHECKOUT, LOOKED_FOR, Sampler, properties_of
 from app.outbox.inventory import MAX_PROPERTIES
+from app.pipeline.received_names import kept_name
 from tests.assembled import shipped_catalog
 from tests.whole.planted import PLANTED
 

@@ -14,7 +14,7 @@ from typing import Any
 from app.core.deliveries import State, Withdrawal
 from app.core.pages import Query
 from app.outbox import Outbox
-from app.receiving.pipeline import Pipeline
+from app.pipeline.pipeline import Pipeline
 from tests.outbox.build import ACCOUNT, NOW, At
 
 PERSON = {"ip": "203.0.113.9", "userAgent": "Mozilla/5.0 (X11; Linux x86_64)"}

@@ -21,9 +21,9 @@ from app.outbox import Outbox, open_outbox
 from app.outbox.people import MAX_LINKED
 from app.outbox.postgres import people as postgres_people
 from app.outbox.sqlite import people as sqlite_people
+from app.pipeline.identity_events import own_time
+from app.pipeline.pipeline import Pipeline
 from app.policies import outbox_rules
-from app.receiving.encounters import own_time
-from app.receiving.pipeline import Pipeline
 from app.source import Arrival, event_json, read_event
 from tests import assembled
 from tests.identity.journeys import SETTINGS, anonymous_ids_of_the_deleted, rows, shown

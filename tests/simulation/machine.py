@@ -20,7 +20,7 @@ from app.errors import OutboxUnavailable
 from app.outbox import OutboxRules
 from app.outbox.sqlite import SqliteOutbox
 from app.outbox.sqlite.writer import Job, _resolve
-from app.receiving.pipeline import Pipeline
+from app.pipeline.pipeline import Pipeline
 from app.sender.clocks import Clocks
 from app.sender.context import Dependencies
 from app.sender.policy import DeliveryPolicy

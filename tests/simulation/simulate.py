@@ -21,8 +21,8 @@ from app.core.receipts import Receipt
 from app.errors import OutboxUnavailable
 from app.outbox import OutboxRules
 from app.outbox.sqlite import SqliteOutbox, database, ledger, notifier
-from app.receiving import pipeline as receiving
-from app.receiving.pipeline import Pipeline
+from app.pipeline import pipeline as receiving
+from app.pipeline.pipeline import Pipeline
 from app.sender import circuit_breaker, worker
 from app.sender.policy import DeliveryPolicy
 from tests import assembled

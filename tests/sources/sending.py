@@ -13,7 +13,7 @@ from app.catalog.sources import RunningSources
 from app.core.events import DEFAULT_SOURCE, Event
 from app.core.receipts import PresetResult, Receipt
 from app.errors import EventRefused
-from app.receiving.receipts import receipt_of_refusal
+from app.pipeline.receipts import receipt_of_refusal
 from app.source import MemoryBudget, NamedSources, NamedWebhook, named_sources_router
 from tests.assembled import pipeline
 from tests.process import ROOT

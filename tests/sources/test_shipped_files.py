@@ -13,7 +13,7 @@ from app.catalog.yaml_files import parse_yaml
 from app.config.validators import currencies
 from app.core.receipts import PresetResult
 from app.errors import EventRefused
-from app.receiving.pipeline import Pipeline
+from app.pipeline.pipeline import Pipeline
 from app.source import Arrival, NamedSource, read_or_refuse
 from tests.assembled import pipeline
 from tests.process import ROOT

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from app.main import create_app
-from app.receiving.receipts import BACKLOG_FULL
+from app.pipeline.receipts import BACKLOG_FULL
 from tests.assembled import settings
 from tests.waiting import until_async
 

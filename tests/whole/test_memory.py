@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from app.errors import SettingsError
 from app.main import Role, create_app
 from app.outbox import open_outbox
+from app.pipeline.identity_events import own_time
 from app.policies import outbox_rules
-from app.receiving.encounters import own_time
 from tests.assembled import settings
 from tests.identity.journeys import SETTINGS, anonymous_ids_of_the_deleted, rows, shown
 from tests.process import PLAIN, Server

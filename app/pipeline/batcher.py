@@ -15,7 +15,7 @@ from msgspec import Struct
 from app.core.events import DEFAULT_SOURCE, Event
 from app.core.receipts import Receipt
 from app.errors import EventRefused
-from app.receiving.receipts import receipt_of
+from app.pipeline.receipts import receipt_of
 from app.source import AcceptsWhole
 
 #: A request of more events goes alone; and so many go together, so that they commit while the next are mapped.
@@ -40,7 +40,7 @@ class _Waiting(Struct, frozen=True, kw_only=True, eq=False):
 _SENDER = attrgetter("source", "is_proven")
 
 
-class SharedTurns:
+class RequestBatcher:
     """An `Accepts` that gathers small requests, and hands those of one source to another `AcceptsWhole` in one call."""
 
     def __init__(self, accepts: AcceptsWhole) -> None:

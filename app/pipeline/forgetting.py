@@ -6,7 +6,7 @@ from typing import Final
 from app.errors import MemoryChanged, OutboxUnavailable
 from app.identity import FOR_EVER, IdKeys, LoadedMemory, erase
 from app.outbox.sealed_events import SealedEvents
-from app.receiving.pipeline import Enqueues
+from app.pipeline.pipeline import Enqueues
 
 #: How often it is begun again because others change memory meanwhile.
 _TRIES: Final = 100

@@ -1,8 +1,4 @@
-"""Quarantine: what made no delivery is kept as received, sealed and for a short time, so that a mended mapping has it.
-
-Kept is what became invalid, and what no preset takes of names that were chosen. Never what was refused, withheld by
-consent or routing, or whose person says no.
-"""
+"""Quarantine: events that made no delivery, kept sealed and for a short time."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,7 +11,7 @@ from app.core.receipts import PresetResult
 from app.core.values.hidden_emails import unpersonal_id
 from app.destination import redact
 from app.outbox.sealed_events import SealedEvents
-from app.receiving.encounters import EncounterReader
+from app.pipeline.identity_events import IdentityEventReader
 
 #: An event and what became of it.
 Aside: TypeAlias = tuple[Event, Sequence[PresetResult]]
@@ -50,7 +46,7 @@ class Quarantine:
     """Seals what may be mended, and keeps it in the store."""
 
     def __init__(
-        self, sealed_events: SealedEvents, sealer: Seals, reader: EncounterReader, rules: QuarantineRules
+        self, sealed_events: SealedEvents, sealer: Seals, reader: IdentityEventReader, rules: QuarantineRules
     ) -> None:
         """Take where events are kept, who encrypts them, and who knows their ids and what their persons say."""
         self._sealed_events = sealed_events

@@ -12,8 +12,8 @@ from app.core.events import Exit
 from app.core.pages import Query
 from app.errors import EventRefused, SettingsError
 from app.outbox import Outbox, open_outbox
+from app.pipeline.forgetting import Forgotten
 from app.policies import outbox_rules
-from app.receiving.forgetting import Forgotten
 from tests import assembled
 from tests.identity.journeys import SETTINGS
 from tests.outbox.build import At

@@ -15,9 +15,9 @@ from app.core.events import DEFAULT_SOURCE, Event, Exit
 from app.core.log import log_error
 from app.core.receipts import EventReceipt, PresetResult, Receipt
 from app.errors import EventRefused
-from app.receiving.encounters import EncounterReader
-from app.receiving.quarantining import shown_name
-from app.receiving.remembering import FindsPeople
+from app.pipeline.enrichment import FindsPeople
+from app.pipeline.identity_events import IdentityEventReader
+from app.pipeline.quarantine import shown_name
 from app.source import AcceptsWhole
 
 #: The longest that it is on, and what is held at most: then the oldest events leave.
@@ -52,7 +52,7 @@ class Tail:
 
     def __init__(
         self,
-        reader: EncounterReader,
+        reader: IdentityEventReader,
         catalog: Callable[[], Catalog],
         memory: FindsPeople | None = None,
         *,

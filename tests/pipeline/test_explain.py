@@ -19,9 +19,8 @@ from app.core.receipts import EventReceipt, PresetResult, Receipt
 from app.destination.normalise import hashed
 from app.errors import EventRefused
 from app.outbox import Outbox, open_outbox
-from app.receiving.explain import Explainer
-from app.receiving.pipeline import Pipeline
-from app.receiving.reports import EventReport, PresetReport
+from app.pipeline.explain import EventReport, Explainer, PresetReport
+from app.pipeline.pipeline import Pipeline
 from app.source import Arrival, read_event
 from tests.assembled import settings, shipped_catalog
 from tests.outbox.build import rules as outbox_rules

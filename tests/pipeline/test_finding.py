@@ -10,7 +10,7 @@ import pytest_asyncio
 from app import assemble
 from app.core.events import DroppedEvent, Exit
 from app.outbox import Outbox, open_outbox
-from app.receiving.finding import MAX_FOUND_BY, Finder
+from app.pipeline.search import MAX_FOUND_BY, Finder
 from tests.assembled import settings
 from tests.outbox.build import NOW, At, new, payload, rules
 from tests.outbox.new_store import new_store

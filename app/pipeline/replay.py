@@ -12,10 +12,10 @@ from app.core.pages import Quarantined, QuarantineFilter, QuarantineGroup
 from app.core.receipts import EventReceipt, PresetResult
 from app.errors import EventRefused
 from app.outbox.sealed_events import SealedEvents
-from app.receiving.explain import Explainer
-from app.receiving.pipeline import Pipeline
-from app.receiving.quarantining import Seals
-from app.receiving.receipts import BACKLOG_FULL
+from app.pipeline.explain import Explainer
+from app.pipeline.pipeline import Pipeline
+from app.pipeline.quarantine import Seals
+from app.pipeline.receipts import BACKLOG_FULL
 
 #: Returns an event of the source of this name, or EventHeldBack where the source may not send it on now.
 HeldBack: TypeAlias = Callable[[Event, str], Event | EventRefused]

@@ -22,12 +22,12 @@ from app.core.people import PeopleChanges
 from app.core.receipts import PresetResult, Receipt
 from app.errors import BacklogFull, EventRefused, MemoryChanged, OutboxUnavailable
 from app.outbox import enqueue_tallies
-from app.receiving.draft_steps import RequestPiece, apart_behind_deletes, draft, draft_with
-from app.receiving.drafted import Withdraws, withdrawn
-from app.receiving.quarantining import Aside, Quarantine
-from app.receiving.receipts import Drafts, receipt_of
-from app.receiving.remembering import FindsPeople, Remembering
-from app.receiving.walk import Walk
+from app.pipeline.delivery_factory import Withdraws, withdrawn
+from app.pipeline.enrichment import Enrichment, FindsPeople
+from app.pipeline.intake_batch import RequestPiece, apart_behind_deletes, draft, draft_with
+from app.pipeline.quarantine import Aside, Quarantine
+from app.pipeline.receipts import IntakeBatch, receipt_of
+from app.pipeline.router import Router
 from app.source import read_raw_event
 
 #: After so many events, or so long, the other requests of this process get their turn.
@@ -75,7 +75,7 @@ class Pipeline:
     def __init__(
         self,
         catalog: Catalog,
-        walk: Walk,
+        walk: Router,
         *,
         outbox: Enqueues | None = None,
         on_count: Callable[[Sequence[Tally]], None] | None = None,
@@ -137,17 +137,17 @@ class Pipeline:
         await self._draft_all(iter(events), now, drafts)
         return await self._commit(drafts, now, self._outbox)
 
-    def _drafts(self, source: str, *, is_proven: bool, whole: bool) -> Drafts:
+    def _drafts(self, source: str, *, is_proven: bool, whole: bool) -> IntakeBatch:
         asides: list[Aside] | None = None if self._quarantine is None else []
-        return Drafts(source=source, is_proven=is_proven, whole=whole, asides=asides)
+        return IntakeBatch(source=source, is_proven=is_proven, whole=whole, asides=asides)
 
     async def _accept_with_memory(
         self,
         piece: RequestPiece,
         now: float,
-        empty: Drafts,
+        empty: IntakeBatch,
         outbox: Enqueues,
-        remembering: Remembering,
+        remembering: Enrichment,
     ) -> Receipt:
         """Commit what the events give with what they change in memory; again where others changed it meanwhile.
 
@@ -184,7 +184,7 @@ class Pipeline:
         raise OutboxUnavailable("Others send events of the same people at once. Send the events again later.")
 
     async def _commit(
-        self, drafts: Drafts, now: float, outbox: Enqueues, people: PeopleChanges | None = None
+        self, drafts: IntakeBatch, now: float, outbox: Enqueues, people: PeopleChanges | None = None
     ) -> Receipt:
         while True:
             tallies = drafts.tallies()
@@ -207,7 +207,7 @@ class Pipeline:
             log_error(exc)
         return drafts.receipt(answers)
 
-    async def _draft_all(self, events: Iterator[Event | EventRefused], now: float, drafts: Drafts) -> None:
+    async def _draft_all(self, events: Iterator[Event | EventRefused], now: float, drafts: IntakeBatch) -> None:
         """Draft one array after the other, so that the first commits while the next is mapped.
 
         A few events wait for no array, and an array's first few for none before it.
@@ -222,7 +222,7 @@ class Pipeline:
                     await asyncio.sleep(0)
                     may_be_more = await self._draft_some(events, now, drafts)
 
-    async def _draft_some(self, events: Iterator[Event | EventRefused], now: float, drafts: Drafts) -> bool:
+    async def _draft_some(self, events: Iterator[Event | EventRefused], now: float, drafts: IntakeBatch) -> bool:
         """Draft the next events, with the deliveries that they give; return whether there may be more."""
         some: list[Event | EventRefused] = []
         is_over = False

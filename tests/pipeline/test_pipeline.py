@@ -15,11 +15,10 @@ from app.core.pages import Query
 from app.core.receipts import Receipt
 from app.errors import EventError, EventRefused
 from app.outbox import Outbox, open_outbox
-from app.receiving import pipeline as receiving
-from app.receiving.gathering import EVENTS_TOGETHER
-from app.receiving.pipeline import EVENTS_A_TURN, Pipeline
-from app.receiving.routes import AdAccount
-from app.receiving.walk import Walk
+from app.pipeline import pipeline as receiving
+from app.pipeline.batcher import EVENTS_TOGETHER
+from app.pipeline.pipeline import EVENTS_A_TURN, Pipeline
+from app.pipeline.router import AdAccount, Router
 from tests.assembled import shipped_catalog
 from tests.outbox.build import rules as outbox_rules
 from tests.outbox.new_store import new_store
@@ -56,27 +55,27 @@ def order(message_id: str, name: str) -> dict[str, Any]:
 
 
 def test_a_raw_event_becomes_finished_json_for_each_preset_that_takes_it(catalog: Catalog) -> None:
-    (found,) = Pipeline(catalog, Walk()).map_event(orjson.dumps(PAGE), NOW)
+    (found,) = Pipeline(catalog, Router()).map_event(orjson.dumps(PAGE), NOW)
     assert found[0] == "Page Visit"
     assert orjson.loads(found[1])["event_name"] == "page_visit"
 
 
 def test_a_wrapped_raw_event_is_unwrapped(catalog: Catalog) -> None:
-    pipeline = Pipeline(catalog, Walk())
+    pipeline = Pipeline(catalog, Router())
     assert pipeline.map_event(orjson.dumps({"json": PAGE}), NOW) == pipeline.map_event(orjson.dumps(PAGE), NOW)
 
 
 @pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "null"])
 def test_a_conversion_is_not_lost_for_an_amount_that_is_no_number(catalog: Catalog, number: str) -> None:
     raw = orjson.dumps(order("m", "Order Completed")).replace(b'"revenue":20', f'"revenue":{number}'.encode())
-    (found,) = Pipeline(catalog, Walk()).map_event(raw, NOW)
+    (found,) = Pipeline(catalog, Router()).map_event(raw, NOW)
     assert orjson.loads(found[1])["custom_data"] == {"order_id": "SO-1"}
 
 
 @pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
 def test_a_permission_that_is_no_number_is_none(catalog: Catalog, number: str) -> None:
     raw = orjson.dumps(event(context={"ip": "203.0.113.9", "userAgent": "x", "device": {"adTrackingEnabled": 5}}))
-    (found,) = Pipeline(catalog, Walk()).map_event(raw.replace(b'Enabled":5', f'Enabled":{number}'.encode()), NOW)
+    (found,) = Pipeline(catalog, Router()).map_event(raw.replace(b'Enabled":5', f'Enabled":{number}'.encode()), NOW)
     sent = orjson.loads(found[1])
     assert (sent["advertiser_tracking_enabled"], sent["opt_out"]) == (False, True)
 
@@ -94,39 +93,39 @@ def test_a_permission_that_is_no_number_is_none(catalog: Catalog, number: str) -
 def test_a_raw_event_that_is_not_sent_becomes_nothing(
     catalog: Catalog, members: dict[str, Any], settings: dict[str, Any]
 ) -> None:
-    assert Pipeline(catalog, Walk(**settings)).map_event(orjson.dumps(event(**members)), NOW) == []
+    assert Pipeline(catalog, Router(**settings)).map_event(orjson.dumps(event(**members)), NOW) == []
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"3", b"{}"])
 def test_what_is_no_event_is_refused(catalog: Catalog, raw: bytes) -> None:
     with pytest.raises(EventError):
-        Pipeline(catalog, Walk()).map_event(raw, NOW)
+        Pipeline(catalog, Router()).map_event(raw, NOW)
 
 
 def test_an_event_that_no_preset_takes_is_unmatched(catalog: Catalog) -> None:
-    (line,) = Pipeline(catalog, Walk()).preview(event(type="screen"), now=NOW)
+    (line,) = Pipeline(catalog, Router()).preview(event(type="screen"), now=NOW)
     assert (line.preset, line.exit) == (None, Exit.UNMATCHED)
 
 
 def test_an_event_without_an_identifier_is_invalid_and_says_so(catalog: Catalog) -> None:
-    (line,) = Pipeline(catalog, Walk()).preview(event(context={}), now=NOW)
+    (line,) = Pipeline(catalog, Router()).preview(event(context={}), now=NOW)
     assert line.exit is Exit.INVALID
     assert "hashed_maids" in line.reason
 
 
 def test_an_event_without_consent_is_withheld_before_anything_is_mapped(catalog: Catalog) -> None:
-    (line,) = Pipeline(catalog, Walk(withheld=lambda _: "consent: not granted")).preview(event(), now=NOW)
+    (line,) = Pipeline(catalog, Router(withheld=lambda _: "consent: not granted")).preview(event(), now=NOW)
     assert (line.preset, line.exit, line.reason) == (None, Exit.WITHHELD, "consent: not granted")
 
 
 def test_a_preset_that_is_switched_off_withholds(catalog: Catalog) -> None:
-    (line,) = Pipeline(catalog, Walk(why_off=lambda name, _: f"{name} is off")).preview(event(), now=NOW)
+    (line,) = Pipeline(catalog, Router(why_off=lambda name, _: f"{name} is off")).preview(event(), now=NOW)
     assert (line.preset, line.exit, line.reason) == ("Page Visit", Exit.WITHHELD, "Page Visit is off")
 
 
 async def test_a_receipt_tells_each_event_in_its_place(catalog: Catalog, outbox: Outbox) -> None:
     counted: list[Tally] = []
-    pipeline = Pipeline(catalog, Walk([AdAccount(ad_account_id="1")]), outbox=outbox, on_count=counted.extend)
+    pipeline = Pipeline(catalog, Router([AdAccount(ad_account_id="1")]), outbox=outbox, on_count=counted.extend)
     events: list[Any] = [
         event(),
         EventRefused("no object"),
@@ -159,7 +158,7 @@ async def test_counting_that_fails_does_not_hide_that_events_were_kept(
         raise OSError("no space is left")
 
     configure_logging("json", "info")
-    receipt = await Pipeline(catalog, Walk([AdAccount(ad_account_id="1")]), outbox=outbox, on_count=fail).accept(
+    receipt = await Pipeline(catalog, Router([AdAccount(ad_account_id="1")]), outbox=outbox, on_count=fail).accept(
         [event()], now=NOW
     )
     assert receipt.counts[Exit.ENQUEUED] == 1
@@ -167,7 +166,7 @@ async def test_counting_that_fails_does_not_hide_that_events_were_kept(
 
 
 async def test_one_order_is_one_checkout_from_whatever_preset(catalog: Catalog, outbox: Outbox) -> None:
-    pipeline = Pipeline(catalog, Walk([AdAccount(ad_account_id="1")]), outbox=outbox)
+    pipeline = Pipeline(catalog, Router([AdAccount(ad_account_id="1")]), outbox=outbox)
     receipt = await pipeline.accept([order("m-1", "Order Completed"), order("m-2", "Checkout")], now=NOW)
     assert [each.deliveries[0].exit for each in receipt.events] == [Exit.ENQUEUED, Exit.DUPLICATE]
     (delivery,) = (await outbox.search(Query(), limit=10)).deliveries
@@ -176,14 +175,14 @@ async def test_one_order_is_one_checkout_from_whatever_preset(catalog: Catalog, 
 
 
 async def test_a_long_array_lets_other_requests_have_their_turn(catalog: Catalog, outbox: Outbox) -> None:
-    pipeline = Pipeline(catalog, Walk([AdAccount(ad_account_id="1")]), outbox=outbox)
+    pipeline = Pipeline(catalog, Router([AdAccount(ad_account_id="1")]), outbox=outbox)
     receipt = await pipeline.accept([event(messageId=f"p-{number}") for number in range(120)], now=NOW)
     assert receipt.counts[Exit.ENQUEUED] == 120
 
 
 async def test_without_an_outbox_it_only_previews(catalog: Catalog) -> None:
     with pytest.raises(RuntimeError, match="no outbox"):
-        await Pipeline(catalog, Walk()).accept([event()], now=NOW)
+        await Pipeline(catalog, Router()).accept([event()], now=NOW)
 
 
 async def test_events_that_take_long_let_others_have_their_turn_after_each(
@@ -200,7 +199,7 @@ async def test_events_that_take_long_let_others_have_their_turn_after_each(
 
     other = asyncio.create_task(others())
     events = [event(messageId=f"p-{number}") for number in range(5)]
-    receipt = await Pipeline(catalog, Walk(), outbox=outbox).accept(events, now=NOW)
+    receipt = await Pipeline(catalog, Router(), outbox=outbox).accept(events, now=NOW)
     other.cancel()
 
     assert [each.message_id for each in receipt.events] == [f"p-{number}" for number in range(5)]
@@ -208,7 +207,7 @@ async def test_events_that_take_long_let_others_have_their_turn_after_each(
 
 
 def test_a_new_catalog_is_used_from_the_next_event_on(catalog: Catalog, tmp_path: Path) -> None:
-    pipeline = Pipeline(catalog, Walk())
+    pipeline = Pipeline(catalog, Router())
     (tmp_path / "only.yaml").write_text(
         'name: Only\nsubscribe: type = "screen"\naction: report_conversion_event\nmapping: {event_name: custom}\n',
         encoding="utf-8",
@@ -219,7 +218,7 @@ def test_a_new_catalog_is_used_from_the_next_event_on(catalog: Catalog, tmp_path
 
 @pytest.mark.parametrize("count", [1, EVENTS_A_TURN, EVENTS_TOGETHER])
 async def test_a_small_request_waits_for_no_array(catalog: Catalog, outbox: Outbox, count: int) -> None:
-    pipeline = Pipeline(catalog, Walk(), outbox=outbox)
+    pipeline = Pipeline(catalog, Router(), outbox=outbox)
     small: asyncio.Task[Receipt] | None = None
 
     def array() -> Iterator[dict[str, Any]]:

@@ -16,8 +16,8 @@ from app.core.receipts import EventReceipt, Given, PresetResult, Receipt
 from app.core.values.hidden_emails import unpersonal_id
 from app.errors import EventRefused
 from app.outbox import warning_label
-from app.receiving.quarantining import Aside
-from app.receiving.unsent_orders import note_of
+from app.pipeline.delivery_factory import note_of
+from app.pipeline.quarantine import Aside
 
 #: What the ledger keeps a note of; unmatched events that name no order are only counted.
 _NOTED = frozenset({Exit.REFUSED, Exit.MATCHED, Exit.WITHHELD, Exit.INVALID})
@@ -32,7 +32,7 @@ _Told: TypeAlias = tuple[str | None, str, str, Exit, str, tuple[str, ...]]
 
 
 @dataclass(slots=True)
-class Drafts:
+class IntakeBatch:
     """Collects what events give, one by one. Equal lines are counted together: few of a thousand differ."""
 
     #: Where all of them came from.
@@ -107,7 +107,7 @@ class Drafts:
         self._noted.add((name, told))
         return is_first or has_id
 
-    def without(self, full: Collection[str]) -> "Drafts | None":
+    def without(self, full: Collection[str]) -> "IntakeBatch | None":
         """Return these drafts with all that is for ad accounts without room (`full`) withheld.
 
         None where nothing would be left to keep: whoever sent it can come again.
@@ -115,7 +115,7 @@ class Drafts:
         left = [each for each in self.deliveries if each.ad_account_id not in full]
         if not left:
             return None
-        rest = Drafts(source=self.source, is_proven=self.is_proven, memory_is_full=self.memory_is_full)
+        rest = IntakeBatch(source=self.source, is_proven=self.is_proven, memory_is_full=self.memory_is_full)
         deliveries = iter(self.deliveries)
         for place, event in enumerate(self.events):
             lines = [

@@ -18,10 +18,9 @@ from app.core.receipts import PresetResult
 from app.core.values.times import DAY_S
 from app.identity import HeldMemory
 from app.outbox import open_outbox
+from app.pipeline.enrichment import Enrichment
+from app.pipeline.router import AdAccount, Router
 from app.policies import outbox_rules
-from app.receiving.remembering import Remembering
-from app.receiving.routes import AdAccount
-from app.receiving.walk import Walk
 from tests.assembled import settings, shipped_catalog
 from tests.outbox.new_store import new_store
 from tests.process import ROOT
@@ -44,7 +43,7 @@ SAID = {"phone": "+4930901820", "gender": "f", "birthday": "1996-03-14"}
 LIVE = {"pinterest_ad_account_id": "1", "pinterest_conversion_token": "t", "webhook_header": "a: b"}
 
 
-def _remembering() -> Remembering:
+def _remembering() -> Enrichment:
     mine = settings(remember_days=90)
     return assemble.remembering(mine, destinations(mine, {}))
 
@@ -229,16 +228,16 @@ OWN, PLAIN = "mapping: {event_name: lead, user_data: {email: shop@shop.example}}
 def test_nor_does_it_matter_which_ad_account_takes_which_preset(presets: list[str], accounts: list[AdAccount]) -> None:
     remembering, memory = _remembering(), HeldMemory()
     own = ORDER | {"messageId": "m-1", "timestamp": NOW, "properties": {"email": "ann@shop.example"}}
-    Walk(accounts, remembering=remembering).lines(own, mine(*presets), now=NOW, memory=memory)
+    Router(accounts, remembering=remembering).lines(own, mine(*presets), now=NOW, memory=memory)
     later = ORDER | {"messageId": "m-2", "timestamp": NOW}
-    (line,) = Walk(remembering=remembering).lines(later, mine(PLAIN), now=NOW, memory=memory)
+    (line,) = Router(remembering=remembering).lines(later, mine(PLAIN), now=NOW, memory=memory)
     assert line.event is not None
     assert line.event["user_data"]["em"] == [sha256(b"ann@shop.example").hexdigest()]
 
 
 def test_the_delivery_of_each_ad_account_is_completed_by_itself() -> None:
     remembering, memory = _remembering(), HeldMemory()
-    walk = Walk([AdAccount(name="US"), AdAccount(name="FR")], remembering=remembering)
+    walk = Router([AdAccount(name="US"), AdAccount(name="FR")], remembering=remembering)
     for number, event in enumerate((IDENTIFY, ORDER)):
         complete = {"messageId": f"m-{number}", "timestamp": NOW, **event}
         told = walk.lines(complete, shipped_catalog(), now=NOW, memory=memory)

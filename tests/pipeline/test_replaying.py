@@ -15,14 +15,14 @@ from app.core.events import Exit
 from app.core.pages import QuarantineFilter
 from app.core.values.times import DAY_S
 from app.outbox import Outbox, open_outbox
+from app.pipeline.receipts import BACKLOG_FULL
+from app.pipeline.replay import Replaying
 from app.policies import outbox_rules
-from app.receiving.receipts import BACKLOG_FULL
-from app.receiving.replaying import Replaying
 from tests import assembled
 from tests.catalog.test_destination_files import folder_of
 from tests.outbox.build import new
 from tests.outbox.new_store import new_store
-from tests.receiving.test_quarantining import KEY, MEMORY, NOW
+from tests.pipeline.test_quarantining import KEY, MEMORY, NOW
 
 ALL = QuarantineFilter()
 BROKEN = """

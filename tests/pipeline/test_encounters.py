@@ -8,7 +8,7 @@ import pytest
 from app import assemble
 from app.catalog import compile_catalog
 from app.identity import IdentityEvent, IdKeys
-from app.receiving.encounters import own_time
+from app.pipeline.identity_events import own_time
 from app.source import consent_answer
 from app.source.consent import ConsentRules
 from tests.assembled import settings, shipped_catalog

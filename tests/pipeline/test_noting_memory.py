@@ -3,7 +3,7 @@
 from hypothesis import given
 
 from app.identity import GROUPS, HeldMemory, IdentityEvent, erase, meet
-from app.receiving.noting_memory import NotingMemory
+from app.pipeline.enrichment import NotingMemory
 from tests.identity.build import DAY, RULES, identify, no, says, yes
 from tests.identity.test_properties import BROWSERS, USERS, any_ways, events
 

@@ -35,7 +35,7 @@ class Ids(NamedTuple):
     previous: tuple[str, str] | None
 
 
-class EncounterReader:
+class IdentityEventReader:
     """Reads events as identity memory sees them: an `Encounter` each."""
 
     def __init__(self, keys: IdKeys, person: PersonReader, consent: ConsentAnswer) -> None:

@@ -14,11 +14,10 @@ from app.core.pages import Query
 from app.core.receipts import Receipt
 from app.errors import BacklogFull, EventRefused
 from app.outbox import Outbox, open_outbox
-from app.receiving.gathering import EVENTS_BESIDE, EVENTS_TOGETHER, GROUPS_AT_ONCE, SharedTurns
-from app.receiving.pipeline import Pipeline
-from app.receiving.receipts import BACKLOG_FULL
-from app.receiving.routes import AdAccount
-from app.receiving.walk import Walk
+from app.pipeline.batcher import EVENTS_BESIDE, EVENTS_TOGETHER, GROUPS_AT_ONCE, RequestBatcher
+from app.pipeline.pipeline import Pipeline
+from app.pipeline.receipts import BACKLOG_FULL
+from app.pipeline.router import AdAccount, Router
 from tests.assembled import shipped_catalog
 from tests.outbox.build import rules as outbox_rules
 from tests.outbox.new_store import new_store
@@ -68,12 +67,12 @@ class Watched:
 
 @pytest.fixture
 def watched(catalog: Catalog, outbox: Outbox) -> Watched:
-    return Watched(Pipeline(catalog, Walk([AdAccount(ad_account_id="1")]), outbox=outbox))
+    return Watched(Pipeline(catalog, Router([AdAccount(ad_account_id="1")]), outbox=outbox))
 
 
 @pytest.fixture
-def turns(watched: Watched) -> SharedTurns:
-    return SharedTurns(watched)
+def turns(watched: Watched) -> RequestBatcher:
+    return RequestBatcher(watched)
 
 
 def event(message_id: str, **changes: Any) -> dict[str, Any]:
@@ -90,7 +89,7 @@ def exits(receipt: Receipt) -> list[tuple[str | None, list[Exit]]]:
     return [(each.message_id, [line.exit for line in each.deliveries]) for each in receipt.events]
 
 
-async def test_each_request_gets_the_receipt_of_its_own_events(turns: SharedTurns, watched: Watched) -> None:
+async def test_each_request_gets_the_receipt_of_its_own_events(turns: RequestBatcher, watched: Watched) -> None:
     requests: list[list[Any]] = [
         [event("a")],
         [event("b", type="screen"), event("c")],
@@ -111,14 +110,14 @@ async def test_each_request_gets_the_receipt_of_its_own_events(turns: SharedTurn
     assert watched.calls == [5]
 
 
-async def test_so_many_go_together_and_the_rest_after_them(turns: SharedTurns, watched: Watched) -> None:
+async def test_so_many_go_together_and_the_rest_after_them(turns: RequestBatcher, watched: Watched) -> None:
     count = EVENTS_TOGETHER + 5
     receipts = await asyncio.gather(*[turns.accept([event(f"g-{number}")], now=NOW) for number in range(count)])
     assert [receipt.events[0].message_id for receipt in receipts] == [f"g-{number}" for number in range(count)]
     assert watched.calls == [EVENTS_TOGETHER, 5]
 
 
-async def test_a_group_has_one_source(turns: SharedTurns, watched: Watched, outbox: Outbox) -> None:
+async def test_a_group_has_one_source(turns: RequestBatcher, watched: Watched, outbox: Outbox) -> None:
     sources = {"a": "shop", "b": "app", "c": "shop"}
     receipts = await asyncio.gather(
         *[turns.accept([event(id_)], now=NOW, source=name) for id_, name in sources.items()]
@@ -141,7 +140,7 @@ async def test_a_group_has_one_source(turns: SharedTurns, watched: Watched, outb
     ids=["few wait", "together they are enough", "enough go beside", "two are the most", "none are a request"],
 )
 async def test_what_arrives_while_groups_are_under_way_is_gathered(
-    turns: SharedTurns, watched: Watched, turn_sizes: list[int], calls: list[int]
+    turns: RequestBatcher, watched: Watched, turn_sizes: list[int], calls: list[int]
 ) -> None:
     watched.may_begin.clear()
     waiting = []
@@ -156,20 +155,20 @@ async def test_what_arrives_while_groups_are_under_way_is_gathered(
     assert watched.calls == calls
 
 
-async def test_a_large_request_goes_alone(turns: SharedTurns, watched: Watched) -> None:
+async def test_a_large_request_goes_alone(turns: RequestBatcher, watched: Watched) -> None:
     large = [event(f"large-{number}") for number in range(EVENTS_TOGETHER + 1)]
     one, many = await asyncio.gather(turns.accept([event("small")], now=NOW), turns.accept(iter(large), now=NOW))
     assert (len(one.events), len(many.events)) == (1, len(large))
     assert sorted(watched.calls) == [1, len(large)]
 
 
-async def test_the_next_turn_is_another_group(turns: SharedTurns, watched: Watched) -> None:
+async def test_the_next_turn_is_another_group(turns: RequestBatcher, watched: Watched) -> None:
     for message_id in ("a", "b"):
         await turns.accept([event(message_id)], now=NOW)
     assert watched.calls == [1, 1]
 
 
-async def test_a_full_outbox_turns_away_only_what_needs_room(turns: SharedTurns) -> None:
+async def test_a_full_outbox_turns_away_only_what_needs_room(turns: RequestBatcher) -> None:
     backlog = [event(f"backlog-{number}") for number in range(MAX_BACKLOG - 1)]
     await turns.accept(backlog, now=NOW)
     requests: list[Any] = [event("a"), event("backlog-0"), event("c", type="screen"), EventRefused("none"), event("e")]
@@ -184,7 +183,7 @@ async def test_of_requests_that_go_together_only_what_goes_nowhere_else_is_turne
         AdAccount(ad_account_id=which, name=which, sources=sources)
         for which, sources in (("us", frozenset({"shop", "till"})), ("fr", frozenset({"till", "app"})))
     ]
-    turns = SharedTurns(Pipeline(catalog, Walk(accounts), outbox=outbox))
+    turns = RequestBatcher(Pipeline(catalog, Router(accounts), outbox=outbox))
     for start in range(0, MAX_BACKLOG, EVENTS_TOGETHER):
         filling = [event(f"full-{start}-{number}") for number in range(EVENTS_TOGETHER)]
         await turns.accept(filling, now=NOW, source="shop")
@@ -209,7 +208,7 @@ async def test_of_requests_that_go_together_only_what_goes_nowhere_else_is_turne
     assert (await outbox.message("a")).notes == ()
 
 
-async def test_no_group_is_larger_than_what_goes_together(turns: SharedTurns, watched: Watched) -> None:
+async def test_no_group_is_larger_than_what_goes_together(turns: RequestBatcher, watched: Watched) -> None:
     sizes = [1, EVENTS_TOGETHER - 2, EVENTS_TOGETHER - 1, 1, EVENTS_TOGETHER]
     requests = [[event(f"{place}-{number}") for number in range(size)] for place, size in enumerate(sizes)]
     receipts = await asyncio.gather(*[turns.accept(request, now=NOW) for request in requests], return_exceptions=True)
@@ -218,7 +217,9 @@ async def test_no_group_is_larger_than_what_goes_together(turns: SharedTurns, wa
 
 
 @pytest.mark.parametrize("steps", [0, 1, 2], ids=["before it begins", "while it maps", "while it commits"])
-async def test_whoever_waits_for_a_group_that_is_cut_off_does_not_wait_for_ever(turns: SharedTurns, steps: int) -> None:
+async def test_whoever_waits_for_a_group_that_is_cut_off_does_not_wait_for_ever(
+    turns: RequestBatcher, steps: int
+) -> None:
     waiting = asyncio.create_task(turns.accept([event("a")], now=NOW))
     for _ in range(10):
         await asyncio.sleep(0)
@@ -232,7 +233,7 @@ async def test_whoever_waits_for_a_group_that_is_cut_off_does_not_wait_for_ever(
         await waiting
 
 
-async def test_a_fault_of_ours_costs_its_own_request_only(turns: SharedTurns) -> None:
+async def test_a_fault_of_ours_costs_its_own_request_only(turns: RequestBatcher) -> None:
     answers = await asyncio.gather(
         *[turns.accept([each], now=NOW) for each in (event("a"), event("b", name="fault"), event("c"))],
         return_exceptions=True,
@@ -240,7 +241,7 @@ async def test_a_fault_of_ours_costs_its_own_request_only(turns: SharedTurns) ->
     assert [type(answer) for answer in answers] == [Receipt, KeyError, Receipt]
 
 
-async def test_a_client_that_has_gone_leaves_the_others_their_answer(turns: SharedTurns, outbox: Outbox) -> None:
+async def test_a_client_that_has_gone_leaves_the_others_their_answer(turns: RequestBatcher, outbox: Outbox) -> None:
     gone, stays = (asyncio.create_task(turns.accept([event(message_id)], now=NOW)) for message_id in ("a", "b"))
     await asyncio.sleep(0)
     gone.cancel()
@@ -248,7 +249,7 @@ async def test_a_client_that_has_gone_leaves_the_others_their_answer(turns: Shar
     assert len((await outbox.message("a")).deliveries) == 1
 
 
-async def test_clients_that_have_gone_are_told_nothing(turns: SharedTurns, watched: Watched) -> None:
+async def test_clients_that_have_gone_are_told_nothing(turns: RequestBatcher, watched: Watched) -> None:
     tasks = [asyncio.create_task(turns.accept([event("a", name="fault")], now=NOW)) for _ in range(2)]
     await asyncio.sleep(0)
     for task in tasks:

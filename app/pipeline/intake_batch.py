@@ -13,15 +13,13 @@ from app.core.receipts import Given, PresetResult
 from app.core.values.hidden_emails import unpersonal_id
 from app.errors import EventHeldBack, EventRefused
 from app.identity import NOTHING_KNOWN, LoadedMemory
-from app.inventory.received_names import received_name
-from app.receiving.drafted import drafted_delivery, drafted_withdrawal
-from app.receiving.encounters import Ids
-from app.receiving.noting_memory import NotingMemory
-from app.receiving.quarantining import is_aside
-from app.receiving.receipts import Drafts
-from app.receiving.remembering import Remembering
-from app.receiving.unsent_orders import unsent_order, with_orders
-from app.receiving.walk import Walk
+from app.pipeline.delivery_factory import drafted_delivery, drafted_withdrawal, unsent_order, with_orders
+from app.pipeline.enrichment import Enrichment, NotingMemory
+from app.pipeline.identity_events import Ids
+from app.pipeline.quarantine import is_aside
+from app.pipeline.receipts import IntakeBatch
+from app.pipeline.received_names import received_name
+from app.pipeline.router import Router
 
 #: Types of events that speak to memory rather than to presets: what they gave to it is told.
 _TO_MEMORY = frozenset({"identify", "alias", "group", "screen", "delete"})
@@ -37,7 +35,7 @@ class _Asked(NamedTuple):
 
 
 def draft(
-    walk: Walk, events: Sequence[Event | EventRefused], catalog: Catalog, drafts: Drafts, *, now: float
+    walk: Router, events: Sequence[Event | EventRefused], catalog: Catalog, drafts: IntakeBatch, *, now: float
 ) -> Iterator[None]:
     """Add to `drafts` what events give: receipts, and the deliveries that are to be enqueued.
 
@@ -63,13 +61,13 @@ def draft(
 
 
 def draft_with(
-    walk: Walk,
+    walk: Router,
     memory: LoadedMemory,
-    remembering: Remembering,
+    remembering: Enrichment,
     events: Sequence[Event | EventRefused],
     ids: Iterator[Ids],
     catalog: Catalog,
-    drafts: Drafts,
+    drafts: IntakeBatch,
     *,
     now: float,
 ) -> None:
@@ -133,7 +131,7 @@ def _read(events: Sequence[Event | EventRefused]) -> list[Event]:
     return [event for event in events if not isinstance(event, EventRefused)]
 
 
-def _ask(walk: Walk, event: Event, lines: list[PresetResult], catalog: Catalog, drafts: Drafts) -> _Asked:
+def _ask(walk: Router, event: Event, lines: list[PresetResult], catalog: Catalog, drafts: IntakeBatch) -> _Asked:
     """Add to `drafts` what the lines of an event ask of the outbox."""
     if any(line.event is None for line in lines):
         lines = with_orders(lines, event, catalog, lambda line: walk.account(line.destination).making.rules)
@@ -150,12 +148,12 @@ def _ask(walk: Walk, event: Event, lines: list[PresetResult], catalog: Catalog, 
 
 
 def _tell(
-    walk: Walk,
+    walk: Router,
     events: Sequence[Event | EventRefused],
     asked: Sequence[_Asked],
     given: Sequence[Given | None],
     catalog: Catalog,
-    drafts: Drafts,
+    drafts: IntakeBatch,
 ) -> None:
     """Add to `drafts` what is told of each event, in their order; `given` is what each that was read gave to memory."""
     left = zip(asked, given, strict=True)
@@ -167,7 +165,7 @@ def _tell(
         drafts.add(message_id, lines, name=received_name(event), is_made="idIsMade" in event, given=to_memory)
 
 
-def _refuse(walk: Walk, event: EventRefused, catalog: Catalog, drafts: Drafts) -> None:
+def _refuse(walk: Router, event: EventRefused, catalog: Catalog, drafts: IntakeBatch) -> None:
     order = None
     if isinstance(event, EventHeldBack):
         order = unsent_order(event.event, catalog, walk.account("").making.rules)

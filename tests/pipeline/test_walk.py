@@ -9,9 +9,8 @@ from app.catalog import Catalog, compile_catalog
 from app.core.deliveries import Withdrawal
 from app.core.events import Exit
 from app.core.receipts import PresetResult
-from app.receiving.drafted import drafted_delivery, drafted_withdrawal
-from app.receiving.routes import AdAccount, Making
-from app.receiving.walk import Walk
+from app.pipeline.delivery_factory import drafted_delivery, drafted_withdrawal
+from app.pipeline.router import AdAccount, BuildProfile, Router
 from app.source import GenuineRules, not_genuine
 from tests.assembled import shipped_catalog
 from tests.process import ROOT
@@ -26,7 +25,9 @@ def catalog() -> Catalog:
     return shipped_catalog()
 
 
-def the_line(catalog: Catalog, walk: Walk, *, context: dict[str, Any] | None = None, **properties: Any) -> PresetResult:
+def the_line(
+    catalog: Catalog, walk: Router, *, context: dict[str, Any] | None = None, **properties: Any
+) -> PresetResult:
     """The one line of an order with these properties."""
     event = {
         "type": "track",
@@ -40,9 +41,9 @@ def the_line(catalog: Catalog, walk: Walk, *, context: dict[str, Any] | None = N
     return line
 
 
-def built_as(**making: Any) -> Walk:
+def built_as(**making: Any) -> Router:
     """Return the way to one ad account whose events are built so."""
-    return Walk([AdAccount(making=Making(**making))])
+    return Router([AdAccount(making=BuildProfile(**making))])
 
 
 WITHHELD = [
@@ -87,7 +88,7 @@ APPS = [
 def test_a_purchase_from_an_app_is_sent_as_web_with_a_warning(
     catalog: Catalog, context: dict[str, Any], platform: str
 ) -> None:
-    line = the_line(catalog, Walk(), context=context)
+    line = the_line(catalog, Router(), context=context)
 
     assert line.event
     assert line.event["action_source"] == "web"
@@ -128,7 +129,7 @@ def test_what_a_browser_sends_stays_of_the_web(catalog: Catalog) -> None:
     ],
 )
 def test_the_checkout_of_an_order_is_known(catalog: Catalog, properties: Any, checkout_id: str | None) -> None:
-    walk = Walk()
+    walk = Router()
     line = the_line(catalog, walk)
     assert line.event
 
@@ -138,7 +139,7 @@ def test_the_checkout_of_an_order_is_known(catalog: Catalog, properties: Any, ch
 
 
 def test_a_checkout_id_with_an_address_in_it_is_kept_as_a_digest(catalog: Catalog) -> None:
-    walk = Walk()
+    walk = Router()
     line = the_line(catalog, walk)
     assert line.event
     event = {"type": "track", "properties": {"checkout_id": "jane@example.com-7"}}
@@ -159,18 +160,18 @@ def test_a_long_message_id_that_is_not_sent_is_kept_as_its_digest_with_a_warning
         "context": {"userAgent": CHROME, "ip": "203.0.113.9"},
         "properties": {"order_id": "SO-1", "revenue": 20, "currency": "USD", "event_id": "e-1"},
     }
-    (line,) = Walk().lines(event, catalog, now=NOW)
+    (line,) = Router().lines(event, catalog, now=NOW)
     assert "messageId: a text of more than 256 bytes, its SHA-256 is kept" in line.warnings
 
     del event["properties"]["event_id"]  # type: ignore[attr-defined]
-    (line,) = Walk().lines(event, catalog, now=NOW)
+    (line,) = Router().lines(event, catalog, now=NOW)
     assert [warning.partition(":")[0] for warning in line.warnings] == ["event_id"]
 
 
 def test_many_faults_of_one_event_are_a_reason_of_bounded_length(catalog: Catalog) -> None:
     event = {"type": "track", "event": "Order Completed", "messageId": "m-1", "timestamp": [[]] * 500, "properties": {}}
     event["properties"] = {"user_data": {"email": [{}] * 500}}
-    (line,) = Walk().lines(event, catalog, now=NOW)
+    (line,) = Router().lines(event, catalog, now=NOW)
     assert line.exit is Exit.INVALID
     assert len(line.reason) <= 1_001
 
@@ -193,7 +194,9 @@ def running_texts() -> dict[str, str]:
 
 
 def test_a_cancellation_names_the_order_that_it_withdraws_of_each_ad_account_that_takes_it() -> None:
-    walk = Walk([AdAccount(name="US", ad_account_id="1"), AdAccount(name="FR", ad_account_id="2", sources=frozenset())])
+    walk = Router(
+        [AdAccount(name="US", ad_account_id="1"), AdAccount(name="FR", ad_account_id="2", sources=frozenset())]
+    )
     (line,) = walk.lines(CANCELLED, cancellable(), now=NOW)
     assert (line.preset, line.destination, line.exit, line.cancels) == ("Order", "US", Exit.MATCHED, "SO-1")
     assert drafted_withdrawal("c-1", line, source="default") == Withdrawal(
@@ -214,12 +217,12 @@ def test_a_cancellation_names_the_order_that_it_withdraws_of_each_ad_account_tha
 def test_a_cancellation_without_an_order_or_preset_withdraws_nothing(
     catalog: Catalog, properties: dict[str, Any]
 ) -> None:
-    (line,) = Walk().lines(CANCELLED | {"properties": properties}, catalog, now=NOW)
+    (line,) = Router().lines(CANCELLED | {"properties": properties}, catalog, now=NOW)
     assert line.exit is Exit.UNMATCHED
 
 
 def test_what_is_held_says_for_how_long() -> None:
     event = {**CANCELLED, "event": "Order Completed", "timestamp": NOW, "userId": "u", "context": {"ip": "203.0.113.9"}}
     event["properties"] = {"order_id": "SO-1", "email": "ann@shop.example"}
-    (line,) = Walk().lines(event, cancellable(), now=NOW)
+    (line,) = Router().lines(event, cancellable(), now=NOW)
     assert drafted_delivery("m", event, line).hold_s == 1_800

@@ -1,0 +1,424 @@
+"""What would become of an event, and why: one explanation for the tester, `preview`, message and receipt."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeAlias
+
+import orjson
+from msgspec.structs import replace
+
+from app.catalog import Catalog, Preset
+from app.core.deliveries import Enqueued, NewDelivery, Seen
+from app.core.events import DEFAULT_SOURCE, Event, Exit
+from app.core.receipts import EventReceipt, PresetResult, Receipt
+from app.core.values.candidates import Candidate, FieldPath, Fields, PassedOver
+from app.core.values.hidden_emails import unpersonal_id
+from app.core.values.times import DAY_S, HOUR_S, MINUTE_S, hold_text
+from app.destination import ConversionRules, hashed_fields
+from app.destination.user_data import FROM_BLOCKS
+from app.destination.user_field import USER_FIELDS
+from app.errors import EventInvalid, EventRefused, MappingError
+from app.identity import GROUPS, LoadedMemory
+from app.pipeline.delivery_factory import drafted_delivery
+from app.pipeline.enrichment import FindsPeople
+from app.pipeline.identity_events import Ids
+from app.pipeline.intake_batch import draft, draft_with
+from app.pipeline.receipts import IntakeBatch, receipt_of_refusal
+from app.pipeline.router import Action, BuildProfile, Router, WhyOff
+from app.sandbox import judge
+from app.trigger import ABSENT, Finding
+
+#: How an event, or its delivery for one preset, leaves the way to the outbox, as the end of a sentence.
+IN_WORDS: Mapping[Exit, str] = {
+    Exit.REFUSED: "not a Segment event",
+    Exit.UNMATCHED: "did not match",
+    Exit.WITHHELD: "withheld",
+    Exit.ENQUEUED: "would be sent",
+    Exit.DUPLICATE: "a duplicate",
+    Exit.INVALID: "invalid",
+    Exit.MATCHED: "a cancellation",
+}
+
+
+#: What there is to say first where all lines leave so; their reasons say the rest.
+_ALIKE: Mapping[Exit, str] = {Exit.WITHHELD: "Withheld.", Exit.MATCHED: "A cancellation."}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionReport:
+    """One condition of a trigger and what the event holds there."""
+
+    #: As written in the trigger.
+    text: str
+    held: bool
+    #: It is a reason why the trigger does not hold; below a `not` that may be a condition that held.
+    blamed: bool
+    #: The value found, as JSON; None where the event has none.
+    found: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldReport:
+    """What became of one field of the mapping."""
+
+    #: `user_data/email`.
+    field: str
+    #: Where the value was looked for, e.g. `context.traits.email`; empty for a fixed value.
+    paths: tuple[str, ...]
+    #: What was found, as JSON; None where nothing was.
+    value: str | None
+    #: The form it has before hashing, as text; "" where it is sent as it is.
+    normalised: str
+    #: What Pinterest gets, as JSON (a digest where hashed); None where it is not sent.
+    sent: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresetReport:
+    """What one preset makes of the event for one ad account."""
+
+    preset: str
+    #: The name of the destination; "" where the settings name the only one, or the trigger does not hold.
+    destination: str = ""
+    #: False where its file takes the preset out.
+    enabled: bool
+    #: Its trigger holds, whether or not anything is sent.
+    matched: bool
+    conditions: tuple[ConditionReport, ...]
+    exit: Exit
+    #: Why there is no new delivery; "" where there is one.
+    reason: str = ""
+    #: When the earlier delivery that this one repeats was enqueued or redriven; None where it repeats none.
+    seen_at: float | None = None
+    #: Why the delivery would be kept for now instead of being sent; "" where nothing is switched off.
+    kept: str = ""
+    #: Empty where it did not match, or where the mapping cannot be resolved.
+    fields: tuple[FieldReport, ...] = ()
+    warnings: tuple[str, ...] = ()
+    #: The finished Pinterest event as JSON; None where there is none.
+    payload: bytes | None = None
+    #: What Pinterest's schema says against it, one sentence each; empty where it agrees.
+    schema_problems: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The preset, and where ad accounts have names the destination, as people read them."""
+        return titled(self.preset, self.destination)
+
+
+def titled(preset: str | None, destination: str) -> str:
+    """Return a preset with the destination that it sends to, where that has a name."""
+    return f"{preset} ({destination})" if destination else preset or ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headline:
+    """The first thing to say of an event, for people."""
+
+    level: Literal["good", "warn", "bad"]
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventReport:
+    """What would become of one event."""
+
+    #: Exactly what its sender would be told. Lines with a finished event have it.
+    receipt: EventReceipt
+    #: One a preset, switched-off ones too, in the catalog's order; empty where the event was refused.
+    presets: tuple[PresetReport, ...] = ()
+
+    @property
+    def headline(self) -> Headline:
+        """The whole of it in one or two sentences."""
+        lines = self.receipt.deliveries
+        sent = [titled(line.preset, line.destination) for line in lines if line.exit is Exit.ENQUEUED]
+        if sent:
+            count = f"{len(sent)} {'delivery' if len(sent) == 1 else 'deliveries'}"
+            hold_s = max(line.hold_s for line in lines)
+            held = f" Held for {hold_text(hold_s)} first." if hold_s else ""
+            return Headline(level="good", title=f"{count} to Pinterest:", text=f"{', '.join(sent)}.{held}")
+        exits = {line.exit for line in lines}
+        if Exit.REFUSED in exits:
+            return Headline(level="bad", title="Refused.", text=lines[0].reason)
+        if Exit.UNMATCHED in exits:
+            why = "For each there is the condition that failed, and what the event holds there."
+            none = ("No preset matches this event.", why) if self.presets else ("Unmatched.", f"{lines[0].reason}.")
+            return Headline(level="warn", title=none[0], text=none[1])
+        if len(exits) == 1 and exits <= _ALIKE.keys():
+            (exit_,) = exits
+            told = ", ".join(dict.fromkeys(each.reason for each in lines))
+            return Headline(level="warn", title=_ALIKE[exit_], text=told)
+        if exits == {Exit.DUPLICATE}:
+            return Headline(level="warn", title="Sent before.", text="Nothing would be sent again.")
+        return Headline(level="bad", title="Matched, but nothing would be sent.", text="Each preset has its reason.")
+
+
+_WIRE_NAMES = {f"user_data.{field.name}": f"user_data.{field.wire}" for field in USER_FIELDS}
+#: Of the action, but not Pinterest's: what they say stands with the fields of `user_data` that are made of it.
+_NOT_SENT = {"person_blocks", f"user_data.{FROM_BLOCKS}"}
+
+
+def field_reports(
+    preset: Preset, event: Event, built: Event | None, action: Action, rules: ConversionRules, *, now: float
+) -> Iterator[FieldReport]:
+    """Yield what became of each field of a preset; nothing where its mapping has no result for the event.
+
+    `built` is the finished event, None where there is none: then nothing is said to be sent.
+    """
+    try:
+        resolved = preset.mapping.resolve(event) or {}
+        taken = _taken(resolved, action, now=now)
+        rows = preset.mapping.explain(event, taken)
+    except MappingError:
+        return
+    hashed = hashed_fields(resolved, rules)
+    mapped = {row.path for row in rows}
+    for row in rows:
+        if row.path not in _NOT_SENT:
+            known = hashed.get(row.path.removeprefix("user_data.")) if row.path in _WIRE_NAMES else None
+            paths = tuple(read.path for read in row.reads)
+            yield _report(row.path, paths, row.value, known.form if known else "", built)
+    for name, known in hashed.items():
+        if known.place and f"user_data.{name}" not in mapped:
+            yield _report(f"user_data.{name}", (known.place,), known.value, known.form, built)
+
+
+def own_event(line: PresetResult) -> Event | None:
+    """Return the finished event of a line without what came from memory; None where there is none."""
+    if line.event is None or line.memory is None:
+        return line.event
+    filled = {name for group in line.memory for name in GROUPS[group]}
+    user_data = {name: value for name, value in line.event["user_data"].items() if name not in filled}
+    return {**line.event, "user_data": user_data}
+
+
+def memory_reports(line: PresetResult) -> Iterator[FieldReport]:
+    """Yield what came from memory, as fields: how old it was, and by which type of event it was observed."""
+    for group, recalled in (line.memory or {}).items():
+        place = f"memory: {_age(recalled.age_s)} old, by {recalled.by}"
+        for name in GROUPS[group]:
+            sent = _sent(line.event or {}, f"user_data.{name}")
+            if sent is not None:
+                field = f"user_data/{name}"
+                yield FieldReport(field=field, paths=(place,), value=None, normalised="", sent=shown_json(sent))
+
+
+def _age(seconds: float) -> str:
+    """Return an age in the largest unit that it has two of."""
+    for unit, name in ((DAY_S, "days"), (HOUR_S, "hours"), (MINUTE_S, "minutes")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds:.0f} seconds"
+
+
+def _report(path: str, paths: tuple[str, ...], value: Any, form: str, built: Event | None) -> FieldReport:
+    sent = _sent(built or {}, path)
+    return FieldReport(
+        field=path.replace(".", "/"),
+        paths=paths,
+        value=shown_json(value),
+        normalised=form,
+        sent=None if sent is None else shown_json(sent),
+    )
+
+
+def _taken(resolved: Any, action: Action, *, now: float) -> Mapping[str, int]:
+    """Return which value the action took of each field whose first one it refused, counted from 0.
+
+    Of an event that it refuses as a whole, which one it looked at last.
+    """
+    taken: dict[str, int] = {}
+    if isinstance(resolved, Fields):
+        resolved.find = _noting(resolved.find, taken)
+        try:
+            built, _ = action(resolved, now=now)
+        except EventInvalid:
+            return taken
+        return {path: number for path, number in taken.items() if _sent(built, path) is not None}
+    return taken
+
+
+def _noting(
+    find: Callable[[dict[str, Any], list[PassedOver], FieldPath], Iterator[Candidate]], taken: dict[str, int]
+) -> Callable[[dict[str, Any], list[PassedOver], FieldPath], Iterator[Candidate]]:
+    def noted(event: dict[str, Any], told: list[PassedOver], path: FieldPath) -> Iterator[Candidate]:
+        for number, candidate in enumerate(find(event, told, path)):
+            taken[".".join(path)] = number
+            yield candidate
+
+    return noted
+
+
+def _sent(built: Mapping[str, Any], path: str) -> Any:
+    """Return what stands in the finished event for a field of the mapping; None where nothing does."""
+    value: Any = built
+    for key in _WIRE_NAMES.get(path, path).split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def shown_json(value: Any) -> str:
+    """Return a value of an event as JSON; orjson writes no more than 254 levels, which MAX_JSON_DEPTH may allow."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        return json.dumps(value, ensure_ascii=False)
+
+
+#: The preset and the destination of a line.
+_Key: TypeAlias = tuple[str | None, str]
+
+
+class Sees(FindsPeople, Protocol):
+    """What an explanation asks of the outbox."""
+
+    async def seen(self, deliveries: Sequence[NewDelivery], *, now: float) -> list[Seen | None]:
+        """Do `Outbox.seen`."""
+        ...
+
+
+class Explainer:
+    """Tells what would become of events. Without an outbox every event is taken as new."""
+
+    def __init__(self, walk: Router, *, outbox: Sees | None = None, why_kept: WhyOff | None = None) -> None:
+        """Take the way that events go, and who remembers what was sent.
+
+        `why_kept` returns why the deliveries of a preset to an ad account are kept instead of being sent, None where
+        they are sent.
+        """
+        self._walk = walk
+        self._outbox = outbox
+        self._why_kept = why_kept or (lambda *_: None)
+
+    async def explain(
+        self, event: Event | EventRefused, catalog: Catalog, *, now: float, source: str = DEFAULT_SOURCE
+    ) -> EventReport:
+        """Return what would become of an event of this source, read as its door reads it. Raises OutboxUnavailable."""
+        if isinstance(event, EventRefused):
+            return EventReport(receipt=receipt_of_refusal(event))
+        message_id = unpersonal_id(event["messageId"])
+        memory, _ = await self._memory([event])
+        lines = self._walk.lines(event, catalog, now=now, source=source, memory=memory)
+        new = [drafted_delivery(message_id, event, line, source=source) for line in lines if line.event]
+        sent = [_key(line) for line in lines if line.event]
+        seen = dict(zip(sent, await self._seen(new, now), strict=True))
+        lines = [_judged(line, seen.get(_key(line))) for line in lines]
+        return EventReport(
+            receipt=EventReceipt(message_id=message_id, deliveries=tuple(lines)),
+            presets=tuple(self._reports(event, catalog, lines, seen, now)),
+        )
+
+    async def receipt(
+        self, events: Iterable[Event | EventRefused], catalog: Catalog, *, now: float, source: str = DEFAULT_SOURCE
+    ) -> Receipt:
+        """Return the receipt that `Pipeline.accept` would give, without the reasons behind it: for many events.
+
+        Raises OutboxUnavailable.
+        """
+        drafts, some = IntakeBatch(source=source, is_proven=True), list(events)
+        memory, ids = await self._memory(some)
+        if memory is not None and self._walk.remembering is not None:
+            draft_with(self._walk, memory, self._walk.remembering, some, iter(ids), catalog, drafts, now=now)
+        else:
+            for _ in draft(self._walk, some, catalog, drafts, now=now):
+                pass
+        seen = await self._seen(drafts.deliveries, now)
+        return drafts.receipt(
+            [
+                Enqueued(exit=Exit.DUPLICATE, reason=each.reason)
+                if each and each.reason
+                else Enqueued(exit=Exit.ENQUEUED, warnings=each.warnings if each else ())
+                for each in seen
+            ]
+        )
+
+    async def _memory(self, events: Sequence[Event | EventRefused]) -> tuple[LoadedMemory | None, list[Ids]]:
+        """Return what is remembered for these events, and their ids; nothing that they change in it is kept.
+
+        None: there is no memory.
+        """
+        remembering = self._walk.remembering
+        if remembering is None or self._outbox is None:
+            return None, []
+        memory = remembering.new_memory()
+        return memory, await remembering.load(memory, events, self._outbox)
+
+    async def _seen(self, deliveries: Sequence[NewDelivery], now: float) -> Sequence[Seen | None]:
+        if self._outbox is None or not deliveries:
+            return [None] * len(deliveries)
+        return await self._outbox.seen(deliveries, now=now)
+
+    def _reports(
+        self,
+        event: Event,
+        catalog: Catalog,
+        lines: Sequence[PresetResult],
+        seen: Mapping[_Key, Seen | None],
+        now: float,
+    ) -> Iterator[PresetReport]:
+        """Yield a report for each line of a preset, and for each preset that has none."""
+        for preset in catalog.presets:
+            finding = preset.trigger.explain(event)
+            own = [line for line in lines if line.preset == preset.name]
+            for line in own or [_line_of_none(preset, lines[0], matched=finding.held)]:
+                yield self._report(preset, event, line, finding, seen.get(_key(line)), now)
+
+    def _report(
+        self, preset: Preset, event: Event, line: PresetResult, finding: Finding, earlier: Seen | None, now: float
+    ) -> PresetReport:
+        account, blamed = self._walk.account(line.destination), finding.blamed()
+        event_names = account.making.rules.custom_event_names
+        return PresetReport(
+            preset=preset.name,
+            destination=line.destination,
+            enabled=preset.enabled,
+            matched=finding.held,
+            conditions=tuple(
+                ConditionReport(
+                    text=part.text,
+                    held=part.held,
+                    blamed=any(part is each for each in blamed),
+                    found=None if part.found is ABSENT else shown_json(part.found),
+                )
+                for part in finding.conditions()
+            ),
+            exit=line.exit,
+            reason=line.reason,
+            seen_at=earlier.at if earlier and earlier.reason else None,
+            kept=(self._why_kept(preset.name, account.ad_account_id) or "") if line.exit is Exit.ENQUEUED else "",
+            fields=tuple(_fields(preset, event, line, account.making, now)) if finding.held else (),
+            warnings=line.warnings,
+            payload=orjson.dumps(line.event) if line.event else None,
+            schema_problems=tuple(judge(line.event, now, event_names=event_names)) if line.event else (),
+        )
+
+
+def _fields(
+    preset: Preset, event: Event, line: PresetResult, making: BuildProfile, now: float
+) -> Iterator[FieldReport]:
+    yield from field_reports(preset, event, own_event(line), making.action, making.rules, now=now)
+    yield from memory_reports(line)
+
+
+def _key(line: PresetResult) -> _Key:
+    return line.preset, line.destination
+
+
+def _judged(line: PresetResult, earlier: Seen | None) -> PresetResult:
+    if earlier is None:
+        return line
+    if earlier.reason:
+        return replace(line, exit=Exit.DUPLICATE, reason=earlier.reason)
+    return replace(line, warnings=(*line.warnings, *earlier.warnings))
+
+
+def _line_of_none(preset: Preset, first: PresetResult, *, matched: bool) -> PresetResult:
+    """Return what there is to say of a preset that has no line in the receipt, whose first line is `first`."""
+    if not matched:
+        return PresetResult(preset=preset.name, exit=Exit.UNMATCHED, reason="the trigger does not hold")
+    if not preset.enabled:
+        return PresetResult(preset=preset.name, exit=Exit.UNMATCHED, reason="`enabled: false` in its file takes it out")
+    return PresetResult(preset=preset.name, exit=first.exit, reason=first.reason)
