@@ -20,6 +20,7 @@ from app.core.events import Tally
 from app.core.log import log_attempts, log_error
 from app.core.values.times import HOUR_S
 from app.destination import COMPONENTS, load_place_names, redact
+from app.insights.tracing import export_figures, export_lines
 from app.pipeline.batcher import RequestBatcher
 from app.pipeline.pipeline import Pipeline
 from app.pipeline.search import Finder
@@ -45,7 +46,6 @@ from app.source import (
     tracking_router,
     webhook_router,
 )
-from app.tracing import export_figures, export_lines
 
 
 class Role(StrEnum):

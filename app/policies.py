@@ -3,13 +3,13 @@
 from app.access.admission import COOKIE, AccessRules
 from app.access.proxy_auth import UserHeaders
 from app.access.users import Users
-from app.alerts import AlertRules
 from app.config import Settings
 from app.core.values.addresses import read_networks
 from app.core.values.times import DAY_S, HOUR_S
 from app.destination import ConversionRules
 from app.errors import SettingsError
 from app.identity import IdentityRules
+from app.insights.alerts.rules import AlertRules
 from app.outbox import DiskRules, OutboxRules
 from app.pipeline.quarantine import QuarantineRules
 from app.sender.policy import DeliveryPolicy

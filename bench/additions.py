@@ -37,7 +37,7 @@ from app.assemble.ad_accounts import destinations
 from app.catalog.sources import load_source
 from app.config import load_settings
 from app.core.coordination import Coordination
-from app.inventory.arrivals import Arrivals
+from app.insights.inventory.counting import Arrivals
 from app.outbox import Outbox, open_outbox
 from app.pipeline.tail import Tailed
 from app.policies import outbox_rules

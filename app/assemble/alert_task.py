@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
-from app.alerts import Alerts, AlertWebhook
 from app.config import Settings
 from app.core.pages import AccountView
+from app.insights.alerts.watcher import Alerts, AlertWebhook
 from app.outbox import Outbox
 from app.policies import alert_rules
 

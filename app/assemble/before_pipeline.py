@@ -6,9 +6,8 @@ from app.assemble.joining import encounter_reader
 from app.catalog.catalog import RunningCatalog
 from app.config import Settings
 from app.core.coordination import Coordination
-from app.inventory.arrivals import Arrivals
-from app.inventory.names_met import NamesMet
-from app.inventory.sampling import Sampler
+from app.insights.inventory.counting import Arrivals, NamesMet
+from app.insights.inventory.sampling import Sampler
 from app.outbox import Outbox
 from app.pipeline.tail import Tail, Tailed
 from app.source import AcceptsWhole

@@ -32,7 +32,7 @@ from app.destination import PersonReader, ReportConversionEvent, TypedPerson
 from app.destination.client import PinterestClient
 from app.errors import SettingsError
 from app.identity import IdKeys
-from app.inventory.figures import read_figures
+from app.insights.inventory.figures import read_figures
 from app.outbox import Outbox
 from app.outbox.inventory import Inventory
 from app.pipeline.enrichment import Enrichment

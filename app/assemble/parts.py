@@ -12,7 +12,6 @@ from app import assemble, policies
 from app.access.admission import Access
 from app.access.audit import Audit
 from app.access.sessions import Sessions
-from app.alerts import AlertWebhook
 from app.assemble import ad_accounts
 from app.assemble.ad_accounts import Destination
 from app.assemble.before_pipeline import live_tail, names_met, watched
@@ -26,15 +25,15 @@ from app.core.log import log_error, log_restart_needed, log_secrets_kept
 from app.core.metrics import Metrics
 from app.core.pages import AccountView
 from app.destination.client import PinterestClient
-from app.inventory.keeping import InventoryKeeper
-from app.inventory.names_met import NamesMet
-from app.inventory.view import InventoryView
+from app.insights.alerts.watcher import AlertWebhook
+from app.insights.inventory.counting import InventoryKeeper, NamesMet
+from app.insights.inventory.view import InventoryView
+from app.insights.tracing import Tracing, open_tracing
 from app.outbox import Outbox, open_outbox
 from app.policies import access_rules, outbox_rules
 from app.sandbox import Account, create_sandbox
 from app.server.audited_changes import AuditedChanges
 from app.source import AcceptsWhole, NamedSource
-from app.tracing import Tracing, open_tracing
 
 #: So many events the sandbox in this process knows again: some 10 MB.
 _REMEMBERED = 50_000

@@ -10,8 +10,8 @@ from app.assemble.joining import SANDBOX_URL
 from app.config import Settings
 from app.core.log import log_error, log_reports
 from app.errors import SettingsError
+from app.insights.reports import AdsClient, AdsToken, FixedToken, HourlyReading, RotatingToken
 from app.outbox import Outbox
-from app.reports import AdsClient, AdsToken, FixedToken, HourlyReading, RotatingToken
 
 _TOGETHER = (
     "PINTEREST_CLIENT_ID, PINTEREST_CLIENT_SECRET, PINTEREST_REFRESH_TOKEN and PINTEREST_REPORTS_KEY go together"

@@ -5,10 +5,10 @@ import sys
 
 import typer
 
-from app.alerts import AlertWebhook
 from app.commands.options import AsJson
 from app.commands.terminal import print_json
 from app.config import load_settings
+from app.insights.alerts.watcher import AlertWebhook
 
 
 def send_test_alert(*, as_json: AsJson = False) -> None:

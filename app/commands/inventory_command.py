@@ -18,9 +18,9 @@ from app.console.labels import day
 from app.core.pages import Query
 from app.core.values.times import day_number
 from app.errors import UnknownName
-from app.inventory.drift import Change
-from app.inventory.figures import BECAME, DAYS, SHOWN, STANDS, PropertyFigures
-from app.inventory.view import InventoryView, NameView
+from app.insights.inventory.drift import Change
+from app.insights.inventory.figures import BECAME, DAYS, SHOWN, STANDS, PropertyFigures
+from app.insights.inventory.view import InventoryView, NameView
 from app.outbox import Outbox
 
 

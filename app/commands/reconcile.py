@@ -12,7 +12,6 @@ import orjson
 import typer
 from rich.table import Table
 
-from app.alerts import AlertWebhook
 from app.commands.opened import with_outbox, writing
 from app.commands.options import AsJson
 from app.commands.sending_missing import SendAsked, SentMissing, send_asked, send_missing
@@ -20,10 +19,10 @@ from app.commands.terminal import add_row, print_json, print_table
 from app.config import Settings, load_settings
 from app.core.values.texts import visible
 from app.core.values.times import DAY_S
-from app.orders.comparing import LedgerPart, Reconciliation, reconciled
-from app.orders.fates import OrderVerdict
-from app.orders.missing_orders import MissingOrders
-from app.orders.order_sums import BY
+from app.insights.alerts.watcher import AlertWebhook
+from app.insights.orders.missing_orders import MissingOrders
+from app.insights.orders.reconcile import LedgerPart, Reconciliation, reconciled
+from app.insights.orders.verdicts import BY, OrderVerdict
 from app.outbox import Outbox
 
 _PERCENT: Final = Decimal(100)

@@ -13,8 +13,7 @@ from app.commands.terminal import add_row, print_json, print_table
 from app.config import load_settings
 from app.core.pages import Query
 from app.core.values.times import DAY_S
-from app.orders.revenue_figures import ORDERS_BECAME, OfCurrency, Worth
-from app.orders.revenue_reading import read_revenue
+from app.insights.orders.revenue import ORDERS_BECAME, OfCurrency, Worth, read_revenue
 from app.outbox import Outbox
 
 

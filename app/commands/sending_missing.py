@@ -18,8 +18,8 @@ from app.core.events import DEFAULT_SOURCE, Exit
 from app.core.pages import AuditAction
 from app.core.receipts import Receipt
 from app.core.values.times import DAY_S
-from app.orders.comparing import Reconciliation
-from app.orders.missing_orders import NOT_AGAIN, MissingOrders, missing_events, orders_permitted
+from app.insights.orders.missing_orders import NOT_AGAIN, MissingOrders, missing_events, orders_permitted
+from app.insights.orders.reconcile import Reconciliation
 from app.outbox import Outbox
 from app.source import Arrival, read_event
 from app.warehouse import open_rows, temporary_folder

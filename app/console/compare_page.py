@@ -17,8 +17,8 @@ from app.console.services import ConsoleServices
 from app.core.pages import AuditAction
 from app.destination import redact
 from app.errors import WarehouseError
-from app.orders.comparing import LedgerPart, Reconciliation, reconciled
-from app.orders.shop_orders import ledger_key
+from app.insights.orders.reconcile import LedgerPart, Reconciliation, reconciled
+from app.insights.orders.shop_orders import ledger_key
 from app.warehouse import temporary_folder
 
 #: Of a file with its form.

@@ -14,9 +14,9 @@ from app.console.pages import PageGroup
 from app.console.periods import WholeDays, days_of
 from app.core.events import EventKey
 from app.core.values.times import DAY_S
-from app.inventory.figures import BECAME, DAYS, SHOWN, STANDS
-from app.inventory.sampling import LOOKED_FOR
-from app.inventory.view import NameView
+from app.insights.inventory.figures import BECAME, DAYS, SHOWN, STANDS
+from app.insights.inventory.sampling import LOOKED_FOR
+from app.insights.inventory.view import NameView
 from app.pipeline.received_names import title_of
 
 

@@ -20,8 +20,8 @@ from app.core.pages import AccountView, Coverage, PinterestView, Revenue
 from app.core.shared_values import PINTEREST_VIEWS
 from app.core.values.amounts import sum_of_one_currency
 from app.core.values.times import DAY_S
-from app.reports.hourly_reading import REPORTED_DAYS
-from app.reports.pinterest_answers import CLICK_DAYS, VIEW_DAYS
+from app.insights.reports.hourly_reading import REPORTED_DAYS
+from app.insights.reports.pinterest_answers import CLICK_DAYS, VIEW_DAYS
 
 #: Quality component, and Pinterest's name of the event.
 _Key = tuple[str, str]

@@ -14,8 +14,7 @@ from app.console.periods import days_of
 from app.core.deliveries import State
 from app.core.events import Exit
 from app.core.values.times import DAY_S
-from app.orders.revenue_figures import ORDERS_BECAME, OfCurrency, RevenueLine
-from app.orders.revenue_reading import read_revenue
+from app.insights.orders.revenue import ORDERS_BECAME, OfCurrency, RevenueLine, read_revenue
 
 #: Days that are shown where no period is chosen, today being the last.
 _USUAL_DAYS: Final = 7

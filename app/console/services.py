@@ -10,15 +10,15 @@ from typing import Protocol
 
 from app.access.admission import Access
 from app.access.audit import Audit
-from app.alerts import AlertWebhook
 from app.catalog.catalog import RunningCatalog
 from app.core.coordination import Coordination
 from app.core.deliveries import Delivery
 from app.core.events import Tally
 from app.core.pages import AccountView, AuditPage, Message
 from app.destination.client import PinterestClient
-from app.inventory.view import InventoryView
-from app.orders.revenue_reading import RevenueOutbox
+from app.insights.alerts.watcher import AlertWebhook
+from app.insights.inventory.view import InventoryView
+from app.insights.orders.revenue import RevenueOutbox
 from app.outbox import DeadLetters, OutboxRules, PagesOrders
 from app.pipeline.explain import Explainer
 from app.pipeline.search import Finder, PeopleSearch, Searches

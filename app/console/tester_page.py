@@ -22,7 +22,7 @@ from app.core.events import DEFAULT_SOURCE, EventKey
 from app.core.pages import AuditAction
 from app.destination.client import Failure
 from app.errors import CatalogError, Fault, UnknownName
-from app.inventory.drafting import draft_preset
+from app.insights.inventory.drafts import draft_preset
 from app.pipeline.explain import EventReport
 
 #: A file that does not run, as drafts for a kind of event name theirs.

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from app.alerts import LATE_S
 from app.console.labels import time_span
 from app.core.pages import Backlog
 from app.core.values.texts import count_of
+from app.insights.alerts.overall import LATE_S
 from app.sender.status import OF_ALL, Standing
 
 #: More than one in so many matched events being invalid is worth a look.

@@ -8,12 +8,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import __version__
 from app.core.metrics import Metrics
+from app.insights.tracing import Tracing
 from app.server.direct_routes import DirectRoutes
 from app.server.openapi_details import LICENSE, add_details
 from app.server.proofs import Proofs, describe_proofs
 from app.source import INTERNAL_ERROR, OpenToPages, answer_refusal
 from app.source.openapi import RECORDS
-from app.tracing import Tracing
 
 
 class Application(FastAPI):

@@ -15,8 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.log import log_request, logger
 from app.core.metrics import Metrics
+from app.insights.tracing import WATCHING_PATHS
 from app.source import INTERNAL_ERROR, OpenToPages, answer_refusal
-from app.tracing import WATCHING_PATHS
 
 
 class DirectRoutes:

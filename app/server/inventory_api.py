@@ -9,8 +9,8 @@ from pydantic import BeforeValidator, Field
 
 from app.core.events import DEFAULT_SOURCE, EventKey
 from app.core.values.times import day_number
-from app.inventory.figures import DAYS
-from app.inventory.view import InventoryView
+from app.insights.inventory.figures import DAYS
+from app.insights.inventory.view import InventoryView
 from app.server.api_answers import api_answer
 
 _MISSING: Final = "no such event has arrived in these days"

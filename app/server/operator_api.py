@@ -16,7 +16,7 @@ from app.access.admission import Access, Denial, TooManyTries
 from app.access.users import Person
 from app.core.values.hidden_emails import unpersonal_id
 from app.errors import OutboxUnavailable
-from app.inventory.view import InventoryView
+from app.insights.inventory.view import InventoryView
 from app.outbox import Outbox
 from app.pipeline.search import Finder
 from app.server.api_answers import api_answer, api_json, unavailable

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from app.core.pages import Query
 from app.core.values.times import DAY_S
-from app.orders.revenue_reading import RevenueOutbox, read_revenue
+from app.insights.orders.revenue import RevenueOutbox, read_revenue
 from app.pipeline.search import Finder
 from app.server.api_answers import api_answer
 

@@ -12,9 +12,8 @@ from app.config import Settings
 from app.core.deliveries import Claimed, Delivered, Outcome, Rejected
 from app.core.events import Tally
 from app.core.values.times import DAY_S
-from app.inventory.arrivals import Arrivals
-from app.inventory.names_met import NamesMet
-from app.inventory.sampling import Sampler
+from app.insights.inventory.counting import Arrivals, NamesMet
+from app.insights.inventory.sampling import Sampler
 from app.outbox import Outbox, open_outbox
 from app.policies import delivery_policy, outbox_rules
 from app.sender.retry import Moment

@@ -11,7 +11,7 @@ from app.core.events import EventKey
 from app.outbox import Outbox
 from tests.commands.conftest import Run
 from tests.commands.stored import in_outbox
-from tests.inventory.build import counts_of
+from tests.insights.inventory.build import counts_of
 from tests.outbox.build import new
 
 ORDER = EventKey("shop", "track", "Order Completed")

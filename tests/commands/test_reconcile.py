@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from app.errors import WarehouseError
-from app.orders.shop_exports import columns_of_shop
-from app.orders.shop_orders import ShopOrder, ledger_key, read_orders
+from app.insights.orders.shop_orders import ShopOrder, columns_of_shop, ledger_key, read_orders
 from app.warehouse import open_duck
 from tests.commands.conftest import Run, Slack
 

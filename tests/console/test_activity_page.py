@@ -6,9 +6,9 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from app.alerts import AlertWebhook
 from app.core.deliveries import Rejected, State
 from app.core.shared_values import OPEN_ALERTS
+from app.insights.alerts.watcher import AlertWebhook
 from tests.console.test_guard import VIEWERS
 from tests.console.world import PASSWORD, World, new_delivery, open_world
 

@@ -10,16 +10,14 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
-from app.alerts.alert_rules import AlertRules
-from app.alerts.by_name import by_name
-from app.alerts.name_facts import NameReader
 from app.core.deliveries import Delivered, Rejected, Retry, Settlement, State
 from app.core.events import Exit, Tally
 from app.core.pages import Query
 from app.errors import EventRefused
-from app.inventory.arrivals import Arrivals
-from app.inventory.names_met import NamesMet
-from app.inventory.sampling import Sampler
+from app.insights.alerts.by_name import NameReader, by_name
+from app.insights.alerts.rules import AlertRules
+from app.insights.inventory.counting import Arrivals, NamesMet
+from app.insights.inventory.sampling import Sampler
 from tests.console.world import ACCOUNT, NOW, World, new_delivery, open_world
 
 PAGES = (

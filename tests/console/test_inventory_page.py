@@ -8,7 +8,7 @@ import pytest
 from app.core.events import EventKey
 from app.core.values.times import DAY_S
 from tests.console.world import World
-from tests.inventory.build import counts_of
+from tests.insights.inventory.build import counts_of
 
 ODD = EventKey("default", "track", "checkout")
 CHECKOUT = EventKey("shop", "track", "Checkout")

@@ -10,7 +10,7 @@ from app.core.deliveries import Delivered, Rejected, State
 from app.core.events import DroppedEvent, Exit
 from app.core.pages import Query
 from app.core.values.times import DAY_S
-from app.orders.revenue_figures import ORDERS_BECAME
+from app.insights.orders.revenue import ORDERS_BECAME
 from tests.console.world import ACCOUNT, World
 from tests.outbox.build import new
 

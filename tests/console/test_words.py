@@ -11,9 +11,8 @@ import pytest
 from app.core.deliveries import State
 from app.core.events import Exit, Measure
 from app.core.pages import AuditAction
-from app.inventory.arrivals import Arrivals
-from app.inventory.names_met import NamesMet
-from app.inventory.sampling import Sampler
+from app.insights.inventory.counting import Arrivals, NamesMet
+from app.insights.inventory.sampling import Sampler
 from tests.console.test_counts import event, fill, paths_of_names
 from tests.console.world import World
 

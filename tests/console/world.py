@@ -20,7 +20,6 @@ from app.access.audit import Audit
 from app.access.proxy_auth import UserHeaders
 from app.access.sessions import Sessions
 from app.access.users import Users
-from app.alerts import AlertWebhook
 from app.catalog.catalog import RunningCatalog
 from app.console import ConsoleServices, DestinationView, create_console
 from app.console.labels import COMPONENT_LABELS
@@ -30,7 +29,8 @@ from app.core.events import DEFAULT_SOURCE, DroppedEvent, Tally
 from app.core.pages import AccountView
 from app.core.values.addresses import read_networks
 from app.destination.client import PinterestClient
-from app.inventory.view import InventoryView
+from app.insights.alerts.watcher import AlertWebhook
+from app.insights.inventory.view import InventoryView
 from app.outbox import Outbox, open_outbox
 from app.pipeline.pipeline import Pipeline
 from app.pipeline.tail import Tail

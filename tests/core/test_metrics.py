@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.core.events import EventKey, Tally
 from app.core.metrics import MAX_NAMED, AccountFigures, Metrics
 from app.core.pages import Backlog
-from tests.inventory.build import counts_of
+from tests.insights.inventory.build import counts_of
 
 
 def samples(text: bytes) -> dict[str, float]:

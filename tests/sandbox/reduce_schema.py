@@ -19,7 +19,7 @@ _ACCOUNT: Final = "/ad_accounts/{ad_account_id}"
 #: File -> the operations that it describes.
 FILES: Final[Mapping[str, Mapping[str, str]]] = {
     "app/sandbox/conversions.json": {f"{_ACCOUNT}/events": "post"},
-    "tests/reports/reading.json": {
+    "tests/insights/reports/reading.json": {
         _ACCOUNT: "get",
         f"{_ACCOUNT}/advertiser_defined_events": "get",
         f"{_ACCOUNT}/analytics": "get",

@@ -12,10 +12,10 @@ from app.core.events import DEFAULT_SOURCE
 from app.core.log import configure_logging
 from app.core.metrics import Metrics
 from app.core.receipts import Receipt
+from app.insights.tracing import open_tracing
 from app.server.application import Application
 from app.server.direct_routes import DirectRoutes
 from app.source import Limits, MemoryBudget, TrackingRules, WriteKeys, tracking_router
-from app.tracing import open_tracing
 
 
 async def show(request: Request) -> Response:

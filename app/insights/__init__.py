@@ -1,0 +1,1 @@
+"""What people and alerts learn of the flow: inventory, orders, reports, alerts, tracing."""

@@ -1,0 +1,1 @@
+"""Alerts for operators: sent once when a condition begins and once when it clears."""

@@ -1,0 +1,315 @@
+"""What kinds of events are judged by, read from the inventory."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import sqrt
+from statistics import median
+from typing import Final, TypeAlias
+
+from app.core.events import EventKey, Exit, InventoryCount, Measure
+from app.core.values.times import DAY_S, HOUR_S
+from app.insights.alerts.overall import LEAST_DAYS, MOST_DAYS, Alert
+from app.insights.alerts.rules import AlertRules
+from app.insights.inventory.drift import Change, read_changes
+from app.insights.inventory.sampling import CHECKOUT
+from app.outbox.inventory import Inventory
+from app.pipeline.received_names import title_of
+
+#: What was counted, with its label.
+Counts: TypeAlias = Mapping[tuple[Measure, str], int]
+NOTHING_COUNTED: Final[Counts] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameFacts:
+    """All that kinds of events are judged by."""
+
+    now: float
+    #: Events of each hour by its start in Unix seconds, of nine days and the hour that runs.
+    history: Mapping[EventKey, Mapping[int, int]]
+    #: What was counted in the last full hour and the one that runs, by the start of the hour.
+    lately: Mapping[EventKey, Mapping[int, Counts]] = field(default_factory=dict)
+    #: What was counted in the last seven days before today.
+    before: Mapping[EventKey, Counts] = field(default_factory=dict)
+    changes: Sequence[Change] = ()
+
+    @property
+    def running_at(self) -> int:
+        """When the current hour began, Unix seconds."""
+        return int(self.now // HOUR_S) * HOUR_S
+
+    @property
+    def elapsed(self) -> float:
+        """Return which part of the current hour is over, from 0 to 1."""
+        return (self.now - self.running_at) / HOUR_S
+
+    def counts(self, key: EventKey, hour_at: int) -> Counts:
+        """Return what was counted of a name in one of the two hours."""
+        return self.lately.get(key, {}).get(hour_at, NOTHING_COUNTED)
+
+
+class NameReader:
+    """Reads the facts; what changes by the hour only is read once an hour."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        self._inventory = inventory
+        self._read_at = 0
+        self._history: dict[EventKey, dict[int, int]] = {}
+        self._before: dict[EventKey, Counter[tuple[Measure, str]]] = {}
+        self._changes: list[Change] = []
+
+    async def read(self, now: float) -> NameFacts:
+        """Return what kinds of events are judged by at `now`. Raises OutboxUnavailable."""
+        running_at = int(now // HOUR_S) * HOUR_S
+        if self._read_at != running_at:
+            await self._read_past(now, running_at)
+            self._read_at = running_at
+        measures = [Measure.RECEIVED, Measure.EXIT, Measure.SAMPLED, Measure.FOUND]
+        rows = await self._inventory.read(since=running_at - HOUR_S, by_hour=True, counted=measures)
+        lately: defaultdict[EventKey, defaultdict[int, Counter[tuple[Measure, str]]]] = defaultdict(
+            lambda: defaultdict(Counter)
+        )
+        for at, (key, measure, label, number) in rows:
+            lately[key][at][measure, label] += number
+            if measure is Measure.RECEIVED:
+                self._history.setdefault(key, {})[at] = number
+        return NameFacts(now=now, history=self._history, lately=lately, before=self._before, changes=self._changes)
+
+    async def _read_past(self, now: float, running_at: int) -> None:
+        today = int(now // DAY_S) * DAY_S
+        hours = await self._inventory.read(
+            since=running_at - (MOST_DAYS + 1) * DAY_S, by_hour=True, counted=[Measure.RECEIVED]
+        )
+        days = await self._inventory.read(
+            since=today - MOST_DAYS * DAY_S, by_hour=False, counted=[Measure.EXIT, Measure.SAMPLED, Measure.FOUND]
+        )
+        self._changes = await read_changes(self._inventory, now=now)
+        self._history, self._before = _by_hour(hours), {}
+        for at, (key, measure, label, number) in days:
+            if at < today:
+                self._before.setdefault(key, Counter())[measure, label] += number
+
+
+def _by_hour(rows: Sequence[tuple[int, InventoryCount]]) -> dict[EventKey, dict[int, int]]:
+    history: dict[EventKey, dict[int, int]] = {}
+    for at, count in rows:
+        history.setdefault(count.key, {})[at] = count.number
+    return history
+
+
+#: Begins the key of what has changed: it is told once, and not that it clears.
+NAMES_CHANGED: Final = ": changed "
+#: By so many standard deviations a count must differ in a full hour, and in one that runs.
+_FULL_Z, _RUNNING_Z = 4.0, 6.0
+#: An hour that runs is judged after this part of it.
+_RUNNING_PART: Final = 0.25
+#: Silence is judged sooner, but no hour brings its events evenly.
+_SILENT_PART: Final = 1 / 12
+#: Counts stray by this part beside chance: no two days are alike.
+_STRAY: Final = 0.1
+#: A name has ceased when so many events were to be expected since it came last: by chance that is once in 10^5 times.
+_CEASED: Final = 12
+#: So many sampled checkouts say something of what they lack.
+_LEAST_SAMPLED: Final = 10
+#: Of one kind of alert so many names are told one by one.
+MOST_TOLD: Final = 5
+_EXITS: Final = {
+    Exit.UNMATCHED: "matched no preset",
+    Exit.INVALID: "were invalid",
+    Exit.DUPLICATE: "were duplicates",
+    Exit.WITHHELD: "were withheld",
+}
+_LACKING: Final = ("value", "currency")
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A condition of one name, before so many of a kind are told together."""
+
+    kind: str
+    key: EventKey
+    text: str
+    #: How much it matters: the events that are usual.
+    weight: float
+    #: Behind a space the address of its events; "" is that of its name.
+    link: str = ""
+
+
+def by_name(facts: NameFacts, rules: AlertRules) -> list[Alert]:
+    """Return every condition that holds for a kind of event."""
+    found: defaultdict[str, list[_Found]] = defaultdict(list)
+    for key in sorted(facts.history):
+        for one in _of_name(key, facts, rules):
+            found[one.kind].append(one)
+    alerts = [alert for kind, some in found.items() for alert in _told(kind, some, rules)]
+    return [*alerts, *_changes(facts, rules)]
+
+
+def _told(kind: str, found: Sequence[_Found], rules: AlertRules) -> Iterator[Alert]:
+    """Yield an alert for each of those that matter most, and one for all others."""
+    first = sorted(found, key=lambda one: (-one.weight, one.key))
+    for one in first[:MOST_TOLD]:
+        yield Alert(key=f"{kind}: {'/'.join(one.key)}", text=f"{one.text}{one.link or rules.link(one.key)}")
+    if others := first[MOST_TOLD:]:
+        yield Alert(
+            key=f"{kind}: others", text=f"The same holds for {len(others)} more names ({kind}). See the inventory."
+        )
+
+
+def _of_name(key: EventKey, facts: NameFacts, rules: AlertRules) -> Iterator[_Found]:
+    history = facts.history[key]
+    if (surged := _surged(key, history, facts, rules)) is not None:
+        yield surged
+    if not key.type:  # it stands for others, or for what is no event
+        return
+    if (silent := _ceased(key, history, facts) or _fell(key, history, facts, rules)) is not None:
+        yield silent
+    yield from _exits(key, facts, rules)
+    yield from _lacking(key, facts, rules)
+
+
+# Volume
+
+
+def usual(history: Mapping[int, int], hour_at: int) -> tuple[float, float] | None:
+    """Return how many events are usual in an hour, at least and at most; None where too few days are known."""
+    began_at = min(history, default=hour_at)
+    earlier = [hour_at - day * DAY_S for day in range(1, MOST_DAYS + 1)]
+    counts = [history.get(at, 0) for at in earlier if at >= began_at]
+    if len(counts) < LEAST_DAYS:
+        return None
+    of_days = median(counts)
+    if len(counts) < MOST_DAYS:  # the first weekend may be another world
+        return of_days / 2, of_days * 2
+    return min(of_days, counts[-1]), max(of_days, counts[-1])
+
+
+def strays(count: float, expected: float) -> float:
+    """Return by how many standard deviations a count lies above what was expected."""
+    return (count - expected) / sqrt(expected + (_STRAY * expected) ** 2) if expected else 0.0
+
+
+def _ceased(key: EventKey, history: Mapping[int, int], facts: NameFacts) -> _Found | None:
+    """Judge whether nothing has come since an hour, though much was to be expected."""
+    last_at = max((at for at, count in history.items() if count), default=facts.running_at)
+    expected = 0.0
+    for hour_at in range(last_at + HOUR_S, facts.running_at + HOUR_S, HOUR_S):
+        if (known := usual(history, hour_at)) is None:
+            return None
+        part = 1 if hour_at < facts.running_at else facts.elapsed if facts.elapsed >= _SILENT_PART else 0
+        expected += known[0] * part
+    if expected < _CEASED:
+        return None
+    hours = (facts.running_at - last_at) / HOUR_S - 1 + facts.elapsed
+    text = f"{_shown(key)} has ceased: none for {hours:.1f} hours, {expected:.0f} were to be expected."
+    return _Found("ceased", key, text, expected)
+
+
+def _fell(key: EventKey, history: Mapping[int, int], facts: NameFacts, rules: AlertRules) -> _Found | None:
+    """Judge the hour that runs as far as it goes, then the full one before, unless the one that runs is well."""
+    part = facts.elapsed if facts.elapsed >= _RUNNING_PART else 0.0
+    for hour_at, of_hour, z in ((facts.running_at, part, _RUNNING_Z), (facts.running_at - HOUR_S, 1.0, _FULL_Z)):
+        known, count = usual(history, hour_at), history.get(hour_at, 0)
+        if known is None or not of_hour or known[0] < rules.least_events:
+            continue
+        expected = known[0] * of_hour
+        if count >= rules.fall * expected:
+            return None
+        if -strays(count, expected) >= z:
+            text = f"{_shown(key)} has fallen: {count} in {_hour(hour_at, facts)}, usual are {expected:.0f}."
+            return _Found("fallen", key, text, known[0])
+    return None
+
+
+def _surged(key: EventKey, history: Mapping[int, int], facts: NameFacts, rules: AlertRules) -> _Found | None:
+    for hour_at in (facts.running_at - HOUR_S, facts.running_at):
+        known, count = usual(history, hour_at), history.get(hour_at, 0)
+        if known is not None and count > rules.surge * max(known[1], rules.least_events):
+            text = f"{_shown(key)} has surged: {count} in {_hour(hour_at, facts)}, usual are {known[1]:g}."
+            return _Found("surged", key, text, count)
+    return None
+
+
+# Shares
+
+
+def _exits(key: EventKey, facts: NameFacts, rules: AlertRules) -> Iterator[_Found]:
+    before = facts.before.get(key, NOTHING_COUNTED)
+    for exit_, words in _EXITS.items():
+        for hour_at in (facts.running_at - HOUR_S, facts.running_at):
+            counts = facts.counts(key, hour_at)
+            judged = _share(counts, before, (Measure.EXIT, exit_.value), rules.least_events, rules.share)
+            if judged is not None:
+                share, was, whole = judged
+                number = counts[Measure.EXIT, exit_.value]
+                told = f"{number} of {whole} ({share:.0%}) {words} in {_hour(hour_at, facts)}, usual are {was:.0%}."
+                link = rules.list_link(key, exit_, hour_at)
+                yield _Found(exit_.value, key, f"{_shown(key)}: {told}", whole, link)
+                break
+
+
+def _share(
+    counts: Counts, before: Counts, what: tuple[Measure, str], least: int, margin: float
+) -> tuple[float, float, int] | None:
+    """Return share, usual share and whole of an exit where it lies too high; None where not, or nobody can say."""
+    whole, whole_before = (_exits_of(each) for each in (counts, before))
+    if min(whole, whole_before) < least:
+        return None
+    share, was = counts.get(what, 0) / whole, before.get(what, 0) / whole_before
+    return (share, was, whole) if _is_above(share, was, whole, margin) else None
+
+
+def _exits_of(counts: Counts) -> int:
+    return sum(number for (measure, _), number in counts.items() if measure is Measure.EXIT)
+
+
+def _is_above(share: float, was: float, whole: int, margin: float) -> bool:
+    """Return whether a share lies above the usual one by the margin, and further than chance would put it."""
+    spread = sqrt(whole * was * (1 - was) + 1 + (_STRAY * was * whole) ** 2)
+    return share - was > margin and (share - was) * whole / spread >= _FULL_Z
+
+
+def _lacking(key: EventKey, facts: NameFacts, rules: AlertRules) -> Iterator[_Found]:
+    """Judge what checkouts lack, by those that were looked into."""
+    before = facts.before.get(key, NOTHING_COUNTED)
+    sampled_before = before.get((Measure.SAMPLED, ""), 0)
+    if 2 * before.get((Measure.FOUND, CHECKOUT), 0) < max(1, sampled_before) or sampled_before < _LEAST_SAMPLED:
+        return
+    for label in _LACKING:
+        was = 1 - min(1.0, before.get((Measure.FOUND, label), 0) / sampled_before)
+        for hour_at in (facts.running_at - HOUR_S, facts.running_at):
+            counts = facts.counts(key, hour_at)
+            sampled = counts.get((Measure.SAMPLED, ""), 0)
+            if sampled < _LEAST_SAMPLED:
+                continue
+            share = 1 - min(1.0, counts.get((Measure.FOUND, label), 0) / sampled)
+            if _is_above(share, was, sampled, rules.share):
+                told = f"{share:.0%} are without {label} in {_hour(hour_at, facts)}, usual are {was:.0%}."
+                yield _Found(f"without {label}", key, f"{_shown(key)}, a checkout: {told}", sampled)
+                break
+
+
+# What has changed
+
+
+def _changes(facts: NameFacts, rules: AlertRules) -> list[Alert]:
+    worth = [each for each in facts.changes if each.what != "new name" or each.received >= rules.least_events]
+    alerts = [
+        Alert(
+            key=f"{NAMES_CHANGED}{'/'.join(each.key)} {each.what} {each.label}",
+            text=f"{each.text}.{rules.link(each.key)}",
+        )
+        for each in worth[: 2 * MOST_TOLD]
+    ]
+    if others := len(worth) - len(alerts):
+        alerts.append(Alert(key=f"{NAMES_CHANGED}others", text=f"Further changes: {others}. See the inventory."))
+    return alerts
+
+
+def _shown(key: EventKey) -> str:
+    return f"{title_of(key)} from {key.source}"
+
+
+def _hour(hour_at: int, facts: NameFacts) -> str:
+    return "the hour that runs" if hour_at == facts.running_at else "the last full hour"

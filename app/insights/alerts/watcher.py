@@ -1,0 +1,173 @@
+"""Where alerts go: an address that takes Slack's `{"text": "..."}`."""
+
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Protocol
+
+import httpx
+from pydantic import SecretStr
+
+from app.core.coordination import Switches
+from app.core.events import Exit
+from app.core.log import logger
+from app.core.pages import AccountView
+from app.core.shared_values import OPEN_ALERTS, PINTEREST_VIEWS
+from app.core.values.times import DAY_S, HOUR_S
+from app.destination.client import http_client
+from app.errors import OutboxUnavailable
+from app.insights.alerts.by_name import NAMES_CHANGED, NameReader, by_name
+from app.insights.alerts.overall import MOST_DAYS, Facts, conditions, unread_reports
+from app.insights.alerts.rules import AlertRules
+from app.outbox.inventory import Inventory
+from app.sender.shutdown import Shutdown
+from app.sender.status import ReadsBacklog, read_accounts
+
+_TEST = "This is a test: alerts arrive here."
+
+
+class AlertWebhook:
+    """Posts lines. Its URL is a secret: no error tells it."""
+
+    def __init__(self, url: SecretStr, client: httpx.AsyncClient | None = None) -> None:
+        self._url = url
+        self._client = client or http_client(10)
+
+    async def post(self, lines: Sequence[str]) -> str:
+        """Post one message of these lines; return why it was not taken, "" where it was."""
+        try:
+            body = {"text": "\n".join(f"Pinrelay: {line}" for line in lines)}
+            answer = await self._client.post(self._url.get_secret_value(), json=body)
+        except (httpx.HTTPError, httpx.InvalidURL) as exc:
+            why = type(exc).__name__
+            logger().error("alert not told", error=why)
+            return f"it cannot be reached ({why})"
+        if not answer.is_success:
+            logger().error("alert not told", status=answer.status_code)
+            return f"it answered {answer.status_code}"
+        return ""
+
+    async def post_test(self) -> str:
+        """Post a message that says that it is a test; return why it was not taken, "" where it was."""
+        return await self.post([_TEST])
+
+    async def close(self) -> None:
+        """Release the connections."""
+        await self._client.aclose()
+
+
+PERIOD_S = 60.0
+#: So many looks in a row must fail before an unreadable outbox is told.
+OUTBOX_DOWN_LOOKS = 2
+
+
+class _AlertsOutbox(ReadsBacklog, Protocol):
+    async def check(self, ad_account_ids: Collection[str] = ()) -> None: ...
+
+    @property
+    def inventory(self) -> Inventory: ...
+
+
+class Alerts:
+    """A background task: `run` until `stop`."""
+
+    def __init__(
+        self,
+        outbox: _AlertsOutbox,
+        webhook: AlertWebhook,
+        *,
+        accounts: Sequence[AccountView],
+        rules: AlertRules | None,
+        tells_reports: bool = False,
+        keeps_while_off: bool = True,
+        told_full_s: float = 0,
+        clock: Callable[[], float],
+    ) -> None:
+        """Without `rules` nothing is told of single names: an inventory that is switched off has old counts only.
+
+        `tells_reports`: a token by which nothing can be read is told; so is a backlog that is full in less than
+        `told_full_s`. `keeps_while_off` says whether events are kept while the destination is switched off.
+        """
+        self._outbox = outbox
+        self._webhook = webhook
+        self._accounts = accounts
+        self._rules = rules
+        self._tells_reports = tells_reports
+        self._keeps_while_off = keeps_while_off
+        self._told_full_s = told_full_s
+        self._clock = clock
+        self._names = NameReader(outbox.inventory)
+        self._shutdown = Shutdown()
+        self._failed_looks = 0
+
+    async def run(self) -> None:
+        """Look every minute until `stop`. No trouble ends it: neither the outbox' nor the webhook's."""
+        while not self._shutdown.requested:
+            await self.look()
+            await self._shutdown.rest(PERIOD_S)
+
+    def stop(self) -> None:
+        """End `run` after the look under way."""
+        self._shutdown.request()
+
+    async def look(self) -> None:
+        """Judge the conditions once, and tell what began or cleared since."""
+        unavailable = [await self._failure(work) for work in (self._check, self._judge)]
+        if any(unavailable):
+            self._failed_looks += 1
+            if self._failed_looks == OUTBOX_DOWN_LOOKS:
+                await self._webhook.post([f"Events are turned away with 503: {next(filter(None, unavailable))}"])
+            return
+        if self._failed_looks >= OUTBOX_DOWN_LOOKS:
+            await self._webhook.post(["Cleared: the outbox can be used again."])
+        self._failed_looks = 0
+
+    async def _failure(self, work: Callable[[], Awaitable[None]]) -> OutboxUnavailable | None:
+        try:
+            await work()
+        except OutboxUnavailable as exc:
+            return exc
+        return None
+
+    async def _check(self) -> None:
+        await self._outbox.check([each.ad_account_id for each in self._accounts])
+
+    async def _judge(self) -> None:
+        found = conditions(await self._facts())
+        if self._rules is not None:
+            found += by_name(await self._names.read(self._clock()), self._rules)
+        if self._tells_reports:
+            found += unread_reports(await PINTEREST_VIEWS.read_all(self._outbox), self._clock())
+        await self._tell_changes({alert.key: alert.text for alert in found})
+
+    async def _facts(self) -> Facts:
+        now = self._clock()
+        hours: defaultdict[int, Counter[str]] = defaultdict(Counter)
+        rejected: Counter[tuple[str, int]] = Counter()
+        since = (now // HOUR_S) * HOUR_S - (MOST_DAYS + 1) * DAY_S
+        for at, tally in await self._outbox.tallies(since=since, step_s=HOUR_S):
+            hours[int(at)][tally.name] += tally.count
+            if tally.name == Exit.REJECTED:
+                rejected[tally.ad_account_id, int(at)] += tally.count
+        accounts = await read_accounts(
+            self._outbox,
+            self._accounts,
+            switches=await Switches.read(self._outbox),
+            keeps=self._keeps_while_off,
+            told_full_s=self._told_full_s,
+            now=now,
+        )
+        return Facts(now=now, accounts=accounts, hours=hours, rejected=rejected)
+
+    async def _tell_changes(self, holding: dict[str, str]) -> None:
+        stored = await OPEN_ALERTS.read_revised(self._outbox)
+        told = stored.value or {}
+        lines = [text for key, text in holding.items() if key not in told]
+        over = {key: text for key, text in told.items() if key not in holding}
+        lines += [f"Cleared: {text}" for key, text in over.items() if not key.startswith(NAMES_CHANGED)]
+        if not lines and not over:
+            return
+        # A condition that goes on keeps its first text, so that what clears is what was told.
+        now_open = {key: told.get(key, text) for key, text in holding.items()}
+        revision = await OPEN_ALERTS.write(self._outbox, now_open, revision=stored.revision)
+        if revision and lines and await self._webhook.post(lines):  # take it back, so that the next look tries again
+            await OPEN_ALERTS.write(self._outbox, told, revision=revision)

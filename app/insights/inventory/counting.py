@@ -1,0 +1,250 @@
+"""Count by name what arrives and what becomes of it, in bounded memory, and write it to the store."""
+
+import heapq
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from random import Random
+from typing import Final, TypeAlias
+
+from app.core.events import DEFAULT_SOURCE, Event, EventKey, Exit, InventoryCount, Measure
+from app.core.log import log_error
+from app.core.receipts import PresetResult, Receipt
+from app.core.values.event_names import named_by
+from app.errors import EventRefused, OutboxUnavailable
+from app.insights.inventory.sampling import Sampler, properties_of
+from app.outbox.inventory import MAX_PROPERTIES, OTHERS, Inventory
+from app.pipeline.received_names import kept_name
+from app.sender.shutdown import Shutdown
+from app.source import AcceptsWhole
+
+#: Of each name so many events are looked into at once between two writings, of all names together so many ...
+EARLY_OF_A_NAME: Final = 20
+EARLY_OF_ALL: Final = 500
+#: ... and then one in so many, by chance.
+ONE_IN: Final = 128
+
+#: As an event names itself: source, type, name.
+_Given: TypeAlias = tuple[str, str, str]
+#: What was counted: an exit with its preset; None counts events.
+_Counts: TypeAlias = dict[tuple[Exit, str | None] | None, int]
+
+
+class Met:
+    """What was met of one name since the last writing."""
+
+    __slots__ = ("counts", "found", "key", "properties", "sample_at", "sampled", "weight")
+
+    def __init__(self, key: EventKey, weight: int = 0) -> None:
+        self.key = key
+        #: How many events, with those of the names that had its place before.
+        self.weight = weight
+        #: At which weight the next event is looked into.
+        self.sample_at = weight + 1
+        self.sampled = 0
+        #: Emptied in place: who has lost its place shares that of the others.
+        self.counts: _Counts = {}
+        self.found: Counter[str] = Counter()
+        self.properties: Counter[str] = Counter()
+
+    def count(self, lines: Sequence[PresetResult]) -> None:
+        """Count one event and what became of it."""
+        counts = self.counts
+        counts[None] = counts.get(None, 0) + 1
+        for line in lines:
+            way = line.exit, line.preset
+            counts[way] = counts.get(way, 0) + 1
+
+    def lose_place(self, others: "Met") -> None:
+        """Hand on what was counted, and what may still be."""
+        for way, number in self.counts.items():
+            others.counts[way] = others.counts.get(way, 0) + number
+        self.counts = others.counts
+
+    def take(self) -> Iterator[InventoryCount]:
+        """Yield what was counted since the last time, and begin anew."""
+        exits: Counter[tuple[Measure, str]] = Counter()
+        for way, number in self.counts.items():
+            if way is None:
+                exits[Measure.RECEIVED, ""] += number
+                continue
+            exit_, preset = way
+            exits[Measure.EXIT, exit_.value] += number
+            if preset:
+                exits[Measure.PRESET, preset] += number
+        if self.sampled:
+            exits[Measure.SAMPLED, ""] = self.sampled
+        yield from (InventoryCount(self.key, counted, label, number) for (counted, label), number in exits.items())
+        yield from (InventoryCount(self.key, Measure.FOUND, label, number) for label, number in self.found.items())
+        yield from (InventoryCount(self.key, Measure.PROPERTY, at, number) for at, number in self.properties.items())
+        self.counts.clear()
+        self.found.clear()
+        self.properties.clear()
+        self.sampled, self.sample_at = 0, self.weight + 1
+
+
+class NamesMet:
+    """All names that one process has met."""
+
+    def __init__(self, sampler: Sampler, rng: Random, *, max_names: int) -> None:
+        self._sampler = sampler
+        self._rng = rng
+        #: Beyond so many names the rarest are one.
+        self.max_names = max_names
+        self._met: dict[_Given, Met] = {}
+        #: Of each name in `_met` one: (a weight that it had, a number that tells equals apart, the name).
+        self._ranks: list[tuple[int, int, _Given]] = []
+        self._pushed = 0
+        #: By source: the others, and what could not be read as an event.
+        self._others: dict[str, Met] = {}
+        self._unread: dict[str, Met] = {}
+        self._early_left = EARLY_OF_ALL
+
+    def meeting(self, source: str, met: list[Met]) -> Callable[[Event | EventRefused], Event | EventRefused]:
+        """Return a function that returns each event of the source as it is, and adds what it meets to `met`."""
+        known = self._met
+
+        def meet(event: Event | EventRefused) -> Event | EventRefused:
+            if isinstance(event, EventRefused):
+                met.append(self._refused(source, event))
+                return event
+            event_type = event["type"]
+            name = event.get(named_by(event_type))
+            if type(name) is not str:
+                name = ""
+            one = known.get((source, event_type, name)) or self._admit((source, event_type, name))
+            one.weight += 1
+            if one.weight == one.sample_at:
+                self._look_into(one, event)
+            met.append(one)
+            return event
+
+        return meet
+
+    def take(self) -> list[InventoryCount]:
+        """Return all that was counted since the last time, and begin anew."""
+        self._early_left = EARLY_OF_ALL
+        every = (*self._met.values(), *self._others.values(), *self._unread.values())
+        return [count for one in every for count in one.take()]
+
+    def _refused(self, source: str, event: EventRefused) -> Met:
+        if event.named is None:
+            return self._unread.setdefault(source, Met(EventKey(source, "", "")))
+        given = (source, *event.named)
+        one = self._met.get(given) or self._admit(given)
+        one.weight += 1
+        one.sample_at = max(one.sample_at, one.weight + 1)
+        return one
+
+    def _admit(self, given: _Given) -> Met:
+        """Make a place for a name; where there is none left, the rarest has to go."""
+        weight = self._lose_rarest() if len(self._met) >= self.max_names else 0
+        source, event_type, name = given
+        one = self._met[given] = Met(EventKey(source, kept_name(event_type), kept_name(name)), weight)
+        if self._early_left <= 0:
+            one.sample_at = weight + self._rng.randrange(1, 2 * ONE_IN)
+        self._push(weight, given)
+        return one
+
+    def _push(self, weight: int, given: _Given) -> None:
+        self._pushed += 1
+        heapq.heappush(self._ranks, (weight, self._pushed, given))
+
+    def _lose_rarest(self) -> int:
+        """Take the place of the rarest name; return its weight."""
+        while True:
+            weight, _, given = heapq.heappop(self._ranks)
+            one = self._met[given]
+            if one.weight == weight:
+                break
+            self._push(one.weight, given)  # it has been met since
+        del self._met[given]
+        source = given[0]
+        others = self._others.setdefault(source, Met(EventKey(source, "", OTHERS)))
+        one.lose_place(others)
+        return weight
+
+    def _look_into(self, one: Met, event: Event) -> None:
+        """Sample an event, and say when to do so again."""
+        if one.sampled < EARLY_OF_A_NAME and self._early_left > 0:
+            self._early_left -= 1
+            one.sample_at = one.weight + 1
+        else:
+            one.sample_at = one.weight + self._rng.randrange(1, 2 * ONE_IN)
+        try:
+            found, properties = self._sampler.found_in(event), properties_of(event)
+        except Exception as exc:  # noqa: BLE001 - an event must not be lost because it could not be looked into
+            log_error(exc)
+            return
+        one.sampled += 1
+        one.found.update(found)
+        one.properties.update(at for at in properties if at in one.properties or len(one.properties) < MAX_PROPERTIES)
+
+
+class Arrivals:
+    """An `AcceptsWhole` that counts what another one accepts. What is not committed is not counted."""
+
+    def __init__(self, accepts: AcceptsWhole, names: NamesMet) -> None:
+        self._accepts = accepts
+        self._names = names
+
+    async def accept(
+        self,
+        events: Iterable[Event | EventRefused],
+        *,
+        now: float,
+        source: str = DEFAULT_SOURCE,
+        is_proven: bool = False,
+        whole: bool = False,
+    ) -> Receipt:
+        """Do `AcceptsWhole.accept`."""
+        met: list[Met] = []
+        met_on_the_way = map(self._names.meeting(source, met), events)
+        receipt = await self._accepts.accept(met_on_the_way, now=now, source=source, is_proven=is_proven, whole=whole)
+        for one, event in zip(met, receipt.events, strict=True):
+            one.count(event.deliveries)
+        return receipt
+
+
+#: So long counts stay in the process: what is lost with it where it is killed.
+WRITTEN_EVERY_S: Final = 10.0
+
+
+class InventoryKeeper:
+    """A background task: `run` until `stop`."""
+
+    def __init__(
+        self,
+        names: NamesMet,
+        inventory: Inventory,
+        *,
+        on_counts: Callable[[Sequence[InventoryCount]], None],
+        clock: Callable[[], float],
+        on_error: Callable[[Exception], None],
+    ) -> None:
+        self._names = names
+        self._inventory = inventory
+        self._on_counts = on_counts
+        self._clock = clock
+        self._on_error = on_error
+        self._shutdown = Shutdown()
+
+    async def run(self) -> None:
+        """Write every few seconds until `stop`, and then once more."""
+        is_last = False
+        while not is_last:
+            await self._shutdown.rest(WRITTEN_EVERY_S)
+            is_last = self._shutdown.requested  # asked before: what comes during a write is of the next
+            await self.write()
+
+    def stop(self) -> None:
+        """End `run` after all is written."""
+        self._shutdown.request()
+
+    async def write(self) -> None:
+        """Write what was counted since the last time. Where the store is unavailable, that is reported and lost."""
+        counts = self._names.take()
+        self._on_counts(counts)
+        try:
+            await self._inventory.add(counts, now=self._clock(), max_names=self._names.max_names)
+        except OutboxUnavailable as exc:
+            self._on_error(exc)

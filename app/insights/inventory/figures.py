@@ -1,0 +1,206 @@
+"""What is known of the names under which events arrive, read from the store."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from app.core.deliveries import State
+from app.core.events import EventKey, Exit, InventoryCount, Measure
+from app.core.values.event_names import RECORD
+from app.core.values.times import DAY_S
+from app.insights.inventory.sampling import KINDS, LOOKED_FOR
+from app.outbox.inventory import Inventory
+from app.pipeline.received_names import title_of
+
+#: So many days are summed unless others are asked for.
+DAYS: Final = 7
+#: Of LOOKED_FOR, the columns of a list of names: in what part of the events it was found.
+SHOWN: Final = ("value", "currency", "order id", "e-mail")
+#: What became of events, behind a count, in the order of their way.
+BECAME: Final[Mapping[str, str]] = {
+    Exit.ENQUEUED: "taken to be sent",
+    Exit.DUPLICATE: "duplicate",
+    Exit.INVALID: "invalid",
+    Exit.WITHHELD: "withheld",
+    Exit.MATCHED: "cancelling an order",
+    Exit.WITHDRAWN: "cancellation",  # as earlier versions counted it
+    Exit.UNMATCHED: "matched no preset",
+    Exit.REFUSED: "refused",
+}
+#: Where deliveries of what was taken stand, behind a count.
+STANDS: Final[Mapping[str, str]] = {
+    State.DELIVERED: "delivered",
+    "waiting": "waiting to be sent",
+    State.DEAD: "dead",
+    State.DISMISSED: "put away",
+}
+#: Last seen is told by the hour for so long, before that by the day.
+_HOURS_LOOKED_BACK_S: Final = 2 * DAY_S
+
+
+@dataclass(slots=True, kw_only=True)
+class NameFigures:
+    """What is known of one kind of event."""
+
+    key: EventKey
+    #: When the first day began, and the last hour (or day, where that is longer ago), on which it arrived.
+    first_at: int
+    last_at: int
+    #: Events in the days that were asked for, by the start of the day (UTC).
+    days: dict[int, int] = field(default_factory=dict)
+    #: What became of them, by the start of the day and by exit; an event that two presets took counts twice.
+    exits_by_day: defaultdict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    #: Where the deliveries stand that were made of them, by the start of the day on which they came and by state.
+    states_by_day: defaultdict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    #: Which presets took them.
+    presets: Counter[str] = field(default_factory=Counter)
+    #: How many of them were looked into, and what was found in how many of these.
+    sampled: int = 0
+    found: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def received(self) -> int:
+        """Events in the days that were asked for."""
+        return sum(self.days.values())
+
+    @property
+    def exits(self) -> Counter[str]:
+        """What became of them in all of these days, by exit."""
+        return sum(self.exits_by_day.values(), Counter[str]())
+
+    @property
+    def told_days(self) -> list[int]:
+        """The starts of the days on which anything arrived or was sent again, the latest first."""
+        return sorted(self.days.keys() | self.states_by_day.keys(), reverse=True)
+
+    @property
+    def states(self) -> Counter[str]:
+        """Where their deliveries of all of these days stand, by state."""
+        return sum(self.states_by_day.values(), Counter[str]())
+
+    @property
+    def title(self) -> str:
+        """The name as people read it."""
+        return title_of(self.key)
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it is a kind of event: not others, not what could not be read or what its source makes none of."""
+        return self.key.type not in ("", RECORD)
+
+    def share(self, label: str) -> float | None:
+        """Return in which part of the sampled events one of LOOKED_FOR was found; None where none was sampled."""
+        return self.found[label] / self.sampled if self.sampled else None
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """The shares of all of LOOKED_FOR; empty where no event was sampled."""
+        return {label: self.found[label] / self.sampled for label in LOOKED_FOR} if self.sampled else {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PropertyFigures:
+    """One property of a kind of event, with one kind of value."""
+
+    #: `properties.products[].price`
+    path: str
+    #: One of `sampling.KINDS`.
+    kind: str
+    #: In how many of the sampled events it was.
+    number: int
+    #: In which part of them.
+    share: float
+    #: When the first and the last day began on which it was seen.
+    first_at: int
+    last_at: int
+
+
+def span_of(now: float, days: int, last_day: int | None = None) -> range:
+    """Return the seconds of so many days of UTC, `last_day` (counted from 1970; None: today) being the last of them."""
+    end = (int(now // DAY_S) if last_day is None else last_day) + 1
+    return range((end - days) * DAY_S, end * DAY_S)
+
+
+async def read_figures(
+    inventory: Inventory, *, now: float, days: int, last_day: int | None = None, only: EventKey | None = None
+) -> list[NameFigures]:
+    """Return every kind of event that has arrived in so many days, as `span_of` has them, the most frequent first.
+
+    `only` one of them where it is given. Raises OutboxUnavailable.
+    """
+    span = span_of(now, days, last_day)
+    ever = await inventory.read(since=0, by_hour=False, counted=[Measure.RECEIVED], key=only)
+    counted = [Measure.EXIT, Measure.PRESET, Measure.SAMPLED, Measure.FOUND]
+    counts = await inventory.read(since=span.start, by_hour=False, counted=counted, key=only)
+    hours = await inventory.read(since=now - _HOURS_LOOKED_BACK_S, by_hour=True, counted=[Measure.RECEIVED], key=only)
+    figures: dict[EventKey, NameFigures] = {}
+    for at, (key, _, _, number) in ever:
+        one = figures.setdefault(key, NameFigures(key=key, first_at=at, last_at=at))
+        one.last_at = at
+        if at in span:
+            one.days[at] = one.days.get(at, 0) + number
+    for at, count in hours:
+        if count.key in figures:
+            figures[count.key].last_at = max(figures[count.key].last_at, at)
+    for at, count in counts:
+        if count.key in figures and at in span:
+            _add(figures[count.key], at, count)
+    found = [one for one in figures.values() if one.days]
+    await _add_states(inventory, found, span)
+    return sorted(found, key=lambda one: (-one.received, one.key))
+
+
+async def _add_states(inventory: Inventory, figures: Sequence[NameFigures], span: range) -> None:
+    by_name = {(one.title, one.key.source): one for one in figures if one.is_named}
+    last_day = span.stop // DAY_S - 1
+    for row in await inventory.name_counts(list(by_name), first_day=span.start // DAY_S, last_day=last_day):
+        by_name[row.name, row.source].states_by_day[row.day * DAY_S][row.state] += row.number
+
+
+def _add(figures: NameFigures, at: int, count: InventoryCount) -> None:
+    match count.counted:
+        case Measure.EXIT:
+            figures.exits_by_day[at][count.label] += count.number
+        case Measure.PRESET:
+            figures.presets[count.label] += count.number
+        case Measure.SAMPLED:
+            figures.sampled += count.number
+        case _:
+            figures.found[count.label] += count.number
+
+
+async def read_properties(
+    inventory: Inventory, key: EventKey, *, now: float, days: int, last_day: int | None = None
+) -> list[PropertyFigures]:
+    """Return the properties that a kind of event carried in these days, as `span_of` has them, the most frequent first.
+
+    Raises OutboxUnavailable.
+    """
+    span = span_of(now, days, last_day)
+    rows = await inventory.read(since=0, by_hour=False, counted=[Measure.PROPERTY, Measure.SAMPLED], key=key)
+    sampled = sum(count.number for at, count in rows if at in span and count.counted is Measure.SAMPLED)
+    seen: defaultdict[str, list[int]] = defaultdict(list)
+    numbers: Counter[str] = Counter()
+    for at, count in rows:
+        if count.counted is Measure.PROPERTY:
+            seen[count.label].append(at)
+            if at in span:
+                numbers[count.label] += count.number
+    return [_property(label, number, sampled, seen[label]) for label, number in numbers.most_common()]
+
+
+def _property(label: str, number: int, sampled: int, seen: Sequence[int]) -> PropertyFigures:
+    path, kind = split_label(label)
+    share = min(1.0, number / sampled) if sampled else 0.0
+    return PropertyFigures(path=path, kind=kind, number=number, share=share, first_at=min(seen), last_at=max(seen))
+
+
+def split_label(label: str) -> tuple[str, str]:
+    """Return path and kind of a property.
+
+    >>> split_label("properties.is new yes or no")
+    ('properties.is new', 'yes or no')
+    """
+    kind = next(kind for kind in KINDS if label.endswith(f" {kind}"))
+    return label[: -len(kind) - 1], kind

@@ -1,0 +1,115 @@
+"""The inventory beside the presets that run: what page, interface and command show."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from app.catalog import Catalog
+from app.core.events import EventKey, Measure
+from app.insights.inventory.drafts import Nearest, nearest_preset
+from app.insights.inventory.drift import Change, read_changes
+from app.insights.inventory.figures import DAYS, NameFigures, PropertyFigures, read_figures, read_properties, span_of
+from app.outbox.inventory import Inventory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameView:
+    """One kind of event, and the preset that takes it or is nearest to it."""
+
+    figures: NameFigures
+    nearest: Nearest
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what programs are told of it."""
+        figures = self.figures
+        return {
+            **figures.key._asdict(),
+            "title": figures.title,
+            "first_at": figures.first_at,
+            "last_at": figures.last_at,
+            "received": figures.received,
+            "days": {str(day): number for day, number in sorted(figures.days.items())},
+            "exits": dict(figures.exits),
+            "states": dict(figures.states),
+            "presets": dict(figures.presets),
+            "sampled": figures.sampled,
+            "shares": {label: round(share, 4) for label, share in figures.shares.items()},
+            "nearest": asdict(self.nearest),
+        }
+
+    def with_properties(self, properties: Sequence[PropertyFigures]) -> dict[str, Any]:
+        """Return what programs are told of it alone: also by day, and what it carries."""
+        exits, states = self.figures.exits_by_day, self.figures.states_by_day
+        by_day = {
+            str(at): {"received": self.figures.days.get(at, 0), "exits": dict(exits[at]), "states": dict(states[at])}
+            for at in self.figures.told_days
+        }
+        return {**self.as_json(), "by_day": by_day, "properties": [asdict(each) for each in properties]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InventoryView:
+    """Reads the inventory. Every method may raise OutboxUnavailable."""
+
+    inventory: Inventory
+    catalog: Callable[[], Catalog]
+    clock: Callable[[], float]
+
+    async def names(self, *, days: int = DAYS, last_day: int | None = None) -> list[NameView]:
+        """Return every kind of event of so many days, as `span_of` has them, the most frequent first."""
+        return self._views(await read_figures(self.inventory, now=self.clock(), days=days, last_day=last_day))
+
+    async def sources(self, *, days: int) -> list[str]:
+        """Return the names of the sources from which anything arrived in so many days, in their order."""
+        since = span_of(self.clock(), days).start
+        rows = await self.inventory.read(since=since, by_hour=False, counted=[Measure.RECEIVED])
+        return sorted({count.key.source for _, count in rows})
+
+    async def name(self, key: EventKey, *, days: int = DAYS, last_day: int | None = None) -> NameView | None:
+        """Return one kind of event; None where none has arrived in these days."""
+        figures = await read_figures(self.inventory, now=self.clock(), days=days, last_day=last_day, only=key)
+        return next(iter(self._views(figures)), None)
+
+    async def properties(
+        self, key: EventKey, *, days: int = DAYS, last_day: int | None = None
+    ) -> list[PropertyFigures]:
+        """Return what a kind of event carries, the most frequent first."""
+        return await read_properties(self.inventory, key, now=self.clock(), days=days, last_day=last_day)
+
+    def _views(self, figures: Sequence[NameFigures]) -> list[NameView]:
+        catalog = self.catalog()
+        return [
+            NameView(figures=one, nearest=nearest_preset(one.key, _by_count(one.presets), catalog)) for one in figures
+        ]
+
+    async def changes(self) -> list[Change]:
+        """Return what is new and what has vanished since yesterday."""
+        return await read_changes(self.inventory, now=self.clock())
+
+    async def all_as_json(
+        self, *, days: int = DAYS, last_day: int | None = None, source: str | None = None
+    ) -> dict[str, Any]:
+        """Return what programs are told of all names, or of those of one source."""
+        names, changes = await self.names(days=days, last_day=last_day), await self.changes()
+        return {
+            "days": days,
+            "events": [one.as_json() for one in names if source in (None, one.figures.key.source)],
+            "changes": [_change(each) for each in changes if source in (None, each.key.source)],
+        }
+
+    async def one_as_json(
+        self, key: EventKey, *, days: int = DAYS, last_day: int | None = None
+    ) -> dict[str, Any] | None:
+        """Return what programs are told of one name, with its properties; None where it has not arrived."""
+        found = await self.name(key, days=days, last_day=last_day)
+        if found is None:
+            return None
+        return found.with_properties(await self.properties(key, days=days, last_day=last_day))
+
+
+def _by_count(presets: Mapping[str, int]) -> list[str]:
+    return sorted(presets, key=lambda name: (-presets[name], name))
+
+
+def _change(change: Change) -> dict[str, str]:
+    return {**change.key._asdict(), "what": change.what, "label": change.label, "text": change.text}

@@ -1,0 +1,265 @@
+"""What the orders of some days are worth: by currency, and in each by day, preset, source and ad account."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal, InvalidOperation
+from statistics import median
+from typing import Any, Final, NamedTuple, Protocol
+
+from app.core.deliveries import State
+from app.core.events import Exit
+from app.core.pages import Page, Query, Revenue
+from app.core.values.amounts import sum_of_one_currency
+from app.core.values.times import DAY_S
+
+#: What becomes of orders, in the order of their way, in words. What no preset takes was never meant to be sent.
+ORDERS_BECAME: Final = {
+    State.DELIVERED.value: "sent",
+    "waiting": "waiting",
+    State.DEAD.value: "given up",
+    State.DISMISSED.value: "put away",
+    Exit.WITHHELD.value: "withheld",
+    Exit.WITHDRAWN.value: "cancelled",
+    Exit.INVALID.value: "invalid",
+    Exit.DUPLICATE.value: "duplicate",
+    Exit.REFUSED.value: "refused",
+}
+#: An amount so many times as large as the median has probably lost its decimal point.
+ODD_TIMES: Final = 100
+#: Of fewer orders nothing is said.
+_FEW: Final = 5
+#: So many are named.
+_MOST_NAMED: Final = 10
+_WEEK: Final = 7
+
+
+class Worth(NamedTuple):
+    """How many orders of one currency there are, and what they are worth."""
+
+    orders: int = 0
+    #: Of these, those that name no amount.
+    without_amount: int = 0
+    amount: Decimal = Decimal(0)
+
+    @property
+    def average(self) -> Decimal | None:
+        """What one is worth of those that name an amount; None where none does."""
+        counted = self.orders - self.without_amount
+        return round(self.amount / counted, 2) if counted else None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it for programs; amounts are texts, which lose nothing."""
+        average = self.average
+        return {
+            "orders": self.orders,
+            "without_amount": self.without_amount,
+            "amount": str(self.amount),
+            "average": None if average is None else str(average),
+        }
+
+
+class Odd(NamedTuple):
+    """An order whose amount is out of all proportion."""
+
+    amount: Decimal
+    delivery_id: str
+    #: How many medians it is.
+    times: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevenueLine:
+    """The orders of one day, preset, source or ad account."""
+
+    #: Of a day its number since 1970, as a text.
+    name: str
+    #: By name of ORDERS_BECAME, those that there are.
+    became: dict[str, Worth]
+    #: All of them.
+    received: Worth
+    #: What was received in as many days before, and the same days a week before; of a day: the day, the week before.
+    before: Worth
+    week_before: Worth
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the figures as programs get them."""
+        return {
+            "name": self.name,
+            "received": self.received.as_json(),
+            "before": self.before.as_json(),
+            "week_before": self.week_before.as_json(),
+            "became": {became: worth.as_json() for became, worth in self.became.items()},
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfCurrency:
+    """What the orders of one currency are worth."""
+
+    #: ISO 4217; "" where none was named.
+    currency: str
+    whole: RevenueLine
+    #: By `day`, `preset`, `source`, `ad_account_id`; of days the newest first, else what was worth most.
+    lines: dict[str, tuple[RevenueLine, ...]]
+    #: Events that name an order and that no preset takes; they are not among those that were received.
+    unmatched: Worth
+    #: The largest amounts, each with its delivery: of each sum one.
+    largest: tuple[tuple[Decimal, str], ...]
+    #: What orders usually are worth; None where there are few.
+    median: Decimal | None = None
+    odd: tuple[Odd, ...] = ()
+
+    def judged_by(self, amounts: Sequence[Decimal]) -> "OfCurrency":
+        """Return the same with what is out of all proportion to some of its orders' amounts."""
+        if len(amounts) < _FEW or not (usual := median(amounts)):
+            return self
+        odd = (Odd(amount, delivery_id, int(amount / usual)) for amount, delivery_id in self.largest)
+        return replace(self, median=usual, odd=tuple(each for each in odd if each.times >= ODD_TIMES))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the figures as programs get them."""
+        return {
+            "currency": self.currency or None,
+            **{name: value for name, value in self.whole.as_json().items() if name != "name"},
+            "unmatched": self.unmatched.as_json(),
+            "by": {kind: [line.as_json() for line in lines] for kind, lines in self.lines.items()},
+            "odd": [
+                {"amount": str(odd.amount), "delivery_id": odd.delivery_id, "times": odd.times} for odd in self.odd
+            ],
+        }
+
+
+def first_day_read(first_day: int, last_day: int) -> int:
+    """Return from which day on sums are needed to compare these days with what was before."""
+    return first_day - max(_WEEK, last_day - first_day + 1)
+
+
+def by_currency(rows: Iterable[Revenue], *, first_day: int, last_day: int) -> list[OfCurrency]:
+    """Return the figures of some days by currency, the one with the most orders first; `rows` reach further back."""
+    found: defaultdict[str, list[Revenue]] = defaultdict(list)
+    for row in rows:
+        found[row.currency].append(row)
+    figures = [_of_currency(currency, of, first_day, last_day) for currency, of in found.items()]
+    shown = [each for each in figures if each.whole.received.orders or each.unmatched.orders]
+    return sorted(shown, key=lambda each: (-each.whole.received.orders, each.currency))
+
+
+def _of_currency(currency: str, rows: Sequence[Revenue], first: int, last: int) -> OfCurrency:
+    by_day = _grouped(rows, "day")
+
+    def between(begin: int, end: int) -> list[Revenue]:
+        return [row for day in range(begin, end + 1) for row in by_day.get(day, ())]
+
+    length = last - first + 1
+    spans = between(first, last), between(first - length, first - 1), between(first - _WEEK, last - _WEEK)
+    days = [
+        _line(str(day), *(between(day - back, day - back) for back in (0, 1, _WEEK)))
+        for day in range(last, first - 1, -1)
+    ]
+    lines = {"day": tuple(days)}
+    for kind in ("preset", "source", "ad_account_id"):
+        groups = [_grouped((row for row in span if row.became in ORDERS_BECAME), kind) for span in spans]
+        each = [_line(name, *(group.get(name, []) for group in groups)) for name in groups[0]]
+        lines[kind] = tuple(sorted(each, key=lambda line: (-line.received.amount, line.name)))
+    return OfCurrency(
+        currency=currency,
+        whole=_line("", *spans),
+        lines=lines,
+        unmatched=_sum(row for row in spans[0] if row.became == Exit.UNMATCHED),
+        largest=_largest(spans[0]),
+    )
+
+
+def _grouped(rows: Iterable[Revenue], by: str) -> dict[Any, list[Revenue]]:
+    found: defaultdict[Any, list[Revenue]] = defaultdict(list)
+    for row in rows:
+        found[getattr(row, by)].append(row)
+    return found
+
+
+def _line(name: str, now: list[Revenue], before: list[Revenue], week_before: list[Revenue]) -> RevenueLine:
+    sums = {became: _sum(of) for became, of in _grouped(now, "became").items()}
+    return RevenueLine(
+        name=name,
+        became={became: sums[became] for became in ORDERS_BECAME if became in sums},
+        received=_received(now),
+        before=_received(before),
+        week_before=_received(week_before),
+    )
+
+
+def _received(rows: Iterable[Revenue]) -> Worth:
+    return _sum(row for row in rows if row.became in ORDERS_BECAME)
+
+
+def _sum(rows: Iterable[Revenue]) -> Worth:
+    summed = list(rows)
+    return Worth(
+        orders=sum(row.orders for row in summed),
+        without_amount=sum(row.without_amount for row in summed),
+        amount=sum_of_one_currency((row.currency, row.amount) for row in summed),
+    )
+
+
+def _largest(rows: Iterable[Revenue]) -> tuple[tuple[Decimal, str], ...]:
+    found = {(row.largest, row.largest_id) for row in rows if row.largest is not None and row.largest_id is not None}
+    return tuple(sorted(found, reverse=True)[:_MOST_NAMED])
+
+
+#: What orders usually are worth is told by so many, the newest; and of so many currencies.
+_SAMPLED: Final = 100
+_JUDGED: Final = 4
+
+
+class RevenueOutbox(Protocol):
+    """What is asked of the outbox."""
+
+    async def revenue(self, *, first_day: int, last_day: int) -> list[Revenue]:
+        """Do `Outbox.revenue`."""
+        ...
+
+    async def search(self, query: Query, *, limit: int, cursor: str | None = None) -> Page:
+        """Do `Outbox.search`."""
+        ...
+
+
+async def read_revenue(
+    outbox: RevenueOutbox, wanted: Mapping[str, str | None], *, first_day: int, last_day: int
+) -> list[OfCurrency]:
+    """Return the figures of some days (UTC, counted from 1970) by currency, that with the most orders first.
+
+    `wanted` narrows them by `ad_account_id`, `source` and `preset`; None means any. Raises OutboxUnavailable.
+    """
+    asked = {name: value for name, value in wanted.items() if value is not None}
+    rows = await outbox.revenue(first_day=first_day_read(first_day, last_day), last_day=last_day)
+    meant = [row for row in rows if all(getattr(row, name) == value for name, value in asked.items())]
+    figures = by_currency(meant, first_day=first_day, last_day=last_day)
+    since, until = first_day * DAY_S, (last_day + 1) * DAY_S
+    query = Query(
+        event_name="checkout",
+        since=since,
+        until=until,
+        ad_account_id=asked.get("ad_account_id"),
+        source=asked.get("source"),
+        preset=asked.get("preset"),
+    )
+    judged = [
+        each.judged_by(await _amounts(outbox, replace(query, currency=each.currency))) if each.currency else each
+        for each in figures[:_JUDGED]
+    ]
+    return judged + figures[_JUDGED:]
+
+
+async def _amounts(outbox: RevenueOutbox, query: Query) -> list[Decimal]:
+    """Return the amounts of the newest orders that a query means, without those that name none."""
+    page = await outbox.search(query, limit=_SAMPLED)
+    return [amount for each in page.deliveries if each.amount and (amount := _read(each.amount)) is not None]
+
+
+def _read(text: str) -> Decimal | None:
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() else None

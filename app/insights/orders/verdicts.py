@@ -1,0 +1,306 @@
+"""What became of each order of the shop, and the sums of these verdicts."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from app.core.deliveries import State
+from app.core.events import Exit
+from app.core.values.times import DAY_S
+from app.insights.orders.shop_orders import ShopOrder
+from app.outbox import OrderRow
+
+
+class OrderFate(StrEnum):
+    """Where an order went. The list is closed."""
+
+    SENT = "sent"
+    OTHER_AMOUNT = "sent with another amount"
+    OTHER_CURRENCY = "sent with another currency"
+    #: The amount or the currency of the shop's file cannot be read, so that nothing says whether it is the same.
+    UNREADABLE = "sent, unreadable in the file"
+    WAITING = "waiting"
+    DEAD = "dead"
+    DISMISSED = "dismissed"
+    WITHDRAWN = "withdrawn"
+    INVALID = "invalid"
+    WITHHELD = "withheld"
+    DUPLICATE = "duplicate"
+    NO_PRESET = "no preset"
+    NEVER_RECEIVED = "never received"
+    #: The ledger has forgotten that day.
+    FORGOTTEN = "older than the ledger"
+    #: The shop says that it is no purchase, and it was not sent.
+    NO_PURCHASE = "no purchase"
+    #: The shop says that it is no purchase, but it was sent.
+    SENT_FOR_NOTHING = "sent, though no purchase"
+    #: It was sent, and the shop's file does not have it.
+    UNKNOWN = "unknown to the shop"
+
+
+#: It reached Pinterest.
+SENT_FATES: Final = frozenset({OrderFate.SENT, OrderFate.OTHER_AMOUNT, OrderFate.OTHER_CURRENCY, OrderFate.UNREADABLE})
+#: Nobody expects that such an order was sent.
+UNEXPECTED: Final = frozenset(
+    {OrderFate.FORGOTTEN, OrderFate.NO_PURCHASE, OrderFate.SENT_FOR_NOTHING, OrderFate.UNKNOWN}
+)
+#: How the reasons begin for which an order is rightly withheld.
+_RIGHTLY: Final = ("consent:", "integrations:", "a test:", "a crawler:", "the order is no purchase")
+#: What the ledger has, the best first.
+_RANK: Final = (
+    (State.DELIVERED, OrderFate.SENT),
+    (State.CLAIMED, OrderFate.WAITING),
+    (State.PENDING, OrderFate.WAITING),
+    (State.DEAD, OrderFate.DEAD),
+    (State.DISMISSED, OrderFate.DISMISSED),
+    (Exit.WITHDRAWN, OrderFate.WITHDRAWN),
+    (Exit.INVALID, OrderFate.INVALID),
+    (Exit.WITHHELD, OrderFate.WITHHELD),
+    (Exit.DUPLICATE, OrderFate.DUPLICATE),
+    (Exit.UNMATCHED, OrderFate.NO_PRESET),
+)
+_PLACES: Final = {exit_.value: place for place, (exit_, _) in enumerate(_RANK)}
+_FATES: Final = {exit_.value: fate for exit_, fate in _RANK}
+#: Ids within a reason: with them no two would be alike.
+_IDS: Final = re.compile(r"(delivery|message) \S+?(?=[;,]|$)")
+_MAX_REASON: Final = 160
+#: Amounts that differ by less are the same: half of the smallest coin of most currencies.
+_COIN: Final = Decimal("0.005")
+
+
+class OrderVerdict(NamedTuple):
+    """What became of one order of the shop, with the amounts that decide it."""
+
+    #: As the shop writes it; as sent where the shop does not know it.
+    order_id: str
+    fate: OrderFate
+    #: Why it was not sent; "" where there is nothing to say.
+    reason: str
+    #: Of the delivery or note that decided; "" where there is none.
+    preset: str
+    source: str
+    ad_account_id: str
+    #: Of `shop_amount`: the shop's; where the file names none, that which was sent; "" where neither is known.
+    currency: str
+    #: The day in UTC on which the order was made, 2026-11-26; "" where the file does not say.
+    day: str
+    #: None where unknown.
+    shop_amount: Decimal | None
+    #: None where nothing was sent, or no amount.
+    sent_amount: Decimal | None
+    #: Of `sent_amount`; that of the shop where the event named none.
+    sent_currency: str
+    #: By which the ledger has it; "" where it has no such order.
+    ledger_id: str
+
+    @property
+    def is_expected(self) -> bool:
+        """Whether the shop could expect that it was sent."""
+        return self.fate not in UNEXPECTED and not (
+            self.fate is OrderFate.WITHHELD and self.reason.startswith(_RIGHTLY)
+        )
+
+
+def judge_order(order: ShopOrder, rows: Sequence[OrderRow], *, ledger_begins: float, is_readable: bool) -> OrderVerdict:
+    """Return what became of an order of the shop, by what the ledger has under its ids.
+
+    Of several deliveries and notes the best counts: what was delivered before what waits, and so on. Of several that
+    were delivered one that says what the shop says. What was settled before `ledger_begins` is forgotten, Unix seconds.
+    What was sent is as the shop has it only where that `is_readable`.
+    """
+    known = [row for row in rows if row.exit in _PLACES]
+    best = min(known, key=lambda row: (_PLACES[row.exit], _difference(order, row) is not None), default=None)
+    if best is None:
+        forgotten = order.at is not None and order.at < ledger_begins
+        fate = OrderFate.FORGOTTEN if forgotten else OrderFate.NEVER_RECEIVED
+    else:
+        fate = _FATES[best.exit]
+    if fate is OrderFate.SENT and best is not None:
+        fate = _difference(order, best) or (fate if is_readable else OrderFate.UNREADABLE)
+    if not order.is_purchase:
+        fate = OrderFate.SENT_FOR_NOTHING if fate in SENT_FATES else OrderFate.NO_PURCHASE
+    is_sent = fate in SENT_FATES or fate is OrderFate.SENT_FOR_NOTHING
+    sent_currency = (best and best.currency) or ""
+    # a currency that cannot be read may be another than the one that was sent
+    currency = order.currency or (sent_currency if is_readable or order.amount is None else "")
+    return OrderVerdict(
+        order_id=order.shown,
+        fate=fate,
+        reason="" if best is None or is_sent or fate is OrderFate.NO_PRESET else _reason_of(best),
+        preset=(best and best.preset) or "",
+        source=best.source if best else "",
+        ad_account_id=(best and best.ad_account_id) or "",
+        currency=currency,
+        day=_day_of(order.at),
+        shop_amount=order.amount,
+        sent_amount=_sent_amount(best) if best and is_sent else None,
+        sent_currency=sent_currency or currency,
+        ledger_id=(best and best.order_id) or "",
+    )
+
+
+def judge_unknown(row: OrderRow) -> OrderVerdict:
+    """Return the verdict of a delivery that the shop's file knows nothing of."""
+    return OrderVerdict(
+        order_id=row.order_id or "",
+        fate=OrderFate.UNKNOWN,
+        reason="it names no order id" if row.order_id is None else "",
+        preset=row.preset or "",
+        source=row.source,
+        ad_account_id=row.ad_account_id or "",
+        currency=row.currency or "",
+        day=_day_of(row.at),
+        shop_amount=None,
+        sent_amount=_sent_amount(row),
+        sent_currency=row.currency or "",
+        ledger_id=row.order_id or "",
+    )
+
+
+def _reason_of(row: OrderRow) -> str:
+    """Return a reason without the ids in it, and not longer than it is counted by."""
+    return _IDS.sub(r"another \1", row.reason)[:_MAX_REASON]
+
+
+def _sent_amount(row: OrderRow) -> Decimal | None:
+    """Return what was sent as amount; None where none was."""
+    return None if row.amount is None else Decimal(row.amount)
+
+
+def _day_of(at: float | None) -> str:
+    """Return the day of a moment, in UTC; "" of none."""
+    return "" if at is None else _day(int(at // DAY_S))
+
+
+@lru_cache(1_000)
+def _day(number: int) -> str:
+    return f"{datetime.fromtimestamp(number * DAY_S, UTC):%Y-%m-%d}"
+
+
+def _difference(order: ShopOrder, row: OrderRow) -> OrderFate | None:
+    """Return what of an order was sent otherwise; None where nothing was, or either side says nothing."""
+    if order.currency is not None and row.currency is not None and order.currency != row.currency:
+        return OrderFate.OTHER_CURRENCY
+    sent = _sent_amount(row)
+    if order.amount is not None and (sent is None or abs(order.amount - sent) >= _COIN):
+        return OrderFate.OTHER_AMOUNT
+    return None
+
+
+#: Of each fate and reason so many orders are named.
+NAMED: Final = 100
+#: So many different reasons are told apart; the rest is told as one.
+_REASONS: Final = 500
+_OTHERS: Final = "other reasons"
+#: By what sums are told, beside the fate.
+BY: Final = ("day", "preset", "source", "ad_account_id", "currency")
+
+
+class Cell(NamedTuple):
+    """What the amounts of one sum have in common. An order sent with another currency is counted by the shop's."""
+
+    day: str
+    preset: str
+    source: str
+    ad_account_id: str
+    currency: str
+    fate: OrderFate
+    is_expected: bool
+
+
+@dataclass(slots=True)
+class OrderWorth:
+    """How many orders, and what they are worth; amounts that are not known count as nothing."""
+
+    orders: int = 0
+    shop: Decimal = Decimal()
+    sent: Decimal = Decimal()
+
+    def add(self, orders: int, shop: Decimal | None, sent: Decimal | None) -> None:
+        """Add so many orders of one currency, and what they are worth to the shop and as sent."""
+        self.orders += orders
+        self.shop += shop or 0
+        self.sent += sent or 0
+
+
+@dataclass(slots=True, kw_only=True)
+class OrderSums:
+    """All verdicts. Grows with the number of days, presets and reasons, not with that of orders."""
+
+    cells: defaultdict[Cell, OrderWorth] = field(default_factory=lambda: defaultdict(OrderWorth))
+    reasons: Counter[tuple[OrderFate, str]] = field(default_factory=Counter)
+    #: The ids of the first orders of each, as the shop writes them -> as the ledger has them, "" where it does not.
+    named: defaultdict[tuple[OrderFate, str], dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+
+    def add(self, verdict: OrderVerdict) -> None:
+        """Add the verdict about one order: each of its amounts to the sum of its own currency."""
+        by = (verdict.day, verdict.preset, verdict.source, verdict.ad_account_id, verdict.currency)
+        cell = Cell(*by, verdict.fate, verdict.is_expected)
+        self.cells[cell].add(1, verdict.shop_amount, None)
+        if verdict.sent_amount is not None:
+            self.cells[cell._replace(currency=verdict.sent_currency)].add(0, None, verdict.sent_amount)
+        why = verdict.fate, verdict.reason
+        if why not in self.reasons and len(self.reasons) >= _REASONS:
+            why = verdict.fate, _OTHERS
+        self.reasons[why] += 1
+        if verdict.order_id and len(self.named[why]) < NAMED:
+            self.named[why][verdict.order_id] = verdict.ledger_id
+
+    @property
+    def expected(self) -> int:
+        """How many orders the shop could expect to be sent: none that were rightly withheld, or are no purchases."""
+        return sum(worth.orders for cell, worth in self.cells.items() if cell.is_expected)
+
+    @property
+    def right(self) -> int:
+        """How many of them were sent, with the shop's amount and currency."""
+        return sum(
+            worth.orders for cell, worth in self.cells.items() if cell.is_expected and cell.fate is OrderFate.SENT
+        )
+
+    @property
+    def orders(self) -> int:
+        """How many orders the shop has."""
+        return sum(worth.orders for cell, worth in self.cells.items() if cell.fate is not OrderFate.UNKNOWN)
+
+    def missing_percent(self) -> Decimal:
+        """Return which part of the expected orders was not sent as the shop has them, of each 100; 0 of none."""
+        if not (expected := self.expected):
+            return Decimal()
+        return Decimal(100) * (expected - self.right) / expected
+
+    def by(self, name: str) -> dict[str, dict[str, OrderWorth]]:
+        """Return the sums by one of `BY` and by currency, of the shop's own expected orders."""
+        found: defaultdict[str, defaultdict[str, OrderWorth]] = defaultdict(lambda: defaultdict(OrderWorth))
+        for cell, worth in self.cells.items():
+            if cell.is_expected:
+                sent = worth.sent if cell.fate in SENT_FATES else None
+                found[getattr(cell, name)][cell.currency].add(worth.orders, worth.shop, sent)
+        return {key: dict(found[key]) for key in sorted(found)}
+
+    def json(self) -> dict[str, Any]:
+        """Return all of it, ready for JSON; amounts are texts, since a float is no money."""
+        return {
+            "orders": self.orders,
+            "expected": self.expected,
+            "sent_as_the_shop_has_them": self.right,
+            "missing_percent": f"{self.missing_percent():.2f}",
+            "fates": [
+                {"fate": fate.value, "reason": reason, "orders": count, "named": [*self.named[fate, reason]]}
+                for (fate, reason), count in self.reasons.most_common()
+            ],
+            "sums": [
+                {**_told(cell), "orders": worth.orders, "shop": str(worth.shop), "sent": str(worth.sent)}
+                for cell, worth in sorted(self.cells.items())
+            ],
+        }
+
+
+def _told(cell: Cell) -> Mapping[str, Any]:
+    return {**cell._asdict(), "fate": cell.fate.value}

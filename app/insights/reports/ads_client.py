@@ -1,0 +1,162 @@
+"""Reading from Pinterest's API of ads, with an access token that has the scope `ads:read`. No token is in any error."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Final, Protocol
+
+import httpx
+from pydantic import SecretStr
+
+from app.core.shared_values import ADS_TOKEN, SealedToken, SharedValues
+from app.destination.client import Answer, Failure, answer_of, http_client, usable_token
+
+#: Whoever renews a token asks for this.
+SCOPE = "ads:read"
+
+
+class AdsClient:
+    """Calls that only read, and the one that renews the token."""
+
+    def __init__(self, *, api_url: str, timeout_s: float, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._url = api_url.rstrip("/")
+        self._timeout_s = timeout_s
+        self._http = http_client(timeout_s, transport)
+
+    async def get(self, path: str, token: SecretStr, params: Mapping[str, str]) -> Answer | Failure:
+        """Return what Pinterest answers, within `timeout_s` in all."""
+        try:
+            headers = {"Authorization": f"Bearer {usable_token(token)}"}
+        except ValueError:
+            return Failure(reason="the token cannot be used: it holds what no token holds", ambiguous=False, token=True)
+        request = self._http.build_request("GET", self._url + path, params=params, headers=headers)
+        return await answer_of(self._http, request, self._timeout_s)
+
+    async def refresh(self, client_id: str, client_secret: SecretStr, refresh_token: SecretStr) -> Answer | Failure:
+        """Ask for a new access token, and a new refresh token with it."""
+        form = {"grant_type": "refresh_token", "refresh_token": refresh_token.get_secret_value(), "scope": SCOPE}
+        request = self._http.build_request("POST", f"{self._url}/oauth/token", data=form)
+        signed = httpx.BasicAuth(client_id, client_secret.get_secret_value())
+        return await answer_of(self._http, next(signed.auth_flow(request)), self._timeout_s)
+
+    async def close(self) -> None:
+        """Close the connections to Pinterest."""
+        await self._http.aclose()
+
+
+#: A token that ends sooner is renewed.
+_BEFORE_ITS_END_S: Final = 600
+_SERVER_ERROR: Final = 500
+_OK, _TOO_MANY = 200, 429
+
+
+@dataclass(frozen=True, slots=True)
+class NoToken:
+    """No token can be used, and why."""
+
+    #: What is the matter, and what helps.
+    why: str
+    #: A person has to make a new one; else it may be well the next time.
+    is_over: bool
+
+
+class AdsToken(Protocol):
+    """Where the token comes from."""
+
+    async def current(self, now: float, *, refused: bool = False) -> SecretStr | NoToken:
+        """Return the token that holds now; `refused`: the last one is not taken. May raise OutboxUnavailable."""
+
+
+class FixedToken:
+    """A token that is given as it is, by PINTEREST_ADS_TOKEN."""
+
+    def __init__(self, token: SecretStr) -> None:
+        self._token = token
+
+    async def current(self, now: float, *, refused: bool = False) -> SecretStr | NoToken:  # noqa: ARG002 - it has no age here
+        """Do `AdsToken.current`."""
+        if refused:
+            return NoToken(
+                "Pinterest does not take PINTEREST_ADS_TOKEN (401): it has expired, so make a new one", is_over=True
+            )
+        return self._token
+
+
+class SealsTokens(Protocol):
+    """Encrypts objects as text, and opens them again."""
+
+    def seal(self, event: dict[str, Any]) -> str | None:
+        """Return the object encrypted, as text; None where it cannot be written as JSON."""
+
+    def open(self, sealed: str) -> dict[str, Any] | None:
+        """Return the object that was sealed; None where another key sealed it."""
+
+
+class RotatingToken:
+    """A token that renews itself, by client id and secret, beginning with the refresh token of the settings."""
+
+    def __init__(
+        self,
+        shared: SharedValues,
+        client: AdsClient,
+        sealer: SealsTokens,
+        *,
+        client_id: str,
+        client_secret: SecretStr,
+        first: SecretStr,
+    ) -> None:
+        self._shared = shared
+        self._client = client
+        self._sealer = sealer
+        self._client_id = client_id
+        self._client_secret = client_secret
+        self._first = first
+        self._origin = sha256(first.get_secret_value().encode()).hexdigest()[:16]
+
+    async def current(self, now: float, *, refused: bool = False) -> SecretStr | NoToken:
+        """Do `AdsToken.current`: renew it where it ends soon, and keep the new one before it is used.
+
+        A crash between the two costs nothing while Pinterest still takes the refresh token before: each that is known
+        is tried, the newest first. Another refresh token in the settings replaces what is kept.
+        """
+        stored = await ADS_TOKEN.read_revised(self._shared)
+        kept = self._opened(stored.value)
+        if kept and not refused and kept["expires_at"] - now > _BEFORE_ITS_END_S:
+            return SecretStr(kept["access_token"])
+        tries = [SecretStr(kept["refresh_token"])] if kept else []
+        for refresh_token in [*tries, self._first]:
+            answer = await self._client.refresh(self._client_id, self._client_secret, refresh_token)
+            if renewed := _renewed(answer, refresh_token, now):
+                sealed = SealedToken(origin=self._origin, sealed=self._sealer.seal(renewed) or "")
+                await ADS_TOKEN.write(self._shared, sealed, revision=stored.revision)
+                return SecretStr(renewed["access_token"])
+            why = _why_not(answer)
+            if not why.is_over:
+                break
+        return why
+
+    def _opened(self, stored: SealedToken | None) -> dict[str, Any] | None:
+        """Return what is kept, if it goes back to the refresh token of the settings and our key opens it."""
+        return self._sealer.open(stored.sealed) if stored and stored.origin == self._origin else None
+
+
+def _renewed(answer: Answer | Failure, used: SecretStr, now: float) -> dict[str, Any] | None:
+    """Return what is to be kept; None where no token came. Without a new refresh token the one that was used stays."""
+    body = answer.body if isinstance(answer, Answer) and answer.status == _OK else None
+    if not isinstance(body, Mapping) or not isinstance(body.get("access_token"), str):
+        return None
+    expires_in = body.get("expires_in")
+    return {
+        "access_token": body["access_token"],
+        "refresh_token": str(body.get("refresh_token") or used.get_secret_value()),
+        "expires_at": now + (expires_in if isinstance(expires_in, int | float) else 0),
+    }
+
+
+def _why_not(answer: Answer | Failure) -> NoToken:
+    if isinstance(answer, Failure):
+        return NoToken(f"the token cannot be renewed: {answer.reason}", is_over=False)
+    if answer.status >= _SERVER_ERROR or answer.status in (_OK, _TOO_MANY):
+        return NoToken(f"the token cannot be renewed now: Pinterest answers {answer.status}", is_over=False)
+    told = f"Pinterest no longer takes the refresh token ({answer.status}): make a new PINTEREST_REFRESH_TOKEN"
+    return NoToken(told, is_over=True)

@@ -1,0 +1,115 @@
+"""Traces, metrics and logs by OTLP, as an extra: one trace from the request to each attempt at delivery.
+
+    POST /webhook > accept > enqueue || deliver PRESET                                  one an attempt, in its own trace
+                                     || POST /v5/ad_accounts/{ad_account_id}/events     one a call, linked to them
+
+The bar in the middle is the outbox: what is sampled stores the context of `enqueue` with its deliveries.
+OpenTelemetry's own variables switch it on. Without them its SDK is not imported, and all passes untraced.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Final, Protocol
+
+from prometheus_client import Metric
+from starlette.types import ASGIApp
+
+from app.insights.tracing.signals import exports
+from app.pipeline.pipeline import Enqueues
+from app.sender.context import CallReport
+from app.source import Accepts
+
+__all__ = ["WATCHING_PATHS", "Tracing", "export_figures", "export_lines", "open_tracing"]
+
+#: By these machines look after the process, again and again: they are not traced, and logged at the level `debug`.
+WATCHING_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+
+
+class Tracing(Protocol):
+    """What the flow is handed to, so that it is traced on the way."""
+
+    is_on: bool
+
+    def requests(self, app: ASGIApp) -> ASGIApp:
+        """Trace every request to the application, but those that look after the process."""
+        ...
+
+    def accepts(self, accepts: Accepts) -> Accepts:
+        """Trace what becomes of the events of a request."""
+        ...
+
+    def enqueues(self, outbox: Enqueues) -> Enqueues:
+        """Trace the commit, and give each delivery the trace that goes on with it."""
+        ...
+
+    def on_call(self, report: CallReport) -> None:
+        """Trace a call to Pinterest that was made, and what it means for each of its deliveries."""
+
+    async def close(self) -> None:
+        """Export what is left, for a few seconds at most."""
+
+
+class Untraced:
+    """A `Tracing` that traces nothing and hands on what it is given."""
+
+    is_on = False
+
+    def requests(self, app: ASGIApp) -> ASGIApp:
+        """Return the application as it is."""
+        return app
+
+    def accepts(self, accepts: Accepts) -> Accepts:
+        """Return what accepts events as it is."""
+        return accepts
+
+    def enqueues(self, outbox: Enqueues) -> Enqueues:
+        """Return the outbox as it is."""
+        return outbox
+
+    def on_call(self, report: CallReport) -> None:
+        """Do nothing."""
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+def open_tracing(environ: Mapping[str, str]) -> Tracing:
+    """Trace as OpenTelemetry's variables in `environ` say; not at all where none names an endpoint.
+
+    OpenTelemetry reads the rest of its variables from the environment by itself.
+    Raises SettingsError where they cannot be followed, or the extra is not installed.
+    """
+    if not exports(environ, "TRACES"):
+        return Untraced()
+    from app.insights.tracing.otel import exporting  # noqa: PLC0415 - the SDK is imported on demand
+
+    return exporting(environ)
+
+
+class _Exports(Protocol):
+    async def run(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+class _Closes(Protocol):
+    async def close(self) -> None: ...
+
+
+def export_figures(
+    environ: Mapping[str, str], read: Callable[[], Awaitable[Iterable[Metric]]], *, clock: Callable[[], float]
+) -> tuple[_Exports, ...]:
+    """Return what exports metrics while it runs; nothing where they are not asked for. Raises SettingsError."""
+    if not exports(environ, "METRICS"):
+        return ()
+    from app.insights.tracing.otel import figures_of  # noqa: PLC0415 - the SDK is imported on demand
+
+    return (figures_of(environ, read, clock=clock),)
+
+
+def export_lines(environ: Mapping[str, str], *, clock: Callable[[], float]) -> tuple[_Closes, ...]:
+    """Have the lines of the log exported until what is returned is closed, where they are. Raises SettingsError."""
+    if not exports(environ, "LOGS"):
+        return ()
+    from app.insights.tracing.otel import lines_of  # noqa: PLC0415 - the SDK is imported on demand
+
+    return (lines_of(environ, clock=clock),)

@@ -1,0 +1,331 @@
+"""Traces, metrics and logs by OpenTelemetry's SDK. Imported only where they are switched on."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from itertools import groupby
+from typing import Any, Final
+from uuid import uuid4
+
+from msgspec.structs import replace
+from opentelemetry._logs import SeverityNumber
+from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+from opentelemetry.sdk.metrics import export as otel
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import SpanKind, Tracer
+from opentelemetry.util.re import parse_env_headers
+from prometheus_client import Metric
+from prometheus_client.samples import Sample
+from starlette.types import ASGIApp
+
+from app import __version__
+from app.core.deliveries import Enqueued, NewDelivery, Withdrawal
+from app.core.events import DEFAULT_SOURCE, DroppedEvent, Event, Tally
+from app.core.log import log_error, log_takers
+from app.core.people import PeopleChanges, PeopleFound
+from app.core.receipts import Receipt
+from app.errors import EventRefused, OutboxUnavailable, SettingsError
+from app.insights.tracing.spans import TracedRequests, current, span, trace_call
+from app.pipeline.pipeline import Enqueues
+from app.sender.context import CallReport
+from app.source import Accepts
+
+_SEVERITIES: Final = {
+    "debug": SeverityNumber.DEBUG,
+    "info": SeverityNumber.INFO,
+    "warning": SeverityNumber.WARN,
+    "error": SeverityNumber.ERROR,
+}
+_CUMULATIVE: Final = otel.AggregationTemporality.CUMULATIVE
+_NS: Final = 1_000_000_000
+
+
+async def for_a_while(work: Callable[[], object], limit_s: float) -> None:
+    """Do work in a thread that holds nothing up: after `limit_s` it may go on, but nobody waits for it."""
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    await asyncio.to_thread(thread.join, limit_s)
+
+
+class FigureExport:
+    """Exports every `interval_s` what `read` returns of this process, and once more at the end."""
+
+    def __init__(
+        self,
+        read: Callable[[], Awaitable[Iterable[Metric]]],
+        resource: Resource,
+        *,
+        interval_s: float,
+        limit_s: float,
+        clock: Callable[[], float],
+    ) -> None:
+        """Take how long is waited for one export; `resource` says whose metrics they are."""
+        self._read = read
+        self._limit_s = limit_s
+        # Several processes of one name are told apart: each has counters of its own.
+        self._resource = Resource({"service.instance.id": str(uuid4())}).merge(resource)
+        self._interval_s = interval_s
+        self._clock = clock
+        self._began_ns = int(clock() * _NS)
+        self._exporter = OTLPMetricExporter()
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Export until it is stopped; a collector that does not answer is tried again at the next turn."""
+        while not self._stopping.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), self._interval_s)
+            try:
+                data = self._data(await self._read())
+            except OutboxUnavailable as exc:
+                log_error(exc)
+            else:
+                await for_a_while(partial(self._exporter.export, data), self._limit_s)
+
+    def stop(self) -> None:
+        """End `run` after one more export."""
+        self._stopping.set()
+
+    def _data(self, families: Iterable[Metric]) -> otel.MetricsData:
+        now_ns = int(self._clock() * _NS)
+        metrics = [
+            otel.Metric(each.name, each.documentation, "", data)
+            for each in families
+            if (data := self._points(each, now_ns)).data_points
+        ]
+        scope = otel.ScopeMetrics(InstrumentationScope("pinrelay", __version__), metrics, "")
+        return otel.MetricsData([otel.ResourceMetrics(self._resource, [scope], "")])
+
+    def _points(self, family: Metric, now_ns: int) -> otel.Sum | otel.Gauge | otel.Histogram:
+        if family.type == "histogram":
+            return otel.Histogram(list(self._histograms(family, now_ns)), _CUMULATIVE)
+        points = [
+            otel.NumberDataPoint(each.labels, self._began_ns, now_ns, float(each.value))
+            for each in family.samples
+            if not each.name.endswith("_created")
+        ]
+        return otel.Gauge(points) if family.type == "gauge" else otel.Sum(points, _CUMULATIVE, is_monotonic=True)
+
+    def _histograms(self, family: Metric, now_ns: int) -> Iterator[otel.HistogramDataPoint]:
+        """Yield a point for each set of labels; its samples stand together, and its buckets are cumulative."""
+        for labels, samples in groupby(family.samples, key=_labels_of_point):
+            by_name: dict[str, list[Sample]] = {}
+            for each in samples:
+                by_name.setdefault(each.name.removeprefix(f"{family.name}_"), []).append(each)
+            buckets = by_name["bucket"]
+            upto = [int(each.value) for each in buckets]
+            yield otel.HistogramDataPoint(
+                attributes=dict(labels),
+                start_time_unix_nano=self._began_ns,
+                time_unix_nano=now_ns,
+                count=upto[-1],
+                sum=by_name["sum"][0].value,
+                bucket_counts=[count - before for count, before in zip(upto, [0, *upto], strict=False)],
+                explicit_bounds=[float(each.labels["le"]) for each in buckets[:-1]],
+                min=None,  # type: ignore[arg-type] # not known, and the protocol can leave it out
+                max=None,  # type: ignore[arg-type]
+            )
+
+
+def _labels_of_point(sample: Sample) -> tuple[tuple[str, str], ...]:
+    return tuple((name, value) for name, value in sample.labels.items() if name != "le")
+
+
+class LineExport:
+    """Exports each line of the log from a thread, until it is closed."""
+
+    def __init__(self, resource: Resource, *, clock: Callable[[], float], flush_s: float) -> None:
+        self._provider = LoggerProvider(resource=resource, shutdown_on_exit=False)
+        self._provider.add_log_record_processor(BatchLogRecordProcessor(OTLPLogExporter()))
+        self._logger = self._provider.get_logger("pinrelay", __version__)
+        self._clock = clock
+        self._flush_s = flush_s
+        log_takers.append(self._take)
+
+    async def close(self) -> None:
+        """Export what is left; a collector that does not answer holds nothing up."""
+        log_takers.remove(self._take)
+        await for_a_while(self._provider.shutdown, self._flush_s)
+
+    def _take(self, entry: Mapping[str, Any]) -> None:
+        record = entry.get("_record")
+        if isinstance(record, logging.LogRecord) and record.name.startswith(("opentelemetry", "urllib3")):
+            return  # what the export itself logs would be exported for ever
+        level = str(entry.get("level", "info"))
+        facts = {name: _fact(value) for name, value in entry.items() if value is not None and name[0] != "_"}
+        for told_otherwise in ("event", "level", "timestamp"):
+            facts.pop(told_otherwise, None)
+        self._logger.emit(
+            timestamp=int(self._clock() * _NS),
+            severity_number=_SEVERITIES.get(level, SeverityNumber.ERROR),
+            severity_text=level.upper(),
+            body=str(entry.get("event", "")),
+            attributes=facts,
+        )
+
+
+def _fact(value: Any) -> Any:
+    return value if isinstance(value, str | bool | int | float) else str(value)
+
+
+#: A call of 1,000 deliveries makes as many spans at once, and several calls may end together.
+QUEUE_SPANS: Final = 16_384
+#: Between two exports of metrics, as OpenTelemetry has it.
+INTERVAL_MS: Final = 60_000
+#: How long the end of the process waits for the last export.
+FLUSH_S: Final = 5.0
+
+
+def exporting(environ: Mapping[str, str]) -> "OpenTelemetry":
+    """Export in batches, from a thread, as the variables say. Raises SettingsError where they cannot be followed."""
+    with _followed(environ):
+        queue_spans = None if "OTEL_BSP_MAX_QUEUE_SIZE" in environ else QUEUE_SPANS
+        return OpenTelemetry(BatchSpanProcessor(OTLPSpanExporter(), max_queue_size=queue_spans))
+
+
+def figures_of(
+    environ: Mapping[str, str], read: Callable[[], Awaitable[Iterable[Metric]]], *, clock: Callable[[], float]
+) -> FigureExport:
+    """Return what exports metrics, as the variables say. Raises SettingsError where they cannot be followed."""
+    with _followed(environ):
+        interval_s = int(environ.get("OTEL_METRIC_EXPORT_INTERVAL") or INTERVAL_MS) / 1_000
+        if interval_s <= 0:
+            raise SettingsError("OTEL_METRIC_EXPORT_INTERVAL: must be a number of milliseconds above 0")
+        return FigureExport(read, _resource(), interval_s=interval_s, limit_s=FLUSH_S, clock=clock)
+
+
+def lines_of(environ: Mapping[str, str], *, clock: Callable[[], float]) -> LineExport:
+    """Return what exports the log, as the variables say. Raises SettingsError where they cannot be followed."""
+    with _followed(environ):
+        return LineExport(_resource(), clock=clock, flush_s=FLUSH_S)
+
+
+@contextmanager
+def _followed(environ: Mapping[str, str]) -> Iterator[None]:
+    """Say by a SettingsError where the variables cannot be followed by what is made meanwhile."""
+    _check_headers(environ)
+    try:
+        yield
+    except (ValueError, OSError) as exc:
+        raise SettingsError(f"OTEL_*: {exc}") from exc
+
+
+def _resource() -> Resource:
+    named = Resource.create({"service.name": "pinrelay", "service.version": __version__})
+    return named.merge(OTELResourceDetector().detect())  # the environment's wins
+
+
+def _check_headers(environ: Mapping[str, str]) -> None:
+    """Judge headers before OpenTelemetry does, whose warning quotes what it cannot read, and with it a token."""
+    logging.getLogger(parse_env_headers.__module__).setLevel(logging.ERROR)
+    for signal in ("TRACES_", "METRICS_", "LOGS_", ""):
+        name = f"OTEL_EXPORTER_OTLP_{signal}HEADERS"
+        headers = list(filter(None, map(str.strip, environ.get(name, "").split(","))))
+        if not all(parse_env_headers(header, liberal=True) for header in headers):
+            raise SettingsError(f"{name}: must be NAME=VALUE,NAME=VALUE, each value URL-encoded")
+
+
+class OpenTelemetry:
+    """Makes spans of what passes; `app.insights.tracing.Tracing` says where."""
+
+    is_on = True
+
+    def __init__(self, processor: SpanProcessor) -> None:
+        resource = _resource()
+        self._processor = processor
+        self._requests = _tracer(processor, resource)
+        # Whether a delivery is traced was decided at its request, also where that was another process.
+        self._deliveries = _tracer(processor, resource, ALWAYS_ON)
+
+    def requests(self, app: ASGIApp) -> ASGIApp:
+        """Open a span for each request, within the caller's trace where it names one."""
+        return TracedRequests(app, self._requests)
+
+    def accepts(self, accepts: Accepts) -> Accepts:
+        """Open a span around reading, matching, mapping and keeping, with how many events left by which exit."""
+        return _TracedAccepts(self._requests, accepts)
+
+    def enqueues(self, outbox: Enqueues) -> Enqueues:
+        """Open a span around the commit; it is the one that the deliveries' spans follow."""
+        return _TracedEnqueues(self._requests, outbox)
+
+    def on_call(self, report: CallReport) -> None:
+        """Make the spans of a call."""
+        trace_call(self._deliveries, report)
+
+    async def close(self) -> None:
+        """Export what is left; a collector that does not answer holds nothing up."""
+        await for_a_while(self._processor.shutdown, FLUSH_S)
+
+
+def _tracer(processor: SpanProcessor, resource: Resource, sampler: Sampler | None = None) -> Tracer:
+    """Make a tracer; without a sampler the one that the environment names."""
+    provider = TracerProvider(sampler=sampler, resource=resource, shutdown_on_exit=False)
+    provider.add_span_processor(processor)
+    return provider.get_tracer("pinrelay", __version__)
+
+
+class _TracedAccepts:
+    def __init__(self, tracer: Tracer, accepts: Accepts) -> None:
+        self._tracer = tracer
+        self._accepts = accepts
+
+    async def accept(
+        self,
+        events: Iterable[Event | EventRefused],
+        *,
+        now: float,
+        source: str = DEFAULT_SOURCE,
+        is_proven: bool = False,
+    ) -> Receipt:
+        with span(self._tracer, "accept") as open_span:
+            receipt = await self._accepts.accept(events, now=now, source=source, is_proven=is_proven)
+            open_span.set_attributes({f"pinrelay.{exit_}": count for exit_, count in receipt.counts.items()})
+            return receipt
+
+
+class _TracedEnqueues:
+    def __init__(self, tracer: Tracer, outbox: Enqueues) -> None:
+        self._tracer = tracer
+        self._outbox = outbox
+
+    async def forget(self, keys: Sequence[str], *, again: Collection[str] = ()) -> int:
+        return await self._outbox.forget(keys, again=again)
+
+    async def wipe(self, texts: Collection[str]) -> None:
+        await self._outbox.wipe(texts)
+
+    async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> int:
+        """Do `Outbox.withdraw`."""
+        return await self._outbox.withdraw(withdrawals, now=now)
+
+    async def people(self, keys: Sequence[str], *, browsers: Collection[str] = ()) -> PeopleFound:
+        with span(self._tracer, "people"):
+            return await self._outbox.people(keys, browsers=browsers)
+
+    async def enqueue(
+        self,
+        deliveries: Sequence[NewDelivery],
+        notes: Sequence[DroppedEvent],
+        tallies: Sequence[Tally],
+        *,
+        now: float,
+        people: PeopleChanges | None = None,
+    ) -> list[Enqueued]:
+        facts = {"messaging.batch.message_count": len(deliveries)}
+        with span(self._tracer, "enqueue", kind=SpanKind.PRODUCER, attributes=facts):
+            traceparent = current()
+            if traceparent is not None:
+                deliveries = [replace(delivery, traceparent=traceparent) for delivery in deliveries]
+            return await self._outbox.enqueue(deliveries, notes, tallies, now=now, people=people)

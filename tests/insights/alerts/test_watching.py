@@ -1,0 +1,393 @@
+"""Alerts without Prometheus: what holds is told once, and once when it clears, whatever goes wrong on the way."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from app.core.deliveries import Rejected, Settlement, State
+from app.core.events import EventKey, InventoryCount, Measure, Tally
+from app.core.pages import AccountView, Backlog
+from app.core.shared_values import (
+    CLOCK_JUMPS,
+    DESTINATION_SWITCH,
+    OPEN_ALERTS,
+    TROUBLE,
+    ClockJump,
+    ClockJumps,
+    SetAside,
+    Switch,
+    Trouble,
+)
+from app.errors import OutboxUnavailable
+from app.insights.alerts.overall import Facts, conditions
+from app.insights.alerts.rules import AlertRules
+from app.insights.alerts.watcher import Alerts, AlertWebhook
+from app.outbox import Outbox, open_outbox
+from app.policies import alert_rules
+from app.sender.status import AccountStanding, Standing, all_standings, of_refused_rows, standings
+from tests import assembled
+from tests.outbox.build import new, rules
+from tests.process import PLAIN
+from tests.sender.claims import a_trouble
+from tests.waiting import until_async
+
+HOUR_S = 3_600
+DAY_S = 24 * HOUR_S
+#: A quarter past an hour.
+NOW = 1_800_000_000.0 + 900
+LAST_HOUR = 1_800_000_000 - HOUR_S
+ACCOUNT = "549764106778"
+ACCOUNTS = (AccountView(ad_account_id=ACCOUNT, live=True),)
+BLOCK = TROUBLE.of(ACCOUNT)
+RULES = AlertRules(public_url="https://relay.example")
+SECRET_PATH = "/services/s3cret"
+REFUSED = SetAside(doing="claim", ad_account_id=ACCOUNT, why="CHECK failed", since=NOW, again_at=NOW)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The conditions
+
+
+def facts(**changes: Any) -> Facts:
+    """What is known of one ad account; a change of `name` gives it one."""
+    standard: dict[str, Any] = {"name": "", "backlog": Backlog(), "standings": (), "hours": {}, "rejected": {}}
+    given = standard | changes
+    account = AccountView(ad_account_id=ACCOUNT, name=given["name"], live=True)
+    died = {(ACCOUNT, hour_at): count for hour_at, count in given["rejected"].items()}
+    found = AccountStanding(account=account, backlog=given["backlog"], standings=given["standings"])
+    return Facts(now=NOW, accounts=[found], hours=given["hours"], rejected=died)
+
+
+def stands(trouble: Trouble, *, switched_off: bool = False) -> list[Standing]:
+    return standings(trouble, switched_off=switched_off, now=NOW)
+
+
+def daily(counts: list[int], *, now: int) -> dict[int, dict[str, int]]:
+    """Say how many were accepted in the last full hour, and in the same hour of each earlier day."""
+    return {LAST_HOUR - day * DAY_S: {"accepted": count} for day, count in enumerate([now, *counts]) if count}
+
+
+def warned(last: int, before: int, *, enqueued: int = 100, enqueued_before: int = 100) -> dict[int, dict[str, int]]:
+    return {
+        LAST_HOUR: {"warning": last, "enqueued": enqueued},
+        LAST_HOUR - 5 * HOUR_S: {"warning": before, "enqueued": enqueued_before},
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        pytest.param(facts(), [], id="nothing happened yet"),
+        pytest.param(facts(standings=stands(a_trouble())), ["blocked"], id="Pinterest refuses us"),
+        pytest.param(facts(standings=stands(a_trouble(state="failing"))), ["failing"], id="Pinterest fails"),
+        pytest.param(facts(standings=stands(a_trouble(state="refusing"))), ["refusing"], id="Pinterest refuses all"),
+        pytest.param(facts(standings=stands(a_trouble(state="rate limited"))), ["rate limited"], id="too many calls"),
+        pytest.param(
+            facts(standings=stands(a_trouble(), switched_off=True)), ["blocked", "switched off"], id="two at once"
+        ),
+        pytest.param(
+            facts(standings=of_refused_rows({"delivery/1": REFUSED, "rows/x": replace(REFUSED, ad_account_id="")})),
+            ["set aside", "rows refused"],
+            id="the store refuses rows",
+        ),
+        pytest.param(facts(backlog=Backlog(pending=1, oldest_at=NOW - 3_600)), [], id="an hour is not late"),
+        pytest.param(facts(backlog=Backlog(pending=1, oldest_at=NOW - 3_601)), ["backlog"], id="over an hour is late"),
+        pytest.param(facts(backlog=Backlog(dead=9), rejected={LAST_HOUR: 1}), ["dead"], id="a new dead letter"),
+        pytest.param(
+            facts(backlog=Backlog(dead=9), rejected={LAST_HOUR + HOUR_S: 1}),
+            ["dead"],
+            id="a new dead letter in the hour that runs",
+        ),
+        pytest.param(facts(backlog=Backlog(dead=9), rejected={LAST_HOUR - HOUR_S: 1}), [], id="old dead letters"),
+        pytest.param(facts(rejected={LAST_HOUR: 1}), [], id="dead letters that were redriven"),
+        pytest.param(facts(hours=daily([100, 100, 100], now=49)), ["volume"], id="below half of what is usual"),
+        pytest.param(facts(hours=daily([100, 100, 100], now=50)), [], id="half of what is usual"),
+        pytest.param(facts(hours=daily([100, 100, 100], now=0)), ["volume"], id="nothing at all"),
+        pytest.param(facts(hours=daily([100, 100], now=0)), [], id="two days are too few to say what is usual"),
+        pytest.param(facts(hours=daily([19, 19, 19], now=0)), [], id="too few events to judge"),
+        pytest.param(facts(hours=daily([9_000, 100, 100], now=60)), [], id="one odd day does not change what is usual"),
+        pytest.param(facts(hours=daily([0, 0, 100], now=0)), [], id="days without events count as such"),
+        pytest.param(facts(hours={LAST_HOUR: {"memory_full": 1}}), ["memory"], id="no room for another mark"),
+        pytest.param(facts(hours=warned(20, 9)), ["warnings"], id="over twice the warnings of the day before"),
+        pytest.param(facts(hours=warned(20, 10)), [], id="twice the warnings of the day before"),
+        pytest.param(facts(hours=warned(19, 0)), [], id="too few warnings to judge"),
+        pytest.param(facts(hours=warned(20, 0, enqueued=400)), [], id="one warning in twenty events"),
+        pytest.param(facts(hours=warned(20, 0, enqueued_before=0)), [], id="no day before to compare with"),
+    ],
+)
+def test_each_condition_is_told_from_its_threshold_on(given: Facts, expected: list[str]) -> None:
+    assert [alert.key for alert in conditions(given)] == expected
+
+
+def test_the_conditions_of_an_ad_account_with_a_name_say_whose_they_are() -> None:
+    given = facts(
+        name="US",
+        standings=stands(a_trouble(reason="bad token")),
+        backlog=Backlog(pending=1, oldest_at=NOW - 7_200),
+        hours=daily([100, 100, 100], now=0),
+    )
+    blocked, late, volume = conditions(given)
+    assert (blocked.key, late.key, volume.key) == ("US: blocked", "US: backlog", "volume")
+    assert blocked.text.startswith("US: Pinterest refuses our calls")
+    assert late.text.startswith("US: Deliveries are late")
+    assert not volume.text.startswith("US")
+
+
+def test_a_preset_that_is_switched_off_is_named_beside_what_is_late_and_told_once_for_all_ad_accounts() -> None:
+    off = standings(None, switched_off=False, presets_off=["Lead"], now=NOW)
+    late = Backlog(pending=1, oldest_at=NOW - 7_200)
+    accounts = [account for name in ("US", "FR") for account in facts(name=name, standings=off, backlog=late).accounts]
+    told = {alert.key: alert.text for alert in conditions(Facts(now=NOW, accounts=accounts, hours={}))}
+    assert told.keys() == {"preset switched off", "US: backlog", "FR: backlog"}
+    assert told["US: backlog"].endswith("has waited for 2.0 hours. The preset Lead is switched off.")
+    assert len(all_standings(accounts)) == 1
+
+
+def test_a_clock_that_jumped_is_told_once_for_all_ad_accounts() -> None:
+    jumped = standings(None, switched_off=False, jumps=[ClockJump(before=NOW - 7_200, after=NOW)], now=NOW)
+    accounts = [account for name in ("US", "FR") for account in facts(name=name, standings=jumped).accounts]
+    assert [alert.key for alert in conditions(Facts(now=NOW, accounts=accounts, hours={}))] == ["clock"]
+    assert len(all_standings(accounts)) == 1
+
+
+def test_a_text_says_what_it_is_and_what_to_do() -> None:
+    (alert,) = conditions(facts(standings=stands(a_trouble(reason="bad token"))))
+    assert alert.key == "blocked"
+    assert alert.text.startswith("Pinterest refuses our calls: bad token. Answer 401, since 20")
+    assert "`pinrelay verify` names what is wrong" in alert.text
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Telling them
+
+
+class Receiver:
+    """A tiny HTTP server that keeps what it is told, and answers `status`."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.status = 200
+        self.port = 0
+
+    @property
+    def url(self) -> SecretStr:
+        return SecretStr(f"http://127.0.0.1:{self.port}{SECRET_PATH}")
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        length = int(head.split("content-length: ")[1].split("\r\n")[0])
+        self.texts.append(json.loads(await reader.readexactly(length))["text"])
+        writer.write(f"HTTP/1.1 {self.status} X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    receiver = Receiver()
+    server = await asyncio.start_server(receiver.answer, "127.0.0.1", 0)
+    receiver.port = server.sockets[0].getsockname()[1]
+    async with server:
+        yield receiver
+
+
+@pytest.fixture
+async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
+    opened = open_outbox(f"sqlite:///{tmp_path}/outbox.db", rules())
+    yield opened
+    await opened.close()
+
+
+def alerts(
+    outbox: Any,
+    url: SecretStr,
+    accounts: Sequence[AccountView] | None = None,
+    of_names: AlertRules | None = RULES,
+) -> Alerts:
+    client = httpx.AsyncClient(**PLAIN)
+    webhook = AlertWebhook(url, client)
+    return Alerts(outbox, webhook, accounts=accounts or ACCOUNTS, rules=of_names, clock=lambda: NOW)
+
+
+async def test_it_is_told_once_when_it_begins_and_once_when_it_clears(outbox: Outbox, receiver: Receiver) -> None:
+    task = alerts(outbox, receiver.url)
+    await task.look()
+    assert receiver.texts == []
+
+    await BLOCK.write(outbox, a_trouble(reason="bad token"))
+    await task.look()
+    await BLOCK.write(outbox, a_trouble(reason="bad token, still"))
+    await task.look()
+    assert len(receiver.texts) == 1
+    assert receiver.texts[0].startswith("Pinrelay: Pinterest refuses our calls: bad token. ")
+
+    await BLOCK.write(outbox, None)
+    await task.look()
+    await task.look()
+    assert len(receiver.texts) == 2
+    assert receiver.texts[1].startswith("Pinrelay: Cleared: Pinterest refuses our calls: bad token. ")
+
+
+async def test_everything_that_keeps_delivery_from_being_well_is_read(outbox: Outbox, receiver: Receiver) -> None:
+    await BLOCK.write(outbox, a_trouble(state="failing", reason="Pinterest could not be reached", status=None))
+    await DESTINATION_SWITCH.write(outbox, Switch(on=False))
+    await CLOCK_JUMPS.write(outbox, ClockJumps(jumps=(ClockJump(before=NOW - DAY_S, after=NOW - 5),)))
+    await alerts(outbox, receiver.url).look()
+
+    first, second, third = receiver.texts[0].splitlines()
+    assert first.startswith("Pinrelay: Pinterest judges no event: Pinterest could not be reached. No answer, since ")
+    assert second.startswith("Pinrelay: Sending is switched off. Matching events are kept")
+    assert third.startswith("Pinrelay: The clock of this machine jumped forward by ")
+
+
+async def test_only_one_of_several_processes_tells(outbox: Outbox, receiver: Receiver) -> None:
+    await BLOCK.write(outbox, a_trouble(reason="bad token"))
+    await asyncio.gather(*(alerts(outbox, receiver.url).look() for _ in range(5)))
+    assert len(receiver.texts) == 1
+
+
+async def test_counts_of_the_outbox_are_read(outbox: Outbox, receiver: Receiver) -> None:
+    for day, count in enumerate([1, 50, 50, 50]):
+        at = LAST_HOUR - day * DAY_S + 60.0
+        await outbox.enqueue([], [], [Tally(name="accepted", count=count)] * 2, now=at)
+    await alerts(outbox, receiver.url).look()
+    assert receiver.texts == ["Pinrelay: Few events arrive: 2 in the last full hour, usual are 100."]
+
+
+async def test_what_is_told_of_one_name_is_read_from_the_inventory(outbox: Outbox, receiver: Receiver) -> None:
+    key, lead = EventKey("shop", "track", "Order Completed"), EventKey("shop", "track", "Lead")
+    for day in range(8, 0, -1):
+        for hour in (0, 1):
+            at = LAST_HOUR + hour * HOUR_S - day * DAY_S
+            await outbox.inventory.add([InventoryCount(key, Measure.RECEIVED, "", 200)], now=at, max_names=9)
+    new = [InventoryCount(lead, Measure.RECEIVED, "", 20)]
+    await outbox.inventory.add(new, now=NOW, max_names=9)
+    task = alerts(outbox, receiver.url)
+    await task.look()
+    await task.look()
+    link = "https://relay.example/console/inventory/name?source=shop&type=track&name="
+    ceased = (
+        f"Order Completed from shop has ceased: none for 23.2 hours, 250 were to be expected. {link}Order+Completed"
+    )
+    assert receiver.texts == [f"Pinrelay: {ceased}\nPinrelay: Lead from shop is new. {link}Lead"]
+    await outbox.inventory.add([InventoryCount(key, Measure.RECEIVED, "", 400)], now=NOW, max_names=9)
+    for _ in range(2):
+        await task.look()
+    assert receiver.texts[1:] == [f"Pinrelay: Cleared: {ceased}"]
+
+
+async def test_of_an_inventory_that_was_switched_off_nobody_is_told_that_its_names_have_ceased(
+    outbox: Outbox, receiver: Receiver
+) -> None:
+    off = alert_rules(assembled.settings(inventory_names=0))
+    for day in range(8, 0, -1):
+        counts = [InventoryCount(EventKey("shop", "track", "Order Completed"), Measure.RECEIVED, "", 200)]
+        await outbox.inventory.add(counts, now=LAST_HOUR - day * DAY_S, max_names=9)
+    await alerts(outbox, receiver.url, of_names=off).look()
+    assert receiver.texts == []
+    await alerts(outbox, receiver.url, of_names=alert_rules(assembled.settings())).look()
+    assert "Order Completed from shop has ceased" in receiver.texts[0]
+
+
+async def test_a_change_of_a_name_is_told_once_and_never_that_it_clears(outbox: Outbox, receiver: Receiver) -> None:
+    await OPEN_ALERTS.write(outbox, {": changed shop/track/Lead new name ": "Lead from shop is new."})
+    await alerts(outbox, receiver.url).look()
+    assert receiver.texts == []
+    assert await OPEN_ALERTS.read(outbox) == {}
+
+
+async def test_what_clears_is_told_of_an_ad_account_whose_name_begins_like_a_change(
+    outbox: Outbox, receiver: Receiver
+) -> None:
+    await OPEN_ALERTS.write(outbox, {"changed: blocked": "changed: Pinterest refuses our calls."})
+    await alerts(outbox, receiver.url).look()
+    assert receiver.texts == ["Pinrelay: Cleared: changed: Pinterest refuses our calls."]
+
+
+async def test_dead_letters_that_grow_are_told_of_the_ad_account_whose_they_are(
+    outbox: Outbox, receiver: Receiver
+) -> None:
+    accounts = [AccountView(ad_account_id=which, name=name, live=True) for which, name in (("1", "US"), ("2", "FR"))]
+    for account in ("1", "2"):
+        await outbox.enqueue([new(ad_account_id=account)], [], [], now=NOW)
+        (claimed,) = await outbox.claim(account, limit=1, max_bytes=10_000, max_wait_s=0, lease_s=60, now=NOW)
+        bad = Settlement(claimed=claimed, outcome=Rejected(reason="bad", status=422), state=State.DEAD)
+        # that of the other died long ago
+        at = LAST_HOUR if account == "2" else LAST_HOUR - DAY_S
+        await outbox.settle([bad], [Tally(name="rejected", ad_account_id=account, count=3)], now=at)
+    await alerts(outbox, receiver.url, accounts=accounts).look()
+    assert receiver.texts == [
+        "Pinrelay: FR: Dead letters grow: 3 within the last hours. `pinrelay dead-letters` has reasons."
+    ]
+
+
+async def test_what_the_webhook_did_not_take_is_told_again(
+    outbox: Outbox, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    await BLOCK.write(outbox, a_trouble(reason="bad token"))
+    task = alerts(outbox, receiver.url)
+    receiver.status = 500
+    await task.look()
+    receiver.status = 200
+    await task.look()
+    await task.look()
+    assert len(receiver.texts) == 2
+    assert "s3cret" not in caplog.text
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:1", "http://["], ids=["nobody listens", "no URL"])
+async def test_a_webhook_that_cannot_be_reached_is_survived_and_its_url_never_printed(
+    outbox: Outbox, address: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    await BLOCK.write(outbox, a_trouble(reason="bad token"))
+    await alerts(outbox, SecretStr(address + SECRET_PATH)).look()
+    printed = "".join(capsys.readouterr()) + caplog.text
+    assert "alert not told" in printed
+    assert "s3cret" not in printed
+
+
+class Disk:
+    """An outbox on a disk that goes away and comes back."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self.readable = True
+
+    def __getattr__(self, name: str) -> Any:
+        if not self.readable:
+            raise OutboxUnavailable
+        return getattr(self._outbox, name)
+
+
+async def test_an_unreadable_outbox_is_told_at_the_second_look_and_once_when_it_is_back(
+    outbox: Outbox, receiver: Receiver
+) -> None:
+    disk = Disk(outbox)
+    task = alerts(disk, receiver.url)
+    for readable in (False, True, False, False, False, True, True):
+        disk.readable = readable
+        await task.look()
+    assert receiver.texts == [
+        "Pinrelay: Events are turned away with 503: The outbox cannot commit now. Send the events again later.",
+        "Pinrelay: Cleared: the outbox can be used again.",
+    ]
+
+
+async def test_it_runs_until_it_is_stopped(outbox: Outbox, receiver: Receiver) -> None:
+    await BLOCK.write(outbox, a_trouble(reason="bad token"))
+    task = alerts(outbox, receiver.url)
+    running = asyncio.create_task(task.run())
+
+    async def told() -> bool:
+        return bool(receiver.texts)
+
+    await until_async(told)
+    task.stop()
+    await asyncio.wait_for(running, 5)

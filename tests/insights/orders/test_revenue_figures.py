@@ -1,0 +1,115 @@
+"""What orders are worth: sums that add up, comparisons like with like, and amounts that look wrong."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from app.core.pages import Revenue
+from app.insights.orders.revenue import OfCurrency, by_currency, first_day_read
+
+TODAY = 20_000
+
+
+def revenue(amount: str = "100", **changes: Any) -> Revenue:
+    standard: dict[str, Any] = {
+        "day": TODAY,
+        "ad_account_id": "1",
+        "preset": "checkout",
+        "source": "shop",
+        "currency": "EUR",
+        "became": "delivered",
+        "orders": 10,
+        "without_amount": 0,
+        "amount": Decimal(amount),
+        "largest": None,
+        "largest_id": None,
+    }
+    return Revenue(**(standard | changes))
+
+
+def figures(*rows: Revenue, days: int = 7) -> list[OfCurrency]:
+    return by_currency(rows, first_day=TODAY - days + 1, last_day=TODAY)
+
+
+def test_currencies_are_never_summed_together() -> None:
+    found = figures(
+        revenue("0.1"), revenue("0.2", source="b"), revenue("5", currency="USD", orders=50), revenue("1", currency="")
+    )
+    assert [(each.currency, str(each.whole.received.amount)) for each in found] == [
+        ("USD", "5"),
+        ("EUR", "0.3"),
+        ("", "1"),
+    ]
+
+
+def test_what_became_of_orders_adds_up_to_what_was_received() -> None:
+    exits = ("delivered", "waiting", "dead", "dismissed", "withheld", "withdrawn", "invalid", "duplicate", "refused")
+    (eur,) = figures(
+        *(revenue(str(n), became=became) for n, became in enumerate(exits, 1)), revenue("500", became="unmatched")
+    )
+    assert list(eur.whole.became) == list(exits)
+    assert eur.whole.received == (90, 0, Decimal(45))
+    assert eur.unmatched == (10, 0, Decimal(500))
+    for kind, lines in eur.lines.items():
+        assert sum(line.received.orders for line in lines) == 90, kind
+        assert sum(line.received.amount for line in lines) == 45, kind
+
+
+def test_days_presets_sources_and_accounts_are_told_apart() -> None:
+    (eur,) = figures(
+        revenue("1"),
+        revenue("2", preset="other"),
+        revenue("4", source="pos"),
+        revenue("8", day=TODAY - 1, ad_account_id="2"),
+    )
+    told = {
+        kind: [(line.name, int(line.received.amount)) for line in lines if line.received.orders]
+        for kind, lines in eur.lines.items()
+    }
+    assert told == {
+        "day": [(str(TODAY), 7), (str(TODAY - 1), 8)],
+        "preset": [("checkout", 13), ("other", 2)],
+        "source": [("shop", 11), ("pos", 4)],
+        "ad_account_id": [("2", 8), ("1", 7)],
+    }
+
+
+@pytest.mark.parametrize(
+    ("days", "before", "week_before"),
+    [(1, TODAY - 1, TODAY - 7), (7, TODAY - 7, TODAY - 13), (14, TODAY - 14, TODAY - 7)],
+)
+def test_a_span_is_compared_with_the_same_before(days: int, before: int, week_before: int) -> None:
+    read = first_day_read(TODAY - days + 1, TODAY)
+    assert read <= min(before, week_before)
+    (eur,) = figures(revenue("1"), *(revenue("10", day=day) for day in {before, week_before}), days=days)
+    assert eur.whole.before.amount >= 10
+    assert eur.whole.week_before.amount >= 10
+    (other,) = figures(revenue("1"), revenue("3", day=TODAY - 1), revenue("5", day=TODAY - 7), days=days)
+    today = other.lines["day"][0]
+    assert (str(today.before.amount), str(today.week_before.amount)) == ("3", "5")
+
+
+def test_the_average_leaves_out_what_names_no_amount() -> None:
+    (eur,) = figures(revenue("100", orders=5, without_amount=1))
+    assert str(eur.whole.received.average) == "25.00"
+    (none,) = figures(revenue("0", orders=5, without_amount=5))
+    assert none.whole.received.average is None
+
+
+@pytest.mark.parametrize(
+    ("largest", "amounts", "odd"),
+    [
+        ("1999", ["19.99", "19", "21", "1999", "19.5"], [100]),  # one has lost its comma
+        ("1990", ["19.99", "19", "21", "1990", "20"], []),  # not a hundred times as much
+        ("1999", ["19.99", "19", "21", "1999"], []),  # of few orders nothing is said
+        ("1999", ["0", "0", "0", "0", "1999"], []),
+    ],
+)
+def test_an_amount_a_hundred_times_the_median_is_named(largest: str, amounts: list[str], odd: list[int]) -> None:
+    (eur,) = figures(
+        revenue(largest=Decimal(largest), largest_id="77"), revenue(source="b", largest=Decimal(30), largest_id="78")
+    )
+    judged = eur.judged_by(list(map(Decimal, amounts)))
+    assert [each.times for each in judged.odd] == odd
+    assert all(each.delivery_id == "77" for each in judged.odd)
