@@ -11,6 +11,7 @@ from threading import Thread
 from fastapi import FastAPI
 
 from app import assemble, policies
+from app.api.router import Operations, api_router
 from app.assemble.ad_accounts import Destination
 from app.assemble.parts import Parts, join_parts
 from app.config import Settings
@@ -33,7 +34,6 @@ from app.server.application import Application
 from app.server.doorway import doorway
 from app.server.health import Status, status_router
 from app.server.lifespan import Runs, lifespan
-from app.server.operator_api import Operations, api_router
 from app.server.unrouted import answer_unrouted
 from app.source import (
     Accepts,

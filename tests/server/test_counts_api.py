@@ -8,9 +8,9 @@ import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
 
+from app.api.counts import add_counts
 from app.core.events import Tally
 from app.outbox import Outbox, open_outbox
-from app.server.counts_api import add_counts
 from tests.outbox.build import HOUR_S, NOW, rules
 from tests.outbox.new_store import new_store
 

@@ -6,11 +6,11 @@ import pytest
 import pytest_asyncio
 from httpx import AsyncClient
 
+from app.api.dead_letters import DeadLetterRequest
+from app.api.searches import Filters
 from app.core.deliveries import State
 from app.core.pages import Query
 from app.outbox import SEARCH_FILTERS
-from app.server.dead_letters_api import DeadLetterRequest
-from app.server.searches import Filters
 from tests.server.client import client_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -6,13 +6,13 @@ from typing import Annotated, Any, Final, TypeAlias
 from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
+from app.api.answers import NOTHING_ASKED_FOR, TextFilter, TimeFilter, YesOrNo, a_filter_or_all, api_answer
 from app.core.deliveries import State
 from app.core.events import Exit
 from app.core.pages import Query, Redrive
 from app.errors import FilterError
 from app.outbox import SEARCH_FILTERS, Outbox, read_filters
 from app.pipeline.search import Finder
-from app.server.api_answers import NOTHING_ASKED_FOR, TextFilter, TimeFilter, YesOrNo, a_filter_or_all, api_answer
 from app.server.audited_changes import MAX_WHY, AuditedChanges
 
 _UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Response
 from pydantic import Field
 
+from app.api.answers import api_answer
 from app.core.pages import Query
 from app.core.values.times import DAY_S
 from app.insights.orders.revenue import RevenueOutbox, read_revenue
 from app.pipeline.search import Finder
-from app.server.api_answers import api_answer
 
 
 def add_revenue(router: APIRouter, outbox: RevenueOutbox, finder: Finder, clock: Callable[[], float]) -> None:

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Protocol
 from fastapi import APIRouter, Response
 from pydantic import Field
 
+from app.api.answers import api_answer
 from app.core.events import Tally
 from app.core.values.times import HOUR_S
-from app.server.api_answers import api_answer
 
 
 class CountsOutbox(Protocol):

@@ -14,19 +14,19 @@ from pydantic import BaseModel, ConfigDict, Field
 from app import __version__
 from app.access.admission import Access, Denial, TooManyTries
 from app.access.users import Person
+from app.api.answers import api_answer, api_json, unavailable
+from app.api.counts import add_counts
+from app.api.dead_letters import add_dead_letters
+from app.api.inventory import add_inventory
+from app.api.quarantine import add_quarantine
+from app.api.revenue import add_revenue
+from app.api.searches import add_searches
 from app.core.values.hidden_emails import unpersonal_id
 from app.errors import OutboxUnavailable
 from app.insights.inventory.view import InventoryView
 from app.outbox import Outbox
 from app.pipeline.search import Finder
-from app.server.api_answers import api_answer, api_json, unavailable
 from app.server.audited_changes import AuditedChanges
-from app.server.counts_api import add_counts
-from app.server.dead_letters_api import add_dead_letters
-from app.server.inventory_api import add_inventory
-from app.server.quarantine_api import add_quarantine
-from app.server.revenue_api import add_revenue
-from app.server.searches import add_searches
 
 _JSON = "application/json"
 _ONE_ID_AT_LEAST: dict[str, Any] = {

@@ -7,13 +7,13 @@ import fastapi
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
+from app.api.answers import TextFilter, TimeFilter, YesOrNo, api_answer
 from app.core.deliveries import State
 from app.core.events import Exit
 from app.core.pages import Page, Query
 from app.errors import FilterError
 from app.outbox import Outbox, read_filters
 from app.pipeline.search import MAX_FOUND_BY, Finder, found_json, notes_json
-from app.server.api_answers import TextFilter, TimeFilter, YesOrNo, api_answer
 
 _UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {404: {"description": "A filter names nothing known."}}
 #: Of the query string, what is no filter.

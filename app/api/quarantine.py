@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.api.answers import NOTHING_ASKED_FOR, a_filter_or_all, api_answer
 from app.core.events import Exit
 from app.core.pages import QuarantineFilter
 from app.pipeline.replay import Replay, Replaying, replay_json
-from app.server.api_answers import NOTHING_ASKED_FOR, a_filter_or_all, api_answer
 from app.server.audited_changes import AuditedChanges
 
 _FILTERS = ("name", "exit", "source", "reason")

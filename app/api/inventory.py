@@ -7,11 +7,11 @@ from typing import Annotated, Any, Final, TypeAlias
 from fastapi import APIRouter, Response
 from pydantic import BeforeValidator, Field
 
+from app.api.answers import api_answer
 from app.core.events import DEFAULT_SOURCE, EventKey
 from app.core.values.times import day_number
 from app.insights.inventory.figures import DAYS
 from app.insights.inventory.view import InventoryView
-from app.server.api_answers import api_answer
 
 _MISSING: Final = "no such event has arrived in these days"
 _NOT_MET: Final[dict[int | str, dict[str, Any]]] = {404: {"description": "No such event has arrived."}}
