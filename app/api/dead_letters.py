@@ -11,9 +11,9 @@ from app.core.deliveries import State
 from app.core.events import Exit
 from app.core.pages import Query, Redrive
 from app.errors import FilterError
+from app.operations.audited_changes import MAX_WHY, AuditedChanges
 from app.outbox import SEARCH_FILTERS, Outbox, read_filters
 from app.pipeline.search import Finder
-from app.server.audited_changes import MAX_WHY, AuditedChanges
 
 _UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {
     404: {"description": "There is no such delivery, or a filter names nothing known."}

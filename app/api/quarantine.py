@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.api.answers import NOTHING_ASKED_FOR, a_filter_or_all, api_answer
 from app.core.events import Exit
 from app.core.pages import QuarantineFilter
+from app.operations.audited_changes import AuditedChanges
 from app.pipeline.replay import Replay, Replaying, replay_json
-from app.server.audited_changes import AuditedChanges
 
 _FILTERS = ("name", "exit", "source", "reason")
 _OFF: dict[int | str, dict[str, Any]] = {404: {"description": "Nothing is kept in quarantine."}}

@@ -24,9 +24,9 @@ from app.api.searches import add_searches
 from app.core.values.hidden_emails import unpersonal_id
 from app.errors import OutboxUnavailable
 from app.insights.inventory.view import InventoryView
+from app.operations.audited_changes import AuditedChanges
 from app.outbox import Outbox
 from app.pipeline.search import Finder
-from app.server.audited_changes import AuditedChanges
 
 _JSON = "application/json"
 _ONE_ID_AT_LEAST: dict[str, Any] = {

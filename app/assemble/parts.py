@@ -29,10 +29,10 @@ from app.insights.alerts.watcher import AlertWebhook
 from app.insights.inventory.counting import InventoryKeeper, NamesMet
 from app.insights.inventory.view import InventoryView
 from app.insights.tracing import Tracing, open_tracing
+from app.operations.audited_changes import AuditedChanges
 from app.outbox import Outbox, open_outbox
 from app.policies import access_rules, outbox_rules
 from app.sandbox import Account, create_sandbox
-from app.server.audited_changes import AuditedChanges
 from app.source import AcceptsWhole, NamedSource
 
 #: So many events the sandbox in this process knows again: some 10 MB.

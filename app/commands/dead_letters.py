@@ -21,8 +21,8 @@ from app.core.pages import DeadCause, Query, Redrive
 from app.core.values.texts import visible
 from app.destination import redact
 from app.errors import WhyMissing
+from app.operations.audited_changes import MAX_WHY, why_dismissed
 from app.outbox import Outbox, read_filters
-from app.server.audited_changes import MAX_WHY, why_dismissed
 
 Which = Annotated[
     list[str] | None,

@@ -19,11 +19,11 @@ from app.destination.client import PinterestClient
 from app.insights.alerts.watcher import AlertWebhook
 from app.insights.inventory.view import InventoryView
 from app.insights.orders.revenue import RevenueOutbox
+from app.operations.audited_changes import AuditedChanges
 from app.outbox import DeadLetters, OutboxRules, PagesOrders
 from app.pipeline.explain import Explainer
 from app.pipeline.search import Finder, PeopleSearch, Searches
 from app.sender.status import ReadsBacklog
-from app.server.audited_changes import AuditedChanges
 from app.source import NamedSource
 
 

@@ -15,8 +15,8 @@ from app.access.users import Person, UserRole
 from app.core.coordination import REFRESH_S, Coordination
 from app.core.log import log_cannot_start, log_error, logger
 from app.errors import PinrelayError
+from app.operations.audited_changes import AuditedChanges
 from app.sender.shutdown import Shutdown
-from app.server.audited_changes import AuditedChanges
 
 #: How often garbage is looked for in all that lives, whatever was made meanwhile. It takes some 10 ms.
 COLLECT_S = 10.0

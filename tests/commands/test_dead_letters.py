@@ -9,8 +9,8 @@ import pytest
 from app.assemble.ad_accounts import SANDBOX_AD_ACCOUNT_ID
 from app.core.deliveries import State
 from app.errors import FilterError, UnknownName
+from app.operations.audited_changes import MAX_WHY
 from app.outbox import Outbox
-from app.server.audited_changes import MAX_WHY
 from tests.commands.conftest import Run
 from tests.commands.stored import in_outbox
 from tests.outbox.build import ACCOUNT, At, new

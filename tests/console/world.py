@@ -31,10 +31,10 @@ from app.core.values.addresses import read_networks
 from app.destination.client import PinterestClient
 from app.insights.alerts.watcher import AlertWebhook
 from app.insights.inventory.view import InventoryView
+from app.operations.audited_changes import AuditedChanges
 from app.outbox import Outbox, open_outbox
 from app.pipeline.pipeline import Pipeline
 from app.pipeline.tail import Tail
-from app.server.audited_changes import AuditedChanges
 from app.source import AcceptsWhole, NamedSource
 from tests import assembled
 from tests.outbox.build import DAY_S

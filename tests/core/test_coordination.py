@@ -10,8 +10,8 @@ from app import assemble
 from app.access.audit import Audit
 from app.core.coordination import Coordination, Switches
 from app.errors import CatalogError, Fault, UnknownName
+from app.operations.audited_changes import AuditedChanges
 from app.outbox import Outbox, open_outbox
-from app.server.audited_changes import AuditedChanges
 from app.server.lifespan import _reload
 from tests import assembled
 from tests.outbox.build import rules as outbox_rules

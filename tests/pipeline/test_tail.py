@@ -14,10 +14,10 @@ from app.access.audit import Audit
 from app.core.coordination import Coordination
 from app.core.events import Exit
 from app.errors import EventRefused, OutboxUnavailable
+from app.operations.audited_changes import AuditedChanges
 from app.outbox import Outbox, open_outbox
 from app.pipeline.tail import MAX_TAIL_S, MAX_TAILED, MAX_TAILED_BYTES, Tail
 from app.policies import outbox_rules
-from app.server.audited_changes import AuditedChanges
 from app.source import AcceptsWhole
 from tests import assembled
 from tests.outbox.new_store import new_store

@@ -1,0 +1,1 @@
+"""What operators do: one audited function for each act."""
