@@ -30,11 +30,6 @@ from app.sender.context import CallReport, Dependencies
 from app.sender.retention import Retention
 from app.sender.status import log_jump, log_trouble
 from app.sender.worker import Worker
-from app.server.application import Application
-from app.server.doorway import doorway
-from app.server.health import Status, status_router
-from app.server.lifespan import Runs, lifespan
-from app.server.unrouted import answer_unrouted
 from app.source import (
     Accepts,
     MemoryBudget,
@@ -46,6 +41,10 @@ from app.source import (
     tracking_router,
     webhook_router,
 )
+from app.web.access_gate import doorway
+from app.web.application import Application, answer_unrouted
+from app.web.health import Status, status_router
+from app.web.lifespan import Runs, lifespan
 
 
 class Role(StrEnum):

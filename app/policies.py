@@ -13,8 +13,6 @@ from app.insights.alerts.rules import AlertRules
 from app.outbox import DiskRules, OutboxRules
 from app.pipeline.quarantine import QuarantineRules
 from app.sender.policy import DeliveryPolicy
-from app.server.doorway import Posture
-from app.server.proofs import Proofs
 from app.source import (
     ConsentRules,
     GenuineRules,
@@ -26,6 +24,8 @@ from app.source import (
     WriteKeys,
     read_quotas,
 )
+from app.web.access_gate import Posture
+from app.web.openapi import Proofs
 
 #: Bounds the backlog of an ad account where the disk does not.
 _USUAL_BACKLOG_BYTES = 10_000_000_000

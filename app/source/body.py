@@ -249,7 +249,7 @@ async def receive(request: Request, limits: Limits) -> bytes:
 
     Raises RequestRefused where it is too large, or does not arrive whole in time.
     """
-    # Most bodies are whole by then; one that never begins, app/server/bounded_connection.py cuts.
+    # Most bodies are whole by then; one that never begins, app/web/bounded_connection.py cuts.
     body, more = await _piece(request)
     if more:
         try:

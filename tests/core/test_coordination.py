@@ -12,7 +12,7 @@ from app.core.coordination import Coordination, Switches
 from app.errors import CatalogError, Fault, UnknownName
 from app.operations.audited_changes import AuditedChanges
 from app.outbox import Outbox, open_outbox
-from app.server.lifespan import _reload
+from app.web.lifespan import _reload
 from tests import assembled
 from tests.outbox.build import rules as outbox_rules
 from tests.outbox.new_store import new_store

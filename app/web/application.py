@@ -4,16 +4,16 @@ from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
+from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import __version__
 from app.core.metrics import Metrics
 from app.insights.tracing import Tracing
-from app.server.direct_routes import DirectRoutes
-from app.server.openapi_details import LICENSE, add_details
-from app.server.proofs import Proofs, describe_proofs
-from app.source import INTERNAL_ERROR, OpenToPages, answer_refusal
+from app.source import INTERNAL_ERROR, OpenToPages, answer, answer_refusal, refusal_json
 from app.source.openapi import RECORDS
+from app.web.direct_routes import DirectRoutes
+from app.web.openapi import LICENSE, Proofs, add_details, describe_proofs
 
 
 class Application(FastAPI):
@@ -45,7 +45,7 @@ class Application(FastAPI):
         self._traced = tracing.requests(self._direct_routes)
 
     def include_busy_router(self, router: APIRouter) -> None:
-        """Include a router whose endpoints take a Request only (see app/server/direct_routes.py)."""
+        """Include a router whose endpoints take a Request only (see app/web/direct_routes.py)."""
         self.include_router(router)
         self._direct_routes.add(router)
 
@@ -65,3 +65,32 @@ class Application(FastAPI):
 async def _unforeseen(_: Request, __: Exception) -> Response:
     """Return the answer to what a route fails with that is not busy; Starlette raises it again, for uvicorn's log."""
     return answer_refusal(INTERNAL_ERROR)
+
+
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_REMEDY = "POST events to /webhook or /v1/track; the console is at /console."
+_NOT_FOUND = refusal_json("not_found", f"There is nothing at this path. {_REMEDY}")
+_METHOD_NOT_ALLOWED = refusal_json("method_not_allowed", f"This path does not take this method. {_REMEDY}")
+
+
+def answer_unrouted(app: FastAPI) -> None:
+    """Let the application answer paths and methods that it does not have as this module says."""
+
+    async def unknown_path(scope: Scope, receive: Receive, send: Send) -> None:
+        await answer(_NOT_FOUND, 404)(scope, receive, send)
+
+    async def unknown_method(request: Request, _: Exception) -> Response:
+        return answer(_METHOD_NOT_ALLOWED, 405, {"Allow": ", ".join(_allowed(app, request.scope))})
+
+    app.router.default = unknown_path
+    app.add_exception_handler(405, unknown_method)
+
+
+def _allowed(app: FastAPI, scope: Scope) -> list[str]:
+    """Return the methods that the path takes: each has a route of its own, of which Starlette names the first only."""
+    asked = {"type": "http", "path": scope["path"], "root_path": scope.get("root_path", ""), "headers": []}
+    return [
+        method
+        for method in _METHODS
+        if any(route.matches({**asked, "method": method})[0] is Match.FULL for route in app.routes)
+    ]

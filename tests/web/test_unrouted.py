@@ -12,7 +12,7 @@ from app.config import load_settings
 from app.main import Role, create_app
 from tests.outbox.new_store import new_store
 from tests.process import PLAIN, Server
-from tests.server.client import client_of
+from tests.web.client import client_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

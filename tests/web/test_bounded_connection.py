@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import uvicorn
 
-from app.server.bounded_connection import MAX_GATHERED_BYTES, MAX_HEAD_BYTES, BoundedConnection, GatheredWrites
-from app.server.connections import Connections
+from app.web.bounded_connection import MAX_GATHERED_BYTES, MAX_HEAD_BYTES, BoundedConnection, GatheredWrites
+from app.web.connections import Connections
 from tests.process import Server
 
 pytestmark = [pytest.mark.slow, pytest.mark.measured]  # what is cut is waited for

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 from httpx import AsyncClient
 
-from tests.server.client import client_of
+from tests.web.client import client_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -9,7 +9,7 @@ from httpx import AsyncClient
 
 from app.outbox import open_outbox
 from tests.outbox.build import At, new, rules
-from tests.server.client import client_of
+from tests.web.client import client_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -11,7 +11,7 @@ from app.api.searches import Filters
 from app.core.deliveries import State
 from app.core.pages import Query
 from app.outbox import SEARCH_FILTERS
-from tests.server.client import client_of
+from tests.web.client import client_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

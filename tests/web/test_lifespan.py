@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from app.config import load_settings
 from app.destination import load_place_names
 from app.main import create_app
-from app.server import lifespan
+from app.web import lifespan
 from tests.outbox.new_store import new_store
 from tests.waiting import until_async
 

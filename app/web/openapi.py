@@ -1,10 +1,10 @@
-"""What each operation asks to be proven, as the OpenAPI document says it: security schemes and requirements.
+"""What the OpenAPI document says beside the routes: bodies, ids, and what each operation asks to be proven."""
 
-Source: https://spec.openapis.org/oas/v3.1.0#security-scheme-object
-"""
-
+import re
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
+
+from app.source.openapi import EVENT_EXAMPLE
 
 #: Names of schemes that must all be proven.
 _Together: TypeAlias = tuple[str, ...]
@@ -12,7 +12,7 @@ _Together: TypeAlias = tuple[str, ...]
 _TOKEN, _SESSION = "consoleToken", "consoleSession"
 _SIGNATURE, _HEADER = "webhookSignature", "webhookHeader"
 _KEYS: tuple[_Together, ...] = (("writeKey",), ("writeKeyInQuery",))
-#: What the doorway answers (app/server/doorway.py): everywhere, and where figures are shown.
+#: What the doorway answers (app/web/access_gate.py): everywhere, and where figures are shown.
 _OF_DOORWAY = {"403": "Only this machine may ask, by a localhost address, and no page of another site."}
 _OF_FIGURES = {
     "401": "The token is missing or wrong.",
@@ -79,3 +79,43 @@ def _schemes(proofs: Proofs) -> dict[str, dict[str, str]]:
         schemes["writeKey"] = {"type": "http", "scheme": "basic", "description": said}
         schemes["writeKeyInQuery"] = {"type": "apiKey", "in": "query", "name": "writeKey"}
     return schemes
+
+
+LICENSE: Final = {"name": "MIT", "identifier": "MIT"}
+
+_BATCH: Final = {"batch": [EVENT_EXAMPLE]}
+_OF_CALLS: Final[dict[str, dict[str, Any]]] = {
+    "track": {"event": "Signed Up"},
+    "page": {"properties": {"url": "https://shop.example/sofas"}},
+    "screen": {"name": "Sofas"},
+    "identify": {"traits": {"email": "eva@example.com"}},
+    "group": {"groupId": "g-1"},
+    "alias": {"previousId": "u-0"},
+}
+_CALLS: Final = {f"/v1/{call}": {"userId": "u-1", "messageId": "m-2", **own} for call, own in _OF_CALLS.items()}
+#: By path; each is one of the bodies that its operation takes.
+EXAMPLES: Final[dict[str, dict[str, Any]]] = {
+    "/webhook": EVENT_EXAMPLE,
+    "/v1/batch": _BATCH,
+    "/v1/import": _BATCH,
+    **_CALLS,
+    "/api/find": {"text": "1001"},
+    "/api/redrive": {"reason": "currency", "since": "2026-11-26T08:00:00Z"},
+    "/api/dismiss": {"event_name": "lead", "because": "sent by hand"},
+    "/api/forget": {"user_id": "u-1"},
+    "/api/reload": {},
+    "/api/switch": {"preset": "Lead", "on": False},
+    "/api/quarantine/preview": {"exit": "invalid"},
+    "/api/quarantine/replay": {"exit": "invalid"},
+    "/api/quarantine/discard": {"all": True},
+}
+
+
+def add_details(document: dict[str, Any]) -> None:
+    """Add where the interface is, an id for each operation that only its address decides, and examples of bodies."""
+    document["servers"] = [{"url": "/", "description": "The process that tells this."}]
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            operation["operationId"] = "_".join([method, *re.findall(r"\w+", path)])
+            if path in EXAMPLES and "requestBody" in operation:
+                operation["requestBody"]["content"]["application/json"]["example"] = EXAMPLES[path]

@@ -13,9 +13,9 @@ from app.core.log import configure_logging
 from app.core.metrics import Metrics
 from app.core.receipts import Receipt
 from app.insights.tracing import open_tracing
-from app.server.application import Application
-from app.server.direct_routes import DirectRoutes
 from app.source import Limits, MemoryBudget, TrackingRules, WriteKeys, tracking_router
+from app.web.application import Application
+from app.web.direct_routes import DirectRoutes
 
 
 async def show(request: Request) -> Response:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.client import client_of
+from tests.web.client import client_of
 
 ORDER = {"type": "track", "event": "order completed", "messageId": "1", "properties": {"total": 3}}
 

@@ -7,8 +7,8 @@ import pytest
 
 from app.insights.alerts import watcher
 from app.insights.alerts.watcher import AlertWebhook
-from tests.server.client import client_of
 from tests.waiting import until_async
+from tests.web.client import client_of
 
 
 @pytest.mark.parametrize(

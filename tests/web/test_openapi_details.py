@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from app.server.openapi_details import EXAMPLES
-from tests.server.client import client_of
+from app.web.openapi import EXAMPLES
+from tests.web.client import client_of
 
 pytestmark = pytest.mark.usefixtures("tuned_back")
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.server.client import client_of
+from tests.web.client import client_of
 
 ORDER = {
     "type": "track",
