@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.console.page_filter import filter_of
+from app.console.filter import filter_of
 from app.console.pages import PageGroup, Pages, person_of
 from app.console.services import ConsoleServices
 from app.core.pages import AuditAction

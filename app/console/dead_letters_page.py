@@ -7,9 +7,8 @@ from typing import TypeAlias
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.console.forms import read_form
-from app.console.page_filter import PARTS
-from app.console.pages import PageGroup, go, person_of
+from app.console.filter import PARTS
+from app.console.pages import PageGroup, go, person_of, read_form
 from app.core.deliveries import State
 from app.core.pages import Query
 from app.errors import WhyMissing

@@ -9,11 +9,9 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.console.forms import given_number, read_form
-from app.console.labels import EXIT_LABELS, STATE_LABELS, iso
-from app.console.masking import masked
-from app.console.page_filter import ANEW, PageFilter, filter_of
-from app.console.pages import PageGroup, go, person_of
+from app.console.filter import ANEW, PageFilter, filter_of
+from app.console.labels import EXIT_LABELS, STATE_LABELS, iso, masked
+from app.console.pages import PageGroup, given_number, go, person_of, read_form
 from app.core.deliveries import Delivery, State
 from app.core.pages import DeadCause, Query
 from app.core.shared_values import SET_ASIDE

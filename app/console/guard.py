@@ -9,9 +9,8 @@ from starlette.responses import RedirectResponse, Response
 
 from app.access.admission import Denial, TooManyTries
 from app.access.users import Person
-from app.console.forms import MAX_FORM_BYTES, PASTED, why_not_read
-from app.console.page_filter import read_page_filter
-from app.console.pages import SECURITY_HEADERS, Pages, base_of
+from app.console.filter import read_page_filter
+from app.console.pages import MAX_FORM_BYTES, PASTED, SECURITY_HEADERS, Pages, base_of, why_not_read
 from app.console.services import ConsoleServices
 from app.errors import FilterError, OutboxUnavailable, UnknownName
 

@@ -8,10 +8,9 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.console.chart import Bars, draw
-from app.console.page_filter import filter_of
+from app.console.charts import Bars, draw
+from app.console.filter import WholeDays, days_of, filter_of
 from app.console.pages import PageGroup
-from app.console.periods import WholeDays, days_of
 from app.core.events import EventKey
 from app.core.values.times import DAY_S
 from app.insights.inventory.figures import BECAME, DAYS, SHOWN, STANDS

@@ -7,9 +7,8 @@ from starlette.responses import RedirectResponse, Response
 
 from app.access.admission import COOKIE, LoggedIn, TooManyTries
 from app.access.sessions import SESSION_S
-from app.console.forms import read_form
 from app.console.guard import is_secure
-from app.console.pages import PageGroup, base_of, person_of
+from app.console.pages import PageGroup, base_of, person_of, read_form
 from app.core.values.texts import count_of
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from app.console.counts import PresetCounts
 from app.console.labels import OTHER_KEY_LABELS
-from app.console.summary import PresetCounts
 from app.core.events import Exit, Tally
 from app.outbox import NO_COUNTRY
 

@@ -11,19 +11,23 @@ from starlette.responses import Response
 
 from app.catalog import Catalog, Preset
 from app.console import verdict
-from app.console.chart import draw
-from app.console.examples import fresh
+from app.console.charts import draw, stack
+from app.console.counts import (
+    PeriodCounts,
+    Summary,
+    TimedTallies,
+    against_each,
+    counts_between,
+    narrowed,
+    shifts_of,
+    summarise,
+)
+from app.console.filter import PARTS, PERIODS, PageFilter, Period, filter_of
 from app.console.flow import flow
-from app.console.labels import OTHER_KEY_LABELS
+from app.console.labels import OTHER_KEY_LABELS, fresh
 from app.console.match_keys import PresetKeys, StepsOfKeys, key_trends, ranked_advice, score, score_lines
-from app.console.over_time import TimedTallies, against_each, counts_between, shifts_of
-from app.console.page_filter import PARTS, PageFilter, filter_of
 from app.console.pages import PageGroup, Pages
-from app.console.periods import PERIODS, Period
 from app.console.services import ConsoleServices
-from app.console.stacked_chart import stack
-from app.console.step_counts import PeriodCounts
-from app.console.summary import Summary, narrowed, summarise
 from app.core.coordination import Switches
 from app.core.events import Event, Exit, Tally
 from app.core.pages import Backlog

@@ -11,8 +11,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.console.forms import Form, given_number, read_form
-from app.console.pages import PageGroup, go, person_of
+from app.console.pages import Form, PageGroup, given_number, go, person_of, read_form
 from app.pipeline.search import KnownPerson, PeopleSearch
 
 #: What somebody may be looked up by, as the form says it.

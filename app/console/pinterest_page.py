@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.catalog import Catalog
-from app.console.page_filter import filter_of
+from app.console.filter import filter_of
 from app.console.pages import PageGroup
 from app.core.deliveries import State
 from app.core.events import Exit, Tally

@@ -12,10 +12,8 @@ from starlette.responses import Response
 
 from app.catalog import Catalog, Preset
 from app.catalog.publishing import Publisher, Version, name_fault, privacy_changes
-from app.console.examples import fresh
-from app.console.forms import Form, given_number, read_form
-from app.console.labels import pretty
-from app.console.pages import PageGroup, go, person_of
+from app.console.labels import fresh, pretty
+from app.console.pages import Form, PageGroup, given_number, go, person_of, read_form
 from app.console.services import ConsoleServices
 from app.core.pages import QuarantineFilter
 from app.core.values.texts import visible

@@ -5,9 +5,8 @@ from collections import Counter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.console.forms import Form, given_number, read_form
-from app.console.page_filter import filter_of
-from app.console.pages import PageGroup, go, person_of
+from app.console.filter import filter_of
+from app.console.pages import Form, PageGroup, given_number, go, person_of, read_form
 from app.core.events import Exit
 from app.core.pages import QuarantineFilter
 from app.core.values.times import DAY_S

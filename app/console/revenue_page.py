@@ -7,10 +7,9 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.console.filter import days_of, filter_of
 from app.console.labels import changed
-from app.console.page_filter import filter_of
 from app.console.pages import PageGroup
-from app.console.periods import days_of
 from app.core.deliveries import State
 from app.core.events import Exit
 from app.core.values.times import DAY_S

@@ -5,10 +5,9 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.console.forms import read_form
+from app.console.filter import filter_of
 from app.console.labels import EXIT_LABELS
-from app.console.page_filter import filter_of
-from app.console.pages import PageGroup, Pages, go, person_of
+from app.console.pages import PageGroup, Pages, go, person_of, read_form
 from app.console.services import ConsoleServices
 from app.console.tester_page import TesterPages
 

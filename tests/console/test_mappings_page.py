@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from app.console.masking import masked
+from app.console.labels import masked
 from app.core.coordination import Switches
 from app.core.shared_values import PROCESSES, Process
 from tests.console.world import CHECKOUT, LEAD, NOW, World, open_world

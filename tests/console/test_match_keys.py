@@ -4,9 +4,9 @@ from collections import Counter
 
 import pytest
 
+from app.console.counts import PresetCounts
 from app.console.labels import COMPONENT_LABELS, OTHER_KEY_LABELS
 from app.console.match_keys import KeyAdvice, PresetKeys, StepsOfKeys, key_trends, ranked_advice, score, score_lines
-from app.console.summary import PresetCounts
 from app.core.events import Tally
 from app.destination import MATCH_KEYS, match_keys
 from app.destination.normalise import phone_normaliser

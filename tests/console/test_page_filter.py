@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.console.page_filter import PageFilter
-from app.console.periods import COMPARISONS, PERIODS, Period
+from app.console.filter import COMPARISONS, PERIODS, PageFilter, Period
 from app.core.events import EventKey, InventoryCount, Measure, Tally
 from app.core.pages import AccountView
 from app.core.values.times import DAY_S, HOUR_S

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.console.stacked_chart import FULL, stack
+from app.console.charts import FULL, stack
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 
 import pytest
 
-from app.console.step_counts import SETTLED_S, StepCounts
+from app.console.counts import SETTLED_S, StepCounts
 from app.core.events import Tally
 from app.core.values.times import DAY_S, HOUR_S, MINUTE_S
 from tests.console.world import NOW, World

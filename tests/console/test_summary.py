@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.console.chart import HEIGHT, draw
+from app.console.charts import HEIGHT, draw
+from app.console.counts import SERIES, TOP, Counted, narrowed, summarise
+from app.console.filter import PERIODS
 from app.console.labels import COMPONENT_LABELS, COMPONENT_OF_GROUP, OTHER_KEY_LABELS
 from app.console.overview_page import LastAnswers, last_answers
-from app.console.periods import PERIODS
-from app.console.summary import SERIES, TOP, Counted, narrowed, summarise
 from app.core.events import Tally
 from app.identity import GROUPS
 from tests.console.world import NOW

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from app.catalog.sources import load_source
-from app.console.pasted import NoEvent, Pasted, arriving
+from app.console.tester_page import NoEvent, Pasted, arriving
 from app.core.events import Exit
 from app.source import NamedSource
 from tests.console.world import CHECKOUT as PRESET

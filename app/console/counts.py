@@ -1,0 +1,330 @@
+"""Counts for pages: by step, against an earlier period, summed up."""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol, TypeVar
+
+from app.console.filter import COMPARISONS, Period
+from app.console.flow import WindowCounts
+from app.console.labels import COMPONENT_OF_GROUP, WARNING_ADVICE, changed
+from app.core.events import Exit, Tally
+from app.core.values.times import HOUR_S, MINUTE_S
+
+#: What is counted over time, and the tallies that it counts.
+SERIES: Mapping[str, frozenset[str]] = {
+    "received": frozenset({Exit.ACCEPTED, Exit.REFUSED}),
+    **{
+        exit_.value: frozenset({exit_.value})
+        for exit_ in (
+            Exit.DELIVERED,
+            Exit.ENQUEUED,
+            Exit.DUPLICATE,
+            Exit.WITHHELD,
+            Exit.INVALID,
+            Exit.REJECTED,
+            Exit.REFUSED,
+            Exit.UNMATCHED,
+        )
+    },
+}
+#: Tallies whose label is the reason why something was not sent, or not yet; of what was sent, Pinterest's status.
+REASONED = frozenset({Exit.REFUSED, Exit.WITHHELD, Exit.INVALID, Exit.RETRY, Exit.REJECTED, Exit.BLOCKED})
+_Key = TypeVar("_Key")
+#: So many reasons and warnings are listed.
+TOP = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """A reason or a warning and how often it occurred."""
+
+    #: The tally's name, e.g. `invalid`.
+    name: str
+    label: str
+    #: Over all presets.
+    count: int
+    #: Where it occurred, the most frequent first; empty where no preset was involved.
+    presets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresetCounts:
+    """What became of one preset's events, and how many carried each quality component."""
+
+    name: str
+    #: By tally name; a name that did not occur counts 0.
+    counts: Counter[str]
+    #: The same by ad account, the ids in their order.
+    accounts: Mapping[str, Counter[str]]
+    #: By component; of `counts["enqueued"]`.
+    quality: Counter[str]
+    #: The same of those that carry it because memory had it; at most so many.
+    recalled: Counter[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What the overview shows of one period."""
+
+    starts: tuple[int, ...]
+    #: By name of `SERIES`, one count a start.
+    series: Mapping[str, tuple[int, ...]]
+    #: By tally name.
+    totals: Counter[str]
+    presets: tuple[PresetCounts, ...]
+    #: By ad account, each by tally name.
+    accounts: Mapping[str, Counter[str]]
+    #: The same by source, of what is received; what is sent belongs to none.
+    sources: Mapping[str, Counter[str]]
+    reasons: tuple[Counted, ...]
+    warnings: tuple[Counted, ...]
+    #: How often each warning came, by label.
+    warned: Counter[str]
+
+    def total(self, series: str) -> int:
+        """Return the sum of one of the `SERIES` over the period."""
+        return sum(self.series[series])
+
+
+def narrowed(tallies: Iterable[tuple[int, Tally]], *, account: str, source: str) -> list[tuple[int, Tally]]:
+    """Return the tallies of one ad account, by its id, and of one source; "" is any."""
+    return [
+        (at, tally) for at, tally in tallies if account in ("", tally.ad_account_id) and source in ("", tally.source)
+    ]
+
+
+def summarise(
+    tallies: Iterable[tuple[int, Tally]], period: Period, presets: Sequence[str], *, now: float, account: str = ""
+) -> Summary:
+    """Sum the tallies of the period; `presets` come first and in this order, others that were counted follow.
+
+    With an `account`, the only one that the tallies are of, what was received is what presets matched.
+    """
+    starts = period.starts(now)
+    counted = [(at, tally) for at, tally in tallies if starts[0] <= at < starts[0] + period.length_s]
+    shown = {**SERIES, "received": frozenset({Exit.MATCHED})} if account else SERIES
+    return Summary(
+        starts=starts,
+        series={name: over_time(counted, names, starts) for name, names in shown.items()},
+        totals=_count((tally.name, tally.count) for _, tally in counted),
+        presets=_presets(counted, presets),
+        accounts=_by((tally.ad_account_id, tally) for _, tally in counted),
+        sources=_by((tally.source, tally) for _, tally in counted),
+        reasons=_top(tally for _, tally in counted if tally.name in REASONED and tally.label),
+        warnings=_top(tally for _, tally in counted if tally.name == "warning"),
+        warned=_count((tally.label, tally.count) for _, tally in counted if tally.name == "warning"),
+    )
+
+
+def over_time(counted: Iterable[tuple[int, Tally]], names: Collection[str], starts: Sequence[int]) -> tuple[int, ...]:
+    """Return how many tallies of these names were counted in each of the steps that begin so."""
+    step_s = starts[1] - starts[0]
+    sums = _count((at // step_s * step_s, tally.count) for at, tally in counted if tally.name in names)
+    return tuple(sums[start] for start in starts)
+
+
+def _presets(counted: Iterable[tuple[int, Tally]], known: Sequence[str]) -> tuple[PresetCounts, ...]:
+    tallies: defaultdict[str, list[Tally]] = defaultdict(list)
+    for _, tally in counted:
+        tallies[tally.preset].append(tally)
+    names = dict.fromkeys([*known, *sorted(filter(None, tallies))])
+    return tuple(_of_preset(name, tallies[name]) for name in names)
+
+
+def _of_preset(name: str, tallies: Sequence[Tally]) -> PresetCounts:
+    recalled = (
+        (COMPONENT_OF_GROUP[tally.label], tally.count)
+        for tally in tallies
+        if tally.name == "memory" and tally.label in COMPONENT_OF_GROUP
+    )
+    return PresetCounts(
+        name=name,
+        counts=_count((tally.name, tally.count) for tally in tallies),
+        accounts=_by((tally.ad_account_id, tally) for tally in tallies),
+        quality=_count((tally.label, tally.count) for tally in tallies if tally.name == "quality"),
+        recalled=_count(recalled),
+    )
+
+
+def _top(tallies: Iterable[Tally]) -> tuple[Counted, ...]:
+    by_preset: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for tally in tallies:
+        by_preset[tally.name, tally.label][tally.preset] += tally.count
+    found = (
+        Counted(
+            name=name,
+            label=label,
+            count=presets.total(),
+            presets=tuple(preset for preset, _ in presets.most_common() if preset),
+        )
+        for (name, label), presets in by_preset.items()
+    )
+    return tuple(sorted(found, key=lambda counted: (counted.label not in WARNING_ADVICE, -counted.count))[:TOP])
+
+
+def _by(pairs: Iterable[tuple[str, Tally]]) -> dict[str, Counter[str]]:
+    """Return the counts of what stands under each key, which is not empty, in the order of the keys."""
+    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for key, tally in pairs:
+        found[key][tally.name] += tally.count
+    return {key: found[key] for key in sorted(found) if key}
+
+
+def _count(pairs: Iterable[tuple[_Key, int]]) -> Counter[_Key]:
+    sums: Counter[_Key] = Counter()
+    for key, count in pairs:
+        sums[key] += count
+    return sums
+
+
+#: Tallies with their times, whole Unix seconds.
+TimedTallies = Sequence[tuple[int, Tally]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Against:
+    """The counts of a period beside those of the earlier period that it is compared with."""
+
+    #: `yesterday`, `the week before`
+    words: str
+    #: Of the steps that are over; and of the same steps then.
+    now: WindowCounts
+    before: WindowCounts
+    #: The sums of what the chart draws then, one a step of the period.
+    line: tuple[int, ...]
+
+    @property
+    def changes(self) -> dict[str, str]:
+        """How what was received and delivered differs, in words; without what cannot be compared."""
+        names = {"received": ("accepted", "refused"), "delivered": ("delivered",)}
+        found = {
+            said: changed(*(sum(each.totals.get(name, 0) for name in of) for each in (self.now, self.before)))
+            for said, of in names.items()
+        }
+        return {said: change for said, change in found.items() if change}
+
+
+def shifts_of(period: Period, *, now: float, kept_s: float) -> dict[str, int]:
+    """Return by how many seconds each of COMPARISONS lies back that the period can be compared with.
+
+    Counts are kept for `kept_s`: what lies before is compared with nothing.
+    """
+    shifts = {name: period.shift_s(name) for name in COMPARISONS}
+    first = period.starts(now)[0]
+    return {name: shift for name, shift in shifts.items() if shift is not None and first - shift >= now - kept_s}
+
+
+def against_each(
+    counted: TimedTallies, period: Period, shifts: Iterable[int], *, now: float, drawn: Collection[str]
+) -> dict[int, Against]:
+    """Compare a period with what lies so far back, by each shift; `drawn` are the exits that the chart is made of."""
+    starts, until = period.starts(now), period.complete_until(now)
+    over = counts_between(counted, starts[0], until)
+    return {
+        shift: Against(
+            words=period.named_before(shift),
+            now=over,
+            before=counts_between(counted, starts[0] - shift, until - shift),
+            line=over_time(counted, drawn, [start - shift for start in starts]),
+        )
+        for shift in dict.fromkeys(shifts)  # a period of a day has the same twice
+    }
+
+
+def counts_between(counted: TimedTallies, since: int, until: int) -> WindowCounts:
+    """Return what was counted from the one moment to before the other."""
+    totals: Counter[str] = Counter()
+    of_presets = 0
+    for at, tally in counted:
+        if since <= at < until:
+            totals[tally.name] += tally.count
+            of_presets += tally.count if tally.preset and tally.name == Exit.WITHHELD else 0
+    return WindowCounts(totals=totals, withheld_of_presets=of_presets)
+
+
+#: So long after its end nothing is added to a step: clocks of several machines differ, and writing takes time.
+SETTLED_S: Final = 120
+#: So many steps are kept: more than the longest period has, with what it is compared with.
+_KEPT: Final = 400
+
+
+class CountsBySteps(Protocol):
+    """The part of the store that counts."""
+
+    async def tallies(
+        self, *, since: float, step_s: int, until: float | None, names: Collection[str] | None
+    ) -> list[tuple[float, Tally]]:
+        """Do `Outbox.tallies`. May raise OutboxUnavailable."""
+
+
+@dataclass(slots=True)
+class _Steps:
+    """Steps of one length that are over, without a gap."""
+
+    since: int
+    until: int
+    counts: dict[int, list[Tally]] = field(default_factory=dict)
+
+
+class StepCounts:
+    """Reads counts by steps, of some names or of all (None), and each step that is over once."""
+
+    def __init__(self, store: CountsBySteps, names: Collection[str] | None = None) -> None:
+        self._store = store
+        self._names = names
+        self._kept: dict[int, _Steps] = {}
+
+    async def read(self, *, since: int, step_s: int, now: float, until: int | None = None) -> list[tuple[int, Tally]]:
+        """Return the counts since the start of a step: (start of the step, tally), also in parts.
+
+        `until` is the end of a step. May raise OutboxUnavailable.
+        """
+        kept = self._kept.get(step_s)
+        if kept is None or since < kept.since or now < kept.until:
+            kept = _Steps(since, since)
+        # Of a long step that runs hours are kept, of an hour minutes.
+        if until is None and step_s > MINUTE_S and kept.until > kept.since:
+            finer_s = HOUR_S if step_s > HOUR_S else MINUTE_S
+            finer = await self.read(since=kept.until, step_s=finer_s, now=now)
+            found = [(at // step_s * step_s, tally) for at, tally in finer]
+        else:
+            new = await self._store.tallies(since=kept.until, step_s=step_s, until=until, names=self._names)
+            found = [(int(at), tally) for at, tally in new]
+        whole = [(at, tally) for at, tallies in kept.counts.items() if at >= since for tally in tallies]
+        settled = now - SETTLED_S if until is None else min(now - SETTLED_S, until)
+        over = max(kept.until, int(settled) // step_s * step_s)
+        first = max(kept.since, int(now) // step_s * step_s - _KEPT * step_s)
+        counts = {at: tallies for at, tallies in kept.counts.items() if at >= first}
+        for at, tally in found:
+            if at < over:
+                counts.setdefault(at, []).append(tally)
+        self._kept[step_s] = _Steps(first, over, counts)
+        return [*whole, *found]
+
+
+class PeriodCounts:
+    """Reads what is counted in a period, in what it is compared with, and of Pinterest's answers."""
+
+    def __init__(self, store: CountsBySteps) -> None:
+        self._counts = StepCounts(store)
+        self._calls = StepCounts(store, names=("calls",))
+        #: By how many seconds they lie back: of what is compared, exits alone.
+        self._earlier: defaultdict[int, StepCounts] = defaultdict(lambda: StepCounts(store, names=tuple(Exit)))
+
+    async def read(self, period: Period, shifts: Iterable[int], *, now: float) -> list[tuple[int, Tally]]:
+        """Return the counts of a period, and the exits of what lies so many seconds back.
+
+        May raise OutboxUnavailable.
+        """
+        since = period.starts(now)[0]
+        counts = await self._counts.read(since=since, step_s=period.step_s, now=now)
+        for shift in set(shifts):
+            until = since + period.length_s - shift
+            earlier = self._earlier[shift]
+            counts += await earlier.read(since=since - shift, step_s=period.step_s, now=now, until=until)
+        return counts
+
+    async def calls(self, *, since: int, now: float) -> list[tuple[int, Tally]]:
+        """Return the calls to Pinterest by minute since the start of one. May raise OutboxUnavailable."""
+        return await self._calls.read(since=since, step_s=MINUTE_S, now=now)
