@@ -18,7 +18,7 @@ import orjson
 
 from app import assemble
 from app.catalog import Catalog
-from app.commands.journeys import journey
+from app.commands.preview import journey
 from app.config import load_settings
 from app.destination import COMPONENTS, components, report_conversion_event
 from app.destination.user_data import missing_identifiers

@@ -15,8 +15,7 @@ from rich.table import Table
 
 from app import assemble
 from app.catalog import Catalog
-from app.commands.options import AsJson
-from app.commands.terminal import add_row, print_json, print_table
+from app.commands.terminal import AsJson, add_row, print_json, print_table
 from app.config import Settings, load_settings
 from app.core.events import Event
 from app.main import create_app

@@ -10,9 +10,7 @@ from rich.table import Table
 
 from app.catalog.foreign_presets import ImportedPreset, import_preset, read_foreign
 from app.catalog.presets import ACTION
-from app.commands.opened import writing
-from app.commands.options import AsJson
-from app.commands.terminal import add_row, print_json, print_table
+from app.commands.terminal import AsJson, add_row, print_json, print_table, writing
 from app.config import load_settings
 from app.core.values.texts import count_of, visible
 from app.errors import CatalogError, Fault

@@ -6,9 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.commands.opened import writing
-from app.commands.options import AsJson
-from app.commands.terminal import print_json
+from app.commands.terminal import AsJson, print_json, writing
 from app.config.settings_file import SETTINGS_FILE, settings_file_text
 from app.config.shipped_files import shipped
 from app.core.values.texts import visible

@@ -9,9 +9,7 @@ from rich.table import Table
 
 from app.assemble.ad_accounts import account_names
 from app.commands.find import received_text
-from app.commands.opened import with_outbox
-from app.commands.options import AsJson
-from app.commands.terminal import add_row, print_json, print_table, time_text
+from app.commands.terminal import AsJson, add_row, print_json, print_table, time_text, with_outbox
 from app.config import load_settings
 from app.core.deliveries import Delivery
 from app.core.pages import Message

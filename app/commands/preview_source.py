@@ -9,9 +9,7 @@ import typer
 
 from app import assemble
 from app.catalog.sources import load_source
-from app.commands.opened import opened_file
-from app.commands.options import AsJson
-from app.commands.terminal import print_json
+from app.commands.terminal import AsJson, opened_file, print_json
 from app.config import Settings, load_settings
 from app.errors import EventRefused
 from app.source import Arrival, NamedSource, event_json, events_of, held_back, read_or_refuse, read_raw_requests

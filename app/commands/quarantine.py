@@ -9,10 +9,8 @@ from rich.table import Table
 
 from app import assemble
 from app.access.audit import Audit
-from app.commands.auditing import caller
-from app.commands.opened import with_outbox
-from app.commands.options import AsJson
-from app.commands.terminal import add_row, print_json, print_table, time_text
+from app.commands.audit import caller
+from app.commands.terminal import AsJson, add_row, print_json, print_table, time_text, with_outbox
 from app.config import load_settings
 from app.core.coordination import Switches
 from app.core.events import Exit

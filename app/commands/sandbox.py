@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
-from app.commands.opened import writing
+from app.commands.terminal import writing
 from app.errors import SettingsError
 from app.sandbox import Account, create_sandbox
 

@@ -11,9 +11,7 @@ from rich.live import Live
 from rich.table import Table
 
 from app.assemble.ad_accounts import destinations
-from app.commands.opened import with_outbox
-from app.commands.options import AsJson
-from app.commands.terminal import add_row, print_json, print_table
+from app.commands.terminal import AsJson, add_row, print_json, print_table, with_outbox
 from app.config import Settings, load_settings
 from app.console.labels import thousands, time_span
 from app.core.coordination import Switches

@@ -10,8 +10,7 @@ import typer
 
 from app import assemble
 from app.assemble.ad_accounts import Destination, destinations
-from app.commands.options import AsJson
-from app.commands.terminal import print_json
+from app.commands.terminal import AsJson, print_json
 from app.config import Settings, load_settings
 from app.core.values.texts import visible
 from app.destination.client import Answer, Failure

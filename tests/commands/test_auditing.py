@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.commands.auditing import caller
+from app.commands.audit import caller
 from app.outbox import Outbox
 from tests.commands.conftest import Run
 from tests.commands.stored import in_outbox

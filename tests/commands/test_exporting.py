@@ -112,7 +112,7 @@ def test_what_is_written_is_left_alone(run: Run, url: str, tmp_path: Path) -> No
 
 
 def test_a_large_day_is_read_in_steps(run: Run, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.commands.exporting.READ_ROWS", 1)
+    monkeypatch.setattr("app.commands.ledger_export.READ_ROWS", 1)
     run("ledger-export", tmp_path / "files", OUTBOX_URL=url)
     assert len(rows(tmp_path / "files", "deliveries")) == 3
 
@@ -126,13 +126,13 @@ def test_a_file_that_could_not_be_finished_is_not_there(
     def fail(*_: object) -> None:
         raise OSError("no space")
 
-    monkeypatch.setattr("app.commands.exporting._place", fail)
-    monkeypatch.setattr("app.commands.exporting.READ_ROWS", 1)
+    monkeypatch.setattr("app.commands.ledger_export._place", fail)
+    monkeypatch.setattr("app.commands.ledger_export.READ_ROWS", 1)
     assert isinstance(run("ledger-export", tmp_path / "files", OUTBOX_URL=url).exception, OSError)
     assert list((tmp_path / "files").iterdir()) == []
 
 
 def test_without_pyarrow_the_extra_is_named(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "app.commands.parquet_files", None)
+    monkeypatch.setitem(sys.modules, "app.commands.ledger_export", None)
     done = run("ledger-export", tmp_path / "files")
     assert "pip install pinrelay[files]" in str(done.exception)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.commands import rescuing
+from app.commands import backup
 from tests.commands.conftest import Run
 from tests.outbox.sqlite.damage import damage_pages_of
 
@@ -51,7 +51,7 @@ def test_a_salvage_names_what_is_lost(run: Run, filled: Path, tmp_path: Path, mo
     damage_pages_of(filled, "payload", count=2)
     damage_pages_of(filled, "dedup_key", count=1)
     target = f"sqlite:///{tmp_path}/new.db"
-    monkeypatch.setattr(rescuing, "_NAMED", 2)
+    monkeypatch.setattr(backup, "_NAMED", 2)
 
     told = run("outbox-salvage", filled, target).stdout
 

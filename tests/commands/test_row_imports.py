@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from app.catalog.sources import load_source
-from app.commands.row_imports import RowsAsked, import_rows
+from app.commands.import_events import RowsAsked, import_rows
 from app.core.receipts import Receipt
 from app.outbox import open_outbox
 from app.outbox.sqlite.database import connect

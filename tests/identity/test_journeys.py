@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import cli
-from app.commands.journeys import journey
+from app.commands.preview import journey
 from app.source import Arrival, event_json, read_event
 from tests import assembled
 from tests.identity.journeys import SETTINGS, rows, shown

@@ -7,9 +7,7 @@ import typer
 from rich.table import Table
 
 from app import assemble
-from app.commands.opened import with_outbox
-from app.commands.options import AsJson
-from app.commands.terminal import add_row, print_json, print_table
+from app.commands.terminal import AsJson, add_row, print_json, print_table, with_outbox
 from app.config import load_settings
 from app.core.pages import Query
 from app.core.values.times import DAY_S

@@ -8,10 +8,8 @@ import typer
 
 from app import assemble
 from app.access.audit import Audit
-from app.commands.auditing import caller
-from app.commands.opened import with_outbox
-from app.commands.options import AsJson
-from app.commands.terminal import print_json
+from app.commands.audit import caller
+from app.commands.terminal import AsJson, print_json, with_outbox
 from app.config import load_settings
 from app.core.shared_values import ERASED_AT
 from app.core.values.texts import count_of

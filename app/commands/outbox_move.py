@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.commands.options import AsJson
-from app.commands.terminal import print_json
+from app.commands.terminal import AsJson, print_json
 from app.errors import OutboxUnavailable
 from app.outbox import Carried, carry, exists, open_store
 

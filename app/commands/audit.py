@@ -10,9 +10,7 @@ import typer
 from rich.table import Table
 
 from app.access.users import Person, UserRole
-from app.commands.opened import with_outbox
-from app.commands.options import AsJson
-from app.commands.terminal import add_row, print_json, print_table, time_text
+from app.commands.terminal import AsJson, add_row, print_json, print_table, time_text, with_outbox
 from app.core.pages import AuditEntry
 from app.outbox import Outbox
 

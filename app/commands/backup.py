@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.commands.options import AsJson
-from app.commands.terminal import print_json
+from app.commands.terminal import AsJson, print_json
 from app.config import load_settings
 from app.core.values.texts import count_of, visible
 from app.outbox import back_up, restore_backup, salvage

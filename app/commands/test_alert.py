@@ -5,8 +5,7 @@ import sys
 
 import typer
 
-from app.commands.options import AsJson
-from app.commands.terminal import print_json
+from app.commands.terminal import AsJson, print_json
 from app.config import load_settings
 from app.insights.alerts.watcher import AlertWebhook
 

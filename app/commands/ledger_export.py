@@ -1,15 +1,24 @@
-"""The files that `pinrelay ledger-export` writes: their columns, and how rows of the ledger become records of them."""
+"""`pinrelay ledger-export`: the ledger as Parquet files, a day each, before it goes."""
 
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Annotated, Any, Final, Self
 
 import orjson
 import pyarrow as pa
+import typer
 from pyarrow import parquet
 
-from app.outbox import DeliveryRow, Past, read_warnings
+from app.commands.terminal import AsJson, print_json, require_outbox, writing
+from app.config import Settings, load_settings
+from app.core.values.texts import count_of
+from app.core.values.times import day_number
+from app.errors import SettingsError
+from app.outbox import DeliveryRow, Past, Store, open_store, read_warnings
 
 _TEXT, _MOMENT = pa.string(), pa.timestamp("us", tz="UTC")
 _ATTEMPT = pa.struct(
@@ -133,3 +142,87 @@ _FORMS: Final = {
     Past.NOTES: (_NOTES, _note_record),
     Past.COUNTS: (_COUNTS, _count_record),
 }
+
+
+#: So many rows are read at once, and become a group of their file.
+READ_ROWS: Final = 10_000
+#: What was settled when a day ended may be committed a moment later.
+_SETTLING: Final = timedelta(minutes=10)
+#: Of which rows a file is made.
+_FILES: Final = {"deliveries": (Past.DELIVERED, Past.DEAD), "notes": (Past.NOTES,), "counts": (Past.COUNTS,)}
+
+
+def ledger_export(
+    folder: Annotated[Path, typer.Argument(file_okay=False, help="Where the files go; it is made where missing.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Write what the ledger holds of each day that is over: deliveries, notes and counts, as Parquet.
+
+    A file that is there already is left alone, so that calling it once a day is enough. Needs the extra `files`.
+
+    Example: pinrelay ledger-export /var/lib/pinrelay/ledger
+    """
+    settings = load_settings()
+    require_outbox(settings.outbox_url)
+    with writing("FOLDER"):
+        folder.mkdir(parents=True, exist_ok=True)
+    files = list(_missing(settings, folder, datetime.fromtimestamp(time.time(), UTC)))
+    written = asyncio.run(_export(settings.outbox_url, files))
+    if as_json:
+        print_json({"files": written})
+    else:
+        for name, rows in written.items():
+            typer.echo(f"{name}  {count_of(rows, 'row')}")
+        typer.echo(f"{count_of(len(written), 'file')} written.")
+
+
+def _missing(settings: Settings, folder: Path, now: datetime) -> Iterator[tuple[Path, date, tuple[Past, ...]]]:
+    """Yield the files that are missing, of days that are over and of which the ledger may hold something."""
+    today = (now - _SETTLING).date()
+    kept = int(max(settings.ledger_delivered_days, settings.ledger_days)) + 2
+    for day in (today - timedelta(days=ago) for ago in range(kept, 0, -1)):
+        for name, pasts in _FILES.items():
+            path = folder / f"{name}-{day}.parquet"
+            if not path.exists():
+                yield path, day, pasts
+
+
+async def _export(url: str, files: list[tuple[Path, date, tuple[Past, ...]]]) -> dict[str, int]:
+    """Write files; return how many rows each has. Where nothing is kept of a day there is none.
+
+    Raises SettingsError where pyarrow is missing.
+    """
+    try:
+        pass
+    except ModuleNotFoundError as exc:
+        raise SettingsError("ledger-export needs the extra `files`: pip install pinrelay[files]") from exc
+    store = open_store(url)
+    written: dict[str, int] = {}
+    try:
+        for path, day, pasts in files:
+            with ParquetFile(path) as file:
+                async for past, rows in _batches(store, pasts, day):
+                    file.write(past, rows)
+            if file.rows:
+                written[path.name] = file.rows
+    finally:
+        await store.close()
+    return written
+
+
+async def _batches(store: Store, pasts: tuple[Past, ...], day: date) -> AsyncIterator[tuple[Past, list[list[Any]]]]:
+    """Yield what was over on the day."""
+    number = day_number(day)
+    for past in pasts:
+        after = (0.0, 0)
+        while rows := await store.read_day(past, number, after=after, limit=READ_ROWS):
+            yield past, rows
+            if past is Past.COUNTS or len(rows) < READ_ROWS:
+                break
+            after = _place(past, rows[-1])
+
+
+def _place(past: Past, row: list[Any]) -> tuple[float, int]:
+    """Return the moment and the id of a row."""
+    return (row[-1], row[0]) if past is Past.NOTES else (DeliveryRow._make(row).settled_at or 0.0, row[0])
