@@ -5,25 +5,28 @@ assemble.pipeline(load_settings()).map_event(raw, now)         the same for one 
 assemble.pipeline(load_settings(), outbox=...).accept(...)     what the server does
 """
 
-from app.assemble.alert_task import alerts_to
-from app.assemble.before_pipeline import live_tail, names_met, watched
 from app.assemble.joining import (
+    alerts_to,
     encounter_reader,
     event_finder,
     explainer,
     forgetting,
+    hourly_reading,
+    live_tail,
+    names_met,
     people_search,
     pinterest_client,
     pipeline,
     publisher,
+    quarantine,
     remembering,
+    replaying,
     running_catalog,
     running_sources,
     typed_person,
     walk,
+    watched,
 )
-from app.assemble.quarantines import quarantine, replaying
-from app.assemble.reporting import hourly_reading
 
 __all__ = [
     "alerts_to",

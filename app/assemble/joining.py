@@ -1,8 +1,9 @@
-"""Makes catalog, pipeline, clients and what else works with events, each of the settings."""
+"""Makes catalog, pipeline, clients, background tasks and what else works with events, each of the settings."""
 
+import random
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cache, partial
 from typing import Any, Final, Protocol
 
 import httpx
@@ -26,13 +27,20 @@ from app.catalog.sources import RunningSources
 from app.catalog.yaml_files import read_texts
 from app.config import MIN_SECRET_CHARACTERS, Settings
 from app.config.validators import currencies
-from app.core.events import Tally
+from app.core.coordination import Coordination
+from app.core.events import Event, Tally
+from app.core.log import log_error, log_reports, log_secrets_kept
+from app.core.pages import AccountView
 from app.core.values.event_names import EVENT_NAMES
 from app.destination import PersonReader, ReportConversionEvent, TypedPerson
 from app.destination.client import PinterestClient
-from app.errors import SettingsError
+from app.errors import EventRefused, SettingsError
 from app.identity import IdKeys
+from app.insights.alerts.watcher import Alerts, AlertWebhook
+from app.insights.inventory.counting import Arrivals, NamesMet
 from app.insights.inventory.figures import read_figures
+from app.insights.inventory.sampling import Sampler
+from app.insights.reports import AdsClient, AdsToken, FixedToken, HourlyReading, RotatingToken
 from app.outbox import Outbox
 from app.outbox.inventory import Inventory
 from app.pipeline.enrichment import Enrichment
@@ -40,11 +48,45 @@ from app.pipeline.explain import Explainer, Sees
 from app.pipeline.forgetting import Forgetting
 from app.pipeline.identity_events import IdentityEventReader
 from app.pipeline.pipeline import Enqueues, Pipeline
-from app.pipeline.quarantine import Quarantine
+from app.pipeline.quarantine import Quarantine, Seals
+from app.pipeline.replay import HeldBack, Replaying
 from app.pipeline.router import AdAccount, BuildProfile, Router, WhyOff
 from app.pipeline.search import Finder, LooksThroughPeople, PeopleSearch, Searches
-from app.policies import consent_rules, conversion_rules, genuine_rules, identity_rules, webhook_limits
-from app.source import consent_answer, not_genuine, withheld
+from app.pipeline.tail import Tail, Tailed
+from app.policies import (
+    alert_rules,
+    consent_rules,
+    conversion_rules,
+    genuine_rules,
+    identity_rules,
+    quarantine_rules,
+    webhook_limits,
+)
+from app.source import AcceptsWhole, NamedSource, consent_answer, held_back, not_genuine, withheld
+
+
+def alerts_to(
+    webhook: AlertWebhook | None,
+    settings: Settings,
+    outbox: Outbox,
+    accounts: Sequence[AccountView],
+    clock: Callable[[], float],
+) -> tuple[Alerts, ...]:
+    """Make the background task that tells `webhook`; none where there is no such address."""
+    if webhook is None:
+        return ()
+    alerts = Alerts(
+        outbox,
+        webhook,
+        accounts=accounts,
+        rules=alert_rules(settings),
+        tells_reports=settings.reads_reports,
+        keeps_while_off=settings.keeps_while_off,
+        told_full_s=settings.told_full_s,
+        clock=clock,
+    )
+    return (alerts,)
+
 
 #: Why nothing is published from a console whose store other machines may use.
 _FILES_OF_MANY_MACHINES = (
@@ -271,3 +313,140 @@ def encounter_reader(settings: Settings) -> IdentityEventReader:
         PersonReader(conversion_rules(settings)),
         partial(consent_answer, rules=consent_rules(settings)),
     )
+
+
+def names_met(settings: Settings, running: RunningCatalog) -> NamesMet | None:
+    """Return what counts by name what arrives; None where there is no inventory."""
+    if not settings.inventory_names:
+        return None
+    rng = random.Random()  # noqa: S311 - which events are looked into, no secret
+    return NamesMet(Sampler(lambda: running.catalog), rng, max_names=settings.inventory_names)
+
+
+def live_tail(settings: Settings, running: RunningCatalog, outbox: Outbox, coordination: Coordination) -> Tail:
+    """Return what holds events that arrive while an operator wants to see them."""
+    return Tail(
+        encounter_reader(settings),
+        lambda: running.catalog,
+        outbox if settings.remember_days else None,
+        on_erased=lambda now: coordination.empty_tails(now=now),
+    )
+
+
+def watched(accepts: AcceptsWhole, names: NamesMet | None, tail: Tail) -> AcceptsWhole:
+    """Return what accepts the same, counts it by name where there are names, and shows it while the tail is on."""
+    return Tailed(Arrivals(accepts, names) if names else accepts, tail)
+
+
+def quarantine(settings: Settings, outbox: Outbox) -> Quarantine | None:
+    """Return what keeps events that made no delivery; None where it is off. Raises SettingsError without a key."""
+    if not settings.quarantine_hours:
+        return None
+    return Quarantine(outbox.sealed_events, _sealer(settings), encounter_reader(settings), quarantine_rules(settings))
+
+
+def replaying(
+    settings: Settings,
+    running: RunningCatalog,
+    outbox: Outbox,
+    *,
+    why_off: WhyOff,
+    clock: Callable[[], float],
+    to: Sequence[Destination] | None = None,
+    sources: RunningSources | None = None,
+) -> Replaying | None:
+    """Return who brings events back from the quarantine, by a pipeline that keeps none; None where it is off.
+
+    `to` are the ad accounts, `sources` those with a name, as they are when it is asked; None reads those of the
+    settings, the sources when the first event is judged. Raises SettingsError without a key.
+    """
+    if not settings.quarantine_hours:
+        return None
+    return Replaying(
+        outbox.sealed_events,
+        _sealer(settings),
+        explainer(settings, outbox=outbox, why_off=why_off, to=to),
+        pipeline(settings, running.catalog, outbox=outbox, why_off=why_off, to=to),
+        catalog=lambda: running.catalog,
+        held_back=_held_back_by(_sources_of(settings) if sources is None else lambda: sources.sources),
+        clock=clock,
+    )
+
+
+def _sources_of(settings: Settings) -> Callable[[], Mapping[str, NamedSource]]:
+    @cache
+    def read() -> Mapping[str, NamedSource]:
+        found = running_sources(settings, on_fault=log_secrets_kept)
+        return found.sources if found else {}
+
+    return read
+
+
+def _held_back_by(sources: Callable[[], Mapping[str, NamedSource]]) -> HeldBack:
+    def judged(event: Event, name: str) -> Event | EventRefused:
+        source = sources().get(name)
+        return event if source is None else held_back(event, source)
+
+    return judged
+
+
+def _sealer(settings: Settings) -> Seals:
+    from app.outbox.sealed_events import Sealer  # noqa: PLC0415 - its library is loaded where a quarantine is kept only
+
+    if settings.quarantine_key is None:
+        message = "QUARANTINE_KEY: the quarantine needs one, of 32 characters or more: `openssl rand -hex 32` makes it"
+        raise SettingsError(message)
+    return Sealer(settings.quarantine_key.get_secret_value())
+
+
+_TOGETHER = (
+    "PINTEREST_CLIENT_ID, PINTEREST_CLIENT_SECRET, PINTEREST_REFRESH_TOKEN and PINTEREST_REPORTS_KEY go together"
+)
+
+
+def hourly_reading(
+    settings: Settings,
+    destinations: Sequence[Destination],
+    outbox: Outbox,
+    sandbox: ASGIApp | None,
+    clock: Callable[[], float],
+) -> tuple[HourlyReading, ...]:
+    """Make what reads Pinterest's figures in the background; none where no token is set.
+
+    Read are the ad accounts that are live; where none is, those of the sandbox. Raises SettingsError where a part of a
+    token that renews itself is missing.
+    """
+    if not settings.reads_reports:
+        return ()
+    live = [each for each in destinations if not each.settings.sandboxed]
+    here = None if live else sandbox
+    client = AdsClient(
+        api_url=SANDBOX_URL if here else (live or destinations)[0].settings.pinterest_api_url,
+        timeout_s=settings.send_timeout_s,
+        transport=httpx.ASGITransport(app=here) if here else None,
+    )
+    reading = HourlyReading(
+        outbox,
+        client,
+        _token(settings, outbox, client),
+        ad_account_ids=[each.ad_account_id for each in live or destinations],
+        event_names=settings.custom_event_names,
+        clock=clock,
+        on_error=log_error,
+        on_trouble=log_reports,
+    )
+    return (reading,)
+
+
+def _token(settings: Settings, outbox: Outbox, client: AdsClient) -> AdsToken:
+    client_id, secret = settings.pinterest_client_id, settings.pinterest_client_secret
+    first, key = settings.pinterest_refresh_token, settings.pinterest_reports_key
+    fixed = settings.pinterest_ads_token
+    if fixed and not any((client_id, secret, first, key)):
+        return FixedToken(fixed)
+    if fixed or not (client_id and secret and first and key):
+        raise SettingsError(f"{_TOGETHER}: set all four, or PINTEREST_ADS_TOKEN alone")
+    from app.outbox.sealed_events import Sealer  # noqa: PLC0415 - its library is loaded where a token renews itself only
+
+    sealer = Sealer(key.get_secret_value(), about="reports")
+    return RotatingToken(outbox, client, sealer, client_id=client_id, client_secret=secret, first=first)

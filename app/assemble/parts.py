@@ -14,7 +14,7 @@ from app.access.audit import Audit
 from app.access.sessions import Sessions
 from app.assemble import ad_accounts
 from app.assemble.ad_accounts import Destination
-from app.assemble.before_pipeline import live_tail, names_met, watched
+from app.assemble.joining import live_tail, names_met, watched
 from app.catalog.catalog import RunningCatalog, generation_of
 from app.catalog.sources import RunningSources
 from app.catalog.started_files import StartedFiles
