@@ -102,7 +102,7 @@ class EventError(PinrelayError):
 class EventRefused(EventError):
     """The body is not a Segment event."""
 
-    #: Which exit it takes, as `core.pages.Exit` calls it.
+    #: Which exit it takes, as `Exit` calls it.
     exit: ClassVar[Literal["refused", "unmatched", "withheld"]] = "refused"
 
     def __init__(self, reason: str, *, message_id: str | None = None, named: tuple[str, str] | None = None) -> None:

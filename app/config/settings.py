@@ -23,7 +23,6 @@ from app.config.validators import (
     UsStates,
     WebAddress,
 )
-from app.core.values.times import HOUR_S
 from app.errors import SettingsError
 
 #: URL parameters that hold personal data or secrets wherever they stand, compared in any case.
@@ -86,7 +85,7 @@ class AlertSettings(BaseSettings):
     @property
     def told_full_s(self) -> float:
         """A backlog that is full in less is told."""
-        return self.alert_full_hours * HOUR_S
+        return self.alert_full_hours * 3_600
 
 
 class InventorySettings(BaseSettings):

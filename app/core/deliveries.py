@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from msgspec import Struct
 
 from app.core.events import DEFAULT_SOURCE, Exit
-from app.core.people import Recalled
+
+if TYPE_CHECKING:
+    from app.core.people import Recalled
 
 
 class State(StrEnum):

@@ -231,7 +231,8 @@ class SetAside:
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The values. No other key is written.
-#: By ad account, while Pinterest takes nothing. `sender.circuit_breaker` writes; health, console, alerts and `status` read.
+#: By ad account, while Pinterest takes nothing. `sender.circuit_breaker` writes; health, console, alerts and `status`
+#: read.
 TROUBLE = SharedKeys("trouble/", Trouble)
 #: What waits is not given up for them. `sending` writes and reads; health, console, alerts and `status` read.
 CLOCK_JUMPS = SharedKey("clock/jumps", ClockJumps)

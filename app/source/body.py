@@ -106,7 +106,8 @@ async def open_body(raw: bytes, size: int, budget: MemoryBudget, limits: Limits)
 def read_body(raw: bytes, *, max_events: int | None) -> Body:
     """Find the events of an unpacked body.
 
-    What is large is parsed slice by slice (see app/source/json_reader.py), unless it is no stranger's: `max_events` None.
+    What is large is parsed slice by slice (see app/source/json_reader.py), unless it is no stranger's: `max_events`
+    None.
     Raises RequestRefused where it is not JSON, or has more events.
     """
     if len(raw) > SLICE_BYTES and raw[:1] == b"[":

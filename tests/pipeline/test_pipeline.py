@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
@@ -12,7 +12,6 @@ from app.catalog import Catalog, load_catalog
 from app.core.events import Exit, Tally
 from app.core.log import configure_logging
 from app.core.pages import Query
-from app.core.receipts import Receipt
 from app.errors import EventError, EventRefused
 from app.outbox import Outbox, open_outbox
 from app.pipeline import pipeline as receiving
@@ -23,6 +22,9 @@ from tests.assembled import shipped_catalog
 from tests.outbox.build import rules as outbox_rules
 from tests.outbox.new_store import new_store
 from tests.process import ROOT
+
+if TYPE_CHECKING:
+    from app.core.receipts import Receipt
 
 NOW = 1_772_640_800.0
 PAGE = {

@@ -3,13 +3,12 @@
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import msgspec
 import orjson
 
 from app.core.deliveries import Claimed, Settlement
-from app.core.events import Tally
 from app.core.shared_values import SetAside
 from app.errors import RowRefused
 from app.outbox import set_aside
@@ -20,6 +19,9 @@ from app.outbox.settlement import HOLD_ROWS, ClaimCall, SettleCall, last_of_each
 from app.outbox.sqlite.claim import RenewCall, claim, renew
 from app.outbox.sqlite.database import SQL, unavailable
 from app.outbox.sqlite.settle import settle
+
+if TYPE_CHECKING:
+    from app.core.events import Tally
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
