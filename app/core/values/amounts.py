@@ -2,7 +2,6 @@
 
 # ruff: noqa: RUF001, RUF002 - roubles and leva are written in Cyrillic
 
-import functools
 import math
 import re
 import unicodedata
@@ -11,8 +10,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
-import pycountry
-
+from app.config.validators import currencies
 from app.core.values.placeholders import is_no_id
 
 #: What a text beside a number can mean, the likeliest first; none where it names no currency (`$`, `kr`).
@@ -47,12 +45,6 @@ _SIGNS: Final[Mapping[str, Codes]] = MappingProxyType(
     }
 )
 _CODE_LENGTH = 3
-
-
-@functools.cache
-def currencies() -> frozenset[str]:
-    """Return the ISO 4217 codes in use, upper case."""
-    return frozenset(currency.alpha_3 for currency in pycountry.currencies)
 
 
 def currency_code(value: Any) -> str | None:
