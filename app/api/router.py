@@ -5,7 +5,7 @@ Changes must come as `application/json`, which no foreign web page can send.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
@@ -32,7 +32,7 @@ _JSON = "application/json"
 _ONE_ID_AT_LEAST: dict[str, Any] = {
     "anyOf": [
         {"required": [name], "properties": {name: {"type": "string", "minLength": 1}}}
-        for name in ("user_id", "anonymous_id")
+        for name in ("user_id", "anonymous_id", "email")
     ]
 }
 #: Nothing of it is read; only its type counts.
@@ -65,6 +65,7 @@ class ForgetRequest(BaseModel):
 
     user_id: str | None = Field(None, min_length=1, description="With every browser that is linked to it.")
     anonymous_id: str | None = Field(None, min_length=1)
+    email: str | None = Field(None, min_length=1, description="Of what memory does not know, too.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +119,7 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"description": "There is no such delivery."}}
 
-_NO_MEMORY: dict[int | str, dict[str, Any]] = {404: {"description": "Nobody is remembered here."}}
+_STAYS: dict[int | str, dict[str, Any]] = {409: {"description": "Something stays that may be the person's."}}
 _NOT_KNOWN: dict[int | str, dict[str, Any]] = {404: {"description": "There is no such preset or ad account."}}
 
 
@@ -157,12 +158,15 @@ def _add_reads(router: APIRouter, operations: Operations) -> None:
 
 
 def _add_changes(router: APIRouter, operations: Operations) -> None:
-    @router.post("/forget", summary="Erase a person", responses=_NO_MEMORY)
+    @router.post("/forget", summary="Erase a person", responses=_STAYS)
     async def forget(request: Request, whom: ForgetRequest) -> Response:
-        if not whom.user_id and not whom.anonymous_id:
-            raise HTTPException(400, "name a person: user_id or anonymous_id")
-        work = operations.changes.forget(request.state.person, **whom.model_dump())
-        return await api_answer(work, missing="there is no memory: REMEMBER_SECRET is not set")
+        if not any(whom.model_dump().values()):
+            raise HTTPException(400, "name a person: user_id, anonymous_id or email")
+        try:
+            done = await operations.changes.forget(request.state.person, **whom.model_dump())
+        except OutboxUnavailable as exc:
+            raise unavailable(exc) from exc
+        return api_json(asdict(done), 409 if done.stays else 200)
 
     @router.post("/reload", summary="Take up changed presets, mappings and sources", openapi_extra=_ANY_BODY)
     async def reload(request: Request) -> Response:

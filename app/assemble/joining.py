@@ -243,11 +243,9 @@ def remembering(settings: Settings, to: Sequence[Destination]) -> Enrichment:
 
 
 def forgetting(settings: Settings, outbox: Outbox) -> Forgetting:
-    """Return who erases people. Raises SettingsError where there is no secret, so that nobody can be found."""
-    if settings.id_secret is None:
-        message = "REMEMBER_SECRET: without it nobody can be found by an id. Give the one that memory was made with"
-        raise SettingsError(message)
-    return Forgetting(outbox, _id_keys(settings), outbox.sealed_events)
+    """Return who erases people; without a secret by digests only."""
+    keys = None if settings.id_secret is None else _id_keys(settings)
+    return Forgetting(outbox, keys, typed_person(settings), outbox.sealed_events)
 
 
 def people_search(settings: Settings, outbox: LooksThroughPeople) -> PeopleSearch:

@@ -175,7 +175,7 @@ def _changes(
         audit=audit,
         clock=clock,
         tail=live_tail(settings, running, outbox, coordination),
-        forgetting=assemble.forgetting(settings, outbox) if settings.id_secret else None,
+        forgetting=assemble.forgetting(settings, outbox),
         replaying=assemble.replaying(
             settings, running, outbox, why_off=coordination.why_off, clock=clock, to=destinations, sources=sources
         ),

@@ -20,23 +20,24 @@ from app.pipeline.forgetting import Forgotten
 def forget(
     user_id: Annotated[str | None, typer.Option(help="The person's `userId`.")] = None,
     anonymous_id: Annotated[str | None, typer.Option(help="The person's `anonymousId`.")] = None,
+    email: Annotated[str | None, typer.Option(help="The person's e-mail address.")] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
     """Erase what is remembered of a person, and what waits to be sent or is kept under these ids.
 
-    With a `userId` that is every browser linked to it, too. What was said against tracking stays. Prints how much it
-    was; a second time there is nothing.
+    With a `userId` that is every browser linked to it, too. What was said against tracking stays. Prints what was
+    erased. Exits with 1 where something stays that may be the person's, and names it. Safe to repeat.
 
-    Example: pinrelay forget --user-id 4711
+    Example: pinrelay forget --user-id 4711 --email ada@example.com
     """
-    if not user_id and not anonymous_id:
-        raise typer.BadParameter("name a person: --user-id or --anonymous-id")
+    if not user_id and not anonymous_id and not email:
+        raise typer.BadParameter("name a person: --user-id, --anonymous-id or --email")
     settings = load_settings()
 
     async def erase(outbox: Outbox) -> Forgotten:
         forgetting = assemble.forgetting(settings, outbox)
-        forgotten = await forgetting.forget(user_id=user_id, anonymous_id=anonymous_id, now=time.time())
+        forgotten = await forgetting.forget(user_id=user_id, anonymous_id=anonymous_id, email=email, now=time.time())
         await ERASED_AT.write(outbox, time.time())  # processes that show what arrives let go of it
         await Audit(outbox, time.time).note_forgotten(caller(), forgotten.ids)
         return forgotten
@@ -47,3 +48,6 @@ def forget(
     else:
         kept = count_of(forgotten.messages, "message")
         typer.echo(f"{count_of(forgotten.ids, 'id')} forgotten, and what was kept of {kept}.")
+    if forgotten.stays:
+        typer.echo(forgotten.stays, err=True)
+        raise typer.Exit(1)

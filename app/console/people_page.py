@@ -47,8 +47,7 @@ class PeoplePages(PageGroup):
         if "confirmed" not in form:
             return await self._ask(request, form, search)
         done = await self._services.changes.forget_known(person_of(request), key, alone="alone" in form)
-        counts = {"ids": done.ids, "messages": done.messages} if done else {}
-        return go(request, "people", counts)
+        return go(request, "people", {"ids": done.ids, "messages": done.messages})
 
     async def _ask(self, request: Request, form: Form, search: PeopleSearch) -> Response:
         person = await search.by_key(form["key"], now=self._services.clock())

@@ -7,7 +7,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from app.core.values.candidates import Fields, one_place_only
-from app.destination.normalise import hashed, normalise_email, normalised, phone_normaliser
+from app.destination.normalise import external_id_normaliser, hashed, normalise_email, normalised, phone_normaliser
 from app.destination.person_sections import blocks_of, countries_of
 from app.destination.privacy_flags import LDP, OptOuts, read_opt_out, read_opt_out_type, read_permission
 from app.destination.rules import ConversionRules
@@ -106,3 +106,8 @@ class TypedPerson:
         else:
             return None
         return form and hashed(form)
+
+    def of_id(self, text: str) -> list[str]:
+        """Return the digests of an id as `external_id`: two, since EXTERNAL_ID_KEEP_CASE may have changed."""
+        forms = [normalised(text, None, external_id_normaliser(keep_case=keep_case))[0] for keep_case in (False, True)]
+        return sorted({hashed(form) for form in forms if form})

@@ -52,8 +52,8 @@ class AuditedChanges:
     publisher: Publisher
     #: Shows operators what arrives.
     tail: Tail
-    #: Erases people; None where there is no secret to find them by.
-    forgetting: Forgetting | None = None
+    #: Erases people.
+    forgetting: Forgetting
     #: Brings events back from the quarantine; None where nothing is kept there.
     replaying: Replaying | None = None
 
@@ -119,19 +119,19 @@ class AuditedChanges:
         self.tail.clear()
         await self.coordination.empty_tails(now=self.clock())
 
-    async def forget(self, person: Person, *, user_id: str | None, anonymous_id: str | None) -> Forgotten | None:
-        """Erase somebody; return how much it was, None where nobody can be found. No id is written down."""
-        if self.forgetting is None:
-            return None
-        forgotten = await self.forgetting.forget(user_id=user_id, anonymous_id=anonymous_id, now=self.clock())
+    async def forget(
+        self, person: Person, *, user_id: str | None, anonymous_id: str | None, email: str | None
+    ) -> Forgotten:
+        """Erase somebody; return how much it was, and what stays. No id is written down."""
+        forgotten = await self.forgetting.forget(
+            user_id=user_id, anonymous_id=anonymous_id, email=email, now=self.clock()
+        )
         await self._empty_tails()
         await self.audit.note_forgotten(person, forgotten.ids)
         return forgotten
 
-    async def forget_known(self, person: Person, key: str, *, alone: bool) -> Forgotten | None:
+    async def forget_known(self, person: Person, key: str, *, alone: bool) -> Forgotten:
         """Do `forget` for the key of an id, with the whole person that it leads to, or `alone`."""
-        if self.forgetting is None:
-            return None
         forgotten = await self.forgetting.forget_keys(
             user=None if alone else key, anonymous=key if alone else None, now=self.clock()
         )

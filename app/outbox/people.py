@@ -1,7 +1,7 @@
 """How what is remembered of people travels to the engines and back, and how much of it at most."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Final, NamedTuple
 
 from app.core.people import PeopleChanges
 
@@ -13,6 +13,39 @@ MAX_LINKED: Final = 50
 WHOSE_DIGITS: Final = 16
 #: So many ids are looked through at once for digests.
 STRETCH: Final = 20_000
+#: So many deliveries are looked through at once for what is kept of a person.
+STRETCH_OF_DELIVERIES: Final = 5_000
+
+
+class KeptStretch(NamedTuple):
+    """What is kept of a person in a stretch of deliveries."""
+
+    #: Messages of which a payload, or what tells their buyer, holds one of the digests.
+    messages: list[str]
+    #: How many other deliveries hold personal data of which nobody can tell whose it is.
+    nobodys: int
+    #: The last id of the stretch; None where it is the last stretch.
+    after: int | None
+
+
+class Whom(NamedTuple):
+    """The arguments of one `Outbox.forget`."""
+
+    keys: Sequence[str]
+    again: Collection[str]
+    messages: Collection[str]
+    digests: Collection[str]
+
+
+class KeptElsewhere(NamedTuple):
+    """What is kept of people beside deliveries."""
+
+    #: How many orders tell their buyer, and have no delivery that tells whose they are.
+    orders: int
+    #: Whether anything is kept under keyed ids.
+    is_keyed: bool
+
+
 #: Of one call so many rows are read, and so many more for each id.
 _FOUND_OF_CALL: Final = 1_000
 _FOUND_OF_ID: Final = 60

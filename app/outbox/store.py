@@ -22,6 +22,7 @@ from app.core.people import PeopleChanges, PeopleFound
 from app.core.shared_values import SharedValues
 from app.outbox.inventory import Inventory
 from app.outbox.orders import OrderPage
+from app.outbox.people import KeptElsewhere, KeptStretch
 from app.outbox.rules import DiskRules
 from app.outbox.sealed_events import SealedEvents
 
@@ -100,9 +101,26 @@ class Outbox(SharedValues, Protocol):
         The stretch begins behind the key `after`; the second is where it ends, None where it is the last.
         """
 
-    async def forget(self, keys: Sequence[str], *, again: Collection[str] = ()) -> int:
+    async def kept_of(self, digests: Collection[str], *, after: int) -> KeptStretch:
+        """Return what deliveries hold one of some digests (SHA-256 in hex), of a stretch in the order of their ids.
+
+        The stretch begins behind the id `after`; 0 begins with the first.
+        """
+
+    async def kept_elsewhere(self, digests: Collection[str]) -> KeptElsewhere:
+        """Return what is kept of other people than those of some digests beside deliveries."""
+
+    async def forget(
+        self,
+        keys: Sequence[str],
+        *,
+        again: Collection[str] = (),
+        messages: Collection[str] = (),
+        digests: Collection[str] = (),
+    ) -> int:
         """Erase what is kept under some ids beside memory: deliveries that wait or are dead, and kept payloads.
 
+        The same of some `messages`, and what tells the buyers of orders by one of some `digests`.
         Keys stay, so that nothing of it is stored again, but for messages of the ids `again`, which are about to be.
         Returns how many messages anything was erased of. Call `wipe` when all is erased.
         """

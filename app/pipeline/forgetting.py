@@ -1,15 +1,48 @@
 """A person who asks to be forgotten: memory, and whatever waits to be sent or is kept of what was."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
+from app.core.values.texts import count_of
+from app.destination import TypedPerson
 from app.errors import MemoryChanged, OutboxUnavailable
 from app.identity import FOR_EVER, IdKeys, LoadedMemory, erase
+from app.outbox.people import KeptElsewhere, KeptStretch
 from app.outbox.sealed_events import SealedEvents
 from app.pipeline.pipeline import Enqueues
 
 #: How often it is begun again because others change memory meanwhile.
 _TRIES: Final = 100
+
+_GIVE_ADDRESS: Final = "Give the person's e-mail address too (`--email`, `email`): what holds its digest is erased."
+_KEYED: Final = (
+    "Memory or quarantine keeps something under keyed ids. REMEMBER_SECRET is not set, so nobody can be found there: "
+    "set the secret that they were made with."
+)
+
+
+class Forgets(Enqueues, Protocol):
+    """What an erasure asks of the outbox."""
+
+    async def kept_of(self, digests: Collection[str], *, after: int) -> KeptStretch:
+        """Do `Outbox.kept_of`."""
+        ...
+
+    async def kept_elsewhere(self, digests: Collection[str]) -> KeptElsewhere:
+        """Do `Outbox.kept_elsewhere`."""
+        ...
+
+    async def forget(
+        self,
+        keys: Sequence[str],
+        *,
+        again: Collection[str] = (),
+        messages: Collection[str] = (),
+        digests: Collection[str] = (),
+    ) -> int:
+        """Do `Outbox.forget`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,38 +53,84 @@ class Forgotten:
     ids: int
     #: Messages of which a delivery that was not sent, or a payload, was kept.
     messages: int
+    #: What may be the person's and could not be erased, with the remedy; "" where there is nothing.
+    stays: str = ""
 
 
 class Forgetting:
     """Erases people from every store."""
 
-    def __init__(self, outbox: Enqueues, keys: IdKeys, quarantine: SealedEvents | None = None) -> None:
-        """Take the store, who makes keys of ids, and where events are kept in quarantine, if any are."""
+    def __init__(
+        self, outbox: Forgets, keys: IdKeys | None, digests: TypedPerson, quarantine: SealedEvents | None = None
+    ) -> None:
+        """Take the store, who makes keys of ids, digests of what is given, and where events are kept in quarantine.
+
+        `keys` None: there is no secret to make keys with.
+        """
         self._outbox = outbox
         self._keys = keys
+        self._digests = digests
         self._quarantine = quarantine
 
-    async def forget(self, *, user_id: str | None, anonymous_id: str | None, now: float) -> Forgotten:
+    async def forget(
+        self, *, user_id: str | None, anonymous_id: str | None, email: str | None = None, now: float
+    ) -> Forgotten:
         """Erase what is remembered under these ids and those linked to the user, and what else is kept under them.
 
-        Marks stay. A second time there is nothing left to erase. `now` is Unix seconds. Raises OutboxUnavailable.
+        Beside memory, what holds a digest of an id or of the e-mail address is erased. Marks stay. A second time there
+        is nothing left to erase. `now` is Unix seconds. Raises OutboxUnavailable.
         """
-        user, anonymous = self._keys.user(user_id), self._keys.anonymous(anonymous_id)
-        return await self.forget_keys(user=user, anonymous=anonymous, now=now)
+        digests = [digest for given in (user_id, anonymous_id) if given for digest in self._digests.of_id(given)]
+        if email and (digest := self._digests(email)):
+            digests.append(digest)
+        messages, nobodys = await self._kept(digests)
+        user = anonymous = None
+        if self._keys is not None:
+            user, anonymous = self._keys.user(user_id), self._keys.anonymous(anonymous_id)
+        done = await self.forget_keys(user=user, anonymous=anonymous, now=now, messages=messages, digests=digests)
+        elsewhere = await self._outbox.kept_elsewhere(digests)
+        stays = [_KEYED] if elsewhere.is_keyed and self._keys is None else []
+        if not email and not done.ids and (nobodys or elsewhere.orders):
+            stays.append(_told(nobodys, elsewhere.orders))
+        return Forgotten(ids=done.ids, messages=done.messages, stays=" ".join(stays))
 
-    async def forget_keys(self, *, user: str | None, anonymous: str | None, now: float) -> Forgotten:
-        """Do `forget` for the keys of ids: all of `user`, and of `anonymous` its own. Raises OutboxUnavailable."""
+    async def _kept(self, digests: Sequence[str]) -> tuple[list[str], int]:
+        """Return the messages of which something holds a digest, and of how many others nobody can tell whose."""
+        messages: list[str] = []
+        nobodys, after = 0, 0
+        while True:
+            found = await self._outbox.kept_of(digests, after=after)
+            messages += found.messages
+            nobodys += found.nobodys
+            if found.after is None:
+                return messages, nobodys
+            after = found.after
+
+    async def forget_keys(
+        self,
+        *,
+        user: str | None,
+        anonymous: str | None,
+        now: float,
+        messages: Collection[str] = (),
+        digests: Collection[str] = (),
+    ) -> Forgotten:
+        """Do `forget` for the keys of ids: all of `user`, and of `anonymous` its own. Raises OutboxUnavailable.
+
+        Erases some messages too, and what tells the buyers of orders by some digests.
+        """
         asked = [key for key in (user, anonymous) if key]
-        ids = messages = 0
-        traces: list[str] = []
+        ids = count = 0
+        traces = list(digests)
         for _ in range(_TRIES):
             memory = LoadedMemory(FOR_EVER)
             memory.add(asked, await self._outbox.people(asked))
             erased = erase(memory, FOR_EVER, user=user, anonymous=anonymous, now=now)
             traces += memory.traces()
-            messages += await self._outbox.forget(memory.erased)
+            count += await self._outbox.forget(memory.erased, messages=messages, digests=digests)
+            messages, digests = (), ()
             if self._quarantine is not None:
-                messages += await self._quarantine.forget([*asked, *memory.erased])
+                count += await self._quarantine.forget([*asked, *memory.erased])
             try:
                 await self._outbox.enqueue([], [], [], now=now, people=memory.changes())
             except MemoryChanged:
@@ -59,5 +138,12 @@ class Forgetting:
             ids += len(erased)
             if not erased:
                 await self._outbox.wipe(traces)
-                return Forgotten(ids=ids, messages=messages)
+                return Forgotten(ids=ids, messages=count)
         raise OutboxUnavailable("Others send events of this person all the time. Erase again later.")
+
+
+def _told(nobodys: int, orders: int) -> str:
+    kept = [count_of(nobodys, "event")] if nobodys else []
+    kept += [f"the keys of {count_of(orders, 'order')}"] if orders else []
+    what = "may hold the person's data, such as the digest of an e-mail address: nothing tells whose they are"
+    return f"{' and '.join(kept).capitalize()} {what}. {_GIVE_ADDRESS}"

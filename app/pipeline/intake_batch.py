@@ -135,6 +135,8 @@ def _ask(walk: Router, event: Event, lines: list[PresetResult], catalog: Catalog
     """Add to `drafts` what the lines of an event ask of the outbox."""
     if any(line.event is None for line in lines):
         lines = with_orders(lines, event, catalog, lambda line: walk.account(line.destination).making.rules)
+        if event["type"] == "delete":
+            lines = walk.of_delete(lines, is_proven=drafts.is_proven)
     message_id = unpersonal_id(event["messageId"])
     count = len(drafts.deliveries)
     for line in lines:

@@ -143,6 +143,11 @@ WhyWithheld: TypeAlias = Callable[[Event], str | None]
 WhyOff: TypeAlias = Callable[[str, str], str | None]
 
 _OF_NO_PRESET = PresetResult(preset=None, exit=Exit.UNMATCHED, reason="no preset's trigger holds for this event")
+#: Why a `delete` erases nothing, by whether its sender is known by a secret. An answer of success would be untrue.
+_NOT_ERASED = {
+    True: "nothing was erased: without identity memory (REMEMBER_DAYS) an event erases nobody; use `pinrelay forget`",
+    False: "nothing was erased: only a sender who is known by a secret may have somebody erased",
+}
 _OF_NO_ACCOUNT = PresetResult(preset=None, exit=Exit.UNMATCHED, reason="no ad account takes this source and preset")
 
 
@@ -203,7 +208,8 @@ class Router:
             known, _ = self.remembering.meet(
                 event, matched.presets, lines, catalog, memory, now=now, is_proven=is_proven
             )
-        return self.finished(event, matched, lines, catalog, known=known, now=now, source=source)
+        lines = self.finished(event, matched, lines, catalog, known=known, now=now, source=source)
+        return self.of_delete(lines, is_proven=is_proven) if event["type"] == "delete" else lines
 
     def matched(self, event: Event, catalog: Catalog, source: str) -> Matched:
         """Return which presets take the event, and its ways to ad accounts."""
@@ -241,6 +247,12 @@ class Router:
         if not catalog.cancellable or not (cancelled := cancellations(event, catalog, self._accounts, source)):
             return lines
         return [*cancelled, *(line for line in lines if line.exit is not Exit.UNMATCHED)]
+
+    def of_delete(self, results: list[PresetResult], *, is_proven: bool) -> list[PresetResult]:
+        """Return the results of a `delete`: it is refused where it erases nobody, and no preset takes it."""
+        if (self.remembering and is_proven) or any(each.event for each in results):
+            return results
+        return [PresetResult(preset=None, exit=Exit.REFUSED, reason=_NOT_ERASED[is_proven])]
 
     def _map_all(self, ways: Sequence[tuple[Preset, AdAccount]], event: Event, now: float) -> list[PresetResult]:
         """Return a line for each way; what is made alike for several ad accounts is made once."""

@@ -1,7 +1,11 @@
 """`pinrelay forget`."""
 
+import hashlib
 import json
+import time
 from pathlib import Path
+
+import pytest
 
 from tests.commands.conftest import Run
 
@@ -21,9 +25,36 @@ def test_a_person_is_forgotten_and_a_second_time_there_is_nothing(run: Run, tmp_
     file.write_text(json.dumps(IDENTIFY), encoding="utf-8")
     assert run("import", file, **MEMORY).exit_code == 0
     told = [json.loads(run("forget", "--user-id", "ann", "--json", **MEMORY).stdout) for _ in range(2)]
-    assert told == [{"ids": 2, "messages": 0}, {"ids": 0, "messages": 0}]
+    assert told == [{"ids": 2, "messages": 0, "stays": ""}, {"ids": 0, "messages": 0, "stays": ""}]
     assert "0 ids forgotten" in run("forget", "--anonymous-id", "x", **MEMORY).stdout
     assert "forgot a person" in run("audit").stdout
+
+
+ORDER = {
+    "type": "track",
+    "event": "Order Completed",
+    "messageId": "o",
+    "context": {"traits": {"email": "ann@shop.example"}},
+    "properties": {"order_id": "7", "revenue": 10, "currency": "EUR"},
+}
+
+
+@pytest.mark.parametrize("who", [{"userId": "ann"}, {}], ids=["an id", "no id"])
+def test_without_memory_what_stays_is_named_and_it_fails(run: Run, tmp_path: Path, who: dict[str, str]) -> None:
+    file, digest = tmp_path / "events.json", hashlib.sha256(b"ann@shop.example").hexdigest().encode()
+    file.write_text(json.dumps(ORDER | who | {"timestamp": int(time.time())}), encoding="utf-8")
+    assert run("import", file).exit_code == 0
+
+    def everything() -> bytes:
+        return b"".join(path.read_bytes() for path in tmp_path.glob("o.db*"))
+
+    assert digest in everything()
+    told = run("forget", "--user-id", "ann", PAYLOAD_DAYS="30")
+    assert told.exit_code == (0 if who else 1)
+    assert (digest[:32] in everything()) == (not who)
+    assert ("--email" in told.stderr) == (not who)
+    assert run("forget", "--email", "Ann@shop.example").exit_code == 0
+    assert digest[:32] not in everything()
 
 
 def test_a_person_has_to_be_named(run: Run) -> None:

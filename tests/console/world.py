@@ -291,7 +291,7 @@ async def open_world(
                 audit=audit,
                 clock=lambda: world.now,
                 tail=tail,
-                forgetting=assemble.forgetting(settings, outbox) if settings.id_secret else None,
+                forgetting=assemble.forgetting(settings, outbox),
                 publisher=assemble.publisher(settings, running),
                 replaying=assemble.replaying(
                     settings, running, outbox, why_off=coordination.why_off, clock=lambda: world.now

@@ -214,6 +214,7 @@ async def test_a_signal_to_reload_while_the_outbox_is_away_is_logged_and_survive
             clock=lambda: 1.0,
             tail=assemble.live_tail(settings, running := assemble.running_catalog(settings), outbox, here),
             publisher=assemble.publisher(settings, running),
+            forgetting=assemble.forgetting(settings, outbox),
         )
         await _reload(changes)
     assert [line["event"] for line in logs] == ["outbox unavailable"]

@@ -10,7 +10,7 @@ from app import assemble
 from app.core.deliveries import State
 from app.core.events import Exit
 from app.core.pages import Query
-from app.errors import EventRefused, SettingsError
+from app.errors import EventRefused
 from app.outbox import Outbox, open_outbox
 from app.pipeline.forgetting import Forgotten
 from app.policies import outbox_rules
@@ -149,9 +149,17 @@ async def test_of_a_request_that_is_sent_once_more_nothing_is_lost_nor_sent_twic
     assert alone.exit is Exit.DUPLICATE
 
 
-async def test_without_a_secret_nobody_can_be_found(outbox: Outbox) -> None:
-    with pytest.raises(SettingsError, match="REMEMBER_SECRET"):
-        assemble.forgetting(assembled.settings(), outbox)
+@pytest.mark.parametrize(
+    ("settings", "is_proven", "words"),
+    [({}, True, "without identity memory"), ({}, False, "known by a secret"), (SETTINGS, False, "known by a secret")],
+)
+async def test_a_delete_that_erases_nobody_is_refused(
+    outbox: Outbox, settings: dict[str, Any], words: str, *, is_proven: bool
+) -> None:
+    events: list[dict[str, Any]] = [{"type": "delete", "userId": "ann"}, PAGE | {"userId": "ann"}]
+    (line,), (page,) = await accept(assembled.settings(**settings), outbox, *events, is_proven=is_proven)
+    assert (line.exit, page.exit) == (Exit.REFUSED, Exit.ENQUEUED)
+    assert words in line.reason
 
 
 async def test_a_full_table_of_marks_is_counted(tmp_path: Path) -> None:

@@ -78,6 +78,7 @@ def open_door(outbox: Outbox, name: str) -> Door:
         clock=lambda: NOW,
         tail=tail,
         publisher=assemble.publisher(settings, running),
+        forgetting=assemble.forgetting(settings, outbox),
     )
     tail.follow(NOW + 300, now=NOW)
     return Door(tail, assemble.watched(pipeline, None, tail), outbox, changes)

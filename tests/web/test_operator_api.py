@@ -57,7 +57,7 @@ async def test_without_a_password_this_machine_gets_in_and_a_forwarded_request_d
     [
         ("/api/redrive", {}, 400),
         ("/api/forget", {}, 400),
-        ("/api/forget", {"user_id": "ann"}, 404),
+        ("/api/forget", {"user_id": ""}, 422),
         ("/api/redrive", {"delivery_id": "999999"}, 404),
         ("/api/dismiss", {"delivery_id": "999999", "because": "x"}, 404),
         ("/api/redrive", {"preset": "No such preset"}, 404),
@@ -156,4 +156,24 @@ async def test_a_person_is_erased_by_either_id(tmp_path: Path) -> None:
     async with client_of(tmp_path, **memory) as client:
         assert (await client.post("/webhook", json=event)).status_code == 200
         told = [await client.post("/api/forget", json={"user_id": "ann"}) for _ in range(2)]
-    assert [each.json() for each in told] == [{"ids": 2, "messages": 0}, {"ids": 0, "messages": 0}]
+    assert [each.json() for each in told] == [
+        {"ids": 2, "messages": 0, "stays": ""},
+        {"ids": 0, "messages": 0, "stays": ""},
+    ]
+
+
+async def test_an_erasure_that_leaves_something_answers_409_and_names_it(tmp_path: Path) -> None:
+    order = {"type": "track", "event": "Order Completed", "context": {"traits": {"email": "ann@shop.example"}}}
+    async with client_of(tmp_path) as client:
+        delete = await client.post("/webhook", json={"type": "delete", "userId": "ann"})
+        assert (delete.status_code, "nothing was erased" in delete.text) == (422, True)
+        sent = await client.post("/webhook", json=order | {"properties": {"order_id": "7", "revenue": 9}})
+        assert sent.status_code == 200
+        told = [
+            await client.post("/api/forget", json=whom) for whom in ({"user_id": "ann"}, {"email": "ann@shop.example"})
+        ]
+        noted = await client.get("/console/activity")
+    assert [each.status_code for each in told] == [409, 200]
+    assert "Give the person's e-mail address too" in told[0].json()["stays"]
+    assert told[1].json() == {"ids": 0, "messages": 1, "stays": ""}
+    assert noted.text.count("forgot a person") == 2

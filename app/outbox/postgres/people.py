@@ -12,6 +12,10 @@ from app.outbox.people import (
     MAX_LINKED,
     MAX_LOADED_STEPS,
     STRETCH,
+    STRETCH_OF_DELIVERIES,
+    KeptElsewhere,
+    KeptStretch,
+    Whom,
     beginnings,
     mark_rows,
     max_found,
@@ -118,11 +122,27 @@ async def _count_gone(connection: Connection, gone: int) -> None:
         await count_of(connection, "count_memory", slot=connection.slot, people=-gone, marks=0)
 
 
-async def forget(connection: Connection, keys: Sequence[str], again: Collection[str]) -> int:
+async def kept_of(connection: Connection, digests: Collection[str], after: int) -> KeptStretch:
+    """Do `Outbox.kept_of`."""
+    asked = {"digests": list(digests), "after": after, "limit": STRETCH_OF_DELIVERIES}
+    ((messages, nobodys, last, count),) = await rows_of(connection, "kept_of", **asked)
+    return KeptStretch(messages, nobodys, last if count == STRETCH_OF_DELIVERIES else None)
+
+
+async def kept_elsewhere(connection: Connection, digests: Collection[str]) -> KeptElsewhere:
+    """Do `Outbox.kept_elsewhere`."""
+    ((orders, is_keyed),) = await rows_of(connection, "kept_elsewhere", digests=list(digests))
+    return KeptElsewhere(orders, is_keyed)
+
+
+async def forget(connection: Connection, whom: Whom) -> int:
     """Do `Outbox.forget`."""
+    again = whom.again
     async with connection.transaction():
-        found = await rows_of(connection, "forget_whose", keys=beginnings(keys))
-        messages = sorted({message_id for (message_id,) in found})
+        found = await rows_of(connection, "forget_whose", keys=beginnings(whom.keys))
+        messages = sorted({message_id for (message_id,) in found} | {*whom.messages})
+        if whom.digests:
+            await count_of(connection, "forget_known_digests", digests=list(whom.digests))
         if messages:
             for lock in ("lock_waiting", "lock_dead", "lock_waiting"):  # again: what was redriven meanwhile
                 await rows_of(connection, lock, keys=messages)
@@ -156,9 +176,24 @@ class KeepsPeople:
         """Do `Outbox.people_with`."""
         return await self._database.run(people_with, digests, after)
 
-    async def forget(self, keys: Sequence[str], *, again: Collection[str] = ()) -> int:
+    async def kept_of(self, digests: Collection[str], *, after: int) -> KeptStretch:
+        """Do `Outbox.kept_of`."""
+        return await self._database.run(kept_of, digests, after)
+
+    async def kept_elsewhere(self, digests: Collection[str]) -> KeptElsewhere:
+        """Do `Outbox.kept_elsewhere`."""
+        return await self._database.run(kept_elsewhere, digests)
+
+    async def forget(
+        self,
+        keys: Sequence[str],
+        *,
+        again: Collection[str] = (),
+        messages: Collection[str] = (),
+        digests: Collection[str] = (),
+    ) -> int:
         """Do `Outbox.forget`."""
-        return await self._database.run(forget, keys, again)
+        return await self._database.run(forget, Whom(keys, again, messages, digests))
 
     async def wipe(self, texts: Collection[str]) -> None:
         """Do nothing: the server writes the files, and `VACUUM FULL` is for whoever runs it."""

@@ -1534,6 +1534,48 @@ FROM shown WHERE message_id = ANY(%(keys)s::text[]);
 UPDATE dedup_key SET known = jsonb_set(known::jsonb, '{1}', '[]')::text
 WHERE digest = ANY(%(digests)s::text[]) AND known IS NOT NULL AND delivery_id = ANY(%(ids)s::bigint[]);
 
+-- kept_of --
+-- Which messages of a stretch of deliveries hold one of some digests, and how many others tell nobody by an id.
+-- Behind them the last id of the stretch, and how many deliveries it has.
+WITH
+  stretch AS MATERIALIZED (
+    SELECT * FROM (
+      (SELECT id, message_id, payload AS body FROM delivery WHERE id > %(after)s::bigint ORDER BY id LIMIT %(limit)s)
+      UNION ALL
+      (SELECT kept_payload.id, message_id, body FROM kept_payload JOIN delivered ON delivered.id = kept_payload.id
+       WHERE kept_payload.id > %(after)s::bigint ORDER BY kept_payload.id LIMIT %(limit)s)
+    ) AS both_kinds ORDER BY id LIMIT %(limit)s
+  ),
+  judged AS MATERIALIZED (
+    SELECT message_id, EXISTS (
+             SELECT FROM unnest(%(digests)s::text[]) AS digest WHERE position(digest::bytea IN body) > 0
+           ) AS is_meant,
+           octet_length(body) > 0 AND position('"external_id"'::bytea IN body) = 0 AS is_nobodys
+    FROM stretch
+  )
+SELECT coalesce((SELECT array_agg(message_id) FROM judged WHERE is_meant), '{}'),
+       (SELECT count(*) FROM judged
+        WHERE is_nobodys AND NOT is_meant AND message_id NOT IN (SELECT message_id FROM whose)),
+       (SELECT max(id) FROM stretch),
+       (SELECT count(*) FROM stretch);
+
+-- kept_elsewhere --
+-- How many keys of orders tell buyers of whom nothing else is kept, and whether anything is kept under keyed ids.
+SELECT (SELECT count(*) FROM dedup_key
+        WHERE known::jsonb #>> '{1,0}' IS NOT NULL
+          AND NOT EXISTS (SELECT FROM unnest(%(digests)s::text[]) AS digest WHERE strpos(known, left(digest, 32)) > 0)
+          AND NOT EXISTS (SELECT FROM delivery WHERE delivery.id = delivery_id)
+          AND NOT EXISTS (SELECT FROM kept_payload WHERE kept_payload.id = delivery_id)
+          AND NOT EXISTS (SELECT FROM delivered
+                          WHERE delivered.id = delivery_id AND message_id IN (SELECT message_id FROM whose))),
+       EXISTS (SELECT FROM person) OR EXISTS (SELECT FROM whose) OR EXISTS (SELECT FROM quarantined);
+
+-- forget_known_digests --
+-- Erase by what buyers are told apart in the keys of orders, wherever that is one of some digests.
+UPDATE dedup_key SET known = jsonb_set(known::jsonb, '{1}', '[]')::text
+WHERE known IS NOT NULL
+  AND EXISTS (SELECT FROM unnest(%(digests)s::text[]) AS digest WHERE strpos(known, left(digest, 32)) > 0);
+
 -- forget_learned_buyers --
 -- The same in the keys that repetitions told of these deliveries.
 UPDATE dedup_key SET known = jsonb_set(known::jsonb, '{1}', '[]')::text

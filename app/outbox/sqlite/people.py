@@ -14,6 +14,10 @@ from app.outbox.people import (
     MAX_LINKED,
     MAX_LOADED_STEPS,
     STRETCH,
+    STRETCH_OF_DELIVERIES,
+    KeptElsewhere,
+    KeptStretch,
+    Whom,
     beginnings,
     mark_rows,
     max_found,
@@ -132,11 +136,27 @@ def forget_unseen(connection: sqlite3.Connection, limit: int, skip: int, rules: 
     return connection.execute(SQL["forget_unseen"], unseen).rowcount
 
 
-def forget(connection: sqlite3.Connection, keys: Sequence[str], again: Collection[str]) -> tuple[int, set[str]]:
+def kept_of(connection: sqlite3.Connection, digests: Collection[str], after: int) -> KeptStretch:
+    """Do `Outbox.kept_of`."""
+    asked = {"digests": as_json(list(digests)), "after": after, "limit": STRETCH_OF_DELIVERIES}
+    messages, nobodys, last, count = one_json(connection, "kept_of", **asked)
+    return KeptStretch(messages, nobodys, last if count == STRETCH_OF_DELIVERIES else None)
+
+
+def kept_elsewhere(connection: sqlite3.Connection, digests: Collection[str]) -> KeptElsewhere:
+    """Do `Outbox.kept_elsewhere`."""
+    orders, is_keyed = one_json(connection, "kept_elsewhere", digests=as_json(list(digests)))
+    return KeptElsewhere(orders, bool(is_keyed))
+
+
+def forget(connection: sqlite3.Connection, whom: Whom) -> tuple[int, set[str]]:
     """Do `Outbox.forget`, within a transaction. Returns also what stood in what was erased."""
-    gone = connection.execute(SQL["forget_whose"], {"keys": as_json(beginnings(keys))}).fetchall()
-    messages = sorted({message_id for (message_id,) in gone})
-    traces: set[str] = set()
+    again = whom.again
+    gone = connection.execute(SQL["forget_whose"], {"keys": as_json(beginnings(whom.keys))}).fetchall()
+    messages = sorted({message_id for (message_id,) in gone} | {*whom.messages})
+    traces: set[str] = {*whom.digests}
+    if whom.digests:
+        connection.execute(SQL["forget_known_digests"], {"digests": as_json(list(whom.digests))})
     if messages:
         held, returning = (_deliveries_of(connection, some) for some in (messages, {*messages} & {*again}))
         traces.update(digest for each in held for digest in each.buyer)
@@ -183,9 +203,25 @@ class KeepsPeople:
         """Do `Outbox.people_with`."""
         return await self._reads.read(people_with, digests, after)
 
-    async def forget(self, keys: Sequence[str], *, again: Collection[str] = ()) -> int:
+    async def kept_of(self, digests: Collection[str], *, after: int) -> KeptStretch:
+        """Do `Outbox.kept_of`."""
+        return await self._reads.read(kept_of, digests, after)
+
+    async def kept_elsewhere(self, digests: Collection[str]) -> KeptElsewhere:
+        """Do `Outbox.kept_elsewhere`."""
+        return await self._reads.read(kept_elsewhere, digests)
+
+    async def forget(
+        self,
+        keys: Sequence[str],
+        *,
+        again: Collection[str] = (),
+        messages: Collection[str] = (),
+        digests: Collection[str] = (),
+    ) -> int:
         """Do `Outbox.forget`."""
-        count, traces = await self._writes.do(partial(forget, keys=keys, again=again))
+        whom = Whom(keys, again, messages, digests)
+        count, traces = await self._writes.do(partial(forget, whom=whom))
         self._traces |= traces
         return count
 

@@ -1133,6 +1133,44 @@ FROM delivery WHERE id IN (
 -- The payloads of some deliveries.
 SELECT body FROM payload WHERE delivery_id IN (SELECT value FROM json_each(:rows));
 
+-- kept_of --
+-- Which messages of a stretch of deliveries hold one of some digests, and how many others tell nobody by an id.
+-- Behind them the last id of the stretch, and how many deliveries it has.
+WITH
+  stretch AS MATERIALIZED (
+    SELECT id, message_id, buyer, (SELECT body FROM payload WHERE delivery_id = id) AS body
+    FROM delivery WHERE id > :after ORDER BY id LIMIT :limit
+  ),
+  judged AS MATERIALIZED (
+    SELECT message_id, EXISTS (
+             SELECT 1 FROM json_each(:digests)
+             WHERE instr(buyer, substr(value, 1, 32)) > 0 OR instr(body, CAST(value AS BLOB)) > 0
+           ) AS is_meant,
+           CASE WHEN body IS NULL THEN buyer <> '[]' ELSE instr(body, CAST('"external_id"' AS BLOB)) = 0 END AS is_nobodys
+    FROM stretch
+  )
+SELECT json_array(
+  (SELECT json_group_array(message_id) FROM judged WHERE is_meant),
+  (SELECT count(*) FROM judged
+   WHERE is_nobodys AND NOT is_meant AND message_id NOT IN (SELECT message_id FROM whose)),
+  (SELECT max(id) FROM stretch),
+  (SELECT count(*) FROM stretch)
+);
+
+-- kept_elsewhere --
+-- How many keys of orders whose delivery is gone tell other buyers, and whether anything is kept under keyed ids.
+SELECT json_array(
+  (SELECT count(*) FROM dedup_key
+   WHERE known ->> '$[1][0]' IS NOT NULL AND delivery_id NOT IN (SELECT id FROM delivery)
+     AND NOT EXISTS (SELECT 1 FROM json_each(:digests) WHERE instr(known, substr(value, 1, 32)) > 0)),
+  EXISTS (SELECT 1 FROM person) OR EXISTS (SELECT 1 FROM whose) OR EXISTS (SELECT 1 FROM quarantined)
+);
+
+-- forget_known_digests --
+-- Erase by what buyers are told apart in the keys of orders, wherever that is one of some digests.
+UPDATE dedup_key SET known = json_set(known, '$[1]', json('[]'))
+WHERE known IS NOT NULL AND EXISTS (SELECT 1 FROM json_each(:digests) WHERE instr(known, substr(value, 1, 32)) > 0);
+
 -- forget_buyers --
 -- Erase by what the buyers of some deliveries are told apart.
 UPDATE delivery SET buyer = '[]' WHERE id IN (SELECT value FROM json_each(:rows)) AND buyer <> '[]';

@@ -21,6 +21,8 @@ SMALL = {"memory_size", "backlog", "shared", "probe", "store_version", "delivery
 ONCE = {"holds_anything", "carry_counts_out", "carry_revenue_out", "forget_whose", "forget_quarantined"}
 #: They drop all sums of steps, or read all of a table that is to be dropped.
 ONCE |= {"carry_counts_in", "drop_counts", "count_day"}
+#: Whoever erases a person has all looked through.
+ONCE |= {"kept_of", "kept_elsewhere", "forget_known_digests"}
 #: Each is looked at for several queries.
 SEARCHES = ("search", "search_by_id", "dead", "search_notes")
 JSON = ("rows", "tallies", "deliveries", "loads", "spans", "keys", "notes", "marks", "whose", "named")

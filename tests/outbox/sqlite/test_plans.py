@@ -35,8 +35,8 @@ STEPS = {
     f"store, step {number}": step.replace("RAISE(ABORT, 'not all new')", "1").replace("new.", ":")
     for number, step in enumerate(re.split(r"\n\n", script_of_store())[3:-1], start=1)
 }
-#: `holds_anything` ends with the first row that it meets; a salvage reads everything.
-LEFT_OUT = {"search", "dead", "search_notes", "holds_anything"} | {
+#: `holds_anything` ends with the first row that it meets; a salvage, and whoever erases a person, reads everything.
+LEFT_OUT = {"search", "dead", "search_notes", "holds_anything", "kept_elsewhere", "forget_known_digests"} | {
     f"salvage_{kind}{way}"
     for kind in ("counts", "revenue", "inventory", "marks", "people", "whose")
     for way in ("", "_backwards")

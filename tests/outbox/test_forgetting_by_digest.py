@@ -1,0 +1,146 @@
+"""Who asks to be forgotten where memory knows nobody: by digests, and never said to be done where something stays."""
+
+import hashlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from app import assemble
+from app.core.deliveries import NewDelivery
+from app.outbox import open_outbox
+from app.policies import outbox_rules
+from tests import assembled
+from tests.disks import bytes_of
+from tests.identity.journeys import SETTINGS
+from tests.outbox.build import DAY_S, NOW, At, new, payload, rules
+from tests.rounds import examples
+from tests.whole.test_planted_values import tables
+
+pytestmark = pytest.mark.prove
+
+EmptyStore = Callable[[], AbstractContextManager[str]]
+
+
+def sha(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def order(name: str, chance: Random) -> NewDelivery:
+    """An order of somebody, who may be named by an id, by an address, by both; and who has a digest of nobody else."""
+    user_data: dict[str, Any] = {"em": [sha(f"{name}@shop.example")]}
+    buyer: tuple[str, ...] = (user_data["em"][0],)
+    kind = chance.choice(["both", "both", "id", "address"])
+    if kind != "address":
+        user_data["external_id"] = [sha(name)]
+    if kind == "id":
+        del user_data["em"]
+        buyer = ()
+    number = chance.getrandbits(60)
+    return new(
+        order_id=f"{name}-{number}",
+        buyer=buyer,
+        amount="9.99",
+        currency="EUR",
+        payload=payload(**user_data).replace(b'"em": ["' + b"0" * 64 + b'"], ', b""),
+    )
+
+
+def everything(url: str) -> bytes:
+    if url.startswith("postgres"):
+        return b"\n".join(tables(url).values())
+    file = Path(url.removeprefix("sqlite:///"))
+    return b"\n".join(bytes_of(each) for each in file.parent.glob(f"{file.name}*"))
+
+
+def needles(name: str) -> set[bytes]:
+    return {sha(name).encode(), sha(f"{name}@shop.example")[:32].encode()}
+
+
+@pytest.mark.parametrize("seed", range(examples(4)))
+async def test_where_it_says_that_nothing_stays_nothing_is_there(
+    empty_store: EmptyStore,
+    seed: int,
+) -> None:
+    chance = Random(seed)
+    for given in ({"user_id": "Ann"}, {"email": " ANN@shop.example"}, {"user_id": "Ann", "email": "ann@shop.example"}):
+        with empty_store() as url:
+            outbox = open_outbox(url, rules(payload_s=chance.choice([0, DAY_S])), clock=lambda: NOW)
+            try:
+                at = At(outbox)
+                people = ["bob", *chance.choices(["ann", "bob"], k=chance.randint(0, 6))]
+                await at.enqueue(*(order(name, chance) for name in people))
+                claimed = await at.claim(chance.randint(1, 8))
+                half = chance.randint(0, len(claimed))
+                await at.deliver(*claimed[:half])
+                await at.kill(*claimed[half:])
+                forgetting = assemble.forgetting(assembled.settings(), outbox)
+                bobs = [sha("bob"), sha("bob@shop.example")]
+                before = await outbox.kept_of(bobs, after=0)
+                done = await forgetting.forget(anonymous_id=None, **{"user_id": None, **given}, now=NOW)
+                after = everything(url)
+                assert (await outbox.kept_of(bobs, after=0)).messages == before.messages
+                left = {each for each in needles("ann") if each in after}
+                asked = needles("ann") if "user_id" in given and "email" in given else set()
+                asked |= {sha("ann").encode()} if "user_id" in given else {sha("ann@shop.example")[:32].encode()}
+                assert not left & asked - ({sha("ann@shop.example")[:32].encode()} if done.stays else set())
+                if not done.stays and "user_id" in given:
+                    assert left == set()
+                if "email" in given:
+                    assert done.stays == ""
+                again = await forgetting.forget(anonymous_id=None, **{"user_id": None, **given}, now=NOW)
+                assert (again.ids, again.messages, again.stays) == (0, 0, done.stays)
+            finally:
+                await outbox.close()
+
+
+@pytest.mark.parametrize(
+    ("keeps_payloads", "email", "stays"),
+    [(True, False, False), (False, False, True), (True, True, False), (False, True, False)],
+)
+async def test_a_delivered_order_of_a_person_is_erased_or_it_is_said_that_it_stays(
+    empty_store: EmptyStore,
+    *,
+    keeps_payloads: bool,
+    email: bool,
+    stays: bool,
+) -> None:
+    """With PAYLOAD_DAYS=30, without memory, the digest of the address stayed, and `pinrelay forget` said 0."""
+    with empty_store() as url:
+        outbox = open_outbox(url, rules(payload_s=30 * DAY_S if keeps_payloads else 0), clock=lambda: NOW)
+        try:
+            at = At(outbox)
+            user_data = {"em": [sha("ann@shop.example")], "external_id": [sha("ann")]}
+            body = payload(**user_data)
+            await at.enqueue(new(order_id="7", buyer=(user_data["em"][0],), payload=body))
+            await at.deliver(*await at.claim())
+            forgetting = assemble.forgetting(assembled.settings(), outbox)
+            given = {"user_id": "ann", "anonymous_id": None, "email": "ann@shop.example" if email else None}
+            done = await forgetting.forget(**given, now=NOW)
+            assert bool(done.stays) == stays
+            assert ("--email" in done.stays) == stays
+            assert any(each in everything(url) for each in needles("ann")) == stays
+        finally:
+            await outbox.close()
+
+
+async def test_what_is_kept_under_keyed_ids_is_named_where_no_secret_finds_it(
+    empty_store: EmptyStore,
+) -> None:
+    with empty_store() as url:
+        outbox = open_outbox(url, outbox_rules(assembled.settings(**SETTINGS)), clock=lambda: NOW)
+        try:
+            pipeline = assemble.pipeline(assembled.settings(**SETTINGS), assembled.shipped_catalog(), outbox=outbox)
+            traits = {"email": "ann@shop.example"}
+            identify = {"type": "identify", "messageId": "i", "userId": "ann", "traits": traits, "timestamp": NOW}
+            await pipeline.accept([identify], now=NOW, is_proven=True)
+            asked: dict[str, Any] = {"user_id": "ann", "anonymous_id": None, "now": NOW}
+            told = await assemble.forgetting(assembled.settings(), outbox).forget(**asked)
+            assert "REMEMBER_SECRET" in told.stays
+            told = await assemble.forgetting(assembled.settings(**SETTINGS), outbox).forget(**asked)
+            assert (told.ids, told.stays) == (1, "")
+        finally:
+            await outbox.close()
