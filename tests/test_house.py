@@ -1,10 +1,13 @@
 """What the repository promises to whoever installs, deploys or builds it."""
 
+import ast
 import json
 import os
 import re
 import subprocess
+import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,14 @@ from tests.tools import docker_compose
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 CONSTRAINTS = (ROOT / "constraints.txt").read_text(encoding="utf-8")
 LOCKS = [ROOT / "tests/node/package-lock.json", ROOT / "bench/node/package-lock.json"]
+#: Extra, "" for what runs -> what it asks for.
+ASKED: dict[str, list[str]] = {
+    "": PYPROJECT["project"]["dependencies"],
+    "build": PYPROJECT["build-system"]["requires"],
+    **PYPROJECT["project"]["optional-dependencies"],
+}
+#: What only the lock names.
+ONLY_LOCKED = {("lock", "editables"), ("lock", "aws-cdk-lambda-layer-kubectl-v36")}
 LIVE = {"PINTEREST_AD_ACCOUNT_ID": "549755885175", "PINTEREST_CONVERSION_TOKEN": "pina_example"}
 
 
@@ -35,11 +46,7 @@ def pinned(text: str) -> dict[str, str]:
 
 
 def test_every_package_is_pinned_by_version_and_hash() -> None:
-    asked = [
-        *PYPROJECT["build-system"]["requires"],
-        *PYPROJECT["project"]["dependencies"],
-        *(item for extra in PYPROJECT["project"]["optional-dependencies"].values() for item in extra),
-    ]
+    asked = [item for items in ASKED.values() for item in items]
     entries = pinned(CONSTRAINTS)
     assert {canonicalize_name(Requirement(item).name) for item in asked} <= entries.keys()
     assert not [name for name, rest in entries.items() if "--hash=sha256:" not in rest]
@@ -48,9 +55,49 @@ def test_every_package_is_pinned_by_version_and_hash() -> None:
 def test_what_runs_needs_nothing_of_what_builds_or_develops() -> None:
     run = pinned(CONSTRAINTS.split("# == To build")[0])
     extras = PYPROJECT["project"]["optional-dependencies"]
-    asked = [*PYPROJECT["project"]["dependencies"], *extras["otel"], *extras["postgres"]]
+    asked = [*PYPROJECT["project"]["dependencies"], *extras["otel"], *extras["postgres"], *extras["sandbox"]]
     assert {canonicalize_name(Requirement(item).name) for item in asked} <= run.keys()
     assert not {"hatchling", "pytest", "ruff", "mypy", "uv"} & run.keys()
+
+
+@pytest.mark.parametrize("item", [item for items in ASKED.values() for item in items])
+def test_every_package_has_a_lowest_version_and_an_end_and_the_locked_one_lies_between(item: str) -> None:
+    asked = Requirement(item)
+    assert sorted(bound.operator for bound in asked.specifier) == ["<", ">="]
+    locked = pinned(CONSTRAINTS)[canonicalize_name(asked.name)].split()[0]
+    assert asked.specifier.contains(locked)
+
+
+def test_the_page_lists_every_package_with_its_purpose_and_its_licence() -> None:
+    page = (ROOT / "docs/dependencies.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (?:`(\w+)` \| )?`([^`]+)` \| ([^|]+) \| ([^|]+) \|$", page, re.MULTILINE)
+    packages = {
+        (extra, str(canonicalize_name(Requirement(item).name))) for extra, items in ASKED.items() for item in items
+    }
+    folders = [json.loads(lock.with_name("package.json").read_text(encoding="utf-8")) for lock in LOCKS]
+    of_npm = {
+        ("npm", name) for one in folders for kind in ("dependencies", "devDependencies") for name in one.get(kind, ())
+    }
+    assert sorted((extra, name) for extra, name, _, _ in rows) == sorted(packages | of_npm | ONLY_LOCKED)
+    licence = re.compile(r"(MIT|(Apache|BSD|MPL|LGPL|GPL)-[\d.]+(-Clause|-only)?)")
+    assert [row for row in rows if not all(map(licence.fullmatch, re.findall(r"[^() ]*[A-Z][^() ]*", row[3])))] == []
+
+
+def test_what_the_package_imports_it_asks_for() -> None:
+    asked = {canonicalize_name(Requirement(item).name) for extra, items in ASKED.items() for item in items}
+    provides = packages_distributions()
+    imported = {name for file in (ROOT / "app").rglob("*.py") for name in imported_by(file)} - sys.stdlib_module_names
+    made = {name: {canonicalize_name(each) for each in provides[name]} for name in imported - {"app"}}
+    comes_along = {"pydantic_core", "opentelemetry"}  # pinned by pydantic; several packages share the name
+    assert {name for name, packages in made.items() if not packages & asked} - comes_along == set()
+
+
+def imported_by(file: Path) -> set[str]:
+    """Return the packages that a file imports, at its top or anywhere below."""
+    nodes = [*ast.walk(ast.parse(file.read_text(encoding="utf-8")))]
+    froms = [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
+    plain = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    return {name.partition(".")[0] for name in froms + plain}
 
 
 def test_the_constraints_name_no_host_and_no_folder() -> None:

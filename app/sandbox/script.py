@@ -7,34 +7,35 @@
 """
 
 from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from random import Random
 from typing import Annotated, Any, Self
 
-import re2
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
-
-
-@cache
-def _quiet() -> Any:
-    """Return options with which a faulty pattern is not also written to standard error."""
-    options = re2.Options()
-    options.log_errors = False
-    return options
 
 
 @lru_cache(maxsize=64)
 def compiled(pattern: str) -> Any:
-    """Compile a pattern of an order: RE2 takes time in proportion to the text, whoever wrote it. Raises re2.error."""
-    return re2.compile(pattern, _quiet())
+    """Compile a pattern of an order: RE2 takes time in proportion to the text, whoever wrote it.
 
-
-def _pattern(text: str) -> str:
+    Raises ValueError where it is none, or where RE2 is not installed: the rest of the sandbox does without.
+    """
     try:
-        compiled(text)
+        import re2  # noqa: PLC0415 - of the extra `sandbox`
+    except ImportError as exc:
+        message = "a pattern needs RE2, of the extra `sandbox`: pip install 'pinrelay[sandbox]'"
+        raise ValueError(message) from exc
+    options = re2.Options()
+    options.log_errors = False  # a faulty pattern is not also written to standard error
+    try:
+        return re2.compile(pattern, options)
     except re2.error as exc:
         message = f"is no regular expression of RE2: {exc}"
         raise ValueError(message) from exc
+
+
+def _pattern(text: str) -> str:
+    compiled(text)
     return text
 
 

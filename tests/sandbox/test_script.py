@@ -1,5 +1,7 @@
 """Misbehaving to order."""
 
+import sys
+
 import pytest
 from pydantic import ValidationError
 
@@ -67,3 +69,11 @@ def test_a_pattern_that_others_try_for_ever_takes_the_time_of_its_text() -> None
     played = script({"reject": "^(a+)+$", "times": None})
     assert played.next(["a" * 100_000 + "!"]) is None
     assert played.next(["a" * 100_000]) is not None
+
+
+def test_without_re2_a_pattern_says_what_is_missing_and_other_orders_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "re2", None)
+
+    with pytest.raises(ValidationError, match=r"RE2, of the extra `sandbox`: pip install 'pinrelay\[sandbox\]'"):
+        script({"reject": "^never-compiled-before-"})
+    assert statuses(script({"status": 503}), 2) == [503, None]
