@@ -68,6 +68,10 @@ prove: $(SHIP_READY) $(NODE_READY) | test-tools ## what takes long by nature, in
 bench: $(DEV_READY) $(BENCH_NODE_READY) ## every measurement, each beside its baseline (see bench/README.md)
 	@for program in bench/*.py; do echo "== $$program"; $(BIN)/python "$$program" || exit; done
 
+.PHONY: size
+size: $(DEV_READY) ## files and lines of each room, and how many files and functions one order passes
+	$(BIN)/python .ci/size.py
+
 .PHONY: bench-node
 bench-node: $(BENCH_NODE_READY) ## Segment's own engine on the same events, for comparison
 	node bench/node/segment.cjs
