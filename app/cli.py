@@ -2,11 +2,13 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from app import __version__
 from app.commands import (
@@ -34,10 +36,36 @@ from app.commands import (
     test_alert,
     verify,
 )
+from app.commands.terminal import say
 from app.config.settings_file import SETTINGS_FILE, take_settings_file
 from app.core.log import configure_logging
 from app.core.values.texts import visible
 from app.errors import OutboxError, PinrelayError
+
+#: What is wrong with a command line; Typer brings Click's class along, or takes Click's own.
+_UsageFault: Final[Any] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+
+
+class _Group(TyperGroup):
+    """Errors about the command line quote it, so hidden characters are written out in them, too."""
+
+    def make_context(self, *given: Any, **more: Any) -> Any:
+        with _visible_errors():
+            return super().make_context(*given, **more)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _visible_errors():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _visible_errors() -> Iterator[None]:
+    try:
+        yield
+    except _UsageFault as exc:
+        exc.message = visible(exc.message, lines=True)
+        raise
+
 
 EXIT_CODES = {
     0: "done",
@@ -48,6 +76,7 @@ EXIT_CODES = {
 
 cli = typer.Typer(
     name="pinrelay",
+    cls=_Group,
     help="Pinrelay brings Segment events to Pinterest's Conversions API: once, well matched, and explained.",
     epilog="Exit codes: " + "; ".join(f"{code} {text}" for code, text in EXIT_CODES.items()) + ".",
     no_args_is_help=True,
@@ -91,7 +120,7 @@ cli.add_typer(quarantine.commands, name="quarantine")
 
 def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer's callback passes it
     if asked:
-        typer.echo(f"pinrelay {__version__}")
+        say(f"pinrelay {__version__}")
         raise typer.Exit
 
 
@@ -118,7 +147,8 @@ def main() -> None:
 
 
 def _end(told: str, code: int) -> NoReturn:
-    sys.stderr.write(visible(f"pinrelay: {told}", lines=True) + "\n")
+    for line in f"pinrelay: {told}".split("\n"):
+        say(line, err=True)
     sys.exit(code)
 
 

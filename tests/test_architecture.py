@@ -200,6 +200,21 @@ def test_a_module_is_named_after_what_it_does() -> None:
     assert [path for path in FILES if NAMELESS & set(path.relative_to(ROOT).with_suffix("").parts)] == []
 
 
+def test_commands_print_by_what_writes_hidden_characters_out_alone() -> None:
+    printing = ("typer.echo", "typer.secho", "print", "rich.print", "sys.stdout.write", "sys.stderr.write")
+    own = [path for path in FILES if room(path) == "commands" or module(path) == "cli"]
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {name}"
+        for path in own
+        if module(path) != "commands/terminal"
+        for node in nodes(path)
+        if isinstance(node, ast.Call)
+        and ((name := ast.unparse(node.func)) in printing or name.endswith("table.add_row"))
+    ]
+    assert own
+    assert found == []
+
+
 def test_the_clock_and_chance_are_arguments() -> None:
     closed = [path for path in FILES if not {room(path), module(path)} & CLOCK_READERS]
     assert [reading for path in closed for reading in readings(path)] == []

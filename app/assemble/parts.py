@@ -154,7 +154,9 @@ def join_parts(settings: Settings, role: str, *, clock: Callable[[], float], env
         tracing=tracing,
         clock=clock,
         sandbox=sandbox,
-        alert_webhook=AlertWebhook(settings.alert_webhook_url) if settings.alert_webhook_url else None,
+        alert_webhook=AlertWebhook(settings.alert_webhook_url, public_url=(settings.public_url or "").rstrip("/"))
+        if settings.alert_webhook_url
+        else None,
         names=names_met(settings, running),
     )
 

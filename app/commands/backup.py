@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from app.commands.terminal import AsJson, print_json
+from app.commands.terminal import AsJson, print_json, say
 from app.config import load_settings
-from app.core.values.texts import count_of, visible
+from app.core.values.texts import count_of
 from app.outbox import back_up, restore_backup, salvage
 
 #: So many lost deliveries are printed one by one.
@@ -28,7 +28,7 @@ def backup(
     if as_json:
         print_json({"file": str(file), "bytes": size})
     else:
-        typer.echo(f"{file}: {size:,} bytes")
+        say(f"{file}: {size:,} bytes")
 
 
 def restore(
@@ -46,7 +46,7 @@ def restore(
     if as_json:
         print_json({"restored": str(file), "before": aside and str(aside)})
     else:
-        typer.echo(f"restored {file}" + (f"; what was there is {aside} now" if aside else ""))
+        say(f"restored {file}" + (f"; what was there is {aside} now" if aside else ""))
 
 
 def outbox_salvage(
@@ -67,14 +67,14 @@ def outbox_salvage(
         others = {"lost_notes": found.lost_notes, "lost_audit": found.lost_audit, "lost_keys": found.lost_keys}
         print_json({**found.arrived, "lost": lost, **others})
         return
-    typer.echo("salvaged: " + ", ".join(f"{count:,} {kind}" for kind, count in found.arrived.items()))
+    say("salvaged: " + ", ".join(f"{count:,} {kind}" for kind, count in found.arrived.items()))
     for id_, name in found.lost[:_NAMED]:
-        typer.echo(f"lost: delivery {id_}, " + (f"message {visible(name)}" if name else "of which nothing can be read"))
+        say(f"lost: delivery {id_}, " + (f"message {name}" if name else "of which nothing can be read"))
     if len(found.lost) > _NAMED:
-        typer.echo(f"lost: {len(found.lost) - _NAMED:,} more; --json names all")
+        say(f"lost: {len(found.lost) - _NAMED:,} more; --json names all")
     if found.lost_notes:
-        typer.echo(f"lost: {count_of(found.lost_notes, 'note')}")
+        say(f"lost: {count_of(found.lost_notes, 'note')}")
     if found.lost_audit:
-        typer.echo(f"lost: {count_of(found.lost_audit, 'line')} of the audit log")
+        say(f"lost: {count_of(found.lost_audit, 'line')} of the audit log")
     if found.lost_keys:
-        typer.echo(f"lost: {found.lost_keys:,} stretches of keys; an event whose key lay there may be taken in twice")
+        say(f"lost: {found.lost_keys:,} stretches of keys; an event whose key lay there may be taken in twice")

@@ -1,6 +1,5 @@
 """`pinrelay dead-letters`, `redrive` and `dismiss`: what Pinterest will not get, and what is done about it."""
 
-import sys
 import time
 from dataclasses import asdict, replace
 from typing import Annotated
@@ -12,11 +11,10 @@ from app import assemble
 from app.access.audit import Audit
 from app.commands.audit import caller
 from app.commands.find import FILTER_NAMES, filters_of_words
-from app.commands.terminal import AsJson, add_row, print_json, print_table, time_text, with_outbox
+from app.commands.terminal import AsJson, add_row, print_json, print_table, say, time_text, with_outbox
 from app.config import load_settings
 from app.core.deliveries import Delivery, State
 from app.core.pages import DeadCause, Query, Redrive
-from app.core.values.texts import visible
 from app.destination import redact
 from app.errors import WhyMissing
 from app.operations.audited_changes import MAX_WHY, why_dismissed
@@ -86,11 +84,11 @@ def redrive(
     if as_json:
         print_json(asdict(done))
         return
-    typer.echo(f"{done.redriven} redriven.")
+    say(f"{done.redriven} redriven.")
     if done.overtaken:
-        typer.echo(f"{done.overtaken} dismissed: the same event was delivered as another delivery.")
+        say(f"{done.overtaken} dismissed: the same event was delivered as another delivery.")
     if done.waiting:
-        typer.echo(f"{done.waiting} left dead: the same event waits as another delivery, which the reason names.")
+        say(f"{done.waiting} left dead: the same event waits as another delivery, which the reason names.")
 
 
 def dismiss(
@@ -120,7 +118,7 @@ def dismiss(
     if as_json:
         print_json({"dismissed": count})
     else:
-        typer.echo(f"{count} dismissed.")
+        say(f"{count} dismissed.")
 
 
 def _query(words: list[str]) -> Query:
@@ -144,7 +142,7 @@ async def _check(outbox: Outbox, query: Query) -> None:
 
 
 def _missing(delivery_id: str) -> typer.Exit:
-    sys.stderr.write(visible(f"pinrelay: there is no delivery {delivery_id}") + "\n")
+    say(f"pinrelay: there is no delivery {delivery_id}", err=True)
     return typer.Exit(1)
 
 
@@ -154,7 +152,7 @@ def _show(deliveries: list[Delivery], *, as_json: bool) -> None:
             print_json(asdict(delivery))
         return
     if not deliveries:
-        typer.echo("Nothing is dead.")
+        say("Nothing is dead.")
         return
     table = Table("delivery", "preset", "message id", "dead since (UTC)", "attempts", "reason")
     for each in deliveries:
@@ -169,7 +167,7 @@ def _show_causes(causes: list[DeadCause], *, as_json: bool) -> None:
             print_json(asdict(cause))
         return
     if not causes:
-        typer.echo("Nothing is dead.")
+        say("Nothing is dead.")
         return
     table = Table("dead", "reason", "preset", "ad account", "newest (UTC)")
     for each in causes:

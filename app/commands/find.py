@@ -1,6 +1,5 @@
 """`pinrelay find`: deliveries, and what became no delivery, by anything they are known by."""
 
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -10,7 +9,7 @@ import typer
 from rich.table import Table
 
 from app import assemble
-from app.commands.terminal import AsJson, add_row, print_json, print_table, time_text, with_outbox
+from app.commands.terminal import AsJson, add_row, print_json, print_table, say, time_text, with_outbox
 from app.config import Settings, load_settings
 from app.core.deliveries import Delivery, State
 from app.core.pages import NotePage, Page, Query
@@ -60,8 +59,9 @@ def find(
     found = with_outbox(search)
     _show(found, as_json=as_json)
     if found is None or found.is_empty:
-        sys.stderr.write(
-            "pinrelay: nothing is found. Give ids whole. What no preset takes, and names no order, is only counted.\n"
+        say(
+            "pinrelay: nothing is found. Give ids whole. What no preset takes, and names no order, is only counted.",
+            err=True,
         )
         raise typer.Exit(1)
 

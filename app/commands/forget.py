@@ -9,7 +9,7 @@ import typer
 from app import assemble
 from app.access.audit import Audit
 from app.commands.audit import caller
-from app.commands.terminal import AsJson, print_json, with_outbox
+from app.commands.terminal import AsJson, print_json, say, with_outbox
 from app.config import load_settings
 from app.core.shared_values import ERASED_AT
 from app.core.values.texts import count_of
@@ -47,7 +47,7 @@ def forget(
         print_json(asdict(forgotten))
     else:
         kept = count_of(forgotten.messages, "message")
-        typer.echo(f"{count_of(forgotten.ids, 'id')} forgotten, and what was kept of {kept}.")
+        say(f"{count_of(forgotten.ids, 'id')} forgotten, and what was kept of {kept}.")
     if forgotten.stays:
-        typer.echo(forgotten.stays, err=True)
+        say(forgotten.stays, err=True)
         raise typer.Exit(1)

@@ -21,14 +21,14 @@ from rich.table import Table
 
 from app import assemble
 from app.catalog.sources import load_source
-from app.commands.terminal import FORMS, AsJson, add_row, opened_outbox, print_json, print_table, time_text
+from app.commands.terminal import FORMS, AsJson, add_row, opened_outbox, print_json, print_table, say, time_text
 from app.config import Settings, load_settings
 from app.core.coordination import Switches
 from app.core.events import Event, Exit
 from app.core.pages import FileImported, RowsImported
 from app.core.receipts import EventReceipt, Receipt
 from app.core.shared_values import ERASED_AT, IMPORTED, ROW_DIGESTS, ROWS_IMPORTED, SharedValues
-from app.core.values.texts import count_of, visible
+from app.core.values.texts import count_of
 from app.core.values.times import DAY_S, HOUR_S, MINUTE_S, unix_seconds
 from app.errors import EventRefused
 from app.outbox import Outbox
@@ -359,4 +359,4 @@ def _print(summary: _Summary) -> None:
         add_row(table, f"  {reason}", count)
     print_table(table)
     for before in summary.before:
-        typer.echo(visible(f"{before}."))
+        say(f"{before}.")

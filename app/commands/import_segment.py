@@ -10,9 +10,9 @@ from rich.table import Table
 
 from app.catalog.foreign_presets import ImportedPreset, import_preset, read_foreign
 from app.catalog.presets import ACTION
-from app.commands.terminal import AsJson, add_row, print_json, print_table, writing
+from app.commands.terminal import AsJson, add_row, print_json, print_table, say, writing
 from app.config import load_settings
-from app.core.values.texts import count_of, visible
+from app.core.values.texts import count_of
 from app.errors import CatalogError, Fault
 
 
@@ -84,5 +84,5 @@ def _print(imported: list[ImportedPreset], files: list[Path | None], into: Path)
             add_row(table, preset.name, each.field, each.outcome, each.why)
     print_table(table)
     for preset, path in zip(imported, files, strict=True):
-        typer.echo(visible(f"{preset.name}: {path or 'no preset, see above'}"))
-    typer.echo(f"Use them alone: PRESETS_DIR={into}. `pinrelay check` shows them, `pinrelay preview` what they send.")
+        say(f"{preset.name}: {path or 'no preset, see above'}")
+    say(f"Use them alone: PRESETS_DIR={into}. `pinrelay check` shows them, `pinrelay preview` what they send.")

@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
-from app.commands.terminal import AsJson, print_json, writing
+from app.commands.terminal import AsJson, print_json, say, writing
 from app.config.settings_file import SETTINGS_FILE, settings_file_text
 from app.config.shipped_files import shipped
-from app.core.values.texts import visible
 from app.errors import SettingsError
 
 #: What is written beside the file of settings, by where it comes from.
@@ -36,8 +35,8 @@ def init(
     if as_json:
         print_json({"folder": str(folder), "written": written})
         return
-    typer.echo(visible(f"In {folder}: {', '.join(written)}"))
-    typer.echo(f"Settings stand in {SETTINGS_FILE}. `pinrelay check` reads the presets, `pinrelay serve` starts.")
+    say(f"In {folder}: {', '.join(written)}")
+    say(f"Settings stand in {SETTINGS_FILE}. `pinrelay check` reads the presets, `pinrelay serve` starts.")
 
 
 def _write_all(folder: Path) -> list[str]:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import typer
 from pyarrow import parquet
 
-from app.commands.terminal import AsJson, print_json, require_outbox, writing
+from app.commands.terminal import AsJson, print_json, require_outbox, say, writing
 from app.config import Settings, load_settings
 from app.core.values.texts import count_of
 from app.core.values.times import day_number
@@ -173,8 +173,8 @@ def ledger_export(
         print_json({"files": written})
     else:
         for name, rows in written.items():
-            typer.echo(f"{name}  {count_of(rows, 'row')}")
-        typer.echo(f"{count_of(len(written), 'file')} written.")
+            say(f"{name}  {count_of(rows, 'row')}")
+        say(f"{count_of(len(written), 'file')} written.")
 
 
 def _missing(settings: Settings, folder: Path, now: datetime) -> Iterator[tuple[Path, date, tuple[Past, ...]]]:

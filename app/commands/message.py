@@ -1,6 +1,5 @@
 """`pinrelay message`: what became of one event."""
 
-import sys
 from dataclasses import asdict
 from typing import Annotated
 
@@ -9,12 +8,11 @@ from rich.table import Table
 
 from app.assemble.ad_accounts import account_names
 from app.commands.find import received_text
-from app.commands.terminal import AsJson, add_row, print_json, print_table, time_text, with_outbox
+from app.commands.terminal import AsJson, add_row, print_json, print_table, say, time_text, with_outbox
 from app.config import load_settings
 from app.core.deliveries import Delivery
 from app.core.pages import Message
 from app.core.values.hidden_emails import unpersonal_id
-from app.core.values.texts import visible
 from app.pipeline.receipts import receipt_of_message
 from app.source import event_json
 
@@ -37,7 +35,7 @@ def message(
         if attempts := [each for each in found.deliveries if each.history]:
             print_table(_attempts(attempts))
     if not found.notes and not found.deliveries:
-        sys.stderr.write(visible(f"pinrelay: nothing is known of message {message_id}") + "\n")
+        say(f"pinrelay: nothing is known of message {message_id}", err=True)
         raise typer.Exit(1)
 
 

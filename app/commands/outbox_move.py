@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.commands.terminal import AsJson, print_json
+from app.commands.terminal import AsJson, print_json, say
 from app.errors import OutboxUnavailable
 from app.outbox import Carried, carry, exists, open_store
 
@@ -45,7 +45,7 @@ def outbox_move(
         print_json(arrived)
     else:
         counts = [f"{arrived[kind]:,} {words}" for kind, words in _WORDS.items()]
-        typer.echo(f"moved: {', '.join(counts)}, {arrived['shared']:,} shared values")
+        say(f"moved: {', '.join(counts)}, {arrived['shared']:,} shared values")
 
 
 async def _move(source: str, target: str) -> dict[str, int]:

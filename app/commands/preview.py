@@ -28,6 +28,7 @@ from app.commands.terminal import (
     opened_outbox,
     print_json,
     print_table,
+    say,
     time_text,
 )
 from app.config import Settings, doubtful_variables, load_settings
@@ -115,9 +116,9 @@ def check(presets: Presets = None, mappings: Mappings = None, *, as_json: AsJson
     """
     settings = _settings(presets, mappings)
     if doubtful := doubtful_variables():
-        typer.echo(f"warning: {doubtful}", err=True)
+        say(f"warning: {doubtful}", err=True)
     catalog = assemble.running_catalog(settings).catalog
-    sources = assemble.running_sources(settings, on_fault=typer.echo)
+    sources = assemble.running_sources(settings, on_fault=say)
     check_sources(settings, sources.sources if sources else ())
     if as_json:
         print_json([_row(preset) for preset in catalog.presets])

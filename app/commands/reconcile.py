@@ -1,7 +1,6 @@
 """`pinrelay reconcile`: the shop's orders against the ledger, and those that were never received sent after all."""
 
 import asyncio
-import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
@@ -19,13 +18,12 @@ from rich.table import Table
 from app import assemble
 from app.access.audit import Audit
 from app.commands.audit import caller
-from app.commands.terminal import AsJson, add_row, print_json, print_table, with_outbox, writing
+from app.commands.terminal import AsJson, add_row, print_json, print_table, say, with_outbox, writing
 from app.config import Settings, load_settings
 from app.core.coordination import Switches
 from app.core.events import DEFAULT_SOURCE, Exit
 from app.core.pages import AuditAction
 from app.core.receipts import Receipt
-from app.core.values.texts import visible
 from app.core.values.times import DAY_S
 from app.insights.alerts.watcher import AlertWebhook
 from app.insights.orders.missing_orders import NOT_AGAIN, MissingOrders, missing_events, orders_permitted
@@ -109,7 +107,7 @@ async def send_missing(
     preview = await each(partial(explainer.receipt, catalog=catalog))
     told = f"{preview.enqueued} of {len(missing.ids)} missing orders can be sent."
     if not preview.enqueued or not (asked.yes or typer.confirm(f"{told} Send them?", err=True)):
-        typer.echo(f"{told} Nothing is sent.", err=True)
+        say(f"{told} Nothing is sent.", err=True)
         return preview
     pipeline = assemble.pipeline(settings, catalog, outbox=outbox, why_off=switches.why_off)
     sent = await each(partial(pipeline.accept, is_proven=True))
@@ -279,12 +277,12 @@ def _print(found: Reconciliation, sent: SentMissing | None) -> None:
         (found.unreadable, "orders have an amount, a currency or a time that cannot be read"),
     ):
         if number:
-            typer.echo(f"{number} {what}.")
+            say(f"{number} {what}.")
     for (exit_, reason), count in () if sent is None else sent.exits.items():
-        typer.echo(visible(f"missing: {count} {exit_.value} {reason}".rstrip()))
+        say(f"missing: {count} {exit_.value} {reason}".rstrip())
     for why, orders in () if sent is None else sent.unsent.items():
-        typer.echo(visible(f"missing: {len(orders)} not sent, {why}: {', '.join(orders)}"))
-    typer.echo(f"{sums.right} of {sums.expected} expected orders were sent as the shop has them.")
+        say(f"missing: {len(orders)} not sent, {why}: {', '.join(orders)}")
+    say(f"{sums.right} of {sums.expected} expected orders were sent as the shop has them.")
 
 
 def _judge(settings: Settings, found: Reconciliation, most: Decimal | None) -> None:
@@ -293,7 +291,7 @@ def _judge(settings: Settings, found: Reconciliation, most: Decimal | None) -> N
     if most is None or missing <= most:
         return
     told = f"{missing:.2f} % of the shop's expected orders were not sent as the shop has them; {most} % may be missing"
-    sys.stderr.write(f"pinrelay: {told}\n")
+    say(f"pinrelay: {told}", err=True)
     if settings.alert_webhook_url is not None:
         asyncio.run(_alert(AlertWebhook(settings.alert_webhook_url), told))
     raise typer.Exit(1)

@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from app import assemble
-from app.commands.terminal import AsJson, add_row, print_json, print_table, with_outbox
+from app.commands.terminal import AsJson, add_row, print_json, print_table, say, with_outbox
 from app.config import load_settings
 from app.core.pages import Query
 from app.core.values.times import DAY_S
@@ -43,7 +43,7 @@ def revenue(
     elif found:
         _print_all(found)
     else:
-        typer.echo("No order was received in these days.")
+        say("No order was received in these days.")
 
 
 def _print_all(found: list[OfCurrency]) -> None:
@@ -59,7 +59,7 @@ def _print_all(found: list[OfCurrency]) -> None:
     for each in found:
         for odd in each.odd:
             told = f"{odd.amount} {each.currency} is {odd.times} times what orders usually are"
-            typer.echo(f"{told}: delivery {odd.delivery_id}.")
+            say(f"{told}: delivery {odd.delivery_id}.")
 
 
 def _told(worth: Worth) -> str:

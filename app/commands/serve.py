@@ -20,6 +20,7 @@ from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
 from app.assemble.ad_accounts import destinations
+from app.commands.terminal import say
 from app.config import Settings, doubtful_variables, load_settings
 from app.core.log import configure_logging, logger
 from app.core.values.addresses import read_networks
@@ -246,7 +247,12 @@ def _banner(settings: Settings) -> None:
             "          nothing reaches Pinterest"
         )
     address = f"http://{settings.host}:{settings.port}"
-    sys.stderr.write(
-        f"\n  Pinrelay\n  events    POST {address}/webhook\n  console   {address}/console\n  delivers  to {goes}\n\n"
-    )
-    sys.stderr.flush()
+    for line in (
+        "",
+        "  Pinrelay",
+        f"  events    POST {address}/webhook",
+        f"  console   {address}/console",
+        *f"  delivers  to {goes}".splitlines(),
+        "",
+    ):
+        say(line, err=True)

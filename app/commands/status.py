@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 
 from app.assemble.ad_accounts import destinations
-from app.commands.terminal import AsJson, add_row, print_json, print_table, with_outbox
+from app.commands.terminal import AsJson, add_row, as_is, print_json, print_table, with_outbox
 from app.config import Settings, load_settings
 from app.console.labels import thousands, time_span
 from app.core.coordination import Switches
@@ -113,7 +113,7 @@ _TIMES = frozenset({"oldest_age_s", "full_in_s"})
 
 def _facts_table(facts: dict[str, Any], whose: str) -> Table:
     """Return the facts as people read them; `whose` are the ad accounts that these settings name, and no others."""
-    table = Table("", "", title=f"outbox, of {whose}", show_header=False)
+    table = Table("", "", title=as_is(f"outbox, of {whose}"), show_header=False)
     for name, value in facts.items():
         if isinstance(value, dict):
             shown = ", ".join(f"{key} {_shown(count)}" for key, count in value.items())

@@ -30,6 +30,11 @@ def as_is(text: object, *, lines: bool = False) -> Text:
     return Text(visible(str(text), lines=lines))
 
 
+def say(text: object, *, err: bool = False) -> None:
+    """Print one line, on standard error where `err` says so, with its hidden characters written out."""
+    typer.echo(visible(str(text)), err=err)
+
+
 def add_row(table: Table, *cells: object) -> None:
     """Add a row of texts, which are shown as they are."""
     table.add_row(*map(as_is, cells))
@@ -41,6 +46,8 @@ def print_table(table: Table) -> None:
     Where there is no terminal no cell is broken, so that programs find it.
     """
     console = Console()
+    if isinstance(table.title, str):
+        table.title = as_is(table.title)
     for column in table.columns:
         column.overflow = "fold"
     width = None if console.is_terminal or "COLUMNS" in os.environ else _UNBROKEN

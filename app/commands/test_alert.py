@@ -1,11 +1,10 @@
 """`pinrelay test-alert`: whether alerts arrive where they should."""
 
 import asyncio
-import sys
 
 import typer
 
-from app.commands.terminal import AsJson, print_json
+from app.commands.terminal import AsJson, print_json, say
 from app.config import load_settings
 from app.insights.alerts.watcher import AlertWebhook
 
@@ -30,8 +29,8 @@ def send_test_alert(*, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"sent": not why, "why": why})
     elif why:
-        sys.stderr.write(f"pinrelay: the address of ALERT_WEBHOOK_URL did not take the message: {why}\n")
+        say(f"pinrelay: the address of ALERT_WEBHOOK_URL did not take the message: {why}", err=True)
     else:
-        typer.echo("The message was taken: it should have arrived.")
+        say("The message was taken: it should have arrived.")
     if why:
         raise typer.Exit(1)

@@ -10,9 +10,8 @@ import typer
 
 from app import assemble
 from app.assemble.ad_accounts import Destination, destinations
-from app.commands.terminal import AsJson, print_json
+from app.commands.terminal import AsJson, print_json, say
 from app.config import Settings, load_settings
-from app.core.values.texts import visible
 from app.destination.client import Answer, Failure
 
 #: What each status means for whoever has to mend it (facts of Pinterest's OpenAPI, `events/create`).
@@ -38,7 +37,8 @@ def verify(*, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"good": good, "text": "\n".join(lines)})
     else:
-        typer.echo(("" if good else "pinrelay: ") + "\n".join(map(visible, lines)), err=not good)
+        for number, line in enumerate(lines):
+            say(line if good or number else f"pinrelay: {line}", err=not good)
     raise typer.Exit(0 if good else 1)
 
 

@@ -1,10 +1,15 @@
 """Texts for people: counts in words, and a stranger's text on a terminal."""
 
+import json
 import re
 
-#: Control characters, old and new (C0, C1), line and paragraph ends, and what turns the direction of reading or has no
-#: width (Unicode's Bidi_Control and other format characters, Trojan Source among their uses).
-_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+#: Control characters, old and new (C0, C1), line and paragraph ends, halves of characters, what turns the direction of
+#: reading (Unicode's Bidi_Control; Trojan Source is one use), and what cannot be seen: format characters and fillers.
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u070f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    "\u2028-\u202e\u2060-\u206f\u2800\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\U00013430-\U0001343f"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f]"
+)
 _BREAKS = re.compile("[\t\n]")
 
 
@@ -24,7 +29,7 @@ def _written_out(found: re.Match[str]) -> str:
 
 def visible_json(text: str) -> str:
     """Return a text of JSON that means the same, with the hidden characters of its texts written out as JSON does."""
-    return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _HIDDEN.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def count_of(count: int, one: str, many: str | None = None) -> str:

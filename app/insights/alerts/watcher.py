@@ -15,6 +15,7 @@ from app.core.shared_values import OPEN_ALERTS, PINTEREST_VIEWS
 from app.core.values.times import DAY_S, HOUR_S
 from app.destination.client import http_client
 from app.errors import OutboxUnavailable
+from app.insights.alerts.alert_text import alert_text
 from app.insights.alerts.by_name import NAMES_CHANGED, NameReader, by_name
 from app.insights.alerts.overall import MOST_DAYS, Facts, conditions, unread_reports
 from app.insights.alerts.rules import AlertRules
@@ -28,14 +29,16 @@ _TEST = "This is a test: alerts arrive here."
 class AlertWebhook:
     """Posts lines. Its URL is a secret: no error tells it."""
 
-    def __init__(self, url: SecretStr, client: httpx.AsyncClient | None = None) -> None:
+    def __init__(self, url: SecretStr, client: httpx.AsyncClient | None = None, *, public_url: str = "") -> None:
+        """Take the address; links to the console behind `public_url` stay links, and nothing else becomes one."""
         self._url = url
+        self._public_url = public_url
         self._client = client or http_client(10)
 
     async def post(self, lines: Sequence[str]) -> str:
         """Post one message of these lines; return why it was not taken, "" where it was."""
         try:
-            body = {"text": "\n".join(f"Pinrelay: {line}" for line in lines)}
+            body = {"text": "\n".join(f"Pinrelay: {alert_text(line, self._public_url)}" for line in lines)}
             answer = await self._client.post(self._url.get_secret_value(), json=body)
         except (httpx.HTTPError, httpx.InvalidURL) as exc:
             why = type(exc).__name__

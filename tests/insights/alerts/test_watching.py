@@ -212,7 +212,7 @@ def alerts(
     of_names: AlertRules | None = RULES,
 ) -> Alerts:
     client = httpx.AsyncClient(**PLAIN)
-    webhook = AlertWebhook(url, client)
+    webhook = AlertWebhook(url, client, public_url=of_names.public_url if of_names else "")
     return Alerts(outbox, webhook, accounts=accounts or ACCOUNTS, rules=of_names, clock=lambda: NOW)
 
 
@@ -272,7 +272,7 @@ async def test_what_is_told_of_one_name_is_read_from_the_inventory(outbox: Outbo
     task = alerts(outbox, receiver.url)
     await task.look()
     await task.look()
-    link = "https://relay.example/console/inventory/name?source=shop&type=track&name="
+    link = "https://relay.example/console/inventory/name?source=shop&amp;type=track&amp;name="
     ceased = (
         f"Order Completed from shop has ceased: none for 23.2 hours, 250 were to be expected. {link}Order+Completed"
     )
@@ -324,7 +324,7 @@ async def test_dead_letters_that_grow_are_told_of_the_ad_account_whose_they_are(
         await outbox.settle([bad], [Tally(name="rejected", ad_account_id=account, count=3)], now=at)
     await alerts(outbox, receiver.url, accounts=accounts).look()
     assert receiver.texts == [
-        "Pinrelay: FR: Dead letters grow: 3 within the last hours. `pinrelay dead-letters` has reasons."
+        "Pinrelay: FR: Dead letters grow: 3 within the last hours. 'pinrelay dead-letters' has reasons."
     ]
 
 
