@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, cast
 
 import orjson
 
@@ -77,10 +77,13 @@ def open_rows_apart(where: str, folder: Path, *, limits: ReaderLimits = ReaderLi
         overdue.cancel()
         process.kill()
         process.wait()
-        for pipe in (process.stdin, process.stdout):
+        for pipe in _pipes(process):
             with suppress(OSError):  # what it did not take is lost
-                if pipe is not None:
-                    pipe.close()
+                pipe.close()
+
+
+def _pipes(process: "subprocess.Popen[bytes]") -> tuple[IO[bytes], IO[bytes]]:
+    return cast("tuple[IO[bytes], IO[bytes]]", (process.stdin, process.stdout))
 
 
 class _TextsApart:
@@ -88,19 +91,19 @@ class _TextsApart:
 
     def __init__(self, process: "subprocess.Popen[bytes]", limits: ReaderLimits) -> None:
         self._process, self._limits = process, limits
+        self._asked, self._told = _pipes(process)
         self.columns: Sequence[str] = self._said()["columns"]
 
     def texts(self, columns: Sequence[str | None]) -> Iterator[Sequence[Sequence[str | None]]]:
         """Yield some rows after the other, see `TextTable`."""
         with suppress(OSError):  # it has ended: the next line says why
-            _say(self._process.stdin, list(columns))
+            _say(self._asked, list(columns))
         while rows := self._said():
             yield rows
 
     def _said(self) -> Any:
-        line = self._process.stdout.readline(_LINE_BYTES) if self._process.stdout is not None else b""
         try:
-            said = orjson.loads(line)
+            said = orjson.loads(self._told.readline(_LINE_BYTES))
         except orjson.JSONDecodeError:
             raise WarehouseError(self._why_ended()) from None
         if isinstance(said, dict) and "error" in said:
@@ -136,10 +139,9 @@ def say_rows(where: str, folder: Path, asked: IO[bytes], told: IO[bytes]) -> Non
         return _say(told, {"error": str(exc)})
 
 
-def _say(told: IO[bytes] | None, value: Any) -> None:
-    if told is not None:
-        told.write(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE))
-        told.flush()
+def _say(told: IO[bytes], value: Any) -> None:
+    told.write(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE))
+    told.flush()
 
 
 def _end_with_the_server(asked: IO[bytes]) -> None:
