@@ -10,12 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import typer
 import yaml
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
-from app.cli import EXIT_CODES, cli
+from app.cli import EXIT_CODES, all_commands
 from app.config import load_settings
 from app.core.events import Exit
 from app.core.metrics import Metrics
@@ -88,7 +87,7 @@ def _directives() -> Iterator[str]:
 def _commands() -> Iterator[str]:
     yield "# Commands\n"
     yield "Every command takes `--help`; what each prints with `--json` stands in [operating](../operating.md).\n"
-    yield from _command("pinrelay", typer.main.get_command(cli))
+    yield from _command("pinrelay", all_commands())
     yield "\n## Exit codes\n"
     yield from _table("code", "means")
     yield from (f"| {code} | {text} |" for code, text in EXIT_CODES.items())

@@ -1,61 +1,29 @@
-"""The command `pinrelay`."""
+"""The command `pinrelay`.
 
+A command is imported when it is run: `--version`, `--help` and completion import nothing of the server.
+"""
+
+import ast
+import inspect
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, Final, NoReturn, cast
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
 from app import __version__
-from app.commands import (
-    audit,
-    backup,
-    dead_letters,
-    demo,
-    find,
-    forget,
-    import_events,
-    import_segment,
-    init,
-    inventory,
-    ledger_export,
-    message,
-    outbox_move,
-    preview,
-    preview_source,
-    quarantine,
-    reconcile,
-    revenue,
-    sandbox,
-    serve,
-    status,
-    test_alert,
-    verify,
-)
-from app.commands.terminal import say
-from app.config.settings_file import SETTINGS_FILE, take_settings_file
-from app.core.log import configure_logging
 from app.core.values.texts import visible
 from app.errors import OutboxError, PinrelayError
 
 #: What is wrong with a command line; Typer brings Click's class along, or takes Click's own.
 _UsageFault: Final[Any] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
-
-
-class _Group(TyperGroup):
-    """Errors about the command line quote it, so hidden characters are written out in them, too."""
-
-    def make_context(self, *given: Any, **more: Any) -> Any:
-        with _visible_errors():
-            return super().make_context(*given, **more)
-
-    def invoke(self, ctx: Any) -> Any:
-        with _visible_errors():
-            return super().invoke(ctx)
 
 
 @contextmanager
@@ -74,53 +42,120 @@ EXIT_CODES = {
     3: "the outbox cannot be used",
 }
 
+#: In the order in which the help lists them: the module in `app.commands`, and the function or the Typer in it.
+COMMANDS: Final[Mapping[str, str]] = {
+    "serve": "serve:serve",
+    "init": "init:init",
+    "check": "preview:check",
+    "preview": "preview:preview",
+    "preview-source": "preview_source:preview_source",
+    "import-segment": "import_segment:import_segment",
+    "import": "import_events:import_files",
+    "find": "find:find",
+    "reconcile": "reconcile:reconcile",
+    "revenue": "revenue:revenue",
+    "dead-letters": "dead_letters:dead_letters",
+    "redrive": "dead_letters:redrive",
+    "dismiss": "dead_letters:dismiss",
+    "message": "message:message",
+    "status": "status:status",
+    "inventory": "inventory:show",
+    "forget": "forget:forget",
+    "audit": "audit:audit",
+    "test-alert": "test_alert:send_test_alert",
+    "verify": "verify:verify",
+    "outbox-move": "outbox_move:outbox_move",
+    "backup": "backup:backup",
+    "restore": "backup:restore",
+    "outbox-salvage": "backup:outbox_salvage",
+    "ledger-export": "ledger_export:ledger_export",
+    "sandbox": "sandbox:sandbox",
+    "demo": "demo:demo",
+    "quarantine": "quarantine:commands",
+}
+
+
+class Commands(TyperGroup):
+    """Knows its commands by name, and imports one when it is run.
+
+    Errors about the command line quote it, so hidden characters are written out in them, too.
+    """
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self._loaded: set[str] = set()
+        for name in COMMANDS:
+            self.add_command(TyperCommand(name))
+
+    def load(self, name: str) -> None:
+        """Import a command; nothing for an unknown name and for one that is imported."""
+        if name in COMMANDS and name not in self._loaded:
+            module, _, member = COMMANDS[name].partition(":")
+            found = getattr(import_module(f"app.commands.{module}"), member)
+            if not isinstance(found, typer.Typer):
+                alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+                alone.command(name)(found)
+                found = alone
+            self.add_command(get_command(found), name)
+            self._loaded.add(name)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command; one that is not imported has its name and what the list of commands says of it."""
+        found = super().get_command(ctx, cmd_name)
+        if found is not None and found.help is None:
+            found.help = _about(cmd_name)
+        return found
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Import the command that is asked for."""
+        self.load(args[0])
+        return super().resolve_command(ctx, args)
+
+    def make_context(self, *given: Any, **more: Any) -> Any:
+        with _visible_errors():
+            return super().make_context(*given, **more)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _visible_errors():
+            return super().invoke(ctx)
+
+
+def _about(command: str) -> str:
+    """Return the first paragraph of what a command's source says of it, without importing it."""
+    module, _, member = COMMANDS[command].partition(":")
+    spec = find_spec(f"app.commands.{module}")
+    source = Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else ""
+    for each in ast.parse(source).body:
+        if isinstance(each, ast.FunctionDef) and each.name == member:
+            return inspect.cleandoc(ast.get_docstring(each) or "").partition("\n\n")[0]
+        if isinstance(each, ast.Assign) and isinstance(each.value, ast.Call) and ast.unparse(each.targets[0]) == member:
+            said = {keyword.arg: keyword.value for keyword in each.value.keywords}
+            return str(ast.literal_eval(said["help"]))
+    raise AssertionError(f"{command} is unreachable")
+
+
 cli = typer.Typer(
     name="pinrelay",
-    cls=_Group,
+    cls=Commands,
     help="Pinrelay brings Segment events to Pinterest's Conversions API: once, well matched, and explained.",
     epilog="Exit codes: " + "; ".join(f"{code} {text}" for code, text in EXIT_CODES.items()) + ".",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-#: In the order in which the help lists them.
-COMMANDS: Final[Mapping[str, Callable[..., None]]] = {
-    "serve": serve.serve,
-    "init": init.init,
-    "check": preview.check,
-    "preview": preview.preview,
-    "preview-source": preview_source.preview_source,
-    "import-segment": import_segment.import_segment,
-    "import": import_events.import_files,
-    "find": find.find,
-    "reconcile": reconcile.reconcile,
-    "revenue": revenue.revenue,
-    "dead-letters": dead_letters.dead_letters,
-    "redrive": dead_letters.redrive,
-    "dismiss": dead_letters.dismiss,
-    "message": message.message,
-    "status": status.status,
-    "inventory": inventory.show,
-    "forget": forget.forget,
-    "audit": audit.audit,
-    "test-alert": test_alert.send_test_alert,
-    "verify": verify.verify,
-    "outbox-move": outbox_move.outbox_move,
-    "backup": backup.backup,
-    "restore": backup.restore,
-    "outbox-salvage": backup.outbox_salvage,
-    "ledger-export": ledger_export.ledger_export,
-    "sandbox": sandbox.sandbox,
-    "demo": demo.demo,
-}
-for name, command in COMMANDS.items():
-    cli.command(name)(command)
-cli.add_typer(quarantine.commands, name="quarantine")
+
+
+def all_commands() -> Commands:
+    """Return the command with all commands imported."""
+    group = cast("Commands", get_command(cli))
+    for name in COMMANDS:
+        group.load(name)
+    return group
 
 
 def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer's callback passes it
     if asked:
-        say(f"pinrelay {__version__}")
+        typer.echo(visible(f"pinrelay {__version__}"))
         raise typer.Exit
 
 
@@ -130,12 +165,15 @@ def take_options(
 ) -> None:
     """Print the version where it is asked for; else take up the settings of this folder, for every command."""
     del version  # its callback has printed it
+    from app.config.settings_file import SETTINGS_FILE, take_settings_file  # noqa: PLC0415 - no part of --version
+    from app.core.log import configure_logging  # noqa: PLC0415 - likewise
+
+    configure_logging("auto", "warning")
     take_settings_file(Path(SETTINGS_FILE), os.environ)
 
 
 def main() -> None:
     """Run the command line; known errors, and files that cannot be used, become one clear text and an exit code."""
-    configure_logging("auto", "warning")
     try:
         cli()
     except PinrelayError as exc:
@@ -148,7 +186,7 @@ def main() -> None:
 
 def _end(told: str, code: int) -> NoReturn:
     for line in f"pinrelay: {told}".split("\n"):
-        say(line, err=True)
+        typer.echo(visible(line), err=True)
     sys.exit(code)
 
 

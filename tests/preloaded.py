@@ -14,10 +14,11 @@ import uvicorn.protocols.http.httptools_impl  # noqa: F401 - uvicorn imports the
 import app.cli
 import app.main
 import app.outbox.postgres
-import app.outbox.sqlite  # noqa: F401 - the outbox imports its engine by name
+import app.outbox.sqlite
 from app.destination import load_place_names
 from app.destination.client import trusted_certificates
 
+app.cli.all_commands()
 load_place_names()
 trusted_certificates()
 gc.collect()

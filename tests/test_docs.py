@@ -11,12 +11,11 @@ from typing import Any
 
 import orjson
 import pytest
-from typer.main import get_command
 
 from app import assemble
 from app.assemble.ad_accounts import check_presets, destinations
 from app.catalog import load_catalog
-from app.cli import cli
+from app.cli import all_commands
 from app.config import Settings
 from app.outbox.sqlite.database import connect, migrate
 from tests import assembled
@@ -62,7 +61,7 @@ NO_SETTINGS = {
 }
 
 #: Every option that some command of pinrelay has; and those of the programs of bench/ that are named by themselves.
-OPTIONS = {option for one in commands(get_command(cli)).values() for each in one.params for option in each.opts} | {
+OPTIONS = {option for one in commands(all_commands()).values() for each in one.params for option in each.opts} | {
     "--help",
     "--version",
     "--install-completion",

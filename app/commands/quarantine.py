@@ -28,7 +28,13 @@ _Reason = Annotated[str | None, typer.Option("--reason", help="Those of this rea
 _All = Annotated[bool, typer.Option("--all", help="Everything that is kept.")]
 
 
-commands = typer.Typer(help="Events that made no delivery, kept as received (QUARANTINE_HOURS).", no_args_is_help=True)
+commands = typer.Typer(
+    help="Events that made no delivery, kept as received (QUARANTINE_HOURS).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
 
 
 @commands.command("list")

@@ -1,5 +1,6 @@
 """What programs rely on: every command that prints a result prints JSON of one shape, and ends with a known code."""
 
+import inspect
 import json
 import os
 import re
@@ -16,7 +17,7 @@ import httpx
 import pytest
 import typer
 
-from app.cli import EXIT_CODES, cli, main
+from app.cli import EXIT_CODES, all_commands, cli, main
 from tests.commands.conftest import Run, documented
 from tests.outbox.new_store import new_store
 from tests.process import COMMAND, PLAIN, ROOT, Server, clean_environment, free_port, measuring, run_command
@@ -35,7 +36,11 @@ def commands(group: Any, above: str = "") -> dict[str, Any]:
     return found
 
 
-COMMANDS = commands(typer.main.get_command(cli))
+COMMANDS = commands(all_commands())
+
+
+#: What only the server and the commands need.
+HEAVY = {"fastapi", "starlette", "uvicorn", "httpx", "pydantic", "structlog", "orjson", "msgspec"}
 
 
 @pytest.fixture
@@ -51,6 +56,32 @@ def events(tmp_path: Path) -> Path:
 def test_every_command_but_the_servers_takes_json_and_says_so(command: str) -> None:
     assert "--json" in {option for parameter in COMMANDS[command].params for option in parameter.opts}
     assert documented(command)
+
+
+def test_the_list_of_commands_says_of_each_what_its_own_help_says_first() -> None:
+    listed: Any = typer.main.get_command(cli)
+    for name, loaded in all_commands().commands.items():
+        assert listed.get_command(None, name).help == inspect.cleandoc(loaded.help or "").partition("\n\n")[0]
+
+
+@pytest.mark.parametrize("asked", ["--version", "--help"])
+def test_who_asks_for_version_or_help_waits_for_nothing_of_the_server(asked: str, tmp_path: Path) -> None:
+    """CPU stands for time: with nothing else running it takes as long."""
+    code = f"""
+import sys, time, app.cli
+sys.argv = ["pinrelay", "{asked}"]
+try:
+    app.cli.main()
+except SystemExit:
+    ours = sorted(name for name in sys.modules if name.partition(".")[0] == "app")
+    heavy = {HEAVY} & sys.modules.keys()
+    print(ours, sorted(heavy), time.process_time() < 0.3, file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    ours = ["app", "app.cli", "app.commands", "app.core", "app.core.values", "app.core.values.texts", "app.errors"]
+    if asked == "--version":
+        ours.remove("app.commands")
+    assert done.stderr == f"{ours} [] True\n"
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,11 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-import typer
 import yaml
 
 from app import policies
 from app.catalog.sources import load_source
-from app.cli import cli
+from app.cli import all_commands
 from app.config import load_settings
 from app.core.deliveries import State
 from app.core.events import Exit
@@ -154,7 +153,7 @@ def commands_of(page: str) -> Iterator[list[str]]:
 
 def unknown(words: list[str]) -> list[str]:
     """Return the commands and options among them that there are not."""
-    at: Any = typer.main.get_command(cli)
+    at: Any = all_commands()
     found = []
     for word in words:
         options = {option for each in at.params for option in (*each.opts, *each.secondary_opts)} | OF_EVERY_COMMAND
