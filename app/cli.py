@@ -112,10 +112,12 @@ class Commands(TyperGroup):
         return super().resolve_command(ctx, args)
 
     def make_context(self, *given: Any, **more: Any) -> Any:
+        """Read the command line."""
         with _visible_errors():
             return super().make_context(*given, **more)
 
     def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
         with _visible_errors():
             return super().invoke(ctx)
 
