@@ -37,11 +37,16 @@ def trespasses(name: str, text: str) -> Iterator[str]:
     yield from (variable for variable in variables if variable not in _FOLDERS)
 
 
-def forbid() -> None:
-    """Let this process open no file that lies beside the repository, for as long as it lives."""
-    beside = f"{ROOT.parent}/"
-    allowed = (f"{ROOT}/", f"{beside}.", *(f"{Path(each).resolve()}/" for each in _always_there()))
-    if beside == "//":
+def forbid(root: Path = ROOT) -> None:
+    """Let this process open no file that lies beside the repository, for as long as it lives.
+
+    Temporary files and Python's own may lie there; if the repository lies right among the temporary files, all may.
+    """
+    beside = f"{root.parent}/"
+    needed = {sys.prefix, sys.base_prefix, tempfile.gettempdir(), os.environ.get("PYTEST_DEBUG_TEMPROOT", "/tmp")}
+    below = {f"{Path(each).resolve()}/" for each in needed}
+    allowed = (f"{root}/", f"{beside}.", *(each for each in below if each.startswith(beside)))
+    if beside == "//" or beside in below:
         return
 
     def look(event: str, arguments: tuple[Any, ...]) -> None:
@@ -51,7 +56,3 @@ def forbid() -> None:
                 raise OutsideError(f"{path[:-1]} lies outside the repository: put what a test needs into tests/")
 
     sys.addaudithook(look)
-
-
-def _always_there() -> set[str]:
-    return {sys.prefix, sys.base_prefix, tempfile.gettempdir(), os.environ["PYTEST_DEBUG_TEMPROOT"]}

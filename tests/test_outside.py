@@ -1,11 +1,12 @@
 """A clone with nothing beside it is enough."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.outside import OutsideError, trespasses
+from tests.outside import trespasses
 from tests.process import ROOT
 
 #: What may run: tests, measurements, targets, scripts, and the package itself.
@@ -49,7 +50,23 @@ def test_a_path_outside_is_found(name: str, text: str, found: list[str]) -> None
     assert [*trespasses(name, text)] == found
 
 
-@pytest.mark.parametrize("way", [Path.read_bytes, lambda path: [*path.iterdir()]], ids=["read", "list"])
-def test_a_test_cannot_open_what_lies_beside_the_repository(way: object) -> None:
-    with pytest.raises(OutsideError, match="lies outside the repository"):
-        way(ROOT.parent / "shared" / "vectors.ndjson")  # type: ignore[operator]
+@pytest.mark.parametrize(
+    ("way", "name", "code"),
+    [
+        ("open({path!r})", "shared/vectors.ndjson", 1),
+        ("os.listdir({path!r})", "shared", 1),
+        ("open({path!r})", "clone/tests/vectors.ndjson", 0),
+        ("open({path!r})", ".cache/vectors.ndjson", 0),
+    ],
+)
+def test_a_process_of_tests_opens_nothing_that_lies_beside_the_repository(
+    way: str, name: str, code: int, tmp_path: Path
+) -> None:
+    file = tmp_path / name
+    (file if "listdir" in way else file.parent).mkdir(parents=True)
+    if "listdir" not in way:
+        file.write_text("", encoding="utf-8")
+    script = f"import os, pathlib; from tests.outside import forbid; forbid(pathlib.Path({str(tmp_path / 'clone')!r}))"
+    command = [sys.executable, "-c", f"{script}; {way.format(path=str(file))}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ("OutsideError" in done.stderr, done.returncode) == (bool(code), code)
