@@ -36,10 +36,12 @@ run: $(RUN_READY) ## serve on port 8080, in sandbox mode where there are no cred
 # Develop
 
 .PHONY: check
-check: $(DEV_READY) ## format, lint and types: changes nothing
+check: $(DEV_READY) ## format, lint, types, plain words and subjects of commits: changes nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python .ci/prose
+	$(BIN)/python .ci/subjects
 
 .PHONY: format
 format: $(DEV_READY) ## format, and mend what the linter can mend
