@@ -11,6 +11,8 @@ import pytest
 
 from tests.process import ROOT
 
+pytestmark = pytest.mark.slow  # it starts programs
+
 LONG, LONGEST = "x" * 73, "é" * 72
 Git = Callable[..., str]
 
@@ -94,7 +96,11 @@ def pages(tmp_path: Path) -> Path:
         ("README.md", "- Of these the newest counts.\n- That which waits.", ["Of these", "That which"]),
         ("README.md", "a list of these", []),
         ("README.md", "`stands` and [a](stands.md)\n\n```sh\nstands\n```\n", []),
-        ("README.md", "where there is\nnone, it leads to that, as good as by turns", ["where there is none", "leads to", "as good as", "by turns"]),
+        (
+            "README.md",
+            "where there is\nnone, it leads to that, as good as by turns",
+            ["where there is none", "leads to", "as good as", "by turns"],
+        ),
         ("docs/a.md", "| one | is none |", ["is none"]),
         ("app/console/templates/a.html", "<p title='stands'>{{ stands }} {# stands #}it stands</p>", ["stands"]),
         (
