@@ -59,14 +59,16 @@ def create_app(
     settings: Settings,
     *,
     role: Role = Role.ALL,
-    clock: Callable[[], float] = time.time,
+    clock: Callable[[], float] | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> FastAPI:
     """Build the application that serves by these settings; `environ` says whether and how to trace.
 
+    `clock` takes the place of all clocks, as tests want it; None is this machine's, and the store's own.
     Raises ConfigurationError or OutboxError where it cannot start.
     """
     parts = join_parts(settings, role.value, clock=clock, environ=environ)
+    clock = parts.clock
     status = _status(settings, parts, role)
     app = Application(
         parts.metrics,

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -123,7 +124,9 @@ class Parts:
         return tuple(each.view for each in self.destinations)
 
 
-def join_parts(settings: Settings, role: str, *, clock: Callable[[], float], environ: Mapping[str, str]) -> Parts:
+def join_parts(
+    settings: Settings, role: str, *, clock: Callable[[], float] | None, environ: Mapping[str, str]
+) -> Parts:
     """Make the parts of a process of this role. Raises ConfigurationError or OutboxError where it cannot start."""
     tracing = open_tracing(environ)
     running = assemble.running_catalog(settings)
@@ -132,6 +135,7 @@ def join_parts(settings: Settings, role: str, *, clock: Callable[[], float], env
     ad_accounts.check_sources(settings, sources.sources if sources else ())
     started = _started_files(settings, environ, running, sources) if settings.destinations_dir else None
     outbox = open_outbox(settings.outbox_url, outbox_rules(settings), clock=clock)
+    clock = clock or time.time
     sandbox = _sandbox(settings, clock) if any(each.settings.sandboxed for each in destinations) else None
     coordination = _coordination(settings, outbox, running, sources, destinations, role)
     audit = Audit(outbox, clock)

@@ -1,6 +1,5 @@
 """`pinrelay find`: deliveries, and what became no delivery, by anything they are known by."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Annotated, Final
@@ -11,7 +10,7 @@ from rich.table import Table
 from app import assemble
 from app.commands.terminal import AsJson, add_row, print_json, print_table, say, time_text, with_outbox
 from app.config import Settings, load_settings
-from app.core.deliveries import Delivery, State
+from app.core.deliveries import Delivery
 from app.core.pages import NotePage, Page, Query
 from app.outbox import SEARCH_FILTERS, Outbox, read_filters
 from app.pipeline.search import Finder, Found
@@ -127,8 +126,9 @@ def _deliveries_table(deliveries: tuple[Delivery, ...]) -> Table:
 
 def received_text(delivery: Delivery) -> str:
     """Return since when a delivery is in the line; of one that is held, whose moment is to come, until when."""
-    is_held = delivery.state is State.PENDING and delivery.enqueued_at > time.time()
-    return f"{'held until ' if is_held else ''}{time_text(delivery.enqueued_at)}"
+    if delivery.is_held and delivery.due_at:
+        return f"held until {time_text(delivery.due_at)}"
+    return time_text(delivery.enqueued_at)
 
 
 def _notes_table(page: NotePage) -> Table:

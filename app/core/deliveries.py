@@ -225,7 +225,7 @@ class Delivery:
     #: Attempts that count towards the limit.
     attempts: int
     enqueued_at: float
-    #: When it may be claimed (pending) or its lease ends (claimed); None when settled.
+    #: When it may be claimed (pending; about when, while it is held) or its lease ends (claimed); None when settled.
     due_at: float | None
     #: None until delivered or dead.
     settled_at: float | None
@@ -239,6 +239,8 @@ class Delivery:
     checkout_id: str | None = None
     #: "" where an older Pinrelay took it.
     name: str = ""
+    #: By `hold` of its preset: an order that is cancelled before `due_at` is withdrawn.
+    is_held: bool = False
     #: Filled by `Outbox.delivery` and `Outbox.message`, empty in lists.
     history: tuple[Attempt, ...] = ()
     #: The finished event; None once erased.

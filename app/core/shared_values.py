@@ -145,6 +145,21 @@ class ClockJumps:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HoldTime:
+    """The time by which holds end, as a process wrote it down, and what the other clocks showed then."""
+
+    at: float
+    #: That of its machine.
+    machine: float
+    #: That of the store: the same for SQLite, the server's for PostgreSQL.
+    wall: float
+    #: Seconds since its machine booted.
+    steady: float
+    #: Tells that boot from others.
+    boot: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
     """How many calls to Pinterest may be made to one ad account."""
 
@@ -238,6 +253,8 @@ TROUBLE = SharedKeys("trouble/", Trouble)
 CLOCK_JUMPS = SharedKey("clock/jumps", ClockJumps)
 #: By kind and name: `delivery/17`, `rows/retain_notes`, `count/6f2c`. `outbox` writes, `delivery` reads.
 SET_ASIDE = SharedKeys("set-aside/", SetAside)
+#: By it holds end, whatever clocks are set to. `outbox.hold_clock` writes and reads.
+HOLD_TIME = SharedKey("clock/holds", HoldTime)
 #: By ad account: what may be sent now. `sender.rate_limit` writes and reads.
 RATE = SharedKeys("rate/", Bucket)
 #: By ad account: its switch. `coordination` writes and reads.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app.errors import SettingsError
 from app.outbox.counts import MINUTES_KEPT_S, NO_COUNTRY, enqueue_tallies, warning_label
+from app.outbox.hold_clock import steady_clock
 from app.outbox.orders import OrderRow, PagesOrders, orders_since
 from app.outbox.rows import read_warnings
 from app.outbox.rules import DiskRules, OutboxRules
@@ -48,7 +49,13 @@ __all__ = [
 ]
 
 
-def open_outbox(url: str, rules: OutboxRules, *, clock: Callable[[], float] | None = None) -> Outbox:
+def open_outbox(
+    url: str,
+    rules: OutboxRules,
+    *,
+    clock: Callable[[], float] | None = None,
+    steady: Callable[[], float] | None = None,
+) -> Outbox:
     """Open the store that `url` names, creating or migrating it where needed.
 
         sqlite:///data/pinrelay.db       a file, relative to the working directory
@@ -56,19 +63,22 @@ def open_outbox(url: str, rules: OutboxRules, *, clock: Callable[[], float] | No
         postgresql://user:password@one,two:5432,three/pinrelay     a PostgreSQL database
 
     `clock` (Unix seconds) is what the store takes for the time beside the `now` that its methods are given. None takes
-    this machine's clock for SQLite, the server's for PostgreSQL.
+    this machine's clock for SQLite, the server's for PostgreSQL. `steady` is the clock that holds go on by (seconds,
+    which nobody can set): None takes this machine's, but with a `clock` that is given they end by the `now` of calls.
     An engine is imported only when it is asked for: each needs its own libraries.
     Raises SettingsError for any other URL, OutboxVersionError for a store of a newer Pinrelay or without identity,
     OutboxUnavailable where the store cannot be opened.
     """
     path = _path(url)
+    if clock is None:
+        steady = steady or steady_clock
     if path:
         from app.outbox.sqlite import SqliteOutbox  # noqa: PLC0415 - engines are imported on demand
 
-        return SqliteOutbox(path, rules, clock=clock or time.time)
+        return SqliteOutbox(path, rules, clock=clock or time.time, steady=steady)
     with _needing_the_extra():
         from app.outbox.postgres import PostgresOutbox  # noqa: PLC0415 - engines are imported on demand
-    return PostgresOutbox(url, rules, clock=clock)
+    return PostgresOutbox(url, rules, clock=clock, steady=steady)
 
 
 def open_store(url: str) -> Store:

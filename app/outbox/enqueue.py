@@ -30,7 +30,8 @@ PAYLOAD_VERSION: Final = 1
 #: After so many deliveries the other tasks of the event loop get their turn.
 _DELIVERIES_A_TURN = 100
 
-#: Of a delivery, in the order in which the statements of the engines take it; its size and time come behind.
+#: Of a delivery, in the order in which the statements of the engines take it; until when it is held, its size and its
+#: time come behind.
 DELIVERY_COLUMNS: Final = (
     "ad_account_id",
     "preset",
@@ -65,7 +66,7 @@ KeyRow: TypeAlias = tuple[str, int, float, int, str | None]
 class Rows:
     """What is to be stored. Deliveries are counted from 0, and get their ids when they are stored."""
 
-    #: The columns of a delivery, the size of its payload in bytes, when it was enqueued.
+    #: The columns of a delivery, until when it is held, the size of its payload in bytes, when it was enqueued.
     deliveries: list[list[Any]] = field(default_factory=list)
     #: They travel as one blob: in JSON they would be escaped here, and read again there.
     payloads: list[bytes] = field(default_factory=list)
@@ -83,7 +84,9 @@ class Rows:
     whose: list[list[Any]] = field(default_factory=list)
     blob_bytes: int = field(default=0, init=False)
 
-    def add_first(self, delivery: NewDelivery, keys: Sequence[Key], now: float, rules: OutboxRules) -> None:
+    def add_first(
+        self, delivery: NewDelivery, keys: Sequence[Key], now: float, rules: OutboxRules, *, held_from: float
+    ) -> None:
         """Add a delivery whose keys nobody holds. Raises UnicodeDecodeError where its payload is not UTF-8."""
         place = len(self.deliveries)
         event, *of_order = keys
@@ -91,25 +94,26 @@ class Rows:
         if of_order:
             order = Order.of(delivery).text
             self.keys += [[key.digest, place, now + rules.ledger_s, 0, order] for key in of_order]
-        self._add(delivery, now)
+        self._add(delivery, now, held_from)
 
-    def add_judged(self, delivery: NewDelivery, taken: Iterable[TakenKey], now: float) -> None:
+    def add_judged(self, delivery: NewDelivery, taken: Iterable[TakenKey], now: float, *, held_from: float) -> None:
         """Add a delivery with the keys that it takes."""
         self.keys += [each.row(len(self.deliveries)) for each in taken]
-        self._add(delivery, now)
+        self._add(delivery, now, held_from)
 
     def learn(self, taken: Iterable[TakenKey]) -> None:
         """Add what is learned of deliveries that are stored already, or in this call."""
         self.learned += [each.row(each.holder.delivery_id) for each in taken]
 
-    def _add(self, delivery: NewDelivery, now: float) -> None:
+    def _add(self, delivery: NewDelivery, now: float, held_from: float) -> None:
         size_bytes = len(delivery.payload)
         if not delivery.payload.isascii():
             delivery.payload.decode()  # what is not UTF-8 could never be claimed, so it is told here
         self.payloads.append(delivery.payload)
         self.spans.append([self.blob_bytes, size_bytes])
         self.blob_bytes += size_bytes
-        row = [*_OF_DELIVERY(delivery), size_bytes, now + delivery.hold_s]
+        hold_until = held_from + delivery.hold_s if delivery.hold_s else None
+        row = [*_OF_DELIVERY(delivery), hold_until, size_bytes, now + delivery.hold_s]
         if delivery.memory:
             row[_WARNINGS] = told_texts(delivery)
         self.deliveries.append(row)
@@ -154,6 +158,8 @@ class EnqueueCall:
     notes: Sequence[DroppedEvent]
     tallies: Sequence[Tally]
     now: float
+    #: From when holds count that begin with it, by `HoldClock`.
+    held_from: float
     #: None where two deliveries of the call share a key.
     all_new: Rows | None
     #: What changes in memory with it, and whose the deliveries are.
@@ -180,6 +186,7 @@ async def prepare_call(
     tallies: Sequence[Tally],
     *,
     now: float,
+    held_from: float,
     rules: OutboxRules,
     people: PeopleChanges | None = None,
 ) -> EnqueueCall:
@@ -189,11 +196,18 @@ async def prepare_call(
     for place, delivery in enumerate(deliveries, start=1):
         of_delivery = keys_of(delivery, rules)
         keys.append(of_delivery)
-        rows.add_first(delivery, of_delivery, now, rules)
+        rows.add_first(delivery, of_delivery, now, rules, held_from=held_from)
         if place % _DELIVERIES_A_TURN == 0:
             await asyncio.sleep(0)
     call = EnqueueCall(
-        deliveries=deliveries, keys=keys, notes=notes, tallies=tallies, now=now, all_new=None, people=people
+        deliveries=deliveries,
+        keys=keys,
+        notes=notes,
+        tallies=tallies,
+        now=now,
+        held_from=held_from,
+        all_new=None,
+        people=people,
     )
     digests = call.digests
     if len(set(digests)) == len(digests):
@@ -240,10 +254,10 @@ def without_duplicates(call: EnqueueCall, held: Held, ids: Sequence[int], rules:
         elif verdict.warnings:
             answers.append(Enqueued(exit=Exit.ENQUEUED, warnings=verdict.warnings))
             warned = replace(delivery, warnings=(*delivery.warnings, *verdict.warnings))
-            rows.add_judged(warned, verdict.taken, call.now)
+            rows.add_judged(warned, verdict.taken, call.now, held_from=call.held_from)
         else:
             answers.append(_ENQUEUED)
-            rows.add_judged(delivery, verdict.taken, call.now)
+            rows.add_judged(delivery, verdict.taken, call.now, held_from=call.held_from)
     counted = enqueue_tallies(call.deliveries, answers)
     rows.tallies = [(call.now, tally) for tally in (*call.tallies, *counted)]
     return Judged(rows=rows, answers=answers, held=judge.held)

@@ -7,6 +7,7 @@ shared value `SET_ASIDE`. Both engines run these steps, each with its own statem
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from math import inf
 from typing import Any, Final, Generic, TypeAlias, TypeVar, get_args
 
 import msgspec
@@ -18,6 +19,7 @@ from app.core.log import logger
 from app.core.shared_values import SET_ASIDE, SetAside
 from app.core.values.times import MINUTE_S
 from app.errors import RowRefused
+from app.outbox.hold_clock import HoldsOver
 from app.outbox.settlement import ClaimCall, SettleCall
 
 #: More of them are no rows but the store itself.
@@ -223,4 +225,5 @@ def claim_of(ids: Sequence[int], ad_account_id: str, *, now: float) -> ClaimCall
         without_presets=frozenset(),
         take_over=True,
         now=now,
+        holds=HoldsOver(by=inf),
     ).of(ids)

@@ -20,6 +20,7 @@ from app.core.pages import (
 )
 from app.core.people import PeopleChanges, PeopleFound
 from app.core.shared_values import SharedValues
+from app.outbox.hold_clock import HoldClock
 from app.outbox.inventory import Inventory
 from app.outbox.orders import OrderPage
 from app.outbox.people import KeptElsewhere, KeptStretch
@@ -58,6 +59,10 @@ class Outbox(SharedValues, Protocol):
     @property
     def inventory(self) -> Inventory:
         """The counts of what arrives, by name."""
+
+    @property
+    def hold_clock(self) -> HoldClock:
+        """The time by which holds of deliveries end."""
 
     @property
     def sealed_events(self) -> SealedEvents:

@@ -120,6 +120,8 @@ class DeliveryRow(NamedTuple):
     erase_at: float | None
     #: As received; "" where an older Pinrelay took it.
     name: str
+    #: By the time of app/outbox/hold_clock.py, which is carried as a shared value.
+    hold_until: float | None
 
 
 class Store(SharedValues, Protocol):

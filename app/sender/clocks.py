@@ -9,7 +9,7 @@ from math import inf
 from typing import Final, Protocol
 
 from app.core.shared_values import CLOCK_JUMPS, ClockJump, ClockJumps, SharedValues
-from app.core.values.times import MAX_HOLD_S
+from app.outbox.hold_clock import HoldClock
 from app.sender.leases import Leases
 from app.sender.policy import DeliveryPolicy
 
@@ -108,6 +108,9 @@ LEARN_FOR_S = 10.0
 
 
 class _Hastens(SharedValues, Protocol):
+    @property
+    def hold_clock(self) -> HoldClock: ...
+
     async def hasten(self, ad_account_id: str, *, pending_by: float, claimed_by: float, limit: int) -> int: ...
 
 
@@ -148,10 +151,13 @@ class ClockWatch:
             self._clocks.heeded(jump)
 
     async def _begin(self) -> None:
-        """Learn of jumps before this process; what lies further ahead than any pause or hold is of a wrong clock."""
+        """Learn of jumps before this process; what lies further ahead than any pause is of a wrong clock."""
+        await self._outbox.hold_clock.keep()
+        if jump := self._outbox.hold_clock.jump_before:
+            await self._tell(jump)
         await self._learn()
         self._learns_until = self._clocks.monotonic() + LEARN_FOR_S
-        await self._hasten(pending_by=self._clocks.now() + max(self._policy.retry_max_pause_s, MAX_HOLD_S))
+        await self._hasten(pending_by=self._clocks.now() + self._policy.retry_max_pause_s)
         self._has_begun = True
 
     async def _learn(self) -> None:

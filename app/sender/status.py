@@ -70,7 +70,7 @@ def _mean_bytes(backlog: Backlog) -> float:
 
 
 #: A step of the clock that is worth telling, and for how long it is told.
-TOLD_JUMP_S: Final = 60.0
+TOLD_JUMP_S: Final = 2.0
 TOLD_FOR_S: Final = HOUR_S
 
 StandingState: TypeAlias = (

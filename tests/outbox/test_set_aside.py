@@ -82,6 +82,7 @@ async def test_what_cannot_be_claimed_keeps_nobody_else_and_is_claimed_when_its_
     with empty_store() as url:
         async with opened(url) as at:
             await at.enqueue(*(new() for _ in range(chance.randint(1, 40))))
+            await at.later(-60).enqueue(*(new(hold_s=60) for _ in range(chance.randint(0, 9))))
             ids = [each.delivery_id for each in (await at.outbox.search(Query(), limit=99)).deliveries]
             # what was tried before, what is held, and what is fresh
             for each in await at.claim(chance.randint(1, 9)):

@@ -14,6 +14,8 @@ class Faulty:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._outbox, name)
+        if not callable(method):
+            return method
 
         async def call(*arguments: Any, **named: Any) -> Any:
             if self.faults.get(name) and (fault := self.faults[name].pop(0)):

@@ -8,7 +8,6 @@ import pytest
 
 from app.core.deliveries import State
 from app.core.shared_values import CLOCK_JUMPS
-from app.core.values.times import MAX_HOLD_S
 from app.sender.clocks import Clocks, ClockWatch
 from app.sender.leases import Leases
 from tests.sender.claims import a_policy
@@ -108,7 +107,7 @@ async def _is_known(stage: Stage) -> bool:
     return await CLOCK_JUMPS.read(stage.outbox) is not None
 
 
-async def test_what_a_clock_left_far_ahead_that_was_set_right_before_the_start_waits_no_longer_than_a_hold(
+async def test_what_a_clock_left_far_ahead_that_was_set_right_before_the_start_waits_no_longer_than_a_pause(
     stage: Stage,
 ) -> None:
     stage.clock = lambda: time.time() + 4 * DAYS
@@ -118,19 +117,7 @@ async def test_what_a_clock_left_far_ahead_that_was_set_right_before_the_start_w
 
     await watch.look()
 
-    assert ((await stage.one()).due_at or 0) - time.time() <= MAX_HOLD_S
-
-
-async def test_a_start_leaves_what_is_held_as_it_is(stage: Stage) -> None:
-    """A hold that ended ten minutes after each start let orders go that were cancelled later."""
-    stage.clock = lambda: time.time() + MAX_HOLD_S - 60
-    await stage.enqueue("order-1")
-    stage.clock = time.time
-    held_until, (_, watch) = (await stage.one()).due_at, _watch(stage)
-
-    await watch.look()
-
-    assert (await stage.one()).due_at == held_until
+    assert ((await stage.one()).due_at or 0) - time.time() <= a_policy().retry_max_pause_s
 
 
 async def test_each_step_is_told_once_however_many_processes_there_are(stage: Stage, clock: SetClock) -> None:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from app.core.deliveries import HELD, LEASE_LOST, Claimed
+from app.outbox.hold_clock import HoldsOver
 from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import count_of, rows_of
 from app.outbox.records import check_payload_version
@@ -24,6 +25,8 @@ class Taken:
 
 async def claim(connection: Connection, call: ClaimCall) -> Taken:
     """Do `Outbox.claim`."""
+    if call.holds:
+        await end_holds(connection, call, call.holds)
     if call.without_presets:
         await hold(connection, call)
     claimed = await _take(connection, call)
@@ -48,6 +51,14 @@ async def hold(connection: Connection, call: ClaimCall) -> None:
         limit=HOLD_ROWS,
         only=call.only,
     )
+
+
+async def end_holds(connection: Connection, call: ClaimCall, over: HoldsOver) -> None:
+    """Put what is no longer held by its preset into the line."""
+    which = {"ad_account_id": call.ad_account_id, "only": call.only}
+    await count_of(connection, "end_holds", **which, by=over.by, now=call.now, limit=HOLD_ROWS)
+    if over.ahead_s is not None:
+        await count_of(connection, "tell_holds", **which, ahead_s=over.ahead_s)
 
 
 async def release(connection: Connection, call: ClaimCall, preset: str) -> None:

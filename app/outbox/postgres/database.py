@@ -178,12 +178,12 @@ class ServerClock:
     def __init__(self, clock: Callable[[], float] | None, *, machine: Callable[[], float] = time.time) -> None:
         #: None: the server's time counts. Otherwise this clock is taken for it, as tests do.
         self._given = clock
-        self._machine = machine
+        self.machine = clock or machine
         self._ahead_s = 0.0
 
     def __call__(self) -> float:
         """Return the server's time, in Unix seconds."""
-        return self._given() if self._given else self._machine() + self._ahead_s
+        return self._given() if self._given else self.machine() + self._ahead_s
 
     def of(self, moment: float) -> float:
         """Return when the server's clock shows what this machine calls `moment`."""
@@ -191,6 +191,6 @@ class ServerClock:
 
     def hear(self, server_time: float) -> None:
         """Take note of the time that the server has just told."""
-        ahead_s = server_time - self._machine()
+        ahead_s = server_time - self.machine()
         if self._given is None and abs(ahead_s - self._ahead_s) > TOLERANCE_S:
             self._ahead_s = ahead_s

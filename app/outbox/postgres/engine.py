@@ -14,6 +14,7 @@ from app.core.people import PeopleChanges
 from app.errors import OutboxUnavailable, RowRefused
 from app.outbox.backpressure import Loads, loads_of, nowhere_room
 from app.outbox.enqueue import prepare_call
+from app.outbox.hold_clock import HoldClock
 from app.outbox.orders import OrderPage
 from app.outbox.postgres import accounts, inventory, ledger, sealed_events
 from app.outbox.postgres.claim import claim, hasten, renew
@@ -34,8 +35,17 @@ from app.outbox.settlement import ClaimCall, HastenCall, SettleCall, WithdrawCal
 class PostgresOutbox(PostgresShared, KeepsPeople):
     """The `Outbox` of app/outbox/store.py. Its times are the server's: `now` is shifted by how far clocks differ."""
 
-    def __init__(self, url: str, rules: OutboxRules, *, clock: Callable[[], float] | None) -> None:
+    def __init__(
+        self,
+        url: str,
+        rules: OutboxRules,
+        *,
+        clock: Callable[[], float] | None,
+        steady: Callable[[], float] | None = None,
+        boot: str | None = None,
+    ) -> None:
         self._clock = ServerClock(clock)
+        self.hold_clock = HoldClock(self, machine=self._clock.machine, wall=self._read_clock, steady=steady, boot=boot)
         self._database = Database(url, self._clock.hear)
         self._days = Days(self._database)
         self._writer = Writer(self._database, self._days, rules)
@@ -50,6 +60,12 @@ class PostgresOutbox(PostgresShared, KeepsPeople):
         await self._database.open()
         return self._clock.of(now)
 
+    async def _read_clock(self) -> float:
+        """Ask the server for its time: a difference that was heard before may be gone, since a clock was set."""
+        ((server_time,),) = await self._database.run(rows_of, "server_time")
+        self._clock.hear(server_time)
+        return self._clock()
+
     async def enqueue(
         self,
         deliveries: Sequence[NewDelivery],
@@ -60,7 +76,10 @@ class PostgresOutbox(PostgresShared, KeepsPeople):
         people: PeopleChanges | None = None,
     ) -> list[Enqueued]:
         at = await self._by_server(now)
-        call = await prepare_call(deliveries, notes, tallies, now=at, rules=self._rules, people=people)
+        held_from = await self.hold_clock.held_from(deliveries, at)
+        call = await prepare_call(
+            deliveries, notes, tallies, now=at, held_from=held_from, rules=self._rules, people=people
+        )
         answers = await self._writer.do(call)
         self._watch.wake()
         return answers
@@ -85,6 +104,8 @@ class PostgresOutbox(PostgresShared, KeepsPeople):
         without_presets: frozenset[str] = frozenset(),
         take_over: bool = True,
     ) -> list[Claimed]:
+        await self.hold_clock.keep()
+        at = await self._by_server(now)
         call = ClaimCall(
             ad_account_id=ad_account_id,
             limit=limit,
@@ -93,7 +114,8 @@ class PostgresOutbox(PostgresShared, KeepsPeople):
             lease_s=lease_s,
             without_presets=without_presets,
             take_over=take_over,
-            now=await self._by_server(now),
+            now=at,
+            holds=self.hold_clock.over(ad_account_id, at),
         )
         try:
             taken = await self._database.run(claim, call)

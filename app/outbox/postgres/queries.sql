@@ -119,8 +119,9 @@ WITH
     FROM new
   ),
   lined_up AS (
-    INSERT INTO line (id, ad_account_id, preset, payload_bytes, enqueued_at, due_at)
-    SELECT id, given ->> 0, given ->> 1, payload_bytes, (given ->> 17)::float8, (given ->> 17)::float8 FROM new
+    INSERT INTO line (id, ad_account_id, preset, hold_until, payload_bytes, enqueued_at, due_at)
+    SELECT id, given ->> 0, given ->> 1, (given ->> 16)::float8, payload_bytes, (given ->> 18)::float8, (given ->> 18)::float8
+    FROM new
   ),
   remembered AS (
     INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known)
@@ -165,7 +166,7 @@ WITH
     FROM fits, jsonb_array_elements(%(whose)s::jsonb) AS row
   ),
   ordered AS (
-    SELECT (given ->> 17)::float8 AS at, given ->> 0 AS ad_account_id, given ->> 1 AS preset, given ->> 10 AS source,
+    SELECT (given ->> 18)::float8 AS at, given ->> 0 AS ad_account_id, given ->> 1 AS preset, given ->> 10 AS source,
            given ->> 12 AS currency, 'waiting' AS became, 1 AS sign, given ->> 11 AS amount, id
     FROM new WHERE given ->> 3 = 'checkout'
     UNION ALL
@@ -237,13 +238,15 @@ DELETE FROM dedup_key WHERE learned AND delivery_id = ANY (%(ids)s::bigint[]);
 WITH
   fresh AS (
     SELECT id, preset, state FROM line
-    WHERE ad_account_id = %(ad_account_id)s AND retried = false AND NOT held AND due_at <= %(now)s::float8
+    WHERE ad_account_id = %(ad_account_id)s AND retried = false AND NOT held AND hold_until IS NULL
+    AND due_at <= %(now)s::float8
     /* apart */
     ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
   ),
   retries AS (
     SELECT id, preset, state FROM line
-    WHERE ad_account_id = %(ad_account_id)s AND retried = true AND NOT held AND due_at <= %(now)s::float8
+    WHERE ad_account_id = %(ad_account_id)s AND retried = true AND NOT held AND hold_until IS NULL
+    AND due_at <= %(now)s::float8
     /* apart */
     ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
   )
@@ -263,17 +266,19 @@ WHERE id IN (
 );
 
 -- claimable --
--- What a claim may change: what is due, and what is held.
+-- What a claim may change: what is due, what is out of the line, and what is no longer held.
 SELECT * FROM (
   SELECT id FROM line
-  WHERE ad_account_id = %(ad_account_id)s AND retried = false AND NOT held AND due_at <= %(now)s::float8
+  WHERE ad_account_id = %(ad_account_id)s AND retried = false AND NOT held AND hold_until IS NULL
+    AND due_at <= %(now)s::float8
   /* apart */
   ORDER BY due_at, id LIMIT %(limit)s
 ) AS fresh
 UNION ALL
 SELECT * FROM (
   SELECT id FROM line
-  WHERE ad_account_id = %(ad_account_id)s AND retried = true AND NOT held AND due_at <= %(now)s::float8
+  WHERE ad_account_id = %(ad_account_id)s AND retried = true AND NOT held AND hold_until IS NULL
+    AND due_at <= %(now)s::float8
   /* apart */
   ORDER BY due_at, id LIMIT %(limit)s
 ) AS retries
@@ -282,7 +287,35 @@ SELECT * FROM (
   SELECT id FROM line WHERE ad_account_id = %(ad_account_id)s AND held
   /* apart */
   ORDER BY preset, due_at LIMIT %(limit)s
-) AS kept;
+) AS kept
+UNION ALL
+SELECT * FROM (
+  SELECT id FROM line WHERE ad_account_id = %(ad_account_id)s AND hold_until <= %(by)s::float8
+  /* apart */
+  ORDER BY hold_until LIMIT %(limit)s
+) AS over;
+
+-- end_holds --
+-- Put what is no longer held by its preset into the line, the longest over first.
+UPDATE line SET hold_until = NULL, due_at = least(due_at, %(now)s::float8)
+WHERE id IN (
+  SELECT id FROM line WHERE ad_account_id = %(ad_account_id)s AND hold_until <= %(by)s::float8
+  /* apart */
+  ORDER BY hold_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+);
+
+-- tell_holds --
+-- Tell people anew about when holds end: a clock was set.
+WITH held AS MATERIALIZED (
+  SELECT id FROM line WHERE ad_account_id = %(ad_account_id)s AND hold_until IS NOT NULL
+  /* apart */
+  ORDER BY id FOR UPDATE SKIP LOCKED
+)
+UPDATE line SET due_at = hold_until + %(ahead_s)s::float8 FROM held WHERE line.id = held.id;
+
+-- server_time --
+-- What the server's clock shows.
+SELECT extract(epoch FROM clock_timestamp())::float8;
 
 -- held_presets --
 -- Of which presets something is held: from one to the next by the index.
@@ -304,22 +337,24 @@ WITH
     SELECT (SELECT sum(count) >= %(limit)s OR sum(bytes) >= %(max_bytes)s::bigint FROM backlog
             WHERE ad_account_id = %(ad_account_id)s AND state IN ('pending', 'claimed'))
         OR EXISTS (SELECT FROM line WHERE ad_account_id = %(ad_account_id)s AND retried = false AND NOT held
-                   AND due_at <= %(now)s::float8 - %(max_wait_s)s::float8
+                   AND hold_until IS NULL AND due_at <= %(now)s::float8 - %(max_wait_s)s::float8
                    /* apart */)
         OR EXISTS (SELECT FROM line WHERE ad_account_id = %(ad_account_id)s AND retried = true AND NOT held
-                   AND due_at <= %(now)s::float8 - %(max_wait_s)s::float8
+                   AND hold_until IS NULL AND due_at <= %(now)s::float8 - %(max_wait_s)s::float8
                    /* apart */) AS is_worth_it
   ),
   fresh AS (
     SELECT id, due_at, payload_bytes, retried, state, preset FROM line
-    WHERE ad_account_id = %(ad_account_id)s AND retried = false AND NOT held AND due_at <= %(now)s::float8
+    WHERE ad_account_id = %(ad_account_id)s AND retried = false AND NOT held AND hold_until IS NULL
+      AND due_at <= %(now)s::float8
       AND (%(take_over)s OR state = 'pending') AND (SELECT is_worth_it FROM reading)
     /* apart */
     ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
   ),
   retries AS (
     SELECT id, due_at, payload_bytes, retried, state, preset FROM line
-    WHERE ad_account_id = %(ad_account_id)s AND retried = true AND NOT held AND due_at <= %(now)s::float8
+    WHERE ad_account_id = %(ad_account_id)s AND retried = true AND NOT held AND hold_until IS NULL
+      AND due_at <= %(now)s::float8
       AND (%(take_over)s OR state = 'pending') AND (SELECT is_worth_it FROM reading)
     /* apart */
     ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
@@ -381,14 +416,14 @@ UPDATE line SET due_at = %(until)s::float8 FROM ours WHERE line.id = ours.id;
 WITH
   fresh AS (
     SELECT id FROM line
-    WHERE ad_account_id = %(ad_account_id)s AND retried = false AND NOT held
+    WHERE ad_account_id = %(ad_account_id)s AND retried = false AND NOT held AND hold_until IS NULL
       AND due_at > least(%(pending_by)s::float8, %(claimed_by)s::float8)
       AND due_at > CASE state WHEN 'claimed' THEN %(claimed_by)s::float8 ELSE %(pending_by)s::float8 END
     ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
   ),
   retries AS (
     SELECT id FROM line
-    WHERE ad_account_id = %(ad_account_id)s AND retried = true AND NOT held
+    WHERE ad_account_id = %(ad_account_id)s AND retried = true AND NOT held AND hold_until IS NULL
       AND due_at > least(%(pending_by)s::float8, %(claimed_by)s::float8)
       AND due_at > CASE state WHEN 'claimed' THEN %(claimed_by)s::float8 ELSE %(pending_by)s::float8 END
     ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
@@ -592,7 +627,7 @@ ORDER BY count(*) DESC, cause, ad_account_id COLLATE "C", preset COLLATE "C" LIM
 -- search_by_id --
 -- Deliveries of one id, be it their own, their message's, event's or order's: few, so that they can be sorted.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, state, reason,
-       attempts, enqueued_at, due_at, settled_at, warnings, source, amount, currency, checkout_id, name
+       attempts, enqueued_at, due_at, settled_at, warnings, source, amount, currency, checkout_id, name, is_held
 FROM shown WHERE /* asked */ ORDER BY id DESC LIMIT %(limit)s::bigint;
 
 -- search --
@@ -600,12 +635,12 @@ FROM shown WHERE /* asked */ ORDER BY id DESC LIMIT %(limit)s::bigint;
 -- than to the limit: the view of all of them has no order, so all that waits would be sorted for each page. Nor is a
 -- state looked for where it cannot be: what is dead would be sought among all that waits.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, state, reason,
-       attempts, enqueued_at, due_at, settled_at, warnings, source, amount, currency, checkout_id, name
+       attempts, enqueued_at, due_at, settled_at, warnings, source, amount, currency, checkout_id, name, is_held
 FROM (
   (SELECT * FROM (
     SELECT delivery.id, delivery.ad_account_id, delivery.preset, message_id, event_name, event_id, action_source,
            order_id, event_time, state, reason, attempts, enqueued_at, due_at, NULL::float8 AS settled_at, warnings,
-           source, amount, currency, checkout_id, history, name
+           source, amount, currency, checkout_id, history, name, hold_until IS NOT NULL AS is_held
     FROM line JOIN delivery ON delivery.id = line.id
     WHERE coalesce(%(state)s::text, 'waiting') IN ('waiting', 'pending', 'claimed')
   ) AS shown WHERE /* asked */ ORDER BY id DESC LIMIT %(limit)s::bigint)
@@ -613,7 +648,7 @@ FROM (
   (SELECT * FROM (
     SELECT delivery.id, ad_account_id, preset, message_id, event_name, event_id, action_source,
            order_id, event_time, dead.state, reason, attempts, enqueued_at, NULL::float8, settled_at, warnings,
-           source, amount, currency, checkout_id, history, name
+           source, amount, currency, checkout_id, history, name, false
     FROM dead JOIN delivery ON delivery.id = dead.id
     WHERE coalesce(%(state)s::text, 'dead') IN ('dead', 'dismissed')
   ) AS shown WHERE /* asked */ ORDER BY id DESC LIMIT %(limit)s::bigint)
@@ -621,7 +656,7 @@ FROM (
   (SELECT * FROM (
     SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source,
            order_id, event_time, 'delivered' AS state, '' AS reason, attempts, enqueued_at, NULL::float8, settled_at,
-           warnings, source, amount, currency, checkout_id, history, name
+           warnings, source, amount, currency, checkout_id, history, name, false
     FROM delivered
   ) AS shown WHERE /* asked */ ORDER BY id DESC LIMIT %(limit)s::bigint)
 ) AS newest
@@ -714,7 +749,7 @@ FROM backlog WHERE ad_account_id = %(ad_account_id)s AND state <> 'dismissed' GR
 SELECT (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM delivery_id),
        (SELECT min(first) FROM (
           SELECT (SELECT min(due_at) FROM line
-                  WHERE ad_account_id = %(ad_account_id)s AND retried = kind AND NOT held
+                  WHERE ad_account_id = %(ad_account_id)s AND retried = kind AND NOT held AND hold_until IS NULL
                     AND due_at > %(after)s::float8) AS first
           FROM (VALUES (false), (true)) AS kinds (kind)
         ) AS each_kind);
@@ -1037,7 +1072,7 @@ SELECT shown.id, shown.ad_account_id, shown.preset, shown.message_id, shown.even
        shown.action_source, shown.order_id, shown.event_time, shown.warnings, traceparent, shown.source, shown.amount,
        shown.currency, shown.checkout_id, buyer, shown.state, coalesce(held, false), shown.reason, shown.attempts,
        shown.enqueued_at, shown.due_at, shown.settled_at, claim, shown.history, nullif(payload, ''), payload_version,
-       NULL, shown.name
+       NULL, shown.name, hold_until
 FROM delivery JOIN shown USING (id) LEFT JOIN line USING (id)
 WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
 
@@ -1061,9 +1096,10 @@ WITH
   ),
   lined_up AS (
     INSERT INTO line (id, ad_account_id, preset, state, held, reason, attempts, payload_bytes, enqueued_at, due_at,
-                      claim, history)
+                      claim, history, hold_until)
     SELECT id, row ->> 1, row ->> 2, row ->> 16, (row ->> 17)::boolean, row ->> 18, (row ->> 19)::integer,
-           octet_length(row ->> 25), (row ->> 20)::float8, (row ->> 21)::float8, row ->> 23, row -> 24
+           octet_length(row ->> 25), (row ->> 20)::float8, (row ->> 21)::float8, row ->> 23, row -> 24,
+           (row ->> 29)::float8
     FROM new WHERE row ->> 16 NOT IN ('dead', 'dismissed')
   ),
   buried AS (
@@ -1119,7 +1155,7 @@ DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + ex
 -- Deliveries that are delivered, to be carried to another outbox.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings, NULL,
        source, amount, currency, checkout_id, '[]', 'delivered', false, '', attempts, enqueued_at, NULL, settled_at,
-       NULL, history, body, 1, erase_at, name
+       NULL, history, body, 1, erase_at, name, NULL
 FROM delivered LEFT JOIN kept_payload USING (id)
 WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
 
@@ -1334,7 +1370,7 @@ WHERE (span_s, counted, start_at, source, type, name, label)
 -- What was delivered on a day: a table of its own.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings, NULL,
        source, amount, currency, checkout_id, '[]', 'delivered', false, '', attempts, enqueued_at, NULL, settled_at,
-       NULL, history, NULL, 1, NULL, name
+       NULL, history, NULL, 1, NULL, name, NULL
 FROM delivered
 WHERE settled_at >= %(begin)s::float8 AND settled_at < %(end)s::float8 AND id > %(after_id)s
 ORDER BY id LIMIT %(limit)s;
@@ -1343,7 +1379,7 @@ ORDER BY id LIMIT %(limit)s;
 -- What died on a day, and is dead still, or dismissed.
 SELECT dead.id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
        traceparent, source, amount, currency, checkout_id, buyer, dead.state, false, reason, attempts, enqueued_at, NULL,
-       settled_at, NULL, history, NULL, 1, NULL, name
+       settled_at, NULL, history, NULL, 1, NULL, name, NULL
 FROM dead JOIN delivery USING (id)
 WHERE settled_at >= %(begin)s::float8 AND settled_at < %(end)s::float8 AND dead.id > %(after_id)s
 ORDER BY dead.id LIMIT %(limit)s;

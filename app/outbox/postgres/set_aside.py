@@ -64,7 +64,8 @@ async def claim_the_rest(connection: Connection, call: ClaimCall) -> Taken:
         try:
             return await attempt(claim(connection, call))
         except RowRefused:
-            which = {"ad_account_id": call.ad_account_id, "now": call.now, "limit": HOLD_ROWS, "only": None}
+            by = call.holds.by if call.holds else None
+            which = {"ad_account_id": call.ad_account_id, "now": call.now, "by": by, "limit": HOLD_ROWS, "only": None}
             ids = [id_ for (id_,) in await rows_of(connection, "claimable", **which)]
             refused = await refused_of(ids, would_claim)
             if not refused:

@@ -11,6 +11,7 @@ import orjson
 
 from app.core.deliveries import HELD, LEASE_LOST, Claimed
 from app.core.events import Exit
+from app.outbox.hold_clock import HoldsOver
 from app.outbox.records import check_payload_version
 from app.outbox.rows import as_json
 from app.outbox.settlement import AFTER_LOSS, HOLD_ROWS, ClaimCall, HastenCall
@@ -24,6 +25,14 @@ _BODY_BYTES: Final = 10
 def hold(connection: sqlite3.Connection, call: ClaimCall) -> None:
     """Take what is due of the presets that are switched off out of the line."""
     connection.execute(SQL["hold"], {**_parameters(call), "reason": HELD, "limit": HOLD_ROWS})
+
+
+def end_holds(connection: sqlite3.Connection, call: ClaimCall, over: HoldsOver) -> None:
+    """Put what is no longer held by its preset into the line."""
+    which = {**_parameters(call), "by": over.by, "ahead_s": over.ahead_s, "limit": HOLD_ROWS}
+    connection.execute(SQL["end_holds"], which)
+    if over.ahead_s is not None:
+        connection.execute(SQL["tell_holds"], which)
 
 
 def release(connection: sqlite3.Connection, call: ClaimCall, presets: frozenset[str]) -> None:
@@ -47,6 +56,8 @@ class RenewCall:
 
 def claim(connection: sqlite3.Connection, call: ClaimCall) -> list[Claimed]:
     """Do `Outbox.claim`."""
+    if call.holds:
+        end_holds(connection, call, call.holds)
     if call.without_presets:
         hold(connection, call)
     claimed, held = _take(connection, call)

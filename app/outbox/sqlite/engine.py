@@ -18,6 +18,7 @@ from app.core.people import PeopleChanges
 from app.errors import OutboxUnavailable, RowRefused
 from app.outbox.backpressure import loads_of, nowhere_room
 from app.outbox.enqueue import prepare_call
+from app.outbox.hold_clock import HoldClock
 from app.outbox.orders import OrderPage
 from app.outbox.people import altering
 from app.outbox.rules import DiskRules, OutboxRules
@@ -45,8 +46,20 @@ class SqliteOutbox(KeepsPeople):
     Writes go to one thread and share commits (writer.py); reads have connections of their own (readers.py).
     """
 
-    def __init__(self, path: Path, rules: OutboxRules, *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        rules: OutboxRules,
+        *,
+        clock: Callable[[], float],
+        steady: Callable[[], float] | None = None,
+        boot: str | None = None,
+    ) -> None:
+        async def wall() -> float:
+            return clock()
+
         self._path = path
+        self.hold_clock = HoldClock(self, machine=clock, wall=wall, steady=steady, boot=boot)
         connection = _opened(path)
         prepare_connection(connection)
         self._guard = Guard(path)
@@ -68,7 +81,10 @@ class SqliteOutbox(KeepsPeople):
         now: float,
         people: PeopleChanges | None = None,
     ) -> list[Enqueued]:
-        call = await prepare_call(deliveries, notes, tallies, now=now, rules=self._rules, people=people)
+        held_from = await self.hold_clock.held_from(deliveries, now)
+        call = await prepare_call(
+            deliveries, notes, tallies, now=now, held_from=held_from, rules=self._rules, people=people
+        )
         ready = parameters(call.all_new, self._rules) if call.all_new else None
         new = NewCall(call=call, parameters=ready)
         answer = await self._writer.do(
@@ -99,6 +115,7 @@ class SqliteOutbox(KeepsPeople):
         without_presets: frozenset[str] = frozenset(),
         take_over: bool = True,
     ) -> list[Claimed]:
+        await self.hold_clock.keep()
         call = ClaimCall(
             ad_account_id=ad_account_id,
             limit=limit,
@@ -108,6 +125,7 @@ class SqliteOutbox(KeepsPeople):
             without_presets=without_presets,
             take_over=take_over,
             now=now,
+            holds=self.hold_clock.over(ad_account_id, now),
         )
         try:
             claimed = await self._writer.do(partial(claim, call=call), rows=limit)

@@ -34,7 +34,7 @@ class NewCall:
 
 #: Of the columns of a delivery, as `Rows.deliveries` has them: in these most deliveries of a call are alike.
 _ALIKE: Final = ("ad_account_id", "preset", "event_name", "action_source", "traceparent", "source", "currency", "name")
-_KIND: Final = itemgetter(*(DELIVERY_COLUMNS.index(name) for name in _ALIKE), -1)
+_KIND: Final = itemgetter(*(DELIVERY_COLUMNS.index(name) for name in _ALIKE), -1, -3)
 _OWN: Final = itemgetter(*(place for place, name in enumerate(DELIVERY_COLUMNS) if name not in _ALIKE), -2)
 
 

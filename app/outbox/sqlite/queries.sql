@@ -83,14 +83,14 @@ WHERE id IN (
   SELECT id FROM (
     SELECT * FROM (
       SELECT id, preset, state FROM delivery
-      WHERE ad_account_id = :ad_account_id AND retried = 0 AND held = 0 AND due_at <= :now
+      WHERE ad_account_id = :ad_account_id AND retried = 0 AND held = 0 AND hold_until IS NULL AND due_at <= :now
       /* apart */
       ORDER BY due_at LIMIT :limit
     )
     UNION ALL
     SELECT * FROM (
       SELECT id, preset, state FROM delivery
-      WHERE ad_account_id = :ad_account_id AND retried = 1 AND held = 0 AND due_at <= :now
+      WHERE ad_account_id = :ad_account_id AND retried = 1 AND held = 0 AND hold_until IS NULL AND due_at <= :now
       /* apart */
       ORDER BY due_at LIMIT :limit
     )
@@ -108,17 +108,17 @@ WHERE id IN (
 );
 
 -- claimable --
--- What a claim may change: what is due, and what is held.
+-- What a claim may change: what is due, what is out of the line, and what is no longer held.
 SELECT * FROM (
   SELECT id FROM delivery
-  WHERE ad_account_id = :ad_account_id AND retried = 0 AND held = 0 AND due_at <= :now
+  WHERE ad_account_id = :ad_account_id AND retried = 0 AND held = 0 AND hold_until IS NULL AND due_at <= :now
   /* apart */
   ORDER BY due_at LIMIT :limit
 )
 UNION ALL
 SELECT * FROM (
   SELECT id FROM delivery
-  WHERE ad_account_id = :ad_account_id AND retried = 1 AND held = 0 AND due_at <= :now
+  WHERE ad_account_id = :ad_account_id AND retried = 1 AND held = 0 AND hold_until IS NULL AND due_at <= :now
   /* apart */
   ORDER BY due_at LIMIT :limit
 )
@@ -127,7 +127,27 @@ SELECT * FROM (
   SELECT id FROM delivery WHERE ad_account_id = :ad_account_id AND held = 1
   /* apart */
   ORDER BY preset, due_at LIMIT :limit
+)
+UNION ALL
+SELECT * FROM (
+  SELECT id FROM delivery WHERE ad_account_id = :ad_account_id AND hold_until <= :by
+  /* apart */
+  ORDER BY hold_until LIMIT :limit
 );
+
+-- end_holds --
+-- Put what is no longer held by its preset into the line, the longest over first.
+UPDATE delivery SET hold_until = NULL, due_at = min(due_at, :now)
+WHERE id IN (
+  SELECT id FROM delivery WHERE ad_account_id = :ad_account_id AND hold_until <= :by
+  /* apart */
+  ORDER BY hold_until LIMIT :limit
+);
+
+-- tell_holds --
+-- Tell people anew about when holds end: a clock was set.
+UPDATE delivery SET due_at = hold_until + :ahead_s WHERE ad_account_id = :ad_account_id AND hold_until IS NOT NULL
+/* apart */;
 
 -- claim --
 -- Take what is due, fresh deliveries and retries by turns, unless the batch is neither full nor old enough.
@@ -139,17 +159,17 @@ WITH
       WHEN (SELECT sum(count) >= :limit OR sum(bytes) >= :max_bytes FROM backlog
             WHERE ad_account_id = :ad_account_id AND state IN ('pending', 'claimed'))
         OR EXISTS (SELECT 1 FROM delivery WHERE ad_account_id = :ad_account_id AND retried = 0 AND held = 0
-                   AND due_at <= :now - :max_wait_s
+                   AND hold_until IS NULL AND due_at <= :now - :max_wait_s
                    /* apart */)
         OR EXISTS (SELECT 1 FROM delivery WHERE ad_account_id = :ad_account_id AND retried = 1 AND held = 0
-                   AND due_at <= :now - :max_wait_s
+                   AND hold_until IS NULL AND due_at <= :now - :max_wait_s
                    /* apart */)
       THEN :limit ELSE 0 END AS rows
   ),
   due AS MATERIALIZED (
     SELECT id, due_at, payload_bytes, retried FROM (
       SELECT id, due_at, payload_bytes, retried, state, preset FROM delivery
-      WHERE ad_account_id = :ad_account_id AND retried = 0 AND held = 0 AND due_at <= :now
+      WHERE ad_account_id = :ad_account_id AND retried = 0 AND held = 0 AND hold_until IS NULL AND due_at <= :now
         AND (:take_over OR state = 'pending')
         /* apart */
       ORDER BY due_at LIMIT (SELECT rows FROM reading)
@@ -158,7 +178,7 @@ WITH
     UNION ALL
     SELECT id, due_at, payload_bytes, retried FROM (
       SELECT id, due_at, payload_bytes, retried, state, preset FROM delivery
-      WHERE ad_account_id = :ad_account_id AND retried = 1 AND held = 0 AND due_at <= :now
+      WHERE ad_account_id = :ad_account_id AND retried = 1 AND held = 0 AND hold_until IS NULL AND due_at <= :now
         AND (:take_over OR state = 'pending')
         /* apart */
       ORDER BY due_at LIMIT (SELECT rows FROM reading)
@@ -218,14 +238,16 @@ UPDATE delivery SET due_at = CASE state WHEN 'claimed' THEN :claimed_by ELSE :pe
 WHERE id IN (
   SELECT * FROM (
     SELECT id FROM delivery
-    WHERE ad_account_id = :ad_account_id AND retried = 0 AND held = 0 AND due_at > min(:pending_by, :claimed_by)
+    WHERE ad_account_id = :ad_account_id AND retried = 0 AND held = 0 AND hold_until IS NULL
+      AND due_at > min(:pending_by, :claimed_by)
       AND due_at > CASE state WHEN 'claimed' THEN :claimed_by ELSE :pending_by END
     LIMIT :limit
   )
   UNION ALL
   SELECT * FROM (
     SELECT id FROM delivery
-    WHERE ad_account_id = :ad_account_id AND retried = 1 AND held = 0 AND due_at > min(:pending_by, :claimed_by)
+    WHERE ad_account_id = :ad_account_id AND retried = 1 AND held = 0 AND hold_until IS NULL
+      AND due_at > min(:pending_by, :claimed_by)
       AND due_at > CASE state WHEN 'claimed' THEN :claimed_by ELSE :pending_by END
     LIMIT :limit
   )
@@ -335,7 +357,8 @@ GROUP BY cause, ad_account_id, preset ORDER BY count(*) DESC, cause, ad_account_
 -- Deliveries, newest first.
 /* shelves */
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, state, reason,
-       attempts, enqueued_at, due_at, settled_at, warnings, source, amount, currency, checkout_id, name
+       attempts, enqueued_at, due_at, settled_at, warnings, source, amount, currency, checkout_id, name,
+       hold_until IS NOT NULL
 FROM delivery
 WHERE id < :before AND id >= :floor /* conditions */ ORDER BY id DESC LIMIT :limit;
 
@@ -403,7 +426,8 @@ SELECT min(enqueued_at) FROM delivery WHERE ad_account_id = :ad_account_id AND s
 -- next_due --
 -- The first moment after `:after` at which something is due for an ad account.
 SELECT min((SELECT min(due_at) FROM delivery
-            WHERE ad_account_id = :ad_account_id AND retried = kind.column1 AND held = 0 AND due_at > :after))
+            WHERE ad_account_id = :ad_account_id AND retried = kind.column1 AND held = 0 AND hold_until IS NULL
+              AND due_at > :after))
 FROM (VALUES (0), (1)) AS kind;
 
 -- tallies --
@@ -725,7 +749,7 @@ DELETE FROM dedup_key WHERE (digest, place) IN (SELECT value ->> 0, value ->> 1 
 -- Deliveries that are not delivered, to be carried to another outbox.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
        traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
-       settled_at, claim, body, version, erase_at, name
+       settled_at, claim, body, version, erase_at, name, hold_until
 FROM delivery LEFT JOIN payload ON delivery_id = id
 WHERE id > :after_0 AND state <> 'delivered' ORDER BY id LIMIT :limit;
 
@@ -733,7 +757,7 @@ WHERE id > :after_0 AND state <> 'delivered' ORDER BY id LIMIT :limit;
 -- Deliveries that are delivered likewise.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
        traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
-       settled_at, claim, body, version, erase_at, name
+       settled_at, claim, body, version, erase_at, name, hold_until
 FROM delivery LEFT JOIN payload ON delivery_id = id
 WHERE id > :after_0 AND state = 'delivered' ORDER BY id LIMIT :limit;
 
@@ -746,11 +770,11 @@ WHERE delivery_id IN (SELECT value FROM json_each(:rows)) ORDER BY delivery_id, 
 -- Deliveries of another outbox.
 INSERT INTO delivery (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time,
                       warnings, traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts,
-                      enqueued_at, due_at, settled_at, claim, payload_bytes, name)
+                      enqueued_at, due_at, settled_at, claim, payload_bytes, name, hold_until)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
        value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15,
        value ->> 16, value ->> 17, value ->> 18, value ->> 19, value ->> 20, value ->> 21, value ->> 22, value ->> 23,
-       coalesce(length(CAST(value ->> 25 AS BLOB)), 0), value ->> 28
+       coalesce(length(CAST(value ->> 25 AS BLOB)), 0), value ->> 28, value ->> 29
 FROM json_each(:rows);
 
 -- count_carried --
@@ -890,7 +914,7 @@ DELETE FROM inventory WHERE (span_s, counted, start_at, source, type, name, labe
 -- What was delivered on a day.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
        traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
-       settled_at, claim, NULL, NULL, NULL, name
+       settled_at, claim, NULL, NULL, NULL, name, NULL
 FROM delivery
 WHERE state = 'delivered' AND (settled_at, id) > (:after_at, :after_id) AND settled_at < :end
 ORDER BY settled_at, id LIMIT :limit;
@@ -899,7 +923,7 @@ ORDER BY settled_at, id LIMIT :limit;
 -- What died on a day, and is dead still, or dismissed.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
        traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
-       settled_at, claim, NULL, NULL, NULL, name
+       settled_at, claim, NULL, NULL, NULL, name, NULL
 FROM delivery
 WHERE state IN ('dead', 'dismissed') AND (settled_at, id) > (:after_at, :after_id) AND settled_at < :end
 ORDER BY settled_at, id LIMIT :limit;
@@ -922,7 +946,14 @@ ORDER BY hour, name, preset, label, ad_account_id, source;
 -- Deliveries with ids from `first` to below `end`, without what lies in other tables.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
        traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
-       settled_at, claim, name
+       settled_at, claim, name, hold_until
+FROM delivery NOT INDEXED WHERE id >= :first AND id < :end ORDER BY id;
+
+-- salvage_unreleased --
+-- The same of a file from before the first release: what was held by its preset had not been tried, nor moved in time.
+SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
+       traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
+       settled_at, claim, name, CASE WHEN state = 'pending' AND attempts = 0 AND due_at = enqueued_at THEN due_at END
 FROM delivery NOT INDEXED WHERE id >= :first AND id < :end ORDER BY id;
 
 -- salvage_payload --

@@ -48,17 +48,18 @@ async def salvage(path: Path, open_target: Callable[[], Store]) -> Salvaged:
     even the beginning of the file can be read, or the target holds something.
     """
     with border(), closing(open_untouched(path)) as connection:
-        _check_version(connection)
+        has_identity = _check_version(connection)
         target = open_target()
         try:
             if not await target.is_empty():
                 raise OutboxUnavailable("The outbox that is to go on holds something already. Name an empty one.")
-            return await _Salvage(connection, target).run()
+            return await _Salvage(connection, target, has_identity=has_identity).run()
         finally:
             await target.close()
 
 
-def _check_version(connection: sqlite3.Connection) -> None:
+def _check_version(connection: sqlite3.Connection) -> bool:
+    """Return whether the file has an identity. Raises OutboxUnavailable where it cannot be read here."""
     (identity,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     readable = range(1, SCHEMA_VERSION + 1) if is_ours(identity) else _UNRELEASED
@@ -68,11 +69,13 @@ def _check_version(connection: sqlite3.Connection) -> None:
         message = f"The file has schema version {version}{age}, {salvaged}."
         helps = "Salvage it with the Pinrelay that wrote it." if version else "Is it the file of an outbox?"
         raise OutboxUnavailable(f"{message} {helps}")
+    return is_ours(identity)
 
 
 class _Salvage:
-    def __init__(self, connection: sqlite3.Connection, target: Store) -> None:
+    def __init__(self, connection: sqlite3.Connection, target: Store, *, has_identity: bool) -> None:
         self._connection = connection
+        self._has_identity = has_identity
         self._target = target
         self._found = Salvaged(arrived=dict.fromkeys([*(kind.value for kind in Carried), "shared"], 0))
 
@@ -106,7 +109,8 @@ class _Salvage:
 
     async def _deliveries(self, highest: int) -> None:
         lost: list[int] = []
-        for first, rows in _readable(1, highest + 1, self._reads("salvage_deliveries"), span=_SPAN_ROWS):
+        query = "salvage_deliveries" if self._has_identity else "salvage_unreleased"
+        for first, rows in _readable(1, highest + 1, self._reads(query), span=_SPAN_ROWS):
             if rows is None:
                 lost.append(first)
                 continue
@@ -134,8 +138,8 @@ class _Salvage:
                 orjson.loads(text)
         except (ValueError, TypeError):
             text = None
-        *columns, name = row
-        return DeliveryRow._make([*columns, history, text, version, erase_at, name])
+        *columns, name, hold_until = row
+        return DeliveryRow._make([*columns, history, text, version, erase_at, name, hold_until])
 
     def _known(self, ids: Sequence[int]) -> list[tuple[int, str | None]]:
         """Return those of these deliveries that an index knows, and those of which no index tells whether they were."""

@@ -71,7 +71,8 @@ def claim_the_rest(connection: sqlite3.Connection, call: ClaimCall) -> list[Clai
         try:
             return attempt(connection, partial(claim, connection, call))
         except RowRefused:
-            which = {"ad_account_id": call.ad_account_id, "now": call.now, "limit": HOLD_ROWS, "only": None}
+            by = call.holds.by if call.holds else None
+            which = {"ad_account_id": call.ad_account_id, "now": call.now, "by": by, "limit": HOLD_ROWS, "only": None}
             ids = [id_ for (id_,) in connection.execute(SQL["claimable"], which)]
             refused = refused_of(connection, ids, lambda part: claim(connection, call.of(part)), is_kept=False)
             if not refused:

@@ -27,14 +27,14 @@ CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
   -- Deliveries, due at once. A kind or an array is read once: LIMIT keeps SQLite from doing so for each row or column.
   INSERT INTO delivery (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
                         event_time, warnings, traceparent, source, amount, currency, checkout_id, buyer,
-                        name, payload_bytes, enqueued_at, due_at)
+                        name, payload_bytes, enqueued_at, due_at, hold_until)
   SELECT new.first_id + own.key, ad_account_id, preset, value ->> 1, event_name, value ->> 2, action_source, value ->> 3,
          value ->> 4, value -> 5, traceparent, source, value ->> 6, currency, value ->> 7, value -> 8,
-         name, value ->> 9, at, at
+         name, value ->> 9, at, at, hold_until
   FROM (SELECT key, value FROM json_each(new.deliveries) LIMIT -1) AS own CROSS JOIN (
     SELECT key AS number, value ->> 0 AS ad_account_id, value ->> 1 AS preset, value ->> 2 AS event_name,
            value ->> 3 AS action_source, value ->> 4 AS traceparent, value ->> 5 AS source, value ->> 6 AS currency,
-           value ->> 7 AS name, value ->> 8 AS at
+           value ->> 7 AS name, value ->> 8 AS at, value ->> 9 AS hold_until
     FROM json_each(new.kinds) LIMIT -1
   ) AS kind ON kind.number = own.value ->> 0;
 

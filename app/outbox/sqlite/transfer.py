@@ -67,8 +67,8 @@ class SqliteStore:
         for row in rows:
             id_, body = row[0], row[24]
             payload = None if body is None else bytes(body).decode()
-            before, (version, erase_at, name) = row[:24], row[25:]
-            whole.append(DeliveryRow._make([*before, history.get(id_, ()), payload, version or 1, erase_at, name]))
+            before, (version, *rest) = row[:24], row[25:]
+            whole.append(DeliveryRow._make([*before, history.get(id_, ()), payload, version or 1, *rest]))
         return whole
 
     async def write(self, kind: Carried, rows: Sequence[Row]) -> int:

@@ -82,6 +82,8 @@ EVERYTHING: dict[str, Any] = {
     "sent": [1],
     "died": [1],
     "identity": 1,
+    "by": NOW,
+    "ahead_s": 1.0,
     "payloads": b"",
     "bodies": [b""],
 }

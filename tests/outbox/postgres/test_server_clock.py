@@ -9,7 +9,7 @@ import pytest
 from app.core.deliveries import Retry, State
 from app.outbox.postgres import PostgresOutbox
 from app.outbox.postgres.database import TOLERANCE_S, ServerClock
-from tests.outbox.build import At, new, rules, settlement
+from tests.outbox.build import HOUR_S, At, new, rules, settlement
 
 
 @pytest.mark.parametrize(
@@ -34,12 +34,26 @@ def test_a_clock_that_was_given_counts_as_the_servers() -> None:
     assert (clock(), clock.of(5.0)) == (7.0, 5.0)
 
 
+async def test_a_clock_that_is_set_while_a_process_runs_is_noticed_and_the_server_asked(postgres_url: str) -> None:
+    set_by_s = 0.0
+    outbox = PostgresOutbox(postgres_url, rules(), clock=None, steady=time.monotonic)
+    outbox._clock.machine = lambda: time.time() + set_by_s
+    outbox.hold_clock._machine = outbox._clock.machine
+    at = At(outbox, time.time())
+    await at.enqueue(new(hold_s=600))
+    assert await at.claim() == []
+    set_by_s = -HOUR_S
+    assert await At(outbox, time.time() - HOUR_S).claim() == []
+    assert abs(outbox._clock() - time.time()) < 60
+    await outbox.close()
+
+
 async def test_a_process_whose_clock_is_behind_shares_leases_and_pauses_with_the_others(
     postgres_url: str, execute: Callable[..., list[Any]]
 ) -> None:
     behind_s = 1_000.0
     late = PostgresOutbox(postgres_url, rules(), clock=None)
-    late._clock._machine = lambda: time.time() - behind_s
+    late._clock.machine = lambda: time.time() - behind_s
     right = At(PostgresOutbox(postgres_url, rules(), clock=None), time.time())
     behind = At(late, time.time() - behind_s)
     await behind.enqueue(new())

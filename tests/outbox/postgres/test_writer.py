@@ -22,7 +22,7 @@ from tests.outbox.build import DAY_S, NOW, At, new, rules
 async def test_calls_that_wait_together_share_transactions(
     postgres_url: str, execute: Callable[..., list[Any]]
 ) -> None:
-    calls = [await prepare_call([new()], [], [], now=NOW, rules=rules()) for _ in range(200)]
+    calls = [await prepare_call([new()], [], [], now=NOW, held_from=NOW, rules=rules()) for _ in range(200)]
     database = Database(postgres_url, lambda _: None)
     writer = Writer(database, Days(database), rules())
     await asyncio.gather(*map(writer.do, calls))

@@ -43,6 +43,7 @@ def _taken(connection: sqlite3.Connection, *, limit: int = 1_000, max_bytes: int
         lease_s=60,
         without_presets=frozenset(),
         take_over=True,
+        holds=None,
         now=NOW + age_s,
     )
     return len(claim(connection, call))

@@ -46,11 +46,12 @@ CREATE TABLE line (
   preset text NOT NULL,
   state text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'claimed')),
   held boolean NOT NULL DEFAULT false CHECK (NOT held OR state = 'pending'),  -- its preset is switched off
+  hold_until float8 CHECK (hold_until IS NULL OR state = 'pending'),  -- held by its preset, until hold_clock.py shows this
   attempts integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
   retried boolean GENERATED ALWAYS AS (attempts > 0) STORED,
   payload_bytes integer NOT NULL,
   enqueued_at float8 NOT NULL,
-  due_at float8 NOT NULL,                -- pending: when it may be claimed; claimed: when its lease ends
+  due_at float8 NOT NULL,                -- pending: when it may be claimed, held: about when; claimed: when its lease ends
   claim text,                            -- the token of the claim that holds it
   reason text NOT NULL DEFAULT '',
   history jsonb,                         -- tries at sending: [[number, at, exit, status, message], ...]; NULL: none yet
@@ -58,7 +59,8 @@ CREATE TABLE line (
   CHECK (state <> 'claimed' OR attempts > 0)
 );
 -- What may be claimed next: fresh deliveries and retries apart, expired leases among them.
-CREATE INDEX line_due ON line (ad_account_id, retried, due_at, id) WHERE NOT held;
+CREATE INDEX line_due ON line (ad_account_id, retried, due_at, id) WHERE NOT held AND hold_until IS NULL;
+CREATE INDEX line_on_hold ON line (ad_account_id, hold_until) WHERE hold_until IS NOT NULL;
 CREATE INDEX line_held ON line (ad_account_id, preset, due_at) WHERE held;
 CREATE INDEX line_enqueued ON line (ad_account_id, enqueued_at);
 
@@ -341,15 +343,16 @@ CREATE TABLE probe (slot smallint PRIMARY KEY, count bigint NOT NULL);
 CREATE VIEW shown AS
   SELECT delivery.id, delivery.ad_account_id, delivery.preset, message_id, event_name, event_id, action_source,
          order_id, event_time, state, reason, attempts, enqueued_at, due_at, NULL::float8 AS settled_at, warnings,
-         source, amount, currency, checkout_id, history, name
+         source, amount, currency, checkout_id, history, name,
+         hold_until IS NOT NULL AS is_held
   FROM line JOIN delivery ON delivery.id = line.id
   UNION ALL
   SELECT delivery.id, ad_account_id, preset, message_id, event_name, event_id, action_source,
          order_id, event_time, dead.state, reason, attempts, enqueued_at, NULL, settled_at, warnings,
-         source, amount, currency, checkout_id, history, name
+         source, amount, currency, checkout_id, history, name, false
   FROM dead JOIN delivery ON delivery.id = dead.id
   UNION ALL
   SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source,
          order_id, event_time, 'delivered', '', attempts, enqueued_at, NULL, settled_at, warnings,
-         source, amount, currency, checkout_id, history, name
+         source, amount, currency, checkout_id, history, name, false
   FROM delivered;

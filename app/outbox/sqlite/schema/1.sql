@@ -24,10 +24,11 @@ CREATE TABLE delivery (
   -- 1 where the preset of a pending delivery is switched off. Such a delivery is in no index that a claim reads, so that
   -- a million of them cost nothing and hide nobody; `delivery_held` finds them when the preset is on again.
   held INTEGER NOT NULL DEFAULT 0 CHECK (held = 0 OR (held = 1 AND state = 'pending')),
+  hold_until REAL CHECK (hold_until IS NULL OR state = 'pending'),  -- held by its preset, until hold_clock.py shows this
   reason TEXT NOT NULL DEFAULT '',
   attempts INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
   enqueued_at REAL NOT NULL,
-  due_at REAL,                           -- pending: when it may be claimed; claimed: when its lease ends
+  due_at REAL,                           -- pending: when it may be claimed, held: about when; claimed: when its lease ends
   settled_at REAL,
   claim TEXT,                            -- the token of the claim that holds it
   retried INTEGER GENERATED ALWAYS AS (attempts > 0) VIRTUAL,
@@ -39,7 +40,9 @@ CREATE TABLE delivery (
 ) STRICT;
 
 -- What may be claimed next: fresh deliveries and retries apart, expired leases among them.
-CREATE INDEX delivery_due ON delivery (ad_account_id, retried, due_at) WHERE due_at IS NOT NULL AND held = 0;
+CREATE INDEX delivery_due ON delivery (ad_account_id, retried, due_at)
+  WHERE due_at IS NOT NULL AND held = 0 AND hold_until IS NULL;
+CREATE INDEX delivery_on_hold ON delivery (ad_account_id, hold_until) WHERE hold_until IS NOT NULL;
 CREATE INDEX delivery_held ON delivery (ad_account_id, preset, due_at) WHERE held = 1;
 CREATE INDEX delivery_claim ON delivery (claim) WHERE claim IS NOT NULL;
 CREATE INDEX delivery_unsettled ON delivery (ad_account_id, enqueued_at) WHERE settled_at IS NULL;
