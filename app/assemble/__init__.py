@@ -2,6 +2,7 @@
 
 assemble.pipeline(load_settings()).preview(event, now=...)     what would become of an event; nothing is stored
 assemble.pipeline(load_settings()).map_event(raw, now)         the same for one raw JSON event
+assemble.pipeline(load_settings()).preview_request(...)         the same for each event of a named source's request
 assemble.pipeline(load_settings(), outbox=...).accept(...)     what the server does
 """
 

@@ -23,7 +23,7 @@ from app.catalog.presets import parse_files
 from app.catalog.publishing import Publisher
 from app.catalog.source_files import SourceFile
 from app.catalog.source_secrets import SourceSecrets
-from app.catalog.sources import RunningSources
+from app.catalog.sources import RunningSources, load_source
 from app.catalog.yaml_files import read_texts
 from app.config import MIN_SECRET_CHARACTERS, Settings
 from app.config.validators import currencies
@@ -158,6 +158,7 @@ def pipeline(
         outbox=outbox,
         on_count=on_count,
         quarantine=quarantine,
+        source=cache(partial(load_source, settings.source_folders)),
     )
 
 

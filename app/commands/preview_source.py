@@ -1,18 +1,19 @@
-"""`pinrelay preview-source`: what a source of kind `mapped` makes of a request, and what would become of that."""
+"""`pinrelay preview-source`: the events that a named source makes of a request, and what would become of them."""
 
-import asyncio
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from app import assemble
-from app.catalog.sources import load_source
 from app.commands.terminal import AsJson, opened_file, print_json
-from app.config import Settings, load_settings
+from app.config import load_settings
+from app.core.receipts import EventReceipt
+from app.core.values.hidden_emails import unpersonal_id
 from app.errors import EventRefused
-from app.source import Arrival, NamedSource, event_json, events_of, held_back, read_or_refuse, read_raw_requests
+from app.pipeline.receipts import receipt_of_refusal
+from app.source import event_json
 from app.source.responses import RequestRefused
 
 
@@ -34,28 +35,16 @@ def preview_source(
     headers = dict(_pair(each) for each in header or ())
     with opened_file(file) as stream:
         raw = stream.read()
-    settings = load_settings()
-    found = load_source(settings.source_folders, source)
-    if found.reshape is None:
-        message = f"{source} is of kind `segment`: `pinrelay preview --source {source}` shows its events"
-        raise typer.BadParameter(message)
-    content_type = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
+    pipeline = assemble.pipeline(load_settings())
     try:
-        made = list(events_of(read_raw_requests(raw, content_type, headers, query), found.reshape))
+        for made, event, lines in pipeline.previewed(source, raw, headers, now=time.time(), query=query):
+            if isinstance(event, EventRefused):
+                receipt = receipt_of_refusal(event)
+            else:
+                receipt = EventReceipt(message_id=unpersonal_id(event["messageId"]), deliveries=tuple(lines))
+            print_json({"made": made, **event_json(receipt)})
     except RequestRefused as exc:
         raise typer.BadParameter(exc.reason) from exc
-    asyncio.run(_show(settings, made, found))
-
-
-async def _show(settings: Settings, made: list[Any], source: NamedSource) -> None:
-    catalog = assemble.running_catalog(settings).catalog
-    explainer = assemble.explainer(settings)
-    for event in made:
-        now = time.time()
-        shown = None if isinstance(event, EventRefused) else dict(event) if isinstance(event, dict) else event
-        arrived = held_back(read_or_refuse(event, Arrival.at(now)), source)
-        report = await explainer.explain(arrived, catalog, now=now, source=source.name)
-        print_json({"made": shown, **event_json(report.receipt)})
 
 
 def _pair(text: str) -> tuple[str, str]:

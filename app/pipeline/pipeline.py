@@ -7,10 +7,10 @@ map_event(raw) -> [(preset, JSON)] the same for one raw event, for programs
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from itertools import islice
-from typing import Protocol
+from typing import Any, Protocol
 
 import orjson
 
@@ -20,7 +20,7 @@ from app.core.events import DEFAULT_SOURCE, DroppedEvent, Event, Tally
 from app.core.log import log_error
 from app.core.people import PeopleChanges
 from app.core.receipts import PresetResult, Receipt
-from app.errors import BacklogFull, EventRefused, MemoryChanged, OutboxUnavailable
+from app.errors import BacklogFull, EventRefused, MemoryChanged, OutboxUnavailable, UnknownName
 from app.outbox import enqueue_tallies
 from app.pipeline.delivery_factory import Withdraws, withdrawn
 from app.pipeline.enrichment import Enrichment, FindsPeople
@@ -28,7 +28,7 @@ from app.pipeline.intake_batch import RequestPiece, apart_behind_deletes, draft,
 from app.pipeline.quarantine import Aside, Quarantine
 from app.pipeline.receipts import IntakeBatch, receipt_of
 from app.pipeline.router import Router
-from app.source import read_raw_event
+from app.source import NamedSource, events_of_request, read_raw_event
 
 #: After so many events, or so long, the other requests of this process get their turn.
 EVENTS_A_TURN = 50
@@ -69,6 +69,11 @@ def _tell_nobody(_: Sequence[Tally]) -> None:
     """Stand for the listener where none is given."""
 
 
+def _no_source(name: str) -> NamedSource:
+    """Stand for the sources where none are given."""
+    raise UnknownName("source", name, ())
+
+
 class Pipeline:
     """Turns events into deliveries. The catalog may be replaced while it runs."""
 
@@ -80,12 +85,15 @@ class Pipeline:
         outbox: Enqueues | None = None,
         on_count: Callable[[Sequence[Tally]], None] | None = None,
         quarantine: Quarantine | None = None,
+        source: Callable[[str], NamedSource] | None = None,
     ) -> None:
+        """Map by the catalog; `source` returns a named source by its name, None: there are none to preview."""
         self.catalog = catalog
         self._walk = walk
         self._outbox = outbox
         self._on_count = on_count or _tell_nobody
         self._quarantine = quarantine
+        self._source = source or _no_source
         self._arrays = asyncio.Lock()
         #: Held by whoever decides again because memory was changed.
         self._again = asyncio.Lock()
@@ -108,6 +116,31 @@ class Pipeline:
         A line that would be enqueued carries the finished event. The outbox is not asked: all is taken as new.
         """
         return self._walk.lines(event, self.catalog, now=now)
+
+    def preview_request(
+        self, source_name: str, body: bytes, headers: Mapping[str, str], *, now: float, query: str = ""
+    ) -> list[list[PresetResult] | EventRefused]:
+        """Return, for each event of a request to a named source, what `preview` returns, or why there is no event.
+
+        `body` is as it was sent, `query` what stands behind the question mark. No proof is asked. Raises CatalogError
+        where there is no such source, RequestRefused where the request as a whole cannot be read.
+        """
+        previewed = self.previewed(source_name, body, headers, now=now, query=query)
+        return [event if isinstance(event, EventRefused) else lines for _, event, lines in previewed]
+
+    def previewed(
+        self, source_name: str, body: bytes, headers: Mapping[str, str], *, now: float, query: str = ""
+    ) -> Iterator[tuple[Any, Event | EventRefused, list[PresetResult]]]:
+        """Yield what a source makes of each member of a request, as JSON, the event of it, and its lines.
+
+        A refusal has none. Raises what `preview_request` does.
+        """
+        source = self._source(source_name)
+        for made, event in events_of_request(source, body, headers, now=now, query=query):
+            lines: list[PresetResult] = []
+            if not isinstance(event, EventRefused):
+                lines = self._walk.lines(event, self.catalog, now=now, source=source.name)
+            yield made, event, lines
 
     async def accept(
         self,

@@ -9,7 +9,15 @@ from app.source.consent import ConsentRules, consent_answer, withheld
 from app.source.decompression import MemoryBudget
 from app.source.event import Arrival, read_event, read_or_refuse
 from app.source.event_files import read_event_file, read_event_text
-from app.source.named_sources import NamedSource, NamedSources, NamedWebhook, events_of, held_back, named_sources_router
+from app.source.named_sources import (
+    NamedSource,
+    NamedSources,
+    NamedWebhook,
+    events_of,
+    events_of_request,
+    held_back,
+    named_sources_router,
+)
 from app.source.rate_limits import Quota, read_quotas
 from app.source.raw_records import read_raw_requests
 from app.source.received_request import app_platform
@@ -74,6 +82,7 @@ __all__ = [
     "consent_answer",
     "event_json",
     "events_of",
+    "events_of_request",
     "held_back",
     "named_sources_router",
     "not_genuine",

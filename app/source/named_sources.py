@@ -16,13 +16,13 @@ from app.core.values.addresses import Network
 from app.errors import EventHeldBack, EventRefused
 from app.source.accepts import Accepts
 from app.source.auth import Anyone, SenderProof
-from app.source.body import Limits, open_body, read_events, receive
+from app.source.body import Limits, open_body, read_body, read_events, receive
 from app.source.consent import ConsentRules, withheld
-from app.source.decompression import MemoryBudget, unpack, unpacked_size
+from app.source.decompression import MemoryBudget, pieces, unpack, unpacked_size
 from app.source.event import Arrival, random_id, read_or_refuse
 from app.source.openapi import NAMED_ANSWERS, NAMED_BODY, NAMED_PARAMETERS
 from app.source.rate_limits import Quota, Quotas
-from app.source.raw_records import around_body, content_of, records
+from app.source.raw_records import around_body, content_of, read_raw_requests, records
 from app.source.received_request import Requester, with_gpc
 from app.source.responses import (
     NO_PIXEL,
@@ -101,6 +101,41 @@ def held_back(event: Event | EventRefused, source: NamedSource) -> Event | Event
         return event
     reason = _OFF if source.is_off else withheld(event, source.consent) if source.consent else None
     return event if reason is None else EventHeldBack(reason, event)
+
+
+def events_of_request(
+    source: NamedSource, raw: bytes, headers: Mapping[str, str], *, now: float, query: str = ""
+) -> Iterator[tuple[Any, Event | EventRefused]]:
+    """Yield what a source makes of each member of a request, as JSON, and the event that is read from it.
+
+    For people and programs that try a request: no proof is asked, and nothing but the depth is bounded. What gives no
+    event is an EventRefused in its place, made of nothing (None). A request without a body is a pixel.
+    Raises RequestRefused where the request as a whole cannot be read.
+    """
+    named = {name.lower(): value for name, value in headers.items()}
+    body = b"".join(pieces(raw, unpacked_size(raw, source.limits.max_unpacked_bytes)))
+    arrival = Arrival.at(now)
+    if source.reshape is None:
+        read = read_events(read_body(body, max_events=None), source.limits, arrival)
+        found = ((None if isinstance(event, EventRefused) else event, event) for event in read)
+    else:
+        method = "POST" if body or not source.takes_pixels else "GET"
+        content_type = "" if method == "GET" else named.get("content-type", "")
+        raw_records = read_raw_requests(
+            body if method == "POST" else b"null", content_type, named, query, method=method
+        )
+        made = events_of(raw_records, source.reshape)
+        found = ((_shown(each), read_or_refuse(each, arrival)) for each in made)
+    requester = Requester(ip=None, user_agent=None, gpc=named.get("sec-gpc"))
+    for shown, event in found:
+        if not isinstance(event, EventRefused):
+            requester.complete(event)
+        yield shown, held_back(event, source)
+
+
+def _shown(made: Any | EventRefused) -> Any:
+    """Return what a source made as it is before its event is read, which completes it in place."""
+    return None if isinstance(made, EventRefused) else dict(made) if isinstance(made, dict) else made
 
 
 class NamedSources:

@@ -63,18 +63,23 @@ def around_body(request: Request, *, hidden: frozenset[str], ip: str | None) -> 
 
     `ip` None is an address that is not known.
     """
+    return _around(request.method, request.headers, request.url.query, hidden) | {"ip": ip}
+
+
+def _around(method: str, headers: Mapping[str, str], query: str, hidden: frozenset[str]) -> dict[str, Any]:
     secret = hidden | _SECRET_HEADERS
-    headers = {name: value for name, value in request.headers.items() if name not in secret}
-    return {"method": request.method, "headers": headers, "query": _pairs(request.url.query), "ip": ip}
+    shown = {name.lower(): value for name, value in headers.items() if name.lower() not in secret}
+    return {"method": method, "headers": shown, "query": _pairs(query), "ip": None}
 
 
-def read_raw_requests(raw: bytes, content_type: str, headers: Mapping[str, str], query: str) -> Iterator[Any]:
+def read_raw_requests(
+    raw: bytes, content_type: str, headers: Mapping[str, str], query: str, *, method: str = "POST"
+) -> Iterator[Any]:
     """Yield the records that a request with this body would give: for people who try a mapping, so hardly bounded.
 
     Raises RequestRefused as `records` does.
     """
-    named = {name.lower(): value for name, value in headers.items()}
-    around = {"method": "POST", "headers": named, "query": _pairs(query), "ip": None}
+    around = _around(method, headers, query, frozenset())
     yield from records(raw, content_of(content_type), around, Limits.of_no_stranger())
 
 

@@ -12,7 +12,7 @@ from app.catalog import load_catalog
 from app.config import load_settings
 from app.core.events import Exit
 from app.destination import report_conversion_event
-from app.errors import EventError, EventRefused, MappingError, OutboxError, PinrelayError, TriggerError
+from app.errors import EventRefused, MappingError, OutboxError, PinrelayError, TriggerError
 from app.mapping import compile_mapping
 from app.source import read_raw_event
 from app.trigger import compile_trigger
@@ -49,6 +49,7 @@ def parameters(function: Any) -> list[str]:
         (assemble.pipeline, ["settings"]),
         (assemble.pipeline(assembled.settings()).preview, ["event", "now"]),
         (assemble.pipeline(assembled.settings()).map_event, ["raw", "now"]),
+        (assemble.pipeline(assembled.settings()).preview_request, ["source_name", "body", "headers", "now"]),
     ],
     ids=lambda value: getattr(value, "__qualname__", ""),
 )
@@ -56,20 +57,46 @@ def test_what_a_function_that_is_relied_on_from_outside_needs_stays(function: An
     assert parameters(function) == needed
 
 
-def test_what_is_relied_on_from_outside_works_together() -> None:
-    catalog = load_catalog(ROOT / "presets", ROOT / "mappings")
+def test_load_catalog_reads_two_folders() -> None:
+    assert "Order Completed" in [preset.name for preset in load_catalog(ROOT / "presets", ROOT / "mappings").presets]
+
+
+def test_compile_trigger_matches_events() -> None:
+    trigger = compile_trigger('type = "page"')
+    assert (trigger.matches({"type": "page"}), trigger.matches({"type": "track"})) == (True, False)
+
+
+def test_compile_mapping_resolves_events() -> None:
+    assert compile_mapping({"event_id": {"@path": "$.messageId"}}).resolve({"messageId": "m"}) == {"event_id": "m"}
+
+
+def test_report_conversion_event_builds_an_event_and_its_warnings() -> None:
+    fields = {"event_name": "lead", "action_source": "web", "event_time": NOW, "event_id": "e", "opt_out": "perhaps"}
+    event, warnings = report_conversion_event(fields | {"user_data": {"email": "ada@example.com"}}, now=NOW)
+    assert (event["event_name"], event["event_time"], len(event["user_data"]["em"])) == ("lead", NOW, 1)
+    assert warnings
+
+
+def test_load_settings_reads_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEFAULT_COUNTRY", "DE")
+    assert load_settings().default_country == "DE"
+
+
+def test_read_raw_event_reads_one_event_at_its_time() -> None:
+    event = read_raw_event(b'{"type": "page"}', now=NOW)
+    assert (event["type"], event["timestamp"]) == ("page", "2026-03-04T16:13:20.000Z")
+
+
+def test_a_pipeline_previews_events_maps_them_and_previews_requests_alike() -> None:
     pipeline = assemble.pipeline(assembled.settings())
-    event = read_raw_event(PAGE, now=NOW)
 
-    (line,) = pipeline.preview(event, now=NOW)
+    (line,) = pipeline.preview(read_raw_event(PAGE, now=NOW), now=NOW)
     ((preset, sent),) = pipeline.map_event(PAGE, NOW)
+    requested, refused = pipeline.preview_request("rudderstack", b"[" + PAGE + b", {}]", {}, now=NOW)
 
-    assert [each.name for each in catalog.matching(event)] == [line.preset] == [preset]
-    assert (line.exit, line.event) == (Exit.ENQUEUED, orjson.loads(sent))
-    assert compile_trigger('type = "page"').matches(event)
-    fields = compile_mapping({"event_id": {"@path": "$.messageId"}}).resolve(event)
-    with pytest.raises(EventError):
-        report_conversion_event(fields, now=NOW)
+    assert (line.preset, line.exit, line.event) == (preset, Exit.ENQUEUED, orjson.loads(sent))
+    assert requested == [line]
+    assert isinstance(refused, EventRefused)
 
 
 def test_errors_that_are_relied_on_from_outside_are_all_of_one_kind() -> None:

@@ -62,9 +62,13 @@ def test_a_source_that_there_is_not_is_told(run: Run) -> None:
     assert isinstance(run("preview-source", "nothing", "-", stdin="{}").exception, CatalogError)
 
 
-def test_a_source_of_segments_events_is_shown_by_preview(run: Run) -> None:
-    told = run("preview-source", "rudderstack", "-", stdin="{}").output
-    assert "pinrelay preview --source" in told
+def test_a_source_of_segments_events_shows_each_as_it_came(run: Run) -> None:
+    found = lines(run("preview-source", "rudderstack", "-", stdin='[{"type": "page", "messageId": "p"}, {}]').stdout)
+    assert [(line["made"] and line["made"]["type"], line["message_id"]) for line in found] == [
+        ("page", "p"),
+        (None, None),
+    ]
+    assert [line["deliveries"][0]["exit"] for line in found] == ["invalid", "refused"]
 
 
 @pytest.mark.parametrize(

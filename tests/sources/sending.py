@@ -1,5 +1,6 @@
 """A request to a shipped source, and everything that comes of it."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -70,24 +71,34 @@ def served(heard: Any, running: RunningSources) -> FastAPI:
 
 
 async def post(app: FastAPI, source: str, request: dict[str, Any]) -> httpx.Response:
-    """Send a case's request as it stands: its body is signed as it is written here."""
-    content = request["form"].encode() if "form" in request else orjson.dumps(request["body"])
+    """Send a case's request as it stands."""
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://pinrelay.example") as http:
-        return await http.post(f"/webhook/{source}", headers=request["headers"], content=content)
+        return await http.post(f"/webhook/{source}", headers=request["headers"], content=content_of(request))
 
 
 async def sent_by(case: dict[str, Any]) -> tuple[int, list[dict[str, Any]]]:
     """Return the status of a case's answer, and for each delivery what is sent to Pinterest, or why nothing is."""
     heard = Heard()
     answer = await post(served(heard, shipped([case["source"]], case["secrets"])), case["source"], case["request"])
+    lines = [event if isinstance(event, EventRefused) else pipeline().preview(event, now=NOW) for event in heard.events]
+    return answer.status_code, told_of(lines)
+
+
+def told_of(events: Iterable[list[PresetResult] | EventRefused]) -> list[dict[str, Any]]:
+    """Return, for each delivery of these events, what is sent to Pinterest, or why nothing is."""
     told: list[dict[str, Any]] = []
-    for event in heard.events:
+    for event in events:
         if isinstance(event, EventRefused):
             (line,) = receipt_of_refusal(event).deliveries
             told.append({"exit": line.exit.value, "reason": line.reason})
-            continue
-        told += [_told(line) for line in pipeline().preview(event, now=NOW)]
-    return answer.status_code, told
+        else:
+            told += [_told(line) for line in event]
+    return told
+
+
+def content_of(request: dict[str, Any]) -> bytes:
+    """Return the body of a case's request: it is signed as it is written here."""
+    return request["form"].encode() if "form" in request else orjson.dumps(request["body"])
 
 
 def _told(line: PresetResult) -> dict[str, Any]:

@@ -5,19 +5,23 @@ Payloads are written as the senders' public documentation shows them; each sourc
 """
 
 import copy
+import gzip
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
+from tests import assembled
 from tests.process import ROOT
-from tests.sources.sending import Heard, post, sent_by, served, shipped
+from tests.sources.sending import NOW, Heard, content_of, post, sent_by, served, shipped, told_of
 
 CASES = {
     file.stem: orjson.loads(file.read_bytes()) for file in sorted((Path(__file__).parent / "cases").glob("*.json"))
 }
 SOURCES = sorted(file.stem for file in (ROOT / "sources").glob("*.yaml"))
+PREVIEWS = assembled.pipeline(sources_dir=(ROOT / "sources",))
 every_case = pytest.mark.parametrize("name", CASES)
 
 
@@ -26,6 +30,15 @@ every_case = pytest.mark.parametrize("name", CASES)
 async def test_a_request_of_this_source_gives_these_pinterest_events(name: str) -> None:
     case = CASES[name]
     assert await sent_by(case) == (case["status"], case["told"])
+
+
+@every_case
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_a_preview_of_the_request_tells_the_same_without_the_secret(name: str, pack: Callable[[bytes], bytes]) -> None:
+    case = CASES[name]
+    body = pack(content_of(case["request"]))
+    found = PREVIEWS.preview_request(case["source"], body, case["request"]["headers"], now=NOW)
+    assert told_of(found) == case["told"]
 
 
 @every_case
