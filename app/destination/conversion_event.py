@@ -4,7 +4,8 @@ from collections.abc import Callable
 from itertools import chain
 from typing import Any, TypeAlias
 
-from app.core.values.candidates import Fields, Resolvable, one_place_only
+from app.core.values.amounts import Computed
+from app.core.values.candidates import Places, Resolvable, places_in
 from app.core.values.event_names import EVENT_NAMES
 from app.core.values.texts import count_of
 from app.destination.app_and_device import (
@@ -15,15 +16,15 @@ from app.destination.app_and_device import (
     without_whole_locale,
 )
 from app.destination.custom_data import CustomDataReader
+from app.destination.event_text import EventReaders, ReadEvent
 from app.destination.members import MembersReader
-from app.destination.money import is_refund, read_currency
+from app.destination.money import is_refund, plain_money, read_currency
 from app.destination.person_sections import blocks_of, countries_of, phones_beside
 from app.destination.privacy_flags import OptOuts, read_opt_out, read_permission
 from app.destination.reading import Reader, flattened, read_address, read_boolean
 from app.destination.redaction import PersonalData, read_free_text
 from app.destination.required_fields import REQUIRED, RequiredReader, settled_time
 from app.destination.rules import ConversionRules
-from app.destination.straight_line import StraightLine
 from app.destination.user_data import UserDataReader, missing_identifiers
 from app.destination.warnings import passed_over
 from app.errors import EventInvalid
@@ -78,90 +79,104 @@ class ReportConversionEvent:
         self._read_custom_data = CustomDataReader(rules)
         optional = _OPTIONAL | {"custom_data": self._read_custom_data}
         self._read = MembersReader(optional, elsewhere=frozenset((*REQUIRED, "user_data", *_READ_LATER)))
-        self._straight = StraightLine(
-            self._read_required, self._read_user_data, self._read, action_source=action_source
+        self._readers = EventReaders(
+            self._read_required, self._read_user_data, self._read, action_source, self._refuse_refund
         )
         self._personal_data = PersonalData(rules)
         self._opt_outs = OptOuts(rules)
 
     def __call__(
-        self, fields: dict[str, Any] | Resolvable, *, now: float | None, complete: Complete | None = None
+        self,
+        fields: dict[str, Any] | Resolvable,
+        *,
+        now: float | None,
+        complete: Complete | None = None,
+        platform: str | None = None,
     ) -> tuple[dict[str, Any], list[str]]:
         """Return the event and its warnings; EventInvalid where a required thing is missing or cannot be read.
 
-        `fields` are the fields, or who resolves them. `now` is Unix seconds; None switches the rules about age and
+        `fields` are the fields, or who finds them. `now` is Unix seconds; None switches the rules about age and
         future off. No default is added here. `complete` may add to `user_data` before it is judged whether it
-        identifies anybody.
+        identifies anybody. `platform` is the action source of an event that the mapping takes for one of the web.
         """
         if isinstance(fields, dict):
-            event, warnings = self._from_fields(fields, now, complete)
-        elif (read := fields.read_by(self._straight)) is None:
-            event, warnings = self._from_fields(fields.fields, now, complete)
+            places = places_in(fields)
+            read = self._of_fields(fields, places)
         else:
-            event, phone, needs_fields = read
-            custom_data: dict[str, Any] = event.get("custom_data", {})
-            needs_fields = needs_fields or self._opt_outs.asks_states or "opt_out_type" in custom_data
-            needs_currency = self._rules.default_currency is not None and "currency" not in custom_data
-            given = fields.fields if needs_fields or needs_currency else None
-            if given is not None:
-                self._refuse_refund(event, given)
-            if complete:
-                complete(event["user_data"])
-            warnings = self._settle_time(event, now)
-            self._finish(event, custom_data, phone, given, warnings)
+            places = fields
+            read = fields.read_by(self._readers)
+        event = read.sent
+        if platform and event["action_source"] == "web" and self._action_source is None:
+            event["action_source"] = platform
+        warnings = self._judged(read, now, complete)
+        warnings += self._finish(event, read)
+        if told := places.passed_over:
+            warnings += passed_over(told)
         if len(warnings) > _MAX_WARNINGS:
             warnings[_MAX_WARNINGS:] = [f"and {count_of(len(warnings) - _MAX_WARNINGS, 'warning')} more"]
         return event, warnings
 
-    def _from_fields(
-        self, fields: dict[str, Any], now: float | None, complete: Complete | None
-    ) -> tuple[dict[str, Any], list[str]]:
-        """Build the event from its fields, whatever there is to say about them."""
-        if self._action_source is not None:
-            fields["action_source"] = self._action_source  # in place: a mapping's result knows more than its members
-        event, warnings = self._read_plain(fields, now, complete)
-        phones = phones_beside(fields["user_data"].get("phone"), fields.get("person_blocks"))
-        self._finish(event, event.get("custom_data", {}), phones, fields, warnings)
-        if isinstance(fields, Fields) and fields.passed_over:
-            warnings += passed_over(fields.passed_over)
-        return event, warnings
+    def _of_fields(self, fields: dict[str, Any], places: Places) -> ReadEvent:
+        """Read fields that were put together before."""
+        candidates = places.candidates
+        sent: dict[str, Any] = {}
+        faults: list[str] = []
+        warnings: list[str] = []
+        for name in REQUIRED:
+            is_replaced = name == "action_source" and self._action_source is not None
+            given = self._action_source if is_replaced else fields.get(name)
+            value, about = self._read_required.read(name, given)
+            self._read_required.settle(name, value, about, sent, faults, warnings, candidates)
+        blocks, who, custom = (fields.get(name) for name in ("person_blocks", "user_data", "custom_data"))
+        custom = custom if type(custom) is dict else {}
+        if sent["event_name"] == "checkout":
+            self._refuse_refund(custom, places)
+        sent["user_data"], about_user = self._read_user_data(who, candidates, blocks_of(blocks))
+        optional, about = self._read(fields, candidates)
+        sent |= optional or {}
+        return ReadEvent(
+            sent=sent,
+            faults=faults,
+            warnings=warnings,
+            about_user=list(about_user),
+            notes=list(without_whole_locale(about, fields.get("language"), optional)),
+            custom_data=custom,
+            user_data=who if type(who) is dict else {},
+            blocks=blocks,
+            gpc=fields.get("gpc"),
+        )
 
-    def _read_plain(
-        self, fields: dict[str, Any], now: float | None, complete: Complete | None
-    ) -> tuple[dict[str, Any], list[str]]:
-        """Read all fields, whatever there is to say about them; return the event so far and the warnings."""
-        candidates = fields.candidates if isinstance(fields, Fields) else one_place_only
-        event, faults, warnings = self._read_required(fields, candidates)
-        self._refuse_refund(event, fields)
-        blocks = blocks_of(fields.get("person_blocks"))
-        event["user_data"], notes = self._read_user_data(fields.get("user_data"), candidates, blocks)
-        warnings += [f"user_data{note}" for note in notes]
+    def _judged(self, read: ReadEvent, now: float | None, complete: Complete | None) -> list[str]:
+        """Raise EventInvalid where an event cannot be sent; return what is to be said of what was read."""
+        event, warnings = read.sent, read.warnings
+        if read.about_user:
+            warnings += [f"user_data{note}" for note in read.about_user]
         if complete:
             event["user_data"] = event["user_data"] or {}
             complete(event["user_data"])
+        faults = read.faults
         if missing_identifiers(event["user_data"] or {}):
             faults += [_NEEDS_IDENTIFIER, *warnings]
         if faults:
             raise EventInvalid("; ".join(faults[:_MAX_WARNINGS]))
         warnings += self._settle_time(event, now)
-        optional, notes = self._read(fields, candidates)
-        told = without_whole_locale(notes, fields.get("language"), optional)
-        warnings += [note.removeprefix(".").removeprefix(": ") for note in told]
-        return event | (optional or {}), warnings
+        if read.notes:
+            warnings += [note.removeprefix(".").removeprefix(": ") for note in read.notes]
+        return warnings
 
-    def _refuse_refund(self, event: dict[str, Any], fields: dict[str, Any]) -> None:
-        """Raise EventInvalid where a checkout gives money back."""
-        if event["event_name"] == "checkout" and self._is_refund(fields):
-            raise EventInvalid(_REFUND)
+    def _refuse_refund(self, given: dict[str, Any], places: Places) -> None:
+        """Raise EventInvalid where the first readable value of a checkout that somebody wrote is negative.
 
-    def _is_refund(self, fields: dict[str, Any]) -> bool:
-        """Return whether the first readable value of a checkout that somebody wrote is negative."""
-        custom_data = fields.get("custom_data")
-        given = custom_data if type(custom_data) is dict else {}
+        Where the first one was written, and is a plain number, that is known at once.
+        """
+        value = given.get("value")
+        if value is None or (type(value) is not Computed and plain_money(value) is not None):
+            return
         currency, _ = read_currency(given.get("currency"))
-        candidates = fields.beside if isinstance(fields, Fields) else one_place_only
-        later = (candidate.value for candidate in candidates(("custom_data", "value")))
-        return is_refund(chain([given.get("value")], later), self._read_custom_data.context(currency))
+        later = (candidate.value for candidate in places.written(("custom_data", "value")))
+        values = chain([value], later)
+        if is_refund(values, self._read_custom_data.context(currency)):
+            raise EventInvalid(_REFUND)
 
     def _settle_time(self, event: dict[str, Any], now: float | None) -> list[str]:
         """Hold the event's time against the clock, where one is given; return the warnings."""
@@ -175,21 +190,15 @@ class ReportConversionEvent:
         )
         return warnings
 
-    def _finish(
-        self,
-        event: dict[str, Any],
-        custom_data: dict[str, Any],
-        phone: Any,
-        fields: dict[str, Any] | None,
-        warnings: list[str],
-    ) -> None:
-        """Apply the rules that look at more than one field; without `fields` those that need none of them."""
-        warnings += self._personal_data.take_out(event, custom_data, phone)
-        if fields is not None:
-            self._complete_currency(custom_data, fields.get("custom_data"))
-            if self._opt_outs.asks_states or "gpc" in fields or "opt_out_type" in custom_data:
-                event["custom_data"] = custom_data
-                warnings += self._apply_opt_outs(event, fields)
+    def _finish(self, event: dict[str, Any], read: ReadEvent) -> list[str]:
+        """Apply the rules that look at more than one field; return the warnings."""
+        custom_data: dict[str, Any] = event.get("custom_data", {})
+        phone = phones_beside(read.user_data.get("phone"), read.blocks)
+        warnings = self._personal_data.take_out(event, custom_data, phone)
+        self._complete_currency(custom_data, read.custom_data)
+        if self._opt_outs.asks_states or read.gpc is not None or "opt_out_type" in custom_data:
+            event["custom_data"] = custom_data
+            warnings += self._apply_opt_outs(event, read)
         if event["event_name"] == "checkout":
             warnings += [f"checkout without {name}: {why}" for name, why in _ASKED.items() if name not in custom_data]
         if custom_data:
@@ -202,8 +211,9 @@ class ReportConversionEvent:
             warnings += take_sdk_out(event)
         if event["action_source"].startswith("app_") and not _app_name(event):
             warnings.append("app_name: missing, Pinterest asks for it with app events")
+        return warnings
 
-    def _complete_currency(self, custom_data: dict[str, Any], given: Any) -> None:
+    def _complete_currency(self, custom_data: dict[str, Any], given: dict[str, Any]) -> None:
         """Add the default currency to amounts of which the event does not name any."""
         default = self._rules.default_currency
         if default is None or "currency" in custom_data or not any(key in custom_data for key in _AMOUNTS):
@@ -211,15 +221,12 @@ class ReportConversionEvent:
         if next(flattened(given.get("currency")), None) is None:
             custom_data["currency"] = default.upper()
 
-    def _apply_opt_outs(self, event: dict[str, Any], fields: dict[str, Any]) -> list[str]:
+    def _apply_opt_outs(self, event: dict[str, Any], read: ReadEvent) -> list[str]:
         """Send the no that the person said in whatever place; return the warnings."""
-        blocks = blocks_of(fields.get("person_blocks"))
-        states = (
-            self._read_user_data.states(fields["user_data"], blocks, event["user_data"])
-            if self._opt_outs.asks_states
-            else []
-        )
-        return self._opt_outs.apply(event, fields.get("gpc"), states, countries_of(fields["user_data"], blocks))
+        blocks = blocks_of(read.blocks)
+        asks_states = self._opt_outs.asks_states
+        states = self._read_user_data.states(read.user_data, blocks, event["user_data"]) if asks_states else []
+        return self._opt_outs.apply(event, read.gpc, states, countries_of(read.user_data, blocks))
 
 
 def _app_name(event: dict[str, Any]) -> bool:
@@ -231,7 +238,11 @@ _by_default = ReportConversionEvent(ConversionRules())
 
 
 def report_conversion_event(
-    fields: dict[str, Any] | Resolvable, *, now: float | None, complete: Complete | None = None
+    fields: dict[str, Any] | Resolvable,
+    *,
+    now: float | None,
+    complete: Complete | None = None,
+    platform: str | None = None,
 ) -> tuple[dict[str, Any], list[str]]:
     """Build a Pinterest event from the fields of the action, under the default rules (see ReportConversionEvent)."""
-    return _by_default(fields, now=now, complete=complete)
+    return _by_default(fields, now=now, complete=complete, platform=platform)

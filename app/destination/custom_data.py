@@ -92,25 +92,17 @@ class CustomDataReader(ObjectReader):
         """Return how amounts are read beside a currency; None: the event names none."""
         return self._beside(currency).context
 
-    def contents_beside(self, value: Any, currency: str | None) -> list[dict[str, Any]] | None:
-        """Return what is sent of products beside a currency; None where there is anything to be said about them.
-
-        Without a currency their prices may name one, which is for the whole object to say.
-        """
-        found, notes = (None, ()) if currency is None else self._beside(currency).contents(value)
-        return None if notes else found
-
     def __call__(self, value: Any, candidates: Candidates = one_place_only) -> Reading:
         """Read the object; `candidates` returns those of a field whose first value is refused."""
         sent, notes = read_all_but_money(value, candidates)
         if type(value) is not dict or MONEY.isdisjoint(value):
             return sent, notes
         sent = sent or {}
-        about = self._read_amounts(value, sent, candidates)
+        about = self.read_amounts(value, sent, candidates)
         return sent or None, (*notes, *about) if about else notes
 
-    def _read_amounts(self, given: dict[str, Any], sent: dict[str, Any], candidates: Candidates) -> list[str]:
-        """Add the amounts and their currency to what is sent; return the notes."""
+    def read_amounts(self, given: dict[str, Any], sent: dict[str, Any], candidates: Candidates) -> list[str]:
+        """Add the amounts of an object and their currency to what is sent; return the notes."""
         currency, notes = self._read_value(given, sent, candidates)
         worth, contents = given.get("predicted_ltv"), given.get("contents")
         if currency is None and (worth or contents):

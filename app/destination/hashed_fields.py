@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.core.values.candidates import Fields, one_place_only
+from app.core.values.candidates import places_in
 from app.destination.person_sections import NAMES, PersonBlock, blocks_of
 from app.destination.reading import flattened, text_of
 from app.destination.rules import ConversionRules
@@ -37,7 +37,7 @@ def hashed_fields(fields: Mapping[str, Any], rules: ConversionRules) -> dict[str
         digests.setdefault(given, set()).add(digest)
 
     read = UserDataReader(rules, on_hashed=note)
-    candidates = fields.candidates if isinstance(fields, Fields) else one_place_only
+    candidates = places_in(fields).candidates
     blocks = blocks_of(fields.get("person_blocks"))
     sent = read(fields.get("user_data"), candidates, blocks)[0] or {}
     found = {}

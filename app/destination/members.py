@@ -1,13 +1,18 @@
 """How an object becomes one that Pinterest accepts: member by member."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final
 
 from app.core.values.candidates import Candidates, FieldPath, one_place_only
-from app.destination.reading import Reader, Reading, usable_candidate
+from app.core.values.generated_functions import FunctionNames, indented
+from app.destination.money import IntegerReader
+from app.destination.reading import Notes, Reader, Reading, TextReader, usable_candidate
 from app.destination.redaction import FreeTextReader
 from app.destination.warnings import left_out, unknown_members
+
+#: The question, in the text of a function, whether `value` is given.
+IS_GIVEN: Final = "value is not None and value != ''"
 
 
 class ObjectReader(ABC):
@@ -29,39 +34,69 @@ class MembersReader(ObjectReader):
         #: By member.
         self.readers = readers
         self._at = at
-        #: Members that somebody else reads.
-        self.elsewhere = elsewhere
-        self._known = {name: reader.known for name, reader in readers.items() if isinstance(reader, FreeTextReader)}
-        self._objects = {name: reader for name, reader in readers.items() if isinstance(reader, ObjectReader)}
+        self._elsewhere = elsewhere
+        self._read: Callable[[Any, Candidates], Reading] | None = None
 
-    def __call__(self, value: Any, candidates: Candidates = one_place_only) -> Reading:  # noqa: C901 - the busiest loop
+    def __call__(self, value: Any, candidates: Candidates = one_place_only) -> Reading:
         """Read one object; `candidates` returns those of a field whose first value is refused."""
         if not isinstance(value, dict):
             return None, (left_out(value, "an object is expected"),)
-        sent: dict[str, Any] = {}
-        notes: list[str] = []
-        unknown = []
-        readers, known = self.readers, self._known
-        for name, given in value.items():
-            if given.__class__ is str:
-                if given in known.get(name, ()):  # nearly every text
-                    sent[name] = given
-                    continue
-                if not given:
-                    continue
-            elif given is None:
-                continue
-            if name in readers:
-                objects = self._objects
-                member, problems = objects[name](given, candidates) if name in objects else readers[name](given)
-                if member is None and problems:
-                    member, problems = usable_candidate(candidates((*self._at, name)), readers[name], problems)
-                if member is not None:
-                    sent[name] = member
-                if problems:
-                    notes += [f".{name}{problem}" for problem in problems]
-            elif name not in self.elsewhere:
-                unknown.append(name)
-        if unknown:
-            notes.append(unknown_members(unknown))
-        return sent or None, tuple(notes)
+        read = self._read or self._generated()
+        return read(value, candidates)
+
+    def _generated(self) -> Callable[[Any, Candidates], Reading]:
+        """Make the function that goes from member to member."""
+        text = FunctionNames()
+        lines = [" sent, notes, unknown = {}, [], []", " for name, value in given.items():"]
+        for number, name in enumerate(self.readers):
+            lines.append(f"  {'elif' if number else 'if'} name == {name!r}:")
+            lines += indented(indented(self.reading(text, name, "sent", "notes")))
+        lines += [
+            f"  {'elif' if self.readers else 'if'} name not in {text.bound(self._elsewhere)} and {IS_GIVEN}:",
+            "   unknown.append(name)",
+            f" if unknown: notes.append({text.bound(unknown_members)}(unknown))",
+            " return sent or None, tuple(notes)",
+        ]
+        self._read = text.function("given, candidates", lines)
+        return self._read
+
+    def reading(self, text: FunctionNames, name: str, sent: str, notes: str) -> list[str]:
+        """Write how `value` is read as one member: what nearly every value is, without asking the reader."""
+        read = self.readers[name]
+        put = f"{sent}[{name!r}] = value"
+        at_once = _nearly_always(text, read)
+        more = ", candidates" if isinstance(read, ObjectReader) else ""
+        return [
+            *([f" if {at_once}: {put}"] if at_once else []),
+            f" {'elif' if at_once else 'if'} {IS_GIVEN}:",
+            f"  value, about = {text.bound(read)}(value{more})",
+            f"  if about: {text.bound(self.settle)}({name!r}, value, about, {sent}, {notes}, candidates)",
+            f"  elif value is not None: {put}",
+        ]
+
+    def settle(
+        self,
+        name: str,
+        member: Any,
+        problems: Notes,
+        sent: dict[str, Any],
+        notes: list[str],
+        candidates: Candidates,
+    ) -> None:
+        """Add a member about which there is something to say; where it was refused, that of a next place."""
+        if member is None:
+            member, problems = usable_candidate(candidates((*self._at, name)), self.readers[name], problems)
+        if member is not None:
+            sent[name] = member
+        notes += [f".{name}{problem}" for problem in problems]
+
+
+def _nearly_always(text: FunctionNames, read: Reader) -> str:
+    """Write the question whether `value` is sent as it is; "" where only the reader knows."""
+    if isinstance(read, FreeTextReader):
+        return f"value.__class__ is str and value in {text.bound(read.known)}"
+    if isinstance(read, TextReader) and not read.cuts:
+        return f"value.__class__ is str and value and value[0] not in {text.bound(read.doubtful)} and value.isascii()"
+    if isinstance(read, IntegerReader):
+        return f"value.__class__ is int and {read.minimum} <= value <= {read.maximum}"
+    return ""

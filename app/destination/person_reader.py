@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from app.core.values.candidates import Fields, one_place_only
+from app.core.values.candidates import places_in
 from app.destination.normalise import external_id_normaliser, hashed, normalise_email, normalised, phone_normaliser
 from app.destination.person_sections import blocks_of, countries_of
 from app.destination.privacy_flags import LDP, OptOuts, read_opt_out, read_opt_out_type, read_permission
@@ -33,7 +33,7 @@ class PersonReader:
 
     def __call__(self, fields: Mapping[str, Any]) -> SaidOfPerson:
         """Return who it is and whether opted out; of what cannot be read there is nothing."""
-        candidates = fields.candidates if isinstance(fields, Fields) else one_place_only
+        candidates = places_in(fields).candidates
         given = fields.get("user_data") or {}
         blocks = blocks_of(fields.get("person_blocks"))
         user_data, _ = self._read_user_data(given, candidates, blocks)

@@ -11,7 +11,7 @@ from app.core.values.flags import single
 from app.core.values.hidden_emails import unpersonal_id
 from app.core.values.placeholders import is_no_id
 from app.core.values.times import DAY_S, unix_seconds
-from app.destination.reading import NO_ID, NO_NOTES, Reader, Reading, text_of, usable_candidate
+from app.destination.reading import NO_ID, NO_NOTES, Notes, Reader, Reading, text_of, usable_candidate
 from app.destination.warnings import hashed_id, kind, left_out, shown
 from app.errors import EventInvalid
 
@@ -85,7 +85,8 @@ def settled_time(seconds: int, *, now: float, max_age_s: float, offline: bool) -
 
 #: The fields, as the action and Pinterest call them.
 REQUIRED: Final = ("event_name", "action_source", "event_time", "event_id")
-_MISSING = ": missing"
+#: What is said of one that is not there.
+MISSING_FIELD: Final[Notes] = (": missing",)
 #: Of an event name that is compared with the known ones.
 _MAX_NAME = 64
 
@@ -99,24 +100,29 @@ class RequiredReader:
         #: By field, in the order in which they are read.
         self.readers = dict(zip(REQUIRED, readers, strict=True))
 
-    def __call__(self, fields: dict[str, Any], candidates: Candidates) -> tuple[dict[str, Any], list[str], list[str]]:
-        """Return what was read (None for what was not), the faults, all at once, and the warnings.
+    def read(self, name: str, given: Any) -> Reading:
+        """Read a field by itself."""
+        return (None, MISSING_FIELD) if given is None or given == "" else self.readers[name](given)
+
+    def settle(
+        self,
+        name: str,
+        value: Any,
+        notes: Notes,
+        event: dict[str, Any],
+        faults: list[str],
+        warnings: list[str],
+        candidates: Candidates,
+    ) -> None:
+        """Add a field to the event, that of a next place where it was refused, and what is to be said.
 
         `candidates` returns those of a field whose first value is refused.
         """
-        event: dict[str, Any] = {}
-        faults: list[str] = []
-        warnings: list[str] = []
-        for name, read in self.readers.items():
-            given = fields.get(name)
-            value, notes = (None, (_MISSING,)) if given is None or given == "" else read(given)
-            if value is None:
-                value, notes = usable_candidate(candidates((name,)), read, notes)
-            event[name] = value
-            if notes:
-                told = faults if value is None else warnings
-                told += [f"{name}{note}" for note in notes]
-        return event, faults, warnings
+        if value is None:
+            value, notes = usable_candidate(candidates((name,)), self.readers[name], notes)
+        event[name] = value
+        told = faults if value is None else warnings
+        told += [f"{name}{note}" for note in notes]
 
     def _read_event_name(self, value: Any) -> Reading:
         """Read one of the names that Pinterest or the operator knows."""

@@ -100,6 +100,8 @@ class UserDataReader:
         notes: list[str] = []
         late = {name: given[name] for name in BY_COUNTRY if name in given} if blocks else {}
         members = {name: value for name, value in given.items() if name not in late} if late else given
+        if "country" in members:  # first: others are read by it
+            members = {"country": members["country"], **members}
         self._read(members, country, candidates, sent, notes)
         if blocks:
             notes += self.complete(sent, blocks, given.get(FROM_BLOCKS), country, late, candidates)
@@ -121,9 +123,10 @@ class UserDataReader:
         taken = self._people.take(blocks, wanted, sent, country)
         sent |= taken.sent
         notes = taken.notes
-        for name, value in late.items():
-            country = taken.phone_country if name == "phone" else taken.country
-            self._read({name: value}, country, candidates, sent, notes)
+        for name in BY_COUNTRY:
+            if name in late:
+                country = taken.phone_country if name == "phone" else taken.country
+                self._read({name: late[name]}, country, candidates, sent, notes)
         return notes
 
     def _read(
@@ -150,16 +153,28 @@ class UserDataReader:
             elif name not in fields:
                 unknown.append(name)
                 continue
-            field = fields[name]
-            found, problems = field.read(value, country)
-            if found is None:
-                reader = partial(field.read, country=country)
-                found, problems = usable_candidate(candidates((_AT, name)), reader, problems)
-            if found is not None:
-                sent[field.wire] = found
-            notes += [f".{name}{problem}" for problem in problems]
+            self.read(name, value, country, sent, notes, candidates)
         if unknown:
             notes.append(unknown_members(unknown))
+
+    def read(
+        self,
+        name: str,
+        value: Any,
+        country: str | None,
+        sent: dict[str, Any],
+        notes: list[str],
+        candidates: Candidates,
+    ) -> None:
+        """Add what is sent of one member, and what is to be said; where it is refused, that of a next place."""
+        field = self.fields[name]
+        found, problems = field.read(value, country)
+        if found is None:
+            reader = partial(field.read, country=country)
+            found, problems = usable_candidate(candidates((_AT, name)), reader, problems)
+        if found is not None:
+            sent[field.wire] = found
+        notes += [f".{name}{problem}" for problem in problems]
 
     def states(self, given: dict[str, Any], blocks: Sequence[PersonBlock], sent: Mapping[str, Any]) -> list[KnownState]:
         """Return every state that the event names, whether it is sent or not."""

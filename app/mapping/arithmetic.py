@@ -48,7 +48,8 @@ def build_at_most(compiler: Compiler, value: Any, at: str) -> Node:
     number = compiler.wanted.operand(is_number, "it is no number")
     amount, limit = (compiler.compile(each, f"{at}/{index}", number) for index, each in enumerate(value))
     about = (number.about(amount), number.about(limit))
-    smaller = Call(function=partial(_of_operands, _smallest, about), operands=(TOLD, amount, limit), needs="all")
+    function = partial(_of_operands, _smallest, about)
+    smaller = Call(function=function, operands=(TOLD, amount, limit), needs="all", computes=True)
     return If(value=limit, test=is_number, then=smaller, otherwise=amount)
 
 
@@ -58,10 +59,12 @@ def _build(compiler: Compiler, value: Any, at: str, combine: _Combine) -> Node:
         node = compiler.compile(value, at, number)
         operands = node.items if isinstance(node, List) else (node,)
         about = tuple(map(number.about, operands))
-        return Call(function=partial(_of_operands, combine, about), operands=(TOLD, *operands), needs="all")
+        function = partial(_of_operands, combine, about)
+        return Call(function=function, operands=(TOLD, *operands), needs="all", computes=True)
     if is_directive(value):
         node = compiler.compile(value, at, number)
-        return Call(function=partial(_of_list, combine, number.about(node)), operands=(TOLD, node), needs="all")
+        function = partial(_of_list, combine, number.about(node))
+        return Call(function=function, operands=(TOLD, node), needs="all", computes=True)
     return compiler.fault(at, f"should be a list of values or a directive that gives one but it is {json_kind(value)}")
 
 

@@ -21,16 +21,20 @@ becomes
 What is done with a member as it is found (`o1['email'] = v2`) is written by an `ObjectText`: with that of an action,
 which reads what it is given, one function resolves and reads.
 
-Most members that a mapping asks for are not there, and `in` says so in half the time of `.get`. Where the shape of the
-event is known (see `shapes`), they are not asked for at all, and what is there is taken without asking whether it is.
+With recording on the text notes besides what each leaf was made of. `generate_candidates` writes a function that goes
+on to the next place, for a reader that refuses the first. Most members that a mapping asks for are not there, and `in`
+says so in half the time of `.get`.
 """
 
-from collections.abc import Callable
-from itertools import groupby
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
+from itertools import groupby, islice, product
 from typing import Any, Final, TypeAlias
 
-from app.core.values.generated_functions import ObjectText, PlainObject, Writes
-from app.mapping.function_text import FunctionText, Objects
+from app.core.values.candidates import Candidate, PassedOver, Read
+from app.core.values.generated_functions import FunctionNames, ObjectText, PlainObject, Writes, indented
+from app.core.values.placeholders import FIRST_CHARACTERS
+from app.mapping.javascript import NotAnObject
 from app.mapping.nodes import (
     MISSING,
     NOTHING,
@@ -40,149 +44,267 @@ from app.mapping.nodes import (
     Choice,
     Constant,
     If,
+    Keys,
     List,
     ListPath,
     Node,
     Object,
     Path,
     Resolver,
+    leaves_choice,
+    looks_into_lists,
+    needed_by_any,
+    needed_places,
+    needs_all,
     parent_keys,
+    places_of,
     usable_or_told,
 )
-from app.mapping.shapes import NO_SHAPE, Shape, is_there
+from app.mapping.paths import read_in_lists
 
 _SMALL: Final = 2**53
+#: More members are asked for at once.
+_FEW: Final = 6
 #: Deeper expressions become functions of their own: Python's parser has a limit.
 _MAX_NESTING: Final = 8
+#: Of one field: nested choices multiply.
+MAX_CANDIDATES: Final = 200
+#: The classes of numbers of JSON, of which every one is finite.
+_NUMBERS: Final = frozenset({int, float})
+#: What stands where an object is not there.
+_EMPTY: Final[dict[str, Any]] = {}
 
-#: Event, what is told, and the objects at the ways that `Objects` names; returns the value or MISSING.
-ByObjects: TypeAlias = Callable[..., Any]
+#: Returns all values that a node could give, the one that it gives first; what is passed over is added to the list.
+FindsCandidates: TypeAlias = Callable[[Any, list[PassedOver]], Iterator[Candidate]]
 
 
-def generate(node: Node, writes: Writes = PlainObject) -> Resolver:
-    """Return the function that resolves `node` for an event, or what `writes` makes of that where it is an object."""
-    function = _Function(writes=writes)
-    body = function.statements(node)
-    return function.function("event, told", [*function.objects.fetch, *body])
+def generate(node: Node) -> Resolver:
+    """Return the function that resolves `node` for an event."""
+    function = _Function()
+    return function.made("event, told", function.statements(node, PlainObject))
 
 
-def generate_body(
-    node: Node, objects: Objects | None = None, shape: Shape = NO_SHAPE, *, writes: Writes
-) -> tuple[ByObjects, Objects]:
-    """Return the function that does what `generate` says given the objects that it asks, and what these are.
+def generate_reader(node: Object, writes: Writes, *, recording: bool = False) -> Callable[..., Any]:
+    """Return the function that finds the members of `node` in an event, and does with each what `writes` writes.
 
-    `objects` are all that the function is called with; None: those that it needs. `shape` is that of all events that
-    it will see, from which `node` was pruned; without one it is for any event.
+    Its parameters are the event, what is told, the Places of the event, and with `recording` a dict: to it is added by
+    leaf what the leaf is made of, a Candidate.
     """
-    function = _Function(objects, shape, writes=writes)
-    body = function.statements(node)
-    return function.function(", ".join(("event", "told", *function.objects.names.values())), body), function.objects
+    function = _Function(rows=recording)
+    return function.made("event, told, places, rows", function.statements(node, writes))
 
 
-class _Function(FunctionText):
+def generate_candidates(node: Node) -> FindsCandidates:
+    """Return the function that yields every value that `node` could give, with all that was read for it."""
+    function = _Candidates()
+    return function.made("event, told", [*function.alternatives(node), " yield from ()"])
+
+
+def _generate_recorded(node: Node) -> Callable[..., Any]:
+    """Return the function that resolves `node` and adds what is read to a list, its third parameter."""
+    function = _Function(recording=True)
+    return function.made("event, told, reads", function.statements(node, PlainObject))
+
+
+class _Function(FunctionNames):
     """The text of a function in the making."""
 
-    def __init__(self, objects: Objects | None = None, shape: Shape = NO_SHAPE, *, writes: Writes) -> None:
-        super().__init__(objects, shape)
-        self._writes = writes
+    def __init__(self, *, rows: bool = False, recording: bool = False) -> None:
+        """Note what is read: in `reads` with `recording`; with `rows` too, and in `rows` by leaf besides."""
+        super().__init__(
+            MISSING=MISSING,
+            NotAnObject=NotAnObject,
+            EMPTY=_EMPTY,
+            FIRST=FIRST_CHARACTERS,
+            NUMBERS=_NUMBERS,
+            Candidate=Candidate,
+            noted=_noted,
+        )
+        self._rows = rows
+        self._recording = rows or recording
+        #: Parent objects are fetched once, before all else: path of the parent -> its name.
+        self._parents: dict[Keys, str] = {}
         self._body: list[str] = []
         self._nesting = 0
 
-    def statements(self, node: Node) -> list[str]:
+    def made(self, parameters: str, statements: Sequence[str]) -> Callable[..., Any]:
+        """Return the function of these statements, in front of which the objects are fetched that they ask."""
+        return self.function(parameters, [*self._fetched(), *statements])
+
+    def statements(self, node: Node, writes: Writes) -> list[str]:
         """Return the statements that resolve a node, the last of which returns what results."""
-        result = self._object(node, self._writes(self)) if isinstance(node, Object) else self._expression(node)
+        result = self._object(node, writes(self), "") if isinstance(node, Object) else self._expression(node)
         return [*self._body, f" return {result}"]
 
-    def _object(self, node: Object, text: ObjectText) -> str:
+    def _object(self, node: Object, text: ObjectText, at: str) -> str:
         """Write the statements that find the members of an object, and return what is made of it."""
-        self._body += text.begin()
         members = dict(node.members)
-        for name in text.ordered(members):
-            self._member(name, members[name], text)
+        names = list(text.ordered(members))
+        around, self._body = self._body, text.begin()
+        for name in names:
+            self._member(name, members.get(name, NOTHING), text, f"{at}.{name}" if at else name)
         self._body += text.end()
+        places = needed_by_any(members.values()) if text.needs_members else None
+        if places is not None and len(places) > _FEW:  # most events have nothing of most objects
+            self._body = [f" if {self._any_there(places)}:", *indented(self._body)]
+        self._body = [*around, *self._body]
         return text.result
 
-    def _member(self, name: str, node: Node, text: ObjectText) -> None:
+    def _member(self, name: str, node: Node, text: ObjectText, at: str) -> None:
         if isinstance(node, Object):
             if inner := text.inner(name):
-                self._object(node, inner)
+                self._object(node, inner, at)
             else:
-                self._body += text.member(name, self._object(node, PlainObject(self)))
-        elif isinstance(node, Constant):
-            self._body += [] if node.value is MISSING else text.constant(name, node.value)
-        else:
-            condition, given = self._found(node)
-            lines = text.member(name, given)
-            at_once = self.at_once(node, given, text, name)
-            question = f" {'elif' if at_once else 'if'} {condition}:"
-            self._body += [*at_once, question, *(f" {line}" for line in lines)] if condition else lines
+                made = self._object(node, PlainObject(self), at)
+                self._body += text.member(name, made)
+            return
+        if self._rows:
+            self._body.append(" reads = []")
+        if isinstance(node, Constant):
+            is_there = node.value is not MISSING
+            rows = self._row(at, self.bound(node.value)) if is_there and self._rows else []
+            self._body += [*rows, *(text.constant(name, node.value) if is_there else text.absent(name))]
+            return
+        condition, given = self._found(node)
+        lines, absent = [*self._row(at, given), *text.member(name, given)], text.absent(name)
+        if not condition:
+            self._body += lines
+            return
+        self._body += [f" if {condition}:", *indented(lines)]
+        if absent:
+            self._body += [" else:", *indented(absent)]
+
+    def _row(self, at: str, given: str) -> list[str]:
+        return [f" rows[{at!r}] = Candidate('', {given}, reads)"] if self._rows else []
 
     def _found(self, node: Node) -> tuple[str, str]:
         """Write the question whether a node gives anything, "" where it always does, and what it gives."""
-        if isinstance(node, List):
-            return "", self._expression(node)
-        if isinstance(node, Path) and node.keys and node.hands_on:
-            return self.asked(node), self.given(node)
+        if isinstance(node, Path) and node.keys and node.hands_on and not self._recording:
+            return self._asked(node), self._given(node)
         name = self.new("v")
-        if isinstance(node, Choice):
+        if isinstance(node, List):
+            self._body.append(f" {name} = {self._expression(node)}")
+            return "", name
+        if isinstance(node, Choice) and not self._recording:
             return self._taken(node, name), name
         return f"({name} := {self._expression(node)}) is not MISSING", name
 
+    def _parent(self, keys: Keys) -> str:
+        """Name the object at `keys`; EMPTY where it is not there."""
+        if keys not in self._parents:
+            if keys:
+                self._parent(keys[:-1])
+            self._parents[keys] = f"e{len(self._parents)}"
+        return self._parents[keys]
+
+    def _fetched(self) -> list[str]:
+        """Write how the objects are fetched; what is no object is wrapped, so that it can be asked like one.
+
+        `odd` says afterwards whether there is any such.
+        """
+        if not self._parents:
+            return [" odd = False"]
+        return [
+            " odd = False",
+            f" {' = '.join(self._parents.values())} = EMPTY",
+            " if event is not MISSING:",
+            *indented(self._fetching((), "event")),
+        ]
+
+    def _fetching(self, keys: Keys, given: str) -> list[str]:
+        name = self._parents[keys]
+        lines = [f" {name} = {given}", f" if {name}.__class__ is not dict: {name} = NotAnObject({name}); odd = True"]
+        for below in [each for each in self._parents if each[:-1] == keys and each]:
+            found = f"{name}[{below[-1]!r}]"
+            lines += [f" if {below[-1]!r} in {name}:", *indented(self._fetching(below, found))]
+        return lines
+
+    def _given(self, path: Path) -> str:
+        """Write what stands at a path about which `_asked` says yes."""
+        parent, key = self._parent(path.keys[:-1]), path.keys[-1]
+        given = f"{parent}[{key!r}]"
+        if not path.hands_on:
+            in_lists = f"{self.bound(partial(read_in_lists, path.keys))}(event)"
+            given = f"({in_lists} if odd and not ({parent} and {key!r} in {parent}) else {given})"
+        return f"noted(reads, {path.text!r}, {given})" if self._recording else given
+
+    def _asked(self, path: Path) -> str:
+        """Write the question whether anything stands at a path; it may be false where lists are looked into."""
+        asked = f"{path.keys[-1]!r} in {self._parent(path.keys[:-1])}"
+        return asked if path.hands_on else f"(odd or {asked})"
+
     def _expression(self, node: Node) -> str:
         if self._nesting == _MAX_NESTING:
-            return f"{self.bound(generate(node))}(event, told)"
+            return self._apart(node)
         self._nesting += 1
         try:
             return self._shallow(node)
         finally:
             self._nesting -= 1
 
+    def _apart(self, node: Node) -> str:
+        """Write the call of a function for a node by itself."""
+        if self._recording:
+            return f"{self.bound(_generate_recorded(node))}(event, told, reads)"
+        return f"{self.bound(generate(node))}(event, told)"
+
     def _shallow(self, node: Node) -> str:  # noqa: PLR0911 - one line a kind of node
         match node:
             case Constant(value=value):
                 return self._constant(value)
             case Path(keys=()):
-                return "event"
+                return f"noted(reads, {node.text!r}, event)" if self._recording else "event"
             case Path():
-                asked, given = self.asked(node), self.given(node)
-                return f"({given} if {asked} else MISSING)" if asked else given
+                return f"({self._given(node)} if {self._asked(node)} else MISSING)"
             case ListPath(find=find, under=under):
-                return f"(MISSING if {self.parent(under)} is EMPTY else {self.bound(find)}(event))"
+                found = f"{self.bound(find)}(event)"
+                found = f"noted(reads, {node.text!r}, {found})" if self._recording else found
+                return f"({found} if {self._is_there(under)} else MISSING)" if under else found
+            case Choice() | If() if self._recording:
+                return f"{self.bound(_first)}({self.bound(generate_candidates(node))}(event, told), reads)"
             case Choice():
                 return self._choice(node)
-            case If():
-                return self._if(node)
+            case If(then=then, otherwise=otherwise):
+                condition = self._condition(node)
+                return f"({self._expression(then)} if {condition} else {self._expression(otherwise)})"
             case List(items=items):
                 return f"[{', '.join(map(self._item, items))}]"
             case Call(function=function, operands=operands):
                 call = f"{self.bound(function)}({', '.join(map(self._expression, operands))})"
-                may_be = self._may_be(node)
+                may_be = "" if self._recording else self._may_be(node)
                 return f"({call} if {may_be} else MISSING)" if may_be else call
-        return "told" if node is TOLD else f"{self.bound(generate(node))}(event, told)"
+        return "told" if node is TOLD else self._apart(node)
 
-    def _may_be(self, node: Node) -> str:  # noqa: PLR0911 - one line a kind of node
+    def _may_be(self, node: Node) -> str:
         """Write a question that is false where a node gives MISSING; "" where it is not worth asking.
 
         Most of what a default mapping computes is computed of what is not there.
         """
         match node:
-            case Path(keys=(_, *_)):
-                return self.asked(node)
-            case ListPath(under=under):
-                return f"{self.parent(under)} is not EMPTY"
-            case Call(needs_members=(_, *_) as needed):
-                named = ((self.bound(names.isdisjoint), self.parent(keys)) for keys, names in needed)
-                parts = [f"not {each}({name}) or {name}.__class__ is NotAnObject" for each, name in named]
-                return f"({' or '.join(parts)})"
-            case Choice(options=nodes) | Call(operands=nodes, needs="any"):
+            case Call(operands=nodes, needs="all"):
+                return " and ".join(filter(None, map(self._may_be, nodes)))
+            case Choice(options=nodes) | Call(operands=nodes, needs="any") if any(map(needs_all, nodes)):
                 asked = [self._may_be(each) for each in nodes if each != NOTHING]
                 return f"({' or '.join(asked)})" if all(asked) else ""
-            case Call(operands=nodes, needs="all"):
-                return " and ".join(filter(None, (self._may_be(each) for each in nodes)))
-            case If(value=value, test=test, then=then, otherwise=otherwise):
-                without = then if test and test(MISSING) else otherwise
-                return self._may_be(value) if without == NOTHING else ""
-        return ""
+        needed = needed_places(node)
+        return "" if needed is None else self._any_there(needed, looks_into_lists=looks_into_lists(node))
+
+    def _any_there(self, places: Collection[Keys], *, looks_into_lists: bool = True) -> str:
+        """Write the question whether anything stands at any of these places, or in a list on the way."""
+        names: dict[str, list[str]] = {}
+        for *above, key in places:
+            names.setdefault(self._parent(tuple(above)), []).append(key)
+        parts = ["odd"] if looks_into_lists else []
+        for parent, keys in names.items():
+            if len(keys) > _FEW and looks_into_lists:
+                parts.append(f"not {self.bound(frozenset(keys).isdisjoint)}({parent})")
+            else:
+                asked = " or ".join(f"{key!r} in {parent}" for key in keys)
+                parts.append(f"{parent} and ({asked})" if len(keys) > 1 and looks_into_lists else asked)
+        return f"({' or '.join(parts) or 'False'})"
+
+    def _is_there(self, keys: Keys) -> str:
+        return f"{keys[-1]!r} in {self._parent(keys[:-1])}"
 
     def _constant(self, value: Any) -> str:
         is_plain = value is None or isinstance(value, str | bool) or (isinstance(value, int) and abs(value) < _SMALL)
@@ -208,10 +330,7 @@ class _Function(FunctionText):
         parts = []
         for parent, group in groupby(zip(node.options, node.about, strict=True), key=parent_keys):
             tests = [self._usable(option, name, self._test(node, name, about)) for option, about in group]
-            if parent is None or self.shape.get(parent):
-                parts += tests
-            else:
-                parts.append(f"{self.parent(parent)} and ({' or '.join(tests)})")
+            parts += tests if parent is None else [f"{self._parent(parent)} and ({' or '.join(tests)})"]
         return " or ".join(parts) or "False"
 
     def _test(self, node: Choice, name: str, about: About) -> str:
@@ -227,22 +346,91 @@ class _Function(FunctionText):
     def _usable(self, option: Node, name: str, test: str) -> str:
         """Write the question whether an option, whose parent is there, is usable; `name` holds what it gives."""
         match option:
-            case Path(keys=(_, *_)) if is_there(self.shape, option.keys):
-                return f"(({name} := {self.given(option)}){test})"
             case Path(keys=(*above, key)):
-                return f"({key!r} in {self.parent(tuple(above))} and (({name} := {self.given(option)}){test}))"
-            case ListPath(find=find):
-                given = f"{self.bound(find)}(event)"
-            case _:
-                given = self._expression(option)
-        return f"(({name} := {given}) is not MISSING and (({name}){test}))"
+                return f"({key!r} in {self._parent(tuple(above))} and (({name} := {self._given(option)}){test}))"
+            case ListPath(find=find, under=(_, *_) as under):
+                found = f"{name} := {self.bound(find)}(event)"
+                return f"({self._is_there(under)} and ({found}) is not MISSING and (({name}){test}))"
+        return f"(({name} := {self._expression(option)}) is not MISSING and (({name}){test}))"
 
-    def _if(self, node: If) -> str:
+    def _condition(self, node: If) -> str:
+        """Write whether the test of a condition holds."""
         value = self._expression(node.value)
         name = self.new("v")
         is_there = f"({name} := {value}) is not MISSING"
         if node.test is None:
-            condition = f"{is_there} and {name} is not None"
-        else:  # most values are missing: what the test says of that is asked once, here
-            condition = f"({self.bound(node.test)}({name}) if {is_there} else {bool(node.test(MISSING))})"
-        return f"({self._expression(node.then)} if {condition} else {self._expression(node.otherwise)})"
+            return f"{is_there} and {name} is not None"
+        # most values are missing: what the test says of that is asked once, here
+        return f"({self.bound(node.test)}({name}) if {is_there} else {bool(node.test(MISSING))})"
+
+
+class _Candidates(_Function):
+    """The text of a function that yields one value after the other, each with what was read for it."""
+
+    def __init__(self) -> None:
+        super().__init__(recording=True)
+
+    def alternatives(self, node: Node) -> list[str]:
+        """Return the statements that yield every value that a node could give."""
+        match node:
+            case Choice(options=options, about=about):
+                return [line for each in zip(options, about, strict=True) for line in self._option(node, *each)]
+            case If(then=then, otherwise=otherwise):
+                condition = self._condition(node)
+                chosen = f"{self._all_of(then)} if {condition} else {self._all_of(otherwise)}"
+                return [
+                    " reads = []",
+                    f" for place, value, more in {chosen}:",
+                    "  yield Candidate(place, value, [*reads, *more])",
+                ]
+            case Call(function=function, operands=operands) if leaves_choice(node):
+                given = ", ".join(map(self._all_of, operands))
+                return [f" yield from {self.bound(_combined)}({self.bound(function)}, {_place(node)!r}, [{given}])"]
+        return [*self._one_value(node), f"  yield Candidate({_place(node)!r}, value, reads)"]
+
+    def _option(self, choice: Choice, option: Node, about: About) -> list[str]:
+        usable = self.bound(usable_or_told(choice.is_usable, about))
+        if isinstance(option, If) or leaves_choice(option):
+            return [f" for found in {self._all_of(option)}:", f"  if {usable}(found.value, told): yield found"]
+        found = f"  if {usable}(value, told): yield Candidate({_place(option)!r}, value, reads)"
+        if isinstance(option, Path) and option.keys:  # false and 0 have no members that somebody gave
+            return [f" if {self._parent(option.keys[:-1])}:", *indented([*self._one_value(option), found])]
+        return [*self._one_value(option), found]
+
+    def _one_value(self, node: Node) -> list[str]:
+        return [" reads = []", f" value = {self._expression(node)}", " if value is not MISSING:"]
+
+    def _all_of(self, node: Node) -> str:
+        return f"{self.bound(generate_candidates(node))}(event, told)"
+
+
+def _place(node: Node) -> str:
+    return ", ".join(places_of(node)) or "the mapping"
+
+
+def _noted(reads: list[Read], path: str, value: Any) -> Any:
+    """Note that a path was read, where anything stands there; return what."""
+    if value is not MISSING:
+        reads.append(Read(path, value))
+    return value
+
+
+def _first(candidates: Iterator[Candidate], reads: list[Read]) -> Any:
+    """Return the first of several values, and note what was read for it; MISSING where there is none."""
+    found = next(candidates, None)
+    if found is None:
+        return MISSING
+    reads += found.reads
+    return found.value
+
+
+def _combined(function: Callable[..., Any], place: str, operands: Sequence[Iterator[Candidate]]) -> Iterator[Candidate]:
+    """Yield what a function makes of every combination of its operands, unless it makes nothing of the first."""
+    nothing = Candidate("", MISSING)
+    given = [list(islice(operand, MAX_CANDIDATES)) or [nothing] for operand in operands]
+    for number, combination in enumerate(product(*given)):
+        value = function(*(each.value for each in combination))
+        if value is MISSING and number == 0:
+            return
+        if value is not MISSING:
+            yield Candidate(place, value, [read for each in combination for read in each.reads])

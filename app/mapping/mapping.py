@@ -1,19 +1,31 @@
 """A mapping, compiled once and resolved for each event."""
 
-from collections.abc import Callable, Collection, Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
-from app.core.values.candidates import Fields, PassedOver
-from app.core.values.generated_functions import Writes
+from app.core.values.candidates import Candidate, FieldPath, Fields, PassedOver, Read, Resolvable
+from app.core.values.generated_functions import PlainObject, Writes
 from app.errors import Fault, MappingError
-from app.mapping.by_shape import generate_by_shape
 from app.mapping.compiler import Compiler, Pieces, json_kind
 from app.mapping.directives import DIRECTIVES
+from app.mapping.generate import MAX_CANDIDATES, FindsCandidates, generate, generate_candidates, generate_reader
 from app.mapping.lists import joined_members
-from app.mapping.nodes import MISSING, Call, Constant, List, Node, Object, Resolver
-from app.mapping.readings import NONE_TAKEN, Explanation, Taken, candidates, explain
-from app.mapping.shapes import asked_members
+from app.mapping.nodes import (
+    MISSING,
+    NOTHING,
+    Call,
+    Choice,
+    Constant,
+    If,
+    List,
+    Node,
+    Object,
+    Resolver,
+    asked_objects,
+    leaves_choice,
+)
 from app.mapping.wanted import NO_READERS, Readers
 
 
@@ -63,6 +75,17 @@ def _may_be_list(node: Node) -> bool:
     return not isinstance(node, Object | List | Constant)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Where one leaf of the output came from."""
+
+    #: In the output: `user_data.email`; "" is the whole output.
+    path: str
+    value: Any
+    #: In the order of reading. Empty: it stands in the mapping itself.
+    reads: tuple[Read, ...]
+
+
 class Mapping:
     """A compiled mapping; make it with `compile_mapping`. Immutable, so threads may share it."""
 
@@ -74,10 +97,11 @@ class Mapping:
         #: Made for the first event: presets that are switched off, and most commands, never need it.
         self._resolve: Resolver | None = None
         #: The same, by what writes how the fields are read at once; as many as there are kinds of ad accounts.
-        self._readers: dict[Writes, Resolver] = {}
-        self._find = partial(candidates, node)
-        #: of(event): the fields that the mapping gives for it, for whoever may not need them all.
-        self.of: Callable[[dict[str, Any]], Resolution] = partial(Resolution, self)
+        self._readers: dict[tuple[Writes, bool], Callable[..., Any]] = {}
+        #: By field, and whether arithmetic counts; None where there is no choice.
+        self._candidates: dict[tuple[FieldPath, bool], FindsCandidates | None] = {}
+        #: The place of each leaf among all.
+        self._ranks = {path: number for number, (path, _) in enumerate(_leaves(node, ""))}
 
     def resolve(self, event: dict[str, Any]) -> Any:
         """Return what the mapping makes of an event, usually `Fields`; None where nothing results.
@@ -89,38 +113,80 @@ class Mapping:
         if not isinstance(event, dict):
             raise MappingError([Fault(self._at, f"is for events, which are objects, but this is {json_kind(event)}")])
         resolve = self._resolve or self._generated()
-        told: list[PassedOver] = []
+        places = Resolution(self, event)
         try:
-            value = resolve(event, told)
+            value = resolve(event, places.told)
         except RecursionError:
-            raise self._too_deep() from None
+            raise self.too_deep() from None
         if type(value) is dict:
-            value = Fields(value)
-            value.event, value.passed_over, value.find = event, told, self._find
+            return Fields(value, places)
         return None if value is MISSING else value
 
-    def reader(self, writes: Writes) -> Resolver:
-        """Return the function that resolves an event and does with each field as it is found what `writes` writes."""
-        read = self._readers.get(writes)
-        if read is None:
-            read = generate_by_shape(self._node, writes) if isinstance(self._node, Object) else _nothing
-            self._readers[writes] = read
-        return read
-
     def _generated(self) -> Resolver:
-        self._resolve = generate_by_shape(self._node)
+        self._resolve = generate(self._node)
         return self._resolve
 
-    def explain(self, event: dict[str, Any], taken: Taken = NONE_TAKEN) -> Sequence[Explanation]:
+    def of(self, event: dict[str, Any]) -> Resolvable | dict[str, Any]:
+        """Return the fields that the mapping gives for an event, for whoever reads them as they are found.
+
+        Where one directive makes all of them they are resolved at once; then it raises as `resolve`.
+        """
+        return Resolution(self, event) if isinstance(self._node, Object) else _object_or_none(self.resolve(event))
+
+    def reader(self, writes: Writes, *, recording: bool = False) -> Callable[..., Any]:
+        """Return the function that finds each field and does with it what `writes` writes: see `generate_reader`."""
+        read = self._readers.get((writes, recording))
+        if read is None and isinstance(self._node, Object):
+            read = self._readers[writes, recording] = generate_reader(self._node, writes, recording=recording)
+        return read or _nothing
+
+    def candidates(
+        self, event: dict[str, Any], told: list[PassedOver], path: FieldPath, *, written: bool = False
+    ) -> Iterator[Candidate]:
+        """Return what the field at `path` could be, the first choice first; none where the mapping leaves no choice.
+
+        What choices pass over on the way is added to `told`. With `written` what arithmetic makes is left out.
+        """
+        if (path, written) not in self._candidates:
+            node = self._at_path(path)
+            node = _without_arithmetic(node) if written else node
+            self._candidates[path, written] = generate_candidates(node) if leaves_choice(node) else None
+        find = self._candidates[path, written]
+        return iter(()) if find is None else islice(find(event, told), MAX_CANDIDATES)
+
+    def explain(self, event: dict[str, Any]) -> Sequence[Explanation]:
         """Return for each leaf of the output which paths of the event it was made from. Slow: for people.
 
-        `taken` says of fields whose reader refused the first candidate which one it took, counted from 0.
         Raises MappingError where the event is nested too deeply.
         """
-        try:
-            return explain(self._node, event, taken)
-        except RecursionError:
-            raise self._too_deep() from None
+        recorded = self.recorded(event)
+        recorded.find_all()
+        return recorded.explanations()
+
+    def recorded(self, event: dict[str, Any]) -> "Recorded":
+        """Return the fields of an event, for whoever asks afterwards what they were made of."""
+        return Recorded(self, event)
+
+    def first(self, event: dict[str, Any]) -> Candidate | None:
+        """Return what the mapping gives as a whole, and what was read for it."""
+        return next(generate_candidates(self._node)(event, []), None)
+
+    def rank(self, field: str) -> int:
+        """Return the place of a field among all, or that of the leaf of which it is a part."""
+        while field and field not in self._ranks:
+            field = field.rpartition(".")[0]
+        return self._ranks.get(field, 0)
+
+    @property
+    def is_object(self) -> bool:
+        """Whether its members are known before any event."""
+        return isinstance(self._node, Object)
+
+    def _at_path(self, path: Sequence[str]) -> Node:
+        node = self._node
+        for key in path:
+            node = dict(node.members).get(key, NOTHING) if isinstance(node, Object) else NOTHING
+        return node
 
     def literal(self, *keys: str) -> Any:
         """Return the value that the mapping holds at `keys` whatever the event, MISSING where it depends on the event.
@@ -128,19 +194,36 @@ class Mapping:
         >>> compile_mapping({"event_name": "checkout"}).literal("event_name")
         'checkout'
         """
-        node = self._node
-        for key in keys:
-            members = dict(node.members) if isinstance(node, Object) else {}
-            node = members.get(key, Constant(value=MISSING))
-        return _literal(node)
+        return _literal(self._at_path(keys))
 
     @property
     def asked(self) -> Collection[tuple[str, ...]]:
         """The keys that lead to each object of an event of which the mapping asks a member."""
-        return asked_members(self._node).keys()
+        return asked_objects(self._node)
 
-    def _too_deep(self) -> MappingError:
+    def too_deep(self) -> MappingError:
+        """Return the error for an event that cannot be read to its ground."""
         return MappingError([Fault(self._at, "cannot be resolved: the event is nested too deeply")])
+
+
+def _leaves(node: Node, at: str) -> Iterator[tuple[str, Node]]:
+    if isinstance(node, Object):
+        for key, member in node.members:
+            yield from _leaves(member, f"{at}.{key}" if at else key)
+    else:
+        yield at, node
+
+
+def _without_arithmetic(node: Node) -> Node:
+    """Return a node that gives what it gives of the event as it stands there, and nothing that was computed."""
+    match node:
+        case Choice(options=options, about=about):
+            return replace(node, options=tuple(map(_without_arithmetic, options)), about=about)
+        case If(then=then, otherwise=otherwise):
+            return replace(node, then=_without_arithmetic(then), otherwise=_without_arithmetic(otherwise))
+        case Call(computes=True):
+            return NOTHING
+    return node
 
 
 def _literal(node: Node) -> Any:
@@ -153,35 +236,104 @@ def _literal(node: Node) -> Any:
 
 
 class Resolution:
-    """The fields that a mapping gives for one event: resolved when they are asked for, or read without."""
+    """The fields that a mapping gives for one event, found when they are asked for."""
 
-    __slots__ = ("_event", "_fields", "_mapping")
+    __slots__ = ("_mapping", "event", "later", "told")
 
     def __init__(self, mapping: Mapping, event: dict[str, Any]) -> None:
         self._mapping = mapping
-        self._event = event
-        self._fields: dict[str, Any] | None = None
+        self.event = event
+        #: What was passed over on the way to the first place of each field.
+        self.told: list[PassedOver] = []
+        #: What was passed over on the way to later ones.
+        self.later: list[PassedOver] = []
+
+    def candidates(self, path: FieldPath) -> Iterator[Candidate]:
+        """Return all candidates of a field from the first on; none where the mapping names only one place."""
+        return self._mapping.candidates(self.event, self.later, path)
+
+    def written(self, path: FieldPath) -> Iterator[Candidate]:
+        """Return those that the event holds as they are, without what arithmetic makes; nothing is noted."""
+        return self._mapping.candidates(self.event, [], path, written=True)
 
     @property
-    def fields(self) -> dict[str, Any]:
-        """All fields; none where the mapping gives nothing. Raises MappingError as `Mapping.resolve` does."""
-        if self._fields is None:
-            self._fields = self._mapping.resolve(self._event) or {}
-        return self._fields
+    def passed_over(self) -> Sequence[PassedOver]:
+        """What the mapping passed over until now, in the order of its fields."""
+        if not self.told:
+            return self.later
+        return [*sorted(self.told, key=lambda each: self._mapping.rank(each.field)), *self.later]
 
     def read_by(self, writes: Writes) -> Any:
-        """Return what the mapping's `reader` makes of the event; None for nothing.
+        """Return what the mapping's `reader` makes of the event. Raises MappingError as `Mapping.resolve` does."""
+        return self._made(self._mapping.reader(writes), None)
 
-        Nothing is also where the mapping passes anything over, or the event is nested too deeply. Raises MappingError
-        as `Mapping.resolve` does.
-        """
-        told: list[PassedOver] = []
+    def _made(self, read: Callable[..., Any], rows: dict[str, Candidate] | None) -> Any:
         try:
-            made = self._mapping.reader(writes)(self._event, told)
+            return read(self.event, self.told, self, rows)
         except RecursionError:
-            return None
-        return None if told else made
+            raise self._mapping.too_deep() from None
 
 
-def _nothing(_: Any, __: list[PassedOver]) -> None:
+class Recorded(Resolution):
+    """The same, which remembers what each field was made of."""
+
+    __slots__ = ("_asked_for", "_looked_at", "_rows")
+
+    def __init__(self, mapping: Mapping, event: dict[str, Any]) -> None:
+        super().__init__(mapping, event)
+        self._rows: dict[str, Candidate] = {}
+        #: By field, the last one that was looked at: by its reader, and by a rule besides.
+        self._looked_at: dict[str, Candidate] = {}
+        self._asked_for: dict[str, Candidate] = {}
+
+    def given(self) -> Resolvable | dict[str, Any]:
+        """Return what reads the fields: as `Mapping.of`."""
+        return self if self._mapping.is_object else self._mapping.of(self.event)
+
+    def candidates(self, path: FieldPath) -> Iterator[Candidate]:
+        """Return all candidates of a field: the one that was looked at last is the one that its reader took."""
+        for found in super().candidates(path):
+            self._looked_at[".".join(path)] = found
+            yield found
+
+    def written(self, path: FieldPath) -> Iterator[Candidate]:
+        """Return those that the event holds as they are: one of them may be why the event is refused."""
+        for found in super().written(path):
+            self._asked_for[".".join(path)] = found
+            yield found
+
+    def read_by(self, writes: Writes) -> Any:
+        """Do what `Resolution.read_by` does, and note the leaves."""
+        if self._mapping.is_object:
+            return self._made(self._mapping.reader(writes, recording=True), self._rows)
+        return None
+
+    def find_all(self) -> None:
+        """Note all leaves, where nobody read them, or the event was refused on the way."""
+        self.read_by(PlainObject)
+
+    def explanations(self, is_sent: Callable[[str], bool] | None = None) -> Sequence[Explanation]:
+        """Return what each leaf was made of.
+
+        `is_sent` says of a leaf whose reader looked further whether it took what it looked at last; None where the
+        event was refused.
+        """
+        if not self._mapping.is_object:
+            found = self._mapping.first(self.event)
+            return [] if found is None else [Explanation(path="", value=found.value, reads=tuple(found.reads))]
+        if is_sent is None:
+            rows = self._rows | self._looked_at | self._asked_for
+        else:
+            rows = self._rows | {path: found for path, found in self._looked_at.items() if is_sent(path)}
+        return [
+            Explanation(path=path, value=rows[path].value, reads=tuple(rows[path].reads))
+            for path in sorted(rows, key=self._mapping.rank)
+        ]
+
+
+def _object_or_none(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _nothing(*_: Any) -> None:
     """Stand for the reader of a mapping that gives no object."""

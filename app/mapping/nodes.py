@@ -1,9 +1,9 @@
 """What a mapping is compiled to: a small tree.
 
-`generate` turns it into one Python function; `explain` walks it.
+`generate` turns it into one Python function.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Literal, TypeAlias
@@ -24,6 +24,9 @@ class Missing:
 
 
 MISSING: Final = Missing()
+
+#: The way to an object or member of an event; () is the event.
+Keys: TypeAlias = tuple[str, ...]
 
 #: Event (or list item) in, value or MISSING out; what choices pass over is added to the list.
 Resolver: TypeAlias = Callable[[Any, list[PassedOver]], Any]
@@ -144,6 +147,8 @@ class Call:
     needs: Literal["all", "any", "nothing"] = "nothing"
     #: Instead of `needs`: at these keys must be an object that has any of these members, or a list.
     needs_members: tuple[tuple[tuple[str, ...], frozenset[str]], ...] = ()
+    #: What results was computed, not written by anybody.
+    computes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +182,94 @@ def places_of(node: Node) -> tuple[str, ...]:
 def parent_keys(option: tuple[Node, About]) -> tuple[str, ...] | None:
     """Return the keys of the object that an option, a path, asks; None for all else."""
     match option[0]:
-        case Path(keys=(*above, _)):
+        case Path(keys=(*above, _)) | ListPath(under=(*above, _)):
             return tuple(above)
-        case ListPath(under=under):
-            return under
     return None
+
+
+def leaves_choice(node: Node) -> bool:
+    """Return whether there may be a next place where the first is refused."""
+    match node:
+        case Choice():
+            return True
+        case If(then=then, otherwise=otherwise):
+            return leaves_choice(then) or leaves_choice(otherwise)
+        case Call(operands=operands):
+            return any(map(leaves_choice, operands))
+    return False
+
+
+def needed_places(node: Node) -> Collection[Keys] | None:  # noqa: PLR0911 - one line a kind of node
+    """Return places without all of which a node gives nothing, and passes nothing over; None where it may all the same.
+
+    What stands in a list on the way to them counts as there.
+    """
+    match node:
+        case Path(keys=(_, *_) as keys) | ListPath(under=(_, *_) as keys):
+            return (keys,)
+        case Constant(value=value) if value is MISSING:
+            return ()
+        case Call(needs_members=(_, *_) as needed):
+            return [(*keys, name) for keys, names in needed for name in sorted(names)]
+        case Choice(options=nodes) | Call(operands=nodes, needs="any"):
+            return needed_by_any(nodes)
+        case Call(operands=nodes, needs="all"):
+            found = [places for each in nodes if (places := needed_places(each)) is not None]
+            return min(found, key=len, default=None)
+        case If(value=value, test=test, then=then, otherwise=otherwise):
+            by_branches = needed_by_any([then, otherwise]) if isinstance(value, Path) else None
+            by_value = needed_by_any([value, then if test and test(MISSING) else otherwise])
+            return by_branches or by_value
+    return None
+
+
+def needs_all(node: Node) -> bool:
+    """Return whether a node gives something, or passes something over, only where several places are there."""
+    return (isinstance(node, Call) and node.needs == "all") or any(map(needs_all, _parts(node)))
+
+
+def looks_into_lists(node: Node) -> bool:
+    """Return whether a node may give something of what stands in a list on the way to its places."""
+    match node:
+        case Path(hands_on=False) | Call(needs_members=(_, *_)):
+            return True
+    return any(map(looks_into_lists, _parts(node)))
+
+
+def asked_objects(node: Node) -> Collection[Keys]:
+    """Return the ways to all objects of which a node asks a member, and to those around them."""
+    return dict.fromkeys(keys[:depth] for keys in _places(node) for depth in range(len(keys)))
+
+
+def _places(node: Node) -> Iterator[Keys]:
+    """Yield the way to all that a node asks for."""
+    match node:
+        case Path(keys=keys) | ListPath(under=keys):
+            yield keys
+        case Call(needs_members=needed):
+            yield from ((*keys, name) for keys, names in needed for name in names)
+    for part in _parts(node):
+        yield from _places(part)
+
+
+def _parts(node: Node) -> Sequence[Node]:
+    """Return the nodes of which a node is made."""
+    match node:
+        case Choice(options=nodes) | List(items=nodes) | Call(operands=nodes):
+            return nodes
+        case If(value=value, then=then, otherwise=otherwise):
+            return value, then, otherwise
+        case Object(members=members):
+            return [member for _, member in members]
+    return ()
+
+
+def needed_by_any(nodes: Iterable[Node]) -> Collection[Keys] | None:
+    """Return the places without all of which none of several nodes gives anything: see `needed_places`."""
+    found: dict[Keys, None] = {}
+    for node in nodes:
+        places = needed_places(node)
+        if places is None:
+            return None
+        found |= dict.fromkeys(places)
+    return found

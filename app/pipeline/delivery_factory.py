@@ -161,7 +161,7 @@ def _known(event_name: str | None, fields: Fields, rules: ConversionRules) -> Kn
     custom_data = fields.get("custom_data")
     given = custom_data if isinstance(custom_data, dict) else {}
     of_order = {name: given[name] for name in ORDER_FIELDS if name in given}
-    sent, _ = CustomDataReader(rules)(of_order, fields.candidates)
+    sent, _ = CustomDataReader(rules)(of_order, fields.places.candidates)
     sent = sent or {}
     amount = sent.get("value")
     return KnownOrder(

@@ -1,7 +1,7 @@
 """What would become of an event, and why: one explanation for the tester, `preview`, message and receipt."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -12,7 +12,6 @@ from app.catalog import Catalog, Preset
 from app.core.deliveries import Enqueued, NewDelivery, Seen
 from app.core.events import DEFAULT_SOURCE, Event, Exit
 from app.core.receipts import EventReceipt, PresetResult, Receipt
-from app.core.values.candidates import Candidate, FieldPath, Fields, PassedOver
 from app.core.values.hidden_emails import unpersonal_id
 from app.core.values.times import DAY_S, HOUR_S, MINUTE_S, hold_text
 from app.destination import ConversionRules, hashed_fields
@@ -20,6 +19,7 @@ from app.destination.user_data import FROM_BLOCKS
 from app.destination.user_field import USER_FIELDS
 from app.errors import EventInvalid, EventRefused, MappingError
 from app.identity import GROUPS, LoadedMemory
+from app.mapping import Explanation
 from app.pipeline.delivery_factory import drafted_delivery
 from app.pipeline.enrichment import FindsPeople
 from app.pipeline.identity_events import Ids
@@ -170,8 +170,7 @@ def field_reports(
     """
     try:
         resolved = preset.mapping.resolve(event) or {}
-        taken = _taken(resolved, action, now=now)
-        rows = preset.mapping.explain(event, taken)
+        rows = _explained(preset, event, action, now=now)
     except MappingError:
         return
     hashed = hashed_fields(resolved, rules)
@@ -225,31 +224,15 @@ def _report(path: str, paths: tuple[str, ...], value: Any, form: str, built: Eve
     )
 
 
-def _taken(resolved: Any, action: Action, *, now: float) -> Mapping[str, int]:
-    """Return which value the action took of each field whose first one it refused, counted from 0.
-
-    Of an event that it refuses as a whole, which one it looked at last.
-    """
-    taken: dict[str, int] = {}
-    if isinstance(resolved, Fields):
-        resolved.find = _noting(resolved.find, taken)
-        try:
-            built, _ = action(resolved, now=now)
-        except EventInvalid:
-            return taken
-        return {path: number for path, number in taken.items() if _sent(built, path) is not None}
-    return taken
-
-
-def _noting(
-    find: Callable[[dict[str, Any], list[PassedOver], FieldPath], Iterator[Candidate]], taken: dict[str, int]
-) -> Callable[[dict[str, Any], list[PassedOver], FieldPath], Iterator[Candidate]]:
-    def noted(event: dict[str, Any], told: list[PassedOver], path: FieldPath) -> Iterator[Candidate]:
-        for number, candidate in enumerate(find(event, told, path)):
-            taken[".".join(path)] = number
-            yield candidate
-
-    return noted
+def _explained(preset: Preset, event: Event, action: Action, *, now: float) -> Sequence[Explanation]:
+    """Return what each field was made of that the action read, and what it looked at of one that it refused."""
+    recorded = preset.mapping.recorded(event)
+    try:
+        built, _ = action(recorded.given(), now=now)
+    except EventInvalid:
+        recorded.find_all()
+        return recorded.explanations()
+    return recorded.explanations(lambda path: _sent(built, path) is not None)
 
 
 def _sent(built: Mapping[str, Any], path: str) -> Any:

@@ -24,11 +24,16 @@ class Action(Protocol):
     """Builds the Pinterest event from the fields of the action, or raises EventInvalid."""
 
     def __call__(
-        self, fields: dict[str, Any] | Resolvable, *, now: float | None, complete: Complete | None = None
+        self,
+        fields: dict[str, Any] | Resolvable,
+        *,
+        now: float | None,
+        complete: Complete | None = None,
+        platform: str | None = None,
     ) -> tuple[dict[str, Any], list[str]]:
-        """Return the event and warnings, given the fields or who resolves them.
+        """Return the event and warnings, given the fields or who finds them.
 
-        `now` (Unix seconds) judges its age, `complete` adds to `user_data`.
+        `now` (Unix seconds) judges its age, `complete` adds to `user_data`, `platform` is sent in place of `web`.
         """
         ...
 
@@ -283,11 +288,8 @@ class Router:
     ) -> PresetResult:
         making = account.making
         try:
-            given = preset.mapping.of(event)
-            fields = given.fields if making.action_source_by_context and (platform := app_platform(event)) else None
-            if fields and fields.get("action_source") == "web":
-                fields["action_source"] = platform
-            built, warnings = making.action(given if fields is None else fields, now=now, complete=complete)
+            platform = app_platform(event) if making.action_source_by_context else None
+            built, warnings = making.action(preset.mapping.of(event), now=now, complete=complete, platform=platform)
         except EventInvalid as exc:
             return not_sent(preset, account, Exit.INVALID, exc.reason)
         except MappingError as exc:

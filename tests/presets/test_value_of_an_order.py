@@ -2,7 +2,6 @@
 less discount, total that can be read; and the products never for more than a given total.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.destination import ConversionRules, ReportConversionEvent
-from app.mapping import by_shape
 from tests.assembled import shipped_catalog
 from tests.presets.conftest import Make
 from tests.rounds import examples
@@ -84,14 +82,6 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"taxes_included": True, "revenue": 80, "tax": 16}, "80"),
     ({"taxes_included": True, "value": 80, "tax": 16}, "80"),
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _at_once() -> Iterator[None]:
-    """Make functions of each shape when it first comes."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(by_shape, "SEEN", 1)
-        yield
 
 
 @pytest.mark.parametrize("products", [AT_100, AT_60_20_20], ids=["one", "two"])

@@ -5,13 +5,20 @@ next place. So the rule "the first value that the field's own reader accepts" ne
 nothing where the first place is good.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from app.core.values.generated_functions import Writes
 
 #: A field of the action: `("user_data", "email")`.
 FieldPath: TypeAlias = tuple[str, ...]
+
+
+class Read(NamedTuple):
+    """One path that was read, and what stood there: raw, so never to be stored."""
+
+    path: str
+    value: Any
 
 
 class Candidate(NamedTuple):
@@ -20,6 +27,8 @@ class Candidate(NamedTuple):
     #: Where it stands in the event, such as `properties.email`; several where it was computed.
     place: str
     value: Any
+    #: All that was read for it, conditions too.
+    reads: Sequence[Read] = ()
 
 
 #: Returns all candidates of a field, from the first on.
@@ -38,45 +47,61 @@ class PassedOver(NamedTuple):
     value: Any
 
 
-def one_place_only(_: FieldPath) -> Iterator[Candidate]:
-    """Return no candidates: the field stands in one place only, and was read there."""
-    return iter(())
-
-
-class Fields(dict[str, Any]):
-    """The fields of the action as a mapping resolved them for one event: a plain object that knows more.
-
-    The mapping that makes one fills the slots.
-    """
-
-    __slots__ = ("event", "find", "passed_over")
-
-    event: dict[str, Any]
-    #: Finds the candidates of a field in an event; what choices pass over on the way is added to the list.
-    find: Callable[[dict[str, Any], list[PassedOver], FieldPath], Iterator[Candidate]]
-    #: What the mapping passed over on the way.
-    passed_over: list[PassedOver]
+class Places(Protocol):
+    """The places in one event where a mapping finds fields."""
 
     def candidates(self, path: FieldPath) -> Iterator[Candidate]:
         """Return all candidates of a field from the first on; none where the mapping names only one place."""
-        return self.find(self.event, self.passed_over, path)
+        ...
 
-    def beside(self, path: FieldPath) -> Iterator[Candidate]:
-        """Return the same candidates for a question beside the reading: what they pass over is told nowhere."""
-        return self.find(self.event, [], path)
-
-
-class Resolvable(Protocol):
-    """The fields of the action for one event, which a mapping resolves when they are asked for."""
+    def written(self, path: FieldPath) -> Iterator[Candidate]:
+        """Return those that the event holds as they are, without what arithmetic makes; nothing is noted."""
+        ...
 
     @property
-    def fields(self) -> dict[str, Any]:
-        """All fields that the mapping gives for the event."""
+    def passed_over(self) -> Sequence[PassedOver]:
+        """What the mapping passed over until now, in the order of its fields."""
         ...
 
+
+class Resolvable(Places, Protocol):
+    """The fields of the action for one event, which a mapping finds when they are asked for."""
+
     def read_by(self, writes: Writes) -> Any:
-        """Return what a function gives that finds each field and does with it what `writes` writes; None for none."""
+        """Return what a function makes of the event that does with each field as it is found what `writes` writes."""
         ...
+
+
+class _Nowhere:
+    """Stands for the places of fields that no mapping found."""
+
+    passed_over: Sequence[PassedOver] = ()
+
+    def candidates(self, _: FieldPath) -> Iterator[Candidate]:
+        """Return none: each field stands in one place only, and was read there."""
+        return iter(())
+
+    written = candidates
+
+
+NOWHERE: Final[Places] = _Nowhere()
+#: Returns no candidates.
+one_place_only: Final[Candidates] = NOWHERE.candidates
+
+
+class Fields(dict[str, Any]):
+    """The fields of the action as a mapping resolved them for one event: a plain object that knows its places."""
+
+    __slots__ = ("places",)
+
+    def __init__(self, members: Mapping[str, Any] | None = None, places: Places = NOWHERE) -> None:
+        super().__init__(members or {})
+        self.places = places
+
+
+def places_in(fields: Mapping[str, Any]) -> Places:
+    """Return the places of fields, wherever these are from."""
+    return fields.places if isinstance(fields, Fields) else NOWHERE
 
 
 class Blocks(list[Any]):

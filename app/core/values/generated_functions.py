@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 from typing import Any, Final, Protocol, TypeAlias
 
 #: Functions share most of their texts, and to compile one takes longer than all else.
-_code: Final = lru_cache(512)(partial(compile, filename="<generated>", mode="exec"))
+_code: Final = lru_cache(1_024)(partial(compile, filename="<generated>", mode="exec"))
 
 
 class FunctionNames:
@@ -41,6 +41,11 @@ class FunctionNames:
         return function
 
 
+def indented(lines: Iterable[str]) -> list[str]:
+    """Return statements as they stand in the block of another."""
+    return [f" {line}" for line in lines]
+
+
 class ObjectText(Protocol):
     """Writes what a function does with the members of one object, in the order in which they are found.
 
@@ -49,9 +54,11 @@ class ObjectText(Protocol):
 
     #: What it makes of the object, as an expression; known once all is written.
     result: str
+    #: Without any member all that is written may be left out.
+    needs_members: bool = False
 
     def ordered(self, names: Iterable[str]) -> Iterable[str]:
-        """Return the members in the order in which they are to be written: as they come."""
+        """Return the members in the order in which they are to be written: as they come. Asked before all else."""
         return names
 
     def begin(self) -> list[str]:
@@ -70,11 +77,8 @@ class ObjectText(Protocol):
         """Write a member that is there; `given` is a name of its own for the value, or another expression of it."""
         ...
 
-    def at_once(self, name: str, value: str) -> list[str]:  # noqa: ARG002 - for those that know
-        """Write how a value, of the name `value`, is put in where its reader surely takes it: an `if` without `else`.
-
-        Nothing where the reader must be asked.
-        """
+    def absent(self, name: str) -> list[str]:  # noqa: ARG002 - for those that say something then
+        """Write what is done where a member is not there: nothing."""
         return []
 
     def end(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""What is made of an event by functions for its shape is what is made of it by those for any event: fields and all."""
+"""What is read of an event as a mapping finds it is what is read of its fields once they are resolved."""
 
 from collections.abc import Iterator
 from copy import deepcopy
@@ -16,7 +16,7 @@ from app.catalog.fields import lay_over
 from app.catalog.presets import read_action
 from app.destination import ConversionRules, ReportConversionEvent
 from app.errors import EventInvalid
-from app.mapping import by_shape, compile_mapping
+from app.mapping import compile_mapping
 from app.source import read_raw_event
 from tests.rounds import LEVEL, examples, some_of
 
@@ -52,15 +52,6 @@ ODD: list[Any] = [
 ]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _at_once() -> Iterator[None]:
-    """Make functions of each shape when it first comes."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(by_shape, "SEEN", 1)
-        patch.setattr(by_shape, "MAX_FUNCTIONS", 10_000)
-        yield
-
-
 @pytest.fixture(scope="module")
 def catalog() -> Any:
     return load_catalog(ROOT / "presets", ROOT / "mappings")
@@ -74,27 +65,21 @@ def told(action: ReportConversionEvent, given: Any) -> Any:
         return exc.reason
 
 
-def both_ways(catalog: Any, event: dict[str, Any], *, all_presets: bool) -> Iterator[tuple[bool, Any, Any]]:
-    """Yield for each preset whether it is read in a straight line, and what is made so and of the resolved fields."""
-    for preset in catalog.presets if all_presets else catalog.matching(event):
+def both_ways(catalog: Any, event: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+    """Yield for each preset and action what is made of an event at once, and of its resolved fields."""
+    for preset in catalog.matching(event):
         for action in ACTIONS:
-            given = preset.mapping.of(event)
-            is_straight = given.read_by(action._straight) is not None
-            one, other = told(action, given), told(action, preset.mapping.resolve(event) or {})
+            one, other = told(action, preset.mapping.of(event)), told(action, preset.mapping.resolve(event) or {})
             assert orjson.dumps(one) == orjson.dumps(other)  # in one order
-            yield is_straight, one, other
+            yield one, other
 
 
 @pytest.mark.slow
 @pytest.mark.prove
-def test_every_vector_is_read_in_a_straight_line_to_the_same_event(catalog: Any) -> None:
-    straight = 0
-    lines = some_of(LINES)
-    for line in lines:
-        for is_straight, one, other in both_ways(catalog, read_raw_event(line, now=NOW), all_presets=False):
+def test_every_vector_is_read_at_once_to_the_same_event(catalog: Any) -> None:
+    for line in some_of(LINES):
+        for one, other in both_ways(catalog, read_raw_event(line, now=NOW)):
             assert one == other
-            straight += is_straight
-    assert straight > len(lines) * len(ACTIONS) / 2
 
 
 @pytest.mark.slow
@@ -107,7 +92,7 @@ def test_so_is_every_event_with_odd_values_in_odd_places(catalog: Any, data: st.
         holder = data.draw(st.sampled_from(holders))
         name = data.draw(st.sampled_from([*holder, *NAMES]))
         holder[name] = deepcopy(data.draw(st.sampled_from(ODD)))
-    for _, one, other in both_ways(catalog, event, all_presets=False):
+    for one, other in both_ways(catalog, event):
         assert one == other
 
 
@@ -179,7 +164,7 @@ def test_so_is_what_a_preset_of_ones_own_says(own: dict[str, Any], name: str) ->
             assert told(action, mapping.of(event)) == told(action, mapping.resolve(event) or {})
 
 
-def test_warnings_are_as_many_in_a_straight_line(catalog: Any) -> None:
+def test_warnings_are_as_many_at_once(catalog: Any) -> None:
     phone = "4155550100"  # known again in texts, without being told from other digits by itself
     products = [{"product_id": f"P-{number}", "name": f"for {phone}", "price": 5} for number in range(60)]
     event = read_raw_event(
@@ -195,9 +180,7 @@ def test_warnings_are_as_many_in_a_straight_line(catalog: Any) -> None:
         ),
         now=NOW,
     )
-    ways = list(both_ways(catalog, event, all_presets=False))
-    assert any(is_straight for is_straight, _, _ in ways)
-    for _, one, other in ways:
+    for one, other in both_ways(catalog, event):
         assert one == other
         if isinstance(one, str):  # why nothing is sent: `shop` is no source of actions
             assert "action_source" in one

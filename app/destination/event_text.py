@@ -1,0 +1,327 @@
+"""Writes how the fields of the action are read as a mapping finds them: into the function of the mapping.
+
+The readers of objects go from member to member and look each up in their tables, which takes longer than to read it;
+and what they read, a mapping has just put together. So each mapping has a function that asks for a field and reads it
+at once: the mapping writes how it is found, and what is here writes how it is read. What nearly every value is, is read
+by the text itself; for all else it calls the reader of the object, which knows the rest and what is to be said.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from app.core.values.candidates import Places
+from app.core.values.generated_functions import FunctionNames, ObjectText, indented
+from app.destination.app_and_device import read_language
+from app.destination.custom_data import MONEY, CustomDataReader, read_all_but_money
+from app.destination.members import IS_GIVEN, MembersReader
+from app.destination.normalise import MAX_LENGTH
+from app.destination.person_sections import blocks_of
+from app.destination.required_fields import MISSING_FIELD, REQUIRED, RequiredReader
+from app.destination.user_data import BY_COUNTRY, FROM_BLOCKS, UserDataReader, country_among
+from app.destination.warnings import left_out, unknown_members
+
+#: Read in this order, behind what every event must have and in front of all else.
+_WHO: Final = ("person_blocks", "user_data")
+
+
+class ReadEvent(NamedTuple):
+    """An event as far as its fields are read one by one, and what of them the rules ask that look at several."""
+
+    #: The event; None where a required field could not be read.
+    sent: dict[str, Any]
+    faults: list[str]
+    #: About the required fields, about `user_data`, about all others; the last two by their path.
+    warnings: list[str]
+    about_user: list[str]
+    notes: list[str]
+    #: As given: of `custom_data` the amounts and their currency, of `user_data` the place and the phone.
+    custom_data: dict[str, Any]
+    user_data: dict[str, Any]
+    blocks: Any
+    gpc: Any
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EventReaders:
+    """Those that read the parts of an event, under one set of rules."""
+
+    required: RequiredReader
+    user_data: UserDataReader
+    optional: MembersReader
+    #: Replaces what the mapping says.
+    action_source: str | None
+    #: Raises EventInvalid where a checkout gives money back, by what is given of `custom_data`.
+    refuse_refund: Callable[[dict[str, Any], Places], None]
+
+    def __call__(self, text: FunctionNames) -> ObjectText:
+        """Return what writes the reading of the fields into a function, which returns what ReadEvent holds."""
+        return _EventText(self, text)
+
+
+class _MembersText(ObjectText):
+    """Writes how an object is read as `MembersReader` does it."""
+
+    needs_members = True
+    #: Members that are read otherwise.
+    elsewhere: frozenset[str] = frozenset()
+
+    def __init__(self, read: MembersReader, text: FunctionNames, name: str) -> None:
+        """Write in the function `text`; the object goes to `sent[name]` where anything is in it."""
+        self._read = read
+        self._text = text
+        self._name = name
+        self.result, self._notes, self._unknown = text.new("w"), text.new("n"), text.new("u")
+        self._has_unknown = False
+
+    def ordered(self, names: Iterable[str]) -> Iterable[str]:
+        """Return the members as they come."""
+        known = list(names)
+        self._has_unknown = any(name not in self.elsewhere and name not in self._read.readers for name in known)
+        return known
+
+    def begin(self) -> list[str]:
+        """Write the statement that makes an empty object."""
+        unknown = [f" {self._unknown} = []"] if self._has_unknown else []
+        return [f" {self.result} = {{}}", f" {self._notes} = []", *unknown]
+
+    def inner(self, name: str) -> ObjectText | None:  # noqa: ARG002 - as all are asked
+        """Return None: an object in this one is read by a reader of its own, not member by member."""
+        return None
+
+    def constant(self, name: str, value: Any) -> list[str]:
+        """Write how a member that is the same in each event is read: as any other, since a reader may refuse it."""
+        return self.member(name, self._text.bound(value))
+
+    def member(self, name: str, given: str) -> list[str]:
+        """Write how a member is read."""
+        return [f" value = {given}", *self._reading(name)]
+
+    def _reading(self, name: str) -> list[str]:
+        """Write how `value` is read: what nearly every value is, without asking the reader."""
+        if name in self._read.readers:
+            return self._read.reading(self._text, name, self.result, self._notes)
+        return [f" if {IS_GIVEN}: {self._unknown}.append({name!r})"]
+
+    def _say_unknown(self) -> list[str]:
+        """Write what is said of members that nobody knows."""
+        told = f"{self._notes}.append({self._text.bound(unknown_members)}({self._unknown}))"
+        return [f" if {self._unknown}: {told}"] if self._has_unknown else []
+
+    def end(self) -> list[str]:
+        """Put the object where it belongs."""
+        about = f"[f'.{self._name}{{note}}' for note in {self._notes}]"
+        return [
+            *self._say_unknown(),
+            f" if {self.result}: sent[{self._name!r}] = {self.result}",
+            f" if {self._notes}: notes += {about}",
+        ]
+
+
+class _EventText(_MembersText):
+    """Writes how the event itself is read."""
+
+    needs_members = False
+    elsewhere = frozenset((*REQUIRED, *_WHO, "gpc"))
+
+    def __init__(self, readers: EventReaders, text: FunctionNames) -> None:
+        super().__init__(readers.optional, text, "")
+        self._readers = readers
+        self.result, self._notes = "sent", "notes"
+        self._made = f"{text.bound(ReadEvent)}(sent, faults, warnings, about_user, notes, custom, who, blocks, gpc)"
+
+    def ordered(self, names: Iterable[str]) -> Iterable[str]:
+        """Return the members in the order in which they are sent, those that must be there whether they are or not."""
+        known = list(super().ordered(names))
+        self._has_blocks = "person_blocks" in known
+        first = [*REQUIRED, *(["person_blocks"] if self._has_blocks else []), "user_data"]
+        return [*first, *(name for name in known if name not in first)]
+
+    def begin(self) -> list[str]:
+        """Write the variables of the function, as they are for most events."""
+        nothing = ", ".join(f"{name!r}: None" for name in (*REQUIRED, "user_data"))
+        return [
+            " candidates = places.candidates",
+            f" sent = {{{nothing}}}",
+            " faults, warnings, about_user, notes = [], [], [], []",
+            " blocks = gpc = language = spelled = None",
+            " people, custom, who = (), EMPTY, EMPTY",
+            *([f" {self._unknown} = []"] if self._has_unknown else []),
+        ]
+
+    def inner(self, name: str) -> ObjectText | None:
+        """Return what writes an object that is read member by member; None for any other."""
+        read = self._read.readers.get(name)
+        if name == "user_data":
+            return _UserDataText(self._readers.user_data, self._text, blocks=self._has_blocks)
+        if isinstance(read, CustomDataReader):
+            return _CustomDataText(read, self._text, self._refusing())
+        return _MembersText(read, self._text, name) if isinstance(read, MembersReader) else None
+
+    def constant(self, name: str, value: Any) -> list[str]:
+        """Write a field that is the same in each event: what is required is read here and now."""
+        if name not in REQUIRED:
+            return super().constant(name, value)
+        if name == "action_source" and self._readers.action_source is not None:
+            value = self._readers.action_source
+        read, about = self._readers.required.read(name, value)
+        bound = self._text.bound(value if about else read)
+        return self._required(name, bound) if about else [f" sent[{name!r}] = {bound}"]
+
+    def absent(self, name: str) -> list[str]:
+        """Write what is done without a field that must be there."""
+        if name == "action_source" and self._readers.action_source is not None:
+            return self.constant(name, None)
+        if name in REQUIRED:
+            return self._required(name, "None")
+        about = self._text.bound(left_out(None, "an object is expected"))
+        return [f" about_user.append({about})"] if name == "user_data" else []
+
+    def member(self, name: str, given: str) -> list[str]:
+        """Write how a field is read."""
+        bound = self._text.bound
+        if name == "person_blocks":
+            return [f" blocks = {given}", f" people = {bound(blocks_of)}(blocks)"]
+        if name == "gpc":
+            return [f" gpc = {given}"]
+        if name == "user_data":
+            return [
+                f" value = {given}",
+                " if value.__class__ is dict: who = value",
+                f" sent['user_data'], about_user = {bound(self._readers.user_data)}(value, candidates, people)",
+            ]
+        if name == "action_source" and self._readers.action_source is not None:
+            return self.constant(name, None)
+        if name in REQUIRED:
+            return self._required(name, given)
+        lines = [f" value = {given}", *(self._language() if name == "language" else self._reading(name))]
+        is_custom_data = isinstance(self._read.readers.get(name), CustomDataReader)
+        if is_custom_data:
+            lines[1:1] = [" if value.__class__ is dict: custom = value", *self._refusing()]
+        return lines
+
+    def _refusing(self) -> list[str]:
+        """Write the refusal of a checkout that gives money back."""
+        refuse = self._text.bound(self._readers.refuse_refund)
+        return [f" if sent['event_name'] == 'checkout': {refuse}(custom, places)"]
+
+    def _required(self, name: str, given: str) -> list[str]:
+        required, bound = self._readers.required, self._text.bound
+        settle = f"{bound(required.settle)}({name!r}, value, about, sent, faults, warnings, candidates)"
+        return [
+            f" value = {given}",
+            f" if {IS_GIVEN}: value, about = {bound(required.readers[name])}(value)",
+            f" else: value, about = None, {bound(MISSING_FIELD)}",
+            f" if about: {settle}",
+            f" else: sent[{name!r}] = value",
+        ]
+
+    def _language(self) -> list[str]:
+        """Write how the language is read; whether a note is due is asked at the end, where the locale is known."""
+        settle = self._text.bound(self._read.settle)
+        return [
+            f" if {IS_GIVEN}:",
+            "  language = value",
+            f"  value, about = {self._text.bound(read_language)}(value)",
+            f"  if value is None: {settle}('language', value, about, sent, notes, candidates)",
+            "  else:",
+            "   sent['language'] = value",
+            "   if about: spelled, place = about, len(notes)",
+        ]
+
+    def end(self) -> list[str]:
+        """Say of a language that it was read from a locale, unless that is sent whole beside it."""
+        is_whole = "sent.get('device_info', EMPTY).get('locale') == language"
+        said = "notes[place:place] = [f'.language{note}' for note in spelled]"
+        self.result = self._made
+        return [*self._say_unknown(), f" if spelled and not {is_whole}: {said}"]
+
+
+class _UserDataText(_MembersText):
+    """Writes how `user_data` is read, then what hangs on the blocks of the event, where it has any."""
+
+    def __init__(self, read: UserDataReader, text: FunctionNames, *, blocks: bool) -> None:
+        """Write with a look at the blocks if `blocks` says that there may be any."""
+        super().__init__(MembersReader({}), text, "user_data")
+        self._reader = read
+        self._country = "None"
+        self._blocks = blocks
+        self.elsewhere = frozenset((FROM_BLOCKS, *read.fields))
+
+    def ordered(self, names: Iterable[str]) -> Iterable[str]:
+        """Return the country first, by which others are read."""
+        known = [name for name in super().ordered(names) if self._blocks or name != FROM_BLOCKS]
+        self._country = "country" if "country" in known else "None"
+        return sorted(known, key=lambda name: name != "country")
+
+    def begin(self) -> list[str]:
+        """Write the statement that makes an empty object."""
+        late = [" wanted, late = None, {}"] if self._blocks else []
+        return [" country, who = None, {}", *late, *super().begin()]
+
+    def member(self, name: str, given: str) -> list[str]:
+        """Write how a member is read."""
+        if name == FROM_BLOCKS:
+            return [f" wanted = {given}"]
+        lines = [f" value = {given}"]
+        if name in ("country", *BY_COUNTRY):
+            lines.append(f" who[{name!r}] = value")
+        if name == "country":
+            lines.append(f" country = {self._text.bound(country_among)}(value, candidates)")
+        if self._blocks and name in BY_COUNTRY:
+            return [*lines, f" if people: late[{name!r}] = value", " else:", *indented(self._reading(name))]
+        return [*lines, *self._reading(name)]
+
+    def _reading(self, name: str) -> list[str]:
+        field = self._reader.fields.get(name)
+        if field is None:
+            return super()._reading(name)
+        bound = self._text.bound
+        read = f"{bound(self._reader.read)}({name!r}, value, {self._country}, {self.result}, {self._notes}, candidates)"
+        digest = "[digest]" if field.several else "digest"
+        return [
+            f" if value.__class__ is str and value and value.isascii() and len(value) <= {MAX_LENGTH}:",
+            f"  digest, about = {bound(field.remembered)}(value, {self._country})",
+            f"  if about or digest is None: {read}",
+            f"  else: {self.result}[{field.wire!r}] = {digest}",
+            f" elif {IS_GIVEN}: {read}",
+        ]
+
+    def end(self) -> list[str]:
+        """Put the object where it belongs."""
+        complete = self._text.bound(self._reader.complete)
+        told = f"{complete}({self.result}, people, wanted, country, late, candidates)"
+        by_blocks = [f" if people: {self._notes} += {told}"] if self._blocks else []
+        return [
+            *self._say_unknown(),
+            *by_blocks,
+            f" sent['user_data'], about_user = {self.result} or None, {self._notes}",
+        ]
+
+
+class _CustomDataText(_MembersText):
+    """Writes how `custom_data` is read; its amounts and their currency are read together."""
+
+    elsewhere = MONEY
+
+    def __init__(self, read: CustomDataReader, text: FunctionNames, refusing: list[str]) -> None:
+        """Write with what asks about refunds before anything is read."""
+        super().__init__(read_all_but_money, text, "custom_data")
+        self._amounts = read.read_amounts
+        self._refusing = refusing
+
+    def begin(self) -> list[str]:
+        """Write the statement that makes an empty object."""
+        return [" custom = {}", *super().begin()]
+
+    def member(self, name: str, given: str) -> list[str]:
+        """Write how a member is read."""
+        return [f" custom[{name!r}] = {given}"] if name in MONEY else super().member(name, given)
+
+    def end(self) -> list[str]:
+        """Read the amounts, and put the object where it belongs."""
+        amounts = f"{self._text.bound(self._amounts)}(custom, {self.result}, candidates)"
+        lines = super().end()
+        said = 1 if self._has_unknown else 0
+        reading = [" if custom:", *indented(self._refusing), f"  {self._notes} += {amounts}"]
+        return [*lines[:said], *reading, *lines[said:]]
