@@ -154,6 +154,8 @@ class Preset:
     mapping: CompiledMapping
     #: What `mapping` was compiled from: the action's defaults with the preset's own laid over.
     fields: dict[str, Any]
+    #: Those that the preset maps itself, dotted: `user_data.email`.
+    own_fields: Collection[str]
     #: A Segment event that this preset takes; None where the file gives none.
     example: Event | None
     #: For how many seconds its deliveries are kept back.
@@ -233,6 +235,7 @@ def compile_preset(
         trigger=trigger,
         mapping=mapping,
         fields=fields,
+        own_fields=tuple(_leaves_of(spec.mapping, "")),
         example=spec.example,
         hold_s=hold_s,
         withdrawn_by=withdrawn_by,
@@ -240,6 +243,16 @@ def compile_preset(
         finds_person=finds_person(spec),
     )
     return preset, ()
+
+
+def _leaves_of(mapping: Mapping[str, Any], at: str) -> Iterator[str]:
+    """Yield the dotted fields of a mapping: a directive is one."""
+    for name, value in mapping.items():
+        field = f"{at}.{name}" if at else name
+        if is_plain(value):
+            yield from _leaves_of(value, field)
+        else:
+            yield field
 
 
 def _pointless(spec: PresetFile, mapping: CompiledMapping) -> Iterator[Fault]:

@@ -242,6 +242,7 @@ def _preset_json(report: PresetReport) -> dict[str, Any]:
                 "value": _value(each.value),
                 "normalised": each.normalised,
                 "sent": _value(each.sent),
+                **({"nearest": each.nearest} if each.is_missing else {}),
             }
             for each in report.fields
         ],
@@ -275,7 +276,9 @@ def _fields_table(report: PresetReport) -> Table:
     table.add_column("sent", overflow="fold")  # a digest is of use as a whole only
     for each in report.fields:
         paths = ", ".join(each.paths) or "(the mapping itself)"
-        add_row(table, each.field, paths, each.value or "", each.sent or "(not sent)")
+        nearest = f"; nearest: {each.nearest}" if each.nearest else ""
+        value = f"(nothing there{nearest})" if each.is_missing else each.value or ""
+        add_row(table, each.field, paths, value, each.sent or "(not sent)")
     return table
 
 

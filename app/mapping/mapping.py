@@ -24,6 +24,7 @@ from app.mapping.nodes import (
     Object,
     Resolver,
     asked_objects,
+    asked_paths,
     leaves_choice,
 )
 from app.mapping.wanted import NO_READERS, Readers
@@ -170,6 +171,10 @@ class Mapping:
     def first(self, event: dict[str, Any]) -> Candidate | None:
         """Return what the mapping gives as a whole, and what was read for it."""
         return next(generate_candidates(self._node)(event, []), None)
+
+    def places(self, field: str) -> tuple[str, ...]:
+        """Return the paths at which a dotted field is looked for, conditions too; none where it is fixed."""
+        return asked_paths(self._at_path(field.split(".")))
 
     def rank(self, field: str) -> int:
         """Return the place of a field among all, or that of the leaf of which it is a part."""

@@ -241,6 +241,12 @@ def asked_objects(node: Node) -> Collection[Keys]:
     return dict.fromkeys(keys[:depth] for keys in _places(node) for depth in range(len(keys)))
 
 
+def asked_paths(node: Node) -> tuple[str, ...]:
+    """Return the paths that a node may ask, in order, each once."""
+    own = (node.text,) if isinstance(node, Path | ListPath) else ()
+    return tuple(dict.fromkeys((*own, *(path for part in _parts(node) for path in asked_paths(part)))))
+
+
 def _places(node: Node) -> Iterator[Keys]:
     """Yield the way to all that a node asks for."""
     match node:

@@ -19,7 +19,7 @@ from app.destination.user_data import FROM_BLOCKS
 from app.destination.user_field import USER_FIELDS
 from app.errors import EventInvalid, EventRefused, MappingError
 from app.identity import GROUPS, LoadedMemory
-from app.mapping import Explanation
+from app.mapping import Explanation, nearest_path
 from app.pipeline.delivery_factory import drafted_delivery
 from app.pipeline.enrichment import FindsPeople
 from app.pipeline.identity_events import Ids
@@ -72,6 +72,13 @@ class FieldReport:
     normalised: str
     #: What Pinterest gets, as JSON (a digest where hashed); None where it is not sent.
     sent: str | None
+    #: Where nothing was found: the path of the event that is most like those looked for; "" where none is.
+    nearest: str = ""
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether nothing stands where the preset looks for it."""
+        return self.value is None and self.sent is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +173,7 @@ def field_reports(
 ) -> Iterator[FieldReport]:
     """Yield what became of each field of a preset; nothing where its mapping has no result for the event.
 
+    Of the fields that find nothing those are told that the preset maps itself: of the defaults, most find nothing.
     `built` is the finished event, None where there is none: then nothing is said to be sent.
     """
     try:
@@ -180,6 +188,12 @@ def field_reports(
             known = hashed.get(row.path.removeprefix("user_data.")) if row.path in _WIRE_NAMES else None
             paths = tuple(read.path for read in row.reads)
             yield _report(row.path, paths, row.value, known.form if known else "", built)
+    for path in preset.own_fields:
+        places = preset.mapping.places(path)
+        if path not in mapped and places:
+            nearest = nearest_path(places, event)
+            field = path.replace(".", "/")
+            yield FieldReport(field=field, paths=places, value=None, normalised="", sent=None, nearest=nearest)
     for name, known in hashed.items():
         if known.place and f"user_data.{name}" not in mapped:
             yield _report(f"user_data.{name}", (known.place,), known.value, known.form, built)

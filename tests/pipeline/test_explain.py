@@ -13,6 +13,7 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from app import assemble
+from app.catalog.catalog import compile_catalog
 from app.core.coordination import Switches
 from app.core.events import Exit
 from app.core.receipts import EventReceipt, PresetResult, Receipt
@@ -86,6 +87,46 @@ async def test_an_unmatched_preset_shows_which_condition_is_to_blame_and_what_wa
     (condition,) = report.conditions
     assert (report.matched, report.exit, report.reason) == (False, Exit.UNMATCHED, "the trigger does not hold")
     assert (condition.held, condition.blamed, condition.found) == (False, True, '"track"')
+
+
+OWN_PRESET = """
+name: Own
+subscribe: type = "track" and event = "Order Completed"
+action: report_conversion_event
+mapping:
+  event_name: checkout
+  user_data:
+    email: {"@coalesce": [{"@path": $.properties.mail}, {"@path": $.context.traits.e_mail}]}
+    partner_id: {"@path": $.context.partner}
+  custom_data:
+    value: {"@path": $.properties.amount_paid}
+    order_id: {"@path": $.properties.order_id}
+    content_name: fixed
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "nearest"),
+    [
+        ({"traits": {"eMail": "a@b.co"}, "page": {"url": None}}, {"user_data/email": "context.traits.eMail"}),
+        ({"traits": {"mail": "a@b.co"}}, {"user_data/email": "context.traits.mail"}),
+        ({"traits": {}, "deep": [{"partner": "p"}]}, {"user_data/partner_id": "context.deep[0].partner"}),
+    ],
+)
+async def test_a_field_that_a_preset_maps_and_that_finds_nothing_says_what_the_event_has(
+    said: dict[str, Any], nearest: dict[str, str]
+) -> None:
+    action = (ROOT / "mappings/report_conversion_event.yaml").read_text("utf-8")
+    own = compile_catalog({"own.yaml": OWN_PRESET}, {"report_conversion_event.yaml": action})
+    event = order(context=said, properties={"order_id": "SO-1", "revenue": 5, "Amount_Paid": 7})
+    report = of(await assemble.explainer(settings()).explain(event, own, now=NOW), "Own")
+
+    missing = {row.field: (row.paths, row.nearest) for row in report.fields if row.is_missing}
+    assert missing == {
+        "user_data/email": (("properties.mail", "context.traits.e_mail"), nearest.get("user_data/email", "")),
+        "user_data/partner_id": (("context.partner",), nearest.get("user_data/partner_id", "")),
+        "custom_data/value": (("properties.amount_paid",), "properties.Amount_Paid"),
+    }
 
 
 async def test_an_invalid_event_shows_its_fields_and_the_reason() -> None:
