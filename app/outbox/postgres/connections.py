@@ -1,8 +1,10 @@
 """Connections to the server, each lent to one task at a time, and what its errors mean."""
 
 import asyncio
+import itertools
 import os
 import re
+import secrets
 import select
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -92,6 +94,12 @@ def border() -> Iterator[None]:
 
 #: So many at once by one process.
 MAX_CONNECTIONS: Final = 10
+#: A statement is prepared by the server when it was run so often.
+_PREPARE_AFTER: Final = 5
+#: A lock of a session tells connections apart. Through a pooler nobody has a session: each process draws some of these.
+#: Two that draw alike wait for each other's commits, and no more.
+_SLOTS_A_PROCESS: Final = 2 * MAX_CONNECTIONS
+_POOLED_SLOTS: Final = range(30_000, 32_000, _SLOTS_A_PROCESS)
 #: How long a task waits until one is free.
 PATIENCE_S: Final = 10.0
 #: How long a task may use one: then what it does is cancelled.
@@ -128,6 +136,8 @@ class Connection(psycopg.AsyncConnection[TupleRow]):
     slot = 0
     #: The server warned that the last commit is on its own disk only.
     kept_here_only = False
+    #: A pooler such as pgbouncer is in between: each transaction may be another session of the server.
+    is_pooled = False
     #: Counts the tasks that it was lent to.
     turn = 0
 
@@ -171,6 +181,10 @@ class Connections:
         self._idle: list[Connection] = []
         self._room = asyncio.Semaphore(MAX_CONNECTIONS)
         self._alarms: set[asyncio.Task[None]] = set()
+        #: As the last connection was.
+        self.is_pooled = False
+        self._first_slot = _POOLED_SLOTS[secrets.randbelow(len(_POOLED_SLOTS))]
+        self._connected = itertools.count()
 
     @asynccontextmanager
     async def lent(self, limit_s: float | None = None) -> AsyncIterator[Connection]:
@@ -218,12 +232,19 @@ class Connections:
 
     async def connect(self) -> Connection:
         """Make a connection and look at its server. Raises psycopg.Error, OutboxUnavailable, SettingsError."""
-        connection = await Connection.connect(self._conninfo, autocommit=True)
+        connection = await Connection.connect(self._conninfo, autocommit=True, prepare_threshold=None)
         try:
             connection.add_notice_handler(connection.hear)
-            ((connection.slot,),) = await (await connection.execute(SQL["take_slot"])).fetchall()
-            (row,) = await (await connection.execute(SQL["connected"])).fetchall()
-            *_, fsync, commit, standbys, version, server_time = row
+            told = {"told_pid": connection.info.backend_pid}
+            (row,) = await (await connection.execute(SQL["connected"], told)).fetchall()
+            *_, is_direct, isolation, fsync, commit, standbys, version, server_time = row
+            self.is_pooled = connection.is_pooled = not is_direct
+            if connection.is_pooled:
+                check_isolation(isolation)
+                connection.slot = self._first_slot + next(self._connected) % _SLOTS_A_PROCESS
+            else:
+                connection.prepare_threshold = _PREPARE_AFTER
+                ((connection.slot,),) = await (await connection.execute(SQL["take_slot"])).fetchall()
             check_server(fsync=fsync, synchronous_commit=commit, standbys=standbys, version=version)
             self._on_connected(server_time)
         except BaseException:
@@ -237,6 +258,16 @@ class Connections:
             alarm.cancel()
         while self._idle:
             await self._idle.pop().close()
+
+
+def check_isolation(isolation: str) -> None:
+    """Raise OutboxUnavailable where transactions begin in another way: through a pooler that can be set for none."""
+    if isolation != "read committed":
+        message = (
+            f"The server of OUTBOX_URL has default_transaction_isolation={isolation}, and a connection pooler is in "
+            "between. Set it to 'read committed' for this user (ALTER ROLE ... SET)."
+        )
+        raise OutboxUnavailable(message)
 
 
 def check_server(*, fsync: str, synchronous_commit: str, standbys: str, version: int) -> None:

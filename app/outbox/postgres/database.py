@@ -118,9 +118,20 @@ class Database:
                             await migrate(connection)
                 self._is_open = True
 
+    @property
+    def is_pooled(self) -> bool:
+        """Whether a pooler is in between, as far as that is known."""
+        return self._connections.is_pooled
+
     async def listen(self) -> Connection:
-        """Return a connection that hears what other processes tell; the caller closes it. Raises psycopg.Error."""
+        """Return a connection that hears what other processes tell; the caller closes it.
+
+        Raises psycopg.Error, and OutboxUnavailable where a pooler lets nobody hear.
+        """
         connection = await self._connections.connect()
+        if connection.is_pooled:
+            await connection.close()
+            raise OutboxUnavailable("A connection pooler passes no NOTIFY on.")
         try:
             await connection.execute(SQL["listen"])
         except BaseException:

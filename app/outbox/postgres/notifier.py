@@ -77,8 +77,8 @@ class Watch:
             await self._database.run(_tell, self._name)
 
     async def _listen(self) -> None:
-        """Listen until the watch is closed."""
-        while True:
+        """Listen until the watch is closed. Through a pooler nobody can, and asking every POLL_S finds the same."""
+        while not self._database.is_pooled:
             with suppress(psycopg.Error, OutboxUnavailable):
                 connection = await self._database.listen()
                 async with connection:
@@ -90,7 +90,8 @@ class Watch:
     async def wait(self, ad_account_id: str, timeout_s: float) -> None:
         """Return when anybody has written since the last wait, or something has fallen due since the last claim."""
         seen = self._seen[ad_account_id]
-        self._keep_running("listen", self._listen)
+        if not self._database.is_pooled:
+            self._keep_running("listen", self._listen)
         deadline = asyncio.get_running_loop().time() + timeout_s
         while not self._closed:
             changed = self._changed

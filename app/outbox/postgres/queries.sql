@@ -4,12 +4,17 @@
 
 -- connected --
 -- Set up a connection, and read what has to be known of its server.
-SELECT set_config('enable_seqscan', 'off', false),  -- a plan made while a table was small must not outlive that
-       set_config('jit', 'off', false),             -- compiling costs more than these statements take
-       set_config('idle_in_transaction_session_timeout', '30s', false),
-       set_config('default_transaction_isolation', 'read committed', false),  -- whoever has waited sees what was written
+-- Where the session is not the one that was told, a pooler is in between: then it is lent to others, and stays as it is.
+SELECT (SELECT count(CASE WHEN is_direct THEN set_config(name, value, false) END) FROM (VALUES
+         ('enable_seqscan', 'off'),               -- a plan made while a table was small must not outlive that
+         ('jit', 'off'),                          -- compiling costs more than these statements take
+         ('idle_in_transaction_session_timeout', '30s'),
+         ('default_transaction_isolation', 'read committed')  -- whoever has waited sees what was written
+       ) AS ours (name, value)),
+       is_direct, current_setting('default_transaction_isolation'),
        current_setting('fsync'), current_setting('synchronous_commit'), current_setting('synchronous_standby_names'),
-       current_setting('server_version_num')::integer, extract(epoch FROM clock_timestamp())::float8;
+       current_setting('server_version_num')::integer, extract(epoch FROM clock_timestamp())::float8
+FROM (SELECT pg_backend_pid() = %(told_pid)s::integer AS is_direct) AS session;
 
 -- take_slot --
 -- Take the lowest slot that no other connection has, for as long as this one lasts: whoever counts waits for nobody, and
@@ -21,6 +26,11 @@ SELECT slot FROM (SELECT generate_series(0, 32767) AS slot) AS slots WHERE pg_tr
 SELECT EXISTS (
   SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database
   WHERE locktype = 'advisory' AND classid = 740582 AND datname = current_database() AND pid <> pg_backend_pid()
+) OR EXISTS (  -- through a pooler, which holds no such lock
+  SELECT FROM pg_stat_activity AS session
+  WHERE application_name = 'pinrelay' AND datname = current_database() AND pid <> pg_backend_pid()
+    AND query_start > clock_timestamp() - interval '5 s'
+    AND NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = 740582 AND pid = session.pid)
 );
 
 -- version --

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from app.core.values.times import DAY_S
+from app.errors import OutboxUnavailable
 from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import Database, rows_of
 from app.outbox.postgres.retention import Days
@@ -28,10 +29,18 @@ class PostgresStore(PostgresShared):
         self._days = Days(self._database)
 
     async def is_used_by_others(self) -> bool:
-        """Do `Store.is_used_by_others`; a connection that was just closed may be there for a moment."""
+        """Do `Store.is_used_by_others`; a connection that was just closed may be there for a moment.
+
+        Raises OutboxUnavailable where a pooler is in between.
+        """
         for pause_s in _LOOKS_AFTER_S:
             await asyncio.sleep(pause_s)
             ((others,),) = await self._database.run(rows_of, "used_by_others")
+            if self._database.is_pooled:
+                raise OutboxUnavailable(
+                    "A connection pooler is between this command and PostgreSQL, so nobody can tell whether others use "
+                    "the database. Give the address of the server itself."
+                )
             if not others:
                 return False
         return True

@@ -76,6 +76,7 @@ EVERYTHING: dict[str, Any] = {
     "only": None,
     "skip": 1,
     "id": 1,
+    "told_pid": 1,
     "before": 10**9,
     "ids": [1],
     "counted": ["text"],
