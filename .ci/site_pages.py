@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
@@ -86,7 +87,7 @@ def _directives() -> Iterator[str]:
 
 def _commands() -> Iterator[str]:
     yield "# Commands\n"
-    yield "Every command takes `--help`; what each prints with `--json` stands in [operating](../operating.md).\n"
+    yield "Every command takes `--help`; [command output](../command-output.md) lists what each prints with `--json`.\n"
     yield from _command("pinrelay", all_commands())
     yield "\n## Exit codes\n"
     yield from _table("code", "means")
@@ -107,7 +108,8 @@ def _command(name: str, command: Any) -> Iterator[str]:
 
 
 def _api() -> Iterator[str]:
-    document = create_app(load_settings(outbox_url="sqlite:////nowhere/pinrelay.db")).openapi()
+    with TemporaryDirectory() as folder:
+        document = create_app(load_settings(outbox_url=f"sqlite:///{folder}/pinrelay.db")).openapi()
     yield "# HTTP interface\n\nThe whole document is `/openapi.json` of a running process.\n"
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
@@ -126,7 +128,7 @@ def _api() -> Iterator[str]:
 def _metrics() -> Iterator[str]:
     text = Metrics().render([], now=0).decode()
     types = dict(re.findall(r"^# TYPE (\S+) (\w+)$", text, re.MULTILINE))
-    yield "# Metrics\n\nAs `/metrics` has them. Rules of alerts and a dashboard: [operating](../operating.md).\n"
+    yield "# Metrics\n\nThe metrics of `/metrics`. Alert rules and a dashboard: [alerts](../operating.md#alerts).\n"
     yield from _table("metric", "kind", "what it counts")
     for name, told in re.findall(r"^# HELP (pinrelay_\S+) (.*)$", text, re.MULTILINE):
         if not name.endswith("_created"):

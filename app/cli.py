@@ -37,9 +37,9 @@ def _visible_errors() -> Iterator[None]:
 
 EXIT_CODES = {
     0: "done",
-    1: "something is wrong and was named",
-    2: "the command line cannot be used",
-    3: "the outbox cannot be used",
+    1: "an error that the text names",
+    2: "the command line is wrong",
+    3: "the outbox is not available",
 }
 
 #: In the order in which the help lists them: the module in `app.commands`, and the function or the Typer in it.

@@ -282,7 +282,7 @@ def test_without_files_of_ones_own_what_is_mounted_exists(file: str) -> None:
 
 
 def test_the_collector_of_the_documentation_can_be_laid_over_it(tmp_path: Path) -> None:
-    page = (ROOT / "docs/operating.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/telemetry.md").read_text(encoding="utf-8")
     (shown,) = re.findall(r"^```yaml traces\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     (tmp_path / "traces.yml").write_text(shown, encoding="utf-8")
     services = compose(COMPOSE_FILE=f"docker-compose.yml:{tmp_path}/traces.yml")

@@ -9,8 +9,8 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Literal
@@ -135,6 +135,16 @@ def log_cannot_start(error: PinrelayError) -> None:
 def log_secrets_kept(faults: str) -> None:
     """Log why changed files of secrets are not taken up; `faults` holds no value."""
     logger().error("secrets kept", faults=faults.splitlines())
+
+
+@contextmanager
+def log_migration(found: int, wanted: int) -> Iterator[None]:
+    """Log that a store's schema is brought from one version to another, and that it is done; not of a new store."""
+    if found:
+        logger().warning("migration started", from_version=found, to_version=wanted)
+    yield
+    if found:
+        logger().warning("migration finished", from_version=found, to_version=wanted)
 
 
 def log_reports(ad_account_id: str, why: str) -> None:

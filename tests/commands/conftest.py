@@ -21,9 +21,11 @@ from tests.outbox.new_store import new_store
 from tests.process import ROOT
 
 Run = Callable[..., Result]
-#: What docs/operating.md says that each command prints as JSON.
+#: What docs/command-output.md says that each command prints as JSON.
 PRINTED = dict(
-    re.findall(r"^\| `([a-z -]+)` \| (.*) \|$", (ROOT / "docs/operating.md").read_text(encoding="utf-8"), re.MULTILINE)
+    re.findall(
+        r"^\| `([a-z -]+)` \| (.*) \|$", (ROOT / "docs/command-output.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
 )
 
 #: The command is made of its functions once, not for each run, which would take longer than most runs.

@@ -58,7 +58,7 @@ def test_filters_choose_among_them(run: Run, words: tuple[str, ...], found: int)
 @pytest.mark.parametrize("command", ["dead-letters", "dead-letters --causes", "redrive", "dismiss"])
 def test_json_has_the_documented_names(run: Run, command: str) -> None:
     row = rf"^\| `{command}` \| (.*) \|$"
-    (told,) = re.findall(row, (ROOT / "docs/operating.md").read_text("utf-8"), re.MULTILINE)
+    (told,) = re.findall(row, (ROOT / "docs/command-output.md").read_text("utf-8"), re.MULTILINE)
     more = {"redrive": ["--all"], "dismiss": ["--all", "--because", "x"]}.get(command, [])
     lines = run(*command.split(), *more, "--json").stdout.splitlines()
     assert json.loads(lines[0]).keys() >= set(re.findall(r"`(\w+)`", told))

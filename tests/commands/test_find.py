@@ -99,7 +99,7 @@ def test_the_help_names_every_filter(run: Run) -> None:
 
 
 def test_what_is_printed_as_json_has_the_documented_names(run: Run) -> None:
-    (row,) = re.findall(r"^\| `find` \| (.*) \|$", (ROOT / "docs/operating.md").read_text("utf-8"), re.MULTILINE)
+    (row,) = re.findall(r"^\| `find` \| (.*) \|$", (ROOT / "docs/command-output.md").read_text("utf-8"), re.MULTILINE)
     names = set(re.findall(r"`(\w+)`", row))
     lines = [json.loads(line) for line in run("find", "--json").stdout.splitlines()]
     assert [names - line.keys() for line in lines] == [set()] * len(lines)

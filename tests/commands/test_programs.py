@@ -25,7 +25,7 @@ from tests.sandbox.events import pinterest_event
 
 PAGE = {"type": "page", "messageId": "p-1", "context": {"ip": "203.0.113.9", "userAgent": "x"}}
 SERVERS = {"serve", "sandbox"}
-OPERATING = (ROOT / "docs/operating.md").read_text(encoding="utf-8")
+OUTPUT = (ROOT / "docs/command-output.md").read_text(encoding="utf-8")
 
 
 def commands(group: Any, above: str = "") -> dict[str, Any]:
@@ -245,7 +245,7 @@ def test_a_sandbox_that_cannot_listen_ends_with_1() -> None:
 
 def test_a_server_that_was_asked_to_end_ends_by_that_signal(server: Server) -> None:
     assert server.stop() == -signal.SIGTERM  # 143 in a shell
-    assert "| 143 |" in OPERATING
+    assert "| 143 |" in OUTPUT
 
 
 @pytest.mark.measured
@@ -271,4 +271,4 @@ def test_the_help_and_the_documentation_name_every_exit_code(run: Run) -> None:
     help_text = " ".join(run("--help").stdout.split())
     for code, meaning in EXIT_CODES.items():
         assert f"{code} {meaning}" in help_text
-        assert re.search(rf"^\| {code} \| {meaning}", OPERATING, re.MULTILINE)
+        assert re.search(rf"^\| {code} \| {meaning}", OUTPUT, re.MULTILINE)

@@ -28,9 +28,10 @@ _ELSEWHERE = (
     ("getting-started", "sh", "pipx", "packaging/test_new_user.py"),
     ("mapping", "yaml mapping|json .*|fault", "", "mapping/test_docs.py"),
     ("odd-events", "json", "", "presets/test_odd_events.py"),
-    ("operating", "yaml traces", "", "test_house.py"),
     ("releasing", "sh", "v0.2.0|VERSION=0.2.0", "packaging/test_release.py"),
+    ("runbooks", "sh", "", "examples/test_runbooks.py"),
     ("source-.*", "sh request", "", "sources/test_pages.py"),
+    ("telemetry", "yaml traces", "", "test_house.py"),
     ("triggers", "trigger", "", "trigger/test_docs.py"),
 )
 

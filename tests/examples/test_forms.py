@@ -157,6 +157,8 @@ def unknown(words: list[str]) -> list[str]:
     found = []
     for word in words:
         options = {option for each in at.params for option in (*each.opts, *each.secondary_opts)} | OF_EVERY_COMMAND
+        if word.startswith("$"):
+            continue
         if word.startswith("--"):
             found += [word] if word.partition("=")[0] not in options else []
         elif members := getattr(at, "commands", None):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.core.events import Exit
 from app.core.pages import Query
@@ -124,7 +125,10 @@ async def test_a_store_of_every_release_is_upgraded_and_loses_nothing(
 ) -> None:
     for text, url in zip(kept, urls, strict=True):
         load(text, url)
-        await _loses_nothing(url, now=_soon_after(text))
+        with capture_logs() as lines:
+            await _loses_nothing(url, now=_soon_after(text))
+        migrated = [(line["event"], line["to_version"]) for line in lines if line["event"].startswith("migration")]
+        assert migrated[:2] == [("migration started", next_version), ("migration finished", next_version)]
         with monkeypatch.context() as older:
             for engine in ("sqlite", "postgres"):
                 older.setattr(f"app.outbox.{engine}.database.SCHEMA_VERSION", next_version - 1)

@@ -81,7 +81,7 @@ async def test_what_a_process_counts_and_logs_arrives_at_the_collector(
 
     (line,) = (each for each in lines if each.body.string_value == "request")
     facts = plain(line.attributes)
-    assert (facts["route"], facts["status"], line.severity_text) == ("/webhook", 200, "INFO")
+    assert (facts["http.route"], facts["http.response.status_code"], line.severity_text) == ("/webhook", 200, "INFO")
     assert "of the export itself" not in {each.body.string_value for each in lines}
     assert log_takers == []
 

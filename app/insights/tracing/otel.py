@@ -163,7 +163,11 @@ class LineExport:
         if isinstance(record, logging.LogRecord) and record.name.startswith(("opentelemetry", "urllib3")):
             return  # what the export itself logs would be exported for ever
         level = str(entry.get("level", "info"))
-        facts = {name: _fact(value) for name, value in entry.items() if value is not None and name[0] != "_"}
+        facts = {
+            OTEL_NAMES.get(name, name): _fact(value)
+            for name, value in entry.items()
+            if value is not None and name[0] != "_"
+        }
         for told_otherwise in ("event", "level", "timestamp"):
             facts.pop(told_otherwise, None)
         self._logger.emit(
@@ -173,6 +177,18 @@ class LineExport:
             body=str(entry.get("event", "")),
             attributes=facts,
         )
+
+
+#: Fields of the log that OpenTelemetry's semantic conventions have names for; docs/logs.md lists them.
+OTEL_NAMES: Final = {
+    "method": "http.request.method",
+    "route": "http.route",
+    "status": "http.response.status_code",
+    "error": "exception.type",
+    "places": "exception.stacktrace",
+    "pid": "process.pid",
+    "exit_code": "process.exit.code",
+}
 
 
 def _fact(value: Any) -> Any:

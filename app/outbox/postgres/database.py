@@ -10,6 +10,7 @@ import psycopg
 from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
 from psycopg.rows import TupleRow
 
+from app.core.log import log_migration
 from app.core.values.times import HOUR_S
 from app.errors import OutboxUnavailable
 from app.outbox.postgres.connections import (
@@ -153,8 +154,14 @@ async def migrate(connection: Connection) -> None:
 
     Raises OutboxVersionError where it is newer, or has no identity.
     """
-    if await _version(connection) == SCHEMA_VERSION:
+    found = await _version(connection)
+    if found == SCHEMA_VERSION:
         return
+    with log_migration(found, SCHEMA_VERSION):
+        await _migrate(connection)
+
+
+async def _migrate(connection: Connection) -> None:
     async with connection.transaction():
         await connection.execute(SQL["unhurried"])
         await connection.execute(SQL["only_one"])

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import orjson
 
+from app.core.log import log_migration
 from app.errors import OutboxUnavailable
 from app.outbox.backpressure import Remedies, cannot_be_used, row_refused
 from app.outbox.records import check_schema_version, identity_of, without_identity
@@ -264,9 +265,10 @@ def migrate(connection: sqlite3.Connection) -> None:
     A file that is of this version is not written to, so that it can be read while another process holds it locked.
     Raises OutboxVersionError where it is newer, or has no identity.
     """
-    if read_version(connection) == SCHEMA_VERSION:
+    found = read_version(connection)
+    if found == SCHEMA_VERSION:
         return
-    with transaction(connection, timeout_s=_MIGRATION_S):
+    with log_migration(found, SCHEMA_VERSION), transaction(connection, timeout_s=_MIGRATION_S):
         for step in range(read_version(connection) + 1, SCHEMA_VERSION + 1):
             for statement in statements(schema(step)):
                 connection.execute(statement)
