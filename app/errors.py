@@ -3,6 +3,7 @@
     PinrelayError
     ├── ConfigurationError        the operator must mend something; start-up stops
     │   ├── SettingsError         an environment variable
+    │   │   └── FeatureOff        a setting that is not set switches off what was asked for
     │   ├── CatalogError          presets, mappings or destinations, every fault of every file at once
     │   ├── TriggerError          one `subscribe` text, with the column
     │   └── MappingError          one mapping, every fault at once, each with its path
@@ -13,6 +14,7 @@
     │   └── EventInvalid          it was mapped, but Pinterest would refuse the result
     ├── WarehouseError            rows of a file or a database cannot be read: mend what is named
     ├── UnknownName               a filter or a switch names what does not exist: take the nearest name
+    │   └── NoDelivery            there is no delivery of this id
     ├── PublishingRefused         whoever published a file must do something first
     ├── FilterError               whoever searches must narrow it by something that there is
     ├── WhyMissing                whoever puts dead letters away must say why
@@ -63,6 +65,10 @@ class ConfigurationError(PinrelayError):
 
 class SettingsError(ConfigurationError):
     """A setting cannot be used. Mend the environment variable that is named."""
+
+
+class FeatureOff(SettingsError):
+    """A setting switches this off. Set the environment variable that is named."""
 
 
 class _FaultsError(ConfigurationError):
@@ -145,11 +151,24 @@ class WarehouseError(PinrelayError):
 class UnknownName(PinrelayError):
     """Nothing has this name. Take a name that exists."""
 
+    #: Why it may have existed before.
+    why_gone: ClassVar[str] = "A reload or a change of settings may have removed it."
+
     def __init__(self, kind: str, name: str, known: Collection[str]) -> None:
         self.kind = kind
         nearest = get_close_matches(name, sorted(known), n=1, cutoff=0)
         remedy = f'the nearest is "{nearest[0]}"' if nearest else "there is none at all"
         super().__init__(f"there is no {kind} of this name; {remedy}")
+
+
+class NoDelivery(UnknownName):
+    """There is no delivery of this id."""
+
+    why_gone = "Deliveries are removed when their time in the ledger is over."
+
+    def __init__(self, delivery_id: str) -> None:
+        self.kind = "delivery"
+        PinrelayError.__init__(self, f"there is no delivery {delivery_id}; find its id by its message id")
 
 
 class PublishingRefused(PinrelayError):

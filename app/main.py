@@ -24,7 +24,6 @@ from app.destination import COMPONENTS, load_place_names, redact
 from app.insights.tracing import export_figures, export_lines
 from app.pipeline.batcher import RequestBatcher
 from app.pipeline.pipeline import Pipeline
-from app.pipeline.search import Finder
 from app.sender.clocks import Clocks
 from app.sender.context import CallReport, Dependencies
 from app.sender.retention import Retention
@@ -76,7 +75,8 @@ def create_app(
         around=doorway(policies.posture(settings), parts.access, clock=clock),
         proofs=policies.proofs(settings),
         lifespan=lifespan(
-            parts.changes,
+            parts.acts.catalog,
+            parts.coordination,
             (*_beside(settings, parts, role), *export_figures(environ, status.families, clock=clock)),
             begin=partial(parts.outbox.protect, policies.disk_rules(settings)),
             closing=(*parts.closing, parts.outbox, parts.tracing, *export_lines(environ, clock=clock)),
@@ -95,8 +95,8 @@ def _include_routes(app: Application, settings: Settings, parts: Parts, status: 
     app.include_router(create_console(_console(settings, parts)))
     operations = Operations(
         outbox=parts.outbox,
-        finder=_finder(settings, parts),
-        changes=parts.changes,
+        finder=parts.finder,
+        acts=parts.acts,
         access=parts.access,
         status=status.delivery,
         inventory=parts.inventory,
@@ -214,31 +214,19 @@ def _status(settings: Settings, parts: Parts, role: Role) -> Status:
     )
 
 
-def _finder(settings: Settings, parts: Parts) -> Finder:
-    return assemble.event_finder(
-        settings,
-        parts.outbox,
-        catalog=lambda: parts.running.catalog,
-        sources=parts.known_sources,
-        clock=parts.clock,
-    )
-
-
 def _console(settings: Settings, parts: Parts) -> ConsoleServices:
     why_off = parts.coordination.why_off
     return ConsoleServices(
         outbox=parts.outbox,
         running=parts.running,
         coordination=parts.coordination,
-        finder=_finder(settings, parts),
+        finder=parts.finder,
         explainer=assemble.explainer(settings, outbox=parts.outbox, why_off=why_off, to=parts.destinations),
         sources=parts.known_sources,
         clients=parts.clients,
         access=parts.access,
-        changes=parts.changes,
-        audit=parts.audit,
+        acts=parts.acts,
         inventory=parts.inventory,
-        alert_webhook=parts.alert_webhook,
         destination=DestinationView(
             accounts=parts.accounts,
             keeps_while_off=settings.keeps_while_off,

@@ -8,7 +8,7 @@ import orjson
 from fastapi import HTTPException, Response
 from pydantic import Field, WithJsonSchema
 
-from app.errors import FilterError, OutboxUnavailable, UnknownName, WhyMissing
+from app.errors import FeatureOff, FilterError, OutboxUnavailable, UnknownName, WhyMissing
 
 _DAY_OF_YEAR = "(0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8])"
 #: How the OpenAPI document says what a time may be; `read_filters` takes ISO 8601 in other forms too.
@@ -51,7 +51,7 @@ async def api_answer(work: Awaitable[Any], name: str = "", *, missing: str = "th
         result = await work
     except OutboxUnavailable as exc:
         raise unavailable(exc) from exc
-    except UnknownName as exc:
+    except (UnknownName, FeatureOff) as exc:
         raise HTTPException(404, str(exc)) from exc
     except (FilterError, WhyMissing) as exc:
         raise HTTPException(400, str(exc)) from exc

@@ -1,19 +1,17 @@
 """Dead letters for operators' programs: why they are dead, and those that a filter means sent again or put away."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Annotated, Any, Final, TypeAlias
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from app.api.answers import NOTHING_ASKED_FOR, TextFilter, TimeFilter, YesOrNo, a_filter_or_all, api_answer
-from app.core.deliveries import State
 from app.core.events import Exit
-from app.core.pages import Query, Redrive
+from app.core.pages import Query
 from app.errors import FilterError
-from app.operations.audited_changes import MAX_WHY, AuditedChanges
-from app.outbox import SEARCH_FILTERS, Outbox, read_filters
-from app.pipeline.search import Finder
+from app.operations.dead_letters import MAX_WHY, DeadLetterActs, dead_query
+from app.outbox import SEARCH_FILTERS, Outbox
 
 _UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {
     404: {"description": "There is no such delivery, or a filter names nothing known."}
@@ -59,7 +57,7 @@ class DeadLetterRequest(BaseModel):
         if not texts and not self.all:
             raise HTTPException(400, NOTHING_ASKED_FOR)
         try:
-            return replace(read_filters(texts), state=State.DEAD)
+            return dead_query(texts)
         except FilterError as exc:
             raise HTTPException(400, str(exc)) from exc
 
@@ -74,39 +72,20 @@ class DismissRequest(DeadLetterRequest):
     because: str = Field(min_length=1, max_length=MAX_WHY, description="Stands in their reason and the audit log.")
 
 
-def add_dead_letters(router: APIRouter, outbox: Outbox, finder: Finder, changes: AuditedChanges) -> None:
+def add_dead_letters(router: APIRouter, outbox: Outbox, acts: DeadLetterActs) -> None:
     """Add /api/dead-letters, /api/redrive and /api/dismiss."""
 
     @router.post("/redrive", summary="Send dead letters again", responses=_UNKNOWN)
     async def redrive(request: Request, wanted: RedriveRequest) -> Response:
-        async def work() -> Redrive | None:
-            if not await _is_known(outbox, finder, wanted.query):
-                return None
-            return await changes.redrive(request.state.person, wanted.query)
-
-        return await api_answer(work())
+        return await api_answer(acts.redrive(request.state.person, wanted.query))
 
     @router.post("/dismiss", summary="Put dead letters away for good", responses=_UNKNOWN)
     async def dismiss(request: Request, wanted: DismissRequest) -> Response:
-        async def work() -> dict[str, int] | None:
-            if not await _is_known(outbox, finder, wanted.query):
-                return None
-            return {"dismissed": await changes.dismiss(request.state.person, wanted.query, wanted.because)}
-
-        return await api_answer(work())
+        return await api_answer(acts.dismiss(request.state.person, wanted.query, wanted.because), "dismissed")
 
     @router.get("/dead-letters", summary="Why deliveries are dead, the most frequent causes first")
     async def causes() -> Response:
         return await api_answer(_causes(outbox))
-
-
-async def _is_known(outbox: Outbox, finder: Finder, query: Query) -> bool:
-    """Return whether there is the delivery that a query names, whatever its state; True where it names none.
-
-    Raises UnknownName where a filter names nothing known.
-    """
-    await finder.check(query)
-    return query.delivery_id is None or await outbox.delivery(query.delivery_id) is not None
 
 
 async def _causes(outbox: Outbox) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.api.answers import NOTHING_ASKED_FOR, a_filter_or_all, api_answer
 from app.core.events import Exit
 from app.core.pages import QuarantineFilter
-from app.operations.audited_changes import AuditedChanges
-from app.pipeline.replay import Replay, Replaying, replay_json
+from app.operations.quarantine import QuarantineActs
+from app.pipeline.replay import Replay, replay_json
 
 _FILTERS = ("name", "exit", "source", "reason")
 _OFF: dict[int | str, dict[str, Any]] = {404: {"description": "Nothing is kept in quarantine."}}
@@ -39,37 +39,33 @@ class QuarantineRequest(BaseModel):
         return QuarantineFilter(**filters)
 
 
-def add_quarantine(router: APIRouter, changes: AuditedChanges) -> None:
+def add_quarantine(router: APIRouter, acts: QuarantineActs) -> None:
     """Add the routes under /api/quarantine."""
-
-    def replaying() -> Replaying:
-        if changes.replaying is None:
-            raise HTTPException(404, "QUARANTINE_HOURS: nothing is kept in quarantine")
-        return changes.replaying
 
     @router.get("/quarantine", summary="What is kept in quarantine, by source, name and reason", responses=_OFF)
     async def groups() -> Response:
-        return await api_answer(_groups(replaying()))
+        return await api_answer(_groups(acts))
 
     @router.post("/quarantine/preview", summary="What would become of events in quarantine", responses=_OFF)
     async def preview(wanted: QuarantineRequest) -> Response:
-        return await api_answer(_told(replaying().preview(wanted.wanted)))
+        return await api_answer(_told(_preview(acts, wanted.wanted)))
 
     @router.post("/quarantine/replay", summary="Accept events in quarantine anew", responses=_OFF)
     async def replay(request: Request, wanted: QuarantineRequest) -> Response:
-        replaying()
-        return await api_answer(_told(changes.replay(request.state.person, wanted.wanted)))
+        return await api_answer(_told(acts.replay(request.state.person, wanted.wanted)))
 
     @router.post("/quarantine/discard", summary="Erase events in quarantine", responses=_OFF)
     async def discard(request: Request, wanted: QuarantineRequest) -> Response:
-        replaying()
-        return await api_answer(changes.discard(request.state.person, wanted.wanted), "discarded")
+        return await api_answer(acts.discard(request.state.person, wanted.wanted), "discarded")
 
 
-async def _groups(replaying: Replaying) -> dict[str, Any]:
-    return {"groups": [asdict(group) for group in await replaying.groups()]}
+async def _groups(acts: QuarantineActs) -> dict[str, Any]:
+    return {"groups": [asdict(group) for group in await acts.replaying.groups()]}
 
 
-async def _told(work: Awaitable[Replay | None]) -> dict[str, Any] | None:
-    replay = await work
-    return None if replay is None else replay_json(replay)
+async def _preview(acts: QuarantineActs, wanted: QuarantineFilter) -> Replay:
+    return await acts.replaying.preview(wanted)
+
+
+async def _told(work: Awaitable[Replay]) -> dict[str, Any]:
+    return replay_json(await work)

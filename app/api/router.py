@@ -24,7 +24,7 @@ from app.api.searches import add_searches
 from app.core.values.hidden_emails import unpersonal_id
 from app.errors import OutboxUnavailable
 from app.insights.inventory.view import InventoryView
-from app.operations.audited_changes import AuditedChanges
+from app.operations.acts import Acts
 from app.outbox import Outbox
 from app.pipeline.search import Finder
 
@@ -74,7 +74,7 @@ class Operations:
 
     outbox: Outbox
     finder: Finder
-    changes: AuditedChanges
+    acts: Acts
     access: Access
     status: Callable[[], Awaitable[dict[str, Any]]]
     inventory: InventoryView
@@ -131,10 +131,10 @@ def api_router(operations: Operations) -> APIRouter:
     add_counts(router, operations.outbox, operations.clock)
     add_inventory(router, operations.inventory)
     add_revenue(router, operations.outbox, operations.finder, operations.clock)
-    add_dead_letters(router, operations.outbox, operations.finder, operations.changes)
+    add_dead_letters(router, operations.outbox, operations.acts.dead_letters)
     _add_changes(router, operations)
     _add_switch(router, operations)
-    add_quarantine(router, operations.changes)
+    add_quarantine(router, operations.acts.quarantine)
     return router
 
 
@@ -163,17 +163,20 @@ def _add_changes(router: APIRouter, operations: Operations) -> None:
         if not any(whom.model_dump().values()):
             raise HTTPException(400, "name a person: user_id, anonymous_id or email")
         try:
-            done = await operations.changes.forget(request.state.person, **whom.model_dump())
+            done = await operations.acts.people.forget(request.state.person, **whom.model_dump())
         except OutboxUnavailable as exc:
             raise unavailable(exc) from exc
         return api_json(asdict(done), 409 if done.stays else 200)
 
     @router.post("/reload", summary="Take up changed presets, mappings and sources", openapi_extra=_ANY_BODY)
     async def reload(request: Request) -> Response:
-        reloaded = await api_answer(operations.changes.reload(request.state.person), "reloaded")
-        if faults := operations.changes.coordination.faults:
+        try:
+            faults = await operations.acts.catalog.reload(request.state.person)
+        except OutboxUnavailable as exc:
+            raise unavailable(exc) from exc
+        if faults:
             return api_json({"reloaded": False, "faults": [str(fault) for fault in faults]}, 400)
-        return reloaded
+        return api_json({"reloaded": True})
 
 
 def _add_switch(router: APIRouter, operations: Operations) -> None:
@@ -181,7 +184,7 @@ def _add_switch(router: APIRouter, operations: Operations) -> None:
     async def switch(request: Request, wanted: SwitchRequest) -> Response:
         if wanted.preset is not None and wanted.ad_account_id is not None:
             raise HTTPException(400, "give a preset or an ad account, not both")
-        work = operations.changes.switch(
+        work = operations.acts.sending.switch(
             request.state.person, wanted.preset, on=wanted.on, ad_account_id=wanted.ad_account_id
         )
         return await api_answer(work, "switched")

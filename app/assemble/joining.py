@@ -41,11 +41,11 @@ from app.insights.inventory.counting import Arrivals, NamesMet
 from app.insights.inventory.figures import read_figures
 from app.insights.inventory.sampling import Sampler
 from app.insights.reports import AdsClient, AdsToken, FixedToken, HourlyReading, RotatingToken
+from app.operations.forget import Forgetting
 from app.outbox import Outbox
 from app.outbox.inventory import Inventory
 from app.pipeline.enrichment import Enrichment
 from app.pipeline.explain import Explainer, Sees
-from app.pipeline.forgetting import Forgetting
 from app.pipeline.identity_events import IdentityEventReader
 from app.pipeline.pipeline import Enqueues, Pipeline
 from app.pipeline.quarantine import Quarantine, Seals

@@ -15,7 +15,7 @@ from app.access.audit import Audit
 from app.access.sessions import Sessions
 from app.assemble import ad_accounts
 from app.assemble.ad_accounts import Destination
-from app.assemble.joining import live_tail, names_met, watched
+from app.assemble.joining import names_met, watched
 from app.catalog.catalog import RunningCatalog, generation_of
 from app.catalog.sources import RunningSources
 from app.catalog.started_files import StartedFiles
@@ -30,8 +30,19 @@ from app.insights.alerts.watcher import AlertWebhook
 from app.insights.inventory.counting import InventoryKeeper, NamesMet
 from app.insights.inventory.view import InventoryView
 from app.insights.tracing import Tracing, open_tracing
-from app.operations.audited_changes import AuditedChanges
+from app.operations.acts import Acts
+from app.operations.dead_letters import DeadLetterActs
+from app.operations.forget import ForgetActs
+from app.operations.publish import CatalogActs
+from app.operations.quarantine import QuarantineActs
+from app.operations.reconcile import OrderActs
+from app.operations.send_test import SendTestActs
+from app.operations.switch import SwitchActs
+from app.operations.watch import TailActs
 from app.outbox import Outbox, open_outbox
+from app.pipeline.replay import Replaying
+from app.pipeline.search import Finder
+from app.pipeline.tail import Tail
 from app.policies import access_rules, outbox_rules
 from app.sandbox import Account, create_sandbox
 from app.source import AcceptsWhole, NamedSource
@@ -48,8 +59,8 @@ class Parts:
     running: RunningCatalog
     #: None where no source has a name of its own.
     sources: RunningSources | None
-    #: The names of sources that have no file.
-    key_sources: tuple[str, ...]
+    #: Returns every source that there is by name: the default one, those of write keys, those with a file.
+    known_sources: Callable[[], dict[str, NamedSource | None]]
     coordination: Coordination
     destinations: tuple[Destination, ...]
     #: Their files, which are read at the start only; None where the settings name the only one.
@@ -58,9 +69,9 @@ class Parts:
     clients: dict[str, PinterestClient]
     metrics: Metrics
     tracing: Tracing
-    audit: Audit
     access: Access
-    changes: AuditedChanges
+    finder: Finder
+    acts: Acts
     secrets: SecretWatch[Settings]
     clock: Callable[[], float]
     #: None where no ad account goes there.
@@ -72,7 +83,7 @@ class Parts:
 
     def counted(self, accepts: AcceptsWhole) -> AcceptsWhole:
         """Return what counts by name what `accepts` accepts, where there is an inventory, and can show it."""
-        return watched(accepts, self.names, self.changes.tail)
+        return watched(accepts, self.names, self.acts.tail.tail)
 
     @property
     def closing(self) -> tuple[PinterestClient | AlertWebhook, ...]:
@@ -98,17 +109,13 @@ class Parts:
             ),
         )
 
-    def known_sources(self) -> dict[str, NamedSource | None]:
-        """Return every source that there is by name: the default one, those of write keys, those with a file."""
-        return {**dict.fromkeys(self.key_sources), **(self.sources.sources if self.sources else {})}
-
     def look_at_files(self) -> None:
         """Take up secrets whose files have changed, and see whether others have that need a restart.
 
         The live tail ends here, too, when its time is over.
         """
         self.secrets.look()
-        self.changes.follow_tail()
+        self.acts.tail.follow()
         if self.sources is not None:
             self.sources.look()
         if self.started is not None:
@@ -133,60 +140,84 @@ def join_parts(
     sources = assemble.running_sources(settings, on_fault=log_secrets_kept)
     destinations = ad_accounts.destinations(settings, environ)
     ad_accounts.check_sources(settings, sources.sources if sources else ())
-    started = _started_files(settings, environ, running, sources) if settings.destinations_dir else None
     outbox = open_outbox(settings.outbox_url, outbox_rules(settings), clock=clock)
     clock = clock or time.time
     sandbox = _sandbox(settings, clock) if any(each.settings.sandboxed for each in destinations) else None
     coordination = _coordination(settings, outbox, running, sources, destinations, role)
     audit = Audit(outbox, clock)
     access = Access(policies.users(settings), access_rules(settings), sessions=Sessions(outbox), audit=audit)
-    changes = _changes(settings, running, sources, outbox, coordination, destinations, audit, clock)
+    known = partial(_known_sources, ad_accounts.key_sources(settings), sources)
+    finder = assemble.event_finder(settings, outbox, catalog=lambda: running.catalog, sources=known, clock=clock)
+    webhook = _alert_webhook(settings)
+    replaying = _replaying(settings, running, outbox, coordination, clock, destinations, sources)
+    tail = assemble.live_tail(settings, running, outbox, coordination)
     return Parts(
         outbox=outbox,
         running=running,
         sources=sources,
-        key_sources=ad_accounts.key_sources(settings),
+        known_sources=known,
         coordination=coordination,
-        audit=audit,
         access=access,
-        changes=changes,
+        finder=finder,
+        acts=join_acts(settings, running, coordination, audit, finder, replaying, webhook, tail, outbox),
         secrets=_secrets(settings, access),
         destinations=destinations,
-        started=started,
+        started=_started_files(settings, environ, running, sources) if settings.destinations_dir else None,
         clients={each.ad_account_id: assemble.pinterest_client(each, sandbox) for each in destinations},
         metrics=Metrics({each.ad_account_id: each.name for each in destinations}),
         tracing=tracing,
         clock=clock,
         sandbox=sandbox,
-        alert_webhook=AlertWebhook(settings.alert_webhook_url, public_url=(settings.public_url or "").rstrip("/"))
-        if settings.alert_webhook_url
-        else None,
+        alert_webhook=webhook,
         names=names_met(settings, running),
     )
 
 
-def _changes(
+def join_acts(  # noqa: PLR0913, PLR0917 - all that operators work with
     settings: Settings,
     running: RunningCatalog,
-    sources: RunningSources | None,
+    coordination: Coordination,
+    audit: Audit,
+    finder: Finder,
+    replaying: Replaying | None,
+    webhook: AlertWebhook | None,
+    tail: Tail,
+    outbox: Outbox,
+) -> Acts:
+    """Make what operators can do."""
+    watch = TailActs(tail, coordination, audit)
+    return Acts(
+        catalog=CatalogActs(coordination, assemble.publisher(settings, running), audit),
+        dead_letters=DeadLetterActs(outbox, finder, audit),
+        orders=OrderActs(outbox, audit),
+        people=ForgetActs(assemble.forgetting(settings, outbox), audit, empty_tails=watch.empty),
+        quarantine=QuarantineActs(replaying, audit),
+        sending=SwitchActs(outbox, coordination, audit),
+        tail=watch,
+        tests=SendTestActs(webhook, audit),
+    )
+
+
+def _replaying(
+    settings: Settings,
+    running: RunningCatalog,
     outbox: Outbox,
     coordination: Coordination,
-    destinations: Sequence[Destination],
-    audit: Audit,
     clock: Callable[[], float],
-) -> AuditedChanges:
-    return AuditedChanges(
-        outbox=outbox,
-        coordination=coordination,
-        audit=audit,
-        clock=clock,
-        tail=live_tail(settings, running, outbox, coordination),
-        forgetting=assemble.forgetting(settings, outbox),
-        replaying=assemble.replaying(
-            settings, running, outbox, why_off=coordination.why_off, clock=clock, to=destinations, sources=sources
-        ),
-        publisher=assemble.publisher(settings, running),
-    )
+    destinations: Sequence[Destination],
+    sources: RunningSources | None,
+) -> Replaying | None:
+    why_off = coordination.why_off
+    return assemble.replaying(settings, running, outbox, why_off=why_off, clock=clock, to=destinations, sources=sources)
+
+
+def _alert_webhook(settings: Settings) -> AlertWebhook | None:
+    url, public_url = settings.alert_webhook_url, (settings.public_url or "").rstrip("/")
+    return AlertWebhook(url, public_url=public_url) if url else None
+
+
+def _known_sources(keys: tuple[str, ...], sources: RunningSources | None) -> dict[str, NamedSource | None]:
+    return {**dict.fromkeys(keys), **(sources.sources if sources else {})}
 
 
 def _coordination(

@@ -147,6 +147,10 @@ class Publisher:
         sorted_texts = [dict(sorted(each.items(), key=lambda item: Path(item[0]).name)) for each in (presets, mappings)]
         return self._running.compiled(*sorted_texts)
 
+    def privacy_changes(self, candidate: Catalog) -> list[PrivacyChange]:
+        """Return what of a catalog a person has to confirm before it runs instead of the one that runs."""
+        return privacy_changes(self._running.catalog, candidate)
+
     def publish(self, file: str, text: str | None, *, author: str, at: float, base: str) -> Version:
         """Write a text, or take the file away, and keep the version; whoever calls has the files taken up then.
 

@@ -1,7 +1,7 @@
 """`pinrelay dead-letters`, `redrive` and `dismiss`: what Pinterest will not get, and what is done about it."""
 
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -13,12 +13,10 @@ from app.commands.audit import caller
 from app.commands.find import FILTER_NAMES, filters_of_words
 from app.commands.terminal import AsJson, add_row, print_json, print_table, say, time_text, with_outbox
 from app.config import load_settings
-from app.core.deliveries import Delivery, State
-from app.core.pages import DeadCause, Query, Redrive
-from app.destination import redact
-from app.errors import WhyMissing
-from app.operations.audited_changes import MAX_WHY, why_dismissed
-from app.outbox import Outbox, read_filters
+from app.core.deliveries import Delivery
+from app.core.pages import DeadCause, Query
+from app.operations.dead_letters import MAX_WHY, DeadLetterActs, dead_query
+from app.outbox import Outbox
 
 Which = Annotated[
     list[str] | None,
@@ -48,16 +46,13 @@ def dead_letters(
     query = _query(which or [])
 
     async def find(outbox: Outbox) -> list[Delivery]:
+        await _acts(outbox).check(query)
         if query.delivery_id is None:
-            await _check(outbox, query)
             return list((await outbox.search(query, limit=limit)).deliveries)
         found = await outbox.delivery(query.delivery_id)
         return [found] if found else []
 
-    found = with_outbox(find)
-    if query.delivery_id is not None and not found:
-        raise _missing(query.delivery_id)
-    _show(found, as_json=as_json or query.delivery_id is not None)
+    _show(with_outbox(find), as_json=as_json or query.delivery_id is not None)
 
 
 def redrive(
@@ -74,13 +69,7 @@ def redrive(
     """
     query = _some(which or [], everything=everything)
 
-    async def revive(outbox: Outbox) -> Redrive:
-        await _check(outbox, query)
-        done = await outbox.dead_letters.redrive(query, now=time.time())
-        await Audit(outbox, time.time).note_redrive(caller(), query, done)
-        return done
-
-    done = with_outbox(revive)
+    done = with_outbox(lambda outbox: _acts(outbox).redrive(caller(), query))
     if as_json:
         print_json(asdict(done))
         return
@@ -103,18 +92,7 @@ def dismiss(
     Example: pinrelay dismiss reason="too old" --because "sent by hand"
     """
     query = _some(which or [], everything=everything)
-    try:
-        why = why_dismissed(caller(), because)
-    except WhyMissing as exc:
-        raise typer.BadParameter(str(exc)) from exc
-
-    async def put_away(outbox: Outbox) -> int:
-        await _check(outbox, query)
-        count = await outbox.dead_letters.dismiss(query, because=why)
-        await Audit(outbox, time.time).note_dismissal(caller(), query, count, redact(because.strip()))
-        return count
-
-    count = with_outbox(put_away)
+    count = with_outbox(lambda outbox: _acts(outbox).dismiss(caller(), query, because))
     if as_json:
         print_json({"dismissed": count})
     else:
@@ -124,7 +102,7 @@ def dismiss(
 def _query(words: list[str]) -> Query:
     """Return which dead letters are meant; all where there is no word."""
     texts = {"delivery_id": words[0]} if len(words) == 1 and "=" not in words[0] else filters_of_words(words)
-    return replace(read_filters(texts), state=State.DEAD)
+    return dead_query(texts)
 
 
 def _some(words: list[str], *, everything: bool) -> Query:
@@ -134,16 +112,9 @@ def _some(words: list[str], *, everything: bool) -> Query:
     return _query(words)
 
 
-async def _check(outbox: Outbox, query: Query) -> None:
-    """Raise UnknownName where a filter names nothing known, and Exit where there is no such delivery, which it says."""
-    await assemble.event_finder(load_settings(), outbox).check(query)
-    if query.delivery_id is not None and await outbox.delivery(query.delivery_id) is None:
-        raise _missing(query.delivery_id)
-
-
-def _missing(delivery_id: str) -> typer.Exit:
-    say(f"pinrelay: there is no delivery {delivery_id}", err=True)
-    return typer.Exit(1)
+def _acts(outbox: Outbox) -> DeadLetterActs:
+    finder = assemble.event_finder(load_settings(), outbox)
+    return DeadLetterActs(outbox, finder, Audit(outbox, time.time))
 
 
 def _show(deliveries: list[Delivery], *, as_json: bool) -> None:

@@ -13,8 +13,8 @@ from app.commands.terminal import AsJson, print_json, say, with_outbox
 from app.config import load_settings
 from app.core.shared_values import ERASED_AT
 from app.core.values.texts import count_of
+from app.operations.forget import ForgetActs, Forgotten
 from app.outbox import Outbox
-from app.pipeline.forgetting import Forgotten
 
 
 def forget(
@@ -36,11 +36,12 @@ def forget(
     settings = load_settings()
 
     async def erase(outbox: Outbox) -> Forgotten:
-        forgetting = assemble.forgetting(settings, outbox)
-        forgotten = await forgetting.forget(user_id=user_id, anonymous_id=anonymous_id, email=email, now=time.time())
-        await ERASED_AT.write(outbox, time.time())  # processes that show what arrives let go of it
-        await Audit(outbox, time.time).note_forgotten(caller(), forgotten.ids)
-        return forgotten
+        acts = ForgetActs(
+            assemble.forgetting(settings, outbox),
+            Audit(outbox, time.time),
+            empty_tails=lambda: ERASED_AT.write(outbox, time.time()),
+        )
+        return await acts.forget(caller(), user_id=user_id, anonymous_id=anonymous_id, email=email)
 
     forgotten = with_outbox(erase)
     if as_json:

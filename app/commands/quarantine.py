@@ -14,10 +14,10 @@ from app.commands.terminal import AsJson, add_row, print_json, print_table, say,
 from app.config import load_settings
 from app.core.coordination import Switches
 from app.core.events import Exit
-from app.core.pages import AuditAction, QuarantineFilter
-from app.errors import SettingsError
+from app.core.pages import QuarantineFilter
+from app.operations.quarantine import QuarantineActs
 from app.outbox import Outbox
-from app.pipeline.replay import Replay, Replaying, replay_json
+from app.pipeline.replay import Replay, replay_json
 
 _Result = TypeVar("_Result")
 
@@ -43,7 +43,7 @@ def list_kept(*, as_json: AsJson = False) -> None:
 
     Example: pinrelay quarantine list
     """
-    groups = _with_replaying(lambda replaying, _: replaying.groups())
+    groups = _with_acts(lambda acts: acts.replaying.groups())
     if as_json:
         for group in groups:
             print_json(group)
@@ -70,7 +70,7 @@ def preview_kept(
     Example: pinrelay quarantine preview --exit invalid
     """
     wanted = _filter(name, exit_, source, reason, everything=everything)
-    _show(_with_replaying(lambda replaying, _: replaying.preview(wanted)), as_json=as_json)
+    _show(_with_acts(lambda acts: acts.replaying.preview(wanted)), as_json=as_json)
 
 
 @commands.command("replay")
@@ -89,12 +89,7 @@ def replay_kept(
     """
     wanted = _filter(name, exit_, source, reason, everything=everything)
 
-    async def work(replaying: Replaying, outbox: Outbox) -> Replay:
-        done = await replaying.replay(wanted)
-        await Audit(outbox, time.time).note_quarantine(caller(), AuditAction.QUARANTINE, wanted, done.leaving)
-        return done
-
-    _show(_with_replaying(work), as_json=as_json)
+    _show(_with_acts(lambda acts: acts.replay(caller(), wanted)), as_json=as_json)
 
 
 @commands.command("discard")
@@ -113,12 +108,7 @@ def discard_kept(
     """
     wanted = _filter(name, exit_, source, reason, everything=everything)
 
-    async def work(replaying: Replaying, outbox: Outbox) -> int:
-        count = await replaying.discard(wanted)
-        await Audit(outbox, time.time).note_quarantine(caller(), AuditAction.DISCARD, wanted, count)
-        return count
-
-    count = _with_replaying(work)
+    count = _with_acts(lambda acts: acts.discard(caller(), wanted))
     if as_json:
         print_json({"discarded": count})
     else:
@@ -134,17 +124,15 @@ def _filter(
     return wanted
 
 
-def _with_replaying(use: Callable[[Replaying, Outbox], Awaitable[_Result]]) -> _Result:
-    """Open the store of the settings and what brings events back, use them, close; return what `use` returns."""
+def _with_acts(use: Callable[[QuarantineActs], Awaitable[_Result]]) -> _Result:
+    """Open the store of the settings and its quarantine, use it, close; return what `use` returns."""
     settings = load_settings()
 
     async def work(outbox: Outbox) -> _Result:
         switches = await Switches.read(outbox)
         running = assemble.running_catalog(settings)
         replaying = assemble.replaying(settings, running, outbox, why_off=switches.why_off, clock=time.time)
-        if replaying is None:
-            raise SettingsError("QUARANTINE_HOURS: nothing is kept in quarantine; see docs/quarantine.md")
-        return await use(replaying, outbox)
+        return await use(QuarantineActs(replaying, Audit(outbox, time.time)))
 
     return with_outbox(work)
 

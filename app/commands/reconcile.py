@@ -2,14 +2,13 @@
 
 import asyncio
 import time
-from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import orjson
 import typer
@@ -21,21 +20,15 @@ from app.commands.audit import caller
 from app.commands.terminal import AsJson, add_row, print_json, print_table, say, with_outbox, writing
 from app.config import Settings, load_settings
 from app.core.coordination import Switches
-from app.core.events import DEFAULT_SOURCE, Exit
-from app.core.pages import AuditAction
-from app.core.receipts import Receipt
+from app.core.events import DEFAULT_SOURCE
 from app.core.values.times import DAY_S
 from app.insights.alerts.watcher import AlertWebhook
-from app.insights.orders.missing_orders import NOT_AGAIN, MissingOrders, missing_events, orders_permitted
-from app.insights.orders.reconcile import LedgerPart, Reconciliation, reconciled
+from app.insights.orders.missing_orders import MissingOrders
+from app.insights.orders.reconcile import LedgerPart, Reconciliation
 from app.insights.orders.verdicts import BY, OrderVerdict
+from app.operations.reconcile import Missing, OrderActs, SentMissing
 from app.outbox import Outbox
-from app.source import Arrival, read_event
-from app.warehouse import open_rows, temporary_folder
 
-_BATCH_ROWS: Final = 1_000
-#: Of each reason so many orders are named.
-_NAMED: Final = 1_000
 #: Shorter ones say nothing.
 _MIN_WORDS: Final = 10
 
@@ -49,25 +42,6 @@ class SendAsked:
     words: str
     #: Send without asking.
     yes: bool
-
-
-@dataclass(slots=True, kw_only=True)
-class SentMissing:
-    """What became, or would become, of orders that were missing."""
-
-    exits: Counter[tuple[Exit, str]] = field(default_factory=Counter)
-    #: Ids of those that may not be sent, by why.
-    unsent: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-
-    @property
-    def enqueued(self) -> int:
-        """How many of the orders make a delivery."""
-        return sum(count for (exit_, _), count in self.exits.items() if exit_ is Exit.ENQUEUED)
-
-    def json(self) -> dict[str, Any]:
-        """Return the figures as a dict that can be written as JSON."""
-        exits = [{"exit": exit_.value, "reason": reason, "count": n} for (exit_, reason), n in self.exits.items()]
-        return {"exits": exits, "unsent": dict(self.unsent)}
 
 
 def send_asked(*, send: bool, consent: str | None, words: str | None, yes: bool) -> SendAsked | None:
@@ -84,71 +58,20 @@ def send_asked(*, send: bool, consent: str | None, words: str | None, yes: bool)
     return SendAsked(consent=consent, words=words or "", yes=yes)
 
 
-async def send_missing(
-    settings: Settings,
-    outbox: Outbox,
-    rows: tuple[str, str | None],
-    found: Reconciliation,
-    missing: MissingOrders,
-    asked: SendAsked,
-    *,
-    source: str | None,
+async def _send_missing(
+    settings: Settings, outbox: Outbox, acts: OrderActs, missing: Missing, *, yes: bool
 ) -> SentMissing:
-    """Show what would become of missing orders, ask, and send them; return what became of them, or would.
-
-    `rows` are the file or address, and the query; `found` is what they came to. It is written into the audit log, with
-    the words.
-    """
+    """Show what would become of missing orders, ask, and send them; return what became of them, or would."""
     catalog = assemble.running_catalog(settings).catalog
     switches = await Switches.read(outbox)
     explainer = assemble.explainer(settings, outbox=outbox, why_off=switches.why_off)
-    name = source or DEFAULT_SOURCE
-    each = partial(_each, settings, rows, found, missing, asked, name)
-    preview = await each(partial(explainer.receipt, catalog=catalog))
-    told = f"{preview.enqueued} of {len(missing.ids)} missing orders can be sent."
-    if not preview.enqueued or not (asked.yes or typer.confirm(f"{told} Send them?", err=True)):
+    preview = await acts.judge_missing(missing, partial(explainer.receipt, catalog=catalog))
+    told = f"{preview.enqueued} of {len(missing.orders.ids)} missing orders can be sent."
+    if not preview.enqueued or not (yes or typer.confirm(f"{told} Send them?", err=True)):
         say(f"{told} Nothing is sent.", err=True)
         return preview
     pipeline = assemble.pipeline(settings, catalog, outbox=outbox, why_off=switches.why_off)
-    sent = await each(partial(pipeline.accept, is_proven=True))
-    why = asked.words or f"permitted by the column {asked.consent}"
-    await Audit(outbox, time.time).note(caller(), AuditAction.MISSING_SENT, target=why, after=str(sent.enqueued))
-    return sent
-
-
-async def _each(
-    settings: Settings,
-    rows: tuple[str, str | None],
-    compared: Reconciliation,
-    missing: MissingOrders,
-    asked: SendAsked,
-    source: str,
-    take: Callable[..., Awaitable[Receipt]],
-) -> SentMissing:
-    """Return what becomes of all that may be sent, once `take` has it."""
-    found, left = SentMissing(), set(missing.ids)
-    (where, query), columns = rows, compared.columns
-    with temporary_folder() as folder, open_rows(where, folder, query=query) as table:
-        may = None if asked.consent is None else orders_permitted(table, columns, missing.ids, asked.consent)
-        for some in table.wholes(limit=_BATCH_ROWS):
-            now, events = time.time(), []
-            oldest = now - settings.max_event_age_days * DAY_S
-            for order, event, why in missing_events(
-                some, columns, left, place=compared.place, permitted=may, oldest=oldest
-            ):
-                left.discard(order)
-                if event is not None:
-                    events.append(read_event(event, Arrival.at(now, is_live=False)))
-                elif len(found.unsent[why]) < _NAMED:
-                    found.unsent[why].append(order)
-            if events:
-                receipt = await take(events, now=now, source=source)
-                found.exits.update((line.exit, line.reason) for each in receipt.events for line in each.deliveries)
-            if not left:
-                break
-    if left:
-        found.unsent[NOT_AGAIN] = sorted(left)[:_NAMED]
-    return found
+    return await acts.send_missing(caller(), missing, partial(pipeline.accept, is_proven=True))
 
 
 _PERCENT: Final = Decimal(100)
@@ -235,24 +158,43 @@ async def _compare(
     details: Path | None,
     asked: SendAsked | None,
 ) -> tuple[Reconciliation, SentMissing | None]:
-    missing = MissingOrders()
+    missing, acts, (where, query) = MissingOrders(), OrderActs(outbox, Audit(outbox, time.time)), rows
     begins = time.time() - min(settings.ledger_days, settings.ledger_delivered_days) * DAY_S
-    with ExitStack() as stack:
-        with writing("--details"):
-            file = None if details is None else stack.enter_context(details.open("wb"))
+    with _written(details) as write:
 
-        def write(verdict: OrderVerdict) -> None:
+        def note(verdict: OrderVerdict) -> None:
             missing.note(verdict)
-            if file is not None:
-                told = orjson.dumps(verdict._asdict(), default=str, option=orjson.OPT_APPEND_NEWLINE)
-                file.write(told)  # amounts are texts
+            write(verdict)
 
-        found = await reconciled(
-            outbox, rows[0], query=rows[1], named=named, part=part, ledger_begins=begins, on_verdict=write
+        found = await acts.compare(
+            caller(), where, query=query, named=named, part=part, ledger_begins=begins, on_verdict=note
         )
     if asked is None:
         return found, None
-    return found, await send_missing(settings, outbox, rows, found, missing, asked, source=part.source)
+    to_send = Missing(
+        rows=rows,
+        compared=found,
+        orders=missing,
+        consent=asked.consent,
+        words=asked.words,
+        source=part.source or DEFAULT_SOURCE,
+        max_event_age_days=settings.max_event_age_days,
+    )
+    return found, await _send_missing(settings, outbox, acts, to_send, yes=asked.yes)
+
+
+@contextmanager
+def _written(details: Path | None) -> Iterator[Callable[[OrderVerdict], object]]:
+    """Yield what writes each order's fate to the file of `--details`; where there is none it writes nothing."""
+    if details is None:
+        yield lambda _: None
+        return
+    with writing("--details"):
+        file = details.open("wb")
+    with file:
+        yield lambda verdict: file.write(  # amounts are texts
+            orjson.dumps(verdict._asdict(), default=str, option=orjson.OPT_APPEND_NEWLINE)
+        )
 
 
 def _print(found: Reconciliation, sent: SentMissing | None) -> None:

@@ -1,12 +1,16 @@
 """`pinrelay test-alert`: whether alerts arrive where they should."""
 
-import asyncio
+import time
 
 import typer
 
-from app.commands.terminal import AsJson, print_json, say
+from app.access.audit import Audit
+from app.commands.audit import caller
+from app.commands.terminal import AsJson, print_json, say, with_outbox
 from app.config import load_settings
 from app.insights.alerts.watcher import AlertWebhook
+from app.operations.send_test import SendTestActs
+from app.outbox import Outbox
 
 
 def send_test_alert(*, as_json: AsJson = False) -> None:
@@ -15,17 +19,16 @@ def send_test_alert(*, as_json: AsJson = False) -> None:
     Example: pinrelay test-alert
     """
     url = load_settings().alert_webhook_url
-    if url is None:
-        raise typer.BadParameter("ALERT_WEBHOOK_URL is not set: no alert goes anywhere")
 
-    async def post() -> str:
-        webhook = AlertWebhook(url)
+    async def send(outbox: Outbox) -> str:
+        webhook = None if url is None else AlertWebhook(url)
         try:
-            return await webhook.post_test()
+            return await SendTestActs(webhook, Audit(outbox, time.time)).send_alert(caller())
         finally:
-            await webhook.close()
+            if webhook is not None:
+                await webhook.close()
 
-    why = asyncio.run(post())
+    why = with_outbox(send)
     if as_json:
         print_json({"sent": not why, "why": why})
     elif why:

@@ -6,7 +6,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.console.pages import PageGroup, go, person_of
-from app.core.pages import AuditAction
 from app.core.shared_values import OPEN_ALERTS
 
 ACTIVITY_PAGE_SIZE = 50
@@ -27,18 +26,12 @@ class ActivityPages(PageGroup):
             entries=page.entries,
             cursor=cursor,
             older=older,
-            has_alerts=self._services.alert_webhook is not None,
+            has_alerts=self._services.acts.tests.has_webhook,
             open_alerts=list((await OPEN_ALERTS.read(self._services.outbox) or {}).values()),
             tested=request.query_params.get("tested"),
         )
 
     async def test_alert(self, request: Request) -> Response:
         """Send a test message to where alerts go, and say whether it was taken."""
-        webhook = self._services.alert_webhook
-        if webhook is None:
-            text = "ALERT_WEBHOOK_URL is not set: no alert goes anywhere."
-            return self._pages.problem(request, 404, "There is nothing to test", text)
-        why = await webhook.post_test()
-        person = person_of(request)
-        await self._services.audit.note(person, AuditAction.ALERT_TESTED, after=why or "taken")
+        why = await self._services.acts.tests.send_alert(person_of(request))
         return go(request, "activity", {"tested": why})

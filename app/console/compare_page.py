@@ -14,10 +14,9 @@ from starlette.responses import Response
 from app.console.filter import filter_of
 from app.console.pages import PageGroup, Pages, person_of
 from app.console.services import ConsoleServices
-from app.core.pages import AuditAction
 from app.destination import redact
 from app.errors import WarehouseError
-from app.insights.orders.reconcile import LedgerPart, Reconciliation, reconciled
+from app.insights.orders.reconcile import LedgerPart, Reconciliation
 from app.insights.orders.shop_orders import ledger_key
 from app.warehouse import temporary_folder
 
@@ -87,11 +86,9 @@ class ComparePages(PageGroup):
         try:
             found = await self._compare(request, upload, named)
         except WarehouseError as exc:
-            await self._note(request, upload, "could not be read")
             return self._render(request, status=400, fault=redact(str(exc))[:_FAULT], named=named)
         except OSError:
             return self._render(request, status=507, fault=_NO_ROOM)
-        await self._note(request, upload, f"{found.rows:,} rows")
         return self._render(request, found=found)
 
     async def _compare(self, request: Request, upload: UploadFile, named: dict[str, str | None]) -> Reconciliation:
@@ -107,13 +104,9 @@ class ComparePages(PageGroup):
             await asyncio.to_thread(_write, upload, file)
             rules = self._services.outbox_rules
             begins = now - min(rules.ledger_s, rules.ledger_delivered_s)
-            return await reconciled(
-                self._services.outbox, str(file), named=named, part=part, ledger_begins=begins, is_strange=True
+            return await self._services.acts.orders.compare(
+                person_of(request), str(file), named=named, part=part, ledger_begins=begins, is_strange=True
             )
-
-    async def _note(self, request: Request, upload: UploadFile, what: str) -> None:
-        after = f"a file of {upload.size or 0:,} bytes, {what}"
-        await self._services.audit.note(person_of(request), AuditAction.COMPARED, after=after)
 
     def _render(
         self,

@@ -9,10 +9,9 @@ from starlette.responses import Response
 
 from app.console.filter import PARTS
 from app.console.pages import PageGroup, go, person_of, read_form
-from app.core.deliveries import State
-from app.core.pages import Query
 from app.errors import WhyMissing
-from app.outbox import SEARCH_FILTERS, read_filters
+from app.operations.dead_letters import dead_query
+from app.outbox import SEARCH_FILTERS
 
 #: Does something to the dead letters that some filters mean; returns how many by what became of them.
 _Work: TypeAlias = Callable[[Mapping[str, str]], Awaitable[Mapping[str, int]]]
@@ -39,8 +38,8 @@ class DeadLetterPages(PageGroup):
         form = await read_form(request)
 
         async def work(filters: Mapping[str, str]) -> Mapping[str, int]:
-            query = await self._dead(filters)
-            return asdict(await self._services.changes.redrive(person_of(request), query))
+            query = dead_query(filters)
+            return asdict(await self._services.acts.dead_letters.redrive(person_of(request), query))
 
         return await self._do(request, form, work)
 
@@ -50,8 +49,8 @@ class DeadLetterPages(PageGroup):
         why = form.pop("because", "")
 
         async def work(filters: Mapping[str, str]) -> Mapping[str, int]:
-            query = await self._dead(filters)
-            return {"dismissed": await self._services.changes.dismiss(person_of(request), query, why)}
+            query = dead_query(filters)
+            return {"dismissed": await self._services.acts.dead_letters.dismiss(person_of(request), query, why)}
 
         try:
             return await self._do(request, form, work)
@@ -69,7 +68,9 @@ class DeadLetterPages(PageGroup):
     async def _confirm(self, request: Request, way: str, given: Mapping[str, str], *, fault: str = "") -> Response:
         """Ask about the dead letters that are meant; `fault` is what was wrong with the answer, "" before it."""
         filters = {name: text for name, text in given.items() if name not in {*PARTS, "state"}}
-        page = await self._services.outbox.search(await self._dead(filters), limit=_SHOWN)
+        query = dead_query(filters)
+        await self._services.acts.dead_letters.check(query)
+        page = await self._services.outbox.search(query, limit=_SHOWN)
         return self._pages.render(
             request,
             "dead_letters.html",
@@ -89,9 +90,3 @@ class DeadLetterPages(PageGroup):
         outbox, now = self._services.outbox, self._services.clock()
         accounts = self._services.destination.accounts
         return sum([(await outbox.backlog(each.ad_account_id, now=now)).dead for each in accounts])
-
-    async def _dead(self, filters: Mapping[str, str]) -> Query:
-        """Return the dead deliveries that filters mean. Raises UnknownName where a filter names nothing known."""
-        query = read_filters({**filters, "state": State.DEAD})
-        await self._services.finder.check(query)
-        return query

@@ -12,7 +12,7 @@ from app.access.users import Person
 from app.console.filter import read_page_filter
 from app.console.pages import MAX_FORM_BYTES, PASTED, SECURITY_HEADERS, Pages, base_of, why_not_read
 from app.console.services import ConsoleServices
-from app.errors import FilterError, OutboxUnavailable, UnknownName
+from app.errors import FeatureOff, FilterError, OutboxUnavailable, UnknownName
 
 PageHandler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
@@ -89,8 +89,10 @@ class Guard:
                 request.state.page_filter = await read_page_filter(request, self._services)
             return await page(request)
         except UnknownName as exc:
-            text = f"{exc}. A reload or a change of settings may have removed it."
+            text = f"{exc}. {exc.why_gone}"
             return self._pages.problem(request, 404, f"No such {exc.kind}", text[0].upper() + text[1:])
+        except FeatureOff as exc:
+            return self._pages.problem(request, 404, "This is switched off", f"{exc}.")
         except FilterError as exc:
             return self._pages.problem(request, 400, "It cannot be searched so", str(exc))
         except OutboxUnavailable as exc:

@@ -124,10 +124,10 @@ class MappingPages(PageGroup):
         """Switch one preset, one ad account, or all sending where the form names neither."""
         form = await read_form(request)
         preset, account, on = form.get("preset"), form.get("ad_account_id"), form.get("on") == "yes"
-        await self._services.changes.switch(person_of(request), preset, on=on, ad_account_id=account)
+        await self._services.acts.sending.switch(person_of(request), preset, on=on, ad_account_id=account)
         return go(request, "mappings", {"done": "on" if on else "off"})
 
     async def reload(self, request: Request) -> Response:
         """Read the files again, all or nothing."""
-        is_taken_up = await self._services.changes.reload(person_of(request))
-        return go(request, "mappings", {"done": "reloaded" if is_taken_up else "kept"})
+        faults = await self._services.acts.catalog.reload(person_of(request))
+        return go(request, "mappings", {"done": "kept" if faults else "reloaded"})

@@ -27,7 +27,7 @@ from app.core.events import MAX_LABEL_CHARACTERS
 from app.core.values.texts import count_of
 from app.core.values.times import at_second
 from app.destination import redact
-from app.operations.audited_changes import MAX_WHY
+from app.operations.dead_letters import MAX_WHY
 from app.outbox import NO_COUNTRY
 from app.pipeline.explain import IN_WORDS
 from app.pipeline.router import CANCELLED

@@ -46,7 +46,7 @@ class PeoplePages(PageGroup):
             return self._missing(request)
         if "confirmed" not in form:
             return await self._ask(request, form, search)
-        done = await self._services.changes.forget_known(person_of(request), key, alone="alone" in form)
+        done = await self._services.acts.people.forget_known(person_of(request), key, alone="alone" in form)
         return go(request, "people", {"ids": done.ids, "messages": done.messages})
 
     async def _ask(self, request: Request, form: Form, search: PeopleSearch) -> Response:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.catalog import Catalog, Preset
-from app.catalog.publishing import Publisher, Version, name_fault, privacy_changes
+from app.catalog.publishing import Publisher, Version, name_fault
 from app.console.labels import fresh, pretty
 from app.console.pages import Form, PageGroup, given_number, go, person_of, read_form
 from app.console.services import ConsoleServices
@@ -53,7 +53,7 @@ class PublishPages(PageGroup):
 
     async def _ask(self, request: Request, file: str, text: str | None, *, note: str = "") -> Response:
         """Show what a text changes, and ask whether it is to be published; `note` says why nothing was."""
-        publisher = self._services.changes.publisher
+        publisher = self._services.acts.catalog.publisher
         if fault := name_fault(file):
             return self._pages.problem(request, 400, "This is no name of a file", fault)
         if why := publisher.why_not(file):
@@ -76,7 +76,7 @@ class PublishPages(PageGroup):
             target=publisher.target(file),
             generation=running.catalog.generation,
             lines=await asyncio.to_thread(_difference, runs, text or ""),
-            privacy=privacy_changes(running.catalog, candidate),
+            privacy=publisher.privacy_changes(candidate),
             examples=await self._examples(candidate),
             quarantine=await self._quarantine(candidate),
         )
@@ -84,14 +84,12 @@ class PublishPages(PageGroup):
     async def publish(self, request: Request) -> Response:
         """Write the text whose difference was shown to its file, and have the files taken up."""
         form = await read_form(request)
-        file, text, publisher = _file_of(form), _text_of(form), self._services.changes.publisher
+        file, text = _file_of(form), _text_of(form)
         if form.get("shown") != _digest(file, text) or name_fault(file):
             return await self._ask(request, file, text, note=_NOT_SHOWN)
         try:
-            if "confirmed" not in form and not publisher.why_not(file):
-                await asyncio.to_thread(self._demand_confirmation, publisher, file, text)
-            is_taken_up = await self._services.changes.publish(
-                person_of(request), file, text, base=form.get("base", "")
+            is_taken_up = await self._services.acts.catalog.publish(
+                person_of(request), file, text, base=form.get("base", ""), is_confirmed="confirmed" in form
             )
         except CatalogError as exc:
             return self._refused(request, exc.faults)
@@ -101,7 +99,7 @@ class PublishPages(PageGroup):
 
     async def versions(self, request: Request) -> Response:
         """Show every version of a file, each with its difference from the one before."""
-        file, publisher = request.query_params.get("file", ""), self._services.changes.publisher
+        file, publisher = request.query_params.get("file", ""), self._services.acts.catalog.publisher
         why_not, skip = publisher.why_not(file), given_number(request.query_params.get("skip")) or 0
         versions = [] if why_not else await asyncio.to_thread(_versions, publisher, file, skip)
         return self._pages.render(
@@ -116,12 +114,6 @@ class PublishPages(PageGroup):
             done=request.query_params.get("done", ""),
             faults=self._services.coordination.faults,
         )
-
-    def _demand_confirmation(self, publisher: Publisher, file: str, text: str | None) -> None:
-        changed = privacy_changes(self._services.running.catalog, publisher.candidate(file, text))
-        if changed:
-            named = ", ".join(f"{each.field} of {each.preset}" for each in changed)
-            raise PublishingRefused(f"This changes what is found of people: {named}. Go back and confirm it.")
 
     async def _examples(self, candidate: Catalog) -> list[ExampleChange]:
         """Return whose examples become something else, with how their finished events differ."""
@@ -143,11 +135,12 @@ class PublishPages(PageGroup):
 
     async def _quarantine(self, candidate: Catalog) -> tuple[Replay, Replay] | None:
         """Return what becomes of what is kept, by what runs and by the draft; None where nothing is kept."""
-        replaying = self._services.changes.replaying
-        if replaying is None:
+        if not self._services.acts.quarantine.is_on:
             return None
         catalogs = (self._services.running.catalog, candidate)
-        now, then = await replaying.previews(QuarantineFilter(), catalogs, at_most=_TRIED_AT_MOST)
+        now, then = await self._services.acts.quarantine.replaying.previews(
+            QuarantineFilter(), catalogs, at_most=_TRIED_AT_MOST
+        )
         return now, then
 
     def _refused(self, request: Request, faults: tuple[Fault, ...]) -> Response:

@@ -18,41 +18,39 @@ class QuarantinePages(PageGroup):
 
     async def show(self, request: Request) -> Response:
         """List what is kept by source, name and reason; where nothing is, say what a day's would have been."""
-        replaying, source = self._services.changes.replaying, filter_of(request).source
-        groups = await replaying.groups() if replaying else []
+        acts, source = self._services.acts.quarantine, filter_of(request).source
+        groups = await acts.replaying.groups() if acts.is_on else []
         return self._pages.render(
             request,
             "quarantine.html",
             obeys=("from",),
             usual="all that is kept",
             nav="quarantine",
-            is_on=replaying is not None,
+            is_on=acts.is_on,
             groups=[each for each in groups if source in ("", each.source)],
             source=source,
-            missed=None if replaying else await self._missed(),
+            missed=None if acts.is_on else await self._missed(),
             left=given_number(request.query_params.get("left")),
             discarded=given_number(request.query_params.get("discarded")),
         )
 
     async def preview(self, request: Request) -> Response:
         """Show what would become of the events that a filter means, before anybody replays them."""
-        wanted, replaying = wanted_of(dict(request.query_params)), self._services.changes.replaying
-        if replaying is None:
-            return go(request, "quarantine")
-        replay = await replaying.preview(wanted)
+        wanted = wanted_of(dict(request.query_params))
+        replay = await self._services.acts.quarantine.replaying.preview(wanted)
         return self._pages.render(
             request, "quarantine_preview.html", nav="quarantine", wanted=wanted.given, replay=replay
         )
 
     async def replay(self, request: Request) -> Response:
         """Accept the events that a filter means, as far as they make deliveries now."""
-        done = await self._services.changes.replay(person_of(request), wanted_of(await read_form(request)))
-        return go(request, "quarantine", {"left": done.leaving if done else 0})
+        done = await self._services.acts.quarantine.replay(person_of(request), wanted_of(await read_form(request)))
+        return go(request, "quarantine", {"left": done.leaving})
 
     async def discard(self, request: Request) -> Response:
         """Erase the events that a filter means."""
-        count = await self._services.changes.discard(person_of(request), wanted_of(await read_form(request)))
-        return go(request, "quarantine", {"discarded": count or 0})
+        count = await self._services.acts.quarantine.discard(person_of(request), wanted_of(await read_form(request)))
+        return go(request, "quarantine", {"discarded": count})
 
     async def _missed(self) -> Counter[str]:
         """Return how many deliveries of the last day were invalid, and how many events matched no preset."""

@@ -9,17 +9,15 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from app.access.admission import Access
-from app.access.audit import Audit
 from app.catalog.catalog import RunningCatalog
 from app.core.coordination import Coordination
 from app.core.deliveries import Delivery
 from app.core.events import Tally
 from app.core.pages import AccountView, AuditPage, Message
 from app.destination.client import PinterestClient
-from app.insights.alerts.watcher import AlertWebhook
 from app.insights.inventory.view import InventoryView
 from app.insights.orders.revenue import RevenueOutbox
-from app.operations.audited_changes import AuditedChanges
+from app.operations.acts import Acts
 from app.outbox import DeadLetters, OutboxRules, PagesOrders
 from app.pipeline.explain import Explainer
 from app.pipeline.search import Finder, PeopleSearch, Searches
@@ -94,9 +92,8 @@ class ConsoleServices:
     #: Send test events, by ad account.
     clients: Mapping[str, PinterestClient]
     access: Access
-    #: Does what operators change, and writes it down.
-    changes: AuditedChanges
-    audit: Audit
+    #: Does what operators ask for, and writes it down.
+    acts: Acts
     #: What arrives, by name.
     inventory: InventoryView
     destination: DestinationView
@@ -108,7 +105,5 @@ class ConsoleServices:
     quality_components: Sequence[str]
     #: Looks up what is remembered of people; None where there is no secret to find them by.
     people: PeopleSearch | None
-    #: None where alerts go nowhere.
-    alert_webhook: AlertWebhook | None
     #: Unix seconds.
     clock: Callable[[], float]

@@ -27,7 +27,7 @@ class TailPages(PageGroup):
     async def show(self, request: Request) -> Response:
         """List the newest events, as far as the page's filter asks for them; `?part=live` only what changes."""
         services, now, chosen = self._services, self._services.clock(), filter_of(request)
-        tail = services.changes.tail
+        tail = services.acts.tail.tail
         events = [
             each
             for each in tail.events(now=now)
@@ -53,13 +53,13 @@ class TailPages(PageGroup):
         """Switch the live tail on for some minutes, or off."""
         wanted = (await read_form(request)).get("minutes", "")
         minutes = next((each for each in MINUTES if str(each) == wanted), 0)
-        await self._services.changes.watch(person_of(request), for_s=minutes * 60)
+        await self._services.acts.tail.watch(person_of(request), for_s=minutes * 60)
         return go(request, "tail")
 
     async def open(self, request: Request) -> Response:
         """Put one event into the tester."""
         number = (await read_form(request)).get("number", "")
-        found = self._services.changes.tail.events(now=self._services.clock())
+        found = self._services.acts.tail.tail.events(now=self._services.clock())
         event = next((each for each in found if str(each.number) == number), None)
         if event is None:
             text = (

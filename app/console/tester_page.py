@@ -16,7 +16,6 @@ from app.console.inventory_page import key_of
 from app.console.labels import fresh, pretty
 from app.console.pages import MAX_FORM_BYTES, Form, PageGroup, given_number, person_of, read_form
 from app.core.events import DEFAULT_SOURCE, Event, EventKey
-from app.core.pages import AuditAction
 from app.destination.client import Failure
 from app.errors import CatalogError, EventRefused, Fault, UnknownName
 from app.insights.inventory.drafts import draft_preset
@@ -250,9 +249,7 @@ class TesterPages(PageGroup):
             return {}
         accounts = {each.name: each.ad_account_id for each in self._services.destination.accounts}
         client = self._services.clients[accounts[made[title].destination]]
-        answer = await client.send([payload], test=True)
-        told = "no answer" if isinstance(answer, Failure) else f"answer {answer.status}"
-        await self._services.audit.note(person, AuditAction.TEST_SENT, target=f"preset {title}", after=told)
+        answer = await self._services.acts.tests.send_event(person, client, payload, title=title)
         if isinstance(answer, Failure):
             return {title: PinterestReply(status=None, body=answer.reason)}
         return {title: PinterestReply(status=answer.status, body=orjson.dumps(answer.body).decode())}
@@ -298,7 +295,7 @@ class TesterPages(PageGroup):
             examples=[preset.name for preset in _with_example(running.catalog.presets)],
             files=list(running.texts),
             is_new=trial.draft is not None and trial.draft.file not in running.texts,
-            why_not=self._services.changes.publisher.why_not(trial.draft.file) if trial.draft else "",
+            why_not=self._services.acts.catalog.publisher.why_not(trial.draft.file) if trial.draft else "",
         )
 
 

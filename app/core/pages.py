@@ -355,6 +355,7 @@ class AuditAction(StrEnum):
     DISCARD = "discarded from quarantine"
     PUBLISH = "published"
     ALERT_TESTED = "alert tested"
+    IMPORTED = "imported events"
     MISSING_SENT = "sent missing orders"
     COMPARED = "compared orders"
     TAIL = "live tail"

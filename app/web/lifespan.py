@@ -15,7 +15,7 @@ from app.access.users import Person, UserRole
 from app.core.coordination import REFRESH_S, Coordination
 from app.core.log import log_cannot_start, log_error, logger
 from app.errors import PinrelayError
-from app.operations.audited_changes import AuditedChanges
+from app.operations.publish import CatalogActs
 from app.sender.shutdown import Shutdown
 
 #: How often garbage is looked for in all that lives, whatever was made meanwhile. It takes some 10 ms.
@@ -43,7 +43,8 @@ class _Closes(Protocol):
 
 
 def lifespan(
-    changes: AuditedChanges,
+    acts: CatalogActs,
+    coordination: Coordination,
     background: Sequence[Runs],
     *,
     begin: Callable[[], Awaitable[None]],
@@ -56,7 +57,6 @@ def lifespan(
     `begin` is awaited before all else; `closing` is closed after all else, in its order.
     `look_at_files` is called every second, to see what has changed.
     """
-    coordination = changes.coordination
 
     @asynccontextmanager
     async def run(_: FastAPI) -> AsyncIterator[None]:
@@ -67,7 +67,7 @@ def lifespan(
         steps = (partial(_keep_up, coordination, clock), partial(_keep_looking, look_at_files), _collect_garbage)
         beside = [asyncio.create_task(_going_on(each, shutdown)) for each in steps]
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGHUP, lambda: tasks.append(loop.create_task(_reload(changes))))
+        loop.add_signal_handler(signal.SIGHUP, lambda: tasks.append(loop.create_task(_reload(acts, coordination))))
         try:
             yield
         finally:
@@ -151,11 +151,10 @@ async def _keep_up(coordination: Coordination, clock: Callable[[], float]) -> No
             await coordination.refresh(now=clock())
 
 
-async def _reload(changes: AuditedChanges) -> None:
+async def _reload(acts: CatalogActs, coordination: Coordination) -> None:
     """Take up changed files, as SIGHUP asks."""
-    coordination = changes.coordination
     with _survived():
-        if await changes.reload(_BY_SIGNAL):
-            logger().info("catalog reloaded", generation=coordination.generation)
+        if faults := await acts.reload(_BY_SIGNAL):
+            logger().error("catalog kept", faults=[str(fault) for fault in faults])
         else:
-            logger().error("catalog kept", faults=[str(fault) for fault in coordination.faults])
+            logger().info("catalog reloaded", generation=coordination.generation)

@@ -23,8 +23,8 @@ def test_a_message_that_is_not_taken_is_an_error_without_the_address(run: Run, s
 
 def test_without_an_address_there_is_nothing_to_test(run: Run) -> None:
     result = run("test-alert")
-    assert result.exit_code == 2
-    assert "ALERT_WEBHOOK_URL is not set" in result.output
+    assert result.exit_code == 1
+    assert "ALERT_WEBHOOK_URL is not set" in str(result.exception)
 
 
 @pytest.mark.parametrize(("status", "told"), [(200, (0, True)), (404, (1, False))])

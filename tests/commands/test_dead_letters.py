@@ -8,8 +8,8 @@ import pytest
 
 from app.assemble.ad_accounts import SANDBOX_AD_ACCOUNT_ID
 from app.core.deliveries import State
-from app.errors import FilterError, UnknownName
-from app.operations.audited_changes import MAX_WHY
+from app.errors import FilterError, UnknownName, WhyMissing
+from app.operations.dead_letters import MAX_WHY
 from app.outbox import Outbox
 from tests.commands.conftest import Run
 from tests.commands.stored import in_outbox
@@ -90,7 +90,7 @@ def test_a_redrive_tells_what_it_did_and_why_not_the_rest(run: Run) -> None:
 def test_a_delivery_that_there_is_not_is_nothing_found(run: Run, words: tuple[str, ...]) -> None:
     missing = run(*words, "999999")
     assert (missing.exit_code, missing.stdout) == (1, "")
-    assert missing.stderr == "pinrelay: there is no delivery 999999\n"
+    assert str(missing.exception) == "there is no delivery 999999; find its id by its message id"
     assert run(*words, "reason=nothing like it").exit_code == 0
 
 
@@ -159,13 +159,13 @@ def test_what_is_dismissed_says_who_did_it_and_why_without_anybodys_address(run:
         (1, ("dismiss", "source= ", "--because", "x")),
         (2, ("dismiss", "--because", "x")),
         (2, ("dismiss", "--all")),
-        (2, ("dismiss", "--all", "--because", " ")),
-        (2, ("dismiss", "--all", "--because", "x" * (MAX_WHY + 1))),
+        (1, ("dismiss", "--all", "--because", " ")),
+        (1, ("dismiss", "--all", "--because", "x" * (MAX_WHY + 1))),
     ],
     ids=str,
 )
 def test_what_is_not_said_clearly_is_not_done(run: Run, exit_code: int, words: tuple[str, ...]) -> None:
     refused = run(*words)
     assert refused.exit_code == exit_code
-    assert isinstance(refused.exception, SystemExit if exit_code == 2 else FilterError)
+    assert isinstance(refused.exception, SystemExit if exit_code == 2 else FilterError | WhyMissing)
     assert len(run("dead-letters", "--json").stdout.splitlines()) == 3

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from app.commands import import_events
 from app.commands.terminal import time_text
 from app.core.pages import FileImported
 from app.core.shared_values import ERASED_AT
+from app.operations import import_events
 from tests.commands.conftest import Run
 from tests.commands.stored import in_outbox
 
@@ -93,7 +93,7 @@ def test_a_file_that_was_imported_before_says_so_and_what_takes_it_again(run: Ru
 def test_what_was_interrupted_goes_on_where_it_stopped_and_says_so(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_events, "BATCH_EVENTS", 2)
+    monkeypatch.setattr(import_events, "_BATCH", 2)
     file, written = tmp_path / "events", FileImported.__init__
 
     def dies_behind_the_first_batch(self: FileImported, *, done: int, at: float) -> None:

@@ -20,6 +20,7 @@ from app.access.audit import Audit
 from app.access.proxy_auth import UserHeaders
 from app.access.sessions import Sessions
 from app.access.users import Users
+from app.assemble.parts import join_acts
 from app.catalog.catalog import RunningCatalog
 from app.console import ConsoleServices, DestinationView, create_console
 from app.console.labels import COMPONENT_LABELS
@@ -31,7 +32,6 @@ from app.core.values.addresses import read_networks
 from app.destination.client import PinterestClient
 from app.insights.alerts.watcher import AlertWebhook
 from app.insights.inventory.view import InventoryView
-from app.operations.audited_changes import AuditedChanges
 from app.outbox import Outbox, open_outbox
 from app.pipeline.pipeline import Pipeline
 from app.pipeline.tail import Tail
@@ -276,28 +276,27 @@ async def open_world(
             sessions=Sessions(outbox),
             audit=audit,
         )
+        finder = assemble.event_finder(settings, outbox)
         services = ConsoleServices(
             outbox=outbox,
             running=running,
             coordination=coordination,
-            finder=assemble.event_finder(settings, outbox),
+            finder=finder,
             explainer=assemble.explainer(settings, outbox=outbox, why_off=coordination.why_off),
             sources=lambda: {DEFAULT_SOURCE: None, **sources},
             clients={ACCOUNT: client},
             access=access,
-            changes=AuditedChanges(
-                outbox=outbox,
-                coordination=coordination,
-                audit=audit,
-                clock=lambda: world.now,
-                tail=tail,
-                forgetting=assemble.forgetting(settings, outbox),
-                publisher=assemble.publisher(settings, running),
-                replaying=assemble.replaying(
-                    settings, running, outbox, why_off=coordination.why_off, clock=lambda: world.now
-                ),
+            acts=join_acts(
+                settings,
+                running,
+                coordination,
+                audit,
+                finder,
+                assemble.replaying(settings, running, outbox, why_off=coordination.why_off, clock=lambda: world.now),
+                alert_webhook,
+                tail,
+                outbox,
             ),
-            audit=audit,
             inventory=InventoryView(
                 inventory=outbox.inventory, catalog=lambda: running.catalog, clock=lambda: world.now
             ),
@@ -311,7 +310,6 @@ async def open_world(
             outbox_rules=RULES,
             quality_components=tuple(COMPONENT_LABELS),
             people=assemble.people_search(settings, outbox) if settings.remember_secret else None,
-            alert_webhook=alert_webhook,
             clock=lambda: world.now,
         )
         app.include_router(create_console(services))

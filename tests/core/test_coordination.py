@@ -10,7 +10,7 @@ from app import assemble
 from app.access.audit import Audit
 from app.core.coordination import Coordination, Switches
 from app.errors import CatalogError, Fault, UnknownName
-from app.operations.audited_changes import AuditedChanges
+from app.operations.publish import CatalogActs
 from app.outbox import Outbox, open_outbox
 from app.web.lifespan import _reload
 from tests import assembled
@@ -207,14 +207,7 @@ async def test_a_signal_to_reload_while_the_outbox_is_away_is_logged_and_survive
     settings = assembled.settings()
     with capture_logs() as logs:
         here = process(outbox, "a", Files())
-        changes = AuditedChanges(
-            outbox=outbox,
-            coordination=here,
-            audit=Audit(outbox, lambda: 1.0),
-            clock=lambda: 1.0,
-            tail=assemble.live_tail(settings, running := assemble.running_catalog(settings), outbox, here),
-            publisher=assemble.publisher(settings, running),
-            forgetting=assemble.forgetting(settings, outbox),
-        )
-        await _reload(changes)
+        publisher = assemble.publisher(settings, assemble.running_catalog(settings))
+        acts = CatalogActs(here, publisher, Audit(outbox, lambda: 1.0))
+        await _reload(acts, here)
     assert [line["event"] for line in logs] == ["outbox unavailable"]

@@ -14,7 +14,7 @@ from app.access.audit import Audit
 from app.core.coordination import Coordination
 from app.core.events import Exit
 from app.errors import EventRefused, OutboxUnavailable
-from app.operations.audited_changes import AuditedChanges
+from app.operations.watch import TailActs
 from app.outbox import Outbox, open_outbox
 from app.pipeline.tail import MAX_TAIL_S, MAX_TAILED, MAX_TAILED_BYTES, Tail
 from app.policies import outbox_rules
@@ -48,7 +48,8 @@ class Door:
     tail: Tail
     accepts: AcceptsWhole
     outbox: Outbox
-    changes: AuditedChanges
+    coordination: Coordination
+    acts: TailActs
 
     async def send(self, *events: Any, now: float = NOW, is_proven: bool = True, agreed: bool = True) -> list[Exit]:
         """Send these in one request; return what became of them."""
@@ -71,17 +72,14 @@ def open_door(outbox: Outbox, name: str) -> Door:
     here = Coordination(outbox, lambda: "", presets=list, ad_account_ids=(), generation="", process_id=name, role="all")
     tail = assemble.live_tail(settings, running, outbox, here)
     pipeline = assemble.pipeline(settings, running.catalog, outbox=outbox)
-    changes = AuditedChanges(
-        outbox=outbox,
-        coordination=here,
-        audit=Audit(outbox, lambda: NOW),
-        clock=lambda: NOW,
-        tail=tail,
-        publisher=assemble.publisher(settings, running),
-        forgetting=assemble.forgetting(settings, outbox),
-    )
     tail.follow(NOW + 300, now=NOW)
-    return Door(tail, assemble.watched(pipeline, None, tail), outbox, changes)
+    return Door(
+        tail,
+        assemble.watched(pipeline, None, tail),
+        outbox,
+        here,
+        TailActs(tail, here, Audit(outbox, lambda: NOW)),
+    )
 
 
 @pytest.fixture
@@ -172,14 +170,14 @@ async def test_a_delete_of_a_proven_sender_lets_go_of_all_that_came_before(door:
 
 async def refresh(door: Door) -> list[str]:
     """Do what a process does each second; return what its tail holds then."""
-    await door.changes.coordination.refresh(now=NOW)
-    door.changes.follow_tail()
+    await door.coordination.refresh(now=NOW)
+    door.acts.follow()
     return door.names()
 
 
 async def test_a_delete_reaches_the_tails_of_all_processes_and_they_go_on(door: Door) -> None:
     other = open_door(door.outbox, "b")
-    await door.changes.coordination.want_tail(NOW + 300)
+    await door.coordination.want_tail(NOW + 300)
     await other.send(ORDER)
     assert await refresh(other) == ["Order Completed"]
     await door.send({"type": "delete", "userId": "ann"}, is_proven=False)
@@ -195,7 +193,7 @@ async def test_a_delete_that_could_not_be_told_is_told_again(door: Door) -> None
         async def put_shared(self, *_: Any, **__: Any) -> None:
             raise OutboxUnavailable("gone for a moment")
 
-    here, other = door.changes.coordination, open_door(door.outbox, "b")
+    here, other = door.coordination, open_door(door.outbox, "b")
     await here.want_tail(NOW + 300)
     await other.send(ORDER)
     here._shared = Away()  # type: ignore[assignment] # it only writes

@@ -11,8 +11,8 @@ from app.core.deliveries import State
 from app.core.events import Exit
 from app.core.pages import Query
 from app.errors import EventRefused
+from app.operations.forget import Forgotten
 from app.outbox import Outbox, open_outbox
-from app.pipeline.forgetting import Forgotten
 from app.policies import outbox_rules
 from tests import assembled
 from tests.identity.journeys import SETTINGS

@@ -1,9 +1,12 @@
-"""A person who asks to be forgotten: memory, and whatever waits to be sent or is kept of what was."""
+"""Forget a person: memory, and whatever waits to be sent or is kept of what was."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from app.access.audit import Audit
+from app.access.users import Person
+from app.core.pages import AuditAction
 from app.core.values.texts import count_of
 from app.destination import TypedPerson
 from app.errors import MemoryChanged, OutboxUnavailable
@@ -147,3 +150,39 @@ def _told(nobodys: int, orders: int) -> str:
     kept += [f"the keys of {count_of(orders, 'order')}"] if orders else []
     what = "may hold the person's data, such as the digest of an e-mail address: nothing tells whose they are"
     return f"{' and '.join(kept).capitalize()} {what}. {_GIVE_ADDRESS}"
+
+
+class ForgetActs:
+    """Erases people. Every act may raise OutboxUnavailable; no id is written into the audit log."""
+
+    def __init__(
+        self,
+        forgetting: Forgetting,
+        audit: Audit,
+        *,
+        empty_tails: Callable[[], Awaitable[object]],
+    ) -> None:
+        """Take who erases, and what has every process let go of events that its live tail holds."""
+        self._forgetting = forgetting
+        self._audit = audit
+        self._empty_tails = empty_tails
+
+    async def forget(
+        self, person: Person, *, user_id: str | None, anonymous_id: str | None, email: str | None
+    ) -> Forgotten:
+        """Erase somebody; return how much was erased, and what stays."""
+        work = self._forgetting.forget(user_id=user_id, anonymous_id=anonymous_id, email=email, now=self._audit.clock())
+        return await self._noted(person, work)
+
+    async def forget_known(self, person: Person, key: str, *, alone: bool) -> Forgotten:
+        """Erase who is behind the key of an id: the whole person of a user id, or what is under this id `alone`."""
+        work = self._forgetting.forget_keys(
+            user=None if alone else key, anonymous=key if alone else None, now=self._audit.clock()
+        )
+        return await self._noted(person, work)
+
+    async def _noted(self, person: Person, work: Awaitable[Forgotten]) -> Forgotten:
+        forgotten = await work
+        await self._empty_tails()
+        await self._audit.note(person, AuditAction.FORGET, after=count_of(forgotten.ids, "id"))
+        return forgotten

@@ -1,0 +1,262 @@
+"""Import history: events of files, and rows of a warehouse, each batch committed before the next, and resumable."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import orjson
+
+from app.access.audit import Audit
+from app.access.users import Person
+from app.core.events import Event, Exit
+from app.core.pages import AuditAction, FileImported, RowsImported
+from app.core.receipts import EventReceipt, Receipt
+from app.core.shared_values import IMPORTED, ROW_DIGESTS, ROWS_IMPORTED, SharedValues
+from app.core.values.texts import count_of
+from app.core.values.times import at_second, unix_seconds
+from app.errors import EventRefused, WarehouseError
+from app.source import Arrival, NamedSource, events_of, held_back, read_event_file, read_or_refuse
+from app.warehouse import open_rows, temporary_folder
+
+#: So many rows, or events of a file, share one commit.
+_BATCH: Final = 1_000
+#: What a record of a row has beside it.
+_AROUND: Final[dict[str, Any]] = {"method": "ROW", "headers": {}, "query": {}, "ip": None}
+
+#: Takes events and `now`, and returns what became of them.
+Take: TypeAlias = Callable[..., Awaitable[Receipt]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowsAsked:
+    """Which rows are imported, and as whose."""
+
+    where: str
+    #: None: the file as it is.
+    query: str | None
+    cursor: str
+    source: str
+
+    @property
+    def identity(self) -> str:
+        """What the state of this import is kept under. An address may hold a password, so it is a digest."""
+        return sha256(orjson.dumps([self.where, self.query, self.cursor, self.source])).hexdigest()[:24]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileOptions:
+    """How events of files are imported."""
+
+    #: None keeps what the presets say.
+    action_source: str | None
+    #: Unix seconds; older events are skipped. None takes all.
+    since: float | None
+    #: Take files from their beginning, whatever earlier runs did of them.
+    again: bool
+    max_json_depth: int
+
+
+class ImportedBefore(NamedTuple):
+    """How much of a file earlier runs have imported."""
+
+    file: str
+    #: When they ended, Unix seconds.
+    at: float
+    #: So many were read, from its beginning.
+    events: int
+    #: Nothing of the file was left to do.
+    whole: bool
+
+    def __str__(self) -> str:
+        """Say what was imported before, and what was done about it."""
+        read = f"{self.file}: imported before, {at_second(self.at)}: {count_of(self.events, 'event')}"
+        if not self.whole:
+            return f"{read}. This run went on behind them"
+        remedy = "--again takes it from its beginning; what is remembered of it is a duplicate then"
+        return f"{read}, to its end. Nothing of it was taken now: {remedy}"
+
+
+@dataclass(slots=True, kw_only=True)
+class ImportSummary:
+    """What became, or would become, of what was imported."""
+
+    exits: Counter[Exit] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    skipped: int = 0
+    before: list[ImportedBefore] = field(default_factory=list)
+
+    def add(self, events: tuple[EventReceipt, ...]) -> None:
+        """Count what became of some events."""
+        for line in (line for event in events for line in event.deliveries):
+            self.exits[line.exit] += 1
+            if line.reason:
+                self.reasons[line.reason] += 1
+
+
+class ImportActs:
+    """Imports events. Every act may raise OutboxUnavailable."""
+
+    def __init__(self, shared: SharedValues, take: Take, audit: Audit, *, is_dry: bool) -> None:
+        """Take where it is kept how far an import came, and what commits events. `is_dry`: it only judges them."""
+        self._shared = shared
+        self._take = take
+        self._audit = audit
+        self._is_dry = is_dry
+
+    async def import_files(
+        self,
+        person: Person,
+        files: Collection[Path],
+        options: FileOptions,
+        *,
+        on_progress: Callable[[Path, int], object],
+    ) -> ImportSummary:
+        """Import events of files; return what became of them. `on_progress` is told how many bytes are read."""
+        async with self._noted(person, count_of(len(files), "file")) as summary:
+            for file in files:
+                await self._import_file(file, options, summary, on_progress)
+        return summary
+
+    async def import_rows(self, person: Person, asked: RowsAsked, source: NamedSource) -> ImportSummary:
+        """Import the rows that are new; return what became of them. Raises WarehouseError."""
+        async with self._noted(person, f"rows for source {source.name}") as summary:
+            async for receipt in self.new_rows(asked, source):
+                summary.add(receipt.events)
+        return summary
+
+    @asynccontextmanager
+    async def _noted(self, person: Person, target: str) -> AsyncIterator[ImportSummary]:
+        """Write into the audit log what was imported, also where it ends early."""
+        summary = ImportSummary()
+        try:
+            yield summary
+        finally:
+            if not self._is_dry:
+                after = ", ".join(f"{count} {exit_.value}" for exit_, count in summary.exits.most_common())
+                await self._audit.note(person, AuditAction.IMPORTED, target=target, after=after or "nothing new")
+
+    async def _import_file(
+        self, file: Path, options: FileOptions, summary: ImportSummary, on_progress: Callable[[Path, int], object]
+    ) -> None:
+        imported = None if self._is_dry else IMPORTED.of(_identity(file, options))
+        before = await imported.read(self._shared) if imported and not options.again else None
+        done = count = before.done if before else 0
+        async for count, position in self._batches(file, done, options, summary):
+            on_progress(file, position)
+            if imported:
+                await imported.write(self._shared, FileImported(done=count, at=self._audit.clock()))
+        if before:
+            told = ImportedBefore(file=str(file), at=before.at, events=done, whole=count == done)
+            summary.before.append(told)
+
+    async def _batches(
+        self, file: Path, done: int, options: FileOptions, summary: ImportSummary
+    ) -> AsyncIterator[tuple[int, int]]:
+        """Yield after each step how many events are done, and how many bytes of the file are read.
+
+        What an earlier run has `done` is stepped over.
+        """
+        with file.open("rb") as stream:
+            events = read_event_file(stream, clock=self._audit.clock, is_live=False, max_depth=options.max_json_depth)
+            left = islice(events, done, None)
+            while batch := list(islice(left, _BATCH)):
+                now = self._audit.clock()
+                placed = [each.told_in(f"{file}: ") if isinstance(each, EventRefused) else each for each in batch]
+                wanted = [event for event in placed if _is_wanted(event, now, options.since)]
+                summary.skipped += len(batch) - len(wanted)
+                summary.add((await self._take(wanted, now=now)).events)
+                done += len(batch)
+                yield done, stream.tell()
+
+    async def new_rows(self, asked: RowsAsked, source: NamedSource) -> AsyncIterator[Receipt]:
+        """Yield what became of each batch of rows that are new.
+
+        How far it came is written once a batch is committed. A crash in between has it read the batch again, whose
+        events are known by their ids. Raises WarehouseError.
+        """
+        if source.reshape is None:
+            raise WarehouseError(
+                f"{source.name} is of kind `segment`: name one of kind `mapped`, which maps rows, by --source"
+            )
+        progress = _Progress(self._shared, asked.identity)
+        cursor, known = await progress.begin(self._audit.clock(), keeps_state=not self._is_dry)
+        with temporary_folder() as folder, open_rows(asked.where, folder, query=asked.query) as table:
+            for rows, cursors in table.batches(asked.cursor, cursor, limit=_BATCH):
+                now = self._audit.clock()
+                new = [
+                    (row, at)
+                    for row, at in zip(rows, cursors, strict=True)
+                    if at != cursor or _digest(row) not in known
+                ]
+                arrival = Arrival.at(now, is_live=False)
+                records = ({**_AROUND, "body": orjson.loads(row)} for row, _ in new)
+                events = (read_or_refuse(each, arrival) for each in events_of(records, source.reshape))
+                yield await self._take([held_back(each, source) for each in events], now=now, source=source.name)
+                if new and not self._is_dry:
+                    await progress.reached(cursors[-1], [_digest(row) for row, at in new if at == cursors[-1]], now)
+
+
+class _Progress:
+    """How far it came, as the outbox keeps it. What is written with a batch does not grow with what was imported."""
+
+    def __init__(self, shared: SharedValues, identity: str) -> None:
+        self._shared = shared
+        self._head = ROWS_IMPORTED.of(identity)
+        self._digests = ROW_DIGESTS.under(identity)
+        self._state = RowsImported(at=0)
+
+    async def begin(self, now: float, *, keeps_state: bool) -> tuple[str | None, frozenset[str]]:
+        """Return the cursor that was reached, None at first, and the digests of the rows that have it.
+
+        With `keeps_state` it is written that it goes on, so that retention leaves it; what a crash left is taken away.
+        """
+        self._state = replace(await self._head.read(self._shared) or self._state, at=now)
+        parts = await self._digests.read_all(self._shared)
+        wanted = set(map(str, range(self._state.first, self._state.end)))
+        if keeps_state:
+            await self._head.write(self._shared, self._state)
+            await self._take_away(parts.keys() - wanted)
+        return self._state.cursor, frozenset(row for name in parts.keys() & wanted for row in parts[name])
+
+    async def reached(self, cursor: str, digests: Collection[str], now: float) -> None:
+        """Write that all rows up to this one are committed, of which these, that are new, have its cursor."""
+        before, end = self._state, self._state.end
+        if digests:
+            await self._digests.of(str(end)).write(self._shared, tuple(digests))
+            end += 1
+        first = before.first if cursor == before.cursor else before.end
+        self._state = RowsImported(cursor=cursor, first=first, end=end, at=now)
+        await self._head.write(self._shared, self._state)
+        await self._take_away(map(str, range(before.first, first)))
+
+    async def _take_away(self, names: Iterable[str]) -> None:
+        for name in names:
+            await self._digests.of(name).write(self._shared, None)
+
+
+def _digest(row: str) -> str:
+    return sha256(row.encode()).hexdigest()[:16]
+
+
+def _identity(file: Path, options: FileOptions) -> str:
+    """Name this import of this file: the same content and options go on where they stopped."""
+    digest = sha256(f"{file.stat().st_size} {options.action_source}".encode())
+    with file.open("rb") as stream:
+        digest.update(stream.read(65_536))
+    return digest.hexdigest()[:24]
+
+
+def _is_wanted(event: Event | EventRefused, now: float, since: float | None) -> bool:
+    """Return whether an event is young enough; one that could not be read is to be told."""
+    return since is None or isinstance(event, EventRefused) or _time_of(event, now) >= since
+
+
+def _time_of(event: Event, now: float) -> float:
+    """Return when the event happened, in Unix seconds; `now` where that cannot be read, so that it is not skipped."""
+    told_at = unix_seconds(event.get("timestamp"))
+    return now if told_at is None else told_at

@@ -1,0 +1,144 @@
+"""Compare the shop's orders with the ledger, and send those that were never received."""
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+from app.access.audit import Audit
+from app.access.users import Person
+from app.core.events import Exit
+from app.core.pages import AuditAction
+from app.core.receipts import Receipt
+from app.core.values.times import DAY_S
+from app.errors import WarehouseError
+from app.insights.orders.missing_orders import NOT_AGAIN, MissingOrders, missing_events, orders_permitted
+from app.insights.orders.reconcile import LedgerPart, Reconciliation, reconciled
+from app.insights.orders.verdicts import OrderVerdict
+from app.outbox import PagesOrders
+from app.source import Arrival, read_event
+from app.warehouse import open_rows, temporary_folder
+
+_BATCH_ROWS: Final = 1_000
+#: Of each reason so many orders are named.
+_NAMED: Final = 1_000
+
+
+@dataclass(slots=True, kw_only=True)
+class SentMissing:
+    """What became, or would become, of orders that were missing."""
+
+    exits: Counter[tuple[Exit, str]] = field(default_factory=Counter)
+    #: Ids of those that may not be sent, by why.
+    unsent: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    @property
+    def enqueued(self) -> int:
+        """How many of the orders make a delivery."""
+        return sum(count for (exit_, _), count in self.exits.items() if exit_ is Exit.ENQUEUED)
+
+    def json(self) -> dict[str, Any]:
+        """Return the figures as a dict that can be written as JSON."""
+        exits = [{"exit": exit_.value, "reason": reason, "count": n} for (exit_, reason), n in self.exits.items()]
+        return {"exits": exits, "unsent": dict(self.unsent)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """Orders that were never received, and by what permission they may be sent."""
+
+    #: The file or address of the shop's orders, and the query.
+    rows: tuple[str, str | None]
+    compared: Reconciliation
+    orders: MissingOrders
+    #: The column that must say yes; None: `words` say why nobody needs to be asked.
+    consent: str | None
+    words: str
+    source: str
+    max_event_age_days: float
+
+
+class OrderActs:
+    """Compares orders, and sends missing ones. Every act may raise WarehouseError and OutboxUnavailable."""
+
+    def __init__(self, outbox: PagesOrders, audit: Audit) -> None:
+        self._outbox = outbox
+        self._audit = audit
+
+    async def compare(
+        self,
+        person: Person,
+        where: str,
+        *,
+        query: str | None = None,
+        named: Mapping[str, str | None] = MappingProxyType({}),
+        part: LedgerPart,
+        ledger_begins: float,
+        on_verdict: Callable[[OrderVerdict], object] = lambda _: None,
+        is_strange: bool = False,
+    ) -> Reconciliation:
+        """Return where each order of the shop went: see `reconciled`, whose arguments these are.
+
+        The audit log names neither: an address may hold a password, and a file's name a person's.
+        """
+        what = await asyncio.to_thread(_described, where)
+        try:
+            found = await reconciled(
+                self._outbox,
+                where,
+                query=query,
+                named=named,
+                part=part,
+                ledger_begins=ledger_begins,
+                on_verdict=on_verdict,
+                is_strange=is_strange,
+            )
+        except WarehouseError:
+            await self._audit.note(person, AuditAction.COMPARED, after=f"{what}, could not be read")
+            raise
+        await self._audit.note(person, AuditAction.COMPARED, after=f"{what}, {found.rows:,} rows")
+        return found
+
+    async def send_missing(
+        self, person: Person, missing: Missing, accept: Callable[..., Awaitable[Receipt]]
+    ) -> SentMissing:
+        """Send missing orders that may be sent; return what became of all. `accept` commits their events."""
+        sent = await self.judge_missing(missing, accept)
+        why = missing.words or f"permitted by the column {missing.consent}"
+        await self._audit.note(person, AuditAction.MISSING_SENT, target=why, after=str(sent.enqueued))
+        return sent
+
+    async def judge_missing(self, missing: Missing, take: Callable[..., Awaitable[Receipt]]) -> SentMissing:
+        """Return what becomes of missing orders once `take` has those that may be sent."""
+        sent, left = SentMissing(), set(missing.orders.ids)
+        (where, query), columns = missing.rows, missing.compared.columns
+        with temporary_folder() as folder, open_rows(where, folder, query=query) as table:
+            consent = missing.consent
+            may = None if consent is None else orders_permitted(table, columns, missing.orders.ids, consent)
+            for some in table.wholes(limit=_BATCH_ROWS):
+                now, events = self._audit.clock(), []
+                oldest = now - missing.max_event_age_days * DAY_S
+                for order, event, why in missing_events(
+                    some, columns, left, place=missing.compared.place, permitted=may, oldest=oldest
+                ):
+                    left.discard(order)
+                    if event is not None:
+                        events.append(read_event(event, Arrival.at(now, is_live=False)))
+                    elif len(sent.unsent[why]) < _NAMED:
+                        sent.unsent[why].append(order)
+                if events:
+                    receipt = await take(events, now=now, source=missing.source)
+                    sent.exits.update((line.exit, line.reason) for each in receipt.events for line in each.deliveries)
+                if not left:
+                    break
+        if left:
+            sent.unsent[NOT_AGAIN] = sorted(left)[:_NAMED]
+        return sent
+
+
+def _described(where: str) -> str:
+    file = Path(where)
+    return f"a file of {file.stat().st_size:,} bytes" if file.is_file() else "rows of a database"
