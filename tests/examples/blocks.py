@@ -18,6 +18,7 @@ _ELSEWHERE = (
     ("README", "sh", "make run", "packaging/test_new_user.py"),
     ("README", "sh", "/webhook", "test_readme.py"),
     ("README", "json|yaml", "", "test_readme.py"),
+    ("browser-helper", "html page", "", "browser/test_script_tag.py"),
     ("CONTRIBUTING", "(python|yaml) .*|sh|text", "^(?!make )", "test_contributing.py"),
     ("cookbook", "(sh|yaml) markets.*", "", "whole/test_markets.py"),
     ("cookbook", "sh", "sed ", "test_docs.py"),
