@@ -260,6 +260,47 @@ def _values(url: str, table: str, column: str) -> list[Any]:
         return [value for (value,) in database.execute(statement.encode())]
 
 
+async def test_where_each_row_can_be_claimed_and_all_together_cannot_it_is_told(empty_store: EmptyStore) -> None:
+    with empty_store() as url:
+        async with opened(url) as at:
+            await at.enqueue(new(), new())
+            with together_refused(url), pytest.raises(RowRefused):
+                await at.claim()
+            assert await aside(at) == {}
+            assert len(await at.claim()) == 2
+
+
+@contextmanager
+def together_refused(url: str) -> Iterator[None]:
+    """Refuse to claim a delivery while another one is claimed."""
+    words = f"'{WORDS}'"
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as file:
+            which = "WHEN new.state = 'claimed' AND EXISTS (SELECT 1 FROM delivery WHERE state = 'claimed')"
+            file.execute(
+                f"CREATE TRIGGER refuses BEFORE UPDATE ON delivery {which} BEGIN SELECT RAISE(ABORT, {words}); END"
+            )
+            yield
+            file.execute("DROP TRIGGER refuses")
+    else:
+        with psycopg.connect(url, autocommit=True) as database:
+            body = f"IF EXISTS (SELECT FROM line WHERE state = 'claimed') THEN RAISE {words}; END IF; RETURN new;"
+            database.execute(
+                f"CREATE FUNCTION refuses() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} END $$".encode()
+            )
+            database.execute(b"CREATE TRIGGER refuses BEFORE UPDATE ON line FOR EACH ROW EXECUTE FUNCTION refuses()")
+            yield
+            database.execute(b"DROP TRIGGER refuses ON line")
+
+
+async def test_what_cannot_be_read_as_set_aside_counts_for_nothing(empty_store: EmptyStore) -> None:
+    with empty_store() as url:
+        async with opened(url) as at:
+            await at.outbox.put_shared("set-aside/rows/of a newer Pinrelay", {"doing": "something new"})
+            await at.later(DAY_S).retain_all()
+            assert await aside(at) == {}
+
+
 async def test_where_more_is_refused_than_rows_can_be_bad_it_is_the_store(
     empty_store: EmptyStore, engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -121,18 +121,12 @@ class Database:
 
     @property
     def is_pooled(self) -> bool:
-        """Whether a pooler is in between, as far as that is known."""
+        """Whether a pooler is in between; known once it is open."""
         return self._connections.is_pooled
 
     async def listen(self) -> Connection:
-        """Return a connection that hears what other processes tell; the caller closes it.
-
-        Raises psycopg.Error, and OutboxUnavailable where a pooler lets nobody hear.
-        """
+        """Return a connection that hears what other processes tell; the caller closes it. Raises psycopg.Error."""
         connection = await self._connections.connect()
-        if connection.is_pooled:
-            await connection.close()
-            raise OutboxUnavailable("A connection pooler passes no NOTIFY on.")
         try:
             await connection.execute(SQL["listen"])
         except BaseException:

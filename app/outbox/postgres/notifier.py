@@ -90,12 +90,12 @@ class Watch:
     async def wait(self, ad_account_id: str, timeout_s: float) -> None:
         """Return when anybody has written since the last wait, or something has fallen due since the last claim."""
         seen = self._seen[ad_account_id]
-        if not self._database.is_pooled:
-            self._keep_running("listen", self._listen)
         deadline = asyncio.get_running_loop().time() + timeout_s
         while not self._closed:
             changed = self._changed
             due_in_s = await self._look(ad_account_id, seen)
+            if not self._database.is_pooled:
+                self._keep_running("listen", self._listen)
             pause_s = min(POLL_S, due_in_s, deadline - asyncio.get_running_loop().time())
             if seen.heard != self._heard or pause_s <= 0:
                 break
