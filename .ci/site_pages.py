@@ -11,10 +11,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import yaml
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
+from app.catalog import load_catalog
+from app.catalog.files import FieldSpec
 from app.cli import EXIT_CODES, all_commands
 from app.config import load_settings
 from app.core.events import Exit
@@ -59,17 +60,17 @@ def _cell(text: object) -> str:
 
 
 def _fields() -> Iterator[str]:
-    action = yaml.safe_load((ROOT / "mappings/report_conversion_event.yaml").read_text(encoding="utf-8"))
-    yield f"# Fields\n\n{action['description']} [How each may be mapped](../mapping.md).\n"
+    action = load_catalog(ROOT / "presets", ROOT / "mappings").action
+    yield f"# Fields\n\n{action.description} [How each may be mapped](../mapping.md).\n"
     yield from _table("field", "type", "what it is")
-    for name, field in action["fields"].items():
+    for name, field in action.fields.items():
         yield from _field_rows(name, field)
 
 
-def _field_rows(name: str, field: dict[str, Any]) -> Iterator[str]:
-    needed = ", required" if field.get("required") else ""
-    yield f"| `{name}` | {field.get('type', '')}{needed} | {_cell(field.get('description', field.get('label', '')))} |"
-    for member, inner in field.get("properties", {}).items():
+def _field_rows(name: str, field: FieldSpec) -> Iterator[str]:
+    needed = ", required" if field.required else ""
+    yield f"| `{name}` | {field.type}{needed} | {_cell(field.description)} |"
+    for member, inner in (field.properties or {}).items():
         yield from _field_rows(f"{name}.{member}", inner)
 
 

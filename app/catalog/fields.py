@@ -5,8 +5,40 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, TypeGuard
 
 from app.catalog.files import ActionFile, FieldSpec
-from app.destination import FROM_BLOCKS, OF_BLOCKS
+from app.destination import FROM_BLOCKS, OF_BLOCKS, OFFERED_FIELDS, OfferedField
 from app.errors import Fault
+
+
+def completed(action: ActionFile) -> ActionFile:
+    """Add the fields that the destination reads and the file does not describe, without defaults: presets may map them.
+
+    So a new field is one row of its reader's table, and an older copy of the file forbids none.
+    """
+    return action.model_copy(update={"fields": _completed(action.fields, OFFERED_FIELDS)})
+
+
+def _completed(given: Mapping[str, FieldSpec], offered: Mapping[str, OfferedField]) -> dict[str, FieldSpec]:
+    fields = dict(given)
+    for name, field in offered.items():
+        spec = given.get(name)
+        if spec is None:
+            fields[name] = _described(name, field)
+        elif spec.properties is not None:
+            fields[name] = spec.model_copy(update={"properties": _completed(spec.properties, field.members)})
+    return fields
+
+
+def _described(name: str, field: OfferedField) -> FieldSpec:
+    words = name.replace("_", " ")
+    return FieldSpec(
+        label=words[0].upper() + words[1:],
+        description=f"Pinterest's `{name}`. No default: map it in your presets.",
+        type=field.type,
+        choices=field.choices,
+        multiple=field.multiple,
+        default=None,
+        properties=_completed({}, field.members) or None,
+    )
 
 
 def default_fields(action: ActionFile) -> dict[str, Any]:

@@ -8,7 +8,15 @@ from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from app.catalog.fields import check_fields, default_fields, fill_from_blocks, is_plain, lay_over, place_of_default
+from app.catalog.fields import (
+    check_fields,
+    completed,
+    default_fields,
+    fill_from_blocks,
+    is_plain,
+    lay_over,
+    place_of_default,
+)
 from app.catalog.files import ActionFile, PresetFile
 from app.catalog.yaml_files import in_words, parse_yaml, place
 from app.core.events import Event
@@ -185,6 +193,7 @@ def read_action(text: str) -> tuple[CompiledAction | None, Faults]:
     file, faults = parse_file(ActionFile, text)
     if file is None:
         return None, faults
+    file = completed(file)
     defaults = default_fields(file)
     try:
         return CompiledAction(file, defaults, compile_mapping(defaults, readers=_READERS)), ()

@@ -10,6 +10,7 @@ from app.core.deliveries import State
 from app.core.events import Event, Exit
 from app.core.values.amounts import WITHOUT_FRACTIONS
 from app.core.values.times import DAY_S, HOUR_S, MINUTE_S
+from app.destination import MATCH_KEYS
 from app.outbox import NO_COUNTRY
 
 STATE_LABELS: Mapping[State, str] = {
@@ -66,16 +67,7 @@ COMPONENT_LABELS: Mapping[str, str] = {
 }
 #: The other match keys that are counted, in words.
 OTHER_KEY_LABELS: Mapping[str, str] = {
-    "phone": "Phone",
-    "first_name": "First name",
-    "last_name": "Last name",
-    "gender": "Gender",
-    "date_of_birth": "Date of birth",
-    "city": "City",
-    "state": "State",
-    "zip": "Zip",
-    "country": "Country",
-    "partner_id": "Partner id",
+    name: name.replace("_", " ").capitalize() for name in MATCH_KEYS if name not in COMPONENT_LABELS
 }
 
 #: Groups of memory, in words.

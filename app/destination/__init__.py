@@ -3,6 +3,7 @@
 from app.core.values.event_names import ACTION_SOURCES, EVENT_NAMES
 from app.destination.conversion_event import Complete, ReportConversionEvent, report_conversion_event
 from app.destination.hashed_fields import hashed_fields
+from app.destination.offered_fields import OFFERED_FIELDS, OfferedField
 from app.destination.person_reader import PersonReader, SaidOfPerson, TypedPerson, carries_opt_out
 from app.destination.person_sections import OF_BLOCKS, phones_beside
 from app.destination.place_names import load_place_names
@@ -19,10 +20,12 @@ __all__ = [
     "EVENT_NAMES",
     "FROM_BLOCKS",
     "MATCH_KEYS",
+    "OFFERED_FIELDS",
     "OF_BLOCKS",
     "PRIVACY_FLAGS",
     "Complete",
     "ConversionRules",
+    "OfferedField",
     "PersonReader",
     "ReportConversionEvent",
     "SaidOfPerson",

@@ -9,7 +9,7 @@ import pycountry
 from app.core.values.flags import single
 from app.destination.members import MembersReader
 from app.destination.money import IntegerReader
-from app.destination.reading import NO_NOTES, Reading, choice_of, flattened, text_of
+from app.destination.reading import NO_NOTES, ChoiceReader, Reading, flattened, text_of
 from app.destination.redaction import FreeTextReader
 from app.destination.required_fields import read_install_time
 from app.destination.warnings import kind, left_out
@@ -110,14 +110,14 @@ read_device_info = MembersReader(
         "cpu_cores": IntegerReader(0, 1152),
         "external_storage_free_space": _GIGABYTES,
         "external_storage_size": _GIGABYTES,
-        "form_factor": choice_of(
+        "form_factor": ChoiceReader(
             "desktop", "laptop", "cellphone", "tablet", "smartwatch", "tv", "vr", "console", "other"
         ),
         "kernel_version": FreeTextReader(100),
         "languages": _read_languages,
         "locale": FreeTextReader(35),
         "model": FreeTextReader(100),
-        "network_type": choice_of(
+        "network_type": ChoiceReader(
             "wifi",
             "cellular_2g",
             "cellular_3g",
@@ -128,7 +128,7 @@ read_device_info = MembersReader(
             "unknown",
             also={f"{n}g": f"cellular_{n}g" for n in range(2, 7)},
         ),
-        "os_family": choice_of("ios", "android", "macos", "windows", "linux", "bsd", "other"),
+        "os_family": ChoiceReader("ios", "android", "macos", "windows", "linux", "bsd", "other"),
         "os_name": FreeTextReader(100),
         "os_release_name": FreeTextReader(100),
         "os_version": FreeTextReader(100),

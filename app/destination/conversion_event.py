@@ -1,6 +1,6 @@
 """Fields of the action in, one Pinterest ConversionEvent out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import chain
 from typing import Any, TypeAlias
 
@@ -17,7 +17,7 @@ from app.destination.app_and_device import (
 )
 from app.destination.custom_data import CustomDataReader
 from app.destination.event_text import EventReaders, ReadEvent
-from app.destination.members import MembersReader
+from app.destination.members import MembersReader, all_members
 from app.destination.money import is_refund, plain_money, read_currency
 from app.destination.person_sections import blocks_of, countries_of, phones_beside
 from app.destination.privacy_flags import OptOuts, read_opt_out, read_permission
@@ -82,8 +82,14 @@ class ReportConversionEvent:
         self._readers = EventReaders(
             self._read_required, self._read_user_data, self._read, action_source, self._refuse_refund
         )
-        self._personal_data = PersonalData(rules)
+        self._personal_data = PersonalData(rules, all_members(optional))
         self._opt_outs = OptOuts(rules)
+        #: Every field of the action that is sent, by its reader.
+        self.readers: Mapping[str, Reader] = {
+            **self._read_required.readers,
+            "user_data": self._read_user_data,
+            **optional,
+        }
 
     def __call__(
         self,
@@ -235,6 +241,8 @@ def _app_name(event: dict[str, Any]) -> bool:
 
 
 _by_default = ReportConversionEvent(ConversionRules())
+#: Every field of the action that is sent, by its reader under the default rules.
+FIELD_READERS = _by_default.readers
 
 
 def report_conversion_event(

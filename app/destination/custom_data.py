@@ -14,7 +14,7 @@ from app.destination.members import MembersReader, ObjectReader
 from app.destination.money import IntegerReader, Money, plain_money, read_currency, read_money, written_amount
 from app.destination.privacy_flags import read_opt_out_type
 from app.destination.reading import NO_ID, NO_NOTES, Notes, Reader, Reading, read_text, text_of, usable_candidate
-from app.destination.redaction import list_of, product_id, read_free_text
+from app.destination.redaction import ListReader, product_id, read_free_text
 from app.destination.rules import ConversionRules
 from app.destination.warnings import hashed_id, left_out
 
@@ -56,7 +56,7 @@ MONEY = frozenset({"currency", "value", "predicted_ltv", "contents"})
 read_all_but_money = MembersReader(
     MappingProxyType(
         {
-            "content_ids": list_of(_READ_ID),
+            "content_ids": ListReader(_READ_ID),
             "num_items": IntegerReader(clamp=False),
             "order_id": _read_order_id,
             "search_string": read_text,
@@ -81,12 +81,38 @@ class _BesideCurrency(NamedTuple):
     contents: Reader
 
 
+class _ContentsReader(ObjectReader):
+    """Reads a list of products; a single one is a list of one."""
+
+    def __init__(self, read_price: Reader) -> None:
+        self._read = MembersReader(CONTENT_READERS | {"item_price": read_price})
+        self.members = self._read.members
+
+    def __call__(self, value: Any, candidates: Candidates = one_place_only) -> Reading:  # noqa: ARG002 - as all are
+        """Read the products, each by its members."""
+        items = value if type(value) is list else [value]
+        contents: list[dict[str, Any]] = []
+        notes: list[str] = [] if items is value else [": a single product sent as a list of one"]
+        for index, item in enumerate(items):
+            if item is None or item == "":
+                continue
+            content, problems = self._read(item)
+            if content:
+                contents.append(content)
+            if problems:
+                notes += [f"[{index}]{problem}" for problem in problems]
+        return contents or None, tuple(notes) if contents or notes else (left_out(value, "nothing is in it"),)
+
+
 class CustomDataReader(ObjectReader):
     """Reads `custom_data` under one set of rules."""
 
     def __init__(self, rules: ConversionRules) -> None:
         self._default = Context(currency=rules.default_currency, presentment=rules.presentment_money)
         self._beside = lru_cache(_MAX_READERS)(self._make_readers)
+        alone = self._beside(None)
+        amounts = {"currency": read_currency, "value": alone.price, "predicted_ltv": alone.price}
+        self.members = {**read_all_but_money.members, **amounts, "contents": alone.contents}
 
     def context(self, currency: str | None) -> Context:
         """Return how amounts are read beside a currency; None: the event names none."""
@@ -174,8 +200,7 @@ class CustomDataReader(ObjectReader):
                 return None, (left_out(written_amount(value), f"it is in {money.currency}, {currency} is sent"),)
             return money.text, money.notes
 
-        read_content = MembersReader(CONTENT_READERS | {"item_price": read_price})
-        return _BesideCurrency(context, read_price, lambda value: _read_contents(value, read_content))
+        return _BesideCurrency(context, read_price, _ContentsReader(read_price))
 
 
 def _whole(money: Money) -> tuple[Money | None, Notes]:
@@ -189,19 +214,3 @@ def _usable(name: str, value: Any, read: Reader, candidates: Candidates) -> Read
     if found is None:
         found, notes = usable_candidate(candidates((_AT, name)), read, notes)
     return found, tuple(f".{name}{note}" for note in notes) if notes else NO_NOTES
-
-
-def _read_contents(value: Any, read_content: Reader) -> Reading:
-    """Read a list of products; a single one is a list of one."""
-    items = value if type(value) is list else [value]
-    contents: list[dict[str, Any]] = []
-    notes: list[str] = [] if items is value else [": a single product sent as a list of one"]
-    for index, item in enumerate(items):
-        if item is None or item == "":
-            continue
-        content, problems = read_content(item)
-        if content:
-            contents.append(content)
-        if problems:
-            notes += [f"[{index}]{problem}" for problem in problems]
-    return contents or None, tuple(notes) if contents or notes else (left_out(value, "nothing is in it"),)

@@ -1,7 +1,7 @@
 """How an object becomes one that Pinterest accepts: member by member."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final
 
 from app.core.values.candidates import Candidates, FieldPath, one_place_only
@@ -18,6 +18,9 @@ IS_GIVEN: Final = "value is not None and value != ''"
 class ObjectReader(ABC):
     """Reads an object, the members of which may stand in several places."""
 
+    #: Every member by its reader. Redaction, the fields that the action offers, and tests are derived from it.
+    members: Mapping[str, Reader]
+
     @abstractmethod
     def __call__(self, value: Any, candidates: Candidates = one_place_only) -> Reading:
         """Read one object; `candidates` returns those of a field whose first value is refused."""
@@ -32,7 +35,7 @@ class MembersReader(ObjectReader):
         `at`: where in the action's fields the object stands.
         """
         #: By member.
-        self.readers = readers
+        self.members = self.readers = readers
         self._at = at
         self._elsewhere = elsewhere
         self._read: Callable[[Any, Candidates], Reading] | None = None
@@ -100,3 +103,11 @@ def _nearly_always(text: FunctionNames, read: Reader) -> str:
     if isinstance(read, IntegerReader):
         return f"value.__class__ is int and {read.minimum} <= value <= {read.maximum}"
     return ""
+
+
+def all_members(readers: Mapping[str, Reader], at: FieldPath = ()) -> Iterator[tuple[FieldPath, Reader]]:
+    """Yield every field below the readers by its path, objects before their members."""
+    for name, read in readers.items():
+        yield (*at, name), read
+        if isinstance(read, ObjectReader):
+            yield from all_members(read.members, (*at, name))

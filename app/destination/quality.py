@@ -6,6 +6,9 @@ The eleven are those of its score, `GET /ad_accounts/{id}/conversion_eqs` (API d
 from collections.abc import Mapping
 from typing import Any
 
+from app.destination.user_data import PLAIN_WAYS
+from app.destination.user_field import USER_FIELDS
+
 #: The component, the part of the event that shows it, and the member there; a product has several places.
 _SHOWN = (
     ("external_event_id", 0, "event_id"),
@@ -24,16 +27,9 @@ _SHOWN = (
 COMPONENTS = tuple(name for name, _, _ in _SHOWN)
 #: Match keys that are no components: the action's name of the field, and its member of `user_data`.
 _OTHER_KEYS = {
-    "phone": "ph",
-    "first_name": "fn",
-    "last_name": "ln",
-    "gender": "ge",
-    "date_of_birth": "db",
-    "city": "ct",
-    "state": "st",
-    "zip": "zp",
-    "country": "country",
-    "partner_id": "partner_id",
+    name: wire
+    for name, wire in (*((field.name, field.wire) for field in USER_FIELDS), *((name, name) for name in PLAIN_WAYS))
+    if wire not in {member for _, _, member in _SHOWN}
 }
 #: What is counted of each event: the components, and the other match keys.
 MATCH_KEYS = (*COMPONENTS, *_OTHER_KEYS)

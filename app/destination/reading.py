@@ -135,18 +135,20 @@ def about_flag(value: Any, flag: bool) -> Notes:  # noqa: FBT001 - the value its
     return (f": {kind(value)} read as {str(flag).lower()}",) if is_word else NO_NOTES
 
 
-def choice_of(*choices: str, also: Mapping[str, str] | None = None) -> Reader:
-    """Make a reader of one of `choices`, in any case; `also` names other spellings in use."""
-    known = {choice: choice for choice in choices} | dict(also or {})
+class ChoiceReader:
+    """Reads one of `choices`, in any case; `also` names other spellings in use."""
 
-    def read(value: Any) -> Reading:
+    def __init__(self, *choices: str, also: Mapping[str, str] | None = None) -> None:
+        self.choices = choices
+        self._known = {choice: choice for choice in choices} | dict(also or {})
+
+    def __call__(self, value: Any) -> Reading:
+        """Read a text as the choice that it spells."""
         text = text_of(single(value))
-        choice = known.get(text.strip().lower()) if text else None
+        choice = self._known.get(text.strip().lower()) if text else None
         if choice is None:
-            return None, (left_out(value, f"it must be one of {', '.join(choices)}"),)
+            return None, (left_out(value, f"it must be one of {', '.join(self.choices)}"),)
         return choice, NO_NOTES if choice == text else (f': {kind(value)} sent as "{choice}"',)
-
-    return read
 
 
 def _placed(problem: str, place: str) -> str:

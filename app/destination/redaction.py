@@ -2,10 +2,11 @@
 
 import re
 import sys
-from collections.abc import Callable, Collection, Iterator
-from typing import Any, Final
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Any
 from urllib.parse import unquote
 
+from app.core.values.candidates import FieldPath
 from app.core.values.hidden_emails import plain_letters, without_encoded, without_plain
 from app.destination.reading import NO_NOTES, Reader, Reading, TextReader, flattened, text_of
 from app.destination.rules import ConversionRules
@@ -158,85 +159,10 @@ def redact(text: str) -> str:
     return _by_default(text, mark="[redacted]")
 
 
-#: The members in which somebody's words stand: what readers of free texts read, but ids, in which digits are no phones.
-FREE_TEXTS: Final = frozenset(
-    {
-        *("app_name", "app_version", "app_id", "app_package_name", "app_store", "user_agent", "partner_name"),
-        *("device_brand", "device_carrier", "device_model", "device_type", "brand", "carrier", "model", "type"),
-        *("os_version", "os_name", "os_release_name", "kernel_version", "locale", "timezone", "timezone_abbr"),
-        *("content_name", "content_category", "content_brand", "item_name", "item_category", "item_brand"),
-    }
-)
 #: Shorter runs of digits are anything.
 _MIN_PHONE_DIGITS = 7
 _AS_MANY_DIGITS = re.compile(rf"\d(?:\D*\d){{{_MIN_PHONE_DIGITS - 1}}}")
 _TAKEN_OUT = "personal data taken out"
-
-
-class PersonalData:
-    """Takes personal data out of one finished event after the other, under one set of rules."""
-
-    def __init__(self, rules: ConversionRules) -> None:
-        self._redact = Redactor(rules.redacted_parameters)
-
-    def take_out(self, event: dict[str, Any], custom_data: dict[str, Any], phone: Any) -> list[str]:
-        """Clean an event in place, whose `custom_data` is given beside it; return the warnings.
-
-        `phone`: the numbers of the person as they were given, which are known again without a country code.
-        """
-        phones = _digits_of(phone) if phone else ()
-        warnings = []
-        page = event.get("event_source_url")
-        if page is not None and page not in self._redact.harmless and self._clean(event, "event_source_url", phones):
-            warnings.append(f"event_source_url: {_TAKEN_OUT}")
-        if "search_string" in custom_data and self._clean(custom_data, "search_string", phones):
-            warnings.append(f"custom_data.search_string: {_TAKEN_OUT}")
-        if phones:
-            warnings += self._without_known_phones(event, custom_data, phones)
-        return warnings
-
-    def _without_known_phones(
-        self, event: dict[str, Any], custom_data: dict[str, Any], phones: Collection[str]
-    ) -> Iterator[str]:
-        """Take the person's own numbers out of free texts, in which they may stand in any form; yield the warnings."""
-        for place, holder in _holders(event, custom_data):
-            for name in [name for name in holder if name in FREE_TEXTS and _may_hold_phone(holder[name])]:
-                if self._clean(holder, name, phones):
-                    yield f"{place}{name}: {_TAKEN_OUT}"
-
-    def _clean(self, holder: dict[str, Any], name: str, phones: Collection[str]) -> bool:
-        """Clean one text in place, out with it where nothing is left; return whether there was anything to take out."""
-        given: str = holder[name]
-        clean = self._redact(given, phones=phones)
-        if clean is given:
-            return False
-        if clean.strip():
-            holder[name] = clean
-        else:
-            del holder[name]
-        return clean != given
-
-
-def _holders(event: dict[str, Any], custom_data: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the objects that hold free texts, each with what stands before its members' names."""
-    yield "", event
-    yield "custom_data.", custom_data
-    for name in ("app_info", "device_info"):
-        if name in event:
-            yield f"{name}.", event[name]
-    for number, content in enumerate(custom_data.get("contents", ())):
-        yield f"custom_data.contents[{number}].", content
-
-
-def _may_hold_phone(text: Any) -> bool:
-    return isinstance(text, str) and _AS_MANY_DIGITS.search(text) is not None
-
-
-def _digits_of(phone: Any) -> list[str]:
-    """Return the digits of the event's phone numbers, to find them elsewhere."""
-    texts = (plain_letters(text_of(item) or "") for item in flattened(phone))
-    numbers = ("".join(filter(str.isdecimal, text)).lstrip("0") for text in texts)
-    return [digits for digits in numbers if len(digits) >= _MIN_PHONE_DIGITS]
 
 
 #: Longer texts are not remembered, nor more than so many by one reader.
@@ -251,10 +177,11 @@ class FreeTextReader(TextReader):
     bound: `MembersReader` takes such texts without asking.
     """
 
-    def __init__(self, max_length: int = sys.maxsize, *, clean: Callable[[str], str] = redacted_text) -> None:
-        """Clean texts by `clean`, which takes personal data out."""
+    def __init__(self, max_length: int = sys.maxsize, *, is_words: bool = True) -> None:
+        """Read words, or with `is_words` False ids, in which digits are no phone number."""
         super().__init__(max_length)
-        self._clean = clean
+        self.is_words = is_words
+        self._clean: Callable[[str], str] = redacted_text if is_words else without_plain
         self.known: set[str] = set()
 
     def __call__(self, value: Any) -> Reading:
@@ -277,13 +204,18 @@ class FreeTextReader(TextReader):
 
 def product_id(max_length: int = sys.maxsize) -> FreeTextReader:
     """Make a reader of ids of products, brands and apps, in which digits are no phone numbers."""
-    return FreeTextReader(max_length, clean=without_plain)
+    return FreeTextReader(max_length, is_words=False)
 
 
-def list_of(read: FreeTextReader) -> Reader:
-    """Make a reader of a list of texts; a single one is a list of one, null and empty items are nothing."""
+class ListReader:
+    """Reads a list of texts; a single one is a list of one, null and empty items are nothing."""
 
-    def read_list(value: Any) -> Reading:
+    def __init__(self, item: FreeTextReader) -> None:
+        self.item = item
+
+    def __call__(self, value: Any) -> Reading:
+        """Read each text by the reader of one."""
+        read = self.item
         if type(value) is str and value in read.known:
             return [value], NO_NOTES
         kept: list[str] = []
@@ -298,7 +230,100 @@ def list_of(read: FreeTextReader) -> Reader:
                 kept.append(text)
         return kept or None, tuple(notes) if kept or notes else (left_out(value, "nothing is in it"),)
 
-    return read_list
-
 
 read_free_text: Reader = FreeTextReader()
+
+
+class PersonalData:
+    """Takes personal data out of one finished event after the other, under one set of rules."""
+
+    def __init__(self, rules: ConversionRules, fields: Iterable[tuple[FieldPath, Reader]]) -> None:
+        """Take the rules, and every field of an event by its path: readers say where somebody's words may be."""
+        self._redact = Redactor(rules.redacted_parameters)
+        #: The names of the texts that no reader has cleaned, and of the words that one has, by the objects they are in.
+        self._unread: dict[FieldPath, list[str]] = {}
+        self._words: dict[FieldPath, set[str]] = {}
+        for (*at, name), read in fields:
+            read_text = read.item if isinstance(read, ListReader) else read
+            if isinstance(read_text, FreeTextReader):
+                if read_text.is_words:
+                    self._words.setdefault(tuple(at), set()).add(name)
+            elif isinstance(read_text, TextReader):
+                self._unread.setdefault(tuple(at), []).append(name)
+        self._unread_of_event = self._unread.pop((), [])
+
+    def take_out(self, event: dict[str, Any], custom_data: dict[str, Any], phone: Any) -> list[str]:
+        """Clean an event in place, whose `custom_data` is given beside it; return the warnings.
+
+        `phone`: the numbers of the person as they were given, which are known again without a country code.
+        """
+        phones = _digits_of(phone) if phone else ()
+        warnings = []
+        for name in self._unread_of_event:
+            text = event.get(name)
+            if text is not None and text not in self._redact.harmless and self._clean(event, name, phones):
+                warnings.append(f"{name}: {_TAKEN_OUT}")
+        for at, names in self._unread.items():
+            for place, holder in _holders(event, custom_data, at):
+                cleaned = [name for name in names if name in holder and self._clean(holder, name, phones)]
+                warnings += [f"{place}{name}: {_TAKEN_OUT}" for name in cleaned]
+        if phones:
+            warnings += self._without_known_phones(event, custom_data, phones)
+        return warnings
+
+    def _without_known_phones(
+        self, event: dict[str, Any], custom_data: dict[str, Any], phones: Collection[str]
+    ) -> Iterator[str]:
+        """Take the person's own numbers out of words, in which they may stand in any form; yield the warnings."""
+        for at, names in self._words.items():
+            for place, holder in _holders(event, custom_data, at):
+                for name in [name for name in holder if name in names and _may_hold_phone(holder[name])]:
+                    if self._clean(holder, name, phones):
+                        yield f"{place}{name}: {_TAKEN_OUT}"
+
+    def _clean(self, holder: dict[str, Any], name: str, phones: Collection[str]) -> bool:
+        """Clean a text or a list of them in place, out with what is empty then; return whether there was anything."""
+        given = holder[name]
+        if type(given) is list:
+            texts = [self._redact(text, phones=phones) for text in given]
+            kept: str | list[str] = [text for text in texts if text.strip()]
+            is_clean = texts == given
+        else:
+            text = self._redact(given, phones=phones)
+            kept, is_clean = text if text.strip() else "", text == given
+        if is_clean:
+            return False
+        if kept:
+            holder[name] = kept
+        else:
+            del holder[name]
+        return True
+
+
+def _holders(event: dict[str, Any], custom_data: dict[str, Any], at: FieldPath) -> list[tuple[str, dict[str, Any]]]:
+    """Return the objects at a path, of a list each, with what stands before their members' names."""
+    if not at:
+        return [("", event)]
+    first, *inner = at
+    found = custom_data if first == "custom_data" else event.get(first)
+    holders = [(f"{first}.", found)] if found else []
+    for name in inner:
+        holders = [each for place, holder in holders for each in _within(f"{place}{name}", holder.get(name, []))]
+    return holders
+
+
+def _within(place: str, found: dict[str, Any] | list[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+    if isinstance(found, list):
+        return [(f"{place}[{number}].", each) for number, each in enumerate(found)]
+    return [(f"{place}.", found)]
+
+
+def _may_hold_phone(value: str | list[str]) -> bool:
+    return any(map(_AS_MANY_DIGITS.search, [value] if isinstance(value, str) else value))
+
+
+def _digits_of(phone: Any) -> list[str]:
+    """Return the digits of the event's phone numbers, to find them elsewhere."""
+    texts = (plain_letters(text_of(item) or "") for item in flattened(phone))
+    numbers = ("".join(filter(str.isdecimal, text)).lstrip("0") for text in texts)
+    return [digits for digits in numbers if len(digits) >= _MIN_PHONE_DIGITS]

@@ -7,8 +7,9 @@ from typing import Any, Self, TypeAlias
 
 from app.core.values.addresses import public_address
 from app.core.values.candidates import Candidates, one_place_only
-from app.core.values.hidden_emails import holds_email
+from app.core.values.hidden_emails import holds_email, without_plain
 from app.core.values.user_agents import is_server_library
+from app.destination.members import ObjectReader
 from app.destination.normalise import MAX_LENGTH, Normaliser, hashed, normalised, trimmed
 from app.destination.people import Digest, People, Way
 from app.destination.person_sections import PersonBlock, country_of
@@ -53,6 +54,10 @@ class ReadField:
         """Read one text of any length."""
         return self.remembered(text, country) if len(text) <= MAX_LENGTH else self.afresh(text, country)
 
+    def __call__(self, value: Any) -> Reading:
+        """Read all values of the field where no country is known."""
+        return self.read(value, None)
+
     def read(self, value: Any, country: str | None) -> Reading:
         """Read all values of the field; equal digests are sent once."""
         texts: dict[str, None] = {}
@@ -73,13 +78,13 @@ class ReadField:
         return list(texts) if self.several else next(iter(texts)), tuple(notes)
 
 
-class UserDataReader:
+class UserDataReader(ObjectReader):
     """Reads the resolved `user_data` of one event after the other, under one set of rules."""
 
     def __init__(self, rules: ConversionRules, *, on_hashed: OnHashed | None = None) -> None:
         """Take the rules; `on_hashed` is told of everything that is hashed, for people who want to see it."""
         #: By the action's name.
-        self.fields = {
+        self.members = self.fields = {
             field.name: ReadField.of(field.wire, _hashing(field.normaliser(rules), on_hashed), several=True)
             for field in USER_FIELDS
         } | {name: ReadField.of(name, _plain(way), several=False) for name, way in PLAIN_WAYS.items()}
@@ -222,7 +227,10 @@ def _pseudonym(text: str) -> Digest:
 
 def _user_agent(text: str) -> Digest:
     """Take the user agent of a browser or an app."""
-    return (None, "it is that of a server's library, not of the person") if is_server_library(text) else (text, "")
+    if is_server_library(text):
+        return None, "it is that of a server's library, not of the person"
+    kept = without_plain(text)
+    return kept, "" if kept == text else "sent without the e-mail address in it"
 
 
 def country_among(given: Any, candidates: Candidates) -> str | None:

@@ -2,9 +2,6 @@
 
 `make pinterest-schema` writes that file from Pinterest's description. A rule that is not known here stops the import:
 the sandbox is never less strict than a newer description.
-
-Two keys are newer than the description; Segment and RudderStack send them and Pinterest takes them:
-`advertiser_tracking_enabled` and `contents[].item_brand_id`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,8 +12,12 @@ import orjson
 
 from app.sandbox.checks import INT64_MAX, Check, Problem, array, boolean, closed, integer, nullable, open_object, text
 
-#: The members of user_data that hold SHA-256 digests.
-HASHED: Final = ("em", "ph", "ge", "db", "ln", "fn", "ct", "st", "zp", "country", "external_id", "hashed_maids")
+#: What is newer than the description, by the path of the object that has it: Segment and RudderStack send these, and
+#: Pinterest takes them. `[]` is a member of a list.
+UNLISTED: Final[Mapping[tuple[str, ...], Mapping[str, Any]]] = {
+    (): {"advertiser_tracking_enabled": {"type": "boolean"}},
+    ("custom_data", "contents", "[]"): {"item_brand_id": {"type": "string", "maxLength": 64}},
+}
 
 #: Type -> the rules that its check knows; "choice" is an object of which other members are required each time.
 _KNOWN_RULES: Final = {
@@ -80,14 +81,29 @@ def _identified(choices: Sequence[Mapping[str, Any]], others: Mapping[str, Any])
     return check
 
 
-def _event() -> Check:
-    description = orjson.loads(Path(__file__).with_name("conversions.json").read_bytes())
-    schemas = description["components"]["schemas"]
-    event = schemas["ConversionEvents"]["properties"]["data"]["items"]
-    event["properties"]["advertiser_tracking_enabled"] = {"type": "boolean"}
-    contents = event["properties"]["custom_data"]["properties"]["contents"]
-    contents["items"]["properties"]["item_brand_id"] = {"type": "string", "maxLength": 64}
-    return compile_schema(event, schemas)
+def description() -> dict[str, Any]:
+    """Return Pinterest's description, with what is UNLISTED in it."""
+    found: dict[str, Any] = orjson.loads(Path(__file__).with_name("conversions.json").read_bytes())
+    for path, unlisted in UNLISTED.items():
+        place = event_schema(found)
+        for name in path:
+            place = place["items"] if name == "[]" else place["properties"][name]
+        place["properties"].update(unlisted)
+    return found
 
 
-CONVERSION_EVENT: Final = _event()
+def event_schema(described: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a description asks of one event."""
+    event: dict[str, Any] = described["components"]["schemas"]["ConversionEvents"]["properties"]["data"]["items"]
+    return event
+
+
+def _hashed(schemas: Mapping[str, Any]) -> tuple[str, ...]:
+    members = schemas["ConversionEventsUserDataProperties"]["properties"]
+    return tuple(name for name, schema in members.items() if schema["type"] == "array")
+
+
+_SCHEMAS: Final = description()["components"]["schemas"]
+CONVERSION_EVENT: Final = compile_schema(event_schema(description()), _SCHEMAS)
+#: The members of user_data that hold SHA-256 digests: all that are lists.
+HASHED: Final = _hashed(_SCHEMAS)

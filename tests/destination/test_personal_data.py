@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
-from app.destination.app_and_device import read_app_info, read_device_info
+from app.core.values.candidates import FieldPath
 from app.destination.conversion_event import report_conversion_event
-from app.destination.members import MembersReader
-from app.destination.redaction import FREE_TEXTS, FreeTextReader, read_free_text
+from app.destination.reading import Reader, read_text
+from app.destination.redaction import FreeTextReader, ListReader, PersonalData, read_free_text
+from app.destination.rules import ConversionRules
 from tests.destination.builders import NOW, a_conversion
-from tests.test_planted import put
+from tests.test_planted import IDS, READERS, put, sent
 
 NUMBER = "+49 1579 2386417"
 WIDE = "".join(chr(ord(character) + 0xFEE0) if character != " " else "\u3000" for character in NUMBER)
@@ -73,10 +74,45 @@ def test_the_number_of_the_person_is_found_in_products() -> None:
     assert "custom_data.contents[1].item_name: personal data taken out" in warnings
 
 
-def test_every_reader_of_free_texts_of_app_and_device_is_known() -> None:
-    for read in (read_app_info, read_device_info):
-        assert isinstance(read, MembersReader)
-        assert {name for name, reader in read.readers.items() if isinstance(reader, FreeTextReader)} <= FREE_TEXTS
+@pytest.mark.parametrize("path", [path for path in READERS if path not in IDS])
+@pytest.mark.parametrize("written", ["1579-2386417", "01579.2386417", NUMBER])
+def test_the_number_of_the_person_leaves_in_no_field_but_an_id(path: str, written: str) -> None:
+    """Also in a field that is new in the table of its readers."""
+    fields = a_conversion(user_data={"email": "a@b.co", "phone": NUMBER})
+    put(fields, path, f"call {written}")
+
+    assert written not in sent(fields)
+
+
+@pytest.mark.parametrize(
+    "read", [read_free_text, read_text, ListReader(FreeTextReader())], ids=["words", "text", "list"]
+)
+@pytest.mark.parametrize("at", [(), ("custom_data",), ("custom_data", "contents"), ("device_info",)], ids=str)
+def test_a_new_text_is_cleaned_wherever_it_is(read: Reader, at: FieldPath) -> None:
+    personal_data = PersonalData(ConversionRules(), [((*at, "new"), read)])
+    is_list = isinstance(read, ListReader)
+    words = ["call 1579-2386417", "1579-2386417", "2 chairs"] if is_list else "call 1579-2386417"
+    holder: dict[str, Any] = {"new": words}
+    custom_data = {"contents": [{}, holder]} if "contents" in at else holder if at == ("custom_data",) else {}
+    event = holder if not at else {"device_info": holder} if "device_info" in at else {}
+
+    (warning,) = personal_data.take_out(event, custom_data, NUMBER)
+
+    assert holder == {"new": ["call ", "2 chairs"] if is_list else "call "}
+    assert warning == f"{'.'.join((*at, 'new')).replace('contents', 'contents[1]')}: personal data taken out"
+    assert personal_data.take_out(event, custom_data, NUMBER) == []
+
+
+def test_a_list_of_texts_in_which_nothing_is_left_goes() -> None:
+    event = {"new": ["1579-2386417"]}
+    assert PersonalData(ConversionRules(), [(("new",), ListReader(FreeTextReader()))]).take_out(event, {}, NUMBER)
+    assert event == {}
+
+
+def test_a_user_agent_holds_no_address() -> None:
+    value, warnings = built("user_data.client_user_agent", "Mozilla/5.0 (jane@shop.example)")
+    assert value == "Mozilla/5.0 ()"
+    assert "user_data.client_user_agent: a text of 31 characters sent without the e-mail address in it" in warnings
 
 
 def test_what_is_remembered_of_texts_is_bounded_and_short() -> None:

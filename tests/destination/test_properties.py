@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from phonenumbers import PhoneNumberFormat, format_number, parse
 
-from app.destination import ConversionRules, ReportConversionEvent, report_conversion_event
+from app.destination import OFFERED_FIELDS, ConversionRules, ReportConversionEvent, report_conversion_event
 from app.destination.app_and_device import read_app_info
 from app.destination.normalise import normalised, phone_normaliser
 from app.destination.user_field import USER_FIELDS
@@ -20,12 +20,14 @@ from tests.rounds import examples
 EMAIL = "planted.person@mail.example"
 PHONE = "+14155550177"
 NAME = "Plantedname"
+
+
 USER_FIELD_NAMES = [field.name for field in USER_FIELDS]
-PLAIN_USER_FIELDS = ["client_ip_address", "client_user_agent", "click_id", "partner_id"]
-TOP = ["event_name", "action_source", "event_time", "event_id", "event_source_url", "opt_out", "wifi", "language"]
-TOP += ["advertiser_tracking_enabled", "app_id", "app_name", "device_type", "os_version", "partner_name"]
-CUSTOM = ["currency", "value", "content_ids", "contents", "num_items", "order_id", "search_string", "opt_out_type"]
-INFO = ["app_id", "install_time", "window_height", "battery_level", "languages", "locale", "network_type", "type"]
+
+
+def names_in(name: str) -> list[str]:
+    return sorted(OFFERED_FIELDS[name].members)
+
 
 scalars = (
     st.none()
@@ -49,17 +51,17 @@ def objects(names: list[str], values: st.SearchStrategy[Any] = json_values) -> s
     return st.dictionaries(st.sampled_from(names) | st.text(max_size=10), values, max_size=8) | json_values
 
 
-contents = st.lists(objects(["id", "item_price", "quantity", "item_name", "item_brand_id"]), max_size=3)
+contents = st.lists(objects(sorted(OFFERED_FIELDS["custom_data"].members["contents"].members)), max_size=3)
 any_fields = st.builds(
     lambda top, nested, valid: (a_conversion() if valid else {}) | top | nested,
-    st.dictionaries(st.sampled_from(TOP) | st.text(max_size=10), json_values, max_size=6),
+    st.dictionaries(st.sampled_from(sorted(OFFERED_FIELDS)) | st.text(max_size=10), json_values, max_size=6),
     st.fixed_dictionaries(
         {},
         optional={
-            "user_data": objects([*USER_FIELD_NAMES, *PLAIN_USER_FIELDS]),
-            "custom_data": objects(CUSTOM, json_values | contents),
-            "app_info": objects(INFO),
-            "device_info": objects(INFO),
+            "user_data": objects(names_in("user_data")),
+            "custom_data": objects(names_in("custom_data"), json_values | contents),
+            "app_info": objects(names_in("app_info")),
+            "device_info": objects(names_in("device_info")),
         },
     ),
     st.booleans(),

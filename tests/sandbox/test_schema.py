@@ -1,10 +1,9 @@
 """Our schema and Pinterest's own give the same verdict on the same bodies."""
 
 import copy
-import json
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,8 +11,8 @@ from hypothesis import strategies as st
 from openapi_schema_validator import OAS30Validator, oas30_format_checker
 
 from app.sandbox.judge import MAX_EVENTS, call_problem
-from app.sandbox.schema import compile_schema
-from tests.destination.pinterest_schema import FILE
+from app.sandbox.schema import compile_schema, event_schema
+from app.sandbox.schema import description as with_unlisted
 from tests.rounds import examples
 from tests.sandbox.events import pinterest_event
 
@@ -23,21 +22,16 @@ Path_ = tuple[str, ...]
 
 @pytest.fixture(scope="module")
 def description() -> Schema:
-    """Pinterest's description, with the two keys that are newer than it.
+    """Pinterest's description, with what is newer than it.
 
     OpenAPI 3.0 ignores what stands beside a `$ref`, and there it says which identifiers are required:
     both are meant, so both are made to hold.
     """
-    description = cast("Schema", json.loads(FILE.read_text(encoding="utf-8")))
-    schemas = description["components"]["schemas"]
-    user_data = schemas["ConversionEventsUserData"]
+    description = with_unlisted()
+    user_data = description["components"]["schemas"]["ConversionEventsUserData"]
     user_data["anyOf"] = [
         {"allOf": [{"$ref": choice["$ref"]}, {"required": choice["required"]}]} for choice in user_data["anyOf"]
     ]
-    event = event_schema(description)
-    event["properties"]["advertiser_tracking_enabled"] = {"type": "boolean"}
-    content = event["properties"]["custom_data"]["properties"]["contents"]["items"]
-    content["properties"]["item_brand_id"] = {"type": "string", "maxLength": 64}
     return description
 
 
@@ -46,10 +40,6 @@ def pinterest(description: Schema) -> OAS30Validator:
     """Pinterest's verdict."""
     root = {"$ref": "#/components/schemas/ConversionEvents", "components": description["components"]}
     return OAS30Validator(root, format_checker=oas30_format_checker)
-
-
-def event_schema(description: Schema) -> Schema:
-    return cast("Schema", description["components"]["schemas"]["ConversionEvents"]["properties"]["data"]["items"])
 
 
 def fields(schema: Schema, description: Schema, path: Path_ = ()) -> Iterator[tuple[Path_, Schema]]:
