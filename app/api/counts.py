@@ -2,25 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
 from pydantic import Field
 
 from app.api.answers import api_answer
-from app.core.events import Tally
 from app.core.values.times import HOUR_S
+from app.outbox import Outbox
 
 
-class CountsOutbox(Protocol):
-    """What is asked of the outbox."""
-
-    async def tallies(self, *, since: float, step_s: int) -> list[tuple[float, Tally]]:
-        """Do `Outbox.tallies`."""
-        ...
-
-
-def add_counts(router: APIRouter, outbox: CountsOutbox, clock: Callable[[], float]) -> None:
+def add_counts(router: APIRouter, outbox: Outbox, clock: Callable[[], float]) -> None:
     """Add the route; `clock` says what hours are the last ones."""
 
     @router.get("/counts", summary="Counts of the last hours, by ad account, source and preset")
@@ -34,7 +26,7 @@ def add_counts(router: APIRouter, outbox: CountsOutbox, clock: Callable[[], floa
         return await api_answer(_counts(outbox, clock() - hours * HOUR_S, asked))
 
 
-async def _counts(outbox: CountsOutbox, since: float, asked: dict[str, str | None]) -> dict[str, Any]:
+async def _counts(outbox: Outbox, since: float, asked: dict[str, str | None]) -> dict[str, Any]:
     """Return the sums since then (Unix seconds) of what has these members; None means any."""
     wanted = {name: value for name, value in asked.items() if value is not None}
     found = [asdict(tally) for _, tally in await outbox.tallies(since=since, step_s=0)]

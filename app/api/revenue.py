@@ -9,11 +9,12 @@ from pydantic import Field
 from app.api.answers import api_answer
 from app.core.pages import Query
 from app.core.values.times import DAY_S
-from app.insights.orders.revenue import RevenueOutbox, read_revenue
+from app.insights.orders.revenue import read_revenue
+from app.outbox import Outbox
 from app.pipeline.search import Finder
 
 
-def add_revenue(router: APIRouter, outbox: RevenueOutbox, finder: Finder, clock: Callable[[], float]) -> None:
+def add_revenue(router: APIRouter, outbox: Outbox, finder: Finder, clock: Callable[[], float]) -> None:
     """Add the route; `clock` says which day is the last one."""
 
     @router.get(
@@ -36,7 +37,7 @@ def add_revenue(router: APIRouter, outbox: RevenueOutbox, finder: Finder, clock:
         return await api_answer(told())
 
 
-async def revenue_as_json(outbox: RevenueOutbox, today: int, days: int, asked: dict[str, str | None]) -> dict[str, Any]:
+async def revenue_as_json(outbox: Outbox, today: int, days: int, asked: dict[str, str | None]) -> dict[str, Any]:
     """Return the figures of the last days of what has these members; None means any."""
     first = today - days + 1
     currencies = await read_revenue(outbox, asked, first_day=first, last_day=today)

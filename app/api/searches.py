@@ -1,4 +1,4 @@
-"""Searches for operators' programs: deliveries, and what became no delivery, by anything they are known by."""
+"""Outbox for operators' programs: deliveries, and what became no delivery, by anything they are known by."""
 
 import re
 from typing import Annotated, Any, Final, Literal, TypeAlias

@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache, partial
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import httpx
 from starlette.types import ASGIApp
@@ -43,15 +43,14 @@ from app.insights.inventory.sampling import Sampler
 from app.insights.reports import AdsClient, AdsToken, FixedToken, HourlyReading, RotatingToken
 from app.operations.forget import Forgetting
 from app.outbox import Outbox
-from app.outbox.inventory import Inventory
 from app.pipeline.enrichment import Enrichment
-from app.pipeline.explain import Explainer, Sees
+from app.pipeline.explain import Explainer
 from app.pipeline.identity_events import IdentityEventReader
 from app.pipeline.pipeline import Enqueues, Pipeline
 from app.pipeline.quarantine import Quarantine, Seals
 from app.pipeline.replay import HeldBack, Replaying
 from app.pipeline.router import AdAccount, BuildProfile, Router, WhyOff
-from app.pipeline.search import Finder, LooksThroughPeople, PeopleSearch, Searches
+from app.pipeline.search import Finder, PeopleSearch
 from app.pipeline.tail import Tail, Tailed
 from app.policies import (
     alert_rules,
@@ -165,7 +164,7 @@ def pipeline(
 def explainer(
     settings: Settings,
     *,
-    outbox: Sees | None = None,
+    outbox: Outbox | None = None,
     why_off: WhyOff | None = None,
     action_source: str | None = None,
     to: Sequence[Destination] | None = None,
@@ -249,7 +248,7 @@ def forgetting(settings: Settings, outbox: Outbox) -> Forgetting:
     return Forgetting(outbox, keys, typed_person(settings), outbox.sealed_events)
 
 
-def people_search(settings: Settings, outbox: LooksThroughPeople) -> PeopleSearch:
+def people_search(settings: Settings, outbox: Outbox) -> PeopleSearch:
     """Return who looks people up, where there is a secret to find them by."""
     return PeopleSearch(outbox, _id_keys(settings), PersonReader(conversion_rules(settings)))
 
@@ -260,14 +259,9 @@ def _source_names(settings: Settings) -> set[str]:
     return {*key_sources(settings), *(spec.name for spec in parse_files(SourceFile, texts, []).values())}
 
 
-class _SearchesNames(Searches, Protocol):
-    @property
-    def inventory(self) -> Inventory: ...
-
-
 def event_finder(
     settings: Settings,
-    outbox: _SearchesNames,
+    outbox: Outbox,
     *,
     catalog: Callable[[], Catalog] | None = None,
     sources: Callable[[], Iterable[str]] | None = None,

@@ -4,50 +4,20 @@
 Personal data appears in `EventReport` only, made of what a person has just pasted; nothing of it is kept.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from app.access.admission import Access
 from app.catalog.catalog import RunningCatalog
 from app.core.coordination import Coordination
-from app.core.deliveries import Delivery
-from app.core.events import Tally
-from app.core.pages import AccountView, AuditPage, Message
+from app.core.pages import AccountView
 from app.destination.client import PinterestClient
 from app.insights.inventory.view import InventoryView
-from app.insights.orders.revenue import RevenueOutbox
 from app.operations.acts import Acts
-from app.outbox import DeadLetters, OutboxRules, PagesOrders
+from app.outbox import Outbox, OutboxRules
 from app.pipeline.explain import Explainer
-from app.pipeline.search import Finder, PeopleSearch, Searches
-from app.sender.status import ReadsBacklog
+from app.pipeline.search import Finder, PeopleSearch
 from app.source import NamedSource
-
-
-class ConsoleOutbox(ReadsBacklog, PagesOrders, Searches, RevenueOutbox, Protocol):
-    """The part of the outbox that people look at. Every method may raise OutboxUnavailable."""
-
-    @property
-    def dead_letters(self) -> DeadLetters:
-        """Why deliveries are dead."""
-
-    async def check(self, ad_account_ids: Collection[str] = ()) -> None:
-        """Raise OutboxUnavailable unless events can be kept now, for one of these ad accounts where some are given."""
-
-    async def delivery(self, delivery_id: str) -> Delivery | None:
-        """Return one delivery with its history; None where there is none."""
-
-    async def message(self, message_id: str) -> Message:
-        """Return what became of one message id."""
-
-    async def tallies(
-        self, *, since: float, step_s: int, until: float | None = None, names: Collection[str] | None = None
-    ) -> list[tuple[float, Tally]]:
-        """Return the counts since then by steps: (start of the step, tally)."""
-
-    async def audit(self, *, limit: int, cursor: str | None = None) -> AuditPage:
-        """Return lines of the audit log, newest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +49,7 @@ class DestinationView:
 class ConsoleServices:
     """All that the console works with."""
 
-    outbox: ConsoleOutbox
+    outbox: Outbox
     running: RunningCatalog
     #: Switches, reloads, and which processes run.
     coordination: Coordination

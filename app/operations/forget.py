@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from app.access.audit import Audit
 from app.access.users import Person
@@ -11,9 +11,8 @@ from app.core.values.texts import count_of
 from app.destination import TypedPerson
 from app.errors import MemoryChanged, OutboxUnavailable
 from app.identity import FOR_EVER, IdKeys, LoadedMemory, erase
-from app.outbox.people import KeptElsewhere, KeptStretch
+from app.outbox import Outbox
 from app.outbox.sealed_events import SealedEvents
-from app.pipeline.pipeline import Enqueues
 
 #: How often it is begun again because others change memory meanwhile.
 _TRIES: Final = 100
@@ -23,29 +22,6 @@ _KEYED: Final = (
     "Memory or quarantine keeps something under keyed ids. REMEMBER_SECRET is not set, so nobody can be found there: "
     "set the secret that they were made with."
 )
-
-
-class Forgets(Enqueues, Protocol):
-    """What an erasure asks of the outbox."""
-
-    async def kept_of(self, digests: Collection[str], *, after: int) -> KeptStretch:
-        """Do `Outbox.kept_of`."""
-        ...
-
-    async def kept_elsewhere(self, digests: Collection[str]) -> KeptElsewhere:
-        """Do `Outbox.kept_elsewhere`."""
-        ...
-
-    async def forget(
-        self,
-        keys: Sequence[str],
-        *,
-        again: Collection[str] = (),
-        messages: Collection[str] = (),
-        digests: Collection[str] = (),
-    ) -> int:
-        """Do `Outbox.forget`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +40,7 @@ class Forgetting:
     """Erases people from every store."""
 
     def __init__(
-        self, outbox: Forgets, keys: IdKeys | None, digests: TypedPerson, quarantine: SealedEvents | None = None
+        self, outbox: Outbox, keys: IdKeys | None, digests: TypedPerson, quarantine: SealedEvents | None = None
     ) -> None:
         """Take the store, who makes keys of ids, digests of what is given, and where events are kept in quarantine.
 

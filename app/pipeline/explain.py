@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import orjson
 from msgspec.structs import replace
@@ -20,8 +20,8 @@ from app.destination.user_field import USER_FIELDS
 from app.errors import EventInvalid, EventRefused, MappingError
 from app.identity import GROUPS, LoadedMemory
 from app.mapping import Explanation, nearest_path
+from app.outbox import Outbox
 from app.pipeline.delivery_factory import drafted_delivery
-from app.pipeline.enrichment import FindsPeople
 from app.pipeline.identity_events import Ids
 from app.pipeline.intake_batch import draft, draft_with
 from app.pipeline.receipts import IntakeBatch, receipt_of_refusal
@@ -269,18 +269,10 @@ def shown_json(value: Any) -> str:
 _Key: TypeAlias = tuple[str | None, str]
 
 
-class Sees(FindsPeople, Protocol):
-    """What an explanation asks of the outbox."""
-
-    async def seen(self, deliveries: Sequence[NewDelivery], *, now: float) -> list[Seen | None]:
-        """Do `Outbox.seen`."""
-        ...
-
-
 class Explainer:
     """Tells what would become of events. Without an outbox every event is taken as new."""
 
-    def __init__(self, walk: Router, *, outbox: Sees | None = None, why_kept: WhyOff | None = None) -> None:
+    def __init__(self, walk: Router, *, outbox: Outbox | None = None, why_kept: WhyOff | None = None) -> None:
         """Take the way that events go, and who remembers what was sent.
 
         `why_kept` returns why the deliveries of a preset to an ad account are kept instead of being sent, None where

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal, Protocol, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from app.core.deliveries import State
 from app.core.events import Exit
@@ -10,7 +10,7 @@ from app.core.pages import NotePage, Page, Query
 from app.destination import PersonReader
 from app.errors import UnknownName
 from app.identity import FOR_EVER, IdKeys, LoadedMemory, ids_of_person
-from app.pipeline.enrichment import FindsPeople
+from app.outbox import Outbox
 
 #: Ids come first, each found by an index; then names, and parts of texts last.
 _IDS: Final = ("order_id", "message_id", "event_id")
@@ -31,18 +31,6 @@ KnownNames: TypeAlias = Callable[[str], Awaitable[Collection[str]]]
 MAX_FOUND_BY: Final = 1_000
 
 
-class Searches(Protocol):
-    """The part of the outbox that is searched. May raise OutboxUnavailable."""
-
-    async def search(self, query: Query, *, limit: int, cursor: str | None = None) -> Page:
-        """Do `Outbox.search`."""
-        ...
-
-    async def search_notes(self, query: Query, *, limit: int, cursor: str | None = None) -> NotePage:
-        """Do `Outbox.search_notes`."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """A page of what a query means."""
@@ -58,9 +46,9 @@ class Found:
 
 
 class Finder:
-    """Searches deliveries, and the notes of events that became none, by the same query."""
+    """Outbox deliveries, and the notes of events that became none, by the same query."""
 
-    def __init__(self, outbox: Searches, digest: Callable[[str], str | None], known: KnownNames) -> None:
+    def __init__(self, outbox: Outbox, digest: Callable[[str], str | None], known: KnownNames) -> None:
         """Take the outbox, what returns the digest of a typed e-mail address or phone number, and the known names."""
         self._outbox = outbox
         self._digest = digest
@@ -156,14 +144,6 @@ MAX_PEOPLE: Final = 20
 _CONTACTS: Final = ("em", "ph")
 
 
-class LooksThroughPeople(FindsPeople, Protocol):
-    """Where what is remembered is kept, as far as it is looked through."""
-
-    async def people_with(self, digests: Sequence[str], *, after: str) -> tuple[list[str], str | None]:
-        """Do `Outbox.people_with`."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownGroup:
     """One group that is remembered under an id. Its values are digests, which say nothing to people."""
@@ -202,7 +182,7 @@ class KnownPerson:
 class PeopleSearch:
     """Looks people up in memory, whatever is too old to be used too: it is there until it is deleted."""
 
-    def __init__(self, outbox: LooksThroughPeople, keys: IdKeys, read: PersonReader) -> None:
+    def __init__(self, outbox: Outbox, keys: IdKeys, read: PersonReader) -> None:
         """Take the store, who makes keys of ids, and who makes digests of what people give."""
         self._outbox = outbox
         self._keys = keys

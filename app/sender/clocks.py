@@ -6,10 +6,10 @@ time that has passed: nothing is given up for hours that never were.
 
 from collections.abc import Callable, Iterable, Sequence
 from math import inf
-from typing import Final, Protocol
+from typing import Final
 
-from app.core.shared_values import CLOCK_JUMPS, ClockJump, ClockJumps, SharedValues
-from app.outbox.hold_clock import HoldClock
+from app.core.shared_values import CLOCK_JUMPS, ClockJump, ClockJumps
+from app.outbox import Outbox
 from app.sender.leases import Leases
 from app.sender.policy import DeliveryPolicy
 
@@ -107,19 +107,12 @@ HASTEN_ROWS = 10_000
 LEARN_FOR_S = 10.0
 
 
-class _Hastens(SharedValues, Protocol):
-    @property
-    def hold_clock(self) -> HoldClock: ...
-
-    async def hasten(self, ad_account_id: str, *, pending_by: float, claimed_by: float, limit: int) -> int: ...
-
-
 class ClockWatch:
     """Notices that the clock was set, and sees to what follows; asked before every claim."""
 
     def __init__(
         self,
-        outbox: _Hastens,
+        outbox: Outbox,
         clocks: Clocks,
         leases: Leases,
         policy: DeliveryPolicy,

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
 
 from app.core.deliveries import (
     EXIT_OF,
@@ -18,6 +17,7 @@ from app.core.deliveries import (
 )
 from app.core.events import MAX_LABEL_CHARACTERS, Tally
 from app.errors import OutboxUnavailable
+from app.outbox import Outbox
 from app.sender.context import Dependencies
 from app.sender.leases import Leases
 from app.sender.policy import DeliveryPolicy
@@ -107,16 +107,12 @@ def status_label(status: int | None) -> str:
 RECORD_AGAIN_S = 1.0
 
 
-class _Settles(Protocol):
-    async def settle(self, settlements: Sequence[Settlement], tallies: Sequence[Tally], *, now: float) -> None: ...
-
-
 class Recording:
     """Decides on deliveries by their outcomes, settles them in the outbox and lets go of their claims."""
 
     def __init__(
         self,
-        outbox: _Settles,
+        outbox: Outbox,
         policy: DeliveryPolicy,
         leases: Leases,
         shutdown: Shutdown,

@@ -15,12 +15,12 @@ from app.core.shared_values import (
     TROUBLE,
     ClockJump,
     SetAside,
-    SharedValues,
     Trouble,
     TroubleState,
 )
 from app.core.values.texts import count_of
 from app.core.values.times import DAY_S, HOUR_S, MINUTE_S
+from app.outbox import Outbox
 
 #: The rate is that of so long.
 RATE_S: Final = HOUR_S
@@ -290,20 +290,6 @@ def _span(seconds: float) -> str:
     return f"{seconds:.3g} seconds"
 
 
-class ReadsBacklog(SharedValues, Protocol):
-    """What is asked of the outbox. Every method may raise OutboxUnavailable."""
-
-    async def backlog(self, ad_account_id: str, *, now: float) -> Backlog:
-        """Do `Outbox.backlog`."""
-        ...
-
-    async def tallies(
-        self, *, since: float, step_s: int, names: Collection[str] | None = None
-    ) -> list[tuple[float, Tally]]:
-        """Do `Outbox.tallies`."""
-        ...
-
-
 class SwitchedOff(Protocol):
     """What is asked of the switches."""
 
@@ -344,7 +330,7 @@ class AccountStanding:
 
 
 async def read_accounts(
-    outbox: ReadsBacklog,
+    outbox: Outbox,
     accounts: Iterable[AccountView],
     *,
     switches: SwitchedOff,
@@ -381,7 +367,7 @@ async def read_accounts(
     return found
 
 
-async def _read_backlogs(outbox: ReadsBacklog, accounts: Iterable[AccountView], *, now: float) -> dict[str, Backlog]:
+async def _read_backlogs(outbox: Outbox, accounts: Iterable[AccountView], *, now: float) -> dict[str, Backlog]:
     """Return how much waits for each ad account, and in what time it is full. Raises OutboxUnavailable."""
     found = {each.ad_account_id: await outbox.backlog(each.ad_account_id, now=now) for each in accounts}
     if not any(waits_long(each, now) for each in found.values()):

@@ -1,8 +1,8 @@
 """What machines ask of a process: is it alive, can it keep events, how is delivery."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
@@ -13,26 +13,15 @@ from app.core.coordination import Coordination
 from app.core.metrics import AccountFigures, Metrics
 from app.core.pages import AccountView, Backlog
 from app.errors import OutboxUnavailable
-from app.sender.status import (
-    STANDING_STATES,
-    AccountStanding,
-    ReadsBacklog,
-    Standing,
-    all_standings,
-    read_accounts,
-    whole_backlog,
-)
-
-
-class _StatusOutbox(ReadsBacklog, Protocol):
-    async def check(self, ad_account_ids: Collection[str] = ()) -> None: ...
+from app.outbox import Outbox
+from app.sender.status import STANDING_STATES, AccountStanding, Standing, all_standings, read_accounts, whole_backlog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """All that the answers are made of."""
 
-    outbox: _StatusOutbox
+    outbox: Outbox
     coordination: Coordination
     metrics: Metrics
     accounts: tuple[AccountView, ...]

@@ -1,4 +1,4 @@
-"""Searches by `/api`: deliveries and notes by filters, anything by whatever is at hand."""
+"""Outbox by `/api`: deliveries and notes by filters, anything by whatever is at hand."""
 
 from collections.abc import AsyncIterator
 

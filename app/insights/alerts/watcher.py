@@ -1,8 +1,7 @@
 """Where alerts go: an address that takes Slack's `{"text": "..."}`."""
 
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Sequence
 
 import httpx
 from pydantic import SecretStr
@@ -19,9 +18,9 @@ from app.insights.alerts.alert_text import alert_text
 from app.insights.alerts.by_name import NAMES_CHANGED, NameReader, by_name
 from app.insights.alerts.overall import MOST_DAYS, Facts, conditions, unread_reports
 from app.insights.alerts.rules import AlertRules
-from app.outbox.inventory import Inventory
+from app.outbox import Outbox
 from app.sender.shutdown import Shutdown
-from app.sender.status import ReadsBacklog, read_accounts
+from app.sender.status import read_accounts
 
 _TEST = "This is a test: alerts arrive here."
 
@@ -63,19 +62,12 @@ PERIOD_S = 60.0
 OUTBOX_DOWN_LOOKS = 2
 
 
-class _AlertsOutbox(ReadsBacklog, Protocol):
-    async def check(self, ad_account_ids: Collection[str] = ()) -> None: ...
-
-    @property
-    def inventory(self) -> Inventory: ...
-
-
 class Alerts:
     """A background task: `run` until `stop`."""
 
     def __init__(
         self,
-        outbox: _AlertsOutbox,
+        outbox: Outbox,
         webhook: AlertWebhook,
         *,
         accounts: Sequence[AccountView],

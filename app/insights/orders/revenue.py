@@ -5,13 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from statistics import median
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 from app.core.deliveries import State
 from app.core.events import Exit
-from app.core.pages import Page, Query, Revenue
+from app.core.pages import Query, Revenue
 from app.core.values.amounts import sum_of_one_currency
 from app.core.values.times import DAY_S
+from app.outbox import Outbox
 
 #: What becomes of orders, in the order of their way, in words. What no preset takes was never meant to be sent.
 ORDERS_BECAME: Final = {
@@ -212,20 +213,8 @@ _SAMPLED: Final = 100
 _JUDGED: Final = 4
 
 
-class RevenueOutbox(Protocol):
-    """What is asked of the outbox."""
-
-    async def revenue(self, *, first_day: int, last_day: int) -> list[Revenue]:
-        """Do `Outbox.revenue`."""
-        ...
-
-    async def search(self, query: Query, *, limit: int, cursor: str | None = None) -> Page:
-        """Do `Outbox.search`."""
-        ...
-
-
 async def read_revenue(
-    outbox: RevenueOutbox, wanted: Mapping[str, str | None], *, first_day: int, last_day: int
+    outbox: Outbox, wanted: Mapping[str, str | None], *, first_day: int, last_day: int
 ) -> list[OfCurrency]:
     """Return the figures of some days (UTC, counted from 1970) by currency, that with the most orders first.
 
@@ -251,7 +240,7 @@ async def read_revenue(
     return judged + figures[_JUDGED:]
 
 
-async def _amounts(outbox: RevenueOutbox, query: Query) -> list[Decimal]:
+async def _amounts(outbox: Outbox, query: Query) -> list[Decimal]:
     """Return the amounts of the newest orders that a query means, without those that name none."""
     page = await outbox.search(query, limit=_SAMPLED)
     return [amount for each in page.deliveries if each.amount and (amount := _read(each.amount)) is not None]
