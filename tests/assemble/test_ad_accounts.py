@@ -73,7 +73,7 @@ def test_a_token_file_is_read_anew(tmp_path: Path) -> None:
     ("place", "told"),
     [
         ("{env: NOT_SET}", "/token/env: the environment variable NOT_SET is not set"),
-        ("{file: /nowhere/token}", "/token/file: /nowhere/token cannot be read: No such file or directory"),
+        ("{file: missing/token}", "/token/file: missing/token cannot be read: No such file or directory"),
         ("{file: EMPTY}", "/token/file: the file is empty"),
         ("{file: BINARY}", "BINARY cannot be read: not UTF-8"),
     ],

@@ -133,6 +133,6 @@ def test_a_file_that_could_not_be_finished_is_not_there(
 
 
 def test_without_pyarrow_the_extra_is_named(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "app.commands.ledger_export", None)
+    monkeypatch.setitem(sys.modules, "app.commands.parquet_files", None)
     done = run("ledger-export", tmp_path / "files")
     assert "pip install pinrelay[files]" in str(done.exception)
