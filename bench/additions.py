@@ -86,7 +86,7 @@ def accepting(added: dict[str, Any], folder: Path) -> tuple[AcceptsWhole, Outbox
     accepts: AcceptsWhole = assemble.pipeline(
         settings, running.catalog, outbox=outbox, quarantine=kept, to=destinations(settings)
     )
-    names = assemble.names_met(settings, running)
+    names = assemble.name_counts(settings, running)
     accepts = Arrivals(accepts, names) if names else accepts
     alone = Coordination(
         outbox, lambda: "", presets=list, ad_account_ids=(), generation="", process_id="bench", role="all"

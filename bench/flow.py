@@ -42,7 +42,7 @@ from tests.waiting import until
 ROUNDS = 2
 LATENCY_MS = 50
 DRAIN_S = 300
-#: Single events that share a commit, as `EVENTS_TOGETHER` of the server.
+#: Single events that share a commit, as `MAX_BATCH` of the server.
 COMMITTED_TOGETHER = 64
 TABLE = "CREATE TABLE bare (id INTEGER PRIMARY KEY, message_id TEXT, event_id TEXT, payload {bytes})"
 

@@ -37,7 +37,7 @@ from app.destination.client import PinterestClient
 from app.errors import EventRefused, SettingsError
 from app.identity import IdKeys
 from app.insights.alerts.watcher import Alerts, AlertWebhook
-from app.insights.inventory.counting import Arrivals, NamesMet
+from app.insights.inventory.counting import Arrivals, NameCounts
 from app.insights.inventory.figures import read_figures
 from app.insights.inventory.sampling import Sampler
 from app.insights.reports import AdsClient, AdsToken, FixedToken, HourlyReading, RotatingToken
@@ -61,7 +61,7 @@ from app.policies import (
     quarantine_rules,
     webhook_limits,
 )
-from app.source import AcceptsWhole, NamedSource, consent_answer, held_back, not_genuine, withheld
+from app.source import AcceptsWhole, NamedSource, consent_answer, held_back, why_filtered, withheld
 
 
 def alerts_to(
@@ -220,7 +220,7 @@ def _accounts(found: Sequence[Destination], action_source: str | None) -> list[A
             makings[key] = BuildProfile(
                 action=ReportConversionEvent(rules, action_source=action_source),
                 rules=rules,
-                not_genuine=partial(not_genuine, rules=genuine),
+                why_filtered=partial(why_filtered, rules=genuine),
                 action_source_by_context=by_context,
             )
         accounts.append(
@@ -238,7 +238,7 @@ def _accounts(found: Sequence[Destination], action_source: str | None) -> list[A
 def remembering(settings: Settings, to: Sequence[Destination]) -> Enrichment:
     """Return what identity memory does by the settings for these ad accounts."""
     live = next((each.settings for each in to if not each.settings.sandboxed), settings)
-    genuine = partial(not_genuine, rules=genuine_rules(live))
+    genuine = partial(why_filtered, rules=genuine_rules(live))
     return Enrichment(encounter_reader(settings), identity_rules(settings), genuine)
 
 
@@ -308,12 +308,12 @@ def encounter_reader(settings: Settings) -> IdentityEventReader:
     )
 
 
-def names_met(settings: Settings, running: RunningCatalog) -> NamesMet | None:
+def name_counts(settings: Settings, running: RunningCatalog) -> NameCounts | None:
     """Return what counts by name what arrives; None where there is no inventory."""
     if not settings.inventory_names:
         return None
     rng = random.Random()  # noqa: S311 - which events are looked into, no secret
-    return NamesMet(Sampler(lambda: running.catalog), rng, max_names=settings.inventory_names)
+    return NameCounts(Sampler(lambda: running.catalog), rng, max_names=settings.inventory_names)
 
 
 def live_tail(settings: Settings, running: RunningCatalog, outbox: Outbox, coordination: Coordination) -> Tail:
@@ -326,7 +326,7 @@ def live_tail(settings: Settings, running: RunningCatalog, outbox: Outbox, coord
     )
 
 
-def watched(accepts: AcceptsWhole, names: NamesMet | None, tail: Tail) -> AcceptsWhole:
+def watched(accepts: AcceptsWhole, names: NameCounts | None, tail: Tail) -> AcceptsWhole:
     """Return what accepts the same, counts it by name where there are names, and shows it while the tail is on."""
     return Tailed(Arrivals(accepts, names) if names else accepts, tail)
 

@@ -15,7 +15,7 @@ from app.access.audit import Audit
 from app.access.sessions import Sessions
 from app.assemble import ad_accounts
 from app.assemble.ad_accounts import Destination
-from app.assemble.joining import names_met, watched
+from app.assemble.joining import name_counts, watched
 from app.catalog.catalog import RunningCatalog, generation_of
 from app.catalog.sources import RunningSources
 from app.catalog.started_files import StartedFiles
@@ -27,7 +27,7 @@ from app.core.metrics import Metrics
 from app.core.pages import AccountView
 from app.destination.client import PinterestClient
 from app.insights.alerts.watcher import AlertWebhook
-from app.insights.inventory.counting import InventoryKeeper, NamesMet
+from app.insights.inventory.counting import InventoryKeeper, NameCounts
 from app.insights.inventory.view import InventoryView
 from app.insights.tracing import Tracing, open_tracing
 from app.operations.acts import Acts
@@ -79,7 +79,7 @@ class Parts:
     #: None where alerts go nowhere.
     alert_webhook: AlertWebhook | None
     #: Counts what arrives; None where there is no inventory.
-    names: NamesMet | None
+    names: NameCounts | None
 
     def counted(self, accepts: AcceptsWhole) -> AcceptsWhole:
         """Return what counts by name what `accepts` accepts, where there is an inventory, and can show it."""
@@ -169,7 +169,7 @@ def join_parts(
         clock=clock,
         sandbox=sandbox,
         alert_webhook=webhook,
-        names=names_met(settings, running),
+        names=name_counts(settings, running),
     )
 
 

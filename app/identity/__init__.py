@@ -5,7 +5,7 @@ Pure rules over a small store (`Memory`): the flows read events into an `Encount
 
 from app.identity.erasure import FOR_EVER, erase, ids_of_person
 from app.identity.facts import GROUPS, NOBODY
-from app.identity.filling import NOTHING_KNOWN, Recollection, groups_named
+from app.identity.filling import NOTHING_KNOWN, PersonHistory, groups_named
 from app.identity.id_keys import IdKeys
 from app.identity.identity_event import IdentityEvent
 from app.identity.memory import HeldMemory, LoadedMemory, Memory
@@ -23,7 +23,7 @@ __all__ = [
     "IdentityRules",
     "LoadedMemory",
     "Memory",
-    "Recollection",
+    "PersonHistory",
     "erase",
     "groups_named",
     "ids_of_person",

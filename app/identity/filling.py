@@ -14,7 +14,7 @@ TELL_APART: Final = ("em", "ph")
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
-class Recollection(Struct, frozen=True, kw_only=True, gc=False):
+class PersonHistory(Struct, frozen=True, kw_only=True, gc=False):
     """What memory has for the deliveries of one event."""
 
     #: The own time of the event, Unix seconds.
@@ -44,7 +44,7 @@ class Recollection(Struct, frozen=True, kw_only=True, gc=False):
 
 
 #: What is known where nothing may be used.
-NOTHING_KNOWN: Final = Recollection()
+NOTHING_KNOWN: Final = PersonHistory()
 
 
 def are_several(user_data: Mapping[str, Any]) -> bool:

@@ -3,13 +3,13 @@
 from app.core.people import Fact, Remembered
 from app.identity.alias_graph import end_of, ids_of, link_of
 from app.identity.facts import OF_PERSON
-from app.identity.filling import Recollection
+from app.identity.filling import PersonHistory
 from app.identity.identity_event import IdentityEvent
 from app.identity.memory import Memory
 from app.identity.rules import IdentityRules
 
 
-def recall(encounter: IdentityEvent, memory: Memory, rules: IdentityRules) -> Recollection:
+def recall(encounter: IdentityEvent, memory: Memory, rules: IdentityRules) -> PersonHistory:
     """Return what may fill the deliveries of an event, and what tells its person from others."""
     user = _user_of(encounter, memory, rules)
     person = memory.person(user) if user else None
@@ -31,7 +31,7 @@ def recall(encounter: IdentityEvent, memory: Memory, rules: IdentityRules) -> Re
         facts["device"] = device
     if encounter.user is None and (own_id := _usable(person, "external_id", encounter.at, rules)):
         facts["external_id"] = own_id
-    return Recollection(at=encounter.at, facts=facts, newest=newest, introduces=encounter.kind == "identify")
+    return PersonHistory(at=encounter.at, facts=facts, newest=newest, introduces=encounter.kind == "identify")
 
 
 def _user_of(encounter: IdentityEvent, memory: Memory, rules: IdentityRules) -> str | None:

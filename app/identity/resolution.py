@@ -5,15 +5,15 @@ from msgspec.structs import replace
 from app.core.people import Fact, Remembered
 from app.identity.alias_graph import end_of, link_ids, previous_of, unlink_ids
 from app.identity.facts import NOBODY, OF_BROWSER, OF_PERSON, groups_of, holds
-from app.identity.filling import NOTHING_KNOWN, Recollection, are_several, differs
+from app.identity.filling import NOTHING_KNOWN, PersonHistory, are_several, differs
 from app.identity.identity_event import LINKING, TELLING, IdentityEvent
 from app.identity.lookup import recall
 from app.identity.memory import Memory
 from app.identity.rules import IdentityRules
-from app.identity.suppression import close, is_closed, open_again
+from app.identity.suppression import close, is_closed, lift_suppression
 
 
-def meet(encounter: IdentityEvent, memory: Memory, rules: IdentityRules) -> Recollection:
+def meet(encounter: IdentityEvent, memory: Memory, rules: IdentityRules) -> PersonHistory:
     """Remember what an event says, in `memory`, and return what memory has for its deliveries.
 
     Events of one request come in their order.
@@ -28,13 +28,13 @@ def meet(encounter: IdentityEvent, memory: Memory, rules: IdentityRules) -> Reco
         believed = replace(encounter, user=None, previous=None, claimed=encounter.user)
     previous = previous_of(believed, memory, rules)
     if encounter.is_yes:
-        open_again(believed, memory)
+        lift_suppression(believed, memory)
     if memory.is_full or (memory.has_marks and is_closed(encounter, memory, rules)):
         return NOTHING_KNOWN
     return _meet(believed, previous, memory, rules)
 
 
-def _meet(encounter: IdentityEvent, previous: list[str], memory: Memory, rules: IdentityRules) -> Recollection:
+def _meet(encounter: IdentityEvent, previous: list[str], memory: Memory, rules: IdentityRules) -> PersonHistory:
     """Do `meet` for an event whose person did not say no."""
     if encounter.kind in LINKING:
         link_ids(encounter, previous, memory, rules)

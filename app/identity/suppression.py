@@ -30,7 +30,7 @@ def close(encounter: IdentityEvent, memory: Memory, rules: IdentityRules) -> Non
         memory.keep(key, replace(memory.person(key) or NOBODY, facts={}))
 
 
-def open_again(encounter: IdentityEvent, memory: Memory) -> None:
+def lift_suppression(encounter: IdentityEvent, memory: Memory) -> None:
     """Lift the marks of an event's own ids that are older than its yes."""
     for key in ids_in(encounter):
         marked_at = memory.marked_at(key)

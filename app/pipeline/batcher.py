@@ -19,11 +19,11 @@ from app.pipeline.receipts import receipt_of
 from app.source import AcceptsWhole
 
 #: A request of more events goes alone; and so many go together, so that they commit while the next are mapped.
-EVENTS_TOGETHER = 64
+MAX_BATCH = 64
 #: While so many are under way, what arrives is gathered until it is a full group: it would only wait for their commits.
-GROUPS_AT_ONCE = 2
+MAX_BATCHES_IN_FLIGHT = 2
 #: So many are worth a commit of their own while another one is under way.
-EVENTS_BESIDE = EVENTS_TOGETHER // 2
+MIN_BATCH = MAX_BATCH // 2
 
 
 class _Waiting(Struct, frozen=True, kw_only=True, eq=False):
@@ -58,8 +58,8 @@ class RequestBatcher:
     ) -> Receipt:
         """Do `Accepts.accept`."""
         left = iter(events)
-        first = list(islice(left, EVENTS_TOGETHER + 1))
-        if len(first) > EVENTS_TOGETHER:
+        first = list(islice(left, MAX_BATCH + 1))
+        if len(first) > MAX_BATCH:
             return await self._accepts.accept(chain(first, left), now=now, source=source, is_proven=is_proven)
         loop = asyncio.get_running_loop()
         receipt: asyncio.Future[Receipt] = loop.create_future()
@@ -85,7 +85,7 @@ class RequestBatcher:
         """Return from which size on a group may begin now."""
         if not self._under_way:
             return 1
-        return EVENTS_BESIDE if len(self._under_way) < GROUPS_AT_ONCE else EVENTS_TOGETHER
+        return MIN_BATCH if len(self._under_way) < MAX_BATCHES_IN_FLIGHT else MAX_BATCH
 
     def _begin(self, group: list[_Waiting]) -> None:
         task = asyncio.create_task(self._accept_together(group))
@@ -126,7 +126,7 @@ def _groups(waiting: Iterable[_Waiting]) -> Iterator[list[_Waiting]]:
     group: list[_Waiting] = []
     count = 0
     for each in sorted(waiting, key=_SENDER):
-        if group and (count + len(each.events) > EVENTS_TOGETHER or _SENDER(each) != _SENDER(group[0])):
+        if group and (count + len(each.events) > MAX_BATCH or _SENDER(each) != _SENDER(group[0])):
             yield group
             group, count = [], 0
         group.append(each)

@@ -20,7 +20,7 @@ from app.identity import (
     IdentityRules,
     LoadedMemory,
     Memory,
-    Recollection,
+    PersonHistory,
     erase,
     meet,
 )
@@ -121,10 +121,10 @@ class FindsPeople(Protocol):
 class Enrichment:
     """What identity memory does with one event after the other, under one set of rules."""
 
-    def __init__(self, read: IdentityEventReader, rules: IdentityRules, not_genuine: WhyNotGenuine) -> None:
+    def __init__(self, read: IdentityEventReader, rules: IdentityRules, why_filtered: WhyNotGenuine) -> None:
         self._read = read
         self._rules = rules
-        self._not_genuine = not_genuine
+        self._not_genuine = why_filtered
 
     def new_memory(self) -> LoadedMemory:
         """Return the memory of one call, into which what it asks for is loaded."""
@@ -154,7 +154,7 @@ class Enrichment:
         now: float,
         is_proven: bool,
         ids: Ids | None = None,
-    ) -> tuple[Recollection, IdentityEvent]:
+    ) -> tuple[PersonHistory, IdentityEvent]:
         """Tell memory what an event says; return what memory has for its deliveries, and the event as memory sees it.
 
         `presets` are those that match the event. `lines` are those of the event alone: one for each ad account that
@@ -205,7 +205,7 @@ def _of_permitted(presets: Sequence[Preset], lines: Sequence[PresetResult]) -> E
     return found
 
 
-def completed(preset: Preset, line: PresetResult, known: Recollection, map_again: MapsAgain) -> PresetResult:
+def completed(preset: Preset, line: PresetResult, known: PersonHistory, map_again: MapsAgain) -> PresetResult:
     """Return the line of a preset with what memory has for it."""
     if line.event is not None:
         filled = known.fill(line.event["user_data"], preset.remembered)
@@ -215,7 +215,7 @@ def completed(preset: Preset, line: PresetResult, known: Recollection, map_again
     return line
 
 
-def _made_valid(preset: Preset, line: PresetResult, known: Recollection, map_again: MapsAgain) -> PresetResult:
+def _made_valid(preset: Preset, line: PresetResult, known: PersonHistory, map_again: MapsAgain) -> PresetResult:
     """Return the line of an event that is valid with the identifiers of memory; the same line where it is not."""
     filled: dict[str, Recalled] = {}
 

@@ -16,7 +16,7 @@ from app.identity import NOTHING_KNOWN, LoadedMemory
 from app.pipeline.delivery_factory import drafted_delivery, drafted_withdrawal, unsent_order, with_orders
 from app.pipeline.enrichment import Enrichment, NotingMemory
 from app.pipeline.identity_events import Ids
-from app.pipeline.quarantine import is_aside
+from app.pipeline.quarantine import is_quarantine_candidate
 from app.pipeline.receipts import IntakeBatch
 from app.pipeline.received_names import received_name
 from app.pipeline.router import Router
@@ -144,8 +144,8 @@ def _ask(walk: Router, event: Event, lines: list[PresetResult], catalog: Catalog
             drafts.withdrawals.append(drafted_withdrawal(message_id, line, source=drafts.source))
         if line.event:
             drafts.deliveries.append(drafted_delivery(message_id, event, line, source=drafts.source))
-    if drafts.asides is not None and is_aside(event, lines):
-        drafts.asides.append((event, lines))
+    if drafts.candidates is not None and is_quarantine_candidate(event, lines):
+        drafts.candidates.append((event, lines))
     return _Asked(message_id, lines, len(drafts.deliveries) > count)
 
 

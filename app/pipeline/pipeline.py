@@ -25,7 +25,7 @@ from app.outbox import enqueue_tallies
 from app.pipeline.delivery_factory import Withdraws, withdrawn
 from app.pipeline.enrichment import Enrichment, FindsPeople
 from app.pipeline.intake_batch import RequestPiece, apart_behind_deletes, draft, draft_with
-from app.pipeline.quarantine import Aside, Quarantine
+from app.pipeline.quarantine import Quarantine, QuarantineCandidate
 from app.pipeline.receipts import IntakeBatch, receipt_of
 from app.pipeline.router import Router
 from app.source import NamedSource, events_of_request, read_raw_event
@@ -171,8 +171,8 @@ class Pipeline:
         return await self._commit(drafts, now, self._outbox)
 
     def _drafts(self, source: str, *, is_proven: bool, whole: bool) -> IntakeBatch:
-        asides: list[Aside] | None = None if self._quarantine is None else []
-        return IntakeBatch(source=source, is_proven=is_proven, whole=whole, asides=asides)
+        candidates: list[QuarantineCandidate] | None = None if self._quarantine is None else []
+        return IntakeBatch(source=source, is_proven=is_proven, whole=whole, candidates=candidates)
 
     async def _accept_with_memory(
         self,
@@ -230,9 +230,9 @@ class Pipeline:
                 drafts = rest
         if drafts.withdrawals:  # behind the orders of the same request
             tallies += await withdrawn(outbox, drafts.withdrawals, now=now)
-        if drafts.asides and self._quarantine is not None:
+        if drafts.candidates and self._quarantine is not None:
             await self._quarantine.keep(
-                drafts.asides, self.catalog, now=now, source=drafts.source, is_proven=drafts.is_proven
+                drafts.candidates, self.catalog, now=now, source=drafts.source, is_proven=drafts.is_proven
             )
         try:
             self._on_count([*tallies, *enqueue_tallies(drafts.deliveries, answers)])

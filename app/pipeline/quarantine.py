@@ -14,7 +14,7 @@ from app.outbox.sealed_events import SealedEvents
 from app.pipeline.identity_events import IdentityEventReader
 
 #: An event and what became of it.
-Aside: TypeAlias = tuple[Event, Sequence[PresetResult]]
+QuarantineCandidate: TypeAlias = tuple[Event, Sequence[PresetResult]]
 
 #: Of the bound: after so much that was kept, this process has the oldest erased that are too many.
 _TRIMMED_AFTER: Final = 1 / 16
@@ -56,14 +56,14 @@ class Quarantine:
         self._untrimmed = 0
 
     async def keep(
-        self, asides: Iterable[Aside], catalog: Catalog, *, now: float, source: str, is_proven: bool
+        self, candidates: Iterable[QuarantineCandidate], catalog: Catalog, *, now: float, source: str, is_proven: bool
     ) -> None:
         """Commit those of some events that may be mended; a `delete` of a proven sender erases what is kept of it.
 
         Raises OutboxUnavailable.
         """
         kept: list[Quarantined] = []
-        for event, lines in asides:
+        for event, lines in candidates:
             if event["type"] == "delete":
                 if is_proven:
                     gone = frozenset(self._reader.keys(event))
@@ -115,7 +115,7 @@ class Quarantine:
             await self._sealed_events.trim(self._rules.max_bytes)
 
 
-def is_aside(event: Event, lines: Sequence[PresetResult]) -> bool:
+def is_quarantine_candidate(event: Event, lines: Sequence[PresetResult]) -> bool:
     """Return whether a quarantine has to look at an event: it erases somebody, or a delivery of it was not made."""
     return event["type"] == "delete" or any(line.exit in (Exit.INVALID, Exit.UNMATCHED) for line in lines)
 

@@ -17,7 +17,7 @@ from app.core.values.hidden_emails import unpersonal_id
 from app.errors import EventRefused
 from app.outbox import warning_label
 from app.pipeline.delivery_factory import note_of
-from app.pipeline.quarantine import Aside
+from app.pipeline.quarantine import QuarantineCandidate
 
 #: What the ledger keeps a note of; unmatched events that name no order are only counted.
 _NOTED = frozenset({Exit.REFUSED, Exit.MATCHED, Exit.WITHHELD, Exit.INVALID})
@@ -51,7 +51,7 @@ class IntakeBatch:
     #: What is withdrawn once they are committed: the caller's to add.
     withdrawals: list[Withdrawal] = field(default_factory=list)
     #: Events that made no delivery, for the quarantine; None where there is none.
-    asides: list[Aside] | None = None
+    candidates: list[QuarantineCandidate] | None = None
     #: Where in `events` those are to which their sender gave no id.
     _made: set[int] = field(default_factory=set)
     #: Under which name each of `events` arrived.
@@ -126,7 +126,7 @@ class IntakeBatch:
             ]
             made = place in self._made
             rest.add(event.message_id, lines, name=self._names[place], is_made=made, given=event.given)
-        rest.deliveries, rest.withdrawals, rest.asides = left, self.withdrawals, self.asides
+        rest.deliveries, rest.withdrawals, rest.candidates = left, self.withdrawals, self.candidates
         rest._recalled = self._recalled
         return rest
 

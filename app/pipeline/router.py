@@ -15,7 +15,7 @@ from app.core.values.hidden_emails import MAX_ID_BYTES, is_long, unpersonal_id
 from app.destination import Complete, ConversionRules, report_conversion_event
 from app.destination.custom_data import read_order_id
 from app.errors import EventInvalid, MappingError
-from app.identity import NOTHING_KNOWN, Memory, Recollection
+from app.identity import NOTHING_KNOWN, Memory, PersonHistory
 from app.pipeline.enrichment import Enrichment, WhyNotGenuine, completed
 from app.source import app_platform
 
@@ -58,7 +58,7 @@ class BuildProfile:
     action: Action = report_conversion_event
     #: What `action` was made of.
     rules: ConversionRules = _RULES
-    not_genuine: WhyNotGenuine = _all_genuine
+    why_filtered: WhyNotGenuine = _all_genuine
     #: What an app sent as `web` is sent as `app_ios` or `app_android`.
     action_source_by_context: bool = False
 
@@ -238,7 +238,7 @@ class Router:
         lines: list[PresetResult],
         catalog: Catalog,
         *,
-        known: Recollection,
+        known: PersonHistory,
         now: float,
         source: str,
     ) -> list[PresetResult]:
@@ -294,7 +294,7 @@ class Router:
             return not_sent(preset, account, Exit.INVALID, exc.reason)
         except MappingError as exc:
             return not_sent(preset, account, Exit.INVALID, str(exc))
-        reason, about = making.not_genuine(event, built)
+        reason, about = making.why_filtered(event, built)
         if reason is not None:
             return not_sent(preset, account, Exit.WITHHELD, reason)
         warnings += about

@@ -3,7 +3,7 @@
 from app.source.accepts import Accepts, AcceptsWhole
 from app.source.auth import Anyone, SecretHeader, SenderProof, SentSecret, WebhookSecrets, WriteKeys, basic_credentials
 from app.source.body import Limits, read_raw_event
-from app.source.bot_filter import GenuineRules, checkout_id_of, not_genuine
+from app.source.bot_filter import GenuineRules, checkout_id_of, why_filtered
 from app.source.browser import OpenToPages, browser_helper_router
 from app.source.consent import ConsentRules, consent_answer, withheld
 from app.source.decompression import MemoryBudget
@@ -85,7 +85,6 @@ __all__ = [
     "events_of_request",
     "held_back",
     "named_sources_router",
-    "not_genuine",
     "read_event",
     "read_event_file",
     "read_event_text",
@@ -98,5 +97,6 @@ __all__ = [
     "standard_key",
     "tracking_router",
     "webhook_router",
+    "why_filtered",
     "withheld",
 ]

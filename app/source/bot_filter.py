@@ -59,7 +59,7 @@ class GenuineRules:
     crawlers: bool = True
 
 
-def not_genuine(event: Event, sent: Event, rules: GenuineRules) -> tuple[str | None, tuple[str, ...]]:
+def why_filtered(event: Event, sent: Event, rules: GenuineRules) -> tuple[str | None, tuple[str, ...]]:
     """Return why a finished event is withheld, None where it may be sent, and the warnings about one that may.
 
     `event` is as received, `sent` what was made of it.

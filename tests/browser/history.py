@@ -12,7 +12,7 @@ from app.config import Settings
 from app.core.deliveries import Claimed, Delivered, Outcome, Rejected
 from app.core.events import Tally
 from app.core.values.times import DAY_S
-from app.insights.inventory.counting import Arrivals, NamesMet
+from app.insights.inventory.counting import Arrivals, NameCounts
 from app.insights.inventory.sampling import Sampler
 from app.outbox import Outbox, open_outbox
 from app.policies import delivery_policy, outbox_rules
@@ -32,7 +32,7 @@ async def write_history(url: str, *, now: float) -> None:
     """Write the 23 hours before `now`."""
     settings = assembled.settings()
     outbox = open_outbox(url, outbox_rules(settings))
-    names = NamesMet(Sampler(assembled.shipped_catalog), random.Random(1), max_names=settings.inventory_names)
+    names = NameCounts(Sampler(assembled.shipped_catalog), random.Random(1), max_names=settings.inventory_names)
     accepts = Arrivals(assemble.pipeline(settings, outbox=outbox), names)
     await _write_week(accepts, outbox, settings, now=now)
     events = _events()

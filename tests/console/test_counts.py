@@ -16,7 +16,7 @@ from app.core.pages import Query
 from app.errors import EventRefused
 from app.insights.alerts.by_name import NameReader, by_name
 from app.insights.alerts.rules import AlertRules
-from app.insights.inventory.counting import Arrivals, NamesMet
+from app.insights.inventory.counting import Arrivals, NameCounts
 from app.insights.inventory.sampling import Sampler
 from tests.console.world import ACCOUNT, NOW, World, new_delivery, open_world
 
@@ -65,7 +65,7 @@ async def fill(world: World) -> None:
     """Let something of everything happen, an hour ago and now."""
     world.write("held", HELD)
     world.running.reload()
-    names = NamesMet(Sampler(lambda: world.running.catalog), Random(7), max_names=100)
+    names = NameCounts(Sampler(lambda: world.running.catalog), Random(7), max_names=100)
     arrivals = Arrivals(world.pipeline, names)
     for hours in (30, 1, 0):
         world.now = NOW - 3_600 * hours
@@ -170,7 +170,7 @@ async def test_of_one_source_too_a_count_is_the_length_of_its_list(tmp_path: Pat
 
 async def test_the_number_of_an_alert_is_the_length_of_the_list_that_it_leads_to(world: World) -> None:
     await fill(world)
-    names = NamesMet(Sampler(lambda: world.running.catalog), Random(7), max_names=100)
+    names = NameCounts(Sampler(lambda: world.running.catalog), Random(7), max_names=100)
     arrivals = Arrivals(world.pipeline, names)
     await arrivals.accept([event(f"without-{number}", context={}) for number in range(70)], now=world.now)
     await arrivals.accept([event("sent-0-1", properties={"order_id": "SO-0-1"})] * 70, now=world.now)

@@ -11,7 +11,7 @@ import pytest
 from app.core.deliveries import State
 from app.core.events import Exit, Measure
 from app.core.pages import AuditAction
-from app.insights.inventory.counting import Arrivals, NamesMet
+from app.insights.inventory.counting import Arrivals, NameCounts
 from app.insights.inventory.sampling import Sampler
 from tests.console.test_counts import event, fill, paths_of_names
 from tests.console.world import World
@@ -110,7 +110,7 @@ async def test_sentences_end_with_a_full_stop_and_long_names_may_break(world: Wo
     )
     world.running.reload()
     await fill(world)
-    names = NamesMet(Sampler(lambda: world.running.catalog), Random(7), max_names=100)
+    names = NameCounts(Sampler(lambda: world.running.catalog), Random(7), max_names=100)
     long_events = [event("long", name=long), event("long", name=long), event("bare", name=long, context={})]
     long_events.append(event("other", name=f"{long}_again", properties={long: 1}))
     await Arrivals(world.pipeline, names).accept(long_events, now=world.now)

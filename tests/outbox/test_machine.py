@@ -172,7 +172,7 @@ class OutboxMachine(RuleBasedStateMachine):
         self.at = self.at.later(seconds)
 
     @rule()
-    def open_again(self) -> None:
+    def lift_suppression(self) -> None:
         self.run(self.at.outbox.close())
         self.at = At(self.run(self.open()).outbox, self.at.now)
 

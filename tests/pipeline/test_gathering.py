@@ -14,7 +14,7 @@ from app.core.pages import Query
 from app.core.receipts import Receipt
 from app.errors import BacklogFull, EventRefused
 from app.outbox import Outbox, open_outbox
-from app.pipeline.batcher import EVENTS_BESIDE, EVENTS_TOGETHER, GROUPS_AT_ONCE, RequestBatcher
+from app.pipeline.batcher import MAX_BATCH, MAX_BATCHES_IN_FLIGHT, MIN_BATCH, RequestBatcher
 from app.pipeline.pipeline import Pipeline
 from app.pipeline.receipts import BACKLOG_FULL
 from app.pipeline.router import AdAccount, Router
@@ -23,7 +23,7 @@ from tests.outbox.build import rules as outbox_rules
 from tests.outbox.new_store import new_store
 
 NOW = 1_772_640_800.0
-MAX_BACKLOG = 2 * EVENTS_TOGETHER
+MAX_BACKLOG = 2 * MAX_BATCH
 
 
 @pytest.fixture(scope="module")
@@ -111,10 +111,10 @@ async def test_each_request_gets_the_receipt_of_its_own_events(turns: RequestBat
 
 
 async def test_so_many_go_together_and_the_rest_after_them(turns: RequestBatcher, watched: Watched) -> None:
-    count = EVENTS_TOGETHER + 5
+    count = MAX_BATCH + 5
     receipts = await asyncio.gather(*[turns.accept([event(f"g-{number}")], now=NOW) for number in range(count)])
     assert [receipt.events[0].message_id for receipt in receipts] == [f"g-{number}" for number in range(count)]
-    assert watched.calls == [EVENTS_TOGETHER, 5]
+    assert watched.calls == [MAX_BATCH, 5]
 
 
 async def test_a_group_has_one_source(turns: RequestBatcher, watched: Watched, outbox: Outbox) -> None:
@@ -132,9 +132,9 @@ async def test_a_group_has_one_source(turns: RequestBatcher, watched: Watched, o
     ("turn_sizes", "calls"),
     [
         ([1, 1, 1], [1, 2]),
-        ([1, EVENTS_BESIDE - 1, 1], [1, EVENTS_BESIDE]),
-        ([1, EVENTS_BESIDE, 1, 1], [1, EVENTS_BESIDE, 2]),
-        ([1, *[EVENTS_BESIDE] * (GROUPS_AT_ONCE + 1)], [1, EVENTS_BESIDE, *[EVENTS_TOGETHER] * (GROUPS_AT_ONCE // 2)]),
+        ([1, MIN_BATCH - 1, 1], [1, MIN_BATCH]),
+        ([1, MIN_BATCH, 1, 1], [1, MIN_BATCH, 2]),
+        ([1, *[MIN_BATCH] * (MAX_BATCHES_IN_FLIGHT + 1)], [1, MIN_BATCH, *[MAX_BATCH] * (MAX_BATCHES_IN_FLIGHT // 2)]),
         ([1, 0, 0], [1, 0]),
     ],
     ids=["few wait", "together they are enough", "enough go beside", "two are the most", "none are a request"],
@@ -156,7 +156,7 @@ async def test_what_arrives_while_groups_are_under_way_is_gathered(
 
 
 async def test_a_large_request_goes_alone(turns: RequestBatcher, watched: Watched) -> None:
-    large = [event(f"large-{number}") for number in range(EVENTS_TOGETHER + 1)]
+    large = [event(f"large-{number}") for number in range(MAX_BATCH + 1)]
     one, many = await asyncio.gather(turns.accept([event("small")], now=NOW), turns.accept(iter(large), now=NOW))
     assert (len(one.events), len(many.events)) == (1, len(large))
     assert sorted(watched.calls) == [1, len(large)]
@@ -184,8 +184,8 @@ async def test_of_requests_that_go_together_only_what_goes_nowhere_else_is_turne
         for which, sources in (("us", frozenset({"shop", "till"})), ("fr", frozenset({"till", "app"})))
     ]
     turns = RequestBatcher(Pipeline(catalog, Router(accounts), outbox=outbox))
-    for start in range(0, MAX_BACKLOG, EVENTS_TOGETHER):
-        filling = [event(f"full-{start}-{number}") for number in range(EVENTS_TOGETHER)]
+    for start in range(0, MAX_BACKLOG, MAX_BATCH):
+        filling = [event(f"full-{start}-{number}") for number in range(MAX_BATCH)]
         await turns.accept(filling, now=NOW, source="shop")
     requests = [("shop", "a"), ("till", "b"), ("till", "c"), ("app", "d"), ("shop", "e")]
     shop, till, _, app, _ = answers = await asyncio.gather(
@@ -209,11 +209,11 @@ async def test_of_requests_that_go_together_only_what_goes_nowhere_else_is_turne
 
 
 async def test_no_group_is_larger_than_what_goes_together(turns: RequestBatcher, watched: Watched) -> None:
-    sizes = [1, EVENTS_TOGETHER - 2, EVENTS_TOGETHER - 1, 1, EVENTS_TOGETHER]
+    sizes = [1, MAX_BATCH - 2, MAX_BATCH - 1, 1, MAX_BATCH]
     requests = [[event(f"{place}-{number}") for number in range(size)] for place, size in enumerate(sizes)]
     receipts = await asyncio.gather(*[turns.accept(request, now=NOW) for request in requests], return_exceptions=True)
     assert [type(receipt) for receipt in receipts[:2]] == [Receipt, Receipt]
-    assert max(watched.calls) <= EVENTS_TOGETHER
+    assert max(watched.calls) <= MAX_BATCH
 
 
 @pytest.mark.parametrize("steps", [0, 1, 2], ids=["before it begins", "while it maps", "while it commits"])

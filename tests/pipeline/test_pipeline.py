@@ -15,7 +15,7 @@ from app.core.pages import Query
 from app.errors import EventError, EventRefused
 from app.outbox import Outbox, open_outbox
 from app.pipeline import pipeline as receiving
-from app.pipeline.batcher import EVENTS_TOGETHER
+from app.pipeline.batcher import MAX_BATCH
 from app.pipeline.pipeline import EVENTS_A_TURN, Pipeline
 from app.pipeline.router import AdAccount, Router
 from tests.assembled import shipped_catalog
@@ -218,7 +218,7 @@ def test_a_new_catalog_is_used_from_the_next_event_on(catalog: Catalog, tmp_path
     assert [line.exit for line in pipeline.preview(event(), now=NOW)] == [Exit.UNMATCHED]
 
 
-@pytest.mark.parametrize("count", [1, EVENTS_A_TURN, EVENTS_TOGETHER])
+@pytest.mark.parametrize("count", [1, EVENTS_A_TURN, MAX_BATCH])
 async def test_a_small_request_waits_for_no_array(catalog: Catalog, outbox: Outbox, count: int) -> None:
     pipeline = Pipeline(catalog, Router(), outbox=outbox)
     small: asyncio.Task[Receipt] | None = None

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.source import GenuineRules, not_genuine
+from app.source import GenuineRules, why_filtered
 from app.source.bot_filter import is_crawler
 
 BROWSER = (
@@ -17,7 +17,7 @@ def judge(
     event: dict[str, Any] | None = None, rules: GenuineRules = LIVE, *, name: str = "checkout", **sent: Any
 ) -> tuple[str | None, tuple[str, ...]]:
     complete = {"event_name": name, "user_data": {"client_user_agent": BROWSER}} | sent
-    return not_genuine(event or {}, complete, rules)
+    return why_filtered(event or {}, complete, rules)
 
 
 @pytest.mark.parametrize(

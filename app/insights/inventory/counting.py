@@ -29,7 +29,7 @@ _Given: TypeAlias = tuple[str, str, str]
 _Counts: TypeAlias = dict[tuple[Exit, str | None] | None, int]
 
 
-class Met:
+class NameCounted:
     """What was met of one name since the last writing."""
 
     __slots__ = ("counts", "found", "key", "properties", "sample_at", "sampled", "weight")
@@ -54,7 +54,7 @@ class Met:
             way = line.exit, line.preset
             counts[way] = counts.get(way, 0) + 1
 
-    def lose_place(self, others: "Met") -> None:
+    def lose_place(self, others: "NameCounted") -> None:
         """Hand on what was counted, and what may still be."""
         for way, number in self.counts.items():
             others.counts[way] = others.counts.get(way, 0) + number
@@ -82,7 +82,7 @@ class Met:
         self.sampled, self.sample_at = 0, self.weight + 1
 
 
-class NamesMet:
+class NameCounts:
     """All names that one process has met."""
 
     def __init__(self, sampler: Sampler, rng: Random, *, max_names: int) -> None:
@@ -90,16 +90,16 @@ class NamesMet:
         self._rng = rng
         #: Beyond so many names the rarest are one.
         self.max_names = max_names
-        self._met: dict[_Given, Met] = {}
+        self._met: dict[_Given, NameCounted] = {}
         #: Of each name in `_met` one: (a weight that it had, a number that tells equals apart, the name).
         self._ranks: list[tuple[int, int, _Given]] = []
         self._pushed = 0
         #: By source: the others, and what could not be read as an event.
-        self._others: dict[str, Met] = {}
-        self._unread: dict[str, Met] = {}
+        self._others: dict[str, NameCounted] = {}
+        self._unread: dict[str, NameCounted] = {}
         self._early_left = EARLY_OF_ALL
 
-    def meeting(self, source: str, met: list[Met]) -> Callable[[Event | EventRefused], Event | EventRefused]:
+    def meeting(self, source: str, met: list[NameCounted]) -> Callable[[Event | EventRefused], Event | EventRefused]:
         """Return a function that returns each event of the source as it is, and adds what it meets to `met`."""
         known = self._met
 
@@ -126,20 +126,20 @@ class NamesMet:
         every = (*self._met.values(), *self._others.values(), *self._unread.values())
         return [count for one in every for count in one.take()]
 
-    def _refused(self, source: str, event: EventRefused) -> Met:
+    def _refused(self, source: str, event: EventRefused) -> NameCounted:
         if event.named is None:
-            return self._unread.setdefault(source, Met(EventKey(source, "", "")))
+            return self._unread.setdefault(source, NameCounted(EventKey(source, "", "")))
         given = (source, *event.named)
         one = self._met.get(given) or self._admit(given)
         one.weight += 1
         one.sample_at = max(one.sample_at, one.weight + 1)
         return one
 
-    def _admit(self, given: _Given) -> Met:
+    def _admit(self, given: _Given) -> NameCounted:
         """Make a place for a name; where there is none left, the rarest has to go."""
         weight = self._lose_rarest() if len(self._met) >= self.max_names else 0
         source, event_type, name = given
-        one = self._met[given] = Met(EventKey(source, kept_name(event_type), kept_name(name)), weight)
+        one = self._met[given] = NameCounted(EventKey(source, kept_name(event_type), kept_name(name)), weight)
         if self._early_left <= 0:
             one.sample_at = weight + self._rng.randrange(1, 2 * ONE_IN)
         self._push(weight, given)
@@ -159,11 +159,11 @@ class NamesMet:
             self._push(one.weight, given)  # it has been met since
         del self._met[given]
         source = given[0]
-        others = self._others.setdefault(source, Met(EventKey(source, "", OTHERS)))
+        others = self._others.setdefault(source, NameCounted(EventKey(source, "", OTHERS)))
         one.lose_place(others)
         return weight
 
-    def _look_into(self, one: Met, event: Event) -> None:
+    def _look_into(self, one: NameCounted, event: Event) -> None:
         """Sample an event, and say when to do so again."""
         if one.sampled < EARLY_OF_A_NAME and self._early_left > 0:
             self._early_left -= 1
@@ -183,7 +183,7 @@ class NamesMet:
 class Arrivals:
     """An `AcceptsWhole` that counts what another one accepts. What is not committed is not counted."""
 
-    def __init__(self, accepts: AcceptsWhole, names: NamesMet) -> None:
+    def __init__(self, accepts: AcceptsWhole, names: NameCounts) -> None:
         self._accepts = accepts
         self._names = names
 
@@ -197,7 +197,7 @@ class Arrivals:
         whole: bool = False,
     ) -> Receipt:
         """Do `AcceptsWhole.accept`."""
-        met: list[Met] = []
+        met: list[NameCounted] = []
         met_on_the_way = map(self._names.meeting(source, met), events)
         receipt = await self._accepts.accept(met_on_the_way, now=now, source=source, is_proven=is_proven, whole=whole)
         for one, event in zip(met, receipt.events, strict=True):
@@ -214,7 +214,7 @@ class InventoryKeeper:
 
     def __init__(
         self,
-        names: NamesMet,
+        names: NameCounts,
         inventory: Inventory,
         *,
         on_counts: Callable[[Sequence[InventoryCount]], None],

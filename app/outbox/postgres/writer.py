@@ -18,7 +18,7 @@ from app.outbox.rules import OutboxRules
 #: A group is closed when its calls carry so many rows, so that nobody waits long for a stranger's commit.
 MAX_ROWS = 4_000
 #: While so many groups are under way, what comes is gathered. With two, one is written while the other is synced.
-GROUPS_AT_ONCE = 2
+MAX_BATCHES_IN_FLIGHT = 2
 
 
 class _Job(NamedTuple):
@@ -59,7 +59,7 @@ class _Lane:
         return await answer
 
     def _begin(self) -> None:
-        while self._waiting and len(self._under_way) < GROUPS_AT_ONCE:
+        while self._waiting and len(self._under_way) < MAX_BATCHES_IN_FLIGHT:
             task = asyncio.create_task(self._commit(self._next_group()))
             self._under_way.add(task)
             task.add_done_callback(self._end)

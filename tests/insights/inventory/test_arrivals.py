@@ -10,7 +10,7 @@ import pytest
 
 from app.core.events import Event, EventKey, Exit, Measure
 from app.errors import EventRefused, OutboxUnavailable
-from app.insights.inventory.counting import Arrivals, InventoryKeeper, NamesMet
+from app.insights.inventory.counting import Arrivals, InventoryKeeper, NameCounts
 from app.insights.inventory.sampling import Sampler
 from app.outbox import Outbox, open_outbox
 from app.pipeline.batcher import RequestBatcher
@@ -28,11 +28,11 @@ async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
     await store.close()
 
 
-def names() -> NamesMet:
-    return NamesMet(Sampler(shipped_catalog), random.Random(7), max_names=10)
+def names() -> NameCounts:
+    return NameCounts(Sampler(shipped_catalog), random.Random(7), max_names=10)
 
 
-def keeper(met: NamesMet, outbox: Outbox, errors: list[Exception]) -> InventoryKeeper:
+def keeper(met: NameCounts, outbox: Outbox, errors: list[Exception]) -> InventoryKeeper:
     return InventoryKeeper(met, outbox.inventory, on_counts=lambda _: None, clock=lambda: NOW, on_error=errors.append)
 
 

@@ -11,7 +11,7 @@ import pytest
 from app.core.events import Measure
 from app.errors import OutboxUnavailable
 from app.insights.inventory import counting
-from app.insights.inventory.counting import InventoryKeeper, Met, NamesMet
+from app.insights.inventory.counting import InventoryKeeper, NameCounted, NameCounts
 from app.insights.inventory.sampling import Sampler
 from app.outbox import Outbox, open_outbox
 from tests.assembled import shipped_catalog
@@ -22,8 +22,8 @@ from tests.waiting import until_async
 NOW = 1_772_640_800.0
 
 
-def meet(names: NamesMet) -> None:
-    met: list[Met] = []
+def meet(names: NameCounts) -> None:
+    met: list[NameCounted] = []
     list(map(names.meeting("shop", met), [{"type": "track", "event": "A", "messageId": "m"}]))
     met[0].count(())
 
@@ -38,8 +38,8 @@ async def outbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
 
 
 @pytest.fixture
-def names() -> NamesMet:
-    return NamesMet(Sampler(shipped_catalog), random.Random(1), max_names=9)
+def names() -> NameCounts:
+    return NameCounts(Sampler(shipped_catalog), random.Random(1), max_names=9)
 
 
 async def received(outbox: Outbox) -> list[int]:
@@ -48,7 +48,7 @@ async def received(outbox: Outbox) -> list[int]:
 
 
 async def test_what_is_counted_during_a_write_is_written_though_the_end_was_asked_for_meanwhile(
-    outbox: Outbox, names: NamesMet, monkeypatch: pytest.MonkeyPatch
+    outbox: Outbox, names: NameCounts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, may_go_on = asyncio.Event(), asyncio.Event()
     write = outbox.inventory.add
@@ -71,7 +71,7 @@ async def test_what_is_counted_during_a_write_is_written_though_the_end_was_aske
 
 
 async def test_counts_are_written_while_it_runs_and_the_last_ones_at_its_end(
-    outbox: Outbox, names: NamesMet, monkeypatch: pytest.MonkeyPatch
+    outbox: Outbox, names: NameCounts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     errors: list[Exception] = []
     seen: list[Any] = []

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from app.core.events import Event, EventKey, Exit, InventoryCount, Measure
 from app.core.receipts import PresetResult
 from app.errors import EventRefused, EventUntaken
-from app.insights.inventory.counting import EARLY_OF_A_NAME, EARLY_OF_ALL, ONE_IN, Met, NamesMet
+from app.insights.inventory.counting import EARLY_OF_A_NAME, EARLY_OF_ALL, ONE_IN, NameCounted, NameCounts
 from app.insights.inventory.sampling import Sampler
 from app.outbox.inventory import OTHERS
 from tests.assembled import shipped_catalog
@@ -20,8 +20,8 @@ UNMATCHED = (PresetResult(preset=None, exit=Exit.UNMATCHED),)
 SENT = (PresetResult(preset="Order Completed", exit=Exit.ENQUEUED), PresetResult(preset="Checkout", exit=Exit.INVALID))
 
 
-def names(max_names: int = 100, sampler: Sampler | None = None) -> NamesMet:
-    return NamesMet(sampler or Sampler(shipped_catalog), random.Random(7), max_names=max_names)
+def names(max_names: int = 100, sampler: Sampler | None = None) -> NameCounts:
+    return NameCounts(sampler or Sampler(shipped_catalog), random.Random(7), max_names=max_names)
 
 
 def track(name: Any, **properties: Any) -> Event:
@@ -29,9 +29,9 @@ def track(name: Any, **properties: Any) -> Event:
 
 
 def meet(
-    met: NamesMet, *events: Event | EventRefused, source: str = "shop", lines: tuple[PresetResult, ...] = UNMATCHED
+    met: NameCounts, *events: Event | EventRefused, source: str = "shop", lines: tuple[PresetResult, ...] = UNMATCHED
 ) -> None:
-    found: list[Met] = []
+    found: list[NameCounted] = []
     assert list(map(met.meeting(source, found), events)) == list(events)
     for one in found:
         one.count(lines)
@@ -132,7 +132,7 @@ def test_the_frequent_names_stay_exact_among_invented_ones() -> None:
 
 
 def test_what_is_under_way_while_its_name_loses_its_place_is_counted_as_the_others() -> None:
-    met, found = names(1), list[Met]()
+    met, found = names(1), list[NameCounted]()
     list(map(met.meeting("shop", found), [track("A"), track("B")]))
     for one in found:
         one.count(UNMATCHED)

@@ -14,7 +14,7 @@ from app.outbox.enqueue import prepare_call
 from app.outbox.postgres import enqueue as enqueueing
 from app.outbox.postgres.database import Database
 from app.outbox.postgres.retention import Days
-from app.outbox.postgres.writer import GROUPS_AT_ONCE, Writer
+from app.outbox.postgres.writer import MAX_BATCHES_IN_FLIGHT, Writer
 from app.outbox.rows import LARGE_ROWS
 from tests.outbox.build import DAY_S, NOW, At, new, rules
 
@@ -139,7 +139,7 @@ async def test_small_calls_do_not_wait_for_large_ones(at: At, connection: psycop
     )
     large = [
         asyncio.create_task(at.enqueue(new(event_id="e"), *(new() for _ in range(LARGE_ROWS))))
-        for _ in range(GROUPS_AT_ONCE + 1)
+        for _ in range(MAX_BATCHES_IN_FLIGHT + 1)
     ]
     await asyncio.sleep(0)  # they come first
     (answer,) = await asyncio.wait_for(at.enqueue(new()), 5)
