@@ -150,8 +150,8 @@ class Rows:
 
 
 @dataclass(slots=True, kw_only=True)
-class EnqueueCall:
-    """The arguments of one `Outbox.enqueue`, and what they come to where every delivery is new."""
+class PreparedEnqueue:
+    """One `Outbox.enqueue` that waits for a commit, with the rows that are stored if every delivery is new."""
 
     deliveries: Sequence[NewDelivery]
     keys: Sequence[tuple[Key, ...]]
@@ -160,7 +160,7 @@ class EnqueueCall:
     now: float
     #: From when holds count that begin with it, by `HoldClock`.
     held_from: float
-    #: None where two deliveries of the call share a key.
+    #: None where not all is new: two deliveries of the call share a key, or the store has found a key of one.
     all_new: Rows | None
     #: What changes in memory with it, and whose the deliveries are.
     people: PeopleChanges | None = None
@@ -180,7 +180,7 @@ class EnqueueCall:
         return [_ENQUEUED] * len(self.deliveries)
 
 
-async def prepare_call(
+async def prepare(
     deliveries: Sequence[NewDelivery],
     notes: Sequence[DroppedEvent],
     tallies: Sequence[Tally],
@@ -189,8 +189,8 @@ async def prepare_call(
     held_from: float,
     rules: OutboxRules,
     people: PeopleChanges | None = None,
-) -> EnqueueCall:
-    """Write down one `Outbox.enqueue`. Raises UnicodeDecodeError where a payload is not UTF-8."""
+) -> PreparedEnqueue:
+    """Prepare one `Outbox.enqueue`. Raises UnicodeDecodeError where a payload is not UTF-8."""
     rows = Rows()
     keys: list[tuple[Key, ...]] = []
     for place, delivery in enumerate(deliveries, start=1):
@@ -199,7 +199,7 @@ async def prepare_call(
         rows.add_first(delivery, of_delivery, now, rules, held_from=held_from)
         if place % _DELIVERIES_A_TURN == 0:
             await asyncio.sleep(0)
-    call = EnqueueCall(
+    call = PreparedEnqueue(
         deliveries=deliveries,
         keys=keys,
         notes=notes,
@@ -238,7 +238,7 @@ class Judged:
     held: Held
 
 
-def without_duplicates(call: EnqueueCall, held: Held, ids: Sequence[int], rules: OutboxRules) -> Judged:
+def without_duplicates(call: PreparedEnqueue, held: Held, ids: Sequence[int], rules: OutboxRules) -> Judged:
     """Judge each delivery by the keys that are `held`. The new ones will get `ids` in their order."""
     rows = Rows(whose=whose_rows(call.people, call.now))
     for note in call.notes:

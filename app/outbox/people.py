@@ -1,6 +1,6 @@
 """How what is remembered of people travels to the engines and back, and how much of it at most."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from app.core.people import PeopleChanges
@@ -26,15 +26,6 @@ class KeptStretch(NamedTuple):
     nobodys: int
     #: The last id of the stretch; None where it is the last stretch.
     after: int | None
-
-
-class Whom(NamedTuple):
-    """The arguments of one `Outbox.forget`."""
-
-    keys: Sequence[str]
-    again: Collection[str]
-    messages: Collection[str]
-    digests: Collection[str]
 
 
 class KeptElsewhere(NamedTuple):

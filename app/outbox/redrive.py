@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 import orjson
 
 from app.core.deliveries import State
-from app.core.pages import Query, Redrive
+from app.core.pages import Redrive
 from app.outbox.dedup import Judge, every_key_of, keys_of
 from app.outbox.enqueue import Held
 from app.outbox.rules import OutboxRules
@@ -17,26 +17,6 @@ from app.outbox.search import END
 REDRIVE_ROWS = 1_000
 #: Stands in the reason of a dead delivery that was replayed.
 REPLAYED = "not redriven:"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RedriveCall:
-    """One step of a `DeadLetters.redrive`."""
-
-    query: Query
-    #: Only deliveries below this id.
-    before: int
-    now: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DismissCall:
-    """One step of a `DeadLetters.dismiss`."""
-
-    query: Query
-    before: int
-    #: Stands behind the reason for which they died.
-    because: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

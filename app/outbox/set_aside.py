@@ -20,7 +20,7 @@ from app.core.shared_values import SET_ASIDE, SetAside
 from app.core.values.times import MINUTE_S
 from app.errors import RowRefused
 from app.outbox.hold_clock import HoldsOver
-from app.outbox.settlement import ClaimCall, SettleCall
+from app.outbox.settlement import ClaimQuery
 
 #: More of them are no rows but the store itself.
 MAX_SET_ASIDE: Final = 1_000
@@ -112,10 +112,10 @@ def unclaimed(refused: Refused[int], ad_account_id: str, *, now: float) -> dict[
     }
 
 
-def call_of(units: Sequence[Settlement | Tally], *, now: float) -> SettleCall:
-    """Return the call that settles some of it."""
+def split(units: Sequence[Settlement | Tally]) -> tuple[list[Settlement], list[Tally]]:
+    """Return the settlements and the counts among units."""
     settlements = [each for each in units if isinstance(each, Settlement)]
-    return SettleCall(settlements=settlements, tallies=[each for each in units if isinstance(each, Tally)], now=now)
+    return settlements, [each for each in units if isinstance(each, Tally)]
 
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -214,9 +214,9 @@ def check_room(known: Mapping[str, SetAside]) -> None:
         raise RowRefused(words=next(iter(known.values())).why)
 
 
-def claim_of(ids: Sequence[int], ad_account_id: str, *, now: float) -> ClaimCall:
-    """Return the call that tries whether any of these can be claimed."""
-    return ClaimCall(
+def claim_of(ids: Sequence[int], ad_account_id: str, *, now: float) -> ClaimQuery:
+    """Return the query that tries whether any of these can be claimed."""
+    return ClaimQuery(
         ad_account_id=ad_account_id,
         limit=0,
         max_bytes=0,

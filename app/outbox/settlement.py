@@ -1,11 +1,11 @@
-"""What claim, settle and withdraw are asked, whichever engine answers."""
+"""Claims and settlements as both engines read them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from app.core.deliveries import EXIT_OF, Delivered, Outcome, Retry, Settlement, Withdrawal
-from app.core.events import Exit, Tally
+from app.core.events import Exit
 from app.outbox.hold_clock import HoldsOver
 from app.outbox.rows import kept
 
@@ -19,8 +19,8 @@ _ANY_BYTES: Final = 2**50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimCall:
-    """The arguments of one `Outbox.claim`."""
+class ClaimQuery:
+    """Which deliveries a claim takes. Every statement of a claim reads it."""
 
     ad_account_id: str
     limit: int
@@ -36,28 +36,9 @@ class ClaimCall:
     #: None but these is looked at, to find out which of them the store refuses; None: all.
     only: Sequence[int] | None = None
 
-    def of(self, ids: Sequence[int]) -> "ClaimCall":
-        """Return the call that takes all of these that are due."""
+    def of(self, ids: Sequence[int]) -> "ClaimQuery":
+        """Return the query for all of these that are due."""
         return replace(self, only=ids, limit=max(1, len(ids)), max_bytes=_ANY_BYTES, max_wait_s=0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HastenCall:
-    """The arguments of one `Outbox.hasten`."""
-
-    ad_account_id: str
-    pending_by: float
-    claimed_by: float
-    limit: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SettleCall:
-    """The arguments of one `Outbox.settle`."""
-
-    settlements: Sequence[Settlement]
-    tallies: Sequence[Tally]
-    now: float
 
 
 def last_of_each(settlements: Sequence[Settlement]) -> list[Settlement]:
@@ -79,14 +60,6 @@ def attempt_row(outcome: Outcome) -> tuple[Exit, int | None, str]:
     """Return what the history keeps: exit, status, message."""
     message = outcome.warning if isinstance(outcome, Delivered) else outcome.reason
     return EXIT_OF[type(outcome)], outcome.status, message
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WithdrawCall:
-    """The arguments of one `Outbox.withdraw`."""
-
-    withdrawals: Sequence[Withdrawal]
-    now: float
 
 
 def reason_of_withdrawal(withdrawal: Withdrawal) -> str:

@@ -389,7 +389,7 @@ class _Run:
         for process in self._all:
             process.loop.unwind()
         with closing(sqlite3.connect(machine.path)) as connection:
-            history.deliveries = list(ledger.search(connection, Query(), 10_000, None).deliveries)
+            history.deliveries = ledger.deliveries_of(connection, Query())
         for suffix in ("", "-wal", "-shm"):
             Path(f"{machine.path}{suffix}").unlink(missing_ok=True)
 

@@ -1,19 +1,15 @@
 """The PostgreSQL engine of the outbox.
 
-engine      the methods of `Outbox`
+engine      the `Outbox`: it is made of the parts below, and hands what is left to them
 writer      group commit: what is enqueued at the same time shares a transaction, large calls apart
-database    the schema, and running what uses it
-connections connections, and their time limits
-failures    what errors mean
-days        the tables of days
-watch       what `wait` waits for
-server_clock    by how much the server's clock is ahead
-carrying    one side of a move
-enqueue, claim, settle, withdraw, redrive, retention    what is written, in one transaction each
-people, accounts, shared    what is remembered, who did what, what every process must know
+database    the schema, running what uses it, the server's clock; what lends a method its connection
+connections connections, their time limits, what errors mean, the statements of queries.sql
+notifier    wakes those who wait for something to do
+transfer    one side of a move
+enqueue, claim, settle, redrive, set_aside    what is written, in one transaction each
+retention   what is forgotten; the tables of days
+ledger, people, accounts, shared    parts of the `Outbox`: searches and counts, memory, who did what, shared values
 inventory, sealed_events    what arrives by name, what is quarantined
-ledger      what is read
-sql         the statements of queries.sql, and the scripts of the schema
 """
 
 from app.outbox.postgres.engine import PostgresOutbox

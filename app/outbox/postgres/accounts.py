@@ -1,35 +1,35 @@
 """What people did, and who has logged in."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from app.core.pages import AuditEntry, AuditPage, Session
 from app.outbox.postgres.connections import SQL, Connection
-from app.outbox.postgres.database import rows_of
+from app.outbox.postgres.database import UsesDatabase, connected, rows_of
 from app.outbox.records import audit_page, audit_row, session_at
 from app.outbox.search import cursor_id
 
 
-async def write_audit(connection: Connection, entry: AuditEntry) -> None:
-    """Do `Outbox.write_audit`."""
-    await connection.execute(SQL["write_audit"], audit_row(entry))
+class Accounts(UsesDatabase):
+    """The audit log and the sessions of the `Outbox`."""
 
+    @connected
+    async def write_audit(self, connection: Connection, entry: AuditEntry) -> None:
+        await connection.execute(SQL["write_audit"], audit_row(replace(entry, at=self._clock.of(entry.at))))
 
-async def audit(connection: Connection, limit: int, cursor: str | None) -> AuditPage:
-    """Do `Outbox.audit`."""
-    rows = await rows_of(connection, "audit", before=cursor_id(cursor), limit=limit + 1)
-    return audit_page(rows, limit=limit)
+    @connected
+    async def audit(self, connection: Connection, *, limit: int, cursor: str | None = None) -> AuditPage:
+        rows = await rows_of(connection, "audit", before=cursor_id(cursor), limit=limit + 1)
+        return audit_page(rows, limit=limit)
 
+    @connected
+    async def open_session(self, connection: Connection, session: Session) -> None:
+        ends_at = self._clock.of(session.ends_at)
+        await connection.execute(SQL["open_session"], asdict(replace(session, ends_at=ends_at)))
 
-async def open_session(connection: Connection, session: Session) -> None:
-    """Do `Outbox.open_session`."""
-    await connection.execute(SQL["open_session"], asdict(session))
+    @connected
+    async def session(self, connection: Connection, digest: str, *, now: float) -> Session | None:
+        return session_at(self._clock.of(now), await rows_of(connection, "session", digest=digest))
 
-
-async def find_session(connection: Connection, digest: str, now: float) -> Session | None:
-    """Do `Outbox.session`."""
-    return session_at(now, await rows_of(connection, "session", digest=digest))
-
-
-async def end_session(connection: Connection, digest: str) -> None:
-    """Do `Outbox.end_session`."""
-    await connection.execute(SQL["end_session"], {"digest": digest})
+    @connected
+    async def end_session(self, connection: Connection, digest: str) -> None:
+        await connection.execute(SQL["end_session"], {"digest": digest})

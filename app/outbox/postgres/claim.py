@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from app.core.deliveries import HELD, LEASE_LOST, Claimed
@@ -11,7 +11,7 @@ from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import count_of, rows_of
 from app.outbox.records import check_payload_version
 from app.outbox.rows import as_json
-from app.outbox.settlement import AFTER_LOSS, HOLD_ROWS, ClaimCall, HastenCall
+from app.outbox.settlement import AFTER_LOSS, HOLD_ROWS, ClaimQuery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,67 +23,66 @@ class Taken:
     released: bool = False
 
 
-async def claim(connection: Connection, call: ClaimCall) -> Taken:
-    """Do `Outbox.claim`."""
-    if call.holds:
-        await end_holds(connection, call, call.holds)
-    if call.without_presets:
-        await hold(connection, call)
-    claimed = await _take(connection, call)
-    held = {preset for (preset,) in await rows_of(connection, "held_presets", ad_account_id=call.ad_account_id)}
-    again = held - call.without_presets
+async def claim(connection: Connection, asked: ClaimQuery) -> Taken:
+    if asked.holds:
+        await end_holds(connection, asked, asked.holds)
+    if asked.without_presets:
+        await hold(connection, asked)
+    claimed = await _take(connection, asked)
+    held = {preset for (preset,) in await rows_of(connection, "held_presets", ad_account_id=asked.ad_account_id)}
+    again = held - asked.without_presets
     if not again:
         return Taken(claimed=claimed)
     for preset in again:
-        await release(connection, call, preset)
-    return Taken(claimed=claimed or await _take(connection, call), released=True)
+        await release(connection, asked, preset)
+    return Taken(claimed=claimed or await _take(connection, asked), released=True)
 
 
-async def hold(connection: Connection, call: ClaimCall) -> None:
+async def hold(connection: Connection, asked: ClaimQuery) -> None:
     """Take what is due of the presets that are switched off out of the line."""
     await count_of(
         connection,
         "hold",
-        ad_account_id=call.ad_account_id,
-        without_presets=sorted(call.without_presets),
-        now=call.now,
+        ad_account_id=asked.ad_account_id,
+        without_presets=sorted(asked.without_presets),
+        now=asked.now,
         reason=HELD,
         limit=HOLD_ROWS,
-        only=call.only,
+        only=asked.only,
     )
 
 
-async def end_holds(connection: Connection, call: ClaimCall, over: HoldsOver) -> None:
+async def end_holds(connection: Connection, asked: ClaimQuery, over: HoldsOver) -> None:
     """Put what is no longer held by its preset into the line."""
-    which = {"ad_account_id": call.ad_account_id, "only": call.only}
-    await count_of(connection, "end_holds", **which, by=over.by, now=call.now, limit=HOLD_ROWS)
+    which = {"ad_account_id": asked.ad_account_id, "only": asked.only}
+    await count_of(connection, "end_holds", **which, by=over.by, now=asked.now, limit=HOLD_ROWS)
     if over.ahead_s is not None:
         await count_of(connection, "tell_holds", **which, ahead_s=over.ahead_s)
 
 
-async def release(connection: Connection, call: ClaimCall, preset: str) -> None:
+async def release(connection: Connection, asked: ClaimQuery, preset: str) -> None:
     """Put deliveries of a preset back in the line, as many as a claim takes."""
-    which = {"ad_account_id": call.ad_account_id, "preset": preset, "limit": call.limit, "only": call.only}
-    await count_of(connection, "release", **which, now=call.now)
+    which = {"ad_account_id": asked.ad_account_id, "preset": preset, "limit": asked.limit, "only": asked.only}
+    await count_of(connection, "release", **which, now=asked.now)
 
 
-async def _take(connection: Connection, call: ClaimCall) -> list[Claimed]:
+async def _take(connection: Connection, asked: ClaimQuery) -> list[Claimed]:
     token = secrets.token_hex(8)
     rows = await rows_of(
         connection,
         "claim",
-        ad_account_id=call.ad_account_id,
-        limit=call.limit,
-        max_bytes=call.max_bytes,
-        max_wait_s=call.max_wait_s,
-        lease_s=call.lease_s,
-        now=call.now,
-        without_presets=sorted(call.without_presets),
-        take_over=call.take_over,
+        ad_account_id=asked.ad_account_id,
+        limit=asked.limit,
+        max_bytes=asked.max_bytes,
+        max_wait_s=asked.max_wait_s,
+        lease_s=asked.lease_s,
+        now=asked.now,
+        without_presets=sorted(asked.without_presets),
+        take_over=asked.take_over,
         claim=token,
         claim_after_loss=token + AFTER_LOSS,
         lease_lost=LEASE_LOST,
-        only=call.only,
+        only=asked.only,
         slot=connection.slot,
     )
     return [_claimed(row) for row in rows]
@@ -111,11 +110,5 @@ def _claimed(row: Sequence[Any]) -> Claimed:
 
 
 async def renew(connection: Connection, claimed: Sequence[Claimed], until: float) -> None:
-    """Do `Outbox.renew`."""
     rows = as_json([(int(each.delivery_id), each.claim) for each in claimed])
     await connection.execute(SQL["renew"], {"rows": rows, "until": until})
-
-
-async def hasten(connection: Connection, call: HastenCall) -> int:
-    """Do `Outbox.hasten`."""
-    return await count_of(connection, "hasten", **asdict(call))

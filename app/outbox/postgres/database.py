@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from functools import partial, wraps
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import psycopg
@@ -23,6 +24,7 @@ from app.outbox.postgres.connections import (
     schema,
 )
 from app.outbox.records import check_schema_version, identity_of, without_identity
+from app.outbox.rules import OutboxRules
 
 SCHEMA_VERSION: Final = 1
 #: In `store_version` of every store.
@@ -38,6 +40,7 @@ TRIES: Final = 10
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
+Part = TypeVar("Part", bound="UsesDatabase")
 
 
 async def rows_of(connection: Connection, query: str, /, **parameters: Any) -> list[TupleRow]:
@@ -206,3 +209,29 @@ class ServerClock:
         ahead_s = server_time - self.machine()
         if self._given is None and abs(ahead_s - self._ahead_s) > TOLERANCE_S:
             self._ahead_s = ahead_s
+
+
+class UsesDatabase:
+    """A part of the engine. Times that it stores are the server's."""
+
+    def __init__(self, database: Database, clock: ServerClock, rules: OutboxRules) -> None:
+        self._database = database
+        self._clock = clock
+        self._rules = rules
+
+    async def _by_server(self, now: float) -> float:
+        """Return when the server's clock shows what this machine calls now; the first time it has to be asked."""
+        await self._database.open()
+        return self._clock.of(now)
+
+
+def connected(
+    work: Callable[Concatenate[Part, Connection, Given], Coroutine[Any, Any, Result]],
+) -> Callable[Concatenate[Part, Given], Coroutine[Any, Any, Result]]:
+    """Lend a method its connection."""
+
+    @wraps(work)
+    async def method(part: Part, /, *given: Given.args, **named: Given.kwargs) -> Result:
+        return await part._database.run(partial(work, part), *given, **named)  # noqa: SLF001 - it is a method
+
+    return method

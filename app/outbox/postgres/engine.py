@@ -1,38 +1,36 @@
 """The outbox in a PostgreSQL database, which any number of processes on any number of machines share."""
 
-# ruff: noqa: D102 - app/outbox/store.py says what the methods promise
-
-import dataclasses
 from collections.abc import Callable, Collection, Sequence
 
 from msgspec.structs import replace
 
-from app.core.deliveries import Claimed, Delivery, Enqueued, NewDelivery, Seen, Settlement, State, Withdrawal
+from app.core.deliveries import Claimed, Enqueued, NewDelivery, Settlement, State, Withdrawal
 from app.core.events import DroppedEvent, Tally
-from app.core.pages import AuditEntry, AuditPage, Backlog, Message, NotePage, Page, Query, Revenue, Session
 from app.core.people import PeopleChanges
 from app.errors import OutboxUnavailable, RowRefused
 from app.outbox.backpressure import Loads, loads_of, nowhere_room
-from app.outbox.enqueue import prepare_call
+from app.outbox.enqueue import prepare
 from app.outbox.hold_clock import HoldClock
-from app.outbox.orders import OrderPage
-from app.outbox.postgres import accounts, inventory, ledger, sealed_events
-from app.outbox.postgres.claim import claim, hasten, renew
+from app.outbox.postgres.accounts import Accounts
+from app.outbox.postgres.claim import claim, renew
 from app.outbox.postgres.connections import SQL, Connection
-from app.outbox.postgres.database import Database, ServerClock, rows_of
+from app.outbox.postgres.database import Database, ServerClock, count_of, rows_of
+from app.outbox.postgres.inventory import PostgresInventory
+from app.outbox.postgres.ledger import Ledger
 from app.outbox.postgres.notifier import Watch
 from app.outbox.postgres.people import KeepsPeople
 from app.outbox.postgres.redrive import PostgresDeadLetters
 from app.outbox.postgres.retention import Days, retain
+from app.outbox.postgres.sealed_events import PostgresSealedEvents
 from app.outbox.postgres.set_aside import claim_the_rest, renew_the_rest, settle_the_rest
 from app.outbox.postgres.settle import settle, withdraw
 from app.outbox.postgres.shared import PostgresShared
 from app.outbox.postgres.writer import Writer
 from app.outbox.rules import DiskRules, OutboxRules
-from app.outbox.settlement import ClaimCall, HastenCall, SettleCall, WithdrawCall
+from app.outbox.settlement import ClaimQuery
 
 
-class PostgresOutbox(PostgresShared, KeepsPeople):
+class PostgresOutbox(Ledger, Accounts, PostgresShared, KeepsPeople):
     """The `Outbox` of app/outbox/store.py. Its times are the server's: `now` is shifted by how far clocks differ."""
 
     def __init__(
@@ -44,21 +42,16 @@ class PostgresOutbox(PostgresShared, KeepsPeople):
         steady: Callable[[], float] | None = None,
         boot: str | None = None,
     ) -> None:
-        self._clock = ServerClock(clock)
-        self.hold_clock = HoldClock(self, machine=self._clock.machine, wall=self._read_clock, steady=steady, boot=boot)
-        self._database = Database(url, self._clock.hear)
+        server_clock = ServerClock(clock)
+        super().__init__(Database(url, server_clock.hear), server_clock, rules)
+        self.hold_clock = HoldClock(self, machine=server_clock.machine, wall=self._read_clock, steady=steady, boot=boot)
         self._days = Days(self._database)
         self._writer = Writer(self._database, self._days, rules)
-        self._watch = Watch(self._database, self._clock)
-        self._rules = rules
-        self.inventory = inventory.PostgresInventory(self._database, self._by_server)
-        self.sealed_events = sealed_events.PostgresSealedEvents(self._database)
-        self.dead_letters = PostgresDeadLetters(self._database, rules, self._by_server, self._watch.wake)
-
-    async def _by_server(self, now: float) -> float:
-        """Return when the server's clock shows what this machine calls now; the first time it has to be asked."""
-        await self._database.open()
-        return self._clock.of(now)
+        self._watch = Watch(self._database, server_clock)
+        parts = self._database, server_clock, rules
+        self.inventory = PostgresInventory(*parts)
+        self.sealed_events = PostgresSealedEvents(*parts)
+        self.dead_letters = PostgresDeadLetters(*parts, self._watch.wake)
 
     async def _read_clock(self) -> float:
         """Ask the server for its time: a difference that was heard before may be gone, since a clock was set."""
@@ -77,20 +70,15 @@ class PostgresOutbox(PostgresShared, KeepsPeople):
     ) -> list[Enqueued]:
         at = await self._by_server(now)
         held_from = await self.hold_clock.held_from(deliveries, at)
-        call = await prepare_call(
-            deliveries, notes, tallies, now=at, held_from=held_from, rules=self._rules, people=people
-        )
+        call = await prepare(deliveries, notes, tallies, now=at, held_from=held_from, rules=self._rules, people=people)
         answers = await self._writer.do(call)
         self._watch.wake()
         return answers
 
     async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> int:
-        call = WithdrawCall(withdrawals=withdrawals, now=await self._by_server(now))
-        await self._days.be_ready([call.now])
-        return await self._database.run(withdraw, call)
-
-    async def seen(self, deliveries: Sequence[NewDelivery], *, now: float) -> list[Seen | None]:
-        return await self._database.run(ledger.seen, deliveries, await self._by_server(now), self._rules)
+        at = await self._by_server(now)
+        await self._days.be_ready([at])
+        return await self._database.run(withdraw, withdrawals, at)
 
     async def claim(
         self,
@@ -106,7 +94,7 @@ class PostgresOutbox(PostgresShared, KeepsPeople):
     ) -> list[Claimed]:
         await self.hold_clock.keep()
         at = await self._by_server(now)
-        call = ClaimCall(
+        asked = ClaimQuery(
             ad_account_id=ad_account_id,
             limit=limit,
             max_bytes=max_bytes,
@@ -118,10 +106,10 @@ class PostgresOutbox(PostgresShared, KeepsPeople):
             holds=self.hold_clock.over(ad_account_id, at),
         )
         try:
-            taken = await self._database.run(claim, call)
+            taken = await self._database.run(claim, asked)
         except RowRefused:
-            taken = await self._database.run(claim_the_rest, call)
-        self._watch.claimed(ad_account_id, found=bool(taken.claimed), now=call.now)
+            taken = await self._database.run(claim_the_rest, asked)
+        self._watch.claimed(ad_account_id, found=bool(taken.claimed), now=at)
         if taken.released:
             self._watch.wake()
         return taken.claimed
@@ -135,36 +123,30 @@ class PostgresOutbox(PostgresShared, KeepsPeople):
                 await self._database.run(renew_the_rest, claimed, until)
 
     async def hasten(self, ad_account_id: str, *, pending_by: float, claimed_by: float, limit: int) -> int:
-        call = HastenCall(
-            ad_account_id=ad_account_id,
-            pending_by=await self._by_server(pending_by),
-            claimed_by=await self._by_server(claimed_by),
-            limit=limit,
-        )
-        changed = await self._database.run(hasten, call)
+        ends = {"pending_by": await self._by_server(pending_by), "claimed_by": await self._by_server(claimed_by)}
+        changed = await self._database.run(count_of, "hasten", ad_account_id=ad_account_id, limit=limit, **ends)
         self._watch.wake()
         return changed
 
     async def settle(self, settlements: Sequence[Settlement], tallies: Sequence[Tally], *, now: float) -> None:
         at = await self._by_server(now)
         shifted = [self._shifted(settlement) for settlement in settlements]
-        call = SettleCall(settlements=shifted, tallies=tallies, now=at)
-        await self._days.be_ready([call.now])
+        await self._days.be_ready([at])
         try:
-            await self._settle(call)
+            await self._settle(shifted, tallies, at)
         except OutboxUnavailable:
             self._days.forget()
             raise
         if any(settlement.state is State.PENDING for settlement in settlements):
             self._watch.wake()
 
-    async def _settle(self, call: SettleCall) -> None:
+    async def _settle(self, settlements: Sequence[Settlement], tallies: Sequence[Tally], at: float) -> None:
         try:
-            await self._database.run(settle, call, self._rules)
+            await self._database.run(settle, settlements, tallies, at, self._rules)
         except RowRefused:
             self._days.forget()  # the table of the day may be what is missing
-            await self._days.be_ready([call.now])
-            await self._database.run(settle_the_rest, call, self._rules)
+            await self._days.be_ready([at])
+            await self._database.run(settle_the_rest, settlements, tallies, at, self._rules)
 
     def _shifted(self, settlement: Settlement) -> Settlement:
         if settlement.due_at is None:
@@ -173,49 +155,6 @@ class PostgresOutbox(PostgresShared, KeepsPeople):
 
     async def wait(self, ad_account_id: str, timeout_s: float) -> None:
         await self._watch.wait(ad_account_id, timeout_s)
-
-    async def search(self, query: Query, *, limit: int, cursor: str | None = None) -> Page:
-        return await self._database.run(ledger.search, query, limit, cursor)
-
-    async def search_notes(self, query: Query, *, limit: int, cursor: str | None = None) -> NotePage:
-        return await self._database.run(ledger.search_notes, query, limit, cursor)
-
-    async def orders(self, *, noted: bool, since: float, after: int | None = None, limit: int) -> OrderPage:
-        return await self._database.run(ledger.orders, noted, since, after, limit)
-
-    async def delivery(self, delivery_id: str) -> Delivery | None:
-        return await self._database.run(ledger.delivery, delivery_id)
-
-    async def message(self, message_id: str) -> Message:
-        return await self._database.run(ledger.message, message_id)
-
-    async def backlog(self, ad_account_id: str, *, now: float) -> Backlog:  # noqa: ARG002 - this engine counts states
-        return await self._database.run(ledger.backlog, ad_account_id, self._rules)
-
-    async def tallies(
-        self, *, since: float, step_s: int, until: float | None = None, names: Collection[str] | None = None
-    ) -> list[tuple[float, Tally]]:
-        return await self._database.run(ledger.tallies, since, step_s, until, names)
-
-    async def revenue(self, *, first_day: int, last_day: int) -> list[Revenue]:
-        return await self._database.run(ledger.revenue, first_day, last_day)
-
-    async def write_audit(self, entry: AuditEntry) -> None:
-        at = await self._by_server(entry.at)
-        await self._database.run(accounts.write_audit, dataclasses.replace(entry, at=at))
-
-    async def audit(self, *, limit: int, cursor: str | None = None) -> AuditPage:
-        return await self._database.run(accounts.audit, limit, cursor)
-
-    async def open_session(self, session: Session) -> None:
-        ends_at = await self._by_server(session.ends_at)
-        await self._database.run(accounts.open_session, dataclasses.replace(session, ends_at=ends_at))
-
-    async def session(self, digest: str, *, now: float) -> Session | None:
-        return await self._database.run(accounts.find_session, digest, await self._by_server(now))
-
-    async def end_session(self, digest: str) -> None:
-        await self._database.run(accounts.end_session, digest)
 
     async def retain(self, *, now: float, limit: int) -> int:
         return await self._database.run(retain, await self._by_server(now), limit, self._rules)

@@ -13,7 +13,7 @@ from app.core.values.times import MINUTE_S
 from app.errors import MemoryChanged, OutboxUnavailable
 from app.outbox.backpressure import added, backlog_full, loads_of
 from app.outbox.counts import summed
-from app.outbox.enqueue import PAYLOAD_VERSION, EnqueueCall, Held, Rows, holders, without_duplicates
+from app.outbox.enqueue import PAYLOAD_VERSION, Held, PreparedEnqueue, Rows, holders, without_duplicates
 from app.outbox.people import altering
 from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import COLLISIONS, TRIES, rows_of
@@ -25,8 +25,8 @@ from app.outbox.rules import OutboxRules
 Answer: TypeAlias = list[Enqueued] | OutboxUnavailable | MemoryChanged
 
 
-async def enqueue(connection: Connection, calls: Sequence[EnqueueCall], rules: OutboxRules) -> list[Answer]:
-    """Do calls of `Outbox.enqueue` in one transaction; one answer each.
+async def enqueue(connection: Connection, calls: Sequence[PreparedEnqueue], rules: OutboxRules) -> list[Answer]:
+    """Store calls in one transaction; return one answer each.
 
     A call that finds the backlog full fails alone, and so does one that finds memory changed.
     """
@@ -40,7 +40,7 @@ async def enqueue(connection: Connection, calls: Sequence[EnqueueCall], rules: O
 
 
 async def _enqueue_with_people(
-    connection: Connection, calls: Sequence[EnqueueCall], rules: OutboxRules
+    connection: Connection, calls: Sequence[PreparedEnqueue], rules: OutboxRules
 ) -> list[Answer] | None:
     """Do calls with what they change in memory; None, with nothing done, where that is no longer what was read.
 
@@ -64,7 +64,7 @@ async def _enqueue_with_people(
     return answers
 
 
-async def _enqueue(connection: Connection, calls: Sequence[EnqueueCall], rules: OutboxRules) -> list[Answer]:
+async def _enqueue(connection: Connection, calls: Sequence[PreparedEnqueue], rules: OutboxRules) -> list[Answer]:
     """Do calls; nearly always everything is new, and one statement stores it."""
     new = [call.all_new for call in calls if call.all_new is not None]
     if len(new) == len(calls):
@@ -88,7 +88,7 @@ def _within(connection: Connection) -> AbstractAsyncContextManager[object]:
     return nullcontext() if is_idle else connection.transaction()
 
 
-async def _enqueue_judged(connection: Connection, calls: Sequence[EnqueueCall], rules: OutboxRules) -> list[Answer]:
+async def _enqueue_judged(connection: Connection, calls: Sequence[PreparedEnqueue], rules: OutboxRules) -> list[Answer]:
     """Judge every delivery, and store what is new; again where another process was faster."""
     ids = [row[0] for row in await rows_of(connection, "next_ids", count=sum(len(call.deliveries) for call in calls))]
     digests = [digest for call in calls for digest in call.digests]
@@ -110,7 +110,11 @@ async def _enqueue_judged(connection: Connection, calls: Sequence[EnqueueCall], 
 
 
 async def _judge(
-    connection: Connection, calls: Sequence[EnqueueCall], digests: Sequence[str], ids: Sequence[int], rules: OutboxRules
+    connection: Connection,
+    calls: Sequence[PreparedEnqueue],
+    digests: Sequence[str],
+    ids: Sequence[int],
+    rules: OutboxRules,
 ) -> tuple[Rows, list[Answer]]:
     """Judge every delivery by the keys that are held now."""
     found = await rows_of(connection, "keys_taken", digests=list(digests))

@@ -11,9 +11,8 @@ from app.core.pages import Backlog, Message, NotePage, Page, Query, Revenue
 from app.outbox.dedup import digests_of, repeated
 from app.outbox.orders import OrderPage, order_page
 from app.outbox.postgres.connections import SQL, Connection
-from app.outbox.postgres.database import rows_of
+from app.outbox.postgres.database import UsesDatabase, connected, rows_of
 from app.outbox.records import attempt_of, backlog_of, delivery_of, noted, revenue_of, tally_of
-from app.outbox.rules import OutboxRules
 from app.outbox.search import (
     END,
     SENT,
@@ -46,87 +45,92 @@ def asked(query: Query) -> dict[str, Any]:
     }
 
 
-async def search(connection: Connection, query: Query, limit: int, cursor: str | None) -> Page:
-    """Do `Outbox.search`."""
-    ((lowest, highest),) = await rows_of(connection, "delivery_range")
-    if lowest is None or not means_deliveries(query):
-        return Page(deliveries=())
-    if skips_older(query):
-        lowest = await _first_since(connection, query.since)
-        if lowest is None:
+class Ledger(UsesDatabase):
+    """The part of the `Outbox` that people look at."""
+
+    @connected
+    async def search(self, connection: Connection, query: Query, *, limit: int, cursor: str | None = None) -> Page:
+        ((lowest, highest),) = await rows_of(connection, "delivery_range")
+        if lowest is None or not means_deliveries(query):
             return Page(deliveries=())
-    floor, before = ids_of_page(query, cursor, lowest=lowest, highest=highest)
-    found = await _deliveries(connection, query, limit=limit + 1, before=before, floor=floor)
-    return page(found, limit=limit, floor=floor, lowest=lowest)
+        if skips_older(query):
+            lowest = await _first_since(connection, query.since)
+            if lowest is None:
+                return Page(deliveries=())
+        floor, before = ids_of_page(query, cursor, lowest=lowest, highest=highest)
+        found = await _deliveries(connection, query, limit=limit + 1, before=before, floor=floor)
+        return page(found, limit=limit, floor=floor, lowest=lowest)
 
+    @connected
+    async def search_notes(
+        self, connection: Connection, query: Query, *, limit: int, cursor: str | None = None
+    ) -> NotePage:
+        ((lowest, highest),) = await rows_of(connection, "note_range", since=query.since or 0.0)
+        if lowest is None or not noted_exits(query):
+            return NotePage(notes=())
+        floor, before = ids_of_page(query, cursor, lowest=lowest, highest=highest)
+        found = await _notes(connection, query, limit=limit + 1, before=before, floor=floor)
+        return note_page(found, limit=limit, floor=floor, lowest=lowest)
 
-async def search_notes(connection: Connection, query: Query, limit: int, cursor: str | None) -> NotePage:
-    """Do `Outbox.search_notes`."""
-    ((lowest, highest),) = await rows_of(connection, "note_range", since=query.since or 0.0)
-    if lowest is None or not noted_exits(query):
-        return NotePage(notes=())
-    floor, before = ids_of_page(query, cursor, lowest=lowest, highest=highest)
-    found = await _notes(connection, query, limit=limit + 1, before=before, floor=floor)
-    return note_page(found, limit=limit, floor=floor, lowest=lowest)
+    @connected
+    async def orders(
+        self, connection: Connection, *, noted: bool, since: float, after: int | None = None, limit: int
+    ) -> OrderPage:
+        if after is None:
+            first = 1 if noted else await _first_since(connection, since)
+            after = END if first is None else first - 1
+        name = "noted_orders" if noted else "orders"
+        return order_page(await rows_of(connection, name, after=after, since=since, limit=limit), limit)
 
+    @connected
+    async def delivery(self, connection: Connection, delivery_id: str) -> Delivery | None:
+        found = await _whole(connection, await _deliveries(connection, Query(delivery_id=delivery_id)))
+        return found[0] if found else None
 
-async def orders(connection: Connection, noted: bool, since: float, after: int | None, limit: int) -> OrderPage:  # noqa: FBT001 - as `run` hands it on
-    """Do `Outbox.orders`."""
-    if after is None:
-        first = 1 if noted else await _first_since(connection, since)
-        after = END if first is None else first - 1
-    name = "noted_orders" if noted else "orders"
-    return order_page(await rows_of(connection, name, after=after, since=since, limit=limit), limit)
+    @connected
+    async def message(self, connection: Connection, message_id: str) -> Message:
+        found = await _deliveries(connection, Query(message_id=message_id))
+        notes = await _notes(connection, Query(message_id=message_id))
+        return Message(
+            message_id=message_id,
+            notes=tuple((at, note) for _, at, note in reversed(notes)),
+            deliveries=tuple(await _whole(connection, found[::-1])),
+        )
 
+    @connected
+    async def backlog(self, connection: Connection, ad_account_id: str, *, now: float) -> Backlog:  # noqa: ARG002 - this engine counts states
+        rows = await rows_of(connection, "backlog", ad_account_id=ad_account_id)
+        counts = {state: count for state, count, _, _ in rows}
+        size_bytes = sum(size for _, _, size, _ in rows)
+        return backlog_of(counts, size_bytes, rows[0][3] if rows else None, self._rules)
 
-async def delivery(connection: Connection, delivery_id: str) -> Delivery | None:
-    """Do `Outbox.delivery`."""
-    found = await _whole(connection, await _deliveries(connection, Query(delivery_id=delivery_id)))
-    return found[0] if found else None
+    @connected
+    async def tallies(
+        self,
+        connection: Connection,
+        *,
+        since: float,
+        step_s: int,
+        until: float | None = None,
+        names: Collection[str] | None = None,
+    ) -> list[tuple[float, Tally]]:
+        asked = {"since": since, "step_s": step_s, "names": None if names is None else sorted(names)}
+        async with connection.transaction():
+            await connection.execute(SQL["one_moment"])
+            sums = asked_sums(since, step_s, spans_of(await rows_of(connection, "summed_spans")), until)
+            rows = await rows_of(connection, "tallies", **asked, **sums)
+        return [tally_of(row) for row in rows]
 
+    @connected
+    async def revenue(self, connection: Connection, *, first_day: int, last_day: int) -> list[Revenue]:
+        return [revenue_of(row) for row in await rows_of(connection, "revenue", first_day=first_day, last_day=last_day)]
 
-async def message(connection: Connection, message_id: str) -> Message:
-    """Do `Outbox.message`, oldest first."""
-    found = await _deliveries(connection, Query(message_id=message_id))
-    notes = await _notes(connection, Query(message_id=message_id))
-    return Message(
-        message_id=message_id,
-        notes=tuple((at, note) for _, at, note in reversed(notes)),
-        deliveries=tuple(await _whole(connection, found[::-1])),
-    )
-
-
-async def backlog(connection: Connection, ad_account_id: str, rules: OutboxRules) -> Backlog:
-    """Do `Outbox.backlog`."""
-    rows = await rows_of(connection, "backlog", ad_account_id=ad_account_id)
-    counts = {state: count for state, count, _, _ in rows}
-    return backlog_of(counts, sum(size for _, _, size, _ in rows), rows[0][3] if rows else None, rules)
-
-
-async def tallies(
-    connection: Connection, since: float, step_s: int, until: float | None, names: Collection[str] | None
-) -> list[tuple[float, Tally]]:
-    """Do `Outbox.tallies`."""
-    asked = {"since": since, "step_s": step_s, "names": None if names is None else sorted(names)}
-    async with connection.transaction():
-        await connection.execute(SQL["one_moment"])
-        sums = asked_sums(since, step_s, spans_of(await rows_of(connection, "summed_spans")), until)
-        rows = await rows_of(connection, "tallies", **asked, **sums)
-    return [tally_of(row) for row in rows]
-
-
-async def revenue(connection: Connection, first_day: int, last_day: int) -> list[Revenue]:
-    """Do `Outbox.revenue`."""
-    return [revenue_of(row) for row in await rows_of(connection, "revenue", first_day=first_day, last_day=last_day)]
-
-
-async def seen(
-    connection: Connection, deliveries: Sequence[NewDelivery], now: float, rules: OutboxRules
-) -> list[Seen | None]:
-    """Do `Outbox.seen`."""
-    windows = {"window_s": rules.dedup_window_s, "ledger_s": rules.ledger_s}
-    rows = await rows_of(connection, "seen", digests=digests_of(deliveries, rules), now=now, **windows)
-    return repeated(deliveries, rows, now=now, rules=rules)
+    @connected
+    async def seen(self, connection: Connection, deliveries: Sequence[NewDelivery], *, now: float) -> list[Seen | None]:
+        at = self._clock.of(now)
+        windows = {"window_s": self._rules.dedup_window_s, "ledger_s": self._rules.ledger_s}
+        rows = await rows_of(connection, "seen", digests=digests_of(deliveries, self._rules), now=at, **windows)
+        return repeated(deliveries, rows, now=at, rules=self._rules)
 
 
 async def _first_since(connection: Connection, since: float | None) -> int | None:

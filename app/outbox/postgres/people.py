@@ -15,7 +15,6 @@ from app.outbox.people import (
     STRETCH_OF_DELIVERIES,
     KeptElsewhere,
     KeptStretch,
-    Whom,
     beginnings,
     mark_rows,
     max_found,
@@ -23,32 +22,13 @@ from app.outbox.people import (
     targets_of,
 )
 from app.outbox.postgres.connections import Connection
-from app.outbox.postgres.database import Database, count_of, rows_of
+from app.outbox.postgres.database import UsesDatabase, connected, count_of, rows_of
 from app.outbox.postgres.settle import release_keys
 from app.outbox.redrive import DeadLetter, every_digest_of
 from app.outbox.rows import as_json
 from app.outbox.rules import OutboxRules
 
 _read: Final = msgspec.json.Decoder(Remembered).decode
-
-
-async def read_people(
-    connection: Connection, keys: Sequence[str], browsers: Collection[str], rules: OutboxRules
-) -> PeopleFound:
-    """Do `Outbox.people`."""
-    asked = {"keys": list(keys), "browsers": list(browsers), "steps": MAX_LOADED_STEPS, "limit": max_found(keys)}
-    rows = await rows_of(connection, "people", **asked)
-    people = [PersonRow(key=row[0], revision=row[1], record=_read(row[2])) for row in rows if row[1] is not None]
-    marks = {row[0]: row[3] for row in rows if row[3] is not None}
-    ((_, count),) = await rows_of(connection, "memory_size")
-    return PeopleFound(people=people, marks=marks, is_full=count >= rules.max_people)
-
-
-async def people_with(connection: Connection, digests: Sequence[str], after: str) -> tuple[list[str], str | None]:
-    """Do `Outbox.people_with`."""
-    asked = {"digests": list(digests), "after_key": after, "limit": STRETCH}
-    ((keys, last, count),) = await rows_of(connection, "people_with", **asked)
-    return keys, last if count == STRETCH else None
 
 
 def joined_changes(calls: Sequence[PeopleChanges]) -> PeopleChanges | None:
@@ -122,78 +102,75 @@ async def _count_gone(connection: Connection, gone: int) -> None:
         await count_of(connection, "count_memory", slot=connection.slot, people=-gone, marks=0)
 
 
-async def kept_of(connection: Connection, digests: Collection[str], after: int) -> KeptStretch:
-    """Do `Outbox.kept_of`."""
-    asked = {"digests": list(digests), "after": after, "limit": STRETCH_OF_DELIVERIES}
-    ((messages, nobodys, last, count),) = await rows_of(connection, "kept_of", **asked)
-    return KeptStretch(messages, nobodys, last if count == STRETCH_OF_DELIVERIES else None)
-
-
-async def kept_elsewhere(connection: Connection, digests: Collection[str]) -> KeptElsewhere:
-    """Do `Outbox.kept_elsewhere`."""
-    ((orders, is_keyed),) = await rows_of(connection, "kept_elsewhere", digests=list(digests))
-    return KeptElsewhere(orders, is_keyed)
-
-
-async def forget(connection: Connection, whom: Whom) -> int:
-    """Do `Outbox.forget`."""
-    again = whom.again
-    async with connection.transaction():
-        found = await rows_of(connection, "forget_whose", keys=beginnings(whom.keys))
-        messages = sorted({message_id for (message_id,) in found} | {*whom.messages})
-        if whom.digests:
-            await count_of(connection, "forget_known_digests", digests=list(whom.digests))
-        if messages:
-            for lock in ("lock_waiting", "lock_dead", "lock_waiting"):  # again: what was redriven meanwhile
-                await rows_of(connection, lock, keys=messages)
-            held, returning = [await _deliveries_of(connection, some) for some in (messages, {*messages} & {*again})]
-            ids = [each.delivery_id for each in held]
-            await count_of(connection, "forget_learned_buyers", ids=ids)
-            await count_of(connection, "forget_known_buyers", ids=ids, digests=every_digest_of(held))
-            await count_of(connection, "forget_payloads", keys=messages)
-            await count_of(connection, "forget_deliveries", keys=messages, slot=connection.slot)
-            there = {id_ for id_, _ in await rows_of(connection, "states", ids=ids)}
-            gone = [each for each in returning if each.delivery_id not in there]
-            await release_keys(connection, gone)
-    return len(messages)
-
-
 async def _deliveries_of(connection: Connection, messages: Collection[str]) -> list[DeadLetter]:
     return [DeadLetter(*row) for row in await rows_of(connection, "deliveries_of", keys=list(messages))]
 
 
-class KeepsPeople:
-    """The part of the `Outbox` that is about people: what each method promises is said there."""
+class KeepsPeople(UsesDatabase):
+    """The part of the `Outbox` that is about people."""
 
-    _database: Database
-    _rules: OutboxRules
+    @connected
+    async def people(
+        self, connection: Connection, keys: Sequence[str], *, browsers: Collection[str] = ()
+    ) -> PeopleFound:
+        asked = {"keys": list(keys), "browsers": list(browsers), "steps": MAX_LOADED_STEPS, "limit": max_found(keys)}
+        rows = await rows_of(connection, "people", **asked)
+        people = [PersonRow(key=row[0], revision=row[1], record=_read(row[2])) for row in rows if row[1] is not None]
+        marks = {row[0]: row[3] for row in rows if row[3] is not None}
+        ((_, count),) = await rows_of(connection, "memory_size")
+        return PeopleFound(people=people, marks=marks, is_full=count >= self._rules.max_people)
 
-    async def people(self, keys: Sequence[str], *, browsers: Collection[str] = ()) -> PeopleFound:
-        """Do `Outbox.people`."""
-        return await self._database.run(read_people, keys, browsers, self._rules)
+    @connected
+    async def people_with(
+        self, connection: Connection, digests: Sequence[str], *, after: str
+    ) -> tuple[list[str], str | None]:
+        asked = {"digests": list(digests), "after_key": after, "limit": STRETCH}
+        ((keys, last, count),) = await rows_of(connection, "people_with", **asked)
+        return keys, last if count == STRETCH else None
 
-    async def people_with(self, digests: Sequence[str], *, after: str) -> tuple[list[str], str | None]:
-        """Do `Outbox.people_with`."""
-        return await self._database.run(people_with, digests, after)
+    @connected
+    async def kept_of(self, connection: Connection, digests: Collection[str], *, after: int) -> KeptStretch:
+        asked = {"digests": list(digests), "after": after, "limit": STRETCH_OF_DELIVERIES}
+        ((messages, nobodys, last, count),) = await rows_of(connection, "kept_of", **asked)
+        return KeptStretch(messages, nobodys, last if count == STRETCH_OF_DELIVERIES else None)
 
-    async def kept_of(self, digests: Collection[str], *, after: int) -> KeptStretch:
-        """Do `Outbox.kept_of`."""
-        return await self._database.run(kept_of, digests, after)
+    @connected
+    async def kept_elsewhere(self, connection: Connection, digests: Collection[str]) -> KeptElsewhere:
+        ((orders, is_keyed),) = await rows_of(connection, "kept_elsewhere", digests=list(digests))
+        return KeptElsewhere(orders, is_keyed)
 
-    async def kept_elsewhere(self, digests: Collection[str]) -> KeptElsewhere:
-        """Do `Outbox.kept_elsewhere`."""
-        return await self._database.run(kept_elsewhere, digests)
-
+    @connected
     async def forget(
         self,
+        connection: Connection,
         keys: Sequence[str],
         *,
         again: Collection[str] = (),
         messages: Collection[str] = (),
         digests: Collection[str] = (),
     ) -> int:
-        """Do `Outbox.forget`."""
-        return await self._database.run(forget, Whom(keys, again, messages, digests))
+        async with connection.transaction():
+            found = await rows_of(connection, "forget_whose", keys=beginnings(keys))
+            forgotten = sorted({message_id for (message_id,) in found} | {*messages})
+            if digests:
+                await count_of(connection, "forget_known_digests", digests=list(digests))
+            if forgotten:
+                await _forget_deliveries(connection, forgotten, again)
+        return len(forgotten)
 
     async def wipe(self, texts: Collection[str]) -> None:
         """Do nothing: the server writes the files, and `VACUUM FULL` is for whoever runs it."""
+
+
+async def _forget_deliveries(connection: Connection, messages: Sequence[str], again: Collection[str]) -> None:
+    """Erase what deliveries of messages hold of a person."""
+    for lock in ("lock_waiting", "lock_dead", "lock_waiting"):  # again: what was redriven meanwhile
+        await rows_of(connection, lock, keys=messages)
+    held, returning = [await _deliveries_of(connection, some) for some in (messages, {*messages} & {*again})]
+    ids = [each.delivery_id for each in held]
+    await count_of(connection, "forget_learned_buyers", ids=ids)
+    await count_of(connection, "forget_known_buyers", ids=ids, digests=every_digest_of(held))
+    await count_of(connection, "forget_payloads", keys=messages)
+    await count_of(connection, "forget_deliveries", keys=messages, slot=connection.slot)
+    there = {id_ for id_, _ in await rows_of(connection, "states", ids=ids)}
+    await release_keys(connection, [each for each in returning if each.delivery_id not in there])

@@ -1,7 +1,5 @@
 """Dead letters: they become pending again, unless that would send something twice, or are put away."""
 
-# ruff: noqa: D102 - app/outbox/store.py says what the methods promise
-
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -12,14 +10,21 @@ from app.core.pages import DeadCause, Query, Redrive
 from app.errors import OutboxUnavailable
 from app.outbox.enqueue import holders
 from app.outbox.postgres.connections import SQL, Connection
-from app.outbox.postgres.database import COLLISIONS, TRIES, Database, count_of, rows_of
+from app.outbox.postgres.database import (
+    COLLISIONS,
+    TRIES,
+    Database,
+    ServerClock,
+    UsesDatabase,
+    connected,
+    count_of,
+    rows_of,
+)
 from app.outbox.postgres.ledger import asked
 from app.outbox.records import dead_cause_of
 from app.outbox.redrive import (
     REDRIVE_ROWS,
     DeadLetter,
-    DismissCall,
-    RedriveCall,
     RedriveSplit,
     RedriveStep,
     Revival,
@@ -35,27 +40,20 @@ from app.outbox.rows import as_json
 from app.outbox.rules import OutboxRules
 
 
-class PostgresDeadLetters:
+class PostgresDeadLetters(UsesDatabase):
     """The `DeadLetters` of app/outbox/store.py."""
 
     def __init__(
-        self,
-        database: Database,
-        rules: OutboxRules,
-        by_server: Callable[[float], Awaitable[float]],
-        on_redriven: Callable[[], None],
+        self, database: Database, clock: ServerClock, rules: OutboxRules, on_redriven: Callable[[], None]
     ) -> None:
-        """Take the database, and what returns when the server's clock shows a time of this machine's."""
-        self._database = database
-        self._rules = rules
-        self._by_server = by_server
+        super().__init__(database, clock, rules)
         self._on_redriven = on_redriven
 
     async def redrive(self, query: Query, *, now: float) -> Redrive:
         at = await self._by_server(now)
 
         def step(before: int) -> Awaitable[RedriveStep]:
-            return self._database.run(redrive, RedriveCall(query=query, before=before, now=at), self._rules)
+            return self._database.run(_redrive_step, query, before, at, self._rules)
 
         done = await all_redriven(step)
         self._on_redriven()
@@ -63,27 +61,31 @@ class PostgresDeadLetters:
 
     async def dismiss(self, query: Query, *, because: str) -> int:
         def step(before: int) -> Awaitable[tuple[int, int | None]]:
-            return self._database.run(dismiss, DismissCall(query=query, before=before, because=because))
+            return self._database.run(_dismiss, query, before, because)
 
         return await all_dismissed(step)
 
-    async def causes(self, *, limit: int) -> list[DeadCause]:
-        return await self._database.run(_causes, limit)
+    @connected
+    async def causes(self, connection: Connection, *, limit: int) -> list[DeadCause]:
+        return [dead_cause_of(row) for row in await rows_of(connection, "dead_causes", limit=limit)]
 
 
-async def redrive(connection: Connection, call: RedriveCall, rules: OutboxRules) -> RedriveStep:
-    """Do one step of `DeadLetters.redrive`; again where another process took one of the keys meanwhile.
+async def _redrive_step(
+    connection: Connection, query: Query, before: int, now: float, rules: OutboxRules
+) -> RedriveStep:
+    """Redrive the dead deliveries of one step, those below the id `before`.
 
-    Raises OutboxUnavailable where that happens again and again.
+    It is taken again where another process took one of the keys meanwhile. Raises OutboxUnavailable where that happens
+    again and again.
     """
     for _ in range(TRIES):
         with suppress(*COLLISIONS):
             async with connection.transaction() as transaction:
-                dead = await _dead(connection, call.query, call.before)
-                revival = await _judged(connection, dead, call.now, rules)
-                if not await _take_keys(connection, revival, call.now):
+                dead = await _dead(connection, query, before)
+                revival = await _judged(connection, dead, now, rules)
+                if not await _take_keys(connection, revival, now):
                     raise Rollback(transaction)
-                done = await _redrive(connection, revival, call.now)
+                done = await _redrive(connection, revival, now)
                 return RedriveStep(done=done, before=next_step(dead))
     raise OutboxUnavailable("The outbox is too busy: others store the same events. Redrive them again later.")
 
@@ -104,11 +106,11 @@ async def _redrive(connection: Connection, revival: Revival, now: float) -> Redr
     return Redrive(redriven=len(revival.redriven), overtaken=len(rest.overtaken), waiting=len(rest.staying))
 
 
-async def dismiss(connection: Connection, call: DismissCall) -> tuple[int, int | None]:
-    """Do one step of `DeadLetters.dismiss`; return how many, and `before` of the next step."""
+async def _dismiss(connection: Connection, query: Query, before: int, because: str) -> tuple[int, int | None]:
+    """Dismiss the dead deliveries of one step; return how many, and `before` of the next step."""
     async with connection.transaction():
-        dead = await _dead(connection, call.query, call.before)
-        await _put_away(connection, dismissed(dead, call.because))
+        dead = await _dead(connection, query, before)
+        await _put_away(connection, dismissed(dead, because))
     return len(dead), next_step(dead)
 
 
@@ -122,10 +124,6 @@ async def dismiss_overtaken(
     async with connection.transaction():
         revival = await _judged(connection, [DeadLetter(*row) for row in found], now, rules)
         await _put_away(connection, (await _parted(connection, revival)).overtaken)
-
-
-async def _causes(connection: Connection, limit: int) -> list[DeadCause]:
-    return [dead_cause_of(row) for row in await rows_of(connection, "dead_causes", limit=limit)]
 
 
 async def _dead(connection: Connection, query: Query, before: int) -> list[DeadLetter]:

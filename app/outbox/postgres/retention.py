@@ -131,7 +131,7 @@ _STEPS = (
 
 
 async def retain(connection: Connection, now: float, limit: int, rules: OutboxRules) -> int:
-    """Do `Outbox.retain`: touch at most `limit` rows, a table that is dropped counting as one.
+    """Touch at most `limit` rows, a table that is dropped counting as one.
 
     What the database refuses to change stays, and keeps nothing else.
     """

@@ -1,20 +1,15 @@
 """Sealed events in the database."""
 
-# ruff: noqa: D102 - app/outbox/sealed_events.py says what the methods promise
-
 from collections.abc import Sequence
 
 from app.core.pages import Quarantined, QuarantineFilter, QuarantineGroup
-from app.outbox.postgres.database import Database, count_of, rows_of
+from app.outbox.postgres.database import UsesDatabase, count_of, rows_of
 from app.outbox.rows import as_json
 from app.outbox.sealed_events import asked, event_of, group_of, row_of
 
 
-class PostgresSealedEvents:
+class PostgresSealedEvents(UsesDatabase):
     """The `SealedEvents` of app/outbox/sealed_events.py. Times are those of the machine that received the events."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def keep(self, events: Sequence[Quarantined]) -> None:
         rows = as_json([row_of(event) for event in events])

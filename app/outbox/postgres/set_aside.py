@@ -20,7 +20,7 @@ from app.outbox.postgres.database import rows_of
 from app.outbox.postgres.settle import settle
 from app.outbox.rules import OutboxRules
 from app.outbox.set_aside import Passing, Refused, RowHalving
-from app.outbox.settlement import HOLD_ROWS, ClaimCall, SettleCall, last_of_each
+from app.outbox.settlement import HOLD_ROWS, ClaimQuery, last_of_each
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -49,8 +49,8 @@ async def refused_of(items: Sequence[Item], do: Callable[[Sequence[Item]], Await
     return halving.refused
 
 
-async def claim_the_rest(connection: Connection, call: ClaimCall) -> Taken:
-    """Do `Outbox.claim` for all that can be claimed, and set the rest aside. Raises RowRefused where that is too much.
+async def claim_the_rest(connection: Connection, asked: ClaimQuery) -> Taken:
+    """Claim what can be claimed, and set the rest aside. Raises RowRefused where that is too much.
 
     Behind those that are set aside come others, which may be refused too.
     """
@@ -58,34 +58,40 @@ async def claim_the_rest(connection: Connection, call: ClaimCall) -> Taken:
 
     async def would_claim(ids: Sequence[int]) -> None:
         async with connection.transaction(force_rollback=True):
-            await claim(connection, call.of(ids))
+            await claim(connection, asked.of(ids))
 
     while True:
         try:
-            return await attempt(claim(connection, call))
+            return await attempt(claim(connection, asked))
         except RowRefused:
-            by = call.holds.by if call.holds else None
-            which = {"ad_account_id": call.ad_account_id, "now": call.now, "by": by, "limit": HOLD_ROWS, "only": None}
+            by = asked.holds.by if asked.holds else None
+            which = {"ad_account_id": asked.ad_account_id, "now": asked.now, "by": by, "limit": HOLD_ROWS, "only": None}
             ids = [id_ for (id_,) in await rows_of(connection, "claimable", **which)]
             refused = await refused_of(ids, would_claim)
             if not refused:
                 raise
-            await put(connection, set_aside.unclaimed(refused, call.ad_account_id, now=call.now))
+            await put(connection, set_aside.unclaimed(refused, asked.ad_account_id, now=asked.now))
 
 
-async def settle_the_rest(connection: Connection, call: SettleCall, rules: OutboxRules) -> None:
-    """Do `Outbox.settle` for all that can be settled, and set the rest aside. Raises RowRefused where that is too much.
+async def settle_the_rest(
+    connection: Connection,
+    settlements: Sequence[Settlement],
+    tallies: Sequence[Tally],
+    now: float,
+    rules: OutboxRules,
+) -> None:
+    """Settle what can be settled, and set the rest aside. Raises RowRefused where that is too much.
 
     Nothing else of what is set aside is done: it stays claimed, and is not sent again.
     """
     set_aside.check_room(await _read(connection))
-    units: list[Settlement | Tally] = [*last_of_each(call.settlements), *call.tallies]
-    refused = await refused_of(units, lambda some: settle(connection, set_aside.call_of(some, now=call.now), rules))
-    await put(connection, set_aside.unsettled(refused, now=call.now))
+    units: list[Settlement | Tally] = [*last_of_each(settlements), *tallies]
+    refused = await refused_of(units, lambda some: settle(connection, *set_aside.split(some), now, rules))
+    await put(connection, set_aside.unsettled(refused, now=now))
 
 
 async def renew_the_rest(connection: Connection, claimed: Sequence[Claimed], until: float) -> None:
-    """Do `Outbox.renew` for all that can be renewed. What is refused is found again when it is settled."""
+    """Renew what can be renewed. What is refused is found again when it is settled."""
     await refused_of(claimed, lambda some: renew(connection, some, until))
 
 
@@ -142,7 +148,7 @@ class Around:
 
     async def _settle(self, rules: OutboxRules, names: Sequence[str]) -> None:
         units = [await self._with_payload(set_aside.unit_of(self._known[name]), rules) for name in names]
-        await settle(self._connection, set_aside.call_of(units, now=self._now), rules)
+        await settle(self._connection, *set_aside.split(units), self._now, rules)
 
     async def _with_payload(self, unit: Settlement | Tally, rules: OutboxRules) -> Settlement | Tally:
         """Return a settlement with the finished event, where that is to be kept."""

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import orjson
 import psycopg
 
-from app.core.deliveries import Settlement, State
-from app.core.events import Exit
+from app.core.deliveries import Settlement, State, Withdrawal
+from app.core.events import Exit, Tally
 from app.core.values.times import MINUTE_S
 from app.outbox.counts import summed
 from app.outbox.dedup import HoldsKeys, key_rows, order_digests
@@ -18,8 +18,6 @@ from app.outbox.postgres.redrive import dismiss_overtaken
 from app.outbox.rows import as_json
 from app.outbox.rules import OutboxRules
 from app.outbox.settlement import (
-    SettleCall,
-    WithdrawCall,
     attempt_row,
     last_of_each,
     reason_of,
@@ -44,18 +42,23 @@ class _Dead(NamedTuple):
     source: str
 
 
-async def settle(connection: Connection, call: SettleCall, rules: OutboxRules) -> None:
-    """Do `Outbox.settle`.
+async def settle(
+    connection: Connection,
+    settlements: Sequence[Settlement],
+    tallies: Sequence[Tally],
+    now: float,
+    rules: OutboxRules,
+) -> None:
+    """Record outcomes.
 
-    A delivered payload is erased, or stripped of IP address and user agent where it is kept for a while.
-    A dead one is kept whole: it is not settled with Pinterest until it is redriven or forgotten, and an event whose
-    only identifiers are IP address and user agent could not be sent again without them.
+    A dead payload is kept whole: an event whose only identifiers are IP address and user agent could not be sent again
+    without them.
     """
-    settlements = last_of_each(call.settlements)
+    settlements = last_of_each(settlements)
     parameters = {
         "rows": as_json([_row(each) for each in settlements]),
-        "tallies": as_json(summed([(call.now, tally) for tally in call.tallies], span_s=MINUTE_S)),
-        "now": call.now,
+        "tallies": as_json(summed([(now, tally) for tally in tallies], span_s=MINUTE_S)),
+        "now": now,
         "slot": connection.slot,
     }
     sent = [each for each in settlements if each.state is State.DELIVERED]
@@ -64,13 +67,13 @@ async def settle(connection: Connection, call: SettleCall, rules: OutboxRules) -
             dead = [_Dead(*row) for row in await rows_of(connection, "settle", **parameters)]
             await release_keys(connection, dead)
             if rules.payload_s > 0 and sent:
-                await _keep(connection, sent, rules, call.now)
+                await _keep(connection, sent, rules, now)
     else:
         dead = [_Dead(*row) for row in await rows_of(connection, "settle", **parameters)]
     if sent or dead:
         ids, died = [int(each.claimed.delivery_id) for each in sent], [each.delivery_id for each in dead]
         with suppress(psycopg.Error):  # all is recorded: what is not put away now is at the next redrive
-            await dismiss_overtaken(connection, sent=ids, died=died, now=call.now, rules=rules)
+            await dismiss_overtaken(connection, sent=ids, died=died, now=now, rules=rules)
 
 
 def _row(settlement: Settlement) -> list[Any]:
@@ -108,11 +111,10 @@ def _stripped(payload: bytes) -> bytes:
     return orjson.dumps(event)
 
 
-async def withdraw(connection: Connection, call: WithdrawCall) -> int:
-    """Do `Outbox.withdraw`."""
+async def withdraw(connection: Connection, withdrawals: Sequence[Withdrawal], now: float) -> int:
     rows = [
         (digest, asked.preset, reason_of_withdrawal(asked))
-        for asked in call.withdrawals
+        for asked in withdrawals
         for digest in order_digests(asked.ad_account_id, asked.order_id, asked.source)
     ]
     ((count,),) = await rows_of(
@@ -120,8 +122,8 @@ async def withdraw(connection: Connection, call: WithdrawCall) -> int:
         "withdraw",
         rows=as_json(rows),
         exit=Exit.WITHDRAWN.value,
-        now=call.now,
-        minute=int(call.now // MINUTE_S) * MINUTE_S,
+        now=now,
+        minute=int(now // MINUTE_S) * MINUTE_S,
         slot=connection.slot,
     )
     return int(count)

@@ -29,7 +29,7 @@ class PostgresStore(PostgresShared):
         self._days = Days(self._database)
 
     async def is_used_by_others(self) -> bool:
-        """Do `Store.is_used_by_others`; a connection that was just closed may be there for a moment.
+        """Ask a few times: a connection that was just closed may be there for a moment.
 
         Raises OutboxUnavailable where a pooler is in between.
         """
@@ -46,39 +46,32 @@ class PostgresStore(PostgresShared):
         return True
 
     async def is_empty(self) -> bool:
-        """Do `Store.is_empty`."""
         ((anything,),) = await self._database.run(rows_of, "holds_anything")
         return not anything
 
     async def read(self, kind: Carried, *, after: Sequence[Any], limit: int) -> list[Row]:
-        """Do `Store.read`."""
         places = {f"after_{place}": value for place, value in enumerate(after)}
         rows = await self._database.run(rows_of, f"carry_{kind}_out", limit=limit, **places)
         return [_decoded(kind, row) for row in rows]
 
     async def read_day(self, past: Past, day: int, *, after: tuple[float, int], limit: int) -> list[Row]:
-        """Do `Store.read_day`."""
         begin, end = day * DAY_S, (day + 1) * DAY_S
         rows = await self._database.run(rows_of, f"day_{past}", begin=begin, end=end, after_id=after[1], limit=limit)
         return [_decoded(past, row) for row in rows]
 
     async def write(self, kind: Carried, rows: Sequence[Row]) -> int:
-        """Do `Store.write`."""
         if kind in _MOMENT:
             await self._days.be_ready({row[_MOMENT[kind]] for row in rows})
         return await self._database.run(_write, kind, rows)
 
     async def drop(self, kind: Carried, rows: Sequence[Row]) -> None:
-        """Do `Store.drop`."""
         await self._database.run(_drop, kind, rows)
 
     async def highest_ids(self) -> tuple[int, int]:
-        """Do `Store.highest_ids`."""
         ((delivery, note),) = await self._database.run(rows_of, "highest_ids")
         return delivery, note
 
     async def begin_ids_above(self, delivery: int, note: int) -> None:
-        """Do `Store.begin_ids_above`."""
         await self._database.run(rows_of, "begin_ids_above", delivery=delivery, note=note)
 
     async def close(self) -> None:

@@ -8,7 +8,7 @@ import psycopg
 
 from app.core.deliveries import Enqueued
 from app.errors import OutboxUnavailable
-from app.outbox.enqueue import EnqueueCall
+from app.outbox.enqueue import PreparedEnqueue
 from app.outbox.postgres.database import Database
 from app.outbox.postgres.enqueue import enqueue
 from app.outbox.postgres.retention import Days
@@ -22,7 +22,7 @@ MAX_BATCHES_IN_FLIGHT = 2
 
 
 class _Job(NamedTuple):
-    call: EnqueueCall
+    call: PreparedEnqueue
     answer: asyncio.Future[list[Enqueued]]
 
 
@@ -32,7 +32,7 @@ class Writer:
     def __init__(self, database: Database, days: Days, rules: OutboxRules) -> None:
         self._small, self._large = (_Lane(database, days, rules) for _ in range(2))
 
-    async def do(self, call: EnqueueCall) -> list[Enqueued]:
+    async def do(self, call: PreparedEnqueue) -> list[Enqueued]:
         """Do one call in the next group. Raises OutboxUnavailable, with nothing kept."""
         return await (self._large if call.rows > LARGE_ROWS else self._small).do(call)
 
@@ -52,7 +52,7 @@ class _Lane:
         self._waiting: list[_Job] = []
         self._under_way: set[asyncio.Task[None]] = set()
 
-    async def do(self, call: EnqueueCall) -> list[Enqueued]:
+    async def do(self, call: PreparedEnqueue) -> list[Enqueued]:
         answer: asyncio.Future[list[Enqueued]] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Job(call, answer))
         self._begin()

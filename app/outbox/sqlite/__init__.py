@@ -1,22 +1,18 @@
 """The SQLite engine of the outbox.
 
-engine      the methods of `Outbox`, each handed to the writer or to a reader
-writer      one thread, group commit
-job_queue   what waits for that thread, and what of it shares a commit
-readers     connections that read
-watch       what `wait` waits for
-database    the file, its schema, its errors
+engine      the `Outbox`: it is made of the parts below, and hands what is left to them
+writer      one thread, group commit, and the queue of what waits for it
+readers     connections that read; what makes a method run on one of them, or in the thread that writes
+notifier    wakes those who wait for something to do
+database    the file, its schema, the statements of queries.sql, its errors
 guard       whether the file may be trusted with more: gone, damaged, on a full disk
 copies      backups
 salvage     what can still be read of a damaged file
-wiping      what was erased and still lies in the free room of the file
-carrying    one side of a move
-enqueue, claim, settle, withdraw, redrive, retention, tally    what is written, in one transaction each
-people, accounts, shared    what is remembered, who did what, what every process must know
-person_ids  the numbers under which people are remembered
+scrub       what was erased and still lies in the free room of the file
+transfer    one side of a move
+enqueue, claim, settle, redrive, retention, counters, set_aside    what is written, in one transaction each
+ledger, people, accounts, shared    parts of the `Outbox`: searches and counts, memory, who did what, shared values
 inventory, sealed_events    what arrives by name, what is quarantined
-ledger      what is read; conditions   which of it a Query means
-sql         the statements of queries.sql, and the scripts of the schema
 """
 
 from app.outbox.sqlite.engine import SqliteOutbox

@@ -7,29 +7,29 @@ from app.core.pages import AuditEntry, AuditPage, Session
 from app.outbox.records import audit_page, audit_row, session_at
 from app.outbox.search import cursor_id
 from app.outbox.sqlite.database import SQL
+from app.outbox.sqlite.readers import UsesFile, reads, writes
 
 
-def write_audit(connection: sqlite3.Connection, entry: AuditEntry) -> None:
-    """Do `Outbox.write_audit`."""
-    connection.execute(SQL["write_audit"], audit_row(entry))
+class Accounts(UsesFile):
+    """The audit log and the sessions of the `Outbox`."""
 
+    @writes
+    def write_audit(self, connection: sqlite3.Connection, entry: AuditEntry) -> None:
+        connection.execute(SQL["write_audit"], audit_row(entry))
 
-def audit(connection: sqlite3.Connection, limit: int, cursor: str | None) -> AuditPage:
-    """Do `Outbox.audit`."""
-    parameters = {"before": cursor_id(cursor), "limit": limit + 1}
-    return audit_page(connection.execute(SQL["audit"], parameters).fetchall(), limit=limit)
+    @reads
+    def audit(self, connection: sqlite3.Connection, *, limit: int, cursor: str | None = None) -> AuditPage:
+        parameters = {"before": cursor_id(cursor), "limit": limit + 1}
+        return audit_page(connection.execute(SQL["audit"], parameters).fetchall(), limit=limit)
 
+    @writes
+    def open_session(self, connection: sqlite3.Connection, session: Session) -> None:
+        connection.execute(SQL["open_session"], asdict(session))
 
-def open_session(connection: sqlite3.Connection, session: Session) -> None:
-    """Do `Outbox.open_session`."""
-    connection.execute(SQL["open_session"], asdict(session))
+    @reads
+    def session(self, connection: sqlite3.Connection, digest: str, *, now: float) -> Session | None:
+        return session_at(now, connection.execute(SQL["session"], {"digest": digest}).fetchall())
 
-
-def find_session(connection: sqlite3.Connection, digest: str, now: float) -> Session | None:
-    """Do `Outbox.session`."""
-    return session_at(now, connection.execute(SQL["session"], {"digest": digest}).fetchall())
-
-
-def end_session(connection: sqlite3.Connection, digest: str) -> None:
-    """Do `Outbox.end_session`."""
-    connection.execute(SQL["end_session"], {"digest": digest})
+    @writes
+    def end_session(self, connection: sqlite3.Connection, digest: str) -> None:
+        connection.execute(SQL["end_session"], {"digest": digest})

@@ -3,7 +3,7 @@
 import secrets
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import accumulate
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from app.core.events import Exit
 from app.outbox.hold_clock import HoldsOver
 from app.outbox.records import check_payload_version
 from app.outbox.rows import as_json
-from app.outbox.settlement import AFTER_LOSS, HOLD_ROWS, ClaimCall, HastenCall
+from app.outbox.settlement import AFTER_LOSS, HOLD_ROWS, ClaimQuery
 from app.outbox.sqlite.counters import add_attempts
 from app.outbox.sqlite.database import SQL
 
@@ -22,65 +22,56 @@ from app.outbox.sqlite.database import SQL
 _BODY_BYTES: Final = 10
 
 
-def hold(connection: sqlite3.Connection, call: ClaimCall) -> None:
+def hold(connection: sqlite3.Connection, asked: ClaimQuery) -> None:
     """Take what is due of the presets that are switched off out of the line."""
-    connection.execute(SQL["hold"], {**_parameters(call), "reason": HELD, "limit": HOLD_ROWS})
+    connection.execute(SQL["hold"], {**_parameters(asked), "reason": HELD, "limit": HOLD_ROWS})
 
 
-def end_holds(connection: sqlite3.Connection, call: ClaimCall, over: HoldsOver) -> None:
+def end_holds(connection: sqlite3.Connection, asked: ClaimQuery, over: HoldsOver) -> None:
     """Put what is no longer held by its preset into the line."""
-    which = {**_parameters(call), "by": over.by, "ahead_s": over.ahead_s, "limit": HOLD_ROWS}
+    which = {**_parameters(asked), "by": over.by, "ahead_s": over.ahead_s, "limit": HOLD_ROWS}
     connection.execute(SQL["end_holds"], which)
     if over.ahead_s is not None:
         connection.execute(SQL["tell_holds"], which)
 
 
-def release(connection: sqlite3.Connection, call: ClaimCall, presets: frozenset[str]) -> None:
+def release(connection: sqlite3.Connection, asked: ClaimQuery, presets: frozenset[str]) -> None:
     """Put deliveries of each of these presets back in the line, as many as a claim takes."""
     for preset in presets:
-        connection.execute(SQL["release"], {**_parameters(call), "preset": preset})
+        connection.execute(SQL["release"], {**_parameters(asked), "preset": preset})
 
 
-def _parameters(call: ClaimCall) -> dict[str, Any]:
-    only = None if call.only is None else as_json(call.only)
-    return {**asdict(call), "without_presets": as_json(sorted(call.without_presets)), "only": only}
+def _parameters(asked: ClaimQuery) -> dict[str, Any]:
+    only = None if asked.only is None else as_json(asked.only)
+    return {**asdict(asked), "without_presets": as_json(sorted(asked.without_presets)), "only": only}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RenewCall:
-    """The arguments of one `Outbox.renew`."""
-
-    claimed: Sequence[Claimed]
-    until: float
-
-
-def claim(connection: sqlite3.Connection, call: ClaimCall) -> list[Claimed]:
-    """Do `Outbox.claim`."""
-    if call.holds:
-        end_holds(connection, call, call.holds)
-    if call.without_presets:
-        hold(connection, call)
-    claimed, held = _take(connection, call)
-    if again := held - call.without_presets:
-        release(connection, call, again)
-        claimed = claimed or _take(connection, call)[0]
+def claim(connection: sqlite3.Connection, asked: ClaimQuery) -> list[Claimed]:
+    if asked.holds:
+        end_holds(connection, asked, asked.holds)
+    if asked.without_presets:
+        hold(connection, asked)
+    claimed, held = _take(connection, asked)
+    if again := held - asked.without_presets:
+        release(connection, asked, again)
+        claimed = claimed or _take(connection, asked)[0]
     lost = [
         (int(each.delivery_id), (each.attempt - 1, Exit.RETRY, None, LEASE_LOST))
         for each in claimed
         if each.lease_was_lost
     ]
     if lost:
-        add_attempts(connection, lost, at=call.now)
+        add_attempts(connection, lost, at=asked.now)
     return claimed
 
 
-def _take(connection: sqlite3.Connection, call: ClaimCall) -> tuple[list[Claimed], frozenset[str]]:
+def _take(connection: sqlite3.Connection, asked: ClaimQuery) -> tuple[list[Claimed], frozenset[str]]:
     """Claim, and return what was taken and of which presets something is held.
 
     One statement takes, a second reads what it took as one row (see queries.sql).
     """
     token = secrets.token_hex(8)
-    parameters = {**_parameters(call), "claim": token, "claim_after_loss": token + AFTER_LOSS}
+    parameters = {**_parameters(asked), "claim": token, "claim_after_loss": token + AFTER_LOSS}
     connection.execute(SQL["claim"], parameters)
     taken, bodies, held = connection.execute(SQL["claimed"], parameters).fetchone()
     rows = orjson.loads(taken)
@@ -110,12 +101,6 @@ def _claimed(row: Sequence[Any], body: bytes, token: str) -> Claimed:
     )
 
 
-def renew(connection: sqlite3.Connection, call: RenewCall) -> None:
-    """Do `Outbox.renew`."""
-    rows = as_json([(int(claimed.delivery_id), claimed.claim) for claimed in call.claimed])
-    connection.execute(SQL["renew"], {"rows": rows, "until": call.until})
-
-
-def hasten(connection: sqlite3.Connection, call: HastenCall) -> int:
-    """Do `Outbox.hasten`."""
-    return connection.execute(SQL["hasten"], asdict(call)).rowcount
+def renew(connection: sqlite3.Connection, claimed: Sequence[Claimed], until: float) -> None:
+    rows = as_json([(int(each.delivery_id), each.claim) for each in claimed])
+    connection.execute(SQL["renew"], {"rows": rows, "until": until})

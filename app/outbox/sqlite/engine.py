@@ -1,46 +1,41 @@
 """The outbox in one SQLite file, which several processes may share."""
 
-# ruff: noqa: D102 - app/outbox/store.py says what the methods promise
-
 import asyncio
 import sqlite3
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import orjson
-
-from app.core.deliveries import Claimed, Delivery, Enqueued, NewDelivery, Seen, Settlement, Shared, State, Withdrawal
+from app.core.deliveries import Claimed, Enqueued, NewDelivery, Settlement, State, Withdrawal
 from app.core.events import DroppedEvent, Tally
-from app.core.pages import AuditEntry, AuditPage, Backlog, Message, NotePage, Page, Query, Revenue, Session
 from app.core.people import PeopleChanges
 from app.errors import OutboxUnavailable, RowRefused
 from app.outbox.backpressure import loads_of, nowhere_room
-from app.outbox.enqueue import prepare_call
+from app.outbox.enqueue import prepare
 from app.outbox.hold_clock import HoldClock
-from app.outbox.orders import OrderPage
 from app.outbox.people import altering
 from app.outbox.rules import DiskRules, OutboxRules
-from app.outbox.settlement import ClaimCall, HastenCall, SettleCall, WithdrawCall
-from app.outbox.sqlite import accounts, ledger, shared
-from app.outbox.sqlite.claim import RenewCall, claim, hasten, renew
+from app.outbox.settlement import ClaimQuery
+from app.outbox.sqlite.accounts import Accounts
+from app.outbox.sqlite.claim import claim, renew
 from app.outbox.sqlite.database import SQL, checkpoint, open_writable
-from app.outbox.sqlite.enqueue import NewCall, enqueue, enqueue_new, parameters, prepare_connection
+from app.outbox.sqlite.enqueue import enqueue, enqueue_new, parameters, prepare_connection
 from app.outbox.sqlite.guard import Guard, free_reserve
 from app.outbox.sqlite.inventory import SqliteInventory
+from app.outbox.sqlite.ledger import Ledger
 from app.outbox.sqlite.notifier import Watch
 from app.outbox.sqlite.people import KeepsPeople
 from app.outbox.sqlite.readers import Readers
 from app.outbox.sqlite.redrive import SqliteDeadLetters
-from app.outbox.sqlite.retention import RetainCall, retain
+from app.outbox.sqlite.retention import retain
 from app.outbox.sqlite.sealed_events import SqliteSealedEvents
 from app.outbox.sqlite.set_aside import claim_the_rest, renew_the_rest, settle_the_rest
 from app.outbox.sqlite.settle import settle, withdraw
+from app.outbox.sqlite.shared import KeepsShared
 from app.outbox.sqlite.writer import Writer
 
 
-class SqliteOutbox(KeepsPeople):
+class SqliteOutbox(Ledger, Accounts, KeepsShared, KeepsPeople):
     """The `Outbox` of app/outbox/store.py: what each method promises is said there.
 
     Writes go to one thread and share commits (writer.py); reads have connections of their own (readers.py).
@@ -58,19 +53,16 @@ class SqliteOutbox(KeepsPeople):
         async def wall() -> float:
             return clock()
 
-        self._path = path
         self.hold_clock = HoldClock(self, machine=clock, wall=wall, steady=steady, boot=boot)
         connection = _opened(path)
         prepare_connection(connection)
         self._guard = Guard(path)
-        self._writer = Writer(connection, self._guard)
-        self._readers = Readers(path, self._guard)
         self._watch = Watch(path, self._guard, clock)
-        self._rules = rules
-        self.inventory = SqliteInventory(self._writer, self._readers)
-        self.sealed_events = SqliteSealedEvents(path, self._writer, self._readers)
-        super().__init__(path, self._writer, self._readers, rules)
-        self.dead_letters = SqliteDeadLetters(self._writer, self._readers, rules, self._watch.wake)
+        super().__init__(path, Writer(connection, self._guard), Readers(path, self._guard), rules)
+        parts = self._path, self._writer, self._readers, rules
+        self.inventory = SqliteInventory(*parts)
+        self.sealed_events = SqliteSealedEvents(*parts)
+        self.dead_letters = SqliteDeadLetters(*parts, self._watch.wake)
 
     async def enqueue(
         self,
@@ -82,26 +74,19 @@ class SqliteOutbox(KeepsPeople):
         people: PeopleChanges | None = None,
     ) -> list[Enqueued]:
         held_from = await self.hold_clock.held_from(deliveries, now)
-        call = await prepare_call(
-            deliveries, notes, tallies, now=now, held_from=held_from, rules=self._rules, people=people
-        )
+        call = await prepare(deliveries, notes, tallies, now=now, held_from=held_from, rules=self._rules, people=people)
         ready = parameters(call.all_new, self._rules) if call.all_new else None
-        new = NewCall(call=call, parameters=ready)
         answer = await self._writer.do(
-            partial(enqueue, new=new, rules=self._rules),
+            partial(enqueue, call=call, ready=ready, rules=self._rules),
             rows=call.rows,
-            alone=partial(enqueue_new, new=new) if altering(people) is None else None,
+            alone=partial(enqueue_new, call=call, ready=ready) if altering(people) is None else None,
             takes_in=True,
         )
         self._watch.wake()
         return answer
 
     async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> int:
-        call = WithdrawCall(withdrawals=withdrawals, now=now)
-        return await self._writer.do(partial(withdraw, call=call), rows=len(withdrawals))
-
-    async def seen(self, deliveries: Sequence[NewDelivery], *, now: float) -> list[Seen | None]:
-        return await self._readers.read(ledger.seen, deliveries, now, self._rules)
+        return await self._writer.do(partial(withdraw, withdrawals=withdrawals, now=now), rows=len(withdrawals))
 
     async def claim(
         self,
@@ -116,7 +101,7 @@ class SqliteOutbox(KeepsPeople):
         take_over: bool = True,
     ) -> list[Claimed]:
         await self.hold_clock.keep()
-        call = ClaimCall(
+        asked = ClaimQuery(
             ad_account_id=ad_account_id,
             limit=limit,
             max_bytes=max_bytes,
@@ -128,92 +113,42 @@ class SqliteOutbox(KeepsPeople):
             holds=self.hold_clock.over(ad_account_id, now),
         )
         try:
-            claimed = await self._writer.do(partial(claim, call=call), rows=limit)
+            claimed = await self._writer.do(partial(claim, asked=asked), rows=limit)
         except RowRefused:
-            claimed = await self._writer.do(partial(claim_the_rest, call=call), rows=limit)
+            claimed = await self._writer.do(partial(claim_the_rest, asked=asked), rows=limit)
         self._watch.claimed(ad_account_id, found=bool(claimed), now=now)
         return claimed
 
     async def renew(self, claimed: Sequence[Claimed], *, lease_s: float, now: float) -> None:
         if claimed:
-            call = RenewCall(claimed=claimed, until=now + lease_s)
+            until = now + lease_s
             try:
-                await self._writer.do(partial(renew, call=call), rows=len(claimed))
+                await self._writer.do(partial(renew, claimed=claimed, until=until), rows=len(claimed))
             except RowRefused:
-                await self._writer.do(partial(renew_the_rest, call=call), rows=len(claimed))
+                await self._writer.do(partial(renew_the_rest, claimed=claimed, until=until), rows=len(claimed))
 
     async def hasten(self, ad_account_id: str, *, pending_by: float, claimed_by: float, limit: int) -> int:
-        call = HastenCall(ad_account_id=ad_account_id, pending_by=pending_by, claimed_by=claimed_by, limit=limit)
-        changed = await self._writer.do(partial(hasten, call=call), rows=limit)
+        which = {"ad_account_id": ad_account_id, "pending_by": pending_by, "claimed_by": claimed_by, "limit": limit}
+        changed = await self._writer.do(
+            lambda connection: connection.execute(SQL["hasten"], which).rowcount, rows=limit
+        )
         self._watch.wake()
         return changed
 
     async def settle(self, settlements: Sequence[Settlement], tallies: Sequence[Tally], *, now: float) -> None:
-        call = SettleCall(settlements=settlements, tallies=tallies, now=now)
+        what, rules = (settlements, tallies, now), self._rules
         try:
-            await self._writer.do(partial(settle, call=call, rules=self._rules), rows=len(settlements))
+            await self._writer.do(lambda connection: settle(connection, *what, rules), rows=len(settlements))
         except RowRefused:
-            await self._writer.do(partial(settle_the_rest, call=call, rules=self._rules), rows=len(settlements))
+            await self._writer.do(lambda connection: settle_the_rest(connection, *what, rules), rows=len(settlements))
         if any(settlement.state is State.PENDING for settlement in settlements):
             self._watch.wake()
 
     async def wait(self, ad_account_id: str, timeout_s: float) -> None:
         await self._watch.wait(ad_account_id, timeout_s)
 
-    async def search(self, query: Query, *, limit: int, cursor: str | None = None) -> Page:
-        return await self._readers.read(ledger.search, query, limit, cursor)
-
-    async def search_notes(self, query: Query, *, limit: int, cursor: str | None = None) -> NotePage:
-        return await self._readers.read(ledger.search_notes, query, limit, cursor)
-
-    async def orders(self, *, noted: bool, since: float, after: int | None = None, limit: int) -> OrderPage:
-        return await self._readers.read(ledger.orders, noted, since, after, limit)
-
-    async def delivery(self, delivery_id: str) -> Delivery | None:
-        return await self._readers.read(ledger.delivery, delivery_id)
-
-    async def message(self, message_id: str) -> Message:
-        return await self._readers.read(ledger.message, message_id)
-
-    async def backlog(self, ad_account_id: str, *, now: float) -> Backlog:  # noqa: ARG002 - this engine counts states
-        return await self._readers.read(ledger.backlog, ad_account_id, self._rules, self._path)
-
-    async def tallies(
-        self, *, since: float, step_s: int, until: float | None = None, names: Collection[str] | None = None
-    ) -> list[tuple[float, Tally]]:
-        return await self._readers.read(ledger.tallies, since, step_s, until, names)
-
-    async def revenue(self, *, first_day: int, last_day: int) -> list[Revenue]:
-        return await self._readers.read(ledger.revenue, first_day, last_day)
-
-    async def get_shared(self, key: str) -> Shared | None:
-        return await self._readers.read(shared.get, key)
-
-    async def put_shared(self, key: str, value: Any, *, revision: int | None = None) -> Shared | None:
-        call = shared.PutCall(key=key, value=orjson.dumps(value).decode(), revision=revision)
-        return await self._writer.do(partial(shared.put, call=call))
-
-    async def list_shared(self, prefix: str) -> Mapping[str, Shared]:
-        return await self._readers.read(shared.list_by_prefix, prefix)
-
-    async def write_audit(self, entry: AuditEntry) -> None:
-        await self._writer.do(partial(accounts.write_audit, entry=entry))
-
-    async def audit(self, *, limit: int, cursor: str | None = None) -> AuditPage:
-        return await self._readers.read(accounts.audit, limit, cursor)
-
-    async def open_session(self, session: Session) -> None:
-        await self._writer.do(partial(accounts.open_session, session=session))
-
-    async def session(self, digest: str, *, now: float) -> Session | None:
-        return await self._readers.read(accounts.find_session, digest, now)
-
-    async def end_session(self, digest: str) -> None:
-        await self._writer.do(partial(accounts.end_session, digest=digest))
-
     async def retain(self, *, now: float, limit: int) -> int:
-        call = RetainCall(now=now, limit=limit)
-        touched = await self._writer.do(partial(retain, call=call, rules=self._rules), rows=limit)
+        touched = await self._writer.do(partial(retain, now=now, limit=limit, rules=self._rules), rows=limit)
         if touched == 0:
             await asyncio.to_thread(checkpoint, self._path)
         return touched

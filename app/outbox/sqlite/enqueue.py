@@ -6,7 +6,6 @@ event loop, whose thread holds Python's lock anyhow; the thread that commits run
 
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Final
 
@@ -15,22 +14,12 @@ from app.core.values.times import MINUTE_S
 from app.errors import MemoryChanged, OutboxUnavailable
 from app.outbox.backpressure import backlog_full, loads_of
 from app.outbox.counts import summed
-from app.outbox.enqueue import DELIVERY_COLUMNS, PAYLOAD_VERSION, EnqueueCall, Rows, holders, without_duplicates
+from app.outbox.enqueue import DELIVERY_COLUMNS, PAYLOAD_VERSION, PreparedEnqueue, Rows, holders, without_duplicates
 from app.outbox.people import altering
 from app.outbox.rows import as_json
 from app.outbox.rules import OutboxRules
 from app.outbox.sqlite.database import SQL, one_json, patiently, script_of_store, statements
 from app.outbox.sqlite.people import are_changed, write_people
-
-
-@dataclass(slots=True, kw_only=True)
-class NewCall:
-    """A call of enqueue that may be all new."""
-
-    call: EnqueueCall
-    #: Of the statement `store`; None where not all is new, which the first try at storing may show.
-    parameters: Mapping[str, Any] | None
-
 
 #: Of the columns of a delivery, as `Rows.deliveries` has them: in these most deliveries of a call are alike.
 _ALIKE: Final = ("ad_account_id", "preset", "event_name", "action_source", "traceparent", "source", "currency", "name")
@@ -82,28 +71,29 @@ def parameters(rows: Rows, rules: OutboxRules) -> dict[str, Any]:
 
 
 def enqueue(
-    connection: sqlite3.Connection, new: NewCall, rules: OutboxRules
+    connection: sqlite3.Connection, call: PreparedEnqueue, ready: Mapping[str, Any] | None, rules: OutboxRules
 ) -> list[Enqueued] | OutboxUnavailable | MemoryChanged:
-    """Do `Outbox.enqueue` within a transaction.
+    """Store a call within a transaction; `ready` are the parameters of its `all_new`.
 
     Returns an error, with nothing done, where the backlog is full, or where memory is no longer what was read.
     """
-    people = altering(new.call.people)
+    people = altering(call.people)
     if people is None:
-        return _enqueue(connection, new, rules)
+        return _enqueue(connection, call, ready, rules)
     if are_changed(connection, people):
         return MemoryChanged()
-    answers = _enqueue(connection, new, rules)
+    answers = _enqueue(connection, call, ready, rules)
     if not isinstance(answers, OutboxUnavailable):
         write_people(connection, people, rules)
     return answers
 
 
-def _enqueue(connection: sqlite3.Connection, new: NewCall, rules: OutboxRules) -> list[Enqueued] | OutboxUnavailable:
-    answers = enqueue_new(connection, new)
+def _enqueue(
+    connection: sqlite3.Connection, call: PreparedEnqueue, ready: Mapping[str, Any] | None, rules: OutboxRules
+) -> list[Enqueued] | OutboxUnavailable:
+    answers = enqueue_new(connection, call, ready)
     if answers is not None:
         return answers
-    call = new.call
     taken, last_id, waiting = one_json(connection, "before_enqueue", rows=as_json(call.digests))
     ids = range(last_id + 1, last_id + 1 + len(call.deliveries))
     judged = without_duplicates(call, holders(taken), ids, rules)
@@ -115,16 +105,18 @@ def _enqueue(connection: sqlite3.Connection, new: NewCall, rules: OutboxRules) -
     return judged.answers
 
 
-def enqueue_new(connection: sqlite3.Connection, new: NewCall) -> list[Enqueued] | None:
-    """Do `Outbox.enqueue` in one statement, a transaction in itself; None, with nothing done, where not all is new."""
-    if new.parameters is None:
+def enqueue_new(
+    connection: sqlite3.Connection, call: PreparedEnqueue, ready: Mapping[str, Any] | None
+) -> list[Enqueued] | None:
+    """Store a call by one statement, a transaction in itself; None, with nothing done, where not all is new."""
+    if call.all_new is None or ready is None:
         return None
     try:
-        patiently(connection, SQL["store"], new.parameters)
+        patiently(connection, SQL["store"], ready)
     except sqlite3.IntegrityError:
-        new.parameters = None
+        call.all_new = None
         return None
-    return new.call.all_enqueued()
+    return call.all_enqueued()
 
 
 def prepare_connection(connection: sqlite3.Connection) -> None:

@@ -17,7 +17,6 @@ from app.outbox.orders import OrderPage, order_page
 from app.outbox.records import attempt_of, backlog_of, delivery_of, noted, revenue_of, tally_of
 from app.outbox.redrive import REPLAYED
 from app.outbox.rows import as_json
-from app.outbox.rules import OutboxRules
 from app.outbox.search import (
     END,
     SENT,
@@ -33,6 +32,7 @@ from app.outbox.search import (
 )
 from app.outbox.sqlite.database import SQL
 from app.outbox.sqlite.guard import free_bytes
+from app.outbox.sqlite.readers import UsesFile, reads
 from app.outbox.step_sums import asked_sums, spans_of
 
 #: As the schema has them.
@@ -163,63 +163,93 @@ def _parameters(query: Query) -> dict[str, Any]:
     return unless_given | query.given | others
 
 
-def search(connection: sqlite3.Connection, query: Query, limit: int, cursor: str | None) -> Page:
-    """Do `Outbox.search`."""
-    lowest, highest = connection.execute(SQL["delivery_range"]).fetchone()
-    if lowest is None or not means_deliveries(query):
-        return Page(deliveries=())
-    if skips_older(query):
-        (lowest,) = connection.execute(SQL["first_delivery_since"], {"since": query.since}).fetchone()
-        if lowest is None:
+class Ledger(UsesFile):
+    """The part of the `Outbox` that people look at."""
+
+    @reads
+    def search(self, connection: sqlite3.Connection, query: Query, *, limit: int, cursor: str | None = None) -> Page:
+        lowest, highest = connection.execute(SQL["delivery_range"]).fetchone()
+        if lowest is None or not means_deliveries(query):
             return Page(deliveries=())
-    floor, before = ids_of_page(query, cursor, lowest=lowest, highest=highest)
-    found = _deliveries(connection, query, limit=limit + 1, before=before, floor=floor)
-    return page(found, limit=limit, floor=floor, lowest=lowest)
+        if skips_older(query):
+            (lowest,) = connection.execute(SQL["first_delivery_since"], {"since": query.since}).fetchone()
+            if lowest is None:
+                return Page(deliveries=())
+        floor, before = ids_of_page(query, cursor, lowest=lowest, highest=highest)
+        found = deliveries_of(connection, query, limit=limit + 1, before=before, floor=floor)
+        return page(found, limit=limit, floor=floor, lowest=lowest)
 
+    @reads
+    def search_notes(
+        self, connection: sqlite3.Connection, query: Query, *, limit: int, cursor: str | None = None
+    ) -> NotePage:
+        lowest, highest = connection.execute(SQL["note_range"], {"since": query.since or 0}).fetchone()
+        if lowest is None or not noted_exits(query):
+            return NotePage(notes=())
+        floor, before = ids_of_page(query, cursor, lowest=lowest, highest=highest)
+        found = _notes(connection, query, limit=limit + 1, before=before, floor=floor)
+        return note_page(found, limit=limit, floor=floor, lowest=lowest)
 
-def search_notes(connection: sqlite3.Connection, query: Query, limit: int, cursor: str | None) -> NotePage:
-    """Do `Outbox.search_notes`."""
-    lowest, highest = connection.execute(SQL["note_range"], {"since": query.since or 0}).fetchone()
-    if lowest is None or not noted_exits(query):
-        return NotePage(notes=())
-    floor, before = ids_of_page(query, cursor, lowest=lowest, highest=highest)
-    found = _notes(connection, query, limit=limit + 1, before=before, floor=floor)
-    return note_page(found, limit=limit, floor=floor, lowest=lowest)
+    @reads
+    def orders(
+        self, connection: sqlite3.Connection, *, noted: bool, since: float, after: int | None = None, limit: int
+    ) -> OrderPage:
+        if after is None:
+            after = 0 if noted else _last_before(connection, since)
+        parameters = {"after": after, "since": since, "limit": limit}
+        rows = connection.execute(SQL["noted_orders" if noted else "orders"], parameters).fetchall()
+        return order_page(rows, limit)
 
+    @reads
+    def delivery(self, connection: sqlite3.Connection, delivery_id: str) -> Delivery | None:
+        found = deliveries_of(connection, Query(delivery_id=delivery_id))
+        return _whole(connection, found[0]) if found else None
 
-def orders(connection: sqlite3.Connection, noted: bool, since: float, after: int | None, limit: int) -> OrderPage:  # noqa: FBT001 - as `read` hands it on
-    """Do `Outbox.orders`."""
-    if after is None:
-        after = 0 if noted else _last_before(connection, since)
-    parameters = {"after": after, "since": since, "limit": limit}
-    rows = connection.execute(SQL["noted_orders" if noted else "orders"], parameters).fetchall()
-    return order_page(rows, limit)
+    @reads
+    def message(self, connection: sqlite3.Connection, message_id: str) -> Message:
+        found = deliveries_of(connection, Query(message_id=message_id))
+        return Message(
+            message_id=message_id,
+            notes=tuple((at, note) for _, at, note in reversed(_notes(connection, Query(message_id=message_id)))),
+            deliveries=tuple(_whole(connection, each) for each in reversed(found)),
+        )
 
+    @reads
+    def backlog(self, connection: sqlite3.Connection, ad_account_id: str, *, now: float) -> Backlog:  # noqa: ARG002 - this engine counts states
+        parameters = {"ad_account_id": ad_account_id}
+        rows = connection.execute(SQL["backlog"], parameters).fetchall()
+        (oldest_at,) = connection.execute(SQL["oldest_unsettled"], parameters).fetchone()
+        counts = {state: count for state, count, _ in rows}
+        size_bytes = sum(size for state, _, size in rows if state != State.DEAD)
+        return backlog_of(counts, size_bytes, oldest_at, self._rules, disk_bytes=_room(connection, self._path))
 
-def delivery(connection: sqlite3.Connection, delivery_id: str) -> Delivery | None:
-    """Do `Outbox.delivery`."""
-    found = _deliveries(connection, Query(delivery_id=delivery_id))
-    return _whole(connection, found[0]) if found else None
+    @reads
+    def tallies(
+        self,
+        connection: sqlite3.Connection,
+        *,
+        since: float,
+        step_s: int,
+        until: float | None = None,
+        names: Collection[str] | None = None,
+    ) -> list[tuple[float, Tally]]:
+        sums = asked_sums(since, step_s, spans_of(connection.execute(SQL["summed_spans"])), until)
+        asked = {"since": since, "step_s": step_s, "names": None if names is None else as_json(sorted(names))}
+        return [tally_of(row) for row in connection.execute(SQL["tallies"], {**asked, **sums})]
 
+    @reads
+    def revenue(self, connection: sqlite3.Connection, *, first_day: int, last_day: int) -> list[Revenue]:
+        days = {"first_day": first_day, "last_day": last_day}
+        return [revenue_of(row) for row in connection.execute(SQL["revenue"], days)]
 
-def message(connection: sqlite3.Connection, message_id: str) -> Message:
-    """Do `Outbox.message`, oldest first."""
-    found = _deliveries(connection, Query(message_id=message_id))
-    return Message(
-        message_id=message_id,
-        notes=tuple((at, note) for _, at, note in reversed(_notes(connection, Query(message_id=message_id)))),
-        deliveries=tuple(_whole(connection, each) for each in reversed(found)),
-    )
-
-
-def backlog(connection: sqlite3.Connection, ad_account_id: str, rules: OutboxRules, path: Path) -> Backlog:
-    """Do `Outbox.backlog`."""
-    parameters = {"ad_account_id": ad_account_id}
-    stands = {state: (count, size) for state, count, size in connection.execute(SQL["backlog"], parameters)}
-    (oldest_at,) = connection.execute(SQL["oldest_unsettled"], parameters).fetchone()
-    counts = {state: count for state, (count, _) in stands.items()}
-    size_bytes = sum(size for state, (_, size) in stands.items() if state != State.DEAD)
-    return backlog_of(counts, size_bytes, oldest_at, rules, disk_bytes=_room(connection, path))
+    @reads
+    def seen(
+        self, connection: sqlite3.Connection, deliveries: Sequence[NewDelivery], *, now: float
+    ) -> list[Seen | None]:
+        digests = as_json(digests_of(deliveries, self._rules))
+        windows = {"window_s": self._rules.dedup_window_s, "ledger_s": self._rules.ledger_s}
+        rows = connection.execute(SQL["seen"], {"rows": digests, "now": now, **windows})
+        return repeated(deliveries, rows, now=now, rules=self._rules)
 
 
 def _room(connection: sqlite3.Connection, path: Path) -> int | None:
@@ -232,38 +262,13 @@ def _room(connection: sqlite3.Connection, path: Path) -> int | None:
         return None
 
 
-def tallies(
-    connection: sqlite3.Connection, since: float, step_s: int, until: float | None, names: Collection[str] | None
-) -> list[tuple[float, Tally]]:
-    """Do `Outbox.tallies`."""
-    sums = asked_sums(since, step_s, spans_of(connection.execute(SQL["summed_spans"])), until)
-    asked = {"since": since, "step_s": step_s, "names": None if names is None else as_json(sorted(names))}
-    return [tally_of(row) for row in connection.execute(SQL["tallies"], {**asked, **sums})]
-
-
-def revenue(connection: sqlite3.Connection, first_day: int, last_day: int) -> list[Revenue]:
-    """Do `Outbox.revenue`."""
-    return [
-        revenue_of(row) for row in connection.execute(SQL["revenue"], {"first_day": first_day, "last_day": last_day})
-    ]
-
-
-def seen(
-    connection: sqlite3.Connection, deliveries: Sequence[NewDelivery], now: float, rules: OutboxRules
-) -> list[Seen | None]:
-    """Do `Outbox.seen`."""
-    digests = as_json(digests_of(deliveries, rules))
-    parameters = {"rows": digests, "now": now, "window_s": rules.dedup_window_s, "ledger_s": rules.ledger_s}
-    return repeated(deliveries, connection.execute(SQL["seen"], parameters), now=now, rules=rules)
-
-
 def _last_before(connection: sqlite3.Connection, since: float) -> int:
     """Return an id behind which all deliveries lie that were received since then."""
     (first,) = connection.execute(SQL["first_delivery_since"], {"since": since}).fetchone()
     return END if first is None else int(first) - 1
 
 
-def _deliveries(
+def deliveries_of(
     connection: sqlite3.Connection, query: Query, *, limit: int = -1, before: int = END, floor: int = 0
 ) -> list[Delivery]:
     """Look for deliveries with ids from `floor` to below `before`, newest first; limit -1 means all."""

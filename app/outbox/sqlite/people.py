@@ -17,7 +17,6 @@ from app.outbox.people import (
     STRETCH_OF_DELIVERIES,
     KeptElsewhere,
     KeptStretch,
-    Whom,
     beginnings,
     mark_rows,
     max_found,
@@ -28,7 +27,7 @@ from app.outbox.redrive import DeadLetter, every_digest_of
 from app.outbox.rows import as_json
 from app.outbox.rules import OutboxRules
 from app.outbox.sqlite.database import SQL, number_of, numbers_of, one_json, person_id
-from app.outbox.sqlite.readers import Readers
+from app.outbox.sqlite.readers import Readers, UsesFile, reads
 from app.outbox.sqlite.scrub import texts_of, wipe
 from app.outbox.sqlite.settle import release_keys
 from app.outbox.sqlite.writer import Writer
@@ -36,10 +35,8 @@ from app.outbox.sqlite.writer import Writer
 _read_rows: Final = msgspec.json.Decoder(list[PersonRow]).decode
 
 
-def read_people(
-    connection: sqlite3.Connection, keys: Sequence[str], browsers: Collection[str], rules: OutboxRules
-) -> PeopleFound:
-    """Do `Outbox.people`: ids, users that they lead to, and all ids that lead to those, one step after the other.
+def _people_linked(connection: sqlite3.Connection, keys: Sequence[str], browsers: Collection[str]) -> list[PersonRow]:
+    """Read people by ids, users that they lead to, and all ids that lead to those, one step after the other.
 
     A recursive statement would do all steps, and takes up to twice as long.
     """
@@ -59,9 +56,7 @@ def read_people(
         waiting = set(sorted(_linked_to(connection, waiting, max_found(keys)) - numbers)[:left])
         numbers = numbers | waiting
         people += _people_of(connection, waiting)
-    count = connection.execute(SQL["mark_count"]).fetchone()[0]
-    marks = _marks_of(connection, {*keys, *_keys_in(people)}) if count else {}
-    return PeopleFound(people=people, marks=marks, is_full=count >= rules.max_people)
+    return people
 
 
 def _people_of(connection: sqlite3.Connection, numbers: Collection[int]) -> list[PersonRow]:
@@ -84,12 +79,6 @@ def _keys_in(people: Iterable[PersonRow]) -> Iterator[str]:
         yield row.key
         if row.record.link:
             yield row.record.link.to
-
-
-def people_with(connection: sqlite3.Connection, digests: Sequence[str], after: str) -> tuple[list[str], str | None]:
-    """Do `Outbox.people_with`."""
-    keys, last, count = one_json(connection, "people_with", digests=as_json(digests), after=after, limit=STRETCH)
-    return keys, last if count == STRETCH else None
 
 
 def are_changed(connection: sqlite3.Connection, changes: PeopleChanges) -> bool:
@@ -136,80 +125,46 @@ def forget_unseen(connection: sqlite3.Connection, limit: int, skip: int, rules: 
     return connection.execute(SQL["forget_unseen"], unseen).rowcount
 
 
-def kept_of(connection: sqlite3.Connection, digests: Collection[str], after: int) -> KeptStretch:
-    """Do `Outbox.kept_of`."""
-    asked = {"digests": as_json(list(digests)), "after": after, "limit": STRETCH_OF_DELIVERIES}
-    messages, nobodys, last, count = one_json(connection, "kept_of", **asked)
-    return KeptStretch(messages, nobodys, last if count == STRETCH_OF_DELIVERIES else None)
-
-
-def kept_elsewhere(connection: sqlite3.Connection, digests: Collection[str]) -> KeptElsewhere:
-    """Do `Outbox.kept_elsewhere`."""
-    orders, is_keyed = one_json(connection, "kept_elsewhere", digests=as_json(list(digests)))
-    return KeptElsewhere(orders, bool(is_keyed))
-
-
-def forget(connection: sqlite3.Connection, whom: Whom) -> tuple[int, set[str]]:
-    """Do `Outbox.forget`, within a transaction. Returns also what stood in what was erased."""
-    again = whom.again
-    gone = connection.execute(SQL["forget_whose"], {"keys": as_json(beginnings(whom.keys))}).fetchall()
-    messages = sorted({message_id for (message_id,) in gone} | {*whom.messages})
-    traces: set[str] = {*whom.digests}
-    if whom.digests:
-        connection.execute(SQL["forget_known_digests"], {"digests": as_json(list(whom.digests))})
-    if messages:
-        held, returning = (_deliveries_of(connection, some) for some in (messages, {*messages} & {*again}))
-        traces.update(digest for each in held for digest in each.buyer)
-        ids = {"rows": as_json([each.delivery_id for each in held])}
-        for (payload,) in connection.execute(SQL["payloads_of"], ids):
-            traces.update(texts_of(payload))
-        connection.execute(SQL["forget_known_buyers"], {**ids, "keys": as_json(every_digest_of(held))})
-        for name in (
-            "forget_buyers",
-            "forget_learned_buyers",
-            "erase_payloads",
-            "forget_waiting_orders",
-            "forget_deliveries",
-        ):
-            connection.execute(SQL[name], ids)
-        there = {id_ for id_, _ in connection.execute(SQL["states"], ids)}
-        gone = [each for each in returning if each.delivery_id not in there]
-        release_keys(connection, gone)
-    return len(messages), traces
-
-
 def _deliveries_of(connection: sqlite3.Connection, messages: Collection[str]) -> list[DeadLetter]:
     rows = connection.execute(SQL["deliveries_of"], {"rows": as_json(sorted(messages))}) if messages else ()
     return [DeadLetter(*row) for row in rows]
 
 
-class KeepsPeople:
-    """The part of the `Outbox` that is about people: what each method promises is said there."""
+class KeepsPeople(UsesFile):
+    """The part of the `Outbox` that is about people."""
 
     def __init__(self, path: Path, writer: Writer, readers: Readers, rules: OutboxRules) -> None:
-        self._file = path
-        self._writes = writer
-        self._reads = readers
-        self._people_rules = rules
+        super().__init__(path, writer, readers, rules)
         #: What was erased and may still lie in the file.
         self._traces: set[str] = set()
         self._wiping = asyncio.Lock()
 
-    async def people(self, keys: Sequence[str], *, browsers: Collection[str] = ()) -> PeopleFound:
-        """Do `Outbox.people`."""
-        return await self._reads.read(read_people, keys, browsers, self._people_rules)
+    @reads
+    def people(
+        self, connection: sqlite3.Connection, keys: Sequence[str], *, browsers: Collection[str] = ()
+    ) -> PeopleFound:
+        people = _people_linked(connection, keys, browsers)
+        count = connection.execute(SQL["mark_count"]).fetchone()[0]
+        marks = _marks_of(connection, {*keys, *_keys_in(people)}) if count else {}
+        return PeopleFound(people=people, marks=marks, is_full=count >= self._rules.max_people)
 
-    async def people_with(self, digests: Sequence[str], *, after: str) -> tuple[list[str], str | None]:
-        """Do `Outbox.people_with`."""
-        return await self._reads.read(people_with, digests, after)
+    @reads
+    def people_with(
+        self, connection: sqlite3.Connection, digests: Sequence[str], *, after: str
+    ) -> tuple[list[str], str | None]:
+        keys, last, count = one_json(connection, "people_with", digests=as_json(digests), after=after, limit=STRETCH)
+        return keys, last if count == STRETCH else None
 
-    async def kept_of(self, digests: Collection[str], *, after: int) -> KeptStretch:
-        """Do `Outbox.kept_of`."""
-        return await self._reads.read(kept_of, digests, after)
+    @reads
+    def kept_of(self, connection: sqlite3.Connection, digests: Collection[str], *, after: int) -> KeptStretch:
+        asked = {"digests": as_json(list(digests)), "after": after, "limit": STRETCH_OF_DELIVERIES}
+        messages, nobodys, last, count = one_json(connection, "kept_of", **asked)
+        return KeptStretch(messages, nobodys, last if count == STRETCH_OF_DELIVERIES else None)
 
-    async def kept_elsewhere(self, digests: Collection[str]) -> KeptElsewhere:
-        """Do `Outbox.kept_elsewhere`."""
-        return await self._reads.read(kept_elsewhere, digests)
+    @reads
+    def kept_elsewhere(self, connection: sqlite3.Connection, digests: Collection[str]) -> KeptElsewhere:
+        orders, is_keyed = one_json(connection, "kept_elsewhere", digests=as_json(list(digests)))
+        return KeptElsewhere(orders, bool(is_keyed))
 
     async def forget(
         self,
@@ -219,16 +174,51 @@ class KeepsPeople:
         messages: Collection[str] = (),
         digests: Collection[str] = (),
     ) -> int:
-        """Do `Outbox.forget`."""
-        whom = Whom(keys, again, messages, digests)
-        count, traces = await self._writes.do(partial(forget, whom=whom))
-        self._traces |= traces
+        work = partial(_forget, keys=keys, again=again, messages=messages, digests=digests)
+        count, traces = await self._writer.do(work)
+        self._traces |= traces  # after the commit: until then another call of `wipe` would look for them in vain
         return count
 
     async def wipe(self, texts: Collection[str]) -> None:
-        """Do `Outbox.wipe`."""
         self._traces |= set(texts)
         async with self._wiping:  # whoever waits here may find it done
             if traces := set(self._traces):
-                await asyncio.to_thread(wipe, self._file, traces)
+                await asyncio.to_thread(wipe, self._path, traces)
                 self._traces -= traces  # not before: a locked file is looked through at the next call
+
+
+def _forget(
+    connection: sqlite3.Connection,
+    keys: Sequence[str],
+    again: Collection[str],
+    messages: Collection[str],
+    digests: Collection[str],
+) -> tuple[int, set[str]]:
+    """Return of how many messages anything was erased, and the texts that were."""
+    gone = connection.execute(SQL["forget_whose"], {"keys": as_json(beginnings(keys))}).fetchall()
+    forgotten = sorted({message_id for (message_id,) in gone} | {*messages})
+    if digests:
+        connection.execute(SQL["forget_known_digests"], {"digests": as_json(list(digests))})
+    traces = _forget_deliveries(connection, forgotten, again) if forgotten else set()
+    return len(forgotten), traces | {*digests}
+
+
+def _forget_deliveries(connection: sqlite3.Connection, messages: Sequence[str], again: Collection[str]) -> set[str]:
+    """Erase what deliveries of messages hold of a person; return what that was."""
+    held, returning = (_deliveries_of(connection, some) for some in (messages, {*messages} & {*again}))
+    traces = {digest for each in held for digest in each.buyer}
+    ids = {"rows": as_json([each.delivery_id for each in held])}
+    for (payload,) in connection.execute(SQL["payloads_of"], ids):
+        traces.update(texts_of(payload))
+    connection.execute(SQL["forget_known_buyers"], {**ids, "keys": as_json(every_digest_of(held))})
+    for name in (
+        "forget_buyers",
+        "forget_learned_buyers",
+        "erase_payloads",
+        "forget_waiting_orders",
+        "forget_deliveries",
+    ):
+        connection.execute(SQL[name], ids)
+    there = {id_ for id_, _ in connection.execute(SQL["states"], ids)}
+    release_keys(connection, [each for each in returning if each.delivery_id not in there])
+    return traces

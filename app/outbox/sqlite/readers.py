@@ -3,15 +3,20 @@
 import asyncio
 import queue
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from app.errors import OutboxUnavailable
+from app.outbox.rules import OutboxRules
 from app.outbox.sqlite.database import open_readable
 from app.outbox.sqlite.guard import Guard
+from app.outbox.sqlite.writer import Writer
 
 Answer = TypeVar("Answer")
+Given = ParamSpec("Given")
+Part = TypeVar("Part", bound="UsesFile")
 
 
 class Readers:
@@ -27,19 +32,19 @@ class Readers:
             self._idle.put(open_readable(path))
         self._closed = False
 
-    async def read(self, work: Callable[..., Answer], *arguments: Any) -> Answer:
-        """Call `work(connection, *arguments)`. Raises OutboxUnavailable where SQLite fails."""
+    async def read(self, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
+        """Do work with a connection. Raises OutboxUnavailable where SQLite fails."""
         if self._closed:
             raise OutboxUnavailable("The outbox is closed.")
-        return await asyncio.to_thread(self._read, work, arguments)
+        return await asyncio.to_thread(self._read, work)
 
-    def _read(self, work: Callable[..., Answer], arguments: tuple[Any, ...]) -> Answer:
+    def _read(self, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
         connection = self._idle.get()
         try:
             with self._guard.border():
                 connection.execute("BEGIN")
                 try:
-                    return work(connection, *arguments)
+                    return work(connection)
                 finally:
                     connection.execute("COMMIT")
         finally:
@@ -51,3 +56,37 @@ class Readers:
             self._closed = True
             for _ in range(self._count):
                 self._idle.get().close()
+
+
+class UsesFile:
+    """A part of the engine: it writes through the one writer, and reads beside it."""
+
+    def __init__(self, path: Path, writer: Writer, readers: Readers, rules: OutboxRules) -> None:
+        self._path = path
+        self._writer = writer
+        self._readers = readers
+        self._rules = rules
+
+
+def reads(
+    work: Callable[Concatenate[Part, sqlite3.Connection, Given], Answer],
+) -> Callable[Concatenate[Part, Given], Coroutine[Any, Any, Answer]]:
+    """Make a method async: its body runs in a thread, with a connection that reads."""
+
+    @wraps(work)
+    async def method(part: Part, /, *given: Given.args, **named: Given.kwargs) -> Answer:
+        return await part._readers.read(lambda connection: work(part, connection, *given, **named))  # noqa: SLF001 - it is a method
+
+    return method
+
+
+def writes(
+    work: Callable[Concatenate[Part, sqlite3.Connection, Given], Answer],
+) -> Callable[Concatenate[Part, Given], Coroutine[Any, Any, Answer]]:
+    """Make a method async: its body runs in the thread that writes, within a transaction."""
+
+    @wraps(work)
+    async def method(part: Part, /, *given: Given.args, **named: Given.kwargs) -> Answer:
+        return await part._writer.do(lambda connection: work(part, connection, *given, **named))  # noqa: SLF001 - it is a method
+
+    return method

@@ -1,10 +1,9 @@
 """Dead letters: they become pending again, unless that would send something twice, or are put away."""
 
-# ruff: noqa: D102 - app/outbox/store.py says what the methods promise
-
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from app.core.pages import DeadCause, Query, Redrive
@@ -13,8 +12,6 @@ from app.outbox.records import dead_cause_of
 from app.outbox.redrive import (
     REDRIVE_ROWS,
     DeadLetter,
-    DismissCall,
-    RedriveCall,
     RedriveSplit,
     RedriveStep,
     Revival,
@@ -30,23 +27,23 @@ from app.outbox.rows import as_json
 from app.outbox.rules import OutboxRules
 from app.outbox.sqlite.database import SQL, one_json
 from app.outbox.sqlite.ledger import conditions
-from app.outbox.sqlite.readers import Readers
+from app.outbox.sqlite.readers import Readers, UsesFile, reads
 from app.outbox.sqlite.writer import Writer
 
 
-class SqliteDeadLetters:
+class SqliteDeadLetters(UsesFile):
     """The `DeadLetters` of app/outbox/store.py."""
 
-    def __init__(self, writer: Writer, readers: Readers, rules: OutboxRules, on_redriven: Callable[[], None]) -> None:
-        self._writer = writer
-        self._readers = readers
-        self._rules = rules
+    def __init__(
+        self, path: Path, writer: Writer, readers: Readers, rules: OutboxRules, on_redriven: Callable[[], None]
+    ) -> None:
+        super().__init__(path, writer, readers, rules)
         self._on_redriven = on_redriven
 
     async def redrive(self, query: Query, *, now: float) -> Redrive:
         def step(before: int) -> Awaitable[RedriveStep]:
-            call = RedriveCall(query=query, before=before, now=now)
-            return self._writer.do(partial(redrive, call=call, rules=self._rules), rows=REDRIVE_ROWS)
+            one = partial(_redrive, query=query, before=before, now=now, rules=self._rules)
+            return self._writer.do(one, rows=REDRIVE_ROWS)
 
         done = await all_redriven(step)
         self._on_redriven()
@@ -54,20 +51,20 @@ class SqliteDeadLetters:
 
     async def dismiss(self, query: Query, *, because: str) -> int:
         def step(before: int) -> Awaitable[tuple[int, int | None]]:
-            call = DismissCall(query=query, before=before, because=because)
-            return self._writer.do(partial(dismiss, call=call), rows=REDRIVE_ROWS)
+            return self._writer.do(partial(_dismiss, query=query, before=before, because=because), rows=REDRIVE_ROWS)
 
         return await all_dismissed(step)
 
-    async def causes(self, *, limit: int) -> list[DeadCause]:
-        return await self._readers.read(_causes, limit)
+    @reads
+    def causes(self, connection: sqlite3.Connection, *, limit: int) -> list[DeadCause]:
+        return [dead_cause_of(row) for row in connection.execute(SQL["dead_causes"], {"limit": limit})]
 
 
-def redrive(connection: sqlite3.Connection, call: RedriveCall, rules: OutboxRules) -> RedriveStep:
-    """Do one step of `DeadLetters.redrive`."""
-    dead = _dead(connection, call.query, call.before)
-    revival = _judged(connection, dead, call.now, rules)
-    connection.execute(SQL["redrive"], {"rows": as_json(revival.redriven), "now": call.now})
+def _redrive(connection: sqlite3.Connection, query: Query, before: int, now: float, rules: OutboxRules) -> RedriveStep:
+    """Redrive the dead deliveries of one step, those below the id `before`."""
+    dead = _dead(connection, query, before)
+    revival = _judged(connection, dead, now, rules)
+    connection.execute(SQL["redrive"], {"rows": as_json(revival.redriven), "now": now})
     connection.execute(SQL["take_keys"], {"rows": as_json(revival.keys)})
     connection.execute(SQL["learn_keys"], {"rows": as_json(revival.learned)})
     rest = _parted(connection, revival)
@@ -77,10 +74,10 @@ def redrive(connection: sqlite3.Connection, call: RedriveCall, rules: OutboxRule
     return RedriveStep(done=done, before=next_step(dead))
 
 
-def dismiss(connection: sqlite3.Connection, call: DismissCall) -> tuple[int, int | None]:
-    """Do one step of `DeadLetters.dismiss`; return how many, and `before` of the next step."""
-    dead = _dead(connection, call.query, call.before)
-    _put_away(connection, dismissed(dead, call.because))
+def _dismiss(connection: sqlite3.Connection, query: Query, before: int, because: str) -> tuple[int, int | None]:
+    """Dismiss the dead deliveries of one step; return how many, and `before` of the next step."""
+    dead = _dead(connection, query, before)
+    _put_away(connection, dismissed(dead, because))
     return len(dead), next_step(dead)
 
 
@@ -93,10 +90,6 @@ def dismiss_overtaken(
     found = connection.execute(SQL["overtaken"], {"sent": as_json(sent), "died": as_json(died)}).fetchall()
     if dead := [DeadLetter(*row) for row in found]:
         _put_away(connection, _parted(connection, _judged(connection, dead, now, rules)).overtaken)
-
-
-def _causes(connection: sqlite3.Connection, limit: int) -> list[DeadCause]:
-    return [dead_cause_of(row) for row in connection.execute(SQL["dead_causes"], {"limit": limit})]
 
 
 def _dead(connection: sqlite3.Connection, query: Query, before: int) -> list[DeadLetter]:

@@ -1,7 +1,6 @@
 """Retention: forget what is old, in small steps."""
 
 import sqlite3
-from dataclasses import dataclass
 
 from app.core.values.times import DAY_S, HOUR_S
 from app.outbox.counts import MINUTES_KEPT_S
@@ -32,20 +31,12 @@ _STEPS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetainCall:
-    """The arguments of one `Outbox.retain`."""
-
-    now: float
-    limit: int
-
-
-def retain(connection: sqlite3.Connection, call: RetainCall, rules: OutboxRules) -> int:
-    """Do `Outbox.retain`: touch at most `limit` rows, but of counts a step at once, and of ids a part.
+def retain(connection: sqlite3.Connection, now: float, limit: int, rules: OutboxRules) -> int:
+    """Touch at most `limit` rows, but of counts a step at once, and of ids a part.
 
     What the file refuses to change stays, and keeps nothing else.
     """
-    now, ledger_start = call.now, call.now - rules.ledger_s
+    ledger_start = now - rules.ledger_s
     starts = {
         "now": now,
         "delivered_start": now - rules.ledger_delivered_s,
@@ -67,10 +58,10 @@ def retain(connection: sqlite3.Connection, call: RetainCall, rules: OutboxRules)
         "forget_unseen": lambda limit, skip: forget_unseen(connection, limit, skip, rules),
     }
     around = Around(connection, now)
-    left = call.limit - around.try_again(rules)
+    left = limit - around.try_again(rules)
     for name, step in steps.items():
         left -= around.delete(name, step, max(0, left))
-    return call.limit - left
+    return limit - left
 
 
 def _roll_up(connection: sqlite3.Connection, now: float, limit: int, skip: int) -> int:

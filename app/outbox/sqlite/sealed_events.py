@@ -1,29 +1,20 @@
 """Sealed events in the file: written by the thread that writes all else, erased so that nothing stays in it."""
 
-# ruff: noqa: D102 - app/outbox/sealed_events.py says what the methods promise
-
 import asyncio
 import sqlite3
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from app.core.pages import Quarantined, QuarantineFilter, QuarantineGroup
 from app.outbox.rows import as_json
 from app.outbox.sealed_events import asked, event_of, group_of, row_of
 from app.outbox.sqlite.database import SQL, checkpoint
-from app.outbox.sqlite.readers import Readers
-from app.outbox.sqlite.writer import Writer
+from app.outbox.sqlite.readers import UsesFile, reads
 
 
-class SqliteSealedEvents:
+class SqliteSealedEvents(UsesFile):
     """The `SealedEvents` of app/outbox/sealed_events.py."""
-
-    def __init__(self, path: Path, writer: Writer, readers: Readers) -> None:
-        self._path = path
-        self._writer = writer
-        self._readers = readers
 
     async def keep(self, events: Sequence[Quarantined]) -> None:
         rows = as_json([row_of(event) for event in events])
@@ -32,13 +23,17 @@ class SqliteSealedEvents:
     async def trim(self, max_bytes: int) -> int:
         return await self._writer.do(partial(_changed, query="trim_quarantine", max_bytes=max_bytes))
 
-    async def find(self, wanted: QuarantineFilter, *, now: float, after: int, limit: int) -> list[Quarantined]:
+    @reads
+    def find(
+        self, connection: sqlite3.Connection, wanted: QuarantineFilter, *, now: float, after: int, limit: int
+    ) -> list[Quarantined]:
         parameters = {**asked(wanted), "now": now, "after": after, "limit": limit}
-        return [event_of(row) for row in await self._readers.read(_found, "quarantined", parameters)]
+        return [event_of(row) for row in connection.execute(SQL["quarantined"], parameters)]
 
-    async def groups(self, *, now: float, limit: int) -> list[QuarantineGroup]:
-        parameters = {"now": now, "limit": limit}
-        return [group_of(row) for row in await self._readers.read(_found, "quarantine_groups", parameters)]
+    @reads
+    def groups(self, connection: sqlite3.Connection, *, now: float, limit: int) -> list[QuarantineGroup]:
+        rows = connection.execute(SQL["quarantine_groups"], {"now": now, "limit": limit})
+        return [group_of(row) for row in rows]
 
     async def release(self, ids: Sequence[int]) -> None:
         await self._erase("release_quarantined", ids=as_json(ids))
@@ -56,7 +51,3 @@ class SqliteSealedEvents:
 
 def _changed(connection: sqlite3.Connection, query: str, **parameters: Any) -> int:
     return connection.execute(SQL[query], parameters).rowcount
-
-
-def _found(connection: sqlite3.Connection, query: str, parameters: dict[str, Any]) -> list[Any]:
-    return connection.execute(SQL[query], parameters).fetchall()

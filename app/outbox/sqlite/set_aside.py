@@ -3,25 +3,23 @@
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 import msgspec
 import orjson
 
 from app.core.deliveries import Claimed, Settlement
+from app.core.events import Tally
 from app.core.shared_values import SetAside
 from app.errors import RowRefused
 from app.outbox import set_aside
 from app.outbox.rows import as_json
 from app.outbox.rules import OutboxRules
 from app.outbox.set_aside import Passing, Refused, RowHalving
-from app.outbox.settlement import HOLD_ROWS, ClaimCall, SettleCall, last_of_each
-from app.outbox.sqlite.claim import RenewCall, claim, renew
+from app.outbox.settlement import HOLD_ROWS, ClaimQuery, last_of_each
+from app.outbox.sqlite.claim import claim, renew
 from app.outbox.sqlite.database import SQL, unavailable
 from app.outbox.sqlite.settle import settle
-
-if TYPE_CHECKING:
-    from app.core.events import Tally
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -61,46 +59,47 @@ def refused_of(
     return halving.refused
 
 
-def claim_the_rest(connection: sqlite3.Connection, call: ClaimCall) -> list[Claimed]:
-    """Do `Outbox.claim` for all that can be claimed, and set the rest aside. Raises RowRefused where that is too much.
+def claim_the_rest(connection: sqlite3.Connection, asked: ClaimQuery) -> list[Claimed]:
+    """Claim what can be claimed, and set the rest aside. Raises RowRefused where that is too much.
 
     Behind those that are set aside come others, which may be refused too.
     """
     set_aside.check_room(_read(connection))
     while True:
         try:
-            return attempt(connection, partial(claim, connection, call))
+            return attempt(connection, partial(claim, connection, asked))
         except RowRefused:
-            by = call.holds.by if call.holds else None
-            which = {"ad_account_id": call.ad_account_id, "now": call.now, "by": by, "limit": HOLD_ROWS, "only": None}
+            by = asked.holds.by if asked.holds else None
+            which = {"ad_account_id": asked.ad_account_id, "now": asked.now, "by": by, "limit": HOLD_ROWS, "only": None}
             ids = [id_ for (id_,) in connection.execute(SQL["claimable"], which)]
-            refused = refused_of(connection, ids, lambda part: claim(connection, call.of(part)), is_kept=False)
+            refused = refused_of(connection, ids, lambda part: claim(connection, asked.of(part)), is_kept=False)
             if not refused:
                 raise
-            put(connection, set_aside.unclaimed(refused, call.ad_account_id, now=call.now))
+            put(connection, set_aside.unclaimed(refused, asked.ad_account_id, now=asked.now))
 
 
-def settle_the_rest(connection: sqlite3.Connection, call: SettleCall, rules: OutboxRules) -> None:
-    """Do `Outbox.settle` for all that can be settled, and set the rest aside. Raises RowRefused where that is too much.
+def settle_the_rest(
+    connection: sqlite3.Connection,
+    settlements: Sequence[Settlement],
+    tallies: Sequence[Tally],
+    now: float,
+    rules: OutboxRules,
+) -> None:
+    """Settle what can be settled, and set the rest aside. Raises RowRefused where that is too much.
 
     Nothing else of what is set aside is done: it stays claimed, and is not sent again.
     """
     set_aside.check_room(_read(connection))
-    units: list[Settlement | Tally] = [*last_of_each(call.settlements), *call.tallies]
+    units: list[Settlement | Tally] = [*last_of_each(settlements), *tallies]
     refused = refused_of(
-        connection, units, lambda some: settle(connection, set_aside.call_of(some, now=call.now), rules), is_kept=True
+        connection, units, lambda some: settle(connection, *set_aside.split(some), now, rules), is_kept=True
     )
-    put(connection, set_aside.unsettled(refused, now=call.now))
+    put(connection, set_aside.unsettled(refused, now=now))
 
 
-def renew_the_rest(connection: sqlite3.Connection, call: RenewCall) -> None:
-    """Do `Outbox.renew` for all that can be renewed. What is refused is found again when it is settled."""
-    refused_of(
-        connection,
-        call.claimed,
-        lambda some: renew(connection, RenewCall(claimed=some, until=call.until)),
-        is_kept=True,
-    )
+def renew_the_rest(connection: sqlite3.Connection, claimed: Sequence[Claimed], until: float) -> None:
+    """Renew what can be renewed. What is refused is found again when it is settled."""
+    refused_of(connection, claimed, lambda some: renew(connection, some, until), is_kept=True)
 
 
 class Around:
@@ -151,7 +150,7 @@ class Around:
 
     def _settle(self, rules: OutboxRules, names: Sequence[str]) -> None:
         units = [set_aside.unit_of(self._known[name]) for name in names]
-        settle(self._connection, set_aside.call_of(units, now=self._now), rules)
+        settle(self._connection, *set_aside.split(units), self._now, rules)
 
     def _done(self, names: Sequence[str], refused: Refused[str]) -> int:
         still = {name: set_aside.tried_again(self._known[name], why, now=self._now) for name, why in refused}

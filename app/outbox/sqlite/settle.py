@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from app.core.deliveries import Settlement, State, Withdrawal
-from app.core.events import Exit
+from app.core.events import Exit, Tally
 from app.core.values.times import MINUTE_S
 from app.outbox.dedup import HoldsKeys, key_rows, order_digests
 from app.outbox.rows import as_json
 from app.outbox.rules import OutboxRules
 from app.outbox.settlement import (
-    SettleCall,
-    WithdrawCall,
     attempt_row,
     last_of_each,
     reason_of,
@@ -58,28 +56,33 @@ class _Held(NamedTuple):
         return self.settlement.claimed.event_id
 
 
-def settle(connection: sqlite3.Connection, call: SettleCall, rules: OutboxRules) -> None:
-    """Do `Outbox.settle`.
+def settle(
+    connection: sqlite3.Connection,
+    settlements: Sequence[Settlement],
+    tallies: Sequence[Tally],
+    now: float,
+    rules: OutboxRules,
+) -> None:
+    """Record outcomes.
 
-    A delivered payload is erased, or stripped of IP address and user agent where it is kept for a while.
-    A dead one is kept whole: it is not settled with Pinterest until it is redriven or forgotten, and an event whose
-    only identifiers are IP address and user agent could not be sent again without them.
+    A dead payload is kept whole: an event whose only identifiers are IP address and user agent could not be sent again
+    without them.
     """
-    held = _still_ours(connection, call.settlements)
+    held = _still_ours(connection, settlements)
     if held:
         sent, died = _ids(held, State.DELIVERED), _ids(held, State.DEAD)
-        connection.execute(SQL["deliver"], {"rows": as_json(sent), "now": call.now})
+        connection.execute(SQL["deliver"], {"rows": as_json(sent), "now": now})
         if len(sent) < len(held):
-            rest = [_state_row(each, call.now) for each in held if each.settlement.state is not State.DELIVERED]
+            rest = [_state_row(each, now) for each in held if each.settlement.state is not State.DELIVERED]
             connection.execute(SQL["settle"], {"rows": as_json(rest)})
         connection.execute(SQL["count_settled"], {"rows": _name_rows(held)})
         tried = ((each.delivery_id, _attempt(each)) for each in held if was_tried(each.settlement.outcome))
-        add_attempts(connection, tried, at=call.now)
-        _erase(connection, sent, rules, call.now)
+        add_attempts(connection, tried, at=now)
+        _erase(connection, sent, rules, now)
         release_keys(connection, [each for each in held if each.settlement.state is State.DEAD])
         if sent or died:
-            dismiss_overtaken(connection, sent=sent, died=died, now=call.now, rules=rules)
-    add_tallies(connection, ((call.now, tally) for tally in call.tallies))
+            dismiss_overtaken(connection, sent=sent, died=died, now=now, rules=rules)
+    add_tallies(connection, ((now, tally) for tally in tallies))
 
 
 def _still_ours(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> list[_Held]:
@@ -126,9 +129,8 @@ def release_keys(connection: sqlite3.Connection, held: Sequence[HoldsKeys]) -> N
         connection.execute(SQL["release_learned"], {"rows": as_json([each.delivery_id for each in held])})
 
 
-def withdraw(connection: sqlite3.Connection, call: WithdrawCall) -> int:
-    """Do `Outbox.withdraw`, within a transaction."""
-    return sum(_withdraw(connection, each, call.now) for each in call.withdrawals)
+def withdraw(connection: sqlite3.Connection, withdrawals: Sequence[Withdrawal], now: float) -> int:
+    return sum(_withdraw(connection, each, now) for each in withdrawals)
 
 
 def _withdraw(connection: sqlite3.Connection, asked: Withdrawal, now: float) -> int:

@@ -6,8 +6,6 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
-
 from app.core.deliveries import Shared
 from app.core.values.times import DAY_S
 from app.errors import OutboxUnavailable
@@ -27,7 +25,7 @@ class SqliteStore:
         self._connection = open_writable(path)
 
     async def is_used_by_others(self) -> bool:
-        """Do `Store.is_used_by_others`: SQLite lets nobody else in from then on."""
+        """SQLite lets nobody else in from then on."""
         self._connection.execute("PRAGMA locking_mode=EXCLUSIVE")
         try:
             with border(), transaction(self._connection):
@@ -38,19 +36,16 @@ class SqliteStore:
             raise
 
     async def is_empty(self) -> bool:
-        """Do `Store.is_empty`."""
         with border():
             return not self._connection.execute(SQL["holds_anything"]).fetchone()[0]
 
     async def read(self, kind: Carried, *, after: Sequence[Any], limit: int) -> list[Row]:
-        """Do `Store.read`."""
         parameters = {"limit": limit, **{f"after_{place}": value for place, value in enumerate(after)}}
         with border():
             rows = self._connection.execute(SQL[f"carry_{kind}_out"], parameters).fetchall()
             return [list(row) for row in (self._whole(rows) if kind in OF_DELIVERIES else rows)]
 
     async def read_day(self, past: Past, day: int, *, after: tuple[float, int], limit: int) -> list[Row]:
-        """Do `Store.read_day`."""
         moment, id_ = after
         begin, end = day * DAY_S, (day + 1) * DAY_S
         parameters = {"after_at": max(moment, begin), "after_id": id_, "begin": begin, "end": end, "limit": limit}
@@ -72,7 +67,6 @@ class SqliteStore:
         return whole
 
     async def write(self, kind: Carried, rows: Sequence[Row]) -> int:
-        """Do `Store.write`."""
         with border(), transaction(self._connection):
             new = as_json(self._new(kind, rows))
             queries = _WRITE_DELIVERIES if kind in OF_DELIVERIES else (f"carry_{kind}_in",)
@@ -91,7 +85,6 @@ class SqliteStore:
         return [row for row in rows if row[0] not in there]
 
     async def drop(self, kind: Carried, rows: Sequence[Row]) -> None:
-        """Do `Store.drop`."""
         query = "drop_deliveries" if kind in OF_DELIVERIES else f"drop_{kind}"
         with border():
             self._forget_sums(kind)
@@ -102,29 +95,23 @@ class SqliteStore:
             patiently(self._connection, SQL["drop_sums"])
 
     async def highest_ids(self) -> tuple[int, int]:
-        """Do `Store.highest_ids`."""
         with border():
             delivery, note = self._connection.execute(SQL["highest_ids"]).fetchone()
         return delivery, note
 
     async def begin_ids_above(self, delivery: int, note: int) -> None:  # noqa: ARG002 - notes go on from the highest
-        """Do `Store.begin_ids_above`."""
         with border():
             patiently(self._connection, SQL["begin_ids_above"], {"id": delivery})
 
     async def get_shared(self, key: str) -> Shared | None:
-        """Do `SharedValues.get_shared`."""
         with border():
             return shared.get(self._connection, key)
 
     async def put_shared(self, key: str, value: Any, *, revision: int | None = None) -> Shared | None:
-        """Do `SharedValues.put_shared`."""
         with border():
-            call = shared.PutCall(key=key, value=orjson.dumps(value).decode(), revision=revision)
-            return shared.put(self._connection, call)
+            return shared.put(self._connection, key, value, revision)
 
     async def list_shared(self, prefix: str) -> Mapping[str, Shared]:
-        """Do `SharedValues.list_shared`."""
         with border():
             return shared.list_by_prefix(self._connection, prefix)
 

@@ -10,7 +10,7 @@ import pytest
 from app.core.events import Exit
 from app.errors import OutboxUnavailable, RowRefused
 from app.outbox.dedup import keys_of
-from app.outbox.enqueue import prepare_call
+from app.outbox.enqueue import prepare
 from app.outbox.postgres import enqueue as enqueueing
 from app.outbox.postgres.database import Database
 from app.outbox.postgres.retention import Days
@@ -22,7 +22,7 @@ from tests.outbox.build import DAY_S, NOW, At, new, rules
 async def test_calls_that_wait_together_share_transactions(
     postgres_url: str, execute: Callable[..., list[Any]]
 ) -> None:
-    calls = [await prepare_call([new()], [], [], now=NOW, held_from=NOW, rules=rules()) for _ in range(200)]
+    calls = [await prepare([new()], [], [], now=NOW, held_from=NOW, rules=rules()) for _ in range(200)]
     database = Database(postgres_url, lambda _: None)
     writer = Writer(database, Days(database), rules())
     await asyncio.gather(*map(writer.do, calls))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.outbox.settlement import ClaimCall
+from app.outbox.settlement import ClaimQuery
 from app.outbox.sqlite.claim import claim
 from app.outbox.sqlite.database import open_writable
 
@@ -35,7 +35,7 @@ def _fill(connection: sqlite3.Connection, count: int) -> None:
 
 
 def _taken(connection: sqlite3.Connection, *, limit: int = 1_000, max_bytes: int = 1_000_000, age_s: float = 0) -> int:
-    call = ClaimCall(
+    asked = ClaimQuery(
         ad_account_id="1",
         limit=limit,
         max_bytes=max_bytes,
@@ -46,7 +46,7 @@ def _taken(connection: sqlite3.Connection, *, limit: int = 1_000, max_bytes: int
         holds=None,
         now=NOW + age_s,
     )
-    return len(claim(connection, call))
+    return len(claim(connection, asked))
 
 
 def _steps(connection: sqlite3.Connection, waiting: int) -> int:
