@@ -45,6 +45,45 @@ def test_what_a_function_returns_it_returns() -> None:
     assert [line for line in about_returning if "HTTP" not in line] == []
 
 
+def test_a_public_method_says_what_it_does_unless_it_implements_or_overrides_one() -> None:
+    classes = [(path, node) for path in FILES for node in nodes(path) if isinstance(node, ast.ClassDef)]
+    described = {
+        function.name
+        for _, owner in classes
+        for function in owner.body
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(function)
+    }
+    silent = [
+        f"{path.relative_to(ROOT)}: {owner.name}.{function.name}"
+        for path, owner in classes
+        if not owner.name.startswith("_")
+        for function in owner.body
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        if not function.name.startswith("_") and not ast.get_docstring(function)
+        if function.name not in described and not overrides_a_foreign_method(owner)
+    ]
+    assert silent == []
+
+
+def overrides_a_foreign_method(owner: ast.ClassDef) -> bool:
+    """Whether a class has a base that app/ does not define: a library's, whose documentation describes its methods."""
+    own = {node.name for path in FILES for node in nodes(path) if isinstance(node, ast.ClassDef)}
+    return any(ast.unparse(base).split("[")[0].split(".")[-1] not in own for base in owner.bases)
+
+
+def test_no_docstring_only_names_what_it_implements() -> None:
+    """`Do X.` says less than the name."""
+    hollow = [
+        f"{path.relative_to(ROOT)}: {node.name}"
+        for path in FILES
+        if "outbox" not in path.relative_to(ROOT).parts
+        for node in nodes(path)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if re.fullmatch(r"Do `[^`]+`\.", ast.get_docstring(node) or "")
+    ]
+    assert hollow == []
+
+
 def test_the_files_and_modules_that_are_spoken_of_exist() -> None:
     missing = [
         f"{path.relative_to(ROOT)}: {name}"

@@ -62,11 +62,9 @@ class HeldMemory:
         self._marks: dict[str, float] = {}
 
     def person(self, key: str) -> Remembered | None:
-        """Do `Memory.person`."""
         return self._people.get(key)
 
     def keep(self, key: str, person: Remembered) -> None:
-        """Do `Memory.keep`."""
         before = self._people.get(key, NOBODY).link
         if before is not person.link:
             if before:
@@ -79,24 +77,19 @@ class HeldMemory:
             self._people.pop(key, None)
 
     def linked_to(self, key: str) -> Iterable[str]:
-        """Do `Memory.linked_to`."""
         return list(self._linked.get(key, ()))[::-1]
 
     def marked_at(self, key: str) -> float | None:
-        """Do `Memory.marked_at`."""
         return self._marks.get(key)
 
     def mark(self, key: str, at: float) -> None:
-        """Do `Memory.mark`."""
         self._marks[key] = at
 
     def lift(self, key: str) -> None:
-        """Do `Memory.lift`."""
         self._marks.pop(key, None)
 
     @property
     def has_marks(self) -> bool:
-        """Do `Memory.has_marks`."""
         return bool(self._marks)
 
 
@@ -149,7 +142,6 @@ class LoadedMemory(HeldMemory):
                 self._marked[key] = self._marks[key] = at
 
     def keep(self, key: str, person: Remembered) -> None:
-        """Do `Memory.keep`."""
         super().keep(key, person)
         self._kept.add(key)
 

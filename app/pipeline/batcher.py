@@ -56,7 +56,6 @@ class RequestBatcher:
         source: str = DEFAULT_SOURCE,
         is_proven: bool = False,
     ) -> Receipt:
-        """Do `Accepts.accept`."""
         left = iter(events)
         first = list(islice(left, MAX_BATCH + 1))
         if len(first) > MAX_BATCH:

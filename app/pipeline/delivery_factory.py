@@ -28,9 +28,7 @@ _OF_WITHDRAWAL = attrgetter("preset", "ad_account_id", "source")
 class Withdraws(Protocol):
     """What is asked of the outbox."""
 
-    async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> int:
-        """Do `Outbox.withdraw`."""
-        ...
+    async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> int: ...
 
 
 async def withdrawn(outbox: Withdraws, withdrawals: Sequence[Withdrawal], *, now: float) -> list[Tally]:

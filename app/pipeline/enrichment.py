@@ -40,35 +40,28 @@ class NotingMemory:
         self._unmarked: set[str] = set()
 
     def person(self, key: str) -> Remembered | None:
-        """Do `Memory.person`."""
         return self._memory.person(key)
 
     def keep(self, key: str, person: Remembered) -> None:
-        """Do `Memory.keep`."""
         self._before.setdefault(key, self._memory.person(key) or NOBODY)
         self._memory.keep(key, person)
 
     def linked_to(self, key: str) -> Iterable[str]:
-        """Do `Memory.linked_to`."""
         return self._memory.linked_to(key)
 
     def marked_at(self, key: str) -> float | None:
-        """Do `Memory.marked_at`."""
         return self._memory.marked_at(key)
 
     def mark(self, key: str, at: float) -> None:
-        """Do `Memory.mark`."""
         if self._memory.marked_at(key) is None:
             self._unmarked.add(key)
         self._memory.mark(key, at)
 
     def lift(self, key: str) -> None:
-        """Do `Memory.lift`."""
         self._memory.lift(key)
 
     @property
     def has_marks(self) -> bool:
-        """Do `Memory.has_marks`."""
         return self._memory.has_marks
 
     def given(self) -> Given:
@@ -113,9 +106,7 @@ class MapsAgain(Protocol):
 class FindsPeople(Protocol):
     """Where what is remembered is kept."""
 
-    async def people(self, keys: Sequence[str], *, browsers: Collection[str] = ()) -> PeopleFound:
-        """Do `Outbox.people`."""
-        ...
+    async def people(self, keys: Sequence[str], *, browsers: Collection[str] = ()) -> PeopleFound: ...
 
 
 class Enrichment:

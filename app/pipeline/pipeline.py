@@ -52,17 +52,11 @@ class Enqueues(FindsPeople, Withdraws, Protocol):
         *,
         now: float,
         people: PeopleChanges | None = None,
-    ) -> list[Enqueued]:
-        """Do `Outbox.enqueue`."""
-        ...
+    ) -> list[Enqueued]: ...
 
-    async def forget(self, keys: Sequence[str], *, again: Collection[str] = ()) -> int:
-        """Do `Outbox.forget`."""
-        ...
+    async def forget(self, keys: Sequence[str], *, again: Collection[str] = ()) -> int: ...
 
-    async def wipe(self, texts: Collection[str]) -> None:
-        """Do `Outbox.wipe`."""
-        ...
+    async def wipe(self, texts: Collection[str]) -> None: ...
 
 
 def _tell_nobody(_: Sequence[Tally]) -> None:

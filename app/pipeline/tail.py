@@ -183,7 +183,6 @@ class Tailed:
         is_proven: bool = False,
         whole: bool = False,
     ) -> Coroutine[Any, Any, Receipt]:
-        """Do `AcceptsWhole.accept`."""
         accept = self._accepts.accept if not self._tail.is_on else self._shown
         return accept(events, now=now, source=source, is_proven=is_proven, whole=whole)
 

@@ -294,13 +294,9 @@ class SwitchedOff(Protocol):
     """What is asked of the switches."""
 
     @property
-    def presets_off(self) -> Collection[str]:
-        """Do `Switches.presets_off`."""
-        ...
+    def presets_off(self) -> Collection[str]: ...
 
-    def is_off(self, ad_account_id: str) -> bool:
-        """Do `Switches.is_off`."""
-        ...
+    def is_off(self, ad_account_id: str) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -208,19 +208,16 @@ class DuckTable:
         self.columns = tuple(self._types)
 
     def texts(self, columns: Sequence[str | None]) -> Iterator[Sequence[Sequence[str | None]]]:
-        """Do `RowTable.texts`."""
         found = ", ".join("NULL" if name is None else self._clipped(name) for name in columns)
         cursor = self._cursor().execute(f"SELECT {found} FROM ({self._query})")  # noqa: S608
         yield from _some(cursor, ROWS_AT_ONCE)
 
     def wholes(self, *, limit: int) -> Iterator[list[str]]:
-        """Do `RowTable.wholes`."""
         cursor = self._cursor().execute(f"SELECT to_json(q)::VARCHAR FROM ({self._query}) AS q")  # noqa: S608
         for rows in _some(cursor, limit):
             yield [row for (row,) in rows]
 
     def batches(self, cursor: str, since: str | None, *, limit: int) -> Iterator[Batch]:
-        """Do `RowTable.batches`."""
         at = self._text(cursor)
         kind = self._types[cursor]
         if kind in _TEXTS:

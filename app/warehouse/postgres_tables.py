@@ -39,17 +39,14 @@ class PostgresTable:
         self.columns = tuple(self._types)
 
     def texts(self, columns: Sequence[str | None]) -> Iterator[Sequence[Sequence[str | None]]]:
-        """Do `RowTable.texts`."""
         found = ", ".join("NULL" if name is None else f"{checked(name, self.columns)}::text" for name in columns)
         yield from self._some(f"SELECT {found} FROM ({self._query}) AS q", ROWS_AT_ONCE)  # noqa: S608
 
     def wholes(self, *, limit: int) -> Iterator[list[str]]:
-        """Do `RowTable.wholes`."""
         for rows in self._some(f"SELECT to_jsonb(q)::text FROM ({self._query}) AS q", limit):  # noqa: S608
             yield [row for (row,) in rows]
 
     def batches(self, cursor: str, since: str | None, *, limit: int) -> Iterator[Batch]:
-        """Do `RowTable.batches`."""
         by = checked(cursor, self.columns)
         ((kind,),) = self._connection.execute("SELECT format_type(%s, NULL)", [self._types[cursor]]).fetchall()
         asked = f"WHERE {by} IS NOT NULL" if since is None else f"WHERE {by} >= {self._literal(since)}::{kind}"

@@ -196,7 +196,6 @@ class Arrivals:
         is_proven: bool = False,
         whole: bool = False,
     ) -> Receipt:
-        """Do `AcceptsWhole.accept`."""
         met: list[NameCounted] = []
         met_on_the_way = map(self._names.meeting(source, met), events)
         receipt = await self._accepts.accept(met_on_the_way, now=now, source=source, is_proven=is_proven, whole=whole)

@@ -74,7 +74,6 @@ class FixedToken:
         self._token = token
 
     async def current(self, now: float, *, refused: bool = False) -> SecretStr | NoToken:  # noqa: ARG002 - it has no age here
-        """Do `AdsToken.current`."""
         if refused:
             return NoToken(
                 "Pinterest does not take PINTEREST_ADS_TOKEN (401): it has expired, so make a new one", is_over=True

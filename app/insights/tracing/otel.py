@@ -323,7 +323,6 @@ class _TracedEnqueues:
         await self._outbox.wipe(texts)
 
     async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> int:
-        """Do `Outbox.withdraw`."""
         return await self._outbox.withdraw(withdrawals, now=now)
 
     async def people(self, keys: Sequence[str], *, browsers: Collection[str] = ()) -> PeopleFound:
