@@ -37,9 +37,9 @@ def _visible_errors() -> Iterator[None]:
 
 EXIT_CODES = {
     0: "done",
-    1: "an error that the text names",
-    2: "the command line is wrong",
-    3: "the outbox is not available",
+    1: "failed, see the error",
+    2: "wrong command line",
+    3: "outbox unavailable",
 }
 
 #: In the order in which the help lists them: the module in `app.commands`, and the function or the Typer in it.
@@ -88,7 +88,7 @@ class Commands(TyperGroup):
             self.add_command(TyperCommand(name))
 
     def load(self, name: str) -> None:
-        """Import a command; nothing for an unknown name and for one that is imported."""
+        """Import a command, unless it is unknown or imported."""
         if name in COMMANDS and name not in self._loaded:
             module, _, member = COMMANDS[name].partition(":")
             found = getattr(import_module(f"app.commands.{module}"), member)
@@ -139,7 +139,7 @@ def _about(command: str) -> str:
 cli = typer.Typer(
     name="pinrelay",
     cls=Commands,
-    help="Pinrelay brings Segment events to Pinterest's Conversions API: once, well matched, and explained.",
+    help="Send Segment events to Pinterest's Conversions API, each once, and see what became of every event.",
     epilog="Exit codes: " + "; ".join(f"{code} {text}" for code, text in EXIT_CODES.items()) + ".",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -183,7 +183,7 @@ def main() -> None:
     except OSError as exc:
         if exc.strerror is None:
             raise
-        _end(f"{exc.filename} cannot be used: {exc.strerror}" if exc.filename else exc.strerror, 1)
+        _end(f"Cannot use {exc.filename}: {exc.strerror}" if exc.filename else exc.strerror, 1)
 
 
 def _end(told: str, code: int) -> NoReturn:

@@ -1,29 +1,29 @@
 """Every error that Pinrelay raises on purpose.
 
     PinrelayError
-    ├── ConfigurationError        the operator must mend something; start-up stops
+    ├── ConfigurationError        the operator must fix something; start-up stops
     │   ├── SettingsError         an environment variable
     │   │   └── FeatureOff        a setting that is not set switches off what was asked for
     │   ├── CatalogError          presets, mappings or destinations, every fault of every file at once
     │   ├── TriggerError          one `subscribe` text, with the column
     │   └── MappingError          one mapping, every fault at once, each with its path
-    ├── EventError                the sender of the event must mend something
+    ├── EventError                the sender of the event must fix something
     │   ├── EventRefused          it could not be read as a Segment event
-    │   │   ├── EventUntaken      nothing of its source takes it
+    │   │   ├── EventUntaken      its source has no mapping for it
     │   │   └── EventHeldBack     its source may not send it on
     │   └── EventInvalid          it was mapped, but Pinterest would refuse the result
-    ├── WarehouseError            rows of a file or a database cannot be read: mend what is named
-    ├── UnknownName               a filter or a switch names what does not exist: take the nearest name
-    │   └── NoDelivery            there is no delivery of this id
-    ├── PublishingRefused         whoever published a file must do something first
-    ├── FilterError               whoever searches must narrow it by something that there is
-    ├── WhyMissing                whoever puts dead letters away must say why
+    ├── WarehouseError            rows of a file or a database cannot be read
+    ├── UnknownName               a filter or a switch names something unknown: use the nearest name
+    │   └── NoDelivery            no delivery has this id
+    ├── PublishingRefused         a file cannot be published yet
+    ├── FilterError               a search has an unknown filter or value
+    ├── WhyMissing                dead letters are dismissed without a reason
     └── OutboxError               wait, or look at the store
-        ├── OutboxUnavailable     cannot commit now: the sender is asked to come again
-        │   ├── BacklogFull       too much waits for an ad account: see why it is not delivered
-        │   └── RowRefused        the store refuses one row: the rest of the call can be done without it
-        ├── MemoryChanged         others changed what is remembered meanwhile: decide again by what it is now
-        └── OutboxVersionError    the store was written by a newer Pinrelay
+        ├── OutboxUnavailable     cannot commit now: the sender has to send again
+        │   ├── BacklogFull       too many deliveries wait for an ad account
+        │   └── RowRefused        the store refuses one row; the rest of the call can be done without it
+        ├── MemoryChanged         another process changed the memory meanwhile: decide again
+        └── OutboxVersionError    a newer Pinrelay wrote the store
 
 The docstring of a class is its default message: a sentence and a remedy.
 No message ever holds personal data or a token: values are shown by kind and length.
@@ -60,11 +60,11 @@ class PinrelayError(Exception):
 
 
 class ConfigurationError(PinrelayError):
-    """The configuration cannot be used. Mend what is named and start again."""
+    """The configuration has an error. Fix it and start again."""
 
 
 class SettingsError(ConfigurationError):
-    """A setting cannot be used. Mend the environment variable that is named."""
+    """A setting has a wrong value. Fix the environment variable."""
 
 
 class FeatureOff(SettingsError):
@@ -80,7 +80,7 @@ class _FaultsError(ConfigurationError):
 
 
 class CatalogError(_FaultsError):
-    """The presets, mappings or destinations cannot be used. Mend every line that is named."""
+    """Presets, mappings or destinations have errors. Fix each of them."""
 
 
 class MappingError(_FaultsError):
@@ -88,7 +88,7 @@ class MappingError(_FaultsError):
 
 
 class TriggerError(ConfigurationError):
-    """The `subscribe` text cannot be compiled. Mend it at the column that is named."""
+    """The `subscribe` text cannot be compiled. Fix it at the given column."""
 
     def __init__(self, message: str, column: int) -> None:
         #: Counted in characters from 1.
@@ -124,13 +124,13 @@ class EventRefused(EventError):
 
 
 class EventUntaken(EventRefused):
-    """Nothing of its source takes it: that is usual where a sender tells everything."""
+    """The source has no mapping for the event. This is normal if a sender sends all of its events."""
 
     exit = "unmatched"
 
 
 class EventHeldBack(EventRefused):
-    """Its source is switched off, or the consent that its source asks for is not given."""
+    """The source is switched off, or the consent that it requires is missing."""
 
     exit = "withheld"
 
@@ -145,11 +145,11 @@ class EventInvalid(EventError):
 
 
 class WarehouseError(PinrelayError):
-    """The rows cannot be read. Mend what is named."""
+    """The rows cannot be read. Fix the file, the address or the query."""
 
 
 class UnknownName(PinrelayError):
-    """Nothing has this name. Take a name that exists."""
+    """The name is unknown. Use an existing one."""
 
     #: Why it may have existed before.
     why_gone: ClassVar[str] = "A reload or a change of settings may have removed it."
@@ -157,48 +157,48 @@ class UnknownName(PinrelayError):
     def __init__(self, kind: str, name: str, known: Collection[str]) -> None:
         self.kind = kind
         nearest = get_close_matches(name, sorted(known), n=1, cutoff=0)
-        remedy = f'the nearest is "{nearest[0]}"' if nearest else "there is none at all"
-        super().__init__(f"there is no {kind} of this name; {remedy}")
+        remedy = f'did you mean "{nearest[0]}"?' if nearest else "none exists so far."
+        super().__init__(f"unknown {kind}; {remedy}")
 
 
 class NoDelivery(UnknownName):
-    """There is no delivery of this id."""
+    """No delivery has this id. Find it with `pinrelay find`."""
 
     why_gone = "Deliveries are removed when their time in the ledger is over."
 
     def __init__(self, delivery_id: str) -> None:
         self.kind = "delivery"
-        PinrelayError.__init__(self, f"there is no delivery {delivery_id}; find its id by its message id")
+        PinrelayError.__init__(self, f"delivery {delivery_id} not found; search by its message id")
 
 
 class PublishingRefused(PinrelayError):
-    """The file cannot be published. Do what is named and try again."""
+    """The file cannot be published. Fix the error and try again."""
 
 
 class FilterError(PinrelayError):
-    """The search cannot be narrowed so. Take a filter that there is, with a text that it reads."""
+    """The filter or its value is unknown. Use one of the listed ones."""
 
 
 class WhyMissing(PinrelayError):
-    """Nobody said why, or at too great length."""
+    """The reason is missing or too long."""
 
     def __init__(self, most: int) -> None:
-        super().__init__(f"Say why in 1 to {most} characters: it stays with them and in the audit log.")
+        super().__init__(f"Give a reason of 1 to {most} characters. It is stored with the events and in the audit log.")
 
 
 class OutboxError(PinrelayError):
     """The outbox cannot be used."""
 
 
-#: Why the store cannot be used: nobody's disk has room, its own limit is reached, what it holds cannot be read, another
-#: process holds it, its file is not where it was, nobody may write to it, its server is away, anything else.
+#: Why the store cannot be used: its disk is full, its own limit is reached, its data is damaged, another process holds
+#: it, its file is gone, it cannot be written to, its server is away or lets nobody in, anything else.
 WhyUnavailable: TypeAlias = Literal[
     "disk full", "backlog full", "damaged", "locked", "gone", "not writable", "unreachable", "unusable"
 ]
 
 
 class OutboxUnavailable(OutboxError):
-    """The outbox cannot commit now. Send the events again later."""
+    """The outbox cannot store events now. Send the events again later."""
 
     def __init__(self, message: str | None = None, *, why: WhyUnavailable = "unusable", retry_after_s: int = 5) -> None:
         self.why = why
@@ -207,18 +207,18 @@ class OutboxUnavailable(OutboxError):
 
 
 class BacklogFull(OutboxUnavailable):
-    """No more deliveries may wait for an ad account. See why they are not delivered, or raise the limit."""
+    """Too many deliveries wait for an ad account. Find out why they are not delivered, or raise the limit."""
 
     def __init__(self, full: Mapping[str, str]) -> None:
         """Take, by ad account, how much waits and which limit that reaches."""
         self.full = full
         told = "; ".join(f"ad account {account}: {each}" for account, each in full.items())
-        message = f"The backlog is full for {told}. See why they are not delivered, or raise the limit."
+        message = f"The backlog is full for {told}. Find out why they are not delivered, or raise the limit."
         super().__init__(message, why="backlog full", retry_after_s=60)
 
 
 class RowRefused(OutboxUnavailable):
-    """The outbox refuses a row. See the log."""
+    """The outbox refuses a row. The log has the reason."""
 
     def __init__(self, message: str | None = None, *, words: str, why: WhyUnavailable = "unusable") -> None:
         #: Why, as the store says it: for operators, not for senders.
@@ -227,8 +227,8 @@ class RowRefused(OutboxUnavailable):
 
 
 class MemoryChanged(OutboxError):
-    """Others changed what is remembered meanwhile. Read it again, and decide again."""
+    """Another process changed the memory meanwhile. Try again."""
 
 
 class OutboxVersionError(OutboxError):
-    """Another version of Pinrelay wrote the outbox. Start that version, or point OUTBOX_URL elsewhere."""
+    """Another version of Pinrelay wrote the outbox. Start that version, or set OUTBOX_URL to another outbox."""

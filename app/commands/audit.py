@@ -18,9 +18,11 @@ _PAGE = 500
 
 
 def audit(
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many at most.")] = 50, *, as_json: AsJson = False
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Maximum number of entries.")] = 50,
+    *,
+    as_json: AsJson = False,
 ) -> None:
-    """Show who did what, newest first: logins and their failures, and what people changed or sent.
+    """Show the audit log, newest first: logins, failed logins, and what people changed or sent.
 
     Example: pinrelay audit --limit 200
     """
@@ -36,7 +38,7 @@ def audit(
 
 
 def caller() -> Person:
-    """Return whoever calls a command: the name of the login, and the machine."""
+    """Return the person who calls a command: the name of the login, and the machine."""
     try:
         name = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # a container's user may have none

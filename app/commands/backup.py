@@ -16,11 +16,11 @@ _NAMED = 100
 
 
 def backup(
-    file: Annotated[Path, typer.Argument(dir_okay=False, help="The new file, readable by you alone.")],
+    file: Annotated[Path, typer.Argument(dir_okay=False, help="File to create. Only you can read it.")],
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Copy the SQLite outbox as it is at one moment, while it is used; the copy is looked through for damage.
+    """Back up the SQLite outbox while it is in use, and check the copy for damage.
 
     Example: pinrelay backup "/var/backups/pinrelay-$(date +%F).db"
     """
@@ -32,13 +32,14 @@ def backup(
 
 
 def restore(
-    file: Annotated[Path, typer.Argument(dir_okay=False, help="A copy that `pinrelay backup` wrote.")],
+    file: Annotated[Path, typer.Argument(dir_okay=False, help="Backup that `pinrelay backup` wrote.")],
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Put a backup in the place of the SQLite outbox; stop the servers first. What was there is kept beside it.
+    """Replace the SQLite outbox with a backup. Stop the servers first. The replaced outbox is kept beside it.
 
-    What waited when the backup was made is sent again: Pinterest counts web and app events of the last 24 hours once.
+    Deliveries that were waiting at the time of the backup are sent again. Pinterest drops web and app events that it
+    already received in the last 24 hours.
 
     Example: pinrelay restore /var/backups/pinrelay-2026-11-26.db
     """
@@ -46,18 +47,18 @@ def restore(
     if as_json:
         print_json({"restored": str(file), "before": aside and str(aside)})
     else:
-        say(f"restored {file}" + (f"; what was there is {aside} now" if aside else ""))
+        say(f"Restored {file}." + (f" The replaced outbox is now {aside}." if aside else ""))
 
 
 def outbox_salvage(
-    source: Annotated[Path, typer.Argument(metavar="FILE", dir_okay=False, help="The damaged file of SQLite.")],
-    target: Annotated[str, typer.Argument(metavar="TO", help="URL of the empty outbox that goes on.")],
+    source: Annotated[Path, typer.Argument(metavar="FILE", dir_okay=False, help="Damaged SQLite file.")],
+    target: Annotated[str, typer.Argument(metavar="TO", help="URL of the new, empty outbox.")],
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Bring everything that can be read of a damaged outbox into a new one, and say what could not be.
+    """Copy everything readable from a damaged outbox into a new one, and list what is lost.
 
-    Stop the servers first. The damaged file is only read. Then point OUTBOX_URL to the new one and start.
+    Stop the servers first. The damaged file is not changed. Then set OUTBOX_URL to the new outbox and start.
 
     Example: pinrelay outbox-salvage data/pinrelay.db sqlite:///data/salvaged.db
     """
@@ -69,12 +70,12 @@ def outbox_salvage(
         return
     say("salvaged: " + ", ".join(f"{count:,} {kind}" for kind, count in found.arrived.items()))
     for id_, name in found.lost[:_NAMED]:
-        say(f"lost: delivery {id_}, " + (f"message {name}" if name else "of which nothing can be read"))
+        say(f"lost: delivery {id_}, " + (f"message {name}" if name else "message unreadable"))
     if len(found.lost) > _NAMED:
-        say(f"lost: {len(found.lost) - _NAMED:,} more; --json names all")
+        say(f"lost: {len(found.lost) - _NAMED:,} more; --json lists all")
     if found.lost_notes:
         say(f"lost: {count_of(found.lost_notes, 'note')}")
     if found.lost_audit:
-        say(f"lost: {count_of(found.lost_audit, 'line')} of the audit log")
+        say(f"lost: {count_of(found.lost_audit, 'audit log entry', 'audit log entries')}")
     if found.lost_keys:
-        say(f"lost: {found.lost_keys:,} stretches of keys; an event whose key lay there may be taken in twice")
+        say(f"lost: {found.lost_keys:,} ranges of keys; events with these keys may be accepted twice")

@@ -21,7 +21,7 @@ from app.outbox import Outbox
 Which = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[DELIVERY | FILTER=TEXT...]", help=f"One delivery, or filters that all hold: {FILTER_NAMES}."
+        metavar="[DELIVERY | FILTER=TEXT...]", help=f"A delivery id, or filters, combined with AND: {FILTER_NAMES}."
     ),
 ]
 Everything = Annotated[bool, typer.Option("--all", help="All dead letters.")]
@@ -31,12 +31,12 @@ _CAUSES = 100
 
 def dead_letters(
     which: Which = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Maximum number of dead letters.")] = 50,
     *,
-    causes: Annotated[bool, typer.Option("--causes", help="Count them by cause instead.")] = False,
+    causes: Annotated[bool, typer.Option("--causes", help="Count dead letters by cause instead.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List deliveries that Pinterest will not get unless they are redriven, newest first, each with its reason.
+    """List dead letters, newest first, with the reason of each. They are not sent again until you redrive them.
 
     Example: pinrelay dead-letters preset="Order Completed" reason=currency
     """
@@ -61,9 +61,10 @@ def redrive(
     everything: Everything = False,
     as_json: AsJson = False,
 ) -> None:
-    """Send dead letters again: one, those that a filter finds, or all. Twice is as good as once; history is kept.
+    """Send dead letters again: one, those that match the filters, or all. Safe to repeat; the history is kept.
 
-    Says what became of the rest, too: the same event may wait as another delivery, or was delivered as one.
+    A dead letter stays dead while another delivery of the same event waits. It is dismissed if another delivery of
+    the same event was delivered.
 
     Example: pinrelay redrive reason="Authentication failed"
     """
@@ -75,19 +76,19 @@ def redrive(
         return
     say(f"{done.redriven} redriven.")
     if done.overtaken:
-        say(f"{done.overtaken} dismissed: the same event was delivered as another delivery.")
+        say(f"{done.overtaken} dismissed: another delivery of the same event was delivered.")
     if done.waiting:
-        say(f"{done.waiting} left dead: the same event waits as another delivery, which the reason names.")
+        say(f"{done.waiting} left dead: another delivery of the same event waits; the reason has its id.")
 
 
 def dismiss(
-    because: Annotated[str, typer.Option(help=f"Why: stands in their reason, {MAX_WHY} characters at most.")],
+    because: Annotated[str, typer.Option(help=f"Why, in at most {MAX_WHY} characters. It is added to the reason.")],
     which: Which = None,
     *,
     everything: Everything = False,
     as_json: AsJson = False,
 ) -> None:
-    """Put dead letters away for good: one, those that a filter finds, or all. Their payloads are erased.
+    """Give up dead letters for good and erase their payloads: one, those that match the filters, or all.
 
     Example: pinrelay dismiss reason="too old" --because "sent by hand"
     """
@@ -108,7 +109,7 @@ def _query(words: list[str]) -> Query:
 def _some(words: list[str], *, everything: bool) -> Query:
     """Return which dead letters are meant. Raises BadParameter where there is neither a word nor --all."""
     if not everything and not words:
-        raise typer.BadParameter("name a delivery, give a filter, or say --all")
+        raise typer.BadParameter("nothing selected: give a delivery id, a filter such as reason=currency, or --all")
     return _query(words)
 
 
@@ -123,7 +124,7 @@ def _show(deliveries: list[Delivery], *, as_json: bool) -> None:
             print_json(asdict(delivery))
         return
     if not deliveries:
-        say("Nothing is dead.")
+        say("No dead letters.")
         return
     table = Table("delivery", "preset", "message id", "dead since (UTC)", "attempts", "reason")
     for each in deliveries:
@@ -138,7 +139,7 @@ def _show_causes(causes: list[DeadCause], *, as_json: bool) -> None:
             print_json(asdict(cause))
         return
     if not causes:
-        say("Nothing is dead.")
+        say("No dead letters.")
         return
     table = Table("dead", "reason", "preset", "ad account", "newest (UTC)")
     for each in causes:

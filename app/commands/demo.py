@@ -40,11 +40,11 @@ OBEYED = frozenset(
 
 
 def demo(
-    rounds: Annotated[int, typer.Option(min=1, max=200, help="How often each example event is sent.")] = 5,
+    rounds: Annotated[int, typer.Option(min=1, max=200, help="How many times to send each example event.")] = 5,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Start everything, send the presets' example events, and print what happened. Nothing leaves this machine.
+    """Start a server, send the presets' example events to it, and print the result. Nothing leaves this machine.
 
     Example: pinrelay demo --rounds 20
     """
@@ -64,7 +64,7 @@ def demo(
 def demo_settings(folder: Path) -> Settings:
     """Return the settings of a server that keeps everything in `folder` and sends to its own sandbox only.
 
-    Of the environment only the files and what is sent count: whom it names, and where, does not.
+    Credentials and addresses in the environment are ignored.
     """
     standard = {name: field.get_default() for name, field in Settings.model_fields.items() if name not in OBEYED}
     return load_settings(**(standard | {"outbox_url": f"sqlite:///{folder}/demo.db", "batch_max_wait_s": 0.2}))
@@ -108,8 +108,8 @@ async def _when_nothing_waits(http: httpx.AsyncClient) -> dict[str, Any]:
 
 
 def _print(facts: dict[str, Any]) -> None:
-    table = Table("step", "what happened", title="pinrelay demo")
-    add_row(table, "sent", f"{facts['events']} events to /webhook, an array a round")
+    table = Table("step", "result", title="pinrelay demo")
+    add_row(table, "sent", f"{facts['events']} events to /webhook, one array per round")
     add_row(table, "receipt", ", ".join(f"{name} {count}" for name, count in facts["receipt"].items()))
     add_row(table, "sandbox", f"{facts['sandbox']['received']} events in {facts['sandbox']['calls']} calls")
     names = facts["sandbox"]["by_event_name"]

@@ -23,24 +23,30 @@ def find(
         list[str] | None,
         typer.Argument(
             metavar="[TEXT | FILTER=TEXT...]",
-            help=f"What is at hand: an id, a name, a part of a reason; or filters, all of which hold: {FILTER_NAMES}.",
+            help=f"An id, a name or part of a reason; or filters, combined with AND: {FILTER_NAMES}.",
         ),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most, of either kind.")] = 50,
+    limit: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Maximum number of deliveries, and of events without one.")
+    ] = 50,
     *,
     person: Annotated[
-        bool, typer.Option("--person", help="Of the person whose e-mail or phone is typed in: nothing of it is kept.")
+        bool,
+        typer.Option("--person", help="Ask for an e-mail or phone, and find its deliveries. The input is not stored."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Find deliveries, and events that became none, newest first.
+    """Find deliveries, and events that were not sent, newest first.
 
     Example: pinrelay find SO-1001
     Example: pinrelay find preset=Checkout exit=invalid since=2026-11-25
     """
     texts = what or []
     if any("@" in text for text in texts):
-        message = "what stands on a command line is kept by the shell: say --person, and type the address when asked"
+        message = (
+            "an e-mail address on a command line stays in the shell's history: "
+            "use --person, and type the address when asked"
+        )
         raise typer.BadParameter(message)
     plain = texts[0] if len(texts) == 1 and "=" not in texts[0] and not person else None
     query = Query() if plain else read_filters(filters_of_words(texts))
@@ -59,7 +65,7 @@ def find(
     _show(found, as_json=as_json)
     if found is None or found.is_empty:
         say(
-            "pinrelay: nothing is found. Give ids whole. What no preset takes, and names no order, is only counted.",
+            "pinrelay: no match. Use complete ids. Unmatched events without an order id are counted, not stored.",
             err=True,
         )
         raise typer.Exit(1)
@@ -68,10 +74,10 @@ def find(
 def filters_of_words(words: Sequence[str]) -> dict[str, str]:
     """Return `filter=text` words by filter. Raises BadParameter for a word without a filter, and for two of one."""
     if lone := [word for word in words if "=" not in word]:
-        raise typer.BadParameter(f'"{lone[0]}" names no filter: write FILTER=TEXT, with one of {FILTER_NAMES}')
+        raise typer.BadParameter(f'"{lone[0]}" is not a filter: write FILTER=TEXT; filters are {FILTER_NAMES}')
     filters = dict(word.split("=", 1) for word in words)
     if len(filters) < len(words):
-        raise typer.BadParameter("a filter is given twice: all must hold, so give each once")
+        raise typer.BadParameter("the same filter is given twice: give each filter once")
     return filters
 
 
@@ -79,7 +85,7 @@ def _digest(settings: Settings) -> str:
     """Ask for an e-mail address or a phone number; return its digest."""
     digest = assemble.typed_person(settings)(typer.prompt("E-mail or phone (not shown)", err=True, hide_input=True))
     if digest is None:
-        raise typer.BadParameter("that is no e-mail address and no phone number")
+        raise typer.BadParameter("the text is neither an e-mail address nor a phone number: type one of them")
     return digest
 
 
@@ -132,7 +138,7 @@ def received_text(delivery: Delivery) -> str:
 
 
 def _notes_table(page: NotePage) -> Table:
-    table = Table("became no delivery (UTC)", "what", "preset", "order", "message id", "reason")
+    table = Table("not sent (UTC)", "exit", "preset", "order", "message id", "reason")
     for at, note in page.notes:
         order = " ".join(filter(None, (note.order_id, note.amount, note.currency)))
         add_row(table, time_text(at), note.exit.value, note.preset or "", order, note.message_id, note.reason)

@@ -24,15 +24,15 @@ def forget(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Erase what is remembered of a person, and what waits to be sent or is kept under these ids.
+    """Erase a person's remembered facts, waiting deliveries and stored events.
 
-    With a `userId` that is every browser linked to it, too. What was said against tracking stays. Prints what was
-    erased. Exits with 1 where something stays that may be the person's, and names it. Safe to repeat.
+    With a `userId`, also those of every browser linked to it. Opt-outs from tracking are kept. Prints the number of
+    erased ids. Exits with 1 if records stay that may be the person's, and names them. Safe to repeat.
 
     Example: pinrelay forget --user-id 4711 --email ada@example.com
     """
     if not user_id and not anonymous_id and not email:
-        raise typer.BadParameter("name a person: --user-id, --anonymous-id or --email")
+        raise typer.BadParameter("no person given: use --user-id, --anonymous-id or --email")
     settings = load_settings()
 
     async def erase(outbox: Outbox) -> Forgotten:
@@ -48,7 +48,7 @@ def forget(
         print_json(asdict(forgotten))
     else:
         kept = count_of(forgotten.messages, "message")
-        say(f"{count_of(forgotten.ids, 'id')} forgotten, and what was kept of {kept}.")
+        say(f"Erased: {count_of(forgotten.ids, 'id')}, and the stored data of {kept}.")
     if forgotten.stays:
         say(forgotten.stays, err=True)
         raise typer.Exit(1)

@@ -48,13 +48,16 @@ def rows_asked(
     """
     if not (where or query or cursor or source):
         for table in (each for each in files or () if each.suffix.lower() in _TABLES):
-            raise typer.BadParameter(f"{table} holds rows: give it by --from, with --cursor and --source")
+            raise typer.BadParameter(
+                f"{table} has rows, not events: import it with --from {table} --cursor COLUMN --source NAME"
+            )
         if files:
             return None
-        raise typer.BadParameter("name files, or rows: --query or --from, with --cursor and --source")
+        raise typer.BadParameter("nothing to import: give files, or rows by --from or --query, --cursor and --source")
     if files or for_files or cursor is None or source is None or not (where or query):
         raise typer.BadParameter(
-            "rows come by --query, --from, or both, with --cursor and --source, without files, --since and --again"
+            "rows need --from or --query, and both --cursor and --source; "
+            "leave out files, --since and --again, which are for files of events"
         )
     return RowsAsked(where=where, query=query, cursor=cursor, source=source)
 
@@ -64,26 +67,28 @@ _SECONDS = {"s": 1, "m": MINUTE_S, "h": HOUR_S, "d": DAY_S}
 
 def import_files(  # noqa: PLR0913 - options are arguments
     files: Annotated[list[Path] | None, typer.Argument(exists=True, dir_okay=False, help=FORMS)] = None,
-    action_source: Annotated[str | None, typer.Option("--as", help="Send all with this action source.")] = None,
+    action_source: Annotated[str | None, typer.Option("--as", help="Action source to send with every event.")] = None,
     since: Annotated[str | None, typer.Option(help="Skip older events: 7d, 12h, or an ISO date.")] = None,
     *,
-    query: Annotated[str | None, typer.Option(help="SQL that gives rows instead.")] = None,
-    where: Annotated[str, typer.Option("--from", help="File or address of the rows: docs/revenue.md.")] = "",
-    cursor: Annotated[str | None, typer.Option(help="Column that grows: rows beyond the last run.")] = None,
-    source: Annotated[str | None, typer.Option(help="The source, of kind `mapped`, that maps rows.")] = None,
-    again: Annotated[bool, typer.Option("--again", help="Files that were imported before are read anew.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Map and report only.")] = False,
+    query: Annotated[str | None, typer.Option(help="SQL query whose rows to import.")] = None,
+    where: Annotated[str, typer.Option("--from", help="File or database address of rows, see docs/revenue.md.")] = "",
+    cursor: Annotated[
+        str | None, typer.Option(help="Column that only grows. A run reads rows after the last one.")
+    ] = None,
+    source: Annotated[str | None, typer.Option(help="Name of the source that maps rows; its kind is `mapped`.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Read files from the start even if imported before.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Map and report; store nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Import events from files (NDJSON, JSON arrays, batches, Segment's gzipped archives), or what is new of some rows.
+    """Import events from files (NDJSON, JSON arrays, batches, Segment's gzipped archives), or new rows of a table.
 
-    Interrupted, it goes on where it stopped when it is called again with the same files and options.
+    To resume an interrupted import, run the same command again.
 
     Example: pinrelay import archive/*.gz --as offline --since 7d
     Example: pinrelay import --from postgresql://... --query "SELECT * FROM orders" --cursor updated_at --source crm
     """
     if action_source not in {None, "web", "offline", "app_ios", "app_android"}:
-        raise typer.BadParameter("--as is one of web, offline, app_ios, app_android")
+        raise typer.BadParameter(f"--as {action_source} is unknown: use web, offline, app_ios or app_android")
     settings = load_settings()
     options = FileOptions(
         action_source=action_source,
@@ -109,7 +114,9 @@ def _since(text: str, now: float) -> float:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise typer.BadParameter("--since is a span such as 7d or 12h, or an ISO date") from None
+        raise typer.BadParameter(
+            f"--since {text} is not a time: write a span such as 7d or 12h, or a date such as 2026-11-25"
+        ) from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
@@ -151,7 +158,7 @@ async def _taker(settings: Settings, outbox: Outbox, action_source: str | None, 
 
 
 def _print(summary: ImportSummary) -> None:
-    table = Table("what became of them", "count")
+    table = Table("result", "events")
     for exit_, count in summary.exits.most_common():
         add_row(table, exit_.value, count)
     add_row(table, "skipped as too old", summary.skipped)

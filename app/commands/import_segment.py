@@ -17,15 +17,17 @@ from app.errors import CatalogError, Fault
 
 
 def import_segment(
-    file: Annotated[Path, typer.Argument(help="JSON of Segment's Public API, or of RudderStack. - is standard input.")],
-    into: Annotated[Path, typer.Option("--into", help="Folder for the presets; none of its files is replaced.")],
+    file: Annotated[
+        Path, typer.Argument(help="JSON from Segment's Public API or RudderStack. - reads standard input.")
+    ],
+    into: Annotated[Path, typer.Option("--into", help="Folder for the presets. Existing files are kept.")],
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Write presets from a destination of Segment's (its subscriptions) or RudderStack's (its config).
+    """Write presets from a destination in Segment (its subscriptions) or RudderStack (its config).
 
-    Prints what was carried over, what is left to our defaults and why, and what could not be. Exits with 1 where a
-    mapping gives no preset.
+    Prints for each field: carried over, left to the defaults, or not possible, and why. Exits with 1 if a mapping
+    gives no preset.
 
     Example: pinrelay import-segment subscriptions.json --into my-presets
     """
@@ -78,11 +80,11 @@ def _row(preset: ImportedPreset, path: Path | None) -> dict[str, object]:
 
 def _print(imported: list[ImportedPreset], files: list[Path | None], into: Path) -> None:
     made = count_of(len(files) - files.count(None), "preset")
-    table = Table("preset", "field", "what became of it", "why", title=made)
+    table = Table("preset", "field", "result", "why", title=made)
     for preset in imported:
         for each in preset.told:
             add_row(table, preset.name, each.field, each.outcome, each.why)
     print_table(table)
     for preset, path in zip(imported, files, strict=True):
         say(f"{preset.name}: {path or 'no preset, see above'}")
-    say(f"Use them alone: PRESETS_DIR={into}. `pinrelay check` shows them, `pinrelay preview` what they send.")
+    say(f"Next: set PRESETS_DIR={into}, run `pinrelay check`, and try events with `pinrelay preview`.")

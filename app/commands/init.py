@@ -20,13 +20,13 @@ _COPIED = {
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(help="It is made where there is none.")] = Path(),
+    folder: Annotated[Path, typer.Argument(help="Folder to write to. Created if missing.")] = Path(),
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Write a folder of your own: settings with comments, the presets, an alert rule file and a dashboard.
+    """Write a folder with commented settings, the presets, Prometheus alert rules and a Grafana dashboard.
 
-    `pinrelay serve` in that folder takes them. Nothing that is there is replaced.
+    Run `pinrelay serve` in that folder to use them. Existing files are not replaced.
 
     Example: pinrelay init events && cd events && pinrelay serve
     """
@@ -36,14 +36,14 @@ def init(
         print_json({"folder": str(folder), "written": written})
         return
     say(f"In {folder}: {', '.join(written)}")
-    say(f"Settings stand in {SETTINGS_FILE}. `pinrelay check` reads the presets, `pinrelay serve` starts.")
+    say(f"Edit {SETTINGS_FILE}, run `pinrelay check`, then `pinrelay serve`.")
 
 
 def _write_all(folder: Path) -> list[str]:
     """Write everything; return the paths below the folder. Raises OSError, SettingsError where something is there."""
     targets = [SETTINGS_FILE, *_COPIED.values()]
     if there := [name for name in targets if (folder / name).exists()]:
-        raise SettingsError(f"{folder} has {', '.join(there)} already: name another folder, or move that away")
+        raise SettingsError(f"{folder} already has {', '.join(there)}: name another folder, or move these away")
     (folder / "monitoring").mkdir(parents=True, exist_ok=True)
     for source, target in _COPIED.items():
         copy = shutil.copytree if shipped(source).is_dir() else shutil.copyfile

@@ -23,16 +23,18 @@ from app.outbox import Outbox
 
 
 def show(
-    name: Annotated[str | None, typer.Argument(help="Show this one with its properties; none lists all.")] = None,
-    source: Annotated[str | None, typer.Option(help="Only what came from this source.")] = None,
-    days: Annotated[int, typer.Option(min=1, max=366, help="So many days.")] = DAYS,
+    name: Annotated[
+        str | None, typer.Argument(help="Event to show with its properties. Without it, all events are listed.")
+    ] = None,
+    source: Annotated[str | None, typer.Option(help="Only events from this source.")] = None,
+    days: Annotated[int, typer.Option(min=1, max=366, help="Number of days.")] = DAYS,
     last_day: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The last of them (UTC); today unless given.")
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day (UTC). Default: today.")
     ] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Show what arrives: each event by name, what becomes of it, which preset takes it or nearly does, what it carries.
+    """List received events by name: their results, the preset that takes them or the nearest one, and their contents.
 
     Example: pinrelay inventory "order completed"
     """
@@ -72,9 +74,9 @@ def _is_meant(one: NameView, name: str | None) -> bool:
 
 def _print_all(names: list[NameView], changes: list[Change]) -> None:
     if not names:
-        say("Nothing has arrived in these days, or INVENTORY_NAMES is 0.")
+        say("No events in these days, or INVENTORY_NAMES is 0.")
         return
-    table = Table("event", "received", "what became of it", "preset, or why none", "carries", "last (UTC)")
+    table = Table("event", "received", "result", "preset, or why none", "carries", "last (UTC)")
     is_of_one = len({one.figures.key.source for one in names}) == 1
     for one in names:
         figures = one.figures
@@ -93,8 +95,8 @@ def _print_one(one: NameView, properties: list[PropertyFigures]) -> None:
     table = Table("", "", show_header=False, title=None)
     add_row(table, "event", f"{figures.title} from {figures.key.source}")
     add_row(table, "received", f"{figures.received:,}")
-    add_row(table, "what became of it", _told(figures.exits, BECAME))
-    add_row(table, "of what was taken", _told(figures.states, STANDS))
+    add_row(table, "result", _told(figures.exits, BECAME))
+    add_row(table, "deliveries", _told(figures.states, STANDS))
     taken = ", ".join(f"{preset} ({count:,})" for preset, count in figures.presets.most_common())
     add_row(table, "preset, or why none", one.nearest.why or taken or one.nearest.preset or "")
     add_row(table, "first and last seen", f"{day(figures.first_at)}, {_minute(figures.last_at)}")
@@ -105,7 +107,7 @@ def _print_one(one: NameView, properties: list[PropertyFigures]) -> None:
     for each in properties:
         add_row(carried, each.path, each.kind, _percent(each.share), day(each.first_at), day(each.last_at))
     print_table(carried)
-    by_day = Table("day", "received", "what became of it", "of what was taken")
+    by_day = Table("day", "received", "result", "deliveries")
     for at in figures.told_days:
         told = _told(figures.exits_by_day[at], BECAME), _told(figures.states_by_day[at], STANDS)
         add_row(by_day, day(at), f"{figures.days.get(at, 0):,}", *told)

@@ -25,13 +25,13 @@ _FILES: Final = {"deliveries": (Past.DELIVERED, Past.DEAD), "notes": (Past.NOTES
 
 
 def ledger_export(
-    folder: Annotated[Path, typer.Argument(file_okay=False, help="Where the files go; it is made where missing.")],
+    folder: Annotated[Path, typer.Argument(file_okay=False, help="Folder for the files. Created if missing.")],
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Write what the ledger holds of each day that is over: deliveries, notes and counts, as Parquet.
+    """Export the ledger of each past day as Parquet files: deliveries, notes and counts.
 
-    A file that is there already is left alone, so that calling it once a day is enough. Needs the extra `files`.
+    Run it once a day: existing files are kept. Needs the extra `files`.
 
     Example: pinrelay ledger-export /var/lib/pinrelay/ledger
     """

@@ -18,11 +18,11 @@ from app.source import event_json
 
 
 def message(
-    message_id: Annotated[str, typer.Argument(help="Of the event, as Segment names it.")], *, as_json: AsJson = False
+    message_id: Annotated[str, typer.Argument(help="Segment's `messageId` of the event.")], *, as_json: AsJson = False
 ) -> None:
-    """Show what became of one message id: every delivery with its attempts, and why there is none.
+    """Show every delivery of a message id with its attempts, or why it was not sent.
 
-    In JSON, `receipt` is what its senders were told, in the words of the receipt; ad accounts have their names there.
+    In JSON, `receipt` is the receipt that the sender got, with the names of the ad accounts.
 
     Example: pinrelay message ajs-next-1772640772244
     """
@@ -35,7 +35,11 @@ def message(
         if attempts := [each for each in found.deliveries if each.history]:
             print_table(_attempts(attempts))
     if not found.notes and not found.deliveries:
-        say(f"pinrelay: nothing is known of message {message_id}", err=True)
+        say(
+            f"pinrelay: message {message_id} not found. Use the complete id. "
+            "Unmatched events without an order id are counted, not stored.",
+            err=True,
+        )
         raise typer.Exit(1)
 
 

@@ -16,29 +16,29 @@ _WORDS = {
     Carried.NOTES: "notes",
     Carried.KEYS: "keys",
     Carried.COUNTS: "counts",
-    Carried.AUDIT: "lines of the audit log",
-    Carried.MARKS: "ids of people who said no",
-    Carried.PEOPLE: "ids of people who are remembered",
-    Carried.WHOSE: "messages that are kept under ids",
+    Carried.AUDIT: "audit log entries",
+    Carried.MARKS: "opted-out ids",
+    Carried.PEOPLE: "remembered ids",
+    Carried.WHOSE: "messages by id",
 }
 
 
 def outbox_move(
-    source: Annotated[str, typer.Argument(metavar="FROM", help="URL of the outbox that is left.")],
-    target: Annotated[str, typer.Argument(metavar="TO", help="URL of the empty outbox that goes on.")],
+    source: Annotated[str, typer.Argument(metavar="FROM", help="URL of the old outbox.")],
+    target: Annotated[str, typer.Argument(metavar="TO", help="URL of the new, empty outbox.")],
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Carry everything from one outbox to another; stop the servers first.
+    """Move everything from one outbox to another. Stop the servers first.
 
-    Deliveries, whatever their state, with history, keys of de-duplication, notes, counts, audit log, shared values.
-    Interrupted, it can be called again: what arrived already is known there. At the end the first one is empty.
+    Moves deliveries with their history, deduplication keys, notes, counts, audit log and shared values. To resume an
+    interrupted move, run the same command again. At the end the old outbox is empty.
 
     Example: pinrelay outbox-move sqlite:///data/pinrelay.db postgresql://pinrelay@db/pinrelay
     """
     if not exists(source):
         raise OutboxUnavailable(
-            f"There is no outbox {source}. Name the one that is left: nothing was made.", why="gone"
+            f"No outbox at {source}. Give the URL of the old outbox. Nothing was moved.", why="gone"
         )
     arrived = asyncio.run(_move(source, target))
     if as_json:

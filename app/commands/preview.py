@@ -103,14 +103,16 @@ def _summary(receipts: Iterable[EventReceipt]) -> Table:
     return table
 
 
-Presets = Annotated[list[Path] | None, typer.Option("--presets", help="Folder of presets, instead of PRESETS_DIR.")]
-Mappings = Annotated[list[Path] | None, typer.Option("--mappings", help="Folder of mappings, not MAPPINGS_DIR.")]
+Presets = Annotated[
+    list[Path] | None, typer.Option("--presets", help="Folder of presets to use instead of PRESETS_DIR.")
+]
+Mappings = Annotated[list[Path] | None, typer.Option("--mappings", help="The same, instead of MAPPINGS_DIR.")]
 
 
 def check(presets: Presets = None, mappings: Mappings = None, *, as_json: AsJson = False) -> None:
-    """Check settings, presets, mappings, named sources and destinations, and print the tables of them.
+    """Check settings, presets, mappings, named sources and destinations, and list them.
 
-    Lists every fault with file, place and remedy, and exits with 1 where there is one. Tokens are not looked for.
+    Prints every fault with file, place and remedy, and exits with 1 if there is one. Tokens are not read.
 
     Example: pinrelay check --presets presets
     """
@@ -165,20 +167,21 @@ def preview(
     presets: Presets = None,
     mappings: Mappings = None,
     *,
-    source: Annotated[str, typer.Option(help="Whose events they are: a source's name.")] = DEFAULT_SOURCE,
+    source: Annotated[str, typer.Option(help="Source that the events come from.")] = DEFAULT_SOURCE,
     explain: Annotated[bool, typer.Option("--explain", help="Print conditions, fields, paths and values.")] = False,
-    journey: Annotated[bool, typer.Option("--journey", help="With a memory that is empty at first.")] = False,
-    remember_days: Annotated[float | None, typer.Option(min=0, help="Instead of REMEMBER_DAYS, else 90.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON: what --explain tells as well.")] = False,
+    journey: Annotated[
+        bool, typer.Option("--journey", help="Replay the events in order, starting with an empty memory.")
+    ] = False,
+    remember_days: Annotated[float | None, typer.Option(min=0, help="For --journey, instead of REMEMBER_DAYS.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show what would become of events, as their sender would be told; sends and stores nothing.
+    """Show what Pinrelay would do with events. Sends and stores nothing.
 
-    Where there is an outbox it is asked what was sent before, and which presets are switched off.
-    Prints one JSON line an event: its message id and, for each preset that takes it, exit, reason, warnings, event.
-    With --explain, for each event, the conditions of the presets and their fields: the paths they came from, values,
-    and what is sent of them; as tables, or with --json as a line.
-    With --journey the events come in order, each at its own time, and complete each other as memory would do it;
-    prints what that brings by preset, or with --json a line an event. The outbox is not asked.
+    Prints one JSON line per event: its message id and, for each preset that takes it, exit, reason, warnings, event.
+    If there is an outbox, it is read for duplicates and for presets that are switched off.
+    With --explain: the presets' conditions, and each field with its path, its value and the value sent.
+    With --journey: events in order, each at its own time, completed from memory. Prints the gain by preset. The outbox
+    is not read.
 
     Example: pinrelay preview order.json --explain
     """
@@ -201,7 +204,7 @@ async def _preview(settings: Settings, file: Path, show: Callable[[EventReport],
     known = key_sources(settings)
     named = None if source in known else load_source(settings.source_folders, source)
     if named is not None and named.reshape is not None:
-        message = f"--source: {source} is of kind `mapped`: `pinrelay preview-source {source}` shows its requests"
+        message = f"--source {source} has the kind `mapped`: use `pinrelay preview-source {source}` for its requests"
         raise typer.BadParameter(message)
     catalog = assemble.running_catalog(settings).catalog
     async with opened_outbox(settings) if exists(settings.outbox_url) else nullcontext() as outbox:
@@ -271,7 +274,7 @@ def _fields_table(report: PresetReport) -> Table:
     seen = f" ({time_text(report.seen_at)} UTC)" if report.seen_at else ""
     said = ": ".join(filter(None, (report.preset, IN_WORDS[report.exit], report.reason))) + seen
     if report.kept:
-        said += f", but kept for now: {report.kept}"
+        said += f", but held for now: {report.kept}"
     table = Table("field", "from", "value", title=as_is(said), caption=as_is("\n".join(_remarks(report)), lines=True))
     table.add_column("sent", overflow="fold")  # a digest is of use as a whole only
     for each in report.fields:

@@ -18,17 +18,19 @@ from app.source.responses import RequestRefused
 
 
 def preview_source(
-    source: Annotated[str, typer.Argument(help="Name of its file.")],
-    file: Annotated[Path, typer.Argument(help="The body of a request. - is standard input.")] = Path("-"),
-    header: Annotated[list[str] | None, typer.Option("--header", "-H", help="`Name: value`, each.")] = None,
-    query: Annotated[str, typer.Option("--query", help="As it stands behind the question mark.")] = "",
+    source: Annotated[str, typer.Argument(help="Name of the source.")],
+    file: Annotated[Path, typer.Argument(help="Body of a request. - reads standard input.")] = Path("-"),
+    header: Annotated[
+        list[str] | None, typer.Option("--header", "-H", help="Header as `Name: value`. Repeat for more.")
+    ] = None,
+    query: Annotated[str, typer.Option("--query", help="Query string, without the question mark.")] = "",
     *,
     as_json: AsJson = False,  # noqa: ARG001 - it prints JSON anyway
 ) -> None:
-    """Show which Segment events a named source makes of a request, and what would become of each.
+    """Show the Segment events that a named source makes from a request, and what Pinrelay would do with each.
 
-    Neither secret nor signature is needed, nothing is sent or stored, and no outbox is asked. Prints one JSON line an
-    event: the event that was made, and what `pinrelay preview` tells of it.
+    Needs no secret and no signature. Sends and stores nothing, and reads no outbox. Prints one JSON line per event:
+    the event that was made, and the output of `pinrelay preview` for it.
 
     Example: pinrelay preview-source shopify order.json -H 'X-Shopify-Topic: orders/paid'
     """
@@ -50,5 +52,5 @@ def preview_source(
 def _pair(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
     if not colon:
-        raise typer.BadParameter(f"{text!r} is no header: write it as `Name: value`")
+        raise typer.BadParameter(f"--header {text!r} has no colon: write it as `Name: value`")
     return name.strip(), value.strip()

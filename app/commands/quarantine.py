@@ -21,15 +21,15 @@ from app.pipeline.replay import Replay, replay_json
 
 _Result = TypeVar("_Result")
 
-_Name = Annotated[str | None, typer.Option("--name", help="Events of this name only.")]
-_Exit = Annotated[Exit | None, typer.Option("--exit", help="invalid or unmatched ones only.")]
-_Source = Annotated[str | None, typer.Option("--source", help="Events of this source only.")]
-_Reason = Annotated[str | None, typer.Option("--reason", help="Those of this reason only, written in full.")]
-_All = Annotated[bool, typer.Option("--all", help="Everything that is kept.")]
+_Name = Annotated[str | None, typer.Option("--name", help="Only events with this name.")]
+_Exit = Annotated[Exit | None, typer.Option("--exit", help="Only invalid, or only unmatched events.")]
+_Source = Annotated[str | None, typer.Option("--source", help="Only events from this source.")]
+_Reason = Annotated[str | None, typer.Option("--reason", help="Only events with exactly this reason.")]
+_All = Annotated[bool, typer.Option("--all", help="All quarantined events.")]
 
 
 commands = typer.Typer(
-    help="Events that made no delivery, kept as received (QUARANTINE_HOURS).",
+    help="List, replay or discard events that were not sent and are kept as received (QUARANTINE_HOURS).",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -39,7 +39,7 @@ commands = typer.Typer(
 
 @commands.command("list")
 def list_kept(*, as_json: AsJson = False) -> None:
-    """List what is kept, by source, name and reason.
+    """Count quarantined events by source, name and reason.
 
     Example: pinrelay quarantine list
     """
@@ -65,7 +65,7 @@ def preview_kept(
     everything: _All = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say what would become of events that are kept, by the presets and mappings of now. Nothing changes.
+    """Show what a replay with the current presets and mappings would do. Changes nothing.
 
     Example: pinrelay quarantine preview --exit invalid
     """
@@ -83,7 +83,7 @@ def replay_kept(
     everything: _All = False,
     as_json: AsJson = False,
 ) -> None:
-    """Accept events that are kept, with their ids and times; what still makes no delivery stays.
+    """Process quarantined events again, with their ids and times. Events that still cannot be sent stay.
 
     Example: pinrelay quarantine replay --name "Order Completed"
     """
@@ -102,7 +102,7 @@ def discard_kept(
     everything: _All = False,
     as_json: AsJson = False,
 ) -> None:
-    """Erase events that are kept.
+    """Erase quarantined events.
 
     Example: pinrelay quarantine discard --name "Bot Visit"
     """
@@ -112,7 +112,7 @@ def discard_kept(
     if as_json:
         print_json({"discarded": count})
     else:
-        say(f"{count} discarded")
+        say(f"{count} discarded.")
 
 
 def _filter(
@@ -120,7 +120,7 @@ def _filter(
 ) -> QuarantineFilter:
     wanted = QuarantineFilter(name=name, exit=exit_, source=source, reason=reason)
     if wanted == QuarantineFilter() and not everything:
-        raise typer.BadParameter("give a filter, or say --all")
+        raise typer.BadParameter("nothing selected: give --name, --exit, --source or --reason, or --all")
     return wanted
 
 
@@ -142,9 +142,9 @@ def _show(replay: Replay, *, as_json: bool) -> None:
     if as_json:
         print_json(facts)
         return
-    table = Table("what becomes of them", "count")
+    table = Table("result", "events")
     for each in facts["outcomes"]:
         add_row(table, " · ".join(filter(None, (each["preset"], each["exit"], each["reason"]))), each["count"])
     print_table(table)
-    unread = f"; {replay.unreadable} cannot be read, sealed by another key" if replay.unreadable else ""
-    say(f"{replay.events} kept, of which {replay.leaving} leave the quarantine{unread}")
+    unread = f" {replay.unreadable} cannot be read: they are sealed with another key." if replay.unreadable else ""
+    say(f"{replay.leaving} of {replay.events} quarantined events leave the quarantine.{unread}")

@@ -37,7 +37,7 @@ _MIN_WORDS: Final = 10
 class SendAsked:
     """What somebody said about sending what is missing."""
 
-    #: The column that must say yes; None: `words` say why nobody needs to be asked.
+    #: The column that must say yes; None: `words` say why no consent is needed.
     consent: str | None
     words: str
     #: Send without asking.
@@ -48,12 +48,13 @@ def send_asked(*, send: bool, consent: str | None, words: str | None, yes: bool)
     """Return how missing orders are sent, None where they are not. Raises BadParameter where no permission is named."""
     if not send:
         if consent or words or yes:
-            raise typer.BadParameter("--consent, --consent-not-needed and --yes are for --send-missing")
+            raise typer.BadParameter("--consent, --consent-not-needed and --yes need --send-missing: add it")
         return None
     if (consent is None) == (words is None) or len(words or "x" * _MIN_WORDS) < _MIN_WORDS:
         raise typer.BadParameter(
-            "orders that never arrived are often those whose buyers refused: name the column that says who permitted "
-            "it by --consent COLUMN, or say in words why nobody needs to be asked by --consent-not-needed"
+            "--send-missing needs proof of consent, because buyers of missing orders have often refused tracking: "
+            "name the column with their consent by --consent COLUMN, or explain in "
+            f"{_MIN_WORDS} characters or more why none is needed by --consent-not-needed"
         )
     return SendAsked(consent=consent, words=words or "", yes=yes)
 
@@ -68,7 +69,7 @@ async def _send_missing(
     preview = await acts.judge_missing(missing, partial(explainer.receipt, catalog=catalog))
     told = f"{preview.enqueued} of {len(missing.orders.ids)} missing orders can be sent."
     if not preview.enqueued or not (yes or typer.confirm(f"{told} Send them?", err=True)):
-        say(f"{told} Nothing is sent.", err=True)
+        say(f"{told} Nothing was sent.", err=True)
         return preview
     pipeline = assemble.pipeline(settings, catalog, outbox=outbox, why_off=switches.why_off)
     return await acts.send_missing(caller(), missing, partial(pipeline.accept, is_proven=True))
@@ -80,23 +81,23 @@ _SHOWN: Final = 3
 
 Where = Annotated[
     str,
-    typer.Argument(help="A file (.csv, .tsv, .parquet, .ndjson, .jsonl, .json; gzipped too), or a database's address."),
+    typer.Argument(help="File (.csv, .tsv, .parquet, .ndjson, .jsonl, .json; also gzipped) or database address."),
 ]
-_Query = Annotated[str | None, typer.Option(help="SQL that gives the shop's orders, of a database.")]
-_OrderId = Annotated[str | None, typer.Option("--order-id", help="Column of the order's id.")]
-_Total = Annotated[str | None, typer.Option(help="Column of the amount, as it is sent.")]
-_Currency = Annotated[str | None, typer.Option(help="Column of the currency, or the ISO code of all.")]
-_Time = Annotated[str | None, typer.Option("--time", help="Column of when the order was made.")]
-_Source = Annotated[str | None, typer.Option(help="Only what this source sent.")]
-_Account = Annotated[str | None, typer.Option(help="Only what is for this ad account.")]
-_Tolerance = Annotated[str | None, typer.Option(help="Percent of the expected orders that may be missing.")]
+_Query = Annotated[str | None, typer.Option(help="SQL query for the shop's orders in a database.")]
+_OrderId = Annotated[str | None, typer.Option("--order-id", help="Column with the order id.")]
+_Total = Annotated[str | None, typer.Option(help="Column with the amount that is sent.")]
+_Currency = Annotated[str | None, typer.Option(help="Column with the currency, or one ISO code.")]
+_Time = Annotated[str | None, typer.Option("--time", help="Column with the time of the order.")]
+_Source = Annotated[str | None, typer.Option(help="Only orders from this source.")]
+_Account = Annotated[str | None, typer.Option(help="Only orders for this ad account.")]
+_Tolerance = Annotated[str | None, typer.Option(help="Allowed percentage of missing orders.")]
 _Send = Annotated[bool, typer.Option("--send-missing", help="Send orders that were never received, after a preview.")]
-_Consent = Annotated[str | None, typer.Option(help="Column that must say yes for an order to be sent.")]
+_Consent = Annotated[str | None, typer.Option(help="Column that must say yes before an order is sent.")]
 _Words = Annotated[
-    str | None, typer.Option("--consent-not-needed", help="Why nobody needs to be asked, in words that are kept.")
+    str | None, typer.Option("--consent-not-needed", help="Why no consent is needed. Written to the audit log.")
 ]
 _Yes = Annotated[bool, typer.Option("--yes", help="Send without asking.")]
-_Details = Annotated[Path | None, typer.Option(dir_okay=False, help="Write each order's fate here, as NDJSON.")]
+_Details = Annotated[Path | None, typer.Option(dir_okay=False, help="File for the result of each order, as NDJSON.")]
 
 
 def reconcile(  # noqa: PLR0913, PLR0917 - options are arguments
@@ -117,10 +118,10 @@ def reconcile(  # noqa: PLR0913, PLR0917 - options are arguments
     yes: _Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compare the shop's orders with what was sent: which are missing, and why; which amounts differ.
+    """Compare the shop's orders with those sent to Pinterest. Lists missing orders with reasons, and wrong amounts.
 
-    Exports of Shopify and WooCommerce are known by their columns; of other files name them. No other column is read.
-    With --tolerance the exit code is 1 where more is missing, and ALERT_WEBHOOK_URL is told, for a nightly job.
+    Recognises the columns of Shopify's and WooCommerce's exports. For other files, name the columns by the options.
+    With --tolerance it exits with 1 and posts to ALERT_WEBHOOK_URL if more orders are missing. Use that nightly.
 
     Example: pinrelay reconcile orders_export.csv --tolerance 2
     Example: pinrelay reconcile orders_export.csv --send-missing --consent "Accepts Marketing"
@@ -145,7 +146,7 @@ def _percent(text: str | None) -> Decimal | None:
     except InvalidOperation:
         most = Decimal(-1)
     if most is not None and not (most.is_finite() and 0 <= most <= _PERCENT):
-        raise typer.BadParameter("--tolerance is a percentage from 0 to 100, such as 2 or 0.5")
+        raise typer.BadParameter(f"--tolerance {text} is not a percentage: write a number from 0 to 100, such as 0.5")
     return most
 
 
@@ -199,14 +200,12 @@ def _written(details: Path | None) -> Iterator[Callable[[OrderVerdict], object]]
 
 def _print(found: Reconciliation, sent: SentMissing | None) -> None:
     sums = found.sums
-    table = Table(
-        "what became of them", "orders", "why", "such as", title=f"{found.columns.kind}: {sums.orders} orders"
-    )
+    table = Table("result", "orders", "why", "examples", title=f"{found.columns.kind}: {sums.orders} orders")
     for (fate, reason), count in sums.reasons.most_common():
         add_row(table, fate.value, count, reason, ", ".join([*sums.named[fate, reason]][:_SHOWN]))
     print_table(table)
     for name in BY:
-        table = Table(name.replace("_", " "), "currency", "orders", "worth in the shop", "sent", "%")
+        table = Table(name.replace("_", " "), "currency", "orders", "in the shop", "sent", "%")
         for key, by_currency in sums.by(name).items():
             for currency, worth in sorted(by_currency.items()):
                 part = f"{_PERCENT * worth.sent / worth.shop:.1f}" if worth.shop else ""
@@ -215,8 +214,8 @@ def _print(found: Reconciliation, sent: SentMissing | None) -> None:
     for number, what in (
         (found.without_id, "rows have no order id"),
         (found.repeated, "rows repeat an order"),
-        (found.stubs, "ids stand alone, without an amount and a time, and are compared with nothing"),
-        (found.unreadable, "orders have an amount, a currency or a time that cannot be read"),
+        (found.stubs, "rows have only an order id, no amount and no time, and were not compared"),
+        (found.unreadable, "orders have an unreadable amount, currency or time"),
     ):
         if number:
             say(f"{number} {what}.")
@@ -224,15 +223,15 @@ def _print(found: Reconciliation, sent: SentMissing | None) -> None:
         say(f"missing: {count} {exit_.value} {reason}".rstrip())
     for why, orders in () if sent is None else sent.unsent.items():
         say(f"missing: {len(orders)} not sent, {why}: {', '.join(orders)}")
-    say(f"{sums.right} of {sums.expected} expected orders were sent as the shop has them.")
+    say(f"{sums.right} of {sums.expected} expected orders were sent with the shop's amounts.")
 
 
 def _judge(settings: Settings, found: Reconciliation, most: Decimal | None) -> None:
-    """Tell where more is missing than may be, and exit with 1."""
+    """Report if more orders are missing than allowed, and exit with 1."""
     missing = found.sums.missing_percent()
     if most is None or missing <= most:
         return
-    told = f"{missing:.2f} % of the shop's expected orders were not sent as the shop has them; {most} % may be missing"
+    told = f"{missing:.2f} % of the shop's expected orders are missing or wrong; at most {most} % are allowed"
     say(f"pinrelay: {told}", err=True)
     if settings.alert_webhook_url is not None:
         asyncio.run(_alert(AlertWebhook(settings.alert_webhook_url), told))

@@ -16,14 +16,14 @@ from app.outbox import Outbox
 
 
 def revenue(
-    days: Annotated[int, typer.Option(min=1, max=366, help="So many days (UTC), today being the last.")] = 7,
-    ad_account_id: Annotated[str | None, typer.Option(help="Only what is for this ad account.")] = None,
-    source: Annotated[str | None, typer.Option(help="Only what came from this source.")] = None,
-    preset: Annotated[str | None, typer.Option(help="Only what this preset took.")] = None,
+    days: Annotated[int, typer.Option(min=1, max=366, help="Number of days (UTC), up to today.")] = 7,
+    ad_account_id: Annotated[str | None, typer.Option(help="Only orders for this ad account.")] = None,
+    source: Annotated[str | None, typer.Option(help="Only orders from this source.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Only orders that this preset took.")] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Show what the orders of the last days were worth, by currency, and what became of them.
+    """Show the amounts of the last days' orders by currency, and how many of them were sent.
 
     Example: pinrelay revenue --days 1
     """
@@ -43,7 +43,7 @@ def revenue(
     elif found:
         _print_all(found)
     else:
-        say("No order was received in these days.")
+        say("No orders in these days.")
 
 
 def _print_all(found: list[OfCurrency]) -> None:
@@ -54,12 +54,12 @@ def _print_all(found: list[OfCurrency]) -> None:
     for each in found:
         whole = each.whole
         became = [_told(whole.became.get(name, Worth())) for name in shown]
-        add_row(table, each.currency or "none named", _told(whole.received), *became, _average(whole.received))
+        add_row(table, each.currency or "no currency", _told(whole.received), *became, _average(whole.received))
     print_table(table)
     for each in found:
         for odd in each.odd:
-            told = f"{odd.amount} {each.currency} is {odd.times} times what orders usually are"
-            say(f"{told}: delivery {odd.delivery_id}.")
+            told = f"{odd.amount} {each.currency} is {odd.times} times the usual amount"
+            say(f"Delivery {odd.delivery_id}: {told}.")
 
 
 def _told(worth: Worth) -> str:

@@ -17,15 +17,15 @@ from app.sandbox import Account, create_sandbox
 
 def sandbox(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1 to listen on.")] = 8081,
-    token: Annotated[str | None, typer.Option(help="The only token that is taken; none takes any.")] = None,
+    token: Annotated[str | None, typer.Option(help="Token to accept. Without it, any token is accepted.")] = None,
     file: Annotated[
-        Path | None, typer.Option(help="Keeps what is received across restarts; made with its folders.")
+        Path | None, typer.Option(help="File that keeps received events across restarts. Created if missing.")
     ] = None,
 ) -> None:
-    """Stand in for Pinterest: judge as strictly as its schema, keep what arrives, misbehave when told.
+    """Run a sandbox of Pinterest's API: it checks events by Pinterest's schema, keeps them, and can simulate errors.
 
-    Point a server at it with PINTEREST_API_URL=http://127.0.0.1:8081/sandbox/v5.
-    GET /sandbox/ shows counts, PUT /sandbox/script sets misbehaviour.
+    Set PINTEREST_API_URL=http://127.0.0.1:8081/sandbox/v5 in the server that shall send to it.
+    GET /sandbox/ shows counts. PUT /sandbox/script sets the errors.
 
     Example: pinrelay sandbox --port 8081
     """
@@ -37,5 +37,5 @@ def sandbox(
         uvicorn.run(app, host="127.0.0.1", port=port, log_config=None, access_log=False, timeout_graceful_shutdown=5)
     except SystemExit:  # so uvicorn ends where it cannot listen, having logged why
         raise SettingsError(
-            "--port: this machine does not let it listen there, as is logged above: name another, or stop what has it"
+            f"--port {port}: cannot listen there, see the log above. Use another port, or stop the program that has it"
         ) from None

@@ -41,19 +41,19 @@ _PAUSE_S = 10
 _HANGS_AFTER_S = 20
 
 _NOT_LISTENING = (
-    "HOST and PORT: this machine does not let it listen there, as is logged above. Where the address is in use, "
-    "set another PORT or stop the program that has it; else set a HOST that is this machine's"
+    "HOST and PORT: cannot listen there, see the log above. If the address is in use, set another PORT or stop the "
+    "program that has it; otherwise set HOST to an address of this machine"
 )
 
 
 def serve(
-    workers: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 1,
-    role: Annotated[Role, typer.Option(help="receive events, send them, or do all.")] = Role.ALL,
+    workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
+    role: Annotated[Role, typer.Option(help="Receive events, send them, or all.")] = Role.ALL,
 ) -> None:
-    """Start the server; settings come from the environment (see the README).
+    """Start the server. Settings come from the environment, see docs/settings.md.
 
-    Without Pinterest's credentials it delivers to the built-in sandbox.
-    SIGTERM finishes what is under way; a second SIGTERM ends at once. SIGHUP takes up changed presets and mappings.
+    Without Pinterest's credentials it sends to the built-in sandbox.
+    SIGTERM finishes running work, then ends; a second SIGTERM ends at once. SIGHUP reloads presets and mappings.
 
     Example: PORT=9000 pinrelay serve --workers 2
     """

@@ -26,7 +26,7 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="Refresh every second until interrupted.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the backlog, how delivery stands, and what was received and sent in the last ten minutes.
+    """Show the backlog, the state of delivery, and the last ten minutes' events and Pinterest's answers.
 
     Example: pinrelay status --watch
     """
@@ -100,12 +100,12 @@ _WORDS = {
     "pending": "waiting to be sent",
     "claimed": "being sent",
     "dead": "dead letters",
-    "waiting_bytes": "bytes of both",
-    "oldest_age_s": "oldest waits for",
+    "waiting_bytes": "bytes waiting",
+    "oldest_age_s": "age of the oldest",
     "full_in_s": "full in, at the last hour's rate",
     "blocked": "refused by Pinterest",
     "told": "what to do",
-    "answers": "Pinterest's answers then",
+    "answers": "answers of Pinterest",
 }
 
 _TIMES = frozenset({"oldest_age_s", "full_in_s"})
@@ -113,7 +113,7 @@ _TIMES = frozenset({"oldest_age_s", "full_in_s"})
 
 def _facts_table(facts: dict[str, Any], whose: str) -> Table:
     """Return the facts as people read them; `whose` are the ad accounts that these settings name, and no others."""
-    table = Table("", "", title=as_is(f"outbox, of {whose}"), show_header=False)
+    table = Table("", "", title=as_is(f"outbox of {whose}"), show_header=False)
     for name, value in facts.items():
         if isinstance(value, dict):
             shown = ", ".join(f"{key} {_shown(count)}" for key, count in value.items())

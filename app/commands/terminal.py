@@ -43,7 +43,7 @@ def add_row(table: Table, *cells: object) -> None:
 def print_table(table: Table) -> None:
     """Print a table, as wide as the terminal is, and nothing of it cut off.
 
-    Where there is no terminal no cell is broken, so that programs find it.
+    Without a terminal no cell is broken, so that programs find it.
     """
     console = Console()
     if isinstance(table.title, str):
@@ -75,7 +75,7 @@ def opened_file(file: Path) -> AbstractContextManager[IO[bytes]]:
     try:
         return file.open("rb")
     except OSError as exc:
-        raise typer.BadParameter(f"{file} cannot be read: {exc.strerror}") from exc
+        raise typer.BadParameter(f"cannot read {file}: {exc.strerror}") from exc
 
 
 @contextmanager
@@ -84,7 +84,7 @@ def writing(option: str) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        message = f"{option}: {exc.filename} cannot be written: {exc.strerror}. Name a place where files can be made"
+        message = f"{option}: cannot write {exc.filename}: {exc.strerror}. Name a folder that you can write to"
         raise SettingsError(message) from exc
 
 
@@ -99,10 +99,10 @@ async def opened_outbox(settings: Settings) -> AsyncIterator[Outbox]:
 
 
 def require_outbox(url: str) -> None:
-    """Raise OutboxUnavailable where there is no such outbox: to open it would make it."""
+    """Raise OutboxUnavailable if the outbox does not exist: to open it would make it."""
     if not exists(url):
         message = (
-            f"There is no outbox {url}, seen from {Path.cwd()}. `pinrelay serve` makes it; OUTBOX_URL names another."
+            f"No outbox at {url}, seen from {Path.cwd()}. Set OUTBOX_URL to the outbox, or run `pinrelay serve` once."
         )
         raise OutboxUnavailable(message, why="gone")
 
@@ -110,7 +110,7 @@ def require_outbox(url: str) -> None:
 def with_outbox(use: Callable[[Outbox], Awaitable[_Result]]) -> _Result:
     """Open the outbox of the settings, use it, close it; return what `use` returns.
 
-    Raises OutboxUnavailable where there is none.
+    Raises OutboxUnavailable if it does not exist.
     """
     settings = load_settings()
 
@@ -124,4 +124,4 @@ def with_outbox(use: Callable[[Outbox], Awaitable[_Result]]) -> _Result:
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 #: What files of events may hold, said once for the commands that read them.
-FORMS = "Events: an event, an array or a batch, or one of these a line; gzipped too."
+FORMS = "File with an event, an array or a batch, or one of these per line; also gzipped."

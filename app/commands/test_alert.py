@@ -14,7 +14,7 @@ from app.outbox import Outbox
 
 
 def send_test_alert(*, as_json: AsJson = False) -> None:
-    """Send a test message to ALERT_WEBHOOK_URL, and say whether it was taken.
+    """Send a test message to ALERT_WEBHOOK_URL, and show whether it was accepted.
 
     Example: pinrelay test-alert
     """
@@ -32,8 +32,8 @@ def send_test_alert(*, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"sent": not why, "why": why})
     elif why:
-        say(f"pinrelay: the address of ALERT_WEBHOOK_URL did not take the message: {why}", err=True)
+        say(f"pinrelay: ALERT_WEBHOOK_URL did not accept the message: {why}. Check the address.", err=True)
     else:
-        say("The message was taken: it should have arrived.")
+        say("Sent: ALERT_WEBHOOK_URL accepted the message.")
     if why:
         raise typer.Exit(1)

@@ -16,20 +16,20 @@ from app.destination.client import Answer, Failure
 
 #: What each status means for whoever has to mend it (facts of Pinterest's OpenAPI, `events/create`).
 _REMEDIES = {
-    401: "Pinterest does not know this token. Make a new one in Ads Manager > Conversions > Conversion access token, "
+    401: "Pinterest rejects this token. Create a new one in Ads Manager > Conversions > Conversion access token, "
     "and set PINTEREST_CONVERSION_TOKEN.",
-    403: "The token is good, but its owner may not send for this ad account. Check PINTEREST_AD_ACCOUNT_ID; the owner "
+    403: "The token is valid, but its owner may not send for this ad account. Check PINTEREST_AD_ACCOUNT_ID. The owner "
     "needs the role Admin, Analyst, Audience or Campaign there.",
-    404: "There is no such ad account. Check PINTEREST_AD_ACCOUNT_ID.",
-    429: "Pinterest takes no more calls just now. Try again in a minute.",
-    503: "Pinterest's endpoint takes no traffic at the moment. Try again later; events are kept meanwhile.",
+    404: "Pinterest does not know this ad account. Check PINTEREST_AD_ACCOUNT_ID.",
+    429: "Pinterest limits the rate of calls. Try again in a minute.",
+    503: "Pinterest accepts no events at the moment. Try again later. Pinrelay keeps events until then.",
 }
 
 
 def verify(*, as_json: AsJson = False) -> None:
-    """Send each ad account a fresh test event with ?test=true, which Pinterest checks and drops, and say what is wrong.
+    """Send a test event (?test=true) for each ad account, which Pinterest checks and drops, and show the result.
 
-    Exits with 0 where Pinterest takes events for all of them, else 1.
+    Exits with 0 if Pinterest accepts events for all ad accounts, otherwise with 1.
 
     Example: pinrelay verify
     """
@@ -46,7 +46,7 @@ async def _verify(settings: Settings) -> tuple[bool, list[str]]:
     """Try every live ad account; return whether all are good, and a line for each."""
     live = [each for each in destinations(settings) if each.settings.live]
     if not live:
-        return False, ["there are no credentials: set PINTEREST_AD_ACCOUNT_ID and PINTEREST_CONVERSION_TOKEN"]
+        return False, ["no credentials: set PINTEREST_AD_ACCOUNT_ID and PINTEREST_CONVERSION_TOKEN"]
     judged = [await _try(each) for each in live]
     lines = [f"{each.name}: {text}" if each.name else text for each, (_, text) in zip(live, judged, strict=True)]
     return all(good for good, _ in judged), lines
@@ -80,7 +80,7 @@ def judge_answer(answer: Answer | Failure) -> tuple[bool, str]:
             "Check that this machine may open https connections to PINTEREST_API_URL."
         )
     if answer.status == 200:  # noqa: PLR2004 - OK
-        return True, "Pinterest takes events with these credentials."
+        return True, "Pinterest accepts events with these credentials."
     said = answer.body.get("message", "") if isinstance(answer.body, dict) else ""
-    remedy = _REMEDIES.get(answer.status, "Pinterest answered something unexpected; nothing is wrong with the token.")
+    remedy = _REMEDIES.get(answer.status, "Pinterest gave an unexpected answer. The token is not the cause. Try again.")
     return False, f"{remedy} (status {answer.status}: {said})"

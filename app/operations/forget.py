@@ -118,7 +118,7 @@ class Forgetting:
             if not erased:
                 await self._outbox.wipe(traces)
                 return Forgotten(ids=ids, messages=count)
-        raise OutboxUnavailable("Others send events of this person all the time. Erase again later.")
+        raise OutboxUnavailable("New events of this person keep arriving. Erase again later.")
 
 
 def _told(nobodys: int, orders: int) -> str:

@@ -76,9 +76,9 @@ class ImportedBefore(NamedTuple):
         """Say what was imported before, and what was done about it."""
         read = f"{self.file}: imported before, {at_second(self.at)}: {count_of(self.events, 'event')}"
         if not self.whole:
-            return f"{read}. This run went on behind them"
-        remedy = "--again takes it from its beginning; what is remembered of it is a duplicate then"
-        return f"{read}, to its end. Nothing of it was taken now: {remedy}"
+            return f"{read}. This run continued after them"
+        remedy = "use --again to read the file from the start; events that are still known become duplicates"
+        return f"{read}, to its end. This run imported nothing from it: {remedy}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -181,7 +181,7 @@ class ImportActs:
         """
         if source.reshape is None:
             raise WarehouseError(
-                f"{source.name} is of kind `segment`: name one of kind `mapped`, which maps rows, by --source"
+                f"--source {source.name} has the kind `segment`: name a source of the kind `mapped`, which maps rows"
             )
         progress = _Progress(self._shared, asked.identity)
         cursor, known = await progress.begin(self._audit.clock(), keeps_state=not self._is_dry)

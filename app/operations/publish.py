@@ -55,4 +55,4 @@ class CatalogActs:
     def _demand_confirmation(self, file: str, text: str | None) -> None:
         if changed := self.publisher.privacy_changes(self.publisher.candidate(file, text)):
             named = ", ".join(f"{each.field} of {each.preset}" for each in changed)
-            raise PublishingRefused(f"This changes what is found of people: {named}. Go back and confirm it.")
+            raise PublishingRefused(f"This changes which personal data is sent: {named}. Go back and confirm it.")

@@ -9,7 +9,7 @@ from app.core.values.texts import count_of
 from app.errors import FeatureOff
 from app.pipeline.replay import Replay, Replaying
 
-_OFF: Final = "QUARANTINE_HOURS is not set: nothing is kept in quarantine. See docs/quarantine.md"
+_OFF: Final = "QUARANTINE_HOURS is not set, so nothing is quarantined: set it, see docs/quarantine.md"
 #: Names of filters that read badly.
 _WORDS: Final = {"name": "event"}
 

@@ -33,7 +33,7 @@ class SendTestActs:
     async def send_alert(self, person: Person) -> str:
         """Send a test message to where alerts go; return why it was not taken, "" where it was. Raises FeatureOff."""
         if self._webhook is None:
-            raise FeatureOff("ALERT_WEBHOOK_URL is not set: no alert goes anywhere")
+            raise FeatureOff("ALERT_WEBHOOK_URL is not set, so no alert is sent: set it")
         why = await self._webhook.post_test()
         await self._audit.note(person, AuditAction.ALERT_TESTED, after=why or "taken")
         return why

@@ -10,14 +10,14 @@ from tests.commands.conftest import Run, Slack
 def test_a_message_that_is_taken_is_said_to_be(run: Run, slack: Slack) -> None:
     result = run("test-alert", ALERT_WEBHOOK_URL=slack.url)
     assert (result.exit_code, slack.texts) == (0, ["Pinrelay: This is a test: alerts arrive here."])
-    assert "The message was taken" in result.stdout
+    assert "accepted the message" in result.stdout
 
 
 def test_a_message_that_is_not_taken_is_an_error_without_the_address(run: Run, slack: Slack) -> None:
     slack.status = 404
     result = run("test-alert", ALERT_WEBHOOK_URL=slack.url)
     assert result.exit_code == 1
-    assert "did not take the message: it answered 404" in result.stderr
+    assert "did not accept the message: it answered 404" in result.stderr
     assert "s3cret" not in result.output
 
 

@@ -82,7 +82,7 @@ def test_they_are_counted_by_cause(run: Run) -> None:
 def test_a_redrive_tells_what_it_did_and_why_not_the_rest(run: Run) -> None:
     shown = run("redrive", "--all").stdout
     assert "2 redriven." in shown
-    assert "1 left dead: the same event waits as another delivery" in shown
+    assert "1 left dead: another delivery of the same event waits" in shown
     assert json.loads(run("redrive", "--all", "--json").stdout) == {"redriven": 0, "overtaken": 0, "waiting": 1}
 
 
@@ -97,12 +97,12 @@ def test_a_delivery_that_there_is_not_is_nothing_found(run: Run, words: tuple[st
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ("preset=Order Complet", 'there is no preset of this name; the nearest is "Order Completed"'),
-        ("ad_account_id=100000000000", f'no ad account of this name; the nearest is "{SANDBOX_AD_ACCOUNT_ID}"'),
-        ("source=shopifi", 'no source of this name; the nearest is "shopify"'),
-        ("event_name=chekout", 'no Pinterest event of this name; the nearest is "checkout"'),
-        ("name=Ordr", "no event of this name; there is none at all"),
-        ("currency=EURO", 'no currency of this name; the nearest is "EUR"'),
+        ("preset=Order Complet", 'unknown preset; the nearest is "Order Completed"'),
+        ("ad_account_id=100000000000", f'unknown ad account; the nearest is "{SANDBOX_AD_ACCOUNT_ID}"'),
+        ("source=shopifi", 'unknown source; the nearest is "shopify"'),
+        ("event_name=chekout", 'unknown Pinterest event; the nearest is "checkout"'),
+        ("name=Ordr", "unknown event; none exists so far"),
+        ("currency=EURO", 'unknown currency; the nearest is "EUR"'),
     ],
 )
 @pytest.mark.parametrize("command", ["dead-letters", "redrive", "dismiss --because x", "find"])

@@ -79,11 +79,11 @@ def test_people_read_tables_with_times(run: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (("ann@shop.example",), 2, "say --person"),
+        (("ann@shop.example",), 2, "use --person"),
         (("order=SO-1",), 1, "event_name"),
-        (("preset=checkout", "SO-1"), 2, "names no filter"),
-        (("SO-99",), 1, "nothing is found"),
-        (("order_id=SO-99",), 1, "nothing is found"),
+        (("preset=checkout", "SO-1"), 2, "is not a filter"),
+        (("SO-99",), 1, "no match"),
+        (("order_id=SO-99",), 1, "no match"),
     ],
     ids=str,
 )

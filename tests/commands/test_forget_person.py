@@ -26,7 +26,7 @@ def test_a_person_is_forgotten_and_a_second_time_there_is_nothing(run: Run, tmp_
     assert run("import", file, **MEMORY).exit_code == 0
     told = [json.loads(run("forget", "--user-id", "ann", "--json", **MEMORY).stdout) for _ in range(2)]
     assert told == [{"ids": 2, "messages": 0, "stays": ""}, {"ids": 0, "messages": 0, "stays": ""}]
-    assert "0 ids forgotten" in run("forget", "--anonymous-id", "x", **MEMORY).stdout
+    assert "Erased: 0 ids" in run("forget", "--anonymous-id", "x", **MEMORY).stdout
     assert "forgot a person" in run("audit").stdout
 
 

@@ -83,7 +83,7 @@ def test_a_file_that_was_imported_before_says_so_and_what_takes_it_again(run: Ru
     assert began <= before["at"] <= time.time()
     told = run("import", file).stdout
     assert f"{file}: imported before, {time_text(before['at'])} UTC: 2 events, to its end." in told
-    assert "--again takes it from its beginning" in told
+    assert "use --again to read the file from the start" in told
 
     again = summary(run("import", file, "--again", "--json"))
     assert (again["exits"], again["before"]) == ({"duplicate": 2}, [])
@@ -109,7 +109,7 @@ def test_what_was_interrupted_goes_on_where_it_stopped_and_says_so(
     told = run("import", file)
     assert re.search(r"duplicate\W+1\b", told.stdout)
     assert f"{file}: imported before, " in told.stdout
-    assert ": 2 events. This run went on behind them." in told.stdout
+    assert ": 2 events. This run continued after them." in told.stdout
 
 
 def test_the_same_event_in_another_file_is_a_duplicate(run: Run, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_a_folder_of_ones_own_has_settings_presets_and_what_monitors_take(
 
 def test_in_a_folder_that_cannot_be_written_it_says_so(run: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
-    assert "monitoring cannot be written: Not a directory" in str(run("init", tmp_path / "file").exception)
+    assert "monitoring: Not a directory" in str(run("init", tmp_path / "file").exception)
 
 
 def test_the_file_of_settings_has_every_setting_and_all_of_its_defaults_can_be_taken(tmp_path: Path) -> None:

@@ -100,10 +100,10 @@ def test_of_an_unknown_source_the_nearest_is_named(run: Run) -> None:
     result = run("inventory", "--source", "defualt")
     assert (result.exit_code, str(result.exception)) == (
         1,
-        'there is no source of this name; the nearest is "default"',
+        'unknown source; the nearest is "default"',
     )
     assert run("inventory", "--source", "shopify", SOURCES="shopify").exit_code == 0
 
 
 def test_where_nothing_has_arrived_it_says_so(run: Run) -> None:
-    assert "Nothing has arrived" in run("inventory").stdout
+    assert "No events in these days" in run("inventory").stdout

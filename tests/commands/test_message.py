@@ -43,5 +43,5 @@ def test_programs_read_json_with_what_its_senders_were_told(run: Run) -> None:
 def test_of_an_unknown_message_nothing_is_known(run: Run) -> None:
     result = run("message", "nobody")
     assert result.exit_code == 1
-    assert "nothing is known of message nobody" in result.output
+    assert "message nobody not found" in result.output
     assert json.loads(run("message", "nobody", "--json").stdout.splitlines()[0])["deliveries"] == []

@@ -41,5 +41,5 @@ def test_an_outbox_that_is_not_there_is_named_and_none_is_made(run: Run, tmp_pat
     old = f"sqlite:///{source.format(tmp_path)}"
     told = run("outbox-move", old, f"sqlite:///{tmp_path}/new.db")
     assert isinstance(told.exception, OutboxUnavailable)
-    assert f"There is no outbox {old}." in str(told.exception)
+    assert f"No outbox at {old}." in str(told.exception)
     assert list(tmp_path.iterdir()) == [tmp_path / "o.db"]

@@ -40,6 +40,6 @@ def test_a_command_names_an_outbox_that_is_not_there_and_makes_none(
     told = run(*words, OUTBOX_URL=url, **settings)
 
     assert isinstance(told.exception, OutboxUnavailable), told.output
-    assert "There is no outbox" in str(told.exception)
+    assert "No outbox at" in str(told.exception)
     assert (url if command != "backup FILE" else url.removeprefix("sqlite:///")) in str(told.exception)
     assert list(folder.iterdir()) == []

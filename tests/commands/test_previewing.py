@@ -105,7 +105,9 @@ def test_preview_and_import_read_the_same_files(run: Run, tmp_path: Path, conten
 def test_a_file_that_cannot_be_read_is_named(run: Run, tmp_path: Path) -> None:
     result = run("preview", tmp_path / "nowhere")
     assert result.exit_code == 2
-    assert "nowhere cannot be read" in " ".join(result.output.split())
+    told = " ".join(result.output.replace("│", " ").split())
+    assert "cannot read " in told
+    assert "nowhere: No such file or directory" in told
 
 
 def explained(run: Run, *events: Any, **settings: str) -> str:
@@ -170,7 +172,7 @@ def test_preview_tells_what_was_sent_before_and_since_when(run: Run, tmp_path: P
 @pytest.mark.parametrize(
     ("switched_off", "exit_", "said"),
     [
-        ("hold", "enqueued", "Page Visit: would be sent, but kept for now: the preset is switched off"),
+        ("hold", "enqueued", "Page Visit: would be sent, but held for now: the preset is switched off"),
         ("refuse", "withheld", "Page Visit: withheld: the preset is switched off"),
     ],
 )

@@ -73,14 +73,14 @@ def test_a_new_preset_takes_what_is_kept_and_it_leaves(run: Run, kept: Path) -> 
     (before,) = shown(run, "preview", "--name", "Purchase", **both)
     assert (before["events"], before["leaving"]) == (1, 1)
     done = run("quarantine", "replay", "--all", **ON | both)
-    assert "2 kept, of which 1 leave the quarantine" in done.stdout
+    assert "1 of 2 quarantined events leave the quarantine" in done.stdout
     assert [each["name"] for each in shown(run, "list")] == ["Order Completed"]
     assert "replayed from quarantine" in run("audit").stdout
 
 
 @pytest.mark.usefixtures("kept")
 def test_what_is_discarded_is_gone(run: Run) -> None:
-    assert run("quarantine", "discard", "--exit", "invalid", **ON).stdout == "1 discarded\n"
+    assert run("quarantine", "discard", "--exit", "invalid", **ON).stdout == "1 discarded.\n"
     assert shown(run, "discard", "--all") == [{"discarded": 1}]
     assert shown(run, "list") == []
     assert "discarded from quarantine" in run("audit").stdout
@@ -89,7 +89,7 @@ def test_what_is_discarded_is_gone(run: Run) -> None:
 @pytest.mark.usefixtures("kept")
 def test_what_another_key_sealed_is_told(run: Run) -> None:
     told = run("quarantine", "preview", "--all", **ON | {"QUARANTINE_KEY": "another key of the quarantine, long"})
-    assert "2 cannot be read, sealed by another key" in told.stdout
+    assert "2 cannot be read: they are sealed with another key" in told.stdout
 
 
 def test_all_must_be_said(run: Run) -> None:

@@ -35,10 +35,10 @@ def test_a_backup_is_restored(run: Run, filled: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy.db"
     assert f"{copy}: " in run("backup", copy).stdout
     filled.unlink()
-    assert run("restore", copy).stdout == f"restored {copy}\n"
+    assert run("restore", copy).stdout == f"Restored {copy}.\n"
     assert pending(run) == 400
     before = f"{filled}.replaced-1"
-    assert f"what was there is {before} now" in run("restore", copy).stdout
+    assert f"The replaced outbox is now {before}." in run("restore", copy).stdout
     assert json.loads(run("restore", copy, "--json").stdout) == {"restored": str(copy), "before": before[:-1] + "2"}
 
 
@@ -58,8 +58,8 @@ def test_a_salvage_names_what_is_lost(run: Run, filled: Path, tmp_path: Path, mo
     waiting = pending(run, OUTBOX_URL=target)
     assert f"salvaged: {told.split(' keys')[0].split()[-1]} keys, {waiting} waiting, 0 delivered" in told
     assert told.count("lost: delivery ") == 2
-    assert f"lost: {400 - waiting - 2:,} more; --json names all" in told
-    assert "stretches of keys" in told
+    assert f"lost: {400 - waiting - 2:,} more; --json lists all" in told
+    assert "ranges of keys" in told
     as_json = json.loads(run("outbox-salvage", filled, f"sqlite:///{tmp_path}/newer.db", "--json").stdout)
     assert len(as_json["lost"]) == 400 - waiting
     assert all(each["message_id"] == f"m-{each['delivery_id']}" for each in as_json["lost"])

@@ -45,7 +45,7 @@ def test_people_see_a_table_and_what_looks_wrong(run: Run) -> None:
         "2,435 (7)",
         "CHF",
         "1,200.5 (1)",
-        "2300 EUR is 100 times what orders usually are: delivery 7.",
+        "Delivery 7: 2300 EUR is 100 times the usual amount.",
     ):
         assert text in shown
 
@@ -53,7 +53,7 @@ def test_people_see_a_table_and_what_looks_wrong(run: Run) -> None:
 @pytest.mark.usefixtures("_sold")
 def test_where_nothing_is_meant_it_says_so(run: Run) -> None:
     found = run("revenue", "--preset", "Add to Cart")
-    assert (found.exit_code, found.stdout) == (0, "No order was received in these days.\n")
+    assert (found.exit_code, found.stdout) == (0, "No orders in these days.\n")
     unknown = run("revenue", "--preset", "Add to Crt")
     assert unknown.exit_code == 1
     assert str(unknown.exception).endswith('the nearest is "Add to Cart"')

@@ -118,12 +118,21 @@ def test_a_row_whose_file_has_changed_is_known_by_its_id(run: Run, folder: Path)
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ((), "name files, or rows"),
-        (("ROWS",), "rows.CSV holds rows: give it by --from, with --cursor and --source"),
-        (("--cursor", "at"), "rows come by --query, --from, or both"),
-        (("--from", "rows.csv", "--cursor", "at", "--source", "crm", "--since", "7d"), "without files, --since and"),
-        (("--from", "rows.csv", "--cursor", "at", "--source", "crm", "--again"), "without files, --since and --again"),
-        (("--from", "rows.csv", "--cursor", "at", "--source", "plain"), "of kind `segment`: name one of kind `mapped`"),
+        ((), "give files, or rows"),
+        (("ROWS",), "rows.CSV has rows, not events: import it with --from"),
+        (("--cursor", "at"), "rows need --from or --query, and both --cursor and --source"),
+        (
+            ("--from", "rows.csv", "--cursor", "at", "--source", "crm", "--since", "7d"),
+            "leave out files, --since and --again",
+        ),
+        (
+            ("--from", "rows.csv", "--cursor", "at", "--source", "crm", "--again"),
+            "leave out files, --since and --again",
+        ),
+        (
+            ("--from", "rows.csv", "--cursor", "at", "--source", "plain"),
+            "has the kind `segment`: name a source of the kind `mapped`",
+        ),
     ],
 )
 def test_what_is_missing_is_told(run: Run, folder: Path, options: tuple[str, ...], told: str) -> None:

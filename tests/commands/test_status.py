@@ -56,9 +56,9 @@ def test_the_status_counts_what_waits_and_what_is_dead(run: Run) -> None:
 
 def test_the_status_says_whose_it_is(run: Run) -> None:
     """In a shell without the server's credentials it is that of the sandbox, where nothing waits."""
-    assert "outbox, of the sandbox" in run("status").stdout
+    assert "outbox of the sandbox" in run("status").stdout
     live = {"PINTEREST_AD_ACCOUNT_ID": "549755885175", "PINTEREST_CONVERSION_TOKEN": "t"}
-    assert "outbox, of 549755885175" in run("status", **live).stdout
+    assert "outbox of 549755885175" in run("status", **live).stdout
 
 
 def test_status_names_a_preset_that_is_switched_off_where_something_waits(run: Run, tmp_path: Path) -> None:

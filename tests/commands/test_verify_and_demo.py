@@ -21,7 +21,7 @@ LIVE = {"PINTEREST_AD_ACCOUNT_ID": "549755885175", "PINTEREST_CONVERSION_TOKEN":
 @pytest.mark.parametrize(
     ("answer", "good", "says"),
     [
-        (Answer(status=200, retry_after=None, body={}), True, "takes events"),
+        (Answer(status=200, retry_after=None, body={}), True, "accepts events"),
         (Answer(status=401, retry_after=None, body={"message": "no"}), False, "PINTEREST_CONVERSION_TOKEN"),
         (Answer(status=403, retry_after=None, body={"message": "no"}), False, "role"),
         (Answer(status=404, retry_after=None, body=None), False, "PINTEREST_AD_ACCOUNT_ID"),

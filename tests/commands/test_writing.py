@@ -15,8 +15,8 @@ def test_details_in_a_folder_that_is_none_are_told(run: Run, tmp_path: Path, pla
     orders.write_text(f"{SHOPIFY}#7,b@shop.example,paid,1,EUR,2026-11-26 10:00:00 +0000\n")
     told = run("reconcile", orders, "--details", details).exception
     assert isinstance(told, SettingsError)
-    assert str(told).startswith(f"--details: {details} cannot be written: ")
-    assert "Name a place where files can be made" in str(told)
+    assert str(told).startswith(f"--details: cannot write {details}: ")
+    assert "Name a folder that you can write to" in str(told)
 
 
 @pytest.mark.parametrize(
@@ -35,5 +35,5 @@ def test_a_folder_below_a_file_is_told(run: Run, tmp_path: Path, command: tuple[
     named = {"FOLDER": file / "folder", "FOLDER/x": file / "folder" / "x", "FILE": file}
     told = run(*(named.get(word, word) for word in command)).exception
     assert isinstance(told, SettingsError)
-    assert str(told).startswith(f"{option}: {file}/")
-    assert "cannot be written: Not a directory" in str(told)
+    assert str(told).startswith(f"{option}: cannot write {file}/")
+    assert ": Not a directory" in str(told)

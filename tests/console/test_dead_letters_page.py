@@ -61,7 +61,7 @@ class TestRedrive:
             await world.browser.get("/console/redrive?preset=Chekout"),
         ):
             assert answer.status_code == 404
-            assert "There is no preset of this name; the nearest is" in answer.text
+            assert "Unknown preset; the nearest is" in answer.text
         assert len((await world.outbox.search(Query(state=State.DEAD), limit=10)).deliveries) == 1
 
     async def test_many_are_asked_about_first(self, world: World) -> None:
@@ -145,7 +145,7 @@ class TestDismiss:
         await one_dead_one_delivered(world)
         answer = await world.browser.post("/console/dismiss", data={"reason": "currency", "because": because})
         assert answer.status_code == 400
-        assert "Say why in 1 to 200 characters" in answer.text
+        assert "Give a reason of 1 to 200 characters" in answer.text
         assert 'name="reason" value="currency"' in answer.text
         assert 'name="because" required' in answer.text
         assert not (await world.outbox.search(Query(state=State.DISMISSED), limit=10)).deliveries

@@ -67,8 +67,8 @@ async def test_a_switch_is_known_to_other_processes_at_their_next_refresh(outbox
 @pytest.mark.parametrize(
     ("presets", "said"),
     [
-        (PRESETS, 'there is no preset of this name; the nearest is "Checkout"'),
-        ((), "there is no preset of this name; there is none at all"),
+        (PRESETS, 'unknown preset; the nearest is "Checkout"'),
+        ((), "unknown preset; none exists so far"),
     ],
 )
 async def test_a_preset_that_is_unknown_is_not_switched_and_the_nearest_is_named(

@@ -24,19 +24,19 @@ ERRORS: dict[str, tuple[str, dict[str, Any], list[str], str]] = {
         "redrive",
         {"delivery_id": "999999"},
         ["redrive", "999999"],
-        "there is no delivery 999999; find its id by its message id",
+        "delivery 999999 not found; search by its message id",
     ),
     "no such preset": (
         "dismiss",
         {"preset": "Order Complet", "because": "x"},
         ["dismiss", "preset=Order Complet", "--because", "x"],
-        'there is no preset of this name; the nearest is "Order Completed"',
+        'unknown preset; the nearest is "Order Completed"',
     ),
     "no reason": (
         "dismiss",
         {"preset": "Lead", "because": " "},
         ["dismiss", "preset=Lead", "--because", " "],
-        "Say why in 1 to 200 characters",
+        "Give a reason of 1 to 200 characters",
     ),
     "no such time": (
         "redrive",
@@ -48,7 +48,7 @@ ERRORS: dict[str, tuple[str, dict[str, Any], list[str], str]] = {
         "quarantine/replay",
         {"all": True},
         ["quarantine", "replay", "--all"],
-        "QUARANTINE_HOURS is not set: nothing is kept in quarantine",
+        "QUARANTINE_HOURS is not set, so nothing is quarantined",
     ),
 }
 

@@ -107,7 +107,7 @@ def test_a_request_that_is_refused_as_a_whole_raises(
 
 
 def test_a_pipeline_without_sources_says_so() -> None:
-    with pytest.raises(UnknownName, match="there is no source of this name"):
+    with pytest.raises(UnknownName, match="unknown source"):
         Pipeline(assembled.shipped_catalog(), Router()).preview_request("crm", b"{}", {}, now=NOW)
 
 

@@ -96,7 +96,7 @@ async def test_of_a_preset_that_there_is_not_the_nearest_is_named(unlocked: Asyn
         answer = await unlocked.post(path, json={"preset": "Order Complet", **body})
         assert (answer.status_code, answer.json()["detail"]) == (
             404,
-            'there is no preset of this name; the nearest is "Order Completed"',
+            'unknown preset; the nearest is "Order Completed"',
         )
 
 
@@ -104,7 +104,7 @@ async def test_of_a_preset_that_there_is_not_the_nearest_is_named(unlocked: Asyn
 async def test_a_search_for_what_there_is_not_names_the_nearest(unlocked: AsyncClient, path: str) -> None:
     answer = await unlocked.get(path, params={"preset": "Order Complet"})
     assert answer.status_code == 404
-    assert answer.json()["detail"] == 'there is no preset of this name; the nearest is "Order Completed"'
+    assert answer.json()["detail"] == 'unknown preset; the nearest is "Order Completed"'
     assert (await unlocked.get(path, params={"preset": "Order Completed", "source": "default"})).status_code == 200
     assert (await unlocked.get(path, params={"source": "defualt"})).status_code == 404
 

@@ -19,7 +19,7 @@ def back_up(path: Path, copy: Path) -> int:
     there is no copy that is damaged or half. Raises OutboxUnavailable where one of the two files cannot be used.
     """
     if not path.exists():
-        raise OutboxUnavailable(f"There is no outbox {path}. Look at OUTBOX_URL.", why="gone")
+        raise OutboxUnavailable(f"No outbox at {path}. Check OUTBOX_URL.", why="gone")
     if copy.exists():
         raise OutboxUnavailable(f"{copy} is there already. Name a new file.")
     with _part_of(copy) as part:

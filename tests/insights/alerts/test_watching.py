@@ -375,7 +375,7 @@ async def test_an_unreadable_outbox_is_told_at_the_second_look_and_once_when_it_
         disk.readable = readable
         await task.look()
     assert receiver.texts == [
-        "Pinrelay: Events are turned away with 503: The outbox cannot commit now. Send the events again later.",
+        "Pinrelay: Events are turned away with 503: The outbox cannot store events now. Send the events again later.",
         "Pinrelay: Cleared: the outbox can be used again.",
     ]
 

@@ -106,7 +106,7 @@ def _names(copy: Path) -> list[str]:
 
 
 def test_a_backup_is_not_written_over_and_there_must_be_something_to_back_up(url: str, copy: Path) -> None:
-    with pytest.raises(OutboxUnavailable, match="There is no outbox"):
+    with pytest.raises(OutboxUnavailable, match="No outbox at"):
         back_up(url, copy)
     asyncio.run(_pending(url))
     copy.write_bytes(b"precious")
