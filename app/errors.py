@@ -157,7 +157,7 @@ class UnknownName(PinrelayError):
     def __init__(self, kind: str, name: str, known: Collection[str]) -> None:
         self.kind = kind
         nearest = get_close_matches(name, sorted(known), n=1, cutoff=0)
-        remedy = f'did you mean "{nearest[0]}"?' if nearest else "none exists so far."
+        remedy = f'the nearest is "{nearest[0]}"' if nearest else "none exists so far"
         super().__init__(f"unknown {kind}; {remedy}")
 
 

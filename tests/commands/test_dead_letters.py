@@ -90,7 +90,7 @@ def test_a_redrive_tells_what_it_did_and_why_not_the_rest(run: Run) -> None:
 def test_a_delivery_that_there_is_not_is_nothing_found(run: Run, words: tuple[str, ...]) -> None:
     missing = run(*words, "999999")
     assert (missing.exit_code, missing.stdout) == (1, "")
-    assert str(missing.exception) == "there is no delivery 999999; find its id by its message id"
+    assert str(missing.exception) == "delivery 999999 not found; search by its message id"
     assert run(*words, "reason=nothing like it").exit_code == 0
 
 
