@@ -7,9 +7,12 @@ Beside it, in the same run:
                no mapping, no warnings, only the types that occur in the events. Equal results are asserted.
     Segment    its published engine under Node (bench/node/segment.cjs), where it is installed (`make bench-node`).
 
+Then a second set, events as sources send them (source_events.py), by kind. What is made of such events is proven by
+tests/presets.
+
 CPU time of the process, so that others on the machine do not count; the best of ROUNDS. What the rules remember of
-people and pages (digests, addresses) is forgotten before each round. What a shop has few of is kept: the functions that
-were made for shapes of events in WARM_ROUNDS rounds before, texts of products, the user agents that are no crawlers'.
+people and pages (digests, addresses) is forgotten before each round. What a shop has few of is kept: texts of products,
+the user agents that are no crawlers'.
 """
 
 import functools
@@ -19,6 +22,7 @@ import math
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -36,10 +40,15 @@ from app.core.values import times
 from app.destination import ConversionRules, normalise, place_names, redaction
 from app.pipeline.pipeline import Pipeline
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the checkout is no package
+from bench import source_events
+
 ROOT = Path(__file__).parents[1]
 ROUNDS = 7
-#: Before anything is measured, so that functions are made for the shapes of the events, as a server's first seconds do.
-WARM_ROUNDS = 10
+#: Before anything is measured, as a server's first seconds.
+WARM_ROUNDS = 3
+#: Each kind of order may take so many times as long as the cheapest.
+ORDERS_APART = 1.6
 #: The events are of 4 March 2026; all are younger than 7 days then.
 NOW = datetime.fromisoformat("2026-03-05T01:00:00Z").timestamp()
 
@@ -342,7 +351,7 @@ def best_of_rounds(lines: list[bytes], run: Callable[[bytes], Made], forget: Cal
 
 
 def forget_values(pipeline: Pipeline) -> None:
-    """Forget all that was read of people and pages; what was learnt of the shapes of events stays, as in a server."""
+    """Forget all that was read of people and pages."""
     action: Any = pipeline._walk.account("").making.action  # noqa: SLF001 - there is no other reason to forget
     for field in action._read_user_data.fields.values():  # noqa: SLF001
         field.remembered.cache_clear()
@@ -394,6 +403,26 @@ def main() -> None:
         )
     if not found:
         print("Segment's engine is not installed: make bench-node")
+    print_sources(pipeline)
+
+
+def print_sources(pipeline: Pipeline) -> None:
+    """Measure the events of sources, by kind."""
+
+    def run(line: bytes) -> Made:
+        return pipeline.map_event(line, source_events.NOW)
+
+    kinds = source_events.source_events()
+    for line in [line for lines in kinds.values() for line in lines] * WARM_ROUNDS:
+        run(line)
+    taken = {name: best_of_rounds(lines, run, lambda: forget_values(pipeline)) for name, lines in kinds.items()}
+    mean = sum(taken.values()) / len(taken)
+    cheapest = min(us for name, us in taken.items() if name.startswith(source_events.ORDER))
+    print(f"{mean:.1f} us an event as sources send it, each kind counting alike")
+    for name, us in taken.items():
+        is_order = name.startswith(source_events.ORDER)
+        ratio = f"   {us / cheapest:.2f} times the cheapest order (goal: at most {ORDERS_APART})" if is_order else ""
+        print(f"  {name:34} {us:6.1f} us{ratio}")
 
 
 if __name__ == "__main__":

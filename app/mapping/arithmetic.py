@@ -71,14 +71,14 @@ def _build(compiler: Compiler, value: Any, at: str, combine: _Combine) -> Node:
 def _of_operands(combine: _Combine, about: Sequence[About], told: list[PassedOver], *values: Any) -> Any:
     if values[0] is MISSING:  # as of most events
         return MISSING
-    result = _in_context(combine, values, NO_CONTEXT)
+    result = _of_plain(combine, values) or _in_context(combine, values, NO_CONTEXT)
     return result if result is not None else _nothing(zip(about, values, strict=True), told)
 
 
 def _of_list(combine: _Combine, about: About, told: list[PassedOver], values: Any) -> Any:
     if not isinstance(values, list):
         return _nothing([(about, values)], told)
-    result = _in_context(combine, values, NO_CONTEXT) if values else None
+    result = (_of_plain(combine, values) or _in_context(combine, values, NO_CONTEXT)) if values else None
     return result if result is not None else _nothing(((about, value) for value in values), told)
 
 
@@ -100,6 +100,17 @@ def _nothing(operands: Iterable[tuple[About, Any]], told: list[PassedOver]) -> A
         (field, place, _), value = last
         tell(told, (field, place, "it cannot be put together with the others"), value)
     return MISSING
+
+
+def _of_plain(combine: _Combine, values: Sequence[Any]) -> Computed | None:
+    """Return the result of plain numbers, which nearly all operands are; None for all others."""
+    numbers = []
+    for value in values:
+        number = _plain(value)
+        if number is None:
+            return None
+        numbers.append(number)
+    return Computed(plain_text(combine(numbers)))
 
 
 def _in_context(combine: _Combine, values: Sequence[Any], context: Context) -> Computed | None:

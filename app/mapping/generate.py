@@ -31,6 +31,7 @@ from functools import partial
 from itertools import groupby, islice, product
 from typing import Any, Final, TypeAlias
 
+from app.core.values.amounts import Computed
 from app.core.values.candidates import Candidate, PassedOver, Read
 from app.core.values.generated_functions import FunctionNames, ObjectText, PlainObject, Writes, indented
 from app.core.values.placeholders import FIRST_CHARACTERS
@@ -69,8 +70,8 @@ _FEW: Final = 6
 _MAX_NESTING: Final = 8
 #: Of one field: nested choices multiply.
 MAX_CANDIDATES: Final = 200
-#: The classes of numbers of JSON, of which every one is finite.
-_NUMBERS: Final = frozenset({int, float})
+#: The classes of numbers, of JSON and of arithmetic: every one of them is finite.
+_NUMBERS: Final = frozenset({int, float, Computed})
 #: What stands where an object is not there.
 _EMPTY: Final[dict[str, Any]] = {}
 
@@ -393,9 +394,11 @@ class _Candidates(_Function):
         if isinstance(option, If) or leaves_choice(option):
             return [f" for found in {self._all_of(option)}:", f"  if {usable}(found.value, told): yield found"]
         found = f"  if {usable}(value, told): yield Candidate({_place(option)!r}, value, reads)"
+        lines = [*self._one_value(option), found]
         if isinstance(option, Path) and option.keys:  # false and 0 have no members that somebody gave
-            return [f" if {self._parent(option.keys[:-1])}:", *indented([*self._one_value(option), found])]
-        return [*self._one_value(option), found]
+            asked = f" and {self._is_there(option.keys)}" if option.hands_on else ""
+            return [f" if {self._parent(option.keys[:-1])}{asked}:", *indented(lines)]
+        return lines
 
     def _one_value(self, node: Node) -> list[str]:
         return [" reads = []", f" value = {self._expression(node)}", " if value is not MISSING:"]
