@@ -201,7 +201,8 @@ class ReportConversionEvent:
         custom_data: dict[str, Any] = event.get("custom_data", {})
         phone = phones_beside(read.user_data.get("phone"), read.blocks)
         warnings = self._personal_data.take_out(event, custom_data, phone)
-        self._complete_currency(custom_data, read.custom_data)
+        if self._rules.default_currency is not None:
+            _complete_currency(custom_data, read.custom_data, self._rules.default_currency)
         if self._opt_outs.asks_states or read.gpc is not None or "opt_out_type" in custom_data:
             event["custom_data"] = custom_data
             warnings += self._apply_opt_outs(event, read)
@@ -219,20 +220,19 @@ class ReportConversionEvent:
             warnings.append("app_name: missing, Pinterest asks for it with app events")
         return warnings
 
-    def _complete_currency(self, custom_data: dict[str, Any], given: dict[str, Any]) -> None:
-        """Add the default currency to amounts of which the event does not name any."""
-        default = self._rules.default_currency
-        if default is None or "currency" in custom_data or not any(key in custom_data for key in _AMOUNTS):
-            return
-        if next(flattened(given.get("currency")), None) is None:
-            custom_data["currency"] = default.upper()
-
     def _apply_opt_outs(self, event: dict[str, Any], read: ReadEvent) -> list[str]:
         """Send the no that the person said in whatever place; return the warnings."""
         blocks = blocks_of(read.blocks)
         asks_states = self._opt_outs.asks_states
         states = self._read_user_data.states(read.user_data, blocks, event["user_data"]) if asks_states else []
         return self._opt_outs.apply(event, read.gpc, states, countries_of(read.user_data, blocks))
+
+
+def _complete_currency(custom_data: dict[str, Any], given: dict[str, Any], default: str) -> None:
+    """Add the default currency to amounts of which the event does not name any."""
+    has_amounts = any(key in custom_data for key in _AMOUNTS)
+    if has_amounts and "currency" not in custom_data and next(flattened(given.get("currency")), None) is None:
+        custom_data["currency"] = default.upper()
 
 
 def _app_name(event: dict[str, Any]) -> bool:

@@ -82,8 +82,10 @@ class _MembersText(ObjectText):
 
     def begin(self) -> list[str]:
         """Write the statement that makes an empty object."""
-        unknown = [f" {self._unknown} = []"] if self._has_unknown else []
-        return [f" {self.result} = {{}}", f" {self._notes} = []", *unknown]
+        return [f" {self.result}, {self._notes} = {{}}, []", *self._none_unknown()]
+
+    def _none_unknown(self) -> list[str]:
+        return [f" {self._unknown} = []"] if self._has_unknown else []
 
     def inner(self, name: str) -> ObjectText | None:  # noqa: ARG002 - as all are asked
         """Return None: an object in this one is read by a reader of its own, not member by member."""
@@ -128,7 +130,8 @@ class _EventText(_MembersText):
         super().__init__(readers.optional, text, "")
         self._readers = readers
         self.result, self._notes = "sent", "notes"
-        self._made = f"{text.bound(ReadEvent)}(sent, faults, warnings, about_user, notes, custom, who, blocks, gpc)"
+        members = "(sent, faults, warnings, about_user, notes, custom, who, blocks, gpc)"
+        self._made = f"{text.bound(tuple.__new__)}({text.bound(ReadEvent)}, {members})"  # half the time of a call
 
     def ordered(self, names: Iterable[str]) -> Iterable[str]:
         """Return the members in the order in which they are sent, those that must be there whether they are or not."""
@@ -146,7 +149,7 @@ class _EventText(_MembersText):
             " faults, warnings, about_user, notes = [], [], [], []",
             " blocks = gpc = language = spelled = None",
             " people, custom, who = (), EMPTY, EMPTY",
-            *([f" {self._unknown} = []"] if self._has_unknown else []),
+            *self._none_unknown(),
         ]
 
     def inner(self, name: str) -> ObjectText | None:
@@ -244,6 +247,7 @@ class _UserDataText(_MembersText):
         """Write with a look at the blocks if `blocks` says that there may be any."""
         super().__init__(MembersReader({}), text, "user_data")
         self._reader = read
+        self._notes = "about_user"
         self._country = "None"
         self._blocks = blocks
         self.elsewhere = frozenset((FROM_BLOCKS, *read.fields))
@@ -257,7 +261,7 @@ class _UserDataText(_MembersText):
     def begin(self) -> list[str]:
         """Write the statement that makes an empty object."""
         late = [" wanted, late = None, {}"] if self._blocks else []
-        return [" country, who = None, {}", *late, *super().begin()]
+        return [f" {self.result}, country, who = {{}}, None, {{}}", *late, *self._none_unknown()]
 
     def member(self, name: str, given: str) -> list[str]:
         """Write how a member is read."""
@@ -295,7 +299,7 @@ class _UserDataText(_MembersText):
         return [
             *self._say_unknown(),
             *by_blocks,
-            f" sent['user_data'], about_user = {self.result} or None, {self._notes}",
+            f" sent['user_data'] = {self.result} or None",
         ]
 
 

@@ -98,7 +98,8 @@ class Mapping:
         #: Made for the first event: presets that are switched off, and most commands, never need it.
         self._resolve: Resolver | None = None
         #: The same, by what writes how the fields are read at once; as many as there are kinds of ad accounts.
-        self._readers: dict[tuple[Writes, bool], Callable[..., Any]] = {}
+        self._readers: dict[Writes, Callable[..., Any]] = {}
+        self._recorders: dict[Writes, Callable[..., Any]] = {}
         #: By field, and whether arithmetic counts; None where there is no choice.
         self._candidates: dict[tuple[FieldPath, bool], FindsCandidates | None] = {}
         #: The place of each leaf among all.
@@ -136,10 +137,10 @@ class Mapping:
 
     def reader(self, writes: Writes, *, recording: bool = False) -> Callable[..., Any]:
         """Return the function that finds each field and does with it what `writes` writes: see `generate_reader`."""
-        read = self._readers.get((writes, recording))
-        if read is None and isinstance(self._node, Object):
-            read = self._readers[writes, recording] = generate_reader(self._node, writes, recording=recording)
-        return read or _nothing
+        made = self._recorders if recording else self._readers
+        if writes not in made and isinstance(self._node, Object):
+            made[writes] = generate_reader(self._node, writes, recording=recording)
+        return made.get(writes, _nothing)
 
     def candidates(
         self, event: dict[str, Any], told: list[PassedOver], path: FieldPath, *, written: bool = False
@@ -268,13 +269,13 @@ class Resolution:
             return self.later
         return [*sorted(self.told, key=lambda each: self._mapping.rank(each.field)), *self.later]
 
-    def read_by(self, writes: Writes) -> Any:
-        """Return what the mapping's `reader` makes of the event. Raises MappingError as `Mapping.resolve` does."""
-        return self._made(self._mapping.reader(writes), None)
+    def read_by(self, writes: Writes, rows: dict[str, Candidate] | None = None) -> Any:
+        """Return what the mapping's `reader` makes of the event. Raises MappingError as `Mapping.resolve` does.
 
-    def _made(self, read: Callable[..., Any], rows: dict[str, Candidate] | None) -> Any:
+        `rows`: where to note what each leaf was made of.
+        """
         try:
-            return read(self.event, self.told, self, rows)
+            return self._mapping.reader(writes, recording=rows is not None)(self.event, self.told, self, rows)
         except RecursionError:
             raise self._mapping.too_deep() from None
 
@@ -307,11 +308,9 @@ class Recorded(Resolution):
             self._asked_for[".".join(path)] = found
             yield found
 
-    def read_by(self, writes: Writes) -> Any:
+    def read_by(self, writes: Writes, rows: dict[str, Candidate] | None = None) -> Any:
         """Do what `Resolution.read_by` does, and note the leaves."""
-        if self._mapping.is_object:
-            return self._made(self._mapping.reader(writes, recording=True), self._rows)
-        return None
+        return super().read_by(writes, self._rows if rows is None else rows)
 
     def find_all(self) -> None:
         """Note all leaves, where nobody read them, or the event was refused on the way."""

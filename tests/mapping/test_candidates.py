@@ -157,7 +157,7 @@ def test_what_is_passed_over_comes_in_the_order_of_the_fields_whatever_is_read_f
 @unhurried
 @given(value=MAPPED, event=EVENTS)
 def test_what_is_recorded_of_a_leaf_is_what_resolves(value: Any, event: dict[str, Any]) -> None:
-    mapping = compile_mapping({"out": value})
+    mapping = compile_mapping({"out": [value]})  # a list is a leaf, whatever is in it
     fields = mapping.resolve({"a": event})
 
     explained = {each.path: each.value for each in mapping.explain({"a": event})}
