@@ -14,22 +14,39 @@ from tests.process import PATH, ROOT
 
 PAGE = (ROOT / "docs/CONTRIBUTING.md").read_text(encoding="utf-8")
 RECIPES = {
-    title: re.findall(
-        r"^```(\S+)(?: (\S+)(?: (after|before) \"([^\n]*)\")?)?\n(.*?)^```$", text, re.MULTILINE | re.DOTALL
-    )
-    for title, text in re.findall(r"^## (A new .*?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
+    title: [
+        (language, file, side, anchor, text)
+        for _, language, file, side, anchor, text in re.findall(
+            r"^(`{3,})(\S+)(?: (\S+)(?: (after|before) \"([^\n]*)\")?)?\n(.*?)^\1$", recipe, re.MULTILINE | re.DOTALL
+        )
+    ]
+    for title, recipe in re.findall(r"^## (A new .*?)\n(.*?)(?=^## A |\Z)", PAGE, re.MULTILINE | re.DOTALL)
 }
+#: What a recipe that runs tests of the repository needs beside the program.
+WITH_TESTS = ("A new source",)
 
 
-def test_there_are_the_five_recipes_that_people_ask_for() -> None:
-    assert list(RECIPES) == ["A new preset", "A new directive", "A new field", "A new setting", "A new store"]
+def test_there_are_the_six_recipes_that_people_ask_for() -> None:
+    assert list(RECIPES) == [
+        "A new source",
+        "A new preset",
+        "A new directive",
+        "A new field",
+        "A new setting",
+        "A new store",
+    ]
 
 
 @pytest.fixture
-def copy(tmp_path: Path) -> Path:
+def copy(tmp_path: Path, title: str) -> Path:
     """What the recipes change, to be changed."""
-    for folder in ("app", "mappings", "presets"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    more = ("tests", "docs", ".ci") if title in WITH_TESTS else ()
+    for folder in ("app", "mappings", "presets", "sources", *more):
+        ignored = shutil.ignore_patterns("__pycache__", "node_modules", ".hypothesis")
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignored)
+    for file in ROOT.iterdir() if more else ():
+        if file.is_file() and file.name != ".git":
+            shutil.copy(file, tmp_path / file.name)
     return tmp_path
 
 
@@ -71,5 +88,5 @@ def run(script: str, folder: Path) -> str:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr
     return done.stdout

@@ -19,7 +19,12 @@ _ELSEWHERE = (
     ("README", "sh", "/webhook", "test_readme.py"),
     ("README", "json|yaml", "", "test_readme.py"),
     ("browser-helper", "html page", "", "browser/test_script_tag.py"),
-    ("CONTRIBUTING", "(python|yaml) .*|sh|text", "^(?!make )", "test_contributing.py"),
+    (
+        "CONTRIBUTING",
+        "(json|markdown|python|yaml) .*|sh( request)?|text",
+        "^(?!make |SOURCES=)",
+        "test_contributing.py",
+    ),
     ("cookbook", "(sh|yaml) markets.*", "", "whole/test_markets.py"),
     ("cookbook", "sh", "sed ", "test_docs.py"),
     ("cookbook", "yaml preset|json .*", "", "test_docs.py"),
