@@ -15,7 +15,7 @@ from app.errors import CatalogError
 from app.main import create_app
 from app.pipeline.delivery_factory import drafted_delivery
 from tests.assembled import settings, shipped_catalog
-from tests.catalog.test_destination_files import SANDBOX, US, folder_of
+from tests.catalog.test_destinations import SANDBOX, US, folder_of
 
 NOW = 1_774_000_000.0
 PAGE: dict[str, Any] = {

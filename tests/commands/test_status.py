@@ -11,7 +11,7 @@ from app.core.deliveries import NewDelivery, Rejected, Settlement, State
 from app.core.events import Tally
 from app.core.shared_values import PRESET_SWITCH, Switch
 from app.outbox import Outbox
-from tests.catalog.test_destination_files import US, folder_of
+from tests.catalog.test_destinations import US, folder_of
 from tests.commands.conftest import Run
 from tests.commands.stored import in_outbox
 from tests.outbox.build import new

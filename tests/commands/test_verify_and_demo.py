@@ -11,7 +11,7 @@ from app.commands.demo import OBEYED
 from app.commands.verify import judge_answer
 from app.config import Settings
 from app.destination.client import Answer, Failure
-from tests.catalog.test_destination_files import SANDBOX, US, folder_of
+from tests.catalog.test_destinations import SANDBOX, US, folder_of
 from tests.commands.conftest import Run
 from tests.process import free_port
 

@@ -8,7 +8,7 @@ import pytest
 from app.config import Settings, load_settings
 from app.config.settings import AccountSettings
 from app.errors import SettingsError
-from tests.catalog.test_destination_files import SANDBOX, faults, folder_of
+from tests.catalog.test_destinations import SANDBOX, faults, folder_of
 from tests.web.client import client_of
 
 SCHEMA: dict[str, Any] = Settings.model_json_schema()["properties"]

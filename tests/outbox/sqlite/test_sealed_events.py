@@ -5,7 +5,7 @@ from pathlib import Path
 from app.outbox import open_outbox
 from tests.outbox.build import NOW, rules
 from tests.outbox.new_store import new_store
-from tests.outbox.test_sealed_rows import sealed
+from tests.outbox.test_sealed_events import sealed
 
 
 def files_with(text: str, folder: Path) -> set[str]:

@@ -19,10 +19,10 @@ from app.pipeline.receipts import BACKLOG_FULL
 from app.pipeline.replay import Replaying
 from app.policies import outbox_rules
 from tests import assembled
-from tests.catalog.test_destination_files import folder_of
+from tests.catalog.test_destinations import folder_of
 from tests.outbox.build import new
 from tests.outbox.new_store import new_store
-from tests.pipeline.test_quarantining import KEY, MEMORY, NOW
+from tests.pipeline.test_quarantine import KEY, MEMORY, NOW
 
 ALL = QuarantineFilter()
 BROKEN = """

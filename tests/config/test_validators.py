@@ -4,7 +4,7 @@ import pytest
 
 from app.config import load_settings
 from app.errors import SettingsError
-from tests.config.test_config import set_all
+from tests.config.test_settings import set_all
 
 NO_ADDRESS = "it is no address: write it whole, such as https://"
 ADDRESSES = ("PINTEREST_API_URL", "ALERT_WEBHOOK_URL", "PUBLIC_URL")
