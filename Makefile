@@ -91,8 +91,9 @@ release: $(SHIP_READY) ## make version, changelog, tag, wheel, sdist, bill of ma
 	@PATH="$(CURDIR)/$(BIN):$$PATH" .ci/release "$(VERSION)"
 
 .PHONY: reference
-reference: schemas odd-events ## write anew all that is made of the code and lies in the repository: also the table of settings
+reference: schemas odd-events ## write anew all that is made of the code and lies in the repository: also the table of settings, and answers of the interface
 	$(BIN)/python -m tests.config.settings_table
+	$(BIN)/python -m tests.web.api_examples
 
 .PHONY: schemas
 schemas: $(DEV_READY) ## write the JSON Schemas of presets and mappings anew

@@ -1,13 +1,12 @@
 """What was counted, by ad account, source and preset, for operators' programs: /api/counts."""
 
 from collections.abc import Callable
-from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 from pydantic import Field
 
-from app.api.answers import api_answer
+from app.api.answers import CountsAnswer
 from app.core.values.times import HOUR_S
 from app.outbox import Outbox
 
@@ -21,13 +20,10 @@ def add_counts(router: APIRouter, outbox: Outbox, clock: Callable[[], float]) ->
         ad_account_id: str | None = None,
         source: str | None = None,
         preset: str | None = None,
-    ) -> Response:
+    ) -> CountsAnswer:
         asked = {"ad_account_id": ad_account_id, "source": source, "preset": preset}
-        return await api_answer(_counts(outbox, clock() - hours * HOUR_S, asked))
-
-
-async def _counts(outbox: Outbox, since: float, asked: dict[str, str | None]) -> dict[str, Any]:
-    """Return the sums since then (Unix seconds) of what has these members; None means any."""
-    wanted = {name: value for name, value in asked.items() if value is not None}
-    found = [asdict(tally) for _, tally in await outbox.tallies(since=since, step_s=0)]
-    return {"since": since, "counts": [each for each in found if wanted.items() <= each.items()]}
+        wanted = {name: value for name, value in asked.items() if value is not None}
+        since = clock() - hours * HOUR_S
+        found = [tally for _, tally in await outbox.tallies(since=since, step_s=0)]
+        counts = [each for each in found if all(getattr(each, name) == value for name, value in wanted.items())]
+        return CountsAnswer(since=since, counts=counts)

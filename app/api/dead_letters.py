@@ -1,21 +1,19 @@
 """Dead letters for operators' programs: why they are dead, and those that a filter means sent again or put away."""
 
-from dataclasses import asdict
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from app.api.answers import NOTHING_ASKED_FOR, TextFilter, TimeFilter, YesOrNo, a_filter_or_all, api_answer
+from app.api.answers import NOTHING_ASKED_FOR, CausesAnswer, Dismissed, TextFilter, TimeFilter, YesOrNo, a_filter_or_all
+from app.api.problems import not_found
 from app.core.events import Exit
-from app.core.pages import Query
+from app.core.pages import Query, Redrive
 from app.errors import FilterError
 from app.operations.dead_letters import MAX_WHY, DeadLetterActs, dead_query
 from app.outbox import SEARCH_FILTERS, Outbox
 
-_UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {
-    404: {"description": "There is no such delivery, or a filter names nothing known."}
-}
+_UNKNOWN: Final = not_found("There is no such delivery, or a filter names nothing known.")
 #: So many causes are told.
 _CAUSES: Final = 100
 _FILTERS: Final = tuple(name for name in SEARCH_FILTERS if name != "state")
@@ -51,15 +49,12 @@ class DeadLetterRequest(BaseModel):
 
     @property
     def query(self) -> Query:
-        """What is asked for. Raises HTTPException where nothing is, or a text cannot be read."""
+        """What is asked for. Raises FilterError where nothing is, or a text cannot be read."""
         filters = {name: getattr(self, name) for name in _FILTERS}
         texts = {name: text for name, text in filters.items() if text is not None}
         if not texts and not self.all:
-            raise HTTPException(400, NOTHING_ASKED_FOR)
-        try:
-            return dead_query(texts)
-        except FilterError as exc:
-            raise HTTPException(400, str(exc)) from exc
+            raise FilterError(NOTHING_ASKED_FOR)
+        return dead_query(texts)
 
 
 class RedriveRequest(DeadLetterRequest):
@@ -76,17 +71,13 @@ def add_dead_letters(router: APIRouter, outbox: Outbox, acts: DeadLetterActs) ->
     """Add /api/dead-letters, /api/redrive and /api/dismiss."""
 
     @router.post("/redrive", summary="Send dead letters again", responses=_UNKNOWN)
-    async def redrive(request: Request, wanted: RedriveRequest) -> Response:
-        return await api_answer(acts.redrive(request.state.person, wanted.query))
+    async def redrive(request: Request, wanted: RedriveRequest) -> Redrive:
+        return await acts.redrive(request.state.person, wanted.query)
 
     @router.post("/dismiss", summary="Put dead letters away for good", responses=_UNKNOWN)
-    async def dismiss(request: Request, wanted: DismissRequest) -> Response:
-        return await api_answer(acts.dismiss(request.state.person, wanted.query, wanted.because), "dismissed")
+    async def dismiss(request: Request, wanted: DismissRequest) -> Dismissed:
+        return Dismissed(dismissed=await acts.dismiss(request.state.person, wanted.query, wanted.because))
 
     @router.get("/dead-letters", summary="Why deliveries are dead, the most frequent causes first")
-    async def causes() -> Response:
-        return await api_answer(_causes(outbox))
-
-
-async def _causes(outbox: Outbox) -> dict[str, Any]:
-    return {"causes": [asdict(each) for each in await outbox.dead_letters.causes(limit=_CAUSES)]}
+    async def causes() -> CausesAnswer:
+        return CausesAnswer(causes=await outbox.dead_letters.causes(limit=_CAUSES))

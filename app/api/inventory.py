@@ -4,17 +4,18 @@ import re
 from datetime import date
 from typing import Annotated, Any, Final, TypeAlias
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 from pydantic import BeforeValidator, Field
 
-from app.api.answers import api_answer
+from app.api.answers import EventDetails, InventoryAnswer
+from app.api.problems import Refused, not_found
 from app.core.events import DEFAULT_SOURCE, EventKey
 from app.core.values.times import day_number
 from app.insights.inventory.figures import DAYS
 from app.insights.inventory.view import InventoryView
 
 _MISSING: Final = "no such event has arrived in these days"
-_NOT_MET: Final[dict[int | str, dict[str, Any]]] = {404: {"description": "No such event has arrived."}}
+_NOT_MET: Final = not_found("No such event has arrived.")
 
 
 def _iso_day(given: Any) -> Any:
@@ -39,9 +40,12 @@ def add_inventory(router: APIRouter, inventory: InventoryView) -> None:
             str, Field(description="Of one name: `track`, `page` ...")
         ] = "track",
         name: Annotated[str | None, Field(description="One name; empty: what has none. Without it, all names.")] = None,
-    ) -> Response:
+    ) -> InventoryAnswer | EventDetails:
         last = None if last_day is None else day_number(last_day)
         if name is None:
-            return await api_answer(inventory.all_as_json(days=days, last_day=last, source=source))
-        key = EventKey(source or DEFAULT_SOURCE, type, name)
-        return await api_answer(inventory.one_as_json(key, days=days, last_day=last), missing=_MISSING)
+            found = await inventory.all_as_json(days=days, last_day=last, source=source)
+            return InventoryAnswer.model_validate(found)
+        one = await inventory.one_as_json(EventKey(source or DEFAULT_SOURCE, type, name), days=days, last_day=last)
+        if one is None:
+            raise Refused(404, _MISSING)
+        return EventDetails.model_validate(one)

@@ -1,20 +1,20 @@
 """The quarantine under /api: what is kept, what would become of it, and bringing it back."""
 
-from collections.abc import Awaitable
-from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Final
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.answers import NOTHING_ASKED_FOR, a_filter_or_all, api_answer
+from app.api.answers import NOTHING_ASKED_FOR, Discarded, QuarantineAnswer, ReplayAnswer, a_filter_or_all
+from app.api.problems import not_found
 from app.core.events import Exit
 from app.core.pages import QuarantineFilter
+from app.errors import FilterError
 from app.operations.quarantine import QuarantineActs
-from app.pipeline.replay import Replay, replay_json
+from app.pipeline.replay import replay_json
 
 _FILTERS = ("name", "exit", "source", "reason")
-_OFF: dict[int | str, dict[str, Any]] = {404: {"description": "Nothing is kept in quarantine."}}
+_OFF: Final = not_found("Nothing is kept in quarantine.")
 
 
 class QuarantineRequest(BaseModel):
@@ -32,10 +32,10 @@ class QuarantineRequest(BaseModel):
 
     @property
     def wanted(self) -> QuarantineFilter:
-        """The filter. Raises HTTPException (400) where there is none, and not all are meant."""
+        """The filter. Raises FilterError where there is none, and not all are meant."""
         filters = self.model_dump(exclude={"all"}, exclude_none=True)
         if not filters and not self.all:
-            raise HTTPException(400, NOTHING_ASKED_FOR)
+            raise FilterError(NOTHING_ASKED_FOR)
         return QuarantineFilter(**filters)
 
 
@@ -43,29 +43,17 @@ def add_quarantine(router: APIRouter, acts: QuarantineActs) -> None:
     """Add the routes under /api/quarantine."""
 
     @router.get("/quarantine", summary="What is kept in quarantine, by source, name and reason", responses=_OFF)
-    async def groups() -> Response:
-        return await api_answer(_groups(acts))
+    async def groups() -> QuarantineAnswer:
+        return QuarantineAnswer(groups=await acts.replaying.groups())
 
     @router.post("/quarantine/preview", summary="What would become of events in quarantine", responses=_OFF)
-    async def preview(wanted: QuarantineRequest) -> Response:
-        return await api_answer(_told(_preview(acts, wanted.wanted)))
+    async def preview(wanted: QuarantineRequest) -> ReplayAnswer:
+        return ReplayAnswer.model_validate(replay_json(await acts.replaying.preview(wanted.wanted)))
 
     @router.post("/quarantine/replay", summary="Accept events in quarantine anew", responses=_OFF)
-    async def replay(request: Request, wanted: QuarantineRequest) -> Response:
-        return await api_answer(_told(acts.replay(request.state.person, wanted.wanted)))
+    async def replay(request: Request, wanted: QuarantineRequest) -> ReplayAnswer:
+        return ReplayAnswer.model_validate(replay_json(await acts.replay(request.state.person, wanted.wanted)))
 
     @router.post("/quarantine/discard", summary="Erase events in quarantine", responses=_OFF)
-    async def discard(request: Request, wanted: QuarantineRequest) -> Response:
-        return await api_answer(acts.discard(request.state.person, wanted.wanted), "discarded")
-
-
-async def _groups(acts: QuarantineActs) -> dict[str, Any]:
-    return {"groups": [asdict(group) for group in await acts.replaying.groups()]}
-
-
-async def _preview(acts: QuarantineActs, wanted: QuarantineFilter) -> Replay:
-    return await acts.replaying.preview(wanted)
-
-
-async def _told(work: Awaitable[Replay]) -> dict[str, Any]:
-    return replay_json(await work)
+    async def discard(request: Request, wanted: QuarantineRequest) -> Discarded:
+        return Discarded(discarded=await acts.discard(request.state.person, wanted.wanted))

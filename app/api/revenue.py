@@ -1,12 +1,13 @@
 """What orders were worth, for operators' programs: /api/revenue."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 from pydantic import Field
 
-from app.api.answers import api_answer
+from app.api.answers import RevenueAnswer
+from app.api.problems import not_found
 from app.core.pages import Query
 from app.core.values.times import DAY_S
 from app.insights.orders.revenue import read_revenue
@@ -20,25 +21,17 @@ def add_revenue(router: APIRouter, outbox: Outbox, finder: Finder, clock: Callab
     @router.get(
         "/revenue",
         summary="What the orders of the last days were worth, by currency, and what became of them",
-        responses={404: {"description": "A filter names nothing known."}},
+        responses=not_found("A filter names nothing known."),
     )
     async def revenue(
         days: Annotated[int, Field(ge=1, le=366, description="So many days (UTC), today being the last.")] = 7,
         ad_account_id: str | None = None,
         source: str | None = None,
         preset: str | None = None,
-    ) -> Response:
+    ) -> RevenueAnswer:
         asked = {"ad_account_id": ad_account_id, "source": source, "preset": preset}
-
-        async def told() -> dict[str, Any]:
-            await finder.check(Query(ad_account_id=ad_account_id, source=source, preset=preset))
-            return await revenue_as_json(outbox, int(clock() // DAY_S), days, asked)
-
-        return await api_answer(told())
-
-
-async def revenue_as_json(outbox: Outbox, today: int, days: int, asked: dict[str, str | None]) -> dict[str, Any]:
-    """Return the figures of the last days of what has these members; None means any."""
-    first = today - days + 1
-    currencies = await read_revenue(outbox, asked, first_day=first, last_day=today)
-    return {"first_day": first, "last_day": today, "currencies": [each.as_json() for each in currencies]}
+        await finder.check(Query(ad_account_id=ad_account_id, source=source, preset=preset))
+        today = int(clock() // DAY_S)
+        currencies = await read_revenue(outbox, asked, first_day=today - days + 1, last_day=today)
+        found = [each.as_json() for each in currencies]
+        return RevenueAnswer.model_validate({"first_day": today - days + 1, "last_day": today, "currencies": found})

@@ -8,21 +8,24 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from app import __version__
 from app.access.admission import Access, Denial, TooManyTries
 from app.access.users import Person
-from app.api.answers import api_answer, api_json, unavailable
+from app.api.answers import Erased, Reloaded, StatusAnswer, Switched
 from app.api.counts import add_counts
 from app.api.dead_letters import add_dead_letters
 from app.api.inventory import add_inventory
+from app.api.problems import REFUSALS, FaultyFiles, PersonStays, ProblemRoute, Refused, not_found
 from app.api.quarantine import add_quarantine
 from app.api.revenue import add_revenue
 from app.api.searches import add_searches
+from app.core.deliveries import Delivery
+from app.core.pages import Message
 from app.core.values.hidden_emails import unpersonal_id
-from app.errors import OutboxUnavailable
+from app.errors import NoDelivery
 from app.insights.inventory.view import InventoryView
 from app.operations.acts import Acts
 from app.outbox import Outbox
@@ -81,21 +84,18 @@ class Operations:
     clock: Callable[[], float]
 
     async def admit(self, request: Request) -> None:
-        """Let whoever may ask in, as `request.state.person`; raise 401, 403, 415, 429 or 503 for all else."""
+        """Let whoever may ask in, as `request.state.person`; raise Refused or OutboxUnavailable for others."""
         if request.method != "GET" and request.headers.get("content-type", "").partition(";")[0] != _JSON:
-            raise HTTPException(415, f"send {_JSON}")
+            raise Refused(415, f"send {_JSON}")
         visitor = self.access.visitor(request)
-        try:
-            person = await self.access.admit(visitor, now=self.clock(), by_session=False)
-        except OutboxUnavailable as exc:
-            raise unavailable(exc) from exc
+        person = await self.access.admit(visitor, now=self.clock(), by_session=False)
         if isinstance(person, TooManyTries):
-            raise HTTPException(429, "too many wrong tokens", {"Retry-After": str(person.retry_after_s)})
+            raise Refused(429, "too many wrong tokens", headers={"Retry-After": str(person.retry_after_s)})
         if not isinstance(person, Person):
             status, told = _DENIED[person]
-            raise HTTPException(status, told, {"WWW-Authenticate": "Bearer"} if status == 401 else None)  # noqa: PLR2004 - Unauthorized
+            raise Refused(status, told, headers={"WWW-Authenticate": "Bearer"} if status == 401 else None)  # noqa: PLR2004 - Unauthorized
         if request.method != "GET" and not person.may_operate:
-            raise HTTPException(403, "this needs the role operator; yours is viewer")
+            raise Refused(403, "this needs the role operator; yours is viewer")
         request.state.person = person
 
 
@@ -108,24 +108,15 @@ _DENIED = {
 }
 
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {
-    400: {"description": "The request cannot be used."},
-    401: {"description": "The token is missing or wrong."},
-    403: {"description": "Not from this machine, or not by an operator."},
-    415: {"description": "Not JSON."},
-    429: {"description": "Too many tries."},
-    500: {"description": "Something failed that should not; the log says what."},
-    503: {"description": "The outbox does not answer."},
-}
-_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"description": "There is no such delivery."}}
-
-_STAYS: dict[int | str, dict[str, Any]] = {409: {"description": "Something stays that may be the person's."}}
-_NOT_KNOWN: dict[int | str, dict[str, Any]] = {404: {"description": "There is no such preset or ad account."}}
-
-
 def api_router(operations: Operations) -> APIRouter:
     """Build the routes under /api, each of which admits only whom the console would."""
-    router = APIRouter(prefix="/api", tags=["api"], dependencies=[Depends(operations.admit)], responses=_REFUSALS)
+    router = APIRouter(
+        prefix="/api",
+        tags=["api"],
+        dependencies=[Depends(operations.admit)],
+        responses=REFUSALS,
+        route_class=ProblemRoute,
+    )
     add_searches(router, operations.outbox, operations.finder)
     _add_reads(router, operations)
     add_counts(router, operations.outbox, operations.clock)
@@ -133,7 +124,6 @@ def api_router(operations: Operations) -> APIRouter:
     add_revenue(router, operations.outbox, operations.finder, operations.clock)
     add_dead_letters(router, operations.outbox, operations.acts.dead_letters)
     _add_changes(router, operations)
-    _add_switch(router, operations)
     add_quarantine(router, operations.acts.quarantine)
     return router
 
@@ -141,50 +131,59 @@ def api_router(operations: Operations) -> APIRouter:
 def _add_reads(router: APIRouter, operations: Operations) -> None:
     outbox = operations.outbox
 
-    @router.get("/status", summary="Backlog and state of delivery")
-    async def status() -> Response:
-        async def told() -> dict[str, Any]:
-            return {"version": __version__, **await operations.status()}
+    @router.get("/status", summary="Backlog and state of delivery", response_model_exclude_unset=True)
+    async def status() -> StatusAnswer:
+        return StatusAnswer.model_validate({"version": __version__, **await operations.status()})
 
-        return await api_answer(told())
-
-    @router.get("/deliveries/{delivery_id}", summary="One delivery with its attempts", responses=_NOT_FOUND)
-    async def delivery(delivery_id: str) -> Response:
-        return await api_answer(outbox.delivery(delivery_id))
+    @router.get(
+        "/deliveries/{delivery_id}",
+        summary="One delivery with its attempts",
+        responses=not_found("There is no such delivery."),
+    )
+    async def delivery(delivery_id: str) -> Delivery:
+        if (found := await outbox.delivery(delivery_id)) is None:
+            raise NoDelivery(unpersonal_id(delivery_id))
+        return found
 
     @router.get("/messages/{message_id}", summary="What became of one message id")
-    async def message(message_id: str) -> Response:
-        return await api_answer(outbox.message(unpersonal_id(message_id)))
+    async def message(message_id: str) -> Message:
+        return await outbox.message(unpersonal_id(message_id))
 
 
 def _add_changes(router: APIRouter, operations: Operations) -> None:
-    @router.post("/forget", summary="Erase a person", responses=_STAYS)
-    async def forget(request: Request, whom: ForgetRequest) -> Response:
+    stays: dict[int | str, dict[str, Any]] = {
+        409: {"model": PersonStays, "description": "Something stays that may be the person's."}
+    }
+    faulty: dict[int | str, dict[str, Any]] = {
+        400: {"model": FaultyFiles, "description": "The files have faults; the running catalog stays."}
+    }
+    unknown = not_found("There is no such preset or ad account.")
+    acts = operations.acts
+
+    @router.post("/forget", summary="Erase a person", responses=stays)
+    async def forget(request: Request, whom: ForgetRequest) -> Erased:
         if not any(whom.model_dump().values()):
-            raise HTTPException(400, "name a person: user_id, anonymous_id or email")
-        try:
-            done = await operations.acts.people.forget(request.state.person, **whom.model_dump())
-        except OutboxUnavailable as exc:
-            raise unavailable(exc) from exc
-        return api_json(asdict(done), 409 if done.stays else 200)
+            raise Refused(400, "name a person: user_id, anonymous_id or email")
+        done = await acts.people.forget(request.state.person, **whom.model_dump())
+        if done.stays:
+            raise Refused(409, done.stays, **asdict(done))
+        return Erased.model_validate(done)
 
-    @router.post("/reload", summary="Take up changed presets, mappings and sources", openapi_extra=_ANY_BODY)
-    async def reload(request: Request) -> Response:
-        try:
-            faults = await operations.acts.catalog.reload(request.state.person)
-        except OutboxUnavailable as exc:
-            raise unavailable(exc) from exc
-        if faults:
-            return api_json({"reloaded": False, "faults": [str(fault) for fault in faults]}, 400)
-        return api_json({"reloaded": True})
+    @router.post(
+        "/reload",
+        summary="Take up changed presets, mappings and sources",
+        responses=faulty,
+        openapi_extra=_ANY_BODY,
+    )
+    async def reload(request: Request) -> Reloaded:
+        if faults := await acts.catalog.reload(request.state.person):
+            told = [str(fault) for fault in faults]
+            raise Refused(400, f"The running catalog stays: {'; '.join(told)}", reloaded=False, faults=told)
+        return Reloaded()
 
-
-def _add_switch(router: APIRouter, operations: Operations) -> None:
-    @router.post("/switch", summary="Switch all sending, one ad account, or one preset on or off", responses=_NOT_KNOWN)
-    async def switch(request: Request, wanted: SwitchRequest) -> Response:
+    @router.post("/switch", summary="Switch all sending, one ad account, or one preset on or off", responses=unknown)
+    async def switch(request: Request, wanted: SwitchRequest) -> Switched:
         if wanted.preset is not None and wanted.ad_account_id is not None:
-            raise HTTPException(400, "give a preset or an ad account, not both")
-        work = operations.acts.sending.switch(
-            request.state.person, wanted.preset, on=wanted.on, ad_account_id=wanted.ad_account_id
-        )
-        return await api_answer(work, "switched")
+            raise Refused(400, "give a preset or an ad account, not both")
+        await acts.sending.switch(request.state.person, wanted.preset, on=wanted.on, ad_account_id=wanted.ad_account_id)
+        return Switched()

@@ -1,21 +1,22 @@
-"""Outbox for operators' programs: deliveries, and what became no delivery, by anything they are known by."""
+"""Searches for operators' programs: deliveries, and what became no delivery, by anything they are known by."""
 
 import re
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 import fastapi
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from app.api.answers import TextFilter, TimeFilter, YesOrNo, api_answer
+from app.api.answers import FoundAnswer, Note, NotesAnswer, TextFilter, TimeFilter, YesOrNo
+from app.api.problems import not_found
 from app.core.deliveries import State
 from app.core.events import Exit
 from app.core.pages import Page, Query
 from app.errors import FilterError
 from app.outbox import Outbox, read_filters
-from app.pipeline.search import MAX_FOUND_BY, Finder, found_json, notes_json
+from app.pipeline.search import MAX_FOUND_BY, Finder, notes_json
 
-_UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {404: {"description": "A filter names nothing known."}}
+_UNKNOWN: Final = not_found("A filter names nothing known.")
 #: Of the query string, what is no filter.
 _PAGING = frozenset({"cursor", "limit"})
 #: Read where the filters are, like all others.
@@ -70,20 +71,29 @@ def add_searches(router: APIRouter, outbox: Outbox, finder: Finder) -> None:
     """Add the routes."""
 
     @router.get("/deliveries", summary="Deliveries, newest first", responses=_UNKNOWN)
-    async def deliveries(request: Request, asked: Annotated[Filters, fastapi.Query()]) -> Response:
-        return await api_answer(_deliveries(outbox, finder, request, asked))
+    async def deliveries(request: Request, asked: Annotated[Filters, fastapi.Query()]) -> Page:
+        query = _query(request)
+        page = await outbox.search(query, limit=asked.limit, cursor=asked.cursor)
+        if not page.deliveries and asked.cursor is None:
+            await finder.check(query)
+        return page
 
     @router.get("/notes", summary="What became no delivery, and why, newest first", responses=_UNKNOWN)
-    async def notes(request: Request, asked: Annotated[Filters, fastapi.Query()]) -> Response:
-        return await api_answer(_notes(outbox, finder, request, asked))
+    async def notes(request: Request, asked: Annotated[Filters, fastapi.Query()]) -> NotesAnswer:
+        query = _query(request)
+        page = await outbox.search_notes(query, limit=asked.limit, cursor=asked.cursor)
+        if not page.notes and asked.cursor is None:
+            await finder.check(query)
+        found = {"notes": notes_json(page), "next_cursor": page.next_cursor, "scanned": page.scanned}
+        return NotesAnswer.model_validate(found)
 
     @router.post("/find", summary="Deliveries and notes by whatever is at hand")
-    async def find(wanted: FindRequest) -> Response:
-        return await api_answer(_find(finder, wanted))
-
-
-async def _find(finder: Finder, wanted: FindRequest) -> dict[str, Any]:
-    return found_json(await finder.look_up(wanted.text, limit=wanted.limit))
+    async def find(wanted: FindRequest) -> FoundAnswer:
+        found = await finder.look_up(wanted.text, limit=wanted.limit)
+        if found is None:
+            return FoundAnswer(looked_for=None, deliveries=[], notes=[])
+        notes = [Note.model_validate(each) for each in notes_json(found.notes)]
+        return FoundAnswer(looked_for=found.query.given, deliveries=list(found.deliveries.deliveries), notes=notes)
 
 
 def _query(request: Request) -> Query:
@@ -93,19 +103,3 @@ def _query(request: Request) -> Query:
         message = "The `cursor` is none: take `next_cursor` of the page before, or leave it out for the first page."
         raise FilterError(message)
     return read_filters({name: text for name, text in request.query_params.items() if name not in _PAGING})
-
-
-async def _deliveries(outbox: Outbox, finder: Finder, request: Request, asked: Filters) -> Page:
-    query = _query(request)
-    page = await outbox.search(query, limit=asked.limit, cursor=asked.cursor)
-    if not page.deliveries and asked.cursor is None:
-        await finder.check(query)
-    return page
-
-
-async def _notes(outbox: Outbox, finder: Finder, request: Request, asked: Filters) -> dict[str, Any]:
-    query = _query(request)
-    page = await outbox.search_notes(query, limit=asked.limit, cursor=asked.cursor)
-    if not page.notes and asked.cursor is None:
-        await finder.check(query)
-    return {"notes": notes_json(page), "next_cursor": page.next_cursor, "scanned": page.scanned}

@@ -15,6 +15,10 @@ from app.core.pages import NotePage, Page, Query
 from app.outbox import SEARCH_FILTERS, Outbox, read_filters
 from app.pipeline.search import Finder, Found
 
+_IN_HISTORY: Final = (
+    "an e-mail address on a command line stays in the shell's history: use --person, and type the address when asked"
+)
+_NO_MATCH: Final = "no match. Use complete ids. Unmatched events without an order id are counted, not stored."
 FILTER_NAMES: Final = ", ".join(SEARCH_FILTERS)
 
 
@@ -43,11 +47,7 @@ def find(
     """
     texts = what or []
     if any("@" in text for text in texts):
-        message = (
-            "an e-mail address on a command line stays in the shell's history: "
-            "use --person, and type the address when asked"
-        )
-        raise typer.BadParameter(message)
+        raise typer.BadParameter(_IN_HISTORY)
     plain = texts[0] if len(texts) == 1 and "=" not in texts[0] and not person else None
     query = Query() if plain else read_filters(filters_of_words(texts))
     settings = load_settings()
@@ -64,10 +64,7 @@ def find(
     found = with_outbox(search)
     _show(found, as_json=as_json)
     if found is None or found.is_empty:
-        say(
-            "pinrelay: no match. Use complete ids. Unmatched events without an order id are counted, not stored.",
-            err=True,
-        )
+        say(f"pinrelay: {_NO_MATCH}", err=True)
         raise typer.Exit(1)
 
 

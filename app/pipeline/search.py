@@ -46,7 +46,7 @@ class Found:
 
 
 class Finder:
-    """Outbox deliveries, and the notes of events that became none, by the same query."""
+    """Searches deliveries, and the notes of events that became none, by the same query."""
 
     def __init__(self, outbox: Outbox, digest: Callable[[str], str | None], known: KnownNames) -> None:
         """Take the outbox, what returns the digest of a typed e-mail address or phone number, and the known names."""
@@ -120,17 +120,6 @@ def readings(text: str, digest: str | None) -> Iterator[Query]:
         yield Query(exit=Exit(word))
     for name in (*_NAMES, *_PARTS):
         yield Query(**{name: text})  # type: ignore[arg-type] # these too
-
-
-def found_json(found: Found | None) -> dict[str, Any]:
-    """Return what was found, ready for JSON; `looked_for` says as what, null where nothing is found."""
-    if found is None:
-        return {"looked_for": None, "deliveries": [], "notes": []}
-    return {
-        "looked_for": found.query.given,
-        "deliveries": [asdict(each) for each in found.deliveries.deliveries],
-        "notes": notes_json(found.notes),
-    }
 
 
 def notes_json(page: NotePage) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import __version__
+from app.api.problems import of_path, problem
 from app.core.metrics import Metrics
 from app.insights.tracing import Tracing
 from app.source import INTERNAL_ERROR, OpenToPages, answer, answer_refusal, refusal_json
@@ -62,28 +63,43 @@ class Application(FastAPI):
         await self._traced(scope, receive, send)
 
 
-async def _unforeseen(_: Request, __: Exception) -> Response:
+async def _unforeseen(request: Request, _: Exception) -> Response:
     """Return the answer to what a route fails with that is not busy; Starlette raises it again, for uvicorn's log."""
+    if of_path(_path(request.scope)):
+        return problem(INTERNAL_ERROR.status, INTERNAL_ERROR.message)
     return answer_refusal(INTERNAL_ERROR)
 
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _REMEDY = "POST events to /webhook or /v1/track; the console is at /console."
-_NOT_FOUND = refusal_json("not_found", f"There is nothing at this path. {_REMEDY}")
-_METHOD_NOT_ALLOWED = refusal_json("method_not_allowed", f"This path does not take this method. {_REMEDY}")
+_NOT_FOUND = "There is nothing at this path."
+_METHOD_NOT_ALLOWED = "This path does not take this method."
+#: What is under /api, instead.
+_API_REMEDY = "GET /openapi.json lists what there is."
 
 
 def answer_unrouted(app: FastAPI) -> None:
     """Let the application answer paths and methods that it does not have as this module says."""
 
     async def unknown_path(scope: Scope, receive: Receive, send: Send) -> None:
-        await answer(_NOT_FOUND, 404)(scope, receive, send)
+        told = answer(refusal_json("not_found", f"{_NOT_FOUND} {_REMEDY}"), 404)
+        if of_path(_path(scope)):
+            told = problem(404, f"{_NOT_FOUND} {_API_REMEDY}")
+        await told(scope, receive, send)
 
     async def unknown_method(request: Request, _: Exception) -> Response:
-        return answer(_METHOD_NOT_ALLOWED, 405, {"Allow": ", ".join(_allowed(app, request.scope))})
+        allow = {"Allow": ", ".join(_allowed(app, request.scope))}
+        if of_path(_path(request.scope)):
+            return problem(405, f"{_METHOD_NOT_ALLOWED} {_API_REMEDY}", headers=allow)
+        return answer(refusal_json("method_not_allowed", f"{_METHOD_NOT_ALLOWED} {_REMEDY}"), 405, allow)
 
     app.router.default = unknown_path
     app.add_exception_handler(405, unknown_method)
+
+
+def _path(scope: Scope) -> str:
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
 
 
 def _allowed(app: FastAPI, scope: Scope) -> list[str]:

@@ -1,9 +1,14 @@
 """What the OpenAPI document says beside the routes: bodies, ids, and what each operation asks to be proven."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+import orjson
+
+from app.api.problems import PROBLEM_JSON, of_path
 from app.source.openapi import EVENT_EXAMPLE
 
 #: Names of schemes that must all be proven.
@@ -81,6 +86,19 @@ def _schemes(proofs: Proofs) -> dict[str, dict[str, str]]:
     return schemes
 
 
+def _as_problems(responses: dict[str, Any]) -> None:
+    """Name the media type of errors, which FastAPI takes to be that of other answers."""
+    for status, response in responses.items():
+        if status >= "400" and (content := response.get("content", {}).pop("application/json", None)):
+            response["content"][PROBLEM_JSON] = content
+
+
+_TAGS: Final = {
+    "api": "For operators' programs. Errors are problem details (RFC 9457).",
+    "webhook": "Segment's webhook, for senders of events.",
+    "tracking": "Segment's HTTP Tracking API, for SDKs. Errors have the members that SDKs read.",
+    "status": "For whatever watches the process.",
+}
 LICENSE: Final = {"name": "MIT", "identifier": "MIT"}
 
 _BATCH: Final = {"batch": [EVENT_EXAMPLE]}
@@ -102,7 +120,7 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "/api/find": {"text": "1001"},
     "/api/redrive": {"reason": "currency", "since": "2026-11-26T08:00:00Z"},
     "/api/dismiss": {"event_name": "lead", "because": "sent by hand"},
-    "/api/forget": {"user_id": "u-1"},
+    "/api/forget": {"user_id": "u-1", "email": "ada@example.com"},
     "/api/reload": {},
     "/api/switch": {"preset": "Lead", "on": False},
     "/api/quarantine/preview": {"exit": "invalid"},
@@ -111,11 +129,41 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
 }
 
 
+#: What a real application answered, by `method /path`, and by status what was refused. A test compares it with now.
+EXAMPLES_FILE: Final = Path(__file__).parent.parent / "api" / "examples.json"
+
+
+def _add_answers(method: str, path: str, operation: dict[str, Any], answers: Mapping[str, Any]) -> None:
+    """Add examples of what an operation of the interface for operators answers."""
+    for status, response in operation["responses"].items():
+        example = answers.get(f"{method} {path}" if status == "200" else status)
+        for content in response.get("content", {}).values():
+            if example is not None and not content["schema"].get("$ref", "").endswith("FaultyFiles"):
+                content["example"] = example
+
+
+def _tell_items(schema: dict[str, Any]) -> None:
+    """Say of a tuple what follows its members, and of bytes that they are JSON: linters and clients ask for it."""
+    for each in (schema, schema.get("items"), *schema.get("anyOf", ())):
+        if isinstance(each, dict) and "prefixItems" in each:
+            each.setdefault("items", {})
+        if isinstance(each, dict) and "contentMediaType" in each:
+            each["contentMediaType"] = "application/json"
+
+
 def add_details(document: dict[str, Any]) -> None:
     """Add where the interface is, an id for each operation that only its address decides, and examples of bodies."""
+    answers = orjson.loads(EXAMPLES_FILE.read_bytes())
+    document["tags"] = [{"name": name, "description": told} for name, told in _TAGS.items()]
+    for schema in document["components"]["schemas"].values():
+        for member in schema.get("properties", {}).values():
+            _tell_items(member)
     document["servers"] = [{"url": "/", "description": "The process that tells this."}]
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             operation["operationId"] = "_".join([method, *re.findall(r"\w+", path)])
+            if of_path(path):
+                _as_problems(operation["responses"])
+                _add_answers(method, path, operation, answers)
             if path in EXAMPLES and "requestBody" in operation:
                 operation["requestBody"]["content"]["application/json"]["example"] = EXAMPLES[path]

@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from app import policies
+from app.api.problems import Problem
 from app.catalog.sources import load_source
 from app.cli import all_commands
 from app.config import load_settings
@@ -91,6 +92,7 @@ FORMS: dict[tuple[str, str], Callable[[str, Path], object]] = {
     ("deploying", "yaml"): read_rules_of_the_adapter,
     ("memory", "json"): read_receipts,
     ("named-sources", "yaml"): read_source,
+    ("operating", "json"): lambda text, _: Problem.model_validate_json(text, extra="forbid"),
     ("operating", "text"): lambda text, _: policies.users(load_settings(console_users=text)),
     ("operating", "yaml"): read_scraping,
     ("outbox", "mermaid"): read_states,

@@ -17,8 +17,12 @@ from tests.outbox.new_store import new_store
 
 @asynccontextmanager
 async def client_of(folder: Path, **changes: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """Run what `pinrelay serve` runs, in sandbox mode with its outbox in `folder`; the client follows no redirects."""
-    app = create_app(settings(outbox_url=new_store(folder, "pinrelay.db"), **changes))
+    """Run what `pinrelay serve` runs, in sandbox mode with its outbox in `folder`; the client follows no redirects.
+
+    `clock` among the changes is the clock of all.
+    """
+    clock = changes.pop("clock", None)
+    app = create_app(settings(outbox_url=new_store(folder, "pinrelay.db"), **changes), clock=clock)
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),

@@ -25,7 +25,7 @@ async def http(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[httpx.
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
-@pytest.mark.parametrize("path", ["/webhok", "/v1/trak", "/v1", "/api/nothing", "/favicon.ico"])
+@pytest.mark.parametrize("path", ["/webhok", "/v1/trak", "/v1", "/api/s/nothing", "/favicon.ico"])
 async def test_an_unknown_path_says_where_events_go(method: str, path: str, http: httpx.AsyncClient) -> None:
     answer = await http.request(method, path)
 
@@ -43,7 +43,7 @@ async def test_an_unknown_path_says_where_events_go(method: str, path: str, http
         ("DELETE", "/webhook/", "POST, PUT, PATCH"),
         ("GET", "/v1/track", "POST"),
         ("PUT", "/v1/projects/key/settings", "GET"),
-        ("DELETE", "/api/redrive", "POST"),
+        ("GET", "/api/s/track", "POST"),
         ("POST", "/healthz", "GET"),
         ("PUT", "/console/login", "GET, POST"),
     ],

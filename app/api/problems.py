@@ -1,0 +1,145 @@
+"""How the interface for operators refuses: one shape for every error, RFC 9457's problem details."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from typing import Any, Final, Literal
+
+import orjson
+from fastapi import HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, Field
+
+from app.errors import FeatureOff, FilterError, OutboxUnavailable, PinrelayError, UnknownName, WhyMissing
+
+#: The media type of a problem.
+PROBLEM_JSON: Final = "application/problem+json"
+#: The paths of this interface; below /api/s/ senders of events are answered as their SDKs expect.
+_PATHS, _OF_SENDERS = "/api/", "/api/s/"
+_STATUS: Final[Mapping[type[PinrelayError], int]] = {
+    FeatureOff: 404,
+    UnknownName: 404,
+    FilterError: 400,
+    WhyMissing: 400,
+    OutboxUnavailable: 503,
+}
+
+
+class Problem(BaseModel):
+    """Why a request was refused: problem details as RFC 9457 has them."""
+
+    type: Literal["about:blank"] = Field("about:blank", description="Always `about:blank`: `status` says the kind.")
+    title: str = Field(description="The status in words.")
+    status: int = Field(description="The HTTP status, again.")
+    detail: str = Field(description="What is wrong, and what to do.")
+
+
+class InvalidPart(BaseModel):
+    """One part of a request that cannot be read."""
+
+    place: Literal["body", "query", "path"]
+    name: str = Field(description="Of the member or parameter; empty: the whole body.")
+    detail: str
+
+
+class InvalidRequest(Problem):
+    """A request of which some parts cannot be read."""
+
+    errors: list[InvalidPart] = Field(description="Every part that cannot be read.")
+
+
+class PersonStays(Problem):
+    """Something may be the person's and could not be erased; the rest is erased."""
+
+    ids: int = Field(description="Ids under which anything was remembered, and is erased.")
+    messages: int = Field(description="Messages of which something was kept, and is erased.")
+    stays: str = Field(description="What stays, with the remedy; the same as `detail`.")
+
+
+class FaultyFiles(Problem):
+    """The changed files have faults, so the running catalog stays."""
+
+    reloaded: Literal[False] = False
+    faults: list[str] = Field(description="Every fault, with its file and place.")
+
+
+class Refused(Exception):
+    """Raised to answer a problem."""
+
+    def __init__(self, status: int, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> None:
+        self.status = status
+        self.detail = detail
+        self.headers = headers
+        #: Members beside those of every problem.
+        self.more = more
+        super().__init__(detail)
+
+
+def problem(status: int, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> Response:
+    """Return a problem as an answer; `more` are members beside those of every problem."""
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more}
+    return Response(orjson.dumps(body), status, headers, media_type=PROBLEM_JSON)
+
+
+class ProblemRoute(APIRoute):
+    """A route that answers whatever it refuses as a problem."""
+
+    def get_route_handler(self) -> Callable[[Request], Awaitable[Any]]:  # type: ignore[override] # a Response, or None
+        """Return what answers a request."""
+        handle = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except Refused as exc:
+                return problem(exc.status, exc.detail, headers=exc.headers, **exc.more)
+            except RequestValidationError as exc:
+                parts = [_invalid_part(each) for each in exc.errors()]
+                detail = "; ".join(f"{each['name'] or each['place']}: {each['detail']}" for each in parts)
+                return problem(422, detail, errors=parts)
+            except HTTPException as exc:  # the framework's own
+                return problem(exc.status_code, str(exc.detail), headers=exc.headers)
+            except PinrelayError as exc:
+                return _of_error(exc)
+            except ValueError:
+                return problem(400, "the cursor or id cannot be read: take it from an answer of this interface")
+
+        return answer
+
+
+def of_path(path: str) -> bool:
+    """Return whether errors at this path are problems: under /api, but where senders of events are answered."""
+    return path.startswith(_PATHS) and not path.startswith(_OF_SENDERS)
+
+
+def _of_error(exc: PinrelayError) -> Response:
+    status = next((status for kind, status in _STATUS.items() if isinstance(exc, kind)), None)
+    if status is None:
+        raise exc
+    headers = {"Retry-After": str(exc.retry_after_s)} if isinstance(exc, OutboxUnavailable) else None
+    return problem(status, str(exc), headers=headers)
+
+
+def _invalid_part(error: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is wrong with a part of a request, without what stood there: it may be personal data."""
+    place, *names = error["loc"]
+    name = ".".join(str(each) for each in names if not isinstance(each, int))
+    return {"place": place, "name": name, "detail": error["msg"]}
+
+
+#: What every operation may answer beside what it is asked for.
+REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
+    400: {"model": Problem, "description": "The request cannot be used."},
+    401: {"model": Problem, "description": "The token is missing or wrong."},
+    403: {"model": Problem, "description": "Not from this machine, or not by an operator."},
+    415: {"model": Problem, "description": "Not JSON."},
+    422: {"model": InvalidRequest, "description": "Parts of the request cannot be read."},
+    429: {"model": Problem, "description": "Too many tries."},
+    500: {"model": Problem, "description": "Something failed that should not; the log says what."},
+    503: {"model": Problem, "description": "The outbox does not answer. Ask again after `Retry-After` seconds."},
+}
+
+
+def not_found(what: str) -> dict[int | str, dict[str, Any]]:
+    """Return how the OpenAPI document says that something is not found."""
+    return {404: {"model": Problem, "description": what}}

@@ -1,0 +1,73 @@
+// Asks a running server each operation of /api once, by the client that is made from its OpenAPI document, which lies
+// beside this file by then (tests/sdk/test_operator_client.py). The compiler checks every member that is read.
+import { createClient } from './client/index.js'
+import * as api from './sdk.gen.js'
+import type { Problem } from './types.gen.js'
+
+declare const process: { argv: string[] }
+
+const [, , baseUrl = '', token = ''] = process.argv
+const client = createClient({ baseUrl, headers: { Authorization: `Bearer ${token}` } })
+const asked: Record<string, unknown> = {}
+
+/** Notes what an operation answered, and returns it. */
+async function noted<Data>(name: string, answer: Promise<{ data?: Data; error?: unknown }>): Promise<Data> {
+  const { data, error } = await answer
+  if (data === undefined) throw new Error(`${name}: ${JSON.stringify(error)}`)
+  asked[name] = data
+  return data
+}
+
+await noted('post /api/switch', api.postApiSwitch({ client, body: { on: false } }))
+const event = { type: 'track', event: 'Order Completed', context: { ip: '203.0.113.9', userAgent: 'x' } }
+const order = { ...event, messageId: 'm-1', userId: 'u-1', properties: { order_id: 'SO-1001', revenue: 25.5, currency: 'EUR' } }
+const received = await noted('post /webhook', api.postWebhook({ client, body: [order, { ...event, messageId: 'm-2', context: {} }] }))
+const exits: string[] = received.events.flatMap(each => each.deliveries.map(line => line.exit))
+
+const page = await noted('get /api/deliveries', api.getApiDeliveries({ client, query: { order_id: 'SO-1001', limit: 1 } }))
+const id: string = page.deliveries[0]!.delivery_id
+const delivery = await noted('get /api/deliveries/{delivery_id}', api.getApiDeliveriesDeliveryId({ client, path: { delivery_id: id } }))
+const state: 'pending' | 'claimed' | 'delivered' | 'dead' | 'dismissed' = delivery.state
+const message = await noted('get /api/messages/{message_id}', api.getApiMessagesMessageId({ client, path: { message_id: 'm-2' } }))
+const [noteAt, note] = message.notes[0]!
+const notes = await noted('get /api/notes', api.getApiNotes({ client, query: { exit: 'invalid' } }))
+const found = await noted('post /api/find', api.postApiFind({ client, body: { text: 'SO-1001' } }))
+const status = await noted('get /api/status', api.getApiStatus({ client }))
+const counts = await noted('get /api/counts', api.getApiCounts({ client, query: { hours: 1 } }))
+const inventory = await noted('get /api/inventory', api.getApiInventory({ client }))
+const revenue = await noted('get /api/revenue', api.getApiRevenue({ client, query: { days: 1 } }))
+const causes = await noted('get /api/dead-letters', api.getApiDeadLetters({ client }))
+const redriven = await noted('post /api/redrive', api.postApiRedrive({ client, body: { all: true } }))
+const dismissed = await noted('post /api/dismiss', api.postApiDismiss({ client, body: { all: true, because: 'a test' } }))
+const kept = await noted('get /api/quarantine', api.getApiQuarantine({ client }))
+const preview = await noted('post /api/quarantine/preview', api.postApiQuarantinePreview({ client, body: { exit: 'invalid' } }))
+const replay = await noted('post /api/quarantine/replay', api.postApiQuarantineReplay({ client, body: { all: true } }))
+const discarded = await noted('post /api/quarantine/discard', api.postApiQuarantineDiscard({ client, body: { all: true } }))
+await noted('post /api/reload', api.postApiReload({ client, body: {} }))
+const erased = await noted('post /api/forget', api.postApiForget({ client, body: { user_id: 'u-1', email: 'ada@example.com' } }))
+
+const refused: Problem[] = []
+for (const { error } of [
+  await api.postApiRedrive({ client, body: { preset: 'Order Complet' } }),
+  await api.getApiDeliveries({ client, query: { limit: 0 } }),
+  await api.getApiStatus({ client, headers: { Authorization: 'Bearer wrong' } }),
+]) {
+  if (error === undefined) throw new Error('it was not refused')
+  refused.push(error)
+}
+
+const read = {
+  exits,
+  state,
+  note: [typeof noteAt, note.exit],
+  notes: notes.notes.map(each => each.message_id),
+  found: found.deliveries.map(each => each.order_id),
+  standings: status.standings.map(each => each.state),
+  counted: counts.counts.some(each => each.name === 'enqueued' && each.count === 1),
+  changes: 'changes' in inventory ? inventory.changes.length : -1,
+  worth: revenue.currencies.map(each => [each.currency, each.received.amount]),
+  dead: [causes.causes.length, redriven.redriven, dismissed.dismissed],
+  quarantine: [kept.groups.map(each => each.name), preview.outcomes.map(each => each.exit), replay.leaving, discarded.discarded],
+  erased: erased.ids,
+}
+console.log(JSON.stringify({ asked: Object.keys(asked), read, refused }))

@@ -1,0 +1,137 @@
+"""Examples for the OpenAPI document: what a real application answers. `make reference` writes them."""
+
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import orjson
+
+from app import __version__
+from app.assemble.ad_accounts import SANDBOX_AD_ACCOUNT_ID
+from app.outbox import open_outbox
+from app.web.openapi import EXAMPLES_FILE
+from tests.outbox.build import At, new, rules
+from tests.outbox.new_store import new_store
+from tests.web.client import client_of
+
+NOW: Final = 1_795_000_000.0
+PASSWORD: Final = "console-password-9b1c"
+_ACCOUNT: Final = SANDBOX_AD_ACCOUNT_ID
+SETTINGS: Final[dict[str, Any]] = {
+    "quarantine_hours": 1,
+    "quarantine_key": "a key of the quarantine, long enough",
+    "remember_days": 90,
+    "remember_secret": "a secret of the installation, long",
+}
+PERSON = {"ip": "203.0.113.9", "userAgent": "Mozilla/5.0 (X11; Linux x86_64)"}
+SHOP = {"type": "track", "timestamp": NOW - 60, "userId": "u-1", "context": PERSON}
+EVENTS = [
+    {
+        **SHOP,
+        "event": "Order Completed",
+        "messageId": "m-1",
+        "properties": {"order_id": "SO-1001", "revenue": 25.5, "currency": "EUR"},
+    },
+    {**SHOP, "event": "Order Completed", "messageId": "m-2", "context": {}, "userId": None, "anonymousId": "a-1"},
+    {**SHOP, "event": "Newsletter Opened", "messageId": "m-3", "properties": {"campaign": "spring"}},
+    {
+        "type": "identify",
+        "userId": "u-2",
+        "messageId": "m-4",
+        "traits": {"email": "ada@example.com"},
+        "context": PERSON,
+    },
+]
+#: Each operation, as it is asked for, in this order.
+ASKED: Final[list[tuple[str, str, dict[str, Any]]]] = [
+    ("get", "/api/status", {}),
+    ("get", "/api/deliveries", {"params": {"limit": 2}}),
+    ("get", "/api/deliveries/{delivery_id}", {}),
+    ("get", "/api/messages/{message_id}", {}),
+    ("get", "/api/notes", {"params": {"exit": "invalid"}}),
+    ("post", "/api/find", {"json": {"text": "SO-1001"}}),
+    ("get", "/api/counts", {"params": {"hours": 1}}),
+    ("get", "/api/inventory", {}),
+    ("get", "/api/revenue", {"params": {"days": 1}}),
+    ("get", "/api/dead-letters", {}),
+    ("get", "/api/quarantine", {}),
+    ("post", "/api/quarantine/preview", {"json": {"exit": "invalid"}}),
+    ("post", "/api/quarantine/replay", {"json": {"exit": "invalid"}}),
+    ("post", "/api/quarantine/discard", {"json": {"all": True}}),
+    ("post", "/api/redrive", {"json": {"preset": "Lead"}}),
+    ("post", "/api/dismiss", {"json": {"preset": "Order Completed", "because": "sent by hand"}}),
+    ("post", "/api/reload", {"json": {}}),
+    ("post", "/api/switch", {"json": {"on": False}}),
+    ("post", "/api/forget", {"json": {"user_id": "u-2"}}),
+]
+#: What is refused, by status.
+REFUSED: Final[dict[int, tuple[str, str, dict[str, Any]]]] = {
+    400: ("post", "/api/redrive", {"json": {}}),
+    403: ("get", "/api/status", {"headers": {"X-Forwarded-For": "198.51.100.1"}}),
+    404: ("post", "/api/redrive", {"json": {"preset": "Order Complet"}}),
+    415: ("post", "/api/reload", {"content": b"all=true"}),
+    422: ("post", "/api/redrive", {"json": {"al": True, "preset": ""}}),
+}
+
+
+async def answers(folder: Path) -> dict[str, Any]:
+    """Return what each operation answers: by `METHOD /path`, and by status what is refused."""
+    began, url = time.monotonic(), new_store(folder, "pinrelay.db")
+
+    def clock() -> float:  # one that stands still would be told as a clock that was set
+        return round(NOW + time.monotonic() - began, 2)
+
+    outbox = open_outbox(url, rules(), clock=lambda: NOW)
+    for number, preset in enumerate(("Lead", "Order Completed")):
+        made = new(
+            preset=preset,
+            message_id=f"dead-{number}",
+            event_id=f"dead-{number}",
+            ad_account_id=_ACCOUNT,
+            event_time=int(NOW) - 90,
+        )
+        await At(outbox, NOW - 30).enqueue(made)
+        (claimed,) = await outbox.claim(_ACCOUNT, limit=1, max_bytes=10**6, max_wait_s=0, lease_s=60, now=NOW - 20)
+        await At(outbox, NOW - 10).kill(claimed, reason="currency is unknown")
+    await outbox.close()
+    async with client_of(folder, clock=clock, **SETTINGS) as client:
+        await _ask(client, "post", "/api/switch", {"json": {"on": False}})
+        (await client.post("/webhook", json=EVENTS)).raise_for_status()
+    found: dict[str, Any] = {}
+    async with client_of(folder, clock=clock, **SETTINGS) as client:  # what is counted by name is written now
+        for method, path, asked in ASKED:
+            told = await _ask(client, method, path.format(delivery_id=1, message_id="m-1"), asked)
+            assert told.status_code == 200, (path, told.text)
+            found[f"{method} {path}"] = told.json()
+        for status, (method, path, asked) in REFUSED.items():
+            found[str(status)] = (await _ask(client, method, path, asked)).json()
+            assert found[str(status)]["status"] == status
+    (folder / "locked").mkdir()
+    async with client_of(folder / "locked", clock=clock, console_password=PASSWORD) as locked:
+        while (told := await locked.get("/api/status", headers={"Authorization": "Bearer x"})).status_code in {
+            401,
+            429,
+        }:
+            found[str(told.status_code)] = told.json()
+            if told.status_code == 429:
+                break
+    found["get /api/status"]["version"] = "1.0.0" if found["get /api/status"]["version"] == __version__ else ""
+    return found
+
+
+async def _ask(client: httpx.AsyncClient, method: str, path: str, asked: dict[str, Any]) -> httpx.Response:
+    return await client.request(method, path, **asked)
+
+
+def main() -> None:
+    """Write the examples anew."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = asyncio.run(answers(Path(folder)))
+    EXAMPLES_FILE.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+
+
+if __name__ == "__main__":
+    main()
