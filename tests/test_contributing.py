@@ -23,7 +23,7 @@ RECIPES = {
     for title, recipe in re.findall(r"^## (A new .*?)\n(.*?)(?=^## A |\Z)", PAGE, re.MULTILINE | re.DOTALL)
 }
 #: What a recipe that runs tests of the repository needs beside the program.
-WITH_TESTS = ("A new source",)
+WITH_TESTS = ("A new source", "A new preset")
 
 
 def test_there_are_the_six_recipes_that_people_ask_for() -> None:
