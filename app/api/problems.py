@@ -5,10 +5,11 @@ from http import HTTPStatus
 from typing import Any, Final, Literal
 
 import orjson
-from fastapi import HTTPException, Request, Response
+from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
 
 from app.errors import FeatureOff, FilterError, OutboxUnavailable, PinrelayError, UnknownName, WhyMissing
 

@@ -82,6 +82,7 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     [
         ("POST", "/api/redrive", {"json": {"al": 1}}, 422, "al: Extra inputs"),
         ("POST", "/api/redrive", {"content": b"{", "headers": {"Content-Type": "application/json"}}, 422, "JSON"),
+        ("POST", "/api/find", {"content": b"\xff", "headers": {"Content-Type": "application/json"}}, 400, "parsing"),
         ("POST", "/api/find", {"json": []}, 422, "body: Input should be"),
         ("GET", "/api/deliveries", {"params": {"limit": 0}}, 422, "limit: Input should be greater"),
         ("GET", "/api/deliveries", {"params": {"cursor": "x"}}, 400, "The `cursor` is none"),
