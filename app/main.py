@@ -172,7 +172,7 @@ def _worker(parts: Parts, destination: Destination) -> Worker:
     return Worker(
         parts.outbox,
         parts.clients[destination.ad_account_id],
-        policies.delivery_policy(destination.settings),
+        destination.settings,
         ad_account_id=destination.ad_account_id,
         surroundings=Dependencies(
             clocks=Clocks(parts.clock, time.monotonic),

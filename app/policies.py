@@ -11,8 +11,6 @@ from app.errors import SettingsError
 from app.identity import IdentityRules
 from app.insights.alerts.rules import AlertRules
 from app.outbox import DiskRules, OutboxRules
-from app.pipeline.quarantine import QuarantineRules
-from app.sender.policy import DeliveryPolicy
 from app.source import (
     ConsentRules,
     GenuineRules,
@@ -89,15 +87,6 @@ def _dedup_window_s(settings: Settings) -> float:
     return settings.dedup_window_hours * HOUR_S
 
 
-def quarantine_rules(settings: Settings) -> QuarantineRules:
-    """Collect what is kept of events that made no delivery."""
-    return QuarantineRules(
-        lasts_s=settings.quarantine_hours * HOUR_S,
-        names=frozenset(settings.quarantine_names),
-        max_bytes=settings.quarantine_max_bytes,
-    )
-
-
 def identity_rules(settings: Settings) -> IdentityRules:
     """Collect how long identity memory remembers, and whom it believes."""
     return IdentityRules(
@@ -118,24 +107,6 @@ def alert_rules(settings: Settings) -> AlertRules | None:
         share=settings.alert_share,
         least_events=settings.alert_least_events,
         public_url=(settings.public_url or "").rstrip("/"),
-    )
-
-
-def delivery_policy(settings: Settings) -> DeliveryPolicy:
-    """Collect sizes, limits and pauses of sending."""
-    return DeliveryPolicy(
-        batch_max_events=settings.batch_max_events,
-        batch_max_bytes=settings.batch_max_bytes,
-        batch_max_wait_s=settings.batch_max_wait_s,
-        max_calls_in_flight=settings.max_calls_in_flight,
-        max_calls_per_minute=settings.max_calls_per_minute,
-        send_timeout_s=settings.send_timeout_s,
-        retry_max_attempts=settings.retry_max_attempts,
-        retry_max_age_s=settings.retry_max_age_hours * HOUR_S,
-        retry_base_s=settings.retry_base_s,
-        retry_max_pause_s=settings.retry_max_pause_s,
-        retry_offline_ambiguous=settings.retry_offline_ambiguous,
-        shutdown_timeout_s=settings.shutdown_timeout_s,
     )
 
 

@@ -42,6 +42,7 @@ from pydantic import SecretStr
 
 from app import assemble
 from app.config import Settings, load_settings
+from app.config.settings import DeliverySettings
 from app.core.coordination import Switches
 from app.core.deliveries import Enqueued, NewDelivery, Withdrawal
 from app.core.events import DroppedEvent, Exit, Tally
@@ -51,10 +52,9 @@ from app.core.people import PeopleChanges, PeopleFound
 from app.destination import redact
 from app.destination.client import PinterestClient
 from app.outbox import Outbox, open_outbox
-from app.policies import delivery_policy, outbox_rules
+from app.policies import outbox_rules
 from app.sender.clocks import Clocks
 from app.sender.context import CallReport, Dependencies
-from app.sender.policy import DeliveryPolicy
 from app.sender.status import log_jump, log_trouble
 from app.sender.worker import Worker
 from app.source import read_raw_event
@@ -228,7 +228,7 @@ class Progress:
         return [(end - begin) / each for begin, end in itertools.pairwise(self.cpu_times)]
 
 
-async def drain(outbox: Outbox, url: str, policy: DeliveryPolicy, deliveries: int) -> Progress:
+async def drain(outbox: Outbox, url: str, policy: DeliverySettings, deliveries: int) -> Progress:
     """Let the worker deliver everything, with the logs and metrics of the real server."""
     progress = Progress(deliveries=deliveries)
     metrics = Metrics()
@@ -262,7 +262,7 @@ async def drain(outbox: Outbox, url: str, policy: DeliveryPolicy, deliveries: in
     return progress
 
 
-def batches(originals: Sequence[NewDelivery], policy: DeliveryPolicy) -> Iterator[list[bytes]]:
+def batches(originals: Sequence[NewDelivery], policy: DeliverySettings) -> Iterator[list[bytes]]:
     """Yield payloads, without end, in the batches that the worker makes of them."""
     batch: list[bytes] = []
     size = 0
@@ -274,7 +274,7 @@ def batches(originals: Sequence[NewDelivery], policy: DeliveryPolicy) -> Iterato
         size += len(delivery.payload)
 
 
-async def bare(url: str, policy: DeliveryPolicy, originals: Sequence[NewDelivery], deliveries: int) -> float:
+async def bare(url: str, policy: DeliverySettings, originals: Sequence[NewDelivery], deliveries: int) -> float:
     """Post as many deliveries by httpx alone; answer deliveries a second."""
     some = list(itertools.islice(batches(originals, policy), BARE_BODIES))
     bodies = itertools.cycle([(b'{"data":[' + b",".join(batch) + b"]}", len(batch)) for batch in some])
@@ -306,7 +306,7 @@ async def opened(settings: Settings) -> AsyncIterator[Outbox]:
 
 async def measure(url: str, settings: Settings, deliveries: int, profile: cProfile.Profile | None) -> None:
     """Fill, drain, compare, print."""
-    policy = delivery_policy(settings)
+    policy = settings
     originals = await mapped()
     async with opened(settings) as outbox:
         began = time.perf_counter()

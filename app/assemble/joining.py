@@ -58,7 +58,6 @@ from app.policies import (
     conversion_rules,
     genuine_rules,
     identity_rules,
-    quarantine_rules,
     webhook_limits,
 )
 from app.source import AcceptsWhole, NamedSource, consent_answer, held_back, why_filtered, withheld
@@ -335,7 +334,7 @@ def quarantine(settings: Settings, outbox: Outbox) -> Quarantine | None:
     """Return what keeps events that made no delivery; None where it is off. Raises SettingsError without a key."""
     if not settings.quarantine_hours:
         return None
-    return Quarantine(outbox.sealed_events, _sealer(settings), encounter_reader(settings), quarantine_rules(settings))
+    return Quarantine(outbox.sealed_events, _sealer(settings), encounter_reader(settings), settings)
 
 
 def replaying(

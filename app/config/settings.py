@@ -64,6 +64,22 @@ class AccountSettings(BaseSettings):
     retry_offline_ambiguous: bool = Field(default=False, description="resend `offline` events that may have arrived")
 
 
+class DeliverySettings(AccountSettings):
+    """How deliveries are sent, and how long sending may take to stop."""
+
+    shutdown_timeout_s: Seconds = Field(20, ge=0, description="to finish what is in flight")
+
+    @property
+    def retry_max_age_s(self) -> float:
+        """How long after it was enqueued a delivery is tried."""
+        return self.retry_max_age_hours * 3_600
+
+    @property
+    def lease_s(self) -> float:
+        """How long a claim holds without being renewed: longer than the longest send."""
+        return 3 * self.send_timeout_s
+
+
 class AlertSettings(BaseSettings):
     """Where alerts go, and when something is told of events of one name."""
 
@@ -103,6 +119,11 @@ class QuarantineSettings(BaseSettings):
     quarantine_key: SecretStr | None = Field(None, min_length=32, description="seals them, see quarantine.md")
     quarantine_names: Texts = Field((), description="names of unmatched events that are kept too")
     quarantine_max_bytes: Bytes = Field(500_000_000, ge=1, description="of all; the oldest go first")
+
+    @property
+    def quarantine_s(self) -> float:
+        """How long what is kept is kept."""
+        return self.quarantine_hours * 3_600
 
 
 class MemorySettings(QuarantineSettings):
@@ -166,7 +187,14 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 MIN_SECRET_CHARACTERS: Final = 16
 
 
-class Settings(AccountSettings, SourceSettings, MemorySettings, ReportsSettings, InventorySettings, AlertSettings):
+class Settings(
+    DeliverySettings,
+    SourceSettings,
+    MemorySettings,
+    ReportsSettings,
+    InventorySettings,
+    AlertSettings,
+):
     """Everything that can be set. `description` is what docs/settings.md and `pinrelay init` say of it."""
 
     model_config = SettingsConfigDict(
@@ -264,9 +292,6 @@ class Settings(AccountSettings, SourceSettings, MemorySettings, ReportsSettings,
     ledger_days: Days = Field(30, gt=0, description="how long other outcomes are kept, and orders known again")
     audit_days: Days = Field(365, gt=0, description="how long it is known who did what")
     payload_days: Days = Field(0, ge=0, description="how long settled payloads are kept, without IP and user agent")
-
-    # Delivery
-    shutdown_timeout_s: Seconds = Field(20, ge=0, description="to finish what is in flight")
 
     # People
     console_password: SecretStr | None = Field(None, description="of `/console`; without: loopback only")

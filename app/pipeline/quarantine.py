@@ -1,10 +1,10 @@
 """Quarantine: events that made no delivery, kept sealed and for a short time."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
 from app.catalog import Catalog
+from app.config.settings import QuarantineSettings
 from app.core.events import Event, Exit
 from app.core.pages import Quarantined
 from app.core.receipts import PresetResult
@@ -31,28 +31,17 @@ class Seals(Protocol):
         """Return the event; None where it was sealed by another key."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuarantineRules:
-    """What is kept, for how long, and how much of it."""
-
-    lasts_s: float
-    #: Of events that no preset takes, those with these names.
-    names: frozenset[str]
-    #: Of all that is sealed. Each process may be over it by a sixteenth.
-    max_bytes: int
-
-
 class Quarantine:
     """Seals what may be mended, and keeps it in the store."""
 
     def __init__(
-        self, sealed_events: SealedEvents, sealer: Seals, reader: IdentityEventReader, rules: QuarantineRules
+        self, sealed_events: SealedEvents, sealer: Seals, reader: IdentityEventReader, settings: QuarantineSettings
     ) -> None:
         """Take where events are kept, who encrypts them, and who knows their ids and what their persons say."""
         self._sealed_events = sealed_events
         self._sealer = sealer
         self._reader = reader
-        self._rules = rules
+        self._settings = settings
         self._untrimmed = 0
 
     async def keep(
@@ -84,7 +73,9 @@ class Quarantine:
         if any(line.exit is Exit.WITHHELD for line in lines):
             return None
         for line in lines:
-            if line.exit is Exit.INVALID or (line.exit is Exit.UNMATCHED and name_of(event) in self._rules.names):
+            if line.exit is Exit.INVALID or (
+                line.exit is Exit.UNMATCHED and name_of(event) in self._settings.quarantine_names
+            ):
                 return line
         return None
 
@@ -96,7 +87,7 @@ class Quarantine:
             return []
         one = Quarantined(
             at=now,
-            ends_at=now + self._rules.lasts_s,
+            ends_at=now + self._settings.quarantine_s,
             source=source,
             is_proven=is_proven,
             name=shown_name(event),
@@ -110,9 +101,9 @@ class Quarantine:
 
     async def _trim(self, added: int) -> None:
         self._untrimmed += added
-        if self._untrimmed > self._rules.max_bytes * _TRIMMED_AFTER:
+        if self._untrimmed > self._settings.quarantine_max_bytes * _TRIMMED_AFTER:
             self._untrimmed = 0
-            await self._sealed_events.trim(self._rules.max_bytes)
+            await self._sealed_events.trim(self._settings.quarantine_max_bytes)
 
 
 def is_quarantine_candidate(event: Event, lines: Sequence[PresetResult]) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from app.config.settings import DeliverySettings
 from app.core.deliveries import HELD, Claimed, Delivered, Outcome, Rejected, Retry, Settlement, State
 from app.core.events import Tally
 from app.core.shared_values import Trouble
@@ -16,7 +17,6 @@ from app.sender.bisection_evidence import Begun, BisectionEvidence, BisectionLoc
 from app.sender.circuit_breaker import CallsInARow, CircuitBreaker, Sign, sign_of
 from app.sender.context import CallReport, Dependencies
 from app.sender.leases import Leases
-from app.sender.policy import DeliveryPolicy
 from app.sender.rate_limit import Calls
 from app.sender.settlements import Recording, status_label, tallies, too_old
 from app.sender.shutdown import Shutdown
@@ -153,7 +153,7 @@ class Sending:
     """Sends batches of one ad account, several at a time."""
 
     def __init__(
-        self, client: PinterestClient, policy: DeliveryPolicy, controls: Controls, surroundings: Dependencies
+        self, client: PinterestClient, policy: DeliverySettings, controls: Controls, surroundings: Dependencies
     ) -> None:
         self._client = client
         self._policy = policy

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
+from app.config.settings import DeliverySettings
 from app.core.deliveries import Blocked, Rejected, Retry
 from app.core.shared_values import TROUBLE, Revised, SharedValues, Trouble, TroubleState
 from app.core.values.times import HOUR_S
-from app.sender.policy import DeliveryPolicy
 from app.sender.retry import clamped
 
 #: A refused token is seldom mended by waiting.
@@ -69,7 +69,7 @@ class CallsInARow:
 
 
 def worsened(
-    before: Trouble | None, sign: Sign, policy: DeliveryPolicy, *, token: str, now: float, probe: bool
+    before: Trouble | None, sign: Sign, policy: DeliverySettings, *, token: str, now: float, probe: bool
 ) -> Trouble:
     """Return the trouble after one more sign of it; `before` where it says nothing new.
 
@@ -95,14 +95,14 @@ def worsened(
     )
 
 
-def _next_pause_s(was_s: float | None, sign: Sign, policy: DeliveryPolicy) -> float:
+def _next_pause_s(was_s: float | None, sign: Sign, policy: DeliverySettings) -> float:
     """Return the first pause, or twice what it was."""
     is_blocked = sign.state == "blocked"
     first_s = MIN_BLOCKED_PAUSE_S if is_blocked else policy.retry_base_s
     return min(2 * (was_s or 0) or first_s, MAX_BLOCKED_PAUSE_S if is_blocked else policy.retry_max_pause_s)
 
 
-def wait_s(trouble: Trouble, policy: DeliveryPolicy, *, token: str, now: float) -> float:
+def wait_s(trouble: Trouble, policy: DeliverySettings, *, token: str, now: float) -> float:
     """Return how many seconds no probe may be sent; 0 where one may.
 
     One may when the pause is over, or, while the token is refused, as soon as there is another. No wait is longer than
@@ -113,7 +113,7 @@ def wait_s(trouble: Trouble, policy: DeliveryPolicy, *, token: str, now: float) 
     return min(max(0.0, trouble.next_probe_at - now), policy.send_timeout_s + trouble.pause_s)
 
 
-def probing(trouble: Trouble, policy: DeliveryPolicy, *, token: str, now: float) -> Trouble:
+def probing(trouble: Trouble, policy: DeliverySettings, *, token: str, now: float) -> Trouble:
     """Return the trouble while a probe is under way: no other is sent before its answer and the next pause are over."""
     pause_s = MIN_BLOCKED_PAUSE_S if trouble.state == "blocked" and token != trouble.token else trouble.pause_s
     return replace(trouble, token=token, pause_s=pause_s, next_probe_at=now + policy.send_timeout_s + pause_s)
@@ -157,7 +157,7 @@ class CircuitBreaker:
     def __init__(
         self,
         shared: SharedValues,
-        policy: DeliveryPolicy,
+        policy: DeliverySettings,
         *,
         ad_account_id: str,
         fingerprint: Callable[[], str],

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from math import inf
 from typing import Final
 
+from app.config.settings import DeliverySettings
 from app.core.shared_values import CLOCK_JUMPS, ClockJump, ClockJumps
 from app.outbox import Outbox
 from app.sender.leases import Leases
-from app.sender.policy import DeliveryPolicy
 
 #: Smaller steps are time services at work.
 NOTICED_S: Final = 2.0
@@ -115,7 +115,7 @@ class ClockWatch:
         outbox: Outbox,
         clocks: Clocks,
         leases: Leases,
-        policy: DeliveryPolicy,
+        policy: DeliverySettings,
         *,
         ad_account_id: str,
         on_jump: Callable[[ClockJump], None],

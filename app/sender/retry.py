@@ -11,8 +11,8 @@ is drawn from 0 to the time that the event has waited, which doubles that time a
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from app.config.settings import DeliverySettings
 from app.core.deliveries import Claimed, Retry
-from app.sender.policy import DeliveryPolicy
 
 #: Doubling ends here: no pause is longer than 2^60 s, and powers stay small.
 _MAX_DOUBLINGS = 60
@@ -49,7 +49,7 @@ class Moment:
     judged: bool = True
 
 
-def decide(claimed: Claimed, retry: Retry, policy: DeliveryPolicy, moment: Moment) -> RetryDecision:
+def decide(claimed: Claimed, retry: Retry, policy: DeliverySettings, moment: Moment) -> RetryDecision:
     """Decide after a call that brought no verdict on this event."""
     if retry.ambiguous and claimed.action_source == "offline" and not policy.retry_offline_ambiguous:
         return Dead(
@@ -68,17 +68,17 @@ def decide(claimed: Claimed, retry: Retry, policy: DeliveryPolicy, moment: Momen
     return Due(at=moment.now + moment.chance * longest_s)
 
 
-def given_up_for_age(reason: str, policy: DeliveryPolicy) -> str:
+def given_up_for_age(reason: str, policy: DeliverySettings) -> str:
     """Return what is said of a delivery that waited too long; `reason` is why it did."""
     return f"given up after {policy.retry_max_age_s / 3600:g} hours: {reason}"
 
 
-def pause_s(attempt: int, policy: DeliveryPolicy, *, chance: float) -> float:
+def pause_s(attempt: int, policy: DeliverySettings, *, chance: float) -> float:
     """Return the seconds to wait after this attempt, counted from 1."""
     ceiling = policy.retry_base_s * 2.0 ** min(attempt - 1, _MAX_DOUBLINGS)
     return chance * min(ceiling, policy.retry_max_pause_s)
 
 
-def clamped(retry_after_s: float, policy: DeliveryPolicy) -> float:
+def clamped(retry_after_s: float, policy: DeliverySettings) -> float:
     """Return the pause that Pinterest asked for, within the bounds of the policy."""
     return min(max(retry_after_s, 0.0), policy.retry_max_pause_s)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
+from app.config.settings import DeliverySettings
 from app.core.deliveries import (
     EXIT_OF,
     LEASE_LOST,
@@ -20,13 +21,12 @@ from app.errors import OutboxUnavailable
 from app.outbox import Outbox
 from app.sender.context import Dependencies
 from app.sender.leases import Leases
-from app.sender.policy import DeliveryPolicy
 from app.sender.retry import Dead, Due, Moment, clamped, decide, given_up_for_age
 from app.sender.shutdown import Shutdown
 
 
 def settle(
-    claimed: Claimed, outcome: Outcome, policy: DeliveryPolicy, moment_of: Callable[[Claimed], Moment]
+    claimed: Claimed, outcome: Outcome, policy: DeliverySettings, moment_of: Callable[[Claimed], Moment]
 ) -> Settlement:
     """Decide the next state. A Retry that is not worth another attempt becomes a Rejected that says why.
 
@@ -60,7 +60,7 @@ def settle(
             )
 
 
-def after_loss(claimed: Claimed, policy: DeliveryPolicy, *, now: float, age_s: float) -> Settlement | None:
+def after_loss(claimed: Claimed, policy: DeliverySettings, *, now: float, age_s: float) -> Settlement | None:
     """Decide on a delivery that the sender before may have sent: dead, or None where it is sent again now.
 
     What was lost is judged as any other call that had no answer.
@@ -70,7 +70,7 @@ def after_loss(claimed: Claimed, policy: DeliveryPolicy, *, now: float, age_s: f
     return None if isinstance(decision, Due) else _dead(claimed, decision.reason)
 
 
-def too_old(claimed: Claimed, policy: DeliveryPolicy, reason: str, *, age_s: float) -> Settlement | None:
+def too_old(claimed: Claimed, policy: DeliverySettings, reason: str, *, age_s: float) -> Settlement | None:
     """Return the settlement of a delivery that waited too long, for a `reason`; None where it may wait on."""
     return _dead(claimed, given_up_for_age(reason, policy)) if age_s >= policy.retry_max_age_s else None
 
@@ -113,7 +113,7 @@ class Recording:
     def __init__(
         self,
         outbox: Outbox,
-        policy: DeliveryPolicy,
+        policy: DeliverySettings,
         leases: Leases,
         shutdown: Shutdown,
         surroundings: Dependencies,

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
+from app.config.settings import DeliverySettings
 from app.core.deliveries import Claimed
 from app.core.shared_values import Trouble
 from app.destination.client import PinterestClient
@@ -18,7 +19,6 @@ from app.sender.circuit_breaker import NOT_MINE_S, CircuitBreaker, HalfOpen, Ope
 from app.sender.clocks import ClockWatch
 from app.sender.context import Dependencies
 from app.sender.leases import Leases
-from app.sender.policy import DeliveryPolicy
 from app.sender.rate_limit import Calls, Limiter
 from app.sender.settlements import Recording
 from app.sender.shutdown import Shutdown
@@ -40,7 +40,7 @@ class Worker:
         self,
         outbox: Outbox,
         client: PinterestClient,
-        policy: DeliveryPolicy,
+        policy: DeliverySettings,
         *,
         ad_account_id: str,
         surroundings: Dependencies,

@@ -15,7 +15,7 @@ from app.core.values.times import DAY_S
 from app.insights.inventory.counting import Arrivals, NameCounts
 from app.insights.inventory.sampling import Sampler
 from app.outbox import Outbox, open_outbox
-from app.policies import delivery_policy, outbox_rules
+from app.policies import outbox_rules
 from app.sender.retry import Moment
 from app.sender.settlements import settle, tallies
 from app.source import Arrival, read_event
@@ -100,7 +100,7 @@ async def _send(outbox: Outbox, settings: Settings, step: int, *, now: float) ->
     claimed = await outbox.claim(
         SANDBOX_AD_ACCOUNT_ID, limit=1_000, max_bytes=1_000_000, max_wait_s=0, lease_s=60, now=now
     )
-    policy = delivery_policy(settings)
+    policy = settings
     settlements = [
         settle(
             one,

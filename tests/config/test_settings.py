@@ -6,6 +6,7 @@ import pytest
 
 from app.config import load_settings
 from app.errors import SettingsError
+from tests.sender.claims import a_policy
 
 LIVE = {"PINTEREST_AD_ACCOUNT_ID": "549755885175", "PINTEREST_CONVERSION_TOKEN": "token-5f0d"}
 
@@ -160,3 +161,7 @@ def test_secrets_mask_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "token-5f0d" not in repr(load_settings())
     assert "write-key-1" not in repr(load_settings())
     assert "s3cret" not in repr(load_settings(outbox_url="postgresql://pinrelay:s3cret@db/pinrelay"))
+
+
+def test_a_lease_outlasts_the_longest_send() -> None:
+    assert a_policy(send_timeout_s=30).lease_s == 90

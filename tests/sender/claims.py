@@ -5,9 +5,9 @@ from typing import Any
 
 from msgspec import structs
 
+from app.config.settings import DeliverySettings
 from app.core.deliveries import Claimed
 from app.core.shared_values import Trouble
-from app.sender.policy import DeliveryPolicy
 from app.sender.retry import Moment
 
 NOW = 1_790_000_000.0
@@ -37,20 +37,7 @@ _TROUBLE = Trouble(
     token="a1b2c3",
 )
 
-_POLICY = DeliveryPolicy(
-    batch_max_events=1_000,
-    batch_max_bytes=1_000_000,
-    batch_max_wait_s=1,
-    max_calls_in_flight=4,
-    max_calls_per_minute=4_500,
-    send_timeout_s=30,
-    retry_max_attempts=20,
-    retry_max_age_s=72 * 3_600,
-    retry_base_s=1,
-    retry_max_pause_s=600,
-    retry_offline_ambiguous=False,
-    shutdown_timeout_s=20,
-)
+_POLICY = DeliverySettings.model_construct()
 
 
 def a_claim(**changes: Any) -> Claimed:
@@ -58,9 +45,9 @@ def a_claim(**changes: Any) -> Claimed:
     return structs.replace(_CLAIMED, **changes)
 
 
-def a_policy(**changes: Any) -> DeliveryPolicy:
-    """Return the policy of the default settings."""
-    return replace(_POLICY, **changes)
+def a_policy(**changes: Any) -> DeliverySettings:
+    """Return the default settings with these changes; the environment is not read."""
+    return _POLICY.model_copy(update=changes)
 
 
 def a_trouble(**different: Any) -> Trouble:

@@ -12,6 +12,7 @@ from unittest.mock import patch
 import orjson
 from pydantic import SecretStr
 
+from app.config.settings import DeliverySettings
 from app.core.coordination import Switches
 from app.core.deliveries import Settlement, State
 from app.core.receipts import Receipt
@@ -23,7 +24,6 @@ from app.outbox.sqlite.writer import Job, _resolve
 from app.pipeline.pipeline import Pipeline
 from app.sender.clocks import Clocks
 from app.sender.context import Dependencies
-from app.sender.policy import DeliveryPolicy
 from app.sender.worker import Worker
 from app.source import read_raw_event
 from tests.simulation.history import History, Life
@@ -74,7 +74,7 @@ class Machine:
             self._locker.close()
             self._locker = None
 
-    def start(self, pipeline_of: Callable[[SqliteOutbox], Pipeline], policy: DeliveryPolicy) -> "Process":
+    def start(self, pipeline_of: Callable[[SqliteOutbox], Pipeline], policy: DeliverySettings) -> "Process":
         """Start one more process."""
         process = Process(self, pipeline_of, policy)
         self.processes.append(process)
@@ -95,7 +95,7 @@ class Process:
     """Pipeline, outbox and worker over the file of the machine, in a loop of their own."""
 
     def __init__(
-        self, machine: Machine, pipeline_of: Callable[[SqliteOutbox], Pipeline], policy: DeliveryPolicy
+        self, machine: Machine, pipeline_of: Callable[[SqliteOutbox], Pipeline], policy: DeliverySettings
     ) -> None:
         self.machine = machine
         self.loop = machine.universe.loop()
@@ -113,7 +113,7 @@ class Process:
         self._worker = self._make_worker(policy)
         self._running = self.loop.create_task(self._worker.run())
 
-    def _make_worker(self, policy: DeliveryPolicy) -> Worker:
+    def _make_worker(self, policy: DeliverySettings) -> Worker:
         machine = self.machine
         client = PinterestClient(
             api_url="http://pinterest/v5",

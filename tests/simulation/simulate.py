@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -15,6 +15,7 @@ from typing import Final, Literal, TypeAlias, get_args
 from unittest.mock import patch
 
 from app import assemble
+from app.config.settings import DeliverySettings
 from app.core.events import Exit
 from app.core.pages import Query
 from app.core.receipts import Receipt
@@ -24,7 +25,6 @@ from app.outbox.sqlite import SqliteOutbox, database, ledger, notifier
 from app.pipeline import pipeline as receiving
 from app.pipeline.pipeline import Pipeline
 from app.sender import circuit_breaker, worker
-from app.sender.policy import DeliveryPolicy
 from tests import assembled
 from tests.outbox.build import rules
 from tests.sender.claims import a_policy
@@ -59,7 +59,7 @@ POLICY: Final = a_policy(
     max_calls_in_flight=2,
     send_timeout_s=5,
     retry_max_attempts=3,
-    retry_max_age_s=600,
+    retry_max_age_hours=1 / 6,
     retry_max_pause_s=20,
     shutdown_timeout_s=4,
 )
@@ -181,11 +181,12 @@ class _Run:
             return ("outage beyond the age",)
         return tuple(self._chance.sample(KINDS, self._chance.choice((1, 2, 2, 3))))
 
-    def _draw_policy(self) -> DeliveryPolicy:
-        return replace(
-            POLICY,
-            batch_max_events=self._chance.choice((1, 3, 8, 50)),
-            max_calls_in_flight=self._chance.choice((1, 2, 4)),
+    def _draw_policy(self) -> DeliverySettings:
+        return POLICY.model_copy(
+            update={
+                "batch_max_events": self._chance.choice((1, 3, 8, 50)),
+                "max_calls_in_flight": self._chance.choice((1, 2, 4)),
+            }
         )
 
     # The plan.
