@@ -17,7 +17,7 @@ from app.assemble.parts import Parts, join_parts
 from app.config import Settings
 from app.console import ConsoleServices, DestinationView, create_console
 from app.core.deliveries import Settlement
-from app.core.events import Tally
+from app.core.events import CounterRow
 from app.core.log import log_attempts, log_error
 from app.core.values.times import HOUR_S
 from app.destination import COMPONENTS, load_place_names, redact
@@ -78,7 +78,7 @@ def create_app(
             parts.acts.catalog,
             parts.coordination,
             (*_beside(settings, parts, role), *export_figures(environ, status.families, clock=clock)),
-            begin=partial(parts.outbox.protect, policies.disk_rules(settings)),
+            begin=partial(parts.outbox.start_disk_checks, policies.disk_rules(settings)),
             closing=(*parts.closing, parts.outbox, parts.tracing, *export_lines(environ, clock=clock)),
             look_at_files=parts.look_at_files,
             clock=clock,
@@ -161,12 +161,12 @@ def _worker(parts: Parts, destination: Destination) -> Worker:
 
     def on_call(report: CallReport) -> None:
         parts.metrics.observe_call(report.duration_s)
-        parts.metrics.count(report.tallies)
+        parts.metrics.count(report.counters)
         log_attempts(report.settlements, duration_s=report.duration_s)
         parts.tracing.on_call(report)
 
-    def on_settled_unsent(settlements: Sequence[Settlement], tallies: Sequence[Tally]) -> None:
-        parts.metrics.count(tallies)
+    def on_settled_unsent(settlements: Sequence[Settlement], counters: Sequence[CounterRow]) -> None:
+        parts.metrics.count(counters)
         log_attempts(settlements, duration_s=0)
 
     return Worker(

@@ -45,7 +45,7 @@ from app.config import Settings, load_settings
 from app.config.settings import DeliverySettings
 from app.core.coordination import Switches
 from app.core.deliveries import Enqueued, NewDelivery, Withdrawal
-from app.core.events import DroppedEvent, Exit, Tally
+from app.core.events import CounterRow, DroppedEvent, Exit
 from app.core.log import configure_logging, log_attempts, log_error
 from app.core.metrics import Metrics
 from app.core.people import PeopleChanges, PeopleFound
@@ -124,7 +124,7 @@ class Kept:
         """Keep nothing of anybody."""
         raise NotImplementedError(keys, again)
 
-    async def wipe(self, texts: Collection[str]) -> None:
+    async def scrub(self, texts: Collection[str]) -> None:
         """Keep nothing of anybody."""
         raise NotImplementedError(texts)
 
@@ -140,7 +140,7 @@ class Kept:
         self,
         deliveries: Sequence[NewDelivery],
         _notes: Sequence[DroppedEvent],
-        _tallies: Sequence[Tally],
+        _counters: Sequence[CounterRow],
         *,
         now: float,
         people: PeopleChanges | None = None,
@@ -235,7 +235,7 @@ async def drain(outbox: Outbox, url: str, policy: DeliverySettings, deliveries: 
 
     def on_call(report: CallReport) -> None:
         metrics.observe_call(report.duration_s)
-        metrics.count(report.tallies)
+        metrics.count(report.counters)
         log_attempts(report.settlements, duration_s=report.duration_s)
         progress.add(len(report.settlements))
 

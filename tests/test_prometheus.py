@@ -12,7 +12,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.core.events import EventKey, InventoryCount, Measure, Tally
+from app.core.events import CounterRow, EventKey, InventoryCount, Measure
 from app.core.metrics import AccountFigures, Metrics
 from app.core.pages import Backlog
 from tests.process import ROOT
@@ -99,7 +99,7 @@ def samples() -> list[Any]:
     """Render one of everything that Pinrelay counts."""
     metrics = Metrics({"1": "US"})
     metrics.count(
-        Tally(name=name, preset="P", label="l", ad_account_id="1")
+        CounterRow(name=name, preset="P", label="l", ad_account_id="1")
         for name in ("accepted", "delivered", "warning", "quality", "calls")
     )
     key = EventKey("s", "track", "E")

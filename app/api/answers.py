@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 from pydantic import BaseModel, Field, WithJsonSchema
 
 from app.core.deliveries import Delivery
-from app.core.events import Exit, Tally
+from app.core.events import CounterRow, Exit
 from app.core.pages import DeadCause, QuarantineGroup
 
 _DAY_OF_YEAR = "(0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8])"
@@ -127,7 +127,7 @@ class CountsAnswer(BaseModel):
     """What was counted."""
 
     since: float = Field(description="Unix seconds.")
-    counts: list[Tally]
+    counts: list[CounterRow]
 
 
 class CausesAnswer(BaseModel):

@@ -24,6 +24,6 @@ def add_counts(router: APIRouter, outbox: Outbox, clock: Callable[[], float]) ->
         asked = {"ad_account_id": ad_account_id, "source": source, "preset": preset}
         wanted = {name: value for name, value in asked.items() if value is not None}
         since = clock() - hours * HOUR_S
-        found = [tally for _, tally in await outbox.tallies(since=since, step_s=0)]
+        found = [counter for _, counter in await outbox.counters(since=since, step_s=0)]
         counts = [each for each in found if all(getattr(each, name) == value for name, value in wanted.items())]
         return CountsAnswer(since=since, counts=counts)

@@ -28,7 +28,7 @@ from app.catalog.yaml_files import read_texts
 from app.config import MIN_SECRET_CHARACTERS, Settings
 from app.config.validators import currencies
 from app.core.coordination import Coordination
-from app.core.events import Event, Tally
+from app.core.events import CounterRow, Event
 from app.core.log import log_error, log_reports, log_secrets_kept
 from app.core.pages import AccountView
 from app.core.values.event_names import EVENT_NAMES
@@ -137,7 +137,7 @@ def pipeline(
     *,
     outbox: Enqueues | None = None,
     why_off: WhyOff | None = None,
-    on_count: Callable[[Sequence[Tally]], None] | None = None,
+    on_count: Callable[[Sequence[CounterRow]], None] | None = None,
     action_source: str | None = None,
     quarantine: Quarantine | None = None,
     to: Sequence[Destination] | None = None,

@@ -14,14 +14,18 @@ from app.config import Settings, load_settings
 from app.core.values.texts import count_of
 from app.core.values.times import day_number
 from app.errors import SettingsError
-from app.outbox import DeliveryRow, Past, Store, open_store
+from app.outbox import DeliveryRow, LedgerKind, Store, open_store
 
 #: So many rows are read at once, and become a group of their file.
 READ_ROWS: Final = 10_000
 #: What was settled when a day ended may be committed a moment later.
 _SETTLING: Final = timedelta(minutes=10)
 #: Of which rows a file is made.
-_FILES: Final = {"deliveries": (Past.DELIVERED, Past.DEAD), "notes": (Past.NOTES,), "counts": (Past.COUNTS,)}
+_FILES: Final = {
+    "deliveries": (LedgerKind.DELIVERED, LedgerKind.DEAD),
+    "notes": (LedgerKind.NOTES,),
+    "counts": (LedgerKind.COUNTS,),
+}
 
 
 def ledger_export(
@@ -49,7 +53,7 @@ def ledger_export(
         say(f"{count_of(len(written), 'file')} written.")
 
 
-def _missing(settings: Settings, folder: Path, now: datetime) -> Iterator[tuple[Path, date, tuple[Past, ...]]]:
+def _missing(settings: Settings, folder: Path, now: datetime) -> Iterator[tuple[Path, date, tuple[LedgerKind, ...]]]:
     """Yield the files that are missing, of days that are over and of which the ledger may hold something."""
     today = (now - _SETTLING).date()
     kept = int(max(settings.ledger_delivered_days, settings.ledger_days)) + 2
@@ -60,7 +64,7 @@ def _missing(settings: Settings, folder: Path, now: datetime) -> Iterator[tuple[
                 yield path, day, pasts
 
 
-async def _export(url: str, files: list[tuple[Path, date, tuple[Past, ...]]]) -> dict[str, int]:
+async def _export(url: str, files: list[tuple[Path, date, tuple[LedgerKind, ...]]]) -> dict[str, int]:
     """Write files; return how many rows each has. Where nothing is kept of a day there is none.
 
     Raises SettingsError where pyarrow is missing.
@@ -83,18 +87,20 @@ async def _export(url: str, files: list[tuple[Path, date, tuple[Past, ...]]]) ->
     return written
 
 
-async def _batches(store: Store, pasts: tuple[Past, ...], day: date) -> AsyncIterator[tuple[Past, list[list[Any]]]]:
+async def _batches(
+    store: Store, pasts: tuple[LedgerKind, ...], day: date
+) -> AsyncIterator[tuple[LedgerKind, list[list[Any]]]]:
     """Yield what was over on the day."""
     number = day_number(day)
     for past in pasts:
         after = (0.0, 0)
         while rows := await store.read_day(past, number, after=after, limit=READ_ROWS):
             yield past, rows
-            if past is Past.COUNTS or len(rows) < READ_ROWS:
+            if past is LedgerKind.COUNTS or len(rows) < READ_ROWS:
                 break
             after = _place(past, rows[-1])
 
 
-def _place(past: Past, row: list[Any]) -> tuple[float, int]:
+def _place(past: LedgerKind, row: list[Any]) -> tuple[float, int]:
     """Return the moment and the id of a row."""
-    return (row[-1], row[0]) if past is Past.NOTES else (DeliveryRow._make(row).settled_at or 0.0, row[0])
+    return (row[-1], row[0]) if past is LedgerKind.NOTES else (DeliveryRow._make(row).settled_at or 0.0, row[0])

@@ -7,19 +7,19 @@ import typer
 
 from app.commands.terminal import AsJson, print_json, say
 from app.errors import OutboxUnavailable
-from app.outbox import Carried, carry, exists, open_store
+from app.outbox import TransferKind, exists, open_store, transfer_all
 
-#: What is carried, as the command says it.
+#: What is moved, as the command says it.
 _WORDS = {
-    Carried.WAITING: "waiting or dead",
-    Carried.DELIVERED: "delivered",
-    Carried.NOTES: "notes",
-    Carried.KEYS: "keys",
-    Carried.COUNTS: "counts",
-    Carried.AUDIT: "audit log entries",
-    Carried.MARKS: "opted-out ids",
-    Carried.PEOPLE: "remembered ids",
-    Carried.WHOSE: "messages by id",
+    TransferKind.WAITING: "waiting or dead",
+    TransferKind.DELIVERED: "delivered",
+    TransferKind.NOTES: "notes",
+    TransferKind.KEYS: "keys",
+    TransferKind.COUNTS: "counts",
+    TransferKind.AUDIT: "audit log entries",
+    TransferKind.MARKS: "opted-out ids",
+    TransferKind.PEOPLE: "remembered ids",
+    TransferKind.WHOSE: "messages by id",
 }
 
 
@@ -51,7 +51,7 @@ def outbox_move(
 async def _move(source: str, target: str) -> dict[str, int]:
     old, new = open_store(source), open_store(target)
     try:
-        return await carry(old, new)
+        return await transfer_all(old, new)
     finally:
         await old.close()
         await new.close()

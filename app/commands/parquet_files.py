@@ -9,7 +9,7 @@ import orjson
 import pyarrow as pa
 from pyarrow import parquet
 
-from app.outbox import DeliveryRow, Past, read_warnings
+from app.outbox import DeliveryRow, LedgerKind, read_warnings
 
 _TEXT, _MOMENT = pa.string(), pa.timestamp("us", tz="UTC")
 _ATTEMPT = pa.struct(
@@ -75,7 +75,7 @@ class ParquetFile:
             with suppress(FileNotFoundError):
                 self._part.unlink()
 
-    def write(self, past: Past, rows: list[list[Any]]) -> None:
+    def write(self, past: LedgerKind, rows: list[list[Any]]) -> None:
         """Append rows."""
         schema, record = _FORMS[past]
         self._writer = self._writer or parquet.ParquetWriter(self._part, schema, compression="zstd")
@@ -128,8 +128,8 @@ def _moment(seconds: float) -> datetime:
 
 #: The columns of a file, and what makes records of rows.
 _FORMS: Final = {
-    Past.DELIVERED: (_DELIVERIES, _delivery_record),
-    Past.DEAD: (_DELIVERIES, _delivery_record),
-    Past.NOTES: (_NOTES, _note_record),
-    Past.COUNTS: (_COUNTS, _count_record),
+    LedgerKind.DELIVERED: (_DELIVERIES, _delivery_record),
+    LedgerKind.DEAD: (_DELIVERIES, _delivery_record),
+    LedgerKind.NOTES: (_NOTES, _note_record),
+    LedgerKind.COUNTS: (_COUNTS, _count_record),
 }

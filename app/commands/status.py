@@ -66,11 +66,11 @@ async def _facts(outbox: Outbox, settings: Settings, views: Sequence[AccountView
     backlog, found = whole_backlog(accounts), all_standings(accounts)
     counts: dict[str, int] = {}
     answers: dict[str, int] = {}
-    for _, tally in await outbox.tallies(since=now - 600, step_s=0):
-        if tally.name in set(Exit):
-            counts[tally.name] = counts.get(tally.name, 0) + tally.count
-        elif tally.name == "calls":
-            answers[tally.label] = answers.get(tally.label, 0) + tally.count
+    for _, counter in await outbox.counters(since=now - 600, step_s=0):
+        if counter.name in set(Exit):
+            counts[counter.name] = counts.get(counter.name, 0) + counter.count
+        elif counter.name == "calls":
+            answers[counter.label] = answers.get(counter.label, 0) + counter.count
     return {
         "pending": backlog.pending,
         "claimed": backlog.claimed,

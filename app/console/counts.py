@@ -8,10 +8,10 @@ from typing import Final, Protocol, TypeVar
 from app.console.filter import COMPARISONS, Period
 from app.console.flow import WindowCounts
 from app.console.labels import COMPONENT_OF_GROUP, WARNING_ADVICE, changed
-from app.core.events import Exit, Tally
+from app.core.events import CounterRow, Exit
 from app.core.values.times import HOUR_S, MINUTE_S
 
-#: What is counted over time, and the tallies that it counts.
+#: What is counted over time, and the counters that it counts.
 SERIES: Mapping[str, frozenset[str]] = {
     "received": frozenset({Exit.ACCEPTED, Exit.REFUSED}),
     **{
@@ -28,7 +28,7 @@ SERIES: Mapping[str, frozenset[str]] = {
         )
     },
 }
-#: Tallies whose label is the reason why something was not sent, or not yet; of what was sent, Pinterest's status.
+#: Counters whose label is the reason why something was not sent, or not yet; of what was sent, Pinterest's status.
 REASONED = frozenset({Exit.REFUSED, Exit.WITHHELD, Exit.INVALID, Exit.RETRY, Exit.REJECTED, Exit.BLOCKED})
 _Key = TypeVar("_Key")
 #: So many reasons and warnings are listed.
@@ -39,7 +39,7 @@ TOP = 10
 class Counted:
     """A reason or a warning and how often it occurred."""
 
-    #: The tally's name, e.g. `invalid`.
+    #: The counter's name, e.g. `invalid`.
     name: str
     label: str
     #: Over all presets.
@@ -53,7 +53,7 @@ class PresetCounts:
     """What became of one preset's events, and how many carried each quality component."""
 
     name: str
-    #: By tally name; a name that did not occur counts 0.
+    #: By counter name; a name that did not occur counts 0.
     counts: Counter[str]
     #: The same by ad account, the ids in their order.
     accounts: Mapping[str, Counter[str]]
@@ -70,10 +70,10 @@ class Summary:
     starts: tuple[int, ...]
     #: By name of `SERIES`, one count a start.
     series: Mapping[str, tuple[int, ...]]
-    #: By tally name.
+    #: By counter name.
     totals: Counter[str]
     presets: tuple[PresetCounts, ...]
-    #: By ad account, each by tally name.
+    #: By ad account, each by counter name.
     accounts: Mapping[str, Counter[str]]
     #: The same by source, of what is received; what is sent belongs to none.
     sources: Mapping[str, Counter[str]]
@@ -87,70 +87,74 @@ class Summary:
         return sum(self.series[series])
 
 
-def narrowed(tallies: Iterable[tuple[int, Tally]], *, account: str, source: str) -> list[tuple[int, Tally]]:
-    """Return the tallies of one ad account, by its id, and of one source; "" is any."""
+def narrowed(counters: Iterable[tuple[int, CounterRow]], *, account: str, source: str) -> list[tuple[int, CounterRow]]:
+    """Return the counters of one ad account, by its id, and of one source; "" is any."""
     return [
-        (at, tally) for at, tally in tallies if account in ("", tally.ad_account_id) and source in ("", tally.source)
+        (at, counter)
+        for at, counter in counters
+        if account in ("", counter.ad_account_id) and source in ("", counter.source)
     ]
 
 
 def summarise(
-    tallies: Iterable[tuple[int, Tally]], period: Period, presets: Sequence[str], *, now: float, account: str = ""
+    counters: Iterable[tuple[int, CounterRow]], period: Period, presets: Sequence[str], *, now: float, account: str = ""
 ) -> Summary:
-    """Sum the tallies of the period; `presets` come first and in this order, others that were counted follow.
+    """Sum the counters of the period; `presets` come first and in this order, others that were counted follow.
 
-    With an `account`, the only one that the tallies are of, what was received is what presets matched.
+    With an `account`, the only one that the counters are of, what was received is what presets matched.
     """
     starts = period.starts(now)
-    counted = [(at, tally) for at, tally in tallies if starts[0] <= at < starts[0] + period.length_s]
+    counted = [(at, counter) for at, counter in counters if starts[0] <= at < starts[0] + period.length_s]
     shown = {**SERIES, "received": frozenset({Exit.MATCHED})} if account else SERIES
     return Summary(
         starts=starts,
         series={name: over_time(counted, names, starts) for name, names in shown.items()},
-        totals=_count((tally.name, tally.count) for _, tally in counted),
+        totals=_count((counter.name, counter.count) for _, counter in counted),
         presets=_presets(counted, presets),
-        accounts=_by((tally.ad_account_id, tally) for _, tally in counted),
-        sources=_by((tally.source, tally) for _, tally in counted),
-        reasons=_top(tally for _, tally in counted if tally.name in REASONED and tally.label),
-        warnings=_top(tally for _, tally in counted if tally.name == "warning"),
-        warned=_count((tally.label, tally.count) for _, tally in counted if tally.name == "warning"),
+        accounts=_by((counter.ad_account_id, counter) for _, counter in counted),
+        sources=_by((counter.source, counter) for _, counter in counted),
+        reasons=_top(counter for _, counter in counted if counter.name in REASONED and counter.label),
+        warnings=_top(counter for _, counter in counted if counter.name == "warning"),
+        warned=_count((counter.label, counter.count) for _, counter in counted if counter.name == "warning"),
     )
 
 
-def over_time(counted: Iterable[tuple[int, Tally]], names: Collection[str], starts: Sequence[int]) -> tuple[int, ...]:
-    """Return how many tallies of these names were counted in each of the steps that begin so."""
+def over_time(
+    counted: Iterable[tuple[int, CounterRow]], names: Collection[str], starts: Sequence[int]
+) -> tuple[int, ...]:
+    """Return how many counters of these names were counted in each of the steps that begin so."""
     step_s = starts[1] - starts[0]
-    sums = _count((at // step_s * step_s, tally.count) for at, tally in counted if tally.name in names)
+    sums = _count((at // step_s * step_s, counter.count) for at, counter in counted if counter.name in names)
     return tuple(sums[start] for start in starts)
 
 
-def _presets(counted: Iterable[tuple[int, Tally]], known: Sequence[str]) -> tuple[PresetCounts, ...]:
-    tallies: defaultdict[str, list[Tally]] = defaultdict(list)
-    for _, tally in counted:
-        tallies[tally.preset].append(tally)
-    names = dict.fromkeys([*known, *sorted(filter(None, tallies))])
-    return tuple(_of_preset(name, tallies[name]) for name in names)
+def _presets(counted: Iterable[tuple[int, CounterRow]], known: Sequence[str]) -> tuple[PresetCounts, ...]:
+    counters: defaultdict[str, list[CounterRow]] = defaultdict(list)
+    for _, counter in counted:
+        counters[counter.preset].append(counter)
+    names = dict.fromkeys([*known, *sorted(filter(None, counters))])
+    return tuple(_of_preset(name, counters[name]) for name in names)
 
 
-def _of_preset(name: str, tallies: Sequence[Tally]) -> PresetCounts:
+def _of_preset(name: str, counters: Sequence[CounterRow]) -> PresetCounts:
     recalled = (
-        (COMPONENT_OF_GROUP[tally.label], tally.count)
-        for tally in tallies
-        if tally.name == "memory" and tally.label in COMPONENT_OF_GROUP
+        (COMPONENT_OF_GROUP[counter.label], counter.count)
+        for counter in counters
+        if counter.name == "memory" and counter.label in COMPONENT_OF_GROUP
     )
     return PresetCounts(
         name=name,
-        counts=_count((tally.name, tally.count) for tally in tallies),
-        accounts=_by((tally.ad_account_id, tally) for tally in tallies),
-        quality=_count((tally.label, tally.count) for tally in tallies if tally.name == "quality"),
+        counts=_count((counter.name, counter.count) for counter in counters),
+        accounts=_by((counter.ad_account_id, counter) for counter in counters),
+        quality=_count((counter.label, counter.count) for counter in counters if counter.name == "quality"),
         recalled=_count(recalled),
     )
 
 
-def _top(tallies: Iterable[Tally]) -> tuple[Counted, ...]:
+def _top(counters: Iterable[CounterRow]) -> tuple[Counted, ...]:
     by_preset: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
-    for tally in tallies:
-        by_preset[tally.name, tally.label][tally.preset] += tally.count
+    for counter in counters:
+        by_preset[counter.name, counter.label][counter.preset] += counter.count
     found = (
         Counted(
             name=name,
@@ -163,11 +167,11 @@ def _top(tallies: Iterable[Tally]) -> tuple[Counted, ...]:
     return tuple(sorted(found, key=lambda counted: (counted.label not in WARNING_ADVICE, -counted.count))[:TOP])
 
 
-def _by(pairs: Iterable[tuple[str, Tally]]) -> dict[str, Counter[str]]:
+def _by(pairs: Iterable[tuple[str, CounterRow]]) -> dict[str, Counter[str]]:
     """Return the counts of what stands under each key, which is not empty, in the order of the keys."""
     found: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for key, tally in pairs:
-        found[key][tally.name] += tally.count
+    for key, counter in pairs:
+        found[key][counter.name] += counter.count
     return {key: found[key] for key in sorted(found) if key}
 
 
@@ -178,8 +182,8 @@ def _count(pairs: Iterable[tuple[_Key, int]]) -> Counter[_Key]:
     return sums
 
 
-#: Tallies with their times, whole Unix seconds.
-TimedTallies = Sequence[tuple[int, Tally]]
+#: Counters with their times, whole Unix seconds.
+TimedCounters = Sequence[tuple[int, CounterRow]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +220,7 @@ def shifts_of(period: Period, *, now: float, kept_s: float) -> dict[str, int]:
 
 
 def against_each(
-    counted: TimedTallies, period: Period, shifts: Iterable[int], *, now: float, drawn: Collection[str]
+    counted: TimedCounters, period: Period, shifts: Iterable[int], *, now: float, drawn: Collection[str]
 ) -> dict[int, Against]:
     """Compare a period with what lies so far back, by each shift; `drawn` are the exits that the chart is made of."""
     starts, until = period.starts(now), period.complete_until(now)
@@ -232,14 +236,14 @@ def against_each(
     }
 
 
-def counts_between(counted: TimedTallies, since: int, until: int) -> WindowCounts:
+def counts_between(counted: TimedCounters, since: int, until: int) -> WindowCounts:
     """Return what was counted from the one moment to before the other."""
     totals: Counter[str] = Counter()
     of_presets = 0
-    for at, tally in counted:
+    for at, counter in counted:
         if since <= at < until:
-            totals[tally.name] += tally.count
-            of_presets += tally.count if tally.preset and tally.name == Exit.WITHHELD else 0
+            totals[counter.name] += counter.count
+            of_presets += counter.count if counter.preset and counter.name == Exit.WITHHELD else 0
     return WindowCounts(totals=totals, withheld_of_presets=of_presets)
 
 
@@ -252,10 +256,10 @@ _KEPT: Final = 400
 class CountsBySteps(Protocol):
     """The part of the store that counts."""
 
-    async def tallies(
+    async def counters(
         self, *, since: float, step_s: int, until: float | None, names: Collection[str] | None
-    ) -> list[tuple[float, Tally]]:
-        """Do `Outbox.tallies`. May raise OutboxUnavailable."""
+    ) -> list[tuple[float, CounterRow]]:
+        """Do `Outbox.counters`. May raise OutboxUnavailable."""
 
 
 @dataclass(slots=True)
@@ -264,7 +268,7 @@ class _Steps:
 
     since: int
     until: int
-    counts: dict[int, list[Tally]] = field(default_factory=dict)
+    counts: dict[int, list[CounterRow]] = field(default_factory=dict)
 
 
 class StepCounts:
@@ -275,8 +279,10 @@ class StepCounts:
         self._names = names
         self._kept: dict[int, _Steps] = {}
 
-    async def read(self, *, since: int, step_s: int, now: float, until: int | None = None) -> list[tuple[int, Tally]]:
-        """Return the counts since the start of a step: (start of the step, tally), also in parts.
+    async def read(
+        self, *, since: int, step_s: int, now: float, until: int | None = None
+    ) -> list[tuple[int, CounterRow]]:
+        """Return the counts since the start of a step: (start of the step, counter), also in parts.
 
         `until` is the end of a step. May raise OutboxUnavailable.
         """
@@ -287,18 +293,18 @@ class StepCounts:
         if until is None and step_s > MINUTE_S and kept.until > kept.since:
             finer_s = HOUR_S if step_s > HOUR_S else MINUTE_S
             finer = await self.read(since=kept.until, step_s=finer_s, now=now)
-            found = [(at // step_s * step_s, tally) for at, tally in finer]
+            found = [(at // step_s * step_s, counter) for at, counter in finer]
         else:
-            new = await self._store.tallies(since=kept.until, step_s=step_s, until=until, names=self._names)
-            found = [(int(at), tally) for at, tally in new]
-        whole = [(at, tally) for at, tallies in kept.counts.items() if at >= since for tally in tallies]
+            new = await self._store.counters(since=kept.until, step_s=step_s, until=until, names=self._names)
+            found = [(int(at), counter) for at, counter in new]
+        whole = [(at, counter) for at, counters in kept.counts.items() if at >= since for counter in counters]
         settled = now - SETTLED_S if until is None else min(now - SETTLED_S, until)
         over = max(kept.until, int(settled) // step_s * step_s)
         first = max(kept.since, int(now) // step_s * step_s - _KEPT * step_s)
-        counts = {at: tallies for at, tallies in kept.counts.items() if at >= first}
-        for at, tally in found:
+        counts = {at: counters for at, counters in kept.counts.items() if at >= first}
+        for at, counter in found:
             if at < over:
-                counts.setdefault(at, []).append(tally)
+                counts.setdefault(at, []).append(counter)
         self._kept[step_s] = _Steps(first, over, counts)
         return [*whole, *found]
 
@@ -312,7 +318,7 @@ class PeriodCounts:
         #: By how many seconds they lie back: of what is compared, exits alone.
         self._earlier: defaultdict[int, StepCounts] = defaultdict(lambda: StepCounts(store, names=tuple(Exit)))
 
-    async def read(self, period: Period, shifts: Iterable[int], *, now: float) -> list[tuple[int, Tally]]:
+    async def read(self, period: Period, shifts: Iterable[int], *, now: float) -> list[tuple[int, CounterRow]]:
         """Return the counts of a period, and the exits of what lies so many seconds back.
 
         May raise OutboxUnavailable.
@@ -325,6 +331,6 @@ class PeriodCounts:
             counts += await earlier.read(since=since - shift, step_s=period.step_s, now=now, until=until)
         return counts
 
-    async def calls(self, *, since: int, now: float) -> list[tuple[int, Tally]]:
+    async def calls(self, *, since: int, now: float) -> list[tuple[int, CounterRow]]:
         """Return the calls to Pinterest by minute since the start of one. May raise OutboxUnavailable."""
         return await self._calls.read(since=since, step_s=MINUTE_S, now=now)

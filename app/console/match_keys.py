@@ -8,7 +8,7 @@ from typing import Final
 
 from app.console.counts import PresetCounts
 from app.console.labels import OTHER_KEY_LABELS
-from app.core.events import Exit, Tally
+from app.core.events import CounterRow, Exit
 from app.outbox import NO_COUNTRY
 
 #: Of apps only; of the web only; of orders only; of what is about products, or where any event of the preset has it.
@@ -165,18 +165,18 @@ def _times(field: str, warnings: Mapping[str, int]) -> int:
 class StepsOfKeys:
     """What was to be sent in each step, and with which keys, by preset."""
 
-    def __init__(self, tallies: Iterable[tuple[int, Tally]], starts: Sequence[int]) -> None:
+    def __init__(self, counters: Iterable[tuple[int, CounterRow]], starts: Sequence[int]) -> None:
         """Take counts, each with its time, and the starts of the steps, of which there are two at least."""
         self._starts = starts
         step_s = starts[1] - starts[0]
         self._events: Counter[tuple[str, int]] = Counter()
         self._carried: Counter[tuple[str, str, int]] = Counter()
-        for at, tally in tallies:
+        for at, counter in counters:
             start = at // step_s * step_s
-            if tally.name == Exit.ENQUEUED:
-                self._events[tally.preset, start] += tally.count
-            elif tally.name == "quality":
-                self._carried[tally.preset, tally.label, start] += tally.count
+            if counter.name == Exit.ENQUEUED:
+                self._events[counter.preset, start] += counter.count
+            elif counter.name == "quality":
+                self._carried[counter.preset, counter.label, start] += counter.count
 
     def shares(self, keys: Iterable[tuple[str, str]]) -> tuple[int, ...]:
         """Return in what part of the events that can, in percent, these keys stand, each (preset, key), by step."""

@@ -15,7 +15,7 @@ from app.console.charts import draw, stack
 from app.console.counts import (
     PeriodCounts,
     Summary,
-    TimedTallies,
+    TimedCounters,
     against_each,
     counts_between,
     narrowed,
@@ -29,7 +29,7 @@ from app.console.match_keys import PresetKeys, StepsOfKeys, key_trends, ranked_a
 from app.console.pages import PageGroup, Pages
 from app.console.services import ConsoleServices
 from app.core.coordination import Switches
-from app.core.events import Event, Exit, Tally
+from app.core.events import CounterRow, Event, Exit
 from app.core.pages import Backlog
 from app.core.values.times import HOUR_S, MINUTE_S
 from app.errors import OutboxUnavailable
@@ -86,7 +86,7 @@ class OverviewPages(PageGroup):
         """Read the outbox once and work everything out, as far as the page's filter asks for it."""
         services, now = self._services, self._services.clock()
         shifts = shifts_of(period, now=now, kept_s=services.outbox_rules.ledger_s)
-        tallies = await self._counts.read(period, shifts.values(), now=now)
+        counters = await self._counts.read(period, shifts.values(), now=now)
         calls = await self._counts.calls(since=answers_since(now), now=now)
         switches = await Switches.read(services.outbox)
         keeps, told_full_s = services.destination.keeps_while_off, services.destination.told_full_s
@@ -95,7 +95,7 @@ class OverviewPages(PageGroup):
             services.outbox, views, switches=switches, keeps=keeps, told_full_s=told_full_s, now=now
         )
         backlog, found = whole_backlog(accounts), all_standings(accounts)
-        counted = narrowed(tallies, account=chosen.account_id, source=chosen.source)
+        counted = narrowed(counters, account=chosen.account_id, source=chosen.source)
         names = [preset.name for preset in services.running.catalog.presets]
         summary = summarise(counted, period, names, now=now, account=chosen.account_id)
         return {
@@ -155,7 +155,7 @@ class OverviewPages(PageGroup):
         return f"curl {url} -H 'Content-Type: application/json'{headers} \\\n  -d {body}"
 
 
-def _keys_of(counted: TimedTallies, summary: Summary, catalog: Catalog, components: Sequence[str]) -> dict[str, Any]:
+def _keys_of(counted: TimedCounters, summary: Summary, catalog: Catalog, components: Sequence[str]) -> dict[str, Any]:
     """Return which keys the events of each preset can carry, how well they do over time, and what would bring most."""
     keys = {
         preset.name: PresetKeys(event_name=_fixed(preset, "event_name"), action_source=_fixed(preset, "action_source"))
@@ -182,7 +182,7 @@ def _fixed(preset: Preset, field: str) -> str:
 
 
 def _over_time(
-    counted: TimedTallies,
+    counted: TimedCounters,
     summary: Summary,
     period: Period,
     shifts: Mapping[str, int],
@@ -233,13 +233,13 @@ def answers_since(now: float) -> int:
     return int(now - ANSWERS_S) // MINUTE_S * MINUTE_S
 
 
-def last_answers(tallies: Sequence[tuple[int, Tally]], *, account: str = "") -> tuple[LastAnswers, ...]:
+def last_answers(counters: Sequence[tuple[int, CounterRow]], *, account: str = "") -> tuple[LastAnswers, ...]:
     """Sum the calls by status, the latest first; with the id of an ad account only those for it."""
     found: dict[str, LastAnswers] = {}
-    for at, tally in tallies:
-        if tally.name == "calls" and account in ("", tally.ad_account_id):
-            before = found.get(tally.label, LastAnswers(status=tally.label, count=0, last_at=at))
-            found[tally.label] = LastAnswers(
-                status=tally.label, count=before.count + tally.count, last_at=max(before.last_at, at)
+    for at, counter in counters:
+        if counter.name == "calls" and account in ("", counter.ad_account_id):
+            before = found.get(counter.label, LastAnswers(status=counter.label, count=0, last_at=at))
+            found[counter.label] = LastAnswers(
+                status=counter.label, count=before.count + counter.count, last_at=max(before.last_at, at)
             )
     return tuple(sorted(found.values(), key=lambda answers: (-answers.last_at, answers.status)))

@@ -15,7 +15,7 @@ from app.catalog import Catalog
 from app.console.filter import filter_of
 from app.console.pages import PageGroup
 from app.core.deliveries import State
-from app.core.events import Exit, Tally
+from app.core.events import CounterRow, Exit
 from app.core.pages import AccountView, Coverage, PinterestView, Revenue
 from app.core.shared_values import PINTEREST_VIEWS
 from app.core.values.amounts import sum_of_one_currency
@@ -87,13 +87,13 @@ class PinterestPages(PageGroup):
         views = await PINTEREST_VIEWS.read_all(outbox)
         today, accounts = int(now // DAY_S), {each.ad_account_id: each for each in self._services.destination.accounts}
         rows = await outbox.revenue(first_day=today - REPORTED_DAYS + 1, last_day=today) if views else []
-        tallies = await outbox.tallies(since=now - REPORTED_DAYS * DAY_S, step_s=0) if views else []
+        counters = await outbox.counters(since=now - REPORTED_DAYS * DAY_S, step_s=0) if views else []
         reports = [
             AccountReport(
                 account=accounts[account],
                 view=view,
                 days=attributed_days(view, [row for row in rows if row.ad_account_id == account]),
-                ours=own_shares(tallies, self._services.running.catalog, account),
+                ours=own_shares(counters, self._services.running.catalog, account),
                 unknown_there=tuple(sorted({*view.our_names} - view.their_names.keys())),
                 unknown_here=tuple(sorted(view.their_names.keys() - {*view.our_names})),
             )
@@ -113,19 +113,19 @@ class PinterestPages(PageGroup):
         )
 
 
-def own_shares(tallies: Iterable[tuple[float, Tally]], catalog: Catalog, account: str) -> dict[_Key, float]:
+def own_shares(counters: Iterable[tuple[float, CounterRow]], catalog: Catalog, account: str) -> dict[_Key, float]:
     """Return by component and event name how many of an ad account's deliveries carry it, in hundredths."""
     names = {preset.name: preset.mapping.literal("event_name") for preset in catalog.presets}
     enqueued: Counter[str] = Counter()
     carrying: Counter[_Key] = Counter()
-    for _, tally in tallies:
-        name = names.get(tally.preset)
-        if tally.ad_account_id != account or not isinstance(name, str):
+    for _, counter in counters:
+        name = names.get(counter.preset)
+        if counter.ad_account_id != account or not isinstance(name, str):
             continue
-        if tally.name == Exit.ENQUEUED:
-            enqueued[name] += tally.count
-        elif tally.name == "quality":
-            carrying[tally.label, name] += tally.count
+        if counter.name == Exit.ENQUEUED:
+            enqueued[name] += counter.count
+        elif counter.name == "quality":
+            carrying[counter.label, name] += counter.count
     return {key: round(100 * count / enqueued[key[1]], 1) for key, count in carrying.items() if enqueued[key[1]]}
 
 

@@ -55,9 +55,9 @@ class QuarantinePages(PageGroup):
     async def _missed(self) -> Counter[str]:
         """Return how many deliveries of the last day were invalid, and how many events matched no preset."""
         missed: Counter[str] = Counter()
-        for _, tally in await self._services.outbox.tallies(since=self._services.clock() - DAY_S, step_s=0):
-            if tally.name in (Exit.INVALID, Exit.UNMATCHED):
-                missed[tally.name] += tally.count
+        for _, counter in await self._services.outbox.counters(since=self._services.clock() - DAY_S, step_s=0):
+            if counter.name in (Exit.INVALID, Exit.UNMATCHED):
+                missed[counter.name] += counter.count
         return missed
 
 

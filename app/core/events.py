@@ -74,12 +74,12 @@ class DroppedEvent:
     name: str = ""
 
 
-#: A reason or a warning is counted by its first characters, of which a Tally's label takes so many.
+#: A reason or a warning is counted by its first characters, of which a CounterRow's label takes so many.
 MAX_LABEL_CHARACTERS = 160
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
+class CounterRow:
     """A count of one thing that happened, kept by minute for the console and the metrics."""
 
     #: What is counted: an `Exit`, `warning`, `quality`, `memory`, `memory_full` or `calls`.

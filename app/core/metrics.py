@@ -16,7 +16,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from app import __version__
-from app.core.events import EventKey, Exit, InventoryCount, Measure, Tally
+from app.core.events import CounterRow, EventKey, Exit, InventoryCount, Measure
 from app.core.pages import Backlog
 
 #: Seconds; from a quick commit to the slowest call.
@@ -85,15 +85,15 @@ class Metrics:
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, registry=self._registry)
 
-    def count(self, tallies: Iterable[Tally]) -> None:
+    def count(self, counters: Iterable[CounterRow]) -> None:
         """Count what happened, as the outbox does."""
-        for tally in tallies:
-            self._child(tally.name, tally.preset, tally.label).inc(tally.count)
-            if tally.ad_account_id in self._destinations:
-                self._count_destination(self._destinations[tally.ad_account_id], tally)
+        for counter in counters:
+            self._child(counter.name, counter.preset, counter.label).inc(counter.count)
+            if counter.ad_account_id in self._destinations:
+                self._count_destination(self._destinations[counter.ad_account_id], counter)
 
     def _find_child(self, name: str, preset: str, label: str) -> Counter:
-        """Return what counts a tally of this name."""
+        """Return what counts a counter of this name."""
         match name:
             case "accepted" | "refused":
                 return self._events.labels(name)
@@ -113,12 +113,12 @@ class Metrics:
         for exit_, count in counts.items():
             self._of_sources.labels(source, exit_.value).inc(count)
 
-    def _count_destination(self, destination: str, tally: Tally) -> None:
+    def _count_destination(self, destination: str, counter: CounterRow) -> None:
         """Count what becomes of deliveries to a named destination, and the calls for it."""
-        if tally.name == "calls":
-            self._destination_calls.labels(destination, tally.label).inc(tally.count)
-        elif tally.name in _EXITS:
-            self._of_destinations.labels(destination, tally.name).inc(tally.count)
+        if counter.name == "calls":
+            self._destination_calls.labels(destination, counter.label).inc(counter.count)
+        elif counter.name in _EXITS:
+            self._of_destinations.labels(destination, counter.name).inc(counter.count)
 
     def count_names(self, counts: Sequence[InventoryCount]) -> None:
         """Count what the inventory counts of each kind of event, but for presets and properties.

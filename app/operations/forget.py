@@ -116,7 +116,7 @@ class Forgetting:
                 continue
             ids += len(erased)
             if not erased:
-                await self._outbox.wipe(traces)
+                await self._outbox.scrub(traces)
                 return Forgotten(ids=ids, messages=count)
         raise OutboxUnavailable("New events of this person keep arriving. Erase again later.")
 

@@ -7,33 +7,32 @@ from functools import partial
 from pathlib import Path
 
 from app.errors import SettingsError
-from app.outbox.counts import MINUTES_KEPT_S, NO_COUNTRY, enqueue_tallies, warning_label
+from app.outbox.counts import MINUTES_KEPT_S, NO_COUNTRY, enqueue_counters, warning_label
 from app.outbox.hold_clock import steady_clock
 from app.outbox.orders import OrderRow, PagesOrders, orders_since
 from app.outbox.rows import read_warnings
 from app.outbox.rules import DiskRules, OutboxRules
 from app.outbox.search import SEARCH_FILTERS, given_filters, means_deliveries, noted_exits, read_filters
 from app.outbox.store import DeadLetters, Outbox
-from app.outbox.transfer import Carried, DeliveryRow, Past, Salvaged, Store, carry
+from app.outbox.transfer import DeliveryRow, LedgerKind, Salvaged, Store, TransferKind, transfer_all
 
 __all__ = [
     "MINUTES_KEPT_S",
     "NO_COUNTRY",
     "SEARCH_FILTERS",
-    "Carried",
     "DeadLetters",
     "DeliveryRow",
     "DiskRules",
+    "LedgerKind",
     "OrderRow",
     "Outbox",
     "OutboxRules",
     "PagesOrders",
-    "Past",
     "Salvaged",
     "Store",
+    "TransferKind",
     "back_up",
-    "carry",
-    "enqueue_tallies",
+    "enqueue_counters",
     "exists",
     "given_filters",
     "means_deliveries",
@@ -45,6 +44,7 @@ __all__ = [
     "read_warnings",
     "restore_backup",
     "salvage",
+    "transfer_all",
     "warning_label",
 ]
 

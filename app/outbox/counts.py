@@ -7,7 +7,7 @@ from operator import attrgetter, itemgetter
 from typing import Any, Final
 
 from app.core.deliveries import Enqueued, NewDelivery
-from app.core.events import MAX_LABEL_CHARACTERS, Exit, Tally
+from app.core.events import MAX_LABEL_CHARACTERS, CounterRow, Exit
 from app.core.values.times import HOUR_S
 
 #: Counts are kept by the minute for so long, then by the hour.
@@ -15,12 +15,12 @@ MINUTES_KEPT_S: Final = 26 * HOUR_S
 #: In the warning of a phone number that is sent as it stands, and by what such warnings are counted.
 NO_COUNTRY: Final = "sent without a country code"
 #: Of a count; the start of its minute or hour comes before, how often it happened behind.
-_TALLY_COLUMNS = attrgetter("name", "preset", "label", "ad_account_id", "source")
+_COUNTER_COLUMNS = attrgetter("name", "preset", "label", "ad_account_id", "source")
 _OF_ANSWER = attrgetter("exit", "warnings")
 _OF_DELIVERY = attrgetter("preset", "ad_account_id", "source", "quality")
 
 
-def enqueue_tallies(deliveries: Sequence[NewDelivery], answers: Sequence[Enqueued]) -> list[Tally]:
+def enqueue_counters(deliveries: Sequence[NewDelivery], answers: Sequence[Enqueued]) -> list[CounterRow]:
     """Return counts by preset, ad account and source.
 
     Counted are enqueued and duplicate ones, what the answers warn of, and the quality of what was enqueued, by
@@ -28,11 +28,11 @@ def enqueue_tallies(deliveries: Sequence[NewDelivery], answers: Sequence[Enqueue
     """
     # of a thousand deliveries few differ in all of these
     alike = Counter(zip(map(_OF_ANSWER, answers), map(_OF_DELIVERY, deliveries), strict=True))
-    return [tally for (answer, delivery), count in alike.items() for tally in _tallies(*answer, *delivery, count)]
+    return [counter for (answer, delivery), count in alike.items() for counter in _counters(*answer, *delivery, count)]
 
 
 @lru_cache(4_096)
-def _tallies(
+def _counters(
     exit_: Exit,
     warnings: tuple[str, ...],
     preset: str,
@@ -40,24 +40,24 @@ def _tallies(
     source: str,
     quality: tuple[str, ...],
     count: int,
-) -> tuple[Tally, ...]:
-    tally = partial(Tally, preset=preset, ad_account_id=ad_account_id, source=source, count=count)
+) -> tuple[CounterRow, ...]:
+    counter = partial(CounterRow, preset=preset, ad_account_id=ad_account_id, source=source, count=count)
     shown = quality if exit_ is Exit.ENQUEUED else ()
     return (
-        tally(name=exit_.value),
-        *(tally(name="quality", label=component) for component in shown),
-        *(tally(name="warning", label=warning_label(warning)) for warning in warnings),
+        counter(name=exit_.value),
+        *(counter(name="quality", label=component) for component in shown),
+        *(counter(name="warning", label=warning_label(warning)) for warning in warnings),
     )
 
 
-def summed(tallies: Iterable[tuple[float, Tally]], *, span_s: int) -> list[tuple[Any, ...]]:
+def summed(counters: Iterable[tuple[float, CounterRow]], *, span_s: int) -> list[tuple[Any, ...]]:
     """Sum counts by the minute or hour in which they happened.
 
     Returns rows of: its start, name, preset, label, ad account, source, count; of the earliest first.
     """
     counts: defaultdict[tuple[Any, ...], int] = defaultdict(int)
-    for at, tally in tallies:
-        counts[int(at // span_s) * span_s, *_TALLY_COLUMNS(tally)] += tally.count
+    for at, counter in counters:
+        counts[int(at // span_s) * span_s, *_COUNTER_COLUMNS(counter)] += counter.count
     return sorted(((*key, count) for key, count in counts.items()), key=itemgetter(0))
 
 

@@ -1,4 +1,4 @@
-"""De-duplication: the keys of a delivery, and whether it repeats an earlier one. One judgement for every engine."""
+"""De-duplication: the keys of a delivery, and whether it repeats an earlier one. Every engine asks it."""
 
 import binascii
 import hashlib
@@ -241,7 +241,7 @@ class TakenKey(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class DedupResult:
     """Whether a delivery is new or repeats an earlier one."""
 
     #: Who holds a key of it; None where it is new.
@@ -253,8 +253,8 @@ class Judgement:
     taken: tuple[TakenKey, ...] = ()
 
 
-class Judge:
-    """Judges deliveries one after the other; what is new is remembered for those that follow."""
+class Deduplicator:
+    """Checks deliveries one after the other; what is new is remembered for those that follow."""
 
     def __init__(self, held: Mapping[str, Sequence[KeyOwner]], *, now: float, rules: OutboxRules) -> None:
         """Take who holds a key, by digest; forgotten ones (`until` is over) count for nothing."""
@@ -267,7 +267,7 @@ class Judge:
         """Who holds a key now, by digest."""
         return self._held
 
-    def judge(self, known: Known, keys: Sequence[Key], delivery_id: object | None) -> Judgement:
+    def check(self, known: Known, keys: Sequence[Key], delivery_id: object | None) -> DedupResult:
         """Return what a delivery with these keys is; `delivery_id` is its own, None where it has none yet."""
         order = Order.of(known) if len(keys) > 1 else None
         warnings: list[str] = []
@@ -275,12 +275,12 @@ class Judge:
             same = self._same(key, order)
             if same is not None:
                 reason = seen_before(key.kind, same.delivery_id, _differences(same.order, order))
-                return Judgement(repeats=same, reason=reason, taken=self._learned(keys, order, same))
+                return DedupResult(repeats=same, reason=reason, taken=self._learned(keys, order, same))
             if key.kind == ORDER_ID and order is not None:
                 others = [(each.delivery_id, each.order) for each in self._holders(key) if each.order]
                 warnings += [another_order(holder, _totals(other, order)) for holder, other in others]
         taken = tuple(filter(None, (self._take(key, order, delivery_id, self._now) for key in keys)))
-        return Judgement(warnings=tuple(warnings[:1]), taken=taken)
+        return DedupResult(warnings=tuple(warnings[:1]), taken=taken)
 
     def _holders(self, key: Key) -> Sequence[KeyOwner]:
         return self._held.get(key.digest, ())
@@ -370,11 +370,11 @@ def repeated(
     held: defaultdict[str, list[KeyOwner]] = defaultdict(list)
     for digest, delivery_id, since, until, place, known in rows:
         held[digest].append(KeyOwner(delivery_id, since, until, place, Order.read(known) if known else None))
-    judge = Judge(held, now=now, rules=rules)
+    dedup = Deduplicator(held, now=now, rules=rules)
     found: list[Seen | None] = []
     for delivery in deliveries:
-        verdict = judge.judge(delivery, keys_of(delivery, rules), None)
-        at = verdict.repeats.since if verdict.repeats else now
-        is_told = verdict.repeats or verdict.warnings
-        found.append(Seen(reason=verdict.reason, at=at, warnings=verdict.warnings) if is_told else None)
+        result = dedup.check(delivery, keys_of(delivery, rules), None)
+        at = result.repeats.since if result.repeats else now
+        is_told = result.repeats or result.warnings
+        found.append(Seen(reason=result.reason, at=at, warnings=result.warnings) if is_told else None)
     return found

@@ -1,7 +1,7 @@
 """What a call of `Outbox.enqueue` comes to: which deliveries are new, and the rows that are stored of it.
 
 Nearly always everything is new. So all is written down as if it were; an engine stores it if it is true, and else has
-each delivery judged by itself.
+each delivery checked for duplicates by itself.
 """
 
 import asyncio
@@ -14,12 +14,12 @@ from typing import Any, Final, TypeAlias
 from msgspec.structs import replace
 
 from app.core.deliveries import Enqueued, NewDelivery
-from app.core.events import DroppedEvent, Exit, Tally
+from app.core.events import CounterRow, DroppedEvent, Exit
 from app.core.people import PeopleChanges
 from app.core.values.times import DAY_S
 from app.outbox.backpressure import Loads, duplicate_note, loads_of
-from app.outbox.counts import enqueue_tallies
-from app.outbox.dedup import Judge, Key, KeyOwner, Order, TakenKey, keys_of
+from app.outbox.counts import enqueue_counters
+from app.outbox.dedup import Deduplicator, Key, KeyOwner, Order, TakenKey, keys_of
 from app.outbox.people import whose_rows
 from app.outbox.rows import NOTE_COLUMNS, told_texts
 from app.outbox.rules import OutboxRules
@@ -79,7 +79,7 @@ class Rows:
     #: The same of deliveries that are stored already, by id, which did not know their order or checkout.
     learned: list[list[Any]] = field(default_factory=list)
     #: Each with the moment at which it happened.
-    tallies: list[tuple[float, Tally]] = field(default_factory=list)
+    counters: list[tuple[float, CounterRow]] = field(default_factory=list)
     #: Whose the deliveries are: see `whose_rows`.
     whose: list[list[Any]] = field(default_factory=list)
     blob_bytes: int = field(default=0, init=False)
@@ -96,7 +96,7 @@ class Rows:
             self.keys += [[key.digest, place, now + rules.ledger_s, 0, order] for key in of_order]
         self._add(delivery, now, held_from)
 
-    def add_judged(self, delivery: NewDelivery, taken: Iterable[TakenKey], now: float, *, held_from: float) -> None:
+    def add_checked(self, delivery: NewDelivery, taken: Iterable[TakenKey], now: float, *, held_from: float) -> None:
         """Add a delivery with the keys that it takes."""
         self.keys += [each.row(len(self.deliveries)) for each in taken]
         self._add(delivery, now, held_from)
@@ -144,7 +144,7 @@ class Rows:
         self.notes += other.notes
         self.keys += [[digest, place + holder, *rest] for digest, holder, *rest in other.keys]
         self.learned += other.learned
-        self.tallies += other.tallies
+        self.counters += other.counters
         self.whose += other.whose
         self.blob_bytes += other.blob_bytes
 
@@ -156,7 +156,7 @@ class PreparedEnqueue:
     deliveries: Sequence[NewDelivery]
     keys: Sequence[tuple[Key, ...]]
     notes: Sequence[DroppedEvent]
-    tallies: Sequence[Tally]
+    counters: Sequence[CounterRow]
     now: float
     #: From when holds count that begin with it, by `HoldClock`.
     held_from: float
@@ -183,7 +183,7 @@ class PreparedEnqueue:
 async def prepare(
     deliveries: Sequence[NewDelivery],
     notes: Sequence[DroppedEvent],
-    tallies: Sequence[Tally],
+    counters: Sequence[CounterRow],
     *,
     now: float,
     held_from: float,
@@ -203,7 +203,7 @@ async def prepare(
         deliveries=deliveries,
         keys=keys,
         notes=notes,
-        tallies=tallies,
+        counters=counters,
         now=now,
         held_from=held_from,
         all_new=None,
@@ -213,8 +213,8 @@ async def prepare(
     if len(set(digests)) == len(digests):
         for note in notes:
             rows.add_note(note, now)
-        counted = enqueue_tallies(deliveries, call.all_enqueued())
-        rows.tallies = [(now, tally) for tally in (*tallies, *counted)]
+        counted = enqueue_counters(deliveries, call.all_enqueued())
+        rows.counters = [(now, counter) for counter in (*counters, *counted)]
         rows.whose = whose_rows(people, now)
         call.all_new = rows
     return call
@@ -229,7 +229,7 @@ def holders(rows: Iterable[KeyRow]) -> dict[str, list[KeyOwner]]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class Deduplicated:
     """What a call comes to where not all of it is new."""
 
     rows: Rows
@@ -238,26 +238,26 @@ class Judged:
     held: Held
 
 
-def without_duplicates(call: PreparedEnqueue, held: Held, ids: Sequence[int], rules: OutboxRules) -> Judged:
-    """Judge each delivery by the keys that are `held`. The new ones will get `ids` in their order."""
+def without_duplicates(call: PreparedEnqueue, held: Held, ids: Sequence[int], rules: OutboxRules) -> Deduplicated:
+    """Check each delivery for duplicates by the keys that are `held`. The new ones will get `ids` in their order."""
     rows = Rows(whose=whose_rows(call.people, call.now))
     for note in call.notes:
         rows.add_note(note, call.now)
     answers = []
-    judge = Judge(held, now=call.now, rules=rules)
+    dedup = Deduplicator(held, now=call.now, rules=rules)
     for delivery, keys in zip(call.deliveries, call.keys, strict=True):
-        verdict = judge.judge(delivery, keys, ids[len(rows.deliveries)])
-        if verdict.repeats:
-            answers.append(Enqueued(exit=Exit.DUPLICATE, reason=verdict.reason))
-            rows.add_note(duplicate_note(delivery, verdict.reason), call.now)
-            rows.learn(verdict.taken)
-        elif verdict.warnings:
-            answers.append(Enqueued(exit=Exit.ENQUEUED, warnings=verdict.warnings))
-            warned = replace(delivery, warnings=(*delivery.warnings, *verdict.warnings))
-            rows.add_judged(warned, verdict.taken, call.now, held_from=call.held_from)
+        result = dedup.check(delivery, keys, ids[len(rows.deliveries)])
+        if result.repeats:
+            answers.append(Enqueued(exit=Exit.DUPLICATE, reason=result.reason))
+            rows.add_note(duplicate_note(delivery, result.reason), call.now)
+            rows.learn(result.taken)
+        elif result.warnings:
+            answers.append(Enqueued(exit=Exit.ENQUEUED, warnings=result.warnings))
+            warned = replace(delivery, warnings=(*delivery.warnings, *result.warnings))
+            rows.add_checked(warned, result.taken, call.now, held_from=call.held_from)
         else:
             answers.append(_ENQUEUED)
-            rows.add_judged(delivery, verdict.taken, call.now, held_from=call.held_from)
-    counted = enqueue_tallies(call.deliveries, answers)
-    rows.tallies = [(call.now, tally) for tally in (*call.tallies, *counted)]
-    return Judged(rows=rows, answers=answers, held=judge.held)
+            rows.add_checked(delivery, result.taken, call.now, held_from=call.held_from)
+    counted = enqueue_counters(call.deliveries, answers)
+    rows.counters = [(call.now, counter) for counter in (*call.counters, *counted)]
+    return Deduplicated(rows=rows, answers=answers, held=dedup.held)

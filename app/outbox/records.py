@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from app.core.deliveries import Attempt, Delivery, State
-from app.core.events import DroppedEvent, Exit, Tally
+from app.core.events import CounterRow, DroppedEvent, Exit
 from app.core.pages import AuditAction, AuditEntry, AuditPage, Backlog, DeadCause, Revenue, Session
 from app.errors import OutboxVersionError
 from app.outbox.backpressure import Load, room_bytes, why_full
@@ -73,11 +73,11 @@ def noted(row: Sequence[Any]) -> tuple[int, float, DroppedEvent]:
     return id_, at, note
 
 
-def tally_of(row: Sequence[Any]) -> tuple[float, Tally]:
-    """Read a row of an engine's query `tallies`: the start of the step, and what was counted in it."""
+def counter_of(row: Sequence[Any]) -> tuple[float, CounterRow]:
+    """Read a row of an engine's query `counters`: the start of the step, and what was counted in it."""
     step, name, preset, label, ad_account_id, source, count = row
-    tally = Tally(name=name, preset=preset, label=label, ad_account_id=ad_account_id, source=source, count=count)
-    return step, tally
+    counter = CounterRow(name=name, preset=preset, label=label, ad_account_id=ad_account_id, source=source, count=count)
+    return step, counter
 
 
 def revenue_of(row: Sequence[Any]) -> Revenue:

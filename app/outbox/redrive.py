@@ -8,7 +8,7 @@ import orjson
 
 from app.core.deliveries import State
 from app.core.pages import Redrive
-from app.outbox.dedup import Judge, every_key_of, keys_of
+from app.outbox.dedup import Deduplicator, every_key_of, keys_of
 from app.outbox.enqueue import Held
 from app.outbox.rules import OutboxRules
 from app.outbox.search import END
@@ -53,7 +53,7 @@ class DeadLetter(NamedTuple):
 
 
 @dataclass(slots=True)
-class Revival:
+class RedrivePlan:
     """What a step of redriving writes."""
 
     redriven: list[int] = field(default_factory=list)
@@ -65,7 +65,7 @@ class Revival:
 
 
 class Repeat(NamedTuple):
-    """A dead delivery of an event that another delivery carries."""
+    """A dead delivery of an event that is stored as another delivery too."""
 
     letter: DeadLetter
     #: The id of the other.
@@ -92,26 +92,29 @@ def digests_of_dead(dead: Sequence[DeadLetter], rules: OutboxRules) -> list[str]
     return [key.digest for each in dead for key in keys_of(each, rules)]
 
 
-def revive(dead: Sequence[DeadLetter], held: Held, now: float, rules: OutboxRules) -> Revival:
-    """Judge dead deliveries, newest first: of two of one event the newer mapping wins.
+def plan_redrive(dead: Sequence[DeadLetter], held: Held, now: float, rules: OutboxRules) -> RedrivePlan:
+    """Decide which dead deliveries are redriven, newest first: of two of one event the newer mapping wins.
 
     `held` are the holders of their keys, by digest.
     """
-    judge = Judge(held, now=now, rules=rules)
-    revival = Revival()
+    dedup = Deduplicator(held, now=now, rules=rules)
+    plan = RedrivePlan()
     for each in dead:
-        verdict = judge.judge(each, keys_of(each, rules), each.delivery_id)
-        if verdict.repeats is None:
-            revival.redriven.append(each.delivery_id)
-            revival.keys += [taken.row(each.delivery_id) for taken in verdict.taken]
+        result = dedup.check(each, keys_of(each, rules), each.delivery_id)
+        if result.repeats is None:
+            plan.redriven.append(each.delivery_id)
+            plan.keys += [taken.row(each.delivery_id) for taken in result.taken]
         else:
-            revival.learned += [taken.row(taken.holder.delivery_id) for taken in verdict.taken]
-            revival.repeats.append(Repeat(each, cast("int", verdict.repeats.delivery_id)))
-    return revival
+            plan.learned += [taken.row(taken.holder.delivery_id) for taken in result.taken]
+            plan.repeats.append(Repeat(each, cast("int", result.repeats.delivery_id)))
+    return plan
 
 
-def parted(repeats: Sequence[Repeat], states: Mapping[int, str]) -> RedriveSplit:
-    """Tell those that were overtaken from those whose event waits; `states` are those of the holders, by id."""
+def split_repeats(repeats: Sequence[Repeat], states: Mapping[int, str]) -> RedriveSplit:
+    """Split repeats into those that were overtaken and those whose event waits.
+
+    `states` are the states of the holders, by id.
+    """
     rest = RedriveSplit(overtaken=[], staying=[])
     for letter, holder in repeats:
         if states.get(holder) == State.DELIVERED:

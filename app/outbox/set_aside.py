@@ -14,7 +14,7 @@ import msgspec
 import orjson
 
 from app.core.deliveries import Claimed, Outcome, Settlement, Shared, State
-from app.core.events import Tally
+from app.core.events import CounterRow
 from app.core.log import logger
 from app.core.shared_values import SET_ASIDE, SetAside
 from app.core.values.times import MINUTE_S
@@ -112,16 +112,16 @@ def unclaimed(refused: Refused[int], ad_account_id: str, *, now: float) -> dict[
     }
 
 
-def split(units: Sequence[Settlement | Tally]) -> tuple[list[Settlement], list[Tally]]:
+def split(units: Sequence[Settlement | CounterRow]) -> tuple[list[Settlement], list[CounterRow]]:
     """Return the settlements and the counts among units."""
     settlements = [each for each in units if isinstance(each, Settlement)]
-    return settlements, [each for each in units if isinstance(each, Tally)]
+    return settlements, [each for each in units if isinstance(each, CounterRow)]
 
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True):
     """A settlement or a count, as it is kept."""
 
-    tally: Tally | None = None
+    counter: CounterRow | None = None
     #: Without its payload.
     claimed: Any = None
     #: The name of its type, and its fields.
@@ -134,14 +134,14 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True):
 _OUTCOMES: Final[Mapping[str, type[Outcome]]] = {kind.__name__: kind for kind in get_args(Outcome)}
 
 
-def unsettled(refused: Refused[Settlement | Tally], *, now: float) -> dict[str, SetAside]:
+def unsettled(refused: Refused[Settlement | CounterRow], *, now: float) -> dict[str, SetAside]:
     """Return by name what is set aside of settlements and counts."""
     return dict(_unsettled(each, why, now) for each, why in refused)
 
 
-def _unsettled(unit: Settlement | Tally, why: str, now: float) -> tuple[str, SetAside]:
-    if isinstance(unit, Tally):
-        record, name = _Record(tally=unit), secrets.token_hex(8)
+def _unsettled(unit: Settlement | CounterRow, why: str, now: float) -> tuple[str, SetAside]:
+    if isinstance(unit, CounterRow):
+        record, name = _Record(counter=unit), secrets.token_hex(8)
         return f"{_COUNT}{name}", _new("count", why, now, record=record, name=name)
     claimed, outcome = unit.claimed, unit.outcome
     record = _Record(
@@ -161,11 +161,11 @@ def _new(doing: Any, why: str, now: float, *, name: str, record: _Record | None 
     return SetAside(doing=doing, why=why, since=now, again_at=_again_at(now, now), record=kept, **more)
 
 
-def unit_of(known: SetAside) -> Settlement | Tally:
+def unit_of(known: SetAside) -> Settlement | CounterRow:
     """Return the settlement or count that is set aside. Its payload is empty."""
     record = msgspec.convert(known.record, _Record)
-    if record.tally:
-        return record.tally
+    if record.counter:
+        return record.counter
     kind, fields = record.outcome
     return Settlement(
         claimed=msgspec.convert(record.claimed, Claimed),

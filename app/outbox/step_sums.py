@@ -28,7 +28,7 @@ def spans_of(rows: Any) -> SummedSpans:
 
 
 def asked_sums(since: float, step_s: int, spans: SummedSpans, until: float | None = None) -> dict[str, int]:
-    """Return the parameters of an engine's query `tallies`: which stretches of time are read from which sums.
+    """Return the parameters of an engine's query `counters`: which stretches of time are read from which sums.
 
     From `sums_from` to below `sums_until` the sums of `span_s` answer, from there to below `later_from` those of hours.
     Before and behind it, until below `end`, counts are added up as they are.

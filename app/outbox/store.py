@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from app.core.deliveries import Claimed, Delivery, Enqueued, NewDelivery, Seen, Settlement, Withdrawal
-from app.core.events import DroppedEvent, Tally
+from app.core.events import CounterRow, DroppedEvent
 from app.core.pages import (
     AuditEntry,
     AuditPage,
@@ -76,7 +76,7 @@ class Outbox(SharedValues, Protocol):
         self,
         deliveries: Sequence[NewDelivery],
         notes: Sequence[DroppedEvent],
-        tallies: Sequence[Tally],
+        counters: Sequence[CounterRow],
         *,
         now: float,
         people: PeopleChanges | None = None,
@@ -127,10 +127,10 @@ class Outbox(SharedValues, Protocol):
 
         The same of some `messages`, and what tells the buyers of orders by one of some `digests`.
         Keys stay, so that nothing of it is stored again, but for messages of the ids `again`, which are about to be.
-        Returns how many messages anything was erased of. Call `wipe` when all is erased.
+        Returns how many messages anything was erased of. Call `scrub` when all is erased.
         """
 
-    async def wipe(self, texts: Collection[str]) -> None:
+    async def scrub(self, texts: Collection[str]) -> None:
         """Leave nothing of some texts that were erased, nor of what `forget` erased, in the free room of files.
 
         An engine whose server writes the files does nothing.
@@ -146,7 +146,7 @@ class Outbox(SharedValues, Protocol):
     async def seen(self, deliveries: Sequence[NewDelivery], *, now: float) -> list[Seen | None]:
         """Return, for each delivery in order, the earlier one that it would repeat, or what would warn of it.
 
-        None where it is new and like no other. Judges as `enqueue` would at `now`, by keys that are remembered, and of
+        None where it is new and like no other. Checks as `enqueue` would at `now`, by keys that are remembered, and of
         the same call the earlier deliveries; stores nothing and takes no key.
         """
 
@@ -178,7 +178,7 @@ class Outbox(SharedValues, Protocol):
         Call it every third of a lease, also where nothing is claimed.
         """
 
-    async def hasten(self, ad_account_id: str, *, pending_by: float, claimed_by: float, limit: int) -> int:
+    async def reschedule(self, ad_account_id: str, *, pending_by: float, claimed_by: float, limit: int) -> int:
         """Let nothing wait for longer: what is pending is due by `pending_by`, and leases end by `claimed_by`.
 
         For a clock that was set back: what was due at once then would wait until that time comes again. Takes at most
@@ -186,7 +186,7 @@ class Outbox(SharedValues, Protocol):
         it comes back into the line.
         """
 
-    async def settle(self, settlements: Sequence[Settlement], tallies: Sequence[Tally], *, now: float) -> None:
+    async def settle(self, settlements: Sequence[Settlement], counters: Sequence[CounterRow], *, now: float) -> None:
         """Record outcomes. A claim that is no longer ours changes nothing. Delivered and dead are final here.
 
         The payload is erased with `delivered`, or stripped of IP address and user agent where it is kept for a while.
@@ -226,10 +226,10 @@ class Outbox(SharedValues, Protocol):
     async def backlog(self, ad_account_id: str, *, now: float) -> Backlog:
         """Return how many deliveries of the ad account wait, are claimed and are dead; of what waits also the bytes."""
 
-    async def tallies(
+    async def counters(
         self, *, since: float, step_s: int, until: float | None = None, names: Collection[str] | None = None
-    ) -> list[tuple[float, Tally]]:
-        """Return the counts since then, summed by steps: (start of the step, tally). `step_s` 0 sums all into one.
+    ) -> list[tuple[float, CounterRow]]:
+        """Return the counts since then, summed by steps: (start of the step, counter). `step_s` 0 sums all into one.
 
         `until` is the end of a step from which on nothing is counted, `names` are those that are asked for; None: all.
         """
@@ -267,12 +267,11 @@ class Outbox(SharedValues, Protocol):
         With ad accounts: and one of them has room for another delivery; raises BacklogFull where none has.
         """
 
-    async def protect(self, rules: DiskRules) -> None:
-        """Do, where events are received, what an engine does against a failing disk.
+    async def start_disk_checks(self, rules: DiskRules) -> None:
+        """Look through the store for damage, and keep a reserve of the disk. Called where events are received.
 
-        Looks through the store for damage, and keeps a reserve of the disk, which is freed when it is full, so that
-        what waits can be sent and settled. Raises nothing: `check` and `enqueue` tell what was found. An engine whose
-        server sees to its disk does nothing.
+        The reserve is freed when the disk is full, so that what waits can be sent and settled. Raises nothing: `check`
+        and `enqueue` raise what was found. An engine whose server sees to its disk does nothing.
         """
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Carrying all that an outbox holds into another one, of whichever engine: nothing is lost, nothing is sent twice.
+"""Move all that an outbox holds into another one, of whichever engine: nothing is lost, nothing is sent twice.
 
 Batch by batch, what is read from the one is committed to the other and then dropped from the first. Interrupted, it can
 be begun again: what has arrived already is known by its id.
@@ -16,14 +16,14 @@ from app.errors import OutboxUnavailable
 #: So many rows share one commit on either side.
 BATCH_ROWS: Final = 1_000
 #: At which shared value the one that is left knows itself, and the one that goes on knows where all came from.
-_IDENTITY: Final = "carrying/identity"
-_ORIGIN: Final = "carrying/origin"
+_IDENTITY: Final = "transfer/identity"
+_ORIGIN: Final = "transfer/origin"
 #: Shared values that are of one store alone.
-CARRYING_KEYS: Final = frozenset({_IDENTITY, _ORIGIN})
+TRANSFER_KEYS: Final = frozenset({_IDENTITY, _ORIGIN})
 
 
-class Carried(StrEnum):
-    """What is carried, in this order: keys before what they keep from being sent again."""
+class TransferKind(StrEnum):
+    """What is moved, in this order: keys before what they keep from being sent again."""
 
     KEYS = "keys"
     #: What is not settled, and what is dead.
@@ -35,7 +35,7 @@ class Carried(StrEnum):
     REVENUE = "revenue"
     #: What arrives, by name.
     INVENTORY = "inventory"
-    #: Who did what. Sessions are not carried: people log in again.
+    #: Who did what. Sessions are not moved: people log in again.
     AUDIT = "audit"
     #: Who said no.
     MARKS = "marks"
@@ -47,7 +47,7 @@ class Carried(StrEnum):
     QUARANTINED = "quarantined"
 
 
-class Past(StrEnum):
+class LedgerKind(StrEnum):
     """What is over and kept for a while: the ledger."""
 
     DELIVERED = "delivered"
@@ -62,23 +62,23 @@ Row: TypeAlias = list[Any]
 
 
 #: What comes before the first row of a kind, in the columns that tell its rows apart.
-BEFORE_FIRST: Final[dict[Carried, tuple[Any, ...]]] = {
-    Carried.KEYS: ("", -1),
-    Carried.WAITING: (-1,),
-    Carried.DELIVERED: (-1,),
-    Carried.NOTES: (-1,),
-    Carried.COUNTS: (0, -1, "", "", "", "", ""),
-    Carried.REVENUE: (-1, "", "", "", "", ""),
-    Carried.INVENTORY: (0, "", -1, "", "", "", ""),
-    Carried.AUDIT: (-1,),
-    Carried.MARKS: ("",),
-    Carried.PEOPLE: ("",),
-    Carried.WHOSE: (-1,),
-    Carried.QUARANTINED: (-1,),
+BEFORE_FIRST: Final[dict[TransferKind, tuple[Any, ...]]] = {
+    TransferKind.KEYS: ("", -1),
+    TransferKind.WAITING: (-1,),
+    TransferKind.DELIVERED: (-1,),
+    TransferKind.NOTES: (-1,),
+    TransferKind.COUNTS: (0, -1, "", "", "", "", ""),
+    TransferKind.REVENUE: (-1, "", "", "", "", ""),
+    TransferKind.INVENTORY: (0, "", -1, "", "", "", ""),
+    TransferKind.AUDIT: (-1,),
+    TransferKind.MARKS: ("",),
+    TransferKind.PEOPLE: ("",),
+    TransferKind.WHOSE: (-1,),
+    TransferKind.QUARANTINED: (-1,),
 }
 #: Whose rows are DeliveryRows.
-OF_DELIVERIES: Final[frozenset[Carried | Past]] = frozenset(
-    {Carried.WAITING, Carried.DELIVERED, Past.DELIVERED, Past.DEAD}
+OF_DELIVERIES: Final[frozenset[TransferKind | LedgerKind]] = frozenset(
+    {TransferKind.WAITING, TransferKind.DELIVERED, LedgerKind.DELIVERED, LedgerKind.DEAD}
 )
 
 
@@ -120,7 +120,7 @@ class DeliveryRow(NamedTuple):
     erase_at: float | None
     #: As received; "" where an older Pinrelay took it.
     name: str
-    #: By the time of app/outbox/hold_clock.py, which is carried as a shared value.
+    #: By the time of app/outbox/hold_clock.py, which is moved as a shared value.
     hold_until: float | None
 
 
@@ -133,16 +133,16 @@ class Store(SharedValues, Protocol):
     async def is_empty(self) -> bool:
         """Return whether nothing of any kind is there."""
 
-    async def read(self, kind: Carried, *, after: Sequence[Any], limit: int) -> list[Row]:
+    async def read(self, kind: TransferKind, *, after: Sequence[Any], limit: int) -> list[Row]:
         """Return the next rows of a kind in the order of their key; `after` is the key of the last row read before."""
 
-    async def write(self, kind: Carried, rows: Sequence[Row]) -> int:
+    async def write(self, kind: TransferKind, rows: Sequence[Row]) -> int:
         """Commit those rows that are not there yet; return how many they were."""
 
-    async def drop(self, kind: Carried, rows: Sequence[Row]) -> None:
+    async def drop(self, kind: TransferKind, rows: Sequence[Row]) -> None:
         """Delete rows that have arrived on the other side, and commit that."""
 
-    async def read_day(self, past: Past, day: int, *, after: tuple[float, int], limit: int) -> list[Row]:
+    async def read_day(self, past: LedgerKind, day: int, *, after: tuple[float, int], limit: int) -> list[Row]:
         """Return the next rows of what was over on a day (UTC, counted from 1970), in an order of the engine's.
 
         `after` are moment and id of the row before, (0, 0) for the first. DELIVERED and DEAD are DeliveryRows without
@@ -175,21 +175,21 @@ class Salvaged:
     lost_keys: int = 0
 
 
-async def carry(source: Store, target: Store) -> dict[str, int]:
-    """Carry everything; return how many rows of each kind arrived, and shared values.
+async def transfer_all(source: Store, target: Store) -> dict[str, int]:
+    """Move everything; return how many rows of each kind arrived, and shared values.
 
-    Raises OutboxUnavailable where somebody uses the source, who would go on with what is carried, where the target
+    Raises OutboxUnavailable where somebody uses the source, who would go on with what is moved, where the target
     holds something else, or one of the two fails.
     """
     if await source.is_used_by_others():
         message = (
-            "Somebody uses the outbox that is left. Stop its servers first: nothing was carried. To PostgreSQL"
+            "Somebody uses the outbox that is left. Stop its servers first: nothing was moved. To PostgreSQL"
             " a machine that died is one of them until its connection is ended (pg_terminate_backend)."
         )
         raise OutboxUnavailable(message, why="locked")
     await _introduce(source, target)
     await target.begin_ids_above(*await source.highest_ids())
-    arrived = {kind.value: await _carry_kind(source, target, kind) for kind in Carried}
+    arrived = {kind.value: await _transfer_kind(source, target, kind) for kind in TransferKind}
     arrived["shared"] = await _copy_shared(source, target)
     return arrived
 
@@ -203,12 +203,12 @@ async def _introduce(source: Store, target: Store) -> None:
     origin = await target.get_shared(_ORIGIN)
     known = identity is not None and origin is not None and origin.value == identity.value
     if not known and not await target.is_empty():
-        message = "The outbox that is to go on holds something already. Name an empty one: nothing was carried."
+        message = "The outbox that is to go on holds something already. Name an empty one: nothing was moved."
         raise OutboxUnavailable(message)
     await target.put_shared(_ORIGIN, identity and identity.value)
 
 
-async def _carry_kind(source: Store, target: Store, kind: Carried) -> int:
+async def _transfer_kind(source: Store, target: Store, kind: TransferKind) -> int:
     arrived = 0
     after: Sequence[Any] = BEFORE_FIRST[kind]
     while rows := await source.read(kind, after=after, limit=BATCH_ROWS):
@@ -224,6 +224,6 @@ async def _copy_shared(source: Store, target: Store) -> int:
     written = [
         await target.put_shared(name, shared.value, revision=0)
         for name, shared in values.items()
-        if name not in CARRYING_KEYS
+        if name not in TRANSFER_KEYS
     ]
     return sum(each is not None for each in written)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from app.catalog import Catalog
 from app.catalog.presets import ORDER_FIELDS
 from app.core.deliveries import KnownOrder, NewDelivery, Withdrawal
-from app.core.events import DEFAULT_SOURCE, DroppedEvent, Event, Exit, Tally
+from app.core.events import DEFAULT_SOURCE, CounterRow, DroppedEvent, Event, Exit
 from app.core.receipts import PresetResult
 from app.core.values.candidates import Fields
 from app.destination import ConversionRules, match_keys
@@ -31,17 +31,17 @@ class Withdraws(Protocol):
     async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> int: ...
 
 
-async def withdrawn(outbox: Withdraws, withdrawals: Sequence[Withdrawal], *, now: float) -> list[Tally]:
+async def withdrawn(outbox: Withdraws, withdrawals: Sequence[Withdrawal], *, now: float) -> list[CounterRow]:
     """Withdraw, and return how many deliveries that were, by preset, ad account and source of the cancellation.
 
     Raises OutboxUnavailable.
     """
-    tallies = []
+    counters = []
     for (preset, account, source), alike in groupby(sorted(withdrawals, key=_OF_WITHDRAWAL), _OF_WITHDRAWAL):
         if count := await outbox.withdraw(list(alike), now=now):
             name = Exit.WITHDRAWN.value
-            tallies.append(Tally(name=name, preset=preset, ad_account_id=account, source=source, count=count))
-    return tallies
+            counters.append(CounterRow(name=name, preset=preset, ad_account_id=account, source=source, count=count))
+    return counters
 
 
 def drafted_withdrawal(message_id: str, line: PresetResult, *, source: str) -> Withdrawal:

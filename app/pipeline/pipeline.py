@@ -16,12 +16,12 @@ import orjson
 
 from app.catalog import Catalog
 from app.core.deliveries import Enqueued, NewDelivery
-from app.core.events import DEFAULT_SOURCE, DroppedEvent, Event, Tally
+from app.core.events import DEFAULT_SOURCE, CounterRow, DroppedEvent, Event
 from app.core.log import log_error
 from app.core.people import PeopleChanges
 from app.core.receipts import PresetResult, Receipt
 from app.errors import BacklogFull, EventRefused, MemoryChanged, OutboxUnavailable, UnknownName
-from app.outbox import enqueue_tallies
+from app.outbox import enqueue_counters
 from app.pipeline.delivery_factory import Withdraws, withdrawn
 from app.pipeline.enrichment import Enrichment, FindsPeople
 from app.pipeline.intake_batch import RequestPiece, apart_behind_deletes, draft, draft_with
@@ -48,7 +48,7 @@ class Enqueues(FindsPeople, Withdraws, Protocol):
         self,
         deliveries: Sequence[NewDelivery],
         notes: Sequence[DroppedEvent],
-        tallies: Sequence[Tally],
+        counters: Sequence[CounterRow],
         *,
         now: float,
         people: PeopleChanges | None = None,
@@ -56,10 +56,10 @@ class Enqueues(FindsPeople, Withdraws, Protocol):
 
     async def forget(self, keys: Sequence[str], *, again: Collection[str] = ()) -> int: ...
 
-    async def wipe(self, texts: Collection[str]) -> None: ...
+    async def scrub(self, texts: Collection[str]) -> None: ...
 
 
-def _tell_nobody(_: Sequence[Tally]) -> None:
+def _tell_nobody(_: Sequence[CounterRow]) -> None:
     """Stand for the listener where none is given."""
 
 
@@ -77,7 +77,7 @@ class Pipeline:
         walk: Router,
         *,
         outbox: Enqueues | None = None,
-        on_count: Callable[[Sequence[Tally]], None] | None = None,
+        on_count: Callable[[Sequence[CounterRow]], None] | None = None,
         quarantine: Quarantine | None = None,
         source: Callable[[str], NamedSource] | None = None,
     ) -> None:
@@ -206,7 +206,7 @@ class Pipeline:
                     await outbox.forget(memory.erased, again=behind)
                     if self._quarantine is not None:
                         await self._quarantine.forget(memory.erased)
-                    await outbox.wipe(traces)
+                    await outbox.scrub(traces)
                 return receipt
         raise OutboxUnavailable("Others send events of the same people at once. Send the events again later.")
 
@@ -214,22 +214,22 @@ class Pipeline:
         self, drafts: IntakeBatch, now: float, outbox: Enqueues, people: PeopleChanges | None = None
     ) -> Receipt:
         while True:
-            tallies = drafts.tallies()
+            counters = drafts.counters()
             try:
-                answers = await outbox.enqueue(drafts.deliveries, drafts.notes, tallies, now=now, people=people)
+                answers = await outbox.enqueue(drafts.deliveries, drafts.notes, counters, now=now, people=people)
                 break
             except BacklogFull as exc:
                 if drafts.whole or not (rest := drafts.without(exc.full)):
                     raise
                 drafts = rest
         if drafts.withdrawals:  # behind the orders of the same request
-            tallies += await withdrawn(outbox, drafts.withdrawals, now=now)
+            counters += await withdrawn(outbox, drafts.withdrawals, now=now)
         if drafts.candidates and self._quarantine is not None:
             await self._quarantine.keep(
                 drafts.candidates, self.catalog, now=now, source=drafts.source, is_proven=drafts.is_proven
             )
         try:
-            self._on_count([*tallies, *enqueue_tallies(drafts.deliveries, answers)])
+            self._on_count([*counters, *enqueue_counters(drafts.deliveries, answers)])
         except Exception as exc:  # noqa: BLE001 - what is committed must not look as if it were not
             log_error(exc)
         return drafts.receipt(answers)

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from msgspec.structs import replace
 
 from app.core.deliveries import Delivery, Enqueued, KnownOrder, NewDelivery, Withdrawal
-from app.core.events import DEFAULT_SOURCE, MAX_LABEL_CHARACTERS, DroppedEvent, Exit, Tally
+from app.core.events import DEFAULT_SOURCE, MAX_LABEL_CHARACTERS, CounterRow, DroppedEvent, Exit
 from app.core.pages import Message
 from app.core.receipts import EventReceipt, Given, PresetResult, Receipt
 from app.core.values.hidden_emails import unpersonal_id
@@ -130,7 +130,7 @@ class IntakeBatch:
         rest._recalled = self._recalled
         return rest
 
-    def tallies(self) -> list[Tally]:
+    def counters(self) -> list[CounterRow]:
         """Return the counts of exits, save those that the outbox decides (see `counts`), and of warnings by field."""
         counts: defaultdict[tuple[str, str, str, str], int] = defaultdict(int)
         refused = 0
@@ -148,7 +148,7 @@ class IntakeBatch:
         counts["memory_full", "", "", ""] = int(self.memory_is_full)
         counts[Exit.REFUSED.value, "", "", ""] = refused
         counts[Exit.ACCEPTED.value, "", "", ""] = len(self.events) - refused
-        return [_tally(*key, self.source, count) for key, count in counts.items() if count]
+        return [_counter(*key, self.source, count) for key, count in counts.items() if count]
 
     def receipt(self, answers: Sequence[Enqueued]) -> Receipt:
         """Return what became of every event, by the outbox's answers to `deliveries`."""
@@ -222,8 +222,8 @@ def _settled(line: PresetResult, answer: Enqueued) -> PresetResult:
 
 
 @lru_cache(4_096)
-def _tally(name: str, preset: str, account: str, label: str, source: str, count: int) -> Tally:
-    return Tally(name=name, preset=preset, label=label, ad_account_id=account, source=source, count=count)
+def _counter(name: str, preset: str, account: str, label: str, source: str, count: int) -> CounterRow:
+    return CounterRow(name=name, preset=preset, label=label, ad_account_id=account, source=source, count=count)
 
 
 @lru_cache(4_096)

@@ -7,7 +7,7 @@ from functools import partial
 
 from app.config.settings import DeliverySettings
 from app.core.deliveries import HELD, Claimed, Delivered, Outcome, Rejected, Retry, Settlement, State
-from app.core.events import Tally
+from app.core.events import CounterRow
 from app.core.shared_values import Trouble
 from app.destination.client import Answer, Failure, PinterestClient
 from app.destination.outcomes import RefusedWhole, outcomes
@@ -18,7 +18,7 @@ from app.sender.circuit_breaker import CallsInARow, CircuitBreaker, Sign, sign_o
 from app.sender.context import CallReport, Dependencies
 from app.sender.leases import Leases
 from app.sender.rate_limit import Calls
-from app.sender.settlements import Recording, status_label, tallies, too_old
+from app.sender.settlements import Recording, counters, status_label, too_old
 from app.sender.shutdown import Shutdown
 
 
@@ -38,7 +38,7 @@ class Answered:
         """Whether Pinterest judged any of the events by itself."""
         return isinstance(self.result, list) and any(isinstance(each, Delivered | Rejected) for each in self.result)
 
-    def report(self, settlements: Sequence[Settlement], counts: Sequence[Tally]) -> CallReport:
+    def report(self, settlements: Sequence[Settlement], counts: Sequence[CounterRow]) -> CallReport:
         """Return what is told of the call, given what it settled and what was counted with it."""
         return CallReport(
             ad_account_id=self.claimed[0].ad_account_id,
@@ -47,7 +47,7 @@ class Answered:
             status=self.status,
             claimed=self.claimed,
             settlements=tuple(settlements),
-            tallies=tuple(counts),
+            counters=tuple(counts),
         )
 
 
@@ -294,8 +294,8 @@ class Sending:
                 answered.claimed, answered.result, judged=answered.has_verdict
             )
         account = answered.claimed[0].ad_account_id
-        call = Tally(name="calls", label=status_label(answered.status), ad_account_id=account)
-        counts = [*tallies(settlements), call]
+        call = CounterRow(name="calls", label=status_label(answered.status), ad_account_id=account)
+        counts = [*counters(settlements), call]
         await self._controls.recording.record(settlements, counts)
         search.settle(settlements)
         self._surroundings.on_call(answered.report(settlements, counts))

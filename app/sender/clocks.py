@@ -100,8 +100,8 @@ class Clocks:
         self.jumps = known
 
 
-#: So many deliveries are hastened in one step.
-HASTEN_ROWS = 10_000
+#: So many deliveries are rescheduled in one step.
+RESCHEDULE_ROWS = 10_000
 #: A process that begins just after a jump is told of it by those that lived before, within so long. Later ones it
 #: notices itself; to take up what others saw of them would count them twice.
 LEARN_FOR_S = 10.0
@@ -140,7 +140,7 @@ class ClockWatch:
             self._leases.disturbed()
             await self._tell(jump)
             if jump.after < jump.before:
-                await self._hasten(pending_by=jump.after)
+                await self._reschedule(pending_by=jump.after)
             self._clocks.heeded(jump)
 
     async def _begin(self) -> None:
@@ -150,7 +150,7 @@ class ClockWatch:
             await self._tell(jump)
         await self._learn()
         self._learns_until = self._clocks.monotonic() + LEARN_FOR_S
-        await self._hasten(pending_by=self._clocks.now() + self._policy.retry_max_pause_s)
+        await self._reschedule(pending_by=self._clocks.now() + self._policy.retry_max_pause_s)
         self._has_begun = True
 
     async def _learn(self) -> None:
@@ -169,9 +169,9 @@ class ClockWatch:
                 self._on_jump(jump)
                 return
 
-    async def _hasten(self, *, pending_by: float) -> None:
+    async def _reschedule(self, *, pending_by: float) -> None:
         claimed_by = self._clocks.now() + self._policy.lease_s
-        while await self._outbox.hasten(
-            self._ad_account_id, pending_by=pending_by, claimed_by=claimed_by, limit=HASTEN_ROWS
+        while await self._outbox.reschedule(
+            self._ad_account_id, pending_by=pending_by, claimed_by=claimed_by, limit=RESCHEDULE_ROWS
         ):
             pass

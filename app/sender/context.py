@@ -6,7 +6,7 @@ from random import Random
 
 from app.core.coordination import Switches
 from app.core.deliveries import Claimed, Settlement
-from app.core.events import Tally
+from app.core.events import CounterRow
 from app.core.shared_values import ClockJump
 from app.sender.circuit_breaker import OnChange
 from app.sender.clocks import Clocks
@@ -27,7 +27,7 @@ class CallReport:
     #: calls, and may be recorded with them.
     settlements: tuple[Settlement, ...]
     #: The counts that were recorded in the outbox with it.
-    tallies: tuple[Tally, ...]
+    counters: tuple[CounterRow, ...]
 
     @property
     def deliveries(self) -> int:
@@ -46,7 +46,7 @@ class Dependencies:
     #: Takes personal data out of Pinterest's words before they are stored.
     redact: Callable[[str], str]
     on_call: Callable[[CallReport], None]
-    on_settled_unsent: Callable[[Sequence[Settlement], Sequence[Tally]], None]
+    on_settled_unsent: Callable[[Sequence[Settlement], Sequence[CounterRow]], None]
     on_trouble: OnChange
     #: The clock of the machine was set, and this process is the first to say so.
     on_jump: Callable[[ClockJump], None]

@@ -16,7 +16,7 @@ from app.core.deliveries import (
     Settlement,
     State,
 )
-from app.core.events import MAX_LABEL_CHARACTERS, Tally
+from app.core.events import MAX_LABEL_CHARACTERS, CounterRow
 from app.errors import OutboxUnavailable
 from app.outbox import Outbox
 from app.sender.context import Dependencies
@@ -79,7 +79,7 @@ def _dead(claimed: Claimed, reason: str) -> Settlement:
     return Settlement(claimed=claimed, outcome=Rejected(reason=reason), state=State.DEAD)
 
 
-def tallies(settlements: Iterable[Settlement]) -> list[Tally]:
+def counters(settlements: Iterable[Settlement]) -> list[CounterRow]:
     """Return the counts of exits by preset, ad account and status, and of Pinterest's warnings by their text.
 
     What was not tried is no exit.
@@ -93,7 +93,7 @@ def tallies(settlements: Iterable[Settlement]) -> list[Tally]:
             label = outcome.warning[:MAX_LABEL_CHARACTERS]
             counts["warning", claimed.preset, claimed.ad_account_id, label] += 1
     return [
-        Tally(name=name, preset=preset, ad_account_id=account, label=label, count=count)
+        CounterRow(name=name, preset=preset, ad_account_id=account, label=label, count=count)
         for (name, preset, account, label), count in counts.items()
     ]
 
@@ -127,7 +127,7 @@ class Recording:
         self._surroundings = surroundings
         self._on_error = on_error
 
-    async def record(self, settlements: Sequence[Settlement], counts: Sequence[Tally]) -> None:
+    async def record(self, settlements: Sequence[Settlement], counts: Sequence[CounterRow]) -> None:
         """Record. Raises OutboxUnavailable only where the end is forced before the outbox could commit."""
         while True:
             try:
@@ -144,7 +144,7 @@ class Recording:
     async def settle_unsent(self, settlements: Sequence[Settlement]) -> None:
         """Record and tell what is settled without a call of its own."""
         if settlements:
-            counts = tallies(settlements)
+            counts = counters(settlements)
             await self.record(settlements, counts)
             self._surroundings.on_settled_unsent(settlements, counts)
 

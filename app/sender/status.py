@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, Literal, Protocol, TypeAlias
 
-from app.core.events import Exit, Tally
+from app.core.events import CounterRow, Exit
 from app.core.log import logger
 from app.core.pages import AccountView, Backlog
 from app.core.shared_values import (
@@ -39,15 +39,15 @@ def waits_long(backlog: Backlog, now: float) -> bool:
     return backlog.oldest_at is not None and now - backlog.oldest_at > ON_ITS_WAY_S
 
 
-def full_in_s(backlogs: Mapping[str, Backlog], tallies: Iterable[Tally]) -> dict[str, float]:
+def full_in_s(backlogs: Mapping[str, Backlog], counters: Iterable[CounterRow]) -> dict[str, float]:
     """Return in how many seconds each ad account's backlog is full; those that do not grow are left out.
 
-    `tallies` are the counts of the last `RATE_S`: what was enqueued less what was settled is the growth, at the mean
+    `counters` are the counts of the last `RATE_S`: what was enqueued less what was settled is the growth, at the mean
     size of what waits. The disk is everyone's, so all growth together fills it; limits are each ad account's own.
     """
     grown: Counter[str] = Counter()
-    for tally in tallies:
-        grown[tally.ad_account_id] += _WAYS.get(tally.name, 0) * tally.count
+    for counter in counters:
+        grown[counter.ad_account_id] += _WAYS.get(counter.name, 0) * counter.count
     growing = {which: each for which, each in backlogs.items() if grown[which] > 0 and each.size_bytes}
     payloads = {which: grown[which] / RATE_S * _mean_bytes(each) for which, each in growing.items()}
     on_disk = sum(rate + grown[which] / RATE_S * ROW_BYTES for which, rate in payloads.items())
@@ -368,8 +368,8 @@ async def _read_backlogs(outbox: Outbox, accounts: Iterable[AccountView], *, now
     found = {each.ad_account_id: await outbox.backlog(each.ad_account_id, now=now) for each in accounts}
     if not any(waits_long(each, now) for each in found.values()):
         return found
-    tallies = await outbox.tallies(since=now - RATE_S, step_s=0, names=RATE_NAMES)
-    times = full_in_s(found, (tally for _, tally in tallies))
+    counters = await outbox.counters(since=now - RATE_S, step_s=0, names=RATE_NAMES)
+    times = full_in_s(found, (counter for _, counter in counters))
     return {which: replace(each, full_in_s=times.get(which)) for which, each in found.items()}
 
 

@@ -10,14 +10,14 @@ from app import assemble
 from app.assemble.ad_accounts import SANDBOX_AD_ACCOUNT_ID
 from app.config import Settings
 from app.core.deliveries import Claimed, Delivered, Outcome, Rejected
-from app.core.events import Tally
+from app.core.events import CounterRow
 from app.core.values.times import DAY_S
 from app.insights.inventory.counting import Arrivals, NameCounts
 from app.insights.inventory.sampling import Sampler
 from app.outbox import Outbox, open_outbox
 from app.policies import outbox_rules
 from app.sender.retry import Moment
-from app.sender.settlements import settle, tallies
+from app.sender.settlements import counters, settle
 from app.source import Arrival, read_event
 from tests import assembled
 from tests.process import ROOT
@@ -110,8 +110,8 @@ async def _send(outbox: Outbox, settings: Settings, step: int, *, now: float) ->
         )
         for place, one in enumerate(claimed)
     ]
-    calls = Tally(name="calls", label="422" if step in BAD_STEPS else "200")
-    await outbox.settle(settlements, [*tallies(settlements), calls], now=now)
+    calls = CounterRow(name="calls", label="422" if step in BAD_STEPS else "200")
+    await outbox.settle(settlements, [*counters(settlements), calls], now=now)
 
 
 def _outcome(claimed: Claimed, place: int, step: int) -> Outcome:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pyarrow import parquet
 
-from app.core.events import DroppedEvent, Exit, Tally
+from app.core.events import CounterRow, DroppedEvent, Exit
 from app.core.people import Recalled
 from app.outbox import open_outbox
 from tests.commands.conftest import Run
@@ -59,8 +59,10 @@ async def fill(url: str) -> None:
     await at.enqueue(new(message_id="first", **order), new(message_id="second"), notes=(NOTE,))
     await at.later(5).deliver(*await at.claim())
     await at.dead_letter(new(message_id="dead"), "em is malformed")
-    await at.enqueue(tallies=(Tally(name="accepted", count=2),))
-    await at.later(60).enqueue(tallies=(Tally(name="accepted", count=3), Tally(name="invalid", ad_account_id="7")))
+    await at.enqueue(counters=(CounterRow(name="accepted", count=2),))
+    await at.later(60).enqueue(
+        counters=(CounterRow(name="accepted", count=3), CounterRow(name="invalid", ad_account_id="7"))
+    )
     today = at.later(1.5 * DAY_S)
     await today.enqueue(new(message_id="today"))
     await today.deliver(*await today.claim())

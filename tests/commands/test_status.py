@@ -8,7 +8,7 @@ import pytest
 
 from app.assemble.ad_accounts import SANDBOX_AD_ACCOUNT_ID
 from app.core.deliveries import NewDelivery, Rejected, Settlement, State
-from app.core.events import Tally
+from app.core.events import CounterRow
 from app.core.shared_values import PRESET_SWITCH, Switch
 from app.outbox import Outbox
 from tests.catalog.test_destinations import US, folder_of
@@ -38,12 +38,12 @@ def one_dead_letter(tmp_path: Path) -> None:
     )
 
     async def fill(outbox: Outbox) -> None:
-        await outbox.enqueue([new], [], [Tally(name="accepted")], now=NOW)
+        await outbox.enqueue([new], [], [CounterRow(name="accepted")], now=NOW)
         claimed = await outbox.claim(SANDBOX_AD_ACCOUNT_ID, limit=1, max_bytes=1_000, max_wait_s=0, lease_s=60, now=NOW)
         dead = Settlement(
             claimed=claimed[0], outcome=Rejected(reason="currency is unknown", status=422), state=State.DEAD
         )
-        await outbox.settle([dead], [Tally(name="calls", label="422")], now=NOW)
+        await outbox.settle([dead], [CounterRow(name="calls", label="422")], now=NOW)
 
     in_outbox(tmp_path, fill)
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from app.core.deliveries import Delivered, Rejected, Retry, Settlement, State
-from app.core.events import Exit, Tally
+from app.core.events import CounterRow, Exit
 from app.core.pages import Query
 from app.errors import EventRefused
 from app.insights.alerts.by_name import NameReader, by_name
@@ -100,7 +100,7 @@ async def fill(world: World) -> None:
             (Rejected(reason="bad currency", status=422), State.DEAD, Exit.REJECTED),
             (Retry(reason="busy", status=503), State.PENDING, Exit.RETRY),
         ):
-            counted = Tally(name=exit_.value, preset="Checkout", ad_account_id=ACCOUNT)
+            counted = CounterRow(name=exit_.value, preset="Checkout", ad_account_id=ACCOUNT)
             due_at = world.now + 9_000 if state is State.PENDING else None
             await world.settle(outcome, state, counted, due_at=due_at)
     await world.outbox.claim(ACCOUNT, limit=3, max_bytes=10**9, max_wait_s=0, lease_s=60, now=NOW)
@@ -125,7 +125,7 @@ async def _refuse(world: World, delivery_id: str) -> None:
         else Settlement(claimed=each, outcome=untried, state=State.PENDING, due_at=world.now, give_back=True)
         for each in claims
     ]
-    counted = Tally(name=Exit.REJECTED, preset="Checkout", ad_account_id=ACCOUNT)
+    counted = CounterRow(name=Exit.REJECTED, preset="Checkout", ad_account_id=ACCOUNT)
     await world.outbox.settle(settled, [counted], now=world.now)
 
 

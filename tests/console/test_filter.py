@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.console.filter import COMPARISONS, PERIODS, PageFilter, Period
-from app.core.events import EventKey, InventoryCount, Measure, Tally
+from app.core.events import CounterRow, EventKey, InventoryCount, Measure
 from app.core.pages import AccountView
 from app.core.values.times import DAY_S, HOUR_S
 from tests.console.world import ACCOUNT, NOW, World, new_delivery, open_world
@@ -121,12 +121,14 @@ async def test_what_is_done_from_a_page_leads_to_one_with_the_same_filter(shops:
 
 
 async def test_an_overview_of_one_source_shows_nothing_of_another(shops: World) -> None:
-    counts = [Tally(name="accepted", source=source, count=count) for source, count in (("shop", 5), ("default", 70))]
+    counts = [
+        CounterRow(name="accepted", source=source, count=count) for source, count in (("shop", 5), ("default", 70))
+    ]
     taken = [
-        Tally(name=name, preset="Checkout", ad_account_id="1", source="shop", count=5)
+        CounterRow(name=name, preset="Checkout", ad_account_id="1", source="shop", count=5)
         for name in ("matched", "enqueued")
     ]
-    await shops.enqueue(tallies=[*counts, *taken])
+    await shops.enqueue(counters=[*counts, *taken])
     heads = '<th scope="col" class="n">Delivered</th>', '<th scope="col" class="n">Refused by Pinterest</th>'
     whole, page = await shops.page("/console"), await shops.page("/console?from=shop")
     assert [whole.count(head) for head in heads] == [3, 3]

@@ -7,7 +7,7 @@ import pytest
 from app.console.counts import PresetCounts
 from app.console.labels import COMPONENT_LABELS, OTHER_KEY_LABELS
 from app.console.match_keys import KeyAdvice, PresetKeys, StepsOfKeys, key_trends, ranked_advice, score, score_lines
-from app.core.events import Tally
+from app.core.events import CounterRow
 from app.destination import MATCH_KEYS, match_keys
 from app.destination.normalise import phone_normaliser
 from app.outbox import NO_COUNTRY, warning_label
@@ -118,10 +118,10 @@ def test_what_could_not_be_read_is_told_and_a_key_of_the_score_counts_twice() ->
 
 
 def test_a_score_over_time_is_that_of_each_step() -> None:
-    def told(name: str, label: str, count: int) -> Tally:
-        return Tally(name=name, preset="Checkout", label=label, count=count)
+    def told(name: str, label: str, count: int) -> CounterRow:
+        return CounterRow(name=name, preset="Checkout", label=label, count=count)
 
-    tallies = [
+    counters = [
         (0, told("enqueued", "", 4)),
         (0, told("quality", "hashed_email", 4)),
         (60, told("enqueued", "", 2)),
@@ -131,12 +131,12 @@ def test_a_score_over_time_is_that_of_each_step() -> None:
     ]
     whole = counts("Checkout", 6, hashed_email=6, order_id=1)
     lines = score_lines(
-        StepsOfKeys(tallies, [0, 60, 120]), [whole], {"Checkout": CHECKOUT}, ["hashed_email", "order_id"]
+        StepsOfKeys(counters, [0, 60, 120]), [whole], {"Checkout": CHECKOUT}, ["hashed_email", "order_id"]
     )
     assert lines == {"Checkout": (50, 75, 0)}
     lead = counts("Lead", 4)
     both = {"Checkout": CHECKOUT, "Lead": LEAD}
-    more = StepsOfKeys([*tallies, (60, Tally(name="enqueued", preset="Lead", count=2))], [0, 60, 120])
+    more = StepsOfKeys([*counters, (60, CounterRow(name="enqueued", preset="Lead", count=2))], [0, 60, 120])
     trends = key_trends(more, [whole, lead], both, ["hashed_email", "order_id", "hashed_maid"])
     # Leads have no order, and neither is of an app.
     assert [(each.component, each.events, each.carried, each.shares) for each in trends] == [

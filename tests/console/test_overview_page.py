@@ -6,7 +6,7 @@ import pytest
 
 from app.console.labels import COMPONENT_LABELS, OTHER_KEY_LABELS, WARNING_ADVICE
 from app.core.deliveries import Delivered, Rejected, State
-from app.core.events import Exit, Tally
+from app.core.events import CounterRow, Exit
 from app.core.pages import AccountView
 from app.core.shared_values import TROUBLE
 from app.core.values.times import DAY_S
@@ -43,21 +43,21 @@ async def test_the_sandbox_is_named(tmp_path: Path) -> None:
 
 
 async def test_with_traffic_it_says_what_was_sent_and_what_was_not(world: World) -> None:
-    tallies = [
-        Tally(name="accepted", count=1_200),
-        Tally(name="unmatched", label="no preset's trigger holds for this event", count=40),
-        Tally(name="matched", preset="Checkout", count=3),
-        Tally(name="invalid", preset="Checkout", label="no identifier of a user", count=1),
-        Tally(name="withheld", label="consent: advertising not granted", count=2),
-        Tally(name="warning", preset="Checkout", label="user_data/phone", count=5),
+    counters = [
+        CounterRow(name="accepted", count=1_200),
+        CounterRow(name="unmatched", label="no preset's trigger holds for this event", count=40),
+        CounterRow(name="matched", preset="Checkout", count=3),
+        CounterRow(name="invalid", preset="Checkout", label="no identifier of a user", count=1),
+        CounterRow(name="withheld", label="consent: advertising not granted", count=2),
+        CounterRow(name="warning", preset="Checkout", label="user_data/phone", count=5),
     ]
-    await world.enqueue(new_delivery("m-1"), new_delivery("m-2"), tallies=tallies)
-    calls = Tally(name="calls", label="200")
-    await world.settle(Delivered(), State.DELIVERED, Tally(name="delivered", preset="Checkout"), calls)
+    await world.enqueue(new_delivery("m-1"), new_delivery("m-2"), counters=counters)
+    calls = CounterRow(name="calls", label="200")
+    await world.settle(Delivered(), State.DELIVERED, CounterRow(name="delivered", preset="Checkout"), calls)
     await world.settle(
         Rejected(reason="bad currency", status=422),
         State.DEAD,
-        Tally(name="rejected", preset="Checkout", label="422"),
+        CounterRow(name="rejected", preset="Checkout", label="422"),
     )
     page = await world.page("/console")
     for said in (
@@ -79,7 +79,9 @@ async def test_with_traffic_it_says_what_was_sent_and_what_was_not(world: World)
 
 @pytest.mark.parametrize("label", ["checkout without value", "purchase from an app"])
 async def test_a_warning_says_what_to_do_about_it(label: str, world: World) -> None:
-    await world.enqueue(new_delivery("m-1"), tallies=[Tally(name="warning", preset="Checkout", label=label, count=3)])
+    await world.enqueue(
+        new_delivery("m-1"), counters=[CounterRow(name="warning", preset="Checkout", label=label, count=3)]
+    )
 
     assert f"{label}<br>{WARNING_ADVICE[label]}" in await world.page("/console")
 
@@ -93,7 +95,7 @@ async def test_coverage_is_the_share_of_enqueued_events(world: World) -> None:
     assert '<td class="n share-6">67 %</td>' in coverage, "two of three carry an IP address"
     assert coverage.count('<td class="n share-0">0 %</td>') == 18, "of eleven components and ten other keys"
     assert "Mobile ad id" not in coverage, "of no preset here"
-    await world.enqueue(tallies=[Tally(name="enqueued", preset="Lead", count=1)])
+    await world.enqueue(counters=[CounterRow(name="enqueued", preset="Lead", count=1)])
     page = await world.page("/console")
     assert "Order id is not for these events" in page
     assert "Email is not for these events" not in page
@@ -101,8 +103,8 @@ async def test_coverage_is_the_share_of_enqueued_events(world: World) -> None:
 
 
 async def test_coverage_is_told_with_memory_and_without_it(world: World) -> None:
-    recalled = [Tally(name="memory", preset="Checkout", label="em", count=2)]
-    await world.enqueue(new_delivery("m-1"), new_delivery("m-2"), new_delivery("m-3"), tallies=recalled)
+    recalled = [CounterRow(name="memory", preset="Checkout", label="em", count=2)]
+    await world.enqueue(new_delivery("m-1"), new_delivery("m-2"), new_delivery("m-3"), counters=recalled)
     page = await world.page("/console")
     assert '<td class="n share-10">100 %<br><span class="hint">33 % without memory</span></td>' in page
     assert page.count("without memory") == 1
@@ -131,7 +133,7 @@ async def test_a_destination_that_is_no_longer_blocked_is_well(world: World) -> 
 
 
 async def test_what_is_switched_off_is_shown(world: World) -> None:
-    await world.enqueue(tallies=[Tally(name="matched", preset="Checkout")])
+    await world.enqueue(counters=[CounterRow(name="matched", preset="Checkout")])
     await world.coordination.switch(None, on=False)
     await world.coordination.switch("Checkout", on=False)
     page = await world.page("/console")
@@ -161,7 +163,7 @@ async def test_the_part_that_refreshes_is_the_same_without_its_frame(world: Worl
 
 
 async def test_every_count_of_the_chart_stands_in_the_table_too(world: World) -> None:
-    await world.enqueue(tallies=[Tally(name=str(Exit.ACCEPTED), count=17)])
+    await world.enqueue(counters=[CounterRow(name=str(Exit.ACCEPTED), count=17)])
     page = await world.page("/console")
     table = page[page.index('id="part-table"') :]
     first_row = table[table.index("<tbody>") : table.index("</tr>", table.index("<tbody>"))]
@@ -174,13 +176,15 @@ US, FR = (AccountView(ad_account_id=which, name=name, live=True) for which, name
 
 async def _count_for_two_accounts(world: World) -> None:
     of_both = [
-        Tally(name=name, preset="Checkout", label="", ad_account_id=each.ad_account_id, source="shop", count=count)
+        CounterRow(name=name, preset="Checkout", label="", ad_account_id=each.ad_account_id, source="shop", count=count)
         for each, counts in ((US, (40, 4)), (FR, (30, 3)))
         for name, count in zip(("matched", "invalid"), counts, strict=True)
     ]
-    calls = [Tally(name="calls", label=label, ad_account_id=which) for label, which in (("200", ACCOUNT), ("401", "2"))]
-    received = [Tally(name="accepted", source=name, count=count) for name, count in (("shop", 55), ("till", 66))]
-    await world.enqueue(tallies=[*of_both, *calls, *received])
+    calls = [
+        CounterRow(name="calls", label=label, ad_account_id=which) for label, which in (("200", ACCOUNT), ("401", "2"))
+    ]
+    received = [CounterRow(name="accepted", source=name, count=count) for name, count in (("shop", 55), ("till", 66))]
+    await world.enqueue(counters=[*of_both, *calls, *received])
 
 
 async def test_counts_are_shown_by_ad_account_by_preset_and_by_source(tmp_path: Path) -> None:
@@ -213,7 +217,7 @@ async def test_the_page_of_one_ad_account_shows_nothing_of_another(tmp_path: Pat
 
 
 async def test_what_others_wrote_is_escaped(world: World) -> None:
-    await world.enqueue(tallies=[Tally(name="invalid", preset="<i>", label="<script>alert(1)</script>")])
+    await world.enqueue(counters=[CounterRow(name="invalid", preset="<i>", label="<script>alert(1)</script>")])
     assert "<script>alert" not in (await world.browser.get("/console")).text
 
 
@@ -231,8 +235,8 @@ def _delete(path: Path) -> None:
 async def test_what_is_over_is_compared_with_the_same_steps_before(world: World) -> None:
     for now, taken, withheld in ((NOW - 4_200, 4, 5), (NOW - 600, 6, 4), (NOW, 1, 0)):
         world.now = now
-        held = [Tally(name="withheld", preset=preset, count=withheld) for preset in ("", "Checkout")]
-        await world.enqueue(tallies=[Tally(name="delivered", preset="Checkout", count=taken), *held])
+        held = [CounterRow(name="withheld", preset=preset, count=withheld) for preset in ("", "Checkout")]
+        await world.enqueue(counters=[CounterRow(name="delivered", preset="Checkout", count=taken), *held])
     page = await world.page("/console?period=hour")
     bars = page.split('id="part-flow"')[1].split("</section>")[0]
     assert re.search(r"delivered <strong><a [^>]+>7</a></strong> <span class=\"hint\">100 %, \+50 %<", bars)
@@ -247,8 +251,10 @@ async def test_what_is_over_is_compared_with_the_same_steps_before(world: World)
 async def test_the_bars_of_the_chart_add_up_to_the_flow_and_lead_to_their_events(world: World) -> None:
     for hours, count in ((30, 50), (3, 4), (0, 2)):
         world.now = NOW - hours * 3_600
-        counted = [Tally(name=name, preset="Checkout", count=count) for name in ("delivered", "invalid", "withheld")]
-        await world.enqueue(tallies=[*counted, Tally(name="refused", count=1)])
+        counted = [
+            CounterRow(name=name, preset="Checkout", count=count) for name in ("delivered", "invalid", "withheld")
+        ]
+        await world.enqueue(counters=[*counted, CounterRow(name="refused", count=1)])
     world.now = NOW
     chart = (await world.page("/console")).split('id="part-chart"')[1].split("</section>")[0]
     bars = re.findall(r'<a tabindex="-1" href="([^"]+)"><title>([^<]+)</title>', chart)
@@ -275,12 +281,14 @@ async def test_a_month_of_many_busy_presets_is_a_page_under_100_kb_with_the_busi
     quality = [("quality", name) for name in COMPONENT_LABELS]
     for days in range(30):
         world.now = NOW - days * DAY_S
-        tallies = [
-            Tally(name=name, preset=f"Preset number {number}", label=label, ad_account_id=ACCOUNT, count=5 + number)
+        counters = [
+            CounterRow(
+                name=name, preset=f"Preset number {number}", label=label, ad_account_id=ACCOUNT, count=5 + number
+            )
             for number in range(30)
             for name, label in (counted + quality if not days else counted)
         ]
-        await world.enqueue(tallies=[*tallies, Tally(name="accepted", count=99)])
+        await world.enqueue(counters=[*counters, CounterRow(name="accepted", count=99)])
     world.now = NOW
     answer = await world.browser.get("/console?period=month")
     named = [len(re.findall(rf"<th[^>]*>Preset number {number}</th>", answer.text)) for number in range(30)]
@@ -296,7 +304,9 @@ async def test_a_month_of_many_busy_presets_is_a_page_under_100_kb_with_the_busi
 async def test_phones_of_no_country_are_told_with_their_remedy(world: World) -> None:
     told = [("enqueued", "", 9), ("warning", "user_data.phone", 2), ("warning", NO_COUNTRY, 3)]
     told += [("quality", key, 9) for key in (*COMPONENT_LABELS, *OTHER_KEY_LABELS) if key != "phone"]
-    await world.enqueue(tallies=[Tally(name=name, preset="Checkout", label=label, count=n) for name, label, n in told])
+    await world.enqueue(
+        counters=[CounterRow(name=name, preset="Checkout", label=label, count=n) for name, label, n in told]
+    )
     page = unescape(re.sub(r"<[^>]+>", "", (await world.browser.get("/console")).text))
     assert (
         "Phone: 9 of 9 events lack it; 5 times there was one that could not be read, or not as it stood: "

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from app.core.deliveries import Delivered, State
-from app.core.events import Tally
+from app.core.events import CounterRow
 from app.core.pages import Attributed, Coverage, PinterestView, Quality, Unread
 from app.core.shared_values import PINTEREST_VIEWS
 from tests.console.world import ACCOUNT, World
@@ -65,7 +65,9 @@ async def test_pinterests_figures_stand_beside_ours(world: World) -> None:
     await world.enqueue(*sent)
     for _ in sent:
         await world.settle(Delivered(), State.DELIVERED)
-    await world.enqueue(tallies=[Tally(name="quality", label="hashed_email", preset="Gone", ad_account_id=ACCOUNT)])
+    await world.enqueue(
+        counters=[CounterRow(name="quality", label="hashed_email", preset="Gone", ad_account_id=ACCOUNT)]
+    )
     await PINTEREST_VIEWS.of(ACCOUNT).write(world.outbox, VIEW)
     page = await page_of(world)
     for text in (

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.core.events import Tally
+from app.core.events import CounterRow
 from tests.console.test_guard import VIEWERS
 from tests.console.world import CHECKOUT, NOW, World, open_world
 
@@ -108,7 +108,10 @@ async def test_viewers_look_and_change_nothing(tmp_path: Path) -> None:
 
 async def test_off_the_page_says_what_it_would_have_brought_back(world: World) -> None:
     await world.enqueue(
-        tallies=[Tally(name="invalid", preset="Checkout", count=3), Tally(name="unmatched", label="no preset")]
+        counters=[
+            CounterRow(name="invalid", preset="Checkout", count=3),
+            CounterRow(name="unmatched", label="no preset"),
+        ]
     )
     page = await world.html("/console/quarantine")
     assert "3 deliveries were invalid and 1 event matched no preset" in page

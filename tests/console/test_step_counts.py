@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 import pytest
 
 from app.console.counts import SETTLED_S, StepCounts
-from app.core.events import Tally
+from app.core.events import CounterRow
 from app.core.values.times import DAY_S, HOUR_S, MINUTE_S
 from tests.console.world import NOW, World
 
@@ -20,17 +20,17 @@ class Watched:
         self.asked: list[float] = []
         self._outbox = world.outbox
 
-    async def tallies(
+    async def counters(
         self, *, since: float, step_s: int, until: float | None, names: Collection[str] | None
-    ) -> list[tuple[float, Tally]]:
+    ) -> list[tuple[float, CounterRow]]:
         self.asked.append(since)
-        return await self._outbox.tallies(since=since, step_s=step_s, until=until, names=names)
+        return await self._outbox.counters(since=since, step_s=step_s, until=until, names=names)
 
 
-def sums(found: Iterable[tuple[float, Tally]]) -> Counter[tuple[float, str]]:
+def sums(found: Iterable[tuple[float, CounterRow]]) -> Counter[tuple[float, str]]:
     counts: Counter[tuple[float, str]] = Counter()
-    for at, tally in found:
-        counts[at, tally.name] += tally.count
+    for at, counter in found:
+        counts[at, counter.name] += counter.count
     return counts
 
 
@@ -46,10 +46,10 @@ async def test_only_what_is_new_is_asked_for_and_all_is_told(world: World, step_
     read_before = 0.0
     for later_s in (0, 60, 600, 3_000, HOUR_S, 2 * HOUR_S):
         world.now = NOW + later_s
-        await world.enqueue(tallies=[Tally(name="accepted"), Tally(name="refused", count=2)])
+        await world.enqueue(counters=[CounterRow(name="accepted"), CounterRow(name="refused", count=2)])
         since = HOUR // step_s * step_s - 2 * step_s
         found = await steps.read(since=since, step_s=step_s, now=world.now)
-        assert sums(found) == sums(await world.outbox.tallies(since=since, step_s=step_s))
+        assert sums(found) == sums(await world.outbox.counters(since=since, step_s=step_s))
         (asked,) = store.asked
         assert asked == since or asked >= min(settled(read_before), HOUR // step_s * step_s)
         assert later_s < 3_000 or asked >= settled(read_before)

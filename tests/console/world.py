@@ -26,7 +26,7 @@ from app.console import ConsoleServices, DestinationView, create_console
 from app.console.labels import COMPONENT_LABELS
 from app.core.coordination import Coordination
 from app.core.deliveries import NewDelivery, Outcome, Settlement, State
-from app.core.events import DEFAULT_SOURCE, DroppedEvent, Tally
+from app.core.events import DEFAULT_SOURCE, CounterRow, DroppedEvent
 from app.core.pages import AccountView
 from app.core.values.addresses import read_networks
 from app.destination.client import PinterestClient
@@ -157,18 +157,18 @@ class World:
         return str(self.folder / f"{name}.yaml")
 
     async def enqueue(
-        self, *deliveries: NewDelivery, notes: Sequence[DroppedEvent] = (), tallies: Sequence[Tally] = ()
+        self, *deliveries: NewDelivery, notes: Sequence[DroppedEvent] = (), counters: Sequence[CounterRow] = ()
     ) -> None:
-        await self.outbox.enqueue(deliveries, notes, tallies, now=self.now)
+        await self.outbox.enqueue(deliveries, notes, counters, now=self.now)
 
-    async def settle(self, outcome: Outcome, state: State, *tallies: Tally, due_at: float | None = None) -> None:
+    async def settle(self, outcome: Outcome, state: State, *counters: CounterRow, due_at: float | None = None) -> None:
         """Claim one delivery and settle it so."""
         (claimed,) = await self.outbox.claim(
             ACCOUNT, limit=1, max_bytes=1_000_000, max_wait_s=0, lease_s=60, now=self.now
         )
         assert state not in {State.CLAIMED, State.DISMISSED}
         settlement = Settlement(claimed=claimed, outcome=outcome, state=state, due_at=due_at)
-        await self.outbox.settle([settlement], tallies, now=self.now)
+        await self.outbox.settle([settlement], counters, now=self.now)
 
     async def html(self, path: str, status: int = 200) -> str:
         """Return a page as it is sent."""

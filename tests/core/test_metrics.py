@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.core.events import EventKey, Tally
+from app.core.events import CounterRow, EventKey
 from app.core.metrics import MAX_NAMED, AccountFigures, Metrics
 from app.core.pages import Backlog
 from tests.insights.inventory.build import counts_of
@@ -31,33 +31,33 @@ def one(**figures: Any) -> list[AccountFigures]:
 
 
 @pytest.mark.parametrize(
-    ("tally", "sample"),
+    ("counter", "sample"),
     [
-        (Tally(name="accepted", count=3), "pinrelay_events_total[('exit', 'accepted')]"),
+        (CounterRow(name="accepted", count=3), "pinrelay_events_total[('exit', 'accepted')]"),
         (
-            Tally(name="delivered", preset="Lead", label="200", count=3),
+            CounterRow(name="delivered", preset="Lead", label="200", count=3),
             "pinrelay_deliveries_total[('exit', 'delivered'), ('preset', 'Lead')]",
         ),
         (
-            Tally(name="warning", preset="Lead", label="phone", count=3),
+            CounterRow(name="warning", preset="Lead", label="phone", count=3),
             "pinrelay_warnings_total[('field', 'phone'), ('preset', 'Lead')]",
         ),
         (
-            Tally(name="quality", preset="Lead", label="hashed_email", count=3),
+            CounterRow(name="quality", preset="Lead", label="hashed_email", count=3),
             "pinrelay_quality_total[('component', 'hashed_email'), ('preset', 'Lead')]",
         ),
         (
-            Tally(name="memory", preset="Lead", label="em", count=3),
+            CounterRow(name="memory", preset="Lead", label="em", count=3),
             "pinrelay_memory_total[('group', 'em'), ('preset', 'Lead')]",
         ),
-        (Tally(name="memory_full", count=3), "pinrelay_memory_total[('group', 'full'), ('preset', '')]"),
-        (Tally(name="calls", label="429", count=3), "pinrelay_pinterest_calls_total[('status', '429')]"),
+        (CounterRow(name="memory_full", count=3), "pinrelay_memory_total[('group', 'full'), ('preset', '')]"),
+        (CounterRow(name="calls", label="429", count=3), "pinrelay_pinterest_calls_total[('status', '429')]"),
     ],
-    ids=lambda value: value.name if isinstance(value, Tally) else "",
+    ids=lambda value: value.name if isinstance(value, CounterRow) else "",
 )
-def test_a_tally_is_counted_under_its_name(tally: Tally, sample: str) -> None:
+def test_a_counter_is_counted_under_its_name(counter: CounterRow, sample: str) -> None:
     metrics = Metrics()
-    metrics.count([tally])
+    metrics.count([counter])
     assert samples(metrics.render([], now=0))[sample] == 3
 
 
@@ -110,7 +110,7 @@ def test_what_becomes_of_deliveries_to_a_named_destination_is_counted_by_exit_an
         ("calls", "200", 2),
         ("warning", "", 1),
     ):
-        metrics.count([Tally(name=name, label=label, ad_account_id=which, count=count) for which in ("1", "2")])
+        metrics.count([CounterRow(name=name, label=label, ad_account_id=which, count=count) for which in ("1", "2")])
     found = {name: value for name, value in samples(metrics.render([], now=0)).items() if "_destination_" in name}
     told = {name: value for name, value in found.items() if "_total" in name}
     assert told == {

@@ -169,6 +169,6 @@ async def test_a_full_table_of_marks_is_counted(tmp_path: Path) -> None:
         await accept(small, store, PAGE | {"anonymousId": name, "properties": {"opt_out": True}})
     ((line,),) = await accept(small, store, IDENTIFY | {"type": "page", "context": PERSON})
     assert line.memory is None
-    counted = {tally.name: tally.count for _, tally in await store.tallies(since=0, step_s=0)}
+    counted = {counter.name: counter.count for _, counter in await store.counters(since=0, step_s=0)}
     assert counted["memory_full"] == 2
     await store.close()

@@ -19,7 +19,7 @@ from app.core.deliveries import (
     Settlement,
     State,
 )
-from app.core.events import DroppedEvent, Tally
+from app.core.events import CounterRow, DroppedEvent
 from app.core.pages import AuditAction, AuditEntry
 from app.outbox import Outbox, OutboxRules
 
@@ -84,9 +84,9 @@ class At:
         return At(self.outbox, self.now + seconds)
 
     async def enqueue(
-        self, *deliveries: NewDelivery, notes: tuple[DroppedEvent, ...] = (), tallies: tuple[Tally, ...] = ()
+        self, *deliveries: NewDelivery, notes: tuple[DroppedEvent, ...] = (), counters: tuple[CounterRow, ...] = ()
     ) -> list[Enqueued]:
-        return await self.outbox.enqueue(deliveries, notes, tallies, now=self.now)
+        return await self.outbox.enqueue(deliveries, notes, counters, now=self.now)
 
     async def seen(self, *deliveries: NewDelivery) -> list[Seen | None]:
         return await self.outbox.seen(deliveries, now=self.now)
@@ -95,8 +95,8 @@ class At:
         standard = {"max_bytes": 10**9, "max_wait_s": 0, "lease_s": 60}
         return await self.outbox.claim(ACCOUNT, limit=limit, now=self.now, **(standard | changes))
 
-    async def settle(self, *settlements: Settlement, tallies: tuple[Tally, ...] = ()) -> None:
-        await self.outbox.settle(settlements, tallies, now=self.now)
+    async def settle(self, *settlements: Settlement, counters: tuple[CounterRow, ...] = ()) -> None:
+        await self.outbox.settle(settlements, counters, now=self.now)
 
     async def deliver(self, *claimed: Claimed) -> None:
         await self.settle(*map(delivered, claimed))

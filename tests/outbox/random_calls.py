@@ -28,14 +28,14 @@ Calls: TypeAlias = dict[str, Callable[[Side], Awaitable[Any]]]
 
 def write(rng: Random, number: int, now: float) -> tuple[str, Callable[[Side], Awaitable[Any]]]:
     """One call that changes the store, and its name."""
-    calls = storing(rng, number) | sending(rng, now) | reviving(rng) | keeping(rng, now)
+    calls = storing(rng, number) | sending(rng, now) | redriving(rng) | keeping(rng, now)
     name = rng.choice([*calls, *["remember", "enqueue", "claim", "settle"] * 3])
     return name, calls[name]
 
 
 def storing(rng: Random, number: int) -> Calls:
     deliveries = [some.delivery(rng, 10 * number + n) for n in range(rng.choice([0, 1, 1, 2, 5]))]
-    given = deliveries, [some.note(rng, n) for n in range(rng.randrange(3))], [some.tally(rng) for _ in range(2)]
+    given = deliveries, [some.note(rng, n) for n in range(rng.randrange(3))], [some.counter(rng) for _ in range(2)]
     people = some.people(rng, [each.message_id for each in deliveries])
     forgotten, again = rng.sample(KEYS, 2), rng.sample(["m1", "m11", *IDS], 3)
 
@@ -75,11 +75,11 @@ def sending(rng: Random, now: float) -> Calls:
         "claim": claim,
         "settle": settle,
         "renew": lambda side: side.at.outbox.renew(side.claims[skipped:], lease_s=30, now=side.at.now),
-        "hasten": lambda side: side.at.outbox.hasten(account, pending_by=now, claimed_by=now + 5, limit=limit),
+        "reschedule": lambda side: side.at.outbox.reschedule(account, pending_by=now, claimed_by=now + 5, limit=limit),
     }
 
 
-def reviving(rng: Random) -> Calls:
+def redriving(rng: Random) -> Calls:
     asked, because, withdrawn = some.query(rng), rng.choice(TEXTS), some.withdrawal(rng)
     redriven = rng.choice([asked, Query()])
 
@@ -166,7 +166,7 @@ def adding_up(rng: Random) -> Calls:
     counted: dict[str, Any] = {"since": since, "by_hour": by_hour, "counted": list(Measure), "key": key}
     return {
         "backlog": lambda side: side.at.outbox.backlog(account, now=side.at.now),
-        "tallies, unordered": lambda side: side.at.outbox.tallies(**steps, names=names),
+        "counters, unordered": lambda side: side.at.outbox.counters(**steps, names=names),
         "revenue, unordered": lambda side: side.at.outbox.revenue(**days),
         "causes": lambda side: side.at.outbox.dead_letters.causes(limit=limit),
         "inventory, unordered": lambda side: side.at.outbox.inventory.read(**counted),

@@ -6,7 +6,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from app.core.deliveries import Blocked, Delivered, NewDelivery, Rejected, Retry, State, Withdrawal
-from app.core.events import DroppedEvent, EventKey, Exit, InventoryCount, Measure, Tally
+from app.core.events import CounterRow, DroppedEvent, EventKey, Exit, InventoryCount, Measure
 from app.core.pages import Quarantined, Query, Session
 from app.core.people import MarkChange, Ownership, PeopleChanges, PeopleFound, PersonChange, Recalled
 from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, payload
@@ -91,8 +91,8 @@ def note(rng: Random, number: int) -> DroppedEvent:
     )
 
 
-def tally(rng: Random) -> Tally:
-    return Tally(
+def counter(rng: Random) -> CounterRow:
+    return CounterRow(
         name=rng.choice(["accepted", "warning"]),
         preset=rng.choice(["", *PRESETS]),
         label=rng.choice(TEXTS),

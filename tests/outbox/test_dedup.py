@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.outbox.dedup import MAX_PLACES, Judge, Judgement, KeyOwner, Order, keys_of
+from app.outbox.dedup import MAX_PLACES, Deduplicator, DedupResult, KeyOwner, Order, keys_of
 from app.outbox.rules import OutboxRules
 from tests.outbox.build import NOW, new, rules
 
@@ -13,17 +13,17 @@ ANN, BEN = "a" * 64, "b" * 64
 
 
 class Shop:
-    """Judges deliveries one after the other; ids are counted from 1."""
+    """Checks deliveries one after the other; ids are counted from 1."""
 
     def __init__(self, given: OutboxRules | None = None) -> None:
         self.rules = given or rules()
-        self.judge = Judge({}, now=NOW, rules=self.rules)
+        self.dedup = Deduplicator({}, now=NOW, rules=self.rules)
         self.count = 0
 
-    def __call__(self, **changes: Any) -> Judgement:
+    def __call__(self, **changes: Any) -> DedupResult:
         delivery = new(**changes)
         self.count += 1
-        return self.judge.judge(delivery, keys_of(delivery, self.rules), self.count)
+        return self.dedup.check(delivery, keys_of(delivery, self.rules), self.count)
 
 
 def order(**changes: Any) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def test_each_of_two_orders_with_one_id_is_known_again() -> None:
 
     first, second = shop(**order()), shop(**order(buyer=(BEN,), amount="30"))
 
-    assert [verdict.repeats and verdict.repeats.delivery_id for verdict in (first, second)] == [1, 2]
+    assert [result.repeats and result.repeats.delivery_id for result in (first, second)] == [1, 2]
     assert "differs" not in first.reason + second.reason
 
 
@@ -117,10 +117,10 @@ def test_a_checkout_id_joins_an_event_without_an_order_id_with_one_that_has_it(
     is_same: bool,  # noqa: FBT001 - a column
 ) -> None:
     shop = Shop()
-    verdicts = [shop(checkout_id=checkout, order_id=order_id) for checkout, order_id in (first, second)]
+    results = [shop(checkout_id=checkout, order_id=order_id) for checkout, order_id in (first, second)]
 
-    assert [verdict.repeats is not None for verdict in verdicts] == [False, is_same]
-    assert all(verdict.warnings == () for verdict in verdicts)
+    assert [result.repeats is not None for result in results] == [False, is_same]
+    assert all(result.warnings == () for result in results)
 
 
 @pytest.mark.parametrize(
@@ -160,18 +160,18 @@ def test_a_checkout_of_another_buyer_and_another_total_is_another() -> None:
 
 def test_where_orders_are_not_compared_only_events_are() -> None:
     shop = Shop(rules(dedup_orders=False))
-    verdicts = [shop(**order(checkout_id="c")) for _ in range(2)]
+    results = [shop(**order(checkout_id="c")) for _ in range(2)]
 
-    assert [verdict.repeats for verdict in verdicts] == [None, None]
-    assert {each.key.kind for verdict in verdicts for each in verdict.taken} == {"event_id"}
+    assert [result.repeats for result in results] == [None, None]
+    assert {each.key.kind for result in results for each in result.taken} == {"event_id"}
 
 
 def test_an_id_that_hundreds_of_orders_have_is_remembered_of_the_first_only() -> None:
     shop = Shop()
-    verdicts = [shop(**order(buyer=(f"{n:02}" * 32,), amount=str(n))) for n in range(2 * MAX_PLACES)]
+    results = [shop(**order(buyer=(f"{n:02}" * 32,), amount=str(n))) for n in range(2 * MAX_PLACES)]
 
-    assert all(verdict.repeats is None for verdict in verdicts)
-    assert [len(verdict.taken) for verdict in verdicts] == [2] * MAX_PLACES + [1] * MAX_PLACES
+    assert all(result.repeats is None for result in results)
+    assert [len(result.taken) for result in results] == [2] * MAX_PLACES + [1] * MAX_PLACES
 
 
 def test_a_place_whose_time_is_over_is_taken_again() -> None:
@@ -182,12 +182,12 @@ def test_a_place_whose_time_is_over_is_taken_again() -> None:
         KeyOwner("8", NOW - 9, NOW, 0),
         KeyOwner("9", NOW - 9, NOW + 1, 1, Order("SO-1", (BEN[:32],), "1", None)),
     )
-    judge = Judge({keys[1].digest: [over, holds]}, now=NOW, rules=given)
+    dedup = Deduplicator({keys[1].digest: [over, holds]}, now=NOW, rules=given)
 
-    verdict = judge.judge(delivery, keys, "10")
+    result = dedup.check(delivery, keys, "10")
 
-    assert verdict.repeats is None
-    assert [(each.key.kind, each.holder.place) for each in verdict.taken] == [("event_id", 0), ("order_id", 0)]
+    assert result.repeats is None
+    assert [(each.key.kind, each.holder.place) for each in result.taken] == [("event_id", 0), ("order_id", 0)]
 
 
 def test_a_checkout_that_is_joined_to_an_order_is_of_no_other_order() -> None:

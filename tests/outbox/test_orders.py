@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.core.deliveries import State
-from app.core.events import Exit, Tally
+from app.core.events import CounterRow, Exit
 from app.core.pages import Query
 from tests.outbox.build import ACCOUNT, DAY_S, NOW, At, new
 
@@ -96,9 +96,9 @@ async def test_another_buyer_with_another_total_is_another_order_with_a_warning(
     assert warning.endswith("(25 USD then, 30 USD now); both are sent")
     kept = await at.only_delivery("ben")
     assert kept.warnings == ("currency: guessed", warning)
-    tallies = [tally for _, tally in await at.outbox.tallies(since=NOW - 60, step_s=0)]
-    (told,) = (tally for tally in tallies if tally.name == "warning")
-    assert told == Tally(
+    counters = [counter for _, counter in await at.outbox.counters(since=NOW - 60, step_s=0)]
+    (told,) = (counter for counter in counters if counter.name == "warning")
+    assert told == CounterRow(
         name="warning", preset="checkout", label="another order", ad_account_id=ACCOUNT, source="default"
     )
 

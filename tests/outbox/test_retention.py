@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.core.events import DroppedEvent, Exit, Tally
+from app.core.events import CounterRow, DroppedEvent, Exit
 from app.core.pages import FileImported, Query, RowsImported
 from app.core.shared_values import IMPORTED, REPORTS_TURN, ROW_DIGESTS, ROWS_IMPORTED
 from tests.outbox.build import DAY_S, HOUR_S, NOW, At, new
@@ -21,7 +21,7 @@ async def _all(at: At) -> int:
 
 
 async def test_an_outbox_with_nothing_old_is_left_alone(at: At) -> None:
-    await at.enqueue(new(), notes=(NOTE,), tallies=(Tally(name="accepted"),))
+    await at.enqueue(new(), notes=(NOTE,), counters=(CounterRow(name="accepted"),))
     assert await at.outbox.retain(now=NOW, limit=100) == 0
 
 
@@ -143,21 +143,21 @@ async def test_payloads_kept_longer_go_when_their_time_is_over(open_at: Callable
 
 async def test_minutes_become_hours_after_two_days_and_keep_their_sums(at: At) -> None:
     for minute in (0, 1, 59, 60):
-        await at.later(minute * 60).enqueue(tallies=(Tally(name="accepted", count=minute + 1),))
+        await at.later(minute * 60).enqueue(counters=(CounterRow(name="accepted", count=minute + 1),))
     await at.later(3 * DAY_S).retain_all(limit=3)
-    assert await at.outbox.tallies(since=NOW, step_s=60) == [
-        (NOW, Tally(name="accepted", count=1 + 2 + 60)),
-        (NOW + HOUR_S, Tally(name="accepted", count=61)),
+    assert await at.outbox.counters(since=NOW, step_s=60) == [
+        (NOW, CounterRow(name="accepted", count=1 + 2 + 60)),
+        (NOW + HOUR_S, CounterRow(name="accepted", count=61)),
     ]
 
 
 async def test_hours_go_when_the_ledger_ends(at: At) -> None:
-    await at.enqueue(tallies=(Tally(name="accepted"),))
+    await at.enqueue(counters=(CounterRow(name="accepted"),))
     await at.later(3 * DAY_S).retain_all()
     await at.later(LEDGER_S).retain_all()
-    assert len(await at.outbox.tallies(since=NOW, step_s=0)) == 1
+    assert len(await at.outbox.counters(since=NOW, step_s=0)) == 1
     await at.later(LEDGER_END_S).retain_all()
-    assert await at.outbox.tallies(since=NOW, step_s=0) == []
+    assert await at.outbox.counters(since=NOW, step_s=0) == []
 
 
 async def test_a_step_touches_no_more_than_it_may(at: At) -> None:

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from app.core.deliveries import Claimed, Settlement, State
-from app.core.events import DroppedEvent, Exit, Tally
+from app.core.events import CounterRow, DroppedEvent, Exit
 from app.core.pages import Query
 from app.core.shared_values import SET_ASIDE, SetAside
 from app.errors import OutboxUnavailable, RowRefused
@@ -139,9 +139,9 @@ async def test_what_cannot_be_settled_keeps_nobody_else_and_is_recorded_when_its
                 claimed = await at.claim()
                 bad = chance.sample([each.delivery_id for each in claimed], chance.randint(0, 5))
                 settled = [_anyhow(each, chance) for each in claimed]
-                counts = tuple(Tally(name="delivered", label=str(n)) for n in range(3))
+                counts = tuple(CounterRow(name="delivered", label=str(n)) for n in range(3))
                 with refused(url, change, table, among(column, list(map(int, bad)))):
-                    await at.settle(*settled, tallies=counts)
+                    await at.settle(*settled, counters=counts)
                     found = await aside(at)
                     stuck = {name.removeprefix("delivery/") for name in found}
                     assert stuck <= {*bad}
@@ -157,7 +157,7 @@ async def test_what_cannot_be_settled_keeps_nobody_else_and_is_recorded_when_its
                 assert await aside(at) == {}
                 late = [each for each in settled if each.claimed.delivery_id in stuck]
                 await _stand_as_settled(at, late)
-                assert sum(tally.count for _, tally in await at.outbox.tallies(since=0, step_s=0)) == 33
+                assert sum(counter.count for _, counter in await at.outbox.counters(since=0, step_s=0)) == 33
                 for each in late:
                     kept = (await at.delivery(each.claimed.delivery_id)).payload
                     assert (kept is not None) == (each.state is not State.DELIVERED or keeps_payloads)
@@ -182,14 +182,16 @@ async def test_a_count_that_is_refused_is_added_when_its_cause_is_gone(empty_sto
             claimed = await at.claim()
             with refused(url, "INSERT", table, "new.label = '502'"):
                 await at.settle(
-                    *map(delivered, claimed), tallies=(Tally(name="calls", label="502", count=4), Tally(name="calls"))
+                    *map(delivered, claimed),
+                    counters=(CounterRow(name="calls", label="502", count=4), CounterRow(name="calls")),
                 )
                 (found,) = (await aside(at)).values()
                 assert (found.doing, found.why) == ("count", WORDS)
                 await _stand_as_settled(at, [delivered(each) for each in claimed])
             await at.later(LATER_S).retain_all()
             counted = {
-                tally.label: tally.count for _, tally in await at.outbox.tallies(since=0, step_s=0, names=["calls"])
+                counter.label: counter.count
+                for _, counter in await at.outbox.counters(since=0, step_s=0, names=["calls"])
             }
             assert counted == {"502": 4, "": 1}
             assert await aside(at) == {}

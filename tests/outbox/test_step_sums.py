@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.core.events import Tally
+from app.core.events import CounterRow
 from app.outbox import Outbox, open_outbox
 from app.outbox.step_sums import STEP_SETTLED_S, SUMMED_S, asked_sums
 from tests.outbox.build import DAY_S, HOUR_S, NOW, At, delivered, new, rules
@@ -37,9 +37,9 @@ class Told:
 
 
 async def read(outbox: Outbox, since: float, step_s: int, **asked: object) -> Counter[tuple[float, str]]:
-    found = await outbox.tallies(since=since, step_s=step_s, **asked)  # type: ignore[arg-type] # typed by its use
-    assert len({(at, tally.name) for at, tally in found}) == len(found)
-    return Counter({(at, tally.name): tally.count for at, tally in found})
+    found = await outbox.counters(since=since, step_s=step_s, **asked)  # type: ignore[arg-type] # typed by its use
+    assert len({(at, counter.name) for at, counter in found}) == len(found)
+    return Counter({(at, counter.name): counter.count for at, counter in found})
 
 
 async def goes_well(url: str, history: list[tuple[float, float, str, bool]]) -> None:
@@ -50,7 +50,7 @@ async def goes_well(url: str, history: list[tuple[float, float, str, bool]]) -> 
         for passed_s, ago_s, name, is_summed in history:
             at = at.later(passed_s)
             then = at.later(-ago_s)
-            await then.enqueue(tallies=(Tally(name=name, count=3),))
+            await then.enqueue(counters=(CounterRow(name=name, count=3),))
             told.counts[int(then.now // 60) * 60, name] += 3
             if not is_summed:
                 continue
@@ -106,10 +106,10 @@ def test_sums_of_any_history_tell_what_was_counted(empty_store: Callable[[], Abs
 
 
 async def test_what_a_settlement_counts_late_is_told_too(at: At) -> None:
-    await at.enqueue(new(), tallies=(Tally(name="accepted"),))
+    await at.enqueue(new(), counters=(CounterRow(name="accepted"),))
     (claimed,) = await at.claim()
     await at.later(HOUR_S + STEP_SETTLED_S).retain_all()
-    await at.settle(delivered(claimed), tallies=(Tally(name="delivered"),))
+    await at.settle(delivered(claimed), counters=(CounterRow(name="delivered"),))
     found = await read(at.outbox, NOW, int(HOUR_S), names=("accepted", "delivered"))
     assert found == {(NOW, "accepted"): 1, (NOW, "delivered"): 1}
 

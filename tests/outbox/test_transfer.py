@@ -1,4 +1,4 @@
-"""Carrying: all that an outbox shows and remembers is shown and remembered by the other one, of whichever engine."""
+"""Transfer: all that an outbox shows and remembers is shown and remembered by the other one, of whichever engine."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, nullcontext
@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from app.core.events import DroppedEvent, EventKey, Exit, InventoryCount, Measure, Tally
+from app.core.events import CounterRow, DroppedEvent, EventKey, Exit, InventoryCount, Measure
 from app.core.pages import Query
 from app.core.people import MarkChange, Ownership, PeopleChanges, PersonChange, Recalled
 from app.errors import OutboxUnavailable
-from app.outbox import Store, carry, open_outbox, open_store
+from app.outbox import Store, open_outbox, open_store, transfer_all
 from app.outbox.inventory import NameCount
-from app.outbox.transfer import Carried
+from app.outbox.transfer import TransferKind
 from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, At, audited, blocked, new, payload, retry, rules
 
 NOTE = DroppedEvent(
@@ -62,10 +62,10 @@ async def opened(url: str, **changes: Any) -> AsyncIterator[At]:
         await outbox.close()
 
 
-async def carried(source: str, target: str) -> dict[str, int]:
+async def moved(source: str, target: str) -> dict[str, int]:
     old, to = open_store(source), open_store(target)
     try:
-        return await carry(old, to)
+        return await transfer_all(old, to)
     finally:
         await old.close()
         await to.close()
@@ -76,10 +76,10 @@ async def test_nothing_is_carried_while_somebody_uses_the_outbox_that_is_left(ur
     source, target = urls
     async with opened(source) as at:
         await at.enqueue(new())
-        with pytest.raises(OutboxUnavailable, match="Stop its servers first: nothing was carried"):
-            await carried(source, target)
+        with pytest.raises(OutboxUnavailable, match="Stop its servers first: nothing was moved"):
+            await moved(source, target)
         assert len(await at.claim()) == 1
-    assert (await carried(source, target))["waiting"] == 1
+    assert (await moved(source, target))["waiting"] == 1
 
 
 async def fill(at: At) -> None:
@@ -98,9 +98,9 @@ async def fill(at: At) -> None:
     await at.claim(without_presets=frozenset({"off"}))
     await at.enqueue(new(message_id="claimed"), new(message_id="other", ad_account_id="1"))
     await at.claim(limit=1)
-    await at.enqueue(new(message_id="pending"), tallies=(Tally(name="accepted", count=3),))
-    counted = (Tally(name="accepted", preset="p", label="l", ad_account_id=which, count=4) for which in ("1", "2"))
-    await at.later(HOUR_S).enqueue(tallies=tuple(counted))
+    await at.enqueue(new(message_id="pending"), counters=(CounterRow(name="accepted", count=3),))
+    counted = (CounterRow(name="accepted", preset="p", label="l", ad_account_id=which, count=4) for which in ("1", "2"))
+    await at.later(HOUR_S).enqueue(counters=tuple(counted))
     for n in range(5):
         counts = [InventoryCount(EventKey("s", "track", f"\u00e9{n}"), counted, "l", 2) for counted in Measure]
         await at.outbox.inventory.add(counts, now=at.now, max_names=9)
@@ -134,7 +134,7 @@ async def shown(at: At) -> dict[str, Any]:
         "messages": {message.message_id: message for message in messages},
         "noted": [await at.outbox.message(name) for name in ("noted", "again")],
         "backlog": [await at.outbox.backlog(account, now=NOW) for account in (ACCOUNT, "1")],
-        "tallies": await at.outbox.tallies(since=0, step_s=60),
+        "counters": await at.outbox.counters(since=0, step_s=60),
         "inventory": [
             await at.outbox.inventory.read(since=0, by_hour=by_hour, counted=list(Measure)) for by_hour in (True, False)
         ],
@@ -152,7 +152,7 @@ async def test_everything_goes_over(urls: tuple[str, str]) -> None:
     async with opened(source) as at:
         await fill(at)
         before = await shown(at)
-    arrived = await carried(source, target)
+    arrived = await moved(source, target)
     async with opened(target) as at:
         assert await shown(at) == before
         assert len(before["messages"]) == 8
@@ -167,7 +167,7 @@ async def test_everything_goes_over(urls: tuple[str, str]) -> None:
     }
     async with opened(source) as at:
         assert (await at.outbox.search(Query(), limit=10)).deliveries == ()
-        assert await at.outbox.tallies(since=0, step_s=0) == []
+        assert await at.outbox.counters(since=0, step_s=0) == []
         assert await at.outbox.revenue(first_day=0, last_day=10**6) == []
         assert await named(at) == []
         assert await at.outbox.inventory.read(since=0, by_hour=False, counted=list(Measure)) == []
@@ -181,7 +181,7 @@ async def test_it_goes_on_as_if_nothing_had_happened(urls: tuple[str, str]) -> N
     async with opened(source) as at:
         await fill(at)
         (highest,) = (await at.outbox.search(Query(), limit=1)).deliveries
-    await carried(source, target)
+    await moved(source, target)
     async with opened(target) as at:
         later = at.later(300)
         claimed = [*await later.claim(), *await later.claim()]
@@ -220,11 +220,11 @@ class Failing:
         if self._calls_left < 0:
             raise Interrupted
 
-    async def write(self, kind: Carried, rows: Sequence[list[Any]]) -> int:
+    async def write(self, kind: TransferKind, rows: Sequence[list[Any]]) -> int:
         await self._count()
         return await self._store.write(kind, rows)
 
-    async def drop(self, kind: Carried, rows: Sequence[list[Any]]) -> None:
+    async def drop(self, kind: TransferKind, rows: Sequence[list[Any]]) -> None:
         await self._count()
         await self._store.drop(kind, rows)
 
@@ -240,7 +240,7 @@ async def test_interrupted_anywhere_it_is_begun_again_and_loses_nothing(
     for place in range(100):
         old, to = open_store(source), open_store(target)
         try:
-            await carry(Failing(old, 2), Failing(to, 2 + place % 2))
+            await transfer_all(Failing(old, 2), Failing(to, 2 + place % 2))
         except Interrupted:
             continue
         else:
@@ -261,21 +261,21 @@ async def test_an_outbox_that_holds_something_else_is_left_alone(urls: tuple[str
     async with opened(target) as at:
         await at.enqueue(new(message_id="mine"))
     with pytest.raises(OutboxUnavailable, match="Name an empty one"):
-        await carried(source, target)
+        await moved(source, target)
     async with opened(source) as at:
         assert await shown(at) == before
 
 
 async def test_nothing_at_all_can_be_carried_and_twice(urls: tuple[str, str]) -> None:
-    assert set((await carried(*urls)).values()) == {0}
-    assert set((await carried(*urls)).values()) == {0}
+    assert set((await moved(*urls)).values()) == {0}
+    assert set((await moved(*urls)).values()) == {0}
 
 
 async def test_sums_of_any_size_go_over(urls: tuple[str, str]) -> None:
     source, target = urls
     async with opened(source) as at:
         await at.enqueue(*(new(order_id=f"{n}", amount="9999999999.99", currency="EUR") for n in range(1_000)))
-    await carried(source, target)
+    await moved(source, target)
     async with opened(target) as at:
         (row,) = await at.outbox.revenue(first_day=0, last_day=10**6)
         assert (row.orders, row.amount >= 9_000_000_000_000) == (1_000, True)

@@ -162,8 +162,8 @@ async def _loses_nothing(url: str, *, now: float) -> None:
         assert {key: each["event_name"] for key, each in sent.items()} == {"old-1": "checkout", "old-2": "signup"}
         assert sent["old-1"]["custom_data"]["order_id"] == "SO-1"
         again = new(ad_account_id=account, preset="Order Completed", event_name="checkout", event_id="old-1")
-        (judged,) = await outbox.enqueue([again], [], [], now=now)
-        assert judged.exit is Exit.DUPLICATE
+        (checked,) = await outbox.enqueue([again], [], [], now=now)
+        assert checked.exit is Exit.DUPLICATE
         assert {note.exit for _, note in (await outbox.message("old-3")).notes} == {Exit.INVALID}
         assert (await outbox.backlog(account, now=now)).claimed == 2
     finally:

@@ -3,7 +3,7 @@
 import pytest
 
 from app.core.deliveries import State, Withdrawal
-from app.core.events import Exit, Tally
+from app.core.events import CounterRow, Exit
 from app.core.pages import Query
 from app.core.people import Recalled
 from tests.outbox.build import ACCOUNT, HOUR_S, NOW, At, new, retry
@@ -41,8 +41,10 @@ async def test_what_is_pending_of_a_cancelled_order_is_erased_noted_and_counted(
     backlog = await at.outbox.backlog(ACCOUNT, now=NOW)
     assert (backlog.pending, backlog.claimed, backlog.dead) == (1, 0, 0)
     assert backlog.size_bytes == len(new().payload)
-    counted = [tally for _, tally in await at.outbox.tallies(since=NOW - HOUR_S, step_s=0) if tally.name == "withdrawn"]
-    assert counted == [Tally(name="withdrawn", preset="checkout", ad_account_id=ACCOUNT, source="default")]
+    counted = [
+        counter for _, counter in await at.outbox.counters(since=NOW - HOUR_S, step_s=0) if counter.name == "withdrawn"
+    ]
+    assert counted == [CounterRow(name="withdrawn", preset="checkout", ad_account_id=ACCOUNT, source="default")]
     assert (note.ad_account_id, note.source) == (ACCOUNT, "default")
 
 

@@ -204,7 +204,7 @@ async def test_of_requests_that_go_together_only_what_goes_nowhere_else_is_turne
     ((_, note),) = (await outbox.message("b")).notes
     assert (note.ad_account_id, note.exit, note.reason, note.source) == ("us", Exit.WITHHELD, BACKLOG_FULL, "till")
     counted: Counter[tuple[str, str]] = Counter()
-    for _, each in await outbox.tallies(since=NOW - 60, step_s=0):
+    for _, each in await outbox.counters(since=NOW - 60, step_s=0):
         counted[each.name, each.ad_account_id] += each.count
     assert (counted["withheld", "us"], counted["enqueued", "fr"]) == (2, 3)
     assert (await outbox.message("a")).notes == ()

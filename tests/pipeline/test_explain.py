@@ -404,7 +404,7 @@ async def test_asking_stores_nothing(tmp_path: Path) -> None:
             assert (await explainer.explain(order(), shipped_catalog(), now=NOW)).headline.level == "good"
             assert (await explainer.receipt([order()], shipped_catalog(), now=NOW)).counts[Exit.ENQUEUED] == 1
         assert (await outbox.message("m-1")).deliveries == ()
-        assert await outbox.tallies(since=0, step_s=0) == []
+        assert await outbox.counters(since=0, step_s=0) == []
 
 
 async def test_of_many_events_the_repeated_ones_are_foreseen(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from app.catalog import Catalog, load_catalog
-from app.core.events import Exit, Tally
+from app.core.events import CounterRow, Exit
 from app.core.log import configure_logging
 from app.core.pages import Query
 from app.errors import EventError, EventRefused
@@ -126,7 +126,7 @@ def test_a_preset_that_is_switched_off_withholds(catalog: Catalog) -> None:
 
 
 async def test_a_receipt_tells_each_event_in_its_place(catalog: Catalog, outbox: Outbox) -> None:
-    counted: list[Tally] = []
+    counted: list[CounterRow] = []
     pipeline = Pipeline(catalog, Router([AdAccount(ad_account_id="1")]), outbox=outbox, on_count=counted.extend)
     events: list[Any] = [
         event(),
@@ -148,7 +148,7 @@ async def test_a_receipt_tells_each_event_in_its_place(catalog: Catalog, outbox:
         Exit.DUPLICATE: 1,
         Exit.UNMATCHED: 1,
     }
-    told = Tally(name="quality", preset="Page Visit", label="ip_address", ad_account_id="1", source="default")
+    told = CounterRow(name="quality", preset="Page Visit", label="ip_address", ad_account_id="1", source="default")
     assert told in counted
     assert (await outbox.message("p-2")).notes[0][1].exit is Exit.INVALID
 

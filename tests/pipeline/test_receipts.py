@@ -1,7 +1,7 @@
 """What senders were told can be told again from the ledger."""
 
 from app.core.deliveries import Enqueued, KnownOrder, NewDelivery
-from app.core.events import DroppedEvent, Exit, Tally
+from app.core.events import CounterRow, DroppedEvent, Exit
 from app.core.pages import Message
 from app.core.people import Recalled
 from app.core.receipts import PresetResult
@@ -46,7 +46,7 @@ def test_of_refused_events_without_an_id_one_note_says_it_of_all_and_each_is_cou
         ("m-1", "no type"),
         ("", "no object"),
     ]
-    assert [tally.count for tally in drafts.tallies() if tally.name == "refused"] == [6]
+    assert [counter.count for counter in drafts.counters() if counter.name == "refused"] == [6]
 
 
 def test_of_invalid_events_whose_id_we_made_one_note_says_it_of_all() -> None:
@@ -70,11 +70,11 @@ def test_what_is_noted_and_counted_names_the_ad_account_and_the_source() -> None
 
     noted = [(note.message_id, note.ad_account_id, note.preset, note.source) for note in drafts.notes]
     assert noted == [("m-1", "1", "Lead", "shop"), ("m-1", "2", "Lead", "shop"), ("m-2", None, None, "shop")]
-    assert {tally for tally in drafts.tallies() if tally.name in ("invalid", "withheld", "accepted")} == {
-        Tally(name="invalid", preset="Lead", label="no user", ad_account_id="1", source="shop"),
-        Tally(name="invalid", preset="Lead", label="no user", ad_account_id="2", source="shop"),
-        Tally(name="withheld", label="consent", source="shop"),
-        Tally(name="accepted", source="shop", count=2),
+    assert {counter for counter in drafts.counters() if counter.name in ("invalid", "withheld", "accepted")} == {
+        CounterRow(name="invalid", preset="Lead", label="no user", ad_account_id="1", source="shop"),
+        CounterRow(name="invalid", preset="Lead", label="no user", ad_account_id="2", source="shop"),
+        CounterRow(name="withheld", label="consent", source="shop"),
+        CounterRow(name="accepted", source="shop", count=2),
     }
 
 
@@ -115,7 +115,7 @@ def test_without_the_full_ad_accounts_the_rest_stays_as_it_was_and_their_part_is
         ("m-3", Exit.WITHHELD),
     ]
     assert [(note.order_id, note.amount, note.currency) for note in rest.notes[::2]] == [("SO-1", "25", "EUR")] * 2
-    before, after = ({tally for tally in each.tallies() if tally.name == "memory"} for each in (drafts, rest))
+    before, after = ({counter for counter in each.counters() if counter.name == "memory"} for each in (drafts, rest))
     assert before == after
     assert rest.receipt([Enqueued(exit=Exit.ENQUEUED)]).counts[Exit.WITHHELD] == 2
 

@@ -1,7 +1,7 @@
 """How delivery stands for each ad account, by what all processes know."""
 
 from app.core.coordination import Switches
-from app.core.events import Tally
+from app.core.events import CounterRow
 from app.core.pages import AccountView
 from app.core.shared_values import CLOCK_JUMPS, TROUBLE, ClockJump, ClockJumps
 from app.outbox import Outbox
@@ -30,8 +30,8 @@ async def test_each_ad_account_has_its_own_trouble_and_switch_and_all_have_one_c
 async def test_a_backlog_that_will_be_full_soon_is_told_before(outbox: Outbox) -> None:
     """Two of a million that may wait came within the hour: full in half a million hours, or with the disk."""
     waits = [new(ad_account_id=ACCOUNTS[0].ad_account_id) for _ in range(2)]
-    tally = Tally(name="enqueued", preset="P", ad_account_id=ACCOUNTS[0].ad_account_id, count=2)
-    await outbox.enqueue(waits, [], [tally], now=NOW)
+    counter = CounterRow(name="enqueued", preset="P", ad_account_id=ACCOUNTS[0].ad_account_id, count=2)
+    await outbox.enqueue(waits, [], [counter], now=NOW)
 
     async def told(at: float, told_full_s: float = 0) -> tuple[float | None, list[str]]:
         first, *_ = await read_accounts(outbox, ACCOUNTS, switches=Switches(), now=at, told_full_s=told_full_s)

@@ -96,7 +96,7 @@ def test_a_step_is_noticed_at_the_next_look(step_s: float, *, is_noticed: bool) 
     assert list(clocks.jumps) == expected
 
 
-def test_a_clock_that_is_slowed_down_or_hastened_is_no_step() -> None:
+def test_a_clock_that_is_slowed_down_or_rescheduled_is_no_step() -> None:
     machine = Machine()
     clocks = machine.clocks()
     for _ in range(1_000):

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from app.core.deliveries import LEASE_LOST, Blocked, Delivered, Outcome, Rejected, Retry, Settlement, State
-from app.core.events import MAX_LABEL_CHARACTERS, Tally
-from app.sender.settlements import after_loss, settle, status_label, tallies, too_old
+from app.core.events import MAX_LABEL_CHARACTERS, CounterRow
+from app.sender.settlements import after_loss, counters, settle, status_label, too_old
 from tests.sender.claims import NOW, a_claim, a_moment, a_policy
 
 
@@ -98,8 +98,8 @@ def test_exits_are_counted_by_preset_and_status_and_warnings_by_their_first_word
         settled(Blocked(reason="no", status=401)),
     ]
 
-    told = partial(Tally, ad_account_id="42")
-    assert tallies(settlements) == [
+    told = partial(CounterRow, ad_account_id="42")
+    assert counters(settlements) == [
         told(name="delivered", preset="Checkout", label="200", count=2),
         told(name="warning", preset="Checkout", label="w" * MAX_LABEL_CHARACTERS, count=1),
         told(name="delivered", preset="Lead", label="200", count=1),

@@ -4,16 +4,16 @@ from typing import Any
 
 import pytest
 
-from app.core.events import Exit, Tally
+from app.core.events import CounterRow, Exit
 from app.core.pages import Backlog
 from app.sender.status import RATE_NAMES, full_in_s
 
 HOUR = 3_600
 
 
-def counts(**of: int) -> list[Tally]:
+def counts(**of: int) -> list[CounterRow]:
     """Counts of the last hour of ad account "1"."""
-    return [Tally(name=name, preset="P", ad_account_id="1", count=count) for name, count in of.items()]
+    return [CounterRow(name=name, preset="P", ad_account_id="1", count=count) for name, count in of.items()]
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def counts(**of: int) -> list[Tally]:
     ],
 )
 def test_the_backlog_is_full_at_the_rate_of_the_last_hour(
-    backlog: dict[str, Any], happened: list[Tally], hours: float | None
+    backlog: dict[str, Any], happened: list[CounterRow], hours: float | None
 ) -> None:
     found = full_in_s({"1": Backlog(**({"pending": 3, "claimed": 2, "size_bytes": 500} | backlog))}, happened)
     assert found == ({} if hours is None else {"1": pytest.approx(hours * HOUR)})
@@ -44,8 +44,8 @@ def test_the_backlog_is_full_at_the_rate_of_the_last_hour(
 def test_all_ad_accounts_together_fill_the_disk_and_each_its_own_limit() -> None:
     waits: dict[str, Any] = {"pending": 5, "size_bytes": 500, "disk_bytes": 1_800_000}
     backlogs = {"1": Backlog(**waits), "2": Backlog(**waits, room_bytes=1e4), "3": Backlog(**waits)}
-    happened = [Tally(name="enqueued", preset="P", ad_account_id=which, count=100) for which in "12"]
-    happened.append(Tally(name="delivered", preset="P", ad_account_id="3", count=100))
+    happened = [CounterRow(name="enqueued", preset="P", ad_account_id=which, count=100) for which in "12"]
+    happened.append(CounterRow(name="delivered", preset="P", ad_account_id="3", count=100))
     assert full_in_s(backlogs, happened) == pytest.approx({"1": 10 * HOUR, "2": HOUR})
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from app.core.coordination import Switches
 from app.core.deliveries import LEASE_LOST, State
-from app.core.events import Exit, Tally
+from app.core.events import CounterRow, Exit
 from app.core.shared_values import RATE, TROUBLE
 from tests.sender.faulty import Faulty, unavailable
 from tests.sender.stage import Stage, a_stage, ids
@@ -47,10 +47,10 @@ async def test_a_call_is_reported_and_counted(stage: Stage) -> None:
     assert (report.ad_account_id, report.status, report.deliveries) == ("42", 200, 1)
     assert report.duration_s >= 0
     assert [settlement.state for settlement in report.settlements] == [State.DELIVERED]
-    counted = {tally for _, tally in await stage.outbox.tallies(since=0, step_s=0)}
-    told = partial(Tally, label="200", ad_account_id="42")
+    counted = {counter for _, counter in await stage.outbox.counters(since=0, step_s=0)}
+    told = partial(CounterRow, label="200", ad_account_id="42")
     assert {told(name="delivered", preset="Checkout"), told(name="calls")} <= counted
-    assert set(report.tallies) <= counted
+    assert set(report.counters) <= counted
 
 
 async def test_of_a_422_the_failed_are_dead_with_pinterests_words_and_the_others_delivered(stage: Stage) -> None:

@@ -68,7 +68,7 @@ async def _always_open(self: CircuitBreaker, *, now: float) -> Closed:
     return Closed()
 
 
-async def _nothing_is_hastened(self: ClockWatch, *, pending_by: float) -> None:
+async def _nothing_is_rescheduled(self: ClockWatch, *, pending_by: float) -> None:
     return None
 
 
@@ -126,7 +126,7 @@ MUTANTS: dict[str, tuple[int, tuple[Kind, ...], Mutant]] = {
     "a clock that is set back lets everything wait": (
         10,
         ("clock", "outage"),
-        lambda: patch.object(ClockWatch, "_hasten", _nothing_is_hastened),
+        lambda: patch.object(ClockWatch, "_reschedule", _nothing_is_rescheduled),
     ),
     "a clock that is set back stops the rate limit": (
         10,

@@ -79,7 +79,7 @@ class Keeps:
     async def forget(self, keys: Any, *, again: Any = ()) -> int:
         raise AssertionError(keys)
 
-    async def wipe(self, texts: Any) -> None:
+    async def scrub(self, texts: Any) -> None:
         raise AssertionError(texts)
 
 

@@ -9,7 +9,7 @@ import pytest
 from fastapi import APIRouter, FastAPI
 
 from app.api.counts import add_counts
-from app.core.events import Tally
+from app.core.events import CounterRow
 from app.outbox import Outbox, open_outbox
 from tests.outbox.build import HOUR_S, NOW, rules
 from tests.outbox.new_store import new_store
@@ -24,7 +24,7 @@ BEFORE = LEAD | {"name": "invalid", "label": "no user", "count": 3}
 async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
     store = open_outbox(new_store(tmp_path, "o.db"), rules(), clock=lambda: NOW)
     for at, given in ((NOW, LEAD), (NOW, OF_FR), (NOW, OF_TILL), (NOW - 2 * HOUR_S, BEFORE)):
-        await store.enqueue([], [], [Tally(**given)], now=at)  # type: ignore[arg-type] # a record by its names
+        await store.enqueue([], [], [CounterRow(**given)], now=at)  # type: ignore[arg-type] # a record by its names
     yield store
     await store.close()
 

@@ -139,10 +139,10 @@ class Alerts:
         hours: defaultdict[int, Counter[str]] = defaultdict(Counter)
         rejected: Counter[tuple[str, int]] = Counter()
         since = (now // HOUR_S) * HOUR_S - (MOST_DAYS + 1) * DAY_S
-        for at, tally in await self._outbox.tallies(since=since, step_s=HOUR_S):
-            hours[int(at)][tally.name] += tally.count
-            if tally.name == Exit.REJECTED:
-                rejected[tally.ad_account_id, int(at)] += tally.count
+        for at, counter in await self._outbox.counters(since=since, step_s=HOUR_S):
+            hours[int(at)][counter.name] += counter.count
+            if counter.name == Exit.REJECTED:
+                rejected[counter.ad_account_id, int(at)] += counter.count
         accounts = await read_accounts(
             self._outbox,
             self._accounts,

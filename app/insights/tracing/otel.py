@@ -31,7 +31,7 @@ from starlette.types import ASGIApp
 
 from app import __version__
 from app.core.deliveries import Enqueued, NewDelivery, Withdrawal
-from app.core.events import DEFAULT_SOURCE, DroppedEvent, Event, Tally
+from app.core.events import DEFAULT_SOURCE, CounterRow, DroppedEvent, Event
 from app.core.log import log_error, log_takers
 from app.core.people import PeopleChanges, PeopleFound
 from app.core.receipts import Receipt
@@ -319,8 +319,8 @@ class _TracedEnqueues:
     async def forget(self, keys: Sequence[str], *, again: Collection[str] = ()) -> int:
         return await self._outbox.forget(keys, again=again)
 
-    async def wipe(self, texts: Collection[str]) -> None:
-        await self._outbox.wipe(texts)
+    async def scrub(self, texts: Collection[str]) -> None:
+        await self._outbox.scrub(texts)
 
     async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> int:
         return await self._outbox.withdraw(withdrawals, now=now)
@@ -333,7 +333,7 @@ class _TracedEnqueues:
         self,
         deliveries: Sequence[NewDelivery],
         notes: Sequence[DroppedEvent],
-        tallies: Sequence[Tally],
+        counters: Sequence[CounterRow],
         *,
         now: float,
         people: PeopleChanges | None = None,
@@ -343,4 +343,4 @@ class _TracedEnqueues:
             traceparent = current()
             if traceparent is not None:
                 deliveries = [replace(delivery, traceparent=traceparent) for delivery in deliveries]
-            return await self._outbox.enqueue(deliveries, notes, tallies, now=now, people=people)
+            return await self._outbox.enqueue(deliveries, notes, counters, now=now, people=people)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from msgspec.structs import replace
 
 from app.core.deliveries import Claimed, Enqueued, NewDelivery, Settlement, State, Withdrawal
-from app.core.events import DroppedEvent, Tally
+from app.core.events import CounterRow, DroppedEvent
 from app.core.people import PeopleChanges
 from app.errors import OutboxUnavailable, RowRefused
 from app.outbox.backpressure import Loads, loads_of, nowhere_room
@@ -17,7 +17,7 @@ from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import Database, ServerClock, count_of, rows_of
 from app.outbox.postgres.inventory import PostgresInventory
 from app.outbox.postgres.ledger import Ledger
-from app.outbox.postgres.notifier import Watch
+from app.outbox.postgres.notifier import Notifier
 from app.outbox.postgres.people import KeepsPeople
 from app.outbox.postgres.redrive import PostgresDeadLetters
 from app.outbox.postgres.retention import Days, retain
@@ -47,11 +47,11 @@ class PostgresOutbox(Ledger, Accounts, PostgresShared, KeepsPeople):
         self.hold_clock = HoldClock(self, machine=server_clock.machine, wall=self._read_clock, steady=steady, boot=boot)
         self._days = Days(self._database)
         self._writer = Writer(self._database, self._days, rules)
-        self._watch = Watch(self._database, server_clock)
+        self._notifier = Notifier(self._database, server_clock)
         parts = self._database, server_clock, rules
         self.inventory = PostgresInventory(*parts)
         self.sealed_events = PostgresSealedEvents(*parts)
-        self.dead_letters = PostgresDeadLetters(*parts, self._watch.wake)
+        self.dead_letters = PostgresDeadLetters(*parts, self._notifier.wake)
 
     async def _read_clock(self) -> float:
         """Ask the server for its time: a difference that was heard before may be gone, since a clock was set."""
@@ -63,16 +63,16 @@ class PostgresOutbox(Ledger, Accounts, PostgresShared, KeepsPeople):
         self,
         deliveries: Sequence[NewDelivery],
         notes: Sequence[DroppedEvent],
-        tallies: Sequence[Tally],
+        counters: Sequence[CounterRow],
         *,
         now: float,
         people: PeopleChanges | None = None,
     ) -> list[Enqueued]:
         at = await self._by_server(now)
         held_from = await self.hold_clock.held_from(deliveries, at)
-        call = await prepare(deliveries, notes, tallies, now=at, held_from=held_from, rules=self._rules, people=people)
+        call = await prepare(deliveries, notes, counters, now=at, held_from=held_from, rules=self._rules, people=people)
         answers = await self._writer.do(call)
-        self._watch.wake()
+        self._notifier.wake()
         return answers
 
     async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> int:
@@ -109,9 +109,9 @@ class PostgresOutbox(Ledger, Accounts, PostgresShared, KeepsPeople):
             taken = await self._database.run(claim, asked)
         except RowRefused:
             taken = await self._database.run(claim_the_rest, asked)
-        self._watch.claimed(ad_account_id, found=bool(taken.claimed), now=at)
+        self._notifier.claimed(ad_account_id, found=bool(taken.claimed), now=at)
         if taken.released:
-            self._watch.wake()
+            self._notifier.wake()
         return taken.claimed
 
     async def renew(self, claimed: Sequence[Claimed], *, lease_s: float, now: float) -> None:
@@ -122,31 +122,31 @@ class PostgresOutbox(Ledger, Accounts, PostgresShared, KeepsPeople):
             except RowRefused:
                 await self._database.run(renew_the_rest, claimed, until)
 
-    async def hasten(self, ad_account_id: str, *, pending_by: float, claimed_by: float, limit: int) -> int:
+    async def reschedule(self, ad_account_id: str, *, pending_by: float, claimed_by: float, limit: int) -> int:
         ends = {"pending_by": await self._by_server(pending_by), "claimed_by": await self._by_server(claimed_by)}
-        changed = await self._database.run(count_of, "hasten", ad_account_id=ad_account_id, limit=limit, **ends)
-        self._watch.wake()
+        changed = await self._database.run(count_of, "reschedule", ad_account_id=ad_account_id, limit=limit, **ends)
+        self._notifier.wake()
         return changed
 
-    async def settle(self, settlements: Sequence[Settlement], tallies: Sequence[Tally], *, now: float) -> None:
+    async def settle(self, settlements: Sequence[Settlement], counters: Sequence[CounterRow], *, now: float) -> None:
         at = await self._by_server(now)
         shifted = [self._shifted(settlement) for settlement in settlements]
         await self._days.be_ready([at])
         try:
-            await self._settle(shifted, tallies, at)
+            await self._settle(shifted, counters, at)
         except OutboxUnavailable:
             self._days.forget()
             raise
         if any(settlement.state is State.PENDING for settlement in settlements):
-            self._watch.wake()
+            self._notifier.wake()
 
-    async def _settle(self, settlements: Sequence[Settlement], tallies: Sequence[Tally], at: float) -> None:
+    async def _settle(self, settlements: Sequence[Settlement], counters: Sequence[CounterRow], at: float) -> None:
         try:
-            await self._database.run(settle, settlements, tallies, at, self._rules)
+            await self._database.run(settle, settlements, counters, at, self._rules)
         except RowRefused:
             self._days.forget()  # the table of the day may be what is missing
             await self._days.be_ready([at])
-            await self._database.run(settle_the_rest, settlements, tallies, at, self._rules)
+            await self._database.run(settle_the_rest, settlements, counters, at, self._rules)
 
     def _shifted(self, settlement: Settlement) -> Settlement:
         if settlement.due_at is None:
@@ -154,7 +154,7 @@ class PostgresOutbox(Ledger, Accounts, PostgresShared, KeepsPeople):
         return replace(settlement, due_at=self._clock.of(settlement.due_at))
 
     async def wait(self, ad_account_id: str, timeout_s: float) -> None:
-        await self._watch.wait(ad_account_id, timeout_s)
+        await self._notifier.wait(ad_account_id, timeout_s)
 
     async def retain(self, *, now: float, limit: int) -> int:
         return await self._database.run(retain, await self._by_server(now), limit, self._rules)
@@ -163,12 +163,12 @@ class PostgresOutbox(Ledger, Accounts, PostgresShared, KeepsPeople):
         if full := nowhere_room(self._rules, await self._database.run(_probe), ad_account_ids):
             raise full
 
-    async def protect(self, rules: DiskRules) -> None:
+    async def start_disk_checks(self, rules: DiskRules) -> None:
         """Do nothing: the server sees to its disk, and tells of what it cannot read or keep."""
 
     async def close(self) -> None:
         await self._writer.close()
-        await self._watch.close()
+        await self._notifier.close()
         await self._database.close()
 
 

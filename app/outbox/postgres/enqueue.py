@@ -1,4 +1,4 @@
-"""Enqueue: store what is new, and judge duplicates where not all is."""
+"""Enqueue: store what is new; where not all is, check each delivery for duplicates."""
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -79,7 +79,7 @@ async def _enqueue(connection: Connection, calls: Sequence[PreparedEnqueue], rul
             stored = False
         if stored:
             return [call.all_enqueued() for call in calls]
-    return await _enqueue_judged(connection, calls, rules)
+    return await _enqueue_checked(connection, calls, rules)
 
 
 def _within(connection: Connection) -> AbstractAsyncContextManager[object]:
@@ -88,12 +88,14 @@ def _within(connection: Connection) -> AbstractAsyncContextManager[object]:
     return nullcontext() if is_idle else connection.transaction()
 
 
-async def _enqueue_judged(connection: Connection, calls: Sequence[PreparedEnqueue], rules: OutboxRules) -> list[Answer]:
-    """Judge every delivery, and store what is new; again where another process was faster."""
+async def _enqueue_checked(
+    connection: Connection, calls: Sequence[PreparedEnqueue], rules: OutboxRules
+) -> list[Answer]:
+    """Check every delivery, and store what is new; again where another process was faster."""
     ids = [row[0] for row in await rows_of(connection, "next_ids", count=sum(len(call.deliveries) for call in calls))]
     digests = [digest for call in calls for digest in call.digests]
     for _ in range(TRIES):
-        rows, answers = await _judge(connection, calls, digests, ids, rules)
+        rows, answers = await _check_all(connection, calls, digests, ids, rules)
         taken = [digest for digest, *_ in (*rows.keys, *rows.learned)]
         now = max(call.now for call in calls)
         try:
@@ -109,14 +111,14 @@ async def _enqueue_judged(connection: Connection, calls: Sequence[PreparedEnqueu
     raise OutboxUnavailable("The outbox is too busy: others store the same events. Send the events again later.")
 
 
-async def _judge(
+async def _check_all(
     connection: Connection,
     calls: Sequence[PreparedEnqueue],
     digests: Sequence[str],
     ids: Sequence[int],
     rules: OutboxRules,
 ) -> tuple[Rows, list[Answer]]:
-    """Judge every delivery by the keys that are held now."""
+    """Check every delivery by the keys that are held now."""
     found = await rows_of(connection, "keys_taken", digests=list(digests))
     waiting = loads_of(await rows_of(connection, "waiting"))
     held: Held = holders(found)
@@ -124,21 +126,21 @@ async def _judge(
     answers: list[Answer] = []
     for call in calls:
         left = list(islice(ids, len(together.deliveries), None))
-        judged = without_duplicates(call, held, left, rules)
-        more = judged.rows.loads
+        checked = without_duplicates(call, held, left, rules)
+        more = checked.rows.loads
         if full := backlog_full(rules, waiting, more):
             answers.append(full)
             continue
-        waiting, held = added(waiting, more), judged.held
-        together.extend(judged.rows)
-        answers.append(judged.answers)
+        waiting, held = added(waiting, more), checked.held
+        together.extend(checked.rows)
+        answers.append(checked.answers)
     return together, answers
 
 
 async def _store(connection: Connection, rows: Rows, rules: OutboxRules, *, ids: Sequence[int] | None = None) -> bool:
     """Store rows if all is new and the backlog has room; return whether it was done.
 
-    Rows that have `ids` were judged: what another process has stored since then violates the key of `dedup_key`.
+    Rows that have `ids` were checked: what another process has stored since then violates the key of `dedup_key`.
     """
     parameters = {
         "deliveries": as_json(rows.deliveries),
@@ -152,7 +154,7 @@ async def _store(connection: Connection, rows: Rows, rules: OutboxRules, *, ids:
         "keys": as_json(rows.keys),
         "digests": [digest for digest, *_ in rows.keys] if ids is None else [],
         "notes": as_json(rows.notes),
-        "tallies": as_json(summed(rows.tallies, span_s=MINUTE_S)),
+        "counters": as_json(summed(rows.counters, span_s=MINUTE_S)),
         "whose": as_json(rows.whose),
         "named": as_json(rows.named),
         "slot": connection.slot,

@@ -6,13 +6,13 @@ from dataclasses import fields, replace
 from typing import Any
 
 from app.core.deliveries import Delivery, NewDelivery, Seen
-from app.core.events import DroppedEvent, Exit, Tally
+from app.core.events import CounterRow, DroppedEvent, Exit
 from app.core.pages import Backlog, Message, NotePage, Page, Query, Revenue
 from app.outbox.dedup import digests_of, repeated
 from app.outbox.orders import OrderPage, order_page
 from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import UsesDatabase, connected, rows_of
-from app.outbox.records import attempt_of, backlog_of, delivery_of, noted, revenue_of, tally_of
+from app.outbox.records import attempt_of, backlog_of, counter_of, delivery_of, noted, revenue_of
 from app.outbox.search import (
     END,
     SENT,
@@ -105,7 +105,7 @@ class Ledger(UsesDatabase):
         return backlog_of(counts, size_bytes, rows[0][3] if rows else None, self._rules)
 
     @connected
-    async def tallies(
+    async def counters(
         self,
         connection: Connection,
         *,
@@ -113,13 +113,13 @@ class Ledger(UsesDatabase):
         step_s: int,
         until: float | None = None,
         names: Collection[str] | None = None,
-    ) -> list[tuple[float, Tally]]:
+    ) -> list[tuple[float, CounterRow]]:
         asked = {"since": since, "step_s": step_s, "names": None if names is None else sorted(names)}
         async with connection.transaction():
             await connection.execute(SQL["one_moment"])
             sums = asked_sums(since, step_s, spans_of(await rows_of(connection, "summed_spans")), until)
-            rows = await rows_of(connection, "tallies", **asked, **sums)
-        return [tally_of(row) for row in rows]
+            rows = await rows_of(connection, "counters", **asked, **sums)
+        return [counter_of(row) for row in rows]
 
     @connected
     async def revenue(self, connection: Connection, *, first_day: int, last_day: int) -> list[Revenue]:

@@ -37,7 +37,7 @@ class _Seen:
     looked_at: float = float("-inf")
 
 
-class Watch:
+class Notifier:
     """Wakes whoever waits. One task a process should wait for an ad account: what it has seen, it is not told again."""
 
     def __init__(self, database: Database, clock: Callable[[], float]) -> None:

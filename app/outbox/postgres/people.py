@@ -46,7 +46,7 @@ def joined_changes(calls: Sequence[PeopleChanges]) -> PeopleChanges | None:
 
 
 async def lock_marks(connection: Connection, changes: PeopleChanges) -> None:
-    """Let what is to be written stay as it is judged, until the transaction ends."""
+    """Let the marks stay as they were read, until the transaction ends."""
     if marks := mark_rows(changes):
         await rows_of(connection, "lock_marks", marks=as_json(marks))
 
@@ -158,7 +158,7 @@ class KeepsPeople(UsesDatabase):
                 await _forget_deliveries(connection, forgotten, again)
         return len(forgotten)
 
-    async def wipe(self, texts: Collection[str]) -> None:
+    async def scrub(self, texts: Collection[str]) -> None:
         """Do nothing: the server writes the files, and `VACUUM FULL` is for whoever runs it."""
 
 

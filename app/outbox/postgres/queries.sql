@@ -150,13 +150,13 @@ WITH
     INSERT INTO tally_minute (start_at, name, preset, label, ad_account_id, source, slot, count)
     SELECT (tally ->> 0)::bigint, tally ->> 1, tally ->> 2, tally ->> 3, tally ->> 4, tally ->> 5, %(slot)s,
            (tally ->> 6)::bigint
-    FROM fits, jsonb_array_elements(%(tallies)s::jsonb) AS tally ORDER BY 1, 2, 3, 4, 5, 6
+    FROM fits, jsonb_array_elements(%(counters)s::jsonb) AS tally ORDER BY 1, 2, 3, 4, 5, 6
     ON CONFLICT (start_at, name, preset, label, ad_account_id, source, slot)
     DO UPDATE SET count = tally_minute.count + excluded.count
   ),
   reopened AS (
     DELETE FROM tally_sum USING (VALUES (3600), (21600), (86400)) AS span (length)
-    WHERE span_s = length AND start_at > (%(tallies)s::jsonb -> 0 ->> 0)::bigint - length
+    WHERE span_s = length AND start_at > (%(counters)s::jsonb -> 0 ->> 0)::bigint - length
   ),
   counted AS (
     INSERT INTO backlog (ad_account_id, state, slot, count, bytes)
@@ -421,7 +421,7 @@ WITH ours AS MATERIALIZED (
 )
 UPDATE line SET due_at = %(until)s::float8 FROM ours WHERE line.id = ours.id;
 
--- hasten --
+-- reschedule --
 -- Let nothing wait, and no lease last, beyond these times.
 WITH
   fresh AS (
@@ -487,13 +487,13 @@ WITH
     INSERT INTO tally_minute (start_at, name, preset, label, ad_account_id, source, slot, count)
     SELECT (tally ->> 0)::bigint, tally ->> 1, tally ->> 2, tally ->> 3, tally ->> 4, tally ->> 5, %(slot)s,
            (tally ->> 6)::bigint
-    FROM jsonb_array_elements(%(tallies)s::jsonb) AS tally ORDER BY 1, 2, 3, 4, 5, 6
+    FROM jsonb_array_elements(%(counters)s::jsonb) AS tally ORDER BY 1, 2, 3, 4, 5, 6
     ON CONFLICT (start_at, name, preset, label, ad_account_id, source, slot)
     DO UPDATE SET count = tally_minute.count + excluded.count
   ),
   reopened AS (
     DELETE FROM tally_sum USING (VALUES (3600), (21600), (86400)) AS span (length)
-    WHERE span_s = length AND start_at > (%(tallies)s::jsonb -> 0 ->> 0)::bigint - length
+    WHERE span_s = length AND start_at > (%(counters)s::jsonb -> 0 ->> 0)::bigint - length
   ),
   counted AS (
     INSERT INTO backlog (ad_account_id, state, slot, count, bytes)
@@ -776,7 +776,7 @@ LISTEN pinrelay;
 -- Let all statements of the transaction see the store at one moment.
 SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
 
--- tallies --
+-- counters --
 -- Sums of counts by step, all in one where the step is 0: as `asked_sums` says of which sums.
 SELECT CASE %(step_s)s::bigint WHEN 0 THEN %(since)s::float8
        ELSE (start_at / nullif(%(step_s)s::bigint, 0) * %(step_s)s::bigint)::float8 END AS step,
@@ -1038,7 +1038,7 @@ DELETE FROM dedup_key WHERE (digest, place) IN (
 INSERT INTO probe (slot, count) VALUES (%(slot)s, 1) ON CONFLICT (slot) DO UPDATE SET count = probe.count + 1;
 
 -- holds_anything --
--- Whether there is anything that a move carries.
+-- Whether there is anything that a move takes.
 SELECT EXISTS (SELECT FROM delivery) OR EXISTS (SELECT FROM delivered) OR EXISTS (SELECT FROM note)
     OR EXISTS (SELECT FROM dedup_key) OR EXISTS (SELECT FROM tally_minute) OR EXISTS (SELECT FROM tally_hour)
     OR EXISTS (SELECT FROM audit) OR EXISTS (SELECT FROM mark) OR EXISTS (SELECT FROM person)
@@ -1055,12 +1055,12 @@ SELECT setval('delivery_id', greatest(%(delivery)s, (SELECT last_value FROM deli
        setval('note_id', greatest(%(note)s, (SELECT last_value FROM note_id)), true)
 WHERE %(delivery)s > 0 OR %(note)s > 0;
 
--- carry_keys_out --
--- Keys, to be carried to another outbox.
+-- transfer_keys_out --
+-- Keys, to be moved to another outbox.
 SELECT digest, place, delivery_id, expires_at, known, learned::integer FROM dedup_key
 WHERE (digest, place) > (%(after_0)s, %(after_1)s) ORDER BY digest, place LIMIT %(limit)s;
 
--- carry_keys_in --
+-- transfer_keys_in --
 -- Keys of another outbox.
 WITH written AS (
   INSERT INTO dedup_key (digest, place, delivery_id, expires_at, known, learned)
@@ -1072,12 +1072,12 @@ WITH written AS (
 SELECT count(*) FROM written;
 
 -- drop_keys --
--- Keys that were carried to another outbox.
+-- Keys that were moved to another outbox.
 DELETE FROM dedup_key USING jsonb_array_elements(%(rows)s::jsonb) AS key
 WHERE digest = key ->> 0 AND place = (key ->> 1)::smallint;
 
--- carry_waiting_out --
--- Deliveries that are not delivered, to be carried to another outbox.
+-- transfer_waiting_out --
+-- Deliveries that are not delivered, to be moved to another outbox.
 SELECT shown.id, shown.ad_account_id, shown.preset, shown.message_id, shown.event_name, shown.event_id,
        shown.action_source, shown.order_id, shown.event_time, shown.warnings, traceparent, shown.source, shown.amount,
        shown.currency, shown.checkout_id, buyer, shown.state, coalesce(held, false), shown.reason, shown.attempts,
@@ -1086,7 +1086,7 @@ SELECT shown.id, shown.ad_account_id, shown.preset, shown.message_id, shown.even
 FROM delivery JOIN shown USING (id) LEFT JOIN line USING (id)
 WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
 
--- carry_waiting_in --
+-- transfer_waiting_in --
 -- Deliveries of another outbox that are not delivered.
 WITH
   given AS (
@@ -1136,7 +1136,7 @@ WITH
 SELECT count(*) FROM new;
 
 -- drop_waiting --
--- Deliveries that were carried to another outbox.
+-- Deliveries that were moved to another outbox.
 WITH
   given AS MATERIALIZED (
     SELECT (row ->> 0)::bigint AS id FROM jsonb_array_elements(%(rows)s::jsonb) AS row
@@ -1161,15 +1161,15 @@ GROUP BY ad_account_id, state ORDER BY 1, 2
 ON CONFLICT (ad_account_id, state, slot)
 DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + excluded.bytes;
 
--- carry_delivered_out --
--- Deliveries that are delivered, to be carried to another outbox.
+-- transfer_delivered_out --
+-- Deliveries that are delivered, to be moved to another outbox.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings, NULL,
        source, amount, currency, checkout_id, '[]', 'delivered', false, '', attempts, enqueued_at, NULL, settled_at,
        NULL, history, body, 1, erase_at, name, NULL
 FROM delivered LEFT JOIN kept_payload USING (id)
 WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
 
--- carry_delivered_in --
+-- transfer_delivered_in --
 -- Deliveries of another outbox that are delivered.
 WITH
   given AS (
@@ -1202,7 +1202,7 @@ WITH
 SELECT count(*) FROM new;
 
 -- drop_delivered --
--- Delivered ones that were carried to another outbox.
+-- Delivered ones that were moved to another outbox.
 WITH
   given AS MATERIALIZED (
     SELECT (row ->> 0)::bigint AS id, (row ->> 1)::float8 AS settled_at
@@ -1214,14 +1214,14 @@ WITH
     RETURNING name, source, enqueued_at AS at, 'delivered' AS state, -1 AS sign
   )/* named */;
 
--- carry_notes_out --
--- Notes, to be carried to another outbox.
+-- transfer_notes_out --
+-- Notes, to be moved to another outbox.
 SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
        name, at
 FROM note
 WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
 
--- carry_notes_in --
+-- transfer_notes_in --
 -- Notes of another outbox.
 WITH written AS (
   INSERT INTO note (id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency,
@@ -1235,15 +1235,15 @@ WITH written AS (
 SELECT count(*) FROM written;
 
 -- drop_notes --
--- Notes that were carried to another outbox.
+-- Notes that were moved to another outbox.
 DELETE FROM note USING jsonb_array_elements(%(rows)s::jsonb) AS row
 WHERE note.id = (row ->> 0)::bigint AND note.at = (row ->> 1)::float8;
 
--- carry_audit_out --
--- The audit log, to be carried to another outbox.
+-- transfer_audit_out --
+-- The audit log, to be moved to another outbox.
 SELECT id, at, who, place, what, target, was, became FROM audit WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
 
--- carry_audit_in --
+-- transfer_audit_in --
 -- The audit log of another outbox; lines that follow have ids above it.
 WITH
   written AS (
@@ -1260,11 +1260,11 @@ WITH
 SELECT (SELECT count(*) FROM written) FROM (SELECT count(*) FROM moved) AS done;
 
 -- drop_audit --
--- Lines of the audit log that were carried to another outbox.
+-- Lines of the audit log that were moved to another outbox.
 DELETE FROM audit USING jsonb_array_elements(%(rows)s::jsonb) AS row WHERE audit.id = (row ->> 0)::bigint;
 
--- carry_counts_out --
--- Counts of all slots, to be carried to another outbox.
+-- transfer_counts_out --
+-- Counts of all slots, to be moved to another outbox.
 SELECT span_s, start_at, name, preset, label, ad_account_id, source, sum(count)::bigint
 FROM (
   SELECT 60 AS span_s, start_at, name COLLATE "C" AS name, preset COLLATE "C" AS preset, label COLLATE "C" AS label,
@@ -1280,7 +1280,7 @@ WHERE (span_s, start_at, name, preset, label, ad_account_id, source)
 GROUP BY span_s, start_at, name, preset, label, ad_account_id, source
 ORDER BY span_s, start_at, name, preset, label, ad_account_id, source LIMIT %(limit)s;
 
--- carry_counts_in --
+-- transfer_counts_in --
 -- Counts of another outbox: in a slot of their own, where what is there already is theirs.
 WITH
   given AS (
@@ -1303,7 +1303,7 @@ WITH
 SELECT (SELECT count(*) FROM minutes) + (SELECT count(*) FROM hours);
 
 -- drop_counts --
--- Counts that were carried to another outbox.
+-- Counts that were moved to another outbox.
 WITH
   given AS MATERIALIZED (
     SELECT (row ->> 0)::integer AS span_s, (row ->> 1)::bigint AS start_at, row ->> 2 AS name, row ->> 3 AS preset,
@@ -1322,8 +1322,8 @@ WHERE span_s = 3600 AND tally.start_at = given.start_at AND tally.name = given.n
   AND tally.preset = given.preset AND tally.label = given.label
   AND tally.ad_account_id = given.ad_account_id AND tally.source = given.source;
 
--- carry_revenue_out --
--- What orders are worth, to be carried to another outbox.
+-- transfer_revenue_out --
+-- What orders are worth, to be moved to another outbox.
 SELECT day, ad_account_id COLLATE "C", preset COLLATE "C", source COLLATE "C", currency COLLATE "C", became COLLATE "C",
        sum(orders)::bigint, sum(without_amount)::bigint,
        greatest(least(sum(millionths), 9000000000000000000), -9000000000000000000)::bigint, max(largest)::bigint,
@@ -1333,7 +1333,7 @@ WHERE (day, ad_account_id COLLATE "C", preset COLLATE "C", source COLLATE "C", c
     > (%(after_0)s::integer, %(after_1)s, %(after_2)s, %(after_3)s, %(after_4)s, %(after_5)s)
 GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6 LIMIT %(limit)s;
 
--- carry_revenue_in --
+-- transfer_revenue_in --
 -- What the orders of another outbox are worth: in a slot of their own.
 WITH written AS (
   INSERT INTO revenue (day, ad_account_id, preset, source, currency, became, slot, orders, without_amount, millionths,
@@ -1346,19 +1346,19 @@ WITH written AS (
 SELECT count(*) FROM written;
 
 -- drop_revenue --
--- Sums that were carried to another outbox.
+-- Sums that were moved to another outbox.
 DELETE FROM revenue AS sums USING jsonb_array_elements(%(rows)s::jsonb) AS row
 WHERE sums.day = (row ->> 0)::integer AND sums.ad_account_id = row ->> 1 AND sums.preset = row ->> 2
   AND sums.source = row ->> 3 AND sums.currency = row ->> 4 AND sums.became = row ->> 5;
 
--- carry_inventory_out --
--- The inventory, to be carried to another outbox.
+-- transfer_inventory_out --
+-- The inventory, to be moved to another outbox.
 SELECT span_s, counted, start_at, source, type, name, label, count FROM inventory
 WHERE (span_s, counted, start_at, source, type, name, label)
     > (%(after_0)s::integer, %(after_1)s, %(after_2)s::bigint, %(after_3)s, %(after_4)s, %(after_5)s, %(after_6)s)
 ORDER BY span_s, counted, start_at, source, type, name, label LIMIT %(limit)s;
 
--- carry_inventory_in --
+-- transfer_inventory_in --
 -- The inventory of another outbox.
 WITH
   written AS (
@@ -1371,7 +1371,7 @@ WITH
 SELECT count(*) FROM written;
 
 -- drop_inventory --
--- What was carried of the inventory.
+-- What was moved of the inventory.
 DELETE FROM inventory USING jsonb_array_elements(%(rows)s::jsonb) AS row
 WHERE (span_s, counted, start_at, source, type, name, label)
     = ((row ->> 0)::integer, row ->> 1, (row ->> 2)::bigint, row ->> 3, row ->> 4, row ->> 5, row ->> 6);
@@ -1660,11 +1660,11 @@ FROM moved GROUP BY ad_account_id, state ORDER BY 1, 2
 ON CONFLICT (ad_account_id, state, slot)
 DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + excluded.bytes;
 
--- carry_marks_out --
--- Who said no, to be carried to another outbox.
+-- transfer_marks_out --
+-- Who said no, to be moved to another outbox.
 SELECT key, at FROM mark WHERE key > %(after_0)s ORDER BY key LIMIT %(limit)s;
 
--- carry_marks_in --
+-- transfer_marks_in --
 -- Who said no, of another outbox.
 WITH
   written AS (
@@ -1678,7 +1678,7 @@ WITH
 SELECT count(*) FROM written;
 
 -- drop_marks --
--- Marks that were carried to another outbox.
+-- Marks that were moved to another outbox.
 WITH
   gone AS (
     DELETE FROM mark USING jsonb_array_elements(%(rows)s::jsonb) AS row WHERE key = row ->> 0 RETURNING 1
@@ -1686,12 +1686,12 @@ WITH
 INSERT INTO memory_size (kind, slot, count) SELECT 'mark', %(slot)s, -count(*) FROM gone
 ON CONFLICT (kind, slot) DO UPDATE SET count = memory_size.count + excluded.count;
 
--- carry_people_out --
--- What is remembered of people, to be carried to another outbox.
+-- transfer_people_out --
+-- What is remembered of people, to be moved to another outbox.
 SELECT key, linked_to, linked_at, seen_at, stale_at, revision, record FROM person
 WHERE key > %(after_0)s ORDER BY key LIMIT %(limit)s;
 
--- carry_people_in --
+-- transfer_people_in --
 -- What another outbox remembered of people.
 WITH
   written AS (
@@ -1708,7 +1708,7 @@ WITH
 SELECT count(*) FROM written;
 
 -- drop_people --
--- What was carried to another outbox of people.
+-- What was moved to another outbox of people.
 WITH
   gone AS (
     DELETE FROM person USING jsonb_array_elements(%(rows)s::jsonb) AS row WHERE key = row ->> 0 RETURNING 1
@@ -1716,11 +1716,11 @@ WITH
 INSERT INTO memory_size (kind, slot, count) SELECT 'person', %(slot)s, -count(*) FROM gone
 ON CONFLICT (kind, slot) DO UPDATE SET count = memory_size.count + excluded.count;
 
--- carry_whose_out --
--- Whose deliveries there are, to be carried to another outbox.
+-- transfer_whose_out --
+-- Whose deliveries there are, to be moved to another outbox.
 SELECT id, message_id, user_key, anonymous_key, at FROM whose WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
 
--- carry_whose_in --
+-- transfer_whose_in --
 -- Whose deliveries of another outbox are; the same twice does no harm.
 WITH
   written AS (
@@ -1731,7 +1731,7 @@ WITH
 SELECT count(*) FROM written;
 
 -- drop_whose --
--- Whose deliveries were carried to another outbox.
+-- Whose deliveries were moved to another outbox.
 DELETE FROM whose USING jsonb_array_elements(%(rows)s::jsonb) AS row WHERE id = (row ->> 0)::bigint;
 
 -- withdraw --
@@ -1833,12 +1833,12 @@ DELETE FROM quarantined WHERE id <= (
 -- Erase sealed events whose time is over.
 DELETE FROM quarantined WHERE id IN (SELECT id FROM quarantined WHERE ends_at <= %(now)s LIMIT %(limit)s OFFSET %(skip)s);
 
--- carry_quarantined_out --
--- Sealed events, to be carried to another outbox.
+-- transfer_quarantined_out --
+-- Sealed events, to be moved to another outbox.
 SELECT id, at, ends_at, source, is_proven, name, exit, reason, message_id, keys, sealed FROM quarantined
 WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
 
--- carry_quarantined_in --
+-- transfer_quarantined_in --
 -- Sealed events of another outbox; the same twice does no harm.
 WITH
   written AS (
@@ -1852,5 +1852,5 @@ WITH
 SELECT count(*) FROM written;
 
 -- drop_quarantined --
--- Sealed events that were carried to another outbox.
+-- Sealed events that were moved to another outbox.
 DELETE FROM quarantined USING jsonb_array_elements(%(rows)s::jsonb) AS row WHERE id = (row ->> 0)::bigint;

@@ -25,16 +25,16 @@ from app.outbox.records import dead_cause_of
 from app.outbox.redrive import (
     REDRIVE_ROWS,
     DeadLetter,
+    RedrivePlan,
     RedriveSplit,
     RedriveStep,
-    Revival,
     all_dismissed,
     all_redriven,
     digests_of_dead,
     dismissed,
     next_step,
-    parted,
-    revive,
+    plan_redrive,
+    split_repeats,
 )
 from app.outbox.rows import as_json
 from app.outbox.rules import OutboxRules
@@ -82,28 +82,28 @@ async def _redrive_step(
         with suppress(*COLLISIONS):
             async with connection.transaction() as transaction:
                 dead = await _dead(connection, query, before)
-                revival = await _judged(connection, dead, now, rules)
-                if not await _take_keys(connection, revival, now):
+                plan = await _plan_of(connection, dead, now, rules)
+                if not await _take_keys(connection, plan, now):
                     raise Rollback(transaction)
-                done = await _redrive(connection, revival, now)
+                done = await _redrive(connection, plan, now)
                 return RedriveStep(done=done, before=next_step(dead))
     raise OutboxUnavailable("The outbox is too busy: others store the same events. Redrive them again later.")
 
 
-async def _take_keys(connection: Connection, revival: Revival, now: float) -> bool:
-    """Remember the keys of what is redriven; return False where another process took one since it was judged."""
-    taken = await count_of(connection, "take_keys", rows=as_json(revival.keys), now=now)
-    return taken == len(revival.keys)
+async def _take_keys(connection: Connection, plan: RedrivePlan, now: float) -> bool:
+    """Remember the keys of what is redriven; return False where another process took one since the plan was made."""
+    taken = await count_of(connection, "take_keys", rows=as_json(plan.keys), now=now)
+    return taken == len(plan.keys)
 
 
-async def _redrive(connection: Connection, revival: Revival, now: float) -> Redrive:
-    """Make pending what was judged to be, and say of the rest why it is not."""
-    await connection.execute(SQL["redrive"], {"ids": revival.redriven, "now": now, "slot": connection.slot})
-    await connection.execute(SQL["learn_keys"], {"rows": as_json(revival.learned)})
-    rest = await _parted(connection, revival)
+async def _redrive(connection: Connection, plan: RedrivePlan, now: float) -> Redrive:
+    """Make pending what is to be redriven, and say of the rest why it is not."""
+    await connection.execute(SQL["redrive"], {"ids": plan.redriven, "now": now, "slot": connection.slot})
+    await connection.execute(SQL["learn_keys"], {"rows": as_json(plan.learned)})
+    rest = await _split(connection, plan)
     await connection.execute(SQL["explain_dead"], {"rows": as_json(rest.staying)})
     await _put_away(connection, rest.overtaken)
-    return Redrive(redriven=len(revival.redriven), overtaken=len(rest.overtaken), waiting=len(rest.staying))
+    return Redrive(redriven=len(plan.redriven), overtaken=len(rest.overtaken), waiting=len(rest.staying))
 
 
 async def _dismiss(connection: Connection, query: Query, before: int, because: str) -> tuple[int, int | None]:
@@ -122,8 +122,8 @@ async def dismiss_overtaken(
     if not found:
         return
     async with connection.transaction():
-        revival = await _judged(connection, [DeadLetter(*row) for row in found], now, rules)
-        await _put_away(connection, (await _parted(connection, revival)).overtaken)
+        plan = await _plan_of(connection, [DeadLetter(*row) for row in found], now, rules)
+        await _put_away(connection, (await _split(connection, plan)).overtaken)
 
 
 async def _dead(connection: Connection, query: Query, before: int) -> list[DeadLetter]:
@@ -131,14 +131,14 @@ async def _dead(connection: Connection, query: Query, before: int) -> list[DeadL
     return [DeadLetter(*row) for row in rows]
 
 
-async def _judged(connection: Connection, dead: Sequence[DeadLetter], now: float, rules: OutboxRules) -> Revival:
+async def _plan_of(connection: Connection, dead: Sequence[DeadLetter], now: float, rules: OutboxRules) -> RedrivePlan:
     taken = await rows_of(connection, "keys_taken", digests=digests_of_dead(dead, rules))
-    return revive(dead, holders(taken), now, rules)
+    return plan_redrive(dead, holders(taken), now, rules)
 
 
-async def _parted(connection: Connection, revival: Revival) -> RedriveSplit:
-    states = await rows_of(connection, "states", ids=[each.holder for each in revival.repeats])
-    return parted(revival.repeats, dict(states))
+async def _split(connection: Connection, plan: RedrivePlan) -> RedriveSplit:
+    states = await rows_of(connection, "states", ids=[each.holder for each in plan.repeats])
+    return split_repeats(plan.repeats, dict(states))
 
 
 async def _put_away(connection: Connection, rows: Sequence[Sequence[Any]]) -> None:

@@ -71,10 +71,10 @@ async def make_days(connection: Connection, days: Iterable[int]) -> None:
 
 
 #: Does one step past what is refused, given its name and a limit: `Around.delete`.
-Past: TypeAlias = Callable[[str, Callable[[int, int], Awaitable[int]], int], Awaitable[int]]
+DeleteStep: TypeAlias = Callable[[str, Callable[[int, int], Awaitable[int]], int], Awaitable[int]]
 
 
-async def drop_days(connection: Connection, *, ends: dict[str, float], limit: int, past: Past) -> int:
+async def drop_days(connection: Connection, *, ends: dict[str, float], limit: int, past: DeleteStep) -> int:
     """Drop at most `limit` tables whose day was over by the moment of `ends` for their parent; return how many.
 
     Counts of minutes are summed by hour before they go, while those are kept; what was delivered is no longer counted

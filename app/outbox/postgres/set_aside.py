@@ -10,7 +10,7 @@ import psycopg
 from msgspec.structs import replace
 
 from app.core.deliveries import Claimed, Settlement, State
-from app.core.events import Tally
+from app.core.events import CounterRow
 from app.core.shared_values import SetAside
 from app.errors import RowRefused
 from app.outbox import set_aside
@@ -76,7 +76,7 @@ async def claim_the_rest(connection: Connection, asked: ClaimQuery) -> Taken:
 async def settle_the_rest(
     connection: Connection,
     settlements: Sequence[Settlement],
-    tallies: Sequence[Tally],
+    counters: Sequence[CounterRow],
     now: float,
     rules: OutboxRules,
 ) -> None:
@@ -85,7 +85,7 @@ async def settle_the_rest(
     Nothing else of what is set aside is done: it stays claimed, and is not sent again.
     """
     set_aside.check_room(await _read(connection))
-    units: list[Settlement | Tally] = [*last_of_each(settlements), *tallies]
+    units: list[Settlement | CounterRow] = [*last_of_each(settlements), *counters]
     refused = await refused_of(units, lambda some: settle(connection, *set_aside.split(some), now, rules))
     await put(connection, set_aside.unsettled(refused, now=now))
 
@@ -150,9 +150,9 @@ class Around:
         units = [await self._with_payload(set_aside.unit_of(self._known[name]), rules) for name in names]
         await settle(self._connection, *set_aside.split(units), self._now, rules)
 
-    async def _with_payload(self, unit: Settlement | Tally, rules: OutboxRules) -> Settlement | Tally:
+    async def _with_payload(self, unit: Settlement | CounterRow, rules: OutboxRules) -> Settlement | CounterRow:
         """Return a settlement with the finished event, where that is to be kept."""
-        if isinstance(unit, Tally) or unit.state is not State.DELIVERED or not rules.payload_s:
+        if isinstance(unit, CounterRow) or unit.state is not State.DELIVERED or not rules.payload_s:
             return unit
         rows = await rows_of(self._connection, "payload", id=int(unit.claimed.delivery_id))
         payload = rows[0][0] if rows else b"{}"  # it was erased: nothing is settled

@@ -8,7 +8,7 @@ import orjson
 import psycopg
 
 from app.core.deliveries import Settlement, State, Withdrawal
-from app.core.events import Exit, Tally
+from app.core.events import CounterRow, Exit
 from app.core.values.times import MINUTE_S
 from app.outbox.counts import summed
 from app.outbox.dedup import HoldsKeys, key_rows, order_digests
@@ -45,7 +45,7 @@ class _Dead(NamedTuple):
 async def settle(
     connection: Connection,
     settlements: Sequence[Settlement],
-    tallies: Sequence[Tally],
+    counters: Sequence[CounterRow],
     now: float,
     rules: OutboxRules,
 ) -> None:
@@ -57,7 +57,7 @@ async def settle(
     settlements = last_of_each(settlements)
     parameters = {
         "rows": as_json([_row(each) for each in settlements]),
-        "tallies": as_json(summed([(now, tally) for tally in tallies], span_s=MINUTE_S)),
+        "counters": as_json(summed([(now, counter) for counter in counters], span_s=MINUTE_S)),
         "now": now,
         "slot": connection.slot,
     }

@@ -11,10 +11,14 @@ from app.outbox.postgres.database import Database, rows_of
 from app.outbox.postgres.retention import Days
 from app.outbox.postgres.shared import PostgresShared
 from app.outbox.rows import as_json
-from app.outbox.transfer import BEFORE_FIRST, OF_DELIVERIES, Carried, DeliveryRow, Past, Row
+from app.outbox.transfer import BEFORE_FIRST, OF_DELIVERIES, DeliveryRow, LedgerKind, Row, TransferKind
 
 #: In which column of a kind the moment stands that says in which day's table it lies.
-_MOMENT: Final = {Carried.DELIVERED: DeliveryRow._fields.index("settled_at"), Carried.NOTES: 13, Carried.COUNTS: 1}
+_MOMENT: Final = {
+    TransferKind.DELIVERED: DeliveryRow._fields.index("settled_at"),
+    TransferKind.NOTES: 13,
+    TransferKind.COUNTS: 1,
+}
 
 
 #: When it is looked whether others use the database.
@@ -49,22 +53,22 @@ class PostgresStore(PostgresShared):
         ((anything,),) = await self._database.run(rows_of, "holds_anything")
         return not anything
 
-    async def read(self, kind: Carried, *, after: Sequence[Any], limit: int) -> list[Row]:
+    async def read(self, kind: TransferKind, *, after: Sequence[Any], limit: int) -> list[Row]:
         places = {f"after_{place}": value for place, value in enumerate(after)}
-        rows = await self._database.run(rows_of, f"carry_{kind}_out", limit=limit, **places)
+        rows = await self._database.run(rows_of, f"transfer_{kind}_out", limit=limit, **places)
         return [_decoded(kind, row) for row in rows]
 
-    async def read_day(self, past: Past, day: int, *, after: tuple[float, int], limit: int) -> list[Row]:
+    async def read_day(self, past: LedgerKind, day: int, *, after: tuple[float, int], limit: int) -> list[Row]:
         begin, end = day * DAY_S, (day + 1) * DAY_S
         rows = await self._database.run(rows_of, f"day_{past}", begin=begin, end=end, after_id=after[1], limit=limit)
         return [_decoded(past, row) for row in rows]
 
-    async def write(self, kind: Carried, rows: Sequence[Row]) -> int:
+    async def write(self, kind: TransferKind, rows: Sequence[Row]) -> int:
         if kind in _MOMENT:
             await self._days.be_ready({row[_MOMENT[kind]] for row in rows})
         return await self._database.run(_write, kind, rows)
 
-    async def drop(self, kind: Carried, rows: Sequence[Row]) -> None:
+    async def drop(self, kind: TransferKind, rows: Sequence[Row]) -> None:
         await self._database.run(_drop, kind, rows)
 
     async def highest_ids(self) -> tuple[int, int]:
@@ -79,7 +83,7 @@ class PostgresStore(PostgresShared):
         await self._database.close()
 
 
-def _decoded(kind: Carried | Past, row: Sequence[Any]) -> Row:
+def _decoded(kind: TransferKind | LedgerKind, row: Sequence[Any]) -> Row:
     """Return a row as both engines know it: payloads as text, no history as an empty one."""
     if kind not in OF_DELIVERIES:
         return list(row)
@@ -88,12 +92,12 @@ def _decoded(kind: Carried | Past, row: Sequence[Any]) -> Row:
     return list(delivery._replace(history=delivery.history or (), payload=payload))
 
 
-async def _write(connection: Connection, kind: Carried, rows: Sequence[Row]) -> int:
-    ((written,),) = await rows_of(connection, f"carry_{kind}_in", rows=as_json(rows), slot=connection.slot)
+async def _write(connection: Connection, kind: TransferKind, rows: Sequence[Row]) -> int:
+    ((written,),) = await rows_of(connection, f"transfer_{kind}_in", rows=as_json(rows), slot=connection.slot)
     return int(written)
 
 
-async def _drop(connection: Connection, kind: Carried, rows: Sequence[Row]) -> None:
+async def _drop(connection: Connection, kind: TransferKind, rows: Sequence[Row]) -> None:
     told_apart = len(BEFORE_FIRST[kind])
     given = as_json([[*row[:told_apart], *(row[place] for place in [_MOMENT.get(kind)] if place)] for row in rows])
     await connection.execute(SQL[f"drop_{kind}"], {"rows": given, "slot": connection.slot})

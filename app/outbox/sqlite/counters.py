@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from app.core.events import Exit, Tally
+from app.core.events import CounterRow, Exit
 from app.core.values.times import MINUTE_S
 from app.outbox.counts import MINUTES_KEPT_S, summed
 from app.outbox.rows import as_json
@@ -23,13 +23,13 @@ def add_attempts(connection: sqlite3.Connection, attempts: Iterable[tuple[int, A
     connection.execute(SQL["add_attempts"], {"kinds": as_json([[*kind, ids] for kind, ids in kinds.items()]), "at": at})
 
 
-def add_tallies(
-    connection: sqlite3.Connection, tallies: Iterable[tuple[float, Tally]], *, span_s: int = MINUTE_S
+def add_counters(
+    connection: sqlite3.Connection, counters: Iterable[tuple[float, CounterRow]], *, span_s: int = MINUTE_S
 ) -> None:
     """Add counts, each with the moment at which it happened, to the minute or hour (`span_s`) that it falls in."""
-    rows = summed(tallies, span_s=span_s)
+    rows = summed(counters, span_s=span_s)
     if rows:
-        connection.execute(SQL["add_tallies"], {"rows": as_json(rows), "span_s": span_s})
+        connection.execute(SQL["add_counters"], {"rows": as_json(rows), "span_s": span_s})
         if span_s == MINUTE_S:
             connection.execute(SQL["reopen_steps"], {"moment": rows[0][0]})
 

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from app.core.deliveries import Claimed, Enqueued, NewDelivery, Settlement, State, Withdrawal
-from app.core.events import DroppedEvent, Tally
+from app.core.events import CounterRow, DroppedEvent
 from app.core.people import PeopleChanges
 from app.errors import OutboxUnavailable, RowRefused
 from app.outbox.backpressure import loads_of, nowhere_room
@@ -23,7 +23,7 @@ from app.outbox.sqlite.enqueue import enqueue, enqueue_new, parameters, prepare_
 from app.outbox.sqlite.guard import Guard, free_reserve
 from app.outbox.sqlite.inventory import SqliteInventory
 from app.outbox.sqlite.ledger import Ledger
-from app.outbox.sqlite.notifier import Watch
+from app.outbox.sqlite.notifier import Notifier
 from app.outbox.sqlite.people import KeepsPeople
 from app.outbox.sqlite.readers import Readers
 from app.outbox.sqlite.redrive import SqliteDeadLetters
@@ -57,24 +57,26 @@ class SqliteOutbox(Ledger, Accounts, KeepsShared, KeepsPeople):
         connection = _opened(path)
         prepare_connection(connection)
         self._guard = Guard(path)
-        self._watch = Watch(path, self._guard, clock)
+        self._notifier = Notifier(path, self._guard, clock)
         super().__init__(path, Writer(connection, self._guard), Readers(path, self._guard), rules)
         parts = self._path, self._writer, self._readers, rules
         self.inventory = SqliteInventory(*parts)
         self.sealed_events = SqliteSealedEvents(*parts)
-        self.dead_letters = SqliteDeadLetters(*parts, self._watch.wake)
+        self.dead_letters = SqliteDeadLetters(*parts, self._notifier.wake)
 
     async def enqueue(
         self,
         deliveries: Sequence[NewDelivery],
         notes: Sequence[DroppedEvent],
-        tallies: Sequence[Tally],
+        counters: Sequence[CounterRow],
         *,
         now: float,
         people: PeopleChanges | None = None,
     ) -> list[Enqueued]:
         held_from = await self.hold_clock.held_from(deliveries, now)
-        call = await prepare(deliveries, notes, tallies, now=now, held_from=held_from, rules=self._rules, people=people)
+        call = await prepare(
+            deliveries, notes, counters, now=now, held_from=held_from, rules=self._rules, people=people
+        )
         ready = parameters(call.all_new, self._rules) if call.all_new else None
         answer = await self._writer.do(
             partial(enqueue, call=call, ready=ready, rules=self._rules),
@@ -82,7 +84,7 @@ class SqliteOutbox(Ledger, Accounts, KeepsShared, KeepsPeople):
             alone=partial(enqueue_new, call=call, ready=ready) if altering(people) is None else None,
             takes_in=True,
         )
-        self._watch.wake()
+        self._notifier.wake()
         return answer
 
     async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> int:
@@ -116,7 +118,7 @@ class SqliteOutbox(Ledger, Accounts, KeepsShared, KeepsPeople):
             claimed = await self._writer.do(partial(claim, asked=asked), rows=limit)
         except RowRefused:
             claimed = await self._writer.do(partial(claim_the_rest, asked=asked), rows=limit)
-        self._watch.claimed(ad_account_id, found=bool(claimed), now=now)
+        self._notifier.claimed(ad_account_id, found=bool(claimed), now=now)
         return claimed
 
     async def renew(self, claimed: Sequence[Claimed], *, lease_s: float, now: float) -> None:
@@ -127,25 +129,25 @@ class SqliteOutbox(Ledger, Accounts, KeepsShared, KeepsPeople):
             except RowRefused:
                 await self._writer.do(partial(renew_the_rest, claimed=claimed, until=until), rows=len(claimed))
 
-    async def hasten(self, ad_account_id: str, *, pending_by: float, claimed_by: float, limit: int) -> int:
+    async def reschedule(self, ad_account_id: str, *, pending_by: float, claimed_by: float, limit: int) -> int:
         which = {"ad_account_id": ad_account_id, "pending_by": pending_by, "claimed_by": claimed_by, "limit": limit}
         changed = await self._writer.do(
-            lambda connection: connection.execute(SQL["hasten"], which).rowcount, rows=limit
+            lambda connection: connection.execute(SQL["reschedule"], which).rowcount, rows=limit
         )
-        self._watch.wake()
+        self._notifier.wake()
         return changed
 
-    async def settle(self, settlements: Sequence[Settlement], tallies: Sequence[Tally], *, now: float) -> None:
-        what, rules = (settlements, tallies, now), self._rules
+    async def settle(self, settlements: Sequence[Settlement], counters: Sequence[CounterRow], *, now: float) -> None:
+        what, rules = (settlements, counters, now), self._rules
         try:
             await self._writer.do(lambda connection: settle(connection, *what, rules), rows=len(settlements))
         except RowRefused:
             await self._writer.do(lambda connection: settle_the_rest(connection, *what, rules), rows=len(settlements))
         if any(settlement.state is State.PENDING for settlement in settlements):
-            self._watch.wake()
+            self._notifier.wake()
 
     async def wait(self, ad_account_id: str, timeout_s: float) -> None:
-        await self._watch.wait(ad_account_id, timeout_s)
+        await self._notifier.wait(ad_account_id, timeout_s)
 
     async def retain(self, *, now: float, limit: int) -> int:
         touched = await self._writer.do(partial(retain, now=now, limit=limit, rules=self._rules), rows=limit)
@@ -157,7 +159,7 @@ class SqliteOutbox(Ledger, Accounts, KeepsShared, KeepsPeople):
         probe = partial(_probe, rules=self._rules, ad_account_ids=ad_account_ids)
         await self._writer.do(probe, takes_in=True)
 
-    async def protect(self, rules: DiskRules) -> None:
+    async def start_disk_checks(self, rules: DiskRules) -> None:
         self._guard.keep_reserve(rules.reserve_bytes)
         if rules.quick_check_s > 0:
             await asyncio.to_thread(self._guard.look_through, for_s=rules.quick_check_s)
@@ -167,7 +169,7 @@ class SqliteOutbox(Ledger, Accounts, KeepsShared, KeepsPeople):
 
     def _close(self) -> None:
         self._writer.close()
-        self._watch.close()
+        self._notifier.close()
         self._readers.close()
 
 

@@ -1,4 +1,4 @@
-"""Enqueue: judge duplicates, then store what is new.
+"""Enqueue: check for duplicates, then store what is new.
 
 Nearly always everything is new. So the parameters of the statement that stores it are written down beforehand, by the
 event loop, whose thread holds Python's lock anyhow; the thread that commits runs it, with hardly a line of Python.
@@ -62,7 +62,7 @@ def parameters(rows: Rows, rules: OutboxRules) -> dict[str, Any]:
         "version": PAYLOAD_VERSION,
         "keys": _keys(rows),
         "notes": as_json(rows.notes),
-        "tallies": as_json(summed(rows.tallies, span_s=MINUTE_S)),
+        "counters": as_json(summed(rows.counters, span_s=MINUTE_S)),
         "span_s": MINUTE_S,
         "whose": as_json([f"{user:16}{anonymous:16}{message_id}" for message_id, _, user, anonymous in rows.whose]),
         "now": rows.whose[0][1] if rows.whose else 0,
@@ -96,13 +96,13 @@ def _enqueue(
         return answers
     taken, last_id, waiting = one_json(connection, "before_enqueue", rows=as_json(call.digests))
     ids = range(last_id + 1, last_id + 1 + len(call.deliveries))
-    judged = without_duplicates(call, holders(taken), ids, rules)
-    if full := backlog_full(rules, loads_of(waiting), judged.rows.loads):
+    checked = without_duplicates(call, holders(taken), ids, rules)
+    if full := backlog_full(rules, loads_of(waiting), checked.rows.loads):
         return full
-    connection.execute(SQL["store"], {**parameters(judged.rows, rules), "unseen": False})
-    if judged.rows.learned:
-        connection.execute(SQL["learn_keys"], {"rows": as_json(judged.rows.learned)})
-    return judged.answers
+    connection.execute(SQL["store"], {**parameters(checked.rows, rules), "unseen": False})
+    if checked.rows.learned:
+        connection.execute(SQL["learn_keys"], {"rows": as_json(checked.rows.learned)})
+    return checked.answers
 
 
 def enqueue_new(

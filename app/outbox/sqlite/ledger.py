@@ -10,11 +10,11 @@ from zlib import crc32
 import orjson
 
 from app.core.deliveries import Delivery, NewDelivery, Seen, State
-from app.core.events import DroppedEvent, Exit, Tally
+from app.core.events import CounterRow, DroppedEvent, Exit
 from app.core.pages import Backlog, Message, NotePage, Page, Query, Revenue
 from app.outbox.dedup import digests_of, repeated
 from app.outbox.orders import OrderPage, order_page
-from app.outbox.records import attempt_of, backlog_of, delivery_of, noted, revenue_of, tally_of
+from app.outbox.records import attempt_of, backlog_of, counter_of, delivery_of, noted, revenue_of
 from app.outbox.redrive import REPLAYED
 from app.outbox.rows import as_json
 from app.outbox.search import (
@@ -224,7 +224,7 @@ class Ledger(UsesFile):
         return backlog_of(counts, size_bytes, oldest_at, self._rules, disk_bytes=_room(connection, self._path))
 
     @reads
-    def tallies(
+    def counters(
         self,
         connection: sqlite3.Connection,
         *,
@@ -232,10 +232,10 @@ class Ledger(UsesFile):
         step_s: int,
         until: float | None = None,
         names: Collection[str] | None = None,
-    ) -> list[tuple[float, Tally]]:
+    ) -> list[tuple[float, CounterRow]]:
         sums = asked_sums(since, step_s, spans_of(connection.execute(SQL["summed_spans"])), until)
         asked = {"since": since, "step_s": step_s, "names": None if names is None else as_json(sorted(names))}
-        return [tally_of(row) for row in connection.execute(SQL["tallies"], {**asked, **sums})]
+        return [counter_of(row) for row in connection.execute(SQL["counters"], {**asked, **sums})]
 
     @reads
     def revenue(self, connection: sqlite3.Connection, *, first_day: int, last_day: int) -> list[Revenue]:

@@ -28,7 +28,7 @@ from app.outbox.rows import as_json
 from app.outbox.rules import OutboxRules
 from app.outbox.sqlite.database import SQL, number_of, numbers_of, one_json, person_id
 from app.outbox.sqlite.readers import Readers, UsesFile, reads
-from app.outbox.sqlite.scrub import texts_of, wipe
+from app.outbox.sqlite.scrub import scrub, texts_of
 from app.outbox.sqlite.settle import release_keys
 from app.outbox.sqlite.writer import Writer
 
@@ -137,7 +137,7 @@ class KeepsPeople(UsesFile):
         super().__init__(path, writer, readers, rules)
         #: What was erased and may still lie in the file.
         self._traces: set[str] = set()
-        self._wiping = asyncio.Lock()
+        self._scrubbing = asyncio.Lock()
 
     @reads
     def people(
@@ -176,14 +176,14 @@ class KeepsPeople(UsesFile):
     ) -> int:
         work = partial(_forget, keys=keys, again=again, messages=messages, digests=digests)
         count, traces = await self._writer.do(work)
-        self._traces |= traces  # after the commit: until then another call of `wipe` would look for them in vain
+        self._traces |= traces  # after the commit: until then another call of `scrub` would look for them in vain
         return count
 
-    async def wipe(self, texts: Collection[str]) -> None:
+    async def scrub(self, texts: Collection[str]) -> None:
         self._traces |= set(texts)
-        async with self._wiping:  # whoever waits here may find it done
+        async with self._scrubbing:  # whoever waits here may find it done
             if traces := set(self._traces):
-                await asyncio.to_thread(wipe, self._path, traces)
+                await asyncio.to_thread(scrub, self._path, traces)
                 self._traces -= traces  # not before: a locked file is looked through at the next call
 
 

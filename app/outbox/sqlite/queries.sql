@@ -54,10 +54,10 @@ ON CONFLICT (digest, place) DO UPDATE SET
 -- store --
 -- Store all that a call enqueues: see store.sql.
 INSERT INTO storing (unseen, max_backlog, max_bytes, loads, first_id, kinds, deliveries, payloads, spans, version, keys,
-                     notes, tallies, span_s, whose, now, named)
+                     notes, counters, span_s, whose, now, named)
 VALUES (:unseen, :max_backlog, :max_bytes, :loads,
         1 + (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'delivery'),
-        :kinds, :deliveries, :payloads, :spans, :version, :keys, :notes, :tallies, :span_s, :whose, :now, :named);
+        :kinds, :deliveries, :payloads, :spans, :version, :keys, :notes, :counters, :span_s, :whose, :now, :named);
 
 -- release_keys --
 -- Forget the keys of deliveries that are dead, unless another delivery holds them.
@@ -69,7 +69,7 @@ WHERE digest IN (SELECT value ->> 0 FROM json_each(:rows))
 -- Forget what was learned of deliveries that are dead.
 DELETE FROM dedup_key WHERE learned = 1 AND delivery_id IN (SELECT value FROM json_each(:rows));
 
--- add_tallies --
+-- add_counters --
 -- Add counts to their minute or hour.
 INSERT INTO tally (span_s, start_at, name, preset, label, ad_account_id, source, count)
 SELECT :span_s, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
@@ -232,7 +232,7 @@ UPDATE delivery SET due_at = :until
 FROM json_each(:rows) AS ours
 WHERE delivery.id = ours.value ->> 0 AND delivery.claim = ours.value ->> 1;
 
--- hasten --
+-- reschedule --
 -- Let nothing wait, and no lease last, beyond these times.
 UPDATE delivery SET due_at = CASE state WHEN 'claimed' THEN :claimed_by ELSE :pending_by END
 WHERE id IN (
@@ -430,7 +430,7 @@ SELECT min((SELECT min(due_at) FROM delivery
               AND due_at > :after))
 FROM (VALUES (0), (1)) AS kind;
 
--- tallies --
+-- counters --
 -- Sums of counts by step, all in one where the step is 0: as `asked_sums` says of which sums.
 SELECT CASE :step_s WHEN 0 THEN :since ELSE start_at / :step_s * :step_s END AS step, name, preset, label, ad_account_id,
        source, sum(count)
@@ -710,7 +710,7 @@ RETURNING start_at, name, preset, label, ad_account_id, source, count;
 UPDATE probe SET count = count + 1;
 
 -- holds_anything --
--- Whether there is anything that a move carries.
+-- Whether there is anything that a move takes.
 SELECT EXISTS (SELECT 1 FROM delivery) OR EXISTS (SELECT 1 FROM note) OR EXISTS (SELECT 1 FROM dedup_key)
     OR EXISTS (SELECT 1 FROM tally) OR EXISTS (SELECT 1 FROM audit) OR EXISTS (SELECT 1 FROM mark)
     OR EXISTS (SELECT 1 FROM person) OR EXISTS (SELECT 1 FROM inventory) OR EXISTS (SELECT 1 FROM quarantined);
@@ -730,30 +730,30 @@ SELECT (SELECT rowid FROM sqlite_sequence WHERE name = 'delivery'), 'delivery',
 -- Which of these deliveries are there.
 SELECT id FROM delivery WHERE id IN (SELECT value FROM json_each(:rows));
 
--- carry_keys_out --
--- Keys, to be carried to another outbox.
+-- transfer_keys_out --
+-- Keys, to be moved to another outbox.
 SELECT digest, place, delivery_id, expires_at, known, learned FROM dedup_key
 WHERE (digest, place) > (:after_0, :after_1) ORDER BY digest, place LIMIT :limit;
 
--- carry_keys_in --
+-- transfer_keys_in --
 -- Keys of another outbox.
 INSERT INTO dedup_key (digest, place, delivery_id, expires_at, known, learned)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(:rows) WHERE true
 ON CONFLICT DO NOTHING;
 
 -- drop_keys --
--- Keys that were carried to another outbox.
+-- Keys that were moved to another outbox.
 DELETE FROM dedup_key WHERE (digest, place) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:rows));
 
--- carry_waiting_out --
--- Deliveries that are not delivered, to be carried to another outbox.
+-- transfer_waiting_out --
+-- Deliveries that are not delivered, to be moved to another outbox.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
        traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
        settled_at, claim, body, version, erase_at, name, hold_until
 FROM delivery LEFT JOIN payload ON delivery_id = id
 WHERE id > :after_0 AND state <> 'delivered' ORDER BY id LIMIT :limit;
 
--- carry_delivered_out --
+-- transfer_delivered_out --
 -- Deliveries that are delivered likewise.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
        traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
@@ -761,12 +761,12 @@ SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_sourc
 FROM delivery LEFT JOIN payload ON delivery_id = id
 WHERE id > :after_0 AND state = 'delivered' ORDER BY id LIMIT :limit;
 
--- carry_attempts_out --
+-- transfer_attempts_out --
 -- Their attempts, in order.
 SELECT delivery_id, number, at, exit, status, message FROM attempt
 WHERE delivery_id IN (SELECT value FROM json_each(:rows)) ORDER BY delivery_id, place;
 
--- carry_deliveries_in --
+-- transfer_deliveries_in --
 -- Deliveries of another outbox.
 INSERT INTO delivery (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time,
                       warnings, traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts,
@@ -777,7 +777,7 @@ SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->
        coalesce(length(CAST(value ->> 25 AS BLOB)), 0), value ->> 28, value ->> 29
 FROM json_each(:rows);
 
--- count_carried --
+-- count_transferred --
 -- Count them by name.
 INSERT INTO name_count (name, source, day, state, count)
 SELECT value ->> 28, value ->> 11, CAST((value ->> 20) / 86400 AS INTEGER),
@@ -785,31 +785,31 @@ SELECT value ->> 28, value ->> 11, CAST((value ->> 20) / 86400 AS INTEGER),
 FROM json_each(:rows) WHERE true
 ON CONFLICT DO UPDATE SET count = count + 1;
 
--- carry_payloads_in --
+-- transfer_payloads_in --
 -- Their payloads, as far as they are kept.
 INSERT INTO payload (delivery_id, version, body, erase_at)
 SELECT value ->> 0, value ->> 26, CAST(value ->> 25 AS BLOB), value ->> 27 FROM json_each(:rows)
 WHERE value ->> 25 IS NOT NULL;
 
--- carry_attempts_in --
+-- transfer_attempts_in --
 -- Their attempts.
 INSERT INTO attempt (delivery_id, place, number, at, exit, status, message)
-SELECT carried.value ->> 0, 1 + tried.key, tried.value ->> 0, tried.value ->> 1, tried.value ->> 2, tried.value ->> 3,
+SELECT moved.value ->> 0, 1 + tried.key, tried.value ->> 0, tried.value ->> 1, tried.value ->> 2, tried.value ->> 3,
        tried.value ->> 4
-FROM json_each(:rows) AS carried, json_each(carried.value -> 24) AS tried;
+FROM json_each(:rows) AS moved, json_each(moved.value -> 24) AS tried;
 
 -- drop_deliveries --
--- Deliveries that were carried to another outbox.
+-- Deliveries that were moved to another outbox.
 DELETE FROM delivery WHERE id IN (SELECT value ->> 0 FROM json_each(:rows));
 
--- carry_notes_out --
--- Notes, to be carried to another outbox.
+-- transfer_notes_out --
+-- Notes, to be moved to another outbox.
 SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
        name, at
 FROM note
 WHERE id > :after_0 ORDER BY id LIMIT :limit;
 
--- carry_notes_in --
+-- transfer_notes_in --
 -- Notes of another outbox.
 INSERT INTO note (id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency,
                   source, name, at)
@@ -819,14 +819,14 @@ FROM json_each(:rows) WHERE true
 ON CONFLICT DO NOTHING;
 
 -- drop_notes --
--- Notes that were carried to another outbox.
+-- Notes that were moved to another outbox.
 DELETE FROM note WHERE id IN (SELECT value ->> 0 FROM json_each(:rows));
 
--- carry_audit_out --
--- The audit log, to be carried to another outbox.
+-- transfer_audit_out --
+-- The audit log, to be moved to another outbox.
 SELECT id, at, who, place, what, target, was, became FROM audit WHERE id > :after_0 ORDER BY id LIMIT :limit;
 
--- carry_audit_in --
+-- transfer_audit_in --
 -- The audit log of another outbox.
 INSERT INTO audit (id, at, who, place, what, target, was, became)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
@@ -834,17 +834,17 @@ FROM json_each(:rows) WHERE true
 ON CONFLICT DO NOTHING;
 
 -- drop_audit --
--- Lines of the audit log that were carried to another outbox.
+-- Lines of the audit log that were moved to another outbox.
 DELETE FROM audit WHERE id IN (SELECT value ->> 0 FROM json_each(:rows));
 
--- carry_counts_out --
--- Counts, to be carried to another outbox.
+-- transfer_counts_out --
+-- Counts, to be moved to another outbox.
 SELECT span_s, start_at, name, preset, label, ad_account_id, source, count FROM tally
 WHERE (span_s, start_at, name, preset, label, ad_account_id, source)
     > (:after_0, :after_1, :after_2, :after_3, :after_4, :after_5, :after_6)
 ORDER BY span_s, start_at, name, preset, label, ad_account_id, source LIMIT :limit;
 
--- carry_counts_in --
+-- transfer_counts_in --
 -- Counts of another outbox.
 INSERT INTO tally (span_s, start_at, name, preset, label, ad_account_id, source, count)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
@@ -860,21 +860,21 @@ DELETE FROM id_filter;
 DELETE FROM tally_sum;
 
 -- drop_counts --
--- Counts that were carried to another outbox.
+-- Counts that were moved to another outbox.
 DELETE FROM tally WHERE (span_s, start_at, name, preset, label, ad_account_id, source) IN (
   SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6 FROM json_each(:rows)
 );
 
--- carry_revenue_out --
--- What orders are worth, to be carried to another outbox.
+-- transfer_revenue_out --
+-- What orders are worth, to be moved to another outbox.
 SELECT day, ad_account_id, preset, source, currency, became, orders, without_amount, millionths, largest, largest_id
 FROM revenue
 WHERE (day, ad_account_id, preset, source, currency, became)
     > (:after_0, :after_1, :after_2, :after_3, :after_4, :after_5)
 ORDER BY day, ad_account_id, preset, source, currency, became LIMIT :limit;
 
--- carry_revenue_in --
--- What the orders of another outbox are worth, in the place of what was counted of those that were carried.
+-- transfer_revenue_in --
+-- What the orders of another outbox are worth, in the place of what was counted of those that were moved.
 INSERT INTO revenue
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
        value ->> 8, value ->> 9, value ->> 10
@@ -884,19 +884,19 @@ ON CONFLICT DO UPDATE SET
   largest = excluded.largest, largest_id = excluded.largest_id;
 
 -- drop_revenue --
--- Sums that were carried to another outbox.
+-- Sums that were moved to another outbox.
 DELETE FROM revenue WHERE (day, ad_account_id, preset, source, currency, became) IN (
   SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(:rows)
 );
 
--- carry_inventory_out --
--- The inventory, to be carried to another outbox.
+-- transfer_inventory_out --
+-- The inventory, to be moved to another outbox.
 SELECT span_s, counted, start_at, source, type, name, label, count FROM inventory
 WHERE (span_s, counted, start_at, source, type, name, label)
     > (:after_0, :after_1, :after_2, :after_3, :after_4, :after_5, :after_6)
 ORDER BY span_s, counted, start_at, source, type, name, label LIMIT :limit;
 
--- carry_inventory_in --
+-- transfer_inventory_in --
 -- The inventory of another outbox.
 INSERT INTO inventory (span_s, counted, start_at, source, type, name, label, count)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
@@ -904,7 +904,7 @@ FROM json_each(:rows) WHERE true
 ON CONFLICT DO NOTHING;
 
 -- drop_inventory --
--- What was carried of the inventory.
+-- What was moved of the inventory.
 DELETE FROM inventory WHERE (span_s, counted, start_at, source, type, name, label) IN (
   SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
   FROM json_each(:rows)
@@ -1221,24 +1221,24 @@ WHERE learned = 1 AND delivery_id IN (SELECT value FROM json_each(:rows)) AND kn
 -- Erase those of some deliveries that wait or are dead.
 DELETE FROM delivery WHERE state <> 'delivered' AND id IN (SELECT value FROM json_each(:rows));
 
--- carry_marks_out --
--- Who said no, to be carried to another outbox.
+-- transfer_marks_out --
+-- Who said no, to be moved to another outbox.
 SELECT key, at FROM mark WHERE key > :after_0 ORDER BY key LIMIT :limit;
 
--- carry_marks_in --
+-- transfer_marks_in --
 -- Who said no, of another outbox.
 INSERT INTO mark (key, at) SELECT value ->> 0, value ->> 1 FROM json_each(:rows) WHERE true ON CONFLICT DO NOTHING;
 
 -- drop_marks --
--- Marks that were carried to another outbox.
+-- Marks that were moved to another outbox.
 DELETE FROM mark WHERE key IN (SELECT value ->> 0 FROM json_each(:rows));
 
--- carry_people_out --
--- What is remembered of people, to be carried to another outbox.
+-- transfer_people_out --
+-- What is remembered of people, to be moved to another outbox.
 SELECT key, linked_to, linked_at, seen_at, stale_at, revision, record FROM person
 WHERE id > person_id(:after_0) ORDER BY id LIMIT :limit;
 
--- carry_people_in --
+-- transfer_people_in --
 -- What another outbox remembered of people.
 INSERT INTO person (id, key, linked_to, linked_id, linked_at, seen_at, stale_at, revision, record)
 SELECT person_id(value ->> 0), value ->> 0, value ->> 1, person_id(value ->> 1), value ->> 2, value ->> 3, value ->> 4,
@@ -1246,20 +1246,20 @@ SELECT person_id(value ->> 0), value ->> 0, value ->> 1, person_id(value ->> 1),
 FROM json_each(:rows) WHERE true ON CONFLICT DO NOTHING;
 
 -- drop_people --
--- What was carried to another outbox of people.
+-- What was moved to another outbox of people.
 DELETE FROM person WHERE id IN (SELECT person_id(value ->> 0) FROM json_each(:rows));
 
--- carry_whose_out --
--- Whose deliveries there are, to be carried to another outbox.
+-- transfer_whose_out --
+-- Whose deliveries there are, to be moved to another outbox.
 SELECT id, message_id, user, anonymous, at FROM whose WHERE id > :after_0 ORDER BY id LIMIT :limit;
 
--- carry_whose_in --
+-- transfer_whose_in --
 -- Whose deliveries of another outbox are; the same twice does no harm.
 INSERT INTO whose (message_id, user, anonymous, at)
 SELECT value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(:rows);
 
 -- drop_whose --
--- Whose deliveries were carried to another outbox.
+-- Whose deliveries were moved to another outbox.
 DELETE FROM whose WHERE id IN (SELECT value ->> 0 FROM json_each(:rows));
 
 -- salvage_marks --
@@ -1301,7 +1301,7 @@ SELECT message_id, ad_account_id, preset, :exit, :reason,
        event_name, order_id, amount, currency, source, name, :at
 FROM json_each(:rows) AS gone JOIN delivery ON delivery.id = gone.value;
 
--- tally_withdrawn --
+-- count_withdrawn --
 -- Count deliveries that are withdrawn.
 INSERT INTO tally (span_s, start_at, name, preset, label, ad_account_id, source, count)
 SELECT :span_s, :minute, :exit, preset, '', ad_account_id, source, count(*)
@@ -1352,12 +1352,12 @@ DELETE FROM quarantined WHERE id <= (
 -- Erase sealed events whose time is over.
 DELETE FROM quarantined WHERE id IN (SELECT id FROM quarantined WHERE ends_at <= :now LIMIT :limit OFFSET :skip);
 
--- carry_quarantined_out --
--- Sealed events, to be carried to another outbox.
+-- transfer_quarantined_out --
+-- Sealed events, to be moved to another outbox.
 SELECT id, at, ends_at, source, is_proven, name, exit, reason, message_id, keys, sealed FROM quarantined
 WHERE id > :after_0 ORDER BY id LIMIT :limit;
 
--- carry_quarantined_in --
+-- transfer_quarantined_in --
 -- Sealed events of another outbox; the same twice does no harm.
 INSERT INTO quarantined (at, ends_at, source, is_proven, name, exit, reason, message_id, keys, sealed)
 SELECT value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
@@ -1366,5 +1366,5 @@ FROM json_each(:rows) WHERE true
 ON CONFLICT DO NOTHING;
 
 -- drop_quarantined --
--- Sealed events that were carried to another outbox.
+-- Sealed events that were moved to another outbox.
 DELETE FROM quarantined WHERE id IN (SELECT value ->> 0 FROM json_each(:rows));

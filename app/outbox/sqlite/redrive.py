@@ -12,16 +12,16 @@ from app.outbox.records import dead_cause_of
 from app.outbox.redrive import (
     REDRIVE_ROWS,
     DeadLetter,
+    RedrivePlan,
     RedriveSplit,
     RedriveStep,
-    Revival,
     all_dismissed,
     all_redriven,
     digests_of_dead,
     dismissed,
     next_step,
-    parted,
-    revive,
+    plan_redrive,
+    split_repeats,
 )
 from app.outbox.rows import as_json
 from app.outbox.rules import OutboxRules
@@ -63,14 +63,14 @@ class SqliteDeadLetters(UsesFile):
 def _redrive(connection: sqlite3.Connection, query: Query, before: int, now: float, rules: OutboxRules) -> RedriveStep:
     """Redrive the dead deliveries of one step, those below the id `before`."""
     dead = _dead(connection, query, before)
-    revival = _judged(connection, dead, now, rules)
-    connection.execute(SQL["redrive"], {"rows": as_json(revival.redriven), "now": now})
-    connection.execute(SQL["take_keys"], {"rows": as_json(revival.keys)})
-    connection.execute(SQL["learn_keys"], {"rows": as_json(revival.learned)})
-    rest = _parted(connection, revival)
+    plan = _plan_of(connection, dead, now, rules)
+    connection.execute(SQL["redrive"], {"rows": as_json(plan.redriven), "now": now})
+    connection.execute(SQL["take_keys"], {"rows": as_json(plan.keys)})
+    connection.execute(SQL["learn_keys"], {"rows": as_json(plan.learned)})
+    rest = _split(connection, plan)
     connection.execute(SQL["explain_dead"], {"rows": as_json(rest.staying)})
     _put_away(connection, rest.overtaken)
-    done = Redrive(redriven=len(revival.redriven), overtaken=len(rest.overtaken), waiting=len(rest.staying))
+    done = Redrive(redriven=len(plan.redriven), overtaken=len(rest.overtaken), waiting=len(rest.staying))
     return RedriveStep(done=done, before=next_step(dead))
 
 
@@ -89,7 +89,7 @@ def dismiss_overtaken(
         return
     found = connection.execute(SQL["overtaken"], {"sent": as_json(sent), "died": as_json(died)}).fetchall()
     if dead := [DeadLetter(*row) for row in found]:
-        _put_away(connection, _parted(connection, _judged(connection, dead, now, rules)).overtaken)
+        _put_away(connection, _split(connection, _plan_of(connection, dead, now, rules)).overtaken)
 
 
 def _dead(connection: sqlite3.Connection, query: Query, before: int) -> list[DeadLetter]:
@@ -98,14 +98,14 @@ def _dead(connection: sqlite3.Connection, query: Query, before: int) -> list[Dea
     return [DeadLetter(*row) for row in rows]
 
 
-def _judged(connection: sqlite3.Connection, dead: Sequence[DeadLetter], now: float, rules: OutboxRules) -> Revival:
+def _plan_of(connection: sqlite3.Connection, dead: Sequence[DeadLetter], now: float, rules: OutboxRules) -> RedrivePlan:
     taken = one_json(connection, "keys_taken", rows=as_json(digests_of_dead(dead, rules)))
-    return revive(dead, holders(taken), now, rules)
+    return plan_redrive(dead, holders(taken), now, rules)
 
 
-def _parted(connection: sqlite3.Connection, revival: Revival) -> RedriveSplit:
-    ids = as_json([each.holder for each in revival.repeats])
-    return parted(revival.repeats, dict(connection.execute(SQL["states"], {"rows": ids}).fetchall()))
+def _split(connection: sqlite3.Connection, plan: RedrivePlan) -> RedriveSplit:
+    ids = as_json([each.holder for each in plan.repeats])
+    return split_repeats(plan.repeats, dict(connection.execute(SQL["states"], {"rows": ids}).fetchall()))
 
 
 def _put_away(connection: sqlite3.Connection, rows: Sequence[Sequence[Any]]) -> None:

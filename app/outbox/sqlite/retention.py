@@ -5,9 +5,9 @@ import sqlite3
 from app.core.values.times import DAY_S, HOUR_S
 from app.outbox.counts import MINUTES_KEPT_S
 from app.outbox.inventory import HOURS_KEPT_S
-from app.outbox.records import tally_of
+from app.outbox.records import counter_of
 from app.outbox.rules import OutboxRules
-from app.outbox.sqlite.counters import add_tallies, sum_next_step
+from app.outbox.sqlite.counters import add_counters, sum_next_step
 from app.outbox.sqlite.database import SQL
 from app.outbox.sqlite.ledger import fill_next_part
 from app.outbox.sqlite.people import forget_stale, forget_unseen
@@ -68,5 +68,5 @@ def _roll_up(connection: sqlite3.Connection, now: float, limit: int, skip: int) 
     """Turn the counts of old minutes into counts of their hours. Returns how many rows it took."""
     parameters = {"minutes_start": now - MINUTES_KEPT_S, "limit": limit, "skip": skip}
     rows = connection.execute(SQL["take_minutes"], parameters).fetchall()
-    add_tallies(connection, map(tally_of, rows), span_s=HOUR_S)
+    add_counters(connection, map(counter_of, rows), span_s=HOUR_S)
     return len(rows)

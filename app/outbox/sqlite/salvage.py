@@ -12,7 +12,7 @@ from app.core.deliveries import State
 from app.errors import OutboxUnavailable
 from app.outbox.records import is_ours
 from app.outbox.sqlite.database import SCHEMA_VERSION, SQL, border, open_untouched
-from app.outbox.transfer import CARRYING_KEYS, Carried, DeliveryRow, Row, Salvaged, Store
+from app.outbox.transfer import TRANSFER_KEYS, DeliveryRow, Row, Salvaged, Store, TransferKind
 
 #: Read at once where nothing fails: so many rows, and keys of so many beginnings of their digests.
 _SPAN_ROWS: Final = 1_000
@@ -77,24 +77,24 @@ class _Salvage:
         self._connection = connection
         self._has_identity = has_identity
         self._target = target
-        self._found = Salvaged(arrived=dict.fromkeys([*(kind.value for kind in Carried), "shared"], 0))
+        self._found = Salvaged(arrived=dict.fromkeys([*(kind.value for kind in TransferKind), "shared"], 0))
 
     async def run(self) -> Salvaged:
         highest = self._highest("delivery")
         await self._target.begin_ids_above(highest, 0)
         await self._keys()
         await self._deliveries(highest)
-        self._found.lost_notes = await self._lines(Carried.NOTES, "note")
-        self._found.lost_audit = await self._lines(Carried.AUDIT, "audit")
-        for kind in (Carried.MARKS, Carried.PEOPLE, Carried.WHOSE):
+        self._found.lost_notes = await self._lines(TransferKind.NOTES, "note")
+        self._found.lost_audit = await self._lines(TransferKind.AUDIT, "audit")
+        for kind in (TransferKind.MARKS, TransferKind.PEOPLE, TransferKind.WHOSE):
             await self._write(kind, list({row[0]: row for row in self._from_both_ends(f"salvage_{kind}")}.values()))
-        for kind in (Carried.COUNTS, Carried.INVENTORY):
+        for kind in (TransferKind.COUNTS, TransferKind.INVENTORY):
             counts = {tuple(row[:-1]): list(row) for row in self._from_both_ends(f"salvage_{kind}")}
             await self._write(kind, list(counts.values()))
         sums = {tuple(row[:6]): row for row in self._from_both_ends("salvage_revenue")}
-        await self._write(Carried.REVENUE, list(sums.values()))
+        await self._write(TransferKind.REVENUE, list(sums.values()))
         for key, value in dict(self._from_both_ends("salvage_shared")).items():
-            if key not in CARRYING_KEYS and await self._target.put_shared(key, orjson.loads(value), revision=0):
+            if key not in TRANSFER_KEYS and await self._target.put_shared(key, orjson.loads(value), revision=0):
                 self._found.arrived["shared"] += 1
         return self._found
 
@@ -115,10 +115,10 @@ class _Salvage:
                 lost.append(first)
                 continue
             whole = [self._whole(row) for row in rows]
-            kinds: dict[Carried, list[Row]] = {Carried.WAITING: [], Carried.DELIVERED: []}
+            kinds: dict[TransferKind, list[Row]] = {TransferKind.WAITING: [], TransferKind.DELIVERED: []}
             for row in whole:
-                kind = Carried.DELIVERED if row.state == State.DELIVERED else Carried.WAITING
-                if kind is Carried.WAITING and row.payload is None and row.state != State.DISMISSED:
+                kind = TransferKind.DELIVERED if row.state == State.DELIVERED else TransferKind.WAITING
+                if kind is TransferKind.WAITING and row.payload is None and row.state != State.DISMISSED:
                     self._found.lost.append((row.id, row.message_id))
                 else:
                     kinds[kind].append(list(row))
@@ -154,7 +154,7 @@ class _Salvage:
                 known += [(id_, names[id_]) for id_ in of_shelf if id_ in names]
         return known
 
-    async def _lines(self, kind: Carried, table: str) -> int:
+    async def _lines(self, kind: TransferKind, table: str) -> int:
         """Bring the rows of a table that has ids; return how many could not be read."""
         lost = 0
         for _, rows in _readable(1, self._highest(table) + 1, self._reads(f"salvage_{kind}"), span=_SPAN_ROWS):
@@ -170,7 +170,7 @@ class _Salvage:
             if rows is None:
                 self._found.lost_keys += 1
             else:
-                self._found.lost_keys += len(await self._write(Carried.KEYS, rows))
+                self._found.lost_keys += len(await self._write(TransferKind.KEYS, rows))
 
     def _reads(self, query: str) -> Callable[[int, int], list[Row]]:
         def read(first: int, end: int) -> list[Row]:
@@ -196,7 +196,7 @@ class _Salvage:
             break
         return rows
 
-    async def _write(self, kind: Carried, rows: Sequence[Row]) -> list[Row]:
+    async def _write(self, kind: TransferKind, rows: Sequence[Row]) -> list[Row]:
         """Write rows; return those that the target refuses, as noise that looks like a row is refused."""
         if not rows:
             return []

@@ -30,7 +30,7 @@ _HEADERS: Final = {2: 12, 5: 12, 10: 8, 13: 8}
 _OF_FILE: Final = 100
 
 
-def wipe(path: Path, texts: Collection[str]) -> None:
+def scrub(path: Path, texts: Collection[str]) -> None:
     """Leave nothing of some texts in the log of a file, and in the free room of its pages.
 
     Reads the whole file, beside everybody else; what is found is overwritten in one short transaction. A SQLite that
@@ -94,5 +94,5 @@ def _overwrite(connection: sqlite3.Connection, pages: Sequence[int]) -> None:
         for number in pages:
             (page,) = connection.execute("SELECT data FROM sqlite_dbpage WHERE pgno = ?", (number,)).fetchone()
             room = free_room(page, number)
-            wiped = page[: room.start] + bytes(room.stop - room.start) + page[room.stop :]
-            connection.execute("UPDATE sqlite_dbpage SET data = ? WHERE pgno = ?", (wiped, number))
+            scrubbed = page[: room.start] + bytes(room.stop - room.start) + page[room.stop :]
+            connection.execute("UPDATE sqlite_dbpage SET data = ? WHERE pgno = ?", (scrubbed, number))

@@ -9,7 +9,7 @@ import msgspec
 import orjson
 
 from app.core.deliveries import Claimed, Settlement
-from app.core.events import Tally
+from app.core.events import CounterRow
 from app.core.shared_values import SetAside
 from app.errors import RowRefused
 from app.outbox import set_aside
@@ -81,7 +81,7 @@ def claim_the_rest(connection: sqlite3.Connection, asked: ClaimQuery) -> list[Cl
 def settle_the_rest(
     connection: sqlite3.Connection,
     settlements: Sequence[Settlement],
-    tallies: Sequence[Tally],
+    counters: Sequence[CounterRow],
     now: float,
     rules: OutboxRules,
 ) -> None:
@@ -90,7 +90,7 @@ def settle_the_rest(
     Nothing else of what is set aside is done: it stays claimed, and is not sent again.
     """
     set_aside.check_room(_read(connection))
-    units: list[Settlement | Tally] = [*last_of_each(settlements), *tallies]
+    units: list[Settlement | CounterRow] = [*last_of_each(settlements), *counters]
     refused = refused_of(
         connection, units, lambda some: settle(connection, *set_aside.split(some), now, rules), is_kept=True
     )

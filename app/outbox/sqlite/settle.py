@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from app.core.deliveries import Settlement, State, Withdrawal
-from app.core.events import Exit, Tally
+from app.core.events import CounterRow, Exit
 from app.core.values.times import MINUTE_S
 from app.outbox.dedup import HoldsKeys, key_rows, order_digests
 from app.outbox.rows import as_json
@@ -18,7 +18,7 @@ from app.outbox.settlement import (
     reason_of_withdrawal,
     was_tried,
 )
-from app.outbox.sqlite.counters import AttemptKind, add_attempts, add_tallies
+from app.outbox.sqlite.counters import AttemptKind, add_attempts, add_counters
 from app.outbox.sqlite.database import SQL, one_json
 from app.outbox.sqlite.redrive import dismiss_overtaken
 
@@ -59,7 +59,7 @@ class _Held(NamedTuple):
 def settle(
     connection: sqlite3.Connection,
     settlements: Sequence[Settlement],
-    tallies: Sequence[Tally],
+    counters: Sequence[CounterRow],
     now: float,
     rules: OutboxRules,
 ) -> None:
@@ -82,7 +82,7 @@ def settle(
         release_keys(connection, [each for each in held if each.settlement.state is State.DEAD])
         if sent or died:
             dismiss_overtaken(connection, sent=sent, died=died, now=now, rules=rules)
-    add_tallies(connection, ((now, tally) for tally in tallies))
+    add_counters(connection, ((now, counter) for counter in counters))
 
 
 def _still_ours(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> list[_Held]:
@@ -140,7 +140,7 @@ def _withdraw(connection: sqlite3.Connection, asked: Withdrawal, now: float) -> 
         rows = {"rows": as_json(ids), "exit": Exit.WITHDRAWN.value}
         connection.execute(SQL["note_withdrawn"], {**rows, "reason": reason_of_withdrawal(asked), "at": now})
         minute = int(now // MINUTE_S) * MINUTE_S
-        connection.execute(SQL["tally_withdrawn"], {**rows, "minute": minute, "span_s": MINUTE_S})
+        connection.execute(SQL["count_withdrawn"], {**rows, "minute": minute, "span_s": MINUTE_S})
         connection.execute(SQL["reopen_steps"], {"moment": minute})
         connection.execute(SQL["forget_waiting_orders"], rows)
         connection.execute(SQL["withdraw"], rows)

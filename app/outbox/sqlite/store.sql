@@ -8,7 +8,7 @@
 CREATE TEMP VIEW storing AS
 SELECT NULL AS unseen, NULL AS max_backlog, NULL AS max_bytes, NULL AS loads, NULL AS first_id, NULL AS kinds,
        NULL AS deliveries, NULL AS payloads, NULL AS spans, NULL AS version, NULL AS keys, NULL AS notes,
-       NULL AS tallies, NULL AS span_s, NULL AS whose, NULL AS now, NULL AS named;
+       NULL AS counters, NULL AS span_s, NULL AS whose, NULL AS now, NULL AS named;
 
 CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
 
@@ -62,13 +62,13 @@ CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
   -- Counts of their minute.
   INSERT INTO tally (span_s, start_at, name, preset, label, ad_account_id, source, count)
   SELECT new.span_s, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
-  FROM json_each(new.tallies) WHERE true
+  FROM json_each(new.counters) WHERE true
   ON CONFLICT DO UPDATE SET count = count + excluded.count;
 
   -- Whose steps were summed already.
   DELETE FROM tally_sum WHERE (span_s, start_at) IN (
     SELECT span_s, start_at FROM (VALUES (3600), (21600), (86400)) AS span
-    CROSS JOIN tally_sum ON span_s = span.column1 AND start_at > (new.tallies ->> '$[0][0]') - span.column1
+    CROSS JOIN tally_sum ON span_s = span.column1 AND start_at > (new.counters ->> '$[0][0]') - span.column1
   );
 
   -- How many wait of each name.

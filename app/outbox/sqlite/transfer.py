@@ -12,10 +12,15 @@ from app.errors import OutboxUnavailable
 from app.outbox.rows import as_json
 from app.outbox.sqlite import shared
 from app.outbox.sqlite.database import SQL, border, open_writable, patiently, transaction
-from app.outbox.transfer import BEFORE_FIRST, OF_DELIVERIES, Carried, DeliveryRow, Past, Row
+from app.outbox.transfer import BEFORE_FIRST, OF_DELIVERIES, DeliveryRow, LedgerKind, Row, TransferKind
 
 #: Deliveries lie in three tables here, whether they wait or are delivered.
-_WRITE_DELIVERIES: Final = ("carry_deliveries_in", "count_carried", "carry_payloads_in", "carry_attempts_in")
+_WRITE_DELIVERIES: Final = (
+    "transfer_deliveries_in",
+    "count_transferred",
+    "transfer_payloads_in",
+    "transfer_attempts_in",
+)
 
 
 class SqliteStore:
@@ -39,13 +44,13 @@ class SqliteStore:
         with border():
             return not self._connection.execute(SQL["holds_anything"]).fetchone()[0]
 
-    async def read(self, kind: Carried, *, after: Sequence[Any], limit: int) -> list[Row]:
+    async def read(self, kind: TransferKind, *, after: Sequence[Any], limit: int) -> list[Row]:
         parameters = {"limit": limit, **{f"after_{place}": value for place, value in enumerate(after)}}
         with border():
-            rows = self._connection.execute(SQL[f"carry_{kind}_out"], parameters).fetchall()
+            rows = self._connection.execute(SQL[f"transfer_{kind}_out"], parameters).fetchall()
             return [list(row) for row in (self._whole(rows) if kind in OF_DELIVERIES else rows)]
 
-    async def read_day(self, past: Past, day: int, *, after: tuple[float, int], limit: int) -> list[Row]:
+    async def read_day(self, past: LedgerKind, day: int, *, after: tuple[float, int], limit: int) -> list[Row]:
         moment, id_ = after
         begin, end = day * DAY_S, (day + 1) * DAY_S
         parameters = {"after_at": max(moment, begin), "after_id": id_, "begin": begin, "end": end, "limit": limit}
@@ -56,7 +61,7 @@ class SqliteStore:
     def _whole(self, rows: Sequence[Sequence[Any]]) -> list[DeliveryRow]:
         """Return deliveries with their history."""
         ids = as_json([row[0] for row in rows])
-        attempts = self._connection.execute(SQL["carry_attempts_out"], {"rows": ids}).fetchall()
+        attempts = self._connection.execute(SQL["transfer_attempts_out"], {"rows": ids}).fetchall()
         history = {key: [each[1:] for each in group] for key, group in groupby(attempts, key=itemgetter(0))}
         whole = []
         for row in rows:
@@ -66,17 +71,17 @@ class SqliteStore:
             whole.append(DeliveryRow._make([*before, history.get(id_, ()), payload, version or 1, *rest]))
         return whole
 
-    async def write(self, kind: Carried, rows: Sequence[Row]) -> int:
+    async def write(self, kind: TransferKind, rows: Sequence[Row]) -> int:
         with border(), transaction(self._connection):
             new = as_json(self._new(kind, rows))
-            queries = _WRITE_DELIVERIES if kind in OF_DELIVERIES else (f"carry_{kind}_in",)
+            queries = _WRITE_DELIVERIES if kind in OF_DELIVERIES else (f"transfer_{kind}_in",)
             self._forget_sums(kind)
             if kind in OF_DELIVERIES:
                 self._connection.execute(SQL["drop_filters"])
             written, *_ = [self._connection.execute(SQL[query], {"rows": new}).rowcount for query in queries]
         return written
 
-    def _new(self, kind: Carried, rows: Sequence[Row]) -> list[Row]:
+    def _new(self, kind: TransferKind, rows: Sequence[Row]) -> list[Row]:
         """Return the rows that are not there yet."""
         if kind not in OF_DELIVERIES:
             return list(rows)  # their statements pass over those that are there
@@ -84,14 +89,14 @@ class SqliteStore:
         there = {id_ for (id_,) in self._connection.execute(SQL["ids_there"], {"rows": ids})}
         return [row for row in rows if row[0] not in there]
 
-    async def drop(self, kind: Carried, rows: Sequence[Row]) -> None:
+    async def drop(self, kind: TransferKind, rows: Sequence[Row]) -> None:
         query = "drop_deliveries" if kind in OF_DELIVERIES else f"drop_{kind}"
         with border():
             self._forget_sums(kind)
             patiently(self._connection, SQL[query], {"rows": as_json([row[: len(BEFORE_FIRST[kind])] for row in rows])})
 
-    def _forget_sums(self, kind: Carried) -> None:
-        if kind is Carried.COUNTS:
+    def _forget_sums(self, kind: TransferKind) -> None:
+        if kind is TransferKind.COUNTS:
             patiently(self._connection, SQL["drop_sums"])
 
     async def highest_ids(self) -> tuple[int, int]:

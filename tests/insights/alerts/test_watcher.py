@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.core.deliveries import Rejected, Settlement, State
-from app.core.events import EventKey, InventoryCount, Measure, Tally
+from app.core.events import CounterRow, EventKey, InventoryCount, Measure
 from app.core.pages import AccountView, Backlog
 from app.core.shared_values import (
     CLOCK_JUMPS,
@@ -256,7 +256,7 @@ async def test_only_one_of_several_processes_tells(outbox: Outbox, receiver: Rec
 async def test_counts_of_the_outbox_are_read(outbox: Outbox, receiver: Receiver) -> None:
     for day, count in enumerate([1, 50, 50, 50]):
         at = LAST_HOUR - day * DAY_S + 60.0
-        await outbox.enqueue([], [], [Tally(name="accepted", count=count)] * 2, now=at)
+        await outbox.enqueue([], [], [CounterRow(name="accepted", count=count)] * 2, now=at)
     await alerts(outbox, receiver.url).look()
     assert receiver.texts == ["Pinrelay: Few events arrive: 2 in the last full hour, usual are 100."]
 
@@ -321,7 +321,7 @@ async def test_dead_letters_that_grow_are_told_of_the_ad_account_whose_they_are(
         bad = Settlement(claimed=claimed, outcome=Rejected(reason="bad", status=422), state=State.DEAD)
         # that of the other died long ago
         at = LAST_HOUR if account == "2" else LAST_HOUR - DAY_S
-        await outbox.settle([bad], [Tally(name="rejected", ad_account_id=account, count=3)], now=at)
+        await outbox.settle([bad], [CounterRow(name="rejected", ad_account_id=account, count=3)], now=at)
     await alerts(outbox, receiver.url, accounts=accounts).look()
     assert receiver.texts == [
         "Pinrelay: FR: Dead letters grow: 3 within the last hours. 'pinrelay dead-letters' has reasons."

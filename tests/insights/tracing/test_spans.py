@@ -42,7 +42,7 @@ def report(*carried: Claimed, outcome: Outcome | None = None, status: int | None
         status=status,
         claimed=carried,
         settlements=tuple(settled),
-        tallies=(),
+        counters=(),
     )
 
 

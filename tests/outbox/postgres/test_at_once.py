@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from app.core.deliveries import Claimed, Settlement, Withdrawal
-from app.core.events import Tally
+from app.core.events import CounterRow
 from app.core.pages import Query, Redrive
 from app.core.people import MarkChange, Ownership, PeopleChanges, PersonChange
 from app.errors import MemoryChanged
@@ -120,14 +120,14 @@ async def test_an_event_that_comes_again_while_it_is_redriven_is_sent_once(
 ) -> None:
     at, elsewhere = open_at(), open_at()
     await at.dead_letter(new(event_id="e", order_id="SO-1"))
-    judge = redrive._judged
+    dedup = redrive._plan_of
 
-    async def judged_then_replayed(*arguments: Any) -> Any:
-        verdict = await judge(*arguments)
+    async def planned_then_replayed(*arguments: Any) -> Any:
+        result = await dedup(*arguments)
         await elsewhere.enqueue(new(event_id="e", order_id="SO-1"))  # the second time it is a duplicate
-        return verdict
+        return result
 
-    monkeypatch.setattr(redrive, "_judged", judged_then_replayed)
+    monkeypatch.setattr(redrive, "_plan_of", planned_then_replayed)
     assert await at.outbox.dead_letters.redrive(Query(), now=NOW) == Redrive(redriven=0, overtaken=0, waiting=1)
     backlog = await at.outbox.backlog(ACCOUNT, now=NOW)
     assert (backlog.pending, backlog.dead) == (1, 1)
@@ -142,9 +142,9 @@ async def test_what_is_sent_is_counted_once_though_its_dead_letter_is_held_and_c
     claimed = await at.claim()
     with connection.transaction():
         connection.execute("SELECT FROM dead FOR UPDATE")
-        await at.settle(*map(delivered, claimed), tallies=(Tally(name="delivered"),))
-    counted = await at.outbox.tallies(since=0, step_s=0, names=["delivered"])
-    assert [tally.count for _, tally in counted] == [1]
+        await at.settle(*map(delivered, claimed), counters=(CounterRow(name="delivered"),))
+    counted = await at.outbox.counters(since=0, step_s=0, names=["delivered"])
+    assert [counter.count for _, counter in counted] == [1]
     assert await at.outbox.dead_letters.redrive(Query(), now=NOW) == Redrive(redriven=0, overtaken=1, waiting=0)
 
 

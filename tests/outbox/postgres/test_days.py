@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from app.core.events import DroppedEvent, Exit, Tally
+from app.core.events import CounterRow, DroppedEvent, Exit
 from app.core.shared_values import SET_ASIDE
 from app.errors import OutboxUnavailable
 from app.outbox.postgres.connections import SQL
@@ -45,7 +45,7 @@ async def test_retention_makes_them_ahead(at: At, execute: Callable[..., list[An
 
 
 async def test_what_is_over_is_dropped_whole(at: At, execute: Callable[..., list[Any]]) -> None:
-    await at.enqueue(new(), notes=(NOTE,), tallies=(Tally(name="accepted"),))
+    await at.enqueue(new(), notes=(NOTE,), counters=(CounterRow(name="accepted"),))
     later = at.later(40 * DAY_S)
     assert (
         await later.outbox.retain(now=later.now, limit=100) == len(PARENTS) + 2
@@ -88,16 +88,16 @@ async def test_counts_of_minutes_that_outlive_the_ledger_go_without_being_summed
     open_at: Callable[..., At], execute: Callable[..., list[Any]]
 ) -> None:
     at = open_at(ledger_delivered_s=DAY_S / 2, ledger_s=DAY_S / 2)
-    await at.enqueue(tallies=(Tally(name="accepted"),))
+    await at.enqueue(counters=(CounterRow(name="accepted"),))
     later = at.later(2 * DAY_S)
     await later.outbox.retain(now=later.now, limit=100)
-    assert await at.outbox.tallies(since=0, step_s=0) == []
+    assert await at.outbox.counters(since=0, step_s=0) == []
 
 
 async def test_steps_that_are_over_are_summed_by_one_process_at_a_time(
     at: At, connection: psycopg.Connection, execute: Callable[..., list[Any]]
 ) -> None:
-    await at.enqueue(tallies=(Tally(name="accepted"),))
+    await at.enqueue(counters=(CounterRow(name="accepted"),))
     later = at.later(2 * HOUR_S)
     with connection.transaction():
         assert connection.execute(SQL["only_one_sums"]).fetchall() == [(True,)]
@@ -124,7 +124,7 @@ async def retain_while(connection: psycopg.Connection, later: At, *statements: s
 async def test_what_is_counted_late_while_its_step_is_summed_is_in_the_sum(
     at: At, connection: psycopg.Connection, execute: Callable[..., list[Any]]
 ) -> None:
-    await at.enqueue(tallies=(Tally(name="accepted"),))
+    await at.enqueue(counters=(CounterRow(name="accepted"),))
     late = "DELETE FROM tally_sum", "UPDATE tally_minute SET count = count + 1"
     await retain_while(connection, at.later(2 * HOUR_S), *late)
     assert execute("SELECT start_at, name, count FROM tally_sum") == [(int(NOW), "accepted", 2)]

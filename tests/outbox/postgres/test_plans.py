@@ -18,14 +18,14 @@ from tests.outbox.build import NOW, At, new
 #: They read all there is, which is little: a handful of rows each.
 SMALL = {"memory_size", "backlog", "shared", "probe", "store_version", "delivery_id", "note_id", "audit_id"}
 #: Asked by moves and erasures only, which take their time.
-ONCE = {"holds_anything", "carry_counts_out", "carry_revenue_out", "forget_whose", "forget_quarantined"}
+ONCE = {"holds_anything", "transfer_counts_out", "transfer_revenue_out", "forget_whose", "forget_quarantined"}
 #: They drop all sums of steps, or read all of a table that is to be dropped.
-ONCE |= {"carry_counts_in", "drop_counts", "count_day"}
+ONCE |= {"transfer_counts_in", "drop_counts", "count_day"}
 #: Whoever erases a person has all looked through.
 ONCE |= {"kept_of", "kept_elsewhere", "forget_known_digests"}
 #: Each is looked at for several queries.
 SEARCHES = ("search", "search_by_id", "dead", "search_notes")
-JSON = ("rows", "tallies", "deliveries", "loads", "spans", "keys", "notes", "marks", "whose", "named")
+JSON = ("rows", "counters", "deliveries", "loads", "spans", "keys", "notes", "marks", "whose", "named")
 MOMENTS = ("now", "until", "after", "since", "ledger_start", "erase_at", "pending_by", "claimed_by", "begin")
 OF_PEOPLE = ("who", "place", "what", "target", "was", "became", "digest", "seal")
 SECONDS = ("lasts_s", "click_s", "max_wait_s", "lease_s", "window_s", "ledger_s")
@@ -102,11 +102,11 @@ OF_KEYS = (
 )
 #: Where a parameter of the same name is of another type.
 OTHERWISE: dict[str, dict[str, Any]] = {
-    **{name: {"after_0": "a"} for name in ("carry_keys_out", "carry_marks_out", "carry_people_out")},
+    **{name: {"after_0": "a"} for name in ("transfer_keys_out", "transfer_marks_out", "transfer_people_out")},
     **{name: {"keys": ["text"]} for name in OF_KEYS},
     "count_memory": {"people": 1, "marks": 1},
-    "carry_inventory_out": {"after_1": "a", "after_2": 1},
-    "carry_revenue_out": {"after_1": "a"},
+    "transfer_inventory_out": {"after_1": "a", "after_2": 1},
+    "transfer_revenue_out": {"after_1": "a"},
     "first_count": {"begin": 1},
     "withdraw": {"exit": "text", "minute": 1},
 }
@@ -206,7 +206,7 @@ def test_an_index_leads_to_what_is_looked_for(connection: psycopg.Connection) ->
         "retain_revenue": "revenue_pkey",
         "name_counts": "name_count_",
         "retain_name_counts": "name_count_day",
-        "tallies": "tally_sum_pkey",
+        "counters": "tally_sum_pkey",
         "summed_spans": "tally_sum_pkey",
         "sum_step": "tally_sum_pkey",
         "next_due": "line_due",

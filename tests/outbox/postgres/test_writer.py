@@ -11,7 +11,7 @@ from app.core.events import Exit
 from app.errors import OutboxUnavailable, RowRefused
 from app.outbox.dedup import keys_of
 from app.outbox.enqueue import prepare
-from app.outbox.postgres import enqueue as enqueueing
+from app.outbox.postgres import enqueue as enqueue_module
 from app.outbox.postgres.database import Database
 from app.outbox.postgres.retention import Days
 from app.outbox.postgres.writer import MAX_BATCHES_IN_FLIGHT, Writer
@@ -112,22 +112,22 @@ async def test_a_call_whose_sender_has_gone_is_stored_nevertheless(
     assert execute("SELECT event_id FROM delivery") == [("e",)]
 
 
-async def test_a_race_that_was_lost_after_judging_is_judged_again(
+async def test_a_race_that_was_lost_after_the_check_is_checked_again(
     at: At, execute: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await at.enqueue(new(event_id="before"))
-    judge = enqueueing._judge
+    dedup = enqueue_module._check_all
 
     async def slowly(*arguments: Any) -> Any:
-        judged = await judge(*arguments)
+        checked = await dedup(*arguments)
         execute(
             "INSERT INTO dedup_key (digest, delivery_id, expires_at) VALUES (%(digest)s, 99, 1) ON CONFLICT DO NOTHING",
             digest=key("e"),
         )
         execute("UPDATE dedup_key SET expires_at = %(until)s WHERE digest = %(digest)s", digest=key("e"), until=NOW + 1)
-        return judged
+        return checked
 
-    monkeypatch.setattr(enqueueing, "_judge", slowly)
+    monkeypatch.setattr(enqueue_module, "_check_all", slowly)
     first, second = await at.enqueue(new(event_id="before"), new(event_id="e"))
     assert (first.exit, second.exit) == (Exit.DUPLICATE, Exit.DUPLICATE)
 

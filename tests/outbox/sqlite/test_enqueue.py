@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.core.events import Exit, Tally
+from app.core.events import CounterRow, Exit
 from app.core.pages import Query
 from app.outbox.sqlite import SqliteOutbox
 from tests.outbox.build import NOW, At, new, rules
@@ -34,7 +34,7 @@ async def test_a_call_whose_deliveries_are_all_new_is_one_statement(at: At, stat
     assert statements == ["INSERT INTO storing"]
 
 
-async def test_a_call_that_repeats_something_is_judged_in_a_transaction(at: At, statements: list[str]) -> None:
+async def test_a_call_that_repeats_something_is_checked_in_a_transaction(at: At, statements: list[str]) -> None:
     twice = new()
     await at.enqueue(twice)
     statements.clear()
@@ -65,11 +65,11 @@ async def test_two_alike_within_one_call_are_told_apart_by_their_id(at: At) -> N
     assert second.reason.endswith(f"as delivery {kept.delivery_id}")
 
 
-async def test_what_is_judged_twice_is_counted_once(at: At) -> None:
+async def test_what_is_checked_twice_is_counted_once(at: At) -> None:
     once = new(preset="Checkout")
     await at.enqueue(once)
-    await at.enqueue(new(preset="Checkout"), once, tallies=(Tally(name="matched", preset="Checkout", count=2),))
-    counts = {tally.name: tally.count for _, tally in await at.outbox.tallies(since=NOW - 60, step_s=0)}
+    await at.enqueue(new(preset="Checkout"), once, counters=(CounterRow(name="matched", preset="Checkout", count=2),))
+    counts = {counter.name: counter.count for _, counter in await at.outbox.counters(since=NOW - 60, step_s=0)}
     assert counts == {"enqueued": 2, "duplicate": 1, "matched": 2}
 
 

@@ -16,7 +16,7 @@ from app.outbox import open_store
 from app.outbox.sqlite import SqliteOutbox
 from app.outbox.sqlite.database import SQL
 from app.outbox.sqlite.ledger import looked_for, place_of
-from app.outbox.transfer import Carried
+from app.outbox.transfer import TransferKind
 from tests.outbox.build import DAY_S, At, new
 
 #: Deliveries of a part, and of a shelf.
@@ -146,8 +146,8 @@ async def test_what_is_carried_in_behind_time_is_found(
     assert await found(at, message_id="m-2") == []
     before, here = open_store(f"sqlite:///{tmp_path / 'before.db'}"), open_store(f"sqlite:///{path}")
     try:
-        rows = await before.read(Carried.WAITING, after=(0,), limit=9)
-        assert await here.write(Carried.WAITING, rows) == 1
+        rows = await before.read(TransferKind.WAITING, after=(0,), limit=9)
+        assert await here.write(TransferKind.WAITING, rows) == 1
     finally:
         await before.close()
         await here.close()

@@ -125,7 +125,7 @@ def test_a_statement_searches_and_never_scans(connection: sqlite3.Connection) ->
         ("dead_causes", "delivery_dead"),
         ("name_counts", "PRIMARY KEY (name=? AND source=? AND day>? AND day<?)"),
         ("retain_name_counts", "name_count_none (day<?)"),
-        ("tallies", "tally_sum USING PRIMARY KEY (span_s=? AND start_at>? AND start_at<?)"),
+        ("counters", "tally_sum USING PRIMARY KEY (span_s=? AND start_at>? AND start_at<?)"),
         ("summed_spans", "PRIMARY KEY (span_s=?)"),
         ("reopen_steps", "PRIMARY KEY (span_s=? AND start_at>?)"),
         ("first_count", "PRIMARY KEY (span_s=? AND start_at>?)"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.core.deliveries import State
-from app.core.events import DroppedEvent, EventKey, Exit, InventoryCount, Measure, Tally
+from app.core.events import CounterRow, DroppedEvent, EventKey, Exit, InventoryCount, Measure
 from app.core.pages import AuditAction, AuditEntry, Query
 from app.errors import OutboxUnavailable
 from app.outbox import Salvaged, open_outbox, salvage
@@ -29,7 +29,7 @@ async def filled(path: Path) -> Path:
     await at.enqueue(
         *(new(message_id=f"m-{n}", event_id=f"m-{n}") for n in range(1, COUNT + 1)),
         notes=_notes(COUNT),
-        tallies=(Tally(name="accepted", count=COUNT),),
+        counters=(CounterRow(name="accepted", count=COUNT),),
     )
     await at.deliver(*await at.claim(limit=DELIVERED))
     await at.kill(*await at.claim(limit=DEAD))

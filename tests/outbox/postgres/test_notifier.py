@@ -28,7 +28,7 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> None:
     async def deaf(_: object) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr("app.outbox.postgres.notifier.Watch._listen", deaf)
+    monkeypatch.setattr("app.outbox.postgres.notifier.Notifier._listen", deaf)
 
 
 @pytest.mark.usefixtures("silent")

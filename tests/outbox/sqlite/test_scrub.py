@@ -67,7 +67,7 @@ async def test_nothing_is_left_of_whom_is_erased_and_all_of_the_others(
     await change(outbox, *(PersonChange(key=texts(number)[0], revision=3, record=None) for number in gone))
     assert await outbox.retain(now=NOW, limit=100) == 0
     assert left(path, gone), "a page that is split keeps copies: without them this test proves nothing"
-    await outbox.wipe([text for number in gone for text in texts(number)])
+    await outbox.scrub([text for number in gone for text in texts(number)])
     assert left(path, gone) == set()
     assert left(path, numbers) == set(numbers) - set(gone)
     await outbox.close()
@@ -79,23 +79,23 @@ async def test_nothing_is_left_of_whom_is_erased_and_all_of_the_others(
 async def test_what_a_locked_file_kept_from_being_wiped_is_wiped_by_the_next_call(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wiped: list[set[str]] = []
+    scrubbed: list[set[str]] = []
 
-    def note_and_wipe(file: Path, texts: set[str]) -> None:
-        wiped.append(set(texts))
-        scrub.wipe(file, texts)
+    def note_and_scrub(file: Path, texts: set[str]) -> None:
+        scrubbed.append(set(texts))
+        scrub.scrub(file, texts)
 
-    monkeypatch.setattr(people, "wipe", note_and_wipe)
+    monkeypatch.setattr(people, "scrub", note_and_scrub)
     monkeypatch.setattr(scrub, "reads_pages", lambda _: False)
     monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.1)
     outbox = open_outbox(f"sqlite:///{path}", rules(), clock=lambda: NOW)
     with closing(sqlite3.connect(path, isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")
         with pytest.raises(OutboxUnavailable, match="locked"):
-            await outbox.wipe([digest("em")])
-    await outbox.wipe([digest("fn")])
-    await outbox.wipe([])  # by then nothing is left to be wiped
-    assert wiped == [{digest("em")}, {digest("em"), digest("fn")}]
+            await outbox.scrub([digest("em")])
+    await outbox.scrub([digest("fn")])
+    await outbox.scrub([])  # by then nothing is left to be scrubbed
+    assert scrubbed == [{digest("em")}, {digest("em"), digest("fn")}]
     await outbox.close()
 
 
@@ -104,9 +104,9 @@ async def test_wiping_is_done_beside_others_who_write(path: Path) -> None:
     await outbox.enqueue([new() for _ in range(200)], [], [], now=NOW)
     with closing(sqlite3.connect(path)) as reader:
         reader.execute("BEGIN").execute("SELECT count(*) FROM delivery").fetchone()
-        await outbox.wipe(["a text that stands nowhere"])
+        await outbox.scrub(["a text that stands nowhere"])
         await other.enqueue([new()], [], [], now=NOW)
-    await outbox.wipe(["a text that stands nowhere"])
+    await outbox.scrub(["a text that stands nowhere"])
     assert path.with_name(path.name + "-wal").stat().st_size == 0
     for each in (outbox, other):
         await each.close()

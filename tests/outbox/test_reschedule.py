@@ -1,4 +1,4 @@
-"""A clock that was set back: what waits is hastened, and nothing else changes."""
+"""A clock that was set back: what waits is rescheduled, and nothing else changes."""
 
 import asyncio
 
@@ -6,8 +6,8 @@ from app.core.deliveries import State
 from tests.outbox.build import ACCOUNT, HOUR_S, NOW, At, new, retry
 
 
-async def hasten(at: At, *, pending_by: float = NOW, claimed_by: float = NOW, limit: int = 100) -> int:
-    return await at.outbox.hasten(ACCOUNT, pending_by=pending_by, claimed_by=claimed_by, limit=limit)
+async def reschedule(at: At, *, pending_by: float = NOW, claimed_by: float = NOW, limit: int = 100) -> int:
+    return await at.outbox.reschedule(ACCOUNT, pending_by=pending_by, claimed_by=claimed_by, limit=limit)
 
 
 async def test_what_would_wait_for_an_hour_is_due_at_once_and_what_is_due_before_stays_so(at: At) -> None:
@@ -16,7 +16,7 @@ async def test_what_would_wait_for_an_hour_is_due_at_once_and_what_is_due_before
     await at.later(-9).enqueue(new(message_id="early"))
     await at.later(HOUR_S).enqueue(new(message_id="fresh"))
 
-    assert await hasten(at) == 2
+    assert await reschedule(at) == 2
 
     due = {name: (await at.only_delivery(name)).due_at for name in ("early", "fresh", "retried")}
     assert due == {"early": NOW - 9, "fresh": NOW, "retried": NOW}
@@ -27,7 +27,7 @@ async def test_leases_end_by_their_own_time(at: At) -> None:
     await at.later(HOUR_S).enqueue(new(message_id="held"))
     await at.later(HOUR_S).claim(lease_s=90)
 
-    assert await hasten(at, pending_by=NOW, claimed_by=NOW + 90) == 1
+    assert await reschedule(at, pending_by=NOW, claimed_by=NOW + 90) == 1
 
     held = await at.only_delivery("held")
     assert (held.state, held.due_at) == (State.CLAIMED, NOW + 90)
@@ -37,7 +37,7 @@ async def test_leases_end_by_their_own_time(at: At) -> None:
 
 async def test_it_goes_in_steps_until_nothing_is_left(at: At) -> None:
     await at.later(HOUR_S).enqueue(*(new() for _ in range(25)))
-    changed = [await hasten(at, limit=10) for _ in range(4)]
+    changed = [await reschedule(at, limit=10) for _ in range(4)]
 
     assert changed == [10, 10, 5, 0]
     assert len(await at.claim()) == 25
@@ -46,14 +46,14 @@ async def test_it_goes_in_steps_until_nothing_is_left(at: At) -> None:
 async def test_another_ad_account_is_left_alone(at: At) -> None:
     await at.later(HOUR_S).enqueue(new(ad_account_id="1", message_id="other"))
 
-    assert await hasten(at) == 0
+    assert await reschedule(at) == 0
     assert (await at.only_delivery("other")).due_at == NOW + HOUR_S
 
 
 async def test_what_is_held_follows_when_it_comes_back_into_the_line(at: At) -> None:
     await at.later(HOUR_S).enqueue(new(message_id="held", preset="off"))
     await at.later(HOUR_S).claim(without_presets=frozenset({"off"}))
-    await hasten(at)
+    await reschedule(at)
 
     claimed = [*await at.claim(), *await at.claim()]  # the first brings it back into the line, and may take it
     assert [each.message_id for each in claimed] == ["held"]
@@ -62,7 +62,7 @@ async def test_what_is_held_follows_when_it_comes_back_into_the_line(at: At) -> 
 async def test_whoever_waits_is_woken(at: At) -> None:
     await at.later(HOUR_S).enqueue(new())
     assert await at.claim() == []
-    await hasten(at)
+    await reschedule(at)
 
     await asyncio.wait_for(at.outbox.wait(ACCOUNT, 60), 5)
 
