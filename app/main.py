@@ -145,6 +145,7 @@ def _pipeline(settings: Settings, parts: Parts) -> Pipeline:
         on_count=parts.metrics.count,
         quarantine=assemble.quarantine(settings, parts.outbox),
         to=parts.destinations,
+        sources=parts.sources,
     )
     parts.running.on_change = pipeline.use
     return pipeline
@@ -221,7 +222,9 @@ def _console(settings: Settings, parts: Parts) -> ConsoleServices:
         running=parts.running,
         coordination=parts.coordination,
         finder=parts.finder,
-        explainer=assemble.explainer(settings, outbox=parts.outbox, why_off=why_off, to=parts.destinations),
+        explainer=assemble.explainer(
+            settings, outbox=parts.outbox, why_off=why_off, to=parts.destinations, sources=parts.sources
+        ),
         sources=parts.known_sources,
         clients=parts.clients,
         access=parts.access,

@@ -34,6 +34,8 @@ class Destination:
     sources: frozenset[str] | None = None
     #: By which presets; None: by every one.
     presets: frozenset[str] | None = None
+    #: Its file says under which ids products are sent: no source says otherwise.
+    owns_content_id: bool = False
 
     @property
     def view(self) -> AccountView:
@@ -99,6 +101,7 @@ def _destination(spec: DestinationFile, settings: Settings, environ: Mapping[str
         token=token,
         sources=frozenset(spec.sources) if spec.sources else None,
         presets=frozenset(spec.presets) if spec.presets else None,
+        owns_content_id="content_id" in spec.own_settings,
     )
 
 

@@ -34,13 +34,14 @@ from app.core.pages import AccountView
 from app.core.values.event_names import EVENT_NAMES
 from app.destination import PersonReader, ReportConversionEvent, TypedPerson
 from app.destination.client import PinterestClient
-from app.errors import EventRefused, SettingsError
+from app.errors import EventRefused, MappingError, SettingsError
 from app.identity import IdKeys
 from app.insights.alerts.watcher import Alerts, AlertWebhook
 from app.insights.inventory.counting import Arrivals, NameCounts
 from app.insights.inventory.figures import read_figures
 from app.insights.inventory.sampling import Sampler
 from app.insights.reports import AdsClient, AdsToken, FixedToken, HourlyReading, RotatingToken
+from app.mapping import check_content_id
 from app.operations.forget import Forgetting
 from app.outbox import Outbox
 from app.pipeline.enrichment import Enrichment
@@ -131,7 +132,7 @@ def running_sources(settings: Settings, *, on_fault: Callable[[str], None]) -> R
     )
 
 
-def pipeline(
+def pipeline(  # noqa: PLR0913 - all that a pipeline can be made with
     settings: Settings,
     catalog: Catalog | None = None,
     *,
@@ -141,6 +142,7 @@ def pipeline(
     action_source: str | None = None,
     quarantine: Quarantine | None = None,
     to: Sequence[Destination] | None = None,
+    sources: RunningSources | None = None,
 ) -> Pipeline:
     """Return the pipeline of the settings.
 
@@ -149,10 +151,11 @@ def pipeline(
     such events.
     `on_count` is told what was counted. `action_source` replaces what the presets say; None keeps it. `quarantine` is
     where what makes no delivery is kept, None: nowhere. `to` are the ad accounts, None reads those of the settings.
+    `sources` are those that run, None: those of the settings' folders.
     """
     return Pipeline(
         catalog or running_catalog(settings).catalog,
-        walk(settings, why_off, action_source, to),
+        walk(settings, why_off, action_source, to, sources),
         outbox=outbox,
         on_count=on_count,
         quarantine=quarantine,
@@ -167,13 +170,14 @@ def explainer(
     why_off: WhyOff | None = None,
     action_source: str | None = None,
     to: Sequence[Destination] | None = None,
+    sources: RunningSources | None = None,
 ) -> Explainer:
     """Return who tells what would become of events, as the pipeline of the same settings and arguments would do it.
 
     Without an outbox every event is taken as new.
     """
     return Explainer(
-        walk(settings, why_off, action_source, to),
+        walk(settings, why_off, action_source, to, sources),
         outbox=outbox,
         why_kept=why_off if settings.keeps_while_off else None,
     )
@@ -196,15 +200,34 @@ def walk(
     why_off: WhyOff | None = None,
     action_source: str | None = None,
     to: Sequence[Destination] | None = None,
+    sources: RunningSources | None = None,
 ) -> Router:
-    """Return the way of events by the settings; the arguments are those of `pipeline`. Raises CatalogError."""
+    """Return the way of events by the settings; the arguments are those of `pipeline`.
+
+    Raises CatalogError, and SettingsError where CONTENT_ID cannot be read.
+    """
     found = destinations(settings) if to is None else to
     return Router(
         _accounts(found, action_source),
         withheld=partial(withheld, rules=consent_rules(settings)),
         why_off=None if settings.keeps_while_off else why_off,
         remembering=remembering(settings, found) if settings.remember_days else None,
+        content_id_of=_content_ids(settings, sources),
     )
+
+
+def _content_ids(settings: Settings, sources: RunningSources | None) -> Callable[[str], str | None]:
+    """Return what tells which ids a source's file says that products are sent under; None where it says nothing."""
+    if sources is not None:
+        running = sources
+        return lambda name: source.content_id if (source := running.sources.get(name)) else None
+
+    @cache
+    def of_files() -> Mapping[str, str | None]:
+        (texts,) = read_texts(SOURCES_DIR=settings.source_folders)
+        return {spec.name: spec.content_id for spec in parse_files(SourceFile, texts, []).values()}
+
+    return lambda name: of_files().get(name) if settings.has_sources else None
 
 
 def _accounts(found: Sequence[Destination], action_source: str | None) -> list[AdAccount]:
@@ -214,13 +237,15 @@ def _accounts(found: Sequence[Destination], action_source: str | None) -> list[A
     for each in found:
         rules, genuine = conversion_rules(each.settings), genuine_rules(each.settings)
         by_context = each.settings.action_source_by_context
-        key = rules, genuine, by_context
+        key = rules, genuine, by_context, each.settings.content_id
         if key not in makings:
+            _check_content_id(each)
             makings[key] = BuildProfile(
                 action=ReportConversionEvent(rules, action_source=action_source),
                 rules=rules,
                 why_filtered=partial(why_filtered, rules=genuine),
                 action_source_by_context=by_context,
+                content_id=each.settings.content_id,
             )
         accounts.append(
             AdAccount(
@@ -229,9 +254,18 @@ def _accounts(found: Sequence[Destination], action_source: str | None) -> list[A
                 sources=each.sources,
                 presets=each.presets,
                 making=makings[key],
+                owns_content_id=each.owns_content_id,
             )
         )
     return accounts
+
+
+def _check_content_id(destination: Destination) -> None:
+    try:
+        check_content_id(destination.settings.content_id)
+    except MappingError as exc:
+        place = f"content_id of the destination {destination.name}" if destination.name else "CONTENT_ID"
+        raise SettingsError(f"{place}: {exc.faults[0].message}") from exc
 
 
 def remembering(settings: Settings, to: Sequence[Destination]) -> Enrichment:
@@ -357,8 +391,8 @@ def replaying(
     return Replaying(
         outbox.sealed_events,
         _sealer(settings),
-        explainer(settings, outbox=outbox, why_off=why_off, to=to),
-        pipeline(settings, running.catalog, outbox=outbox, why_off=why_off, to=to),
+        explainer(settings, outbox=outbox, why_off=why_off, to=to, sources=sources),
+        pipeline(settings, running.catalog, outbox=outbox, why_off=why_off, to=to, sources=sources),
         catalog=lambda: running.catalog,
         held_back=_held_back_by(_sources_of(settings) if sources is None else lambda: sources.sources),
         clock=clock,

@@ -4,11 +4,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from app.catalog.files import STRICT
 from app.catalog.yaml_files import no_bare_secret
-from app.errors import Fault
+from app.config.validators import ContentId
+from app.errors import Fault, MappingError
+from app.mapping import PRODUCT_ID, check_content_id
 from app.source import Algorithm, Encoding
 
 _Header = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$", description="Name of the header, in any case.")]
@@ -166,6 +168,9 @@ class SourceFile(BaseModel):
     consent_categories: list[str] = Field(
         default_factory=list, description="Categories that must be granted, beside CONSENT_CATEGORIES."
     )
+    content_id: ContentId | None = Field(
+        None, description="Which of their ids products are sent under, instead of CONTENT_ID."
+    )
     limits: SourceLimits | None = Field(None, description="How much it may send.")
     pixel: bool = Field(default=False, description="true takes GET too, and answers it by a pixel.")
     ping: str | None = Field(
@@ -175,6 +180,15 @@ class SourceFile(BaseModel):
     )
     mapping: dict[str, Any] = Field(default_factory=dict, description="What all of its events have.")
     events: list[EventFile] = Field(default_factory=list, description="Kinds of events; a record may be several.")
+
+    @field_validator("content_id")
+    @classmethod
+    def _is_read(cls, text: str | None) -> str | None:
+        try:
+            check_content_id(text or PRODUCT_ID)
+        except MappingError as exc:
+            raise ValueError(exc.faults[0].message) from exc
+        return text
 
     @model_validator(mode="after")
     def _is_whole(self) -> "SourceFile":

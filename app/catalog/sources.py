@@ -131,6 +131,7 @@ def _source(
         ping=spec.ping.encode() if spec.ping else None,
         quota=_quota(spec),
         is_off=not spec.enabled,
+        content_id=spec.content_id,
     )
 
 

@@ -13,6 +13,7 @@ from app.config.misspelt import SettingNames
 from app.config.shipped_files import folder_or_shipped
 from app.config.validators import (
     Bytes,
+    ContentId,
     Count,
     Country,
     Currency,
@@ -43,6 +44,7 @@ class AccountSettings(BaseSettings):
     default_country: Country | None = Field(None, description="for national phone numbers without a country")
     default_currency: Currency | None = Field(None, description="where neither event nor products name one")
     shop_money: Literal["shop", "presentment"] = Field("shop", description="of Shopify's two amounts, which is sent")
+    content_id: ContentId = Field("product_id", description="the id of products: `variant_id`, `sku`, a Liquid text")
     zip_digits_only: bool = Field(default=False, description="Pinterest's literal text; breaks UK and Canadian codes")
     external_id_keep_case: bool = Field(default=False, description="for shops that send `_pin_unauth`")
     action_source_by_context: bool = Field(default=False, description="what an app sends is `app_ios`, `app_android`")

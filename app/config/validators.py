@@ -79,8 +79,19 @@ def _secret_address(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _content_id(text: str) -> str:
+    if text not in {"product_id", "variant_id", "sku"} and "{{" not in text:
+        raise ValueError(
+            f"{text!r} is no id of products: write product_id, variant_id or sku, or a Liquid text of them such as "
+            "{{ product_id }}_{{ sku }}"
+        )
+    return text
+
+
 Country = Annotated[str, AfterValidator(_country), WithJsonSchema({"type": "string", "pattern": "^[A-Za-z]{2}$"})]
 Currency = Annotated[str, AfterValidator(_currency), WithJsonSchema({"type": "string", "pattern": "^[A-Za-z]{3}$"})]
+#: Which of their ids products are sent under. That a Liquid text can be read is checked where it is compiled.
+ContentId = Annotated[str, AfterValidator(_content_id)]
 UsStates = Annotated[Texts, each(us_state_code)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 SecretWebAddress = Annotated[SecretStr, AfterValidator(_secret_address)]

@@ -1,9 +1,21 @@
 """Compile mappings: directives and paths, compiled once, turn a Segment event into the fields of an action."""
 
 from app.core.values.candidates import Read
+from app.mapping.compiler import PRODUCT_ID
 from app.mapping.mapping import Explanation, Mapping, compile_mapping
 from app.mapping.nodes import MISSING
 from app.mapping.paths import nearest_path
+from app.mapping.product_ids import check_content_id
 from app.mapping.wanted import Readers
 
-__all__ = ["MISSING", "Explanation", "Mapping", "Read", "Readers", "compile_mapping", "nearest_path"]
+__all__ = [
+    "MISSING",
+    "PRODUCT_ID",
+    "Explanation",
+    "Mapping",
+    "Read",
+    "Readers",
+    "check_content_id",
+    "compile_mapping",
+    "nearest_path",
+]

@@ -6,12 +6,15 @@ from typing import Any, Final, TypeAlias
 
 from app.errors import Fault
 from app.mapping.nodes import NOTHING, Constant, List, Node, Object
-from app.mapping.wanted import Readers, Wanted
+from app.mapping.wanted import NO_READERS, Readers, Wanted
 
 #: Levels of objects, lists and directives.
 MAX_DEPTH: Final = 40
 #: Values of the whole mapping, all levels together.
 MAX_VALUES: Final = 5_000
+
+#: What CONTENT_ID is unless it is set.
+PRODUCT_ID: Final = "product_id"
 
 #: Parts of a mapping by their place: what stands there, what it has become, and how many values it holds.
 Pieces: TypeAlias = dict[str, tuple[Any, Node, int]]
@@ -23,16 +26,24 @@ class Compiler:
     """Holds what is shared while one mapping is compiled: the directives and the faults found so far.
 
     `known`: parts of another mapping; what is the very same object at the same place is not compiled again.
+    `content_id`: which of their ids products are sent under, the setting CONTENT_ID.
     """
 
-    def __init__(self, directives: Mapping[str, Builder], readers: Readers, known: Pieces) -> None:
+    def __init__(
+        self,
+        directives: Mapping[str, Builder],
+        readers: Readers = NO_READERS,
+        known: Pieces | None = None,
+        content_id: str = PRODUCT_ID,
+    ) -> None:
+        self.content_id = content_id
         self.faults: list[Fault] = []
         #: What this mapping may lend to another.
         self.parts: Pieces = {}
         #: What a choice may take at the place that is being compiled.
         self.wanted = Wanted(readers=readers)
         self._directives = directives
-        self._known = known
+        self._known = known or {}
         self._depth = 0
         self._values = 0
 

@@ -16,6 +16,7 @@ from app.mapping import (
     objects,
     paths,
     priced,
+    product_ids,
     texts,
 )
 from app.mapping.compiler import Builder, Compiler
@@ -36,6 +37,7 @@ OWN_DIRECTIVES: Final[Mapping[str, Builder]] = MappingProxyType(
         "@blocks": blocks.build_blocks,
         "@queryParameter": addresses.build_query_parameter,
         "@prefixed": texts.build_prefixed,
+        "@productId": product_ids.build_product_id,
     }
 )
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
 from app.core.values.candidates import Candidate, FieldPath, Fields, PassedOver, Read, Resolvable
 from app.core.values.generated_functions import PlainObject, Writes
 from app.errors import Fault, MappingError
-from app.mapping.compiler import Compiler, Pieces, json_kind
+from app.mapping.compiler import PRODUCT_ID, Compiler, Pieces, json_kind
 from app.mapping.directives import DIRECTIVES
 from app.mapping.generate import MAX_CANDIDATES, FindsCandidates, generate, generate_candidates, generate_reader
 from app.mapping.lists import joined_members
@@ -37,24 +38,26 @@ def compile_mapping(
     joined: Collection[str] = (),
     readers: Readers = NO_READERS,
     like: "Mapping | None" = None,
+    content_id: str = PRODUCT_ID,
 ) -> "Mapping":
     """Compile a mapping, a JSON object with directives.
 
     Where a directive gives a list of objects for one of the members `joined`, they become one object of lists.
     `readers` says what the fields' readers take where a choice cannot leave it to them, see `wanted`.
     `like` is a mapping with the same prefix and readers that this one was laid over: the objects that both share are
-    taken from it as they were compiled.
+    taken from it as they were compiled. `content_id` is for `@productId`, see `Mapping.under`.
 
     Raises `MappingError` with every fault at once, each with its JSON pointer below `prefix`
     (`compile_mapping(m, prefix="/mapping")` gives `/mapping/user_data/email/@if/then`).
     """
     if not isinstance(mapping, dict):
         raise MappingError([Fault(prefix, f"should be an object but it is {json_kind(mapping)}")])
-    compiler = Compiler(DIRECTIVES, readers, like.parts if like else {})
+    compiler = Compiler(DIRECTIVES, readers, like.under(content_id).parts if like else None, content_id)
     node = compiler.compile(mapping, prefix)
     if compiler.faults:
         raise MappingError(compiler.faults)
-    return Mapping(_with_joined(node, joined), at=prefix, parts=compiler.parts)
+    compiled = partial(compile_mapping, mapping, prefix=prefix, joined=joined, readers=readers, like=like)
+    return Mapping(_with_joined(node, joined), at=prefix, parts=compiler.parts, content_id=content_id, again=compiled)
 
 
 def _with_joined(node: Node, names: Collection[str]) -> Node:
@@ -90,11 +93,15 @@ class Explanation:
 class Mapping:
     """A compiled mapping; make it with `compile_mapping`. Immutable, so threads may share it."""
 
-    def __init__(self, node: Node, *, at: str, parts: Pieces) -> None:
+    def __init__(self, node: Node, *, at: str, parts: Pieces, content_id: str, again: Callable[..., "Mapping"]) -> None:
         #: For `compile_mapping(..., like=...)`.
         self.parts = parts
         self._node = node
         self._at = at
+        #: Compiles the same for another CONTENT_ID.
+        self._again = again
+        #: By CONTENT_ID.
+        self._under = {content_id: self}
         #: Made for the first event: presets that are switched off, and most commands, never need it.
         self._resolve: Resolver | None = None
         #: The same, by what writes how the fields are read at once; as many as there are kinds of ad accounts.
@@ -104,6 +111,13 @@ class Mapping:
         self._candidates: dict[tuple[FieldPath, bool], FindsCandidates | None] = {}
         #: The place of each leaf among all.
         self._ranks = {path: number for number, (path, _) in enumerate(_leaves(node, ""))}
+
+    def under(self, content_id: str) -> "Mapping":
+        """Return the same mapping with products under the ids that CONTENT_ID names, compiled when first asked for."""
+        mapping = self._under.get(content_id)
+        if mapping is None:
+            mapping = self._under[content_id] = self._again(content_id=content_id)
+        return mapping
 
     def resolve(self, event: dict[str, Any]) -> Any:
         """Return what the mapping makes of an event, usually `Fields`; None where nothing results.

@@ -1,5 +1,6 @@
 """What would become of an event, and why: one explanation for the tester, `preview`, message and receipt."""
 
+import dataclasses
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from app.pipeline.delivery_factory import drafted_delivery
 from app.pipeline.identity_events import Ids
 from app.pipeline.intake_batch import draft, draft_with
 from app.pipeline.receipts import IntakeBatch, receipt_of_refusal
-from app.pipeline.router import Action, BuildProfile, Router, WhyOff
+from app.pipeline.router import Action, AdAccount, BuildProfile, Router, WhyOff
 from app.sandbox import judge
 from app.trigger import ABSENT, Finding
 
@@ -297,7 +298,7 @@ class Explainer:
         lines = [_judged(line, seen.get(_key(line))) for line in lines]
         return EventReport(
             receipt=EventReceipt(message_id=message_id, deliveries=tuple(lines)),
-            presets=tuple(self._reports(event, catalog, lines, seen, now)),
+            presets=tuple(self._reports(event, catalog, lines, seen, now, source)),
         )
 
     async def receipt(
@@ -347,18 +348,27 @@ class Explainer:
         lines: Sequence[PresetResult],
         seen: Mapping[_Key, Seen | None],
         now: float,
+        source: str,
     ) -> Iterator[PresetReport]:
         """Yield a report for each line of a preset, and for each preset that has none."""
         for preset in catalog.presets:
             finding = preset.trigger.explain(event)
             own = [line for line in lines if line.preset == preset.name]
             for line in own or [_line_of_none(preset, lines[0], matched=finding.held)]:
-                yield self._report(preset, event, line, finding, seen.get(_key(line)), now)
+                account = self._walk.account(line.destination, source)
+                yield self._report(preset, event, line, finding, seen.get(_key(line)), now, account)
 
     def _report(
-        self, preset: Preset, event: Event, line: PresetResult, finding: Finding, earlier: Seen | None, now: float
+        self,
+        preset: Preset,
+        event: Event,
+        line: PresetResult,
+        finding: Finding,
+        earlier: Seen | None,
+        now: float,
+        account: AdAccount,
     ) -> PresetReport:
-        account, blamed = self._walk.account(line.destination), finding.blamed()
+        blamed = finding.blamed()
         event_names = account.making.rules.custom_event_names
         return PresetReport(
             preset=preset.name,
@@ -388,6 +398,8 @@ class Explainer:
 def _fields(
     preset: Preset, event: Event, line: PresetResult, making: BuildProfile, now: float
 ) -> Iterator[FieldReport]:
+    mapping = preset.mapping.under(making.content_id)
+    preset = dataclasses.replace(preset, mapping=mapping)
     yield from field_reports(preset, event, own_event(line), making.action, making.rules, now=now)
     yield from memory_reports(line)
 

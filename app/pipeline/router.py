@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from dataclasses import replace as change
 from functools import partial
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
@@ -16,6 +17,7 @@ from app.destination import Complete, ConversionRules, report_conversion_event
 from app.destination.custom_data import read_order_id
 from app.errors import EventInvalid, MappingError
 from app.identity import NOTHING_KNOWN, Memory, PersonHistory
+from app.mapping import PRODUCT_ID
 from app.pipeline.enrichment import Enrichment, WhyNotGenuine, completed
 from app.source import app_platform
 
@@ -61,6 +63,8 @@ class BuildProfile:
     why_filtered: WhyNotGenuine = _all_genuine
     #: What an app sent as `web` is sent as `app_ios` or `app_android`.
     action_source_by_context: bool = False
+    #: Which of their ids products are sent under.
+    content_id: str = PRODUCT_ID
 
 
 _MAKING = BuildProfile()
@@ -78,6 +82,8 @@ class AdAccount:
     #: By which presets; None: by every one.
     presets: frozenset[str] | None = None
     making: BuildProfile = _MAKING
+    #: Its own settings say under which ids products are sent: no source says otherwise.
+    owns_content_id: bool = False
 
     def takes(self, preset: str, source: str) -> bool:
         """Return whether it takes what this preset makes of events of this source."""
@@ -178,18 +184,35 @@ class Router:
         withheld: WhyWithheld | None = None,
         why_off: WhyOff | None = None,
         remembering: Enrichment | None = None,
+        content_id_of: Callable[[str], str | None] = _nothing_against,
     ) -> None:
-        """Take the ad accounts, at least one, and the rules. Without `remembering` there is no memory."""
+        """Take the ad accounts, at least one, and the rules. Without `remembering` there is no memory.
+
+        `content_id_of` returns which ids the products of a source are sent under; None: as the settings say.
+        """
         self._accounts = tuple(accounts)
-        self._by_name = {account.name: account for account in accounts}
+        self._content_id_of = content_id_of
+        #: The ad accounts by what a source says.
+        self._accounts_under: dict[str | None, Sequence[AdAccount]] = {None: self._accounts}
         self._withheld = withheld or _nothing_against
         self._why_off = why_off or _nothing_against
         #: What memory does; None where there is none.
         self.remembering = remembering
 
-    def account(self, name: str) -> AdAccount:
-        """Return the ad account of a line's destination; that of a line without one is the first."""
-        return self._by_name.get(name) or self._accounts[0]
+    def account(self, name: str, source: str = DEFAULT_SOURCE) -> AdAccount:
+        """Return the ad account of a line's destination for events of a source; without one it is the first."""
+        accounts = self._of_source(source)
+        return next((account for account in accounts if account.name == name), accounts[0])
+
+    def _of_source(self, source: str) -> Sequence[AdAccount]:
+        """Return the ad accounts with what the source says of product ids."""
+        content_id = self._content_id_of(source)
+        if content_id is not None and content_id not in self._accounts_under:
+            makings = {each.making: change(each.making, content_id=content_id) for each in self._accounts}
+            self._accounts_under[content_id] = [
+                each if each.owns_content_id else change(each, making=makings[each.making]) for each in self._accounts
+            ]
+        return self._accounts_under[content_id]
 
     def lines(
         self,
@@ -222,7 +245,7 @@ class Router:
         if reason is not None:
             return Matched([], [], reason)
         presets = catalog.matching(event)
-        return Matched(presets, routes(presets, self._accounts, source), None)
+        return Matched(presets, routes(presets, self._of_source(source), source), None)
 
     def mapped(self, event: Event, matched: Matched, now: float) -> list[PresetResult]:
         """Return what the event comes to by itself, without memory."""
@@ -289,7 +312,9 @@ class Router:
         making = account.making
         try:
             platform = app_platform(event) if making.action_source_by_context else None
-            built, warnings = making.action(preset.mapping.of(event), now=now, complete=complete, platform=platform)
+            built, warnings = making.action(
+                preset.mapping.under(making.content_id).of(event), now=now, complete=complete, platform=platform
+            )
         except EventInvalid as exc:
             return not_sent(preset, account, Exit.INVALID, exc.reason)
         except MappingError as exc:

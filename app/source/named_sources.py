@@ -76,6 +76,8 @@ class NamedSource:
     quota: Quota | None
     #: None of its events is sent on.
     is_off: bool
+    #: Which of their ids products are sent under; None: as the settings say.
+    content_id: str | None = None
 
     @property
     def is_proven(self) -> bool:

@@ -50,6 +50,7 @@ def _directives(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         "@sum": st.lists(inner, min_size=1, max_size=3),
         "@multiply": st.lists(inner, min_size=1, max_size=3),
         "@atMost": st.lists(inner, min_size=2, max_size=2),
+        "@productId": _objects(of=PATHS, **{"else": st.lists(inner, max_size=3)}),
         "@template": st.sampled_from(["{{a}}-{{{b.c}}}", "{{a[0]}}", "plain"]),
         "@liquid": st.sampled_from(["{{ a | upcase }}", "{% if a > 1 %}{{ b }}{% endif %}", "{{ a | json }}"]),
     }

@@ -328,6 +328,7 @@ configurations = st.fixed_dictionaries(
         "default_currency": st.sampled_from([None, "EUR"]),
         "ldp_states": st.sampled_from([(), ("CA",)]),
         "max_event_age_days": st.sampled_from([0.0001, 1.0, 7.0]),
+        "content_id": st.sampled_from(["product_id", "variant_id", "{{ product_id }}_{{ sku }}"]),
         "zip_digits_only": st.booleans(),
         "external_id_keep_case": st.booleans(),
         "partner_name": st.sampled_from([None, "ss-pinrelay"]),
