@@ -9,7 +9,6 @@ from app.core.values.times import DAY_S, HOUR_S
 from app.destination import ConversionRules
 from app.errors import SettingsError
 from app.identity import IdentityRules
-from app.insights.alerts.rules import AlertRules
 from app.outbox import DiskRules, OutboxRules
 from app.source import (
     ConsentRules,
@@ -94,19 +93,6 @@ def identity_rules(settings: Settings) -> IdentityRules:
         click_s=settings.remember_click_days * DAY_S,
         session_s=settings.remember_session_days * DAY_S,
         believes_public_keys=settings.remember_users_from == "everyone",
-    )
-
-
-def alert_rules(settings: Settings) -> AlertRules | None:
-    """Collect when something is told of events of one name; None where there is no inventory."""
-    if not settings.inventory_names:
-        return None
-    return AlertRules(
-        fall=settings.alert_fall,
-        surge=settings.alert_surge,
-        share=settings.alert_share,
-        least_events=settings.alert_least_events,
-        public_url=(settings.public_url or "").rstrip("/"),
     )
 
 

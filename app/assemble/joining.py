@@ -54,7 +54,6 @@ from app.pipeline.router import AdAccount, BuildProfile, Router, WhyOff
 from app.pipeline.search import Finder, PeopleSearch
 from app.pipeline.tail import Tail, Tailed
 from app.policies import (
-    alert_rules,
     consent_rules,
     conversion_rules,
     genuine_rules,
@@ -78,7 +77,7 @@ def alerts_to(
         outbox,
         webhook,
         accounts=accounts,
-        rules=alert_rules(settings),
+        settings=settings,
         tells_reports=settings.reads_reports,
         keeps_while_off=settings.keeps_while_off,
         told_full_s=settings.told_full_s,

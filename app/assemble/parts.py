@@ -212,7 +212,7 @@ def _replaying(
 
 
 def _alert_webhook(settings: Settings) -> AlertWebhook | None:
-    url, public_url = settings.alert_webhook_url, (settings.public_url or "").rstrip("/")
+    url, public_url = settings.alert_webhook_url, settings.base_url
     return AlertWebhook(url, public_url=public_url) if url else None
 
 

@@ -82,7 +82,15 @@ class DeliverySettings(AccountSettings):
         return 3 * self.send_timeout_s
 
 
-class AlertSettings(BaseSettings):
+class InventorySettings(BaseSettings):
+    """What is kept of the names under which events arrive."""
+
+    inventory_names: int = Field(
+        500, ge=0, le=10_000, description="names of events that are told apart, the rest is one; 0: no inventory"
+    )
+
+
+class AlertSettings(InventorySettings):
     """Where alerts go, and when something is told of events of one name."""
 
     alert_webhook_url: SecretWebAddress | None = Field(None, description="Slack-compatible; alerts go there")
@@ -105,13 +113,10 @@ class AlertSettings(BaseSettings):
         """A backlog that is full in less is told."""
         return self.alert_full_hours * 3_600
 
-
-class InventorySettings(BaseSettings):
-    """What is kept of the names under which events arrive."""
-
-    inventory_names: int = Field(
-        500, ge=0, le=10_000, description="names of events that are told apart, the rest is one; 0: no inventory"
-    )
+    @property
+    def base_url(self) -> str:
+        """PUBLIC_URL without a slash at the end; "" leaves links out."""
+        return (self.public_url or "").rstrip("/")
 
 
 class QuarantineSettings(BaseSettings):
@@ -194,7 +199,6 @@ class Settings(
     SourceSettings,
     MemorySettings,
     ReportsSettings,
-    InventorySettings,
     AlertSettings,
 ):
     """Everything that can be set. `description` is what docs/settings.md and `pinrelay init` say of it."""

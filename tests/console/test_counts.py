@@ -10,12 +10,12 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
+from app.config.settings import AlertSettings
 from app.core.deliveries import Delivered, Rejected, Retry, Settlement, State
 from app.core.events import CounterRow, Exit
 from app.core.pages import Query
 from app.errors import EventRefused
 from app.insights.alerts.by_name import NameReader, by_name
-from app.insights.alerts.rules import AlertRules
 from app.insights.inventory.counting import Arrivals, NameCounts
 from app.insights.inventory.sampling import Sampler
 from tests.console.world import ACCOUNT, NOW, World, new_delivery, open_world
@@ -176,7 +176,7 @@ async def test_the_number_of_an_alert_is_the_length_of_the_list_that_it_leads_to
     await arrivals.accept([event("sent-0-1", properties={"order_id": "SO-0-1"})] * 70, now=world.now)
     await world.outbox.inventory.add(names.take(), now=world.now, max_names=100)
     facts = await NameReader(world.outbox.inventory).read(world.now)
-    alerts = by_name(facts, AlertRules(public_url="http://localhost:8080", least_events=5))
+    alerts = by_name(facts, AlertSettings.model_construct(public_url="http://localhost:8080", alert_least_events=5))
     told = {path: int(count) for alert in alerts for count, path in _OF_ALERT.findall(alert.text)}
     assert {parse_qs(path)["exit"][0] for path in told} == {"invalid", "duplicate"}
     assert {path: await _length(world, path) for path in told} == told

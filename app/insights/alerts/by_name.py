@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from math import sqrt
 from statistics import median
 from typing import Final, TypeAlias
+from urllib.parse import urlencode
 
+from app.config.settings import AlertSettings
 from app.core.events import EventKey, Exit, InventoryCount, Measure
 from app.core.values.times import DAY_S, HOUR_S
 from app.insights.alerts.overall import LEAST_DAYS, MOST_DAYS, Alert
-from app.insights.alerts.rules import AlertRules
 from app.insights.inventory.drift import Change, read_changes
 from app.insights.inventory.sampling import CHECKOUT
 from app.outbox.inventory import Inventory
@@ -136,37 +137,39 @@ class _Found:
     link: str = ""
 
 
-def by_name(facts: NameFacts, rules: AlertRules) -> list[Alert]:
+def by_name(facts: NameFacts, settings: AlertSettings) -> list[Alert]:
     """Return every condition that holds for a kind of event."""
     found: defaultdict[str, list[_Found]] = defaultdict(list)
     for key in sorted(facts.history):
-        for one in _of_name(key, facts, rules):
+        for one in _of_name(key, facts, settings):
             found[one.kind].append(one)
-    alerts = [alert for kind, some in found.items() for alert in _told(kind, some, rules)]
-    return [*alerts, *_changes(facts, rules)]
+    alerts = [alert for kind, some in found.items() for alert in _told(kind, some, settings)]
+    return [*alerts, *_changes(facts, settings)]
 
 
-def _told(kind: str, found: Sequence[_Found], rules: AlertRules) -> Iterator[Alert]:
+def _told(kind: str, found: Sequence[_Found], settings: AlertSettings) -> Iterator[Alert]:
     """Yield an alert for each of those that matter most, and one for all others."""
     first = sorted(found, key=lambda one: (-one.weight, one.key))
     for one in first[:MOST_TOLD]:
-        yield Alert(key=f"{kind}: {'/'.join(one.key)}", text=f"{one.text}{one.link or rules.link(one.key)}")
+        yield Alert(
+            key=f"{kind}: {'/'.join(one.key)}", text=f"{one.text}{one.link or link(settings.base_url, one.key)}"
+        )
     if others := first[MOST_TOLD:]:
         yield Alert(
             key=f"{kind}: others", text=f"The same holds for {len(others)} more names ({kind}). See the inventory."
         )
 
 
-def _of_name(key: EventKey, facts: NameFacts, rules: AlertRules) -> Iterator[_Found]:
+def _of_name(key: EventKey, facts: NameFacts, settings: AlertSettings) -> Iterator[_Found]:
     history = facts.history[key]
-    if (surged := _surged(key, history, facts, rules)) is not None:
+    if (surged := _surged(key, history, facts, settings)) is not None:
         yield surged
     if not key.type:  # it stands for others, or for what is no event
         return
-    if (silent := _ceased(key, history, facts) or _fell(key, history, facts, rules)) is not None:
+    if (silent := _ceased(key, history, facts) or _fell(key, history, facts, settings)) is not None:
         yield silent
-    yield from _exits(key, facts, rules)
-    yield from _lacking(key, facts, rules)
+    yield from _exits(key, facts, settings)
+    yield from _lacking(key, facts, settings)
 
 
 # Volume
@@ -206,15 +209,15 @@ def _ceased(key: EventKey, history: Mapping[int, int], facts: NameFacts) -> _Fou
     return _Found("ceased", key, text, expected)
 
 
-def _fell(key: EventKey, history: Mapping[int, int], facts: NameFacts, rules: AlertRules) -> _Found | None:
+def _fell(key: EventKey, history: Mapping[int, int], facts: NameFacts, settings: AlertSettings) -> _Found | None:
     """Judge the hour that runs as far as it goes, then the full one before, unless the one that runs is well."""
     part = facts.elapsed if facts.elapsed >= _RUNNING_PART else 0.0
     for hour_at, of_hour, z in ((facts.running_at, part, _RUNNING_Z), (facts.running_at - HOUR_S, 1.0, _FULL_Z)):
         known, count = usual(history, hour_at), history.get(hour_at, 0)
-        if known is None or not of_hour or known[0] < rules.least_events:
+        if known is None or not of_hour or known[0] < settings.alert_least_events:
             continue
         expected = known[0] * of_hour
-        if count >= rules.fall * expected:
+        if count >= settings.alert_fall * expected:
             return None
         if -strays(count, expected) >= z:
             text = f"{_shown(key)} has fallen: {count} in {_hour(hour_at, facts)}, usual are {expected:.0f}."
@@ -222,10 +225,10 @@ def _fell(key: EventKey, history: Mapping[int, int], facts: NameFacts, rules: Al
     return None
 
 
-def _surged(key: EventKey, history: Mapping[int, int], facts: NameFacts, rules: AlertRules) -> _Found | None:
+def _surged(key: EventKey, history: Mapping[int, int], facts: NameFacts, settings: AlertSettings) -> _Found | None:
     for hour_at in (facts.running_at - HOUR_S, facts.running_at):
         known, count = usual(history, hour_at), history.get(hour_at, 0)
-        if known is not None and count > rules.surge * max(known[1], rules.least_events):
+        if known is not None and count > settings.alert_surge * max(known[1], settings.alert_least_events):
             text = f"{_shown(key)} has surged: {count} in {_hour(hour_at, facts)}, usual are {known[1]:g}."
             return _Found("surged", key, text, count)
     return None
@@ -234,17 +237,19 @@ def _surged(key: EventKey, history: Mapping[int, int], facts: NameFacts, rules: 
 # Shares
 
 
-def _exits(key: EventKey, facts: NameFacts, rules: AlertRules) -> Iterator[_Found]:
+def _exits(key: EventKey, facts: NameFacts, settings: AlertSettings) -> Iterator[_Found]:
     before = facts.before.get(key, NOTHING_COUNTED)
     for exit_, words in _EXITS.items():
         for hour_at in (facts.running_at - HOUR_S, facts.running_at):
             counts = facts.counts(key, hour_at)
-            judged = _share(counts, before, (Measure.EXIT, exit_.value), rules.least_events, rules.share)
+            judged = _share(
+                counts, before, (Measure.EXIT, exit_.value), settings.alert_least_events, settings.alert_share
+            )
             if judged is not None:
                 share, was, whole = judged
                 number = counts[Measure.EXIT, exit_.value]
                 told = f"{number} of {whole} ({share:.0%}) {words} in {_hour(hour_at, facts)}, usual are {was:.0%}."
-                link = rules.list_link(key, exit_, hour_at)
+                link = list_link(settings.base_url, key, exit_, hour_at)
                 yield _Found(exit_.value, key, f"{_shown(key)}: {told}", whole, link)
                 break
 
@@ -270,7 +275,7 @@ def _is_above(share: float, was: float, whole: int, margin: float) -> bool:
     return share - was > margin and (share - was) * whole / spread >= _FULL_Z
 
 
-def _lacking(key: EventKey, facts: NameFacts, rules: AlertRules) -> Iterator[_Found]:
+def _lacking(key: EventKey, facts: NameFacts, settings: AlertSettings) -> Iterator[_Found]:
     """Judge what checkouts lack, by those that were looked into."""
     before = facts.before.get(key, NOTHING_COUNTED)
     sampled_before = before.get((Measure.SAMPLED, ""), 0)
@@ -284,7 +289,7 @@ def _lacking(key: EventKey, facts: NameFacts, rules: AlertRules) -> Iterator[_Fo
             if sampled < _LEAST_SAMPLED:
                 continue
             share = 1 - min(1.0, counts.get((Measure.FOUND, label), 0) / sampled)
-            if _is_above(share, was, sampled, rules.share):
+            if _is_above(share, was, sampled, settings.alert_share):
                 told = f"{share:.0%} are without {label} in {_hour(hour_at, facts)}, usual are {was:.0%}."
                 yield _Found(f"without {label}", key, f"{_shown(key)}, a checkout: {told}", sampled)
                 break
@@ -293,12 +298,12 @@ def _lacking(key: EventKey, facts: NameFacts, rules: AlertRules) -> Iterator[_Fo
 # What has changed
 
 
-def _changes(facts: NameFacts, rules: AlertRules) -> list[Alert]:
-    worth = [each for each in facts.changes if each.what != "new name" or each.received >= rules.least_events]
+def _changes(facts: NameFacts, settings: AlertSettings) -> list[Alert]:
+    worth = [each for each in facts.changes if each.what != "new name" or each.received >= settings.alert_least_events]
     alerts = [
         Alert(
             key=f"{NAMES_CHANGED}{'/'.join(each.key)} {each.what} {each.label}",
-            text=f"{each.text}.{rules.link(each.key)}",
+            text=f"{each.text}.{link(settings.base_url, each.key)}",
         )
         for each in worth[: 2 * MOST_TOLD]
     ]
@@ -313,3 +318,20 @@ def _shown(key: EventKey) -> str:
 
 def _hour(hour_at: int, facts: NameFacts) -> str:
     return "the hour that runs" if hour_at == facts.running_at else "the last full hour"
+
+
+def link(base_url: str, key: EventKey) -> str:
+    """Return the address of a kind of event in the console behind a space; "" where it is not known."""
+    return _address(base_url, "inventory/name", key._asdict())
+
+
+def list_link(base_url: str, key: EventKey, exit_: Exit, hour_at: int) -> str:
+    """Return likewise the address of the list of its events that left by an exit in an hour, if there is one."""
+    if exit_ is Exit.UNMATCHED:
+        return link(base_url, key)
+    filters = {"name": title_of(key), "source": key.source, "exit": exit_.value}
+    return _address(base_url, "deliveries", {**filters, "since": hour_at, "until": hour_at + HOUR_S})
+
+
+def _address(base_url: str, page: str, query: Mapping[str, str | int]) -> str:
+    return f" {base_url}/console/{page}?{urlencode(query)}" if base_url else ""

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import httpx
 from pydantic import SecretStr
 
+from app.config.settings import AlertSettings
 from app.core.coordination import Switches
 from app.core.events import Exit
 from app.core.log import logger
@@ -17,7 +18,6 @@ from app.errors import OutboxUnavailable
 from app.insights.alerts.alert_text import alert_text
 from app.insights.alerts.by_name import NAMES_CHANGED, NameReader, by_name
 from app.insights.alerts.overall import MOST_DAYS, Facts, conditions, unread_reports
-from app.insights.alerts.rules import AlertRules
 from app.outbox import Outbox
 from app.sender.shutdown import Shutdown
 from app.sender.status import read_accounts
@@ -71,13 +71,13 @@ class Alerts:
         webhook: AlertWebhook,
         *,
         accounts: Sequence[AccountView],
-        rules: AlertRules | None,
+        settings: AlertSettings,
         tells_reports: bool = False,
         keeps_while_off: bool = True,
         told_full_s: float = 0,
         clock: Callable[[], float],
     ) -> None:
-        """Without `rules` nothing is told of single names: an inventory that is switched off has old counts only.
+        """Of single names nothing is told where the inventory is switched off: it has old counts only.
 
         `tells_reports`: a token by which nothing can be read is told; so is a backlog that is full in less than
         `told_full_s`. `keeps_while_off` says whether events are kept while the destination is switched off.
@@ -85,7 +85,7 @@ class Alerts:
         self._outbox = outbox
         self._webhook = webhook
         self._accounts = accounts
-        self._rules = rules
+        self._settings = settings
         self._tells_reports = tells_reports
         self._keeps_while_off = keeps_while_off
         self._told_full_s = told_full_s
@@ -128,8 +128,8 @@ class Alerts:
 
     async def _judge(self) -> None:
         found = conditions(await self._facts())
-        if self._rules is not None:
-            found += by_name(await self._names.read(self._clock()), self._rules)
+        if self._settings.inventory_names:
+            found += by_name(await self._names.read(self._clock()), self._settings)
         if self._tells_reports:
             found += unread_reports(await PINTEREST_VIEWS.read_all(self._outbox), self._clock())
         await self._tell_changes({alert.key: alert.text for alert in found})

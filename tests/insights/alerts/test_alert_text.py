@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from app.core.events import EventKey, Exit
 from app.core.values.texts import visible
 from app.insights.alerts.alert_text import alert_text
-from app.insights.alerts.rules import AlertRules
+from app.insights.alerts.by_name import link, list_link
 from tests.rounds import examples
 
 PUBLIC = "https://pinrelay.example"
@@ -64,10 +64,10 @@ def test_nothing_is_markup_whatever_the_names_are(text: str, public_url: str) ->
 @given(st.text("abcÄ-. (),%=", max_size=20), st.text(max_size=9), st.text(max_size=9))
 @settings(max_examples=examples(200))
 def test_links_to_our_console_stay_links(told: str, source: str, name: str) -> None:
-    key, rules = EventKey(source=source, type="track", name=name), AlertRules(public_url=PUBLIC)
-    for link in (rules.link(key), rules.list_link(key, Exit.INVALID, 3_600)):
-        shown = alert_text(f"{told}{link}", PUBLIC)
-        assert unescape(shown) == f"{told}{link}".replace("~", "%7E")
+    key = EventKey(source=source, type="track", name=name)
+    for address in (link(PUBLIC, key), list_link(PUBLIC, key, Exit.INVALID, 3_600)):
+        shown = alert_text(f"{told}{address}", PUBLIC)
+        assert unescape(shown) == f"{told}{address}".replace("~", "%7E")
 
 
 def test_every_character_is_plain_by_itself_and_between_others() -> None:

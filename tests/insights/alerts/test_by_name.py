@@ -6,10 +6,10 @@ from functools import cache
 
 import pytest
 
+from app.config.settings import AlertSettings
 from app.core.events import EventKey, Measure
 from app.core.values.times import DAY_S, HOUR_S
 from app.insights.alerts.by_name import MOST_TOLD, NameFacts, by_name, usual
-from app.insights.alerts.rules import AlertRules
 from app.insights.inventory.drift import Change
 from tests.insights.alerts.traffic import (
     LEAD,
@@ -27,7 +27,7 @@ from tests.insights.alerts.traffic import (
 )
 from tests.rounds import Kind
 
-RULES = AlertRules()
+RULES = AlertSettings.model_construct()
 #: Monday of the second week at noon, and half past.
 NOON = MONDAY + 7 * DAY_S + 12 * HOUR_S
 #: A fault begins with five minutes that may be over already, and the look comes with the next.
@@ -148,7 +148,7 @@ def hours(
     return NameFacts(now=now, history={key: {at: count for at, count in history.items() if count}})
 
 
-def kinds(facts: NameFacts, rules: AlertRules = RULES) -> list[str]:
+def kinds(facts: NameFacts, rules: AlertSettings = RULES) -> list[str]:
     return [alert.key.partition(":")[0] for alert in by_name(facts, rules)]
 
 
@@ -182,9 +182,9 @@ def test_an_hour_with_far_more_or_fewer_events_than_usual_is_told(facts: NameFac
 
 def test_thresholds_are_settings() -> None:
     given = hours(30, 100, running=15)
-    assert kinds(given, AlertRules(fall=0.2)) == []
-    assert kinds(given, AlertRules(least_events=101)) == []
-    assert kinds(hours(100, 20, running=9), AlertRules(surge=6)) == []
+    assert kinds(given, AlertSettings.model_construct(alert_fall=0.2)) == []
+    assert kinds(given, AlertSettings.model_construct(alert_least_events=101)) == []
+    assert kinds(hours(100, 20, running=9), AlertSettings.model_construct(alert_surge=6)) == []
 
 
 def test_what_is_usual_is_the_median_and_the_same_weekday() -> None:
@@ -230,7 +230,7 @@ def test_an_exit_that_takes_a_larger_share_than_usual_is_told(
 
 
 def test_a_text_says_what_where_how_much_and_leads_to_the_page() -> None:
-    rules, hour_at = AlertRules(public_url="https://relay.shop.example"), NOON - HOUR_S
+    rules, hour_at = AlertSettings.model_construct(public_url="https://relay.shop.example"), NOON - HOUR_S
     (alert,) = by_name(shares({"enqueued": 50, "invalid": 50}, {"enqueued": 990, "invalid": 10}), rules)
     assert alert.text == (
         "Order Completed from shop: 50 of 100 (50%) were invalid in the last full hour, usual are 1%. "

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from app.config.settings import AlertSettings
 from app.core.deliveries import Rejected, Settlement, State
 from app.core.events import CounterRow, EventKey, InventoryCount, Measure
 from app.core.pages import AccountView, Backlog
@@ -27,10 +28,8 @@ from app.core.shared_values import (
 )
 from app.errors import OutboxUnavailable
 from app.insights.alerts.overall import Facts, conditions
-from app.insights.alerts.rules import AlertRules
 from app.insights.alerts.watcher import Alerts, AlertWebhook
 from app.outbox import Outbox, open_outbox
-from app.policies import alert_rules
 from app.sender.status import AccountStanding, Standing, all_standings, of_refused_rows, standings
 from tests import assembled
 from tests.outbox.build import new, rules
@@ -46,7 +45,7 @@ LAST_HOUR = 1_800_000_000 - HOUR_S
 ACCOUNT = "549764106778"
 ACCOUNTS = (AccountView(ad_account_id=ACCOUNT, live=True),)
 BLOCK = TROUBLE.of(ACCOUNT)
-RULES = AlertRules(public_url="https://relay.example")
+RULES = AlertSettings.model_construct(public_url="https://relay.example")
 SECRET_PATH = "/services/s3cret"
 REFUSED = SetAside(doing="claim", ad_account_id=ACCOUNT, why="CHECK failed", since=NOW, again_at=NOW)
 
@@ -209,11 +208,11 @@ def alerts(
     outbox: Any,
     url: SecretStr,
     accounts: Sequence[AccountView] | None = None,
-    of_names: AlertRules | None = RULES,
+    settings: AlertSettings = RULES,
 ) -> Alerts:
     client = httpx.AsyncClient(**PLAIN)
-    webhook = AlertWebhook(url, client, public_url=of_names.public_url if of_names else "")
-    return Alerts(outbox, webhook, accounts=accounts or ACCOUNTS, rules=of_names, clock=lambda: NOW)
+    webhook = AlertWebhook(url, client, public_url=settings.base_url)
+    return Alerts(outbox, webhook, accounts=accounts or ACCOUNTS, settings=settings, clock=lambda: NOW)
 
 
 async def test_it_is_told_once_when_it_begins_and_once_when_it_clears(outbox: Outbox, receiver: Receiver) -> None:
@@ -286,13 +285,12 @@ async def test_what_is_told_of_one_name_is_read_from_the_inventory(outbox: Outbo
 async def test_of_an_inventory_that_was_switched_off_nobody_is_told_that_its_names_have_ceased(
     outbox: Outbox, receiver: Receiver
 ) -> None:
-    off = alert_rules(assembled.settings(inventory_names=0))
     for day in range(8, 0, -1):
         counts = [InventoryCount(EventKey("shop", "track", "Order Completed"), Measure.RECEIVED, "", 200)]
         await outbox.inventory.add(counts, now=LAST_HOUR - day * DAY_S, max_names=9)
-    await alerts(outbox, receiver.url, of_names=off).look()
+    await alerts(outbox, receiver.url, settings=assembled.settings(inventory_names=0)).look()
     assert receiver.texts == []
-    await alerts(outbox, receiver.url, of_names=alert_rules(assembled.settings())).look()
+    await alerts(outbox, receiver.url, settings=assembled.settings()).look()
     assert "Order Completed from shop has ceased" in receiver.texts[0]
 
 
