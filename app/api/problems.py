@@ -100,10 +100,8 @@ class ProblemRoute(APIRoute):
                 return problem(422, detail, errors=parts)
             except HTTPException as exc:  # the framework's own
                 return problem(exc.status_code, str(exc.detail), headers=exc.headers)
-            except PinrelayError as exc:
+            except tuple(_STATUS) as exc:
                 return _of_error(exc)
-            except ValueError:
-                return problem(400, "the cursor or id cannot be read: take it from an answer of this interface")
 
         return answer
 
@@ -114,9 +112,7 @@ def of_path(path: str) -> bool:
 
 
 def _of_error(exc: PinrelayError) -> Response:
-    status = next((status for kind, status in _STATUS.items() if isinstance(exc, kind)), None)
-    if status is None:
-        raise exc
+    status = next(status for kind, status in _STATUS.items() if isinstance(exc, kind))
     headers = {"Retry-After": str(exc.retry_after_s)} if isinstance(exc, OutboxUnavailable) else None
     return problem(status, str(exc), headers=headers)
 

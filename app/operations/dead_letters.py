@@ -42,11 +42,8 @@ class DeadLetterActs:
         """Make matching dead deliveries pending again; return how many, and how many were not. Raises UnknownName."""
         await self.check(query)
         done = await self._outbox.dead_letters.redrive(query, now=self._audit.clock())
-        after = f"{done.redriven} pending"
-        if done.overtaken:
-            after += f", {done.overtaken} dismissed: delivered as others"
-        if done.waiting:
-            after += f", {done.waiting} dead: others wait"
+        others = (done.overtaken, "dismissed: delivered as others"), (done.waiting, "dead: others wait")
+        after = ", ".join([f"{done.redriven} pending", *(f"{count} {became}" for count, became in others if count)])
         await self._audit.note(person, AuditAction.REDRIVE, target=_described(query), before="dead", after=after)
         return done
 
