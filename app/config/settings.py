@@ -39,37 +39,43 @@ class AccountSettings(BaseSettings):
     """What is sent to an ad account, and how fast: a file of DESTINATIONS_DIR may say each otherwise."""
 
     # What is sent
-    test_events: Literal["withhold", "send"] = Field("withhold", description="tests, where Pinterest is live")
-    crawlers: Literal["withhold", "send"] = Field("withhold", description="events of crawlers, where Pinterest is live")
-    default_country: Country | None = Field(None, description="for national phone numbers without a country")
-    default_currency: Currency | None = Field(None, description="where neither event nor products name one")
-    shop_money: Literal["shop", "presentment"] = Field("shop", description="of Shopify's two amounts, which is sent")
-    content_id: ContentId = Field("product_id", description="the id of products: `variant_id`, `sku`, a Liquid text")
-    zip_digits_only: bool = Field(default=False, description="Pinterest's literal text; breaks UK and Canadian codes")
-    external_id_keep_case: bool = Field(default=False, description="for shops that send `_pin_unauth`")
-    action_source_by_context: bool = Field(default=False, description="what an app sends is `app_ios`, `app_android`")
+    test_events: Literal["withhold", "send"] = Field("withhold", description="test events, if Pinterest is live")
+    crawlers: Literal["withhold", "send"] = Field("withhold", description="events of crawlers, if Pinterest is live")
+    default_country: Country | None = Field(None, description="country for phone numbers without a country code")
+    default_currency: Currency | None = Field(None, description="currency for events without one")
+    shop_money: Literal["shop", "presentment"] = Field("shop", description="which of Shopify's two amounts is sent")
+    content_id: ContentId = Field("product_id", description="id of products: `variant_id`, `sku`, or a Liquid template")
+    zip_digits_only: bool = Field(
+        default=False, description="send digits only, as Pinterest's text says; breaks UK and Canadian codes"
+    )
+    external_id_keep_case: bool = Field(
+        default=False, description="keep the case of `external_id`, for shops that send `_pin_unauth`"
+    )
+    action_source_by_context: bool = Field(
+        default=False, description="send events of apps as `app_ios` or `app_android`"
+    )
     partner_name: str | None = Field(None, pattern="^ss-[a-z0-9-]+$", description="sent as `partner_name`")
-    gpc: Literal["opt_out", "ldp", "ignore"] = Field("opt_out", description="what Global Privacy Control does")
+    gpc: Literal["opt_out", "ldp", "ignore"] = Field("opt_out", description="effect of Global Privacy Control")
     ldp_states: UsStates = Field((), description="US states whose events always get LDP, e.g. CA,CO")
 
     # Delivery
-    batch_max_events: int = Field(1_000, ge=1, le=1_000, description="in one call")
-    batch_max_bytes: Bytes = Field(1_000_000, ge=1_000, description="in one call")
+    batch_max_events: int = Field(1_000, ge=1, le=1_000, description="events per call")
+    batch_max_bytes: Bytes = Field(1_000_000, ge=1_000, description="bytes per call")
     batch_max_wait_s: Seconds = Field(1, ge=0, description="how long a batch waits to fill")
-    max_calls_in_flight: int = Field(4, ge=1, le=64, description="by one process")
-    max_calls_per_minute: int = Field(4_500, ge=1, le=5_000, description="by all processes together")
-    send_timeout_s: Seconds = Field(30, gt=0, description="for one call to Pinterest")
-    retry_max_attempts: Count = Field(20, ge=1, description="then the delivery is dead")
-    retry_max_age_hours: Hours = Field(72, gt=0, description="since it was received; then dead")
-    retry_base_s: Seconds = Field(1, gt=0, description="first pause at most; doubles")
-    retry_max_pause_s: Seconds = Field(600, gt=0, description="longest pause, also for Retry-After")
+    max_calls_in_flight: int = Field(4, ge=1, le=64, description="parallel calls of one process")
+    max_calls_per_minute: int = Field(4_500, ge=1, le=5_000, description="calls of all processes together")
+    send_timeout_s: Seconds = Field(30, gt=0, description="timeout of one call to Pinterest")
+    retry_max_attempts: Count = Field(20, ge=1, description="attempts before a delivery is dead")
+    retry_max_age_hours: Hours = Field(72, gt=0, description="age at which a delivery is dead")
+    retry_base_s: Seconds = Field(1, gt=0, description="longest first pause between attempts; it doubles")
+    retry_max_pause_s: Seconds = Field(600, gt=0, description="longest pause between attempts, also for Retry-After")
     retry_offline_ambiguous: bool = Field(default=False, description="resend `offline` events that may have arrived")
 
 
 class DeliverySettings(AccountSettings):
     """How deliveries are sent, and how long sending may take to stop."""
 
-    shutdown_timeout_s: Seconds = Field(20, ge=0, description="to finish what is in flight")
+    shutdown_timeout_s: Seconds = Field(20, ge=0, description="time to finish open work at the end")
 
     @property
     def retry_max_age_s(self) -> float:
@@ -86,27 +92,31 @@ class InventorySettings(BaseSettings):
     """What is kept of the names under which events arrive."""
 
     inventory_names: int = Field(
-        500, ge=0, le=10_000, description="names of events that are told apart, the rest is one; 0: no inventory"
+        500, ge=0, le=10_000, description="event names kept apart; the rest is counted as one; 0: no inventory"
     )
 
 
 class AlertSettings(InventorySettings):
     """Where alerts go, and when something is told of events of one name."""
 
-    alert_webhook_url: SecretWebAddress | None = Field(None, description="Slack-compatible; alerts go there")
-    public_url: WebAddress | None = Field(None, description="where people reach Pinrelay; alerts link to its console")
+    alert_webhook_url: SecretWebAddress | None = Field(None, description="Slack-compatible address for alerts")
+    public_url: WebAddress | None = Field(None, description="address of Pinrelay for people; alerts link to it")
     alert_full_hours: Hours = Field(
-        24, ge=0, description="told where the backlog is full in less at the last hour's rate; 0: never"
+        24, ge=0, description="alert if the backlog will be full within this time; 0: never"
     )
-    alert_fall: float = Field(0.5, gt=0, lt=1, description="events of a name in an hour, below this part of the usual")
-    alert_surge: float = Field(3, gt=1, le=1_000_000, description="the same, above so many times the usual")
+    alert_fall: float = Field(
+        0.5, gt=0, lt=1, description="alert if a name has less than this share of its usual events in an hour"
+    )
+    alert_surge: float = Field(
+        3, gt=1, le=1_000_000, description="alert if a name has more than this many times its usual events in an hour"
+    )
     alert_share: float = Field(
         0.2,
         gt=0,
         lt=1,
-        description="the part of a name's events by exit, or lacking money, by so much above the usual",
+        description="alert if the share of an exit, or of orders without money, rises by this much",
     )
-    alert_least_events: Count = Field(20, ge=1, description="less events of a name in an hour are too few to judge")
+    alert_least_events: Count = Field(20, ge=1, description="fewest events of a name in an hour for an alert")
 
     @property
     def told_full_s(self) -> float:
@@ -122,10 +132,14 @@ class AlertSettings(InventorySettings):
 class QuarantineSettings(BaseSettings):
     """What is kept as received, sealed, of events that made no delivery."""
 
-    quarantine_hours: Hours = Field(0, ge=0, description="how long invalid events are kept, sealed; 0: not at all")
-    quarantine_key: SecretStr | None = Field(None, min_length=32, description="seals them, see quarantine.md")
-    quarantine_names: Texts = Field((), description="names of unmatched events that are kept too")
-    quarantine_max_bytes: Bytes = Field(500_000_000, ge=1, description="of all; the oldest go first")
+    quarantine_hours: Hours = Field(0, ge=0, description="how long invalid events are kept, encrypted; 0: not at all")
+    quarantine_key: SecretStr | None = Field(
+        None, min_length=32, description="encrypts quarantined events, see quarantine.md"
+    )
+    quarantine_names: Texts = Field((), description="names of unmatched events to keep as well")
+    quarantine_max_bytes: Bytes = Field(
+        500_000_000, ge=1, description="limit of all quarantined events; the oldest go first"
+    )
 
     @property
     def quarantine_s(self) -> float:
@@ -136,14 +150,16 @@ class QuarantineSettings(BaseSettings):
 class MemorySettings(QuarantineSettings):
     """What is remembered of people, for how long, and of how many; the quarantine's key may find them as well."""
 
-    remember_days: Days = Field(0, ge=0, description="how long facts of a person complete later events; 0: off")
-    remember_click_days: Days = Field(60, gt=0, description="the same of click ids, where it is shorter")
-    remember_session_days: Days = Field(7, ge=0, description="events without `userId` are the last user's for so long")
-    remember_max_people: Count = Field(1_000_000, ge=1, description="ids in memory; the longest unseen go first")
+    remember_days: Days = Field(0, ge=0, description="how long facts about a person complete later events; 0: off")
+    remember_click_days: Days = Field(60, gt=0, description="the same for click ids, if shorter")
+    remember_session_days: Days = Field(7, ge=0, description="how long events without `userId` belong to the last user")
+    remember_max_people: Count = Field(1_000_000, ge=1, description="ids in memory; those unseen longest go first")
     remember_users_from: Literal["everyone", "authenticated"] = Field(
-        "everyone", description="whose `userId` memory believes; public write keys are no secrets"
+        "everyone", description="whose `userId` memory accepts; public write keys are no secrets"
     )
-    remember_secret: SecretStr | None = Field(None, min_length=32, description="keys the ids in memory, see memory.md")
+    remember_secret: SecretStr | None = Field(
+        None, min_length=32, description="key of the ids in memory, see memory.md"
+    )
 
     @property
     def id_secret(self) -> SecretStr | None:
@@ -154,12 +170,16 @@ class MemorySettings(QuarantineSettings):
 class ReportsSettings(BaseSettings):
     """By which token Pinterest's own figures are read; without any nothing is."""
 
-    pinterest_ads_token: SecretStr | None = Field(None, description="with `ads:read`; Pinterest's own figures by it")
-    pinterest_client_id: str | None = Field(
-        None, description="instead, with the next three: an app whose token renews itself"
+    pinterest_ads_token: SecretStr | None = Field(
+        None, description="token with `ads:read`, for Pinterest's own figures"
     )
-    pinterest_client_secret: SecretStr | None = Field(None, description="of that app")
-    pinterest_refresh_token: SecretStr | None = Field(None, description="with `ads:read`, to begin with")
+    pinterest_client_id: str | None = Field(
+        None, description="instead of that token, with the next three: an app whose token renews itself"
+    )
+    pinterest_client_secret: SecretStr | None = Field(None, description="secret of that app")
+    pinterest_refresh_token: SecretStr | None = Field(
+        None, description="first refresh token of that app, with `ads:read`"
+    )
     pinterest_reports_key: SecretStr | None = Field(
         None, min_length=32, description="encrypts the renewed token in the store"
     )
@@ -173,8 +193,8 @@ class ReportsSettings(BaseSettings):
 class SourceSettings(BaseSettings):
     """Which sources there are beside the one that the other settings describe, `default`."""
 
-    sources: Texts = Field((), description="names of sources that are on: shipped ones, or those of SOURCES_DIR")
-    sources_dir: FolderPaths = Field((), description="folders of sources; without SOURCES all of theirs are on")
+    sources: Texts = Field((), description="names of the sources that are on: shipped ones, or those of SOURCES_DIR")
+    sources_dir: FolderPaths = Field((), description="folders of sources; without SOURCES all of them are on")
 
     @property
     def source_folders(self) -> tuple[Path, ...]:
@@ -208,60 +228,68 @@ class Settings(
     )
 
     # Pinterest
-    pinterest_ad_account_id: str | None = Field(None, pattern=r"^\d{1,18}$", description="digits; with the token: live")
+    pinterest_ad_account_id: str | None = Field(
+        None, pattern=r"^\d{1,18}$", description="1 to 18 digits; with the token, events go to Pinterest"
+    )
     pinterest_conversion_token: SecretStr | None = Field(None, description="from Ads Manager > Conversions")
-    pinterest_api_url: WebAddress = Field("https://api.pinterest.com/v5", description="where Pinterest is")
+    pinterest_api_url: WebAddress = Field("https://api.pinterest.com/v5", description="address of Pinterest's API")
 
     # Serving
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8080, ge=0, le=65535, description="port to listen on")
     published_on_loopback: bool = Field(default=False, description="the port is reachable from this machine only")
-    trusted_proxies: Texts = Field((), description="addresses or networks whose X-Forwarded-For is believed")
-    public_hosts: Texts = Field((), description="names that SDKs may be told to send to; the first by default")
+    trusted_proxies: Texts = Field((), description="proxies whose X-Forwarded-For is trusted: addresses or networks")
+    public_hosts: Texts = Field((), description="hosts that SDKs may send to; the first is the default")
     sdk_origins: Texts = Field(
-        (), description="origins of pages whose SDKs may send, or `*`; without: any with a write key, else none"
+        (), description="origins of pages whose SDKs may send, or `*`; default: any with a write key, otherwise none"
     )
     epik_cookie_domain: str | None = Field(
-        None, pattern=r"^[\w-]+(\.[\w-]+)+$", description="of the shop, where `/v1/epik` renews the cookie `_epik`"
+        None,
+        pattern=r"^[\w-]+(\.[\w-]+)+$",
+        description="the shop's domain, on which `/v1/epik` renews the cookie `_epik`",
     )
-    log_format: Literal["auto", "json", "text"] = Field("auto", description="auto: text on a terminal, else json")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
+    log_format: Literal["auto", "json", "text"] = Field("auto", description="auto: text on a terminal, otherwise json")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="lowest level that is logged")
 
     # Files
     presets_dir: FolderPaths = Field(
-        (Path("presets"),), validate_default=True, description="folders; a later one replaces by file name"
+        (Path("presets"),),
+        validate_default=True,
+        description="folders of presets; a later one replaces files of the same name",
     )
     mappings_dir: FolderPaths = Field(
-        (Path("mappings"),), validate_default=True, description="folders of mappings, likewise"
+        (Path("mappings"),), validate_default=True, description="folders of mappings, in the same way"
     )
-    destinations_dir: FolderPaths = Field((), description="folders of ad accounts, one YAML file each, likewise")
+    destinations_dir: FolderPaths = Field((), description="folders of ad accounts, one YAML file each, in the same way")
 
     # Who may send
-    webhook_shared_secrets: Secrets = Field((), max_length=2, description="Segment's X-Signature; two while rotating")
+    webhook_shared_secrets: Secrets = Field(
+        (), max_length=2, description="secrets for Segment's X-Signature; two during a rotation"
+    )
     webhook_header: SecretStr | None = Field(None, description="`Name: value` that each webhook request must carry")
     write_keys: Secrets = Field((), description="`name:key` of each SDK source; remove one to revoke it")
-    write_key_limits: Texts = Field((), description="`name:events:bytes` a minute by write key; beyond: 429")
+    write_key_limits: Texts = Field((), description="`name:events:bytes` a minute for a write key; beyond: 429")
 
     # Bounds of requests
-    max_body_bytes: Bytes = Field(8_000_000, ge=1, description="of one request as sent")
-    max_unpacked_bytes: Bytes = Field(8_000_000, ge=1, description="of one request, gzip undone")
-    max_unpacked_in_flight: Bytes = Field(32_000_000, ge=1, description="bytes of all requests at once, gzip undone")
-    max_events: Count = Field(4_000, ge=1, description="in one webhook request")
+    max_body_bytes: Bytes = Field(8_000_000, ge=1, description="size of one request as sent")
+    max_unpacked_bytes: Bytes = Field(8_000_000, ge=1, description="size of one request, unpacked")
+    max_unpacked_in_flight: Bytes = Field(32_000_000, ge=1, description="size of all open requests together, unpacked")
+    max_events: Count = Field(4_000, ge=1, description="events in one webhook request")
     max_json_depth: int = Field(64, ge=8, le=500, description="nesting of one event")
-    tracking_max_event_bytes: Bytes = Field(32_768, ge=1, description="of one event by the Tracking API")
-    tracking_max_batch_bytes: Bytes = Field(512_000, ge=1, description="of one batch by the Tracking API")
-    tracking_max_events: Count = Field(2_500, ge=1, description="in one batch by the Tracking API")
+    tracking_max_event_bytes: Bytes = Field(32_768, ge=1, description="size of one event of the Tracking API")
+    tracking_max_batch_bytes: Bytes = Field(512_000, ge=1, description="size of one batch of the Tracking API")
+    tracking_max_events: Count = Field(2_500, ge=1, description="events in one batch of the Tracking API")
     request_timeout_s: Seconds = Field(
-        10, gt=0, description="to receive one request whole, or to take a part of an answer"
+        10, gt=0, description="time to receive one request, or to read a part of an answer"
     )
     max_connections_per_address: Count = Field(
-        256, ge=1, description="of one public address to one process; TRUSTED_PROXIES may open more"
+        256, ge=1, description="open connections of one public address to one process; TRUSTED_PROXIES may open more"
     )
 
     # Consent and routing
-    consent_categories: Texts = Field((), description="categories that must all be granted")
+    consent_categories: Texts = Field((), description="Segment consent categories that must all be granted")
     rudder_consent_ids: Texts = Field((), description="RudderStack consent ids of this destination")
-    honour_integrations: bool = Field(default=True, description="obey the event's `integrations`")
+    honour_integrations: bool = Field(default=True, description="respect the event's `integrations`")
     integration_names: Texts = Field(
         ("Pinterest Conversions API", "Actions Pinterest Conversions API", "PINTEREST_TAG"),
         description="names of this destination in `integrations`",
@@ -271,7 +299,7 @@ class Settings(
     )
 
     # What is sent
-    custom_event_names: Texts = Field((), max_length=15, description="advertiser-defined event names")
+    custom_event_names: Texts = Field((), max_length=15, description="names of advertiser-defined events")
     redacted_parameters: Texts = Field(REDACTED_PARAMETERS, description="URL parameters whose values are never sent")
     max_event_age_days: Days = Field(7, gt=0, description="older events are invalid, as at Pinterest")
 
@@ -282,28 +310,36 @@ class Settings(
         repr=False,  # a password may stand in it
     )
     outbox_max_backlog: Count | None = Field(
-        None, ge=1, description="unsettled deliveries of one ad account, beyond: 503; without: any number"
+        None, ge=1, description="most unsettled deliveries of one ad account, beyond: 503; default: no limit"
     )
     outbox_max_backlog_bytes: Bytes | None = Field(
-        None, ge=1, description="of their payloads, likewise; without: what the disk has, see operating.md"
+        None, ge=1, description="most bytes of their payloads, beyond: 503; default: by the disk, see operating.md"
     )
-    outbox_quick_check_s: Seconds = Field(5, ge=0, description="to look for damage in the file at start-up, at most")
-    outbox_reserve_bytes: Bytes = Field(64_000_000, ge=0, description="of the file's disk, freed when it is full")
+    outbox_quick_check_s: Seconds = Field(5, ge=0, description="longest check of the SQLite file at start-up")
+    outbox_reserve_bytes: Bytes = Field(
+        64_000_000, ge=0, description="reserved disk of the SQLite file, freed when the disk is full"
+    )
     dedup_window_hours: Hours | None = Field(
-        None, gt=0, description="how long an event is remembered; without: MAX_EVENT_AGE_DAYS (168 hours)"
+        None, gt=0, description="how long an event is recognised as duplicate; default: MAX_EVENT_AGE_DAYS (168 hours)"
     )
-    order_scope: Literal["account", "source"] = Field("account", description="where an order id is one order")
-    dedup_orders: bool = Field(default=True, description="one `checkout` an order_id, from any preset")
-    ledger_delivered_days: Days = Field(30, gt=0, description="how long it is known what was delivered")
-    ledger_days: Days = Field(30, gt=0, description="how long other outcomes are kept, and orders known again")
-    audit_days: Days = Field(365, gt=0, description="how long it is known who did what")
-    payload_days: Days = Field(0, ge=0, description="how long settled payloads are kept, without IP and user agent")
+    order_scope: Literal["account", "source"] = Field(
+        "account", description="whether an order id is unique in the ad account or in its source"
+    )
+    dedup_orders: bool = Field(default=True, description="send one `checkout` per order id, from any preset")
+    ledger_delivered_days: Days = Field(30, gt=0, description="how long delivered events are listed")
+    ledger_days: Days = Field(30, gt=0, description="how long other outcomes are listed, and orders recognised")
+    audit_days: Days = Field(365, gt=0, description="how long the audit log is kept")
+    payload_days: Days = Field(0, ge=0, description="how long delivered payloads are kept, without IP and user agent")
 
     # People
-    console_password: SecretStr | None = Field(None, description="of `/console`; without: loopback only")
-    console_users: Secrets = Field((), description="`name:role:token` of each; `operator`, or else `viewer`")
-    console_user_header: str | None = Field(None, description="names who an authenticating, trusted proxy lets in")
-    console_role_header: str | None = Field(None, description="their role, by the same proxy; without: `viewer`")
+    console_password: SecretStr | None = Field(None, description="password of `/console`; default: loopback only")
+    console_users: Secrets = Field((), description="`name:role:token` of each person; role `operator` or `viewer`")
+    console_user_header: str | None = Field(
+        None, description="header with the user's name, from a trusted proxy that authenticates"
+    )
+    console_role_header: str | None = Field(
+        None, description="header with the role, from the same proxy; default: `viewer`"
+    )
 
     @property
     def live(self) -> bool:

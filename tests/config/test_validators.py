@@ -21,7 +21,11 @@ ADDRESSES = ("PINTEREST_API_URL", "ALERT_WEBHOOK_URL", "PUBLIC_URL")
         ("DEFAULT_COUNTRY", "USA", "'USA' is no country"),
         ("DEFAULT_CURRENCY", "XXQ", "'XXQ' is no currency of ISO 4217: write its three letters, such as USD"),
         ("DEFAULT_CURRENCY", "$", "'$' is no currency"),
-        ("PINTEREST_AD_ACCOUNT_ID", "549-755", r"is not of the form ^\d{1,18}$: digits; with the token: live"),
+        (
+            "PINTEREST_AD_ACCOUNT_ID",
+            "549-755",
+            r"is not of the form ^\d{1,18}$: 1 to 18 digits; with the token, events go to Pinterest",
+        ),
         ("PARTNER_NAME", "shop", "is not of the form ^ss-[a-z0-9-]+$: sent as `partner_name`"),
         *((name, text, NO_ADDRESS) for name in ADDRESSES for text in ("foo", "foo.example/path")),
         *(("ALERT_WEBHOOK_URL", text, NO_ADDRESS) for text in ("https://", "https:///s3cret", "ftp://s3cret.example")),
