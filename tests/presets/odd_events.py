@@ -41,21 +41,20 @@ RULES: list[dict[str, Any]] = [rule for part in TABLE["parts"] for rule in part[
 
 _HEAD = """# What becomes of odd events
 
-Shops send guests without an address, amounts that nobody can read, templates that were not filled in, refunds, tests
-and gifts. This page shows what becomes of them by the shipped presets and the default settings, where Pinterest is
-live. A program (`make odd-events`) puts each event through what `pinrelay preview` does and writes the page; a test
-compares the two.
+What Pinrelay sends for unusual events: guests without an address, unreadable amounts, templates that were not
+filled in, refunds, tests and gifts, with the shipped presets and the default settings, and with Pinterest live. A
+program (`make odd-events`) sends each event through `pinrelay preview` and writes this page; a test compares the two.
 
-Each event is the plain order below, with what its row names laid over it. *Becomes* says what is sent otherwise than of
-the plain order, or why nothing is; *SHA-256 of x* stands for the digest that Pinterest gets.
+Each event is the plain order below, changed as its row says. *Becomes* shows the differences from the plain order, or
+why nothing is sent. *SHA-256 of x* is the digest that Pinterest gets.
 """
 _SHAPES = """## Whole events of real sources
 
-What SDKs, shops, GA4 and warehouses send stands in a file each, with all that is sent of it and every warning:
+One file for each SDK, shop, GA4 and warehouse holds its event, the complete Pinterest event and every warning:
 """
 _TESTS = """## Rules and their tests
 
-Each rule holds for all events of its kind; the rows above are examples. These tests prove it.
+Each rule applies to all events of its kind; the rows above are examples. These tests prove it.
 
 | rule | in short | proven by |
 |---|---|---|
