@@ -1,7 +1,8 @@
 """Count the house: files and lines of each room, and the files and functions that one order passes until it is stored.
 
-    python .ci/size.py
+    python .ci/size.py [--list]
 
+`--list` prints these functions by file, and no rooms.
 An order is posted to the whole application in this process, with a SQLite outbox, after a first one has warmed it up.
 A function counts once, however often it is called, also one that was generated (it counts to no file).
 """
@@ -39,9 +40,15 @@ ORDER = {
 
 
 def main() -> None:
-    """Print both counts."""
-    print_rooms()
-    files, functions = asyncio.run(passed_by_one_order())
+    """Print both counts, or what the second one counts."""
+    passed = asyncio.run(passed_by_one_order())
+    if "--list" in sys.argv[1:]:
+        for file in sorted(passed):
+            print(file, *sorted(passed[file]), sep="\n    ")
+    else:
+        print_rooms()
+    files = sum(not file.startswith("<") for file in passed)
+    functions = sum(map(len, passed.values()))
     print(f"\none order passes {files} files and {functions} functions until it is stored")
 
 
@@ -65,8 +72,8 @@ def lines_of(path: Path) -> int:
     return len(path.read_text(encoding="utf-8").splitlines())
 
 
-async def passed_by_one_order() -> tuple[int, int]:
-    """Return in how many files of app/, and in how many functions, one order is worked on until its receipt is sent."""
+async def passed_by_one_order() -> dict[str, list[str]]:
+    """Return in which files of app/, and in which of their functions, one order is worked on until it is answered."""
     seen: set[tuple[str, str, int]] = set()
     is_noting = threading.Event()
 
@@ -90,8 +97,11 @@ async def passed_by_one_order() -> tuple[int, int]:
             is_noting.clear()
             answer.raise_for_status()
     sys.setprofile(None)
-    own = {name for name in seen if name[0].startswith((str(ROOT / "app"), "<generated", "<mapping"))}
-    return len({name[0] for name in own if not name[0].startswith("<")}), len(own)
+    passed: dict[str, list[str]] = {}
+    for file, function, _ in seen:
+        if file.startswith((str(ROOT / "app"), "<generated", "<mapping")):
+            passed.setdefault(file.removeprefix(f"{ROOT}/"), []).append(function)
+    return passed
 
 
 if __name__ == "__main__":

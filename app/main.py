@@ -147,13 +147,14 @@ def _pipeline(settings: Settings, parts: Parts) -> Pipeline:
         to=parts.destinations,
         sources=parts.sources,
     )
+    pipeline.listeners = parts.listeners
     parts.running.on_change = pipeline.use
     return pipeline
 
 
 def _accepts(settings: Settings, parts: Parts) -> Accepts:
     """Small requests share what they cost, unless each is to be traced by itself."""
-    pipeline = parts.counted(_pipeline(settings, parts))
+    pipeline = _pipeline(settings, parts)
     return parts.tracing.accepts(pipeline if parts.tracing.is_on else RequestBatcher(pipeline))
 
 

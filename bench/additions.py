@@ -37,11 +37,10 @@ from app.assemble.ad_accounts import destinations
 from app.catalog.sources import load_source
 from app.config import load_settings
 from app.core.coordination import Coordination
-from app.insights.inventory.counting import Arrivals
 from app.outbox import Outbox, open_outbox
-from app.pipeline.tail import Tailed
+from app.pipeline.pipeline import Pipeline
 from app.policies import outbox_rules
-from app.source import AcceptsWhole, events_of, read_raw_event, read_raw_requests
+from app.source import Intake, events_of, read_raw_event, read_raw_requests
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the checkout is no package
 
@@ -65,7 +64,7 @@ ADDITIONS: Final[dict[str, dict[str, Any]]] = {
 ADDITIONS["all"] = {name: value for addition in list(ADDITIONS.values()) for name, value in addition.items()}
 
 
-def accepting(added: dict[str, Any], folder: Path) -> tuple[AcceptsWhole, Outbox]:
+def accepting(added: dict[str, Any], folder: Path) -> tuple[Pipeline, Outbox]:
     """Return what accepts events with these additions, and its outbox."""
     folder.mkdir()
     given = {"inventory_names": 0, "write_keys": ("second:k2", "third:k3"), **added}
@@ -83,15 +82,16 @@ def accepting(added: dict[str, Any], folder: Path) -> tuple[AcceptsWhole, Outbox
     running = assemble.running_catalog(settings)
     outbox = open_outbox(settings.outbox_url, outbox_rules(settings))
     kept = assemble.quarantine(settings, outbox)
-    accepts: AcceptsWhole = assemble.pipeline(
+    accepts: Pipeline = assemble.pipeline(
         settings, running.catalog, outbox=outbox, quarantine=kept, to=destinations(settings)
     )
     names = assemble.name_counts(settings, running)
-    accepts = Arrivals(accepts, names) if names else accepts
     alone = Coordination(
         outbox, lambda: "", presets=list, ad_account_ids=(), generation="", process_id="bench", role="all"
     )
-    return Tailed(accepts, assemble.live_tail(settings, running, outbox, alone)) if is_watched else accepts, outbox
+    tail = assemble.live_tail(settings, running, outbox, alone)
+    accepts.listeners = (*([names] if names else []), *([tail] if is_watched else []))
+    return accepts, outbox
 
 
 def fresh(turn: int, now: float) -> list[dict[str, Any]]:
@@ -107,12 +107,12 @@ def fresh(turn: int, now: float) -> list[dict[str, Any]]:
     return events
 
 
-async def accepted(accepts: AcceptsWhole, events: Sequence[dict[str, Any]], now: float) -> list[float]:
+async def accepted(accepts: Pipeline, events: Sequence[dict[str, Any]], now: float) -> list[float]:
     """Return the CPU time of this process for each array, in microseconds an event."""
     found = []
     for start in range(0, len(events), ARRAY):
         begun = time.process_time()
-        await accepts.accept(events[start : start + ARRAY], now=now, is_proven=True)
+        await accepts.accept(Intake(events[start : start + ARRAY], now=now, is_proven=True))
         found.append((time.process_time() - begun) / ARRAY * 1e6)
     return found
 

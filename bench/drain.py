@@ -57,7 +57,7 @@ from app.sender.clocks import Clocks
 from app.sender.context import CallReport, Dependencies
 from app.sender.status import log_jump, log_trouble
 from app.sender.worker import Worker
-from app.source import read_raw_event
+from app.source import Intake, read_raw_event
 from tests.outbox.postgres_server import empty_outbox
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the checkout is no package
@@ -163,7 +163,7 @@ async def mapped() -> list[NewDelivery]:
     )
     pipeline = assemble.pipeline(settings, outbox=kept)
     lines = (ROOT / "tests/conformance/events.ndjson").read_bytes().splitlines()
-    await pipeline.accept([read_raw_event(line, now=MAPPED_AT) for line in lines], now=MAPPED_AT)
+    await pipeline.accept(Intake([read_raw_event(line, now=MAPPED_AT) for line in lines], now=MAPPED_AT))
     return kept.deliveries
 
 

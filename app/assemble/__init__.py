@@ -26,7 +26,6 @@ from app.assemble.joining import (
     running_sources,
     typed_person,
     walk,
-    watched,
 )
 
 __all__ = [
@@ -49,5 +48,4 @@ __all__ = [
     "running_sources",
     "typed_person",
     "walk",
-    "watched",
 ]

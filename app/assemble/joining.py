@@ -37,7 +37,7 @@ from app.destination.client import PinterestClient
 from app.errors import EventRefused, MappingError, SettingsError
 from app.identity import IdKeys
 from app.insights.alerts.watcher import Alerts, AlertWebhook
-from app.insights.inventory.counting import Arrivals, NameCounts
+from app.insights.inventory.counting import NameCounts
 from app.insights.inventory.figures import read_figures
 from app.insights.inventory.sampling import Sampler
 from app.insights.reports import AdsClient, AdsToken, FixedToken, HourlyReading, RotatingToken
@@ -52,7 +52,7 @@ from app.pipeline.quarantine import Quarantine, Seals
 from app.pipeline.replay import HeldBack, Replaying
 from app.pipeline.router import AdAccount, BuildProfile, Router, WhyOff
 from app.pipeline.search import Finder, PeopleSearch
-from app.pipeline.tail import Tail, Tailed
+from app.pipeline.tail import Tail
 from app.policies import (
     consent_rules,
     conversion_rules,
@@ -60,7 +60,7 @@ from app.policies import (
     identity_rules,
     webhook_limits,
 )
-from app.source import AcceptsWhole, NamedSource, consent_answer, held_back, why_filtered, withheld
+from app.source import NamedSource, consent_answer, held_back, why_filtered, withheld
 
 
 def alerts_to(
@@ -356,11 +356,6 @@ def live_tail(settings: Settings, running: RunningCatalog, outbox: Outbox, coord
         outbox if settings.remember_days else None,
         on_erased=lambda now: coordination.empty_tails(now=now),
     )
-
-
-def watched(accepts: AcceptsWhole, names: NameCounts | None, tail: Tail) -> AcceptsWhole:
-    """Return what accepts the same, counts it by name where there are names, and shows it while the tail is on."""
-    return Tailed(Arrivals(accepts, names) if names else accepts, tail)
 
 
 def quarantine(settings: Settings, outbox: Outbox) -> Quarantine | None:

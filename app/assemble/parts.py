@@ -15,7 +15,7 @@ from app.access.audit import Audit
 from app.access.sessions import Sessions
 from app.assemble import ad_accounts
 from app.assemble.ad_accounts import Destination
-from app.assemble.joining import name_counts, watched
+from app.assemble.joining import name_counts
 from app.catalog.catalog import RunningCatalog, generation_of
 from app.catalog.sources import RunningSources
 from app.catalog.started_files import StartedFiles
@@ -40,12 +40,13 @@ from app.operations.send_test import SendTestActs
 from app.operations.switch import SwitchActs
 from app.operations.watch import TailActs
 from app.outbox import Outbox, open_outbox
+from app.pipeline.pipeline import Listener
 from app.pipeline.replay import Replaying
 from app.pipeline.search import Finder
 from app.pipeline.tail import Tail
 from app.policies import access_rules, outbox_rules
 from app.sandbox import Account, create_sandbox
-from app.source import AcceptsWhole, NamedSource
+from app.source import NamedSource
 
 #: So many events the sandbox in this process knows again: some 10 MB.
 _REMEMBERED = 50_000
@@ -81,9 +82,11 @@ class Parts:
     #: Counts what arrives; None where there is no inventory.
     names: NameCounts | None
 
-    def counted(self, accepts: AcceptsWhole) -> AcceptsWhole:
-        """Return what counts by name what `accepts` accepts, where there is an inventory, and can show it."""
-        return watched(accepts, self.names, self.acts.tail.tail)
+    @property
+    def listeners(self) -> tuple[Listener, ...]:
+        """What counts by name what arrives, where there is an inventory, and what shows it while the tail is on."""
+        tail = self.acts.tail.tail
+        return (self.names, tail) if self.names else (tail,)
 
     @property
     def closing(self) -> tuple[PinterestClient | AlertWebhook, ...]:

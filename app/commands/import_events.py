@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -21,13 +21,13 @@ from app.commands.audit import caller
 from app.commands.terminal import FORMS, AsJson, add_row, opened_outbox, print_json, print_table, say
 from app.config import Settings, load_settings
 from app.core.coordination import Switches
-from app.core.events import Event
 from app.core.receipts import Receipt
 from app.core.shared_values import ERASED_AT
 from app.core.values.times import DAY_S, HOUR_S, MINUTE_S
 from app.errors import EventRefused
 from app.operations.import_events import FileOptions, ImportActs, ImportSummary, RowsAsked, Take
 from app.outbox import Outbox
+from app.source import Intake
 
 #: Files of rows, which hold no events.
 _TABLES: Final = frozenset({".csv", ".tsv", ".parquet"})
@@ -148,10 +148,10 @@ async def _taker(settings: Settings, outbox: Outbox, action_source: str | None, 
         return partial(assemble.explainer(settings, **how).receipt, catalog=catalog)
     pipeline = assemble.pipeline(settings, catalog, **how)
 
-    async def taken(events: Sequence[Event | EventRefused], *, now: float, **how: Any) -> Receipt:
-        receipt = await pipeline.accept(events, now=now, is_proven=True, **how)
-        if any(not isinstance(event, EventRefused) and event["type"] == "delete" for event in events):
-            await ERASED_AT.write(outbox, now)  # live tails let go of what they hold
+    async def taken(intake: Intake) -> Receipt:
+        receipt = await pipeline.accept(intake)
+        if any(not isinstance(event, EventRefused) and event["type"] == "delete" for event in intake.events):
+            await ERASED_AT.write(outbox, intake.now)  # live tails let go of what they hold
         return receipt
 
     return taken

@@ -72,7 +72,7 @@ async def _send_missing(
         say(f"{told} Nothing was sent.", err=True)
         return preview
     pipeline = assemble.pipeline(settings, catalog, outbox=outbox, why_off=switches.why_off)
-    return await acts.send_missing(caller(), missing, partial(pipeline.accept, is_proven=True))
+    return await acts.send_missing(caller(), missing, pipeline.accept)
 
 
 _PERCENT: Final = Decimal(100)

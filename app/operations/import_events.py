@@ -20,7 +20,7 @@ from app.core.shared_values import IMPORTED, ROW_DIGESTS, ROWS_IMPORTED, SharedV
 from app.core.values.texts import count_of
 from app.core.values.times import at_second, unix_seconds
 from app.errors import EventRefused, WarehouseError
-from app.source import Arrival, NamedSource, events_of, held_back, read_event_file, read_or_refuse
+from app.source import Arrival, Intake, NamedSource, events_of, held_back, read_event_file, read_or_refuse
 from app.warehouse import open_rows, temporary_folder
 
 #: So many rows, or events of a file, share one commit.
@@ -29,7 +29,7 @@ _BATCH: Final = 1_000
 _AROUND: Final[dict[str, Any]] = {"method": "ROW", "headers": {}, "query": {}, "ip": None}
 
 #: Takes events and `now`, and returns what became of them.
-Take: TypeAlias = Callable[..., Awaitable[Receipt]]
+Take: TypeAlias = Callable[[Intake], Awaitable[Receipt]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +169,7 @@ class ImportActs:
                 placed = [each.told_in(f"{file}: ") if isinstance(each, EventRefused) else each for each in batch]
                 wanted = [event for event in placed if _is_wanted(event, now, options.since)]
                 summary.skipped += len(batch) - len(wanted)
-                summary.add((await self._take(wanted, now=now)).events)
+                summary.add((await self._take(Intake(wanted, now, is_proven=True))).events)
                 done += len(batch)
                 yield done, stream.tell()
 
@@ -196,7 +196,8 @@ class ImportActs:
                 arrival = Arrival.at(now, is_live=False)
                 records = ({**_AROUND, "body": orjson.loads(row)} for row, _ in new)
                 events = (read_or_refuse(each, arrival) for each in events_of(records, source.reshape))
-                yield await self._take([held_back(each, source) for each in events], now=now, source=source.name)
+                permitted = [held_back(each, source) for each in events]
+                yield await self._take(Intake(permitted, now, source=source.name, is_proven=True))
                 if new and not self._is_dry:
                     await progress.reached(cursors[-1], [_digest(row) for row, at in new if at == cursors[-1]], now)
 

@@ -19,7 +19,7 @@ from app.insights.orders.missing_orders import NOT_AGAIN, MissingOrders, missing
 from app.insights.orders.reconcile import LedgerPart, Reconciliation, reconciled
 from app.insights.orders.verdicts import OrderVerdict
 from app.outbox import PagesOrders
-from app.source import Arrival, read_event
+from app.source import Arrival, Intake, read_event
 from app.warehouse import open_rows, temporary_folder
 
 _BATCH_ROWS: Final = 1_000
@@ -103,7 +103,7 @@ class OrderActs:
         return found
 
     async def send_missing(
-        self, person: Person, missing: Missing, accept: Callable[..., Awaitable[Receipt]]
+        self, person: Person, missing: Missing, accept: Callable[[Intake], Awaitable[Receipt]]
     ) -> SentMissing:
         """Send missing orders that may be sent; return what became of all. `accept` commits their events."""
         sent = await self.judge_missing(missing, accept)
@@ -111,7 +111,7 @@ class OrderActs:
         await self._audit.note(person, AuditAction.MISSING_SENT, target=why, after=str(sent.enqueued))
         return sent
 
-    async def judge_missing(self, missing: Missing, take: Callable[..., Awaitable[Receipt]]) -> SentMissing:
+    async def judge_missing(self, missing: Missing, take: Callable[[Intake], Awaitable[Receipt]]) -> SentMissing:
         """Return what becomes of missing orders once `take` has those that may be sent."""
         sent, left = SentMissing(), set(missing.orders.ids)
         (where, query), columns = missing.rows, missing.compared.columns
@@ -130,7 +130,7 @@ class OrderActs:
                     elif len(sent.unsent[why]) < _NAMED:
                         sent.unsent[why].append(order)
                 if events:
-                    receipt = await take(events, now=now, source=missing.source)
+                    receipt = await take(Intake(events, now, source=missing.source, is_proven=True))
                     sent.exits.update((line.exit, line.reason) for each in receipt.events for line in each.deliveries)
                 if not left:
                     break

@@ -11,12 +11,13 @@ from itertools import chain, islice
 from operator import attrgetter
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from app.core.events import DEFAULT_SOURCE, Event
+from app.core.events import Event
 from app.core.receipts import Receipt
 from app.errors import EventRefused
 from app.pipeline.receipts import receipt_of
-from app.source import AcceptsWhole
+from app.source import Accepts, Intake
 
 #: A request of more events goes alone; and so many go together, so that they commit while the next are mapped.
 MAX_BATCH = 64
@@ -29,42 +30,33 @@ MIN_BATCH = MAX_BATCH // 2
 class _Waiting(Struct, frozen=True, kw_only=True, eq=False):
     """A request whose events are not under way yet."""
 
+    intake: Intake
     events: Sequence[Event | EventRefused]
-    now: float
-    source: str
-    is_proven: bool
     receipt: asyncio.Future[Receipt]
 
 
 #: Of one group all are alike in these.
-_SENDER = attrgetter("source", "is_proven")
+_SENDER = attrgetter("intake.source", "intake.is_proven")
 
 
 class RequestBatcher:
-    """An `Accepts` that gathers small requests, and hands those of one source to another `AcceptsWhole` in one call."""
+    """An `Accepts` that gathers small requests, and hands those of one source to another one in one call."""
 
-    def __init__(self, accepts: AcceptsWhole) -> None:
+    def __init__(self, accepts: Accepts) -> None:
         self._accepts = accepts
         self._waiting: list[_Waiting] = []
         self._under_way: set[asyncio.Task[None]] = set()
 
-    async def accept(
-        self,
-        events: Iterable[Event | EventRefused],
-        *,
-        now: float,
-        source: str = DEFAULT_SOURCE,
-        is_proven: bool = False,
-    ) -> Receipt:
-        left = iter(events)
+    async def accept(self, intake: Intake) -> Receipt:
+        left = iter(intake.events)
         first = list(islice(left, MAX_BATCH + 1))
         if len(first) > MAX_BATCH:
-            return await self._accepts.accept(chain(first, left), now=now, source=source, is_proven=is_proven)
+            return await self._accepts.accept(replace(intake, events=chain(first, left)))
         loop = asyncio.get_running_loop()
         receipt: asyncio.Future[Receipt] = loop.create_future()
         if not self._waiting:
             loop.call_soon(self._send_off)
-        self._waiting.append(_Waiting(events=first, now=now, source=source, is_proven=is_proven, receipt=receipt))
+        self._waiting.append(_Waiting(intake=intake, events=first, receipt=receipt))
         return await receipt
 
     def _send_off(self) -> None:
@@ -101,10 +93,7 @@ class RequestBatcher:
         """Set the receipt, or the error, of every request of a group."""
         try:
             together = chain.from_iterable(each.events for each in group)
-            first = group[0]
-            receipt = await self._accepts.accept(
-                together, now=first.now, source=first.source, is_proven=first.is_proven, whole=len(group) > 1
-            )
+            receipt = await self._accepts.accept(replace(group[0].intake, events=together, whole=len(group) > 1))
             events = iter(receipt.events)
             for each in group:
                 _answer(each, receipt_of(list(islice(events, len(each.events)))))

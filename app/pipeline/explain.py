@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -28,6 +28,7 @@ from app.pipeline.intake_batch import draft, draft_with
 from app.pipeline.receipts import IntakeBatch, receipt_of_refusal
 from app.pipeline.router import Action, AdAccount, BuildProfile, Router, WhyOff
 from app.sandbox import judge
+from app.source import Intake
 from app.trigger import ABSENT, Finding
 
 #: How an event, or its delivery for one preset, leaves the way to the outbox, as the end of a sentence.
@@ -301,21 +302,19 @@ class Explainer:
             presets=tuple(self._reports(event, catalog, lines, seen, now, source)),
         )
 
-    async def receipt(
-        self, events: Iterable[Event | EventRefused], catalog: Catalog, *, now: float, source: str = DEFAULT_SOURCE
-    ) -> Receipt:
+    async def receipt(self, intake: Intake, catalog: Catalog) -> Receipt:
         """Return the receipt that `Pipeline.accept` would give, without the reasons behind it: for many events.
 
         Raises OutboxUnavailable.
         """
-        drafts, some = IntakeBatch(source=source, is_proven=True), list(events)
+        some, drafts = list(intake.events), IntakeBatch(intake)
         memory, ids = await self._memory(some)
         if memory is not None and self._walk.remembering is not None:
-            draft_with(self._walk, memory, self._walk.remembering, some, iter(ids), catalog, drafts, now=now)
+            draft_with(self._walk, memory, self._walk.remembering, some, iter(ids), catalog, drafts)
         else:
-            for _ in draft(self._walk, some, catalog, drafts, now=now):
+            for _ in draft(self._walk, some, catalog, drafts):
                 pass
-        seen = await self._seen(drafts.deliveries, now)
+        seen = await self._seen(drafts.deliveries, intake.now)
         return drafts.receipt(
             [
                 Enqueued(exit=Exit.DUPLICATE, reason=each.reason)

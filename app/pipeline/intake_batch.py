@@ -35,14 +35,14 @@ class _Asked(NamedTuple):
 
 
 def draft(
-    walk: Router, events: Sequence[Event | EventRefused], catalog: Catalog, drafts: IntakeBatch, *, now: float
+    walk: Router, events: Sequence[Event | EventRefused], catalog: Catalog, drafts: IntakeBatch
 ) -> Iterator[None]:
     """Add to `drafts` what events give: receipts, and the deliveries that are to be enqueued.
 
     Yields after each event that is mapped, so that others may get their turn.
     """
-    read = _read(events)
-    matched = [walk.matched(event, catalog, drafts.source) for event in read]
+    read, now = _read(events), drafts.intake.now
+    matched = [walk.matched(event, catalog, drafts.intake.source) for event in read]
     mapped = []
     for event, its in zip(read, matched, strict=True):
         mapped.append(walk.mapped(event, its, now))
@@ -51,7 +51,7 @@ def draft(
         _ask(
             walk,
             event,
-            walk.finished(event, its, lines, catalog, known=NOTHING_KNOWN, now=now, source=drafts.source),
+            walk.finished(event, its, lines, catalog, known=NOTHING_KNOWN, now=now, source=drafts.intake.source),
             catalog,
             drafts,
         )
@@ -68,26 +68,31 @@ def draft_with(
     ids: Iterator[Ids],
     catalog: Catalog,
     drafts: IntakeBatch,
-    *,
-    now: float,
 ) -> None:
     """Do `draft` for events that are completed by memory, which remembers what they say.
 
     The ids of those that could be read are taken from `ids`: see `Remembering.load`.
     """
-    read = _read(events)
-    matched = [walk.matched(event, catalog, drafts.source) for event in read]
+    read, now, is_proven = _read(events), drafts.intake.now, drafts.intake.is_proven
+    matched = [walk.matched(event, catalog, drafts.intake.source) for event in read]
     mapped = [walk.mapped(event, its, now) for event, its in zip(read, matched, strict=True)]
     met = []
     for event, its, lines in zip(read, matched, mapped, strict=True):
-        noting = NotingMemory(memory) if drafts.is_proven and event["type"] in _TO_MEMORY else None
+        noting = NotingMemory(memory) if is_proven and event["type"] in _TO_MEMORY else None
         known, encounter = remembering.meet(
-            event, its.presets, lines, catalog, noting or memory, now=now, is_proven=drafts.is_proven, ids=next(ids)
+            event,
+            its.presets,
+            lines,
+            catalog,
+            noting or memory,
+            now=now,
+            is_proven=is_proven,
+            ids=next(ids),
         )
         met.append((known, encounter, noting.given() if noting else None))
     asked = []
     for event, its, lines, (known, encounter, _) in zip(read, matched, mapped, met, strict=True):
-        finished = walk.finished(event, its, lines, catalog, known=known, now=now, source=drafts.source)
+        finished = walk.finished(event, its, lines, catalog, known=known, now=now, source=drafts.intake.source)
         one = _ask(walk, event, finished, catalog, drafts)
         asked.append(one)
         if one.delivers:
@@ -136,14 +141,14 @@ def _ask(walk: Router, event: Event, lines: list[PresetResult], catalog: Catalog
     if any(line.event is None for line in lines):
         lines = with_orders(lines, event, catalog, lambda line: walk.account(line.destination).making.rules)
         if event["type"] == "delete":
-            lines = walk.of_delete(lines, is_proven=drafts.is_proven)
+            lines = walk.of_delete(lines, is_proven=drafts.intake.is_proven)
     message_id = unpersonal_id(event["messageId"])
     count = len(drafts.deliveries)
     for line in lines:
         if line.cancels is not None:
-            drafts.withdrawals.append(drafted_withdrawal(message_id, line, source=drafts.source))
+            drafts.withdrawals.append(drafted_withdrawal(message_id, line, source=drafts.intake.source))
         if line.event:
-            drafts.deliveries.append(drafted_delivery(message_id, event, line, source=drafts.source))
+            drafts.deliveries.append(drafted_delivery(message_id, event, line, source=drafts.intake.source))
     if drafts.candidates is not None and is_quarantine_candidate(event, lines):
         drafts.candidates.append((event, lines))
     return _Asked(message_id, lines, len(drafts.deliveries) > count)

@@ -1,22 +1,23 @@
 """The request's half of the flow: match, map, normalise + hash, enqueue. It answers after the commit.
 
-accept(events) -> Receipt          what the server does with received events
+accept(intake) -> Receipt          what the server does with received events
 preview(event) -> list[Line]       the same up to the outbox; stores nothing
 map_event(raw) -> [(preset, JSON)] the same for one raw event, for programs
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from itertools import islice
 from typing import Any, Protocol
 
 import orjson
+from msgspec.structs import replace
 
 from app.catalog import Catalog
 from app.core.deliveries import Enqueued, NewDelivery
-from app.core.events import DEFAULT_SOURCE, CounterRow, DroppedEvent, Event
+from app.core.events import CounterRow, DroppedEvent, Event
 from app.core.log import log_error
 from app.core.people import PeopleChanges
 from app.core.receipts import PresetResult, Receipt
@@ -25,10 +26,10 @@ from app.outbox import enqueue_counters
 from app.pipeline.delivery_factory import Withdraws, withdrawn
 from app.pipeline.enrichment import Enrichment, FindsPeople
 from app.pipeline.intake_batch import RequestPiece, apart_behind_deletes, draft, draft_with
-from app.pipeline.quarantine import Quarantine, QuarantineCandidate
+from app.pipeline.quarantine import Quarantine
 from app.pipeline.receipts import IntakeBatch, receipt_of
 from app.pipeline.router import Router
-from app.source import NamedSource, events_of_request, read_raw_event
+from app.source import Intake, NamedSource, events_of_request, read_raw_event
 
 #: After so many events, or so long, the other requests of this process get their turn.
 EVENTS_A_TURN = 50
@@ -59,6 +60,27 @@ class Enqueues(FindsPeople, Withdraws, Protocol):
     async def scrub(self, texts: Collection[str]) -> None: ...
 
 
+class _Listening(Protocol):
+    """Listens to one request."""
+
+    @property
+    def meet(self) -> Callable[[Event | EventRefused], Event | EventRefused]:
+        """Is called with each event as it is read, and returns it."""
+        ...
+
+    async def committed(self, receipt: Receipt) -> None:
+        """Take in what became of the events: they are committed."""
+
+
+class Listener(Protocol):
+    """Observes what is accepted. A fault of it is logged, and costs no event."""
+
+    @property
+    def is_on(self) -> bool: ...
+
+    def listen(self, intake: Intake) -> _Listening: ...
+
+
 def _tell_nobody(_: Sequence[CounterRow]) -> None:
     """Stand for the listener where none is given."""
 
@@ -87,6 +109,8 @@ class Pipeline:
         self._outbox = outbox
         self._on_count = on_count or _tell_nobody
         self._quarantine = quarantine
+        #: Observe what it accepts.
+        self.listeners: Sequence[Listener] = ()
         self._source = source or _no_source
         self._arrays = asyncio.Lock()
         #: Held by whoever decides again because memory was changed.
@@ -136,43 +160,44 @@ class Pipeline:
                 lines = self._walk.lines(event, self.catalog, now=now, source=source.name)
             yield made, event, lines
 
-    async def accept(
-        self,
-        events: Iterable[Event | EventRefused],
-        *,
-        now: float,
-        source: str = DEFAULT_SOURCE,
-        is_proven: bool = False,
-        whole: bool = False,
-    ) -> Receipt:
+    async def accept(self, intake: Intake) -> Receipt:
         """Commit what the events give, then say what became of each; what could not be read is told in its place.
 
-        `is_proven` says that their sender is known by a secret. Where some of several ad accounts have no room, what is
-        for them is withheld; with `whole` nothing is committed then, for whoever can try again with less.
         Raises OutboxUnavailable where nothing could be committed.
         """
         if self._outbox is None:
             message = "this pipeline has no outbox: it only previews"
             raise RuntimeError(message)
-        drafts = self._drafts(source, is_proven=is_proven, whole=whole)
-        if self._walk.remembering is not None:
-            pieces = apart_behind_deletes(events) if is_proven else [RequestPiece(list(events))]
-            drafts.whole = whole and len(pieces) == 1  # what was committed of several is not taken back
-            memory = self._walk.remembering
-            receipts = [await self._accept_with_memory(some, now, drafts, self._outbox, memory) for some in pieces]
-            return receipts[0] if len(receipts) == 1 else receipt_of([each for one in receipts for each in one.events])
-        await self._draft_all(iter(events), now, drafts)
-        return await self._commit(drafts, now, self._outbox)
+        listening = [listener.listen(intake) for listener in self.listeners if listener.is_on]
+        for one in listening:
+            intake = replace(intake, events=map(one.meet, intake.events))
+        receipt = await self._accept(intake, self._outbox)
+        for one in listening:
+            try:
+                await one.committed(receipt)
+            except Exception as exc:  # noqa: BLE001 - what is committed must not look as if it were not
+                log_error(exc)
+        return receipt
 
-    def _drafts(self, source: str, *, is_proven: bool, whole: bool) -> IntakeBatch:
-        candidates: list[QuarantineCandidate] | None = None if self._quarantine is None else []
-        return IntakeBatch(source=source, is_proven=is_proven, whole=whole, candidates=candidates)
+    async def _accept(self, intake: Intake, outbox: Enqueues) -> Receipt:
+        if self._walk.remembering is None:
+            batch = self._batch(intake)
+            await self._draft_all(iter(intake.events), batch)
+            return await self._commit(batch, outbox)
+        memory, events = self._walk.remembering, intake.events
+        pieces = apart_behind_deletes(events) if intake.is_proven else [RequestPiece(list(events))]
+        if len(pieces) > 1:  # what was committed of several is not taken back
+            intake = replace(intake, whole=False)
+        receipts = [await self._accept_with_memory(piece, intake, outbox, memory) for piece in pieces]
+        return receipts[0] if len(receipts) == 1 else receipt_of([each for one in receipts for each in one.events])
+
+    def _batch(self, intake: Intake) -> IntakeBatch:
+        return IntakeBatch(intake, candidates=None if self._quarantine is None else [])
 
     async def _accept_with_memory(
         self,
         piece: RequestPiece,
-        now: float,
-        empty: IntakeBatch,
+        intake: Intake,
         outbox: Enqueues,
         remembering: Enrichment,
     ) -> Receipt:
@@ -184,7 +209,7 @@ class Pipeline:
         traces: list[str] = []
         for attempt in range(_TRIES):
             async with self._again if attempt else nullcontext():
-                drafts = self._drafts(empty.source, is_proven=empty.is_proven, whole=empty.whole)
+                drafts = self._batch(intake)
                 memory = remembering.new_memory()
                 for start in range(0, len(events), _EVENTS_LOADED):
                     some = events[start : start + _EVENTS_LOADED]
@@ -193,13 +218,13 @@ class Pipeline:
                         if place:
                             await asyncio.sleep(0)
                         few = some[place : place + EVENTS_A_TURN]
-                        draft_with(self._walk, memory, remembering, few, ids, self.catalog, drafts, now=now)
+                        draft_with(self._walk, memory, remembering, few, ids, self.catalog, drafts)
                 drafts.memory_is_full = memory.is_full
                 if memory.erased:  # first: who they are is known no more once memory has forgotten it
                     traces += memory.traces()
                     await outbox.forget(memory.erased, again=behind)
                 try:
-                    receipt = await self._commit(drafts, now, outbox, memory.changes())
+                    receipt = await self._commit(drafts, outbox, memory.changes())
                 except MemoryChanged:
                     continue
                 if memory.erased:  # and what came before it in the same request
@@ -210,23 +235,22 @@ class Pipeline:
                 return receipt
         raise OutboxUnavailable("Others send events of the same people at once. Send the events again later.")
 
-    async def _commit(
-        self, drafts: IntakeBatch, now: float, outbox: Enqueues, people: PeopleChanges | None = None
-    ) -> Receipt:
+    async def _commit(self, drafts: IntakeBatch, outbox: Enqueues, people: PeopleChanges | None = None) -> Receipt:
+        intake, now = drafts.intake, drafts.intake.now
         while True:
             counters = drafts.counters()
             try:
                 answers = await outbox.enqueue(drafts.deliveries, drafts.notes, counters, now=now, people=people)
                 break
             except BacklogFull as exc:
-                if drafts.whole or not (rest := drafts.without(exc.full)):
+                if intake.whole or not (rest := drafts.without(exc.full)):
                     raise
                 drafts = rest
         if drafts.withdrawals:  # behind the orders of the same request
             counters += await withdrawn(outbox, drafts.withdrawals, now=now)
         if drafts.candidates and self._quarantine is not None:
             await self._quarantine.keep(
-                drafts.candidates, self.catalog, now=now, source=drafts.source, is_proven=drafts.is_proven
+                drafts.candidates, self.catalog, now=now, source=intake.source, is_proven=intake.is_proven
             )
         try:
             self._on_count([*counters, *enqueue_counters(drafts.deliveries, answers)])
@@ -234,22 +258,22 @@ class Pipeline:
             log_error(exc)
         return drafts.receipt(answers)
 
-    async def _draft_all(self, events: Iterator[Event | EventRefused], now: float, drafts: IntakeBatch) -> None:
+    async def _draft_all(self, events: Iterator[Event | EventRefused], drafts: IntakeBatch) -> None:
         """Draft one array after the other, so that the first commits while the next is mapped.
 
         A few events wait for no array, and an array's first few for none before it.
         """
-        may_be_more = await self._draft_some(events, now, drafts)
+        may_be_more = await self._draft_some(events, drafts)
         while may_be_more and len(drafts.events) < _FEW_EVENTS:
             await asyncio.sleep(0)
-            may_be_more = await self._draft_some(events, now, drafts)
+            may_be_more = await self._draft_some(events, drafts)
         if may_be_more:
             async with self._arrays:
                 while may_be_more:
                     await asyncio.sleep(0)
-                    may_be_more = await self._draft_some(events, now, drafts)
+                    may_be_more = await self._draft_some(events, drafts)
 
-    async def _draft_some(self, events: Iterator[Event | EventRefused], now: float, drafts: IntakeBatch) -> bool:
+    async def _draft_some(self, events: Iterator[Event | EventRefused], drafts: IntakeBatch) -> bool:
         """Draft the next events, with the deliveries that they give; return whether there may be more."""
         some: list[Event | EventRefused] = []
         is_over = False
@@ -258,7 +282,7 @@ class Pipeline:
             some.append(event)
             if is_over := time.perf_counter() > ends_at:
                 break
-        for _ in draft(self._walk, some, self.catalog, drafts, now=now):
+        for _ in draft(self._walk, some, self.catalog, drafts):
             if time.perf_counter() > ends_at:
                 await asyncio.sleep(0)
                 ends_at = time.perf_counter() + _TURN_S

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from msgspec.structs import replace
 
 from app.core.deliveries import Delivery, Enqueued, KnownOrder, NewDelivery, Withdrawal
-from app.core.events import DEFAULT_SOURCE, MAX_LABEL_CHARACTERS, CounterRow, DroppedEvent, Exit
+from app.core.events import MAX_LABEL_CHARACTERS, CounterRow, DroppedEvent, Exit
 from app.core.pages import Message
 from app.core.receipts import EventReceipt, Given, PresetResult, Receipt
 from app.core.values.hidden_emails import unpersonal_id
@@ -18,6 +18,7 @@ from app.errors import EventRefused
 from app.outbox import warning_label
 from app.pipeline.delivery_factory import note_of
 from app.pipeline.quarantine import QuarantineCandidate
+from app.source import Intake
 
 #: What the ledger keeps a note of; unmatched events that name no order are only counted.
 _NOTED = frozenset({Exit.REFUSED, Exit.MATCHED, Exit.WITHHELD, Exit.INVALID})
@@ -35,12 +36,8 @@ _Told: TypeAlias = tuple[str | None, str, str, Exit, str, tuple[str, ...]]
 class IntakeBatch:
     """Collects what events give, one by one. Equal lines are counted together: few of a thousand differ."""
 
-    #: Where all of them came from.
-    source: str = DEFAULT_SOURCE
-    #: Their sender is known by a secret, and may be told what came from memory.
-    is_proven: bool = False
-    #: Nothing is kept where not all of it can be.
-    whole: bool = False
+    #: When they came, where from, and by whom.
+    intake: Intake
     #: Memory has no room for another mark, and so remembers nothing.
     memory_is_full: bool = False
     #: Lines that are to be enqueued say so already.
@@ -87,11 +84,11 @@ class IntakeBatch:
             self._alike[key] = self._alike.get(key, 0) + 1
             if line.order is not None:
                 self._orders[len(self.events), len(told)] = line.order
-            told.append(_line(*key) if line.memory is None or not self.is_proven else replace(line, event=None))
+            told.append(_line(*key) if line.memory is None or not self.intake.is_proven else replace(line, event=None))
             for group in line.memory or ():
                 self._recalled[line.preset or "", line.ad_account_id, group] += 1
             if self._is_noted(name, key, line, has_id=bool(message_id) and not is_made):
-                self.notes.append(note_of(line, message_id=message_id or "", name=name, source=self.source))
+                self.notes.append(note_of(line, message_id=message_id or "", name=name, source=self.intake.source))
         if is_made:
             self._made.add(len(self.events))
         self.events.append(EventReceipt(message_id=message_id, deliveries=tuple(told), given=given))
@@ -115,7 +112,7 @@ class IntakeBatch:
         left = [each for each in self.deliveries if each.ad_account_id not in full]
         if not left:
             return None
-        rest = IntakeBatch(source=self.source, is_proven=self.is_proven, memory_is_full=self.memory_is_full)
+        rest = IntakeBatch(self.intake, memory_is_full=self.memory_is_full)
         deliveries = iter(self.deliveries)
         for place, event in enumerate(self.events):
             lines = [
@@ -148,7 +145,7 @@ class IntakeBatch:
         counts["memory_full", "", "", ""] = int(self.memory_is_full)
         counts[Exit.REFUSED.value, "", "", ""] = refused
         counts[Exit.ACCEPTED.value, "", "", ""] = len(self.events) - refused
-        return [_counter(*key, self.source, count) for key, count in counts.items() if count]
+        return [_counter(*key, self.intake.source, count) for key, count in counts.items() if count]
 
     def receipt(self, answers: Sequence[Enqueued]) -> Receipt:
         """Return what became of every event, by the outbox's answers to `deliveries`."""

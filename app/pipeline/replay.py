@@ -16,6 +16,7 @@ from app.pipeline.explain import Explainer
 from app.pipeline.pipeline import Pipeline
 from app.pipeline.quarantine import Seals
 from app.pipeline.receipts import BACKLOG_FULL
+from app.source import Intake
 
 #: Returns an event of the source of this name, or EventHeldBack where the source may not send it on now.
 HeldBack: TypeAlias = Callable[[Event, str], Event | EventRefused]
@@ -124,7 +125,9 @@ class Replaying:
             for (source, is_proven), group in groupby(wanting, key=lambda each: (each[0].source, each[0].is_proven)):
                 members = list(group)
                 events = [event for _, event in members]
-                accepted = await self._pipeline.accept(events, now=self._clock(), source=source, is_proven=is_proven)
+                accepted = await self._pipeline.accept(
+                    Intake(events, self._clock(), source=source, is_proven=is_proven)
+                )
                 ids = [one.id for (one, _), told in zip(members, accepted.events, strict=True) if _leaves(told)]
                 await self._sealed_events.release(ids)
                 replay.leaving += len(ids)
@@ -163,7 +166,9 @@ class Replaying:
         for source, group in groupby(some, key=lambda each: each[0].source):
             members = list(group)
             events = [event for _, event in members]
-            receipt = await self._explainer.receipt(events, catalog, now=self._clock(), source=source)
+            receipt = await self._explainer.receipt(
+                Intake(events, self._clock(), source=source, is_proven=True), catalog
+            )
             judged += [(*member, told) for member, told in zip(members, receipt.events, strict=True)]
         return judged
 

@@ -4,21 +4,20 @@ It is on while an operator wants it, for minutes. It never holds what was refuse
 """
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
 from app.catalog import Catalog
-from app.core.events import DEFAULT_SOURCE, Event, Exit
-from app.core.log import log_error
+from app.core.events import Event, Exit
 from app.core.receipts import EventReceipt, PresetResult, Receipt
 from app.errors import EventRefused
 from app.pipeline.enrichment import FindsPeople
 from app.pipeline.identity_events import IdentityEventReader
 from app.pipeline.quarantine import shown_name
-from app.source import AcceptsWhole
+from app.source import Intake
 
 #: The longest that it is on, and what is held at most: then the oldest events leave.
 MAX_TAIL_S: Final = 900
@@ -100,6 +99,10 @@ class Tail:
         self.follow(self.until, now=now)
         return list(reversed(self._events))
 
+    def listen(self, intake: Intake) -> "_Watching":
+        """Return what holds the events of a request once they are committed: see `Listener`."""
+        return _Watching(self, intake)
+
     async def take(
         self, arrived: Iterable[tuple[Event | EventRefused, EventReceipt]], *, now: float, source: str, is_proven: bool
     ) -> None:
@@ -167,37 +170,18 @@ class Tail:
             self._bytes -= len(self._events.popleft().text)
 
 
-class Tailed:
-    """An `AcceptsWhole` whose events a tail shows. While it is off, that costs the look at one attribute."""
+class _Watching:
+    """Notes the events of one request, and has the tail hold them once they are committed."""
 
-    def __init__(self, accepts: AcceptsWhole, tail: Tail) -> None:
-        self._accepts = accepts
+    def __init__(self, tail: Tail, intake: Intake) -> None:
         self._tail = tail
+        self._intake = intake
+        self._seen: list[Event | EventRefused] = []
 
-    def accept(
-        self,
-        events: Iterable[Event | EventRefused],
-        *,
-        now: float,
-        source: str = DEFAULT_SOURCE,
-        is_proven: bool = False,
-        whole: bool = False,
-    ) -> Coroutine[Any, Any, Receipt]:
-        accept = self._accepts.accept if not self._tail.is_on else self._shown
-        return accept(events, now=now, source=source, is_proven=is_proven, whole=whole)
+    def meet(self, event: Event | EventRefused) -> Event | EventRefused:
+        self._seen.append(event)
+        return event
 
-    async def _shown(self, events: Iterable[Event | EventRefused], *, now: float, source: str, **how: Any) -> Receipt:
-        seen: list[Event | EventRefused] = []
-        receipt = await self._accepts.accept(_noted(events, seen), now=now, source=source, **how)
-        try:
-            arrived = zip(seen, receipt.events, strict=True)
-            await self._tail.take(arrived, now=now, source=source, is_proven=how["is_proven"])
-        except Exception as exc:  # noqa: BLE001 - what is committed must not look as if it were not
-            log_error(exc)
-        return receipt
-
-
-def _noted(events: Iterable[Event | EventRefused], seen: list[Event | EventRefused]) -> Iterator[Event | EventRefused]:
-    for event in events:
-        seen.append(event)
-        yield event
+    async def committed(self, receipt: Receipt) -> None:
+        arrived, intake = zip(self._seen, receipt.events, strict=True), self._intake
+        await self._tail.take(arrived, now=intake.now, source=intake.source, is_proven=intake.is_proven)

@@ -1,6 +1,6 @@
 """What senders of events speak: the event model, the webhook, Segment's Tracking API, authentication, consent."""
 
-from app.source.accepts import Accepts, AcceptsWhole
+from app.source.accepts import Accepts, Intake
 from app.source.auth import Anyone, SecretHeader, SenderProof, SentSecret, WebhookSecrets, WriteKeys, basic_credentials
 from app.source.body import Limits, read_raw_event
 from app.source.bot_filter import GenuineRules, checkout_id_of, why_filtered
@@ -47,13 +47,13 @@ __all__ = [
     "INTERNAL_ERROR",
     "TOO_SLOW",
     "Accepts",
-    "AcceptsWhole",
     "Algorithm",
     "Anyone",
     "Arrival",
     "ConsentRules",
     "Encoding",
     "GenuineRules",
+    "Intake",
     "Limits",
     "MemoryBudget",
     "NamedSource",

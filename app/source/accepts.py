@@ -3,45 +3,34 @@
 from collections.abc import Iterable
 from typing import Protocol
 
+from msgspec import Struct
+
 from app.core.events import DEFAULT_SOURCE, Event
 from app.core.receipts import Receipt
 from app.errors import EventRefused
 
 
+class Intake(Struct, frozen=True):
+    """The events of one request, or of several that somebody gathered: one record from the door to the commit."""
+
+    #: They may be read only when their turn comes.
+    events: Iterable[Event | EventRefused]
+    #: When they arrived, Unix seconds.
+    now: float
+    #: The name of who sent them all.
+    source: str = DEFAULT_SOURCE
+    #: The sender is known by a secret, not by a public write key.
+    is_proven: bool = False
+    #: Where an ad account has no room, nothing is committed. Otherwise the rest is, and its events are withheld.
+    whole: bool = False
+
+
 class Accepts(Protocol):
-    """Whoever the doors hand their events to: it commits them to the outbox."""
+    """Commits the events of a door to the outbox."""
 
-    async def accept(
-        self,
-        events: Iterable[Event | EventRefused],
-        *,
-        now: float,
-        source: str = DEFAULT_SOURCE,
-        is_proven: bool = False,
-    ) -> Receipt:
-        """Commit the events, which may be read only when their turn comes, then say what became of each, in order.
+    async def accept(self, intake: Intake) -> Receipt:
+        """Commit the events, then say what became of each, in order.
 
-        `source` names who sent them all; `is_proven` says that it is known by a secret, not by a public write key.
         Raises OutboxUnavailable where nothing was committed.
-        """
-        ...
-
-
-class AcceptsWhole(Accepts, Protocol):
-    """Commits the events of one request, or of several that somebody gathered: all of them or none, if asked."""
-
-    async def accept(
-        self,
-        events: Iterable[Event | EventRefused],
-        *,
-        now: float,
-        source: str = DEFAULT_SOURCE,
-        is_proven: bool = False,
-        whole: bool = False,
-    ) -> Receipt:
-        """Do `Accepts.accept`.
-
-        Where some of several ad accounts have no room, what is for them is withheld and the rest is committed. With
-        `whole` nothing is committed then and OutboxUnavailable is raised, so that the requests can be tried one by one.
         """
         ...

@@ -14,7 +14,7 @@ from app.core.events import Event, Exit
 from app.core.receipts import Receipt
 from app.core.values.addresses import Network
 from app.errors import EventHeldBack, EventRefused
-from app.source.accepts import Accepts
+from app.source.accepts import Accepts, Intake
 from app.source.auth import Anyone, SenderProof
 from app.source.body import Limits, open_body, read_body, read_events, receive
 from app.source.consent import ConsentRules, withheld
@@ -224,8 +224,8 @@ class NamedWebhook:
         return answer(receipt_json(receipt, source=source.name), 422 if unusable else 200)
 
     async def _accept(self, events: _Events, source: NamedSource, now: float) -> Receipt:
-        of_source = permitted(events, source)
-        receipt = await self.accepts.accept(of_source, now=now, source=source.name, is_proven=source.is_proven)
+        intake = Intake(permitted(events, source), now, source=source.name, is_proven=source.is_proven)
+        receipt = await self.accepts.accept(intake)
         self.sources.quotas.charge(source.name, events=len(receipt.events))
         self.on_count(source.name, receipt.counts)
         return discreet(receipt) if self.remembers and not source.is_proven else receipt

@@ -18,7 +18,7 @@ from fastapi import APIRouter, Request, Response
 from app.core.events import DEFAULT_SOURCE, Event
 from app.core.values.addresses import Network
 from app.errors import EventRefused
-from app.source.accepts import Accepts
+from app.source.accepts import Accepts, Intake
 from app.source.auth import WriteKeys, basic_user
 from app.source.body import Body, Limits, open_body, read_events, receive
 from app.source.decompression import MemoryBudget, pieces, unpacked_size
@@ -156,7 +156,7 @@ class _TrackingApi:
         source = request.state.source
         # a write key is public, as pages hold it; without any, only this machine may send
         receipt = await self.accepts.accept(
-            alone or events, now=now, source=source or DEFAULT_SOURCE, is_proven=source is None
+            Intake(alone or events, now, source=source or DEFAULT_SOURCE, is_proven=source is None)
         )
         self.quotas.charge(source, events=len(receipt.events))
         return _answer(alone)

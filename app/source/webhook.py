@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter, Request, Response
 
-from app.source.accepts import Accepts
+from app.source.accepts import Accepts, Intake
 from app.source.auth import WebhookSecrets
 from app.source.body import Limits, open_body, read_events, receive
 from app.source.decompression import MemoryBudget, unpacked_size
@@ -49,7 +49,7 @@ def webhook_router(
             body = await open_body(raw, size, budget, rules.limits)
             now = clock()
             events = read_events(body, rules.limits, Arrival.at(now, new_id=new_id))
-            receipt = await accepts.accept(with_gpc(events, request), now=now, is_proven=True)
+            receipt = await accepts.accept(Intake(with_gpc(events, request), now, is_proven=True))
         return answer(receipt_json(receipt), 422 if not body.several and is_unusable(receipt) else 200)
 
     handler = refusing(receive_events)

@@ -12,13 +12,14 @@ from app.config import Settings
 from app.core.deliveries import Claimed, Delivered, Outcome, Rejected
 from app.core.events import CounterRow
 from app.core.values.times import DAY_S
-from app.insights.inventory.counting import Arrivals, NameCounts
+from app.insights.inventory.counting import NameCounts
 from app.insights.inventory.sampling import Sampler
 from app.outbox import Outbox, open_outbox
+from app.pipeline.pipeline import Pipeline
 from app.policies import outbox_rules
 from app.sender.retry import Moment
 from app.sender.settlements import counters, settle
-from app.source import Arrival, read_event
+from app.source import Arrival, Intake, read_event
 from tests import assembled
 from tests.process import ROOT
 
@@ -33,24 +34,25 @@ async def write_history(url: str, *, now: float) -> None:
     settings = assembled.settings()
     outbox = open_outbox(url, outbox_rules(settings))
     names = NameCounts(Sampler(assembled.shipped_catalog), random.Random(1), max_names=settings.inventory_names)
-    accepts = Arrivals(assemble.pipeline(settings, outbox=outbox), names)
-    await _write_week(accepts, outbox, settings, now=now)
+    pipeline = assemble.pipeline(settings, outbox=outbox)
+    pipeline.listeners = (names,)
+    await _write_week(pipeline, outbox, settings, now=now)
     events = _events()
     for step in range(STEPS):
         at = now - (STEPS - step) * STEP_S
         batch = [_as_of(next(events), at, number) for number in range(_volume(step))]
-        await accepts.accept([read_event(event, Arrival.at(at)) for event in batch], now=at)
+        await pipeline.accept(Intake([read_event(event, Arrival.at(at)) for event in batch], now=at))
         await outbox.inventory.add(names.take(), now=at, max_names=settings.inventory_names)
         await _send(outbox, settings, step, now=at + 1)
     await outbox.close()
 
 
-async def _write_week(accepts: Arrivals, outbox: Outbox, settings: Settings, *, now: float) -> None:
+async def _write_week(pipeline: Pipeline, outbox: Outbox, settings: Settings, *, now: float) -> None:
     """Write the orders of the six days before, ever more, in two currencies; one amount has lost its comma."""
     for back in range(6, 0, -1):
         at = now - back * DAY_S
         orders = [_order(f"{back}-{number}", at, number) for number in range(14 - back)]
-        await accepts.accept([read_event(order, Arrival.at(at)) for order in orders], now=at)
+        await pipeline.accept(Intake([read_event(order, Arrival.at(at)) for order in orders], now=at))
         await _send(outbox, settings, 0, now=at + 1)
 
 

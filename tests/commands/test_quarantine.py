@@ -11,6 +11,7 @@ import pytest
 from app import assemble
 from app.outbox import open_outbox
 from app.policies import outbox_rules
+from app.source import Intake
 from tests import assembled
 from tests.commands.conftest import Run
 
@@ -36,7 +37,7 @@ async def receive(outbox_url: str) -> None:
     keeps = assemble.quarantine(settings, outbox)
     pipeline = assemble.pipeline(settings, assembled.shipped_catalog(), outbox=outbox, quarantine=keeps)
     now = time.time()
-    await pipeline.accept([{"timestamp": now, "context": {}, **event} for event in EVENTS], now=now)
+    await pipeline.accept(Intake([{"timestamp": now, "context": {}, **event} for event in EVENTS], now=now))
     await outbox.close()
 
 

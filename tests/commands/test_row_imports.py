@@ -19,6 +19,7 @@ from app.core.receipts import Receipt
 from app.operations.import_events import ImportActs, RowsAsked
 from app.outbox import open_outbox
 from app.outbox.sqlite.database import connect
+from app.source import Intake
 from tests import assembled
 from tests.commands.conftest import Run
 from tests.commands.places import SOURCE
@@ -153,8 +154,8 @@ async def test_a_crash_behind_the_commit_sends_nothing_twice(folder: Path) -> No
     source = load_source((folder / "sources",), "crm")
     asked = RowsAsked(where=str(file), query=None, cursor="at", source="crm")
 
-    async def and_crash(events: list[Any], **others: Any) -> Receipt:
-        await pipeline.accept(events, **others)
+    async def and_crash(intake: Intake) -> Receipt:
+        await pipeline.accept(intake)
         raise KeyboardInterrupt
 
     def new_rows(take: Any) -> AsyncIterator[Receipt]:

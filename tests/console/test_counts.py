@@ -16,8 +16,9 @@ from app.core.events import CounterRow, Exit
 from app.core.pages import Query
 from app.errors import EventRefused
 from app.insights.alerts.by_name import NameReader, by_name
-from app.insights.inventory.counting import Arrivals, NameCounts
+from app.insights.inventory.counting import NameCounts
 from app.insights.inventory.sampling import Sampler
+from app.source import Intake
 from tests.console.world import ACCOUNT, NOW, World, new_delivery, open_world
 
 PAGES = (
@@ -66,7 +67,7 @@ async def fill(world: World) -> None:
     world.write("held", HELD)
     world.running.reload()
     names = NameCounts(Sampler(lambda: world.running.catalog), Random(7), max_names=100)
-    arrivals = Arrivals(world.pipeline, names)
+    world.pipeline.listeners = (names,)
     for hours in (30, 1, 0):
         world.now = NOW - 3_600 * hours
         events: list[dict[str, object] | EventRefused] = [
@@ -92,7 +93,7 @@ async def fill(world: World) -> None:
             EventRefused("no object"),
             EventRefused("no timestamp", named=("track", "Checkout"), message_id=f"late-{hours}"),
         ]
-        await arrivals.accept(events, now=world.now)
+        await world.pipeline.accept(Intake(events, now=world.now))
         await world.outbox.inventory.add(names.take(), now=world.now, max_names=100)
         for outcome, state, exit_ in (
             (Delivered(), State.DELIVERED, Exit.DELIVERED),
@@ -171,9 +172,9 @@ async def test_of_one_source_too_a_count_is_the_length_of_its_list(tmp_path: Pat
 async def test_the_number_of_an_alert_is_the_length_of_the_list_that_it_leads_to(world: World) -> None:
     await fill(world)
     names = NameCounts(Sampler(lambda: world.running.catalog), Random(7), max_names=100)
-    arrivals = Arrivals(world.pipeline, names)
-    await arrivals.accept([event(f"without-{number}", context={}) for number in range(70)], now=world.now)
-    await arrivals.accept([event("sent-0-1", properties={"order_id": "SO-0-1"})] * 70, now=world.now)
+    world.pipeline.listeners = (names,)
+    await world.pipeline.accept(Intake([event(f"without-{number}", context={}) for number in range(70)], now=world.now))
+    await world.pipeline.accept(Intake([event("sent-0-1", properties={"order_id": "SO-0-1"})] * 70, now=world.now))
     await world.outbox.inventory.add(names.take(), now=world.now, max_names=100)
     facts = await NameReader(world.outbox.inventory).read(world.now)
     alerts = by_name(facts, AlertSettings.model_construct(public_url="http://localhost:8080", alert_least_events=5))

@@ -11,6 +11,7 @@ import pytest
 
 from app.core.values.texts import visible
 from app.errors import CatalogError, Fault
+from app.source import Intake
 from tests.console.test_guard import VIEWERS
 from tests.console.world import CHECKOUT, NOW, World, legible, open_world
 
@@ -58,7 +59,9 @@ async def test_the_tester_offers_to_publish_a_draft(shop: World) -> None:
 
 
 async def test_before_it_is_published_it_shows_what_it_changes(shop: World) -> None:
-    await shop.pipeline.accept([{"type": "track", "event": "Checkout", "messageId": "m", "timestamp": NOW}], now=NOW)
+    await shop.pipeline.accept(
+        Intake([{"type": "track", "event": "Checkout", "messageId": "m", "timestamp": NOW}], now=NOW)
+    )
     answer = await draft(shop, OTHER)
     page = legible(answer)
     assert answer.status_code == 200

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from app.core.events import CounterRow
+from app.source import Intake
 from tests.console.test_guard import VIEWERS
 from tests.console.world import CHECKOUT, NOW, World, open_world
 
@@ -28,7 +29,7 @@ async def kept(tmp_path: Path) -> AsyncIterator[World]:
     async with open_world(tmp_path, **ON) as world:
         world.write("checkout", BROKEN)
         world.running.reload()
-        await world.pipeline.accept([EVENT | {"messageId": f"m-{number}"} for number in (1, 2)], now=NOW)
+        await world.pipeline.accept(Intake([EVENT | {"messageId": f"m-{number}"} for number in (1, 2)], now=NOW))
         yield world
 
 

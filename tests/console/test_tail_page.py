@@ -11,6 +11,7 @@ from app.core.events import Exit
 from app.core.pages import AuditAction
 from app.core.receipts import EventReceipt, PresetResult
 from app.core.shared_values import ERASED_AT, TAIL, TailWanted
+from app.source import Intake
 from tests.console.test_guard import VIEWERS
 from tests.console.world import NOW, World, open_world
 
@@ -38,7 +39,9 @@ async def test_an_event_is_listed_without_what_it_holds_and_opened_in_the_tester
     assert "It is off" in await world.page("/console/tail")
     await on(world)
     assert "Nothing has arrived since it is on." in await world.page("/console/tail")
-    await world.accepts.accept([EVENT, EVENT | {"messageId": "m-2", "event": "Cart Left"}], now=NOW, source="default")
+    await world.pipeline.accept(
+        Intake([EVENT, EVENT | {"messageId": "m-2", "event": "Cart Left"}], now=NOW, source="default")
+    )
     page = await world.page("/console/tail")
     assert re.search(
         r"Cart Left</th> <td>default</td>.*matched by no preset.*Checkout</th>.*made a delivery</span> Checkout", page
@@ -106,7 +109,7 @@ async def test_it_is_narrowed_by_the_source_that_is_chosen_and_lists_the_newest(
         await on(world)
         for source in ("default", "shop"):
             events = [EVENT | {"messageId": f"{source}-{number}"} for number in range(60)]
-            await world.accepts.accept(events, now=NOW, source=source)
+            await world.pipeline.accept(Intake(events, now=NOW, source=source))
         page = await world.page("/console/tail?from=shop&part=live")
     assert page.count("<td>shop</td>") == 50
     assert "<td>default</td>" not in page
@@ -117,7 +120,7 @@ async def test_every_process_lets_go_of_all_when_somebody_is_erased(tmp_path: Pa
     memory: dict[str, Any] = {"remember_days": 90, "remember_secret": "a secret of the installation, long"}
     async with open_world(tmp_path, **memory) as world:
         await on(world)
-        await world.accepts.accept([EVENT], now=NOW)
+        await world.pipeline.accept(Intake([EVENT], now=NOW))
         assert await TAIL.read(world.outbox) == TailWanted(until=NOW + 300)
         assert len(world.tail.events(now=NOW)) == 1
         await world.browser.post("/console/people/forget", data={"key": "a" * 64, "confirmed": "yes"})

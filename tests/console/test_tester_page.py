@@ -11,7 +11,7 @@ import pytest
 from app.catalog.sources import load_source
 from app.console.tester_page import NoEvent, Pasted, arriving
 from app.core.events import Exit
-from app.source import NamedSource
+from app.source import Intake, NamedSource
 from tests.console.world import CHECKOUT as PRESET
 from tests.console.world import LEAD, NOW, World, legible, open_world
 
@@ -38,7 +38,9 @@ async def post(world: World, **form: str) -> str:
 
 async def receive(world: World, **changes: Any) -> None:
     """Let the event arrive for good."""
-    ((line,),) = [each.deliveries for each in (await world.pipeline.accept([CHECKOUT | changes], now=world.now)).events]
+    ((line,),) = [
+        each.deliveries for each in (await world.pipeline.accept(Intake([CHECKOUT | changes], now=world.now))).events
+    ]
     assert line.exit is Exit.ENQUEUED
 
 

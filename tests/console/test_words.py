@@ -11,8 +11,9 @@ import pytest
 from app.core.deliveries import State
 from app.core.events import Exit, Measure
 from app.core.pages import AuditAction
-from app.insights.inventory.counting import Arrivals, NameCounts
+from app.insights.inventory.counting import NameCounts
 from app.insights.inventory.sampling import Sampler
+from app.source import Intake
 from tests.console.test_counts import event, fill, paths_of_names
 from tests.console.world import World
 
@@ -113,7 +114,8 @@ async def test_sentences_end_with_a_full_stop_and_long_names_may_break(world: Wo
     names = NameCounts(Sampler(lambda: world.running.catalog), Random(7), max_names=100)
     long_events = [event("long", name=long), event("long", name=long), event("bare", name=long, context={})]
     long_events.append(event("other", name=f"{long}_again", properties={long: 1}))
-    await Arrivals(world.pipeline, names).accept(long_events, now=world.now)
+    world.pipeline.listeners = (names,)
+    await world.pipeline.accept(Intake(long_events, now=world.now))
     await world.outbox.inventory.add(names.take(), now=world.now, max_names=100)
     wrong = {}
     for path in [*PAGES, *(path.removeprefix("/console") for path in await paths_of_names(world))]:

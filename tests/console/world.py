@@ -35,7 +35,7 @@ from app.insights.inventory.view import InventoryView
 from app.outbox import Outbox, open_outbox
 from app.pipeline.pipeline import Pipeline
 from app.pipeline.tail import Tail
-from app.source import AcceptsWhole, NamedSource
+from app.source import NamedSource
 from tests import assembled
 from tests.outbox.build import DAY_S
 from tests.outbox.build import rules as outbox_rules
@@ -133,9 +133,8 @@ class World:
     running: RunningCatalog
     coordination: Coordination
     pipeline: Pipeline
-    #: What the live tail shows, and its way in.
+    #: What the live tail shows.
     tail: Tail
-    accepts: AcceptsWhole
     pinterest: Pinterest
     app: FastAPI
     browser: httpx.AsyncClient
@@ -252,6 +251,7 @@ async def open_world(
             quarantine=assemble.quarantine(settings, outbox),
         )
         tail = assemble.live_tail(settings, running, outbox, coordination)
+        pipeline.listeners = (tail,)
         world = World(
             outbox=outbox,
             folder=presets,
@@ -259,7 +259,6 @@ async def open_world(
             coordination=coordination,
             pipeline=pipeline,
             tail=tail,
-            accepts=assemble.watched(pipeline, None, tail),
             pinterest=pinterest,
             app=app,
             browser=browser,

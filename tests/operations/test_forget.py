@@ -14,6 +14,7 @@ from app.errors import EventRefused
 from app.operations.forget import Forgotten
 from app.outbox import Outbox, open_outbox
 from app.policies import outbox_rules
+from app.source import Intake
 from tests import assembled
 from tests.identity.journeys import SETTINGS
 from tests.outbox.build import At
@@ -47,7 +48,7 @@ async def accept(
         event if isinstance(event, EventRefused) else {"messageId": f"m-{next(_numbers)}", "timestamp": NOW, **event}
         for event in events
     ]
-    return [each.deliveries for each in (await pipeline.accept(complete, now=NOW, is_proven=is_proven)).events]
+    return [each.deliveries for each in (await pipeline.accept(Intake(complete, now=NOW, is_proven=is_proven))).events]
 
 
 IDENTIFY = {"type": "identify", "userId": "ann", "anonymousId": "x", "traits": {"email": "ann@shop.example"}}

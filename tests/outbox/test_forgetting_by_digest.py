@@ -13,6 +13,7 @@ from app import assemble
 from app.core.deliveries import NewDelivery
 from app.outbox import Outbox, open_outbox
 from app.policies import outbox_rules
+from app.source import Intake
 from tests import assembled
 from tests.disks import bytes_of
 from tests.identity.journeys import SETTINGS
@@ -147,7 +148,7 @@ async def test_what_is_kept_under_keyed_ids_is_named_where_no_secret_finds_it(
             pipeline = assemble.pipeline(assembled.settings(**SETTINGS), assembled.shipped_catalog(), outbox=outbox)
             traits = {"email": "ann@shop.example"}
             identify = {"type": "identify", "messageId": "i", "userId": "ann", "traits": traits, "timestamp": NOW}
-            await pipeline.accept([identify], now=NOW, is_proven=True)
+            await pipeline.accept(Intake([identify], now=NOW, is_proven=True))
             asked: dict[str, Any] = {"user_id": "ann", "anonymous_id": None, "now": NOW}
             told = await assemble.forgetting(assembled.settings(), outbox).forget(**asked)
             assert "REMEMBER_SECRET" in told.stays

@@ -8,6 +8,7 @@ from app.core.deliveries import Withdrawal
 from app.core.pages import Message
 from app.errors import EventHeldBack
 from app.outbox import orders_since
+from app.source import Intake
 from tests import assembled
 from tests.outbox.build import ACCOUNT, NOW, At
 
@@ -68,7 +69,7 @@ async def test_an_order_is_known_by_every_exit(at: At) -> None:
     for number, (changes, _, _) in enumerate(EXITS):
         event = order(number, changes)
         off = EventHeldBack("the source is switched off", event)
-        await pipeline.accept([off if "source" in changes else event], now=NOW)
+        await pipeline.accept(Intake([off if "source" in changes else event], now=NOW))
     withdrawal = Withdrawal(ad_account_id=ACCOUNT, preset="Order Completed", order_id="SO-2", message_id="cancelled")
     await at.outbox.withdraw([withdrawal], now=NOW)
     claimed = {each.message_id: each for each in await at.claim()}

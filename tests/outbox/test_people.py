@@ -24,7 +24,7 @@ from app.outbox.sqlite import people as sqlite_people
 from app.pipeline.identity_events import own_time
 from app.pipeline.pipeline import Pipeline
 from app.policies import outbox_rules
-from app.source import Arrival, event_json, read_event
+from app.source import Arrival, Intake, event_json, read_event
 from tests import assembled
 from tests.identity.journeys import SETTINGS, anonymous_ids_of_the_deleted, rows, shown
 from tests.outbox.build import ACCOUNT, DAY_S, NOW, At, new, rules
@@ -165,7 +165,7 @@ async def test_a_no_leaves_nothing_of_another_event_of_the_same_new_id_at_once(o
         page = {"type": "page", "anonymousId": f"x{number}", "context": context}
         both = [page | {"messageId": f"p{number}"}, page | {"messageId": f"n{number}", "properties": {"opt_out": True}}]
         events = [read_event(each, Arrival.at(NOW)) for each in both]
-        await asyncio.gather(*(pipeline.accept([event], now=NOW, is_proven=True) for event in events))
+        await asyncio.gather(*(pipeline.accept(Intake([event], now=NOW, is_proven=True)) for event in events))
         found = await outbox.people([keys.anonymous(f"x{number}") or ""])
         assert (found.people, list(found.marks.values())) == ([], [NOW])
     await outbox.close()
@@ -437,7 +437,7 @@ async def test_the_journeys_pass_with_two_processes_and_restarts(outbox_url: str
         outbox, pipeline = processes[number % 2]
         now = max(own_time(row.event, math.inf) for row in part)
         events = [read_event(orjson.loads(orjson.dumps(row.event)), Arrival.at(now)) for row in part]
-        receipt = await pipeline.accept(events, now=now, is_proven=True)
+        receipt = await pipeline.accept(Intake(events, now=now, is_proven=True))
         for row, told in zip(part, map(event_json, receipt.events), strict=True):
             if row.expected is not None:
                 (delivery,) = told["deliveries"]

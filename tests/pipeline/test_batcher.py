@@ -2,14 +2,15 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from app.catalog import Catalog
-from app.core.events import DEFAULT_SOURCE, Event, Exit
+from app.core.events import Exit
 from app.core.pages import Query
 from app.core.receipts import Receipt
 from app.errors import BacklogFull, EventRefused
@@ -18,6 +19,7 @@ from app.pipeline.batcher import MAX_BATCH, MAX_BATCHES_IN_FLIGHT, MIN_BATCH, Re
 from app.pipeline.pipeline import Pipeline
 from app.pipeline.receipts import BACKLOG_FULL
 from app.pipeline.router import AdAccount, Router
+from app.source import Intake
 from tests.assembled import shipped_catalog
 from tests.outbox.build import rules as outbox_rules
 from tests.outbox.new_store import new_store
@@ -48,21 +50,13 @@ class Watched:
         self.may_begin = asyncio.Event()
         self.may_begin.set()
 
-    async def accept(
-        self,
-        events: Iterable[Event | EventRefused],
-        *,
-        now: float,
-        source: str = DEFAULT_SOURCE,
-        is_proven: bool = False,
-        whole: bool = False,
-    ) -> Receipt:
-        given = list(events)
+    async def accept(self, intake: Intake) -> Receipt:
+        given = list(intake.events)
         self.calls.append(len(given))
         await self.may_begin.wait()
         if any(isinstance(each, dict) and each.get("name") == "fault" for each in given):
             raise KeyError("a fault of ours")
-        return await self._pipeline.accept(given, now=now, source=source, is_proven=is_proven, whole=whole)
+        return await self._pipeline.accept(replace(intake, events=given))
 
 
 @pytest.fixture
@@ -97,7 +91,7 @@ async def test_each_request_gets_the_receipt_of_its_own_events(turns: RequestBat
         [EventRefused("no object")],
         [event("a")],
     ]
-    receipts = await asyncio.gather(*[turns.accept(request, now=NOW) for request in requests])
+    receipts = await asyncio.gather(*[turns.accept(Intake(request, now=NOW)) for request in requests])
     assert [exits(receipt) for receipt in receipts] == [
         [("a", [Exit.ENQUEUED])],
         [("b", [Exit.UNMATCHED]), ("c", [Exit.ENQUEUED])],
@@ -112,7 +106,7 @@ async def test_each_request_gets_the_receipt_of_its_own_events(turns: RequestBat
 
 async def test_so_many_go_together_and_the_rest_after_them(turns: RequestBatcher, watched: Watched) -> None:
     count = MAX_BATCH + 5
-    receipts = await asyncio.gather(*[turns.accept([event(f"g-{number}")], now=NOW) for number in range(count)])
+    receipts = await asyncio.gather(*[turns.accept(Intake([event(f"g-{number}")], now=NOW)) for number in range(count)])
     assert [receipt.events[0].message_id for receipt in receipts] == [f"g-{number}" for number in range(count)]
     assert watched.calls == [MAX_BATCH, 5]
 
@@ -120,7 +114,7 @@ async def test_so_many_go_together_and_the_rest_after_them(turns: RequestBatcher
 async def test_a_group_has_one_source(turns: RequestBatcher, watched: Watched, outbox: Outbox) -> None:
     sources = {"a": "shop", "b": "app", "c": "shop"}
     receipts = await asyncio.gather(
-        *[turns.accept([event(id_)], now=NOW, source=name) for id_, name in sources.items()]
+        *[turns.accept(Intake([event(id_)], now=NOW, source=name)) for id_, name in sources.items()]
     )
     assert [receipt.events[0].message_id for receipt in receipts] == list(sources)
     assert sorted(watched.calls) == [1, 2]
@@ -146,7 +140,7 @@ async def test_what_arrives_while_groups_are_under_way_is_gathered(
     waiting = []
     for turn, size in enumerate(turn_sizes):
         events = [[event(f"g-{turn}-{number}")] for number in range(size)] or [[]]
-        waiting += [asyncio.create_task(turns.accept(each, now=NOW)) for each in events]
+        waiting += [asyncio.create_task(turns.accept(Intake(each, now=NOW))) for each in events]
         for _ in range(3):
             await asyncio.sleep(0)
     watched.may_begin.set()
@@ -157,22 +151,26 @@ async def test_what_arrives_while_groups_are_under_way_is_gathered(
 
 async def test_a_large_request_goes_alone(turns: RequestBatcher, watched: Watched) -> None:
     large = [event(f"large-{number}") for number in range(MAX_BATCH + 1)]
-    one, many = await asyncio.gather(turns.accept([event("small")], now=NOW), turns.accept(iter(large), now=NOW))
+    one, many = await asyncio.gather(
+        turns.accept(Intake([event("small")], now=NOW)), turns.accept(Intake(iter(large), now=NOW))
+    )
     assert (len(one.events), len(many.events)) == (1, len(large))
     assert sorted(watched.calls) == [1, len(large)]
 
 
 async def test_the_next_turn_is_another_group(turns: RequestBatcher, watched: Watched) -> None:
     for message_id in ("a", "b"):
-        await turns.accept([event(message_id)], now=NOW)
+        await turns.accept(Intake([event(message_id)], now=NOW))
     assert watched.calls == [1, 1]
 
 
 async def test_a_full_outbox_turns_away_only_what_needs_room(turns: RequestBatcher) -> None:
     backlog = [event(f"backlog-{number}") for number in range(MAX_BACKLOG - 1)]
-    await turns.accept(backlog, now=NOW)
+    await turns.accept(Intake(backlog, now=NOW))
     requests: list[Any] = [event("a"), event("backlog-0"), event("c", type="screen"), EventRefused("none"), event("e")]
-    answers = await asyncio.gather(*[turns.accept([each], now=NOW) for each in requests], return_exceptions=True)
+    answers = await asyncio.gather(
+        *[turns.accept(Intake([each], now=NOW)) for each in requests], return_exceptions=True
+    )
     first, *need_no_room, last = [type(answer) for answer in answers]
     assert need_no_room == [Receipt, Receipt, Receipt]
     assert {first, last} == {Receipt, BacklogFull}  # they are asked for together: either may be first
@@ -188,10 +186,10 @@ async def test_of_requests_that_go_together_only_what_goes_nowhere_else_is_turne
     turns = RequestBatcher(Pipeline(catalog, Router(accounts), outbox=outbox))
     for start in range(0, MAX_BACKLOG, MAX_BATCH):
         filling = [event(f"full-{start}-{number}") for number in range(MAX_BATCH)]
-        await turns.accept(filling, now=NOW, source="shop")
+        await turns.accept(Intake(filling, now=NOW, source="shop"))
     requests = [("shop", "a"), ("till", "b"), ("till", "c"), ("app", "d"), ("shop", "e")]
     shop, till, _, app, _ = answers = await asyncio.gather(
-        *[turns.accept([event(message_id)], now=NOW, source=source) for source, message_id in requests],
+        *[turns.accept(Intake([event(message_id)], now=NOW, source=source)) for source, message_id in requests],
         return_exceptions=True,
     )
     assert [type(answer) for answer in answers] == [BacklogFull, Receipt, Receipt, Receipt, BacklogFull]
@@ -213,7 +211,9 @@ async def test_of_requests_that_go_together_only_what_goes_nowhere_else_is_turne
 async def test_no_group_is_larger_than_what_goes_together(turns: RequestBatcher, watched: Watched) -> None:
     sizes = [1, MAX_BATCH - 2, MAX_BATCH - 1, 1, MAX_BATCH]
     requests = [[event(f"{place}-{number}") for number in range(size)] for place, size in enumerate(sizes)]
-    receipts = await asyncio.gather(*[turns.accept(request, now=NOW) for request in requests], return_exceptions=True)
+    receipts = await asyncio.gather(
+        *[turns.accept(Intake(request, now=NOW)) for request in requests], return_exceptions=True
+    )
     assert {type(receipt) for receipt in receipts} == {Receipt, BacklogFull}
     assert max(watched.calls) <= MAX_BATCH
 
@@ -222,7 +222,7 @@ async def test_no_group_is_larger_than_what_goes_together(turns: RequestBatcher,
 async def test_whoever_waits_for_a_group_that_is_cut_off_does_not_wait_for_ever(
     turns: RequestBatcher, steps: int
 ) -> None:
-    waiting = asyncio.create_task(turns.accept([event("a")], now=NOW))
+    waiting = asyncio.create_task(turns.accept(Intake([event("a")], now=NOW)))
     for _ in range(10):
         await asyncio.sleep(0)
         if turns._under_way:
@@ -237,14 +237,14 @@ async def test_whoever_waits_for_a_group_that_is_cut_off_does_not_wait_for_ever(
 
 async def test_a_fault_of_ours_costs_its_own_request_only(turns: RequestBatcher) -> None:
     answers = await asyncio.gather(
-        *[turns.accept([each], now=NOW) for each in (event("a"), event("b", name="fault"), event("c"))],
+        *[turns.accept(Intake([each], now=NOW)) for each in (event("a"), event("b", name="fault"), event("c"))],
         return_exceptions=True,
     )
     assert [type(answer) for answer in answers] == [Receipt, KeyError, Receipt]
 
 
 async def test_a_client_that_has_gone_leaves_the_others_their_answer(turns: RequestBatcher, outbox: Outbox) -> None:
-    gone, stays = (asyncio.create_task(turns.accept([event(message_id)], now=NOW)) for message_id in ("a", "b"))
+    gone, stays = (asyncio.create_task(turns.accept(Intake([event(message_id)], now=NOW))) for message_id in ("a", "b"))
     await asyncio.sleep(0)
     gone.cancel()
     assert exits(await stays) == [("b", [Exit.ENQUEUED])]
@@ -252,10 +252,10 @@ async def test_a_client_that_has_gone_leaves_the_others_their_answer(turns: Requ
 
 
 async def test_clients_that_have_gone_are_told_nothing(turns: RequestBatcher, watched: Watched) -> None:
-    tasks = [asyncio.create_task(turns.accept([event("a", name="fault")], now=NOW)) for _ in range(2)]
+    tasks = [asyncio.create_task(turns.accept(Intake([event("a", name="fault")], now=NOW))) for _ in range(2)]
     await asyncio.sleep(0)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    await turns.accept([event("b")], now=NOW)
+    await turns.accept(Intake([event("b")], now=NOW))
     assert sorted(watched.calls) == [1, 1, 1, 2]

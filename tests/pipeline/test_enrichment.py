@@ -21,6 +21,7 @@ from app.outbox import open_outbox
 from app.pipeline.enrichment import Enrichment
 from app.pipeline.router import AdAccount, Router
 from app.policies import outbox_rules
+from app.source import Intake
 from tests.assembled import settings, shipped_catalog
 from tests.outbox.new_store import new_store
 from tests.process import ROOT
@@ -262,7 +263,7 @@ async def test_memory_that_is_off_costs_no_call_an_event(tmp_path: Path) -> None
         made = [{**page, "messageId": f"{name}-{number}"} for number in range(count)]
         sys.setprofile(lambda frame, *_: found.update([bool(OF_MEMORY.search(frame.f_code.co_filename))]))
         try:
-            await pipeline.accept(made, now=NOW)
+            await pipeline.accept(Intake(made, now=NOW))
         finally:
             sys.setprofile(None)
         assert found[False] > count, "other calls are seen"

@@ -18,6 +18,7 @@ from app.pipeline import pipeline as receiving
 from app.pipeline.batcher import MAX_BATCH
 from app.pipeline.pipeline import EVENTS_A_TURN, Pipeline
 from app.pipeline.router import AdAccount, Router
+from app.source import Intake
 from tests.assembled import shipped_catalog
 from tests.outbox.build import rules as outbox_rules
 from tests.outbox.new_store import new_store
@@ -136,7 +137,7 @@ async def test_a_receipt_tells_each_event_in_its_place(catalog: Catalog, outbox:
         event(type="group"),
     ]
 
-    receipt = await pipeline.accept(events, now=NOW)
+    receipt = await pipeline.accept(Intake(events, now=NOW))
 
     exits = [[line.exit for line in each.deliveries] for each in receipt.events]
     assert exits == [[Exit.ENQUEUED], [Exit.REFUSED], [Exit.INVALID], [Exit.DUPLICATE], [Exit.UNMATCHED]]
@@ -161,7 +162,7 @@ async def test_counting_that_fails_does_not_hide_that_events_were_kept(
 
     configure_logging("json", "info")
     receipt = await Pipeline(catalog, Router([AdAccount(ad_account_id="1")]), outbox=outbox, on_count=fail).accept(
-        [event()], now=NOW
+        Intake([event()], now=NOW)
     )
     assert receipt.counts[Exit.ENQUEUED] == 1
     assert "OSError" in capsys.readouterr().err
@@ -169,7 +170,7 @@ async def test_counting_that_fails_does_not_hide_that_events_were_kept(
 
 async def test_one_order_is_one_checkout_from_whatever_preset(catalog: Catalog, outbox: Outbox) -> None:
     pipeline = Pipeline(catalog, Router([AdAccount(ad_account_id="1")]), outbox=outbox)
-    receipt = await pipeline.accept([order("m-1", "Order Completed"), order("m-2", "Checkout")], now=NOW)
+    receipt = await pipeline.accept(Intake([order("m-1", "Order Completed"), order("m-2", "Checkout")], now=NOW))
     assert [each.deliveries[0].exit for each in receipt.events] == [Exit.ENQUEUED, Exit.DUPLICATE]
     (delivery,) = (await outbox.search(Query(), limit=10)).deliveries
     assert (delivery.event_name, delivery.order_id, delivery.amount) == ("checkout", "SO-1", "20")
@@ -178,13 +179,13 @@ async def test_one_order_is_one_checkout_from_whatever_preset(catalog: Catalog, 
 
 async def test_a_long_array_lets_other_requests_have_their_turn(catalog: Catalog, outbox: Outbox) -> None:
     pipeline = Pipeline(catalog, Router([AdAccount(ad_account_id="1")]), outbox=outbox)
-    receipt = await pipeline.accept([event(messageId=f"p-{number}") for number in range(120)], now=NOW)
+    receipt = await pipeline.accept(Intake([event(messageId=f"p-{number}") for number in range(120)], now=NOW))
     assert receipt.counts[Exit.ENQUEUED] == 120
 
 
 async def test_without_an_outbox_it_only_previews(catalog: Catalog) -> None:
     with pytest.raises(RuntimeError, match="no outbox"):
-        await Pipeline(catalog, Router()).accept([event()], now=NOW)
+        await Pipeline(catalog, Router()).accept(Intake([event()], now=NOW))
 
 
 async def test_events_that_take_long_let_others_have_their_turn_after_each(
@@ -201,7 +202,7 @@ async def test_events_that_take_long_let_others_have_their_turn_after_each(
 
     other = asyncio.create_task(others())
     events = [event(messageId=f"p-{number}") for number in range(5)]
-    receipt = await Pipeline(catalog, Router(), outbox=outbox).accept(events, now=NOW)
+    receipt = await Pipeline(catalog, Router(), outbox=outbox).accept(Intake(events, now=NOW))
     other.cancel()
 
     assert [each.message_id for each in receipt.events] == [f"p-{number}" for number in range(5)]
@@ -230,10 +231,10 @@ async def test_a_small_request_waits_for_no_array(catalog: Catalog, outbox: Outb
                 return
             yield event(type="identify", messageId=f"i-{number}")
 
-    large = asyncio.create_task(pipeline.accept(array(), now=NOW))
+    large = asyncio.create_task(pipeline.accept(Intake(array(), now=NOW)))
     await asyncio.sleep(0)
     events = [event(messageId=f"p-{number}") for number in range(count)]
-    small = asyncio.create_task(pipeline.accept(events, now=NOW))
+    small = asyncio.create_task(pipeline.accept(Intake(events, now=NOW)))
     assert (await small).counts[Exit.ENQUEUED] == count
     assert not large.done()
     assert len((await large).events) < 1_000_000

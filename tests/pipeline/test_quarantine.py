@@ -11,6 +11,7 @@ from app.core.pages import Quarantined, QuarantineFilter
 from app.errors import SettingsError
 from app.outbox import Outbox, open_outbox
 from app.policies import outbox_rules
+from app.source import Intake
 from tests import assembled
 from tests.outbox.new_store import new_store
 
@@ -45,7 +46,7 @@ async def accept(settings: Any, outbox: Outbox, *events: dict[str, Any], is_prov
         settings, assembled.shipped_catalog(), outbox=outbox, quarantine=assemble.quarantine(settings, outbox)
     )
     complete = [{"messageId": f"m-{next(_numbers)}", "timestamp": NOW, "context": {}, **event} for event in events]
-    return await pipeline.accept(complete, now=NOW, is_proven=is_proven)
+    return await pipeline.accept(Intake(complete, now=NOW, is_proven=is_proven))
 
 
 async def test_an_invalid_event_is_kept_with_why(url: str) -> None:
@@ -100,7 +101,7 @@ async def test_a_no_that_only_a_preset_finds_is_a_no(url: str, tmp_path: Path) -
         UNKNOWN | {"messageId": str(said), "timestamp": NOW, "context": {}, "properties": {"no_ads": said}}
         for said in (True, False)
     ]
-    receipt = await pipeline.accept(events, now=NOW)
+    receipt = await pipeline.accept(Intake(events, now=NOW))
     found = await outbox.sealed_events.find(QuarantineFilter(), now=NOW, after=0, limit=9)
     await outbox.close()
     assert [each.deliveries[0].exit.value for each in receipt.events] == ["invalid", "invalid"]

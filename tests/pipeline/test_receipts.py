@@ -7,6 +7,7 @@ from app.core.people import Recalled
 from app.core.receipts import PresetResult
 from app.errors import EventRefused
 from app.pipeline.receipts import BACKLOG_FULL, IntakeBatch, receipt_of_message
+from app.source import Intake
 from tests.outbox.build import NOW, new
 
 
@@ -35,7 +36,7 @@ def test_of_a_message_that_nothing_is_known_of_there_is_no_line() -> None:
 
 
 def test_of_refused_events_without_an_id_one_note_says_it_of_all_and_each_is_counted() -> None:
-    drafts = IntakeBatch()
+    drafts = IntakeBatch(Intake([], NOW))
     for message_id in (None, None, "m-1", "m-1", None):
         drafts.refuse(EventRefused("no type", message_id=message_id))
     drafts.refuse(EventRefused("no object"))
@@ -50,7 +51,7 @@ def test_of_refused_events_without_an_id_one_note_says_it_of_all_and_each_is_cou
 
 
 def test_of_invalid_events_whose_id_we_made_one_note_says_it_of_all() -> None:
-    drafts = IntakeBatch()
+    drafts = IntakeBatch(Intake([], NOW))
     line = PresetResult(preset="Page Visit", exit=Exit.INVALID, reason="no user")
     for message_id, is_made in (("x", True), ("y", True), ("m-1", False), ("m-2", False)):
         drafts.add(message_id, [line], is_made=is_made)
@@ -60,7 +61,7 @@ def test_of_invalid_events_whose_id_we_made_one_note_says_it_of_all() -> None:
 
 
 def test_what_is_noted_and_counted_names_the_ad_account_and_the_source() -> None:
-    drafts = IntakeBatch(source="shop")
+    drafts = IntakeBatch(Intake([], NOW, source="shop"))
     lines = [
         PresetResult(preset="Lead", destination=name, ad_account_id=account, exit=Exit.INVALID, reason="no user")
         for name, account in (("US", "1"), ("DE", "2"))
@@ -83,7 +84,7 @@ def _delivery(message_id: str, account: str, **changes: str) -> NewDelivery:
 
 
 def test_without_the_full_ad_accounts_the_rest_stays_as_it_was_and_their_part_is_withheld() -> None:
-    drafts = IntakeBatch(source="shop", is_proven=True, memory_is_full=True)
+    drafts = IntakeBatch(Intake([], NOW, source="shop", is_proven=True), memory_is_full=True)
     recalled = {"em": Recalled(age_s=5, by="identify")}
     lines = [
         PresetResult(
@@ -121,7 +122,7 @@ def test_without_the_full_ad_accounts_the_rest_stays_as_it_was_and_their_part_is
 
 
 def test_without_the_full_ad_accounts_one_note_still_says_it_of_all_whose_id_we_made() -> None:
-    drafts = IntakeBatch()
+    drafts = IntakeBatch(Intake([], NOW))
     full = PresetResult(preset="Lead", ad_account_id="1", exit=Exit.ENQUEUED)
     invalid = PresetResult(preset="Lead", ad_account_id="2", exit=Exit.INVALID, reason="no user")
     for message_id, is_made in (("x", True), ("y", True), ("m-1", False)):
@@ -142,14 +143,17 @@ def test_without_the_full_ad_accounts_one_note_still_says_it_of_all_whose_id_we_
 
 
 def test_where_nothing_would_be_left_whoever_sent_it_comes_again() -> None:
-    drafts = IntakeBatch()
+    drafts = IntakeBatch(Intake([], NOW))
     drafts.add("m-1", [PresetResult(preset="Lead", ad_account_id="1", exit=Exit.ENQUEUED)])
     drafts.deliveries.append(_delivery("m-1", "1"))
     assert drafts.without({"1": "5 wait, of 5"}) is None
 
 
 def test_without_the_full_ad_accounts_the_orders_of_all_others_are_known_as_before() -> None:
-    drafts, order = IntakeBatch(), KnownOrder(event_name=None, order_id="SO-2", amount="7", currency="EUR")
+    drafts, order = (
+        IntakeBatch(Intake([], NOW)),
+        KnownOrder(event_name=None, order_id="SO-2", amount="7", currency="EUR"),
+    )
     invalid = PresetResult(preset="Lead", ad_account_id="2", exit=Exit.INVALID, reason="no user", order=order)
     drafts.add("m-1", [PresetResult(preset="Lead", ad_account_id=account, exit=Exit.ENQUEUED) for account in "12"])
     drafts.deliveries += [_delivery("m-1", "1"), _delivery("m-1", "2")]

@@ -18,6 +18,7 @@ from app.outbox import Outbox, open_outbox
 from app.pipeline.receipts import BACKLOG_FULL
 from app.pipeline.replay import Replaying
 from app.policies import outbox_rules
+from app.source import Intake
 from tests import assembled
 from tests.catalog.test_destinations import folder_of
 from tests.outbox.build import new
@@ -61,7 +62,7 @@ class Shop:
             quarantine=assemble.quarantine(self.settings, self.outbox),
         )
         complete = [{"type": "track", "timestamp": NOW - 60, "context": PERSON, **event} for event in events]
-        receipt = await pipeline.accept(complete, now=self.now, source=source)
+        receipt = await pipeline.accept(Intake(complete, now=self.now, source=source))
         return [line.exit for event in receipt.events for line in event.deliveries]
 
     async def reopen(self, **changes: Any) -> None:

@@ -18,7 +18,7 @@ from app.operations.watch import TailActs
 from app.outbox import Outbox, open_outbox
 from app.pipeline.tail import MAX_TAIL_S, MAX_TAILED, MAX_TAILED_BYTES, Tail
 from app.policies import outbox_rules
-from app.source import AcceptsWhole
+from app.source import Accepts, Intake
 from tests import assembled
 from tests.outbox.new_store import new_store
 
@@ -46,7 +46,7 @@ class Door:
     """A pipeline with its tail."""
 
     tail: Tail
-    accepts: AcceptsWhole
+    accepts: Accepts
     outbox: Outbox
     coordination: Coordination
     acts: TailActs
@@ -54,7 +54,7 @@ class Door:
     async def send(self, *events: Any, now: float = NOW, is_proven: bool = True, agreed: bool = True) -> list[Exit]:
         """Send these in one request; return what became of them."""
         complete = [each if isinstance(each, EventRefused) else self._complete(each, agreed=agreed) for each in events]
-        receipt = await self.accepts.accept(complete, now=now, source="shop", is_proven=is_proven)
+        receipt = await self.accepts.accept(Intake(complete, now=now, source="shop", is_proven=is_proven))
         return [line.exit for event in receipt.events for line in event.deliveries]
 
     def _complete(self, event: dict[str, Any], *, agreed: bool) -> dict[str, Any]:
@@ -72,10 +72,11 @@ def open_door(outbox: Outbox, name: str) -> Door:
     here = Coordination(outbox, lambda: "", presets=list, ad_account_ids=(), generation="", process_id=name, role="all")
     tail = assemble.live_tail(settings, running, outbox, here)
     pipeline = assemble.pipeline(settings, running.catalog, outbox=outbox)
+    pipeline.listeners = (tail,)
     tail.follow(NOW + 300, now=NOW)
     return Door(
         tail,
-        assemble.watched(pipeline, None, tail),
+        pipeline,
         outbox,
         here,
         TailActs(tail, here, Audit(outbox, lambda: NOW)),

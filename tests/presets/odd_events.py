@@ -25,7 +25,7 @@ from app.core.events import Event, Exit
 from app.core.receipts import PresetResult
 from app.outbox import Outbox, open_outbox
 from app.policies import outbox_rules
-from app.source import read_event_file
+from app.source import Intake, read_event_file
 from tests import assembled
 from tests.outbox.new_store import new_store
 from tests.process import ROOT
@@ -99,7 +99,7 @@ async def _remember(earlier: Iterable[Mapping[str, Any]], outbox: Outbox) -> Non
     """Put into the outbox what came before."""
     pipeline = assembled.pipeline(outbox=outbox, **LIVE)
     for case in earlier:
-        receipt = await pipeline.accept([await _received(case)], now=NOW - 60 * case["minutes_ago"])
+        receipt = await pipeline.accept(Intake([await _received(case)], now=NOW - 60 * case["minutes_ago"]))
         assert receipt.counts[Exit.ENQUEUED] == 1
 
 

@@ -25,7 +25,7 @@ from app.pipeline.pipeline import Pipeline
 from app.sender.clocks import Clocks
 from app.sender.context import Dependencies
 from app.sender.worker import Worker
-from app.source import read_raw_event
+from app.source import Intake, read_raw_event
 from tests.simulation.history import History, Life
 from tests.simulation.pinterest_model import Pinterest
 from tests.simulation.virtual_loop import Universe
@@ -158,7 +158,7 @@ class Process:
             now = self.machine.wall()
             raw = [read_raw_event(_page(event), now=now) for event in events]
             try:
-                receipt = await self._pipeline.accept(raw, now=now)
+                receipt = await self._pipeline.accept(Intake(raw, now=now))
             except OutboxUnavailable:
                 return
             if not self.is_dead:

@@ -1,6 +1,6 @@
 """A real application around the routers, and the smallest thing that keeps events."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -8,11 +8,12 @@ import httpx
 from fastapi import FastAPI
 from hypothesis import strategies as st
 
-from app.core.events import DEFAULT_SOURCE, Event, Exit
+from app.core.events import Event, Exit
 from app.core.receipts import EventReceipt, PresetResult, Receipt
 from app.core.values.addresses import read_networks
 from app.errors import EventRefused, OutboxUnavailable
 from app.source import (
+    Intake,
     Limits,
     MemoryBudget,
     OpenToPages,
@@ -42,21 +43,14 @@ class Ledger:
         self.proven: list[bool] = []
         self.is_full = False
 
-    async def accept(
-        self,
-        events: Iterable[Event | EventRefused],
-        *,
-        now: float,
-        source: str = DEFAULT_SOURCE,
-        is_proven: bool = False,
-    ) -> Receipt:
-        self.sources.append(source)
-        self.proven.append(is_proven)
-        assert now == NOW
+    async def accept(self, intake: Intake) -> Receipt:
+        self.sources.append(intake.source)
+        self.proven.append(intake.is_proven)
+        assert intake.now == NOW
         if self.is_full:
             raise OutboxUnavailable(retry_after_s=7)
         before = len(self.kept)
-        receipts = tuple(map(self._keep, events))
+        receipts = tuple(map(self._keep, intake.events))
         accepted = len(self.kept) - before
         return Receipt(events=receipts, counts={Exit.ACCEPTED: accepted, Exit.REFUSED: len(receipts) - accepted})
 

@@ -11,11 +11,10 @@ from fastapi import FastAPI
 
 from app.catalog.source_secrets import SourceSecrets
 from app.catalog.sources import RunningSources
-from app.core.events import DEFAULT_SOURCE, Event
 from app.core.receipts import PresetResult, Receipt
 from app.errors import EventRefused
 from app.pipeline.receipts import receipt_of_refusal
-from app.source import MemoryBudget, NamedSources, NamedWebhook, named_sources_router
+from app.source import Intake, MemoryBudget, NamedSources, NamedWebhook, named_sources_router
 from tests.assembled import pipeline
 from tests.process import ROOT
 from tests.source.door import limits
@@ -28,17 +27,15 @@ class Heard:
     """Takes events for committed, and keeps what they are."""
 
     def __init__(self) -> None:
-        self.events: list[Event | EventRefused] = []
+        self.events: list[Any] = []
         self.sources: list[str] = []
         self.are_proven: list[bool] = []
 
-    async def accept(
-        self, events: Any, *, now: float, source: str = DEFAULT_SOURCE, is_proven: bool = False
-    ) -> Receipt:
-        assert now == NOW
-        self.sources.append(source)
-        self.are_proven.append(is_proven)
-        self.events += events
+    async def accept(self, intake: Intake) -> Receipt:
+        assert intake.now == NOW
+        self.sources.append(intake.source)
+        self.are_proven.append(intake.is_proven)
+        self.events += intake.events
         return Receipt(events=())
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from app.catalog.sources import RunningSources
 from app.core.receipts import Receipt
 from app.errors import EventRefused, OutboxUnavailable
+from app.source import Intake
 from tests.assembled import pipeline
 from tests.source.door import client
 from tests.sources.sending import NOW, Heard, served, shipped
@@ -155,7 +156,7 @@ async def test_what_a_request_is_answered(tmp_path: Path, content_type: str, bod
 
 async def test_where_nothing_can_be_kept_the_sender_is_asked_to_come_again(tmp_path: Path) -> None:
     class Full:
-        async def accept(self, events: Any, **_: Any) -> Receipt:
+        async def accept(self, _: Intake) -> Receipt:
             raise OutboxUnavailable(retry_after_s=7)
 
     answer = await ask(tmp_path, MAPPED, Full(), json={"what": "Ping"})

@@ -8,12 +8,11 @@ import httpx
 import pytest
 from fastapi import APIRouter, FastAPI, Request, Response
 
-from app.core.events import DEFAULT_SOURCE
 from app.core.log import configure_logging
 from app.core.metrics import Metrics
 from app.core.receipts import Receipt
 from app.insights.tracing import open_tracing
-from app.source import Limits, MemoryBudget, TrackingRules, WriteKeys, tracking_router
+from app.source import Intake, Limits, MemoryBudget, TrackingRules, WriteKeys, tracking_router
 from app.web.application import Application
 from app.web.direct_routes import DirectRoutes
 
@@ -62,8 +61,8 @@ SECRET = "jane@example.com"
 class Broken:
     """Fails as nobody foresees, with words that quote what was sent."""
 
-    async def accept(self, *_: object, now: float, source: str = DEFAULT_SOURCE, is_proven: bool = False) -> Receipt:
-        raise LookupError(SECRET, now, source)
+    async def accept(self, intake: Intake) -> Receipt:
+        raise LookupError(SECRET, intake.now, intake.source)
 
     async def show(self, request: Request) -> Response:
         raise LookupError(SECRET, await request.body())

@@ -2,11 +2,11 @@
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import Final, TypeAlias
 
-from app.core.events import DEFAULT_SOURCE, Event, EventKey, Exit, InventoryCount, Measure
+from app.core.events import Event, EventKey, Exit, InventoryCount, Measure
 from app.core.log import log_error
 from app.core.receipts import PresetResult, Receipt
 from app.core.values.event_names import named_by
@@ -15,7 +15,7 @@ from app.insights.inventory.sampling import Sampler, properties_of
 from app.outbox.inventory import MAX_PROPERTIES, OTHERS, Inventory
 from app.pipeline.received_names import kept_name
 from app.sender.shutdown import Shutdown
-from app.source import AcceptsWhole
+from app.source import Intake
 
 #: Of each name so many events are looked into at once between two writings, of all names together so many ...
 EARLY_OF_A_NAME: Final = 20
@@ -83,7 +83,9 @@ class NameCounted:
 
 
 class NameCounts:
-    """All names that one process has met."""
+    """All names that one process has met: a `Listener` of the pipeline."""
+
+    is_on = True
 
     def __init__(self, sampler: Sampler, rng: Random, *, max_names: int) -> None:
         self._sampler = sampler
@@ -98,6 +100,11 @@ class NameCounts:
         self._others: dict[str, NameCounted] = {}
         self._unread: dict[str, NameCounted] = {}
         self._early_left = EARLY_OF_ALL
+
+    def listen(self, intake: Intake) -> "_Counting":
+        """Return what counts the events of a request: see `app.pipeline.pipeline.Listener`."""
+        met: list[NameCounted] = []
+        return _Counting(self.meeting(intake.source, met), met)
 
     def meeting(self, source: str, met: list[NameCounted]) -> Callable[[Event | EventRefused], Event | EventRefused]:
         """Return a function that returns each event of the source as it is, and adds what it meets to `met`."""
@@ -180,28 +187,16 @@ class NameCounts:
         one.properties.update(at for at in properties if at in one.properties or len(one.properties) < MAX_PROPERTIES)
 
 
-class Arrivals:
-    """An `AcceptsWhole` that counts what another one accepts. What is not committed is not counted."""
+class _Counting:
+    """Counts what becomes of the events of one request. What is not committed is not counted."""
 
-    def __init__(self, accepts: AcceptsWhole, names: NameCounts) -> None:
-        self._accepts = accepts
-        self._names = names
+    def __init__(self, meeting: Callable[[Event | EventRefused], Event | EventRefused], met: list[NameCounted]) -> None:
+        self.meet = meeting
+        self._met = met
 
-    async def accept(
-        self,
-        events: Iterable[Event | EventRefused],
-        *,
-        now: float,
-        source: str = DEFAULT_SOURCE,
-        is_proven: bool = False,
-        whole: bool = False,
-    ) -> Receipt:
-        met: list[NameCounted] = []
-        met_on_the_way = map(self._names.meeting(source, met), events)
-        receipt = await self._accepts.accept(met_on_the_way, now=now, source=source, is_proven=is_proven, whole=whole)
-        for one, event in zip(met, receipt.events, strict=True):
+    async def committed(self, receipt: Receipt) -> None:
+        for one, event in zip(self._met, receipt.events, strict=True):
             one.count(event.deliveries)
-        return receipt
 
 
 #: So long counts stay in the process: what is lost with it where it is killed.

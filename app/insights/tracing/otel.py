@@ -31,15 +31,15 @@ from starlette.types import ASGIApp
 
 from app import __version__
 from app.core.deliveries import Enqueued, NewDelivery, Withdrawal
-from app.core.events import DEFAULT_SOURCE, CounterRow, DroppedEvent, Event
+from app.core.events import CounterRow, DroppedEvent
 from app.core.log import log_error, log_takers
 from app.core.people import PeopleChanges, PeopleFound
 from app.core.receipts import Receipt
-from app.errors import EventRefused, OutboxUnavailable, SettingsError
+from app.errors import OutboxUnavailable, SettingsError
 from app.insights.tracing.spans import TracedRequests, current, span, trace_call
 from app.pipeline.pipeline import Enqueues
 from app.sender.context import CallReport
-from app.source import Accepts
+from app.source import Accepts, Intake
 
 _SEVERITIES: Final = {
     "debug": SeverityNumber.DEBUG,
@@ -297,16 +297,9 @@ class _TracedAccepts:
         self._tracer = tracer
         self._accepts = accepts
 
-    async def accept(
-        self,
-        events: Iterable[Event | EventRefused],
-        *,
-        now: float,
-        source: str = DEFAULT_SOURCE,
-        is_proven: bool = False,
-    ) -> Receipt:
+    async def accept(self, intake: Intake) -> Receipt:
         with span(self._tracer, "accept") as open_span:
-            receipt = await self._accepts.accept(events, now=now, source=source, is_proven=is_proven)
+            receipt = await self._accepts.accept(intake)
             open_span.set_attributes({f"pinrelay.{exit_}": count for exit_, count in receipt.counts.items()})
             return receipt
 

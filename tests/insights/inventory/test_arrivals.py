@@ -10,10 +10,12 @@ import pytest
 
 from app.core.events import Event, EventKey, Exit, Measure
 from app.errors import EventRefused, OutboxUnavailable
-from app.insights.inventory.counting import Arrivals, InventoryKeeper, NameCounts
+from app.insights.inventory.counting import InventoryKeeper, NameCounts
 from app.insights.inventory.sampling import Sampler
 from app.outbox import Outbox, open_outbox
 from app.pipeline.batcher import RequestBatcher
+from app.pipeline.pipeline import Pipeline
+from app.source import Intake
 from tests.assembled import pipeline, shipped_catalog
 from tests.outbox.build import rules
 from tests.outbox.new_store import new_store
@@ -43,16 +45,22 @@ def order(message_id: str, name: str = "Order Completed", **members: Any) -> dic
     return {**made, "event": name, "messageId": message_id, "timestamp": "2026-03-04T16:12:52.244Z", **members}
 
 
+def counted(outbox: Outbox, met: NameCounts) -> Pipeline:
+    made = pipeline(outbox=outbox)
+    made.listeners = (met,)
+    return made
+
+
 async def test_names_and_exits_arrive_in_the_store(outbox: Outbox) -> None:
     met, errors = names(), list[Exception]()
-    accepts = RequestBatcher(Arrivals(pipeline(outbox=outbox), met))
+    accepts = RequestBatcher(counted(outbox, met))
     events: list[Event | EventRefused] = [
         order("1"),
         order("1"),
         order("2", "order completed"),
         EventRefused("no type"),
     ]
-    receipt = await accepts.accept(events, now=NOW, source="shop")
+    receipt = await accepts.accept(Intake(events, now=NOW, source="shop"))
     assert receipt.counts[Exit.DUPLICATE] == 1
     await keeper(met, outbox, errors).write()
     rows = await outbox.inventory.read(since=0, by_hour=True, counted=[Measure.RECEIVED, Measure.EXIT])
@@ -75,18 +83,18 @@ async def test_names_and_exits_arrive_in_the_store(outbox: Outbox) -> None:
 
 async def test_what_could_not_be_committed_is_not_counted(outbox: Outbox) -> None:
     met = names()
-    accepts = Arrivals(pipeline(outbox=outbox), met)
+    accepts = counted(outbox, met)
     await outbox.close()
     with pytest.raises(OutboxUnavailable):
-        await accepts.accept([order("one more")], now=NOW)
+        await accepts.accept(Intake([order("one more")], now=NOW))
     assert [count for count in met.take() if count.counted in (Measure.RECEIVED, Measure.EXIT)] == []
 
 
 async def test_many_events_keep_their_order(outbox: Outbox) -> None:
     met = names()
-    accepts = Arrivals(pipeline(outbox=outbox), met)
+    accepts = counted(outbox, met)
     events = [order(str(n), "A" if n % 3 else "B") for n in range(200)]
-    receipt = await accepts.accept(iter(events), now=NOW)
+    receipt = await accepts.accept(Intake(iter(events), now=NOW))
     assert [event.message_id for event in receipt.events] == [str(n) for n in range(200)]
     counts = {count.key.name: count.number for count in met.take() if count.counted is Measure.RECEIVED}
     assert counts == {"A": 133, "B": 67}

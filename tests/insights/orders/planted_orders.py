@@ -15,6 +15,7 @@ from app.core.deliveries import State, Withdrawal
 from app.core.pages import Query
 from app.outbox import Outbox
 from app.pipeline.pipeline import Pipeline
+from app.source import Intake
 from tests.outbox.build import ACCOUNT, NOW, At
 
 PERSON = {"ip": "203.0.113.9", "userAgent": "Mozilla/5.0 (X11; Linux x86_64)"}
@@ -117,7 +118,7 @@ async def play(shop: Shop, pipeline: Pipeline, outbox: Outbox) -> None:
         await at.kill(*await at.claim(100_000))
         if kind == "put away":
             await _dismiss(shop, at)
-    await pipeline.accept([_event("1", Decimal(1), "EUR", NOW - 86_400 * 6, "same event id")], now=NOW)
+    await pipeline.accept(Intake([_event("1", Decimal(1), "EUR", NOW - 86_400 * 6, "same event id")], now=NOW))
     for kind, events in shop.events.items():
         if kind not in ("refused by Pinterest", "put away", "not yet", "cancelled in time"):
             await _send(events, pipeline)
@@ -130,7 +131,7 @@ async def play(shop: Shop, pipeline: Pipeline, outbox: Outbox) -> None:
 
 async def _send(events: list[dict[str, Any]], pipeline: Pipeline) -> None:
     for start in range(0, len(events), 1_000):
-        await pipeline.accept(events[start : start + 1_000], now=NOW)
+        await pipeline.accept(Intake(events[start : start + 1_000], now=NOW))
 
 
 async def _dismiss(shop: Shop, at: At) -> None:

@@ -14,6 +14,7 @@ from app.core.receipts import Receipt
 from app.errors import OutboxUnavailable
 from app.insights.tracing.otel import OpenTelemetry
 from app.outbox import open_outbox
+from app.source import Intake
 from tests import assembled
 from tests.outbox.build import ACCOUNT, NOW, At, rules
 from tests.outbox.new_store import new_store
@@ -36,7 +37,7 @@ class Refusing:
 
 async def accept(tracing: OpenTelemetry, outbox: Any) -> Receipt:
     pipeline = assembled.pipeline(outbox=tracing.enqueues(outbox), **LIVE)
-    return await tracing.accepts(pipeline).accept([PAGE, {**PAGE, "type": "screen"}], now=NOW)
+    return await tracing.accepts(pipeline).accept(Intake([PAGE, {**PAGE, "type": "screen"}], now=NOW))
 
 
 def finished(spans: InMemorySpanExporter) -> dict[str, ReadableSpan]:
