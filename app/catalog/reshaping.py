@@ -101,10 +101,15 @@ class Reshaping:
     """Every kind of event of one source."""
 
     events: tuple[RecordEvents, ...]
+    #: Finds what names a record; None where the source's file does not say.
+    named_by: CompiledMapping | None = None
 
     def __call__(self, record: dict[str, Any]) -> Iterator[Any | EventRefused]:
         """Yield the events that a record gives, or one EventUntaken where it gives none."""
         gives = False
+        if self.named_by is not None:
+            name = (self.named_by.resolve(record) or {}).get("name")
+            record = {**record, "name": name.strip().lower() if isinstance(name, str) else None}
         for each in self.events:
             for event in each(record):
                 gives = True
@@ -122,8 +127,23 @@ def compile_reshaping(spec: SourceFile) -> tuple[Reshaping | None, list[Fault]]:
         compiled = _compiled(event, spec, f"/events/{number}", found)
         if compiled is not None:
             by_list.setdefault((event.each or "").removeprefix("$."), []).append(compiled)
+    named_by = _path("name", spec.named_by, "/named_by", "", found)
     events = tuple(map(_together, by_list.values()))
-    return (None if found else Reshaping(events=events)), found
+    return (None if found else Reshaping(events=events, named_by=named_by)), found
+
+
+def _path(name: str, path: str | None, place: str, prefix: str, faults: list[Fault]) -> CompiledMapping | None:
+    """Return what finds a value of a record; None without a path, or where it has a fault, which is added."""
+    if path is None:
+        return None
+    found = None
+    try:
+        found = compile_mapping({name: {"@path": path}}, prefix=prefix)
+        told = list(paths_astray({"@path": path}, _FIELDS, prefix))
+    except MappingError as exc:
+        told = list(exc.faults)
+    faults.extend(Fault(place, fault.message) for fault in told)
+    return found
 
 
 def _together(compiled: list[tuple[RecordEvent, CompiledMapping | None]]) -> RecordEvents:
@@ -139,17 +159,15 @@ def _compiled(
     event: EventFile, spec: SourceFile, place: str, faults: list[Fault]
 ) -> tuple[RecordEvent, CompiledMapping | None] | None:
     """Return a kind of event and what finds its list; None where either has a fault, which is added."""
-    trigger = each = mapping = None
+    trigger = mapping = None
+    fields = RECORD_FIELDS if event.each else _WITHOUT_ITEM
+    if spec.named_by is not None:
+        fields = Readable(flat=(*fields.flat, "name"), nested=fields.nested)
     try:
-        trigger = compile_trigger(event.subscribe, RECORD_FIELDS if event.each else _WITHOUT_ITEM)
+        trigger = compile_trigger(event.subscribe, fields)
     except TriggerError as exc:
         faults.append(Fault(f"{place}/subscribe", str(exc)))
-    try:
-        each = None if event.each is None else compile_mapping({"item": {"@path": event.each}}, prefix=place)
-        astray = paths_astray({"@path": event.each}, _FIELDS, place)
-        faults.extend(Fault(f"{place}/each", fault.message) for fault in astray)
-    except MappingError as exc:
-        faults.extend(Fault(f"{place}/each", fault.message) for fault in exc.faults)
+    each = _path("item", event.each, f"{place}/each", place, faults)
     whole = lay_over(spec.mapping, event.mapping)
     try:
         mapping = compile_mapping(whole, prefix=f"{place}/mapping")

@@ -173,6 +173,11 @@ class SourceFile(BaseModel):
     )
     limits: SourceLimits | None = Field(None, description="How much it may send.")
     pixel: bool = Field(default=False, description="true takes GET too, and answers it by a pixel.")
+    named_by: str | None = Field(
+        None,
+        min_length=1,
+        description="Path of a record's name, e.g. $.body.event_name; triggers read it as `name`, in small letters.",
+    )
     ping: str | None = Field(
         None,
         min_length=4,
@@ -196,8 +201,8 @@ class SourceFile(BaseModel):
             raise ValueError("`default` is the source that the settings describe: choose another name")
         if self.kind == "mapped" and not self.events:
             raise ValueError("a source of kind `mapped` needs `events`")
-        if self.kind == "segment" and (self.events or self.mapping or self.pixel):
-            raise ValueError("`events`, `mapping` and `pixel` are for the kind `mapped`")
+        if self.kind == "segment" and (self.events or self.mapping or self.pixel or self.named_by):
+            raise ValueError("`events`, `mapping`, `named_by` and `pixel` are for the kind `mapped`")
         return self
 
 

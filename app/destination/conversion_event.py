@@ -25,7 +25,7 @@ from app.destination.reading import Reader, flattened, read_address, read_boolea
 from app.destination.redaction import PersonalData, read_free_text
 from app.destination.required_fields import REQUIRED, RequiredReader, settled_time
 from app.destination.rules import ConversionRules
-from app.destination.user_data import UserDataReader, missing_identifiers
+from app.destination.user_data import PIN_UNAUTH, UserDataReader, add_pin_unauth, missing_identifiers
 from app.destination.warnings import passed_over
 from app.errors import EventInvalid
 
@@ -42,7 +42,7 @@ _ASKED = {
 #: A report of more says how many more.
 _MAX_WARNINGS = 50
 #: What the event says of the person and is not sent as it stands.
-_READ_LATER = ("person_blocks", "gpc")
+_READ_LATER = ("person_blocks", "gpc", PIN_UNAUTH)
 #: Adds to a finished `user_data`, in place.
 Complete: TypeAlias = Callable[[dict[str, Any]], object]
 _AMOUNTS = ("value", "predicted_ltv", "contents")
@@ -150,6 +150,7 @@ class ReportConversionEvent:
             user_data=who if type(who) is dict else {},
             blocks=blocks,
             gpc=fields.get("gpc"),
+            pin_unauth=fields.get(PIN_UNAUTH),
         )
 
     def _judged(self, read: ReadEvent, now: float | None, complete: Complete | None) -> list[str]:
@@ -165,6 +166,8 @@ class ReportConversionEvent:
             faults += [_NEEDS_IDENTIFIER, *warnings]
         if faults:
             raise EventInvalid("; ".join(faults[:_MAX_WARNINGS]))
+        if read.pin_unauth is not None:
+            add_pin_unauth(event["user_data"], read.pin_unauth)
         warnings += self._settle_time(event, now)
         if read.notes:
             warnings += [note.removeprefix(".").removeprefix(": ") for note in read.notes]

@@ -64,6 +64,7 @@ read_all_but_money = MembersReader(
             "content_name": read_free_text,
             "content_category": read_free_text,
             "content_brand": read_free_text,
+            "np": read_free_text,
         }
     ),
     at=(_AT,),

@@ -18,7 +18,7 @@ from app.destination.members import IS_GIVEN, MembersReader
 from app.destination.normalise import MAX_LENGTH
 from app.destination.person_sections import blocks_of
 from app.destination.required_fields import MISSING_FIELD, REQUIRED, RequiredReader
-from app.destination.user_data import BY_COUNTRY, FROM_BLOCKS, UserDataReader, country_among
+from app.destination.user_data import BY_COUNTRY, FROM_BLOCKS, PIN_UNAUTH, UserDataReader, country_among
 from app.destination.warnings import left_out, unknown_members
 
 #: Read in this order, behind what every event must have and in front of all else.
@@ -40,6 +40,7 @@ class ReadEvent(NamedTuple):
     user_data: dict[str, Any]
     blocks: Any
     gpc: Any
+    pin_unauth: Any
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,13 +125,13 @@ class _EventText(_MembersText):
     """Writes how the event itself is read."""
 
     needs_members = False
-    elsewhere = frozenset((*REQUIRED, *_WHO, "gpc"))
+    elsewhere = frozenset((*REQUIRED, *_WHO, "gpc", PIN_UNAUTH))
 
     def __init__(self, readers: EventReaders, text: FunctionNames) -> None:
         super().__init__(readers.optional, text, "")
         self._readers = readers
         self.result, self._notes = "sent", "notes"
-        members = "(sent, faults, warnings, about_user, notes, custom, who, blocks, gpc)"
+        members = "(sent, faults, warnings, about_user, notes, custom, who, blocks, gpc, pin_unauth)"
         self._made = f"{text.bound(tuple.__new__)}({text.bound(ReadEvent)}, {members})"  # half the time of a call
 
     def ordered(self, names: Iterable[str]) -> Iterable[str]:
@@ -147,7 +148,7 @@ class _EventText(_MembersText):
             " candidates = places.candidates",
             f" sent = {{{nothing}}}",
             " faults, warnings, about_user, notes = [], [], [], []",
-            " blocks = gpc = language = spelled = None",
+            " blocks = gpc = pin_unauth = language = spelled = None",
             " people, custom, who = (), EMPTY, EMPTY",
             *self._none_unknown(),
         ]
@@ -185,8 +186,8 @@ class _EventText(_MembersText):
         bound = self._text.bound
         if name == "person_blocks":
             return [f" blocks = {given}", f" people = {bound(blocks_of)}(blocks)"]
-        if name == "gpc":
-            return [f" gpc = {given}"]
+        if name in ("gpc", PIN_UNAUTH):
+            return [f" {name} = {given}"]
         if name == "user_data":
             return [
                 f" value = {given}",

@@ -99,7 +99,9 @@ def _nearly_always(text: FunctionNames, read: Reader) -> str:
     if isinstance(read, FreeTextReader):
         return f"value.__class__ is str and value in {text.bound(read.known)}"
     if isinstance(read, TextReader) and not read.cuts:
-        return f"value.__class__ is str and value and value[0] not in {text.bound(read.doubtful)} and value.isascii()"
+        begins = f" and value.startswith({read.begins!r})" if read.begins else ""
+        doubtful = text.bound(read.doubtful)
+        return f"value.__class__ is str and value and value[0] not in {doubtful} and value.isascii(){begins}"
     if isinstance(read, IntegerReader):
         return f"value.__class__ is int and {read.minimum} <= value <= {read.maximum}"
     return ""

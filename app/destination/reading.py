@@ -64,6 +64,8 @@ class TextReader:
 
     #: A text that begins with none of these says something.
     doubtful: frozenset[str] = FIRST_CHARACTERS
+    #: A text must begin with one of these, where there are any.
+    begins: tuple[str, ...] = ()
 
     def __init__(self, max_length: int = sys.maxsize) -> None:
         self._max_length = max_length
@@ -106,9 +108,10 @@ read_text: Reader = TextReader()
 
 
 class _AddressReader(TextReader):
-    """Reads a URL: a text, never a number."""
+    """Reads a URL of the web: a text, never a number."""
 
     doubtful = FIRST_OF_NO_ADDRESSES
+    begins = ("https://", "http://")
 
     def __call__(self, value: Any) -> Reading:
         text = single(value)
@@ -116,6 +119,8 @@ class _AddressReader(TextReader):
             return None, (left_out(value, "an address is expected"),)
         if is_no_address(text):
             return None, (left_out(value, "it is blank or a placeholder"),)
+        if not text.lstrip()[:8].lower().startswith(self.begins):
+            return None, (left_out(value, "it begins with neither http:// nor https://"),)
         return super().__call__(text)
 
 

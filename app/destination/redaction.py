@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 from app.core.values.candidates import FieldPath
 from app.core.values.hidden_emails import plain_letters, without_encoded, without_plain
+from app.core.values.texts import written_texts
 from app.destination.reading import NO_NOTES, Reader, Reading, TextReader, flattened, text_of
 from app.destination.rules import ConversionRules
 from app.destination.warnings import kind, left_out
@@ -220,7 +221,7 @@ class ListReader:
             return [value], NO_NOTES
         kept: list[str] = []
         notes: list[str] = []
-        for item in flattened(value):
+        for item in flattened(written_texts(value)):
             if type(item) is str and item in read.known:  # nearly every item
                 kept.append(item)
                 continue

@@ -1,5 +1,6 @@
 """The object `user_data`: who the person is, hashed wherever Pinterest takes digests."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -7,7 +8,10 @@ from typing import Any, Self, TypeAlias
 
 from app.core.values.addresses import public_address
 from app.core.values.candidates import Candidates, one_place_only
+from app.core.values.flags import single
 from app.core.values.hidden_emails import holds_email, without_plain
+from app.core.values.placeholders import is_no_id
+from app.core.values.texts import written_texts
 from app.core.values.user_agents import is_server_library
 from app.destination.members import ObjectReader
 from app.destination.normalise import MAX_LENGTH, Normaliser, hashed, normalised, trimmed
@@ -27,9 +31,12 @@ _AT = "user_data"
 _CACHED = 8192
 #: The member that names which others are taken from the blocks of the event.
 FROM_BLOCKS = "from_blocks"
+#: The field with the cookie of Pinterest's tag: one more external id, of which memory learns nothing.
+PIN_UNAUTH = "pin_unauth"
 #: Read by the country of the event, which blocks may name.
 BY_COUNTRY = ("phone", "state", "zip")
 _PLACE = ("state", "country")
+_CLICK_ID = re.compile(r"[A-Za-z0-9_.~%-]{1,512}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +69,7 @@ class ReadField:
         """Read all values of the field; equal digests are sent once."""
         texts: dict[str, None] = {}
         notes = []
-        for item in flattened(value):
+        for item in flattened(written_texts(value) if self.several else value):
             text = text_of(item)
             sent, note = (None, "a text is expected") if text is None else self.way(text, country)
             if sent is None:
@@ -198,6 +205,19 @@ def missing_identifiers(user_data: dict[str, Any]) -> bool:
     )
 
 
+def add_pin_unauth(user_data: dict[str, Any], given: Any) -> None:
+    """Add the cookie `_pin_unauth` to the external ids that are sent: as it is, and in small letters.
+
+    Salesforce's cartridge of Pinterest hashes it as it is, the one for Magento in small letters.
+    """
+    text = text_of(single(given))
+    if text is None or is_no_id(text) or len(text) > MAX_LENGTH:
+        return
+    digests = dict.fromkeys((hashed(text.strip()), hashed(text.strip().lower())))
+    sent = user_data.get("external_id", [])
+    user_data["external_id"] = [*sent, *(each for each in digests if each not in sent)]
+
+
 def _hashing(normalise: Normaliser, on_hashed: OnHashed | None) -> Way:
     """Make the whole way from a text to its digest."""
 
@@ -225,6 +245,11 @@ def _pseudonym(text: str) -> Digest:
     return (None, "it holds an e-mail address") if holds_email(text) else (text, "")
 
 
+def _click_id(text: str) -> Digest:
+    """Take what can be a click id of Pinterest's."""
+    return (text, "") if _CLICK_ID.fullmatch(text) else (None, "it is no click id: 1 to 512 of A-Z a-z 0-9 _ - . ~ %")
+
+
 def _user_agent(text: str) -> Digest:
     """Take the user agent of a browser or an app."""
     if is_server_library(text):
@@ -246,6 +271,6 @@ def country_among(given: Any, candidates: Candidates) -> str | None:
 PLAIN_WAYS: Mapping[str, Callable[[str], Digest]] = {
     "client_ip_address": public_address,
     "client_user_agent": _user_agent,
-    "click_id": _pseudonym,
+    "click_id": _click_id,
     "partner_id": _pseudonym,
 }

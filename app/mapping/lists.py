@@ -5,6 +5,7 @@ from typing import Any
 
 from app.core.values.candidates import PassedOver
 from app.core.values.placeholders import FIRST_CHARACTERS, says_nothing
+from app.core.values.texts import written_list
 from app.mapping.bounds import is_within
 from app.mapping.compiler import Compiler, json_kind
 from app.mapping.generate import generate
@@ -48,7 +49,8 @@ def _shaped_within_bounds(resolve: Resolver, told: list[PassedOver], root: Any) 
 def build_each(compiler: Compiler, value: Any, at: str) -> Node:
     """Build `@each`: each object of a list in a new shape, and nothing else.
 
-    One object counts as a list of one. What is no object is passed over, and told.
+    One object counts as a list of one, and a text that writes a list as JSON is that list. What is no object is passed
+    over, and told.
     """
     if not isinstance(value, list) or len(value) != len(("path", "shape")):
         return compiler.fault(at, f"should be a list of a path and a shape but it is {json_kind(value)}")
@@ -62,6 +64,8 @@ def build_each(compiler: Compiler, value: Any, at: str) -> Node:
 
 def _each(resolve: Resolver, about: About, told: list[PassedOver], root: Any) -> Any:
     shaped = []
+    if type(root) is str and (written := written_list(root)) and is_within(written):
+        root = written
     for item in root if isinstance(root, list) else (root,):
         if isinstance(item, dict) and (_begins_with_a_text(item) or not says_nothing(item)):
             shaped.append(None if (value := resolve(item, told)) is MISSING else value)

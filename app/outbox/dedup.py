@@ -22,6 +22,8 @@ _NUL: Final = rb"\u0000"
 EVENT_ID: Final = "event_id"
 ORDER_ID: Final = "order_id"
 CHECKOUT_ID: Final = "checkout_id"
+#: How the source `woocommerce` began the event id of an order, and how it does now, as Pinterest's plugin.
+_RENAMED: Final = ("woocommerce-order-", "checkout_")
 
 
 class HasKeys(Protocol):
@@ -82,16 +84,25 @@ class Key(NamedTuple):
 
 def keys_of(known: HasKeys, rules: OutboxRules) -> tuple[Key, ...]:
     """Return the key of the event; where orders are compared, those of the order and the checkout that it names."""
-    event = Key(EVENT_ID, _digest("event", known.ad_account_id, known.preset, known.event_name, known.event_id))
+    events = _keys_of_event(known)
     if not rules.dedup_orders or (known.order_id is None and known.checkout_id is None):
-        return (event,)
-    return event, *_keys_of_order(known, (known.source,) if rules.orders_by_source else ())
+        return events
+    return *events, *_keys_of_order(known, (known.source,) if rules.orders_by_source else ())
 
 
 def every_key_of(known: HasKeys) -> tuple[Key, ...]:
     """Return every key that a delivery may hold: the rules may have been others when it was enqueued."""
-    event = Key(EVENT_ID, _digest("event", known.ad_account_id, known.preset, known.event_name, known.event_id))
-    return event, *_keys_of_order(known, ()), *_keys_of_order(known, (known.source,))
+    return *_keys_of_event(known), *_keys_of_order(known, ()), *_keys_of_order(known, (known.source,))
+
+
+def _keys_of_event(known: HasKeys) -> tuple[Key, ...]:
+    """Return the key of the event id, and that of the other id which a shipped source gave the same order."""
+    of_preset = ("event", known.ad_account_id, known.preset, known.event_name)
+    keys = [Key(EVENT_ID, _digest(*of_preset, known.event_id))]
+    for mine, other in (_RENAMED, _RENAMED[::-1]) if known.event_name == "checkout" else ():
+        if known.event_id.startswith(mine):
+            keys.append(Key(ORDER_ID, _digest(*of_preset, other + known.event_id.removeprefix(mine))))
+    return tuple(keys)
 
 
 def key_rows(held: Iterable[HoldsKeys]) -> list[tuple[str, int]]:

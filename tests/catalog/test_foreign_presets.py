@@ -80,7 +80,7 @@ def test_what_segment_would_send_is_sent_but_for_its_opting_out_everybody() -> N
 def test_a_mapping_as_it_comes_is_left_to_our_defaults_and_each_field_is_told() -> None:
     preset = imported()
     assert preset.text is not None
-    assert yaml.safe_load(preset.text)["mapping"] == {"event_name": "checkout"}
+    assert yaml.safe_load(preset.text)["mapping"] == {"event_name": "checkout", "action_source": "web"}
     found = told(preset)
     assert found.keys() == {
         *("event_name", "action_source", "event_time", "event_id", "opt_out", "user_data.email"),

@@ -56,7 +56,7 @@ def test_every_file_is_a_source_unless_names_are_given(folder: Folder) -> None:
         ({"name": "Shop"}, "shop.yaml: /name: "),
         ({"name": "default"}, "shop.yaml: `default` is the source that the settings describe"),
         ({"kind": "mapped"}, "shop.yaml: a source of kind `mapped` needs `events`"),
-        ({"pixel": True}, "shop.yaml: `events`, `mapping` and `pixel` are for the kind `mapped`"),
+        ({"pixel": True}, "shop.yaml: `events`, `mapping`, `named_by` and `pixel` are for the kind `mapped`"),
         ({"proofs": []}, "shop.yaml: /proofs: should have at least 1, not 0: What each request must prove"),
         (
             {"proofs": [HEADER | {"secret": {"envv": "A"}}]},

@@ -51,7 +51,8 @@ def test_every_member_keeps_pinterests_bounds(schemas: dict[str, Any], name: str
 def test_every_member_of_the_event_is_offered(schemas: dict[str, Any]) -> None:
     event = schemas["ConversionEvents"]["properties"]["data"]["items"]["properties"]
     plain = {name: rule for name, rule in event.items() if name not in REQUIRED and rule.get("type") in PLAIN}
-    given = {name: a_value_for(rule) for name, rule in plain.items()} | {"language": "en"}
+    given = {name: a_value_for(rule) for name, rule in plain.items()}
+    given |= {"language": "en", "event_source_url": "https://shop.example/"}
 
     built, warnings = report_conversion_event(a_conversion(**given), now=None)
 

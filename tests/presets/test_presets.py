@@ -52,6 +52,14 @@ SENT_AS = {
     "Application Opened (iOS)": ("app_open", "app_ios"),
     "Application Opened (Android)": ("app_open", "app_android"),
     "Video Playback Completed": ("watch_video", "web"),
+    "App Install": ("app_install", "app_ios"),
+    "App Open": ("app_open", "app_ios"),
+    "Contact": ("contact", "web"),
+    "Custom": ("custom", "web"),
+    "Customize Product": ("customize_product", "web"),
+    "Find Location": ("find_location", "web"),
+    "Schedule": ("schedule", "web"),
+    "Submit Application": ("submit_application", "web"),
 }
 #: Those that come switched off: preset -> GA4's event, event_name, value that its example is sent with.
 SWITCHED_OFF = {

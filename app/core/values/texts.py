@@ -1,7 +1,10 @@
-"""Texts for people: counts in words, and a stranger's text on a terminal."""
+"""Texts for people: counts in words, and a stranger's text on a terminal; and lists that are written as texts."""
 
 import json
 import re
+from typing import Any, Final
+
+import orjson
 
 #: Control characters, old and new (C0, C1), line and paragraph ends, halves of characters, what turns the direction of
 #: reading (Unicode's Bidi_Control; Trojan Source is one use), and what cannot be seen: format characters and fillers.
@@ -39,3 +42,43 @@ def count_of(count: int, one: str, many: str | None = None) -> str:
     ('1 event', '12,034 events', '0 deliveries')
     """
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+#: What a list or an object begins and ends with, where it is written as a text.
+_BRACKETS: Final = ("[]", "{}")
+#: What is nested deeper is no list of products or ids.
+_MAX_LEVELS: Final = 8
+
+
+def written_list(text: str) -> Any:
+    """Return the list or object that a text writes, as JSON, or the parts of `[a, b]`; None where it writes neither.
+
+    >>> written_list('[1, "2.50"]'), written_list(" [a@b.example,c@d.example] "), written_list("Oak [S]")
+    ([1, '2.50'], ['a@b.example', 'c@d.example'], None)
+    """
+    given = text.strip()
+    if given[:1] + given[-1:] not in _BRACKETS:
+        return None
+    try:
+        written = orjson.loads(given)
+    except orjson.JSONDecodeError:
+        if "{" in given or given.startswith("[object "):
+            return None
+    else:
+        return written if _is_shallow(written, _MAX_LEVELS) else None
+    return [part.strip().strip("\"'") for part in given[1:-1].split(",")]
+
+
+def _is_shallow(value: Any, levels: int) -> bool:
+    inner = value.values() if type(value) is dict else value
+    return levels > 0 and all(_is_shallow(each, levels - 1) for each in inner if type(each) in (list, dict))
+
+
+def written_texts(value: Any) -> Any:
+    """Return the texts and numbers of a list that is written as a text; anything else as it is.
+
+    >>> written_texts('["OA-1", {"id": 1}, 2]'), written_texts("OA-1")
+    (['OA-1', 2], 'OA-1')
+    """
+    found = written_list(value) if type(value) is str and value.lstrip()[:1] == "[" else None
+    return value if found is None else [each for each in found if type(each) in (str, int, float)]
