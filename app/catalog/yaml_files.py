@@ -14,6 +14,7 @@ from yaml.constructor import SafeConstructor
 from yaml.resolver import Resolver
 
 from app.catalog.fields import nearest
+from app.config.environment import FORMS
 from app.errors import CatalogError, Fault
 
 #: Deeper files are refused before anything recurses over them.
@@ -44,13 +45,14 @@ class _JsonTypes(Composer, SafeConstructor, Resolver):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):  # type: ignore[attr-defined]
-            raise _fault("aliases (*name) are not read", self._here())
+            raise _fault("aliases (*name) are not supported: write the value again", self._here())
         self.depth += 1
         if self.depth > MAX_YAML_DEPTH:
             raise _fault(f"nested deeper than {MAX_YAML_DEPTH} levels", self._here())
         node = super().compose_node(parent, index)
         if node is not None and node.tag not in _TAGS:
-            raise _fault(f"the tag {node.tag.replace('tag:yaml.org,2002:', '!!')} is not read", node.start_mark)
+            tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+            raise _fault(f"the tag {tag} is not supported: remove it", node.start_mark)
         self.depth -= 1
         return node
 
@@ -60,7 +62,7 @@ class _JsonTypes(Composer, SafeConstructor, Resolver):
             if not isinstance(key, yaml.ScalarNode):
                 raise _fault("a key must be text", key.start_mark)
             if key.value in seen:
-                raise _fault(f"`{key.value}` stands twice", key.start_mark)
+                raise _fault(f"`{key.value}` is given twice: remove one", key.start_mark)
             key.tag = "tag:yaml.org,2002:str"
             seen.add(key.value)
         return super().construct_mapping(node, deep)
@@ -177,7 +179,7 @@ _WORDS: Final = {
     "model_type": "should be keys with their values, such as `name: Order`",
     "too_short": "should have at least {min_length}, not {actual_length}",
     "too_long": "should have at most {max_length}, not {actual_length}",
-    "string_pattern_mismatch": "is not of the form {pattern}",
+    "string_pattern_mismatch": "must be {form}",
     "union_tag_invalid": "{discriminator} should be one of {expected_tags}",
     "union_tag_not_found": "{discriminator} is missing",
 }
@@ -190,22 +192,23 @@ def in_words(fault: ErrorDetails, kind: type[BaseModel]) -> str:
     """Return what is wrong and what helps; of a key of the file itself also what it is for.
 
     >>> from pydantic import Field, ValidationError, create_model
-    >>> hold = Field(pattern="m$", description="such as 30m")
+    >>> hold = Field(pattern="^[^:]*$", description="The user.")
     >>> model = create_model("M", hold=(str, hold), __config__={"extra": "forbid"})
     >>> def told(**given):
     ...     try:
     ...         model(**given)
     ...     except ValidationError as exc:
     ...         return [in_words(fault, model) for fault in exc.errors()]
-    >>> told(hold="1h"), told(hold="1m", hodl=1)
-    (['is not of the form m$: such as 30m'], ["there is no such key: did you mean 'hold'?"])
+    >>> told(hold="a:b"), told(hold="1", hodl=1)
+    (['must be a name without a colon: The user.'], ["there is no such key: did you mean 'hold'?"])
     """
     name = str(fault["loc"][0]) if len(fault["loc"]) == 1 else ""
     if fault["type"] == "extra_forbidden":
         keys = kind.model_fields if name else _names_within(kind)
         return f"there is no such key{nearest(str(fault['loc'][-1]), keys)}"
     if known := _WORDS.get(fault["type"]):
-        words = known.format_map(fault.get("ctx", {}))
+        context = fault.get("ctx", {})
+        words = known.format_map(context | {"form": FORMS.get(context.get("pattern", ""))})
     else:
         words = _ITS_OWN.sub("should ", fault["msg"]).removeprefix("Value error, ")
     about = kind.model_fields[name].description if name in kind.model_fields else None
@@ -242,5 +245,5 @@ def place(steps: Sequence[int | str], value: Any) -> str:
 def no_bare_secret(value: Any) -> Any:
     """Return what stands in the place of a secret. Raises ValueError where it is the secret itself."""
     if isinstance(value, str) or (isinstance(value, list) and any(isinstance(each, str) for each in value)):
-        raise ValueError("no secret stands in a file: say where it is, by {env: NAME} or {file: PATH}")
+        raise ValueError("a file must not contain a secret: name its place, {env: NAME} or {file: PATH}")
     return value

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Final, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
@@ -23,7 +23,7 @@ def _split(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     if value.lstrip().startswith('["') and value.rstrip().endswith('"]'):
-        raise ValueError("a list is written with commas, not as JSON: one,another")
+        raise ValueError("must be a list with commas, not JSON: one,another")
     return tuple(filter(None, map(str.strip, value.replace("\n", ",").split(","))))
 
 
@@ -41,11 +41,9 @@ class UnreadableFile(SettingsError):
     """The file of a secret cannot be read."""
 
     def __init__(self, name: str, path: Path, why: str) -> None:
-        place = (
-            path if path.parent.name else "a name without a folder, which is not shown lest it be the secret itself,"
-        )
+        place = path if path.parent.name else "the file (its name has no folder and may be the secret, so it is hidden)"
         super().__init__(
-            f"{_file_setting(name)}: {place} cannot be read: {why}. Put the secret there, for Pinrelay to read"
+            f"{_file_setting(name)}: cannot read {place}: {why}. Put the secret there, readable by Pinrelay"
         )
 
 
@@ -100,19 +98,50 @@ def faults_of(exc: ValidationError, settings: type[BaseModel]) -> str:
 
 
 def _in_words(fault: ErrorDetails, settings: type[BaseModel]) -> str:
-    if fault["type"] == "string_pattern_mismatch":
-        about = settings.model_fields[str(fault["loc"][0])].description
-        return f"is not of the form {fault['ctx']['pattern']}: {about}"
-    if fault["type"] == "too_short":  # of a secret: its characters are "items" to pydantic
-        return f"has {fault['ctx']['actual_length']} characters, and needs {fault['ctx']['min_length']} at least"
+    context = fault.get("ctx", {})
+    if known := _WORDS.get(fault["type"]):
+        return known.format_map(context | {"form": FORMS.get(context.get("pattern", ""))})
+    schema = settings.model_json_schema()["properties"][str(fault["loc"][0])] if fault["loc"] else {}
+    schema |= next((each for each in schema.get("anyOf", ()) if each["type"] in _NUMBERS), {})
+    if fault["type"] != "value_error" and schema.get("type") in _NUMBERS:
+        bounds = [text.format(schema[bound]) for bound, text in _BOUNDS.items() if bound in schema]
+        return f"must be {', '.join([_NUMBERS[schema['type']], *bounds])}"
     return fault["msg"].removeprefix("Value error, ")
+
+
+#: Patterns of settings and files, in words: an error shows these.
+FORMS: Final = {
+    r"^\d{1,18}$": "1 to 18 digits, such as 549755885175",
+    r"^ss-[a-z0-9-]+$": "ss- and then lower-case letters, digits or hyphens, such as ss-shop",
+    r"^[\w-]+(\.[\w-]+)+$": "a domain, such as shop.example",
+    r"^[1-9][0-9]{0,3}[sm]$": "a number of seconds or minutes, such as 90s or 30m",
+    r"^[A-Za-z0-9-]+$": "the name of a header, such as X-Api-Key",
+    r"^[A-Z][A-Z0-9_]*$": "the name of an environment variable, such as SHOP_SECRET",
+    r"^[^:]*$": "a name without a colon",
+    r"^[a-z0-9][a-z0-9_-]{0,39}$": "1 to 40 lower-case letters, digits, hyphens or underscores, such as my-shop",
+}
+#: By pydantic's name of what is wrong.
+_WORDS: Final = {
+    "string_pattern_mismatch": "must be {form}",
+    "too_short": "has {actual_length} characters, must have at least {min_length}",  # pydantic's name for a secret
+    "too_long": "has {actual_length} values, must have at most {max_length}",
+    "bool_parsing": "must be true or false",
+    "literal_error": "must be {expected}",
+}
+_NUMBERS: Final = {"integer": "a whole number", "number": "a number"}
+_BOUNDS: Final = {
+    "minimum": "{} or more",
+    "exclusiveMinimum": "more than {}",
+    "maximum": "at most {:,}",
+    "exclusiveMaximum": "less than {}",
+}
 
 
 class SecretWatch(Generic[Model]):
     """Takes up secrets whose files (`NAME_FILE`) have changed, without a restart.
 
-    What cannot be read, is blank, or makes no settings is told to `on_fault`, once a change, and the secrets that
-    held go on to hold.
+    If a file is unreadable or blank, or makes no settings, `on_fault` gets the error once a change, and the previous
+    secrets stay in use.
     """
 
     def __init__(self, settings: Model, names: Iterable[str], *, on_fault: Callable[[str], None]) -> None:
@@ -152,7 +181,7 @@ class SecretWatch(Generic[Model]):
     def _texts(self) -> dict[str, str]:
         texts = {name: text_of_file(name, path) for name, path in self._files.items()}
         if blank := [_file_setting(name) for name, text in texts.items() if not text]:
-            raise SettingsError(f"{', '.join(blank)}: the file is empty; the secrets that held go on to hold")
+            raise SettingsError(f"{', '.join(blank)}: the file is empty; the previous secrets stay in use")
         return texts
 
     def _states(self) -> list[tuple[int, ...]]:

@@ -49,14 +49,14 @@ class SettingNames:
         for name, line in unknown.items():
             if _without_file(name) not in named:
                 nearest = self._nearest(name.upper(), sorted(self._known))
-                yield line, f"{name} is no setting. The nearest is {nearest}: correct the name, or remove the line"
+                yield line, f"{name} is not a setting. The nearest is {nearest}: correct the name, or remove the line"
 
     def misspelt(self, environ: Mapping[str, str]) -> list[str]:
         """Return what is wrong with variables that are almost a setting, a line each; no value is shown."""
         found = [(name, near) for name, near in self._looked_at(environ) if near]
         named = _named_in_files(environ) if found else frozenset()
         return [
-            f"{name}: is no setting, but almost {near}. Correct the name; if another program needs the variable, "
+            f"{name}: is not a setting. The nearest is {near}. Correct the name; if another program needs it, "
             f"start Pinrelay without it: env -u {name} pinrelay ..."
             for name, near in found
             if _without_file(name) not in named

@@ -391,8 +391,8 @@ class Settings(
             )
         if self.destinations_dir and self.pinterest_ad_account_id is not None:
             raise ValueError(
-                "DESTINATIONS_DIR names the ad accounts and their tokens: "
-                "take PINTEREST_AD_ACCOUNT_ID and PINTEREST_CONVERSION_TOKEN out"
+                "DESTINATIONS_DIR already names the ad accounts and their tokens: "
+                "remove PINTEREST_AD_ACCOUNT_ID and PINTEREST_CONVERSION_TOKEN"
             )
         return self
 
@@ -400,8 +400,8 @@ class Settings(
     def _safe_by_default(self) -> Self:
         if self.reachable and not self.authenticated:
             raise ValueError(
-                f"HOST={self.host} lets anybody send events: set WEBHOOK_SHARED_SECRETS, WEBHOOK_HEADER or WRITE_KEYS, "
-                "or HOST=127.0.0.1, or PUBLISHED_ON_LOOPBACK=true where the port is published on loopback only"
+                f"HOST={self.host} lets anyone send events: set WEBHOOK_SHARED_SECRETS, WEBHOOK_HEADER or WRITE_KEYS; "
+                "or HOST=127.0.0.1; or PUBLISHED_ON_LOOPBACK=true if the port is published on loopback only"
             )
         return self
 
@@ -410,7 +410,7 @@ class Settings(
         weak = [name for name, secret in self._own_secrets() if len(secret) < MIN_SECRET_CHARACTERS]
         if self.reachable and weak:
             raise ValueError(
-                f"HOST={self.host} lets anybody try secrets: each of {', '.join(dict.fromkeys(weak))} needs "
+                f"HOST={self.host} lets anyone guess secrets: {', '.join(dict.fromkeys(weak))} must have "
                 f"{MIN_SECRET_CHARACTERS} characters or more (`openssl rand -hex 16` makes one)"
             )
         return self
@@ -464,4 +464,4 @@ def setting_names() -> SettingNames:
 def doubtful_variables() -> str:
     """Return a sentence about variables that share only the first word with a setting; "" where there are none."""
     found = setting_names().doubtful(os.environ)
-    return f"These variables are no settings, so nothing reads them: {', '.join(found)}" if found else ""
+    return f"These variables are not settings of Pinrelay and are ignored: {', '.join(found)}" if found else ""

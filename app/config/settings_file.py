@@ -15,9 +15,9 @@ from app.errors import SettingsError
 SETTINGS_FILE: Final = "pinrelay.env"
 
 _HEAD: Final = f"""\
-# Settings of Pinrelay. Every `pinrelay` command that is run in this folder takes them from this file, {SETTINGS_FILE};
-# what stands in the environment comes first. Each is here with its default: take the # before it away to change it.
-# A secret may stand in a file of its own: PINTEREST_CONVERSION_TOKEN_FILE=/etc/pinrelay/token
+# Settings of Pinrelay. Every `pinrelay` command run in this folder reads this file, {SETTINGS_FILE}.
+# Environment variables override it. Each setting is listed with its default: remove the # to change it.
+# A secret can be in a separate file: PINTEREST_CONVERSION_TOKEN_FILE=/etc/pinrelay/token
 """
 
 
@@ -33,7 +33,7 @@ def take_settings_file(path: Path, environ: MutableMapping[str, str]) -> None:
         return
     except (OSError, UnicodeDecodeError) as exc:
         why = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
-        raise SettingsError(f"{path} cannot be read: {why}") from exc
+        raise SettingsError(f"cannot read {path}: {why}. Make it readable, or move it away") from exc
     # U+0000 ends a text in the environment
     bad = [each for each in lines if each.error or (each.key and (each.value is None or "\0" in each.key + each.value))]
     if bad:

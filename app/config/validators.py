@@ -24,14 +24,14 @@ _IN_USE: Final = "XK"
 def _country(text: str) -> str:
     code = text.upper()
     if code != _IN_USE and pycountry.countries.get(alpha_2=code) is None:
-        raise ValueError(f"{text!r} is no country of ISO 3166: write its two letters, such as US, GB or DE")
+        raise ValueError(f"{text!r} is not a country code of ISO 3166: use two letters, such as US, GB or DE")
     return code
 
 
 def _currency(text: str) -> str:
     code = text.upper()
     if code not in currencies():
-        raise ValueError(f"{text!r} is no currency of ISO 4217: write its three letters, such as USD, GBP or EUR")
+        raise ValueError(f"{text!r} is not a currency code of ISO 4217: use three letters, such as USD, GBP or EUR")
     return code
 
 
@@ -43,7 +43,7 @@ def us_state_code(text: str) -> str:
     code = _us_states().get(_compared(text))
     if code is None:
         raise ValueError(
-            f"{text!r} is no state of the USA: write its code or its full name, such as CA, US-CA or California"
+            f"{text!r} is not a state of the USA: use its code or full name, such as CA, US-CA or California"
         )
     return code
 
@@ -70,7 +70,7 @@ def _web_address(text: str) -> str:
     except ValueError:  # brackets without an address between them, a port that is no number
         is_one = False
     if not is_one or any(map(str.isspace, text)):
-        raise ValueError("it is no address: write it whole, such as https://example.com/path")
+        raise ValueError("is not a URL: write it in full, such as https://example.com/path")
     return text
 
 

@@ -73,7 +73,7 @@ def test_every_file_is_a_source_unless_names_are_given(folder: Folder) -> None:
         *(
             (
                 {"proofs": [HEADER | {"secret": bare}]},
-                "shop.yaml: /proofs/0/secret: no secret stands in a file: say where",
+                "shop.yaml: /proofs/0/secret: a file must not contain a secret: name",
             )
             for bare in (STRONG, [STRONG, {"env": "WEAK"}])
         ),
@@ -92,7 +92,7 @@ def test_every_file_is_a_source_unless_names_are_given(folder: Folder) -> None:
         ),
         (
             {"proofs": [HEADER | {"secret": {"env": "WEAK"}}]},
-            "shop.yaml: /proofs/0/secret: needs 16 characters or more",
+            "shop.yaml: /proofs/0/secret: must have 16 characters or more",
         ),
         (
             {"proofs": [HEADER | {"secret": {"file": "/no/such"}}]},

@@ -69,9 +69,9 @@ def test_the_file_of_settings_has_every_setting_and_all_of_its_defaults_can_be_t
     ("text", "told"),
     [
         (b"HOST=127.0.0.1\nPORT\nnothing at all\n", "line 2: write NAME=value\n{0}: line 3: write NAME=value"),
-        (b"HOST=\xff", "cannot be read: it is not UTF-8"),
+        (b"HOST=\xff", ": it is not UTF-8. Make it readable, or move it away"),
         (b"# A\0\nHOST=a\0b\n", "line 2: write NAME=value"),
-        (None, "cannot be read: Is a directory"),
+        (None, ": Is a directory. Make it readable, or move it away"),
     ],
 )
 def test_a_file_of_settings_that_cannot_be_read_stops_every_command(

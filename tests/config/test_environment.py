@@ -67,7 +67,7 @@ def test_a_file_that_is_written_in_its_place_is_taken_up_too(followed: Followed)
         ("", "WRITE_KEYS_FILE: the file is empty"),
         (" \n ", "WRITE_KEYS_FILE: the file is empty"),
         (f"shop:{STRONG},shop:{STRONG}", "WRITE_KEYS: two keys are named shop"),
-        ("shop:short", "needs 16 characters or more"),
+        ("shop:short", "must have 16 characters or more"),
     ],
 )
 def test_a_file_that_cannot_be_used_changes_nothing_and_is_told_once(text: str, told: str, followed: Followed) -> None:

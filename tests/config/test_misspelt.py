@@ -53,7 +53,7 @@ def test_a_misspelt_setting_stops_the_start_and_names_the_nearest(
     with pytest.raises(SettingsError) as caught:
         load_settings()
     misspelt, port = str(caught.value).splitlines()
-    assert misspelt.startswith(f"{name}: is no setting, but almost {meant}. Correct the name; ")
+    assert misspelt.startswith(f"{name}: is not a setting. The nearest is {meant}. Correct the name; ")
     assert port.startswith("PORT: ")
     assert "not shown" not in misspelt
 
@@ -144,8 +144,8 @@ def test_an_unknown_line_of_the_file_stops_the_start(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as caught:
         take_settings_file(file, {})
     first, second = str(caught.value).splitlines()
-    assert first.startswith(f"{file}: line 1: CONSENT_CATEGORY is no setting. The nearest is CONSENT_CATEGORIES: ")
-    assert second.startswith(f"{file}: line 5: Nothing_like_it is no setting. The nearest is ")
+    assert first.startswith(f"{file}: line 1: CONSENT_CATEGORY is not a setting. The nearest is CONSENT_CATEGORIES: ")
+    assert second.startswith(f"{file}: line 5: Nothing_like_it is not a setting. The nearest is ")
 
 
 def test_many_variables_are_looked_at_quickly() -> None:

@@ -55,7 +55,7 @@ def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", ["LDP_STATES", "QUARANTINE_NAMES", "WRITE_KEYS", "PRESETS_DIR"])
 def test_a_list_in_json_is_refused_with_how_it_is_written(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, '["one", "another"]')
-    with pytest.raises(SettingsError, match=f"{name}.*a list is written with commas, not as JSON"):
+    with pytest.raises(SettingsError, match=f"{name}.*must be a list with commas, not JSON"):
         load_settings()
 
 
@@ -67,7 +67,7 @@ def test_every_fault_is_told_with_its_variable_and_no_value(monkeypatch: pytest.
     text = str(caught.value)
     assert all(name in text for name in ("PORT", "DEDUP_WINDOW_HOURS", "WEBHOOK_SHARED_SECRETS"))
     assert not any(value in text for value in ("eighty", "first", "third", "fourth"))
-    assert "QUARANTINE_KEY: has 6 characters, and needs 32 at least" in text.splitlines()
+    assert "QUARANTINE_KEY: has 6 characters, must have at least 32" in text.splitlines()
 
 
 def test_a_secret_comes_from_a_file_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -85,7 +85,9 @@ def test_a_secret_comes_from_a_file_too(monkeypatch: pytest.MonkeyPatch, tmp_pat
 def test_what_may_be_a_secret_in_the_place_of_a_file_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PINTEREST_CONVERSION_TOKEN_FILE", "pina_secret")
 
-    with pytest.raises(SettingsError, match=r"^PINTEREST_CONVERSION_TOKEN_FILE: a name without a folder") as caught:
+    with pytest.raises(
+        SettingsError, match=r"^PINTEREST_CONVERSION_TOKEN_FILE: cannot read the file \(its name has no folder"
+    ) as caught:
         load_settings()
 
     assert "pina_secret" not in str(caught.value)
@@ -93,7 +95,7 @@ def test_what_may_be_a_secret_in_the_place_of_a_file_is_not_shown(monkeypatch: p
 
 def test_a_secret_file_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CONSOLE_PASSWORD_FILE", str(tmp_path / "nothing"))
-    with pytest.raises(SettingsError, match=r"^CONSOLE_PASSWORD_FILE: .*/nothing cannot be read: No such file"):
+    with pytest.raises(SettingsError, match=r"^CONSOLE_PASSWORD_FILE: .*/nothing: No such file"):
         load_settings()
 
 
@@ -107,7 +109,7 @@ def test_a_secret_in_a_file_that_is_not_utf_8_is_told_without_it(
         load_settings()
     assert (
         str(refused.value)
-        == f"CONSOLE_PASSWORD_FILE: {file} cannot be read: it is not UTF-8. Put the secret there, for Pinrelay to read"
+        == f"CONSOLE_PASSWORD_FILE: cannot read {file}: it is not UTF-8. Put the secret there, readable by Pinrelay"
     )
 
 

@@ -34,7 +34,7 @@ def test_a_code_or_a_full_name_is_read(text: str, code: str) -> None:
     "text", ["", "ZZ", "Californ", "USA", "US", "DE-BY", "CA-QC", "Ontario", "California CO", "US-"]
 )
 def test_anything_else_is_refused_with_what_is_expected(text: str) -> None:
-    with pytest.raises(ValueError, match="is no state of the USA: write its code or its full name, such as CA"):
+    with pytest.raises(ValueError, match="is not a state of the USA: use its code or full name, such as CA"):
         us_state_code(text)
 
 

@@ -1,32 +1,45 @@
 """Texts of settings that can be nothing are refused at start-up, with the setting and what is expected."""
 
+import json
+import re
+
 import pytest
 
-from app.config import load_settings
+from app.catalog.destinations import CHECKED
+from app.catalog.files import PresetFile
+from app.catalog.source_files import SourceFile
+from app.config import Settings, load_settings
+from app.config.environment import FORMS
 from app.errors import SettingsError
 from tests.config.test_settings import set_all
 
-NO_ADDRESS = "it is no address: write it whole, such as https://"
+NO_ADDRESS = "is not a URL: write it in full, such as https://"
 ADDRESSES = ("PINTEREST_API_URL", "ALERT_WEBHOOK_URL", "PUBLIC_URL")
 
 
 @pytest.mark.parametrize(
     ("name", "text", "told"),
     [
-        ("LDP_STATES", "Bavaria", "'Bavaria' is no state of the USA: write its code or its full name, such as CA"),
-        ("LDP_STATES", "CA,IOWA CITY", "'IOWA CITY' is no state of the USA"),
-        ("LDP_STATES", "CA;CO", "'CA;CO' is no state of the USA"),
-        ("DEFAULT_COUNTRY", "XX", "'XX' is no country of ISO 3166: write its two letters, such as US, GB or DE"),
-        ("DEFAULT_COUNTRY", "UK", "'UK' is no country"),
-        ("DEFAULT_COUNTRY", "USA", "'USA' is no country"),
-        ("DEFAULT_CURRENCY", "XXQ", "'XXQ' is no currency of ISO 4217: write its three letters, such as USD"),
-        ("DEFAULT_CURRENCY", "$", "'$' is no currency"),
-        (
-            "PINTEREST_AD_ACCOUNT_ID",
-            "549-755",
-            r"is not of the form ^\d{1,18}$: 1 to 18 digits; with the token, events go to Pinterest",
-        ),
-        ("PARTNER_NAME", "shop", "is not of the form ^ss-[a-z0-9-]+$: sent as `partner_name`"),
+        ("LDP_STATES", "Bavaria", "'Bavaria' is not a state of the USA: use its code or full name, such as CA"),
+        ("LDP_STATES", "CA,IOWA CITY", "'IOWA CITY' is not a state of the USA"),
+        ("LDP_STATES", "CA;CO", "'CA;CO' is not a state of the USA"),
+        ("DEFAULT_COUNTRY", "XX", "'XX' is not a country code of ISO 3166: use two letters, such as US, GB or DE"),
+        ("DEFAULT_COUNTRY", "UK", "'UK' is not a country"),
+        ("DEFAULT_COUNTRY", "USA", "'USA' is not a country"),
+        ("DEFAULT_CURRENCY", "XXQ", "'XXQ' is not a currency code of ISO 4217: use three letters, such as USD"),
+        ("DEFAULT_CURRENCY", "$", "'$' is not a currency"),
+        ("PINTEREST_AD_ACCOUNT_ID", "549-755", "must be 1 to 18 digits, such as 549755885175"),
+        ("PARTNER_NAME", "shop", "must be ss- and then lower-case letters, digits or hyphens, such as ss-shop"),
+        ("EPIK_COOKIE_DOMAIN", "shop", "must be a domain, such as shop.example"),
+        ("PORT", "abc", "must be a whole number, 0 or more, at most 65,535"),
+        ("PORT", "65536", "must be a whole number, 0 or more, at most 65,535"),
+        ("PORT", "80.5", "must be a whole number, 0 or more, at most 65,535"),
+        ("OUTBOX_MAX_BACKLOG", "many", "must be a whole number, 1 or more, at most 1,000,000,000"),
+        ("RETRY_BASE_S", "0", "must be a number, more than 0, at most 86,400"),
+        ("ALERT_FALL", "inf", "must be a number, more than 0, less than 1"),
+        ("DEDUP_ORDERS", "perhaps", "must be true or false"),
+        ("SWITCHED_OFF", "keep", "must be 'hold' or 'refuse'"),
+        ("WEBHOOK_SHARED_SECRETS", "s3cret1,s3cret2,s3cret3", "has 3 values, must have at most 2"),
         *((name, text, NO_ADDRESS) for name in ADDRESSES for text in ("foo", "foo.example/path")),
         *(("ALERT_WEBHOOK_URL", text, NO_ADDRESS) for text in ("https://", "https:///s3cret", "ftp://s3cret.example")),
         *(("PINTEREST_API_URL", text, NO_ADDRESS) for text in ("http://[::1", "http://a:99999", "http://a b/")),
@@ -38,6 +51,14 @@ def test_what_can_be_nothing_is_refused(monkeypatch: pytest.MonkeyPatch, name: s
         load_settings()
     assert str(caught.value).startswith(f"{name}: {told}")
     assert "s3cret" not in str(caught.value)
+
+
+def test_every_pattern_has_words() -> None:
+    models = (Settings, SourceFile, PresetFile, CHECKED)
+    schemas = " ".join(json.dumps(model.model_json_schema(by_alias=True)) for model in models)
+    patterns = {json.loads(f'"{each}"') for each in re.findall(r'"pattern": "((?:[^"\\]|\\.)*)"', schemas)}
+    assert patterns - {"^[A-Za-z]{2}$", "^[A-Za-z]{3}$"} == set(FORMS)  # countries and currencies are looked up
+    assert all("such as" in words or "without" in words for words in FORMS.values())
 
 
 def test_what_can_be_meant_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
