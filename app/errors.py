@@ -198,7 +198,7 @@ WhyUnavailable: TypeAlias = Literal[
 
 
 class OutboxUnavailable(OutboxError):
-    """The outbox cannot store events now. Send the events again later."""
+    """The outbox cannot be used now. The log has the reason."""
 
     def __init__(self, message: str | None = None, *, why: WhyUnavailable = "unusable", retry_after_s: int = 5) -> None:
         self.why = why

@@ -80,7 +80,9 @@ class SourceSecrets:
                 where = f"set {place.env} or {place.env}_FILE" if place.env else f"{place.file} is empty"
                 faults.append(Fault(at, f"is missing: {where}"))
             elif len(text.strip()) < self._min_characters:
-                faults.append(Fault(at, f"must have {self._min_characters} characters or more: anyone can try to guess it"))
+                faults.append(
+                    Fault(at, f"must have {self._min_characters} characters or more: anyone can try to guess it")
+                )
             else:
                 found.append(text.strip().encode())
         return tuple(found)

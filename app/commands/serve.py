@@ -69,7 +69,7 @@ def run(workers: int, role: Role, *, pause_s: float = _PAUSE_S) -> None:
     configure_logging(settings.log_format, settings.log_level)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
     if doubtful := doubtful_variables():
-        logger().warning("variables that are no settings", told=doubtful)
+        logger().warning("unknown settings", message=doubtful)
     _banner(settings)
     clear_leftovers()
     if workers == 1:

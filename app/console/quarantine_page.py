@@ -68,7 +68,7 @@ def wanted_of(values: Form) -> QuarantineFilter:
     """
     exit_ = values.get("exit")
     if exit_ not in (None, Exit.INVALID, Exit.UNMATCHED):
-        raise FilterError(f'The filter "exit" is none of {Exit.INVALID}, {Exit.UNMATCHED}.')
+        raise FilterError(f'The filter "exit" must be one of {Exit.INVALID}, {Exit.UNMATCHED}.')
     return QuarantineFilter(
         name=values.get("name"),
         exit=None if exit_ is None else Exit(exit_),

@@ -119,11 +119,11 @@ def logger() -> FilteringBoundLogger:
 
 
 def log_error(error: Exception) -> None:
-    """Log an error that was survived; of an outbox that cannot be used, what is the matter and what helps."""
+    """Log an error of background work, which starts again; of an unavailable outbox the reason and the remedy."""
     if isinstance(error, OutboxUnavailable):
-        logger().error("outbox unavailable", why=error.why, told=str(error))
+        logger().error("outbox unavailable", why=error.why, message=str(error))
     else:
-        logger().error("error survived", exc_info=error)
+        logger().error("background error", exc_info=error)
 
 
 def log_cannot_start(error: PinrelayError) -> None:
@@ -133,8 +133,8 @@ def log_cannot_start(error: PinrelayError) -> None:
 
 
 def log_secrets_kept(faults: str) -> None:
-    """Log why changed files of secrets are not taken up; `faults` holds no value."""
-    logger().error("secrets kept", faults=faults.splitlines())
+    """Log why changed files of secrets are not reloaded; `faults` holds no value."""
+    logger().error("secrets not reloaded", faults=faults.splitlines())
 
 
 @contextmanager
@@ -149,7 +149,7 @@ def log_migration(found: int, wanted: int) -> Iterator[None]:
 
 def log_reports(ad_account_id: str, why: str) -> None:
     """Log why Pinterest's own figures of an ad account cannot be read, and what helps."""
-    logger().warning("reports not read", ad_account_id=ad_account_id, why=why)
+    logger().warning("reports unavailable", ad_account_id=ad_account_id, why=why)
 
 
 def log_restart_needed(notice: str) -> None:

@@ -54,12 +54,14 @@ class Metrics:
         self._events = self._counter("pinrelay_events", "Received events by exit.", "exit")
         self._deliveries = self._counter("pinrelay_deliveries", "Deliveries by preset and exit.", "preset", "exit")
         self._warnings = self._counter("pinrelay_warnings", "Repairs and warnings by field.", "preset", "field")
-        self._quality = self._counter("pinrelay_quality", "Enqueued events with a component.", "preset", "component")
+        self._quality = self._counter(
+            "pinrelay_quality", "Enqueued events by quality component.", "preset", "component"
+        )
         self._memory = self._counter(
-            "pinrelay_memory", "Events that memory completed; full: requests while it had no room.", "preset", "group"
+            "pinrelay_memory", "Events completed from memory; full: requests while memory was full.", "preset", "group"
         )
         self._calls = self._counter("pinrelay_pinterest_calls", "Calls to Pinterest by status.", "status")
-        self._of_sources = self._counter("pinrelay_source_events", "Exits by named source.", "source", "exit")
+        self._of_sources = self._counter("pinrelay_source_events", "Events by named source and exit.", "source", "exit")
         self._of_destinations = self._counter(
             "pinrelay_destination_deliveries", "Deliveries by named destination and exit.", "destination", "exit"
         )
@@ -67,9 +69,14 @@ class Metrics:
             "pinrelay_destination_calls", "Calls to Pinterest by named destination.", "destination", "status"
         )
         self._names = _Names(self._counter)
-        self._refusals = self._counter("pinrelay_outbox_unavailable", "Requests that could not be committed.", "why")
+        self._refusals = self._counter(
+            "pinrelay_outbox_unavailable", "Requests refused because the outbox could not store them.", "why"
+        )
         self._call_s = Histogram(
-            "pinrelay_pinterest_call_seconds", "Time of one call.", buckets=_BUCKETS, registry=self._registry
+            "pinrelay_pinterest_call_seconds",
+            "Duration of a call to Pinterest.",
+            buckets=_BUCKETS,
+            registry=self._registry,
         )
         self._request_s = Histogram(
             "pinrelay_request_seconds",
@@ -164,8 +171,12 @@ class _Names:
 
     def __init__(self, counter: Callable[..., Counter]) -> None:
         of_name = "source", "type", "event"
-        self._events = counter("pinrelay_named_events", "Events by name; received counts each once.", *of_name, "exit")
-        self._found = counter("pinrelay_named_found", "Sampled events by name, and what was found.", *of_name, "found")
+        self._events = counter(
+            "pinrelay_named_events", "Events by name and exit; the exit received counts each once.", *of_name, "exit"
+        )
+        self._found = counter(
+            "pinrelay_named_found", "Sampled events by name, with the data found in them.", *of_name, "found"
+        )
         #: The kinds of events that have series of their own.
         self._own: set[EventKey] = set()
 
@@ -193,24 +204,30 @@ class _Gauges:
 
 
 def _gauges(accounts: Sequence[AccountFigures], why: str, now: float) -> Iterator[Metric]:
-    build = _gauge("pinrelay_build_info", "1, by the version that runs.", "version")
+    build = _gauge("pinrelay_build_info", "Always 1; the label has the running version.", "version")
     build.add_metric([__version__], 1)
     yield build
-    up = GaugeMetricFamily("pinrelay_outbox_up", "1 where events can be kept.")
+    up = GaugeMetricFamily("pinrelay_outbox_up", "1 if the outbox can store events.")
     up.add_metric([], 1 if accounts and not why else 0)
     yield up
-    refuses = GaugeMetricFamily("pinrelay_outbox_refuses", "1 while no event can be kept.", labels=["why"])
+    refuses = GaugeMetricFamily(
+        "pinrelay_outbox_refuses", "1 while the outbox cannot store events, by reason.", labels=["why"]
+    )
     refuses.add_metric([why], 1 if why else 0)
     yield refuses
     # Without names there is no such label: what is measured of one ad account is what was always measured.
     own = ["destination"] if any(each.destination for each in accounts) else []
-    stopped = _gauge("pinrelay_destination_blocked", "1 while Pinterest refuses us.", *own, "reason")
-    holds = _gauge("pinrelay_delivery_state", "1 for each state that keeps delivery from being well.", *own, "state")
-    lasting = _gauge("pinrelay_delivery_state_seconds", "For how long it has been so.", *own, "state")
+    stopped = _gauge("pinrelay_destination_blocked", "1 while Pinterest refuses all calls, by reason.", *own, "reason")
+    holds = _gauge("pinrelay_delivery_state", "1 for each current problem of delivery.", *own, "state")
+    lasting = _gauge("pinrelay_delivery_state_seconds", "How long each problem of delivery has lasted.", *own, "state")
     waiting = _gauge("pinrelay_backlog_deliveries", "Deliveries in the outbox by state.", *own, "state")
-    size = _gauge("pinrelay_backlog_bytes", "Payloads of the deliveries that wait.", *own)
-    age = _gauge("pinrelay_backlog_oldest_age_seconds", "Age of the oldest delivery that waits.", *own)
-    full = _gauge("pinrelay_backlog_full_seconds", "Until no more fits, at the last hour's rate; none if never.", *own)
+    size = _gauge("pinrelay_backlog_bytes", "Bytes of payloads that wait.", *own)
+    age = _gauge("pinrelay_backlog_oldest_age_seconds", "Age of the oldest waiting delivery.", *own)
+    full = _gauge(
+        "pinrelay_backlog_full_seconds",
+        "Time until the backlog is full at the last hour's rate; absent if never.",
+        *own,
+    )
     for each in accounts:
         name, backlog = [each.destination] if own else [], each.backlog
         stopped.add_metric([*name, each.blocked], 1 if each.blocked else 0)

@@ -15,7 +15,7 @@ def seen_before(kind: str, holder: object | None, differences: Sequence[str]) ->
 
     `holder` None is an earlier delivery of the same call.
     """
-    seen = "stands earlier in the same request" if holder is None else f"was taken before, as delivery {holder}"
+    seen = "is earlier in the same request" if holder is None else f"was taken before, as delivery {holder}"
     return "; ".join((f"the same {kind} {seen}", *differences))
 
 
@@ -46,13 +46,13 @@ def duplicate_note(delivery: NewDelivery, reason: str) -> DroppedEvent:
 
 #: The beginning of the name of an engine's error -> what it means and what helps. The first that fits.
 Remedies: TypeAlias = Mapping[str, tuple[WhyUnavailable, str]]
-_UNKNOWN: Final[tuple[WhyUnavailable, str]] = ("unusable", "see the log")
+_UNKNOWN: Final[tuple[WhyUnavailable, str]] = ("unusable", "the store reports an error, see the log")
 
 
 def cannot_be_used(exc: Exception, name: str, remedies: Remedies) -> OutboxUnavailable:
     """Return what an engine's error means and what helps; `name` is what the engine calls the error."""
     why, remedy = next((told for start, told in remedies.items() if name.startswith(start)), _UNKNOWN)
-    message = f"The outbox cannot be used now ({name}): {remedy}. Send the events again later."
+    message = f"The outbox cannot be used now: {remedy} ({name})."
     error = OutboxUnavailable(message, why=why)
     error.__cause__ = exc
     return error

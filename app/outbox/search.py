@@ -18,7 +18,7 @@ def _choice(kind: type[State | Exit], *more: str) -> Callable[[str], State | Exi
         try:
             return text if text in more else kind(text)
         except ValueError as exc:
-            raise FilterError(f"is none of {', '.join((*kind, *more))}") from exc
+            raise FilterError(f"must be one of {', '.join((*kind, *more))}") from exc
 
     return read
 
@@ -26,13 +26,13 @@ def _choice(kind: type[State | Exit], *more: str) -> Callable[[str], State | Exi
 def _time(text: str) -> float:
     at = unix_seconds(text)
     if at is None:
-        raise FilterError("is no time: write 2026-03-04T05:06:07Z, or Unix seconds")
+        raise FilterError("must be a time: write 2026-03-04T05:06:07Z, or Unix seconds")
     return at
 
 
 def _status(text: str) -> int:
     if not re.fullmatch(r"[1-5]\d\d", text, re.ASCII):
-        raise FilterError("is no HTTP status, such as 422")
+        raise FilterError("must be an HTTP status, such as 422")
     return int(text)
 
 
@@ -42,7 +42,7 @@ def _currency(text: str) -> str:
 
 def _yes_or_no(text: str) -> bool:
     if text not in ("yes", "no"):
-        raise FilterError("is neither yes nor no")
+        raise FilterError("must be yes or no")
     return text == "yes"
 
 
@@ -100,7 +100,7 @@ def read_filters(texts: Mapping[str, str]) -> Query:
     conditions: dict[str, Any] = {}
     given = given_filters(texts)
     if empty := texts.keys() - given.keys():
-        message = f'The filter "{min(empty)}" is empty: leave it out, or say what it asks for.'
+        message = f'The filter "{min(empty)}" is empty: leave it out, or give it a value.'
         raise FilterError(message)
     for name, text in given.items():
         try:

@@ -92,7 +92,7 @@ class Passing:
 def with_rows(known: SetAside | None, passed: Passing, *, now: float) -> SetAside:
     """Return what is set aside of a table whose rows were refused."""
     since = known.since if known else now
-    logger().error("the store refuses rows", doing="retain", rows=passed.stay, why=passed.why)
+    logger().error("rows refused", doing="retain", rows=passed.stay, why=passed.why)
     return SetAside(doing="retain", rows=passed.stay, why=passed.why, since=since, again_at=_again_at(since, now))
 
 
@@ -156,7 +156,7 @@ def _unsettled(unit: Settlement | CounterRow, why: str, now: float) -> tuple[str
 
 
 def _new(doing: Any, why: str, now: float, *, name: str, record: _Record | None = None, **more: Any) -> SetAside:
-    logger().error("the store refuses a row", doing=doing, row=name, why=why)
+    logger().error("row refused", doing=doing, row=name, why=why)
     kept = None if record is None else msgspec.to_builtins(record)
     return SetAside(doing=doing, why=why, since=now, again_at=_again_at(now, now), record=kept, **more)
 

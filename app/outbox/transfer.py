@@ -183,8 +183,8 @@ async def transfer_all(source: Store, target: Store) -> dict[str, int]:
     """
     if await source.is_used_by_others():
         message = (
-            "Somebody uses the outbox that is left. Stop its servers first: nothing was moved. To PostgreSQL"
-            " a machine that died is one of them until its connection is ended (pg_terminate_backend)."
+            "The old outbox is in use. Stop its servers first. Nothing was moved. In PostgreSQL, end the connection "
+            "of a machine that died with pg_terminate_backend."
         )
         raise OutboxUnavailable(message, why="locked")
     await _introduce(source, target)
@@ -203,7 +203,7 @@ async def _introduce(source: Store, target: Store) -> None:
     origin = await target.get_shared(_ORIGIN)
     known = identity is not None and origin is not None and origin.value == identity.value
     if not known and not await target.is_empty():
-        message = "The outbox that is to go on holds something already. Name an empty one: nothing was moved."
+        message = "The new outbox is not empty. Name an empty one. Nothing was moved."
         raise OutboxUnavailable(message)
     await target.put_shared(_ORIGIN, identity and identity.value)
 

@@ -233,7 +233,7 @@ class Pipeline:
                         await self._quarantine.forget(memory.erased)
                     await outbox.scrub(traces)
                 return receipt
-        raise OutboxUnavailable("Others send events of the same people at once. Send the events again later.")
+        raise OutboxUnavailable("Too many events of the same person arrive at once. Try again.")
 
     async def _commit(self, drafts: IntakeBatch, outbox: Enqueues, people: PeopleChanges | None = None) -> Receipt:
         intake, now = drafts.intake, drafts.intake.now

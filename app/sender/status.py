@@ -401,17 +401,17 @@ def log_trouble(destination: str, before: Trouble | None, after: Trouble | None)
     which = {"destination": destination} if destination else {}
     if after is None:
         since = before.since if before else 0
-        logger().warning("delivery goes on", **which, after=before.state if before else "", since=since)
+        logger().warning("delivery resumed", **which, after=before.state if before else "", since=since)
         return
     for standing in standings(after, switched_off=False, now=after.since):
         logger().warning(
-            "delivery stands",
+            "delivery stopped",
             **which,
             state=standing.state,
             since=standing.since,
             status=standing.status,
             words=standing.words,
-            sentence=standing.sentence,
+            message=standing.sentence,
             remedy=standing.remedy,
         )
 
@@ -419,4 +419,4 @@ def log_trouble(destination: str, before: Trouble | None, after: Trouble | None)
 def log_jump(jump: ClockJump) -> None:
     """Log that the clock of this machine was set."""
     for standing in standings(None, switched_off=False, jumps=[jump], now=jump.after):
-        logger().warning("the clock jumped", by_s=jump.after - jump.before, to=jump.after, remedy=standing.remedy)
+        logger().warning("clock jumped", by_s=jump.after - jump.before, to=jump.after, remedy=standing.remedy)

@@ -63,7 +63,7 @@ def _without_nul(raw: bytes) -> bytes:
 
 def _log_numbers(count: int) -> None:
     """Log how many numbers of a body were read as text, since no double can hold them."""
-    logger().warning("numbers read as the text NaN", count=count)
+    logger().warning("NaN read as text", count=count)
 
 
 def numbers_logged_once() -> Callable[[int], None]:

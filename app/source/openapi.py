@@ -56,7 +56,7 @@ _ARRAY = {"type": "array", "items": {}}
 
 WEBHOOK_BODY = _body(_EVENT, _ARRAY)
 WEBHOOK_ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: _json("What became of each event, after the commit.", _RECEIPT),
+    200: _json("The result of each event, after the commit.", _RECEIPT),
     422: _json("The single event is refused, or invalid for every preset that it matches.", _RECEIPT),
     **_refused(400, 401, 408, 413, 500, 503),
 }
@@ -65,8 +65,8 @@ WEBHOOK_ANSWERS: dict[int | str, dict[str, Any]] = {
 NAMED_BODY: dict[str, Any] = {"required": True, "content": {"application/json": {"schema": {}}}}
 NAMED_PARAMETERS = [{"name": "source", "in": "path", "required": True, "schema": _TEXT}]
 NAMED_ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: _json("What became of each event, after the commit; for GET a pixel.", _RECEIPT),
-    422: _json("Of a source of kind `segment`: the single event can never be used.", _RECEIPT),
+    200: _json("The result of each event, after the commit. For GET, a pixel.", _RECEIPT),
+    422: _json("For a source of the kind `segment`: the single event cannot be used.", _RECEIPT),
     **_refused(400, 401, 404, 405, 408, 413, 415, 429, 500, 503),
 }
 
@@ -74,15 +74,15 @@ _CALL = {"type": "object", "properties": {"type": {"type": ["string", "null"]}},
 _BATCH = {"type": "object", "required": ["batch"], "properties": {"batch": _ARRAY}, "additionalProperties": True}
 CALL_BODY, BATCH_BODY = _body(_CALL, _ARRAY), _body(_BATCH, _ARRAY)
 TRACKING_ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: _json("The events are committed.", {"type": "object", "required": ["success"], "properties": {"success": {}}}),
+    200: _json("The events are stored.", {"type": "object", "required": ["success"], "properties": {"success": {}}}),
     **_refused(400, 401, 408, 413, 429, 500, 503),
 }
 SETTINGS_PARAMETERS = [{"name": "key", "in": "path", "required": True, "schema": _TEXT}]
 SETTINGS_ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: _json("What Segment's CDN tells an SDK.", _with("integrations")),
+    200: _json("The settings that Segment's CDN sends to an SDK.", _with("integrations")),
     **_refused(404, 421, 500),
 }
 SOURCE_CONFIG_ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: _json("What RudderStack's control plane tells an SDK.", _with("source")),
+    200: _json("The settings that RudderStack's control plane sends to an SDK.", _with("source")),
     **_refused(401, 500),
 }

@@ -64,7 +64,7 @@ class DirectRoutes:
         try:
             response = await handle(Request(scope, receive, send))
         except Exception as exc:  # noqa: BLE001 - whatever it is, its sender is told, and can come again
-            logger().error("unforeseen error", route=found[0].path, exc_info=exc)
+            logger().error("unexpected error", route=found[0].path, exc_info=exc)
             response = answer_refusal(INTERNAL_ERROR)
         await response(scope, receive, send)
 

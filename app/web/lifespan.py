@@ -155,6 +155,6 @@ async def _reload(acts: CatalogActs, coordination: Coordination) -> None:
     """Take up changed files, as SIGHUP asks."""
     with _survived():
         if faults := await acts.reload(_BY_SIGNAL):
-            logger().error("catalog kept", faults=[str(fault) for fault in faults])
+            logger().error("catalog not reloaded", faults=[str(fault) for fault in faults])
         else:
             logger().info("catalog reloaded", generation=coordination.generation)

@@ -18,11 +18,11 @@ _TOKEN, _SESSION = "consoleToken", "consoleSession"
 _SIGNATURE, _HEADER = "webhookSignature", "webhookHeader"
 _KEYS: tuple[_Together, ...] = (("writeKey",), ("writeKeyInQuery",))
 #: What the doorway answers (app/web/access_gate.py): everywhere, and where figures are shown.
-_OF_DOORWAY = {"403": "Only this machine may ask, by a localhost address, and no page of another site."}
+_OF_DOORWAY = {"403": "Allowed only from this machine by a localhost address, and not from pages of other sites."}
 _OF_FIGURES = {
     "401": "The token is missing or wrong.",
     "429": "Too many wrong tokens.",
-    "503": "The store, which has the sessions, does not answer.",
+    "503": "The outbox, which stores the sessions, is unavailable.",
 }
 #: Their write key stands in the path.
 _BY_PATH = "/v1/projects/"
@@ -71,16 +71,20 @@ def _schemes(proofs: Proofs) -> dict[str, dict[str, str]]:
     """Return the schemes that are asked for somewhere."""
     schemes: dict[str, dict[str, str]] = {}
     if proofs.console:
-        schemes[_TOKEN] = {"type": "http", "scheme": "bearer", "description": "The console's password, or a token."}
+        schemes[_TOKEN] = {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "Password of the console, or a user's token.",
+        }
     if proofs.figures:
         schemes[_SESSION] = {"type": "apiKey", "in": "cookie", "name": proofs.cookie}
     if proofs.signature:
-        said = "HMAC-SHA1 of the body in hex, by the shared secret, as Segment signs."
+        said = "Segment's signature: HMAC-SHA1 of the body with the shared secret, in hex."
         schemes[_SIGNATURE] = {"type": "apiKey", "in": "header", "name": "X-Signature", "description": said}
     if proofs.header:
         schemes[_HEADER] = {"type": "apiKey", "in": "header", "name": proofs.header}
     if proofs.write_key:
-        said = "The write key as user name, without a password; it may stand in the body instead, as `writeKey`."
+        said = "Write key as user name, without a password. It can be in the body as `writeKey` instead."
         schemes["writeKey"] = {"type": "http", "scheme": "basic", "description": said}
         schemes["writeKeyInQuery"] = {"type": "apiKey", "in": "query", "name": "writeKey"}
     return schemes
@@ -97,7 +101,7 @@ _TAGS: Final = {
     "api": "For operators' programs. Errors are problem details (RFC 9457).",
     "webhook": "Segment's webhook, for senders of events.",
     "tracking": "Segment's HTTP Tracking API, for SDKs. Errors have the members that SDKs read.",
-    "status": "For whatever watches the process.",
+    "status": "For monitoring.",
 }
 LICENSE: Final = {"name": "MIT", "identifier": "MIT"}
 
@@ -158,7 +162,7 @@ def add_details(document: dict[str, Any]) -> None:
     for schema in document["components"]["schemas"].values():
         for member in schema.get("properties", {}).values():
             _tell_items(member)
-    document["servers"] = [{"url": "/", "description": "The process that tells this."}]
+    document["servers"] = [{"url": "/", "description": "The process that answers."}]
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             operation["operationId"] = "_".join([method, *re.findall(r"\w+", path)])

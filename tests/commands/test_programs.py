@@ -230,7 +230,7 @@ def test_a_server_whose_postgresql_is_not_there_says_so_and_ends_with_3(workers:
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 3
     assert '"event":"cannot start"' in done.stderr
-    assert "the server cannot be reached: look at it, and at OUTBOX_URL" in done.stderr
+    assert "cannot reach the PostgreSQL server: check that it runs, and host and port of OUTBOX_URL" in done.stderr
     assert "Traceback" not in done.stderr
 
 

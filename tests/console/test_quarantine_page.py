@@ -89,7 +89,7 @@ async def test_an_exit_that_nothing_is_kept_of_is_refused_and_means_not_all(kept
     asked = await kept.browser.get("/console/quarantine/preview?exit=nonsense")
     done = await kept.browser.post("/console/quarantine/discard", data={"exit": "refused"})
     assert (asked.status_code, done.status_code) == (400, 400)
-    assert "is none of invalid, unmatched" in asked.text
+    assert "must be one of invalid, unmatched" in asked.text
     assert "Of 2 events," in await kept.html("/console/quarantine/preview")
 
 

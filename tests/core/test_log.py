@@ -155,4 +155,4 @@ def test_an_outbox_that_cannot_be_used_is_logged_with_what_is_the_matter_and_wha
     log_error(OutboxUnavailable("The disk is full: free some space.", why="disk full"))
     line = json.loads(capsys.readouterr().err)
     assert line.items() >= {"event": "outbox unavailable", "why": "disk full", "level": "error"}.items()
-    assert line["told"] == "The disk is full: free some space."
+    assert line["message"] == "The disk is full: free some space."

@@ -128,6 +128,13 @@ class PostgresServer:
         """End it; whoever is connected is cut off."""
         self._end(signal.SIGINT)
 
+    def ask_password(self, user: str, password: str) -> None:
+        """Make a user that must give a password; all others need none."""
+        rules = self._data / "pg_hba.conf"
+        rules.write_text(f"host all {user} 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
+        self._manage(f"CREATE ROLE {user} LOGIN PASSWORD '{password}'")
+        self._manage("SELECT pg_reload_conf()")
+
     def signal(self, number: int) -> None:
         """Send a signal to every process of it."""
         if self.process is not None:

@@ -39,12 +39,12 @@ def test_texts_are_read_as_what_is_asked_for(texts: dict[str, str], query: Query
     [
         ({"order": "SO-1001"}, f'There is no filter "order". There are: {", ".join(SEARCH_FILTERS)}.'),
         ({"person": "ann"}, f'There is no filter "person". There are: {", ".join(SEARCH_FILTERS)}.'),
-        ({"state": "Dead"}, f'The filter "state" is none of {", ".join(State)}, waiting.'),
-        ({"exit": "lost"}, f'The filter "exit" is none of {", ".join(Exit)}.'),
-        ({"preset": ""}, 'The filter "preset" is empty: leave it out, or say what it asks for.'),
-        ({"order_id": "1", "since": " "}, 'The filter "since" is empty: leave it out, or say what it asks for.'),
-        ({"status": "99"}, 'The filter "status" is no HTTP status, such as 422.'),
-        ({"since": "noon"}, 'The filter "since" is no time: write 2026-03-04T05:06:07Z, or Unix seconds.'),
+        ({"state": "Dead"}, f'The filter "state" must be one of {", ".join(State)}, waiting.'),
+        ({"exit": "lost"}, f'The filter "exit" must be one of {", ".join(Exit)}.'),
+        ({"preset": ""}, 'The filter "preset" is empty: leave it out, or give it a value.'),
+        ({"order_id": "1", "since": " "}, 'The filter "since" is empty: leave it out, or give it a value.'),
+        ({"status": "99"}, 'The filter "status" must be an HTTP status, such as 422.'),
+        ({"since": "noon"}, 'The filter "since" must be a time: write 2026-03-04T05:06:07Z, or Unix seconds.'),
     ],
 )
 def test_what_is_no_filter_is_told_with_those_that_there_are(texts: dict[str, str], told: str) -> None:

@@ -45,7 +45,7 @@ async def test_what_stands_earlier_in_the_same_call_is_seen(at: At) -> None:
     first, second, third = await at.seen(new(order_id="o"), new(order_id="o"), new(order_id="p"))
     assert (first, third) == (None, None)
     assert second is not None
-    assert (second.at, second.reason) == (NOW, "the same order_id stands earlier in the same request")
+    assert (second.at, second.reason) == (NOW, "the same order_id is earlier in the same request")
 
 
 async def test_what_is_dead_is_not_seen(at: At) -> None:

@@ -20,9 +20,9 @@ def test_trouble_is_a_warning_with_pinterests_words_and_the_remedy(capsys: pytes
     log_trouble("", None, a_trouble(state="failing", reason="the connection broke", status=None))
 
     (line,) = lines(capsys)
-    assert (line["event"], line["level"], line["state"]) == ("delivery stands", "warning", "failing")
+    assert (line["event"], line["level"], line["state"]) == ("delivery stopped", "warning", "failing")
     assert (line["words"], line["since"], line["status"]) == ("the connection broke", NOW, None)
-    assert line["sentence"] == "Pinterest judges no event: the connection broke."
+    assert line["message"] == "Pinterest judges no event: the connection broke."
     assert line["remedy"]
 
 
@@ -31,7 +31,7 @@ def test_the_end_of_it_is_told_too(capsys: pytest.CaptureFixture[str]) -> None:
     log_trouble("", a_trouble(state="failing"), None)
 
     (line,) = lines(capsys)
-    assert (line["event"], line["after"], line["since"]) == ("delivery goes on", "failing", NOW)
+    assert (line["event"], line["after"], line["since"]) == ("delivery resumed", "failing", NOW)
 
 
 def test_a_jump_of_the_clock_is_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
@@ -39,7 +39,7 @@ def test_a_jump_of_the_clock_is_a_warning(capsys: pytest.CaptureFixture[str]) ->
     log_jump(ClockJump(before=NOW, after=NOW - 3_600))
 
     (line,) = lines(capsys)
-    assert (line["event"], line["level"], line["by_s"]) == ("the clock jumped", "warning", -3_600)
+    assert (line["event"], line["level"], line["by_s"]) == ("clock jumped", "warning", -3_600)
     assert "NTP" in line["remedy"]
 
 

@@ -95,7 +95,7 @@ def test_the_log_says_how_many_numbers_were_none_and_nothing_else_of_them() -> N
     with capture_logs() as logs:
         parse(b'[NaN, {"secret": 1e999}]')
 
-    assert logs == [{"event": "numbers read as the text NaN", "count": 2, "log_level": "warning"}]
+    assert logs == [{"event": "NaN read as text", "count": 2, "log_level": "warning"}]
 
 
 _JSON = st.recursive(

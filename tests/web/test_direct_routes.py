@@ -111,7 +111,7 @@ async def test_what_no_handler_foresees_is_logged_with_its_places_and_without_it
 
     output = capsys.readouterr().err
     error, request = map(json.loads, output.splitlines())
-    assert (error["event"], error["level"], error["error"]) == ("unforeseen error", "error", "LookupError")
+    assert (error["event"], error["level"], error["error"]) == ("unexpected error", "error", "LookupError")
     assert error["route"] == "/v1/track"
     assert "test_direct_routes.py" in error["places"][-1]
     assert (request["event"], request["route"], request["status"]) == ("request", "/v1/track", 500)

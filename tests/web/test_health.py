@@ -150,7 +150,7 @@ async def test_a_store_that_is_gone_is_not_ready_and_says_why_and_what_helps(
 
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
     assert answer.json().items() >= {"ready": False, "why": "gone"}.items()
-    assert "Let the backlog drain, then start again" in answer.json()["reason"]
+    assert "Wait until the backlog is empty, then restart" in answer.json()["reason"]
     lines = set((await client.get("/metrics")).text.splitlines())
     assert lines >= {"pinrelay_outbox_up 0.0", 'pinrelay_outbox_refuses{why="gone"} 1.0'}
 

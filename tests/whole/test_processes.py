@@ -83,7 +83,7 @@ def test_sighup_takes_up_changed_presets_in_every_process_and_keeps_the_old_ones
 
     preset.write_text(FAULTY, encoding="utf-8")
     first.process.send_signal(signal.SIGHUP)
-    until(lambda: "catalog kept" in first.log)
+    until(lambda: "catalog not reloaded" in first.log)
     assert screen_exit(first) == "enqueued"
     until(lambda: "only.yaml" in mappings_page(second), 10, "the console shows the faults, whichever process answers")
 
@@ -112,7 +112,7 @@ def test_workers_take_files_up_without_a_restart_and_one_that_starts_on_a_faulty
 
     preset.write_text(FAULTY, encoding="utf-8")
     server.process.send_signal(signal.SIGHUP)
-    until(lambda: server.log.count("catalog kept") == 2, 10, "both kept what they run")
+    until(lambda: server.log.count("catalog not reloaded") == 2, 10, "both kept what they run")
     assert {screen_exit(server) for _ in range(20)} == {"enqueued"}
     assert all("only.yaml" in mappings_page(server) for _ in range(10))
     assert workers(server) == before

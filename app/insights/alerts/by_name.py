@@ -155,9 +155,7 @@ def _told(kind: str, found: Sequence[_Found], settings: AlertSettings) -> Iterat
             key=f"{kind}: {'/'.join(one.key)}", text=f"{one.text}{one.link or link(settings.base_url, one.key)}"
         )
     if others := first[MOST_TOLD:]:
-        yield Alert(
-            key=f"{kind}: others", text=f"The same holds for {len(others)} more names ({kind}). See the inventory."
-        )
+        yield Alert(key=f"{kind}: others", text=f"{len(others)} more event names: {kind}. See the inventory.")
 
 
 def _of_name(key: EventKey, facts: NameFacts, settings: AlertSettings) -> Iterator[_Found]:
@@ -205,7 +203,7 @@ def _ceased(key: EventKey, history: Mapping[int, int], facts: NameFacts) -> _Fou
     if expected < _CEASED:
         return None
     hours = (facts.running_at - last_at) / HOUR_S - 1 + facts.elapsed
-    text = f"{_shown(key)} has ceased: none for {hours:.1f} hours, {expected:.0f} were to be expected."
+    text = f"{_shown(key)} has stopped: none for {hours:.1f} hours, {expected:.0f} expected."
     return _Found("ceased", key, text, expected)
 
 
@@ -220,7 +218,7 @@ def _fell(key: EventKey, history: Mapping[int, int], facts: NameFacts, settings:
         if count >= settings.alert_fall * expected:
             return None
         if -strays(count, expected) >= z:
-            text = f"{_shown(key)} has fallen: {count} in {_hour(hour_at, facts)}, usual are {expected:.0f}."
+            text = f"{_shown(key)} has fallen: {count} in {_hour(hour_at, facts)}, usually {expected:.0f}."
             return _Found("fallen", key, text, known[0])
     return None
 
@@ -229,7 +227,7 @@ def _surged(key: EventKey, history: Mapping[int, int], facts: NameFacts, setting
     for hour_at in (facts.running_at - HOUR_S, facts.running_at):
         known, count = usual(history, hour_at), history.get(hour_at, 0)
         if known is not None and count > settings.alert_surge * max(known[1], settings.alert_least_events):
-            text = f"{_shown(key)} has surged: {count} in {_hour(hour_at, facts)}, usual are {known[1]:g}."
+            text = f"{_shown(key)} has surged: {count} in {_hour(hour_at, facts)}, usually {known[1]:g}."
             return _Found("surged", key, text, count)
     return None
 
@@ -248,7 +246,7 @@ def _exits(key: EventKey, facts: NameFacts, settings: AlertSettings) -> Iterator
             if judged is not None:
                 share, was, whole = judged
                 number = counts[Measure.EXIT, exit_.value]
-                told = f"{number} of {whole} ({share:.0%}) {words} in {_hour(hour_at, facts)}, usual are {was:.0%}."
+                told = f"{number} of {whole} ({share:.0%}) {words} in {_hour(hour_at, facts)}, usually {was:.0%}."
                 link = list_link(settings.base_url, key, exit_, hour_at)
                 yield _Found(exit_.value, key, f"{_shown(key)}: {told}", whole, link)
                 break
@@ -290,7 +288,7 @@ def _lacking(key: EventKey, facts: NameFacts, settings: AlertSettings) -> Iterat
                 continue
             share = 1 - min(1.0, counts.get((Measure.FOUND, label), 0) / sampled)
             if _is_above(share, was, sampled, settings.alert_share):
-                told = f"{share:.0%} are without {label} in {_hour(hour_at, facts)}, usual are {was:.0%}."
+                told = f"{share:.0%} without {label} in {_hour(hour_at, facts)}, usually {was:.0%}."
                 yield _Found(f"without {label}", key, f"{_shown(key)}, a checkout: {told}", sampled)
                 break
 
@@ -308,7 +306,7 @@ def _changes(facts: NameFacts, settings: AlertSettings) -> list[Alert]:
         for each in worth[: 2 * MOST_TOLD]
     ]
     if others := len(worth) - len(alerts):
-        alerts.append(Alert(key=f"{NAMES_CHANGED}others", text=f"Further changes: {others}. See the inventory."))
+        alerts.append(Alert(key=f"{NAMES_CHANGED}others", text=f"{others} more changes. See the inventory."))
     return alerts
 
 

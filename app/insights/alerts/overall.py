@@ -21,7 +21,7 @@ WARNINGS_SHARE, WARNINGS_TIMES = 0.05, 2
 #: Pinterest's figures are read every hour, and later where Pinterest asks for a pause of at most a day.
 _READ_WITHIN_S = DAY_S + HOUR_S
 
-_FULL = "Memory is full: as many ids as REMEMBER_MAX_PEOPLE are marked, and nothing is remembered. Raise it."
+_FULL = "Memory is full of opted-out ids, so no new facts are remembered. Raise REMEMBER_MAX_PEOPLE."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,10 @@ def unread_reports(views: Mapping[str, PinterestView], now: float) -> list[Alert
             if lasts and now - (view.tried_at or 0) <= _READ_WITHIN_S:
                 places[each.why].append(f"{account} {report}")
     return [
-        Alert(key=f"reports: {where[0]}", text=f"Pinterest's own figures are not all read: {why}. Sending goes on.")
+        Alert(
+            key=f"reports: {where[0]}",
+            text=f"Some of Pinterest's own figures cannot be read: {why}. Events are still sent.",
+        )
         for why, where in places.items()
     ]
 
@@ -99,7 +102,7 @@ def _late(account: AccountStanding, facts: Facts) -> Alert | None:
         return None
     hours = (facts.now - oldest_at) / HOUR_S
     off = next((f" {each.sentence}" for each in account.standings if each.state == "preset switched off"), "")
-    return Alert(key="backlog", text=f"Deliveries are late: the oldest has waited for {hours:.1f} hours.{off}")
+    return Alert(key="backlog", text=f"Deliveries are late: the oldest has waited {hours:.1f} hours.{off}")
 
 
 def _dead(account: AccountStanding, facts: Facts) -> Alert | None:
@@ -107,7 +110,7 @@ def _dead(account: AccountStanding, facts: Facts) -> Alert | None:
     new = sum(facts.rejected.get((account.account.ad_account_id, facts.hour_at + n * HOUR_S), 0) for n in (0, 1))
     if not new or not account.backlog.dead:
         return None
-    text = f"Dead letters grow: {new} within the last hours. `pinrelay dead-letters` has reasons."
+    text = f"{new} new dead letters in the last hours. See `pinrelay dead-letters`."
     return Alert(key="dead", text=text)
 
 
@@ -119,7 +122,9 @@ def _drop(facts: Facts) -> Alert | None:
         return None
     if (count := facts.count(Exit.ACCEPTED, facts.hour_at)) >= DROP_BELOW * usual:
         return None
-    return Alert(key="volume", text=f"Few events arrive: {count} in the last full hour, usual are {usual:g}.")
+    return Alert(
+        key="volume", text=f"Too few events: {count} in the last full hour, usually {usual:g}. Check the senders."
+    )
 
 
 def _warnings(facts: Facts) -> Alert | None:
@@ -131,5 +136,5 @@ def _warnings(facts: Facts) -> Alert | None:
     usual = sum(facts.count("warning", hour_at) for hour_at in before) / enqueued_before
     if share <= max(WARNINGS_SHARE, WARNINGS_TIMES * usual):
         return None
-    text = f"Warnings grow: {share:.2f} an event in the last full hour, {usual:.2f} the day before. See the console."
+    text = f"More warnings: {share:.2f} per event in the last full hour, {usual:.2f} the day before. See the console."
     return Alert(key="warnings", text=text)

@@ -22,7 +22,7 @@ from app.outbox import Outbox
 from app.sender.shutdown import Shutdown
 from app.sender.status import read_accounts
 
-_TEST = "This is a test: alerts arrive here."
+_TEST = "This is a test. Alerts arrive here."
 
 
 class AlertWebhook:
@@ -41,10 +41,10 @@ class AlertWebhook:
             answer = await self._client.post(self._url.get_secret_value(), json=body)
         except (httpx.HTTPError, httpx.InvalidURL) as exc:
             why = type(exc).__name__
-            logger().error("alert not told", error=why)
+            logger().error("alert not sent", error=why)
             return f"it cannot be reached ({why})"
         if not answer.is_success:
-            logger().error("alert not told", status=answer.status_code)
+            logger().error("alert not sent", status=answer.status_code)
             return f"it answered {answer.status_code}"
         return ""
 
@@ -110,10 +110,10 @@ class Alerts:
         if any(unavailable):
             self._failed_looks += 1
             if self._failed_looks == OUTBOX_DOWN_LOOKS:
-                await self._webhook.post([f"Events are turned away with 503: {next(filter(None, unavailable))}"])
+                await self._webhook.post([f"Events are refused with 503. {next(filter(None, unavailable))}"])
             return
         if self._failed_looks >= OUTBOX_DOWN_LOOKS:
-            await self._webhook.post(["Cleared: the outbox can be used again."])
+            await self._webhook.post(["Cleared: the outbox stores events again."])
         self._failed_looks = 0
 
     async def _failure(self, work: Callable[[], Awaitable[None]]) -> OutboxUnavailable | None:

@@ -48,17 +48,26 @@ def schema(version: int) -> bytes:
 
 #: By SQLSTATE.
 _REMEDIES: Final[Remedies] = {
-    "40": ("locked", "others changed the same at the same moment"),
-    "42501": ("not writable", "the user may not do this: give it the right to make and use tables in its schema"),
-    "25006": ("not writable", "this server takes no writes, another has become the leader"),
-    "53100": ("disk full", "no space is left at the server: free some"),
-    "53": ("unusable", "the server has run out of something: look at its log"),
-    "57014": ("locked", "it took too long: look for locks and load at the server"),
-    "57P": ("unreachable", "the server is stopping or starting"),
-    "58": ("unusable", "the disk of the server fails: look at its log"),
-    "XX": ("damaged", "the data of the server is damaged: look at its log"),
+    "40": ("locked", "other processes changed the same rows at the same moment; try again"),
+    "42501": ("not writable", "the user of OUTBOX_URL lacks rights: let it create and use tables in its schema"),
+    "25006": ("not writable", "this server is read-only: OUTBOX_URL must include the new leader"),
+    "53100": ("disk full", "the disk of the PostgreSQL server is full: free some space"),
+    "53": ("unusable", "the PostgreSQL server has run out of resources: see its log"),
+    "57014": ("locked", "a statement took too long: check locks and load of the PostgreSQL server"),
+    "57P": ("unreachable", "the PostgreSQL server is stopping or starting: wait"),
+    "58": ("unusable", "the disk of the PostgreSQL server fails: see its log"),
+    "XX": ("damaged", "the data of the PostgreSQL server is damaged: see its log"),
 }
-_UNREACHABLE = "the server cannot be reached: look at it, and at OUTBOX_URL"
+_UNREACHABLE = "cannot reach the PostgreSQL server: check that it runs, and host and port of OUTBOX_URL"
+#: What a server, or libpq, says when it lets nobody in -> what is wrong and what helps. The first that fits.
+_LOGIN: Final = (
+    (r"password authentication failed|no password supplied|SASL authentication failed", "check the password"),
+    (r'role ".*" does not exist', "create the user, or correct it"),
+    (r'database ".*" does not exist', "create the database, or correct its name"),
+    (r"no pg_hba\.conf entry", "let this machine in by pg_hba.conf of the server, or use sslmode=require"),
+    (r"too many (clients|connections)|connection slots", "raise max_connections of the server"),
+    (r"certificate|SSL", "check sslmode and sslrootcert"),
+)
 #: The database can be used, and one row cannot: of a value, of a constraint, of a trigger, of its length, of its page.
 _ABOUT_A_ROW: Final = ("22", "23", "44", "38", "39", "P0", "54", "XX")
 #: What a server says that lets nobody in.
@@ -71,15 +80,23 @@ def unavailable(exc: psycopg.Error) -> OutboxUnavailable:
         return row_refused(exc, exc.sqlstate, exc.diag.message_primary or "", _REMEDIES)
     if exc.sqlstate:
         return cannot_be_used(exc, exc.sqlstate, _REMEDIES)
-    remedy = "; ".join([_UNREACHABLE, *_REFUSED.findall(str(exc))[-1:]])
-    return cannot_be_used(exc, type(exc).__name__, {"": ("unreachable", remedy)})
+    return cannot_be_used(exc, type(exc).__name__, {"": ("unreachable", _why_no_connection(str(exc)))})
+
+
+def _why_no_connection(words: str) -> str:
+    """Return why no connection could be made, and what helps, by the words of the server or of libpq."""
+    said = (_REFUSED.findall(words) or words.strip().splitlines() or [""])[-1].removeprefix("connection failed: ")
+    for pattern, remedy in _LOGIN:
+        if re.search(pattern, words):
+            return f"PostgreSQL refuses the connection, {said}: {remedy} in OUTBOX_URL"
+    return f"{_UNREACHABLE}; {said}" if _REFUSED.search(words) else _UNREACHABLE
 
 
 def kept_here_only() -> OutboxUnavailable:
     """Return the error that says that a commit is on one server only, though it should be on two."""
     return OutboxUnavailable(
-        "The outbox has no second copy of what was just written: the wait for the standby was cancelled. "
-        "Send the events again later."
+        "The outbox has no second copy of the last commit: the wait for the standby was cancelled. "
+        "Check the standby, and synchronous_standby_names."
     )
 
 
@@ -125,7 +142,7 @@ def connection_text(url: str) -> str:
     try:
         return make_conninfo("", **(_STANDARD | conninfo_to_dict(url)))
     except psycopg.Error:
-        message = "OUTBOX_URL: this is no URL of PostgreSQL: postgresql://USER:PASSWORD@HOST:PORT,HOST:PORT/DATABASE"
+        message = "OUTBOX_URL: must have the form postgresql://USER:PASSWORD@HOST:PORT,HOST:PORT/DATABASE"
         raise SettingsError(message) from None
 
 
@@ -196,7 +213,8 @@ class Connections:
             async with asyncio.timeout(PATIENCE_S):
                 await self._room.acquire()
         except TimeoutError:
-            raise OutboxUnavailable("The outbox is too busy. Send the events again later.") from None
+            message = f"The outbox is too busy: no connection was free within {PATIENCE_S:.0f} seconds. Check its load."
+            raise OutboxUnavailable(message) from None
         try:
             connection = self._take_idle() or await self.connect()
             connection.turn += 1
@@ -264,8 +282,8 @@ def check_isolation(isolation: str) -> None:
     """Raise OutboxUnavailable where transactions begin in another way: through a pooler that can be set for none."""
     if isolation != "read committed":
         message = (
-            f"The server of OUTBOX_URL has default_transaction_isolation={isolation}, and a connection pooler is in "
-            "between. Set it to 'read committed' for this user (ALTER ROLE ... SET)."
+            f"The server of OUTBOX_URL has default_transaction_isolation={isolation}, behind a connection pooler. "
+            "Set it to 'read committed' for this user (ALTER ROLE ... SET)."
         )
         raise OutboxUnavailable(message)
 
@@ -273,13 +291,13 @@ def check_isolation(isolation: str) -> None:
 def check_server(*, fsync: str, synchronous_commit: str, standbys: str, version: int) -> None:
     """Raise OutboxUnavailable where the server would answer before a commit is on its disk, and on its standby's."""
     if version < OLDEST_POSTGRES * 10_000:
-        raise OutboxUnavailable(f"PostgreSQL {version // 10_000} is too old: {OLDEST_POSTGRES} or newer is needed.")
+        raise OutboxUnavailable(f"PostgreSQL {version // 10_000} is too old: use {OLDEST_POSTGRES} or newer.")
     weak = {"off", "local", "remote_write"} if standbys else {"off"}
     if fsync != "on":
         raise OutboxUnavailable("The server of OUTBOX_URL has fsync=off: a power cut would lose events. Set fsync=on.")
     if synchronous_commit in weak:
         message = (
-            f"The server of OUTBOX_URL has synchronous_commit={synchronous_commit}: it answers before an event is on "
-            "every disk that it should be on. Set synchronous_commit=on, for the server or for this user."
+            f"The server of OUTBOX_URL has synchronous_commit={synchronous_commit}: a crash would lose events. "
+            "Set synchronous_commit=on, for the server or for this user."
         )
         raise OutboxUnavailable(message)

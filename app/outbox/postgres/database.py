@@ -107,7 +107,7 @@ class Database:
         Raises OutboxUnavailable, OutboxVersionError where another version of Pinrelay made it.
         """
         if self._closed:
-            raise OutboxUnavailable("The outbox is closed. Send the events again later.")
+            raise OutboxUnavailable("The outbox is closed: this process is shutting down.")
         if not self._is_open:
             await self._finished(self._open())
 

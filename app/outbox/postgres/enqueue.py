@@ -108,7 +108,7 @@ async def _enqueue_checked(
                 raise Rollback(transaction)
         except COLLISIONS:
             continue
-    raise OutboxUnavailable("The outbox is too busy: others store the same events. Send the events again later.")
+    raise OutboxUnavailable("The outbox is too busy: other processes store the same events. Try again.")
 
 
 async def _check_all(

@@ -87,7 +87,7 @@ async def _redrive_step(
                     raise Rollback(transaction)
                 done = await _redrive(connection, plan, now)
                 return RedriveStep(done=done, before=next_step(dead))
-    raise OutboxUnavailable("The outbox is too busy: others store the same events. Redrive them again later.")
+    raise OutboxUnavailable("The outbox is too busy: other processes store the same events. Redrive again later.")
 
 
 async def _take_keys(connection: Connection, plan: RedrivePlan, now: float) -> bool:

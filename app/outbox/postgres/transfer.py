@@ -42,8 +42,8 @@ class PostgresStore(PostgresShared):
             ((others,),) = await self._database.run(rows_of, "used_by_others")
             if self._database.is_pooled:
                 raise OutboxUnavailable(
-                    "A connection pooler is between this command and PostgreSQL, so nobody can tell whether others use "
-                    "the database. Give the address of the server itself."
+                    "OUTBOX_URL leads through a connection pooler, so it is unknown whether servers still use "
+                    "the database. Give the URL of PostgreSQL itself."
                 )
             if not others:
                 return False

@@ -21,7 +21,7 @@ def back_up(path: Path, copy: Path) -> int:
     if not path.exists():
         raise OutboxUnavailable(f"No outbox at {path}. Check OUTBOX_URL.", why="gone")
     if copy.exists():
-        raise OutboxUnavailable(f"{copy} is there already. Name a new file.")
+        raise OutboxUnavailable(f"{copy} already exists. Name a new file.")
     with _part_of(copy) as part:
         with border(), closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)) as connection:
             connection.execute("VACUUM INTO ?", (str(part),))
@@ -41,7 +41,7 @@ def restore(copy: Path, path: Path) -> Path | None:
     is no copy of an outbox, or a damaged one; nothing has changed then.
     """
     if not copy.is_file():
-        raise OutboxUnavailable(f"There is no backup {copy}.", why="gone")
+        raise OutboxUnavailable(f"No backup at {copy}. Name a file that `pinrelay backup` wrote.", why="gone")
     _check(copy)
     aside = _free_name(path)
     with _part_of(path, makes_folder=True) as part:
@@ -98,9 +98,9 @@ def _check(path: Path) -> None:
     except sqlite3.DatabaseError as exc:
         is_outbox, found = exc.sqlite_errorcode != sqlite3.SQLITE_NOTADB, f"{exc}"
     if not is_outbox:
-        raise OutboxUnavailable(f"{path} is no outbox. Name a file that `pinrelay backup` wrote.")
+        raise OutboxUnavailable(f"{path} is not an outbox. Name a file that `pinrelay backup` wrote.")
     if found != "ok":
-        raise OutboxUnavailable(f"{path} is damaged, or cannot be read: {found}. Name another.", why="damaged")
+        raise OutboxUnavailable(f"{path} is damaged or unreadable: {found}. Name another backup.", why="damaged")
 
 
 def _check_unused(path: Path) -> None:

@@ -110,21 +110,21 @@ _PRAGMAS = (
 )
 
 _REMEDIES: Final[Remedies] = {
-    "SQLITE_FULL": ("disk full", "no space is left: free some"),
-    "SQLITE_IOERR_SHMSIZE": ("disk full", "no space is left: free some"),
-    "SQLITE_BUSY": ("locked", "another process holds it locked"),
-    "SQLITE_LOCKED": ("locked", "another process holds it locked"),
-    "SQLITE_IOERR": ("unusable", "the disk does not take what is written: look at its space, limits and health"),
-    "SQLITE_READONLY_DBMOVED": ("gone", "the file was moved or deleted: put it back and start again"),
-    "SQLITE_READONLY": ("not writable", "the file or its folder cannot be written: look at its owner"),
-    "SQLITE_CANTOPEN": ("not writable", "the file cannot be opened: look at its folder"),
+    "SQLITE_FULL": ("disk full", "the disk is full: free some space"),
+    "SQLITE_IOERR_SHMSIZE": ("disk full", "the disk is full: free some space"),
+    "SQLITE_BUSY": ("locked", "another process has locked it: stop that process, or wait"),
+    "SQLITE_LOCKED": ("locked", "another process has locked it: stop that process, or wait"),
+    "SQLITE_IOERR": ("unusable", "the disk refuses writes: check its space, limits and health"),
+    "SQLITE_READONLY_DBMOVED": ("gone", "the file was moved or deleted: put it back and restart"),
+    "SQLITE_READONLY": ("not writable", "the file or its folder is read-only: check its owner"),
+    "SQLITE_CANTOPEN": ("not writable", "the file cannot be opened: check its folder and its owner"),
     "SQLITE_CORRUPT": (
         "damaged",
-        "the file is damaged: stop, move what can be read to a new one (`pinrelay outbox-salvage`), start with that",
+        "the file is damaged: stop, copy it to a new one with `pinrelay outbox-salvage`, and start with that",
     ),
     "SQLITE_NOTADB": (
         "damaged",
-        "the file is not an outbox, or damaged: point OUTBOX_URL elsewhere, or `pinrelay restore` a backup",
+        "the file is damaged, or not an outbox: correct OUTBOX_URL, or `pinrelay restore` a backup",
     ),
 }
 
@@ -164,14 +164,14 @@ def open_writable(path: Path) -> sqlite3.Connection:
     Raises OutboxVersionError, OutboxUnavailable.
     """
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
-        raise OutboxUnavailable(f"SQLite {sqlite3.sqlite_version} is too old: 3.38 or newer is needed beside Python.")
+        raise OutboxUnavailable(f"SQLite {sqlite3.sqlite_version} is too old: install 3.38 or newer.")
     with border():
         _refuse_untouched(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, OWNER_ONLY))
     except OSError as exc:
-        message = f"The outbox {path} cannot be opened: {exc.strerror}. Look at the file, its folder and their owner."
+        message = f"The outbox {path} cannot be opened: {exc.strerror}. Check the file, its folder and their owner."
         raise OutboxUnavailable(message, why="not writable") from exc
     with border():
         connection = connect(path, timeout_s=0)  # `patiently` waits instead
@@ -281,9 +281,7 @@ def read_version(connection: sqlite3.Connection) -> int:
     identity, version, tables, file = patiently(connection, SQL["version"]).fetchone()
     if identity != IDENTITY and (identity or version or tables):
         new = f"sqlite:///{Path(file).with_name('new.db')}"
-        remedy = (
-            f"Bring what it holds into a new store: `pinrelay outbox-salvage {file} {new}`, then set OUTBOX_URL={new}."
-        )
+        remedy = f"Copy its contents to a new store: `pinrelay outbox-salvage {file} {new}`, then set OUTBOX_URL={new}."
         raise without_identity(f"The outbox {file}", remedy)
     check_schema_version(version, newest=SCHEMA_VERSION)
     return int(version)

@@ -173,17 +173,15 @@ def _allocate(file: BinaryIO, size_bytes: int) -> None:
 
 def _gone(path: Path) -> OutboxUnavailable:
     message = (
-        f"The outbox is not where it was: {path} was deleted or replaced while it was open. What was taken in before "
-        "is still sent, as long as this process runs. Let the backlog drain, then start again. Send the events again "
-        "later."
+        f"The outbox {path} was deleted or replaced while it was open. No more events are stored. While this "
+        "process runs, it sends what is stored. Wait until the backlog is empty, then restart."
     )
     return OutboxUnavailable(message, why="gone", retry_after_s=60)
 
 
 def _full(path: Path, needed_bytes: int) -> OutboxUnavailable:
     message = (
-        f"The disk of the outbox {path} is full: free some space, until {needed_bytes:,} bytes of it are free, "
-        "twice OUTBOX_RESERVE_BYTES. What was taken in before is sent with the room that was kept for that. Send the "
-        "events again later."
+        f"The disk of the outbox {path} is full: free space until {needed_bytes:,} bytes are free, "
+        "twice OUTBOX_RESERVE_BYTES. Stored events are still sent, in the reserved space."
     )
     return OutboxUnavailable(message, why="disk full", retry_after_s=60)

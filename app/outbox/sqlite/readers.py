@@ -35,7 +35,7 @@ class Readers:
     async def read(self, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
         """Do work with a connection. Raises OutboxUnavailable where SQLite fails."""
         if self._closed:
-            raise OutboxUnavailable("The outbox is closed.")
+            raise OutboxUnavailable("The outbox is closed: this process is shutting down.")
         return await asyncio.to_thread(self._read, work)
 
     def _read(self, work: Callable[[sqlite3.Connection], Answer]) -> Answer:

@@ -52,7 +52,7 @@ async def salvage(path: Path, open_target: Callable[[], Store]) -> Salvaged:
         target = open_target()
         try:
             if not await target.is_empty():
-                raise OutboxUnavailable("The outbox that is to go on holds something already. Name an empty one.")
+                raise OutboxUnavailable("The new outbox is not empty. Name an empty one.")
             return await _Salvage(connection, target, has_identity=has_identity).run()
         finally:
             await target.close()
@@ -67,7 +67,7 @@ def _check_version(connection: sqlite3.Connection) -> bool:
         age = "" if is_ours(identity) else " from before the first release"
         salvaged = f"of which this Pinrelay salvages {readable[0]} to {readable[-1]}"
         message = f"The file has schema version {version}{age}, {salvaged}."
-        helps = "Salvage it with the Pinrelay that wrote it." if version else "Is it the file of an outbox?"
+        helps = "Salvage it with the Pinrelay that wrote it." if version else "Check that it is the file of an outbox."
         raise OutboxUnavailable(f"{message} {helps}")
     return is_ours(identity)
 

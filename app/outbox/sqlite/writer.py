@@ -58,7 +58,7 @@ class JobQueue:
         """Queue a job. Raises OutboxUnavailable where the queue is closed."""
         with self._queueing:
             if self._closed:
-                raise OutboxUnavailable("The outbox is closed. Send the events again later.")
+                raise OutboxUnavailable("The outbox is closed: this process is shutting down.")
             self._jobs.put(job)
 
     def close(self) -> None:

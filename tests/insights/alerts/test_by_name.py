@@ -233,7 +233,7 @@ def test_a_text_says_what_where_how_much_and_leads_to_the_page() -> None:
     rules, hour_at = AlertSettings.model_construct(public_url="https://relay.shop.example"), NOON - HOUR_S
     (alert,) = by_name(shares({"enqueued": 50, "invalid": 50}, {"enqueued": 990, "invalid": 10}), rules)
     assert alert.text == (
-        "Order Completed from shop: 50 of 100 (50%) were invalid in the last full hour, usual are 1%. "
+        "Order Completed from shop: 50 of 100 (50%) were invalid in the last full hour, usually 1%. "
         "https://relay.shop.example/console/deliveries?name=Order+Completed&source=shop&exit=invalid"
         f"&since={hour_at}&until={NOON}"
     )
@@ -242,9 +242,9 @@ def test_a_text_says_what_where_how_much_and_leads_to_the_page() -> None:
         " https://relay.shop.example/console/inventory/name?source=shop&type=track&name=Order+Completed"
     )
     (fallen,) = by_name(hours(30, 100, running=15), RULES)
-    assert fallen.text == "Order Completed from shop has fallen: 30 in the last full hour, usual are 100."
+    assert fallen.text == "Order Completed from shop has fallen: 30 in the last full hour, usually 100."
     (ceased,) = by_name(hours(0, 100), RULES)
-    assert ceased.text == "Order Completed from shop has ceased: none for 23.5 hours, 150 were to be expected."
+    assert ceased.text == "Order Completed from shop has stopped: none for 23.5 hours, 150 expected."
 
 
 def test_of_many_names_those_that_matter_most_are_told_and_the_others_counted() -> None:
@@ -257,7 +257,7 @@ def test_of_many_names_those_that_matter_most_are_told_and_the_others_counted() 
         *(f"ceased: shop/track/name {n}" for n in range(8, 8 - MOST_TOLD, -1)),
         "ceased: others",
     ]
-    assert "3 more names" in alerts[-1].text
+    assert "3 more event names" in alerts[-1].text
 
 
 def test_changes_are_told_new_names_only_where_they_come_often() -> None:
@@ -273,4 +273,4 @@ def test_changes_are_told_new_names_only_where_they_come_often() -> None:
     ]
     many = [Change(key=ORDER, what="new property", label=f"properties.{n} text") for n in range(30)]
     alerts = by_name(NameFacts(now=NOON, history={}, changes=many), RULES)
-    assert (len(alerts), alerts[-1].text) == (2 * MOST_TOLD + 1, "Further changes: 20. See the inventory.")
+    assert (len(alerts), alerts[-1].text) == (2 * MOST_TOLD + 1, "20 more changes. See the inventory.")

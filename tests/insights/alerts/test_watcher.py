@@ -94,7 +94,7 @@ def warned(last: int, before: int, *, enqueued: int = 100, enqueued_before: int 
         pytest.param(
             facts(standings=of_refused_rows({"delivery/1": REFUSED, "rows/x": replace(REFUSED, ad_account_id="")})),
             ["set aside", "rows refused"],
-            id="the store refuses rows",
+            id="rows refused",
         ),
         pytest.param(facts(backlog=Backlog(pending=1, oldest_at=NOW - 3_600)), [], id="an hour is not late"),
         pytest.param(facts(backlog=Backlog(pending=1, oldest_at=NOW - 3_601)), ["backlog"], id="over an hour is late"),
@@ -145,7 +145,7 @@ def test_a_preset_that_is_switched_off_is_named_beside_what_is_late_and_told_onc
     accounts = [account for name in ("US", "FR") for account in facts(name=name, standings=off, backlog=late).accounts]
     told = {alert.key: alert.text for alert in conditions(Facts(now=NOW, accounts=accounts, hours={}))}
     assert told.keys() == {"preset switched off", "US: backlog", "FR: backlog"}
-    assert told["US: backlog"].endswith("has waited for 2.0 hours. The preset Lead is switched off.")
+    assert told["US: backlog"].endswith("has waited 2.0 hours. The preset Lead is switched off.")
     assert len(all_standings(accounts)) == 1
 
 
@@ -257,7 +257,7 @@ async def test_counts_of_the_outbox_are_read(outbox: Outbox, receiver: Receiver)
         at = LAST_HOUR - day * DAY_S + 60.0
         await outbox.enqueue([], [], [CounterRow(name="accepted", count=count)] * 2, now=at)
     await alerts(outbox, receiver.url).look()
-    assert receiver.texts == ["Pinrelay: Few events arrive: 2 in the last full hour, usual are 100."]
+    assert receiver.texts == ["Pinrelay: Too few events: 2 in the last full hour, usually 100. Check the senders."]
 
 
 async def test_what_is_told_of_one_name_is_read_from_the_inventory(outbox: Outbox, receiver: Receiver) -> None:
@@ -272,9 +272,7 @@ async def test_what_is_told_of_one_name_is_read_from_the_inventory(outbox: Outbo
     await task.look()
     await task.look()
     link = "https://relay.example/console/inventory/name?source=shop&amp;type=track&amp;name="
-    ceased = (
-        f"Order Completed from shop has ceased: none for 23.2 hours, 250 were to be expected. {link}Order+Completed"
-    )
+    ceased = f"Order Completed from shop has stopped: none for 23.2 hours, 250 expected. {link}Order+Completed"
     assert receiver.texts == [f"Pinrelay: {ceased}\nPinrelay: Lead from shop is new. {link}Lead"]
     await outbox.inventory.add([InventoryCount(key, Measure.RECEIVED, "", 400)], now=NOW, max_names=9)
     for _ in range(2):
@@ -291,7 +289,7 @@ async def test_of_an_inventory_that_was_switched_off_nobody_is_told_that_its_nam
     await alerts(outbox, receiver.url, settings=assembled.settings(inventory_names=0)).look()
     assert receiver.texts == []
     await alerts(outbox, receiver.url, settings=assembled.settings()).look()
-    assert "Order Completed from shop has ceased" in receiver.texts[0]
+    assert "Order Completed from shop has stopped" in receiver.texts[0]
 
 
 async def test_a_change_of_a_name_is_told_once_and_never_that_it_clears(outbox: Outbox, receiver: Receiver) -> None:
@@ -321,9 +319,7 @@ async def test_dead_letters_that_grow_are_told_of_the_ad_account_whose_they_are(
         at = LAST_HOUR if account == "2" else LAST_HOUR - DAY_S
         await outbox.settle([bad], [CounterRow(name="rejected", ad_account_id=account, count=3)], now=at)
     await alerts(outbox, receiver.url, accounts=accounts).look()
-    assert receiver.texts == [
-        "Pinrelay: FR: Dead letters grow: 3 within the last hours. 'pinrelay dead-letters' has reasons."
-    ]
+    assert receiver.texts == ["Pinrelay: FR: 3 new dead letters in the last hours. See 'pinrelay dead-letters'."]
 
 
 async def test_what_the_webhook_did_not_take_is_told_again(
@@ -347,7 +343,7 @@ async def test_a_webhook_that_cannot_be_reached_is_survived_and_its_url_never_pr
     await BLOCK.write(outbox, a_trouble(reason="bad token"))
     await alerts(outbox, SecretStr(address + SECRET_PATH)).look()
     printed = "".join(capsys.readouterr()) + caplog.text
-    assert "alert not told" in printed
+    assert "alert not sent" in printed
     assert "s3cret" not in printed
 
 
@@ -373,8 +369,8 @@ async def test_an_unreadable_outbox_is_told_at_the_second_look_and_once_when_it_
         disk.readable = readable
         await task.look()
     assert receiver.texts == [
-        "Pinrelay: Events are turned away with 503: The outbox cannot store events now. Send the events again later.",
-        "Pinrelay: Cleared: the outbox can be used again.",
+        "Pinrelay: Events are refused with 503. The outbox cannot be used now. The log has the reason.",
+        "Pinrelay: Cleared: the outbox stores events again.",
     ]
 
 

@@ -125,7 +125,9 @@ async def test_one_report_that_is_refused_is_told_and_the_others_are_read(
     assert (unread.why.startswith(f"{report}: "), words in unread.why, remedy in unread.why) == (True, True, True)
     assert read.troubles == [(ACCOUNT, unread.why)]
     told = [alert.text for alert in unread_reports({ACCOUNT: view}, NOW)]
-    assert told == [f"Pinterest's own figures are not all read: {unread.why}. Sending goes on."] * needs_person
+    assert (
+        told == [f"Some of Pinterest's own figures cannot be read: {unread.why}. Events are still sent."] * needs_person
+    )
     day_later = replace(view, tried_at=NOW + DAY_S)
     assert len(unread_reports({ACCOUNT: day_later}, NOW + DAY_S)) == 1
     read.calls[-1].faults.clear()  # not every path's description has each status

@@ -92,7 +92,10 @@ async def test_what_takes_too_long_is_cancelled_and_its_connection_goes_on(
 @pytest.mark.usefixtures("impatient")
 async def test_a_server_that_stands_still_is_left_and_found_again(at: At, execute: Callable[..., Any]) -> None:
     await at.enqueue(new())
-    with frozen([pid for (pid,) in execute(OURS)]), pytest.raises(OutboxUnavailable, match="cannot be reached"):
+    with (
+        frozen([pid for (pid,) in execute(OURS)]),
+        pytest.raises(OutboxUnavailable, match="cannot reach the PostgreSQL server"),
+    ):
         await at.enqueue(new())
     await at.enqueue(new())
 
@@ -216,9 +219,9 @@ async def refusal(outbox: PostgresOutbox) -> str:
     ("change", "told"),
     [
         ("ALTER DATABASE {name} CONNECTION LIMIT 0", 'too many connections for database "failing"'),
-        ("ALTER DATABASE {name} SET default_transaction_read_only = on", "cannot be reached"),
+        ("ALTER DATABASE {name} SET default_transaction_read_only = on", "cannot reach the PostgreSQL server"),
         ("ALTER DATABASE {name} RENAME TO gone", 'database "failing" does not exist'),
-        ("REVOKE ALL ON SCHEMA public FROM public", "may not do this"),
+        ("REVOKE ALL ON SCHEMA public FROM public", "lacks rights: let it create and use tables"),
     ],
 )
 async def test_what_is_wrong_is_told_with_a_remedy(postgres_server: PostgresServer, change: str, told: str) -> None:
@@ -250,3 +253,24 @@ async def test_no_two_connections_count_in_one_slot_and_one_that_is_free_is_take
     finally:
         for each in opened:
             await each.close()
+
+
+async def test_why_the_server_lets_nobody_in_is_told(postgres_server: PostgresServer) -> None:
+    postgres_server.ask_password("locked", "s3cret")
+    at = f"127.0.0.1:{postgres_server.port}"
+    answers = {
+        f"locked:wr0ng@{at}/postgres": 'password authentication failed for user "locked": check the password',
+        f"locked@{at}/postgres": "no password supplied: check the password in OUTBOX_URL",
+        f"nobody@{at}/postgres": 'role "nobody" does not exist: create the user, or correct it in OUTBOX_URL',
+        f"postgres@{at}/nowhere": 'database "nowhere" does not exist: create the database, or correct its name',
+        f"postgres@{at}/postgres?sslmode=require": "SSL was required: check sslmode and sslrootcert in OUTBOX_URL",
+        f"postgres@127.0.0.1:{free_port()}/postgres": "cannot reach the PostgreSQL server: check that it runs",
+    }
+    for rest, words in answers.items():
+        outbox = PostgresOutbox(f"postgresql://{rest}", rules(), clock=lambda: NOW)
+        with pytest.raises(OutboxUnavailable) as told:
+            await outbox.check()
+        await outbox.close()
+        assert words in str(told.value)
+        assert not any(text in str(told.value) for text in ("again later", "wr0ng", "s3cret"))
+        assert told.value.why == "unreachable"

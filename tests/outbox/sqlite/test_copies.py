@@ -110,7 +110,7 @@ def test_a_backup_is_not_written_over_and_there_must_be_something_to_back_up(url
         back_up(url, copy)
     asyncio.run(_pending(url))
     copy.write_bytes(b"precious")
-    with pytest.raises(OutboxUnavailable, match="is there already"):
+    with pytest.raises(OutboxUnavailable, match="already exists"):
         back_up(url, copy)
     assert copy.read_bytes() == b"precious"
 
@@ -127,10 +127,10 @@ def test_where_it_cannot_be_written_nothing_is_left(url: str, path: Path, tmp_pa
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (None, r"There is no backup .*/copy\.db"),
-        (b"", r"/copy\.db is no outbox\. Name a file that `pinrelay backup` wrote"),
-        (b"noise" * 1_000, r"/copy\.db is no outbox"),
-        (b"id,total\n1,9.99\n", r"/copy\.db is no outbox"),
+        (None, r"No backup at .*/copy\.db"),
+        (b"", r"/copy\.db is not an outbox\. Name a file that `pinrelay backup` wrote"),
+        (b"noise" * 1_000, r"/copy\.db is not an outbox"),
+        (b"id,total\n1,9.99\n", r"/copy\.db is not an outbox"),
     ],
 )
 def test_what_is_no_backup_is_not_restored(url: str, path: Path, copy: Path, content: bytes | None, words: str) -> None:

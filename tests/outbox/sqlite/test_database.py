@@ -204,9 +204,9 @@ def test_processes_that_start_together_on_a_new_file_agree(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("SQLITE_FULL", "no space"),
+        ("SQLITE_FULL", "disk is full"),
         ("SQLITE_BUSY_SNAPSHOT", "locked"),
-        ("SQLITE_IOERR_WRITE", "disk"),
+        ("SQLITE_IOERR_WRITE", "disk refuses writes"),
         ("SQLITE_READONLY", "owner"),
         ("SQLITE_READONLY_DBMOVED", "moved or deleted"),
         ("SQLITE_CORRUPT", "damaged"),

@@ -38,7 +38,7 @@ async def test_at_the_page_limit_calls_fail_and_nothing_answered_is_lost(at: At,
     ((pages,),) = await execute("PRAGMA page_count")
     await execute(f"PRAGMA max_page_count={pages + 60}")
     taken = await _fill(at)
-    with pytest.raises(OutboxUnavailable, match="no space is left"):
+    with pytest.raises(OutboxUnavailable, match="the disk is full"):
         await at.enqueue(*(new() for _ in range(200)))
     await execute(f"PRAGMA max_page_count={pages + 10_000}")
     await at.enqueue(new())
@@ -85,7 +85,7 @@ def test_a_migration_that_finds_the_disk_full_says_so_and_changes_nothing(
         monkeypatch.setattr(database, "SCHEMA_VERSION", 2)
         monkeypatch.setattr(database, "schema", lambda _: "CREATE TABLE new AS SELECT zeroblob(2000000);")
         (tmp_path / "ballast").write_bytes(bytes(shutil.disk_usage(tmp_path).free - 100_000))
-        with pytest.raises(OutboxUnavailable, match="no space is left"):
+        with pytest.raises(OutboxUnavailable, match="the disk is full"):
             database.open_writable(tmp_path / "pinrelay.db")
         with closing(sqlite3.connect(tmp_path / "pinrelay.db")) as connection:
             assert connection.execute("PRAGMA user_version").fetchone() == (1,)

@@ -166,7 +166,7 @@ async def test_a_store_that_holds_something_is_not_salvaged_into(filled: Path) -
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [(b"", "Is it the file of an outbox"), (b"noise" * 2_000, "not an outbox")]
+    ("content", "words"), [(b"", "Check that it is the file of an outbox"), (b"noise" * 2_000, "not an outbox")]
 )
 async def test_a_file_that_is_no_outbox_is_refused_and_no_new_one_is_made(
     tmp_path: Path, content: bytes, words: str
