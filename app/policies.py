@@ -182,9 +182,11 @@ def access_rules(settings: Settings) -> AccessRules:
     """Collect who may use the console beside whoever has a token. Raises SettingsError."""
     name = settings.console_user_header
     if name and not settings.trusted_proxies:
-        raise SettingsError("CONSOLE_USER_HEADER: name its proxy in TRUSTED_PROXIES, or nobody is believed")
+        raise SettingsError(
+            "CONSOLE_USER_HEADER needs TRUSTED_PROXIES: add the address of the proxy that sets the header"
+        )
     if settings.console_role_header and not name:
-        raise SettingsError("CONSOLE_ROLE_HEADER: it says the role of whom CONSOLE_USER_HEADER names; set that as well")
+        raise SettingsError("CONSOLE_ROLE_HEADER needs CONSOLE_USER_HEADER: set that as well")
     return AccessRules(
         published_on_loopback=settings.published_on_loopback,
         trusted=read_networks(settings.trusted_proxies),

@@ -68,7 +68,7 @@ class Users:
         for text in texts:
             user = _read(text)
             if user.name in users:
-                raise SettingsError(f"CONSOLE_USERS: two are named {user.name}; give each its own name")
+                raise SettingsError(f"CONSOLE_USERS: two users are named {user.name}; give each its own name")
             users[user.name] = user
         return cls(users)
 
@@ -92,7 +92,9 @@ class Users:
 def _read(text: str) -> User:
     parts = [part.strip() for part in text.split(":")]
     if len(parts) not in {2, 3} or not all(parts):
-        raise SettingsError("CONSOLE_USERS: write each as `name:role:token` or `name:token`; none of them has a colon")
+        raise SettingsError(
+            "CONSOLE_USERS: write each as `name:role:token` or `name:token`, without a colon in the parts"
+        )
     role = parts[1] if len(parts) == 3 else UserRole.VIEWER  # noqa: PLR2004 - with a role
     if role not in tuple(UserRole):
         raise SettingsError(f"CONSOLE_USERS: the role of {parts[0]} must be one of {', '.join(UserRole)}")

@@ -45,7 +45,7 @@ def _parse(text: str) -> JSONPath:
             warnings.simplefilter("error", DeprecationWarning)
             return parse(text)
     except (JSONPathError, DeprecationWarning, RecursionError) as error:
-        raise ValueError(f"is no JSONPath ({str(error) or type(error).__name__})") from error
+        raise ValueError(f"is not a valid JSONPath ({str(error) or type(error).__name__})") from error
 
 
 def _parts(part: Any) -> Iterator[Any]:

@@ -127,7 +127,7 @@ class Mapping:
         should name but does not; and where the event is nested too deeply to be read.
         """
         if not isinstance(event, dict):
-            raise MappingError([Fault(self._at, f"is for events, which are objects, but this is {json_kind(event)}")])
+            raise MappingError([Fault(self._at, f"needs an event, which is an object, but this is {json_kind(event)}")])
         resolve = self._resolve or self._generated()
         places = Resolution(self, event)
         try:

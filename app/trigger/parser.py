@@ -127,9 +127,9 @@ class _Parser:
         if token.text in _FUNCTIONS:
             return self._call(column, negated=True)
         if self._next_is("!") or token.is_word("not"):
-            raise TriggerError("a negation stands once: remove this one.", token.column)
+            raise TriggerError("two negations in a row: remove one.", token.column)
         raise TriggerError(
-            "a comparison is negated by != or in parentheses: not (field = value).",
+            "negate a comparison by != or in parentheses: not (field = value).",
             token.column,
         )
 
@@ -137,7 +137,9 @@ class _Parser:
         opening = self._take()
         self._depth += 1
         if self._depth > MAX_PARENTHESES_DEPTH:
-            raise TriggerError(f"at most {MAX_PARENTHESES_DEPTH} parentheses stand within one another.", opening.column)
+            raise TriggerError(
+                f"parentheses are nested too deep: use at most {MAX_PARENTHESES_DEPTH} levels.", opening.column
+            )
         if self._next_is(")"):
             raise TriggerError("these parentheses are empty: put a condition in them or remove them.", opening.column)
         term = self._trigger()
@@ -171,7 +173,7 @@ class _Parser:
         token = self._peek()
         value = self._value()
         if value.value is None:
-            raise TriggerError(f"{name} looks for text, and null is not text: write field = null.", token.column)
+            raise TriggerError(f"{name} needs text, not null: write field = null.", token.column)
         return value.value if isinstance(value.value, str) else value.written
 
     def _comparison(self) -> Comparison:
@@ -205,7 +207,7 @@ class _Parser:
 
     def _unknown(self, token: Token) -> str:
         if token.text in _FUNCTIONS:
-            return f"a field is expected here, not {token.text}: functions do not stand within one another."
+            return f"a field is expected here, not {token.text}: a function cannot be inside another."
         if self._text[token.end :].lstrip().startswith("("):
             name = quote(token.text)
             return f"there is no function {name}.{did_you_mean(token.text, *_FUNCTIONS)} There are contains and match."

@@ -58,7 +58,7 @@ def instead_of(operator: str) -> str:
     if operator in _INSTEAD:
         return f"{quote(operator)} is not an operator: use {_INSTEAD[operator]}."
     if set(operator) == {"!"}:
-        return "a negation stands once: write one !."
+        return "two negations in a row: write one !."
     return f"{quote(operator)} is not an operator: use = != < <= > or >=."
 
 

@@ -38,8 +38,8 @@ def test_any_other_text_is_nobodys(text: str) -> None:
         ((":operator:t",), "write each as"),
         (("ada:operator:t:u",), "write each as"),
         (("ada:operater:secret-token",), "the role of ada must be one of viewer, operator"),
-        (("ada:t", "ada:u"), "two are named ada"),
-        (("console:t",), "two are named console"),
+        (("ada:t", "ada:u"), "two users are named ada"),
+        (("console:t",), "two users are named console"),
     ],
 )
 def test_what_cannot_be_read_is_told_without_a_token(texts: tuple[str, ...], told: str) -> None:

@@ -103,7 +103,7 @@ def test_other_files_are_read_by_the_columns_that_are_named(run: Run, orders: Pa
     file.write_text(json.dumps({"number": 1001, "net": 25, "buyer": "ann@shop.example"}))
     unknown = run("reconcile", file)
     assert unknown.exit_code == 1
-    assert "(--order-id) and of the amount (--total)" in str(unknown.exception)
+    assert "(--order-id) and the amount (--total)" in str(unknown.exception)
     named = ("--order-id", "number", "--total", "net", "--currency", "EUR", "--source", "default")
     told = json.loads(run("reconcile", file, *named, "--json").stdout.splitlines()[-1])
     assert told["sums"][0] == {

@@ -26,7 +26,7 @@ def test_the_deepest_nesting_works() -> None:
 def test_one_more_parenthesis_is_refused_where_it_opens(opening: str, *, closed: bool) -> None:
     closing = ")" * (MAX_PARENTHESES_DEPTH + 1) if closed else ""
 
-    with pytest.raises(TriggerError, match=f"at most {MAX_PARENTHESES_DEPTH} parentheses") as caught:
+    with pytest.raises(TriggerError, match=f"use at most {MAX_PARENTHESES_DEPTH} levels") as caught:
         compile_trigger(opening * (MAX_PARENTHESES_DEPTH + 1) + 'type = "track"' + closing)
 
     assert caught.value.column == len(opening) * MAX_PARENTHESES_DEPTH + opening.index("(") + 1

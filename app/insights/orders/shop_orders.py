@@ -96,9 +96,9 @@ def columns_of_shop(
     known = next((each for each in _EXPORTS if _is_of(each, columns)), None)
     if known is None and (order_id is None or total is None):
         raise WarehouseError(
-            "it is no export of Shopify's or WooCommerce's that is known: name the columns of the order id "
-            "(--order-id) and of the amount (--total), and those of the currency (--currency) and of the time (--time) "
-            f"where there are such; there are: {', '.join(columns)}"
+            "the columns are not those of Shopify's or WooCommerce's exports: name the columns of the order id "
+            "(--order-id) and the amount (--total), and, if there are any, of the currency (--currency) and the time "
+            f"(--time); the file has: {', '.join(columns)}"
         )
     found = known or ShopColumns(order_ids=(), amounts=())
     is_code = currency is not None and currency not in columns and _CODE.fullmatch(currency) is not None
