@@ -45,7 +45,7 @@ _PROGRAMS = {
     "pgrep": """exec {pgrep} --parent {pid} "$@" """,
 }
 #: What whoever runs them is told to put in.
-_OF_READERS = {"segment_token": "token", "destination_id": "id"}
+_OF_READERS = {"segment_token": "token", "segment_destination": "id"}
 _FOLDERS = ("presets", "mappings", "sources", "destinations", "docs", "tests")
 _ORDERS = "Name,Email,Financial Status,Subtotal,Currency,Created at,Accepts Marketing\n"
 
@@ -96,7 +96,7 @@ class Workshop:
             script = script.replace(host, url)
         subscriptions = f"file://{ROOT}/tests/cases/segment_subscriptions.json?"
         script = script.replace(
-            "https://api.segmentapis.com/destinations/$DESTINATION_ID/subscriptions?", subscriptions
+            "https://api.segmentapis.com/destinations/$SEGMENT_DESTINATION/subscriptions?", subscriptions
         )
         return script.replace("/etc/pinrelay", f"{self.folder}/etc")
 
