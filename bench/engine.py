@@ -7,8 +7,8 @@ Beside it, in the same run:
                no mapping, no warnings, only the types that occur in the events. Equal results are asserted.
     Segment    its published engine under Node (bench/node/segment.cjs), where it is installed (`make bench-node`).
 
-Then a second set, events as sources send them (source_events.py), by kind. What is made of such events is proven by
-tests/presets.
+Then a second set, events as sources send them (receiving/source_events.py), by kind. What is made of
+such events is proven by tests/presets.
 
 CPU time of the process, so that others on the machine do not count; the best of ROUNDS. What the rules remember of
 people and pages (digests, addresses) is forgotten before each round. What a shop has few of is kept: texts of products,
@@ -41,7 +41,7 @@ from app.destination import ConversionRules, normalise, place_names, redaction
 from app.pipeline.pipeline import Pipeline
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the checkout is no package
-from bench import source_events
+from bench.receiving import source_events
 
 ROOT = Path(__file__).parents[1]
 ROUNDS = 7

@@ -88,7 +88,7 @@ def dismiss(
     everything: Everything = False,
     as_json: AsJson = False,
 ) -> None:
-    """Give up dead letters for good and erase their payloads: one, those that match the filters, or all.
+    """Drop dead letters for good and erase their payloads: one, those that match the filters, or all.
 
     Example: pinrelay dismiss reason="too old" --because "sent by hand"
     """

@@ -1,4 +1,4 @@
-"""Outbox of the ledger: filters as people write them, and pages by id, newest first."""
+"""Searches of the ledger: filters as people write them, and pages by id, newest first."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence

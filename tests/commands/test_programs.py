@@ -239,7 +239,7 @@ def test_a_sandbox_that_cannot_listen_ends_with_1() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = call("sandbox", "--port", str(taken.getsockname()[1]))
     assert done.returncode == 1
-    assert "pinrelay: --port: this machine does not let it listen there" in done.stderr
+    assert "cannot listen there" in done.stderr
     assert "name another, or stop what has it" in done.stderr
 
 

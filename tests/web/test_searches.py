@@ -1,4 +1,4 @@
-"""Outbox by `/api`: deliveries and notes by filters, anything by whatever is at hand."""
+"""Searches by `/api`: deliveries and notes by filters, anything by whatever is at hand."""
 
 from collections.abc import AsyncIterator
 

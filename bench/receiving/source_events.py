@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-SHAPES = Path(__file__).parents[1] / "tests/presets/shapes"
+SHAPES = Path(__file__).parents[2] / "tests/presets/shapes"
 #: When they arrive.
 NOW = datetime.fromisoformat("2026-11-25T10:15:05+00:00").timestamp()
 #: Of each event, of one person each.
