@@ -139,7 +139,7 @@ class Kept:
     async def enqueue(
         self,
         deliveries: Sequence[NewDelivery],
-        _notes: Sequence[DroppedEvent],
+        _dropped: Sequence[DroppedEvent],
         _counters: Sequence[CounterRow],
         *,
         now: float,

@@ -14,7 +14,7 @@ from app.core.events import Exit
 from app.core.pages import Page, Query
 from app.errors import FilterError
 from app.outbox import Outbox, read_filters
-from app.pipeline.search import MAX_FOUND_BY, Finder, notes_json
+from app.pipeline.search import MAX_FOUND_BY, Finder, dropped_json
 
 _UNKNOWN: Final = not_found("A filter names nothing known.")
 #: Of the query string, what is no filter.
@@ -81,10 +81,10 @@ def add_searches(router: APIRouter, outbox: Outbox, finder: Finder) -> None:
     @router.get("/notes", summary="What became no delivery, and why, newest first", responses=_UNKNOWN)
     async def notes(request: Request, asked: Annotated[Filters, fastapi.Query()]) -> NotesAnswer:
         query = _query(request)
-        page = await outbox.search_notes(query, limit=asked.limit, cursor=asked.cursor)
-        if not page.notes and asked.cursor is None:
+        page = await outbox.search_dropped(query, limit=asked.limit, cursor=asked.cursor)
+        if not page.events and asked.cursor is None:
             await finder.check(query)
-        found = {"notes": notes_json(page), "next_cursor": page.next_cursor, "scanned": page.scanned}
+        found = {"notes": dropped_json(page), "next_cursor": page.next_cursor, "scanned": page.scanned}
         return NotesAnswer.model_validate(found)
 
     @router.post("/find", summary="Deliveries and notes by whatever is at hand")
@@ -92,7 +92,7 @@ def add_searches(router: APIRouter, outbox: Outbox, finder: Finder) -> None:
         found = await finder.look_up(wanted.text, limit=wanted.limit)
         if found is None:
             return FoundAnswer(looked_for=None, deliveries=[], notes=[])
-        notes = [Note.model_validate(each) for each in notes_json(found.notes)]
+        notes = [Note.model_validate(each) for each in dropped_json(found.dropped)]
         return FoundAnswer(looked_for=found.query.given, deliveries=list(found.deliveries.deliveries), notes=notes)
 
 

@@ -11,7 +11,7 @@ from app import assemble
 from app.commands.terminal import AsJson, add_row, print_json, print_table, say, time_text, with_outbox
 from app.config import Settings, load_settings
 from app.core.deliveries import Delivery
-from app.core.pages import NotePage, Page, Query
+from app.core.pages import DroppedPage, Page, Query
 from app.outbox import SEARCH_FILTERS, Outbox, read_filters
 from app.pipeline.search import Finder, Found
 
@@ -94,11 +94,11 @@ async def _found(finder: Finder, outbox: Outbox, text: str | None, query: Query,
     while page.next_cursor and len(page.deliveries) < limit:
         more = await outbox.search(query, limit=limit - len(page.deliveries), cursor=page.next_cursor)
         page = Page(deliveries=(*page.deliveries, *more.deliveries), next_cursor=more.next_cursor)
-    notes = await outbox.search_notes(query, limit=limit)
-    while notes.next_cursor and len(notes.notes) < limit:
-        others = await outbox.search_notes(query, limit=limit - len(notes.notes), cursor=notes.next_cursor)
-        notes = NotePage(notes=(*notes.notes, *others.notes), next_cursor=others.next_cursor)
-    return Found(query=query, deliveries=page, notes=notes)
+    dropped = await outbox.search_dropped(query, limit=limit)
+    while dropped.next_cursor and len(dropped.events) < limit:
+        others = await outbox.search_dropped(query, limit=limit - len(dropped.events), cursor=dropped.next_cursor)
+        dropped = DroppedPage(events=(*dropped.events, *others.events), next_cursor=others.next_cursor)
+    return Found(query=query, deliveries=page, dropped=dropped)
 
 
 def _show(found: Found | None, *, as_json: bool) -> None:
@@ -108,13 +108,13 @@ def _show(found: Found | None, *, as_json: bool) -> None:
     if as_json:
         for delivery in found.deliveries.deliveries:
             print_json({"kind": "delivery", **asdict(delivery)})
-        for at, note in found.notes.notes:
-            print_json({"kind": "note", "at": at, **asdict(note)})
+        for at, event in found.dropped.events:
+            print_json({"kind": "note", "at": at, **asdict(event)})
         return
     if found.deliveries.deliveries:
         print_table(_deliveries_table(found.deliveries.deliveries))
-    if found.notes.notes:
-        print_table(_notes_table(found.notes))
+    if found.dropped.events:
+        print_table(_dropped_table(found.dropped))
 
 
 def _deliveries_table(deliveries: tuple[Delivery, ...]) -> Table:
@@ -134,9 +134,9 @@ def received_text(delivery: Delivery) -> str:
     return time_text(delivery.enqueued_at)
 
 
-def _notes_table(page: NotePage) -> Table:
+def _dropped_table(page: DroppedPage) -> Table:
     table = Table("not sent (UTC)", "exit", "preset", "order", "message id", "reason")
-    for at, note in page.notes:
-        order = " ".join(filter(None, (note.order_id, note.amount, note.currency)))
-        add_row(table, time_text(at), note.exit.value, note.preset or "", order, note.message_id, note.reason)
+    for at, event in page.events:
+        order = " ".join(filter(None, (event.order_id, event.amount, event.currency)))
+        add_row(table, time_text(at), event.exit.value, event.preset or "", order, event.message_id, event.reason)
     return table

@@ -54,9 +54,9 @@ def _what_became(found: Message) -> Table:
                 [received_text(each), each.delivery_id, each.state.value, each.preset, each.ad_account_id, told],
             )
         )
-    for at, note in found.notes:
-        told = "; ".join(filter(None, (note.reason, *note.warnings)))
-        rows.append((at, [time_text(at), "", note.exit.value, note.preset or "", note.ad_account_id or "", told]))
+    for at, event in found.notes:
+        told = "; ".join(filter(None, (event.reason, *event.warnings)))
+        rows.append((at, [time_text(at), "", event.exit.value, event.preset or "", event.ad_account_id or "", told]))
     table = Table("received (UTC)", "delivery", "what became of it", "preset", "ad account", "why, and warnings")
     for _, cells in sorted(rows, key=lambda row: row[0]):
         add_row(table, *cells)

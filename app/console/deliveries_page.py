@@ -17,7 +17,7 @@ from app.core.pages import DeadCause, Query
 from app.core.shared_values import SET_ASIDE
 from app.core.values.hidden_emails import unpersonal_id
 from app.errors import FilterError
-from app.outbox import SEARCH_FILTERS, given_filters, means_deliveries, noted_exits, read_filters
+from app.outbox import SEARCH_FILTERS, dropped_exits, given_filters, means_deliveries, read_filters
 from app.pipeline.search import Found
 
 PAGE_SIZE = 50
@@ -133,7 +133,7 @@ class DeliveryPages(PageGroup):
             found=found,
             query=query,
             shows_deliveries=means_deliveries(query) and of != "notes",
-            shows_notes=bool(noted_exits(query)) and of != "deliveries",
+            shows_notes=bool(dropped_exits(query)) and of != "deliveries",
             is_first=of is None,
             missed=missed,
             choices=self._choices(),
@@ -231,6 +231,6 @@ def _older(found: Found | None, filters: Mapping[str, str]) -> dict[str, Any]:
     """Return the addresses of the next pages of both lists, without their path; None where there are none."""
     cursors = {
         "cursor": found.deliveries.next_cursor if found else None,
-        "notes_cursor": found.notes.next_cursor if found else None,
+        "notes_cursor": found.dropped.next_cursor if found else None,
     }
     return {name: cursor and urlencode({**filters, name: cursor}) for name, cursor in cursors.items()}

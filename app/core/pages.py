@@ -18,16 +18,16 @@ class Message:
     """What became of one message id: the ledger's answer."""
 
     message_id: str
+    #: Dropped events with the time of each, under the name that programs read.
     notes: tuple[tuple[float, DroppedEvent], ...]
     deliveries: tuple[Delivery, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """Which deliveries and notes are asked for; None means any. All given conditions must hold.
+    """Which deliveries and dropped events are asked for; None means any. All given conditions must hold.
 
-    A note is known by no delivery id, event id, state, status or person: where one of these is asked for, no note is
-    meant.
+    A dropped event has no delivery id, event id, state, status or person: a query for one of these means none.
     """
 
     delivery_id: str | None = None
@@ -92,10 +92,10 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NotePage:
-    """Some notes with the time of each, newest first."""
+class DroppedPage:
+    """Some dropped events with the time of each, newest first."""
 
-    notes: tuple[tuple[float, DroppedEvent], ...]
+    events: tuple[tuple[float, DroppedEvent], ...]
     #: As `Page` has them.
     next_cursor: str | None = None
     scanned: int | None = None
@@ -174,9 +174,9 @@ class Revenue:
     source: str
     #: ISO 4217; "" where none was named.
     currency: str
-    #: `waiting`, a `State` that is settled, or the `Exit` of a note.
+    #: `waiting`, a `State` that is settled, or the `Exit` of a dropped event.
     became: str
-    #: One a delivery or note: an order that two presets take is counted for each.
+    #: One for each delivery or dropped event: an order that two presets take is counted for each.
     orders: int
     #: Of these, those that name no amount.
     without_amount: int

@@ -12,7 +12,7 @@ from app.outbox.hold_clock import steady_clock
 from app.outbox.orders import OrderRow, PagesOrders, orders_since
 from app.outbox.rows import read_warnings
 from app.outbox.rules import DiskRules, OutboxRules
-from app.outbox.search import SEARCH_FILTERS, given_filters, means_deliveries, noted_exits, read_filters
+from app.outbox.search import SEARCH_FILTERS, dropped_exits, given_filters, means_deliveries, read_filters
 from app.outbox.store import DeadLetters, Outbox
 from app.outbox.transfer import DeliveryRow, LedgerKind, Salvaged, Store, TransferKind, transfer_all
 
@@ -32,11 +32,11 @@ __all__ = [
     "Store",
     "TransferKind",
     "back_up",
+    "dropped_exits",
     "enqueue_counters",
     "exists",
     "given_filters",
     "means_deliveries",
-    "noted_exits",
     "open_outbox",
     "open_store",
     "orders_since",

@@ -26,7 +26,7 @@ def another_order(holder: object | None, totals: str) -> str:
     return f"another order: {told}; both are sent"
 
 
-def duplicate_note(delivery: NewDelivery, reason: str) -> DroppedEvent:
+def dropped_duplicate(delivery: NewDelivery, reason: str) -> DroppedEvent:
     """Write what the ledger keeps of a duplicate."""
     return DroppedEvent(
         message_id=delivery.message_id,

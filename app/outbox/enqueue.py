@@ -17,11 +17,11 @@ from app.core.deliveries import Enqueued, NewDelivery
 from app.core.events import CounterRow, DroppedEvent, Exit
 from app.core.people import PeopleChanges
 from app.core.values.times import DAY_S
-from app.outbox.backpressure import Loads, duplicate_note, loads_of
+from app.outbox.backpressure import Loads, dropped_duplicate, loads_of
 from app.outbox.counts import enqueue_counters
 from app.outbox.dedup import Deduplicator, Key, KeyOwner, Order, TakenKey, keys_of
 from app.outbox.people import whose_rows
-from app.outbox.rows import NOTE_COLUMNS, told_texts
+from app.outbox.rows import DROPPED_COLUMNS, told_texts
 from app.outbox.rules import OutboxRules
 
 #: Of the JSON that is stored as payload: 1 is Pinterest's ConversionEvent as `app.destination` writes it.
@@ -72,8 +72,8 @@ class Rows:
     payloads: list[bytes] = field(default_factory=list)
     #: [where it begins in the blob, its length], in bytes
     spans: list[list[int]] = field(default_factory=list)
-    #: The columns of a note and its time.
-    notes: list[list[Any]] = field(default_factory=list)
+    #: The columns of a dropped event and its time.
+    dropped: list[list[Any]] = field(default_factory=list)
     #: [digest, place of its delivery, when it is forgotten], and of orders [its place among the holders, the order]
     keys: list[list[Any]] = field(default_factory=list)
     #: The same of deliveries that are stored already, by id, which did not know their order or checkout.
@@ -118,9 +118,9 @@ class Rows:
             row[_WARNINGS] = told_texts(delivery)
         self.deliveries.append(row)
 
-    def add_note(self, note: DroppedEvent, now: float) -> None:
-        """Add the rows of a note that was made `now`."""
-        self.notes.append([*NOTE_COLUMNS(note), now])
+    def add_dropped(self, event: DroppedEvent, now: float) -> None:
+        """Add the row of an event that was dropped `now`."""
+        self.dropped.append([*DROPPED_COLUMNS(event), now])
 
     @property
     def loads(self) -> Loads:
@@ -141,7 +141,7 @@ class Rows:
         self.deliveries += other.deliveries
         self.payloads += other.payloads
         self.spans += [[begin + start, size] for start, size in other.spans]
-        self.notes += other.notes
+        self.dropped += other.dropped
         self.keys += [[digest, place + holder, *rest] for digest, holder, *rest in other.keys]
         self.learned += other.learned
         self.counters += other.counters
@@ -155,7 +155,7 @@ class PreparedEnqueue:
 
     deliveries: Sequence[NewDelivery]
     keys: Sequence[tuple[Key, ...]]
-    notes: Sequence[DroppedEvent]
+    dropped: Sequence[DroppedEvent]
     counters: Sequence[CounterRow]
     now: float
     #: From when holds count that begin with it, by `HoldClock`.
@@ -168,7 +168,7 @@ class PreparedEnqueue:
     @property
     def rows(self) -> int:
         """About how many rows are written for the call."""
-        return 1 + len(self.deliveries) + len(self.notes)
+        return 1 + len(self.deliveries) + len(self.dropped)
 
     @property
     def digests(self) -> list[str]:
@@ -182,7 +182,7 @@ class PreparedEnqueue:
 
 async def prepare(
     deliveries: Sequence[NewDelivery],
-    notes: Sequence[DroppedEvent],
+    dropped: Sequence[DroppedEvent],
     counters: Sequence[CounterRow],
     *,
     now: float,
@@ -202,7 +202,7 @@ async def prepare(
     call = PreparedEnqueue(
         deliveries=deliveries,
         keys=keys,
-        notes=notes,
+        dropped=dropped,
         counters=counters,
         now=now,
         held_from=held_from,
@@ -211,8 +211,8 @@ async def prepare(
     )
     digests = call.digests
     if len(set(digests)) == len(digests):
-        for note in notes:
-            rows.add_note(note, now)
+        for event in dropped:
+            rows.add_dropped(event, now)
         counted = enqueue_counters(deliveries, call.all_enqueued())
         rows.counters = [(now, counter) for counter in (*counters, *counted)]
         rows.whose = whose_rows(people, now)
@@ -241,15 +241,15 @@ class Deduplicated:
 def without_duplicates(call: PreparedEnqueue, held: Held, ids: Sequence[int], rules: OutboxRules) -> Deduplicated:
     """Check each delivery for duplicates by the keys that are `held`. The new ones will get `ids` in their order."""
     rows = Rows(whose=whose_rows(call.people, call.now))
-    for note in call.notes:
-        rows.add_note(note, call.now)
+    for event in call.dropped:
+        rows.add_dropped(event, call.now)
     answers = []
     dedup = Deduplicator(held, now=call.now, rules=rules)
     for delivery, keys in zip(call.deliveries, call.keys, strict=True):
         result = dedup.check(delivery, keys, ids[len(rows.deliveries)])
         if result.repeats:
             answers.append(Enqueued(exit=Exit.DUPLICATE, reason=result.reason))
-            rows.add_note(duplicate_note(delivery, result.reason), call.now)
+            rows.add_dropped(dropped_duplicate(delivery, result.reason), call.now)
             rows.learn(result.taken)
         elif result.warnings:
             answers.append(Enqueued(exit=Exit.ENQUEUED, warnings=result.warnings))

@@ -7,11 +7,11 @@ _ROWS_AT_ONCE: Final = 10_000
 
 
 class OrderRow(NamedTuple):
-    """One delivery of a checkout, or one note of an order that made none."""
+    """One delivery of a checkout, or one dropped event of an order."""
 
     #: As it is sent; None where the checkout named none.
     order_id: str | None
-    #: A `State` of a delivery, an `Exit` of a note.
+    #: A `State` of a delivery, an `Exit` of a dropped event.
     exit: str
     #: "" where there is nothing to say.
     reason: str
@@ -23,7 +23,7 @@ class OrderRow(NamedTuple):
     source: str
     #: None where the event reached none.
     ad_account_id: str | None
-    #: Of a delivery: when the order was made. Of a note: when its event was received. Unix seconds.
+    #: Of a delivery: when the order was made. Of a dropped event: when it was received. Unix seconds.
     at: float
 
 
@@ -38,23 +38,23 @@ class OrderPage(NamedTuple):
 class PagesOrders(Protocol):
     """The part of the outbox that knows orders. May raise OutboxUnavailable."""
 
-    async def orders(self, *, noted: bool, since: float, after: int | None = None, limit: int) -> OrderPage:
+    async def orders(self, *, dropped: bool, since: float, after: int | None = None, limit: int) -> OrderPage:
         """Do `Outbox.orders`."""
         ...
 
 
 async def orders_since(outbox: PagesOrders, since: float) -> AsyncIterator[list[OrderRow]]:
-    """Yield all orders received since a moment, Unix seconds: first deliveries, then notes."""
-    for noted in (False, True):
+    """Yield all orders received since a moment, Unix seconds: first deliveries, then dropped events."""
+    for dropped in (False, True):
         after: int | None = None
         while True:
-            page = await outbox.orders(noted=noted, since=since, after=after, limit=_ROWS_AT_ONCE)
+            page = await outbox.orders(dropped=dropped, since=since, after=after, limit=_ROWS_AT_ONCE)
             yield page.rows
             if (after := page.after) is None:
                 break
 
 
 def order_page(rows: Sequence[Sequence[Any]], limit: int) -> OrderPage:
-    """Read rows of an engine's query `orders` or `noted_orders`: an id, and the order."""
+    """Read rows of an engine's query `orders` or `dropped_orders`: an id, and the order."""
     after = rows[-1][0] if len(rows) == limit else None
     return OrderPage([OrderRow._make(row[1:]) for row in rows], after)

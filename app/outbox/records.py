@@ -52,11 +52,11 @@ def delivery_of(row: Sequence[Any]) -> Delivery:
     )
 
 
-def noted(row: Sequence[Any]) -> tuple[int, float, DroppedEvent]:
-    """Read a row of an engine's query `search_notes`: its id, when, and what was noted."""
+def dropped_of(row: Sequence[Any]) -> tuple[int, float, DroppedEvent]:
+    """Read a row of an engine's query `search_dropped`: its id, when it was dropped, and the event."""
     id_, at, message_id, ad_account_id, preset, exit_, reason, warnings, event_name, *rest = row
     order_id, amount, currency, source, name = rest
-    note = DroppedEvent(
+    event = DroppedEvent(
         message_id=message_id,
         ad_account_id=ad_account_id,
         preset=preset,
@@ -70,7 +70,7 @@ def noted(row: Sequence[Any]) -> tuple[int, float, DroppedEvent]:
         source=source,
         name=name,
     )
-    return id_, at, note
+    return id_, at, event
 
 
 def counter_of(row: Sequence[Any]) -> tuple[float, CounterRow]:

@@ -11,8 +11,8 @@ from app.core.deliveries import NewDelivery
 
 #: A set of more is large: others do not wait for its commit.
 LARGE_ROWS: Final = 500
-#: Of a note, in the order in which the statements of the engines take it; its time comes behind.
-NOTE_COLUMNS: Final = attrgetter(
+#: Of a dropped event, in the order in which the statements of the engines take it; its time comes behind.
+DROPPED_COLUMNS: Final = attrgetter(
     "message_id",
     "ad_account_id",
     "preset",

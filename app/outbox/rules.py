@@ -13,7 +13,7 @@ class OutboxRules:
     dedup_orders: bool
     #: How long delivered ones are kept, with their attempts.
     ledger_delivered_s: float
-    #: How long everything else is kept that is over (dead deliveries, notes, counts), and orders are remembered.
+    #: How long dead deliveries, dropped events and counts are kept, and orders are remembered.
     ledger_s: float
     #: How long it is known who did what.
     audit_s: float

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from app.core.deliveries import Delivery, State
 from app.core.events import DroppedEvent, Exit
-from app.core.pages import NotePage, Page, Query
+from app.core.pages import DroppedPage, Page, Query
 from app.core.values.times import unix_seconds
 from app.errors import FilterError
 from app.outbox.rows import kept
@@ -110,7 +110,7 @@ def read_filters(texts: Mapping[str, str]) -> Query:
     return Query(**conditions)
 
 
-#: Deliveries or notes looked at for one page, where no index leads to what is asked for.
+#: Deliveries or dropped events looked at for one page, where no index leads to what is asked for.
 SCAN_ROWS = 100_000
 #: Beyond every id.
 END = 2**62
@@ -120,15 +120,17 @@ _ID: Final = re.compile("[0-9]{1,100}")
 
 #: What an attempt at sending comes to.
 SENT: Final = frozenset({Exit.DELIVERED, Exit.RETRY, Exit.REJECTED, Exit.BLOCKED})
-#: What the ledger notes instead of a delivery. What is withdrawn was a delivery before; what is unmatched is noted only
-#: where it names an order.
-NOTED: Final = frozenset({Exit.REFUSED, Exit.UNMATCHED, Exit.WITHHELD, Exit.DUPLICATE, Exit.INVALID, Exit.WITHDRAWN})
-#: All exits of notes: a cancellation is noted as matched, which deliveries are too.
-_OF_NOTES: Final = NOTED | {Exit.MATCHED}
-#: Those of the notes that are meant by an exit which deliveries have too.
-_AMONG_NOTES: Final = {
-    Exit.ACCEPTED: _OF_NOTES - {Exit.REFUSED},
-    Exit.MATCHED: _OF_NOTES - {Exit.REFUSED, Exit.UNMATCHED},
+#: Exits of events that the ledger keeps instead of a delivery. A withdrawn one was a delivery before; an unmatched one
+#: is kept only where it names an order.
+DROPPED_EXITS: Final = frozenset(
+    {Exit.REFUSED, Exit.UNMATCHED, Exit.WITHHELD, Exit.DUPLICATE, Exit.INVALID, Exit.WITHDRAWN}
+)
+#: All exits of dropped events: a cancellation is kept as matched, which deliveries are too.
+_OF_DROPPED: Final = DROPPED_EXITS | {Exit.MATCHED}
+#: Those of the dropped events that are meant by an exit which deliveries have too.
+_AMONG_DROPPED: Final = {
+    Exit.ACCEPTED: _OF_DROPPED - {Exit.REFUSED},
+    Exit.MATCHED: _OF_DROPPED - {Exit.REFUSED, Exit.UNMATCHED},
     Exit.ENQUEUED: frozenset({Exit.WITHDRAWN}),
 }
 
@@ -143,7 +145,7 @@ def as_kept(query: Query) -> Query:
 
 def means_deliveries(query: Query) -> bool:
     """Return whether a delivery may be what `query` means."""
-    return query.exit not in NOTED
+    return query.exit not in DROPPED_EXITS
 
 
 def asks_attempts(query: Query) -> bool:
@@ -151,13 +153,13 @@ def asks_attempts(query: Query) -> bool:
     return query.exit in SENT or query.status is not None
 
 
-def noted_exits(query: Query) -> frozenset[Exit]:
-    """Return the exits that a note may have which `query` means; none where no note is meant."""
+def dropped_exits(query: Query) -> frozenset[Exit]:
+    """Return the exits of dropped events that `query` means; none where it means no dropped event."""
     if query.given.keys() & {"delivery_id", "event_id", "state", "status", "person", "cause"}:
         return frozenset()
     if query.exit is None:
-        return _OF_NOTES
-    return _AMONG_NOTES.get(query.exit, NOTED & {query.exit})
+        return _OF_DROPPED
+    return _AMONG_DROPPED.get(query.exit, DROPPED_EXITS & {query.exit})
 
 
 def id_of(text: str | None) -> int | None:
@@ -205,11 +207,13 @@ def page(found: Sequence[Delivery], *, limit: int, floor: int, lowest: int) -> P
     return Page(deliveries=tuple(found[:limit]), next_cursor=next_cursor, scanned=scanned)
 
 
-def note_page(found: Sequence[tuple[int, float, DroppedEvent]], *, limit: int, floor: int, lowest: int) -> NotePage:
-    """Return the page of notes, each with its id and its time, as `page` does."""
+def dropped_page(
+    found: Sequence[tuple[int, float, DroppedEvent]], *, limit: int, floor: int, lowest: int
+) -> DroppedPage:
+    """Return the page of dropped events, each with its id and its time, as `page` does."""
     next_cursor, scanned = _next([str(id_) for id_, _, _ in found], limit=limit, floor=floor, lowest=lowest)
-    notes = tuple((at, note) for _, at, note in found[:limit])
-    return NotePage(notes=notes, next_cursor=next_cursor, scanned=scanned)
+    events = tuple((at, event) for _, at, event in found[:limit])
+    return DroppedPage(events=events, next_cursor=next_cursor, scanned=scanned)
 
 
 def _next(ids: Sequence[str], *, limit: int, floor: int, lowest: int) -> tuple[str | None, int | None]:

@@ -63,5 +63,5 @@ def attempt_row(outcome: Outcome) -> tuple[Exit, int | None, str]:
 
 
 def reason_of_withdrawal(withdrawal: Withdrawal) -> str:
-    """Return why the ledger notes a delivery as withdrawn."""
+    """Return why a delivery was withdrawn, as the ledger keeps it."""
     return kept(f"withdrawn by message {withdrawal.message_id}")

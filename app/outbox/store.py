@@ -10,8 +10,8 @@ from app.core.pages import (
     AuditPage,
     Backlog,
     DeadCause,
+    DroppedPage,
     Message,
-    NotePage,
     Page,
     Query,
     Redrive,
@@ -75,7 +75,7 @@ class Outbox(SharedValues, Protocol):
     async def enqueue(
         self,
         deliveries: Sequence[NewDelivery],
-        notes: Sequence[DroppedEvent],
+        dropped: Sequence[DroppedEvent],
         counters: Sequence[CounterRow],
         *,
         now: float,
@@ -89,8 +89,8 @@ class Outbox(SharedValues, Protocol):
         read.
 
         Duplicates (a key is remembered, also of earlier deliveries of the same call) are not stored again;
-        the ledger notes them. An order that has the id of another, but not its buyer nor its total, is stored
-        with a warning.
+        the ledger keeps them as dropped events. An order that has the id of another, but not its buyer nor its total,
+        is stored with a warning.
         """
 
     async def people(self, keys: Sequence[str], *, browsers: Collection[str] = ()) -> PeopleFound:
@@ -137,7 +137,7 @@ class Outbox(SharedValues, Protocol):
         """
 
     async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> int:
-        """Erase what is pending of cancelled orders, and note each as withdrawn; return how many deliveries that were.
+        """Erase what is pending of cancelled orders, and keep each as withdrawn; return how many deliveries that were.
 
         An order is found by its key, so where orders are compared only. What is claimed, settled or dead stays as it
         is. Keys stay: the same order, sent again, is a duplicate.
@@ -208,13 +208,14 @@ class Outbox(SharedValues, Protocol):
         A page with `scanned` may hold fewer than `limit` and still lead on.
         """
 
-    async def search_notes(self, query: Query, *, limit: int, cursor: str | None = None) -> NotePage:
-        """Return notes that the query means, newest first, each with its time; pages as those of `search`."""
+    async def search_dropped(self, query: Query, *, limit: int, cursor: str | None = None) -> DroppedPage:
+        """Return dropped events that the query means, newest first, each with its time; pages as those of `search`."""
 
-    async def orders(self, *, noted: bool, since: float, after: int | None = None, limit: int) -> OrderPage:
-        """Return deliveries of checkouts received since a moment, the oldest first; `noted`: notes of orders instead.
+    async def orders(self, *, dropped: bool, since: float, after: int | None = None, limit: int) -> OrderPage:
+        """Return deliveries of checkouts received since a moment, the oldest first.
 
-        `after` is that of the page before; None begins with the first.
+        `dropped` asks for dropped events of orders instead. `after` is that of the page before; None begins with the
+        first.
         """
 
     async def delivery(self, delivery_id: str) -> Delivery | None:

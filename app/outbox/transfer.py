@@ -31,7 +31,7 @@ class TransferKind(StrEnum):
     DELIVERED = "delivered"
     NOTES = "notes"
     COUNTS = "counts"
-    #: What orders are worth, by day: behind the deliveries and notes, which an engine may count as they come.
+    #: What orders are worth, by day: behind the deliveries and dropped events, which an engine may count as they come.
     REVENUE = "revenue"
     #: What arrives, by name.
     INVENTORY = "inventory"
@@ -151,7 +151,7 @@ class Store(SharedValues, Protocol):
         """
 
     async def highest_ids(self) -> tuple[int, int]:
-        """Return the highest id ever given to a delivery and to a note."""
+        """Return the highest id ever given to a delivery and to a dropped event."""
 
     async def begin_ids_above(self, delivery: int, note: int) -> None:
         """Count ids from above these from now on."""
@@ -168,7 +168,7 @@ class Salvaged:
     arrived: dict[str, int] = field(default_factory=dict)
     #: Of deliveries that could not be read, or have no payload to send: id and, where an index knows it, message id.
     lost: list[tuple[int, str | None]] = field(default_factory=list)
-    #: How many notes and lines of the audit log could not be read.
+    #: How many dropped events and lines of the audit log could not be read.
     lost_notes: int = 0
     lost_audit: int = 0
     #: How many stretches of keys, or single keys, could not be read.

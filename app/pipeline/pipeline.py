@@ -48,7 +48,7 @@ class Enqueues(FindsPeople, Withdraws, Protocol):
     async def enqueue(
         self,
         deliveries: Sequence[NewDelivery],
-        notes: Sequence[DroppedEvent],
+        dropped: Sequence[DroppedEvent],
         counters: Sequence[CounterRow],
         *,
         now: float,
@@ -240,7 +240,7 @@ class Pipeline:
         while True:
             counters = drafts.counters()
             try:
-                answers = await outbox.enqueue(drafts.deliveries, drafts.notes, counters, now=now, people=people)
+                answers = await outbox.enqueue(drafts.deliveries, drafts.dropped, counters, now=now, people=people)
                 break
             except BacklogFull as exc:
                 if intake.whole or not (rest := drafts.without(exc.full)):

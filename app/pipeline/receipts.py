@@ -1,4 +1,4 @@
-"""What the events of one request gave, until the outbox has answered: receipts, deliveries, notes and counts."""
+"""What the events of one request gave, until the outbox answers: receipts, deliveries, dropped events, counts."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -16,7 +16,7 @@ from app.core.receipts import EventReceipt, Given, PresetResult, Receipt
 from app.core.values.hidden_emails import unpersonal_id
 from app.errors import EventRefused
 from app.outbox import warning_label
-from app.pipeline.delivery_factory import note_of
+from app.pipeline.delivery_factory import dropped_event_of
 from app.pipeline.quarantine import QuarantineCandidate
 from app.source import Intake
 
@@ -44,7 +44,7 @@ class IntakeBatch:
     events: list[EventReceipt] = field(default_factory=list)
     #: One for each of these lines, in the same order: the caller's to add.
     deliveries: list[NewDelivery] = field(default_factory=list)
-    notes: list[DroppedEvent] = field(default_factory=list)
+    dropped: list[DroppedEvent] = field(default_factory=list)
     #: What is withdrawn once they are committed: the caller's to add.
     withdrawals: list[Withdrawal] = field(default_factory=list)
     #: Events that made no delivery, for the quarantine; None where there is none.
@@ -87,14 +87,16 @@ class IntakeBatch:
             told.append(_line(*key) if line.memory is None or not self.intake.is_proven else replace(line, event=None))
             for group in line.memory or ():
                 self._recalled[line.preset or "", line.ad_account_id, group] += 1
-            if self._is_noted(name, key, line, has_id=bool(message_id) and not is_made):
-                self.notes.append(note_of(line, message_id=message_id or "", name=name, source=self.intake.source))
+            if self._is_kept(name, key, line, has_id=bool(message_id) and not is_made):
+                self.dropped.append(
+                    dropped_event_of(line, message_id=message_id or "", name=name, source=self.intake.source)
+                )
         if is_made:
             self._made.add(len(self.events))
         self.events.append(EventReceipt(message_id=message_id, deliveries=tuple(told), given=given))
         self._names.append(name)
 
-    def _is_noted(self, name: str, told: _Told, line: PresetResult, *, has_id: bool) -> bool:
+    def _is_kept(self, name: str, told: _Told, line: PresetResult, *, has_id: bool) -> bool:
         """Return whether a line gets a note; of equal lines without id and order only the first of each name does."""
         if line.order is not None and line.order.order_id is not None:
             return True
@@ -194,7 +196,7 @@ def receipt_of_message(message: Message, names: Mapping[str, str]) -> EventRecei
         return _line(kept.preset, names.get(account, ""), account, exit_, reason, kept.warnings)
 
     lines = [(each.enqueued_at, told(each, Exit.ENQUEUED, "")) for each in message.deliveries]
-    lines += [(at, told(note, note.exit, note.reason)) for at, note in message.notes]
+    lines += [(at, told(event, event.exit, event.reason)) for at, event in message.notes]
     lines.sort(key=itemgetter(0))
     return EventReceipt(message_id=message.message_id, deliveries=tuple(line for _, line in lines))
 

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from app.core.deliveries import State
 from app.core.events import Exit
-from app.core.pages import NotePage, Page, Query
+from app.core.pages import DroppedPage, Page, Query
 from app.destination import PersonReader
 from app.errors import UnknownName
 from app.identity import FOR_EVER, IdKeys, LoadedMemory, ids_of_person
@@ -37,16 +37,16 @@ class Found:
 
     query: Query
     deliveries: Page
-    notes: NotePage
+    dropped: DroppedPage
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is found on this page."""
-        return not self.deliveries.deliveries and not self.notes.notes
+        return not self.deliveries.deliveries and not self.dropped.events
 
 
 class Finder:
-    """Searches deliveries, and the notes of events that became none, by the same query."""
+    """Searches deliveries, and the events that became none, by the same query."""
 
     def __init__(self, outbox: Outbox, digest: Callable[[str], str | None], known: KnownNames) -> None:
         """Take the outbox, what returns the digest of a typed e-mail address or phone number, and the known names."""
@@ -68,17 +68,17 @@ class Finder:
         page = await self._outbox.search(query, limit=1)
         if page.deliveries or page.next_cursor is not None:
             return True
-        notes = await self._outbox.search_notes(query, limit=1)
-        return bool(notes.notes) or notes.next_cursor is not None
+        dropped = await self._outbox.search_dropped(query, limit=1)
+        return bool(dropped.events) or dropped.next_cursor is not None
 
     async def find(
         self, query: Query, *, limit: int, cursor: str | None = None, notes_cursor: str | None = None
     ) -> Found:
-        """Return a page of the deliveries and one of the notes that a query means, each from its cursor on."""
+        """Return a page of the deliveries and one of the dropped events that a query means, each from its cursor on."""
         return Found(
             query=query,
             deliveries=await self._outbox.search(query, limit=limit, cursor=cursor),
-            notes=await self._outbox.search_notes(query, limit=limit, cursor=notes_cursor),
+            dropped=await self._outbox.search_dropped(query, limit=limit, cursor=notes_cursor),
         )
 
     def digest(self, text: str) -> str | None:
@@ -122,9 +122,9 @@ def readings(text: str, digest: str | None) -> Iterator[Query]:
         yield Query(**{name: text})  # type: ignore[arg-type] # these too
 
 
-def notes_json(page: NotePage) -> list[dict[str, Any]]:
-    """Return notes, each with its time as `at`, ready for JSON."""
-    return [{"at": at, **asdict(note)} for at, note in page.notes]
+def dropped_json(page: DroppedPage) -> list[dict[str, Any]]:
+    """Return dropped events, each with its time as `at`, ready for JSON."""
+    return [{"at": at, **asdict(event)} for at, event in page.events]
 
 
 #: So many people are shown who have one address or number.

@@ -25,7 +25,7 @@ def events(tmp_path: Path) -> None:
             message_id="n-1", preset="Checkout", exit=Exit.INVALID, reason="no identifier", order_id="SO-4"
         )
         orders = [new(message_id=f"m-{n}", order_id=f"SO-{n}", amount="10.00", currency="EUR") for n in (1, 2)]
-        await At(outbox).enqueue(*orders, new(message_id="m-3", order_id="SO-3", payload=of_ann), notes=(note,))
+        await At(outbox).enqueue(*orders, new(message_id="m-3", order_id="SO-3", payload=of_ann), dropped=(note,))
 
     in_outbox(tmp_path, fill)
 

@@ -56,7 +56,7 @@ async def fill(url: str) -> None:
         "warnings": ("w",),
     }
     order |= {"memory": {"em": Recalled(age_s=3, by="identify")}}
-    await at.enqueue(new(message_id="first", **order), new(message_id="second"), notes=(NOTE,))
+    await at.enqueue(new(message_id="first", **order), new(message_id="second"), dropped=(NOTE,))
     await at.later(5).deliver(*await at.claim())
     await at.dead_letter(new(message_id="dead"), "em is malformed")
     await at.enqueue(counters=(CounterRow(name="accepted", count=2),))

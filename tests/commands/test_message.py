@@ -20,7 +20,7 @@ def one_message(tmp_path: Path) -> None:
     async def fill(outbox: Outbox) -> None:
         await At(outbox).dead_letter(new(message_id="m-1", preset="Checkout", warnings=("w: x",)), "bad currency")
         note = DroppedEvent(message_id="m-1", preset="Checkout", exit=Exit.DUPLICATE, reason="the same event_id")
-        await At(outbox, NOW + 60).enqueue(notes=(note,))
+        await At(outbox, NOW + 60).enqueue(dropped=(note,))
 
     in_outbox(tmp_path, fill)
 

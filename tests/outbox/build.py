@@ -84,9 +84,9 @@ class At:
         return At(self.outbox, self.now + seconds)
 
     async def enqueue(
-        self, *deliveries: NewDelivery, notes: tuple[DroppedEvent, ...] = (), counters: tuple[CounterRow, ...] = ()
+        self, *deliveries: NewDelivery, dropped: tuple[DroppedEvent, ...] = (), counters: tuple[CounterRow, ...] = ()
     ) -> list[Enqueued]:
-        return await self.outbox.enqueue(deliveries, notes, counters, now=self.now)
+        return await self.outbox.enqueue(deliveries, dropped, counters, now=self.now)
 
     async def seen(self, *deliveries: NewDelivery) -> list[Seen | None]:
         return await self.outbox.seen(deliveries, now=self.now)

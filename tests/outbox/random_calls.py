@@ -130,15 +130,15 @@ def looking_up(rng: Random, number: int) -> Calls:
         return [first, first.next_cursor and await ask(*words, limit=limit, cursor=first.next_cursor)]
 
     async def orders(side: Side) -> list[Any]:
-        rows, after = await side.at.outbox.orders(noted=noted, since=since, limit=limit)
+        rows, after = await side.at.outbox.orders(dropped=noted, since=since, limit=limit)
         if after is not None:
-            rows += (await side.at.outbox.orders(noted=noted, since=since, limit=limit, after=after)).rows
+            rows += (await side.at.outbox.orders(dropped=noted, since=since, limit=limit, after=after)).rows
         return rows
 
     return {
         "search": lambda side: paged(side.at.outbox.search, asked),
         "all": lambda side: side.at.outbox.search(Query(), limit=1_000),
-        "notes": lambda side: paged(side.at.outbox.search_notes, asked),
+        "notes": lambda side: paged(side.at.outbox.search_dropped, asked),
         "orders": orders,
         "delivery": lambda side: side.at.outbox.delivery(
             dict(zip(side.ids.values(), side.ids, strict=True)).get(number, text)

@@ -162,5 +162,5 @@ async def test_a_cause_leads_to_exactly_what_is_counted_by_it(at: At) -> None:
     (count,) = [each.count for each in await at.outbox.dead_letters.causes(limit=9) if each.reason == "bad"]
     assert [each.message_id for each in found.deliveries] == ["m3", "m1"]
     assert count == len(found.deliveries)
-    assert (await at.outbox.search_notes(Query(cause="bad"), limit=9)).notes == ()
+    assert (await at.outbox.search_dropped(Query(cause="bad"), limit=9)).events == ()
     assert await at.outbox.dead_letters.dismiss(Query(cause="bad"), because="x") == count

@@ -165,7 +165,7 @@ async def test_beyond_the_backlog_nothing_is_kept_of_a_call(open_at: Callable[..
     await at.enqueue(new(), new())
     note = DroppedEvent(message_id="noted", preset=None, exit=Exit.REFUSED, reason="r")
     with pytest.raises(OutboxUnavailable, match="2 deliveries wait, of 3 that may"):
-        await at.enqueue(new(event_id="e"), new(), notes=(note,))
+        await at.enqueue(new(event_id="e"), new(), dropped=(note,))
     assert (await at.outbox.message("noted")).notes == ()
     (answer,) = await at.enqueue(new(event_id="e"))
     assert answer.exit is Exit.ENQUEUED
@@ -268,7 +268,7 @@ async def test_notes_and_duplicates_pass_a_full_backlog(open_at: Callable[..., A
     at = open_at(max_backlog=1)
     await at.enqueue(new(event_id="e"))
     note = DroppedEvent(message_id="noted", preset=None, exit=Exit.REFUSED, reason="r")
-    (answer,) = await at.enqueue(new(event_id="e"), notes=(note,))
+    (answer,) = await at.enqueue(new(event_id="e"), dropped=(note,))
     assert answer.exit is Exit.DUPLICATE
     assert len((await at.outbox.message("noted")).notes) == 1
 

@@ -115,8 +115,8 @@ async def test_a_message_shows_its_notes_and_its_deliveries_oldest_first(at: At)
         message_id="m", preset="lead", exit=Exit.INVALID, reason="no id", warnings=("w",), ad_account_id="1"
     )
     other = DroppedEvent(message_id="other", preset=None, exit=Exit.REFUSED, reason="no type")
-    await at.enqueue(new(message_id="m", preset="a"), new(message_id="m", preset="b"), notes=(refused, other))
-    await at.later(1).enqueue(new(), notes=(invalid,))
+    await at.enqueue(new(message_id="m", preset="a"), new(message_id="m", preset="b"), dropped=(refused, other))
+    await at.later(1).enqueue(new(), dropped=(invalid,))
     message = await at.outbox.message("m")
     assert message.notes == ((NOW, refused), (NOW + 1, invalid))
     assert [delivery.preset for delivery in message.deliveries] == ["a", "b"]

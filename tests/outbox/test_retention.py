@@ -21,7 +21,7 @@ async def _all(at: At) -> int:
 
 
 async def test_an_outbox_with_nothing_old_is_left_alone(at: At) -> None:
-    await at.enqueue(new(), notes=(NOTE,), counters=(CounterRow(name="accepted"),))
+    await at.enqueue(new(), dropped=(NOTE,), counters=(CounterRow(name="accepted"),))
     assert await at.outbox.retain(now=NOW, limit=100) == 0
 
 
@@ -41,18 +41,18 @@ async def test_what_was_delivered_has_a_time_of_its_own(
 ) -> None:
     at = open_at(ledger_delivered_s=delivered_days * DAY_S, ledger_s=days * DAY_S)
     await at.dead_letter(new(message_id="dead"))
-    await at.enqueue(new(message_id="delivered"), notes=(NOTE,))
+    await at.enqueue(new(message_id="delivered"), dropped=(NOTE,))
     await at.deliver(*await at.claim())
     found = []
     for day in range(8):
         await at.later(day * DAY_S).retain_all()
         page = await at.outbox.search(Query(), limit=10)
-        notes = (await at.outbox.message("noted")).notes
-        found.append(({each.message_id for each in page.deliveries}, len(notes)))
+        dropped = (await at.outbox.message("noted")).notes
+        found.append(({each.message_id for each in page.deliveries}, len(dropped)))
     assert [("delivered" in messages) for messages, _ in found][:delivered_days] == [True] * delivered_days
-    assert [("dead" in messages, notes) for messages, notes in found][:days] == [(True, 1)] * days
+    assert [("dead" in messages, dropped) for messages, dropped in found][:days] == [(True, 1)] * days
     assert all("delivered" not in messages for messages, _ in found[delivered_days + 1 :])
-    assert all(("dead" not in messages, notes) == (True, 0) for messages, notes in found[days + 1 :])
+    assert all(("dead" not in messages, dropped) == (True, 0) for messages, dropped in found[days + 1 :])
 
 
 async def test_of_two_sides_of_midnight_each_day_goes_in_its_turn(open_at: Callable[..., At]) -> None:
@@ -60,7 +60,7 @@ async def test_of_two_sides_of_midnight_each_day_goes_in_its_turn(open_at: Calla
     midnight = at.later(-NOW % DAY_S)
     before, after = midnight.later(-1), midnight.later(1)
     for side, name in ((before, "before"), (after, "after")):
-        await side.enqueue(new(message_id=name), notes=(replace(NOTE, message_id=name),))
+        await side.enqueue(new(message_id=name), dropped=(replace(NOTE, message_id=name),))
         await side.deliver(*await side.claim())
 
     async def left() -> list[tuple[int, int]]:
@@ -98,7 +98,7 @@ async def test_unsettled_deliveries_never_go(at: At) -> None:
 
 
 async def test_notes_go_when_the_ledger_ends(at: At) -> None:
-    await at.enqueue(notes=(NOTE,))
+    await at.enqueue(dropped=(NOTE,))
     await at.later(LEDGER_S - 1).retain_all()
     assert len((await at.outbox.message("noted")).notes) == 1
     await at.later(LEDGER_END_S).retain_all()
@@ -161,7 +161,7 @@ async def test_hours_go_when_the_ledger_ends(at: At) -> None:
 
 
 async def test_a_step_touches_no_more_than_it_may(at: At) -> None:
-    await at.enqueue(*(new() for _ in range(25)), notes=(NOTE,) * 5)
+    await at.enqueue(*(new() for _ in range(25)), dropped=(NOTE,) * 5)
     await at.deliver(*await at.claim())
     later = at.later(100 * DAY_S)
     steps = [await later.outbox.retain(now=later.now, limit=10) for _ in range(10)]

@@ -15,7 +15,7 @@ from app.outbox import Outbox
 from tests.outbox.build import ACCOUNT, NOW, At, new
 
 TODAY = int(NOW // DAY_S)
-NOTED = (Exit.REFUSED, Exit.WITHHELD, Exit.DUPLICATE, Exit.INVALID, Exit.WITHDRAWN)
+DROPPED_EXITS = (Exit.REFUSED, Exit.WITHHELD, Exit.DUPLICATE, Exit.INVALID, Exit.WITHDRAWN)
 
 
 def order(amount: str | None = "19.99", **changes: Any) -> Any:
@@ -68,7 +68,7 @@ async def test_what_made_no_delivery_is_counted_where_it_is_an_order(at: At) -> 
     await at.enqueue(
         order("3", number=1),
         order("3", number=1),
-        notes=(
+        dropped=(
             note(Exit.WITHHELD, event_name=None, ad_account_id=None),
             note(Exit.INVALID),
             note(Exit.REFUSED, order_id=None, event_name=None),
@@ -86,8 +86,8 @@ async def test_what_made_no_delivery_is_counted_where_it_is_an_order(at: At) -> 
 
 async def listed(outbox: Outbox, **asked: Any) -> int:
     query = Query(since=TODAY * DAY_S, until=(TODAY + 1) * DAY_S, **asked)
-    found, notes = await outbox.search(query, limit=99), await outbox.search_notes(query, limit=99)
-    return len(found.deliveries) + len(notes.notes)
+    found, dropped = await outbox.search(query, limit=99), await outbox.search_dropped(query, limit=99)
+    return len(found.deliveries) + len(dropped.events)
 
 
 async def test_each_sum_is_the_length_of_the_list_of_its_orders(at: At) -> None:
@@ -96,11 +96,11 @@ async def test_each_sum_is_the_length_of_the_list_of_its_orders(at: At) -> None:
     old = await at.later(-DAY_S).dead_letter(order("1", number="old"))
     await at.later(-DAY_S).enqueue(order("2", number="of yesterday"))
     some = [order("3"), order("4", currency=None), order("5", source="shop"), new(event_name="lead", currency="EUR")]
-    notes = [note(exit_, **of) for exit_ in NOTED for of in ({}, before, no_order)]
-    await at.enqueue(*some, notes=(*notes, note(Exit.UNMATCHED, **before)))
+    dropped = [note(exit_, **of) for exit_ in DROPPED_EXITS for of in ({}, before, no_order)]
+    await at.enqueue(*some, dropped=(*dropped, note(Exit.UNMATCHED, **before)))
     await at.outbox.dead_letters.redrive(Query(delivery_id=old), now=at.now)
     rows = await at.outbox.revenue(first_day=TODAY, last_day=TODAY)
-    assert {row.became for row in rows} == {"waiting", "unmatched", *NOTED}
+    assert {row.became for row in rows} == {"waiting", "unmatched", *DROPPED_EXITS}
     for row in rows:
         stands: dict[str, Any] = {"state": "waiting"} if row.became == "waiting" else {"exit": Exit(row.became)}
         is_order = None if row.became == Exit.UNMATCHED else True
@@ -109,7 +109,7 @@ async def test_each_sum_is_the_length_of_the_list_of_its_orders(at: At) -> None:
         assert await listed(at.outbox, **asked) == row.orders, asked
     received = sum(row.orders for row in rows if row.became != Exit.UNMATCHED)
     assert await listed(at.outbox, is_order=True) == received
-    assert await listed(at.outbox, is_order=False) == len([old, *some, *notes, "unmatched"]) - received
+    assert await listed(at.outbox, is_order=False) == len([old, *some, *dropped, "unmatched"]) - received
 
 
 async def test_a_withdrawn_order_waits_no_longer(at: At) -> None:

@@ -22,14 +22,14 @@ async def _deliveries(at: At, query: Query) -> list[str]:
     return [each.message_id for each in page.deliveries]
 
 
-async def _notes(at: At, query: Query) -> list[str]:
-    page = await at.outbox.search_notes(query, limit=100)
+async def _dropped(at: At, query: Query) -> list[str]:
+    page = await at.outbox.search_dropped(query, limit=100)
     assert page.next_cursor is None
-    return [note.message_id for _, note in page.notes]
+    return [note.message_id for _, note in page.events]
 
 
 async def _fill(at: At) -> None:
-    """Two orders of two shops, one of them dead, a lead that waits after a retry, and notes of most kinds."""
+    """Two orders of two shops, one of them dead, a lead that waits after a retry, and dropped events of most kinds."""
     warned: dict[str, Any] = {"warnings": ("phone: no country, left out", "value: 'a \"number\"' expected")}
     recalled = {"ph": Recalled(age_s=60, by="identify")}
     await at.enqueue(
@@ -51,7 +51,7 @@ async def _fill(at: At) -> None:
     await at.settle(retry(third, NOW + 5, "503 busy"))
     shop: dict[str, Any] = {"source": "shop", "ad_account_id": "1", "preset": "Order", "event_name": "checkout"}
     await at.later(HOUR_S).enqueue(
-        notes=(
+        dropped=(
             DroppedEvent(message_id="n1", exit=Exit.DUPLICATE, reason="the same order_id", order_id="SO-1001", **shop),
             DroppedEvent(
                 message_id="n2", exit=Exit.INVALID, reason="no identifier", warnings=("phone: no country",), **shop
@@ -68,7 +68,7 @@ async def _fill(at: At) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "deliveries", "notes"),
+    ("query", "deliveries", "dropped"),
     [
         (Query(), ["m3", "m2", "m1"], ["n5", "n4", "n3", "n2", "n1"]),
         (Query(order_id="SO-1001"), ["m1"], ["n1"]),
@@ -123,10 +123,10 @@ async def _fill(at: At) -> None:
     ),
 )
 async def test_what_an_event_is_known_by_leads_to_it(
-    at: At, query: Query, deliveries: list[str], notes: list[str]
+    at: At, query: Query, deliveries: list[str], dropped: list[str]
 ) -> None:
     await _fill(at)
-    assert (await _deliveries(at, query), await _notes(at, query)) == (deliveries, notes)
+    assert (await _deliveries(at, query), await _dropped(at, query)) == (deliveries, dropped)
 
 
 @pytest.mark.parametrize("exit_", [None, *Exit])
@@ -134,10 +134,10 @@ async def test_a_cancellation_is_among_what_was_accepted_and_what_presets_took(a
     note = DroppedEvent(
         message_id="c-1", preset="Order", ad_account_id=ACCOUNT, exit=Exit.MATCHED, reason="order SO-1 is cancelled"
     )
-    await at.enqueue(notes=(note,))
-    found = await _notes(at, Query(exit=exit_))
+    await at.enqueue(dropped=(note,))
+    found = await _dropped(at, Query(exit=exit_))
     assert found == (["c-1"] if exit_ in (None, Exit.ACCEPTED, Exit.MATCHED) else [])
-    assert await _notes(at, Query(exit=exit_, is_order=True)) == []
+    assert await _dropped(at, Query(exit=exit_, is_order=True)) == []
 
 
 @pytest.mark.parametrize(
@@ -161,10 +161,10 @@ async def test_a_part_of_a_text_is_found_in_the_same_cases_by_every_engine(
     at: At, told: str, asked: str, found: int
 ) -> None:
     note = DroppedEvent(message_id="n", preset=None, exit=Exit.REFUSED, reason=told)
-    await at.enqueue(new(message_id="m", warnings=(told,)), notes=(note,))
+    await at.enqueue(new(message_id="m", warnings=(told,)), dropped=(note,))
     await at.dead_letter(new(message_id="d"), reason=told)
     assert await _deliveries(at, Query(warning=asked)) == ["m"] * found
-    assert await _notes(at, Query(reason=asked)) == ["n"] * found
+    assert await _dropped(at, Query(reason=asked)) == ["n"] * found
     assert await _deliveries(at, Query(reason=asked)) == ["d"] * found
     assert await _deliveries(at, Query(cause=asked)) == ["d"] * (kept(asked) == kept(told))
 
@@ -187,49 +187,49 @@ async def test_what_has_a_text_with_u_0000_is_known_by_it_in_every_way(at: At) -
 async def test_notes_are_found_though_the_clock_stepped_back_after_them(at: At) -> None:
     for place, after_s in enumerate((0, 10, -700)):
         note = DroppedEvent(message_id=f"n{place}", preset=None, exit=Exit.REFUSED, reason="r")
-        await at.later(after_s).enqueue(notes=(note,))
-    assert await _notes(at, Query()) == ["n2", "n1", "n0"]
-    assert await _notes(at, Query(since=NOW - 1_000)) == ["n2", "n1", "n0"]
-    assert await _notes(at, Query(message_id="n0")) == ["n0"]
+        await at.later(after_s).enqueue(dropped=(note,))
+    assert await _dropped(at, Query()) == ["n2", "n1", "n0"]
+    assert await _dropped(at, Query(since=NOW - 1_000)) == ["n2", "n1", "n0"]
+    assert await _dropped(at, Query(message_id="n0")) == ["n0"]
 
 
 async def test_notes_are_paged_without_gap_or_overlap(at: At) -> None:
-    notes = (
+    dropped = (
         DroppedEvent(message_id=f"{n}", preset=None, exit=Exit.REFUSED, reason="r", order_id="o") for n in range(5)
     )
-    await at.enqueue(notes=tuple(notes))
-    first = await at.outbox.search_notes(Query(), limit=2)
-    second = await at.outbox.search_notes(Query(), limit=2, cursor=first.next_cursor)
-    third = await at.outbox.search_notes(Query(), limit=2, cursor=second.next_cursor)
-    pages = [[note.message_id for _, note in page.notes] for page in (first, second, third)]
+    await at.enqueue(dropped=tuple(dropped))
+    first = await at.outbox.search_dropped(Query(), limit=2)
+    second = await at.outbox.search_dropped(Query(), limit=2, cursor=first.next_cursor)
+    third = await at.outbox.search_dropped(Query(), limit=2, cursor=second.next_cursor)
+    pages = [[note.message_id for _, note in page.events] for page in (first, second, third)]
     assert pages == [["4", "3"], ["2", "1"], ["0"]]
     assert third.next_cursor is None
 
 
 async def test_a_store_without_notes_shows_an_empty_page(at: At) -> None:
-    page = await at.outbox.search_notes(Query(order_id="o"), limit=2)
-    assert (page.notes, page.next_cursor, page.scanned) == ((), None, None)
+    page = await at.outbox.search_dropped(Query(order_id="o"), limit=2)
+    assert (page.events, page.next_cursor, page.scanned) == ((), None, None)
 
 
 async def test_an_order_found_however_many_deliveries_came_after_it(at: At, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "SCAN_ROWS", 2)
     note = DroppedEvent(message_id="n", preset="p", exit=Exit.DUPLICATE, reason="r", order_id="o")
-    await at.enqueue(new(message_id="m", order_id="o"), notes=(note,))
+    await at.enqueue(new(message_id="m", order_id="o"), dropped=(note,))
     others = tuple(DroppedEvent(message_id=f"{n}", preset="p", exit=Exit.REFUSED, reason="r") for n in range(5))
-    await at.enqueue(*(new(order_id=f"o{n}") for n in range(5)), notes=others)
-    assert (await _deliveries(at, Query(order_id="o")), await _notes(at, Query(order_id="o"))) == (["m"], ["n"])
+    await at.enqueue(*(new(order_id=f"o{n}") for n in range(5)), dropped=others)
+    assert (await _deliveries(at, Query(order_id="o")), await _dropped(at, Query(order_id="o"))) == (["m"], ["n"])
 
 
 async def test_what_no_index_leads_to_is_looked_for_step_by_step(at: At, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "SCAN_ROWS", 2)
     rare = DroppedEvent(message_id="n", preset="p", exit=Exit.INVALID, reason="rare")
     others = tuple(DroppedEvent(message_id=f"{n}", preset="p", exit=Exit.REFUSED, reason="r") for n in range(4))
-    await at.enqueue(notes=(rare, *others))
+    await at.enqueue(dropped=(rare, *others))
     steps: list[tuple[list[str], int | None]] = []
     cursor: str | None = None
     while not steps or cursor is not None:
-        page = await at.outbox.search_notes(Query(reason="rare"), limit=10, cursor=cursor)
-        steps.append(([note.message_id for _, note in page.notes], page.scanned))
+        page = await at.outbox.search_dropped(Query(reason="rare"), limit=10, cursor=cursor)
+        steps.append(([note.message_id for _, note in page.events], page.scanned))
         cursor = page.next_cursor
     assert steps == [([], 2), ([], 2), (["n"], None)]
 
@@ -241,11 +241,11 @@ async def test_since_a_moment_means_the_same_as_counting_one_by_one(
     """No more than that is looked at: however little a page may look at, there is no next one."""
     for hour in range(8):
         note = DroppedEvent(message_id=f"{hour}", preset=None, exit=Exit.REFUSED, reason="r")
-        await at.later(hour * HOUR_S).enqueue(new(message_id=f"{hour}"), notes=(note,))
+        await at.later(hour * HOUR_S).enqueue(new(message_id=f"{hour}"), dropped=(note,))
     expected = [f"{hour}" for hour in range(8) if NOW + hour * HOUR_S >= since]
     monkeypatch.setattr(search, "SCAN_ROWS", max(1, len(expected)))
     assert await _deliveries(at, Query(since=since)) == expected[::-1]
-    assert await _notes(at, Query(since=since)) == expected[::-1]
+    assert await _dropped(at, Query(since=since)) == expected[::-1]
 
 
 @pytest.mark.parametrize("asked", [{"state": State.DEAD}, {"message_id": "again"}, {"order_id": "SO-1"}], ids=str)
@@ -266,5 +266,7 @@ async def test_what_began_again_since_a_moment_found_though_younger_ones_are_old
 
 async def test_a_message_that_was_noted_under_many_exits_shows_them_oldest_first(at: At) -> None:
     exits = (Exit.REFUSED, Exit.INVALID, Exit.DUPLICATE)
-    await at.enqueue(notes=tuple(DroppedEvent(message_id="m", preset=None, exit=exit_, reason="r") for exit_ in exits))
+    await at.enqueue(
+        dropped=tuple(DroppedEvent(message_id="m", preset=None, exit=exit_, reason="r") for exit_ in exits)
+    )
     assert [note.exit for _, note in (await at.outbox.message("m")).notes] == list(exits)

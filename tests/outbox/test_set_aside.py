@@ -227,7 +227,7 @@ async def test_what_cannot_be_forgotten_keeps_nothing_else_and_is_forgotten_when
                 names = [f"n{number}" for number in range(20)]
                 await at.enqueue(
                     *(new() for _ in names),
-                    notes=tuple(DroppedEvent(message_id=n, preset=None, exit=Exit.INVALID, reason=n) for n in names),
+                    dropped=tuple(DroppedEvent(message_id=n, preset=None, exit=Exit.INVALID, reason=n) for n in names),
                 )
                 claimed = await at.claim()
                 await at.settle(*(dead(each, n) for each, n in zip(claimed[:10], names, strict=False)))

@@ -45,7 +45,7 @@ HISTORIES: dict[str, list[Step]] = {
 async def _take(at: At, url: str, kind: str, number: int) -> None:
     if kind in ("come", "held"):
         note = DroppedEvent(message_id=f"{number}", preset=None, exit=Exit.REFUSED, reason="r")
-        await at.enqueue(new(order_id=f"{number}", hold_s=HELD_S if kind == "held" else 0), notes=(note,))
+        await at.enqueue(new(order_id=f"{number}", hold_s=HELD_S if kind == "held" else 0), dropped=(note,))
     elif kind == "die":
         await at.enqueue(new(order_id=f"{number}"))
         await at.kill(*await at.claim())
@@ -80,17 +80,17 @@ async def _finds_all(url: str, history: Sequence[Step]) -> None:
             at = at.later(passed_s)
             await _take(at, url, kind, number)
         whole = await _walk(at, Query())
-        noted = (await at.outbox.search_notes(Query(), limit=100)).notes
+        noted = (await at.outbox.search_dropped(Query(), limit=100)).events
         for since in {moment + more for moment in {each.enqueued_at for each in whole} for more in (0, 1)}:
             expected = [each.delivery_id for each in whole if each.enqueued_at >= since]
             assert [each.delivery_id for each in await _walk(at, Query(since=since))] == expected, since
             bounded = [each.delivery_id for each in await _walk(at, Query(since=since, until=since + HOUR_S))]
             assert bounded == [each.delivery_id for each in whole if since <= each.enqueued_at < since + HOUR_S], since
-            orders = (await at.outbox.orders(noted=False, since=since, limit=100)).rows
+            orders = (await at.outbox.orders(dropped=False, since=since, limit=100)).rows
             assert [row.order_id for row in orders] == [each.order_id for each in whole if each.enqueued_at >= since][
                 ::-1
             ]
-            found = (await at.outbox.search_notes(Query(since=since), limit=100)).notes
+            found = (await at.outbox.search_dropped(Query(since=since), limit=100)).events
             assert found == tuple(each for each in noted if each[0] >= since), since
     finally:
         await at.outbox.close()

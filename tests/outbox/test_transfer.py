@@ -86,7 +86,7 @@ async def fill(at: At) -> None:
     """Something in every state, with every column."""
     order = {"order_id": "o", "checkout_id": "c", "amount": "12.50", "currency": "EUR", "buyer": ("a" * 64,)}
     await at.enqueue(
-        new(message_id="delivered", warnings=("w",), source="shop", memory=RECALLED, **order), notes=(NOTE,)
+        new(message_id="delivered", warnings=("w",), source="shop", memory=RECALLED, **order), dropped=(NOTE,)
     )
     await at.deliver(*await at.claim())
     await at.enqueue(new(message_id="again", order_id="o"))
@@ -192,7 +192,7 @@ async def test_it_goes_on_as_if_nothing_had_happened(urls: tuple[str, str]) -> N
         assert (await later.outbox.dead_letters.redrive(Query(), now=later.now)).redriven == 1
         (again,) = await later.claim()
         assert b"203.0.113.9" in again.payload
-        await later.enqueue(new(message_id="new"), notes=(NOTE,))
+        await later.enqueue(new(message_id="new"), dropped=(NOTE,))
         await later.outbox.write_audit(audited(target="new"))
         targets = [entry.target for entry in (await later.outbox.audit(limit=3)).entries]
         assert targets == ["new", "Lead 4", "Lead 3"]

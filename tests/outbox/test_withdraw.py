@@ -56,7 +56,7 @@ async def test_a_withdrawn_order_keeps_its_warnings_by_which_it_is_found_as_it_w
     plain = new(message_id="m-2", order_id="SO-2", hold_s=HOLD_S)
     await at.enqueue(order, plain)
     assert await at.outbox.withdraw([cancelled("SO-1"), cancelled("SO-2")], now=NOW) == 2
-    ((_, note),) = (await at.outbox.search_notes(Query(warning="LATE"), limit=5)).notes
+    ((_, note),) = (await at.outbox.search_dropped(Query(warning="LATE"), limit=5)).events
     assert (note.message_id, note.warnings) == ("m-1", warned)
     ((_, note),) = (await at.outbox.message("m-2")).notes
     assert note.warnings == ()

@@ -17,12 +17,12 @@ def note(exit_: Exit, reason: str, **members: str) -> DroppedEvent:
 
 
 def test_each_arrival_of_a_message_is_a_line_oldest_first() -> None:
-    notes = (
+    dropped = (
         (NOW + 2, note(Exit.DUPLICATE, "repeated", preset="Lead", ad_account_id="1")),
         (NOW + 3, note(Exit.INVALID, "no user", preset="Lead", ad_account_id="2")),
         (NOW, note(Exit.WITHHELD, "consent: category ads is not granted")),
     )
-    receipt = receipt_of_message(Message(message_id="m", notes=notes, deliveries=()), {"1": "US"})
+    receipt = receipt_of_message(Message(message_id="m", notes=dropped, deliveries=()), {"1": "US"})
     assert receipt.message_id == "m"
     assert receipt.deliveries == (
         PresetResult(preset=None, exit=Exit.WITHHELD, reason="consent: category ads is not granted"),
@@ -41,7 +41,7 @@ def test_of_refused_events_without_an_id_one_note_says_it_of_all_and_each_is_cou
         drafts.refuse(EventRefused("no type", message_id=message_id))
     drafts.refuse(EventRefused("no object"))
 
-    assert [(note.message_id, note.reason) for note in drafts.notes] == [
+    assert [(note.message_id, note.reason) for note in drafts.dropped] == [
         ("", "no type"),
         ("m-1", "no type"),
         ("m-1", "no type"),
@@ -56,7 +56,7 @@ def test_of_invalid_events_whose_id_we_made_one_note_says_it_of_all() -> None:
     for message_id, is_made in (("x", True), ("y", True), ("m-1", False), ("m-2", False)):
         drafts.add(message_id, [line], is_made=is_made)
 
-    assert [note.message_id for note in drafts.notes] == ["x", "m-1", "m-2"]
+    assert [note.message_id for note in drafts.dropped] == ["x", "m-1", "m-2"]
     assert len(drafts.events) == 4
 
 
@@ -69,7 +69,7 @@ def test_what_is_noted_and_counted_names_the_ad_account_and_the_source() -> None
     drafts.add("m-1", lines)
     drafts.add("m-2", [PresetResult(preset=None, exit=Exit.WITHHELD, reason="consent")])
 
-    noted = [(note.message_id, note.ad_account_id, note.preset, note.source) for note in drafts.notes]
+    noted = [(note.message_id, note.ad_account_id, note.preset, note.source) for note in drafts.dropped]
     assert noted == [("m-1", "1", "Lead", "shop"), ("m-1", "2", "Lead", "shop"), ("m-2", None, None, "shop")]
     assert {counter for counter in drafts.counters() if counter.name in ("invalid", "withheld", "accepted")} == {
         CounterRow(name="invalid", preset="Lead", label="no user", ad_account_id="1", source="shop"),
@@ -110,12 +110,12 @@ def test_without_the_full_ad_accounts_the_rest_stays_as_it_was_and_their_part_is
         [("1", Exit.WITHHELD, BACKLOG_FULL)],
     ]
     assert rest.events[0].deliveries[1].memory == recalled
-    assert [(note.message_id, note.exit) for note in rest.notes] == [
+    assert [(note.message_id, note.exit) for note in rest.dropped] == [
         ("m-1", Exit.WITHHELD),
         ("m-2", Exit.INVALID),
         ("m-3", Exit.WITHHELD),
     ]
-    assert [(note.order_id, note.amount, note.currency) for note in rest.notes[::2]] == [("SO-1", "25", "EUR")] * 2
+    assert [(note.order_id, note.amount, note.currency) for note in rest.dropped[::2]] == [("SO-1", "25", "EUR")] * 2
     before, after = ({counter for counter in each.counters() if counter.name == "memory"} for each in (drafts, rest))
     assert before == after
     assert rest.receipt([Enqueued(exit=Exit.ENQUEUED)]).counts[Exit.WITHHELD] == 2
@@ -134,7 +134,7 @@ def test_without_the_full_ad_accounts_one_note_still_says_it_of_all_whose_id_we_
     rest = drafts.without({"1": "5 wait, of 5"})
 
     assert rest is not None
-    assert [(note.message_id, note.exit) for note in rest.notes] == [
+    assert [(note.message_id, note.exit) for note in rest.dropped] == [
         ("x", Exit.WITHHELD),
         ("x", Exit.INVALID),
         ("m-1", Exit.WITHHELD),
@@ -164,11 +164,11 @@ def test_without_the_full_ad_accounts_the_orders_of_all_others_are_known_as_befo
     rest = once and once.without({"3": "5 wait, of 5"})
 
     assert rest is not None
-    assert [(note.message_id, note.exit) for note in rest.notes] == [
+    assert [(note.message_id, note.exit) for note in rest.dropped] == [
         ("m-1", Exit.WITHHELD),
         ("m-2", Exit.INVALID),
         ("m-2", Exit.UNMATCHED),
         ("m-3", Exit.REFUSED),
     ]
-    assert rest.notes[1:] == drafts.notes
+    assert rest.dropped[1:] == drafts.dropped
     assert not any(line.order for event in rest.events for line in event.deliveries)

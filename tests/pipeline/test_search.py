@@ -31,7 +31,7 @@ async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
     more = new(
         message_id="m2", event_id="m1", order_id="14155551234", preset="Order", event_name="custom", warnings=("w: x",)
     )
-    await At(outbox).enqueue(more, notes=(note,))
+    await At(outbox).enqueue(more, dropped=(note,))
     yield outbox
     await outbox.close()
 
@@ -70,7 +70,7 @@ async def test_a_text_is_looked_for_as_the_first_that_it_is(
     assert answer is not None
     assert list(answer.query.given) == [looked_for]
     deliveries = [each.message_id for each in answer.deliveries.deliveries]
-    assert [*deliveries, *(note.message_id for _, note in answer.notes.notes)] == found
+    assert [*deliveries, *(note.message_id for _, note in answer.dropped.events)] == found
 
 
 @pytest.mark.parametrize("text", ["", " ", "nothing like it", "99", "unmatched", "x" * (MAX_FOUND_BY + 1)])

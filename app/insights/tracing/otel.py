@@ -325,7 +325,7 @@ class _TracedEnqueues:
     async def enqueue(
         self,
         deliveries: Sequence[NewDelivery],
-        notes: Sequence[DroppedEvent],
+        dropped: Sequence[DroppedEvent],
         counters: Sequence[CounterRow],
         *,
         now: float,
@@ -336,4 +336,4 @@ class _TracedEnqueues:
             traceparent = current()
             if traceparent is not None:
                 deliveries = [replace(delivery, traceparent=traceparent) for delivery in deliveries]
-            return await self._outbox.enqueue(deliveries, notes, counters, now=now, people=people)
+            return await self._outbox.enqueue(deliveries, dropped, counters, now=now, people=people)

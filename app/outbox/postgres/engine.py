@@ -62,7 +62,7 @@ class PostgresOutbox(Ledger, Accounts, PostgresShared, KeepsPeople):
     async def enqueue(
         self,
         deliveries: Sequence[NewDelivery],
-        notes: Sequence[DroppedEvent],
+        dropped: Sequence[DroppedEvent],
         counters: Sequence[CounterRow],
         *,
         now: float,
@@ -70,7 +70,9 @@ class PostgresOutbox(Ledger, Accounts, PostgresShared, KeepsPeople):
     ) -> list[Enqueued]:
         at = await self._by_server(now)
         held_from = await self.hold_clock.held_from(deliveries, at)
-        call = await prepare(deliveries, notes, counters, now=at, held_from=held_from, rules=self._rules, people=people)
+        call = await prepare(
+            deliveries, dropped, counters, now=at, held_from=held_from, rules=self._rules, people=people
+        )
         answers = await self._writer.do(call)
         self._notifier.wake()
         return answers

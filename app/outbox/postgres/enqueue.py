@@ -153,7 +153,7 @@ async def _store(connection: Connection, rows: Rows, rules: OutboxRules, *, ids:
         "version": PAYLOAD_VERSION,
         "keys": as_json(rows.keys),
         "digests": [digest for digest, *_ in rows.keys] if ids is None else [],
-        "notes": as_json(rows.notes),
+        "notes": as_json(rows.dropped),
         "counters": as_json(summed(rows.counters, span_s=MINUTE_S)),
         "whose": as_json(rows.whose),
         "named": as_json(rows.named),

@@ -1,4 +1,4 @@
-"""What the ledger shows: deliveries, notes, messages, counts. Reading only."""
+"""What the ledger shows: deliveries, dropped events, messages, counts. Reading only."""
 
 import math
 from collections.abc import Collection, Sequence
@@ -7,22 +7,22 @@ from typing import Any
 
 from app.core.deliveries import Delivery, NewDelivery, Seen
 from app.core.events import CounterRow, DroppedEvent, Exit
-from app.core.pages import Backlog, Message, NotePage, Page, Query, Revenue
+from app.core.pages import Backlog, DroppedPage, Message, Page, Query, Revenue
 from app.outbox.dedup import digests_of, repeated
 from app.outbox.orders import OrderPage, order_page
 from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import UsesDatabase, connected, rows_of
-from app.outbox.records import attempt_of, backlog_of, counter_of, delivery_of, noted, revenue_of
+from app.outbox.records import attempt_of, backlog_of, counter_of, delivery_of, dropped_of, revenue_of
 from app.outbox.search import (
     END,
     SENT,
     as_kept,
     cursor_id,
+    dropped_exits,
+    dropped_page,
     ids_of_page,
     means_deliveries,
     names_id,
-    note_page,
-    noted_exits,
     page,
     skips_older,
 )
@@ -39,7 +39,7 @@ def asked(query: Query) -> dict[str, Any]:
         "person": None if query.person is None else list(query.person),
         "tried": query.exit if query.exit in SENT else None,
         "matched": query.exit is Exit.MATCHED,
-        "exits": sorted(noted_exits(query)),
+        "exits": sorted(dropped_exits(query)),
         "since": query.since or 0.0,
         "until": math.inf if query.until is None else query.until,
     }
@@ -62,24 +62,24 @@ class Ledger(UsesDatabase):
         return page(found, limit=limit, floor=floor, lowest=lowest)
 
     @connected
-    async def search_notes(
+    async def search_dropped(
         self, connection: Connection, query: Query, *, limit: int, cursor: str | None = None
-    ) -> NotePage:
+    ) -> DroppedPage:
         ((lowest, highest),) = await rows_of(connection, "note_range", since=query.since or 0.0)
-        if lowest is None or not noted_exits(query):
-            return NotePage(notes=())
+        if lowest is None or not dropped_exits(query):
+            return DroppedPage(events=())
         floor, before = ids_of_page(query, cursor, lowest=lowest, highest=highest)
-        found = await _notes(connection, query, limit=limit + 1, before=before, floor=floor)
-        return note_page(found, limit=limit, floor=floor, lowest=lowest)
+        found = await _dropped(connection, query, limit=limit + 1, before=before, floor=floor)
+        return dropped_page(found, limit=limit, floor=floor, lowest=lowest)
 
     @connected
     async def orders(
-        self, connection: Connection, *, noted: bool, since: float, after: int | None = None, limit: int
+        self, connection: Connection, *, dropped: bool, since: float, after: int | None = None, limit: int
     ) -> OrderPage:
         if after is None:
-            first = 1 if noted else await _first_since(connection, since)
+            first = 1 if dropped else await _first_since(connection, since)
             after = END if first is None else first - 1
-        name = "noted_orders" if noted else "orders"
+        name = "dropped_orders" if dropped else "orders"
         return order_page(await rows_of(connection, name, after=after, since=since, limit=limit), limit)
 
     @connected
@@ -90,10 +90,10 @@ class Ledger(UsesDatabase):
     @connected
     async def message(self, connection: Connection, message_id: str) -> Message:
         found = await _deliveries(connection, Query(message_id=message_id))
-        notes = await _notes(connection, Query(message_id=message_id))
+        dropped = await _dropped(connection, Query(message_id=message_id))
         return Message(
             message_id=message_id,
-            notes=tuple((at, note) for _, at, note in reversed(notes)),
+            notes=tuple((at, event) for _, at, event in reversed(dropped)),
             deliveries=tuple(await _whole(connection, found[::-1])),
         )
 
@@ -148,12 +148,12 @@ async def _deliveries(
     return [delivery_of(row) for row in rows]
 
 
-async def _notes(
+async def _dropped(
     connection: Connection, query: Query, *, limit: int | None = None, before: int = END, floor: int = 0
 ) -> list[tuple[int, float, DroppedEvent]]:
-    """Look for notes with ids from `floor` to below `before`, newest first."""
-    rows = await rows_of(connection, "search_notes", **asked(query), limit=limit, before=before, floor=floor)
-    return [noted(row) for row in rows]
+    """Look for dropped events with ids from `floor` to below `before`, newest first."""
+    rows = await rows_of(connection, "search_dropped", **asked(query), limit=limit, before=before, floor=floor)
+    return [dropped_of(row) for row in rows]
 
 
 async def _whole(connection: Connection, deliveries: Sequence[Delivery]) -> list[Delivery]:

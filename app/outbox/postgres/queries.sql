@@ -702,7 +702,7 @@ FROM (
 ) AS oldest
 ORDER BY id LIMIT %(limit)s::bigint;
 
--- noted_orders --
+-- dropped_orders --
 -- Notes of orders, the oldest first.
 SELECT id, order_id, exit, reason, amount, currency, preset, source, ad_account_id, at
 FROM note WHERE id > %(after)s::bigint AND (event_name = 'checkout' OR order_id IS NOT NULL) AND at >= %(since)s::float8
@@ -719,7 +719,7 @@ SELECT id, history, coalesce(nullif(delivery.payload, ''), kept_payload.body)
 FROM shown LEFT JOIN delivery USING (id) LEFT JOIN kept_payload USING (id)
 WHERE id = ANY (%(ids)s::bigint[]);
 
--- search_notes --
+-- search_dropped --
 -- Notes, newest first.
 SELECT id, at, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency,
        source, name

@@ -67,7 +67,7 @@ class SqliteOutbox(Ledger, Accounts, KeepsShared, KeepsPeople):
     async def enqueue(
         self,
         deliveries: Sequence[NewDelivery],
-        notes: Sequence[DroppedEvent],
+        dropped: Sequence[DroppedEvent],
         counters: Sequence[CounterRow],
         *,
         now: float,
@@ -75,7 +75,7 @@ class SqliteOutbox(Ledger, Accounts, KeepsShared, KeepsPeople):
     ) -> list[Enqueued]:
         held_from = await self.hold_clock.held_from(deliveries, now)
         call = await prepare(
-            deliveries, notes, counters, now=now, held_from=held_from, rules=self._rules, people=people
+            deliveries, dropped, counters, now=now, held_from=held_from, rules=self._rules, people=people
         )
         ready = parameters(call.all_new, self._rules) if call.all_new else None
         answer = await self._writer.do(

@@ -61,7 +61,7 @@ def parameters(rows: Rows, rules: OutboxRules) -> dict[str, Any]:
         "spans": as_json(rows.spans),
         "version": PAYLOAD_VERSION,
         "keys": _keys(rows),
-        "notes": as_json(rows.notes),
+        "notes": as_json(rows.dropped),
         "counters": as_json(summed(rows.counters, span_s=MINUTE_S)),
         "span_s": MINUTE_S,
         "whose": as_json([f"{user:16}{anonymous:16}{message_id}" for message_id, _, user, anonymous in rows.whose]),

@@ -1,4 +1,4 @@
-"""What the ledger shows: deliveries, notes, messages, counts. Reading only."""
+"""What the ledger shows: deliveries, dropped events, messages, counts. Reading only."""
 
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
@@ -11,10 +11,10 @@ import orjson
 
 from app.core.deliveries import Delivery, NewDelivery, Seen, State
 from app.core.events import CounterRow, DroppedEvent, Exit
-from app.core.pages import Backlog, Message, NotePage, Page, Query, Revenue
+from app.core.pages import Backlog, DroppedPage, Message, Page, Query, Revenue
 from app.outbox.dedup import digests_of, repeated
 from app.outbox.orders import OrderPage, order_page
-from app.outbox.records import attempt_of, backlog_of, counter_of, delivery_of, noted, revenue_of
+from app.outbox.records import attempt_of, backlog_of, counter_of, delivery_of, dropped_of, revenue_of
 from app.outbox.redrive import REPLAYED
 from app.outbox.rows import as_json
 from app.outbox.search import (
@@ -23,10 +23,10 @@ from app.outbox.search import (
     as_kept,
     asks_attempts,
     cursor_id,
+    dropped_exits,
+    dropped_page,
     ids_of_page,
     means_deliveries,
-    note_page,
-    noted_exits,
     page,
     skips_older,
 )
@@ -87,8 +87,8 @@ _BY_MESSAGE = f"{_ON_A_SHELF} d.message_id = :message_id"
 _BY_EVENT = f"{_ON_A_SHELF} d.event_id = :event_id AND d.event_id <> d.message_id"
 _BY_BOTH = f"{_ON_A_SHELF} d.message_id = :event_id AND d.event_id = d.message_id"
 _BY_ORDER = f"{_ON_A_SHELF} d.order_id = :order_id AND d.order_id IS NOT NULL"
-_NOTE_ON_A_SHELF = "SELECT noted.id FROM shelf CROSS JOIN note AS noted WHERE noted.shelf = n AND"
-#: As sums of revenue count notes, but for what no preset takes.
+_DROPPED_ON_A_SHELF = "SELECT noted.id FROM shelf CROSS JOIN note AS noted WHERE noted.shelf = n AND"
+#: As sums of revenue count dropped events, but for what no preset takes.
 _IS_ORDER = "(exit <> 'unmatched' AND (event_name IS 'checkout' OR order_id IS NOT NULL))"
 _PERSON = """SELECT 1 FROM payload JOIN json_each(:person) ON instr(body, CAST(value AS BLOB)) > 0
 WHERE delivery_id = delivery.id"""
@@ -123,9 +123,9 @@ _OF_DELIVERIES: Final = _OF_BOTH | {
     "cause": f"AND {CAUSE} = :cause",
 }
 _WAITING: Final = {"state": "AND state IN ('pending', 'claimed')"}
-_OF_NOTES: Final = _OF_BOTH | {
-    "message_id": f"AND id IN ({_NOTE_ON_A_SHELF} noted.message_id = :message_id)",
-    "order_id": f"AND id IN ({_NOTE_ON_A_SHELF} noted.order_id = :order_id AND noted.order_id IS NOT NULL)",
+_OF_DROPPED: Final = _OF_BOTH | {
+    "message_id": f"AND id IN ({_DROPPED_ON_A_SHELF} noted.message_id = :message_id)",
+    "order_id": f"AND id IN ({_DROPPED_ON_A_SHELF} noted.order_id = :order_id AND noted.order_id IS NOT NULL)",
     "is_order": f"AND {_IS_ORDER} = :is_order",
 }
 
@@ -144,15 +144,15 @@ def conditions(sql: str, query: Query) -> tuple[str, dict[str, Any]]:
     return sql.replace("/* conditions */", " ".join(texts)), _parameters(query) | looked_for(query)
 
 
-def note_conditions(sql: str, query: Query) -> tuple[str, dict[str, Any]]:
-    """Fill the conditions of `query` for notes into `sql`, and return it with its parameters."""
+def dropped_conditions(sql: str, query: Query) -> tuple[str, dict[str, Any]]:
+    """Fill the conditions of `query` for dropped events into `sql`, and return it with its parameters."""
     query = as_kept(query)
-    texts = [_OF_NOTES[name] for name in query.given if name in _OF_NOTES]
+    texts = [_OF_DROPPED[name] for name in query.given if name in _OF_DROPPED]
     texts += [f"AND at {sign} :{name}" for name, sign in _BOUNDS.items() if name in query.given]
     texts.append("AND exit IN (SELECT value FROM json_each(:exits))")
     if query.exit is Exit.MATCHED:
         texts.append("AND preset IS NOT NULL")
-    parameters = _parameters(query) | {"exits": as_json(sorted(noted_exits(query)))}
+    parameters = _parameters(query) | {"exits": as_json(sorted(dropped_exits(query)))}
     return sql.replace("/* conditions */", " ".join(texts)), parameters
 
 
@@ -180,24 +180,24 @@ class Ledger(UsesFile):
         return page(found, limit=limit, floor=floor, lowest=lowest)
 
     @reads
-    def search_notes(
+    def search_dropped(
         self, connection: sqlite3.Connection, query: Query, *, limit: int, cursor: str | None = None
-    ) -> NotePage:
+    ) -> DroppedPage:
         lowest, highest = connection.execute(SQL["note_range"], {"since": query.since or 0}).fetchone()
-        if lowest is None or not noted_exits(query):
-            return NotePage(notes=())
+        if lowest is None or not dropped_exits(query):
+            return DroppedPage(events=())
         floor, before = ids_of_page(query, cursor, lowest=lowest, highest=highest)
-        found = _notes(connection, query, limit=limit + 1, before=before, floor=floor)
-        return note_page(found, limit=limit, floor=floor, lowest=lowest)
+        found = _dropped(connection, query, limit=limit + 1, before=before, floor=floor)
+        return dropped_page(found, limit=limit, floor=floor, lowest=lowest)
 
     @reads
     def orders(
-        self, connection: sqlite3.Connection, *, noted: bool, since: float, after: int | None = None, limit: int
+        self, connection: sqlite3.Connection, *, dropped: bool, since: float, after: int | None = None, limit: int
     ) -> OrderPage:
         if after is None:
-            after = 0 if noted else _last_before(connection, since)
+            after = 0 if dropped else _last_before(connection, since)
         parameters = {"after": after, "since": since, "limit": limit}
-        rows = connection.execute(SQL["noted_orders" if noted else "orders"], parameters).fetchall()
+        rows = connection.execute(SQL["dropped_orders" if dropped else "orders"], parameters).fetchall()
         return order_page(rows, limit)
 
     @reads
@@ -210,7 +210,7 @@ class Ledger(UsesFile):
         found = deliveries_of(connection, Query(message_id=message_id))
         return Message(
             message_id=message_id,
-            notes=tuple((at, note) for _, at, note in reversed(_notes(connection, Query(message_id=message_id)))),
+            notes=tuple((at, event) for _, at, event in reversed(_dropped(connection, Query(message_id=message_id)))),
             deliveries=tuple(_whole(connection, each) for each in reversed(found)),
         )
 
@@ -277,13 +277,13 @@ def deliveries_of(
     return [delivery_of(row) for row in rows]
 
 
-def _notes(
+def _dropped(
     connection: sqlite3.Connection, query: Query, *, limit: int = -1, before: int = END, floor: int = 0
 ) -> list[tuple[int, float, DroppedEvent]]:
-    """Look for notes with ids from `floor` to below `before`, newest first."""
-    sql, parameters = note_conditions(SQL["search_notes"], query)
+    """Look for dropped events with ids from `floor` to below `before`, newest first."""
+    sql, parameters = dropped_conditions(SQL["search_dropped"], query)
     rows = connection.execute(sql, {**parameters, "limit": limit, "before": before, "floor": floor})
-    return [noted(row) for row in rows]
+    return [dropped_of(row) for row in rows]
 
 
 def _whole(connection: sqlite3.Connection, delivery: Delivery) -> Delivery:

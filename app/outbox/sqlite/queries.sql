@@ -367,7 +367,7 @@ WHERE id < :before AND id >= :floor /* conditions */ ORDER BY id DESC LIMIT :lim
 SELECT id, order_id, state, reason, amount, currency, preset, source, ad_account_id, event_time
 FROM delivery WHERE id > :after AND event_name = 'checkout' AND enqueued_at >= :since ORDER BY id LIMIT :limit;
 
--- noted_orders --
+-- dropped_orders --
 -- Notes of orders, the oldest first.
 SELECT id, order_id, exit, reason, amount, currency, preset, source, ad_account_id, at
 FROM note WHERE id > :after AND (event_name = 'checkout' OR order_id IS NOT NULL) AND at >= :since
@@ -396,7 +396,7 @@ SELECT number, at, exit, status, message FROM attempt WHERE delivery_id = :deliv
 -- The payload of one delivery, while it is kept.
 SELECT body FROM payload WHERE delivery_id = :delivery_id;
 
--- search_notes --
+-- search_dropped --
 -- Notes, newest first.
 WITH RECURSIVE shelf (n) AS (
   SELECT min(id) >> 13 FROM note

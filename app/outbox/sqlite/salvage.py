@@ -42,8 +42,8 @@ _HIGHEST: Final = {
 async def salvage(path: Path, open_target: Callable[[], Store]) -> Salvaged:
     """Bring what can be read of the file at `path` into an empty store; the file is only read.
 
-    Deliveries that wait, are dead or delivered, with history and payload, notes, audit log, keys, counts, what is
-    remembered of people, and shared values. A waiting or dead delivery whose payload is lost is lost. The target is
+    Deliveries that wait, are dead or delivered, with history and payload, dropped events, audit log, keys, counts,
+    memory, and shared values. A waiting or dead delivery whose payload is lost is lost. The target is
     opened once the file turned out to be an outbox, so that none is made in vain. Raises OutboxUnavailable where not
     even the beginning of the file can be read, or the target holds something.
     """

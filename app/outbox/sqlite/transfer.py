@@ -104,7 +104,7 @@ class SqliteStore:
             delivery, note = self._connection.execute(SQL["highest_ids"]).fetchone()
         return delivery, note
 
-    async def begin_ids_above(self, delivery: int, note: int) -> None:  # noqa: ARG002 - notes go on from the highest
+    async def begin_ids_above(self, delivery: int, note: int) -> None:  # noqa: ARG002 - dropped events go on from the highest
         with border():
             patiently(self._connection, SQL["begin_ids_above"], {"id": delivery})
 

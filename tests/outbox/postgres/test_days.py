@@ -45,7 +45,7 @@ async def test_retention_makes_them_ahead(at: At, execute: Callable[..., list[An
 
 
 async def test_what_is_over_is_dropped_whole(at: At, execute: Callable[..., list[Any]]) -> None:
-    await at.enqueue(new(), notes=(NOTE,), counters=(CounterRow(name="accepted"),))
+    await at.enqueue(new(), dropped=(NOTE,), counters=(CounterRow(name="accepted"),))
     later = at.later(40 * DAY_S)
     assert (
         await later.outbox.retain(now=later.now, limit=100) == len(PARENTS) + 2
@@ -56,7 +56,7 @@ async def test_what_is_over_is_dropped_whole(at: At, execute: Callable[..., list
 async def test_a_table_that_is_read_stays_until_the_next_time(
     at: At, connection: psycopg.Connection, execute: Callable[..., list[Any]]
 ) -> None:
-    await at.enqueue(notes=(NOTE,))
+    await at.enqueue(dropped=(NOTE,))
     later = at.later(40 * DAY_S)
     with connection.transaction():
         connection.execute("SELECT * FROM note")
@@ -75,7 +75,7 @@ async def test_a_day_whose_tables_were_dropped_is_made_again(at: At, act: str) -
     await later.outbox.retain(now=later.now, limit=100)
 
     async def write() -> None:
-        await (at.enqueue(notes=(NOTE,)) if act == "enqueue" else at.deliver(claimed))
+        await (at.enqueue(dropped=(NOTE,)) if act == "enqueue" else at.deliver(claimed))
 
     if act == "enqueue":  # settle makes it anew before it takes the delivery for a row that is refused
         with pytest.raises(OutboxUnavailable):

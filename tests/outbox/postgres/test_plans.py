@@ -24,7 +24,7 @@ ONCE |= {"transfer_counts_in", "drop_counts", "count_day"}
 #: Whoever erases a person has all looked through.
 ONCE |= {"kept_of", "kept_elsewhere", "forget_known_digests"}
 #: Each is looked at for several queries.
-SEARCHES = ("search", "search_by_id", "dead", "search_notes")
+SEARCHES = ("search", "search_by_id", "dead", "search_dropped")
 JSON = ("rows", "counters", "deliveries", "loads", "spans", "keys", "notes", "marks", "whose", "named")
 MOMENTS = ("now", "until", "after", "since", "ledger_start", "erase_at", "pending_by", "claimed_by", "begin")
 OF_PEOPLE = ("who", "place", "what", "target", "was", "became", "digest", "seal")
@@ -132,8 +132,8 @@ FULL_SCAN = re.compile(r"Seq Scan on (\w+)")
 @pytest.fixture
 async def filled(at: At, execute: Callable[..., list[Any]]) -> None:
     """Something of everything."""
-    notes = tuple(DroppedEvent(message_id=f"n-{n}", preset=None, exit=Exit.REFUSED, reason="r") for n in range(300))
-    await at.enqueue(*(new() for _ in range(300)), notes=notes)
+    dropped = tuple(DroppedEvent(message_id=f"n-{n}", preset=None, exit=Exit.REFUSED, reason="r") for n in range(300))
+    await at.enqueue(*(new() for _ in range(300)), dropped=dropped)
     first, second, *rest = await at.claim(limit=200)
     await at.deliver(*rest)
     await at.kill(first, second)
@@ -225,8 +225,8 @@ def test_an_index_leads_to_what_is_looked_for(connection: psycopg.Connection) ->
         "overtaken": "delivery_order",
         "dead_causes": "dead_still",
         "dismiss": "dead_still",
-        "search_notes by message": "message_id_idx",
-        "search_notes by order": "order_id_idx",
+        "search_dropped by message": "message_id_idx",
+        "search_dropped by order": "order_id_idx",
         "search_by_id by order": "delivery_order",
         "search_by_id by message": "delivery_message",
         "search_by_id by event": "delivery_event",

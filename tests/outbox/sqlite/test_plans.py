@@ -12,7 +12,7 @@ from app.core.events import Exit
 from app.core.pages import Query
 from app.outbox.sqlite.database import SQL, open_writable, script_of_store
 from app.outbox.sqlite.enqueue import prepare_connection
-from app.outbox.sqlite.ledger import conditions, note_conditions
+from app.outbox.sqlite.ledger import conditions, dropped_conditions
 
 QUERIES = {
     "any": Query(),
@@ -29,14 +29,14 @@ FILLED = {
     f"{name} by {kind}": conditions(SQL[name], query)[0]
     for name in ("search", "dead")
     for kind, query in QUERIES.items()
-} | {f"notes by {kind}": note_conditions(SQL["search_notes"], query)[0] for kind, query in QUERIES.items()}
+} | {f"notes by {kind}": dropped_conditions(SQL["search_dropped"], query)[0] for kind, query in QUERIES.items()}
 #: The steps of store.sql, as if they stood alone, name parameters and raise nothing.
 STEPS = {
     f"store, step {number}": step.replace("RAISE(ABORT, 'not all new')", "1").replace("new.", ":")
     for number, step in enumerate(re.split(r"\n\n", script_of_store())[3:-1], start=1)
 }
 #: `holds_anything` ends with the first row that it meets; a salvage, and whoever erases a person, reads everything.
-LEFT_OUT = {"search", "dead", "search_notes", "holds_anything", "kept_elsewhere", "forget_known_digests"} | {
+LEFT_OUT = {"search", "dead", "search_dropped", "holds_anything", "kept_elsewhere", "forget_known_digests"} | {
     f"salvage_{kind}{way}"
     for kind in ("counts", "revenue", "inventory", "marks", "people", "whose")
     for way in ("", "_backwards")

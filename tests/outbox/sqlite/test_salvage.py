@@ -24,11 +24,11 @@ Salvages = Callable[..., Awaitable[tuple[Salvaged, At]]]
 
 @pytest.fixture
 async def filled(path: Path) -> Path:
-    """An outbox with delivered, dead and waiting deliveries, notes, counts and shared values."""
+    """An outbox with delivered, dead and waiting deliveries, dropped events, counts and shared values."""
     at = At(open_outbox(f"sqlite:///{path}", rules(payload_s=1_000)))
     await at.enqueue(
         *(new(message_id=f"m-{n}", event_id=f"m-{n}") for n in range(1, COUNT + 1)),
-        notes=_notes(COUNT),
+        dropped=_dropped(COUNT),
         counters=(CounterRow(name="accepted", count=COUNT),),
     )
     await at.deliver(*await at.claim(limit=DELIVERED))
@@ -42,7 +42,7 @@ async def filled(path: Path) -> Path:
     return path
 
 
-def _notes(count: int) -> tuple[DroppedEvent, ...]:
+def _dropped(count: int) -> tuple[DroppedEvent, ...]:
     return tuple(
         DroppedEvent(message_id=f"n-{n}", preset=None, exit=Exit.REFUSED, reason="no event") for n in range(count)
     )
@@ -140,7 +140,7 @@ async def test_where_the_end_of_a_table_is_damaged_what_lies_before_it_arrives_a
     filled: Path, salvaged: Salvages, table: str
 ) -> None:
     at = At(open_outbox(f"sqlite:///{filled}", rules()))
-    await at.enqueue(notes=_notes(COUNT))
+    await at.enqueue(dropped=_dropped(COUNT))
     await at.outbox.close()
     damage_end_of(filled, table)
     found, at = await salvaged({})
