@@ -8,7 +8,6 @@ from app.core.values.addresses import read_networks
 from app.core.values.times import DAY_S, HOUR_S
 from app.destination import ConversionRules
 from app.errors import SettingsError
-from app.identity import IdentityRules
 from app.outbox import DiskRules, OutboxRules
 from app.source import (
     ConsentRules,
@@ -84,16 +83,6 @@ def _dedup_window_s(settings: Settings) -> float:
     if settings.dedup_window_hours is None:
         return settings.max_event_age_days * DAY_S
     return settings.dedup_window_hours * HOUR_S
-
-
-def identity_rules(settings: Settings) -> IdentityRules:
-    """Collect how long identity memory remembers, and whom it believes."""
-    return IdentityRules(
-        remember_s=settings.remember_days * DAY_S,
-        click_s=settings.remember_click_days * DAY_S,
-        session_s=settings.remember_session_days * DAY_S,
-        believes_public_keys=settings.remember_users_from == "everyone",
-    )
 
 
 def consent_rules(settings: Settings) -> ConsentRules:

@@ -57,7 +57,6 @@ from app.policies import (
     consent_rules,
     conversion_rules,
     genuine_rules,
-    identity_rules,
     webhook_limits,
 )
 from app.source import NamedSource, consent_answer, held_back, why_filtered, withheld
@@ -271,7 +270,7 @@ def remembering(settings: Settings, to: Sequence[Destination]) -> Enrichment:
     """Return what identity memory does by the settings for these ad accounts."""
     live = next((each.settings for each in to if not each.settings.sandboxed), settings)
     genuine = partial(why_filtered, rules=genuine_rules(live))
-    return Enrichment(encounter_reader(settings), identity_rules(settings), genuine)
+    return Enrichment(encounter_reader(settings), settings, genuine)
 
 
 def forgetting(settings: Settings, outbox: Outbox) -> Forgetting:

@@ -34,6 +34,8 @@ REDACTED_PARAMETERS: Final = (
     *("token", "password"),
 )
 
+_DAY_S: Final = 86_400
+
 
 class AccountSettings(BaseSettings):
     """What is sent to an ad account, and how fast: a file of DESTINATIONS_DIR may say each otherwise."""
@@ -160,6 +162,30 @@ class MemorySettings(QuarantineSettings):
     remember_secret: SecretStr | None = Field(
         None, min_length=32, description="key of the ids in memory, see memory.md"
     )
+
+    @property
+    def remember_s(self) -> float:
+        """How long a fact or link is used without being observed again."""
+        return self.remember_days * _DAY_S
+
+    @property
+    def click_s(self) -> float:
+        """How long a click is used: no longer than anything else."""
+        return min(self.remember_days, self.remember_click_days) * _DAY_S
+
+    @property
+    def session_s(self) -> float:
+        """How long after the link was observed an event without `userId` is the linked user's."""
+        return self.remember_session_days * _DAY_S
+
+    @property
+    def believes_public_keys(self) -> bool:
+        """Whether what a public write key says of a `userId` counts too."""
+        return self.remember_users_from == "everyone"
+
+    def lasts_s(self, group: str) -> float:
+        """Return how long a fact of this group is used without being observed again, in seconds."""
+        return self.click_s if group == "click" else self.remember_s
 
     @property
     def id_secret(self) -> SecretStr | None:

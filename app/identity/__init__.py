@@ -10,7 +10,6 @@ from app.identity.id_keys import IdKeys
 from app.identity.identity_event import IdentityEvent
 from app.identity.memory import HeldMemory, LoadedMemory, Memory
 from app.identity.resolution import meet
-from app.identity.rules import IdentityRules
 
 __all__ = [
     "FOR_EVER",
@@ -20,7 +19,6 @@ __all__ = [
     "HeldMemory",
     "IdKeys",
     "IdentityEvent",
-    "IdentityRules",
     "LoadedMemory",
     "Memory",
     "PersonHistory",

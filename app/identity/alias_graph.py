@@ -5,11 +5,11 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from app.config.settings import MemorySettings
 from app.core.people import Fact, Link, Remembered
 from app.identity.facts import NOBODY, OF_PERSON
 from app.identity.identity_event import IdentityEvent
 from app.identity.memory import Memory
-from app.identity.rules import IdentityRules
 
 #: A chain of links is followed so far.
 MAX_STEPS: Final = 8
@@ -17,14 +17,14 @@ MAX_STEPS: Final = 8
 MAX_IDS: Final = 1_000
 
 
-def link_of(memory: Memory, key: str, at: float, rules: IdentityRules) -> Link | None:
+def link_of(memory: Memory, key: str, at: float, rules: MemorySettings) -> Link | None:
     """Return the link of an id unless it is too old at that time; it may be one that is removed."""
     person = memory.person(key)
     link = person.link if person else None
     return link if link and at - link.at <= rules.remember_s else None
 
 
-def chain(memory: Memory, key: str, at: float, rules: IdentityRules, *, until: float | None = None) -> list[str]:
+def chain(memory: Memory, key: str, at: float, rules: MemorySettings, *, until: float | None = None) -> list[str]:
     """Return a user or another id and the users that it is linked to, one by the other; the last is who it is.
 
     A circle is cut before it closes. Links that were observed after `until` are not followed; None follows all.
@@ -38,7 +38,7 @@ def chain(memory: Memory, key: str, at: float, rules: IdentityRules, *, until: f
     return keys
 
 
-def end_of(memory: Memory, key: str, at: float, rules: IdentityRules, *, until: float | None = None) -> str:
+def end_of(memory: Memory, key: str, at: float, rules: MemorySettings, *, until: float | None = None) -> str:
     """Return who an id is in the end: the last of its `chain`."""
     person = memory.person(key)
     if person is None or person.link is None:
@@ -46,7 +46,7 @@ def end_of(memory: Memory, key: str, at: float, rules: IdentityRules, *, until: 
     return chain(memory, key, at, rules, until=until)[-1]
 
 
-def ids_of(memory: Memory, user: str, at: float, rules: IdentityRules, *, until: float | None = None) -> Iterator[str]:
+def ids_of(memory: Memory, user: str, at: float, rules: MemorySettings, *, until: float | None = None) -> Iterator[str]:
     """Yield a user and all ids that are linked to that user, directly or by other users; MAX_IDS at most.
 
     Links that were observed after `until` are left out; None takes all.
@@ -63,7 +63,7 @@ def ids_of(memory: Memory, user: str, at: float, rules: IdentityRules, *, until:
                     yield key
 
 
-def previous_of(encounter: IdentityEvent, memory: Memory, rules: IdentityRules) -> list[str]:
+def previous_of(encounter: IdentityEvent, memory: Memory, rules: MemorySettings) -> list[str]:
     """Return the key of an alias's previous id: the user of that name where one is known, else the `anonymousId`.
 
     Return [] for an event without one. Ask before a yes in the event lifts a mark: a marked user is known.
@@ -84,7 +84,7 @@ def sources_of(encounter: IdentityEvent) -> list[str]:
     return [key for key in (encounter.anonymous, *(encounter.previous or ())) if key]
 
 
-def _is_known(memory: Memory, user: str, at: float, rules: IdentityRules) -> bool:
+def _is_known(memory: Memory, user: str, at: float, rules: MemorySettings) -> bool:
     """Return whether anything is remembered of a user that is not too old, or any id is linked to that user."""
     person = memory.person(user) or NOBODY
     is_fresh = (at - fact.at <= rules.lasts_s(group) for group, fact in person.facts.items())
@@ -93,7 +93,7 @@ def _is_known(memory: Memory, user: str, at: float, rules: IdentityRules) -> boo
     return any(key != user for key in ids_of(memory, user, at, rules))
 
 
-def link_ids(encounter: IdentityEvent, previous: list[str], memory: Memory, rules: IdentityRules) -> None:
+def link_ids(encounter: IdentityEvent, previous: list[str], memory: Memory, rules: MemorySettings) -> None:
     """Link the `anonymousId` of an event and its `previous_of` to its user; without a user nothing is linked."""
     if encounter.user:
         for source in (encounter.anonymous, *previous):
@@ -101,7 +101,7 @@ def link_ids(encounter: IdentityEvent, previous: list[str], memory: Memory, rule
                 _link(source, encounter.user, encounter.at, memory, rules)
 
 
-def _link(source: str, user: str, at: float, memory: Memory, rules: IdentityRules) -> None:
+def _link(source: str, user: str, at: float, memory: Memory, rules: MemorySettings) -> None:
     before = link_of(memory, source, at, rules)
     if before and before.at > at:
         return
@@ -121,7 +121,7 @@ def _keep_link(source: str, link: Link | None, memory: Memory) -> None:
     memory.keep(source, Remembered(facts=(memory.person(source) or NOBODY).facts, link=link))
 
 
-def _move(source: str, user: str, at: float, memory: Memory, rules: IdentityRules) -> None:
+def _move(source: str, user: str, at: float, memory: Memory, rules: MemorySettings) -> None:
     """Move what an id holds of a person to the user, where it is newer than what the user has."""
     given = memory.person(source)
     if given is None:
@@ -149,7 +149,7 @@ def _drop(source: str, memory: Memory) -> None:
         memory.keep(source, replace(person, facts=facts))
 
 
-def unlink_ids(encounter: IdentityEvent, memory: Memory, rules: IdentityRules) -> None:
+def unlink_ids(encounter: IdentityEvent, memory: Memory, rules: MemorySettings) -> None:
     """Remove the links that name another user than an event of which nothing is kept; a newer link stays."""
     if encounter.user is None:
         return

@@ -3,16 +3,18 @@
 import math
 from typing import Final
 
+from app.config.settings import MemorySettings
 from app.identity.alias_graph import chain
 from app.identity.facts import NOBODY
 from app.identity.memory import Memory
-from app.identity.rules import IdentityRules
 
 #: Links that are too old to be used still lead to what has to go.
-FOR_EVER: Final = IdentityRules(remember_s=math.inf, click_s=math.inf, session_s=math.inf)
+FOR_EVER: Final = MemorySettings.model_construct(
+    remember_days=math.inf, remember_click_days=math.inf, remember_session_days=math.inf
+)
 
 
-def ids_of_person(memory: Memory, rules: IdentityRules, key: str, *, now: float) -> list[str]:
+def ids_of_person(memory: Memory, rules: MemorySettings, key: str, *, now: float) -> list[str]:
     """Return an id, the users that it leads to, and every id that is or was linked to one of them.
 
     A user whom another was linked to by an alias is the same person. `now` is Unix seconds.
@@ -28,7 +30,7 @@ def ids_of_person(memory: Memory, rules: IdentityRules, key: str, *, now: float)
 
 
 def erase(
-    memory: Memory, rules: IdentityRules, *, user: str | None = None, anonymous: str | None = None, now: float
+    memory: Memory, rules: MemorySettings, *, user: str | None = None, anonymous: str | None = None, now: float
 ) -> list[str]:
     """Forget what is remembered under a user's key, and under every id that is or was linked to that user.
 

@@ -1,15 +1,15 @@
 """Whom an event is about, and what is remembered of that person at the time of the event."""
 
+from app.config.settings import MemorySettings
 from app.core.people import Fact, Remembered
 from app.identity.alias_graph import end_of, ids_of, link_of
 from app.identity.facts import OF_PERSON
 from app.identity.filling import PersonHistory
 from app.identity.identity_event import IdentityEvent
 from app.identity.memory import Memory
-from app.identity.rules import IdentityRules
 
 
-def recall(encounter: IdentityEvent, memory: Memory, rules: IdentityRules) -> PersonHistory:
+def recall(encounter: IdentityEvent, memory: Memory, rules: MemorySettings) -> PersonHistory:
     """Return what may fill the deliveries of an event, and what tells its person from others."""
     user = _user_of(encounter, memory, rules)
     person = memory.person(user) if user else None
@@ -34,7 +34,7 @@ def recall(encounter: IdentityEvent, memory: Memory, rules: IdentityRules) -> Pe
     return PersonHistory(at=encounter.at, facts=facts, newest=newest, introduces=encounter.kind == "identify")
 
 
-def _user_of(encounter: IdentityEvent, memory: Memory, rules: IdentityRules) -> str | None:
+def _user_of(encounter: IdentityEvent, memory: Memory, rules: MemorySettings) -> str | None:
     """Return the user that an event is about: its own, else the one who used its browser lately; None: nobody known.
 
     None also where the event claims a user that is not believed, and that is not the one who used its browser.
@@ -51,7 +51,7 @@ def _user_of(encounter: IdentityEvent, memory: Memory, rules: IdentityRules) -> 
 
 
 def _look_under_later_names(
-    newest: dict[str, Fact], user: str, at: float, memory: Memory, rules: IdentityRules
+    newest: dict[str, Fact], user: str, at: float, memory: Memory, rules: MemorySettings
 ) -> None:
     """Add to the newest facts what the person has under the names that the user took since."""
     own = memory.person(user)
@@ -61,7 +61,7 @@ def _look_under_later_names(
     newest.update((group, fact) for group, fact in person.facts.items() if at - fact.at <= rules.remember_s)
 
 
-def _click_elsewhere(encounter: IdentityEvent, user: str | None, memory: Memory, rules: IdentityRules) -> Fact | None:
+def _click_elsewhere(encounter: IdentityEvent, user: str | None, memory: Memory, rules: MemorySettings) -> Fact | None:
     """Return the newest click of all that a user has; None where there is no user."""
     newest: Fact | None = None
     for key in ids_of(memory, user, encounter.at, rules, until=encounter.at) if user else ():
@@ -71,7 +71,7 @@ def _click_elsewhere(encounter: IdentityEvent, user: str | None, memory: Memory,
     return newest
 
 
-def _usable(person: Remembered | None, group: str, at: float, rules: IdentityRules) -> Fact | None:
+def _usable(person: Remembered | None, group: str, at: float, rules: MemorySettings) -> Fact | None:
     """Return what is remembered of a group, where it was observed by the time of the event and is not too old."""
     fact = person.facts.get(group) if person else None
     return fact if fact and 0 <= at - fact.at <= rules.lasts_s(group) else None

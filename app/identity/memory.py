@@ -6,11 +6,11 @@ from typing import Final, Protocol
 
 import msgspec
 
+from app.config.settings import MemorySettings
 from app.core.people import Link, MarkChange, Ownership, PeopleChanges, PeopleFound, PersonChange, PersonRow, Remembered
 from app.core.values.times import DAY_S
 from app.identity.facts import NOBODY
 from app.identity.identity_event import IdentityEvent
-from app.identity.rules import IdentityRules
 
 
 class Memory(Protocol):
@@ -105,7 +105,7 @@ _encode: Final = msgspec.json.Encoder().encode
 class LoadedMemory(HeldMemory):
     """Rows are added before the rules ask for them; a key of which there is no row is not remembered."""
 
-    def __init__(self, rules: IdentityRules) -> None:
+    def __init__(self, rules: MemorySettings) -> None:
         super().__init__()
         self._rules = rules
         lasts_s = filter(None, (rules.session_s, rules.remember_s, rules.lasts_s("click")))

@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from app.config.settings import MemorySettings
 from app.core.people import Fact, Remembered
 from app.identity.alias_graph import end_of, link_ids, previous_of, unlink_ids
 from app.identity.facts import NOBODY, OF_BROWSER, OF_PERSON, groups_of, holds
@@ -9,11 +10,10 @@ from app.identity.filling import NOTHING_KNOWN, PersonHistory, are_several, diff
 from app.identity.identity_event import LINKING, TELLING, IdentityEvent
 from app.identity.lookup import recall
 from app.identity.memory import Memory
-from app.identity.rules import IdentityRules
 from app.identity.suppression import close, is_closed, lift_suppression
 
 
-def meet(encounter: IdentityEvent, memory: Memory, rules: IdentityRules) -> PersonHistory:
+def meet(encounter: IdentityEvent, memory: Memory, rules: MemorySettings) -> PersonHistory:
     """Remember what an event says, in `memory`, and return what memory has for its deliveries.
 
     Events of one request come in their order.
@@ -34,7 +34,7 @@ def meet(encounter: IdentityEvent, memory: Memory, rules: IdentityRules) -> Pers
     return _meet(believed, previous, memory, rules)
 
 
-def _meet(encounter: IdentityEvent, previous: list[str], memory: Memory, rules: IdentityRules) -> PersonHistory:
+def _meet(encounter: IdentityEvent, previous: list[str], memory: Memory, rules: MemorySettings) -> PersonHistory:
     """Do `meet` for an event whose person did not say no."""
     if encounter.kind in LINKING:
         link_ids(encounter, previous, memory, rules)
@@ -49,7 +49,7 @@ def _meet(encounter: IdentityEvent, previous: list[str], memory: Memory, rules: 
     return known
 
 
-def _observe(encounter: IdentityEvent, memory: Memory, rules: IdentityRules, *, without_person: bool) -> None:
+def _observe(encounter: IdentityEvent, memory: Memory, rules: MemorySettings, *, without_person: bool) -> None:
     """Remember what an event says of its person and its browser; `without_person` leaves the person's groups out."""
     user, anonymous, at = encounter.user, encounter.anonymous, encounter.at
     for group, members in groups_of(encounter.found).items():
@@ -76,7 +76,7 @@ def _observe(encounter: IdentityEvent, memory: Memory, rules: IdentityRules, *, 
             memory.keep(key, Remembered(facts={**known.facts, group: fact}, link=known.link))
 
 
-def _was_handed_on(user: str | None, anonymous: str | None, at: float, memory: Memory, rules: IdentityRules) -> bool:
+def _was_handed_on(user: str | None, anonymous: str | None, at: float, memory: Memory, rules: MemorySettings) -> bool:
     """Return whether the browser of an event is another user's since: the clicks that it had then were dropped."""
     if not (user and anonymous):
         return False

@@ -6,6 +6,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from msgspec.structs import replace
 
 from app.catalog import Catalog, Preset
+from app.config.settings import MemorySettings
 from app.core.events import Event, Exit
 from app.core.people import PeopleFound, Recalled, Remembered
 from app.core.receipts import Given, PresetResult
@@ -17,7 +18,6 @@ from app.identity import (
     NOBODY,
     NOTHING_KNOWN,
     IdentityEvent,
-    IdentityRules,
     LoadedMemory,
     Memory,
     PersonHistory,
@@ -112,7 +112,7 @@ class FindsPeople(Protocol):
 class Enrichment:
     """What identity memory does with one event after the other, under one set of rules."""
 
-    def __init__(self, read: IdentityEventReader, rules: IdentityRules, why_filtered: WhyNotGenuine) -> None:
+    def __init__(self, read: IdentityEventReader, rules: MemorySettings, why_filtered: WhyNotGenuine) -> None:
         self._read = read
         self._rules = rules
         self._not_genuine = why_filtered

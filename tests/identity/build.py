@@ -1,14 +1,14 @@
 """Encounters in a few words: ids are short names, digests are plain texts, times are days."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, NamedTuple, TypeAlias
 
 from app import identity
-from app.identity import GROUPS, IdentityEvent, IdentityRules
+from app.config.settings import MemorySettings
+from app.identity import GROUPS, IdentityEvent
 
 DAY = 86_400.0
-RULES = IdentityRules(remember_s=90 * DAY, click_s=60 * DAY, session_s=7 * DAY)
+RULES = MemorySettings.model_construct(remember_days=90, remember_click_days=60, remember_session_days=7)
 #: Members of `user_data` that hold one text, not a list.
 PLAIN = {"click_id"}
 
@@ -79,7 +79,7 @@ class Patient:
         return getattr(self.held, name)
 
 
-def told(steps: Sequence[Step], *, rules: IdentityRules = RULES, room: Any = identity) -> dict[str, Any]:
+def told(steps: Sequence[Step], *, rules: MemorySettings = RULES, room: Any = identity) -> dict[str, Any]:
     """What memory has for the last of these events, by group: a text, or those of several members.
 
     `room` has the rules: `app.identity`, or what was made of it.
@@ -89,10 +89,9 @@ def told(steps: Sequence[Step], *, rules: IdentityRules = RULES, room: Any = ide
     return filled(known_after(steps, rules=rules, room=room), last.found, GROUPS)
 
 
-def known_after(steps: Sequence[Step], *, rules: IdentityRules = RULES, room: Any = identity) -> Any:
+def known_after(steps: Sequence[Step], *, rules: MemorySettings = RULES, room: Any = identity) -> Any:
     """The recollection of the last of these events."""
     memory, known = Patient(room.HeldMemory()), room.NOTHING_KNOWN
-    rules = room.IdentityRules(**asdict(rules))
     for step in steps:
         if isinstance(step, Erasure):
             erase(step, memory, rules, room)
@@ -101,7 +100,7 @@ def known_after(steps: Sequence[Step], *, rules: IdentityRules = RULES, room: An
     return known
 
 
-def erase(step: Erasure, memory: Any, rules: IdentityRules = RULES, room: Any = identity) -> int:
+def erase(step: Erasure, memory: Any, rules: MemorySettings = RULES, room: Any = identity) -> int:
     """How many were forgotten."""
     keys = {"user": step.user and f"user {step.user}", "anonymous": step.anon and f"anonymous {step.anon}"}
     return len(room.erase(memory, rules, **keys, now=step.day * DAY))

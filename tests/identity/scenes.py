@@ -4,10 +4,9 @@ Numbers are those of the rules in docs/memory.md.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, TypeAlias
 
-from tests.identity.build import DAY, RULES, Erasure, Step, identify, no, says, withheld, yes
+from tests.identity.build import RULES, Erasure, Step, identify, no, says, withheld, yes
 
 Scene: TypeAlias = tuple[str, Sequence[Step], dict[str, Any]]
 
@@ -1472,6 +1471,6 @@ SCENES_OF_SHORT_MEMORY: list[Scene] = [
 #: All of them, with the rules under which they are played.
 PLAYED = [
     *((*scene, RULES) for scene in SCENES),
-    *((*scene, replace(RULES, believes_public_keys=False)) for scene in SCENES_OF_STRANGERS),
-    *((*scene, replace(RULES, remember_s=10 * DAY)) for scene in SCENES_OF_SHORT_MEMORY),
+    *((*scene, RULES.model_copy(update={"remember_users_from": "authenticated"})) for scene in SCENES_OF_STRANGERS),
+    *((*scene, RULES.model_copy(update={"remember_days": 10})) for scene in SCENES_OF_SHORT_MEMORY),
 ]

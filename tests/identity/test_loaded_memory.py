@@ -1,14 +1,14 @@
 """A memory over rows of the outbox: what a call changes is what is written."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
 
+from app.config.settings import MemorySettings
 from app.core.people import PeopleChanges, PeopleFound, PersonRow, Remembered
-from app.identity import IdentityEvent, IdentityRules, LoadedMemory, meet
+from app.identity import IdentityEvent, LoadedMemory, meet
 from tests.identity.build import DAY, RULES, identify, no, says, yes
 
 
@@ -23,7 +23,7 @@ def rows_of(changes: PeopleChanges) -> PeopleFound:
 
 
 def changed(
-    encounters: Sequence[IdentityEvent], found: PeopleFound | None = None, rules: IdentityRules = RULES
+    encounters: Sequence[IdentityEvent], found: PeopleFound | None = None, rules: MemorySettings = RULES
 ) -> PeopleChanges | None:
     memory = LoadedMemory(rules)
     found = found or PeopleFound(people=[], marks={})
@@ -66,7 +66,7 @@ def test_what_only_makes_something_newer_is_written_once_a_day(day: float, is_wr
     assert (changes is not None) == is_written
 
 
-@pytest.mark.parametrize("kind", ["session_s", "remember_s", "click_s"])
+@pytest.mark.parametrize("kind", ["remember_session_days", "remember_days", "remember_click_days"])
 @pytest.mark.parametrize(("lasts_s", "later_s", "is_written"), [(7, 0.99, False), (7, 1, True), (0, 1, False)])
 def test_what_lasts_for_less_than_a_week_is_renewed_in_sevenths_of_it(
     kind: str, lasts_s: float, later_s: float, is_written: Any
@@ -74,8 +74,8 @@ def test_what_lasts_for_less_than_a_week_is_renewed_in_sevenths_of_it(
     """A session of six hours that is renewed once a day would end while its person goes on."""
     before = first(says(0, user="ann", anon="x", em="e"))
     later = says(later_s / DAY, user="ann", anon="x", em="e")
-    shorter: dict[str, Any] = {kind: lasts_s}
-    changes = changed([later], before, replace(RULES, **shorter))
+    shorter: dict[str, Any] = {kind: lasts_s / DAY}
+    changes = changed([later], before, RULES.model_copy(update=shorter))
     assert (changes is not None) == is_written
 
 

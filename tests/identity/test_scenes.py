@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app import identity
-from app.identity import IdentityRules
+from app.config.settings import MemorySettings
 from tests.identity.build import Step, told
 from tests.identity.deliveries import (
     DELIVERIES,
@@ -23,7 +23,7 @@ from tests.identity.scenes import PLAYED
 @pytest.mark.parametrize(
     ("steps", "expected", "rules"), [scene[1:] for scene in PLAYED], ids=[scene[0] for scene in PLAYED]
 )
-def test_memory_follows_its_rules(steps: Sequence[Step], expected: dict[str, Any], rules: IdentityRules) -> None:
+def test_memory_follows_its_rules(steps: Sequence[Step], expected: dict[str, Any], rules: MemorySettings) -> None:
     assert told(steps, rules=rules) == expected
 
 
