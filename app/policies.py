@@ -6,12 +6,9 @@ from app.access.users import Users
 from app.config import Settings
 from app.core.values.addresses import read_networks
 from app.core.values.times import DAY_S, HOUR_S
-from app.destination import ConversionRules
 from app.errors import SettingsError
 from app.outbox import DiskRules, OutboxRules
 from app.source import (
-    ConsentRules,
-    GenuineRules,
     Limits,
     SecretHeader,
     TrackingRules,
@@ -25,23 +22,6 @@ from app.web.openapi import Proofs
 
 #: Bounds the backlog of an ad account where the disk does not.
 _USUAL_BACKLOG_BYTES = 10_000_000_000
-
-
-def conversion_rules(settings: Settings) -> ConversionRules:
-    """Collect how a Pinterest event is built."""
-    return ConversionRules(
-        default_country=settings.default_country,
-        default_currency=settings.default_currency,
-        presentment_money=settings.shop_money == "presentment",
-        zip_digits_only=settings.zip_digits_only,
-        external_id_keep_case=settings.external_id_keep_case,
-        custom_event_names=frozenset(settings.custom_event_names),
-        partner_name=settings.partner_name,
-        max_event_age_s=settings.max_event_age_days * DAY_S,
-        gpc=settings.gpc,
-        ldp_states=frozenset(settings.ldp_states),
-        redacted_parameters=settings.redacted_parameters,
-    )
 
 
 def outbox_rules(settings: Settings) -> OutboxRules:
@@ -83,25 +63,6 @@ def _dedup_window_s(settings: Settings) -> float:
     if settings.dedup_window_hours is None:
         return settings.max_event_age_days * DAY_S
     return settings.dedup_window_hours * HOUR_S
-
-
-def consent_rules(settings: Settings) -> ConsentRules:
-    """Collect what must be granted before an event is sent."""
-    return ConsentRules(
-        categories=settings.consent_categories,
-        rudder_ids=settings.rudder_consent_ids,
-        honour_integrations=settings.honour_integrations,
-        names=settings.integration_names,
-    )
-
-
-def genuine_rules(settings: Settings) -> GenuineRules:
-    """Collect what is done about tests and crawlers."""
-    return GenuineRules(
-        live=not settings.sandboxed,
-        tests=settings.test_events == "withhold",
-        crawlers=settings.crawlers == "withhold",
-    )
 
 
 def webhook_limits(settings: Settings) -> Limits:

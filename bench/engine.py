@@ -36,8 +36,9 @@ import pycountry
 
 from app import assemble
 from app.config import load_settings
+from app.config.settings import ConversionSettings
 from app.core.values import times
-from app.destination import ConversionRules, normalise, place_names, redaction
+from app.destination import normalise, place_names, redaction
 from app.pipeline.pipeline import Pipeline
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the checkout is no package
@@ -76,7 +77,7 @@ TRACKED = {
 APP_EVENTS = {"Application Installed": ("Installed", "app_install"), "Application Opened": ("Opened", "app_open")}
 ADDRESSES = ("address", "shipping_address", "billing_address", "shippingAddress", "billingAddress")
 LANGUAGES = {language.alpha_2 for language in pycountry.languages if hasattr(language, "alpha_2")}
-REDACT = redaction.Redactor(ConversionRules().redacted_parameters)
+REDACT = redaction.Redactor(ConversionSettings.model_construct().redacted_parameters)
 HASHED = {
     "em": normalise.normalise_email,
     "ph": normalise.phone_normaliser(None),

@@ -6,7 +6,7 @@ import pytest
 
 from app.access.proxy_auth import UserHeaders
 from app.errors import SettingsError
-from app.policies import access_rules, genuine_rules, outbox_rules, posture
+from app.policies import access_rules, outbox_rules, posture
 from tests.assembled import settings
 
 DAY_S = 86_400
@@ -33,22 +33,6 @@ def test_an_order_id_is_one_order_of_the_account_unless_each_source_has_its_own(
     by_source: bool,  # noqa: FBT001 - a column
 ) -> None:
     assert outbox_rules(settings(**given)).orders_by_source is by_source
-
-
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        ({}, (False, True, True)),
-        ({"pinterest_ad_account_id": "1", "pinterest_conversion_token": "t"}, (True, True, True)),
-        ({"test_events": "send"}, (False, False, True)),
-        ({"crawlers": "send"}, (False, True, False)),
-    ],
-)
-def test_tests_and_crawlers_are_looked_for_unless_they_are_sent(
-    given: dict[str, Any], expected: tuple[bool, bool, bool]
-) -> None:
-    rules = genuine_rules(settings(**given))
-    assert (rules.live, rules.tests, rules.crawlers) == expected
 
 
 @pytest.mark.parametrize(

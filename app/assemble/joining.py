@@ -26,6 +26,7 @@ from app.catalog.source_secrets import SourceSecrets
 from app.catalog.sources import RunningSources, load_source
 from app.catalog.yaml_files import read_texts
 from app.config import MIN_SECRET_CHARACTERS, Settings
+from app.config.settings import AccountEventSettings
 from app.config.validators import currencies
 from app.core.coordination import Coordination
 from app.core.events import CounterRow, Event
@@ -53,12 +54,7 @@ from app.pipeline.replay import HeldBack, Replaying
 from app.pipeline.router import AdAccount, BuildProfile, Router, WhyOff
 from app.pipeline.search import Finder, PeopleSearch
 from app.pipeline.tail import Tail
-from app.policies import (
-    consent_rules,
-    conversion_rules,
-    genuine_rules,
-    webhook_limits,
-)
+from app.policies import webhook_limits
 from app.source import NamedSource, consent_answer, held_back, why_filtered, withheld
 
 
@@ -207,7 +203,7 @@ def walk(
     found = destinations(settings) if to is None else to
     return Router(
         _accounts(found, action_source),
-        withheld=partial(withheld, rules=consent_rules(settings)),
+        withheld=partial(withheld, settings=settings),
         why_off=None if settings.keeps_while_off else why_off,
         remembering=remembering(settings, found) if settings.remember_days else None,
         content_id_of=_content_ids(settings, sources),
@@ -233,17 +229,16 @@ def _accounts(found: Sequence[Destination], action_source: str | None) -> list[A
     makings: dict[tuple[Any, ...], BuildProfile] = {}
     accounts = []
     for each in found:
-        rules, genuine = conversion_rules(each.settings), genuine_rules(each.settings)
-        by_context = each.settings.action_source_by_context
-        key = rules, genuine, by_context, each.settings.content_id
+        own = each.settings
+        key = (own.sandboxed, *(getattr(own, name) for name in AccountEventSettings.model_fields))
         if key not in makings:
             _check_content_id(each)
             makings[key] = BuildProfile(
-                action=ReportConversionEvent(rules, action_source=action_source),
-                rules=rules,
-                why_filtered=partial(why_filtered, rules=genuine),
-                action_source_by_context=by_context,
-                content_id=each.settings.content_id,
+                action=ReportConversionEvent(own, action_source=action_source),
+                rules=own,
+                why_filtered=partial(why_filtered, settings=own, is_live=not own.sandboxed),
+                action_source_by_context=own.action_source_by_context,
+                content_id=own.content_id,
             )
         accounts.append(
             AdAccount(
@@ -269,8 +264,8 @@ def _check_content_id(destination: Destination) -> None:
 def remembering(settings: Settings, to: Sequence[Destination]) -> Enrichment:
     """Return what identity memory does by the settings for these ad accounts."""
     live = next((each.settings for each in to if not each.settings.sandboxed), settings)
-    genuine = partial(why_filtered, rules=genuine_rules(live))
-    return Enrichment(encounter_reader(settings), settings, genuine)
+    filtered = partial(why_filtered, settings=live, is_live=not live.sandboxed)
+    return Enrichment(encounter_reader(settings), settings, filtered)
 
 
 def forgetting(settings: Settings, outbox: Outbox) -> Forgetting:
@@ -281,7 +276,7 @@ def forgetting(settings: Settings, outbox: Outbox) -> Forgetting:
 
 def people_search(settings: Settings, outbox: Outbox) -> PeopleSearch:
     """Return who looks people up, where there is a secret to find them by."""
-    return PeopleSearch(outbox, _id_keys(settings), PersonReader(conversion_rules(settings)))
+    return PeopleSearch(outbox, _id_keys(settings), PersonReader(settings))
 
 
 def _source_names(settings: Settings) -> set[str]:
@@ -322,7 +317,7 @@ def event_finder(
 
 def typed_person(settings: Settings) -> TypedPerson:
     """Return who makes the digest of an e-mail address or phone number that somebody types."""
-    return TypedPerson(conversion_rules(settings))
+    return TypedPerson(settings)
 
 
 def _id_keys(settings: Settings) -> IdKeys:
@@ -334,8 +329,8 @@ def encounter_reader(settings: Settings) -> IdentityEventReader:
     """Return the reader of events for identity memory: it finds their ids and persons by the settings."""
     return IdentityEventReader(
         _id_keys(settings),
-        PersonReader(conversion_rules(settings)),
-        partial(consent_answer, rules=consent_rules(settings)),
+        PersonReader(settings),
+        partial(consent_answer, settings=settings),
     )
 
 

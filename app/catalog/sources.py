@@ -11,8 +11,9 @@ from app.catalog.reshaping import Reshaping, compile_reshaping
 from app.catalog.source_files import SourceFile
 from app.catalog.source_secrets import SourceSecrets
 from app.catalog.yaml_files import Folders, read_texts
+from app.config.settings import ConsentSettings
 from app.errors import CatalogError, Fault
-from app.source import ConsentRules, Limits, NamedSource, Quota, SenderProof
+from app.source import Limits, NamedSource, Quota, SenderProof
 
 #: So many a minute are as good as no bound.
 _NO_BOUND = 10**15
@@ -120,7 +121,9 @@ class RunningSources:
 def _source(
     spec: SourceFile, proofs: tuple[SenderProof, ...], reshaping: Reshaping | None, limits: Limits
 ) -> NamedSource:
-    consent = ConsentRules(categories=tuple(spec.consent_categories), honour_integrations=False)
+    consent = ConsentSettings.model_construct(
+        consent_categories=tuple(spec.consent_categories), honour_integrations=False
+    )
     return NamedSource(
         name=spec.name,
         proofs=proofs,

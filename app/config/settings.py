@@ -37,12 +37,24 @@ REDACTED_PARAMETERS: Final = (
 _DAY_S: Final = 86_400
 
 
-class AccountSettings(BaseSettings):
-    """What is sent to an ad account, and how fast: a file of DESTINATIONS_DIR may say each otherwise."""
+class RoomSettings(BaseSettings):
+    """Settings that a room takes, and what follows of them. They never change."""
 
-    # What is sent
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True, allow_inf_nan=False
+    )
+
+
+class BotFilterSettings(RoomSettings):
+    """What is done about tests and crawlers."""
+
     test_events: Literal["withhold", "send"] = Field("withhold", description="test events, if Pinterest is live")
     crawlers: Literal["withhold", "send"] = Field("withhold", description="events of crawlers, if Pinterest is live")
+
+
+class AccountEventSettings(BotFilterSettings):
+    """How the events of an ad account are built."""
+
     default_country: Country | None = Field(None, description="country for phone numbers without a country code")
     default_currency: Currency | None = Field(None, description="currency for events without one")
     shop_money: Literal["shop", "presentment"] = Field("shop", description="which of Shopify's two amounts is sent")
@@ -60,7 +72,46 @@ class AccountSettings(BaseSettings):
     gpc: Literal["opt_out", "ldp", "ignore"] = Field("opt_out", description="effect of Global Privacy Control")
     ldp_states: UsStates = Field((), description="US states whose events always get LDP, e.g. CA,CO")
 
-    # Delivery
+    @property
+    def presentment_money(self) -> bool:
+        """Whether Shopify's money is sent as the customer was shown it, not as the shop books it."""
+        return self.shop_money == "presentment"
+
+
+class EventAgeSettings(RoomSettings):
+    """How old an event may be."""
+
+    max_event_age_days: Days = Field(7, gt=0, description="older events are invalid, as at Pinterest")
+
+    @property
+    def max_event_age_s(self) -> float:
+        """Older events are invalid."""
+        return self.max_event_age_days * _DAY_S
+
+
+class ConversionSettings(AccountEventSettings, EventAgeSettings):
+    """How a Pinterest event is built."""
+
+    # What is sent
+    custom_event_names: Texts = Field((), max_length=15, description="names of advertiser-defined events")
+    redacted_parameters: Texts = Field(REDACTED_PARAMETERS, description="URL parameters whose values are never sent")
+
+
+class ConsentSettings(RoomSettings):
+    """What must be granted before an event is sent."""
+
+    consent_categories: Texts = Field((), description="Segment consent categories that must all be granted")
+    rudder_consent_ids: Texts = Field((), description="RudderStack consent ids of this destination")
+    honour_integrations: bool = Field(default=True, description="respect the event's `integrations`")
+    integration_names: Texts = Field(
+        ("Pinterest Conversions API", "Actions Pinterest Conversions API", "PINTEREST_TAG"),
+        description="names of this destination in `integrations`",
+    )
+
+
+class AccountSettings(AccountEventSettings):
+    """What is sent to an ad account, and how fast: a file of DESTINATIONS_DIR may say each otherwise."""
+
     batch_max_events: int = Field(1_000, ge=1, le=1_000, description="events per call")
     batch_max_bytes: Bytes = Field(1_000_000, ge=1_000, description="bytes per call")
     batch_max_wait_s: Seconds = Field(1, ge=0, description="how long a batch waits to fill")
@@ -90,7 +141,7 @@ class DeliverySettings(AccountSettings):
         return 3 * self.send_timeout_s
 
 
-class InventorySettings(BaseSettings):
+class InventorySettings(RoomSettings):
     """What is kept of the names under which events arrive."""
 
     inventory_names: int = Field(
@@ -131,7 +182,7 @@ class AlertSettings(InventorySettings):
         return (self.public_url or "").rstrip("/")
 
 
-class QuarantineSettings(BaseSettings):
+class QuarantineSettings(RoomSettings):
     """What is kept as received, sealed, of events that made no delivery."""
 
     quarantine_hours: Hours = Field(0, ge=0, description="how long invalid events are kept, encrypted; 0: not at all")
@@ -193,7 +244,7 @@ class MemorySettings(QuarantineSettings):
         return self.remember_secret or self.quarantine_key
 
 
-class ReportsSettings(BaseSettings):
+class ReportsSettings(RoomSettings):
     """By which token Pinterest's own figures are read; without any nothing is."""
 
     pinterest_ads_token: SecretStr | None = Field(
@@ -216,7 +267,7 @@ class ReportsSettings(BaseSettings):
         return any(getattr(self, name) for name in ReportsSettings.model_fields)
 
 
-class SourceSettings(BaseSettings):
+class SourceSettings(RoomSettings):
     """Which sources there are beside the one that the other settings describe, `default`."""
 
     sources: Texts = Field((), description="names of the sources that are on: shipped ones, or those of SOURCES_DIR")
@@ -246,12 +297,10 @@ class Settings(
     MemorySettings,
     ReportsSettings,
     AlertSettings,
+    ConversionSettings,
+    ConsentSettings,
 ):
     """Everything that can be set. `description` is what docs/settings.md and `pinrelay init` say of it."""
-
-    model_config = SettingsConfigDict(
-        frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True, allow_inf_nan=False
-    )
 
     # Pinterest
     pinterest_ad_account_id: str | None = Field(
@@ -312,22 +361,10 @@ class Settings(
         256, ge=1, description="open connections of one public address to one process; TRUSTED_PROXIES may open more"
     )
 
-    # Consent and routing
-    consent_categories: Texts = Field((), description="Segment consent categories that must all be granted")
-    rudder_consent_ids: Texts = Field((), description="RudderStack consent ids of this destination")
-    honour_integrations: bool = Field(default=True, description="respect the event's `integrations`")
-    integration_names: Texts = Field(
-        ("Pinterest Conversions API", "Actions Pinterest Conversions API", "PINTEREST_TAG"),
-        description="names of this destination in `integrations`",
-    )
+    # Routing
     switched_off: Literal["hold", "refuse"] = Field(
         "hold", description="events while a switch is off: keep or withhold"
     )
-
-    # What is sent
-    custom_event_names: Texts = Field((), max_length=15, description="names of advertiser-defined events")
-    redacted_parameters: Texts = Field(REDACTED_PARAMETERS, description="URL parameters whose values are never sent")
-    max_event_age_days: Days = Field(7, gt=0, description="older events are invalid, as at Pinterest")
 
     # Outbox
     outbox_url: str = Field(

@@ -10,7 +10,6 @@ from app.destination.place_names import load_place_names
 from app.destination.quality import COMPONENTS, MATCH_KEYS, components, match_keys
 from app.destination.redaction import redact
 from app.destination.required_fields import nearest_event_name
-from app.destination.rules import ConversionRules
 from app.destination.user_data import FROM_BLOCKS
 from app.destination.validators import PRIVACY_FLAGS, usable_parts
 
@@ -24,7 +23,6 @@ __all__ = [
     "OF_BLOCKS",
     "PRIVACY_FLAGS",
     "Complete",
-    "ConversionRules",
     "OfferedField",
     "PersonReader",
     "ReportConversionEvent",

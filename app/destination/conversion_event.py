@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from itertools import chain
 from typing import Any, TypeAlias
 
+from app.config.settings import ConversionSettings
 from app.core.values.amounts import Computed
 from app.core.values.candidates import Places, Resolvable, places_in
 from app.core.values.event_names import EVENT_NAMES
@@ -24,7 +25,6 @@ from app.destination.privacy_flags import OptOuts, read_opt_out, read_permission
 from app.destination.reading import Reader, flattened, read_address, read_boolean
 from app.destination.redaction import PersonalData, read_free_text
 from app.destination.required_fields import REQUIRED, RequiredReader, settled_time
-from app.destination.rules import ConversionRules
 from app.destination.user_data import PIN_UNAUTH, UserDataReader, add_pin_unauth, missing_identifiers
 from app.destination.warnings import passed_over
 from app.errors import EventInvalid
@@ -70,11 +70,11 @@ _OPTIONAL: dict[str, Reader] = {
 class ReportConversionEvent:
     """Builds Pinterest events from the fields of the action, under one set of rules. Called once an event."""
 
-    def __init__(self, rules: ConversionRules, *, action_source: str | None = None) -> None:
+    def __init__(self, rules: ConversionSettings, *, action_source: str | None = None) -> None:
         """Take the rules; `action_source` replaces what the mapping says."""
         self._rules = rules
         self._action_source = action_source
-        self._read_required = RequiredReader(frozenset(EVENT_NAMES) | rules.custom_event_names)
+        self._read_required = RequiredReader(frozenset((*EVENT_NAMES, *rules.custom_event_names)))
         self._read_user_data = UserDataReader(rules)
         self._read_custom_data = CustomDataReader(rules)
         optional = _OPTIONAL | {"custom_data": self._read_custom_data}
@@ -243,7 +243,7 @@ def _app_name(event: dict[str, Any]) -> bool:
     return "app_name" in event or "app_name" in event.get("app_info", {})
 
 
-_by_default = ReportConversionEvent(ConversionRules())
+_by_default = ReportConversionEvent(ConversionSettings.model_construct())
 #: Every field of the action that is sent, by its reader under the default rules.
 FIELD_READERS = _by_default.readers
 

@@ -4,6 +4,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from app.config.settings import ConversionSettings
 from app.config.validators import currencies
 from app.core.values.amounts import Context
 from app.core.values.candidates import Candidates, one_place_only
@@ -15,7 +16,6 @@ from app.destination.money import IntegerReader, Money, plain_money, read_curren
 from app.destination.privacy_flags import read_opt_out_type
 from app.destination.reading import NO_ID, NO_NOTES, Notes, Reader, Reading, read_text, text_of, usable_candidate
 from app.destination.redaction import ListReader, product_id, read_free_text
-from app.destination.rules import ConversionRules
 from app.destination.warnings import hashed_id, left_out
 
 #: Where it stands among the action's fields.
@@ -108,7 +108,7 @@ class _ContentsReader(ObjectReader):
 class CustomDataReader(ObjectReader):
     """Reads `custom_data` under one set of rules."""
 
-    def __init__(self, rules: ConversionRules) -> None:
+    def __init__(self, rules: ConversionSettings) -> None:
         self._default = Context(currency=rules.default_currency, presentment=rules.presentment_money)
         self._beside = lru_cache(_MAX_READERS)(self._make_readers)
         alone = self._beside(None)

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from app.config.settings import ConversionSettings
 from app.core.values.candidates import places_in
 from app.destination.person_sections import NAMES, PersonBlock, blocks_of
 from app.destination.reading import flattened, text_of
-from app.destination.rules import ConversionRules
 from app.destination.user_data import UserDataReader
 from app.destination.user_field import USER_FIELDS
 
@@ -24,7 +24,7 @@ class HashedField:
     value: Any
 
 
-def hashed_fields(fields: Mapping[str, Any], rules: ConversionRules) -> dict[str, HashedField]:
+def hashed_fields(fields: Mapping[str, Any], rules: ConversionSettings) -> dict[str, HashedField]:
     """Return, by the action's name, each field of `user_data` that is sent as digests.
 
     `fields` are those of the action, as a mapping resolved them.

@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from app.config.settings import ConversionSettings
 from app.core.values.candidates import places_in
 from app.destination.normalise import external_id_normaliser, hashed, normalise_email, normalised, phone_normaliser
 from app.destination.person_sections import blocks_of, countries_of
 from app.destination.privacy_flags import LDP, OptOuts, read_opt_out, read_opt_out_type, read_permission
-from app.destination.rules import ConversionRules
 from app.destination.user_data import UserDataReader
 
 
@@ -26,7 +26,7 @@ class SaidOfPerson(Struct, frozen=True, kw_only=True):
 class PersonReader:
     """Reads the person out of the resolved fields of one event after the other, under one set of rules."""
 
-    def __init__(self, rules: ConversionRules) -> None:
+    def __init__(self, rules: ConversionSettings) -> None:
         self._read_user_data = UserDataReader(rules)
         self._opt_outs = OptOuts(rules)
         self._heeds_gpc = rules.gpc != "ignore"
@@ -88,7 +88,7 @@ _SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII | re.IGNORECASE)
 class TypedPerson:
     """Reads what is typed, under one set of rules: the digest is the one that events of the person carry."""
 
-    def __init__(self, rules: ConversionRules) -> None:
+    def __init__(self, rules: ConversionSettings) -> None:
         self._phone = phone_normaliser(rules.default_country)
 
     def __call__(self, text: str) -> str | None:

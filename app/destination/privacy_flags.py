@@ -9,9 +9,9 @@ from collections.abc import Collection, Sequence
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
+from app.config.settings import ConversionSettings
 from app.core.values.flags import read_flag, said, single
 from app.destination.reading import NO_NOTES, Reader, Reading, about_flag, flattened, text_of
-from app.destination.rules import ConversionRules
 from app.destination.warnings import kind, left_out
 
 #: The flag of privacy laws that Pinterest knows: Limited Data Processing.
@@ -113,7 +113,7 @@ class KnownState(NamedTuple):
 class OptOuts:
     """Applies the rules about opting out to one finished event after the other."""
 
-    def __init__(self, rules: ConversionRules) -> None:
+    def __init__(self, rules: ConversionSettings) -> None:
         self._gpc = rules.gpc
         self._default_country = rules.default_country and rules.default_country.upper()
         self._listed = frozenset(map(_digest, rules.ldp_states))

@@ -6,11 +6,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 from urllib.parse import unquote
 
+from app.config.settings import ConversionSettings
 from app.core.values.candidates import FieldPath
 from app.core.values.hidden_emails import plain_letters, without_encoded, without_plain
 from app.core.values.texts import written_texts
 from app.destination.reading import NO_NOTES, Reader, Reading, TextReader, flattened, text_of
-from app.destination.rules import ConversionRules
 from app.destination.warnings import kind, left_out
 
 #: Whatever the operator names: values of these parameters say who a person is, or let anybody in.
@@ -152,7 +152,7 @@ def _unless_phone(digits: str, mark: str) -> Callable[[re.Match[str]], str]:
     return replace
 
 
-_by_default = Redactor(ConversionRules().redacted_parameters)
+_by_default = Redactor(ConversionSettings.model_construct().redacted_parameters)
 
 
 def redact(text: str) -> str:
@@ -238,7 +238,7 @@ read_free_text: Reader = FreeTextReader()
 class PersonalData:
     """Takes personal data out of one finished event after the other, under one set of rules."""
 
-    def __init__(self, rules: ConversionRules, fields: Iterable[tuple[FieldPath, Reader]]) -> None:
+    def __init__(self, rules: ConversionSettings, fields: Iterable[tuple[FieldPath, Reader]]) -> None:
         """Take the rules, and every field of an event by its path: readers say where somebody's words may be."""
         self._redact = Redactor(rules.redacted_parameters)
         #: The names of the texts that no reader has cleaned, and of the words that one has, by the objects they are in.

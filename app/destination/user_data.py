@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, Self, TypeAlias
 
+from app.config.settings import ConversionSettings
 from app.core.values.addresses import public_address
 from app.core.values.candidates import Candidates, one_place_only
 from app.core.values.flags import single
@@ -19,7 +20,6 @@ from app.destination.people import Digest, People, Way
 from app.destination.person_sections import PersonBlock, country_of
 from app.destination.privacy_flags import KnownState
 from app.destination.reading import NO_NOTES, Reading, flattened, text_of, usable_candidate
-from app.destination.rules import ConversionRules
 from app.destination.user_field import USER_FIELDS
 from app.destination.warnings import kind, left_out, unknown_members
 
@@ -88,7 +88,7 @@ class ReadField:
 class UserDataReader(ObjectReader):
     """Reads the resolved `user_data` of one event after the other, under one set of rules."""
 
-    def __init__(self, rules: ConversionRules, *, on_hashed: OnHashed | None = None) -> None:
+    def __init__(self, rules: ConversionSettings, *, on_hashed: OnHashed | None = None) -> None:
         """Take the rules; `on_hashed` is told of everything that is hashed, for people who want to see it."""
         #: By the action's name.
         self.members = self.fields = {

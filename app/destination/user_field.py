@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from app.config.settings import ConversionSettings
 from app.destination.normalise import (
     Normaliser,
     external_id_normaliser,
@@ -17,7 +18,6 @@ from app.destination.normalise import (
     phone_normaliser,
     zip_normaliser,
 )
-from app.destination.rules import ConversionRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class UserField:
     #: Pinterest's name of it.
     wire: str
     #: Gives the normaliser under the operator's rules.
-    normaliser: Callable[[ConversionRules], Normaliser]
+    normaliser: Callable[[ConversionSettings], Normaliser]
     #: The rule in words, for the documentation.
     rule: str
     #: Where the rule comes from.
@@ -38,7 +38,7 @@ class UserField:
     example: tuple[str, str]
 
 
-def _always(normalise: Normaliser) -> Callable[[ConversionRules], Normaliser]:
+def _always(normalise: Normaliser) -> Callable[[ConversionSettings], Normaliser]:
     """Say that no rule of the operator changes a normaliser."""
     return lambda _rules: normalise
 

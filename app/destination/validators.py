@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeAlias
 
+from app.config.settings import ConversionSettings
 from app.core.values.flags import flag_is_given
 from app.core.values.placeholders import says_a_text
 from app.destination.custom_data import CONTENT_READERS
 from app.destination.money import read_money
 from app.destination.normalise import normalised
 from app.destination.reading import Reader, TextReader, text_of
-from app.destination.rules import ConversionRules
 from app.destination.user_data import PLAIN_WAYS
 from app.destination.user_field import USER_FIELDS
 
@@ -36,7 +36,7 @@ def usable_parts() -> Mapping[str, _IsUsable]:
 
 
 def _hashed() -> dict[str, _IsUsable]:
-    rules = ConversionRules()
+    rules = ConversionSettings.model_construct()
     return {
         f"user_data.{field.name}": says_a_text
         if field.name in _BY_COUNTRY

@@ -10,11 +10,12 @@ from msgspec.structs import replace
 
 from app.catalog import Catalog
 from app.catalog.presets import ORDER_FIELDS
+from app.config.settings import ConversionSettings
 from app.core.deliveries import KnownOrder, NewDelivery, Withdrawal
 from app.core.events import DEFAULT_SOURCE, CounterRow, DroppedEvent, Event, Exit
 from app.core.receipts import PresetResult
 from app.core.values.candidates import Fields
-from app.destination import ConversionRules, match_keys
+from app.destination import match_keys
 from app.destination.custom_data import CustomDataReader
 from app.errors import MappingError
 from app.mapping import MISSING
@@ -109,7 +110,7 @@ def dropped_event_of(line: PresetResult, *, message_id: str, name: str, source: 
 
 
 def unsent_order(
-    event: Mapping[str, Any], catalog: Catalog, rules: ConversionRules, *, preset: str | None = None
+    event: Mapping[str, Any], catalog: Catalog, rules: ConversionSettings, *, preset: str | None = None
 ) -> KnownOrder | None:
     """Return what an event tells of an order, read as if it were sent; None where it is about none.
 
@@ -133,7 +134,7 @@ def unsent_order(
 
 
 def with_orders(
-    lines: Iterable[PresetResult], event: Event, catalog: Catalog, rules: Callable[[PresetResult], ConversionRules]
+    lines: Iterable[PresetResult], event: Event, catalog: Catalog, rules: Callable[[PresetResult], ConversionSettings]
 ) -> list[PresetResult]:
     """Return the lines of an event, those by which nothing is sent with what it tells of an order.
 
@@ -155,7 +156,7 @@ def _found(mapping: CompiledMapping, event: Event) -> Fields:
         return Fields()
 
 
-def _known(event_name: str | None, fields: Fields, rules: ConversionRules) -> KnownOrder:
+def _known(event_name: str | None, fields: Fields, rules: ConversionSettings) -> KnownOrder:
     custom_data = fields.get("custom_data")
     given = custom_data if isinstance(custom_data, dict) else {}
     of_order = {name: given[name] for name in ORDER_FIELDS if name in given}

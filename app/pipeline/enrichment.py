@@ -87,7 +87,7 @@ class NotingMemory:
 
 
 #: Returns why a finished event is withheld (None: it is not) and warnings, given the event as received and as finished.
-WhyNotGenuine: TypeAlias = Callable[[Event, Event], tuple[str | None, tuple[str, ...]]]
+WhyFiltered: TypeAlias = Callable[[Event, Event], tuple[str | None, tuple[str, ...]]]
 
 #: Groups that may make an event valid which has no identifier of its own.
 _IDENTIFIERS: Final = frozenset({"em", "device"})
@@ -112,10 +112,10 @@ class FindsPeople(Protocol):
 class Enrichment:
     """What identity memory does with one event after the other, under one set of rules."""
 
-    def __init__(self, read: IdentityEventReader, rules: MemorySettings, why_filtered: WhyNotGenuine) -> None:
+    def __init__(self, read: IdentityEventReader, rules: MemorySettings, why_filtered: WhyFiltered) -> None:
         self._read = read
         self._rules = rules
-        self._not_genuine = why_filtered
+        self._why_filtered = why_filtered
 
     def new_memory(self) -> LoadedMemory:
         """Return the memory of one call, into which what it asks for is loaded."""
@@ -180,7 +180,7 @@ class Enrichment:
             return False
         names = {preset.mapping.literal("event_name") for preset in presets} or {_UNNAMED}
         sent = {"user_data": encounter.found, "event_source_url": page}
-        return any(self._not_genuine(event, {"event_name": name, **sent})[0] is not None for name in names)
+        return any(self._why_filtered(event, {"event_name": name, **sent})[0] is not None for name in names)
 
 
 def _of_permitted(presets: Sequence[Preset], lines: Sequence[PresetResult]) -> Event | None:

@@ -10,12 +10,13 @@ import orjson
 from msgspec.structs import replace
 
 from app.catalog import Catalog, Preset
+from app.config.settings import ConversionSettings
 from app.core.deliveries import Enqueued, NewDelivery, Seen
 from app.core.events import DEFAULT_SOURCE, Event, Exit
 from app.core.receipts import EventReceipt, PresetResult, Receipt
 from app.core.values.hidden_emails import unpersonal_id
 from app.core.values.times import DAY_S, HOUR_S, MINUTE_S, hold_text
-from app.destination import ConversionRules, hashed_fields
+from app.destination import hashed_fields
 from app.destination.user_data import FROM_BLOCKS
 from app.destination.user_field import USER_FIELDS
 from app.errors import EventInvalid, EventRefused, MappingError
@@ -171,7 +172,7 @@ _NOT_SENT = {"person_blocks", f"user_data.{FROM_BLOCKS}"}
 
 
 def field_reports(
-    preset: Preset, event: Event, built: Event | None, action: Action, rules: ConversionRules, *, now: float
+    preset: Preset, event: Event, built: Event | None, action: Action, rules: ConversionSettings, *, now: float
 ) -> Iterator[FieldReport]:
     """Yield what became of each field of a preset; nothing where its mapping has no result for the event.
 

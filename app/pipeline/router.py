@@ -9,16 +9,17 @@ from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 from msgspec.structs import replace
 
 from app.catalog import Catalog, Preset
+from app.config.settings import ConversionSettings
 from app.core.events import DEFAULT_SOURCE, Event, Exit
 from app.core.receipts import PresetResult
 from app.core.values.candidates import Resolvable
 from app.core.values.hidden_emails import MAX_ID_BYTES, is_long, unpersonal_id
-from app.destination import Complete, ConversionRules, report_conversion_event
+from app.destination import Complete, report_conversion_event
 from app.destination.custom_data import read_order_id
 from app.errors import EventInvalid, MappingError
 from app.identity import NOTHING_KNOWN, Memory, PersonHistory
 from app.mapping import PRODUCT_ID
-from app.pipeline.enrichment import Enrichment, WhyNotGenuine, completed
+from app.pipeline.enrichment import Enrichment, WhyFiltered, completed
 from app.source import app_platform
 
 
@@ -40,12 +41,12 @@ class Action(Protocol):
         ...
 
 
-def _all_genuine(_: Event, __: Event) -> tuple[str | None, tuple[str, ...]]:
-    """Stand for the rule about tests, crawlers and orders where none is given: every event is genuine."""
+def _none_filtered(_: Event, __: Event) -> tuple[str | None, tuple[str, ...]]:
+    """Stand for the rule about tests, crawlers and orders where none is given: every event passes."""
     return None, ()
 
 
-_RULES = ConversionRules()
+_RULES = ConversionSettings.model_construct()
 #: Why what cancels an order makes no delivery, behind the order.
 CANCELLED: Final = "is cancelled: what of it has not left is not sent"
 #: Characters of a reason that is kept.
@@ -59,8 +60,8 @@ class BuildProfile:
     #: Builds the finished event.
     action: Action = report_conversion_event
     #: What `action` was made of.
-    rules: ConversionRules = _RULES
-    why_filtered: WhyNotGenuine = _all_genuine
+    rules: ConversionSettings = _RULES
+    why_filtered: WhyFiltered = _none_filtered
     #: What an app sent as `web` is sent as `app_ios` or `app_android`.
     action_source_by_context: bool = False
     #: Which of their ids products are sent under.

@@ -5,12 +5,12 @@
 
 import math
 import re
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any, Final
 
 import crawleruseragents
 
+from app.config.settings import BotFilterSettings
 from app.core.events import Event
 from app.core.values.flags import read_flag, single
 from app.core.values.hidden_emails import unpersonal_id
@@ -48,30 +48,22 @@ _TEST = "a test: %s (TEST_EVENTS=send sends it)"
 _CRAWLER = "a crawler: its user agent is on the list (CRAWLERS=send sends it)"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GenuineRules:
-    """What is done about events of nobody."""
-
-    #: Pinterest gets what is sent; the sandbox takes tests and crawlers, with a warning.
-    live: bool = False
-    #: Look for tests, and for crawlers.
-    tests: bool = True
-    crawlers: bool = True
-
-
-def why_filtered(event: Event, sent: Event, rules: GenuineRules) -> tuple[str | None, tuple[str, ...]]:
+def why_filtered(
+    event: Event, sent: Event, settings: BotFilterSettings, *, is_live: bool
+) -> tuple[str | None, tuple[str, ...]]:
     """Return why a finished event is withheld, None where it may be sent, and the warnings about one that may.
 
-    `event` is as received, `sent` what was made of it.
+    `event` is as received, `sent` what was made of it. The sandbox takes tests and crawlers, with a warning.
     """
     reason = _came_to_nothing(event) if sent["event_name"] == "checkout" else None
     if reason:
         return reason, ()
-    test = _test(event, sent) if rules.tests else None
-    crawler = _CRAWLER if rules.crawlers and is_crawler(sent["user_data"].get("client_user_agent")) else None
+    test = _test(event, sent) if settings.test_events == "withhold" else None
+    looks = settings.crawlers == "withhold"
+    crawler = _CRAWLER if looks and is_crawler(sent["user_data"].get("client_user_agent")) else None
     if test is None and crawler is None:  # nearly every event
         return None, ()
-    if rules.live:
+    if is_live:
         return test or crawler, ()
     return None, tuple(f"{about}; withheld where Pinterest is live" for about in (test, crawler) if about)
 

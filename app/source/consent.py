@@ -8,45 +8,31 @@ https://segment.com/docs/guides/filtering-data/; RudderStack, processor/consent.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from app.config.settings import ConsentSettings
 from app.core.events import Event
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsentRules:
-    """What must be granted before an event is sent."""
-
-    #: Segment's consent categories of this destination, all of which must be granted; () asks for none.
-    categories: tuple[str, ...] = ()
-    #: RudderStack's consent ids of this destination; () asks for none.
-    rudder_ids: tuple[str, ...] = ()
-    #: Obey the event's `integrations`. Off where Segment has obeyed them already, for its webhook destination.
-    honour_integrations: bool = True
-    #: What this destination is called in `integrations`, in the order in which reasons name them.
-    names: tuple[str, ...] = ()
-
-
-def withheld(event: Event, rules: ConsentRules) -> str | None:
+def withheld(event: Event, settings: ConsentSettings) -> str | None:
     """Return why the event must not be sent; None where it may be."""
     return (
-        (_segment_denies(event, rules.categories) if rules.categories else None)
-        or (_rudder_denies(event, rules.rudder_ids) if rules.rudder_ids else None)
-        or (_integrations_deny(event, rules.names) if rules.honour_integrations else None)
+        (_segment_denies(event, settings.consent_categories) if settings.consent_categories else None)
+        or (_rudder_denies(event, settings.rudder_consent_ids) if settings.rudder_consent_ids else None)
+        or (_integrations_deny(event, settings.integration_names) if settings.honour_integrations else None)
     )
 
 
-def consent_answer(event: Event, rules: ConsentRules) -> bool | None:
+def consent_answer(event: Event, settings: ConsentSettings) -> bool | None:
     """Return whether the person granted (True) or refused (False) the required consent; None where nothing is said.
 
     A category that is not named is not refused, though an event without it is withheld. What cannot be read is a no.
     """
-    if not rules.categories and not rules.rudder_ids:
+    if not settings.consent_categories and not settings.rudder_consent_ids:
         return None
     answers = {
-        _segment_answer(event, rules.categories) if rules.categories else None,
-        _rudder_answer(event, rules.rudder_ids) if rules.rudder_ids else None,
+        _segment_answer(event, settings.consent_categories) if settings.consent_categories else None,
+        _rudder_answer(event, settings.rudder_consent_ids) if settings.rudder_consent_ids else None,
     }
     return False if False in answers else True if True in answers else None
 

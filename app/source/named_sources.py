@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from fastapi import APIRouter, Request, Response
 
+from app.config.settings import ConsentSettings
 from app.core.events import Event, Exit
 from app.core.receipts import Receipt
 from app.core.values.addresses import Network
@@ -17,7 +18,7 @@ from app.errors import EventHeldBack, EventRefused
 from app.source.accepts import Accepts, Intake
 from app.source.auth import Anyone, SenderProof
 from app.source.body import Limits, open_body, read_body, read_events, receive
-from app.source.consent import ConsentRules, withheld
+from app.source.consent import withheld
 from app.source.decompression import MemoryBudget, pieces, unpack, unpacked_size
 from app.source.event import Arrival, random_id, read_or_refuse
 from app.source.openapi import NAMED_ANSWERS, NAMED_BODY, NAMED_PARAMETERS
@@ -67,7 +68,7 @@ class NamedSource:
     #: None where Segment's events come as they are.
     reshape: Reshape | None
     #: What must be granted beside what the settings ask for; None asks for nothing.
-    consent: ConsentRules | None
+    consent: ConsentSettings | None
     #: A GET is an event too, and answered by a pixel.
     takes_pixels: bool
     #: How a small body begins that proves nothing, tries the address, and is answered 200; None where none is.

@@ -5,14 +5,15 @@ from typing import Any
 
 import pytest
 
-from app.destination import ConversionRules, ReportConversionEvent, report_conversion_event
+from app.config.settings import ConversionSettings
+from app.destination import ReportConversionEvent, report_conversion_event
 from app.errors import EventInvalid
 from app.mapping import compile_mapping
 from tests.destination.builders import NOW, a_checkout, a_conversion
 
 
 def build(fields: dict[str, Any], **rules: Any) -> tuple[dict[str, Any], list[str]]:
-    return ReportConversionEvent(ConversionRules(**rules))(fields, now=NOW)
+    return ReportConversionEvent(ConversionSettings.model_construct(**rules))(fields, now=NOW)
 
 
 def test_nothing_is_added_that_was_not_given() -> None:
@@ -329,7 +330,7 @@ def test_shop_money_is_sent_unless_presentment_money_is_asked_for() -> None:
     fields = a_checkout(value=money, currency=None)
 
     assert build(fields)[0]["custom_data"] == {"value": "25", "currency": "USD", "order_id": "SO-1"}
-    assert build(fields, presentment_money=True)[0]["custom_data"] == {
+    assert build(fields, shop_money="presentment")[0]["custom_data"] == {
         "value": "23.1",
         "currency": "EUR",
         "order_id": "SO-1",

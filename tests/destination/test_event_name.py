@@ -2,14 +2,15 @@
 
 import pytest
 
-from app.destination import ACTION_SOURCES, EVENT_NAMES, ConversionRules, ReportConversionEvent, nearest_event_name
+from app.config.settings import ConversionSettings
+from app.destination import ACTION_SOURCES, EVENT_NAMES, ReportConversionEvent, nearest_event_name
 from app.errors import EventInvalid
 from tests.destination.builders import a_conversion
 
 
 @pytest.mark.parametrize("name", EVENT_NAMES)
 def test_every_predefined_name_is_sent(name: str) -> None:
-    event, _ = ReportConversionEvent(ConversionRules())(a_conversion(event_name=name), now=None)
+    event, _ = ReportConversionEvent(ConversionSettings.model_construct())(a_conversion(event_name=name), now=None)
 
     assert event["event_name"] == name
 
@@ -48,13 +49,13 @@ def test_the_nearest_name_is_the_one_that_was_meant(given: str, nearest: str) ->
 )
 def test_any_other_name_makes_the_event_invalid(given: object, why: str) -> None:
     with pytest.raises(EventInvalid) as refused:
-        ReportConversionEvent(ConversionRules())(a_conversion(event_name=given), now=None)
+        ReportConversionEvent(ConversionSettings.model_construct())(a_conversion(event_name=given), now=None)
 
     assert why in refused.value.reason
 
 
 def test_the_advertisers_own_names_are_sent_where_they_are_listed() -> None:
-    build = ReportConversionEvent(ConversionRules(custom_event_names=frozenset({"quiz_done"})))
+    build = ReportConversionEvent(ConversionSettings.model_construct(custom_event_names=("quiz_done",)))
 
     assert build(a_conversion(event_name="quiz_done"), now=None)[0]["event_name"] == "quiz_done"
     with pytest.raises(EventInvalid, match='the nearest is "quiz_done"'):

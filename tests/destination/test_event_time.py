@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from app.destination import ConversionRules, ReportConversionEvent, report_conversion_event
+from app.config.settings import ConversionSettings
+from app.destination import ReportConversionEvent, report_conversion_event
 from app.destination.required_fields import read_install_time, read_time
 from app.errors import EventInvalid
 from tests.destination.builders import NOW, a_conversion
@@ -113,7 +114,7 @@ def test_an_old_event_is_invalid() -> None:
 
 
 def test_the_age_is_a_setting() -> None:
-    build = ReportConversionEvent(ConversionRules(max_event_age_s=60))
+    build = ReportConversionEvent(ConversionSettings.model_construct(max_event_age_days=60 / 86_400))
 
     with pytest.raises(EventInvalid, match="event_time"):
         build(a_conversion(event_time=MOMENT - 61), now=NOW)

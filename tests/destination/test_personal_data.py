@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
+from app.config.settings import ConversionSettings
 from app.core.values.candidates import FieldPath
 from app.destination.conversion_event import report_conversion_event
 from app.destination.reading import Reader, read_text
 from app.destination.redaction import FreeTextReader, ListReader, PersonalData, read_free_text
-from app.destination.rules import ConversionRules
 from tests.destination.builders import NOW, a_conversion
 from tests.test_planted import IDS, READERS, put, sent
 
@@ -89,7 +89,7 @@ def test_the_number_of_the_person_leaves_in_no_field_but_an_id(path: str, writte
 )
 @pytest.mark.parametrize("at", [(), ("custom_data",), ("custom_data", "contents"), ("device_info",)], ids=str)
 def test_a_new_text_is_cleaned_wherever_it_is(read: Reader, at: FieldPath) -> None:
-    personal_data = PersonalData(ConversionRules(), [((*at, "new"), read)])
+    personal_data = PersonalData(ConversionSettings.model_construct(), [((*at, "new"), read)])
     is_list = isinstance(read, ListReader)
     words = ["call 1579-2386417", "1579-2386417", "2 chairs"] if is_list else "call 1579-2386417"
     holder: dict[str, Any] = {"new": words}
@@ -105,7 +105,9 @@ def test_a_new_text_is_cleaned_wherever_it_is(read: Reader, at: FieldPath) -> No
 
 def test_a_list_of_texts_in_which_nothing_is_left_goes() -> None:
     event = {"new": ["1579-2386417"]}
-    assert PersonalData(ConversionRules(), [(("new",), ListReader(FreeTextReader()))]).take_out(event, {}, NUMBER)
+    assert PersonalData(ConversionSettings.model_construct(), [(("new",), ListReader(FreeTextReader()))]).take_out(
+        event, {}, NUMBER
+    )
     assert event == {}
 
 

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from phonenumbers import PhoneNumberFormat, format_number, parse
 
-from app.destination import OFFERED_FIELDS, ConversionRules, ReportConversionEvent, report_conversion_event
+from app.config.settings import ConversionSettings
+from app.destination import OFFERED_FIELDS, ReportConversionEvent, report_conversion_event
 from app.destination.app_and_device import read_app_info
 from app.destination.normalise import normalised, phone_normaliser
 from app.destination.user_field import USER_FIELDS
@@ -67,11 +68,11 @@ any_fields = st.builds(
     st.booleans(),
 )
 CAREFUL = ReportConversionEvent(
-    ConversionRules(
+    ConversionSettings.model_construct(
         default_country="US",
         default_currency="EUR",
         zip_digits_only=True,
-        ldp_states=frozenset({"CA"}),
+        ldp_states=("CA",),
         partner_name="ss-x",
     )
 )
@@ -119,7 +120,7 @@ def test_normalising_twice_is_normalising_once(user_data: dict[str, Any]) -> Non
 )
 @given(text=st.text(max_size=30))
 def test_a_normal_form_is_its_own_normal_form(field: Any, text: str) -> None:
-    normalise = field.normaliser(ConversionRules())
+    normalise = field.normaliser(ConversionSettings.model_construct())
     form, _ = normalised(text, "US", normalise)
 
     if form and normalised(form, "US", normalise)[1] != "it is blank or a placeholder":

@@ -4,8 +4,9 @@ from hashlib import sha256
 
 import pytest
 
+from app.config.settings import ConversionSettings
 from app.core.values.candidates import one_place_only
-from app.destination import ConversionRules, TypedPerson
+from app.destination import TypedPerson
 from app.destination.user_data import UserDataReader
 
 DIGEST = sha256(b"ann@shop.example").hexdigest()
@@ -23,7 +24,7 @@ DIGEST = sha256(b"ann@shop.example").hexdigest()
     ],
 )
 def test_it_is_the_digest_that_is_sent(typed: str, country: str | None, hashed: str) -> None:
-    rules = ConversionRules(default_country=country)
+    rules = ConversionSettings.model_construct(default_country=country)
     digest = TypedPerson(rules)(typed)
     assert digest == sha256(hashed.encode()).hexdigest()
     field, wire = ("email", "em") if "@" in typed else ("phone", "ph")
@@ -33,9 +34,9 @@ def test_it_is_the_digest_that_is_sent(typed: str, country: str | None, hashed: 
 
 
 def test_a_digest_is_taken_as_it_is() -> None:
-    assert TypedPerson(ConversionRules())(f" {DIGEST.upper()} ") == DIGEST
+    assert TypedPerson(ConversionSettings.model_construct())(f" {DIGEST.upper()} ") == DIGEST
 
 
 @pytest.mark.parametrize("typed", ["", "ann", "ann@", "SO-1001", "123456", "12345-abc", "@", "+", "-------"])
 def test_all_else_is_nobody(typed: str) -> None:
-    assert TypedPerson(ConversionRules())(typed) is None
+    assert TypedPerson(ConversionSettings.model_construct())(typed) is None

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.destination import ConversionRules, ReportConversionEvent, hashed_fields, report_conversion_event
+from app.config.settings import ConversionSettings
+from app.destination import ReportConversionEvent, hashed_fields, report_conversion_event
 from app.destination.normalise import trimmed
 from app.destination.user_field import USER_FIELDS
 from app.errors import EventInvalid
@@ -35,7 +36,7 @@ def wide(text: str) -> str:
 
 
 def sent(fields: dict[str, Any], **rules: Any) -> tuple[dict[str, Any], list[str]]:
-    event, warnings = ReportConversionEvent(ConversionRules(**rules))(fields, now=None)
+    event, warnings = ReportConversionEvent(ConversionSettings.model_construct(**rules))(fields, now=None)
     return event["user_data"], warnings
 
 
@@ -325,7 +326,7 @@ def test_the_reason_says_why_the_identifier_was_no_use() -> None:
 def test_testers_see_the_form_that_is_hashed() -> None:
     fields = of_user(email=[" A@b.co", "a@b.co", "x"], phone="(415) 555-1234", country="usa", state="null")
 
-    forms = {name: each.form for name, each in hashed_fields(fields, ConversionRules()).items()}
+    forms = {name: each.form for name, each in hashed_fields(fields, ConversionSettings.model_construct()).items()}
 
     assert forms == {
         "email": "a@b.co",
@@ -333,7 +334,7 @@ def test_testers_see_the_form_that_is_hashed() -> None:
         "country": "us",
         "hashed_maids": "7a3cbea0-bdf5-11e4-8dfc-aa07a5b093db",
     }
-    assert hashed_fields({"user_data": "text"}, ConversionRules()) == {}
+    assert hashed_fields({"user_data": "text"}, ConversionSettings.model_construct()) == {}
 
 
 def test_the_documentation_shows_the_table(root: Path) -> None:

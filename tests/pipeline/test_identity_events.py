@@ -7,10 +7,10 @@ import pytest
 
 from app import assemble
 from app.catalog import compile_catalog
+from app.config.settings import ConsentSettings
 from app.identity import IdentityEvent, IdKeys
 from app.pipeline.identity_events import own_time
 from app.source import consent_answer
-from app.source.consent import ConsentRules
 from tests.assembled import settings, shipped_catalog
 from tests.process import ROOT
 
@@ -189,7 +189,7 @@ def test_an_event_without_a_time_has_that_of_its_receipt() -> None:
 
 
 def answer(context: Any, **rules: Any) -> bool | None:
-    return consent_answer({"context": context}, ConsentRules(**rules))
+    return consent_answer({"context": context}, ConsentSettings.model_construct(**rules))
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def answer(context: Any, **rules: Any) -> bool | None:
     ],
 )
 def test_a_category_is_refused_only_where_it_is_named(context: Any, expected: Any) -> None:
-    assert answer(context, categories=("ads", "more")) is expected
+    assert answer(context, consent_categories=("ads", "more")) is expected
     assert answer(context) is None
 
 
@@ -226,4 +226,4 @@ def test_a_category_is_refused_only_where_it_is_named(context: Any, expected: An
     ],
 )
 def test_rudderstacks_ids_are_granted_only_where_they_are_named(management: Any, expected: Any) -> None:
-    assert answer({"consentManagement": management}, rudder_ids=("one", "two")) is expected
+    assert answer({"consentManagement": management}, rudder_consent_ids=("one", "two")) is expected

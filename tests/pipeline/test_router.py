@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from app.catalog import Catalog, compile_catalog
+from app.config.settings import BotFilterSettings
 from app.core.deliveries import Withdrawal
 from app.core.events import Exit
 from app.core.receipts import PresetResult
 from app.pipeline.delivery_factory import drafted_delivery, drafted_withdrawal
 from app.pipeline.router import AdAccount, BuildProfile, Router
-from app.source import GenuineRules, why_filtered
+from app.source import why_filtered
 from tests.assembled import shipped_catalog
 from tests.process import ROOT
 
@@ -62,7 +63,7 @@ WITHHELD = [
 def test_what_is_of_nobody_is_withheld_for_the_preset_that_takes_it(
     catalog: Catalog, properties: dict[str, Any], context: dict[str, Any], reason: str
 ) -> None:
-    walk = built_as(why_filtered=partial(why_filtered, rules=GenuineRules(live=True)))
+    walk = built_as(why_filtered=partial(why_filtered, settings=BotFilterSettings.model_construct(), is_live=True))
     line = the_line(catalog, walk, context=context, **properties)
 
     assert (line.preset, line.exit, line.reason, line.event) == ("Order Completed", Exit.WITHHELD, reason, None)
@@ -72,7 +73,7 @@ def test_what_is_of_nobody_is_withheld_for_the_preset_that_takes_it(
 def test_the_sandbox_takes_it_with_a_warning(
     catalog: Catalog, properties: dict[str, Any], context: dict[str, Any], reason: str
 ) -> None:
-    walk = built_as(why_filtered=partial(why_filtered, rules=GenuineRules(live=False)))
+    walk = built_as(why_filtered=partial(why_filtered, settings=BotFilterSettings.model_construct(), is_live=False))
     line = the_line(catalog, walk, context=context, **properties)
 
     assert (line.exit, line.warnings) == (Exit.ENQUEUED, (f"{reason}; withheld where Pinterest is live",))

@@ -9,7 +9,8 @@ import pytest
 from app.catalog import Catalog
 from app.catalog.catalog import compile_catalog
 from app.catalog.yaml_files import read_texts
-from app.destination import ConversionRules, ReportConversionEvent, report_conversion_event
+from app.config.settings import ConversionSettings
+from app.destination import ReportConversionEvent, report_conversion_event
 from tests.assembled import shipped_catalog
 from tests.process import ROOT
 
@@ -85,7 +86,7 @@ def compiled() -> Make:
 @pytest.fixture(scope="session")
 def limited(fields_of: Make) -> Make:
     """`limited(properties=..., context=...)` gives the Pinterest event of an order where California has a law."""
-    build = ReportConversionEvent(ConversionRules(ldp_states=frozenset({"CA"})))
+    build = ReportConversionEvent(ConversionSettings.model_construct(ldp_states=("CA",)))
 
     def make(*, context: dict[str, Any] | None = None, **event: Any) -> dict[str, Any]:
         known = {"ip": "203.0.113.7", "userAgent": "Mozilla/5.0"} | (context or {})

@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.catalog import Catalog, Preset
-from app.destination import ConversionRules, ReportConversionEvent, report_conversion_event
+from app.config.settings import ConversionSettings
+from app.destination import ReportConversionEvent, report_conversion_event
 from app.destination.user_field import USER_FIELDS
 from app.errors import EventInvalid
 from app.source import read_raw_event
@@ -57,7 +58,7 @@ MAX_WARNINGS = 50
 WIRE = {f"user_data.{field.name}": f"user_data.{field.wire}" for field in USER_FIELDS}
 #: What gives it is no list of places: products have items.
 NOT_PLACES = {"custom_data.contents"}
-ACTION = ReportConversionEvent(ConversionRules())
+ACTION = ReportConversionEvent(ConversionSettings.model_construct())
 _GONE = object()
 
 

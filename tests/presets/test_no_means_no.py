@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.destination import ConversionRules, ReportConversionEvent, report_conversion_event
+from app.config.settings import ConversionSettings
+from app.destination import ReportConversionEvent, report_conversion_event
 from tests.presets.conftest import Make
 from tests.presets.test_defaults import only
 
@@ -102,7 +103,7 @@ def test_no_advertising_id_is_sent_beside_a_no_in_a_list(event: dict[str, Any], 
     ],
 )
 def test_a_listed_state_is_found_in_a_list_too(event: dict[str, Any], fields_of: Make) -> None:
-    build = ReportConversionEvent(ConversionRules(ldp_states=frozenset({"CA"})))
+    build = ReportConversionEvent(ConversionSettings.model_construct(ldp_states=("CA",)))
 
     sent, _ = build(fields_of(**{"properties": {"email": "a@b.co"}, **event}), now=None)
 

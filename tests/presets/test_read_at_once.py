@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from app.catalog import load_catalog
 from app.catalog.fields import lay_over
 from app.catalog.presets import read_action
-from app.destination import ConversionRules, ReportConversionEvent
+from app.config.settings import ConversionSettings
+from app.destination import ReportConversionEvent
 from app.errors import EventInvalid
 from app.mapping import compile_mapping
 from app.source import read_raw_event
@@ -24,13 +25,17 @@ ROOT = Path(__file__).parents[2]
 LINES = (ROOT / "tests/conformance/events.ndjson").read_bytes().splitlines()
 NOW = 1_772_672_400.0
 RULES = [
-    ConversionRules(),
-    ConversionRules(default_country="DE", default_currency="EUR", ldp_states=frozenset({"CA"}), partner_name="ss-shop"),
+    ConversionSettings.model_construct(),
+    ConversionSettings.model_construct(
+        default_country="DE", default_currency="EUR", ldp_states=("CA",), partner_name="ss-shop"
+    ),
 ]
 ACTIONS = [
     *(ReportConversionEvent(rules) for rules in RULES),
-    ReportConversionEvent(ConversionRules(default_currency="USD", gpc="ldp"), action_source="offline"),
-    ReportConversionEvent(ConversionRules(), action_source="shop"),
+    ReportConversionEvent(
+        ConversionSettings.model_construct(default_currency="USD", gpc="ldp"), action_source="offline"
+    ),
+    ReportConversionEvent(ConversionSettings.model_construct(), action_source="shop"),
 ]
 #: What stands in one place or the other of events that people send.
 ODD: list[Any] = [

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.destination import ConversionRules, ReportConversionEvent
+from app.config.settings import ConversionSettings
+from app.destination import ReportConversionEvent
 from tests.assembled import shipped_catalog
 from tests.presets.conftest import Make
 from tests.rounds import examples
@@ -183,7 +184,7 @@ def test_an_order_is_never_worth_more_than_was_paid_whatever_of_its_books_is_giv
         "properties": {"order_id": "SO-1", "currency": "USD"} | properties,
     }
     (mapping,) = (preset.mapping for preset in shipped_catalog().presets if preset.name == "Order Completed")
-    build = ReportConversionEvent(ConversionRules())
+    build = ReportConversionEvent(ConversionSettings.model_construct())
 
     fields = mapping.resolve(event)
     built, warnings = build(mapping.of(event), now=None)

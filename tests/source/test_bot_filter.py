@@ -4,20 +4,27 @@ from typing import Any
 
 import pytest
 
-from app.source import GenuineRules, why_filtered
+from app.config.settings import BotFilterSettings
+from app.source import why_filtered
 from app.source.bot_filter import is_crawler
 
 BROWSER = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36"
 )
-LIVE = GenuineRules(live=True)
 
 
 def judge(
-    event: dict[str, Any] | None = None, rules: GenuineRules = LIVE, *, name: str = "checkout", **sent: Any
+    event: dict[str, Any] | None = None,
+    *,
+    name: str = "checkout",
+    is_live: bool = True,
+    sends: str = "",
+    **sent: Any,
 ) -> tuple[str | None, tuple[str, ...]]:
     complete = {"event_name": name, "user_data": {"client_user_agent": BROWSER}} | sent
-    return why_filtered(event or {}, complete, rules)
+    given: dict[str, Any] = {sends: "send"} if sends else {}
+    settings = BotFilterSettings.model_construct(**given)
+    return why_filtered(event or {}, complete, settings, is_live=is_live)
 
 
 @pytest.mark.parametrize(
@@ -122,12 +129,12 @@ TESTS: list[tuple[dict[str, Any], str | None, str]] = [
 @pytest.mark.parametrize(("event", "page", "about"), TESTS)
 def test_a_test_is_withheld_where_pinterest_is_live(event: dict[str, Any], page: str | None, about: str) -> None:
     reason = f"a test: {about} (TEST_EVENTS=send sends it)"
-    in_sandbox, (warning,) = judge(event, GenuineRules(live=False), event_source_url=page)
+    in_sandbox, (warning,) = judge(event, is_live=False, event_source_url=page)
 
     for name in ("checkout", "page_visit"):
         assert judge(event, event_source_url=page, name=name) == (reason, ())
     assert (in_sandbox, warning) == (None, f"{reason}; withheld where Pinterest is live")
-    assert judge(event, GenuineRules(live=True, tests=False), event_source_url=page) == (None, ())
+    assert judge(event, sends="test_events", event_source_url=page) == (None, ())
 
 
 @pytest.mark.parametrize(
@@ -160,11 +167,11 @@ CRAWLERS = [
 def test_a_crawler_is_withheld_where_pinterest_is_live(user_agent: str) -> None:
     sent = {"client_user_agent": user_agent}
     withheld, _ = judge(name="page_visit", user_data=sent)
-    in_sandbox, (warning,) = judge(rules=GenuineRules(live=False), user_data=sent)
+    in_sandbox, (warning,) = judge(is_live=False, user_data=sent)
 
     assert withheld == "a crawler: its user agent is on the list (CRAWLERS=send sends it)"
     assert (in_sandbox, warning.startswith("a crawler: ")) == (None, True)
-    assert judge(rules=GenuineRules(live=True, crawlers=False), user_data=sent) == (None, ())
+    assert judge(sends="crawlers", user_data=sent) == (None, ())
 
 
 @pytest.mark.parametrize(
@@ -185,6 +192,6 @@ def test_browsers_and_apps_are_no_crawlers(user_agent: str | None) -> None:
 
 
 def test_an_order_that_came_to_nothing_is_withheld_from_the_sandbox_too() -> None:
-    withheld, _ = judge({"properties": {"status": "failed", "test": True}}, GenuineRules(live=False))
+    withheld, _ = judge({"properties": {"status": "failed", "test": True}}, is_live=False)
 
     assert withheld == "the order is no purchase: its `status` says failed"

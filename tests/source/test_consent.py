@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.source import ConsentRules, withheld
+from app.config.settings import ConsentSettings
+from app.source import withheld
 from app.source.json_reader import parse
 
 X = "Pinterest Conversions API"
-RULES = ConsentRules(categories=("ads", "analytics"), names=(X, "Actions " + X))
+RULES = ConsentSettings.model_construct(consent_categories=("ads", "analytics"), integration_names=(X, "Actions " + X))
 ABSENT: Any = object()
 
 
@@ -83,7 +84,7 @@ def test_no_context_is_no_consent_object(context: Any) -> None:
 
 
 def test_a_destination_without_categories_asks_for_none() -> None:
-    assert withheld(event(preferences(ads=False)), ConsentRules()) is None
+    assert withheld(event(preferences(ads=False)), ConsentSettings.model_construct()) is None
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,13 @@ def test_integrations_decide_unless_they_cannot_be_read(integrations: Any, reaso
 
 
 def test_integrations_that_segment_obeyed_already_need_not_be_obeyed_again() -> None:
-    assert withheld(event(integrations={X: False}), ConsentRules(names=(X,), honour_integrations=False)) is None
+    assert (
+        withheld(
+            event(integrations={X: False}),
+            ConsentSettings.model_construct(integration_names=(X,), honour_integrations=False),
+        )
+        is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -142,11 +149,14 @@ def test_integrations_that_segment_obeyed_already_need_not_be_obeyed_again() -> 
     ],
 )
 def test_what_rudderstacks_consent_says_decides(management: Any, reason: str | None) -> None:
-    assert withheld(event(consentManagement=management), ConsentRules(rudder_ids=("A", "B"))) == reason
+    assert (
+        withheld(event(consentManagement=management), ConsentSettings.model_construct(rudder_consent_ids=("A", "B")))
+        == reason
+    )
 
 
 def test_rudderstacks_consent_is_not_asked_for_without_ids() -> None:
-    assert withheld(event(consentManagement={"deniedConsentIds": ["A"]}), ConsentRules()) is None
+    assert withheld(event(consentManagement={"deniedConsentIds": ["A"]}), ConsentSettings.model_construct()) is None
 
 
 @pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
@@ -171,7 +181,15 @@ def test_rudderstacks_consent_is_not_asked_for_without_ids() -> None:
 def test_a_number_that_is_none_is_no_yes(members: str, reason: str, number: str) -> None:
     sent = parse(f"{{{members % number}}}".encode())
 
-    assert withheld(sent, ConsentRules(categories=("ads",), rudder_ids=("A", "B"), names=(X,))) == reason
+    assert (
+        withheld(
+            sent,
+            ConsentSettings.model_construct(
+                consent_categories=("ads",), rudder_consent_ids=("A", "B"), integration_names=(X,)
+            ),
+        )
+        == reason
+    )
 
 
 _JSON = st.recursive(
@@ -192,6 +210,8 @@ _JSON = st.recursive(
 @settings(deadline=None)  # a busy machine is no fault
 @given(_JSON, _JSON)
 def test_every_shape_is_judged(context: Any, integrations: Any) -> None:
-    rules = ConsentRules(categories=("ads",), rudder_ids=("A",), names=(X,))
+    rules = ConsentSettings.model_construct(
+        consent_categories=("ads",), rudder_consent_ids=("A",), integration_names=(X,)
+    )
 
     assert isinstance(withheld({"context": context, "integrations": integrations}, rules), str | None)
