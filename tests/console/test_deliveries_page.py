@@ -94,7 +94,7 @@ class TestSearch:
             ("order=SO-9", "order_id"),
             ("since=noon", "2026-03-04"),
             ("exit=lost", "withheld"),
-            ("status=99", "no HTTP status"),
+            ("status=99", "must be an HTTP status"),
         ],
     )
     async def test_what_cannot_be_searched_by_is_told_above_the_form_which_keeps_the_rest(
