@@ -60,6 +60,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "message": "message:message",
     "status": "status:status",
     "inventory": "inventory:show",
+    "feed": "feed:feed",
     "forget": "forget:forget",
     "audit": "audit:audit",
     "test-alert": "test_alert:send_test_alert",

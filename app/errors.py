@@ -17,6 +17,7 @@
     │   └── NoDelivery            no delivery has this id
     ├── PublishingRefused         a file cannot be published yet
     ├── FilterError               a search has an unknown filter or value
+    ├── FeedUnusable              a product feed cannot be read
     ├── WhyMissing                dead letters are dismissed without a reason
     └── OutboxError               wait, or look at the store
         ├── OutboxUnavailable     cannot commit now: the sender has to send again
@@ -177,6 +178,10 @@ class PublishingRefused(PinrelayError):
 
 class FilterError(PinrelayError):
     """The filter or its value is unknown. Use one of the listed ones."""
+
+
+class FeedUnusable(PinrelayError):
+    """The product feed cannot be read. Look whether Pinterest reads it."""
 
 
 class WhyMissing(PinrelayError):

@@ -192,7 +192,8 @@ def _worker(parts: Parts, destination: Destination) -> Worker:
 
 def _beside(settings: Settings, parts: Parts, role: Role) -> tuple[Runs, ...]:
     """Make what runs in the background of a process of this role."""
-    keepers = parts.keepers() if role is not Role.SEND else ()
+    feeds = assemble.feed_keeper(settings, parts.names, parts.outbox, parts.clock)
+    keepers: tuple[Runs, ...] = (*parts.keepers(), *feeds) if role is not Role.SEND else ()
     if role is Role.RECEIVE:
         return keepers
     workers = [_worker(parts, destination) for destination in parts.destinations]

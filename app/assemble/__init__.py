@@ -8,9 +8,11 @@ assemble.pipeline(load_settings(), outbox=...).accept(...)     what the server d
 
 from app.assemble.joining import (
     alerts_to,
+    content_id_of,
     encounter_reader,
     event_finder,
     explainer,
+    feed_keeper,
     forgetting,
     hourly_reading,
     live_tail,
@@ -30,9 +32,11 @@ from app.assemble.joining import (
 
 __all__ = [
     "alerts_to",
+    "content_id_of",
     "encounter_reader",
     "event_finder",
     "explainer",
+    "feed_keeper",
     "forgetting",
     "hourly_reading",
     "live_tail",

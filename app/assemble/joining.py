@@ -40,7 +40,9 @@ from app.identity import IdKeys
 from app.insights.alerts.watcher import Alerts, AlertWebhook
 from app.insights.inventory.counting import NameCounts
 from app.insights.inventory.figures import read_figures
+from app.insights.inventory.products import ProductCheck
 from app.insights.inventory.sampling import Sampler
+from app.insights.product_feed import FeedKeeper
 from app.insights.reports import AdsClient, AdsToken, FixedToken, HourlyReading, RotatingToken
 from app.mapping import check_content_id
 from app.operations.forget import Forgetting
@@ -334,12 +336,31 @@ def encounter_reader(settings: Settings) -> IdentityEventReader:
     )
 
 
-def name_counts(settings: Settings, running: RunningCatalog) -> NameCounts | None:
+def name_counts(
+    settings: Settings, running: RunningCatalog, sources: RunningSources | None = None
+) -> NameCounts | None:
     """Return what counts by name what arrives; None where there is no inventory."""
     if not settings.inventory_names:
         return None
     rng = random.Random()  # noqa: S311 - which events are looked into, no secret
-    return NameCounts(Sampler(lambda: running.catalog), rng, max_names=settings.inventory_names)
+    products = ProductCheck(lambda: running.catalog, content_id_of(settings, sources))
+    return NameCounts(Sampler(lambda: running.catalog), rng, max_names=settings.inventory_names, products=products)
+
+
+def content_id_of(settings: Settings, sources: RunningSources | None = None) -> Callable[[str], str]:
+    """Return what tells under which ids the products of a source are sent, unless a destination says otherwise."""
+    of_source = _content_ids(settings, sources)
+    return lambda source: of_source(source) or settings.content_id
+
+
+def feed_keeper(
+    settings: Settings, names: NameCounts | None, outbox: Outbox, clock: Callable[[], float]
+) -> tuple[FeedKeeper, ...]:
+    """Make what reads the product feeds in the background; none where there is no inventory."""
+    if names is None or names.products is None:
+        return ()
+    addresses = [each.get_secret_value() for each in settings.feed_url]
+    return (FeedKeeper(outbox, names.products, addresses, clock=clock, on_error=log_error),)
 
 
 def live_tail(settings: Settings, running: RunningCatalog, outbox: Outbox, coordination: Coordination) -> Tail:

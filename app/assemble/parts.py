@@ -172,7 +172,7 @@ def join_parts(
         clock=clock,
         sandbox=sandbox,
         alert_webhook=webhook,
-        names=name_counts(settings, running),
+        names=name_counts(settings, running, sources),
     )
 
 

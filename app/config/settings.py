@@ -18,6 +18,7 @@ from app.config.validators import (
     Country,
     Currency,
     Days,
+    FeedAddresses,
     Hours,
     Seconds,
     SecretWebAddress,
@@ -147,6 +148,7 @@ class InventorySettings(RoomSettings):
     inventory_names: int = Field(
         500, ge=0, le=10_000, description="event names kept apart; the rest is counted as one; 0: no inventory"
     )
+    feed_url: FeedAddresses = Field((), description="product feeds, read daily to look up products of events")
 
 
 class AlertSettings(InventorySettings):

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pycountry
 from pydantic import AfterValidator, Field, SecretStr, WithJsonSchema
 
-from app.config.environment import Texts, each
+from app.config.environment import Secrets, Texts, each
 
 
 @functools.cache
@@ -88,8 +88,16 @@ def _content_id(text: str) -> str:
     return text
 
 
+def _feed_addresses(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    for secret in map(_secret_address, secrets):
+        if not secret.get_secret_value().lower().startswith("https:"):
+            raise ValueError("the address of a feed must begin with https://, such as https://shop.example/feed.xml")
+    return secrets
+
+
 Country = Annotated[str, AfterValidator(_country), WithJsonSchema({"type": "string", "pattern": "^[A-Za-z]{2}$"})]
 Currency = Annotated[str, AfterValidator(_currency), WithJsonSchema({"type": "string", "pattern": "^[A-Za-z]{3}$"})]
+FeedAddresses = Annotated[Secrets, AfterValidator(_feed_addresses)]
 #: Which of their ids products are sent under. That a Liquid text can be read is checked where it is compiled.
 ContentId = Annotated[str, AfterValidator(_content_id)]
 UsStates = Annotated[Texts, each(us_state_code)]

@@ -118,6 +118,8 @@ class Measure(StrEnum):
     SAMPLED = "sampled"
     #: What was found in them: `value`, `currency`, `email` ...
     FOUND = "found"
+    #: Their products by id and by what the product feed knows it as: `variant_id item`.
+    CATALOGUE = "catalogue"
     #: Their properties, by path and kind of value: `properties.total number`. Kept by day only.
     PROPERTY = "property"
 

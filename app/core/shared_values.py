@@ -217,6 +217,24 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FeedState:
+    """What is known of the product feeds."""
+
+    #: When the ids that are kept were read; 0: none were.
+    read_at: float = 0
+    tried_at: float = 0
+    #: Which of two places the ids are in.
+    half: int = 0
+    items: int = 0
+    groups: int = 0
+    #: Items without a usable id.
+    skipped: int = 0
+    #: Why the last reading was not taken up; "" where it was.
+    why: str = ""
+    since: float = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SealedToken:
     """The newest tokens of a chain that renews itself."""
 
@@ -287,3 +305,11 @@ PINTEREST_VIEWS = SharedKeys("reports/account/", PinterestView)
 REPORTS_TURN = SharedKey("reports/turn", Turn)
 #: By which token. `reports` writes and reads.
 ADS_TOKEN = SharedKey("reports/token", SealedToken)
+#: The product feeds. `product_feed` writes and reads, alerts and `pinrelay feed` read.
+FEED = SharedKey("feed/state", FeedState)
+#: By place and number: digests of ids, in base64. `product_feed` writes and reads.
+FEED_PIECES = SharedKeys("feed/ids/", str)
+#: When they are read next. `product_feed` writes and reads.
+FEED_TURN = SharedKey("feed/turn", Turn)
+#: By source and name of events: the product ids that no feed has, and how often. `inventory.products` writes and reads.
+FEED_UNKNOWN = SharedKey("feed/unknown", dict[str, dict[str, int]])

@@ -11,7 +11,17 @@ from tests.commands.conftest import Run
 ORDERS: Final = "order_id,total,currency\nSO-1,5,EUR\n"
 #: Every command that only looks into an outbox, or changes what lies in it.
 COMMANDS: Final = [
-    *["status", "audit", "find x", "message m", "dead-letters", "dead-letters --causes", "revenue", "inventory"],
+    *[
+        "status",
+        "audit",
+        "find x",
+        "message m",
+        "dead-letters",
+        "dead-letters --causes",
+        "revenue",
+        "inventory",
+        "feed",
+    ],
     *["redrive --all", "dismiss --all --because x", "forget --user-id u", "backup FILE", "ledger-export FILE"],
     *[
         "quarantine list",

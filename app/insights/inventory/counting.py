@@ -11,6 +11,7 @@ from app.core.log import log_error
 from app.core.receipts import PresetResult, Receipt
 from app.core.values.event_names import named_by
 from app.errors import EventRefused, OutboxUnavailable
+from app.insights.inventory.products import ProductCheck
 from app.insights.inventory.sampling import Sampler, properties_of
 from app.outbox.inventory import MAX_PROPERTIES, OTHERS, Inventory
 from app.pipeline.received_names import kept_name
@@ -32,7 +33,7 @@ _Counts: TypeAlias = dict[tuple[Exit, str | None] | None, int]
 class NameCounted:
     """What was met of one name since the last writing."""
 
-    __slots__ = ("counts", "found", "key", "properties", "sample_at", "sampled", "weight")
+    __slots__ = ("counts", "found", "key", "products", "properties", "sample_at", "sampled", "weight")
 
     def __init__(self, key: EventKey, weight: int = 0) -> None:
         self.key = key
@@ -45,6 +46,7 @@ class NameCounted:
         self.counts: _Counts = {}
         self.found: Counter[str] = Counter()
         self.properties: Counter[str] = Counter()
+        self.products: Counter[str] = Counter()
 
     def count(self, lines: Sequence[PresetResult]) -> None:
         """Count one event and what became of it."""
@@ -76,8 +78,10 @@ class NameCounted:
         yield from (InventoryCount(self.key, counted, label, number) for (counted, label), number in exits.items())
         yield from (InventoryCount(self.key, Measure.FOUND, label, number) for label, number in self.found.items())
         yield from (InventoryCount(self.key, Measure.PROPERTY, at, number) for at, number in self.properties.items())
+        yield from (InventoryCount(self.key, Measure.CATALOGUE, as_, number) for as_, number in self.products.items())
         self.counts.clear()
         self.found.clear()
+        self.products.clear()
         self.properties.clear()
         self.sampled, self.sample_at = 0, self.weight + 1
 
@@ -87,8 +91,10 @@ class NameCounts:
 
     is_on = True
 
-    def __init__(self, sampler: Sampler, rng: Random, *, max_names: int) -> None:
+    def __init__(self, sampler: Sampler, rng: Random, *, max_names: int, products: ProductCheck | None = None) -> None:
         self._sampler = sampler
+        #: Looks up products in the product feed.
+        self.products = products
         self._rng = rng
         #: Beyond so many names the rarest are one.
         self.max_names = max_names
@@ -179,11 +185,13 @@ class NameCounts:
             one.sample_at = one.weight + self._rng.randrange(1, 2 * ONE_IN)
         try:
             found, properties = self._sampler.found_in(event), properties_of(event)
+            products = self.products.labels(event, one.key) if self.products else ()
         except Exception as exc:  # noqa: BLE001 - an event must not be lost because it could not be looked into
             log_error(exc)
             return
         one.sampled += 1
         one.found.update(found)
+        one.products.update(products)
         one.properties.update(at for at in properties if at in one.properties or len(one.properties) < MAX_PROPERTIES)
 
 

@@ -1,0 +1,437 @@
+"""A product feed as Pinterest takes them, and which products of events it knows: by which id, as an item or a group.
+
+The feed is read once a day by one process into digests of its ids, which all processes take from the store.
+"""
+
+import asyncio
+import base64
+import csv
+import gzip
+import heapq
+import io
+import ipaddress
+import socket
+import sys
+import tempfile
+import zlib
+from array import array
+from bisect import bisect_left
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from hashlib import blake2b
+from itertools import chain, groupby
+from typing import IO, Any, Final, TypeAlias
+from urllib.parse import urlsplit
+from xml.parsers import expat
+
+import httpx
+
+from app.core.shared_values import FEED, FEED_PIECES, FEED_TURN, FeedState, SharedValues, Turn
+from app.core.values.times import DAY_S, HOUR_S
+from app.destination.client import http_client
+from app.errors import FeedUnusable, OutboxUnavailable
+from app.insights.inventory.products import GROUP, ITEM, UNKNOWN, ProductCheck
+from app.sender.shutdown import Shutdown
+
+#: Items of all feeds together. Pinterest's own bound is higher; digests of these take 16 MB.
+MAX_ITEMS: Final = 2_000_000
+#: Bytes of one feed as it comes, and unpacked.
+MAX_BYTES: Final = 1_000_000_000
+MAX_UNPACKED_BYTES: Final = 4_000_000_000
+#: Feeds shrink to a tenth or twentieth by gzip; what unpacks to more than this many times its size is a bomb.
+MAX_RATIO: Final = 200
+#: Up to so many bytes the ratio is not looked at.
+_SMALL: Final = 10_000_000
+#: Characters of an id: https://developers.pinterest.com/docs/api/v5/catalogs
+MAX_ID: Final = 127
+#: Characters of a line, and bytes of a tag with its attributes.
+_MAX_LINE: Final = 1_000_000
+#: Characters of an id with the blanks around it.
+_MAX_TEXT: Final = 1_000
+_CHUNK: Final = 1 << 16
+#: A feed with less than this part of its items before is kept as it was.
+SHRUNK: Final = 0.5
+#: Digests of one shared value.
+_PIECE: Final = 65_536
+_FETCH_S: Final = 600.0
+_OK: Final = 200
+_LOCAL: Final = {"id": "id", "item_group_id": "group"}
+
+
+_Stream: TypeAlias = "io.BufferedReader[_Bounded]"
+
+
+@dataclass(frozen=True, slots=True)
+class FeedIds:
+    """The ids of feeds, as sorted digests of 64 bits."""
+
+    items: "array[int]"
+    groups: "array[int]"
+    #: Items without a usable id.
+    skipped: int = 0
+
+    def known_as(self, text: str) -> str:
+        """Return whether an id is that of an item, only that of a group, or unknown."""
+        digest = _digest(text)
+        return ITEM if _holds(self.items, digest) else GROUP if _holds(self.groups, digest) else UNKNOWN
+
+
+def _digest(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), sys.byteorder)
+
+
+def _holds(digests: "array[int]", digest: int) -> bool:
+    place = bisect_left(digests, digest)
+    return place < len(digests) and digests[place] == digest
+
+
+class FeedReader:
+    """Collects the ids of one feed after another; `ids` returns them all."""
+
+    def __init__(self) -> None:
+        self._items, self._groups, self._skipped = array("Q"), array("Q"), 0
+
+    def ids(self) -> FeedIds:
+        """Return what was read. Raises FeedUnusable where there is no item."""
+        if not self._items:
+            raise FeedUnusable(
+                "no item of it has an `id`: give RSS with `item`s, or TSV or CSV with the headings of Pinterest's feeds"
+            )
+        return FeedIds(_sorted(self._items), _sorted(self._groups), self._skipped)
+
+    def read(self, file: IO[bytes]) -> None:
+        """Read a feed: RSS, TSV or CSV, also gzipped. Raises FeedUnusable."""
+        magic = file.read(2)
+        file.seek(0)
+        packed = magic == b"\x1f\x8b"
+        inner: Any = gzip.GzipFile(fileobj=file) if packed else file
+        stream: _Stream = io.BufferedReader(_Bounded(inner, file if packed else None), _CHUNK)
+        try:
+            is_xml = stream.peek(100).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<"
+            (self._read_xml if is_xml or stream.peek(2)[:2] in (b"\xff\xfe", b"\xfe\xff") else self._read_rows)(stream)
+        except (gzip.BadGzipFile, zlib.error, EOFError) as exc:
+            raise FeedUnusable(f"its gzip is broken: {exc}") from exc
+        except UnicodeDecodeError as exc:
+            raise FeedUnusable("it is not UTF-8: write it as UTF-8") from exc
+
+    def _add(self, item: str, group: str | None) -> None:
+        item = item.strip()
+        if not item or len(item) > MAX_ID:
+            self._skipped += 1
+            return
+        self._items.append(_digest(item))
+        if group and (group := group.strip()):
+            self._groups.append(_digest(group))
+        if len(self._items) > MAX_ITEMS:
+            raise FeedUnusable(f"it has more than {MAX_ITEMS:,} items: name feeds with fewer")
+
+    def _read_rows(self, stream: _Stream) -> None:
+        lines = _lines(io.TextIOWrapper(stream, encoding="utf-8-sig", newline=""))
+        head = next(lines, "")
+        rows = csv.reader(chain([head], lines), delimiter="\t" if "\t" in head else ",")
+        try:
+            names = [name.strip().removeprefix("g:") for name in next(rows, [])]
+            if "id" not in names:
+                raise FeedUnusable(f"it has no heading `id` in its first line, which begins {head[:60]!r}")
+            at = names.index("id")
+            group_at = names.index("item_group_id") if "item_group_id" in names else None
+            for row in rows:
+                width = len(row)
+                if width > at:
+                    self._add(row[at], row[group_at] if group_at is not None and width > group_at else None)
+                elif row:
+                    self._skipped += 1
+        except csv.Error as exc:
+            raise FeedUnusable(f"line {rows.line_num} cannot be read: {exc}") from exc
+
+    def _read_xml(self, stream: _Stream) -> None:
+        parser = expat.ParserCreate()
+        parser.buffer_text = True
+        _Items(parser, self._add)
+        fed = 0
+        try:
+            while chunk := stream.read(_CHUNK):
+                parser.Parse(chunk)
+                fed += len(chunk)
+                if fed - max(parser.CurrentByteIndex, 0) > _MAX_LINE:
+                    raise FeedUnusable(f"a tag of it is longer than {_MAX_LINE:,} bytes")
+            parser.Parse(b"", True)  # noqa: FBT003 - expat takes no keyword
+        except expat.ExpatError as exc:
+            raise FeedUnusable(f"its XML is broken: {exc}") from exc
+
+
+def _sorted(digests: "array[int]") -> "array[int]":
+    """Return them sorted, each once, in little memory: sorted whole, they would all be Python's numbers at once."""
+    runs = [array("Q", sorted(digests[start : start + _PIECE])) for start in range(0, len(digests), _PIECE)]
+    return array("Q", (digest for digest, _ in groupby(heapq.merge(*runs))))
+
+
+def _lines(text: io.TextIOWrapper) -> Iterator[str]:
+    while line := text.readline(_MAX_LINE):
+        if len(line) == _MAX_LINE:
+            raise FeedUnusable(f"a line of it is longer than {_MAX_LINE:,} characters")
+        yield line
+
+
+class _Bounded(io.RawIOBase):
+    """A stream that ends in FeedUnusable where it unpacks to too much."""
+
+    def __init__(self, inner: Any, packed: IO[bytes] | None) -> None:
+        self._inner = inner
+        self._packed = packed
+        self._size = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._inner.read(len(buffer))
+        self._size += len(data)
+        ratio = self._size / max(1, self._packed.tell()) if self._packed and self._size > _SMALL else 0
+        if ratio > MAX_RATIO or self._size > MAX_UNPACKED_BYTES:
+            raise FeedUnusable(f"it unpacks to more than {MAX_RATIO} times its size, or {MAX_UNPACKED_BYTES:,} bytes")
+        buffer[: len(data)] = data
+        return len(data)
+
+
+class _Items:
+    """Finds the ids of the items of RSS (or entries of Atom), of whatever namespace."""
+
+    def __init__(self, parser: Any, add: Callable[[str, str | None], None]) -> None:
+        self._parser = parser
+        self._add = add
+        self._depth = 0
+        #: At which depth the item is that is read; 0: none is.
+        self._item_at = 0
+        self._found: dict[str, str] = {}
+        self._text = ""
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.EntityDeclHandler = self._refuse
+
+    def _refuse(self, *_: Any) -> None:
+        raise FeedUnusable("it declares XML entities, which feeds do not need: write the characters themselves")
+
+    def _start(self, name: str, _: Any) -> None:
+        self._depth += 1
+        if not self._item_at:
+            if name.rpartition(":")[2] in {"item", "entry"}:
+                self._item_at, self._found = self._depth, {}
+        elif self._depth == self._item_at + 1 and name.rpartition(":")[2] in _LOCAL:
+            self._text = ""
+            self._parser.CharacterDataHandler = self._characters
+
+    def _characters(self, text: str) -> None:
+        if len(self._text) < _MAX_TEXT:
+            self._text += text[:_MAX_TEXT]
+
+    def _end(self, name: str) -> None:
+        if self._depth == self._item_at + 1 and self._parser.CharacterDataHandler is not None:
+            self._parser.CharacterDataHandler = None
+            prefix, _, local = name.rpartition(":")
+            if prefix or _LOCAL[local] not in self._found:  # Atom's own id is an address
+                self._found[_LOCAL[local]] = self._text
+        elif self._item_at and self._depth == self._item_at:
+            self._add(self._found.get("id", ""), self._found.get("group"))
+            self._item_at = 0
+        self._depth -= 1
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Where it comes from
+
+#: Returns the IP addresses of a host.
+Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
+
+
+async def addresses_of(host: str, port: int) -> Sequence[str]:
+    """Return the IP addresses of a host. Raises OSError."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(each[4][0]) for each in found]
+
+
+async def fetch_feed(
+    address: str, into: IO[bytes], *, resolve: Resolve = addresses_of, transport: httpx.AsyncBaseTransport | None = None
+) -> None:
+    """Fetch a feed by HTTPS, from no address of a private network, and follow no redirect. Raises FeedUnusable.
+
+    It is asked for at the IP address that was looked up, so that a name cannot change what it points to meanwhile.
+    """
+    url = httpx.URL(checked_address(address))
+    port = url.port or 443
+    try:
+        async with asyncio.timeout(_FETCH_S), http_client(30, transport) as client:
+            found = await resolve(url.host, port)
+            if not found or not all(_is_public(each) for each in found):
+                raise FeedUnusable(
+                    f"{url.host} is an address of a private network: put the feed where Pinterest reads it"
+                )
+            headers = {"Host": url.netloc.decode(), "Accept-Encoding": "identity"}
+            request = client.build_request(
+                "GET", url.copy_with(host=found[0]), headers=headers, extensions={"sni_hostname": url.host}
+            )
+            answer = await client.send(request, stream=True, follow_redirects=False)
+            try:
+                await _take(answer, into)
+            finally:
+                await answer.aclose()
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as exc:  # of addresses, too, and TimeoutError
+        raise FeedUnusable(f"it cannot be fetched from {url.host} ({type(exc).__name__})") from exc
+    into.seek(0)
+
+
+async def _take(answer: httpx.Response, into: IO[bytes]) -> None:
+    if answer.status_code != _OK:
+        raise FeedUnusable(f"{answer.url.host} answers {answer.status_code}: name the address of the feed itself")
+    size = 0
+    async for data in answer.aiter_raw():
+        size += len(data)
+        if size > MAX_BYTES:
+            raise FeedUnusable(f"it is larger than {MAX_BYTES:,} bytes")
+        into.write(data)
+
+
+def checked_address(address: str) -> str:
+    """Return the address of a feed. Raises FeedUnusable where it is none by HTTPS."""
+    parts = urlsplit(address)
+    if parts.scheme != "https" or not parts.hostname:
+        raise FeedUnusable("its address must begin with https://, such as https://shop.example/feed.xml")
+    return address
+
+
+def _is_public(address: str) -> bool:
+    found = ipaddress.ip_address(address.partition("%")[0])
+    found = getattr(found, "ipv4_mapped", None) or found
+    return found.is_global and not found.is_multicast
+
+
+async def read_addresses(addresses: Iterable[str], fetch: Callable[[str, IO[bytes]], Awaitable[None]]) -> FeedIds:
+    """Return the ids of the feeds at these addresses. Raises FeedUnusable."""
+    reader = FeedReader()
+    for address in addresses:
+        with tempfile.TemporaryFile() as file:
+            await fetch(address, file)
+            await asyncio.to_thread(reader.read, file)
+    return await asyncio.to_thread(reader.ids)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# In the store
+
+
+async def keep_ids(shared: SharedValues, ids: FeedIds, now: float) -> FeedState:
+    """Keep the ids of a feed for all processes."""
+    before = await FEED.read(shared)
+    half = 1 - before.half if before else 0
+    pieces = [
+        base64.b64encode(digests[start : start + _PIECE].tobytes()).decode()
+        for digests in (ids.items, ids.groups)
+        for start in range(0, len(digests), _PIECE)
+    ]
+    for number, piece in enumerate(pieces):
+        await FEED_PIECES.of(f"{half}/{number}").write(shared, piece)
+    state = FeedState(
+        read_at=now, tried_at=now, half=half, items=len(ids.items), groups=len(ids.groups), skipped=ids.skipped
+    )
+    await FEED.write(shared, state)
+    for number in range(_pieces(before.items) + _pieces(before.groups) if before else 0):
+        await FEED_PIECES.of(f"{1 - half}/{number}").write(shared, None)
+    return state
+
+
+def _pieces(count: int) -> int:
+    return -(-count // _PIECE)
+
+
+async def kept_ids(shared: SharedValues, state: FeedState) -> FeedIds | None:
+    """Return the ids that a state is about; None where another process is changing them."""
+    digests: list[array[int]] = []
+    number = 0
+    for count in (state.items, state.groups):
+        found = array("Q")
+        while len(found) < count:
+            piece = await FEED_PIECES.read(shared, f"{state.half}/{number}")
+            number += 1
+            if not piece:
+                return None
+            found.frombytes(base64.b64decode(piece))
+        digests.append(_sorted(found))
+    return FeedIds(digests[0], digests[1], state.skipped)
+
+
+#: So many products of events are looked up once.
+_REMEMBERED: Final = 16_384
+#: How often the store is asked whether there are newer ids.
+LOOK_S: Final = 60.0
+
+
+class FeedKeeper:
+    """A background task: `run` until `stop`."""
+
+    def __init__(
+        self,
+        shared: SharedValues,
+        check: ProductCheck,
+        addresses: Sequence[str],
+        *,
+        clock: Callable[[], float],
+        on_error: Callable[[Exception], None],
+        fetch: Callable[[str, IO[bytes]], Awaitable[None]] = fetch_feed,
+    ) -> None:
+        """Take the addresses of feeds; without any only what `pinrelay feed` reads is followed."""
+        self._shared = shared
+        self._check = check
+        self._addresses = addresses
+        self._clock = clock
+        self._on_error = on_error
+        self._fetch = fetch
+        self._shutdown = Shutdown()
+        self._followed = (0.0, 0)
+
+    async def run(self) -> None:
+        """Look every minute until `stop`. An outbox that is away is asked again later."""
+        while not self._shutdown.requested:
+            try:
+                await self.look()
+            except OutboxUnavailable as exc:
+                self._on_error(exc)
+            await self._shutdown.rest(LOOK_S)
+
+    def stop(self) -> None:
+        """End `run` after the look under way."""
+        self._shutdown.request()
+
+    async def look(self) -> None:
+        """Read the feeds if their day is over and no other process does; then take up the ids that are kept."""
+        now = self._clock()
+        if self._addresses:
+            turn = await FEED_TURN.read_revised(self._shared)
+            # what lies further ahead was written by a clock that has been set back since
+            is_due = not turn.value or not 0 < turn.value.next_at - now <= DAY_S
+            if is_due and await FEED_TURN.write(self._shared, Turn(next_at=now + DAY_S), revision=turn.revision):
+                await self._refresh(now)
+        await self._check.keep_unknown(self._shared)
+        state = await FEED.read(self._shared)
+        if state and (state.read_at, state.half) != self._followed and (ids := await kept_ids(self._shared, state)):
+            self._followed = state.read_at, state.half
+            self._check.known_as = lru_cache(_REMEMBERED)(ids.known_as)
+
+    async def _refresh(self, now: float) -> None:
+        """Read the feeds and keep their ids; where that is impossible, or they shrank, those before stay."""
+        before = await FEED.read(self._shared) or FeedState()
+        try:
+            ids = await read_addresses(self._addresses, self._fetch)
+            _refuse_shrunk(len(ids.items), before.items)
+        except FeedUnusable as exc:
+            since = before.since if before.why else now
+            await FEED.write(self._shared, replace(before, tried_at=now, why=str(exc), since=since))
+            await FEED_TURN.write(self._shared, Turn(next_at=now + HOUR_S))
+            return
+        await keep_ids(self._shared, ids, now)
+
+
+def _refuse_shrunk(items: int, before: int) -> None:
+    if items < SHRUNK * before:
+        remedy = "if that is right, run `pinrelay feed` with its address"
+        raise FeedUnusable(f"it shrank from {before:,} items to {items:,}: {remedy}")
