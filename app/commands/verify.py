@@ -75,10 +75,8 @@ def _test_event(now: float) -> bytes:
 def judge_answer(answer: Answer | Failure) -> tuple[bool, str]:
     """Return whether the credentials are good, and what to do where they are not."""
     if isinstance(answer, Failure):
-        return False, (
-            f"Pinterest could not be reached: {answer.reason}. "
-            "Check that this machine may open https connections to PINTEREST_API_URL."
-        )
+        whom = "" if answer.reason.startswith("Pinterest") else "Pinterest gave no answer: "
+        return False, f"{whom}{answer.reason}. Check that this machine may open https connections to PINTEREST_API_URL."
     if answer.status == 200:  # noqa: PLR2004 - OK
         return True, "Pinterest accepts events with these credentials."
     said = answer.body.get("message", "") if isinstance(answer.body, dict) else ""

@@ -166,7 +166,20 @@ _FAILURES: tuple[tuple[type[Exception], str, bool], ...] = (
 def _failure_of(error: Exception) -> Failure:
     """Return what an exception of httpx means: whether the call may have arrived, and why no answer came."""
     reason, ambiguous = next((reason, ambiguous) for kind, reason, ambiguous in _FAILURES if isinstance(error, kind))
-    return Failure(reason=reason, ambiguous=ambiguous)
+    return Failure(reason=f"{reason}{_tls_fault(error)}", ambiguous=ambiguous)
+
+
+def _tls_fault(error: BaseException | None) -> str:
+    """Return what is wrong with TLS, as OpenSSL says it, with what to check; "" for any other error."""
+    while error is not None and not isinstance(error, ssl.SSLError):
+        error = error.__cause__ or error.__context__
+    if isinstance(error, ssl.SSLCertVerificationError):
+        said = f"its TLS certificate is rejected ({error.verify_message})"
+    elif error is not None:
+        said = f"TLS fails ({error.reason or type(error).__name__})"
+    else:
+        return ""
+    return f": {said}; check this machine's clock, SSL_CERT_FILE, and proxies that inspect TLS"
 
 
 def _json_of(content: bytes) -> Any:

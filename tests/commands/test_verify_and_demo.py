@@ -28,7 +28,8 @@ LIVE = {"PINTEREST_AD_ACCOUNT_ID": "549755885175", "PINTEREST_CONVERSION_TOKEN":
         (Answer(status=429, retry_after=None, body=None), False, "minute"),
         (Answer(status=503, retry_after=None, body=None), False, "later"),
         (Answer(status=418, retry_after=None, body=[]), False, "unexpected"),
-        (Failure(reason="connection refused", ambiguous=False), False, "connection refused"),
+        (Failure(reason="connection refused", ambiguous=False), False, "Pinterest gave no answer: connection refused."),
+        (Failure(reason="Pinterest could not be reached: TLS", ambiguous=False), False, "be reached: TLS. Check"),
     ],
     ids=lambda value: str(getattr(value, "status", value)),
 )

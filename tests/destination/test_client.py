@@ -4,6 +4,7 @@ import asyncio
 import gc
 import inspect
 import ssl
+import subprocess
 import traceback
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -114,6 +115,43 @@ async def test_every_error_of_the_network_is_a_failure_that_says_whether_the_cal
     assert not failure.token
     assert failure.reason
     assert TOKEN not in failure.reason
+
+
+@pytest.fixture
+def self_signed(tmp_path: Path) -> ssl.SSLContext:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"]
+    subprocess.run([*make, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+@pytest.mark.parametrize(
+    ("is_tls", "told"),
+    [
+        (True, "Pinterest could not be reached: its TLS certificate is rejected (self-signed certificate); check this"),
+        (
+            False,
+            "Pinterest could not be reached: TLS fails (WRONG_VERSION_NUMBER); check this machine's clock, SSL_CERT",
+        ),
+    ],
+)
+async def test_a_tls_fault_names_its_reason_and_what_to_check(
+    self_signed: ssl.SSLContext, *, is_tls: bool, told: str
+) -> None:
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=self_signed if is_tls else None)
+    async with server:
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/v5"
+        failure = await send(client(httpx.AsyncHTTPTransport(), api_url=url))
+
+    assert isinstance(failure, Failure)
+    assert failure.reason.startswith(told)
+    assert not failure.ambiguous
 
 
 async def test_an_answer_that_trickles_in_for_ever_is_cut_off_by_the_time_limit() -> None:
