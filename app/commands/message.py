@@ -51,13 +51,23 @@ def _what_became(found: Message) -> Table:
         rows.append(
             (
                 each.enqueued_at,
-                [received_text(each), each.delivery_id, each.state.value, each.preset, each.ad_account_id, told],
+                [
+                    received_text(each),
+                    each.delivery_id,
+                    each.state.value,
+                    each.preset,
+                    each.ad_account_id,
+                    each.event_id,
+                    told,
+                ],
             )
         )
     for at, event in found.notes:
         told = "; ".join(filter(None, (event.reason, *event.warnings)))
-        rows.append((at, [time_text(at), "", event.exit.value, event.preset or "", event.ad_account_id or "", told]))
-    table = Table("received (UTC)", "delivery", "what became of it", "preset", "ad account", "why, and warnings")
+        rows.append(
+            (at, [time_text(at), "", event.exit.value, event.preset or "", event.ad_account_id or "", "", told])
+        )
+    table = Table("received (UTC)", "delivery", "result", "preset", "ad account", "event id", "why, and warnings")
     for _, cells in sorted(rows, key=lambda row: row[0]):
         add_row(table, *cells)
     return table

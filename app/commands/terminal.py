@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +11,9 @@ from typing import IO, Annotated, Any, Final, TypeVar
 
 import orjson
 import typer
+from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from app.config import Settings, load_settings
@@ -41,7 +42,7 @@ def add_row(table: Table, *cells: object) -> None:
 
 
 def print_table(table: Table) -> None:
-    """Print a table, as wide as the terminal is, and nothing of it cut off.
+    """Print a table that fits the terminal, with ids and times whole; as lines `column  value` where it is too narrow.
 
     Without a terminal no cell is broken, so that programs find it.
     """
@@ -50,8 +51,48 @@ def print_table(table: Table) -> None:
         table.title = as_is(table.title)
     for column in table.columns:
         column.overflow = "fold"
-    width = None if console.is_terminal or "COLUMNS" in os.environ else _UNBROKEN
-    console.print(table, width=width, crop=False, overflow="fold")
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.print(table, width=_UNBROKEN, crop=False, overflow="fold")
+        return
+    if not table.show_header or _widen(table.columns, console.width - 3 * len(table.columns) - 1):
+        console.print(table, crop=False, overflow="fold")
+        return
+    for part in (table.title, *_rows_as_lines(table), table.caption):
+        if part:
+            console.print(part, crop=False, overflow="fold")
+
+
+def _widen(columns: Sequence[Column], width: int) -> bool:
+    """Share a width among columns, each as wide as its longest word or time at least; return whether that fits."""
+    texts = [[str(column.header), *map(str, column.cells)] for column in columns]
+    widths = [max(map(cell_len, _words(each))) for each in texts]
+    most = [max(map(cell_len, each)) for each in texts]
+    if sum(widths) > width:
+        return False
+    while sum(widths) < width and widths != most:
+        narrow = [place for place, each in enumerate(widths) if each < most[place]]
+        widths[min(narrow, key=widths.__getitem__)] += 1
+    for column, each in zip(columns, widths, strict=True):
+        column.width = each
+    return True
+
+
+def _words(texts: Sequence[str]) -> list[str]:
+    """Return what may not be broken of a column with this head: words, and times whole."""
+    return [*texts] if texts[0].endswith("(UTC)") else [*" ".join(texts).split(), ""]
+
+
+def _rows_as_lines(table: Table) -> Iterator[Table]:
+    """Yield each row as a table of two columns: the name of the column, and the value."""
+    for cells in zip(*(column.cells for column in table.columns), strict=True):
+        lines = Table.grid(padding=(0, 2, 0, 0))
+        lines.add_column(no_wrap=True)
+        lines.add_column(overflow="fold")
+        for column, cell in zip(table.columns, cells, strict=True):
+            if str(cell):
+                lines.add_row(str(column.header), cell)
+        lines.add_row()
+        yield lines
 
 
 def time_text(at: float) -> str:

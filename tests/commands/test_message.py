@@ -33,6 +33,23 @@ def test_people_read_a_table_of_what_became_of_it_and_of_each_attempt(run: Run) 
     assert re.search(r"2027-01-15 08:00:00 .* 1 .* rejected .* 422 .* bad currency", shown)
 
 
+TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
+
+
+@pytest.mark.parametrize("command", [("message", "m-1"), ("find", "m-1"), ("dead-letters",), ("check",), ("status",)])
+def test_in_eighty_columns_nothing_is_wider_and_every_time_and_id_is_whole(run: Run, command: tuple[str, ...]) -> None:
+    wide, narrow = (run(*command, COLUMNS=columns).stdout for columns in ("400", "80"))
+    assert max(map(len, narrow.splitlines())) <= 80
+    for pattern in (TIME, r"\bm-1\b", r"\bevent-1\b", r"\b549764106778\b", r"\bad account\b"):
+        assert len(re.findall(pattern, narrow)) >= len(re.findall(pattern, wide)), pattern
+
+
+def test_the_event_id_is_shown(run: Run) -> None:
+    event_id = json.loads(run("message", "m-1", "--json").stdout)["deliveries"][0]["event_id"]
+    assert re.search(rf"event id +{event_id}\s", run("message", "m-1", COLUMNS="80").stdout)
+    assert event_id in run("message", "m-1").stdout
+
+
 def test_programs_read_json_with_what_its_senders_were_told(run: Run) -> None:
     shown = json.loads(run("message", "m-1", "--json").stdout)
     assert shown["deliveries"][0]["state"] == "dead"

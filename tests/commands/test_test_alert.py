@@ -9,7 +9,7 @@ from tests.commands.conftest import Run, Slack
 
 def test_a_message_that_is_taken_is_said_to_be(run: Run, slack: Slack) -> None:
     result = run("test-alert", ALERT_WEBHOOK_URL=slack.url)
-    assert (result.exit_code, slack.texts) == (0, ["Pinrelay: This is a test: alerts arrive here."])
+    assert (result.exit_code, slack.texts) == (0, ["Pinrelay: This is a test. Alerts arrive here."])
     assert "accepted the message" in result.stdout
 
 
