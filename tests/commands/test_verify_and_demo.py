@@ -144,4 +144,4 @@ def test_every_setting_that_the_demo_obeys_exists() -> None:
 def test_the_demo_prints_what_happened(run: Run) -> None:
     result = run("demo", "--rounds", "1")
     assert result.exit_code == 0, result.output
-    assert "21 events in 1 calls" in result.stdout
+    assert "29 events in 1 calls" in result.stdout
