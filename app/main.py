@@ -72,8 +72,8 @@ def create_app(
     app = Application(
         parts.metrics,
         parts.tracing,
-        around=doorway(policies.posture(settings), parts.access, clock=clock),
-        proofs=policies.proofs(settings),
+        around=doorway(settings, parts.access, clock=clock),
+        settings=settings,
         lifespan=lifespan(
             parts.acts.catalog,
             parts.coordination,

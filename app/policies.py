@@ -1,8 +1,5 @@
 """Settings -> the small records of rules that each room takes; rooms never see the settings."""
 
-from app.access.admission import COOKIE, AccessRules
-from app.access.proxy_auth import UserHeaders
-from app.access.users import Users
 from app.config import Settings
 from app.core.values.addresses import read_networks
 from app.core.values.times import DAY_S, HOUR_S
@@ -17,8 +14,6 @@ from app.source import (
     WriteKeys,
     read_quotas,
 )
-from app.web.access_gate import Posture
-from app.web.openapi import Proofs
 
 #: Bounds the backlog of an ad account where the disk does not.
 _USUAL_BACKLOG_BYTES = 10_000_000_000
@@ -97,50 +92,6 @@ def tracking_rules(settings: Settings) -> TrackingRules:
         is_open=not settings.authenticated,
         trusted_proxies=read_networks(settings.trusted_proxies),
         quotas=read_quotas(settings.write_key_limits, write_keys.keys),
-    )
-
-
-def posture(settings: Settings) -> Posture:
-    """Collect how far the process can be reached, and what it asks for."""
-    by_key = ("*",) if settings.authenticated else ()
-    return Posture(
-        reachable=settings.reachable,
-        authenticated=settings.authenticated,
-        sdk_origins=settings.sdk_origins or by_key,
-    )
-
-
-def proofs(settings: Settings) -> Proofs:
-    """Collect what the OpenAPI document says must be proven. Raises SettingsError."""
-    header = settings.webhook_header
-    return Proofs(
-        console=bool(settings.console_password or settings.console_users),
-        figures=settings.reachable,
-        cookie=COOKIE,
-        signature=bool(settings.webhook_shared_secrets),
-        header=SecretHeader.read(header.get_secret_value()).name if header else "",
-        write_key=bool(settings.write_keys),
-    )
-
-
-def users(settings: Settings) -> Users:
-    """Return who has a token of the console. Raises SettingsError."""
-    return Users.read((each.get_secret_value() for each in settings.console_users), settings.console_password)
-
-
-def access_rules(settings: Settings) -> AccessRules:
-    """Collect who may use the console beside whoever has a token. Raises SettingsError."""
-    name = settings.console_user_header
-    if name and not settings.trusted_proxies:
-        raise SettingsError(
-            "CONSOLE_USER_HEADER needs TRUSTED_PROXIES: add the address of the proxy that sets the header"
-        )
-    if settings.console_role_header and not name:
-        raise SettingsError("CONSOLE_ROLE_HEADER needs CONSOLE_USER_HEADER: set that as well")
-    return AccessRules(
-        published_on_loopback=settings.published_on_loopback,
-        trusted=read_networks(settings.trusted_proxies),
-        user_headers=UserHeaders(name=name, role=settings.console_role_header) if name else None,
     )
 
 

@@ -4,9 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.access.proxy_auth import UserHeaders
-from app.errors import SettingsError
-from app.policies import access_rules, outbox_rules, posture
+from app.policies import outbox_rules
 from tests.assembled import settings
 
 DAY_S = 86_400
@@ -33,42 +31,6 @@ def test_an_order_id_is_one_order_of_the_account_unless_each_source_has_its_own(
     by_source: bool,  # noqa: FBT001 - a column
 ) -> None:
     assert outbox_rules(settings(**given)).orders_by_source is by_source
-
-
-@pytest.mark.parametrize(
-    ("given", "told"),
-    [
-        ({"console_user_header": "X-Webauth-User"}, "TRUSTED_PROXIES"),
-        ({"console_role_header": "X-Webauth-Role"}, "CONSOLE_USER_HEADER"),
-        ({"console_user_header": "X-Webauth-User", "trusted_proxies": "caddy"}, "caddy is not an IP address"),
-    ],
-)
-def test_an_authenticating_proxy_has_to_be_named_whole(given: dict[str, Any], told: str) -> None:
-    with pytest.raises(SettingsError, match=told):
-        access_rules(settings(**given))
-
-
-@pytest.mark.parametrize("role", [None, "X-Webauth-Role"])
-def test_an_authenticating_proxy_names_people_by_its_headers(role: str | None) -> None:
-    rules = access_rules(
-        settings(console_user_header="X-Webauth-User", console_role_header=role, trusted_proxies="10.0.0.1")
-    )
-    assert rules.user_headers == UserHeaders(name="X-Webauth-User", role=role)
-
-
-@pytest.mark.parametrize(
-    ("given", "origins"),
-    [
-        ({}, ()),
-        ({"write_keys": "shop:k"}, ("*",)),
-        ({"write_keys": "shop:k", "sdk_origins": "https://a.example"}, ("https://a.example",)),
-        ({"sdk_origins": "*"}, ("*",)),
-    ],
-)
-def test_pages_of_any_site_may_send_where_a_write_key_is_asked_for(
-    given: dict[str, Any], origins: tuple[str, ...]
-) -> None:
-    assert posture(settings(**given)).sdk_origins == origins
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,9 @@ from app.access.proxy_auth import NamedByProxy, UserHeaders, named_by_proxy
 from app.access.same_machine import is_of_this_machine
 from app.access.sessions import LoginLimiter, Sessions
 from app.access.users import Person, User, UserRole, Users
+from app.config.settings import AccessSettings
 from app.core.pages import AuditAction
-from app.core.values.addresses import Network, client_ip, is_trusted
+from app.core.values.addresses import client_ip, is_trusted, read_networks
 
 #: The cookie of a session.
 COOKIE = "pinrelay_console"
@@ -75,23 +76,16 @@ Admission: TypeAlias = Person | Denial | TooManyTries
 Login: TypeAlias = LoggedIn | Denial | TooManyTries
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccessRules:
-    """What the operator decides about access."""
-
-    published_on_loopback: bool
-    #: Whose X-Forwarded-For and user header are believed.
-    trusted: tuple[Network, ...] = ()
-    #: None where no proxy authenticates people.
-    user_headers: UserHeaders | None = None
-
-
 class Access:
     """The rules of access, and the memory of wrong tokens. Times are arguments."""
 
-    def __init__(self, users: Users, rules: AccessRules, *, sessions: Sessions, audit: Audit) -> None:
+    def __init__(self, users: Users, settings: AccessSettings, *, sessions: Sessions, audit: Audit) -> None:
+        """Raise SettingsError where the settings of a proxy cannot be read, or name only a part of it."""
         self._users = users
-        self._rules = rules
+        self._published_on_loopback = settings.published_on_loopback
+        self._user_headers = UserHeaders.of(settings)
+        #: Whose X-Forwarded-For and user header are believed.
+        self._trusted = read_networks(settings.trusted_proxies)
         self._sessions = sessions
         self._audit = audit
         self._limiter = LoginLimiter()
@@ -107,15 +101,15 @@ class Access:
 
     def visitor(self, request: Request) -> Visitor:
         """Return what the rules of access need to know of a request."""
-        rules = self._rules
+        headers = self._user_headers
         peer = request.client.host if request.client else None
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         return Visitor(
-            client=client_ip(peer, request.headers.get("x-forwarded-for"), rules.trusted),
+            client=client_ip(peer, request.headers.get("x-forwarded-for"), self._trusted),
             is_near=self.is_near(request.scope),
             session=request.cookies.get(COOKIE, ""),
             bearer=token.strip() if scheme.lower() == "bearer" else None,
-            named=named_by_proxy(request, rules.user_headers, rules.trusted) if rules.user_headers else None,
+            named=named_by_proxy(request, headers, self._trusted) if headers else None,
         )
 
     def is_near(self, scope: Scope, origins: Collection[str] = ()) -> bool:
@@ -123,9 +117,9 @@ class Access:
 
         An authenticating proxy of this machine that names nobody speaks for nobody.
         """
-        rules, peer = self._rules, scope.get("client")
-        near = is_of_this_machine(scope, published_on_loopback=rules.published_on_loopback, origins=origins)
-        return near and not (rules.user_headers and peer and is_trusted(peer[0], rules.trusted))
+        peer = scope.get("client")
+        near = is_of_this_machine(scope, published_on_loopback=self._published_on_loopback, origins=origins)
+        return near and not (self._user_headers and peer and is_trusted(peer[0], self._trusted))
 
     async def admit(self, visitor: Visitor, *, now: float, by_session: bool = True) -> Admission:
         """Return who asks, or why they are not admitted; `by_session`: cookies count. Raises OutboxUnavailable."""

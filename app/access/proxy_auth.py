@@ -6,11 +6,14 @@ Source: https://grafana.com/docs/grafana/latest/setup-grafana/configure-security
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 from starlette.requests import Request
 
 from app.access.users import UserRole
+from app.config.settings import AccessSettings
 from app.core.values.addresses import Network, is_trusted
+from app.errors import SettingsError
 
 _MAX_NAME = 100
 
@@ -23,6 +26,17 @@ class UserHeaders:
     name: str
     #: Has `operator`, or anything else for viewers; None where all are viewers.
     role: str | None = None
+
+    @classmethod
+    def of(cls, settings: AccessSettings) -> Self | None:
+        """Return those of the settings; None where no proxy authenticates people. Raises SettingsError."""
+        name = settings.console_user_header
+        if name and not settings.trusted_proxies:
+            raise SettingsError("CONSOLE_USER_HEADER: name its proxy in TRUSTED_PROXIES, or nobody is believed")
+        if settings.console_role_header and not name:
+            message = "CONSOLE_ROLE_HEADER: it says the role of whom CONSOLE_USER_HEADER names; set that as well"
+            raise SettingsError(message)
+        return cls(name=name, role=settings.console_role_header) if name else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import Self
 
 from pydantic import SecretStr
 
+from app.config.settings import AccessSettings
 from app.errors import SettingsError
 
 
@@ -71,6 +72,11 @@ class Users:
                 raise SettingsError(f"CONSOLE_USERS: two users are named {user.name}; give each its own name")
             users[user.name] = user
         return cls(users)
+
+    @classmethod
+    def of(cls, settings: AccessSettings) -> Self:
+        """Read those of the settings. Raises SettingsError."""
+        return cls.read((each.get_secret_value() for each in settings.console_users), settings.console_password)
 
     def __bool__(self) -> bool:
         """Whether any user is known."""

@@ -9,10 +9,11 @@ from functools import partial
 
 from starlette.types import ASGIApp
 
-from app import assemble, policies
+from app import assemble
 from app.access.admission import Access
 from app.access.audit import Audit
 from app.access.sessions import Sessions
+from app.access.users import Users
 from app.assemble import ad_accounts
 from app.assemble.ad_accounts import Destination
 from app.assemble.joining import name_counts
@@ -44,7 +45,7 @@ from app.pipeline.pipeline import Listener
 from app.pipeline.replay import Replaying
 from app.pipeline.search import Finder
 from app.pipeline.tail import Tail
-from app.policies import access_rules, outbox_rules
+from app.policies import outbox_rules
 from app.sandbox import Account, create_sandbox
 from app.source import NamedSource
 
@@ -148,7 +149,7 @@ def join_parts(
     sandbox = _sandbox(settings, clock) if any(each.settings.sandboxed for each in destinations) else None
     coordination = _coordination(settings, outbox, running, sources, destinations, role)
     audit = Audit(outbox, clock)
-    access = Access(policies.users(settings), access_rules(settings), sessions=Sessions(outbox), audit=audit)
+    access = Access(Users.of(settings), settings, sessions=Sessions(outbox), audit=audit)
     known = partial(_known_sources, ad_accounts.key_sources(settings), sources)
     finder = assemble.event_finder(settings, outbox, catalog=lambda: running.catalog, sources=known, clock=clock)
     webhook = _alert_webhook(settings)
@@ -244,7 +245,7 @@ def _coordination(
 
 def _secrets(settings: Settings, access: Access) -> SecretWatch[Settings]:
     watch = SecretWatch(settings, FOLLOWED, on_fault=log_secrets_kept)
-    watch.tell(lambda changed: partial(access.take, policies.users(changed)))
+    watch.tell(lambda changed: partial(access.take, Users.of(changed)))
     return watch
 
 

@@ -36,6 +36,7 @@ REDACTED_PARAMETERS: Final = (
 )
 
 _DAY_S: Final = 86_400
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class RoomSettings(BaseSettings):
@@ -269,6 +270,38 @@ class ReportsSettings(RoomSettings):
         return any(getattr(self, name) for name in ReportsSettings.model_fields)
 
 
+class ServingSettings(RoomSettings):
+    """Where the process listens, and who can reach it."""
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8080, ge=0, le=65535, description="port to listen on")
+    published_on_loopback: bool = Field(default=False, description="the port is reachable from this machine only")
+    trusted_proxies: Texts = Field((), description="proxies whose X-Forwarded-For is trusted: addresses or networks")
+
+    @property
+    def reachable(self) -> bool:
+        """Whether other machines may reach this process."""
+        return self.host not in _LOOPBACK and not self.published_on_loopback
+
+
+class AccessSettings(ServingSettings):
+    """Who may use the console."""
+
+    console_password: SecretStr | None = Field(None, description="password of `/console`; default: loopback only")
+    console_users: Secrets = Field((), description="`name:role:token` of each person; role `operator` or `viewer`")
+    console_user_header: str | None = Field(
+        None, description="header with the user's name, from a trusted proxy that authenticates"
+    )
+    console_role_header: str | None = Field(
+        None, description="header with the role, from the same proxy; default: `viewer`"
+    )
+
+    @property
+    def has_tokens(self) -> bool:
+        """Whether people have a password or tokens."""
+        return bool(self.console_password or self.console_users)
+
+
 class SourceSettings(RoomSettings):
     """Which sources there are beside the one that the other settings describe, `default`."""
 
@@ -286,58 +319,8 @@ class SourceSettings(RoomSettings):
         return bool(self.sources or self.sources_dir)
 
 
-#: Whose files are taken up when they change, beside that of Pinterest's token.
-FOLLOWED: Final = ("webhook_shared_secrets", "webhook_header", "write_keys", "console_password", "console_users")
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
-#: Of a secret that strangers may try.
-MIN_SECRET_CHARACTERS: Final = 16
-
-
-class Settings(
-    DeliverySettings,
-    SourceSettings,
-    MemorySettings,
-    ReportsSettings,
-    AlertSettings,
-    ConversionSettings,
-    ConsentSettings,
-):
-    """Everything that can be set. `description` is what docs/settings.md and `pinrelay init` say of it."""
-
-    # Pinterest
-    pinterest_ad_account_id: str | None = Field(
-        None, pattern=r"^\d{1,18}$", description="1 to 18 digits; with the token, events go to Pinterest"
-    )
-    pinterest_conversion_token: SecretStr | None = Field(None, description="from Ads Manager > Conversions")
-    pinterest_api_url: WebAddress = Field("https://api.pinterest.com/v5", description="address of Pinterest's API")
-
-    # Serving
-    host: str = Field("127.0.0.1", description="address to listen on")
-    port: int = Field(8080, ge=0, le=65535, description="port to listen on")
-    published_on_loopback: bool = Field(default=False, description="the port is reachable from this machine only")
-    trusted_proxies: Texts = Field((), description="proxies whose X-Forwarded-For is trusted: addresses or networks")
-    public_hosts: Texts = Field((), description="hosts that SDKs may send to; the first is the default")
-    sdk_origins: Texts = Field(
-        (), description="origins of pages whose SDKs may send, or `*`; default: any with a write key, otherwise none"
-    )
-    epik_cookie_domain: str | None = Field(
-        None,
-        pattern=r"^[\w-]+(\.[\w-]+)+$",
-        description="the shop's domain, on which `/v1/epik` renews the cookie `_epik`",
-    )
-    log_format: Literal["auto", "json", "text"] = Field("auto", description="auto: text on a terminal, otherwise json")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="lowest level that is logged")
-
-    # Files
-    presets_dir: FolderPaths = Field(
-        (Path("presets"),),
-        validate_default=True,
-        description="folders of presets; a later one replaces files of the same name",
-    )
-    mappings_dir: FolderPaths = Field(
-        (Path("mappings"),), validate_default=True, description="folders of mappings, in the same way"
-    )
-    destinations_dir: FolderPaths = Field((), description="folders of ad accounts, one YAML file each, in the same way")
+class SenderSettings(SourceSettings, ServingSettings):
+    """Who may send events, and how much one request may hold."""
 
     # Who may send
     webhook_shared_secrets: Secrets = Field(
@@ -362,6 +345,77 @@ class Settings(
     max_connections_per_address: Count = Field(
         256, ge=1, description="open connections of one public address to one process; TRUSTED_PROXIES may open more"
     )
+    sdk_origins: Texts = Field(
+        (), description="origins of pages whose SDKs may send, or `*`; default: any with a write key, otherwise none"
+    )
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether senders of events must prove who they are."""
+        of_default = self.webhook_shared_secrets or self.webhook_header or self.write_keys
+        return bool(of_default or self.has_sources)
+
+    @property
+    def page_origins(self) -> tuple[str, ...]:
+        """The origins of pages whose SDKs may send; `*` is any."""
+        return self.sdk_origins or (("*",) if self.authenticated else ())
+
+    @property
+    def webhook_header_name(self) -> str:
+        """The name of the header that a webhook request must carry; "" where there is none."""
+        return self.webhook_header.get_secret_value().partition(":")[0].strip() if self.webhook_header else ""
+
+    @property
+    def sender_headers(self) -> tuple[str, ...]:
+        """The header lines that a webhook request must carry, with a placeholder for the secret."""
+        return (f"{self.webhook_header_name}: YOUR-SECRET",) if self.webhook_header_name else ()
+
+
+#: Whose files are taken up when they change, beside that of Pinterest's token.
+FOLLOWED: Final = ("webhook_shared_secrets", "webhook_header", "write_keys", "console_password", "console_users")
+#: Of a secret that strangers may try.
+MIN_SECRET_CHARACTERS: Final = 16
+
+
+class Settings(
+    DeliverySettings,
+    MemorySettings,
+    ReportsSettings,
+    AlertSettings,
+    ConversionSettings,
+    ConsentSettings,
+    AccessSettings,
+    SenderSettings,
+):
+    """Everything that can be set. `description` is what docs/settings.md and `pinrelay init` say of it."""
+
+    # Pinterest
+    pinterest_ad_account_id: str | None = Field(
+        None, pattern=r"^\d{1,18}$", description="1 to 18 digits; with the token, events go to Pinterest"
+    )
+    pinterest_conversion_token: SecretStr | None = Field(None, description="from Ads Manager > Conversions")
+    pinterest_api_url: WebAddress = Field("https://api.pinterest.com/v5", description="address of Pinterest's API")
+
+    # Serving
+    public_hosts: Texts = Field((), description="hosts that SDKs may send to; the first is the default")
+    epik_cookie_domain: str | None = Field(
+        None,
+        pattern=r"^[\w-]+(\.[\w-]+)+$",
+        description="the shop's domain, on which `/v1/epik` renews the cookie `_epik`",
+    )
+    log_format: Literal["auto", "json", "text"] = Field("auto", description="auto: text on a terminal, otherwise json")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="lowest level that is logged")
+
+    # Files
+    presets_dir: FolderPaths = Field(
+        (Path("presets"),),
+        validate_default=True,
+        description="folders of presets; a later one replaces files of the same name",
+    )
+    mappings_dir: FolderPaths = Field(
+        (Path("mappings"),), validate_default=True, description="folders of mappings, in the same way"
+    )
+    destinations_dir: FolderPaths = Field((), description="folders of ad accounts, one YAML file each, in the same way")
 
     # Routing
     switched_off: Literal["hold", "refuse"] = Field(
@@ -396,16 +450,6 @@ class Settings(
     audit_days: Days = Field(365, gt=0, description="how long the audit log is kept")
     payload_days: Days = Field(0, ge=0, description="how long delivered payloads are kept, without IP and user agent")
 
-    # People
-    console_password: SecretStr | None = Field(None, description="password of `/console`; default: loopback only")
-    console_users: Secrets = Field((), description="`name:role:token` of each person; role `operator` or `viewer`")
-    console_user_header: str | None = Field(
-        None, description="header with the user's name, from a trusted proxy that authenticates"
-    )
-    console_role_header: str | None = Field(
-        None, description="header with the role, from the same proxy; default: `viewer`"
-    )
-
     @property
     def live(self) -> bool:
         """Whether deliveries go to Pinterest (else to the built-in sandbox)."""
@@ -430,23 +474,6 @@ class Settings(
         if path and not os.environ.get("PINTEREST_CONVERSION_TOKEN"):
             return SecretStr(Path(path).read_text(encoding="utf-8").strip())
         return self.pinterest_conversion_token or SecretStr("")
-
-    @property
-    def reachable(self) -> bool:
-        """Whether other machines may reach this process."""
-        return self.host not in _LOOPBACK and not self.published_on_loopback
-
-    @property
-    def authenticated(self) -> bool:
-        """Whether senders of events must prove who they are."""
-        of_default = self.webhook_shared_secrets or self.webhook_header or self.write_keys
-        return bool(of_default or self.has_sources)
-
-    @property
-    def sender_headers(self) -> tuple[str, ...]:
-        """The header lines that a webhook request must carry, with a placeholder for the secret."""
-        name, _, _ = self.webhook_header.get_secret_value().partition(":") if self.webhook_header else ("", "", "")
-        return (f"{name.strip()}: YOUR-SECRET",) if name else ()
 
     @model_validator(mode="after")
     def _credentials_come_together(self) -> Self:

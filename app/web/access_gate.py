@@ -8,7 +8,6 @@ A request that proves who it is, by the console's session or token, is let throu
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.access.admission import Access, Denial, TooManyTries, sent_from_console
 from app.access.users import Person
+from app.config.settings import SenderSettings
 from app.errors import OutboxUnavailable
 from app.source import OpenToPages, answer, answer_unavailable, refusal_json
 
@@ -44,31 +44,19 @@ _CLOSED = refusal_json("closed", "This is for the console's people: set CONSOLE_
 _TOO_MANY = refusal_json("too_many_tries", "Too many wrong tokens came from this address. Try again later.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Posture:
-    """How far the process can be reached, and what it asks for."""
-
-    #: Other machines may reach it.
-    reachable: bool
-    #: Senders of events must prove who they are.
-    authenticated: bool
-    #: Of pages whose SDKs may send; `*` is any.
-    sdk_origins: tuple[str, ...]
-
-
-def doorway(posture: Posture, access: Access, *, clock: Callable[[], float]) -> Callable[[ASGIApp], ASGIApp]:
+def doorway(settings: SenderSettings, access: Access, *, clock: Callable[[], float]) -> Callable[[ASGIApp], ASGIApp]:
     """Return what lays around an application who may ask for what, and from pages of which sites."""
-    return lambda app: OpenToPages(_Doorway(app, posture, access, clock), posture.sdk_origins)
+    return lambda app: OpenToPages(_Doorway(app, settings, access, clock), settings.page_origins)
 
 
 class _Doorway:
     """Passes on to `app` what may be asked."""
 
-    def __init__(self, app: ASGIApp, posture: Posture, access: Access, clock: Callable[[], float]) -> None:
+    def __init__(self, app: ASGIApp, settings: SenderSettings, access: Access, clock: Callable[[], float]) -> None:
         self._app = app
-        self._posture = posture
+        self._settings = settings
         #: The routes of senders ask themselves who it is; else only this machine may send.
-        self._is_free_to_senders = posture.authenticated or posture.reachable
+        self._is_free_to_senders = settings.authenticated or settings.reachable
         self._access = access
         self._clock = clock
 
@@ -82,14 +70,14 @@ class _Doorway:
         await (refused or self._app)(scope, receive, send)
 
     def _refuse_sender(self, scope: Scope) -> Response | None:
-        if self._is_free_to_senders or self._access.is_near(scope, self._posture.sdk_origins):
+        if self._is_free_to_senders or self._access.is_near(scope, self._settings.page_origins):
             return None
         return answer(_FOREIGN, 403)
 
     async def _refuse(self, scope: Scope, path: str) -> Response | None:
         if path.startswith(_OWN_GUARD) or path == _PUBLIC:
             return None
-        if self._posture.reachable:
+        if self._settings.reachable:
             return await self._refuse_stranger(scope) if path.startswith(_SHOWN) else None
         if self._access.is_near(scope) or await self._refuse_stranger(scope) is None:
             return None

@@ -9,12 +9,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import __version__
 from app.api.problems import of_path, problem
+from app.config import Settings
 from app.core.metrics import Metrics
 from app.insights.tracing import Tracing
 from app.source import INTERNAL_ERROR, OpenToPages, answer, answer_refusal, refusal_json
 from app.source.openapi import RECORDS
 from app.web.direct_routes import DirectRoutes
-from app.web.openapi import LICENSE, Proofs, add_details, describe_proofs
+from app.web.openapi import LICENSE, add_details, describe_proofs
 
 
 class Application(FastAPI):
@@ -26,7 +27,7 @@ class Application(FastAPI):
         tracing: Tracing,
         *,
         around: Callable[[ASGIApp], ASGIApp] = OpenToPages,
-        proofs: Proofs | None = None,
+        settings: Settings | None = None,
         **options: Any,
     ) -> None:
         """Take `around` all routes what decides who may ask, and into the OpenAPI document what has to be proven."""
@@ -41,7 +42,7 @@ class Application(FastAPI):
             **options,
         )
         self.add_exception_handler(Exception, _unforeseen)
-        self._proofs = proofs or Proofs()
+        self._settings = settings or Settings.model_construct()
         self._direct_routes = DirectRoutes(super().__call__, metrics, around=around)
         self._traced = tracing.requests(self._direct_routes)
 
@@ -54,7 +55,7 @@ class Application(FastAPI):
         """Return the OpenAPI document, with what its routes do not know: the records of raw bodies, and the proofs."""
         document = super().openapi()
         document["components"]["schemas"] |= RECORDS
-        describe_proofs(document, self._proofs)
+        describe_proofs(document, self._settings)
         add_details(document)
         return document
 

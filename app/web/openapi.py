@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import orjson
 
+from app.access.admission import COOKIE
 from app.api.problems import PROBLEM_JSON, of_path
+from app.config import Settings
 from app.source.openapi import EVENT_EXAMPLE
 
 #: Names of schemes that must all be proven.
@@ -28,37 +29,22 @@ _OF_FIGURES = {
 _BY_PATH = "/v1/projects/"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proofs:
-    """What is asked for, by the settings."""
-
-    #: Operators have a password or tokens.
-    console: bool = False
-    #: Figures are shown to the console's people only.
-    figures: bool = False
-    #: The name of the console's cookie.
-    cookie: str = ""
-    #: Webhook requests are signed.
-    signature: bool = False
-    #: The name of the header that webhook requests must carry; "" where there is none.
-    header: str = ""
-    #: The Tracking API asks for a write key, where anybody's events are not taken.
-    write_key: bool = False
-
-
-def describe_proofs(document: dict[str, Any], proofs: Proofs) -> None:
+def describe_proofs(document: dict[str, Any], settings: Settings) -> None:
     """Add to an OpenAPI document which schemes there are, and which of them each operation asks for."""
-    document["components"]["securitySchemes"] = _schemes(proofs)
-    webhook = (*([_SIGNATURE] if proofs.signature else ()), *([_HEADER] if proofs.header else ()))
+    document["components"]["securitySchemes"] = _schemes(settings)
+    webhook = (
+        *([_SIGNATURE] if settings.webhook_shared_secrets else ()),
+        *([_HEADER] if settings.webhook_header_name else ()),
+    )
     alternatives: dict[str, tuple[_Together, ...]] = {
-        "api": ((_TOKEN,),) if proofs.console else (),
+        "api": ((_TOKEN,),) if settings.has_tokens else (),
         "webhook": (webhook,) if webhook else (),
-        "tracking": _KEYS if proofs.write_key else (),
+        "tracking": _KEYS if settings.write_keys else (),
     }
     for path, operations in document["paths"].items():
         for operation in operations.values():
             asked = alternatives.get(operation["tags"][0], ())
-            if path == "/metrics" and proofs.figures:
+            if path == "/metrics" and settings.reachable:
                 asked = ((_TOKEN,), (_SESSION,))
             if path.startswith(_BY_PATH):
                 asked = ()
@@ -67,23 +53,23 @@ def describe_proofs(document: dict[str, Any], proofs: Proofs) -> None:
                 operation["responses"].setdefault(status, {"description": told})
 
 
-def _schemes(proofs: Proofs) -> dict[str, dict[str, str]]:
+def _schemes(settings: Settings) -> dict[str, dict[str, str]]:
     """Return the schemes that are asked for somewhere."""
     schemes: dict[str, dict[str, str]] = {}
-    if proofs.console:
+    if settings.has_tokens:
         schemes[_TOKEN] = {
             "type": "http",
             "scheme": "bearer",
             "description": "Password of the console, or a user's token.",
         }
-    if proofs.figures:
-        schemes[_SESSION] = {"type": "apiKey", "in": "cookie", "name": proofs.cookie}
-    if proofs.signature:
+    if settings.reachable:
+        schemes[_SESSION] = {"type": "apiKey", "in": "cookie", "name": COOKIE}
+    if settings.webhook_shared_secrets:
         said = "Segment's signature: HMAC-SHA1 of the body with the shared secret, in hex."
         schemes[_SIGNATURE] = {"type": "apiKey", "in": "header", "name": "X-Signature", "description": said}
-    if proofs.header:
-        schemes[_HEADER] = {"type": "apiKey", "in": "header", "name": proofs.header}
-    if proofs.write_key:
+    if settings.webhook_header_name:
+        schemes[_HEADER] = {"type": "apiKey", "in": "header", "name": settings.webhook_header_name.lower()}
+    if settings.write_keys:
         said = "Write key as user name, without a password. It can be in the body as `writeKey` instead."
         schemes["writeKey"] = {"type": "http", "scheme": "basic", "description": said}
         schemes["writeKeyInQuery"] = {"type": "apiKey", "in": "query", "name": "writeKey"}

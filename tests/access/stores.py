@@ -4,11 +4,11 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from app.access.admission import Access, AccessRules, Visitor
+from app.access.admission import Access, Visitor
 from app.access.audit import Audit
 from app.access.sessions import Sessions
 from app.access.users import Users
-from app.core.values.addresses import read_networks
+from app.config.settings import AccessSettings
 from app.outbox import Outbox
 
 NOW = 1_795_000_000.0
@@ -22,12 +22,12 @@ def users_of(*texts: str, password: str | None = None) -> Users:
 
 
 def access_of(
-    store: Outbox, *users: str, password: str | None = None, trusted: tuple[str, ...] = (), **rules: Any
+    store: Outbox, *users: str, password: str | None = None, trusted: tuple[str, ...] = (), **changes: Any
 ) -> Access:
     """Return the rules of access with these users."""
     return Access(
         users_of(*users, password=password),
-        AccessRules(published_on_loopback=False, trusted=read_networks(trusted), **rules),
+        AccessSettings.model_construct(trusted_proxies=trusted, **changes),
         sessions=Sessions(store),
         audit=Audit(store, lambda: NOW),
     )

@@ -4,7 +4,7 @@ import pytest
 from starlette.requests import Request
 
 from app.access.admission import Denial, LoggedIn, TooManyTries, sent_from_console
-from app.access.proxy_auth import NamedByProxy, UserHeaders
+from app.access.proxy_auth import NamedByProxy
 from app.access.sessions import MAX_NOTED, MAX_WRONG, SESSION_S, WINDOW_S
 from app.access.users import Person, UserRole
 from app.outbox import Outbox
@@ -166,18 +166,18 @@ async def test_what_is_known_of_a_visitor(
 ) -> None:
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
     request = Request({"type": "http", "method": "GET", "headers": raw, "client": ("10.0.0.9", 1)})
-    access = access_of(store, trusted=("10.0.0.0/8",), user_headers=UserHeaders(name="X-Webauth-User"))
+    access = access_of(store, trusted=("10.0.0.0/8",), console_user_header="X-Webauth-User")
     found = access.visitor(request)
     assert (found.client, found.bearer, found.named, found.is_near) == (client, bearer, named, False)
 
 
-@pytest.mark.parametrize(("user_headers", "is_near"), [(None, True), (UserHeaders(name="Remote-User"), False)])
+@pytest.mark.parametrize(("header", "is_near"), [(None, True), ("Remote-User", False)])
 async def test_an_authenticating_proxy_of_this_machine_that_names_nobody_speaks_for_nobody(
-    user_headers: UserHeaders | None, *, is_near: bool, store: Outbox
+    header: str | None, *, is_near: bool, store: Outbox
 ) -> None:
     raw = [(b"host", b"localhost")]
     request = Request({"type": "http", "method": "GET", "headers": raw, "client": ("127.0.0.1", 1)})
-    access = access_of(store, trusted=("127.0.0.1",), user_headers=user_headers)
+    access = access_of(store, trusted=("127.0.0.1",), console_user_header=header)
     assert access.visitor(request).is_near is is_near
 
 

@@ -1,11 +1,17 @@
 """Whom an authenticating proxy names."""
 
+from typing import Any
+
 import pytest
 from starlette.requests import Request
 
 from app.access.proxy_auth import UserHeaders, named_by_proxy
 from app.access.users import UserRole
+from app.config.settings import AccessSettings
 from app.core.values.addresses import read_networks
+from app.errors import SettingsError
+from app.outbox import Outbox
+from tests.access.stores import access_of
 
 PROXIES = read_networks(["10.0.0.0/8"])
 BOTH = UserHeaders(name="X-Webauth-User", role="X-Webauth-Role")
@@ -68,3 +74,26 @@ def test_a_long_name_is_cut() -> None:
     found = named_by_proxy(request("10.0.0.1", ("X-Webauth-User", "a" * 10_000)), BOTH, PROXIES)
     assert found is not None
     assert len(found.name) == 100
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"console_user_header": "X-Webauth-User"}, "TRUSTED_PROXIES"),
+        ({"console_role_header": "X-Webauth-Role"}, "CONSOLE_USER_HEADER"),
+        ({"console_user_header": "X-Webauth-User", "trusted": ("caddy",)}, "caddy is not an IP address"),
+    ],
+)
+async def test_an_authenticating_proxy_has_to_be_named_whole(given: dict[str, Any], told: str, store: Outbox) -> None:
+    with pytest.raises(SettingsError, match=told):
+        access_of(store, **given)
+
+
+@pytest.mark.parametrize("role", [None, "X-Webauth-Role"])
+def test_an_authenticating_proxy_names_people_by_its_headers(role: str | None) -> None:
+    headers = UserHeaders.of(
+        AccessSettings.model_construct(
+            console_user_header="X-Webauth-User", console_role_header=role, trusted_proxies=("10.0.0.1",)
+        )
+    )
+    assert headers == UserHeaders(name="X-Webauth-User", role=role)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from app.access.users import Users
 from app.config import FOLLOWED, Settings, load_settings
 from app.config.environment import SecretWatch
 from app.errors import SettingsError
-from app.policies import tracking_rules, users, webhook_rules
+from app.policies import tracking_rules, webhook_rules
 
 STRONG = "0123456789abcdef"
 
@@ -144,6 +145,6 @@ def test_every_followed_secret_reaches_those_that_take(
     found = {
         "WEBHOOK_SHARED_SECRETS": webhook.shared == (b"second-secret-of-segment",),
         "WEBHOOK_HEADER": webhook.header is not None and webhook.header.value == b"second-value-of-it",
-        "CONSOLE_USERS": users(changed).named("bob") is not None,
+        "CONSOLE_USERS": Users.of(changed).named("bob") is not None,
     }
     assert found[name]

@@ -1,11 +1,13 @@
 """Settings: read once, strict, and safe by default."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.config import load_settings
 from app.errors import SettingsError
+from tests.assembled import settings
 from tests.sender.claims import a_policy
 
 LIVE = {"PINTEREST_AD_ACCOUNT_ID": "549755885175", "PINTEREST_CONVERSION_TOKEN": "token-5f0d"}
@@ -167,3 +169,18 @@ def test_secrets_mask_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_lease_outlasts_the_longest_send() -> None:
     assert a_policy(send_timeout_s=30).lease_s == 90
+
+
+@pytest.mark.parametrize(
+    ("given", "origins"),
+    [
+        ({}, ()),
+        ({"write_keys": "shop:k"}, ("*",)),
+        ({"write_keys": "shop:k", "sdk_origins": "https://a.example"}, ("https://a.example",)),
+        ({"sdk_origins": "*"}, ("*",)),
+    ],
+)
+def test_pages_of_any_site_may_send_where_a_write_key_is_asked_for(
+    given: dict[str, Any], origins: tuple[str, ...]
+) -> None:
+    assert settings(**given).page_origins == origins

@@ -6,7 +6,6 @@ from typing import Any
 import httpx
 import pytest
 
-from app.access.proxy_auth import UserHeaders
 from app.console.pages import ROOM
 from tests.console.world import LEAD, PASSWORD, World, open_world
 
@@ -193,7 +192,7 @@ class TestProxy:
     async def test_it_is_believed_only_where_the_peer_is_trusted(
         self, peer: str, headers: dict[str, str], status: int, tmp_path: Path
     ) -> None:
-        sso: dict[str, Any] = {"trusted": ("10.0.0.0/8",), "user_headers": UserHeaders(name="X-Webauth-User")}
+        sso: dict[str, Any] = {"trusted": ("10.0.0.0/8",), "user_header": "X-Webauth-User"}
         async with (
             open_world(tmp_path, users=VIEWERS, **sso) as world,
             world.from_elsewhere(peer, **headers) as browser,
@@ -207,8 +206,8 @@ class TestProxy:
 
     @pytest.mark.parametrize(("role", "status"), [("operator", 303), ("viewer", 403), ("", 403)])
     async def test_the_role_comes_from_the_proxy_too(self, role: str, status: int, tmp_path: Path) -> None:
-        both = UserHeaders(name="X-Webauth-User", role="X-Webauth-Role")
-        sso: dict[str, Any] = {"trusted": ("10.0.0.1",), "user_headers": both}
+        both = {"user_header": "X-Webauth-User", "role_header": "X-Webauth-Role"}
+        sso: dict[str, Any] = {"trusted": ("10.0.0.1",), **both}
         said = {"X-Webauth-User": "ada", "X-Webauth-Role": role, "Origin": "http://localhost:8080"}
         async with open_world(tmp_path, **sso) as world, world.from_elsewhere("10.0.0.1", **said) as browser:
             assert (await browser.post("/console/mappings/switch", data={"on": "no"})).status_code == status

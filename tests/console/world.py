@@ -15,20 +15,19 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from app import assemble
-from app.access.admission import Access, AccessRules
+from app.access.admission import Access
 from app.access.audit import Audit
-from app.access.proxy_auth import UserHeaders
 from app.access.sessions import Sessions
 from app.access.users import Users
 from app.assemble.parts import join_acts
 from app.catalog.catalog import RunningCatalog
+from app.config.settings import AccessSettings
 from app.console import ConsoleServices, DestinationView, create_console
 from app.console.labels import COMPONENT_LABELS
 from app.core.coordination import Coordination
 from app.core.deliveries import NewDelivery, Outcome, Settlement, State
 from app.core.events import DEFAULT_SOURCE, CounterRow, DroppedEvent
 from app.core.pages import AccountView
-from app.core.values.addresses import read_networks
 from app.destination.client import PinterestClient
 from app.insights.alerts.watcher import AlertWebhook
 from app.insights.inventory.view import InventoryView
@@ -200,7 +199,8 @@ async def open_world(
     password: str | None = None,
     users: tuple[str, ...] = (),
     trusted: tuple[str, ...] = (),
-    user_headers: UserHeaders | None = None,
+    user_header: str | None = None,
+    role_header: str | None = None,
     published_on_loopback: bool = False,
     live: bool = True,
     accounts: tuple[AccountView, ...] = (),
@@ -267,10 +267,11 @@ async def open_world(
         audit = Audit(outbox, lambda: world.now)
         access = Access(
             Users.read(users, SecretStr(password) if password else None),
-            AccessRules(
+            AccessSettings.model_construct(
                 published_on_loopback=published_on_loopback,
-                trusted=read_networks(trusted),
-                user_headers=user_headers,
+                trusted_proxies=trusted,
+                console_user_header=user_header,
+                console_role_header=role_header,
             ),
             sessions=Sessions(outbox),
             audit=audit,

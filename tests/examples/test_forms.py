@@ -16,7 +16,8 @@ from unittest.mock import patch
 import pytest
 import yaml
 
-from app import policies
+from app.access.proxy_auth import UserHeaders
+from app.access.users import Users
 from app.api.problems import Problem
 from app.catalog.sources import load_source
 from app.cli import all_commands
@@ -93,7 +94,7 @@ FORMS: dict[tuple[str, str], Callable[[str, Path], object]] = {
     ("memory", "json"): read_receipts,
     ("named-sources", "yaml"): read_source,
     ("operating", "json"): lambda text, _: Problem.model_validate_json(text, extra="forbid"),
-    ("operating", "text"): lambda text, _: policies.users(load_settings(console_users=text)),
+    ("operating", "text"): lambda text, _: Users.of(load_settings(console_users=text)),
     ("operating", "yaml"): read_scraping,
     ("outbox", "mermaid"): read_states,
     ("sources", "json"): read_receipts,
@@ -139,7 +140,7 @@ def test_settings_that_are_shown_can_be_given(block: Block, tmp_path: Path) -> N
     shown = subprocess.run(["sh", "-euc", script], env={"PATH": PATH}, capture_output=True, text=True, check=True)
     given = dict(each.split("=", 1) for each in shown.stdout.split("\0") if each)
     with patch.dict(os.environ, given, clear=True):
-        policies.access_rules(load_settings())
+        UserHeaders.of(load_settings())
 
 
 def commands_of(page: str) -> Iterator[list[str]]:
