@@ -353,7 +353,7 @@ def best_of_rounds(lines: list[bytes], run: Callable[[bytes], Made], forget: Cal
 
 def forget_values(pipeline: Pipeline) -> None:
     """Forget all that was read of people and pages."""
-    action: Any = pipeline._walk.account("").making.action  # noqa: SLF001 - there is no other reason to forget
+    action: Any = pipeline._router.account("").making.action  # noqa: SLF001 - there is no other reason to forget
     for field in action._read_user_data.fields.values():  # noqa: SLF001
         field.remembered.cache_clear()
     action._personal_data._redact.harmless.clear()  # noqa: SLF001

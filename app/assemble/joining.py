@@ -207,7 +207,7 @@ def walk(
         _accounts(found, action_source),
         withheld=partial(withheld, settings=settings),
         why_off=None if settings.keeps_while_off else why_off,
-        remembering=remembering(settings, found) if settings.remember_days else None,
+        enrichment=enrichment(settings, found) if settings.remember_days else None,
         content_id_of=_content_ids(settings, sources),
     )
 
@@ -263,7 +263,7 @@ def _check_content_id(destination: Destination) -> None:
         raise SettingsError(f"{place}: {exc.faults[0].message}") from exc
 
 
-def remembering(settings: Settings, to: Sequence[Destination]) -> Enrichment:
+def enrichment(settings: Settings, to: Sequence[Destination]) -> Enrichment:
     """Return what identity memory does by the settings for these ad accounts."""
     live = next((each.settings for each in to if not each.settings.sandboxed), settings)
     filtered = partial(why_filtered, settings=live, is_live=not live.sandboxed)

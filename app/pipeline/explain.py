@@ -20,12 +20,11 @@ from app.destination import hashed_fields
 from app.destination.user_data import FROM_BLOCKS
 from app.destination.user_field import USER_FIELDS
 from app.errors import EventInvalid, EventRefused, MappingError
-from app.identity import GROUPS, LoadedMemory
+from app.identity import GROUPS
 from app.mapping import Explanation, nearest_path
 from app.outbox import Outbox
 from app.pipeline.delivery_factory import drafted_delivery
-from app.pipeline.identity_events import Ids
-from app.pipeline.intake_batch import draft, draft_with
+from app.pipeline.intake_batch import RequestMemory, draft
 from app.pipeline.receipts import IntakeBatch, receipt_of_refusal
 from app.pipeline.router import Action, AdAccount, BuildProfile, Router, WhyOff
 from app.sandbox import judge
@@ -275,13 +274,13 @@ _Key: TypeAlias = tuple[str | None, str]
 class Explainer:
     """Tells what would become of events. Without an outbox every event is taken as new."""
 
-    def __init__(self, walk: Router, *, outbox: Outbox | None = None, why_kept: WhyOff | None = None) -> None:
+    def __init__(self, router: Router, *, outbox: Outbox | None = None, why_kept: WhyOff | None = None) -> None:
         """Take the way that events go, and who remembers what was sent.
 
         `why_kept` returns why the deliveries of a preset to an ad account are kept instead of being sent, None where
         they are sent.
         """
-        self._walk = walk
+        self._router = router
         self._outbox = outbox
         self._why_kept = why_kept or (lambda *_: None)
 
@@ -292,8 +291,8 @@ class Explainer:
         if isinstance(event, EventRefused):
             return EventReport(receipt=receipt_of_refusal(event))
         message_id = unpersonal_id(event["messageId"])
-        memory, _ = await self._memory([event])
-        lines = self._walk.lines(event, catalog, now=now, source=source, memory=memory)
+        memory = await self._memory([event], is_proven=True)
+        lines = self._router.lines(event, catalog, now=now, source=source, memory=memory.changed)
         new = [drafted_delivery(message_id, event, line, source=source) for line in lines if line.event]
         sent = [_key(line) for line in lines if line.event]
         seen = dict(zip(sent, await self._seen(new, now), strict=True))
@@ -309,12 +308,9 @@ class Explainer:
         Raises OutboxUnavailable.
         """
         some, drafts = list(intake.events), IntakeBatch(intake)
-        memory, ids = await self._memory(some)
-        if memory is not None and self._walk.remembering is not None:
-            draft_with(self._walk, memory, self._walk.remembering, some, iter(ids), catalog, drafts)
-        else:
-            for _ in draft(self._walk, some, catalog, drafts):
-                pass
+        memory = await self._memory(some, is_proven=intake.is_proven)
+        for _ in draft(self._router, some, catalog, drafts, memory):
+            pass
         seen = await self._seen(drafts.deliveries, intake.now)
         return drafts.receipt(
             [
@@ -325,16 +321,11 @@ class Explainer:
             ]
         )
 
-    async def _memory(self, events: Sequence[Event | EventRefused]) -> tuple[LoadedMemory | None, list[Ids]]:
-        """Return what is remembered for these events, and their ids; nothing that they change in it is kept.
-
-        None: there is no memory.
-        """
-        remembering = self._walk.remembering
-        if remembering is None or self._outbox is None:
-            return None, []
-        memory = remembering.new_memory()
-        return memory, await remembering.load(memory, events, self._outbox)
+    async def _memory(self, events: Sequence[Event | EventRefused], *, is_proven: bool) -> RequestMemory:
+        """Return what is remembered for these events; nothing that they change in it is kept."""
+        memory = RequestMemory(self._router.enrichment, events, self._outbox, is_proven=is_proven)
+        await memory.load(len(events))
+        return memory
 
     async def _seen(self, deliveries: Sequence[NewDelivery], now: float) -> Sequence[Seen | None]:
         if self._outbox is None or not deliveries:
@@ -355,7 +346,7 @@ class Explainer:
             finding = preset.trigger.explain(event)
             own = [line for line in lines if line.preset == preset.name]
             for line in own or [_line_of_none(preset, lines[0], matched=finding.held)]:
-                account = self._walk.account(line.destination, source)
+                account = self._router.account(line.destination, source)
                 yield self._report(preset, event, line, finding, seen.get(_key(line)), now, account)
 
     def _report(

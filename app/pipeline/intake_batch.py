@@ -4,25 +4,34 @@ Each step is done for all events before the next one begins, so that the process
 the other took a tenth longer; with memory half as long again.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from itertools import islice
+from typing import Final, NamedTuple, TypeAlias
 
 from app.catalog import Catalog
 from app.core.events import Event
 from app.core.receipts import Given, PresetResult
 from app.core.values.hidden_emails import unpersonal_id
 from app.errors import EventHeldBack, EventRefused
-from app.identity import NOTHING_KNOWN, LoadedMemory
+from app.identity import NOTHING_KNOWN, IdentityEvent, PersonHistory
 from app.pipeline.delivery_factory import drafted_delivery, drafted_withdrawal, unsent_order, with_orders
-from app.pipeline.enrichment import Enrichment, NotingMemory
+from app.pipeline.enrichment import Enrichment, FindsPeople, NotingMemory
 from app.pipeline.identity_events import Ids
 from app.pipeline.quarantine import is_quarantine_candidate
 from app.pipeline.receipts import IntakeBatch
 from app.pipeline.received_names import received_name
-from app.pipeline.router import Router
+from app.pipeline.router import Matched, Router
 
 #: Types of events that speak to memory rather than to presets: what they gave to it is told.
 _TO_MEMORY = frozenset({"identify", "alias", "group", "screen", "delete"})
+
+
+#: What memory has for an event's deliveries, the event as memory sees it, and what the event gave to memory.
+_Met: TypeAlias = tuple[PersonHistory, IdentityEvent | None, Given | None]
+_OF_NOBODY: Final[_Met] = (NOTHING_KNOWN, None, None)
+#: For so many events what is remembered is read at once.
+_EVENTS_LOADED: Final = 500
 
 
 class _Asked(NamedTuple):
@@ -34,76 +43,103 @@ class _Asked(NamedTuple):
     delivers: bool
 
 
+class RequestMemory:
+    """What memory knows of the people of some events, and what these events change in it; nothing is kept yet."""
+
+    def __init__(
+        self,
+        enrichment: Enrichment | None,
+        events: Iterable[Event | EventRefused],
+        outbox: FindsPeople | None,
+        *,
+        is_proven: bool,
+    ) -> None:
+        """Take what memory does with events, and where it is kept; without one of them it knows nobody."""
+        self._enrichment = enrichment if outbox else None
+        #: None where it knows nobody.
+        self.changed = enrichment.new_memory() if enrichment and outbox else None
+        self._left = iter(events)
+        self._outbox = outbox
+        self._is_proven = is_proven
+        #: Of the events that are loaded and were not met yet.
+        self._ids = deque[Ids]()
+        #: How many events are loaded and were not asked for yet.
+        self._ahead = 0
+
+    async def load(self, count: int) -> None:
+        """Load what is remembered of the people of so many further events, if it is not yet; hundreds at once.
+
+        Raises OutboxUnavailable.
+        """
+        if self._enrichment is None or self._outbox is None or self.changed is None:
+            return
+        self._ahead -= count
+        if self._ahead < 0:
+            some = list(islice(self._left, max(_EVENTS_LOADED, -self._ahead)))
+            self._ids += await self._enrichment.load(self.changed, some, self._outbox)
+            self._ahead += len(some)
+
+    def meet(
+        self,
+        events: Sequence[Event],
+        matched: Sequence[Matched],
+        mapped: Sequence[list[PresetResult]],
+        catalog: Catalog,
+        now: float,
+    ) -> list[_Met]:
+        """Return for each event what `Enrichment.meet` does, and what it gave to memory where that may be told."""
+        memory, is_proven = self.changed, self._is_proven
+        if self._enrichment is None or memory is None:
+            return [_OF_NOBODY] * len(events)
+        met: list[_Met] = []
+        for event, its, lines in zip(events, matched, mapped, strict=True):
+            noting = NotingMemory(memory) if is_proven and event["type"] in _TO_MEMORY else None
+            known, encounter = self._enrichment.meet(
+                event,
+                its.presets,
+                lines,
+                catalog,
+                noting or memory,
+                now=now,
+                is_proven=is_proven,
+                ids=self._ids.popleft(),
+            )
+            met.append((known, encounter, noting.given() if noting else None))
+        return met
+
+
 def draft(
-    walk: Router, events: Sequence[Event | EventRefused], catalog: Catalog, drafts: IntakeBatch
-) -> Iterator[None]:
-    """Add to `drafts` what events give: receipts, and the deliveries that are to be enqueued.
-
-    Yields after each event that is mapped, so that others may get their turn.
-    """
-    read, now = _read(events), drafts.intake.now
-    matched = [walk.matched(event, catalog, drafts.intake.source) for event in read]
-    mapped = []
-    for event, its in zip(read, matched, strict=True):
-        mapped.append(walk.mapped(event, its, now))
-        yield
-    asked = [
-        _ask(
-            walk,
-            event,
-            walk.finished(event, its, lines, catalog, known=NOTHING_KNOWN, now=now, source=drafts.intake.source),
-            catalog,
-            drafts,
-        )
-        for event, its, lines in zip(read, matched, mapped, strict=True)
-    ]
-    _tell(walk, events, asked, [None] * len(asked), catalog, drafts)
-
-
-def draft_with(
-    walk: Router,
-    memory: LoadedMemory,
-    remembering: Enrichment,
+    router: Router,
     events: Sequence[Event | EventRefused],
-    ids: Iterator[Ids],
     catalog: Catalog,
     drafts: IntakeBatch,
-) -> None:
-    """Do `draft` for events that are completed by memory, which remembers what they say.
+    memory: RequestMemory,
+) -> Iterator[None]:
+    """Add to `drafts` what events give: receipts, and the deliveries that are to be enqueued, completed by memory.
 
-    The ids of those that could be read are taken from `ids`: see `Remembering.load`.
+    What memory knows of them is loaded. Yields after each event that is mapped, so that others may get their turn.
     """
-    read, now, is_proven = _read(events), drafts.intake.now, drafts.intake.is_proven
-    matched = [walk.matched(event, catalog, drafts.intake.source) for event in read]
-    mapped = [walk.mapped(event, its, now) for event, its in zip(read, matched, strict=True)]
-    met = []
-    for event, its, lines in zip(read, matched, mapped, strict=True):
-        noting = NotingMemory(memory) if is_proven and event["type"] in _TO_MEMORY else None
-        known, encounter = remembering.meet(
-            event,
-            its.presets,
-            lines,
-            catalog,
-            noting or memory,
-            now=now,
-            is_proven=is_proven,
-            ids=next(ids),
-        )
-        met.append((known, encounter, noting.given() if noting else None))
+    read, now, source = _read(events), drafts.intake.now, drafts.intake.source
+    matched = [router.matched(event, catalog, source) for event in read]
+    mapped = []
+    for event, its in zip(read, matched, strict=True):
+        mapped.append(router.mapped(event, its, now))
+        yield
+    met = memory.meet(read, matched, mapped, catalog, now)
     asked = []
     for event, its, lines, (known, encounter, _) in zip(read, matched, mapped, met, strict=True):
-        finished = walk.finished(event, its, lines, catalog, known=known, now=now, source=drafts.intake.source)
-        one = _ask(walk, event, finished, catalog, drafts)
+        finished = router.finished(event, its, lines, catalog, known=known, now=now, source=source)
+        one = _ask(router, event, finished, catalog, drafts)
         asked.append(one)
-        if one.delivers:
-            memory.note_whose(one.message_id, encounter)
-    _tell(walk, events, asked, [given for _, _, given in met], catalog, drafts)
+        if encounter is not None and one.delivers and memory.changed is not None:
+            memory.changed.note_whose(one.message_id, encounter)
+    _tell(router, events, asked, [given for _, _, given in met], catalog, drafts)
 
 
 class RequestPiece(NamedTuple):
     """Some events of a request, which are stored before those behind them are looked at."""
 
-    events: list[Event | EventRefused]
+    events: Iterable[Event | EventRefused]
     #: The ids of the messages behind them.
     behind: frozenset[str] = frozenset()
 
@@ -136,12 +172,12 @@ def _read(events: Sequence[Event | EventRefused]) -> list[Event]:
     return [event for event in events if not isinstance(event, EventRefused)]
 
 
-def _ask(walk: Router, event: Event, lines: list[PresetResult], catalog: Catalog, drafts: IntakeBatch) -> _Asked:
+def _ask(router: Router, event: Event, lines: list[PresetResult], catalog: Catalog, drafts: IntakeBatch) -> _Asked:
     """Add to `drafts` what the lines of an event ask of the outbox."""
     if any(line.event is None for line in lines):
-        lines = with_orders(lines, event, catalog, lambda line: walk.account(line.destination).making.rules)
+        lines = with_orders(lines, event, catalog, lambda line: router.account(line.destination).making.rules)
         if event["type"] == "delete":
-            lines = walk.of_delete(lines, is_proven=drafts.intake.is_proven)
+            lines = router.of_delete(lines, is_proven=drafts.intake.is_proven)
     message_id = unpersonal_id(event["messageId"])
     count = len(drafts.deliveries)
     for line in lines:
@@ -155,7 +191,7 @@ def _ask(walk: Router, event: Event, lines: list[PresetResult], catalog: Catalog
 
 
 def _tell(
-    walk: Router,
+    router: Router,
     events: Sequence[Event | EventRefused],
     asked: Sequence[_Asked],
     given: Sequence[Given | None],
@@ -166,14 +202,14 @@ def _tell(
     left = zip(asked, given, strict=True)
     for event in events:
         if isinstance(event, EventRefused):
-            _refuse(walk, event, catalog, drafts)
+            _refuse(router, event, catalog, drafts)
             continue
         (message_id, lines, _), to_memory = next(left)
         drafts.add(message_id, lines, name=received_name(event), is_made="idIsMade" in event, given=to_memory)
 
 
-def _refuse(walk: Router, event: EventRefused, catalog: Catalog, drafts: IntakeBatch) -> None:
+def _refuse(router: Router, event: EventRefused, catalog: Catalog, drafts: IntakeBatch) -> None:
     order = None
     if isinstance(event, EventHeldBack):
-        order = unsent_order(event.event, catalog, walk.account("").making.rules)
+        order = unsent_order(event.event, catalog, router.account("").making.rules)
     drafts.refuse(event, name=received_name(event), order=order)

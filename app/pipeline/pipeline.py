@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import orjson
 from msgspec.structs import replace
@@ -24,8 +24,8 @@ from app.core.receipts import PresetResult, Receipt
 from app.errors import BacklogFull, EventRefused, MemoryChanged, OutboxUnavailable, UnknownName
 from app.outbox import enqueue_counters
 from app.pipeline.delivery_factory import Withdraws, withdrawn
-from app.pipeline.enrichment import Enrichment, FindsPeople
-from app.pipeline.intake_batch import RequestPiece, apart_behind_deletes, draft, draft_with
+from app.pipeline.enrichment import FindsPeople
+from app.pipeline.intake_batch import RequestMemory, RequestPiece, apart_behind_deletes, draft
 from app.pipeline.quarantine import Quarantine
 from app.pipeline.receipts import IntakeBatch, receipt_of
 from app.pipeline.router import Router
@@ -36,8 +36,7 @@ EVENTS_A_TURN = 50
 _TURN_S = 0.005
 #: Small requests that share a commit bring no more together.
 _FEW_EVENTS = 100
-#: For so many events what is remembered is read at once.
-_EVENTS_LOADED = 500
+_Events: TypeAlias = Iterator[Event | EventRefused]
 #: How often it is decided what memory has for the events of one request.
 _TRIES = 20
 
@@ -96,7 +95,7 @@ class Pipeline:
     def __init__(
         self,
         catalog: Catalog,
-        walk: Router,
+        router: Router,
         *,
         outbox: Enqueues | None = None,
         on_count: Callable[[Sequence[CounterRow]], None] | None = None,
@@ -105,7 +104,7 @@ class Pipeline:
     ) -> None:
         """Map by the catalog; `source` returns a named source by its name, None: there are none to preview."""
         self.catalog = catalog
-        self._walk = walk
+        self._router = router
         self._outbox = outbox
         self._on_count = on_count or _tell_nobody
         self._quarantine = quarantine
@@ -133,7 +132,7 @@ class Pipeline:
 
         A line that would be enqueued carries the finished event. The outbox is not asked: all is taken as new.
         """
-        return self._walk.lines(event, self.catalog, now=now)
+        return self._router.lines(event, self.catalog, now=now)
 
     def preview_request(
         self, source_name: str, body: bytes, headers: Mapping[str, str], *, now: float, query: str = ""
@@ -157,7 +156,7 @@ class Pipeline:
         for made, event in events_of_request(source, body, headers, now=now, query=query):
             lines: list[PresetResult] = []
             if not isinstance(event, EventRefused):
-                lines = self._walk.lines(event, self.catalog, now=now, source=source.name)
+                lines = self._router.lines(event, self.catalog, now=now, source=source.name)
             yield made, event, lines
 
     async def accept(self, intake: Intake) -> Receipt:
@@ -180,57 +179,40 @@ class Pipeline:
         return receipt
 
     async def _accept(self, intake: Intake, outbox: Enqueues) -> Receipt:
-        if self._walk.remembering is None:
-            batch = self._batch(intake)
-            await self._draft_all(iter(intake.events), batch)
-            return await self._commit(batch, outbox)
-        memory, events = self._walk.remembering, intake.events
-        pieces = apart_behind_deletes(events) if intake.is_proven else [RequestPiece(list(events))]
+        events = intake.events if self._router.enrichment is None else list(intake.events)
+        pieces = [RequestPiece(events)]
+        if self._router.enrichment is not None and intake.is_proven:
+            pieces = apart_behind_deletes(events)
         if len(pieces) > 1:  # what was committed of several is not taken back
             intake = replace(intake, whole=False)
-        receipts = [await self._accept_with_memory(piece, intake, outbox, memory) for piece in pieces]
+        receipts = [await self._accept_piece(piece, intake, outbox) for piece in pieces]
         return receipts[0] if len(receipts) == 1 else receipt_of([each for one in receipts for each in one.events])
 
-    def _batch(self, intake: Intake) -> IntakeBatch:
-        return IntakeBatch(intake, candidates=None if self._quarantine is None else [])
-
-    async def _accept_with_memory(
-        self,
-        piece: RequestPiece,
-        intake: Intake,
-        outbox: Enqueues,
-        remembering: Enrichment,
-    ) -> Receipt:
+    async def _accept_piece(self, piece: RequestPiece, intake: Intake, outbox: Enqueues) -> Receipt:
         """Commit what the events give with what they change in memory; again where others changed it meanwhile.
 
         Whoever tries again waits for the others who do.
         """
-        events, behind = piece
         traces: list[str] = []
         for attempt in range(_TRIES):
             async with self._again if attempt else nullcontext():
-                drafts = self._batch(intake)
-                memory = remembering.new_memory()
-                for start in range(0, len(events), _EVENTS_LOADED):
-                    some = events[start : start + _EVENTS_LOADED]
-                    ids = iter(await remembering.load(memory, some, outbox))
-                    for place in range(0, len(some), EVENTS_A_TURN):
-                        if place:
-                            await asyncio.sleep(0)
-                        few = some[place : place + EVENTS_A_TURN]
-                        draft_with(self._walk, memory, remembering, few, ids, self.catalog, drafts)
-                drafts.memory_is_full = memory.is_full
-                if memory.erased:  # first: who they are is known no more once memory has forgotten it
-                    traces += memory.traces()
-                    await outbox.forget(memory.erased, again=behind)
+                drafts = IntakeBatch(intake, candidates=None if self._quarantine is None else [])
+                memory = RequestMemory(self._router.enrichment, piece.events, outbox, is_proven=intake.is_proven)
+                await self._draft_all(iter(piece.events), drafts, memory)
+                if memory.changed is None:
+                    return await self._commit(drafts, outbox)
+                drafts.memory_is_full = memory.changed.is_full
+                if erased := memory.changed.erased:  # first: who they are is known no more once memory has forgotten it
+                    traces += memory.changed.traces()
+                    await outbox.forget(erased, again=piece.behind)
                 try:
-                    receipt = await self._commit(drafts, outbox, memory.changes())
+                    receipt = await self._commit(drafts, outbox, memory.changed.changes())
                 except MemoryChanged:
                     continue
-                if memory.erased:  # and what came before it in the same request
-                    await outbox.forget(memory.erased, again=behind)
+                if erased:  # and what came before it in the same request
+                    await outbox.forget(erased, again=piece.behind)
                     if self._quarantine is not None:
-                        await self._quarantine.forget(memory.erased)
+                        await self._quarantine.forget(erased)
                     await outbox.scrub(traces)
                 return receipt
         raise OutboxUnavailable("Too many events of the same person arrive at once. Try again.")
@@ -258,22 +240,22 @@ class Pipeline:
             log_error(exc)
         return drafts.receipt(answers)
 
-    async def _draft_all(self, events: Iterator[Event | EventRefused], drafts: IntakeBatch) -> None:
+    async def _draft_all(self, events: _Events, drafts: IntakeBatch, memory: RequestMemory) -> None:
         """Draft one array after the other, so that the first commits while the next is mapped.
 
         A few events wait for no array, and an array's first few for none before it.
         """
-        may_be_more = await self._draft_some(events, drafts)
+        may_be_more = await self._draft_some(events, drafts, memory)
         while may_be_more and len(drafts.events) < _FEW_EVENTS:
             await asyncio.sleep(0)
-            may_be_more = await self._draft_some(events, drafts)
+            may_be_more = await self._draft_some(events, drafts, memory)
         if may_be_more:
             async with self._arrays:
                 while may_be_more:
                     await asyncio.sleep(0)
-                    may_be_more = await self._draft_some(events, drafts)
+                    may_be_more = await self._draft_some(events, drafts, memory)
 
-    async def _draft_some(self, events: Iterator[Event | EventRefused], drafts: IntakeBatch) -> bool:
+    async def _draft_some(self, events: _Events, drafts: IntakeBatch, memory: RequestMemory) -> bool:
         """Draft the next events, with the deliveries that they give; return whether there may be more."""
         some: list[Event | EventRefused] = []
         is_over = False
@@ -282,7 +264,8 @@ class Pipeline:
             some.append(event)
             if is_over := time.perf_counter() > ends_at:
                 break
-        for _ in draft(self._walk, some, self.catalog, drafts):
+        await memory.load(len(some))
+        for _ in draft(self._router, some, self.catalog, drafts, memory):
             if time.perf_counter() > ends_at:
                 await asyncio.sleep(0)
                 ends_at = time.perf_counter() + _TURN_S

@@ -184,10 +184,10 @@ class Router:
         *,
         withheld: WhyWithheld | None = None,
         why_off: WhyOff | None = None,
-        remembering: Enrichment | None = None,
+        enrichment: Enrichment | None = None,
         content_id_of: Callable[[str], str | None] = _nothing_against,
     ) -> None:
-        """Take the ad accounts, at least one, and the rules. Without `remembering` there is no memory.
+        """Take the ad accounts, at least one, and the rules. Without `enrichment` there is no memory.
 
         `content_id_of` returns which ids the products of a source are sent under; None: as the settings say.
         """
@@ -198,7 +198,7 @@ class Router:
         self._withheld = withheld or _nothing_against
         self._why_off = why_off or _nothing_against
         #: What memory does; None where there is none.
-        self.remembering = remembering
+        self.enrichment = enrichment
 
     def account(self, name: str, source: str = DEFAULT_SOURCE) -> AdAccount:
         """Return the ad account of a line's destination for events of a source; without one it is the first."""
@@ -233,8 +233,8 @@ class Router:
         matched = self.matched(event, catalog, source)
         lines = self.mapped(event, matched, now)
         known = NOTHING_KNOWN
-        if self.remembering and memory is not None:
-            known, _ = self.remembering.meet(
+        if self.enrichment and memory is not None:
+            known, _ = self.enrichment.meet(
                 event, matched.presets, lines, catalog, memory, now=now, is_proven=is_proven
             )
         lines = self.finished(event, matched, lines, catalog, known=known, now=now, source=source)
@@ -279,7 +279,7 @@ class Router:
 
     def of_delete(self, results: list[PresetResult], *, is_proven: bool) -> list[PresetResult]:
         """Return the results of a `delete`: it is refused where it erases nobody, and no preset takes it."""
-        if (self.remembering and is_proven) or any(each.event for each in results):
+        if (self.enrichment and is_proven) or any(each.event for each in results):
             return results
         return [PresetResult(preset=None, exit=Exit.REFUSED, reason=_NOT_ERASED[is_proven])]
 

@@ -46,7 +46,7 @@ LIVE = {"pinterest_ad_account_id": "1", "pinterest_conversion_token": "t", "webh
 
 def _remembering() -> Enrichment:
     mine = settings(remember_days=90)
-    return assemble.remembering(mine, destinations(mine, {}))
+    return assemble.enrichment(mine, destinations(mine, {}))
 
 
 def lines(*events: dict[str, Any], catalog: Catalog | None = None, **changes: Any) -> list[PresetResult]:
@@ -229,16 +229,16 @@ OWN, PLAIN = "mapping: {event_name: lead, user_data: {email: shop@shop.example}}
 def test_nor_does_it_matter_which_ad_account_takes_which_preset(presets: list[str], accounts: list[AdAccount]) -> None:
     remembering, memory = _remembering(), HeldMemory()
     own = ORDER | {"messageId": "m-1", "timestamp": NOW, "properties": {"email": "ann@shop.example"}}
-    Router(accounts, remembering=remembering).lines(own, mine(*presets), now=NOW, memory=memory)
+    Router(accounts, enrichment=remembering).lines(own, mine(*presets), now=NOW, memory=memory)
     later = ORDER | {"messageId": "m-2", "timestamp": NOW}
-    (line,) = Router(remembering=remembering).lines(later, mine(PLAIN), now=NOW, memory=memory)
+    (line,) = Router(enrichment=remembering).lines(later, mine(PLAIN), now=NOW, memory=memory)
     assert line.event is not None
     assert line.event["user_data"]["em"] == [sha256(b"ann@shop.example").hexdigest()]
 
 
 def test_the_delivery_of_each_ad_account_is_completed_by_itself() -> None:
     remembering, memory = _remembering(), HeldMemory()
-    walk = Router([AdAccount(name="US"), AdAccount(name="FR")], remembering=remembering)
+    walk = Router([AdAccount(name="US"), AdAccount(name="FR")], enrichment=remembering)
     for number, event in enumerate((IDENTIFY, ORDER)):
         complete = {"messageId": f"m-{number}", "timestamp": NOW, **event}
         told = walk.lines(complete, shipped_catalog(), now=NOW, memory=memory)
@@ -249,7 +249,7 @@ def test_the_delivery_of_each_ad_account_is_completed_by_itself() -> None:
 
 
 #: Where memory is: nothing of it is called for an event while it is off.
-OF_MEMORY = re.compile(r"app/(identity/|receiving/(remembering|encounters)\.py|outbox/(\w+/)?people)")
+OF_MEMORY = re.compile(r"app/(identity/|pipeline/(enrichment|identity_events)\.py|outbox/(\w+/)?people)")
 
 
 async def test_memory_that_is_off_costs_no_call_an_event(tmp_path: Path) -> None:

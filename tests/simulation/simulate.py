@@ -316,7 +316,7 @@ class _Run:
 
     def _pipeline_of(self, outbox: SqliteOutbox) -> Pipeline:
         like = _pipelines()[self.history.is_offline]
-        return Pipeline(like.catalog, like._walk, outbox=outbox)
+        return Pipeline(like.catalog, like._router, outbox=outbox)
 
     # The senders.
 
