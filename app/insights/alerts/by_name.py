@@ -13,6 +13,7 @@ from app.core.events import EventKey, Exit, InventoryCount, Measure
 from app.core.values.times import DAY_S, HOUR_S
 from app.insights.alerts.overall import LEAST_DAYS, MOST_DAYS, Alert
 from app.insights.inventory.drift import Change, read_changes
+from app.insights.inventory.products import SENT_LABELS, UNKNOWN_SENT
 from app.insights.inventory.sampling import CHECKOUT
 from app.outbox.inventory import Inventory
 from app.pipeline.received_names import title_of
@@ -66,7 +67,7 @@ class NameReader:
         if self._read_at != running_at:
             await self._read_past(now, running_at)
             self._read_at = running_at
-        measures = [Measure.RECEIVED, Measure.EXIT, Measure.SAMPLED, Measure.FOUND]
+        measures = [Measure.RECEIVED, Measure.EXIT, Measure.SAMPLED, Measure.FOUND, Measure.CATALOGUE]
         rows = await self._inventory.read(since=running_at - HOUR_S, by_hour=True, counted=measures)
         lately: defaultdict[EventKey, defaultdict[int, Counter[tuple[Measure, str]]]] = defaultdict(
             lambda: defaultdict(Counter)
@@ -83,7 +84,9 @@ class NameReader:
             since=running_at - (MOST_DAYS + 1) * DAY_S, by_hour=True, counted=[Measure.RECEIVED]
         )
         days = await self._inventory.read(
-            since=today - MOST_DAYS * DAY_S, by_hour=False, counted=[Measure.EXIT, Measure.SAMPLED, Measure.FOUND]
+            since=today - MOST_DAYS * DAY_S,
+            by_hour=False,
+            counted=[Measure.EXIT, Measure.SAMPLED, Measure.FOUND, Measure.CATALOGUE],
         )
         self._changes = await read_changes(self._inventory, now=now)
         self._history, self._before = _by_hour(hours), {}
@@ -168,6 +171,8 @@ def _of_name(key: EventKey, facts: NameFacts, settings: AlertSettings) -> Iterat
         yield silent
     yield from _exits(key, facts, settings)
     yield from _lacking(key, facts, settings)
+    if (off := _in_no_feed(key, facts, settings)) is not None:
+        yield off
 
 
 # Volume
@@ -291,6 +296,23 @@ def _lacking(key: EventKey, facts: NameFacts, settings: AlertSettings) -> Iterat
                 told = f"{share:.0%} without {label} in {_hour(hour_at, facts)}, usually {was:.0%}."
                 yield _Found(f"without {label}", key, f"{_shown(key)}, a checkout: {told}", sampled)
                 break
+
+
+def _in_no_feed(key: EventKey, facts: NameFacts, settings: AlertSettings) -> _Found | None:
+    """Judge how many of the products that are sent no feed has."""
+    before = facts.before.get(key, NOTHING_COUNTED)
+    whole_before = sum(before.get((Measure.CATALOGUE, label), 0) for label in SENT_LABELS)
+    if whole_before < _LEAST_SAMPLED:
+        return None
+    was = before.get((Measure.CATALOGUE, UNKNOWN_SENT), 0) / whole_before
+    for hour_at in (facts.running_at - HOUR_S, facts.running_at):
+        counts = facts.counts(key, hour_at)
+        whole = sum(counts.get((Measure.CATALOGUE, label), 0) for label in SENT_LABELS)
+        share = counts.get((Measure.CATALOGUE, UNKNOWN_SENT), 0) / whole if whole >= _LEAST_SAMPLED else 0.0
+        if _is_above(share, was, whole, settings.alert_share):
+            told = f"{share:.0%} of its products are in no feed in {_hour(hour_at, facts)}, usually {was:.0%}."
+            return _Found("in no feed", key, f"{_shown(key)}: {told} `pinrelay feed` lists them.", whole)
+    return None
 
 
 # What has changed

@@ -7,6 +7,7 @@ from statistics import median
 
 from app.core.events import Exit
 from app.core.pages import PinterestView
+from app.core.shared_values import FeedState
 from app.core.values.times import DAY_S, HOUR_S
 from app.sender.status import OF_ALL, AccountStanding
 
@@ -61,6 +62,16 @@ def conditions(facts: Facts) -> list[Alert]:
     was_full = any(facts.count("memory_full", facts.hour_at + n * HOUR_S) for n in (0, 1))
     full = Alert(key="memory", text=_FULL) if was_full else None
     return list({alert.key: alert for alert in (*found, _drop(facts), _warnings(facts), full) if alert}.values())
+
+
+def feed_trouble(state: FeedState | None) -> list[Alert]:
+    """Return that the last reading of the product feeds was not taken up, if so."""
+    if state is None or not state.why:
+        return []
+    stays = "The ids of the last good reading stay in use" if state.read_at else "No ids are known"
+    return [
+        Alert(key="feed", text=f"The product feed was not taken up: {state.why}. {stays}; it is read again hourly.")
+    ]
 
 
 def unread_reports(views: Mapping[str, PinterestView], now: float) -> list[Alert]:

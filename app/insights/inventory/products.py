@@ -22,6 +22,9 @@ GROUP: Final = "group"
 UNKNOWN: Final = "unknown"
 #: Stands in a label for the id that CONTENT_ID chose.
 SENT: Final = "sent"
+UNKNOWN_SENT: Final = f"{SENT} {UNKNOWN}"
+#: Each product that is sent has one of these.
+SENT_LABELS: Final = (f"{SENT} {ITEM}", f"{SENT} {GROUP}", UNKNOWN_SENT)
 #: The ids that are compared, beside the one that is set.
 CANDIDATES: Final = (PRODUCT_ID, "variant_id", "sku", "{{ product_id }}_{{ sku }}")
 #: Of one event so many products are looked up.

@@ -107,6 +107,7 @@ def found_in(label: str, part: float) -> Callable[..., float]:
         pytest.param(leaves_by(ORDER, "invalid", 0.8), "invalid: shop/track/Order Completed", id="orders are invalid"),
         pytest.param(leaves_by(VIEW, "withheld", 0.6), "withheld: shop/track/Product Viewed", id="consent is lost"),
         pytest.param(leaves_by(ORDER, "duplicate", 0.7), "duplicate: shop/track/Order Completed", id="sent twice"),
+        pytest.param(found_in("in no feed", 0.7), "in no feed: shop/track/Order Completed", id="other ids"),
         pytest.param(found_in("value", 0.2), "without value: shop/track/Order Completed", id="the value is missing"),
         pytest.param(found_in("currency", 0), "without currency: shop/track/Order Completed", id="no currency"),
     ],

@@ -18,10 +18,12 @@ from app.core.pages import AccountView, Backlog
 from app.core.shared_values import (
     CLOCK_JUMPS,
     DESTINATION_SWITCH,
+    FEED,
     OPEN_ALERTS,
     TROUBLE,
     ClockJump,
     ClockJumps,
+    FeedState,
     SetAside,
     Switch,
     Trouble,
@@ -244,6 +246,22 @@ async def test_everything_that_keeps_delivery_from_being_well_is_read(outbox: Ou
     assert first.startswith("Pinrelay: Pinterest judges no event: Pinterest could not be reached. No answer, since ")
     assert second.startswith("Pinrelay: Sending is switched off. Matching events are kept")
     assert third.startswith("Pinrelay: The clock of this machine jumped forward by ")
+
+
+@pytest.mark.parametrize(
+    ("read_at", "stays"), [(1.0, "The ids of the last good reading stay in use"), (0.0, "No ids are known")]
+)
+async def test_a_feed_that_is_not_taken_up_is_told(
+    outbox: Outbox, receiver: Receiver, read_at: float, stays: str
+) -> None:
+    await FEED.write(outbox, FeedState(read_at=read_at, why="it shrank from 100 items to 1", since=1.0))
+    await alerts(outbox, receiver.url).look()
+    assert receiver.texts == [
+        f"Pinrelay: The product feed was not taken up: it shrank from 100 items to 1. {stays}; it is read again hourly."
+    ]
+    await FEED.write(outbox, FeedState(read_at=2.0))
+    await alerts(outbox, receiver.url).look()
+    assert receiver.texts[1].startswith("Pinrelay: Cleared: The product feed was not taken up")
 
 
 async def test_only_one_of_several_processes_tells(outbox: Outbox, receiver: Receiver) -> None:

@@ -90,6 +90,10 @@ def _slot(received: int, exits: Mapping[str, float], found: Mapping[str, float],
         left -= count
     slot.counts[Measure.EXIT, "enqueued"] = left
     slot.counts[Measure.SAMPLED, ""] = sampled = min(received, 20)
+    if "value" in found:  # of a product each, which the feed knows or not
+        unknown = round(sampled * found.get("in no feed", 0.05))
+        slot.counts[Measure.CATALOGUE, "sent unknown"] = unknown
+        slot.counts[Measure.CATALOGUE, "sent item"] = sampled - unknown
     for label, part in found.items():
         slot.counts[Measure.FOUND, label] = binomial(sampled, part, rng)
     return slot
