@@ -21,9 +21,9 @@ from app.config import load_settings
 from app.core.events import Exit
 from app.core.metrics import Metrics
 from app.main import create_app
+from app.mapping.choice_context import NO_READERS
 from app.mapping.compiler import Compiler
 from app.mapping.directives import DIRECTIVES, OWN_DIRECTIVES
-from app.mapping.wanted import NO_READERS
 
 ROOT = Path(__file__).parents[1]
 

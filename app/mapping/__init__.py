@@ -1,12 +1,12 @@
 """Compile mappings: directives and paths, compiled once, turn a Segment event into the fields of an action."""
 
 from app.core.values.candidates import Read
+from app.mapping.choice_context import Readers
 from app.mapping.compiler import PRODUCT_ID
 from app.mapping.mapping import Explanation, Mapping, compile_mapping
 from app.mapping.nodes import MISSING
 from app.mapping.paths import nearest_path
 from app.mapping.product_ids import check_content_id
-from app.mapping.wanted import Readers
 
 __all__ = [
     "MISSING",

@@ -15,8 +15,8 @@ def build_all(compiler: Compiler, value: Any, at: str) -> Node:
         return compiler.fault(at, f"should be a list of values but it is {json_kind(value)}")
     if len(value) > _MAX_OPTIONS:
         return compiler.fault(at, f"has more than {_MAX_OPTIONS} values")
-    wanted = compiler.wanted.operand()
-    options = [compiler.compile(option, f"{at}/{index}", wanted) for index, option in enumerate(value)]
+    context = compiler.context.operand()
+    options = [compiler.compile(option, f"{at}/{index}", context) for index, option in enumerate(value)]
     # `"device": false`, as PHP writes nothing, says nothing of what is in it
     nodes = [replace(node, hands_on=False) if isinstance(node, Path) and node.keys else node for node in options]
     return Call(function=_given, operands=tuple(nodes), needs="any")

@@ -45,7 +45,7 @@ def build_at_most(compiler: Compiler, value: Any, at: str) -> Node:
     """Build `@atMost`: the smaller of an amount and its limit; the amount where the limit is no number."""
     if not isinstance(value, list) or len(value) != len(("amount", "limit")):
         return compiler.fault(at, f"should be a list of an amount and its limit but it is {json_kind(value)}")
-    number = compiler.wanted.operand(is_number, "it is no number")
+    number = compiler.context.operand(is_number, "it is no number")
     amount, limit = (compiler.compile(each, f"{at}/{index}", number) for index, each in enumerate(value))
     about = (number.about(amount), number.about(limit))
     function = partial(_of_operands, _smallest, about)
@@ -54,7 +54,7 @@ def build_at_most(compiler: Compiler, value: Any, at: str) -> Node:
 
 
 def _build(compiler: Compiler, value: Any, at: str, combine: _Combine) -> Node:
-    number = compiler.wanted.operand(is_number, "it is no number")
+    number = compiler.context.operand(is_number, "it is no number")
     if isinstance(value, list) and value:
         node = compiler.compile(value, at, number)
         operands = node.items if isinstance(node, List) else (node,)

@@ -5,8 +5,8 @@ from difflib import get_close_matches
 from typing import Any, Final, TypeAlias
 
 from app.errors import Fault
+from app.mapping.choice_context import NO_READERS, ChoiceContext, Readers
 from app.mapping.nodes import NOTHING, Constant, List, Node, Object
-from app.mapping.wanted import NO_READERS, Readers, Wanted
 
 #: Levels of objects, lists and directives.
 MAX_DEPTH: Final = 40
@@ -41,16 +41,16 @@ class Compiler:
         #: What this mapping may lend to another.
         self.parts: Pieces = {}
         #: What a choice may take at the place that is being compiled.
-        self.wanted = Wanted(readers=readers)
+        self.context = ChoiceContext(readers=readers)
         self._directives = directives
         self._known = known or {}
         self._depth = 0
         self._values = 0
 
-    def compile(self, value: Any, at: str, wanted: Wanted | None = None) -> Node:
+    def compile(self, value: Any, at: str, context: ChoiceContext | None = None) -> Node:
         """Compile any value of a mapping: a directive, an object, a list or a plain value.
 
-        `wanted`: what it is for; without it, the same as what surrounds it.
+        `context`: what it is for; without it, the same as what surrounds it.
         """
         self._values += 1
         if self._values == MAX_VALUES:
@@ -59,19 +59,19 @@ class Compiler:
             return NOTHING
         if self._depth == MAX_DEPTH:
             return self.fault(at, f"is nested deeper than {MAX_DEPTH} levels")
-        around, self.wanted = self.wanted, wanted or self.wanted
+        around, self.context = self.context, context or self.context
         self._depth += 1
         try:
             return self._compile(value, at)
         finally:
             self._depth -= 1
-            self.wanted = around
+            self.context = around
 
     def _compile(self, value: Any, at: str) -> Node:
         if isinstance(value, dict):
             return self._directive(value, at) if is_directive(value) else self._object(value, at)
         if isinstance(value, list):
-            item = self.wanted.part()
+            item = self.context.part()
             return List(items=tuple(self.compile(each, f"{at}/{index}", item) for index, each in enumerate(value)))
         if value is None or isinstance(value, str | bool | int | float):
             return Constant(value=value)
@@ -81,18 +81,18 @@ class Compiler:
         members = []
         for key, member in value.items():
             if isinstance(key, str):
-                members.append((key, self._member(member, pointer(at, key), self.wanted.member(key))))
+                members.append((key, self._member(member, pointer(at, key), self.context.member(key))))
             else:
                 self.fault(at, f"has the key {key!r}, which should be text: quote it")
         return Object(members=tuple(members))
 
-    def _member(self, value: Any, at: str, wanted: Wanted) -> Node:
+    def _member(self, value: Any, at: str, context: ChoiceContext) -> Node:
         known, node, count = self._known.get(at, (None, NOTHING, 0))
         if value is known and isinstance(value, dict) and self._values + count < MAX_VALUES:
             self._values += count
         else:
             before = self._values
-            node = self.compile(value, at, wanted)
+            node = self.compile(value, at, context)
             count = self._values - before
         self.parts[at] = value, node, count
         return node
@@ -109,7 +109,7 @@ class Compiler:
 
     def operand(self, value: Any, at: str) -> Node:
         """Compile what a directive makes something else of: of a choice, what says something is wanted."""
-        return self.compile(value, at, self.wanted.operand())
+        return self.compile(value, at, self.context.operand())
 
     def fault(self, at: str, message: str) -> Node:
         """Note a fault and go on with a node that gives nothing."""

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from app.core.values.flags import flag_is_given, read_flag, said
 from app.core.values.placeholders import says_something
+from app.mapping.choice_context import IsUsable
 from app.mapping.compiler import Compiler, json_kind
 from app.mapping.javascript import javascript_text
 from app.mapping.nodes import MISSING, NOTHING, If, Node, Path
-from app.mapping.wanted import IsUsable
 
 MAX_OPTIONS: Final = 50
 
@@ -39,7 +39,7 @@ def _compiled(
     compiler: Compiler, options: dict[str, Any], at: str, is_usable: IsUsable = says_something
 ) -> dict[str, Node]:
     """Compile the options of a condition: its branches are what is wanted around it, all else is asked about."""
-    asked = compiler.wanted.operand(is_usable)
+    asked = compiler.context.operand(is_usable)
     return {
         key: compiler.compile(option, f"{at}/{key}", None if key in _BRANCHES else asked)
         for key, option in options.items()
@@ -60,7 +60,7 @@ def build_coalesce(compiler: Compiler, value: Any, at: str) -> Node:
     if len(value) > MAX_OPTIONS:
         return compiler.fault(at, f"has more than {MAX_OPTIONS} values")
     options = tuple(compiler.compile(option, f"{at}/{index}") for index, option in enumerate(value))
-    return compiler.wanted.choice(options)
+    return compiler.context.choice(options)
 
 
 def build_if_equals(compiler: Compiler, value: Any, at: str) -> Node:

@@ -5,7 +5,6 @@ from types import MappingProxyType
 from typing import Final
 
 from app.mapping import (
-    addresses,
     all_values,
     arithmetic,
     blocks,
@@ -13,10 +12,11 @@ from app.mapping import (
     json_text,
     liquid,
     lists,
+    money,
     objects,
     paths,
-    priced,
     product_ids,
+    query_parameter,
     texts,
 )
 from app.mapping.compiler import Builder, Compiler
@@ -32,10 +32,10 @@ OWN_DIRECTIVES: Final[Mapping[str, Builder]] = MappingProxyType(
         "@subtract": arithmetic.build_subtract,
         "@multiply": arithmetic.build_multiply,
         "@atMost": arithmetic.build_at_most,
-        "@money": priced.build_money,
+        "@money": money.build_money,
         "@all": all_values.build_all,
         "@blocks": blocks.build_blocks,
-        "@queryParameter": addresses.build_query_parameter,
+        "@queryParameter": query_parameter.build_query_parameter,
         "@prefixed": texts.build_prefixed,
         "@productId": product_ids.build_product_id,
     }

@@ -28,7 +28,7 @@ def build_array_path(compiler: Compiler, value: Any, at: str) -> Node:
     if not isinstance(shape, dict) or not shape:
         return root
     below = f"{', '.join(places_of(root))}[*]."
-    resolve = generate(compiler.compile(shape, f"{at}/1", compiler.wanted.part(below)))
+    resolve = generate(compiler.compile(shape, f"{at}/1", compiler.context.part(below)))
     function = _shaped if isinstance(root, Path | ListPath) else _shaped_within_bounds
     return Call(function=partial(function, resolve), operands=(TOLD, root), needs="all")
 
@@ -56,9 +56,9 @@ def build_each(compiler: Compiler, value: Any, at: str) -> Node:
         return compiler.fault(at, f"should be a list of a path and a shape but it is {json_kind(value)}")
     text = compiler.text(value[0], f"{at}/0")
     root = NOTHING if text is None else path_node(compiler, without_prefix(text), f"{at}/0")
-    objects = compiler.wanted.operand(why="an object, or a list of them, is expected")
+    objects = compiler.context.operand(why="an object, or a list of them, is expected")
     below = f"{', '.join(places_of(root))}[*]."
-    resolve = generate(compiler.compile(value[1], f"{at}/1", compiler.wanted.part(below)))
+    resolve = generate(compiler.compile(value[1], f"{at}/1", compiler.context.part(below)))
     return Call(function=partial(_each, resolve, objects.about(root)), operands=(TOLD, root), needs="all")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from app.core.values.candidates import Candidate, FieldPath, Fields, PassedOver, Read, Resolvable
 from app.core.values.generated_functions import PlainObject, Writes
 from app.errors import Fault, MappingError
+from app.mapping.choice_context import NO_READERS, Readers
 from app.mapping.compiler import PRODUCT_ID, Compiler, Pieces, json_kind
 from app.mapping.directives import DIRECTIVES
 from app.mapping.generate import MAX_CANDIDATES, FindsCandidates, generate, generate_candidates, generate_reader
@@ -28,7 +29,6 @@ from app.mapping.nodes import (
     asked_paths,
     leaves_choice,
 )
-from app.mapping.wanted import NO_READERS, Readers
 
 
 def compile_mapping(
@@ -43,7 +43,7 @@ def compile_mapping(
     """Compile a mapping, a JSON object with directives.
 
     Where a directive gives a list of objects for one of the members `joined`, they become one object of lists.
-    `readers` says what the fields' readers take where a choice cannot leave it to them, see `wanted`.
+    `readers` says what the fields' readers take where a choice cannot leave it to them, see `choice_context`.
     `like` is a mapping with the same prefix and readers that this one was laid over: the objects that both share are
     taken from it as they were compiled. `content_id` is for `@productId`, see `Mapping.under`.
 

@@ -13,7 +13,7 @@ from app.mapping.nodes import MISSING, NOTHING, TOLD, Call, Node, Resolver
 
 def _object_or_directive(compiler: Compiler, value: Any, at: str) -> Node:
     if isinstance(value, dict):
-        return compiler.compile(value, at, compiler.wanted.part())
+        return compiler.compile(value, at, compiler.context.part())
     return compiler.fault(at, f"should be an object or a directive but it is {json_kind(value)}")
 
 
@@ -93,7 +93,7 @@ def _flat(value: Any, prefix: str, separator: str, omit_lists: bool) -> Iterator
 
 def build_exclude_when_null(compiler: Compiler, value: Any, at: str) -> Node:
     """Build `@excludeWhenNull`: the value; null leaves the key out, in objects within too; lists keep theirs."""
-    return Call(function=_without_nulls, operands=(compiler.compile(value, at, compiler.wanted.part()),))
+    return Call(function=_without_nulls, operands=(compiler.compile(value, at, compiler.context.part()),))
 
 
 def _without_nulls(value: Any) -> Any:

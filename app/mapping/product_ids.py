@@ -33,17 +33,17 @@ def build_product_id(compiler: Compiler, value: Any, at: str) -> Node:
     product = compiler.text(options.get("of", "$"), f"{at}/of")
     usual = tuple(compiler.compile(other, f"{at}/else/{index}") for index, other in enumerate(others))
     if compiler.content_id == PRODUCT_ID or product is None:
-        return compiler.wanted.choice(usual)
+        return compiler.context.choice(usual)
     prefix = f"{below}." if (below := without_prefix(product).removeprefix("$")) else ""
     ids = {name: _first_id(compiler, [prefix + each for each in names], at) for name, names in _NAMES.items()}
     if compiler.content_id in ids:
-        return compiler.wanted.choice((*ids[compiler.content_id].options, *usual))
+        return compiler.context.choice((*ids[compiler.content_id].options, *usual))
     ids[PRODUCT_ID] = Choice(
         options=(*ids[PRODUCT_ID].options, *usual),
         is_usable=_is_id,
-        about=tuple(map(compiler.wanted.about, (*ids[PRODUCT_ID].options, *usual))),
+        about=tuple(map(compiler.context.about, (*ids[PRODUCT_ID].options, *usual))),
     )
-    return compiler.wanted.choice((_joined(compiler, tuple(ids.values()), at), *usual))
+    return compiler.context.choice((_joined(compiler, tuple(ids.values()), at), *usual))
 
 
 def check_content_id(text: str) -> None:
@@ -56,7 +56,7 @@ def check_content_id(text: str) -> None:
 
 def _first_id(compiler: Compiler, paths: list[str], at: str) -> Choice:
     nodes = tuple(Call(function=_id, operands=(path_node(compiler, path, at),), needs="all") for path in paths)
-    return compiler.wanted.operand(_is_id).choice(nodes)
+    return compiler.context.operand(_is_id).choice(nodes)
 
 
 def _joined(compiler: Compiler, ids: tuple[Choice, ...], at: str) -> Node:

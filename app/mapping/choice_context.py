@@ -1,4 +1,4 @@
-"""What a choice may take, which depends on where in a mapping it stands.
+"""What a choice may take, which depends on its place in the mapping.
 
 user_data.email: {"@coalesce": [...]}                      a field: what says something; its reader is asked later
 contents: {"@arrayPath": [..., {"id": {"@coalesce": ...}}]}  part of a field: what the reader of that part takes
@@ -37,8 +37,8 @@ class _Role(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What is wanted at one place of a mapping."""
+class ChoiceContext:
+    """What the field at one place of a mapping takes."""
 
     readers: Readers = NO_READERS
     #: The field of the action that stands at this place, or that what stands here is made into; "" at the top.
@@ -50,18 +50,18 @@ class Wanted:
     why: str = SAYS_NOTHING
 
     def member(self, key: str) -> Self:
-        """Return what is wanted of a member of the object that is wanted here."""
+        """Return the context of a member of the object at this place."""
         if self._role is _Role.OPERAND:
             return self
         return self._named(f"{self.name}.{key}" if self.name else key, self._role)
 
     def part(self, below: str | None = None) -> Self:
-        """Return what is wanted of an item of the list that is wanted here; `below`: its paths start there."""
-        wanted = self if self._role is _Role.OPERAND else self._named(self.name, _Role.PART)
-        return wanted if below is None else replace(wanted, below=self.below + below)
+        """Return the context of an item of the list at this place; `below`: its paths start there."""
+        context = self if self._role is _Role.OPERAND else self._named(self.name, _Role.PART)
+        return context if below is None else replace(context, below=self.below + below)
 
     def operand(self, is_usable: IsUsable = says_something, why: str = SAYS_NOTHING) -> Self:
-        """Return what is wanted of a value that is made into another."""
+        """Return the context of a value that is made into another."""
         return replace(self, _role=_Role.OPERAND, is_usable=is_usable, why=why)
 
     def choice(self, options: tuple[Node, ...]) -> Choice:

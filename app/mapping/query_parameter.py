@@ -19,7 +19,7 @@ def build_query_parameter(compiler: Compiler, value: Any, at: str) -> Node:
         return NOTHING
     url = compiler.text_or_directive(options["url"], f"{at}/url")
     name = compiler.text(options["name"], f"{at}/name")
-    about = compiler.wanted.operand(why="an address is expected").about(url)
+    about = compiler.context.operand(why="an address is expected").about(url)
     return Call(function=partial(_parameter, name or "", about), operands=(TOLD, url), needs="all")
 
 
