@@ -128,7 +128,7 @@ class Kept:
         """Keep nothing of anybody."""
         raise NotImplementedError(texts)
 
-    async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> int:
+    async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> list[int]:
         """Withdraw nothing: no preset has cancellations."""
         raise NotImplementedError(withdrawals, now)
 

@@ -7,7 +7,7 @@ from typing import Final
 from app.console.labels import changed
 from app.core.events import Exit
 from app.core.pages import Backlog
-from app.pipeline.router import CANCELLED
+from app.pipeline.receipts import CANCELLED
 
 #: A bar's width in the drawing's own units; the page stretches it.
 WIDTH = 1_000

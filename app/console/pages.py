@@ -30,7 +30,7 @@ from app.destination import redact
 from app.operations.dead_letters import MAX_WHY
 from app.outbox import NO_COUNTRY
 from app.pipeline.explain import IN_WORDS
-from app.pipeline.router import CANCELLED
+from app.pipeline.receipts import CANCELLED
 from app.pipeline.search import MAX_FOUND_BY
 
 #: One event and one YAML file, three bytes each for most characters.

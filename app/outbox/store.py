@@ -136,8 +136,8 @@ class Outbox(SharedValues, Protocol):
         An engine whose server writes the files does nothing.
         """
 
-    async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> int:
-        """Erase what is pending of cancelled orders, and keep each as withdrawn; return how many deliveries that were.
+    async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> list[int]:
+        """Erase what is pending of cancelled orders, and keep each as withdrawn; return how many, by withdrawal.
 
         An order is found by its key, so where orders are compared only. What is claimed, settled or dead stays as it
         is. Keys stay: the same order, sent again, is a duplicate.

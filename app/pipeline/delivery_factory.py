@@ -1,8 +1,7 @@
 """What the line of an event asks of the outbox: a delivery that is to be enqueued, or one that is to be withdrawn."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import groupby
-from operator import attrgetter
 from typing import Any, Final, Protocol
 
 import orjson
@@ -23,26 +22,33 @@ from app.mapping import Mapping as CompiledMapping
 from app.pipeline.received_names import received_name
 from app.source import checkout_id_of
 
-_OF_WITHDRAWAL = attrgetter("preset", "ad_account_id", "source")
-
 
 class Withdraws(Protocol):
     """What is asked of the outbox."""
 
-    async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> int: ...
+    async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> list[int]: ...
 
 
-async def withdrawn(outbox: Withdraws, withdrawals: Sequence[Withdrawal], *, now: float) -> list[CounterRow]:
-    """Withdraw, and return how many deliveries that were, by preset, ad account and source of the cancellation.
+async def withdrawn(
+    outbox: Withdraws, withdrawals: Sequence[Withdrawal], *, now: float
+) -> tuple[list[CounterRow], set[tuple[str, str, str]]]:
+    """Withdraw; return how many deliveries that were, and which cancellations found nothing that waits.
 
-    Raises OutboxUnavailable.
+    Counted by preset, ad account and source of the cancellation; those that came too late are named by their message,
+    preset and ad account. Raises OutboxUnavailable.
     """
-    counters = []
-    for (preset, account, source), alike in groupby(sorted(withdrawals, key=_OF_WITHDRAWAL), _OF_WITHDRAWAL):
-        if count := await outbox.withdraw(list(alike), now=now):
-            name = Exit.WITHDRAWN.value
-            counters.append(CounterRow(name=name, preset=preset, ad_account_id=account, source=source, count=count))
-    return counters
+    counts: Counter[tuple[str, str, str]] = Counter()
+    found: dict[bool, set[tuple[str, str, str]]] = {True: set(), False: set()}
+    for asked, count in zip(withdrawals, await outbox.withdraw(withdrawals, now=now), strict=True):
+        counts[asked.preset, asked.ad_account_id, asked.source] += count
+        found[count > 0].add((asked.message_id, asked.preset, asked.ad_account_id))
+    name = Exit.WITHDRAWN.value
+    counters = [
+        CounterRow(name=name, preset=preset, ad_account_id=account, source=source, count=count)
+        for (preset, account, source), count in sorted(counts.items())
+        if count
+    ]
+    return counters, found[False] - found[True]
 
 
 def drafted_withdrawal(message_id: str, line: PresetResult, *, source: str) -> Withdrawal:

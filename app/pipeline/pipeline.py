@@ -229,7 +229,9 @@ class Pipeline:
                     raise
                 drafts = rest
         if drafts.withdrawals:  # behind the orders of the same request
-            counters += await withdrawn(outbox, drafts.withdrawals, now=now)
+            withdrawals, late = await withdrawn(outbox, drafts.withdrawals, now=now)
+            counters += withdrawals
+            drafts.tell_late(late)
         if drafts.candidates and self._quarantine is not None:
             await self._quarantine.keep(
                 drafts.candidates, self.catalog, now=now, source=intake.source, is_proven=intake.is_proven

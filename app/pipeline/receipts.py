@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import itemgetter
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from msgspec.structs import replace
 
@@ -27,6 +27,10 @@ _COUNTED_BY_REASON = frozenset({Exit.UNMATCHED, Exit.WITHHELD, Exit.INVALID})
 #: Why an ad account gets nothing of an event that others take.
 BACKLOG_FULL = "its backlog is full: send the event again when it no longer is"
 
+#: Why what cancels an order makes no delivery, behind the order.
+CANCELLED: Final = "is cancelled: what of it has not left is not sent"
+#: The same where nothing of the order was left to withdraw.
+CANCELLED_LATE: Final = "is cancelled too late: nothing of it waits, it was sent before or never came"
 #: All of a Line but the event and what is known of its person: preset, destination, its ad account, exit, reason,
 #: warnings.
 _Told: TypeAlias = tuple[str | None, str, str, Exit, str, tuple[str, ...]]
@@ -128,6 +132,22 @@ class IntakeBatch:
         rest.deliveries, rest.withdrawals, rest.candidates = left, self.withdrawals, self.candidates
         rest._recalled = self._recalled
         return rest
+
+    def tell_late(self, late: Collection[tuple[str, str, str]]) -> None:
+        """Say of cancellations, by message, preset and ad account, that nothing of their orders waited."""
+        if late:
+            self.events = [
+                replace(
+                    event,
+                    deliveries=tuple(
+                        replace(line, reason=line.reason.replace(CANCELLED, CANCELLED_LATE))
+                        if (event.message_id, line.preset, line.ad_account_id) in late
+                        else line
+                        for line in event.deliveries
+                    ),
+                )
+                for event in self.events
+            ]
 
     def counters(self) -> list[CounterRow]:
         """Return the counts of exits, save those that the outbox decides (see `counts`), and of warnings by field."""

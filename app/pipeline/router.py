@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as change
 from functools import partial
-from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from msgspec.structs import replace
 
@@ -20,6 +20,7 @@ from app.errors import EventInvalid, MappingError
 from app.identity import NOTHING_KNOWN, Memory, PersonHistory
 from app.mapping import PRODUCT_ID
 from app.pipeline.enrichment import Enrichment, WhyFiltered, completed
+from app.pipeline.receipts import CANCELLED
 from app.source import app_platform
 
 
@@ -47,8 +48,6 @@ def _none_filtered(_: Event, __: Event) -> tuple[str | None, tuple[str, ...]]:
 
 
 _RULES = ConversionSettings.model_construct()
-#: Why what cancels an order makes no delivery, behind the order.
-CANCELLED: Final = "is cancelled: what of it has not left is not sent"
 #: Characters of a reason that is kept.
 _MAX_REASON = 1_000
 

@@ -240,7 +240,7 @@ def test_a_sandbox_that_cannot_listen_ends_with_1() -> None:
         done = call("sandbox", "--port", str(taken.getsockname()[1]))
     assert done.returncode == 1
     assert "cannot listen there" in done.stderr
-    assert "name another, or stop what has it" in done.stderr
+    assert "Use another port, or stop the program that has it" in done.stderr
 
 
 def test_a_server_that_was_asked_to_end_ends_by_that_signal(server: Server) -> None:

@@ -79,7 +79,8 @@ class Process:
     async def cancel(self, message_id: str) -> int:
         """Return how many deliveries a cancellation withdraws."""
         asked = Withdrawal(ad_account_id=ACCOUNT, preset="checkout", message_id="c", order_id=message_id)
-        return await self.outbox.withdraw([asked], now=self.world.wall())
+        (count,) = await self.outbox.withdraw([asked], now=self.world.wall())
+        return count
 
 
 Start: TypeAlias = Callable[[World], AbstractAsyncContextManager[Process]]

@@ -115,7 +115,7 @@ async def test_each_sum_is_the_length_of_the_list_of_its_orders(at: At) -> None:
 async def test_a_withdrawn_order_waits_no_longer(at: At) -> None:
     await at.enqueue(order("8", number="w"))
     asked = Withdrawal(ad_account_id=ACCOUNT, preset="checkout", order_id="SO-w", message_id="cancelled")
-    assert await at.outbox.withdraw([asked], now=at.now) == 1
+    assert await at.outbox.withdraw([asked], now=at.now) == [1]
     assert await stands(at.outbox) == {"withdrawn": (1, "8")}
 
 

@@ -33,7 +33,7 @@ async def test_what_is_held_is_claimed_when_its_hold_is_over_and_no_older_than_t
 
 async def test_what_is_pending_of_a_cancelled_order_is_erased_noted_and_counted(at: At) -> None:
     await at.enqueue(new(message_id="m-1", order_id="SO-1", amount="20", hold_s=HOLD_S), new(message_id="other"))
-    assert await at.outbox.withdraw([cancelled()], now=NOW + 5) == 1
+    assert await at.outbox.withdraw([cancelled()], now=NOW + 5) == [1]
     assert await states(at) == {"other": State.PENDING}
     ((when, note),) = (await at.outbox.message("m-1")).notes
     assert (when, note.exit, note.reason) == (NOW + 5, Exit.WITHDRAWN, "withdrawn by message cancel-1")
@@ -55,7 +55,7 @@ async def test_a_withdrawn_order_keeps_its_warnings_by_which_it_is_found_as_it_w
     )
     plain = new(message_id="m-2", order_id="SO-2", hold_s=HOLD_S)
     await at.enqueue(order, plain)
-    assert await at.outbox.withdraw([cancelled("SO-1"), cancelled("SO-2")], now=NOW) == 2
+    assert await at.outbox.withdraw([cancelled("SO-1"), cancelled("SO-2")], now=NOW) == [1, 1]
     ((_, note),) = (await at.outbox.search_dropped(Query(warning="LATE"), limit=5)).events
     assert (note.message_id, note.warnings) == ("m-1", warned)
     ((_, note),) = (await at.outbox.message("m-2")).notes
@@ -65,7 +65,7 @@ async def test_a_withdrawn_order_keeps_its_warnings_by_which_it_is_found_as_it_w
 async def test_twice_is_as_good_as_once_and_the_order_is_known_again(at: At) -> None:
     order = new(message_id="m-1", order_id="SO-1", hold_s=HOLD_S)
     await at.enqueue(order)
-    assert [await at.outbox.withdraw([cancelled()], now=NOW) for _ in range(2)] == [1, 0]
+    assert [await at.outbox.withdraw([cancelled()], now=NOW) for _ in range(2)] == [[1], [0]]
     (again,) = await at.enqueue(new(message_id="m-2", order_id="SO-1"))
     assert again.exit is Exit.DUPLICATE
     assert await at.later(HOLD_S).claim() == []
@@ -76,7 +76,7 @@ async def test_twice_is_as_good_as_once_and_the_order_is_known_again(at: At) -> 
 )
 async def test_an_order_is_withdrawn_by_any_spelling_of_its_id(at: At, written: str, cancelled_as: str) -> None:
     await at.enqueue(new(message_id="m-1", order_id=written, hold_s=HOLD_S), new(message_id="other", order_id="1002"))
-    assert await at.outbox.withdraw([cancelled(cancelled_as)], now=NOW) == 1
+    assert await at.outbox.withdraw([cancelled(cancelled_as)], now=NOW) == [1]
     assert await states(at) == {"other": State.PENDING}
 
 
@@ -91,7 +91,7 @@ async def test_an_order_is_withdrawn_by_any_spelling_of_its_id(at: At, written: 
 )
 async def test_nothing_else_is_withdrawn(at: At, asked: Withdrawal) -> None:
     await at.enqueue(new(message_id="m-1", order_id="SO-1", hold_s=HOLD_S))
-    assert await at.outbox.withdraw([asked], now=NOW) == 0
+    assert await at.outbox.withdraw([asked], now=NOW) == [0]
     assert await states(at) == {"m-1": State.PENDING}
 
 
@@ -103,10 +103,10 @@ async def test_what_has_left_is_not_withdrawn_and_a_retry_is(at: At) -> None:
     await at.kill(claimed["m-2"])
     await at.settle(retry(claimed["m-3"], NOW + 60))
     asked = [cancelled(f"SO-{n}") for n in (1, 2, 3, 4)]
-    assert await at.outbox.withdraw(asked, now=NOW) == 1
+    assert await at.outbox.withdraw(asked, now=NOW) == [0, 0, 1, 0]
     assert await states(at) == {"m-1": State.DELIVERED, "m-2": State.DEAD, "m-4": State.CLAIMED}
 
 
 async def test_an_order_with_u_0000_in_its_id_is_withdrawn_by_it(at: At) -> None:
     await at.enqueue(new(order_id="a\0"))
-    assert await at.outbox.withdraw([cancelled("a\0", message_id="c\0")], now=at.now) == 1
+    assert await at.outbox.withdraw([cancelled("a\0", message_id="c\0")], now=at.now) == [1]

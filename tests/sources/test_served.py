@@ -94,6 +94,38 @@ async def test_an_order_that_a_shop_cancels_while_it_is_held_is_withdrawn(
     }
 
 
+async def test_a_cancellation_that_came_too_late_says_so_in_its_receipt(tmp_path: Path) -> None:
+    (tmp_path / "order.yaml").write_text(HELD, encoding="utf-8")
+    app = app_of(tmp_path, sources=(), presets_dir=(tmp_path,))
+    reasons: dict[str, str] = {}
+    async with app.router.lifespan_context(app), client(app) as http:
+        order = event("Order Completed", "m-1", "SO-1")
+        for events in ([order], *([event("Order Cancelled", f"c-{n}", "SO-1")] for n in (1, 2))):
+            receipt = (await http.post("/webhook", json=events)).json()
+            reasons |= {each["message_id"]: each["deliveries"][0].get("reason") for each in receipt["events"]}
+        both = [event("Order Completed", "m-2", "SO-2"), event("Order Cancelled", "c-3", "SO-2")]
+        several = [*both, event("Order Cancelled", "c-4", "SO-9")]
+        receipt = (await http.post("/webhook", json=several)).json()
+        reasons |= {each["message_id"]: each["deliveries"][0].get("reason") for each in receipt["events"]}
+    in_time, late = "what of it has not left is not sent", "nothing of it waits, it was sent before or never came"
+    assert {name: reason for name, reason in reasons.items() if name.startswith("c")} == {
+        "c-1": f"order SO-1 is cancelled: {in_time}",
+        "c-2": f"order SO-1 is cancelled too late: {late}",
+        "c-3": f"order SO-2 is cancelled: {in_time}",
+        "c-4": f"order SO-9 is cancelled too late: {late}",
+    }
+
+
+def event(name: str, message_id: str, order_id: str) -> dict[str, Any]:
+    return {
+        "type": "track",
+        "event": name,
+        "messageId": message_id,
+        "context": {"traits": {"email": "ada@example.com"}},
+        "properties": {"order_id": order_id, "total": 5, "currency": "EUR"},
+    }
+
+
 @pytest.mark.slow
 async def test_nothing_of_a_person_that_a_shop_sends_reaches_the_disk(tmp_path: Path, in_environment: Path) -> None:
     app = app_of(tmp_path, sources=("shopify",))

@@ -4,8 +4,6 @@ import json
 import re
 from typing import Any, Final
 
-import orjson
-
 #: Control characters, old and new (C0, C1), line and paragraph ends, halves of characters, what turns the direction of
 #: reading (Unicode's Bidi_Control; Trojan Source is one use), and what cannot be seen: format characters and fillers.
 _HIDDEN = re.compile(
@@ -56,6 +54,8 @@ def written_list(text: str) -> Any:
     >>> written_list('[1, "2.50"]'), written_list(" [a@b.example,c@d.example] "), written_list("Oak [S]")
     ([1, '2.50'], ['a@b.example', 'c@d.example'], None)
     """
+    import orjson  # noqa: PLC0415 - no part of --version
+
     given = text.strip()
     if given[:1] + given[-1:] not in _BRACKETS:
         return None

@@ -315,7 +315,7 @@ class _TracedEnqueues:
     async def scrub(self, texts: Collection[str]) -> None:
         await self._outbox.scrub(texts)
 
-    async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> int:
+    async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> list[int]:
         return await self._outbox.withdraw(withdrawals, now=now)
 
     async def people(self, keys: Sequence[str], *, browsers: Collection[str] = ()) -> PeopleFound:

@@ -77,7 +77,7 @@ class PostgresOutbox(Ledger, Accounts, PostgresShared, KeepsPeople):
         self._notifier.wake()
         return answers
 
-    async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> int:
+    async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> list[int]:
         at = await self._by_server(now)
         await self._days.be_ready([at])
         return await self._database.run(withdraw, withdrawals, at)

@@ -1735,24 +1735,25 @@ SELECT count(*) FROM written;
 DELETE FROM whose USING jsonb_array_elements(%(rows)s::jsonb) AS row WHERE id = (row ->> 0)::bigint;
 
 -- withdraw --
--- Erase what is pending of orders, each for a preset, and note it; return how many deliveries that were.
+-- Erase what is pending of orders, each for a preset, and note it; return how many deliveries that were, by place.
 WITH
   wanted AS (
-    SELECT DISTINCT ON (delivery_id, asked ->> 1) delivery_id AS id, asked ->> 1 AS preset, asked ->> 2 AS reason
+    SELECT DISTINCT ON (delivery_id, asked ->> 1) delivery_id AS id, asked ->> 1 AS preset, asked ->> 2 AS reason,
+                                                asked ->> 3 AS nth
     FROM jsonb_array_elements(%(rows)s::jsonb) WITH ORDINALITY AS each (asked, turn)
     JOIN dedup_key ON digest = asked ->> 0 ORDER BY delivery_id, asked ->> 1, turn
   ),
   meant AS MATERIALIZED (
-    SELECT line.id, wanted.reason FROM wanted JOIN line USING (id, preset) WHERE state = 'pending'
+    SELECT line.id, wanted.reason, wanted.nth FROM wanted JOIN line USING (id, preset) WHERE state = 'pending'
     ORDER BY line.id FOR UPDATE OF line
   ),
   left_line AS (
-    DELETE FROM line USING meant WHERE line.id = meant.id RETURNING line.id, enqueued_at, meant.reason
+    DELETE FROM line USING meant WHERE line.id = meant.id RETURNING line.id, enqueued_at, meant.reason, meant.nth
   ),
   gone AS (
     DELETE FROM delivery USING left_line WHERE delivery.id = left_line.id
     RETURNING delivery.ad_account_id, message_id, preset, event_name, order_id, amount, currency, source, name,
-              warnings, enqueued_at, length(payload) AS size, reason
+              warnings, enqueued_at, length(payload) AS size, reason, nth
   ),
   moved AS (SELECT name, source, enqueued_at AS at, 'waiting' AS state, -1 AS sign FROM gone),
   named AS (/* named */),
@@ -1790,7 +1791,7 @@ WITH
     ON CONFLICT (start_at, name, preset, label, ad_account_id, source, slot)
     DO UPDATE SET count = tally_minute.count + excluded.count
   )
-SELECT count(*) FROM gone;
+SELECT nth::int, count(*) FROM gone GROUP BY nth;
 
 -- quarantine --
 -- Keep sealed events; one that is kept already stays as it is.

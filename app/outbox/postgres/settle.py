@@ -111,13 +111,13 @@ def _stripped(payload: bytes) -> bytes:
     return orjson.dumps(event)
 
 
-async def withdraw(connection: Connection, withdrawals: Sequence[Withdrawal], now: float) -> int:
+async def withdraw(connection: Connection, withdrawals: Sequence[Withdrawal], now: float) -> list[int]:
     rows = [
-        (digest, asked.preset, reason_of_withdrawal(asked))
-        for asked in withdrawals
+        (digest, asked.preset, reason_of_withdrawal(asked), place)
+        for place, asked in enumerate(withdrawals)
         for digest in order_digests(asked.ad_account_id, asked.order_id, asked.source)
     ]
-    ((count,),) = await rows_of(
+    found = await rows_of(
         connection,
         "withdraw",
         rows=as_json(rows),
@@ -126,4 +126,5 @@ async def withdraw(connection: Connection, withdrawals: Sequence[Withdrawal], no
         minute=int(now // MINUTE_S) * MINUTE_S,
         slot=connection.slot,
     )
-    return int(count)
+    counts: dict[int, int] = dict(found)
+    return [counts.get(place, 0) for place in range(len(withdrawals))]

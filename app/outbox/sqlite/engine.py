@@ -87,7 +87,7 @@ class SqliteOutbox(Ledger, Accounts, KeepsShared, KeepsPeople):
         self._notifier.wake()
         return answer
 
-    async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> int:
+    async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> list[int]:
         return await self._writer.do(partial(withdraw, withdrawals=withdrawals, now=now), rows=len(withdrawals))
 
     async def claim(

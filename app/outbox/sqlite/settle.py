@@ -129,8 +129,8 @@ def release_keys(connection: sqlite3.Connection, held: Sequence[HoldsKeys]) -> N
         connection.execute(SQL["release_learned"], {"rows": as_json([each.delivery_id for each in held])})
 
 
-def withdraw(connection: sqlite3.Connection, withdrawals: Sequence[Withdrawal], now: float) -> int:
-    return sum(_withdraw(connection, each, now) for each in withdrawals)
+def withdraw(connection: sqlite3.Connection, withdrawals: Sequence[Withdrawal], now: float) -> list[int]:
+    return [_withdraw(connection, each, now) for each in withdrawals]
 
 
 def _withdraw(connection: sqlite3.Connection, asked: Withdrawal, now: float) -> int:

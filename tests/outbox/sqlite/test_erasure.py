@@ -57,5 +57,5 @@ async def test_the_log_is_cut_though_others_have_the_file_open(path: Path, execu
 async def test_a_delivery_that_is_withdrawn_takes_its_payload_along(execute: Callable[..., Any], at: At) -> None:
     await at.enqueue(new(order_id="SO-1"), new())
     asked = Withdrawal(ad_account_id=ACCOUNT, preset="checkout", order_id="SO-1", message_id="cancel-1")
-    assert await at.outbox.withdraw([asked], now=at.now) == 1
+    assert await at.outbox.withdraw([asked], now=at.now) == [1]
     assert await execute("SELECT count(*) FROM payload") == [(1,)]
