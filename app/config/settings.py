@@ -70,6 +70,10 @@ class AccountEventSettings(BotFilterSettings):
     action_source_by_context: bool = Field(
         default=False, description="send events of apps as `app_ios` or `app_android`"
     )
+    send_advertiser_tracking: bool = Field(
+        default=False,
+        description="send `advertiser_tracking_enabled`, if Pinterest told you to: its schema has no such field",
+    )
     partner_name: str | None = Field(None, pattern="^ss-[a-z0-9-]+$", description="sent as `partner_name`")
     gpc: Literal["opt_out", "ldp", "ignore"] = Field("opt_out", description="effect of Global Privacy Control")
     ldp_states: UsStates = Field((), description="US states whose events always get LDP, e.g. CA,CO")

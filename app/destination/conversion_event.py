@@ -170,7 +170,9 @@ class ReportConversionEvent:
             add_pin_unauth(event["user_data"], read.pin_unauth)
         warnings += self._settle_time(event, now)
         if read.notes:
-            warnings += [note.removeprefix(".").removeprefix(": ") for note in read.notes]
+            unsent = "" if self._rules.send_advertiser_tracking else ".advertiser_tracking_enabled"
+            notes = [note for note in read.notes if not (unsent and note.startswith(unsent))]
+            warnings += [note.removeprefix(".").removeprefix(": ") for note in notes]
         return warnings
 
     def _refuse_refund(self, given: dict[str, Any], places: Places) -> None:
@@ -215,6 +217,8 @@ class ReportConversionEvent:
             event["custom_data"] = custom_data
         else:
             event.pop("custom_data", None)
+        if not self._rules.send_advertiser_tracking:
+            event.pop("advertiser_tracking_enabled", None)
         if self._rules.partner_name and "partner_name" not in event:
             event["partner_name"] = self._rules.partner_name
         if "app_info" in event or "app_name" in event:
@@ -243,7 +247,8 @@ def _app_name(event: dict[str, Any]) -> bool:
     return "app_name" in event or "app_name" in event.get("app_info", {})
 
 
-_by_default = ReportConversionEvent(ConversionSettings.model_construct())
+# with the field that the setting alone sends: tests and programs see every field
+_by_default = ReportConversionEvent(ConversionSettings.model_construct(send_advertiser_tracking=True))
 #: Every field of the action that is sent, by its reader under the default rules.
 FIELD_READERS = _by_default.readers
 

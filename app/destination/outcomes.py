@@ -2,7 +2,7 @@
 
     200, 422           read event by event, in order: Delivered or Rejected
     400, 413           somebody in the call is refused, nobody is named: RefusedWhole
-    401, 403           Blocked: the destination is refused, not the event
+    401, 403, 404      Blocked: the destination is refused, not the event; 404: there is no such ad account
     429, 503           Retry, when Pinterest asks for it
     everything else    Retry; ambiguous where the call may have been processed
 
@@ -23,7 +23,7 @@ Redact: TypeAlias = Callable[[str], str]
 #: Pinterest's words are kept up to here.
 MAX_MESSAGE_CHARACTERS = 500
 
-_OK = 200
+_OK, _NOT_FOUND = 200, 404
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,9 @@ def outcomes(answer: Answer | Failure, count: int, *, now: float, redact: Redact
     reason = _message(answer, redact)
     if status in (400, 413):
         return RefusedWhole(reason=reason, status=status)
-    if status in (401, 403):
+    if status == _NOT_FOUND:
+        reason = f"Pinterest knows no such ad account ({reason}): check PINTEREST_AD_ACCOUNT_ID and PINTEREST_API_URL"
+    if status in (401, 403, _NOT_FOUND):
         return [Blocked(reason=reason, status=status)] * count
     wanted_s = answer.retry_after_s(now)
     return [Retry(reason=reason, status=status, retry_after_s=wanted_s, ambiguous=_perhaps_taken(status))] * count

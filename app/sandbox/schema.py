@@ -12,10 +12,9 @@ import orjson
 
 from app.sandbox.checks import INT64_MAX, Check, Problem, array, boolean, closed, integer, nullable, open_object, text
 
-#: What is newer than the description, by the path of the object that has it: Segment and RudderStack send these, and
-#: Pinterest takes them. `[]` is a member of a list.
+#: What is newer than the description (5.28), by the path of the object that has it. `[]` is a member of a list. No
+#: description has `advertiser_tracking_enabled`, which Segment and RudderStack send: it is refused.
 UNLISTED: Final[Mapping[tuple[str, ...], Mapping[str, Any]]] = {
-    (): {"advertiser_tracking_enabled": {"type": "boolean"}},
     ("custom_data", "contents", "[]"): {"item_brand_id": {"type": "string", "maxLength": 64}},
 }
 

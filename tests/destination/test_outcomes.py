@@ -128,6 +128,12 @@ def test_no_answer_is_tried_again(ambiguous: bool) -> None:  # noqa: FBT001 - a 
     assert read(Failure(reason="broke", ambiguous=ambiguous), 2) == [Retry(reason="broke", ambiguous=ambiguous)] * 2
 
 
+def test_404_blocks_the_ad_account_and_says_what_to_check() -> None:
+    """Rule 15: it is not tried for days."""
+    told = "Pinterest knows no such ad account (not found): check PINTEREST_AD_ACCOUNT_ID and PINTEREST_API_URL"
+    assert read(answer(404, message("not found"))) == [Blocked(reason=told, status=404)] * 3
+
+
 @pytest.mark.parametrize(
     ("status", "ambiguous"),
     [
@@ -140,7 +146,6 @@ def test_no_answer_is_tried_again(ambiguous: bool) -> None:  # noqa: FBT001 - a 
         (201, True),
         (204, True),
         (301, False),
-        (404, False),
         (408, False),
         (415, False),
     ],

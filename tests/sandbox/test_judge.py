@@ -75,8 +75,14 @@ def test_every_break_is_named() -> None:
     ]
 
 
-@pytest.mark.parametrize("key", ["advertiser_tracking_enabled", "wifi", "opt_out"])
-def test_newer_and_older_switches_are_booleans(key: str) -> None:
+def test_a_switch_that_pinterest_does_not_describe_is_refused() -> None:
+    """Rule 15: the event object is closed."""
+    told = "Additional properties are not allowed ('advertiser_tracking_enabled' was unexpected)"
+    assert judge(event(advertiser_tracking_enabled=False), NOW) == [told]
+
+
+@pytest.mark.parametrize("key", ["wifi", "opt_out"])
+def test_switches_are_booleans(key: str) -> None:
     assert judge(event(**{key: False}), NOW) == []
 
 
