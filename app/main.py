@@ -19,6 +19,7 @@ from app.console import ConsoleServices, DestinationView, create_console
 from app.core.deliveries import Settlement
 from app.core.events import CounterRow
 from app.core.log import log_attempts, log_error
+from app.core.values.addresses import read_networks
 from app.core.values.times import HOUR_S
 from app.destination import COMPONENTS, load_place_names, redact
 from app.insights.tracing import export_figures, export_lines
@@ -31,9 +32,12 @@ from app.sender.status import log_jump, log_trouble
 from app.sender.worker import Worker
 from app.source import (
     Accepts,
+    Limits,
     MemoryBudget,
     NamedSources,
     NamedWebhook,
+    WebhookSecrets,
+    WriteKeys,
     browser_helper_router,
     named_sources_router,
     sdk_settings_router,
@@ -109,13 +113,13 @@ def _include_routes(app: Application, settings: Settings, parts: Parts, status: 
 
 
 def _include_senders_routes(app: Application, settings: Settings, parts: Parts) -> None:
-    webhook, tracking = policies.webhook_rules(settings), policies.tracking_rules(settings)
-    parts.secrets.tell(lambda changed: partial(webhook.secrets.take, policies.webhook_rules(changed).secrets))
-    parts.secrets.tell(lambda changed: partial(tracking.write_keys.take, policies.tracking_rules(changed).write_keys))
+    secrets, keys = WebhookSecrets.of(settings), WriteKeys.of(settings)
+    parts.secrets.tell(lambda changed: partial(secrets.take, WebhookSecrets.of(changed)))
+    parts.secrets.tell(lambda changed: partial(keys.take, WriteKeys.of(changed)))
     accepts = _accepts(settings, parts)
     budget = MemoryBudget(settings.max_unpacked_in_flight)
-    app.include_busy_router(webhook_router(accepts, webhook, clock=parts.clock, budget=budget))
-    app.include_busy_router(tracking_router(accepts, tracking, clock=parts.clock, budget=budget))
+    app.include_busy_router(webhook_router(accepts, settings, secrets, clock=parts.clock, budget=budget))
+    app.include_busy_router(tracking_router(accepts, settings, keys, clock=parts.clock, budget=budget))
     if parts.sources is not None:
         sources = NamedSources(parts.sources.sources)
         parts.sources.on_change = sources.take
@@ -125,13 +129,13 @@ def _include_senders_routes(app: Application, settings: Settings, parts: Parts) 
             clock=parts.clock,
             budget=budget,
             on_count=parts.metrics.count_source,
-            trusted_proxies=tracking.trusted_proxies,
+            trusted_proxies=read_networks(settings.trusted_proxies),
             remembers=settings.remember_days > 0,
         )
         app.include_router(named_sources_router(named))
-    keys, is_open = tracking.write_keys, tracking.is_open
+    is_open = not settings.authenticated
     app.include_router(sdk_settings_router(keys, is_open=is_open, public_hosts=settings.public_hosts))
-    app.include_router(browser_helper_router(tracking.limits, cookie_domain=settings.epik_cookie_domain))
+    app.include_router(browser_helper_router(Limits.of_tracking(settings), cookie_domain=settings.epik_cookie_domain))
 
 
 def _pipeline(settings: Settings, parts: Parts) -> Pipeline:

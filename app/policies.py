@@ -1,19 +1,9 @@
 """Settings -> the small records of rules that each room takes; rooms never see the settings."""
 
 from app.config import Settings
-from app.core.values.addresses import read_networks
 from app.core.values.times import DAY_S, HOUR_S
 from app.errors import SettingsError
 from app.outbox import DiskRules, OutboxRules
-from app.source import (
-    Limits,
-    SecretHeader,
-    TrackingRules,
-    WebhookRules,
-    WebhookSecrets,
-    WriteKeys,
-    read_quotas,
-)
 
 #: Bounds the backlog of an ad account where the disk does not.
 _USUAL_BACKLOG_BYTES = 10_000_000_000
@@ -58,51 +48,3 @@ def _dedup_window_s(settings: Settings) -> float:
     if settings.dedup_window_hours is None:
         return settings.max_event_age_days * DAY_S
     return settings.dedup_window_hours * HOUR_S
-
-
-def webhook_limits(settings: Settings) -> Limits:
-    """Collect how much a request to the webhook may hold."""
-    return _limits(settings, max_events=settings.max_events, max_event_bytes=None)
-
-
-def webhook_rules(settings: Settings) -> WebhookRules:
-    """Collect who may use the webhook, and how much a request may hold. Raises SettingsError."""
-    header = settings.webhook_header
-    return WebhookRules(
-        limits=webhook_limits(settings),
-        secrets=WebhookSecrets(
-            shared=tuple(secret.get_secret_value().encode() for secret in settings.webhook_shared_secrets),
-            header=SecretHeader.read(header.get_secret_value()) if header else None,
-        ),
-        is_open=not settings.authenticated,
-    )
-
-
-def tracking_rules(settings: Settings) -> TrackingRules:
-    """Collect who may use the Tracking API, and how much a request may hold. Raises SettingsError."""
-    write_keys = WriteKeys.read(key.get_secret_value() for key in settings.write_keys)
-    return TrackingRules(
-        limits=_limits(
-            settings,
-            max_events=settings.tracking_max_events,
-            max_event_bytes=settings.tracking_max_event_bytes,
-            max_unpacked_bytes=settings.tracking_max_batch_bytes,
-        ),
-        write_keys=write_keys,
-        is_open=not settings.authenticated,
-        trusted_proxies=read_networks(settings.trusted_proxies),
-        quotas=read_quotas(settings.write_key_limits, write_keys.keys),
-    )
-
-
-def _limits(
-    settings: Settings, *, max_events: int, max_event_bytes: int | None, max_unpacked_bytes: int | None = None
-) -> Limits:
-    return Limits(
-        max_body_bytes=settings.max_body_bytes,
-        max_unpacked_bytes=max_unpacked_bytes or settings.max_unpacked_bytes,
-        max_events=max_events,
-        max_depth=settings.max_json_depth,
-        max_event_bytes=max_event_bytes,
-        request_timeout_s=settings.request_timeout_s,
-    )

@@ -56,8 +56,7 @@ from app.pipeline.replay import HeldBack, Replaying
 from app.pipeline.router import AdAccount, BuildProfile, Router, WhyOff
 from app.pipeline.search import Finder, PeopleSearch
 from app.pipeline.tail import Tail
-from app.policies import webhook_limits
-from app.source import NamedSource, consent_answer, held_back, why_filtered, withheld
+from app.source import Limits, NamedSource, consent_answer, held_back, why_filtered, withheld
 
 
 def alerts_to(
@@ -121,7 +120,7 @@ def running_sources(settings: Settings, *, on_fault: Callable[[str], None]) -> R
     return RunningSources(
         settings.source_folders,
         SourceSecrets(min_characters=MIN_SECRET_CHARACTERS if settings.reachable else 1),
-        webhook_limits(settings),
+        Limits.of_webhook(settings),
         names=settings.sources,
         taken=key_sources(settings),
         on_fault=on_fault,

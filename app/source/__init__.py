@@ -40,8 +40,8 @@ from app.source.signatures import (
     StripeSigned,
     standard_key,
 )
-from app.source.tracking_api import TrackingRules, tracking_router
-from app.source.webhook import WebhookRules, webhook_router
+from app.source.tracking_api import tracking_router
+from app.source.webhook import webhook_router
 
 __all__ = [
     "INTERNAL_ERROR",
@@ -66,8 +66,6 @@ __all__ = [
     "Signed",
     "StandardWebhooks",
     "StripeSigned",
-    "TrackingRules",
-    "WebhookRules",
     "WebhookSecrets",
     "WriteKeys",
     "answer",

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
+from app.config.settings import SenderSettings
 from app.errors import SettingsError
 
 
@@ -39,6 +40,15 @@ class WebhookSecrets:
     #: None asks for no header.
     header: SecretHeader | None = None
 
+    @classmethod
+    def of(cls, settings: SenderSettings) -> Self:
+        """Read those of the settings. Raises SettingsError."""
+        header = settings.webhook_header
+        return cls(
+            shared=tuple(secret.get_secret_value().encode() for secret in settings.webhook_shared_secrets),
+            header=SecretHeader.read(header.get_secret_value()) if header else None,
+        )
+
     def take(self, other: Self) -> None:
         """Hold what `other` holds from now on."""
         self.shared, self.header = other.shared, other.header
@@ -62,6 +72,11 @@ class WriteKeys:
                 raise SettingsError(f"WRITE_KEYS: two keys are named {name.strip()}; give each its own name")
             keys[name.strip()] = key.strip().encode()
         return cls(keys=keys)
+
+    @classmethod
+    def of(cls, settings: SenderSettings) -> Self:
+        """Read those of the settings. Raises SettingsError."""
+        return cls.read(key.get_secret_value() for key in settings.write_keys)
 
     def take(self, other: Self) -> None:
         """Hold the keys of `other` from now on."""

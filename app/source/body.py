@@ -9,12 +9,13 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
 from fastapi import Request
 from msgspec import Struct
 
+from app.config.settings import SenderSettings
 from app.core.events import Event
 from app.errors import EventRefused
 from app.source.decompression import MemoryBudget, is_small, unpack
@@ -60,6 +61,28 @@ class Limits:
     max_event_bytes: int | None
     #: To receive the body whole.
     request_timeout_s: float
+
+    @classmethod
+    def of_webhook(cls, settings: SenderSettings) -> Self:
+        """Return those of the webhook, and of sources whose file says nothing else."""
+        return cls(
+            max_body_bytes=settings.max_body_bytes,
+            max_unpacked_bytes=settings.max_unpacked_bytes,
+            max_events=settings.max_events,
+            max_depth=settings.max_json_depth,
+            max_event_bytes=None,
+            request_timeout_s=settings.request_timeout_s,
+        )
+
+    @classmethod
+    def of_tracking(cls, settings: SenderSettings) -> Self:
+        """Return those of the Tracking API."""
+        return replace(
+            cls.of_webhook(settings),
+            max_unpacked_bytes=settings.tracking_max_batch_bytes,
+            max_events=settings.tracking_max_events,
+            max_event_bytes=settings.tracking_max_event_bytes,
+        )
 
     @classmethod
     def of_no_stranger(cls, max_depth: int = DEFAULT_DEPTH) -> Self:

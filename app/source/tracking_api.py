@@ -8,15 +8,16 @@ Source: https://segment.com/docs/connections/sources/catalog/libraries/server/ht
 import asyncio
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from fastapi import APIRouter, Request, Response
 
+from app.config.settings import SenderSettings
 from app.core.events import DEFAULT_SOURCE, Event
-from app.core.values.addresses import Network
+from app.core.values.addresses import Network, read_networks
 from app.errors import EventRefused
 from app.source.accepts import Accepts, Intake
 from app.source.auth import WriteKeys, basic_user
@@ -24,7 +25,7 @@ from app.source.body import Body, Limits, open_body, read_events, receive
 from app.source.decompression import MemoryBudget, pieces, unpacked_size
 from app.source.event import Arrival, random_id
 from app.source.openapi import BATCH_BODY, CALL_BODY, TRACKING_ANSWERS
-from app.source.rate_limits import Quota, Quotas
+from app.source.rate_limits import Quotas, read_quotas
 from app.source.received_request import Requester
 from app.source.responses import SUCCESS, UNAUTHENTICATED, Handler, RequestRefused, answer, refusal_json, refusing
 
@@ -43,34 +44,31 @@ _KEY_IN_BODY = re.compile(rb'"writeKey"[ \t\r\n]*+:[ \t\r\n]*+"((?:[^"\\]|\\.){1
 _LONGEST_KEY_BYTES = 600
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrackingRules:
-    """Who may use the Tracking API, and how much one request may hold."""
-
-    limits: Limits
-    write_keys: WriteKeys
-    #: Taken without a write key: True only while nothing at all has to be proven.
-    is_open: bool
-    #: Whose X-Forwarded-For is believed.
-    trusted_proxies: tuple[Network, ...] = ()
-    #: By the name of a write key; those that are not named may send without end.
-    quotas: Mapping[str, Quota] = field(default_factory=dict)
-
-
 def tracking_router(
     accepts: Accepts,
-    rules: TrackingRules,
+    settings: SenderSettings,
+    write_keys: WriteKeys,
     *,
     clock: Callable[[], float],
     budget: MemoryBudget,
     new_id: Callable[[], str] = random_id,
 ) -> APIRouter:
-    """Build the routes; `budget` is that of all requests of the process.
+    """Build the routes; `budget` is that of all requests of the process. `write_keys` may change while they serve.
 
+    Raises SettingsError where the limits of a key or a proxy cannot be read.
     The name of the source that sent a request is left in `request.state.source`.
     """
-    quotas = Quotas(rules.quotas, time.monotonic)
-    api = _TrackingApi(accepts=accepts, rules=rules, quotas=quotas, budget=budget, clock=clock, new_id=new_id)
+    api = _TrackingApi(
+        accepts=accepts,
+        limits=Limits.of_tracking(settings),
+        write_keys=write_keys,
+        is_open=not settings.authenticated,
+        trusted_proxies=read_networks(settings.trusted_proxies),
+        quotas=Quotas(read_quotas(settings.write_key_limits, write_keys.keys), time.monotonic),
+        budget=budget,
+        clock=clock,
+        new_id=new_id,
+    )
     router = APIRouter(tags=["tracking"])
     for path in _BATCHES:
         _add(router, path, api.events_handler(None), "Receive a batch of events", BATCH_BODY)
@@ -110,7 +108,12 @@ class _TrackingApi:
     """The handlers, with what they need."""
 
     accepts: Accepts
-    rules: TrackingRules
+    limits: Limits
+    write_keys: WriteKeys
+    #: Taken without a write key: True only while nothing at all has to be proven.
+    is_open: bool
+    #: Whose X-Forwarded-For is believed.
+    trusted_proxies: tuple[Network, ...]
     quotas: Quotas
     budget: MemoryBudget
     clock: Callable[[], float]
@@ -126,16 +129,16 @@ class _TrackingApi:
 
     async def discard(self, request: Request) -> Response:
         """Thank for an SDK's report on itself, which nobody needs."""
-        await receive(request, self.rules.limits)
+        await receive(request, self.limits)
         return answer(SUCCESS)
 
     async def _receive(self, request: Request, call: str | None) -> Response:
-        limits = self.rules.limits
+        limits = self.limits
         source = self._source_before_body(request)
         self.quotas.check(source)
         raw = await receive(request, limits)
         size = unpacked_size(raw, limits.max_unpacked_bytes)
-        if source is None and not self.rules.is_open and not await self._may_hold_key(raw, size):
+        if source is None and not self.is_open and not await self._may_hold_key(raw, size):
             raise RequestRefused(UNAUTHENTICATED)
         async with self.budget.held(raw, size, timeout_s=limits.request_timeout_s):
             body = await open_body(raw, size, self.budget, limits)
@@ -150,8 +153,8 @@ class _TrackingApi:
             _name_type(body.slices[0][0], call)
         now = self.clock()
         arrival = Arrival.at(now, from_device=True, new_id=self.new_id)
-        requester = Requester.of(request, self.rules.trusted_proxies)
-        events = requester.complete_all(read_events(body, self.rules.limits, arrival))
+        requester = Requester.of(request, self.trusted_proxies)
+        events = requester.complete_all(read_events(body, self.limits, arrival))
         alone = None if body.several else list(events)
         source = request.state.source
         # a write key is public, as pages hold it; without any, only this machine may send
@@ -169,8 +172,8 @@ class _TrackingApi:
         headers = request.headers
         in_query = request.query_params.get("writeKey")
         offered = basic_user(headers.get("authorization")), in_query, headers.get("x-write-key")
-        source = self.rules.write_keys.source(*offered)
-        if source is None and any(offered) and not self.rules.is_open:
+        source = self.write_keys.source(*offered)
+        if source is None and any(offered) and not self.is_open:
             raise RequestRefused(UNAUTHENTICATED)
         return source
 
@@ -180,7 +183,7 @@ class _TrackingApi:
         for piece in pieces(raw, size):
             text = tail + piece
             for found in _KEY_IN_BODY.finditer(text):
-                if self.rules.write_keys.source(_text(found[1])) is not None:
+                if self.write_keys.source(_text(found[1])) is not None:
                     return True
             tail = text[-_LONGEST_KEY_BYTES:]
             await asyncio.sleep(0)
@@ -191,8 +194,8 @@ class _TrackingApi:
 
         Raises RequestRefused where it has none of ours.
         """
-        source = self.rules.write_keys.source(body.top.get("writeKey"))
-        if source is None and not self.rules.is_open:
+        source = self.write_keys.source(body.top.get("writeKey"))
+        if source is None and not self.is_open:
             raise RequestRefused(UNAUTHENTICATED)
         return source
 

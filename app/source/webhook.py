@@ -5,10 +5,10 @@ the sender repeat a thousand; a single event is answered 422 where nothing of it
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from fastapi import APIRouter, Request, Response
 
+from app.config.settings import SenderSettings
 from app.source.accepts import Accepts, Intake
 from app.source.auth import WebhookSecrets
 from app.source.body import Limits, open_body, read_events, receive
@@ -23,32 +23,24 @@ from app.source.signatures import is_signed
 WEBHOOK_METHODS = ("POST", "PUT", "PATCH")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebhookRules:
-    """Who may use the webhook, and how much one request may hold."""
-
-    limits: Limits
-    secrets: WebhookSecrets
-    #: Taken where neither of the two is asked for: True only while nothing at all has to be proven.
-    is_open: bool
-
-
 def webhook_router(
     accepts: Accepts,
-    rules: WebhookRules,
+    settings: SenderSettings,
+    secrets: WebhookSecrets,
     *,
     clock: Callable[[], float],
     budget: MemoryBudget,
     new_id: Callable[[], str] = random_id,
 ) -> APIRouter:
-    """Build the route; `budget` is that of all requests of the process."""
+    """Build the route; `budget` is that of all requests of the process. `secrets` may change while it serves."""
+    limits = Limits.of_webhook(settings)
 
     async def receive_events(request: Request) -> Response:
-        raw, size = await _receive_proven(request, rules)
-        async with budget.held(raw, size, timeout_s=rules.limits.request_timeout_s):
-            body = await open_body(raw, size, budget, rules.limits)
+        raw, size = await _receive_proven(request, limits, secrets, is_open=not settings.authenticated)
+        async with budget.held(raw, size, timeout_s=limits.request_timeout_s):
+            body = await open_body(raw, size, budget, limits)
             now = clock()
-            events = read_events(body, rules.limits, Arrival.at(now, new_id=new_id))
+            events = read_events(body, limits, Arrival.at(now, new_id=new_id))
             receipt = await accepts.accept(Intake(with_gpc(events, request), now, is_proven=True))
         return answer(receipt_json(receipt), 422 if not body.several and is_unusable(receipt) else 200)
 
@@ -67,23 +59,24 @@ def webhook_router(
     return router
 
 
-async def _receive_proven(request: Request, rules: WebhookRules) -> tuple[bytes, int]:
+async def _receive_proven(
+    request: Request, limits: Limits, secrets: WebhookSecrets, *, is_open: bool
+) -> tuple[bytes, int]:
     """Return the body as sent by somebody who proves who it is, and its size without gzip. Raises RequestRefused."""
-    secrets = rules.secrets.shared  # they may be changed while the body comes
-    if not _may_send(request, rules):
+    shared = secrets.shared  # they may be changed while the body comes
+    if not _may_send(request, secrets, is_open=is_open):
         raise RequestRefused(UNAUTHENTICATED)
-    raw = await receive(request, rules.limits)
-    size = unpacked_size(raw, rules.limits.max_unpacked_bytes)
-    if secrets and not await is_signed(raw, size, request.headers.get("x-signature"), secrets):
+    raw = await receive(request, limits)
+    size = unpacked_size(raw, limits.max_unpacked_bytes)
+    if shared and not await is_signed(raw, size, request.headers.get("x-signature"), shared):
         raise RequestRefused(UNAUTHENTICATED)
     return raw, size
 
 
-def _may_send(request: Request, rules: WebhookRules) -> bool:
-    """Judge what can be judged before the body is read."""
-    secrets = rules.secrets
+def _may_send(request: Request, secrets: WebhookSecrets, *, is_open: bool) -> bool:
+    """Judge what can be judged before the body is read. `is_open`: nothing at all has to be proven, at no route."""
     if secrets.shared and "x-signature" not in request.headers:
         return False
     if secrets.header is not None:
         return secrets.header.is_in(request.headers)
-    return rules.is_open or bool(secrets.shared)
+    return is_open or bool(secrets.shared)

@@ -11,7 +11,7 @@ from app.access.users import Users
 from app.config import FOLLOWED, Settings, load_settings
 from app.config.environment import SecretWatch
 from app.errors import SettingsError
-from app.policies import tracking_rules, webhook_rules
+from app.source import WebhookSecrets, WriteKeys
 
 STRONG = "0123456789abcdef"
 
@@ -27,7 +27,7 @@ class Followed:
         self.watch.tell(self._taker)
 
     def _taker(self, changed: Settings) -> Callable[[], None]:
-        return partial(self.taken.append, sorted(tracking_rules(changed).write_keys.keys))
+        return partial(self.taken.append, sorted(WriteKeys.of(changed).keys))
 
     def write(self, text: str) -> None:
         """Put a new file in the place of the old one, as secrets are rotated, and look."""
@@ -141,7 +141,7 @@ def test_every_followed_secret_reaches_those_that_take(
     os.utime(path, (1, 1))
     watch.look()
     (changed,) = seen
-    webhook = webhook_rules(changed).secrets
+    webhook = WebhookSecrets.of(changed)
     found = {
         "WEBHOOK_SHARED_SECRETS": webhook.shared == (b"second-secret-of-segment",),
         "WEBHOOK_HEADER": webhook.header is not None and webhook.header.value == b"second-value-of-it",

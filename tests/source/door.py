@@ -1,26 +1,22 @@
 """A real application around the routers, and the smallest thing that keeps events."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 import httpx
 from fastapi import FastAPI
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
+from app.config.settings import SenderSettings
 from app.core.events import Event, Exit
 from app.core.receipts import EventReceipt, PresetResult, Receipt
-from app.core.values.addresses import read_networks
 from app.errors import EventRefused, OutboxUnavailable
 from app.source import (
     Intake,
     Limits,
     MemoryBudget,
     OpenToPages,
-    Quota,
     SecretHeader,
-    TrackingRules,
-    WebhookRules,
     WebhookSecrets,
     WriteKeys,
     sdk_settings_router,
@@ -88,18 +84,23 @@ def limits(**changes: Any) -> Limits:
     return Limits(**{**defaults, **changes})
 
 
+def _settings(*, is_open: bool, **changes: Any) -> SenderSettings:
+    """Return those of a process where nothing has to be proven, or something at one route at least."""
+    keys = () if is_open else (SecretStr("of-another:route"),)
+    return SenderSettings.model_construct(write_keys=keys, **changes)
+
+
 def webhook(
     ledger: Ledger, *, secrets: tuple[bytes, ...] = (), header: str | None = None, is_open: bool = True, **bounds: Any
 ) -> FastAPI:
     """Build an application with the webhook only."""
-    rules = WebhookRules(
-        limits=limits(**bounds),
-        secrets=WebhookSecrets(shared=secrets, header=None if header is None else SecretHeader.read(header)),
-        is_open=is_open,
-    )
+    proofs = WebhookSecrets(shared=secrets, header=None if header is None else SecretHeader.read(header))
+    settings = _settings(is_open=is_open, **bounds)
     app = FastAPI()
     app.include_router(
-        webhook_router(ledger, rules, clock=lambda: NOW, budget=MemoryBudget(32_000_000), new_id=lambda: "made")
+        webhook_router(
+            ledger, settings, proofs, clock=lambda: NOW, budget=MemoryBudget(32_000_000), new_id=lambda: "made"
+        )
     )
     return app
 
@@ -111,28 +112,18 @@ def tracking(
     is_open: bool = False,
     proxies: tuple[str, ...] = (),
     public_hosts: tuple[str, ...] = ("pinrelay.example",),
-    limits_of_keys: Mapping[str, Quota] = MappingProxyType({}),
+    limits_of_keys: tuple[str, ...] = (),
     **bounds: Any,
 ) -> FastAPI:
     """Build an application with the Tracking API and the SDKs' settings."""
     write_keys = WriteKeys.read(keys)
-    segments = {
-        "max_body_bytes": 512_000,
-        "max_unpacked_bytes": 512_000,
-        "max_events": 2_500,
-        "max_event_bytes": 32_768,
-    }
-    rules = TrackingRules(
-        limits=limits(**{**segments, **bounds}),
-        write_keys=write_keys,
-        is_open=is_open,
-        trusted_proxies=read_networks(proxies),
-        quotas=limits_of_keys,
-    )
+    settings = _settings(is_open=is_open, trusted_proxies=proxies, write_key_limits=limits_of_keys, **bounds)
     app = FastAPI()
     app.add_middleware(OpenToPages)
     app.include_router(
-        tracking_router(ledger, rules, clock=lambda: NOW, budget=MemoryBudget(32_000_000), new_id=lambda: "made")
+        tracking_router(
+            ledger, settings, write_keys, clock=lambda: NOW, budget=MemoryBudget(32_000_000), new_id=lambda: "made"
+        )
     )
     app.include_router(sdk_settings_router(write_keys, is_open=is_open, public_hosts=public_hosts))
     return app

@@ -86,7 +86,7 @@ def test_a_name_may_hold_a_colon() -> None:
 @pytest.mark.parametrize("key_in_body", [False, True])
 async def test_beyond_its_quota_a_key_is_asked_to_come_again_and_others_are_not(key_in_body: bool) -> None:  # noqa: FBT001 - a column
     ledger = Ledger()
-    app = tracking(ledger, keys=("shop:k1", "app:k2"), limits_of_keys={"shop": Quota(events=3, bytes=100_000)})
+    app = tracking(ledger, keys=("shop:k1", "app:k2"), limits_of_keys=("shop:3:100000",))
 
     async def post(http: httpx.AsyncClient, key: str) -> httpx.Response:
         batch = {"batch": [{"type": "page"}] * 2}

@@ -455,7 +455,7 @@ async def test_a_wrong_key_outside_the_body_is_refused_before_the_body_is_read(
 @pytest.mark.parametrize("packed", [False, True])
 async def test_a_key_in_the_body_counts_at_its_top_only(body: Any, status: int, packed: bool) -> None:  # noqa: FBT001 - a column
     raw = json.dumps(body).replace("/", "\\/").encode()
-    async with client(tracking(Ledger(), keys=("shop:k/1é",), max_events=9_999)) as http:
+    async with client(tracking(Ledger(), keys=("shop:k/1é",), tracking_max_events=9_999)) as http:
         answer = await http.post("/v1/batch", content=gzip.compress(raw) if packed else raw)
 
     assert answer.status_code == status

@@ -8,11 +8,12 @@ import httpx
 import pytest
 from fastapi import APIRouter, FastAPI, Request, Response
 
+from app.config.settings import SenderSettings
 from app.core.log import configure_logging
 from app.core.metrics import Metrics
 from app.core.receipts import Receipt
 from app.insights.tracing import open_tracing
-from app.source import Intake, Limits, MemoryBudget, TrackingRules, WriteKeys, tracking_router
+from app.source import Intake, MemoryBudget, WriteKeys, tracking_router
 from app.web.application import Application
 from app.web.direct_routes import DirectRoutes
 
@@ -69,14 +70,14 @@ class Broken:
 
 
 def broken_application() -> Application:
-    limits = Limits(
-        max_body_bytes=999, max_unpacked_bytes=999, max_events=9, max_depth=9, max_event_bytes=None, request_timeout_s=9
-    )
-    rules = TrackingRules(limits=limits, write_keys=WriteKeys.read(()), is_open=True)
     other = APIRouter()
     other.add_api_route("/webhook", Broken().show, methods=["POST"])
     app = Application(Metrics(), open_tracing({}))
-    app.include_busy_router(tracking_router(Broken(), rules, clock=lambda: 0.0, budget=MemoryBudget(999)))
+    app.include_busy_router(
+        tracking_router(
+            Broken(), SenderSettings.model_construct(), WriteKeys.read(()), clock=lambda: 0.0, budget=MemoryBudget(999)
+        )
+    )
     app.include_busy_router(other)
     app.add_api_route("/seldom", Broken().show, methods=["POST"])
     app.add_api_route("/v1/seldom", Broken().show, methods=["POST"])
