@@ -133,11 +133,11 @@ OTHER = b'{"number": 1, "net": 25, "buyer": "zephyrine@shop.example"}'
 @pytest.mark.parametrize(
     ("name", "file", "named", "told"),
     [
-        ("o.ndjson", OTHER, {}, "there are: number, net, buyer"),
+        ("o.ndjson", OTHER, {}, "the file has: number, net, buyer"),
         ("o.ndjson", OTHER, {"order_id": "no", "total": "net"}, "there is no column &#34;no&#34;"),
         ("o.xlsx", OTHER, {}, "must end with one of .csv"),
         ("o.parquet", OTHER, {}, "the rows cannot be read (InvalidInput)"),
-        ("zephyrine@shop.example.csv", b"zephyrine@shop.example,2\nx,3\n", {}, "there are: "),
+        ("zephyrine@shop.example.csv", b"zephyrine@shop.example,2\nx,3\n", {}, "the file has: "),
         ("", b"", {}, "Choose a file."),
     ],
 )
