@@ -10,7 +10,7 @@ from threading import Thread
 
 from fastapi import FastAPI
 
-from app import assemble, policies
+from app import assemble
 from app.api.router import Operations, api_router
 from app.assemble.ad_accounts import Destination
 from app.assemble.parts import Parts, join_parts
@@ -82,7 +82,7 @@ def create_app(
             parts.acts.catalog,
             parts.coordination,
             (*_beside(settings, parts, role), *export_figures(environ, status.families, clock=clock)),
-            begin=partial(parts.outbox.start_disk_checks, policies.disk_rules(settings)),
+            begin=partial(parts.outbox.start_disk_checks, settings),
             closing=(*parts.closing, parts.outbox, parts.tracing, *export_lines(environ, clock=clock)),
             look_at_files=parts.look_at_files,
             clock=clock,
@@ -243,7 +243,7 @@ def _console(settings: Settings, parts: Parts) -> ConsoleServices:
             waits_at_most_s=settings.retry_max_age_hours * HOUR_S,
             sender_headers=settings.sender_headers,
         ),
-        outbox_rules=policies.outbox_rules(settings),
+        outbox_rules=settings,
         restart_notice=parts.restart_notice,
         quality_components=COMPONENTS,
         people=assemble.people_search(settings, parts.outbox) if settings.remember_secret else None,

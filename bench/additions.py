@@ -44,7 +44,6 @@ from app.core.coordination import Coordination
 from app.insights.product_feed import FeedReader
 from app.outbox import Outbox, open_outbox
 from app.pipeline.pipeline import Pipeline
-from app.policies import outbox_rules
 from app.source import Intake, events_of, read_raw_event, read_raw_requests
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the checkout is no package
@@ -87,7 +86,7 @@ def accepting(added: dict[str, Any], folder: Path) -> tuple[Pipeline, Outbox]:
         **given,
     )
     running = assemble.running_catalog(settings)
-    outbox = open_outbox(settings.outbox_url, outbox_rules(settings))
+    outbox = open_outbox(settings.outbox_url, settings)
     kept = assemble.quarantine(settings, outbox)
     accepts: Pipeline = assemble.pipeline(
         settings, running.catalog, outbox=outbox, quarantine=kept, to=destinations(settings)

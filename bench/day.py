@@ -41,7 +41,6 @@ from app.core.values.times import DAY_S
 from app.outbox import Outbox, open_outbox
 from app.outbox.postgres.retention import day_of, table_of
 from app.outbox.sqlite.database import connect
-from app.policies import outbox_rules
 from bench.drain import AD_ACCOUNT_ID, different, mapped
 from bench.receive import ARRAY, ARRAY_CONNECTIONS, cpu_of, measure, served
 from tests.outbox.build import delivered
@@ -364,7 +363,7 @@ async def run(engine: str, scale: float, rounds: int) -> None:
             (Path(folder) / name).mkdir()
             url = stack.enter_context(empty_outbox(Path(folder) / name, engine))
             settings = load_settings(outbox_url=url, outbox_max_backlog_bytes=10**12)
-            outbox = open_outbox(url, outbox_rules(settings))
+            outbox = open_outbox(url, settings)
             stores.append(Store(name=name, url=url, outbox=outbox, new=different(originals)))
         for store in stores:
             # each round claims A_ROUND of what has waited longest: in both stores some of it is there at the end

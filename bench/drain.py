@@ -52,7 +52,6 @@ from app.core.people import PeopleChanges, PeopleFound
 from app.destination import redact
 from app.destination.client import PinterestClient
 from app.outbox import Outbox, open_outbox
-from app.policies import outbox_rules
 from app.sender.clocks import Clocks
 from app.sender.context import CallReport, Dependencies
 from app.sender.status import log_jump, log_trouble
@@ -297,7 +296,7 @@ async def bare(url: str, policy: DeliverySettings, originals: Sequence[NewDelive
 @contextlib.asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Outbox]:
     """Open the outbox and close it."""
-    outbox = open_outbox(settings.outbox_url, outbox_rules(settings))
+    outbox = open_outbox(settings.outbox_url, settings)
     try:
         yield outbox
     finally:

@@ -38,7 +38,6 @@ from app.outbox import open_outbox
 from app.outbox.sqlite.database import connect
 from app.pipeline.batcher import RequestBatcher
 from app.pipeline.pipeline import Pipeline
-from app.policies import outbox_rules
 from app.source import Intake
 from tests.outbox.postgres_server import empty_outbox
 
@@ -252,9 +251,7 @@ async def measure(engine: str, people: int, rounds: int) -> None:
             (Path(folder) / name).mkdir()
             url = stack.enter_context(empty_outbox(Path(folder) / name, engine))
             settings[name] = configured(url, days=days)
-        outboxes = {
-            name: open_outbox(each.outbox_url, outbox_rules(each), clock=lambda: NOW) for name, each in settings.items()
-        }
+        outboxes = {name: open_outbox(each.outbox_url, each, clock=lambda: NOW) for name, each in settings.items()}
         for outbox in outboxes.values():
             await outbox.check()  # then there are tables
         begun = time.monotonic()

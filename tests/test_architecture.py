@@ -14,7 +14,7 @@ from tests.process import ROOT
 #: The floors of the house, from the top. A module imports its own room and the rooms of lower floors. A stage imports
 #: no other stage; on the other floors a room may import the rooms beside it, but never in a circle.
 FLOORS = {
-    "wiring": {"main", "cli", "assemble", "policies", "commands"},
+    "wiring": {"main", "cli", "assemble", "commands"},
     "shells": {"api", "console", "web"},
     "operations": {"operations"},
     "flows": {"pipeline", "sender", "insights"},

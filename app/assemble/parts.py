@@ -45,7 +45,6 @@ from app.pipeline.pipeline import Listener
 from app.pipeline.replay import Replaying
 from app.pipeline.search import Finder
 from app.pipeline.tail import Tail
-from app.policies import outbox_rules
 from app.sandbox import Account, create_sandbox
 from app.source import NamedSource
 
@@ -144,7 +143,7 @@ def join_parts(
     sources = assemble.running_sources(settings, on_fault=log_secrets_kept)
     destinations = ad_accounts.destinations(settings, environ)
     ad_accounts.check_sources(settings, sources.sources if sources else ())
-    outbox = open_outbox(settings.outbox_url, outbox_rules(settings), clock=clock)
+    outbox = open_outbox(settings.outbox_url, settings, clock=clock)
     clock = clock or time.time
     sandbox = _sandbox(settings, clock) if any(each.settings.sandboxed for each in destinations) else None
     coordination = _coordination(settings, outbox, running, sources, destinations, role)

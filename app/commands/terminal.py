@@ -20,7 +20,6 @@ from app.config import Settings, load_settings
 from app.core.values.texts import visible, visible_json
 from app.errors import OutboxUnavailable, SettingsError
 from app.outbox import Outbox, exists, open_outbox
-from app.policies import outbox_rules
 
 #: Wider than any row.
 _UNBROKEN: Final = 10_000
@@ -132,7 +131,7 @@ def writing(option: str) -> Iterator[None]:
 @asynccontextmanager
 async def opened_outbox(settings: Settings) -> AsyncIterator[Outbox]:
     """Open the outbox of the settings, and close it at the end."""
-    outbox = open_outbox(settings.outbox_url, outbox_rules(settings))
+    outbox = open_outbox(settings.outbox_url, settings)
     try:
         yield outbox
     finally:

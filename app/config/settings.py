@@ -36,6 +36,8 @@ REDACTED_PARAMETERS: Final = (
 )
 
 _DAY_S: Final = 86_400
+#: Limits the backlog of an ad account where the disk does not.
+_USUAL_BACKLOG_BYTES: Final = 10_000_000_000
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -251,6 +253,76 @@ class MemorySettings(QuarantineSettings):
         return self.remember_secret or self.quarantine_key
 
 
+class OutboxSettings(MemorySettings, EventAgeSettings):
+    """Where deliveries are stored, how many, and how long what is known of them is kept."""
+
+    outbox_url: str = Field(
+        "sqlite:///data/pinrelay.db",
+        description="`sqlite:///FILE` or `postgresql://HOST/DATABASE`",
+        repr=False,  # a password may stand in it
+    )
+    outbox_max_backlog: Count | None = Field(
+        None, ge=1, description="most unsettled deliveries of one ad account, beyond: 503; default: no limit"
+    )
+    outbox_max_backlog_bytes: Bytes | None = Field(
+        None, ge=1, description="most bytes of their payloads, beyond: 503; default: by the disk, see operating.md"
+    )
+    outbox_quick_check_s: Seconds = Field(5, ge=0, description="longest check of the SQLite file at start-up")
+    outbox_reserve_bytes: Bytes = Field(
+        64_000_000, ge=0, description="reserved disk of the SQLite file, freed when the disk is full"
+    )
+    dedup_window_hours: Hours | None = Field(
+        None, gt=0, description="how long an event is recognised as duplicate; default: MAX_EVENT_AGE_DAYS (168 hours)"
+    )
+    order_scope: Literal["account", "source"] = Field(
+        "account", description="whether an order id is unique in the ad account or in its source"
+    )
+    dedup_orders: bool = Field(default=True, description="send one `checkout` per order id, from any preset")
+    ledger_delivered_days: Days = Field(30, gt=0, description="how long delivered events are listed")
+    ledger_days: Days = Field(30, gt=0, description="how long other outcomes are listed, and orders recognised")
+    audit_days: Days = Field(365, gt=0, description="how long the audit log is kept")
+    payload_days: Days = Field(0, ge=0, description="how long delivered payloads are kept, without IP and user agent")
+    destinations_dir: FolderPaths = Field((), description="folders of ad accounts, one YAML file each, in the same way")
+
+    @property
+    def max_backlog_bytes(self) -> int | None:
+        """The limit of one ad account; None where the disk is that of SQLite, and no other ad account shares it."""
+        if self.outbox_max_backlog_bytes is not None:
+            return self.outbox_max_backlog_bytes
+        is_alone = self.outbox_url.startswith("sqlite:") and not self.destinations_dir
+        return None if is_alone else _USUAL_BACKLOG_BYTES
+
+    @property
+    def dedup_window_s(self) -> float:
+        """How long an event is remembered, from the moment its delivery was enqueued or redriven."""
+        return self.max_event_age_s if self.dedup_window_hours is None else self.dedup_window_hours * 3_600
+
+    @property
+    def orders_by_source(self) -> bool:
+        """Whether each source has order ids of its own; else one id of an ad account is one order."""
+        return self.order_scope == "source"
+
+    @property
+    def ledger_delivered_s(self) -> float:
+        """How long delivered ones are kept, with their attempts."""
+        return self.ledger_delivered_days * _DAY_S
+
+    @property
+    def ledger_s(self) -> float:
+        """How long everything else is kept that is over (dead deliveries, counts), and orders are remembered."""
+        return self.ledger_days * _DAY_S
+
+    @property
+    def audit_s(self) -> float:
+        """How long it is known who did what."""
+        return self.audit_days * _DAY_S
+
+    @property
+    def payload_s(self) -> float:
+        """How long the payload of a delivered event is kept, without IP address and user agent; 0 erases it at once."""
+        return self.payload_days * _DAY_S
+
+
 class ReportsSettings(RoomSettings):
     """By which token Pinterest's own figures are read; without any nothing is."""
 
@@ -383,7 +455,7 @@ MIN_SECRET_CHARACTERS: Final = 16
 
 class Settings(
     DeliverySettings,
-    MemorySettings,
+    OutboxSettings,
     ReportsSettings,
     AlertSettings,
     ConversionSettings,
@@ -419,40 +491,10 @@ class Settings(
     mappings_dir: FolderPaths = Field(
         (Path("mappings"),), validate_default=True, description="folders of mappings, in the same way"
     )
-    destinations_dir: FolderPaths = Field((), description="folders of ad accounts, one YAML file each, in the same way")
-
     # Routing
     switched_off: Literal["hold", "refuse"] = Field(
         "hold", description="events while a switch is off: keep or withhold"
     )
-
-    # Outbox
-    outbox_url: str = Field(
-        "sqlite:///data/pinrelay.db",
-        description="`sqlite:///FILE` or `postgresql://HOST/DATABASE`",
-        repr=False,  # a password may stand in it
-    )
-    outbox_max_backlog: Count | None = Field(
-        None, ge=1, description="most unsettled deliveries of one ad account, beyond: 503; default: no limit"
-    )
-    outbox_max_backlog_bytes: Bytes | None = Field(
-        None, ge=1, description="most bytes of their payloads, beyond: 503; default: by the disk, see operating.md"
-    )
-    outbox_quick_check_s: Seconds = Field(5, ge=0, description="longest check of the SQLite file at start-up")
-    outbox_reserve_bytes: Bytes = Field(
-        64_000_000, ge=0, description="reserved disk of the SQLite file, freed when the disk is full"
-    )
-    dedup_window_hours: Hours | None = Field(
-        None, gt=0, description="how long an event is recognised as duplicate; default: MAX_EVENT_AGE_DAYS (168 hours)"
-    )
-    order_scope: Literal["account", "source"] = Field(
-        "account", description="whether an order id is unique in the ad account or in its source"
-    )
-    dedup_orders: bool = Field(default=True, description="send one `checkout` per order id, from any preset")
-    ledger_delivered_days: Days = Field(30, gt=0, description="how long delivered events are listed")
-    ledger_days: Days = Field(30, gt=0, description="how long other outcomes are listed, and orders recognised")
-    audit_days: Days = Field(365, gt=0, description="how long the audit log is kept")
-    payload_days: Days = Field(0, ge=0, description="how long delivered payloads are kept, without IP and user agent")
 
     @property
     def live(self) -> bool:

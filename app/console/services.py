@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 from app.access.admission import Access
 from app.catalog.catalog import RunningCatalog
+from app.config.settings import OutboxSettings
 from app.core.coordination import Coordination
 from app.core.pages import AccountView
 from app.destination.client import PinterestClient
 from app.insights.inventory.view import InventoryView
 from app.operations.acts import Acts
-from app.outbox import Outbox, OutboxRules
+from app.outbox import Outbox
 from app.pipeline.explain import Explainer
 from app.pipeline.search import Finder, PeopleSearch
 from app.source import NamedSource
@@ -68,7 +69,7 @@ class ConsoleServices:
     inventory: InventoryView
     destination: DestinationView
     #: For how long counts and orders are kept.
-    outbox_rules: OutboxRules
+    outbox_rules: OutboxSettings
     #: Returns why a restart is needed, "" where none is.
     restart_notice: Callable[[], str] = str
     #: Names of Pinterest's quality components, in the order they are shown.

@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from app.config.settings import OutboxSettings
 from app.errors import SettingsError
 from app.outbox.counts import MINUTES_KEPT_S, NO_COUNTRY, enqueue_counters, warning_label
 from app.outbox.hold_clock import steady_clock
 from app.outbox.orders import OrderRow, PagesOrders, orders_since
 from app.outbox.rows import read_warnings
-from app.outbox.rules import DiskRules, OutboxRules
 from app.outbox.search import SEARCH_FILTERS, dropped_exits, given_filters, means_deliveries, read_filters
 from app.outbox.store import DeadLetters, Outbox
 from app.outbox.transfer import DeliveryRow, LedgerKind, Salvaged, Store, TransferKind, transfer_all
@@ -22,11 +22,9 @@ __all__ = [
     "SEARCH_FILTERS",
     "DeadLetters",
     "DeliveryRow",
-    "DiskRules",
     "LedgerKind",
     "OrderRow",
     "Outbox",
-    "OutboxRules",
     "PagesOrders",
     "Salvaged",
     "Store",
@@ -51,7 +49,7 @@ __all__ = [
 
 def open_outbox(
     url: str,
-    rules: OutboxRules,
+    rules: OutboxSettings,
     *,
     clock: Callable[[], float] | None = None,
     steady: Callable[[], float] | None = None,
@@ -66,9 +64,12 @@ def open_outbox(
     this machine's clock for SQLite, the server's for PostgreSQL. `steady` is the clock that holds go on by (seconds,
     which nobody can set): None takes this machine's, but with a `clock` that is given they end by the `now` of calls.
     An engine is imported only when it is asked for: each needs its own libraries.
-    Raises SettingsError for any other URL, OutboxVersionError for a store of a newer Pinrelay or without identity,
-    OutboxUnavailable where the store cannot be opened.
+    Raises SettingsError for any other URL and where memory has no secret for its keys, OutboxVersionError for a store
+    of a newer Pinrelay or without identity, OutboxUnavailable where the store cannot be opened.
     """
+    if rules.remember_days and rules.remember_secret is None:
+        message = "REMEMBER_SECRET: memory needs one, of 32 characters or more: `openssl rand -hex 32` makes it"
+        raise SettingsError(message)
     path = _path(url)
     if clock is None:
         steady = steady or steady_clock

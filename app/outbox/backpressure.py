@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from app.config.settings import OutboxSettings
 from app.core.deliveries import NewDelivery
 from app.core.events import DroppedEvent, Exit
 from app.errors import BacklogFull, OutboxUnavailable, RowRefused, WhyUnavailable
-from app.outbox.rules import OutboxRules
 
 
 def seen_before(kind: str, holder: object | None, differences: Sequence[str]) -> str:
@@ -100,35 +100,35 @@ def added(one: Loads, other: Loads) -> Loads:
     return loads_of((account, *load) for loads in (one, other) for account, load in loads.items())
 
 
-def why_full(rules: OutboxRules, waiting: Load, more: Load = _ANYTHING) -> str:
+def why_full(rules: OutboxSettings, waiting: Load, more: Load = _ANYTHING) -> str:
     """Return which limit of an ad account is reached, and how much waits; "" where there is room for `more`."""
-    if rules.max_backlog is not None and waiting.deliveries + more.deliveries > rules.max_backlog:
-        return f"{waiting.deliveries:,} deliveries wait, of {rules.max_backlog:,} that may (OUTBOX_MAX_BACKLOG)"
+    if rules.outbox_max_backlog is not None and waiting.deliveries + more.deliveries > rules.outbox_max_backlog:
+        return f"{waiting.deliveries:,} deliveries wait, of {rules.outbox_max_backlog:,} that may (OUTBOX_MAX_BACKLOG)"
     if rules.max_backlog_bytes is not None and waiting.size_bytes + more.size_bytes > rules.max_backlog_bytes:
         return f"{waiting.size_bytes:,} bytes wait, of {rules.max_backlog_bytes:,} that may (OUTBOX_MAX_BACKLOG_BYTES)"
     return ""
 
 
-def room_bytes(rules: OutboxRules, waiting: Load) -> float | None:
+def room_bytes(rules: OutboxSettings, waiting: Load) -> float | None:
     """Return how many bytes of payloads the limits of an ad account leave; None where none is set.
 
     A limit of deliveries is counted at the mean size of those that wait.
     """
     room = [] if rules.max_backlog_bytes is None else [float(rules.max_backlog_bytes - waiting.size_bytes)]
-    if rules.max_backlog is not None:
+    if rules.outbox_max_backlog is not None:
         mean = waiting.size_bytes / max(1, waiting.deliveries)
-        room.append((rules.max_backlog - waiting.deliveries) * mean)
+        room.append((rules.outbox_max_backlog - waiting.deliveries) * mean)
     return min(room, default=None)
 
 
-def backlog_full(rules: OutboxRules, waiting: Loads, more: Loads) -> BacklogFull | None:
+def backlog_full(rules: OutboxSettings, waiting: Loads, more: Loads) -> BacklogFull | None:
     """Return the error that names the ad accounts for which `more` does not fit; None where all of it does."""
     told = {account: why_full(rules, waiting.get(account, _NOTHING), load) for account, load in more.items()}
     full = {account: why for account, why in told.items() if why}
     return BacklogFull(full) if full else None
 
 
-def nowhere_room(rules: OutboxRules, waiting: Loads, ad_account_ids: Collection[str]) -> BacklogFull | None:
+def nowhere_room(rules: OutboxSettings, waiting: Loads, ad_account_ids: Collection[str]) -> BacklogFull | None:
     """Return the error where none of these ad accounts has room for one delivery; None where one has, or none is given.
 
     What becomes of events that several of them take is told by `backlog_full`.

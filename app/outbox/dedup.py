@@ -9,10 +9,10 @@ from typing import Final, NamedTuple, Protocol, Self, TypeAlias
 
 import orjson
 
+from app.config.settings import OutboxSettings
 from app.core.deliveries import NewDelivery, Seen
 from app.outbox.backpressure import another_order, seen_before
 from app.outbox.rows import as_json, kept
-from app.outbox.rules import OutboxRules
 
 _DIGEST_BYTES = 15  # 120 bits, which base64 writes as 20 characters without padding
 
@@ -82,7 +82,7 @@ class Key(NamedTuple):
     digest: str
 
 
-def keys_of(known: HasKeys, rules: OutboxRules) -> tuple[Key, ...]:
+def keys_of(known: HasKeys, rules: OutboxSettings) -> tuple[Key, ...]:
     """Return the key of the event; where orders are compared, those of the order and the checkout that it names."""
     events = _keys_of_event(known)
     if not rules.dedup_orders or (known.order_id is None and known.checkout_id is None):
@@ -267,7 +267,7 @@ class DedupResult:
 class Deduplicator:
     """Checks deliveries one after the other; what is new is remembered for those that follow."""
 
-    def __init__(self, held: Mapping[str, Sequence[KeyOwner]], *, now: float, rules: OutboxRules) -> None:
+    def __init__(self, held: Mapping[str, Sequence[KeyOwner]], *, now: float, rules: OutboxSettings) -> None:
         """Take who holds a key, by digest; forgotten ones (`until` is over) count for nothing."""
         self._now = now
         self._rules = rules
@@ -366,13 +366,13 @@ def _totals(earlier: Order, order: Order) -> str:
 SeenRow: TypeAlias = tuple[str, int, float, float, int, str | None]
 
 
-def digests_of(deliveries: Sequence[NewDelivery], rules: OutboxRules) -> list[str]:
+def digests_of(deliveries: Sequence[NewDelivery], rules: OutboxSettings) -> list[str]:
     """Return the digests of the keys of all deliveries."""
     return [key.digest for delivery in deliveries for key in keys_of(delivery, rules)]
 
 
 def repeated(
-    deliveries: Sequence[NewDelivery], rows: Iterable[SeenRow], *, now: float, rules: OutboxRules
+    deliveries: Sequence[NewDelivery], rows: Iterable[SeenRow], *, now: float, rules: OutboxSettings
 ) -> list[Seen | None]:
     """Return which earlier delivery each one repeats, or what warns of it; None where it is new and like no other.
 

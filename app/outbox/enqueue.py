@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from msgspec.structs import replace
 
+from app.config.settings import OutboxSettings
 from app.core.deliveries import Enqueued, NewDelivery
 from app.core.events import CounterRow, DroppedEvent, Exit
 from app.core.people import PeopleChanges
@@ -22,7 +23,6 @@ from app.outbox.counts import enqueue_counters
 from app.outbox.dedup import Deduplicator, Key, KeyOwner, Order, TakenKey, keys_of
 from app.outbox.people import whose_rows
 from app.outbox.rows import DROPPED_COLUMNS, told_texts
-from app.outbox.rules import OutboxRules
 
 #: Of the JSON that is stored as payload: 1 is Pinterest's ConversionEvent as `app.destination` writes it.
 PAYLOAD_VERSION: Final = 1
@@ -85,7 +85,7 @@ class Rows:
     blob_bytes: int = field(default=0, init=False)
 
     def add_first(
-        self, delivery: NewDelivery, keys: Sequence[Key], now: float, rules: OutboxRules, *, held_from: float
+        self, delivery: NewDelivery, keys: Sequence[Key], now: float, rules: OutboxSettings, *, held_from: float
     ) -> None:
         """Add a delivery whose keys nobody holds. Raises UnicodeDecodeError where its payload is not UTF-8."""
         place = len(self.deliveries)
@@ -187,7 +187,7 @@ async def prepare(
     *,
     now: float,
     held_from: float,
-    rules: OutboxRules,
+    rules: OutboxSettings,
     people: PeopleChanges | None = None,
 ) -> PreparedEnqueue:
     """Prepare one `Outbox.enqueue`. Raises UnicodeDecodeError where a payload is not UTF-8."""
@@ -238,7 +238,7 @@ class Deduplicated:
     held: Held
 
 
-def without_duplicates(call: PreparedEnqueue, held: Held, ids: Sequence[int], rules: OutboxRules) -> Deduplicated:
+def without_duplicates(call: PreparedEnqueue, held: Held, ids: Sequence[int], rules: OutboxSettings) -> Deduplicated:
     """Check each delivery for duplicates by the keys that are `held`. The new ones will get `ids` in their order."""
     rows = Rows(whose=whose_rows(call.people, call.now))
     for event in call.dropped:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
+from app.config.settings import OutboxSettings
 from app.core.deliveries import Attempt, Delivery, State
 from app.core.events import CounterRow, DroppedEvent, Exit
 from app.core.pages import AuditAction, AuditEntry, AuditPage, Backlog, DeadCause, Revenue, Session
@@ -12,7 +13,6 @@ from app.errors import OutboxVersionError
 from app.outbox.backpressure import Load, room_bytes, why_full
 from app.outbox.enqueue import PAYLOAD_VERSION
 from app.outbox.rows import kept, read_memory, read_warnings
-from app.outbox.rules import OutboxRules
 
 #: How the identity of every store begins: "PR", before 16 bits.
 _OURS: Final = 0x5052_0000
@@ -108,7 +108,7 @@ def backlog_of(
     counts: Mapping[str, int],
     size_bytes: int,
     oldest_at: float | None,
-    rules: OutboxRules,
+    rules: OutboxSettings,
     *,
     disk_bytes: int | None = None,
 ) -> Backlog:

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple, cast
 
 import orjson
 
+from app.config.settings import OutboxSettings
 from app.core.deliveries import State
 from app.core.pages import Redrive
 from app.outbox.dedup import Deduplicator, every_key_of, keys_of
 from app.outbox.enqueue import Held
-from app.outbox.rules import OutboxRules
 from app.outbox.search import END
 
 #: Dead deliveries looked at in one commit.
@@ -87,12 +87,12 @@ def every_digest_of(held: Sequence[DeadLetter]) -> list[str]:
     return [key.digest for each in held for key in every_key_of(each)]
 
 
-def digests_of_dead(dead: Sequence[DeadLetter], rules: OutboxRules) -> list[str]:
+def digests_of_dead(dead: Sequence[DeadLetter], rules: OutboxSettings) -> list[str]:
     """Return the digests of the keys that dead deliveries would take again."""
     return [key.digest for each in dead for key in keys_of(each, rules)]
 
 
-def plan_redrive(dead: Sequence[DeadLetter], held: Held, now: float, rules: OutboxRules) -> RedrivePlan:
+def plan_redrive(dead: Sequence[DeadLetter], held: Held, now: float, rules: OutboxSettings) -> RedrivePlan:
     """Decide which dead deliveries are redriven, newest first: of two of one event the newer mapping wins.
 
     `held` are the holders of their keys, by digest.

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
+from app.config.settings import OutboxSettings
 from app.core.deliveries import Claimed, Delivery, Enqueued, NewDelivery, Seen, Settlement, Withdrawal
 from app.core.events import CounterRow, DroppedEvent
 from app.core.pages import (
@@ -24,7 +25,6 @@ from app.outbox.hold_clock import HoldClock
 from app.outbox.inventory import Inventory
 from app.outbox.orders import OrderPage
 from app.outbox.people import KeptElsewhere, KeptStretch
-from app.outbox.rules import DiskRules
 from app.outbox.sealed_events import SealedEvents
 
 
@@ -268,7 +268,7 @@ class Outbox(SharedValues, Protocol):
         With ad accounts: and one of them has room for another delivery; raises BacklogFull where none has.
         """
 
-    async def start_disk_checks(self, rules: DiskRules) -> None:
+    async def start_disk_checks(self, rules: OutboxSettings) -> None:
         """Look through the store for damage, and keep a reserve of the disk. Called where events are received.
 
         The reserve is freed when the disk is full, so that what waits can be sent and settled. Raises nothing: `check`

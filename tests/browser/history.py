@@ -16,7 +16,6 @@ from app.insights.inventory.counting import NameCounts
 from app.insights.inventory.sampling import Sampler
 from app.outbox import Outbox, open_outbox
 from app.pipeline.pipeline import Pipeline
-from app.policies import outbox_rules
 from app.sender.retry import Moment
 from app.sender.settlements import counters, settle
 from app.source import Arrival, Intake, read_event
@@ -32,7 +31,7 @@ BAD_STEPS = (17, 18, 33)
 async def write_history(url: str, *, now: float) -> None:
     """Write the 23 hours before `now`."""
     settings = assembled.settings()
-    outbox = open_outbox(url, outbox_rules(settings))
+    outbox = open_outbox(url, settings)
     names = NameCounts(Sampler(assembled.shipped_catalog), random.Random(1), max_names=settings.inventory_names)
     pipeline = assemble.pipeline(settings, outbox=outbox)
     pipeline.listeners = (names,)

@@ -10,7 +10,6 @@ import pytest
 
 from app import assemble
 from app.outbox import open_outbox
-from app.policies import outbox_rules
 from app.source import Intake
 from tests import assembled
 from tests.commands.conftest import Run
@@ -33,7 +32,7 @@ async def receive(outbox_url: str) -> None:
     """Receive the events as the server does, now."""
     own = {name.lower(): value for name, value in ON.items()} | {"quarantine_names": ("Purchase",)}
     settings = assembled.settings(outbox_url=outbox_url, **own)
-    outbox = open_outbox(outbox_url, outbox_rules(settings))
+    outbox = open_outbox(outbox_url, settings)
     keeps = assemble.quarantine(settings, outbox)
     pipeline = assemble.pipeline(settings, assembled.shipped_catalog(), outbox=outbox, quarantine=keeps)
     now = time.time()

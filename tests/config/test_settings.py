@@ -10,6 +10,7 @@ from app.errors import SettingsError
 from tests.assembled import settings
 from tests.sender.claims import a_policy
 
+DAY_S = 86_400
 LIVE = {"PINTEREST_AD_ACCOUNT_ID": "549755885175", "PINTEREST_CONVERSION_TOKEN": "token-5f0d"}
 
 #: Of as many characters as a secret on a public address must have, and of one less.
@@ -184,3 +185,41 @@ def test_pages_of_any_site_may_send_where_a_write_key_is_asked_for(
     given: dict[str, Any], origins: tuple[str, ...]
 ) -> None:
     assert settings(**given).page_origins == origins
+
+
+@pytest.mark.parametrize(
+    ("given", "window_s"),
+    [
+        ({}, 7 * DAY_S),
+        ({"max_event_age_days": 14}, 14 * DAY_S),
+        ({"dedup_window_hours": 24}, DAY_S),
+        ({"dedup_window_hours": 24, "max_event_age_days": 14}, DAY_S),
+    ],
+)
+def test_events_are_remembered_as_long_as_they_may_be_old_unless_it_is_set(
+    given: dict[str, Any], window_s: float
+) -> None:
+    assert settings(**given).dedup_window_s == window_s
+
+
+@pytest.mark.parametrize(("given", "by_source"), [({}, False), ({"order_scope": "source"}, True)])
+def test_an_order_id_is_one_order_of_the_account_unless_each_source_has_its_own(
+    given: dict[str, Any],
+    by_source: bool,  # noqa: FBT001 - a column
+) -> None:
+    assert settings(**given).orders_by_source is by_source
+
+
+@pytest.mark.parametrize(
+    ("changes", "most"),
+    [
+        ({}, None),
+        ({"outbox_url": "postgresql://db/pinrelay"}, 10**10),
+        ({"destinations_dir": ("there",)}, 10**10),
+        ({"outbox_max_backlog_bytes": 5}, 5),
+    ],
+)
+def test_the_backlog_is_bounded_by_the_disk_where_that_is_known_and_one_ad_accounts(
+    changes: dict[str, Any], most: int | None
+) -> None:
+    assert settings(**changes).max_backlog_bytes == most

@@ -13,7 +13,6 @@ from app.core.pages import Query
 from app.errors import EventRefused
 from app.operations.forget import Forgotten
 from app.outbox import Outbox, open_outbox
-from app.policies import outbox_rules
 from app.source import Intake
 from tests import assembled
 from tests.identity.journeys import SETTINGS
@@ -34,7 +33,7 @@ def configured(tmp_path: Path) -> Any:
 
 @pytest.fixture
 async def outbox(configured: Any) -> Any:
-    store = open_outbox(configured.outbox_url, outbox_rules(configured), clock=lambda: NOW)
+    store = open_outbox(configured.outbox_url, configured, clock=lambda: NOW)
     yield store
     await store.close()
 
@@ -165,7 +164,7 @@ async def test_a_delete_that_erases_nobody_is_refused(
 
 async def test_a_full_table_of_marks_is_counted(tmp_path: Path) -> None:
     small = assembled.settings(**SETTINGS, remember_max_people=1, outbox_url=new_store(tmp_path, "o.db"))
-    store = open_outbox(small.outbox_url, outbox_rules(small), clock=lambda: NOW)
+    store = open_outbox(small.outbox_url, small, clock=lambda: NOW)
     for name in ("x", "y"):
         await accept(small, store, PAGE | {"anonymousId": name, "properties": {"opt_out": True}})
     ((line,),) = await accept(small, store, IDENTIFY | {"type": "page", "context": PERSON})

@@ -5,6 +5,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import SecretStr
+
+from app.config.settings import OutboxSettings
 from app.core.deliveries import (
     Blocked,
     Claimed,
@@ -21,7 +24,7 @@ from app.core.deliveries import (
 )
 from app.core.events import CounterRow, DroppedEvent
 from app.core.pages import AuditAction, AuditEntry
-from app.outbox import Outbox, OutboxRules
+from app.outbox import Outbox
 
 #: A moment at the start of an hour, from which the tests count.
 NOW = 1_800_000_000.0
@@ -32,19 +35,31 @@ DAY_S = 86_400.0
 _counter = itertools.count(1)
 
 
-def rules(**changes: Any) -> OutboxRules:
-    """The rules of the default settings."""
+#: What tests say in seconds, and the setting that says it in longer units.
+_IN_UNITS = {
+    "dedup_window_s": ("dedup_window_hours", HOUR_S),
+    "ledger_delivered_s": ("ledger_delivered_days", DAY_S),
+    "ledger_s": ("ledger_days", DAY_S),
+    "audit_s": ("audit_days", DAY_S),
+    "payload_s": ("payload_days", DAY_S),
+    "remember_s": ("remember_days", DAY_S),
+    "remember_click_s": ("remember_click_days", DAY_S),
+}
+
+
+def rules(**changes: Any) -> OutboxSettings:
+    """Return settings of an outbox: the default ones with these changes. The environment is not read."""
     standard: dict[str, Any] = {
         "dedup_window_s": DAY_S,
-        "dedup_orders": True,
-        "ledger_delivered_s": 30 * DAY_S,
-        "ledger_s": 30 * DAY_S,
-        "audit_s": 365 * DAY_S,
-        "payload_s": 0,
-        "max_backlog": 1_000_000,
-        "max_backlog_bytes": 10**10,
+        "outbox_max_backlog": 1_000_000,
+        "outbox_max_backlog_bytes": 10**10,
+        "remember_click_s": 0,
+        "remember_max_people": 0,
+        "remember_secret": SecretStr("secret-of-the-memory-of-the-tests"),
     }
-    return OutboxRules(**(standard | changes))
+    given = standard | changes
+    in_units = {_IN_UNITS[name][0]: given.pop(name) / _IN_UNITS[name][1] for name in _IN_UNITS.keys() & given.keys()}
+    return OutboxSettings.model_construct(**given, **in_units)
 
 
 def new(**changes: Any) -> NewDelivery:

@@ -32,7 +32,7 @@ MOVES: Final = [0.0, 0.0, 0.25, 1.0, 31.0, 59.9, HOUR_S, -1.0, -HOUR_S]
 #: What is of one store alone; of the largest of equal orders, anyone's.
 OWN: Final = frozenset({"claim", "full_in_s", "disk_bytes", "largest_id", "id", "next_cursor"})
 BOUNDS: Final[dict[str, Any]] = {"dedup_window_s": 100, "ledger_s": 2 * DAY_S, "ledger_delivered_s": 2 * DAY_S}
-MEMORY: Final[dict[str, Any]] = {"remember_s": 2 * DAY_S, "remember_click_s": DAY_S, "max_people": 4}
+MEMORY: Final[dict[str, Any]] = {"remember_s": 2 * DAY_S, "remember_click_s": DAY_S, "remember_max_people": 4}
 
 
 def told(answer: Any, ids: dict[str, int]) -> Any:
@@ -69,7 +69,11 @@ async def answer(side: Side, call: Callable[[Side], Awaitable[Any]]) -> Any:
 async def are_alike(urls: Sequence[str], seed: int, *, calls: int) -> None:
     rng = Random(seed)
     given = rules(
-        payload_s=rng.choice([0, DAY_S]), orders_by_source=rng.random() < 0.5, max_backlog=30, **BOUNDS, **MEMORY
+        payload_s=rng.choice([0, DAY_S]),
+        order_scope="source" if rng.random() < 0.5 else "account",
+        outbox_max_backlog=30,
+        **BOUNDS,
+        **MEMORY,
     )
     sides = [Side(At(open_outbox(url, given, clock=lambda: NOW))) for url in urls]
     now, was = NOW, ""

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from app.config.settings import OutboxSettings
 from app.outbox.dedup import (
     EVENT_ID,
     MAX_PLACES,
@@ -16,7 +17,6 @@ from app.outbox.dedup import (
     every_key_of,
     keys_of,
 )
-from app.outbox.rules import OutboxRules
 from tests.outbox.build import NOW, new, rules
 
 ANN, BEN = "a" * 64, "b" * 64
@@ -25,7 +25,7 @@ ANN, BEN = "a" * 64, "b" * 64
 class Shop:
     """Checks deliveries one after the other; ids are counted from 1."""
 
-    def __init__(self, given: OutboxRules | None = None) -> None:
+    def __init__(self, given: OutboxSettings | None = None) -> None:
         self.rules = given or rules()
         self.dedup = Deduplicator({}, now=NOW, rules=self.rules)
         self.count = 0
@@ -98,7 +98,7 @@ def test_each_of_two_orders_with_one_id_is_known_again() -> None:
 
 
 def test_of_shops_with_numbers_of_their_own_each_has_its_orders() -> None:
-    by_source = Shop(rules(orders_by_source=True))
+    by_source = Shop(rules(order_scope="source"))
     by_account = Shop()
     for shop in (by_source, by_account):
         shop(**order(source="north"))

@@ -161,7 +161,7 @@ async def test_a_call_that_cannot_be_stored_fails_alone(at: At) -> None:
 
 
 async def test_beyond_the_backlog_nothing_is_kept_of_a_call(open_at: Callable[..., At]) -> None:
-    at = open_at(max_backlog=3)
+    at = open_at(outbox_max_backlog=3)
     await at.enqueue(new(), new())
     note = DroppedEvent(message_id="noted", preset=None, exit=Exit.REFUSED, reason="r")
     with pytest.raises(OutboxUnavailable, match="2 deliveries wait, of 3 that may"):
@@ -173,7 +173,7 @@ async def test_beyond_the_backlog_nothing_is_kept_of_a_call(open_at: Callable[..
 
 async def test_the_backlog_is_bounded_in_bytes_of_payload_too(open_at: Callable[..., At]) -> None:
     size = len(payload())
-    at = open_at(max_backlog_bytes=3 * size)
+    at = open_at(outbox_max_backlog_bytes=3 * size)
     await at.enqueue(new(), new())
     with pytest.raises(OutboxUnavailable, match=rf"{2 * size} bytes wait.*OUTBOX_MAX_BACKLOG_BYTES") as told:
         await at.enqueue(new(), new())
@@ -187,10 +187,10 @@ async def test_the_backlog_is_bounded_in_bytes_of_payload_too(open_at: Callable[
 
 async def test_without_limits_only_the_disk_bounds_the_backlog(open_at: Callable[..., At]) -> None:
     """SQLite asks it; what PostgreSQL's server has cannot be asked."""
-    limited = open_at(max_backlog=3)
+    limited = open_at(outbox_max_backlog=3)
     await limited.enqueue(new(), new())
     assert (await limited.outbox.backlog(ACCOUNT, now=NOW)).room_bytes == len(payload())
-    at = open_at(max_backlog=None, max_backlog_bytes=None)
+    at = open_at(outbox_max_backlog=None, outbox_max_backlog_bytes=None)
     await at.enqueue(new(), new())
     await at.outbox.check([ACCOUNT])
     backlog = await at.outbox.backlog(ACCOUNT, now=NOW)
@@ -218,7 +218,7 @@ async def test_bytes_wait_until_their_delivery_is_settled(at: At) -> None:
 
 
 async def test_a_full_backlog_fails_the_check_until_deliveries_leave(open_at: Callable[..., At]) -> None:
-    at = open_at(max_backlog=1)
+    at = open_at(outbox_max_backlog=1)
     await at.enqueue(new())
     with pytest.raises(OutboxUnavailable, match="full"):
         await at.outbox.check([ACCOUNT])
@@ -230,7 +230,7 @@ async def test_a_full_backlog_fails_the_check_until_deliveries_leave(open_at: Ca
 
 
 async def test_a_full_backlog_of_one_ad_account_leaves_the_others_their_own(open_at: Callable[..., At]) -> None:
-    at = open_at(max_backlog=2)
+    at = open_at(outbox_max_backlog=2)
     await at.enqueue(new(), new(), new(ad_account_id="other"))
     await at.outbox.check([ACCOUNT, "other"])
     await at.enqueue(new(ad_account_id="other"))
@@ -245,7 +245,7 @@ async def test_a_full_backlog_of_one_ad_account_leaves_the_others_their_own(open
 async def test_of_a_call_for_several_ad_accounts_nothing_is_kept_and_the_full_ones_are_named(
     open_at: Callable[..., At], *, repeats: bool
 ) -> None:
-    at = open_at(max_backlog=2)
+    at = open_at(outbox_max_backlog=2)
     await at.enqueue(new(), new(event_id="e", ad_account_id="other"))
     more = [new(event_id="e", ad_account_id="other")] if repeats else []
     with pytest.raises(BacklogFull, match=f"full for ad account {ACCOUNT}: 1 deliveries wait, of 2") as told:
@@ -257,7 +257,7 @@ async def test_of_a_call_for_several_ad_accounts_nothing_is_kept_and_the_full_on
 
 async def test_the_bytes_of_each_ad_account_are_bounded_by_themselves(open_at: Callable[..., At]) -> None:
     size = len(payload())
-    at = open_at(max_backlog_bytes=2 * size)
+    at = open_at(outbox_max_backlog_bytes=2 * size)
     await at.enqueue(*(new(ad_account_id=account) for account in ("a", "a", "b")))
     with pytest.raises(BacklogFull, match=r"ad account a: .*OUTBOX_MAX_BACKLOG_BYTES"):
         await at.enqueue(new(ad_account_id="a"))
@@ -265,7 +265,7 @@ async def test_the_bytes_of_each_ad_account_are_bounded_by_themselves(open_at: C
 
 
 async def test_notes_and_duplicates_pass_a_full_backlog(open_at: Callable[..., At]) -> None:
-    at = open_at(max_backlog=1)
+    at = open_at(outbox_max_backlog=1)
     await at.enqueue(new(event_id="e"))
     note = DroppedEvent(message_id="noted", preset=None, exit=Exit.REFUSED, reason="r")
     (answer,) = await at.enqueue(new(event_id="e"), dropped=(note,))

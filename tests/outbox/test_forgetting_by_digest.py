@@ -12,7 +12,6 @@ import pytest
 from app import assemble
 from app.core.deliveries import NewDelivery
 from app.outbox import Outbox, open_outbox
-from app.policies import outbox_rules
 from app.source import Intake
 from tests import assembled
 from tests.disks import bytes_of
@@ -143,7 +142,7 @@ async def test_what_is_kept_under_keyed_ids_is_named_where_no_secret_finds_it(
     empty_store: EmptyStore,
 ) -> None:
     with empty_store() as url:
-        outbox = open_outbox(url, outbox_rules(assembled.settings(**SETTINGS)), clock=lambda: NOW)
+        outbox = open_outbox(url, assembled.settings(**SETTINGS), clock=lambda: NOW)
         try:
             pipeline = assemble.pipeline(assembled.settings(**SETTINGS), assembled.shipped_catalog(), outbox=outbox)
             traits = {"email": "ann@shop.example"}

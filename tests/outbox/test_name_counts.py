@@ -95,7 +95,7 @@ STEPS: dict[str, Step] = {
 
 
 async def goes_well(url: str, history: list[tuple[str, int, float]]) -> None:
-    at = At(open_outbox(url, rules(remember_s=9 * DAY_S, max_people=9, **LEDGER), clock=lambda: NOW))
+    at = At(open_outbox(url, rules(remember_s=9 * DAY_S, remember_max_people=9, **LEDGER), clock=lambda: NOW))
     try:
         for name, number, passed_s in history:
             at = at.later(passed_s)

@@ -110,7 +110,7 @@ async def test_each_order_of_an_id_is_known_again_in_one_call_or_several(at: At)
 
 
 async def test_sources_with_ids_of_their_own_do_not_meet(open_at: Callable[..., At]) -> None:
-    at = open_at(orders_by_source=True)
+    at = open_at(order_scope="source")
     south = [order(source="south"), order(source="south")]
     assert await exits(at, order(source="north"), *south) == [Exit.ENQUEUED, Exit.ENQUEUED, Exit.DUPLICATE]
 

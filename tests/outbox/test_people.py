@@ -15,7 +15,7 @@ from app import assemble
 from app.core.deliveries import NewDelivery
 from app.core.events import Exit
 from app.core.people import Link, MarkChange, Ownership, PeopleChanges, PersonChange, Recalled, Remembered
-from app.errors import MemoryChanged, OutboxUnavailable
+from app.errors import MemoryChanged, OutboxUnavailable, SettingsError
 from app.identity import IdKeys
 from app.outbox import Outbox, open_outbox
 from app.outbox.people import MAX_LINKED
@@ -23,14 +23,13 @@ from app.outbox.postgres import people as postgres_people
 from app.outbox.sqlite import people as sqlite_people
 from app.pipeline.identity_events import own_time
 from app.pipeline.pipeline import Pipeline
-from app.policies import outbox_rules
 from app.source import Arrival, Intake, event_json, read_event
 from tests import assembled
 from tests.identity.journeys import SETTINGS, anonymous_ids_of_the_deleted, rows, shown
 from tests.outbox.build import ACCOUNT, DAY_S, NOW, At, new, rules
 from tests.rounds import some_of
 
-REMEMBER = {"remember_s": 90 * DAY_S, "remember_click_s": 60 * DAY_S, "max_people": 1_000}
+REMEMBER = {"remember_s": 90 * DAY_S, "remember_click_s": 60 * DAY_S, "remember_max_people": 1_000}
 
 
 def open_with(url: str, **changes: Any) -> Outbox:
@@ -157,7 +156,7 @@ async def test_of_a_mark_and_what_is_remembered_of_the_same_id_at_once_one_is_de
 
 async def test_a_no_leaves_nothing_of_another_event_of_the_same_new_id_at_once(outbox_url: str) -> None:
     settings = assembled.settings(**SETTINGS, outbox_url=outbox_url)
-    outbox = open_outbox(outbox_url, outbox_rules(settings), clock=lambda: NOW)
+    outbox = open_outbox(outbox_url, settings, clock=lambda: NOW)
     pipeline = assemble.pipeline(settings, assembled.shipped_catalog(), outbox=outbox)
     context = {"ip": "203.0.113.9", "userAgent": "Mozilla/5.0", "traits": {"email": "ada@example.com"}}
     keys = IdKeys(str(SETTINGS["remember_secret"]).encode())
@@ -172,7 +171,7 @@ async def test_a_no_leaves_nothing_of_another_event_of_the_same_new_id_at_once(o
 
 
 async def test_a_full_backlog_remembers_nothing(outbox_url: str) -> None:
-    outbox = open_with(outbox_url, max_backlog=1)
+    outbox = open_with(outbox_url, outbox_max_backlog=1)
     with pytest.raises(OutboxUnavailable):
         await put(outbox, changes(person("a")), new(), new())
     assert await known(outbox, "a") == {}
@@ -206,7 +205,7 @@ async def test_a_circle_of_links_ends(outbox_url: str) -> None:
 
 
 async def test_marks_are_bounded_apart_from_people_and_a_full_table_is_told(outbox_url: str) -> None:
-    outbox = open_with(outbox_url, max_people=2)
+    outbox = open_with(outbox_url, remember_max_people=2)
     await put(outbox, changes(a=(None, NOW), b=(None, NOW), c=(None, NOW)))
     found = await outbox.people(["a", "b", "c"])
     assert (len(found.marks), found.is_full) == (2, True)
@@ -237,7 +236,7 @@ async def test_marks_are_bounded_apart_from_people_and_a_full_table_is_told(outb
 async def test_marks_that_come_at_once_take_all_the_room_there_is(
     outbox_url: str, marked: str, call: dict[str, tuple[float | None, float | None]], left: str
 ) -> None:
-    outbox = open_with(outbox_url, max_people=3)
+    outbox = open_with(outbox_url, remember_max_people=3)
     await put(outbox, changes(**dict.fromkeys(marked, (None, 0))))
     await put(outbox, changes(**call))
     assert "".join(sorted((await outbox.people(list("abcde"))).marks)) == left
@@ -248,7 +247,7 @@ async def test_marks_that_come_at_once_take_all_the_room_there_is(
 
 async def test_a_mark_of_any_moment_is_the_one_that_was_read(outbox_url: str) -> None:
     """Else whoever said no at a moment with microseconds could neither say yes nor be erased: 503 for ever."""
-    outbox = open_with(outbox_url, max_people=2_000)
+    outbox = open_with(outbox_url, remember_max_people=2_000)
     rng = random.Random(7)
     moments = {f"k{n}": round(NOW - rng.random() * 1e8, n % 10) for n in range(1_000)}
     await put(outbox, changes(**{key: (None, at) for key, at in moments.items()}))
@@ -340,7 +339,7 @@ async def retained(outbox: Outbox, *, now: float = NOW) -> None:
 @pytest.mark.parametrize("ahead_s", [0, 5, 3 * DAY_S], ids=["seen before", "some seen later", "all seen later"])
 async def test_the_longest_unseen_go_first_where_they_are_too_many(outbox_url: str, ahead_s: float) -> None:
     """Also where a clock was ahead as they were seen."""
-    outbox = open_with(outbox_url, max_people=3)
+    outbox = open_with(outbox_url, remember_max_people=3)
     seen_at = {f"x{number}": NOW + ahead_s - number for number in range(8)}
     await put(outbox, changes(*(person(key, seen_at=at, stale_at=NOW + 9 * DAY_S) for key, at in seen_at.items())))
     await retained(outbox)
@@ -424,7 +423,7 @@ async def test_the_journeys_pass_with_two_processes_and_restarts(outbox_url: str
     some = rows() if together > 1 else rows()[:400]
 
     def opened() -> tuple[Outbox, Pipeline]:
-        outbox = open_outbox(outbox_url, outbox_rules(settings), clock=lambda: NOW)
+        outbox = open_outbox(outbox_url, settings, clock=lambda: NOW)
         return outbox, assemble.pipeline(settings, assembled.shipped_catalog(), outbox=outbox)
 
     processes = [opened(), opened()]
@@ -463,3 +462,8 @@ async def stored(outbox: Outbox, message_id: str) -> Any:
     assert delivery is not None
     assert delivery.payload is not None
     return orjson.loads(delivery.payload)
+
+
+def test_memory_without_a_secret_for_its_ids_opens_no_store(outbox_url: str) -> None:
+    with pytest.raises(SettingsError, match="REMEMBER_SECRET: memory needs one"):
+        open_outbox(outbox_url, rules(**REMEMBER, remember_secret=None))

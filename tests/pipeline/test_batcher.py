@@ -35,7 +35,7 @@ def catalog() -> Catalog:
 
 @pytest.fixture
 async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
-    rules = outbox_rules(max_backlog=MAX_BACKLOG)
+    rules = outbox_rules(outbox_max_backlog=MAX_BACKLOG)
     store = open_outbox(new_store(tmp_path, "o.db"), rules, clock=lambda: NOW)
     yield store
     await store.close()

@@ -20,7 +20,6 @@ from app.identity import HeldMemory
 from app.outbox import open_outbox
 from app.pipeline.enrichment import Enrichment
 from app.pipeline.router import AdAccount, Router
-from app.policies import outbox_rules
 from app.source import Intake
 from tests.assembled import settings, shipped_catalog
 from tests.outbox.new_store import new_store
@@ -254,7 +253,7 @@ OF_MEMORY = re.compile(r"app/(identity/|pipeline/(enrichment|identity_events)\.p
 
 async def test_memory_that_is_off_costs_no_call_an_event(tmp_path: Path) -> None:
     mine = settings(remember_days=0, outbox_url=new_store(tmp_path, "o.db"))
-    outbox = open_outbox(mine.outbox_url, outbox_rules(mine), clock=lambda: NOW)
+    outbox = open_outbox(mine.outbox_url, mine, clock=lambda: NOW)
     pipeline = assemble.pipeline(mine, outbox=outbox)
 
     async def calls(name: str, count: int) -> int:

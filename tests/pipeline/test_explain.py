@@ -238,7 +238,7 @@ async def test_a_value_that_is_nested_beyond_the_writer_is_shown_all_the_same() 
 # ---------------------------------------------------------------------------------------------------------------------
 # Against the pipeline and an outbox.
 
-RULES = outbox_rules(max_backlog=100_000)
+RULES = outbox_rules(outbox_max_backlog=100_000)
 
 
 @asynccontextmanager

@@ -43,7 +43,7 @@ def catalog() -> Catalog:
 
 @pytest.fixture
 async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
-    rules = outbox_rules(max_backlog=1_000)
+    rules = outbox_rules(outbox_max_backlog=1_000)
     store = open_outbox(new_store(tmp_path, "o.db"), rules, clock=lambda: NOW)
     yield store
     await store.close()

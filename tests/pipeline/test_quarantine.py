@@ -10,7 +10,6 @@ from app import assemble
 from app.core.pages import Quarantined, QuarantineFilter
 from app.errors import SettingsError
 from app.outbox import Outbox, open_outbox
-from app.policies import outbox_rules
 from app.source import Intake
 from tests import assembled
 from tests.outbox.new_store import new_store
@@ -33,7 +32,7 @@ def url(tmp_path: Path) -> str:
 async def kept(url: str, *events: dict[str, Any], is_proven: bool = True, **changes: Any) -> list[Quarantined]:
     """What is kept once these events were received in one request."""
     settings = assembled.settings(outbox_url=url, **(KEY | changes))
-    outbox = open_outbox(url, outbox_rules(settings), clock=lambda: NOW)
+    outbox = open_outbox(url, settings, clock=lambda: NOW)
     try:
         await accept(settings, outbox, *events, is_proven=is_proven)
         return await outbox.sealed_events.find(QuarantineFilter(), now=NOW, after=0, limit=100)
@@ -94,7 +93,7 @@ async def test_a_no_that_only_a_preset_finds_is_a_no(url: str, tmp_path: Path) -
     mapping = 'mapping: {event_name: lead, opt_out: {"@path": $.properties.no_ads}}\n'
     (folder / "own.yaml").write_text(text.replace("'", '"') + mapping, encoding="utf-8")
     settings = assembled.settings(outbox_url=url, **KEY | {"presets_dir": (folder,)})
-    outbox = open_outbox(url, outbox_rules(settings), clock=lambda: NOW)
+    outbox = open_outbox(url, settings, clock=lambda: NOW)
     catalog = assemble.running_catalog(settings).catalog
     pipeline = assemble.pipeline(settings, catalog, outbox=outbox, quarantine=assemble.quarantine(settings, outbox))
     events = [
@@ -135,7 +134,7 @@ async def test_with_memory_the_linked_browsers_of_the_person_are_erased_too(url:
 async def test_whoever_erases_a_person_reaches_the_quarantine_without_memory_too(url: str) -> None:
     await kept(url, UNKNOWN | {"anonymousId": "x"}, quarantine_names=("Purchase",))
     settings = assembled.settings(outbox_url=url, **KEY)
-    outbox = open_outbox(url, outbox_rules(settings), clock=lambda: NOW)
+    outbox = open_outbox(url, settings, clock=lambda: NOW)
     forgotten = await assemble.forgetting(settings, outbox).forget(user_id=None, anonymous_id="x", now=NOW)
     left = await outbox.sealed_events.find(QuarantineFilter(), now=NOW, after=0, limit=1)
     await outbox.close()
@@ -176,7 +175,7 @@ async def test_an_event_that_cannot_be_sealed_is_not_kept_and_nothing_fails(url:
 async def test_off_it_keeps_nothing_and_without_a_key_it_cannot_be_on(url: str) -> None:
     assert await kept(url, ORDER, quarantine_hours=0) == []
     settings = assembled.settings(outbox_url=url, quarantine_hours=1)
-    outbox = open_outbox(url, outbox_rules(settings), clock=lambda: NOW)
+    outbox = open_outbox(url, settings, clock=lambda: NOW)
     with pytest.raises(SettingsError, match=r"QUARANTINE_KEY: .* `openssl rand -hex 32`"):
         assemble.quarantine(settings, outbox)
     await outbox.close()

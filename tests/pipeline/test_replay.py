@@ -17,7 +17,6 @@ from app.core.values.times import DAY_S
 from app.outbox import Outbox, open_outbox
 from app.pipeline.receipts import BACKLOG_FULL
 from app.pipeline.replay import Replaying
-from app.policies import outbox_rules
 from app.source import Intake
 from tests import assembled
 from tests.catalog.test_destinations import folder_of
@@ -69,7 +68,7 @@ class Shop:
         """Open the store anew, by changed settings."""
         await self.outbox.close()
         self.settings = self.settings.model_copy(update=changes)
-        self.outbox = open_outbox(self.settings.outbox_url, outbox_rules(self.settings), clock=lambda: self.now)
+        self.outbox = open_outbox(self.settings.outbox_url, self.settings, clock=lambda: self.now)
 
     def mend(self, text: str = MENDED, *, second: str | None = None) -> None:
         self.file.write_text(text, encoding="utf-8")
@@ -96,7 +95,7 @@ async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
     url = new_store(tmp_path, "o.db")
     changes = {"presets_dir": (file.parent,), "outbox_url": url, "quarantine_names": ("Refund",)}
     settings = assembled.settings(**KEY | MEMORY | changes)
-    outbox = open_outbox(url, outbox_rules(settings), clock=lambda: NOW)
+    outbox = open_outbox(url, settings, clock=lambda: NOW)
     shop = Shop(settings, outbox, file)
     yield shop
     await shop.outbox.close()

@@ -17,7 +17,6 @@ from app.errors import EventRefused, OutboxUnavailable
 from app.operations.watch import TailActs
 from app.outbox import Outbox, open_outbox
 from app.pipeline.tail import MAX_TAIL_S, MAX_TAILED, MAX_TAILED_BYTES, Tail
-from app.policies import outbox_rules
 from app.source import Accepts, Intake
 from tests import assembled
 from tests.outbox.new_store import new_store
@@ -85,7 +84,7 @@ def open_door(outbox: Outbox, name: str) -> Door:
 
 @pytest.fixture
 async def door(tmp_path: Path) -> AsyncIterator[Door]:
-    outbox = open_outbox(new_store(tmp_path, "o.db"), outbox_rules(assembled.settings(**SETTINGS)), clock=lambda: NOW)
+    outbox = open_outbox(new_store(tmp_path, "o.db"), assembled.settings(**SETTINGS), clock=lambda: NOW)
     yield open_door(outbox, "a")
     await outbox.close()
 

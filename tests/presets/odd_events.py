@@ -24,7 +24,6 @@ from app.catalog.yaml_files import parse_yaml
 from app.core.events import Event, Exit
 from app.core.receipts import PresetResult
 from app.outbox import Outbox, open_outbox
-from app.policies import outbox_rules
 from app.source import Intake, read_event_file
 from tests import assembled
 from tests.outbox.new_store import new_store
@@ -84,7 +83,7 @@ async def line_of(case: Mapping[str, Any]) -> PresetResult:
     settings = assembled.settings(**live, **case.get("settings", {}))
     event = await _received(case)
     with tempfile.TemporaryDirectory() as folder:
-        outbox = open_outbox(new_store(Path(folder), "outbox.db"), outbox_rules(settings), clock=lambda: NOW)
+        outbox = open_outbox(new_store(Path(folder), "outbox.db"), settings, clock=lambda: NOW)
         try:
             await _remember(case.get("earlier", ()), outbox)
             explainer = assemble.explainer(settings, outbox=outbox)

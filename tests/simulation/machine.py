@@ -12,13 +12,12 @@ from unittest.mock import patch
 import orjson
 from pydantic import SecretStr
 
-from app.config.settings import DeliverySettings
+from app.config.settings import DeliverySettings, OutboxSettings
 from app.core.coordination import Switches
 from app.core.deliveries import Settlement, State
 from app.core.receipts import Receipt
 from app.destination.client import PinterestClient
 from app.errors import OutboxUnavailable
-from app.outbox import OutboxRules
 from app.outbox.sqlite import SqliteOutbox
 from app.outbox.sqlite.writer import Job, _resolve
 from app.pipeline.pipeline import Pipeline
@@ -44,7 +43,7 @@ class Machine:
     """What the processes of one machine share."""
 
     def __init__(
-        self, path: Path, universe: Universe, pinterest: Pinterest, history: History, *, rules: OutboxRules
+        self, path: Path, universe: Universe, pinterest: Pinterest, history: History, *, rules: OutboxSettings
     ) -> None:
         self.path = path
         self.universe = universe

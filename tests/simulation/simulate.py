@@ -15,12 +15,11 @@ from typing import Final, Literal, TypeAlias, get_args
 from unittest.mock import patch
 
 from app import assemble
-from app.config.settings import DeliverySettings
+from app.config.settings import DeliverySettings, OutboxSettings
 from app.core.events import Exit
 from app.core.pages import Query
 from app.core.receipts import Receipt
 from app.errors import OutboxUnavailable
-from app.outbox import OutboxRules
 from app.outbox.sqlite import SqliteOutbox, database, ledger, notifier
 from app.pipeline import pipeline as receiving
 from app.pipeline.pipeline import Pipeline
@@ -63,7 +62,7 @@ POLICY: Final = a_policy(
     retry_max_pause_s=20,
     shutdown_timeout_s=4,
 )
-RULES: Final[OutboxRules] = rules(ledger_s=10 * 86_400, ledger_delivered_s=10 * 86_400, dedup_window_s=10 * 86_400)
+RULES: Final[OutboxSettings] = rules(ledger_s=10 * 86_400, ledger_delivered_s=10 * 86_400, dedup_window_s=10 * 86_400)
 
 #: Events arrive for so long, and something goes wrong for so long.
 _BUSY_S: Final = 60.0

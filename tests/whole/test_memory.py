@@ -19,7 +19,6 @@ from app.errors import SettingsError
 from app.main import Role, create_app
 from app.outbox import open_outbox
 from app.pipeline.identity_events import own_time
-from app.policies import outbox_rules
 from tests.assembled import settings
 from tests.identity.journeys import SETTINGS, anonymous_ids_of_the_deleted, rows, shown
 from tests.process import PLAIN, Server
@@ -54,7 +53,7 @@ def configured(folder: Path, **changes: Any) -> Any:
 
 async def payloads(url: str) -> dict[str, Any]:
     """Every finished event that waits, by message id."""
-    outbox = open_outbox(url, outbox_rules(settings(**SETTINGS, outbox_url=url)), clock=lambda: 0)
+    outbox = open_outbox(url, settings(**SETTINGS, outbox_url=url), clock=lambda: 0)
     found = {}
     for row in rows():
         message = await outbox.message(row.event["messageId"])

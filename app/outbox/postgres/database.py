@@ -11,6 +11,7 @@ import psycopg
 from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
 from psycopg.rows import TupleRow
 
+from app.config.settings import OutboxSettings
 from app.core.log import log_migration
 from app.core.values.times import HOUR_S
 from app.errors import OutboxUnavailable
@@ -24,7 +25,6 @@ from app.outbox.postgres.connections import (
     schema,
 )
 from app.outbox.records import check_schema_version, identity_of, without_identity
-from app.outbox.rules import OutboxRules
 
 SCHEMA_VERSION: Final = 1
 #: In `store_version` of every store.
@@ -214,7 +214,7 @@ class ServerClock:
 class UsesDatabase:
     """A part of the engine. Times that it stores are the server's."""
 
-    def __init__(self, database: Database, clock: ServerClock, rules: OutboxRules) -> None:
+    def __init__(self, database: Database, clock: ServerClock, rules: OutboxSettings) -> None:
         self._database = database
         self._clock = clock
         self._rules = rules

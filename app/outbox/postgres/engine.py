@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from msgspec.structs import replace
 
+from app.config.settings import OutboxSettings
 from app.core.deliveries import Claimed, Enqueued, NewDelivery, Settlement, State, Withdrawal
 from app.core.events import CounterRow, DroppedEvent
 from app.core.people import PeopleChanges
@@ -26,7 +27,6 @@ from app.outbox.postgres.set_aside import claim_the_rest, renew_the_rest, settle
 from app.outbox.postgres.settle import settle, withdraw
 from app.outbox.postgres.shared import PostgresShared
 from app.outbox.postgres.writer import Writer
-from app.outbox.rules import DiskRules, OutboxRules
 from app.outbox.settlement import ClaimQuery
 
 
@@ -36,7 +36,7 @@ class PostgresOutbox(Ledger, Accounts, PostgresShared, KeepsPeople):
     def __init__(
         self,
         url: str,
-        rules: OutboxRules,
+        rules: OutboxSettings,
         *,
         clock: Callable[[], float] | None,
         steady: Callable[[], float] | None = None,
@@ -165,7 +165,7 @@ class PostgresOutbox(Ledger, Accounts, PostgresShared, KeepsPeople):
         if full := nowhere_room(self._rules, await self._database.run(_probe), ad_account_ids):
             raise full
 
-    async def start_disk_checks(self, rules: DiskRules) -> None:
+    async def start_disk_checks(self, rules: OutboxSettings) -> None:
         """Do nothing: the server sees to its disk, and tells of what it cannot read or keep."""
 
     async def close(self) -> None:

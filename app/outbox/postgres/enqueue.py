@@ -8,6 +8,7 @@ from typing import TypeAlias
 from psycopg import Rollback
 from psycopg.pq import TransactionStatus
 
+from app.config.settings import OutboxSettings
 from app.core.deliveries import Enqueued
 from app.core.values.times import MINUTE_S
 from app.errors import MemoryChanged, OutboxUnavailable
@@ -19,13 +20,12 @@ from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import COLLISIONS, TRIES, rows_of
 from app.outbox.postgres.people import joined_changes, lock_marks, write_people
 from app.outbox.rows import as_json
-from app.outbox.rules import OutboxRules
 
 #: One call's.
 Answer: TypeAlias = list[Enqueued] | OutboxUnavailable | MemoryChanged
 
 
-async def enqueue(connection: Connection, calls: Sequence[PreparedEnqueue], rules: OutboxRules) -> list[Answer]:
+async def enqueue(connection: Connection, calls: Sequence[PreparedEnqueue], rules: OutboxSettings) -> list[Answer]:
     """Store calls in one transaction; return one answer each.
 
     A call that finds the backlog full fails alone, and so does one that finds memory changed.
@@ -40,7 +40,7 @@ async def enqueue(connection: Connection, calls: Sequence[PreparedEnqueue], rule
 
 
 async def _enqueue_with_people(
-    connection: Connection, calls: Sequence[PreparedEnqueue], rules: OutboxRules
+    connection: Connection, calls: Sequence[PreparedEnqueue], rules: OutboxSettings
 ) -> list[Answer] | None:
     """Do calls with what they change in memory; None, with nothing done, where that is no longer what was read.
 
@@ -64,7 +64,7 @@ async def _enqueue_with_people(
     return answers
 
 
-async def _enqueue(connection: Connection, calls: Sequence[PreparedEnqueue], rules: OutboxRules) -> list[Answer]:
+async def _enqueue(connection: Connection, calls: Sequence[PreparedEnqueue], rules: OutboxSettings) -> list[Answer]:
     """Do calls; nearly always everything is new, and one statement stores it."""
     new = [call.all_new for call in calls if call.all_new is not None]
     if len(new) == len(calls):
@@ -89,7 +89,7 @@ def _within(connection: Connection) -> AbstractAsyncContextManager[object]:
 
 
 async def _enqueue_checked(
-    connection: Connection, calls: Sequence[PreparedEnqueue], rules: OutboxRules
+    connection: Connection, calls: Sequence[PreparedEnqueue], rules: OutboxSettings
 ) -> list[Answer]:
     """Check every delivery, and store what is new; again where another process was faster."""
     ids = [row[0] for row in await rows_of(connection, "next_ids", count=sum(len(call.deliveries) for call in calls))]
@@ -116,7 +116,7 @@ async def _check_all(
     calls: Sequence[PreparedEnqueue],
     digests: Sequence[str],
     ids: Sequence[int],
-    rules: OutboxRules,
+    rules: OutboxSettings,
 ) -> tuple[Rows, list[Answer]]:
     """Check every delivery by the keys that are held now."""
     found = await rows_of(connection, "keys_taken", digests=list(digests))
@@ -137,7 +137,9 @@ async def _check_all(
     return together, answers
 
 
-async def _store(connection: Connection, rows: Rows, rules: OutboxRules, *, ids: Sequence[int] | None = None) -> bool:
+async def _store(
+    connection: Connection, rows: Rows, rules: OutboxSettings, *, ids: Sequence[int] | None = None
+) -> bool:
     """Store rows if all is new and the backlog has room; return whether it was done.
 
     Rows that have `ids` were checked: what another process has stored since then violates the key of `dedup_key`.
@@ -148,7 +150,7 @@ async def _store(connection: Connection, rows: Rows, rules: OutboxRules, *, ids:
         "spans": as_json(rows.spans),
         "ids": ids,
         "loads": as_json([[account, *load] for account, load in rows.loads.items()]),
-        "max_backlog": rules.max_backlog,
+        "max_backlog": rules.outbox_max_backlog,
         "max_backlog_bytes": rules.max_backlog_bytes,
         "version": PAYLOAD_VERSION,
         "keys": as_json(rows.keys),

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from app.config.settings import OutboxSettings
 from app.core.people import PeopleChanges, PeopleFound, PersonRow, Remembered
 from app.outbox.people import (
     MAX_LINKED,
@@ -26,7 +27,6 @@ from app.outbox.postgres.database import UsesDatabase, connected, count_of, rows
 from app.outbox.postgres.settle import release_keys
 from app.outbox.redrive import DeadLetter, every_digest_of
 from app.outbox.rows import as_json
-from app.outbox.rules import OutboxRules
 
 _read: Final = msgspec.json.Decoder(Remembered).decode
 
@@ -51,7 +51,7 @@ async def lock_marks(connection: Connection, changes: PeopleChanges) -> None:
         await rows_of(connection, "lock_marks", marks=as_json(marks))
 
 
-async def write_people(connection: Connection, changes: PeopleChanges, rules: OutboxRules) -> bool:
+async def write_people(connection: Connection, changes: PeopleChanges, rules: OutboxSettings) -> bool:
     """Write what changes, within a transaction; return False where others have changed what was read.
 
     Then the transaction has to be rolled back.
@@ -71,26 +71,28 @@ async def write_people(connection: Connection, changes: PeopleChanges, rules: Ou
     marks = 0
     if set_marks := mark_rows(changes, changed_only=True):
         ((_, count),) = await rows_of(connection, "memory_size")
-        ((marks,),) = await rows_of(connection, "write_marks", rows=as_json(set_marks), room=rules.max_people - count)
+        ((marks,),) = await rows_of(
+            connection, "write_marks", rows=as_json(set_marks), room=rules.remember_max_people - count
+        )
     if added - gone or marks:
         await count_of(connection, "count_memory", slot=connection.slot, people=added - gone, marks=marks)
     return True
 
 
-async def forget_stale(connection: Connection, now: float, rules: OutboxRules, limit: int, skip: int) -> int:
+async def forget_stale(connection: Connection, now: float, rules: OutboxSettings, limit: int, skip: int) -> int:
     """Forget what is too old of people. Returns how many ids it looked at."""
-    starts = {"now": now, "lasts_s": rules.remember_s, "click_s": rules.click_lasts_s}
+    starts = {"now": now, "lasts_s": rules.remember_s, "click_s": rules.click_s}
     async with connection.transaction():
         touched = await count_of(connection, "stale_people", **starts, limit=limit, skip=skip)
         await _count_gone(connection, await count_of(connection, "forget_stale"))
     return touched
 
 
-async def forget_unseen(connection: Connection, rules: OutboxRules, limit: int, skip: int) -> int:
+async def forget_unseen(connection: Connection, rules: OutboxSettings, limit: int, skip: int) -> int:
     """Forget the people who were unseen longest where they are too many. Returns how many ids."""
     async with connection.transaction():
         ((people, _),) = await rows_of(connection, "memory_size")
-        if (too_many := min(limit, people - rules.max_people)) <= 0:
+        if (too_many := min(limit, people - rules.remember_max_people)) <= 0:
             return 0
         gone = await count_of(connection, "forget_unseen", limit=too_many, skip=skip)
         await _count_gone(connection, gone)
@@ -118,7 +120,7 @@ class KeepsPeople(UsesDatabase):
         people = [PersonRow(key=row[0], revision=row[1], record=_read(row[2])) for row in rows if row[1] is not None]
         marks = {row[0]: row[3] for row in rows if row[3] is not None}
         ((_, count),) = await rows_of(connection, "memory_size")
-        return PeopleFound(people=people, marks=marks, is_full=count >= self._rules.max_people)
+        return PeopleFound(people=people, marks=marks, is_full=count >= self._rules.remember_max_people)
 
     @connected
     async def people_with(

@@ -6,6 +6,7 @@ from typing import Any
 
 from psycopg import Rollback
 
+from app.config.settings import OutboxSettings
 from app.core.pages import DeadCause, Query, Redrive
 from app.errors import OutboxUnavailable
 from app.outbox.enqueue import holders
@@ -37,14 +38,13 @@ from app.outbox.redrive import (
     split_repeats,
 )
 from app.outbox.rows import as_json
-from app.outbox.rules import OutboxRules
 
 
 class PostgresDeadLetters(UsesDatabase):
     """The `DeadLetters` of app/outbox/store.py."""
 
     def __init__(
-        self, database: Database, clock: ServerClock, rules: OutboxRules, on_redriven: Callable[[], None]
+        self, database: Database, clock: ServerClock, rules: OutboxSettings, on_redriven: Callable[[], None]
     ) -> None:
         super().__init__(database, clock, rules)
         self._on_redriven = on_redriven
@@ -71,7 +71,7 @@ class PostgresDeadLetters(UsesDatabase):
 
 
 async def _redrive_step(
-    connection: Connection, query: Query, before: int, now: float, rules: OutboxRules
+    connection: Connection, query: Query, before: int, now: float, rules: OutboxSettings
 ) -> RedriveStep:
     """Redrive the dead deliveries of one step, those below the id `before`.
 
@@ -115,7 +115,7 @@ async def _dismiss(connection: Connection, query: Query, before: int, because: s
 
 
 async def dismiss_overtaken(
-    connection: Connection, *, sent: Sequence[int], died: Sequence[int], now: float, rules: OutboxRules
+    connection: Connection, *, sent: Sequence[int], died: Sequence[int], now: float, rules: OutboxSettings
 ) -> None:
     """Put away what is dead of events that are delivered: of deliveries just sent, and what has just died too late."""
     found = await rows_of(connection, "overtaken", sent=list(sent), died=list(died), now=now)
@@ -131,7 +131,9 @@ async def _dead(connection: Connection, query: Query, before: int) -> list[DeadL
     return [DeadLetter(*row) for row in rows]
 
 
-async def _plan_of(connection: Connection, dead: Sequence[DeadLetter], now: float, rules: OutboxRules) -> RedrivePlan:
+async def _plan_of(
+    connection: Connection, dead: Sequence[DeadLetter], now: float, rules: OutboxSettings
+) -> RedrivePlan:
     taken = await rows_of(connection, "keys_taken", digests=digests_of_dead(dead, rules))
     return plan_redrive(dead, holders(taken), now, rules)
 

@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 
 from psycopg.errors import LockNotAvailable
 
+from app.config.settings import OutboxSettings
 from app.core.values.times import DAY_S
 from app.outbox.counts import MINUTES_KEPT_S
 from app.outbox.inventory import HOURS_KEPT_S
@@ -16,7 +17,6 @@ from app.outbox.postgres.connections import SQL, Connection, about_table
 from app.outbox.postgres.database import Database, count_of, rows_of
 from app.outbox.postgres.people import forget_stale, forget_unseen
 from app.outbox.postgres.set_aside import Around, Step
-from app.outbox.rules import OutboxRules
 from app.outbox.step_sums import due_steps, made_of, spans_of
 
 #: Of which tables there is one a day.
@@ -130,7 +130,7 @@ _STEPS = (
 )
 
 
-async def retain(connection: Connection, now: float, limit: int, rules: OutboxRules) -> int:
+async def retain(connection: Connection, now: float, limit: int, rules: OutboxSettings) -> int:
     """Touch at most `limit` rows, a table that is dropped counting as one.
 
     What the database refuses to change stays, and keeps nothing else.
@@ -152,7 +152,7 @@ async def retain(connection: Connection, now: float, limit: int, rules: OutboxRu
     return limit - left
 
 
-def _steps(connection: Connection, now: float, rules: OutboxRules) -> dict[str, Step]:
+def _steps(connection: Connection, now: float, rules: OutboxSettings) -> dict[str, Step]:
     """Return the steps of retention, but for the tables of days, by name."""
     ledger_start = now - rules.ledger_s
     starts = {

@@ -9,6 +9,7 @@ import orjson
 import psycopg
 from msgspec.structs import replace
 
+from app.config.settings import OutboxSettings
 from app.core.deliveries import Claimed, Settlement, State
 from app.core.events import CounterRow
 from app.core.shared_values import SetAside
@@ -18,7 +19,6 @@ from app.outbox.postgres.claim import Taken, claim, renew
 from app.outbox.postgres.connections import SQL, Connection, unavailable
 from app.outbox.postgres.database import rows_of
 from app.outbox.postgres.settle import settle
-from app.outbox.rules import OutboxRules
 from app.outbox.set_aside import Passing, Refused, RowHalving
 from app.outbox.settlement import HOLD_ROWS, ClaimQuery, last_of_each
 
@@ -78,7 +78,7 @@ async def settle_the_rest(
     settlements: Sequence[Settlement],
     counters: Sequence[CounterRow],
     now: float,
-    rules: OutboxRules,
+    rules: OutboxSettings,
 ) -> None:
     """Settle what can be settled, and set the rest aside. Raises RowRefused where that is too much.
 
@@ -125,7 +125,7 @@ class Around:
             await _drop(self._connection, [f"{set_aside.ROWS}{name}"])
         return passing.gone
 
-    async def try_again(self, rules: OutboxRules) -> int:
+    async def try_again(self, rules: OutboxSettings) -> int:
         """Try again what is due; return how much is no longer set aside."""
         return await self._claim_again() + await self._settle_again(rules)
 
@@ -141,16 +141,16 @@ class Around:
             for account in {self._known[name].ad_account_id for name in names}:
                 await claim(self._connection, set_aside.claim_of(ids, account, now=self._now))
 
-    async def _settle_again(self, rules: OutboxRules) -> int:
+    async def _settle_again(self, rules: OutboxSettings) -> int:
         """Record what can be recorded."""
         names = set_aside.due(self._known, ["settle", "count"], now=self._now)
         return await self._done(names, await refused_of(names, partial(self._settle, rules)))
 
-    async def _settle(self, rules: OutboxRules, names: Sequence[str]) -> None:
+    async def _settle(self, rules: OutboxSettings, names: Sequence[str]) -> None:
         units = [await self._with_payload(set_aside.unit_of(self._known[name]), rules) for name in names]
         await settle(self._connection, *set_aside.split(units), self._now, rules)
 
-    async def _with_payload(self, unit: Settlement | CounterRow, rules: OutboxRules) -> Settlement | CounterRow:
+    async def _with_payload(self, unit: Settlement | CounterRow, rules: OutboxSettings) -> Settlement | CounterRow:
         """Return a settlement with the finished event, where that is to be kept."""
         if isinstance(unit, CounterRow) or unit.state is not State.DELIVERED or not rules.payload_s:
             return unit

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import orjson
 import psycopg
 
+from app.config.settings import OutboxSettings
 from app.core.deliveries import Settlement, State, Withdrawal
 from app.core.events import CounterRow, Exit
 from app.core.values.times import MINUTE_S
@@ -16,7 +17,6 @@ from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import rows_of
 from app.outbox.postgres.redrive import dismiss_overtaken
 from app.outbox.rows import as_json
-from app.outbox.rules import OutboxRules
 from app.outbox.settlement import (
     attempt_row,
     last_of_each,
@@ -47,7 +47,7 @@ async def settle(
     settlements: Sequence[Settlement],
     counters: Sequence[CounterRow],
     now: float,
-    rules: OutboxRules,
+    rules: OutboxSettings,
 ) -> None:
     """Record outcomes.
 
@@ -96,7 +96,7 @@ async def release_keys(connection: Connection, held: Sequence[HoldsKeys]) -> Non
         await connection.execute(SQL["release_learned"], {"ids": [each.delivery_id for each in held]})
 
 
-async def _keep(connection: Connection, delivered: Sequence[Settlement], rules: OutboxRules, now: float) -> None:
+async def _keep(connection: Connection, delivered: Sequence[Settlement], rules: OutboxSettings, now: float) -> None:
     """Keep payloads for a while, without what stands in them unhashed."""
     ids = [int(each.claimed.delivery_id) for each in delivered]
     bodies = [_stripped(each.claimed.payload) for each in delivered]

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import psycopg
 
+from app.config.settings import OutboxSettings
 from app.core.deliveries import Enqueued
 from app.errors import OutboxUnavailable
 from app.outbox.enqueue import PreparedEnqueue
@@ -13,7 +14,6 @@ from app.outbox.postgres.database import Database
 from app.outbox.postgres.enqueue import enqueue
 from app.outbox.postgres.retention import Days
 from app.outbox.rows import LARGE_ROWS
-from app.outbox.rules import OutboxRules
 
 #: A group is closed when its calls carry so many rows, so that nobody waits long for a stranger's commit.
 MAX_ROWS = 4_000
@@ -29,7 +29,7 @@ class _Job(NamedTuple):
 class Writer:
     """Takes calls, and answers each after the commit that it shares: small ones do not wait for large ones."""
 
-    def __init__(self, database: Database, days: Days, rules: OutboxRules) -> None:
+    def __init__(self, database: Database, days: Days, rules: OutboxSettings) -> None:
         self._small, self._large = (_Lane(database, days, rules) for _ in range(2))
 
     async def do(self, call: PreparedEnqueue) -> list[Enqueued]:
@@ -45,7 +45,7 @@ class Writer:
 class _Lane:
     """Calls of about the same size, in groups."""
 
-    def __init__(self, database: Database, days: Days, rules: OutboxRules) -> None:
+    def __init__(self, database: Database, days: Days, rules: OutboxSettings) -> None:
         self._database = database
         self._days = days
         self._rules = rules

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 
+from app.config.settings import OutboxSettings
 from app.core.deliveries import Claimed, Enqueued, NewDelivery, Settlement, State, Withdrawal
 from app.core.events import CounterRow, DroppedEvent
 from app.core.people import PeopleChanges
@@ -14,7 +15,6 @@ from app.outbox.backpressure import loads_of, nowhere_room
 from app.outbox.enqueue import prepare
 from app.outbox.hold_clock import HoldClock
 from app.outbox.people import altering
-from app.outbox.rules import DiskRules, OutboxRules
 from app.outbox.settlement import ClaimQuery
 from app.outbox.sqlite.accounts import Accounts
 from app.outbox.sqlite.claim import claim, renew
@@ -44,7 +44,7 @@ class SqliteOutbox(Ledger, Accounts, KeepsShared, KeepsPeople):
     def __init__(
         self,
         path: Path,
-        rules: OutboxRules,
+        rules: OutboxSettings,
         *,
         clock: Callable[[], float],
         steady: Callable[[], float] | None = None,
@@ -159,10 +159,10 @@ class SqliteOutbox(Ledger, Accounts, KeepsShared, KeepsPeople):
         probe = partial(_probe, rules=self._rules, ad_account_ids=ad_account_ids)
         await self._writer.do(probe, takes_in=True)
 
-    async def start_disk_checks(self, rules: DiskRules) -> None:
-        self._guard.keep_reserve(rules.reserve_bytes)
-        if rules.quick_check_s > 0:
-            await asyncio.to_thread(self._guard.look_through, for_s=rules.quick_check_s)
+    async def start_disk_checks(self, rules: OutboxSettings) -> None:
+        self._guard.keep_reserve(rules.outbox_reserve_bytes)
+        if rules.outbox_quick_check_s > 0:
+            await asyncio.to_thread(self._guard.look_through, for_s=rules.outbox_quick_check_s)
 
     async def close(self) -> None:
         await asyncio.to_thread(self._close)
@@ -183,7 +183,7 @@ def _opened(path: Path) -> sqlite3.Connection:
         return open_writable(path)
 
 
-def _probe(connection: sqlite3.Connection, rules: OutboxRules, ad_account_ids: Collection[str]) -> None:
+def _probe(connection: sqlite3.Connection, rules: OutboxSettings, ad_account_ids: Collection[str]) -> None:
     connection.execute(SQL["probe"])
     if full := nowhere_room(rules, loads_of(connection.execute(SQL["waiting"])), ad_account_ids):
         raise full

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from operator import itemgetter
 from typing import Any, Final
 
+from app.config.settings import OutboxSettings
 from app.core.deliveries import Enqueued
 from app.core.values.times import MINUTE_S
 from app.errors import MemoryChanged, OutboxUnavailable
@@ -17,7 +18,6 @@ from app.outbox.counts import summed
 from app.outbox.enqueue import DELIVERY_COLUMNS, PAYLOAD_VERSION, PreparedEnqueue, Rows, holders, without_duplicates
 from app.outbox.people import altering
 from app.outbox.rows import as_json
-from app.outbox.rules import OutboxRules
 from app.outbox.sqlite.database import SQL, one_json, patiently, script_of_store, statements
 from app.outbox.sqlite.people import are_changed, write_people
 
@@ -49,11 +49,11 @@ def _keys(rows: Rows) -> str:
     return as_json([[*kind, texts] for kind, texts in kinds.items()])
 
 
-def parameters(rows: Rows, rules: OutboxRules) -> dict[str, Any]:
+def parameters(rows: Rows, rules: OutboxSettings) -> dict[str, Any]:
     """Return the parameters of `store` where all has still to prove that it is new."""
     return {
         "unseen": True,
-        "max_backlog": rules.max_backlog,
+        "max_backlog": rules.outbox_max_backlog,
         "max_bytes": rules.max_backlog_bytes,
         "loads": as_json([[account, *load] for account, load in rows.loads.items()]),
         **_deliveries(rows),
@@ -71,7 +71,7 @@ def parameters(rows: Rows, rules: OutboxRules) -> dict[str, Any]:
 
 
 def enqueue(
-    connection: sqlite3.Connection, call: PreparedEnqueue, ready: Mapping[str, Any] | None, rules: OutboxRules
+    connection: sqlite3.Connection, call: PreparedEnqueue, ready: Mapping[str, Any] | None, rules: OutboxSettings
 ) -> list[Enqueued] | OutboxUnavailable | MemoryChanged:
     """Store a call within a transaction; `ready` are the parameters of its `all_new`.
 
@@ -89,7 +89,7 @@ def enqueue(
 
 
 def _enqueue(
-    connection: sqlite3.Connection, call: PreparedEnqueue, ready: Mapping[str, Any] | None, rules: OutboxRules
+    connection: sqlite3.Connection, call: PreparedEnqueue, ready: Mapping[str, Any] | None, rules: OutboxSettings
 ) -> list[Enqueued] | OutboxUnavailable:
     answers = enqueue_new(connection, call, ready)
     if answers is not None:

@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from app.config.settings import OutboxSettings
 from app.core.people import PeopleChanges, PeopleFound, PersonRow
 from app.outbox.people import (
     MAX_LINKED,
@@ -25,7 +26,6 @@ from app.outbox.people import (
 )
 from app.outbox.redrive import DeadLetter, every_digest_of
 from app.outbox.rows import as_json
-from app.outbox.rules import OutboxRules
 from app.outbox.sqlite.database import SQL, number_of, numbers_of, one_json, person_id
 from app.outbox.sqlite.readers import Readers, UsesFile, reads
 from app.outbox.sqlite.scrub import scrub, texts_of
@@ -87,7 +87,7 @@ def are_changed(connection: sqlite3.Connection, changes: PeopleChanges) -> bool:
     return connection.execute(SQL["people_changed"], rows).fetchone() is not None
 
 
-def write_people(connection: sqlite3.Connection, changes: PeopleChanges, rules: OutboxRules) -> None:
+def write_people(connection: sqlite3.Connection, changes: PeopleChanges, rules: OutboxSettings) -> None:
     """Write what changes, within a transaction."""
     if changes.people:
         people = {"rows": _numbered_rows(changes)}
@@ -96,7 +96,7 @@ def write_people(connection: sqlite3.Connection, changes: PeopleChanges, rules: 
     if changed := mark_rows(changes, changed_only=True):
         marks = {"rows": as_json(changed)}
         connection.execute(SQL["lift_marks"], marks)
-        connection.execute(SQL["write_marks"], {**marks, "max_marks": rules.max_people})
+        connection.execute(SQL["write_marks"], {**marks, "max_marks": rules.remember_max_people})
     if targets := targets_of(changes):
         users = as_json(list(map(number_of, targets)))
         connection.execute(SQL["forget_oldest_linked"], {"rows": users, "max_linked": MAX_LINKED})
@@ -107,21 +107,21 @@ def _numbered_rows(changes: PeopleChanges) -> str:
     return as_json([[*row, person_id(row[0]), person_id(row[2])] for row in people_rows(changes)])
 
 
-def forget_stale(connection: sqlite3.Connection, limit: int, skip: int, now: float, rules: OutboxRules) -> int:
+def forget_stale(connection: sqlite3.Connection, limit: int, skip: int, now: float, rules: OutboxSettings) -> int:
     """Forget what is too old of people. Returns how many ids it looked at."""
     starts = {
         "now": now,
         "start": now - rules.remember_s,
-        "click_start": now - rules.click_lasts_s,
+        "click_start": now - rules.click_s,
     }
     touched = connection.execute(SQL["stale_people"], {**starts, "limit": limit, "skip": skip}).rowcount
     connection.execute(SQL["forget_stale"])
     return touched
 
 
-def forget_unseen(connection: sqlite3.Connection, limit: int, skip: int, rules: OutboxRules) -> int:
+def forget_unseen(connection: sqlite3.Connection, limit: int, skip: int, rules: OutboxSettings) -> int:
     """Forget the people who were unseen longest where they are too many. Returns how many ids."""
-    unseen = {"max_people": rules.max_people, "limit": limit, "skip": skip}
+    unseen = {"max_people": rules.remember_max_people, "limit": limit, "skip": skip}
     return connection.execute(SQL["forget_unseen"], unseen).rowcount
 
 
@@ -133,7 +133,7 @@ def _deliveries_of(connection: sqlite3.Connection, messages: Collection[str]) ->
 class KeepsPeople(UsesFile):
     """The part of the `Outbox` that is about people."""
 
-    def __init__(self, path: Path, writer: Writer, readers: Readers, rules: OutboxRules) -> None:
+    def __init__(self, path: Path, writer: Writer, readers: Readers, rules: OutboxSettings) -> None:
         super().__init__(path, writer, readers, rules)
         #: What was erased and may still lie in the file.
         self._traces: set[str] = set()
@@ -146,7 +146,7 @@ class KeepsPeople(UsesFile):
         people = _people_linked(connection, keys, browsers)
         count = connection.execute(SQL["mark_count"]).fetchone()[0]
         marks = _marks_of(connection, {*keys, *_keys_in(people)}) if count else {}
-        return PeopleFound(people=people, marks=marks, is_full=count >= self._rules.max_people)
+        return PeopleFound(people=people, marks=marks, is_full=count >= self._rules.remember_max_people)
 
     @reads
     def people_with(

@@ -8,8 +8,8 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from app.config.settings import OutboxSettings
 from app.errors import OutboxUnavailable
-from app.outbox.rules import OutboxRules
 from app.outbox.sqlite.database import open_readable
 from app.outbox.sqlite.guard import Guard
 from app.outbox.sqlite.writer import Writer
@@ -61,7 +61,7 @@ class Readers:
 class UsesFile:
     """A part of the engine: it writes through the one writer, and reads beside it."""
 
-    def __init__(self, path: Path, writer: Writer, readers: Readers, rules: OutboxRules) -> None:
+    def __init__(self, path: Path, writer: Writer, readers: Readers, rules: OutboxSettings) -> None:
         self._path = path
         self._writer = writer
         self._readers = readers

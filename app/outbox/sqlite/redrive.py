@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from app.config.settings import OutboxSettings
 from app.core.pages import DeadCause, Query, Redrive
 from app.outbox.enqueue import holders
 from app.outbox.records import dead_cause_of
@@ -24,7 +25,6 @@ from app.outbox.redrive import (
     split_repeats,
 )
 from app.outbox.rows import as_json
-from app.outbox.rules import OutboxRules
 from app.outbox.sqlite.database import SQL, one_json
 from app.outbox.sqlite.ledger import conditions
 from app.outbox.sqlite.readers import Readers, UsesFile, reads
@@ -35,7 +35,7 @@ class SqliteDeadLetters(UsesFile):
     """The `DeadLetters` of app/outbox/store.py."""
 
     def __init__(
-        self, path: Path, writer: Writer, readers: Readers, rules: OutboxRules, on_redriven: Callable[[], None]
+        self, path: Path, writer: Writer, readers: Readers, rules: OutboxSettings, on_redriven: Callable[[], None]
     ) -> None:
         super().__init__(path, writer, readers, rules)
         self._on_redriven = on_redriven
@@ -60,7 +60,9 @@ class SqliteDeadLetters(UsesFile):
         return [dead_cause_of(row) for row in connection.execute(SQL["dead_causes"], {"limit": limit})]
 
 
-def _redrive(connection: sqlite3.Connection, query: Query, before: int, now: float, rules: OutboxRules) -> RedriveStep:
+def _redrive(
+    connection: sqlite3.Connection, query: Query, before: int, now: float, rules: OutboxSettings
+) -> RedriveStep:
     """Redrive the dead deliveries of one step, those below the id `before`."""
     dead = _dead(connection, query, before)
     plan = _plan_of(connection, dead, now, rules)
@@ -82,7 +84,7 @@ def _dismiss(connection: sqlite3.Connection, query: Query, before: int, because:
 
 
 def dismiss_overtaken(
-    connection: sqlite3.Connection, *, sent: Sequence[int], died: Sequence[int], now: float, rules: OutboxRules
+    connection: sqlite3.Connection, *, sent: Sequence[int], died: Sequence[int], now: float, rules: OutboxSettings
 ) -> None:
     """Put away what is dead of events that are delivered: of deliveries just sent, and what has just died too late."""
     if not connection.execute(SQL["any_dead"]).fetchone()[0]:
@@ -98,7 +100,9 @@ def _dead(connection: sqlite3.Connection, query: Query, before: int) -> list[Dea
     return [DeadLetter(*row) for row in rows]
 
 
-def _plan_of(connection: sqlite3.Connection, dead: Sequence[DeadLetter], now: float, rules: OutboxRules) -> RedrivePlan:
+def _plan_of(
+    connection: sqlite3.Connection, dead: Sequence[DeadLetter], now: float, rules: OutboxSettings
+) -> RedrivePlan:
     taken = one_json(connection, "keys_taken", rows=as_json(digests_of_dead(dead, rules)))
     return plan_redrive(dead, holders(taken), now, rules)
 

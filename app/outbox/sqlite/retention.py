@@ -2,11 +2,11 @@
 
 import sqlite3
 
+from app.config.settings import OutboxSettings
 from app.core.values.times import DAY_S, HOUR_S
 from app.outbox.counts import MINUTES_KEPT_S
 from app.outbox.inventory import HOURS_KEPT_S
 from app.outbox.records import counter_of
-from app.outbox.rules import OutboxRules
 from app.outbox.sqlite.counters import add_counters, sum_next_step
 from app.outbox.sqlite.database import SQL
 from app.outbox.sqlite.ledger import fill_next_part
@@ -31,7 +31,7 @@ _STEPS = (
 )
 
 
-def retain(connection: sqlite3.Connection, now: float, limit: int, rules: OutboxRules) -> int:
+def retain(connection: sqlite3.Connection, now: float, limit: int, rules: OutboxSettings) -> int:
     """Touch at most `limit` rows, but of counts a step at once, and of ids a part.
 
     What the file refuses to change stays, and keeps nothing else.

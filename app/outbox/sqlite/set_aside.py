@@ -8,13 +8,13 @@ from typing import TypeAlias, TypeVar
 import msgspec
 import orjson
 
+from app.config.settings import OutboxSettings
 from app.core.deliveries import Claimed, Settlement
 from app.core.events import CounterRow
 from app.core.shared_values import SetAside
 from app.errors import RowRefused
 from app.outbox import set_aside
 from app.outbox.rows import as_json
-from app.outbox.rules import OutboxRules
 from app.outbox.set_aside import Passing, Refused, RowHalving
 from app.outbox.settlement import HOLD_ROWS, ClaimQuery, last_of_each
 from app.outbox.sqlite.claim import claim, renew
@@ -83,7 +83,7 @@ def settle_the_rest(
     settlements: Sequence[Settlement],
     counters: Sequence[CounterRow],
     now: float,
-    rules: OutboxRules,
+    rules: OutboxSettings,
 ) -> None:
     """Settle what can be settled, and set the rest aside. Raises RowRefused where that is too much.
 
@@ -126,7 +126,7 @@ class Around:
             _drop(self._connection, [f"{set_aside.ROWS}{name}"])
         return passing.gone
 
-    def try_again(self, rules: OutboxRules) -> int:
+    def try_again(self, rules: OutboxSettings) -> int:
         """Try again what is due; return how much is no longer set aside."""
         return self._claim_again() + self._settle_again(rules)
 
@@ -142,13 +142,13 @@ class Around:
         for account in {self._known[name].ad_account_id for name in names}:
             claim(self._connection, set_aside.claim_of(ids, account, now=self._now))
 
-    def _settle_again(self, rules: OutboxRules) -> int:
+    def _settle_again(self, rules: OutboxSettings) -> int:
         """Record what can be recorded."""
         names = set_aside.due(self._known, ["settle", "count"], now=self._now)
         refused = refused_of(self._connection, names, partial(self._settle, rules), is_kept=True)
         return self._done(names, refused)
 
-    def _settle(self, rules: OutboxRules, names: Sequence[str]) -> None:
+    def _settle(self, rules: OutboxSettings, names: Sequence[str]) -> None:
         units = [set_aside.unit_of(self._known[name]) for name in names]
         settle(self._connection, *set_aside.split(units), self._now, rules)
 

@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from app.config.settings import OutboxSettings
 from app.core.deliveries import Settlement, State, Withdrawal
 from app.core.events import CounterRow, Exit
 from app.core.values.times import MINUTE_S
 from app.outbox.dedup import HoldsKeys, key_rows, order_digests
 from app.outbox.rows import as_json
-from app.outbox.rules import OutboxRules
 from app.outbox.settlement import (
     attempt_row,
     last_of_each,
@@ -61,7 +61,7 @@ def settle(
     settlements: Sequence[Settlement],
     counters: Sequence[CounterRow],
     now: float,
-    rules: OutboxRules,
+    rules: OutboxSettings,
 ) -> None:
     """Record outcomes.
 
@@ -115,7 +115,7 @@ def _ids(held: Sequence[_Held], state: State) -> list[int]:
     return [each.delivery_id for each in held if each.settlement.state is state]
 
 
-def _erase(connection: sqlite3.Connection, ids: Sequence[int], rules: OutboxRules, now: float) -> None:
+def _erase(connection: sqlite3.Connection, ids: Sequence[int], rules: OutboxSettings, now: float) -> None:
     if rules.payload_s > 0:
         connection.execute(SQL["strip_payloads"], {"rows": as_json(ids), "erase_at": now + rules.payload_s})
     else:

@@ -157,7 +157,10 @@ def seen(names: str, revision: int) -> PeopleChanges:
 async def test_the_same_people_are_remembered_in_any_order(
     open_at: Callable[..., At], postgres_server: PostgresServer, held_back: Any
 ) -> None:
-    one, other = open_at(max_people=9, remember_s=99).outbox, open_at(max_people=9, remember_s=99).outbox
+    one, other = (
+        open_at(remember_max_people=9, remember_s=99).outbox,
+        open_at(remember_max_people=9, remember_s=99).outbox,
+    )
     await one.enqueue([], [], [], now=NOW, people=seen("abc", 0))
     before = postgres_server.log.count("deadlock detected")
 

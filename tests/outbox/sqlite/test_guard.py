@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from app.errors import OutboxUnavailable
-from app.outbox import DiskRules
 from app.outbox.sqlite import SqliteOutbox, guard
 from app.outbox.sqlite.database import open_writable
 from tests.disks import small_disk_at
@@ -128,14 +127,14 @@ async def test_a_damaged_page_that_is_met_anywhere_keeps_the_outbox_from_taking_
 
 
 async def test_damage_is_found_at_the_start_and_told_by_all_that_would_take_something_in(damaged: SqliteOutbox) -> None:
-    await damaged.start_disk_checks(DiskRules(quick_check_s=60, reserve_bytes=0))
+    await damaged.start_disk_checks(rules(outbox_quick_check_s=60, outbox_reserve_bytes=0))
     assert await why_not(At(damaged)) == "damaged"
 
 
 async def test_what_one_process_met_the_others_know_and_those_to_come(damaged: SqliteOutbox, path: Path) -> None:
     other = SqliteOutbox(path, rules(), clock=lambda: NOW)
     await At(other).enqueue(new())
-    await damaged.start_disk_checks(DiskRules(quick_check_s=60, reserve_bytes=0))
+    await damaged.start_disk_checks(rules(outbox_quick_check_s=60, outbox_reserve_bytes=0))
     assert await why_not(At(other)) == "damaged"
     await other.close()
     later = SqliteOutbox(path, rules(), clock=lambda: NOW)
@@ -147,7 +146,7 @@ async def test_a_file_that_is_found_good_as_a_whole_is_trusted_again(at: At, pat
     _mark(path)
     assert await why_not(at) == "damaged"
     mended = SqliteOutbox(path, rules(), clock=lambda: NOW)
-    await mended.start_disk_checks(DiskRules(quick_check_s=60, reserve_bytes=0))
+    await mended.start_disk_checks(rules(outbox_quick_check_s=60, outbox_reserve_bytes=0))
     await At(mended).enqueue(new())
     await mended.close()
 
@@ -161,13 +160,13 @@ async def test_a_check_that_is_switched_off_or_has_no_time_says_nothing(
     damaged: SqliteOutbox, for_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(guard, "_STEPS_A_LOOK", 1)
-    await damaged.start_disk_checks(DiskRules(quick_check_s=for_s, reserve_bytes=0))
+    await damaged.start_disk_checks(rules(outbox_quick_check_s=for_s, outbox_reserve_bytes=0))
     await damaged.check()
 
 
 async def test_a_good_file_passes_the_check(at: At) -> None:
     await at.enqueue(*(new() for _ in range(100)))
-    await at.outbox.start_disk_checks(DiskRules(quick_check_s=60, reserve_bytes=0))
+    await at.outbox.start_disk_checks(rules(outbox_quick_check_s=60, outbox_reserve_bytes=0))
     await at.enqueue(new())
 
 
@@ -192,7 +191,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 async def on_small_disk(small_disk: Path) -> AsyncIterator[SqliteOutbox]:
     """An outbox on a disk with a reserve and room for 8 MB more."""
     outbox = SqliteOutbox(small_disk / "pinrelay.db", rules(), clock=lambda: NOW)
-    await outbox.start_disk_checks(DiskRules(quick_check_s=0, reserve_bytes=RESERVE_BYTES))
+    await outbox.start_disk_checks(rules(outbox_quick_check_s=0, outbox_reserve_bytes=RESERVE_BYTES))
     _occupy(small_disk)
     yield outbox
     await outbox.close()
@@ -234,12 +233,12 @@ async def test_on_a_disk_without_a_free_byte_an_outbox_is_opened_by_its_reserve(
     """A process that ends and begins again on a full disk sends what waits."""
     path = small_disk / "pinrelay.db"
     outbox = SqliteOutbox(path, rules(), clock=lambda: NOW)
-    await outbox.start_disk_checks(DiskRules(quick_check_s=0, reserve_bytes=RESERVE_BYTES))
+    await outbox.start_disk_checks(rules(outbox_quick_check_s=0, outbox_reserve_bytes=RESERVE_BYTES))
     await At(outbox).enqueue(*(new() for _ in range(100)))
     await outbox.close()
     _occupy(small_disk, but_bytes=0)
     outbox = SqliteOutbox(path, rules(), clock=lambda: NOW)
-    await outbox.start_disk_checks(DiskRules(quick_check_s=0, reserve_bytes=RESERVE_BYTES))
+    await outbox.start_disk_checks(rules(outbox_quick_check_s=0, outbox_reserve_bytes=RESERVE_BYTES))
     at = At(outbox)
     await at.deliver(*await at.claim())
     assert (await outbox.backlog(ACCOUNT, now=NOW)).claimed == 0
@@ -270,7 +269,7 @@ async def _takes_in(at: At) -> bool:
 
 async def test_a_reserve_that_another_process_freed_is_respected(at: At, path: Path, tmp_path: Path) -> None:
     await at.outbox.start_disk_checks(
-        DiskRules(quick_check_s=0, reserve_bytes=10**15)
+        rules(outbox_quick_check_s=0, outbox_reserve_bytes=10**15)
     )  # more than any disk has room for
     assert not _has_reserve(path)
     assert await why_not(at) == "disk full"
@@ -279,9 +278,9 @@ async def test_a_reserve_that_another_process_freed_is_respected(at: At, path: P
 
 
 async def test_without_a_setting_there_is_no_reserve_and_an_old_one_goes(at: At, path: Path) -> None:
-    await at.outbox.start_disk_checks(DiskRules(quick_check_s=0, reserve_bytes=4_096))
+    await at.outbox.start_disk_checks(rules(outbox_quick_check_s=0, outbox_reserve_bytes=4_096))
     assert _has_reserve(path)
-    await at.outbox.start_disk_checks(DiskRules(quick_check_s=0, reserve_bytes=0))
+    await at.outbox.start_disk_checks(rules(outbox_quick_check_s=0, outbox_reserve_bytes=0))
     assert not _has_reserve(path)
     await at.enqueue(new())
 
@@ -289,7 +288,7 @@ async def test_without_a_setting_there_is_no_reserve_and_an_old_one_goes(at: At,
 async def test_a_disk_that_is_full_by_a_limit_and_not_by_files_is_told(
     at: At, path: Path, execute: Callable[..., Any]
 ) -> None:
-    await at.outbox.start_disk_checks(DiskRules(quick_check_s=0, reserve_bytes=4_096))
+    await at.outbox.start_disk_checks(rules(outbox_quick_check_s=0, outbox_reserve_bytes=4_096))
     ((pages,),) = await execute("PRAGMA page_count")
     await execute(f"PRAGMA max_page_count={pages}")
     _, told = await _fill(at)

@@ -48,7 +48,7 @@ def change(key: str, revision: int, record: str | None, linked_to: str | None = 
 
 async def test_whose_key_has_the_number_of_anothers_is_not_remembered(path: Path) -> None:
     assert person_id(KEY) == person_id(TWIN)
-    outbox = open_outbox(f"sqlite:///{path}", rules(max_people=10), clock=lambda: NOW)
+    outbox = open_outbox(f"sqlite:///{path}", rules(remember_max_people=10), clock=lambda: NOW)
 
     async def known() -> list[tuple[str, int, float]]:
         return [

@@ -58,7 +58,7 @@ async def test_nothing_is_left_of_whom_is_erased_and_all_of_the_others(
 ) -> None:
     if not reads_pages:
         monkeypatch.setattr(scrub, "reads_pages", lambda _: False)
-    outbox = open_outbox(f"sqlite:///{path}", rules(remember_s=9_000, max_people=10**6), clock=lambda: NOW)
+    outbox = open_outbox(f"sqlite:///{path}", rules(remember_s=9_000, remember_max_people=10**6), clock=lambda: NOW)
     chance = random.Random(3)
     numbers = chance.sample(range(MANY), MANY)
     for revision, start in itertools.product((0, 1, 2), range(0, MANY, 50)):
