@@ -38,10 +38,9 @@ from app.destination.client import PinterestClient
 from app.errors import EventRefused, MappingError, SettingsError
 from app.identity import IdKeys
 from app.insights.alerts.watcher import Alerts, AlertWebhook
-from app.insights.inventory.counting import NameCounts
+from app.insights.inventory.counting import NameCounts, Sampler
 from app.insights.inventory.figures import read_figures
 from app.insights.inventory.products import ProductCheck
-from app.insights.inventory.sampling import Sampler
 from app.insights.product_feed import FeedKeeper
 from app.insights.reports import AdsClient, AdsToken, FixedToken, HourlyReading, RotatingToken
 from app.mapping import check_content_id

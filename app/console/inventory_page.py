@@ -13,8 +13,8 @@ from app.console.filter import WholeDays, days_of, filter_of
 from app.console.pages import PageGroup
 from app.core.events import EventKey
 from app.core.values.times import DAY_S
+from app.insights.inventory.counting import LOOKED_FOR
 from app.insights.inventory.figures import BECAME, DAYS, SHOWN, STANDS
-from app.insights.inventory.sampling import LOOKED_FOR
 from app.insights.inventory.view import NameView
 from app.pipeline.received_names import title_of
 

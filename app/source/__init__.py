@@ -2,11 +2,10 @@
 
 from app.source.accepts import Accepts, Intake
 from app.source.auth import Anyone, SecretHeader, SenderProof, SentSecret, WebhookSecrets, WriteKeys, basic_credentials
-from app.source.body import Limits, read_raw_event
+from app.source.body import Limits, MemoryBudget, read_raw_event
 from app.source.bot_filter import checkout_id_of, why_filtered
 from app.source.browser import OpenToPages, browser_helper_router
 from app.source.consent import consent_answer, withheld
-from app.source.decompression import MemoryBudget
 from app.source.event import Arrival, read_event, read_or_refuse
 from app.source.event_files import read_event_file, read_event_text
 from app.source.named_sources import (

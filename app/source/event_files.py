@@ -13,8 +13,7 @@ from typing import IO, cast
 
 from app.core.events import Event
 from app.errors import EventRefused
-from app.source.body import DEFAULT_DEPTH, Body, Limits, read_body, read_events
-from app.source.decompression import GZIP
+from app.source.body import DEFAULT_DEPTH, GZIP, Body, Limits, read_body, read_events
 from app.source.event import Arrival
 from app.source.responses import BROKEN_JSON, RequestRefused
 

@@ -17,9 +17,18 @@ from app.core.values.addresses import Network
 from app.errors import EventHeldBack, EventRefused
 from app.source.accepts import Accepts, Intake
 from app.source.auth import Anyone, SenderProof
-from app.source.body import Limits, open_body, read_body, read_events, receive
+from app.source.body import (
+    Limits,
+    MemoryBudget,
+    open_body,
+    pieces,
+    read_body,
+    read_events,
+    receive,
+    unpack,
+    unpacked_size,
+)
 from app.source.consent import withheld
-from app.source.decompression import MemoryBudget, pieces, unpack, unpacked_size
 from app.source.event import Arrival, random_id, read_or_refuse
 from app.source.openapi import NAMED_ANSWERS, NAMED_BODY, NAMED_PARAMETERS
 from app.source.rate_limits import Quota, Quotas

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Final, Literal, TypeAlias
 
 from app.source.auth import is_any
-from app.source.decompression import pieces
+from app.source.body import pieces
 from app.source.json_reader import MAX_MEMBER_BYTES, after_blanks, end_of_value
 from app.source.responses import RequestRefused
 

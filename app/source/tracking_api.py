@@ -21,8 +21,7 @@ from app.core.values.addresses import Network, read_networks
 from app.errors import EventRefused
 from app.source.accepts import Accepts, Intake
 from app.source.auth import WriteKeys, basic_user
-from app.source.body import Body, Limits, open_body, read_events, receive
-from app.source.decompression import MemoryBudget, pieces, unpacked_size
+from app.source.body import Body, Limits, MemoryBudget, open_body, pieces, read_events, receive, unpacked_size
 from app.source.event import Arrival, random_id
 from app.source.openapi import BATCH_BODY, CALL_BODY, TRACKING_ANSWERS
 from app.source.rate_limits import Quotas, read_quotas

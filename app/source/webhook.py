@@ -11,8 +11,7 @@ from fastapi import APIRouter, Request, Response
 from app.config.settings import SenderSettings
 from app.source.accepts import Accepts, Intake
 from app.source.auth import WebhookSecrets
-from app.source.body import Limits, open_body, read_events, receive
-from app.source.decompression import MemoryBudget, unpacked_size
+from app.source.body import Limits, MemoryBudget, open_body, read_events, receive, unpacked_size
 from app.source.event import Arrival, random_id
 from app.source.openapi import WEBHOOK_ANSWERS, WEBHOOK_BODY
 from app.source.received_request import with_gpc

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.access.same_machine import is_of_this_machine
+from app.access.admission import is_of_this_machine
 
 
 def scope(*, peer: str | None = "127.0.0.1", method: str = "GET", **headers: str) -> dict[str, Any]:

@@ -12,8 +12,7 @@ from app.config import Settings
 from app.core.deliveries import Claimed, Delivered, Outcome, Rejected
 from app.core.events import CounterRow
 from app.core.values.times import DAY_S
-from app.insights.inventory.counting import NameCounts
-from app.insights.inventory.sampling import Sampler
+from app.insights.inventory.counting import NameCounts, Sampler
 from app.outbox import Outbox, open_outbox
 from app.pipeline.pipeline import Pipeline
 from app.sender.retry import Moment

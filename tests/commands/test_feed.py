@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from app.core.shared_values import FEED, FeedState
-from app.insights.inventory.counting import NameCounts
+from app.insights.inventory.counting import NameCounts, Sampler
 from app.insights.inventory.products import ProductCheck
-from app.insights.inventory.sampling import Sampler
 from app.insights.product_feed import FeedKeeper
 from app.outbox import Outbox
 from tests.assembled import shipped_catalog

@@ -16,8 +16,7 @@ from app.core.events import CounterRow, Exit
 from app.core.pages import Query
 from app.errors import EventRefused
 from app.insights.alerts.by_name import NameReader, by_name
-from app.insights.inventory.counting import NameCounts
-from app.insights.inventory.sampling import Sampler
+from app.insights.inventory.counting import NameCounts, Sampler
 from app.source import Intake
 from tests.console.world import ACCOUNT, NOW, World, new_delivery, open_world
 

@@ -11,8 +11,7 @@ import pytest
 from app.core.deliveries import State
 from app.core.events import Exit, Measure
 from app.core.pages import AuditAction
-from app.insights.inventory.counting import NameCounts
-from app.insights.inventory.sampling import Sampler
+from app.insights.inventory.counting import NameCounts, Sampler
 from app.source import Intake
 from tests.console.test_counts import event, fill, paths_of_names
 from tests.console.world import World

@@ -16,7 +16,7 @@ import atheris
 with atheris.instrument_imports(include=["app.source"]):
     from app.errors import EventRefused
     from app.source import body, json_reader
-    from app.source.decompression import unpack, unpacked_size
+    from app.source.body import unpack, unpacked_size
     from app.source.event import Arrival
     from app.source.json_reader import parse
     from app.source.responses import RequestRefused

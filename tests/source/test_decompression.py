@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.source.decompression import PIECE_BYTES, MemoryBudget, pieces, unpack, unpacked_size
+from app.source.body import PIECE_BYTES, MemoryBudget, pieces, unpack, unpacked_size
 from app.source.responses import BROKEN_JSON, NO_ROOM, TOO_LARGE, RequestRefused
 from tests.rounds import examples
 

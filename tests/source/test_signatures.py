@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.source import SegmentSigned, SenderProof, Signed, StandardWebhooks, StripeSigned
-from app.source.decompression import GZIP
+from app.source.body import GZIP
 
 BODY = b'{"test": 2432232314}'
 SECRET = b"0123456789abcdef"

@@ -14,8 +14,7 @@ from app.core.metrics import Metrics
 from app.core.receipts import Receipt
 from app.insights.tracing import open_tracing
 from app.source import Intake, MemoryBudget, WriteKeys, tracking_router
-from app.web.application import Application
-from app.web.direct_routes import DirectRoutes
+from app.web.application import Application, DirectRoutes
 
 
 async def show(request: Request) -> Response:

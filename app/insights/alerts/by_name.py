@@ -12,9 +12,9 @@ from app.config.settings import AlertSettings
 from app.core.events import EventKey, Exit, InventoryCount, Measure
 from app.core.values.times import DAY_S, HOUR_S
 from app.insights.alerts.overall import LEAST_DAYS, MOST_DAYS, Alert
+from app.insights.inventory.counting import CHECKOUT
 from app.insights.inventory.drift import Change, read_changes
 from app.insights.inventory.products import SENT_LABELS, UNKNOWN_SENT
-from app.insights.inventory.sampling import CHECKOUT
 from app.outbox.inventory import Inventory
 from app.pipeline.received_names import title_of
 

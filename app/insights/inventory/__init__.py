@@ -1,8 +1,7 @@
 """The inventory: what arrives, by the name that it arrives under, what becomes of it, and what it carries.
 
-    counting.py   stands before the pipeline and notes each event's name, and its exits once they are known
-    counting.py  counts them in bounded memory               sampling.py   looks into some of them
-    counting.py    writes the counts to the store, off the path of requests
+    counting.py   listens to the pipeline: counts each name and its exits in bounded memory, looks into some of the
+                  events, and writes the counts to the store, off the path of requests
     app/pipeline/received_names.py  how a name is kept, and read
     figures.py    what is known of a name                     drafts.py    which preset takes it, or nearly does
     drift.py      what is new and what is gone                drafts.py   the draft of a preset for a name

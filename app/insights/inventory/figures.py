@@ -9,7 +9,7 @@ from app.core.deliveries import State
 from app.core.events import EventKey, Exit, InventoryCount, Measure
 from app.core.values.event_names import RECORD
 from app.core.values.times import DAY_S
-from app.insights.inventory.sampling import KINDS, LOOKED_FOR
+from app.insights.inventory.counting import KINDS, LOOKED_FOR
 from app.outbox.inventory import Inventory
 from app.pipeline.received_names import title_of
 
@@ -105,7 +105,7 @@ class PropertyFigures:
 
     #: `properties.products[].price`
     path: str
-    #: One of `sampling.KINDS`.
+    #: One of `counting.KINDS`.
     kind: str
     #: In how many of the sampled events it was.
     number: int

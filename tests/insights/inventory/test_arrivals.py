@@ -10,8 +10,7 @@ import pytest
 
 from app.core.events import Event, EventKey, Exit, Measure
 from app.errors import EventRefused, OutboxUnavailable
-from app.insights.inventory.counting import InventoryKeeper, NameCounts
-from app.insights.inventory.sampling import Sampler
+from app.insights.inventory.counting import InventoryKeeper, NameCounts, Sampler
 from app.outbox import Outbox, open_outbox
 from app.pipeline.batcher import RequestBatcher
 from app.pipeline.pipeline import Pipeline

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from app.core.events import Event, EventKey, Exit, InventoryCount, Measure
 from app.core.receipts import PresetResult
 from app.errors import EventRefused, EventUntaken
-from app.insights.inventory.counting import EARLY_OF_A_NAME, EARLY_OF_ALL, ONE_IN, NameCounted, NameCounts
-from app.insights.inventory.sampling import Sampler
+from app.insights.inventory.counting import EARLY_OF_A_NAME, EARLY_OF_ALL, ONE_IN, NameCounted, NameCounts, Sampler
 from app.outbox.inventory import OTHERS
 from tests.assembled import shipped_catalog
 

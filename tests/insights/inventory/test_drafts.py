@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from app.assemble import running_catalog
 from app.catalog import Catalog
 from app.core.events import EventKey
+from app.insights.inventory.counting import properties_of
 from app.insights.inventory.drafts import draft_preset, example_event
 from app.insights.inventory.figures import PropertyFigures, split_label
-from app.insights.inventory.sampling import properties_of
 from tests.assembled import settings, shipped_catalog
 
 

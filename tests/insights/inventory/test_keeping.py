@@ -11,8 +11,7 @@ import pytest
 from app.core.events import Measure
 from app.errors import OutboxUnavailable
 from app.insights.inventory import counting
-from app.insights.inventory.counting import InventoryKeeper, NameCounted, NameCounts
-from app.insights.inventory.sampling import Sampler
+from app.insights.inventory.counting import InventoryKeeper, NameCounted, NameCounts, Sampler
 from app.outbox import Outbox, open_outbox
 from tests.assembled import shipped_catalog
 from tests.outbox.build import rules

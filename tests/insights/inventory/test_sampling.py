@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.insights.inventory.counting import CHECKOUT, LOOKED_FOR, Sampler, properties_of
 from app.insights.inventory.figures import split_label
-from app.insights.inventory.sampling import CHECKOUT, LOOKED_FOR, Sampler, properties_of
 from app.outbox.inventory import MAX_PROPERTIES
 from app.pipeline.received_names import kept_name
 from tests.assembled import shipped_catalog

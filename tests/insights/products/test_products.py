@@ -10,9 +10,8 @@ import pytest
 
 from app.core.events import EventKey, InventoryCount, Measure
 from app.core.shared_values import FEED_UNKNOWN
-from app.insights.inventory.counting import NameCounts
+from app.insights.inventory.counting import NameCounts, Sampler
 from app.insights.inventory.products import CANDIDATES, Known, ProductCheck, advice, read_known
-from app.insights.inventory.sampling import Sampler
 from app.insights.product_feed import FeedReader
 from app.outbox import Outbox
 from tests.assembled import shipped_catalog
