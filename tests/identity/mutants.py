@@ -51,8 +51,8 @@ class Mutant(NamedTuple):
 
 
 def modules() -> list[str]:
-    """Those that hold rules: `loaded_memory` is a store."""
-    return sorted(path.stem for path in ROOM.glob("*.py") if path.stem not in {"__init__", "loaded_memory"})
+    """Those that hold rules: `memory` is a store."""
+    return sorted(path.stem for path in ROOM.glob("*.py") if path.stem not in {"__init__", "memory"})
 
 
 @cache

@@ -25,42 +25,42 @@ EQUIVALENT = {
     name: reason
     for reason, names in {
         "a bound of work: no scene has a thousand ids": (
-            "chains: 1000 -> 1001",
-            "chains: key not in found and len(found) < MAX_IDS -> key not in found",
-            "chains: len(found) < MAX_IDS -> len(found) <= MAX_IDS",
+            "alias_graph: 1000 -> 1001",
+            "alias_graph: key not in found and len(found) < MAX_IDS -> key not in found",
+            "alias_graph: len(found) < MAX_IDS -> len(found) <= MAX_IDS",
         ),
         "a second look at an id that was seen changes nothing; in a circle it would not end": (
-            "chains: if key not in found and len(found) < MAX_IDS: -> if True:",
-            "chains: key not in found and len(found) < MAX_IDS -> key not in found or len(found) < MAX_IDS",
-            "chains: key not in found and len(found) < MAX_IDS -> len(found) < MAX_IDS",
-            "erasing: if linked not in found: -> if True:",
+            "alias_graph: if key not in found and len(found) < MAX_IDS: -> if True:",
+            "alias_graph: key not in found and len(found) < MAX_IDS -> key not in found or len(found) < MAX_IDS",
+            "alias_graph: key not in found and len(found) < MAX_IDS -> len(found) < MAX_IDS",
+            "erasure: if linked not in found: -> if True:",
         ),
         "nothing is remembered under None": (
             (
-                "recalling: link_of(memory, encounter.anonymous, at, rules) if encounter.anonymous else None -> "
+                "lookup: link_of(memory, encounter.anonymous, at, rules) if encounter.anonymous else None -> "
                 "link_of(memory, encounter.anonymous, at, rules)"
             ),
             (
-                "recalling: ids_of(memory, user, encounter.at, rules, until=encounter.at) if user else () -> "
+                "lookup: ids_of(memory, user, encounter.at, rules, until=encounter.at) if user else () -> "
                 "ids_of(memory, user, encounter.at, rules, until=encounter.at)"
             ),
-            "recalling: memory.person(user) if user else None -> memory.person(user)",
+            "lookup: memory.person(user) if user else None -> memory.person(user)",
             (
-                "recalling: memory.person(encounter.anonymous) if encounter.anonymous else None -> "
+                "lookup: memory.person(encounter.anonymous) if encounter.anonymous else None -> "
                 "memory.person(encounter.anonymous)"
             ),
         ),
         "of two of the same moment either may be taken": (
-            "recalling: fact.at > newest[group].at -> fact.at >= newest[group].at",
-            "recalling: fact.at > facts[group].at -> fact.at >= facts[group].at",
-            "recalling: fact.at > newest.at -> fact.at >= newest.at",
+            "lookup: fact.at > newest[group].at -> fact.at >= newest[group].at",
+            "lookup: fact.at > facts[group].at -> fact.at >= facts[group].at",
+            "lookup: fact.at > newest.at -> fact.at >= newest.at",
         ),
         "it only saves work": (
             "id_keys: 8192 -> 8193",
-            "chains: if person is None or person.link is None: -> if False:",
-            "chains: person is None or person.link is None -> person is None",
+            "alias_graph: if person is None or person.link is None: -> if False:",
+            "alias_graph: person is None or person.link is None -> person is None",
             (
-                "meeting: memory.has_marks and is_closed(encounter, memory, rules) -> "
+                "resolution: memory.has_marks and is_closed(encounter, memory, rules) -> "
                 "is_closed(encounter, memory, rules)"
             ),
             (
@@ -74,18 +74,18 @@ EQUIVALENT = {
             ),
             "filling: not self.facts or are_several(user_data) -> are_several(user_data)",
             (
-                "linking: chain(memory, user, at, rules) if target and target.link else [user] -> "
+                "alias_graph: chain(memory, user, at, rules) if target and target.link else [user] -> "
                 "chain(memory, user, at, rules)"
             ),
-            "linking: target and target.link -> target",
-            "recalling: if encounter.user: -> if True:",
-            "recalling: own is None or own.link is None -> own is None",
+            "alias_graph: target and target.link -> target",
+            "lookup: if encounter.user: -> if True:",
+            "lookup: own is None or own.link is None -> own is None",
             (
-                "recalling: memory.person(end_of(memory, user, at, rules)) or own -> "
+                "lookup: memory.person(end_of(memory, user, at, rules)) or own -> "
                 "memory.person(end_of(memory, user, at, rules))"
             ),
             (
-                "linking: before.to != user and end_of(memory, before.to, at, rules) != users[-1] -> "
+                "alias_graph: before.to != user and end_of(memory, before.to, at, rules) != users[-1] -> "
                 "end_of(memory, before.to, at, rules) != users[-1]"
             ),
         ),

@@ -199,7 +199,7 @@ class NameCounts:
         self._early_left = EARLY_OF_ALL
 
     def listen(self, intake: Intake) -> "_Counting":
-        """Return what counts the events of a request: see `app.pipeline.pipeline.Listener`."""
+        """Return what counts the events of a request: see `Listener` in app/pipeline/pipeline.py."""
         met: list[NameCounted] = []
         return _Counting(self.meeting(intake.source, met), met)
 
