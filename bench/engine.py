@@ -140,7 +140,6 @@ def conversion(event: Json, preset: str, name: str, source: str) -> Json:
     permission = device.get("adTrackingEnabled")
     if permission is not None and permission != "":
         sent["opt_out"] = permission is not True
-        sent["advertiser_tracking_enabled"] = permission is True
     if (locale := c.get("locale")) and locale[:2].lower() in LANGUAGES:
         sent["language"] = locale[:2].lower()
     if (wifi := network.get("wifi")) is not None:
