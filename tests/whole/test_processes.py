@@ -98,9 +98,7 @@ def lines(server: Server, event: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.measured
-def test_workers_reload_files_and_one_that_starts_on_a_faulty_file_says_so_until_it_is_mended(
-    pinterest: Pinterest, start_server: Callable[..., Server], preset: Path
-) -> None:
+def test_workers_reload_files(pinterest: Pinterest, start_server: Callable[..., Server], preset: Path) -> None:
     server = start_two(start_server, **pinterest.settings, presets_dir=preset.parent)
     before = workers(server)
     assert len(before) == 2
