@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from app.core.values.candidates import PassedOver
-from app.core.values.hidden_emails import MAX_ID_BYTES, is_long
+from app.core.values.hidden_emails import MAX_ID_BYTES, holds_email, is_long
 from app.core.values.texts import count_of
 
-#: Short, without an `@` and without so many digits that it could be a phone number.
+#: Short, without an e-mail address, however it is encoded, and without so many digits that it could be a phone number.
 _MAX_SHOWN = 24
 _MAX_DIGITS = 6
 #: Beside a number: `USD`, `kr`, `k`. More letters could be a word or a name.
@@ -38,7 +38,9 @@ def shown(value: Any) -> str:
     if isinstance(value, dict | list) or value is None:
         return kind(value)
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    if len(text) > _MAX_SHOWN or "@" in text or sum(map(str.isdigit, text)) > _MAX_DIGITS or not text.isprintable():
+    if len(text) > _MAX_SHOWN or sum(map(str.isdigit, text)) > _MAX_DIGITS or not text.isprintable():
+        return kind(value)
+    if "@" in text or holds_email(text):
         return kind(value)
     return f'"{text}"' if isinstance(value, str) else text
 
