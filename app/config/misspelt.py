@@ -112,20 +112,28 @@ def _has_another_word(name: str, known: str) -> bool:
 def edits(one: str, other: str) -> int:
     """Return how many edits make one text of the other: change, add or remove a letter, or swap two neighbours.
 
+    Letters may be added or removed between those that are swapped (Damerau and Levenshtein, unrestricted).
+
     >>> edits("CONSENT_CATEGORY", "CONSENT_CATEGORIES"), edits("WRIET_KEYS", "WRITE_KEYS")
     (3, 1)
     """
-    before: list[int] = []
-    last = list(range(len(other) + 1))
+    rows = [list(range(len(other) + 1))]
+    #: In which row a letter of `one` came last.
+    met: dict[str, int] = {}
     for row, letter in enumerate(one, start=1):
         this = [row]
+        #: In which column this letter came last.
+        same = 0
         for column, wanted in enumerate(other, start=1):
-            cost = min(last[column] + 1, this[-1] + 1, last[column - 1] + (letter != wanted))
-            if row > 1 and column > 1 and letter == other[column - 2] and one[row - 2] == wanted:
-                cost = min(cost, before[column - 2] + 1)
+            cost = min(rows[-1][column] + 1, this[-1] + 1, rows[-1][column - 1] + (letter != wanted))
+            if same and (above := met.get(wanted)):  # swapped, with all between them removed or added
+                cost = min(cost, rows[above - 1][same - 1] + row - above + column - same - 1)
+            if letter == wanted:
+                same = column
             this.append(cost)
-        before, last = last, this
-    return last[-1]
+        met[letter] = row
+        rows.append(this)
+    return rows[-1][-1]
 
 
 def _named_in_files(environ: Mapping[str, str]) -> frozenset[str]:

@@ -93,7 +93,6 @@ def test_whatever_is_within_three_edits_is_found(name: str, data: st.DataObject)
             )
         )
     assume(text not in NAMES)
-    assume(edits(text, name) <= MAX_EDITS)  # an edit between two letters that were swapped counts as one more
     words, of_text = name.split("_"), text.split("_")
     differing = [(a, b) for a, b in zip(words, of_text, strict=False) if a != b]
     is_another_word = (
@@ -105,7 +104,7 @@ def test_whatever_is_within_three_edits_is_found(name: str, data: st.DataObject)
 
 @pytest.mark.parametrize(
     ("one", "other", "count"),
-    [("", "", 0), ("A", "", 1), ("AB", "BA", 1), ("ABC", "CA", 3), ("KEY", "URL", 3), ("SITTING", "KITTEN", 3)],
+    [("", "", 0), ("A", "", 1), ("AB", "BA", 1), ("ABC", "CA", 2), ("KEY", "URL", 3), ("SITTING", "KITTEN", 3)],
 )
 def test_edits_are_counted(one: str, other: str, count: int) -> None:
     assert (edits(one, other), edits(other, one)) == (count, count)
