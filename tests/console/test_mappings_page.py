@@ -52,7 +52,7 @@ async def test_with_all_presets_that_are_shipped_it_is_light(tmp_path: Path) -> 
     async with open_world(tmp_path, **folders) as world:
         page = (await world.browser.get("/console/mappings")).text
     assert 'value="Order Completed"' in page
-    assert len(page) < 120_000
+    assert len(page) < 90_000
 
 
 async def test_a_process_that_runs_another_catalog_shows(world: World) -> None:
