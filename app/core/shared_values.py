@@ -267,9 +267,9 @@ class SetAside:
 #: By ad account, while Pinterest takes nothing. `sender.circuit_breaker` writes; health, console, alerts and `status`
 #: read.
 TROUBLE = SharedKeys("trouble/", Trouble)
-#: What waits is not given up for them. `sending` writes and reads; health, console, alerts and `status` read.
+#: What waits is not given up for them. `sender.clocks` writes and reads; health, console, alerts and `status` read.
 CLOCK_JUMPS = SharedKey("clock/jumps", ClockJumps)
-#: By kind and name: `delivery/17`, `rows/retain_notes`, `count/6f2c`. `outbox` writes, `delivery` reads.
+#: By kind and name: `delivery/17`, `rows/retain_notes`, `count/6f2c`. `outbox` writes, `sender.status` reads.
 SET_ASIDE = SharedKeys("set-aside/", SetAside)
 #: By it holds end, whatever clocks are set to. `outbox.hold_clock` writes and reads.
 HOLD_TIME = SharedKey("clock/holds", HoldTime)
@@ -292,18 +292,18 @@ TAIL = SharedKey("tail", TailWanted)
 #: When somebody was erased last, Unix seconds: at each new revision live tails let go of all that they hold.
 #: `coordination`, `pinrelay forget` and `pinrelay import` write, `coordination` reads.
 ERASED_AT = SharedKey("erased-at", float)
-#: The alerts that were told and not yet cleared: text by condition. `alerts` writes and reads.
+#: The alerts that were told and not yet cleared: text by condition. `insights.alerts` writes and reads.
 OPEN_ALERTS = SharedKey("alerts", dict[str, str])
 #: By digest of a file. `pinrelay import` writes and reads; retention deletes what was not gone on with for long.
 IMPORTED = SharedKeys("import/", FileImported)
 #: By digest of an address, a query, a cursor and a source; under it, by number, digests of rows. Likewise.
 ROWS_IMPORTED = SharedKeys("import-rows/", RowsImported)
 ROW_DIGESTS = SharedKeys("import-digests/", tuple[str, ...])
-#: By ad account: what Pinterest says of it. `reports` writes and reads; console and alerts read.
+#: By ad account: what Pinterest says of it. `insights.reports` writes and reads; console and alerts read.
 PINTEREST_VIEWS = SharedKeys("reports/account/", PinterestView)
-#: When that is read next. `reports` writes and reads.
+#: When that is read next. `insights.reports` writes and reads.
 REPORTS_TURN = SharedKey("reports/turn", Turn)
-#: By which token. `reports` writes and reads.
+#: By which token. `insights.reports` writes and reads.
 ADS_TOKEN = SharedKey("reports/token", SealedToken)
 #: The product feeds. `product_feed` writes and reads, alerts and `pinrelay feed` read.
 FEED = SharedKey("feed/state", FeedState)
@@ -311,5 +311,5 @@ FEED = SharedKey("feed/state", FeedState)
 FEED_PIECES = SharedKeys("feed/ids/", str)
 #: When they are read next. `product_feed` writes and reads.
 FEED_TURN = SharedKey("feed/turn", Turn)
-#: By source and name of events: the product ids that no feed has, and how often. `inventory.products` writes and reads.
+#: By source and name of events: the product ids that no feed has, and how often. `insights.inventory` writes and reads.
 FEED_UNKNOWN = SharedKey("feed/unknown", dict[str, dict[str, int]])

@@ -167,7 +167,7 @@ _TAKEN_OUT = "personal data taken out"
 
 
 #: Longer texts are not remembered, nor more than so many by one reader.
-_MAX_REMEMBERED_FREE_TEXTS = 100
+_MAX_REMEMBERED_CHARACTERS = 100
 _MAX_KNOWN = 8192
 
 
@@ -196,7 +196,7 @@ class FreeTextReader(TextReader):
         text, notes = self._cut(clean, value)
         if clean != given:
             return text, (*notes, ": personal data taken out")
-        if type(value) is str and text == value and len(text) <= _MAX_REMEMBERED_FREE_TEXTS:
+        if type(value) is str and text == value and len(text) <= _MAX_REMEMBERED_CHARACTERS:
             if len(self.known) >= _MAX_KNOWN:
                 self.known.clear()
             self.known.add(text)

@@ -1,6 +1,6 @@
 """What one event knew of a person and a later one lacks: which facts are remembered, whose they are, what they fill.
 
-Pure rules over a small store (`Memory`): the flows read events into an `Encounter` and keep what changed.
+Pure rules over a small store (`Memory`): the flows read events into an `IdentityEvent` and keep what changed.
 """
 
 from app.identity.erasure import FOR_EVER, erase, ids_of_person

@@ -28,7 +28,7 @@ _NOT_DETERMINED: Final = {"attTrackingStatus": (0, "0"), "trackingStatus": ("not
 
 
 class Ids(NamedTuple):
-    """The keys of the ids of an event: see `Encounter`."""
+    """The keys of the ids of an event: see `IdentityEvent`."""
 
     user: str | None
     anonymous: str | None
@@ -36,7 +36,7 @@ class Ids(NamedTuple):
 
 
 class IdentityEventReader:
-    """Reads events as identity memory sees them: an `Encounter` each."""
+    """Reads events as identity memory sees them: an `IdentityEvent` each."""
 
     def __init__(self, keys: IdKeys, person: PersonReader, consent: ConsentAnswer) -> None:
         self._keys = keys

@@ -237,7 +237,7 @@ def _glob(pattern: str) -> Callable[[str], bool]:
 def texts_of(term: Term, field: Literal["type", "event"]) -> frozenset[str] | None:
     """Return the only texts of `field` for which `term` can hold; None where any value may do, or none at all."""
     if isinstance(term, Group):
-        return _joined_of_bound(term, [texts_of(each, field) for each in term.terms])
+        return _joined_texts(term, [texts_of(each, field) for each in term.terms])
     if isinstance(term, Negation) or not isinstance(term, Comparison):
         return None
     if term.field.root != field or term.operator != "=" or not isinstance(term.value.value, str):
@@ -245,7 +245,7 @@ def texts_of(term: Term, field: Literal["type", "event"]) -> frozenset[str] | No
     return frozenset({term.value.value})
 
 
-def _joined_of_bound(group: Group, bounds: list[frozenset[str] | None]) -> frozenset[str] | None:
+def _joined_texts(group: Group, bounds: list[frozenset[str] | None]) -> frozenset[str] | None:
     known = [bound for bound in bounds if bound is not None]
     if group.joiner == "and":
         return reduce(frozenset.intersection, known) if known else None
