@@ -1,0 +1,18 @@
+"""Trust: what came by a public key never removes, blocks, replaces or uncovers what came by a secret.
+
+An event is proven if its author is known by a secret that no page shows, and public otherwise. The door decides it once
+(`Intake.is_proven`), and the store keeps it with each key, fact, link, mark and hold.
+"""
+
+
+def may_change(*, by_proven: bool, of_proven: bool) -> bool:
+    """Return whether what one event says may remove, block, replace, renew or uncover what another one said.
+
+    Every place where two events meet asks this function; tests/test_trust.py lists the places.
+
+    >>> may_change(by_proven=False, of_proven=True)
+    False
+    >>> may_change(by_proven=False, of_proven=False)
+    True
+    """
+    return by_proven or not of_proven
