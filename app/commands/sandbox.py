@@ -25,7 +25,7 @@ def sandbox(
     """Run a sandbox of Pinterest's API: it checks events by Pinterest's schema, keeps them, and can simulate errors.
 
     Set PINTEREST_API_URL=http://127.0.0.1:8081/sandbox/v5 in the server that shall send to it.
-    GET /sandbox/ shows counts. PUT /sandbox/script sets the errors.
+    GET /sandbox/ shows counts. PUT /sandbox/script sets the errors, PUT /sandbox/clock how far its clock is ahead.
 
     Example: pinrelay sandbox --port 8081
     """

@@ -31,11 +31,16 @@ class TokensGiven:
         #: The newest, and the one that it was given for, which holds until the newest is used.
         self._refresh_tokens = [first.get_secret_value()] if first else []
         self._expires_at: dict[str, float] = {}
+        self._scopes: dict[str, str] = {}
         self._clock = clock
 
     def holds(self, access_token: str) -> bool:
         """Return whether an access token was given out and is not over."""
         return self._takes_any or self._expires_at.get(access_token, 0) > self._clock()
+
+    def may(self, scope: str, access_token: str) -> bool:
+        """Return whether an access token has a scope; one that was not given out here has all."""
+        return scope in re.split("[, ]", self._scopes.get(access_token, scope))
 
     async def give(self, request: Request) -> Response:
         """Take a refresh token for new ones: 401 for who asks, 400 for what is asked."""
@@ -50,13 +55,14 @@ class TokensGiven:
         access, following = (f"{kind}_{secrets.token_hex(8)}" for kind in ("pina", "pinr"))
         self._refresh_tokens = [following, given]
         self._expires_at[access] = self._clock() + _LASTS_S
+        self._scopes[access] = form.get("scope", "ads:read,ads:write")
         return json_answer(
             {
                 "response_type": "refresh_token",
                 "access_token": access,
                 "token_type": "bearer",
                 "expires_in": _LASTS_S,
-                "scope": form.get("scope", "ads:read"),
+                "scope": self._scopes[access],
                 "refresh_token": following,
             }
         )
@@ -120,6 +126,7 @@ class AdsFigures:
         ad_account_id: str | None,
         event_names: Collection[str],
         refresh_token: SecretStr | None,
+        conversion_token: SecretStr | None,
         reads_per_minute: int,
         refused_reports: Mapping[str, int],
         clock: Callable[[], float],
@@ -129,6 +136,7 @@ class AdsFigures:
         self._ad_account_id = ad_account_id
         self._event_names = event_names
         self._tokens = TokensGiven(refresh_token, clock)
+        self._conversion_token = conversion_token
         self._reads_per_minute = reads_per_minute
         self._refused_reports = refused_reports
         self._reads: Counter[int] = Counter()
@@ -153,6 +161,14 @@ class AdsFigures:
 
         return read
 
+    def deletion_refusal(self, request: Request, is_change: bool) -> Response | None:  # noqa: FBT001 - see `Refusal`
+        """Check who asks for deletions as `_refusal` does: never by the conversion token; a change needs a scope."""
+        token = token_shown(request)
+        if self._conversion_token is not None and token == self._conversion_token.get_secret_value():
+            return error(401)
+        may_not = is_change and not self._tokens.may("ads:write", token)
+        return self._refusal(request) or (error(403) if may_not else None)
+
     def _refusal(self, request: Request) -> Response | None:
         """Check who asks, and how often: 401, 429, 400, 403."""
         token = token_shown(request)
@@ -162,7 +178,8 @@ class AdsFigures:
         self._reads[minute] += 1
         if self._reads[minute] > self._reads_per_minute:
             return error(429, retry_after=60)
-        if status := self._refused_reports.get(request.url.path.partition("/ad_accounts/")[2].partition("/")[2]):
+        report = request.url.path.partition("/ad_accounts/")[2].partition("/")[2].partition("/")[0]
+        if status := self._refused_reports.get(report):
             return error(status)
         return account_refusal(request, self._ad_account_id)
 

@@ -4,7 +4,9 @@ POST /v5/ad_accounts/{ad_account_id}/events   Pinterest's endpoint
 GET  /v5/ad_accounts/{ad_account_id}...       its figures: see `ads_api.py`
 GET  /                                        exact counts
 GET  /events  /duplicates  /calls             the newest, newest first (?limit=, /events also ?event_id=)
+GET  /deletions                               what was asked to be deleted: see `deletions.py`
 PUT  /script                                  misbehave: see `script.py`; `{"steps": []}` ends it
+PUT  /clock                                   `{"ahead_s": 259200}`: its clock is so far ahead from now on
 """
 
 import asyncio
@@ -24,6 +26,7 @@ from starlette.routing import Route
 
 from app.sandbox.ads_api import AdsFigures
 from app.sandbox.answers import CutAnswer, account_refusal, error, json_answer, results, token_shown
+from app.sandbox.deletions import Deletions
 from app.sandbox.judge import Verdict, call_problem, verdict
 from app.sandbox.record import REMEMBERED, Record, RecordedCall
 from app.sandbox.script import Orders, Script, Step, compiled
@@ -45,7 +48,7 @@ class Account:
     refresh_token: SecretStr | None = None
     #: Of its figures; beyond: 429.
     reads_per_minute: int = 1_000
-    #: Reports that are refused -> by which status; the ad account itself is "".
+    #: Reports that are refused, and requests to delete -> by which status; the ad account itself is "".
     refused_reports: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -72,12 +75,14 @@ def create_sandbox(
         lifespan=lifespan,
         routes=[
             Route("/v5/ad_accounts/{ad_account_id}/events", sandbox.receive, methods=["POST"]),
+            *sandbox.deletions.routes(),
             *sandbox.figures.routes(),
             Route("/", sandbox.show_state),
             Route("/events", sandbox.show_events),
             Route("/duplicates", sandbox.show_duplicates),
             Route("/calls", sandbox.show_calls),
             Route("/script", sandbox.take_script, methods=["PUT", "POST"]),
+            Route("/clock", sandbox.take_clock, methods=["PUT", "POST"]),
         ],
     )
 
@@ -89,17 +94,22 @@ class Sandbox:
         self.record = record
         self._account = account
         self._max_body_bytes = max_body_bytes
-        self._clock = clock
+        self._ahead_s = 0.0
+        self._clock: Callable[[], float] = lambda: clock() + self._ahead_s
         self.figures = AdsFigures(
             record,
             ad_account_id=account.ad_account_id,
             event_names=account.event_names,
             refresh_token=account.refresh_token,
+            conversion_token=account.token,
             reads_per_minute=account.reads_per_minute,
             refused_reports=account.refused_reports,
-            clock=clock,
+            clock=self._clock,
         )
         self._script = Script(Orders(steps=[]))
+        self.deletions = Deletions(
+            self.figures.deletion_refusal, lambda: self._script.next((), "deletions") or _AS_USUAL, self._clock
+        )
 
     async def receive(self, request: Request) -> Response:
         """Take a call of Pinterest's endpoint: misbehave as told, else judge it."""
@@ -190,6 +200,15 @@ class Sandbox:
             faults = [f"/{'/'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in exc.errors()]
             return json_answer({"faults": faults}, status=400)
         self._script = Script(orders)
+        return Response(status_code=204)
+
+    async def take_clock(self, request: Request) -> Response:
+        """Be so far ahead of the machine's clock from now on, for what takes days."""
+        asked = _parsed(await request.body())
+        ahead_s = asked.get("ahead_s") if isinstance(asked, dict) else None
+        if not isinstance(ahead_s, int | float) or isinstance(ahead_s, bool):
+            return json_answer({"faults": ["/ahead_s: must be a number of seconds, such as 259200"]}, status=400)
+        self._ahead_s = ahead_s
         return Response(status_code=204)
 
 

@@ -9,7 +9,7 @@
 from collections.abc import Sequence
 from functools import lru_cache
 from random import Random
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -40,6 +40,8 @@ def _pattern(text: str) -> str:
 
 
 Pattern = Annotated[str, AfterValidator(_pattern)]
+#: Which calls a step is about: those that send events, or those that ask for deletion.
+CallKind: TypeAlias = Literal["events", "deletions"]
 
 
 class Step(BaseModel):
@@ -67,6 +69,7 @@ class Step(BaseModel):
     )
 
     # To which calls
+    to: CallKind = Field(default="events", description="the calls that it is about; deletions have no events")
     probability: float = Field(default=1, ge=0, le=1, description="of applying to a call")
     times: int | None = Field(default=1, ge=1, description="how often it applies; null is for ever")
 
@@ -80,6 +83,9 @@ class Step(BaseModel):
         answers = (self.status is not None or self.body is not None, self.half, self.reset, self.reject, self.poison)
         if sum(map(bool, answers)) > 1:
             message = "status or body, half, reset, reject and poison exclude each other: make several steps"
+            raise ValueError(message)
+        if self.to == "deletions" and self.matches:
+            message = "reject and poison look at events, of which a call to delete has none"
             raise ValueError(message)
         return self
 
@@ -100,10 +106,10 @@ class Script:
         self._rng = Random(orders.seed)  # noqa: S311 - dice of a test double
         self._left = [(step, step.times) for step in orders.steps]
 
-    def next(self, event_ids: Sequence[str]) -> Step | None:
+    def next(self, event_ids: Sequence[str], to: CallKind = "events") -> Step | None:
         """Return which step applies to a call with these events, and use it up; None where it goes as usual."""
         for place, (step, times) in enumerate(self._left):
-            if times == 0 or not _concerns(step, event_ids) or self._rng.random() >= step.probability:
+            if times == 0 or step.to != to or not _concerns(step, event_ids) or self._rng.random() >= step.probability:
                 continue
             self._left[place] = (step, None if times is None else times - 1)
             return step
