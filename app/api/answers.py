@@ -203,6 +203,9 @@ class PropertyShare(BaseModel):
     share: float
     first_at: int
     last_at: int
+    is_read: bool | None = Field(
+        description="Whether a preset that took these events, a trigger or Pinrelay reads it; null where none took any."
+    )
 
 
 class EventDetails(EventFigures):

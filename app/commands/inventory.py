@@ -103,9 +103,10 @@ def _print_one(one: NameView, properties: list[PropertyFigures]) -> None:
     for label, share in figures.shares.items():
         add_row(table, f"with {label}", _percent(share))
     print_table(table)
-    carried = Table("property", "kind", "in", "first seen", "last seen")
+    carried = Table("property", "kind", "in", "read by", "first seen", "last seen")
     for each in properties:
-        add_row(carried, each.path, each.kind, _percent(each.share), day(each.first_at), day(each.last_at))
+        read_by = "nothing" if each.is_read is False else ""
+        add_row(carried, each.path, each.kind, _percent(each.share), read_by, day(each.first_at), day(each.last_at))
     print_table(carried)
     by_day = Table("day", "received", "result", "deliveries")
     for at in figures.told_days:

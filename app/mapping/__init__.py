@@ -4,6 +4,7 @@ from app.core.values.candidates import Read
 from app.mapping.choice_context import Readers
 from app.mapping.compiler import PRODUCT_ID
 from app.mapping.mapping import Explanation, Mapping, compile_mapping
+from app.mapping.named_places import named_places
 from app.mapping.nodes import MISSING
 from app.mapping.paths import nearest_path
 from app.mapping.product_ids import check_content_id
@@ -17,5 +18,6 @@ __all__ = [
     "Readers",
     "check_content_id",
     "compile_mapping",
+    "named_places",
     "nearest_path",
 ]

@@ -13,7 +13,7 @@ from app.mapping.nodes import MISSING, NOTHING, Call, Choice, Node
 from app.mapping.paths import path_node, without_prefix
 
 #: Where a product names each of its ids; its parent's id comes first, for a text of several.
-_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
+ID_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     PRODUCT_ID: ("product_id", "productId"),
     "variant_id": ("variant_id", "variantId", "variation_id", "product_variant_id"),
     "sku": ("sku", "item_sku", "product_sku"),
@@ -35,7 +35,7 @@ def build_product_id(compiler: Compiler, value: Any, at: str) -> Node:
     if compiler.content_id == PRODUCT_ID or product is None:
         return compiler.context.choice(usual)
     prefix = f"{below}." if (below := without_prefix(product).removeprefix("$")) else ""
-    ids = {name: _first_id(compiler, [prefix + each for each in names], at) for name, names in _NAMES.items()}
+    ids = {name: _first_id(compiler, [prefix + each for each in names], at) for name, names in ID_NAMES.items()}
     if compiler.content_id in ids:
         return compiler.context.choice((*ids[compiler.content_id].options, *usual))
     ids[PRODUCT_ID] = Choice(
@@ -68,7 +68,7 @@ def _joined(compiler: Compiler, ids: tuple[Choice, ...], at: str) -> Node:
 
 
 def _rendered(render: Callable[[dict[str, Any]], Any], shown: frozenset[str], *ids: Any) -> Any:
-    given = {name: value for name, value in zip(_NAMES, ids, strict=True) if value is not MISSING}
+    given = {name: value for name, value in zip(ID_NAMES, ids, strict=True) if value is not MISSING}
     return render(given) if shown <= given.keys() else MISSING
 
 

@@ -29,12 +29,13 @@ def build_template(compiler: Compiler, value: Any, at: str) -> Node:
     if len(given.value) > MAX_TEMPLATE_CHARACTERS:
         return compiler.fault(at, f"is longer than {MAX_TEMPLATE_CHARACTERS} characters")
     nodes = tuple(
-        path_node(compiler, part, at) if is_path else Constant(value=part) for part, is_path in _parts(given.value)
+        path_node(compiler, part, at) if is_path else Constant(value=part)
+        for part, is_path in template_parts(given.value)
     )
     return Call(function=_joined, operands=nodes)
 
 
-def _parts(template: str) -> list[tuple[str, bool]]:
+def template_parts(template: str) -> list[tuple[str, bool]]:
     """Split into plain text and (with True) paths."""
     parts: list[tuple[str, bool]] = []
     for position, outer in enumerate(_TRIPLE.split(template)):
@@ -57,7 +58,7 @@ def _render_dynamic(at: str, event: Any, template: Any) -> Any:
         raise not_a_text(at, template)
     if len(template) > MAX_TEMPLATE_CHARACTERS:
         return MISSING
-    return _joined(*(_read(event, part) if is_path else part for part, is_path in _parts(template)))
+    return _joined(*(_read(event, part) if is_path else part for part, is_path in template_parts(template)))
 
 
 def _read(event: Any, path: str) -> Any:

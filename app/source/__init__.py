@@ -3,7 +3,7 @@
 from app.source.accepts import Accepts, Intake
 from app.source.auth import Anyone, SecretHeader, SenderProof, SentSecret, WebhookSecrets, WriteKeys, basic_credentials
 from app.source.body import Limits, MemoryBudget, read_raw_event
-from app.source.bot_filter import checkout_id_of, why_filtered
+from app.source.bot_filter import READ_PROPERTIES, checkout_id_of, why_filtered
 from app.source.browser import OpenToPages, browser_helper_router
 from app.source.consent import consent_answer, withheld
 from app.source.event import Arrival, read_event, read_or_refuse
@@ -44,6 +44,7 @@ from app.source.webhook import webhook_router
 
 __all__ = [
     "INTERNAL_ERROR",
+    "READ_PROPERTIES",
     "TOO_SLOW",
     "Accepts",
     "Algorithm",

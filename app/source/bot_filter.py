@@ -27,6 +27,8 @@ _NO_TIME: Final = re.compile(
     re.IGNORECASE,
 )
 _CHECKOUT_IDS: Final = ("checkout_id", "checkoutId")
+#: Properties that are read of every event, whatever a mapping reads.
+READ_PROPERTIES: Final = (*_STATUSES, *_CANCELLED_AT, *_CHECKOUT_IDS, "test")
 
 #: Hosts that no customer reaches: RFC 6761 (localhost, test), RFC 6762 (local), and the loopback addresses.
 _TEST_PAGE = re.compile(

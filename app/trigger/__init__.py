@@ -9,7 +9,7 @@ The language by example: docs/triggers.md.
 """
 
 from app.trigger.explain import ABSENT, Finding
-from app.trigger.syntax import Readable
+from app.trigger.syntax import Readable, places_asked
 from app.trigger.trigger import Trigger, compile_trigger
 
-__all__ = ["ABSENT", "Finding", "Readable", "Trigger", "compile_trigger"]
+__all__ = ["ABSENT", "Finding", "Readable", "Trigger", "compile_trigger", "places_asked"]

@@ -1,5 +1,6 @@
 """What a trigger says, as records: the meeting point of the parser and of everything that reads its result."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -99,3 +100,15 @@ class Negation(Part):
 
 Condition: TypeAlias = Comparison | FunctionCall
 Term: TypeAlias = Condition | Group | Negation
+
+
+def places_asked(term: Term) -> Iterator[str]:
+    """Yield the place in the event that each condition looks at, such as `properties.products.sku`, without indices."""
+    match term:
+        case Negation(term=inner):
+            yield from places_asked(inner)
+        case Group(terms=terms):
+            for each in terms:
+                yield from places_asked(each)
+        case _:
+            yield ".".join([term.field.root, *(step.key for step in term.field.path if step.key)])

@@ -1,6 +1,7 @@
 """`pinrelay inventory`, over a real store."""
 
 import json
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,7 +28,7 @@ def _arrived(tmp_path: Path) -> None:
         presets={"Order Completed": 1_200},
         sampled=4,
         found={"value": 3},
-        properties={"properties.total number": 3},
+        properties={"properties.total number": 3, "properties.shade text": 2},
     ) + counts_of(ODD, 7, exits={"unmatched": 7})
 
     async def fill(outbox: Outbox) -> None:
@@ -72,10 +73,12 @@ def test_names_of_one_source(run: Run) -> None:
 def test_one_name_is_shown_with_its_properties(run: Run) -> None:
     (line,) = run("inventory", "Order Completed", "--json").stdout.splitlines()
     told = json.loads(line)
-    assert [(each["path"], each["share"]) for each in told["properties"]] == [("properties.total", 0.75)]
+    carried = [(each["path"], each["share"], each["is_read"]) for each in told["properties"]]
+    assert carried == [("properties.total", 0.75, True), ("properties.shade", 0.5, False)]
     exits = {"enqueued": 1_199, "duplicate": 1}
     assert [*told["by_day"].values()] == [{"received": 1_200, "exits": exits, "states": {"waiting": 1}}]
     shown = run("inventory", "Order Completed").stdout
+    assert re.search(r"properties\.shade\W+text\W+50%\W+nothing", shown)
     for text in ("properties.total", "with currency", "1 waiting to be sent", "Order Completed (1,200)"):
         assert text in shown
 

@@ -26,7 +26,7 @@ async def arrived(world: World) -> World:
             presets={"Checkout": 1_000},
             sampled=40,
             found={"order id": 10},
-            properties={"properties.order_id text": 10},
+            properties={"properties.order_id text": 10, "properties.loyalty_level text": 8},
         )
         await add(counts, now=world.now - back * DAY_S, max_names=9)
     properties = {"properties.email text": 3, "properties.<b> number": 1}
@@ -89,6 +89,8 @@ async def test_a_name_shows_what_it_carries(arrived: World) -> None:
     for text in ("7,000 events from shop in the last 7 days", "properties.order_<wbr>id", "25 %", "280 sampled events"):
         assert text in page
     assert "Draft a preset" not in page
+    assert "1 property of 2 is read by nothing" in page
+    assert re.search(r"properties.loyalty_<wbr>level</th><td>text, <em>read by nothing</em>", page)
     assert "<dt>First seen</dt><dd>2026-11-11</dd>" in page
     assert '<dt>Last seen</dt><dd>not before <time datetime="2026-11-18T11:00:00Z"' in page
     today = await arrived.html("/console/inventory/name?source=shop&type=track&name=Checkout&period=today")

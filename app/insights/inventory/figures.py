@@ -114,6 +114,8 @@ class PropertyFigures:
     #: When the first and the last day began on which it was seen.
     first_at: int
     last_at: int
+    #: Whether anything reads it; None where no preset takes such events.
+    is_read: bool | None = None
 
 
 def span_of(now: float, days: int, last_day: int | None = None) -> range:

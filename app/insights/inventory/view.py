@@ -1,15 +1,19 @@
 """The inventory beside the presets that run: what page, interface and command show."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from app.catalog import Catalog
+from app.catalog.presets import person_fields
 from app.core.events import EventKey, Measure
 from app.insights.inventory.drafts import Nearest, nearest_preset
 from app.insights.inventory.drift import Change, read_changes
 from app.insights.inventory.figures import DAYS, NameFigures, PropertyFigures, read_figures, read_properties, span_of
+from app.mapping import named_places
 from app.outbox.inventory import Inventory
+from app.source import READ_PROPERTIES
+from app.trigger import places_asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +77,14 @@ class InventoryView:
     async def properties(
         self, key: EventKey, *, days: int = DAYS, last_day: int | None = None
     ) -> list[PropertyFigures]:
-        """Return what a kind of event carries, the most frequent first."""
-        return await read_properties(self.inventory, key, now=self.clock(), days=days, last_day=last_day)
+        """Return what a kind of event carries, the most frequent first, and which of it nothing reads."""
+        now, span = self.clock(), span_of(self.clock(), days, last_day)
+        found = await read_properties(self.inventory, key, now=now, days=days, last_day=last_day)
+        rows = await self.inventory.read(since=span.start, by_hour=False, counted=[Measure.PRESET], key=key)
+        if not (takers := {count.label for at, count in rows if at in span}):
+            return found
+        is_read = reads(self.catalog(), takers)
+        return [replace(each, is_read=is_read(each.path)) for each in found]
 
     def _views(self, figures: Sequence[NameFigures]) -> list[NameView]:
         catalog = self.catalog()
@@ -105,6 +115,37 @@ class InventoryView:
         if found is None:
             return None
         return found.with_properties(await self.properties(key, days=days, last_day=last_day))
+
+
+def reads(catalog: Catalog, presets: Collection[str]) -> Callable[[str], bool]:
+    """Return what tells of a property's path whether anything reads it, or something around or within it.
+
+    Read is what these presets name, what any trigger asks for, and what is read of every event: its person, and
+    whether it is a test or came to nothing.
+    """
+    named = {f"properties.{name}" for name in READ_PROPERTIES} | set(named_places(person_fields(catalog.action)))
+    for preset in catalog.enabled:
+        for trigger in filter(None, (preset.trigger, preset.withdrawn_by)):
+            named.update(places_asked(trigger.term))
+        if preset.name in presets:
+            named.update(named_places(preset.fields))
+    around = {place for each in named for place in _places_around(each)}
+
+    def is_read(path: str) -> bool:
+        place = path.replace("[]", "")
+        return place in around or not named.isdisjoint(_places_around(place))
+
+    return is_read
+
+
+def _places_around(place: str) -> list[str]:
+    """Return a place and all objects that it is in, the event first.
+
+    >>> _places_around("properties.total")
+    ['', 'properties', 'properties.total']
+    """
+    keys = place.split(".")
+    return ["", *(".".join(keys[: depth + 1]) for depth in range(len(keys)))]
 
 
 def _by_count(presets: Mapping[str, int]) -> list[str]:
