@@ -27,6 +27,19 @@ class State(StrEnum):
     DISMISSED = "dismissed"
 
 
+class OrderSide(Struct, frozen=True, kw_only=True, gc=False):
+    """What one side, the page or the shop, says of an order: by it the two are bound."""
+
+    #: The digest of a token that only the buyer's browser and the shop know; None where the event has none.
+    token: str | None = None
+    #: Amounts in normal form, such as `USD 249.00`: of a page its total, of a shop every amount that it names.
+    totals: tuple[str, ...] = ()
+    #: The event named its `event_id` itself.
+    names_event_id: bool = False
+    #: False for orders that have no page: of a point of sale, a draft, a renewal.
+    waits: bool = True
+
+
 class NewDelivery(Struct, frozen=True, kw_only=True, gc=False):
     """One event for one preset, finished and hashed: what the outbox takes."""
 
@@ -61,6 +74,12 @@ class NewDelivery(Struct, frozen=True, kw_only=True, gc=False):
     name: str = ""
     #: What came from memory, by group; None where nothing did.
     memory: "dict[str, Recalled] | None" = None
+    #: Its author is known by a secret that no page shows.
+    is_proven: bool = False
+    #: Of a `checkout`: what binds it to the same order from the other side. None elsewhere.
+    side: OrderSide | None = None
+    #: The name of the shop that its source belongs to; "" where its file names none.
+    shop: str = ""
 
 
 class Withdrawal(Struct, frozen=True, kw_only=True):

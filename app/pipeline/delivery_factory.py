@@ -62,7 +62,9 @@ def drafted_withdrawal(message_id: str, line: PresetResult, *, source: str) -> W
     )
 
 
-def drafted_delivery(message_id: str, event: Event, line: PresetResult, *, source: str = DEFAULT_SOURCE) -> NewDelivery:
+def drafted_delivery(
+    message_id: str, event: Event, line: PresetResult, *, source: str = DEFAULT_SOURCE, is_proven: bool = False
+) -> NewDelivery:
     """Return the delivery that the line of an event, which carries the finished one, gives."""
     built = line.event or {}
     is_checkout = built["event_name"] == "checkout"
@@ -87,6 +89,7 @@ def drafted_delivery(message_id: str, event: Event, line: PresetResult, *, sourc
         quality=match_keys(built),
         memory=line.memory,
         name=received_name(event),
+        is_proven=is_proven,
     )
 
 

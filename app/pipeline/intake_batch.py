@@ -178,13 +178,14 @@ def _ask(router: Router, event: Event, lines: list[PresetResult], catalog: Catal
         lines = with_orders(lines, event, catalog, lambda line: router.account(line.destination).making.rules)
         if event["type"] == "delete":
             lines = router.of_delete(lines, is_proven=drafts.intake.is_proven)
-    message_id = unpersonal_id(event["messageId"])
+    message_id, sender = unpersonal_id(event["messageId"]), drafts.intake
     count = len(drafts.deliveries)
     for line in lines:
         if line.cancels is not None:
-            drafts.withdrawals.append(drafted_withdrawal(message_id, line, source=drafts.intake.source))
+            drafts.withdrawals.append(drafted_withdrawal(message_id, line, source=sender.source))
         if line.event:
-            drafts.deliveries.append(drafted_delivery(message_id, event, line, source=drafts.intake.source))
+            delivery = drafted_delivery(message_id, event, line, source=sender.source, is_proven=sender.is_proven)
+            drafts.deliveries.append(delivery)
     if drafts.candidates is not None and is_quarantine_candidate(event, lines):
         drafts.candidates.append((event, lines))
     return _Asked(message_id, lines, len(drafts.deliveries) > count)
