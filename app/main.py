@@ -201,7 +201,7 @@ def _beside(settings: Settings, parts: Parts, role: Role) -> tuple[Runs, ...]:
     if role is Role.RECEIVE:
         return keepers
     workers = [_worker(parts, destination) for destination in parts.destinations]
-    retention = Retention(parts.outbox, clock=parts.clock, on_error=log_error)
+    retention = Retention(parts.outbox, clocks=Clocks(parts.clock, time.monotonic), on_error=log_error)
     alerts = assemble.alerts_to(parts.alert_webhook, settings, parts.outbox, parts.accounts, parts.clock)
     reading = assemble.hourly_reading(settings, parts.destinations, parts.outbox, parts.sandbox, parts.clock)
     return *workers, retention, *alerts, *keepers, *reading

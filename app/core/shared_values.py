@@ -262,6 +262,13 @@ class SetAside:
     record: dict[str, Any] | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionBehind:
+    """Retention does not keep up: more is kept than bounds and times allow."""
+
+    since: float
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # The values. No other key is written.
 #: By ad account, while Pinterest takes nothing. `sender.circuit_breaker` writes; health, console, alerts and `status`
@@ -271,6 +278,8 @@ TROUBLE = SharedKeys("trouble/", Trouble)
 CLOCK_JUMPS = SharedKey("clock/jumps", ClockJumps)
 #: By kind and name: `delivery/17`, `rows/retain_notes`, `count/6f2c`. `outbox` writes, `sender.status` reads.
 SET_ASIDE = SharedKeys("set-aside/", SetAside)
+#: While it does. `sender.retention` writes and reads, alerts read.
+RETENTION_BEHIND = SharedKey("retention/behind", RetentionBehind)
 #: By it holds end, whatever clocks are set to. `outbox.hold_clock` writes and reads.
 HOLD_TIME = SharedKey("clock/holds", HoldTime)
 #: By ad account: what may be sent now. `sender.rate_limit` writes and reads.

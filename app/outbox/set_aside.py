@@ -89,6 +89,39 @@ class Passing:
             self.stay, self._left, self.why = self.stay + 1, self._left - 1, why
 
 
+class FairShares:
+    """Shares the rows of one step of retention out among its tasks, so that none waits until others are done.
+
+    Each may touch an equal part; those that used all of theirs share what is left.
+    """
+
+    def __init__(self, names: Iterable[str], limit: int) -> None:
+        #: How many rows may still be touched; below 0 where a task touched more than it might.
+        self.left = limit
+        self._waiting = list(names)
+        #: The tasks that used all of their part.
+        self._hungry: list[str] = []
+        self._share = self._share_of(self._waiting)
+        self._size = 0
+
+    def next(self) -> tuple[str, int] | None:
+        """Return the name of the task that comes next, and how many rows it may touch; None at the end."""
+        if not self._waiting:
+            self._waiting, self._hungry = self._hungry, []
+            self._share = self._share_of(self._waiting)
+        self._size = min(self._share, self.left)
+        return (self._waiting.pop(0), self._size) if self._size > 0 else None
+
+    def take(self, name: str, touched: int) -> None:
+        """Take note of how many rows a task touched."""
+        self.left -= touched
+        if touched >= self._size:
+            self._hungry.append(name)
+
+    def _share_of(self, names: Sequence[str]) -> int:
+        return -(-self.left // len(names)) if names else 0
+
+
 def with_rows(known: SetAside | None, passed: Passing, *, now: float) -> SetAside:
     """Return what is set aside of a table whose rows were refused."""
     since = known.since if known else now

@@ -1,14 +1,25 @@
 """Retention: small steps, and nothing goes before its time."""
 
+import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
+from typing import Any
 
 import pytest
 
 from app.core.events import CounterRow, DroppedEvent, Exit
-from app.core.pages import FileImported, Query, RowsImported
+from app.core.log import log_error
+from app.core.pages import FileImported, Query, RowsImported, Session
+from app.core.people import MarkChange, Ownership, PeopleChanges, PersonChange
 from app.core.shared_values import IMPORTED, REPORTS_TURN, ROW_DIGESTS, ROWS_IMPORTED
-from tests.outbox.build import DAY_S, HOUR_S, NOW, At, new
+from app.outbox import open_outbox
+from app.outbox.set_aside import FairShares
+from app.sender.clocks import Clocks
+from app.sender.retention import Retention
+from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, At, delivered, new, rules
+from tests.waiting import until_async
 
 #: What belongs to the ledger goes when its day is over, so up to a day later than it must be kept.
 LEDGER_S = 30 * DAY_S
@@ -183,3 +194,105 @@ async def test_how_far_an_import_came_goes_when_it_was_not_gone_on_with(at: At) 
     assert sorted(await at.outbox.list_shared("")) == [
         "import-digests/young/7", "import-rows/young", "import/young", "reports/turn",
     ]  # fmt: skip
+
+
+@pytest.fixture
+async def crowded(open_at: Callable[..., At]) -> At:
+    """An outbox in which everything that goes by rows is too old or too much, some hundred rows of each."""
+    at = open_at(remember_s=DAY_S, remember_max_people=10, payload_s=DAY_S, dedup_window_s=HOUR_S)
+    kept_at: dict[str, Any] = {"seen_at": NOW, "stale_at": NOW + 900 * DAY_S}
+    people = [
+        PersonChange(key=sha256(b"%d" % number).hexdigest(), revision=0, record='{"facts": {}}', **kept_at)
+        for number in range(300)
+    ]
+    marks = [MarkChange(key=each.key, was=None, at=None) for each in people]
+    deliveries = [new(message_id=f"m{number}") for number in range(300)]
+    whose = [Ownership(message_id=each.message_id, user="u" * 64, anonymous=None) for each in deliveries]
+    await at.outbox.enqueue(
+        deliveries,
+        [replace(NOTE, message_id=f"noted{number}") for number in range(300)],
+        [],
+        now=NOW,
+        people=PeopleChanges(people=people, marks=marks, whose=whose),
+    )
+    await at.deliver(*await at.claim())
+    for number in range(300):
+        await at.outbox.open_session(replace(SESSION, digest=f"d{number}"))
+    return at.later(800 * DAY_S)
+
+
+SESSION = Session(digest="d", who="ada", seal="s", ends_at=NOW + 1)
+
+
+async def test_people_that_are_too_many_go_while_everything_else_is_behind_too(crowded: At) -> None:
+    """No step takes rows from another: each gets its part, and what is left over."""
+    left = [len((await crowded.outbox.people_with([""], after=""))[0])]
+    for _ in range(3):
+        assert await crowded.outbox.retain(now=crowded.now, limit=100) == 100
+        left.append(len((await crowded.outbox.people_with([""], after=""))[0]))
+    assert left == sorted(left, reverse=True)
+    assert len(set(left)) == 4
+    await crowded.retain_all()
+    assert len((await crowded.outbox.people_with([""], after=""))[0]) == 10
+
+
+@pytest.mark.slow
+@pytest.mark.prove
+async def test_the_bound_of_people_holds_within_a_minute_of_the_last_event(
+    outbox_url: str, rounds: Callable[[str], int]
+) -> None:
+    """While everything else is over its time as well. Issue 40: 450,751 people at a bound of 100,000."""
+    bound = 100 * rounds("storms")
+    settings = rules(remember_s=DAY_S, remember_max_people=bound, dedup_window_s=0.01, ledger_delivered_days=0.001)
+    outbox = open_outbox(outbox_url, settings, clock=time.time)
+    retention = Retention(outbox, clocks=Clocks(time.time, time.monotonic), on_error=log_error)
+    running = None
+    for call in range(2 * rounds("storms") ** 2):
+        now = time.time()
+        keys = [sha256(b"%d %d" % (call, number)).hexdigest() for number in range(500)]
+        kept_at: dict[str, Any] = {"seen_at": now, "stale_at": now + DAY_S}
+        changes = PeopleChanges(
+            people=[PersonChange(key=key, revision=0, record='{"facts": {}}', **kept_at) for key in sorted(keys)],
+            marks=[MarkChange(key=key, was=None, at=None) for key in sorted(keys)],
+        )
+        deliveries = [new(message_id=key) for key in keys[:100]]
+        await outbox.enqueue(deliveries, [], [], now=now, people=changes)
+        claimed = await outbox.claim(ACCOUNT, limit=100, max_bytes=10**9, max_wait_s=0, lease_s=60, now=now)
+        await outbox.settle([delivered(each) for each in claimed], [], now=now)
+        running = running or asyncio.create_task(retention.run())
+
+    async def holds() -> bool:
+        keys, after = await outbox.people_with([""], after="")
+        return after is None and len(keys) <= bound
+
+    await until_async(holds, deadline_s=60)
+    retention.stop()
+    assert running
+    await running
+    await outbox.close()
+
+
+@pytest.mark.parametrize(
+    ("limit", "wanted", "got"),
+    [
+        (9, {"a": 9, "b": 9, "c": 9}, {"a": 3, "b": 3, "c": 3}),
+        (9, {"a": 0, "b": 9, "c": 1}, {"a": 0, "b": 8, "c": 1}),
+        (9, {"a": 9, "b": 0, "c": 0}, {"a": 9, "b": 0, "c": 0}),
+        (10, {"a": 9, "b": 9, "c": 9}, {"a": 4, "b": 4, "c": 2}),
+        (2, {"a": 9, "b": 9, "c": 9}, {"a": 1, "b": 1, "c": 0}),
+        (0, {"a": 9}, {"a": 0}),
+        (9, {}, {}),
+        (6, {"a": 1, "b": 1, "c": 1}, {"a": 1, "b": 1, "c": 1}),
+    ],
+)
+def test_rows_of_a_step_are_shared_out_fairly(limit: int, wanted: dict[str, int], got: dict[str, int]) -> None:
+    """Three tasks of which each has so many rows to delete."""
+    shares = FairShares(wanted, limit)
+    done = dict.fromkeys(wanted, 0)
+    while task := shares.next():
+        name, size = task
+        touched = min(size, wanted[name] - done[name])
+        done[name] += touched
+        shares.take(name, touched)
+    assert done == got
+    assert shares.left == limit - sum(got.values())

@@ -7,8 +7,8 @@ from statistics import median
 
 from app.core.events import Exit
 from app.core.pages import PinterestView
-from app.core.shared_values import FeedState
-from app.core.values.times import DAY_S, HOUR_S
+from app.core.shared_values import FeedState, RetentionBehind
+from app.core.values.times import DAY_S, HOUR_S, MINUTE_S
 from app.sender.status import OF_ALL, AccountStanding
 
 LATE_S = HOUR_S
@@ -62,6 +62,18 @@ def conditions(facts: Facts) -> list[Alert]:
     was_full = any(facts.count("memory_full", facts.hour_at + n * HOUR_S) for n in (0, 1))
     full = Alert(key="memory", text=_FULL) if was_full else None
     return list({alert.key: alert for alert in (*found, _drop(facts), _warnings(facts), full) if alert}.values())
+
+
+def retention_trouble(state: RetentionBehind | None, now: float) -> list[Alert]:
+    """Return that old data is not deleted fast enough, if so."""
+    if state is None:
+        return []
+    minutes = max(1, round((now - state.since) / MINUTE_S))
+    text = (
+        f"Retention has been behind for {minutes} min: data is kept past its time or bound. "
+        "Send fewer events at once, or give the outbox a faster disk."
+    )
+    return [Alert(key="retention", text=text)]
 
 
 def feed_trouble(state: FeedState | None) -> list[Alert]:

@@ -17,6 +17,7 @@ from app.outbox.postgres.connections import SQL, Connection, about_table
 from app.outbox.postgres.database import Database, count_of, rows_of
 from app.outbox.postgres.people import forget_stale, forget_unseen
 from app.outbox.postgres.set_aside import Around, Step
+from app.outbox.set_aside import FairShares
 from app.outbox.step_sums import due_steps, made_of, spans_of
 
 #: Of which tables there is one a day.
@@ -130,6 +131,10 @@ _STEPS = (
 )
 
 
+#: Stands for the tables of days among the steps.
+_DAYS: Final = "drop_days"
+
+
 async def retain(connection: Connection, now: float, limit: int, rules: OutboxSettings) -> int:
     """Touch at most `limit` rows, a table that is dropped counting as one.
 
@@ -138,9 +143,6 @@ async def retain(connection: Connection, now: float, limit: int, rules: OutboxSe
     today = day_of(now)
     await make_days(connection, range(today, today + AHEAD + 1))
     around = await Around.read(connection, now)
-    left = limit - await around.try_again(rules)
-    for name, step in _steps(connection, now, rules).items():
-        left -= await around.delete(name, step, max(0, left))
     ledger_start = now - rules.ledger_s
     ends = {
         "delivered": now - rules.ledger_delivered_s,
@@ -148,8 +150,16 @@ async def retain(connection: Connection, now: float, limit: int, rules: OutboxSe
         "tally_hour": ledger_start,
         "tally_minute": max(now - MINUTES_KEPT_S, ledger_start),
     }
-    left -= await drop_days(connection, ends=ends, limit=max(0, left), past=around.delete)
-    return limit - left
+    steps = _steps(connection, now, rules)
+    shares = FairShares((*steps, _DAYS), limit - await around.try_again(rules))
+    while task := shares.next():
+        name, size = task
+        if name == _DAYS:
+            touched = await drop_days(connection, ends=ends, limit=size, past=around.delete)
+        else:
+            touched = await around.delete(name, steps[name], size)
+        shares.take(name, touched)
+    return limit - shares.left
 
 
 def _steps(connection: Connection, now: float, rules: OutboxSettings) -> dict[str, Step]:

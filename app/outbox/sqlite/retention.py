@@ -7,6 +7,7 @@ from app.core.values.times import DAY_S, HOUR_S
 from app.outbox.counts import MINUTES_KEPT_S
 from app.outbox.inventory import HOURS_KEPT_S
 from app.outbox.records import counter_of
+from app.outbox.set_aside import FairShares
 from app.outbox.sqlite.counters import add_counters, sum_next_step
 from app.outbox.sqlite.database import SQL
 from app.outbox.sqlite.ledger import fill_next_part
@@ -58,10 +59,11 @@ def retain(connection: sqlite3.Connection, now: float, limit: int, rules: Outbox
         "forget_unseen": lambda limit, skip: forget_unseen(connection, limit, skip, rules),
     }
     around = Around(connection, now)
-    left = limit - around.try_again(rules)
-    for name, step in steps.items():
-        left -= around.delete(name, step, max(0, left))
-    return limit - left
+    shares = FairShares(steps, limit - around.try_again(rules))
+    while task := shares.next():
+        name, size = task
+        shares.take(name, around.delete(name, steps[name], size))
+    return limit - shares.left
 
 
 def _roll_up(connection: sqlite3.Connection, now: float, limit: int, skip: int) -> int:

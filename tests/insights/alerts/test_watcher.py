@@ -20,10 +20,12 @@ from app.core.shared_values import (
     DESTINATION_SWITCH,
     FEED,
     OPEN_ALERTS,
+    RETENTION_BEHIND,
     TROUBLE,
     ClockJump,
     ClockJumps,
     FeedState,
+    RetentionBehind,
     SetAside,
     Switch,
     Trouble,
@@ -246,6 +248,15 @@ async def test_everything_that_keeps_delivery_from_being_well_is_read(outbox: Ou
     assert first.startswith("Pinrelay: Pinterest judges no event: Pinterest could not be reached. No answer, since ")
     assert second.startswith("Pinrelay: Sending is switched off. Matching events are kept")
     assert third.startswith("Pinrelay: The clock of this machine jumped forward by ")
+
+
+async def test_retention_that_is_behind_is_told(outbox: Outbox, receiver: Receiver) -> None:
+    await RETENTION_BEHIND.write(outbox, RetentionBehind(since=NOW - 130))
+    await alerts(outbox, receiver.url).look()
+    assert receiver.texts[0].startswith("Pinrelay: Retention has been behind for 2 min: data is kept past its time")
+    await RETENTION_BEHIND.write(outbox, None)
+    await alerts(outbox, receiver.url).look()
+    assert receiver.texts[1].startswith("Pinrelay: Cleared: Retention")
 
 
 @pytest.mark.parametrize(
