@@ -28,15 +28,15 @@ class State(StrEnum):
 
 
 class OrderSide(Struct, frozen=True, kw_only=True, gc=False):
-    """What one side, the page or the shop, says of an order: by it the two are bound."""
+    """What one side, the page or the shop, says of an order: by it two sides are bound (`app.outbox.twins`)."""
 
-    #: The digest of a token that only the buyer's browser and the shop know; None where the event has none.
+    #: Digest of the token that only one browser and the shop know; None where the event names none.
     token: str | None = None
-    #: Amounts in normal form, such as `USD 249.00`: of a page its total, of a shop every amount that it names.
+    #: Such as `USD 249.00`. A public side has its one total, or none; a proven side has every amount that it names.
     totals: tuple[str, ...] = ()
-    #: The event named its `event_id` itself.
+    #: Its `event_id` is not its `messageId`, or it named both alike.
     names_event_id: bool = False
-    #: False for orders that have no page: of a point of sale, a draft, a renewal.
+    #: False: no other side comes, as a proven source's own field says (till, draft, renewal, offline).
     waits: bool = True
 
 

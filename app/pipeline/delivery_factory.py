@@ -20,6 +20,7 @@ from app.errors import MappingError
 from app.mapping import MISSING
 from app.mapping import Mapping as CompiledMapping
 from app.pipeline.received_names import received_name
+from app.pipeline.twins import order_side
 from app.source import checkout_id_of
 
 
@@ -90,6 +91,7 @@ def drafted_delivery(
         memory=line.memory,
         name=received_name(event),
         is_proven=is_proven,
+        side=order_side(event, built, message_id=message_id, is_proven=is_proven) if is_checkout else None,
     )
 
 

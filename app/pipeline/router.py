@@ -21,6 +21,7 @@ from app.identity import NOTHING_KNOWN, Memory, PersonHistory
 from app.mapping import PRODUCT_ID
 from app.pipeline.enrichment import Enrichment, WhyFiltered, completed
 from app.pipeline.receipts import CANCELLED
+from app.pipeline.twins import leave_out_staff
 from app.source import app_platform
 
 
@@ -325,6 +326,10 @@ class Router:
         warnings += about
         if built["event_name"] == "checkout":
             warnings += _about_app(event, built)
+            fault, about = leave_out_staff(event, built)
+            if fault is not None:
+                return not_sent(preset, account, Exit.INVALID, fault)
+            warnings += about
         message_id = event["messageId"]
         if built["event_id"] != message_id and is_long(message_id) and built["event_id"] != unpersonal_id(message_id):
             warnings.append(_LONG_ID)

@@ -1,0 +1,159 @@
+"""What the page and the shop each say of an order, by which `app.outbox.twins` binds the two."""
+
+import re
+from collections.abc import Iterator, Mapping
+from decimal import ROUND_HALF_UP, Decimal
+from hashlib import sha256
+from typing import Any, Final, NamedTuple
+
+from app.core.deliveries import OrderSide
+from app.core.events import Event
+from app.core.values.amounts import WITH_THREE_DECIMALS, Context, currency_code, read_amount
+from app.core.values.flags import single
+from app.core.values.placeholders import is_no_id
+from app.destination.user_data import missing_identifiers
+
+#: Shopify's name of it, and WooCommerce's `order_key`, which only the buyer's order page shows.
+_TOKENS: Final = ("checkout_token", "checkoutToken", "order_key", "orderKey")
+#: WooCommerce's order page has the order's key in its address.
+_KEY_OF_PAGE: Final = re.compile(r"[?&]key=(wc_order_\w+)", re.ASCII)
+_EVENT_IDS: Final = ("event_id", "eventID")
+
+_TOTALS: Final = ("total", "total_price", "current_total_price")
+_SUBTOTALS: Final = ("subtotal", "subtotal_price", "current_subtotal_price")
+#: A public side's total is the first of them that can be read.
+_AMOUNTS: Final = (*_TOTALS, "revenue", "value", *_SUBTOTALS)
+#: What the page may have added or left out: Segment's name of it, Shopify's, WooCommerce's.
+_PARTS: Final = (
+    ("tax", "total_tax", "current_total_tax"),
+    ("shipping", "total_shipping_price", "shipping_total"),
+    ("discount", "total_discounts", "discount_total"),
+    ("gift_card", "giftCard", "gift_card_total"),
+)
+#: Larger amounts are no order's.
+_MAX: Final = Decimal(10) ** 12
+
+#: Where a shop says by which way an order came: Shopify's name, WooCommerce's.
+_WAYS: Final = ("source_name", "created_via")
+#: Orders that staff enters: their address and browser are not the buyer's.
+_OF_STAFF: Final = frozenset({"pos", "pos-rest-api", "shopify_draft_order", "draft_order", "draft", "admin"})
+_OF_BROWSER: Final = ("client_ip_address", "client_user_agent")
+#: Orders that no page tells of.
+_WITHOUT_PAGE: Final = _OF_STAFF | {
+    "subscription_contract",
+    "subscription_contract_checkout_one",
+    "subscription",
+    "renewal",
+    "offline",
+}
+
+
+def order_side(event: Event, built: Event, *, message_id: str, is_proven: bool) -> OrderSide:
+    """Return what an event says of its order; `built` is the finished `checkout`, `message_id` as it is kept."""
+    properties = _object(event.get("properties"))
+    event_id = built["event_id"]
+    currency = currency_code(single(properties.get("currency"))) or built.get("custom_data", {}).get("currency")
+    return OrderSide(
+        token=_token(event, properties),
+        totals=_every_total(properties, currency) if is_proven else _one_total(properties, currency),
+        names_event_id=event_id not in (message_id, event.get("messageId"))
+        or any(properties.get(name) == event_id for name in _EVENT_IDS),
+        waits=not (is_proven and (built["action_source"] == "offline" or _WITHOUT_PAGE & _ways(properties))),
+    )
+
+
+def leave_out_staff(event: Event, built: Event) -> tuple[str | None, tuple[str, ...]]:
+    """Take address and browser of the shop's staff out of a `checkout`, in place.
+
+    Returns why it cannot be sent without them, None where it can, and warnings.
+    """
+    user_data = built["user_data"]
+    of_staff = _OF_STAFF & _ways(_object(event.get("properties")))
+    if not of_staff or user_data.keys().isdisjoint(_OF_BROWSER):
+        return None, ()
+    for name in _OF_BROWSER:
+        user_data.pop(name, None)
+    about = f"IP address and user agent left out: an order by {min(of_staff)!r} is entered by the shop's staff"
+    if missing_identifiers(user_data):
+        return f"{about}, and nothing else identifies the buyer: send the buyer's e-mail address", ()
+    return None, (about,)
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if type(value) is dict else {}
+
+
+def _ways(properties: Mapping[str, Any]) -> frozenset[str]:
+    given = (single(properties.get(name)) for name in _WAYS)
+    return frozenset(way.strip().lower() for way in given if type(way) is str)
+
+
+def _token(event: Event, properties: Mapping[str, Any]) -> str | None:
+    """Return the digest of the first token that the event names."""
+    named = (*(properties.get(name) for name in _TOKENS), _object(properties.get("checkout")).get("token"))
+    for given in (*map(single, named), _key_of_page(event)):
+        if type(given) in (str, int) and not is_no_id(str(given)):
+            return sha256(str(given).strip().encode(errors="surrogatepass")).hexdigest()
+    return None
+
+
+def _key_of_page(event: Event) -> str | None:
+    url = _object(_object(event.get("context")).get("page")).get("url")
+    found = _KEY_OF_PAGE.search(url) if type(url) is str else None
+    return found[1] if found else None
+
+
+class _Money(NamedTuple):
+    number: Decimal
+    currency: str
+
+    @property
+    def text(self) -> str:
+        """The amount to the cent, or to the thousandth where the currency has it."""
+        cent = Decimal("0.001") if self.currency in WITH_THREE_DECIMALS else Decimal("0.01")
+        return f"{self.currency} {self.number.quantize(cent, ROUND_HALF_UP)}"
+
+
+def _one_total(properties: Mapping[str, Any], currency: str | None) -> tuple[str, ...]:
+    """Return the total of a public side; empty without an amount or a currency."""
+    total = next(filter(None, (_money(properties, (name,), currency) for name in _AMOUNTS)), None)
+    return (total.text,) if total else ()
+
+
+def _every_total(properties: Mapping[str, Any], currency: str | None) -> tuple[str, ...]:
+    """Return every amount that a proven side names, sorted: in the shop's money, and as the customer saw it."""
+    found = {*_sums(properties, currency, presentment=False), *_sums(properties, currency, presentment=True)}
+    return tuple(sorted(found))
+
+
+def _sums(properties: Mapping[str, Any], currency: str | None, *, presentment: bool) -> Iterator[str]:
+    """Return each total and subtotal with each part added once, taken off once, or left."""
+    parts = [_money(properties, names, currency, presentment=presentment) for names in _PARTS]
+    for name in _AMOUNTS:
+        base = _money(properties, (name,), currency, presentment=presentment)
+        if base is None:
+            continue
+        sums = {base.number}
+        for part in parts:
+            if part and part.number and part.currency == base.currency:
+                sums = {total + change for total in sums for change in (0, part.number, -part.number)}
+        for total in sums:
+            # a total of 0 that is computed would bind a page's order over 0
+            if total > 0 or (total == base.number == 0 and name in _TOTALS):
+                yield _Money(total, base.currency).text
+
+
+def _money(
+    properties: Mapping[str, Any], names: tuple[str, ...], currency: str | None, *, presentment: bool = False
+) -> _Money | None:
+    """Return the first amount of these names that can be read, beside which Shopify has a `_set` in both moneys."""
+    for name in names:
+        for given in map(single, (properties.get(name), properties.get(f"{name}_set"))):
+            if presentment and "presentment_money" not in _object(given):
+                continue
+            amount = read_amount(given, Context(currency=currency, presentment=presentment))
+            named = amount and (amount.currency or currency)
+            number = Decimal(amount.number) if amount else _MAX
+            if named and 0 <= number < _MAX:
+                return _Money(number, named)
+    return None

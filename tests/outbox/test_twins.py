@@ -1,0 +1,318 @@
+"""One order from two sides: when they are bound, and the one event that they become."""
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import settings as effort
+from hypothesis import strategies as st
+
+from app.core.deliveries import OrderSide
+from app.outbox.twins import Merged, bound, is_twin, merged
+from tests.rounds import examples
+
+NONE = OrderSide()
+
+
+def of(*totals: str, token: str | None = None) -> OrderSide:
+    return OrderSide(totals=totals, token=token)
+
+
+@pytest.mark.parametrize(
+    ("public", "proven", "expected"),
+    [
+        (of("USD 249.00"), of("USD 249.00"), True),
+        (of("USD 249.00"), of("USD 200.00", "USD 249.00"), True),
+        (of("USD 0.01"), of("USD 249.00"), False),
+        (of("EUR 249.00"), of("USD 249.00"), False),
+        (NONE, of("USD 249.00"), False),
+        (of("USD 249.00"), NONE, False),
+        (NONE, NONE, False),
+        (of(token="t"), of("USD 80.00", token="t"), True),
+        (of("USD 1.00", token="t"), of("USD 80.00", token="t"), True),
+        (of("USD 80.00", token="t"), of("USD 80.00", token="u"), False),
+        (of("USD 80.00", token="t"), of("USD 80.00"), True),
+        (of("USD 80.00"), of("USD 80.00", token="t"), True),
+        (of(token="t"), of("USD 80.00"), False),
+    ],
+)
+def test_two_sides_are_bound_by_a_token_or_by_an_amount(
+    public: OrderSide, proven: OrderSide, *, expected: bool
+) -> None:
+    assert bound(public, proven) is expected
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "expected"),
+    [
+        (of("USD 9.00"), of("USD 9.00"), True),
+        (of("USD 9.00"), of("EUR 9.00"), False),
+        (of("USD 9.00"), of("USD 8.00"), False),
+        (of("USD 9.00", token="t"), of("USD 9.00"), True),
+        (of("USD 9.00", token="t"), of("USD 9.00", token="u"), False),
+        (NONE, NONE, False),
+        (NONE, of("USD 9.00"), False),
+    ],
+)
+def test_two_public_events_are_twins_by_their_totals(earlier: OrderSide, later: OrderSide, *, expected: bool) -> None:
+    assert is_twin(earlier, later) is expected
+    assert is_twin(later, earlier) is expected
+
+
+AT = 1_800_000_000
+
+
+def event(user_data: Any = None, custom_data: Any = None, **members: Any) -> dict[str, Any]:
+    built = {"event_name": "checkout", "action_source": "web", "event_time": AT, "event_id": "shop-1"}
+    return {**built, "user_data": user_data or {}, **({"custom_data": custom_data} if custom_data else {}), **members}
+
+
+def merge(page: dict[str, Any], shop: dict[str, Any], *, names: bool = True) -> dict[str, Any]:
+    found = merged(orjson.dumps(page), orjson.dumps(shop), public_names_event_id=names)
+    payload: dict[str, Any] = orjson.loads(found.payload)
+    return payload
+
+
+#: Custom data of the page, of the shop, and of the one event.
+CUSTOM_DATA: list[tuple[str, Any, Any, Any]] = [
+    (
+        "money whole from the shop",
+        {"value": "1", "currency": "EUR", "predicted_ltv": "9"},
+        {"value": "2", "currency": "USD"},
+        {"value": "2", "currency": "USD"},
+    ),
+    (
+        "no currency of the page beside a value of the shop",
+        {"value": "1", "currency": "EUR"},
+        {"value": "2"},
+        {"value": "2"},
+    ),
+    (
+        "money whole from the page where the shop has no value",
+        {"value": "1", "currency": "EUR"},
+        {"currency": "USD"},
+        {"value": "1", "currency": "EUR"},
+    ),
+    (
+        "no value on either side",
+        {"currency": "EUR"},
+        {"currency": "USD", "order_id": "7"},
+        {"currency": "USD", "order_id": "7"},
+    ),
+    (
+        "products with their count from the shop",
+        {"content_ids": ["p"], "contents": [{"id": "p"}], "num_items": 9, "content_name": "P"},
+        {"content_ids": ["s"], "num_items": 1},
+        {"content_ids": ["s"], "num_items": 1},
+    ),
+    (
+        "no count of the page beside products of the shop",
+        {"content_ids": ["p"], "num_items": 9},
+        {"contents": [{"id": "s"}]},
+        {"contents": [{"id": "s"}]},
+    ),
+    (
+        "products with their count from the page where the shop has none",
+        {"value": "1", "currency": "USD", "contents": [{"id": "p", "item_price": "1"}], "num_items": 2},
+        {"value": "2", "currency": "USD", "num_items": 5, "content_name": "S"},
+        {"value": "2", "currency": "USD", "contents": [{"id": "p", "item_price": "1"}], "num_items": 2},
+    ),
+    (
+        "no price of the page in another currency",
+        {"currency": "EUR", "contents": [{"id": "p", "item_price": "1"}, {"item_price": "2"}], "content_ids": ["p"]},
+        {"value": "2", "currency": "USD"},
+        {"value": "2", "currency": "USD", "contents": [{"id": "p"}], "content_ids": ["p"]},
+    ),
+    (
+        "nothing left of products but their prices",
+        {"currency": "EUR", "contents": [{"item_price": "2"}]},
+        {"value": "2", "currency": "USD"},
+        {"value": "2", "currency": "USD"},
+    ),
+    ("the shop's name of products", {}, {"content_name": "S"}, {"content_name": "S"}),
+    ("the order id of the shop", {"order_id": "#7"}, {"order_id": "7"}, {"order_id": "7"}),
+    ("no order id of the page", {"order_id": "7", "search_string": "sofa"}, {}, {"search_string": "sofa"}),
+    ("nothing on either side", {}, {}, None),
+]
+
+
+@pytest.mark.parametrize(
+    ("page", "shop", "expected"), [row[1:] for row in CUSTOM_DATA], ids=[row[0] for row in CUSTOM_DATA]
+)
+def test_custom_data_of_two_sides(page: Any, shop: Any, expected: Any) -> None:
+    payload = merge(event({}, page), event({}, shop))
+
+    assert payload.get("custom_data") == expected
+
+
+#: User data of the page, of the shop, and of the one event.
+USER_DATA: list[tuple[str, Any, Any, Any]] = [
+    (
+        "the buyer is one group",
+        {"em": ["p"], "ph": ["p"], "fn": ["p"], "ct": ["p"], "zp": ["p"], "ge": ["p"], "db": ["p"]},
+        {"ln": ["s"]},
+        {"ln": ["s"]},
+    ),
+    ("the page's buyer where the shop names none", {"em": ["p"], "ct": ["p"]}, {}, {"em": ["p"], "ct": ["p"]}),
+    (
+        "the browser is the page's",
+        {"click_id": "p", "client_ip_address": "1.1.1.1", "client_user_agent": "p"},
+        {"click_id": "s", "client_ip_address": "2.2.2.2", "client_user_agent": "s", "em": ["s"]},
+        {"click_id": "p", "client_ip_address": "1.1.1.1", "client_user_agent": "p", "em": ["s"]},
+    ),
+    (
+        "each of it the shop's where the page has none",
+        {"client_user_agent": "p"},
+        {"click_id": "s", "client_ip_address": "2.2.2.2", "client_user_agent": "s"},
+        {"click_id": "s", "client_ip_address": "2.2.2.2", "client_user_agent": "p"},
+    ),
+    (
+        "both external ids, the shop's first",
+        {"external_id": ["p", "both"]},
+        {"external_id": ["s", "both"]},
+        {"external_id": ["s", "both", "p"]},
+    ),
+    ("external ids of the page alone", {"external_id": ["p"]}, {}, {"external_id": ["p"]}),
+    ("a device of the page", {"hashed_maids": ["p"]}, {"em": ["s"]}, {"hashed_maids": ["p"], "em": ["s"]}),
+]
+
+
+@pytest.mark.parametrize(
+    ("page", "shop", "expected"), [row[1:] for row in USER_DATA], ids=[row[0] for row in USER_DATA]
+)
+def test_user_data_of_two_sides(page: Any, shop: Any, expected: Any) -> None:
+    assert merge(event(page), event(shop))["user_data"] == expected
+
+
+TOP: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = [
+    ("the page's address", {"event_source_url": "p"}, {"event_source_url": "s"}, {"event_source_url": "p"}),
+    ("else the shop's", {}, {"event_source_url": "s"}, {"event_source_url": "s"}),
+    ("the shop's time", {"event_time": AT + 5}, {}, {"event_time": AT}),
+    ("the page's up to an hour earlier", {"event_time": AT - 3600}, {}, {"event_time": AT - 3600}),
+    ("the shop's where the page's is older", {"event_time": AT - 3601}, {}, {"event_time": AT}),
+    ("an opt-out of the page", {"opt_out": True}, {"opt_out": False}, {"opt_out": True}),
+    ("an opt-out of the shop", {"opt_out": False}, {"opt_out": True}, {"opt_out": True}),
+    ("nobody opted out", {"opt_out": False}, {}, {"opt_out": False}),
+    (
+        "a device's no",
+        {"advertiser_tracking_enabled": False},
+        {"advertiser_tracking_enabled": True},
+        {"advertiser_tracking_enabled": False},
+    ),
+    ("the shop's words elsewhere", {"language": "de"}, {"language": "en"}, {"language": "en"}),
+    ("the page's where the shop has none", {"language": "de"}, {}, {"language": "de"}),
+]
+
+
+@pytest.mark.parametrize(("page", "shop", "expected"), [row[1:] for row in TOP], ids=[row[0] for row in TOP])
+def test_the_members_beside(page: Any, shop: Any, expected: Any) -> None:
+    payload = merge(event(**page), event(**shop))
+
+    assert {name: payload.get(name) for name in expected} == expected
+    assert "custom_data" not in payload
+
+
+@pytest.mark.parametrize(("names", "event_id"), [(True, "tag-1"), (False, "shop-1")])
+def test_the_event_id_is_the_tags_where_its_event_named_it(event_id: str, *, names: bool) -> None:
+    assert merge(event(event_id="tag-1"), event(), names=names)["event_id"] == event_id
+
+
+CALIFORNIA = {"st": ["ca"], "country": ["us"]}
+LDP: list[tuple[str, Any, Any, Any]] = [
+    (
+        "of the page, with the state that is sent",
+        event(CALIFORNIA, {"opt_out_type": "LDP"}),
+        event(CALIFORNIA),
+        ("LDP", None),
+    ),
+    (
+        "of the page, whose state is not sent",
+        event(CALIFORNIA, {"opt_out_type": "LDP"}),
+        event({"em": ["s"]}),
+        ("LDP", True),
+    ),
+    ("of the shop", event(), event(CALIFORNIA, {"opt_out_type": "LDP"}), ("LDP", None)),
+    (
+        "beside other flags",
+        event(CALIFORNIA, {"opt_out_type": "LDP,p"}),
+        event(CALIFORNIA, {"opt_out_type": "s"}),
+        ("LDP,p,s", None),
+    ),
+]
+
+
+@pytest.mark.parametrize(("page", "shop", "expected"), [row[1:] for row in LDP], ids=[row[0] for row in LDP])
+def test_limited_data_processing_of_either_side_is_kept(page: Any, shop: Any, expected: Any) -> None:
+    payload = merge(page, shop)
+
+    assert (payload["custom_data"]["opt_out_type"], payload.get("opt_out")) == expected
+
+
+def test_the_columns_follow_from_the_one_event() -> None:
+    page = event({"em": ["p"]}, {"value": "1", "currency": "EUR"}, event_id="tag-1", event_time=AT - 60)
+    shop = event({}, {"value": "2", "currency": "USD"})
+
+    found = merged(
+        orjson.dumps(page),
+        orjson.dumps(shop),
+        public_names_event_id=True,
+        public_warnings=["checkout without order_id: no", "custom_data.value: read", "user_data.ph: left out", "both"],
+        proven_warnings=["checkout without value: no", "both"],
+    )
+
+    assert found == Merged(
+        payload=found.payload,
+        event_id="tag-1",
+        event_time=AT - 60,
+        amount="2",
+        currency="USD",
+        buyer=("p",),
+        names_event_id=True,
+        warnings=("both", "checkout without order_id: no", "user_data.ph: left out"),
+    )
+
+
+TEXTS = st.sampled_from(["a", "b"])
+LISTS = st.lists(TEXTS, min_size=1, max_size=2, unique=True)
+EVENTS = st.builds(
+    lambda members, user_data, custom_data: event(user_data, custom_data, **members),
+    st.fixed_dictionaries(
+        {"event_id": TEXTS, "event_time": st.integers(AT - 4_000, AT + 4_000)},
+        optional={"opt_out": st.booleans(), "event_source_url": TEXTS, "language": TEXTS},
+    ),
+    st.fixed_dictionaries(
+        {},
+        optional=dict.fromkeys(("em", "ph", "fn", "st", "country", "external_id", "hashed_maids"), LISTS)
+        | dict.fromkeys(("click_id", "client_ip_address", "client_user_agent"), TEXTS),
+    ),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "value": TEXTS,
+            "currency": TEXTS,
+            "order_id": TEXTS,
+            "content_ids": LISTS,
+            "num_items": st.integers(1, 3),
+            "contents": st.lists(st.fixed_dictionaries({"id": TEXTS}, optional={"item_price": TEXTS}), min_size=1),
+            "opt_out_type": st.sampled_from(["LDP", "x"]),
+        },
+    ),
+)
+
+
+@effort(max_examples=examples(400))
+@given(page=EVENTS, shop=EVENTS, names=st.booleans())
+def test_merging_keeps_the_shops_money_and_every_no_and_is_done_once(page: Any, shop: Any, *, names: bool) -> None:
+    payload = merge(page, shop, names=names)
+
+    mine, own = payload.get("custom_data", {}), shop.get("custom_data", {})
+    if "value" in own:
+        assert [mine.get(name) for name in ("value", "currency")] == [own.get(name) for name in ("value", "currency")]
+    assert mine.get("order_id") == own.get("order_id")
+    flags = [(side.get("opt_out"), side.get("custom_data", {}).get("opt_out_type")) for side in (page, shop)]
+    for opt_out, kind in flags:
+        assert payload.get("opt_out") or not opt_out
+        assert kind is None or kind in mine["opt_out_type"].split(",")
+    assert merge(page, payload, names=names) == payload
+    assert merge(shop, shop) == shop
