@@ -232,6 +232,7 @@ def _console(settings: Settings, parts: Parts) -> ConsoleServices:
             settings, outbox=parts.outbox, why_off=why_off, to=parts.destinations, sources=parts.sources
         ),
         sources=parts.known_sources,
+        traits_of=assemble.source_traits(settings, parts.sources),
         clients=parts.clients,
         access=parts.access,
         acts=parts.acts,

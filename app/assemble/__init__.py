@@ -26,6 +26,7 @@ from app.assemble.joining import (
     replaying,
     running_catalog,
     running_sources,
+    source_traits,
     typed_person,
     walk,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "replaying",
     "running_catalog",
     "running_sources",
+    "source_traits",
     "typed_person",
     "walk",
 ]

@@ -77,8 +77,7 @@ def check_sources(settings: Settings, sources: Collection[str]) -> None:
 
 def key_sources(settings: Settings) -> tuple[str, ...]:
     """Return the names of the sources that no file describes: the default one, and those of write keys."""
-    keys = (key.get_secret_value().partition(":")[0].strip() for key in settings.write_keys)
-    return tuple(dict.fromkeys((DEFAULT_SOURCE, *keys)))
+    return tuple(dict.fromkeys((DEFAULT_SOURCE, *settings.key_names)))
 
 
 def _check(settings: Settings, member: Literal["presets", "sources"], known: Collection[str]) -> None:

@@ -52,10 +52,10 @@ from app.pipeline.identity_events import IdentityEventReader
 from app.pipeline.pipeline import Enqueues, Pipeline
 from app.pipeline.quarantine import Quarantine, Seals
 from app.pipeline.replay import HeldBack, Replaying
-from app.pipeline.router import AdAccount, BuildProfile, Router, WhyOff
+from app.pipeline.router import AdAccount, BuildProfile, Router, SourceTraits, WhyOff
 from app.pipeline.search import Finder, PeopleSearch
 from app.pipeline.tail import Tail
-from app.source import Limits, NamedSource, consent_answer, held_back, why_filtered, withheld
+from app.source import Limits, NamedSource, consent_answer, held_back, proves_authors, why_filtered, withheld
 
 
 def alerts_to(
@@ -207,7 +207,25 @@ def walk(
         why_off=None if settings.keeps_while_off else why_off,
         enrichment=enrichment(settings, found) if settings.remember_days else None,
         content_id_of=_content_ids(settings, sources),
+        traits_of=source_traits(settings, sources),
     )
+
+
+def source_traits(settings: Settings, sources: RunningSources | None) -> Callable[[str], SourceTraits]:
+    """Return what tells whether a source is proven, and of which shop it is."""
+
+    @cache
+    def of_files() -> Mapping[str, SourceFile]:
+        (texts,) = read_texts(SOURCES_DIR=settings.source_folders)
+        return {spec.name: spec for spec in parse_files(SourceFile, texts, []).values()}
+
+    def traits(name: str) -> SourceTraits:
+        named = sources.sources.get(name) if sources else of_files().get(name) if settings.has_sources else None
+        if named is None:
+            return SourceTraits(is_proven=proves_authors(settings, name))
+        return SourceTraits(is_proven=named.is_proven, shop=named.shop)
+
+    return traits
 
 
 def _content_ids(settings: Settings, sources: RunningSources | None) -> Callable[[str], str | None]:

@@ -165,6 +165,12 @@ class SourceFile(BaseModel):
     kind: Literal["segment", "mapped"] = Field(description="Segment's events as they are, or any JSON.")
     enabled: bool = Field(default=True, description="false withholds whatever it sends.")
     proofs: list[ProofFile] = Field(min_length=1, description="What each request must prove; all must hold.")
+    authors: Literal["server", "browser"] | None = Field(
+        None,
+        description="Who makes its events: `browser` for relays of what browsers and apps send, else `server`. "
+        "Default: `browser` for the kind `segment`, `server` for `mapped`.",
+    )
+    shop: str = Field("", max_length=80, description="The shop whose orders it sends; sources of one shop share it.")
     consent_categories: list[str] = Field(
         default_factory=list, description="Categories that must be granted, beside CONSENT_CATEGORIES."
     )
@@ -185,6 +191,16 @@ class SourceFile(BaseModel):
     )
     mapping: dict[str, Any] = Field(default_factory=dict, description="What all of its events have.")
     events: list[EventFile] = Field(default_factory=list, description="Kinds of events; a record may be several.")
+
+    @property
+    def made_by(self) -> Literal["server", "browser"]:
+        """Who makes its events. What comes as Segment's events is handed on by a relay, if the file says nothing."""
+        return self.authors or ("browser" if self.kind == "segment" else "server")
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether a secret says who makes its events."""
+        return self.made_by == "server" and any(proof.kind != "anyone" for proof in self.proofs)
 
     @field_validator("content_id")
     @classmethod

@@ -1,9 +1,10 @@
 """The named sources that run now: loaded at start-up, replaced as a whole by a reload or by changed secrets."""
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from app.catalog.catalog import generation_of
 from app.catalog.presets import in_file, parse_file, parse_files
@@ -135,7 +136,24 @@ def _source(
         quota=_quota(spec),
         is_off=not spec.enabled,
         content_id=spec.content_id,
+        authors=spec.made_by,
+        shop=spec.shop,
+        reads_query=_reads_query(
+            [spec.named_by, spec.mapping, *([e.subscribe, e.each, e.mapping] for e in spec.events)]
+        ),
     )
+
+
+#: A path, a condition or a template that reads the parameters of a request.
+_OF_QUERY = re.compile(r"\$\.query\b|(?<![\w.$-])query[.\[]")
+
+
+def _reads_query(value: Any) -> bool:
+    """Return whether something in a source's file reads the query."""
+    if isinstance(value, str):
+        return _OF_QUERY.search(value) is not None
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(map(_reads_query, inner))
 
 
 def _limits_of(spec: SourceFile, limits: Limits) -> Limits:

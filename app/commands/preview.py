@@ -129,8 +129,7 @@ def check(presets: Presets = None, mappings: Mappings = None, *, as_json: AsJson
     for row in map(_row, catalog.presets):
         add_row(table, row["preset"], row["event_name"], "yes" if row["enabled"] else "no", row["subscribe"])
     print_table(table)
-    if sources is not None:
-        print_table(_table_of(sources))
+    print_table(_table_of(settings, sources))
     if settings.destinations_dir:
         print_table(_table_of_destinations(load_destinations(settings.destinations_dir).values()))
 
@@ -143,11 +142,16 @@ def _table_of_destinations(files: Iterable[DestinationFile]) -> Table:
     return table
 
 
-def _table_of(sources: RunningSources) -> Table:
-    table = Table("source", "path", "kind", "on", title="named sources")
-    for name, source in sources.sources.items():
-        kind = "segment" if source.reshape is None else "mapped"
-        add_row(table, name, f"/webhook/{name}", kind, "no" if source.is_off else "yes")
+def _table_of(settings: Settings, sources: RunningSources | None) -> Table:
+    table = Table("source", "path", "kind", "on", "events", "shop", title="sources")
+    traits_of = assemble.source_traits(settings, sources)
+    named = sources.sources if sources else {}
+    for name in (*key_sources(settings), *named):
+        source, traits = named.get(name), traits_of(name)
+        path = f"/webhook/{name}" if source else "/webhook" if name == DEFAULT_SOURCE else "/v1"
+        kind = "mapped" if source and source.reshape else "segment"
+        is_on = "no" if source and source.is_off else "yes"
+        add_row(table, name, path, kind, is_on, "proven" if traits.is_proven else "public", traits.shop)
     return table
 
 

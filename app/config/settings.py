@@ -404,6 +404,10 @@ class SenderSettings(SourceSettings, ServingSettings):
     )
     webhook_header: SecretStr | None = Field(None, description="`Name: value` that each webhook request must carry")
     write_keys: Secrets = Field((), description="`name:key` of each SDK source; remove one to revoke it")
+    write_keys_secret: Texts = Field((), description="names of write keys that no page or app holds: proven senders")
+    webhook_authors: Literal["browser", "server"] = Field(
+        "browser", description="who makes the events of `/webhook`: `server` only if browsers and apps cannot"
+    )
     write_key_limits: Texts = Field((), description="`name:events:bytes` a minute for a write key; beyond: 429")
 
     # Bounds of requests
@@ -430,6 +434,11 @@ class SenderSettings(SourceSettings, ServingSettings):
         """Whether senders of events must prove who they are."""
         of_default = self.webhook_shared_secrets or self.webhook_header or self.write_keys
         return bool(of_default or self.has_sources)
+
+    @property
+    def key_names(self) -> tuple[str, ...]:
+        """The names of the write keys."""
+        return tuple(key.get_secret_value().partition(":")[0].strip() for key in self.write_keys)
 
     @property
     def page_origins(self) -> tuple[str, ...]:
@@ -540,6 +549,14 @@ class Settings(
             raise ValueError(
                 f"HOST={self.host} lets anyone send events: set WEBHOOK_SHARED_SECRETS, WEBHOOK_HEADER or WRITE_KEYS; "
                 "or HOST=127.0.0.1; or PUBLISHED_ON_LOOPBACK=true if the port is published on loopback only"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _marks_write_keys(self) -> Self:
+        if unknown := set(self.write_keys_secret) - set(self.key_names):
+            raise ValueError(
+                f"WRITE_KEYS_SECRET: no write key is named {', '.join(sorted(unknown))}: use names of WRITE_KEYS"
             )
         return self
 

@@ -114,6 +114,7 @@ class MappingPages(PageGroup):
             max_presets=MAX_ENABLED_PRESETS,
             faults=coordination.faults,
             generation=coordination.generation,
+            sources=[(name, services.traits_of(name)) for name in services.sources()],
             processes=await coordination.processes(now=services.clock()),
             switches=await Switches.read(services.outbox),
             done=request.query_params.get("done", ""),

@@ -17,6 +17,7 @@ from app.insights.inventory.view import InventoryView
 from app.operations.acts import Acts
 from app.outbox import Outbox
 from app.pipeline.explain import Explainer
+from app.pipeline.router import SourceTraits
 from app.pipeline.search import Finder, PeopleSearch
 from app.source import NamedSource
 
@@ -60,6 +61,8 @@ class ConsoleServices:
     explainer: Explainer
     #: Returns the sources that there are by name: what the file of each says, None where it has none.
     sources: Callable[[], Mapping[str, NamedSource | None]]
+    #: Returns what is known of a source whatever it sends, by its name.
+    traits_of: Callable[[str], SourceTraits]
     #: Send test events, by ad account.
     clients: Mapping[str, PinterestClient]
     access: Access

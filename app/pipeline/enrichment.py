@@ -134,7 +134,7 @@ class Enrichment:
             memory.add(keys, await outbox.people(keys, browsers=browsers))
         return ids
 
-    def meet(
+    def meet(  # noqa: PLR0913 - all that an event says and is judged by
         self,
         event: Event,
         presets: Sequence[Preset],
@@ -144,12 +144,14 @@ class Enrichment:
         *,
         now: float,
         is_proven: bool,
+        is_known: bool,
         ids: Ids | None = None,
     ) -> tuple[PersonHistory, IdentityEvent]:
         """Tell memory what an event says; return what memory has for its deliveries, and the event as memory sees it.
 
         `presets` are those that match the event. `lines` are those of the event alone: one for each ad account that
         takes one of them, or one that says why there is none. `ids` are the event's, where they are read already.
+        `is_proven` says that its author is known by a secret, `is_known` that its sender is.
         """
         if built := _of_permitted(presets, lines):
             is_withheld = len(lines) > 1 and any(line.exit is Exit.WITHHELD for line in lines)
@@ -157,7 +159,7 @@ class Enrichment:
             encounter = self._read.of_finished(event, built, ids, now=now, is_proven=is_proven, is_withheld=is_withheld)
             return meet(encounter, memory, self._rules), encounter
         encounter, page = self._read(event, catalog, now=now, is_proven=is_proven)
-        if encounter.kind == "delete" and is_proven:
+        if encounter.kind == "delete" and is_known:
             erase(memory, FOR_EVER, user=encounter.user, anonymous=encounter.anonymous, now=encounter.at)
             return NOTHING_KNOWN, encounter
         if not encounter.is_withheld and (

@@ -291,8 +291,9 @@ class Explainer:
         if isinstance(event, EventRefused):
             return EventReport(receipt=receipt_of_refusal(event))
         message_id = unpersonal_id(event["messageId"])
-        memory = await self._memory([event], is_proven=True)
-        lines = self._router.lines(event, catalog, now=now, source=source, memory=memory.changed)
+        is_proven = self._router.traits_of(source).is_proven
+        memory = await self._memory([event], is_proven=is_proven, is_known=True)
+        lines = self._router.lines(event, catalog, now=now, source=source, memory=memory.changed, is_proven=is_proven)
         new = [drafted_delivery(message_id, event, line, source=source) for line in lines if line.event]
         sent = [_key(line) for line in lines if line.event]
         seen = dict(zip(sent, await self._seen(new, now), strict=True))
@@ -308,7 +309,7 @@ class Explainer:
         Raises OutboxUnavailable.
         """
         some, drafts = list(intake.events), IntakeBatch(intake)
-        memory = await self._memory(some, is_proven=intake.is_proven)
+        memory = await self._memory(some, is_proven=intake.is_proven, is_known=intake.is_known)
         for _ in draft(self._router, some, catalog, drafts, memory):
             pass
         seen = await self._seen(drafts.deliveries, intake.now)
@@ -321,9 +322,11 @@ class Explainer:
             ]
         )
 
-    async def _memory(self, events: Sequence[Event | EventRefused], *, is_proven: bool) -> RequestMemory:
+    async def _memory(
+        self, events: Sequence[Event | EventRefused], *, is_proven: bool, is_known: bool
+    ) -> RequestMemory:
         """Return what is remembered for these events; nothing that they change in it is kept."""
-        memory = RequestMemory(self._router.enrichment, events, self._outbox, is_proven=is_proven)
+        memory = RequestMemory(self._router.enrichment, events, self._outbox, is_proven=is_proven, is_known=is_known)
         await memory.load(len(events))
         return memory
 

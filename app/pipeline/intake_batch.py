@@ -53,6 +53,7 @@ class RequestMemory:
         outbox: FindsPeople | None,
         *,
         is_proven: bool,
+        is_known: bool,
     ) -> None:
         """Take what memory does with events, and where it is kept; without one of them it knows nobody."""
         self._enrichment = enrichment if outbox else None
@@ -61,6 +62,7 @@ class RequestMemory:
         self._left = iter(events)
         self._outbox = outbox
         self._is_proven = is_proven
+        self._is_known = is_known
         #: Of the events that are loaded and were not met yet.
         self._ids = deque[Ids]()
         #: How many events are loaded and were not asked for yet.
@@ -88,12 +90,12 @@ class RequestMemory:
         now: float,
     ) -> list[_Met]:
         """Return for each event what `Enrichment.meet` does, and what it gave to memory where that may be told."""
-        memory, is_proven = self.changed, self._is_proven
+        memory, is_known = self.changed, self._is_known
         if self._enrichment is None or memory is None:
             return [_OF_NOBODY] * len(events)
         met: list[_Met] = []
         for event, its, lines in zip(events, matched, mapped, strict=True):
-            noting = NotingMemory(memory) if is_proven and event["type"] in _TO_MEMORY else None
+            noting = NotingMemory(memory) if is_known and event["type"] in _TO_MEMORY else None
             known, encounter = self._enrichment.meet(
                 event,
                 its.presets,
@@ -101,7 +103,8 @@ class RequestMemory:
                 catalog,
                 noting or memory,
                 now=now,
-                is_proven=is_proven,
+                is_proven=self._is_proven,
+                is_known=is_known,
                 ids=self._ids.popleft(),
             )
             met.append((known, encounter, noting.given() if noting else None))
@@ -177,7 +180,7 @@ def _ask(router: Router, event: Event, lines: list[PresetResult], catalog: Catal
     if any(line.event is None for line in lines):
         lines = with_orders(lines, event, catalog, lambda line: router.account(line.destination).making.rules)
         if event["type"] == "delete":
-            lines = router.of_delete(lines, is_proven=drafts.intake.is_proven)
+            lines = router.of_delete(lines, is_known=drafts.intake.is_known)
     message_id, sender = unpersonal_id(event["messageId"]), drafts.intake
     count = len(drafts.deliveries)
     for line in lines:

@@ -181,7 +181,7 @@ class Pipeline:
     async def _accept(self, intake: Intake, outbox: Enqueues) -> Receipt:
         events = intake.events if self._router.enrichment is None else list(intake.events)
         pieces = [RequestPiece(events)]
-        if self._router.enrichment is not None and intake.is_proven:
+        if self._router.enrichment is not None and intake.is_known:
             pieces = apart_behind_deletes(events)
         if len(pieces) > 1:  # what was committed of several is not taken back
             intake = replace(intake, whole=False)
@@ -197,7 +197,13 @@ class Pipeline:
         for attempt in range(_TRIES):
             async with self._again if attempt else nullcontext():
                 drafts = IntakeBatch(intake, candidates=None if self._quarantine is None else [])
-                memory = RequestMemory(self._router.enrichment, piece.events, outbox, is_proven=intake.is_proven)
+                memory = RequestMemory(
+                    self._router.enrichment,
+                    piece.events,
+                    outbox,
+                    is_proven=intake.is_proven,
+                    is_known=intake.is_known,
+                )
                 await self._draft_all(iter(piece.events), drafts, memory)
                 if memory.changed is None:
                     return await self._commit(drafts, outbox)
@@ -233,9 +239,7 @@ class Pipeline:
             counters += withdrawals
             drafts.tell_late(late)
         if drafts.candidates and self._quarantine is not None:
-            await self._quarantine.keep(
-                drafts.candidates, self.catalog, now=now, source=intake.source, is_proven=intake.is_proven
-            )
+            await self._quarantine.keep(drafts.candidates, self.catalog, intake)
         try:
             self._on_count([*counters, *enqueue_counters(drafts.deliveries, answers)])
         except Exception as exc:  # noqa: BLE001 - what is committed must not look as if it were not

@@ -12,6 +12,7 @@ from app.core.values.hidden_emails import unpersonal_id
 from app.destination import redact
 from app.outbox.sealed_events import SealedEvents
 from app.pipeline.identity_events import IdentityEventReader
+from app.source import Intake
 
 #: An event and what became of it.
 QuarantineCandidate: TypeAlias = tuple[Event, Sequence[PresetResult]]
@@ -44,22 +45,20 @@ class Quarantine:
         self._settings = settings
         self._untrimmed = 0
 
-    async def keep(
-        self, candidates: Iterable[QuarantineCandidate], catalog: Catalog, *, now: float, source: str, is_proven: bool
-    ) -> None:
-        """Commit those of some events that may be mended; a `delete` of a proven sender erases what is kept of it.
+    async def keep(self, candidates: Iterable[QuarantineCandidate], catalog: Catalog, intake: Intake) -> None:
+        """Commit those of an intake's events that may be mended; a `delete` of a known sender erases what is kept.
 
         Raises OutboxUnavailable.
         """
         kept: list[Quarantined] = []
         for event, lines in candidates:
             if event["type"] == "delete":
-                if is_proven:
+                if intake.is_known:
                     gone = frozenset(self._reader.keys(event))
                     kept = [each for each in kept if gone.isdisjoint(each.keys)]
                     await self.forget(gone)
             elif (line := self._mendable(event, lines)) and not self._reader.says_no(event, catalog):
-                kept += self._sealed(event, line, now=now, source=source, is_proven=is_proven)
+                kept += self._sealed(event, line, intake)
         if kept:
             await self._sealed_events.keep(kept)
             await self._trim(sum(len(each.sealed) for each in kept))
@@ -79,17 +78,15 @@ class Quarantine:
                 return line
         return None
 
-    def _sealed(
-        self, event: Event, line: PresetResult, *, now: float, source: str, is_proven: bool
-    ) -> list[Quarantined]:
+    def _sealed(self, event: Event, line: PresetResult, intake: Intake) -> list[Quarantined]:
         sealed = self._sealer.seal(event)
         if sealed is None:
             return []
         one = Quarantined(
-            at=now,
-            ends_at=now + self._settings.quarantine_s,
-            source=source,
-            is_proven=is_proven,
+            at=intake.now,
+            ends_at=intake.now + self._settings.quarantine_s,
+            source=intake.source,
+            is_proven=intake.is_proven,
             name=shown_name(event),
             exit=line.exit,
             reason=line.reason,

@@ -88,7 +88,7 @@ class IntakeBatch:
             self._alike[key] = self._alike.get(key, 0) + 1
             if line.order is not None:
                 self._orders[len(self.events), len(told)] = line.order
-            told.append(_line(*key) if line.memory is None or not self.intake.is_proven else replace(line, event=None))
+            told.append(_line(*key) if line.memory is None or not self.intake.is_known else replace(line, event=None))
             for group in line.memory or ():
                 self._recalled[line.preset or "", line.ad_account_id, group] += 1
             if self._is_kept(name, key, line, has_id=bool(message_id) and not is_made):

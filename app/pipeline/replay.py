@@ -126,7 +126,7 @@ class Replaying:
                 members = list(group)
                 events = [event for _, event in members]
                 accepted = await self._pipeline.accept(
-                    Intake(events, self._clock(), source=source, is_proven=is_proven)
+                    Intake(events, self._clock(), source=source, is_proven=is_proven, is_relayed=True)
                 )
                 ids = [one.id for (one, _), told in zip(members, accepted.events, strict=True) if _leaves(told)]
                 await self._sealed_events.release(ids)
@@ -163,11 +163,11 @@ class Replaying:
     ) -> list[tuple[Quarantined, Event | EventRefused, EventReceipt]]:
         """Return what would become of each event, judged as one of its source."""
         judged = []
-        for source, group in groupby(some, key=lambda each: each[0].source):
+        for (source, is_proven), group in groupby(some, key=lambda each: (each[0].source, each[0].is_proven)):
             members = list(group)
             events = [event for _, event in members]
             receipt = await self._explainer.receipt(
-                Intake(events, self._clock(), source=source, is_proven=True), catalog
+                Intake(events, self._clock(), source=source, is_proven=is_proven, is_relayed=True), catalog
             )
             judged += [(*member, told) for member, told in zip(members, receipt.events, strict=True)]
         return judged

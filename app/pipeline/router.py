@@ -163,6 +163,20 @@ _NOT_ERASED = {
 _OF_NO_ACCOUNT = PresetResult(preset=None, exit=Exit.UNMATCHED, reason="no ad account takes this source and preset")
 
 
+class SourceTraits(NamedTuple):
+    """What is known of a source, whatever it sends."""
+
+    #: Who makes its events is known by a secret: see app/core/trust.py.
+    is_proven: bool = True
+    #: The shop whose orders it sends; "" is every shop.
+    shop: str = ""
+
+
+def _of_any_source(_: str) -> SourceTraits:
+    """Stand for the traits of sources where none are given."""
+    return SourceTraits()
+
+
 class Matched(NamedTuple):
     """The presets that match an event, its ways to ad accounts, and why it is withheld; None where it is not."""
 
@@ -186,10 +200,12 @@ class Router:
         why_off: WhyOff | None = None,
         enrichment: Enrichment | None = None,
         content_id_of: Callable[[str], str | None] = _nothing_against,
+        traits_of: Callable[[str], SourceTraits] = _of_any_source,
     ) -> None:
         """Take the ad accounts, at least one, and the rules. Without `enrichment` there is no memory.
 
         `content_id_of` returns which ids the products of a source are sent under; None: as the settings say.
+        `traits_of` returns what is known of a source.
         """
         self._accounts = tuple(accounts)
         self._content_id_of = content_id_of
@@ -197,6 +213,8 @@ class Router:
         self._accounts_under: dict[str | None, Sequence[AdAccount]] = {None: self._accounts}
         self._withheld = withheld or _nothing_against
         self._why_off = why_off or _nothing_against
+        #: Returns what is known of a source, by its name.
+        self.traits_of = traits_of
         #: What memory does; None where there is none.
         self.enrichment = enrichment
 
@@ -224,21 +242,23 @@ class Router:
         source: str = DEFAULT_SOURCE,
         memory: Memory | None = None,
         is_proven: bool = True,
+        is_known: bool = True,
     ) -> list[PresetResult]:
         """Return one line for each preset and ad account that take the event, or one that says why there is none.
 
         A line that is to be enqueued carries the finished event, completed by `memory` where there is one, which
-        remembers what the event says. `is_proven` says that the event's sender is known by a secret.
+        remembers what the event says. `is_proven` says that the author is known by a secret, `is_known` that the sender
+        is.
         """
         matched = self.matched(event, catalog, source)
         lines = self.mapped(event, matched, now)
         known = NOTHING_KNOWN
         if self.enrichment and memory is not None:
             known, _ = self.enrichment.meet(
-                event, matched.presets, lines, catalog, memory, now=now, is_proven=is_proven
+                event, matched.presets, lines, catalog, memory, now=now, is_proven=is_proven, is_known=is_known
             )
         lines = self.finished(event, matched, lines, catalog, known=known, now=now, source=source)
-        return self.of_delete(lines, is_proven=is_proven) if event["type"] == "delete" else lines
+        return self.of_delete(lines, is_known=is_known) if event["type"] == "delete" else lines
 
     def matched(self, event: Event, catalog: Catalog, source: str) -> Matched:
         """Return which presets take the event, and its ways to ad accounts."""
@@ -277,11 +297,11 @@ class Router:
             return lines
         return [*cancelled, *(line for line in lines if line.exit is not Exit.UNMATCHED)]
 
-    def of_delete(self, results: list[PresetResult], *, is_proven: bool) -> list[PresetResult]:
+    def of_delete(self, results: list[PresetResult], *, is_known: bool) -> list[PresetResult]:
         """Return the results of a `delete`: it is refused where it erases nobody, and no preset takes it."""
-        if (self.enrichment and is_proven) or any(each.event for each in results):
+        if (self.enrichment and is_known) or any(each.event for each in results):
             return results
-        return [PresetResult(preset=None, exit=Exit.REFUSED, reason=_NOT_ERASED[is_proven])]
+        return [PresetResult(preset=None, exit=Exit.REFUSED, reason=_NOT_ERASED[is_known])]
 
     def _map_all(self, ways: Sequence[tuple[Preset, AdAccount]], event: Event, now: float) -> list[PresetResult]:
         """Return a line for each way; what is made alike for several ad accounts is made once."""

@@ -103,15 +103,13 @@ class Tail:
         """Return what holds the events of a request once they are committed: see `Listener`."""
         return _Watching(self, intake)
 
-    async def take(
-        self, arrived: Iterable[tuple[Event | EventRefused, EventReceipt]], *, now: float, source: str, is_proven: bool
-    ) -> None:
+    async def take(self, arrived: Iterable[tuple[Event | EventRefused, EventReceipt]], intake: Intake) -> None:
         """Hold the events of one request that may be shown. Raises OutboxUnavailable: then it holds none of them.
 
-        A `delete` of a proven sender has it, and those of all other processes, let go of all that came before: who is
+        A `delete` of a known sender has it, and those of all other processes, let go of all that came before: who is
         linked to whom it does not know.
         """
-        self.follow(self.until, now=now)
+        self.follow(self.until, now=intake.now)
         if not self.is_on:
             return
         shown: list[tuple[Event, EventReceipt]] = []
@@ -120,7 +118,7 @@ class Tail:
             if isinstance(event, EventRefused) or any(line.exit in _HIDDEN for line in told.deliveries):
                 self.hidden += 1
             elif event["type"] == "delete":
-                if is_proven:
+                if intake.is_known:
                     is_erasure = True
                     shown.clear()
                     self.clear()
@@ -130,11 +128,11 @@ class Tail:
                 shown.append((event, told))
         before = self._times_cleared
         if is_erasure:
-            await self._on_erased(now)
+            await self._on_erased(intake.now)
         closed = await self._closed({key for event, _ in shown for key in self._reader.keys(event)})
         for event, told in shown:
             if self._times_cleared == before and closed.isdisjoint(self._reader.keys(event)):
-                self._hold(event, told, now=now, source=source)
+                self._hold(event, told, intake)
             else:
                 self.hidden += 1
 
@@ -148,7 +146,7 @@ class Tail:
             *(each.key for each in found.people if each.record.link and each.record.link.to in found.marks),
         }
 
-    def _hold(self, event: Event, told: EventReceipt, *, now: float, source: str) -> None:
+    def _hold(self, event: Event, told: EventReceipt, intake: Intake) -> None:
         given = {name: value for name, value in event.items() if name != "idIsMade"}
         try:
             text = orjson.dumps(given, option=orjson.OPT_INDENT_2)
@@ -158,8 +156,8 @@ class Tail:
         self._number += 1
         one = TailedEvent(
             number=self._number,
-            at=now,
-            source=source,
+            at=intake.now,
+            source=intake.source,
             name=shown_name(event),
             lines=told.deliveries,
             text=text,
@@ -183,5 +181,4 @@ class _Watching:
         return event
 
     async def committed(self, receipt: Receipt) -> None:
-        arrived, intake = zip(self._seen, receipt.events, strict=True), self._intake
-        await self._tail.take(arrived, now=intake.now, source=intake.source, is_proven=intake.is_proven)
+        await self._tail.take(zip(self._seen, receipt.events, strict=True), self._intake)

@@ -1,7 +1,16 @@
 """What senders of events speak: the event model, the webhook, Segment's Tracking API, authentication, consent."""
 
 from app.source.accepts import Accepts, Intake
-from app.source.auth import Anyone, SecretHeader, SenderProof, SentSecret, WebhookSecrets, WriteKeys, basic_credentials
+from app.source.auth import (
+    Anyone,
+    SecretHeader,
+    SenderProof,
+    SentSecret,
+    WebhookSecrets,
+    WriteKeys,
+    basic_credentials,
+    proves_authors,
+)
 from app.source.body import Limits, MemoryBudget, read_raw_event
 from app.source.bot_filter import READ_PROPERTIES, checkout_id_of, why_filtered
 from app.source.browser import OpenToPages, browser_helper_router
@@ -81,6 +90,7 @@ __all__ = [
     "events_of_request",
     "held_back",
     "named_sources_router",
+    "proves_authors",
     "read_event",
     "read_event_file",
     "read_event_text",

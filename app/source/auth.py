@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
 from app.config.settings import SenderSettings
+from app.core.events import DEFAULT_SOURCE
 from app.errors import SettingsError
 
 
@@ -91,6 +92,16 @@ class WriteKeys:
                     if hmac.compare_digest(text.encode("utf-8", "replace"), key):
                         found = name
         return found
+
+
+def proves_authors(settings: SenderSettings, source: str) -> bool:
+    """Return whether the events of a source without a file are proven: those of `/webhook`, or of a write key.
+
+    Where nobody has to prove anything, only this machine may send.
+    """
+    if source == DEFAULT_SOURCE:
+        return settings.webhook_authors == "server" or not settings.authenticated
+    return source in settings.write_keys_secret
 
 
 def basic_user(authorization: str | None) -> str | None:

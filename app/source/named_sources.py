@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from fastapi import APIRouter, Request, Response
 
@@ -15,8 +15,8 @@ from app.core.events import Event, Exit
 from app.core.receipts import Receipt
 from app.core.values.addresses import Network
 from app.errors import EventHeldBack, EventRefused
-from app.source.accepts import Accepts, Intake
-from app.source.auth import Anyone, SenderProof
+from app.source.accepts import Accepts, Intake, accept_signed
+from app.source.auth import Anyone, SenderProof, SentSecret
 from app.source.body import (
     Limits,
     MemoryBudget,
@@ -47,6 +47,7 @@ from app.source.responses import (
     receipt_json,
     refusing,
 )
+from app.source.signatures import SegmentSigned, is_of_first
 from app.source.webhook import WEBHOOK_METHODS
 
 _OFF: Final = "the source is switched off (`enabled: false` in its file)"
@@ -88,11 +89,36 @@ class NamedSource:
     is_off: bool
     #: Which of their ids products are sent under; None: as the settings say.
     content_id: str | None = None
+    #: Who makes its events: a `server` that keeps a secret, or a `browser`, whose events a relay may hand on.
+    authors: Literal["server", "browser"] = "server"
+    #: The shop whose orders it sends; sources without one are of every shop.
+    shop: str = ""
+    #: Its mapping reads the query of a request, which signatures do not cover.
+    reads_query: bool = False
+
+    @property
+    def is_known(self) -> bool:
+        """Whether a secret says who sends: not where anyone may."""
+        return any(not isinstance(proof, Anyone) for proof in self.proofs)
 
     @property
     def is_proven(self) -> bool:
-        """Whether a secret says who sends: not where anyone may."""
-        return any(not isinstance(proof, Anyone) for proof in self.proofs)
+        """Whether a secret says who makes its events."""
+        return self.is_known and self.authors == "server"
+
+    def is_signed_once(self, raw: bytes, size: int, headers: Mapping[str, str]) -> bool:
+        """Return whether nothing but a signature of the first event of an array is proven."""
+        return self.is_known and all(
+            isinstance(proof, SegmentSigned) and is_of_first(raw, size, headers.get(proof.header), proof.secrets)
+            for proof in self.proofs
+            if not isinstance(proof, Anyone)
+        )
+
+    def is_covered(self, request: Request) -> bool:
+        """Return whether its proofs cover all that its events are made of: a signature covers the body only."""
+        if any(isinstance(proof, SentSecret) for proof in self.proofs):
+            return True
+        return request.method != "GET" and not (self.reads_query and request.url.query)
 
     @property
     def hidden_headers(self) -> frozenset[str]:
@@ -217,7 +243,7 @@ class NamedWebhook:
             if source.reshape is None:
                 return await self._keep_segments(request, source, raw, size, now)
             events = await self._mapped(request, source, source.reshape, raw, size, now)
-            receipt = await self._accept(events, source, now)
+            receipt = await self._accept(request, events, source, now)
         if is_pixel:
             return Response(_PIXEL, media_type="image/gif", headers=dict(_OF_PIXEL))
         return answer(receipt_json(receipt, source=source.name))
@@ -229,16 +255,26 @@ class NamedWebhook:
         body = await open_body(raw, size, self.budget, source.limits)
         events = read_events(body, source.limits, Arrival.at(now, new_id=self.new_id))
         read = iter(with_gpc(events, request))
-        receipt = await self._accept(read, source, now)
+        only_first = source.is_signed_once(raw, size, request.headers)
+        receipt = await self._accept(request, read, source, now, only_first=only_first)
         unusable = not body.several and is_unusable(receipt)
         return answer(receipt_json(receipt, source=source.name), 422 if unusable else 200)
 
-    async def _accept(self, events: _Events, source: NamedSource, now: float) -> Receipt:
-        intake = Intake(permitted(events, source), now, source=source.name, is_proven=source.is_proven)
-        receipt = await self.accepts.accept(intake)
+    async def _accept(
+        self, request: Request, events: _Events, source: NamedSource, now: float, *, only_first: bool = False
+    ) -> Receipt:
+        is_covered = source.is_covered(request)
+        intake = Intake(
+            permitted(events, source),
+            now,
+            source=source.name,
+            is_proven=source.is_proven and is_covered,
+            is_relayed=source.is_known and is_covered,
+        )
+        receipt = await accept_signed(self.accepts, intake, only_first=only_first)
         self.sources.quotas.charge(source.name, events=len(receipt.events))
         self.on_count(source.name, receipt.counts)
-        return discreet(receipt) if self.remembers and not source.is_proven else receipt
+        return discreet(receipt) if self.remembers and not intake.is_known else receipt
 
     async def _mapped(
         self, request: Request, source: NamedSource, reshape: Reshape, raw: bytes, size: int, now: float

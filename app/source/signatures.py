@@ -26,9 +26,8 @@ async def is_signed(raw: bytes, size: int, signature: str | None, secrets: Seque
     offered = (signature or "").strip().lower().encode()
     unpacked = pieces(raw, size)
     beginning = next(unpacked, b"")
-    for signed in _first_element(beginning):
-        if any(_is_by(hmac.new(secret, signed, "sha1"), offered) for secret in secrets):
-            return True
+    if _is_first(beginning, offered, secrets):
+        return True
     makers = [hmac.new(secret, digestmod="sha1") for secret in secrets]
     for number, piece in enumerate(chain((beginning,), unpacked)):
         if number:
@@ -36,6 +35,17 @@ async def is_signed(raw: bytes, size: int, signature: str | None, secrets: Seque
         for maker in makers:
             maker.update(piece)
     return any(_is_by(maker, offered) for maker in makers)
+
+
+def is_of_first(raw: bytes, size: int, signature: str | None, secrets: Sequence[bytes]) -> bool:
+    """Return whether one of the secrets made the signature for the first element of an array: it covers no other."""
+    return _is_first(next(pieces(raw, size), b""), (signature or "").strip().lower().encode(), secrets)
+
+
+def _is_first(beginning: bytes, offered: bytes, secrets: Sequence[bytes]) -> bool:
+    return any(
+        _is_by(hmac.new(secret, signed, "sha1"), offered) for signed in _first_element(beginning) for secret in secrets
+    )
 
 
 def _is_by(maker: hmac.HMAC, offered: bytes) -> bool:

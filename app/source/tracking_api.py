@@ -62,6 +62,7 @@ def tracking_router(
         limits=Limits.of_tracking(settings),
         write_keys=write_keys,
         is_open=not settings.authenticated,
+        secret_keys=frozenset(settings.write_keys_secret),
         trusted_proxies=read_networks(settings.trusted_proxies),
         quotas=Quotas(read_quotas(settings.write_key_limits, write_keys.keys), time.monotonic),
         budget=budget,
@@ -111,6 +112,8 @@ class _TrackingApi:
     write_keys: WriteKeys
     #: Taken without a write key: True only while nothing at all has to be proven.
     is_open: bool
+    #: The names of write keys that no page shows.
+    secret_keys: frozenset[str]
     #: Whose X-Forwarded-For is believed.
     trusted_proxies: tuple[Network, ...]
     quotas: Quotas
@@ -156,9 +159,10 @@ class _TrackingApi:
         events = requester.complete_all(read_events(body, self.limits, arrival))
         alone = None if body.several else list(events)
         source = request.state.source
-        # a write key is public, as pages hold it; without any, only this machine may send
+        # a write key is public, as pages hold it, unless it is marked; without any, only this machine may send
+        is_proven = source is None or source in self.secret_keys
         receipt = await self.accepts.accept(
-            Intake(alone or events, now, source=source or DEFAULT_SOURCE, is_proven=source is None)
+            Intake(alone or events, now, source=source or DEFAULT_SOURCE, is_proven=is_proven)
         )
         self.quotas.charge(source, events=len(receipt.events))
         return _answer(alone)

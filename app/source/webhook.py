@@ -9,14 +9,15 @@ from collections.abc import Callable
 from fastapi import APIRouter, Request, Response
 
 from app.config.settings import SenderSettings
-from app.source.accepts import Accepts, Intake
-from app.source.auth import WebhookSecrets
+from app.core.events import DEFAULT_SOURCE
+from app.source.accepts import Accepts, Intake, accept_signed
+from app.source.auth import WebhookSecrets, proves_authors
 from app.source.body import Limits, MemoryBudget, open_body, read_events, receive, unpacked_size
 from app.source.event import Arrival, random_id
 from app.source.openapi import WEBHOOK_ANSWERS, WEBHOOK_BODY
 from app.source.received_request import with_gpc
 from app.source.responses import UNAUTHENTICATED, RequestRefused, answer, is_unusable, receipt_json, refusing
-from app.source.signatures import is_signed
+from app.source.signatures import is_of_first, is_signed
 
 #: What Segment's webhook destination can be set to, mapping by mapping.
 WEBHOOK_METHODS = ("POST", "PUT", "PATCH")
@@ -34,13 +35,16 @@ def webhook_router(
     """Build the route; `budget` is that of all requests of the process. `secrets` may change while it serves."""
     limits = Limits.of_webhook(settings)
 
+    is_proven = proves_authors(settings, DEFAULT_SOURCE)
+
     async def receive_events(request: Request) -> Response:
-        raw, size = await _receive_proven(request, limits, secrets, is_open=not settings.authenticated)
+        raw, size, only_first = await _receive_proven(request, limits, secrets, is_open=not settings.authenticated)
         async with budget.held(raw, size, timeout_s=limits.request_timeout_s):
             body = await open_body(raw, size, budget, limits)
             now = clock()
             events = read_events(body, limits, Arrival.at(now, new_id=new_id))
-            receipt = await accepts.accept(Intake(with_gpc(events, request), now, is_proven=True))
+            intake = Intake(with_gpc(events, request), now, is_proven=is_proven, is_relayed=True)
+            receipt = await accept_signed(accepts, intake, only_first=only_first)
         return answer(receipt_json(receipt), 422 if not body.several and is_unusable(receipt) else 200)
 
     handler = refusing(receive_events)
@@ -60,16 +64,20 @@ def webhook_router(
 
 async def _receive_proven(
     request: Request, limits: Limits, secrets: WebhookSecrets, *, is_open: bool
-) -> tuple[bytes, int]:
-    """Return the body as sent by somebody who proves who it is, and its size without gzip. Raises RequestRefused."""
-    shared = secrets.shared  # they may be changed while the body comes
+) -> tuple[bytes, int, bool]:
+    """Return the body as sent by somebody who proves who it is, its size without gzip, and what is not signed.
+
+    True where a signature covers the first event only. Raises RequestRefused.
+    """
+    shared, header = secrets.shared, secrets.header  # they may be changed while the body comes
     if not _may_send(request, secrets, is_open=is_open):
         raise RequestRefused(UNAUTHENTICATED)
     raw = await receive(request, limits)
     size = unpacked_size(raw, limits.max_unpacked_bytes)
-    if shared and not await is_signed(raw, size, request.headers.get("x-signature"), shared):
+    signature = request.headers.get("x-signature")
+    if shared and not await is_signed(raw, size, signature, shared):
         raise RequestRefused(UNAUTHENTICATED)
-    return raw, size
+    return raw, size, header is None and is_of_first(raw, size, signature, shared)
 
 
 def _may_send(request: Request, secrets: WebhookSecrets, *, is_open: bool) -> bool:

@@ -52,7 +52,19 @@ def test_check_prints_named_sources_and_names_their_faults(run: Run) -> None:
     assert isinstance(result.exception, CatalogError)
     assert "sources/shopify.yaml: /proofs/0/secret: is missing: set SHOPIFY_WEBHOOK_SECRET" in str(result.exception)
     printed = run("check", **given, SHOPIFY_WEBHOOK_SECRET="0123456789abcdef").stdout
-    assert all(text in printed for text in ("/webhook/rudderstack", "segment", "/webhook/shopify", "mapped"))
+    rows = {line.split()[1]: line.split()[3:] for line in printed.splitlines() if "/webhook" in line}
+    assert rows["default"][:7:2] == ["/webhook", "segment", "yes", "public"]
+    assert rows["rudderstack"][:7:2] == ["/webhook/rudderstack", "segment", "yes", "public"]
+    assert rows["shopify"][:7:2] == ["/webhook/shopify", "mapped", "yes", "proven"]
+
+
+def test_check_shows_which_write_keys_are_proven(run: Run) -> None:
+    given = {"WRITE_KEYS": "shop:0123456789abcdef,erp:0123456789abcdea", "WRITE_KEYS_SECRET": "erp"}
+    rows = {line.split()[1]: line.split()[3:] for line in run("check", **given).stdout.splitlines() if "/v1" in line}
+    assert {name: row[:7:2] for name, row in rows.items()} == {
+        "shop": ["/v1", "segment", "yes", "public"],
+        "erp": ["/v1", "segment", "yes", "proven"],
+    }
 
 
 @pytest.mark.parametrize(

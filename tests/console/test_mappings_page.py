@@ -55,6 +55,13 @@ async def test_with_all_presets_that_are_shipped_it_is_light(tmp_path: Path) -> 
     assert len(page) < 90_000
 
 
+async def test_it_shows_which_sources_are_proven(tmp_path: Path) -> None:
+    async with open_world(tmp_path, sources={"page": None}) as world:
+        shown = await world.page("/console/mappings")
+    assert '<th scope="row">default</th><td><span class="badge delivered">proven</span>' in shown
+    assert '<th scope="row">page <span class="hint">Berlin</span></th><td><span class="badge">public</span>' in shown
+
+
 async def test_a_process_that_runs_another_catalog_shows(world: World) -> None:
     assert "No process has reported yet." in await world.page("/console/mappings")
     for process in (

@@ -33,6 +33,7 @@ from app.insights.alerts.watcher import AlertWebhook
 from app.insights.inventory.view import InventoryView
 from app.outbox import Outbox, open_outbox
 from app.pipeline.pipeline import Pipeline
+from app.pipeline.router import SourceTraits
 from app.pipeline.tail import Tail
 from app.source import NamedSource
 from tests import assembled
@@ -284,6 +285,9 @@ async def open_world(
             finder=finder,
             explainer=assemble.explainer(settings, outbox=outbox, why_off=coordination.why_off),
             sources=lambda: {DEFAULT_SOURCE: None, **sources},
+            traits_of=lambda name: SourceTraits(
+                is_proven=name == DEFAULT_SOURCE, shop="" if name == DEFAULT_SOURCE else "Berlin"
+            ),
             clients={ACCOUNT: client},
             access=access,
             acts=join_acts(

@@ -37,11 +37,13 @@ class Ledger:
         self.refused: list[EventRefused] = []
         self.sources: list[str] = []
         self.proven: list[bool] = []
+        self.known: list[bool] = []
         self.is_full = False
 
     async def accept(self, intake: Intake) -> Receipt:
         self.sources.append(intake.source)
         self.proven.append(intake.is_proven)
+        self.known.append(intake.is_known)
         assert intake.now == NOW
         if self.is_full:
             raise OutboxUnavailable(retry_after_s=7)

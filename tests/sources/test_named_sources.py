@@ -1,6 +1,7 @@
 """POST /webhook/{source}: who may send, what is read, what is answered."""
 
 import gzip
+import hmac
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from app.core.receipts import Receipt
 from app.errors import EventRefused, OutboxUnavailable
 from app.source import Intake
 from tests.assembled import pipeline
+from tests.process import ROOT
 from tests.source.door import client
 from tests.sources.sending import NOW, Heard, served, shipped
 
@@ -89,6 +91,69 @@ async def test_a_sender_counts_as_known_only_by_a_secret(tmp_path: Path, proofs:
     heard = Heard()
     await ask(tmp_path, MAPPED | {"proofs": proofs}, heard, json={"what": "Ping"})
     assert heard.are_proven == [is_proven]
+
+
+_SIGNED = [{"kind": "hmac", "header": "x-sign", "secret": {"env": "SHOP_SECRET"}}]
+_OF_QUERY = {"type": "track", "event": {"@path": "$.body.what"}, "properties": {"ref": {"@path": "$.query.ref"}}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "proven", "known"),
+    [
+        ({}, "?ref=x", True, True),
+        ({"authors": "browser"}, "", False, True),
+        ({"proofs": _SIGNED}, "?ref=x", True, True),  # nothing reads it
+        ({"proofs": _SIGNED, "mapping": _OF_QUERY}, "", True, True),
+        ({"proofs": _SIGNED, "mapping": _OF_QUERY}, "?ref=x", False, False),
+        ({"proofs": [*MAPPED["proofs"], *_SIGNED], "mapping": _OF_QUERY}, "?ref=x", True, True),
+    ],
+)
+async def test_an_event_is_proven_as_far_as_a_secret_covers_what_it_is_made_of(
+    tmp_path: Path, changes: dict[str, Any], path: str, *, proven: bool, known: bool
+) -> None:
+    heard = Heard()
+    body = b'{"what": "Ping"}'
+    headers = KEY | {"x-sign": hmac.new(SECRET.encode(), body, "sha256").hexdigest()}
+    async with client(served(heard, source(tmp_path, MAPPED | changes))) as http:
+        assert (await http.post(f"/webhook/shop{path}", content=body, headers=headers)).status_code == 200
+    assert (heard.are_proven, heard.are_known) == ([proven], [known])
+
+
+async def test_a_signed_get_is_public(tmp_path: Path) -> None:
+    """The signature of an empty body is the same for every query, and a page may show it."""
+    heard = Heard()
+    headers = {"x-sign": hmac.new(SECRET.encode(), b"null", "sha256").hexdigest()}
+    async with client(served(heard, source(tmp_path, MAPPED | {"proofs": _SIGNED, "pixel": True}))) as http:
+        assert (await http.get("/webhook/shop?ref=x", headers=headers)).status_code == 200
+    assert (heard.are_proven, heard.are_known) == ([False], [False])
+
+
+@pytest.mark.parametrize(("authors", "proven"), [(None, [False]), ("server", [True, False])])
+async def test_behind_the_first_signed_event_of_a_relay_all_are_public(
+    tmp_path: Path, authors: str | None, proven: list[bool]
+) -> None:
+    heard = Heard()
+    first, second = b'{"type":"track","event":"A","messageId":"1"}', b'{"type":"delete","userId":"ann"}'
+    spec = {"name": "shop", "kind": "segment", "proofs": [{"kind": "segment", "secret": {"env": "SHOP_SECRET"}}]}
+    spec |= {"authors": authors} if authors else {}
+    headers = {"x-signature": hmac.new(SECRET.encode(), first, "sha1").hexdigest()}
+    async with client(served(heard, source(tmp_path, spec))) as http:
+        body = b"[" + first + b"," + second + b"]"
+        assert (await http.post("/webhook/shop", content=body, headers=headers)).status_code == 200
+    assert (heard.are_proven, heard.are_known) == (proven, proven)
+
+
+def test_every_shipped_source_says_who_makes_its_events() -> None:
+    said = {
+        path.stem: yaml.safe_load(path.read_text(encoding="utf-8"))["authors"]
+        for path in (ROOT / "sources").glob("*.yaml")
+    }
+    assert {name for name, authors in said.items() if authors == "server"} == {
+        "hightouch",
+        "shopify",
+        "stripe",
+        "woocommerce",
+    }
 
 
 async def test_the_name_of_the_source_goes_with_its_events(tmp_path: Path) -> None:

@@ -1,0 +1,84 @@
+"""Who is proven: decided once at the door, by who made an event; and who is known, by who sent it."""
+
+import hashlib
+import hmac
+from typing import Any
+
+import orjson
+import pytest
+
+from app.config import load_settings
+from app.errors import SettingsError
+from tests.source.door import Ledger, client, tracking, webhook
+
+TRACK = {"type": "track", "event": "Order Completed", "messageId": "m-1"}
+DELETE = {"type": "delete", "userId": "ann", "messageId": "m-2"}
+SECRET = b"abc123"
+HEADER = {"x-key": "hunter2hunter2"}
+
+
+def signed(body: Any, of: Any = None) -> dict[str, str]:
+    """Return the header by which Segment signs a body, or what of it is given."""
+    return {"x-signature": hmac.new(SECRET, orjson.dumps(body if of is None else of), hashlib.sha1).hexdigest()}
+
+
+@pytest.mark.parametrize(
+    ("ways", "proven"),
+    [
+        ({"is_open": True, "keys": ()}, True),  # nobody has to prove anything: only this machine may send
+        ({}, False),  # pages hold a write key
+        ({"write_keys_secret": ("app",)}, False),
+        ({"write_keys_secret": ("app", "shop")}, True),
+    ],
+)
+async def test_a_write_key_proves_nothing_unless_it_is_marked(ways: dict[str, Any], *, proven: bool) -> None:
+    ledger = Ledger()
+    async with client(tracking(ledger, **ways)) as http:
+        await http.post("/v1/track", json=TRACK | {"writeKey": "k1"})
+    assert (ledger.proven, ledger.known) == ([proven], [proven])
+
+
+@pytest.mark.parametrize(
+    ("ways", "proven"),
+    [
+        ({"is_open": True}, True),
+        ({"header": "X-Key: hunter2hunter2", "is_open": False}, False),  # a relay proves itself, not the author
+        ({"header": "X-Key: hunter2hunter2", "is_open": False, "webhook_authors": "server"}, True),
+    ],
+)
+async def test_a_relay_of_the_webhook_is_known_and_its_events_are_public(ways: dict[str, Any], *, proven: bool) -> None:
+    ledger = Ledger()
+    async with client(webhook(ledger, **ways)) as http:
+        await http.post("/webhook", json=TRACK, headers=HEADER)
+    assert (ledger.proven, ledger.known) == ([proven], [True])
+
+
+@pytest.mark.parametrize(
+    ("body", "of", "header", "authors", "proven", "known"),
+    [
+        ([TRACK, TRACK], None, False, "server", [True], [True]),  # the whole batch is signed
+        ([TRACK, TRACK], TRACK, True, "server", [True], [True]),  # and so it is by the header
+        ([TRACK, TRACK], TRACK, False, "server", [True, False], [True, False]),
+        ([TRACK, TRACK], TRACK, False, "browser", [False], [False]),
+        ([DELETE, TRACK], DELETE, False, "browser", [False, False], [True, False]),
+        ([TRACK, DELETE], TRACK, False, "browser", [False], [False]),  # whoever knows one signed event appends others
+        ([DELETE], DELETE, False, "browser", [False], [True]),
+        ([], None, False, "server", [True], [True]),
+        (TRACK, None, False, "server", [True], [True]),
+    ],
+)
+async def test_what_a_signature_does_not_cover_is_of_nobody_who_is_known(
+    body: Any, of: Any, authors: str, proven: list[bool], known: list[bool], *, header: bool
+) -> None:
+    ledger = Ledger()
+    asked = "X-Key: hunter2hunter2" if header else None
+    async with client(webhook(ledger, secrets=(SECRET,), header=asked, is_open=False, webhook_authors=authors)) as http:
+        answer = await http.post("/webhook", content=orjson.dumps(body), headers=signed(body, of) | HEADER)
+    count = len(body) if isinstance(body, list) else 1
+    assert (len(answer.json()["events"]), answer.json()["counts"]["accepted"]) == (count, count)
+    assert (ledger.proven, ledger.known) == (proven, known)
+
+
+def test_a_mark_of_no_write_key_stops_the_start() -> None:
+    with pytest.raises(SettingsError, match="WRITE_KEYS_SECRET: no write key is named pos, till: use names of"):
+        load_settings(write_keys="shop:0123456789abcdef", write_keys_secret="shop,pos,till")
