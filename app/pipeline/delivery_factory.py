@@ -64,9 +64,18 @@ def drafted_withdrawal(message_id: str, line: PresetResult, *, source: str) -> W
 
 
 def drafted_delivery(
-    message_id: str, event: Event, line: PresetResult, *, source: str = DEFAULT_SOURCE, is_proven: bool = False
+    message_id: str,
+    event: Event,
+    line: PresetResult,
+    *,
+    source: str = DEFAULT_SOURCE,
+    is_proven: bool = False,
+    shop_of: Callable[[str], str] = lambda _: "",
 ) -> NewDelivery:
-    """Return the delivery that the line of an event, which carries the finished one, gives."""
+    """Return the delivery that the line of an event, which carries the finished one, gives.
+
+    `shop_of` returns the shop of a source.
+    """
     built = line.event or {}
     is_checkout = built["event_name"] == "checkout"
     custom_data = built.get("custom_data", {})
@@ -91,6 +100,7 @@ def drafted_delivery(
         memory=line.memory,
         name=received_name(event),
         is_proven=is_proven,
+        shop=shop_of(source) if is_checkout else "",
         side=order_side(event, built, message_id=message_id, is_proven=is_proven) if is_checkout else None,
     )
 

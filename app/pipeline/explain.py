@@ -294,7 +294,11 @@ class Explainer:
         is_proven = self._router.traits_of(source).is_proven
         memory = await self._memory([event], is_proven=is_proven, is_known=True)
         lines = self._router.lines(event, catalog, now=now, source=source, memory=memory.changed, is_proven=is_proven)
-        new = [drafted_delivery(message_id, event, line, source=source) for line in lines if line.event]
+        new = [
+            drafted_delivery(message_id, event, line, source=source, is_proven=is_proven, shop_of=self._router.shop_of)
+            for line in lines
+            if line.event
+        ]
         sent = [_key(line) for line in lines if line.event]
         seen = dict(zip(sent, await self._seen(new, now), strict=True))
         lines = [_judged(line, seen.get(_key(line))) for line in lines]

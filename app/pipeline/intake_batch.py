@@ -187,7 +187,9 @@ def _ask(router: Router, event: Event, lines: list[PresetResult], catalog: Catal
         if line.cancels is not None:
             drafts.withdrawals.append(drafted_withdrawal(message_id, line, source=sender.source))
         if line.event:
-            delivery = drafted_delivery(message_id, event, line, source=sender.source, is_proven=sender.is_proven)
+            delivery = drafted_delivery(
+                message_id, event, line, source=sender.source, is_proven=sender.is_proven, shop_of=router.shop_of
+            )
             drafts.deliveries.append(delivery)
     if drafts.candidates is not None and is_quarantine_candidate(event, lines):
         drafts.candidates.append((event, lines))

@@ -223,6 +223,10 @@ class Router:
         accounts = self._of_source(source)
         return next((account for account in accounts if account.name == name), accounts[0])
 
+    def shop_of(self, source: str) -> str:
+        """Return the shop whose orders a source sends; "" is every shop."""
+        return self.traits_of(source).shop
+
     def _of_source(self, source: str) -> Sequence[AdAccount]:
         """Return the ad accounts with what the source says of product ids."""
         content_id = self._content_id_of(source)
