@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from app import assemble
 from app.api.router import Operations, api_router
 from app.assemble.ad_accounts import Destination
-from app.assemble.parts import Parts, join_parts
+from app.assemble.parts import Parts, make_parts
 from app.config import Settings
 from app.console import ConsoleServices, DestinationView, create_console
 from app.core.deliveries import Settlement
@@ -70,7 +70,7 @@ def create_app(
     `clock` takes the place of all clocks, as tests want it; None is this machine's, and the store's own.
     Raises ConfigurationError or OutboxError where it cannot start.
     """
-    parts = join_parts(settings, role.value, clock=clock, environ=environ)
+    parts = make_parts(settings, role.value, clock=clock, environ=environ)
     clock = parts.clock
     status = _status(settings, parts, role)
     app = Application(

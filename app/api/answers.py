@@ -86,10 +86,10 @@ class StatusAnswer(DeliveryStatus):
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Deliveries, notes, counts.
+# Deliveries, dropped events, counts.
 
 
-class Note(BaseModel, from_attributes=True):
+class DroppedEventAnswer(BaseModel, from_attributes=True):
     """An event that became no delivery, and why."""
 
     at: float = Field(description="When, Unix seconds.")
@@ -107,10 +107,10 @@ class Note(BaseModel, from_attributes=True):
     name: str = Field(description="As received.")
 
 
-class NotesAnswer(BaseModel):
-    """One page of notes, newest first."""
+class DroppedEventsAnswer(BaseModel):
+    """One page of dropped events, newest first."""
 
-    notes: list[Note]
+    dropped_events: list[DroppedEventAnswer]
     next_cursor: str | None = Field(description="For the next page; null where this was the last.")
     scanned: int | None = Field(description="Set where only the newest so many were looked at.")
 
@@ -120,7 +120,7 @@ class FoundAnswer(BaseModel):
 
     looked_for: dict[str, Any] | None = Field(description="As which filters; null where nothing is found.")
     deliveries: list[Delivery]
-    notes: list[Note]
+    dropped_events: list[DroppedEventAnswer]
 
 
 class CountsAnswer(BaseModel):

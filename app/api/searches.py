@@ -7,7 +7,7 @@ import fastapi
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from app.api.answers import FoundAnswer, Note, NotesAnswer, TextFilter, TimeFilter, YesOrNo
+from app.api.answers import DroppedEventAnswer, DroppedEventsAnswer, FoundAnswer, TextFilter, TimeFilter, YesOrNo
 from app.api.problems import not_found
 from app.core.deliveries import State
 from app.core.events import Exit
@@ -78,22 +78,26 @@ def add_searches(router: APIRouter, outbox: Outbox, finder: Finder) -> None:
             await finder.check(query)
         return page
 
-    @router.get("/notes", summary="What became no delivery, and why, newest first", responses=_UNKNOWN)
-    async def notes(request: Request, asked: Annotated[Filters, fastapi.Query()]) -> NotesAnswer:
+    @router.get(
+        "/dropped-events", summary="Events that became no delivery, with the reason, newest first", responses=_UNKNOWN
+    )
+    async def dropped_events(request: Request, asked: Annotated[Filters, fastapi.Query()]) -> DroppedEventsAnswer:
         query = _query(request)
         page = await outbox.search_dropped(query, limit=asked.limit, cursor=asked.cursor)
         if not page.events and asked.cursor is None:
             await finder.check(query)
-        found = {"notes": dropped_json(page), "next_cursor": page.next_cursor, "scanned": page.scanned}
-        return NotesAnswer.model_validate(found)
+        found = {"dropped_events": dropped_json(page), "next_cursor": page.next_cursor, "scanned": page.scanned}
+        return DroppedEventsAnswer.model_validate(found)
 
-    @router.post("/find", summary="Deliveries and notes by whatever is at hand")
+    @router.post("/find", summary="Deliveries and dropped events by whatever is at hand")
     async def find(wanted: FindRequest) -> FoundAnswer:
         found = await finder.look_up(wanted.text, limit=wanted.limit)
         if found is None:
-            return FoundAnswer(looked_for=None, deliveries=[], notes=[])
-        notes = [Note.model_validate(each) for each in dropped_json(found.dropped)]
-        return FoundAnswer(looked_for=found.query.given, deliveries=list(found.deliveries.deliveries), notes=notes)
+            return FoundAnswer(looked_for=None, deliveries=[], dropped_events=[])
+        dropped = [DroppedEventAnswer.model_validate(each) for each in dropped_json(found.dropped)]
+        return FoundAnswer(
+            looked_for=found.query.given, deliveries=list(found.deliveries.deliveries), dropped_events=dropped
+        )
 
 
 def _query(request: Request) -> Query:

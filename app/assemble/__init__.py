@@ -9,13 +9,14 @@ assemble.pipeline(load_settings(), outbox=...).accept(...)     what the server d
 from app.assemble.joining import (
     alerts_to,
     content_id_of,
-    encounter_reader,
     enrichment,
     event_finder,
+    event_router,
     explainer,
     feed_keeper,
     forgetting,
     hourly_reading,
+    identity_event_reader,
     live_tail,
     name_counts,
     people_search,
@@ -28,19 +29,19 @@ from app.assemble.joining import (
     running_sources,
     source_traits,
     typed_person,
-    walk,
 )
 
 __all__ = [
     "alerts_to",
     "content_id_of",
-    "encounter_reader",
     "enrichment",
     "event_finder",
+    "event_router",
     "explainer",
     "feed_keeper",
     "forgetting",
     "hourly_reading",
+    "identity_event_reader",
     "live_tail",
     "name_counts",
     "people_search",
@@ -53,5 +54,4 @@ __all__ = [
     "running_sources",
     "source_traits",
     "typed_person",
-    "walk",
 ]

@@ -149,7 +149,7 @@ def pipeline(  # noqa: PLR0913 - all that a pipeline can be made with
     """
     return Pipeline(
         catalog or running_catalog(settings).catalog,
-        walk(settings, why_off, action_source, to, sources),
+        event_router(settings, why_off, action_source, to, sources),
         outbox=outbox,
         on_count=on_count,
         quarantine=quarantine,
@@ -171,7 +171,7 @@ def explainer(
     Without an outbox every event is taken as new.
     """
     return Explainer(
-        walk(settings, why_off, action_source, to, sources),
+        event_router(settings, why_off, action_source, to, sources),
         outbox=outbox,
         why_kept=why_off if settings.keeps_while_off else None,
     )
@@ -189,7 +189,7 @@ def pinterest_client(destination: Destination, sandbox: ASGIApp | None = None) -
     )
 
 
-def walk(
+def event_router(
     settings: Settings,
     why_off: WhyOff | None = None,
     action_source: str | None = None,
@@ -283,7 +283,7 @@ def enrichment(settings: Settings, to: Sequence[Destination]) -> Enrichment:
     """Return what identity memory does by the settings for these ad accounts."""
     live = next((each.settings for each in to if not each.settings.sandboxed), settings)
     filtered = partial(why_filtered, settings=live, is_live=not live.sandboxed)
-    return Enrichment(encounter_reader(settings), settings, filtered)
+    return Enrichment(identity_event_reader(settings), settings, filtered)
 
 
 def forgetting(settings: Settings, outbox: Outbox) -> Forgetting:
@@ -343,7 +343,7 @@ def _id_keys(settings: Settings) -> IdKeys:
     return IdKeys(secret.get_secret_value().encode() if secret else b"")
 
 
-def encounter_reader(settings: Settings) -> IdentityEventReader:
+def identity_event_reader(settings: Settings) -> IdentityEventReader:
     """Return the reader of events for identity memory: it finds their ids and persons by the settings."""
     return IdentityEventReader(
         _id_keys(settings),
@@ -382,7 +382,7 @@ def feed_keeper(
 def live_tail(settings: Settings, running: RunningCatalog, outbox: Outbox, coordination: Coordination) -> Tail:
     """Return what holds events that arrive while an operator wants to see them."""
     return Tail(
-        encounter_reader(settings),
+        identity_event_reader(settings),
         lambda: running.catalog,
         outbox if settings.remember_days else None,
         on_erased=lambda now: coordination.empty_tails(now=now),
@@ -393,7 +393,7 @@ def quarantine(settings: Settings, outbox: Outbox) -> Quarantine | None:
     """Return what keeps events that made no delivery; None where it is off. Raises SettingsError without a key."""
     if not settings.quarantine_hours:
         return None
-    return Quarantine(outbox.sealed_events, _sealer(settings), encounter_reader(settings), settings)
+    return Quarantine(outbox.sealed_events, _sealer(settings), identity_event_reader(settings), settings)
 
 
 def replaying(

@@ -134,7 +134,7 @@ class Parts:
         return tuple(each.view for each in self.destinations)
 
 
-def join_parts(
+def make_parts(
     settings: Settings, role: str, *, clock: Callable[[], float] | None, environ: Mapping[str, str]
 ) -> Parts:
     """Make the parts of a process of this role. Raises ConfigurationError or OutboxError where it cannot start."""
@@ -162,7 +162,7 @@ def join_parts(
         coordination=coordination,
         access=access,
         finder=finder,
-        acts=join_acts(settings, running, coordination, audit, finder, replaying, webhook, tail, outbox),
+        acts=make_acts(settings, running, coordination, audit, finder, replaying, webhook, tail, outbox),
         secrets=_secrets(settings, access),
         destinations=destinations,
         started=_started_files(settings, environ, running, sources) if settings.destinations_dir else None,
@@ -176,7 +176,7 @@ def join_parts(
     )
 
 
-def join_acts(  # noqa: PLR0913, PLR0917 - all that operators work with
+def make_acts(  # noqa: PLR0913, PLR0917 - all that operators work with
     settings: Settings,
     running: RunningCatalog,
     coordination: Coordination,

@@ -65,7 +65,11 @@ def outbox_salvage(
     found = asyncio.run(salvage(source, target))
     if as_json:
         lost = [{"delivery_id": str(id_), "message_id": name} for id_, name in found.lost]
-        others = {"lost_notes": found.lost_notes, "lost_audit": found.lost_audit, "lost_keys": found.lost_keys}
+        others = {
+            "lost_dropped_events": found.lost_dropped_events,
+            "lost_audit": found.lost_audit,
+            "lost_keys": found.lost_keys,
+        }
         print_json({**found.arrived, "lost": lost, **others})
         return
     say("salvaged: " + ", ".join(f"{count:,} {kind}" for kind, count in found.arrived.items()))
@@ -73,8 +77,8 @@ def outbox_salvage(
         say(f"lost: delivery {id_}, " + (f"message {name}" if name else "message unreadable"))
     if len(found.lost) > _NAMED:
         say(f"lost: {len(found.lost) - _NAMED:,} more; --json lists all")
-    if found.lost_notes:
-        say(f"lost: {count_of(found.lost_notes, 'note')}")
+    if found.lost_dropped_events:
+        say(f"lost: {count_of(found.lost_dropped_events, 'dropped event')}")
     if found.lost_audit:
         say(f"lost: {count_of(found.lost_audit, 'audit log entry', 'audit log entries')}")
     if found.lost_keys:

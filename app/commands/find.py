@@ -109,7 +109,7 @@ def _show(found: Found | None, *, as_json: bool) -> None:
         for delivery in found.deliveries.deliveries:
             print_json({"kind": "delivery", **asdict(delivery)})
         for at, event in found.dropped.events:
-            print_json({"kind": "note", "at": at, **asdict(event)})
+            print_json({"kind": "dropped_event", "at": at, **asdict(event)})
         return
     if found.deliveries.deliveries:
         print_table(_deliveries_table(found.deliveries.deliveries))

@@ -23,7 +23,7 @@ _SETTLING: Final = timedelta(minutes=10)
 #: Of which rows a file is made.
 _FILES: Final = {
     "deliveries": (LedgerKind.DELIVERED, LedgerKind.DEAD),
-    "notes": (LedgerKind.NOTES,),
+    "dropped_events": (LedgerKind.DROPPED_EVENTS,),
     "counts": (LedgerKind.COUNTS,),
 }
 
@@ -33,7 +33,7 @@ def ledger_export(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Export the ledger of each past day as Parquet files: deliveries, notes and counts.
+    """Export the ledger of each past day as Parquet files: deliveries, dropped events and counts.
 
     Run it once a day: existing files are kept. Needs the extra `files`.
 
@@ -103,4 +103,6 @@ async def _batches(
 
 def _place(past: LedgerKind, row: list[Any]) -> tuple[float, int]:
     """Return the moment and the id of a row."""
-    return (row[-1], row[0]) if past is LedgerKind.NOTES else (DeliveryRow._make(row).settled_at or 0.0, row[0])
+    return (
+        (row[-1], row[0]) if past is LedgerKind.DROPPED_EVENTS else (DeliveryRow._make(row).settled_at or 0.0, row[0])
+    )

@@ -30,11 +30,11 @@ def message(
     if as_json:
         receipt = event_json(receipt_of_message(found, account_names(load_settings())))
         print_json(asdict(found) | {"receipt": receipt["deliveries"]})
-    elif found.notes or found.deliveries:
+    elif found.dropped_events or found.deliveries:
         print_table(_what_became(found))
         if attempts := [each for each in found.deliveries if each.history]:
             print_table(_attempts(attempts))
-    if not found.notes and not found.deliveries:
+    if not found.dropped_events and not found.deliveries:
         say(
             f"pinrelay: message {message_id} not found. Use the complete id. "
             "Unmatched events without an order id are counted, not stored.",
@@ -44,7 +44,7 @@ def message(
 
 
 def _what_became(found: Message) -> Table:
-    """Return a row a delivery and a note, in the order in which they came."""
+    """Return a row a delivery and a dropped event, in the order in which they came."""
     rows: list[tuple[float, list[str]]] = []
     for each in found.deliveries:
         told = "; ".join(filter(None, (each.reason, *each.warnings)))
@@ -62,7 +62,7 @@ def _what_became(found: Message) -> Table:
                 ],
             )
         )
-    for at, event in found.notes:
+    for at, event in found.dropped_events:
         told = "; ".join(filter(None, (event.reason, *event.warnings)))
         rows.append(
             (at, [time_text(at), "", event.exit.value, event.preset or "", event.ad_account_id or "", "", told])

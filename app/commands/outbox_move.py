@@ -13,13 +13,13 @@ from app.outbox import TransferKind, exists, open_store, transfer_all
 _WORDS = {
     TransferKind.WAITING: "waiting or dead",
     TransferKind.DELIVERED: "delivered",
-    TransferKind.NOTES: "notes",
+    TransferKind.DROPPED_EVENTS: "dropped events",
     TransferKind.KEYS: "keys",
     TransferKind.COUNTS: "counts",
     TransferKind.AUDIT: "audit log entries",
     TransferKind.MARKS: "opted-out ids",
     TransferKind.PEOPLE: "remembered ids",
-    TransferKind.WHOSE: "messages by id",
+    TransferKind.OWNERS: "messages by id",
 }
 
 
@@ -31,8 +31,8 @@ def outbox_move(
 ) -> None:
     """Move everything from one outbox to another. Stop the servers first.
 
-    Moves deliveries with their history, deduplication keys, notes, counts, audit log and shared values. To resume an
-    interrupted move, run the same command again. At the end the old outbox is empty.
+    Moves deliveries with their history, deduplication keys, dropped events, counts, audit log and shared values.
+    To resume an interrupted move, run the same command again. At the end the old outbox is empty.
 
     Example: pinrelay outbox-move sqlite:///data/pinrelay.db postgresql://pinrelay@db/pinrelay
     """

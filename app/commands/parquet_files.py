@@ -41,7 +41,7 @@ _DELIVERIES = pa.schema(
         ("history", pa.list_(_ATTEMPT)),
     ]
 )
-_NOTES = pa.schema(
+_DROPPED_EVENTS = pa.schema(
     [
         *((name, _TEXT) for name in ("message_id", "ad_account_id", "preset", "exit", "reason", "event_name", "name")),
         *_ORDER,
@@ -97,7 +97,7 @@ def _delivery_record(row: list[Any]) -> dict[str, Any]:
     }
 
 
-def _note_record(row: list[Any]) -> dict[str, Any]:
+def _dropped_event_record(row: list[Any]) -> dict[str, Any]:
     _, message_id, account, preset, exit_, reason, warnings, event_name, *rest = row
     order_id, amount, currency, source, name, at = rest
     return {
@@ -130,6 +130,6 @@ def _moment(seconds: float) -> datetime:
 _FORMS: Final = {
     LedgerKind.DELIVERED: (_DELIVERIES, _delivery_record),
     LedgerKind.DEAD: (_DELIVERIES, _delivery_record),
-    LedgerKind.NOTES: (_NOTES, _note_record),
+    LedgerKind.DROPPED_EVENTS: (_DROPPED_EVENTS, _dropped_event_record),
     LedgerKind.COUNTS: (_COUNTS, _count_record),
 }

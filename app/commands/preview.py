@@ -56,7 +56,7 @@ def journey(
 
     `settings` say how long is remembered; `clock` (Unix seconds) is the time of an event that tells none.
     """
-    walk, memory = assemble.walk(settings), HeldMemory()
+    walk, memory = assemble.event_router(settings), HeldMemory()
     for event in events:
         if isinstance(event, EventRefused):
             yield receipt_of_refusal(event)

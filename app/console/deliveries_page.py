@@ -47,7 +47,7 @@ class DeliveryPages(PageGroup):
     async def _searched(self, request: Request, filters: dict[str, str]) -> Response:
         given, chosen = request.query_params, self._adopted(request, filters)
         narrowed = narrowed_by(chosen, filters, self._services.clock())
-        cursors = {name: given.get(name) or None for name in ("cursor", "notes_cursor")}
+        cursors = {name: given.get(name) or None for name in ("cursor", "dropped_cursor")}
         found = await self._services.finder.find(read_filters(narrowed), limit=PAGE_SIZE, **cursors)
         causes = []
         if narrowed.keys() <= {"state", "ad_account_id"} and filters.get("state") == "dead":
@@ -104,7 +104,7 @@ class DeliveryPages(PageGroup):
         *,
         filters: Mapping[str, str] | None = None,
         typed: Mapping[str, str] | None = None,
-        of: Literal["deliveries", "notes"] | None = None,
+        of: Literal["deliveries", "dropped"] | None = None,
         missed: str | None = None,
         fault: str = "",
         causes: Sequence[DeadCause] = (),
@@ -132,8 +132,8 @@ class DeliveryPages(PageGroup):
             narrowed=filters,
             found=found,
             query=query,
-            shows_deliveries=means_deliveries(query) and of != "notes",
-            shows_notes=bool(dropped_exits(query)) and of != "deliveries",
+            shows_deliveries=means_deliveries(query) and of != "dropped",
+            shows_dropped=bool(dropped_exits(query)) and of != "deliveries",
             is_first=of is None,
             missed=missed,
             choices=self._choices(),
@@ -221,16 +221,16 @@ def done_of(values: Mapping[str, str]) -> dict[str, int]:
     return done if not done or "dismissed" in done else dict.fromkeys(DONE_TO_DEAD[:3], 0) | done
 
 
-def _whose_cursor(cursors: Mapping[str, str | None]) -> Literal["deliveries", "notes"] | None:
+def _whose_cursor(cursors: Mapping[str, str | None]) -> Literal["deliveries", "dropped"] | None:
     if cursors["cursor"]:
         return "deliveries"
-    return "notes" if cursors["notes_cursor"] else None
+    return "dropped" if cursors["dropped_cursor"] else None
 
 
 def _older(found: Found | None, filters: Mapping[str, str]) -> dict[str, Any]:
     """Return the addresses of the next pages of both lists, without their path; None where there are none."""
     cursors = {
         "cursor": found.deliveries.next_cursor if found else None,
-        "notes_cursor": found.dropped.next_cursor if found else None,
+        "dropped_cursor": found.dropped.next_cursor if found else None,
     }
     return {name: cursor and urlencode({**filters, name: cursor}) for name, cursor in cursors.items()}

@@ -19,7 +19,7 @@ class Message:
 
     message_id: str
     #: Dropped events with the time of each, under the name that programs read.
-    notes: tuple[tuple[float, DroppedEvent], ...]
+    dropped_events: tuple[tuple[float, DroppedEvent], ...]
     deliveries: tuple[Delivery, ...]
 
 

@@ -100,7 +100,7 @@ class PeopleChanges(Struct, frozen=True, kw_only=True):
     #: One for every key of `people`, and others; most of them change nothing.
     marks: list[MarkChange]
     #: Of the deliveries of the same call, one a message.
-    whose: list[Ownership] = msgspec.field(default_factory=list)
+    owners: list[Ownership] = msgspec.field(default_factory=list)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

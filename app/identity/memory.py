@@ -117,7 +117,7 @@ class LoadedMemory(HeldMemory):
         #: What the rules have kept something under; it may be what was found.
         self._kept: set[str] = set()
         #: Of the deliveries that the call gives, one a message.
-        self._whose: list[Ownership] = []
+        self._owners: list[Ownership] = []
 
     def unasked(self, keys: Iterable[str]) -> list[str]:
         """Return those of some keys that were not asked for yet."""
@@ -145,9 +145,9 @@ class LoadedMemory(HeldMemory):
         super().keep(key, person)
         self._kept.add(key)
 
-    def note_whose(self, message_id: str, encounter: IdentityEvent) -> None:
+    def add_owner(self, message_id: str, encounter: IdentityEvent) -> None:
         """Note under whose ids the deliveries of a message are kept."""
-        self._whose.append(Ownership(message_id=message_id, user=encounter.user, anonymous=encounter.anonymous))
+        self._owners.append(Ownership(message_id=message_id, user=encounter.user, anonymous=encounter.anonymous))
 
     def changes(self) -> PeopleChanges | None:
         """Return what is to be written; None where that is nothing."""
@@ -155,12 +155,12 @@ class LoadedMemory(HeldMemory):
         marks = dict.fromkeys(change.key for change in people)
         known = {*self._marks, *self._marked}
         marks |= dict.fromkeys(key for key in known if self._marks.get(key) != self._marked.get(key))
-        if not marks and not self._whose:
+        if not marks and not self._owners:
             return None
         return PeopleChanges(
             people=people,
             marks=[MarkChange(key=key, was=self._marked.get(key), at=self._marks.get(key)) for key in sorted(marks)],
-            whose=self._whose,
+            owners=self._owners,
         )
 
     def traces(self) -> list[str]:

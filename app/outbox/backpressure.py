@@ -109,7 +109,7 @@ def why_full(rules: OutboxSettings, waiting: Load, more: Load = _ANYTHING) -> st
     return ""
 
 
-def room_bytes(rules: OutboxSettings, waiting: Load) -> float | None:
+def remaining_bytes(rules: OutboxSettings, waiting: Load) -> float | None:
     """Return how many bytes of payloads the limits of an ad account leave; None where none is set.
 
     A limit of deliveries is counted at the mean size of those that wait.
@@ -128,7 +128,7 @@ def backlog_full(rules: OutboxSettings, waiting: Loads, more: Loads) -> BacklogF
     return BacklogFull(full) if full else None
 
 
-def nowhere_room(rules: OutboxSettings, waiting: Loads, ad_account_ids: Collection[str]) -> BacklogFull | None:
+def no_room_error(rules: OutboxSettings, waiting: Loads, ad_account_ids: Collection[str]) -> BacklogFull | None:
     """Return the error where none of these ad accounts has room for one delivery; None where one has, or none is given.
 
     What becomes of events that several of them take is told by `backlog_full`.

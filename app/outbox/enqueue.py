@@ -21,8 +21,8 @@ from app.core.values.times import DAY_S
 from app.outbox.backpressure import Loads, dropped_duplicate, loads_of
 from app.outbox.counts import enqueue_counters
 from app.outbox.dedup import Deduplicator, Key, KeyOwner, Order, TakenKey, keys_of
-from app.outbox.people import whose_rows
-from app.outbox.rows import DROPPED_COLUMNS, told_texts
+from app.outbox.people import owner_rows
+from app.outbox.rows import DROPPED_COLUMNS, warnings_and_memory
 
 #: Of the JSON that is stored as payload: 1 is Pinterest's ConversionEvent as `app.destination` writes it.
 PAYLOAD_VERSION: Final = 1
@@ -80,8 +80,8 @@ class Rows:
     learned: list[list[Any]] = field(default_factory=list)
     #: Each with the moment at which it happened.
     counters: list[tuple[float, CounterRow]] = field(default_factory=list)
-    #: Whose the deliveries are: see `whose_rows`.
-    whose: list[list[Any]] = field(default_factory=list)
+    #: Whose the deliveries are: see `owner_rows`.
+    owners: list[list[Any]] = field(default_factory=list)
     blob_bytes: int = field(default=0, init=False)
 
     def add_first(
@@ -115,7 +115,7 @@ class Rows:
         hold_until = held_from + delivery.hold_s if delivery.hold_s else None
         row = [*_OF_DELIVERY(delivery), hold_until, size_bytes, now + delivery.hold_s]
         if delivery.memory:
-            row[_WARNINGS] = told_texts(delivery)
+            row[_WARNINGS] = warnings_and_memory(delivery)
         self.deliveries.append(row)
 
     def add_dropped(self, event: DroppedEvent, now: float) -> None:
@@ -145,7 +145,7 @@ class Rows:
         self.keys += [[digest, place + holder, *rest] for digest, holder, *rest in other.keys]
         self.learned += other.learned
         self.counters += other.counters
-        self.whose += other.whose
+        self.owners += other.owners
         self.blob_bytes += other.blob_bytes
 
 
@@ -215,7 +215,7 @@ async def prepare(
             rows.add_dropped(event, now)
         counted = enqueue_counters(deliveries, call.all_enqueued())
         rows.counters = [(now, counter) for counter in (*counters, *counted)]
-        rows.whose = whose_rows(people, now)
+        rows.owners = owner_rows(people, now)
         call.all_new = rows
     return call
 
@@ -240,7 +240,7 @@ class Deduplicated:
 
 def without_duplicates(call: PreparedEnqueue, held: Held, ids: Sequence[int], rules: OutboxSettings) -> Deduplicated:
     """Check each delivery for duplicates by the keys that are `held`. The new ones will get `ids` in their order."""
-    rows = Rows(whose=whose_rows(call.people, call.now))
+    rows = Rows(owners=owner_rows(call.people, call.now))
     for event in call.dropped:
         rows.add_dropped(event, call.now)
     answers = []

@@ -55,7 +55,7 @@ def boot_id() -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HoldsOver:
+class EndedHolds:
     """Which holds are over."""
 
     #: Those that end by then.
@@ -107,10 +107,10 @@ class HoldClock:
         await self.keep()
         return max(self._least + _SLACK_S, self._most) + self._steady()
 
-    def over(self, ad_account_id: str, now: float) -> HoldsOver | None:
+    def over(self, ad_account_id: str, now: float) -> EndedHolds | None:
         """Return which holds of an ad account are over; None where they were ended just now. Await `keep` before."""
         if self._steady is None:
-            return HoldsOver(by=now)
+            return EndedHolds(by=now)
         steady = self._steady()
         by = self._least + steady
         ended_at, ahead_s = self._ended.get(ad_account_id, (-inf, inf))
@@ -118,7 +118,7 @@ class HoldClock:
             return None
         is_set = abs(now - by - ahead_s) > _STEP_S
         self._ended[ad_account_id] = steady, now - by if is_set else ahead_s
-        return HoldsOver(by=by, ahead_s=now - by if is_set else None)
+        return EndedHolds(by=by, ahead_s=now - by if is_set else None)
 
     async def keep(self) -> None:
         """Look what others know, and write down what it is now, where that is due. Raises OutboxUnavailable."""

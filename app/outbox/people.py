@@ -10,14 +10,14 @@ MAX_LOADED_STEPS: Final = 9
 #: So many ids stand for one user; the one that was linked longest ago gives way, and is forgotten.
 MAX_LINKED: Final = 50
 #: Of a key so many digits, 64 bits, tell whose a delivery is.
-WHOSE_DIGITS: Final = 16
+OWNER_KEY_DIGITS: Final = 16
 #: So many ids are looked through at once for digests.
-STRETCH: Final = 20_000
+IDS_AT_ONCE: Final = 20_000
 #: So many deliveries are looked through at once for what is kept of a person.
-STRETCH_OF_DELIVERIES: Final = 5_000
+DELIVERIES_AT_ONCE: Final = 5_000
 
 
-class KeptStretch(NamedTuple):
+class KeptDataPage(NamedTuple):
     """What is kept of a person in a stretch of deliveries."""
 
     #: Messages of which a payload, or what tells their buyer, holds one of the digests.
@@ -28,7 +28,7 @@ class KeptStretch(NamedTuple):
     after: int | None
 
 
-class KeptElsewhere(NamedTuple):
+class OtherKeptData(NamedTuple):
     """What is kept of people beside deliveries."""
 
     #: How many orders tell their buyer, and have no delivery that tells whose they are.
@@ -47,7 +47,7 @@ def max_found(keys: Sequence[str]) -> int:
     return _FOUND_OF_CALL + _FOUND_OF_ID * len(keys)
 
 
-def altering(changes: PeopleChanges | None) -> PeopleChanges | None:
+def changes_to_people(changes: PeopleChanges | None) -> PeopleChanges | None:
     """Return the changes where any person or mark changes; None where they only tell whose the deliveries are."""
     return changes if changes and (changes.people or changes.marks) else None
 
@@ -70,7 +70,7 @@ def targets_of(changes: PeopleChanges) -> list[str]:
     return sorted({each.linked_to for each in changes.people if each.linked_to})
 
 
-def whose_rows(changes: PeopleChanges | None, now: float) -> list[list[Any]]:
+def owner_rows(changes: PeopleChanges | None, now: float) -> list[list[Any]]:
     """Return rows of [message id, now, what the key of its user begins with, the same of its anonymous id].
 
     "" stands for the key of an id that the message does not have.
@@ -78,12 +78,12 @@ def whose_rows(changes: PeopleChanges | None, now: float) -> list[list[Any]]:
     if changes is None:
         return []
     return [
-        [each.message_id, now, (each.user or "")[:WHOSE_DIGITS], (each.anonymous or "")[:WHOSE_DIGITS]]
-        for each in changes.whose
+        [each.message_id, now, (each.user or "")[:OWNER_KEY_DIGITS], (each.anonymous or "")[:OWNER_KEY_DIGITS]]
+        for each in changes.owners
         if each.user or each.anonymous
     ]
 
 
-def beginnings(keys: Iterable[str]) -> list[str]:
+def key_prefixes(keys: Iterable[str]) -> list[str]:
     """Return the beginnings of keys, by which the deliveries of their ids are found."""
-    return [key[:WHOSE_DIGITS] for key in keys]
+    return [key[:OWNER_KEY_DIGITS] for key in keys]

@@ -10,7 +10,7 @@ from app.core.deliveries import Attempt, Delivery, State
 from app.core.events import CounterRow, DroppedEvent, Exit
 from app.core.pages import AuditAction, AuditEntry, AuditPage, Backlog, DeadCause, Revenue, Session
 from app.errors import OutboxVersionError
-from app.outbox.backpressure import Load, room_bytes, why_full
+from app.outbox.backpressure import Load, remaining_bytes, why_full
 from app.outbox.enqueue import PAYLOAD_VERSION
 from app.outbox.rows import kept, read_memory, read_warnings
 
@@ -122,7 +122,7 @@ def backlog_of(
         size_bytes=size_bytes,
         oldest_at=oldest_at,
         full=why_full(rules, load),
-        room_bytes=room_bytes(rules, load) if size_bytes else None,
+        room_bytes=remaining_bytes(rules, load) if size_bytes else None,
         disk_bytes=disk_bytes,
     )
 

@@ -42,7 +42,7 @@ def as_json(rows: Sequence[Any]) -> str:
     return text
 
 
-def told_texts(delivery: NewDelivery) -> tuple[Any, ...]:
+def warnings_and_memory(delivery: NewDelivery) -> tuple[Any, ...]:
     """Return the warnings of a delivery that memory completed, and behind them what came from it, as an object.
 
     Few deliveries have that, so they have no column of it. `read_warnings` and `read_memory` read it again.

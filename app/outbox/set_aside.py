@@ -19,7 +19,7 @@ from app.core.log import logger
 from app.core.shared_values import SET_ASIDE, SetAside
 from app.core.values.times import MINUTE_S
 from app.errors import RowRefused
-from app.outbox.hold_clock import HoldsOver
+from app.outbox.hold_clock import EndedHolds
 from app.outbox.settlement import ClaimQuery
 
 #: More of them are no rows but the store itself.
@@ -59,7 +59,7 @@ class RowHalving(Generic[Item]):
             self._waiting += [part[middle:], part[:middle]]
 
 
-class Passing:
+class SkippingDelete:
     """Deletes rows in their order, past those that are refused: these stay at the head, and are counted."""
 
     def __init__(self, limit: int, skip: int) -> None:
@@ -122,7 +122,7 @@ class FairShares:
         return -(-self.left // len(names)) if names else 0
 
 
-def with_rows(known: SetAside | None, passed: Passing, *, now: float) -> SetAside:
+def with_rows(known: SetAside | None, passed: SkippingDelete, *, now: float) -> SetAside:
     """Return what is set aside of a table whose rows were refused."""
     since = known.since if known else now
     logger().error("rows refused", doing="retain", rows=passed.stay, why=passed.why)
@@ -258,5 +258,5 @@ def claim_of(ids: Sequence[int], ad_account_id: str, *, now: float) -> ClaimQuer
         without_presets=frozenset(),
         take_over=True,
         now=now,
-        holds=HoldsOver(by=inf),
+        holds=EndedHolds(by=inf),
     ).of(ids)

@@ -6,7 +6,7 @@ from typing import Final
 
 from app.core.deliveries import EXIT_OF, Delivered, Outcome, Retry, Settlement, Withdrawal
 from app.core.events import Exit
-from app.outbox.hold_clock import HoldsOver
+from app.outbox.hold_clock import EndedHolds
 from app.outbox.rows import kept
 
 #: So many due deliveries of either kind are looked at in one claim: a million that are switched off at once leave the
@@ -32,7 +32,7 @@ class ClaimQuery:
     take_over: bool
     now: float
     #: Which holds are over; None: those that are were ended just now.
-    holds: HoldsOver | None
+    holds: EndedHolds | None
     #: None but these is looked at, to find out which of them the store refuses; None: all.
     only: Sequence[int] | None = None
 

@@ -22,12 +22,12 @@ STEP_SETTLED_S: Final = 300
 SummedSpans: TypeAlias = Mapping[int, tuple[int, int]]
 
 
-def spans_of(rows: Any) -> SummedSpans:
+def summed_spans(rows: Any) -> SummedSpans:
     """Read the rows of an engine's query `summed_spans`; what is not summed has none."""
     return {span_s: (first, last + span_s) for span_s, first, last in rows if first is not None}
 
 
-def asked_sums(since: float, step_s: int, spans: SummedSpans, until: float | None = None) -> dict[str, int]:
+def sum_parameters(since: float, step_s: int, spans: SummedSpans, until: float | None = None) -> dict[str, int]:
     """Return the parameters of an engine's query `counters`: which stretches of time are read from which sums.
 
     From `sums_from` to below `sums_until` the sums of `span_s` answer, from there to below `later_from` those of hours.
@@ -49,9 +49,9 @@ def asked_sums(since: float, step_s: int, spans: SummedSpans, until: float | Non
     return {"span_s": span_s, **{name: min(at, end) for name, at in bounds.items()}}
 
 
-def made_of(start: int, end: int, spans: SummedSpans) -> dict[str, int]:
+def sum_step_parameters(start: int, end: int, spans: SummedSpans) -> dict[str, int]:
     """Return the parameters of an engine's statement `sum_step`, which sums all that was counted in one step."""
-    return {"length_s": end - start, "since": start, **asked_sums(start, 0, spans, until=end)}
+    return {"length_s": end - start, "since": start, **sum_parameters(start, 0, spans, until=end)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

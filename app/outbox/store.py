@@ -24,7 +24,7 @@ from app.core.shared_values import SharedValues
 from app.outbox.hold_clock import HoldClock
 from app.outbox.inventory import Inventory
 from app.outbox.orders import OrderPage
-from app.outbox.people import KeptElsewhere, KeptStretch
+from app.outbox.people import KeptDataPage, OtherKeptData
 from app.outbox.sealed_events import SealedEvents
 
 
@@ -106,13 +106,13 @@ class Outbox(SharedValues, Protocol):
         The stretch begins behind the key `after`; the second is where it ends, None where it is the last.
         """
 
-    async def kept_of(self, digests: Collection[str], *, after: int) -> KeptStretch:
+    async def kept_of(self, digests: Collection[str], *, after: int) -> KeptDataPage:
         """Return what deliveries hold one of some digests (SHA-256 in hex), of a stretch in the order of their ids.
 
         The stretch begins behind the id `after`; 0 begins with the first.
         """
 
-    async def kept_elsewhere(self, digests: Collection[str]) -> KeptElsewhere:
+    async def kept_elsewhere(self, digests: Collection[str]) -> OtherKeptData:
         """Return what is kept of other people than those of some digests beside deliveries."""
 
     async def forget(

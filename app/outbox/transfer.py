@@ -29,7 +29,7 @@ class TransferKind(StrEnum):
     #: What is not settled, and what is dead.
     WAITING = "waiting"
     DELIVERED = "delivered"
-    NOTES = "notes"
+    DROPPED_EVENTS = "dropped_events"
     COUNTS = "counts"
     #: What orders are worth, by day: behind the deliveries and dropped events, which an engine may count as they come.
     REVENUE = "revenue"
@@ -42,7 +42,7 @@ class TransferKind(StrEnum):
     #: What is remembered of people.
     PEOPLE = "people"
     #: Under which ids deliveries are kept.
-    WHOSE = "whose"
+    OWNERS = "owners"
     #: Sealed events as received.
     QUARANTINED = "quarantined"
 
@@ -52,7 +52,7 @@ class LedgerKind(StrEnum):
 
     DELIVERED = "delivered"
     DEAD = "dead"
-    NOTES = "notes"
+    DROPPED_EVENTS = "dropped_events"
     #: By hour.
     COUNTS = "counts"
 
@@ -66,14 +66,14 @@ BEFORE_FIRST: Final[dict[TransferKind, tuple[Any, ...]]] = {
     TransferKind.KEYS: ("", -1),
     TransferKind.WAITING: (-1,),
     TransferKind.DELIVERED: (-1,),
-    TransferKind.NOTES: (-1,),
+    TransferKind.DROPPED_EVENTS: (-1,),
     TransferKind.COUNTS: (0, -1, "", "", "", "", ""),
     TransferKind.REVENUE: (-1, "", "", "", "", ""),
     TransferKind.INVENTORY: (0, "", -1, "", "", "", ""),
     TransferKind.AUDIT: (-1,),
     TransferKind.MARKS: ("",),
     TransferKind.PEOPLE: ("",),
-    TransferKind.WHOSE: (-1,),
+    TransferKind.OWNERS: (-1,),
     TransferKind.QUARANTINED: (-1,),
 }
 #: Whose rows are DeliveryRows.
@@ -146,14 +146,14 @@ class Store(SharedValues, Protocol):
         """Return the next rows of what was over on a day (UTC, counted from 1970), in an order of the engine's.
 
         `after` are moment and id of the row before, (0, 0) for the first. DELIVERED and DEAD are DeliveryRows without
-        payload, NOTES begin with their id and end with their moment, COUNTS are (start of the hour, name, preset,
-        label, ad account, source, count) and come all at once.
+        payload, DROPPED_EVENTS begin with their id and end with their moment, COUNTS are (start of the hour, name,
+        preset, label, ad account, source, count) and come all at once.
         """
 
     async def highest_ids(self) -> tuple[int, int]:
         """Return the highest id ever given to a delivery and to a dropped event."""
 
-    async def begin_ids_above(self, delivery: int, note: int) -> None:
+    async def begin_ids_above(self, delivery: int, dropped_event: int) -> None:
         """Count ids from above these from now on."""
 
     async def close(self) -> None:
@@ -169,7 +169,7 @@ class Salvaged:
     #: Of deliveries that could not be read, or have no payload to send: id and, where an index knows it, message id.
     lost: list[tuple[int, str | None]] = field(default_factory=list)
     #: How many dropped events and lines of the audit log could not be read.
-    lost_notes: int = 0
+    lost_dropped_events: int = 0
     lost_audit: int = 0
     #: How many stretches of keys, or single keys, could not be read.
     lost_keys: int = 0

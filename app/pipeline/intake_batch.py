@@ -135,7 +135,7 @@ def draft(
         one = _ask(router, event, finished, catalog, drafts)
         asked.append(one)
         if encounter is not None and one.delivers and memory.changed is not None:
-            memory.changed.note_whose(one.message_id, encounter)
+            memory.changed.add_owner(one.message_id, encounter)
     _tell(router, events, asked, [given for _, _, given in met], catalog, drafts)
 
 

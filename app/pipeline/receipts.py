@@ -216,7 +216,7 @@ def receipt_of_message(message: Message, names: Mapping[str, str]) -> EventRecei
         return _line(kept.preset, names.get(account, ""), account, exit_, reason, kept.warnings)
 
     lines = [(each.enqueued_at, told(each, Exit.ENQUEUED, "")) for each in message.deliveries]
-    lines += [(at, told(event, event.exit, event.reason)) for at, event in message.notes]
+    lines += [(at, told(event, event.exit, event.reason)) for at, event in message.dropped_events]
     lines.sort(key=itemgetter(0))
     return EventReceipt(message_id=message.message_id, deliveries=tuple(line for _, line in lines))
 

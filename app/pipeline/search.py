@@ -72,13 +72,13 @@ class Finder:
         return bool(dropped.events) or dropped.next_cursor is not None
 
     async def find(
-        self, query: Query, *, limit: int, cursor: str | None = None, notes_cursor: str | None = None
+        self, query: Query, *, limit: int, cursor: str | None = None, dropped_cursor: str | None = None
     ) -> Found:
         """Return a page of the deliveries and one of the dropped events that a query means, each from its cursor on."""
         return Found(
             query=query,
             deliveries=await self._outbox.search(query, limit=limit, cursor=cursor),
-            dropped=await self._outbox.search_dropped(query, limit=limit, cursor=notes_cursor),
+            dropped=await self._outbox.search_dropped(query, limit=limit, cursor=dropped_cursor),
         )
 
     def digest(self, text: str) -> str | None:

@@ -132,7 +132,7 @@ def test_an_event_goes_to_every_ad_account_that_takes_its_source_and_preset(tmp_
         c='name: Shop\nad_account_id: "4"\nmode: sandbox\nsources: [shop]\n',
         d='name: Orders\nad_account_id: "5"\nmode: sandbox\npresets: [Order Completed]\n',
     )
-    walk = assemble.walk(settings(destinations_dir=(tmp_path,)))
+    walk = assemble.event_router(settings(destinations_dir=(tmp_path,)))
     lines = {source: walk.lines(PAGE, shipped_catalog(), now=NOW, source=source) for source in ("default", "shop")}
     taken = {source: [(line.preset, line.destination) for line in found] for source, found in lines.items()}
     assert taken["default"] == [("Page Visit", "Trial"), ("Page Visit", "FR")]
@@ -141,7 +141,7 @@ def test_an_event_goes_to_every_ad_account_that_takes_its_source_and_preset(tmp_
 
 def test_each_gets_what_its_own_settings_make_of_the_event(tmp_path: Path) -> None:
     folder_of(tmp_path, a=SANDBOX, b=EUR)
-    walk = assemble.walk(settings(destinations_dir=(tmp_path,)))
+    walk = assemble.event_router(settings(destinations_dir=(tmp_path,)))
     lines = walk.lines(PAGE, shipped_catalog(), now=NOW)
     deliveries = [drafted_delivery("page-1", PAGE, line) for line in lines]
     assert [each.ad_account_id for each in deliveries] == ["0012", "3"]
@@ -150,7 +150,7 @@ def test_each_gets_what_its_own_settings_make_of_the_event(tmp_path: Path) -> No
 
 def test_ad_accounts_with_the_same_settings_get_the_same_event_made_once(tmp_path: Path) -> None:
     folder_of(tmp_path, a=SANDBOX, b='name: Twin\nad_account_id: "9"\nmode: sandbox\n', c=EUR)
-    walk = assemble.walk(settings(destinations_dir=(tmp_path,)))
+    walk = assemble.event_router(settings(destinations_dir=(tmp_path,)))
     assert walk.account("Trial").making is walk.account("Twin").making
     assert walk.account("FR").making is not walk.account("Twin").making
     first, second, _ = walk.lines(PAGE, shipped_catalog(), now=NOW)
@@ -163,7 +163,7 @@ def test_ad_accounts_with_the_same_settings_get_the_same_event_made_once(tmp_pat
 
 def test_an_event_that_no_ad_account_takes_is_told(tmp_path: Path) -> None:
     folder_of(tmp_path, a=SANDBOX + "sources: [shop]\n")
-    (line,) = assemble.walk(settings(destinations_dir=(tmp_path,))).lines(PAGE, shipped_catalog(), now=NOW)
+    (line,) = assemble.event_router(settings(destinations_dir=(tmp_path,))).lines(PAGE, shipped_catalog(), now=NOW)
     assert (line.preset, line.exit, line.reason) == (
         None,
         Exit.UNMATCHED,
@@ -174,7 +174,7 @@ def test_an_event_that_no_ad_account_takes_is_told(tmp_path: Path) -> None:
 def test_an_ad_account_that_is_switched_off_withholds_where_the_settings_refuse(tmp_path: Path) -> None:
     folder_of(tmp_path, a=SANDBOX, b=EUR)
     mine = settings(destinations_dir=(tmp_path,), switched_off="refuse")
-    walk = assemble.walk(mine, lambda _, account: "off" if account == "3" else None)
+    walk = assemble.event_router(mine, lambda _, account: "off" if account == "3" else None)
     assert [(line.destination, line.exit) for line in walk.lines(PAGE, shipped_catalog(), now=NOW)] == [
         ("Trial", Exit.ENQUEUED),
         ("FR", Exit.WITHHELD),

@@ -55,7 +55,7 @@ def test_the_nearest_word_counts(
     running = assemble.running_sources(given, on_fault=print)
     catalog = assemble.running_catalog(given).catalog
     for sources in (running, None):  # those that run, and those of the folders
-        walk = assemble.walk(given, sources=sources)
+        walk = assemble.event_router(given, sources=sources)
         lines = {line.destination: line for line in walk.lines(dict(ORDER), catalog, now=AT, source="shop")}
         sent = lines["US"].event or {}
         assert sent["custom_data"]["content_ids"] == [expected], lines["US"].reason
@@ -87,7 +87,7 @@ def test_a_text_that_is_no_template_stops_the_start(
     if of_all:
         del given["destinations_dir"]
     with pytest.raises(SettingsError, match=place):
-        assemble.walk(settings(**given))
+        assemble.event_router(settings(**given))
 
 
 def test_a_source_with_a_text_that_is_no_template_is_a_fault(tmp_path: Path) -> None:

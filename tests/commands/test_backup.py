@@ -76,5 +76,7 @@ def test_lost_notes_are_counted(run: Run, filled: Path, tmp_path: Path) -> None:
     refused = tmp_path / "refused"
     refused.write_text("".join(json.dumps({"messageId": f"r-{n}"}) + "\n" for n in range(400)), encoding="utf-8")
     run("import", refused)
-    damage_pages_of(filled, "note", count=1)
-    assert " notes\n" in run("outbox-salvage", filled, f"sqlite:///{tmp_path}/new.db").stdout.split("lost: ")[-1]
+    damage_pages_of(filled, "dropped_event", count=1)
+    assert (
+        " dropped events\n" in run("outbox-salvage", filled, f"sqlite:///{tmp_path}/new.db").stdout.split("lost: ")[-1]
+    )

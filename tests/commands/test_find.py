@@ -39,11 +39,11 @@ def _ids(output: str) -> list[tuple[str, str]]:
     ("arguments", "found"),
     [
         (("SO-2",), [("delivery", "m-2")]),
-        (("SO-4",), [("note", "n-1")]),
+        (("SO-4",), [("dropped_event", "n-1")]),
         (("order_id=SO-1", "preset=checkout"), [("delivery", "m-1")]),
         (("preset=checkout", "--limit", "2"), [("delivery", "m-3"), ("delivery", "m-2")]),
-        (("exit=invalid",), [("note", "n-1")]),
-        ((), [("delivery", "m-3"), ("delivery", "m-2"), ("delivery", "m-1"), ("note", "n-1")]),
+        (("exit=invalid",), [("dropped_event", "n-1")]),
+        ((), [("delivery", "m-3"), ("delivery", "m-2"), ("delivery", "m-1"), ("dropped_event", "n-1")]),
     ],
     ids=str,
 )

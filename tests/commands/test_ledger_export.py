@@ -80,7 +80,7 @@ def test_each_day_that_is_over_is_a_file(run: Run, url: str, tmp_path: Path) -> 
     written = json.loads(done.stdout)["files"]
     assert written == {
         f"deliveries-{DAY}.parquet": 3,
-        f"notes-{DAY}.parquet": 1,
+        f"dropped_events-{DAY}.parquet": 1,
         f"counts-{DAY}.parquet": len(rows(folder, "counts")),
     }
     assert sorted(path.name for path in folder.iterdir()) == sorted(written)
@@ -93,7 +93,7 @@ def test_each_day_that_is_over_is_a_file(run: Run, url: str, tmp_path: Path) -> 
     assert (first["enqueued_at"], (first["settled_at"] - then).seconds, first["warnings"]) == (then, 5, ["w"])
     assert [(each["exit"], each["status"]) for each in first["history"]] == [("delivered", 200)]
     assert (dead["state"], dead["reason"]) == ("dead", "em is malformed")
-    (note,) = rows(folder, "notes")
+    (note,) = rows(folder, "dropped_events")
     assert note == {
         "message_id": "n", "ad_account_id": "7", "preset": "p", "exit": "invalid", "reason": "no id",
         "event_name": None, "name": "", "order_id": None, "amount": "1", "currency": "EUR", "source": "default",
@@ -107,7 +107,7 @@ def test_each_day_that_is_over_is_a_file(run: Run, url: str, tmp_path: Path) -> 
 def test_what_is_written_is_left_alone(run: Run, url: str, tmp_path: Path) -> None:
     folder = tmp_path / "files"
     run("ledger-export", folder, OUTBOX_URL=url)
-    (folder / f"notes-{DAY}.parquet").unlink()
+    (folder / f"dropped_events-{DAY}.parquet").unlink()
     (folder / f"deliveries-{DAY}.parquet").write_text("mine")
     assert "1 file written" in run("ledger-export", folder, OUTBOX_URL=url).stdout
     assert (folder / f"deliveries-{DAY}.parquet").read_text() == "mine"

@@ -19,7 +19,7 @@ from app.access.admission import Access
 from app.access.audit import Audit
 from app.access.sessions import Sessions
 from app.access.users import Users
-from app.assemble.parts import join_acts
+from app.assemble.parts import make_acts
 from app.catalog.catalog import RunningCatalog
 from app.config.settings import AccessSettings
 from app.console import ConsoleServices, DestinationView, create_console
@@ -290,7 +290,7 @@ async def open_world(
             ),
             clients={ACCOUNT: client},
             access=access,
-            acts=join_acts(
+            acts=make_acts(
                 settings,
                 running,
                 coordination,

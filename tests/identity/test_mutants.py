@@ -126,7 +126,7 @@ def memory_of_journeys(room: ModuleType) -> Iterator[bool]:
 @cache
 def journeys() -> list[tuple[IdentityEvent, Any]]:
     settings, catalog = assembled.settings(**SETTINGS), assembled.shipped_catalog()
-    read = assemble.encounter_reader(settings)
+    read = assemble.identity_event_reader(settings)
     events = [(read_event(orjson.loads(orjson.dumps(row.event)), Arrival.at(0)), row.expected) for row in rows()]
     return [
         (read(event, catalog, now=own_time(event, math.inf), is_proven=True)[0], expected) for event, expected in events

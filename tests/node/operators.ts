@@ -29,8 +29,8 @@ const id: string = page.deliveries[0]!.delivery_id
 const delivery = await noted('get /api/deliveries/{delivery_id}', api.getApiDeliveriesDeliveryId({ client, path: { delivery_id: id } }))
 const state: 'pending' | 'claimed' | 'delivered' | 'dead' | 'dismissed' = delivery.state
 const message = await noted('get /api/messages/{message_id}', api.getApiMessagesMessageId({ client, path: { message_id: 'm-2' } }))
-const [noteAt, note] = message.notes[0]!
-const notes = await noted('get /api/notes', api.getApiNotes({ client, query: { exit: 'invalid' } }))
+const [droppedAt, dropped_event] = message.dropped_events[0]!
+const dropped_events = await noted('get /api/dropped-events', api.getApiDroppedEvents({ client, query: { exit: 'invalid' } }))
 const found = await noted('post /api/find', api.postApiFind({ client, body: { text: 'SO-1001' } }))
 const status = await noted('get /api/status', api.getApiStatus({ client }))
 const counts = await noted('get /api/counts', api.getApiCounts({ client, query: { hours: 1 } }))
@@ -59,8 +59,8 @@ for (const { error } of [
 const read = {
   exits,
   state,
-  note: [typeof noteAt, note.exit],
-  notes: notes.notes.map(each => each.message_id),
+  dropped_event: [typeof droppedAt, dropped_event.exit],
+  dropped_events: dropped_events.dropped_events.map(each => each.message_id),
   found: found.deliveries.map(each => each.order_id),
   standings: status.standings.map(each => each.state),
   counted: counts.counts.some(each => each.name === 'enqueued' && each.count === 1),

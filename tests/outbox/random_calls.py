@@ -138,7 +138,7 @@ def looking_up(rng: Random, number: int) -> Calls:
     return {
         "search": lambda side: paged(side.at.outbox.search, asked),
         "all": lambda side: side.at.outbox.search(Query(), limit=1_000),
-        "notes": lambda side: paged(side.at.outbox.search_dropped, asked),
+        "dropped_events": lambda side: paged(side.at.outbox.search_dropped, asked),
         "orders": orders,
         "delivery": lambda side: side.at.outbox.delivery(
             dict(zip(side.ids.values(), side.ids, strict=True)).get(number, text)

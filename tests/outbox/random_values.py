@@ -150,7 +150,7 @@ def people(rng: Random, message_ids: list[str]) -> PeopleChanges:
             for place, key in enumerate(chosen[:2])
         ],
         marks=[MarkChange(key=key, was=None, at=rng.choice([None, at])) for key in chosen],
-        whose=[
+        owners=[
             Ownership(message_id=each, user=chosen[0], anonymous=rng.choice([None, *KEYS]))
             for each in sorted(set(message_ids))
         ],

@@ -126,7 +126,7 @@ async def test_duplicates_are_seen_across_processes_and_restarts(at: At, open_at
 async def test_the_ledger_notes_duplicates(at: At) -> None:
     await at.enqueue(new(event_id="e"))
     (answer,) = await at.later(5).enqueue(new(event_id="e", message_id="again", warnings=("w",)))
-    (note,) = (await at.outbox.message("again")).notes
+    (note,) = (await at.outbox.message("again")).dropped_events
     expected = DroppedEvent(
         message_id="again",
         ad_account_id=ACCOUNT,
@@ -166,7 +166,7 @@ async def test_beyond_the_backlog_nothing_is_kept_of_a_call(open_at: Callable[..
     note = DroppedEvent(message_id="noted", preset=None, exit=Exit.REFUSED, reason="r")
     with pytest.raises(OutboxUnavailable, match="2 deliveries wait, of 3 that may"):
         await at.enqueue(new(event_id="e"), new(), dropped=(note,))
-    assert (await at.outbox.message("noted")).notes == ()
+    assert (await at.outbox.message("noted")).dropped_events == ()
     (answer,) = await at.enqueue(new(event_id="e"))
     assert answer.exit is Exit.ENQUEUED
 
@@ -270,7 +270,7 @@ async def test_notes_and_duplicates_pass_a_full_backlog(open_at: Callable[..., A
     note = DroppedEvent(message_id="noted", preset=None, exit=Exit.REFUSED, reason="r")
     (answer,) = await at.enqueue(new(event_id="e"), dropped=(note,))
     assert answer.exit is Exit.DUPLICATE
-    assert len((await at.outbox.message("noted")).notes) == 1
+    assert len((await at.outbox.message("noted")).dropped_events) == 1
 
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

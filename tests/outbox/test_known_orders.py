@@ -56,7 +56,7 @@ def order(number: int, changes: dict[str, Any]) -> dict[str, Any]:
 def known(message: Message) -> tuple[str, tuple[str | None, ...]]:
     """By which exit, or in which state, a message left, and what is kept of its order; nothing where none is."""
     kept = [(each.state.value, each) for each in message.deliveries]
-    noted = [(note.exit.value, note) for _, note in message.notes]
+    noted = [(note.exit.value, note) for _, note in message.dropped_events]
     if not (found := kept + noted):
         return "", ()
     ((exit_, one),) = found

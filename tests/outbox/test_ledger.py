@@ -118,12 +118,12 @@ async def test_a_message_shows_its_notes_and_its_deliveries_oldest_first(at: At)
     await at.enqueue(new(message_id="m", preset="a"), new(message_id="m", preset="b"), dropped=(refused, other))
     await at.later(1).enqueue(new(), dropped=(invalid,))
     message = await at.outbox.message("m")
-    assert message.notes == ((NOW, refused), (NOW + 1, invalid))
+    assert message.dropped_events == ((NOW, refused), (NOW + 1, invalid))
     assert [delivery.preset for delivery in message.deliveries] == ["a", "b"]
 
 
 async def test_nothing_became_of_an_unknown_message(at: At) -> None:
-    assert await at.outbox.message("m") == Message(message_id="m", notes=(), deliveries=())
+    assert await at.outbox.message("m") == Message(message_id="m", dropped_events=(), deliveries=())
 
 
 async def test_an_empty_backlog_has_no_oldest(at: At) -> None:
@@ -147,7 +147,7 @@ async def test_what_an_order_is_known_by_is_kept_of_deliveries_and_of_duplicates
     first = new(message_id="first", checkout_id="c", buyer=("0" * 64,), **known)
     await at.enqueue(first, new(message_id="second", **known))
     delivery = await at.only_delivery("first")
-    ((_, note),) = (await at.outbox.message("second")).notes
+    ((_, note),) = (await at.outbox.message("second")).dropped_events
     assert {name: getattr(delivery, name) for name in known} == known
     assert delivery.checkout_id == "c"
     assert {name: getattr(note, name) for name in known} == known

@@ -82,7 +82,7 @@ async def test_a_difference_is_told_with_the_duplicate(at: At, changes: dict[str
 
     assert answer.exit is Exit.DUPLICATE
     assert answer.reason == f"the same order_id was taken before, as delivery {first.delivery_id}{told}"
-    ((_, note),) = (await at.outbox.message("again")).notes
+    ((_, note),) = (await at.outbox.message("again")).dropped_events
     assert note.reason == answer.reason
 
 

@@ -260,7 +260,7 @@ async def test_a_mark_of_any_moment_is_the_one_that_was_read(outbox_url: str) ->
 
 def whose(delivery: NewDelivery, user: str | None, anonymous: str | None = None) -> PeopleChanges:
     tag = Ownership(message_id=delivery.message_id, user=user, anonymous=anonymous)
-    return PeopleChanges(people=[], marks=[], whose=[tag])
+    return PeopleChanges(people=[], marks=[], owners=[tag])
 
 
 ANN, BOB, ANOTHER = (each * 64 for each in "abc")
@@ -270,10 +270,10 @@ def with_whole_key(url: str, delivery: NewDelivery, user: str) -> None:
     """Let a row be as older versions wrote it."""
     if url.startswith("sqlite"):
         with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as connection:
-            connection.execute("UPDATE whose SET user = ? WHERE message_id = ?", (user, delivery.message_id))
+            connection.execute("UPDATE delivery_owner SET user = ? WHERE message_id = ?", (user, delivery.message_id))
     else:
         with psycopg.connect(url, autocommit=True) as server:
-            server.execute("UPDATE whose SET user_key = %s WHERE message_id = %s", (user, delivery.message_id))
+            server.execute("UPDATE delivery_owner SET user_key = %s WHERE message_id = %s", (user, delivery.message_id))
 
 
 async def test_what_is_kept_under_an_id_is_erased_wherever_it_is(outbox_url: str) -> None:
@@ -380,7 +380,7 @@ async def test_what_is_too_old_is_deleted_group_by_group(outbox_url: str) -> Non
 async def test_all_of_memory_is_looked_through_by_stretches(outbox_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     outbox = open_with(outbox_url)
     for engine in (sqlite_people, postgres_people):
-        monkeypatch.setattr(engine, "STRETCH", 4)
+        monkeypatch.setattr(engine, "IDS_AT_ONCE", 4)
     texts = {f"key {number}": ("a" * 64 if number % 3 == 0 else "b" * 64) for number in range(8)}
     await put(outbox, changes(*(person(key, text=f'{{"em": ["{text}"]}}') for key, text in texts.items())))
     for asked in (["a" * 64], ["b" * 64], ["a" * 64, "b" * 64], ["c" * 64]):

@@ -58,7 +58,7 @@ async def test_what_was_delivered_has_a_time_of_its_own(
     for day in range(8):
         await at.later(day * DAY_S).retain_all()
         page = await at.outbox.search(Query(), limit=10)
-        dropped = (await at.outbox.message("noted")).notes
+        dropped = (await at.outbox.message("noted")).dropped_events
         found.append(({each.message_id for each in page.deliveries}, len(dropped)))
     assert [("delivered" in messages) for messages, _ in found][:delivered_days] == [True] * delivered_days
     assert [("dead" in messages, dropped) for messages, dropped in found][:days] == [(True, 1)] * days
@@ -76,7 +76,7 @@ async def test_of_two_sides_of_midnight_each_day_goes_in_its_turn(open_at: Calla
 
     async def left() -> list[tuple[int, int]]:
         messages = [await at.outbox.message(name) for name in ("before", "after")]
-        return [(len(message.deliveries), len(message.notes)) for message in messages]
+        return [(len(message.deliveries), len(message.dropped_events)) for message in messages]
 
     await before.later(DAY_S - 1).retain_all()
     assert await left() == [(1, 1), (1, 1)]
@@ -111,9 +111,9 @@ async def test_unsettled_deliveries_never_go(at: At) -> None:
 async def test_notes_go_when_the_ledger_ends(at: At) -> None:
     await at.enqueue(dropped=(NOTE,))
     await at.later(LEDGER_S - 1).retain_all()
-    assert len((await at.outbox.message("noted")).notes) == 1
+    assert len((await at.outbox.message("noted")).dropped_events) == 1
     await at.later(LEDGER_END_S).retain_all()
-    assert (await at.outbox.message("noted")).notes == ()
+    assert (await at.outbox.message("noted")).dropped_events == ()
 
 
 async def test_a_key_outlives_a_ledger_that_is_shorter_than_its_window(open_at: Callable[..., At]) -> None:
@@ -213,7 +213,7 @@ async def crowded(open_at: Callable[..., At]) -> At:
         [replace(NOTE, message_id=f"noted{number}") for number in range(300)],
         [],
         now=NOW,
-        people=PeopleChanges(people=people, marks=marks, whose=whose),
+        people=PeopleChanges(people=people, marks=marks, owners=whose),
     )
     await at.deliver(*await at.claim())
     for number in range(300):

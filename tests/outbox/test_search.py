@@ -1,4 +1,4 @@
-"""Every delivery and every note is found again by what is known of it."""
+"""Every delivery and every dropped event is found again by what is known of it."""
 
 from typing import Any
 
@@ -269,4 +269,4 @@ async def test_a_message_that_was_noted_under_many_exits_shows_them_oldest_first
     await at.enqueue(
         dropped=tuple(DroppedEvent(message_id="m", preset=None, exit=exit_, reason="r") for exit_ in exits)
     )
-    assert [note.exit for _, note in (await at.outbox.message("m")).notes] == list(exits)
+    assert [note.exit for _, note in (await at.outbox.message("m")).dropped_events] == list(exits)

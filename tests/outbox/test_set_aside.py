@@ -175,7 +175,7 @@ async def _stand_as_settled(at: At, settlements: Collection[Settlement]) -> None
 
 
 async def test_a_count_that_is_refused_is_added_when_its_cause_is_gone(empty_store: EmptyStore, engine: str) -> None:
-    table = "tally" if engine == "sqlite" else "tally_minute"
+    table = "counter" if engine == "sqlite" else "counter_minute"
     with empty_store() as url:
         async with opened(url) as at:
             await at.enqueue(new(), new())
@@ -210,7 +210,7 @@ async def test_a_lease_that_cannot_be_renewed_leaves_the_others_theirs(empty_sto
 
 #: What retention deletes, by engine: table, column, and of which rows it is.
 DELETES = {
-    "sqlite": [("delivery", "state"), ("note", "reason"), ("audit", "target"), ("dedup_key", "delivery_id")],
+    "sqlite": [("delivery", "state"), ("dropped_event", "reason"), ("audit", "target"), ("dedup_key", "delivery_id")],
     "postgres": [("dead", "reason"), ("audit", "target"), ("dedup_key", "delivery_id")],
 }
 

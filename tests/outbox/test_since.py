@@ -57,8 +57,8 @@ async def _take(at: At, url: str, kind: str, number: int) -> None:
         await at.retain_all()
     else:
         store = open_store(url)
-        delivery, note_id = await store.highest_ids()
-        await store.begin_ids_above(delivery + IDS_APART, note_id)
+        delivery, dropped_event_id = await store.highest_ids()
+        await store.begin_ids_above(delivery + IDS_APART, dropped_event_id)
         await store.close()
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from app.core.events import CounterRow
 from app.outbox import Outbox, open_outbox
-from app.outbox.step_sums import STEP_SETTLED_S, SUMMED_S, asked_sums
+from app.outbox.step_sums import STEP_SETTLED_S, SUMMED_S, sum_parameters
 from tests.outbox.build import DAY_S, HOUR_S, NOW, At, delivered, new, rules
 from tests.rounds import examples
 
@@ -132,5 +132,5 @@ async def test_what_a_settlement_counts_late_is_told_too(at: At) -> None:
 def test_which_stretches_are_read_from_which_sums(
     since: float, step_s: int, spans: dict[int, tuple[int, int]], expected: tuple[int, int, int]
 ) -> None:
-    sums = asked_sums(since, step_s, spans)
+    sums = sum_parameters(since, step_s, spans)
     assert (sums["sums_from"], sums["sums_until"], sums["later_from"]) == expected

@@ -111,7 +111,7 @@ async def fill(at: At) -> None:
             for key in "xy"
         ],
         marks=[MarkChange(key="n", was=None, at=NOW)],
-        whose=[Ownership(message_id="pending", user="u", anonymous="x")],
+        owners=[Ownership(message_id="pending", user="u", anonymous="x")],
     )
     await at.outbox.enqueue([], [], [], now=at.now, people=people)
     for n in range(5):
@@ -160,10 +160,10 @@ async def test_everything_goes_over(urls: tuple[str, str]) -> None:
         assert len(before["people"][0]) == 2
         assert [each[3:] for each in before["names"]] == [("dead", 1), ("waiting", 6), ("delivered", 1)]
         assert await at.outbox.forget(["x"]) == 1
-    assert {name: arrived[name] for name in ("waiting", "delivered", "notes")} == {
+    assert {name: arrived[name] for name in ("waiting", "delivered", "dropped_events")} == {
         "waiting": 7,
         "delivered": 1,
-        "notes": 2,
+        "dropped_events": 2,
     }
     async with opened(source) as at:
         assert (await at.outbox.search(Query(), limit=10)).deliveries == ()
@@ -198,7 +198,7 @@ async def test_it_goes_on_as_if_nothing_had_happened(urls: tuple[str, str]) -> N
         assert targets == ["new", "Lead 4", "Lead 3"]
         fresh = await at.only_delivery("new")
         assert int(fresh.delivery_id) > int(highest.delivery_id)
-        assert len((await at.outbox.message("noted")).notes) == 2
+        assert len((await at.outbox.message("noted")).dropped_events) == 2
 
 
 class Interrupted(Exception):

@@ -108,7 +108,7 @@ def next_version(monkeypatch: pytest.MonkeyPatch) -> int:
     numbers: set[int] = set()
     for engine in ("sqlite", "postgres"):
         database: Any = import_module(f"app.outbox.{engine}.database")
-        version, script = database.SCHEMA_VERSION + 1, "ALTER TABLE note ADD COLUMN planted integer;"
+        version, script = database.SCHEMA_VERSION + 1, "ALTER TABLE dropped_event ADD COLUMN planted integer;"
         asked, planted = database.schema, script.encode() if engine == "postgres" else script
         monkeypatch.setattr(database, "SCHEMA_VERSION", version)
         monkeypatch.setattr(
@@ -164,7 +164,7 @@ async def _loses_nothing(url: str, *, now: float) -> None:
         again = new(ad_account_id=account, preset="Order Completed", event_name="checkout", event_id="old-1")
         (checked,) = await outbox.enqueue([again], [], [], now=now)
         assert checked.exit is Exit.DUPLICATE
-        assert {note.exit for _, note in (await outbox.message("old-3")).notes} == {Exit.INVALID}
+        assert {note.exit for _, note in (await outbox.message("old-3")).dropped_events} == {Exit.INVALID}
         assert (await outbox.backlog(account, now=now)).claimed == 2
     finally:
         await outbox.close()

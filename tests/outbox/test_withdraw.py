@@ -35,7 +35,7 @@ async def test_what_is_pending_of_a_cancelled_order_is_erased_noted_and_counted(
     await at.enqueue(new(message_id="m-1", order_id="SO-1", amount="20", hold_s=HOLD_S), new(message_id="other"))
     assert await at.outbox.withdraw([cancelled()], now=NOW + 5) == [1]
     assert await states(at) == {"other": State.PENDING}
-    ((when, note),) = (await at.outbox.message("m-1")).notes
+    ((when, note),) = (await at.outbox.message("m-1")).dropped_events
     assert (when, note.exit, note.reason) == (NOW + 5, Exit.WITHDRAWN, "withdrawn by message cancel-1")
     assert (note.preset, note.order_id, note.amount) == ("checkout", "SO-1", "20")
     backlog = await at.outbox.backlog(ACCOUNT, now=NOW)
@@ -58,7 +58,7 @@ async def test_a_withdrawn_order_keeps_its_warnings_by_which_it_is_found_as_it_w
     assert await at.outbox.withdraw([cancelled("SO-1"), cancelled("SO-2")], now=NOW) == [1, 1]
     ((_, note),) = (await at.outbox.search_dropped(Query(warning="LATE"), limit=5)).events
     assert (note.message_id, note.warnings) == ("m-1", warned)
-    ((_, note),) = (await at.outbox.message("m-2")).notes
+    ((_, note),) = (await at.outbox.message("m-2")).dropped_events
     assert note.warnings == ()
 
 

@@ -200,13 +200,13 @@ async def test_of_requests_that_go_together_only_what_goes_nowhere_else_is_turne
     assert list(shop.full) == ["us"]
     exits = [[(line.destination, line.exit) for line in each.events[0].deliveries] for each in (till, app)]
     assert exits == [[("us", Exit.WITHHELD), ("fr", Exit.ENQUEUED)], [("fr", Exit.ENQUEUED)]]
-    ((_, note),) = (await outbox.message("b")).notes
+    ((_, note),) = (await outbox.message("b")).dropped_events
     assert (note.ad_account_id, note.exit, note.reason, note.source) == ("us", Exit.WITHHELD, BACKLOG_FULL, "till")
     counted: Counter[tuple[str, str]] = Counter()
     for _, each in await outbox.counters(since=NOW - 60, step_s=0):
         counted[each.name, each.ad_account_id] += each.count
     assert (counted["withheld", "us"], counted["enqueued", "fr"]) == (2, 3)
-    assert (await outbox.message("a")).notes == ()
+    assert (await outbox.message("a")).dropped_events == ()
 
 
 async def test_no_group_is_larger_than_what_goes_together(turns: RequestBatcher, watched: Watched) -> None:

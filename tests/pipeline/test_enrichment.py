@@ -50,7 +50,7 @@ def _remembering() -> Enrichment:
 
 def lines(*events: dict[str, Any], catalog: Catalog | None = None, **changes: Any) -> list[PresetResult]:
     """The lines of the last of these events, a minute apart."""
-    walk, memory = assemble.walk(settings(remember_days=90, **changes)), HeldMemory()
+    walk, memory = assemble.event_router(settings(remember_days=90, **changes)), HeldMemory()
     told: list[PresetResult] = []
     for number, event in enumerate(events):
         at = NOW + 60 * number
@@ -74,7 +74,7 @@ def test_a_delivery_tells_what_came_from_memory() -> None:
 
 def test_a_delete_reaches_a_user_of_another_name_by_a_link_that_is_too_old_to_be_used() -> None:
     """As a person who is erased by command does."""
-    walk, memory = assemble.walk(settings(remember_days=90)), HeldMemory()
+    walk, memory = assemble.event_router(settings(remember_days=90)), HeldMemory()
     renamed = {"type": "alias", "previousId": "ann", "userId": "bob"}
     said = {0: IDENTIFY, 1: renamed, 80: IDENTIFY | {"userId": "bob"}, 92: {"type": "delete", "userId": "ann"}}
     for day, event in (said | {93: ORDER | {"userId": "bob"}}).items():
@@ -86,7 +86,7 @@ def test_a_delete_reaches_a_user_of_another_name_by_a_link_that_is_too_old_to_be
 
 
 def test_without_memory_nothing_is_remembered() -> None:
-    walk = assemble.walk(settings())
+    walk = assemble.event_router(settings())
     order = {"messageId": "m", "timestamp": NOW, **ORDER}
     (line,) = walk.lines(order, shipped_catalog(), now=NOW, memory=HeldMemory())
     assert line.memory is None
@@ -139,7 +139,7 @@ def test_what_is_withheld_is_not_remembered_whether_a_preset_takes_it_or_not(eve
 
 
 def test_nor_is_what_a_switch_withholds() -> None:
-    walk = assemble.walk(
+    walk = assemble.event_router(
         settings(remember_days=90, switched_off="refuse"), lambda name, _: "off" if name == "Order Completed" else None
     )
     memory = HeldMemory()
@@ -150,7 +150,7 @@ def test_nor_is_what_a_switch_withholds() -> None:
 
 
 def test_an_erasure_counts_from_a_sender_who_is_known_only() -> None:
-    walk, memory = assemble.walk(settings(remember_days=90)), HeldMemory()
+    walk, memory = assemble.event_router(settings(remember_days=90)), HeldMemory()
     delete = {"type": "delete", "userId": "ann"}
     told = []
     for event, is_proven in ((IDENTIFY, True), (delete, False), (ORDER, True), (delete, True), (ORDER, True)):

@@ -18,7 +18,7 @@ NOW = 1_800_000_000.0
 
 
 def encounter(event: dict[str, Any], *, is_proven: bool = True, **changes: Any) -> IdentityEvent:
-    read = assemble.encounter_reader(settings(remember_days=90, **changes))
+    read = assemble.identity_event_reader(settings(remember_days=90, **changes))
     complete = {"type": "track", "messageId": "m-1", "timestamp": NOW, **event}
     return read(complete, shipped_catalog(), now=NOW, is_proven=is_proven)[0]
 
@@ -149,7 +149,7 @@ def test_what_cannot_be_read_permits_nothing() -> None:
     deep: Any = "x"
     for _ in range(100_000):
         deep = [deep]
-    read = assemble.encounter_reader(settings(remember_days=90))
+    read = assemble.identity_event_reader(settings(remember_days=90))
     catalog = compile_catalog({}, {action.name: text})
     met, page = read({"type": "track", "userId": "ann", "deep": deep}, catalog, now=NOW, is_proven=True)
     assert (met.is_withheld, met.found, page) == (True, {}, "")

@@ -151,7 +151,7 @@ async def test_a_receipt_tells_each_event_in_its_place(catalog: Catalog, outbox:
     }
     told = CounterRow(name="quality", preset="Page Visit", label="ip_address", ad_account_id="1", source="default")
     assert told in counted
-    assert (await outbox.message("p-2")).notes[0][1].exit is Exit.INVALID
+    assert (await outbox.message("p-2")).dropped_events[0][1].exit is Exit.INVALID
 
 
 async def test_counting_that_fails_does_not_hide_that_events_were_kept(

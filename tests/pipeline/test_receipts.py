@@ -22,7 +22,7 @@ def test_each_arrival_of_a_message_is_a_line_oldest_first() -> None:
         (NOW + 3, note(Exit.INVALID, "no user", preset="Lead", ad_account_id="2")),
         (NOW, note(Exit.WITHHELD, "consent: category ads is not granted")),
     )
-    receipt = receipt_of_message(Message(message_id="m", notes=dropped, deliveries=()), {"1": "US"})
+    receipt = receipt_of_message(Message(message_id="m", dropped_events=dropped, deliveries=()), {"1": "US"})
     assert receipt.message_id == "m"
     assert receipt.deliveries == (
         PresetResult(preset=None, exit=Exit.WITHHELD, reason="consent: category ads is not granted"),
@@ -32,7 +32,7 @@ def test_each_arrival_of_a_message_is_a_line_oldest_first() -> None:
 
 
 def test_of_a_message_that_nothing_is_known_of_there_is_no_line() -> None:
-    assert receipt_of_message(Message(message_id="m", notes=(), deliveries=()), {}).deliveries == ()
+    assert receipt_of_message(Message(message_id="m", dropped_events=(), deliveries=()), {}).deliveries == ()
 
 
 def test_of_refused_events_without_an_id_one_note_says_it_of_all_and_each_is_counted() -> None:

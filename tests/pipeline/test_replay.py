@@ -180,7 +180,7 @@ async def test_what_is_not_mended_stays_and_is_not_noted_again(shop: Shop) -> No
     done = await shop.replaying().replay(ALL)
     assert (done.leaving, dict(done.exits)) == (0, {Exit.INVALID: 1})
     assert await shop.left() == ["m-1"]
-    assert len((await shop.outbox.message("m-1")).notes) == 1
+    assert len((await shop.outbox.message("m-1")).dropped_events) == 1
 
 
 async def test_what_one_preset_has_and_another_cannot_use_yet_stays_for_the_other(shop: Shop) -> None:
@@ -191,7 +191,7 @@ async def test_what_one_preset_has_and_another_cannot_use_yet_stays_for_the_othe
         assert (done.events, done.leaving, dict(done.exits)) == (1, 0, {Exit.DUPLICATE: 1, Exit.INVALID: 1})
         assert (await shop.replaying().preview(ALL)).leaving == 0
     assert await shop.left() == ["m-1"]
-    assert len((await shop.outbox.message("m-1")).notes) == 1
+    assert len((await shop.outbox.message("m-1")).dropped_events) == 1
     shop.mend(second=SECOND_MENDED)
     done = await shop.replaying().replay(ALL)
     assert (done.leaving, dict(done.exits)) == (1, {Exit.DUPLICATE: 1, Exit.ENQUEUED: 1})

@@ -50,8 +50,8 @@ def test_every_operation_is_asked_by_a_generated_client(tmp_path: Path) -> None:
     assert told["read"] == {
         "exits": ["enqueued", "invalid"],
         "state": "pending",
-        "note": ["number", "invalid"],
-        "notes": ["m-2"],
+        "dropped_event": ["number", "invalid"],
+        "dropped_events": ["m-2"],
         "found": ["SO-1001"],
         "standings": ["switched off"],
         "counted": True,

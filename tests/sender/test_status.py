@@ -147,11 +147,11 @@ def aside(**different: Any) -> SetAside:
         ),
         (
             {
-                "rows/retain_notes": aside(doing="retain", rows=3, ad_account_id=""),
+                "rows/retain_dropped_events": aside(doing="retain", rows=3, ad_account_id=""),
                 "count/6f2c": aside(doing="count", ad_account_id=""),
             },
             "rows refused",
-            "The store refuses to change 4 rows (notes, 6f2c): CHECK failed: x.",
+            "The store refuses to change 4 rows (dropped_events, 6f2c): CHECK failed: x.",
             "All others go on.",
         ),
     ],

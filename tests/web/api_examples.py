@@ -51,7 +51,7 @@ ASKED: Final[list[tuple[str, str, dict[str, Any]]]] = [
     ("get", "/api/deliveries", {"params": {"limit": 2}}),
     ("get", "/api/deliveries/{delivery_id}", {}),
     ("get", "/api/messages/{message_id}", {}),
-    ("get", "/api/notes", {"params": {"exit": "invalid"}}),
+    ("get", "/api/dropped-events", {"params": {"exit": "invalid"}}),
     ("post", "/api/find", {"json": {"text": "SO-1001"}}),
     ("get", "/api/counts", {"params": {"hours": 1}}),
     ("get", "/api/inventory", {}),

@@ -90,14 +90,14 @@ async def test_what_the_store_refuses_is_told_though_all_else_is_sent(client: ht
     refused = SetAside(doing="claim", ad_account_id=SANDBOX_AD_ACCOUNT_ID, why="CHECK failed", since=AGO, again_at=NOW)
     elsewhere = replace(refused, ad_account_id="of another store")
     rows = replace(refused, doing="retain", ad_account_id="", rows=2)
-    await write(url, aside={"delivery/17": refused, "delivery/18": elsewhere, "rows/retain_notes": rows})
+    await write(url, aside={"delivery/17": refused, "delivery/18": elsewhere, "rows/retain_dropped_events": rows})
 
     delivery = (await client.get("/readyz")).json()["delivery"]
 
     assert (delivery["state"], delivery["reason"]) == ("set aside", "CHECK failed")
     assert [standing["sentence"] for standing in delivery["standings"]] == [
         "The store refuses to change 1 delivery (17): CHECK failed.",
-        "The store refuses to change 2 rows (notes): CHECK failed.",
+        "The store refuses to change 2 rows (dropped_events): CHECK failed.",
     ]
 
 

@@ -1,4 +1,4 @@
-"""Searches by `/api`: deliveries and notes by filters, anything by whatever is at hand."""
+"""Searches by `/api`: deliveries and dropped events by filters, anything by whatever is at hand."""
 
 from collections.abc import AsyncIterator
 
@@ -42,7 +42,7 @@ async def test_every_filter_is_in_the_description() -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "deliveries", "notes"),
+    ("query", "deliveries", "dropped"),
     [
         ("order_id=SO-1001", ["m-1"], ["m-2"]),
         ("exit=invalid", [], ["m-3"]),
@@ -54,16 +54,16 @@ async def test_every_filter_is_in_the_description() -> None:
     ],
 )
 async def test_deliveries_and_notes_are_found_by_filters(
-    client: AsyncClient, query: str, deliveries: list[str], notes: list[str]
+    client: AsyncClient, query: str, deliveries: list[str], dropped: list[str]
 ) -> None:
     found = (await client.get(f"/api/deliveries?{query}")).json()["deliveries"]
-    noted = (await client.get(f"/api/notes?{query}")).json()["notes"]
+    noted = (await client.get(f"/api/dropped-events?{query}")).json()["dropped_events"]
     assert [each["message_id"] for each in found] == deliveries
-    assert [each["message_id"] for each in noted] == notes
+    assert [each["message_id"] for each in noted] == dropped
     assert all(each["at"] > 0 for each in noted)
 
 
-@pytest.mark.parametrize("path", ["deliveries", "notes"])
+@pytest.mark.parametrize("path", ["deliveries", "dropped-events"])
 @pytest.mark.parametrize("cursor", ["xx", "-1", "", "\u0663", "9" * 5_000], ids=lambda text: repr(text[:5]))
 async def test_a_cursor_of_no_page_is_refused(client: AsyncClient, path: str, cursor: str) -> None:
     answer = await client.get(f"/api/{path}", params={"cursor": cursor})
@@ -71,7 +71,7 @@ async def test_a_cursor_of_no_page_is_refused(client: AsyncClient, path: str, cu
     assert "`cursor`" in answer.json()["detail"]
 
 
-@pytest.mark.parametrize("path", ["/api/deliveries", "/api/notes"])
+@pytest.mark.parametrize("path", ["/api/deliveries", "/api/dropped-events"])
 async def test_an_unknown_filter_is_refused_with_those_that_there_are(client: AsyncClient, path: str) -> None:
     answer = await client.get(f"{path}?order=SO-1001")
     assert answer.status_code == 400

@@ -183,5 +183,5 @@ async def test_a_full_ad_account_is_told_and_takes_nothing_from_the_other(tmp_pa
         metrics = (await client.get("/metrics")).text
         assert 'pinrelay_delivery_state{destination="FR",state="full"} 1.0' in metrics
         assert 'pinrelay_destination_deliveries_total{destination="FR",exit="withheld"} 1.0' in metrics
-        ((_, note),) = (await client.get("/api/messages/order-2")).json()["notes"]
+        ((_, note),) = (await client.get("/api/messages/order-2")).json()["dropped_events"]
         assert (note["ad_account_id"], note["exit"], note["source"]) == ("1002", "withheld", "default")

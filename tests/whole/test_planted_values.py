@@ -29,7 +29,8 @@ PAGES = (
     "/console", "/console?part=live", "/console/deliveries", "/console/mappings", "/console/tester", "/console/redrive",
     "/console/activity", "/console/inventory", "/console/tail", "/console/dismiss", "/api/dead-letters", "/readyz",
     "/console/deliveries?state=pending", "/console/deliveries?state=claimed", "/console/deliveries?state=dead",
-    "/metrics", "/api/notes?limit=500", "/healthz", "/openapi.json", "/api/status", "/api/deliveries?limit=500",
+    "/metrics", "/api/dropped-events?limit=500", "/healthz", "/openapi.json",
+    "/api/status", "/api/deliveries?limit=500",
 )  # fmt: skip
 
 

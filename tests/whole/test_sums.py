@@ -75,7 +75,7 @@ async def listed(client: httpx.AsyncClient, **filters: str) -> int:
     """Return how many deliveries and notes the ledger lists."""
     asked = {**filters, "limit": "500"}
     deliveries = (await client.get("/api/deliveries", params=asked)).json()["deliveries"]
-    return len(deliveries) + len((await client.get("/api/notes", params=asked)).json()["notes"])
+    return len(deliveries) + len((await client.get("/api/dropped-events", params=asked)).json()["dropped_events"])
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -70,7 +70,7 @@ async def test_an_order_that_is_cancelled_within_its_hold_is_withdrawn_and_told_
         status = (await client.get("/api/status")).json()
         assert (status["pending"], status["oldest_age_s"]) == (1, 0)
         message = (await client.get("/api/messages/m-1")).json()
-        ((_, note),) = message["notes"]
+        ((_, note),) = message["dropped_events"]
         assert (note["exit"], note["reason"]) == ("withdrawn", "withdrawn by message c-1")
         assert message["deliveries"] == []
         assert "withdrawn by message c-1" in (await client.get("/console/message", params={"id": "m-1"})).text
@@ -85,7 +85,7 @@ async def test_a_cancellation_is_known_by_its_message_id_whether_it_withdrew_any
         await exits(client, track("Order Completed", "m-1", "SO-1"))
         for message_id, order_id in ("c-1", "SO-1"), ("c-2", "SO-1"), ("c-3", "SO-9"):
             await exits(client, track("Order Cancelled", message_id, order_id))
-            ((_, note),) = (await client.get(f"/api/messages/{message_id}")).json()["notes"]
+            ((_, note),) = (await client.get(f"/api/messages/{message_id}")).json()["dropped_events"]
             assert (note["exit"], note["preset"], note["name"]) == ("matched", "Order Completed", "Order Cancelled")
             assert note["reason"] == f"order {order_id} is cancelled: what of it has not left is not sent"
             page = (await client.get("/console/message", params={"id": message_id})).text

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.core.deliveries import HELD, LEASE_LOST, Claimed
-from app.outbox.hold_clock import HoldsOver
+from app.outbox.hold_clock import EndedHolds
 from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import count_of, rows_of
 from app.outbox.records import check_payload_version
@@ -52,7 +52,7 @@ async def hold(connection: Connection, asked: ClaimQuery) -> None:
     )
 
 
-async def end_holds(connection: Connection, asked: ClaimQuery, over: HoldsOver) -> None:
+async def end_holds(connection: Connection, asked: ClaimQuery, over: EndedHolds) -> None:
     """Put what is no longer held by its preset into the line."""
     which = {"ad_account_id": asked.ad_account_id, "only": asked.only}
     await count_of(connection, "end_holds", **which, by=over.by, now=asked.now, limit=HOLD_ROWS)

@@ -101,7 +101,7 @@ def kept_here_only() -> OutboxUnavailable:
 
 
 @contextmanager
-def border() -> Iterator[None]:
+def translated_errors() -> Iterator[None]:
     """Raise OutboxUnavailable for the errors of PostgreSQL inside."""
     try:
         yield

@@ -19,10 +19,10 @@ from app.outbox.postgres.connections import (
     SQL,
     Connection,
     Connections,
-    border,
     connection_text,
     kept_here_only,
     schema,
+    translated_errors,
 )
 from app.outbox.records import check_schema_version, identity_of, without_identity
 
@@ -94,7 +94,7 @@ class Database:
         *arguments: Given.args,
         **named: Given.kwargs,
     ) -> Result:
-        with border():
+        with translated_errors():
             async with self._connections.lent() as connection:
                 result = await work(connection, *arguments, **named)
                 if connection.kept_here_only:
@@ -114,7 +114,7 @@ class Database:
     async def _open(self) -> None:
         async with self._opening:
             if not self._is_open:
-                with border():
+                with translated_errors():
                     async with self._connections.lent() as connection:
                         is_current = await _version(connection) == SCHEMA_VERSION
                     if not is_current:

@@ -9,7 +9,7 @@ from app.core.deliveries import Claimed, Enqueued, NewDelivery, Settlement, Stat
 from app.core.events import CounterRow, DroppedEvent
 from app.core.people import PeopleChanges
 from app.errors import OutboxUnavailable, RowRefused
-from app.outbox.backpressure import Loads, loads_of, nowhere_room
+from app.outbox.backpressure import Loads, loads_of, no_room_error
 from app.outbox.enqueue import prepare
 from app.outbox.hold_clock import HoldClock
 from app.outbox.postgres.accounts import Accounts
@@ -79,7 +79,7 @@ class PostgresOutbox(Ledger, Accounts, PostgresShared, KeepsPeople):
 
     async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> list[int]:
         at = await self._by_server(now)
-        await self._days.be_ready([at])
+        await self._days.ensure_tables([at])
         return await self._database.run(withdraw, withdrawals, at)
 
     async def claim(
@@ -133,7 +133,7 @@ class PostgresOutbox(Ledger, Accounts, PostgresShared, KeepsPeople):
     async def settle(self, settlements: Sequence[Settlement], counters: Sequence[CounterRow], *, now: float) -> None:
         at = await self._by_server(now)
         shifted = [self._shifted(settlement) for settlement in settlements]
-        await self._days.be_ready([at])
+        await self._days.ensure_tables([at])
         try:
             await self._settle(shifted, counters, at)
         except OutboxUnavailable:
@@ -147,7 +147,7 @@ class PostgresOutbox(Ledger, Accounts, PostgresShared, KeepsPeople):
             await self._database.run(settle, settlements, counters, at, self._rules)
         except RowRefused:
             self._days.forget()  # the table of the day may be what is missing
-            await self._days.be_ready([at])
+            await self._days.ensure_tables([at])
             await self._database.run(settle_the_rest, settlements, counters, at, self._rules)
 
     def _shifted(self, settlement: Settlement) -> Settlement:
@@ -162,7 +162,7 @@ class PostgresOutbox(Ledger, Accounts, PostgresShared, KeepsPeople):
         return await self._database.run(retain, await self._by_server(now), limit, self._rules)
 
     async def check(self, ad_account_ids: Collection[str] = ()) -> None:
-        if full := nowhere_room(self._rules, await self._database.run(_probe), ad_account_ids):
+        if full := no_room_error(self._rules, await self._database.run(_probe), ad_account_ids):
             raise full
 
     async def start_disk_checks(self, rules: OutboxSettings) -> None:

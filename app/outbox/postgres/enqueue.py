@@ -15,7 +15,7 @@ from app.errors import MemoryChanged, OutboxUnavailable
 from app.outbox.backpressure import added, backlog_full, loads_of
 from app.outbox.counts import summed
 from app.outbox.enqueue import PAYLOAD_VERSION, Held, PreparedEnqueue, Rows, holders, without_duplicates
-from app.outbox.people import altering
+from app.outbox.people import changes_to_people
 from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import COLLISIONS, TRIES, rows_of
 from app.outbox.postgres.people import joined_changes, lock_marks, write_people
@@ -30,7 +30,7 @@ async def enqueue(connection: Connection, calls: Sequence[PreparedEnqueue], rule
 
     A call that finds the backlog full fails alone, and so does one that finds memory changed.
     """
-    if not any(altering(call.people) for call in calls):
+    if not any(changes_to_people(call.people) for call in calls):
         return await _enqueue(connection, calls, rules)
     answers = await _enqueue_with_people(connection, calls, rules)
     if answers is None and len(calls) > 1:
@@ -46,7 +46,7 @@ async def _enqueue_with_people(
 
     So it is too where one of several calls fails.
     """
-    changes = joined_changes([each for call in calls if (each := altering(call.people))])
+    changes = joined_changes([each for call in calls if (each := changes_to_people(call.people))])
     if changes is None:
         return None
     answers: list[Answer] | None = None
@@ -155,9 +155,9 @@ async def _store(
         "version": PAYLOAD_VERSION,
         "keys": as_json(rows.keys),
         "digests": [digest for digest, *_ in rows.keys] if ids is None else [],
-        "notes": as_json(rows.dropped),
+        "dropped_events": as_json(rows.dropped),
         "counters": as_json(summed(rows.counters, span_s=MINUTE_S)),
-        "whose": as_json(rows.whose),
+        "owners": as_json(rows.owners),
         "named": as_json(rows.named),
         "slot": connection.slot,
     }

@@ -26,7 +26,7 @@ from app.outbox.search import (
     page,
     skips_older,
 )
-from app.outbox.step_sums import asked_sums, spans_of
+from app.outbox.step_sums import sum_parameters, summed_spans
 
 
 def asked(query: Query) -> dict[str, Any]:
@@ -65,7 +65,7 @@ class Ledger(UsesDatabase):
     async def search_dropped(
         self, connection: Connection, query: Query, *, limit: int, cursor: str | None = None
     ) -> DroppedPage:
-        ((lowest, highest),) = await rows_of(connection, "note_range", since=query.since or 0.0)
+        ((lowest, highest),) = await rows_of(connection, "dropped_event_range", since=query.since or 0.0)
         if lowest is None or not dropped_exits(query):
             return DroppedPage(events=())
         floor, before = ids_of_page(query, cursor, lowest=lowest, highest=highest)
@@ -93,7 +93,7 @@ class Ledger(UsesDatabase):
         dropped = await _dropped(connection, Query(message_id=message_id))
         return Message(
             message_id=message_id,
-            notes=tuple((at, event) for _, at, event in reversed(dropped)),
+            dropped_events=tuple((at, event) for _, at, event in reversed(dropped)),
             deliveries=tuple(await _whole(connection, found[::-1])),
         )
 
@@ -117,7 +117,7 @@ class Ledger(UsesDatabase):
         asked = {"since": since, "step_s": step_s, "names": None if names is None else sorted(names)}
         async with connection.transaction():
             await connection.execute(SQL["one_moment"])
-            sums = asked_sums(since, step_s, spans_of(await rows_of(connection, "summed_spans")), until)
+            sums = sum_parameters(since, step_s, summed_spans(await rows_of(connection, "summed_spans")), until)
             rows = await rows_of(connection, "counters", **asked, **sums)
         return [counter_of(row) for row in rows]
 

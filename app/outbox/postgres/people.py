@@ -10,13 +10,13 @@ import msgspec
 from app.config.settings import OutboxSettings
 from app.core.people import PeopleChanges, PeopleFound, PersonRow, Remembered
 from app.outbox.people import (
+    DELIVERIES_AT_ONCE,
+    IDS_AT_ONCE,
     MAX_LINKED,
     MAX_LOADED_STEPS,
-    STRETCH,
-    STRETCH_OF_DELIVERIES,
-    KeptElsewhere,
-    KeptStretch,
-    beginnings,
+    KeptDataPage,
+    OtherKeptData,
+    key_prefixes,
     mark_rows,
     max_found,
     people_rows,
@@ -126,20 +126,20 @@ class KeepsPeople(UsesDatabase):
     async def people_with(
         self, connection: Connection, digests: Sequence[str], *, after: str
     ) -> tuple[list[str], str | None]:
-        asked = {"digests": list(digests), "after_key": after, "limit": STRETCH}
+        asked = {"digests": list(digests), "after_key": after, "limit": IDS_AT_ONCE}
         ((keys, last, count),) = await rows_of(connection, "people_with", **asked)
-        return keys, last if count == STRETCH else None
+        return keys, last if count == IDS_AT_ONCE else None
 
     @connected
-    async def kept_of(self, connection: Connection, digests: Collection[str], *, after: int) -> KeptStretch:
-        asked = {"digests": list(digests), "after": after, "limit": STRETCH_OF_DELIVERIES}
+    async def kept_of(self, connection: Connection, digests: Collection[str], *, after: int) -> KeptDataPage:
+        asked = {"digests": list(digests), "after": after, "limit": DELIVERIES_AT_ONCE}
         ((messages, nobodys, last, count),) = await rows_of(connection, "kept_of", **asked)
-        return KeptStretch(messages, nobodys, last if count == STRETCH_OF_DELIVERIES else None)
+        return KeptDataPage(messages, nobodys, last if count == DELIVERIES_AT_ONCE else None)
 
     @connected
-    async def kept_elsewhere(self, connection: Connection, digests: Collection[str]) -> KeptElsewhere:
+    async def kept_elsewhere(self, connection: Connection, digests: Collection[str]) -> OtherKeptData:
         ((orders, is_keyed),) = await rows_of(connection, "kept_elsewhere", digests=list(digests))
-        return KeptElsewhere(orders, is_keyed)
+        return OtherKeptData(orders, is_keyed)
 
     @connected
     async def forget(
@@ -152,7 +152,7 @@ class KeepsPeople(UsesDatabase):
         digests: Collection[str] = (),
     ) -> int:
         async with connection.transaction():
-            found = await rows_of(connection, "forget_whose", keys=beginnings(keys))
+            found = await rows_of(connection, "forget_owners", keys=key_prefixes(keys))
             forgotten = sorted({message_id for (message_id,) in found} | {*messages})
             if digests:
                 await count_of(connection, "forget_known_digests", digests=list(digests))

@@ -58,7 +58,7 @@ SELECT pg_advisory_xact_lock(7405811246);
 -- The tables of days: which table each is a part of, and its name.
 SELECT parent.relname, part.relname FROM pg_inherits
 JOIN pg_class AS parent ON parent.oid = inhparent JOIN pg_class AS part ON part.oid = inhrelid
-WHERE inhparent IN ('delivered'::regclass, 'note'::regclass, 'tally_minute'::regclass, 'tally_hour'::regclass)
+WHERE inhparent IN ('delivered'::regclass, 'dropped_event'::regclass, 'counter_minute'::regclass, 'counter_hour'::regclass)
   AND part.relkind = 'r';
 
 -- make_day_table --
@@ -83,12 +83,12 @@ SELECT set_config('lock_timeout', '500ms', true);
 
 -- sum_hours --
 -- Sum the counts of one day by hour.
-INSERT INTO tally_hour (start_at, name, preset, label, ad_account_id, source, slot, count)
-SELECT start_at / 3600 * 3600 AS hour, name, preset, label, ad_account_id, source, 0, sum(count) FROM tally_minute
+INSERT INTO counter_hour (start_at, name, preset, label, ad_account_id, source, slot, count)
+SELECT start_at / 3600 * 3600 AS hour, name, preset, label, ad_account_id, source, 0, sum(count) FROM counter_minute
 WHERE start_at >= %(start)s AND start_at < %(end)s
 GROUP BY hour, name, preset, label, ad_account_id, source
 ON CONFLICT (start_at, name, preset, label, ad_account_id, source, slot)
-DO UPDATE SET count = tally_hour.count + excluded.count;
+DO UPDATE SET count = counter_hour.count + excluded.count;
 
 -- count_day --
 -- Count by name what was delivered on one day as gone.
@@ -140,22 +140,22 @@ WITH
     ORDER BY key ->> 0
   ),
   noted AS (
-    INSERT INTO note (message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency,
-                      source, name, at)
-    SELECT note ->> 0, note ->> 1, note ->> 2, note ->> 3, note ->> 4, note ->> 5, note ->> 6, note ->> 7, note ->> 8,
-           note ->> 9, note ->> 10, note ->> 11, (note ->> 12)::float8
-    FROM fits, jsonb_array_elements(%(notes)s::jsonb) AS note
+    INSERT INTO dropped_event (message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id,
+                               amount, currency, source, name, at)
+    SELECT event ->> 0, event ->> 1, event ->> 2, event ->> 3, event ->> 4, event ->> 5, event ->> 6, event ->> 7, event ->> 8,
+           event ->> 9, event ->> 10, event ->> 11, (event ->> 12)::float8
+    FROM fits, jsonb_array_elements(%(dropped_events)s::jsonb) AS event
   ),
   tallied AS (
-    INSERT INTO tally_minute (start_at, name, preset, label, ad_account_id, source, slot, count)
-    SELECT (tally ->> 0)::bigint, tally ->> 1, tally ->> 2, tally ->> 3, tally ->> 4, tally ->> 5, %(slot)s,
-           (tally ->> 6)::bigint
-    FROM fits, jsonb_array_elements(%(counters)s::jsonb) AS tally ORDER BY 1, 2, 3, 4, 5, 6
+    INSERT INTO counter_minute (start_at, name, preset, label, ad_account_id, source, slot, count)
+    SELECT (counter ->> 0)::bigint, counter ->> 1, counter ->> 2, counter ->> 3, counter ->> 4, counter ->> 5, %(slot)s,
+           (counter ->> 6)::bigint
+    FROM fits, jsonb_array_elements(%(counters)s::jsonb) AS counter ORDER BY 1, 2, 3, 4, 5, 6
     ON CONFLICT (start_at, name, preset, label, ad_account_id, source, slot)
-    DO UPDATE SET count = tally_minute.count + excluded.count
+    DO UPDATE SET count = counter_minute.count + excluded.count
   ),
   reopened AS (
-    DELETE FROM tally_sum USING (VALUES (3600), (21600), (86400)) AS span (length)
+    DELETE FROM counter_sum USING (VALUES (3600), (21600), (86400)) AS span (length)
     WHERE span_s = length AND start_at > (%(counters)s::jsonb -> 0 ->> 0)::bigint - length
   ),
   counted AS (
@@ -171,18 +171,18 @@ WITH
     ON CONFLICT (name, source, day, state, slot) DO UPDATE SET count = name_count.count + excluded.count
   ),
   owned AS (
-    INSERT INTO whose (message_id, user_key, anonymous_key, at)
+    INSERT INTO delivery_owner (message_id, user_key, anonymous_key, at)
     SELECT row ->> 0, nullif(row ->> 2, ''), nullif(row ->> 3, ''), (row ->> 1)::float8
-    FROM fits, jsonb_array_elements(%(whose)s::jsonb) AS row
+    FROM fits, jsonb_array_elements(%(owners)s::jsonb) AS row
   ),
   ordered AS (
     SELECT (given ->> 18)::float8 AS at, given ->> 0 AS ad_account_id, given ->> 1 AS preset, given ->> 10 AS source,
            given ->> 12 AS currency, 'waiting' AS became, 1 AS sign, given ->> 11 AS amount, id
     FROM new WHERE given ->> 3 = 'checkout'
     UNION ALL
-    SELECT (note ->> 12)::float8, note ->> 1, note ->> 2, note ->> 10, note ->> 9, note ->> 3, 1, note ->> 8, NULL
-    FROM fits, jsonb_array_elements(%(notes)s::jsonb) AS note
-    WHERE note ->> 6 = 'checkout' OR note ->> 7 IS NOT NULL
+    SELECT (event ->> 12)::float8, event ->> 1, event ->> 2, event ->> 10, event ->> 9, event ->> 3, 1, event ->> 8, NULL
+    FROM fits, jsonb_array_elements(%(dropped_events)s::jsonb) AS event
+    WHERE event ->> 6 = 'checkout' OR event ->> 7 IS NOT NULL
   ),
   earned AS (/* sums */)
 SELECT EXISTS (SELECT FROM fits);
@@ -484,15 +484,15 @@ WITH
     SELECT id, attempts, enqueued_at, %(now)s::float8, reason, history FROM ours WHERE state = 'dead'
   ),
   tallied AS (
-    INSERT INTO tally_minute (start_at, name, preset, label, ad_account_id, source, slot, count)
-    SELECT (tally ->> 0)::bigint, tally ->> 1, tally ->> 2, tally ->> 3, tally ->> 4, tally ->> 5, %(slot)s,
-           (tally ->> 6)::bigint
-    FROM jsonb_array_elements(%(counters)s::jsonb) AS tally ORDER BY 1, 2, 3, 4, 5, 6
+    INSERT INTO counter_minute (start_at, name, preset, label, ad_account_id, source, slot, count)
+    SELECT (counter ->> 0)::bigint, counter ->> 1, counter ->> 2, counter ->> 3, counter ->> 4, counter ->> 5, %(slot)s,
+           (counter ->> 6)::bigint
+    FROM jsonb_array_elements(%(counters)s::jsonb) AS counter ORDER BY 1, 2, 3, 4, 5, 6
     ON CONFLICT (start_at, name, preset, label, ad_account_id, source, slot)
-    DO UPDATE SET count = tally_minute.count + excluded.count
+    DO UPDATE SET count = counter_minute.count + excluded.count
   ),
   reopened AS (
-    DELETE FROM tally_sum USING (VALUES (3600), (21600), (86400)) AS span (length)
+    DELETE FROM counter_sum USING (VALUES (3600), (21600), (86400)) AS span (length)
     WHERE span_s = length AND start_at > (%(counters)s::jsonb -> 0 ->> 0)::bigint - length
   ),
   counted AS (
@@ -703,9 +703,9 @@ FROM (
 ORDER BY id LIMIT %(limit)s::bigint;
 
 -- dropped_orders --
--- Notes of orders, the oldest first.
+-- Dropped events of orders, the oldest first.
 SELECT id, order_id, exit, reason, amount, currency, preset, source, ad_account_id, at
-FROM note WHERE id > %(after)s::bigint AND (event_name = 'checkout' OR order_id IS NOT NULL) AND at >= %(since)s::float8
+FROM dropped_event WHERE id > %(after)s::bigint AND (event_name = 'checkout' OR order_id IS NOT NULL) AND at >= %(since)s::float8
 ORDER BY id LIMIT %(limit)s;
 
 -- delivery_range --
@@ -720,10 +720,10 @@ FROM shown LEFT JOIN delivery USING (id) LEFT JOIN kept_payload USING (id)
 WHERE id = ANY (%(ids)s::bigint[]);
 
 -- search_dropped --
--- Notes, newest first.
+-- Dropped events, newest first.
 SELECT id, at, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency,
        source, name
-FROM note
+FROM dropped_event
 WHERE id < %(before)s::bigint AND id >= %(floor)s::bigint
   AND at >= %(since)s::float8 AND at < %(until)s::float8
   AND exit = ANY (%(exits)s::text[])
@@ -745,9 +745,9 @@ WHERE id < %(before)s::bigint AND id >= %(floor)s::bigint
         WHERE jsonb_typeof(told) = 'string' AND strpos(lower((told #>> '{}') COLLATE "C"), lower(%(warning)s::text COLLATE "C")) > 0))
 ORDER BY id DESC LIMIT %(limit)s;
 
--- note_range --
--- The first note since a moment, and the highest.
-SELECT (SELECT min(id) FROM note WHERE at >= %(since)s::float8), (SELECT max(id) FROM note);
+-- dropped_event_range --
+-- The first dropped event since a moment, and the highest.
+SELECT (SELECT min(id) FROM dropped_event WHERE at >= %(since)s::float8), (SELECT max(id) FROM dropped_event);
 
 -- backlog --
 -- How many deliveries of an ad account stand where, how many bytes wait, and since when the oldest does.
@@ -789,18 +789,18 @@ ORDER BY step, name COLLATE "C", preset COLLATE "C", label COLLATE "C", ad_accou
 
 -- summed_spans --
 -- Of each length the starts of the first and the last step that are summed.
-SELECT span_s, (SELECT min(start_at) FROM tally_sum WHERE tally_sum.span_s = span.span_s),
-       (SELECT max(start_at) FROM tally_sum WHERE tally_sum.span_s = span.span_s)
+SELECT span_s, (SELECT min(start_at) FROM counter_sum WHERE counter_sum.span_s = span.span_s),
+       (SELECT max(start_at) FROM counter_sum WHERE counter_sum.span_s = span.span_s)
 FROM (VALUES (3600), (21600), (86400)) AS span (span_s);
 
 -- first_count --
 -- When the first minute or hour begins since a moment in which anything was counted.
-SELECT least((SELECT min(start_at) FROM tally_minute WHERE start_at >= %(begin)s::bigint),
-             (SELECT min(start_at) FROM tally_hour WHERE start_at >= %(begin)s::bigint));
+SELECT least((SELECT min(start_at) FROM counter_minute WHERE start_at >= %(begin)s::bigint),
+             (SELECT min(start_at) FROM counter_hour WHERE start_at >= %(begin)s::bigint));
 
 -- sum_step --
 -- Sum what was counted in a step, as `asked_sums` says of which sums.
-INSERT INTO tally_sum (span_s, start_at, name, preset, label, ad_account_id, source, count)
+INSERT INTO counter_sum (span_s, start_at, name, preset, label, ad_account_id, source, count)
 SELECT %(length_s)s, %(since)s, name, preset, label, ad_account_id, source, sum(count) FROM (/* counted */) AS each_span
 GROUP BY name, preset, label, ad_account_id, source;
 
@@ -811,11 +811,11 @@ SELECT pg_try_advisory_xact_lock(7405811248);
 -- stop_counting --
 -- Wait for all who count, and keep others from it until the transaction ends: what is counted late drops only those sums
 -- that were there when it began.
-LOCK TABLE tally_sum IN SHARE MODE;
+LOCK TABLE counter_sum IN SHARE MODE;
 
 -- forget_sums --
 -- Drop sums of hours whose minutes are old, and of what the ledger forgets.
-DELETE FROM tally_sum
+DELETE FROM counter_sum
 WHERE (span_s = 3600 AND start_at < %(hours_start)s::float8)
    OR (span_s = 21600 AND start_at <= %(ledger_start)s::float8 - 3600)
    OR (span_s = 86400 AND start_at <= %(ledger_start)s::float8 - 3600);
@@ -1039,21 +1039,21 @@ INSERT INTO probe (slot, count) VALUES (%(slot)s, 1) ON CONFLICT (slot) DO UPDAT
 
 -- holds_anything --
 -- Whether there is anything that a move takes.
-SELECT EXISTS (SELECT FROM delivery) OR EXISTS (SELECT FROM delivered) OR EXISTS (SELECT FROM note)
-    OR EXISTS (SELECT FROM dedup_key) OR EXISTS (SELECT FROM tally_minute) OR EXISTS (SELECT FROM tally_hour)
+SELECT EXISTS (SELECT FROM delivery) OR EXISTS (SELECT FROM delivered) OR EXISTS (SELECT FROM dropped_event)
+    OR EXISTS (SELECT FROM dedup_key) OR EXISTS (SELECT FROM counter_minute) OR EXISTS (SELECT FROM counter_hour)
     OR EXISTS (SELECT FROM audit) OR EXISTS (SELECT FROM mark) OR EXISTS (SELECT FROM person)
     OR EXISTS (SELECT FROM inventory) OR EXISTS (SELECT FROM quarantined);
 
 -- highest_ids --
--- The highest ids ever given to a delivery and to a note.
+-- The highest ids ever given to a delivery and to a dropped event.
 SELECT (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM delivery_id),
-       (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM note_id);
+       (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM dropped_event_id);
 
 -- begin_ids_above --
--- Give deliveries and notes ids above these.
+-- Give deliveries and dropped events ids above these.
 SELECT setval('delivery_id', greatest(%(delivery)s, (SELECT last_value FROM delivery_id)), true),
-       setval('note_id', greatest(%(note)s, (SELECT last_value FROM note_id)), true)
-WHERE %(delivery)s > 0 OR %(note)s > 0;
+       setval('dropped_event_id', greatest(%(dropped_event)s, (SELECT last_value FROM dropped_event_id)), true)
+WHERE %(delivery)s > 0 OR %(dropped_event)s > 0;
 
 -- transfer_keys_out --
 -- Keys, to be moved to another outbox.
@@ -1214,30 +1214,30 @@ WITH
     RETURNING name, source, enqueued_at AS at, 'delivered' AS state, -1 AS sign
   )/* named */;
 
--- transfer_notes_out --
--- Notes, to be moved to another outbox.
+-- transfer_dropped_events_out --
+-- Dropped events, to be moved to another outbox.
 SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
        name, at
-FROM note
+FROM dropped_event
 WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
 
--- transfer_notes_in --
--- Notes of another outbox.
+-- transfer_dropped_events_in --
+-- Dropped events of another outbox.
 WITH written AS (
-  INSERT INTO note (id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency,
-                    source, name, at)
+  INSERT INTO dropped_event (id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id,
+                             amount, currency, source, name, at)
   SELECT (row ->> 0)::bigint, row ->> 1, row ->> 2, row ->> 3, row ->> 4, row ->> 5, row ->> 6, row ->> 7, row ->> 8,
          row ->> 9, row ->> 10, row ->> 11, row ->> 12, (row ->> 13)::float8
   FROM jsonb_array_elements(%(rows)s::jsonb) AS row
-  WHERE NOT EXISTS (SELECT FROM note WHERE note.id = (row ->> 0)::bigint)
+  WHERE NOT EXISTS (SELECT FROM dropped_event WHERE dropped_event.id = (row ->> 0)::bigint)
   RETURNING 1
 )
 SELECT count(*) FROM written;
 
--- drop_notes --
--- Notes that were moved to another outbox.
-DELETE FROM note USING jsonb_array_elements(%(rows)s::jsonb) AS row
-WHERE note.id = (row ->> 0)::bigint AND note.at = (row ->> 1)::float8;
+-- drop_dropped_events --
+-- Dropped events that were moved to another outbox.
+DELETE FROM dropped_event USING jsonb_array_elements(%(rows)s::jsonb) AS row
+WHERE dropped_event.id = (row ->> 0)::bigint AND dropped_event.at = (row ->> 1)::float8;
 
 -- transfer_audit_out --
 -- The audit log, to be moved to another outbox.
@@ -1269,11 +1269,11 @@ SELECT span_s, start_at, name, preset, label, ad_account_id, source, sum(count):
 FROM (
   SELECT 60 AS span_s, start_at, name COLLATE "C" AS name, preset COLLATE "C" AS preset, label COLLATE "C" AS label,
          ad_account_id COLLATE "C" AS ad_account_id, source COLLATE "C" AS source, count
-  FROM tally_minute
+  FROM counter_minute
   UNION ALL
   SELECT 3600, start_at, name COLLATE "C", preset COLLATE "C", label COLLATE "C", ad_account_id COLLATE "C",
          source COLLATE "C", count
-  FROM tally_hour
+  FROM counter_hour
 ) AS each_span
 WHERE (span_s, start_at, name, preset, label, ad_account_id, source)
     > (%(after_0)s::integer, %(after_1)s::bigint, %(after_2)s, %(after_3)s, %(after_4)s, %(after_5)s, %(after_6)s)
@@ -1289,14 +1289,14 @@ WITH
     FROM jsonb_array_elements(%(rows)s::jsonb) AS row
   ),
   -- Sums of steps are no more than copies: they are made again.
-  sums AS (DELETE FROM tally_sum),
+  sums AS (DELETE FROM counter_sum),
   minutes AS (
-    INSERT INTO tally_minute (start_at, name, preset, label, ad_account_id, source, slot, count)
+    INSERT INTO counter_minute (start_at, name, preset, label, ad_account_id, source, slot, count)
     SELECT start_at, name, preset, label, ad_account_id, source, -1, count FROM given WHERE span_s = 60
     ON CONFLICT DO NOTHING RETURNING 1
   ),
   hours AS (
-    INSERT INTO tally_hour (start_at, name, preset, label, ad_account_id, source, slot, count)
+    INSERT INTO counter_hour (start_at, name, preset, label, ad_account_id, source, slot, count)
     SELECT start_at, name, preset, label, ad_account_id, source, -1, count FROM given WHERE span_s = 3600
     ON CONFLICT DO NOTHING RETURNING 1
   )
@@ -1310,17 +1310,17 @@ WITH
            row ->> 4 AS label, row ->> 5 AS ad_account_id, row ->> 6 AS source
     FROM jsonb_array_elements(%(rows)s::jsonb) AS row
   ),
-  sums AS (DELETE FROM tally_sum),
+  sums AS (DELETE FROM counter_sum),
   minutes AS (
-    DELETE FROM tally_minute AS tally USING given
-    WHERE span_s = 60 AND tally.start_at = given.start_at AND tally.name = given.name
-      AND tally.preset = given.preset AND tally.label = given.label
-      AND tally.ad_account_id = given.ad_account_id AND tally.source = given.source
+    DELETE FROM counter_minute AS counter USING given
+    WHERE span_s = 60 AND counter.start_at = given.start_at AND counter.name = given.name
+      AND counter.preset = given.preset AND counter.label = given.label
+      AND counter.ad_account_id = given.ad_account_id AND counter.source = given.source
   )
-DELETE FROM tally_hour AS tally USING given
-WHERE span_s = 3600 AND tally.start_at = given.start_at AND tally.name = given.name
-  AND tally.preset = given.preset AND tally.label = given.label
-  AND tally.ad_account_id = given.ad_account_id AND tally.source = given.source;
+DELETE FROM counter_hour AS counter USING given
+WHERE span_s = 3600 AND counter.start_at = given.start_at AND counter.name = given.name
+  AND counter.preset = given.preset AND counter.label = given.label
+  AND counter.ad_account_id = given.ad_account_id AND counter.source = given.source;
 
 -- transfer_revenue_out --
 -- What orders are worth, to be moved to another outbox.
@@ -1394,19 +1394,19 @@ FROM dead JOIN delivery USING (id)
 WHERE settled_at >= %(begin)s::float8 AND settled_at < %(end)s::float8 AND dead.id > %(after_id)s
 ORDER BY dead.id LIMIT %(limit)s;
 
--- day_notes --
+-- day_dropped_events --
 -- What was noted on a day: a table of its own.
 SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
        name, at
-FROM note
+FROM dropped_event
 WHERE at >= %(begin)s::float8 AND at < %(end)s::float8 AND id > %(after_id)s ORDER BY id LIMIT %(limit)s;
 
 -- day_counts --
 -- What was counted on a day, by hour.
 SELECT start_at / 3600 * 3600 AS hour, name, preset, label, ad_account_id, source, sum(count)::bigint
 FROM (
-  SELECT * FROM tally_minute WHERE start_at >= %(begin)s AND start_at < %(end)s
-  UNION ALL SELECT * FROM tally_hour WHERE start_at >= %(begin)s AND start_at < %(end)s
+  SELECT * FROM counter_minute WHERE start_at >= %(begin)s AND start_at < %(end)s
+  UNION ALL SELECT * FROM counter_hour WHERE start_at >= %(begin)s AND start_at < %(end)s
 ) AS each_span
 GROUP BY hour, name, preset, label, ad_account_id, source
 ORDER BY hour, name COLLATE "C", preset COLLATE "C", label COLLATE "C", ad_account_id COLLATE "C",
@@ -1551,13 +1551,13 @@ DELETE FROM person WHERE key IN (
   SELECT key FROM person ORDER BY seen_at LIMIT greatest(0, %(limit)s) OFFSET %(skip)s FOR UPDATE SKIP LOCKED
 );
 
--- retain_whose --
--- Forget whose they were when the ledger has forgotten them.
-DELETE FROM whose WHERE id IN (SELECT id FROM whose ORDER BY id LIMIT %(limit)s OFFSET %(skip)s) AND at <= %(ledger_start)s::float8;
+-- retain_owners --
+-- Forget the owners of deliveries when the ledger has forgotten them.
+DELETE FROM delivery_owner WHERE id IN (SELECT id FROM delivery_owner ORDER BY id LIMIT %(limit)s OFFSET %(skip)s) AND at <= %(ledger_start)s::float8;
 
--- forget_whose --
--- Forget whose the messages of some ids are, by what their keys begin with (older rows hold all of it); return them.
-DELETE FROM whose WHERE left(user_key, 16) = ANY(%(keys)s::text[]) OR left(anonymous_key, 16) = ANY(%(keys)s::text[])
+-- forget_owners --
+-- Forget the owners of the messages of some ids, by what their keys begin with (older rows hold all of it); return them.
+DELETE FROM delivery_owner WHERE left(user_key, 16) = ANY(%(keys)s::text[]) OR left(anonymous_key, 16) = ANY(%(keys)s::text[])
 RETURNING message_id;
 
 -- lock_waiting --
@@ -1601,7 +1601,7 @@ WITH
   )
 SELECT coalesce((SELECT array_agg(message_id) FROM judged WHERE is_meant), '{}'),
        (SELECT count(*) FROM judged
-        WHERE is_nobodys AND NOT is_meant AND message_id NOT IN (SELECT message_id FROM whose)),
+        WHERE is_nobodys AND NOT is_meant AND message_id NOT IN (SELECT message_id FROM delivery_owner)),
        (SELECT max(id) FROM stretch),
        (SELECT count(*) FROM stretch);
 
@@ -1613,8 +1613,8 @@ SELECT (SELECT count(*) FROM dedup_key
           AND NOT EXISTS (SELECT FROM delivery WHERE delivery.id = delivery_id)
           AND NOT EXISTS (SELECT FROM kept_payload WHERE kept_payload.id = delivery_id)
           AND NOT EXISTS (SELECT FROM delivered
-                          WHERE delivered.id = delivery_id AND message_id IN (SELECT message_id FROM whose))),
-       EXISTS (SELECT FROM person) OR EXISTS (SELECT FROM whose) OR EXISTS (SELECT FROM quarantined);
+                          WHERE delivered.id = delivery_id AND message_id IN (SELECT message_id FROM delivery_owner))),
+       EXISTS (SELECT FROM person) OR EXISTS (SELECT FROM delivery_owner) OR EXISTS (SELECT FROM quarantined);
 
 -- forget_known_digests --
 -- Erase by what buyers are told apart in the keys of orders, wherever that is one of some digests.
@@ -1716,26 +1716,26 @@ WITH
 INSERT INTO memory_size (kind, slot, count) SELECT 'person', %(slot)s, -count(*) FROM gone
 ON CONFLICT (kind, slot) DO UPDATE SET count = memory_size.count + excluded.count;
 
--- transfer_whose_out --
+-- transfer_owners_out --
 -- Whose deliveries there are, to be moved to another outbox.
-SELECT id, message_id, user_key, anonymous_key, at FROM whose WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
+SELECT id, message_id, user_key, anonymous_key, at FROM delivery_owner WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
 
--- transfer_whose_in --
+-- transfer_owners_in --
 -- Whose deliveries of another outbox are; the same twice does no harm.
 WITH
   written AS (
-    INSERT INTO whose (message_id, user_key, anonymous_key, at)
+    INSERT INTO delivery_owner (message_id, user_key, anonymous_key, at)
     SELECT row ->> 1, row ->> 2, row ->> 3, (row ->> 4)::float8 FROM jsonb_array_elements(%(rows)s::jsonb) AS row
     RETURNING 1
   )
 SELECT count(*) FROM written;
 
--- drop_whose --
+-- drop_owners --
 -- Whose deliveries were moved to another outbox.
-DELETE FROM whose USING jsonb_array_elements(%(rows)s::jsonb) AS row WHERE id = (row ->> 0)::bigint;
+DELETE FROM delivery_owner USING jsonb_array_elements(%(rows)s::jsonb) AS row WHERE id = (row ->> 0)::bigint;
 
 -- withdraw --
--- Erase what is pending of orders, each for a preset, and note it; return how many deliveries that were, by place.
+-- Erase what is pending of orders, each for a preset, and record it as dropped; return how many deliveries that were, by place.
 WITH
   wanted AS (
     SELECT DISTINCT ON (delivery_id, asked ->> 1) delivery_id AS id, asked ->> 1 AS preset, asked ->> 2 AS reason,
@@ -1764,7 +1764,7 @@ WITH
   ),
   earned AS (/* sums */),
   reopened AS (
-    DELETE FROM tally_sum USING (VALUES (3600), (21600), (86400)) AS span (length)
+    DELETE FROM counter_sum USING (VALUES (3600), (21600), (86400)) AS span (length)
     WHERE span_s = length AND start_at > %(minute)s::bigint - length
   ),
   counted AS (
@@ -1774,8 +1774,8 @@ WITH
     DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + excluded.bytes
   ),
   noted AS (
-    INSERT INTO note (message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency,
-                      source, name, at)
+    INSERT INTO dropped_event (message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id,
+                               amount, currency, source, name, at)
     SELECT message_id, ad_account_id, preset, %(exit)s, reason,
            -- what came from memory is no warning
            (SELECT coalesce(jsonb_agg(told ORDER BY place), '[]')::text
@@ -1785,11 +1785,11 @@ WITH
     FROM gone
   ),
   tallied AS (
-    INSERT INTO tally_minute (start_at, name, preset, label, ad_account_id, source, slot, count)
+    INSERT INTO counter_minute (start_at, name, preset, label, ad_account_id, source, slot, count)
     SELECT %(minute)s::bigint, %(exit)s, preset, '', ad_account_id, source, %(slot)s, count(*)
     FROM gone GROUP BY preset, ad_account_id, source
     ON CONFLICT (start_at, name, preset, label, ad_account_id, source, slot)
-    DO UPDATE SET count = tally_minute.count + excluded.count
+    DO UPDATE SET count = counter_minute.count + excluded.count
   )
 SELECT nth::int, count(*) FROM gone GROUP BY nth;
 

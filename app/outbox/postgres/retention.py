@@ -16,12 +16,12 @@ from app.outbox.inventory import HOURS_KEPT_S
 from app.outbox.postgres.connections import SQL, Connection, about_table
 from app.outbox.postgres.database import Database, count_of, rows_of
 from app.outbox.postgres.people import forget_stale, forget_unseen
-from app.outbox.postgres.set_aside import Around, Step
+from app.outbox.postgres.set_aside import SetAsideRows, Step
 from app.outbox.set_aside import FairShares
-from app.outbox.step_sums import due_steps, made_of, spans_of
+from app.outbox.step_sums import due_steps, sum_step_parameters, summed_spans
 
 #: Of which tables there is one a day.
-PARENTS: Final = ("delivered", "note", "tally_minute", "tally_hour")
+PARENTS: Final = ("delivered", "dropped_event", "counter_minute", "counter_hour")
 #: So many days ahead are made by retention.
 AHEAD: Final = 2
 
@@ -43,7 +43,7 @@ class Days:
         self._database = database
         self._made: set[int] = set()
 
-    async def be_ready(self, moments: Iterable[float]) -> None:
+    async def ensure_tables(self, moments: Iterable[float]) -> None:
         """Make the tables of these moments where they are missing. Raises OutboxUnavailable."""
         missing = {day_of(moment) for moment in moments} - self._made
         if missing:
@@ -86,7 +86,7 @@ async def drop_days(connection: Connection, *, ends: dict[str, float], limit: in
     for parent, table in sorted(await rows_of(connection, "day_tables"), key=lambda row: str(row[1])[-8:]):
         if dropped == limit:
             break
-        is_summed = parent == "tally_minute" and _end_of(table) > ends["tally_hour"]
+        is_summed = parent == "counter_minute" and _end_of(table) > ends["counter_hour"]
         before = "sum_hours" if is_summed else "count_day" if parent == "delivered" else ""
         if _end_of(table) <= ends[parent]:
             dropped += await past(table, partial(_drop, connection, table, before), 1)
@@ -123,7 +123,7 @@ _STEPS = (
     "retain_audit",
     "retain_sessions",
     "retain_imports",
-    "retain_whose",
+    "retain_owners",
     "retain_inventory",
     "retain_revenue",
     "retain_name_counts",
@@ -142,22 +142,22 @@ async def retain(connection: Connection, now: float, limit: int, rules: OutboxSe
     """
     today = day_of(now)
     await make_days(connection, range(today, today + AHEAD + 1))
-    around = await Around.read(connection, now)
+    set_aside_rows = await SetAsideRows.read(connection, now)
     ledger_start = now - rules.ledger_s
     ends = {
         "delivered": now - rules.ledger_delivered_s,
-        "note": ledger_start,
-        "tally_hour": ledger_start,
-        "tally_minute": max(now - MINUTES_KEPT_S, ledger_start),
+        "dropped_event": ledger_start,
+        "counter_hour": ledger_start,
+        "counter_minute": max(now - MINUTES_KEPT_S, ledger_start),
     }
     steps = _steps(connection, now, rules)
-    shares = FairShares((*steps, _DAYS), limit - await around.try_again(rules))
+    shares = FairShares((*steps, _DAYS), limit - await set_aside_rows.try_again(rules))
     while task := shares.next():
         name, size = task
         if name == _DAYS:
-            touched = await drop_days(connection, ends=ends, limit=size, past=around.delete)
+            touched = await drop_days(connection, ends=ends, limit=size, past=set_aside_rows.delete)
         else:
-            touched = await around.delete(name, steps[name], size)
+            touched = await set_aside_rows.delete(name, steps[name], size)
         shares.take(name, touched)
     return limit - shares.left
 
@@ -219,9 +219,9 @@ async def _sum_next_step(connection: Connection, now: float, ledger_start: float
 
 async def _next_step(connection: Connection, now: float, ledger_start: float) -> dict[str, int] | None:
     """Return the parameters of `sum_step` for the step that comes next; None where none is due."""
-    spans = spans_of(await rows_of(connection, "summed_spans"))
+    spans = summed_spans(await rows_of(connection, "summed_spans"))
     for due in due_steps(spans, now=now, ledger_start=ledger_start):
         ((first_at,),) = await rows_of(connection, "first_count", begin=due.since)
         if step := due.step_of(first_at):
-            return made_of(*step, spans)
+            return sum_step_parameters(*step, spans)
     return None

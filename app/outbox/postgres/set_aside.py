@@ -19,7 +19,7 @@ from app.outbox.postgres.claim import Taken, claim, renew
 from app.outbox.postgres.connections import SQL, Connection, unavailable
 from app.outbox.postgres.database import rows_of
 from app.outbox.postgres.settle import settle
-from app.outbox.set_aside import Passing, Refused, RowHalving
+from app.outbox.set_aside import Refused, RowHalving, SkippingDelete
 from app.outbox.settlement import HOLD_ROWS, ClaimQuery, last_of_each
 
 Item = TypeVar("Item")
@@ -95,7 +95,7 @@ async def renew_the_rest(connection: Connection, claimed: Sequence[Claimed], unt
     await refused_of(claimed, lambda some: renew(connection, some, until))
 
 
-class Around:
+class SetAsideRows:
     """What is set aside, as one step of retention finds it."""
 
     def __init__(self, connection: Connection, known: Mapping[str, SetAside], now: float) -> None:
@@ -104,7 +104,7 @@ class Around:
         self._known = known
 
     @classmethod
-    async def read(cls, connection: Connection, now: float) -> "Around":
+    async def read(cls, connection: Connection, now: float) -> "SetAsideRows":
         """Read what is set aside."""
         return cls(connection, await _read(connection), now)
 
@@ -112,7 +112,7 @@ class Around:
         """Do one step, `do(limit, skip)`, past the rows that are refused; return how many rows it touched."""
         known = self._known.get(f"{set_aside.ROWS}{name}")
         skip = known.rows if known and not set_aside.is_due(known, now=self._now) else 0
-        passing = Passing(limit, skip)
+        passing = SkippingDelete(limit, skip)
         while not passing.is_over:
             try:
                 passing.take(await attempt(do(passing.size, passing.stay)))

@@ -16,7 +16,7 @@ from app.outbox.transfer import BEFORE_FIRST, OF_DELIVERIES, DeliveryRow, Ledger
 #: In which column of a kind the moment stands that says in which day's table it lies.
 _MOMENT: Final = {
     TransferKind.DELIVERED: DeliveryRow._fields.index("settled_at"),
-    TransferKind.NOTES: 13,
+    TransferKind.DROPPED_EVENTS: 13,
     TransferKind.COUNTS: 1,
 }
 
@@ -65,18 +65,18 @@ class PostgresStore(PostgresShared):
 
     async def write(self, kind: TransferKind, rows: Sequence[Row]) -> int:
         if kind in _MOMENT:
-            await self._days.be_ready({row[_MOMENT[kind]] for row in rows})
+            await self._days.ensure_tables({row[_MOMENT[kind]] for row in rows})
         return await self._database.run(_write, kind, rows)
 
     async def drop(self, kind: TransferKind, rows: Sequence[Row]) -> None:
         await self._database.run(_drop, kind, rows)
 
     async def highest_ids(self) -> tuple[int, int]:
-        ((delivery, note),) = await self._database.run(rows_of, "highest_ids")
-        return delivery, note
+        ((delivery, dropped_event),) = await self._database.run(rows_of, "highest_ids")
+        return delivery, dropped_event
 
-    async def begin_ids_above(self, delivery: int, note: int) -> None:
-        await self._database.run(rows_of, "begin_ids_above", delivery=delivery, note=note)
+    async def begin_ids_above(self, delivery: int, dropped_event: int) -> None:
+        await self._database.run(rows_of, "begin_ids_above", delivery=delivery, dropped_event=dropped_event)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -80,7 +80,7 @@ class _Lane:
     async def _commit(self, group: Sequence[_Job]) -> None:
         """Store a group. Where one of its calls cannot be stored as it is, each is tried alone."""
         try:
-            await self._days.be_ready({job.call.now for job in group})
+            await self._days.ensure_tables({job.call.now for job in group})
             answers = await self._database.run(enqueue, [job.call for job in group], self._rules)
         except Exception as exc:  # noqa: BLE001 - it is handed to whoever asked
             if len(group) > 1 and not _concerns_all(exc):

@@ -11,7 +11,7 @@ import orjson
 
 from app.core.deliveries import HELD, LEASE_LOST, Claimed
 from app.core.events import Exit
-from app.outbox.hold_clock import HoldsOver
+from app.outbox.hold_clock import EndedHolds
 from app.outbox.records import check_payload_version
 from app.outbox.rows import as_json
 from app.outbox.settlement import AFTER_LOSS, HOLD_ROWS, ClaimQuery
@@ -27,7 +27,7 @@ def hold(connection: sqlite3.Connection, asked: ClaimQuery) -> None:
     connection.execute(SQL["hold"], {**_parameters(asked), "reason": HELD, "limit": HOLD_ROWS})
 
 
-def end_holds(connection: sqlite3.Connection, asked: ClaimQuery, over: HoldsOver) -> None:
+def end_holds(connection: sqlite3.Connection, asked: ClaimQuery, over: EndedHolds) -> None:
     """Put what is no longer held by its preset into the line."""
     which = {**_parameters(asked), "by": over.by, "ahead_s": over.ahead_s, "limit": HOLD_ROWS}
     connection.execute(SQL["end_holds"], which)

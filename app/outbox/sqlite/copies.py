@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from app.errors import OutboxUnavailable
-from app.outbox.sqlite.database import BUSY_TIMEOUT_S, OWNER_ONLY, border, open_untouched, read_version
+from app.outbox.sqlite.database import BUSY_TIMEOUT_S, OWNER_ONLY, open_untouched, read_version, translated_errors
 from app.outbox.sqlite.guard import BESIDE
 
 
@@ -23,7 +23,10 @@ def back_up(path: Path, copy: Path) -> int:
     if copy.exists():
         raise OutboxUnavailable(f"{copy} already exists. Name a new file.")
     with _part_of(copy) as part:
-        with border(), closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)) as connection:
+        with (
+            translated_errors(),
+            closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)) as connection,
+        ):
             connection.execute("VACUUM INTO ?", (str(part),))
         _check(part)
         _sync(part)

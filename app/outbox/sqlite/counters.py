@@ -9,7 +9,7 @@ from app.core.values.times import MINUTE_S
 from app.outbox.counts import MINUTES_KEPT_S, summed
 from app.outbox.rows import as_json
 from app.outbox.sqlite.database import SQL
-from app.outbox.step_sums import due_steps, made_of, spans_of
+from app.outbox.step_sums import due_steps, sum_step_parameters, summed_spans
 
 #: The number of an attempt, its exit, status and message: most attempts of a call are alike.
 AttemptKind: TypeAlias = tuple[int, Exit, int | None, str]
@@ -37,9 +37,9 @@ def add_counters(
 def sum_next_step(connection: sqlite3.Connection, *, now: float, ledger_start: float) -> int:
     """Sum one step that is over, within a transaction, and drop sums that are old. Returns how many rows that made."""
     connection.execute(SQL["forget_sums"], {"minutes_start": now - MINUTES_KEPT_S, "ledger_start": ledger_start})
-    spans = spans_of(connection.execute(SQL["summed_spans"]))
+    spans = summed_spans(connection.execute(SQL["summed_spans"]))
     for due in due_steps(spans, now=now, ledger_start=ledger_start):
         (first_at,) = connection.execute(SQL["first_count"], {"since": due.since}).fetchone()
         if step := due.step_of(first_at):
-            return connection.execute(SQL["sum_step"], made_of(*step, spans)).rowcount
+            return connection.execute(SQL["sum_step"], sum_step_parameters(*step, spans)).rowcount
     return 0

@@ -144,7 +144,7 @@ def unavailable(exc: sqlite3.Error) -> OutboxUnavailable:
 
 
 @contextmanager
-def border() -> Iterator[None]:
+def translated_errors() -> Iterator[None]:
     """Translate the errors of SQLite inside: what it raises becomes OutboxUnavailable, raised from it."""
     try:
         yield
@@ -165,7 +165,7 @@ def open_writable(path: Path) -> sqlite3.Connection:
     """
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise OutboxUnavailable(f"SQLite {sqlite3.sqlite_version} is too old: install 3.38 or newer.")
-    with border():
+    with translated_errors():
         _refuse_untouched(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -173,8 +173,8 @@ def open_writable(path: Path) -> sqlite3.Connection:
     except OSError as exc:
         message = f"The outbox {path} cannot be opened: {exc.strerror}. Check the file, its folder and their owner."
         raise OutboxUnavailable(message, why="not writable") from exc
-    with border():
-        connection = connect(path, timeout_s=0)  # `patiently` waits instead
+    with translated_errors():
+        connection = connect(path, timeout_s=0)  # `execute_with_retries` waits instead
         try:
             _prepare(connection)
         except BaseException:
@@ -185,7 +185,7 @@ def open_writable(path: Path) -> sqlite3.Connection:
 
 def open_readable(path: Path) -> sqlite3.Connection:
     """Open the file for reading only. It is open from now on, whatever becomes of its name."""
-    with border():
+    with translated_errors():
         connection = connect(path, timeout_s=BUSY_TIMEOUT_S)
         connection.execute("PRAGMA query_only=ON")
         connection.execute("PRAGMA user_version").fetchone()  # SQLite opens what it needs when it reads first
@@ -219,11 +219,11 @@ def _refuse_untouched(path: Path) -> None:
 
 def _prepare(connection: sqlite3.Connection) -> None:
     for pragma in _PRAGMAS:
-        patiently(connection, f"PRAGMA {pragma}")
+        execute_with_retries(connection, f"PRAGMA {pragma}")
     migrate(connection)
 
 
-def patiently(
+def execute_with_retries(
     connection: sqlite3.Connection,
     statement: str,
     parameters: Mapping[str, Any] | None = None,
@@ -248,8 +248,8 @@ def patiently(
 
 @contextmanager
 def transaction(connection: sqlite3.Connection, *, timeout_s: float | None = None) -> Iterator[None]:
-    """Commit all that is done inside, or nothing of it. Waits for the lock as `patiently` does."""
-    patiently(connection, "BEGIN IMMEDIATE", timeout_s=timeout_s)
+    """Commit all that is done inside, or nothing of it. Waits for the lock as `execute_with_retries` does."""
+    execute_with_retries(connection, "BEGIN IMMEDIATE", timeout_s=timeout_s)
     try:
         yield
         connection.execute("COMMIT")
@@ -278,7 +278,7 @@ def migrate(connection: sqlite3.Connection) -> None:
 
 def read_version(connection: sqlite3.Connection) -> int:
     """Return the version of the schema, 0 where nothing was made yet. Raises OutboxVersionError as `migrate` does."""
-    identity, version, tables, file = patiently(connection, SQL["version"]).fetchone()
+    identity, version, tables, file = execute_with_retries(connection, SQL["version"]).fetchone()
     if identity != IDENTITY and (identity or version or tables):
         new = f"sqlite:///{Path(file).with_name('new.db')}"
         remedy = f"Copy its contents to a new store: `pinrelay outbox-salvage {file} {new}`, then set OUTBOX_URL={new}."
@@ -292,11 +292,11 @@ def checkpoint(path: Path) -> None:
 
     Does as much as it can without waiting for others.
     """
-    with border(), closing(connect(path, timeout_s=0)) as connection:
-        cut_log(connection)
+    with translated_errors(), closing(connect(path, timeout_s=0)) as connection:
+        truncate_wal(connection)
 
 
-def cut_log(connection: sqlite3.Connection) -> None:
+def truncate_wal(connection: sqlite3.Connection) -> None:
     """Copy the log into the file and cut it to nothing.
 
     Where others go on reading it for longer than the connection waits for locks, the log stays as long as it is.

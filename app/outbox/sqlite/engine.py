@@ -11,10 +11,10 @@ from app.core.deliveries import Claimed, Enqueued, NewDelivery, Settlement, Stat
 from app.core.events import CounterRow, DroppedEvent
 from app.core.people import PeopleChanges
 from app.errors import OutboxUnavailable, RowRefused
-from app.outbox.backpressure import loads_of, nowhere_room
+from app.outbox.backpressure import loads_of, no_room_error
 from app.outbox.enqueue import prepare
 from app.outbox.hold_clock import HoldClock
-from app.outbox.people import altering
+from app.outbox.people import changes_to_people
 from app.outbox.settlement import ClaimQuery
 from app.outbox.sqlite.accounts import Accounts
 from app.outbox.sqlite.claim import claim, renew
@@ -81,7 +81,7 @@ class SqliteOutbox(Ledger, Accounts, KeepsShared, KeepsPeople):
         answer = await self._writer.do(
             partial(enqueue, call=call, ready=ready, rules=self._rules),
             rows=call.rows,
-            alone=partial(enqueue_new, call=call, ready=ready) if altering(people) is None else None,
+            alone=partial(enqueue_new, call=call, ready=ready) if changes_to_people(people) is None else None,
             takes_in=True,
         )
         self._notifier.wake()
@@ -185,5 +185,5 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 def _probe(connection: sqlite3.Connection, rules: OutboxSettings, ad_account_ids: Collection[str]) -> None:
     connection.execute(SQL["probe"])
-    if full := nowhere_room(rules, loads_of(connection.execute(SQL["waiting"])), ad_account_ids):
+    if full := no_room_error(rules, loads_of(connection.execute(SQL["waiting"])), ad_account_ids):
         raise full

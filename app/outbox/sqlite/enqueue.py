@@ -16,9 +16,9 @@ from app.errors import MemoryChanged, OutboxUnavailable
 from app.outbox.backpressure import backlog_full, loads_of
 from app.outbox.counts import summed
 from app.outbox.enqueue import DELIVERY_COLUMNS, PAYLOAD_VERSION, PreparedEnqueue, Rows, holders, without_duplicates
-from app.outbox.people import altering
+from app.outbox.people import changes_to_people
 from app.outbox.rows import as_json
-from app.outbox.sqlite.database import SQL, one_json, patiently, script_of_store, statements
+from app.outbox.sqlite.database import SQL, execute_with_retries, one_json, script_of_store, statements
 from app.outbox.sqlite.people import are_changed, write_people
 
 #: Of the columns of a delivery, as `Rows.deliveries` has them: in these most deliveries of a call are alike.
@@ -61,11 +61,11 @@ def parameters(rows: Rows, rules: OutboxSettings) -> dict[str, Any]:
         "spans": as_json(rows.spans),
         "version": PAYLOAD_VERSION,
         "keys": _keys(rows),
-        "notes": as_json(rows.dropped),
+        "dropped_events": as_json(rows.dropped),
         "counters": as_json(summed(rows.counters, span_s=MINUTE_S)),
         "span_s": MINUTE_S,
-        "whose": as_json([f"{user:16}{anonymous:16}{message_id}" for message_id, _, user, anonymous in rows.whose]),
-        "now": rows.whose[0][1] if rows.whose else 0,
+        "owners": as_json([f"{user:16}{anonymous:16}{message_id}" for message_id, _, user, anonymous in rows.owners]),
+        "now": rows.owners[0][1] if rows.owners else 0,
         "named": as_json(rows.named),
     }
 
@@ -77,7 +77,7 @@ def enqueue(
 
     Returns an error, with nothing done, where the backlog is full, or where memory is no longer what was read.
     """
-    people = altering(call.people)
+    people = changes_to_people(call.people)
     if people is None:
         return _enqueue(connection, call, ready, rules)
     if are_changed(connection, people):
@@ -112,7 +112,7 @@ def enqueue_new(
     if call.all_new is None or ready is None:
         return None
     try:
-        patiently(connection, SQL["store"], ready)
+        execute_with_retries(connection, SQL["store"], ready)
     except sqlite3.IntegrityError:
         call.all_new = None
         return None

@@ -47,7 +47,7 @@ class Guard:
         self._looked_at = float("-inf")
 
     @contextmanager
-    def border(self) -> Iterator[None]:
+    def translated_errors(self) -> Iterator[None]:
         """Translate the errors of SQLite inside: what it raises becomes OutboxUnavailable, raised from it."""
         try:
             yield
@@ -115,7 +115,7 @@ class Guard:
     def look_through(self, *, for_s: float) -> None:
         """Look for damage in the file, for so many seconds at most. Blocks; what is found is kept for `refusal`."""
         ends_at = time.monotonic() + for_s
-        with suppress(OutboxUnavailable), self.border():
+        with suppress(OutboxUnavailable), self.translated_errors():
             connection = open_readable(self._path)
             try:
                 connection.set_progress_handler(lambda: time.monotonic() > ends_at, _STEPS_A_LOOK)

@@ -33,7 +33,7 @@ from app.outbox.search import (
 from app.outbox.sqlite.database import SQL
 from app.outbox.sqlite.guard import free_bytes
 from app.outbox.sqlite.readers import UsesFile, reads
-from app.outbox.step_sums import asked_sums, spans_of
+from app.outbox.step_sums import sum_parameters, summed_spans
 
 #: As the schema has them.
 _BUCKETS: Final = 512
@@ -87,7 +87,7 @@ _BY_MESSAGE = f"{_ON_A_SHELF} d.message_id = :message_id"
 _BY_EVENT = f"{_ON_A_SHELF} d.event_id = :event_id AND d.event_id <> d.message_id"
 _BY_BOTH = f"{_ON_A_SHELF} d.message_id = :event_id AND d.event_id = d.message_id"
 _BY_ORDER = f"{_ON_A_SHELF} d.order_id = :order_id AND d.order_id IS NOT NULL"
-_DROPPED_ON_A_SHELF = "SELECT noted.id FROM shelf CROSS JOIN note AS noted WHERE noted.shelf = n AND"
+_DROPPED_ON_A_SHELF = "SELECT noted.id FROM shelf CROSS JOIN dropped_event AS noted WHERE noted.shelf = n AND"
 #: As sums of revenue count dropped events, but for what no preset takes.
 _IS_ORDER = "(exit <> 'unmatched' AND (event_name IS 'checkout' OR order_id IS NOT NULL))"
 _PERSON = """SELECT 1 FROM payload JOIN json_each(:person) ON instr(body, CAST(value AS BLOB)) > 0
@@ -183,7 +183,7 @@ class Ledger(UsesFile):
     def search_dropped(
         self, connection: sqlite3.Connection, query: Query, *, limit: int, cursor: str | None = None
     ) -> DroppedPage:
-        lowest, highest = connection.execute(SQL["note_range"], {"since": query.since or 0}).fetchone()
+        lowest, highest = connection.execute(SQL["dropped_event_range"], {"since": query.since or 0}).fetchone()
         if lowest is None or not dropped_exits(query):
             return DroppedPage(events=())
         floor, before = ids_of_page(query, cursor, lowest=lowest, highest=highest)
@@ -210,7 +210,9 @@ class Ledger(UsesFile):
         found = deliveries_of(connection, Query(message_id=message_id))
         return Message(
             message_id=message_id,
-            notes=tuple((at, event) for _, at, event in reversed(_dropped(connection, Query(message_id=message_id)))),
+            dropped_events=tuple(
+                (at, event) for _, at, event in reversed(_dropped(connection, Query(message_id=message_id)))
+            ),
             deliveries=tuple(_whole(connection, each) for each in reversed(found)),
         )
 
@@ -233,7 +235,7 @@ class Ledger(UsesFile):
         until: float | None = None,
         names: Collection[str] | None = None,
     ) -> list[tuple[float, CounterRow]]:
-        sums = asked_sums(since, step_s, spans_of(connection.execute(SQL["summed_spans"])), until)
+        sums = sum_parameters(since, step_s, summed_spans(connection.execute(SQL["summed_spans"])), until)
         asked = {"since": since, "step_s": step_s, "names": None if names is None else as_json(sorted(names))}
         return [counter_of(row) for row in connection.execute(SQL["counters"], {**asked, **sums})]
 

@@ -64,7 +64,7 @@ class Notifier:
 
     def _look(self, ad_account_id: str, seen: _Seen) -> bool:
         """Return whether the file has changed since the last look, or something has fallen due."""
-        with self._lock, self._guard.border():
+        with self._lock, self._guard.translated_errors():
             if self._closed:
                 return True
             (version,) = self._connection.execute("PRAGMA data_version").fetchone()

@@ -12,13 +12,13 @@ import msgspec
 from app.config.settings import OutboxSettings
 from app.core.people import PeopleChanges, PeopleFound, PersonRow
 from app.outbox.people import (
+    DELIVERIES_AT_ONCE,
+    IDS_AT_ONCE,
     MAX_LINKED,
     MAX_LOADED_STEPS,
-    STRETCH,
-    STRETCH_OF_DELIVERIES,
-    KeptElsewhere,
-    KeptStretch,
-    beginnings,
+    KeptDataPage,
+    OtherKeptData,
+    key_prefixes,
     mark_rows,
     max_found,
     people_rows,
@@ -152,19 +152,21 @@ class KeepsPeople(UsesFile):
     def people_with(
         self, connection: sqlite3.Connection, digests: Sequence[str], *, after: str
     ) -> tuple[list[str], str | None]:
-        keys, last, count = one_json(connection, "people_with", digests=as_json(digests), after=after, limit=STRETCH)
-        return keys, last if count == STRETCH else None
+        keys, last, count = one_json(
+            connection, "people_with", digests=as_json(digests), after=after, limit=IDS_AT_ONCE
+        )
+        return keys, last if count == IDS_AT_ONCE else None
 
     @reads
-    def kept_of(self, connection: sqlite3.Connection, digests: Collection[str], *, after: int) -> KeptStretch:
-        asked = {"digests": as_json(list(digests)), "after": after, "limit": STRETCH_OF_DELIVERIES}
+    def kept_of(self, connection: sqlite3.Connection, digests: Collection[str], *, after: int) -> KeptDataPage:
+        asked = {"digests": as_json(list(digests)), "after": after, "limit": DELIVERIES_AT_ONCE}
         messages, nobodys, last, count = one_json(connection, "kept_of", **asked)
-        return KeptStretch(messages, nobodys, last if count == STRETCH_OF_DELIVERIES else None)
+        return KeptDataPage(messages, nobodys, last if count == DELIVERIES_AT_ONCE else None)
 
     @reads
-    def kept_elsewhere(self, connection: sqlite3.Connection, digests: Collection[str]) -> KeptElsewhere:
+    def kept_elsewhere(self, connection: sqlite3.Connection, digests: Collection[str]) -> OtherKeptData:
         orders, is_keyed = one_json(connection, "kept_elsewhere", digests=as_json(list(digests)))
-        return KeptElsewhere(orders, bool(is_keyed))
+        return OtherKeptData(orders, bool(is_keyed))
 
     async def forget(
         self,
@@ -195,7 +197,7 @@ def _forget(
     digests: Collection[str],
 ) -> tuple[int, set[str]]:
     """Return of how many messages anything was erased, and the texts that were."""
-    gone = connection.execute(SQL["forget_whose"], {"keys": as_json(beginnings(keys))}).fetchall()
+    gone = connection.execute(SQL["forget_owners"], {"keys": as_json(key_prefixes(keys))}).fetchall()
     forgotten = sorted({message_id for (message_id,) in gone} | {*messages})
     if digests:
         connection.execute(SQL["forget_known_digests"], {"digests": as_json(list(digests))})

@@ -54,10 +54,10 @@ ON CONFLICT (digest, place) DO UPDATE SET
 -- store --
 -- Store all that a call enqueues: see store.sql.
 INSERT INTO storing (unseen, max_backlog, max_bytes, loads, first_id, kinds, deliveries, payloads, spans, version, keys,
-                     notes, counters, span_s, whose, now, named)
+                     dropped_events, counters, span_s, owners, now, named)
 VALUES (:unseen, :max_backlog, :max_bytes, :loads,
         1 + (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'delivery'),
-        :kinds, :deliveries, :payloads, :spans, :version, :keys, :notes, :counters, :span_s, :whose, :now, :named);
+        :kinds, :deliveries, :payloads, :spans, :version, :keys, :dropped_events, :counters, :span_s, :owners, :now, :named);
 
 -- release_keys --
 -- Forget the keys of deliveries that are dead, unless another delivery holds them.
@@ -71,7 +71,7 @@ DELETE FROM dedup_key WHERE learned = 1 AND delivery_id IN (SELECT value FROM js
 
 -- add_counters --
 -- Add counts to their minute or hour.
-INSERT INTO tally (span_s, start_at, name, preset, label, ad_account_id, source, count)
+INSERT INTO counter (span_s, start_at, name, preset, label, ad_account_id, source, count)
 SELECT :span_s, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
 FROM json_each(:rows) WHERE true
 ON CONFLICT DO UPDATE SET count = count + excluded.count;
@@ -368,9 +368,9 @@ SELECT id, order_id, state, reason, amount, currency, preset, source, ad_account
 FROM delivery WHERE id > :after AND event_name = 'checkout' AND enqueued_at >= :since ORDER BY id LIMIT :limit;
 
 -- dropped_orders --
--- Notes of orders, the oldest first.
+-- Dropped events of orders, the oldest first.
 SELECT id, order_id, exit, reason, amount, currency, preset, source, ad_account_id, at
-FROM note WHERE id > :after AND (event_name = 'checkout' OR order_id IS NOT NULL) AND at >= :since
+FROM dropped_event WHERE id > :after AND (event_name = 'checkout' OR order_id IS NOT NULL) AND at >= :since
 ORDER BY id LIMIT :limit;
 
 -- delivery_range --
@@ -397,23 +397,23 @@ SELECT number, at, exit, status, message FROM attempt WHERE delivery_id = :deliv
 SELECT body FROM payload WHERE delivery_id = :delivery_id;
 
 -- search_dropped --
--- Notes, newest first.
+-- Dropped events, newest first.
 WITH RECURSIVE shelf (n) AS (
-  SELECT min(id) >> 13 FROM note
-  UNION ALL SELECT n + 1 FROM shelf WHERE n < (SELECT max(id) >> 13 FROM note)
+  SELECT min(id) >> 13 FROM dropped_event
+  UNION ALL SELECT n + 1 FROM shelf WHERE n < (SELECT max(id) >> 13 FROM dropped_event)
 )
 SELECT id, at, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
        name
-FROM note
+FROM dropped_event
 WHERE id < :before AND id >= :floor /* conditions */ ORDER BY id DESC LIMIT :limit;
 
--- note_range --
--- The first note since a moment, and the highest. Clocks differ and step back, so the earliest need not be the first.
+-- dropped_event_range --
+-- The first dropped event since a moment, and the highest. Clocks differ and step back, so the earliest need not be the first.
 SELECT CASE
-    WHEN (SELECT at FROM note WHERE id = (SELECT min(id) FROM note)) >= :since THEN (SELECT min(id) FROM note)
-    ELSE (SELECT min(id) FROM note INDEXED BY note_at WHERE at >= :since)
+    WHEN (SELECT at FROM dropped_event WHERE id = (SELECT min(id) FROM dropped_event)) >= :since THEN (SELECT min(id) FROM dropped_event)
+    ELSE (SELECT min(id) FROM dropped_event INDEXED BY dropped_event_at WHERE at >= :since)
   END,
-  (SELECT max(id) FROM note);
+  (SELECT max(id) FROM dropped_event);
 
 -- backlog --
 -- How many deliveries of an ad account stand where, and of how many bytes.
@@ -441,33 +441,33 @@ ORDER BY step, name, preset, label, ad_account_id, source;
 
 -- summed_spans --
 -- Of each length the starts of the first and the last step that are summed.
-SELECT span.column1, (SELECT min(start_at) FROM tally_sum WHERE span_s = span.column1),
-       (SELECT max(start_at) FROM tally_sum WHERE span_s = span.column1)
+SELECT span.column1, (SELECT min(start_at) FROM counter_sum WHERE span_s = span.column1),
+       (SELECT max(start_at) FROM counter_sum WHERE span_s = span.column1)
 FROM (VALUES (3600), (21600), (86400)) AS span;
 
 -- first_count --
 -- When the first minute or hour begins since a moment in which anything was counted.
 SELECT min(first) FROM (
-  SELECT min(start_at) AS first FROM tally WHERE span_s = 60 AND start_at >= :since
-  UNION ALL SELECT min(start_at) FROM tally WHERE span_s = 3600 AND start_at >= :since
+  SELECT min(start_at) AS first FROM counter WHERE span_s = 60 AND start_at >= :since
+  UNION ALL SELECT min(start_at) FROM counter WHERE span_s = 3600 AND start_at >= :since
 );
 
 -- sum_step --
 -- Sum what was counted in a step, as `asked_sums` says of which sums.
-INSERT INTO tally_sum
+INSERT INTO counter_sum
 SELECT :length_s, :since, name, preset, label, ad_account_id, source, sum(count) FROM (/* counted */)
 GROUP BY name, preset, label, ad_account_id, source;
 
 -- reopen_steps --
 -- Drop the sums of steps that were not over at a moment.
-DELETE FROM tally_sum WHERE (span_s, start_at) IN (
+DELETE FROM counter_sum WHERE (span_s, start_at) IN (
   SELECT span_s, start_at FROM (VALUES (3600), (21600), (86400)) AS span
-  CROSS JOIN tally_sum ON span_s = span.column1 AND start_at > :moment - span.column1
+  CROSS JOIN counter_sum ON span_s = span.column1 AND start_at > :moment - span.column1
 );
 
 -- forget_sums --
 -- Drop sums of hours whose minutes are old, and of what the ledger forgets.
-DELETE FROM tally_sum
+DELETE FROM counter_sum
 WHERE (span_s = 3600 AND start_at < :minutes_start) OR (span_s = 21600 AND start_at <= :ledger_start - 3600)
    OR (span_s = 86400 AND start_at <= :ledger_start - 3600);
 
@@ -679,9 +679,9 @@ DELETE FROM id_filter WHERE (bucket, part) IN (
   ) CROSS JOIN place
 );
 
--- retain_notes --
--- Forget notes.
-DELETE FROM note WHERE id IN (SELECT id FROM note WHERE at <= :ledger_start ORDER BY at LIMIT :limit OFFSET :skip);
+-- retain_dropped_events --
+-- Forget dropped events.
+DELETE FROM dropped_event WHERE id IN (SELECT id FROM dropped_event WHERE at <= :ledger_start ORDER BY at LIMIT :limit OFFSET :skip);
 
 -- retain_keys --
 -- Forget keys past their window.
@@ -690,17 +690,17 @@ WHERE (digest, place) IN (SELECT digest, place FROM dedup_key WHERE expires_at <
 
 -- retain_hours --
 -- Forget the counts of old hours.
-DELETE FROM tally
+DELETE FROM counter
 WHERE (span_s, start_at, name, preset, label, ad_account_id, source) IN (
-  SELECT span_s, start_at, name, preset, label, ad_account_id, source FROM tally
+  SELECT span_s, start_at, name, preset, label, ad_account_id, source FROM counter
   WHERE span_s = 3600 AND start_at <= :ledger_start - 3600 ORDER BY start_at LIMIT :limit OFFSET :skip
 );
 
 -- take_minutes --
 -- Take the counts of old minutes out, to be added to their hours.
-DELETE FROM tally
+DELETE FROM counter
 WHERE (span_s, start_at, name, preset, label, ad_account_id, source) IN (
-  SELECT span_s, start_at, name, preset, label, ad_account_id, source FROM tally
+  SELECT span_s, start_at, name, preset, label, ad_account_id, source FROM counter
   WHERE span_s = 60 AND start_at <= :minutes_start ORDER BY start_at LIMIT :limit OFFSET :skip
 )
 RETURNING start_at, name, preset, label, ad_account_id, source, count;
@@ -711,14 +711,14 @@ UPDATE probe SET count = count + 1;
 
 -- holds_anything --
 -- Whether there is anything that a move takes.
-SELECT EXISTS (SELECT 1 FROM delivery) OR EXISTS (SELECT 1 FROM note) OR EXISTS (SELECT 1 FROM dedup_key)
-    OR EXISTS (SELECT 1 FROM tally) OR EXISTS (SELECT 1 FROM audit) OR EXISTS (SELECT 1 FROM mark)
+SELECT EXISTS (SELECT 1 FROM delivery) OR EXISTS (SELECT 1 FROM dropped_event) OR EXISTS (SELECT 1 FROM dedup_key)
+    OR EXISTS (SELECT 1 FROM counter) OR EXISTS (SELECT 1 FROM audit) OR EXISTS (SELECT 1 FROM mark)
     OR EXISTS (SELECT 1 FROM person) OR EXISTS (SELECT 1 FROM inventory) OR EXISTS (SELECT 1 FROM quarantined);
 
 -- highest_ids --
--- The highest ids ever given to a delivery and to a note.
+-- The highest ids ever given to a delivery and to a dropped event.
 SELECT (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'delivery'),
-       (SELECT coalesce(max(id), 0) FROM note);
+       (SELECT coalesce(max(id), 0) FROM dropped_event);
 
 -- begin_ids_above --
 -- Give deliveries ids above this one.
@@ -802,25 +802,25 @@ FROM json_each(:rows) AS moved, json_each(moved.value -> 24) AS tried;
 -- Deliveries that were moved to another outbox.
 DELETE FROM delivery WHERE id IN (SELECT value ->> 0 FROM json_each(:rows));
 
--- transfer_notes_out --
--- Notes, to be moved to another outbox.
+-- transfer_dropped_events_out --
+-- Dropped events, to be moved to another outbox.
 SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
        name, at
-FROM note
+FROM dropped_event
 WHERE id > :after_0 ORDER BY id LIMIT :limit;
 
--- transfer_notes_in --
--- Notes of another outbox.
-INSERT INTO note (id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency,
-                  source, name, at)
+-- transfer_dropped_events_in --
+-- Dropped events of another outbox.
+INSERT INTO dropped_event (id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id,
+                           amount, currency, source, name, at)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
        value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13
 FROM json_each(:rows) WHERE true
 ON CONFLICT DO NOTHING;
 
--- drop_notes --
--- Notes that were moved to another outbox.
-DELETE FROM note WHERE id IN (SELECT value ->> 0 FROM json_each(:rows));
+-- drop_dropped_events --
+-- Dropped events that were moved to another outbox.
+DELETE FROM dropped_event WHERE id IN (SELECT value ->> 0 FROM json_each(:rows));
 
 -- transfer_audit_out --
 -- The audit log, to be moved to another outbox.
@@ -839,14 +839,14 @@ DELETE FROM audit WHERE id IN (SELECT value ->> 0 FROM json_each(:rows));
 
 -- transfer_counts_out --
 -- Counts, to be moved to another outbox.
-SELECT span_s, start_at, name, preset, label, ad_account_id, source, count FROM tally
+SELECT span_s, start_at, name, preset, label, ad_account_id, source, count FROM counter
 WHERE (span_s, start_at, name, preset, label, ad_account_id, source)
     > (:after_0, :after_1, :after_2, :after_3, :after_4, :after_5, :after_6)
 ORDER BY span_s, start_at, name, preset, label, ad_account_id, source LIMIT :limit;
 
 -- transfer_counts_in --
 -- Counts of another outbox.
-INSERT INTO tally (span_s, start_at, name, preset, label, ad_account_id, source, count)
+INSERT INTO counter (span_s, start_at, name, preset, label, ad_account_id, source, count)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
 FROM json_each(:rows) WHERE true
 ON CONFLICT DO NOTHING;
@@ -857,11 +857,11 @@ DELETE FROM id_filter;
 
 -- drop_sums --
 -- Drop all sums of steps, which are no more than copies: they are made again.
-DELETE FROM tally_sum;
+DELETE FROM counter_sum;
 
 -- drop_counts --
 -- Counts that were moved to another outbox.
-DELETE FROM tally WHERE (span_s, start_at, name, preset, label, ad_account_id, source) IN (
+DELETE FROM counter WHERE (span_s, start_at, name, preset, label, ad_account_id, source) IN (
   SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6 FROM json_each(:rows)
 );
 
@@ -928,16 +928,16 @@ FROM delivery
 WHERE state IN ('dead', 'dismissed') AND (settled_at, id) > (:after_at, :after_id) AND settled_at < :end
 ORDER BY settled_at, id LIMIT :limit;
 
--- day_notes --
+-- day_dropped_events --
 -- What was noted on a day.
 SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
        name, at
-FROM note
+FROM dropped_event
 WHERE (at, id) > (:after_at, :after_id) AND at < :end ORDER BY at, id LIMIT :limit;
 
 -- day_counts --
 -- What was counted on a day, by hour.
-SELECT start_at / 3600 * 3600 AS hour, name, preset, label, ad_account_id, source, sum(count) FROM tally
+SELECT start_at / 3600 * 3600 AS hour, name, preset, label, ad_account_id, source, sum(count) FROM counter
 WHERE span_s IN (60, 3600) AND start_at >= :begin AND start_at < :end
 GROUP BY hour, name, preset, label, ad_account_id, source
 ORDER BY hour, name, preset, label, ad_account_id, source;
@@ -964,11 +964,11 @@ SELECT body, version, erase_at FROM payload WHERE delivery_id = :delivery_id;
 -- What an index knows of the deliveries of one shelf.
 SELECT id, message_id FROM delivery INDEXED BY delivery_message WHERE shelf = :shelf;
 
--- salvage_notes --
--- Notes with ids from `first` to below `end`.
+-- salvage_dropped_events --
+-- Dropped events with ids from `first` to below `end`.
 SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
        name, at
-FROM note NOT INDEXED WHERE id >= :first AND id < :end ORDER BY id;
+FROM dropped_event NOT INDEXED WHERE id >= :first AND id < :end ORDER BY id;
 
 -- salvage_audit --
 -- Lines of the audit log with ids from `first` to below `end`.
@@ -981,12 +981,12 @@ WHERE digest >= :first AND digest < :end ORDER BY digest, place;
 
 -- salvage_counts --
 -- Counts in their order.
-SELECT span_s, start_at, name, preset, label, ad_account_id, source, count FROM tally
+SELECT span_s, start_at, name, preset, label, ad_account_id, source, count FROM counter
 ORDER BY span_s, start_at, name, preset, label, ad_account_id, source;
 
 -- salvage_counts_backwards --
 -- Counts in the other order.
-SELECT span_s, start_at, name, preset, label, ad_account_id, source, count FROM tally
+SELECT span_s, start_at, name, preset, label, ad_account_id, source, count FROM counter
 ORDER BY span_s DESC, start_at DESC, name DESC, preset DESC, label DESC, ad_account_id DESC, source DESC;
 
 -- salvage_inventory --
@@ -1137,13 +1137,13 @@ DELETE FROM person WHERE id IN (
   LIMIT max(0, min(:limit, (SELECT count FROM memory_size WHERE kind = 'person') - :max_people)) OFFSET :skip
 );
 
--- retain_whose --
--- Forget whose they were when the ledger has forgotten them.
-DELETE FROM whose WHERE id IN (SELECT id FROM whose ORDER BY id LIMIT :limit OFFSET :skip) AND at <= :ledger_start;
+-- retain_owners --
+-- Forget the owners of deliveries when the ledger has forgotten them.
+DELETE FROM delivery_owner WHERE id IN (SELECT id FROM delivery_owner ORDER BY id LIMIT :limit OFFSET :skip) AND at <= :ledger_start;
 
--- forget_whose --
--- Forget whose the messages of some ids are, by what their keys begin with (older rows hold all of it); return them.
-DELETE FROM whose
+-- forget_owners --
+-- Forget the owners of the messages of some ids, by what their keys begin with (older rows hold all of it); return them.
+DELETE FROM delivery_owner
 WHERE substr(user, 1, 16) IN (SELECT value FROM json_each(:keys))
    OR substr(anonymous, 1, 16) IN (SELECT value FROM json_each(:keys))
 RETURNING message_id;
@@ -1183,7 +1183,7 @@ WITH
 SELECT json_array(
   (SELECT json_group_array(message_id) FROM judged WHERE is_meant),
   (SELECT count(*) FROM judged
-   WHERE is_nobodys AND NOT is_meant AND message_id NOT IN (SELECT message_id FROM whose)),
+   WHERE is_nobodys AND NOT is_meant AND message_id NOT IN (SELECT message_id FROM delivery_owner)),
   (SELECT max(id) FROM stretch),
   (SELECT count(*) FROM stretch)
 );
@@ -1194,7 +1194,7 @@ SELECT json_array(
   (SELECT count(*) FROM dedup_key
    WHERE known ->> '$[1][0]' IS NOT NULL AND delivery_id NOT IN (SELECT id FROM delivery)
      AND NOT EXISTS (SELECT 1 FROM json_each(:digests) WHERE instr(known, substr(value, 1, 32)) > 0)),
-  EXISTS (SELECT 1 FROM person) OR EXISTS (SELECT 1 FROM whose) OR EXISTS (SELECT 1 FROM quarantined)
+  EXISTS (SELECT 1 FROM person) OR EXISTS (SELECT 1 FROM delivery_owner) OR EXISTS (SELECT 1 FROM quarantined)
 );
 
 -- forget_known_digests --
@@ -1249,18 +1249,18 @@ FROM json_each(:rows) WHERE true ON CONFLICT DO NOTHING;
 -- What was moved to another outbox of people.
 DELETE FROM person WHERE id IN (SELECT person_id(value ->> 0) FROM json_each(:rows));
 
--- transfer_whose_out --
+-- transfer_owners_out --
 -- Whose deliveries there are, to be moved to another outbox.
-SELECT id, message_id, user, anonymous, at FROM whose WHERE id > :after_0 ORDER BY id LIMIT :limit;
+SELECT id, message_id, user, anonymous, at FROM delivery_owner WHERE id > :after_0 ORDER BY id LIMIT :limit;
 
--- transfer_whose_in --
+-- transfer_owners_in --
 -- Whose deliveries of another outbox are; the same twice does no harm.
-INSERT INTO whose (message_id, user, anonymous, at)
+INSERT INTO delivery_owner (message_id, user, anonymous, at)
 SELECT value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(:rows);
 
--- drop_whose --
+-- drop_owners --
 -- Whose deliveries were moved to another outbox.
-DELETE FROM whose WHERE id IN (SELECT value ->> 0 FROM json_each(:rows));
+DELETE FROM delivery_owner WHERE id IN (SELECT value ->> 0 FROM json_each(:rows));
 
 -- salvage_marks --
 -- Who said no, in order.
@@ -1278,13 +1278,13 @@ SELECT key, linked_to, linked_at, seen_at, stale_at, revision, record FROM perso
 -- What is remembered of people, in the other order.
 SELECT key, linked_to, linked_at, seen_at, stale_at, revision, record FROM person ORDER BY id DESC;
 
--- salvage_whose --
+-- salvage_owners --
 -- Whose deliveries there are, in order.
-SELECT id, message_id, user, anonymous, at FROM whose ORDER BY id;
+SELECT id, message_id, user, anonymous, at FROM delivery_owner ORDER BY id;
 
--- salvage_whose_backwards --
+-- salvage_owners_backwards --
 -- Whose deliveries there are, in the other order.
-SELECT id, message_id, user, anonymous, at FROM whose ORDER BY id DESC;
+SELECT id, message_id, user, anonymous, at FROM delivery_owner ORDER BY id DESC;
 
 -- pending_of_order --
 -- What is pending of an order for a preset; it may be found by several spellings of its id.
@@ -1292,10 +1292,10 @@ SELECT json_group_array(DISTINCT delivery.id) FROM json_each(:rows) AS asked
 JOIN dedup_key ON dedup_key.digest = asked.value JOIN delivery ON delivery.id = delivery_id
 WHERE state = 'pending' AND preset = :preset;
 
--- note_withdrawn --
+-- drop_withdrawn --
 -- Note that deliveries are withdrawn; of their warnings what came from memory is none.
-INSERT INTO note (message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency,
-                  source, name, at)
+INSERT INTO dropped_event (message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id,
+                           amount, currency, source, name, at)
 SELECT message_id, ad_account_id, preset, :exit, :reason,
        (SELECT json_group_array(told.value) FROM json_each(warnings) AS told WHERE told.type = 'text'),
        event_name, order_id, amount, currency, source, name, :at
@@ -1303,7 +1303,7 @@ FROM json_each(:rows) AS gone JOIN delivery ON delivery.id = gone.value;
 
 -- count_withdrawn --
 -- Count deliveries that are withdrawn.
-INSERT INTO tally (span_s, start_at, name, preset, label, ad_account_id, source, count)
+INSERT INTO counter (span_s, start_at, name, preset, label, ad_account_id, source, count)
 SELECT :span_s, :minute, :exit, preset, '', ad_account_id, source, count(*)
 FROM json_each(:rows) AS gone JOIN delivery ON delivery.id = gone.value GROUP BY preset, ad_account_id, source
 ON CONFLICT DO UPDATE SET count = count + excluded.count;

@@ -41,7 +41,7 @@ class Readers:
     def _read(self, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
         connection = self._idle.get()
         try:
-            with self._guard.border():
+            with self._guard.translated_errors():
                 connection.execute("BEGIN")
                 try:
                     return work(connection)

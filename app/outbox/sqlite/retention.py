@@ -12,19 +12,19 @@ from app.outbox.sqlite.counters import add_counters, sum_next_step
 from app.outbox.sqlite.database import SQL
 from app.outbox.sqlite.ledger import fill_next_part
 from app.outbox.sqlite.people import forget_stale, forget_unseen
-from app.outbox.sqlite.set_aside import Around, Step
+from app.outbox.sqlite.set_aside import SetAsideRows, Step
 
 _STEPS = (
     "retain_payloads",
     "retain_delivered",
     "retain_dead",
-    "retain_notes",
+    "retain_dropped_events",
     "retain_keys",
     "retain_hours",
     "retain_audit",
     "retain_sessions",
     "retain_imports",
-    "retain_whose",
+    "retain_owners",
     "retain_inventory",
     "retain_revenue",
     "retain_name_counts",
@@ -58,11 +58,11 @@ def retain(connection: sqlite3.Connection, now: float, limit: int, rules: Outbox
         "forget_stale": lambda limit, skip: forget_stale(connection, limit, skip, now, rules),
         "forget_unseen": lambda limit, skip: forget_unseen(connection, limit, skip, rules),
     }
-    around = Around(connection, now)
-    shares = FairShares(steps, limit - around.try_again(rules))
+    set_aside_rows = SetAsideRows(connection, now)
+    shares = FairShares(steps, limit - set_aside_rows.try_again(rules))
     while task := shares.next():
         name, size = task
-        shares.take(name, around.delete(name, steps[name], size))
+        shares.take(name, set_aside_rows.delete(name, steps[name], size))
     return limit - shares.left
 
 

@@ -11,7 +11,7 @@ import orjson
 from app.core.deliveries import State
 from app.errors import OutboxUnavailable
 from app.outbox.records import is_ours
-from app.outbox.sqlite.database import SCHEMA_VERSION, SQL, border, open_untouched
+from app.outbox.sqlite.database import SCHEMA_VERSION, SQL, open_untouched, translated_errors
 from app.outbox.transfer import TRANSFER_KEYS, DeliveryRow, Row, Salvaged, Store, TransferKind
 
 #: Read at once where nothing fails: so many rows, and keys of so many beginnings of their digests.
@@ -21,6 +21,8 @@ _SPAN_KEYS: Final = 16
 _BEGINNINGS: Final = 128 * 128
 #: Versions of before the first release, without an identity, in which what is read here was the same.
 _UNRELEASED: Final = range(13, 17)
+#: Names that tables had before the first release.
+_FORMER_NAMES: Final = {"note": "dropped_event", "tally": "counter", "whose": "delivery_owner"}
 #: As the schema has them.
 _SHELF_BITS: Final = 11
 #: What tells the highest id that a table ever gave: the first that can be read. It is lost where the end of a table is.
@@ -30,10 +32,10 @@ _HIGHEST: Final = {
         "SELECT max(id) FROM delivery",
         "SELECT max(delivery_id) FROM payload",
     ),
-    "note": (
-        "SELECT max(id) FROM note",
-        "SELECT max(id) FROM note INDEXED BY note_at",
-        "SELECT max(id) FROM note INDEXED BY note_message",
+    "dropped_event": (
+        "SELECT max(id) FROM dropped_event",
+        "SELECT max(id) FROM dropped_event INDEXED BY dropped_event_at",
+        "SELECT max(id) FROM dropped_event INDEXED BY dropped_event_message",
     ),
     "audit": ("SELECT seq FROM sqlite_sequence WHERE name = 'audit'", "SELECT max(id) FROM audit"),
 }
@@ -47,8 +49,9 @@ async def salvage(path: Path, open_target: Callable[[], Store]) -> Salvaged:
     opened once the file turned out to be an outbox, so that none is made in vain. Raises OutboxUnavailable where not
     even the beginning of the file can be read, or the target holds something.
     """
-    with border(), closing(open_untouched(path)) as connection:
+    with translated_errors(), closing(open_untouched(path)) as connection:
         has_identity = _check_version(connection)
+        _add_views_of_former_tables(connection)
         target = open_target()
         try:
             if not await target.is_empty():
@@ -72,6 +75,13 @@ def _check_version(connection: sqlite3.Connection) -> bool:
     return is_ours(identity)
 
 
+def _add_views_of_former_tables(connection: sqlite3.Connection) -> None:
+    """Add a temporary view, with the name of today, for each table that has a former name."""
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    for former in _FORMER_NAMES.keys() & tables:
+        connection.execute(f"CREATE TEMP VIEW {_FORMER_NAMES[former]} AS SELECT * FROM {former}")  # noqa: S608 - constants
+
+
 class _Salvage:
     def __init__(self, connection: sqlite3.Connection, target: Store, *, has_identity: bool) -> None:
         self._connection = connection
@@ -84,9 +94,9 @@ class _Salvage:
         await self._target.begin_ids_above(highest, 0)
         await self._keys()
         await self._deliveries(highest)
-        self._found.lost_notes = await self._lines(TransferKind.NOTES, "note")
+        self._found.lost_dropped_events = await self._lines(TransferKind.DROPPED_EVENTS, "dropped_event")
         self._found.lost_audit = await self._lines(TransferKind.AUDIT, "audit")
-        for kind in (TransferKind.MARKS, TransferKind.PEOPLE, TransferKind.WHOSE):
+        for kind in (TransferKind.MARKS, TransferKind.PEOPLE, TransferKind.OWNERS):
             await self._write(kind, list({row[0]: row for row in self._from_both_ends(f"salvage_{kind}")}.values()))
         for kind in (TransferKind.COUNTS, TransferKind.INVENTORY):
             counts = {tuple(row[:-1]): list(row) for row in self._from_both_ends(f"salvage_{kind}")}

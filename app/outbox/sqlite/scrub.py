@@ -16,7 +16,14 @@ from typing import Any, Final
 
 import orjson
 
-from app.outbox.sqlite.database import BUSY_TIMEOUT_S, border, connect, cut_log, patiently, transaction
+from app.outbox.sqlite.database import (
+    BUSY_TIMEOUT_S,
+    connect,
+    execute_with_retries,
+    transaction,
+    translated_errors,
+    truncate_wal,
+)
 
 #: Texts that are shorter stand in every page.
 _MIN_CHARACTERS: Final = 6
@@ -37,14 +44,14 @@ def scrub(path: Path, texts: Collection[str]) -> None:
     cannot read pages writes the file anew instead (`VACUUM`), while nobody else can write.
     """
     looked_for = {text[:_MAX_CHARACTERS].encode() for text in texts if len(text) >= _MIN_CHARACTERS}
-    with border(), closing(connect(path, timeout_s=BUSY_TIMEOUT_S)) as connection:
-        cut_log(connection)
+    with translated_errors(), closing(connect(path, timeout_s=BUSY_TIMEOUT_S)) as connection:
+        truncate_wal(connection)
         if reads_pages(connection):
             if pages := list(_pages_with(connection, looked_for)):
                 _overwrite(connection, pages)
         else:
-            patiently(connection, "VACUUM")
-        cut_log(connection)
+            execute_with_retries(connection, "VACUUM")
+        truncate_wal(connection)
 
 
 def reads_pages(connection: sqlite3.Connection) -> bool:

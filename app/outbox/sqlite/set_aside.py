@@ -15,7 +15,7 @@ from app.core.shared_values import SetAside
 from app.errors import RowRefused
 from app.outbox import set_aside
 from app.outbox.rows import as_json
-from app.outbox.set_aside import Passing, Refused, RowHalving
+from app.outbox.set_aside import Refused, RowHalving, SkippingDelete
 from app.outbox.settlement import HOLD_ROWS, ClaimQuery, last_of_each
 from app.outbox.sqlite.claim import claim, renew
 from app.outbox.sqlite.database import SQL, unavailable
@@ -102,7 +102,7 @@ def renew_the_rest(connection: sqlite3.Connection, claimed: Sequence[Claimed], u
     refused_of(connection, claimed, lambda some: renew(connection, some, until), is_kept=True)
 
 
-class Around:
+class SetAsideRows:
     """What is set aside, as one step of retention finds it."""
 
     def __init__(self, connection: sqlite3.Connection, now: float) -> None:
@@ -114,7 +114,7 @@ class Around:
         """Do one step, `do(limit, skip)`, past the rows that are refused; return how many rows it touched."""
         known = self._known.get(f"{set_aside.ROWS}{name}")
         skip = known.rows if known and not set_aside.is_due(known, now=self._now) else 0
-        passing = Passing(limit, skip)
+        passing = SkippingDelete(limit, skip)
         while not passing.is_over:
             try:
                 passing.take(attempt(self._connection, partial(do, passing.size, passing.stay)))

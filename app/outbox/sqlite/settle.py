@@ -138,7 +138,7 @@ def _withdraw(connection: sqlite3.Connection, asked: Withdrawal, now: float) -> 
     ids = one_json(connection, "pending_of_order", rows=digests, preset=asked.preset)
     if ids:
         rows = {"rows": as_json(ids), "exit": Exit.WITHDRAWN.value}
-        connection.execute(SQL["note_withdrawn"], {**rows, "reason": reason_of_withdrawal(asked), "at": now})
+        connection.execute(SQL["drop_withdrawn"], {**rows, "reason": reason_of_withdrawal(asked), "at": now})
         minute = int(now // MINUTE_S) * MINUTE_S
         connection.execute(SQL["count_withdrawn"], {**rows, "minute": minute, "span_s": MINUTE_S})
         connection.execute(SQL["reopen_steps"], {"moment": minute})

@@ -7,8 +7,8 @@
 
 CREATE TEMP VIEW storing AS
 SELECT NULL AS unseen, NULL AS max_backlog, NULL AS max_bytes, NULL AS loads, NULL AS first_id, NULL AS kinds,
-       NULL AS deliveries, NULL AS payloads, NULL AS spans, NULL AS version, NULL AS keys, NULL AS notes,
-       NULL AS counters, NULL AS span_s, NULL AS whose, NULL AS now, NULL AS named;
+       NULL AS deliveries, NULL AS payloads, NULL AS spans, NULL AS version, NULL AS keys, NULL AS dropped_events,
+       NULL AS counters, NULL AS span_s, NULL AS owners, NULL AS now, NULL AS named;
 
 CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
 
@@ -53,22 +53,22 @@ CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
     delivery_id = excluded.delivery_id, expires_at = excluded.expires_at, known = excluded.known, learned = 0;
 
   -- What made no delivery.
-  INSERT INTO note (message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency,
+  INSERT INTO dropped_event (message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency,
                     source, name, at)
   SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value -> 5, value ->> 6, value ->> 7,
          value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12
-  FROM json_each(new.notes);
+  FROM json_each(new.dropped_events);
 
   -- Counts of their minute.
-  INSERT INTO tally (span_s, start_at, name, preset, label, ad_account_id, source, count)
+  INSERT INTO counter (span_s, start_at, name, preset, label, ad_account_id, source, count)
   SELECT new.span_s, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
   FROM json_each(new.counters) WHERE true
   ON CONFLICT DO UPDATE SET count = count + excluded.count;
 
   -- Whose steps were summed already.
-  DELETE FROM tally_sum WHERE (span_s, start_at) IN (
+  DELETE FROM counter_sum WHERE (span_s, start_at) IN (
     SELECT span_s, start_at FROM (VALUES (3600), (21600), (86400)) AS span
-    CROSS JOIN tally_sum ON span_s = span.column1 AND start_at > (new.counters ->> '$[0][0]') - span.column1
+    CROSS JOIN counter_sum ON span_s = span.column1 AND start_at > (new.counters ->> '$[0][0]') - span.column1
   );
 
   -- How many wait of each name.
@@ -77,8 +77,8 @@ CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
   ON CONFLICT DO UPDATE SET count = count + excluded.count;
 
   -- Whose deliveries they are: texts of 16 digits of each key, or blanks, and the message id.
-  INSERT INTO whose (message_id, user, anonymous, at)
+  INSERT INTO delivery_owner (message_id, user, anonymous, at)
   SELECT substr(value, 33), nullif(trim(substr(value, 1, 16)), ''), nullif(trim(substr(value, 17, 16)), ''), new.now
-  FROM json_each(new.whose);
+  FROM json_each(new.owners);
 
 END;

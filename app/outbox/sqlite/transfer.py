@@ -11,7 +11,7 @@ from app.core.values.times import DAY_S
 from app.errors import OutboxUnavailable
 from app.outbox.rows import as_json
 from app.outbox.sqlite import shared
-from app.outbox.sqlite.database import SQL, border, open_writable, patiently, transaction
+from app.outbox.sqlite.database import SQL, execute_with_retries, open_writable, transaction, translated_errors
 from app.outbox.transfer import BEFORE_FIRST, OF_DELIVERIES, DeliveryRow, LedgerKind, Row, TransferKind
 
 #: Deliveries lie in three tables here, whether they wait or are delivered.
@@ -33,7 +33,7 @@ class SqliteStore:
         """SQLite lets nobody else in from then on."""
         self._connection.execute("PRAGMA locking_mode=EXCLUSIVE")
         try:
-            with border(), transaction(self._connection):
+            with translated_errors(), transaction(self._connection):
                 return False
         except OutboxUnavailable as exc:
             if exc.why == "locked":
@@ -41,12 +41,12 @@ class SqliteStore:
             raise
 
     async def is_empty(self) -> bool:
-        with border():
+        with translated_errors():
             return not self._connection.execute(SQL["holds_anything"]).fetchone()[0]
 
     async def read(self, kind: TransferKind, *, after: Sequence[Any], limit: int) -> list[Row]:
         parameters = {"limit": limit, **{f"after_{place}": value for place, value in enumerate(after)}}
-        with border():
+        with translated_errors():
             rows = self._connection.execute(SQL[f"transfer_{kind}_out"], parameters).fetchall()
             return [list(row) for row in (self._whole(rows) if kind in OF_DELIVERIES else rows)]
 
@@ -54,7 +54,7 @@ class SqliteStore:
         moment, id_ = after
         begin, end = day * DAY_S, (day + 1) * DAY_S
         parameters = {"after_at": max(moment, begin), "after_id": id_, "begin": begin, "end": end, "limit": limit}
-        with border():
+        with translated_errors():
             rows = self._connection.execute(SQL[f"day_{past}"], parameters).fetchall()
             return [list(row) for row in (self._whole(rows) if past in OF_DELIVERIES else rows)]
 
@@ -72,7 +72,7 @@ class SqliteStore:
         return whole
 
     async def write(self, kind: TransferKind, rows: Sequence[Row]) -> int:
-        with border(), transaction(self._connection):
+        with translated_errors(), transaction(self._connection):
             new = as_json(self._new(kind, rows))
             queries = _WRITE_DELIVERIES if kind in OF_DELIVERIES else (f"transfer_{kind}_in",)
             self._forget_sums(kind)
@@ -91,33 +91,35 @@ class SqliteStore:
 
     async def drop(self, kind: TransferKind, rows: Sequence[Row]) -> None:
         query = "drop_deliveries" if kind in OF_DELIVERIES else f"drop_{kind}"
-        with border():
+        with translated_errors():
             self._forget_sums(kind)
-            patiently(self._connection, SQL[query], {"rows": as_json([row[: len(BEFORE_FIRST[kind])] for row in rows])})
+            execute_with_retries(
+                self._connection, SQL[query], {"rows": as_json([row[: len(BEFORE_FIRST[kind])] for row in rows])}
+            )
 
     def _forget_sums(self, kind: TransferKind) -> None:
         if kind is TransferKind.COUNTS:
-            patiently(self._connection, SQL["drop_sums"])
+            execute_with_retries(self._connection, SQL["drop_sums"])
 
     async def highest_ids(self) -> tuple[int, int]:
-        with border():
-            delivery, note = self._connection.execute(SQL["highest_ids"]).fetchone()
-        return delivery, note
+        with translated_errors():
+            delivery, dropped_event = self._connection.execute(SQL["highest_ids"]).fetchone()
+        return delivery, dropped_event
 
-    async def begin_ids_above(self, delivery: int, note: int) -> None:  # noqa: ARG002 - dropped events go on from the highest
-        with border():
-            patiently(self._connection, SQL["begin_ids_above"], {"id": delivery})
+    async def begin_ids_above(self, delivery: int, dropped_event: int) -> None:  # noqa: ARG002 - dropped events go on from the highest
+        with translated_errors():
+            execute_with_retries(self._connection, SQL["begin_ids_above"], {"id": delivery})
 
     async def get_shared(self, key: str) -> Shared | None:
-        with border():
+        with translated_errors():
             return shared.get(self._connection, key)
 
     async def put_shared(self, key: str, value: Any, *, revision: int | None = None) -> Shared | None:
-        with border():
+        with translated_errors():
             return shared.put(self._connection, key, value, revision)
 
     async def list_shared(self, prefix: str) -> Mapping[str, Shared]:
-        with border():
+        with translated_errors():
             return shared.list_by_prefix(self._connection, prefix)
 
     async def close(self) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from app.errors import OutboxUnavailable
 from app.outbox.rows import LARGE_ROWS
-from app.outbox.sqlite.database import patiently
+from app.outbox.sqlite.database import execute_with_retries
 from app.outbox.sqlite.guard import Guard
 
 Answer = TypeVar("Answer")
@@ -207,7 +207,7 @@ class Writer:
     def _transact(self, group: Sequence[Job], do: Callable[[Call[Any]], Any]) -> list[Any]:
         """Do all in one transaction. Raises _CallFailed, with nothing changed, where `do` does."""
         try:
-            patiently(self._connection, "BEGIN IMMEDIATE")
+            execute_with_retries(self._connection, "BEGIN IMMEDIATE")
             answers = [do(job.call) for job in group]
             self._connection.execute("COMMIT")
         except _CallFailed:

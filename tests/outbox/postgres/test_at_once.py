@@ -64,7 +64,7 @@ def held_back(postgres_url: str, execute: Callable[..., list[Any]]) -> Any:
 
 async def claimed_of_one_person(at: At) -> Sequence[Claimed]:
     """Claim two deliveries of one message of somebody."""
-    people = PeopleChanges(people=[], marks=[], whose=[Ownership(message_id="m", user="a" * 16, anonymous=None)])
+    people = PeopleChanges(people=[], marks=[], owners=[Ownership(message_id="m", user="a" * 16, anonymous=None)])
     both = [new(message_id="m", preset=preset) for preset in ("one", "two")]
     await at.outbox.enqueue(both, [], [], now=NOW, people=people)
     return await at.claim()

@@ -29,8 +29,8 @@ def of(*days: int) -> set[str]:
 
 
 def test_a_table_is_named_after_its_day() -> None:
-    assert table_of("note", day_of(1_800_000_000)) == "note_20270115"
-    assert table_of("note", day_of(1_800_000_000 - 8 * 3_600 - 1)) == "note_20270114"
+    assert table_of("dropped_event", day_of(1_800_000_000)) == "dropped_event_20270115"
+    assert table_of("dropped_event", day_of(1_800_000_000 - 8 * 3_600 - 1)) == "dropped_event_20270114"
 
 
 async def test_they_are_made_when_something_is_written_for_them(at: At, execute: Callable[..., list[Any]]) -> None:
@@ -59,9 +59,9 @@ async def test_a_table_that_is_read_stays_until_the_next_time(
     await at.enqueue(dropped=(NOTE,))
     later = at.later(40 * DAY_S)
     with connection.transaction():
-        connection.execute("SELECT * FROM note")
+        connection.execute("SELECT * FROM dropped_event")
         await later.outbox.retain(now=later.now, limit=100)
-        assert table_of("note", TODAY) in tables(execute)
+        assert table_of("dropped_event", TODAY) in tables(execute)
     await later.outbox.retain(now=later.now, limit=100)
     assert not tables(execute) & of(TODAY)
 
@@ -102,9 +102,9 @@ async def test_steps_that_are_over_are_summed_by_one_process_at_a_time(
     with connection.transaction():
         assert connection.execute(SQL["only_one_sums"]).fetchall() == [(True,)]
         await later.outbox.retain(now=later.now, limit=100)
-        assert execute("SELECT * FROM tally_sum") == []
+        assert execute("SELECT * FROM counter_sum") == []
     await later.outbox.retain(now=later.now, limit=100)
-    assert execute("SELECT span_s, start_at, name, count FROM tally_sum") == [(3_600, int(NOW), "accepted", 1)]
+    assert execute("SELECT span_s, start_at, name, count FROM counter_sum") == [(3_600, int(NOW), "accepted", 1)]
 
 
 async def retain_while(connection: psycopg.Connection, later: At, *statements: str) -> None:
@@ -125,9 +125,9 @@ async def test_what_is_counted_late_while_its_step_is_summed_is_in_the_sum(
     at: At, connection: psycopg.Connection, execute: Callable[..., list[Any]]
 ) -> None:
     await at.enqueue(counters=(CounterRow(name="accepted"),))
-    late = "DELETE FROM tally_sum", "UPDATE tally_minute SET count = count + 1"
+    late = "DELETE FROM counter_sum", "UPDATE counter_minute SET count = count + 1"
     await retain_while(connection, at.later(2 * HOUR_S), *late)
-    assert execute("SELECT start_at, name, count FROM tally_sum") == [(int(NOW), "accepted", 2)]
+    assert execute("SELECT start_at, name, count FROM counter_sum") == [(int(NOW), "accepted", 2)]
 
 
 async def test_what_is_forgotten_of_a_day_while_it_is_dropped_is_counted_as_gone_once(

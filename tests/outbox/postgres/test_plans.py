@@ -16,16 +16,16 @@ from app.outbox.postgres.ledger import asked
 from tests.outbox.build import NOW, At, new
 
 #: They read all there is, which is little: a handful of rows each.
-SMALL = {"memory_size", "backlog", "shared", "probe", "store_version", "delivery_id", "note_id", "audit_id"}
+SMALL = {"memory_size", "backlog", "shared", "probe", "store_version", "delivery_id", "dropped_event_id", "audit_id"}
 #: Asked by moves and erasures only, which take their time.
-ONCE = {"holds_anything", "transfer_counts_out", "transfer_revenue_out", "forget_whose", "forget_quarantined"}
+ONCE = {"holds_anything", "transfer_counts_out", "transfer_revenue_out", "forget_owners", "forget_quarantined"}
 #: They drop all sums of steps, or read all of a table that is to be dropped.
 ONCE |= {"transfer_counts_in", "drop_counts", "count_day"}
 #: Whoever erases a person has all looked through.
 ONCE |= {"kept_of", "kept_elsewhere", "forget_known_digests"}
 #: Each is looked at for several queries.
 SEARCHES = ("search", "search_by_id", "dead", "search_dropped")
-JSON = ("rows", "counters", "deliveries", "loads", "spans", "keys", "notes", "marks", "whose", "named")
+JSON = ("rows", "counters", "deliveries", "loads", "spans", "keys", "dropped_events", "marks", "owners", "named")
 MOMENTS = ("now", "until", "after", "since", "ledger_start", "erase_at", "pending_by", "claimed_by", "begin")
 OF_PEOPLE = ("who", "place", "what", "target", "was", "became", "digest", "seal")
 SECONDS = ("lasts_s", "click_s", "max_wait_s", "lease_s", "window_s", "ledger_s")
@@ -42,7 +42,7 @@ MORE_NUMBERS = (
     "start",
     "end",
     "delivery",
-    "note",
+    "dropped_event",
     "lowest",
     "highest",
     "max_names",
@@ -206,9 +206,9 @@ def test_an_index_leads_to_what_is_looked_for(connection: psycopg.Connection) ->
         "retain_revenue": "revenue_pkey",
         "name_counts": "name_count_",
         "retain_name_counts": "name_count_day",
-        "counters": "tally_sum_pkey",
-        "summed_spans": "tally_sum_pkey",
-        "sum_step": "tally_sum_pkey",
+        "counters": "counter_sum_pkey",
+        "summed_spans": "counter_sum_pkey",
+        "sum_step": "counter_sum_pkey",
         "next_due": "line_due",
         "retain_keys": "dedup_key_expires",
         "retain_dead": "dead_settled",

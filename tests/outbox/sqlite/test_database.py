@@ -64,9 +64,9 @@ async def test_a_file_of_the_same_version_is_opened_as_it_is(at: At, path: Path)
 def test_a_migration_that_fails_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     open_writable(path).close()
     monkeypatch.setattr(database, "SCHEMA_VERSION", 3)
-    monkeypatch.setattr(database, "schema", {2: "CREATE TABLE new (x);", 3: "CREATE TABLE tally (x);"}.__getitem__)
+    monkeypatch.setattr(database, "schema", {2: "CREATE TABLE new (x);", 3: "CREATE TABLE counter (x);"}.__getitem__)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        with pytest.raises(sqlite3.OperationalError, match="tally"):
+        with pytest.raises(sqlite3.OperationalError, match="counter"):
             migrate(connection)
         assert connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'new'").fetchall() == [(0,)]
     assert _version(path) == SCHEMA_VERSION
@@ -127,12 +127,12 @@ def test_what_must_be_rolled_back_first_is_no_reason_to_refuse_a_file(path: Path
         connection.execute("BEGIN")
         connection.execute(
             "WITH RECURSIVE n (x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 9999) "
-            "INSERT INTO whose (message_id, at) SELECT x, 1 FROM n"
+            "INSERT INTO delivery_owner (message_id, at) SELECT x, 1 FROM n"
         )
         for end in ("", "-journal"):
             Path(f"{left}{end}").write_bytes(Path(f"{path}{end}").read_bytes())
     with closing(open_writable(left)) as connection:
-        assert connection.execute("SELECT count(*) FROM whose").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM delivery_owner").fetchone() == (0,)
 
 
 def test_a_newer_file_is_refused_and_left_alone(path: Path) -> None:

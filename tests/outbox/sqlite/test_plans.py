@@ -29,7 +29,9 @@ FILLED = {
     f"{name} by {kind}": conditions(SQL[name], query)[0]
     for name in ("search", "dead")
     for kind, query in QUERIES.items()
-} | {f"notes by {kind}": dropped_conditions(SQL["search_dropped"], query)[0] for kind, query in QUERIES.items()}
+} | {
+    f"dropped events by {kind}": dropped_conditions(SQL["search_dropped"], query)[0] for kind, query in QUERIES.items()
+}
 #: The steps of store.sql, as if they stood alone, name parameters and raise nothing.
 STEPS = {
     f"store, step {number}": step.replace("RAISE(ABORT, 'not all new')", "1").replace("new.", ":")
@@ -38,12 +40,12 @@ STEPS = {
 #: `holds_anything` ends with the first row that it meets; a salvage, and whoever erases a person, reads everything.
 LEFT_OUT = {"search", "dead", "search_dropped", "holds_anything", "kept_elsewhere", "forget_known_digests"} | {
     f"salvage_{kind}{way}"
-    for kind in ("counts", "revenue", "inventory", "marks", "people", "whose")
+    for kind in ("counts", "revenue", "inventory", "marks", "people", "owners")
     for way in ("", "_backwards")
 }
 STATEMENTS = {name: sql for name, sql in SQL.items() if name not in LEFT_OUT} | FILLED | STEPS
 GROWING = (
-    "d|delivery|payload|attempt|note|dedup_key|tally|audit|session|person|mark|inventory|revenue|name_count|tally_sum"
+    "d|delivery|payload|attempt|dropped_event|dedup_key|counter|audit|session|person|mark|inventory|revenue|name_count|counter_sum"
     "|id_filter|known"
 )
 FULL_SCAN = re.compile(rf"^SCAN ({GROWING})\b")
@@ -113,9 +115,9 @@ def test_a_statement_searches_and_never_scans(connection: sqlite3.Connection) ->
         ("dead by order", "delivery_order (shelf=? AND order_id=?)"),
         ("search by attempt", "PRIMARY KEY (delivery_id=?)"),
         ("search by person", "payload USING INTEGER PRIMARY KEY (rowid=?)"),
-        ("notes by message", "note_message (shelf=? AND message_id=?)"),
-        ("notes by order", "note_order (shelf=? AND order_id=?)"),
-        ("note_range", "note_at (at>?)"),
+        ("dropped events by message", "dropped_event_message (shelf=? AND message_id=?)"),
+        ("dropped events by order", "dropped_event_order (shelf=? AND order_id=?)"),
+        ("dropped_event_range", "dropped_event_at (at>?)"),
         ("first_delivery_since", "INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
         ("first_delivery_since", "filled USING PRIMARY KEY (bucket=?)"),
         ("search by dead", "delivery_dead (id>? AND id<?)"),
@@ -125,7 +127,7 @@ def test_a_statement_searches_and_never_scans(connection: sqlite3.Connection) ->
         ("dead_causes", "delivery_dead"),
         ("name_counts", "PRIMARY KEY (name=? AND source=? AND day>? AND day<?)"),
         ("retain_name_counts", "name_count_none (day<?)"),
-        ("counters", "tally_sum USING PRIMARY KEY (span_s=? AND start_at>? AND start_at<?)"),
+        ("counters", "counter_sum USING PRIMARY KEY (span_s=? AND start_at>? AND start_at<?)"),
         ("summed_spans", "PRIMARY KEY (span_s=?)"),
         ("reopen_steps", "PRIMARY KEY (span_s=? AND start_at>?)"),
         ("first_count", "PRIMARY KEY (span_s=? AND start_at>?)"),

@@ -67,11 +67,11 @@ async def test_of_a_good_file_everything_arrives(salvaged: Salvages) -> None:
         "keys": COUNT - DEAD,
         "marks": 0,
         "people": 0,
-        "whose": 0,
+        "owners": 0,
         "quarantined": 0,
         "waiting": COUNT - DELIVERED,
         "delivered": DELIVERED,
-        "notes": COUNT,
+        "dropped_events": COUNT,
         "audit": 1,
         "counts": found.arrived["counts"],
         "revenue": 3,
@@ -79,7 +79,7 @@ async def test_of_a_good_file_everything_arrives(salvaged: Salvages) -> None:
         "shared": 2,  # a switch, and the time by which holds end
     }
     assert found.arrived["counts"] > 0
-    assert (found.lost, found.lost_notes, found.lost_keys) == ([], 0, 0)
+    assert (found.lost, found.lost_dropped_events, found.lost_keys) == ([], 0, 0)
     backlog = await at.outbox.backlog(ACCOUNT, now=NOW)
     assert (backlog.pending, backlog.dead) == (COUNT - DELIVERED - DEAD, DEAD)
     named = await at.outbox.inventory.name_counts([("Order Completed", "default")], first_day=0, last_day=10**6)
@@ -124,18 +124,20 @@ async def test_a_waiting_delivery_without_its_payload_is_lost_and_a_delivered_on
 
 
 async def test_what_is_damaged_beside_the_deliveries_costs_none_of_them(salvaged: Salvages) -> None:
-    found, at = await salvaged({"note": 1, "dedup_key": 1, "attempt": 1, "delivery_due": 1, "delivery_unsettled": 1})
+    found, at = await salvaged(
+        {"dropped_event": 1, "dedup_key": 1, "attempt": 1, "delivery_due": 1, "delivery_unsettled": 1}
+    )
     assert found.arrived["waiting"] + found.arrived["delivered"] == COUNT
     assert found.lost == []
-    assert 0 < found.lost_notes < COUNT / 4
-    assert found.arrived["notes"] == COUNT - found.lost_notes
+    assert 0 < found.lost_dropped_events < COUNT / 4
+    assert found.arrived["dropped_events"] == COUNT - found.lost_dropped_events
     assert found.lost_keys > 0
     assert COUNT - DEAD > found.arrived["keys"] > COUNT / 2
     assert len((await at.outbox.search(Query(state=State.DEAD), limit=COUNT)).deliveries) == DEAD
     await at.outbox.close()
 
 
-@pytest.mark.parametrize("table", ["delivery", "note"])
+@pytest.mark.parametrize("table", ["delivery", "dropped_event"])
 async def test_where_the_end_of_a_table_is_damaged_what_lies_before_it_arrives_and_the_rest_is_counted(
     filled: Path, salvaged: Salvages, table: str
 ) -> None:
@@ -144,11 +146,11 @@ async def test_where_the_end_of_a_table_is_damaged_what_lies_before_it_arrives_a
     await at.outbox.close()
     damage_end_of(filled, table)
     found, at = await salvaged({})
-    lost = {"delivery": len(found.lost), "note": found.lost_notes}
+    lost = {"delivery": len(found.lost), "dropped_event": found.lost_dropped_events}
     assert 0 < lost.pop(table) < COUNT / 4
     assert set(lost.values()) == {0}
     assert found.arrived["waiting"] + found.arrived["delivered"] + len(found.lost) == COUNT
-    assert found.arrived["notes"] + found.lost_notes == 2 * COUNT
+    assert found.arrived["dropped_events"] + found.lost_dropped_events == 2 * COUNT
     await at.outbox.close()
 
 
@@ -178,14 +180,19 @@ async def test_a_file_that_is_no_outbox_is_refused_and_no_new_one_is_made(
     assert not (tmp_path / "new.db").exists()
 
 
+@pytest.mark.parametrize("tables", ["", "note dropped_event", "note dropped_event tally counter whose delivery_owner"])
 @pytest.mark.parametrize("version", [13, 16])
 async def test_everything_arrives_of_a_file_from_before_the_first_release(
-    filled: Path, tmp_path: Path, salvaged: Salvages, version: int
+    filled: Path, tmp_path: Path, salvaged: Salvages, version: int, tables: str
 ) -> None:
     of_the_newer = await salvage(filled, f"sqlite:///{tmp_path}/of-the-newer.db")
     _mark(filled, identity=0, version=version)
+    names = tables.split()
+    with closing(sqlite3.connect(filled)) as connection:
+        for former, name in zip(names[::2], names[1::2], strict=True):
+            connection.execute(f"ALTER TABLE {name} RENAME TO {former}")
     found, at = await salvaged({})
-    assert (found.lost, found.lost_notes, found.lost_audit, found.lost_keys) == ([], 0, 0, 0)
+    assert (found.lost, found.lost_dropped_events, found.lost_audit, found.lost_keys) == ([], 0, 0, 0)
     assert found.arrived == of_the_newer.arrived
     await at.outbox.close()
 
@@ -222,8 +229,8 @@ async def test_what_only_looks_like_a_row_or_a_payload_is_named_and_costs_no_oth
     found, at = await salvaged({})
     assert sorted(found.lost) == [(300, None), (400, "m-400")]
     assert found.arrived["waiting"] == COUNT - DELIVERED - 2
-    assert found.lost_notes == 1
-    assert found.arrived["notes"] == COUNT - 1
+    assert found.lost_dropped_events == 1
+    assert found.arrived["dropped_events"] == COUNT - 1
     await at.outbox.close()
 
 
@@ -233,5 +240,5 @@ def _spoil(path: Path) -> None:
         connection.execute("PRAGMA ignore_check_constraints=ON")
         connection.execute("UPDATE delivery SET attempts = -7 WHERE id = 300")
         connection.execute("UPDATE payload SET body = x'ff00' WHERE delivery_id = 400")
-        connection.execute("UPDATE note SET message_id = CAST(x'fffe' AS TEXT) WHERE id = 7")
+        connection.execute("UPDATE dropped_event SET message_id = CAST(x'fffe' AS TEXT) WHERE id = 7")
         connection.commit()

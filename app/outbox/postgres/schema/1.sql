@@ -134,9 +134,9 @@ CREATE TABLE kept_payload (
 CREATE INDEX kept_payload_erase ON kept_payload (erase_at);
 
 -- Events that made no delivery, and why.
-CREATE SEQUENCE note_id;
-CREATE TABLE note (
-  id bigint NOT NULL DEFAULT nextval('note_id'),
+CREATE SEQUENCE dropped_event_id;
+CREATE TABLE dropped_event (
+  id bigint NOT NULL DEFAULT nextval('dropped_event_id'),
   message_id text COLLATE "C" NOT NULL,
   ad_account_id text,                    -- NULL, and so the preset, where the event reached none
   preset text,
@@ -151,9 +151,9 @@ CREATE TABLE note (
   name text NOT NULL,                    -- of the event, as received
   at float8 NOT NULL
 ) PARTITION BY RANGE (at);
-CREATE INDEX note_id_order ON note (id);
-CREATE INDEX note_message ON note (message_id);
-CREATE INDEX note_order ON note (order_id) WHERE order_id IS NOT NULL;
+CREATE INDEX dropped_event_id_order ON dropped_event (id);
+CREATE INDEX dropped_event_message ON dropped_event (message_id);
+CREATE INDEX dropped_event_order ON dropped_event (order_id) WHERE order_id IS NOT NULL;
 
 -- The keys of what was enqueued within the window. Not tied to the ledger: a key ends with its window only.
 CREATE TABLE dedup_key (
@@ -199,7 +199,7 @@ CREATE TABLE revenue (
   preset text NOT NULL,
   source text NOT NULL,
   currency text NOT NULL,                -- '' where none was named
-  became text NOT NULL,                  -- waiting, delivered, dead, dismissed, or the exit of a note
+  became text NOT NULL,                  -- waiting, delivered, dead, dismissed, or the exit of a dropped event
   slot smallint NOT NULL,
   orders bigint NOT NULL,
   without_amount bigint NOT NULL,        -- of these, those that name no amount
@@ -210,7 +210,7 @@ CREATE TABLE revenue (
 ) WITH (fillfactor = 50);
 
 -- Counts by minute, in slots likewise; those of a day are summed by hour when it is old.
-CREATE TABLE tally_minute (
+CREATE TABLE counter_minute (
   start_at bigint NOT NULL,
   name text NOT NULL,
   preset text NOT NULL,
@@ -221,10 +221,10 @@ CREATE TABLE tally_minute (
   count bigint NOT NULL,
   PRIMARY KEY (start_at, name, preset, label, ad_account_id, source, slot)
 ) PARTITION BY RANGE (start_at);
-CREATE TABLE tally_hour (LIKE tally_minute INCLUDING ALL) PARTITION BY RANGE (start_at);
+CREATE TABLE counter_hour (LIKE counter_minute INCLUDING ALL) PARTITION BY RANGE (start_at);
 -- The same, of steps that are over: in hours while their minutes are kept, in six hours, in days. There is no gap
 -- between the first and the last step of a length.
-CREATE TABLE tally_sum (
+CREATE TABLE counter_sum (
   span_s integer NOT NULL CHECK (span_s IN (3600, 21600, 86400)),
   start_at bigint NOT NULL,
   name text COLLATE "C" NOT NULL,
@@ -303,7 +303,7 @@ CREATE TABLE mark (
 );
 
 -- Whose deliveries there are. It is searched as a whole, and rarely: to erase somebody.
-CREATE TABLE whose (
+CREATE TABLE delivery_owner (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   message_id text COLLATE "C" NOT NULL,
   user_key text COLLATE "C",

@@ -58,7 +58,7 @@ CREATE INDEX delivery_dead_order ON delivery (order_id) WHERE state = 'dead' AND
 CREATE INDEX delivery_message ON delivery (shelf, message_id);
 -- Most events are sent under the id of their message.
 CREATE INDEX delivery_event ON delivery (shelf, event_id) WHERE event_id <> message_id;
--- Only checkouts, and the notes of such, have the id of an order.
+-- Only checkouts, and the dropped events of such, have the id of an order.
 CREATE INDEX delivery_order ON delivery (shelf, order_id) WHERE order_id IS NOT NULL;
 
 -- The finished event. Apart from its delivery, so that a change of state does not rewrite it.
@@ -83,7 +83,7 @@ CREATE TABLE attempt (
 ) STRICT, WITHOUT ROWID;
 
 -- Events that made no delivery, and why.
-CREATE TABLE note (
+CREATE TABLE dropped_event (
   id INTEGER PRIMARY KEY,
   message_id TEXT NOT NULL,
   ad_account_id TEXT,                    -- NULL, and so the preset, where the event reached none
@@ -100,9 +100,9 @@ CREATE TABLE note (
   at REAL NOT NULL,
   shelf INTEGER GENERATED ALWAYS AS (id >> 13) VIRTUAL
 ) STRICT;
-CREATE INDEX note_message ON note (shelf, message_id);
-CREATE INDEX note_order ON note (shelf, order_id) WHERE order_id IS NOT NULL;
-CREATE INDEX note_at ON note (at);
+CREATE INDEX dropped_event_message ON dropped_event (shelf, message_id);
+CREATE INDEX dropped_event_order ON dropped_event (shelf, order_id) WHERE order_id IS NOT NULL;
+CREATE INDEX dropped_event_at ON dropped_event (at);
 
 -- The keys of what was enqueued within the window. Not tied to the ledger: a key ends with its window only.
 -- Orders are remembered with what tells them apart, and several of them may have one id.
@@ -174,7 +174,7 @@ CREATE TABLE revenue (
   preset TEXT NOT NULL,
   source TEXT NOT NULL,
   currency TEXT NOT NULL,                -- '' where none was named
-  became TEXT NOT NULL,                  -- waiting, delivered, dead, dismissed, or the exit of a note
+  became TEXT NOT NULL,                  -- waiting, delivered, dead, dismissed, or the exit of a dropped event
   orders INTEGER NOT NULL,
   without_amount INTEGER NOT NULL,       -- of these, those that name no amount
   millionths INTEGER NOT NULL,           -- of the currency
@@ -222,13 +222,13 @@ WHEN new.event_name = 'checkout' AND old.state <> new.state
     new.enqueued_at, new.ad_account_id, new.preset, new.source, new.currency,
     CASE WHEN new.state IN ('pending', 'claimed') THEN 'waiting' ELSE new.state END, 1, new.amount, new.id);
 END;
-CREATE TRIGGER order_noted AFTER INSERT ON note WHEN new.event_name = 'checkout' OR new.order_id IS NOT NULL BEGIN
+CREATE TRIGGER order_dropped AFTER INSERT ON dropped_event WHEN new.event_name = 'checkout' OR new.order_id IS NOT NULL BEGIN
   INSERT INTO earned VALUES (
     new.at, new.ad_account_id, new.preset, new.source, new.currency, new.exit, 1, new.amount, NULL);
 END;
 
 -- Counts by minute (span_s 60), rolled up into hours (span_s 3600) when they are old.
-CREATE TABLE tally (
+CREATE TABLE counter (
   span_s INTEGER NOT NULL CHECK (span_s IN (60, 3600)),
   start_at INTEGER NOT NULL,
   name TEXT NOT NULL,
@@ -241,7 +241,7 @@ CREATE TABLE tally (
 ) STRICT, WITHOUT ROWID;
 -- The same, of steps that are over: in hours while their minutes are kept, in six hours, in days. There is no gap
 -- between the first and the last step of a length.
-CREATE TABLE tally_sum (
+CREATE TABLE counter_sum (
   span_s INTEGER NOT NULL CHECK (span_s IN (3600, 21600, 86400)),
   start_at INTEGER NOT NULL,
   name TEXT NOT NULL,
@@ -334,7 +334,7 @@ CREATE TRIGGER mark_leaves AFTER DELETE ON mark BEGIN
 END;
 
 -- Whose deliveries there are. It is searched as a whole, and rarely: to erase somebody.
-CREATE TABLE whose (
+CREATE TABLE delivery_owner (
   id INTEGER PRIMARY KEY,
   message_id TEXT NOT NULL,
   user TEXT,                             -- keys
