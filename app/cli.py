@@ -47,6 +47,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "serve": "serve:serve",
     "init": "init:init",
     "check": "preview:check",
+    "test": "file_tests:run_files",
     "preview": "preview:preview",
     "preview-source": "preview_source:preview_source",
     "import-segment": "import_segment:import_segment",

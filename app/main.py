@@ -85,6 +85,7 @@ def create_app(
             begin=partial(parts.outbox.start_disk_checks, settings),
             closing=(*parts.closing, parts.outbox, parts.tracing, *export_lines(environ, clock=clock)),
             look_at_files=parts.look_at_files,
+            test_files=parts.test_files,
             clock=clock,
         ),
     )

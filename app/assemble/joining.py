@@ -23,10 +23,11 @@ from app.catalog.presets import parse_files
 from app.catalog.publishing import Publisher
 from app.catalog.source_files import SourceFile
 from app.catalog.source_secrets import SourceSecrets
-from app.catalog.sources import RunningSources, load_source
+from app.catalog.sources import RunningSources, load_source, read_source
 from app.catalog.yaml_files import read_texts
 from app.config import MIN_SECRET_CHARACTERS, Settings
-from app.config.settings import AccountEventSettings
+from app.config.settings import AccountEventSettings, settings_of_test
+from app.config.shipped_files import shipped
 from app.config.validators import currencies
 from app.core.coordination import Coordination
 from app.core.events import CounterRow, Event
@@ -48,6 +49,7 @@ from app.operations.forget import Forgetting
 from app.outbox import Outbox
 from app.pipeline.enrichment import Enrichment
 from app.pipeline.explain import Explainer
+from app.pipeline.file_tests import FileTests, GivenSettings
 from app.pipeline.identity_events import IdentityEventReader
 from app.pipeline.pipeline import Enqueues, Pipeline
 from app.pipeline.quarantine import Quarantine, Seals
@@ -95,12 +97,33 @@ SANDBOX_URL = "http://sandbox/v5"
 
 def running_catalog(settings: Settings) -> RunningCatalog:
     """Return the presets and mappings of the settings' folders, ready to be read again. Raises CatalogError."""
-    return RunningCatalog(
+    running = RunningCatalog(
         settings.presets_dir,
         settings.mappings_dir,
         custom_event_names=frozenset(settings.custom_event_names),
         check=partial(check_presets, settings),
     )
+    running.failing = file_tests().failing
+    return running
+
+
+@cache
+def file_tests() -> FileTests:
+    """Return who runs the tests of files: by no settings but theirs, with the sources that come with Pinrelay."""
+    return FileTests(cached_routers(), cache(partial(read_source, (shipped("sources"),))))
+
+
+def cached_routers() -> Callable[[GivenSettings], Router]:
+    """Return what makes the way of events by the settings of a test; the same settings share it."""
+    made: dict[str, Router] = {}
+
+    def router_of(given: GivenSettings) -> Router:
+        key = repr(sorted(given.items()))
+        if key not in made:
+            made[key] = event_router(settings_of_test(given))
+        return made[key]
+
+    return router_of
 
 
 def publisher(settings: Settings, running: RunningCatalog) -> Publisher:

@@ -23,10 +23,11 @@ from app.catalog.started_files import StartedFiles
 from app.config import FOLLOWED, Settings
 from app.config.environment import SecretWatch
 from app.core.coordination import Coordination
-from app.core.log import log_error, log_restart_needed, log_secrets_kept
+from app.core.log import log_error, log_failing_tests, log_restart_needed, log_secrets_kept
 from app.core.metrics import Metrics
 from app.core.pages import AccountView
 from app.destination.client import PinterestClient
+from app.errors import CatalogError
 from app.insights.alerts.watcher import AlertWebhook
 from app.insights.inventory.counting import InventoryKeeper, NameCounts
 from app.insights.inventory.view import InventoryView
@@ -123,6 +124,11 @@ class Parts:
             self.sources.look()
         if self.started is not None:
             self.started.look()
+
+    def test_files(self) -> None:
+        """Log which tests of the files that run fail: the start goes on all the same."""
+        sources = self.sources.to_test() if self.sources else ()
+        log_failing_tests(assemble.file_tests().failing(self.running.catalog, sources))
 
     def restart_notice(self) -> str:
         """Return why a restart is needed; "" where none is."""
@@ -267,6 +273,8 @@ def _reload(settings: Settings, running: RunningCatalog, sources: RunningSources
     loaded = sources.load() if sources else None
     if loaded:
         ad_accounts.check_sources(settings, loaded.sources)
+        if faults := assemble.file_tests().failing(None, loaded.to_test()):
+            raise CatalogError(faults)
     running.reload()
     if sources and loaded:
         sources.use(loaded)

@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
@@ -46,6 +46,9 @@ class Catalog:
     enabled: tuple[Preset, ...]
     #: Changes whenever a file does; the same in every process that has the same files.
     generation: str
+    #: The action's file, and its text.
+    action_path: str
+    _action_text: str = field(repr=False)
     #: The enabled presets that an event of this `type` and `event` can meet at all; None stands for every other text.
     _index: Mapping[tuple[str | None, str | None], tuple[Preset, ...]] = field(repr=False)
 
@@ -63,6 +66,19 @@ class Catalog:
     def order(self) -> CompiledMapping:
         """What the action's defaults find of an order: its id, value and currency."""
         return compile_order(self.action)
+
+    def alone(self, preset: Preset) -> "Catalog":
+        """Return a catalog of one preset, switched on: for its tests."""
+        preset = replace(preset, enabled=True)
+        return replace(self, presets=(preset,), enabled=(preset,), _index=_index([preset]))
+
+    def bare_preset(self, event_name: str) -> Preset:
+        """Return a preset that takes every event, by the action's defaults alone. Raises CatalogError."""
+        text = f"name: defaults\nsubscribe: type != ''\naction: {ACTION}\nmapping: {{event_name: {event_name!r}}}\n"
+        preset, found = compile_preset(self.action_path, text, self._action_text, frozenset({event_name}))
+        if preset is None:
+            raise CatalogError(found)
+        return preset
 
     def matching(self, event: Event) -> list[Preset]:
         """Return the enabled presets whose trigger holds for the event, in the catalog's order."""
@@ -90,7 +106,7 @@ def compile_catalog(presets: FileTexts, mappings: FileTexts, *, custom_event_nam
     Raises CatalogError, with every fault.
     """
     faults: list[Fault] = []
-    action, action_text = _action(mappings, faults)
+    action, action_path, action_text = _action(mappings, faults)
     files: dict[str, PresetFile] = {}
     for file, text in presets.items():
         spec, found = read_preset_file(text)
@@ -105,7 +121,7 @@ def compile_catalog(presets: FileTexts, mappings: FileTexts, *, custom_event_nam
         if preset:
             compiled.append(preset)
     faults.extend(_faults_between(files))
-    if faults or action is None:
+    if faults or action is None or action_text is None:
         raise CatalogError(faults)
     enabled = tuple(preset for preset in compiled if preset.enabled)
     return Catalog(
@@ -114,6 +130,8 @@ def compile_catalog(presets: FileTexts, mappings: FileTexts, *, custom_event_nam
         presets=tuple(compiled),
         enabled=enabled,
         generation=generation_of(presets, mappings),
+        action_path=action_path,
+        _action_text=action_text,
         _index=_index(enabled),
     )
 
@@ -134,17 +152,17 @@ def _index(presets: Sequence[Preset]) -> dict[tuple[str | None, str | None], tup
     }
 
 
-def _action(mappings: FileTexts, faults: list[Fault]) -> tuple[CompiledAction | None, str | None]:
-    """Return the action and the text that it was read from; twice None where it has faults."""
+def _action(mappings: FileTexts, faults: list[Fault]) -> tuple[CompiledAction | None, str, str | None]:
+    """Return the action, its file, and the text that it was read from; None where it has faults."""
     for file, text in mappings.items():
         if Path(file).stem != ACTION:
             faults.append(Fault(path="", message=f"there is no such action: only {ACTION}.yaml is read", file=file))
             continue
         action, found = read_action(text)
         faults.extend(in_file(file, found))
-        return action, text if action else None
+        return action, file, text if action else None
     faults.append(Fault(path="", message=f"MAPPINGS_DIR has no {ACTION}.yaml: restore the shipped file"))
-    return None, None
+    return None, "", None
 
 
 def _faults_between(files: Mapping[str, PresetFile]) -> list[Fault]:
@@ -193,13 +211,15 @@ class RunningCatalog:
         self._check = check
         self.preset_texts: dict[str, str] = {}
         self.mapping_texts: dict[str, str] = {}
+        #: Returns the failing tests of a catalog, as faults of its files.
+        self.failing: Callable[[Catalog], Sequence[Fault]] = lambda _: ()
         #: Is told of every new catalog.
         self.on_change: Callable[[Catalog], None] = lambda _: None
         self.catalog = self._load()
 
     def _load(self) -> Catalog:
         presets, mappings = self.read_files()
-        catalog = self.compiled(presets, mappings)
+        catalog = self.tested(self.compiled(presets, mappings))
         self._check(frozenset(preset.name for preset in catalog.presets))
         self.preset_texts, self.mapping_texts = presets, mappings
         return catalog
@@ -223,12 +243,21 @@ class RunningCatalog:
         """Return the catalog that these texts give under the same settings. Raises CatalogError."""
         return compile_catalog(presets, mappings, custom_event_names=self._custom_event_names)
 
+    def tested(self, catalog: Catalog) -> Catalog:
+        """Return the catalog. Raises CatalogError where a test of its files fails."""
+        if faults := self.failing(catalog):
+            raise CatalogError(faults)
+        return catalog
+
     def preset_names(self) -> frozenset[str]:
         """Return the names of all presets that run, those off in their files too."""
         return frozenset(preset.name for preset in self.catalog.presets)
 
     def reload(self) -> str:
-        """Read the files anew, all or nothing; return the generation that runs now. Raises CatalogError."""
+        """Read the files anew, all or nothing; return the generation that runs now. Raises CatalogError.
+
+        Failing tests are faults here; at the start they are not.
+        """
         self.catalog = self._load()
         self.on_change(self.catalog)
         return self.catalog.generation

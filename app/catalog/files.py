@@ -1,10 +1,92 @@
 """What may stand in a preset file and in a mapping file; editors get their JSON Schemas from here."""
 
-from typing import Any, Literal
+from datetime import UTC, datetime
+from pathlib import PurePath
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
+#: How a test can end: the exits before anything is stored. A source makes events that are `accepted` or not.
+TestedExit = Literal["accepted", "refused", "unmatched", "withheld", "matched", "enqueued", "invalid"]
+
+
+class Expected(BaseModel):
+    """What a test expects. Nothing is compared that is not given, but the exit."""
+
+    model_config = STRICT
+
+    exit: TestedExit | None = Field(
+        None, description="How the event leaves: enqueued if not given; in the file of a source accepted."
+    )
+    fields: dict[str, Any] = Field(
+        default_factory=dict,
+        description="By path, such as custom_data.contents.0.id: a value, or {present: true}, {absent: true}, "
+        '{matches: "SO-*"} or {digest: ada@example.com}.',
+    )
+    warnings: list[str] | None = Field(None, description="Each warning, or a part of it. []: none.")
+    events: int | None = Field(None, ge=0, description="How many events are sent; of a source: how many it makes.")
+
+
+class FileTest(BaseModel):
+    """One test of a preset, mapping or source. It runs under the default settings and those that it names."""
+
+    model_config = STRICT
+
+    name: str = Field(min_length=1, max_length=120, description="For people: what should happen.")
+    event: dict[str, Any] | list[Any] | None = Field(
+        None, description="The event; of a source the body of a request. A preset without one tests its `example`."
+    )
+    file: str | None = Field(None, min_length=1, description="A file with it, beside this one or below.")
+    example: str | None = Field(
+        None, pattern=r"^[^/]+/[^/]+$", description="SOURCE/TEST: what a shipped source makes in the test of that name."
+    )
+    headers: dict[str, str] = Field(default_factory=dict, description="Of the request to a source.")
+    query: str = Field("", description="Of the request to a source, without the question mark.")
+    event_name: str = Field("custom", description="In a mapping file: the event that a preset would send.")
+    settings: dict[str, str | bool | int | float] = Field(
+        default_factory=dict, description="Settings about events, such as DEFAULT_COUNTRY: US."
+    )
+    source: str = Field("default", description="Name of the source that the event comes from.")
+    trust: Literal["secret", "public"] = Field("secret", description="Whether its sender is known by a secret.")
+    now: str | None = Field(None, description="When it arrives, such as 2026-11-25T10:15:05Z; else at its own time.")
+    expect: Expected = Field(default_factory=lambda: Expected.model_validate({}), description="What should come of it.")
+
+    @field_validator("now")
+    @classmethod
+    def _is_time(cls, text: str | None) -> str | None:
+        if text is not None:
+            try:
+                datetime.fromisoformat(text)
+            except ValueError as exc:
+                raise ValueError(f"{text!r} is no time: write it as 2026-11-25T10:15:05Z") from exc
+        return text
+
+    @field_validator("file")
+    @classmethod
+    def _is_beside(cls, text: str | None) -> str | None:
+        if text is not None and (PurePath(text).is_absolute() or ".." in PurePath(text).parts):
+            raise ValueError(f"{text!r} is not beside this file or below: put it there, and give its path from here")
+        return text
+
+    @model_validator(mode="after")
+    def _one_event(self) -> "FileTest":
+        if sum(each is not None for each in (self.event, self.file, self.example)) > 1:
+            raise ValueError("give one of `event`, `file` and `example`")
+        return self
+
+    @property
+    def arrives_at(self) -> float | None:
+        """`now` as Unix seconds; a time without a zone is UTC."""
+        if self.now is None:
+            return None
+        at = datetime.fromisoformat(self.now)
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+
+
+Tests = Annotated[
+    list[FileTest], Field(default_factory=list, description="Tests of this file: `pinrelay test` runs them.")
+]
 
 
 class PresetFile(BaseModel):
@@ -30,6 +112,7 @@ class PresetFile(BaseModel):
         None, description="The trigger of cancellations: an order that is held is not sent, found by its `order_id`."
     )
     example: dict[str, Any] | None = Field(None, description="A Segment event that this preset takes.")
+    tests: Tests
 
 
 class FieldSpec(BaseModel):
@@ -64,3 +147,4 @@ class ActionFile(BaseModel):
     name: str = Field(min_length=1, description="The action's name for people.")
     description: str = Field(min_length=1, description="What the action does.")
     fields: dict[str, FieldSpec] = Field(description="Every field, by its name in mappings.")
+    tests: Tests

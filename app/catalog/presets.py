@@ -1,7 +1,7 @@
 """The text of one preset or mapping file becomes a compiled preset or action, or every fault of it."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
@@ -17,7 +17,7 @@ from app.catalog.fields import (
     lay_over,
     place_of_default,
 )
-from app.catalog.files import ActionFile, PresetFile
+from app.catalog.files import ActionFile, FileTest, PresetFile
 from app.catalog.yaml_files import in_words, parse_yaml, place
 from app.core.events import Event
 from app.core.values.placeholders import says_nothing
@@ -166,6 +166,7 @@ class Preset:
     own_fields: Collection[str]
     #: A Segment event that this preset takes; None where the file gives none.
     example: Event | None
+    tests: Sequence[FileTest]
     #: For how many seconds its deliveries are kept back.
     hold_s: float
     #: Which events cancel an order; None where none does.
@@ -246,6 +247,7 @@ def compile_preset(
         fields=fields,
         own_fields=tuple(_leaves_of(spec.mapping, "")),
         example=spec.example,
+        tests=spec.tests,
         hold_s=hold_s,
         withdrawn_by=withdrawn_by,
         remembered=left_to_memory(spec),
@@ -360,4 +362,5 @@ def _salvaged(text: str) -> PresetFile:
         hold=None,
         withdrawn_by=None,
         example=None,
+        tests=[],
     )

@@ -134,7 +134,7 @@ class Publisher:
     def candidate(self, file: str, text: str | None) -> Catalog:
         """Return the catalog that the text would give; None takes the file out of one's own folder.
 
-        Raises CatalogError with every fault.
+        Raises CatalogError with every fault, or with every failing test.
         """
         name = Path(file).name
         presets, mappings = dict(self._running.preset_texts), dict(self._running.mapping_texts)
@@ -145,7 +145,7 @@ class Publisher:
         if found is not None:
             texts[shown] = found
         sorted_texts = [dict(sorted(each.items(), key=lambda item: Path(item[0]).name)) for each in (presets, mappings)]
-        return self._running.compiled(*sorted_texts)
+        return self._running.tested(self._running.compiled(*sorted_texts))
 
     def privacy_changes(self, candidate: Catalog) -> list[PrivacyChange]:
         """Return what of a catalog a person has to confirm before it runs instead of the one that runs."""

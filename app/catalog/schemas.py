@@ -40,7 +40,7 @@ def preset_schema(action: ActionFile) -> Schema:
     """Return the JSON Schema of a preset file; its `mapping` knows the fields of the action."""
     schema = _of(PresetFile, "preset")
     schema["properties"]["mapping"] |= _object(action.fields)
-    schema["$defs"] = {"Directive": _directive(), "Value": _value(), **dict(_objects(action.fields))}
+    schema["$defs"] |= {"Directive": _directive(), "Value": _value(), **dict(_objects(action.fields))}
     return schema
 
 

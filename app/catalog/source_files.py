@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
-from app.catalog.files import STRICT
+from app.catalog.files import STRICT, Tests
 from app.catalog.yaml_files import no_bare_secret
 from app.config.validators import ContentId
 from app.errors import Fault, MappingError
@@ -191,6 +191,7 @@ class SourceFile(BaseModel):
     )
     mapping: dict[str, Any] = Field(default_factory=dict, description="What all of its events have.")
     events: list[EventFile] = Field(default_factory=list, description="Kinds of events; a record may be several.")
+    tests: Tests
 
     @property
     def made_by(self) -> Literal["server", "browser"]:

@@ -32,6 +32,10 @@ class LoadedSources:
     #: Changes with the texts of the files.
     generation: str
 
+    def to_test(self) -> list[tuple[str, SourceFile, NamedSource]]:
+        """Return each file with what it says and what runs of it."""
+        return [(file, spec, self.sources[spec.name]) for file, spec in self.specs.items()]
+
 
 class RunningSources:
     """Reads the files of sources, and hands what they give to whoever receives."""
@@ -72,6 +76,10 @@ class RunningSources:
     def sources(self) -> Sources:
         """The sources that run, by name."""
         return self._loaded.sources
+
+    def to_test(self) -> list[tuple[str, SourceFile, NamedSource]]:
+        """Return what `LoadedSources.to_test` does, of what runs."""
+        return self._loaded.to_test()
 
     def load(self) -> LoadedSources:
         """Read the files anew; nothing changes yet. Raises CatalogError."""
@@ -171,17 +179,30 @@ def _limits_of(spec: SourceFile, limits: Limits) -> Limits:
 def load_source(folders: Folders, name: str) -> NamedSource:
     """Return one source, by the name of its file, for people who try what it makes of requests.
 
-    No secret is read for it, so it proves nothing. Raises CatalogError where there is none, or it has faults.
+    Raises CatalogError where there is none, or it has faults.
+    """
+    return read_source(folders, name)[1]
+
+
+def read_source(folders: Folders, name: str) -> tuple[SourceFile, NamedSource]:
+    """Return what the file of a source says, and the source. No secret is read for it, so it proves nothing.
+
+    Raises CatalogError where there is none, or it has faults.
     """
     (texts,) = read_texts(SOURCES_DIR=folders)
     file = next((file for file in texts if Path(file).stem == name), None)
     if file is None:
         raise CatalogError(_faults_between({}, [name]))
-    spec, found = parse_file(SourceFile, texts[file])
+    return unproven_source(file, texts[file])
+
+
+def unproven_source(file: str, text: str) -> tuple[SourceFile, NamedSource]:
+    """Return what the text of a source's file says, and the source without its secrets. Raises CatalogError."""
+    spec, found = parse_file(SourceFile, text)
     reshaping, more = compile_reshaping(spec) if spec else (None, [])
     if spec is None or found or more:
         raise CatalogError(in_file(file, [*found, *more]))
-    return _source(spec, (), reshaping, Limits.of_no_stranger())
+    return spec, _source(spec, (), reshaping, Limits.of_no_stranger())
 
 
 def _quota(spec: SourceFile) -> Quota | None:

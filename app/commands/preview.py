@@ -37,7 +37,7 @@ from app.core.events import DEFAULT_SOURCE, Event, Exit
 from app.core.receipts import EventReceipt
 from app.core.values.hidden_emails import unpersonal_id
 from app.destination import components
-from app.errors import EventRefused
+from app.errors import CatalogError, EventRefused
 from app.identity import HeldMemory
 from app.outbox import exists
 from app.pipeline.explain import IN_WORDS, EventReport, PresetReport, own_event
@@ -110,9 +110,10 @@ Mappings = Annotated[list[Path] | None, typer.Option("--mappings", help="The sam
 
 
 def check(presets: Presets = None, mappings: Mappings = None, *, as_json: AsJson = False) -> None:
-    """Check settings, presets, mappings, named sources and destinations, and list them.
+    """Check settings, presets, mappings, named sources and destinations, run the tests of the files, and list them.
 
-    Prints every fault with file, place and remedy, and exits with 1 if there is one. Tokens are not read.
+    Prints every fault and failing test with file, place and remedy, and exits with 1 if there is one. Tokens are not
+    read.
 
     Example: pinrelay check --presets presets
     """
@@ -122,6 +123,8 @@ def check(presets: Presets = None, mappings: Mappings = None, *, as_json: AsJson
     catalog = assemble.running_catalog(settings).catalog
     sources = assemble.running_sources(settings, on_fault=say)
     check_sources(settings, sources.sources if sources else ())
+    if faults := assemble.file_tests().failing(catalog, sources.to_test() if sources else ()):
+        raise CatalogError(faults)
     if as_json:
         print_json([_row(preset) for preset in catalog.presets])
         return

@@ -118,6 +118,7 @@ FORMS: Final = {
     r"^[A-Za-z0-9-]+$": "the name of a header, such as X-Api-Key",
     r"^[A-Z][A-Z0-9_]*$": "the name of an environment variable, such as SHOP_SECRET",
     r"^[^:]*$": "a name without a colon",
+    r"^[^/]+/[^/]+$": "a source and one of its tests, such as shopify/A paid order",
     r"^[a-z0-9][a-z0-9_-]{0,39}$": "1 to 40 lower-case letters, digits, hyphens or underscores, such as my-shop",
 }
 #: By pydantic's name of what is wrong.

@@ -1,6 +1,7 @@
 """All settings, read once from the environment into a frozen model."""
 
 import os
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal, Self
@@ -606,6 +607,36 @@ def load_settings(**overrides: Any) -> Settings:
     if faults:
         raise SettingsError("\n".join(faults))
     return settings
+
+
+def settings_of_test(given: Mapping[str, str | bool | float]) -> Settings:
+    """Return the default settings with those that a test of a file names, whatever the environment says.
+
+    Raises SettingsError.
+    """
+    known = {name.upper() for name in (*ConversionSettings.model_fields, *ConsentSettings.model_fields)}
+    if unknown := [name for name in given if name not in known | {"PINTEREST_API_URL"}]:
+        raise SettingsError(f"{unknown[0]}: a test can only change settings about events, such as DEFAULT_COUNTRY")
+    changes: dict[str, Any] = {
+        name.lower(): str(each).lower() if isinstance(each, bool) else str(each) for name, each in given.items()
+    }
+    try:
+        return _without_environment()(**changes)
+    except ValidationError as exc:
+        raise SettingsError(faults_of(exc, Settings)) from exc
+
+
+@cache
+def _without_environment() -> type[Settings]:
+    class DefaultSettings(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *_: Any, **__: Any
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            del settings_cls
+            return (init_settings,)
+
+    return DefaultSettings
 
 
 @cache

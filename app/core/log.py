@@ -157,6 +157,12 @@ def log_restart_needed(notice: str) -> None:
     logger().warning("restart needed", notice=notice)
 
 
+def log_failing_tests(faults: Iterable[object]) -> None:
+    """Log the tests of presets, mappings and sources that fail at a start; nothing where all pass."""
+    if told := [str(fault) for fault in faults]:
+        logger().warning("tests fail", faults=told)
+
+
 def log_request(level: int, *, method: str, route: str, status: int, duration_s: float, **more: Any) -> None:
     """Log one line for a request that was answered; `route` is the pattern, never the path.
 

@@ -2,7 +2,7 @@
 
 from app.core.values.event_names import ACTION_SOURCES, EVENT_NAMES
 from app.destination.conversion_event import Complete, ReportConversionEvent, report_conversion_event
-from app.destination.hashed_fields import hashed_fields
+from app.destination.hashed_fields import hashed_fields, sent_of_text
 from app.destination.offered_fields import OFFERED_FIELDS, OfferedField
 from app.destination.person_reader import PersonReader, SaidOfPerson, TypedPerson, carries_opt_out
 from app.destination.person_sections import OF_BLOCKS, phones_beside
@@ -37,5 +37,6 @@ __all__ = [
     "phones_beside",
     "redact",
     "report_conversion_event",
+    "sent_of_text",
     "usable_parts",
 ]

@@ -6,6 +6,7 @@ from typing import Any
 
 from app.config.settings import ConversionSettings
 from app.core.values.candidates import places_in
+from app.destination.normalise import hashed
 from app.destination.person_sections import NAMES, PersonBlock, blocks_of
 from app.destination.reading import flattened, text_of
 from app.destination.user_data import UserDataReader
@@ -48,6 +49,17 @@ def hashed_fields(fields: Mapping[str, Any], rules: ConversionSettings) -> dict[
             form = ", ".join(forms[digest] for digest in of_field)
             found[field.name] = HashedField(form=form, place=place, value=value)
     return found
+
+
+def sent_of_text(path: str, text: str, rules: ConversionSettings) -> str | None:
+    """Return what is sent of one text at a path of the finished event, such as `user_data.em`; None: nothing.
+
+    It is hashed at other paths too.
+    """
+    for field in UserDataReader(rules).fields.values():
+        if path.split(".")[:2] == ["user_data", field.wire]:
+            return field.way(text, None)[0]
+    return hashed(text)
 
 
 def _places(blocks: list[PersonBlock], field: str, texts: set[str]) -> Iterator[tuple[str, Any]]:

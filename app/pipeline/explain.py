@@ -402,6 +402,21 @@ def _fields(
     yield from memory_reports(line)
 
 
+def places_in_words(
+    preset: Preset, event: Event | EventRefused, line: PresetResult, making: BuildProfile, path: str, *, now: float
+) -> str:
+    """Return behind a value of the finished event where it was looked for; "" where that is not known."""
+    if isinstance(event, EventRefused):
+        return ""
+    for report in _fields(preset, event, line, making, now):
+        dotted = report.field.replace("/", ".")
+        wire = _WIRE_NAMES.get(dotted, dotted)
+        if report.paths and (path == wire or path.startswith(f"{wire}.")):
+            nearest = f"; nearest: {report.nearest}" if report.nearest else ""
+            return f" (from {', '.join(report.paths)}{nearest})"
+    return ""
+
+
 def _key(line: PresetResult) -> _Key:
     return line.preset, line.destination
 

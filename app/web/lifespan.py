@@ -50,12 +50,13 @@ def lifespan(
     begin: Callable[[], Awaitable[None]],
     closing: Sequence[_Closes],
     look_at_files: Callable[[], None],
+    test_files: Callable[[], None],
     clock: Callable[[], float],
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """Run the background tasks while the application serves; let them finish at the end.
 
     `begin` is awaited before all else; `closing` is closed after all else, in its order.
-    `look_at_files` is called every second, to see what has changed.
+    `look_at_files` is called every second, to see what has changed; `test_files` once, in a thread.
     """
 
     @asynccontextmanager
@@ -66,6 +67,7 @@ def lifespan(
         tasks = [asyncio.create_task(_going_on(each.run, shutdown)) for each in background]
         steps = (partial(_keep_up, coordination, clock), partial(_keep_looking, look_at_files), _collect_garbage)
         beside = [asyncio.create_task(_going_on(each, shutdown)) for each in steps]
+        beside.append(asyncio.create_task(_going_on(partial(asyncio.to_thread, test_files), shutdown)))
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, lambda: tasks.append(loop.create_task(_reload(acts, coordination))))
         try:

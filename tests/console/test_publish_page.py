@@ -108,6 +108,15 @@ async def test_a_draft_with_faults_is_not_published(shop: World) -> None:
         assert "The draft cannot be used" in legible(answer)
 
 
+async def test_a_draft_whose_test_fails_is_not_published(shop: World) -> None:
+    test = "tests: [{name: A purchase, expect: {fields: {event_name: %s}}}]\n"
+    for answer in (await draft(shop, OTHER + test % "checkout"), await publish(shop, OTHER + test % "checkout")):
+        assert answer.status_code == 400
+        told = unescape(legible(answer))
+        assert 'the test \'A purchase\' fails: event_name: expected "checkout", got "lead"' in told
+    assert (await publish(shop, OTHER + test % "lead")).status_code == 303
+
+
 async def test_what_was_made_for_an_older_catalog_is_refused(shop: World) -> None:
     late = shown_fields((await draft(shop, OTHER + "# late")).text)
     await publish(shop, OTHER)

@@ -133,7 +133,14 @@ async def test_what_fails_in_the_background_is_told_and_begins_anew(monkeypatch:
     fails = _Fails()
     changes: Any = fails
     running = lifespan.lifespan(
-        changes, changes, [fails], begin=fails.announce, closing=(), look_at_files=fails.look, clock=lambda: 0.0
+        changes,
+        changes,
+        [fails],
+        begin=fails.announce,
+        closing=(),
+        look_at_files=fails.look,
+        test_files=lambda: None,
+        clock=lambda: 0.0,
     )
 
     async def has_begun_anew() -> bool:
@@ -164,7 +171,14 @@ async def test_what_is_closed_behind_one_that_fails_is_closed_all_the_same() -> 
     changes: Any = _Fails()
     closing = [_Closes(fails=True), _Closes(fails=False)]
     running = lifespan.lifespan(
-        changes, changes, (), begin=changes.announce, closing=closing, look_at_files=changes.look, clock=lambda: 0.0
+        changes,
+        changes,
+        (),
+        begin=changes.announce,
+        closing=closing,
+        look_at_files=changes.look,
+        test_files=lambda: None,
+        clock=lambda: 0.0,
     )
     with capture_logs() as logs:
         async with running(FastAPI()):
@@ -184,7 +198,14 @@ async def test_a_reload_by_signal_that_fails_is_told(monkeypatch: pytest.MonkeyP
 
     changes.reload = reload
     running = lifespan.lifespan(
-        changes, changes, (), begin=changes.announce, closing=(), look_at_files=changes.look, clock=lambda: 0.0
+        changes,
+        changes,
+        (),
+        begin=changes.announce,
+        closing=(),
+        look_at_files=changes.look,
+        test_files=lambda: None,
+        clock=lambda: 0.0,
     )
     with capture_logs() as logs:
         async with running(FastAPI()):

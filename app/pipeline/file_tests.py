@@ -1,0 +1,265 @@
+"""The tests that presets, mappings and sources carry, run by the way that events take."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from fnmatch import fnmatchcase
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import orjson
+
+from app.catalog import Catalog, Preset
+from app.catalog.files import Expected, FileTest
+from app.catalog.source_files import SourceFile
+from app.core.events import DEFAULT_SOURCE, Event, Exit
+from app.core.receipts import PresetResult
+from app.destination import sent_of_text
+from app.errors import CatalogError, EventRefused, Fault, SettingsError
+from app.pipeline.explain import places_in_words, shown_json
+from app.pipeline.identity_events import own_time
+from app.pipeline.receipts import receipt_of_refusal
+from app.pipeline.router import BuildProfile, Router
+from app.source import NamedSource, events_of_request, read_event_text
+from app.source.responses import RequestRefused
+from app.trigger import ABSENT
+
+#: When an event arrives that tells no time: later than any that tells one.
+SOME_TIME: Final = datetime.fromisoformat("2100-01-01T00:00:00Z").timestamp()
+_MATCHERS: Final = frozenset({"absent", "present", "matches", "digest"})
+_JSON: Final = {"content-type": "application/json"}
+#: The settings of a test, by the names of variables.
+GivenSettings: TypeAlias = Mapping[str, str | bool | int | float]
+#: A source's file, what it says, and what runs of it.
+SourceToTest: TypeAlias = tuple[str, SourceFile, NamedSource]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileTestResult:
+    """How one test ended."""
+
+    file: str
+    #: Its place in the file's `tests`, from 0.
+    number: int
+    name: str
+    #: What is not as expected, a sentence each; empty where it passes.
+    differences: tuple[str, ...]
+
+    def fault(self) -> Fault:
+        """Return a failing test as a fault of its file."""
+        told = f"the test {self.name!r} fails: {'; '.join(self.differences)}"
+        return Fault(f"/tests/{self.number}", told, file=self.file)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outcome:
+    """What became of the events of a test."""
+
+    exit: Exit
+    reason: str
+    #: The event in which fields are looked up, and how many there are.
+    event: Event
+    count: int
+    warnings: Sequence[str] = ()
+    #: How it is built; what a field came from.
+    making: BuildProfile
+    places_of: Callable[[str], str] = lambda _: ""
+
+
+class _Line(NamedTuple):
+    """One line of an event's receipt, and when the event arrived."""
+
+    event: Event | EventRefused
+    now: float
+    line: PresetResult
+
+
+class FileTests:
+    """Runs tests. Nothing of the instance counts: not its settings, not its memory, not what it sent before."""
+
+    def __init__(
+        self,
+        router_of: Callable[[GivenSettings], Router],
+        shipped_source: Callable[[str], tuple[SourceFile, NamedSource]],
+    ) -> None:
+        """Take who makes the way of events by the settings of a test, and who reads a shipped source.
+
+        `router_of` may raise SettingsError, `shipped_source` CatalogError.
+        """
+        self._router_of = router_of
+        self._shipped_source = shipped_source
+
+    def failing(self, catalog: Catalog | None, sources: Sequence[SourceToTest] = ()) -> list[Fault]:
+        """Return every failing test as a fault."""
+        return [result.fault() for result in self.run(catalog, sources) if result.differences]
+
+    def run(self, catalog: Catalog | None, sources: Sequence[SourceToTest] = ()) -> Iterator[FileTestResult]:
+        """Yield how each test of presets, of the mapping and of sources ends."""
+        if catalog is not None:
+            for preset in catalog.presets:
+                yield from _ended(preset.file, preset.tests, partial(self._of_preset, catalog, preset))
+            yield from _ended(catalog.action_path, catalog.action.tests, partial(self._of_preset, catalog, None))
+        for file, spec, source in sources:
+            yield from _ended(file, spec.tests, partial(self._of_source, file, source))
+
+    def _of_preset(self, catalog: Catalog, preset: Preset | None, test: FileTest) -> list[str]:
+        """Return in what the event of a preset, of the defaults alone where it is None, is not as the test expects."""
+        preset = preset or catalog.bare_preset(test.event_name)
+        router = self._router_of(test.settings)
+        source = test.source
+        if test.example and source == DEFAULT_SOURCE:
+            source = test.example.partition("/")[0]
+        ended: list[_Line] = []
+        for event in self._events(test, preset):
+            if isinstance(event, EventRefused):
+                ended += [_Line(event, SOME_TIME, line) for line in receipt_of_refusal(event).deliveries]
+                continue
+            now = test.arrives_at or own_time(event, SOME_TIME)
+            alone, is_known = catalog.alone(preset), test.trust == "secret"
+            lines = router.lines(event, alone, now=now, source=source, is_proven=is_known, is_known=is_known)
+            ended += [_Line(event, now, line) for line in lines]
+        if not ended:
+            return ["there is no event"]
+        sent = [each for each in ended if each.line.event is not None]
+        event, now, line = (sent or ended)[0]
+        making = router.account(line.destination, source).making
+        reason = line.reason
+        if isinstance(event, dict) and line.exit is Exit.UNMATCHED:
+            reason = "; ".join(
+                f"{each.text} does not hold, found {'nothing' if each.found is ABSENT else shown_json(each.found)}"
+                for each in preset.trigger.explain(event).blamed()
+            )
+        outcome = _Outcome(
+            exit=line.exit,
+            reason=reason,
+            event=line.event or {},
+            count=len(sent),
+            warnings=line.warnings,
+            making=making,
+            places_of=partial(places_in_words, preset, event, line, making, now=now),
+        )
+        return list(_differences(test.expect, outcome, Exit.ENQUEUED))
+
+    def _events(self, test: FileTest, preset: Preset) -> list[Event | EventRefused]:
+        """Return the events of a preset's test; its example where the test has none. Raises CatalogError, OSError."""
+        if test.example:
+            name, _, wanted = test.example.partition("/")
+            spec, source = self._shipped_source(name)
+            found = next((each for each in spec.tests if each.name == wanted), None)
+            if found is None:
+                known = ", ".join(f"{name}/{each.name}" for each in spec.tests)
+                raise CatalogError([Fault("", f"there is no example {test.example}: one of {known}")])
+            return _made(found, source, "")
+        body = _body(test, preset.file)
+        return read_event_text(orjson.dumps(preset.example) if body is None else body, now=test.arrives_at or SOME_TIME)
+
+    def _of_source(self, file: str, source: NamedSource, test: FileTest) -> list[str]:
+        """Return in what the first event that a source makes is not as the test expects it."""
+        made = _made(test, source, file)
+        accepted = [event for event in made if not isinstance(event, EventRefused)]
+        exit_, reason = Exit.ACCEPTED, ""
+        if not accepted:
+            refusals = [receipt_of_refusal(each).deliveries[0] for each in made if isinstance(each, EventRefused)]
+            exit_, reason = (
+                (refusals[0].exit, refusals[0].reason) if refusals else (Exit.UNMATCHED, "it makes no event")
+            )
+        event = accepted[0] if accepted else {}
+        making = self._router_of(test.settings).account("").making
+        outcome = _Outcome(exit=exit_, reason=reason, event=event, count=len(accepted), making=making)
+        return list(_differences(test.expect, outcome, Exit.ACCEPTED))
+
+
+def _ended(file: str, tests: Sequence[FileTest], run: Callable[[FileTest], list[str]]) -> Iterator[FileTestResult]:
+    for number, test in enumerate(tests):
+        try:
+            differences = run(test)
+        except (SettingsError, CatalogError, RequestRefused, OSError) as exc:
+            differences = [f"it cannot be run: {exc}"]
+        yield FileTestResult(file=file, number=number, name=test.name, differences=tuple(differences))
+
+
+def _body(test: FileTest, file: str) -> bytes | None:
+    """Return what the test sends, as JSON or as its file holds it; None where it names nothing."""
+    if test.file:
+        return Path(file).parent.joinpath(test.file).read_bytes()
+    return None if test.event is None else orjson.dumps(test.event)
+
+
+def _made(test: FileTest, source: NamedSource, file: str) -> list[Event | EventRefused]:
+    """Return what a source makes of the request of its test."""
+    body, now = _body(test, file), test.arrives_at or SOME_TIME
+    made = events_of_request(source, body or b"", _JSON | test.headers, now=now, query=test.query)
+    return [event for _, event in made]
+
+
+def _differences(expected: Expected, outcome: _Outcome, usual: Exit) -> Iterator[str]:
+    """Yield what is not as expected."""
+    wanted = expected.exit or usual.value
+    if outcome.exit != wanted:
+        yield f"exit: expected {wanted}, got {outcome.exit.value}{f': {outcome.reason}' if outcome.reason else ''}"
+    if expected.events is not None and expected.events != outcome.count:
+        yield f"events: expected {expected.events}, got {outcome.count}"
+    if expected.warnings is not None and (told := _other_warnings(expected.warnings, outcome.warnings)):
+        yield told
+    if outcome.exit == wanted or outcome.event:
+        for path, value in expected.fields.items():
+            actual = _at(outcome.event, path)
+            if problem := _unlike(path, value, actual, outcome.making):
+                yield f"{path}: {problem}{outcome.places_of(path)}"
+
+
+def _other_warnings(expected: Sequence[str], actual: Sequence[str]) -> str:
+    """Return which warnings are missing or too many; "" where none is."""
+    missing = [each for each in expected if not any(each in told for told in actual)]
+    others = [told for told in actual if not any(each in told for each in expected)]
+    found = [f"missing {each!r}" for each in missing] + [f"not expected {each!r}" for each in others]
+    return f"warnings: {', '.join(found)}" if found else ""
+
+
+def _at(event: Any, path: str) -> Any:
+    """Return the value at a dotted path; None where there is none."""
+    for key in path.split("."):
+        if isinstance(event, list):
+            event = event[int(key)] if key.isdecimal() and int(key) < len(event) else None
+        else:
+            event = event.get(key) if isinstance(event, dict) else None
+    return event
+
+
+def _unlike(path: str, expected: Any, actual: Any, making: BuildProfile) -> str:
+    """Return in words why a value is not as expected; "" where it is."""
+    if isinstance(expected, dict) and len(expected) == 1 and expected.keys() <= _MATCHERS:
+        ((matcher, given),) = expected.items()
+        if matcher == "digest":
+            return _unlike_digest(path, given, actual, making)
+        if matcher == "matches":
+            is_alike = actual is not None and fnmatchcase(
+                actual if isinstance(actual, str) else shown_json(actual), given
+            )
+            return "" if is_alike else f"expected something like {given}, got {_shown(actual)}"
+        is_there = (matcher == "present") is (given is not False)
+        return (
+            ""
+            if (actual is not None) is is_there
+            else f"expected {'a value' if is_there else 'nothing'}, got {_shown(actual)}"
+        )
+    return "" if _sorted(expected) == _sorted(actual) else f"expected {_shown(expected)}, got {_shown(actual)}"
+
+
+def _unlike_digest(path: str, plain: Any, actual: Any, making: BuildProfile) -> str:
+    plains = plain if isinstance(plain, list) else [plain]
+    digests = [sent_of_text(path, str(each), making.rules) for each in plains]
+    if any(each is None for each in digests):
+        return f"{plain!r} can have no digest here"
+    if digests == (actual if isinstance(actual, list) else [actual]):
+        return ""
+    return f"expected the digest of {plain!r}, got {_shown(actual)}"
+
+
+def _sorted(value: Any) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value is None else shown_json(value)
