@@ -62,6 +62,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "status": "status:status",
     "inventory": "inventory:show",
     "feed": "feed:feed",
+    "tag-check": "tag_check:tag_check",
     "forget": "forget:forget",
     "audit": "audit:audit",
     "test-alert": "test_alert:send_test_alert",

@@ -36,6 +36,7 @@ from app.source import (
     MemoryBudget,
     NamedSources,
     NamedWebhook,
+    TagReporting,
     WebhookSecrets,
     WriteKeys,
     browser_helper_router,
@@ -136,7 +137,17 @@ def _include_senders_routes(app: Application, settings: Settings, parts: Parts) 
         app.include_router(named_sources_router(named))
     is_open = not settings.authenticated
     app.include_router(sdk_settings_router(keys, is_open=is_open, public_hosts=settings.public_hosts))
-    app.include_router(browser_helper_router(Limits.of_tracking(settings), cookie_domain=settings.epik_cookie_domain))
+    app.include_router(
+        browser_helper_router(
+            Limits.of_tracking(settings),
+            cookie_domain=settings.epik_cookie_domain,
+            reporting=TagReporting(
+                write_keys=keys, is_open=is_open, event_names=settings.custom_event_names, take=parts.tag_reports.take
+            )
+            if parts.tag_reports
+            else None,
+        )
+    )
 
 
 def _pipeline(settings: Settings, parts: Parts) -> Pipeline:
@@ -198,7 +209,8 @@ def _worker(parts: Parts, destination: Destination) -> Worker:
 def _beside(settings: Settings, parts: Parts, role: Role) -> tuple[Runs, ...]:
     """Make what runs in the background of a process of this role."""
     feeds = assemble.feed_keeper(settings, parts.names, parts.outbox, parts.clock)
-    keepers: tuple[Runs, ...] = (*parts.keepers(), *feeds) if role is not Role.SEND else ()
+    reports = (parts.tag_reports,) if parts.tag_reports else ()
+    keepers: tuple[Runs, ...] = (*parts.keepers(), *feeds, *reports) if role is not Role.SEND else ()
     if role is Role.RECEIVE:
         return keepers
     workers = [_worker(parts, destination) for destination in parts.destinations]

@@ -31,6 +31,7 @@ from app.errors import CatalogError
 from app.insights.alerts.watcher import AlertWebhook
 from app.insights.inventory.counting import InventoryKeeper, NameCounts
 from app.insights.inventory.view import InventoryView
+from app.insights.tag_check import TagReports
 from app.insights.tracing import Tracing, open_tracing
 from app.operations.acts import Acts
 from app.operations.dead_letters import DeadLetterActs
@@ -82,6 +83,8 @@ class Parts:
     alert_webhook: AlertWebhook | None
     #: Counts what arrives; None where there is no inventory.
     names: NameCounts | None
+    #: Takes what pages report of Pinterest's tag; None where that is off.
+    tag_reports: TagReports | None
 
     @property
     def listeners(self) -> tuple[Listener, ...]:
@@ -179,6 +182,7 @@ def make_parts(
         sandbox=sandbox,
         alert_webhook=webhook,
         names=name_counts(settings, running, sources),
+        tag_reports=TagReports(outbox, clock=clock, on_error=log_error) if settings.tag_check else None,
     )
 
 

@@ -489,6 +489,7 @@ class Settings(
         pattern=r"^[\w-]+(\.[\w-]+)+$",
         description="the shop's domain, on which `/v1/epik` renews the cookie `_epik`",
     )
+    tag_check: bool = Field(default=False, description="take reports of `/pinrelay.js` on calls of Pinterest's tag")
     log_format: Literal["auto", "json", "text"] = Field("auto", description="auto: text on a terminal, otherwise json")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="lowest level that is logged")
 

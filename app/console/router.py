@@ -22,6 +22,7 @@ from app.console.publish_page import PublishPages
 from app.console.quarantine_page import QuarantinePages
 from app.console.revenue_page import RevenuePages
 from app.console.services import ConsoleServices
+from app.console.tag_check_page import TagCheckPages
 from app.console.tail_page import TailPages
 from app.console.tester_page import TesterPages
 
@@ -85,6 +86,7 @@ def _of_figures(services: ConsoleServices, pages: Pages, guard: Guard) -> Iterat
     yield "GET", "/inventory", guard(inventory.show)
     yield "GET", "/inventory/name", guard(inventory.name)
     yield "GET", "/pinterest", guard(PinterestPages(services, pages).show)
+    yield "GET", "/tag-check", guard(TagCheckPages(services, pages).show)
     yield "GET", "/revenue", guard(RevenuePages(services, pages).show)
     yield "GET", "/revenue/compare", guard(compared.show)
     yield "POST", "/revenue/compare", uploaded

@@ -7,7 +7,7 @@ A value is read and written as the record named here, never as bare JSON, and ea
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 import msgspec
@@ -235,6 +235,59 @@ class FeedState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TagCall:
+    """A call of Pinterest's tag, as a page reported it. It says nothing of the person."""
+
+    #: As the Conversions API names it.
+    event: str
+    #: None where the tag was given none.
+    event_id: str | None = None
+    order_id: str | None = None
+    #: Ids of events that the same page sent to Pinrelay.
+    beside: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagCalls:
+    """The calls that were reported in a few minutes."""
+
+    #: When they begin, Unix seconds.
+    at: int
+    calls: tuple[TagCall, ...] = ()
+    #: How many more were reported, and not kept.
+    more: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagCounts:
+    """What became of the tag's calls of one event name."""
+
+    calls: int = 0
+    #: We sent the event too: under the same id, and under another, which Pinterest counts twice.
+    one_id: int = 0
+    two_ids: int = 0
+    #: The tag was given no id.
+    without_id: int = 0
+    #: The tag's id was the id of our message; and, of those with two ids, where we sent another one.
+    by_message: int = 0
+    two_by_message: int = 0
+    #: By currency, what the events with two ids are worth.
+    worth: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagFigures:
+    """What became of the tag's calls, by day and event name."""
+
+    #: `TagCalls.at` of the last that are in it.
+    until: int = 0
+    #: By day, counted from 1970 (UTC).
+    days: Mapping[str, Mapping[str, TagCounts]] = field(default_factory=dict)
+    #: By day, how many calls were not looked at.
+    more: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SealedToken:
     """The newest tokens of a chain that renews itself."""
 
@@ -322,3 +375,7 @@ FEED_PIECES = SharedKeys("feed/ids/", str)
 FEED_TURN = SharedKey("feed/turn", Turn)
 #: By source and name of events: the product ids that no feed has, and how often. `insights.inventory` writes and reads.
 FEED_UNKNOWN = SharedKey("feed/unknown", dict[str, dict[str, int]])
+#: By place in a ring: calls of Pinterest's tag that pages reported. `insights.tag_check` writes and reads.
+TAG_CALLS = SharedKeys("tag/calls/", TagCalls)
+#: What became of them. `insights.tag_check` writes and reads; console, alerts and `pinrelay tag-check` read.
+TAG_FIGURES = SharedKey("tag/figures", TagFigures)

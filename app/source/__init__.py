@@ -13,7 +13,7 @@ from app.source.auth import (
 )
 from app.source.body import Limits, MemoryBudget, read_raw_event
 from app.source.bot_filter import READ_PROPERTIES, checkout_id_of, why_filtered
-from app.source.browser import OpenToPages, browser_helper_router
+from app.source.browser import OpenToPages, TagReporting, browser_helper_router
 from app.source.consent import consent_answer, withheld
 from app.source.event import Arrival, read_event, read_or_refuse
 from app.source.event_files import read_event_file, read_event_text
@@ -75,6 +75,7 @@ __all__ = [
     "Signed",
     "StandardWebhooks",
     "StripeSigned",
+    "TagReporting",
     "WebhookSecrets",
     "WriteKeys",
     "answer",

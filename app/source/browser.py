@@ -1,4 +1,4 @@
-"""What pages of a shop get of Pinrelay: `/pinrelay.js`, and the cookie of the click id, renewed by a server.
+"""What pages of a shop get of Pinrelay: `/pinrelay.js`, the cookie of the click id renewed by a server, the tag check.
 
 Scripts keep a cookie for seven days in Safari, a server of the shop's own domain as long as it says
 (https://webkit.org/blog/8613/intelligent-tracking-prevention-2-1/). So where the settings name that domain, a page that
@@ -7,8 +7,8 @@ states consent may have `_epik` set again, which Pinterest's tag and `/pinrelay.
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -18,10 +18,15 @@ from fastapi import APIRouter, Request, Response
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.core.shared_values import TagCall
 from app.core.values.addresses import without_port
+from app.core.values.event_names import EVENT_NAMES
+from app.core.values.hidden_emails import unpersonal_id
+from app.core.values.placeholders import is_no_id
 from app.core.values.times import DAY_S
+from app.source.auth import WriteKeys
 from app.source.body import Limits, receive
-from app.source.responses import refusing
+from app.source.responses import UNAUTHENTICATED, RequestRefused, refusing
 
 _SCRIPT: Final = (Path(__file__).parent / "pinrelay.js").read_bytes()
 _ETAG: Final = f'"{hashlib.sha256(_SCRIPT).hexdigest()[:32]}"'
@@ -37,10 +42,32 @@ _FORM: Final = re.compile(r"[\w.~=-]{8,512}", re.ASCII)
 #: Pinterest counts no click that is older: 60 days.
 _LASTS_S: Final = 60 * DAY_S
 _MAX_BODY_BYTES: Final = 2_000
+#: Of a report on the tag: its size, and how many calls and ids of one page are taken.
+_MAX_REPORT_BYTES: Final = 16_000
+_MAX_CALLS: Final = 20
+_MAX_BESIDE: Final = 10
+_MAX_ID: Final = 256
 
 
-def browser_helper_router(limits: Limits, *, cookie_domain: str | None) -> APIRouter:
-    """Build the routes; without a `cookie_domain` no cookie is ever set. `limits` bound how long a request may take."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagReporting:
+    """What pages may report of the calls of Pinterest's tag, and who takes it."""
+
+    write_keys: WriteKeys
+    #: A page needs no key: nobody has to prove anything.
+    is_open: bool
+    #: Advertiser-defined names, beside Pinterest's.
+    event_names: Collection[str]
+    take: Callable[[Sequence[TagCall]], None]
+
+
+def browser_helper_router(
+    limits: Limits, *, cookie_domain: str | None, reporting: TagReporting | None = None
+) -> APIRouter:
+    """Build the routes; without a `cookie_domain` no cookie is ever set. `limits` bound how long a request may take.
+
+    Without `reporting` pages report nothing: the path does not exist.
+    """
     router = APIRouter()
     of_renewal = replace(limits, max_body_bytes=_MAX_BODY_BYTES)
     for method in ("GET", "HEAD"):
@@ -52,6 +79,13 @@ def browser_helper_router(limits: Limits, *, cookie_domain: str | None) -> APIRo
             return await _renew(request, domain, of_renewal)
 
         router.add_api_route("/v1/epik", refusing(renew), methods=["POST"], include_in_schema=False)
+    if reporting is not None:
+        of_report, names = replace(limits, max_body_bytes=_MAX_REPORT_BYTES), _tag_names(reporting.event_names)
+
+        async def report(request: Request) -> Response:
+            return await _take_report(request, reporting, names, of_report)
+
+        router.add_api_route("/v1/tag", refusing(report), methods=["POST"], include_in_schema=False)
     return router
 
 
@@ -76,6 +110,43 @@ async def _renew(request: Request, domain: str, limits: Limits) -> Response:
             # not HttpOnly: Pinterest's tag reads it
             answer.set_cookie("_epik", click, max_age=_LASTS_S, domain=domain, secure=True, samesite="lax")
     return answer
+
+
+async def _take_report(request: Request, reporting: TagReporting, names: Mapping[str, str], limits: Limits) -> Response:
+    """Hand on what a page says of its tag, where the person consented. Raises RequestRefused."""
+    said = _said(await receive(request, limits))
+    if not reporting.is_open and reporting.write_keys.source(said.get("writeKey")) is None:
+        raise RequestRefused(UNAUTHENTICATED)
+    if said.get("consent") is True and request.headers.get("sec-gpc", "0") == "0":
+        reporting.take(list(_tag_calls(said, names)))
+    return Response(status_code=204, headers={"Cache-Control": "no-store"})
+
+
+def _tag_names(more: Collection[str]) -> Mapping[str, str]:
+    """Return Pinterest's event names by those of the tag, which have no underscores."""
+    return {name.replace("_", "").lower(): name for name in (*more, *EVENT_NAMES)} | {"page": "page_visit"}
+
+
+def _tag_calls(said: Mapping[str, Any], names: Mapping[str, str]) -> Iterator[TagCall]:
+    """Yield the calls that a page reports; a name that Pinterest does not know is that of a `custom` event."""
+    calls, beside = said.get("calls"), said.get("beside")
+    ids = [
+        found for each in (beside if isinstance(beside, list) else [])[:_MAX_BESIDE] if (found := _reported_id(each))
+    ]
+    for call in calls[:_MAX_CALLS] if isinstance(calls, list) else ():
+        if isinstance(call, dict) and isinstance(name := call.get("event"), str):
+            yield TagCall(
+                event=names.get(name[:_MAX_ID].lower().replace("_", ""), "custom"),
+                event_id=_reported_id(call.get("event_id")),
+                order_id=_reported_id(call.get("order_id")),
+                beside=tuple(ids),
+            )
+
+
+def _reported_id(value: Any) -> str | None:
+    """Return an id as the outbox keeps ids, with nothing of a person; None where it is none."""
+    text = str(value).strip() if type(value) in (str, int) else ""
+    return unpersonal_id(text) if 0 < len(text) <= _MAX_ID and not is_no_id(text) else None
 
 
 def _said(raw: bytes) -> Mapping[str, Any]:

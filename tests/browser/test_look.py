@@ -33,6 +33,7 @@ PAGES = {
     "revenue": "/console/revenue",
     "compare": "/console/revenue/compare",
     "pinterest": "/console/pinterest",
+    "tag check": "/console/tag-check",
     "activity": "/console/activity",
     "quarantine": "/console/quarantine",
     "tail": "/console/tail",

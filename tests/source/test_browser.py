@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 
 from app.config import load_settings
+from app.core.shared_values import TAG_CALLS, TagCall
 from app.errors import SettingsError
 from app.main import Role, create_app
+from app.outbox import open_outbox
 from tests.assembled import settings
 from tests.outbox.new_store import new_store
 
@@ -119,7 +122,7 @@ async def test_the_script_is_small_and_asked_for_anew_by_its_tag(tmp_path: Path)
         head = await http.head("/pinrelay.js")
         other = await http.get("/pinrelay.js", headers={"if-none-match": '"other"'})
     assert whole.status_code == head.status_code == other.status_code == 200
-    assert len(whole.content) < 3_000
+    assert len(whole.content) < 6_000
     assert whole.headers["content-type"] == "text/javascript; charset=utf-8"
     assert whole.headers["cache-control"] == "public, max-age=3600"
     assert whole.headers["access-control-allow-origin"] == "*"
@@ -134,3 +137,81 @@ async def test_pages_of_any_site_may_load_it_from_a_server_of_this_machine_too(t
         asked = {"host": "localhost:8080", "sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}
         assert (await http.get("/pinrelay.js", headers=asked)).status_code == 200
         assert (await http.get("/metrics", headers=asked)).status_code == 403
+
+
+KEY = "a-public-key-of-pages"
+
+
+@asynccontextmanager
+async def reported(
+    folder: Path, body: Any, headers: dict[str, str] | None = None, **changes: Any
+) -> AsyncIterator[tuple[int, list[TagCall]]]:
+    """Yield the status of a report of a page, and the calls that are kept of it."""
+    standard = {"write_keys": f"shop:{KEY}", "outbox_url": new_store(folder, "o.db"), "tag_check": True} | changes
+    app = create_app(settings(**standard), role=Role.RECEIVE)
+    host = "https://t.shop.example" if standard["write_keys"] else "http://127.0.0.1:8080"
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=host) as http:
+        async with app.router.lifespan_context(app):
+            content = body if isinstance(body, bytes) else orjson.dumps(body)
+            answer = await http.post("/v1/tag", content=content, headers=headers or {})
+        store = open_outbox(str(standard["outbox_url"]), settings())
+        kept = await TAG_CALLS.read_all(store)
+        await store.close()
+    yield answer.status_code, [call for each in kept.values() for call in each.calls]
+
+
+async def test_a_page_reports_the_calls_of_its_tag(tmp_path: Path) -> None:
+    calls = [
+        {"event": "page"},
+        {"event": "AddToCart", "event_id": " e-1 ", "value": 5, "email": "ada@shop.example"},
+        {"event": "checkout", "event_id": 17, "order_id": "#1001"},
+        {"event": "quizdone", "event_id": "undefined"},
+        {"event": "Partner Defined", "event_id": {"a": 1}, "order_id": "x" * 257},
+        {"event": 7},
+        "no call",
+    ]
+    body = {"writeKey": KEY, "consent": True, "calls": calls, "beside": ["e-9", None, ["e"], ""]}
+    async with reported(tmp_path, body, custom_event_names="quiz_done") as (status, kept):
+        assert status == 204
+        beside = ("e-9",)
+        assert kept == [
+            TagCall(event="page_visit", beside=beside),
+            TagCall(event="add_to_cart", event_id="e-1", beside=beside),
+            TagCall(event="checkout", event_id="17", order_id="#1001", beside=beside),
+            TagCall(event="quiz_done", beside=beside),
+            TagCall(event="custom", beside=beside),
+        ]
+
+
+async def test_what_a_page_reports_is_bounded_and_holds_no_address(tmp_path: Path) -> None:
+    call = {"event": "lead", "event_id": "of ada@shop.example"}
+    body = {"writeKey": KEY, "consent": True, "calls": [call] * 30, "beside": ["e"] * 30}
+    async with reported(tmp_path, body) as (_, kept):
+        assert (len(kept), len(kept[0].beside)) == (20, 10)
+        assert "@" not in (kept[0].event_id or "")
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "changes", "status"),
+    [
+        ({"writeKey": KEY, "calls": [{"event": "lead"}]}, {}, {}, 204),
+        ({"writeKey": KEY, "consent": "true", "calls": [{"event": "lead"}]}, {}, {}, 204),
+        ({"writeKey": KEY, "consent": True, "calls": [{"event": "lead"}]}, {"sec-gpc": "1"}, {}, 204),
+        ({"writeKey": KEY, "consent": True, "calls": {"event": "lead"}, "beside": "e"}, {}, {}, 204),
+        ({"writeKey": "another", "consent": True, "calls": [{"event": "lead"}]}, {}, {}, 401),
+        ({"consent": True, "calls": [{"event": "lead"}]}, {}, {}, 401),
+        (b"{", {}, {}, 401),
+        (b"x" * 16_001, {}, {}, 413),
+        ({"writeKey": KEY, "consent": True, "calls": [{"event": "lead"}]}, {}, {"tag_check": False}, 404),
+    ],
+)
+async def test_nothing_is_reported_without_consent_a_key_and_the_setting(
+    tmp_path: Path, body: Any, headers: dict[str, str], changes: dict[str, Any], status: int
+) -> None:
+    async with reported(tmp_path, body, headers, **changes) as (answered, kept):
+        assert (answered, kept) == (status, [])
+
+
+async def test_where_nobody_has_to_prove_anything_a_page_needs_no_key(tmp_path: Path) -> None:
+    async with reported(tmp_path, {"consent": True, "calls": [{"event": "lead"}]}, write_keys="") as (status, kept):
+        assert (status, [call.event for call in kept]) == (204, ["lead"])

@@ -7,7 +7,7 @@ from statistics import median
 
 from app.core.events import Exit
 from app.core.pages import PinterestView
-from app.core.shared_values import FeedState, RetentionBehind
+from app.core.shared_values import FeedState, RetentionBehind, TagCounts
 from app.core.values.times import DAY_S, HOUR_S, MINUTE_S
 from app.sender.status import OF_ALL, AccountStanding
 
@@ -83,6 +83,18 @@ def feed_trouble(state: FeedState | None) -> list[Alert]:
     stays = "The ids of the last good reading stay in use" if state.read_at else "No ids are known"
     return [
         Alert(key="feed", text=f"The product feed was not taken up: {state.why}. {stays}; it is read again hourly.")
+    ]
+
+
+def tag_doubles(doubles: Mapping[str, TagCounts]) -> list[Alert]:
+    """Return for each event name that Pinterest's tag sends under ids of its own how many count twice."""
+    return [
+        Alert(
+            key=f"tag: {event}",
+            text=f"Pinterest counts {counts.two_ids} of {counts.calls} {event} events of the page's tag twice since "
+            "yesterday: Pinrelay sends them under other ids. `pinrelay tag-check` says what to change.",
+        )
+        for event, counts in sorted(doubles.items())
     ]
 
 

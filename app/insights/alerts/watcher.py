@@ -17,7 +17,16 @@ from app.destination.client import http_client
 from app.errors import OutboxUnavailable
 from app.insights.alerts.alert_text import alert_text
 from app.insights.alerts.by_name import NAMES_CHANGED, NameReader, by_name
-from app.insights.alerts.overall import MOST_DAYS, Facts, conditions, feed_trouble, retention_trouble, unread_reports
+from app.insights.alerts.overall import (
+    MOST_DAYS,
+    Facts,
+    conditions,
+    feed_trouble,
+    retention_trouble,
+    tag_doubles,
+    unread_reports,
+)
+from app.insights.tag_check import doubles_of
 from app.outbox import Outbox
 from app.sender.shutdown import Shutdown
 from app.sender.status import read_accounts
@@ -131,6 +140,7 @@ class Alerts:
         if self._settings.inventory_names:
             found += by_name(await self._names.read(self._clock()), self._settings)
         found += feed_trouble(await FEED.read(self._outbox))
+        found += tag_doubles(await doubles_of(self._outbox, self._clock()))
         found += retention_trouble(await RETENTION_BEHIND.read(self._outbox), self._clock())
         if self._tells_reports:
             found += unread_reports(await PINTEREST_VIEWS.read_all(self._outbox), self._clock())

@@ -1,0 +1,293 @@
+"""Pinterest's tag beside Pinrelay: which of its calls count once, and which count twice.
+
+Pages report the calls of their tag. They are kept for an hour, since a shop's own order may come that late, and then
+compared with what was sent. What is kept of them is counts by day and event name.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any, Final
+
+from app.catalog import Catalog
+from app.core.deliveries import Delivery, State
+from app.core.events import Exit
+from app.core.pages import Query
+from app.core.shared_values import TAG_CALLS, TAG_FIGURES, SharedValues, TagCall, TagCalls, TagCounts, TagFigures
+from app.core.values.times import DAY_S, HOUR_S
+from app.errors import OutboxUnavailable
+from app.outbox import Outbox
+from app.sender.shutdown import Shutdown
+
+#: Reported calls are kept together for so long, in so many places that are used in turn.
+_SPAN_S: Final = 300
+_PLACES: Final = 24
+#: They are compared when they are this old.
+_WAIT_S: Final = HOUR_S
+#: Of one span so many calls are kept. Others are only counted.
+MAX_CALLS: Final = 500
+#: Counts are kept for so many days.
+DAYS_KEPT: Final = 30
+WRITTEN_EVERY_S: Final = 10.0
+_CHECKOUT: Final = "checkout"
+#: Deliveries of one id that are looked at.
+_LOOKED_AT: Final = 5
+#: Calls that say something of the page's tag, and the part of them that counts twice from which on an alert is sent.
+LEAST: Final = 20
+DOUBLE: Final = 0.1
+_NOT_SENT: Final = frozenset({State.DEAD, State.DISMISSED})
+
+
+class TagReports:
+    """Takes the calls that pages report, in bounded memory, and keeps them in the store: a background task."""
+
+    def __init__(self, outbox: Outbox, *, clock: Callable[[], float], on_error: Callable[[Exception], None]) -> None:
+        self._outbox = outbox
+        self._clock = clock
+        self._on_error = on_error
+        self._shutdown = Shutdown()
+        self._calls: list[TagCall] = []
+        self._more = 0
+
+    def take(self, calls: Sequence[TagCall]) -> None:
+        """Take the calls of one page."""
+        room = MAX_CALLS - len(self._calls)
+        self._calls += calls[:room]
+        self._more += len(calls[room:])
+
+    async def run(self) -> None:
+        """Write every few seconds until `stop`, and then once more. An outbox that is away is asked again later."""
+        is_last = False
+        while not is_last:
+            await self._shutdown.rest(WRITTEN_EVERY_S)
+            is_last = self._shutdown.requested
+            try:
+                await self.write()
+            except OutboxUnavailable as exc:
+                self._on_error(exc)
+
+    def stop(self) -> None:
+        """End `run` after all is written."""
+        self._shutdown.request()
+
+    async def write(self) -> None:
+        """Compare what is old enough, and keep what was reported since the last time."""
+        now = self._clock()
+        await compare_old(self._outbox, now)
+        if not self._calls:
+            return
+        at = int(now // _SPAN_S) * _SPAN_S
+        place = TAG_CALLS.of(str(at // _SPAN_S % _PLACES))
+        stored, number, more = await place.read_revised(self._outbox), len(self._calls), self._more
+        kept = stored.value if stored.value and stored.value.at == at else TagCalls(at=at)
+        calls = (*kept.calls, *self._calls)
+        left_out = kept.more + more + len(calls[MAX_CALLS:])
+        together = TagCalls(at=at, calls=calls[:MAX_CALLS], more=left_out)
+        if await place.write(self._outbox, together, revision=stored.revision):  # else another process wrote: next time
+            self._calls, self._more = self._calls[number:], self._more - more
+
+
+async def compare_old(outbox: Outbox, now: float) -> None:
+    """Compare the calls that are old enough with what was sent, each once whichever process does it."""
+    kept = await TAG_CALLS.read_all(outbox)
+    for name, calls in sorted(kept.items(), key=lambda each: each[1].at):
+        if calls.at + _SPAN_S + _WAIT_S > now:
+            continue
+        stored = await TAG_FIGURES.read_revised(outbox)
+        figures = stored.value or TagFigures()
+        if calls.at > figures.until:
+            figures = _without_old(await _with(outbox, figures, calls), now)
+            if not await TAG_FIGURES.write(outbox, figures, revision=stored.revision):
+                return  # another process does it
+        await TAG_CALLS.of(name).write(outbox, None)
+
+
+def _without_old(figures: TagFigures, now: float) -> TagFigures:
+    first = now // DAY_S - DAYS_KEPT
+    days = {day: counts for day, counts in figures.days.items() if int(day) > first}
+    return replace(figures, days=days, more={day: count for day, count in figures.more.items() if int(day) > first})
+
+
+async def _with(outbox: Outbox, figures: TagFigures, kept: TagCalls) -> TagFigures:
+    """Return the figures with these calls."""
+    day = str(kept.at // DAY_S)
+    of_day = dict(figures.days.get(day, {}))
+    for call in kept.calls:
+        of_day[call.event] = added(of_day.get(call.event, TagCounts()), await _judged(outbox, call))
+    more = {**figures.more, day: figures.more.get(day, 0) + kept.more} if kept.more else figures.more
+    return TagFigures(until=kept.at, days={**figures.days, day: of_day}, more=more)
+
+
+def added(some: TagCounts, more: TagCounts) -> TagCounts:
+    """Return the sums."""
+    worth = dict(some.worth)
+    for currency, amount in more.worth.items():
+        worth[currency] = str(Decimal(worth.get(currency, "0")) + Decimal(amount))
+    return TagCounts(
+        calls=some.calls + more.calls,
+        one_id=some.one_id + more.one_id,
+        two_ids=some.two_ids + more.two_ids,
+        without_id=some.without_id + more.without_id,
+        by_message=some.by_message + more.by_message,
+        two_by_message=some.two_by_message + more.two_by_message,
+        worth=worth,
+    )
+
+
+async def _judged(outbox: Outbox, call: TagCall) -> TagCounts:
+    """Return what one call of the tag counts for."""
+    counts = TagCounts(calls=1, without_id=int(call.event_id is None))
+    given = call.event_id
+    if given and (ours := await _sent(outbox, call, "event_id", given)):
+        return replace(counts, one_id=1, by_message=int(ours.message_id == given))
+    if given and (ours := await _sent(outbox, call, "message_id", given)):
+        return replace(counts, two_ids=1, by_message=1, two_by_message=1, worth=_worth(ours))
+    others = [("event_id", each) for each in call.beside]
+    if call.event == _CHECKOUT and call.order_id:
+        others += [("order_id", each) for each in dict.fromkeys((call.order_id, call.order_id.lstrip("# ")))]
+    for kind, text in others:
+        if ours := await _sent(outbox, call, kind, text):
+            return replace(counts, two_ids=1, worth=_worth(ours))
+    return counts
+
+
+async def _sent(outbox: Outbox, call: TagCall, kind: str, text: str) -> Delivery | None:
+    """Return the delivery of the event with an id, which is sent or will be; None where there is none."""
+    query = Query(event_name=call.event, **{kind: text})  # type: ignore[arg-type] # all three kinds are texts
+    page = await outbox.search(query, limit=_LOOKED_AT)
+    return next((each for each in page.deliveries if each.state not in _NOT_SENT), None)
+
+
+def _worth(ours: Delivery) -> dict[str, str]:
+    return {ours.currency or "": ours.amount} if ours.event_name == _CHECKOUT and ours.amount else {}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What people are shown
+
+NO_REPORTS: Final = (
+    "No page reported its tag in these days. Set TAG_CHECK=true, and call pinrelay.watchTag in the page as "
+    "docs/browser-helper.md shows."
+)
+MESSAGE_IDS: Final = "The page gives the tag the id of the message (`messageId`)."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagLine:
+    """One event name: what we sent, what the tag sent, and what is in both."""
+
+    event: str
+    #: Deliveries that were stored in these days; None where no preset has this event name as a plain text.
+    sent: int | None
+    counts: TagCounts
+
+    @property
+    def tag_alone(self) -> int:
+        """Calls of the tag that match nothing that we sent."""
+        return self.counts.calls - self.counts.one_id - self.counts.two_ids
+
+    @property
+    def sent_alone(self) -> int | None:
+        """What we sent, and no page reported of its tag."""
+        return None if self.sent is None else max(0, self.sent - self.counts.one_id - self.counts.two_ids)
+
+    @property
+    def worth(self) -> str:
+        """What counts twice, as people read it."""
+        return ", ".join(f"{amount} {currency}".strip() for currency, amount in sorted(self.counts.worth.items()))
+
+    @property
+    def advice(self) -> str:
+        """What to change; "" where nothing counts twice."""
+        counts = self.counts
+        if not counts.two_ids:
+            return ""
+        if counts.without_id >= counts.two_ids and self.event == "page_visit":
+            return "Remove pintrk('page') from the page, or switch off the preset of page visits."
+        if 2 * counts.two_by_message >= counts.two_ids:
+            return "The tag gets the message id, but we send another event id: give both the same one."
+        return f"Give the tag the event id that Pinrelay sends, or remove its {self.event} call."
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what programs are told."""
+        counts = self.counts
+        return {
+            "event": self.event,
+            "sent": self.sent,
+            "sent_alone": self.sent_alone,
+            "tag": counts.calls,
+            "tag_alone": self.tag_alone,
+            "one_id": counts.one_id,
+            "two_ids": counts.two_ids,
+            "worth_twice": dict(counts.worth),
+            "without_id": counts.without_id,
+            "by_message_id": counts.by_message,
+            "advice": self.advice,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagReport:
+    """The tag beside Pinrelay, of some days."""
+
+    lines: tuple[TagLine, ...]
+    #: Calls that were reported and not looked at.
+    more: int
+
+    @property
+    def is_fed_message_ids(self) -> bool | None:
+        """Whether the page gives the tag the ids of our messages; None where no id of the tag is one of ours."""
+        matched = sum(line.counts.one_id for line in self.lines)
+        by_message = sum(line.counts.by_message for line in self.lines)
+        return 2 * by_message >= max(matched, by_message) if matched or by_message else None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what programs are told."""
+        lines = [line.as_json() for line in self.lines]
+        return {"events": lines, "not_looked_at": self.more, "tag_gets_message_ids": self.is_fed_message_ids}
+
+
+async def read_report(outbox: Outbox, catalog: Catalog, *, now: float, days: int) -> TagReport:
+    """Return the tag beside Pinrelay, the calls of the last hour compared with what was sent until now."""
+    figures = await TAG_FIGURES.read(outbox) or TagFigures()
+    kept = (await TAG_CALLS.read_all(outbox)).values()
+    for calls in sorted(kept, key=lambda each: each.at):
+        if calls.at > figures.until:
+            figures = await _with(outbox, figures, calls)
+    first = int(now // DAY_S) - days + 1
+    sent = await _sent_by_event(outbox, catalog, since=first * DAY_S)
+    sums = _sums(figures, first)
+    lines = [TagLine(event=name, sent=sent.get(name), counts=counts) for name, counts in sums.items()]
+    more = sum(count for day, count in figures.more.items() if int(day) >= first)
+    return TagReport(lines=tuple(sorted(lines, key=lambda line: (-line.counts.calls, line.event))), more=more)
+
+
+def _sums(figures: TagFigures, first: int) -> dict[str, TagCounts]:
+    """Return the counts by event name from a day on."""
+    sums: defaultdict[str, TagCounts] = defaultdict(TagCounts)
+    for day, counts in figures.days.items():
+        for event, each in counts.items() if int(day) >= first else ():
+            sums[event] = added(sums[event], each)
+    return sums
+
+
+async def _sent_by_event(outbox: Outbox, catalog: Catalog, *, since: float) -> Mapping[str, int]:
+    """Return how many deliveries were stored by event name, of presets whose event name is a plain text."""
+    names = {preset.name: preset.mapping.literal("event_name") for preset in catalog.presets}
+    sent: Counter[str] = Counter()
+    for _, counter in await outbox.counters(since=since, step_s=0):
+        name = names.get(counter.preset)
+        if counter.name == Exit.ENQUEUED and isinstance(name, str):
+            sent[name] += counter.count
+    return sent
+
+
+async def doubles_of(shared: SharedValues, now: float) -> dict[str, TagCounts]:
+    """Return the event names of which many calls since yesterday count twice."""
+    figures = await TAG_FIGURES.read(shared) or TagFigures()
+    return {
+        event: counts
+        for event, counts in _sums(figures, int(now // DAY_S) - 1).items()
+        if counts.calls >= LEAST and counts.two_ids >= DOUBLE * counts.calls
+    }
