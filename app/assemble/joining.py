@@ -218,9 +218,11 @@ def event_router(
     action_source: str | None = None,
     to: Sequence[Destination] | None = None,
     sources: RunningSources | None = None,
+    traits_of: Callable[[str], SourceTraits] | None = None,
 ) -> Router:
     """Return the way of events by the settings; the arguments are those of `pipeline`.
 
+    `traits_of` returns what is known of a source; None reads the settings and files.
     Raises CatalogError, and SettingsError where CONTENT_ID cannot be read.
     """
     found = destinations(settings) if to is None else to
@@ -230,7 +232,7 @@ def event_router(
         why_off=None if settings.keeps_while_off else why_off,
         enrichment=enrichment(settings, found) if settings.remember_days else None,
         content_id_of=_content_ids(settings, sources),
-        traits_of=source_traits(settings, sources),
+        traits_of=traits_of or source_traits(settings, sources),
     )
 
 

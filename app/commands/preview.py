@@ -19,6 +19,7 @@ from app.assemble.ad_accounts import check_sources, key_sources
 from app.catalog import MAX_ENABLED_PRESETS, Catalog, Preset
 from app.catalog.destinations import DestinationFile, load_destinations
 from app.catalog.sources import RunningSources, load_source
+from app.commands.story import show_stories
 from app.commands.terminal import (
     FORMS,
     AsJson,
@@ -169,7 +170,7 @@ def _row(preset: Preset) -> dict[str, Any]:
     }
 
 
-def preview(
+def preview(  # noqa: PLR0913 - each is an option
     file: Annotated[Path, typer.Argument(help=f"{FORMS} - is standard input.")] = Path("-"),
     presets: Presets = None,
     mappings: Mappings = None,
@@ -178,6 +179,9 @@ def preview(
     explain: Annotated[bool, typer.Option("--explain", help="Print conditions, fields, paths and values.")] = False,
     journey: Annotated[
         bool, typer.Option("--journey", help="Replay the events in order, starting with an empty memory.")
+    ] = False,
+    story: Annotated[
+        bool, typer.Option("--story", help="Play stories: events with their senders and moments, one story a line.")
     ] = False,
     remember_days: Annotated[float | None, typer.Option(min=0, help="For --journey, instead of REMEMBER_DAYS.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -189,9 +193,14 @@ def preview(
     With --explain: the presets' conditions, and each field with its path, its value and the value sent.
     With --journey: events in order, each at its own time, completed from memory. Prints the gain by preset. The outbox
     is not read.
+    With --story: what is sent when, and the receipt of each event, in a temporary outbox.
 
     Example: pinrelay preview order.json --explain
     """
+    if story:
+        with opened_file(file) as stream:
+            show_stories(stream, as_json=as_json, **_folders(presets, mappings))
+        return
     if journey:
         days = load_settings().remember_days or DEFAULT_DAYS if remember_days is None else remember_days
         with opened_file(file) as stream:
@@ -203,8 +212,12 @@ def preview(
 
 def _settings(presets: list[Path] | None, mappings: list[Path] | None, **changes: Any) -> Settings:
     """Read the settings, with folders of the command line in place of theirs, and these changes."""
+    return load_settings(**_folders(presets, mappings), **changes)
+
+
+def _folders(presets: list[Path] | None, mappings: list[Path] | None) -> dict[str, tuple[Path, ...]]:
     folders = {"presets_dir": presets, "mappings_dir": mappings}
-    return load_settings(**{name: tuple(given) for name, given in folders.items() if given}, **changes)
+    return {name: tuple(given) for name, given in folders.items() if given}
 
 
 async def _preview(settings: Settings, file: Path, show: Callable[[EventReport], None], source: str) -> None:

@@ -113,6 +113,11 @@ class Worker:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def send_due(self) -> None:
+        """Send what is due now, until nothing is: for who tells the time himself, and does not `run`."""
+        while batch := await self._claim(limit=self._policy.batch_max_events, max_wait_s=0):
+            await self._sending.deliver(batch, SendContext(probe=False, troubles=self._sending.troubles))
+
     def stop(self) -> None:
         """Claim nothing more and let `run` end."""
         self._shutdown.request()
