@@ -38,6 +38,7 @@ _ELSEWHERE = (
     ("runbooks", "sh", "", "examples/test_runbooks.py"),
     ("source-.*", "sh request", "", "sources/test_pages.py"),
     ("telemetry", "yaml traces", "", "test_house.py"),
+    ("testing", "sh hook|yaml (pre-commit|github|gitlab)", "", "packaging/test_pipelines.py"),
     ("testing", ".*", "", "commands/test_file_tests.py"),
     ("triggers", "trigger", "", "trigger/test_docs.py"),
 )
