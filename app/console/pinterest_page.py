@@ -34,8 +34,8 @@ class AttributedDay:
     """One day: what was sent, and what Pinterest attributes to its ads."""
 
     date: str
-    #: Unix seconds.
-    since: int
+    #: When a day of UTC began, Unix seconds; None where the days are of another time zone.
+    since: int | None
     sent: int
     #: In the ad account's currency, as orders that name no other; None where that is not known.
     sent_worth: Decimal | None
@@ -132,8 +132,11 @@ def own_shares(counters: Iterable[tuple[float, CounterRow]], catalog: Catalog, a
 def attributed_days(view: PinterestView, rows: Sequence[Revenue]) -> tuple[AttributedDay, ...]:
     """Put what was sent beside what is attributed, by day, the newest first.
 
-    Without the ad account's currency all orders are counted, and no worth is told.
+    Without the ad account's currency all orders are counted, and no worth is told. The days are those of Pinterest's
+    figures: what was sent on days of another time zone than UTC was counted when those were read.
     """
+    if view.day_zone:
+        return _days_of_zone(view)
     known = view.currency
     sent = [row for row in rows if row.became == State.DELIVERED and (not known or row.currency in ("", known))]
     return tuple(
@@ -153,6 +156,24 @@ def attributed_days(view: PinterestView, rows: Sequence[Revenue]) -> tuple[Attri
         )
         for each in sorted(view.attributed, key=lambda each: each.date, reverse=True)
         if (since := _day_start(each.date)) is not None
+    )
+
+
+def _days_of_zone(view: PinterestView) -> tuple[AttributedDay, ...]:
+    by_date = {each.date: each for each in view.sent}
+    return tuple(
+        AttributedDay(
+            date=each.date,
+            since=None,
+            sent=by_date[each.date].orders,
+            sent_worth=Decimal(by_date[each.date].worth) if view.currency else None,
+            attributed=each.checkouts,
+            by_click=each.by_click,
+            by_view=each.by_view,
+            attributed_worth=Decimal(each.value),
+        )
+        for each in sorted(view.attributed, key=lambda each: each.date, reverse=True)
+        if each.date in by_date
     )
 
 

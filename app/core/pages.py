@@ -219,13 +219,23 @@ class Quality:
 class Attributed:
     """The checkouts of one day that Pinterest attributes to its ads."""
 
-    #: `2026-11-26`, UTC.
+    #: `2026-11-26`, in `PinterestView.day_zone`.
     date: str
     checkouts: int
     by_click: int
     by_view: int
     #: In the ad account's currency.
     value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentDay:
+    """The checkouts of one day that were delivered, by the moment at which each was made."""
+
+    date: str
+    orders: int
+    #: In the ad account's currency, and of orders that name none.
+    worth: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,12 +261,19 @@ class PinterestView:
     tried_at: float | None = None
     quality: tuple[Quality, ...] = ()
     attributed: tuple[Attributed, ...] = ()
+    #: The time zone of the ad account, such as `America/Los_Angeles`; "" where Pinterest names none.
+    time_zone: str = ""
+    #: The time zone of the days of `attributed`; "" is UTC. Else `sent` has what was sent on the same days.
+    day_zone: str = ""
+    sent: tuple[SentDay, ...] = ()
     #: ISO 4217, of the values; "" where it is not known.
     currency: str = ""
     #: Advertiser-defined events: by name the standard event that each stands for, "" for none.
     their_names: Mapping[str, str] = field(default_factory=dict)
     #: CUSTOM_EVENT_NAMES.
     our_names: tuple[str, ...] = ()
+    #: Events that ads can be optimized for, as Pinterest names them.
+    optimal: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

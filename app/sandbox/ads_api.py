@@ -6,10 +6,12 @@ from base64 import b64decode
 from binascii import Error as NoBase64
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import parse_qs
+from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
 from starlette.requests import Request
@@ -112,33 +114,39 @@ _SHOWN_BY: Final = {
     "source_url": ("", "event_source_url"),
 }
 _FEW: Final = 50
+_TAG: Final = "2614324385652"
 _MAX_DAYS: Final = 90
 _KEPT: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """The ad account whose events the sandbox takes, and what it asks of calls."""
+
+    #: None takes any.
+    ad_account_id: str | None = None
+    #: None takes any that is not empty.
+    token: SecretStr | None = None
+    #: The advertiser's own, beside the standard ones.
+    event_names: Collection[str] = ()
+    #: By which access tokens to its figures are given out; None: any access token will do.
+    refresh_token: SecretStr | None = None
+    #: Of its days, such as `America/Los_Angeles`; "": it has none.
+    time_zone: str = ""
+    #: Of its figures; beyond: 429.
+    reads_per_minute: int = 1_000
+    #: Reports that are refused, and requests to delete -> by which status; the ad account itself is "".
+    refused_reports: Mapping[str, int] = field(default_factory=dict)
 
 
 class AdsFigures:
     """Pinterest, as far as somebody who reads figures can tell."""
 
-    def __init__(
-        self,
-        record: Record,
-        *,
-        ad_account_id: str | None,
-        event_names: Collection[str],
-        refresh_token: SecretStr | None,
-        conversion_token: SecretStr | None,
-        reads_per_minute: int,
-        refused_reports: Mapping[str, int],
-        clock: Callable[[], float],
-    ) -> None:
-        """Take whose figures they are. Without a `refresh_token` any access token will do."""
+    def __init__(self, record: Record, account: Account, clock: Callable[[], float]) -> None:
+        """Take whose figures they are."""
         self._record = record
-        self._ad_account_id = ad_account_id
-        self._event_names = event_names
-        self._tokens = TokensGiven(refresh_token, clock)
-        self._conversion_token = conversion_token
-        self._reads_per_minute = reads_per_minute
-        self._refused_reports = refused_reports
+        self._own = account
+        self._tokens = TokensGiven(account.refresh_token, clock)
         self._reads: Counter[int] = Counter()
         self._clock = clock
 
@@ -150,6 +158,7 @@ class AdsFigures:
             Route(f"{account}/conversion_eqs", self._reading(_EQS, self._quality)),
             Route(f"{account}/analytics", self._reading(_ANALYTICS, self._analytics)),
             Route(f"{account}/advertiser_defined_events", self._reading({}, self._names)),
+            Route(f"{account}/conversion_tags/ocpm_eligible", self._reading({}, self._optimal)),
             Route("/v5/oauth/token", self._tokens.give, methods=["POST"]),
         ]
 
@@ -164,7 +173,7 @@ class AdsFigures:
     def deletion_refusal(self, request: Request, is_change: bool) -> Response | None:  # noqa: FBT001 - see `Refusal`
         """Check who asks for deletions as `_refusal` does: never by the conversion token; a change needs a scope."""
         token = token_shown(request)
-        if self._conversion_token is not None and token == self._conversion_token.get_secret_value():
+        if self._own.token is not None and token == self._own.token.get_secret_value():
             return error(401)
         may_not = is_change and not self._tokens.may("ads:write", token)
         return self._refusal(request) or (error(403) if may_not else None)
@@ -176,19 +185,28 @@ class AdsFigures:
             return error(401)
         minute = int(self._clock() // 60)
         self._reads[minute] += 1
-        if self._reads[minute] > self._reads_per_minute:
+        if self._reads[minute] > self._own.reads_per_minute:
             return error(429, retry_after=60)
         report = request.url.path.partition("/ad_accounts/")[2].partition("/")[2].partition("/")[0]
-        if status := self._refused_reports.get(report):
+        if status := self._own.refused_reports.get(report):
             return error(status)
-        return account_refusal(request, self._ad_account_id)
+        return account_refusal(request, self._own.ad_account_id)
 
     def _account(self, request: Request) -> Response:
         account = request.path_params["ad_account_id"]
-        return json_answer({"id": account, "name": "Sandbox", "country": "DE", "currency": "EUR"})
+        zone = {"time_zone": self._own.time_zone} if self._own.time_zone else {}
+        return json_answer({"id": account, "name": "Sandbox", "country": "DE", "currency": "EUR", **zone})
+
+    def _optimal(self, request: Request) -> Response:
+        """Name the events that it has recorded."""
+        names = sorted({event["event_name"].upper() for event in self._record.events(limit=_KEPT)})
+        tag = {"ad_account_id": request.path_params["ad_account_id"], "conversion_tag_id": _TAG, "created_time": 0}
+        return json_answer({_TAG: [{"conversion_event": name, **tag} for name in names]})
 
     def _names(self, _: Request) -> Response:
-        return json_answer({"items": [{"name": name, "mapped_conversion_type": None} for name in self._event_names]})
+        return json_answer(
+            {"items": [{"name": name, "mapped_conversion_type": None} for name in self._own.event_names]}
+        )
 
     def _quality(self, request: Request) -> Response:
         by_platform: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -216,11 +234,13 @@ class AdsFigures:
             )
         except ValueError:
             return error(400, "Invalid request: a date is none")
+        in_zone = asked.get("reporting_timezone") == "AD_ACCOUNT_TIME_ZONE" and self._own.time_zone
+        zone: tzinfo = ZoneInfo(self._own.time_zone) if in_zone else UTC
         today = datetime.fromtimestamp(self._clock(), UTC)
         if not timedelta(0) <= last - first <= timedelta(_MAX_DAYS) or today - first > timedelta(_MAX_DAYS + 1):
             return error(400, "Invalid ad account analytics parameters.")
         dates = [(first + timedelta(day)).strftime("%Y-%m-%d") for day in range((last - first).days + 1)]
-        sums = self._attributed(asked["columns"].split(","))
+        sums = self._attributed(asked["columns"].split(","), zone)
         account = {"AD_ACCOUNT_ID": request.path_params["ad_account_id"]}
         if asked["granularity"] == "DAY":
             return json_answer([{**account, "DATE": date, **sums.get(date, {})} for date in dates])
@@ -229,13 +249,13 @@ class AdsFigures:
             whole.update(sums.get(date, {}))
         return json_answer([{**account, **whole}])
 
-    def _attributed(self, columns: Sequence[str]) -> dict[str, Counter[str]]:
+    def _attributed(self, columns: Sequence[str], zone: tzinfo) -> dict[str, Counter[str]]:
         """Sum by date what is attributed: checkouts with a click id, and what they were worth."""
         sums: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for event in self._record.events(limit=_KEPT):
             if event["event_name"] == "checkout" and event["user_data"].get("click_id"):
                 worth = int(Decimal(event.get("custom_data", {}).get("value") or 0) * 1_000_000)
-                date = datetime.fromtimestamp(event["event_time"], UTC).strftime("%Y-%m-%d")
+                date = datetime.fromtimestamp(event["event_time"], zone).strftime("%Y-%m-%d")
                 found = {
                     "TOTAL_CHECKOUT": 1,
                     "TOTAL_CLICK_CHECKOUT": 1,

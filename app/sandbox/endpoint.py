@@ -11,20 +11,19 @@ PUT  /clock                                   `{"ahead_s": 259200}`: its clock i
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import orjson
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.sandbox.ads_api import AdsFigures
+from app.sandbox.ads_api import Account, AdsFigures
 from app.sandbox.answers import CutAnswer, account_refusal, error, json_answer, results, token_shown
 from app.sandbox.deletions import Deletions
 from app.sandbox.judge import Verdict, call_problem, verdict
@@ -32,24 +31,6 @@ from app.sandbox.record import REMEMBERED, Record, RecordedCall
 from app.sandbox.script import Orders, Script, Step, compiled
 
 _AS_USUAL = Step()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """The ad account whose events the sandbox takes, and what it asks of calls."""
-
-    #: None takes any.
-    ad_account_id: str | None = None
-    #: None takes any that is not empty.
-    token: SecretStr | None = None
-    #: The advertiser's own, beside the standard ones.
-    event_names: Collection[str] = ()
-    #: By which access tokens to its figures are given out; None: any access token will do.
-    refresh_token: SecretStr | None = None
-    #: Of its figures; beyond: 429.
-    reads_per_minute: int = 1_000
-    #: Reports that are refused, and requests to delete -> by which status; the ad account itself is "".
-    refused_reports: Mapping[str, int] = field(default_factory=dict)
 
 
 def create_sandbox(
@@ -96,16 +77,7 @@ class Sandbox:
         self._max_body_bytes = max_body_bytes
         self._ahead_s = 0.0
         self._clock: Callable[[], float] = lambda: clock() + self._ahead_s
-        self.figures = AdsFigures(
-            record,
-            ad_account_id=account.ad_account_id,
-            event_names=account.event_names,
-            refresh_token=account.refresh_token,
-            conversion_token=account.token,
-            reads_per_minute=account.reads_per_minute,
-            refused_reports=account.refused_reports,
-            clock=self._clock,
-        )
+        self.figures = AdsFigures(record, account, self._clock)
         self._script = Script(Orders(steps=[]))
         self.deletions = Deletions(
             self.figures.deletion_refusal, lambda: self._script.next((), "deletions") or _AS_USUAL, self._clock

@@ -6,7 +6,7 @@ import pytest
 
 from app.core.deliveries import Delivered, State
 from app.core.events import CounterRow
-from app.core.pages import Attributed, Coverage, PinterestView, Quality, Unread
+from app.core.pages import Attributed, Coverage, PinterestView, Quality, SentDay, Unread
 from app.core.shared_values import PINTEREST_VIEWS
 from tests.console.world import ACCOUNT, World
 from tests.outbox.build import new
@@ -116,3 +116,18 @@ async def test_what_was_never_read_shows_why(world: World) -> None:
     page = await page_of(world)
     assert "not read yet" in page
     assert "Checkouts" not in page
+
+
+async def test_days_of_the_ad_account_are_named_and_so_is_what_ads_can_be_optimized_for(world: World) -> None:
+    zone = "America/Los_Angeles"
+    sent = (SentDay(date="2026-11-18", orders=3, worth="60"),)
+    read_at = {**VIEW.read_at, "optimal": 1.0}
+    view = replace(VIEW, time_zone=zone, day_zone=zone, sent=sent, read_at=read_at, optimal=("CHECKOUT", "GET_QUOTE"))
+    await PINTEREST_VIEWS.of(ACCOUNT).write(world.outbox, view)
+    page = await page_of(world)
+    for text in (f"Day ({zone})", '<td class="n">3</td>', "60.00", "<code>CHECKOUT</code>, <code>GET_QUOTE</code>"):
+        assert text in page
+    await PINTEREST_VIEWS.of(ACCOUNT).write(world.outbox, replace(view, day_zone="", optimal=()))
+    page = await page_of(world)
+    for text in ("Day (UTC)", f"time zone is {zone}, but", "No event yet"):
+        assert text in page

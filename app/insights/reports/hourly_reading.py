@@ -1,14 +1,19 @@
 """Reads every hour what Pinterest says, by one process, and keeps it for all. It is never in the way of sending."""
 
-import time
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from datetime import UTC, datetime, timedelta, tzinfo
+from decimal import Decimal
+from typing import Any, Final, NamedTuple, Protocol
+from zoneinfo import ZoneInfo
 
 import msgspec
 from pydantic import SecretStr
 
-from app.core.pages import PinterestView, Unread
+from app.core.deliveries import State
+from app.core.pages import PinterestView, SentDay, Unread
 from app.core.shared_values import PINTEREST_VIEWS, REPORTS_TURN, SharedValues, Turn
 from app.core.values.times import DAY_S, HOUR_S
 from app.destination import redact
@@ -22,11 +27,13 @@ from app.insights.reports.pinterest_answers import (
     CLICK_DAYS,
     VALUE,
     VIEW_DAYS,
-    read_account_currency,
+    read_account,
     read_attributed,
     read_event_names,
+    read_optimal,
     read_quality,
 )
+from app.outbox import PagesOrders, orders_since
 from app.sender.shutdown import Shutdown
 
 #: How often it is looked whether the hour is over.
@@ -56,7 +63,7 @@ class _Trouble(Exception):
 
 
 class _Question(NamedTuple):
-    """One call: which member of the view it fills, as which report, and how it is read."""
+    """One call: which member of the view it fills, as which report, and how it is read, with others if it is a dict."""
 
     member: str
     report: str
@@ -95,12 +102,16 @@ def _usable(token: SecretStr | NoToken, words: str = "") -> SecretStr:
     return token
 
 
+class ReportStore(SharedValues, PagesOrders, Protocol):
+    """The part of the outbox that is needed here."""
+
+
 class HourlyReading:
     """A background task: `run` until `stop`."""
 
     def __init__(
         self,
-        shared: SharedValues,
+        outbox: ReportStore,
         client: AdsClient,
         token: AdsToken,
         *,
@@ -111,7 +122,7 @@ class HourlyReading:
         on_trouble: Callable[[str, str], None],
     ) -> None:
         """Take what to read. `on_trouble` is told an ad account, and why a report is not read, once while it lasts."""
-        self._shared = shared
+        self._outbox = outbox
         self._client = client
         self._token = token
         self._ad_account_ids = ad_account_ids
@@ -138,17 +149,17 @@ class HourlyReading:
     async def look(self) -> bool:
         """Read all ad accounts where the hour is over and no other process does; return whether it was done."""
         now = self._clock()
-        turn = await REPORTS_TURN.read_revised(self._shared)
+        turn = await REPORTS_TURN.read_revised(self._outbox)
         # what lies further ahead was written by a clock that has been set back since
         if turn.value and 0 < turn.value.next_at - now <= DAY_S:
             return False
-        taken = await REPORTS_TURN.write(self._shared, Turn(next_at=now + HOUR_S), revision=turn.revision)
+        taken = await REPORTS_TURN.write(self._outbox, Turn(next_at=now + HOUR_S), revision=turn.revision)
         if taken is None:
             return False
         access = _Access(self._token, now)
         wait_s = max([await self._read(account, access, now) for account in self._ad_account_ids])
         if wait_s > HOUR_S:
-            await REPORTS_TURN.write(self._shared, Turn(next_at=now + min(wait_s, DAY_S)), revision=taken)
+            await REPORTS_TURN.write(self._outbox, Turn(next_at=now + min(wait_s, DAY_S)), revision=taken)
         return True
 
     async def _read(self, account: str, access: _Access, now: float) -> float:
@@ -156,15 +167,18 @@ class HourlyReading:
 
         What cannot be read keeps what was read of it before, and is no reason to leave out the others.
         """
-        before = await PINTEREST_VIEWS.read(self._shared, account) or PinterestView()
+        before = await PINTEREST_VIEWS.read(self._outbox, account) or PinterestView()
         found: dict[str, Any] = {}
         troubles: dict[str, _Trouble] = {}
-        questions = _questions(account, now)
-        for each in questions:
-            try:
-                found[each.member] = await self._asked(each, access)
-            except _Trouble as exc:
-                troubles[each.member] = exc
+        questions = [_of_account(account)]
+        await self._ask(questions[0], access, found, troubles)
+        zone = _zone(found.get("time_zone", before.time_zone))
+        for question in _questions(account, now):
+            questions.append(question)
+            await self._ask(question, access, found, troubles, zone=zone)
+        if found.get("day_zone"):
+            currency = found.get("currency", before.currency)
+            found["sent"] = await sent_by_day(self._outbox, account, currency, _days(now, zone), zone)
         is_one = not found and len({str(trouble) for trouble in troubles.values()}) == 1
         unread = {
             each.member: Unread(
@@ -175,13 +189,44 @@ class HourlyReading:
             for each in questions
             if (trouble := troubles.get(each.member))
         }
-        read_at = {**before.read_at, **dict.fromkeys(found, now)}
+        read_at = {**before.read_at, **{each.member: now for each in questions if each.member in found}}
         view = replace(before, read_at=read_at, unread=unread, tried_at=now, our_names=self._event_names, **found)
         for why in dict.fromkeys(each.why for each in unread.values()):
             if why not in {each.why for each in before.unread.values()}:
                 self._on_trouble(account, why)
-        await PINTEREST_VIEWS.of(account).write(self._shared, view)
+        await PINTEREST_VIEWS.of(account).write(self._outbox, view)
         return max((each.retry_after_s for each in troubles.values()), default=0)
+
+    async def _ask(
+        self,
+        question: _Question,
+        access: _Access,
+        found: dict[str, Any],
+        troubles: dict[str, _Trouble],
+        *,
+        zone: tzinfo = UTC,
+    ) -> None:
+        """Add the answer to what was found, or why there is none.
+
+        Attributed checkouts are asked for by the days of the ad account. Not every ad account has those figures (a
+        closed beta of Pinterest's): then by days of UTC.
+        """
+        if question.member == "attributed" and zone is not UTC:
+            in_zone = _in_zone(question, access.now, zone)
+            try:
+                found |= {"attributed": await self._asked(in_zone, access), "day_zone": str(zone)}
+            except _Trouble:
+                pass
+            else:
+                return
+        try:
+            value = await self._asked(question, access)
+        except _Trouble as exc:
+            troubles[question.member] = exc
+            return
+        found |= value if question.member == "currency" else {question.member: value}
+        if question.member == "attributed":
+            found["day_zone"] = ""
 
     async def _asked(self, question: _Question, access: _Access) -> Any:
         answer = await self._client.get(question.path, await access.token(), question.params)
@@ -212,33 +257,68 @@ def _words(answer: Answer) -> str:
     return f" ({redact(told[:_MAX_WORDS]).rstrip('.')})" if isinstance(told, str) else ""
 
 
+def _of_account(account: str) -> _Question:
+    return _Question("currency", "the ad account", f"/ad_accounts/{account}", {}, read_account)
+
+
 def _questions(account: str, now: float) -> list[_Question]:
-    """Return the calls about one ad account: what is asked lies within the last days, in UTC."""
+    """Return the other calls about one ad account: what is asked lies within the last days, in UTC."""
     begin = f"/ad_accounts/{account}"
+    days = _days(now, UTC)
     windows = {
-        "start_date": _date(now - (REPORTED_DAYS - 1) * DAY_S),
-        "end_date": _date(now),
+        "start_date": days[0],
+        "end_date": days[-1],
         "granularity": "DAY",
         "columns": f"{CHECKOUTS},{VALUE},{BY_CLICK},{BY_VIEW}",
         "click_window_days": str(CLICK_DAYS),
         "view_window_days": str(VIEW_DAYS),
         "conversion_report_time": "TIME_OF_CONVERSION",
     }
+    quality, optimal = {"lookback_period": f"{REPORTED_DAYS}d"}, f"{begin}/conversion_tags/ocpm_eligible"
+    names = f"{begin}/advertiser_defined_events"
     return [
-        _Question("currency", "the ad account", begin, {}, read_account_currency),
-        _Question(
-            "quality",
-            "event quality",
-            f"{begin}/conversion_eqs",
-            {"lookback_period": f"{REPORTED_DAYS}d"},
-            read_quality,
-        ),
+        _Question("quality", "event quality", f"{begin}/conversion_eqs", quality, read_quality),
         _Question("attributed", "attributed checkouts", f"{begin}/analytics", windows, read_attributed),
-        _Question(
-            "their_names", "advertiser-defined events", f"{begin}/advertiser_defined_events", {}, read_event_names
-        ),
+        _Question("their_names", "advertiser-defined events", names, {}, read_event_names),
+        _Question("optimal", "events to optimize for", optimal, {}, read_optimal),
     ]
 
 
-def _date(at: float) -> str:
-    return time.strftime("%Y-%m-%d", time.gmtime(at))
+def _in_zone(question: _Question, now: float, zone: tzinfo) -> _Question:
+    days = _days(now, zone)
+    dates = {"start_date": days[0], "end_date": days[-1], "reporting_timezone": "AD_ACCOUNT_TIME_ZONE"}
+    return question._replace(params={**question.params, **dates})
+
+
+def _zone(name: str) -> tzinfo:
+    """Return the time zone of a name; UTC where there is none, or this machine does not know it."""
+    try:
+        return ZoneInfo(name) if name not in ("", "UTC", "Etc/UTC") else UTC
+    except (ValueError, OSError, KeyError):  # KeyError: it is none of those that are known
+        return UTC
+
+
+def _days(now: float, zone: tzinfo) -> list[str]:
+    """Return the dates of the last days in a time zone, the earliest first."""
+    today = datetime.fromtimestamp(now, zone).date()
+    return [str(today - timedelta(back)) for back in reversed(range(REPORTED_DAYS))]
+
+
+async def sent_by_day(
+    outbox: PagesOrders, account: str, currency: str, dates: Sequence[str], zone: tzinfo
+) -> tuple[SentDay, ...]:
+    """Return the checkouts of an ad account that were delivered, by the day of a time zone on which each was made.
+
+    Orders in another currency than that of the ad account are left out. Raises OutboxUnavailable.
+    """
+    starts = [datetime.fromisoformat(date).replace(tzinfo=zone).timestamp() for date in dates]
+    orders: Counter[str] = Counter()
+    worth: dict[str, Decimal] = dict.fromkeys(dates, Decimal(0))
+    async for rows in orders_since(outbox, starts[0]):
+        for row in rows:
+            is_theirs = row.ad_account_id == account and (not currency or row.currency in (None, "", currency))
+            if row.exit == State.DELIVERED and is_theirs and row.at >= starts[0]:
+                date = dates[bisect_right(starts, row.at) - 1]
+                orders[date] += 1
+                worth[date] += Decimal(row.amount or 0)
+    return tuple(SentDay(date=date, orders=orders[date], worth=str(worth[date])) for date in dates)

@@ -9,13 +9,16 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from app.console.pinterest_page import attributed_days
 from app.core.pages import PinterestView
 from app.core.shared_values import PINTEREST_VIEWS, REPORTS_TURN
 from app.core.values.times import DAY_S, HOUR_S
 from app.insights.alerts.overall import unread_reports
 from app.insights.reports import AdsClient, FixedToken
+from app.insights.reports.pinterest_answers import read_optimal
 from app.sandbox import create_sandbox
 from tests.insights.reports.conftest import ACCOUNT, FIRST, NOW, Read
+from tests.outbox.build import At, new
 from tests.sandbox.events import pinterest_event
 
 
@@ -53,8 +56,103 @@ async def test_quality_attribution_and_names_are_kept_for_all(read: Read) -> Non
     assert len(view.attributed) == 14
     assert read.calls[0].paths == [
         f"/v5/ad_accounts/{ACCOUNT}{path}"
-        for path in ("", "/conversion_eqs", "/analytics", "/advertiser_defined_events")
+        for path in (
+            "",
+            "/conversion_eqs",
+            "/analytics",
+            "/advertiser_defined_events",
+            "/conversion_tags/ocpm_eligible",
+        )
     ]
+    assert (view.time_zone, view.day_zone, view.sent, view.optimal) == ("", "", (), ("CHECKOUT",))
+
+
+async def test_checkouts_are_counted_by_the_days_of_the_ad_account(read: Read) -> None:
+    """08:00 UTC is midnight in Los Angeles: an order of 07:59 is of the day before, at Pinterest and here."""
+    midnight = 1_794_988_800  # 2026-11-18 08:00 UTC
+    orders = [
+        (midnight - 60, "10", "EUR"),
+        (midnight, "19.99", "EUR"),
+        (midnight + 9, "5", None),
+        (midnight, "7", "USD"),
+    ]
+    at = At(read.outbox, NOW)
+    for account, given in ((ACCOUNT, orders), ("1", orders[:1])):
+        deliveries = [
+            new(ad_account_id=account, event_time=at_, order_id=f"{account}-{number}", amount=amount, currency=money)
+            for number, (at_, amount, money) in enumerate(given)
+        ]
+        await at.enqueue(*deliveries, new(ad_account_id=account, event_name="lead", event_time=midnight))
+        claimed = await read.outbox.claim(account, limit=9, max_bytes=10**6, max_wait_s=0, lease_s=60, now=NOW)
+        await at.deliver(*claimed)
+    await at.enqueue(new(ad_account_id=ACCOUNT, event_time=midnight, order_id="waits", amount="1", currency="EUR"))
+    client = read.against(time_zone="America/Los_Angeles")
+    app = read.calls[-1].app
+    for number, (when, amount, _) in enumerate(orders[:2]):
+        click = {"em": ["0" * 64], "click_id": "dj0yJnU9"}
+        custom = {"value": amount, "currency": "EUR"}
+        event = pinterest_event(event_id=str(number), event_time=when, user_data=click, custom_data=custom)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://sandbox") as sender:
+            path = f"/v5/ad_accounts/{ACCOUNT}/events"
+            await sender.post(path, json={"data": [event]}, headers={"Authorization": "Bearer t"})
+    await read.reading(client).look()
+    view = await view_of(read)
+    assert (view.time_zone, view.day_zone, view.unread) == ("America/Los_Angeles", "America/Los_Angeles", {})
+    theirs = {each.date: (each.checkouts, each.value) for each in view.attributed if each.checkouts}
+    assert theirs == {"2026-11-17": (1, "10"), "2026-11-18": (1, "19.99")}
+    ours = {each.date: (each.orders, each.worth) for each in view.sent if each.orders}
+    assert ours == {"2026-11-17": (1, "10"), "2026-11-18": (2, "24.99")}
+    assert len(view.sent) == len(view.attributed) == 14
+    shown = {day.date: (day.sent, day.attributed, day.since) for day in attributed_days(view, []) if day.sent}
+    assert shown == {"2026-11-17": (1, 1, None), "2026-11-18": (2, 1, None)}
+
+
+@pytest.mark.parametrize(
+    ("zone", "status", "day_zone", "calls"),
+    [
+        ("America/Los_Angeles", 400, "", 2),  # a closed beta, of which this ad account is no part
+        ("Europe/Berlin", 200, "Europe/Berlin", 1),
+        ("Mars/Olympus_Mons", 200, "", 1),
+        ("../../etc/passwd", 200, "", 1),
+        ("UTC", 200, "", 1),
+        (None, 200, "", 1),
+    ],
+)
+async def test_days_are_those_of_utc_where_pinterest_or_this_machine_knows_no_others(
+    read: Read, zone: str | None, status: int, day_zone: str, calls: int
+) -> None:
+    asked: list[httpx.URL] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        path = request.url.path.rpartition("/")[2]
+        if path == "analytics":
+            asked.append(request.url)
+            refused = "reporting_timezone" in request.url.params and status != 200
+            return httpx.Response(status if refused else 200, json={"code": 1, "message": "no"} if refused else [])
+        if path == ACCOUNT:
+            return httpx.Response(200, json={"id": ACCOUNT, "currency": "EUR", "time_zone": zone})
+        return httpx.Response(200, json=[] if path == "conversion_eqs" else {})
+
+    client = AdsClient(api_url="http://pinterest/v5", timeout_s=5, transport=httpx.MockTransport(answer))
+    await read.reading(client).look()
+    view = await view_of(read)
+    assert (view.time_zone, view.day_zone, view.unread, len(asked)) == (zone or "", day_zone, {}, calls)
+    assert ("reporting_timezone" in asked[-1].params) is bool(day_zone)
+    await client.close()
+
+
+async def test_every_name_of_an_event_to_optimize_for_is_read(read: Read) -> None:
+    """5.28 has 13 names more than 5.23, and those of advertiser-defined events."""
+    more = ["ADD_PAYMENT_INFO", "ADD_TO_WISHLIST", "INITIATE_CHECKOUT", "SUBSCRIBE", "VIEW_CONTENT", "APP_OPEN"]
+    more += ["CONTACT", "SCHEDULE", "FIND_LOCATION", "CUSTOMIZE_PRODUCT", "SUBMIT_APPLICATION", "START_TRIAL"]
+    defined = {"conversion_event": "ADVERTISER_DEFINED_EVENT", "reporting_conversion_event": "GET_QUOTE"}
+    body = {
+        "1": [{"conversion_event": name} for name in more],
+        "2": [defined, {"conversion_event": "CONTACT"}],
+        "3": [],
+    }
+    assert read_optimal(body) == tuple(sorted((*more, "GET_QUOTE")))
+    assert read_optimal({}) == ()
 
 
 async def test_names_that_pinterest_knows_are_read(read: Read) -> None:
@@ -98,6 +196,7 @@ REPORTS = {
     "quality": ("conversion_eqs", "event quality"),
     "attributed": ("analytics", "attributed checkouts"),
     "their_names": ("advertiser_defined_events", "advertiser-defined events"),
+    "optimal": ("conversion_tags", "events to optimize for"),
 }
 
 
@@ -138,7 +237,11 @@ async def test_one_report_that_is_refused_is_told_and_the_others_are_read(
     [
         ({}, {"ad_account_ids": ["1"]}, {"Pinterest answers 403 (You are not permitted to access that resource): a"}),
         ({}, {"ad_account_ids": ["x"]}, {"Pinterest answers 400 (Invalid request"}),
-        ({"reads_per_minute": 2}, {}, {"attributed checkouts: Pinterest answers 429", "advertiser-defined events: Pi"}),
+        (
+            {"reads_per_minute": 2},
+            {},
+            {"attributed checkouts: Pinterest", "advertiser-defined events: Pi", "events to optimize for: Pinterest"},
+        ),
     ],
 )
 async def test_what_is_wrong_is_told(
