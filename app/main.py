@@ -162,6 +162,7 @@ def _pipeline(settings: Settings, parts: Parts) -> Pipeline:
         quarantine=assemble.quarantine(settings, parts.outbox),
         to=parts.destinations,
         sources=parts.sources,
+        shared=parts.outbox,
     )
     pipeline.listeners = parts.listeners
     parts.running.on_change = pipeline.use

@@ -30,9 +30,11 @@ from app.config.settings import AccountEventSettings, settings_of_test
 from app.config.shipped_files import shipped
 from app.config.validators import currencies
 from app.core.coordination import Coordination
-from app.core.events import CounterRow, Event
+from app.core.events import DEFAULT_SOURCE, CounterRow, Event
 from app.core.log import log_error, log_reports, log_secrets_kept
 from app.core.pages import AccountView
+from app.core.shared_values import SharedValues
+from app.core.trust import SourceTraits
 from app.core.values.event_names import EVENT_NAMES
 from app.destination import PersonReader, ReportConversionEvent, TypedPerson
 from app.destination.client import PinterestClient
@@ -54,9 +56,10 @@ from app.pipeline.identity_events import IdentityEventReader
 from app.pipeline.pipeline import Enqueues, Pipeline
 from app.pipeline.quarantine import Quarantine, Seals
 from app.pipeline.replay import HeldBack, Replaying
-from app.pipeline.router import AdAccount, BuildProfile, Router, SourceTraits, WhyOff
+from app.pipeline.router import AdAccount, BuildProfile, Router, WhyOff
 from app.pipeline.search import Finder, PeopleSearch
 from app.pipeline.tail import Tail
+from app.pipeline.waiting import OrderWaits
 from app.source import Limits, NamedSource, consent_answer, held_back, proves_authors, why_filtered, withheld
 
 
@@ -160,6 +163,7 @@ def pipeline(  # noqa: PLR0913 - all that a pipeline can be made with
     quarantine: Quarantine | None = None,
     to: Sequence[Destination] | None = None,
     sources: RunningSources | None = None,
+    shared: SharedValues | None = None,
 ) -> Pipeline:
     """Return the pipeline of the settings.
 
@@ -168,11 +172,12 @@ def pipeline(  # noqa: PLR0913 - all that a pipeline can be made with
     such events.
     `on_count` is told what was counted. `action_source` replaces what the presets say; None keeps it. `quarantine` is
     where what makes no delivery is kept, None: nowhere. `to` are the ad accounts, None reads those of the settings.
-    `sources` are those that run, None: those of the settings' folders.
+    `sources` are those that run, None: those of the settings' folders. `shared` is where processes tell each other
+    which sources send orders, None: nowhere.
     """
     return Pipeline(
         catalog or running_catalog(settings).catalog,
-        event_router(settings, why_off, action_source, to, sources),
+        event_router(settings, why_off, action_source, to, sources, shared=shared),
         outbox=outbox,
         on_count=on_count,
         quarantine=quarantine,
@@ -218,22 +223,37 @@ def event_router(
     action_source: str | None = None,
     to: Sequence[Destination] | None = None,
     sources: RunningSources | None = None,
-    traits_of: Callable[[str], SourceTraits] | None = None,
+    *,
+    shared: SharedValues | None = None,
 ) -> Router:
     """Return the way of events by the settings; the arguments are those of `pipeline`.
 
-    `traits_of` returns what is known of a source; None reads the settings and files.
     Raises CatalogError, and SettingsError where CONTENT_ID cannot be read.
     """
     found = destinations(settings) if to is None else to
+    traits_of, names = source_traits(settings, sources), _sending_sources(settings, sources)
     return Router(
         _accounts(found, action_source),
         withheld=partial(withheld, settings=settings),
         why_off=None if settings.keeps_while_off else why_off,
         enrichment=enrichment(settings, found) if settings.remember_days else None,
         content_id_of=_content_ids(settings, sources),
-        traits_of=traits_of or source_traits(settings, sources),
+        traits_of=traits_of,
+        waits=OrderWaits(settings, accounts=found, sources=names, traits_of=traits_of, shared=shared),
     )
+
+
+def _sending_sources(settings: Settings, sources: RunningSources | None) -> Callable[[], Iterable[str]]:
+    """Return what tells which sources may send: those of write keys and files, and `/webhook` where it is set up."""
+    of_webhook = settings.webhook_shared_secrets or settings.webhook_header or not settings.authenticated
+    keys = [name for name in key_sources(settings) if of_webhook or name != DEFAULT_SOURCE]
+
+    @cache
+    def of_files() -> list[str]:
+        (texts,) = read_texts(SOURCES_DIR=settings.source_folders) if settings.has_sources else ({},)
+        return [spec.name for spec in parse_files(SourceFile, texts, []).values()]
+
+    return lambda: (*keys, *(sources.sources if sources else of_files()))
 
 
 def source_traits(settings: Settings, sources: RunningSources | None) -> Callable[[str], SourceTraits]:

@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
@@ -28,13 +29,15 @@ from app.core.events import DEFAULT_SOURCE, Event, Exit
 from app.core.log import log_error
 from app.core.pages import Query
 from app.core.receipts import EventReceipt
+from app.core.trust import SourceTraits
 from app.core.values.times import unix_seconds
 from app.destination import redact
 from app.destination.client import PinterestClient
 from app.errors import EventRefused, SettingsError
 from app.outbox import Outbox, open_outbox
 from app.pipeline.pipeline import Pipeline
-from app.pipeline.router import Router, SourceTraits
+from app.pipeline.router import Router
+from app.pipeline.waiting import OrderWaits
 from app.sender.clocks import Clocks
 from app.sender.context import CallReport, Dependencies
 from app.sender.worker import Worker
@@ -178,10 +181,8 @@ def _catalog(settings: Settings) -> Catalog:
 
 
 @cache
-def _router(settings: Settings, senders: tuple[Sender, ...]) -> Router:
-    """Return the way of events whose sources are as their senders say."""
-    traits = {each.source: SourceTraits(is_proven=each.trust == "proven", shop=each.shop) for each in senders}
-    return assemble.event_router(settings, traits_of=traits.__getitem__)
+def _router(settings: Settings) -> Router:
+    return assemble.event_router(settings)
 
 
 class _TakesAll(httpx.AsyncBaseTransport):
@@ -226,7 +227,17 @@ class _Player:
 
     def _pipeline(self, outbox: Outbox) -> Pipeline:
         quarantine = assemble.quarantine(self._settings, outbox)
-        router = _router(self._settings, self._story.senders)
+        senders = self._story.senders
+        traits = {each.source: SourceTraits(is_proven=each.trust == "proven", shop=each.shop) for each in senders}
+        router = copy(_router(self._settings))
+        router.traits_of = traits.__getitem__
+        router.waits = OrderWaits(
+            self._settings,
+            accounts=destinations(self._settings),
+            sources=lambda: traits,
+            traits_of=router.traits_of,
+            shared=outbox,
+        )
         return Pipeline(_catalog(self._settings), router, outbox=outbox, quarantine=quarantine)
 
     def _worker(self, outbox: Outbox, destination: Destination) -> Worker:

@@ -279,6 +279,18 @@ class OutboxSettings(MemorySettings, EventAgeSettings):
         "account", description="whether an order id is unique in the ad account or in its source"
     )
     dedup_orders: bool = Field(default=True, description="send one `checkout` per order id, from any preset")
+    order_wait_minutes: float = Field(
+        10,
+        ge=0,
+        le=50,
+        description="how long an order waits for the same order from the page or the shop; 0: not at all",
+    )
+    order_wait_for_browser: bool = Field(
+        default=True, description="orders of the shop wait for the page too; false: the tag's copy counts again"
+    )
+    tag_event_id: Literal["named", "message"] = Field(
+        "named", description="what the page gives its tag as event id: the `event_id` of the event, or its `messageId`"
+    )
     ledger_delivered_days: Days = Field(30, gt=0, description="how long delivered events are listed")
     ledger_days: Days = Field(30, gt=0, description="how long other outcomes are listed, and orders recognised")
     audit_days: Days = Field(365, gt=0, description="how long the audit log is kept")
@@ -297,6 +309,11 @@ class OutboxSettings(MemorySettings, EventAgeSettings):
     def dedup_window_s(self) -> float:
         """How long an event is remembered, from the moment its delivery was enqueued or redriven."""
         return self.max_event_age_s if self.dedup_window_hours is None else self.dedup_window_hours * 3_600
+
+    @property
+    def order_wait_s(self) -> float:
+        """How long an order waits for the same order from the other side."""
+        return self.order_wait_minutes * 60
 
     @property
     def orders_by_source(self) -> bool:

@@ -12,12 +12,12 @@ from app.catalog.catalog import RunningCatalog
 from app.config.settings import OutboxSettings
 from app.core.coordination import Coordination
 from app.core.pages import AccountView
+from app.core.trust import SourceTraits
 from app.destination.client import PinterestClient
 from app.insights.inventory.view import InventoryView
 from app.operations.acts import Acts
 from app.outbox import Outbox
 from app.pipeline.explain import Explainer
-from app.pipeline.router import SourceTraits
 from app.pipeline.search import Finder, PeopleSearch
 from app.source import NamedSource
 

@@ -80,6 +80,8 @@ class NewDelivery(Struct, frozen=True, kw_only=True, gc=False):
     side: OrderSide | None = None
     #: The name of the shop that its source belongs to; "" where its file names none.
     shop: str = ""
+    #: For how many seconds an order waits for the same order from the other side; 0: it does not wait.
+    wait_s: float = 0
 
 
 class Withdrawal(Struct, frozen=True, kw_only=True):

@@ -322,6 +322,13 @@ class RetentionBehind:
     since: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrdersHeard:
+    """When a side, the page or the shop, sent an order to an ad account, about a day exactly."""
+
+    at: float
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # The values. No other key is written.
 #: By ad account, while Pinterest takes nothing. `sender.circuit_breaker` writes; health, console, alerts and `status`
@@ -333,6 +340,8 @@ CLOCK_JUMPS = SharedKey("clock/jumps", ClockJumps)
 SET_ASIDE = SharedKeys("set-aside/", SetAside)
 #: While it does. `sender.retention` writes and reads, alerts read.
 RETENTION_BEHIND = SharedKey("retention/behind", RetentionBehind)
+#: By ad account, side and shop. `pipeline.waiting` writes and reads.
+ORDERS_HEARD = SharedKeys("orders-heard/", OrdersHeard)
 #: By it holds end, whatever clocks are set to. `outbox.hold_clock` writes and reads.
 HOLD_TIME = SharedKey("clock/holds", HoldTime)
 #: By ad account: what may be sent now. `sender.rate_limit` writes and reads.

@@ -4,6 +4,17 @@ An event is proven if its author is known by a secret that no page shows, and pu
 (`Intake.is_proven`), and the store keeps it with each key, fact, link, mark and hold.
 """
 
+from typing import NamedTuple
+
+
+class SourceTraits(NamedTuple):
+    """What is known of a source, whatever it sends."""
+
+    #: Who makes its events is known by a secret.
+    is_proven: bool = True
+    #: The shop whose orders it sends; "" where its file names none.
+    shop: str = ""
+
 
 def may_change(*, by_proven: bool, of_proven: bool) -> bool:
     """Return whether what one event says may remove, block, replace, renew or uncover what another one said.

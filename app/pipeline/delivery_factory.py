@@ -20,7 +20,6 @@ from app.errors import MappingError
 from app.mapping import MISSING
 from app.mapping import Mapping as CompiledMapping
 from app.pipeline.received_names import received_name
-from app.pipeline.twins import order_side
 from app.source import checkout_id_of
 
 
@@ -101,7 +100,6 @@ def drafted_delivery(
         name=received_name(event),
         is_proven=is_proven,
         shop=shop_of(source) if is_checkout else "",
-        side=order_side(event, built, message_id=message_id, is_proven=is_proven) if is_checkout else None,
     )
 
 

@@ -23,7 +23,6 @@ from app.errors import EventInvalid, EventRefused, MappingError
 from app.identity import GROUPS
 from app.mapping import Explanation, nearest_path
 from app.outbox import Outbox
-from app.pipeline.delivery_factory import drafted_delivery
 from app.pipeline.intake_batch import RequestMemory, draft
 from app.pipeline.receipts import IntakeBatch, receipt_of_refusal
 from app.pipeline.router import Action, AdAccount, BuildProfile, Router, WhyOff
@@ -295,7 +294,7 @@ class Explainer:
         memory = await self._memory([event], is_proven=is_proven, is_known=True)
         lines = self._router.lines(event, catalog, now=now, source=source, memory=memory.changed, is_proven=is_proven)
         new = [
-            drafted_delivery(message_id, event, line, source=source, is_proven=is_proven, shop_of=self._router.shop_of)
+            self._router.drafted(message_id, event, line, source=source, is_proven=is_proven, now=now)
             for line in lines
             if line.event
         ]

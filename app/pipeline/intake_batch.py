@@ -15,7 +15,7 @@ from app.core.receipts import Given, PresetResult
 from app.core.values.hidden_emails import unpersonal_id
 from app.errors import EventHeldBack, EventRefused
 from app.identity import NOTHING_KNOWN, IdentityEvent, PersonHistory
-from app.pipeline.delivery_factory import drafted_delivery, drafted_withdrawal, unsent_order, with_orders
+from app.pipeline.delivery_factory import drafted_withdrawal, unsent_order, with_orders
 from app.pipeline.enrichment import Enrichment, FindsPeople, NotingMemory
 from app.pipeline.identity_events import Ids
 from app.pipeline.quarantine import is_quarantine_candidate
@@ -187,10 +187,11 @@ def _ask(router: Router, event: Event, lines: list[PresetResult], catalog: Catal
         if line.cancels is not None:
             drafts.withdrawals.append(drafted_withdrawal(message_id, line, source=sender.source))
         if line.event:
-            delivery = drafted_delivery(
-                message_id, event, line, source=sender.source, is_proven=sender.is_proven, shop_of=router.shop_of
+            drafts.deliveries.append(
+                router.drafted(
+                    message_id, event, line, source=sender.source, is_proven=sender.is_proven, now=sender.now
+                )
             )
-            drafts.deliveries.append(delivery)
     if drafts.candidates is not None and is_quarantine_candidate(event, lines):
         drafts.candidates.append((event, lines))
     return _Asked(message_id, lines, len(drafts.deliveries) > count)

@@ -167,6 +167,8 @@ class Pipeline:
         if self._outbox is None:
             message = "this pipeline has no outbox: it only previews"
             raise RuntimeError(message)
+        if self._router.waits is not None:
+            await self._router.waits.look(intake.now)
         listening = [listener.listen(intake) for listener in self.listeners if listener.is_on]
         for one in listening:
             intake = replace(intake, events=map(one.meet, intake.events))

@@ -10,8 +10,10 @@ from msgspec.structs import replace
 
 from app.catalog import Catalog, Preset
 from app.config.settings import ConversionSettings
+from app.core.deliveries import NewDelivery
 from app.core.events import DEFAULT_SOURCE, Event, Exit
 from app.core.receipts import PresetResult
+from app.core.trust import SourceTraits
 from app.core.values.candidates import Resolvable
 from app.core.values.hidden_emails import MAX_ID_BYTES, is_long, unpersonal_id
 from app.destination import Complete, report_conversion_event
@@ -19,9 +21,11 @@ from app.destination.custom_data import read_order_id
 from app.errors import EventInvalid, MappingError
 from app.identity import NOTHING_KNOWN, Memory, PersonHistory
 from app.mapping import PRODUCT_ID
+from app.pipeline.delivery_factory import drafted_delivery
 from app.pipeline.enrichment import Enrichment, WhyFiltered, completed
 from app.pipeline.receipts import CANCELLED
 from app.pipeline.twins import leave_out_staff
+from app.pipeline.waiting import OrderWaits
 from app.source import app_platform
 
 
@@ -163,15 +167,6 @@ _NOT_ERASED = {
 _OF_NO_ACCOUNT = PresetResult(preset=None, exit=Exit.UNMATCHED, reason="no ad account takes this source and preset")
 
 
-class SourceTraits(NamedTuple):
-    """What is known of a source, whatever it sends."""
-
-    #: Who makes its events is known by a secret: see app/core/trust.py.
-    is_proven: bool = True
-    #: The shop whose orders it sends; "" is every shop.
-    shop: str = ""
-
-
 def _of_any_source(_: str) -> SourceTraits:
     """Stand for the traits of sources where none are given."""
     return SourceTraits()
@@ -201,11 +196,12 @@ class Router:
         enrichment: Enrichment | None = None,
         content_id_of: Callable[[str], str | None] = _nothing_against,
         traits_of: Callable[[str], SourceTraits] = _of_any_source,
+        waits: OrderWaits | None = None,
     ) -> None:
         """Take the ad accounts, at least one, and the rules. Without `enrichment` there is no memory.
 
         `content_id_of` returns which ids the products of a source are sent under; None: as the settings say.
-        `traits_of` returns what is known of a source.
+        `traits_of` returns what is known of a source, `waits` decides which orders wait; None: none does.
         """
         self._accounts = tuple(accounts)
         self._content_id_of = content_id_of
@@ -215,6 +211,7 @@ class Router:
         self._why_off = why_off or _nothing_against
         #: Returns what is known of a source, by its name.
         self.traits_of = traits_of
+        self.waits = waits
         #: What memory does; None where there is none.
         self.enrichment = enrichment
 
@@ -236,6 +233,15 @@ class Router:
                 each if each.owns_content_id else change(each, making=makings[each.making]) for each in self._accounts
             ]
         return self._accounts_under[content_id]
+
+    def drafted(
+        self, message_id: str, event: Event, line: PresetResult, *, source: str, is_proven: bool, now: float
+    ) -> NewDelivery:
+        """Return the delivery that the line of an event, which carries the finished one, gives."""
+        delivery = drafted_delivery(message_id, event, line, source=source, is_proven=is_proven, shop_of=self.shop_of)
+        if self.waits is None or delivery.event_name != "checkout" or line.event is None:
+            return delivery
+        return self.waits.with_side(delivery, event, line.event, now)
 
     def lines(
         self,

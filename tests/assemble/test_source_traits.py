@@ -7,7 +7,7 @@ import pytest
 
 from app import assemble
 from app.config import load_settings
-from app.pipeline.router import SourceTraits
+from app.core.trust import SourceTraits
 
 FILE = """
 name: {name}

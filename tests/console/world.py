@@ -28,12 +28,12 @@ from app.core.coordination import Coordination
 from app.core.deliveries import NewDelivery, Outcome, Settlement, State
 from app.core.events import DEFAULT_SOURCE, CounterRow, DroppedEvent
 from app.core.pages import AccountView
+from app.core.trust import SourceTraits
 from app.destination.client import PinterestClient
 from app.insights.alerts.watcher import AlertWebhook
 from app.insights.inventory.view import InventoryView
 from app.outbox import Outbox, open_outbox
 from app.pipeline.pipeline import Pipeline
-from app.pipeline.router import SourceTraits
 from app.pipeline.tail import Tail
 from app.source import NamedSource
 from tests import assembled

@@ -1,0 +1,123 @@
+"""Which orders wait for the same order from the other side, the page or the shop, and for how long.
+
+for its other side waits     an order with an order id or a token, where a page and a shop send to one ad account and
+                             shop, ORDER_WAIT_MINUTES from its arrival
+the shop's, at the latest    until 55 minutes after its event time: Pinterest wants events within an hour
+never                        what its shop says has no page, and where the other side has sent no order for 30 days
+"""
+
+from collections.abc import Callable, Iterable
+from math import inf
+from typing import Final, Protocol
+
+from msgspec.structs import replace
+
+from app.config.settings import OutboxSettings
+from app.core.deliveries import NewDelivery
+from app.core.events import Event
+from app.core.shared_values import ORDERS_HEARD, OrdersHeard, SharedValues
+from app.core.trust import SourceTraits
+from app.core.values.times import DAY_S, MINUTE_S
+from app.pipeline.twins import order_side
+
+#: A side that has sent no order for so long is not waited for.
+_SILENT_S: Final = 30 * DAY_S
+#: How often it is written down that a side sends orders.
+_NOTED_S: Final = DAY_S
+#: How often it is looked which sources there are, and what other processes have heard.
+_LOOK_S: Final = MINUTE_S
+#: Behind an event's time: then there is time left to send it within the hour.
+_LATEST_S: Final = 55 * MINUTE_S
+
+
+class _Account(Protocol):
+    """An ad account, as far as it decides who feeds it."""
+
+    @property
+    def ad_account_id(self) -> str: ...
+
+    @property
+    def sources(self) -> frozenset[str] | None: ...
+
+
+class OrderWaits:
+    """Decides for each order whether it waits; knows which sides there are, and when each sent an order last."""
+
+    def __init__(
+        self,
+        rules: OutboxSettings,
+        *,
+        accounts: Iterable[_Account],
+        sources: Callable[[], Iterable[str]],
+        traits_of: Callable[[str], SourceTraits],
+        shared: SharedValues | None = None,
+    ) -> None:
+        """Take the ad accounts, and the sources as they are now. Without `shared` every side counts as heard of."""
+        self._rules = rules
+        self._accounts = tuple(accounts)
+        self._sources = sources
+        self._traits_of = traits_of
+        self._shared = shared
+        self._looked_at = -inf
+        #: Ad accounts and shops that have both sides.
+        self._paired: frozenset[tuple[str, str]] = frozenset()
+        #: By ad account, shop and whether it is the proven side: when it sent an order, and when that was written.
+        self._heard: dict[tuple[str, str, bool], float] = {}
+        self._noted: dict[tuple[str, str, bool], float] = {}
+
+    async def look(self, now: float) -> None:
+        """Look which sides there are, and tell the others which were heard. Raises OutboxUnavailable."""
+        if abs(now - self._looked_at) < _LOOK_S:
+            return
+        self._looked_at = now
+        sides = {
+            (account.ad_account_id, traits.shop, traits.is_proven)
+            for name in self._sources()
+            for traits in [self._traits_of(name)]
+            for account in self._accounts
+            if account.sources is None or name in account.sources
+        }
+        self._paired = frozenset(
+            (account, shop) for account, shop, proven in sides if (account, shop, not proven) in sides
+        )
+        if self._paired and self._shared is not None:
+            await self._share({side for side in sides if side[:2] in self._paired}, self._shared, now)
+
+    async def _share(self, sides: set[tuple[str, str, bool]], shared: SharedValues, now: float) -> None:
+        """Exchange what was heard. A side that is new counts as heard of from now on."""
+        known = await ORDERS_HEARD.read_all(shared)
+        for side in sides:
+            written = known.get(_name(side))
+            self._noted[side] = written.at if written else -inf
+            self._heard[side] = max(self._heard.get(side, -inf), self._noted[side])
+            if written is None:
+                self._heard[side] = max(self._heard[side], now)
+            if self._heard[side] > self._noted[side] + (_NOTED_S if written else 0):
+                self._noted[side] = self._heard[side]
+                await ORDERS_HEARD.of(_name(side)).write(shared, OrdersHeard(at=self._heard[side]))
+
+    def with_side(self, delivery: NewDelivery, event: Event, built: Event, now: float) -> NewDelivery:
+        """Return the delivery of a checkout with what it says of its order, and for how long it waits."""
+        account, shop, is_proven = delivery.ad_account_id, delivery.shop, delivery.is_proven
+        if (account, shop) not in self._paired:
+            return delivery
+        self._heard[account, shop, is_proven] = now
+        side = order_side(event, built, message_id=delivery.message_id, is_proven=is_proven)
+        wait_s = 0.0
+        if (
+            side.waits
+            and (delivery.order_id is not None or side.token)
+            and self._hears(account, shop, not is_proven, now)
+        ):
+            wait_s = self._rules.order_wait_s
+            if is_proven:
+                wait_s = min(wait_s, delivery.event_time + _LATEST_S - now) if self._rules.order_wait_for_browser else 0
+        return replace(delivery, side=side, wait_s=max(0.0, wait_s))
+
+    def _hears(self, account: str, shop: str, is_proven: bool, now: float) -> bool:  # noqa: FBT001 - a part of the side
+        return self._shared is None or self._heard.get((account, shop, is_proven), -inf) > now - _SILENT_S
+
+
+def _name(side: tuple[str, str, bool]) -> str:
+    account, shop, is_proven = side
+    return f"{account}/{'proven' if is_proven else 'public'}/{shop}"

@@ -1,0 +1,121 @@
+"""Which orders wait for the same order from the other side, and for how long."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.core.deliveries import NewDelivery
+from app.core.trust import SourceTraits
+from app.outbox import open_outbox
+from app.pipeline.router import AdAccount
+from app.pipeline.waiting import OrderWaits
+from tests.outbox.build import NOW, new, rules
+
+PUBLIC, PROVEN = SourceTraits(is_proven=False), SourceTraits(is_proven=True)
+BOTH = {"web": PUBLIC, "shop": PROVEN}
+DAY_S = 86_400
+
+
+def waits(
+    sources: dict[str, SourceTraits] = BOTH, *, takes: frozenset[str] | None = None, shared: Any = None, **changes: Any
+) -> OrderWaits:
+    accounts = [AdAccount(ad_account_id="1", sources=takes)]
+    return OrderWaits(
+        rules(**changes), accounts=accounts, sources=lambda: sources, traits_of=sources.__getitem__, shared=shared
+    )
+
+
+async def drafted(waits: OrderWaits, trust: SourceTraits = PUBLIC, *, at: float = NOW, **members: Any) -> NewDelivery:
+    """Return an order of a side with what is decided of it when it arrives."""
+    properties = members.pop("properties", {"total": 5, "currency": "USD"})
+    standard = {"ad_account_id": "1", "order_id": "SO-1", "event_time": int(at)}
+    delivery = new(is_proven=trust.is_proven, shop=trust.shop, **(standard | members))
+    built = {"event_id": delivery.event_id, "action_source": delivery.action_source}
+    await waits.look(at)
+    return waits.with_side(delivery, {"type": "track", "messageId": "m", "properties": properties}, built, at)
+
+
+@pytest.mark.parametrize(
+    ("sources", "takes", "is_paired"),
+    [
+        (BOTH, None, True),
+        (BOTH, frozenset({"web", "shop"}), True),
+        (BOTH, frozenset({"web"}), False),
+        ({"web": PUBLIC, "app": PUBLIC}, None, False),
+        ({"shop": PROVEN}, None, False),
+        ({}, None, False),
+        ({"web": PUBLIC, "shop": SourceTraits(is_proven=True, shop="Berlin")}, None, False),
+        ({"web": SourceTraits(is_proven=False, shop="Berlin"), "shop": PROVEN}, None, False),
+    ],
+)
+async def test_an_order_waits_where_a_page_and_a_shop_send_to_one_account_and_shop(
+    sources: dict[str, SourceTraits], takes: frozenset[str] | None, *, is_paired: bool
+) -> None:
+    for trust in (PUBLIC, PROVEN):
+        delivery = await drafted(waits(sources, takes=takes), trust)
+        assert (delivery.wait_s, delivery.side is not None) == (600 * is_paired, is_paired)
+
+
+async def test_sources_of_one_shop_are_paired() -> None:
+    web, shop = (SourceTraits(is_proven=proven, shop="Berlin") for proven in (False, True))
+    berlin = waits({"web": web, "shop": shop, "paris": SourceTraits(is_proven=True, shop="Paris")})
+
+    assert [(await drafted(berlin, trust)).wait_s for trust in (web, shop)] == [600, 600]
+    assert (await drafted(berlin, SourceTraits(is_proven=True, shop="Paris"))).side is None
+
+
+@pytest.mark.parametrize(
+    ("trust", "changes", "members", "wait_s"),
+    [
+        (PUBLIC, {}, {}, 600),
+        (PUBLIC, {"order_wait_minutes": 0.5}, {}, 30),
+        (PUBLIC, {"order_wait_minutes": 0}, {}, 0),
+        (PUBLIC, {"order_wait_for_browser": False}, {}, 600),
+        (PROVEN, {"order_wait_for_browser": False}, {}, 0),
+        (PUBLIC, {}, {"order_id": None}, 0),
+        (PUBLIC, {}, {"order_id": None, "properties": {"checkout_token": "t"}}, 600),
+        (PUBLIC, {}, {"event_time": int(NOW) - 7_200}, 600),
+        (PROVEN, {}, {"event_time": int(NOW) - 7_200}, 0),
+        (PROVEN, {}, {"event_time": int(NOW) - 54 * 60}, 60),
+        (PROVEN, {}, {"event_time": int(NOW) + 60}, 600),
+        (PROVEN, {}, {"properties": {"source_name": "pos"}}, 0),
+        (PUBLIC, {}, {"properties": {"source_name": "pos"}}, 600),
+        (PROVEN, {}, {"action_source": "offline"}, 0),
+    ],
+)
+async def test_how_long_an_order_waits(
+    trust: SourceTraits, changes: dict[str, Any], members: dict[str, Any], wait_s: float
+) -> None:
+    delivery = await drafted(waits(**changes), trust, **members)
+
+    assert delivery.wait_s == wait_s
+    assert delivery.side is not None
+
+
+async def test_a_side_that_sent_no_order_for_thirty_days_is_not_waited_for(tmp_path: Path) -> None:
+    outbox = open_outbox(f"sqlite:///{tmp_path}/o.db", rules())
+    mine = waits(shared=outbox)
+    # both count as heard of from the first start
+    assert (await drafted(mine, PROVEN)).wait_s == 600
+    assert (await drafted(mine, PROVEN, at=NOW + 29 * DAY_S)).wait_s == 600
+    assert (await drafted(mine, PROVEN, at=NOW + 30 * DAY_S)).wait_s == 0
+    # the page hears of the shop
+    assert (await drafted(mine, PUBLIC, at=NOW + 31 * DAY_S)).wait_s == 600
+    assert (await drafted(mine, PROVEN, at=NOW + 31 * DAY_S + 120)).wait_s == 600
+    # another process knows it, a day exactly
+    other = waits(shared=outbox)
+    assert (await drafted(other, PROVEN, at=NOW + 60 * DAY_S)).wait_s == 600
+    assert (await drafted(other, PROVEN, at=NOW + 62 * DAY_S)).wait_s == 0
+    await outbox.close()
+
+
+async def test_what_is_heard_is_written_once_a_day(tmp_path: Path) -> None:
+    outbox = open_outbox(f"sqlite:///{tmp_path}/o.db", rules())
+    mine = waits(shared=outbox)
+    for minute in range(0, 60 * 24 * 2 + 10, 10):
+        await drafted(mine, PROVEN, at=NOW + minute * 60)
+
+    written = {key: value.revision for key, value in (await outbox.list_shared("orders-heard/")).items()}
+    assert written == {"orders-heard/1/proven/": 2, "orders-heard/1/public/": 1}
+    await outbox.close()
