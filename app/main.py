@@ -31,7 +31,7 @@ from app.sender.retention import Retention
 from app.sender.status import log_jump, log_trouble
 from app.sender.worker import Worker
 from app.source import (
-    Accepts,
+    AcceptsIntake,
     Limits,
     MemoryBudget,
     NamedSources,
@@ -45,10 +45,10 @@ from app.source import (
     tracking_router,
     webhook_router,
 )
-from app.web.access_gate import doorway
+from app.web.access_gate import access_middleware
 from app.web.application import Application, answer_unrouted
 from app.web.health import Status, status_router
-from app.web.lifespan import Runs, lifespan
+from app.web.lifespan import BackgroundTask, lifespan
 
 
 class Role(StrEnum):
@@ -77,7 +77,7 @@ def create_app(
     app = Application(
         parts.metrics,
         parts.tracing,
-        around=doorway(settings, parts.access, clock=clock),
+        around=access_middleware(settings, parts.access, clock=clock),
         settings=settings,
         lifespan=lifespan(
             parts.acts.catalog,
@@ -169,7 +169,7 @@ def _pipeline(settings: Settings, parts: Parts) -> Pipeline:
     return pipeline
 
 
-def _accepts(settings: Settings, parts: Parts) -> Accepts:
+def _accepts(settings: Settings, parts: Parts) -> AcceptsIntake:
     """Small requests share what they cost, unless each is to be traced by itself."""
     pipeline = _pipeline(settings, parts)
     return parts.tracing.accepts(pipeline if parts.tracing.is_on else RequestBatcher(pipeline))
@@ -207,11 +207,11 @@ def _worker(parts: Parts, destination: Destination) -> Worker:
     )
 
 
-def _beside(settings: Settings, parts: Parts, role: Role) -> tuple[Runs, ...]:
+def _beside(settings: Settings, parts: Parts, role: Role) -> tuple[BackgroundTask, ...]:
     """Make what runs in the background of a process of this role."""
     feeds = assemble.feed_keeper(settings, parts.names, parts.outbox, parts.clock)
     reports = (parts.tag_reports,) if parts.tag_reports else ()
-    keepers: tuple[Runs, ...] = (*parts.keepers(), *feeds, *reports) if role is not Role.SEND else ()
+    keepers: tuple[BackgroundTask, ...] = (*parts.keepers(), *feeds, *reports) if role is not Role.SEND else ()
     if role is Role.RECEIVE:
         return keepers
     workers = [_worker(parts, destination) for destination in parts.destinations]

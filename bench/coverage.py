@@ -18,13 +18,13 @@ import orjson
 
 from app import assemble
 from app.catalog import Catalog
-from app.commands.preview import journey
+from app.commands.preview import preview_in_order
 from app.config import load_settings
 from app.destination import COMPONENTS, components, report_conversion_event
 from app.destination.user_data import missing_identifiers
 from app.errors import EventInvalid
 from app.mapping import compile_mapping
-from app.pipeline.explain import own_event
+from app.pipeline.explain import event_without_memory
 from app.source import Arrival, read_event
 from app.source.received_request import Requester
 
@@ -105,7 +105,7 @@ def journeys() -> None:
     )
     rows = [orjson.loads(line) for line in (ROOT / "tests/conformance/journeys.ndjson").read_bytes().splitlines()]
     events = [read_event(row["event"], Arrival.at(0)) for row in rows]
-    receipts = journey(events, settings, assemble.running_catalog(settings).catalog, clock=0)
+    receipts = preview_in_order(events, settings, assemble.running_catalog(settings).catalog, clock=0)
     alone: Carried = defaultdict(Counter)
     with_memory: Carried = defaultdict(Counter)
     ceiling: Carried = defaultdict(Counter)
@@ -118,7 +118,7 @@ def journeys() -> None:
             for name in names:
                 ceiling[name].update(_GROUPS[group] for group in rules if group in _GROUPS)
                 if line.event is not None:
-                    own = own_event(line) or {}
+                    own = event_without_memory(line) or {}
                     alone[name].update(components(own) if not missing_identifiers(own["user_data"]) else ())
                     with_memory[name].update(components(line.event))
     print("Journeys: events that carry each, in per cent: alone | with memory | by the rules\n")

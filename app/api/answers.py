@@ -61,7 +61,7 @@ class DeliveryStatus(BaseModel):
 
     state: str = Field(description="The most pressing state; `sending` where all is well.")
     reason: str = Field(description="Pinterest's words of it; empty where it said nothing.")
-    standings: list[Reason] = Field(description="The most pressing first.")
+    problems: list[Reason] = Field(description="The most pressing first.")
     pending: int
     claimed: int
     dead: int

@@ -6,7 +6,7 @@ assemble.pipeline(load_settings()).preview_request(...)         the same for eac
 assemble.pipeline(load_settings(), outbox=...).accept(...)     what the server does
 """
 
-from app.assemble.joining import (
+from app.assemble.factories import (
     alerts_to,
     content_id_of,
     enrichment,

@@ -16,7 +16,7 @@ from app.access.sessions import Sessions
 from app.access.users import Users
 from app.assemble import ad_accounts
 from app.assemble.ad_accounts import Destination
-from app.assemble.joining import name_counts
+from app.assemble.factories import name_counts
 from app.catalog.catalog import RunningCatalog, generation_of
 from app.catalog.sources import RunningSources
 from app.catalog.started_files import StartedFiles

@@ -9,7 +9,7 @@ from app.destination import FROM_BLOCKS, OF_BLOCKS, OFFERED_FIELDS, OfferedField
 from app.errors import Fault
 
 
-def completed(action: ActionFile) -> ActionFile:
+def with_unlisted_fields(action: ActionFile) -> ActionFile:
     """Add the fields that the destination reads and the file does not describe, without defaults: presets may map them.
 
     So a new field is one row of its reader's table, and an older copy of the file forbids none.
@@ -56,12 +56,12 @@ def _defaults(fields: Mapping[str, FieldSpec]) -> dict[str, Any]:
     return found
 
 
-def lay_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def merge_mappings(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """Merge two mappings: where both have a plain object its members are merged, else the upper value stands."""
     merged = dict(below)
     for name, value in above.items():
         under = below.get(name)
-        merged[name] = lay_over(under, value) if is_plain(under) and is_plain(value) else value
+        merged[name] = merge_mappings(under, value) if is_plain(under) and is_plain(value) else value
     return merged
 
 

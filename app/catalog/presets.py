@@ -10,12 +10,12 @@ from pydantic import BaseModel, ValidationError
 
 from app.catalog.fields import (
     check_fields,
-    completed,
     default_fields,
     fill_from_blocks,
     is_plain,
-    lay_over,
+    merge_mappings,
     place_of_default,
+    with_unlisted_fields,
 )
 from app.catalog.files import ActionFile, FileTest, PresetFile
 from app.catalog.yaml_files import in_words, parse_yaml, place
@@ -45,7 +45,7 @@ def person_fields(action: ActionFile) -> dict[str, Any]:
     return fill_from_blocks(found | {"custom_data": {"opt_out_type": opt_out_type}}, action)
 
 
-def left_to_memory(preset: PresetFile) -> frozenset[str]:
+def groups_from_memory(preset: PresetFile) -> frozenset[str]:
     """Return the groups of facts that memory may complete in a preset's deliveries: those that it does not name."""
     own = preset.mapping.get("user_data", {})
     if not preset.remember or not is_plain(own):
@@ -77,7 +77,7 @@ _OF_TEXTS: Final[Mapping[str, str]] = {
 }
 
 
-def same_for_all(
+def faults_of_constants(
     value: Any, mapping: CompiledMapping, ids: Iterable[tuple[str, ...]], at: str, *, of_records: bool = False
 ) -> list[Fault]:
     """Return a fault for each text that every event would get: paths that are read as none, and what stands at `ids`.
@@ -194,7 +194,7 @@ def read_action(text: str) -> tuple[CompiledAction | None, Faults]:
     file, faults = parse_file(ActionFile, text)
     if file is None:
         return None, faults
-    file = completed(file)
+    file = with_unlisted_fields(file)
     defaults = default_fields(file)
     try:
         return CompiledAction(file, defaults, compile_mapping(defaults, readers=_READERS)), ()
@@ -224,7 +224,7 @@ def compile_preset(
     trigger = _trigger(spec.subscribe, "/subscribe", found)
     withdrawn_by = None if spec.withdrawn_by is None else _trigger(spec.withdrawn_by, "/withdrawn_by", found)
     hold_s = _hold_s(spec, found)
-    fields = lay_over(action.defaults, spec.mapping) if action else spec.mapping
+    fields = merge_mappings(action.defaults, spec.mapping) if action else spec.mapping
     if action:
         found.extend(_first(check_fields(spec.mapping, fields, action.file, event_names)))
     try:
@@ -250,7 +250,7 @@ def compile_preset(
         tests=spec.tests,
         hold_s=hold_s,
         withdrawn_by=withdrawn_by,
-        remembered=left_to_memory(spec),
+        remembered=groups_from_memory(spec),
         finds_person=finds_person(spec),
     )
     return preset, ()
@@ -269,7 +269,7 @@ def _leaves_of(mapping: Mapping[str, Any], at: str) -> Iterator[str]:
 def _pointless(spec: PresetFile, mapping: CompiledMapping) -> Iterator[Fault]:
     """Yield what could only do nothing, or the same for every event."""
     name = mapping.literal("event_name")
-    yield from same_for_all(spec.mapping, mapping, _IDS if name == "checkout" else _IDS[:1], "/mapping")
+    yield from faults_of_constants(spec.mapping, mapping, _IDS if name == "checkout" else _IDS[:1], "/mapping")
     if spec.withdrawn_by is not None and name not in ("checkout", MISSING):
         yield Fault("/withdrawn_by", f"only a checkout is withdrawn, and `event_name` is {name!r}: leave it out")
 

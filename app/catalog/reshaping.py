@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from app.catalog.fields import lay_over
-from app.catalog.presets import same_for_all
+from app.catalog.fields import merge_mappings
+from app.catalog.presets import faults_of_constants
 from app.catalog.privacy_places import PrivacyPlaces
-from app.catalog.source_files import EventFile, SourceFile, paths_astray
+from app.catalog.source_files import EventFile, SourceFile, unknown_path_faults
 from app.core.values.event_names import RECORD
 from app.errors import EventRefused, EventUntaken, Fault, MappingError, TriggerError
 from app.mapping import Mapping as CompiledMapping
@@ -139,7 +139,7 @@ def _path(name: str, path: str | None, place: str, prefix: str, faults: list[Fau
     found = None
     try:
         found = compile_mapping({name: {"@path": path}}, prefix=prefix)
-        told = list(paths_astray({"@path": path}, _FIELDS, prefix))
+        told = list(unknown_path_faults({"@path": path}, _FIELDS, prefix))
     except MappingError as exc:
         told = list(exc.faults)
     faults.extend(Fault(place, fault.message) for fault in told)
@@ -168,11 +168,11 @@ def _compiled(
     except TriggerError as exc:
         faults.append(Fault(f"{place}/subscribe", str(exc)))
     each = _path("item", event.each, f"{place}/each", place, faults)
-    whole = lay_over(spec.mapping, event.mapping)
+    whole = merge_mappings(spec.mapping, event.mapping)
     try:
         mapping = compile_mapping(whole, prefix=f"{place}/mapping")
-        faults.extend(paths_astray(whole, _FIELDS, f"{place}/mapping"))
-        faults.extend(same_for_all(whole, mapping, _IDS, f"{place}/mapping", of_records=True))
+        faults.extend(unknown_path_faults(whole, _FIELDS, f"{place}/mapping"))
+        faults.extend(faults_of_constants(whole, mapping, _IDS, f"{place}/mapping", of_records=True))
     except MappingError as exc:
         faults.extend(exc.faults)
     if "type" not in whole:

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from app.catalog import ACTION
 from app.catalog.destinations import CHECKED
-from app.catalog.fields import completed
+from app.catalog.fields import with_unlisted_fields
 from app.catalog.files import ActionFile, FieldSpec, PresetFile
 from app.catalog.presets import in_file, parse_file
 from app.catalog.source_files import SourceFile
@@ -70,7 +70,7 @@ def _read_action(file: Path) -> ActionFile:
     action, faults = parse_file(ActionFile, file.read_text(encoding="utf-8"))
     if action is None:
         raise CatalogError(in_file(str(file), faults))
-    return completed(action)
+    return with_unlisted_fields(action)
 
 
 def _of(model: type[BaseModel], kind: str) -> Schema:

@@ -230,10 +230,10 @@ _IN_BRACES: Final = re.compile(r"\{\{+\s*([^{}]+?)\s*\}+")
 _OF_THEIR_OWN: Final[Mapping[str, int | str]] = {"@arrayPath": 1, "@each": 1, "@transform": "mapping"}
 
 
-def paths_astray(value: Any, known: Iterable[str], at: str) -> Iterator[Fault]:
+def unknown_path_faults(value: Any, known: Iterable[str], at: str) -> Iterator[Fault]:
     """Yield a fault for each path of a mapping whose first key is none of those `known`.
 
-    >>> [fault.message for fault in paths_astray({"@path": "$.total"}, ["body", "ip"], "")]
+    >>> [fault.message for fault in unknown_path_faults({"@path": "$.total"}, ["body", "ip"], "")]
     ['a record has no `total`, only body and ip: write $.body.total']
     """
     pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
@@ -245,7 +245,7 @@ def paths_astray(value: Any, known: Iterable[str], at: str) -> Iterator[Fault]:
                 only = f"only {', '.join(others)} and {last}: write $.body.{path.removeprefix('$.')}"
                 yield Fault(f"{at}/{key}", f"a record has no `{first[1]}`, {only}")
         if key != "@literal":
-            yield from paths_astray(_from_the_record(key, inner), known, f"{at}/{key}")
+            yield from unknown_path_faults(_from_the_record(key, inner), known, f"{at}/{key}")
 
 
 def _from_the_record(key: Any, value: Any) -> Any:

@@ -20,13 +20,13 @@ from app.catalog.source_files import (
 from app.config.environment import file_state
 from app.errors import Fault
 from app.source import (
-    Anyone,
-    SegmentSigned,
+    HeaderSecret,
+    HmacSignature,
+    OpenProof,
+    SegmentSignature,
     SenderProof,
-    SentSecret,
-    Signed,
-    StandardWebhooks,
-    StripeSigned,
+    StandardWebhooksSignature,
+    StripeSignature,
     basic_credentials,
     standard_key,
 )
@@ -96,14 +96,14 @@ def _places(proof: ProofFile) -> list[SecretFrom]:
 
 def _proof(proof: ProofFile, secrets: tuple[bytes, ...]) -> SenderProof:
     if isinstance(proof, AnyoneProof):
-        return Anyone()
+        return OpenProof()
     if isinstance(proof, HeaderProof):
-        return SentSecret(header=proof.header.lower(), values=secrets)
+        return HeaderSecret(header=proof.header.lower(), values=secrets)
     if isinstance(proof, BearerProof):
-        return SentSecret(header="authorization", scheme="Bearer", values=secrets)
+        return HeaderSecret(header="authorization", scheme="Bearer", values=secrets)
     if isinstance(proof, BasicProof):
         values = tuple(basic_credentials(proof.user, secret) for secret in secrets)
-        return SentSecret(header="authorization", scheme="Basic", values=values)
+        return HeaderSecret(header="authorization", scheme="Basic", values=values)
     return _signature(proof, secrets)
 
 
@@ -111,12 +111,12 @@ def _signature(
     proof: HmacProof | SegmentProof | StandardWebhooksProof | StripeProof, secrets: tuple[bytes, ...]
 ) -> SenderProof:
     if isinstance(proof, SegmentProof):
-        return SegmentSigned(secrets=secrets)
+        return SegmentSignature(secrets=secrets)
     if isinstance(proof, StandardWebhooksProof):
-        return StandardWebhooks(secrets=secrets, tolerance_s=proof.tolerance_s)
+        return StandardWebhooksSignature(secrets=secrets, tolerance_s=proof.tolerance_s)
     if isinstance(proof, StripeProof):
-        return StripeSigned(secrets=secrets, tolerance_s=proof.tolerance_s)
-    return Signed(
+        return StripeSignature(secrets=secrets, tolerance_s=proof.tolerance_s)
+    return HmacSignature(
         header=proof.header.lower(),
         algorithm=proof.algorithm,
         encoding=proof.encoding,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.commands.terminal import AsJson, print_json, say
+from app.commands.terminal import AsJson, print_json, print_line
 from app.config import load_settings
 from app.core.values.texts import count_of
 from app.outbox import back_up, restore_backup, salvage
@@ -28,7 +28,7 @@ def backup(
     if as_json:
         print_json({"file": str(file), "bytes": size})
     else:
-        say(f"{file}: {size:,} bytes")
+        print_line(f"{file}: {size:,} bytes")
 
 
 def restore(
@@ -47,7 +47,7 @@ def restore(
     if as_json:
         print_json({"restored": str(file), "before": aside and str(aside)})
     else:
-        say(f"Restored {file}." + (f" The replaced outbox is now {aside}." if aside else ""))
+        print_line(f"Restored {file}." + (f" The replaced outbox is now {aside}." if aside else ""))
 
 
 def outbox_salvage(
@@ -72,14 +72,14 @@ def outbox_salvage(
         }
         print_json({**found.arrived, "lost": lost, **others})
         return
-    say("salvaged: " + ", ".join(f"{count:,} {kind}" for kind, count in found.arrived.items()))
+    print_line("salvaged: " + ", ".join(f"{count:,} {kind}" for kind, count in found.arrived.items()))
     for id_, name in found.lost[:_NAMED]:
-        say(f"lost: delivery {id_}, " + (f"message {name}" if name else "message unreadable"))
+        print_line(f"lost: delivery {id_}, " + (f"message {name}" if name else "message unreadable"))
     if len(found.lost) > _NAMED:
-        say(f"lost: {len(found.lost) - _NAMED:,} more; --json lists all")
+        print_line(f"lost: {len(found.lost) - _NAMED:,} more; --json lists all")
     if found.lost_dropped_events:
-        say(f"lost: {count_of(found.lost_dropped_events, 'dropped event')}")
+        print_line(f"lost: {count_of(found.lost_dropped_events, 'dropped event')}")
     if found.lost_audit:
-        say(f"lost: {count_of(found.lost_audit, 'audit log entry', 'audit log entries')}")
+        print_line(f"lost: {count_of(found.lost_audit, 'audit log entry', 'audit log entries')}")
     if found.lost_keys:
-        say(f"lost: {found.lost_keys:,} ranges of keys; events with these keys may be accepted twice")
+        print_line(f"lost: {found.lost_keys:,} ranges of keys; events with these keys may be accepted twice")

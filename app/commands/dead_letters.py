@@ -11,7 +11,7 @@ from app import assemble
 from app.access.audit import Audit
 from app.commands.audit import caller
 from app.commands.find import FILTER_NAMES, filters_of_words
-from app.commands.terminal import AsJson, add_row, print_json, print_table, say, time_text, with_outbox
+from app.commands.terminal import AsJson, add_row, print_json, print_line, print_table, time_text, with_outbox
 from app.config import load_settings
 from app.core.deliveries import Delivery
 from app.core.pages import DeadCause, Query
@@ -74,11 +74,11 @@ def redrive(
     if as_json:
         print_json(asdict(done))
         return
-    say(f"{done.redriven} redriven.")
+    print_line(f"{done.redriven} redriven.")
     if done.overtaken:
-        say(f"{done.overtaken} dismissed: another delivery of the same event was delivered.")
+        print_line(f"{done.overtaken} dismissed: another delivery of the same event was delivered.")
     if done.waiting:
-        say(f"{done.waiting} left dead: another delivery of the same event waits; the reason has its id.")
+        print_line(f"{done.waiting} left dead: another delivery of the same event waits; the reason has its id.")
 
 
 def dismiss(
@@ -97,7 +97,7 @@ def dismiss(
     if as_json:
         print_json({"dismissed": count})
     else:
-        say(f"{count} dismissed.")
+        print_line(f"{count} dismissed.")
 
 
 def _query(words: list[str]) -> Query:
@@ -124,7 +124,7 @@ def _show(deliveries: list[Delivery], *, as_json: bool) -> None:
             print_json(asdict(delivery))
         return
     if not deliveries:
-        say("No dead letters.")
+        print_line("No dead letters.")
         return
     table = Table("delivery", "preset", "message id", "dead since (UTC)", "attempts", "reason")
     for each in deliveries:
@@ -139,7 +139,7 @@ def _show_causes(causes: list[DeadCause], *, as_json: bool) -> None:
             print_json(asdict(cause))
         return
     if not causes:
-        say("No dead letters.")
+        print_line("No dead letters.")
         return
     table = Table("dead", "reason", "preset", "ad account", "newest (UTC)")
     for each in causes:

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from app import assemble
 from app.catalog import Catalog
-from app.commands.terminal import AsJson, add_row, print_json, print_table, say
+from app.commands.terminal import AsJson, add_row, print_json, print_line, print_table
 from app.config import Settings, load_settings
 from app.core.events import Event
 from app.main import create_app
@@ -116,4 +116,4 @@ def _print(facts: dict[str, Any]) -> None:
     add_row(table, "event names", ", ".join(f"{name} {count}" for name, count in names.items()))
     add_row(table, "left over", f"pending {facts['delivery']['pending']}, dead {facts['delivery']['dead']}")
     print_table(table)
-    say("Next: `make run`, then open http://127.0.0.1:8080/console")
+    print_line("Next: `make run`, then open http://127.0.0.1:8080/console")

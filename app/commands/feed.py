@@ -9,11 +9,20 @@ import typer
 from rich.table import Table
 
 from app import assemble
-from app.commands.terminal import AsJson, add_row, opened_file, print_json, print_table, say, time_text, with_outbox
+from app.commands.terminal import (
+    AsJson,
+    add_row,
+    opened_file,
+    print_json,
+    print_line,
+    print_table,
+    time_text,
+    with_outbox,
+)
 from app.config import Settings, load_settings
 from app.core.events import EventKey
 from app.core.shared_values import FEED, FEED_UNKNOWN, FeedState
-from app.insights.inventory.products import SENT, UNKNOWN_SHOWN, Known, advice, read_known
+from app.insights.inventory.products import SENT, UNKNOWN_SHOWN, FeedMatches, advice, read_known
 from app.insights.product_feed import fetch_feed, keep_ids, read_addresses
 from app.outbox import Outbox
 from app.pipeline.received_names import title_of
@@ -46,7 +55,7 @@ def feed(
 
 
 async def _report(
-    outbox: Outbox, found: Mapping[EventKey, Mapping[str, Known]], settings: Settings, *, as_json: bool
+    outbox: Outbox, found: Mapping[EventKey, Mapping[str, FeedMatches]], settings: Settings, *, as_json: bool
 ) -> None:
     state = await FEED.read(outbox) or FeedState()
     unknown = await FEED_UNKNOWN.read(outbox) or {}
@@ -61,7 +70,7 @@ async def _report(
         return
     _print_state(state)
     if not found:
-        say("No products were looked up in these days: they are from a minute after the feed was read.")
+        print_line("No products were looked up in these days: they are from a minute after the feed was read.")
         return
     ids = list(dict.fromkeys(name for counts in found.values() for name in counts if name != SENT))
     table = Table("event", "source", "products", *ids)
@@ -71,8 +80,8 @@ async def _report(
     print_table(table)
     for kind, texts in first.items():
         if texts:
-            say(f"{kind}: unknown are {', '.join(f'{text} ({count:,})' for text, count in texts.items())}.")
-    say(told or "No other CONTENT_ID would find more products.")
+            print_line(f"{kind}: unknown are {', '.join(f'{text} ({count:,})' for text, count in texts.items())}.")
+    print_line(told or "No other CONTENT_ID would find more products.")
 
 
 async def _fetched(place: str, into: IO[bytes]) -> None:
@@ -88,8 +97,10 @@ async def _fetched(place: str, into: IO[bytes]) -> None:
 def _print_state(state: FeedState) -> None:
     if state.read_at:
         skipped = f", {state.skipped:,} without a usable id" if state.skipped else ""
-        say(f"The feed of {time_text(state.read_at)} has {state.items:,} items, {state.groups:,} in groups{skipped}.")
+        print_line(
+            f"The feed of {time_text(state.read_at)} has {state.items:,} items, {state.groups:,} in groups{skipped}."
+        )
     elif not state.why:
-        say("No feed was read: name one, or set FEED_URL.")
+        print_line("No feed was read: name one, or set FEED_URL.")
     if state.why:
-        say(f"The feed was not taken up since {time_text(state.since)}: {state.why}.")
+        print_line(f"The feed was not taken up since {time_text(state.since)}: {state.why}.")

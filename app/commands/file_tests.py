@@ -14,7 +14,7 @@ from app import assemble
 from app.catalog.drafts import Draft, read_draft
 from app.catalog.sources import unproven_source
 from app.catalog.yaml_files import read_texts
-from app.commands.terminal import AsJson, print_json, say
+from app.commands.terminal import AsJson, print_json, print_line
 from app.config import Settings, load_settings
 from app.config.environment import file_state
 from app.core.values.texts import count_of
@@ -90,14 +90,14 @@ def keep_testing(
             try:
                 _print(run_tests(settings, paths), form)
             except CatalogError as exc:
-                say(exc, err=True)
+                print_line(exc, err=True)
         rest(_LOOK_S)
 
 
 def _print(results: Sequence[FileTestResult], form: Format) -> None:
     lines = {Format.TEXT: _as_text, Format.TAP: _as_tap, Format.JUNIT: _as_junit}[form](results)
     for line in lines:
-        say(line)
+        print_line(line)
 
 
 def _as_text(results: Sequence[FileTestResult]) -> list[str]:

@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from app import assemble
-from app.commands.terminal import AsJson, add_row, print_json, print_table, say, time_text, with_outbox
+from app.commands.terminal import AsJson, add_row, print_json, print_line, print_table, time_text, with_outbox
 from app.config import Settings, load_settings
 from app.core.deliveries import Delivery
 from app.core.pages import DroppedPage, Page, Query
@@ -64,7 +64,7 @@ def find(
     found = with_outbox(search)
     _show(found, as_json=as_json)
     if found is None or found.is_empty:
-        say(f"pinrelay: {_NO_MATCH}", err=True)
+        print_line(f"pinrelay: {_NO_MATCH}", err=True)
         raise typer.Exit(1)
 
 

@@ -9,7 +9,7 @@ import typer
 from app import assemble
 from app.access.audit import Audit
 from app.commands.audit import caller
-from app.commands.terminal import AsJson, print_json, say, with_outbox
+from app.commands.terminal import AsJson, print_json, print_line, with_outbox
 from app.config import load_settings
 from app.core.shared_values import ERASED_AT
 from app.core.values.texts import count_of
@@ -48,7 +48,7 @@ def forget(
         print_json(asdict(forgotten))
     else:
         kept = count_of(forgotten.messages, "message")
-        say(f"Erased: {count_of(forgotten.ids, 'id')}, and the stored data of {kept}.")
+        print_line(f"Erased: {count_of(forgotten.ids, 'id')}, and the stored data of {kept}.")
     if forgotten.stays:
-        say(forgotten.stays, err=True)
+        print_line(forgotten.stays, err=True)
         raise typer.Exit(1)

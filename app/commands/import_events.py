@@ -18,14 +18,14 @@ from app import assemble
 from app.access.audit import Audit
 from app.catalog.sources import load_source
 from app.commands.audit import caller
-from app.commands.terminal import FORMS, AsJson, add_row, opened_outbox, print_json, print_table, say
+from app.commands.terminal import FORMS, AsJson, add_row, opened_outbox, print_json, print_line, print_table
 from app.config import Settings, load_settings
 from app.core.coordination import Switches
 from app.core.receipts import Receipt
 from app.core.shared_values import ERASED_AT
 from app.core.values.times import DAY_S, HOUR_S, MINUTE_S
 from app.errors import EventRefused
-from app.operations.import_events import FileOptions, ImportActs, ImportSummary, RowsAsked, Take
+from app.operations.import_events import FileOptions, ImportActs, ImportSummary, RowSelection, Take
 from app.outbox import Outbox
 from app.source import Intake
 
@@ -33,7 +33,7 @@ from app.source import Intake
 _TABLES: Final = frozenset({".csv", ".tsv", ".parquet"})
 
 
-def rows_asked(
+def read_row_selection(
     files: Collection[Path] | None,
     *,
     where: str,
@@ -41,7 +41,7 @@ def rows_asked(
     cursor: str | None,
     source: str | None,
     for_files: bool,
-) -> RowsAsked | None:
+) -> RowSelection | None:
     """Return which rows are meant; None where files are. Raises BadParameter where an option is missing or too many.
 
     `for_files`: an option is given that files alone have.
@@ -59,7 +59,7 @@ def rows_asked(
             "rows need --from or --query, and both --cursor and --source; "
             "leave out files, --since and --again, which are for files of events"
         )
-    return RowsAsked(where=where, query=query, cursor=cursor, source=source)
+    return RowSelection(where=where, query=query, cursor=cursor, source=source)
 
 
 _SECONDS = {"s": 1, "m": MINUTE_S, "h": HOUR_S, "d": DAY_S}
@@ -96,7 +96,7 @@ def import_files(  # noqa: PLR0913 - options are arguments
         again=again,
         max_json_depth=settings.max_json_depth,
     )
-    rows = rows_asked(
+    rows = read_row_selection(
         files, where=where, query=query, cursor=cursor, source=source, for_files=again or since is not None
     )
     summary = asyncio.run(_import(settings, files or [], options, rows, is_dry=dry_run))
@@ -121,7 +121,7 @@ def _since(text: str, now: float) -> float:
 
 
 async def _import(
-    settings: Settings, files: list[Path], options: FileOptions, rows: RowsAsked | None, *, is_dry: bool
+    settings: Settings, files: list[Path], options: FileOptions, rows: RowSelection | None, *, is_dry: bool
 ) -> ImportSummary:
     async with opened_outbox(settings) as outbox:
         take = await _taker(settings, outbox, options.action_source, is_dry=is_dry)
@@ -166,4 +166,4 @@ def _print(summary: ImportSummary) -> None:
         add_row(table, f"  {reason}", count)
     print_table(table)
     for before in summary.before:
-        say(f"{before}.")
+        print_line(f"{before}.")

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from app.catalog.foreign_presets import ImportedPreset, import_preset, read_foreign
 from app.catalog.presets import ACTION
-from app.commands.terminal import AsJson, add_row, print_json, print_table, say, writing
+from app.commands.terminal import AsJson, add_row, print_json, print_line, print_table, writing
 from app.config import load_settings
 from app.core.values.texts import count_of
 from app.errors import CatalogError, Fault
@@ -86,5 +86,5 @@ def _print(imported: list[ImportedPreset], files: list[Path | None], into: Path)
             add_row(table, preset.name, each.field, each.outcome, each.why)
     print_table(table)
     for preset, path in zip(imported, files, strict=True):
-        say(f"{preset.name}: {path or 'no preset, see above'}")
-    say(f"Next: set PRESETS_DIR={into}, run `pinrelay check`, and try events with `pinrelay preview`.")
+        print_line(f"{preset.name}: {path or 'no preset, see above'}")
+    print_line(f"Next: set PRESETS_DIR={into}, run `pinrelay check`, and try events with `pinrelay preview`.")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.commands.terminal import AsJson, print_json, say, writing
+from app.commands.terminal import AsJson, print_json, print_line, writing
 from app.config.settings_file import SETTINGS_FILE, settings_file_text
 from app.config.shipped_files import shipped
 from app.errors import SettingsError
@@ -35,8 +35,8 @@ def init(
     if as_json:
         print_json({"folder": str(folder), "written": written})
         return
-    say(f"In {folder}: {', '.join(written)}")
-    say(f"Edit {SETTINGS_FILE}, run `pinrelay check`, then `pinrelay serve`.")
+    print_line(f"In {folder}: {', '.join(written)}")
+    print_line(f"Edit {SETTINGS_FILE}, run `pinrelay check`, then `pinrelay serve`.")
 
 
 def _write_all(folder: Path) -> list[str]:

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from app import assemble
-from app.commands.terminal import AsJson, add_row, print_json, print_table, say, with_outbox
+from app.commands.terminal import AsJson, add_row, print_json, print_line, print_table, with_outbox
 from app.config import load_settings
 from app.console.labels import day
 from app.core.pages import Query
@@ -74,7 +74,7 @@ def _is_meant(one: NameView, name: str | None) -> bool:
 
 def _print_all(names: list[NameView], changes: list[Change]) -> None:
     if not names:
-        say("No events in these days, or INVENTORY_NAMES is 0.")
+        print_line("No events in these days, or INVENTORY_NAMES is 0.")
         return
     table = Table("event", "received", "result", "preset, or why none", "carries", "last (UTC)")
     is_of_one = len({one.figures.key.source for one in names}) == 1
@@ -87,7 +87,7 @@ def _print_all(names: list[NameView], changes: list[Change]) -> None:
         add_row(table, title, f"{figures.received:,}", told, why, carries, _minute(figures.last_at))
     print_table(table)
     for change in changes:
-        say(f"{change.text}.")
+        print_line(f"{change.text}.")
 
 
 def _print_one(one: NameView, properties: list[PropertyFigures]) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from app.commands.terminal import AsJson, print_json, require_outbox, say, writing
+from app.commands.terminal import AsJson, print_json, print_line, require_outbox, writing
 from app.config import Settings, load_settings
 from app.core.values.texts import count_of
 from app.core.values.times import day_number
@@ -49,8 +49,8 @@ def ledger_export(
         print_json({"files": written})
     else:
         for name, rows in written.items():
-            say(f"{name}  {count_of(rows, 'row')}")
-        say(f"{count_of(len(written), 'file')} written.")
+            print_line(f"{name}  {count_of(rows, 'row')}")
+        print_line(f"{count_of(len(written), 'file')} written.")
 
 
 def _missing(settings: Settings, folder: Path, now: datetime) -> Iterator[tuple[Path, date, tuple[LedgerKind, ...]]]:

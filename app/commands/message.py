@@ -8,7 +8,7 @@ from rich.table import Table
 
 from app.assemble.ad_accounts import account_names
 from app.commands.find import received_text
-from app.commands.terminal import AsJson, add_row, print_json, print_table, say, time_text, with_outbox
+from app.commands.terminal import AsJson, add_row, print_json, print_line, print_table, time_text, with_outbox
 from app.config import load_settings
 from app.core.deliveries import Delivery
 from app.core.pages import Message
@@ -35,7 +35,7 @@ def message(
         if attempts := [each for each in found.deliveries if each.history]:
             print_table(_attempts(attempts))
     if not found.dropped_events and not found.deliveries:
-        say(
+        print_line(
             f"pinrelay: message {message_id} not found. Use the complete id. "
             "Unmatched events without an order id are counted, not stored.",
             err=True,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.commands.terminal import AsJson, print_json, say
+from app.commands.terminal import AsJson, print_json, print_line
 from app.errors import OutboxUnavailable
 from app.outbox import TransferKind, exists, open_store, transfer_all
 
@@ -45,7 +45,7 @@ def outbox_move(
         print_json(arrived)
     else:
         counts = [f"{arrived[kind]:,} {words}" for kind, words in _WORDS.items()]
-        say(f"moved: {', '.join(counts)}, {arrived['shared']:,} shared values")
+        print_line(f"moved: {', '.join(counts)}, {arrived['shared']:,} shared values")
 
 
 async def _move(source: str, target: str) -> dict[str, int]:

@@ -24,12 +24,12 @@ from app.commands.terminal import (
     FORMS,
     AsJson,
     add_row,
-    as_is,
+    escaped,
     opened_file,
     opened_outbox,
     print_json,
+    print_line,
     print_table,
-    say,
     time_text,
 )
 from app.config import Settings, doubtful_variables, load_settings
@@ -41,7 +41,7 @@ from app.destination import components
 from app.errors import CatalogError, EventRefused
 from app.identity import HeldMemory
 from app.outbox import exists
-from app.pipeline.explain import IN_WORDS, EventReport, PresetReport, own_event
+from app.pipeline.explain import IN_WORDS, EventReport, PresetReport, event_without_memory
 from app.pipeline.identity_events import own_time
 from app.pipeline.receipts import receipt_of_refusal
 from app.source import event_json, held_back, read_event_file
@@ -50,7 +50,7 @@ from app.source import event_json, held_back, read_event_file
 DEFAULT_DAYS = 90.0
 
 
-def journey(
+def preview_in_order(
     events: Iterable[Event | EventRefused], settings: Settings, catalog: Catalog, *, clock: float
 ) -> Iterator[EventReceipt]:
     """Yield what becomes of events in their order, each at its own time, with a memory that is empty at first.
@@ -67,11 +67,11 @@ def journey(
         yield EventReceipt(message_id=unpersonal_id(event["messageId"]), deliveries=tuple(lines))
 
 
-def show_journey(settings: Settings, stream: IO[bytes], *, as_json: bool) -> None:
+def print_previews(settings: Settings, stream: IO[bytes], *, as_json: bool) -> None:
     """Print a line an event, as JSON, or a summary by preset: quality components an event, own and with memory."""
     catalog = assemble.running_catalog(settings).catalog
     events = read_event_file(stream, clock=time.time, max_depth=settings.max_json_depth)
-    receipts = journey(events, settings, catalog, clock=time.time())
+    receipts = preview_in_order(events, settings, catalog, clock=time.time())
     if as_json:
         for receipt in receipts:
             print_json(_json(receipt))
@@ -96,7 +96,7 @@ def _summary(receipts: Iterable[EventReceipt]) -> Table:
         if line.event is not None and line.exit is Exit.ENQUEUED:
             for name in (line.preset or "", "all"):
                 events[name] += 1
-                own[name] += len(components(own_event(line) or {}))
+                own[name] += len(components(event_without_memory(line) or {}))
                 with_memory[name] += len(components(line.event))
     table = Table("preset", "events", "own", "with memory", title="Quality components an event, of Pinterest's eleven")
     for name, count in events.most_common():
@@ -120,9 +120,9 @@ def check(presets: Presets = None, mappings: Mappings = None, *, as_json: AsJson
     """
     settings = _settings(presets, mappings)
     if doubtful := doubtful_variables():
-        say(f"warning: {doubtful}", err=True)
+        print_line(f"warning: {doubtful}", err=True)
     catalog = assemble.running_catalog(settings).catalog
-    sources = assemble.running_sources(settings, on_fault=say)
+    sources = assemble.running_sources(settings, on_fault=print_line)
     check_sources(settings, sources.sources if sources else ())
     if faults := assemble.file_tests().failing(catalog, sources.to_test() if sources else ()):
         raise CatalogError(faults)
@@ -177,7 +177,7 @@ def preview(  # noqa: PLR0913 - each is an option
     *,
     source: Annotated[str, typer.Option(help="Source that the events come from.")] = DEFAULT_SOURCE,
     explain: Annotated[bool, typer.Option("--explain", help="Print conditions, fields, paths and values.")] = False,
-    journey: Annotated[
+    preview_in_order: Annotated[
         bool, typer.Option("--journey", help="Replay the events in order, starting with an empty memory.")
     ] = False,
     story: Annotated[
@@ -201,10 +201,10 @@ def preview(  # noqa: PLR0913 - each is an option
         with opened_file(file) as stream:
             show_stories(stream, as_json=as_json, **_folders(presets, mappings))
         return
-    if journey:
+    if preview_in_order:
         days = load_settings().remember_days or DEFAULT_DAYS if remember_days is None else remember_days
         with opened_file(file) as stream:
-            show_journey(_settings(presets, mappings, remember_days=days), stream, as_json=as_json)
+            print_previews(_settings(presets, mappings, remember_days=days), stream, as_json=as_json)
         return
     show = (_print_json if as_json else _print_tables) if explain else _print_receipt
     asyncio.run(_preview(_settings(presets, mappings), file, show, source))
@@ -279,7 +279,7 @@ def _value(text: str | None) -> Any:
 
 def _print_tables(explanation: EventReport) -> None:
     out, told = Console(), explanation.headline
-    headline = as_is(f"{explanation.receipt.message_id or '(no message id)'}: {told.title} {told.text}")
+    headline = escaped(f"{explanation.receipt.message_id or '(no message id)'}: {told.title} {told.text}")
     headline.stylize("bold")
     out.print(headline)
     matched = [report for report in explanation.presets if report.matched]
@@ -295,7 +295,9 @@ def _fields_table(report: PresetReport) -> Table:
     said = ": ".join(filter(None, (report.preset, IN_WORDS[report.exit], report.reason))) + seen
     if report.kept:
         said += f", but held for now: {report.kept}"
-    table = Table("field", "from", "value", title=as_is(said), caption=as_is("\n".join(_remarks(report)), lines=True))
+    table = Table(
+        "field", "from", "value", title=escaped(said), caption=escaped("\n".join(_remarks(report)), lines=True)
+    )
     table.add_column("sent", overflow="fold")  # a digest is of use as a whole only
     for each in report.fields:
         paths = ", ".join(each.paths) or "(the mapping itself)"

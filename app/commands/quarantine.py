@@ -10,7 +10,7 @@ from rich.table import Table
 from app import assemble
 from app.access.audit import Audit
 from app.commands.audit import caller
-from app.commands.terminal import AsJson, add_row, print_json, print_table, say, time_text, with_outbox
+from app.commands.terminal import AsJson, add_row, print_json, print_line, print_table, time_text, with_outbox
 from app.config import load_settings
 from app.core.coordination import Switches
 from app.core.events import Exit
@@ -112,7 +112,7 @@ def discard_kept(
     if as_json:
         print_json({"discarded": count})
     else:
-        say(f"{count} discarded.")
+        print_line(f"{count} discarded.")
 
 
 def _filter(
@@ -147,4 +147,4 @@ def _show(replay: Replay, *, as_json: bool) -> None:
         add_row(table, " · ".join(filter(None, (each["preset"], each["exit"], each["reason"]))), each["count"])
     print_table(table)
     unread = f" {replay.unreadable} cannot be read: they are sealed with another key." if replay.unreadable else ""
-    say(f"{replay.leaving} of {replay.events} quarantined events leave the quarantine.{unread}")
+    print_line(f"{replay.leaving} of {replay.events} quarantined events leave the quarantine.{unread}")

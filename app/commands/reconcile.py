@@ -17,7 +17,7 @@ from rich.table import Table
 from app import assemble
 from app.access.audit import Audit
 from app.commands.audit import caller
-from app.commands.terminal import AsJson, add_row, print_json, print_table, say, with_outbox, writing
+from app.commands.terminal import AsJson, add_row, print_json, print_line, print_table, with_outbox, writing
 from app.config import Settings, load_settings
 from app.core.coordination import Switches
 from app.core.events import DEFAULT_SOURCE
@@ -34,7 +34,7 @@ _MIN_WORDS: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SendAsked:
+class SendOptions:
     """What somebody said about sending what is missing."""
 
     #: The column that must say yes; None: `words` say why no consent is needed.
@@ -44,7 +44,7 @@ class SendAsked:
     yes: bool
 
 
-def send_asked(*, send: bool, consent: str | None, words: str | None, yes: bool) -> SendAsked | None:
+def read_send_options(*, send: bool, consent: str | None, words: str | None, yes: bool) -> SendOptions | None:
     """Return how missing orders are sent, None where they are not. Raises BadParameter where no permission is named."""
     if not send:
         if consent or words or yes:
@@ -56,7 +56,7 @@ def send_asked(*, send: bool, consent: str | None, words: str | None, yes: bool)
             "name the column with their consent by --consent COLUMN, or explain in "
             f"{_MIN_WORDS} characters or more why none is needed by --consent-not-needed"
         )
-    return SendAsked(consent=consent, words=words or "", yes=yes)
+    return SendOptions(consent=consent, words=words or "", yes=yes)
 
 
 async def _send_missing(
@@ -69,7 +69,7 @@ async def _send_missing(
     preview = await acts.judge_missing(missing, partial(explainer.receipt, catalog=catalog))
     told = f"{preview.enqueued} of {len(missing.orders.ids)} missing orders can be sent."
     if not preview.enqueued or not (yes or typer.confirm(f"{told} Send them?", err=True)):
-        say(f"{told} Nothing was sent.", err=True)
+        print_line(f"{told} Nothing was sent.", err=True)
         return preview
     pipeline = assemble.pipeline(settings, catalog, outbox=outbox, why_off=switches.why_off)
     return await acts.send_missing(caller(), missing, pipeline.accept)
@@ -129,7 +129,7 @@ def reconcile(  # noqa: PLR0913, PLR0917 - options are arguments
     most = _percent(tolerance)
     settings = load_settings()
     named = {"order_id": order_id, "total": total, "currency": currency, "time": at}
-    asked = send_asked(send=send, consent=consent, words=consent_not_needed, yes=yes)
+    asked = read_send_options(send=send, consent=consent, words=consent_not_needed, yes=yes)
     part = LedgerPart(source=source, ad_account_id=account)
     rows = file, query
     found, sent = with_outbox(lambda outbox: _compare(outbox, settings, rows, named, part, details, asked))
@@ -157,7 +157,7 @@ async def _compare(
     named: dict[str, str | None],
     part: LedgerPart,
     details: Path | None,
-    asked: SendAsked | None,
+    asked: SendOptions | None,
 ) -> tuple[Reconciliation, SentMissing | None]:
     missing, acts, (where, query) = MissingOrders(), OrderActs(outbox, Audit(outbox, time.time)), rows
     begins = time.time() - min(settings.ledger_days, settings.ledger_delivered_days) * DAY_S
@@ -218,12 +218,12 @@ def _print(found: Reconciliation, sent: SentMissing | None) -> None:
         (found.unreadable, "orders have an unreadable amount, currency or time"),
     ):
         if number:
-            say(f"{number} {what}.")
+            print_line(f"{number} {what}.")
     for (exit_, reason), count in () if sent is None else sent.exits.items():
-        say(f"missing: {count} {exit_.value} {reason}".rstrip())
+        print_line(f"missing: {count} {exit_.value} {reason}".rstrip())
     for why, orders in () if sent is None else sent.unsent.items():
-        say(f"missing: {len(orders)} not sent, {why}: {', '.join(orders)}")
-    say(f"{sums.right} of {sums.expected} expected orders were sent with the shop's amounts.")
+        print_line(f"missing: {len(orders)} not sent, {why}: {', '.join(orders)}")
+    print_line(f"{sums.right} of {sums.expected} expected orders were sent with the shop's amounts.")
 
 
 def _judge(settings: Settings, found: Reconciliation, most: Decimal | None) -> None:
@@ -232,7 +232,7 @@ def _judge(settings: Settings, found: Reconciliation, most: Decimal | None) -> N
     if most is None or missing <= most:
         return
     told = f"{missing:.2f} % of the shop's expected orders are missing or wrong; at most {most} % are allowed"
-    say(f"pinrelay: {told}", err=True)
+    print_line(f"pinrelay: {told}", err=True)
     if settings.alert_webhook_url is not None:
         asyncio.run(_alert(AlertWebhook(settings.alert_webhook_url), told))
     raise typer.Exit(1)

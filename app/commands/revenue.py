@@ -7,11 +7,11 @@ import typer
 from rich.table import Table
 
 from app import assemble
-from app.commands.terminal import AsJson, add_row, print_json, print_table, say, with_outbox
+from app.commands.terminal import AsJson, add_row, print_json, print_line, print_table, with_outbox
 from app.config import load_settings
 from app.core.pages import Query
 from app.core.values.times import DAY_S
-from app.insights.orders.revenue import ORDERS_BECAME, OfCurrency, Worth, read_revenue
+from app.insights.orders.revenue import ORDERS_BECAME, CurrencyTotals, OrderTotals, read_revenue
 from app.outbox import Outbox
 
 
@@ -30,7 +30,7 @@ def revenue(
     wanted = {"ad_account_id": ad_account_id, "source": source, "preset": preset}
     today = int(time.time() // DAY_S)
 
-    async def read(outbox: Outbox) -> list[OfCurrency]:
+    async def read(outbox: Outbox) -> list[CurrencyTotals]:
         await assemble.event_finder(load_settings(), outbox).check(
             Query(ad_account_id=ad_account_id, source=source, preset=preset)
         )
@@ -43,28 +43,28 @@ def revenue(
     elif found:
         _print_all(found)
     else:
-        say("No orders in these days.")
+        print_line("No orders in these days.")
 
 
-def _print_all(found: list[OfCurrency]) -> None:
+def _print_all(found: list[CurrencyTotals]) -> None:
     shown = {
         became: words for became, words in ORDERS_BECAME.items() if any(became in each.whole.became for each in found)
     }
     table = Table("currency", "received", *shown.values(), "average")
     for each in found:
         whole = each.whole
-        became = [_told(whole.became.get(name, Worth())) for name in shown]
+        became = [_told(whole.became.get(name, OrderTotals())) for name in shown]
         add_row(table, each.currency or "no currency", _told(whole.received), *became, _average(whole.received))
     print_table(table)
     for each in found:
         for odd in each.odd:
             told = f"{odd.amount} {each.currency} is {odd.times} times the usual amount"
-            say(f"Delivery {odd.delivery_id}: {told}.")
+            print_line(f"Delivery {odd.delivery_id}: {told}.")
 
 
-def _told(worth: Worth) -> str:
+def _told(worth: OrderTotals) -> str:
     return f"{worth.amount:,} ({worth.orders:,})" if worth.orders else "0"
 
 
-def _average(worth: Worth) -> Any:
+def _average(worth: OrderTotals) -> Any:
     return "" if worth.average is None else f"{worth.average:,}"

@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
-from app.commands.terminal import say, writing
+from app.commands.terminal import print_line, writing
 from app.errors import SettingsError
 from app.sandbox import Account, create_sandbox
 
@@ -32,7 +32,7 @@ def sandbox(
     with writing("--file"):
         inner = create_sandbox(account=Account(token=SecretStr(token) if token else None), path=file)
     app = Starlette(routes=[Route("/healthz", lambda _: Response("alive")), Mount("/sandbox", inner)])
-    say(f"sandbox: http://127.0.0.1:{port}/sandbox/ (PINTEREST_API_URL=http://127.0.0.1:{port}/sandbox/v5)")
+    print_line(f"sandbox: http://127.0.0.1:{port}/sandbox/ (PINTEREST_API_URL=http://127.0.0.1:{port}/sandbox/v5)")
     try:
         uvicorn.run(app, host="127.0.0.1", port=port, log_config=None, access_log=False, timeout_graceful_shutdown=5)
     except SystemExit:  # so uvicorn ends where it cannot listen, having logged why

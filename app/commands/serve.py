@@ -20,7 +20,7 @@ from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
 from app.assemble.ad_accounts import destinations
-from app.commands.terminal import say
+from app.commands.terminal import print_line
 from app.config import Settings, doubtful_variables, load_settings
 from app.core.log import configure_logging, logger
 from app.core.values.addresses import read_networks
@@ -255,4 +255,4 @@ def _banner(settings: Settings) -> None:
         *f"  delivers  to {goes}".splitlines(),
         "",
     ):
-        say(line, err=True)
+        print_line(line, err=True)

@@ -11,14 +11,14 @@ from rich.live import Live
 from rich.table import Table
 
 from app.assemble.ad_accounts import destinations
-from app.commands.terminal import AsJson, add_row, as_is, print_json, print_table, with_outbox
+from app.commands.terminal import AsJson, add_row, escaped, print_json, print_table, with_outbox
 from app.config import Settings, load_settings
 from app.console.labels import thousands, time_span
 from app.core.coordination import Switches
 from app.core.events import Exit
 from app.core.pages import AccountView
 from app.outbox import Outbox
-from app.sender.status import all_standings, read_accounts, whole_backlog
+from app.sender.status import all_delivery_problems, read_accounts, total_backlog
 
 
 def status(
@@ -63,7 +63,7 @@ async def _facts(outbox: Outbox, settings: Settings, views: Sequence[AccountView
     now = time.time()
     switches, keeps, told_s = await Switches.read(outbox), settings.keeps_while_off, settings.told_full_s
     accounts = await read_accounts(outbox, views, switches=switches, keeps=keeps, told_full_s=told_s, now=now)
-    backlog, found = whole_backlog(accounts), all_standings(accounts)
+    backlog, found = total_backlog(accounts), all_delivery_problems(accounts)
     counts: dict[str, int] = {}
     answers: dict[str, int] = {}
     for _, counter in await outbox.counters(since=now - 600, step_s=0):
@@ -78,9 +78,9 @@ async def _facts(outbox: Outbox, settings: Settings, views: Sequence[AccountView
         "waiting_bytes": backlog.size_bytes,
         "oldest_age_s": 0 if backlog.oldest_at is None else round(max(0.0, now - backlog.oldest_at)),
         "full_in_s": None if backlog.full_in_s is None else round(backlog.full_in_s),
-        "blocked": next((standing.words for standing in found if standing.state == "blocked"), ""),
+        "blocked": next((problem.words for problem in found if problem.state == "blocked"), ""),
         "state": found[0].state if found else "sending",
-        "told": " ".join(standing.text for standing in found),
+        "told": " ".join(problem.text for problem in found),
         "last_ten_minutes": counts,
         "answers": answers,
     } | {
@@ -113,7 +113,7 @@ _TIMES = frozenset({"oldest_age_s", "full_in_s"})
 
 def _facts_table(facts: dict[str, Any], whose: str) -> Table:
     """Return the facts as people read them; `whose` are the ad accounts that these settings name, and no others."""
-    table = Table("", "", title=as_is(f"outbox of {whose}"), show_header=False)
+    table = Table("", "", title=escaped(f"outbox of {whose}"), show_header=False)
     for name, value in facts.items():
         if isinstance(value, dict):
             shown = ", ".join(f"{key} {_shown(count)}" for key, count in value.items())

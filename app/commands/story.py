@@ -21,7 +21,7 @@ from msgspec import Struct
 from app import assemble
 from app.assemble.ad_accounts import Destination, destinations
 from app.catalog import Catalog
-from app.commands.terminal import print_json, say
+from app.commands.terminal import print_json, print_line
 from app.config import Settings, load_settings
 from app.core.coordination import Switches
 from app.core.deliveries import State
@@ -319,7 +319,7 @@ async def _new_store(folder: Path, number: int, settings: Settings) -> Path:
 
 def _print(story: Story, told: Told) -> None:
     """Print what arrived and what was sent, in the order of time."""
-    say(story.name or "story")
+    print_line(story.name or "story")
     arrived = [
         (step.at, f"{step.sender.source} ({step.sender.trust}) says {_name(step.event)}: {_in_words(receipt)}")
         for step, receipt in zip(story.steps, told.receipts, strict=True)
@@ -328,7 +328,7 @@ def _print(story: Story, told: Told) -> None:
         (at, f"sent {_summary(event)}{''.join(f'; {each}' for each in warnings)}") for at, event, warnings in told.sent
     ]
     for at, text in sorted([*arrived, *sent], key=lambda each: each[0]):
-        say(f"{at:>10g} s  {text}")
+        print_line(f"{at:>10g} s  {text}")
 
 
 def _name(event: Event) -> str:

@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from app import assemble
-from app.commands.terminal import AsJson, add_row, print_json, print_table, say, with_outbox
+from app.commands.terminal import AsJson, add_row, print_json, print_line, print_table, with_outbox
 from app.config import load_settings
 from app.insights.tag_check import MESSAGE_IDS, NO_REPORTS, TagReport, read_report
 from app.outbox import Outbox
@@ -32,7 +32,7 @@ def tag_check(
     if as_json:
         print_json(found.as_json())
     elif not found.lines:
-        say(NO_REPORTS)
+        print_line(NO_REPORTS)
     else:
         _print(found)
 
@@ -47,8 +47,8 @@ def _print(found: TagReport) -> None:
     print_table(table)
     for line in found.lines:
         if line.advice:
-            say(f"{line.event}: {line.advice}")
+            print_line(f"{line.event}: {line.advice}")
     if found.is_fed_message_ids:
-        say(MESSAGE_IDS)
+        print_line(MESSAGE_IDS)
     if found.more:
-        say(f"{found.more:,} more calls were reported and not looked at.")
+        print_line(f"{found.more:,} more calls were reported and not looked at.")

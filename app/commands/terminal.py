@@ -25,19 +25,19 @@ from app.outbox import Outbox, exists, open_outbox
 _UNBROKEN: Final = 10_000
 
 
-def as_is(text: object, *, lines: bool = False) -> Text:
+def escaped(text: object, *, lines: bool = False) -> Text:
     """Return a text as it is, its hidden characters written out; line ends stay where `lines` says so."""
     return Text(visible(str(text), lines=lines))
 
 
-def say(text: object, *, err: bool = False) -> None:
+def print_line(text: object, *, err: bool = False) -> None:
     """Print one line, on standard error where `err` says so, with its hidden characters written out."""
     typer.echo(visible(str(text)), err=err)
 
 
 def add_row(table: Table, *cells: object) -> None:
     """Add a row of texts, which are shown as they are."""
-    table.add_row(*map(as_is, cells))
+    table.add_row(*map(escaped, cells))
 
 
 def print_table(table: Table) -> None:
@@ -47,7 +47,7 @@ def print_table(table: Table) -> None:
     """
     console = Console()
     if isinstance(table.title, str):
-        table.title = as_is(table.title)
+        table.title = escaped(table.title)
     for column in table.columns:
         column.overflow = "fold"
     if not console.is_terminal and "COLUMNS" not in os.environ:

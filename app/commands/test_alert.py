@@ -6,7 +6,7 @@ import typer
 
 from app.access.audit import Audit
 from app.commands.audit import caller
-from app.commands.terminal import AsJson, print_json, say, with_outbox
+from app.commands.terminal import AsJson, print_json, print_line, with_outbox
 from app.config import load_settings
 from app.insights.alerts.watcher import AlertWebhook
 from app.operations.send_test import SendTestActs
@@ -32,8 +32,8 @@ def send_test_alert(*, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"sent": not why, "why": why})
     elif why:
-        say(f"pinrelay: ALERT_WEBHOOK_URL did not accept the message: {why}. Check the address.", err=True)
+        print_line(f"pinrelay: ALERT_WEBHOOK_URL did not accept the message: {why}. Check the address.", err=True)
     else:
-        say("Sent: ALERT_WEBHOOK_URL accepted the message.")
+        print_line("Sent: ALERT_WEBHOOK_URL accepted the message.")
     if why:
         raise typer.Exit(1)

@@ -10,7 +10,7 @@ import typer
 
 from app import assemble
 from app.assemble.ad_accounts import Destination, destinations
-from app.commands.terminal import AsJson, print_json, say
+from app.commands.terminal import AsJson, print_json, print_line
 from app.config import Settings, load_settings
 from app.destination.client import Answer, Failure
 
@@ -38,7 +38,7 @@ def verify(*, as_json: AsJson = False) -> None:
         print_json({"good": good, "text": "\n".join(lines)})
     else:
         for number, line in enumerate(lines):
-            say(line if good or number else f"pinrelay: {line}", err=not good)
+            print_line(line if good or number else f"pinrelay: {line}", err=not good)
     raise typer.Exit(0 if good else 1)
 
 

@@ -27,14 +27,14 @@ def _split(value: Any) -> Any:
     return tuple(filter(None, map(str.strip, value.replace("\n", ",").split(","))))
 
 
-def each(change: Callable[[Any], Any]) -> AfterValidator:
+def each_validated(change: Callable[[Any], Any]) -> AfterValidator:
     """Have each of several changed, or refused by ValueError."""
     return AfterValidator(lambda values: tuple(map(change, values)))
 
 
 Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
-FolderPaths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split), each(folder_or_shipped)]
+FolderPaths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split), each_validated(folder_or_shipped)]
 
 
 class UnreadableFile(SettingsError):

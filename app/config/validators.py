@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pycountry
 from pydantic import AfterValidator, Field, SecretStr, WithJsonSchema
 
-from app.config.environment import Secrets, Texts, each
+from app.config.environment import Secrets, Texts, each_validated
 
 
 @functools.cache
@@ -100,7 +100,7 @@ Currency = Annotated[str, AfterValidator(_currency), WithJsonSchema({"type": "st
 FeedAddresses = Annotated[Secrets, AfterValidator(_feed_addresses)]
 #: Which of their ids products are sent under. That a Liquid text can be read is checked where it is compiled.
 ContentId = Annotated[str, AfterValidator(_content_id)]
-UsStates = Annotated[Texts, each(us_state_code)]
+UsStates = Annotated[Texts, each_validated(us_state_code)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 SecretWebAddress = Annotated[SecretStr, AfterValidator(_secret_address)]
 

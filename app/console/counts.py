@@ -187,7 +187,7 @@ TimedCounters = Sequence[tuple[int, CounterRow]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Against:
+class Comparison:
     """The counts of a period beside those of the earlier period that it is compared with."""
 
     #: `yesterday`, `the week before`
@@ -209,7 +209,7 @@ class Against:
         return {said: change for said, change in found.items() if change}
 
 
-def shifts_of(period: Period, *, now: float, kept_s: float) -> dict[str, int]:
+def comparison_shifts(period: Period, *, now: float, kept_s: float) -> dict[str, int]:
     """Return by how many seconds each of COMPARISONS lies back that the period can be compared with.
 
     Counts are kept for `kept_s`: what lies before is compared with nothing.
@@ -219,14 +219,14 @@ def shifts_of(period: Period, *, now: float, kept_s: float) -> dict[str, int]:
     return {name: shift for name, shift in shifts.items() if shift is not None and first - shift >= now - kept_s}
 
 
-def against_each(
+def comparisons(
     counted: TimedCounters, period: Period, shifts: Iterable[int], *, now: float, drawn: Collection[str]
-) -> dict[int, Against]:
+) -> dict[int, Comparison]:
     """Compare a period with what lies so far back, by each shift; `drawn` are the exits that the chart is made of."""
     starts, until = period.starts(now), period.complete_until(now)
     over = counts_between(counted, starts[0], until)
     return {
-        shift: Against(
+        shift: Comparison(
             words=period.named_before(shift),
             now=over,
             before=counts_between(counted, starts[0] - shift, until - shift),

@@ -46,7 +46,7 @@ class DeliveryPages(PageGroup):
 
     async def _searched(self, request: Request, filters: dict[str, str]) -> Response:
         given, chosen = request.query_params, self._adopted(request, filters)
-        narrowed = narrowed_by(chosen, filters, self._services.clock())
+        narrowed = with_page_filter(chosen, filters, self._services.clock())
         cursors = {name: given.get(name) or None for name in ("cursor", "dropped_cursor")}
         found = await self._services.finder.find(read_filters(narrowed), limit=PAGE_SIZE, **cursors)
         causes = []
@@ -124,7 +124,7 @@ class DeliveryPages(PageGroup):
             "deliveries.html",
             status=400 if fault else 200,
             fault=fault,
-            obeys=obeyed(typed),
+            obeys=applied_filters(typed),
             usual="as the list says" if {"since", "until"} & typed.keys() else "any time",
             kept={name: text for name, text in typed.items() if name not in ANEW},
             nav="deliveries",
@@ -138,7 +138,7 @@ class DeliveryPages(PageGroup):
             missed=missed,
             choices=self._choices(),
             causes=causes,
-            done=done_of(request.query_params),
+            done=done_counts(request.query_params),
             filter_query=urlencode(filters),
             older=_older(found, filters),
         )
@@ -170,7 +170,7 @@ class DeliveryPages(PageGroup):
             redriven=was_redriven(delivery),
             may_be_held=any(each.name == delivery.preset and each.hold_s for each in presets),
             event=masked(orjson.loads(delivery.payload)) if delivery.payload else None,
-            done=done_of(request.query_params),
+            done=done_counts(request.query_params),
         )
 
     async def message(self, request: Request) -> Response:
@@ -193,7 +193,7 @@ def was_redriven(delivery: Delivery) -> bool:
     return bool(delivery.history) and delivery.history[0].at < delivery.enqueued_at
 
 
-def obeyed(filters: Mapping[str, str]) -> frozenset[str]:
+def applied_filters(filters: Mapping[str, str]) -> frozenset[str]:
     """Return which parts of the page's filter narrow a list, by the filters that it has of its own.
 
     Nothing narrows what is looked for by an id; no period what stands so now, or has times of its own.
@@ -204,9 +204,9 @@ def obeyed(filters: Mapping[str, str]) -> frozenset[str]:
     return frozenset({"account", "from", "period"} if is_timed else {"account", "from"})
 
 
-def narrowed_by(chosen: PageFilter, filters: Mapping[str, str], now: float) -> dict[str, str]:
+def with_page_filter(chosen: PageFilter, filters: Mapping[str, str], now: float) -> dict[str, str]:
     """Return the filters of a list together with what is chosen at the head of its page."""
-    parts, period = obeyed(filters), chosen.period
+    parts, period = applied_filters(filters), chosen.period
     head: dict[str, str] = {}
     if "account" in parts:
         head |= {"ad_account_id": chosen.account_id, "source": chosen.source}
@@ -215,7 +215,7 @@ def narrowed_by(chosen: PageFilter, filters: Mapping[str, str], now: float) -> d
     return {name: text for name, text in {**head, **filters}.items() if text}
 
 
-def done_of(values: Mapping[str, str]) -> dict[str, int]:
+def done_counts(values: Mapping[str, str]) -> dict[str, int]:
     """Return what an address says was just done to dead letters, all counts of it; empty where it says nothing."""
     done = {name: count for name in DONE_TO_DEAD if (count := given_number(values.get(name))) is not None}
     return done if not done or "dismissed" in done else dict.fromkeys(DONE_TO_DEAD[:3], 0) | done

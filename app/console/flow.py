@@ -16,7 +16,7 @@ _LEAST = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
+class FlowShare:
     """One way that events, or deliveries, left."""
 
     #: Says how it is coloured: taken, unmatched, withheld, refused, delivered or waiting.
@@ -40,11 +40,11 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Level:
+class FlowBar:
     """One of the bars: where a number of events went."""
 
     title: str
-    parts: tuple[Share, ...]
+    parts: tuple[FlowShare, ...]
 
     @property
     def total(self) -> int:
@@ -99,7 +99,7 @@ _FILTERS: Final[Mapping[str, Mapping[str, str]]] = {
 
 def flow(
     now: WindowCounts, compared: tuple[WindowCounts, WindowCounts] | None, backlog: Backlog, *, known: Collection[str]
-) -> tuple[Level, ...]:
+) -> tuple[FlowBar, ...]:
     """Return the bars of one period.
 
     `compared` are its steps that are over, and the same steps of what it is compared with; None where that is nothing.
@@ -108,9 +108,9 @@ def flow(
     """
     counts, pair = now.by_name(), [each.by_name() for each in compared or ()]
 
-    def shares(wanted: Sequence[tuple[str, str, str]]) -> list[Share]:
+    def shares(wanted: Sequence[tuple[str, str, str]]) -> list[FlowShare]:
         return [
-            Share(
+            FlowShare(
                 kind=kind,
                 label=label,
                 count=counts[name],
@@ -122,8 +122,8 @@ def flow(
         ]
 
     now_so = (
-        Share(kind="refused", label="dead letters now", count=backlog.dead, filters={"state": "dead"}),
-        Share(
+        FlowShare(kind="refused", label="dead letters now", count=backlog.dead, filters={"state": "dead"}),
+        FlowShare(
             kind="waiting",
             label="waiting now",
             count=backlog.pending + backlog.claimed,
@@ -131,19 +131,19 @@ def flow(
         ),
     )
     levels = {
-        "received": Level(title="Received", parts=_placed(shares(_RECEIVED))),
-        "made": Level(title="What presets made of them", parts=_placed(shares(_MADE))),
-        "sent": Level(title="Sent", parts=_placed([*shares(_SENT), *now_so])),
+        "received": FlowBar(title="Received", parts=_placed(shares(_RECEIVED))),
+        "made": FlowBar(title="What presets made of them", parts=_placed(shares(_MADE))),
+        "sent": FlowBar(title="Sent", parts=_placed([*shares(_SENT), *now_so])),
     }
     return tuple(level for name, level in levels.items() if name in known)
 
 
-def _placed(parts: Sequence[Share]) -> tuple[Share, ...]:
+def _placed(parts: Sequence[FlowShare]) -> tuple[FlowShare, ...]:
     """Lay the parts side by side, as wide as their counts; what is small is made as wide as can be seen."""
     total = sum(part.count for part in parts)
     shown = [part for part in parts if part.count]
     room = WIDTH - _LEAST * len(shown)
-    placed: list[Share] = []
+    placed: list[FlowShare] = []
     at = 0
     for part in parts:
         width = _LEAST + room * part.count // total if part.count else 0

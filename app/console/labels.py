@@ -210,6 +210,6 @@ def masked(value: Any) -> Any:
 AGE_S = 60
 
 
-def fresh(event: Event, now: float) -> Event:
+def with_fresh_timestamp(event: Event, now: float) -> Event:
     """Return the event with its `timestamp` a minute ago, put in where it has none; the rest stays."""
     return {**event, "timestamp": iso(now - AGE_S)}

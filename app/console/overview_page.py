@@ -16,15 +16,15 @@ from app.console.counts import (
     PeriodCounts,
     Summary,
     TimedCounters,
-    against_each,
+    comparison_shifts,
+    comparisons,
     counts_between,
     narrowed,
-    shifts_of,
     summarise,
 )
 from app.console.filter import PARTS, PERIODS, PageFilter, Period, filter_of
 from app.console.flow import flow
-from app.console.labels import OTHER_KEY_LABELS, fresh
+from app.console.labels import OTHER_KEY_LABELS, with_fresh_timestamp
 from app.console.match_keys import PresetKeys, StepsOfKeys, key_trends, ranked_advice, score, score_lines
 from app.console.pages import PageGroup, Pages
 from app.console.services import ConsoleServices
@@ -33,7 +33,7 @@ from app.core.events import CounterRow, Event, Exit
 from app.core.pages import Backlog
 from app.core.values.times import HOUR_S, MINUTE_S
 from app.errors import OutboxUnavailable
-from app.sender.status import Standing, all_standings, read_accounts, whole_backlog
+from app.sender.status import DeliveryProblem, all_delivery_problems, read_accounts, total_backlog
 
 #: "Pinterest's last answers" are those of the last hour.
 ANSWERS_S = HOUR_S
@@ -85,7 +85,7 @@ class OverviewPages(PageGroup):
     async def _facts(self, period: Period, chosen: PageFilter) -> dict[str, Any]:
         """Read the outbox once and work everything out, as far as the page's filter asks for it."""
         services, now = self._services, self._services.clock()
-        shifts = shifts_of(period, now=now, kept_s=services.outbox_rules.ledger_s)
+        shifts = comparison_shifts(period, now=now, kept_s=services.outbox_rules.ledger_s)
         counters = await self._counts.read(period, shifts.values(), now=now)
         calls = await self._counts.calls(since=answers_since(now), now=now)
         switches = await Switches.read(services.outbox)
@@ -94,7 +94,7 @@ class OverviewPages(PageGroup):
         accounts = await read_accounts(
             services.outbox, views, switches=switches, keeps=keeps, told_full_s=told_full_s, now=now
         )
-        backlog, found = whole_backlog(accounts), all_standings(accounts)
+        backlog, found = total_backlog(accounts), all_delivery_problems(accounts)
         counted = narrowed(counters, account=chosen.account_id, source=chosen.source)
         names = [preset.name for preset in services.running.catalog.presets]
         summary = summarise(counted, period, names, now=now, account=chosen.account_id)
@@ -104,7 +104,7 @@ class OverviewPages(PageGroup):
             **_over_time(counted, summary, period, shifts, chosen, backlog, now),
             "backlog": backlog,
             "answers": last_answers(calls, account=chosen.account_id),
-            "standings": found,
+            "problems": found,
             "accounts": accounts,
             "switches": switches,
             "empty": not chosen.source and not summary.totals and backlog == Backlog(),
@@ -126,13 +126,13 @@ class OverviewPages(PageGroup):
         period: Period,
         chosen: PageFilter,
         backlog: Backlog,
-        found: Sequence[Standing],
+        found: Sequence[DeliveryProblem],
         now: float,
     ) -> verdict.Health:
-        signs = verdict.Signs(
+        facts = verdict.HealthFacts(
             now=now,
             live=self._services.destination.live,
-            standings=found,
+            problems=found,
             backlog=backlog,
             received=summary.total("received"),
             delivered=None if chosen.source else summary.total("delivered"),
@@ -141,14 +141,14 @@ class OverviewPages(PageGroup):
             period_words=period.words,
             unavailable=await self._unavailable(),
         )
-        return verdict.health_of(signs)
+        return verdict.health_of(facts)
 
     def _curl(self, request: Request) -> str:
         """Write the command that sends a first event here: the shortest example of a preset, as of now."""
         services = self._services
         examples = [preset.example for preset in services.running.catalog.enabled if preset.example]
         shortest = min(examples, key=lambda example: len(orjson.dumps(example)), default=FIRST_EVENT)
-        event = fresh(shortest, services.clock())
+        event = with_fresh_timestamp(shortest, services.clock())
         headers = "".join(f" -H {shlex.quote(line)}" for line in services.destination.sender_headers)
         url = shlex.quote(f"{request.url.scheme}://{request.url.netloc}{request.scope.get('root_path', '')}/webhook")
         body = shlex.quote(orjson.dumps(event).decode())
@@ -192,7 +192,7 @@ def _over_time(
 ) -> dict[str, Any]:
     """Return where events went, as bars and over time, beside what they are compared with."""
     drawn = [name for name in summary.series if name in drawn_outcomes(chosen)]
-    compared = against_each(counted, period, shifts.values(), now=now, drawn=drawn)
+    compared = comparisons(counted, period, shifts.values(), now=now, drawn=drawn)
     before = compared.get(shifts.get(chosen.against or "before", 0))
     start = summary.starts[0]
     known = {"made"} | ({"sent"} if not chosen.source else set()) | ({"received"} if not chosen.account else set())

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from app.catalog import Catalog, Preset
 from app.catalog.publishing import Publisher, Version, name_fault
-from app.console.labels import fresh, pretty
+from app.console.labels import pretty, with_fresh_timestamp
 from app.console.pages import Form, PageGroup, given_number, go, person_of, read_form
 from app.console.services import ConsoleServices
 from app.core.pages import QuarantineFilter
@@ -123,7 +123,7 @@ class PublishPages(PageGroup):
             before = _of_name(running, preset.name)
             if preset.example is None or (before is not None and _same(before, preset)):
                 continue
-            (event,) = read_event_text(pretty(fresh(preset.example, now)).encode(), now=now)
+            (event,) = read_event_text(pretty(with_fresh_timestamp(preset.example, now)).encode(), now=now)
             was, becomes = [
                 _outcome(await self._services.explainer.explain(event, catalog, now=now), preset.name)
                 for catalog in (running, candidate)

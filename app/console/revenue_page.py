@@ -13,7 +13,7 @@ from app.console.pages import PageGroup
 from app.core.deliveries import State
 from app.core.events import Exit
 from app.core.values.times import DAY_S
-from app.insights.orders.revenue import ORDERS_BECAME, OfCurrency, RevenueLine, read_revenue
+from app.insights.orders.revenue import ORDERS_BECAME, CurrencyTotals, RevenueLine, read_revenue
 
 #: Days that are shown where no period is chosen, today being the last.
 _USUAL_DAYS: Final = 7
@@ -57,7 +57,7 @@ class RevenuePages(PageGroup):
 
 
 def _filters(
-    block: OfCurrency, became: str, kind: str = "", line: RevenueLine | None = None, *, first: int, last: int
+    block: CurrencyTotals, became: str, kind: str = "", line: RevenueLine | None = None, *, first: int, last: int
 ) -> dict[str, Any]:
     """Return the filters of the list behind the figure of one line, `became` "" being all that was received."""
     if line and kind == "day":
@@ -74,6 +74,6 @@ def _filters(
     return filters | {"since": first * DAY_S, "until": (last + 1) * DAY_S}
 
 
-def _columns(block: OfCurrency) -> Sequence[str]:
+def _columns(block: CurrencyTotals) -> Sequence[str]:
     """Return what became of any order of the block; what is sent always."""
     return [each for each in ORDERS_BECAME if each == State.DELIVERED or each in block.whole.became]

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from app.access.users import Person
 from app.catalog import Preset
 from app.console.inventory_page import key_of
-from app.console.labels import fresh, pretty
+from app.console.labels import pretty, with_fresh_timestamp
 from app.console.pages import MAX_FORM_BYTES, Form, PageGroup, given_number, person_of, read_form
 from app.core.events import DEFAULT_SOURCE, Event, EventKey
 from app.destination.client import Failure
@@ -204,7 +204,7 @@ class TesterPages(PageGroup):
         properties = await self._services.inventory.properties(key)
         made = draft_preset(key, properties, self._services.running.catalog)
         source = key.source if key.source in self._services.sources() else DEFAULT_SOURCE
-        pasted = Pasted(text=pretty(fresh(made.event, self._services.clock())), source=source)
+        pasted = Pasted(text=pretty(with_fresh_timestamp(made.event, self._services.clock())), source=source)
         return await self._try(pasted, Draft(file=made.file, text=made.text))
 
     def _source_of(self, values: Mapping[str, str]) -> str:
@@ -264,7 +264,7 @@ class TesterPages(PageGroup):
             raise UnknownName("preset", wanted, presets)
         examples = {each.name: each.example for each in _with_example(presets.values())}
         event = examples.get(wanted or "") or next(iter(examples.values()), None)
-        return pretty(fresh(event, self._services.clock())) if event else ""
+        return pretty(with_fresh_timestamp(event, self._services.clock())) if event else ""
 
     def _render(
         self,

@@ -8,7 +8,7 @@ from app.console.labels import time_span
 from app.core.pages import Backlog
 from app.core.values.texts import count_of
 from app.insights.alerts.overall import LATE_S
-from app.sender.status import OF_ALL, Standing
+from app.sender.status import OF_ALL, DeliveryProblem
 
 #: More than one in so many matched events being invalid is worth a look.
 INVALID_ONE_IN = 10
@@ -17,13 +17,13 @@ _BAD = frozenset({"full", "blocked", "refusing", "failing", "set aside"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Signs:
+class HealthFacts:
     """The facts that the sentence is made of."""
 
     now: float
     live: bool
     #: Everything that keeps delivery from being well, the most pressing first.
-    standings: Sequence[Standing]
+    problems: Sequence[DeliveryProblem]
     backlog: Backlog
     #: Of the period that is shown.
     received: int
@@ -52,92 +52,92 @@ class Health:
     advice: str = ""
 
 
-def health_of(signs: Signs) -> Health:
+def health_of(facts: HealthFacts) -> Health:
     """Pick the most pressing thing there is to say."""
     for rule in (_turned_away, _of_account, _late, _losing, _of_all, _quiet):
-        if found := rule(signs):
+        if found := rule(facts):
             return found
-    return _well(signs)
+    return _well(facts)
 
 
-def _turned_away(signs: Signs) -> Health | None:
+def _turned_away(facts: HealthFacts) -> Health | None:
     """Say that events are turned away, which is worse than that they wait."""
-    if not signs.unavailable:
+    if not facts.unavailable:
         return None
-    return Health(level="bad", sentence="Events are turned away: they cannot be kept.", advice=signs.unavailable)
+    return Health(level="bad", sentence="Events are turned away: they cannot be kept.", advice=facts.unavailable)
 
 
-def _of_account(signs: Signs) -> Health | None:
+def _of_account(facts: HealthFacts) -> Health | None:
     """Say what keeps the deliveries of an ad account from being well, in the words that are used everywhere."""
-    found = next((each for each in signs.standings if each.state not in OF_ALL), None)
-    return _told(found, signs.now) if found else None
+    found = next((each for each in facts.problems if each.state not in OF_ALL), None)
+    return _told(found, facts.now) if found else None
 
 
-def _of_all(signs: Signs) -> Health | None:
+def _of_all(facts: HealthFacts) -> Health | None:
     """Say what keeps all deliveries from being well, likewise: it is less pressing."""
-    found = next((each for each in signs.standings if each.state in OF_ALL), None)
-    return _told(found, signs.now) if found else None
+    found = next((each for each in facts.problems if each.state in OF_ALL), None)
+    return _told(found, facts.now) if found else None
 
 
-def _told(standing: Standing, now: float) -> Health:
-    wait_s = 0 if standing.next_try_at is None else standing.next_try_at - now
+def _told(problem: DeliveryProblem, now: float) -> Health:
+    wait_s = 0 if problem.next_try_at is None else problem.next_try_at - now
     again = f"The next try is in {time_span(wait_s)}." if wait_s > 0 else ""
     return Health(
-        level="bad" if standing.state in _BAD else "warn",
-        sentence=standing.sentence,
-        advice=" ".join(part for part in (standing.detail, standing.remedy, again) if part),
+        level="bad" if problem.state in _BAD else "warn",
+        sentence=problem.sentence,
+        advice=" ".join(part for part in (problem.detail, problem.remedy, again) if part),
     )
 
 
-def _late(signs: Signs) -> Health | None:
-    if signs.waiting_s <= LATE_S:
+def _late(facts: HealthFacts) -> Health | None:
+    if facts.waiting_s <= LATE_S:
         return None
-    if off := next((each for each in signs.standings if each.state == "preset switched off"), None):
+    if off := next((each for each in facts.problems if each.state == "preset switched off"), None):
         return Health(
             level="warn",
-            sentence=f"{off.sentence.rstrip('.')}; the oldest delivery has waited for {time_span(signs.waiting_s)}.",
+            sentence=f"{off.sentence.rstrip('.')}; the oldest delivery has waited for {time_span(facts.waiting_s)}.",
             advice=f"{off.remedy} {_WHY_LATE} where others wait too.",
         )
     return Health(
         level="bad",
-        sentence=f"Deliveries are late: the oldest has waited for {time_span(signs.waiting_s)}.",
+        sentence=f"Deliveries are late: the oldest has waited for {time_span(facts.waiting_s)}.",
         advice=f"{_WHY_LATE}, and whether a sending process runs at all.",
     )
 
 
-def _losing(signs: Signs) -> Health | None:
-    if signs.backlog.dead:
+def _losing(facts: HealthFacts) -> Health | None:
+    if facts.backlog.dead:
         return Health(
             level="warn",
-            sentence=f"{count_of(signs.backlog.dead, 'delivery', 'deliveries')} could not be delivered "
+            sentence=f"{count_of(facts.backlog.dead, 'delivery', 'deliveries')} could not be delivered "
             "and will not be tried again by themselves.",
             advice="Look at the reasons under Deliveries, mend the cause, then redrive them.",
         )
-    if signs.invalid * INVALID_ONE_IN > signs.matched:
+    if facts.invalid * INVALID_ONE_IN > facts.matched:
         return Health(
             level="warn",
-            sentence=f"{count_of(signs.invalid, 'event')} of {count_of(signs.matched, 'matched one')} "
+            sentence=f"{count_of(facts.invalid, 'event')} of {count_of(facts.matched, 'matched one')} "
             "could not be sent: Pinterest would refuse them.",
             advice="The reasons are listed below; the event tester shows which field is missing or wrong.",
         )
     return None
 
 
-def _quiet(signs: Signs) -> Health | None:
-    if signs.received or signs.delivered or signs.backlog.oldest_at is not None:
+def _quiet(facts: HealthFacts) -> Health | None:
+    if facts.received or facts.delivered or facts.backlog.oldest_at is not None:
         return None
     return Health(
         level="idle",
-        sentence=f"Nothing was received {signs.period_words}.",
+        sentence=f"Nothing was received {facts.period_words}.",
         advice="If events should be arriving, check the source: its URL, its secret and its own error list.",
     )
 
 
-def _well(signs: Signs) -> Health:
-    where = "delivered" if signs.live else "delivered to the sandbox"
-    waits = "nothing waits" if not (signs.backlog.pending or signs.backlog.claimed) else "the rest is on its way"
-    sent = "" if signs.delivered is None else f" and {count_of(signs.delivered, 'delivery', 'deliveries')} {where}"
+def _well(facts: HealthFacts) -> Health:
+    where = "delivered" if facts.live else "delivered to the sandbox"
+    waits = "nothing waits" if not (facts.backlog.pending or facts.backlog.claimed) else "the rest is on its way"
+    sent = "" if facts.delivered is None else f" and {count_of(facts.delivered, 'delivery', 'deliveries')} {where}"
     return Health(
         level="good",
-        sentence=f"All is well: {count_of(signs.received, 'event')} received{sent} {signs.period_words}; {waits}.",
+        sentence=f"All is well: {count_of(facts.received, 'event')} received{sent} {facts.period_words}; {waits}.",
     )

@@ -35,7 +35,7 @@ class PresetResult(Struct, frozen=True, kw_only=True, gc=False):
     order: KnownOrder | None = None
 
 
-class Given(Struct, frozen=True, kw_only=True):
+class MemoryChange(Struct, frozen=True, kw_only=True):
     """What one event changed in identity memory, for its sender."""
 
     #: Groups of `user_data` that are remembered by this event from now on.
@@ -55,7 +55,7 @@ class EventReceipt(Struct, frozen=True, kw_only=True, gc=False):
     message_id: str | None
     deliveries: tuple[PresetResult, ...]
     #: What it gave to memory; None where that is not told.
-    given: Given | None = None
+    given: MemoryChange | None = None
 
 
 class Receipt(Struct, frozen=True, kw_only=True):

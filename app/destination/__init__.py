@@ -4,8 +4,8 @@ from app.core.values.event_names import ACTION_SOURCES, EVENT_NAMES
 from app.destination.conversion_event import Complete, ReportConversionEvent, report_conversion_event
 from app.destination.hashed_fields import hashed_fields, sent_of_text
 from app.destination.offered_fields import OFFERED_FIELDS, OfferedField
-from app.destination.person_reader import PersonReader, SaidOfPerson, TypedPerson, carries_opt_out
-from app.destination.person_sections import OF_BLOCKS, phones_beside
+from app.destination.person_reader import PersonFacts, PersonReader, TypedPerson, carries_opt_out
+from app.destination.person_sections import OF_BLOCKS, phones_as_given
 from app.destination.place_names import load_place_names
 from app.destination.quality import COMPONENTS, MATCH_KEYS, components, match_keys
 from app.destination.redaction import redact
@@ -24,9 +24,9 @@ __all__ = [
     "PRIVACY_FLAGS",
     "Complete",
     "OfferedField",
+    "PersonFacts",
     "PersonReader",
     "ReportConversionEvent",
-    "SaidOfPerson",
     "TypedPerson",
     "carries_opt_out",
     "components",
@@ -34,7 +34,7 @@ __all__ = [
     "load_place_names",
     "match_keys",
     "nearest_event_name",
-    "phones_beside",
+    "phones_as_given",
     "redact",
     "report_conversion_event",
     "sent_of_text",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pycountry
 
-from app.core.values.flags import single
+from app.core.values.flags import unwrap_single
 from app.destination.members import MembersReader
 from app.destination.money import IntegerReader
 from app.destination.reading import NO_NOTES, ChoiceReader, Reading, flattened, text_of
@@ -69,7 +69,7 @@ def read_language(value: Any) -> Reading:
 
 
 def _read_afresh(value: Any) -> Reading:
-    given = single(value)
+    given = unwrap_single(value)
     code = _language_code(given)
     if code is None:
         return None, (left_out(value, "it is no ISO 639-1 language"),)

@@ -20,7 +20,7 @@ from app.destination.custom_data import CustomDataReader
 from app.destination.event_text import EventReaders, ReadEvent
 from app.destination.members import MembersReader, all_members
 from app.destination.money import is_refund, plain_money, read_currency
-from app.destination.person_sections import blocks_of, countries_of, phones_beside
+from app.destination.person_sections import blocks_of, countries_of, phones_as_given
 from app.destination.privacy_flags import OptOuts, read_opt_out, read_permission
 from app.destination.reading import Reader, flattened, read_address, read_boolean
 from app.destination.redaction import PersonalData, read_free_text
@@ -204,7 +204,7 @@ class ReportConversionEvent:
     def _finish(self, event: dict[str, Any], read: ReadEvent) -> list[str]:
         """Apply the rules that look at more than one field; return the warnings."""
         custom_data: dict[str, Any] = event.get("custom_data", {})
-        phone = phones_beside(read.user_data.get("phone"), read.blocks)
+        phone = phones_as_given(read.user_data.get("phone"), read.blocks)
         warnings = self._personal_data.take_out(event, custom_data, phone)
         if self._rules.default_currency is not None:
             _complete_currency(custom_data, read.custom_data, self._rules.default_currency)

@@ -8,7 +8,7 @@ from app.config.settings import ConversionSettings
 from app.config.validators import currencies
 from app.core.values.amounts import Context
 from app.core.values.candidates import Candidates, one_place_only
-from app.core.values.flags import single
+from app.core.values.flags import unwrap_single
 from app.core.values.hidden_emails import unpersonal_id
 from app.core.values.placeholders import is_no_id
 from app.destination.members import MembersReader, ObjectReader
@@ -27,7 +27,7 @@ def _read_order_id(value: Any) -> Reading:
 
     One that holds an e-mail address becomes its digest, and so stays one id.
     """
-    text = text_of(single(value))
+    text = text_of(unwrap_single(value))
     if text is None or is_no_id(text):
         return None, (left_out(value, NO_ID),)
     order_id = text.strip()

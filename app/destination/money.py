@@ -15,7 +15,7 @@ from app.core.values.amounts import (
     is_plain_text,
     read_amount,
 )
-from app.core.values.flags import single
+from app.core.values.flags import unwrap_single
 from app.destination.reading import NO_NOTES, Notes, Reading, flattened, number_text
 from app.destination.warnings import kind, left_out, shown_number
 
@@ -76,7 +76,7 @@ def read_money(value: Any, context: Context = NO_CONTEXT) -> Money:
     plain = plain_money(value)
     if plain is not None:
         return Money(plain)
-    given = single(value)
+    given = unwrap_single(value)
     amount = read_amount(given, context)
     number = None if amount is None else _number(amount)
     if amount is None or number is None:
@@ -102,7 +102,7 @@ def written_amount(value: Any) -> Any:
 def is_refund(values: Iterable[Any], context: Context) -> bool:
     """Return whether the first readable amount is negative; those that were computed, not written, do not count."""
     for value in values:
-        given = single(value)
+        given = unwrap_single(value)
         amount = None if type(given) is Computed else read_amount(given, context)
         number = None if amount is None else _number(amount)
         if number is not None:
@@ -131,7 +131,7 @@ class IntegerReader:
             return int(value), NO_NOTES
         if type(value) is Computed and value.is_plain and value.isdecimal() and minimum <= int(value) <= maximum:
             return int(value), NO_NOTES
-        count = read_amount(single(value), COUNT)
+        count = read_amount(unwrap_single(value), COUNT)
         number = None if count is None else _number(count)
         if count is None or number is None:
             return None, (left_out(value, "an integer is expected"),)

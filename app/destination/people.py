@@ -42,7 +42,7 @@ class _Group(NamedTuple):
     members: frozenset[str]
 
 
-class OfPerson(NamedTuple):
+class FoundPerson(NamedTuple):
     """What was found of one person."""
 
     sent: _Sent
@@ -63,7 +63,7 @@ class People:
 
     def take(
         self, blocks: Sequence[PersonBlock], wanted: Any, sent: Mapping[str, Any], country: str | None
-    ) -> OfPerson:
+    ) -> FoundPerson:
         """Return the wanted names, address members and what stands alone, each from one block.
 
         `wanted` are fields with blanks between; `sent` holds what is sent already of e-mail addresses and names;
@@ -84,11 +84,11 @@ class People:
         found |= self._first_of(blocks, address, who, [country or each or home for each in countries], notes)
         for field in alone:
             found |= self._first_of(blocks, field, who, [each or home or goods for each in countries], notes)
-        return OfPerson(found, home, home or goods, notes)
+        return FoundPerson(found, home, home or goods, notes)
 
     def _plainly(
         self, block: PersonBlock, fields: Collection[str], sent: Mapping[str, Any], country: str | None
-    ) -> OfPerson | None:
+    ) -> FoundPerson | None:
         """Return what is taken of the only block of an event, as nearly always; None where it wants a closer look."""
         values = block.values
         is_named = "first_name" in values or "last_name" in values
@@ -110,7 +110,7 @@ class People:
                     found[self._wires[field]] = [digest]
                 elif "em" in sent and digest not in sent["em"]:
                     return None
-        return OfPerson(found, home, home, [])
+        return FoundPerson(found, home, home, [])
 
     def _first_of(
         self,

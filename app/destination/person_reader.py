@@ -14,7 +14,7 @@ from app.destination.privacy_flags import LDP, OptOuts, read_opt_out, read_opt_o
 from app.destination.user_data import UserDataReader
 
 
-class SaidOfPerson(Struct, frozen=True, kw_only=True):
+class PersonFacts(Struct, frozen=True, kw_only=True):
     """What one event says of its person."""
 
     #: As it would be sent: digests, the click id, address and user agent.
@@ -31,7 +31,7 @@ class PersonReader:
         self._opt_outs = OptOuts(rules)
         self._heeds_gpc = rules.gpc != "ignore"
 
-    def __call__(self, fields: Mapping[str, Any]) -> SaidOfPerson:
+    def __call__(self, fields: Mapping[str, Any]) -> PersonFacts:
         """Return who it is and whether opted out; of what cannot be read there is nothing."""
         candidates = places_in(fields).candidates
         given = fields.get("user_data") or {}
@@ -46,7 +46,7 @@ class PersonReader:
         self._opt_outs.apply(event, fields.get("gpc"), states, countries_of(given, blocks))
         is_ldp = LDP in event["custom_data"].get("opt_out_type", "").split(",")
         is_opted_out = is_ldp or event.get("opt_out") is True or self.permission(fields) is False
-        return SaidOfPerson(user_data=found, is_opted_out=is_opted_out)
+        return PersonFacts(user_data=found, is_opted_out=is_opted_out)
 
     def permission(self, fields: Mapping[str, Any]) -> bool | None:
         """Return whether the person said yes (True) or no (False) to being tracked; None where nothing is said.

@@ -66,7 +66,7 @@ def blocks_of(given: Any) -> list[PersonBlock]:
     return [PersonBlock(block["place"], block["is_recipient"], block["values"]) for block in given]
 
 
-def phones_beside(given: Any, blocks: Any) -> Any:
+def phones_as_given(given: Any, blocks: Any) -> Any:
     """Return the phone numbers of an event as they stand in it: what the mapping gives itself, and those of blocks."""
     if type(blocks) is not Blocks:
         return given

@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from app.config.settings import ConversionSettings
-from app.core.values.flags import read_flag, said, single
+from app.core.values.flags import flag_texts, read_flag, unwrap_single
 from app.destination.reading import NO_NOTES, Reader, Reading, about_flag, flattened, text_of
 from app.destination.warnings import kind, left_out
 
@@ -33,19 +33,19 @@ _NO_FLAG = re.compile(
 )
 
 
-def careful_flag(no: bool) -> Reader:  # noqa: FBT001 - it is the value that is sent, not a switch
+def privacy_flag_reader(no: bool) -> Reader:  # noqa: FBT001 - it is the value that is sent, not a switch
     """Make a reader of a privacy flag; `no` (true of an opt-out, false of a permission) wins over the other value."""
 
     def read(value: Any) -> Reading:
         if type(value) is list and len(value) == 1 and type(value[0]) is bool:  # nearly every flag
             return value[0], NO_NOTES
-        given = said(value)
+        given = flag_texts(value)
         flags = set(map(read_flag, given))
         if None in flags:
-            return no, (f": {kind(single(value))} cannot be read, {str(no).lower()} is sent to be careful",)
+            return no, (f": {kind(unwrap_single(value))} cannot be read, {str(no).lower()} is sent to be careful",)
         if not flags:
             is_blank = next(flattened(value), None) is not None
-            return None, (left_out(single(value), "it is blank"),) if is_blank else NO_NOTES
+            return None, (left_out(unwrap_single(value), "it is blank"),) if is_blank else NO_NOTES
         if len(flags) > 1:
             return no, (
                 f": {str(no).lower()} is sent, since the event says so in one place and the contrary in another",
@@ -57,9 +57,9 @@ def careful_flag(no: bool) -> Reader:  # noqa: FBT001 - it is the value that is 
 
 
 #: true: opted out.
-read_opt_out = careful_flag(True)  # noqa: FBT003 - the value itself
+read_opt_out = privacy_flag_reader(True)  # noqa: FBT003 - the value itself
 #: false: no permission.
-read_permission = careful_flag(False)  # noqa: FBT003 - the value itself
+read_permission = privacy_flag_reader(False)  # noqa: FBT003 - the value itself
 
 
 def read_opt_out_type(value: Any) -> Reading:
@@ -70,7 +70,7 @@ def read_opt_out_type(value: Any) -> Reading:
     """
     flags: dict[str, None] = {}
     unreadable = False
-    for item in said(value):
+    for item in flag_texts(value):
         if read_flag(item) is not False:
             found, is_readable = _flags_of(text_of(item) or "")
             flags |= dict.fromkeys(found)
@@ -78,12 +78,14 @@ def read_opt_out_type(value: Any) -> Reading:
     if unreadable or (flags and LDP not in flags):
         flags.setdefault(LDP)
         return ",".join(flags), (
-            f": {kind(single(value))} holds what is no flag that Pinterest knows, LDP is sent to be careful",
+            f": {kind(unwrap_single(value))} holds what is no flag that Pinterest knows, LDP is sent to be careful",
         )
     if not flags:
         return None, NO_NOTES
     read = ",".join(flags)
-    return read, NO_NOTES if read == single(value) else (f": {kind(single(value))} read as flags of privacy laws",)
+    return read, NO_NOTES if read == unwrap_single(value) else (
+        f": {kind(unwrap_single(value))} read as flags of privacy laws",
+    )
 
 
 def _flags_of(text: str) -> tuple[list[str], bool]:

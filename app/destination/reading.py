@@ -18,7 +18,7 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 from app.core.values.candidates import Candidate
-from app.core.values.flags import read_flag, single
+from app.core.values.flags import read_flag, unwrap_single
 from app.core.values.placeholders import FIRST_CHARACTERS, FIRST_OF_NO_ADDRESSES, is_no_address, says_nothing
 from app.destination.warnings import kind, left_out
 
@@ -90,7 +90,7 @@ class TextReader:
 
     def _text_of(self, value: Any) -> tuple[str | None, Notes]:
         """Return the text that a value holds; None, and why, where it holds none."""
-        text = text_of(single(value))
+        text = text_of(unwrap_single(value))
         if text is None:
             return None, (left_out(value, "a text is expected"),)
         if says_nothing(text):
@@ -114,7 +114,7 @@ class _AddressReader(TextReader):
     begins = ("https://", "http://")
 
     def __call__(self, value: Any) -> Reading:
-        text = single(value)
+        text = unwrap_single(value)
         if type(text) is not str:
             return None, (left_out(value, "an address is expected"),)
         if is_no_address(text):
@@ -135,7 +135,7 @@ def read_boolean(value: Any) -> Reading:
 
 def about_flag(value: Any, flag: bool) -> Notes:  # noqa: FBT001 - the value itself
     """Return what a word was read as; that 1 and "true" are true needs no saying, Segment reads them so too."""
-    word = single(value)
+    word = unwrap_single(value)
     is_word = type(word) is str and word not in ("true", "false")
     return (f": {kind(value)} read as {str(flag).lower()}",) if is_word else NO_NOTES
 
@@ -149,7 +149,7 @@ class ChoiceReader:
 
     def __call__(self, value: Any) -> Reading:
         """Read a text as the choice that it spells."""
-        text = text_of(single(value))
+        text = text_of(unwrap_single(value))
         choice = self._known.get(text.strip().lower()) if text else None
         if choice is None:
             return None, (left_out(value, f"it must be one of {', '.join(self.choices)}"),)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from app.core.values.candidates import Candidates
 from app.core.values.event_names import ACTION_SOURCES, EVENT_NAMES
-from app.core.values.flags import single
+from app.core.values.flags import unwrap_single
 from app.core.values.hidden_emails import unpersonal_id
 from app.core.values.placeholders import is_no_id
 from app.core.values.times import DAY_S, unix_seconds
@@ -44,7 +44,7 @@ _REPORTED_AS_SENT_S = 60 * 60
 
 def read_time(value: Any) -> Reading:
     """Read a time in any way that `unix_seconds` knows; fractions of a second are cut."""
-    seconds = unix_seconds(value if type(value) is str else single(value))
+    seconds = unix_seconds(value if type(value) is str else unwrap_single(value))
     if seconds is None:
         return None, (left_out(value, "no time can be read from it"),)
     return math.floor(seconds), NO_NOTES
@@ -52,7 +52,7 @@ def read_time(value: Any) -> Reading:
 
 def read_install_time(value: Any) -> Reading:
     """Read a time that Pinterest takes only from 1970 on; say where it is cut, and where digits are no seconds."""
-    text = single(value)
+    text = unwrap_single(value)
     seconds = unix_seconds(text, earliest=-math.inf)
     if seconds is None or seconds < 0:
         return None, (left_out(value, "no time can be read from it" if seconds is None else "it lies before 1970"),)
@@ -126,7 +126,7 @@ class RequiredReader:
 
     def _read_event_name(self, value: Any) -> Reading:
         """Read one of the names that Pinterest or the operator knows."""
-        name = value if type(value) is str else single(value)
+        name = value if type(value) is str else unwrap_single(value)
         if type(name) is str and name in self._event_names:
             return name, NO_NOTES
         nearest = nearest_event_name(str(name)[:_MAX_NAME], self._event_names)
@@ -135,7 +135,7 @@ class RequiredReader:
 
 def _read_action_source(value: Any) -> Reading:
     """Read one of the closed list."""
-    source = value if type(value) is str else single(value)
+    source = value if type(value) is str else unwrap_single(value)
     if type(source) is str and source in ACTION_SOURCES:
         return source, NO_NOTES
     return None, (f": {shown(value)} is none of {', '.join(ACTION_SOURCES)}",)
@@ -143,7 +143,7 @@ def _read_action_source(value: Any) -> Reading:
 
 def _read_event_id(value: Any) -> Reading:
     """Read an id as it is: equal ids are one event to Pinterest, the tag's among them."""
-    text = value if type(value) is str and value.isascii() else text_of(single(value))
+    text = value if type(value) is str and value.isascii() else text_of(unwrap_single(value))
     if text is None or is_no_id(text):
         return None, (left_out(value, NO_ID),)
     kept = unpersonal_id(text)

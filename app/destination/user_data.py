@@ -9,7 +9,7 @@ from typing import Any, Self, TypeAlias
 from app.config.settings import ConversionSettings
 from app.core.values.addresses import public_address
 from app.core.values.candidates import Candidates, one_place_only
-from app.core.values.flags import single
+from app.core.values.flags import unwrap_single
 from app.core.values.hidden_emails import holds_email, without_plain
 from app.core.values.placeholders import is_no_id
 from app.core.values.texts import written_texts
@@ -210,7 +210,7 @@ def add_pin_unauth(user_data: dict[str, Any], given: Any) -> None:
 
     Salesforce's cartridge of Pinterest hashes it as it is, the one for Magento in small letters.
     """
-    text = text_of(single(given))
+    text = text_of(unwrap_single(given))
     if text is None or is_no_id(text) or len(text) > MAX_LENGTH:
         return
     digests = dict.fromkeys((hashed(text.strip()), hashed(text.strip().lower())))

@@ -9,7 +9,7 @@ from app.identity.filling import NOTHING_KNOWN, PersonHistory, groups_named
 from app.identity.id_keys import IdKeys
 from app.identity.identity_event import IdentityEvent
 from app.identity.memory import HeldMemory, LoadedMemory, Memory
-from app.identity.resolution import meet
+from app.identity.resolution import resolve_identity
 
 __all__ = [
     "FOR_EVER",
@@ -25,5 +25,5 @@ __all__ = [
     "erase",
     "groups_named",
     "ids_of_person",
-    "meet",
+    "resolve_identity",
 ]

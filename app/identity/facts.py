@@ -42,7 +42,7 @@ def groups_of(user_data: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def holds(fact: Fact, members: Mapping[str, Any]) -> bool:
+def is_remembered(fact: Fact, members: Mapping[str, Any]) -> bool:
     """Return whether each of these members is remembered, with the same values in any order."""
     return fact.members == members or all(_same(fact.members.get(name), value) for name, value in members.items())
 

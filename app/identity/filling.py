@@ -7,7 +7,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from app.core.people import Fact, Recalled
-from app.identity.facts import GROUPS, OF_PERSON, holds
+from app.identity.facts import GROUPS, OF_PERSON, is_remembered
 
 #: Groups of one member each. Where these differ from what is remembered, somebody else may be acting.
 TELL_APART: Final = ("em", "ph")
@@ -59,7 +59,7 @@ def are_several(user_data: Mapping[str, Any]) -> bool:
 def differs(user_data: Mapping[str, Any], newest: Mapping[str, Fact]) -> bool:
     """Return whether somebody else may be acting than the person that is remembered."""
     for name in TELL_APART:
-        if name in user_data and (known := newest.get(name)) and not holds(known, {name: user_data[name]}):
+        if name in user_data and (known := newest.get(name)) and not is_remembered(known, {name: user_data[name]}):
             return True
     return False
 

@@ -9,7 +9,7 @@ from app.identity.identity_event import IdentityEvent
 from app.identity.memory import Memory
 
 
-def recall(encounter: IdentityEvent, memory: Memory, rules: MemorySettings) -> PersonHistory:
+def look_up(encounter: IdentityEvent, memory: Memory, rules: MemorySettings) -> PersonHistory:
     """Return what may fill the deliveries of an event, and what tells its person from others."""
     user = _user_of(encounter, memory, rules)
     person = memory.person(user) if user else None

@@ -5,15 +5,15 @@ from msgspec.structs import replace
 from app.config.settings import MemorySettings
 from app.core.people import Fact, Remembered
 from app.identity.alias_graph import end_of, link_ids, previous_of, unlink_ids
-from app.identity.facts import NOBODY, OF_BROWSER, OF_PERSON, groups_of, holds
+from app.identity.facts import NOBODY, OF_BROWSER, OF_PERSON, groups_of, is_remembered
 from app.identity.filling import NOTHING_KNOWN, PersonHistory, are_several, differs
 from app.identity.identity_event import LINKING, TELLING, IdentityEvent
-from app.identity.lookup import recall
+from app.identity.lookup import look_up
 from app.identity.memory import Memory
-from app.identity.suppression import close, is_closed, lift_suppression
+from app.identity.suppression import is_suppressed, lift_suppression, suppress
 
 
-def meet(encounter: IdentityEvent, memory: Memory, rules: MemorySettings) -> PersonHistory:
+def resolve_identity(encounter: IdentityEvent, memory: Memory, rules: MemorySettings) -> PersonHistory:
     """Remember what an event says, in `memory`, and return what memory has for its deliveries.
 
     Events of one request come in their order.
@@ -21,7 +21,7 @@ def meet(encounter: IdentityEvent, memory: Memory, rules: MemorySettings) -> Per
     if encounter.is_no or encounter.is_withheld:
         unlink_ids(encounter, memory, rules)
         if encounter.is_no:
-            close(encounter, memory, rules)
+            suppress(encounter, memory, rules)
         return NOTHING_KNOWN
     believed = encounter
     if not (encounter.is_proven or rules.believes_public_keys):
@@ -29,18 +29,18 @@ def meet(encounter: IdentityEvent, memory: Memory, rules: MemorySettings) -> Per
     previous = previous_of(believed, memory, rules)
     if encounter.is_yes:
         lift_suppression(believed, memory)
-    if memory.is_full or (memory.has_marks and is_closed(encounter, memory, rules)):
+    if memory.is_full or (memory.has_marks and is_suppressed(encounter, memory, rules)):
         return NOTHING_KNOWN
     return _meet(believed, previous, memory, rules)
 
 
 def _meet(encounter: IdentityEvent, previous: list[str], memory: Memory, rules: MemorySettings) -> PersonHistory:
-    """Do `meet` for an event whose person did not say no."""
+    """Do `resolve_identity` for an event whose person did not say no."""
     if encounter.kind in LINKING:
         link_ids(encounter, previous, memory, rules)
     if are_several(encounter.found):
         return NOTHING_KNOWN
-    known = recall(encounter, memory, rules)
+    known = look_up(encounter, memory, rules)
     is_other = not known.introduces and differs(encounter.found, known.newest)
     if encounter.kind in TELLING:
         _observe(encounter, memory, rules, without_person=is_other)
@@ -71,7 +71,7 @@ def _observe(encounter: IdentityEvent, memory: Memory, rules: MemorySettings, *,
             elif at < before.at:
                 continue
             else:  # of two that agree the fuller one
-                fuller = before.members if holds(before, members) else members
+                fuller = before.members if is_remembered(before, members) else members
                 fact = Fact(members=fuller, at=at, by=encounter.kind)
             memory.keep(key, Remembered(facts={**known.facts, group: fact}, link=known.link))
 

@@ -15,7 +15,7 @@ def ids_in(encounter: IdentityEvent) -> list[str]:
     return [encounter.user, *own] if encounter.user else own
 
 
-def close(encounter: IdentityEvent, memory: Memory, rules: MemorySettings) -> None:
+def suppress(encounter: IdentityEvent, memory: Memory, rules: MemorySettings) -> None:
     """Erase and mark the ids of an event, its user or the one they are linked to, and every id linked to that user.
 
     Links stay, so that an event with a linked id is known to be of a person who said no.
@@ -38,7 +38,7 @@ def lift_suppression(encounter: IdentityEvent, memory: Memory) -> None:
             memory.lift(key)
 
 
-def is_closed(encounter: IdentityEvent, memory: Memory, rules: MemorySettings) -> bool:
+def is_suppressed(encounter: IdentityEvent, memory: Memory, rules: MemorySettings) -> bool:
     """Return whether one of an event's ids, or a user that one is linked to, is marked."""
     return any(
         memory.marked_at(user) is not None

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 from app.core.values.amounts import COUNT, NO_CONTEXT, Computed, Context, is_plain_text, read_amount
 from app.core.values.candidates import PassedOver
 from app.mapping.compiler import Compiler, is_directive, json_kind
-from app.mapping.nodes import MISSING, TOLD, About, Call, If, List, Node, is_number, tell
+from app.mapping.nodes import MISSING, TOLD, About, Call, If, List, Node, is_number, note_passed_over
 
 _Combine: TypeAlias = Callable[[list[Decimal]], Decimal]
 
@@ -93,12 +93,12 @@ def _nothing(operands: Iterable[tuple[About, Any]], told: list[PassedOver]) -> A
         if value is MISSING:
             return MISSING
         if not is_number(value):
-            tell(told, about, value)
+            note_passed_over(told, about, value)
             all_numbers = False
         last = about, value
     if last is not None and all_numbers:
         (field, place, _), value = last
-        tell(told, (field, place, "it cannot be put together with the others"), value)
+        note_passed_over(told, (field, place, "it cannot be put together with the others"), value)
     return MISSING
 
 

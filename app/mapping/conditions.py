@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from app.core.values.flags import flag_is_given, read_flag, said
+from app.core.values.flags import flag_is_given, flag_texts, read_flag
 from app.core.values.placeholders import says_something
 from app.mapping.choice_context import IsUsable
 from app.mapping.compiler import Compiler, json_kind
@@ -135,8 +135,8 @@ def _is_yes(value: Any) -> bool:
 
 
 def _are_all(is_yes: Callable[[Any], bool], value: Any) -> bool:
-    return is_yes(value) if type(value) is bool else all(map(is_yes, said(value)))
+    return is_yes(value) if type(value) is bool else all(map(is_yes, flag_texts(value)))
 
 
 def _is_said(value: Any) -> bool:
-    return type(value) is bool or (value is not MISSING and bool(said(value)))
+    return type(value) is bool or (value is not MISSING and bool(flag_texts(value)))

@@ -5,7 +5,6 @@ from types import MappingProxyType
 from typing import Final
 
 from app.mapping import (
-    all_values,
     arithmetic,
     blocks,
     conditions,
@@ -33,7 +32,7 @@ OWN_DIRECTIVES: Final[Mapping[str, Builder]] = MappingProxyType(
         "@multiply": arithmetic.build_multiply,
         "@atMost": arithmetic.build_at_most,
         "@money": money.build_money,
-        "@all": all_values.build_all,
+        "@all": lists.build_all,
         "@blocks": blocks.build_blocks,
         "@queryParameter": query_parameter.build_query_parameter,
         "@prefixed": texts.build_prefixed,

@@ -59,7 +59,7 @@ from app.mapping.nodes import (
     needs_all,
     parent_keys,
     places_of,
-    usable_or_told,
+    usable_or_noted,
 )
 from app.mapping.paths import read_in_lists
 
@@ -342,7 +342,7 @@ class _Function(FunctionNames):
         at_once = f".__class__ is str and {name} and {name}[0] not in FIRST or {name}" if node.takes_texts else ""
         if node.takes_numbers:
             at_once += f".__class__ in NUMBERS or {name}"
-        return f"{at_once} is not None and {self.bound(usable_or_told(node.is_usable, about))}({name}, told)"
+        return f"{at_once} is not None and {self.bound(usable_or_noted(node.is_usable, about))}({name}, told)"
 
     def _usable(self, option: Node, name: str, test: str) -> str:
         """Write the question whether an option, whose parent is there, is usable; `name` holds what it gives."""
@@ -390,7 +390,7 @@ class _Candidates(_Function):
         return [*self._one_value(node), f"  yield Candidate({_place(node)!r}, value, reads)"]
 
     def _option(self, choice: Choice, option: Node, about: About) -> list[str]:
-        usable = self.bound(usable_or_told(choice.is_usable, about))
+        usable = self.bound(usable_or_noted(choice.is_usable, about))
         if isinstance(option, If) or leaves_choice(option):
             return [f" for found in {self._all_of(option)}:", f"  if {usable}(found.value, told): yield found"]
         found = f"  if {usable}(value, told): yield Candidate({_place(option)!r}, value, reads)"

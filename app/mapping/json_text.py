@@ -6,10 +6,10 @@ from typing import Any
 
 import orjson
 
-from app.mapping.bounds import is_within
 from app.mapping.compiler import Compiler
 from app.mapping.javascript import javascript_number
 from app.mapping.nodes import MISSING, NOTHING, Call, Node
+from app.mapping.size_limit import is_within_limit
 
 _quoted = partial(json.dumps, ensure_ascii=False)
 
@@ -27,7 +27,7 @@ def build_json(compiler: Compiler, value: Any, at: str) -> Node:
 
 
 def _encode(value: Any) -> Any:
-    return json_text(value) if value is not MISSING and is_within(value) else MISSING
+    return json_text(value) if value is not MISSING and is_within_limit(value) else MISSING
 
 
 def json_text(value: Any) -> str:

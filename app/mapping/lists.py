@@ -1,16 +1,32 @@
-"""Lists of the event: `@arrayPath` and our own `@each` give each item a new shape; `joined_members` joins objects."""
+"""Lists: `@arrayPath` and `@each` give each item a new shape, `@all` collects values, `joined_members` joins."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from app.core.values.candidates import PassedOver
 from app.core.values.placeholders import FIRST_CHARACTERS, says_nothing
 from app.core.values.texts import written_list
-from app.mapping.bounds import is_within
 from app.mapping.compiler import Compiler, json_kind
 from app.mapping.generate import generate
-from app.mapping.nodes import MISSING, NOTHING, TOLD, About, Call, ListPath, Node, Path, Resolver, places_of, tell
+from app.mapping.nodes import (
+    MISSING,
+    NOTHING,
+    TOLD,
+    About,
+    Call,
+    ListPath,
+    Node,
+    Path,
+    Resolver,
+    note_passed_over,
+    places_of,
+)
 from app.mapping.paths import items_within, path_node, without_prefix
+from app.mapping.size_limit import is_within_limit
+
+#: Values of one `@all`.
+_MAX_VALUES = 50
 
 
 def build_array_path(compiler: Compiler, value: Any, at: str) -> Node:
@@ -43,7 +59,7 @@ def _shaped(resolve: Resolver, told: list[PassedOver], root: Any) -> Any:
 
 def _shaped_within_bounds(resolve: Resolver, told: list[PassedOver], root: Any) -> Any:
     """Shape what another directive made, which can be larger than the event: nested shapes multiply."""
-    return _shaped(resolve, told, root) if is_within(root) else MISSING
+    return _shaped(resolve, told, root) if is_within_limit(root) else MISSING
 
 
 def build_each(compiler: Compiler, value: Any, at: str) -> Node:
@@ -64,15 +80,15 @@ def build_each(compiler: Compiler, value: Any, at: str) -> Node:
 
 def _each(resolve: Resolver, about: About, told: list[PassedOver], root: Any) -> Any:
     shaped = []
-    if type(root) is str and (written := written_list(root)) and is_within(written):
+    if type(root) is str and (written := written_list(root)) and is_within_limit(written):
         root = written
     for item in root if isinstance(root, list) else (root,):
         if isinstance(item, dict) and (_begins_with_a_text(item) or not says_nothing(item)):
             shaped.append(None if (value := resolve(item, told)) is MISSING else value)
         elif item is not MISSING:
-            tell(told, about, item)
+            note_passed_over(told, about, item)
     if not shaped and root == []:
-        tell(told, about, root)
+        note_passed_over(told, about, root)
     return shaped or MISSING
 
 
@@ -96,3 +112,20 @@ def joined_members(value: Any) -> Any:
         for name, member in item.items() if isinstance(item, dict) else ():
             joined.setdefault(name, []).append(member)
     return joined or value
+
+
+def build_all(compiler: Compiler, value: Any, at: str) -> Node:
+    """Build `@all`: the list of all values that are there and not null; nothing where none is."""
+    if not isinstance(value, list):
+        return compiler.fault(at, f"should be a list of values but it is {json_kind(value)}")
+    if len(value) > _MAX_VALUES:
+        return compiler.fault(at, f"has more than {_MAX_VALUES} values")
+    context = compiler.context.operand()
+    options = [compiler.compile(option, f"{at}/{index}", context) for index, option in enumerate(value)]
+    # `"device": false`, as PHP writes nothing, says nothing of what is in it
+    nodes = [replace(node, hands_on=False) if isinstance(node, Path) and node.keys else node for node in options]
+    return Call(function=_values_given, operands=tuple(nodes), needs="any")
+
+
+def _values_given(*values: Any) -> Any:
+    return [value for value in values if value is not MISSING and value is not None] or MISSING

@@ -45,7 +45,7 @@ def is_number(value: Any) -> bool:
 About: TypeAlias = tuple[str, str, str]
 
 
-def tell(told: list[PassedOver], about: About, value: Any) -> bool:
+def note_passed_over(told: list[PassedOver], about: About, value: Any) -> bool:
     """Note that a value was passed over, unless it is nothing at all. Return False, for choices to go on."""
     if not _is_nothing(value):
         told.append(PassedOver(*about, value))
@@ -53,9 +53,9 @@ def tell(told: list[PassedOver], about: About, value: Any) -> bool:
 
 
 @lru_cache(4_096)
-def usable_or_told(is_usable: Callable[[Any], bool], about: About) -> Callable[[Any, list[PassedOver]], bool]:
+def usable_or_noted(is_usable: Callable[[Any], bool], about: About) -> Callable[[Any, list[PassedOver]], bool]:
     """Return the function that tells whether a value is usable, and tells `about` one that is not."""
-    return lambda value, told: is_usable(value) or tell(told, about, value)
+    return lambda value, told: is_usable(value) or note_passed_over(told, about, value)
 
 
 def _is_nothing(value: Any) -> bool:

@@ -5,10 +5,10 @@ from functools import partial
 from typing import Any
 
 from app.core.values.candidates import PassedOver
-from app.mapping.bounds import is_within
 from app.mapping.compiler import Compiler, json_kind
 from app.mapping.generate import generate
 from app.mapping.nodes import MISSING, NOTHING, TOLD, Call, Node, Resolver
+from app.mapping.size_limit import is_within_limit
 
 
 def _object_or_directive(compiler: Compiler, value: Any, at: str) -> Node:
@@ -54,7 +54,7 @@ def build_transform(compiler: Compiler, value: Any, at: str) -> Node:
 
 
 def _transformed(resolve: Resolver, told: list[PassedOver], applied: Any) -> Any:
-    return resolve(applied, told) if is_within(applied) else MISSING
+    return resolve(applied, told) if is_within_limit(applied) else MISSING
 
 
 def build_flatten(compiler: Compiler, value: Any, at: str) -> Node:
@@ -75,7 +75,7 @@ def build_flatten(compiler: Compiler, value: Any, at: str) -> Node:
 
 
 def _flattened(separator: str, omit_lists: bool, value: Any) -> Any:  # noqa: FBT001 - bound at compile
-    return dict(_flat(value, "", separator, omit_lists)) if is_within(value) else MISSING
+    return dict(_flat(value, "", separator, omit_lists)) if is_within_limit(value) else MISSING
 
 
 def _flat(value: Any, prefix: str, separator: str, omit_lists: bool) -> Iterator[tuple[str, Any]]:  # noqa: FBT001 - bound at compile
@@ -97,7 +97,7 @@ def build_exclude_when_null(compiler: Compiler, value: Any, at: str) -> Node:
 
 
 def _without_nulls(value: Any) -> Any:
-    if value is None or not is_within(value):
+    if value is None or not is_within_limit(value):
         return MISSING
     return _cleaned(value)
 

@@ -7,7 +7,7 @@ from urllib.parse import unquote_plus
 from app.core.values.candidates import PassedOver
 from app.core.values.placeholders import FIRST_CHARACTERS, says_nothing
 from app.mapping.compiler import Compiler
-from app.mapping.nodes import MISSING, NOTHING, TOLD, About, Call, Node, tell
+from app.mapping.nodes import MISSING, NOTHING, TOLD, About, Call, Node, note_passed_over
 
 MAX_ADDRESS_CHARACTERS: Final = 8_000
 
@@ -29,7 +29,7 @@ def _parameter(name: str, about: About, told: list[PassedOver], url: Any) -> Any
         return MISSING  # nearly every address
     if not isinstance(url, str) or says_nothing(url):
         if url is not MISSING:
-            tell(told, about, url)
+            note_passed_over(told, about, url)
         return MISSING
     if (name not in url and "%" not in url) or len(url) > MAX_ADDRESS_CHARACTERS:
         return MISSING

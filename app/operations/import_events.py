@@ -33,7 +33,7 @@ Take: TypeAlias = Callable[[Intake], Awaitable[Receipt]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RowsAsked:
+class RowSelection:
     """Which rows are imported, and as whose."""
 
     where: str
@@ -122,7 +122,7 @@ class ImportActs:
                 await self._import_file(file, options, summary, on_progress)
         return summary
 
-    async def import_rows(self, person: Person, asked: RowsAsked, source: NamedSource) -> ImportSummary:
+    async def import_rows(self, person: Person, asked: RowSelection, source: NamedSource) -> ImportSummary:
         """Import the rows that are new; return what became of them. Raises WarehouseError."""
         async with self._noted(person, f"rows for source {source.name}") as summary:
             async for receipt in self.new_rows(asked, source):
@@ -173,7 +173,7 @@ class ImportActs:
                 done += len(batch)
                 yield done, stream.tell()
 
-    async def new_rows(self, asked: RowsAsked, source: NamedSource) -> AsyncIterator[Receipt]:
+    async def new_rows(self, asked: RowSelection, source: NamedSource) -> AsyncIterator[Receipt]:
         """Yield what became of each batch of rows that are new.
 
         How far it came is written once a batch is committed. A crash in between has it read the batch again, whose

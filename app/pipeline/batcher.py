@@ -17,7 +17,7 @@ from app.core.events import Event
 from app.core.receipts import Receipt
 from app.errors import EventRefused
 from app.pipeline.receipts import receipt_of
-from app.source import Accepts, Intake
+from app.source import AcceptsIntake, Intake
 
 #: A request of more events goes alone; and so many go together, so that they commit while the next are mapped.
 MAX_BATCH = 64
@@ -40,9 +40,9 @@ _SENDER = attrgetter("intake.source", "intake.is_proven", "intake.is_relayed")
 
 
 class RequestBatcher:
-    """An `Accepts` that gathers small requests, and hands those of one source to another one in one call."""
+    """An `AcceptsIntake` that gathers small requests, and hands those of one source to another one in one call."""
 
-    def __init__(self, accepts: Accepts) -> None:
+    def __init__(self, accepts: AcceptsIntake) -> None:
         self._accepts = accepts
         self._waiting: list[_Waiting] = []
         self._under_way: set[asyncio.Task[None]] = set()

@@ -9,7 +9,7 @@ from app.catalog import Catalog, Preset
 from app.config.settings import MemorySettings
 from app.core.events import Event, Exit
 from app.core.people import PeopleFound, Recalled, Remembered
-from app.core.receipts import Given, PresetResult
+from app.core.receipts import MemoryChange, PresetResult
 from app.destination import Complete, carries_opt_out
 from app.errors import EventRefused
 from app.identity import (
@@ -22,12 +22,12 @@ from app.identity import (
     Memory,
     PersonHistory,
     erase,
-    meet,
+    resolve_identity,
 )
 from app.pipeline.identity_events import IdentityEventReader, Ids, users_and_browsers
 
 
-class NotingMemory:
+class RecordingMemory:
     """Passes all on to another Memory, and notes what is changed in it."""
 
     def __init__(self, memory: Memory) -> None:
@@ -64,13 +64,13 @@ class NotingMemory:
     def has_marks(self) -> bool:
         return self._memory.has_marks
 
-    def given(self) -> Given:
+    def given(self) -> MemoryChange:
         """Return what was changed: what moved from one id to another, or went with its link, is no such change."""
         after = {key: self._memory.person(key) or NOBODY for key in self._before}
         known = [fact for before in self._before.values() for fact in before.facts.values()]
         said = {group for person in after.values() for group, fact in person.facts.items() if fact not in known}
         is_erasure = len(self.erased) > self._erased_before
-        return Given(
+        return MemoryChange(
             groups=tuple(group for group in GROUPS if group in said),
             linked=any(
                 person.link is not None and person.link.is_followed and person.link != self._before[key].link
@@ -134,7 +134,7 @@ class Enrichment:
             memory.add(keys, await outbox.people(keys, browsers=browsers))
         return ids
 
-    def meet(  # noqa: PLR0913 - all that an event says and is judged by
+    def resolve(  # noqa: PLR0913 - all that an event says and is judged by
         self,
         event: Event,
         presets: Sequence[Preset],
@@ -157,7 +157,7 @@ class Enrichment:
             is_withheld = len(lines) > 1 and any(line.exit is Exit.WITHHELD for line in lines)
             ids = ids or self._read.ids_of(event)
             encounter = self._read.of_finished(event, built, ids, now=now, is_proven=is_proven, is_withheld=is_withheld)
-            return meet(encounter, memory, self._rules), encounter
+            return resolve_identity(encounter, memory, self._rules), encounter
         encounter, page = self._read(event, catalog, now=now, is_proven=is_proven)
         if encounter.kind == "delete" and is_known:
             erase(memory, FOR_EVER, user=encounter.user, anonymous=encounter.anonymous, now=encounter.at)
@@ -167,7 +167,7 @@ class Enrichment:
             or self._is_of_nobody(event, presets, lines, encounter, page)
         ):
             encounter = replace(encounter, is_withheld=True)
-        return meet(encounter, memory, self._rules), encounter
+        return resolve_identity(encounter, memory, self._rules), encounter
 
     def _is_of_nobody(
         self,
@@ -198,7 +198,9 @@ def _of_permitted(presets: Sequence[Preset], lines: Sequence[PresetResult]) -> E
     return found
 
 
-def completed(preset: Preset, line: PresetResult, known: PersonHistory, map_again: MapsAgain) -> PresetResult:
+def completed_from_memory(
+    preset: Preset, line: PresetResult, known: PersonHistory, map_again: MapsAgain
+) -> PresetResult:
     """Return the line of a preset with what memory has for it."""
     if line.event is not None:
         filled = known.fill(line.event["user_data"], preset.remembered)

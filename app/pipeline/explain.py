@@ -112,10 +112,10 @@ class PresetReport:
     @property
     def title(self) -> str:
         """The preset, and where ad accounts have names the destination, as people read them."""
-        return titled(self.preset, self.destination)
+        return preset_title(self.preset, self.destination)
 
 
-def titled(preset: str | None, destination: str) -> str:
+def preset_title(preset: str | None, destination: str) -> str:
     """Return a preset with the destination that it sends to, where that has a name."""
     return f"{preset} ({destination})" if destination else preset or ""
 
@@ -142,7 +142,7 @@ class EventReport:
     def headline(self) -> Headline:
         """The whole of it in one or two sentences."""
         lines = self.receipt.deliveries
-        sent = [titled(line.preset, line.destination) for line in lines if line.exit is Exit.ENQUEUED]
+        sent = [preset_title(line.preset, line.destination) for line in lines if line.exit is Exit.ENQUEUED]
         if sent:
             count = f"{len(sent)} {'delivery' if len(sent) == 1 else 'deliveries'}"
             hold_s = max(line.hold_s for line in lines)
@@ -200,7 +200,7 @@ def field_reports(
             yield _report(f"user_data.{name}", (known.place,), known.value, known.form, built)
 
 
-def own_event(line: PresetResult) -> Event | None:
+def event_without_memory(line: PresetResult) -> Event | None:
     """Return the finished event of a line without what came from memory; None where there is none."""
     if line.event is None or line.memory is None:
         return line.event
@@ -397,7 +397,7 @@ def _fields(
 ) -> Iterator[FieldReport]:
     mapping = preset.mapping.under(making.content_id)
     preset = dataclasses.replace(preset, mapping=mapping)
-    yield from field_reports(preset, event, own_event(line), making.action, making.rules, now=now)
+    yield from field_reports(preset, event, event_without_memory(line), making.action, making.rules, now=now)
     yield from memory_reports(line)
 
 

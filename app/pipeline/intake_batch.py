@@ -11,12 +11,12 @@ from typing import Final, NamedTuple, TypeAlias
 
 from app.catalog import Catalog
 from app.core.events import Event
-from app.core.receipts import Given, PresetResult
+from app.core.receipts import MemoryChange, PresetResult
 from app.core.values.hidden_emails import unpersonal_id
 from app.errors import EventHeldBack, EventRefused
 from app.identity import NOTHING_KNOWN, IdentityEvent, PersonHistory
 from app.pipeline.delivery_factory import drafted_withdrawal, unsent_order, with_orders
-from app.pipeline.enrichment import Enrichment, FindsPeople, NotingMemory
+from app.pipeline.enrichment import Enrichment, FindsPeople, RecordingMemory
 from app.pipeline.identity_events import Ids
 from app.pipeline.quarantine import is_quarantine_candidate
 from app.pipeline.receipts import IntakeBatch
@@ -28,7 +28,7 @@ _TO_MEMORY = frozenset({"identify", "alias", "group", "screen", "delete"})
 
 
 #: What memory has for an event's deliveries, the event as memory sees it, and what the event gave to memory.
-_Met: TypeAlias = tuple[PersonHistory, IdentityEvent | None, Given | None]
+_Met: TypeAlias = tuple[PersonHistory, IdentityEvent | None, MemoryChange | None]
 _OF_NOBODY: Final[_Met] = (NOTHING_KNOWN, None, None)
 #: For so many events what is remembered is read at once.
 _EVENTS_LOADED: Final = 500
@@ -81,7 +81,7 @@ class RequestMemory:
             self._ids += await self._enrichment.load(self.changed, some, self._outbox)
             self._ahead += len(some)
 
-    def meet(
+    def resolve(
         self,
         events: Sequence[Event],
         matched: Sequence[Matched],
@@ -89,14 +89,14 @@ class RequestMemory:
         catalog: Catalog,
         now: float,
     ) -> list[_Met]:
-        """Return for each event what `Enrichment.meet` does, and what it gave to memory where that may be told."""
+        """Return for each event what `Enrichment.resolve` does, and what it gave to memory where that may be told."""
         memory, is_known = self.changed, self._is_known
         if self._enrichment is None or memory is None:
             return [_OF_NOBODY] * len(events)
         met: list[_Met] = []
         for event, its, lines in zip(events, matched, mapped, strict=True):
-            noting = NotingMemory(memory) if is_known and event["type"] in _TO_MEMORY else None
-            known, encounter = self._enrichment.meet(
+            noting = RecordingMemory(memory) if is_known and event["type"] in _TO_MEMORY else None
+            known, encounter = self._enrichment.resolve(
                 event,
                 its.presets,
                 lines,
@@ -128,7 +128,7 @@ def draft(
     for event, its in zip(read, matched, strict=True):
         mapped.append(router.mapped(event, its, now))
         yield
-    met = memory.meet(read, matched, mapped, catalog, now)
+    met = memory.resolve(read, matched, mapped, catalog, now)
     asked = []
     for event, its, lines, (known, encounter, _) in zip(read, matched, mapped, met, strict=True):
         finished = router.finished(event, its, lines, catalog, known=known, now=now, source=source)
@@ -147,7 +147,7 @@ class RequestPiece(NamedTuple):
     behind: frozenset[str] = frozenset()
 
 
-def apart_behind_deletes(events: Iterable[Event | EventRefused]) -> list[RequestPiece]:
+def split_after_deletes(events: Iterable[Event | EventRefused]) -> list[RequestPiece]:
     """Return the events of a request in pieces of which each ends with what erases somebody, but for the last.
 
     Whoever is erased loses what was stored of them until then; what comes behind it in the request is stored anew, also
@@ -201,7 +201,7 @@ def _tell(
     router: Router,
     events: Sequence[Event | EventRefused],
     asked: Sequence[_Asked],
-    given: Sequence[Given | None],
+    given: Sequence[MemoryChange | None],
     catalog: Catalog,
     drafts: IntakeBatch,
 ) -> None:

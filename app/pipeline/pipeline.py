@@ -25,7 +25,7 @@ from app.errors import BacklogFull, EventRefused, MemoryChanged, OutboxUnavailab
 from app.outbox import enqueue_counters
 from app.pipeline.delivery_factory import Withdraws, withdrawn
 from app.pipeline.enrichment import FindsPeople
-from app.pipeline.intake_batch import RequestMemory, RequestPiece, apart_behind_deletes, draft
+from app.pipeline.intake_batch import RequestMemory, RequestPiece, draft, split_after_deletes
 from app.pipeline.quarantine import Quarantine
 from app.pipeline.receipts import IntakeBatch, receipt_of
 from app.pipeline.router import Router
@@ -63,7 +63,7 @@ class _Listening(Protocol):
     """Listens to one request."""
 
     @property
-    def meet(self) -> Callable[[Event | EventRefused], Event | EventRefused]:
+    def observe(self) -> Callable[[Event | EventRefused], Event | EventRefused]:
         """Is called with each event as it is read, and returns it."""
         ...
 
@@ -171,7 +171,7 @@ class Pipeline:
             await self._router.waits.look(intake.now)
         listening = [listener.listen(intake) for listener in self.listeners if listener.is_on]
         for one in listening:
-            intake = replace(intake, events=map(one.meet, intake.events))
+            intake = replace(intake, events=map(one.observe, intake.events))
         receipt = await self._accept(intake, self._outbox)
         for one in listening:
             try:
@@ -184,7 +184,7 @@ class Pipeline:
         events = intake.events if self._router.enrichment is None else list(intake.events)
         pieces = [RequestPiece(events)]
         if self._router.enrichment is not None and intake.is_known:
-            pieces = apart_behind_deletes(events)
+            pieces = split_after_deletes(events)
         if len(pieces) > 1:  # what was committed of several is not taken back
             intake = replace(intake, whole=False)
         receipts = [await self._accept_piece(piece, intake, outbox) for piece in pieces]

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from app.core.deliveries import Delivery, Enqueued, KnownOrder, NewDelivery, Withdrawal
 from app.core.events import MAX_LABEL_CHARACTERS, CounterRow, DroppedEvent, Exit
 from app.core.pages import Message
-from app.core.receipts import EventReceipt, Given, PresetResult, Receipt
+from app.core.receipts import EventReceipt, MemoryChange, PresetResult, Receipt
 from app.core.values.hidden_emails import unpersonal_id
 from app.errors import EventRefused
 from app.outbox import warning_label
@@ -76,7 +76,7 @@ class IntakeBatch:
         *,
         name: str = "",
         is_made: bool = False,
-        given: Given | None = None,
+        given: MemoryChange | None = None,
     ) -> None:
         """Add what an event gives that arrived under a `name`; `is_made` says that its sender gave it no id.
 

@@ -22,7 +22,7 @@ from app.errors import EventInvalid, MappingError
 from app.identity import NOTHING_KNOWN, Memory, PersonHistory
 from app.mapping import PRODUCT_ID
 from app.pipeline.delivery_factory import drafted_delivery
-from app.pipeline.enrichment import Enrichment, WhyFiltered, completed
+from app.pipeline.enrichment import Enrichment, WhyFiltered, completed_from_memory
 from app.pipeline.receipts import CANCELLED
 from app.pipeline.twins import leave_out_staff
 from app.pipeline.waiting import OrderWaits
@@ -144,7 +144,7 @@ def _order(preset: Preset, event: Event) -> str | None:
     return read_order_id(custom_data.get("order_id")) if isinstance(custom_data, dict) else None
 
 
-def line_for(account: AdAccount, made: PresetResult) -> PresetResult:
+def copy_for_account(account: AdAccount, made: PresetResult) -> PresetResult:
     """Return the line of another ad account for this one; memory may add to its event without adding to the other's."""
     event = None if made.event is None else {**made.event, "user_data": {**made.event["user_data"]}}
     return replace(made, destination=account.name, ad_account_id=account.ad_account_id, event=event)
@@ -264,7 +264,7 @@ class Router:
         lines = self.mapped(event, matched, now)
         known = NOTHING_KNOWN
         if self.enrichment and memory is not None:
-            known, _ = self.enrichment.meet(
+            known, _ = self.enrichment.resolve(
                 event, matched.presets, lines, catalog, memory, now=now, is_proven=is_proven, is_known=is_known
             )
         lines = self.finished(event, matched, lines, catalog, known=known, now=now, source=source)
@@ -300,7 +300,7 @@ class Router:
         ways = matched.ways
         if known.facts and ways:
             lines = [
-                completed(preset, line, known, partial(self._map, account=account, event=event, now=now))
+                completed_from_memory(preset, line, known, partial(self._map, account=account, event=event, now=now))
                 for (preset, account), line in zip(ways, lines, strict=True)
             ]
         if not catalog.cancellable or not (cancelled := cancellations(event, catalog, self._accounts, source)):
@@ -322,7 +322,7 @@ class Router:
         for preset, account in ways:
             line, key = self._off(preset, account), (preset.name, account.making)
             if line is None and key in made:
-                line = line_for(account, made[key])
+                line = copy_for_account(account, made[key])
             elif line is None:
                 line = made[key] = self._make(preset, account, event, now)
             lines.append(line)

@@ -176,7 +176,7 @@ class _Watching:
         self._intake = intake
         self._seen: list[Event | EventRefused] = []
 
-    def meet(self, event: Event | EventRefused) -> Event | EventRefused:
+    def observe(self, event: Event | EventRefused) -> Event | EventRefused:
         self._seen.append(event)
         return event
 

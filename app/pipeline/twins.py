@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from app.core.deliveries import OrderSide
 from app.core.events import Event
 from app.core.values.amounts import WITH_THREE_DECIMALS, Context, currency_code, read_amount
-from app.core.values.flags import single
+from app.core.values.flags import unwrap_single
 from app.core.values.placeholders import is_no_id
 from app.destination.user_data import missing_identifiers
 
@@ -52,7 +52,7 @@ def order_side(event: Event, built: Event, *, message_id: str, is_proven: bool) 
     """Return what an event says of its order; `built` is the finished `checkout`, `message_id` as it is kept."""
     properties = _object(event.get("properties"))
     event_id = built["event_id"]
-    currency = currency_code(single(properties.get("currency"))) or built.get("custom_data", {}).get("currency")
+    currency = currency_code(unwrap_single(properties.get("currency"))) or built.get("custom_data", {}).get("currency")
     return OrderSide(
         token=_token(event, properties),
         totals=_every_total(properties, currency) if is_proven else _one_total(properties, currency),
@@ -84,14 +84,14 @@ def _object(value: Any) -> Mapping[str, Any]:
 
 
 def _ways(properties: Mapping[str, Any]) -> frozenset[str]:
-    given = (single(properties.get(name)) for name in _WAYS)
+    given = (unwrap_single(properties.get(name)) for name in _WAYS)
     return frozenset(way.strip().lower() for way in given if type(way) is str)
 
 
 def _token(event: Event, properties: Mapping[str, Any]) -> str | None:
     """Return the digest of the first token that the event names."""
     named = (*(properties.get(name) for name in _TOKENS), _object(properties.get("checkout")).get("token"))
-    for given in (*map(single, named), _key_of_page(event)):
+    for given in (*map(unwrap_single, named), _key_of_page(event)):
         if type(given) in (str, int) and not is_no_id(str(given)):
             return sha256(str(given).strip().encode(errors="surrogatepass")).hexdigest()
     return None
@@ -148,7 +148,7 @@ def _money(
 ) -> _Money | None:
     """Return the first amount of these names that can be read, beside which Shopify has a `_set` in both moneys."""
     for name in names:
-        for given in map(single, (properties.get(name), properties.get(f"{name}_set"))):
+        for given in map(unwrap_single, (properties.get(name), properties.get(f"{name}_set"))):
             if presentment and "presentment_money" not in _object(given):
                 continue
             amount = read_amount(given, Context(currency=currency, presentment=presentment))

@@ -14,7 +14,7 @@ from app.destination.outcomes import RefusedWhole, outcomes
 from app.errors import OutboxUnavailable
 from app.sender.bisection import BatchPart, Bisection
 from app.sender.bisection_evidence import Begun, BisectionEvidence, BisectionLock
-from app.sender.circuit_breaker import CallsInARow, CircuitBreaker, Sign, sign_of
+from app.sender.circuit_breaker import CallSignal, CallsInARow, CircuitBreaker, signal_of
 from app.sender.context import CallReport, Dependencies
 from app.sender.leases import Leases
 from app.sender.rate_limit import Calls
@@ -23,7 +23,7 @@ from app.sender.shutdown import Shutdown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
+class AnsweredCall:
     """A call that was made, with what Pinterest answered."""
 
     claimed: Sequence[Claimed]
@@ -51,7 +51,7 @@ class Answered:
         )
 
 
-class Search:
+class BatchSearch:
     """Knows which part of a batch to send next, and what is still to be settled of it."""
 
     def __init__(self, batch: Sequence[Claimed], evidence: BisectionEvidence) -> None:
@@ -74,7 +74,7 @@ class Search:
         """Whether something was refused and nothing accepted yet."""
         return self._halving.is_in_doubt
 
-    def note(self, part: BatchPart, begun: Begun, answered: Answered) -> list[Settlement]:
+    def note(self, part: BatchPart, begun: Begun, answered: AnsweredCall) -> list[Settlement]:
         """Note what became of a part; return the settlements of events that are proven bad by now."""
         if isinstance(answered.result, RefusedWhole):
             self._refusals += 1
@@ -92,12 +92,12 @@ class Search:
             for event in self._halving.take_bad()
         ]
 
-    def sign(self, answered: Answered, *, now: float) -> Sign | None:
+    def sign(self, answered: AnsweredCall, *, now: float) -> CallSignal | None:
         """Return what the answer is a sign of; None where Pinterest judged something, or the search goes on."""
         if isinstance(answered.result, RefusedWhole):
-            return sign_of(answered.result.rejected(), now=now) if self._halving.all_refused else None
+            return signal_of(answered.result.rejected(), now=now) if self._halving.all_refused else None
         first = answered.result[0]
-        return None if answered.has_verdict or isinstance(first, Delivered) else sign_of(first, now=now)
+        return None if answered.has_verdict or isinstance(first, Delivered) else signal_of(first, now=now)
 
     @property
     def calls_in_a_row(self) -> int:
@@ -129,7 +129,7 @@ _CUT_OFF = Failure(reason="shut down while waiting for Pinterest's answer", ambi
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Controls:
+class SendControls:
     """What all sends of one ad account obey."""
 
     gate: CircuitBreaker
@@ -149,11 +149,11 @@ class SendContext:
     troubles: int
 
 
-class Sending:
+class BatchSender:
     """Sends batches of one ad account, several at a time."""
 
     def __init__(
-        self, client: PinterestClient, policy: DeliverySettings, controls: Controls, surroundings: Dependencies
+        self, client: PinterestClient, policy: DeliverySettings, controls: SendControls, surroundings: Dependencies
     ) -> None:
         self._client = client
         self._policy = policy
@@ -172,7 +172,7 @@ class Sending:
             batch = await recording.without_what_may_have_arrived(batch)
             off = self._surroundings.switches().presets_off  # since the claim: that leaves out what is off
             await recording.give_back([claimed for claimed in batch if claimed.preset in off], HELD)
-            search = Search([claimed for claimed in batch if claimed.preset not in off], self._evidence)
+            search = BatchSearch([claimed for claimed in batch if claimed.preset not in off], self._evidence)
             try:
                 await self._send_all(search, errand)
             finally:
@@ -203,7 +203,7 @@ class Sending:
         finally:
             self._controls.leases.release(batch)
 
-    async def _send_all(self, search: Search, errand: SendContext) -> None:
+    async def _send_all(self, search: BatchSearch, errand: SendContext) -> None:
         """Send what can be sent now, part by part, and parts side by side where that is possible."""
         sends: set[asyncio.Task[None]] = set()
         try:
@@ -220,7 +220,7 @@ class Sending:
                 send.cancel()
             await asyncio.gather(*sends, return_exceptions=True)
 
-    async def _send(self, search: Search, part: BatchPart, errand: SendContext) -> None:
+    async def _send(self, search: BatchSearch, part: BatchPart, errand: SendContext) -> None:
         """Send one part, record what it settles and draw the conclusions for the destination."""
         if not await self._take_call(search, errand):
             search.is_stopped = True
@@ -238,7 +238,7 @@ class Sending:
         if errand.probe and answered.has_verdict:
             await self._controls.gate.open()
 
-    async def _take_call(self, search: Search, errand: SendContext) -> bool:
+    async def _take_call(self, search: BatchSearch, errand: SendContext) -> bool:
         """Wait for a free call that this batch may make now; False where it must wait for another time."""
         is_pointless = partial(self._is_pointless, errand)
         while not search.is_stopped:
@@ -255,13 +255,13 @@ class Sending:
         """Return whether what was claimed before must wait: Pinterest takes nothing since, or it is switched off."""
         return self.troubles > errand.troubles or self._surroundings.switches().destination_off
 
-    async def _call(self, claimed: Sequence[Claimed]) -> Answered:
+    async def _call(self, claimed: Sequence[Claimed]) -> AnsweredCall:
         """Make the call that `_take_call` took; return it with its answer."""
         clocks = self._surroundings.clocks
         at, begun_at = clocks.now(), clocks.monotonic()
         call = self._client.send([each.payload for each in claimed])
         answer = await self._controls.shutdown.unless_forced(call) or _CUT_OFF
-        return Answered(
+        return AnsweredCall(
             claimed=claimed,
             at=at,
             duration_s=clocks.monotonic() - begun_at,
@@ -269,7 +269,7 @@ class Sending:
             result=outcomes(answer, len(claimed), now=clocks.now(), redact=self._surroundings.redact),
         )
 
-    async def _conclude(self, search: Search, answered: Answered, errand: SendContext, token: str) -> None:
+    async def _conclude(self, search: BatchSearch, answered: AnsweredCall, errand: SendContext, token: str) -> None:
         """Note for the batches to come how Pinterest fares."""
         now = self._surroundings.clocks.now()
         if answered.has_verdict:
@@ -286,7 +286,7 @@ class Sending:
             self._surroundings.on_error(exc)
         self.troubles += 1  # after the gate: whoever read this first has asked the gate in vain
 
-    async def _record(self, search: Search, answered: Answered, bad: Sequence[Settlement]) -> None:
+    async def _record(self, search: BatchSearch, answered: AnsweredCall, bad: Sequence[Settlement]) -> None:
         """Record what the call settled, and what it proved of events that were refused alone."""
         settlements = list(bad)
         if not isinstance(answered.result, RefusedWhole):
@@ -300,7 +300,7 @@ class Sending:
         search.settle(settlements)
         self._surroundings.on_call(answered.report(settlements, counts))
 
-    async def _finish(self, search: Search) -> None:
+    async def _finish(self, search: BatchSearch) -> None:
         """Make pending again what the search has left: nothing more of the batch is sent now."""
         recording = self._controls.recording
         unproven = search.unproven()

@@ -20,7 +20,7 @@ _TOO_MANY_REQUESTS: Final = 429
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sign:
+class CallSignal:
     """What a call that judged no event says of Pinterest."""
 
     state: TroubleState
@@ -34,15 +34,15 @@ class Sign:
     retry_after_s: float = 0
 
 
-def sign_of(outcome: Blocked | Retry | Rejected, *, now: float) -> Sign:
+def signal_of(outcome: Blocked | Retry | Rejected, *, now: float) -> CallSignal:
     """Return what the outcome of a call is a sign of. Rejected stands for an event that was refused with its call."""
     match outcome:
         case Blocked():
-            return Sign(state="blocked", reason=outcome.reason, status=outcome.status, since=now)
+            return CallSignal(state="blocked", reason=outcome.reason, status=outcome.status, since=now)
         case Rejected():
-            return Sign(state="refusing", reason=outcome.reason, status=outcome.status, since=now)
+            return CallSignal(state="refusing", reason=outcome.reason, status=outcome.status, since=now)
         case _:
-            return Sign(
+            return CallSignal(
                 state="rate limited" if outcome.status == _TOO_MANY_REQUESTS else "failing",
                 reason=outcome.reason,
                 status=outcome.status,
@@ -59,17 +59,17 @@ class CallsInARow:
     #: When the first of them was answered.
     since: float = 0
 
-    def longer(self, sign: Sign, *, calls: int = 1) -> "CallsInARow":
+    def longer(self, sign: CallSignal, *, calls: int = 1) -> "CallsInARow":
         """Return the row with `calls` more; `sign` is what the first of them showed."""
         return CallsInARow(calls=self.calls + calls, since=self.since if self.calls else sign.since)
 
-    def is_trouble(self, sign: Sign) -> bool:
+    def is_trouble(self, sign: CallSignal) -> bool:
         """Return whether the row, of which `sign` is the latest, is no chance any more."""
         return sign.state == "blocked" or sign.retry_after_s > 0 or self.calls >= CALLS_IN_A_ROW
 
 
 def worsened(
-    before: Trouble | None, sign: Sign, policy: DeliverySettings, *, token: str, now: float, probe: bool
+    before: Trouble | None, sign: CallSignal, policy: DeliverySettings, *, token: str, now: float, probe: bool
 ) -> Trouble:
     """Return the trouble after one more sign of it; `before` where it says nothing new.
 
@@ -95,7 +95,7 @@ def worsened(
     )
 
 
-def _next_pause_s(was_s: float | None, sign: Sign, policy: DeliverySettings) -> float:
+def _next_pause_s(was_s: float | None, sign: CallSignal, policy: DeliverySettings) -> float:
     """Return the first pause, or twice what it was."""
     is_blocked = sign.state == "blocked"
     first_s = MIN_BLOCKED_PAUSE_S if is_blocked else policy.retry_base_s
@@ -196,7 +196,7 @@ class CircuitBreaker:
         after = probing(self._seen.value, self._policy, token=self._fingerprint(), now=now)
         return await self._key.write(self._shared, after, revision=self._seen.revision) is not None
 
-    async def worsen(self, sign: Sign, *, token: str, now: float, probe: bool) -> None:
+    async def worsen(self, sign: CallSignal, *, token: str, now: float, probe: bool) -> None:
         """Note a sign of trouble. Where another process writes at once, its note is as good.
 
         `token` is the fingerprint of the one that the call was made with.

@@ -43,7 +43,7 @@ def age_s(since: float, now: float, jumps: Sequence[ClockJump]) -> float:
     return max(0.0, min(ages, default=now - max(since, last)))
 
 
-def with_jump(jumps: Iterable[ClockJump], jump: ClockJump) -> tuple[ClockJump, ...]:
+def add_jump(jumps: Iterable[ClockJump], jump: ClockJump) -> tuple[ClockJump, ...]:
     """Return the jumps with one more; the same ones where another process noticed it already."""
     known = tuple(jumps)
     if any(abs(each.before - jump.before) < NOTICED_S and abs(each.after - jump.after) < NOTICED_S for each in known):
@@ -70,7 +70,7 @@ class Clocks:
         if abs(now - expected) > NOTICED_S:
             jump = ClockJump(before=expected, after=now)
             self._noticed.append(jump)
-            self.jumps = with_jump(self.jumps, jump)
+            self.jumps = add_jump(self.jumps, jump)
         self._ahead_s = now - steady
         return now
 
@@ -96,7 +96,7 @@ class Clocks:
         """Take up what all processes know, before what this one has not told yet."""
         known = tuple(jumps)
         for jump in self.jumps:
-            known = with_jump(known, jump)
+            known = add_jump(known, jump)
         self.jumps = known
 
 
@@ -162,7 +162,7 @@ class ClockWatch:
         while True:
             known = await CLOCK_JUMPS.read_revised(self._outbox)
             before = known.value.jumps if known.value else ()
-            after = with_jump(before, jump)
+            after = add_jump(before, jump)
             if after == before:
                 return
             if await CLOCK_JUMPS.write(self._outbox, ClockJumps(jumps=after), revision=known.revision):

@@ -19,24 +19,24 @@ _MAX_DOUBLINGS = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Due:
+class RetryAt:
     """The delivery is tried again at that time, Unix seconds."""
 
     at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dead:
+class GiveUp:
     """The delivery is not tried again."""
 
     reason: str
 
 
-RetryDecision: TypeAlias = Due | Dead
+RetryDecision: TypeAlias = RetryAt | GiveUp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
+class RetryContext:
     """What a decision depends on beside the delivery and its outcome."""
 
     #: Unix seconds.
@@ -49,23 +49,23 @@ class Moment:
     judged: bool = True
 
 
-def decide(claimed: Claimed, retry: Retry, policy: DeliverySettings, moment: Moment) -> RetryDecision:
+def decide(claimed: Claimed, retry: Retry, policy: DeliverySettings, moment: RetryContext) -> RetryDecision:
     """Decide after a call that brought no verdict on this event."""
     if retry.ambiguous and claimed.action_source == "offline" and not policy.retry_offline_ambiguous:
-        return Dead(
+        return GiveUp(
             reason="may have arrived, and Pinterest cannot de-duplicate offline events "
             f"(RETRY_OFFLINE_AMBIGUOUS sends them again): {retry.reason}"
         )
     if moment.judged and claimed.attempt >= policy.retry_max_attempts:
-        return Dead(reason=f"given up after {claimed.attempt} attempts: {retry.reason}")
+        return GiveUp(reason=f"given up after {claimed.attempt} attempts: {retry.reason}")
     if moment.age_s >= policy.retry_max_age_s:
-        return Dead(reason=given_up_for_age(retry.reason, policy))
+        return GiveUp(reason=given_up_for_age(retry.reason, policy))
     if retry.retry_after_s is not None:
-        return Due(at=moment.now + clamped(retry.retry_after_s, policy))
+        return RetryAt(at=moment.now + clamped(retry.retry_after_s, policy))
     if moment.judged:
-        return Due(at=moment.now + pause_s(claimed.attempt, policy, chance=moment.chance))
+        return RetryAt(at=moment.now + pause_s(claimed.attempt, policy, chance=moment.chance))
     longest_s = min(max(moment.age_s, policy.retry_base_s), policy.retry_max_pause_s)
-    return Due(at=moment.now + moment.chance * longest_s)
+    return RetryAt(at=moment.now + moment.chance * longest_s)
 
 
 def given_up_for_age(reason: str, policy: DeliverySettings) -> str:

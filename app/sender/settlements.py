@@ -21,12 +21,12 @@ from app.errors import OutboxUnavailable
 from app.outbox import Outbox
 from app.sender.context import Dependencies
 from app.sender.leases import Leases
-from app.sender.retry import Dead, Due, Moment, clamped, decide, given_up_for_age
+from app.sender.retry import GiveUp, RetryAt, RetryContext, clamped, decide, given_up_for_age
 from app.sender.shutdown import Shutdown
 
 
 def settle(
-    claimed: Claimed, outcome: Outcome, policy: DeliverySettings, moment_of: Callable[[Claimed], Moment]
+    claimed: Claimed, outcome: Outcome, policy: DeliverySettings, moment_of: Callable[[Claimed], RetryContext]
 ) -> Settlement:
     """Decide the next state. A Retry that is not worth another attempt becomes a Rejected that says why.
 
@@ -48,7 +48,7 @@ def settle(
         case _:  # a Retry that was tried
             moment = moment_of(claimed)
             decision = decide(claimed, outcome, policy, moment)
-            if isinstance(decision, Dead):
+            if isinstance(decision, GiveUp):
                 dead = Rejected(reason=decision.reason, status=outcome.status)
                 return Settlement(claimed=claimed, outcome=dead, state=State.DEAD)
             return Settlement(
@@ -66,8 +66,8 @@ def after_loss(claimed: Claimed, policy: DeliverySettings, *, now: float, age_s:
     What was lost is judged as any other call that had no answer.
     """
     lost = Retry(reason=LEASE_LOST, ambiguous=True)
-    decision = decide(claimed, lost, policy, Moment(now=now, age_s=age_s, chance=0, judged=False))
-    return None if isinstance(decision, Due) else _dead(claimed, decision.reason)
+    decision = decide(claimed, lost, policy, RetryContext(now=now, age_s=age_s, chance=0, judged=False))
+    return None if isinstance(decision, RetryAt) else _dead(claimed, decision.reason)
 
 
 def too_old(claimed: Claimed, policy: DeliverySettings, reason: str, *, age_s: float) -> Settlement | None:
@@ -168,8 +168,8 @@ class Recording:
         now = self._surroundings.clocks.now()
         chance = self._surroundings.rng.random()  # one for all, so that what failed together is sent together again
 
-        def moment_of(each: Claimed) -> Moment:
-            return Moment(now=now, age_s=self.age_s(each), chance=chance, judged=judged)
+        def moment_of(each: Claimed) -> RetryContext:
+            return RetryContext(now=now, age_s=self.age_s(each), chance=chance, judged=judged)
 
         pairs = zip(claimed, results, strict=True)
         return [settle(each, result, self._policy, moment_of) for each, result in pairs]

@@ -73,13 +73,13 @@ def _mean_bytes(backlog: Backlog) -> float:
 TOLD_JUMP_S: Final = 2.0
 TOLD_FOR_S: Final = HOUR_S
 
-StandingState: TypeAlias = (
+ProblemState: TypeAlias = (
     TroubleState
     | Literal["full", "set aside", "filling", "switched off", "preset switched off", "rows refused", "clock"]
 )
 
 #: Every state but `sending`, the most pressing first.
-STANDING_STATES: Final[tuple[StandingState, ...]] = (
+PROBLEM_STATES: Final[tuple[ProblemState, ...]] = (
     "full",
     "blocked",
     "refusing",
@@ -93,7 +93,7 @@ STANDING_STATES: Final[tuple[StandingState, ...]] = (
     "clock",
 )
 #: What is told of all ad accounts at once.
-OF_ALL: Final[frozenset[StandingState]] = frozenset({"preset switched off", "rows refused", "clock"})
+OF_ALL: Final[frozenset[ProblemState]] = frozenset({"preset switched off", "rows refused", "clock"})
 
 _SENTENCES: Final[dict[TroubleState, str]] = {
     "blocked": "Pinterest refuses our calls",
@@ -131,10 +131,10 @@ _TRIED_AGAIN: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class DeliveryProblem:
     """One thing that keeps delivery from being well."""
 
-    state: StandingState
+    state: ProblemState
     #: Unix seconds; None where it is not known.
     since: float | None = None
     #: The HTTP status; None where no answer came or none is meant.
@@ -152,11 +152,11 @@ class Standing:
 
     @property
     def text(self) -> str:
-        """The standing in one line: whose it is, what is the matter, and what to do."""
+        """The problem in one line: whose it is, what is the matter, and what to do."""
         return " ".join(part for part in (self.sentence, self.detail, self.remedy) if part)
 
 
-def standings(
+def delivery_problems(
     trouble: Trouble | None,
     *,
     full: str = "",
@@ -166,13 +166,13 @@ def standings(
     keeps: bool = True,
     jumps: Iterable[ClockJump] = (),
     now: float,
-) -> list[Standing]:
+) -> list[DeliveryProblem]:
     """Return everything that keeps delivery from being well, the most pressing first; [] where it is.
 
     `full` is which limit of the backlog is reached, `full_in_s` when one will be (None: not told), `presets_off` which
     presets send nothing, `keeps` whether events are kept while the destination, or their preset, is switched off.
     """
-    found = [Standing(state="full", sentence=f"The backlog is full: {full}.", remedy=_NO_ROOM)] if full else []
+    found = [DeliveryProblem(state="full", sentence=f"The backlog is full: {full}.", remedy=_NO_ROOM)] if full else []
     found += [_troubled(trouble)] if trouble else []
     if full_in_s is not None and not full:
         found.append(_filling(full_in_s))
@@ -186,21 +186,21 @@ def standings(
     return [*found, *map(_jumped, told[-1:])]
 
 
-def _troubled(trouble: Trouble) -> Standing:
+def _troubled(trouble: Trouble) -> DeliveryProblem:
     answer = "No answer" if trouble.status is None else f"Answer {trouble.status}"
-    return Standing(
+    return DeliveryProblem(
         state=trouble.state,
         since=trouble.since,
         status=trouble.status,
         words=trouble.reason,
         sentence=f"{_SENTENCES[trouble.state]}: {trouble.reason.rstrip('.') or 'it gave no reason'}.",
-        detail=f"{answer}, since {moment(trouble.since)}.",
+        detail=f"{answer}, since {time_text(trouble.since)}.",
         remedy=_REMEDIES[trouble.state],
         next_try_at=trouble.next_probe_at,
     )
 
 
-def of_refused_rows(aside: Mapping[str, SetAside]) -> list[Standing]:
+def problems_of_refused_rows(aside: Mapping[str, SetAside]) -> list[DeliveryProblem]:
     """Return what is to be told of what the store refuses to change, by name; [] where that is nothing."""
     deliveries = {name: each for name, each in aside.items() if each.ad_account_id}
     others = {name: each for name, each in aside.items() if not each.ad_account_id}
@@ -217,23 +217,23 @@ def of_refused_rows(aside: Mapping[str, SetAside]) -> list[Standing]:
     return found
 
 
-def _refused(state: StandingState, what: str, found: Mapping[str, SetAside], kept: str) -> Standing:
+def _refused(state: ProblemState, what: str, found: Mapping[str, SetAside], kept: str) -> DeliveryProblem:
     first = min(found.values(), key=lambda each: each.since)
     names = [name.split("/", 1)[1].removeprefix("retain_") for name in found]
     which = ", ".join(names[:_NAMED_ROWS]) + (", ..." if len(names) > _NAMED_ROWS else "")
-    return Standing(
+    return DeliveryProblem(
         state=state,
         since=first.since,
         words=first.why,
         sentence=f"The store refuses to change {what} ({which}): {first.why.rstrip('.')}.",
-        detail=f"Since {moment(first.since)}.",
+        detail=f"Since {time_text(first.since)}.",
         remedy=f"{kept} {_TRIED_AGAIN}",
         next_try_at=min(each.again_at for each in found.values()),
     )
 
 
-def _filling(full_in_s: float) -> Standing:
-    return Standing(
+def _filling(full_in_s: float) -> DeliveryProblem:
+    return DeliveryProblem(
         state="filling",
         sentence=f"The backlog grows: full in {_span(full_in_s)} at the last hour's rate.",
         remedy="Events are kept until then, and answered 503 from then on. See why so few are sent, or give the store "
@@ -241,40 +241,40 @@ def _filling(full_in_s: float) -> Standing:
     )
 
 
-def _switched_off(*, keeps: bool) -> Standing:
+def _switched_off(*, keeps: bool) -> DeliveryProblem:
     kept = "Matching events are kept and will be sent when it is switched on again."
-    return Standing(
+    return DeliveryProblem(
         state="switched off",
         sentence="Sending is switched off.",
         remedy=f"{kept if keeps else _LOST} Switch it on under Mappings.",
     )
 
 
-def _presets_off(names: Sequence[str], *, keeps: bool) -> Standing:
+def _presets_off(names: Sequence[str], *, keeps: bool) -> DeliveryProblem:
     one = len(names) == 1
     which = f"The preset {names[0]} is" if one else f"The presets {', '.join(names)} are"
     again = f"when {'it is' if one else 'they are'} switched on again"
     lost = f"{_LOST} What already waits is sent {again}."
-    return Standing(
+    return DeliveryProblem(
         state="preset switched off",
         sentence=f"{which} switched off.",
         remedy=f"{f'Matching events are kept and will be sent {again}.' if keeps else lost} Switch on under Mappings.",
     )
 
 
-def _jumped(jump: ClockJump) -> Standing:
+def _jumped(jump: ClockJump) -> DeliveryProblem:
     by_s = jump.after - jump.before
     where = "forward" if by_s > 0 else "back"
-    return Standing(
+    return DeliveryProblem(
         state="clock",
         since=jump.after,
         sentence=f"The clock of this machine jumped {where} by {_span(abs(by_s))}.",
-        detail=f"It showed {moment(jump.after)} then.",
+        detail=f"It showed {time_text(jump.after)} then.",
         remedy="Check its time service (NTP). What waits is not given up for it.",
     )
 
 
-def moment(at: float) -> str:
+def time_text(at: float) -> str:
     """Return Unix seconds as people read them."""
     try:
         return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
@@ -300,28 +300,28 @@ class SwitchedOff(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccountStanding:
+class AccountStatus:
     """How delivery stands for one ad account."""
 
     account: AccountView
     backlog: Backlog
     #: Everything that keeps delivery from being well, the most pressing first.
-    standings: Sequence[Standing]
+    problems: Sequence[DeliveryProblem]
 
     @property
     def state(self) -> str:
         """The most pressing state; `sending` where all is well."""
-        return self.standings[0].state if self.standings else "sending"
+        return self.problems[0].state if self.problems else "sending"
 
     @property
-    def named(self) -> list[Standing]:
-        """The standings, each saying which ad account it is about where the account has a name."""
+    def named(self) -> list[DeliveryProblem]:
+        """The problems, each saying which ad account it is about where the account has a name."""
         if not self.account.name:
-            return list(self.standings)
+            return list(self.problems)
         name = self.account.name
         return [
             each if each.state in OF_ALL else replace(each, sentence=f"{name}: {each.sentence}")
-            for each in self.standings
+            for each in self.problems
         ]
 
 
@@ -333,11 +333,11 @@ async def read_accounts(
     keeps: bool = True,
     told_full_s: float = 0,
     now: float,
-) -> list[AccountStanding]:
+) -> list[AccountStatus]:
     """Return how delivery stands for each ad account, by what all processes know. Raises OutboxUnavailable.
 
     `keeps` says whether events are kept while what they are for is switched off.
-    A backlog that is full in less than `told_full_s` seconds is a standing, and so are presets that are switched off
+    A backlog that is full in less than `told_full_s` seconds is a problem, and so are presets that are switched off
     where something waits for long.
     """
     troubles, clock = await TROUBLE.read_all(outbox), await CLOCK_JUMPS.read(outbox)
@@ -347,7 +347,7 @@ async def read_accounts(
     for account in accounts:
         which = account.ad_account_id
         backlog = backlogs[which]
-        known = standings(
+        known = delivery_problems(
             troubles.get(which),
             full=backlog.full,
             full_in_s=backlog.full_in_s if (backlog.full_in_s or 0) < told_full_s else None,
@@ -357,9 +357,11 @@ async def read_accounts(
             jumps=clock.jumps if clock else (),
             now=now,
         )
-        known += of_refused_rows({name: each for name, each in aside.items() if each.ad_account_id in {"", which}})
+        known += problems_of_refused_rows(
+            {name: each for name, each in aside.items() if each.ad_account_id in {"", which}}
+        )
         known.sort(key=_how_pressing)
-        found.append(AccountStanding(account=account, backlog=backlog, standings=known))
+        found.append(AccountStatus(account=account, backlog=backlog, problems=known))
     return found
 
 
@@ -373,17 +375,17 @@ async def _read_backlogs(outbox: Outbox, accounts: Iterable[AccountView], *, now
     return {which: replace(each, full_in_s=times.get(which)) for which, each in found.items()}
 
 
-def all_standings(found: Iterable[AccountStanding]) -> list[Standing]:
+def all_delivery_problems(found: Iterable[AccountStatus]) -> list[DeliveryProblem]:
     """Return everything that keeps delivery from being well anywhere, the most pressing first, what is of all once."""
-    every = dict.fromkeys(each for standing in found for each in standing.named)
+    every = dict.fromkeys(each for problem in found for each in problem.named)
     return sorted(every, key=_how_pressing)
 
 
-def _how_pressing(standing: Standing) -> int:
-    return STANDING_STATES.index(standing.state)
+def _how_pressing(problem: DeliveryProblem) -> int:
+    return PROBLEM_STATES.index(problem.state)
 
 
-def whole_backlog(found: Iterable[AccountStanding]) -> Backlog:
+def total_backlog(found: Iterable[AccountStatus]) -> Backlog:
     """Return how much waits for all ad accounts together."""
     backlogs = [each.backlog for each in found]
     return Backlog(
@@ -403,20 +405,20 @@ def log_trouble(destination: str, before: Trouble | None, after: Trouble | None)
         since = before.since if before else 0
         logger().warning("delivery resumed", **which, after=before.state if before else "", since=since)
         return
-    for standing in standings(after, switched_off=False, now=after.since):
+    for problem in delivery_problems(after, switched_off=False, now=after.since):
         logger().warning(
             "delivery stopped",
             **which,
-            state=standing.state,
-            since=standing.since,
-            status=standing.status,
-            words=standing.words,
-            message=standing.sentence,
-            remedy=standing.remedy,
+            state=problem.state,
+            since=problem.since,
+            status=problem.status,
+            words=problem.words,
+            message=problem.sentence,
+            remedy=problem.remedy,
         )
 
 
 def log_jump(jump: ClockJump) -> None:
     """Log that the clock of this machine was set."""
-    for standing in standings(None, switched_off=False, jumps=[jump], now=jump.after):
-        logger().warning("clock jumped", by_s=jump.after - jump.before, to=jump.after, remedy=standing.remedy)
+    for problem in delivery_problems(None, switched_off=False, jumps=[jump], now=jump.after):
+        logger().warning("clock jumped", by_s=jump.after - jump.before, to=jump.after, remedy=problem.remedy)

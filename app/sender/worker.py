@@ -14,7 +14,7 @@ from app.core.shared_values import Trouble
 from app.destination.client import PinterestClient
 from app.errors import OutboxUnavailable
 from app.outbox.store import Outbox
-from app.sender.batch import Controls, SendContext, Sending
+from app.sender.batch import BatchSender, SendContext, SendControls
 from app.sender.circuit_breaker import NOT_MINE_S, CircuitBreaker, HalfOpen, Open
 from app.sender.clocks import ClockWatch
 from app.sender.context import Dependencies
@@ -67,7 +67,7 @@ class Worker:
             on_change=surroundings.on_trouble,
         )
         self._clock_watch = self._watch_the_clock()
-        self._sending = Sending(client, policy, self._controls(), surroundings)
+        self._sending = BatchSender(client, policy, self._controls(), surroundings)
         self._sends: set[asyncio.Task[bool]] = set()
         self._probe_under_way: asyncio.Task[bool] | None = None
 
@@ -81,7 +81,7 @@ class Worker:
             on_jump=self._surroundings.on_jump,
         )
 
-    def _controls(self) -> Controls:
+    def _controls(self) -> SendControls:
         limiter = Limiter(
             self._outbox,
             ad_account_id=self._ad_account_id,
@@ -97,7 +97,9 @@ class Worker:
         recording = Recording(
             self._outbox, self._policy, self._leases, self._shutdown, self._surroundings, on_error=self._note
         )
-        return Controls(gate=self._gate, calls=calls, leases=self._leases, recording=recording, shutdown=self._shutdown)
+        return SendControls(
+            gate=self._gate, calls=calls, leases=self._leases, recording=recording, shutdown=self._shutdown
+        )
 
     async def run(self) -> None:
         """Send until `stop`; then finish, or give back, what is claimed, within `shutdown_timeout_s`."""

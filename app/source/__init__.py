@@ -1,11 +1,10 @@
 """What senders of events speak: the event model, the webhook, Segment's Tracking API, authentication, consent."""
 
-from app.source.accepts import Accepts, Intake
 from app.source.auth import (
-    Anyone,
+    HeaderSecret,
+    OpenProof,
     SecretHeader,
     SenderProof,
-    SentSecret,
     WebhookSecrets,
     WriteKeys,
     basic_credentials,
@@ -17,6 +16,7 @@ from app.source.browser import OpenToPages, TagReporting, browser_helper_router
 from app.source.consent import consent_answer, withheld
 from app.source.event import Arrival, read_event, read_or_refuse
 from app.source.event_files import read_event_file, read_event_text
+from app.source.intake import AcceptsIntake, Intake
 from app.source.named_sources import (
     NamedSource,
     NamedSources,
@@ -42,10 +42,10 @@ from app.source.sdk_settings import sdk_settings_router
 from app.source.signatures import (
     Algorithm,
     Encoding,
-    SegmentSigned,
-    Signed,
-    StandardWebhooks,
-    StripeSigned,
+    HmacSignature,
+    SegmentSignature,
+    StandardWebhooksSignature,
+    StripeSignature,
     standard_key,
 )
 from app.source.tracking_api import tracking_router
@@ -55,26 +55,26 @@ __all__ = [
     "INTERNAL_ERROR",
     "READ_PROPERTIES",
     "TOO_SLOW",
-    "Accepts",
+    "AcceptsIntake",
     "Algorithm",
-    "Anyone",
     "Arrival",
     "Encoding",
+    "HeaderSecret",
+    "HmacSignature",
     "Intake",
     "Limits",
     "MemoryBudget",
     "NamedSource",
     "NamedSources",
     "NamedWebhook",
+    "OpenProof",
     "OpenToPages",
     "Quota",
     "SecretHeader",
-    "SegmentSigned",
+    "SegmentSignature",
     "SenderProof",
-    "SentSecret",
-    "Signed",
-    "StandardWebhooks",
-    "StripeSigned",
+    "StandardWebhooksSignature",
+    "StripeSignature",
     "TagReporting",
     "WebhookSecrets",
     "WriteKeys",

@@ -145,7 +145,7 @@ class SenderProof(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Anyone:
+class OpenProof:
     """The proof of a source from which anybody may send."""
 
     header: str = ""
@@ -160,7 +160,7 @@ class Anyone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SentSecret:
+class HeaderSecret:
     """A header that holds one of these texts: a secret of its own, a bearer token, Basic authentication."""
 
     header: str

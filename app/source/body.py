@@ -33,12 +33,12 @@ from app.source.json_reader import (
     TOO_LARGE_MEMBER,
     ShallowMembers,
     array_slices,
-    from_first_sign,
     large_object,
-    levels_at_most,
+    log_first_nan,
+    max_levels,
     nested_deeper,
-    numbers_logged_once,
     parse,
+    strip_leading_space,
 )
 from app.source.responses import BROKEN_JSON, NO_ROOM, TOO_LARGE, TOO_MANY, TOO_SLOW, RequestRefused
 
@@ -236,7 +236,7 @@ class Body(Struct, frozen=True, kw_only=True):
     #: Of all of it, unpacked.
     size_bytes: int
     #: Nothing in it is nested deeper than so many levels, and probably far less deep.
-    levels_at_most: int
+    max_levels: int
     #: The object at the top: the event itself or the batch around the events; empty for an array.
     top: Mapping[str, Any]
 
@@ -266,17 +266,17 @@ def read_body(raw: bytes, *, max_events: int | None) -> Body:
     if max_events is not None and len(raw) > MAX_MEMBER_BYTES:
         return _read_large(raw, max_events)
     members, several, top = _take_apart(parse(raw), max_events)
-    return Body(slices=(members,), several=several, size_bytes=len(raw), levels_at_most=levels_at_most(raw), top=top)
+    return Body(slices=(members,), several=several, size_bytes=len(raw), max_levels=max_levels(raw), top=top)
 
 
 def _read_array(raw: bytes, max_events: int | None, *, top: Mapping[str, Any]) -> Body:
     slices = _bare_slices(raw, max_events)
-    return Body(slices=slices, several=True, size_bytes=len(raw), levels_at_most=len(raw), top=top)
+    return Body(slices=slices, several=True, size_bytes=len(raw), max_levels=len(raw), top=top)
 
 
 def _bare_slices(raw: bytes, max_events: int | None) -> Iterator[list[Any]]:
     count = 0
-    for members in array_slices(raw, numbers_logged_once(), OF_FILES if max_events is None else OF_STRANGERS):
+    for members in array_slices(raw, log_first_nan(), OF_FILES if max_events is None else OF_STRANGERS):
         count += len(members)
         _check_count(count, max_events)
         members[:] = [_bare(member) for member in members]
@@ -290,14 +290,14 @@ def _check_count(count: int, max_events: int | None) -> None:
 
 def _read_large(raw: bytes, max_events: int) -> Body:
     """Read a large body that does not begin with an array at once: a batch; any other event is refused for its size."""
-    raw = from_first_sign(raw)
+    raw = strip_leading_space(raw)
     if raw[:1] == b"[":
         return _read_array(raw, max_events, top={})
     top, batch = large_object(raw)
     if batch is not None and "type" not in top:
         return _read_array(batch, max_events, top=top)
     refused = EventRefused(TOO_LARGE_MEMBER, message_id=given_message_id(top))
-    return Body(slices=([refused],), several=False, size_bytes=len(raw), levels_at_most=0, top=top)
+    return Body(slices=([refused],), several=False, size_bytes=len(raw), max_levels=0, top=top)
 
 
 def _take_apart(value: Any, max_events: int | None) -> tuple[Sequence[Any], bool, Mapping[str, Any]]:
@@ -347,7 +347,7 @@ def read_events(body: Body, limits: Limits, arrival: Arrival) -> Iterator[Event 
     excess_of_all = _excess(of_all, limits)
     may_exceed = excess_of_all is not None or body.size_bytes > (limits.max_event_bytes or math.inf)
     for members in body.slices:
-        levels = SHALLOW_LEVELS if isinstance(members, ShallowMembers) else body.levels_at_most
+        levels = SHALLOW_LEVELS if isinstance(members, ShallowMembers) else body.max_levels
         may_be_deep = levels > limits.max_depth  # most events are judged by this alone
         for first in range(0, len(members), _READ_TOGETHER):
             together = members[first : first + _READ_TOGETHER]
@@ -367,7 +367,7 @@ def read_raw_event(raw: bytes, *, now: float, max_depth: int = DEFAULT_DEPTH) ->
         value = _bare(parse(raw))
     except RequestRefused as exc:
         raise EventRefused(exc.reason) from None
-    if levels_at_most(raw) > max_depth and nested_deeper([value], max_depth):
+    if max_levels(raw) > max_depth and nested_deeper([value], max_depth):
         raise EventRefused(f"the event is nested deeper than {max_depth} levels")
     return read_event(value, Arrival.at(now))
 

@@ -12,7 +12,7 @@ import crawleruseragents
 
 from app.config.settings import BotFilterSettings
 from app.core.events import Event
-from app.core.values.flags import read_flag, single
+from app.core.values.flags import read_flag, unwrap_single
 from app.core.values.hidden_emails import unpersonal_id
 from app.core.values.order_states import no_purchase_word
 from app.core.values.placeholders import is_no_id, says_nothing
@@ -89,7 +89,7 @@ def _came_to_nothing(event: Event) -> str | None:
     for name in _STATUSES:
         status = properties.get(name)
         if type(status) is list:
-            status = single(status)
+            status = unwrap_single(status)
         if type(status) is str and (word := no_purchase_word(status)):
             return f"the order is no purchase: its `{name}` says {word}"
     cancelled = (name for name in _CANCELLED_AT if name in properties and _says_when(properties[name]))
@@ -102,7 +102,7 @@ def _says_when(value: Any) -> bool:
     A time before the year 2000, a placeholder and a date that a program could not make say that there is none. All else
     that cannot be read ("yes", "4.3.2026") says that there is one.
     """
-    value = single(value)
+    value = unwrap_single(value)
     flag = read_flag(value)
     if says_nothing(value) or flag is not None:
         return flag is True

@@ -26,7 +26,7 @@ from app.core.values.placeholders import is_no_id
 from app.core.values.times import DAY_S
 from app.source.auth import WriteKeys
 from app.source.body import Limits, receive
-from app.source.responses import UNAUTHENTICATED, RequestRefused, refusing
+from app.source.responses import UNAUTHENTICATED, RequestRefused, answering_refusals
 
 _SCRIPT: Final = (Path(__file__).parent / "pinrelay.js").read_bytes()
 _ETAG: Final = f'"{hashlib.sha256(_SCRIPT).hexdigest()[:32]}"'
@@ -78,14 +78,14 @@ def browser_helper_router(
         async def renew(request: Request) -> Response:
             return await _renew(request, domain, of_renewal)
 
-        router.add_api_route("/v1/epik", refusing(renew), methods=["POST"], include_in_schema=False)
+        router.add_api_route("/v1/epik", answering_refusals(renew), methods=["POST"], include_in_schema=False)
     if reporting is not None:
         of_report, names = replace(limits, max_body_bytes=_MAX_REPORT_BYTES), _tag_names(reporting.event_names)
 
         async def report(request: Request) -> Response:
             return await _take_report(request, reporting, names, of_report)
 
-        router.add_api_route("/v1/tag", refusing(report), methods=["POST"], include_in_schema=False)
+        router.add_api_route("/v1/tag", answering_refusals(report), methods=["POST"], include_in_schema=False)
     return router
 
 

@@ -34,7 +34,7 @@ _NUL, _FFFD = rb"\u0000", rb"\ufffd"
 _ESCAPED = re.compile(rb"\\(?:u0000|.)", re.DOTALL)
 
 
-def from_first_sign(raw: bytes) -> bytes:
+def strip_leading_space(raw: bytes) -> bytes:
     """Return a text of JSON without the byte order mark and the white space that may stand before it."""
     return raw.removeprefix(BOM_UTF8).lstrip(b" \t\r\n")
 
@@ -66,7 +66,7 @@ def _log_numbers(count: int) -> None:
     logger().warning("NaN read as text", count=count)
 
 
-def numbers_logged_once() -> Callable[[int], None]:
+def log_first_nan() -> Callable[[int], None]:
     """Return an `on_nan` for several calls of `parse`, which logs only the first time."""
     told: list[int] = []
 
@@ -148,7 +148,7 @@ def nested_deeper(values: Sequence[Any], max_depth: int) -> bool:
     return True
 
 
-def levels_at_most(raw: bytes) -> int:
+def max_levels(raw: bytes) -> int:
     """Return a number of levels that the JSON surely does not exceed: how many `{` and `[` it has, in texts too.
 
     A large body has so many of them that counting does not pay: its length is returned.
@@ -248,7 +248,7 @@ def end_of_value(
     raise RequestRefused(TOO_LARGE)
 
 
-def after_blanks(raw: bytes, at: int) -> int:
+def skip_space(raw: bytes, at: int) -> int:
     """Return where the next byte stands that is no white space of JSON."""
     found = _BLANKS.match(raw, at)
     return found.end() if found else at
@@ -274,7 +274,7 @@ def array_slices(raw: bytes, on_nan: Callable[[int], None], bounds: Bounds) -> I
     `on_nan`: see `parse`. Raises RequestRefused where it is not JSON.
     """
     at, end = _inside(raw)
-    beginning = raw[(first := after_blanks(raw, at)) : first + _BEGINNING_BYTES]
+    beginning = raw[(first := skip_space(raw, at)) : first + _BEGINNING_BYTES]
     is_first = True
     while end - at > SLICE_BYTES:
         members, at = _guessed(raw, at, beginning) or _cut_off(raw, at, end, on_nan, bounds)
@@ -291,7 +291,7 @@ def _inside(raw: bytes) -> tuple[int, int]:
     end = len(raw.rstrip(b" \t\r\n")) - 1
     if raw[end : end + 1] != b"]":
         raise RequestRefused(BROKEN_JSON)
-    return after_blanks(raw, 0) + 1, end
+    return skip_space(raw, 0) + 1, end
 
 
 def _guessed(raw: bytes, at: int, beginning: bytes) -> tuple[ShallowMembers, int] | None:
@@ -318,13 +318,13 @@ def _cut_off(raw: bytes, at: int, end: int, on_nan: Callable[[int], None], bound
     begun = last = at
     members: list[Any] = []
     for _ in range(_MEMBERS_A_SLICE):
-        first = after_blanks(raw, at)
+        first = skip_space(raw, at)
         last = end_of_value(raw, first, max_brackets=bounds.max_brackets)
         if last - first > bounds.max_bytes:
             members += _parsed(raw, begun, at, on_nan)
             members.append(EventRefused(TOO_LARGE_MEMBER))
-            begun = after_blanks(raw, last) + 1
-        at = after_blanks(raw, last)
+            begun = skip_space(raw, last) + 1
+        at = skip_space(raw, last)
         if at == end:
             at = end + 1
             break
@@ -361,12 +361,12 @@ def large_object(raw: bytes) -> LargeObject:
 
 def _by_brackets(raw: bytes) -> LargeObject:
     """Do `large_object` for what no parser reads as a whole, such as NaN."""
-    at, batch, pieces, excess = after_blanks(raw, 0) + 1, None, [], set()
+    at, batch, pieces, excess = skip_space(raw, 0) + 1, None, [], set()
     for _ in range(_MAX_NAMES):
-        name = _TEXT.match(raw, at := after_blanks(raw, at))
-        if name is None or raw[(colon := after_blanks(raw, name.end())) : colon + 1] != b":":
+        name = _TEXT.match(raw, at := skip_space(raw, at))
+        if name is None or raw[(colon := skip_space(raw, name.end())) : colon + 1] != b":":
             raise RequestRefused(BROKEN_JSON)
-        first = after_blanks(raw, colon + 1)
+        first = skip_space(raw, colon + 1)
         last = end_of_value(raw, first, max_brackets=_MAX_BRACKETS_OF_A_BATCH, bracket=_BRACKET_OF_A_BATCH)
         known = parse(name[0])
         if known == "batch" and raw[first : first + 1] == b"[":
@@ -375,8 +375,8 @@ def _by_brackets(raw: bytes) -> LargeObject:
             pieces.append(raw[at:last])
         elif known in _OF_TOP:
             excess.add(known)
-        at = after_blanks(raw, last) + 1
-        if raw[at - 1 : at] == b"}" and after_blanks(raw, at) == len(raw):
+        at = skip_space(raw, last) + 1
+        if raw[at - 1 : at] == b"}" and skip_space(raw, at) == len(raw):
             _refuse_excess(batch, excess)
             return LargeObject(parse(b"{" + b",".join(pieces) + b"}"), batch)
         if raw[at - 1 : at] != b",":

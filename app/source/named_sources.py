@@ -15,8 +15,7 @@ from app.core.events import Event, Exit
 from app.core.receipts import Receipt
 from app.core.values.addresses import Network
 from app.errors import EventHeldBack, EventRefused
-from app.source.accepts import Accepts, Intake, accept_signed
-from app.source.auth import Anyone, SenderProof, SentSecret
+from app.source.auth import HeaderSecret, OpenProof, SenderProof
 from app.source.body import (
     Limits,
     MemoryBudget,
@@ -30,9 +29,10 @@ from app.source.body import (
 )
 from app.source.consent import withheld
 from app.source.event import Arrival, random_id, read_or_refuse
+from app.source.intake import AcceptsIntake, Intake, accept_signed
 from app.source.openapi import NAMED_ANSWERS, NAMED_BODY, NAMED_PARAMETERS
 from app.source.rate_limits import Quota, Quotas
-from app.source.raw_records import around_body, content_of, read_raw_requests, records
+from app.source.raw_records import body_reader_of, read_raw_requests, records, request_context
 from app.source.received_request import Requester, with_gpc
 from app.source.responses import (
     NO_PIXEL,
@@ -42,12 +42,12 @@ from app.source.responses import (
     UNKNOWN_SOURCE,
     RequestRefused,
     answer,
-    discreet,
+    answering_refusals,
     is_unusable,
     receipt_json,
-    refusing,
+    without_memory,
 )
-from app.source.signatures import SegmentSigned, is_of_first
+from app.source.signatures import SegmentSignature, is_of_first
 from app.source.webhook import WEBHOOK_METHODS
 
 _OFF: Final = "the source is switched off (`enabled: false` in its file)"
@@ -99,7 +99,7 @@ class NamedSource:
     @property
     def is_known(self) -> bool:
         """Whether a secret says who sends: not where anyone may."""
-        return any(not isinstance(proof, Anyone) for proof in self.proofs)
+        return any(not isinstance(proof, OpenProof) for proof in self.proofs)
 
     @property
     def is_proven(self) -> bool:
@@ -109,14 +109,14 @@ class NamedSource:
     def is_signed_once(self, raw: bytes, size: int, headers: Mapping[str, str]) -> bool:
         """Return whether nothing but a signature of the first event of an array is proven."""
         return self.is_known and all(
-            isinstance(proof, SegmentSigned) and is_of_first(raw, size, headers.get(proof.header), proof.secrets)
+            isinstance(proof, SegmentSignature) and is_of_first(raw, size, headers.get(proof.header), proof.secrets)
             for proof in self.proofs
-            if not isinstance(proof, Anyone)
+            if not isinstance(proof, OpenProof)
         )
 
     def is_covered(self, request: Request) -> bool:
         """Return whether its proofs cover all that its events are made of: a signature covers the body only."""
-        if any(isinstance(proof, SentSecret) for proof in self.proofs):
+        if any(isinstance(proof, HeaderSecret) for proof in self.proofs):
             return True
         return request.method != "GET" and not (self.reads_query and request.url.query)
 
@@ -202,7 +202,7 @@ _Events: TypeAlias = Iterator[Event | EventRefused]
 class NamedWebhook:
     """Receives the requests of named sources, with what it needs for that."""
 
-    accepts: Accepts
+    accepts: AcceptsIntake
     sources: NamedSources
     clock: Callable[[], float]
     #: That of all requests of the process.
@@ -274,7 +274,7 @@ class NamedWebhook:
         receipt = await accept_signed(self.accepts, intake, only_first=only_first)
         self.sources.quotas.charge(source.name, events=len(receipt.events))
         self.on_count(source.name, receipt.counts)
-        return discreet(receipt) if self.remembers and not intake.is_known else receipt
+        return without_memory(receipt) if self.remembers and not intake.is_known else receipt
 
     async def _mapped(
         self, request: Request, source: NamedSource, reshape: Reshape, raw: bytes, size: int, now: float
@@ -282,9 +282,9 @@ class NamedWebhook:
         """Return the events that a source's file makes of a request, each when its turn comes."""
         if len(request.url.query) > _MAX_QUERY_CHARACTERS:
             raise RequestRefused(TOO_MANY)
-        content = "json" if request.method == "GET" else content_of(request.headers.get("content-type", ""))
+        content = "json" if request.method == "GET" else body_reader_of(request.headers.get("content-type", ""))
         requester = Requester.of(request, self.trusted_proxies)
-        around = around_body(request, hidden=source.hidden_headers, ip=requester.ip)
+        around = request_context(request, hidden=source.hidden_headers, ip=requester.ip)
         read = partial(read_or_refuse, arrival=Arrival.at(now, new_id=self.new_id))
         found = records(await unpack(raw, size), content, around, source.limits)
         events = _bounded(map(read, events_of(found, reshape)), source.limits.max_events)
@@ -293,7 +293,7 @@ class NamedWebhook:
 
 def named_sources_router(webhook: NamedWebhook) -> APIRouter:
     """Build the route. The name of the source that sent a request is left in `request.state.source`."""
-    handler = refusing(webhook.receive)
+    handler = answering_refusals(webhook.receive)
     router = APIRouter(tags=["webhook"])
     for method in (*WEBHOOK_METHODS, "GET"):
         router.add_api_route(

@@ -21,10 +21,10 @@ from app.source.json_reader import (
     SLICE_BYTES,
     TOO_LARGE_MEMBER,
     array_slices,
-    from_first_sign,
-    levels_at_most,
+    max_levels,
     nested_deeper,
     parse,
+    strip_leading_space,
 )
 from app.source.responses import BROKEN_JSON, TOO_LARGE, TOO_MANY, UNSUPPORTED, RequestRefused
 
@@ -49,7 +49,7 @@ _MAX_PAIRS: Final = 1_000
 _SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 
-def content_of(content_type: str) -> Content:
+def body_reader_of(content_type: str) -> Content:
     """Return how a body of this content type is read. Raises RequestRefused."""
     kind = content_type.partition(";")[0].strip().lower()
     found = _CONTENTS.get(kind) or ("json" if kind.endswith("+json") else None)
@@ -58,7 +58,7 @@ def content_of(content_type: str) -> Content:
     return found
 
 
-def around_body(request: Request, *, hidden: frozenset[str], ip: str | None) -> dict[str, Any]:
+def request_context(request: Request, *, hidden: frozenset[str], ip: str | None) -> dict[str, Any]:
     """Return what a record says beside its body, without the headers that are secrets anywhere, and those of `hidden`.
 
     `ip` None is an address that is not known.
@@ -80,7 +80,7 @@ def read_raw_requests(
     Raises RequestRefused as `records` does.
     """
     around = _around(method, headers, query, frozenset())
-    yield from records(raw, content_of(content_type), around, Limits.of_no_stranger())
+    yield from records(raw, body_reader_of(content_type), around, Limits.of_no_stranger())
 
 
 def records(raw: bytes, content: Content, around: Mapping[str, Any], limits: Limits) -> Iterator[Any]:
@@ -89,7 +89,7 @@ def records(raw: bytes, content: Content, around: Mapping[str, Any], limits: Lim
     Raises RequestRefused where the body is not what it says, or has more members than the limits allow.
     """
     are_cloudevents = content in _CLOUDEVENTS
-    may_be_deep = are_cloudevents or levels_at_most(raw) > limits.max_depth  # base64 hides how deep its data is
+    may_be_deep = are_cloudevents or max_levels(raw) > limits.max_depth  # base64 hides how deep its data is
     for number, member in enumerate(_members(raw, content), start=1):
         if number > limits.max_events:
             raise RequestRefused(TOO_MANY)
@@ -108,7 +108,7 @@ def _members(raw: bytes, content: Content) -> Iterator[Any]:
         yield _form(raw)
     elif content == "lines":
         yield from map(_line, filter(None, map(bytes.strip, raw.splitlines())))
-    elif len(raw) > SLICE_BYTES and (array := from_first_sign(raw)).startswith(b"["):
+    elif len(raw) > SLICE_BYTES and (array := strip_leading_space(raw)).startswith(b"["):
         for members in array_slices(array, lambda _: None, OF_STRANGERS):
             yield from members
     elif len(raw) > MAX_MEMBER_BYTES:

@@ -117,7 +117,7 @@ def answer_refusal(refusal: Refusal) -> Response:
     return answer(refusal_json(refusal.code, refusal.message), refusal.status, _headers(refusal))
 
 
-def refusing(handle: Handler) -> Handler:
+def answering_refusals(handle: Handler) -> Handler:
     """Return a handler that answers as `handle` does, and what it raises: RequestRefused and OutboxUnavailable."""
 
     @wraps(handle)
@@ -155,7 +155,7 @@ def is_unusable(receipt: Receipt) -> bool:
     return bool(lines) and all(line.exit in _UNUSABLE for line in lines)
 
 
-def discreet(receipt: Receipt) -> Receipt:
+def without_memory(receipt: Receipt) -> Receipt:
     """Return what is told of a receipt where nobody may learn what is remembered: what was accepted, and why not.
 
     What became of an accepted event would tell that memory has an identifier of its person, or that another event,

@@ -11,7 +11,7 @@ from typing import Final, Literal, TypeAlias
 
 from app.source.auth import is_any
 from app.source.body import pieces
-from app.source.json_reader import MAX_MEMBER_BYTES, after_blanks, end_of_value
+from app.source.json_reader import MAX_MEMBER_BYTES, end_of_value, skip_space
 from app.source.responses import RequestRefused
 
 
@@ -58,17 +58,17 @@ def _first_element(beginning: bytes) -> Iterator[bytes]:
     It is found by its brackets. Nothing where a body is no array, or the element is larger than an event may be.
     """
     try:
-        at = after_blanks(beginning, 0)
+        at = skip_space(beginning, 0)
         if beginning[at : at + 1] != b"[":
             return
-        at = after_blanks(beginning, at + 1)
+        at = skip_space(beginning, at + 1)
         end = end_of_value(beginning, at)
         if end - at <= MAX_MEMBER_BYTES:
             yield beginning[at:end]
         for sign in (b"{", b'"json"', b":"):
             if not beginning.startswith(sign, at):
                 return
-            at = after_blanks(beginning, at + len(sign))
+            at = skip_space(beginning, at + len(sign))
         yield beginning[at : end_of_value(beginning, at)]
     except RequestRefused:
         return
@@ -84,7 +84,7 @@ _VERSION: Final = b"v1,"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SegmentSigned:
+class SegmentSignature:
     """Segment's `X-Signature`, see app/source/signatures.py."""
 
     secrets: tuple[bytes, ...] = field(repr=False)
@@ -107,7 +107,7 @@ class SegmentSigned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Signed:
+class HmacSignature:
     """An HMAC of the body in a header, as shops write it: Shopify, WooCommerce, GitHub and many more."""
 
     header: str
@@ -136,7 +136,7 @@ class Signed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StandardWebhooks:
+class StandardWebhooksSignature:
     """`webhook-signature: v1,<base64>` over id, time and body, and a time that is not long ago.
 
     Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
@@ -165,7 +165,7 @@ class StandardWebhooks:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StripeSigned:
+class StripeSignature:
     """`Stripe-Signature: t=...,v1=...`: hex HMAC-SHA-256 over time and body, and a time that is not long ago.
 
     Source: https://docs.stripe.com/webhooks#verify-manually

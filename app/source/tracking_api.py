@@ -19,14 +19,22 @@ from app.config.settings import SenderSettings
 from app.core.events import DEFAULT_SOURCE, Event
 from app.core.values.addresses import Network, read_networks
 from app.errors import EventRefused
-from app.source.accepts import Accepts, Intake
 from app.source.auth import WriteKeys, basic_user
 from app.source.body import Body, Limits, MemoryBudget, open_body, pieces, read_events, receive, unpacked_size
 from app.source.event import Arrival, random_id
+from app.source.intake import AcceptsIntake, Intake
 from app.source.openapi import BATCH_BODY, CALL_BODY, TRACKING_ANSWERS
 from app.source.rate_limits import Quotas, read_quotas
 from app.source.received_request import Requester
-from app.source.responses import SUCCESS, UNAUTHENTICATED, Handler, RequestRefused, answer, refusal_json, refusing
+from app.source.responses import (
+    SUCCESS,
+    UNAUTHENTICATED,
+    Handler,
+    RequestRefused,
+    answer,
+    answering_refusals,
+    refusal_json,
+)
 
 #: The call that a path means, where the event does not say it itself; browser and mobile SDKs use the letters.
 _CALLS = {"track": "t", "page": "p", "screen": "s", "identify": "i", "group": "g", "alias": "a"}
@@ -44,7 +52,7 @@ _LONGEST_KEY_BYTES = 600
 
 
 def tracking_router(
-    accepts: Accepts,
+    accepts: AcceptsIntake,
     settings: SenderSettings,
     write_keys: WriteKeys,
     *,
@@ -84,7 +92,7 @@ def tracking_router(
         for name in ("event", "batch"):
             _add(router, f"{beginning}{name}", api.events_handler(None))
     for path in _METRICS:
-        _add(router, path, refusing(api.discard))
+        _add(router, path, answering_refusals(api.discard))
     return router
 
 
@@ -107,7 +115,7 @@ def _add(
 class _TrackingApi:
     """The handlers, with what they need."""
 
-    accepts: Accepts
+    accepts: AcceptsIntake
     limits: Limits
     write_keys: WriteKeys
     #: Taken without a write key: True only while nothing at all has to be proven.
@@ -127,7 +135,7 @@ class _TrackingApi:
         async def receive_call(request: Request) -> Response:
             return await self._receive(request, call)
 
-        return refusing(receive_call)
+        return answering_refusals(receive_call)
 
     async def discard(self, request: Request) -> Response:
         """Thank for an SDK's report on itself, which nobody needs."""

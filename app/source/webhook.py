@@ -10,13 +10,13 @@ from fastapi import APIRouter, Request, Response
 
 from app.config.settings import SenderSettings
 from app.core.events import DEFAULT_SOURCE
-from app.source.accepts import Accepts, Intake, accept_signed
 from app.source.auth import WebhookSecrets, proves_authors
 from app.source.body import Limits, MemoryBudget, open_body, read_events, receive, unpacked_size
 from app.source.event import Arrival, random_id
+from app.source.intake import AcceptsIntake, Intake, accept_signed
 from app.source.openapi import WEBHOOK_ANSWERS, WEBHOOK_BODY
 from app.source.received_request import with_gpc
-from app.source.responses import UNAUTHENTICATED, RequestRefused, answer, is_unusable, receipt_json, refusing
+from app.source.responses import UNAUTHENTICATED, RequestRefused, answer, answering_refusals, is_unusable, receipt_json
 from app.source.signatures import is_of_first, is_signed
 
 #: What Segment's webhook destination can be set to, mapping by mapping.
@@ -24,7 +24,7 @@ WEBHOOK_METHODS = ("POST", "PUT", "PATCH")
 
 
 def webhook_router(
-    accepts: Accepts,
+    accepts: AcceptsIntake,
     settings: SenderSettings,
     secrets: WebhookSecrets,
     *,
@@ -47,7 +47,7 @@ def webhook_router(
             receipt = await accept_signed(accepts, intake, only_first=only_first)
         return answer(receipt_json(receipt), 422 if not body.several and is_unusable(receipt) else 200)
 
-    handler = refusing(receive_events)
+    handler = answering_refusals(receive_events)
     router = APIRouter(tags=["webhook"])
     for method in WEBHOOK_METHODS:
         router.add_api_route(

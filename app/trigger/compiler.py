@@ -13,7 +13,7 @@ from app.trigger.syntax import Comparison, Condition, Field, FunctionCall, Group
 Find: TypeAlias = Callable[..., Any]
 
 
-def finder(field: Field) -> Find:
+def compile_field(field: Field) -> Find:
     """Return the function that finds the field's value. It takes any JSON value on its way and never raises."""
     if not field.path:
         return _flat(field.root)
@@ -68,12 +68,12 @@ _ORDER: dict[str, Callable[[float, float], bool]] = {
 _USUAL = 2
 
 
-def build(term: Term) -> Predicate:
+def compile_term(term: Term) -> Predicate:
     """Return the function that tells whether `term` holds for an event. It never raises."""
     if isinstance(term, Negation):
-        return _opposite(build(term.term))
+        return _opposite(compile_term(term.term))
     if isinstance(term, Group):
-        return _flat_texts(term) or _joined(term.joiner, [build(each) for each in term.terms])
+        return _flat_texts(term) or _joined(term.joiner, [compile_term(each) for each in term.terms])
     return build_condition(term)
 
 
@@ -150,7 +150,7 @@ def _flat_text(term: Term) -> tuple[str, str] | None:
 
 
 def _text(field: Field, text: str, *, equal: bool) -> Predicate:
-    name, find = field.root, finder(field)
+    name, find = field.root, compile_field(field)
     if equal and not field.path:
         return lambda event: event.get(name) == text
     if equal:
@@ -159,14 +159,14 @@ def _text(field: Field, text: str, *, equal: bool) -> Predicate:
 
 
 def _constant(field: Field, constant: bool | None, *, equal: bool) -> Predicate:  # noqa: FBT001  # it is a value
-    find = finder(field)
+    find = compile_field(field)
     if equal:
         return lambda event: find(event) is constant
     return lambda event: find(event) is not constant
 
 
 def _nested_number(field: Field, number: float, *, equal: bool) -> Predicate:
-    find = finder(field)
+    find = compile_field(field)
     if equal:
         return lambda event: _double(find(event)) == number
     return lambda event: (found := _double(find(event))) is not None and found != number
@@ -174,12 +174,12 @@ def _nested_number(field: Field, number: float, *, equal: bool) -> Predicate:
 
 def _flat_number(field: Field, number: float, written: str) -> Predicate:
     """Hold for the number, and for text that is the number as written: senders give ids either way."""
-    find = finder(field)
+    find = compile_field(field)
     return lambda event: (found := find(event)) == written or _double(found) == number
 
 
 def _ordered(field: Field, compare: Callable[[float, float], bool], bound: float) -> Predicate:
-    find = finder(field)
+    find = compile_field(field)
     return lambda event: (found := _double(find(event))) is not None and compare(found, bound)
 
 
@@ -199,7 +199,7 @@ def _double(value: Any) -> float | None:
 
 
 def _call(call: FunctionCall) -> Predicate:
-    find, negated = finder(call.field), call.negated
+    find, negated = compile_field(call.field), call.negated
     test = _glob(call.argument) if call.function == "match" else _part(call.argument)
     return lambda event: isinstance(found := find(event), str) and test(found) is not negated
 
@@ -234,10 +234,10 @@ def _glob(pattern: str) -> Callable[[str], bool]:
     return test
 
 
-def texts_of(term: Term, field: Literal["type", "event"]) -> frozenset[str] | None:
+def possible_texts(term: Term, field: Literal["type", "event"]) -> frozenset[str] | None:
     """Return the only texts of `field` for which `term` can hold; None where any value may do, or none at all."""
     if isinstance(term, Group):
-        return _joined_texts(term, [texts_of(each, field) for each in term.terms])
+        return _joined_texts(term, [possible_texts(each, field) for each in term.terms])
     if isinstance(term, Negation) or not isinstance(term, Comparison):
         return None
     if term.field.root != field or term.operator != "=" or not isinstance(term.value.value, str):

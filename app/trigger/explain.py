@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Any, Final, Literal
 
 from app.core.events import Event
-from app.trigger.compiler import build_condition, finder
+from app.trigger.compiler import build_condition, compile_field
 from app.trigger.syntax import Group, Negation, Term
 
 
@@ -54,13 +54,13 @@ class Finding:
         return tuple(found for part in self.parts for found in part.blamed(wanted=inside))
 
 
-def find_out(term: Term, event: Event) -> Finding:
+def explain_conditions(term: Term, event: Event) -> Finding:
     """Return what every condition found, those too that `matches` would not need to look at."""
     if isinstance(term, Negation):
-        part = find_out(term.term, event)
+        part = explain_conditions(term.term, event)
         return Finding(kind="not", text=term.text, column=term.column, held=not part.held, parts=(part,))
     if isinstance(term, Group):
-        parts = tuple(find_out(each, event) for each in term.terms)
+        parts = tuple(explain_conditions(each, event) for each in term.terms)
         held = (all if term.joiner == "and" else any)(part.held for part in parts)
         return Finding(kind=term.joiner, text=term.text, column=term.column, held=held, parts=parts)
     return Finding(
@@ -68,5 +68,5 @@ def find_out(term: Term, event: Event) -> Finding:
         text=term.text,
         column=term.column,
         held=build_condition(term)(event),
-        found=finder(term.field)(event, ABSENT),
+        found=compile_field(term.field)(event, ABSENT),
     )

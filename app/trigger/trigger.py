@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 from app.core.events import Event
-from app.trigger.compiler import Predicate, build, texts_of
-from app.trigger.explain import Finding, find_out
+from app.trigger.compiler import Predicate, compile_term, possible_texts
+from app.trigger.explain import Finding, explain_conditions
 from app.trigger.parser import parse_trigger
 from app.trigger.syntax import EVENT_FIELDS, Readable, Term
 
@@ -25,7 +25,7 @@ class Trigger:
 
     def explain(self, event: Event) -> Finding:
         """Return every condition with the value it found; `.held` is what `matches` returns."""
-        return find_out(self.term, event)
+        return explain_conditions(self.term, event)
 
 
 def compile_trigger(text: str, fields: Readable = EVENT_FIELDS) -> Trigger:
@@ -36,8 +36,8 @@ def compile_trigger(text: str, fields: Readable = EVENT_FIELDS) -> Trigger:
     term = parse_trigger(text, fields)
     return Trigger(
         text=text,
-        matches=build(term),
-        types=texts_of(term, "type"),
-        events=texts_of(term, "event"),
+        matches=compile_term(term),
+        types=possible_texts(term, "type"),
+        events=possible_texts(term, "event"),
         term=term,
     )

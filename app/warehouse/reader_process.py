@@ -55,7 +55,7 @@ class ReaderLimits:
 
 
 @contextmanager
-def open_rows_apart(where: str, folder: Path, *, limits: ReaderLimits = ReaderLimits()) -> Iterator[TextTable]:
+def open_rows_in_process(where: str, folder: Path, *, limits: ReaderLimits = ReaderLimits()) -> Iterator[TextTable]:
     """Open the rows of a file as `open_rows` does, read by a process of their own.
 
     Raises WarehouseError, also where the process crashes or takes more than `limits`.
@@ -122,7 +122,7 @@ class _TextsApart:
         )
 
 
-def say_rows(where: str, folder: Path, asked: IO[bytes], told: IO[bytes]) -> None:
+def write_rows(where: str, folder: Path, asked: IO[bytes], told: IO[bytes]) -> None:
     """Say what a file holds, as the module's text has it."""
     try:
         with open_rows(where, folder) as table:
@@ -164,4 +164,4 @@ def _bound_itself(address_space_bytes: int, cpu_s: int) -> None:
 
 if __name__ == "__main__":
     _bound_itself(int(sys.argv[3]), int(sys.argv[4]))
-    say_rows(sys.argv[1], Path(sys.argv[2]), sys.stdin.buffer, sys.stdout.buffer)
+    write_rows(sys.argv[1], Path(sys.argv[2]), sys.stdin.buffer, sys.stdout.buffer)

@@ -44,7 +44,9 @@ _CLOSED = refusal_json("closed", "This is for the console's people: set CONSOLE_
 _TOO_MANY = refusal_json("too_many_tries", "Too many wrong tokens came from this address. Try again later.")
 
 
-def doorway(settings: SenderSettings, access: Access, *, clock: Callable[[], float]) -> Callable[[ASGIApp], ASGIApp]:
+def access_middleware(
+    settings: SenderSettings, access: Access, *, clock: Callable[[], float]
+) -> Callable[[ASGIApp], ASGIApp]:
     """Return what lays around an application who may ask for what, and from pages of which sites."""
     return lambda app: OpenToPages(_Doorway(app, settings, access, clock), settings.page_origins)
 

@@ -14,7 +14,14 @@ from app.core.metrics import AccountFigures, Metrics
 from app.core.pages import AccountView, Backlog
 from app.errors import OutboxUnavailable
 from app.outbox import Outbox
-from app.sender.status import STANDING_STATES, AccountStanding, Standing, all_standings, read_accounts, whole_backlog
+from app.sender.status import (
+    PROBLEM_STATES,
+    AccountStatus,
+    DeliveryProblem,
+    all_delivery_problems,
+    read_accounts,
+    total_backlog,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +45,7 @@ class Status:
         """Return how sending goes: for all, and for each ad account that has a name. Raises OutboxUnavailable."""
         now = self.clock()
         found = await self.accounts_now(now=now)
-        told = _told(all_standings(found), whole_backlog(found), now)
+        told = _told(all_delivery_problems(found), total_backlog(found), now)
         named = [each for each in found if each.account.name]
         if not named:
             return told
@@ -47,7 +54,7 @@ class Status:
                 "name": each.account.name,
                 "ad_account_id": each.account.ad_account_id,
                 "mode": _mode([each.account]),
-                **_told(each.standings, each.backlog, now),
+                **_told(each.problems, each.backlog, now),
             }
             for each in named
         ]
@@ -79,7 +86,7 @@ class Status:
         found, why = await self.figures()
         return self.metrics.families(found, why=why, now=self.clock())
 
-    async def accounts_now(self, *, now: float) -> list[AccountStanding]:
+    async def accounts_now(self, *, now: float) -> list[AccountStatus]:
         """Return how delivery stands for each ad account. Raises OutboxUnavailable."""
         return await read_accounts(
             self.outbox,
@@ -95,12 +102,12 @@ def _mode(accounts: Sequence[AccountView]) -> str:
     return "live" if any(account.live for account in accounts) else "sandbox"
 
 
-def _told(found: Sequence[Standing], backlog: Backlog, now: float) -> dict[str, Any]:
+def _told(found: Sequence[DeliveryProblem], backlog: Backlog, now: float) -> dict[str, Any]:
     return {
         "state": found[0].state if found else "sending",
         "reason": found[0].words if found else "",
-        "standings": [
-            {name: value for name, value in asdict(standing).items() if value is not None} for standing in found
+        "problems": [
+            {name: value for name, value in asdict(problem).items() if value is not None} for problem in found
         ],
         "pending": backlog.pending,
         "claimed": backlog.claimed,
@@ -144,11 +151,11 @@ def status_router(status: Status) -> APIRouter:
     return router
 
 
-def _figures(found: AccountStanding, now: float) -> AccountFigures:
-    lasting = {standing.state: now - (standing.since or now) for standing in found.standings}
+def _figures(found: AccountStatus, now: float) -> AccountFigures:
+    lasting = {problem.state: now - (problem.since or now) for problem in found.problems}
     return AccountFigures(
         destination=found.account.name,
         backlog=found.backlog,
-        blocked=next((standing.words for standing in found.standings if standing.state == "blocked"), ""),
-        states={state: lasting.get(state) for state in STANDING_STATES},
+        blocked=next((problem.words for problem in found.problems if problem.state == "blocked"), ""),
+        states={state: lasting.get(state) for state in PROBLEM_STATES},
     )

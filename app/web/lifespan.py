@@ -28,7 +28,7 @@ FAILED_PAUSE_S = 5.0
 _BY_SIGNAL = Person(name="SIGHUP", role=UserRole.OPERATOR, place="this machine")
 
 
-class Runs(Protocol):
+class BackgroundTask(Protocol):
     """A task that runs in the background while the application serves."""
 
     async def run(self) -> None:
@@ -45,7 +45,7 @@ class _Closes(Protocol):
 def lifespan(
     acts: CatalogActs,
     coordination: Coordination,
-    background: Sequence[Runs],
+    background: Sequence[BackgroundTask],
     *,
     begin: Callable[[], Awaitable[None]],
     closing: Sequence[_Closes],

@@ -18,7 +18,7 @@ _Together: TypeAlias = tuple[str, ...]
 _TOKEN, _SESSION = "consoleToken", "consoleSession"
 _SIGNATURE, _HEADER = "webhookSignature", "webhookHeader"
 _KEYS: tuple[_Together, ...] = (("writeKey",), ("writeKeyInQuery",))
-#: What the doorway answers (app/web/access_gate.py): everywhere, and where figures are shown.
+#: What the access middleware answers (app/web/access_gate.py): everywhere, and where figures are shown.
 _OF_DOORWAY = {"403": "Allowed only from this machine by a localhost address, and not from pages of other sites."}
 _OF_FIGURES = {
     "401": "The token is missing or wrong.",

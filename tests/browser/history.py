@@ -15,7 +15,7 @@ from app.core.values.times import DAY_S
 from app.insights.inventory.counting import NameCounts, Sampler
 from app.outbox import Outbox, open_outbox
 from app.pipeline.pipeline import Pipeline
-from app.sender.retry import Moment
+from app.sender.retry import RetryContext
 from app.sender.settlements import counters, settle
 from app.source import Arrival, Intake, read_event
 from tests import assembled
@@ -106,7 +106,7 @@ async def _send(outbox: Outbox, settings: Settings, step: int, *, now: float) ->
             one,
             _outcome(one, place, step),
             policy,
-            lambda each: Moment(now=now, age_s=now - each.enqueued_at, chance=0.5),
+            lambda each: RetryContext(now=now, age_s=now - each.enqueued_at, chance=0.5),
         )
         for place, one in enumerate(claimed)
     ]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from app.catalog import compile_catalog
-from app.catalog.fields import completed
+from app.catalog.fields import with_unlisted_fields
 from app.catalog.files import ActionFile, FieldSpec
 from app.catalog.presets import parse_file
 from app.destination import OFFERED_FIELDS, OfferedField
@@ -53,7 +53,7 @@ def test_the_shipped_file_describes_just_what_the_destination_reads() -> None:
 
 def test_an_older_file_is_completed_by_what_the_destination_reads() -> None:
     older = described(OLDER)
-    fields = completed(older).fields
+    fields = with_unlisted_fields(older).fields
     assert differences(fields, OFFERED_FIELDS) == []
     assert fields["event_name"] == older.fields["event_name"]
     custom_data = fields["custom_data"].properties or {}

@@ -16,7 +16,7 @@ import pytest
 from app.access.audit import Audit
 from app.catalog.sources import load_source
 from app.core.receipts import Receipt
-from app.operations.import_events import ImportActs, RowsAsked
+from app.operations.import_events import ImportActs, RowSelection
 from app.outbox import open_outbox
 from app.outbox.sqlite.database import connect
 from app.source import Intake
@@ -71,7 +71,7 @@ async def test_what_is_kept_of_a_batch_does_not_grow_with_what_was_imported(fold
     """Of rows that have one cursor each batch writes its own; when the cursor moves on, they go."""
     outbox = open_outbox(f"sqlite:///{folder}/o.db", rules(), clock=lambda: NOW)
     source = load_source((folder / "sources",), "crm")
-    asked = RowsAsked(where=str(folder / "rows.csv"), query=None, cursor="at", source="crm")
+    asked = RowSelection(where=str(folder / "rows.csv"), query=None, cursor="at", source="crm")
     written_bytes: list[int] = []
 
     class Counting:
@@ -152,7 +152,7 @@ async def test_a_crash_behind_the_commit_sends_nothing_twice(folder: Path) -> No
     outbox = open_outbox(f"sqlite:///{folder}/o.db", rules(), clock=lambda: NOW)
     pipeline = assembled.pipeline(outbox=outbox)
     source = load_source((folder / "sources",), "crm")
-    asked = RowsAsked(where=str(file), query=None, cursor="at", source="crm")
+    asked = RowSelection(where=str(file), query=None, cursor="at", source="crm")
 
     async def and_crash(intake: Intake) -> Receipt:
         await pipeline.accept(intake)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.console.flow import WIDTH, Share, WindowCounts, flow
+from app.console.flow import WIDTH, FlowShare, WindowCounts, flow
 from app.core.pages import Backlog
 
 ALL = ("received", "made", "sent")
@@ -27,7 +27,7 @@ NOW = WindowCounts(
 )
 
 
-def shown(parts: tuple[Share, ...]) -> dict[str, int]:
+def shown(parts: tuple[FlowShare, ...]) -> dict[str, int]:
     return {part.label: part.count for part in parts}
 
 

@@ -2,17 +2,17 @@ from typing import Any
 
 import pytest
 
-from app.console.verdict import Signs, health_of
+from app.console.verdict import HealthFacts, health_of
 from app.core.pages import Backlog
 from app.core.shared_values import ClockJump, SetAside
-from app.sender.status import of_refused_rows, standings
+from app.sender.status import delivery_problems, problems_of_refused_rows
 from tests.console.world import NOW
 from tests.sender.claims import a_trouble
 
 GOOD = {
     "now": NOW,
     "live": True,
-    "standings": (),
+    "problems": (),
     "backlog": Backlog(),
     "received": 1_200,
     "delivered": 300,
@@ -30,7 +30,7 @@ def stands(**different: Any) -> dict[str, object]:
         "switched_off": False,
     }
     given = standard | different
-    return {"standings": standings(given.pop("trouble"), now=NOW, **given)}
+    return {"problems": delivery_problems(given.pop("trouble"), now=NOW, **given)}
 
 
 OFF = stands(trouble=None, switched_off=True)
@@ -38,11 +38,11 @@ LOST = stands(trouble=None, switched_off=True, keeps=False)
 PRESET_OFF = stands(trouble=None, presets_off=["Lead"])
 CLOCK = stands(trouble=None, jumps=[JUMP])
 REFUSED = SetAside(doing="claim", ad_account_id="1", why="CHECK failed", since=NOW, again_at=NOW)
-ASIDE = {"standings": of_refused_rows({"delivery/1": REFUSED})}
+ASIDE = {"problems": problems_of_refused_rows({"delivery/1": REFUSED})}
 
 
-def signs(**different: object) -> Signs:
-    return Signs(**(GOOD | different))  # type: ignore[arg-type] # the builder is typed by its use
+def signs(**different: object) -> HealthFacts:
+    return HealthFacts(**(GOOD | different))  # type: ignore[arg-type] # the builder is typed by its use
 
 
 @pytest.mark.parametrize(

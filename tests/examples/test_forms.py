@@ -25,7 +25,7 @@ from app.config import load_settings
 from app.core.deliveries import State
 from app.core.events import Exit
 from app.core.metrics import Metrics
-from app.core.receipts import EventReceipt, Given, PresetResult
+from app.core.receipts import EventReceipt, MemoryChange, PresetResult
 from app.source.responses import event_json
 from app.trigger import compile_trigger
 from tests.examples.blocks import BLOCKS, PAGES, Block
@@ -58,7 +58,7 @@ def read_rules_of_the_adapter(text: str, _: Path) -> None:
 def read_receipts(text: str, _: Path) -> None:
     """Every member of a receipt is there, and no other."""
     told = json.loads(text)
-    given = Given(groups=(), linked=False, erased=0, marked=0)
+    given = MemoryChange(groups=(), linked=False, erased=0, marked=0)
     line = PresetResult(preset=None, exit=Exit.UNMATCHED)
     written = event_json(EventReceipt(message_id="", deliveries=(line,), given=given))
     for event in told.get("events", [told]):

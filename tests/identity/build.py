@@ -96,7 +96,7 @@ def known_after(steps: Sequence[Step], *, rules: MemorySettings = RULES, room: A
         if isinstance(step, Erasure):
             erase(step, memory, rules, room)
         else:
-            known = room.meet(step, memory, rules)
+            known = room.resolve_identity(step, memory, rules)
     return known
 
 

@@ -82,7 +82,7 @@ def erasures_are_counted(room: Any) -> bool:
     """How many were forgotten, and a second time none."""
     memory = Patient(room.HeldMemory())
     for step in (identify(0, user="ann", em="e"), says(1, user="ann", anon="x"), says(1, anon="y", click_id="c")):
-        room.meet(step, memory, RULES)
+        room.resolve_identity(step, memory, RULES)
     asked = (Erasure(2, user="ann"), Erasure(2, user="ann"), Erasure(2, anon="y"), Erasure(2, anon="y"), Erasure(2))
     counts = [erase(each, memory, RULES, room) for each in asked]
     return counts == [2, 0, 1, 0, 0] and set(memory.erased) == {"user ann", "anonymous x", "anonymous y"}
@@ -90,7 +90,7 @@ def erasures_are_counted(room: Any) -> bool:
 
 def nothing_is_remembered_under_no_id(room: Any) -> bool:
     memory = Patient(room.HeldMemory())
-    room.meet(says(0, em="e", click_id="c", external_id="i"), memory, RULES)
+    room.resolve_identity(says(0, em="e", click_id="c", external_id="i"), memory, RULES)
     return memory.person(None) is None
 
 
@@ -101,15 +101,15 @@ def groups_are_named_by_members(room: Any) -> bool:
 def a_full_table_of_marks_stops_remembering(room: Any) -> bool:
     """A yes makes room nevertheless, and a no still erases."""
     memory = Patient(room.HeldMemory())
-    room.meet(identify(0, user="ann", em="e"), memory, RULES)
-    room.meet(no(0, anon="x"), memory, RULES)
+    room.resolve_identity(identify(0, user="ann", em="e"), memory, RULES)
+    room.resolve_identity(no(0, anon="x"), memory, RULES)
     memory.held.is_full = True
-    is_filled = bool(room.meet(says(1, user="ann"), memory, RULES).facts)
-    room.meet(yes(1, anon="x"), memory, RULES)
-    room.meet(identify(1, user="bob", em="f"), memory, RULES)
-    room.meet(no(1, user="ann"), memory, RULES)
+    is_filled = bool(room.resolve_identity(says(1, user="ann"), memory, RULES).facts)
+    room.resolve_identity(yes(1, anon="x"), memory, RULES)
+    room.resolve_identity(identify(1, user="bob", em="f"), memory, RULES)
+    room.resolve_identity(no(1, user="ann"), memory, RULES)
     memory.held.is_full = False
-    told = [room.meet(says(2, user=name), memory, RULES).facts for name in ("ann", "bob")]
+    told = [room.resolve_identity(says(2, user=name), memory, RULES).facts for name in ("ann", "bob")]
     return not is_filled and not any(told) and memory.marked_at("anonymous x") is None
 
 

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import cli
-from app.commands.preview import journey
+from app.commands.preview import preview_in_order
 from app.source import Arrival, event_json, read_event
 from tests import assembled
 from tests.identity.journeys import SETTINGS, rows, shown
@@ -33,7 +33,7 @@ def wrong(told: Sequence[Deliveries]) -> list[Any]:
 def test_each_delivery_of_the_journeys_holds_what_the_rules_give_it() -> None:
     settings = assembled.settings(**SETTINGS)
     events = [read_event(orjson.loads(orjson.dumps(row.event)), Arrival.at(0)) for row in rows()]
-    receipts = list(journey(events, settings, assembled.shipped_catalog(), clock=0))
+    receipts = list(preview_in_order(events, settings, assembled.shipped_catalog(), clock=0))
     assert wrong([event_json(receipt)["deliveries"] for receipt in receipts]) == []
 
 

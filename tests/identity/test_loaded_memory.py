@@ -8,7 +8,7 @@ import pytest
 
 from app.config.settings import MemorySettings
 from app.core.people import PeopleChanges, PeopleFound, PersonRow, Remembered
-from app.identity import IdentityEvent, LoadedMemory, meet
+from app.identity import IdentityEvent, LoadedMemory, resolve_identity
 from tests.identity.build import DAY, RULES, identify, no, says, yes
 
 
@@ -29,7 +29,7 @@ def changed(
     found = found or PeopleFound(people=[], marks={})
     memory.add([row.key for row in found.people], found)
     for encounter in encounters:
-        meet(encounter, memory, rules)
+        resolve_identity(encounter, memory, rules)
     return memory.changes()
 
 
@@ -97,8 +97,8 @@ def test_within_a_call_every_observation_counts() -> None:
     memory = LoadedMemory(RULES)
     before = first(says(1, user="ann", anon="x", em="e"))
     memory.add([row.key for row in before.people], before)
-    meet(says(1.5, user="ann", anon="x"), memory, RULES)
-    assert set(meet(says(8.4, anon="x"), memory, RULES).facts) == {"em", "external_id"}
+    resolve_identity(says(1.5, user="ann", anon="x"), memory, RULES)
+    assert set(resolve_identity(says(8.4, anon="x"), memory, RULES).facts) == {"em", "external_id"}
 
 
 def test_a_no_leaves_marks_and_what_is_left_of_nobody_is_forgotten() -> None:
@@ -128,8 +128,8 @@ def test_what_a_call_has_changed_stays_as_it_is_when_more_is_loaded() -> None:
     memory = LoadedMemory(RULES)
     found = first(says(1, anon="x", click_id="c"))
     memory.add(["anonymous x"], found)
-    meet(says(2, anon="x", click_id="d"), memory, RULES)
+    resolve_identity(says(2, anon="x", click_id="d"), memory, RULES)
     memory.add(["anonymous y"], found)
     assert memory.unasked(["anonymous x", "anonymous y", "anonymous z", "anonymous z"]) == ["anonymous z"]
-    fact = meet(says(3, anon="x"), memory, RULES).facts["click"]
+    fact = resolve_identity(says(3, anon="x"), memory, RULES).facts["click"]
     assert fact.members == {"click_id": "d"}

@@ -117,7 +117,7 @@ def memory_of_journeys(room: ModuleType) -> Iterator[bool]:
         if encounter.kind == "delete":
             room.erase(memory, rules, user=encounter.user, anonymous=encounter.anonymous, now=encounter.at)
         else:
-            known = room.meet(encounter, memory, rules)
+            known = room.resolve_identity(encounter, memory, rules)
         if isinstance(expected, dict):
             given = {group for group, each in expected.items() if each["from"] == "memory"}
             yield filled(known, encounter.found, GROUPS).keys() == given

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.identity import GROUPS, HeldMemory, IdentityEvent, meet
+from app.identity import GROUPS, HeldMemory, IdentityEvent, resolve_identity
 from app.identity.facts import OF_PERSON
 from tests.identity.build import DAY, RULES, no, says, withheld, yes
 
@@ -52,7 +52,7 @@ aliases = st.lists(
 def after(way: list[IdentityEvent]) -> HeldMemory:
     memory = HeldMemory()
     for event in way:
-        meet(event, memory, RULES)
+        resolve_identity(event, memory, RULES)
     return memory
 
 
@@ -60,7 +60,7 @@ def after(way: list[IdentityEvent]) -> HeldMemory:
 def test_nothing_that_one_user_said_reaches_the_delivery_of_another(way: list[IdentityEvent]) -> None:
     memory = HeldMemory()
     for event in way:
-        facts = meet(event, memory, RULES).facts
+        facts = resolve_identity(event, memory, RULES).facts
         of_person = [facts[group].members for group in OF_PERSON if group in facts]
         told = {value.split()[0] for members in of_person for values in members.values() for value in values}
         if event.user:
@@ -74,7 +74,7 @@ def test_what_fills_was_said_before_and_not_too_long_ago(way: list[IdentityEvent
     said: set[tuple[str, float]] = set()
     for event in way:
         said |= {(group, event.at) for group, names in GROUPS.items() if not event.found.keys().isdisjoint(names)}
-        for group, fact in meet(event, memory, RULES).facts.items():
+        for group, fact in resolve_identity(event, memory, RULES).facts.items():
             assert (group, fact.at) in said
             assert 0 <= event.at - fact.at <= (60 if group == "click" else 90) * DAY
 
@@ -100,11 +100,11 @@ def test_whoever_said_no_is_neither_remembered_nor_told_until_saying_yes(
     before: list[IdentityEvent], later: list[IdentityEvent], browser: str
 ) -> None:
     memory = after(before)
-    meet(says(200, anon=browser, is_no=True), memory, RULES)
+    resolve_identity(says(200, anon=browser, is_no=True), memory, RULES)
     key = f"anonymous {browser}"
     for event in later:
         said_yes = event.is_yes and event.anonymous == key
-        known = meet(event, memory, RULES)
+        known = resolve_identity(event, memory, RULES)
         if event.anonymous == key and not said_yes:
             assert known.facts == {}
         held = memory.person(key)
@@ -115,5 +115,5 @@ def test_whoever_said_no_is_neither_remembered_nor_told_until_saying_yes(
 def test_what_is_withheld_leaves_no_fact(way: list[IdentityEvent]) -> None:
     memory = HeldMemory()
     for event in way:
-        meet(says(event.at / DAY, event.kind, is_withheld=True), memory, RULES)
+        resolve_identity(says(event.at / DAY, event.kind, is_withheld=True), memory, RULES)
     assert vars(memory) == vars(HeldMemory())

@@ -62,7 +62,7 @@ const read = {
   dropped_event: [typeof droppedAt, dropped_event.exit],
   dropped_events: dropped_events.dropped_events.map(each => each.message_id),
   found: found.deliveries.map(each => each.order_id),
-  standings: status.standings.map(each => each.state),
+  problems: status.problems.map(each => each.state),
   counted: counts.counts.some(each => each.name === 'enqueued' && each.count === 1),
   changes: 'changes' in inventory ? inventory.changes.length : -1,
   worth: revenue.currencies.map(each => [each.currency, each.received.amount]),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from app.identity import IdentityEvent, LoadedMemory, meet
+from app.identity import IdentityEvent, LoadedMemory, resolve_identity
 from app.outbox import Outbox, open_outbox
 from app.outbox.people import MAX_LINKED
 from tests.identity.build import RULES
@@ -54,7 +54,7 @@ async def cost(outbox: Outbox, event: IdentityEvent) -> int:
     keys = [key for key in (event.user, event.anonymous, *(event.previous or ())) if key]
     found = await outbox.people(keys)
     memory.add(keys, found)
-    meet(event, memory, RULES)
+    resolve_identity(event, memory, RULES)
     changes = memory.changes()
     await outbox.enqueue([], [], [], now=NOW, people=changes)
     return len(found.people) + memory.count + (len(changes.people) + len(changes.marks) if changes else 0)

@@ -2,8 +2,8 @@
 
 from hypothesis import given
 
-from app.identity import GROUPS, HeldMemory, IdentityEvent, erase, meet
-from app.pipeline.enrichment import NotingMemory
+from app.identity import GROUPS, HeldMemory, IdentityEvent, erase, resolve_identity
+from app.pipeline.enrichment import RecordingMemory
 from tests.identity.build import DAY, RULES, identify, no, says, yes
 from tests.identity.test_properties import BROWSERS, USERS, any_ways, events
 
@@ -15,8 +15,8 @@ def test_noting_changes_nothing_of_what_is_remembered_or_filled(way: list[Identi
     plain, noted = HeldMemory(), HeldMemory()
     for event in way:
         before = {key: noted.person(key) for key in KEYS}
-        noting = NotingMemory(noted)
-        assert meet(event, noting, RULES) == meet(event, plain, RULES)
+        noting = RecordingMemory(noted)
+        assert resolve_identity(event, noting, RULES) == resolve_identity(event, plain, RULES)
         given_ = noting.given()
         is_changed = before != {key: noted.person(key) for key in KEYS}
         assert is_changed or (given_.groups, given_.linked, given_.erased) == ((), False, 0)
@@ -28,23 +28,23 @@ def test_noting_changes_nothing_of_what_is_remembered_or_filled(way: list[Identi
 def test_only_what_an_event_says_is_told_as_given(way: list[IdentityEvent], last: IdentityEvent) -> None:
     memory = HeldMemory()
     for event in way:
-        meet(event, memory, RULES)
-    noting = NotingMemory(memory)
-    meet(last, noting, RULES)
+        resolve_identity(event, memory, RULES)
+    noting = RecordingMemory(memory)
+    resolve_identity(last, noting, RULES)
     found = last.found
     assert set(noting.given().groups) <= {name for name in GROUPS if not found.keys().isdisjoint(GROUPS[name])}
 
 
 def test_an_erasure_counts_the_ids_and_a_yes_nothing() -> None:
     memory = HeldMemory()
-    meet(identify(1, user="ann", anon="x", em="ann"), memory, RULES)
-    meet(says(1, user="bob", em="bob"), memory, RULES)
-    noting = NotingMemory(memory)
+    resolve_identity(identify(1, user="ann", anon="x", em="ann"), memory, RULES)
+    resolve_identity(says(1, user="bob", em="bob"), memory, RULES)
+    noting = RecordingMemory(memory)
     assert len(erase(noting, RULES, user="user ann", now=DAY)) == 2
     assert (noting.given().erased, noting.erased) == (2, memory.erased)
-    refusing = NotingMemory(memory)
-    meet(no(2, user="bob"), refusing, RULES)
+    refusing = RecordingMemory(memory)
+    resolve_identity(no(2, user="bob"), refusing, RULES)
     assert (refusing.given().erased, refusing.given().marked) == (1, 1)
-    agreeing = NotingMemory(memory)
-    meet(yes(3, user="bob"), agreeing, RULES)
+    agreeing = RecordingMemory(memory)
+    resolve_identity(yes(3, user="bob"), agreeing, RULES)
     assert (agreeing.given().erased, agreeing.given().marked, agreeing.marked_at("user bob")) == (0, 0, None)

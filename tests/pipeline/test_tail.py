@@ -17,7 +17,7 @@ from app.errors import EventRefused, OutboxUnavailable
 from app.operations.watch import TailActs
 from app.outbox import Outbox, open_outbox
 from app.pipeline.tail import MAX_TAIL_S, MAX_TAILED, MAX_TAILED_BYTES, Tail
-from app.source import Accepts, Intake
+from app.source import AcceptsIntake, Intake
 from tests import assembled
 from tests.outbox.new_store import new_store
 
@@ -45,7 +45,7 @@ class Door:
     """A pipeline with its tail."""
 
     tail: Tail
-    accepts: Accepts
+    accepts: AcceptsIntake
     outbox: Outbox
     coordination: Coordination
     acts: TailActs

@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 
 from app import assemble
-from app.catalog.fields import lay_over
+from app.catalog.fields import merge_mappings
 from app.catalog.yaml_files import parse_yaml
 from app.core.events import Event, Exit
 from app.core.receipts import PresetResult
@@ -125,7 +125,7 @@ def laid_over(plain: dict[str, Any], case: Mapping[str, Any]) -> dict[str, Any]:
         for key in above:
             holder = holder[key]
         del holder[name]
-    return lay_over(event, case.get("event", {}))
+    return merge_mappings(event, case.get("event", {}))
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.catalog import load_catalog
-from app.catalog.fields import lay_over
+from app.catalog.fields import merge_mappings
 from app.catalog.presets import read_action
 from app.config.settings import ConversionSettings
 from app.destination import ReportConversionEvent
@@ -162,7 +162,7 @@ def test_so_is_what_a_preset_of_ones_own_says(own: dict[str, Any], name: str) ->
     text = (ROOT / "mappings/report_conversion_event.yaml").read_text(encoding="utf-8")
     defaults, _ = read_action(text)
     assert defaults
-    mapping = compile_mapping(lay_over(defaults.defaults | {"event_name": name}, own), joined=["user_data"])
+    mapping = compile_mapping(merge_mappings(defaults.defaults | {"event_name": name}, own), joined=["user_data"])
     for line in LINES[::200]:
         event = read_raw_event(line, now=NOW)
         for action in ACTIONS:

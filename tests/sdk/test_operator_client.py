@@ -53,7 +53,7 @@ def test_every_operation_is_asked_by_a_generated_client(tmp_path: Path) -> None:
         "dropped_event": ["number", "invalid"],
         "dropped_events": ["m-2"],
         "found": ["SO-1001"],
-        "standings": ["switched off"],
+        "problems": ["switched off"],
         "counted": True,
         "changes": 0,
         "worth": [[None, "0"], ["EUR", "25.5"]],

@@ -8,7 +8,7 @@ from msgspec import structs
 from app.config.settings import DeliverySettings
 from app.core.deliveries import Claimed
 from app.core.shared_values import Trouble
-from app.sender.retry import Moment
+from app.sender.retry import RetryContext
 
 NOW = 1_790_000_000.0
 
@@ -55,6 +55,6 @@ def a_trouble(**different: Any) -> Trouble:
     return replace(_TROUBLE, **different)
 
 
-def a_moment(**different: Any) -> Moment:
+def a_moment(**different: Any) -> RetryContext:
     """Return the moment NOW, for what was just enqueued, after a call that judged something; chance is 0."""
-    return replace(Moment(now=NOW, age_s=0, chance=0), **different)
+    return replace(RetryContext(now=NOW, age_s=0, chance=0), **different)

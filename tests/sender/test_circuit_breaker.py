@@ -7,7 +7,7 @@ import pytest
 
 from app.core.shared_values import TROUBLE, SharedValues, Trouble
 from app.outbox import Outbox
-from app.sender.circuit_breaker import CircuitBreaker, Closed, HalfOpen, Open, Sign
+from app.sender.circuit_breaker import CallSignal, CircuitBreaker, Closed, HalfOpen, Open
 from tests.sender.claims import a_policy
 from tests.sender.overtaken import Overtaken
 
@@ -43,7 +43,7 @@ class Process:
         self.steady += seconds
 
     async def worsen(self, state: Any = "failing", *, probe: bool = False) -> None:
-        sign = Sign(state=state, reason="no", status=None, since=self.now)
+        sign = CallSignal(state=state, reason="no", status=None, since=self.now)
         await self.gate.worsen(sign, token=self.token, now=self.now, probe=probe)
 
     async def ask(self) -> float | str:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.shared_values import ClockJump
-from app.sender.clocks import Clocks, age_s, with_jump
+from app.sender.clocks import Clocks, add_jump, age_s
 from tests.sender.claims import NOW
 
 HOUR, DAY = 3_600.0, 86_400.0
@@ -125,13 +125,13 @@ def test_what_others_noticed_before_is_learnt() -> None:
     ],
 )
 def test_a_jump_is_kept_once(known: list[ClockJump], new: ClockJump, after: list[ClockJump]) -> None:
-    assert list(with_jump(known, new)) == after
+    assert list(add_jump(known, new)) == after
 
 
 def test_few_jumps_are_kept() -> None:
     jumps: tuple[ClockJump, ...] = ()
     for number in range(50):
-        jumps = with_jump(jumps, jump(number * HOUR, number * HOUR + 60))
+        jumps = add_jump(jumps, jump(number * HOUR, number * HOUR + 60))
 
     assert len(jumps) == 20
     assert jumps[-1] == jump(49 * HOUR, 49 * HOUR + 60)

@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from app.core.shared_values import ClockJump, SetAside, Trouble
-from app.sender.status import STANDING_STATES, of_refused_rows, standings
+from app.sender.status import PROBLEM_STATES, delivery_problems, problems_of_refused_rows
 from tests.sender.claims import NOW, a_trouble
 
 DAY = 86_400.0
 
 
 def told(trouble: Trouble | None = None, **different: Any) -> list[Any]:
-    return standings(trouble, **({"switched_off": False, "now": NOW} | different))
+    return delivery_problems(trouble, **({"switched_off": False, "now": NOW} | different))
 
 
 def test_where_all_is_well_nothing_is_told() -> None:
@@ -57,21 +57,21 @@ def test_where_all_is_well_nothing_is_told() -> None:
 def test_trouble_is_told_with_pinterests_words_and_the_remedy(
     trouble: Trouble, sentence: str, detail: str, remedy: str
 ) -> None:
-    (standing,) = told(trouble)
+    (problem,) = told(trouble)
 
-    assert (standing.state, standing.sentence, standing.detail) == (trouble.state, sentence, detail)
-    assert (standing.words, standing.status, standing.since) == (trouble.reason, trouble.status, trouble.since)
-    assert standing.next_try_at == trouble.next_probe_at
-    assert remedy in standing.remedy
-    assert standing.text == f"{sentence} {detail} {standing.remedy}"
+    assert (problem.state, problem.sentence, problem.detail) == (trouble.state, sentence, detail)
+    assert (problem.words, problem.status, problem.since) == (trouble.reason, trouble.status, trouble.since)
+    assert problem.next_try_at == trouble.next_probe_at
+    assert remedy in problem.remedy
+    assert problem.text == f"{sentence} {detail} {problem.remedy}"
 
 
 @pytest.mark.parametrize(("keeps", "words"), [(True, "are kept and will be sent"), (False, "will not be sent later")])
 def test_a_switched_off_destination_says_what_becomes_of_events(*, keeps: bool, words: str) -> None:
-    (standing,) = told(switched_off=True, keeps=keeps)
+    (problem,) = told(switched_off=True, keeps=keeps)
 
-    assert standing.state == "switched off"
-    assert words in standing.remedy
+    assert problem.state == "switched off"
+    assert words in problem.remedy
 
 
 @pytest.mark.parametrize(
@@ -99,20 +99,20 @@ def test_a_step_of_the_clock_is_told_for_an_hour(passed_s: float, *, is_told: bo
 
 
 def test_a_full_backlog_says_what_becomes_of_events() -> None:
-    (standing,) = told(full="5 deliveries wait, of 5 that may (OUTBOX_MAX_BACKLOG)")
+    (problem,) = told(full="5 deliveries wait, of 5 that may (OUTBOX_MAX_BACKLOG)")
 
-    assert (standing.state, standing.sentence) == (
+    assert (problem.state, problem.sentence) == (
         "full",
         "The backlog is full: 5 deliveries wait, of 5 that may (OUTBOX_MAX_BACKLOG).",
     )
-    assert "503" in standing.remedy
-    assert "withheld" in standing.remedy
+    assert "503" in problem.remedy
+    assert "withheld" in problem.remedy
 
 
 def test_a_backlog_that_is_filling_says_when_it_is_full_unless_it_is() -> None:
-    (standing,) = told(full_in_s=5 * 3_600)
+    (problem,) = told(full_in_s=5 * 3_600)
 
-    assert (standing.state, standing.sentence) == (
+    assert (problem.state, problem.sentence) == (
         "filling",
         "The backlog grows: full in 5 hours at the last hour's rate.",
     )
@@ -159,12 +159,12 @@ def aside(**different: Any) -> SetAside:
 def test_what_the_store_refuses_is_told_with_its_words_and_what_becomes_of_it(
     found: dict[str, SetAside], state: str, sentence: str, remedy: str
 ) -> None:
-    (standing,) = of_refused_rows(found)
+    (problem,) = problems_of_refused_rows(found)
 
-    assert (standing.state, standing.sentence) == (state, sentence)
-    assert remedy in standing.remedy
-    assert "tried again by itself" in standing.remedy
-    assert standing.next_try_at == NOW + 60
+    assert (problem.state, problem.sentence) == (state, sentence)
+    assert remedy in problem.remedy
+    assert "tried again by itself" in problem.remedy
+    assert problem.next_try_at == NOW + 60
 
 
 def test_the_most_pressing_state_comes_first() -> None:
@@ -172,15 +172,15 @@ def test_the_most_pressing_state_comes_first() -> None:
     found = told(a_trouble(), full="x", switched_off=True, jumps=jumps[:1])
 
     assert [each.state for each in found] == ["full", "blocked", "switched off", "clock"]
-    assert [STANDING_STATES.index(each.state) for each in found] == sorted(
-        STANDING_STATES.index(each.state) for each in found
+    assert [PROBLEM_STATES.index(each.state) for each in found] == sorted(
+        PROBLEM_STATES.index(each.state) for each in found
     )
 
 
 def test_a_time_that_no_calendar_knows_is_told_all_the_same() -> None:
-    (standing,) = told(a_trouble(since=1e18))
+    (problem,) = told(a_trouble(since=1e18))
 
-    assert standing.detail == "Answer 401, since 1000000000000000000 s."
+    assert problem.detail == "Answer 401, since 1000000000000000000 s."
 
 
 @pytest.mark.parametrize(
@@ -197,10 +197,10 @@ def test_a_time_that_no_calendar_knows_is_told_all_the_same() -> None:
     ],
 )
 def test_presets_that_are_switched_off_are_named(off: list[str], *, keeps: bool, sentence: str, remedy: str) -> None:
-    (standing,) = told(presets_off=off, keeps=keeps)
+    (problem,) = told(presets_off=off, keeps=keeps)
 
-    assert (standing.state, standing.sentence) == ("preset switched off", sentence)
-    assert remedy in standing.remedy
+    assert (problem.state, problem.sentence) == ("preset switched off", sentence)
+    assert remedy in problem.remedy
 
 
 def test_where_nothing_at_all_is_sent_no_preset_is_told() -> None:

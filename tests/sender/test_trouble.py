@@ -9,18 +9,20 @@ from hypothesis import strategies as st
 
 from app.core.deliveries import Blocked, Rejected, Retry
 from app.core.shared_values import Trouble
-from app.sender.circuit_breaker import CallsInARow, Sign, probing, sign_of, wait_s, worsened
+from app.sender.circuit_breaker import CallSignal, CallsInARow, probing, signal_of, wait_s, worsened
 from tests.sender.claims import NOW, a_policy, a_trouble
 
 POLICY = a_policy(retry_base_s=1, retry_max_pause_s=100, send_timeout_s=30)
 
 
-def a_sign(state: Any = "failing", **different: Any) -> Sign:
+def a_sign(state: Any = "failing", **different: Any) -> CallSignal:
     standard = {"state": state, "reason": "broke", "status": None, "since": NOW}
-    return Sign(**(standard | different))
+    return CallSignal(**(standard | different))
 
 
-def after(before: Trouble | None, sign: Sign, *, token: str = "one", now: float = NOW, probe: bool = False) -> Trouble:
+def after(
+    before: Trouble | None, sign: CallSignal, *, token: str = "one", now: float = NOW, probe: bool = False
+) -> Trouble:
     return worsened(before, sign, POLICY, token=token, now=now, probe=probe)
 
 
@@ -36,7 +38,7 @@ def after(before: Trouble | None, sign: Sign, *, token: str = "one", now: float 
     ],
 )
 def test_what_a_call_is_a_sign_of(outcome: Blocked | Retry | Rejected, state: str, retry_after_s: float) -> None:
-    sign = sign_of(outcome, now=NOW)
+    sign = signal_of(outcome, now=NOW)
 
     assert (sign.state, sign.reason, sign.status) == (state, outcome.reason, outcome.status)
     assert (sign.retry_after_s, sign.since) == (retry_after_s, NOW)
@@ -55,7 +57,7 @@ def test_what_a_call_is_a_sign_of(outcome: Blocked | Retry | Rejected, state: st
         (a_sign("blocked"), 1, True),
     ],
 )
-def test_from_the_third_call_in_a_row_on_it_is_no_chance(sign: Sign, calls: int, *, is_trouble: bool) -> None:
+def test_from_the_third_call_in_a_row_on_it_is_no_chance(sign: CallSignal, calls: int, *, is_trouble: bool) -> None:
     row = CallsInARow()
     for number in range(calls):
         row = row.longer(replace(sign, since=NOW + number))
@@ -78,7 +80,7 @@ def test_a_batch_that_was_refused_whole_is_as_many_calls_as_that_took() -> None:
         (a_sign("blocked"), 60),
     ],
 )
-def test_the_first_pause_is_as_long_as_the_sign_asks_for(sign: Sign, pause_s: float) -> None:
+def test_the_first_pause_is_as_long_as_the_sign_asks_for(sign: CallSignal, pause_s: float) -> None:
     found = after(None, replace(sign, since=NOW - 5))
 
     assert (found.state, found.since, found.pause_s, found.next_probe_at) == (
@@ -103,7 +105,9 @@ def test_the_first_pause_is_as_long_as_the_sign_asks_for(sign: Sign, pause_s: fl
         ("failing", 64, a_sign("blocked"), 60),
     ],
 )
-def test_a_probe_without_a_verdict_doubles_the_pause(state: Any, pause_s: float, sign: Sign, longer_s: float) -> None:
+def test_a_probe_without_a_verdict_doubles_the_pause(
+    state: Any, pause_s: float, sign: CallSignal, longer_s: float
+) -> None:
     before = a_trouble(state=state, since=NOW - 999, pause_s=pause_s, token="one")
 
     found = after(before, sign, probe=True)
@@ -131,7 +135,7 @@ def test_another_token_that_is_refused_too_begins_with_the_shortest_pause() -> N
         ("blocked", a_sign()),
     ],
 )
-def test_calls_that_were_under_way_say_nothing_new(before: Any, sign: Sign) -> None:
+def test_calls_that_were_under_way_say_nothing_new(before: Any, sign: CallSignal) -> None:
     trouble = a_trouble(state=before, pause_s=8, next_probe_at=NOW + 8)
 
     assert after(trouble, sign) == trouble
@@ -182,7 +186,7 @@ SIGNS = st.builds(
 
 
 @given(signs=st.lists(st.tuples(SIGNS, st.booleans(), st.sampled_from(["one", "two"])), min_size=1))
-def test_no_pause_is_longer_than_the_longest(signs: list[tuple[Sign, bool, str]]) -> None:
+def test_no_pause_is_longer_than_the_longest(signs: list[tuple[CallSignal, bool, str]]) -> None:
     trouble, now = None, NOW
     for sign, probe, token in signs:
         trouble = after(trouble, sign, token=token, now=now, probe=probe)

@@ -24,7 +24,7 @@ from app.sender.circuit_breaker import CircuitBreaker, Closed
 from app.sender.clocks import Clocks, ClockWatch
 from app.sender.leases import Leases
 from app.sender.rate_limit import Limiter
-from app.sender.retry import Moment
+from app.sender.retry import RetryContext
 from app.sender.settlements import Recording
 from tests.simulation.simulate import Kind, play
 
@@ -35,10 +35,10 @@ _SEEDS = 150
 def _calls_decide_not_time() -> AbstractContextManager[Any]:
     """An outage uses up attempts."""
 
-    def judged(**parts: Any) -> Moment:
-        return Moment(**(parts | {"judged": True}))
+    def judged(**parts: Any) -> RetryContext:
+        return RetryContext(**(parts | {"judged": True}))
 
-    return patch.object(settlements, "Moment", judged)
+    return patch.object(settlements, "RetryContext", judged)
 
 
 def _one_refusal_proves(self: BisectionEvidence, event: str) -> bool:

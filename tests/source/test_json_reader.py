@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from app.source.json_reader import SHALLOW_LEVELS, levels_at_most, nested_deeper, parse, parse_shallow
+from app.source.json_reader import SHALLOW_LEVELS, max_levels, nested_deeper, parse, parse_shallow
 from app.source.responses import BROKEN_JSON, TOO_DEEP, RequestRefused
 
 
@@ -122,7 +122,7 @@ def test_json_that_only_python_reads_and_that_is_too_deep_for_the_rest_is_too_de
 @given(_JSON, st.integers(1, 8))
 def test_nothing_is_deeper_than_its_brackets_allow(value: Any, max_depth: int) -> None:
     if nested_deeper([value], max_depth):
-        assert levels_at_most(orjson.dumps(value)) > max_depth
+        assert max_levels(orjson.dumps(value)) > max_depth
 
 
 def depth(value: Any) -> int:

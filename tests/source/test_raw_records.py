@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from app.errors import EventRefused
-from app.source.raw_records import around_body, content_of, records
+from app.source.raw_records import body_reader_of, records, request_context
 from app.source.responses import RequestRefused
 from tests.source.door import limits
 
@@ -17,7 +17,7 @@ AROUND: dict[str, Any] = {"method": "POST", "headers": {}, "query": {}, "ip": No
 
 def bodies(raw: bytes, content_type: str = "application/json", **bounds: Any) -> list[Any]:
     """Return the body of each record; the reason where a member is refused."""
-    found = records(raw, content_of(content_type), AROUND, limits(**bounds))
+    found = records(raw, body_reader_of(content_type), AROUND, limits(**bounds))
     return [each.reason if isinstance(each, EventRefused) else each["body"] for each in found]
 
 
@@ -48,7 +48,7 @@ def test_a_body_gives_records_by_its_content_type(content_type: str, raw: bytes,
 )
 def test_any_other_content_is_415(content_type: str) -> None:
     with pytest.raises(RequestRefused) as caught:
-        content_of(content_type)
+        body_reader_of(content_type)
     assert caught.value.refusal.status == 415
 
 
@@ -92,10 +92,10 @@ OF_CLOUDEVENT = {name: CLOUDEVENT[name] for name in ("specversion", "id", "sourc
 
 def test_a_cloudevent_has_its_data_as_body_and_its_attributes_beside() -> None:
     batch = orjson.dumps([CLOUDEVENT, CLOUDEVENT])
-    whole = list(records(batch, content_of("application/cloudevents-batch+json"), AROUND, limits()))
-    (one,) = records(orjson.dumps(CLOUDEVENT), content_of("application/cloudevents+json"), AROUND, limits())
+    whole = list(records(batch, body_reader_of("application/cloudevents-batch+json"), AROUND, limits()))
+    (one,) = records(orjson.dumps(CLOUDEVENT), body_reader_of("application/cloudevents+json"), AROUND, limits())
     binary = AROUND | {"headers": {f"ce-{name}": value for name, value in OF_CLOUDEVENT.items()}}
-    (in_headers,) = records(b'{"id": 7}', content_of("application/json"), binary, limits())
+    (in_headers,) = records(b'{"id": 7}', body_reader_of("application/json"), binary, limits())
 
     assert one == AROUND | {"cloudevent": OF_CLOUDEVENT, "body": {"id": 7}}
     assert whole == [one, one]
@@ -153,5 +153,5 @@ def test_no_secret_of_the_request_is_in_a_record() -> None:
         "query_string": b"a=1&a=2",
         "headers": [(name.lower().encode(), b"value") for name in names],
     }
-    found = around_body(Request(scope), hidden=frozenset({"x-sign"}), ip=None)
+    found = request_context(Request(scope), hidden=frozenset({"x-sign"}), ip=None)
     assert found == {"method": "POST", "headers": {"x-topic": "value"}, "query": {"a": ["1", "2"]}, "ip": None}

@@ -4,12 +4,12 @@ import base64
 
 import pytest
 
-from app.source import Anyone, SentSecret, basic_credentials
+from app.source import HeaderSecret, OpenProof, basic_credentials
 
 SECRET = b"0123456789abcdef"
-HEADER = SentSecret(header="x-pinrelay-key", values=(SECRET, b"while-it-rotates"))
-BEARER = SentSecret(header="authorization", scheme="Bearer", values=(SECRET,))
-BASIC = SentSecret(header="authorization", scheme="Basic", values=(basic_credentials("shop", SECRET),))
+HEADER = HeaderSecret(header="x-pinrelay-key", values=(SECRET, b"while-it-rotates"))
+BEARER = HeaderSecret(header="authorization", scheme="Bearer", values=(SECRET,))
+BASIC = HeaderSecret(header="authorization", scheme="Basic", values=(basic_credentials("shop", SECRET),))
 
 
 def basic(text: str) -> str:
@@ -35,10 +35,10 @@ def basic(text: str) -> str:
         (BASIC, {"authorization": f"Basic {basic('mall:0123456789abcdef')}"}, False),
         (BASIC, {"authorization": f"Bearer {basic('shop:0123456789abcdef')}"}, False),
         (BASIC, {"authorization": "Basic shop:0123456789abcdef"}, False),
-        (Anyone(), {}, True),
+        (OpenProof(), {}, True),
     ],
 )
-async def test_only_the_secret_itself_passes(proof: SentSecret, headers: dict[str, str], *, passes: bool) -> None:
+async def test_only_the_secret_itself_passes(proof: HeaderSecret, headers: dict[str, str], *, passes: bool) -> None:
     assert proof.may_hold(headers) is passes
     assert await proof.holds(b"{}", 2, headers, now=0) is passes
 

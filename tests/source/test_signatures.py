@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.source import SegmentSigned, SenderProof, Signed, StandardWebhooks, StripeSigned
+from app.source import HmacSignature, SegmentSignature, SenderProof, StandardWebhooksSignature, StripeSignature
 from app.source.body import GZIP
 
 BODY = b'{"test": 2432232314}'
@@ -23,8 +23,10 @@ async def holds(proof: SenderProof, headers: dict[str, str], body: bytes = BODY,
     return proof.may_hold(headers) and await proof.holds(body, len(body), headers, now=now)
 
 
-def signed(algorithm: Any = "sha256", encoding: Any = "hex", prefix: str = "", *secrets: bytes) -> Signed:
-    return Signed(header="x-sign", algorithm=algorithm, encoding=encoding, prefix=prefix, secrets=secrets or (SECRET,))
+def signed(algorithm: Any = "sha256", encoding: Any = "hex", prefix: str = "", *secrets: bytes) -> HmacSignature:
+    return HmacSignature(
+        header="x-sign", algorithm=algorithm, encoding=encoding, prefix=prefix, secrets=secrets or (SECRET,)
+    )
 
 
 def digest(algorithm: str = "sha256", secret: bytes = SECRET, body: bytes = BODY) -> bytes:
@@ -107,7 +109,7 @@ def standard(
     }
 
 
-WEBHOOKS = StandardWebhooks(secrets=(STANDARD.encode(),), tolerance_s=300)
+WEBHOOKS = StandardWebhooksSignature(secrets=(STANDARD.encode(),), tolerance_s=300)
 
 
 async def test_the_published_example_of_standard_webhooks_passes() -> None:
@@ -149,7 +151,7 @@ def stripe(at: float = NOW, secret: bytes = SECRET) -> str:
     return f"t={int(at)},v1={hmac.new(secret, f'{int(at)}.'.encode() + BODY, 'sha256').hexdigest()}"
 
 
-STRIPE = StripeSigned(secrets=(SECRET,), tolerance_s=300)
+STRIPE = StripeSignature(secrets=(SECRET,), tolerance_s=300)
 
 
 @pytest.mark.parametrize(
@@ -178,13 +180,13 @@ async def test_what_was_signed_long_ago_is_a_replay_and_refused(away_s: int, *, 
 
 
 async def test_segments_signature_is_known_too() -> None:
-    proof = SegmentSigned(secrets=(SECRET,))
+    proof = SegmentSignature(secrets=(SECRET,))
     assert await holds(proof, {"x-signature": digest("sha1").hex()})
     assert not await holds(proof, {"x-signature": digest("sha1", b"another-secret-00").hex()})
     assert not await holds(proof, {})
 
 
 def test_no_proof_shows_its_secret() -> None:
-    for proof in (signed(), WEBHOOKS, STRIPE, SegmentSigned(secrets=(SECRET,))):
+    for proof in (signed(), WEBHOOKS, STRIPE, SegmentSignature(secrets=(SECRET,))):
         assert SECRET.decode() not in repr(proof)
         assert STANDARD not in repr(proof)

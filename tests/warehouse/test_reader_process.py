@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from app.errors import WarehouseError
 from app.warehouse import clear_leftovers, json_depth, open_rows, reader_process, temporary_folder
 from app.warehouse.json_depth import MAX_JSON_DEPTH, require_shallow
-from app.warehouse.reader_process import ReaderLimits, open_rows_apart, say_rows
+from app.warehouse.reader_process import ReaderLimits, open_rows_in_process, write_rows
 from tests.rounds import examples
 
 ROWS = "".join(f"{number},{number / 4},\n" for number in range(1_200))
@@ -34,7 +34,7 @@ def file(tmp_path: Path) -> Path:
 
 def test_a_process_of_its_own_reads_what_this_one_reads(file: Path, tmp_path: Path) -> None:
     asked = ["net", None, "number"]
-    with open_rows(str(file), tmp_path / "here") as table, open_rows_apart(str(file), tmp_path / "there") as apart:
+    with open_rows(str(file), tmp_path / "here") as table, open_rows_in_process(str(file), tmp_path / "there") as apart:
         assert list(apart.columns) == list(table.columns)
         read = [tuple(row) for rows in apart.texts(asked) for row in rows]
         assert read == [tuple(row) for rows in table.texts(asked) for row in rows]
@@ -43,7 +43,7 @@ def test_a_process_of_its_own_reads_what_this_one_reads(file: Path, tmp_path: Pa
 
 def said(file: Path, folder: Path, asked: bytes = b"") -> list[object]:
     told = io.BytesIO()
-    say_rows(str(file), folder, io.BytesIO(asked), told)
+    write_rows(str(file), folder, io.BytesIO(asked), told)
     return [orjson.loads(line) for line in told.getvalue().splitlines()]
 
 
@@ -87,14 +87,14 @@ def test_what_takes_more_than_it_may_is_ended(limits: ReaderLimits, how: str, tm
     file.write_text(SLOW)
     with (
         pytest.raises(WarehouseError, match=f"ended before its end .{how}"),
-        open_rows_apart(str(file), tmp_path / "rows", limits=limits) as table,
+        open_rows_in_process(str(file), tmp_path / "rows", limits=limits) as table,
     ):
         assert sum(map(len, table.texts(["number"] * 30))) == 0
 
 
 @pytest.mark.slow
 def test_one_that_is_killed_leaves_nothing(file: Path, temporary: Path) -> None:
-    with temporary_folder() as folder, open_rows_apart(str(file), folder / "rows") as table:
+    with temporary_folder() as folder, open_rows_in_process(str(file), folder / "rows") as table:
         assert (folder / "rows").exists()
         process = process_of(table)
         process.send_signal(signal.SIGKILL)
@@ -114,7 +114,7 @@ def process_of(table: object) -> "subprocess.Popen[bytes]":
 @pytest.mark.slow
 def test_it_has_no_secrets(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PINTEREST_CONVERSION_TOKEN", "pina-secret")
-    with open_rows_apart(str(file), tmp_path / "rows") as table:
+    with open_rows_in_process(str(file), tmp_path / "rows") as table:
         environment = Path(f"/proc/{process_of(table).pid}/environ").read_bytes()
     assert sorted(each.partition(b"=")[0] for each in environment.split(b"\0") if each) == [
         b"MALLOC_ARENA_MAX",

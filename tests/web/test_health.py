@@ -23,7 +23,7 @@ from app.core.shared_values import (
 )
 from app.main import create_app
 from app.outbox import open_outbox
-from app.sender.status import STANDING_STATES
+from app.sender.status import PROBLEM_STATES
 from tests.outbox.build import new, rules
 from tests.outbox.new_store import new_store
 from tests.sender.claims import NOW, a_trouble
@@ -65,7 +65,7 @@ async def write(url: str, **values: Any) -> None:
 async def test_where_all_is_well_it_is_sending(client: httpx.AsyncClient) -> None:
     delivery = (await client.get("/readyz")).json()["delivery"]
 
-    assert (delivery["state"], delivery["reason"], delivery["standings"]) == ("sending", "", [])
+    assert (delivery["state"], delivery["reason"], delivery["problems"]) == ("sending", "", [])
 
 
 @pytest.mark.parametrize("state", ["blocked", "refusing", "failing", "rate limited"])
@@ -78,12 +78,12 @@ async def test_trouble_is_told_with_since_when_pinterests_words_and_the_remedy(
 
     assert answer.status_code == 200
     delivery = answer.json()["delivery"]
-    (standing,) = delivery["standings"]
+    (problem,) = delivery["problems"]
     assert (delivery["state"], delivery["reason"]) == (state, "no")
-    assert standing.items() >= {"state": state, "since": AGO, "status": 503, "words": "no"}.items()
-    assert standing["next_try_at"] == NOW + 60
-    assert standing["sentence"].endswith(": no.")
-    assert standing["remedy"]
+    assert problem.items() >= {"state": state, "since": AGO, "status": 503, "words": "no"}.items()
+    assert problem["next_try_at"] == NOW + 60
+    assert problem["sentence"].endswith(": no.")
+    assert problem["remedy"]
 
 
 async def test_what_the_store_refuses_is_told_though_all_else_is_sent(client: httpx.AsyncClient, url: str) -> None:
@@ -95,7 +95,7 @@ async def test_what_the_store_refuses_is_told_though_all_else_is_sent(client: ht
     delivery = (await client.get("/readyz")).json()["delivery"]
 
     assert (delivery["state"], delivery["reason"]) == ("set aside", "CHECK failed")
-    assert [standing["sentence"] for standing in delivery["standings"]] == [
+    assert [problem["sentence"] for problem in delivery["problems"]] == [
         "The store refuses to change 1 delivery (17): CHECK failed.",
         "The store refuses to change 2 rows (dropped_events): CHECK failed.",
     ]
@@ -108,7 +108,7 @@ async def test_the_most_pressing_of_several_is_the_state(client: httpx.AsyncClie
     delivery = (await client.get("/readyz")).json()["delivery"]
 
     assert delivery["state"] == "failing"
-    assert [standing["state"] for standing in delivery["standings"]] == ["failing", "clock"]
+    assert [problem["state"] for problem in delivery["problems"]] == ["failing", "clock"]
 
 
 async def test_a_preset_that_is_switched_off_is_told_while_something_waits(client: httpx.AsyncClient, url: str) -> None:
@@ -120,7 +120,7 @@ async def test_a_preset_that_is_switched_off_is_told_while_something_waits(clien
     delivery = (await client.get("/readyz")).json()["delivery"]
 
     assert delivery["state"] == "preset switched off"
-    assert delivery["standings"][0]["sentence"] == "The preset Lead is switched off."
+    assert delivery["problems"][0]["sentence"] == "The preset Lead is switched off."
 
 
 async def test_every_state_is_a_metric(client: httpx.AsyncClient, url: str) -> None:
@@ -129,7 +129,7 @@ async def test_every_state_is_a_metric(client: httpx.AsyncClient, url: str) -> N
     lines = (await client.get("/metrics")).text.splitlines()
 
     assert {
-        f'pinrelay_delivery_state{{state="{state}"}} {int(state == "failing")}.0' for state in STANDING_STATES
+        f'pinrelay_delivery_state{{state="{state}"}} {int(state == "failing")}.0' for state in PROBLEM_STATES
     } <= set(lines)
     assert 'pinrelay_delivery_state_seconds{state="failing"} 7200.0' in lines
     assert 'pinrelay_destination_blocked{reason=""} 0.0' in lines

@@ -5,7 +5,7 @@ from typing import Any
 _WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
-def single(value: Any) -> Any:
+def unwrap_single(value: Any) -> Any:
     """Take the one item out of a list of one, as Segment does: `[20]` is 20."""
     while type(value) is list and len(value) == 1:
         value = value[0]
@@ -21,7 +21,7 @@ def read_flag(value: Any) -> bool | None:
     >>> read_flag("Yes"), read_flag(0), read_flag([True]), read_flag("authorized"), read_flag([])
     (True, False, True, None, None)
     """
-    value = single(value)
+    value = unwrap_single(value)
     if type(value) is str:
         return _WORDS.get(value.strip().lower())
     return bool(value) if type(value) in (bool, int, float) and value in (0, 1) else None
@@ -38,12 +38,12 @@ def flag_is_given(value: Any) -> bool:
     return value is not None and not (type(value) is str and not value.strip())
 
 
-def said(value: Any) -> list[Any]:
+def flag_texts(value: Any) -> list[Any]:
     """Return what each of several places says of a privacy flag, without null, empty and blank texts.
 
     A list of one is its item; one of nothing at all is returned, since it was given and cannot be read.
 
-    >>> said([None, [False], " ", "undefined"]), said([]), said(None)
+    >>> flag_texts([None, [False], " ", "undefined"]), flag_texts([]), flag_texts(None)
     ([False, 'undefined'], [[]], [])
     """
     if type(value) is not list or not value:
@@ -51,7 +51,7 @@ def said(value: Any) -> list[Any]:
     given = []
     for item in value:
         if type(item) is list:
-            given += said(item)
+            given += flag_texts(item)
         elif flag_is_given(item):
             given.append(item)
     return given

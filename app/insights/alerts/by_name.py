@@ -191,7 +191,7 @@ def usual(history: Mapping[int, int], hour_at: int) -> tuple[float, float] | Non
     return min(of_days, counts[-1]), max(of_days, counts[-1])
 
 
-def strays(count: float, expected: float) -> float:
+def deviations_above(count: float, expected: float) -> float:
     """Return by how many standard deviations a count lies above what was expected."""
     return (count - expected) / sqrt(expected + (_STRAY * expected) ** 2) if expected else 0.0
 
@@ -222,7 +222,7 @@ def _fell(key: EventKey, history: Mapping[int, int], facts: NameFacts, settings:
         expected = known[0] * of_hour
         if count >= settings.alert_fall * expected:
             return None
-        if -strays(count, expected) >= z:
+        if -deviations_above(count, expected) >= z:
             text = f"{_shown(key)} has fallen: {count} in {_hour(hour_at, facts)}, usually {expected:.0f}."
             return _Found("fallen", key, text, known[0])
     return None

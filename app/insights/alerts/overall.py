@@ -9,7 +9,7 @@ from app.core.events import Exit
 from app.core.pages import PinterestView
 from app.core.shared_values import FeedState, RetentionBehind, TagCounts
 from app.core.values.times import DAY_S, HOUR_S, MINUTE_S
-from app.sender.status import OF_ALL, AccountStanding
+from app.sender.status import OF_ALL, AccountStatus
 
 LATE_S = HOUR_S
 #: The accepted events of the last full hour are a drop below this part of the median of the same hour of other days,
@@ -40,7 +40,7 @@ class Facts:
     """All that the conditions are judged by."""
 
     now: float
-    accounts: Sequence[AccountStanding]
+    accounts: Sequence[AccountStatus]
     #: Counts by name of each hour, keyed by its start in Unix seconds; an hour without any is left out.
     hours: Mapping[int, Mapping[str, int]]
     #: How many deliveries died, by ad account and hour.
@@ -118,10 +118,10 @@ def unread_reports(views: Mapping[str, PinterestView], now: float) -> list[Alert
     ]
 
 
-def _of_account(account: AccountStanding, facts: Facts) -> list[Alert]:
+def _of_account(account: AccountStatus, facts: Facts) -> list[Alert]:
     """Return the conditions that hold for one ad account; its name stands in them."""
     name = account.account.name
-    found = [Alert(key=each.state, text=each.text) for each in account.standings]
+    found = [Alert(key=each.state, text=each.text) for each in account.problems]
     found += filter(None, (_late(account, facts), _dead(account, facts)))
     return [
         replace(each, key=f"{name}: {each.key}", text=f"{name}: {each.text}")
@@ -131,16 +131,16 @@ def _of_account(account: AccountStanding, facts: Facts) -> list[Alert]:
     ]
 
 
-def _late(account: AccountStanding, facts: Facts) -> Alert | None:
+def _late(account: AccountStatus, facts: Facts) -> Alert | None:
     oldest_at = account.backlog.oldest_at
     if oldest_at is None or facts.now - oldest_at <= LATE_S:
         return None
     hours = (facts.now - oldest_at) / HOUR_S
-    off = next((f" {each.sentence}" for each in account.standings if each.state == "preset switched off"), "")
+    off = next((f" {each.sentence}" for each in account.problems if each.state == "preset switched off"), "")
     return Alert(key="backlog", text=f"Deliveries are late: the oldest has waited {hours:.1f} hours.{off}")
 
 
-def _dead(account: AccountStanding, facts: Facts) -> Alert | None:
+def _dead(account: AccountStatus, facts: Facts) -> Alert | None:
     """Judge new ones beside those that there are: whoever redrives them all clears it at once."""
     new = sum(facts.rejected.get((account.account.ad_account_id, facts.hour_at + n * HOUR_S), 0) for n in (0, 1))
     if not new or not account.backlog.dead:

@@ -15,7 +15,7 @@ from app.core.events import Event, EventKey, Exit, InventoryCount, Measure
 from app.core.log import log_error
 from app.core.receipts import PresetResult, Receipt
 from app.core.values.event_names import named_by
-from app.destination import phones_beside
+from app.destination import phones_as_given
 from app.errors import EventRefused, MappingError, OutboxUnavailable
 from app.insights.inventory.products import ProductCheck
 from app.outbox.inventory import MAX_PROPERTIES, OTHERS, Inventory
@@ -100,7 +100,7 @@ class Sampler:
             return []
         groups = {name: fields.get(name) or {} for name in ("user_data", "custom_data")}
         if isinstance(who := groups["user_data"], dict):
-            groups["user_data"] = who | {"phone": phones_beside(who.get("phone"), fields.get("person_blocks"))}
+            groups["user_data"] = who | {"phone": phones_as_given(who.get("phone"), fields.get("person_blocks"))}
         found = [
             label
             for label, (group, member) in LOOKED_FOR.items()
@@ -290,7 +290,7 @@ class _Counting:
     """Counts what becomes of the events of one request. What is not committed is not counted."""
 
     def __init__(self, meeting: Callable[[Event | EventRefused], Event | EventRefused], met: list[NameCounted]) -> None:
-        self.meet = meeting
+        self.observe = meeting
         self._met = met
 
     async def committed(self, receipt: Receipt) -> None:

@@ -121,7 +121,7 @@ class ProductCheck:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class FeedMatches:
     """How many products the feed knew under one id."""
 
     items: int = 0
@@ -133,9 +133,9 @@ class Known:
         """All that were looked up."""
         return self.items + self.groups + self.unknown
 
-    def __add__(self, other: "Known") -> "Known":
+    def __add__(self, other: "FeedMatches") -> "FeedMatches":
         """Return the sums."""
-        return Known(self.items + other.items, self.groups + other.groups, self.unknown + other.unknown)
+        return FeedMatches(self.items + other.items, self.groups + other.groups, self.unknown + other.unknown)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -152,24 +152,24 @@ class Known:
         return ", ".join(f"{count / self.total:.0%} {word}" for word, count in self.counts.items() if count)
 
 
-async def read_known(inventory: Inventory, *, now: float, days: int) -> dict[EventKey, dict[str, Known]]:
+async def read_known(inventory: Inventory, *, now: float, days: int) -> dict[EventKey, dict[str, FeedMatches]]:
     """Return by kind of event, and by id, how many products the feed knew in the last days."""
     since = (now // DAY_S - days + 1) * DAY_S
-    found: dict[EventKey, dict[str, Known]] = {}
+    found: dict[EventKey, dict[str, FeedMatches]] = {}
     for _, (key, _, label, number) in await inventory.read(since=since, by_hour=False, counted=[Measure.CATALOGUE]):
         content_id, _, known = label.rpartition(" ")
         of_key = found.setdefault(key, {})
-        more = Known(number * (known == ITEM), number * (known == GROUP), number * (known == UNKNOWN))
-        of_key[content_id] = of_key.get(content_id, Known()) + more
+        more = FeedMatches(number * (known == ITEM), number * (known == GROUP), number * (known == UNKNOWN))
+        of_key[content_id] = of_key.get(content_id, FeedMatches()) + more
     return found
 
 
-def advice(found: Mapping[EventKey, Mapping[str, Known]], content_id_of: Callable[[str], str]) -> str:
+def advice(found: Mapping[EventKey, Mapping[str, FeedMatches]], content_id_of: Callable[[str], str]) -> str:
     """Return the one setting to change, "" where none makes more products known.
 
     `content_id_of` returns the id under which products of a source are sent.
     """
-    by_source: defaultdict[str, defaultdict[str, Known]] = defaultdict(lambda: defaultdict(Known))
+    by_source: defaultdict[str, defaultdict[str, FeedMatches]] = defaultdict(lambda: defaultdict(FeedMatches))
     for key, counts in found.items():
         for content_id, known in counts.items():
             by_source[key.source][content_id] += known
@@ -184,11 +184,11 @@ def advice(found: Mapping[EventKey, Mapping[str, Known]], content_id_of: Callabl
 
 
 def _better(
-    by_source: Mapping[str, Mapping[str, Known]], content_id_of: Callable[[str], str]
+    by_source: Mapping[str, Mapping[str, FeedMatches]], content_id_of: Callable[[str], str]
 ) -> Iterator[tuple[float, str, str, float, float]]:
     """Yield for each source with a better id: gained products, the source, the id, the shares known now and then."""
     for source, counts in by_source.items():
-        now = counts.get(content_id_of(source), Known())
+        now = counts.get(content_id_of(source), FeedMatches())
         best = max((name for name in counts if name != SENT), key=lambda name: counts[name].worth, default="")
         if best and counts[best].total >= LEAST and counts[best].worth >= now.worth + BETTER:
             shares = [1 - each.unknown / each.total if each.total else 0.0 for each in (now, counts[best])]

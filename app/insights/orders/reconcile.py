@@ -24,7 +24,7 @@ from app.insights.orders.shop_orders import (
 from app.insights.orders.verdicts import OrderSums, OrderVerdict, judge_order, judge_unknown
 from app.outbox import OrderRow, PagesOrders, orders_since
 from app.warehouse import TextTable, append_rows, open_duck, open_rows, temporary_folder
-from app.warehouse.reader_process import open_rows_apart
+from app.warehouse.reader_process import open_rows_in_process
 
 #: What came before the first order of a file may be its event, sent by a clock that is off.
 _BEFORE_S: Final = DAY_S
@@ -138,7 +138,7 @@ async def reconciled(
     with ExitStack() as stack:
         folder = stack.enter_context(temporary_folder())
         rows = folder / "rows"
-        opened = open_rows_apart(where, rows) if is_strange else open_rows(where, rows, query=query)
+        opened = open_rows_in_process(where, rows) if is_strange else open_rows(where, rows, query=query)
         table: TextTable = await _apart(stack.enter_context, opened)
         columns = columns_of_shop(table.columns, **named)
         duck = await _apart(stack.enter_context, open_duck(folder / "join", only=folder / "join", config=_LITTLE))

@@ -35,7 +35,7 @@ _MOST_NAMED: Final = 10
 _WEEK: Final = 7
 
 
-class Worth(NamedTuple):
+class OrderTotals(NamedTuple):
     """How many orders of one currency there are, and what they are worth."""
 
     orders: int = 0
@@ -60,7 +60,7 @@ class Worth(NamedTuple):
         }
 
 
-class Odd(NamedTuple):
+class OutlierOrder(NamedTuple):
     """An order whose amount is out of all proportion."""
 
     amount: Decimal
@@ -76,12 +76,12 @@ class RevenueLine:
     #: Of a day its number since 1970, as a text.
     name: str
     #: By name of ORDERS_BECAME, those that there are.
-    became: dict[str, Worth]
+    became: dict[str, OrderTotals]
     #: All of them.
-    received: Worth
+    received: OrderTotals
     #: What was received in as many days before, and the same days a week before; of a day: the day, the week before.
-    before: Worth
-    week_before: Worth
+    before: OrderTotals
+    week_before: OrderTotals
 
     def as_json(self) -> dict[str, Any]:
         """Return the figures as programs get them."""
@@ -95,7 +95,7 @@ class RevenueLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OfCurrency:
+class CurrencyTotals:
     """What the orders of one currency are worth."""
 
     #: ISO 4217; "" where none was named.
@@ -104,18 +104,18 @@ class OfCurrency:
     #: By `day`, `preset`, `source`, `ad_account_id`; of days the newest first, else what was worth most.
     lines: dict[str, tuple[RevenueLine, ...]]
     #: Events that name an order and that no preset takes; they are not among those that were received.
-    unmatched: Worth
+    unmatched: OrderTotals
     #: The largest amounts, each with its delivery: of each sum one.
     largest: tuple[tuple[Decimal, str], ...]
     #: What orders usually are worth; None where there are few.
     median: Decimal | None = None
-    odd: tuple[Odd, ...] = ()
+    odd: tuple[OutlierOrder, ...] = ()
 
-    def judged_by(self, amounts: Sequence[Decimal]) -> "OfCurrency":
+    def judged_by(self, amounts: Sequence[Decimal]) -> "CurrencyTotals":
         """Return the same with what is out of all proportion to some of its orders' amounts."""
         if len(amounts) < _FEW or not (usual := median(amounts)):
             return self
-        odd = (Odd(amount, delivery_id, int(amount / usual)) for amount, delivery_id in self.largest)
+        odd = (OutlierOrder(amount, delivery_id, int(amount / usual)) for amount, delivery_id in self.largest)
         return replace(self, median=usual, odd=tuple(each for each in odd if each.times >= ODD_TIMES))
 
     def as_json(self) -> dict[str, Any]:
@@ -136,7 +136,7 @@ def first_day_read(first_day: int, last_day: int) -> int:
     return first_day - max(_WEEK, last_day - first_day + 1)
 
 
-def by_currency(rows: Iterable[Revenue], *, first_day: int, last_day: int) -> list[OfCurrency]:
+def by_currency(rows: Iterable[Revenue], *, first_day: int, last_day: int) -> list[CurrencyTotals]:
     """Return the figures of some days by currency, the one with the most orders first; `rows` reach further back."""
     found: defaultdict[str, list[Revenue]] = defaultdict(list)
     for row in rows:
@@ -146,7 +146,7 @@ def by_currency(rows: Iterable[Revenue], *, first_day: int, last_day: int) -> li
     return sorted(shown, key=lambda each: (-each.whole.received.orders, each.currency))
 
 
-def _of_currency(currency: str, rows: Sequence[Revenue], first: int, last: int) -> OfCurrency:
+def _of_currency(currency: str, rows: Sequence[Revenue], first: int, last: int) -> CurrencyTotals:
     by_day = _grouped(rows, "day")
 
     def between(begin: int, end: int) -> list[Revenue]:
@@ -163,7 +163,7 @@ def _of_currency(currency: str, rows: Sequence[Revenue], first: int, last: int) 
         groups = [_grouped((row for row in span if row.became in ORDERS_BECAME), kind) for span in spans]
         each = [_line(name, *(group.get(name, []) for group in groups)) for name in groups[0]]
         lines[kind] = tuple(sorted(each, key=lambda line: (-line.received.amount, line.name)))
-    return OfCurrency(
+    return CurrencyTotals(
         currency=currency,
         whole=_line("", *spans),
         lines=lines,
@@ -190,13 +190,13 @@ def _line(name: str, now: list[Revenue], before: list[Revenue], week_before: lis
     )
 
 
-def _received(rows: Iterable[Revenue]) -> Worth:
+def _received(rows: Iterable[Revenue]) -> OrderTotals:
     return _sum(row for row in rows if row.became in ORDERS_BECAME)
 
 
-def _sum(rows: Iterable[Revenue]) -> Worth:
+def _sum(rows: Iterable[Revenue]) -> OrderTotals:
     summed = list(rows)
-    return Worth(
+    return OrderTotals(
         orders=sum(row.orders for row in summed),
         without_amount=sum(row.without_amount for row in summed),
         amount=sum_of_one_currency((row.currency, row.amount) for row in summed),
@@ -215,7 +215,7 @@ _JUDGED: Final = 4
 
 async def read_revenue(
     outbox: Outbox, wanted: Mapping[str, str | None], *, first_day: int, last_day: int
-) -> list[OfCurrency]:
+) -> list[CurrencyTotals]:
     """Return the figures of some days (UTC, counted from 1970) by currency, that with the most orders first.
 
     `wanted` narrows them by `ad_account_id`, `source` and `preset`; None means any. Raises OutboxUnavailable.

@@ -202,7 +202,7 @@ _OTHERS: Final = "other reasons"
 BY: Final = ("day", "preset", "source", "ad_account_id", "currency")
 
 
-class Cell(NamedTuple):
+class SumKey(NamedTuple):
     """What the amounts of one sum have in common. An order sent with another currency is counted by the shop's."""
 
     day: str
@@ -233,7 +233,7 @@ class OrderWorth:
 class OrderSums:
     """All verdicts. Grows with the number of days, presets and reasons, not with that of orders."""
 
-    cells: defaultdict[Cell, OrderWorth] = field(default_factory=lambda: defaultdict(OrderWorth))
+    cells: defaultdict[SumKey, OrderWorth] = field(default_factory=lambda: defaultdict(OrderWorth))
     reasons: Counter[tuple[OrderFate, str]] = field(default_factory=Counter)
     #: The ids of the first orders of each, as the shop writes them -> as the ledger has them, "" where it does not.
     named: defaultdict[tuple[OrderFate, str], dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
@@ -241,7 +241,7 @@ class OrderSums:
     def add(self, verdict: OrderVerdict) -> None:
         """Add the verdict about one order: each of its amounts to the sum of its own currency."""
         by = (verdict.day, verdict.preset, verdict.source, verdict.ad_account_id, verdict.currency)
-        cell = Cell(*by, verdict.fate, verdict.is_expected)
+        cell = SumKey(*by, verdict.fate, verdict.is_expected)
         self.cells[cell].add(1, verdict.shop_amount, None)
         if verdict.sent_amount is not None:
             self.cells[cell._replace(currency=verdict.sent_currency)].add(0, None, verdict.sent_amount)
@@ -302,5 +302,5 @@ class OrderSums:
         }
 
 
-def _told(cell: Cell) -> Mapping[str, Any]:
+def _told(cell: SumKey) -> Mapping[str, Any]:
     return {**cell._asdict(), "fate": cell.fate.value}

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from app.insights.tracing.signals import exports
 from app.pipeline.pipeline import Enqueues
 from app.sender.context import CallReport
-from app.source import Accepts
+from app.source import AcceptsIntake
 
 __all__ = ["WATCHING_PATHS", "Tracing", "export_figures", "export_lines", "open_tracing"]
 
@@ -33,7 +33,7 @@ class Tracing(Protocol):
         """Trace every request to the application, but those that look after the process."""
         ...
 
-    def accepts(self, accepts: Accepts) -> Accepts:
+    def accepts(self, accepts: AcceptsIntake) -> AcceptsIntake:
         """Trace what becomes of the events of a request."""
         ...
 
@@ -57,7 +57,7 @@ class Untraced:
         """Return the application as it is."""
         return app
 
-    def accepts(self, accepts: Accepts) -> Accepts:
+    def accepts(self, accepts: AcceptsIntake) -> AcceptsIntake:
         """Return what accepts events as it is."""
         return accepts
 

@@ -39,7 +39,7 @@ from app.errors import OutboxUnavailable, SettingsError
 from app.insights.tracing.spans import TracedRequests, current, span, trace_call
 from app.pipeline.pipeline import Enqueues
 from app.sender.context import CallReport
-from app.source import Accepts, Intake
+from app.source import AcceptsIntake, Intake
 
 _SEVERITIES: Final = {
     "debug": SeverityNumber.DEBUG,
@@ -268,7 +268,7 @@ class OpenTelemetry:
         """Open a span for each request, within the caller's trace where it names one."""
         return TracedRequests(app, self._requests)
 
-    def accepts(self, accepts: Accepts) -> Accepts:
+    def accepts(self, accepts: AcceptsIntake) -> AcceptsIntake:
         """Open a span around reading, matching, mapping and keeping, with how many events left by which exit."""
         return _TracedAccepts(self._requests, accepts)
 
@@ -293,7 +293,7 @@ def _tracer(processor: SpanProcessor, resource: Resource, sampler: Sampler | Non
 
 
 class _TracedAccepts:
-    def __init__(self, tracer: Tracer, accepts: Accepts) -> None:
+    def __init__(self, tracer: Tracer, accepts: AcceptsIntake) -> None:
         self._tracer = tracer
         self._accepts = accepts
 

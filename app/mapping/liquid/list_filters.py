@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from app.mapping.bounds import is_within
 from app.mapping.javascript import javascript_text, text_length
 from app.mapping.json_text import json_text
 from app.mapping.liquid.values import MAX_SIZE, TooLargeError, items_of, liquid_text, number_or_nan, plain, whole
 from app.mapping.nodes import MISSING
 from app.mapping.paths import read
+from app.mapping.size_limit import is_within_limit
 
 
 def join(value: Any, separator: Any = MISSING) -> str:
@@ -83,7 +83,7 @@ def json(value: Any) -> Any:
     """Return JSON text. Raises TooLargeError."""
     if value is MISSING:
         return MISSING
-    if not is_within(value):
+    if not is_within_limit(value):
         raise TooLargeError
     return json_text(value)
 

@@ -1,4 +1,4 @@
--- What was counted since a moment until an end, as `asked_sums` says of which sums.
+-- What was counted since a moment until an end, as `sum_parameters` says of which sums.
   SELECT start_at, name, preset, label, ad_account_id, source, count FROM counter_minute
   WHERE start_at > floor(%(since)s::float8 - 60)::bigint AND start_at < %(sums_from)s::bigint
   UNION ALL

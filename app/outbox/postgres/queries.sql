@@ -777,7 +777,7 @@ LISTEN pinrelay;
 SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
 
 -- counters --
--- Sums of counts by step, all in one where the step is 0: as `asked_sums` says of which sums.
+-- Sums of counts by step, all in one where the step is 0: as `sum_parameters` says of which sums.
 SELECT CASE %(step_s)s::bigint WHEN 0 THEN %(since)s::float8
        ELSE (start_at / nullif(%(step_s)s::bigint, 0) * %(step_s)s::bigint)::float8 END AS step,
        name, preset, label, ad_account_id, source, sum(count)::bigint
@@ -799,7 +799,7 @@ SELECT least((SELECT min(start_at) FROM counter_minute WHERE start_at >= %(begin
              (SELECT min(start_at) FROM counter_hour WHERE start_at >= %(begin)s::bigint));
 
 -- sum_step --
--- Sum what was counted in a step, as `asked_sums` says of which sums.
+-- Sum what was counted in a step, as `sum_parameters` says of which sums.
 INSERT INTO counter_sum (span_s, start_at, name, preset, label, ad_account_id, source, count)
 SELECT %(length_s)s, %(since)s, name, preset, label, ad_account_id, source, sum(count) FROM (/* counted */) AS each_span
 GROUP BY name, preset, label, ad_account_id, source;

@@ -1,4 +1,4 @@
--- What was counted since a moment until an end, as `asked_sums` says of which sums.
+-- What was counted since a moment until an end, as `sum_parameters` says of which sums.
   SELECT * FROM counter WHERE span_s = 60 AND start_at > :since - 60 AND start_at < :sums_from
   UNION ALL SELECT * FROM counter WHERE span_s = 3600 AND start_at > :since - 3600 AND start_at < :sums_from
   UNION ALL SELECT * FROM counter_sum WHERE span_s = :span_s AND start_at >= :sums_from AND start_at < :sums_until

@@ -28,7 +28,7 @@ from app.outbox.redrive import DeadLetter, every_digest_of
 from app.outbox.rows import as_json
 from app.outbox.sqlite.database import SQL, number_of, numbers_of, one_json, person_id
 from app.outbox.sqlite.readers import Readers, UsesFile, reads
-from app.outbox.sqlite.scrub import scrub, texts_of
+from app.outbox.sqlite.scrub import personal_texts, scrub
 from app.outbox.sqlite.settle import release_keys
 from app.outbox.sqlite.writer import Writer
 
@@ -211,7 +211,7 @@ def _forget_deliveries(connection: sqlite3.Connection, messages: Sequence[str], 
     traces = {digest for each in held for digest in each.buyer}
     ids = {"rows": as_json([each.delivery_id for each in held])}
     for (payload,) in connection.execute(SQL["payloads_of"], ids):
-        traces.update(texts_of(payload))
+        traces.update(personal_texts(payload))
     connection.execute(SQL["forget_known_buyers"], {**ids, "keys": as_json(every_digest_of(held))})
     for name in (
         "forget_buyers",

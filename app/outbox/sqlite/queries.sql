@@ -431,7 +431,7 @@ SELECT min((SELECT min(due_at) FROM delivery
 FROM (VALUES (0), (1)) AS kind;
 
 -- counters --
--- Sums of counts by step, all in one where the step is 0: as `asked_sums` says of which sums.
+-- Sums of counts by step, all in one where the step is 0: as `sum_parameters` says of which sums.
 SELECT CASE :step_s WHEN 0 THEN :since ELSE start_at / :step_s * :step_s END AS step, name, preset, label, ad_account_id,
        source, sum(count)
 FROM (/* counted */)
@@ -453,7 +453,7 @@ SELECT min(first) FROM (
 );
 
 -- sum_step --
--- Sum what was counted in a step, as `asked_sums` says of which sums.
+-- Sum what was counted in a step, as `sum_parameters` says of which sums.
 INSERT INTO counter_sum
 SELECT :length_s, :since, name, preset, label, ad_account_id, source, sum(count) FROM (/* counted */)
 GROUP BY name, preset, label, ad_account_id, source;

@@ -71,7 +71,7 @@ def free_room(page: bytes, number: int) -> slice:
     return slice(start + header + 2 * cells, content or 65_536)
 
 
-def texts_of(payload: bytes) -> Iterator[str]:
+def personal_texts(payload: bytes) -> Iterator[str]:
     """Yield what a finished event says of its person."""
     yield from _texts(orjson.loads(payload).get("user_data"))
 

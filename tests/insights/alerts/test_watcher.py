@@ -34,7 +34,13 @@ from app.errors import OutboxUnavailable
 from app.insights.alerts.overall import Facts, conditions
 from app.insights.alerts.watcher import Alerts, AlertWebhook
 from app.outbox import Outbox, open_outbox
-from app.sender.status import AccountStanding, Standing, all_standings, of_refused_rows, standings
+from app.sender.status import (
+    AccountStatus,
+    DeliveryProblem,
+    all_delivery_problems,
+    delivery_problems,
+    problems_of_refused_rows,
+)
 from tests import assembled
 from tests.outbox.build import new, rules
 from tests.process import PLAIN
@@ -60,16 +66,16 @@ REFUSED = SetAside(doing="claim", ad_account_id=ACCOUNT, why="CHECK failed", sin
 
 def facts(**changes: Any) -> Facts:
     """What is known of one ad account; a change of `name` gives it one."""
-    standard: dict[str, Any] = {"name": "", "backlog": Backlog(), "standings": (), "hours": {}, "rejected": {}}
+    standard: dict[str, Any] = {"name": "", "backlog": Backlog(), "problems": (), "hours": {}, "rejected": {}}
     given = standard | changes
     account = AccountView(ad_account_id=ACCOUNT, name=given["name"], live=True)
     died = {(ACCOUNT, hour_at): count for hour_at, count in given["rejected"].items()}
-    found = AccountStanding(account=account, backlog=given["backlog"], standings=given["standings"])
+    found = AccountStatus(account=account, backlog=given["backlog"], problems=given["problems"])
     return Facts(now=NOW, accounts=[found], hours=given["hours"], rejected=died)
 
 
-def stands(trouble: Trouble, *, switched_off: bool = False) -> list[Standing]:
-    return standings(trouble, switched_off=switched_off, now=NOW)
+def stands(trouble: Trouble, *, switched_off: bool = False) -> list[DeliveryProblem]:
+    return delivery_problems(trouble, switched_off=switched_off, now=NOW)
 
 
 def daily(counts: list[int], *, now: int) -> dict[int, dict[str, int]]:
@@ -88,15 +94,17 @@ def warned(last: int, before: int, *, enqueued: int = 100, enqueued_before: int 
     ("given", "expected"),
     [
         pytest.param(facts(), [], id="nothing happened yet"),
-        pytest.param(facts(standings=stands(a_trouble())), ["blocked"], id="Pinterest refuses us"),
-        pytest.param(facts(standings=stands(a_trouble(state="failing"))), ["failing"], id="Pinterest fails"),
-        pytest.param(facts(standings=stands(a_trouble(state="refusing"))), ["refusing"], id="Pinterest refuses all"),
-        pytest.param(facts(standings=stands(a_trouble(state="rate limited"))), ["rate limited"], id="too many calls"),
+        pytest.param(facts(problems=stands(a_trouble())), ["blocked"], id="Pinterest refuses us"),
+        pytest.param(facts(problems=stands(a_trouble(state="failing"))), ["failing"], id="Pinterest fails"),
+        pytest.param(facts(problems=stands(a_trouble(state="refusing"))), ["refusing"], id="Pinterest refuses all"),
+        pytest.param(facts(problems=stands(a_trouble(state="rate limited"))), ["rate limited"], id="too many calls"),
         pytest.param(
-            facts(standings=stands(a_trouble(), switched_off=True)), ["blocked", "switched off"], id="two at once"
+            facts(problems=stands(a_trouble(), switched_off=True)), ["blocked", "switched off"], id="two at once"
         ),
         pytest.param(
-            facts(standings=of_refused_rows({"delivery/1": REFUSED, "rows/x": replace(REFUSED, ad_account_id="")})),
+            facts(
+                problems=problems_of_refused_rows({"delivery/1": REFUSED, "rows/x": replace(REFUSED, ad_account_id="")})
+            ),
             ["set aside", "rows refused"],
             id="rows refused",
         ),
@@ -132,7 +140,7 @@ def test_each_condition_is_told_from_its_threshold_on(given: Facts, expected: li
 def test_the_conditions_of_an_ad_account_with_a_name_say_whose_they_are() -> None:
     given = facts(
         name="US",
-        standings=stands(a_trouble(reason="bad token")),
+        problems=stands(a_trouble(reason="bad token")),
         backlog=Backlog(pending=1, oldest_at=NOW - 7_200),
         hours=daily([100, 100, 100], now=0),
     )
@@ -144,24 +152,24 @@ def test_the_conditions_of_an_ad_account_with_a_name_say_whose_they_are() -> Non
 
 
 def test_a_preset_that_is_switched_off_is_named_beside_what_is_late_and_told_once_for_all_ad_accounts() -> None:
-    off = standings(None, switched_off=False, presets_off=["Lead"], now=NOW)
+    off = delivery_problems(None, switched_off=False, presets_off=["Lead"], now=NOW)
     late = Backlog(pending=1, oldest_at=NOW - 7_200)
-    accounts = [account for name in ("US", "FR") for account in facts(name=name, standings=off, backlog=late).accounts]
+    accounts = [account for name in ("US", "FR") for account in facts(name=name, problems=off, backlog=late).accounts]
     told = {alert.key: alert.text for alert in conditions(Facts(now=NOW, accounts=accounts, hours={}))}
     assert told.keys() == {"preset switched off", "US: backlog", "FR: backlog"}
     assert told["US: backlog"].endswith("has waited 2.0 hours. The preset Lead is switched off.")
-    assert len(all_standings(accounts)) == 1
+    assert len(all_delivery_problems(accounts)) == 1
 
 
 def test_a_clock_that_jumped_is_told_once_for_all_ad_accounts() -> None:
-    jumped = standings(None, switched_off=False, jumps=[ClockJump(before=NOW - 7_200, after=NOW)], now=NOW)
-    accounts = [account for name in ("US", "FR") for account in facts(name=name, standings=jumped).accounts]
+    jumped = delivery_problems(None, switched_off=False, jumps=[ClockJump(before=NOW - 7_200, after=NOW)], now=NOW)
+    accounts = [account for name in ("US", "FR") for account in facts(name=name, problems=jumped).accounts]
     assert [alert.key for alert in conditions(Facts(now=NOW, accounts=accounts, hours={}))] == ["clock"]
-    assert len(all_standings(accounts)) == 1
+    assert len(all_delivery_problems(accounts)) == 1
 
 
 def test_a_text_says_what_it_is_and_what_to_do() -> None:
-    (alert,) = conditions(facts(standings=stands(a_trouble(reason="bad token"))))
+    (alert,) = conditions(facts(problems=stands(a_trouble(reason="bad token"))))
     assert alert.key == "blocked"
     assert alert.text.startswith("Pinterest refuses our calls: bad token. Answer 401, since 20")
     assert "`pinrelay verify` names what is wrong" in alert.text

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.core.pages import Revenue
-from app.insights.orders.revenue import OfCurrency, by_currency, first_day_read
+from app.insights.orders.revenue import CurrencyTotals, by_currency, first_day_read
 
 TODAY = 20_000
 
@@ -28,7 +28,7 @@ def revenue(amount: str = "100", **changes: Any) -> Revenue:
     return Revenue(**(standard | changes))
 
 
-def figures(*rows: Revenue, days: int = 7) -> list[OfCurrency]:
+def figures(*rows: Revenue, days: int = 7) -> list[CurrencyTotals]:
     return by_currency(rows, first_day=TODAY - days + 1, last_day=TODAY)
 
 

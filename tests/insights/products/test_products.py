@@ -11,7 +11,7 @@ import pytest
 from app.core.events import EventKey, InventoryCount, Measure
 from app.core.shared_values import FEED_UNKNOWN
 from app.insights.inventory.counting import NameCounts, Sampler
-from app.insights.inventory.products import CANDIDATES, Known, ProductCheck, advice, read_known
+from app.insights.inventory.products import CANDIDATES, FeedMatches, ProductCheck, advice, read_known
 from app.insights.product_feed import FeedReader
 from app.outbox import Outbox
 from tests.assembled import shipped_catalog
@@ -92,7 +92,7 @@ async def test_what_the_inventory_counts_is_what_is_reported(outbox: Outbox) -> 
     await outbox.inventory.add(names.take(), now=NOW, max_names=9)
     assert not any(each.counted is Measure.CATALOGUE for each in names.take())
     found = await read_known(outbox.inventory, now=NOW, days=1)
-    assert found[KEY]["product_id"] == found[KEY]["sent"] == Known(0, 20, 20)
+    assert found[KEY]["product_id"] == found[KEY]["sent"] == FeedMatches(0, 20, 20)
     assert str(found[KEY]["variant_id"]) == "50% item, 50% unknown"
     assert await read_known(outbox.inventory, now=NOW + 9 * 86_400, days=1) == {}
     told = "The feed would know 50% of the products instead of 50%: set CONTENT_ID=variant_id."
@@ -120,7 +120,7 @@ def a_product(rng: random.Random, number: int) -> dict[str, Any]:
     }
 
 
-def counted(rng: random.Random, right: str, is_set: str, source: str) -> dict[EventKey, dict[str, Known]]:
+def counted(rng: random.Random, right: str, is_set: str, source: str) -> dict[EventKey, dict[str, FeedMatches]]:
     """Return what is counted of a shop whose feed has its products under the right id."""
     products = [a_product(rng, number) for number in range(30)]
     listed = [product for product in products if rng.random() < 0.9]  # a few are in no feed
@@ -130,7 +130,7 @@ def counted(rng: random.Random, right: str, is_set: str, source: str) -> dict[Ev
     check = ProductCheck(shipped_catalog, lambda _: is_set)
     check.known_as = reader.ids().known_as
     shape = rng.choice(["products", "line_items", "flat"])
-    found: dict[EventKey, dict[str, Known]] = {}
+    found: dict[EventKey, dict[str, FeedMatches]] = {}
     for product in products:
         if shape == "flat":
             event = {"type": "track", "event": "Product Added", "messageId": "m", "properties": product}
@@ -139,9 +139,9 @@ def counted(rng: random.Random, right: str, is_set: str, source: str) -> dict[Ev
         key = EventKey(source, "track", str(event["event"]))
         for label, number in Counter(check.labels(event, key)).items():
             name, _, known = label.rpartition(" ")
-            one = Known(number * (known == "item"), number * (known == "group"), number * (known == "unknown"))
+            one = FeedMatches(number * (known == "item"), number * (known == "group"), number * (known == "unknown"))
             of_key = found.setdefault(key, {})
-            of_key[name] = of_key.get(name, Known()) + one
+            of_key[name] = of_key.get(name, FeedMatches()) + one
     return found
 
 
@@ -169,12 +169,12 @@ def test_one_shop_of_two_is_advised_by_its_file() -> None:
     ("counts", "is_set"),
     [
         ({}, "sku"),
-        ({"sku": Known(0, 0, 19), "product_id": Known(19, 0, 0)}, "sku"),  # too few
-        ({"sku": Known(96, 0, 4), "product_id": Known(100, 0, 0)}, "sku"),  # hardly better
-        ({"sku": Known(0, 50, 0), "product_id": Known(0, 50, 0)}, "sku"),
+        ({"sku": FeedMatches(0, 0, 19), "product_id": FeedMatches(19, 0, 0)}, "sku"),  # too few
+        ({"sku": FeedMatches(96, 0, 4), "product_id": FeedMatches(100, 0, 0)}, "sku"),  # hardly better
+        ({"sku": FeedMatches(0, 50, 0), "product_id": FeedMatches(0, 50, 0)}, "sku"),
     ],
 )
-def test_nothing_is_advised_for_little(counts: dict[str, Known], is_set: str) -> None:
+def test_nothing_is_advised_for_little(counts: dict[str, FeedMatches], is_set: str) -> None:
     assert advice({KEY: counts}, lambda _: is_set) == ""
 
 

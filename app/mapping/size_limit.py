@@ -6,7 +6,7 @@ from typing import Any, Final
 MAX_EVENT_VALUES: Final = 10_000
 
 
-def is_within(value: Any, limit: int = MAX_EVENT_VALUES) -> bool:
+def is_within_limit(value: Any, limit: int = MAX_EVENT_VALUES) -> bool:
     """Return whether a value has at most `limit` values in it, counting no further than that."""
     waiting = [value]
     count = 0

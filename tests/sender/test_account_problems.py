@@ -16,7 +16,7 @@ ACCOUNTS = [AccountView(ad_account_id=which, live=True) for which in ("42", "43"
 async def test_each_ad_account_has_its_own_trouble_and_switch_and_all_have_one_clock(outbox: Outbox) -> None:
     async def states(*off: str) -> list[list[str]]:
         found = await read_accounts(outbox, ACCOUNTS, switches=Switches(accounts_off=frozenset(off)), now=NOW)
-        return [[each.state for each in account.standings] for account in found]
+        return [[each.state for each in account.problems] for account in found]
 
     assert await states() == [[], [], []]
     await TROUBLE.of("42").write(outbox, a_trouble(state="failing"))
@@ -35,7 +35,7 @@ async def test_a_backlog_that_will_be_full_soon_is_told_before(outbox: Outbox) -
 
     async def told(at: float, told_full_s: float = 0) -> tuple[float | None, list[str]]:
         first, *_ = await read_accounts(outbox, ACCOUNTS, switches=Switches(), now=at, told_full_s=told_full_s)
-        return first.backlog.full_in_s, [each.state for each in first.standings]
+        return first.backlog.full_in_s, [each.state for each in first.problems]
 
     assert await told(NOW + 59, told_full_s=1e12) == (None, [])
     hours, states = await told(NOW + 61, told_full_s=1e12)

@@ -35,7 +35,7 @@ class Intake(Struct, frozen=True):
         return self.is_proven or self.is_relayed
 
 
-async def accept_signed(accepts: "Accepts", intake: Intake, *, only_first: bool) -> Receipt:
+async def accept_signed(accepts: "AcceptsIntake", intake: Intake, *, only_first: bool) -> Receipt:
     """Commit the events; where a signature covers `only_first` of them, the others are of nobody who is known.
 
     Raises OutboxUnavailable.
@@ -59,7 +59,7 @@ def _is_delete(event: Event | EventRefused) -> bool:
     return not isinstance(event, EventRefused) and event["type"] == "delete"
 
 
-class Accepts(Protocol):
+class AcceptsIntake(Protocol):
     """Commits the events of a door to the outbox."""
 
     async def accept(self, intake: Intake) -> Receipt:
