@@ -13,7 +13,7 @@ from tests.process import ROOT
 
 pytestmark = pytest.mark.slow  # it starts programs
 
-LONG, LONGEST = "x" * 73, "é" * 72
+LONG, LONGEST = "Say " + "x" * 69, "Say " + "é" * 68
 Git = Callable[..., str]
 
 
@@ -48,10 +48,12 @@ def test_a_subject_that_is_too_long_is_named_unless_it_is_of_before(git: Git, tm
     commit(git, LONGEST)
     assert program(".ci/subjects", tmp_path, base) == (0, "")
     wrong = commit(git, LONG)
-    commit(git, "Short")
+    commit(git, "Be short")
     code, said = program(".ci/subjects", tmp_path, base)
     assert (code, said.startswith(f"commit {wrong[:7]}"), said.count("\n")) == (1, True, 1)
     assert "its subject has 73 characters" in said
+    commit(git, "x")
+    assert "its subject says nothing" in program(".ci/subjects", tmp_path, wrong)[1]
     git("checkout", "--quiet", base)  # a branch of before
     assert program(".ci/subjects", tmp_path, base) == (0, "")
 
@@ -61,7 +63,7 @@ def test_a_shallow_clone_an_archive_and_a_history_written_anew_are_checked_as_fa
 ) -> None:
     base = commit(git, LONG)
     commit(git, LONG)
-    commit(git, "Short")
+    commit(git, "Be short")
     for depth, code in ("1", 0), ("2", 1):
         clone = tmp_path / f"clone of {depth}"
         git("clone", "--quiet", "--depth", depth, f"file://{tmp_path}", str(clone))

@@ -33,12 +33,11 @@ def webhook_router(
     new_id: Callable[[], str] = random_id,
 ) -> APIRouter:
     """Build the route; `budget` is that of all requests of the process. `secrets` may change while it serves."""
-    limits = Limits.of_webhook(settings)
-
+    limits, is_open = Limits.of_webhook(settings), not settings.authenticated
     is_proven = proves_authors(settings, DEFAULT_SOURCE)
 
     async def receive_events(request: Request) -> Response:
-        raw, size, only_first = await _receive_proven(request, limits, secrets, is_open=not settings.authenticated)
+        raw, size, only_first = await _receive_proven(request, limits, secrets, is_open=is_open)
         async with budget.held(raw, size, timeout_s=limits.request_timeout_s):
             body = await open_body(raw, size, budget, limits)
             now = clock()

@@ -59,6 +59,7 @@ class _Doorway:
         self._settings = settings
         #: The routes of senders ask themselves who it is; else only this machine may send.
         self._is_free_to_senders = settings.authenticated or settings.reachable
+        self._page_origins = settings.page_origins
         self._access = access
         self._clock = clock
 
@@ -72,7 +73,7 @@ class _Doorway:
         await (refused or self._app)(scope, receive, send)
 
     def _refuse_sender(self, scope: Scope) -> Response | None:
-        if self._is_free_to_senders or self._access.is_near(scope, self._settings.page_origins):
+        if self._is_free_to_senders or self._access.is_near(scope, self._page_origins):
             return None
         return answer(_FOREIGN, 403)
 

@@ -13,6 +13,7 @@ from app.core.people import MarkChange, Ownership, PeopleChanges, PersonChange, 
 from app.errors import OutboxUnavailable
 from app.outbox import Store, open_outbox, open_store, transfer_all
 from app.outbox.inventory import NameCount
+from app.outbox.sqlite import database
 from app.outbox.transfer import TransferKind
 from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, At, audited, blocked, new, payload, retry, rules
 
@@ -71,8 +72,11 @@ async def moved(source: str, target: str) -> dict[str, int]:
         await to.close()
 
 
-async def test_nothing_is_carried_while_somebody_uses_the_outbox_that_is_left(urls: tuple[str, ...]) -> None:
+async def test_nothing_is_carried_while_somebody_uses_the_outbox_that_is_left(
+    urls: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What a server took in meanwhile would be left behind, and what it had claimed would be sent twice."""
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.2)
     source, target = urls
     async with opened(source) as at:
         await at.enqueue(new())

@@ -194,7 +194,7 @@ def open_readable(path: Path) -> sqlite3.Connection:
 
 def open_untouched(path: Path) -> sqlite3.Connection:
     """Open a file without writing to it, not even what its log holds. Raises sqlite3.Error."""
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)
 
 
 def connect(path: Path, *, timeout_s: float) -> sqlite3.Connection:

@@ -87,7 +87,8 @@ async def test_what_a_locked_file_kept_from_being_wiped_is_wiped_by_the_next_cal
 
     monkeypatch.setattr(people, "scrub", note_and_scrub)
     monkeypatch.setattr(scrub, "reads_pages", lambda _: False)
-    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.1)
+    for module in (database, scrub):
+        monkeypatch.setattr(module, "BUSY_TIMEOUT_S", 0.1)
     outbox = open_outbox(f"sqlite:///{path}", rules(), clock=lambda: NOW)
     with closing(sqlite3.connect(path, isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")
@@ -99,7 +100,8 @@ async def test_what_a_locked_file_kept_from_being_wiped_is_wiped_by_the_next_cal
     await outbox.close()
 
 
-async def test_wiping_is_done_beside_others_who_write(path: Path) -> None:
+async def test_wiping_is_done_beside_others_who_write(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scrub, "BUSY_TIMEOUT_S", 0.2)
     outbox, other = (open_outbox(f"sqlite:///{path}", rules(), clock=lambda: NOW) for _ in range(2))
     await outbox.enqueue([new() for _ in range(200)], [], [], now=NOW)
     with closing(sqlite3.connect(path)) as reader:
