@@ -163,6 +163,7 @@ def _pipeline(settings: Settings, parts: Parts) -> Pipeline:
         to=parts.destinations,
         sources=parts.sources,
         shared=parts.outbox,
+        erasing=parts.acts.people,
     )
     pipeline.listeners = parts.listeners
     parts.running.on_change = pipeline.use

@@ -283,6 +283,8 @@ class Erased(BaseModel, from_attributes=True):
 
     ids: int = Field(description="Ids under which anything was remembered.")
     messages: int = Field(description="Messages of which something was kept.")
+    erased: dict[str, int] = Field(description="By kind: how many deliveries, payloads, notes ... were erased.")
+    kept: tuple[str, ...] = Field(description="What is not erased because it cannot be, or must not.")
     stays: Literal[""] = Field(description="Nothing stays; what does is answered with 409.")
 
 

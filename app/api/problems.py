@@ -54,6 +54,8 @@ class PersonStays(Problem):
 
     ids: int = Field(description="Ids under which anything was remembered, and is erased.")
     messages: int = Field(description="Messages of which something was kept, and is erased.")
+    erased: dict[str, int] = Field(description="By kind: how many deliveries, payloads, notes ... were erased.")
+    kept: tuple[str, ...] = Field(description="What is not erased because it cannot be, or must not.")
     stays: str = Field(description="What stays, with the remedy; the same as `detail`.")
 
 

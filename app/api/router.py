@@ -24,6 +24,7 @@ from app.api.revenue import add_revenue
 from app.api.searches import add_searches
 from app.core.deliveries import Delivery
 from app.core.pages import Message
+from app.core.people import NamedPerson
 from app.core.values.hidden_emails import unpersonal_id
 from app.errors import NoDelivery
 from app.insights.inventory.view import InventoryView
@@ -35,7 +36,7 @@ _JSON = "application/json"
 _ONE_ID_AT_LEAST: dict[str, Any] = {
     "anyOf": [
         {"required": [name], "properties": {name: {"type": "string", "minLength": 1}}}
-        for name in ("user_id", "anonymous_id", "email")
+        for name in ("user_id", "anonymous_id", "email", "phone", "order_id")
     ]
 }
 #: Nothing of it is read; only its type counts.
@@ -62,13 +63,26 @@ class SwitchRequest(BaseModel):
 
 
 class ForgetRequest(BaseModel):
-    """Whom to erase, by one id at least."""
+    """Whom to erase, by one name at least."""
 
     model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=_ONE_ID_AT_LEAST)
 
     user_id: str | None = Field(None, min_length=1, description="With every browser that is linked to it.")
     anonymous_id: str | None = Field(None, min_length=1)
-    email: str | None = Field(None, min_length=1, description="Of what memory does not know, too.")
+    email: str | None = Field(None, min_length=1)
+    phone: str | None = Field(None, min_length=1)
+    order_id: str | None = Field(None, min_length=1, description="Of one of the person's orders.")
+
+    @property
+    def named(self) -> NamedPerson:
+        """Whom it means."""
+        return NamedPerson(
+            user_id=self.user_id,
+            anonymous_id=self.anonymous_id,
+            emails=(self.email,) if self.email else (),
+            phones=(self.phone,) if self.phone else (),
+            order_ids=(self.order_id,) if self.order_id else (),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,9 +176,9 @@ def _add_changes(router: APIRouter, operations: Operations) -> None:
 
     @router.post("/forget", summary="Erase a person", responses=stays)
     async def forget(request: Request, whom: ForgetRequest) -> Erased:
-        if not any(whom.model_dump().values()):
-            raise Refused(400, "name a person: user_id, anonymous_id or email")
-        done = await acts.people.forget(request.state.person, **whom.model_dump())
+        if not whom.named.kinds:
+            raise Refused(400, "name a person: user_id, anonymous_id, email, phone or order_id")
+        done = await acts.people.forget(request.state.person, whom.named)
         if done.stays:
             raise Refused(409, done.stays, **asdict(done))
         return Erased.model_validate(done)

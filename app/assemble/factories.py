@@ -2,13 +2,15 @@
 
 import random
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache, partial
-from typing import Any, Final
+from secrets import token_hex
+from typing import Any, Final, cast
 
 import httpx
 from starlette.types import ASGIApp
 
+from app.access.audit import Audit
 from app.assemble.ad_accounts import (
     SANDBOX_AD_ACCOUNT_ID,
     Destination,
@@ -33,7 +35,7 @@ from app.core.coordination import Coordination
 from app.core.events import DEFAULT_SOURCE, CounterRow, Event
 from app.core.log import log_error, log_reports, log_secrets_kept
 from app.core.pages import AccountView
-from app.core.shared_values import SharedValues
+from app.core.shared_values import ERASED_AT, SharedValues
 from app.core.trust import SourceTraits
 from app.core.values.event_names import EVENT_NAMES
 from app.destination import PersonReader, ReportConversionEvent, TypedPerson
@@ -47,13 +49,13 @@ from app.insights.inventory.products import ProductCheck
 from app.insights.product_feed import FeedKeeper
 from app.insights.reports import AdsClient, AdsToken, FixedToken, HourlyReading, RotatingToken
 from app.mapping import check_content_id
-from app.operations.forget import Forgetting
+from app.operations.forget import ForgetActs, Forgetting
 from app.outbox import Outbox
 from app.pipeline.enrichment import Enrichment
 from app.pipeline.explain import Explainer
 from app.pipeline.file_tests import FileTests, GivenSettings
 from app.pipeline.identity_events import IdentityEventReader
-from app.pipeline.pipeline import Enqueues, Pipeline
+from app.pipeline.pipeline import Enqueues, ErasesPeople, Pipeline
 from app.pipeline.quarantine import Quarantine, Seals
 from app.pipeline.replay import HeldBack, Replaying
 from app.pipeline.router import AdAccount, BuildProfile, Router, WhyOff
@@ -164,6 +166,7 @@ def pipeline(  # noqa: PLR0913 - all that a pipeline can be made with
     to: Sequence[Destination] | None = None,
     sources: RunningSources | None = None,
     shared: SharedValues | None = None,
+    erasing: ErasesPeople | None = None,
 ) -> Pipeline:
     """Return the pipeline of the settings.
 
@@ -173,8 +176,12 @@ def pipeline(  # noqa: PLR0913 - all that a pipeline can be made with
     `on_count` is told what was counted. `action_source` replaces what the presets say; None keeps it. `quarantine` is
     where what makes no delivery is kept, None: nowhere. `to` are the ad accounts, None reads those of the settings.
     `sources` are those that run, None: those of the settings' folders. `shared` is where processes tell each other
-    which sources send orders, None: nowhere.
+    which sources send orders, None: nowhere. `erasing` erases whom events name; None makes it, for an outbox that is a
+    whole one.
     """
+    if erasing is None and outbox is not None:
+        store = cast("Outbox", outbox)
+        erasing = forget_acts(settings, store, Audit(store, time.time), lambda: ERASED_AT.write(store, time.time()))
     return Pipeline(
         catalog or running_catalog(settings).catalog,
         event_router(settings, why_off, action_source, to, sources, shared=shared),
@@ -182,6 +189,7 @@ def pipeline(  # noqa: PLR0913 - all that a pipeline can be made with
         on_count=on_count,
         quarantine=quarantine,
         source=cache(partial(load_source, settings.source_folders)),
+        erasing=erasing,
     )
 
 
@@ -237,6 +245,7 @@ def event_router(
         withheld=partial(withheld, settings=settings),
         why_off=None if settings.keeps_while_off else why_off,
         enrichment=enrichment(settings, found) if settings.remember_days else None,
+        reader=identity_event_reader(settings),
         content_id_of=_content_ids(settings, sources),
         traits_of=traits_of,
         waits=OrderWaits(settings, accounts=found, sources=names, traits_of=traits_of, shared=shared),
@@ -332,9 +341,16 @@ def enrichment(settings: Settings, to: Sequence[Destination]) -> Enrichment:
 
 
 def forgetting(settings: Settings, outbox: Outbox) -> Forgetting:
-    """Return who erases people; without a secret by digests only."""
-    keys = None if settings.id_secret is None else _id_keys(settings)
-    return Forgetting(outbox, keys, typed_person(settings), outbox.sealed_events)
+    """Return who erases people."""
+    secrets = [each.get_secret_value() for each in (settings.remember_secret, settings.quarantine_key) if each]
+    return Forgetting(outbox, secrets, typed_person(settings), new_secret=partial(token_hex, 32))
+
+
+def forget_acts(
+    settings: Settings, outbox: Outbox, audit: Audit, empty_tails: Callable[[], Awaitable[object]]
+) -> ForgetActs:
+    """Return what operators and events have people erased by; `empty_tails` empties the live tails of all processes."""
+    return ForgetActs(forgetting(settings, outbox), audit, empty_tails=empty_tails)
 
 
 def people_search(settings: Settings, outbox: Outbox) -> PeopleSearch:

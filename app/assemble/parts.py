@@ -35,7 +35,6 @@ from app.insights.tag_check import TagReports
 from app.insights.tracing import Tracing, open_tracing
 from app.operations.acts import Acts
 from app.operations.dead_letters import DeadLetterActs
-from app.operations.forget import ForgetActs
 from app.operations.publish import CatalogActs
 from app.operations.quarantine import QuarantineActs
 from app.operations.reconcile import OrderActs
@@ -203,7 +202,7 @@ def make_acts(  # noqa: PLR0913, PLR0917 - all that operators work with
         catalog=CatalogActs(coordination, assemble.publisher(settings, running), audit),
         dead_letters=DeadLetterActs(outbox, finder, audit),
         orders=OrderActs(outbox, audit),
-        people=ForgetActs(assemble.forgetting(settings, outbox), audit, empty_tails=watch.empty),
+        people=assemble.forget_acts(settings, outbox, audit, watch.empty),
         quarantine=QuarantineActs(replaying, audit),
         sending=SwitchActs(outbox, coordination, audit),
         tail=watch,

@@ -11,9 +11,10 @@ from app.access.audit import Audit
 from app.commands.audit import caller
 from app.commands.terminal import AsJson, print_json, print_line, with_outbox
 from app.config import load_settings
+from app.core.people import NamedPerson
 from app.core.shared_values import ERASED_AT
 from app.core.values.texts import count_of
-from app.operations.forget import ForgetActs, Forgotten
+from app.operations.forget import Forgotten
 from app.outbox import Outbox
 
 
@@ -21,27 +22,34 @@ def forget(
     user_id: Annotated[str | None, typer.Option(help="The person's `userId`.")] = None,
     anonymous_id: Annotated[str | None, typer.Option(help="The person's `anonymousId`.")] = None,
     email: Annotated[str | None, typer.Option(help="The person's e-mail address.")] = None,
+    phone: Annotated[str | None, typer.Option(help="The person's phone number.")] = None,
+    order_id: Annotated[str | None, typer.Option(help="Id of one of the person's orders.")] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Erase a person's remembered facts, waiting deliveries and stored events.
+    """Erase a person's waiting deliveries, stored events, quarantined events and remembered facts.
 
-    With a `userId`, also those of every browser linked to it. Opt-outs from tracking are kept. Prints the number of
-    erased ids. Exits with 1 if records stay that may be the person's, and names them. Safe to repeat.
+    From one name Pinrelay finds the person's other ids, browsers and addresses. Opt-outs from tracking are kept. Prints
+    what was erased, and what is kept for good. Exits with 1 if records stay that may be the person's, and names them.
+    Safe to repeat.
 
     Example: pinrelay forget --user-id 4711 --email ada@example.com
     """
-    if not user_id and not anonymous_id and not email:
-        raise typer.BadParameter("no person given: use --user-id, --anonymous-id or --email")
+    person = NamedPerson(
+        user_id=user_id,
+        anonymous_id=anonymous_id,
+        emails=(email,) if email else (),
+        phones=(phone,) if phone else (),
+        order_ids=(order_id,) if order_id else (),
+    )
+    if not person.kinds:
+        raise typer.BadParameter("no person given: use --user-id, --anonymous-id, --email, --phone or --order-id")
     settings = load_settings()
 
     async def erase(outbox: Outbox) -> Forgotten:
-        acts = ForgetActs(
-            assemble.forgetting(settings, outbox),
-            Audit(outbox, time.time),
-            empty_tails=lambda: ERASED_AT.write(outbox, time.time()),
-        )
-        return await acts.forget(caller(), user_id=user_id, anonymous_id=anonymous_id, email=email)
+        audit = Audit(outbox, time.time)
+        acts = assemble.forget_acts(settings, outbox, audit, lambda: ERASED_AT.write(outbox, time.time()))
+        return await acts.forget(caller(), person)
 
     forgotten = with_outbox(erase)
     if as_json:
@@ -49,6 +57,10 @@ def forget(
     else:
         kept = count_of(forgotten.messages, "message")
         print_line(f"Erased: {count_of(forgotten.ids, 'id')}, and the stored data of {kept}.")
+        for kind, count in forgotten.erased.items():
+            print_line(f"  {kind}: {count}")
+        for text in forgotten.kept:
+            print_line(f"Kept: {text}")
     if forgotten.stays:
         print_line(forgotten.stays, err=True)
         raise typer.Exit(1)

@@ -21,13 +21,9 @@ from app.commands.audit import caller
 from app.commands.terminal import FORMS, AsJson, add_row, opened_outbox, print_json, print_line, print_table
 from app.config import Settings, load_settings
 from app.core.coordination import Switches
-from app.core.receipts import Receipt
-from app.core.shared_values import ERASED_AT
 from app.core.values.times import DAY_S, HOUR_S, MINUTE_S
-from app.errors import EventRefused
 from app.operations.import_events import FileOptions, ImportActs, ImportSummary, RowSelection, Take
 from app.outbox import Outbox
-from app.source import Intake
 
 #: Files of rows, which hold no events.
 _TABLES: Final = frozenset({".csv", ".tsv", ".parquet"})
@@ -146,15 +142,7 @@ async def _taker(settings: Settings, outbox: Outbox, action_source: str | None, 
     how: dict[str, Any] = {"outbox": outbox, "why_off": switches.why_off, "action_source": action_source}
     if is_dry:
         return partial(assemble.explainer(settings, **how).receipt, catalog=catalog)
-    pipeline = assemble.pipeline(settings, catalog, **how)
-
-    async def taken(intake: Intake) -> Receipt:
-        receipt = await pipeline.accept(intake)
-        if any(not isinstance(event, EventRefused) and event["type"] == "delete" for event in intake.events):
-            await ERASED_AT.write(outbox, intake.now)  # live tails let go of what they hold
-        return receipt
-
-    return taken
+    return assemble.pipeline(settings, catalog, **how).accept
 
 
 def _print(summary: ImportSummary) -> None:

@@ -1,7 +1,7 @@
 """What identity memory keeps of people: digests only."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import msgspec
@@ -86,11 +86,38 @@ class MarkChange(Struct, frozen=True, kw_only=True):
 
 
 class Ownership(Struct, frozen=True, kw_only=True, gc=False):
-    """Whose a message is: the ids under which its deliveries are found when a person is erased."""
+    """Whose a message is: the ids under which what is kept of it is found when a person asks for it."""
 
     message_id: str
     user: str | None
     anonymous: str | None
+    #: Digests of the e-mail addresses and phone numbers that were sent.
+    contacts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedPerson:
+    """By what somebody is named who asks for what is kept; raw, and kept nowhere."""
+
+    user_id: str | None = None
+    anonymous_id: str | None = None
+    emails: tuple[str, ...] = ()
+    phones: tuple[str, ...] = ()
+    order_ids: tuple[str, ...] = ()
+    message_ids: tuple[str, ...] = ()
+    #: Digests of contacts, where somebody has read them already.
+    digests: tuple[str, ...] = ()
+    #: The source of which everybody is meant; None: nobody by their source.
+    source: str | None = None
+
+    def __repr__(self) -> str:
+        """Return by what the person is named, without the values: a log or a traceback must not show them."""
+        return f"NamedPerson({', '.join(self.kinds)})"
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """By what the person is named, without the values."""
+        return tuple(each.name for each in fields(self) if getattr(self, each.name))
 
 
 class PeopleChanges(Struct, frozen=True, kw_only=True):
@@ -99,8 +126,15 @@ class PeopleChanges(Struct, frozen=True, kw_only=True):
     people: list[PersonChange]
     #: One for every key of `people`, and others; most of them change nothing.
     marks: list[MarkChange]
-    #: Of the deliveries of the same call, one a message.
+    #: Of what the same call keeps, one a message.
     owners: list[Ownership] = msgspec.field(default_factory=list)
+
+
+def with_owners(changes: PeopleChanges | None, owners: list[Ownership]) -> PeopleChanges | None:
+    """Return changes of memory, or none, with whose the messages of the same call are."""
+    if changes is None:
+        return PeopleChanges(people=[], marks=[], owners=owners) if owners else None
+    return msgspec.structs.replace(changes, owners=owners)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

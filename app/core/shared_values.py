@@ -342,6 +342,8 @@ SET_ASIDE = SharedKeys("set-aside/", SetAside)
 RETENTION_BEHIND = SharedKey("retention/behind", RetentionBehind)
 #: By ad account, side and shop. `pipeline.waiting` writes and reads.
 ORDERS_HEARD = SharedKeys("orders-heard/", OrdersHeard)
+#: Keys the ids of people where no setting does. `secret_of_store` writes and reads.
+STORE_SECRET = SharedKey("secret", str)
 #: By it holds end, whatever clocks are set to. `outbox.hold_clock` writes and reads.
 HOLD_TIME = SharedKey("clock/holds", HoldTime)
 #: By ad account: what may be sent now. `sender.rate_limit` writes and reads.

@@ -17,7 +17,12 @@ class IdKeys:
     """Makes keys of ids. An id of a user and the same text as an `anonymousId` have different keys."""
 
     def __init__(self, secret: bytes) -> None:
-        """Take the secret of the installation, by which ids are keyed."""
+        """Take the secret of the installation, by which ids are keyed; b"" where it is not known yet."""
+        self.use(secret)
+
+    def use(self, secret: bytes) -> None:
+        """Key ids by this secret from now on."""
+        self.has_secret = bool(secret)
         #: Returns the key of a `userId`: HMAC-SHA-256 in hex. None where what is given is no id.
         self.user = _Digests(secret, b"userId\0").of
         #: Returns the key of an `anonymousId`, alike.

@@ -7,10 +7,9 @@ from typing import Final, Protocol
 import msgspec
 
 from app.config.settings import MemorySettings
-from app.core.people import Link, MarkChange, Ownership, PeopleChanges, PeopleFound, PersonChange, PersonRow, Remembered
+from app.core.people import Link, MarkChange, PeopleChanges, PeopleFound, PersonChange, PersonRow, Remembered
 from app.core.values.times import DAY_S
 from app.identity.facts import NOBODY
-from app.identity.identity_event import IdentityEvent
 
 
 class Memory(Protocol):
@@ -116,8 +115,6 @@ class LoadedMemory(HeldMemory):
         self._asked: set[str] = set()
         #: What the rules have kept something under; it may be what was found.
         self._kept: set[str] = set()
-        #: Of the deliveries that the call gives, one a message.
-        self._owners: list[Ownership] = []
 
     def unasked(self, keys: Iterable[str]) -> list[str]:
         """Return those of some keys that were not asked for yet."""
@@ -145,22 +142,17 @@ class LoadedMemory(HeldMemory):
         super().keep(key, person)
         self._kept.add(key)
 
-    def add_owner(self, message_id: str, encounter: IdentityEvent) -> None:
-        """Note under whose ids the deliveries of a message are kept."""
-        self._owners.append(Ownership(message_id=message_id, user=encounter.user, anonymous=encounter.anonymous))
-
     def changes(self) -> PeopleChanges | None:
         """Return what is to be written; None where that is nothing."""
         people = sorted(self._changed(), key=attrgetter("key"))
         marks = dict.fromkeys(change.key for change in people)
         known = {*self._marks, *self._marked}
         marks |= dict.fromkeys(key for key in known if self._marks.get(key) != self._marked.get(key))
-        if not marks and not self._owners:
+        if not marks:
             return None
         return PeopleChanges(
             people=people,
             marks=[MarkChange(key=key, was=self._marked.get(key), at=self._marks.get(key)) for key in sorted(marks)],
-            owners=self._owners,
         )
 
     def traces(self) -> list[str]:

@@ -1,26 +1,61 @@
-"""Forget a person: memory, and whatever waits to be sent or is kept of what was."""
+"""Erase a person: one act, whatever asks for it. It finds all that is kept of them, erases it, and looks again."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from app.access.audit import Audit
-from app.access.users import Person
-from app.core.pages import AuditAction
+from app.access.users import Person, UserRole
+from app.core.deliveries import State
+from app.core.pages import AuditAction, Query
+from app.core.people import NamedPerson, Ownership, PeopleFound
+from app.core.shared_values import STORE_SECRET, SharedValues
+from app.core.values.hidden_emails import unpersonal_id
 from app.core.values.texts import count_of
 from app.destination import TypedPerson
 from app.errors import MemoryChanged, OutboxUnavailable
-from app.identity import FOR_EVER, IdKeys, LoadedMemory, erase
+from app.identity import FOR_EVER, IdKeys, LoadedMemory, erase, ids_of_person
 from app.outbox import Outbox
-from app.outbox.sealed_events import SealedEvents
+from app.outbox.people import OWNER_KEY_DIGITS
+from app.pipeline.identity_events import order_key
+from app.warehouse import clear_leftovers
 
 #: How often it is begun again because others change memory meanwhile.
 _TRIES: Final = 100
+#: How often what is kept is followed from one id to the next, and how often it is erased before it fails.
+_ROUNDS: Final = 3
+#: An address or number of more users names nobody.
+_MAX_USERS: Final = 20
+#: So many messages are erased in one transaction.
+_MESSAGES_AT_ONCE: Final = 1_000
+#: Of so many messages it is told what their deliveries were.
+_TOLD_MESSAGES: Final = 2_000
+_PAGE: Final = 1_000
+#: So many ids and contacts are looked for in memory at once.
+_MAX_LOOKED_FOR: Final = 2_000
+_IDS: Final = "ids of memory"
+_QUARANTINED: Final = "quarantined events"
+_NOBODY_FOUND: Final = PeopleFound(people=(), marks={})
+_KEEP_ARRIVING: Final = "New events of this person keep arriving. Erase again later."
+
+_LEDGER: Final = (
+    "Lines of the ledger: message, event and order id, time and amount of delivered events, without anything that "
+    "tells whose they are; and sums."
+)
+_MARK: Final = "The mark that the person said no, as a keyed digest: it keeps the no after the erasure."
+_TOO_MANY: Final = (
+    "What memory keeps of so many people: it ends after REMEMBER_DAYS. Erase people by their names to end it now."
+)
 
 _GIVE_ADDRESS: Final = "Give the person's e-mail address too (`--email`, `email`): what holds its digest is erased."
+_SHARED: Final = (
+    "The same e-mail address or phone number is kept under other ids, which may be another person's. Give the address "
+    "or number too (`--email`, `--phone`) to erase those as well."
+)
 _KEYED: Final = (
-    "Memory or quarantine keeps something under keyed ids. REMEMBER_SECRET is not set, so nobody can be found there: "
-    "set the secret that they were made with."
+    "Memory or quarantine keeps something under keyed ids that another secret made. Set the REMEMBER_SECRET that they "
+    "were made with, and erase again."
 )
 
 
@@ -30,95 +65,312 @@ class Forgotten:
 
     #: Ids under which anything was remembered.
     ids: int
-    #: Messages of which a delivery that was not sent, or a payload, was kept.
+    #: Messages of which something was kept.
     messages: int
+    #: By kind: how many deliveries, payloads, notes ... were erased.
+    erased: dict[str, int] = field(default_factory=dict)
+    #: What stays because it cannot be erased, or must not.
+    kept: tuple[str, ...] = ()
     #: What may be the person's and could not be erased, with the remedy; "" where there is nothing.
     stays: str = ""
+
+
+async def secret_of_store(shared: SharedValues, new: Callable[[], str]) -> str:
+    """Return the secret that keys ids where no setting does; it is made once, and kept. Raises OutboxUnavailable."""
+    found = await STORE_SECRET.read(shared)
+    while not found:
+        await STORE_SECRET.write(shared, new(), revision=0)
+        found = await STORE_SECRET.read(shared)
+    return found
+
+
+@dataclass(slots=True, kw_only=True)
+class _Traces:
+    """What is known to be one person's."""
+
+    #: Keys of ids, or their beginnings: whatever is kept under them is the person's.
+    ids: set[str] = field(default_factory=set)
+    #: The same of browsers that are named by themselves. They lead to their user, where they have only one.
+    alone: set[str] = field(default_factory=set)
+    users_of_alone: dict[str, str] = field(default_factory=dict)
+    #: They lead to nobody.
+    is_alone: bool = False
+    #: Of browsers that were linked to the person: only what is kept under no other user is theirs.
+    browsers: set[str] = field(default_factory=set)
+    #: Contacts that name the person, and contacts that somebody of this name used; by what digests begin with.
+    named: set[str] = field(default_factory=set)
+    used: set[str] = field(default_factory=set)
+    #: Digests of ids as they are sent.
+    external: set[str] = field(default_factory=set)
+    #: Keys of memory.
+    known: set[str] = field(default_factory=set)
+    #: Found by whose they are, or by what they hold; and those of orders and sources that are named.
+    messages: set[str] = field(default_factory=set)
+    listed: set[str] = field(default_factory=set)
+    orders: set[str] = field(default_factory=set)
+    #: Contacts that others used as well, and ids of memory under which they are remembered.
+    shared: set[str] = field(default_factory=set)
+    others: set[str] = field(default_factory=set)
+    #: They are so many that memory is not looked through for them.
+    is_too_many: bool = False
+
+    @property
+    def size(self) -> int:
+        return sum(
+            len(each)
+            for each in (self.ids, self.users_of_alone, self.browsers, self.named, self.used, self.known, self.messages)
+        )
+
+    @property
+    def digests(self) -> set[str]:
+        """What nobody else's data holds."""
+        return self.external | self.named | (self.used - self.shared)
+
+    def take(self, rows: Sequence[Ownership]) -> None:
+        """Take in whose some messages are. A contact that names the person leads to its users."""
+        users = {row.user for row in rows if row.user and not self.named.isdisjoint(row.contacts)}
+        self.ids |= users if len(users) <= _MAX_USERS else set()
+        ids = {key[:OWNER_KEY_DIGITS] for key in self.ids}
+        named = ids | {key[:OWNER_KEY_DIGITS] for key in self.alone}
+        for row in rows:
+            contacts = set(row.contacts)
+            is_mine = row.user in ids or row.anonymous in named or not self.named.isdisjoint(contacts)
+            if not is_mine and row.user is None:
+                is_mine = row.anonymous in self.browsers or not self.used.isdisjoint(contacts)
+            if not is_mine:
+                self.shared |= contacts & self.used
+                continue
+            self.messages.add(row.message_id)
+            if row.user and row.anonymous in named:
+                self.users_of_alone.setdefault(row.user, row.user)
+            if row.user in ids and row.anonymous:
+                self.browsers.add(row.anonymous)
+            if row.user in ids or row.user is None:
+                self.used |= contacts - self.named
+        if len(self.users_of_alone) == 1 and not self.is_alone:
+            self.ids.update(self.users_of_alone.values())
 
 
 class Forgetting:
     """Erases people from every store."""
 
     def __init__(
-        self, outbox: Outbox, keys: IdKeys | None, digests: TypedPerson, quarantine: SealedEvents | None = None
+        self, outbox: Outbox, secrets: Collection[str], digests: TypedPerson, *, new_secret: Callable[[], str]
     ) -> None:
-        """Take the store, who makes keys of ids, digests of what is given, and where events are kept in quarantine.
-
-        `keys` None: there is no secret to make keys with.
-        """
+        """Take the store, the secrets that settings give for keys of ids, and what makes digests of what is given."""
         self._outbox = outbox
-        self._keys = keys
+        self._secrets = secrets
         self._digests = digests
-        self._quarantine = quarantine
+        self._new_secret = new_secret
 
-    async def forget(
-        self, *, user_id: str | None, anonymous_id: str | None, email: str | None = None, now: float
-    ) -> Forgotten:
-        """Erase what is remembered under these ids and those linked to the user, and what else is kept under them.
+    async def secret(self) -> bytes:
+        """Return the secret by which ids are keyed: the first of the settings, else that of the store."""
+        given = next(iter(self._secrets), "")
+        return (given or await secret_of_store(self._outbox, self._new_secret)).encode()
 
-        Beside memory, what holds a digest of an id or of the e-mail address is erased. Marks stay. A second time there
-        is nothing left to erase. `now` is Unix seconds. Raises OutboxUnavailable.
+    async def forget(self, whom: NamedPerson, *, now: float, again: Collection[str] = ()) -> Forgotten:
+        """Erase what is kept of somebody, under whatever id, address, number or order they are named.
+
+        Marks stay, and so do lines of the ledger, without anything that tells whose they are. A second time there is
+        nothing left to erase. `now` is Unix seconds; messages of `again` are about to be stored anew. Raises
+        OutboxUnavailable, also where something was found once more behind it.
         """
-        digests = [digest for given in (user_id, anonymous_id) if given for digest in self._digests.of_id(given)]
-        if email and (digest := self._digests(email)):
-            digests.append(digest)
-        messages, nobodys = await self._kept(digests)
-        user = anonymous = None
-        if self._keys is not None:
-            user, anonymous = self._keys.user(user_id), self._keys.anonymous(anonymous_id)
-        done = await self.forget_keys(user=user, anonymous=anonymous, now=now, messages=messages, digests=digests)
-        elsewhere = await self._outbox.kept_elsewhere(digests)
-        stays = [_KEYED] if elsewhere.is_keyed and self._keys is None else []
-        if not email and not done.ids and (nobodys or elsewhere.orders):
-            stays.append(_told(nobodys, elsewhere.orders))
-        return Forgotten(ids=done.ids, messages=done.messages, stays=" ".join(stays))
+        traces = await self._named(whom)
+        is_addressed = bool(whom.emails or whom.digests)
+        return await self._forget(traces, now, again, is_addressed=is_addressed)
 
-    async def _kept(self, digests: Sequence[str]) -> tuple[list[str], int]:
+    async def forget_known(self, key: str, *, alone: bool, now: float) -> Forgotten:
+        """Erase who is behind the key of an id: the whole person of a user id, or what is under this id `alone`."""
+        traces = _Traces(alone={key}, is_alone=True) if alone else _Traces(ids={key})
+        return await self._forget(traces, now, (), is_addressed=False)
+
+    async def _forget(self, traces: _Traces, now: float, again: Collection[str], *, is_addressed: bool) -> Forgotten:
+        counts, messages = Counter[str](), set[str]()
+        clear_leftovers()
+        for _ in range(_ROUNDS):
+            await self._follow(traces)
+            messages |= traces.messages | await self._tell(traces, counts)
+            ids = await self._erase(traces, now, again, counts)
+            counts[_IDS] += ids
+            if not ids and not traces.messages:
+                break
+            traces.messages.clear()
+            traces.listed.clear()
+        else:
+            raise OutboxUnavailable(_KEEP_ARRIVING)
+        return Forgotten(
+            ids=counts[_IDS],
+            messages=len(messages) + counts[_QUARANTINED],
+            erased={kind: count for kind, count in sorted(counts.items()) if count},
+            kept=await self._kept_for_good(traces, now),
+            stays=await self._stays(traces, asks_address=not is_addressed and not counts[_IDS]),
+        )
+
+    async def _kept_for_good(self, traces: _Traces, now: float) -> tuple[str, ...]:
+        """Return what is not erased, because it cannot be, or must not."""
+        kept = list(await self._outbox.kept_copies(now=now))
+        keys = [key for key in {*traces.known, *traces.ids, *traces.alone} if len(key) > OWNER_KEY_DIGITS]
+        if keys and (await self._outbox.people(keys)).marks:
+            kept.append(_MARK)
+        if traces.is_too_many:
+            kept.append(_TOO_MANY)
+        return (_LEDGER, *kept)
+
+    async def _stays(self, traces: _Traces, *, asks_address: bool) -> str:
+        """Return what may be the person's and could not be erased, and what helps; "" where there is nothing."""
+        elsewhere = await self._outbox.kept_elsewhere(traces.digests)
+        stays = [_KEYED] if elsewhere.is_keyed and not self._secrets else []
+        nobodys = (await self._kept(traces.external))[1] if asks_address else 0
+        if asks_address and (nobodys or elsewhere.orders):
+            stays.append(_told(nobodys, elsewhere.orders))
+        if traces.shared or traces.others - traces.known:
+            stays.append(_SHARED)
+        return " ".join(stays)
+
+    async def _named(self, whom: NamedPerson) -> _Traces:
+        """Return what is known of somebody by their name alone."""
+        found = _Traces()
+        secrets = dict.fromkeys([*self._secrets, await secret_of_store(self._outbox, self._new_secret)])
+        for keys in (IdKeys(secret.encode()) for secret in secrets):
+            found.ids |= {user} if (user := keys.user(whom.user_id)) else set()
+            found.alone |= {browser} if (browser := keys.anonymous(whom.anonymous_id)) else set()
+        for given in filter(None, (whom.user_id, whom.anonymous_id)):
+            found.external.update(self._digests.of_id(given))
+        typed = filter(None, map(self._digests, (*whom.emails, *whom.phones)))
+        found.named = {digest[:OWNER_KEY_DIGITS] for digest in (*typed, *whom.digests)}
+        for order_id in map(unpersonal_id, whom.order_ids):
+            found.orders.add(order_key(order_id))
+            found.listed.update(await self._messages(Query(order_id=order_id)))
+        found.listed.update(map(unpersonal_id, whom.message_ids))
+        if whom.source is not None:
+            found.listed.update(await self._messages(Query(source=whom.source)))
+        for row in await self._outbox.owned((), messages=found.listed) if found.listed else ():
+            found.ids |= {row.user} if row.user else set()
+            (found.used if row.user else found.named).update(row.contacts)
+            if not row.user and not row.contacts and row.anonymous:
+                found.alone.add(row.anonymous)
+        return found
+
+    async def _messages(self, query: Query) -> list[str]:
+        """Return the messages of the deliveries and notes that a query means."""
+        found: list[str] = []
+        cursor: str | None = None
+        while True:
+            page = await self._outbox.search(query, limit=_PAGE, cursor=cursor)
+            found += [each.message_id for each in page.deliveries]
+            if (cursor := page.next_cursor) is None:
+                break
+        while True:
+            notes = await self._outbox.search_dropped(query, limit=_PAGE, cursor=cursor)
+            found += [event.message_id for _, event in notes.events if event.message_id]
+            if (cursor := notes.next_cursor) is None:
+                return found
+
+    async def _follow(self, traces: _Traces) -> None:
+        """Follow what is known of somebody to all that is kept of them: memory, messages, what holds their digests."""
+        before = -1
+        for _ in range(_ROUNDS):
+            if traces.size == before:
+                break
+            before = traces.size
+            await self._by_memory(traces)
+            asked = {*traces.ids, *traces.alone, *traces.browsers, *traces.named, *traces.used}
+            traces.take(await self._outbox.owned(asked) if asked else ())
+        traces.messages.update((await self._kept(traces.digests))[0])
+
+    async def _by_memory(self, traces: _Traces) -> None:
+        """Take in all ids that memory knows of somebody, and their contacts."""
+        whole = [key for key in traces.ids if len(key) > OWNER_KEY_DIGITS]
+        beginnings = [key for key in traces.ids if len(key) == OWNER_KEY_DIGITS]
+        named = [*traces.named, *beginnings]
+        traces.is_too_many = len(named) > _MAX_LOOKED_FOR
+        if traces.is_too_many:
+            return
+        whole += await self._keys_with(named)
+        traces.others = {*await self._keys_with([*traces.used])}
+        memory = LoadedMemory(FOR_EVER)
+        alone = [key for key in traces.alone if len(key) > OWNER_KEY_DIGITS]
+        asked = [*whole, *alone]
+        memory.add(asked, await self._outbox.people(asked) if asked else _NOBODY_FOUND)
+        whole = sorted({key for each in whole for key in ids_of_person(memory, FOR_EVER, each, now=0)})
+        traces.ids.update(whole)
+        for key in alone:
+            if (person := memory.person(key)) and person.link and person.link.is_followed:
+                traces.users_of_alone[person.link.to[:OWNER_KEY_DIGITS]] = person.link.to
+        for key in (*whole, *alone):
+            traces.known.add(key)
+            facts = known.facts if (known := memory.person(key)) else {}
+            for group, into in (("em", traces.used), ("ph", traces.used), ("external_id", traces.external)):
+                members = facts[group].members.values() if group in facts else ()
+                texts = [text for each in members for text in each]
+                into.update(texts if into is traces.external else (text[:OWNER_KEY_DIGITS] for text in texts))
+        traces.used -= traces.named
+
+    async def _keys_with(self, digests: Sequence[str]) -> list[str]:
+        """Return the ids of memory that begin as one of some digests, or under which one is remembered."""
+        found: list[str] = []
+        after: str | None = "" if digests else None
+        while after is not None:
+            keys, after = await self._outbox.people_with(digests, after=after)
+            found += keys
+        return found
+
+    async def _kept(self, digests: Collection[str]) -> tuple[list[str], int]:
         """Return the messages of which something holds a digest, and of how many others nobody can tell whose."""
         messages: list[str] = []
         nobodys, after = 0, 0
-        while True:
+        while digests:
             found = await self._outbox.kept_of(digests, after=after)
             messages += found.messages
             nobodys += found.nobodys
             if found.after is None:
-                return messages, nobodys
+                break
             after = found.after
+        return messages, nobodys
 
-    async def forget_keys(
-        self,
-        *,
-        user: str | None,
-        anonymous: str | None,
-        now: float,
-        messages: Collection[str] = (),
-        digests: Collection[str] = (),
-    ) -> Forgotten:
-        """Do `forget` for the keys of ids: all of `user`, and of `anonymous` its own. Raises OutboxUnavailable.
+    async def _tell(self, traces: _Traces, counts: Counter[str]) -> set[str]:
+        """Count what there is of the messages of somebody, by kind; return those of which something can be erased."""
+        erasable: set[str] = set()
+        for message_id in sorted(traces.messages | traces.listed)[:_TOLD_MESSAGES]:
+            message = await self._outbox.message(message_id)
+            counts["dropped events"] += len(message.dropped_events) if message_id in traces.messages else 0
+            for each in message.deliveries:
+                if each.state is not State.DELIVERED or each.payload is not None:
+                    erasable.add(message_id)
+                waits = each.state in {State.PENDING, State.CLAIMED}
+                counts["waiting deliveries" if waits else f"{each.state} deliveries"] += message_id in traces.messages
+                counts["payloads"] += each.payload is not None
+        return erasable
 
-        Erases some messages too, and what tells the buyers of orders by some digests.
-        """
-        asked = [key for key in (user, anonymous) if key]
-        ids = count = 0
-        traces = list(digests)
-        for _ in range(_TRIES):
+    async def _erase(self, traces: _Traces, now: float, again: Collection[str], counts: Counter[str]) -> int:
+        """Erase what was found; return of how many ids of memory."""
+        messages = sorted(traces.messages | traces.listed)
+        for at in range(0, max(1, len(messages)), _MESSAGES_AT_ONCE):
+            some = messages[at : at + _MESSAGES_AT_ONCE]
+            await self._outbox.forget(
+                sorted(traces.ids | traces.alone), again=again, messages=some, digests=sorted(traces.digests)
+            )
+        ids, texts = await self._erase_memory(traces, now)
+        asked = traces.ids | traces.alone | traces.known | traces.named | traces.orders | traces.used - traces.shared
+        counts[_QUARANTINED] += await self._outbox.sealed_events.forget(sorted(asked))
+        await self._outbox.scrub([*texts, *asked, *traces.digests])
+        return ids
+
+    async def _erase_memory(self, traces: _Traces, now: float) -> tuple[int, list[str]]:
+        """Erase what is remembered; return under how many ids, and what that was."""
+        known = sorted(key for key in {*traces.known, *traces.ids, *traces.alone} if len(key) > OWNER_KEY_DIGITS)
+        for _ in range(_TRIES if known else 0):
             memory = LoadedMemory(FOR_EVER)
-            memory.add(asked, await self._outbox.people(asked))
-            erased = erase(memory, FOR_EVER, user=user, anonymous=anonymous, now=now)
-            traces += memory.traces()
-            count += await self._outbox.forget(memory.erased, messages=messages, digests=digests)
-            messages, digests = (), ()
-            if self._quarantine is not None:
-                count += await self._quarantine.forget([*asked, *memory.erased])
+            memory.add(known, await self._outbox.people(known))
+            erased = [each for key in known for each in erase(memory, FOR_EVER, anonymous=key, now=now)]
             try:
                 await self._outbox.enqueue([], [], [], now=now, people=memory.changes())
             except MemoryChanged:
                 continue
-            ids += len(erased)
-            if not erased:
-                await self._outbox.scrub(traces)
-                return Forgotten(ids=ids, messages=count)
-        raise OutboxUnavailable("New events of this person keep arriving. Erase again later.")
+            return len(erased), memory.traces()
+        if known:
+            raise OutboxUnavailable(_KEEP_ARRIVING)
+        return 0, []
 
 
 def _told(nobodys: int, orders: int) -> str:
@@ -143,22 +395,26 @@ class ForgetActs:
         self._audit = audit
         self._empty_tails = empty_tails
 
-    async def forget(
-        self, person: Person, *, user_id: str | None, anonymous_id: str | None, email: str | None
-    ) -> Forgotten:
+    async def secret(self) -> bytes:
+        """Return the secret by which ids are keyed."""
+        return await self._forgetting.secret()
+
+    async def forget(self, person: Person, whom: NamedPerson) -> Forgotten:
         """Erase somebody; return how much was erased, and what stays."""
-        work = self._forgetting.forget(user_id=user_id, anonymous_id=anonymous_id, email=email, now=self._audit.clock())
-        return await self._noted(person, work)
+        return await self._noted(person, self._forgetting.forget(whom, now=self._audit.clock()))
 
     async def forget_known(self, person: Person, key: str, *, alone: bool) -> Forgotten:
         """Erase who is behind the key of an id: the whole person of a user id, or what is under this id `alone`."""
-        work = self._forgetting.forget_keys(
-            user=None if alone else key, anonymous=key if alone else None, now=self._audit.clock()
-        )
-        return await self._noted(person, work)
+        return await self._noted(person, self._forgetting.forget_known(key, alone=alone, now=self._audit.clock()))
 
-    async def _noted(self, person: Person, work: Awaitable[Forgotten]) -> Forgotten:
+    async def erase_named(self, people: Sequence[NamedPerson], *, source: str, again: Collection[str]) -> list[int]:
+        """Erase people whom events of a source name; return for each of how many ids of memory."""
+        by = Person(name=f"source {source}", role=UserRole.OPERATOR, place="")
+        works = (self._forgetting.forget(each, now=self._audit.clock(), again=again) for each in people)
+        return [(await self._noted(by, work)).ids for work in works]
+
+    async def _noted(self, by: Person, work: Awaitable[Forgotten]) -> Forgotten:
         forgotten = await work
         await self._empty_tails()
-        await self._audit.note(person, AuditAction.FORGET, after=count_of(forgotten.ids, "id"))
+        await self._audit.note(by, AuditAction.FORGET, after=count_of(forgotten.ids, "id"))
         return forgotten

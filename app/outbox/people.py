@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from app.core.people import PeopleChanges
+from app.core.people import Ownership, PeopleChanges
 
 #: Links are followed so far, one more than the rules do.
 MAX_LOADED_STEPS: Final = 9
@@ -13,6 +13,8 @@ MAX_LINKED: Final = 50
 OWNER_KEY_DIGITS: Final = 16
 #: So many ids are looked through at once for digests.
 IDS_AT_ONCE: Final = 20_000
+#: The reason of a dropped event whose person was erased.
+DROPPED_ERASED: Final = "its person was erased"
 #: So many deliveries are looked through at once for what is kept of a person.
 DELIVERIES_AT_ONCE: Final = 5_000
 
@@ -71,16 +73,36 @@ def targets_of(changes: PeopleChanges) -> list[str]:
 
 
 def owner_rows(changes: PeopleChanges | None, now: float) -> list[list[Any]]:
-    """Return rows of [message id, now, what the key of its user begins with, the same of its anonymous id].
+    """Return rows of [message id, now, beginning of the key of its user, of that of its anonymous id, of its contacts].
 
-    "" stands for the key of an id that the message does not have.
+    "" stands for what the message does not have; contacts follow each other without a gap.
     """
     if changes is None:
         return []
     return [
-        [each.message_id, now, (each.user or "")[:OWNER_KEY_DIGITS], (each.anonymous or "")[:OWNER_KEY_DIGITS]]
+        [
+            each.message_id,
+            now,
+            (each.user or "")[:OWNER_KEY_DIGITS],
+            (each.anonymous or "")[:OWNER_KEY_DIGITS],
+            "".join([digest[:OWNER_KEY_DIGITS] for digest in each.contacts]),
+        ]
         for each in changes.owners
-        if each.user or each.anonymous
+        if each.user or each.anonymous or each.contacts
+    ]
+
+
+def owned(rows: Iterable[Sequence[str | None]]) -> list[Ownership]:
+    """Return whose some messages are, as an engine found it: all ids by their key_prefixes."""
+    size = OWNER_KEY_DIGITS
+    return [
+        Ownership(
+            message_id=message_id or "",
+            user=user,
+            anonymous=anonymous,
+            contacts=tuple((contacts or "")[at : at + size] for at in range(0, len(contacts or ""), size)),
+        )
+        for message_id, user, anonymous, contacts in rows
     ]
 
 

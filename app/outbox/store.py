@@ -19,7 +19,7 @@ from app.core.pages import (
     Revenue,
     Session,
 )
-from app.core.people import PeopleChanges, PeopleFound
+from app.core.people import Ownership, PeopleChanges, PeopleFound
 from app.core.shared_values import SharedValues
 from app.outbox.hold_clock import HoldClock
 from app.outbox.inventory import Inventory
@@ -101,10 +101,17 @@ class Outbox(SharedValues, Protocol):
         """
 
     async def people_with(self, digests: Sequence[str], *, after: str) -> tuple[list[str], str | None]:
-        """Return ids under which one of some digests is remembered, of a stretch of memory in the order of keys.
+        """Return ids under which one of some digests is remembered, or which begin as one, of a stretch of memory.
 
-        The stretch begins behind the key `after`; the second is where it ends, None where it is the last.
+        It goes in the order of keys, and begins behind the key `after`; the second is where it ends, None where it is
+        the last.
         """
+
+    async def owned(self, keys: Collection[str], *, messages: Collection[str] = ()) -> list[Ownership]:
+        """Return whose messages are of which an id, or a digest of a contact, begins as a key; and whose `messages`."""
+
+    async def kept_copies(self, *, now: float) -> tuple[str, ...]:
+        """Return in sentences which copies hold what was erased, as far as the store knows, with their age."""
 
     async def kept_of(self, digests: Collection[str], *, after: int) -> KeptDataPage:
         """Return what deliveries hold one of some digests (SHA-256 in hex), of a stretch in the order of their ids.

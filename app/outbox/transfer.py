@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
-from app.core.shared_values import SharedValues
+from app.core.shared_values import STORE_SECRET, SharedValues
 from app.errors import OutboxUnavailable
 
 #: So many rows share one commit on either side.
@@ -222,7 +222,7 @@ async def _copy_shared(source: Store, target: Store) -> int:
     """Copy the shared values that the target has not written itself; they stay where they were, too."""
     values = await source.list_shared("")
     written = [
-        await target.put_shared(name, shared.value, revision=0)
+        await target.put_shared(name, shared.value, revision=None if name == STORE_SECRET.name else 0)
         for name, shared in values.items()
         if name not in TRANSFER_KEYS
     ]

@@ -1,11 +1,14 @@
 """What identity memory is told of an event: keys of its ids, digests of its person, and what that person permits."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from hashlib import sha256
 from itertools import islice
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from app.catalog import Catalog
-from app.core.events import Event
+from app.core.events import DEFAULT_SOURCE, Event
+from app.core.people import NamedPerson
+from app.core.receipts import PresetResult
 from app.core.values.times import unix_seconds
 from app.destination import PersonReader
 from app.destination.reading import flattened, text_of
@@ -17,6 +20,8 @@ from app.source.event import TIMES
 #: Returns whether the person granted or refused the consent that is required, None where the event says neither.
 ConsentAnswer: TypeAlias = Callable[[Event], bool | None]
 
+#: How the source of a shop calls what erases all that came from it.
+ALL_OF_SOURCE: Final = "shop/redact"
 #: What says when an event happened, the best first; and when others received it, which it cannot follow.
 _TIMES: Final = (*TIMES, "arrivedAt")
 _RECEIVED: Final = "receivedAt"
@@ -39,6 +44,7 @@ class IdentityEventReader:
     """Reads events as identity memory sees them: an `IdentityEvent` each."""
 
     def __init__(self, keys: IdKeys, person: PersonReader, consent: ConsentAnswer) -> None:
+        self.id_keys = keys
         self._keys = keys
         self._person = person
         self._consent = consent
@@ -106,11 +112,39 @@ class IdentityEventReader:
         users, browsers = users_and_browsers([self.ids_of(event)])
         return users + browsers
 
+    def all_keys(self, event: Event, catalog: Catalog, lines: Sequence[PresetResult]) -> tuple[str, ...]:
+        """Return by which keys an event is found that is kept as received: its ids, contacts and orders."""
+        said = self._person(_fields(event, catalog) or {}).user_data
+        contacts = [digest[:16] for name in ("em", "ph") for digest in said.get(name, ())]
+        orders = [order_key(line.order.order_id) for line in lines if line.order and line.order.order_id]
+        return tuple(dict.fromkeys([*self.keys(event), *contacts, *orders]))
+
     def ids_of(self, event: Event) -> Ids:
         """Return the keys of the ids of an event, each in its place."""
         said = event.get
         user, anonymous = self._keys.user(_id(said("userId"))), self._keys.anonymous(_id(said("anonymousId")))
         return Ids(user, anonymous, self._previous(event) if event["type"] == "alias" else None)
+
+    def named(self, event: Event, catalog: Catalog, source: str) -> NamedPerson:
+        """Return whom an event asks to erase: by its ids, by what it says of its person, by orders that it lists.
+
+        One of a named source that is called ALL_OF_SOURCE means everybody who came by it.
+        """
+        found = _fields(event, catalog) or {}
+        said = self._person(found).user_data
+        given = found.get("user_data") or {}
+        properties = event.get("properties")
+        properties = properties if isinstance(properties, dict) else {}
+        orders = [properties.get(name) for name in ("order_id", "order_ids")]
+        return NamedPerson(
+            user_id=_id(event.get("userId")) or None,
+            anonymous_id=_id(event.get("anonymousId")) or None,
+            emails=tuple(each for each in flattened(given.get("email")) if isinstance(each, str)),
+            order_ids=tuple(filter(None, map(text_of, flattened(orders)))),
+            message_ids=tuple((text_of(properties.get("message_ids")) or "").split()),
+            digests=tuple(digest for name in ("em", "ph") for digest in said.get(name, ())),
+            source=source if event.get("event") == ALL_OF_SOURCE and source != DEFAULT_SOURCE else None,
+        )
 
     def _previous(self, event: Event) -> tuple[str, str] | None:
         """Return both keys that the previous id of an alias may have; None where there is none."""
@@ -133,6 +167,11 @@ class IdentityEventReader:
         device = {name: value for name, value in _device(event).items() if name not in names}
         left = {**event, "context": {**event["context"], "device": device}}
         return self._person.permission(_fields(left, catalog) or {})
+
+
+def order_key(order_id: str) -> str:
+    """Return by which key an event is found that names an order."""
+    return sha256(f"order {order_id}".encode()).hexdigest()[:16]
 
 
 def _id(given: Any) -> str | None:

@@ -10,7 +10,8 @@ from itertools import islice
 from typing import Final, NamedTuple, TypeAlias
 
 from app.catalog import Catalog
-from app.core.events import Event
+from app.core.events import Event, Exit
+from app.core.people import Ownership
 from app.core.receipts import MemoryChange, PresetResult
 from app.core.values.hidden_emails import unpersonal_id
 from app.errors import EventHeldBack, EventRefused
@@ -39,8 +40,17 @@ class _Asked(NamedTuple):
 
     message_id: str
     lines: list[PresetResult]
-    #: Whether there is a delivery.
-    delivers: bool
+
+
+#: Members of `user_data` by which a person asks for what is kept, beside ids.
+_CONTACTS: Final = ("em", "ph")
+
+
+def _owner(asked: _Asked, ids: Ids | IdentityEvent) -> Ownership:
+    """Return whose the deliveries and notes of a message are."""
+    sent = [line.event["user_data"] for line in asked.lines if line.event]
+    contacts = dict.fromkeys(digest for each in sent for name in _CONTACTS for digest in each.get(name, ()))
+    return Ownership(message_id=asked.message_id, user=ids.user, anonymous=ids.anonymous, contacts=tuple(contacts))
 
 
 class RequestMemory:
@@ -95,6 +105,10 @@ class RequestMemory:
             return [_OF_NOBODY] * len(events)
         met: list[_Met] = []
         for event, its, lines in zip(events, matched, mapped, strict=True):
+            if is_known and event["type"] == "delete":  # erased by what erases everywhere else
+                self._ids.popleft()
+                met.append(_OF_NOBODY)
+                continue
             noting = RecordingMemory(memory) if is_known and event["type"] in _TO_MEMORY else None
             known, encounter = self._enrichment.resolve(
                 event,
@@ -134,8 +148,8 @@ def draft(
         finished = router.finished(event, its, lines, catalog, known=known, now=now, source=source)
         one = _ask(router, event, finished, catalog, drafts)
         asked.append(one)
-        if encounter is not None and one.delivers and memory.changed is not None:
-            memory.changed.add_owner(one.message_id, encounter)
+        if router.reader is not None and any(line.exit is not Exit.UNMATCHED or line.order for line in one.lines):
+            drafts.owners.append(_owner(one, encounter or router.reader.ids_of(event)))
     _tell(router, events, asked, [given for _, _, given in met], catalog, drafts)
 
 
@@ -145,6 +159,8 @@ class RequestPiece(NamedTuple):
     events: Iterable[Event | EventRefused]
     #: The ids of the messages behind them.
     behind: frozenset[str] = frozenset()
+    #: It ends with events that erase somebody.
+    has_deletes: bool = False
 
 
 def split_after_deletes(events: Iterable[Event | EventRefused]) -> list[RequestPiece]:
@@ -164,7 +180,8 @@ def split_after_deletes(events: Iterable[Event | EventRefused]) -> list[RequestP
     apart: list[RequestPiece] = []
     behind: frozenset[str] = frozenset()
     while pieces:
-        apart.append(RequestPiece(piece := pieces.pop(), behind))
+        piece = pieces.pop()
+        apart.append(RequestPiece(piece, behind, any(event["type"] == "delete" for event in _read(piece))))
         if pieces:
             behind |= {unpersonal_id(event["messageId"]) for event in _read(piece)}
     return apart[::-1]
@@ -182,7 +199,6 @@ def _ask(router: Router, event: Event, lines: list[PresetResult], catalog: Catal
         if event["type"] == "delete":
             lines = router.of_delete(lines, is_known=drafts.intake.is_known)
     message_id, sender = unpersonal_id(event["messageId"]), drafts.intake
-    count = len(drafts.deliveries)
     for line in lines:
         if line.cancels is not None:
             drafts.withdrawals.append(drafted_withdrawal(message_id, line, source=sender.source))
@@ -194,7 +210,7 @@ def _ask(router: Router, event: Event, lines: list[PresetResult], catalog: Catal
             )
     if drafts.candidates is not None and is_quarantine_candidate(event, lines):
         drafts.candidates.append((event, lines))
-    return _Asked(message_id, lines, len(drafts.deliveries) > count)
+    return _Asked(message_id, lines)
 
 
 def _tell(
@@ -211,7 +227,7 @@ def _tell(
         if isinstance(event, EventRefused):
             _refuse(router, event, catalog, drafts)
             continue
-        (message_id, lines, _), to_memory = next(left)
+        (message_id, lines), to_memory = next(left)
         drafts.add(message_id, lines, name=received_name(event), is_made="idIsMade" in event, given=to_memory)
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from itertools import islice
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeGuard
 
 import orjson
 from msgspec.structs import replace
@@ -19,8 +19,8 @@ from app.catalog import Catalog
 from app.core.deliveries import Enqueued, NewDelivery
 from app.core.events import CounterRow, DroppedEvent, Event
 from app.core.log import log_error
-from app.core.people import PeopleChanges
-from app.core.receipts import PresetResult, Receipt
+from app.core.people import NamedPerson, PeopleChanges, with_owners
+from app.core.receipts import MemoryChange, PresetResult, Receipt
 from app.errors import BacklogFull, EventRefused, MemoryChanged, OutboxUnavailable, UnknownName
 from app.outbox import enqueue_counters
 from app.pipeline.delivery_factory import Withdraws, withdrawn
@@ -54,9 +54,20 @@ class Enqueues(FindsPeople, Withdraws, Protocol):
         people: PeopleChanges | None = None,
     ) -> list[Enqueued]: ...
 
-    async def forget(self, keys: Sequence[str], *, again: Collection[str] = ()) -> int: ...
 
-    async def scrub(self, texts: Collection[str]) -> None: ...
+class ErasesPeople(Protocol):
+    """Erases people whom events name; see `app.operations.forget`."""
+
+    async def secret(self) -> bytes:
+        """Return the secret by which ids are keyed."""
+        ...
+
+    async def erase_named(self, people: Sequence[NamedPerson], *, source: str, again: Collection[str]) -> list[int]:
+        """Erase people; return for each under how many ids anything was remembered.
+
+        Messages of `again` are about to be stored anew. Raises OutboxUnavailable.
+        """
+        ...
 
 
 class _Listening(Protocol):
@@ -84,6 +95,19 @@ def _tell_nobody(_: Sequence[CounterRow]) -> None:
     """Stand for the listener where none is given."""
 
 
+def _is_delete(event: Event | EventRefused) -> TypeGuard[Event]:
+    return not isinstance(event, EventRefused) and event["type"] == "delete"
+
+
+def _before_delete(events: _Events, deletes: list[Event]) -> _Events:
+    """Yield the events before the first that erases somebody, which goes to `deletes`; the others stay."""
+    for event in events:
+        if _is_delete(event):
+            deletes.append(event)
+            return
+        yield event
+
+
 def _no_source(name: str) -> NamedSource:
     """Stand for the sources where none are given."""
     raise UnknownName("source", name, ())
@@ -101,8 +125,12 @@ class Pipeline:
         on_count: Callable[[Sequence[CounterRow]], None] | None = None,
         quarantine: Quarantine | None = None,
         source: Callable[[str], NamedSource] | None = None,
+        erasing: ErasesPeople | None = None,
     ) -> None:
-        """Map by the catalog; `source` returns a named source by its name, None: there are none to preview."""
+        """Map by the catalog; `source` returns a named source by its name, None: there are none to preview.
+
+        `erasing` erases whom events name; without it such an event is one like all others.
+        """
         self.catalog = catalog
         self._router = router
         self._outbox = outbox
@@ -111,6 +139,7 @@ class Pipeline:
         #: Observe what it accepts.
         self.listeners: Sequence[Listener] = ()
         self._source = source or _no_source
+        self._erasing = erasing
         self._arrays = asyncio.Lock()
         #: Held by whoever decides again because memory was changed.
         self._again = asyncio.Lock()
@@ -181,21 +210,28 @@ class Pipeline:
         return receipt
 
     async def _accept(self, intake: Intake, outbox: Enqueues) -> Receipt:
-        events = intake.events if self._router.enrichment is None else list(intake.events)
-        pieces = [RequestPiece(events)]
-        if self._router.enrichment is not None and intake.is_known:
-            pieces = split_after_deletes(events)
-        if len(pieces) > 1:  # what was committed of several is not taken back
-            intake = replace(intake, whole=False)
-        receipts = [await self._accept_piece(piece, intake, outbox) for piece in pieces]
-        return receipts[0] if len(receipts) == 1 else receipt_of([each for one in receipts for each in one.events])
+        reader, remembers = self._router.reader, self._router.enrichment is not None
+        if reader is not None and self._erasing is not None and not reader.id_keys.has_secret:
+            reader.id_keys.use(await self._erasing.secret())
+        left = iter(intake.events)
+        deletes: list[Event] = []
+        begin = _before_delete(left, deletes) if intake.is_known and self._erasing is not None else left
+        receipt = await self._accept_piece(RequestPiece(list(begin) if remembers else begin), intake, outbox)
+        if not deletes:
+            return receipt
+        intake = replace(intake, whole=False)  # what was committed before is not taken back
+        pieces = split_after_deletes([*deletes, *left])
+        events = [*receipt.events]
+        for piece in pieces:
+            told = await self._accept_piece(piece, intake, outbox)
+            events += (await self._erased(piece, told, intake)).events
+        return receipt_of(events)
 
     async def _accept_piece(self, piece: RequestPiece, intake: Intake, outbox: Enqueues) -> Receipt:
         """Commit what the events give with what they change in memory; again where others changed it meanwhile.
 
         Whoever tries again waits for the others who do.
         """
-        traces: list[str] = []
         for attempt in range(_TRIES):
             async with self._again if attempt else nullcontext():
                 drafts = IntakeBatch(intake, candidates=None if self._quarantine is None else [])
@@ -210,25 +246,30 @@ class Pipeline:
                 if memory.changed is None:
                     return await self._commit(drafts, outbox)
                 drafts.memory_is_full = memory.changed.is_full
-                if erased := memory.changed.erased:  # first: who they are is known no more once memory has forgotten it
-                    traces += memory.changed.traces()
-                    await outbox.forget(erased, again=piece.behind)
                 try:
-                    receipt = await self._commit(drafts, outbox, memory.changed.changes())
+                    return await self._commit(drafts, outbox, memory.changed.changes())
                 except MemoryChanged:
                     continue
-                if erased:  # and what came before it in the same request
-                    await outbox.forget(erased, again=piece.behind)
-                    if self._quarantine is not None:
-                        await self._quarantine.forget(erased)
-                    await outbox.scrub(traces)
-                return receipt
         raise OutboxUnavailable("Too many events of the same person arrive at once. Try again.")
+
+    async def _erased(self, piece: RequestPiece, receipt: Receipt, intake: Intake) -> Receipt:
+        """Erase whom the deletes at the end of a piece name, and say so in their receipts."""
+        reader, erasing = self._router.reader, self._erasing
+        if not piece.has_deletes or reader is None or erasing is None:
+            return receipt
+        deletes = [(place, each) for place, each in enumerate(piece.events) if _is_delete(each)]
+        people = [reader.named(event, self.catalog, intake.source) for _, event in deletes]
+        counts = await erasing.erase_named(people, source=intake.source, again=piece.behind)
+        events = list(receipt.events)
+        for (place, _), count in zip(deletes, counts, strict=True):
+            events[place] = replace(events[place], given=MemoryChange(groups=(), linked=False, erased=count, marked=0))
+        return replace(receipt, events=tuple(events))
 
     async def _commit(self, drafts: IntakeBatch, outbox: Enqueues, people: PeopleChanges | None = None) -> Receipt:
         intake, now = drafts.intake, drafts.intake.now
         while True:
             counters = drafts.counters()
+            people = with_owners(people, drafts.owners)
             try:
                 answers = await outbox.enqueue(drafts.deliveries, drafts.dropped, counters, now=now, people=people)
                 break

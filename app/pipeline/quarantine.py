@@ -46,26 +46,15 @@ class Quarantine:
         self._untrimmed = 0
 
     async def keep(self, candidates: Iterable[QuarantineCandidate], catalog: Catalog, intake: Intake) -> None:
-        """Commit those of an intake's events that may be mended; a `delete` of a known sender erases what is kept.
-
-        Raises OutboxUnavailable.
-        """
+        """Commit those of an intake's events that may be mended. Raises OutboxUnavailable."""
         kept: list[Quarantined] = []
         for event, lines in candidates:
-            if event["type"] == "delete":
-                if intake.is_known:
-                    gone = frozenset(self._reader.keys(event))
-                    kept = [each for each in kept if gone.isdisjoint(each.keys)]
-                    await self.forget(gone)
-            elif (line := self._mendable(event, lines)) and not self._reader.says_no(event, catalog):
-                kept += self._sealed(event, line, intake)
+            if (line := self._mendable(event, lines)) and not self._reader.says_no(event, catalog):
+                keys = self._reader.all_keys(event, catalog, lines)
+                kept += self._sealed(event, line, keys, intake)
         if kept:
             await self._sealed_events.keep(kept)
             await self._trim(sum(len(each.sealed) for each in kept))
-
-    async def forget(self, keys: Iterable[str]) -> int:
-        """Erase what is kept under keys of ids; return how many events that were. Raises OutboxUnavailable."""
-        return await self._sealed_events.forget(sorted(keys))
 
     def _mendable(self, event: Event, lines: Sequence[PresetResult]) -> PresetResult | None:
         """Return the line that says why the event made no delivery; None where nothing of it is to be kept."""
@@ -78,7 +67,7 @@ class Quarantine:
                 return line
         return None
 
-    def _sealed(self, event: Event, line: PresetResult, intake: Intake) -> list[Quarantined]:
+    def _sealed(self, event: Event, line: PresetResult, keys: tuple[str, ...], intake: Intake) -> list[Quarantined]:
         sealed = self._sealer.seal(event)
         if sealed is None:
             return []
@@ -91,7 +80,7 @@ class Quarantine:
             exit=line.exit,
             reason=line.reason,
             message_id=unpersonal_id(event["messageId"]),
-            keys=tuple(dict.fromkeys(self._reader.keys(event))),
+            keys=keys,
             sealed=sealed,
         )
         return [one]
@@ -104,8 +93,8 @@ class Quarantine:
 
 
 def is_quarantine_candidate(event: Event, lines: Sequence[PresetResult]) -> bool:
-    """Return whether a quarantine has to look at an event: it erases somebody, or a delivery of it was not made."""
-    return event["type"] == "delete" or any(line.exit in (Exit.INVALID, Exit.UNMATCHED) for line in lines)
+    """Return whether a quarantine has to look at an event: a delivery of it was not made."""
+    return event["type"] != "delete" and any(line.exit in (Exit.INVALID, Exit.UNMATCHED) for line in lines)
 
 
 def name_of(event: Event) -> str:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from app.core.deliveries import Delivery, Enqueued, KnownOrder, NewDelivery, Withdrawal
 from app.core.events import MAX_LABEL_CHARACTERS, CounterRow, DroppedEvent, Exit
 from app.core.pages import Message
+from app.core.people import Ownership
 from app.core.receipts import EventReceipt, MemoryChange, PresetResult, Receipt
 from app.core.values.hidden_emails import unpersonal_id
 from app.errors import EventRefused
@@ -51,6 +52,8 @@ class IntakeBatch:
     dropped: list[DroppedEvent] = field(default_factory=list)
     #: What is withdrawn once they are committed: the caller's to add.
     withdrawals: list[Withdrawal] = field(default_factory=list)
+    #: Whose what is kept of them is: the caller's to add.
+    owners: list[Ownership] = field(default_factory=list)
     #: Events that made no delivery, for the quarantine; None where there is none.
     candidates: list[QuarantineCandidate] | None = None
     #: Where in `events` those are to which their sender gave no id.
@@ -130,6 +133,7 @@ class IntakeBatch:
             made = place in self._made
             rest.add(event.message_id, lines, name=self._names[place], is_made=made, given=event.given)
         rest.deliveries, rest.withdrawals, rest.candidates = left, self.withdrawals, self.candidates
+        rest.owners = self.owners
         rest._recalled = self._recalled
         return rest
 

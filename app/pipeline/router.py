@@ -23,6 +23,7 @@ from app.identity import NOTHING_KNOWN, Memory, PersonHistory
 from app.mapping import PRODUCT_ID
 from app.pipeline.delivery_factory import drafted_delivery
 from app.pipeline.enrichment import Enrichment, WhyFiltered, completed_from_memory
+from app.pipeline.identity_events import IdentityEventReader
 from app.pipeline.receipts import CANCELLED
 from app.pipeline.twins import leave_out_staff
 from app.pipeline.waiting import OrderWaits
@@ -159,11 +160,8 @@ WhyWithheld: TypeAlias = Callable[[Event], str | None]
 WhyOff: TypeAlias = Callable[[str, str], str | None]
 
 _OF_NO_PRESET = PresetResult(preset=None, exit=Exit.UNMATCHED, reason="no preset's trigger holds for this event")
-#: Why a `delete` erases nothing, by whether its sender is known by a secret. An answer of success would be untrue.
-_NOT_ERASED = {
-    True: "nothing was erased: without identity memory (REMEMBER_DAYS) an event erases nobody; use `pinrelay forget`",
-    False: "nothing was erased: only a sender who is known by a secret may have somebody erased",
-}
+#: Why a `delete` of anybody erases nothing. An answer of success would be untrue.
+_NOT_ERASED = "nothing was erased: only a sender who is known by a secret may have somebody erased"
 _OF_NO_ACCOUNT = PresetResult(preset=None, exit=Exit.UNMATCHED, reason="no ad account takes this source and preset")
 
 
@@ -194,14 +192,16 @@ class Router:
         withheld: WhyWithheld | None = None,
         why_off: WhyOff | None = None,
         enrichment: Enrichment | None = None,
+        reader: IdentityEventReader | None = None,
         content_id_of: Callable[[str], str | None] = _nothing_against,
         traits_of: Callable[[str], SourceTraits] = _of_any_source,
         waits: OrderWaits | None = None,
     ) -> None:
         """Take the ad accounts, at least one, and the rules. Without `enrichment` there is no memory.
 
-        `content_id_of` returns which ids the products of a source are sent under; None: as the settings say.
-        `traits_of` returns what is known of a source, `waits` decides which orders wait; None: none does.
+        `reader` reads whose events are; None: nothing of that is kept. `content_id_of` returns which ids the products
+        of a source are sent under; None: as the settings say. `traits_of` returns what is known of a source, `waits`
+        decides which orders wait; None: none does.
         """
         self._accounts = tuple(accounts)
         self._content_id_of = content_id_of
@@ -214,6 +214,8 @@ class Router:
         self.waits = waits
         #: What memory does; None where there is none.
         self.enrichment = enrichment
+        #: Reads whose events are; None where nothing of that is kept.
+        self.reader = reader
 
     def account(self, name: str, source: str = DEFAULT_SOURCE) -> AdAccount:
         """Return the ad account of a line's destination for events of a source; without one it is the first."""
@@ -309,9 +311,9 @@ class Router:
 
     def of_delete(self, results: list[PresetResult], *, is_known: bool) -> list[PresetResult]:
         """Return the results of a `delete`: it is refused where it erases nobody, and no preset takes it."""
-        if (self.enrichment and is_known) or any(each.event for each in results):
+        if is_known or any(each.event for each in results):
             return results
-        return [PresetResult(preset=None, exit=Exit.REFUSED, reason=_NOT_ERASED[is_known])]
+        return [PresetResult(preset=None, exit=Exit.REFUSED, reason=_NOT_ERASED)]
 
     def _map_all(self, ways: Sequence[tuple[Preset, AdAccount]], event: Event, now: float) -> list[PresetResult]:
         """Return a line for each way; what is made alike for several ad accounts is made once."""

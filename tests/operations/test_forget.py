@@ -10,8 +10,8 @@ from app import assemble
 from app.core.deliveries import State
 from app.core.events import Exit
 from app.core.pages import Query
+from app.core.people import NamedPerson
 from app.errors import EventRefused
-from app.operations.forget import Forgotten
 from app.outbox import Outbox, open_outbox
 from app.source import Intake
 from tests import assembled
@@ -57,9 +57,9 @@ async def test_a_user_is_forgotten_with_the_linked_browsers_and_what_waits(confi
     forgetting = assemble.forgetting(configured, outbox)
     page, other = PAGE | {"messageId": "p", "anonymousId": "x"}, PAGE | {"messageId": "q", "anonymousId": "y"}
     await accept(configured, outbox, IDENTIFY, page, other)
-    asked: dict[str, Any] = {"user_id": "ann", "anonymous_id": None, "now": NOW + 1}
-    assert await forgetting.forget(**asked) == Forgotten(ids=2, messages=1)
-    assert await forgetting.forget(**asked) == Forgotten(ids=0, messages=0)
+    told = [await forgetting.forget(NamedPerson(user_id="ann"), now=NOW + 1) for _ in range(2)]
+    assert [(each.ids, each.messages, each.stays) for each in told] == [(2, 1, ""), (0, 0, "")]
+    assert [each.erased for each in told] == [{"ids of memory": 2, "payloads": 1, "waiting deliveries": 1}, {}]
     assert (await outbox.message("p")).deliveries == ()
     assert len((await outbox.message("q")).deliveries) == 1
     ((line,),) = await accept(configured, outbox, PAGE | {"userId": "ann", "anonymousId": "x"})
@@ -69,16 +69,20 @@ async def test_a_user_is_forgotten_with_the_linked_browsers_and_what_waits(confi
 async def test_what_is_too_old_to_be_used_is_forgotten_too(configured: Any, outbox: Outbox) -> None:
     await accept(configured, outbox, IDENTIFY)
     forgetting = assemble.forgetting(configured, outbox)
-    asked: dict[str, Any] = {"user_id": "ann", "anonymous_id": None, "now": NOW + 1_000 * 86_400}
-    assert (await forgetting.forget(**asked)).ids == 2
+    assert (await forgetting.forget(NamedPerson(user_id="ann"), now=NOW + 1_000 * 86_400)).ids == 2
 
 
-async def test_an_anonymous_id_is_forgotten_alone(configured: Any, outbox: Outbox) -> None:
-    await accept(configured, outbox, IDENTIFY)
+@pytest.mark.parametrize(("users", "ids"), [(("ann",), 2), (("ann", "bob"), 1)])
+async def test_a_browser_leads_to_its_user_where_it_has_only_one(
+    configured: Any, outbox: Outbox, users: tuple[str, ...], ids: int
+) -> None:
+    pages = [PAGE | {"userId": user, "anonymousId": "x"} for user in users]
+    await accept(configured, outbox, IDENTIFY, *pages)
     forgetting = assemble.forgetting(configured, outbox)
-    assert (await forgetting.forget(user_id=None, anonymous_id="x", now=NOW)).ids == 1
+    told = await forgetting.forget(NamedPerson(anonymous_id="x"), now=NOW)
+    assert (told.ids, told.messages) == (ids, len(pages))
     ((line,),) = await accept(configured, outbox, PAGE | {"userId": "ann"})
-    assert set(line.memory) == {"em"}
+    assert (line.memory is None) == (ids == 2)
 
 
 async def test_an_event_of_a_known_sender_forgets_what_came_before_it_in_the_same_request_too(
@@ -149,17 +153,12 @@ async def test_of_a_request_that_is_sent_once_more_nothing_is_lost_nor_sent_twic
     assert alone.exit is Exit.DUPLICATE
 
 
-@pytest.mark.parametrize(
-    ("settings", "is_proven", "words"),
-    [({}, True, "without identity memory"), ({}, False, "known by a secret"), (SETTINGS, False, "known by a secret")],
-)
-async def test_a_delete_that_erases_nobody_is_refused(
-    outbox: Outbox, settings: dict[str, Any], words: str, *, is_proven: bool
-) -> None:
+@pytest.mark.parametrize("settings", [{}, SETTINGS])
+async def test_a_delete_that_erases_nobody_is_refused(outbox: Outbox, settings: dict[str, Any]) -> None:
     events: list[dict[str, Any]] = [{"type": "delete", "userId": "ann"}, PAGE | {"userId": "ann"}]
-    (line,), (page,) = await accept(assembled.settings(**settings), outbox, *events, is_proven=is_proven)
+    (line,), (page,) = await accept(assembled.settings(**settings), outbox, *events, is_proven=False)
     assert (line.exit, page.exit) == (Exit.REFUSED, Exit.ENQUEUED)
-    assert words in line.reason
+    assert "known by a secret" in line.reason
 
 
 async def test_a_full_table_of_marks_is_counted(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from app import assemble
 from app.core.deliveries import NewDelivery
+from app.core.people import NamedPerson
 from app.outbox import Outbox, open_outbox
 from app.source import Intake
 from tests import assembled
@@ -66,6 +67,10 @@ async def kept(outbox: Outbox, digests: list[str]) -> list[str]:
     return messages
 
 
+def named(user_id: str | None = None, email: str | None = None) -> NamedPerson:
+    return NamedPerson(user_id=user_id, emails=(email,) if email else ())
+
+
 def needles(name: str) -> set[bytes]:
     return {sha(name).encode(), sha(f"{name}@shop.example")[:32].encode()}
 
@@ -91,7 +96,7 @@ async def test_where_it_says_that_nothing_stays_nothing_is_there(
                 forgetting = assemble.forgetting(assembled.settings(), outbox)
                 bobs = [sha("bob"), sha("bob@shop.example")]
                 before = await kept(outbox, bobs)
-                done = await forgetting.forget(anonymous_id=None, **{"user_id": None, **given}, now=NOW)
+                done = await forgetting.forget(named(**given), now=NOW)
                 after = everything(url)
                 assert await kept(outbox, bobs) == before
                 left = {each for each in needles("ann") if each in after}
@@ -102,7 +107,7 @@ async def test_where_it_says_that_nothing_stays_nothing_is_there(
                     assert left == set()
                 if "email" in given:
                     assert done.stays == ""
-                again = await forgetting.forget(anonymous_id=None, **{"user_id": None, **given}, now=NOW)
+                again = await forgetting.forget(named(**given), now=NOW)
                 assert (again.ids, again.messages, again.stays) == (0, 0, done.stays)
             finally:
                 await outbox.close()
@@ -129,8 +134,7 @@ async def test_a_delivered_order_of_a_person_is_erased_or_it_is_said_that_it_sta
             await at.enqueue(new(order_id="7", buyer=(user_data["em"][0],), payload=body))
             await at.deliver(*await at.claim())
             forgetting = assemble.forgetting(assembled.settings(), outbox)
-            given = {"user_id": "ann", "anonymous_id": None, "email": "ann@shop.example" if email else None}
-            done = await forgetting.forget(**given, now=NOW)
+            done = await forgetting.forget(named("ann", "ann@shop.example" if email else None), now=NOW)
             assert bool(done.stays) == stays
             assert ("--email" in done.stays) == stays
             assert any(each in everything(url) for each in needles("ann")) == stays
@@ -148,10 +152,9 @@ async def test_what_is_kept_under_keyed_ids_is_named_where_no_secret_finds_it(
             traits = {"email": "ann@shop.example"}
             identify = {"type": "identify", "messageId": "i", "userId": "ann", "traits": traits, "timestamp": NOW}
             await pipeline.accept(Intake([identify], now=NOW, is_proven=True))
-            asked: dict[str, Any] = {"user_id": "ann", "anonymous_id": None, "now": NOW}
-            told = await assemble.forgetting(assembled.settings(), outbox).forget(**asked)
+            told = await assemble.forgetting(assembled.settings(), outbox).forget(named("ann"), now=NOW)
             assert "REMEMBER_SECRET" in told.stays
-            told = await assemble.forgetting(assembled.settings(**SETTINGS), outbox).forget(**asked)
+            told = await assemble.forgetting(assembled.settings(**SETTINGS), outbox).forget(named("ann"), now=NOW)
             assert (told.ids, told.stays) == (1, "")
         finally:
             await outbox.close()

@@ -3,12 +3,9 @@
 import asyncio
 import math
 import random
-import sqlite3
-from contextlib import closing
 from typing import Any
 
 import orjson
-import psycopg
 import pytest
 
 from app import assemble
@@ -266,16 +263,6 @@ def whose(delivery: NewDelivery, user: str | None, anonymous: str | None = None)
 ANN, BOB, ANOTHER = (each * 64 for each in "abc")
 
 
-def with_whole_key(url: str, delivery: NewDelivery, user: str) -> None:
-    """Let a row be as older versions wrote it."""
-    if url.startswith("sqlite"):
-        with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as connection:
-            connection.execute("UPDATE delivery_owner SET user = ? WHERE message_id = ?", (user, delivery.message_id))
-    else:
-        with psycopg.connect(url, autocommit=True) as server:
-            server.execute("UPDATE delivery_owner SET user_key = %s WHERE message_id = %s", (user, delivery.message_id))
-
-
 async def test_what_is_kept_under_an_id_is_erased_wherever_it_is(outbox_url: str) -> None:
     outbox = open_with(outbox_url, payload_s=DAY_S)
     at = At(outbox)
@@ -288,7 +275,6 @@ async def test_what_is_kept_under_an_id_is_erased_wherever_it_is(outbox_url: str
             await at.deliver(*await at.claim())
         if delivery is claimed:
             await at.claim()
-    with_whole_key(outbox_url, waiting, ANN)
     assert await outbox.forget([ANOTHER]) == 0
     assert await outbox.forget([ANN, BOB]) == 4
     assert await outbox.forget([ANN]) == 0

@@ -8,6 +8,7 @@ import pytest
 
 from app import assemble
 from app.core.pages import Quarantined, QuarantineFilter
+from app.core.people import NamedPerson
 from app.errors import SettingsError
 from app.outbox import Outbox, open_outbox
 from app.source import Intake
@@ -135,7 +136,7 @@ async def test_whoever_erases_a_person_reaches_the_quarantine_without_memory_too
     await kept(url, UNKNOWN | {"anonymousId": "x"}, quarantine_names=("Purchase",))
     settings = assembled.settings(outbox_url=url, **KEY)
     outbox = open_outbox(url, settings, clock=lambda: NOW)
-    forgotten = await assemble.forgetting(settings, outbox).forget(user_id=None, anonymous_id="x", now=NOW)
+    forgotten = await assemble.forgetting(settings, outbox).forget(NamedPerson(anonymous_id="x"), now=NOW)
     left = await outbox.sealed_events.find(QuarantineFilter(), now=NOW, after=0, limit=1)
     await outbox.close()
     assert (forgotten.messages, left) == (1, [])

@@ -70,7 +70,9 @@ def open_door(outbox: Outbox, name: str) -> Door:
     running = assemble.running_catalog(settings)
     here = Coordination(outbox, lambda: "", presets=list, ad_account_ids=(), generation="", process_id=name, role="all")
     tail = assemble.live_tail(settings, running, outbox, here)
-    pipeline = assemble.pipeline(settings, running.catalog, outbox=outbox)
+    audit = Audit(outbox, lambda: NOW)
+    acts = assemble.forget_acts(settings, outbox, audit, lambda: here.empty_tails(now=NOW))
+    pipeline = assemble.pipeline(settings, running.catalog, outbox=outbox, erasing=acts)
     pipeline.listeners = (tail,)
     tail.follow(NOW + 300, now=NOW)
     return Door(
@@ -78,7 +80,7 @@ def open_door(outbox: Outbox, name: str) -> Door:
         pipeline,
         outbox,
         here,
-        TailActs(tail, here, Audit(outbox, lambda: NOW)),
+        TailActs(tail, here, audit),
     )
 
 
@@ -197,7 +199,8 @@ async def test_a_delete_that_could_not_be_told_is_told_again(door: Door) -> None
     await here.want_tail(NOW + 300)
     await other.send(ORDER)
     here._shared = Away()  # type: ignore[assignment] # it only writes
-    await door.send({"type": "delete", "userId": "ann"})
+    with pytest.raises(OutboxUnavailable):
+        await door.send({"type": "delete", "userId": "ann"})
     here._shared = door.outbox
     assert await refresh(other) == ["Order Completed"]
     await refresh(door)

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.catalog.sources import RunningSources
+from app.core.deliveries import Shared
 from app.core.receipts import Receipt
 from app.errors import EventRefused, OutboxUnavailable
 from app.source import Intake
@@ -79,8 +80,8 @@ class Keeps:
     async def people(self, keys: Any, *, browsers: Any = ()) -> Any:
         raise AssertionError(keys)
 
-    async def forget(self, keys: Any, *, again: Any = ()) -> int:
-        raise AssertionError(keys)
+    async def get_shared(self, _: str) -> Shared:
+        return Shared(value="a secret of the store", revision=1)
 
     async def scrub(self, texts: Any) -> None:
         raise AssertionError(texts)

@@ -156,24 +156,38 @@ async def test_a_person_is_erased_by_either_id(tmp_path: Path) -> None:
     async with client_of(tmp_path, **memory) as client:
         assert (await client.post("/webhook", json=event)).status_code == 200
         told = [await client.post("/api/forget", json={"user_id": "ann"}) for _ in range(2)]
-    assert [each.json() for each in told] == [
-        {"ids": 2, "messages": 0, "stays": ""},
-        {"ids": 0, "messages": 0, "stays": ""},
+    assert [(one["ids"], one["erased"], one["stays"]) for one in (each.json() for each in told)] == [
+        (2, {"ids of memory": 2}, ""),
+        (0, {}, ""),
     ]
 
 
 async def test_an_erasure_that_leaves_something_answers_409_and_names_it(tmp_path: Path) -> None:
-    order = {"type": "track", "event": "Order Completed", "context": {"traits": {"email": "ann@shop.example"}}}
-    async with client_of(tmp_path) as client:
-        delete = await client.post("/webhook", json={"type": "delete", "userId": "ann"})
-        assert (delete.status_code, "nothing was erased" in delete.text) == (422, True)
-        sent = await client.post("/webhook", json=order | {"properties": {"order_id": "7", "revenue": 9}})
-        assert sent.status_code == 200
+    memory = {"remember_days": 90, "remember_secret": "a secret of the installation, long"}
+    event = {"type": "identify", "userId": "ann", "traits": {"email": "ann@shop.example"}}
+    async with client_of(tmp_path, **memory) as client:
+        assert (await client.post("/webhook", json=[event, event | {"userId": "bob"}])).status_code == 200
         told = [
             await client.post("/api/forget", json=whom) for whom in ({"user_id": "ann"}, {"email": "ann@shop.example"})
         ]
         noted = await client.get("/console/activity")
-    assert [each.status_code for each in told] == [409, 200]
-    assert "Give the person's e-mail address too" in told[0].json()["stays"]
-    assert told[1].json() == {"ids": 0, "messages": 1, "stays": ""}
+    assert [(each.status_code, each.json()["ids"]) for each in told] == [(409, 1), (200, 1)]
+    assert "Give the address or number too" in told[0].json()["stays"]
     assert noted.text.count("forgot a person") == 2
+
+
+async def test_a_person_is_erased_by_whatever_names_them(tmp_path: Path) -> None:
+    order = {"type": "track", "event": "Order Completed", "userId": "ann", "anonymousId": "x"}
+    context = {
+        "traits": {"email": "ann@shop.example", "phone": "+4915123456700"},
+        "ip": "203.0.113.9",
+        "userAgent": "M",
+    }
+    names = [{"user_id": "ann"}, {"anonymous_id": "x"}, {"email": " ANN@shop.example"}, {"phone": "+49 151 23456700"}]
+    async with client_of(tmp_path) as client:
+        await client.post("/api/switch", json={"on": False})
+        for number, name in enumerate([*names, {"order_id": "4"}]):
+            sent = order | {"context": context, "properties": {"order_id": str(number), "revenue": 9}}
+            assert (await client.post("/webhook", json=sent)).status_code == 200
+            told = (await client.post("/api/forget", json=name)).json()
+            assert told["erased"] == {"payloads": 1, "waiting deliveries": 1}, name

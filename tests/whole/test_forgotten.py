@@ -21,8 +21,8 @@ SECRET: Final = "a secret of the installation, long"
 SEALS: Final = "a key of the quarantine, long enough"
 KEYS: Final = IdKeys(SECRET.encode())
 AGENT: Final = "Mozilla/5.0 (X11; Linux x86_64) Gecko/{} Firefox/140.0"
-#: By the command and the interface twice each, by the console once: then there is nobody to be asked for.
-AUDITED: Final = 5
+#: Twice each, by the console once: then there is nobody to be asked for.
+AUDITED: Final = 7
 #: Who is erased, each in another way; the last one stays.
 PEOPLE: Final = ("ayse", "bela", "cora", "dora", "stays")
 

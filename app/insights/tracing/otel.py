@@ -309,12 +309,6 @@ class _TracedEnqueues:
         self._tracer = tracer
         self._outbox = outbox
 
-    async def forget(self, keys: Sequence[str], *, again: Collection[str] = ()) -> int:
-        return await self._outbox.forget(keys, again=again)
-
-    async def scrub(self, texts: Collection[str]) -> None:
-        await self._outbox.scrub(texts)
-
     async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> list[int]:
         return await self._outbox.withdraw(withdrawals, now=now)
 

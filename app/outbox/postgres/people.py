@@ -8,9 +8,11 @@ from typing import Final
 import msgspec
 
 from app.config.settings import OutboxSettings
-from app.core.people import PeopleChanges, PeopleFound, PersonRow, Remembered
+from app.core.people import Ownership, PeopleChanges, PeopleFound, PersonRow, Remembered
+from app.core.values.times import HOUR_S
 from app.outbox.people import (
     DELIVERIES_AT_ONCE,
+    DROPPED_ERASED,
     IDS_AT_ONCE,
     MAX_LINKED,
     MAX_LOADED_STEPS,
@@ -19,6 +21,7 @@ from app.outbox.people import (
     key_prefixes,
     mark_rows,
     max_found,
+    owned,
     people_rows,
     targets_of,
 )
@@ -131,6 +134,23 @@ class KeepsPeople(UsesDatabase):
         return keys, last if count == IDS_AT_ONCE else None
 
     @connected
+    async def owned(
+        self, connection: Connection, keys: Collection[str], *, messages: Collection[str] = ()
+    ) -> list[Ownership]:
+        return owned(await rows_of(connection, "owned", keys=key_prefixes(keys), messages=list(messages)))
+
+    @connected
+    async def kept_copies(self, connection: Connection, *, now: float) -> tuple[str, ...]:  # noqa: ARG002 - its files'
+        ((may_ask,),) = await rows_of(connection, "may_list_log")
+        ((age_s,),) = await rows_of(connection, "age_of_log") if may_ask else ((None,),)
+        age = "as old as its settings keep it" if age_s is None else f"up to {age_s / HOUR_S:.0f} hours old"
+        return (
+            f"PostgreSQL's write-ahead log, {age}, and its archive: they end by your settings of them.",
+            "Old versions of rows in files of tables: `VACUUM FULL` removes them at once.",
+            "Backups that you made before, as old as they are: delete them in their turn.",
+        )
+
+    @connected
     async def kept_of(self, connection: Connection, digests: Collection[str], *, after: int) -> KeptDataPage:
         asked = {"digests": list(digests), "after": after, "limit": DELIVERIES_AT_ONCE}
         ((messages, nobodys, last, count),) = await rows_of(connection, "kept_of", **asked)
@@ -138,7 +158,8 @@ class KeepsPeople(UsesDatabase):
 
     @connected
     async def kept_elsewhere(self, connection: Connection, digests: Collection[str]) -> OtherKeptData:
-        ((orders, is_keyed),) = await rows_of(connection, "kept_elsewhere", digests=list(digests))
+        asked = {"digests": list(digests), "lasts_s": self._rules.ledger_s}
+        ((orders, is_keyed),) = await rows_of(connection, "kept_elsewhere", **asked)
         return OtherKeptData(orders, is_keyed)
 
     @connected
@@ -152,12 +173,13 @@ class KeepsPeople(UsesDatabase):
         digests: Collection[str] = (),
     ) -> int:
         async with connection.transaction():
-            found = await rows_of(connection, "forget_owners", keys=key_prefixes(keys))
+            found = await rows_of(connection, "forget_owners", keys=key_prefixes(keys), messages=list(messages))
             forgotten = sorted({message_id for (message_id,) in found} | {*messages})
             if digests:
                 await count_of(connection, "forget_known_digests", digests=list(digests))
             if forgotten:
                 await _forget_deliveries(connection, forgotten, again)
+                await count_of(connection, "forget_reasons", keys=forgotten, reason=DROPPED_ERASED)
         return len(forgotten)
 
     async def scrub(self, texts: Collection[str]) -> None:

@@ -171,8 +171,8 @@ WITH
     ON CONFLICT (name, source, day, state, slot) DO UPDATE SET count = name_count.count + excluded.count
   ),
   owned AS (
-    INSERT INTO delivery_owner (message_id, user_key, anonymous_key, at)
-    SELECT row ->> 0, nullif(row ->> 2, ''), nullif(row ->> 3, ''), (row ->> 1)::float8
+    INSERT INTO delivery_owner (message_id, user_key, anonymous_key, at, contacts)
+    SELECT row ->> 0, nullif(row ->> 2, ''), nullif(row ->> 3, ''), (row ->> 1)::float8, nullif(row ->> 4, '')
     FROM fits, jsonb_array_elements(%(owners)s::jsonb) AS row
   ),
   ordered AS (
@@ -1429,12 +1429,15 @@ FROM known LEFT JOIN person USING (key) LEFT JOIN mark USING (key)
 WHERE revision IS NOT NULL OR mark.at IS NOT NULL;
 
 -- people_with --
--- Ids of a stretch of memory under which one of some digests is remembered; the last id of the stretch, and how many it has.
+-- Ids of a stretch of memory that begin as one of some digests, or under which one is remembered.
+-- Behind them the last id of the stretch, and how many it has.
 WITH stretch AS MATERIALIZED (
   SELECT key, record FROM person WHERE key > %(after_key)s ORDER BY key LIMIT %(limit)s
 )
 SELECT coalesce(array_agg(key) FILTER (
-         WHERE EXISTS (SELECT 1 FROM unnest(%(digests)s::text[]) AS digest WHERE strpos(record, digest) > 0)
+         WHERE EXISTS (
+           SELECT 1 FROM unnest(%(digests)s::text[]) AS digest WHERE strpos(record, digest) > 0 OR digest = left(key, 16)
+         )
        ), '{}'), max(key), count(*)
 FROM stretch;
 
@@ -1555,9 +1558,25 @@ DELETE FROM person WHERE key IN (
 -- Forget the owners of deliveries when the ledger has forgotten them.
 DELETE FROM delivery_owner WHERE id IN (SELECT id FROM delivery_owner ORDER BY id LIMIT %(limit)s OFFSET %(skip)s) AND at <= %(ledger_start)s::float8;
 
+-- owned --
+-- Whose the messages are of which an id or a contact begins as one of these keys.
+SELECT message_id, user_key, anonymous_key, contacts FROM delivery_owner
+WHERE user_key = ANY(%(keys)s::text[]) OR anonymous_key = ANY(%(keys)s::text[])
+   OR message_id = ANY(%(messages)s::text[])
+   OR (contacts IS NOT NULL AND EXISTS (SELECT FROM unnest(%(keys)s::text[]) AS key WHERE strpos(contacts, key) > 0));
+
+-- may_list_log --
+-- Whether this user may see the files of the write-ahead log.
+SELECT has_function_privilege('pg_ls_waldir()', 'execute');
+
+-- age_of_log --
+-- How old the oldest file of the write-ahead log is, in seconds.
+SELECT extract(epoch FROM now() - min(modification))::float8 FROM pg_ls_waldir();
+
 -- forget_owners --
--- Forget the owners of the messages of some ids, by what their keys begin with (older rows hold all of it); return them.
-DELETE FROM delivery_owner WHERE left(user_key, 16) = ANY(%(keys)s::text[]) OR left(anonymous_key, 16) = ANY(%(keys)s::text[])
+-- Forget whose the messages of some ids are, by what their keys begin with, and whose some messages are; return them.
+DELETE FROM delivery_owner WHERE user_key = ANY(%(keys)s::text[]) OR anonymous_key = ANY(%(keys)s::text[])
+   OR message_id = ANY(%(messages)s::text[])
 RETURNING message_id;
 
 -- lock_waiting --
@@ -1606,15 +1625,17 @@ SELECT coalesce((SELECT array_agg(message_id) FROM judged WHERE is_meant), '{}')
        (SELECT count(*) FROM stretch);
 
 -- kept_elsewhere --
--- How many keys of orders tell buyers of whom nothing else is kept, and whether anything is kept under keyed ids.
+-- How many keys of orders tell buyers of whom nothing else is kept, and whether memory keeps anything.
+-- Of orders that came since it is kept whose messages are, nothing is unknown.
 SELECT (SELECT count(*) FROM dedup_key
         WHERE known::jsonb #>> '{1,0}' IS NOT NULL
+          AND expires_at < %(lasts_s)s::float8 + coalesce((SELECT at FROM delivery_owner ORDER BY id LIMIT 1), 'infinity')
           AND NOT EXISTS (SELECT FROM unnest(%(digests)s::text[]) AS digest WHERE strpos(known, left(digest, 32)) > 0)
           AND NOT EXISTS (SELECT FROM delivery WHERE delivery.id = delivery_id)
           AND NOT EXISTS (SELECT FROM kept_payload WHERE kept_payload.id = delivery_id)
           AND NOT EXISTS (SELECT FROM delivered
                           WHERE delivered.id = delivery_id AND message_id IN (SELECT message_id FROM delivery_owner))),
-       EXISTS (SELECT FROM person) OR EXISTS (SELECT FROM delivery_owner) OR EXISTS (SELECT FROM quarantined);
+       EXISTS (SELECT FROM person);
 
 -- forget_known_digests --
 -- Erase by what buyers are told apart in the keys of orders, wherever that is one of some digests.
@@ -1626,6 +1647,11 @@ WHERE known IS NOT NULL
 -- The same in the keys that repetitions told of these deliveries.
 UPDATE dedup_key SET known = jsonb_set(known::jsonb, '{1}', '[]')::text
 WHERE learned AND delivery_id = ANY(%(ids)s::bigint[]) AND known IS NOT NULL;
+
+-- forget_reasons --
+-- Erase why events of some messages made no delivery.
+UPDATE dropped_event SET reason = %(reason)s, warnings = '[]'
+WHERE message_id = ANY(%(keys)s::text[]) AND message_id <> '' AND reason <> %(reason)s;
 
 -- forget_payloads --
 -- Erase the kept payloads of some messages.
@@ -1718,14 +1744,14 @@ ON CONFLICT (kind, slot) DO UPDATE SET count = memory_size.count + excluded.coun
 
 -- transfer_owners_out --
 -- Whose deliveries there are, to be moved to another outbox.
-SELECT id, message_id, user_key, anonymous_key, at FROM delivery_owner WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
+SELECT id, message_id, user_key, anonymous_key, at, contacts FROM delivery_owner WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
 
 -- transfer_owners_in --
 -- Whose deliveries of another outbox are; the same twice does no harm.
 WITH
   written AS (
-    INSERT INTO delivery_owner (message_id, user_key, anonymous_key, at)
-    SELECT row ->> 1, row ->> 2, row ->> 3, (row ->> 4)::float8 FROM jsonb_array_elements(%(rows)s::jsonb) AS row
+    INSERT INTO delivery_owner (message_id, user_key, anonymous_key, at, contacts)
+    SELECT row ->> 1, row ->> 2, row ->> 3, (row ->> 4)::float8, row ->> 5 FROM jsonb_array_elements(%(rows)s::jsonb) AS row
     RETURNING 1
   )
 SELECT count(*) FROM written;

@@ -64,7 +64,12 @@ def parameters(rows: Rows, rules: OutboxSettings) -> dict[str, Any]:
         "dropped_events": as_json(rows.dropped),
         "counters": as_json(summed(rows.counters, span_s=MINUTE_S)),
         "span_s": MINUTE_S,
-        "owners": as_json([f"{user:16}{anonymous:16}{message_id}" for message_id, _, user, anonymous in rows.owners]),
+        "owners": as_json(
+            [
+                f"{user:16}{anonymous:16}{contacts}|{message_id}"
+                for message_id, _, user, anonymous, contacts in rows.owners
+            ]
+        ),
         "now": rows.owners[0][1] if rows.owners else 0,
         "named": as_json(rows.named),
     }

@@ -10,9 +10,11 @@ from typing import Final
 import msgspec
 
 from app.config.settings import OutboxSettings
-from app.core.people import PeopleChanges, PeopleFound, PersonRow
+from app.core.people import Ownership, PeopleChanges, PeopleFound, PersonRow
+from app.core.values.times import DAY_S
 from app.outbox.people import (
     DELIVERIES_AT_ONCE,
+    DROPPED_ERASED,
     IDS_AT_ONCE,
     MAX_LINKED,
     MAX_LOADED_STEPS,
@@ -21,6 +23,7 @@ from app.outbox.people import (
     key_prefixes,
     mark_rows,
     max_found,
+    owned,
     people_rows,
     targets_of,
 )
@@ -158,6 +161,16 @@ class KeepsPeople(UsesFile):
         return keys, last if count == IDS_AT_ONCE else None
 
     @reads
+    def owned(
+        self, connection: sqlite3.Connection, keys: Collection[str], *, messages: Collection[str] = ()
+    ) -> list[Ownership]:
+        asked = {"keys": as_json(key_prefixes(keys)), "messages": as_json(list(messages))}
+        return owned(connection.execute(SQL["owned"], asked))
+
+    async def kept_copies(self, *, now: float) -> tuple[str, ...]:
+        return await asyncio.to_thread(_copies_beside, self._path, now)
+
+    @reads
     def kept_of(self, connection: sqlite3.Connection, digests: Collection[str], *, after: int) -> KeptDataPage:
         asked = {"digests": as_json(list(digests)), "after": after, "limit": DELIVERIES_AT_ONCE}
         messages, nobodys, last, count = one_json(connection, "kept_of", **asked)
@@ -165,7 +178,8 @@ class KeepsPeople(UsesFile):
 
     @reads
     def kept_elsewhere(self, connection: sqlite3.Connection, digests: Collection[str]) -> OtherKeptData:
-        orders, is_keyed = one_json(connection, "kept_elsewhere", digests=as_json(list(digests)))
+        asked = {"digests": as_json(list(digests)), "lasts_s": self._rules.ledger_s}
+        orders, is_keyed = one_json(connection, "kept_elsewhere", **asked)
         return OtherKeptData(orders, bool(is_keyed))
 
     async def forget(
@@ -189,6 +203,14 @@ class KeepsPeople(UsesFile):
                 self._traces -= traces  # not before: a locked file is looked through at the next call
 
 
+def _copies_beside(path: Path, now: float) -> tuple[str, ...]:
+    found = []
+    for copy in sorted(path.parent.glob(f"{path.name}.replaced-*")):
+        days = (now - copy.stat().st_mtime) / DAY_S
+        found.append(f"{copy}: the store that a restore replaced, {days:.0f} days old. Delete the file.")
+    return (*found, "Backups that you made before, as old as they are: delete them in their turn.")
+
+
 def _forget(
     connection: sqlite3.Connection,
     keys: Sequence[str],
@@ -197,11 +219,15 @@ def _forget(
     digests: Collection[str],
 ) -> tuple[int, set[str]]:
     """Return of how many messages anything was erased, and the texts that were."""
-    gone = connection.execute(SQL["forget_owners"], {"keys": as_json(key_prefixes(keys))}).fetchall()
+    asked = {"keys": as_json(key_prefixes(keys)), "messages": as_json(list(messages))}
+    gone = connection.execute(SQL["forget_owners"], asked).fetchall()
     forgotten = sorted({message_id for (message_id,) in gone} | {*messages})
     if digests:
         connection.execute(SQL["forget_known_digests"], {"digests": as_json(list(digests))})
-    traces = _forget_deliveries(connection, forgotten, again) if forgotten else set()
+    traces = set()
+    if forgotten:
+        traces = _forget_deliveries(connection, forgotten, again)
+        connection.execute(SQL["forget_reasons"], {"rows": as_json(forgotten), "reason": DROPPED_ERASED})
     return len(forgotten), traces | {*digests}
 
 

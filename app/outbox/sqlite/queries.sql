@@ -1038,12 +1038,14 @@ SELECT key, at FROM mark WHERE key IN (SELECT value FROM json_each(:keys));
 SELECT count FROM memory_size WHERE kind = 'mark';
 
 -- people_with --
--- Ids of a stretch of memory under which one of some digests is remembered; the last id of the stretch, and how many it has.
+-- Ids of a stretch of memory that begin as one of some digests, or under which one is remembered.
+-- Behind them the last id of the stretch, and how many it has.
 WITH stretch (id, key, record) AS MATERIALIZED (
   SELECT id, key, record FROM person WHERE id > person_id(:after) ORDER BY id LIMIT :limit
 )
 SELECT json_array(
-  (SELECT json_group_array(key) FROM stretch WHERE EXISTS (SELECT 1 FROM json_each(:digests) WHERE instr(record, value))),
+  (SELECT json_group_array(key) FROM stretch
+   WHERE EXISTS (SELECT 1 FROM json_each(:digests) WHERE instr(record, value) OR value = substr(key, 1, 16))),
   (SELECT key FROM stretch ORDER BY id DESC LIMIT 1),
   (SELECT count(*) FROM stretch)
 );
@@ -1141,11 +1143,18 @@ DELETE FROM person WHERE id IN (
 -- Forget the owners of deliveries when the ledger has forgotten them.
 DELETE FROM delivery_owner WHERE id IN (SELECT id FROM delivery_owner ORDER BY id LIMIT :limit OFFSET :skip) AND at <= :ledger_start;
 
+-- owned --
+-- Whose the messages are of which an id or a contact begins as one of these keys.
+SELECT message_id, user, anonymous, contacts FROM delivery_owner
+WHERE user IN (SELECT value FROM json_each(:keys)) OR anonymous IN (SELECT value FROM json_each(:keys))
+   OR message_id IN (SELECT value FROM json_each(:messages))
+   OR (contacts IS NOT NULL AND EXISTS (SELECT 1 FROM json_each(:keys) WHERE instr(contacts, value)));
+
 -- forget_owners --
--- Forget the owners of the messages of some ids, by what their keys begin with (older rows hold all of it); return them.
+-- Forget whose the messages of some ids are, by what their keys begin with, and whose some messages are; return them.
 DELETE FROM delivery_owner
-WHERE substr(user, 1, 16) IN (SELECT value FROM json_each(:keys))
-   OR substr(anonymous, 1, 16) IN (SELECT value FROM json_each(:keys))
+WHERE user IN (SELECT value FROM json_each(:keys)) OR anonymous IN (SELECT value FROM json_each(:keys))
+   OR message_id IN (SELECT value FROM json_each(:messages))
 RETURNING message_id;
 
 -- deliveries_of --
@@ -1189,18 +1198,32 @@ SELECT json_array(
 );
 
 -- kept_elsewhere --
--- How many keys of orders whose delivery is gone tell other buyers, and whether anything is kept under keyed ids.
+-- How many keys of orders tell other buyers of whom nothing else is kept, and whether memory keeps anything.
+-- Of orders that came since it is kept whose messages are, nothing is unknown.
 SELECT json_array(
   (SELECT count(*) FROM dedup_key
    WHERE known ->> '$[1][0]' IS NOT NULL AND delivery_id NOT IN (SELECT id FROM delivery)
+     AND expires_at < :lasts_s + coalesce((SELECT at FROM delivery_owner ORDER BY id LIMIT 1), 9e999)
      AND NOT EXISTS (SELECT 1 FROM json_each(:digests) WHERE instr(known, substr(value, 1, 32)) > 0)),
-  EXISTS (SELECT 1 FROM person) OR EXISTS (SELECT 1 FROM delivery_owner) OR EXISTS (SELECT 1 FROM quarantined)
+  EXISTS (SELECT 1 FROM person)
 );
 
 -- forget_known_digests --
 -- Erase by what buyers are told apart in the keys of orders, wherever that is one of some digests.
 UPDATE dedup_key SET known = json_set(known, '$[1]', json('[]'))
 WHERE known IS NOT NULL AND EXISTS (SELECT 1 FROM json_each(:digests) WHERE instr(known, substr(value, 1, 32)) > 0);
+
+-- forget_reasons --
+-- Erase why events of some messages made no delivery.
+WITH RECURSIVE shelf (n) AS (
+  SELECT min(id) >> 13 FROM dropped_event
+  UNION ALL SELECT n + 1 FROM shelf WHERE n < (SELECT max(id) >> 13 FROM dropped_event)
+)
+UPDATE dropped_event SET reason = :reason, warnings = '[]'
+WHERE reason <> :reason AND id IN (
+  SELECT dropped_event.id FROM shelf CROSS JOIN json_each(:rows) AS message
+  JOIN dropped_event ON dropped_event.shelf = shelf.n AND dropped_event.message_id = message.value WHERE message.value <> ''
+);
 
 -- forget_buyers --
 -- Erase by what the buyers of some deliveries are told apart.
@@ -1251,12 +1274,12 @@ DELETE FROM person WHERE id IN (SELECT person_id(value ->> 0) FROM json_each(:ro
 
 -- transfer_owners_out --
 -- Whose deliveries there are, to be moved to another outbox.
-SELECT id, message_id, user, anonymous, at FROM delivery_owner WHERE id > :after_0 ORDER BY id LIMIT :limit;
+SELECT id, message_id, user, anonymous, at, contacts FROM delivery_owner WHERE id > :after_0 ORDER BY id LIMIT :limit;
 
 -- transfer_owners_in --
 -- Whose deliveries of another outbox are; the same twice does no harm.
-INSERT INTO delivery_owner (message_id, user, anonymous, at)
-SELECT value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(:rows);
+INSERT INTO delivery_owner (message_id, user, anonymous, at, contacts)
+SELECT value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(:rows);
 
 -- drop_owners --
 -- Whose deliveries were moved to another outbox.
@@ -1280,11 +1303,11 @@ SELECT key, linked_to, linked_at, seen_at, stale_at, revision, record FROM perso
 
 -- salvage_owners --
 -- Whose deliveries there are, in order.
-SELECT id, message_id, user, anonymous, at FROM delivery_owner ORDER BY id;
+SELECT id, message_id, user, anonymous, at, contacts FROM delivery_owner ORDER BY id;
 
 -- salvage_owners_backwards --
 -- Whose deliveries there are, in the other order.
-SELECT id, message_id, user, anonymous, at FROM delivery_owner ORDER BY id DESC;
+SELECT id, message_id, user, anonymous, at, contacts FROM delivery_owner ORDER BY id DESC;
 
 -- pending_of_order --
 -- What is pending of an order for a preset; it may be found by several spellings of its id.

@@ -9,6 +9,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from app import assemble
 from app.core.deliveries import NewDelivery
 from app.core.receipts import Receipt
 from app.errors import OutboxUnavailable
@@ -35,8 +36,19 @@ class Refusing:
         raise OutboxUnavailable(deliveries[0].payload.decode())
 
 
+class Erasing:
+    """What erases people, as far as it is asked here."""
+
+    async def secret(self) -> bytes:
+        return b"a secret of the store"
+
+    async def erase_named(self, people: Any, **_: Any) -> list[int]:
+        raise AssertionError(people)
+
+
 async def accept(tracing: OpenTelemetry, outbox: Any) -> Receipt:
-    pipeline = assembled.pipeline(outbox=tracing.enqueues(outbox), **LIVE)
+    settings, catalog = assembled.settings(**LIVE), assembled.shipped_catalog()
+    pipeline = assemble.pipeline(settings, catalog, outbox=tracing.enqueues(outbox), erasing=Erasing())
     return await tracing.accepts(pipeline).accept(Intake([PAGE, {**PAGE, "type": "screen"}], now=NOW))
 
 

@@ -18,7 +18,7 @@ from tests.outbox.build import NOW, At, new
 #: They read all there is, which is little: a handful of rows each.
 SMALL = {"memory_size", "backlog", "shared", "probe", "store_version", "delivery_id", "dropped_event_id", "audit_id"}
 #: Asked by moves and erasures only, which take their time.
-ONCE = {"holds_anything", "transfer_counts_out", "transfer_revenue_out", "forget_owners", "forget_quarantined"}
+ONCE = {"holds_anything", "transfer_counts_out", "transfer_revenue_out", "forget_owners", "forget_quarantined", "owned"}
 #: They drop all sums of steps, or read all of a table that is to be dropped.
 ONCE |= {"transfer_counts_in", "drop_counts", "count_day"}
 #: Whoever erases a person has all looked through.
@@ -98,12 +98,14 @@ OF_KEYS = (
     "lock_dead",
     "deliveries_of",
     "forget_quarantined",
+    "forget_reasons",
     "drop_shared",
 )
 #: Where a parameter of the same name is of another type.
 OTHERWISE: dict[str, dict[str, Any]] = {
     **{name: {"after_0": "a"} for name in ("transfer_keys_out", "transfer_marks_out", "transfer_people_out")},
     **{name: {"keys": ["text"]} for name in OF_KEYS},
+    **{name: {"keys": ["text"], "messages": ["text"]} for name in ("owned", "forget_owners")},
     "count_memory": {"people": 1, "marks": 1},
     "transfer_inventory_out": {"after_1": "a", "after_2": 1},
     "transfer_revenue_out": {"after_1": "a"},

@@ -302,12 +302,13 @@ CREATE TABLE mark (
   at float8 NOT NULL
 );
 
--- Whose deliveries there are. It is searched as a whole, and rarely: to erase somebody.
+-- Whose messages are kept. It is searched as a whole, and rarely: to erase somebody, or to tell what is kept.
 CREATE TABLE delivery_owner (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   message_id text COLLATE "C" NOT NULL,
-  user_key text COLLATE "C",
+  user_key text COLLATE "C",             -- beginnings of keys, 16 digits each
   anonymous_key text COLLATE "C",
+  contacts text COLLATE "C",             -- of digests of e-mail addresses and phone numbers, one behind the other
   at float8 NOT NULL
 );
 

@@ -333,12 +333,13 @@ CREATE TRIGGER mark_leaves AFTER DELETE ON mark BEGIN
   UPDATE memory_size SET count = count - 1 WHERE kind = 'mark';
 END;
 
--- Whose deliveries there are. It is searched as a whole, and rarely: to erase somebody.
+-- Whose messages are kept. It is searched as a whole, and rarely: to erase somebody, or to tell what is kept.
 CREATE TABLE delivery_owner (
   id INTEGER PRIMARY KEY,
   message_id TEXT NOT NULL,
-  user TEXT,                             -- keys
+  user TEXT,                             -- beginnings of keys, 16 digits each
   anonymous TEXT,
+  contacts TEXT,                         -- of digests of e-mail addresses and phone numbers, one behind the other
   at REAL NOT NULL
 ) STRICT;
 
