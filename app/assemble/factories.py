@@ -59,7 +59,9 @@ from app.pipeline.pipeline import Enqueues, ErasesPeople, Pipeline
 from app.pipeline.quarantine import Quarantine, Seals
 from app.pipeline.replay import HeldBack, Replaying
 from app.pipeline.router import AdAccount, BuildProfile, Router, WhyOff
+from app.pipeline.samples import Samples
 from app.pipeline.search import Finder, PeopleSearch
+from app.pipeline.shadow import ShadowRuns
 from app.pipeline.tail import Tail
 from app.pipeline.waiting import OrderWaits
 from app.source import Limits, NamedSource, consent_answer, held_back, proves_authors, why_filtered, withheld
@@ -455,6 +457,40 @@ def quarantine(settings: Settings, outbox: Outbox) -> Quarantine | None:
     if not settings.quarantine_hours:
         return None
     return Quarantine(outbox.sealed_events, _sealer(settings), identity_event_reader(settings), settings)
+
+
+def samples(settings: Settings, outbox: Outbox, catalog: Callable[[], Catalog]) -> Samples | None:
+    """Return what keeps a few events of each name; None where that is off. Raises SettingsError without a key."""
+    if not settings.samples_per_name:
+        return None
+    reader = identity_event_reader(settings)
+    return Samples(outbox.sealed_events, _sealer(settings), reader, catalog, per_name=settings.samples_per_name)
+
+
+def shadow_runs(
+    settings: Settings,
+    running: RunningCatalog,
+    outbox: Outbox,
+    *,
+    clock: Callable[[], float],
+    to: Sequence[Destination] | None = None,
+    sources: RunningSources | None = None,
+) -> ShadowRuns | None:
+    """Return who tries drafts on what is kept; None where nothing is. The arguments are those of `replaying`.
+
+    Raises SettingsError without a key, or where PUBLISH_FAIL_IF cannot be read.
+    """
+    if not (settings.quarantine_hours or settings.samples_per_name):
+        return None
+    return ShadowRuns(
+        outbox.sealed_events,
+        _sealer(settings),
+        event_router(settings, to=to, sources=sources),
+        lambda: running.catalog,
+        clock=clock,
+        has_samples=settings.samples_per_name > 0,
+        limits=settings.publish_fail_if,
+    )
 
 
 def replaying(

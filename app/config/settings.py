@@ -203,6 +203,12 @@ class QuarantineSettings(RoomSettings):
     quarantine_max_bytes: Bytes = Field(
         500_000_000, ge=1, description="limit of all quarantined events; the oldest go first"
     )
+    samples_per_name: int = Field(
+        0, ge=0, le=100, description="events of each name kept for a day, encrypted, to try drafts on; 0: none"
+    )
+    publish_fail_if: Texts = Field(
+        (), description="changes to samples that refuse publishing, such as `lost click_id > 1%,money EUR > 2%`"
+    )
 
     @property
     def quarantine_s(self) -> float:

@@ -1830,14 +1830,15 @@ ON CONFLICT DO NOTHING;
 -- quarantined --
 -- Sealed events that a filter means, the oldest first.
 SELECT id, at, ends_at, source, is_proven, name, exit, reason, message_id, keys, sealed FROM quarantined
-WHERE id > %(after)s AND ends_at > %(now)s
+WHERE id > %(after)s AND ends_at > %(now)s AND (exit = 'accepted') = %(samples)s
   AND name = coalesce(%(name)s::text, name) AND exit = coalesce(%(exit)s::text, exit)
   AND source = coalesce(%(source)s::text, source) AND reason = coalesce(%(reason)s::text, reason)
 ORDER BY id LIMIT %(limit)s;
 
 -- quarantine_groups --
 -- How many sealed events there are of each kind, the most first.
-SELECT source, name, exit, reason, count(*), min(at), max(at) FROM quarantined WHERE ends_at > %(now)s
+SELECT source, name, exit, reason, count(*), min(at), max(at) FROM quarantined
+WHERE ends_at > %(now)s AND exit <> 'accepted'
 GROUP BY source, name, exit, reason ORDER BY count(*) DESC, name COLLATE "C", reason COLLATE "C", source COLLATE "C", exit
 LIMIT %(limit)s;
 
@@ -1851,9 +1852,24 @@ DELETE FROM quarantined WHERE keys::jsonb ?| %(keys)s::text[];
 
 -- trim_quarantine --
 -- Erase the oldest sealed events until the others have so many bytes.
-DELETE FROM quarantined WHERE id <= (
-  SELECT max(id) FROM (SELECT id, sum(length(sealed)) OVER (ORDER BY id DESC) AS size FROM quarantined) AS sized
+DELETE FROM quarantined WHERE exit <> 'accepted' AND id <= (
+  SELECT max(id) FROM (
+    SELECT id, sum(length(sealed)) OVER (ORDER BY id DESC) AS size FROM quarantined WHERE exit <> 'accepted'
+  ) AS sized
   WHERE size > %(max_bytes)s
+);
+
+-- trim_samples --
+-- Erase samples until each name has so many, the newest; of public ones half as many.
+DELETE FROM quarantined WHERE exit = 'accepted' AND id NOT IN (
+  SELECT id FROM (
+    SELECT id, row_number() OVER (PARTITION BY name ORDER BY id DESC) AS number FROM (
+      SELECT id, name, is_proven, row_number() OVER (PARTITION BY name, is_proven ORDER BY id DESC) AS of_trust
+      FROM quarantined WHERE exit = 'accepted'
+    ) AS by_trust
+    WHERE is_proven OR of_trust <= %(most)s::int / 2
+  ) AS by_name
+  WHERE number <= %(most)s::int
 );
 
 -- retain_quarantined --

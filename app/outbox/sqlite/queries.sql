@@ -1346,13 +1346,14 @@ ON CONFLICT DO NOTHING;
 -- quarantined --
 -- Sealed events that a filter means, the oldest first.
 SELECT id, at, ends_at, source, is_proven, name, exit, reason, message_id, keys, sealed FROM quarantined
-WHERE id > :after AND ends_at > :now AND name = coalesce(:name, name) AND exit = coalesce(:exit, exit)
-  AND source = coalesce(:source, source) AND reason = coalesce(:reason, reason)
+WHERE id > :after AND ends_at > :now AND (exit = 'accepted') = :samples AND name = coalesce(:name, name)
+  AND exit = coalesce(:exit, exit) AND source = coalesce(:source, source) AND reason = coalesce(:reason, reason)
 ORDER BY id LIMIT :limit;
 
 -- quarantine_groups --
 -- How many sealed events there are of each kind, the most first.
-SELECT source, name, exit, reason, count(*), min(at), max(at) FROM quarantined WHERE ends_at > :now
+SELECT source, name, exit, reason, count(*), min(at), max(at) FROM quarantined
+WHERE ends_at > :now AND exit <> 'accepted'
 GROUP BY source, name, exit, reason ORDER BY count(*) DESC, name, reason, source, exit LIMIT :limit;
 
 -- release_quarantined --
@@ -1366,9 +1367,24 @@ WHERE EXISTS (SELECT 1 FROM json_each(keys) WHERE value IN (SELECT value FROM js
 
 -- trim_quarantine --
 -- Erase the oldest sealed events until the others have so many bytes.
-DELETE FROM quarantined WHERE id <= (
-  SELECT max(id) FROM (SELECT id, sum(length(sealed)) OVER (ORDER BY id DESC) AS size FROM quarantined)
+DELETE FROM quarantined WHERE exit <> 'accepted' AND id <= (
+  SELECT max(id) FROM (
+    SELECT id, sum(length(sealed)) OVER (ORDER BY id DESC) AS size FROM quarantined WHERE exit <> 'accepted'
+  )
   WHERE size > :max_bytes
+);
+
+-- trim_samples --
+-- Erase samples until each name has so many, the newest; of public ones half as many.
+DELETE FROM quarantined WHERE exit = 'accepted' AND id NOT IN (
+  SELECT id FROM (
+    SELECT id, row_number() OVER (PARTITION BY name ORDER BY id DESC) AS number FROM (
+      SELECT id, name, is_proven, row_number() OVER (PARTITION BY name, is_proven ORDER BY id DESC) AS of_trust
+      FROM quarantined WHERE exit = 'accepted'
+    ) AS by_trust
+    WHERE is_proven OR of_trust <= :most / 2
+  ) AS by_name
+  WHERE number <= :most
 );
 
 -- retain_quarantined --

@@ -334,7 +334,8 @@ CREATE TABLE quarantined (
   keys text NOT NULL,                    -- a JSON array: the HMACs of its ids
   sealed text NOT NULL                   -- encrypted; the key is not here
 );
-CREATE UNIQUE INDEX quarantined_message ON quarantined (source, message_id);
+-- A sample (`accepted`) stands beside the same event that made no delivery.
+CREATE UNIQUE INDEX quarantined_message ON quarantined (source, message_id, (exit = 'accepted'));
 CREATE INDEX quarantined_ends ON quarantined (ends_at);
 
 -- Written by `check` to prove that a commit succeeds.

@@ -357,7 +357,8 @@ CREATE TABLE quarantined (
   keys TEXT NOT NULL,                    -- a JSON array: the HMACs of its ids
   sealed TEXT NOT NULL                   -- encrypted; the key is not here
 ) STRICT;
-CREATE UNIQUE INDEX quarantined_message ON quarantined (source, message_id);
+-- A sample (`accepted`) stands beside the same event that made no delivery.
+CREATE UNIQUE INDEX quarantined_message ON quarantined (source, message_id, (exit = 'accepted'));
 CREATE INDEX quarantined_ends ON quarantined (ends_at);
 
 -- What every process must know.
