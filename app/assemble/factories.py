@@ -28,7 +28,7 @@ from app.catalog.source_secrets import SourceSecrets
 from app.catalog.sources import RunningSources, load_source, read_source
 from app.catalog.yaml_files import read_texts
 from app.config import MIN_SECRET_CHARACTERS, Settings
-from app.config.settings import AccountEventSettings, settings_of_test
+from app.config.settings import AccountEventSettings, MemorySettings, settings_of_test
 from app.config.shipped_files import shipped
 from app.config.validators import currencies
 from app.core.coordination import Coordination
@@ -246,7 +246,7 @@ def event_router(
         _accounts(found, action_source),
         withheld=partial(withheld, settings=settings),
         why_off=None if settings.keeps_while_off else why_off,
-        enrichment=enrichment(settings, found) if settings.remember_days else None,
+        enrichment=enrichment(settings, found, traits_of, names) if settings.remember_days else None,
         reader=identity_event_reader(settings),
         content_id_of=_content_ids(settings, sources),
         traits_of=traits_of,
@@ -335,11 +335,22 @@ def _check_content_id(destination: Destination) -> None:
         raise SettingsError(f"{place}: {exc.faults[0].message}") from exc
 
 
-def enrichment(settings: Settings, to: Sequence[Destination]) -> Enrichment:
-    """Return what identity memory does by the settings for these ad accounts."""
+def enrichment(
+    settings: Settings,
+    to: Sequence[Destination],
+    traits_of: Callable[[str], SourceTraits],
+    sources: Callable[[], Iterable[str]],
+) -> Enrichment:
+    """Return what identity memory does by the settings for these ad accounts.
+
+    Beside a proven source no `userId` of a public key is believed, unless the settings say so.
+    """
+    rules: MemorySettings = settings
+    if settings.remember_users_from is None and any(traits_of(name).is_proven for name in sources()):
+        rules = settings.model_copy(update={"remember_users_from": "authenticated"})
     live = next((each.settings for each in to if not each.settings.sandboxed), settings)
     filtered = partial(why_filtered, settings=live, is_live=not live.sandboxed)
-    return Enrichment(identity_event_reader(settings), settings, filtered)
+    return Enrichment(identity_event_reader(settings), rules, filtered)
 
 
 def forgetting(settings: Settings, outbox: Outbox) -> Forgetting:
