@@ -41,3 +41,19 @@ def test_it_says_what_counts_twice_and_what_to_change(run: Run, tmp_path: Path) 
     (line,) = told["events"]
     names = ("event", "tag", "one_id", "two_ids", "tag_alone", "worth_twice")
     assert [line[name] for name in names] == ["checkout", 2, 1, 1, 0, {"EUR": "20"}]
+
+
+async def _one_id(outbox: Outbox) -> None:
+    now = time.time()
+    await outbox.enqueue([new(event_id="own", event_name="lead", preset="Lead")], [], [], now=now)
+    calls = (TagCall(event="lead", event_id="own"), TagCall(event="signup"))
+    await TAG_CALLS.of("0").write(outbox, TagCalls(at=int(now), calls=calls))
+
+
+def test_what_counts_once_needs_no_advice(run: Run, tmp_path: Path) -> None:
+    in_outbox(tmp_path, _one_id)
+    shown = run("tag-check").stdout
+    assert "lead" in shown
+    assert "signup" in shown
+    for text in ("Give the tag", "the id of the message", "not looked at"):
+        assert text not in shown

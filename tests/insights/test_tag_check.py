@@ -13,7 +13,16 @@ from app.core.shared_values import TAG_CALLS, TAG_FIGURES, TagCall, TagCounts
 from app.core.values.times import DAY_S, HOUR_S
 from app.errors import OutboxUnavailable
 from app.insights.alerts.overall import tag_doubles
-from app.insights.tag_check import DAYS_KEPT, MAX_CALLS, TagLine, TagReport, TagReports, doubles_of, read_report
+from app.insights.tag_check import (
+    DAYS_KEPT,
+    MAX_CALLS,
+    TagLine,
+    TagReport,
+    TagReports,
+    compare_old,
+    doubles_of,
+    read_report,
+)
 from app.outbox import Outbox, open_outbox
 from tests.assembled import shipped_catalog
 from tests.outbox.build import NOW, At, new, rules
@@ -49,8 +58,9 @@ async def report_of(outbox: Outbox, clock: Clock, days: int = 7) -> TagReport:
 
 
 async def sends(outbox: Outbox, *deliveries: Any) -> None:
-    enqueued = [CounterRow(name="enqueued", preset="Order Completed", count=len(deliveries))]
-    await outbox.enqueue(list(deliveries), [], enqueued, now=NOW)
+    counters = [CounterRow(name="enqueued", preset="Order Completed", count=len(deliveries))]
+    counters += [CounterRow(name="warning", preset="Order Completed"), CounterRow(name="enqueued", preset="gone")]
+    await outbox.enqueue(list(deliveries), [], counters, now=NOW)
 
 
 def planted(rng: random.Random, number: int) -> tuple[list[Any], list[TagCall], dict[str, Any]]:
@@ -113,6 +123,7 @@ async def test_calls_are_counted_once_though_two_processes_compare_them(
     await reports.write()
     ((place, calls),) = kept.items()
     await TAG_CALLS.of(place).write(outbox, calls)  # as if a process had been killed before it took them away
+    assert [line.counts.calls for line in (await report_of(outbox, clock)).lines] == [1]
     await reports.write()
     assert await TAG_CALLS.read_all(outbox) == {}
     assert [line.counts.calls for line in (await report_of(outbox, clock)).lines] == [1]
@@ -137,6 +148,26 @@ async def test_another_process_that_writes_first_delays_a_report_and_loses_none(
     assert [line.event for line in (await report_of(outbox, clock)).lines] == ["signup"]
     await reports.write()
     assert [line.event for line in (await report_of(outbox, clock)).lines] == ["lead", "signup"]
+
+
+async def test_another_process_that_compares_first_is_not_repeated(
+    outbox: Outbox, reports: TagReports, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports.take([TagCall(event="lead")])
+    await reports.write()
+    clock.now += 2 * HOUR_S
+    read = outbox.get_shared
+
+    async def read_and_wait(key: str) -> Any:
+        found = await read(key)
+        if key == TAG_FIGURES.name:
+            monkeypatch.setattr(outbox, "get_shared", read)
+            await compare_old(outbox, clock.now)
+        return found
+
+    monkeypatch.setattr(outbox, "get_shared", read_and_wait)
+    await compare_old(outbox, clock.now)
+    assert [line.counts.calls for line in (await report_of(outbox, clock)).lines] == [1]
 
 
 async def test_what_is_reported_beyond_the_bound_is_only_counted(

@@ -12,6 +12,7 @@ from app.insights.inventory.counting import properties_of
 from app.insights.inventory.figures import split_label
 from app.insights.inventory.view import reads
 from app.source import read_raw_event
+from app.trigger import compile_trigger, places_asked
 from tests import assembled
 from tests.process import ROOT
 from tests.sources.sending import NOW
@@ -96,3 +97,10 @@ def test_of_an_order(path: str, is_read: bool) -> None:  # noqa: FBT001 - a colu
 def test_only_the_presets_that_took_the_events_count() -> None:
     assert reads(CATALOG, ["Products Searched", "Search"])("properties.search_query")
     assert not reads(CATALOG, [])("properties.search_query")
+
+
+def test_what_a_trigger_asks_for_is_read() -> None:
+    trigger = compile_trigger(
+        'type = "track" and !(properties.a.b = 1) and (contains(traits.c[0].d, "x") or event != "y")'
+    )
+    assert set(places_asked(trigger.term)) == {"type", "properties.a.b", "traits.c.d", "event"}
