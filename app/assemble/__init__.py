@@ -29,8 +29,6 @@ from app.assemble.factories import (
     replaying,
     running_catalog,
     running_sources,
-    samples,
-    shadow_runs,
     source_traits,
     typed_person,
 )
@@ -58,8 +56,6 @@ __all__ = [
     "replaying",
     "running_catalog",
     "running_sources",
-    "samples",
-    "shadow_runs",
     "source_traits",
     "typed_person",
 ]

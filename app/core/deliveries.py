@@ -99,7 +99,7 @@ class Withdrawal(Struct, frozen=True, kw_only=True):
 class Enqueued(Struct, frozen=True, kw_only=True):
     """The outbox's answer for one NewDelivery."""
 
-    exit: Literal[Exit.ENQUEUED, Exit.DUPLICATE]
+    exit: Literal[Exit.ENQUEUED, Exit.DUPLICATE, Exit.WITHHELD]
     #: Which key was seen before; "" where enqueued.
     reason: str = ""
     #: About an order that is like an earlier one and is enqueued nevertheless; they stand with the delivery's own.
@@ -115,6 +115,8 @@ class Seen(Struct, frozen=True, kw_only=True):
     at: float
     #: As `Enqueued.warnings` says it.
     warnings: tuple[str, ...] = ()
+    #: As what it would be told; withheld where the person of the earlier one was erased.
+    exit: Literal[Exit.DUPLICATE, Exit.WITHHELD] = Exit.DUPLICATE
 
 
 class Claimed(Struct, frozen=True, kw_only=True):

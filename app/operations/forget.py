@@ -348,7 +348,7 @@ class Forgetting:
         for at in range(0, max(1, len(messages)), _MESSAGES_AT_ONCE):
             some = messages[at : at + _MESSAGES_AT_ONCE]
             await self._outbox.forget(
-                sorted(traces.ids | traces.alone), again=again, messages=some, digests=sorted(traces.digests)
+                sorted(traces.ids | traces.alone), again=again, messages=some, digests=sorted(traces.digests), now=now
             )
         ids, texts = await self._erase_memory(traces, now)
         asked = traces.ids | traces.alone | traces.known | traces.named | traces.orders | traces.used - traces.shared
@@ -407,10 +407,12 @@ class ForgetActs:
         """Erase who is behind the key of an id: the whole person of a user id, or what is under this id `alone`."""
         return await self._noted(person, self._forgetting.forget_known(key, alone=alone, now=self._audit.clock()))
 
-    async def erase_named(self, people: Sequence[NamedPerson], *, source: str, again: Collection[str]) -> list[int]:
+    async def erase_named(
+        self, people: Sequence[NamedPerson], *, source: str, again: Collection[str], now: float
+    ) -> list[int]:
         """Erase people whom events of a source name; return for each of how many ids of memory."""
         by = Person(name=f"source {source}", role=UserRole.OPERATOR, place="")
-        works = (self._forgetting.forget(each, now=self._audit.clock(), again=again) for each in people)
+        works = (self._forgetting.forget(each, now=now, again=again) for each in people)
         return [(await self._noted(by, work)).ids for work in works]
 
     async def _noted(self, by: Person, work: Awaitable[Forgotten]) -> Forgotten:

@@ -26,13 +26,13 @@ def another_order(holder: object | None, totals: str) -> str:
     return f"another order: {told}; both are sent"
 
 
-def dropped_duplicate(delivery: NewDelivery, reason: str) -> DroppedEvent:
+def dropped_duplicate(delivery: NewDelivery, reason: str, *, exit_: Exit = Exit.DUPLICATE) -> DroppedEvent:
     """Write what the ledger keeps of a duplicate."""
     return DroppedEvent(
         message_id=delivery.message_id,
         ad_account_id=delivery.ad_account_id,
         preset=delivery.preset,
-        exit=Exit.DUPLICATE,
+        exit=exit_,
         reason=reason,
         warnings=delivery.warnings,
         event_name=delivery.event_name,

@@ -2,6 +2,7 @@
 
 import binascii
 import hashlib
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import orjson
 
 from app.config.settings import OutboxSettings
 from app.core.deliveries import NewDelivery, Seen
+from app.core.events import Exit
 from app.outbox.backpressure import another_order, seen_before
 from app.outbox.rows import as_json, kept
 
@@ -24,6 +26,25 @@ ORDER_ID: Final = "order_id"
 CHECKOUT_ID: Final = "checkout_id"
 #: How the source `woocommerce` began the event id of an order, and how it does now, as Pinterest's plugin.
 _RENAMED: Final = ("woocommerce-order-", "checkout_")
+
+
+#: How what is known of an order begins whose person was erased: JSON of when that was.
+_ERASED: Final = '{"erased":'
+
+
+def erased_text(now: float) -> str:
+    """Return what is kept beside a key from now on whose person is erased."""
+    return f"{_ERASED}{now}}}"
+
+
+def is_erased(known: str) -> bool:
+    """Return whether what is kept beside a key says that its person was erased."""
+    return known.startswith(_ERASED)
+
+
+def erased_at(known: str) -> float:
+    """Return when, in Unix seconds."""
+    return float(orjson.loads(known)["erased"])
 
 
 class HasKeys(Protocol):
@@ -148,6 +169,12 @@ def _digest(*parts: str) -> str:
         text = orjson.dumps(list(map(kept, parts)))
     digest = hashlib.blake2b(text, digest_size=_DIGEST_BYTES).digest()
     return binascii.b2a_base64(digest, newline=False).decode()
+
+
+def why_erased(keys: Iterable[Key], erased: Mapping[str, float]) -> str:
+    """Return why a delivery is withheld one of whose keys is of somebody who was erased; "" where none is."""
+    at = next((erased[key.digest] for key in keys if key.digest in erased), None)
+    return "" if at is None else f"its person was erased on {time.strftime('%d %B %Y', time.gmtime(at))}"
 
 
 #: Orders that hold one key. What comes behind them is sent, but not remembered by it: such an id names no order.
@@ -379,11 +406,18 @@ def repeated(
     `rows` tell who holds a key.
     """
     held: defaultdict[str, list[KeyOwner]] = defaultdict(list)
+    erased: dict[str, float] = {}
     for digest, delivery_id, since, until, place, known in rows:
+        if known and is_erased(known):
+            erased[digest] = erased_at(known)
+            continue
         held[digest].append(KeyOwner(delivery_id, since, until, place, Order.read(known) if known else None))
     dedup = Deduplicator(held, now=now, rules=rules)
     found: list[Seen | None] = []
     for delivery in deliveries:
+        if why := why_erased(keys_of(delivery, rules), erased):
+            found.append(Seen(reason=why, at=max(erased.values()), exit=Exit.WITHHELD))
+            continue
         result = dedup.check(delivery, keys_of(delivery, rules), None)
         at = result.repeats.since if result.repeats else now
         is_told = result.repeats or result.warnings

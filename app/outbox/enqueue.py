@@ -20,7 +20,7 @@ from app.core.people import PeopleChanges
 from app.core.values.times import DAY_S
 from app.outbox.backpressure import Loads, dropped_duplicate, loads_of
 from app.outbox.counts import enqueue_counters
-from app.outbox.dedup import Deduplicator, Key, KeyOwner, Order, TakenKey, keys_of
+from app.outbox.dedup import Deduplicator, Key, KeyOwner, Order, TakenKey, erased_at, is_erased, keys_of, why_erased
 from app.outbox.people import owner_rows
 from app.outbox.rows import DROPPED_COLUMNS, warnings_and_memory
 
@@ -224,8 +224,14 @@ def holders(rows: Iterable[KeyRow]) -> dict[str, list[KeyOwner]]:
     """Return who holds a key, by digest; since when is not among these rows."""
     held: defaultdict[str, list[KeyOwner]] = defaultdict(list)
     for digest, delivery_id, until, place, known in rows:
-        held[digest].append(KeyOwner(delivery_id, until, until, place, Order.read(known) if known else None))
+        if known is None or not is_erased(known):
+            held[digest].append(KeyOwner(delivery_id, until, until, place, Order.read(known) if known else None))
     return held
+
+
+def erased_keys(rows: Iterable[KeyRow], now: float) -> dict[str, float]:
+    """Return when the person behind a key was erased, by digest; keys whose time is over are left out."""
+    return {row[0]: erased_at(row[4]) for row in rows if row[2] > now and row[4] is not None and is_erased(row[4])}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,14 +244,24 @@ class Deduplicated:
     held: Held
 
 
-def without_duplicates(call: PreparedEnqueue, held: Held, ids: Sequence[int], rules: OutboxSettings) -> Deduplicated:
-    """Check each delivery for duplicates by the keys that are `held`. The new ones will get `ids` in their order."""
+def without_duplicates(
+    call: PreparedEnqueue, held: Held, ids: Sequence[int], rules: OutboxSettings, *, erased: Mapping[str, float]
+) -> Deduplicated:
+    """Check each delivery for duplicates by the keys that are `held`. The new ones will get `ids` in their order.
+
+    What has a key whose person was `erased`, by digest, is withheld, and nothing tells whose it is.
+    """
     rows = Rows(owners=owner_rows(call.people, call.now))
     for event in call.dropped:
         rows.add_dropped(event, call.now)
     answers = []
     dedup = Deduplicator(held, now=call.now, rules=rules)
     for delivery, keys in zip(call.deliveries, call.keys, strict=True):
+        if reason := why_erased(keys, erased):
+            answers.append(Enqueued(exit=Exit.WITHHELD, reason=reason))
+            rows.add_dropped(dropped_duplicate(delivery, reason, exit_=Exit.WITHHELD), call.now)
+            rows.owners = [row for row in rows.owners if row[0] != delivery.message_id]
+            continue
         result = dedup.check(delivery, keys, ids[len(rows.deliveries)])
         if result.repeats:
             answers.append(Enqueued(exit=Exit.DUPLICATE, reason=result.reason))

@@ -9,7 +9,7 @@ import orjson
 from app.config.settings import OutboxSettings
 from app.core.deliveries import State
 from app.core.pages import Redrive
-from app.outbox.dedup import Deduplicator, every_key_of, keys_of
+from app.outbox.dedup import EVENT_ID, Deduplicator, every_key_of, keys_of
 from app.outbox.enqueue import Held
 from app.outbox.search import END
 
@@ -85,6 +85,15 @@ class RedriveSplit:
 def every_digest_of(held: Sequence[DeadLetter]) -> list[str]:
     """Return the digests of every key that deliveries may hold."""
     return [key.digest for each in held for key in every_key_of(each)]
+
+
+def erased_key_rows(held: Sequence[DeadLetter], now: float, rules: OutboxSettings) -> list[list[Any]]:
+    """Return rows of [digest, delivery, when it is forgotten] of the keys that erased deliveries are known by."""
+    return [
+        [key.digest, each.delivery_id, now + (rules.dedup_window_s if key.kind == EVENT_ID else rules.ledger_s)]
+        for each in held
+        for key in keys_of(each, rules)
+    ]
 
 
 def digests_of_dead(dead: Sequence[DeadLetter], rules: OutboxSettings) -> list[str]:

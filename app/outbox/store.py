@@ -93,19 +93,11 @@ class Outbox(SharedValues, Protocol):
         is stored with a warning.
         """
 
-    async def people(
-        self,
-        keys: Sequence[str],
-        *,
-        browsers: Collection[str] = (),
-        public_key: str | None = None,
-        now: float | None = None,
-    ) -> PeopleFound:
+    async def people(self, keys: Sequence[str], *, browsers: Collection[str] = ()) -> PeopleFound:
         """Return what is remembered of some ids, of the users that they are linked to, and of all ids of those users.
 
         Of very many ids of one user only some: those of the newest links. `browsers` are those of the keys to which no
-        id can be linked: of each `anonymousId`. To name them saves looking for such. `public_key` names the public
-        key whose events are about to come `now`: whether there is room for more of it is told too.
+        id can be linked: of each `anonymousId`. To name them saves looking for such.
         """
 
     async def people_with(self, digests: Sequence[str], *, after: str) -> tuple[list[str], str | None]:
@@ -137,11 +129,13 @@ class Outbox(SharedValues, Protocol):
         again: Collection[str] = (),
         messages: Collection[str] = (),
         digests: Collection[str] = (),
+        now: float = 0,
     ) -> int:
         """Erase what is kept under some ids beside memory: deliveries that wait or are dead, and kept payloads.
 
         The same of some `messages`, and what tells the buyers of orders by one of some `digests`.
-        Keys stay, so that nothing of it is stored again, but for messages of the ids `again`, which are about to be.
+        Keys stay, so that nothing of it is stored again: what has one of them is withheld, since its person was erased
+        at `now`. Only messages of the ids `again`, which are about to be stored, let go of them.
         Returns how many messages anything was erased of. Call `scrub` when all is erased.
         """
 

@@ -62,7 +62,9 @@ class ErasesPeople(Protocol):
         """Return the secret by which ids are keyed."""
         ...
 
-    async def erase_named(self, people: Sequence[NamedPerson], *, source: str, again: Collection[str]) -> list[int]:
+    async def erase_named(
+        self, people: Sequence[NamedPerson], *, source: str, again: Collection[str], now: float
+    ) -> list[int]:
         """Erase people; return for each under how many ids anything was remembered.
 
         Messages of `again` are about to be stored anew. Raises OutboxUnavailable.
@@ -239,9 +241,8 @@ class Pipeline:
                     self._router.enrichment,
                     piece.events,
                     outbox,
-                    public_key=intake.public_key,
+                    is_proven=intake.is_proven,
                     is_known=intake.is_known,
-                    now=intake.now,
                 )
                 await self._draft_all(iter(piece.events), drafts, memory)
                 if memory.changed is None:
@@ -260,7 +261,7 @@ class Pipeline:
             return receipt
         deletes = [(place, each) for place, each in enumerate(piece.events) if _is_delete(each)]
         people = [reader.named(event, self.catalog, intake.source) for _, event in deletes]
-        counts = await erasing.erase_named(people, source=intake.source, again=piece.behind)
+        counts = await erasing.erase_named(people, source=intake.source, again=piece.behind, now=intake.now)
         events = list(receipt.events)
         for (place, _), count in zip(deletes, counts, strict=True):
             events[place] = replace(events[place], given=MemoryChange(groups=(), linked=False, erased=count, marked=0))

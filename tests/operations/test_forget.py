@@ -150,7 +150,7 @@ async def test_of_a_request_that_is_sent_once_more_nothing_is_lost_nor_sent_twic
     assert states == [State.DELIVERED if became == "delivered" else State.PENDING]
     await accept(configured, outbox, request[0])
     _, (alone,) = await accept(configured, outbox, request[0], request[1] | {"messageId": "another"})
-    assert alone.exit is Exit.DUPLICATE
+    assert (alone.exit, alone.reason) == (Exit.WITHHELD, "its person was erased on 15 January 2027")
 
 
 @pytest.mark.parametrize("settings", [{}, SETTINGS])
@@ -171,3 +171,31 @@ async def test_a_full_table_of_marks_is_counted(tmp_path: Path) -> None:
     counted = {counter.name: counter.count for _, counter in await store.counters(since=0, step_s=0)}
     assert counted["memory_full"] == 2
     await store.close()
+
+
+@pytest.mark.parametrize("became", ["waits", "claimed", "delivered", "dead"])
+async def test_an_erased_order_that_comes_again_is_withheld_with_that_reason(outbox: Outbox, became: str) -> None:
+    """A dead order had let go of its keys: the shop's next `order.updated` brought the person back."""
+    mine = assembled.settings()
+    context = PERSON | {"traits": {"email": "ann@shop.example"}}
+    order = {"type": "track", "event": "Order Completed", "userId": "ann", "context": context, "messageId": "order"}
+    order |= {"properties": {"order_id": "7", "revenue": 5, "currency": "EUR"}}
+    ((line,),) = await accept(mine, outbox, order)
+    at, rest = At(outbox, NOW), {"limit": 9, "max_bytes": 10**6, "max_wait_s": 0, "lease_s": 60, "now": NOW}
+    claimed = [] if became == "waits" else await outbox.claim(line.ad_account_id, **rest)  # type: ignore[arg-type]
+    await at.deliver(*(claimed if became == "delivered" else []))
+    await at.kill(*(claimed if became == "dead" else []))
+    assert (await assemble.forgetting(mine, outbox).forget(NamedPerson(user_id="ann"), now=NOW)).messages == 1
+    again, other = order | {"messageId": "updated"}, order | {"messageId": "new"}
+    other |= {"properties": {"order_id": "8", "revenue": 5, "currency": "EUR"}}
+    (same,), (updated,), (new,) = await accept(mine, outbox, order, again, other)
+    assert (same.exit, same.reason) == (Exit.WITHHELD, "its person was erased on 15 January 2027")
+    assert updated.exit is Exit.WITHHELD
+    assert new.exit is Exit.ENQUEUED, "any other event is a new person's"
+    told = assemble.explainer(mine, outbox=outbox)
+    receipt = await told.receipt(
+        Intake([order | {"timestamp": NOW}], now=NOW, is_proven=True), assembled.shipped_catalog()
+    )
+    assert [each.exit for each in receipt.events[0].deliveries] == [Exit.WITHHELD]
+    assert [event.exit for _, event in (await outbox.message("order")).dropped_events] == [Exit.WITHHELD]
+    assert await outbox.owned((), messages=["order"]) == [], "nothing tells whose it was"

@@ -312,16 +312,9 @@ class _TracedEnqueues:
     async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> list[int]:
         return await self._outbox.withdraw(withdrawals, now=now)
 
-    async def people(
-        self,
-        keys: Sequence[str],
-        *,
-        browsers: Collection[str] = (),
-        public_key: str | None = None,
-        now: float | None = None,
-    ) -> PeopleFound:
+    async def people(self, keys: Sequence[str], *, browsers: Collection[str] = ()) -> PeopleFound:
         with span(self._tracer, "people"):
-            return await self._outbox.people(keys, browsers=browsers, public_key=public_key, now=now)
+            return await self._outbox.people(keys, browsers=browsers)
 
     async def enqueue(
         self,

@@ -14,11 +14,11 @@ from app.core.values.times import MINUTE_S
 from app.errors import MemoryChanged, OutboxUnavailable
 from app.outbox.backpressure import added, backlog_full, loads_of
 from app.outbox.counts import summed
-from app.outbox.enqueue import PAYLOAD_VERSION, Held, PreparedEnqueue, Rows, holders, without_duplicates
+from app.outbox.enqueue import PAYLOAD_VERSION, Held, PreparedEnqueue, Rows, erased_keys, holders, without_duplicates
 from app.outbox.people import changes_to_people
 from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import COLLISIONS, TRIES, rows_of
-from app.outbox.postgres.people import joined_additions, joined_changes, lock_marks, write_people
+from app.outbox.postgres.people import joined_changes, lock_marks, write_people
 from app.outbox.rows import as_json
 
 #: One call's.
@@ -49,12 +49,11 @@ async def _enqueue_with_people(
     changes = joined_changes([each for call in calls if (each := changes_to_people(call.people))])
     if changes is None:
         return None
-    added_by_keys = joined_additions([(each, call.now) for call in calls if (each := changes_to_people(call.people))])
     answers: list[Answer] | None = None
     try:
         async with connection.transaction() as transaction:
             await lock_marks(connection, changes)
-            if not await write_people(connection, changes, rules, added_by_keys):
+            if not await write_people(connection, changes, rules):
                 raise Rollback(transaction)
             answers = await _enqueue(connection, calls, rules)
             if any(isinstance(answer, OutboxUnavailable) for answer in answers):
@@ -127,7 +126,7 @@ async def _check_all(
     answers: list[Answer] = []
     for call in calls:
         left = list(islice(ids, len(together.deliveries), None))
-        checked = without_duplicates(call, held, left, rules)
+        checked = without_duplicates(call, held, left, rules, erased=erased_keys(found, call.now))
         more = checked.rows.loads
         if full := backlog_full(rules, waiting, more):
             answers.append(full)

@@ -1,15 +1,16 @@
 """What is remembered of people: read before a call of enqueue is decided, written with it."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Sequence
 from operator import attrgetter
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from app.config.settings import OutboxSettings
 from app.core.people import Ownership, PeopleChanges, PeopleFound, PersonRow, Remembered
 from app.core.values.times import HOUR_S
+from app.outbox.dedup import erased_text
 from app.outbox.people import (
     DELIVERIES_AT_ONCE,
     DROPPED_ERASED,
@@ -18,12 +19,9 @@ from app.outbox.people import (
     MAX_LOADED_STEPS,
     KeptDataPage,
     OtherKeptData,
-    additions,
-    is_full,
     key_prefixes,
     mark_rows,
     max_found,
-    max_public_marks,
     owned,
     people_rows,
     targets_of,
@@ -31,7 +29,7 @@ from app.outbox.people import (
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import UsesDatabase, connected, count_of, rows_of
 from app.outbox.postgres.settle import release_keys
-from app.outbox.redrive import DeadLetter, every_digest_of
+from app.outbox.redrive import DeadLetter, erased_key_rows, every_digest_of
 from app.outbox.rows import as_json
 
 _read: Final = msgspec.json.Decoder(Remembered).decode
@@ -45,21 +43,10 @@ def joined_changes(calls: Sequence[PeopleChanges]) -> PeopleChanges | None:
     people = sorted((each for changes in calls for each in changes.people), key=attrgetter("key"))
     marks = [each for changes in calls for each in changes.marks]
     looks = Counter(each.key for each in marks)
-    is_read_twice = any(looks[each.key] > 1 for each in marks if each.was != each.now)
+    is_read_twice = any(looks[each.key] > 1 for each in marks if each.was != each.at)
     if len(calls) > 1 and (is_read_twice or len({each.key for each in people}) < len(people)):
         return None
     return PeopleChanges(people=people, marks=marks)
-
-
-def joined_additions(calls: Sequence[tuple[PeopleChanges, float]]) -> list[list[Any]]:
-    """Return what calls add by public keys and hours, in the order in which everybody counts it."""
-    sums: defaultdict[tuple[str, int], list[int]] = defaultdict(lambda: [0, 0])
-    for changes, now in calls:
-        if row := additions(changes, now):
-            key, hour, people, marks = row
-            sums[key, hour][0] += people
-            sums[key, hour][1] += marks
-    return [[*each, *counts] for each, counts in sorted(sums.items())]
 
 
 async def lock_marks(connection: Connection, changes: PeopleChanges) -> None:
@@ -68,12 +55,10 @@ async def lock_marks(connection: Connection, changes: PeopleChanges) -> None:
         await rows_of(connection, "lock_marks", marks=as_json(marks))
 
 
-async def write_people(
-    connection: Connection, changes: PeopleChanges, rules: OutboxSettings, added_by_keys: Sequence[Sequence[Any]]
-) -> bool:
+async def write_people(connection: Connection, changes: PeopleChanges, rules: OutboxSettings) -> bool:
     """Write what changes, within a transaction; return False where others have changed what was read.
 
-    Then the transaction has to be rolled back. `added_by_keys` are `joined_additions`.
+    Then the transaction has to be rolled back.
     """
     rows = as_json(people_rows(changes))
     if await rows_of(connection, "people_changed", rows=rows, marks=as_json(mark_rows(changes))):
@@ -87,14 +72,14 @@ async def write_people(
     targets = targets_of(changes)
     if targets:
         gone += await count_of(connection, "forget_oldest_linked", keys=targets, max_linked=MAX_LINKED)
-    marks = public = 0
+    marks = 0
     if set_marks := mark_rows(changes, changed_only=True):
-        ((_, count, public_count, _),) = await rows_of(connection, "memory_size", key=None, hour=0)
-        room = {"room": rules.remember_max_people - count, "public_room": max_public_marks(rules) - public_count}
-        ((marks, public),) = await rows_of(connection, "write_marks", rows=as_json(set_marks), **room)
-    await _count(connection, people=added - gone, marks=marks, public_marks=public)
-    if added_by_keys:
-        await count_of(connection, "count_hour", rows=as_json(added_by_keys), slot=connection.slot)
+        ((_, count),) = await rows_of(connection, "memory_size")
+        ((marks,),) = await rows_of(
+            connection, "write_marks", rows=as_json(set_marks), room=rules.remember_max_people - count
+        )
+    if added - gone or marks:
+        await count_of(connection, "count_memory", slot=connection.slot, people=added - gone, marks=marks)
     return True
 
 
@@ -103,34 +88,24 @@ async def forget_stale(connection: Connection, now: float, rules: OutboxSettings
     starts = {"now": now, "lasts_s": rules.remember_s, "click_s": rules.click_s}
     async with connection.transaction():
         touched = await count_of(connection, "stale_people", **starts, limit=limit, skip=skip)
-        await _count(connection, people=-await count_of(connection, "forget_stale"))
+        await _count_gone(connection, await count_of(connection, "forget_stale"))
     return touched
-
-
-async def forget_ended_marks(connection: Connection, now: float, limit: int, skip: int) -> int:
-    """Forget marks that are over. Returns how many."""
-    async with connection.transaction():
-        ((gone, public),) = await rows_of(connection, "retain_marks", now=now, limit=limit, skip=skip)
-        await _count(connection, marks=-gone, public_marks=-public)
-    return int(gone)
 
 
 async def forget_unseen(connection: Connection, rules: OutboxSettings, limit: int, skip: int) -> int:
     """Forget the people who were unseen longest where they are too many. Returns how many ids."""
     async with connection.transaction():
-        ((people, *_),) = await rows_of(connection, "memory_size", key=None, hour=0)
+        ((people, _),) = await rows_of(connection, "memory_size")
         if (too_many := min(limit, people - rules.remember_max_people)) <= 0:
             return 0
         gone = await count_of(connection, "forget_unseen", limit=too_many, skip=skip)
-        await _count(connection, people=-gone)
+        await _count_gone(connection, gone)
     return gone
 
 
-async def _count(connection: Connection, *, people: int = 0, marks: int = 0, public_marks: int = 0) -> None:
-    """Count what came (above 0) or went (below 0)."""
-    if people or marks or public_marks:
-        counts = {"people": people, "marks": marks, "public_marks": public_marks}
-        await count_of(connection, "count_memory", slot=connection.slot, **counts)
+async def _count_gone(connection: Connection, gone: int) -> None:
+    if gone:
+        await count_of(connection, "count_memory", slot=connection.slot, people=-gone, marks=0)
 
 
 async def _deliveries_of(connection: Connection, messages: Collection[str]) -> list[DeadLetter]:
@@ -142,22 +117,14 @@ class KeepsPeople(UsesDatabase):
 
     @connected
     async def people(
-        self,
-        connection: Connection,
-        keys: Sequence[str],
-        *,
-        browsers: Collection[str] = (),
-        public_key: str | None = None,
-        now: float | None = None,
+        self, connection: Connection, keys: Sequence[str], *, browsers: Collection[str] = ()
     ) -> PeopleFound:
         asked = {"keys": list(keys), "browsers": list(browsers), "steps": MAX_LOADED_STEPS, "limit": max_found(keys)}
         rows = await rows_of(connection, "people", **asked)
         people = [PersonRow(key=row[0], revision=row[1], record=_read(row[2])) for row in rows if row[1] is not None]
         marks = {row[0]: row[3] for row in rows if row[3] is not None}
-        by_key = {"key": public_key, "hour": int((now or 0) // HOUR_S)}
-        ((_, count, public, added),) = await rows_of(connection, "memory_size", **by_key)
-        full = is_full(self._rules, public_key, marks=count, public=public, added=added)
-        return PeopleFound(people=people, marks=marks, is_full=full)
+        ((_, count),) = await rows_of(connection, "memory_size")
+        return PeopleFound(people=people, marks=marks, is_full=count >= self._rules.remember_max_people)
 
     @connected
     async def people_with(
@@ -205,14 +172,16 @@ class KeepsPeople(UsesDatabase):
         again: Collection[str] = (),
         messages: Collection[str] = (),
         digests: Collection[str] = (),
+        now: float = 0,
     ) -> int:
+        now = await self._by_server(now) if now else now
         async with connection.transaction():
             found = await rows_of(connection, "forget_owners", keys=key_prefixes(keys), messages=list(messages))
             forgotten = sorted({message_id for (message_id,) in found} | {*messages})
             if digests:
-                await count_of(connection, "forget_known_digests", digests=list(digests))
+                await count_of(connection, "erase_keys_with", digests=list(digests), erased=erased_text(now))
             if forgotten:
-                await _forget_deliveries(connection, forgotten, again)
+                await _forget_deliveries(connection, forgotten, again, now, self._rules)
                 await count_of(connection, "forget_reasons", keys=forgotten, reason=DROPPED_ERASED)
         return len(forgotten)
 
@@ -220,14 +189,19 @@ class KeepsPeople(UsesDatabase):
         """Do nothing: the server writes the files, and `VACUUM FULL` is for whoever runs it."""
 
 
-async def _forget_deliveries(connection: Connection, messages: Sequence[str], again: Collection[str]) -> None:
+async def _forget_deliveries(
+    connection: Connection, messages: Sequence[str], again: Collection[str], now: float, rules: OutboxSettings
+) -> None:
     """Erase what deliveries of messages hold of a person."""
     for lock in ("lock_waiting", "lock_dead", "lock_waiting"):  # again: what was redriven meanwhile
         await rows_of(connection, lock, keys=messages)
     held, returning = [await _deliveries_of(connection, some) for some in (messages, {*messages} & {*again})]
     ids = [each.delivery_id for each in held]
-    await count_of(connection, "forget_learned_buyers", ids=ids)
-    await count_of(connection, "forget_known_buyers", ids=ids, digests=every_digest_of(held))
+    erased = erased_text(now)
+    await count_of(connection, "erase_learned_keys", ids=ids, erased=erased)
+    await count_of(connection, "erase_keys", ids=ids, digests=every_digest_of(held), erased=erased)
+    rows = as_json(erased_key_rows(held, now, rules))
+    await count_of(connection, "keep_erased_keys", rows=rows, erased=erased)
     await count_of(connection, "forget_payloads", keys=messages)
     await count_of(connection, "forget_deliveries", keys=messages, slot=connection.slot)
     there = {id_ for id_, _ in await rows_of(connection, "states", ids=ids)}

@@ -15,7 +15,15 @@ from app.core.values.times import MINUTE_S
 from app.errors import MemoryChanged, OutboxUnavailable
 from app.outbox.backpressure import backlog_full, loads_of
 from app.outbox.counts import summed
-from app.outbox.enqueue import DELIVERY_COLUMNS, PAYLOAD_VERSION, PreparedEnqueue, Rows, holders, without_duplicates
+from app.outbox.enqueue import (
+    DELIVERY_COLUMNS,
+    PAYLOAD_VERSION,
+    PreparedEnqueue,
+    Rows,
+    erased_keys,
+    holders,
+    without_duplicates,
+)
 from app.outbox.people import changes_to_people
 from app.outbox.rows import as_json
 from app.outbox.sqlite.database import SQL, execute_with_retries, one_json, script_of_store, statements
@@ -89,7 +97,7 @@ def enqueue(
         return MemoryChanged()
     answers = _enqueue(connection, call, ready, rules)
     if not isinstance(answers, OutboxUnavailable):
-        write_people(connection, people, rules, call.now)
+        write_people(connection, people, rules)
     return answers
 
 
@@ -101,7 +109,7 @@ def _enqueue(
         return answers
     taken, last_id, waiting = one_json(connection, "before_enqueue", rows=as_json(call.digests))
     ids = range(last_id + 1, last_id + 1 + len(call.deliveries))
-    checked = without_duplicates(call, holders(taken), ids, rules)
+    checked = without_duplicates(call, holders(taken), ids, rules, erased=erased_keys(taken, call.now))
     if full := backlog_full(rules, loads_of(waiting), checked.rows.loads):
         return full
     connection.execute(SQL["store"], {**parameters(checked.rows, rules), "unseen": False})

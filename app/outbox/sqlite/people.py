@@ -11,7 +11,8 @@ import msgspec
 
 from app.config.settings import OutboxSettings
 from app.core.people import Ownership, PeopleChanges, PeopleFound, PersonRow
-from app.core.values.times import DAY_S, HOUR_S
+from app.core.values.times import DAY_S
+from app.outbox.dedup import erased_text
 from app.outbox.people import (
     DELIVERIES_AT_ONCE,
     DROPPED_ERASED,
@@ -20,17 +21,14 @@ from app.outbox.people import (
     MAX_LOADED_STEPS,
     KeptDataPage,
     OtherKeptData,
-    additions,
-    is_full,
     key_prefixes,
     mark_rows,
     max_found,
-    max_public_marks,
     owned,
     people_rows,
     targets_of,
 )
-from app.outbox.redrive import DeadLetter, every_digest_of
+from app.outbox.redrive import DeadLetter, erased_key_rows, every_digest_of
 from app.outbox.rows import as_json
 from app.outbox.sqlite.database import SQL, number_of, numbers_of, one_json, person_id
 from app.outbox.sqlite.readers import Readers, UsesFile, reads
@@ -76,7 +74,7 @@ def _linked_to(connection: sqlite3.Connection, numbers: Collection[int], limit: 
     return set(one_json(connection, "linked_people", rows=as_json(sorted(numbers)), limit=limit) if numbers else ())
 
 
-def _marks_of(connection: sqlite3.Connection, keys: Collection[str]) -> dict[str, str]:
+def _marks_of(connection: sqlite3.Connection, keys: Collection[str]) -> dict[str, float]:
     return dict(connection.execute(SQL["marks"], {"keys": as_json(list(keys))}).fetchall())
 
 
@@ -93,12 +91,8 @@ def are_changed(connection: sqlite3.Connection, changes: PeopleChanges) -> bool:
     return connection.execute(SQL["people_changed"], rows).fetchone() is not None
 
 
-def write_people(connection: sqlite3.Connection, changes: PeopleChanges, rules: OutboxSettings, now: float) -> None:
+def write_people(connection: sqlite3.Connection, changes: PeopleChanges, rules: OutboxSettings) -> None:
     """Write what changes, within a transaction."""
-    if row := additions(changes, now):
-        key, hour, people_added, marks_added = row
-        added = {"key": key, "hour": hour, "people": people_added, "marks": marks_added}
-        connection.execute(SQL["count_hour"], added)
     if changes.people:
         people = {"rows": _numbered_rows(changes)}
         connection.execute(SQL["forget_people"], people)
@@ -106,8 +100,7 @@ def write_people(connection: sqlite3.Connection, changes: PeopleChanges, rules: 
     if changed := mark_rows(changes, changed_only=True):
         marks = {"rows": as_json(changed)}
         connection.execute(SQL["lift_marks"], marks)
-        bounds = {"max_marks": rules.remember_max_people, "max_public": max_public_marks(rules)}
-        connection.execute(SQL["write_marks"], {**marks, **bounds})
+        connection.execute(SQL["write_marks"], {**marks, "max_marks": rules.remember_max_people})
     if targets := targets_of(changes):
         users = as_json(list(map(number_of, targets)))
         connection.execute(SQL["forget_oldest_linked"], {"rows": users, "max_linked": MAX_LINKED})
@@ -152,20 +145,12 @@ class KeepsPeople(UsesFile):
 
     @reads
     def people(
-        self,
-        connection: sqlite3.Connection,
-        keys: Sequence[str],
-        *,
-        browsers: Collection[str] = (),
-        public_key: str | None = None,
-        now: float | None = None,
+        self, connection: sqlite3.Connection, keys: Sequence[str], *, browsers: Collection[str] = ()
     ) -> PeopleFound:
         people = _people_linked(connection, keys, browsers)
-        asked = {"key": public_key, "hour": (now or 0) // HOUR_S}
-        count, public, added = connection.execute(SQL["mark_count"], asked).fetchone()
+        count = connection.execute(SQL["mark_count"]).fetchone()[0]
         marks = _marks_of(connection, {*keys, *_keys_in(people)}) if count else {}
-        full = is_full(self._rules, public_key, marks=count, public=public, added=added)
-        return PeopleFound(people=people, marks=marks, is_full=full)
+        return PeopleFound(people=people, marks=marks, is_full=count >= self._rules.remember_max_people)
 
     @reads
     def people_with(
@@ -205,8 +190,9 @@ class KeepsPeople(UsesFile):
         again: Collection[str] = (),
         messages: Collection[str] = (),
         digests: Collection[str] = (),
+        now: float = 0,
     ) -> int:
-        work = partial(_forget, keys=keys, again=again, messages=messages, digests=digests)
+        work = partial(_forget, keys=keys, again=again, messages=messages, digests=digests, now=now, rules=self._rules)
         count, traces = await self._writer.do(work)
         self._traces |= traces  # after the commit: until then another call of `scrub` would look for them in vain
         return count
@@ -233,31 +219,41 @@ def _forget(
     again: Collection[str],
     messages: Collection[str],
     digests: Collection[str],
+    now: float,
+    rules: OutboxSettings,
 ) -> tuple[int, set[str]]:
     """Return of how many messages anything was erased, and the texts that were."""
     asked = {"keys": as_json(key_prefixes(keys)), "messages": as_json(list(messages))}
     gone = connection.execute(SQL["forget_owners"], asked).fetchall()
     forgotten = sorted({message_id for (message_id,) in gone} | {*messages})
     if digests:
-        connection.execute(SQL["forget_known_digests"], {"digests": as_json(list(digests))})
+        connection.execute(SQL["erase_keys_with"], {"digests": as_json(list(digests)), "erased": erased_text(now)})
     traces = set()
     if forgotten:
-        traces = _forget_deliveries(connection, forgotten, again)
+        traces = _forget_deliveries(connection, forgotten, again, now, rules)
         connection.execute(SQL["forget_reasons"], {"rows": as_json(forgotten), "reason": DROPPED_ERASED})
     return len(forgotten), traces | {*digests}
 
 
-def _forget_deliveries(connection: sqlite3.Connection, messages: Sequence[str], again: Collection[str]) -> set[str]:
+def _forget_deliveries(
+    connection: sqlite3.Connection,
+    messages: Sequence[str],
+    again: Collection[str],
+    now: float,
+    rules: OutboxSettings,
+) -> set[str]:
     """Erase what deliveries of messages hold of a person; return what that was."""
     held, returning = (_deliveries_of(connection, some) for some in (messages, {*messages} & {*again}))
     traces = {digest for each in held for digest in each.buyer}
     ids = {"rows": as_json([each.delivery_id for each in held])}
     for (payload,) in connection.execute(SQL["payloads_of"], ids):
         traces.update(personal_texts(payload))
-    connection.execute(SQL["forget_known_buyers"], {**ids, "keys": as_json(every_digest_of(held))})
+    erased = {"erased": erased_text(now)}
+    connection.execute(SQL["erase_keys"], {**ids, **erased, "keys": as_json(every_digest_of(held))})
+    connection.execute(SQL["erase_learned_keys"], {**ids, **erased})
+    connection.execute(SQL["keep_erased_keys"], {**erased, "rows": as_json(erased_key_rows(held, now, rules))})
     for name in (
         "forget_buyers",
-        "forget_learned_buyers",
         "erase_payloads",
         "forget_waiting_orders",
         "forget_deliveries",

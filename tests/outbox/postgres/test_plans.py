@@ -22,21 +22,17 @@ ONCE = {"holds_anything", "transfer_counts_out", "transfer_revenue_out", "forget
 #: They drop all sums of steps, or read all of a table that is to be dropped.
 ONCE |= {"transfer_counts_in", "drop_counts", "count_day"}
 #: Whoever erases a person has all looked through.
-ONCE |= {"kept_of", "kept_elsewhere", "forget_known_digests"}
+ONCE |= {"kept_of", "kept_elsewhere", "erase_keys_with"}
 #: Each is looked at for several queries.
 SEARCHES = ("search", "search_by_id", "dead", "search_dropped")
 JSON = ("rows", "counters", "deliveries", "loads", "spans", "keys", "dropped_events", "marks", "owners", "named")
 MOMENTS = ("now", "until", "after", "since", "ledger_start", "erase_at", "pending_by", "claimed_by", "begin")
-OF_PEOPLE = ("who", "place", "what", "target", "was", "became", "digest", "seal")
+OF_PEOPLE = ("erased", "who", "place", "what", "target", "was", "became", "digest", "seal")
 SECONDS = ("lasts_s", "click_s", "max_wait_s", "lease_s", "window_s", "ledger_s")
 NUMBERS = ("limit", "slot", "floor", "revision", "count", "version", "size", "max_bytes")
 MORE_NUMBERS = (
     "steps",
     "room",
-    "public_room",
-    "public_marks",
-    "hour",
-    "people",
     "max_linked",
     "max_names",
     "max_backlog",

@@ -1,5 +1,0 @@
-"""What the tests of /api share."""
-
-from tests.web.conftest import tuned_back
-
-__all__ = ["tuned_back"]
