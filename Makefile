@@ -93,7 +93,7 @@ release: $(SHIP_READY) ## make version, changelog, tag, wheel, sdist, bill of ma
 .PHONY: reference
 reference: schemas odd-events ## write anew all that is made of the code and lies in the repository: also the table of settings, and answers of the interface
 	$(BIN)/python -m tests.config.settings_table
-	$(BIN)/python -m tests.web.api_examples
+	$(BIN)/python -m tests.api.examples
 
 .PHONY: schemas
 schemas: $(DEV_READY) ## write the JSON Schemas of presets and mappings anew

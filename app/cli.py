@@ -48,6 +48,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "init": "init:init",
     "check": "preview:check",
     "test": "file_tests:run_files",
+    "shadow": "shadow:shadow",
     "preview": "preview:preview",
     "preview-source": "preview_source:preview_source",
     "import-segment": "import_segment:import_segment",

@@ -131,7 +131,7 @@ class Kept:
         """Withdraw nothing: no preset has cancellations."""
         raise NotImplementedError(withdrawals, now)
 
-    async def people(self, keys: Sequence[str], *, browsers: Collection[str] = ()) -> PeopleFound:
+    async def people(self, keys: Sequence[str], **_: Any) -> PeopleFound:
         """Remember nobody."""
         raise NotImplementedError(keys)
 

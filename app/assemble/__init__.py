@@ -29,6 +29,8 @@ from app.assemble.factories import (
     replaying,
     running_catalog,
     running_sources,
+    samples,
+    shadow_runs,
     source_traits,
     typed_person,
 )
@@ -56,6 +58,8 @@ __all__ = [
     "replaying",
     "running_catalog",
     "running_sources",
+    "samples",
+    "shadow_runs",
     "source_traits",
     "typed_person",
 ]

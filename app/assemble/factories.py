@@ -28,7 +28,7 @@ from app.catalog.source_secrets import SourceSecrets
 from app.catalog.sources import RunningSources, load_source, read_source
 from app.catalog.yaml_files import read_texts
 from app.config import MIN_SECRET_CHARACTERS, Settings
-from app.config.settings import AccountEventSettings, settings_of_test
+from app.config.settings import AccountEventSettings, MemorySettings, settings_of_test
 from app.config.shipped_files import shipped
 from app.config.validators import currencies
 from app.core.coordination import Coordination
@@ -59,7 +59,9 @@ from app.pipeline.pipeline import Enqueues, ErasesPeople, Pipeline
 from app.pipeline.quarantine import Quarantine, Seals
 from app.pipeline.replay import HeldBack, Replaying
 from app.pipeline.router import AdAccount, BuildProfile, Router, WhyOff
+from app.pipeline.samples import Samples
 from app.pipeline.search import Finder, PeopleSearch
+from app.pipeline.shadow import ShadowRuns
 from app.pipeline.tail import Tail
 from app.pipeline.waiting import OrderWaits
 from app.source import Limits, NamedSource, consent_answer, held_back, proves_authors, why_filtered, withheld
@@ -244,7 +246,7 @@ def event_router(
         _accounts(found, action_source),
         withheld=partial(withheld, settings=settings),
         why_off=None if settings.keeps_while_off else why_off,
-        enrichment=enrichment(settings, found) if settings.remember_days else None,
+        enrichment=enrichment(settings, found, traits_of, names) if settings.remember_days else None,
         reader=identity_event_reader(settings),
         content_id_of=_content_ids(settings, sources),
         traits_of=traits_of,
@@ -333,11 +335,22 @@ def _check_content_id(destination: Destination) -> None:
         raise SettingsError(f"{place}: {exc.faults[0].message}") from exc
 
 
-def enrichment(settings: Settings, to: Sequence[Destination]) -> Enrichment:
-    """Return what identity memory does by the settings for these ad accounts."""
+def enrichment(
+    settings: Settings,
+    to: Sequence[Destination],
+    traits_of: Callable[[str], SourceTraits],
+    sources: Callable[[], Iterable[str]],
+) -> Enrichment:
+    """Return what identity memory does by the settings for these ad accounts.
+
+    Beside a proven source no `userId` of a public key is believed, unless the settings say so.
+    """
+    rules: MemorySettings = settings
+    if settings.remember_users_from is None and any(traits_of(name).is_proven for name in sources()):
+        rules = settings.model_copy(update={"remember_users_from": "authenticated"})
     live = next((each.settings for each in to if not each.settings.sandboxed), settings)
     filtered = partial(why_filtered, settings=live, is_live=not live.sandboxed)
-    return Enrichment(identity_event_reader(settings), settings, filtered)
+    return Enrichment(identity_event_reader(settings), rules, filtered)
 
 
 def forgetting(settings: Settings, outbox: Outbox) -> Forgetting:
@@ -455,6 +468,40 @@ def quarantine(settings: Settings, outbox: Outbox) -> Quarantine | None:
     if not settings.quarantine_hours:
         return None
     return Quarantine(outbox.sealed_events, _sealer(settings), identity_event_reader(settings), settings)
+
+
+def samples(settings: Settings, outbox: Outbox, catalog: Callable[[], Catalog]) -> Samples | None:
+    """Return what keeps a few events of each name; None where that is off. Raises SettingsError without a key."""
+    if not settings.samples_per_name:
+        return None
+    reader = identity_event_reader(settings)
+    return Samples(outbox.sealed_events, _sealer(settings), reader, catalog, per_name=settings.samples_per_name)
+
+
+def shadow_runs(
+    settings: Settings,
+    running: RunningCatalog,
+    outbox: Outbox,
+    *,
+    clock: Callable[[], float],
+    to: Sequence[Destination] | None = None,
+    sources: RunningSources | None = None,
+) -> ShadowRuns | None:
+    """Return who tries drafts on what is kept; None where nothing is. The arguments are those of `replaying`.
+
+    Raises SettingsError without a key, or where PUBLISH_FAIL_IF cannot be read.
+    """
+    if not (settings.quarantine_hours or settings.samples_per_name):
+        return None
+    return ShadowRuns(
+        outbox.sealed_events,
+        _sealer(settings),
+        event_router(settings, to=to, sources=sources),
+        lambda: running.catalog,
+        clock=clock,
+        has_samples=settings.samples_per_name > 0,
+        limits=settings.publish_fail_if,
+    )
 
 
 def replaying(

@@ -44,7 +44,9 @@ from app.operations.watch import TailActs
 from app.outbox import Outbox, open_outbox
 from app.pipeline.pipeline import Listener
 from app.pipeline.replay import Replaying
+from app.pipeline.samples import Samples
 from app.pipeline.search import Finder
+from app.pipeline.shadow import ShadowRuns
 from app.pipeline.tail import Tail
 from app.sandbox import Account, create_sandbox
 from app.source import NamedSource
@@ -82,14 +84,15 @@ class Parts:
     alert_webhook: AlertWebhook | None
     #: Counts what arrives; None where there is no inventory.
     names: NameCounts | None
+    #: None where no samples are kept.
+    samples: Samples | None
     #: Takes what pages report of Pinterest's tag; None where that is off.
     tag_reports: TagReports | None
 
     @property
     def listeners(self) -> tuple[Listener, ...]:
-        """What counts by name what arrives, where there is an inventory, and what shows it while the tail is on."""
-        tail = self.acts.tail.tail
-        return (self.names, tail) if self.names else (tail,)
+        """What counts by name what arrives, what shows it while the tail is on, and what keeps samples."""
+        return tuple(filter(None, (self.names, self.acts.tail.tail, self.samples)))
 
     @property
     def closing(self) -> tuple[PinterestClient | AlertWebhook, ...]:
@@ -122,6 +125,8 @@ class Parts:
         """
         self.secrets.look()
         self.acts.tail.follow()
+        if self.samples is not None:
+            self.samples.hurried_until = self.coordination.samples_hurried_until
         if self.sources is not None:
             self.sources.look()
         if self.started is not None:
@@ -146,22 +151,21 @@ def make_parts(
     settings: Settings, role: str, *, clock: Callable[[], float] | None, environ: Mapping[str, str]
 ) -> Parts:
     """Make the parts of a process of this role. Raises ConfigurationError or OutboxError where it cannot start."""
-    tracing = open_tracing(environ)
     running = assemble.running_catalog(settings)
-    sources = assemble.running_sources(settings, on_fault=log_secrets_kept)
+    sources = _sources(settings)
     destinations = ad_accounts.destinations(settings, environ)
-    ad_accounts.check_sources(settings, sources.sources if sources else ())
     outbox = open_outbox(settings.outbox_url, settings, clock=clock)
     clock = clock or time.time
-    sandbox = _sandbox(settings, clock) if any(each.settings.sandboxed for each in destinations) else None
     coordination = _coordination(settings, outbox, running, sources, destinations, role)
     audit = Audit(outbox, clock)
     access = Access(Users.of(settings), settings, sessions=Sessions(outbox), audit=audit)
     known = partial(_known_sources, ad_accounts.key_sources(settings), sources)
+    sandbox = _sandbox(settings, destinations, clock)
     finder = assemble.event_finder(settings, outbox, catalog=lambda: running.catalog, sources=known, clock=clock)
     webhook = _alert_webhook(settings)
     replaying = _replaying(settings, running, outbox, coordination, clock, destinations, sources)
     tail = assemble.live_tail(settings, running, outbox, coordination)
+    shadow = assemble.shadow_runs(settings, running, outbox, clock=clock, to=destinations, sources=sources)
     return Parts(
         outbox=outbox,
         running=running,
@@ -170,17 +174,18 @@ def make_parts(
         coordination=coordination,
         access=access,
         finder=finder,
-        acts=make_acts(settings, running, coordination, audit, finder, replaying, webhook, tail, outbox),
+        acts=make_acts(settings, running, coordination, audit, finder, replaying, webhook, tail, outbox, shadow),
         secrets=_secrets(settings, access),
         destinations=destinations,
         started=_started_files(settings, environ, running, sources) if settings.destinations_dir else None,
         clients={each.ad_account_id: assemble.pinterest_client(each, sandbox) for each in destinations},
         metrics=Metrics({each.ad_account_id: each.name for each in destinations}),
-        tracing=tracing,
+        tracing=open_tracing(environ),
         clock=clock,
         sandbox=sandbox,
         alert_webhook=webhook,
         names=name_counts(settings, running, sources),
+        samples=assemble.samples(settings, outbox, lambda: running.catalog),
         tag_reports=TagReports(outbox, clock=clock, on_error=log_error) if settings.tag_check else None,
     )
 
@@ -195,11 +200,12 @@ def make_acts(  # noqa: PLR0913, PLR0917 - all that operators work with
     webhook: AlertWebhook | None,
     tail: Tail,
     outbox: Outbox,
+    shadow: ShadowRuns | None,
 ) -> Acts:
     """Make what operators can do."""
     watch = TailActs(tail, coordination, audit)
     return Acts(
-        catalog=CatalogActs(coordination, assemble.publisher(settings, running), audit),
+        catalog=CatalogActs(coordination, assemble.publisher(settings, running), audit, shadow),
         dead_letters=DeadLetterActs(outbox, finder, audit),
         orders=OrderActs(outbox, audit),
         people=assemble.forget_acts(settings, outbox, audit, watch.empty),
@@ -208,6 +214,12 @@ def make_acts(  # noqa: PLR0913, PLR0917 - all that operators work with
         tail=watch,
         tests=SendTestActs(webhook, audit),
     )
+
+
+def _sources(settings: Settings) -> RunningSources | None:
+    sources = assemble.running_sources(settings, on_fault=log_secrets_kept)
+    ad_accounts.check_sources(settings, sources.sources if sources else ())
+    return sources
 
 
 def _replaying(
@@ -290,6 +302,8 @@ def _generation(running: RunningCatalog, sources: RunningSources | None) -> str:
     return generation_of({"catalog": generation, "sources": sources.generation}) if sources else generation
 
 
-def _sandbox(settings: Settings, clock: Callable[[], float]) -> ASGIApp:
+def _sandbox(settings: Settings, to: Sequence[Destination], clock: Callable[[], float]) -> ASGIApp | None:
+    if not any(each.settings.sandboxed for each in to):
+        return None
     account = Account(event_names=settings.custom_event_names)
     return create_sandbox(account=account, remembered=_REMEMBERED, clock=clock)

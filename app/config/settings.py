@@ -203,6 +203,12 @@ class QuarantineSettings(RoomSettings):
     quarantine_max_bytes: Bytes = Field(
         500_000_000, ge=1, description="limit of all quarantined events; the oldest go first"
     )
+    samples_per_name: int = Field(
+        0, ge=0, le=100, description="events of each name kept for a day, encrypted, to try drafts on; 0: none"
+    )
+    publish_fail_if: Texts = Field(
+        (), description="changes to samples that refuse publishing, such as `lost click_id > 1%,money EUR > 2%`"
+    )
 
     @property
     def quarantine_s(self) -> float:
@@ -217,8 +223,9 @@ class MemorySettings(QuarantineSettings):
     remember_click_days: Days = Field(60, gt=0, description="the same for click ids, if shorter")
     remember_session_days: Days = Field(7, ge=0, description="how long events without `userId` belong to the last user")
     remember_max_people: Count = Field(1_000_000, ge=1, description="ids in memory; those unseen longest go first")
-    remember_users_from: Literal["everyone", "authenticated"] = Field(
-        "everyone", description="whose `userId` memory accepts; public write keys are no secrets"
+    remember_users_from: Literal["everyone", "authenticated"] | None = Field(
+        None,
+        description="whose `userId` memory accepts; default: `authenticated` where a source is proven, else `everyone`",
     )
     remember_secret: SecretStr | None = Field(
         None, min_length=32, description="key of the ids in memory, see memory.md"
@@ -242,7 +249,7 @@ class MemorySettings(QuarantineSettings):
     @property
     def believes_public_keys(self) -> bool:
         """Whether what a public write key says of a `userId` counts too."""
-        return self.remember_users_from == "everyone"
+        return self.remember_users_from != "authenticated"
 
     def lasts_s(self, group: str) -> float:
         """Return how long a fact of this group is used without being observed again, in seconds."""

@@ -20,6 +20,7 @@ from app.core.values.texts import visible
 from app.errors import CatalogError, Fault, PublishingRefused
 from app.pipeline.explain import EventReport
 from app.pipeline.replay import Replay
+from app.pipeline.shadow import Shadow
 from app.source import read_event_text
 
 #: Of the quarantine, so many are tried on a draft.
@@ -79,6 +80,7 @@ class PublishPages(PageGroup):
             privacy=publisher.privacy_changes(candidate),
             examples=await self._examples(candidate),
             quarantine=await self._quarantine(candidate),
+            shadow=await self._shadow(candidate),
         )
 
     async def publish(self, request: Request) -> Response:
@@ -142,6 +144,11 @@ class PublishPages(PageGroup):
             QuarantineFilter(), catalogs, at_most=_TRIED_AT_MOST
         )
         return now, then
+
+    async def _shadow(self, candidate: Catalog) -> Shadow | None:
+        """Return what the draft changes for the samples; None where none are kept."""
+        runs = self._services.acts.catalog.shadow
+        return await runs.run(candidate) if runs and runs.has_samples else None
 
     def _refused(self, request: Request, faults: tuple[Fault, ...]) -> Response:
         text = " ".join(str(fault) for fault in faults)

@@ -14,6 +14,7 @@ from app.core.shared_values import (
     ERASED_AT,
     PRESET_SWITCH,
     PROCESSES,
+    SAMPLES_HURRIED,
     TAIL,
     WANTED_CATALOG,
     CatalogFaults,
@@ -99,6 +100,8 @@ class Coordination:
         self.switches = Switches()
         #: Until when the live tail is wanted, as of then; 0 where it is not.
         self.tail_until = 0.0
+        #: Until when more samples are wanted, likewise.
+        self.samples_hurried_until = 0.0
         #: A number that changes when live tails are to let go of what they hold.
         self.tail_emptied = 0
         self._is_erasure_untold = False
@@ -124,6 +127,7 @@ class Coordination:
         self.switches = await Switches.read(self._shared)
         tail = await TAIL.read(self._shared)
         self.tail_until = tail.until if tail else 0.0
+        self.samples_hurried_until = await SAMPLES_HURRIED.read(self._shared) or 0.0
         if self._is_erasure_untold:
             await self.empty_tails(now=now)
         self.tail_emptied = (await ERASED_AT.read_revised(self._shared)).revision

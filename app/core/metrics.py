@@ -109,7 +109,7 @@ class Metrics:
             case "quality":
                 return self._quality.labels(preset, label)
             case "memory" | "memory_full":
-                return self._memory.labels(preset, label or "full")
+                return self._memory.labels(preset, label if name == "memory" else "full")
             case "calls":
                 return self._calls.labels(label)
             case _:

@@ -316,7 +316,7 @@ class Quarantined(Struct, frozen=True, kw_only=True):
     is_proven: bool
     #: The event's name, or its type where it has none; without personal data.
     name: str
-    #: `invalid` or `unmatched`, and why.
+    #: `invalid` or `unmatched`, and why; `accepted` of a sample.
     exit: Exit
     reason: str
     message_id: str
@@ -334,11 +334,13 @@ class QuarantineFilter:
     name: str | None = None
     exit: Exit | None = None
     reason: str | None = None
+    #: Samples (`app.pipeline.samples`) and none of the quarantine.
+    samples: bool = False
 
     @property
     def given(self) -> dict[str, str]:
         """The conditions that are not None, by name, as texts."""
-        conditions = {each.name: getattr(self, each.name) for each in fields(self)}
+        conditions = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "samples"}
         return {name: str(value) for name, value in conditions.items() if value is not None}
 
 

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 
-class Fact(Struct, frozen=True, kw_only=True, gc=False):
+class Fact(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """What was last observed of one group of facts about a person (`app.identity.facts`)."""
 
     #: By Pinterest's name: lists of digests; of a click the id itself.
@@ -17,9 +17,11 @@ class Fact(Struct, frozen=True, kw_only=True, gc=False):
     at: float
     #: The type of that event, such as `identify`.
     by: str
+    #: That event was proven (docs/memory.md): no public one replaces or renews it.
+    is_proven: bool = False
 
 
-class Link(Struct, frozen=True, kw_only=True, gc=False):
+class Link(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """That an id of identity memory stands for a user."""
 
     #: The user's key.
@@ -28,6 +30,8 @@ class Link(Struct, frozen=True, kw_only=True, gc=False):
     at: float
     #: False once it is removed. It is followed no more, but still tells the next user from the first.
     is_followed: bool = True
+    #: A proven event said so: no public one replaces, renews or removes it.
+    is_proven: bool = False
 
 
 class Remembered(Struct, frozen=True, kw_only=True, gc=False):
@@ -36,6 +40,34 @@ class Remembered(Struct, frozen=True, kw_only=True, gc=False):
     #: By group.
     facts: Mapping[str, Fact] = msgspec.field(default_factory=dict)
     link: Link | None = None
+
+
+class No(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """That a person said no."""
+
+    #: The own time of the event, Unix seconds.
+    at: float
+    #: The keys of the browser that said it: a yes of that browser lifts it, of whichever id it was noted.
+    by: tuple[str, ...] = ()
+    #: A proven event said it: only a proven yes lifts it.
+    is_proven: bool = False
+    #: It holds for proven events too: a proven event said it, or linked the browser that did to this user.
+    for_proven: bool = False
+
+
+class Mark(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """Who said no that holds for one id."""
+
+    nos: tuple[No, ...]
+    #: Other ids for which a no of this browser holds.
+    also: tuple[str, ...] = ()
+    #: When it ends, Unix seconds; None: not by itself.
+    ends_at: float | None = None
+
+    @property
+    def at(self) -> float:
+        """When the newest no was said."""
+        return max(no.at for no in self.nos)
 
 
 class PersonRow(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
@@ -53,9 +85,9 @@ class PeopleFound:
     """What is remembered of some ids, and of those that they are linked with."""
 
     people: Sequence[PersonRow]
-    #: By key: when a no was said that still holds.
-    marks: dict[str, float]
-    #: There is no room for another mark.
+    #: By key: a `Mark` as JSON.
+    marks: dict[str, str]
+    #: There is no room for another mark, or for more of the public key that asks.
     is_full: bool = False
 
 
@@ -79,10 +111,10 @@ class MarkChange(Struct, frozen=True, kw_only=True):
     """What becomes of the mark of one id."""
 
     key: str
-    #: When the no was said that held when it was decided; None where none did.
-    was: float | None
+    #: The `Mark` that was there when it was decided, as JSON; None where none was.
+    was: str | None
     #: The same from now on.
-    at: float | None
+    now: str | None
 
 
 class Ownership(Struct, frozen=True, kw_only=True, gc=False):
@@ -126,6 +158,8 @@ class PeopleChanges(Struct, frozen=True, kw_only=True):
     people: list[PersonChange]
     #: One for every key of `people`, and others; most of them change nothing.
     marks: list[MarkChange]
+    #: The public key that the events came by; None where they are proven.
+    public_key: str | None = None
     #: Of what the same call keeps, one a message.
     owners: list[Ownership] = msgspec.field(default_factory=list)
 

@@ -362,6 +362,8 @@ CATALOG_FAULTS = SharedKey("catalog/faults", CatalogFaults)
 PROCESSES = SharedKeys("process/", Process)
 #: The live tail; nothing of what it shows. `coordination` writes and reads.
 TAIL = SharedKey("tail", TailWanted)
+#: Until when every process keeps more samples, Unix seconds. `pinrelay shadow --live` writes, `coordination` reads.
+SAMPLES_HURRIED = SharedKey("samples-hurried", float)
 #: When somebody was erased last, Unix seconds: at each new revision live tails let go of all that they hold.
 #: `coordination`, `pinrelay forget` and `pinrelay import` write, `coordination` reads.
 ERASED_AT = SharedKey("erased-at", float)

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from app.config.settings import MemorySettings
 from app.core.people import Fact, Link, Remembered
+from app.core.trust import may_change
 from app.identity.facts import NOBODY, OF_PERSON
 from app.identity.identity_event import IdentityEvent
 from app.identity.memory import Memory
@@ -71,7 +72,7 @@ def previous_of(encounter: IdentityEvent, memory: Memory, rules: MemorySettings)
     if encounter.previous is None:
         return []
     user, anonymous = encounter.previous
-    is_known = memory.marked_at(user) is not None and user != encounter.user
+    is_known = memory.mark(user) is not None and user != encounter.user
     return [user] if is_known or _is_known(memory, user, encounter.at, rules) else [anonymous]
 
 
@@ -98,31 +99,45 @@ def link_ids(encounter: IdentityEvent, previous: list[str], memory: Memory, rule
     if encounter.user:
         for source in (encounter.anonymous, *previous):
             if source and source != encounter.user:
-                _link(source, encounter.user, encounter.at, memory, rules)
+                _link(source, encounter.user, encounter, memory, rules)
 
 
-def _link(source: str, user: str, at: float, memory: Memory, rules: MemorySettings) -> None:
+def _link(source: str, user: str, encounter: IdentityEvent, memory: Memory, rules: MemorySettings) -> None:
+    at, is_proven = encounter.at, encounter.is_proven
     before = link_of(memory, source, at, rules)
-    if before and before.at > at:
+    if (before and before.at > at) or not _may_relink(source, encounter, memory):
         return
     target = memory.person(user)
     users = chain(memory, user, at, rules) if target and target.link else [user]
     if source in users:  # the circle is cut where it would close: the new link counts, the one to `source` goes
-        _keep_link(users[users.index(source) - 1], None, memory)
+        last = users[users.index(source) - 1]
+        if not _may_relink(last, encounter, memory):
+            return
+        _keep_link(last, None, memory)
         users = users[: users.index(source)]
     if before is None:
-        _move(source, users[-1], at, memory, rules)
+        _move(source, users[-1], encounter, memory, rules)
     elif before.to != user and end_of(memory, before.to, at, rules) != users[-1]:
-        _drop(source, memory)
-    _keep_link(source, Link(to=user, at=at), memory)
+        _drop(source, memory, is_proven=is_proven)
+    _keep_link(source, Link(to=user, at=at, is_proven=is_proven), memory)
+
+
+def _may_relink(key: str, encounter: IdentityEvent, memory: Memory) -> bool:
+    """Return whether an event may change the link of an id, however old that is."""
+    link = (memory.person(key) or NOBODY).link
+    return link is None or may_change(by_proven=encounter.is_proven, of_proven=link.is_proven)
 
 
 def _keep_link(source: str, link: Link | None, memory: Memory) -> None:
     memory.keep(source, Remembered(facts=(memory.person(source) or NOBODY).facts, link=link))
 
 
-def _move(source: str, user: str, at: float, memory: Memory, rules: MemorySettings) -> None:
-    """Move what an id holds of a person to the user, where it is newer than what the user has."""
+def _move(source: str, user: str, encounter: IdentityEvent, memory: Memory, rules: MemorySettings) -> None:
+    """Move what an id holds of a person to the user, where it is newer than what the user has.
+
+    A public event moves nothing that is proven.
+    """
+    at, is_proven = encounter.at, encounter.is_proven
     given = memory.person(source)
     if given is None:
         return
@@ -130,22 +145,32 @@ def _move(source: str, user: str, at: float, memory: Memory, rules: MemorySettin
     facts = dict(known.facts)
     for group in OF_PERSON:
         fact = given.facts.get(group)
-        if fact and at - fact.at <= rules.remember_s and _is_newer(fact, facts.get(group)):
+        may_move = fact and may_change(by_proven=is_proven, of_proven=fact.is_proven)
+        if fact and may_move and at - fact.at <= rules.remember_s and _gives_way(facts.get(group), fact):
             facts[group] = fact
     memory.keep(user, replace(known, facts=facts))
-    left = {group: fact for group, fact in given.facts.items() if group not in OF_PERSON}
+    left = {
+        group: fact
+        for group, fact in given.facts.items()
+        if group not in OF_PERSON or not may_change(by_proven=is_proven, of_proven=fact.is_proven)
+    }
     memory.keep(source, replace(given, facts=left))
 
 
-def _is_newer(fact: Fact, known: Fact | None) -> bool:
-    return known is None or fact.at > known.at
+def _gives_way(known: Fact | None, fact: Fact) -> bool:
+    """Return whether the fact of a user gives way to one of an id that is linked to the user."""
+    return known is None or (fact.at > known.at and may_change(by_proven=fact.is_proven, of_proven=known.is_proven))
 
 
-def _drop(source: str, memory: Memory) -> None:
-    """Forget what an id held of another user's person and clicks; the device stays."""
+def _drop(source: str, memory: Memory, *, is_proven: bool) -> None:
+    """Forget what an id held of another user's person and clicks; the device stays, and what a public event may not."""
     if person := memory.person(source):
         gone = (*OF_PERSON, "click")
-        facts = {group: fact for group, fact in person.facts.items() if group not in gone}
+        facts = {
+            group: fact
+            for group, fact in person.facts.items()
+            if group not in gone or not may_change(by_proven=is_proven, of_proven=fact.is_proven)
+        }
         memory.keep(source, replace(person, facts=facts))
 
 
@@ -157,5 +182,7 @@ def unlink_ids(encounter: IdentityEvent, memory: Memory, rules: MemorySettings) 
     user = end_of(memory, encounter.user, at, rules)
     for source in sources_of(encounter):
         link = link_of(memory, source, at, rules)
+        if not _may_relink(source, encounter, memory):
+            continue
         if link and link.is_followed and link.at <= at and end_of(memory, link.to, at, rules) != user:
             _keep_link(source, replace(link, at=at, is_followed=False), memory)

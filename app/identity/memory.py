@@ -5,9 +5,19 @@ from operator import attrgetter
 from typing import Final, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from app.config.settings import MemorySettings
-from app.core.people import Link, MarkChange, PeopleChanges, PeopleFound, PersonChange, PersonRow, Remembered
+from app.core.people import (
+    Link,
+    Mark,
+    MarkChange,
+    PeopleChanges,
+    PeopleFound,
+    PersonChange,
+    PersonRow,
+    Remembered,
+)
 from app.core.values.times import DAY_S
 from app.identity.facts import NOBODY
 
@@ -32,16 +42,12 @@ class Memory(Protocol):
         """Return ids whose link names this user, the newest links first; of very many only the newest."""
         ...
 
-    def marked_at(self, key: str) -> float | None:
-        """Return when a no was said that still holds for an id, Unix seconds; None where none holds."""
+    def mark(self, key: str) -> Mark | None:
+        """Return who said no that still holds for an id; None where none holds."""
         ...
 
-    def mark(self, key: str, at: float) -> None:
-        """Note that a no was said at that time which holds for an id."""
-        ...
-
-    def lift(self, key: str) -> None:
-        """Let the no of an id hold no longer."""
+    def set_mark(self, key: str, mark: Mark | None) -> None:
+        """Note who said no that holds for an id; None: none holds from now on."""
         ...
 
     @property
@@ -58,7 +64,7 @@ class HeldMemory:
         self.erased: list[str] = []
         self._people: dict[str, Remembered] = {}
         self._linked: dict[str, dict[str, None]] = {}
-        self._marks: dict[str, float] = {}
+        self._marks: dict[str, Mark] = {}
 
     def person(self, key: str) -> Remembered | None:
         return self._people.get(key)
@@ -78,14 +84,14 @@ class HeldMemory:
     def linked_to(self, key: str) -> Iterable[str]:
         return list(self._linked.get(key, ()))[::-1]
 
-    def marked_at(self, key: str) -> float | None:
+    def mark(self, key: str) -> Mark | None:
         return self._marks.get(key)
 
-    def mark(self, key: str, at: float) -> None:
-        self._marks[key] = at
-
-    def lift(self, key: str) -> None:
-        self._marks.pop(key, None)
+    def set_mark(self, key: str, mark: Mark | None) -> None:
+        if mark:
+            self._marks[key] = mark
+        else:
+            self._marks.pop(key, None)
 
     @property
     def has_marks(self) -> bool:
@@ -99,19 +105,22 @@ _PARTS: Final = 7
 _NOTHING_FOUND: Final = PersonRow(key="", revision=0, record=NOBODY)
 
 _encode: Final = msgspec.json.Encoder().encode
+_decode_mark: Final = msgspec.json.Decoder(Mark).decode
 
 
 class LoadedMemory(HeldMemory):
     """Rows are added before the rules ask for them; a key of which there is no row is not remembered."""
 
-    def __init__(self, rules: MemorySettings) -> None:
+    def __init__(self, rules: MemorySettings, *, public_key: str | None = None) -> None:
+        """Take the public key that the events come by; None where they are proven."""
         super().__init__()
         self._rules = rules
+        self.public_key = public_key
         lasts_s = filter(None, (rules.session_s, rules.remember_s, rules.lasts_s("click")))
         self._renewed_after_s = min(RENEWED_AFTER_S, *(each / _PARTS for each in lasts_s))
         #: As they were found.
         self._found: dict[str, PersonRow] = {}
-        self._marked: dict[str, float] = {}
+        self._marked: dict[str, str] = {}
         self._asked: set[str] = set()
         #: What the rules have kept something under; it may be what was found.
         self._kept: set[str] = set()
@@ -134,9 +143,10 @@ class LoadedMemory(HeldMemory):
                     linked.append((link.at, key, link.to))
         for _, key, user in sorted(linked):
             self._linked.setdefault(user, {})[key] = None
-        for key, at in found.marks.items():
+        for key, text in found.marks.items():
             if key not in self._marked:
-                self._marked[key] = self._marks[key] = at
+                self._marked[key] = text
+                self._marks[key] = _decode_mark(text)
 
     def keep(self, key: str, person: Remembered) -> None:
         super().keep(key, person)
@@ -147,12 +157,16 @@ class LoadedMemory(HeldMemory):
         people = sorted(self._changed(), key=attrgetter("key"))
         marks = dict.fromkeys(change.key for change in people)
         known = {*self._marks, *self._marked}
-        marks |= dict.fromkeys(key for key in known if self._marks.get(key) != self._marked.get(key))
+        now = {key: _encode(mark).decode() for key, mark in self._marks.items()}
+        if self.is_full:  # only what is known may change
+            now = {key: text for key, text in now.items() if key in self._marked}
+        marks |= dict.fromkeys(key for key in known if now.get(key) != self._marked.get(key))
         if not marks:
             return None
         return PeopleChanges(
             people=people,
-            marks=[MarkChange(key=key, was=self._marked.get(key), at=self._marks.get(key)) for key in sorted(marks)],
+            marks=[MarkChange(key=key, was=self._marked.get(key), now=now.get(key)) for key in sorted(marks)],
+            public_key=self.public_key,
         )
 
     def traces(self) -> list[str]:
@@ -202,6 +216,7 @@ def _only_renews(before: Remembered, person: Remembered, after_s: float) -> bool
         old = before.facts.get(group)
         if fact is not old and not (
             old
+            and fact.is_proven == old.is_proven
             and (fact.members is old.members or fact.members == old.members)  # of equal ones the older is kept
             and fact.at - old.at < after_s
         ):
@@ -212,4 +227,4 @@ def _only_renews(before: Remembered, person: Remembered, after_s: float) -> bool
 def _renews(before: Link | None, link: Link | None, after_s: float) -> bool:
     if before is None or link is None:
         return False
-    return before.to == link.to and before.is_followed == link.is_followed and link.at - before.at < after_s
+    return link.at - before.at < after_s and link == replace(before, at=link.at)

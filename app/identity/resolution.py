@@ -4,34 +4,39 @@ from msgspec.structs import replace
 
 from app.config.settings import MemorySettings
 from app.core.people import Fact, Remembered
+from app.core.trust import may_change
 from app.identity.alias_graph import end_of, link_ids, previous_of, unlink_ids
 from app.identity.facts import NOBODY, OF_BROWSER, OF_PERSON, groups_of, is_remembered
 from app.identity.filling import NOTHING_KNOWN, PersonHistory, are_several, differs
 from app.identity.identity_event import LINKING, TELLING, IdentityEvent
 from app.identity.lookup import look_up
 from app.identity.memory import Memory
-from app.identity.suppression import is_suppressed, lift_suppression, suppress
+from app.identity.proven import ProvenMemory
+from app.identity.suppression import hand_on, is_suppressed, lift_suppression, suppress
 
 
 def resolve_identity(encounter: IdentityEvent, memory: Memory, rules: MemorySettings) -> PersonHistory:
     """Remember what an event says, in `memory`, and return what memory has for its deliveries.
 
-    Events of one request come in their order.
+    Events of one request come in their order. A proven event sees only what proven events said.
     """
+    seen = ProvenMemory(memory) if encounter.is_proven else memory
     if encounter.is_no or encounter.is_withheld:
-        unlink_ids(encounter, memory, rules)
+        unlink_ids(encounter, seen, rules)
         if encounter.is_no:
             suppress(encounter, memory, rules)
         return NOTHING_KNOWN
     believed = encounter
     if not (encounter.is_proven or rules.believes_public_keys):
         believed = replace(encounter, user=None, previous=None, claimed=encounter.user)
-    previous = previous_of(believed, memory, rules)
+    previous = previous_of(believed, seen, rules)
     if encounter.is_yes:
         lift_suppression(believed, memory)
-    if memory.is_full or (memory.has_marks and is_suppressed(encounter, memory, rules)):
+    if memory.has_marks:
+        hand_on(encounter, memory, rules)
+    if memory.is_full or (memory.has_marks and is_suppressed(encounter, seen, rules)):
         return NOTHING_KNOWN
-    return _meet(believed, previous, memory, rules)
+    return _meet(believed, previous, seen, rules)
 
 
 def _meet(encounter: IdentityEvent, previous: list[str], memory: Memory, rules: MemorySettings) -> PersonHistory:
@@ -66,13 +71,15 @@ def _observe(encounter: IdentityEvent, memory: Memory, rules: MemorySettings, *,
         if key:
             known = memory.person(key) or NOBODY
             before = known.facts.get(group)
+            if before and not may_change(by_proven=encounter.is_proven, of_proven=before.is_proven):
+                continue
             if before is None or at - before.at > rules.lasts_s(group):
-                fact = Fact(members=members, at=at, by=encounter.kind)
+                fact = Fact(members=members, at=at, by=encounter.kind, is_proven=encounter.is_proven)
             elif at < before.at:
                 continue
             else:  # of two that agree the fuller one
                 fuller = before.members if is_remembered(before, members) else members
-                fact = Fact(members=fuller, at=at, by=encounter.kind)
+                fact = Fact(members=fuller, at=at, by=encounter.kind, is_proven=encounter.is_proven)
             memory.keep(key, Remembered(facts={**known.facts, group: fact}, link=known.link))
 
 

@@ -9,13 +9,18 @@ from app.core.coordination import Coordination
 from app.core.pages import AuditAction
 from app.core.values.texts import count_of
 from app.errors import Fault, PublishingRefused
+from app.pipeline.shadow import ShadowRuns
 
 
 class CatalogActs:
     """Changes which presets and mappings run, in every process. Every act may raise OutboxUnavailable."""
 
-    def __init__(self, coordination: Coordination, publisher: Publisher, audit: Audit) -> None:
+    def __init__(
+        self, coordination: Coordination, publisher: Publisher, audit: Audit, shadow: ShadowRuns | None = None
+    ) -> None:
         self._coordination = coordination
+        #: Tries drafts on samples; None where none are kept.
+        self.shadow = shadow
         #: Shows what a text would change, and the versions of a file.
         self.publisher = publisher
         self._audit = audit
@@ -40,6 +45,8 @@ class CatalogActs:
         publisher = self.publisher
         if not is_confirmed and not publisher.why_not(file):
             await asyncio.to_thread(self._demand_confirmation, file, text)
+        if self.shadow is not None and not publisher.why_not(file):
+            await self.shadow.demand(await asyncio.to_thread(publisher.candidate, file, text))
         before = await asyncio.to_thread(publisher.own_text, file)
         version = await asyncio.to_thread(
             publisher.publish, file, text, author=person.name, at=self._audit.clock(), base=base

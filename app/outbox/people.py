@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
+from app.config.settings import MemorySettings
 from app.core.people import Ownership, PeopleChanges
+from app.core.values.times import HOUR_S
 
 #: Links are followed so far, one more than the rules do.
 MAX_LOADED_STEPS: Final = 9
@@ -39,6 +41,9 @@ class OtherKeptData(NamedTuple):
     is_keyed: bool
 
 
+#: In so many hours one public key may fill memory at most; and so much may it add in an hour in any case.
+_HOURS_TO_FILL: Final = 20
+_LEAST_ADDED: Final = 1_000
 #: Of one call so many rows are read, and so many more for each id.
 _FOUND_OF_CALL: Final = 1_000
 _FOUND_OF_ID: Final = 60
@@ -64,7 +69,37 @@ def people_rows(changes: PeopleChanges) -> list[list[Any]]:
 
 def mark_rows(changes: PeopleChanges, *, changed_only: bool = False) -> list[list[Any]]:
     """Return rows of [key, marked at as it was read, marked at from now on]."""
-    return [[each.key, each.was, each.at] for each in changes.marks if not changed_only or each.was != each.at]
+    return [[each.key, each.was, each.now] for each in changes.marks if not changed_only or each.was != each.now]
+
+
+def max_public_marks(rules: MemorySettings) -> int:
+    """Return how many ids public events may mark: half of all that may be."""
+    return rules.remember_max_people // 2
+
+
+def is_full(rules: MemorySettings, public_key: str | None, *, marks: int, public: int, added: int) -> bool:
+    """Return whether nothing new may be remembered of what a public key sends; None asks for proven events.
+
+    `marks` and `public` are how many ids are marked, and how many of them by public events alone; `added` is how many
+    ids or marks the key has added in this hour.
+    """
+    if marks >= rules.remember_max_people:
+        return True
+    return public_key is not None and (public >= max_public_marks(rules) or added >= added_by_key(rules))
+
+
+def added_by_key(rules: MemorySettings) -> int:
+    """Return how many ids, and how many marks, a public key may add in an hour."""
+    return max(_LEAST_ADDED, rules.remember_max_people // _HOURS_TO_FILL)
+
+
+def additions(changes: PeopleChanges, now: float) -> list[Any] | None:
+    """Return the row of what a public key adds: [key, hour, ids, marks]; None where nothing is to be counted."""
+    people = sum(not each.revision and each.record is not None for each in changes.people)
+    marks = sum(each.was is None and each.now is not None for each in changes.marks)
+    if changes.public_key is None or not (people or marks):
+        return None
+    return [changes.public_key, int(now // HOUR_S), people, marks]
 
 
 def targets_of(changes: PeopleChanges) -> list[str]:

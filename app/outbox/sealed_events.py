@@ -58,6 +58,9 @@ class SealedEvents(Protocol):
     async def trim(self, max_bytes: int) -> int:
         """Erase the oldest until the others have so many bytes; return how many went."""
 
+    async def trim_samples(self, most: int) -> int:
+        """Erase samples until each name has so many, the newest; of public events half as many."""
+
     async def find(self, wanted: QuarantineFilter, *, now: float, after: int, limit: int) -> list[Quarantined]:
         """Return what a filter means and whose time is not over, the oldest first, from behind the id `after`."""
 
@@ -109,8 +112,7 @@ def group_of(row: Sequence[Any]) -> QuarantineGroup:
     )
 
 
-def asked(wanted: QuarantineFilter) -> dict[str, str | None]:
+def asked(wanted: QuarantineFilter) -> dict[str, str | bool | None]:
     """Return a filter as the parameters of a statement."""
-    return {"name": None, "exit": None, "source": None, "reason": None} | {
-        name: kept(text) for name, text in wanted.given.items()
-    }
+    given = {name: kept(text) for name, text in wanted.given.items()}
+    return {"name": None, "exit": None, "source": None, "reason": None, "samples": wanted.samples, **given}

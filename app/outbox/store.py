@@ -93,11 +93,19 @@ class Outbox(SharedValues, Protocol):
         is stored with a warning.
         """
 
-    async def people(self, keys: Sequence[str], *, browsers: Collection[str] = ()) -> PeopleFound:
+    async def people(
+        self,
+        keys: Sequence[str],
+        *,
+        browsers: Collection[str] = (),
+        public_key: str | None = None,
+        now: float | None = None,
+    ) -> PeopleFound:
         """Return what is remembered of some ids, of the users that they are linked to, and of all ids of those users.
 
         Of very many ids of one user only some: those of the newest links. `browsers` are those of the keys to which no
-        id can be linked: of each `anonymousId`. To name them saves looking for such.
+        id can be linked: of each `anonymousId`. To name them saves looking for such. `public_key` names the public
+        key whose events are about to come `now`: whether there is room for more of it is told too.
         """
 
     async def people_with(self, digests: Sequence[str], *, after: str) -> tuple[list[str], str | None]:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from app.catalog import Catalog, Preset
 from app.config.settings import MemorySettings
 from app.core.events import Event, Exit
-from app.core.people import PeopleFound, Recalled, Remembered
+from app.core.people import Mark, PeopleFound, Recalled, Remembered
 from app.core.receipts import MemoryChange, PresetResult
 from app.destination import Complete, carries_opt_out
 from app.errors import EventRefused
@@ -49,16 +49,13 @@ class RecordingMemory:
     def linked_to(self, key: str) -> Iterable[str]:
         return self._memory.linked_to(key)
 
-    def marked_at(self, key: str) -> float | None:
-        return self._memory.marked_at(key)
+    def mark(self, key: str) -> Mark | None:
+        return self._memory.mark(key)
 
-    def mark(self, key: str, at: float) -> None:
-        if self._memory.marked_at(key) is None:
+    def set_mark(self, key: str, mark: Mark | None) -> None:
+        if mark and self._memory.mark(key) is None:
             self._unmarked.add(key)
-        self._memory.mark(key, at)
-
-    def lift(self, key: str) -> None:
-        self._memory.lift(key)
+        self._memory.set_mark(key, mark)
 
     @property
     def has_marks(self) -> bool:
@@ -79,10 +76,10 @@ class RecordingMemory:
             erased=sum(
                 self._before[key] != NOBODY
                 and not person.facts
-                and (is_erasure or (bool(self._before[key].facts) and self._memory.marked_at(key) is not None))
+                and (is_erasure or (bool(self._before[key].facts) and self._memory.mark(key) is not None))
                 for key, person in after.items()
             ),
-            marked=sum(self._memory.marked_at(key) is not None for key in self._unmarked),
+            marked=sum(self._memory.mark(key) is not None for key in self._unmarked),
         )
 
 
@@ -106,7 +103,14 @@ class MapsAgain(Protocol):
 class FindsPeople(Protocol):
     """Where what is remembered is kept."""
 
-    async def people(self, keys: Sequence[str], *, browsers: Collection[str] = ()) -> PeopleFound: ...
+    async def people(
+        self,
+        keys: Sequence[str],
+        *,
+        browsers: Collection[str] = (),
+        public_key: str | None = None,
+        now: float | None = None,
+    ) -> PeopleFound: ...
 
 
 class Enrichment:
@@ -117,12 +121,12 @@ class Enrichment:
         self._rules = rules
         self._why_filtered = why_filtered
 
-    def new_memory(self) -> LoadedMemory:
-        """Return the memory of one call, into which what it asks for is loaded."""
-        return LoadedMemory(self._rules)
+    def new_memory(self, public_key: str | None = None) -> LoadedMemory:
+        """Return the memory of one call, into which what it asks for is loaded; `public_key` is whose call it is."""
+        return LoadedMemory(self._rules, public_key=public_key)
 
     async def load(
-        self, memory: LoadedMemory, events: Iterable[Event | EventRefused], outbox: FindsPeople
+        self, memory: LoadedMemory, events: Iterable[Event | EventRefused], outbox: FindsPeople, *, now: float
     ) -> list[Ids]:
         """Load what is remembered of some events' people, before memory meets them.
 
@@ -131,7 +135,7 @@ class Enrichment:
         ids = [self._read.ids_of(event) for event in events if not isinstance(event, EventRefused)]
         users, browsers = users_and_browsers(ids)
         if keys := memory.unasked([*users, *browsers]):
-            memory.add(keys, await outbox.people(keys, browsers=browsers))
+            memory.add(keys, await outbox.people(keys, browsers=browsers, public_key=memory.public_key, now=now))
         return ids
 
     def resolve(  # noqa: PLR0913 - all that an event says and is judged by

@@ -291,7 +291,7 @@ class Explainer:
             return EventReport(receipt=receipt_of_refusal(event))
         message_id = unpersonal_id(event["messageId"])
         is_proven = self._router.traits_of(source).is_proven
-        memory = await self._memory([event], is_proven=is_proven, is_known=True)
+        memory = await self._memory([event], None if is_proven else source, now, is_known=True)
         lines = self._router.lines(event, catalog, now=now, source=source, memory=memory.changed, is_proven=is_proven)
         new = [
             self._router.drafted(message_id, event, line, source=source, is_proven=is_proven, now=now)
@@ -312,7 +312,7 @@ class Explainer:
         Raises OutboxUnavailable.
         """
         some, drafts = list(intake.events), IntakeBatch(intake)
-        memory = await self._memory(some, is_proven=intake.is_proven, is_known=intake.is_known)
+        memory = await self._memory(some, intake.public_key, intake.now, is_known=intake.is_known)
         for _ in draft(self._router, some, catalog, drafts, memory):
             pass
         seen = await self._seen(drafts.deliveries, intake.now)
@@ -326,10 +326,11 @@ class Explainer:
         )
 
     async def _memory(
-        self, events: Sequence[Event | EventRefused], *, is_proven: bool, is_known: bool
+        self, events: Sequence[Event | EventRefused], public_key: str | None, now: float, *, is_known: bool
     ) -> RequestMemory:
         """Return what is remembered for these events; nothing that they change in it is kept."""
-        memory = RequestMemory(self._router.enrichment, events, self._outbox, is_proven=is_proven, is_known=is_known)
+        enrichment, outbox = self._router.enrichment, self._outbox
+        memory = RequestMemory(enrichment, events, outbox, public_key=public_key, is_known=is_known, now=now)
         await memory.load(len(events))
         return memory
 

@@ -62,16 +62,21 @@ class RequestMemory:
         events: Iterable[Event | EventRefused],
         outbox: FindsPeople | None,
         *,
-        is_proven: bool,
+        public_key: str | None,
         is_known: bool,
+        now: float,
     ) -> None:
-        """Take what memory does with events, and where it is kept; without one of them it knows nobody."""
+        """Take what memory does with events, and where it is kept; without one of them it knows nobody.
+
+        `public_key` names the key that the events came by; None where they are proven.
+        """
         self._enrichment = enrichment if outbox else None
         #: None where it knows nobody.
-        self.changed = enrichment.new_memory() if enrichment and outbox else None
+        self.changed = enrichment.new_memory(public_key) if enrichment and outbox else None
+        self._now = now
         self._left = iter(events)
         self._outbox = outbox
-        self._is_proven = is_proven
+        self._is_proven = public_key is None
         self._is_known = is_known
         #: Of the events that are loaded and were not met yet.
         self._ids = deque[Ids]()
@@ -88,7 +93,7 @@ class RequestMemory:
         self._ahead -= count
         if self._ahead < 0:
             some = list(islice(self._left, max(_EVENTS_LOADED, -self._ahead)))
-            self._ids += await self._enrichment.load(self.changed, some, self._outbox)
+            self._ids += await self._enrichment.load(self.changed, some, self._outbox, now=self._now)
             self._ahead += len(some)
 
     def resolve(

@@ -241,8 +241,9 @@ class Pipeline:
                     self._router.enrichment,
                     piece.events,
                     outbox,
-                    is_proven=intake.is_proven,
+                    public_key=intake.public_key,
                     is_known=intake.is_known,
+                    now=intake.now,
                 )
                 await self._draft_all(iter(piece.events), drafts, memory)
                 if memory.changed is None:

@@ -168,7 +168,7 @@ class IntakeBatch:
                 counts["warning", preset or "", account, warning_label(warning)] += count
         for (preset, account, group), count in self._recalled.items():
             counts["memory", preset, account, group] += count
-        counts["memory_full", "", "", ""] = int(self.memory_is_full)
+        counts["memory_full", "", "", "" if self.intake.is_proven else "key"] = int(self.memory_is_full)
         counts[Exit.REFUSED.value, "", "", ""] = refused
         counts[Exit.ACCEPTED.value, "", "", ""] = len(self.events) - refused
         return [_counter(*key, self.intake.source, count) for key, count in counts.items() if count]

@@ -34,6 +34,11 @@ class Intake(Struct, frozen=True):
         """Whether who sends is known by a secret: then it may have somebody erased, and learn what memory has."""
         return self.is_proven or self.is_relayed
 
+    @property
+    def public_key(self) -> str | None:
+        """The name of the public key that they came by; None where they are proven."""
+        return None if self.is_proven else self.source
+
 
 async def accept_signed(accepts: "AcceptsIntake", intake: Intake, *, only_first: bool) -> Receipt:
     """Commit the events; where a signature covers `only_first` of them, the others are of nobody who is known.

@@ -18,6 +18,7 @@ from app.source import Intake
 from tests.console.test_activity_page import log_in, noted
 from tests.console.test_guard import VIEWERS
 from tests.console.world import NOW, World, legible, open_world
+from tests.outbox.build import marked
 
 SECRET = "a secret of the installation, long"
 EMAIL, PHONE = "Ann@Shop.example", "+49 151 23456789"
@@ -101,7 +102,7 @@ async def test_groups_ages_links_and_marks_are_shown_and_nothing_raw(remembering
     digests = (sha256(text.encode()).hexdigest() for text in ("ann@shop.example", "4915123456789"))
     assert [value for value in (*TYPED, *digests) if value in page] == []
     (key,) = keys_of(await looked_up(remembering, "user_id", "bob"))
-    said_no = PeopleChanges(people=[], marks=[MarkChange(key=key, was=None, at=NOW - DAY_S)])
+    said_no = PeopleChanges(people=[], marks=[MarkChange(key=key, was=None, now=marked(NOW - DAY_S))])
     await remembering.outbox.enqueue([], [], [], now=NOW, people=said_no)
     assert '<span class="badge withheld">no</span>' in await looked_up(remembering, "user_id", "bob")
 

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from app import assemble
 from app.core.values.texts import visible
 from app.errors import CatalogError, Fault
 from app.source import Intake
+from tests import assembled
 from tests.console.test_guard import VIEWERS
 from tests.console.world import CHECKOUT, NOW, World, legible, open_world
 
@@ -246,3 +248,42 @@ async def test_of_many_versions_the_newest_are_listed_and_older_ones_behind_them
     assert listed == [[f"{number}" for number in range(23, 3, -1)], ["3", "2", "1"]]
     assert '<span class="removed">-name: x3</span>' in first
     assert (first.count("Return to this"), second.count("Return to this")) == (19, 3)
+
+
+SAMPLES: dict[str, Any] = {"samples_per_name": 4, "quarantine_key": ON["quarantine_key"]}
+
+
+async def sampled(world: World) -> None:
+    """Keep two samples: an order, and one that the preset does not take."""
+    found = assemble.samples(assembled.settings(**SAMPLES), world.outbox, lambda: world.running.catalog)
+    assert found is not None
+    world.pipeline.listeners = (found,)
+    order = {"type": "track", "event": "Checkout", "timestamp": NOW, "properties": {"email": "ada@example.com"}}
+    given = [order | {"messageId": "m-1"}, order | {"messageId": "m-2", "event": "Other"}]
+    await world.pipeline.accept(Intake(given, now=NOW, is_proven=True))
+
+
+async def test_a_shadow_run_over_samples_is_shown_before_publishing(tmp_path: Path) -> None:
+    async with open_world(tmp_path, **SAMPLES, **folders(tmp_path)) as world:
+        await sampled(world)
+        page = legible(await draft(world, OTHER))
+        assert "2 samples of the last day, mapped by what runs and by this:" in page
+        assert '<code>event_name</code></td><td>changed</td><td class="number">1</td>' in page
+        assert '<code>"checkout"</code>' in unescape(page)
+        off = legible(await draft(world, CHECKOUT.replace("action:", "enabled: false\naction:")))
+        assert '<td>enqueued</td><td>unmatched</td><td class="number">1</td>' in off
+        assert "changes nothing for 2 samples" in legible(await draft(world, CHECKOUT + "# a comment"))
+
+
+async def test_a_draft_beyond_a_limit_is_not_published(tmp_path: Path) -> None:
+    limits: dict[str, Any] = {"publish_fail_if": ("changed event_name > 0",)}
+    async with open_world(tmp_path, **SAMPLES, **limits, **folders(tmp_path)) as world:
+        await sampled(world)
+        answer = await publish(world, OTHER)
+        assert answer.status_code == 409
+        assert "beyond PUBLISH_FAIL_IF: changed event_name > 0: it is 1" in unescape(legible(answer))
+        assert (await publish(world, CHECKOUT + "# a comment")).status_code == 303
+
+
+async def test_without_samples_the_page_says_so(shop: World) -> None:
+    assert "SAMPLES_PER_NAME is 0" in legible(await draft(shop, OTHER))

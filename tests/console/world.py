@@ -300,6 +300,7 @@ async def open_world(
                 alert_webhook,
                 tail,
                 outbox,
+                assemble.shadow_runs(settings, running, outbox, clock=lambda: world.now),
             ),
             inventory=InventoryView(
                 inventory=outbox.inventory, catalog=lambda: running.catalog, clock=lambda: world.now

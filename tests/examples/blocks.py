@@ -39,6 +39,7 @@ _ELSEWHERE = (
     ("source-.*", "sh request", "", "sources/test_pages.py"),
     ("telemetry", "yaml traces", "", "test_house.py"),
     ("testing", "sh hook|yaml (pre-commit|github|gitlab)", "", "packaging/test_pipelines.py"),
+    ("testing", "sh shadow", "", "commands/test_shadow.py"),
     ("testing", ".*", "", "commands/test_file_tests.py"),
     ("triggers", "trigger", "", "trigger/test_docs.py"),
 )

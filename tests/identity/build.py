@@ -3,6 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
+from msgspec.structs import replace
+
 from app import identity
 from app.config.settings import MemorySettings
 from app.identity import GROUPS, IdentityEvent
@@ -52,6 +54,11 @@ def withheld(day: float, kind: str = "track", **said: Any) -> IdentityEvent:
 
 def yes(day: float, kind: str = "track", **said: Any) -> IdentityEvent:
     return says(day, kind, is_yes=True, **said)
+
+
+def public(step: IdentityEvent) -> IdentityEvent:
+    """The same event by a public key."""
+    return replace(step, is_proven=False)
 
 
 class Erasure(NamedTuple):

@@ -6,7 +6,21 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from app.identity import GROUPS
-from tests.identity.build import DAY, RULES, Erasure, Patient, Step, erase, filled, identify, known_after, no, says, yes
+from tests.identity.build import (
+    DAY,
+    RULES,
+    Erasure,
+    Patient,
+    Step,
+    erase,
+    filled,
+    identify,
+    known_after,
+    no,
+    public,
+    says,
+    yes,
+)
 
 #: Name, what happens, the `user_data` of a delivery of the last event, the groups it may get, what it gets.
 DELIVERIES: list[tuple[str, list[Step], dict[str, Any], Collection[str], dict[str, Any]]] = [
@@ -110,7 +124,31 @@ def a_full_table_of_marks_stops_remembering(room: Any) -> bool:
     room.resolve_identity(no(1, user="ann"), memory, RULES)
     memory.held.is_full = False
     told = [room.resolve_identity(says(2, user=name), memory, RULES).facts for name in ("ann", "bob")]
-    return not is_filled and not any(told) and memory.marked_at("anonymous x") is None
+    return not is_filled and not any(told) and memory.mark("anonymous x") is None
+
+
+def marks_of_browsers_alone_end(room: Any) -> bool:
+    """400 days after their newest no; others do not."""
+    memory = Patient(room.HeldMemory())
+    steps = [
+        says(0, user="ann", anon="linked"),
+        public(says(0, user="cay", anon="publicly")),
+        *(no(day, anon=name) for name in ("alone", "linked", "publicly") for day in (2, 1)),
+        *(public(no(day, anon="public")) for day in (1, 2)),
+        no(2, anon="both"),
+        public(no(1, anon="both")),
+        no(1, user="ann", anon="named"),
+        no(1, anon="named"),
+        no(1, anon="later"),
+        no(2, user="ann", anon="later"),
+        public(says(3, user="bob", anon="of bob")),
+        public(no(4, anon="of bob")),
+    ]
+    for step in steps:
+        room.resolve_identity(step, memory, RULES)
+    names = ("alone", "public", "linked", "publicly", "both", "named", "later", "of bob")
+    ends = [memory.mark(f"anonymous {name}").ends_at for name in names]
+    return ends == [402 * DAY, 402 * DAY, None, 402 * DAY, 402 * DAY, None, None, None]
 
 
 CHECKS: list[Callable[[Any], bool]] = [
@@ -122,4 +160,5 @@ CHECKS: list[Callable[[Any], bool]] = [
     nothing_is_remembered_under_no_id,
     groups_are_named_by_members,
     a_full_table_of_marks_stops_remembering,
+    marks_of_browsers_alone_end,
 ]

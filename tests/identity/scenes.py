@@ -6,7 +6,7 @@ Numbers are those of the rules in docs/memory.md.
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from tests.identity.build import RULES, Erasure, Step, identify, no, says, withheld, yes
+from tests.identity.build import RULES, Erasure, Step, identify, no, public, says, withheld, yes
 
 Scene: TypeAlias = tuple[str, Sequence[Step], dict[str, Any]]
 
@@ -1097,10 +1097,20 @@ SCENES: list[Scene] = [
         {"em": "e"},
     ),
     (
-        "15: a browser that is linked to a user who said no stays closed when it says yes alone",
+        "11: a yes of the browser that said no opens the user as well",
         [
             says(0, user="ann", anon="x"),
             no(1, anon="x"),
+            yes(2, anon="x", click_id="c"),
+            says(3, anon="x"),
+        ],
+        {"click": "c"},
+    ),
+    (
+        "15: a browser that is linked to a user who said no stays closed when it says yes alone",
+        [
+            says(0, user="ann", anon="x"),
+            no(1, user="ann"),
             yes(2, anon="x", click_id="c"),
             says(3, anon="x"),
         ],
@@ -1284,7 +1294,7 @@ SCENES: list[Scene] = [
     ),
     (
         "15: what a public key says counts as well",
-        [says(0, user="ann", anon="x", em="e", is_proven=False), says(1, user="ann")],
+        [says(0, user="ann", anon="x", em="e", is_proven=False), says(1, user="ann", is_proven=False)],
         {"em": "e"},
     ),
     (
@@ -1368,6 +1378,478 @@ SCENES: list[Scene] = [
     ),
 ]
 
+#: Public events beside proven ones: rules 10 and 11.
+SCENES_OF_TRUST: list[Scene] = [
+    (
+        "10: what a public event says fills no proven one",
+        [public(says(0, user="ann", anon="x", em="e", click_id="c")), says(1, user="ann", anon="x")],
+        {},
+    ),
+    (
+        "10: nor does its link",
+        [identify(0, user="ann", em="e"), public(says(1, user="ann", anon="x")), says(2, anon="x")],
+        {},
+    ),
+    (
+        "10: what a proven event says fills public ones",
+        [identify(0, user="ann", em="e"), public(says(1, user="ann"))],
+        {"em": "e"},
+    ),
+    (
+        "10: a public event replaces nothing proven",
+        [identify(0, user="ann", em="e"), public(identify(1, user="ann", em="f")), public(says(2, user="ann"))],
+        {"em": "e"},
+    ),
+    (
+        "10: nor when that is too old",
+        [identify(0, user="ann", em="e"), public(identify(95, user="ann", em="f")), says(80, user="ann")],
+        {"em": "e"},
+    ),
+    (
+        "10: it renews nothing proven",
+        [identify(0, user="ann", em="e"), public(says(60, user="ann", em="e")), says(95, user="ann")],
+        {},
+    ),
+    (
+        "10: not for public events either",
+        [identify(0, user="ann", em="e"), public(says(60, user="ann", em="e")), public(says(95, user="ann"))],
+        {},
+    ),
+    (
+        "10: a proven event replaces what a public one says, be that newer",
+        [public(identify(2, user="ann", em="f")), identify(1, user="ann", em="e"), public(says(3, user="ann"))],
+        {"em": "e"},
+    ),
+    (
+        "10: and leaves other groups of it to public events",
+        [public(identify(2, user="ann", ph="p")), identify(1, user="ann", em="e"), public(says(3, user="ann"))],
+        {"em": "e", "ph": "p"},
+    ),
+    (
+        "10: a public link moves nothing proven to the user",
+        [says(0, anon="x", em="e"), public(says(1, user="ann", anon="x")), public(says(2, user="ann"))],
+        {},
+    ),
+    (
+        "10: nor away from the browser",
+        [says(0, anon="x", em="e"), public(says(1, user="ann", anon="x")), says(2, anon="x")],
+        {"em": "e"},
+    ),
+    (
+        "10: nor over what a proven event said of the user",
+        [
+            identify(0, user="ann", em="e"),
+            public(says(1, anon="x", em="f")),
+            public(says(2, user="ann", anon="x")),
+            says(3, user="ann"),
+        ],
+        {"em": "e"},
+    ),
+    (
+        "10: it moves what is public",
+        [public(says(0, anon="x", em="e")), public(says(1, user="ann", anon="x")), public(says(2, user="ann"))],
+        {"em": "e"},
+    ),
+    (
+        "10: a proven link moves what is proven",
+        [
+            says(0, anon="x", em="e"),
+            public(says(0, anon="x", ph="p")),
+            says(1, user="ann", anon="x"),
+            says(2, user="ann"),
+        ],
+        {"em": "e"},
+    ),
+    (
+        "10: a public link to another user drops nothing proven",
+        [
+            says(0, anon="x", em="e", click_id="c"),
+            public(says(1, user="ann", anon="x")),
+            public(says(2, user="bob", anon="x")),
+            says(3, anon="x"),
+        ],
+        {"em": "e", "click": "c"},
+    ),
+    (
+        "10: it replaces no proven one",
+        [identify(0, user="ann", anon="x", em="e"), public(says(1, user="bob", anon="x")), says(2, anon="x")],
+        {"em": "e", "external_id": "ann"},
+    ),
+    (
+        "10: however old that is",
+        [identify(0, user="ann", anon="x", em="e"), public(says(95, user="bob", anon="x")), says(5, anon="x")],
+        {"em": "e", "external_id": "ann"},
+    ),
+    (
+        "10: it renews no proven one",
+        [identify(0, user="ann", anon="x", em="e"), public(says(5, user="ann", anon="x")), says(10, anon="x")],
+        {},
+    ),
+    (
+        "10: a public event removes no proven link",
+        [identify(0, user="ann", anon="x", em="e"), public(withheld(1, user="bob", anon="x")), says(2, anon="x")],
+        {"em": "e", "external_id": "ann"},
+    ),
+    (
+        "10: but a public one",
+        [
+            identify(0, user="ann", em="e"),
+            public(says(0, user="ann", anon="x")),
+            public(withheld(1, user="bob", anon="x")),
+            public(says(2, anon="x")),
+        ],
+        {},
+    ),
+    (
+        "10: a public alias cuts no proven one where a circle would close",
+        [
+            identify(0, user="ann", em="e"),
+            says(1, "alias", user="bob", previous="ann"),
+            public(says(2, "alias", user="ann", previous="bob")),
+            says(3, user="ann"),
+        ],
+        {"em": "e"},
+    ),
+    (
+        "10: a proven alias cuts it",
+        [
+            says(0, user="ann", anon="x"),
+            says(0, user="bob"),
+            says(1, "alias", user="bob", previous="ann"),
+            says(2, "alias", user="ann", previous="bob"),
+            says(3, anon="x"),
+        ],
+        {"external_id": "ann"},
+    ),
+    (
+        "10: a proven link replaces a public one, be that newer, and drops what public events said of the other user",
+        [
+            public(says(2, user="bob", anon="x", click_id="c")),
+            public(says(3, anon="x", em="e")),
+            says(1, user="ann", anon="x"),
+            public(says(4, anon="x")),
+        ],
+        {"external_id": "ann"},
+    ),
+    (
+        "10: to the same user it drops nothing",
+        [
+            public(says(0, user="ann", anon="x", click_id="c")),
+            public(says(0, anon="x", em="e")),
+            says(1, user="ann", anon="x"),
+            public(says(2, anon="x")),
+        ],
+        {"external_id": "ann", "click": "c", "em": "e"},
+    ),
+    (
+        "10: where it changes from one user to another, it drops what is public as well",
+        [
+            says(0, user="ann", anon="x"),
+            public(says(1, anon="x", click_id="c", em="e")),
+            says(2, user="bob", anon="x"),
+            public(says(3, anon="x")),
+        ],
+        {"external_id": "bob"},
+    ),
+    (
+        "10: a proven event leaves the public link of a browser to public events",
+        [
+            identify(0, user="ann", em="e"),
+            public(says(1, user="ann", anon="x")),
+            says(2, anon="x", click_id="c"),
+            public(says(3, anon="x")),
+        ],
+        {"external_id": "ann", "click": "c", "em": "e"},
+    ),
+    (
+        "11: a public no is none of proven events of the same id",
+        [identify(0, user="ann", em="e"), public(no(1, user="ann")), says(2, user="ann")],
+        {"em": "e"},
+    ),
+    (
+        "11: nor of a browser",
+        [says(0, anon="x", click_id="c"), public(no(1, anon="x")), says(2, anon="x")],
+        {"click": "c"},
+    ),
+    (
+        "11: but of public ones",
+        [identify(0, user="ann", em="e"), public(no(1, user="ann")), public(says(2, user="ann"))],
+        {},
+    ),
+    (
+        "11: it erases what public events said, and no more",
+        [
+            identify(0, user="ann", em="e"),
+            public(says(0, user="ann", ph="p")),
+            public(no(1, user="ann")),
+            public(yes(2, user="ann")),
+            public(says(3, user="ann")),
+        ],
+        {"em": "e"},
+    ),
+    (
+        "11: it holds for the user to whom a proven event linked the browser",
+        [identify(0, user="ann", anon="x", em="e"), public(no(1, anon="x")), says(2, user="ann")],
+        {},
+    ),
+    (
+        "11: whose facts it erases",
+        [identify(0, user="ann", anon="x", em="e"), public(no(1, anon="x")), yes(2, user="ann"), says(3, user="ann")],
+        {},
+    ),
+    (
+        "11: also where the link comes later",
+        [identify(0, user="ann", em="e"), public(no(1, anon="x")), says(2, user="ann", anon="x"), says(3, user="ann")],
+        {},
+    ),
+    (
+        "11: which stays closed",
+        [public(no(0, anon="x")), says(1, user="ann", anon="x"), identify(2, user="ann", em="e"), says(3, user="ann")],
+        {},
+    ),
+    (
+        "11: a proven no of the browser is not handed on",
+        [no(0, anon="x"), says(1, user="ann", anon="x"), identify(2, user="ann", em="e"), says(3, user="ann")],
+        {"em": "e"},
+    ),
+    (
+        "11: what was handed on stays so when the browser says no again",
+        [
+            public(no(0, anon="x")),
+            says(1, user="ann", anon="x"),
+            public(no(2, user="ann", anon="x")),
+            identify(3, user="ann", em="e"),
+            says(4, user="ann"),
+        ],
+        {},
+    ),
+    (
+        "11: a no that named the user is handed on as well",
+        [
+            public(no(0, user="ann", anon="x")),
+            says(1, user="ann", anon="x"),
+            identify(2, user="ann", em="e"),
+            says(3, user="ann"),
+        ],
+        {},
+    ),
+    (
+        "11: whose later names stay known",
+        [
+            identify(0, user="ann"),
+            says(0, "alias", user="bob", previous="ann"),
+            public(no(1, anon="x")),
+            says(2, user="ann", anon="x"),
+            public(yes(3, anon="x")),
+            identify(4, user="bob", em="e"),
+            says(5, user="ann"),
+        ],
+        {"em": "e"},
+    ),
+    (
+        "11: and under the later names of that user",
+        [
+            identify(0, user="ann", em="e"),
+            says(0, "alias", user="bob", previous="ann"),
+            public(no(1, anon="x")),
+            says(2, user="ann", anon="x"),
+            says(3, user="bob"),
+        ],
+        {},
+    ),
+    (
+        "11: whose facts go then as well",
+        [
+            identify(0, user="ann", em="e"),
+            public(no(1, anon="x")),
+            says(2, user="ann", anon="x"),
+            yes(3, user="ann"),
+            says(4, user="ann"),
+        ],
+        {},
+    ),
+    (
+        "11: not by an event that links nothing",
+        [
+            identify(0, user="ann", em="e"),
+            public(no(1, anon="x")),
+            says(2, "custom", user="ann", anon="x"),
+            says(3, user="ann"),
+        ],
+        {"em": "e"},
+    ),
+    (
+        "11: nor to whom a public event linked it",
+        [
+            identify(0, user="ann", em="e"),
+            public(says(1, user="ann", anon="x")),
+            public(no(2, anon="x")),
+            says(3, user="ann"),
+        ],
+        {"em": "e"},
+    ),
+    (
+        "11: nor later",
+        [
+            identify(0, user="ann", em="e"),
+            public(no(1, anon="x")),
+            public(says(2, user="ann", anon="x")),
+            says(3, user="ann"),
+        ],
+        {"em": "e"},
+    ),
+    (
+        "11: a yes of the browser lifts it of the user",
+        [
+            identify(0, user="ann", anon="x"),
+            public(no(1, anon="x")),
+            public(yes(2, anon="x")),
+            identify(3, user="ann", em="e"),
+            says(4, user="ann"),
+        ],
+        {"em": "e"},
+    ),
+    (
+        "11: and where it was handed on",
+        [
+            public(no(0, anon="x")),
+            says(1, user="ann", anon="x"),
+            public(yes(2, anon="x")),
+            identify(3, user="ann", em="e"),
+            says(4, user="ann"),
+        ],
+        {"em": "e"},
+    ),
+    (
+        "11: a yes of another browser does not",
+        [
+            identify(0, user="ann", anon="x"),
+            public(no(1, anon="x")),
+            public(yes(2, anon="y")),
+            identify(3, user="ann", em="e"),
+            says(4, user="ann"),
+        ],
+        {},
+    ),
+    (
+        "11: of two browsers that said no each has to say yes",
+        [
+            says(0, user="ann", anon="x"),
+            says(0, user="ann", anon="y"),
+            no(1, anon="x"),
+            no(1, anon="y"),
+            yes(2, anon="x"),
+            identify(3, user="ann", em="e"),
+            says(4, user="ann"),
+        ],
+        {},
+    ),
+    (
+        "11: or the user",
+        [
+            says(0, user="ann", anon="x"),
+            says(0, user="ann", anon="y"),
+            no(1, anon="x"),
+            no(1, anon="y"),
+            yes(2, user="ann"),
+            identify(3, user="ann", em="e"),
+            says(4, user="ann"),
+        ],
+        {"em": "e"},
+    ),
+    *(
+        (
+            f"11: of {count} browsers that said no and yes, those that are told apart open the user",
+            [
+                *(no(1, user="ann", anon=f"x{number}") for number in range(count)),
+                *(yes(2, anon=f"x{number}") for number in range(count)),
+                identify(3, user="ann", em="e"),
+                says(4, user="ann"),
+            ],
+            expected,
+        )
+        for count, expected in ((8, {"em": "e"}), (9, {}), (10, {}))
+    ),
+    (
+        "11: one that says no again is told apart as before",
+        [
+            *(no(1, user="ann", anon=f"x{number}") for number in range(8)),
+            no(1.5, user="ann", anon="x0"),
+            *(yes(2, anon=f"x{number}") for number in range(8)),
+            identify(3, user="ann", em="e"),
+            says(4, user="ann"),
+        ],
+        {"em": "e"},
+    ),
+    (
+        "11: more open it together when the user says yes",
+        [
+            *(no(1, user="ann", anon=f"x{number}") for number in range(10)),
+            yes(2, user="ann"),
+            identify(3, user="ann", em="e"),
+            says(4, user="ann"),
+        ],
+        {"em": "e"},
+    ),
+    (
+        "11: a proven no does not go by a public yes",
+        [no(0, user="ann"), public(yes(1, user="ann")), identify(2, user="ann", em="e"), says(3, user="ann")],
+        {},
+    ),
+    (
+        "11: not for public events either",
+        [no(0, anon="x"), public(yes(1, anon="x")), public(says(2, anon="x", click_id="c")), public(says(3, anon="x"))],
+        {},
+    ),
+    (
+        "11: a public no beside a proven one goes, and leaves that",
+        [
+            no(0, anon="x"),
+            public(no(0, anon="x")),
+            public(yes(1, anon="x")),
+            says(2, anon="x", click_id="c"),
+            says(3, anon="x"),
+        ],
+        {},
+    ),
+    (
+        "11: a proven yes lifts both",
+        [
+            no(0, anon="x"),
+            public(no(0, anon="x")),
+            yes(1, anon="x"),
+            says(2, anon="x", click_id="c"),
+            public(says(3, anon="x")),
+        ],
+        {"click": "c"},
+    ),
+    (
+        "11: a proven no holds for public events of browsers that public ones linked",
+        [
+            public(says(0, user="ann", anon="x")),
+            no(1, user="ann"),
+            public(says(2, user="bob", anon="x", click_id="c")),
+            public(says(3, anon="x")),
+        ],
+        {},
+    ),
+    (
+        "11: and for no proven ones of theirs",
+        [public(says(0, user="ann", anon="x")), no(1, user="ann"), says(2, anon="x", click_id="c"), says(3, anon="x")],
+        {"click": "c"},
+    ),
+    (
+        "11: whose proven facts stay",
+        [
+            public(says(0, user="ann", anon="x")),
+            says(0, anon="x", click_id="c"),
+            no(1, user="ann"),
+            says(3, anon="x"),
+        ],
+        {"click": "c"},
+    ),
+]
+
 #: The same where public write keys are not believed what they say of users.
 SCENES_OF_STRANGERS: list[Scene] = [
     (
@@ -1428,7 +1910,7 @@ SCENES_OF_STRANGERS: list[Scene] = [
     ),
     (
         "15: a no counts from anyone",
-        [identify(0, user="ann", em="e"), no(1, user="ann", is_proven=False), says(2, user="ann")],
+        [identify(0, user="ann", em="e"), no(1, user="ann", is_proven=False), says(2, user="ann", is_proven=False)],
         {},
     ),
     (
@@ -1453,10 +1935,10 @@ SCENES_OF_STRANGERS: list[Scene] = [
     (
         "15: but its browser",
         [
-            no(0, anon="x"),
+            no(0, anon="x", is_proven=False),
             yes(1, anon="x", is_proven=False),
             says(2, anon="x", click_id="c", is_proven=False),
-            says(3, anon="x"),
+            says(3, anon="x", is_proven=False),
         ],
         {"click": "c"},
     ),
@@ -1471,6 +1953,7 @@ SCENES_OF_SHORT_MEMORY: list[Scene] = [
 #: All of them, with the rules under which they are played.
 PLAYED = [
     *((*scene, RULES) for scene in SCENES),
+    *((*scene, RULES) for scene in SCENES_OF_TRUST),
     *((*scene, RULES.model_copy(update={"remember_users_from": "authenticated"})) for scene in SCENES_OF_STRANGERS),
     *((*scene, RULES.model_copy(update={"remember_days": 10})) for scene in SCENES_OF_SHORT_MEMORY),
 ]

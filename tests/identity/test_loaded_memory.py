@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from app.config.settings import MemorySettings
-from app.core.people import PeopleChanges, PeopleFound, PersonRow, Remembered
+from app.core.people import Mark, No, PeopleChanges, PeopleFound, PersonRow, Remembered
 from app.identity import IdentityEvent, LoadedMemory, resolve_identity
 from tests.identity.build import DAY, RULES, identify, no, says, yes
 
@@ -19,7 +19,7 @@ def rows_of(changes: PeopleChanges) -> PeopleFound:
         for each in changes.people
         if each.record is not None
     ]
-    return PeopleFound(people=people, marks={each.key: each.at for each in changes.marks if each.at is not None})
+    return PeopleFound(people=people, marks={each.key: each.now for each in changes.marks if each.now is not None})
 
 
 def changed(
@@ -31,6 +31,12 @@ def changed(
     for encounter in encounters:
         resolve_identity(encounter, memory, rules)
     return memory.changes()
+
+
+def said_at(day: float) -> str:
+    """The mark of `anonymous x`, as the store keeps it, by a proven no of that day."""
+    no = No(at=day * DAY, by=("anonymous x",), is_proven=True, for_proven=True)
+    return msgspec.json.encode(Mark(nos=(no,), also=("anonymous x",), ends_at=(day + 400) * DAY)).decode()
 
 
 def first(*encounters: IdentityEvent) -> PeopleFound:
@@ -106,22 +112,22 @@ def test_a_no_leaves_marks_and_what_is_left_of_nobody_is_forgotten() -> None:
     changes = changed([no(2, anon="x")], before)
     assert changes is not None
     assert [(each.key, each.revision, each.record) for each in changes.people] == [("anonymous x", 1, None)]
-    assert [(each.key, each.was, each.at) for each in changes.marks] == [("anonymous x", None, 2 * DAY)]
+    assert [(each.key, each.was, each.now) for each in changes.marks] == [("anonymous x", None, said_at(2))]
 
 
 def test_a_no_says_that_nothing_was_remembered_so_that_nothing_is_meanwhile() -> None:
     changes = changed([no(2, anon="x")])
     assert changes is not None
     assert [(each.key, each.revision, each.record) for each in changes.people] == [("anonymous x", 0, None)]
-    again = changed([no(3, anon="x")], PeopleFound(people=[], marks={"anonymous x": 2 * DAY}))
+    again = changed([no(3, anon="x")], PeopleFound(people=[], marks={"anonymous x": said_at(2)}))
     assert again is not None
     assert again.people == []
 
 
 def test_a_yes_lifts_a_mark_that_was_found() -> None:
-    changes = changed([yes(2, anon="x")], PeopleFound(people=[], marks={"anonymous x": DAY}))
+    changes = changed([yes(2, anon="x")], PeopleFound(people=[], marks={"anonymous x": said_at(1)}))
     assert changes is not None
-    assert [(each.key, each.was, each.at) for each in changes.marks] == [("anonymous x", DAY, None)]
+    assert [(each.key, each.was, each.now) for each in changes.marks] == [("anonymous x", said_at(1), None)]
 
 
 def test_what_a_call_has_changed_stays_as_it_is_when_more_is_loaded() -> None:

@@ -24,7 +24,11 @@ from tests.identity.scenes import PLAYED
 EQUIVALENT = {
     name: reason
     for reason, names in {
+        "nobody sets a mark through it: a no looks at both kinds of events": (
+            "proven: self._memory.set_mark(key, mark) -> pass",
+        ),
         "a bound of work: no scene has a thousand ids": (
+            "suppression: 100 -> 101",
             "alias_graph: 1000 -> 1001",
             "alias_graph: key not in found and len(found) < MAX_IDS -> key not in found",
             "alias_graph: len(found) < MAX_IDS -> len(found) <= MAX_IDS",
@@ -59,10 +63,15 @@ EQUIVALENT = {
             "id_keys: 8192 -> 8193",
             "alias_graph: if person is None or person.link is None: -> if False:",
             "alias_graph: person is None or person.link is None -> person is None",
+            "resolution: if memory.has_marks: -> if True:",
             (
-                "resolution: memory.has_marks and is_closed(encounter, memory, rules) -> "
-                "is_closed(encounter, memory, rules)"
+                "resolution: memory.has_marks and is_suppressed(encounter, seen, rules) -> "
+                "is_suppressed(encounter, seen, rules)"
             ),
+            "proven: if facts is person.facts and link is person.link: -> if False:",
+            "proven: if not all((fact.is_proven for fact in facts.values())): -> if True:",
+            "proven: if public: -> if True:",
+            "suppression: keys if key in browsers else () -> keys",
             (
                 "facts: fact.members == members or all((_same(fact.members.get(name), value) for name, value in "
                 "members.items())) -> all((_same(fact.members.get(name), value) for name, value in members.items()))"

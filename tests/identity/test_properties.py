@@ -4,9 +4,11 @@ from typing import Any
 
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from app.identity import GROUPS, HeldMemory, IdentityEvent, resolve_identity
-from app.identity.facts import OF_PERSON
+from app.identity.facts import NOBODY, OF_PERSON
+from app.identity.proven import ProvenMemory
 from tests.identity.build import DAY, RULES, no, says, withheld, yes
 
 USERS, BROWSERS = ("ann", "bob", "cay"), ("x", "y", "z")
@@ -109,6 +111,51 @@ def test_whoever_said_no_is_neither_remembered_nor_told_until_saying_yes(
             assert known.facts == {}
         held = memory.person(key)
         assert said_yes or not held or not held.facts
+
+
+#: Events of both kinds, many of them about the same few ids.
+mixed_ways = st.lists(
+    st.builds(
+        replace,
+        events(kinds=("track", "identify", "alias", "group")),
+        at=st.integers(0, 400).map(lambda quarter: quarter / 4 * DAY),
+        is_proven=st.booleans(),
+    ),
+    min_size=1,
+    max_size=25,
+)
+
+
+@given(mixed_ways, st.sampled_from(("everyone", "authenticated")))
+def test_public_events_change_nothing_of_what_proven_ones_alone_would_have_given(
+    way: list[IdentityEvent], users_from: str
+) -> None:
+    """But for a no, which holds for the user to whom a proven event linked its browser (the next property)."""
+    rules = RULES.model_copy(update={"remember_users_from": users_from})
+    way = [event if event.is_proven else replace(event, is_no=False) for event in way]
+    mixed, alone = HeldMemory(), HeldMemory()
+    for event in way:
+        known = resolve_identity(event, mixed, rules)
+        if event.is_proven:
+            assert known == resolve_identity(event, alone, rules)
+    seen = ProvenMemory(mixed)
+    for key in (*(f"user {name}" for name in USERS), *(f"anonymous {name}" for name in (*USERS, *BROWSERS))):
+        marks = (seen.mark(key), alone.mark(key))
+        assert (seen.person(key) or NOBODY) == (alone.person(key) or NOBODY)
+        assert [(mark.nos, mark.ends_at) for mark in marks[:1] if mark] == [
+            (mark.nos, mark.ends_at) for mark in marks[1:] if mark
+        ]
+
+
+@given(mixed_ways)
+def test_public_nos_change_nothing_for_proven_events_where_these_link_no_browser(way: list[IdentityEvent]) -> None:
+    mixed, alone = HeldMemory(), HeldMemory()
+    for each in way:
+        event = replace(each, anonymous=None, previous=None) if each.is_proven and each.user else each
+        event = replace(event, previous=None) if event.is_proven else event
+        known = resolve_identity(event, mixed, RULES)
+        if event.is_proven:
+            assert known == resolve_identity(event, alone, RULES)
 
 
 @given(any_ways)

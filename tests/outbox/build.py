@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from pydantic import SecretStr
 
 from app.config.settings import OutboxSettings
@@ -24,6 +25,7 @@ from app.core.deliveries import (
 )
 from app.core.events import CounterRow, DroppedEvent
 from app.core.pages import AuditAction, AuditEntry
+from app.core.people import Mark, No
 from app.outbox import Outbox
 
 #: A moment at the start of an hour, from which the tests count.
@@ -80,6 +82,12 @@ def new(**changes: Any) -> NewDelivery:
         "quality": (),
     }
     return NewDelivery(**(standard | changes))
+
+
+def marked(at: float | None, *, is_proven: bool = True) -> str | None:
+    """The mark of an id of which a no was said at this time, as the store keeps it; None where none was."""
+    no = No(at=at or 0, by=("a",), is_proven=is_proven, for_proven=is_proven)
+    return None if at is None else msgspec.json.encode(Mark(nos=(no,))).decode()
 
 
 def payload(**user_data: Any) -> bytes:

@@ -178,8 +178,9 @@ def looking_into(rng: Random) -> Calls:
     text, key, limit = rng.choice(TEXTS), rng.choice(OWN_KEYS), rng.choice([1, 2, 100])
     wanted = QuarantineFilter(name=maybe(rng, text), source=maybe(rng, rng.choice(SOURCES)), reason=maybe(rng, text))
     keys, after = rng.sample(KEYS, 3), rng.choice(["", KEYS[0]])
+    asking = rng.choice([None, "tag"])
     return {
-        "people": lambda side: side.at.outbox.people(keys, browsers=keys[:1]),
+        "people": lambda side: side.at.outbox.people(keys, browsers=keys[:1], public_key=asking, now=side.at.now),
         "people with": lambda side: side.at.outbox.people_with([DIGESTS[0]], after=after),
         "sealed": lambda side: side.at.outbox.sealed_events.find(wanted, now=side.at.now, after=0, limit=limit),
         "groups": lambda side: side.at.outbox.sealed_events.groups(now=side.at.now, limit=limit),

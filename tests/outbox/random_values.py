@@ -9,7 +9,7 @@ from app.core.deliveries import Blocked, Delivered, NewDelivery, Rejected, Retry
 from app.core.events import CounterRow, DroppedEvent, EventKey, Exit, InventoryCount, Measure
 from app.core.pages import Quarantined, Query, Session
 from app.core.people import MarkChange, Ownership, PeopleChanges, PeopleFound, PersonChange, Recalled
-from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, payload
+from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, marked, payload
 
 #: Texts that a store may take for something else.
 TEXTS: Final = [
@@ -149,7 +149,11 @@ def people(rng: Random, message_ids: list[str]) -> PeopleChanges:
             )
             for place, key in enumerate(chosen[:2])
         ],
-        marks=[MarkChange(key=key, was=None, at=rng.choice([None, at])) for key in chosen],
+        marks=[
+            MarkChange(key=key, was=None, now=marked(rng.choice([None, at]), is_proven=rng.random() < 0.5))
+            for key in chosen
+        ],
+        public_key=rng.choice([None, None, "tag", "page"]),
         owners=[
             Ownership(message_id=each, user=chosen[0], anonymous=rng.choice([None, *KEYS]))
             for each in sorted(set(message_ids))

@@ -5,17 +5,19 @@ import math
 import random
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from app import assemble
 from app.core.deliveries import NewDelivery
 from app.core.events import Exit
-from app.core.people import Link, MarkChange, Ownership, PeopleChanges, PersonChange, Recalled, Remembered
+from app.core.people import Link, Mark, MarkChange, No, Ownership, PeopleChanges, PersonChange, Recalled, Remembered
 from app.errors import MemoryChanged, OutboxUnavailable, SettingsError
 from app.identity import IdKeys
 from app.outbox import Outbox, open_outbox
-from app.outbox.people import MAX_LINKED
+from app.outbox.people import MAX_LINKED, added_by_key
 from app.outbox.postgres import people as postgres_people
 from app.outbox.sqlite import people as sqlite_people
 from app.pipeline.identity_events import own_time
@@ -23,7 +25,7 @@ from app.pipeline.pipeline import Pipeline
 from app.source import Arrival, Intake, event_json, read_event
 from tests import assembled
 from tests.identity.journeys import SETTINGS, anonymous_ids_of_the_deleted, rows, shown
-from tests.outbox.build import ACCOUNT, DAY_S, NOW, At, new, rules
+from tests.outbox.build import ACCOUNT, DAY_S, NOW, At, marked, new, rules
 from tests.rounds import some_of
 
 REMEMBER = {"remember_s": 90 * DAY_S, "remember_click_s": 60 * DAY_S, "remember_max_people": 1_000}
@@ -50,10 +52,16 @@ def person(
     return PersonChange(key=key, revision=revision, record=text, **{"seen_at": NOW, "stale_at": NOW + 1} | changes)
 
 
-def changes(*people: PersonChange, **marks: tuple[float | None, float | None]) -> PeopleChanges:
-    unchanged = [MarkChange(key=each.key, was=None, at=None) for each in people if each.key not in marks]
+def as_mark(mark: str | float | None) -> str | None:
+    """A mark as the store keeps it, of its moment."""
+    return mark if isinstance(mark, str) else marked(mark)
+
+
+def changes(*people: PersonChange, **marks: tuple[str | float | None, str | float | None]) -> PeopleChanges:
+    unchanged = [MarkChange(key=each.key, was=None, now=None) for each in people if each.key not in marks]
     return PeopleChanges(
-        people=list(people), marks=unchanged + [MarkChange(key=key, was=was, at=at) for key, (was, at) in marks.items()]
+        people=list(people),
+        marks=unchanged + [MarkChange(key=key, was=as_mark(was), now=as_mark(at)) for key, (was, at) in marks.items()],
     )
 
 
@@ -82,7 +90,7 @@ async def test_what_was_written_is_found_with_its_links_and_marks(outbox_url: st
     assert set(await known(outbox, "x")) == {"user", "x", "y"}
     assert set(await known(outbox, "user")) == {"user", "x", "y"}
     assert set(await known(outbox, "other", "nobody")) == {"other"}
-    assert (await outbox.people(["y", "nobody"])).marks == {"x": NOW, "nobody": NOW - 1}
+    assert (await outbox.people(["y", "nobody"])).marks == {"x": marked(NOW), "nobody": marked(NOW - 1)}
     (row,) = [row for row in (await outbox.people(["x"])).people if row.key == "x"]
     assert row.record == Remembered(link=Link(to="user", at=NOW))
     await outbox.close()
@@ -136,7 +144,7 @@ async def test_an_id_that_has_to_be_unknown_is_so_or_nothing_is_written(outbox_u
     with pytest.raises(MemoryChanged):
         await put(outbox, changes(person("b", text=None), b=(None, NOW)))
     found = await outbox.people(["a", "b"])
-    assert ([row.key for row in found.people], found.marks) == (["b"], {"a": NOW})
+    assert ([row.key for row in found.people], found.marks) == (["b"], {"a": marked(NOW)})
     await outbox.close()
 
 
@@ -163,7 +171,7 @@ async def test_a_no_leaves_nothing_of_another_event_of_the_same_new_id_at_once(o
         events = [read_event(each, Arrival.at(NOW)) for each in both]
         await asyncio.gather(*(pipeline.accept(Intake([event], now=NOW, is_proven=True)) for event in events))
         found = await outbox.people([keys.anonymous(f"x{number}") or ""])
-        assert (found.people, list(found.marks.values())) == ([], [NOW])
+        assert (found.people, [msgspec.json.decode(each, type=Mark).at for each in found.marks.values()]) == ([], [NOW])
     await outbox.close()
 
 
@@ -207,7 +215,7 @@ async def test_marks_are_bounded_apart_from_people_and_a_full_table_is_told(outb
     found = await outbox.people(["a", "b", "c"])
     assert (len(found.marks), found.is_full) == (2, True)
     await put(outbox, changes(a=(NOW, NOW + 1)))
-    assert (await outbox.people(["a"])).marks == {"a": NOW + 1}
+    assert (await outbox.people(["a"])).marks == {"a": marked(NOW + 1)}
     await put(outbox, changes(a=(NOW + 1, None)))
     assert not (await outbox.people(["a"])).is_full
     await outbox.close()
@@ -242,6 +250,103 @@ async def test_marks_that_come_at_once_take_all_the_room_there_is(
     await outbox.close()
 
 
+async def test_public_marks_have_half_of_the_room_and_stop_only_public_keys(outbox_url: str) -> None:
+    outbox = open_with(outbox_url, remember_max_people=4)
+
+    async def are_full() -> tuple[bool, bool]:
+        asked = ((await outbox.people(["a"], public_key=key, now=NOW)).is_full for key in (None, "tag"))
+        return (await anext(asked), await anext(asked))
+
+    public = dict.fromkeys("abcd", (None, marked(NOW, is_proven=False)))
+    await put(outbox, changes(**public))
+    assert sorted((await outbox.people(list("abcd"))).marks) == ["a", "b"]
+    assert await are_full() == (False, True)
+    await put(outbox, changes(p=(None, NOW), q=(None, NOW), r=(None, NOW)))
+    assert sorted((await outbox.people(list("abpqr"))).marks) == ["a", "b", "p", "q"]
+    assert await are_full() == (True, True)
+    await put(outbox, changes(p=(NOW, None), a=(marked(NOW, is_proven=False), NOW)))
+    assert await are_full() == (False, False)  # a mark that is proven since is no public one
+    await put(outbox, changes(c=(None, marked(NOW, is_proven=False)), d=(None, marked(NOW, is_proven=False))))
+    assert sorted((await outbox.people(list("abcdpqr"))).marks) == ["a", "b", "c", "q"]
+    await put(outbox, changes(b=(marked(NOW, is_proven=False), None), c=(marked(NOW, is_proven=False), None)))
+    assert await are_full() == (False, False)
+    await outbox.close()
+
+
+@pytest.mark.parametrize("what", ["people", "marks"])
+async def test_a_public_key_adds_so_much_in_an_hour_and_no_other_key_feels_it(outbox_url: str, what: str) -> None:
+    outbox = open_with(outbox_url, remember_max_people=10_000)
+    keys = [f"x{number}" for number in range(added_by_key(rules(**REMEMBER)))]
+    for some, is_full in ((keys[:-1], False), (keys[-1:], True)):
+        people = map(person, some) if what == "people" else ()
+        mark = None if what == "people" else marked(NOW, is_proven=False)
+        added = changes(*people, **dict.fromkeys(some, (None, mark)))
+        await put(outbox, replace(added, public_key="tag"))
+        asked = (("tag", NOW), ("other", NOW), (None, NOW), ("tag", NOW + 3_600))
+        full = [(await outbox.people(["y"], public_key=key, now=now)).is_full for key, now in asked]
+        assert full == [is_full, False, False, False]
+    await outbox.close()
+
+
+async def test_what_public_keys_added_is_forgotten_after_an_hour(outbox_url: str) -> None:
+    outbox = open_with(outbox_url)
+    await put(outbox, replace(changes(person("x", stale_at=NOW + 9 * DAY_S)), public_key="tag"))
+    assert await outbox.retain(now=NOW + 3_599, limit=100) == 0
+    assert await outbox.retain(now=NOW + 3 * 3_600, limit=100) == 1
+    await outbox.close()
+
+
+async def test_a_mark_that_ends_goes_when_it_is_over(outbox_url: str) -> None:
+    outbox = open_with(outbox_url)
+    ends = msgspec.json.encode(Mark(nos=(No(at=NOW),), ends_at=NOW + DAY_S)).decode()
+    await put(outbox, changes(a=(None, ends), b=(None, NOW)))
+    for moment, left in ((NOW + DAY_S, ["a", "b"]), (NOW + DAY_S + 1, ["b"])):
+        await retained(outbox, now=moment)
+        assert sorted((await outbox.people(["a", "b"])).marks) == left
+    await outbox.close()
+    small = open_with(outbox_url, remember_max_people=2)
+    told = (await small.people(["a"])).is_full, (await small.people(["a"], public_key="tag", now=NOW)).is_full
+    assert told == (False, False)  # it is counted out, among the public ones too
+    await put(small, changes(c=(None, NOW)))
+    assert (await small.people(["a"])).is_full
+    await small.close()
+
+
+async def test_the_other_ids_of_a_browser_that_said_no_are_found_with_it(outbox_url: str) -> None:
+    outbox = open_with(outbox_url)
+    browser = msgspec.json.encode(Mark(nos=(No(at=NOW),), also=("user", "nobody"))).decode()
+    await put(outbox, changes(person("user"), x=(None, browser), user=(None, NOW), other=(None, NOW)))
+    found = await outbox.people(["x"], browsers=["x"])
+    assert (found.people, found.marks) == ([], {"x": browser, "user": marked(NOW)})
+    await outbox.close()
+
+
+async def test_public_people_go_first_where_they_are_too_many(outbox_url: str) -> None:
+    outbox = open_with(outbox_url, remember_max_people=3)
+    proven = orjson.dumps({"facts": {"em": {"members": {}, "at": 0, "by": "page", "is_proven": True}}}).decode()
+    people = [person(f"x{number}", seen_at=NOW - number, stale_at=NOW + 9 * DAY_S) for number in range(4)]
+    people += [person(f"p{number}", text=proven, seen_at=NOW - 90, stale_at=NOW + 9 * DAY_S) for number in range(2)]
+    await put(outbox, changes(*people))
+    await retained(outbox)
+    assert set(await known(outbox, *(each.key for each in people))) == {"x0", "p0", "p1"}
+    await outbox.close()
+
+
+async def test_links_of_public_events_give_way_first_and_take_no_proven_fact_with_them(outbox_url: str) -> None:
+    outbox = open_with(outbox_url)
+    fact = {"facts": {"em": {"members": {}, "at": 0, "by": "page", "is_proven": True}}, "link": {"to": "user", "at": 0}}
+    link = {"facts": {}, "link": {"to": "user", "at": 0, "is_proven": True}}
+    texts = {"fact": fact, "link": link, **{f"x{number:02}": {"facts": {}} for number in range(MAX_LINKED)}}
+    for place, (key, text) in enumerate(texts.items()):
+        each = person(key, text=orjson.dumps(text).decode(), linked_to="user", linked_at=NOW + place)
+        await put(outbox, changes(each))
+    found = set(await known(outbox, "user"))
+    assert len(found) == MAX_LINKED + 1
+    assert {"fact", "link"} < found
+    assert "x00" not in found
+    await outbox.close()
+
+
 async def test_a_mark_of_any_moment_is_the_one_that_was_read(outbox_url: str) -> None:
     """Else whoever said no at a moment with microseconds could neither say yes nor be erased: 503 for ever."""
     outbox = open_with(outbox_url, remember_max_people=2_000)
@@ -249,7 +354,7 @@ async def test_a_mark_of_any_moment_is_the_one_that_was_read(outbox_url: str) ->
     moments = {f"k{n}": round(NOW - rng.random() * 1e8, n % 10) for n in range(1_000)}
     await put(outbox, changes(**{key: (None, at) for key, at in moments.items()}))
     found = (await outbox.people(list(moments))).marks
-    assert found == pytest.approx(moments, abs=1e-6)
+    assert found == {key: marked(at) for key, at in moments.items()}
     await put(outbox, changes(**{key: (at, None) for key, at in found.items()}))
     assert (await outbox.people(list(moments))).marks == {}
     await outbox.close()

@@ -205,7 +205,7 @@ async def crowded(open_at: Callable[..., At]) -> At:
         PersonChange(key=sha256(b"%d" % number).hexdigest(), revision=0, record='{"facts": {}}', **kept_at)
         for number in range(300)
     ]
-    marks = [MarkChange(key=each.key, was=None, at=None) for each in people]
+    marks = [MarkChange(key=each.key, was=None, now=None) for each in people]
     deliveries = [new(message_id=f"m{number}") for number in range(300)]
     whose = [Ownership(message_id=each.message_id, user="u" * 64, anonymous=None) for each in deliveries]
     await at.outbox.enqueue(
@@ -253,7 +253,7 @@ async def test_the_bound_of_people_holds_within_a_minute_of_the_last_event(
         kept_at: dict[str, Any] = {"seen_at": now, "stale_at": now + DAY_S}
         changes = PeopleChanges(
             people=[PersonChange(key=key, revision=0, record='{"facts": {}}', **kept_at) for key in sorted(keys)],
-            marks=[MarkChange(key=key, was=None, at=None) for key in sorted(keys)],
+            marks=[MarkChange(key=key, was=None, now=None) for key in sorted(keys)],
         )
         deliveries = [new(message_id=key) for key in keys[:100]]
         await outbox.enqueue(deliveries, [], [], now=now, people=changes)

@@ -100,3 +100,36 @@ async def test_it_is_erased_by_id_and_by_the_keys_of_its_person(at: At) -> None:
     (first, _) = await at.outbox.sealed_events.find(ALL, now=NOW, after=0, limit=10)
     await at.outbox.sealed_events.release([first.id])
     assert await messages(at) == ["m-3"]
+
+
+SAMPLES = QuarantineFilter(samples=True)
+
+
+def sample(number: int, **changes: Any) -> Quarantined:
+    return sealed(number, **({"exit": Exit.ACCEPTED, "reason": ""} | changes))
+
+
+async def test_samples_stand_apart_from_the_quarantine(at: At) -> None:
+    await at.outbox.sealed_events.keep([sealed(1), sample(1), sample(2)])
+    await at.outbox.sealed_events.keep([sample(1)])
+    assert (await messages(at), await messages(at, SAMPLES)) == (["m-1"], ["m-1", "m-2"])
+    assert [each.count for each in await at.outbox.sealed_events.groups(now=NOW, limit=9)] == [1]
+    assert await messages(at, QuarantineFilter(exit=Exit.ACCEPTED)) == []
+    assert await at.outbox.sealed_events.trim(0) == 1
+    assert await messages(at, SAMPLES) == ["m-1", "m-2"]
+    assert await at.outbox.sealed_events.forget(["key-1"]) == 1
+    assert await messages(at, SAMPLES) == ["m-2"]
+
+
+async def test_of_each_name_the_newest_samples_stay_and_of_public_ones_half_as_many(at: At) -> None:
+    public = [sample(number, is_proven=False) for number in range(5)]
+    proven = [sample(number) for number in range(5, 7)]
+    later = [sample(number, is_proven=False) for number in range(7, 9)]
+    await at.outbox.sealed_events.keep([*public, *proven, *later, sample(10, name="Purchase"), sealed(11)])
+    assert await at.outbox.sealed_events.trim_samples(4) == 5
+    assert await messages(at, SAMPLES) == ["m-5", "m-6", "m-7", "m-8", "m-10"]
+    assert await at.outbox.sealed_events.trim_samples(3) == 1
+    assert await messages(at, SAMPLES) == ["m-5", "m-6", "m-8", "m-10"]
+    assert await at.outbox.sealed_events.trim_samples(1) == 2
+    assert await messages(at, SAMPLES) == ["m-6", "m-10"]
+    assert await messages(at) == ["m-11"]

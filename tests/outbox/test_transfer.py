@@ -15,7 +15,7 @@ from app.outbox import Store, open_outbox, open_store, transfer_all
 from app.outbox.inventory import NameCount
 from app.outbox.sqlite import database
 from app.outbox.transfer import TransferKind
-from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, At, audited, blocked, new, payload, retry, rules
+from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, At, audited, blocked, marked, new, payload, retry, rules
 
 NOTE = DroppedEvent(
     message_id="noted",
@@ -114,7 +114,7 @@ async def fill(at: At) -> None:
             PersonChange(key=key, revision=0, linked_to="u", linked_at=NOW, seen_at=NOW, stale_at=NOW + 9, record="{}")
             for key in "xy"
         ],
-        marks=[MarkChange(key="n", was=None, at=NOW)],
+        marks=[MarkChange(key="n", was=None, now=marked(NOW))],
         owners=[Ownership(message_id="pending", user="u", anonymous="x")],
     )
     await at.outbox.enqueue([], [], [], now=at.now, people=people)

@@ -15,6 +15,7 @@ from app.catalog import Catalog, compile_catalog
 from app.core.events import Exit
 from app.core.people import Recalled
 from app.core.receipts import PresetResult
+from app.core.trust import SourceTraits
 from app.core.values.times import DAY_S
 from app.identity import HeldMemory
 from app.outbox import open_outbox
@@ -45,7 +46,7 @@ LIVE = {"pinterest_ad_account_id": "1", "pinterest_conversion_token": "t", "webh
 
 def _remembering() -> Enrichment:
     mine = settings(remember_days=90)
-    return assemble.enrichment(mine, destinations(mine, {}))
+    return assemble.enrichment(mine, destinations(mine, {}), lambda _: SourceTraits(), list)
 
 
 def lines(*events: dict[str, Any], catalog: Catalog | None = None, **changes: Any) -> list[PresetResult]:

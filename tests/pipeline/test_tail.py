@@ -209,9 +209,9 @@ async def test_a_delete_that_could_not_be_told_is_told_again(door: Door) -> None
 
 async def test_what_is_about_to_be_held_when_somebody_is_erased_is_not(door: Door) -> None:
     class Slow:
-        async def people(self, keys: Any, *, browsers: Any = ()) -> Any:
+        async def people(self, keys: Any, **asked: Any) -> Any:
             door.tail.clear()
-            return await door.outbox.people(keys, browsers=browsers)
+            return await door.outbox.people(keys, **asked)
 
     door.tail._memory = Slow()
     await door.send(ORDER)
@@ -238,7 +238,7 @@ async def test_what_cannot_be_written_is_not_held_and_nothing_is_lost(door: Door
 
 async def test_a_fault_of_the_tail_does_not_reach_who_sent_the_event(door: Door) -> None:
     class Away:
-        async def people(self, _: Any, *, browsers: Any = ()) -> Any:
+        async def people(self, keys: Any, **_: Any) -> Any:
             raise OSError
 
     door.tail._memory = Away()

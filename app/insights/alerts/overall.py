@@ -23,6 +23,10 @@ WARNINGS_SHARE, WARNINGS_TIMES = 0.05, 2
 _READ_WITHIN_S = DAY_S + HOUR_S
 
 _FULL = "Memory is full of opted-out ids, so no new facts are remembered. Raise REMEMBER_MAX_PEOPLE."
+_FULL_FOR_KEY = (
+    "The public key {} adds more to memory than it may, so nothing that it sends is remembered. Check who uses it, or "
+    "raise REMEMBER_MAX_PEOPLE. Everybody else stays remembered."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +49,8 @@ class Facts:
     hours: Mapping[int, Mapping[str, int]]
     #: How many deliveries died, by ad account and hour.
     rejected: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    #: Sources for which memory was full, with the hour; "" stands for all that is proven.
+    memory_full: frozenset[tuple[str, int]] = frozenset()
 
     @property
     def hour_at(self) -> int:
@@ -59,9 +65,17 @@ class Facts:
 def conditions(facts: Facts) -> list[Alert]:
     """Return an alert for each condition of all together that holds."""
     found = [alert for account in facts.accounts for alert in _of_account(account, facts)]
-    was_full = any(facts.count("memory_full", facts.hour_at + n * HOUR_S) for n in (0, 1))
-    full = Alert(key="memory", text=_FULL) if was_full else None
-    return list({alert.key: alert for alert in (*found, _drop(facts), _warnings(facts), full) if alert}.values())
+    found += _memory(facts)
+    return list({alert.key: alert for alert in (*found, _drop(facts), _warnings(facts)) if alert}.values())
+
+
+def _memory(facts: Facts) -> list[Alert]:
+    """Return for which public keys memory is full, or that it is for all."""
+    lately = sorted({source for source, at in facts.memory_full if at >= facts.hour_at})
+    return [
+        Alert(key=f"memory: {source}", text=_FULL_FOR_KEY.format(source)) if source else Alert(key="memory", text=_FULL)
+        for source in lately
+    ]
 
 
 def retention_trouble(state: RetentionBehind | None, now: float) -> list[Alert]:

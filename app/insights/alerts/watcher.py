@@ -150,9 +150,12 @@ class Alerts:
         now = self._clock()
         hours: defaultdict[int, Counter[str]] = defaultdict(Counter)
         rejected: Counter[tuple[str, int]] = Counter()
+        full: set[tuple[str, int]] = set()
         since = (now // HOUR_S) * HOUR_S - (MOST_DAYS + 1) * DAY_S
         for at, counter in await self._outbox.counters(since=since, step_s=HOUR_S):
             hours[int(at)][counter.name] += counter.count
+            if counter.name == "memory_full":
+                full.add((counter.source if counter.label else "", int(at)))
             if counter.name == Exit.REJECTED:
                 rejected[counter.ad_account_id, int(at)] += counter.count
         accounts = await read_accounts(
@@ -163,7 +166,7 @@ class Alerts:
             told_full_s=self._told_full_s,
             now=now,
         )
-        return Facts(now=now, accounts=accounts, hours=hours, rejected=rejected)
+        return Facts(now=now, accounts=accounts, hours=hours, rejected=rejected, memory_full=frozenset(full))
 
     async def _tell_changes(self, holding: dict[str, str]) -> None:
         stored = await OPEN_ALERTS.read_revised(self._outbox)

@@ -312,9 +312,16 @@ class _TracedEnqueues:
     async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> list[int]:
         return await self._outbox.withdraw(withdrawals, now=now)
 
-    async def people(self, keys: Sequence[str], *, browsers: Collection[str] = ()) -> PeopleFound:
+    async def people(
+        self,
+        keys: Sequence[str],
+        *,
+        browsers: Collection[str] = (),
+        public_key: str | None = None,
+        now: float | None = None,
+    ) -> PeopleFound:
         with span(self._tracer, "people"):
-            return await self._outbox.people(keys, browsers=browsers)
+            return await self._outbox.people(keys, browsers=browsers, public_key=public_key, now=now)
 
     async def enqueue(
         self,

@@ -18,7 +18,7 @@ from app.outbox.enqueue import PAYLOAD_VERSION, Held, PreparedEnqueue, Rows, era
 from app.outbox.people import changes_to_people
 from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import COLLISIONS, TRIES, rows_of
-from app.outbox.postgres.people import joined_changes, lock_marks, write_people
+from app.outbox.postgres.people import joined_additions, joined_changes, lock_marks, write_people
 from app.outbox.rows import as_json
 
 #: One call's.
@@ -49,11 +49,12 @@ async def _enqueue_with_people(
     changes = joined_changes([each for call in calls if (each := changes_to_people(call.people))])
     if changes is None:
         return None
+    added_by_keys = joined_additions([(each, call.now) for call in calls if (each := changes_to_people(call.people))])
     answers: list[Answer] | None = None
     try:
         async with connection.transaction() as transaction:
             await lock_marks(connection, changes)
-            if not await write_people(connection, changes, rules):
+            if not await write_people(connection, changes, rules, added_by_keys):
                 raise Rollback(transaction)
             answers = await _enqueue(connection, calls, rules)
             if any(isinstance(answer, OutboxUnavailable) for answer in answers):

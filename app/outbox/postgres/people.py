@@ -1,9 +1,9 @@
 """What is remembered of people: read before a call of enqueue is decided, written with it."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from operator import attrgetter
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -19,9 +19,12 @@ from app.outbox.people import (
     MAX_LOADED_STEPS,
     KeptDataPage,
     OtherKeptData,
+    additions,
+    is_full,
     key_prefixes,
     mark_rows,
     max_found,
+    max_public_marks,
     owned,
     people_rows,
     targets_of,
@@ -43,10 +46,21 @@ def joined_changes(calls: Sequence[PeopleChanges]) -> PeopleChanges | None:
     people = sorted((each for changes in calls for each in changes.people), key=attrgetter("key"))
     marks = [each for changes in calls for each in changes.marks]
     looks = Counter(each.key for each in marks)
-    is_read_twice = any(looks[each.key] > 1 for each in marks if each.was != each.at)
+    is_read_twice = any(looks[each.key] > 1 for each in marks if each.was != each.now)
     if len(calls) > 1 and (is_read_twice or len({each.key for each in people}) < len(people)):
         return None
     return PeopleChanges(people=people, marks=marks)
+
+
+def joined_additions(calls: Sequence[tuple[PeopleChanges, float]]) -> list[list[Any]]:
+    """Return what calls add by public keys and hours, in the order in which everybody counts it."""
+    sums: defaultdict[tuple[str, int], list[int]] = defaultdict(lambda: [0, 0])
+    for changes, now in calls:
+        if row := additions(changes, now):
+            key, hour, people, marks = row
+            sums[key, hour][0] += people
+            sums[key, hour][1] += marks
+    return [[*each, *counts] for each, counts in sorted(sums.items())]
 
 
 async def lock_marks(connection: Connection, changes: PeopleChanges) -> None:
@@ -55,10 +69,12 @@ async def lock_marks(connection: Connection, changes: PeopleChanges) -> None:
         await rows_of(connection, "lock_marks", marks=as_json(marks))
 
 
-async def write_people(connection: Connection, changes: PeopleChanges, rules: OutboxSettings) -> bool:
+async def write_people(
+    connection: Connection, changes: PeopleChanges, rules: OutboxSettings, added_by_keys: Sequence[Sequence[Any]]
+) -> bool:
     """Write what changes, within a transaction; return False where others have changed what was read.
 
-    Then the transaction has to be rolled back.
+    Then the transaction has to be rolled back. `added_by_keys` are `joined_additions`.
     """
     rows = as_json(people_rows(changes))
     if await rows_of(connection, "people_changed", rows=rows, marks=as_json(mark_rows(changes))):
@@ -72,14 +88,14 @@ async def write_people(connection: Connection, changes: PeopleChanges, rules: Ou
     targets = targets_of(changes)
     if targets:
         gone += await count_of(connection, "forget_oldest_linked", keys=targets, max_linked=MAX_LINKED)
-    marks = 0
+    marks = public = 0
     if set_marks := mark_rows(changes, changed_only=True):
-        ((_, count),) = await rows_of(connection, "memory_size")
-        ((marks,),) = await rows_of(
-            connection, "write_marks", rows=as_json(set_marks), room=rules.remember_max_people - count
-        )
-    if added - gone or marks:
-        await count_of(connection, "count_memory", slot=connection.slot, people=added - gone, marks=marks)
+        ((_, count, public_count, _),) = await rows_of(connection, "memory_size", key=None, hour=0)
+        room = {"room": rules.remember_max_people - count, "public_room": max_public_marks(rules) - public_count}
+        ((marks, public),) = await rows_of(connection, "write_marks", rows=as_json(set_marks), **room)
+    await _count(connection, people=added - gone, marks=marks, public_marks=public)
+    if added_by_keys:
+        await count_of(connection, "count_hour", rows=as_json(added_by_keys), slot=connection.slot)
     return True
 
 
@@ -88,24 +104,34 @@ async def forget_stale(connection: Connection, now: float, rules: OutboxSettings
     starts = {"now": now, "lasts_s": rules.remember_s, "click_s": rules.click_s}
     async with connection.transaction():
         touched = await count_of(connection, "stale_people", **starts, limit=limit, skip=skip)
-        await _count_gone(connection, await count_of(connection, "forget_stale"))
+        await _count(connection, people=-await count_of(connection, "forget_stale"))
     return touched
+
+
+async def forget_ended_marks(connection: Connection, now: float, limit: int, skip: int) -> int:
+    """Forget marks that are over. Returns how many."""
+    async with connection.transaction():
+        ((gone, public),) = await rows_of(connection, "retain_marks", now=now, limit=limit, skip=skip)
+        await _count(connection, marks=-gone, public_marks=-public)
+    return int(gone)
 
 
 async def forget_unseen(connection: Connection, rules: OutboxSettings, limit: int, skip: int) -> int:
     """Forget the people who were unseen longest where they are too many. Returns how many ids."""
     async with connection.transaction():
-        ((people, _),) = await rows_of(connection, "memory_size")
+        ((people, *_),) = await rows_of(connection, "memory_size", key=None, hour=0)
         if (too_many := min(limit, people - rules.remember_max_people)) <= 0:
             return 0
         gone = await count_of(connection, "forget_unseen", limit=too_many, skip=skip)
-        await _count_gone(connection, gone)
+        await _count(connection, people=-gone)
     return gone
 
 
-async def _count_gone(connection: Connection, gone: int) -> None:
-    if gone:
-        await count_of(connection, "count_memory", slot=connection.slot, people=-gone, marks=0)
+async def _count(connection: Connection, *, people: int = 0, marks: int = 0, public_marks: int = 0) -> None:
+    """Count what came (above 0) or went (below 0)."""
+    if people or marks or public_marks:
+        counts = {"people": people, "marks": marks, "public_marks": public_marks}
+        await count_of(connection, "count_memory", slot=connection.slot, **counts)
 
 
 async def _deliveries_of(connection: Connection, messages: Collection[str]) -> list[DeadLetter]:
@@ -117,14 +143,22 @@ class KeepsPeople(UsesDatabase):
 
     @connected
     async def people(
-        self, connection: Connection, keys: Sequence[str], *, browsers: Collection[str] = ()
+        self,
+        connection: Connection,
+        keys: Sequence[str],
+        *,
+        browsers: Collection[str] = (),
+        public_key: str | None = None,
+        now: float | None = None,
     ) -> PeopleFound:
         asked = {"keys": list(keys), "browsers": list(browsers), "steps": MAX_LOADED_STEPS, "limit": max_found(keys)}
         rows = await rows_of(connection, "people", **asked)
         people = [PersonRow(key=row[0], revision=row[1], record=_read(row[2])) for row in rows if row[1] is not None]
         marks = {row[0]: row[3] for row in rows if row[3] is not None}
-        ((_, count),) = await rows_of(connection, "memory_size")
-        return PeopleFound(people=people, marks=marks, is_full=count >= self._rules.remember_max_people)
+        by_key = {"key": public_key, "hour": int((now or 0) // HOUR_S)}
+        ((_, count, public, added),) = await rows_of(connection, "memory_size", **by_key)
+        full = is_full(self._rules, public_key, marks=count, public=public, added=added)
+        return PeopleFound(people=people, marks=marks, is_full=full)
 
     @connected
     async def people_with(

@@ -1424,9 +1424,14 @@ WITH RECURSIVE forward (key, step) AS (
   SELECT person.key, step + 1 FROM everyone JOIN person ON person.linked_to = everyone.key
   WHERE step < %(steps)s AND everyone.key <> ALL(%(browsers)s::text[])
 ), known (key) AS MATERIALIZED (SELECT DISTINCT key FROM (SELECT key FROM everyone LIMIT %(limit)s) AS first)
-SELECT known.key, revision, record, mark.at
-FROM known LEFT JOIN person USING (key) LEFT JOIN mark USING (key)
-WHERE revision IS NOT NULL OR mark.at IS NOT NULL;
+, marked (key) AS MATERIALIZED (
+  SELECT key FROM known
+  UNION SELECT also FROM known JOIN mark USING (key), json_array_elements_text(mark.record::json -> 'also') AS also
+)
+SELECT key, revision, person.record, mark.record
+FROM marked LEFT JOIN (SELECT person.* FROM known JOIN person USING (key)) AS person USING (key)
+     LEFT JOIN mark USING (key)
+WHERE revision IS NOT NULL OR mark.record IS NOT NULL;
 
 -- people_with --
 -- Ids of a stretch of memory that begin as one of some digests, or under which one is remembered.
@@ -1456,7 +1461,7 @@ SELECT row ->> 0 FROM json_array_elements(%(rows)s::json) AS row LEFT JOIN perso
 WHERE coalesce(revision, 0) <> (row ->> 1)::bigint
 UNION ALL
 SELECT row ->> 0 FROM json_array_elements(%(marks)s::json) AS row LEFT JOIN mark ON mark.key = row ->> 0
-WHERE mark.at IS DISTINCT FROM (row ->> 1)::float8;
+WHERE mark.record IS DISTINCT FROM row ->> 1;
 
 -- forget_people --
 -- Forget ids of which nothing is left, where they are still what was read.
@@ -1482,39 +1487,79 @@ WITH given AS (
 SELECT (SELECT count(*) FROM updated), (SELECT count(*) FROM added);
 
 -- write_marks --
--- Set marks while there is room, and let others go; return by how many they are more.
+-- Set marks while there is room, for public ones in their half, and let others go; return by how many they are more, and
+-- the public ones among them.
 WITH given AS (
-  SELECT row ->> 0 AS key, (row ->> 1)::float8 AS was, (row ->> 2)::float8 AS at
+  SELECT row ->> 0 AS key, row ->> 1 AS was, row ->> 2 AS now, strpos(row ->> 2, '"is_proven":true') = 0 AS is_public,
+         strpos(row ->> 1, '"is_proven":true') = 0 AS was_public
   FROM json_array_elements(%(rows)s::json) AS row
 ), lifted AS (
-  DELETE FROM mark USING given WHERE mark.key = given.key AND given.at IS NULL RETURNING 1
+  DELETE FROM mark USING given WHERE mark.key = given.key AND given.now IS NULL RETURNING mark.is_public
 ), updated AS (
-  UPDATE mark SET at = given.at FROM given WHERE mark.key = given.key AND given.at IS NOT NULL RETURNING 1
+  UPDATE mark SET record = given.now FROM given WHERE mark.key = given.key AND given.now IS NOT NULL
+  RETURNING given.is_public::int - given.was_public::int AS public
+), new AS (
+  SELECT key, now, is_public, row_number() OVER (PARTITION BY is_public ORDER BY key COLLATE "C") AS number,
+         row_number() OVER (ORDER BY is_public, key COLLATE "C") AS of_all
+  FROM given WHERE now IS NOT NULL AND was IS NULL
 ), added AS (
-  INSERT INTO mark (key, at) SELECT key, at FROM given WHERE at IS NOT NULL AND was IS NULL
-  ORDER BY key COLLATE "C" LIMIT greatest(0, %(room)s + (SELECT count(*) FROM lifted))
-  ON CONFLICT (key) DO NOTHING RETURNING 1
+  INSERT INTO mark (key, record) SELECT key, now FROM new
+  WHERE of_all <= %(room)s + (SELECT count(*) FROM lifted)
+    AND (NOT is_public OR number <= %(public_room)s + (SELECT count(*) FROM lifted WHERE is_public))
+  ORDER BY key COLLATE "C"
+  ON CONFLICT (key) DO NOTHING RETURNING is_public
 )
-SELECT (SELECT count(*) FROM added) - (SELECT count(*) FROM lifted);
+SELECT (SELECT count(*) FROM added) - (SELECT count(*) FROM lifted),
+       (SELECT count(*) FROM added WHERE is_public) - (SELECT count(*) FROM lifted WHERE is_public)
+       + (SELECT coalesce(sum(public), 0)::bigint FROM updated);
+
+-- count_hour --
+-- Count what a public key has added.
+INSERT INTO memory_hour (key, hour, slot, people, marks)
+SELECT row ->> 0, (row ->> 1)::bigint, %(slot)s, (row ->> 2)::bigint, (row ->> 3)::bigint
+FROM json_array_elements(%(rows)s::json) AS row
+ON CONFLICT (key, hour, slot)
+DO UPDATE SET people = memory_hour.people + excluded.people, marks = memory_hour.marks + excluded.marks;
+
+-- retain_marks --
+-- Forget marks that are over; return how many, and the public ones among them.
+WITH gone AS (
+  DELETE FROM mark WHERE key IN (
+    SELECT key FROM mark WHERE ends_at < %(now)s::float8 ORDER BY ends_at LIMIT %(limit)s OFFSET %(skip)s
+    FOR UPDATE SKIP LOCKED
+  ) RETURNING is_public
+)
+SELECT count(*), count(*) FILTER (WHERE is_public) FROM gone;
+
+-- retain_memory_hours --
+-- Forget what public keys added in earlier hours.
+DELETE FROM memory_hour WHERE (key, hour, slot) IN (
+  SELECT key, hour, slot FROM memory_hour WHERE hour < %(now)s::float8 / 3600 - 1 LIMIT %(limit)s OFFSET %(skip)s
+);
 
 -- forget_oldest_linked --
--- Forget the ids of a user that are more than may be, those that were linked longest ago.
+-- Forget the ids of a user that are more than may be: those that public events linked, and the longest linked, first.
 DELETE FROM person WHERE key IN (
   SELECT key FROM (
-    SELECT key, row_number() OVER (PARTITION BY linked_to ORDER BY linked_at DESC) AS number
+    SELECT key, trust, row_number() OVER (PARTITION BY linked_to ORDER BY trust = 2 DESC, linked_at DESC) AS number
     FROM person WHERE linked_to = ANY(%(keys)s::text[])
-  ) AS numbered WHERE number > %(max_linked)s
+  ) AS numbered WHERE number > %(max_linked)s AND trust <> 1
 );
 
 -- memory_size --
--- How many ids are remembered, and how many are marked.
+-- How many ids are remembered, how many are marked, how many by public events alone, and what a public key has added in
+-- an hour.
 SELECT coalesce(sum(count) FILTER (WHERE kind = 'person'), 0)::bigint,
-       coalesce(sum(count) FILTER (WHERE kind = 'mark'), 0)::bigint
+       coalesce(sum(count) FILTER (WHERE kind = 'mark'), 0)::bigint,
+       coalesce(sum(count) FILTER (WHERE kind = 'public mark'), 0)::bigint,
+       coalesce((SELECT greatest(sum(people), sum(marks)) FROM memory_hour
+                 WHERE key = %(key)s AND hour = %(hour)s), 0)::bigint
 FROM memory_size;
 
 -- count_memory --
 -- Count what came or went.
-INSERT INTO memory_size (kind, slot, count) VALUES ('person', %(slot)s, %(people)s), ('mark', %(slot)s, %(marks)s)
+INSERT INTO memory_size (kind, slot, count)
+VALUES ('person', %(slot)s, %(people)s), ('mark', %(slot)s, %(marks)s), ('public mark', %(slot)s, %(public_marks)s)
 ON CONFLICT (kind, slot) DO UPDATE SET count = memory_size.count + excluded.count;
 
 -- stale_people --
@@ -1549,9 +1594,9 @@ FROM fresh WHERE person.key = fresh.key;
 DELETE FROM person WHERE stale_at IS NULL;
 
 -- forget_unseen --
--- Forget the ids that were unseen longest, as many as are too many.
+-- Forget the ids that were unseen longest, as many as are too many; those of public events first.
 DELETE FROM person WHERE key IN (
-  SELECT key FROM person ORDER BY seen_at LIMIT greatest(0, %(limit)s) OFFSET %(skip)s FOR UPDATE SKIP LOCKED
+  SELECT key FROM person ORDER BY trust > 0, seen_at LIMIT greatest(0, %(limit)s) OFFSET %(skip)s FOR UPDATE SKIP LOCKED
 );
 
 -- retain_owners --
@@ -1694,17 +1739,19 @@ DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + ex
 
 -- transfer_marks_out --
 -- Who said no, to be moved to another outbox.
-SELECT key, at FROM mark WHERE key > %(after_0)s ORDER BY key LIMIT %(limit)s;
+SELECT key, record FROM mark WHERE key > %(after_0)s ORDER BY key LIMIT %(limit)s;
 
 -- transfer_marks_in --
 -- Who said no, of another outbox.
 WITH
   written AS (
-    INSERT INTO mark (key, at) SELECT row ->> 0, (row ->> 1)::float8 FROM jsonb_array_elements(%(rows)s::jsonb) AS row
-    ON CONFLICT DO NOTHING RETURNING 1
+    INSERT INTO mark (key, record) SELECT row ->> 0, row ->> 1 FROM jsonb_array_elements(%(rows)s::jsonb) AS row
+    ON CONFLICT DO NOTHING RETURNING is_public
   ),
   counted AS (
-    INSERT INTO memory_size (kind, slot, count) SELECT 'mark', %(slot)s, count(*) FROM written
+    INSERT INTO memory_size (kind, slot, count)
+    SELECT 'mark', %(slot)s, count(*) FROM written
+    UNION ALL SELECT 'public mark', %(slot)s, count(*) FILTER (WHERE is_public) FROM written
     ON CONFLICT (kind, slot) DO UPDATE SET count = memory_size.count + excluded.count
   )
 SELECT count(*) FROM written;
@@ -1713,9 +1760,11 @@ SELECT count(*) FROM written;
 -- Marks that were moved to another outbox.
 WITH
   gone AS (
-    DELETE FROM mark USING jsonb_array_elements(%(rows)s::jsonb) AS row WHERE key = row ->> 0 RETURNING 1
+    DELETE FROM mark USING jsonb_array_elements(%(rows)s::jsonb) AS row WHERE key = row ->> 0 RETURNING is_public
   )
-INSERT INTO memory_size (kind, slot, count) SELECT 'mark', %(slot)s, -count(*) FROM gone
+INSERT INTO memory_size (kind, slot, count)
+SELECT 'mark', %(slot)s, -count(*) FROM gone
+UNION ALL SELECT 'public mark', %(slot)s, -count(*) FILTER (WHERE is_public) FROM gone
 ON CONFLICT (kind, slot) DO UPDATE SET count = memory_size.count + excluded.count;
 
 -- transfer_people_out --
@@ -1836,14 +1885,15 @@ ON CONFLICT DO NOTHING;
 -- quarantined --
 -- Sealed events that a filter means, the oldest first.
 SELECT id, at, ends_at, source, is_proven, name, exit, reason, message_id, keys, sealed FROM quarantined
-WHERE id > %(after)s AND ends_at > %(now)s
+WHERE id > %(after)s AND ends_at > %(now)s AND (exit = 'accepted') = %(samples)s
   AND name = coalesce(%(name)s::text, name) AND exit = coalesce(%(exit)s::text, exit)
   AND source = coalesce(%(source)s::text, source) AND reason = coalesce(%(reason)s::text, reason)
 ORDER BY id LIMIT %(limit)s;
 
 -- quarantine_groups --
 -- How many sealed events there are of each kind, the most first.
-SELECT source, name, exit, reason, count(*), min(at), max(at) FROM quarantined WHERE ends_at > %(now)s
+SELECT source, name, exit, reason, count(*), min(at), max(at) FROM quarantined
+WHERE ends_at > %(now)s AND exit <> 'accepted'
 GROUP BY source, name, exit, reason ORDER BY count(*) DESC, name COLLATE "C", reason COLLATE "C", source COLLATE "C", exit
 LIMIT %(limit)s;
 
@@ -1857,9 +1907,24 @@ DELETE FROM quarantined WHERE keys::jsonb ?| %(keys)s::text[];
 
 -- trim_quarantine --
 -- Erase the oldest sealed events until the others have so many bytes.
-DELETE FROM quarantined WHERE id <= (
-  SELECT max(id) FROM (SELECT id, sum(length(sealed)) OVER (ORDER BY id DESC) AS size FROM quarantined) AS sized
+DELETE FROM quarantined WHERE exit <> 'accepted' AND id <= (
+  SELECT max(id) FROM (
+    SELECT id, sum(length(sealed)) OVER (ORDER BY id DESC) AS size FROM quarantined WHERE exit <> 'accepted'
+  ) AS sized
   WHERE size > %(max_bytes)s
+);
+
+-- trim_samples --
+-- Erase samples until each name has so many, the newest; of public ones half as many.
+DELETE FROM quarantined WHERE exit = 'accepted' AND id NOT IN (
+  SELECT id FROM (
+    SELECT id, row_number() OVER (PARTITION BY name ORDER BY id DESC) AS number FROM (
+      SELECT id, name, is_proven, row_number() OVER (PARTITION BY name, is_proven ORDER BY id DESC) AS of_trust
+      FROM quarantined WHERE exit = 'accepted'
+    ) AS by_trust
+    WHERE is_proven OR of_trust <= %(most)s::int / 2
+  ) AS by_name
+  WHERE number <= %(most)s::int
 );
 
 -- retain_quarantined --

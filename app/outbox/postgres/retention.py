@@ -15,7 +15,7 @@ from app.outbox.counts import MINUTES_KEPT_S
 from app.outbox.inventory import HOURS_KEPT_S
 from app.outbox.postgres.connections import SQL, Connection, about_table
 from app.outbox.postgres.database import Database, count_of, rows_of
-from app.outbox.postgres.people import forget_stale, forget_unseen
+from app.outbox.postgres.people import forget_ended_marks, forget_stale, forget_unseen
 from app.outbox.postgres.set_aside import SetAsideRows, Step
 from app.outbox.set_aside import FairShares
 from app.outbox.step_sums import due_steps, sum_step_parameters, summed_spans
@@ -124,6 +124,7 @@ _STEPS = (
     "retain_sessions",
     "retain_imports",
     "retain_owners",
+    "retain_memory_hours",
     "retain_inventory",
     "retain_revenue",
     "retain_name_counts",
@@ -180,6 +181,7 @@ def _steps(connection: Connection, now: float, rules: OutboxSettings) -> dict[st
         "retain_dead": partial(_forget_dead, connection, ledger_start),
         "retain_parts": partial(_forget_parts, connection),
         **{name: rows(name) for name in _STEPS},
+        "retain_marks": partial(forget_ended_marks, connection, now),
         "forget_stale": partial(forget_stale, connection, now, rules),
         "forget_unseen": partial(forget_unseen, connection, rules),
         "sum_next_step": partial(_sum_next_step, connection, now, ledger_start),

@@ -18,6 +18,9 @@ class PostgresSealedEvents(UsesDatabase):
     async def trim(self, max_bytes: int) -> int:
         return await self._database.run(count_of, "trim_quarantine", max_bytes=max_bytes)
 
+    async def trim_samples(self, most: int) -> int:
+        return await self._database.run(count_of, "trim_samples", most=most)
+
     async def find(self, wanted: QuarantineFilter, *, now: float, after: int, limit: int) -> list[Quarantined]:
         rows = await self._database.run(rows_of, "quarantined", now=now, after=after, limit=limit, **asked(wanted))
         return [event_of(row) for row in rows]

@@ -97,7 +97,7 @@ def enqueue(
         return MemoryChanged()
     answers = _enqueue(connection, call, ready, rules)
     if not isinstance(answers, OutboxUnavailable):
-        write_people(connection, people, rules)
+        write_people(connection, people, rules, call.now)
     return answers
 
 

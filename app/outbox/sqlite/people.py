@@ -11,7 +11,7 @@ import msgspec
 
 from app.config.settings import OutboxSettings
 from app.core.people import Ownership, PeopleChanges, PeopleFound, PersonRow
-from app.core.values.times import DAY_S
+from app.core.values.times import DAY_S, HOUR_S
 from app.outbox.dedup import erased_text
 from app.outbox.people import (
     DELIVERIES_AT_ONCE,
@@ -21,9 +21,12 @@ from app.outbox.people import (
     MAX_LOADED_STEPS,
     KeptDataPage,
     OtherKeptData,
+    additions,
+    is_full,
     key_prefixes,
     mark_rows,
     max_found,
+    max_public_marks,
     owned,
     people_rows,
     targets_of,
@@ -74,7 +77,7 @@ def _linked_to(connection: sqlite3.Connection, numbers: Collection[int], limit: 
     return set(one_json(connection, "linked_people", rows=as_json(sorted(numbers)), limit=limit) if numbers else ())
 
 
-def _marks_of(connection: sqlite3.Connection, keys: Collection[str]) -> dict[str, float]:
+def _marks_of(connection: sqlite3.Connection, keys: Collection[str]) -> dict[str, str]:
     return dict(connection.execute(SQL["marks"], {"keys": as_json(list(keys))}).fetchall())
 
 
@@ -91,8 +94,12 @@ def are_changed(connection: sqlite3.Connection, changes: PeopleChanges) -> bool:
     return connection.execute(SQL["people_changed"], rows).fetchone() is not None
 
 
-def write_people(connection: sqlite3.Connection, changes: PeopleChanges, rules: OutboxSettings) -> None:
+def write_people(connection: sqlite3.Connection, changes: PeopleChanges, rules: OutboxSettings, now: float) -> None:
     """Write what changes, within a transaction."""
+    if row := additions(changes, now):
+        key, hour, people_added, marks_added = row
+        added = {"key": key, "hour": hour, "people": people_added, "marks": marks_added}
+        connection.execute(SQL["count_hour"], added)
     if changes.people:
         people = {"rows": _numbered_rows(changes)}
         connection.execute(SQL["forget_people"], people)
@@ -100,7 +107,8 @@ def write_people(connection: sqlite3.Connection, changes: PeopleChanges, rules: 
     if changed := mark_rows(changes, changed_only=True):
         marks = {"rows": as_json(changed)}
         connection.execute(SQL["lift_marks"], marks)
-        connection.execute(SQL["write_marks"], {**marks, "max_marks": rules.remember_max_people})
+        bounds = {"max_marks": rules.remember_max_people, "max_public": max_public_marks(rules)}
+        connection.execute(SQL["write_marks"], {**marks, **bounds})
     if targets := targets_of(changes):
         users = as_json(list(map(number_of, targets)))
         connection.execute(SQL["forget_oldest_linked"], {"rows": users, "max_linked": MAX_LINKED})
@@ -145,12 +153,20 @@ class KeepsPeople(UsesFile):
 
     @reads
     def people(
-        self, connection: sqlite3.Connection, keys: Sequence[str], *, browsers: Collection[str] = ()
+        self,
+        connection: sqlite3.Connection,
+        keys: Sequence[str],
+        *,
+        browsers: Collection[str] = (),
+        public_key: str | None = None,
+        now: float | None = None,
     ) -> PeopleFound:
         people = _people_linked(connection, keys, browsers)
-        count = connection.execute(SQL["mark_count"]).fetchone()[0]
+        asked = {"key": public_key, "hour": (now or 0) // HOUR_S}
+        count, public, added = connection.execute(SQL["mark_count"], asked).fetchone()
         marks = _marks_of(connection, {*keys, *_keys_in(people)}) if count else {}
-        return PeopleFound(people=people, marks=marks, is_full=count >= self._rules.remember_max_people)
+        full = is_full(self._rules, public_key, marks=count, public=public, added=added)
+        return PeopleFound(people=people, marks=marks, is_full=full)
 
     @reads
     def people_with(

@@ -1030,12 +1030,34 @@ SELECT json_group_array(id) FROM (
 );
 
 -- marks --
--- Which of some ids are marked, and since when. In JSON a moment would lose its microseconds: SQLite writes 15 digits there.
-SELECT key, at FROM mark WHERE key IN (SELECT value FROM json_each(:keys));
+-- Which of some ids are marked, and the other ids for which the nos of these hold.
+SELECT key, record FROM mark WHERE key IN (
+  SELECT value FROM json_each(:keys)
+  UNION SELECT also.value FROM json_each(:keys) AS asked JOIN mark ON mark.key = asked.value
+        JOIN json_each(mark.record, '$.also') AS also
+);
 
 -- mark_count --
--- How many ids are marked.
-SELECT count FROM memory_size WHERE kind = 'mark';
+-- How many ids are marked, how many of them by public events alone, and what a public key has added in an hour.
+SELECT (SELECT count FROM memory_size WHERE kind = 'mark'), (SELECT count FROM memory_size WHERE kind = 'public mark'),
+       coalesce((SELECT max(people, marks) FROM memory_hour WHERE key = :key AND hour = :hour), 0);
+
+-- count_hour --
+-- Count what a public key has added.
+INSERT INTO memory_hour (key, hour, people, marks) VALUES (:key, :hour, :people, :marks)
+ON CONFLICT (key, hour) DO UPDATE SET people = people + excluded.people, marks = marks + excluded.marks;
+
+-- retain_marks --
+-- Forget marks that are over.
+DELETE FROM mark WHERE key IN (
+  SELECT key FROM mark WHERE ends_at < :now ORDER BY ends_at LIMIT :limit OFFSET :skip
+);
+
+-- retain_memory_hours --
+-- Forget what public keys added in earlier hours.
+DELETE FROM memory_hour WHERE (key, hour) IN (
+  SELECT key, hour FROM memory_hour WHERE hour < :now / 3600 - 1 LIMIT :limit OFFSET :skip
+);
 
 -- people_with --
 -- Ids of a stretch of memory that begin as one of some digests, or under which one is remembered.
@@ -1052,12 +1074,11 @@ SELECT json_array(
 
 -- people_changed --
 -- A key whose row or mark is no longer what was read; nothing where all are.
--- Now and then SQLite reads a number out of JSON as its neighbour, so a mark may differ by less than a microsecond.
 SELECT value ->> 0 FROM json_each(:people) LEFT JOIN person ON person.id = value ->> 7 AND person.key = value ->> 0
 WHERE coalesce(revision, 0) <> value ->> 1
 UNION ALL
 SELECT value ->> 0 FROM json_each(:marks) LEFT JOIN mark ON mark.key = value ->> 0
-WHERE (mark.at IS NULL) <> (value ->> 1 IS NULL) OR abs(mark.at - (value ->> 1)) > 0.000001;
+WHERE mark.record IS NOT value ->> 1;
 
 -- forget_people --
 -- Forget ids of which nothing is left.
@@ -1081,25 +1102,32 @@ WHERE person.key = excluded.key;
 DELETE FROM mark WHERE key IN (SELECT value ->> 0 FROM json_each(:rows) WHERE value ->> 2 IS NULL);
 
 -- write_marks --
--- Set marks while there is room; known ones always.
-INSERT INTO mark (key, at)
+-- Set marks while there is room, for public ones in their half; known ones always.
+WITH new AS MATERIALIZED (
+  SELECT value ->> 0 AS key, instr(value ->> 2, '"is_proven":true') = 0 AS is_public,
+         row_number() OVER (PARTITION BY instr(value ->> 2, '"is_proven":true') = 0 ORDER BY value ->> 0) AS number,
+         row_number() OVER (ORDER BY instr(value ->> 2, '"is_proven":true') = 0, value ->> 0) AS of_all
+  FROM json_each(:rows) WHERE value ->> 1 IS NULL AND value ->> 2 IS NOT NULL
+)
+INSERT INTO mark (key, record)
 SELECT value ->> 0, value ->> 2 FROM json_each(:rows)
 WHERE value ->> 2 IS NOT NULL AND (
   value ->> 1 IS NOT NULL
   OR value ->> 0 IN (
-    SELECT value ->> 0 FROM json_each(:rows) WHERE value ->> 1 IS NULL AND value ->> 2 IS NOT NULL ORDER BY 1
-    LIMIT max(0, :max_marks - (SELECT count FROM memory_size WHERE kind = 'mark'))
+    SELECT key FROM new
+    WHERE of_all <= :max_marks - (SELECT count FROM memory_size WHERE kind = 'mark')
+      AND (NOT is_public OR number <= :max_public - (SELECT count FROM memory_size WHERE kind = 'public mark'))
   )
 )
-ON CONFLICT (key) DO UPDATE SET at = excluded.at;
+ON CONFLICT (key) DO UPDATE SET record = excluded.record;
 
 -- forget_oldest_linked --
--- Forget the ids of a user that are more than may be, those that were linked longest ago.
+-- Forget the ids of a user that are more than may be: those that public events linked, and the longest linked, first.
 DELETE FROM person WHERE id IN (
   SELECT id FROM (
-    SELECT id, row_number() OVER (PARTITION BY linked_id ORDER BY linked_at DESC) AS number
+    SELECT id, trust, row_number() OVER (PARTITION BY linked_id ORDER BY trust = 2 DESC, linked_at DESC) AS number
     FROM person WHERE linked_id IN (SELECT value FROM json_each(:rows))
-  ) WHERE number > :max_linked
+  ) WHERE number > :max_linked AND trust <> 1
 );
 
 -- stale_people --
@@ -1133,9 +1161,9 @@ WHERE person.id = fresh.id;
 DELETE FROM person WHERE stale_at IS NULL;
 
 -- forget_unseen --
--- Forget the ids that were unseen longest, as many as are too many.
+-- Forget the ids that were unseen longest, as many as are too many; those of public events first.
 DELETE FROM person WHERE id IN (
-  SELECT id FROM person WHERE seen_at < 9e999 ORDER BY seen_at
+  SELECT id FROM person WHERE (trust > 0) < 2 ORDER BY trust > 0, seen_at
   LIMIT max(0, min(:limit, (SELECT count FROM memory_size WHERE kind = 'person') - :max_people)) OFFSET :skip
 );
 
@@ -1250,11 +1278,11 @@ DELETE FROM delivery WHERE state <> 'delivered' AND id IN (SELECT value FROM jso
 
 -- transfer_marks_out --
 -- Who said no, to be moved to another outbox.
-SELECT key, at FROM mark WHERE key > :after_0 ORDER BY key LIMIT :limit;
+SELECT key, record FROM mark WHERE key > :after_0 ORDER BY key LIMIT :limit;
 
 -- transfer_marks_in --
 -- Who said no, of another outbox.
-INSERT INTO mark (key, at) SELECT value ->> 0, value ->> 1 FROM json_each(:rows) WHERE true ON CONFLICT DO NOTHING;
+INSERT INTO mark (key, record) SELECT value ->> 0, value ->> 1 FROM json_each(:rows) WHERE true ON CONFLICT DO NOTHING;
 
 -- drop_marks --
 -- Marks that were moved to another outbox.
@@ -1291,11 +1319,19 @@ DELETE FROM delivery_owner WHERE id IN (SELECT value ->> 0 FROM json_each(:rows)
 
 -- salvage_marks --
 -- Who said no, in order.
-SELECT key, at FROM mark ORDER BY key;
+SELECT key, record FROM mark ORDER BY key;
 
 -- salvage_marks_backwards --
 -- Who said no, in the other order.
-SELECT key, at FROM mark ORDER BY key DESC;
+SELECT key, record FROM mark ORDER BY key DESC;
+
+-- salvage_unreleased_marks --
+-- Who said no, of a file from before the first release.
+SELECT key, json_object('nos', json_array(json_object('at', at, 'for_proven', json('true')))) FROM mark ORDER BY key;
+
+-- salvage_unreleased_marks_backwards --
+-- Who said no, of such a file, in the other order.
+SELECT key, json_object('nos', json_array(json_object('at', at, 'for_proven', json('true')))) FROM mark ORDER BY key DESC;
 
 -- salvage_people --
 -- What is remembered of people, in order.
@@ -1350,13 +1386,14 @@ ON CONFLICT DO NOTHING;
 -- quarantined --
 -- Sealed events that a filter means, the oldest first.
 SELECT id, at, ends_at, source, is_proven, name, exit, reason, message_id, keys, sealed FROM quarantined
-WHERE id > :after AND ends_at > :now AND name = coalesce(:name, name) AND exit = coalesce(:exit, exit)
-  AND source = coalesce(:source, source) AND reason = coalesce(:reason, reason)
+WHERE id > :after AND ends_at > :now AND (exit = 'accepted') = :samples AND name = coalesce(:name, name)
+  AND exit = coalesce(:exit, exit) AND source = coalesce(:source, source) AND reason = coalesce(:reason, reason)
 ORDER BY id LIMIT :limit;
 
 -- quarantine_groups --
 -- How many sealed events there are of each kind, the most first.
-SELECT source, name, exit, reason, count(*), min(at), max(at) FROM quarantined WHERE ends_at > :now
+SELECT source, name, exit, reason, count(*), min(at), max(at) FROM quarantined
+WHERE ends_at > :now AND exit <> 'accepted'
 GROUP BY source, name, exit, reason ORDER BY count(*) DESC, name, reason, source, exit LIMIT :limit;
 
 -- release_quarantined --
@@ -1370,9 +1407,24 @@ WHERE EXISTS (SELECT 1 FROM json_each(keys) WHERE value IN (SELECT value FROM js
 
 -- trim_quarantine --
 -- Erase the oldest sealed events until the others have so many bytes.
-DELETE FROM quarantined WHERE id <= (
-  SELECT max(id) FROM (SELECT id, sum(length(sealed)) OVER (ORDER BY id DESC) AS size FROM quarantined)
+DELETE FROM quarantined WHERE exit <> 'accepted' AND id <= (
+  SELECT max(id) FROM (
+    SELECT id, sum(length(sealed)) OVER (ORDER BY id DESC) AS size FROM quarantined WHERE exit <> 'accepted'
+  )
   WHERE size > :max_bytes
+);
+
+-- trim_samples --
+-- Erase samples until each name has so many, the newest; of public ones half as many.
+DELETE FROM quarantined WHERE exit = 'accepted' AND id NOT IN (
+  SELECT id FROM (
+    SELECT id, row_number() OVER (PARTITION BY name ORDER BY id DESC) AS number FROM (
+      SELECT id, name, is_proven, row_number() OVER (PARTITION BY name, is_proven ORDER BY id DESC) AS of_trust
+      FROM quarantined WHERE exit = 'accepted'
+    ) AS by_trust
+    WHERE is_proven OR of_trust <= :most / 2
+  ) AS by_name
+  WHERE number <= :most
 );
 
 -- retain_quarantined --

@@ -25,6 +25,8 @@ _STEPS = (
     "retain_sessions",
     "retain_imports",
     "retain_owners",
+    "retain_marks",
+    "retain_memory_hours",
     "retain_inventory",
     "retain_revenue",
     "retain_name_counts",

@@ -23,6 +23,9 @@ class SqliteSealedEvents(UsesFile):
     async def trim(self, max_bytes: int) -> int:
         return await self._writer.do(partial(_changed, query="trim_quarantine", max_bytes=max_bytes))
 
+    async def trim_samples(self, most: int) -> int:
+        return await self._erase("trim_samples", most=most)
+
     @reads
     def find(
         self, connection: sqlite3.Connection, wanted: QuarantineFilter, *, now: float, after: int, limit: int

@@ -66,12 +66,20 @@ REFUSED = SetAside(doing="claim", ad_account_id=ACCOUNT, why="CHECK failed", sin
 
 def facts(**changes: Any) -> Facts:
     """What is known of one ad account; a change of `name` gives it one."""
-    standard: dict[str, Any] = {"name": "", "backlog": Backlog(), "problems": (), "hours": {}, "rejected": {}}
+    standard: dict[str, Any] = {
+        "name": "",
+        "backlog": Backlog(),
+        "problems": (),
+        "hours": {},
+        "rejected": {},
+        "full": (),
+    }
     given = standard | changes
     account = AccountView(ad_account_id=ACCOUNT, name=given["name"], live=True)
     died = {(ACCOUNT, hour_at): count for hour_at, count in given["rejected"].items()}
     found = AccountStatus(account=account, backlog=given["backlog"], problems=given["problems"])
-    return Facts(now=NOW, accounts=[found], hours=given["hours"], rejected=died)
+    full = frozenset(given["full"])
+    return Facts(now=NOW, accounts=[found], hours=given["hours"], rejected=died, memory_full=full)
 
 
 def stands(trouble: Trouble, *, switched_off: bool = False) -> list[DeliveryProblem]:
@@ -125,7 +133,9 @@ def warned(last: int, before: int, *, enqueued: int = 100, enqueued_before: int 
         pytest.param(facts(hours=daily([19, 19, 19], now=0)), [], id="too few events to judge"),
         pytest.param(facts(hours=daily([9_000, 100, 100], now=60)), [], id="one odd day does not change what is usual"),
         pytest.param(facts(hours=daily([0, 0, 100], now=0)), [], id="days without events count as such"),
-        pytest.param(facts(hours={LAST_HOUR: {"memory_full": 1}}), ["memory"], id="no room for another mark"),
+        pytest.param(facts(full={("", LAST_HOUR)}), ["memory"], id="no room for another mark"),
+        pytest.param(facts(full={("", LAST_HOUR - HOUR_S)}), [], id="an hour before there was none"),
+        pytest.param(facts(full={("tag", NOW // HOUR_S * HOUR_S)}), ["memory: tag"], id="a public key adds too much"),
         pytest.param(facts(hours=warned(20, 9)), ["warnings"], id="over twice the warnings of the day before"),
         pytest.param(facts(hours=warned(20, 10)), [], id="twice the warnings of the day before"),
         pytest.param(facts(hours=warned(19, 0)), [], id="too few warnings to judge"),

@@ -151,7 +151,7 @@ async def test_what_is_sent_is_counted_once_though_its_dead_letter_is_held_and_c
 def seen(names: str, revision: int) -> PeopleChanges:
     """Change what is remembered of some people."""
     people = [PersonChange(key=name, revision=revision, seen_at=NOW, stale_at=NOW + 9, record="{}") for name in names]
-    return PeopleChanges(people=people, marks=[MarkChange(key=name, was=None, at=None) for name in names])
+    return PeopleChanges(people=people, marks=[MarkChange(key=name, was=None, now=None) for name in names])
 
 
 async def test_the_same_people_are_remembered_in_any_order(

@@ -33,6 +33,10 @@ NUMBERS = ("limit", "slot", "floor", "revision", "count", "version", "size", "ma
 MORE_NUMBERS = (
     "steps",
     "room",
+    "public_room",
+    "public_marks",
+    "hour",
+    "people",
     "max_linked",
     "max_names",
     "max_backlog",

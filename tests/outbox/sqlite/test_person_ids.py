@@ -43,7 +43,7 @@ def change(key: str, revision: int, record: str | None, linked_to: str | None = 
         seen_at=NOW,
         stale_at=NOW + 9,
     )
-    return PeopleChanges(people=[person], marks=[MarkChange(key=key, was=None, at=None)])
+    return PeopleChanges(people=[person], marks=[MarkChange(key=key, was=None, now=None)])
 
 
 async def test_whose_key_has_the_number_of_anothers_is_not_remembered(path: Path) -> None:

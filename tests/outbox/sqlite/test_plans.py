@@ -40,7 +40,7 @@ STEPS = {
 #: `holds_anything` ends with the first row that it meets; a salvage, and whoever erases a person, reads everything.
 LEFT_OUT = {"search", "dead", "search_dropped", "holds_anything", "kept_elsewhere", "erase_keys_with"} | {
     f"salvage_{kind}{way}"
-    for kind in ("counts", "revenue", "inventory", "marks", "people", "owners")
+    for kind in ("counts", "revenue", "inventory", "marks", "unreleased_marks", "people", "owners")
     for way in ("", "_backwards")
 }
 STATEMENTS = {name: sql for name, sql in SQL.items() if name not in LEFT_OUT} | FILLED | STEPS

@@ -38,7 +38,7 @@ def written(number: int, revision: int) -> PersonChange:
 
 
 async def change(outbox: Outbox, *people: PersonChange) -> None:
-    marks = [MarkChange(key=each.key, was=None, at=None) for each in people]
+    marks = [MarkChange(key=each.key, was=None, now=None) for each in people]
     await outbox.enqueue([], [], [], now=NOW, people=PeopleChanges(people=list(people), marks=marks))
 
 

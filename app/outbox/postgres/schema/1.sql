@@ -290,16 +290,33 @@ CREATE TABLE person (
   seen_at float8 NOT NULL,
   stale_at float8,                       -- when the first part of `record` is too old; NULL where nothing is left
   revision bigint NOT NULL CHECK (revision > 0),
-  record text NOT NULL                   -- JSON
+  record text NOT NULL,                  -- JSON
+  -- What of it a proven event said: 2 the link, 1 something else, 0 nothing. What is public gives way first.
+  trust smallint NOT NULL GENERATED ALWAYS AS (
+    CASE WHEN record ~ '"link": *\{[^{}]*"is_proven": *true' THEN 2 WHEN record ~ '"is_proven": *true' THEN 1 ELSE 0 END
+  ) STORED
 );
 CREATE INDEX person_linked ON person (linked_to, linked_at) WHERE linked_to IS NOT NULL;
-CREATE INDEX person_seen ON person (seen_at);
+CREATE INDEX person_seen ON person ((trust > 0), seen_at);
 CREATE INDEX person_stale ON person (stale_at);
 
--- Who said no, and when. Nothing but a yes removes it.
+-- Who said no, and when. Nothing but a yes removes it, or its end where it has one.
 CREATE TABLE mark (
   key text COLLATE "C" PRIMARY KEY,
-  at float8 NOT NULL
+  record text NOT NULL,                  -- JSON
+  ends_at float8 GENERATED ALWAYS AS ((record::json ->> 'ends_at')::float8) STORED,
+  is_public boolean NOT NULL GENERATED ALWAYS AS (strpos(record, '"is_proven":true') = 0) STORED
+);
+CREATE INDEX mark_ends ON mark (ends_at) WHERE ends_at IS NOT NULL;
+
+-- What is new of each public key, by hour, so that none fills the memory of all; in slots as the sizes below.
+CREATE TABLE memory_hour (
+  key text COLLATE "C" NOT NULL,
+  hour bigint NOT NULL,                  -- since 1970
+  slot smallint NOT NULL,
+  people bigint NOT NULL,
+  marks bigint NOT NULL,
+  PRIMARY KEY (key, hour, slot)
 );
 
 -- Whose messages are kept. It is searched as a whole, and rarely: to erase somebody, or to tell what is kept.
@@ -334,7 +351,8 @@ CREATE TABLE quarantined (
   keys text NOT NULL,                    -- a JSON array: the HMACs of its ids
   sealed text NOT NULL                   -- encrypted; the key is not here
 );
-CREATE UNIQUE INDEX quarantined_message ON quarantined (source, message_id);
+-- A sample (`accepted`) stands beside the same event that made no delivery.
+CREATE UNIQUE INDEX quarantined_message ON quarantined (source, message_id, (exit = 'accepted'));
 CREATE INDEX quarantined_ends ON quarantined (ends_at);
 
 -- Written by `check` to prove that a commit succeeds.

@@ -302,24 +302,31 @@ CREATE TABLE person (
   seen_at REAL NOT NULL,
   stale_at REAL,                         -- when the first part of `record` is too old; NULL where nothing is left
   revision INTEGER NOT NULL CHECK (revision > 0),
-  record TEXT NOT NULL                   -- JSON
+  record TEXT NOT NULL,                  -- JSON
+  -- What of it a proven event said: 2 the link, 1 something else, 0 nothing. What is public gives way first.
+  trust INTEGER NOT NULL AS (
+    CASE WHEN record ->> '$.link.is_proven' THEN 2 ELSE instr(record, '"is_proven":true') > 0 END
+  ) STORED
 ) STRICT;
 CREATE INDEX person_linked ON person (linked_id, linked_at) WHERE linked_id IS NOT NULL;
-CREATE INDEX person_seen ON person (seen_at);
+CREATE INDEX person_seen ON person (trust > 0, seen_at);
 CREATE INDEX person_stale ON person (stale_at);
 
--- Who said no, and when. Nothing but a yes removes it.
+-- Who said no, and when. Nothing but a yes removes it, or its end where it has one.
 CREATE TABLE mark (
   key TEXT PRIMARY KEY,
-  at REAL NOT NULL
+  record TEXT NOT NULL,                  -- JSON
+  ends_at REAL AS (record ->> '$.ends_at') VIRTUAL,
+  is_public INTEGER NOT NULL AS (instr(record, '"is_proven":true') = 0) VIRTUAL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX mark_ends ON mark (ends_at) WHERE ends_at IS NOT NULL;
 
 -- How many rows the two have, so that a million are never counted.
 CREATE TABLE memory_size (
   kind TEXT PRIMARY KEY,
   count INTEGER NOT NULL CHECK (count >= 0)
 ) STRICT, WITHOUT ROWID;
-INSERT INTO memory_size VALUES ('person', 0), ('mark', 0);
+INSERT INTO memory_size VALUES ('person', 0), ('mark', 0), ('public mark', 0);
 CREATE TRIGGER person_enters AFTER INSERT ON person BEGIN
   UPDATE memory_size SET count = count + 1 WHERE kind = 'person';
 END;
@@ -327,11 +334,23 @@ CREATE TRIGGER person_leaves AFTER DELETE ON person BEGIN
   UPDATE memory_size SET count = count - 1 WHERE kind = 'person';
 END;
 CREATE TRIGGER mark_enters AFTER INSERT ON mark BEGIN
-  UPDATE memory_size SET count = count + 1 WHERE kind = 'mark';
+  UPDATE memory_size SET count = count + 1 WHERE kind IN ('mark', iif(NEW.is_public, 'public mark', 'mark'));
+END;
+CREATE TRIGGER mark_changes AFTER UPDATE ON mark WHEN OLD.is_public <> NEW.is_public BEGIN
+  UPDATE memory_size SET count = count + NEW.is_public - OLD.is_public WHERE kind = 'public mark';
 END;
 CREATE TRIGGER mark_leaves AFTER DELETE ON mark BEGIN
-  UPDATE memory_size SET count = count - 1 WHERE kind = 'mark';
+  UPDATE memory_size SET count = count - 1 WHERE kind IN ('mark', iif(OLD.is_public, 'public mark', 'mark'));
 END;
+
+-- What is new of each public key, by hour, so that none fills the memory of all.
+CREATE TABLE memory_hour (
+  key TEXT NOT NULL,
+  hour INTEGER NOT NULL,                 -- since 1970
+  people INTEGER NOT NULL,
+  marks INTEGER NOT NULL,
+  PRIMARY KEY (key, hour)
+) STRICT, WITHOUT ROWID;
 
 -- Whose messages are kept. It is searched as a whole, and rarely: to erase somebody, or to tell what is kept.
 CREATE TABLE delivery_owner (
@@ -357,7 +376,8 @@ CREATE TABLE quarantined (
   keys TEXT NOT NULL,                    -- a JSON array: the HMACs of its ids
   sealed TEXT NOT NULL                   -- encrypted; the key is not here
 ) STRICT;
-CREATE UNIQUE INDEX quarantined_message ON quarantined (source, message_id);
+-- A sample (`accepted`) stands beside the same event that made no delivery.
+CREATE UNIQUE INDEX quarantined_message ON quarantined (source, message_id, (exit = 'accepted'));
 CREATE INDEX quarantined_ends ON quarantined (ends_at);
 
 -- What every process must know.

@@ -12,9 +12,9 @@ import pytest
 from app.api.problems import PROBLEM_JSON
 from app.main import create_app
 from app.web.openapi import EXAMPLES_FILE
+from tests.api.examples import ASKED, answers
 from tests.assembled import settings
 from tests.outbox.new_store import new_store
-from tests.web.api_examples import ASKED, answers
 from tests.web.client import client_of
 
 pytestmark = pytest.mark.usefixtures("tuned_back")

@@ -1,0 +1,302 @@
+"""A shadow run: what a draft would make of events, beside what runs makes of them. Nothing is stored or sent."""
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final, TypeAlias
+
+from app.catalog import Catalog
+from app.core.events import Event, Exit
+from app.core.pages import QuarantineFilter
+from app.core.receipts import PresetResult
+from app.core.values.hidden_emails import unpersonal_id
+from app.destination import components
+from app.errors import PublishingRefused, SettingsError
+from app.outbox.sealed_events import SealedEvents
+from app.pipeline.explain import shown_json
+from app.pipeline.quarantine import Seals
+from app.pipeline.router import Router
+
+#: Of each kind of change so many are shown.
+_EXAMPLES: Final = 3
+_SHOWN: Final = 120
+#: Of what is kept so many are tried; so many before others have their turn.
+_AT_MOST: Final = 5_000
+_AT_ONCE: Final = 50
+#: They are sent as they are, and name a person or a device.
+_PERSONAL: Final = frozenset({"user_data.client_ip_address", "user_data.client_user_agent"})
+#: By preset, field or exit, and kind of change.
+_Key: TypeAlias = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeExample:
+    """One event of which a field becomes something else."""
+
+    message_id: str
+    was: str
+    becomes: str
+
+
+@dataclass(slots=True)
+class Side:
+    """What one of the two catalogs makes of all events."""
+
+    #: Events that would be sent, by preset, and how many quality components they have together.
+    sent: Counter[str] = field(default_factory=Counter)
+    components: Counter[str] = field(default_factory=Counter)
+    #: Of these, how many have a field, by preset and field.
+    having: Counter[tuple[str, str]] = field(default_factory=Counter)
+    #: By preset and currency; "" where an event names none.
+    money: dict[tuple[str, str], Decimal] = field(default_factory=dict)
+
+    def add(self, preset: str, event: Event, fields: Mapping[str, Any]) -> None:
+        """Count one event that would be sent."""
+        self.sent[preset] += 1
+        self.components[preset] += len(components(event))
+        self.having.update((preset, name) for name in fields)
+        amount = _amount(fields.get("custom_data.value"))
+        if amount is not None:
+            key = preset, str(fields.get("custom_data.currency", ""))
+            self.money[key] = self.money.get(key, Decimal(0)) + amount
+
+
+@dataclass(slots=True)
+class Shadow:
+    """What becomes otherwise of the events that were looked at."""
+
+    events: int = 0
+    before: Side = field(default_factory=Side)
+    after: Side = field(default_factory=Side)
+    #: Events by preset, field and `gained`, `lost` or `changed`.
+    fields: Counter[_Key] = field(default_factory=Counter)
+    examples: dict[_Key, list[ChangeExample]] = field(default_factory=dict)
+    #: Events by preset, exit before and exit after.
+    exits: Counter[_Key] = field(default_factory=Counter)
+
+    @property
+    def differs(self) -> bool:
+        """Whether anything becomes otherwise."""
+        return bool(self.fields or self.exits)
+
+    def add(
+        self,
+        event: Event,
+        router: Router,
+        catalogs: tuple[Catalog, Catalog],
+        *,
+        now: float,
+        source: str,
+        is_proven: bool,
+    ) -> None:
+        """Count what becomes of an event by what runs and by the draft, each with an empty memory."""
+        self.events += 1
+        was, becomes = (
+            {
+                (line.preset or "", line.destination): line
+                for line in router.lines(event, catalog, now=now, source=source, is_proven=is_proven)
+            }
+            for catalog in catalogs
+        )
+        for key in {**was, **becomes}:
+            if key[0]:
+                self._compare(unpersonal_id(event["messageId"]), key[0], was.get(key), becomes.get(key))
+
+    def _compare(self, message_id: str, preset: str, was: PresetResult | None, becomes: PresetResult | None) -> None:
+        """Count what becomes of one delivery. Fields are compared where both would send it."""
+        exits = [Exit.UNMATCHED if line is None else line.exit for line in (was, becomes)]
+        if exits[0] != exits[1]:
+            self.exits[preset, exits[0].value, exits[1].value] += 1
+        found: list[dict[str, Any]] = []
+        for side, line in ((self.before, was), (self.after, becomes)):
+            if line is not None and line.event is not None:
+                found.append(dict(_leaves(line.event)))
+                side.add(preset, line.event, found[-1])
+        if len(found) < len(exits):
+            return
+        old, new = found
+        for name in {**old, **new}:
+            if name in old and name in new and old[name] == new[name]:
+                continue
+            kind = "gained" if name not in old else "lost" if name not in new else "changed"
+            self.fields[preset, name, kind] += 1
+            shown = self.examples.setdefault((preset, name, kind), [])
+            if len(shown) < _EXAMPLES:
+                shown.append(ChangeExample(message_id=message_id, was=_shown(name, old), becomes=_shown(name, new)))
+
+    def money(self) -> list[tuple[str, str, Decimal, Decimal]]:
+        """Return preset, currency, and the sum before and after, of each that there is."""
+        keys = sorted({*self.before.money, *self.after.money})
+        return [(*key, self.before.money.get(key, Decimal(0)), self.after.money.get(key, Decimal(0))) for key in keys]
+
+    def scores(self) -> list[tuple[str, float | None, float | None]]:
+        """Return of each preset how many quality components an event has, before and after; None: none is sent."""
+        presets = sorted({*self.before.sent, *self.after.sent})
+        return [(preset, _average(self.before, preset), _average(self.after, preset)) for preset in presets]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything as JSON-ready values."""
+        return {
+            "events": self.events,
+            "exits": [
+                {"preset": preset, "was": was, "becomes": becomes, "count": count}
+                for (preset, was, becomes), count in self.exits.most_common()
+            ],
+            "fields": [
+                {
+                    "preset": preset,
+                    "field": name,
+                    "change": kind,
+                    "count": count,
+                    "examples": [
+                        {"message_id": each.message_id, "was": each.was, "becomes": each.becomes}
+                        for each in self.examples[preset, name, kind]
+                    ],
+                }
+                for (preset, name, kind), count in self.fields.most_common()
+            ],
+            "money": [
+                {"preset": preset, "currency": currency, "before": str(before), "after": str(after)}
+                for preset, currency, before, after in self.money()
+            ],
+            "scores": [{"preset": preset, "before": before, "after": after} for preset, before, after in self.scores()],
+        }
+
+
+class ShadowRuns:
+    """Tries drafts on what a store keeps as received. Every method may raise OutboxUnavailable."""
+
+    def __init__(
+        self,
+        sealed_events: SealedEvents,
+        sealer: Seals,
+        router: Router,
+        running: Callable[[], Catalog],
+        *,
+        clock: Callable[[], float],
+        has_samples: bool,
+        limits: Collection[str] = (),
+    ) -> None:
+        """Take where events are kept, who opens them, their way, and what runs. A draft beyond `limits` is refused.
+
+        Raises SettingsError where a limit cannot be read.
+        """
+        self._sealed_events = sealed_events
+        self._sealer = sealer
+        self._router = router
+        self._running = running
+        self._clock = clock
+        #: Else only the quarantine is kept.
+        self.has_samples = has_samples
+        self._limits = limits
+        broken_limits(limits, Shadow())
+
+    async def run(self, draft: Catalog, *, samples: bool = True) -> Shadow:
+        """Return what a draft changes for the samples, or else for the quarantine: of the oldest some thousand."""
+        shadow = Shadow()
+        await self.add(shadow, draft, samples=samples, at_most=_AT_MOST)
+        return shadow
+
+    async def add(
+        self, shadow: Shadow, draft: Catalog, *, samples: bool, after: int = 0, since: float = 0, at_most: int
+    ) -> int:
+        """Add what a draft changes for events behind the id `after` that arrived since then; return the last id.
+
+        About so many are tried at most.
+        """
+        wanted, last = QuarantineFilter(samples=samples), shadow.events + at_most
+        while shadow.events < last and (
+            some := await self._sealed_events.find(wanted, now=self._clock(), after=after, limit=_AT_ONCE)
+        ):
+            for one in some:
+                event = self._sealer.open(one.sealed) if one.at >= since else None
+                if event is not None:  # another key may have sealed it
+                    catalogs = self._running(), draft
+                    shadow.add(event, self._router, catalogs, now=one.at, source=one.source, is_proven=one.is_proven)
+            after = some[-1].id
+            await asyncio.sleep(0)
+        return after
+
+    async def demand(self, draft: Catalog) -> None:
+        """Raise PublishingRefused where a draft is beyond a limit."""
+        if self.has_samples and self._limits and (broken := broken_limits(self._limits, await self.run(draft))):
+            raise PublishingRefused(f"The shadow run is beyond PUBLISH_FAIL_IF: {'; '.join(broken)}.")
+
+
+def _leaves(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield each field of a finished event with its value: a list is one."""
+    for name, inner in value.items():
+        if isinstance(inner, dict):
+            yield from _leaves(inner, f"{at}{name}.")
+        else:
+            yield f"{at}{name}", inner
+
+
+def _shown(name: str, fields: Mapping[str, Any]) -> str:
+    if name not in fields:
+        return "nothing"
+    text = "(personal)" if name in _PERSONAL else shown_json(fields[name])
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def _amount(value: Any) -> Decimal | None:
+    try:
+        return None if value is None else Decimal(str(value))
+    except InvalidOperation:
+        return None
+
+
+def _average(side: Side, preset: str) -> float | None:
+    return round(side.components[preset] / side.sent[preset], 2) if side.sent[preset] else None
+
+
+#: `lost click_id > 1%`, `lost events > 0`, `money EUR > 2%`.
+_LIMIT: Final = re.compile(
+    r"(?:(lost|gained|changed) +([A-Za-z0-9_.]+)|(money)(?: +([A-Z]{3}))?) *> *(\d+(?:\.\d+)?)(%?)"
+)
+
+
+def broken_limits(limits: Iterable[str], shadow: Shadow) -> list[str]:
+    """Return in words each limit that a shadow run is beyond. Raises SettingsError where one cannot be read."""
+    broken = []
+    for limit in limits:
+        found = _LIMIT.fullmatch(limit.strip())
+        if found is None:
+            raise SettingsError(
+                f"{limit!r} is no limit: write `lost click_id > 1%` (or gained, changed), `lost events > 0`, "
+                "or `money EUR > 2%`"
+            )
+        kind, about, _, currency, most, percent = found.groups()
+        amounts = _fields(kind, about, shadow) if kind else _money(currency, shadow)
+        for amount, whole in amounts:
+            value = amount if not percent else amount * 100 / whole if whole else Decimal(100 * bool(amount))
+            if value > Decimal(most):
+                broken.append(f"{limit.strip()}: it is {float(round(value, 2)):g}{percent}")
+    return broken
+
+
+def _fields(kind: str, about: str, shadow: Shadow) -> list[tuple[Decimal, Decimal]]:
+    """Return of how many events a field, or the event itself, changes so, and of how many."""
+    side = shadow.after if kind == "gained" else shadow.before
+    if about == "events":
+        place = {"lost": 1, "gained": 2}.get(kind)
+        count = sum(count for key, count in shadow.exits.items() if place and key[place] == Exit.ENQUEUED)
+        return [(Decimal(count), Decimal(side.sent.total()))]
+    found = sum(count for (_, name, how), count in shadow.fields.items() if how == kind and _is(about, name))
+    return [(Decimal(found), Decimal(sum(count for (_, name), count in side.having.items() if _is(about, name))))]
+
+
+def _is(about: str, name: str) -> bool:
+    return name == about or name.endswith(f".{about}")
+
+
+def _money(currency: str | None, shadow: Shadow) -> list[tuple[Decimal, Decimal]]:
+    """Return by how much the sum of each currency changes, and the sum before."""
+    sums: dict[str, tuple[Decimal, Decimal]] = {}
+    for _, code, before, after in shadow.money():
+        was, becomes = sums.get(code, (Decimal(0), Decimal(0)))
+        sums[code] = was + before, becomes + after
+    return [(abs(becomes - was), was) for code, (was, becomes) in sums.items() if currency in (None, code)]
