@@ -156,7 +156,7 @@ def _action(mappings: FileTexts, faults: list[Fault]) -> tuple[CompiledAction | 
     """Return the action, its file, and the text that it was read from; None where it has faults."""
     for file, text in mappings.items():
         if Path(file).stem != ACTION:
-            faults.append(Fault(path="", message=f"there is no such action: only {ACTION}.yaml is read", file=file))
+            faults.append(Fault(path="", message=f"unknown action: only {ACTION}.yaml is read", file=file))
             continue
         action, found = read_action(text)
         faults.extend(in_file(file, found))
@@ -169,7 +169,7 @@ def _faults_between(files: Mapping[str, PresetFile]) -> list[Fault]:
     """Find what only several files together can get wrong."""
     names = Counter(spec.name for spec in files.values())
     faults = [
-        Fault(path="/name", message=f"another preset is named {spec.name!r} too: rename one", file=file)
+        Fault(path="/name", message=f"another preset is named {spec.name!r}: rename one", file=file)
         for file, spec in files.items()
         if names[spec.name] > 1
     ]

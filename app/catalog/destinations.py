@@ -60,7 +60,7 @@ class TokenPlace(BaseModel):
     @model_validator(mode="after")
     def _one_place(self) -> Self:
         if (self.env is None) == (self.file is None):
-            raise ValueError("say either `env` or `file`")
+            raise ValueError("set either `env` or `file`")
         return self
 
 
@@ -79,13 +79,15 @@ class DestinationFile(BaseModel):
     )
     sources: _Names | None = Field(None, description="Only events of these sources; without: of all.")
     presets: _Names | None = Field(None, description="Only these presets, by name; without: all.")
-    enabled: bool = Field(default=True, description="false takes the ad account out: nothing is sent or taken for it.")
+    enabled: bool = Field(
+        default=True, description="false removes the ad account: Pinrelay accepts and sends nothing for it."
+    )
     settings: BaseModel
 
     @model_validator(mode="after")
     def _live_needs_a_token(self) -> Self:
         if self.mode == "live" and self.token is None:
-            raise ValueError("`token` is missing: say where it is, or `mode: sandbox`")
+            raise ValueError("`token` is missing: name its place, or set `mode: sandbox`")
         return self
 
     @property
@@ -127,7 +129,7 @@ def load_destinations(folders: Folders) -> dict[str, DestinationFile]:
 def _told_twice(files: Mapping[str, DestinationFile], field: str) -> list[Fault]:
     values = Counter(getattr(spec, field) for spec in files.values())
     return [
-        Fault(path=f"/{field}", message="another destination has the same: each needs its own", file=path)
+        Fault(path=f"/{field}", message="another destination has the same value: each needs its own", file=path)
         for path, spec in files.items()
         if values[getattr(spec, field)] > 1
     ]

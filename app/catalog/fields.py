@@ -104,7 +104,7 @@ def _faults_of_blocks(value: Any, path: str) -> Iterator[Fault]:
     found = list(_options_of("@blocks", value, path))
     if not found:
         yield Fault(
-            path=path, message="is made by `@blocks`: nobody's name, address or phone is read from anything else"
+            path=path, message="must be made by `@blocks`: names, addresses and phone numbers come from nothing else"
         )
     for place, options in found:
         places = [*_listed(options.get("places")), *_listed(options.get("recipients"))]
@@ -112,7 +112,7 @@ def _faults_of_blocks(value: Any, path: str) -> Iterator[Fault]:
             for name in members if isinstance(members, dict) else ():
                 if name not in OF_BLOCKS:
                     hint = nearest(name, OF_BLOCKS) or f": write one of {', '.join(sorted(OF_BLOCKS))}"
-                    yield Fault(path=place, message=f"there is no member {name!r} of a person{hint}")
+                    yield Fault(path=place, message=f"unknown member {name!r} of a person{hint}")
 
 
 def _options_of(directive: str, value: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -137,7 +137,7 @@ def _names(own: Mapping[str, Any], fields: Mapping[str, FieldSpec], path: str) -
     for name, value in own.items():
         spec = fields.get(name)
         if spec is None:
-            yield Fault(path=f"{path}/{name}", message=f"there is no such field{_nearest_field(name, fields)}")
+            yield Fault(path=f"{path}/{name}", message=f"unknown field{_nearest_field(name, fields)}")
         elif spec.properties:
             for place, shape in _shapes(value, f"{path}/{name}"):
                 yield from _names(shape, spec.properties, place)

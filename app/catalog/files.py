@@ -97,19 +97,19 @@ class PresetFile(BaseModel):
     name: str = Field(min_length=1, max_length=80, description="Shown in receipts, the console and metrics; unique.")
     description: str = Field("", description="For people: when this preset fires and why.")
     subscribe: str = Field(description='The trigger, e.g. type = "track" AND event = "Order Completed".')
-    action: Literal["report_conversion_event"] = Field(description="The action that is done with each event it takes.")
+    action: Literal["report_conversion_event"] = Field(description="Action for each event that matches.")
     mapping: dict[str, Any] = Field(
         default_factory=dict, description="Fields of the action that differ from its defaults, as values or directives."
     )
     enabled: bool = Field(default=True, description="false switches the preset off.")
-    remember: bool = Field(default=True, description="false sends events as they are: memory completes none of them.")
+    remember: bool = Field(default=True, description="false sends events without data from memory.")
     hold: str | None = Field(
         None,
         pattern=r"^[1-9][0-9]{0,3}[sm]$",
-        description="How long its deliveries are kept back, e.g. 30m; 55m at most.",
+        description="How long its deliveries wait before they are sent, e.g. 30m; 55m at most.",
     )
     withdrawn_by: str | None = Field(
-        None, description="The trigger of cancellations: an order that is held is not sent, found by its `order_id`."
+        None, description="Trigger for cancellations: a held order with the same `order_id` is not sent."
     )
     example: dict[str, Any] | None = Field(None, description="A Segment event that this preset takes.")
     tests: Tests
@@ -120,22 +120,20 @@ class FieldSpec(BaseModel):
 
     model_config = STRICT
 
-    label: str = Field(min_length=1, description="The field's name for people.")
+    label: str = Field(min_length=1, description="Display name of the field.")
     description: str = Field(min_length=1, description="What it means and what Pinterest uses it for.")
     type: Literal["string", "number", "integer", "boolean", "object"] = Field(description="Of one value.")
     required: bool = Field(default=False, description="An event without it is invalid.")
-    choices: tuple[str, ...] | None = Field(None, description="The only values there are.", strict=False)
-    multiple: bool = Field(default=False, description="A list of values is taken as well.")
+    choices: tuple[str, ...] | None = Field(None, description="Allowed values.", strict=False)
+    multiple: bool = Field(default=False, description="Whether a list of values is allowed, too.")
     default: Any = Field(None, description="Value or directive used where the preset gives none.")
-    from_blocks: bool = Field(
-        default=False, description="Taken from one of `person_blocks` where the preset gives none."
-    )
+    from_blocks: bool = Field(default=False, description="Read from one of `person_blocks` if the preset gives none.")
     properties: dict[str, "FieldSpec"] | None = Field(None, description="The members of an object.")
 
     @model_validator(mode="after")
     def _members_belong_to_objects(self) -> "FieldSpec":
         if (self.properties is not None) != (self.type == "object"):
-            raise ValueError("an object has `properties`, nothing else does")
+            raise ValueError("an object must have `properties`, and nothing else may")
         return self
 
 
@@ -144,7 +142,7 @@ class ActionFile(BaseModel):
 
     model_config = STRICT
 
-    name: str = Field(min_length=1, description="The action's name for people.")
+    name: str = Field(min_length=1, description="Display name of the action.")
     description: str = Field(min_length=1, description="What the action does.")
     fields: dict[str, FieldSpec] = Field(description="Every field, by its name in mappings.")
     tests: Tests

@@ -29,12 +29,12 @@ _MOVED: Final[Mapping[str, tuple[str, ...]]] = {
     "custom_data_2": ("custom_data",),
     "contents": ("custom_data", "contents"),
 }
-_OPTS_OUT: Final = "Segment's default opts out everybody; here an event is opted out where it says so"
-_READS_MORE: Final = "our default reads the same places and more, the best first"
-_SAME: Final = "our default is the same"
-_NO_FIELD: Final = "there is no such field here"
+_OPTS_OUT: Final = "Segment's default opts everybody out; Pinrelay opts out only events that say so"
+_READS_MORE: Final = "Pinrelay's default reads the same places and more"
+_SAME: Final = "same as Pinrelay's default"
+_NO_FIELD: Final = "Pinrelay has no such field"
 
-Fate: TypeAlias = Literal["carried over", "left to our default", "could not be"]
+Fate: TypeAlias = Literal["carried over", "uses Pinrelay's default", "could not be"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ def read_foreign(text: str) -> list[Subscription]:
     try:
         value = json.loads(text)
     except ValueError:
-        raise CatalogError([Fault("", "is no JSON: give what Segment's Public API answers, or a config")]) from None
+        raise CatalogError([Fault("", "is not JSON: give the answer of Segment's Public API, or a config")]) from None
     found = value
     for name in ("data", "destination", "config", "subscriptions", "presets"):
         found = found.get(name, found) if isinstance(found, dict) else found
@@ -142,7 +142,7 @@ def _carried(mapping: Mapping[str, Any], action: ActionFile, told: list[FieldTol
         if name in _OF_SEGMENT or name.startswith("__") or value is None or value == "":
             continue
         if name == "opt_out" and value is True:
-            told.append(FieldTold(field=name, outcome="left to our default", why=_OPTS_OUT))
+            told.append(FieldTold(field=name, outcome="uses Pinrelay's default", why=_OPTS_OUT))
             continue
         found = _field(name, value, action.fields.get(name), told)
         if found is not None:
@@ -164,11 +164,11 @@ def _field(place: str, value: Any, spec: FieldSpec | None, told: list[FieldTold]
         }
         return members or None
     if value == spec.default:
-        told.append(FieldTold(field=place, outcome="left to our default", why=_SAME))
+        told.append(FieldTold(field=place, outcome="uses Pinrelay's default", why=_SAME))
         return None
     read = _only_paths(value)
     if read is not None and spec.default is not None and read <= set(_all_paths(spec.default)):
-        told.append(FieldTold(field=place, outcome="left to our default", why=_READS_MORE))
+        told.append(FieldTold(field=place, outcome="uses Pinrelay's default", why=_READS_MORE))
         return None
     told.append(FieldTold(field=place, outcome="carried over", why=""))
     return value

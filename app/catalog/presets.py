@@ -89,7 +89,7 @@ def faults_of_constants(
         place = f"{at}/{'/'.join(keys)}"
         given = mapping.literal(*keys)
         if given is not MISSING and not says_nothing(given):
-            found.setdefault(place, Fault(place, "is the same for every event: all but the first are duplicates"))
+            found.setdefault(place, Fault(place, "is the same for every event, so all but the first are duplicates"))
     return list(found.values())
 
 
@@ -271,7 +271,7 @@ def _pointless(spec: PresetFile, mapping: CompiledMapping) -> Iterator[Fault]:
     name = mapping.literal("event_name")
     yield from faults_of_constants(spec.mapping, mapping, _IDS if name == "checkout" else _IDS[:1], "/mapping")
     if spec.withdrawn_by is not None and name not in ("checkout", MISSING):
-        yield Fault("/withdrawn_by", f"only a checkout is withdrawn, and `event_name` is {name!r}: leave it out")
+        yield Fault("/withdrawn_by", f"only a checkout can be withdrawn, but `event_name` is {name!r}: leave it out")
 
 
 def _trigger(text: str, path: str, found: list[Fault]) -> Trigger | None:
@@ -287,11 +287,11 @@ def _hold_s(spec: PresetFile, found: list[Fault]) -> float:
     """Return how long deliveries are kept back, in seconds, and add what is wrong with it."""
     if spec.hold is None:
         if spec.withdrawn_by is not None:
-            found.append(Fault("/withdrawn_by", "without `hold` an order leaves at once: say how long it is kept back"))
+            found.append(Fault("/withdrawn_by", "needs `hold`: without it an order is sent at once"))
         return 0
     hold_s = int(spec.hold[:-1]) * (60 if spec.hold.endswith("m") else 1)
     if hold_s > MAX_HOLD_S:
-        found.append(Fault("/hold", "55m at most: Pinterest wants web and app events within the hour"))
+        found.append(Fault("/hold", "must be 55m at most: Pinterest expects web and app events within an hour"))
     return hold_s
 
 
@@ -322,7 +322,7 @@ def _first(faults: Iterable[Fault]) -> Iterator[Fault]:
     """Yield the first faults of a file, and that there are more."""
     for number, fault in enumerate(faults):
         if number == MOST_FAULTS:
-            yield Fault("", f"there are more faults than these {MOST_FAULTS}: mend these first")
+            yield Fault("", f"the file has more than {MOST_FAULTS} faults: mend these first")
             return
         yield fault
 

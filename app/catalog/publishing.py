@@ -161,7 +161,9 @@ class Publisher:
             raise PublishingRefused(why)
         on_disk = generation_of(*self._running.read_files())
         if not base == on_disk == self._running.catalog.generation:
-            raise PublishingRefused("The files have changed since this was begun. Look at it again, on what runs now.")
+            raise PublishingRefused(
+                "The files changed while you were editing. Open the page again and check your change."
+            )
         self.candidate(file, text)
         numbered = [each for each in self.versions(file) if each.number == 0]
         try:
@@ -171,7 +173,7 @@ class Publisher:
             self._put(file, text, version)
         except OSError as exc:
             where = exc.filename or self.target(file)  # a full disk names no file
-            told = f"{where} cannot be written: {exc.strerror}. See who owns it, and whether there is room."
+            told = f"{where} cannot be written: {exc.strerror}. Check its owner and the free disk space."
             raise PublishingRefused(told) from exc
         return version
 

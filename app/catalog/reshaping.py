@@ -30,7 +30,7 @@ _FIELDS: Final = (*RECORD_FIELDS.nested, *RECORD_FIELDS.flat)
 _IDS: Final = (("messageId",), ("properties", "event_id"), ("properties", "order_id"))
 #: Of Segment's events; what else a mapping would say makes events that are refused.
 _TYPES: Final = frozenset({"track", "page", "screen", "identify", "group", "alias", "delete"})
-_UNTAKEN: Final = "no trigger of the source takes it"
+_UNTAKEN: Final = "no trigger of the source matches it"
 #: A condition such as `headers.x-topic = "orders/paid"`.
 _ASKS_FOR_NAME: Final = re.compile(r"""(?<![!<>])=\s*["']""")
 _ASKS_MEMBER: Final = re.compile(r"item\b")
@@ -176,10 +176,10 @@ def _compiled(
     except MappingError as exc:
         faults.extend(exc.faults)
     if "type" not in whole:
-        faults.append(Fault(f"{place}/mapping", "has no `type`: say track, page or identify"))
+        faults.append(Fault(f"{place}/mapping", "has no `type`: set track, page or identify"))
     elif isinstance(whole["type"], str) and whole["type"] not in _TYPES:
         faults.append(
-            Fault(f"{place}/mapping/type", f"{whole['type']!r} is no type of event: say track, page or identify")
+            Fault(f"{place}/mapping/type", f"{whole['type']!r} is not an event type: set track, page or identify")
         )
     if trigger is None or mapping is None:
         return None

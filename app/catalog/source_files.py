@@ -55,7 +55,7 @@ class HmacProof(_OneProof):
     header: _Header
     algorithm: Algorithm = Field("sha256", description="The hash of the HMAC.")
     encoding: Encoding = Field("hex", description="How the signature is written.")
-    prefix: str = Field("", description="What stands before the signature, such as `sha256=`.")
+    prefix: str = Field("", description="Prefix of the signature, such as `sha256=`.")
     secret: _Secrets
 
 
@@ -129,10 +129,10 @@ class SourceLimits(BaseModel):
 
     model_config = STRICT
 
-    max_body_bytes: int | None = Field(None, ge=1, description="Of one request, as sent and with gzip undone.")
+    max_body_bytes: int | None = Field(None, ge=1, description="Size of one request, compressed and uncompressed.")
     max_events: int | None = Field(None, ge=1, description="In one request.")
-    events_per_minute: int | None = Field(None, ge=1, description="More are answered 429.")
-    bytes_per_minute: int | None = Field(None, ge=1, description="More are answered 429.")
+    events_per_minute: int | None = Field(None, ge=1, description="More get status 429.")
+    bytes_per_minute: int | None = Field(None, ge=1, description="More get status 429.")
 
 
 class EventFile(BaseModel):
@@ -161,10 +161,10 @@ class SourceFile(BaseModel):
         pattern="^[a-z0-9][a-z0-9_-]{0,39}$",
         description="Small letters, digits, - and _: its path is /webhook/NAME; it stands in ledger and receipt.",
     )
-    description: str = Field("", description="For people: what sends here.")
+    description: str = Field("", description="Who sends to this source.")
     kind: Literal["segment", "mapped"] = Field(description="Segment's events as they are, or any JSON.")
-    enabled: bool = Field(default=True, description="false withholds whatever it sends.")
-    proofs: list[ProofFile] = Field(min_length=1, description="What each request must prove; all must hold.")
+    enabled: bool = Field(default=True, description="false withholds all its events.")
+    proofs: list[ProofFile] = Field(min_length=1, description="Proofs of each request; all must hold.")
     authors: Literal["server", "browser"] | None = Field(
         None,
         description="Who makes its events: `browser` for relays of what browsers and apps send, else `server`. "
@@ -174,11 +174,9 @@ class SourceFile(BaseModel):
     consent_categories: list[str] = Field(
         default_factory=list, description="Categories that must be granted, beside CONSENT_CATEGORIES."
     )
-    content_id: ContentId | None = Field(
-        None, description="Which of their ids products are sent under, instead of CONTENT_ID."
-    )
+    content_id: ContentId | None = Field(None, description="The product id that is sent, instead of CONTENT_ID.")
     limits: SourceLimits | None = Field(None, description="How much it may send.")
-    pixel: bool = Field(default=False, description="true takes GET too, and answers it by a pixel.")
+    pixel: bool = Field(default=False, description="true accepts GET too, and returns a pixel.")
     named_by: str | None = Field(
         None,
         min_length=1,
@@ -187,9 +185,9 @@ class SourceFile(BaseModel):
     ping: str | None = Field(
         None,
         min_length=4,
-        description="How an unsigned body begins by which a sender tries the address: 200.",
+        description="Start of the unsigned body with which a sender tests the address; it gets 200.",
     )
-    mapping: dict[str, Any] = Field(default_factory=dict, description="What all of its events have.")
+    mapping: dict[str, Any] = Field(default_factory=dict, description="Mapping that all its events share.")
     events: list[EventFile] = Field(default_factory=list, description="Kinds of events; a record may be several.")
     tests: Tests
 

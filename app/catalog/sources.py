@@ -88,7 +88,7 @@ class RunningSources:
         wanted = {file: text for file, text in texts.items() if not self._names or Path(file).stem in self._names}
         specs = parse_files(SourceFile, wanted, faults)
         faults.extend(_faults_between(specs, self._names - {Path(file).stem for file in texts}))
-        told = "a write key of WRITE_KEYS has this name: rename one, for what they send could not be told apart"
+        told = "a write key of WRITE_KEYS has this name: rename one, so that their events can be told apart"
         faults.extend(Fault("/name", told, file=file) for file, spec in specs.items() if spec.name in self._taken)
         sources = self._compiled(specs, faults)
         if faults:

@@ -43,7 +43,7 @@ class StartedFiles:
         try:
             now = self._texts()
         except CatalogError as exc:
-            return f"{self._setting}: its files cannot be read, and a restart would not come up. {_told(exc)}"
+            return f"{self._setting}: its files cannot be read, so a restart would fail. {_told(exc)}"
         changed = sorted(Path(path).name for path, _ in self._running.items() ^ now.items())
         if not changed:
             return ""
@@ -51,8 +51,8 @@ class StartedFiles:
         try:
             self._check()
         except CatalogError as exc:
-            return f"{self._setting}: changed since the start: {files}. A restart would not come up. {_told(exc)}"
-        return f"{self._setting}: changed since the start: {files}. Restart to take it up."
+            return f"{self._setting}: changed since the start: {files}. A restart would fail. {_told(exc)}"
+        return f"{self._setting}: changed since the start: {files}. Restart to apply it."
 
     def _texts(self) -> dict[str, str]:
         (texts,) = read_texts(**{self._setting: self._folders})

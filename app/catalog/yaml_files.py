@@ -92,7 +92,9 @@ class _FastLoader(_JsonTypes, _WithLibyaml):  # type: ignore[misc]
 def parse_yaml(text: str) -> Any | Fault:
     """Read one YAML document; a Fault names line and column of what cannot be read."""
     if len(text) > MAX_YAML_CHARACTERS:
-        message = f"has {len(text):,} characters, {MAX_YAML_CHARACTERS:,} at most are read: split it into several files"
+        message = (
+            f"has {len(text):,} characters, {MAX_YAML_CHARACTERS:,} at most are allowed: split it into several files"
+        )
         return Fault(path="", message=message)
     try:
         return yaml.load(text, Loader=_FastLoader)  # noqa: S506 - a SafeLoader with fewer types
@@ -146,10 +148,10 @@ def _read_folders(setting: str, folders: Folders, faults: list[Fault]) -> dict[s
             found = {path.name: path for path in folder.iterdir() if path.suffix in {".yaml", ".yml"}}
             # A wrong path, or a mount that is missing: all events would go unmatched, in silence.
             if not found and not (folder / VERSIONS).is_dir():
-                message = f"the folder has no YAML file: put one there, or take the folder out of {setting}"
+                message = f"the folder has no YAML file: add one, or remove the folder from {setting}"
             chosen |= found
         except (FileNotFoundError, NotADirectoryError):
-            message = f"there is no such folder: make it, or name another in {setting}"
+            message = f"the folder does not exist: create it, or name another in {setting}"
         except OSError as exc:
             message = f"cannot be read: {exc.strerror}"
         if message:
@@ -200,12 +202,12 @@ def in_words(fault: ErrorDetails, kind: type[BaseModel]) -> str:
     ...     except ValidationError as exc:
     ...         return [in_words(fault, model) for fault in exc.errors()]
     >>> told(hold="a:b"), told(hold="1", hodl=1)
-    (['must be a name without a colon: The user.'], ["there is no such key: did you mean 'hold'?"])
+    (['must be a name without a colon: The user.'], ["unknown key: did you mean 'hold'?"])
     """
     name = str(fault["loc"][0]) if len(fault["loc"]) == 1 else ""
     if fault["type"] == "extra_forbidden":
         keys = kind.model_fields if name else _names_within(kind)
-        return f"there is no such key{nearest(str(fault['loc'][-1]), keys)}"
+        return f"unknown key{nearest(str(fault['loc'][-1]), keys)}"
     if known := _WORDS.get(fault["type"]):
         context = fault.get("ctx", {})
         words = known.format_map(context | {"form": FORMS.get(context.get("pattern", ""))})

@@ -98,24 +98,24 @@ OF_ALL: Final[frozenset[ProblemState]] = frozenset({"preset switched off", "rows
 _SENTENCES: Final[dict[TroubleState, str]] = {
     "blocked": "Pinterest refuses our calls",
     "refusing": "Pinterest refuses every event",
-    "failing": "Pinterest judges no event",
-    "rate limited": "Pinterest wants fewer calls",
+    "failing": "Calls to Pinterest fail",
+    "rate limited": "Pinterest limits our calls",
 }
-_WAITS: Final = "Events wait; one is tried again and again, and all go on as soon as Pinterest takes it."
+_WAITS: Final = "Events wait. Pinrelay retries one of them, and sends all as soon as Pinterest accepts it."
 _REMEDIES: Final[dict[TroubleState, str]] = {
-    "blocked": "Events are kept and will be sent once this is mended. Check the conversion token and that its owner "
-    "may use the ad account; `pinrelay verify` names what is wrong.",
-    "refusing": f"{_WAITS} Its words say what it does not take: where that is in all events, mend the mapping.",
-    "failing": f"{_WAITS} Check this machine's way to Pinterest (network, proxy, `PINTEREST_API_URL`) and Pinterest's "
-    "own status page.",
-    "rate limited": f"{_WAITS} Where this comes again and again, lower `MAX_CALLS_PER_MINUTE`: others may call for the "
+    "blocked": "Events are kept, and sent once this is fixed. Check the conversion token, and that its owner may use "
+    "the ad account. `pinrelay verify` names what is wrong.",
+    "refusing": f"{_WAITS} Its message says what it rejects. If all events have that, fix the mapping.",
+    "failing": f"{_WAITS} Check the connection from this machine (network, proxy, `PINTEREST_API_URL`) and "
+    "Pinterest's status page.",
+    "rate limited": f"{_WAITS} If this happens often, lower `MAX_CALLS_PER_MINUTE`: other programs may call for the "
     "same ad account.",
 }
 
 
 _NO_ROOM: Final = (
-    "Events that go nowhere else are answered 503, for their senders to send them again; of what other ad accounts "
-    "take too, the part for this one is withheld. See why its deliveries are not sent, or raise the limit."
+    "Events for this ad account alone get the status 503, so that their senders send them again. Events that other ad "
+    "accounts take too are withheld from this one. Find out why its deliveries are not sent, or raise the limit."
 )
 
 
@@ -125,8 +125,8 @@ _LOST: Final = "Matching events are withheld: they are counted and will not be s
 #: Of what the store refuses so many names are shown.
 _NAMED_ROWS: Final = 5
 _TRIED_AGAIN: Final = (
-    "The reason is what the database says of these rows: remove it (a constraint, a trigger, a damaged value). "
-    "Each row is tried again by itself, at the latest ten minutes later."
+    "The reason is the message of the database. Remove its cause, such as a constraint, a trigger or a damaged value. "
+    "Each row is tried again within ten minutes."
 )
 
 
@@ -207,12 +207,16 @@ def problems_of_refused_rows(aside: Mapping[str, SetAside]) -> list[DeliveryProb
     found = []
     if deliveries:
         sent = sum(each.doing == "settle" for each in deliveries.values())
-        kept = "They are kept, and all others go on."
-        kept += f" Pinterest has answered for {sent} of them: these are recorded, not sent again." if sent else ""
+        kept = "They are kept, and all others continue."
+        kept += (
+            f" Pinterest has answered for {sent} of them. Pinrelay records these answers, and sends nothing again."
+            if sent
+            else ""
+        )
         found.append(_refused("set aside", count_of(len(deliveries), "delivery", "deliveries"), deliveries, kept))
     if others:
         rows = count_of(sum(each.rows for each in others.values()), "row")
-        kept = "What is too old of them stays, and what is to be counted is kept. All others go on."
+        kept = "Old rows among them are not deleted yet, and counts are kept. All others continue."
         found.append(_refused("rows refused", rows, others, kept))
     return found
 
@@ -235,14 +239,14 @@ def _refused(state: ProblemState, what: str, found: Mapping[str, SetAside], kept
 def _filling(full_in_s: float) -> DeliveryProblem:
     return DeliveryProblem(
         state="filling",
-        sentence=f"The backlog grows: full in {_span(full_in_s)} at the last hour's rate.",
-        remedy="Events are kept until then, and answered 503 from then on. See why so few are sent, or give the store "
-        "more room (its disk, `OUTBOX_MAX_BACKLOG_BYTES`).",
+        sentence=f"The backlog is growing. At the rate of the last hour it is full in {_span(full_in_s)}.",
+        remedy="Events are kept until then; afterwards they get the status 503. Find out why so few are sent, or give "
+        "the store more room (its disk, `OUTBOX_MAX_BACKLOG_BYTES`).",
     )
 
 
 def _switched_off(*, keeps: bool) -> DeliveryProblem:
-    kept = "Matching events are kept and will be sent when it is switched on again."
+    kept = "Matching events are kept, and sent when you switch it on again."
     return DeliveryProblem(
         state="switched off",
         sentence="Sending is switched off.",
@@ -254,11 +258,12 @@ def _presets_off(names: Sequence[str], *, keeps: bool) -> DeliveryProblem:
     one = len(names) == 1
     which = f"The preset {names[0]} is" if one else f"The presets {', '.join(names)} are"
     again = f"when {'it is' if one else 'they are'} switched on again"
-    lost = f"{_LOST} What already waits is sent {again}."
+    switch = f"Switch {'it' if one else 'them'} on under Mappings."
+    lost = f"{_LOST} Deliveries that wait already are sent {again}."
     return DeliveryProblem(
         state="preset switched off",
         sentence=f"{which} switched off.",
-        remedy=f"{f'Matching events are kept and will be sent {again}.' if keeps else lost} Switch on under Mappings.",
+        remedy=f"{f'Matching events are kept, and sent {again}.' if keeps else lost} {switch}",
     )
 
 
@@ -269,8 +274,8 @@ def _jumped(jump: ClockJump) -> DeliveryProblem:
         state="clock",
         since=jump.after,
         sentence=f"The clock of this machine jumped {where} by {_span(abs(by_s))}.",
-        detail=f"It showed {time_text(jump.after)} then.",
-        remedy="Check its time service (NTP). What waits is not given up for it.",
+        detail=f"It then showed {time_text(jump.after)}.",
+        remedy="Check its time service (NTP). Waiting deliveries are not given up because of it.",
     )
 
 

@@ -235,7 +235,7 @@ class Body(Struct, frozen=True, kw_only=True):
     several: bool
     #: Of all of it, unpacked.
     size_bytes: int
-    #: Nothing in it is nested deeper than so many levels, and probably far less deep.
+    #: Nothing in the file is nested deeper than so many levels, and probably far less deep.
     max_levels: int
     #: The object at the top: the event itself or the batch around the events; empty for an array.
     top: Mapping[str, Any]

@@ -67,7 +67,7 @@ def why_filtered(
         return None, ()
     if is_live:
         return test or crawler, ()
-    return None, tuple(f"{about}; withheld where Pinterest is live" for about in (test, crawler) if about)
+    return None, tuple(f"{about}; withheld if Pinterest is live" for about in (test, crawler) if about)
 
 
 def checkout_id_of(event: Event) -> str | None:
@@ -91,9 +91,9 @@ def _came_to_nothing(event: Event) -> str | None:
         if type(status) is list:
             status = unwrap_single(status)
         if type(status) is str and (word := no_purchase_word(status)):
-            return f"the order is no purchase: its `{name}` says {word}"
+            return f"the order is not a purchase: its `{name}` says {word}"
     cancelled = (name for name in _CANCELLED_AT if name in properties and _says_when(properties[name]))
-    return next((f"the order is no purchase: it was cancelled (`{name}`)" for name in cancelled), None)
+    return next((f"the order is not a purchase: it was cancelled (`{name}`)" for name in cancelled), None)
 
 
 def _says_when(value: Any) -> bool:
@@ -119,7 +119,7 @@ def _test(event: Event, sent: Event) -> str | None:
         if type(members) is dict and "test" in members and read_flag(members["test"]) is True:
             return _TEST % f"`{holder}.test` is true"
     page = sent.get("event_source_url")
-    return _TEST % "its page is on a host for tests" if page and _is_on_test_host(page) else None
+    return _TEST % "its page is on a test host" if page and _is_on_test_host(page) else None
 
 
 def _is_on_test_host(page: str) -> bool:

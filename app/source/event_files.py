@@ -17,7 +17,7 @@ from app.source.body import DEFAULT_DEPTH, GZIP, Body, Limits, read_body, read_e
 from app.source.event import Arrival
 from app.source.responses import BROKEN_JSON, RequestRefused
 
-_BROKEN_GZIP = "the gzip archive is damaged or cut off here: what follows is not read. Fetch the file anew"
+_BROKEN_GZIP = "the gzip archive is damaged or cut off here: the rest is not read. Download the file again"
 
 
 def read_event_file(

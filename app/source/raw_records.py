@@ -124,7 +124,7 @@ def _line(line: bytes) -> Any:
     try:
         return parse(line)
     except RequestRefused as exc:
-        return EventRefused(f"the line is no JSON: {exc.refusal.code}")
+        return EventRefused(f"the line is not JSON: {exc.refusal.code}")
 
 
 def _with_data(member: Any) -> Any:
@@ -140,7 +140,7 @@ def _with_data(member: Any) -> Any:
 def _record(member: Any, content: Content, around: Mapping[str, Any]) -> dict[str, Any] | EventRefused:
     if content in _CLOUDEVENTS:
         if not isinstance(member, dict) or "specversion" not in member:
-            return EventRefused("it is no CloudEvent: `specversion` is missing")
+            return EventRefused("it is not a CloudEvent: `specversion` is missing")
         attributes = {name: value for name, value in member.items() if name not in _DATA}
         return {**around, "cloudevent": attributes, "body": member.get("data")}
     headers = around["headers"]

@@ -39,30 +39,30 @@ TOO_DEEP = Refusal(status=400, code="too_deep", message="The JSON is nested too 
 UNAUTHENTICATED = Refusal(
     status=401,
     code="unauthenticated",
-    message="The request does not prove who sent it. Check the shared secret, the header or the write key.",
+    message="The request is not authenticated. Check the shared secret, the header or the write key.",
 )
 UNKNOWN_KEY = Refusal(status=404, code="unknown_write_key", message="No source has this write key. Check WRITE_KEYS.")
 UNKNOWN_SOURCE = Refusal(
     status=404, code="unknown_source", message="There is no source of this name. Check SOURCES_DIR and SOURCES."
 )
 NO_PIXEL = Refusal(
-    status=405, code="method_not_allowed", message="This source takes no GET. POST to it, or set `pixel: true`."
+    status=405, code="method_not_allowed", message="This source does not accept GET. Use POST, or set `pixel: true`."
 )
 UNSUPPORTED = Refusal(
     status=415,
     code="unsupported_content",
-    message="This content type is not read. Send JSON, newline-delimited JSON, a form, or a CloudEvent in JSON.",
+    message="This content type is not supported. Send JSON, newline-delimited JSON, a form, or a CloudEvent in JSON.",
 )
 UNKNOWN_HOST = Refusal(
     status=421,
     code="unknown_host",
-    message="This server does not know itself by that name. Name it in PUBLIC_HOSTS.",
+    message="The host name is not one of this server's. Add it to PUBLIC_HOSTS.",
 )
 TOO_SLOW = Refusal(
     status=408, code="too_slow", message="The body did not arrive in time. Send it again in one go.", closes=True
 )
 TOO_LARGE = Refusal(
-    status=413, code="too_large", message="The body is larger than this endpoint takes. Send fewer events.", closes=True
+    status=413, code="too_large", message="The body is too large for this endpoint. Send fewer events.", closes=True
 )
 TOO_MANY = Refusal(
     status=413, code="too_many_events", message="The request holds too many events. Send them in smaller batches."
@@ -76,13 +76,13 @@ OVER_QUOTA = Refusal(
 NO_ROOM = Refusal(
     status=503,
     code="unavailable",
-    message="The events cannot be kept now. Send the same request again later.",
+    message="The events cannot be stored now. Send the same request again later.",
     retry_after_s=5,
 )
 INTERNAL_ERROR = Refusal(
     status=500,
     code="internal_error",
-    message="Something failed here that should not; the log says what. Send the same request again later.",
+    message="Internal error: see the log. Send the same request again later.",
 )
 
 REFUSALS = (

@@ -71,7 +71,7 @@ def stray_character(character: str) -> str:
 
 
 def unknown_field(word: str, fields: Readable) -> str:
-    """Say that there is no such field, and which fields there are."""
+    """Say that the field is unknown, and which fields there are."""
     return (
         f"there is no field {quote(word)}.{did_you_mean(word, *fields.flat, *fields.nested)} "
         f"The fields are {', '.join(fields.flat)}, and {', '.join(f'{root}.key' for root in fields.nested)}."

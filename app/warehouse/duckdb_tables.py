@@ -50,7 +50,7 @@ def require_file(name: str) -> None:
     if not os.path.isfile(name):  # noqa: PTH113 - a name that is too long is none, and no error that quotes it
         raise WarehouseError("there is no such file")
     if not os.path.getsize(name):  # noqa: PTH202 - as above
-        raise WarehouseError("the file is empty, it has no columns either: export it anew")
+        raise WarehouseError("the file is empty and has no columns: export it again")
 
 
 def load_extension(duck: Any, name: str) -> None:
@@ -91,7 +91,7 @@ def attach_database(duck: Any, where: str) -> str | None:
     try:
         duck.execute(f"ATTACH {quoted(database)} AS {_CATALOG} (TYPE {kind}, READ_ONLY)")
     except duckdb.Error as exc:
-        message = f"the database cannot be opened ({type(exc).__name__}). Look at the address, and who may log in"
+        message = f"the database cannot be opened ({type(exc).__name__}). Check the address and the login"
         raise WarehouseError(message) from None
     return _CATALOG
 
@@ -278,6 +278,8 @@ def _unreadable(exc: Exception) -> WarehouseError:
     why = str(exc).splitlines()[0]
     told = f": {why}" if kind in ("Parser", "Binder", "Catalog") and "://" not in why else ""
     where = (
-        "the address, and who may read it" if kind.startswith(("HTTP", "IO")) else "the file's form, or at the query"
+        "the address and the permission to read it"
+        if kind.startswith(("HTTP", "IO"))
+        else "the file's format or the query"
     )
     return WarehouseError(f"the rows cannot be read ({kind}){told}. Look at {where}")

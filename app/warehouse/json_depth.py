@@ -24,7 +24,7 @@ def require_shallow(where: str) -> None:
         with gzip.open(where, "rb") if suffixes[-1] == ".gz" else Path(where).open("rb") as file:
             _walk(file)
     except (EOFError, gzip.BadGzipFile, OSError) as exc:
-        raise WarehouseError(f"the file cannot be read ({type(exc).__name__}): export it anew") from None
+        raise WarehouseError(f"the file cannot be read ({type(exc).__name__}): export it again") from None
 
 
 def _walk(file: IO[bytes] | gzip.GzipFile) -> None:
@@ -37,6 +37,7 @@ def _walk(file: IO[bytes] | gzip.GzipFile) -> None:
             depth = max(0, depth + _STEPS[byte])
             if depth > MAX_JSON_DEPTH:
                 raise WarehouseError(
-                    f"it is nested deeper than {MAX_JSON_DEPTH} levels, or brackets are not closed: export orders alone"
+                    f"the file is nested deeper than {MAX_JSON_DEPTH} levels, or has unclosed brackets: "
+                    "export only orders"
                 )
         is_in_text ^= len(pieces) % 2 == 0

@@ -29,7 +29,7 @@ def open_rows(where: str, folder: Path, *, query: str | None = None) -> Iterator
     into memory. Raises WarehouseError, and SettingsError where the extra that reads it is not installed.
     """
     if query is None and (where.startswith(_POSTGRES) or names_database(where)):
-        raise WarehouseError("a database is read by --query")
+        raise WarehouseError("a database needs --query")
     if query is not None and where.startswith(_POSTGRES):
         try:
             from app.warehouse.postgres_tables import open_postgres  # noqa: PLC0415 - needs the extra

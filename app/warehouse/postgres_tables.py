@@ -24,7 +24,7 @@ def open_postgres(url: str, query: str) -> Iterator["PostgresTable"]:
     except psycopg.Error as exc:
         # others may quote a value
         told = f": {exc.diag.message_primary}" if (exc.sqlstate or "").startswith("42") else ""
-        message = f"the database cannot be read ({type(exc).__name__}){told}. Look at the address and the query"
+        message = f"the database cannot be read ({type(exc).__name__}){told}. Check the address and the query"
         raise WarehouseError(message) from None
 
 

@@ -117,8 +117,8 @@ class _TextsApart:
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         gigabytes = self._limits.address_space_bytes / (1 << 30)
         return (
-            f"the process that reads the file ended before its end ({how}): the file is damaged, or needs more than "
-            f"{gigabytes:g} GB of memory or {self._limits.cpu_s} s. Export it anew, or split it, such as by month"
+            f"reading stopped before the end of the file ({how}): the file is damaged, or needs more than "
+            f"{gigabytes:g} GB of memory or {self._limits.cpu_s} s. Export it again, or split it, for example by month"
         )
 
 

@@ -130,7 +130,7 @@ async def test_what_fails_without_being_foreseen_is_a_problem_too(tmp_path: Path
     app.router.routes.sort(key=lambda route: "broken" not in getattr(route, "path", ""))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
-        assert problem_of(await client.get("/api/broken"), 500)["detail"].startswith("Something failed")
+        assert problem_of(await client.get("/api/broken"), 500)["detail"].startswith("Internal error")
         assert (await client.get("/broken")).json()["code"] == "internal_error"
 
 

@@ -13,9 +13,9 @@ from tests.assembled import settings
 def test_a_folder_that_is_wrong_is_told_with_the_setting_that_names_it(setting: str, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for folder, told in (
-        ("nodir", f"there is no such folder: make it, or name another in {setting}"),
+        ("nodir", f"the folder does not exist: create it, or name another in {setting}"),
         ("long" * 100, "cannot be read: File name too long"),
-        ("empty", f"the folder has no YAML file: put one there, or take the folder out of {setting}"),
+        ("empty", f"the folder has no YAML file: add one, or remove the folder from {setting}"),
     ):
         with pytest.raises(CatalogError) as caught:
             create_app(settings(**{setting.lower(): (tmp_path / folder,)}))

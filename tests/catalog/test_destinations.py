@@ -58,15 +58,15 @@ def test_a_later_folder_replaces_files_of_the_same_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("name: A\nad_account_id: 1\n", "`token` is missing: say where it is, or `mode: sandbox`"),
-        (SANDBOX + "token: {env: A, file: b}\n", "/token: say either `env` or `file`"),
-        (SANDBOX + "token: {}\n", "/token: say either `env` or `file`"),
+        ("name: A\nad_account_id: 1\n", "`token` is missing: name its place, or set `mode: sandbox`"),
+        (SANDBOX + "token: {env: A, file: b}\n", "/token: set either `env` or `file`"),
+        (SANDBOX + "token: {}\n", "/token: set either `env` or `file`"),
         (SANDBOX + "token: secret\n", "/token: "),
         (
             "name: US\nad_account_id: '1'\ntoken: pina_0123456789\n",
             "/token: a file must not contain a secret: name its place",
         ),
-        (SANDBOX + "tokken: {env: A}\n", "/tokken: there is no such key: did you mean 'token'?"),
+        (SANDBOX + "tokken: {env: A}\n", "/tokken: unknown key: did you mean 'token'?"),
         (SANDBOX + "sources: []\n", "/sources: "),
         (SANDBOX + "presets: Checkout\n", "/presets: "),
         (SANDBOX + "settings: {ldp_states: 'CA,XX'}\n", "/settings/ldp_states: 'XX' is not a state of the USA"),
@@ -77,10 +77,10 @@ def test_a_later_folder_replaces_files_of_the_same_name(tmp_path: Path) -> None:
         (SANDBOX + "settings: {max_calls_per_minute: '9'}\n", "/settings/max_calls_per_minute: "),
         (SANDBOX + "settings: {max_calls_per_minute: 9000}\n", "/settings/max_calls_per_minute: "),
         (SANDBOX + "settings: {gpc: never}\n", "/settings/gpc: "),
-        (SANDBOX + "settings: {outbox_url: x}\n", "/settings/outbox_url: there is no such key"),
+        (SANDBOX + "settings: {outbox_url: x}\n", "/settings/outbox_url: unknown key"),
         (
             SANDBOX + "settings: {default_contry: US}\n",
-            "/settings/default_contry: there is no such key: did you mean 'default_country'?",
+            "/settings/default_contry: unknown key: did you mean 'default_country'?",
         ),
         (SANDBOX.replace('"0012"', "a1"), "/ad_account_id: "),
         ("name: [\n", "not readable YAML"),

@@ -86,8 +86,8 @@ def test_a_mapping_as_it_comes_is_left_to_our_defaults_and_each_field_is_told() 
         *("event_name", "action_source", "event_time", "event_id", "opt_out", "user_data.email"),
         *("user_data.client_ip_address", "user_data.client_user_agent", "custom_data.order_id", "custom_data.currency"),
     }
-    assert {outcome for outcome, _ in found.values()} == {"carried over", "left to our default"}
-    assert "opts out everybody" in found["opt_out"][1]
+    assert {outcome for outcome, _ in found.values()} == {"carried over", "uses Pinrelay's default"}
+    assert "opts everybody out" in found["opt_out"][1]
 
 
 @pytest.mark.parametrize(
@@ -119,8 +119,8 @@ def test_what_somebody_has_mapped_otherwise_is_carried_over(changes: dict[str, A
 @pytest.mark.parametrize(
     ("changes", "place", "why"),
     [
-        ({"colour": "red"}, "colour", "there is no such field here"),
-        ({"user_data": {"shoe_size": 44}}, "user_data.shoe_size", "there is no such field here"),
+        ({"colour": "red"}, "colour", "Pinrelay has no such field"),
+        ({"user_data": {"shoe_size": 44}}, "user_data.shoe_size", "Pinrelay has no such field"),
         ({"language": {"@paht": "$.a"}}, "language", "has an unknown directive '@paht'"),
         ({"user_data": {"city": {"@case": {"operator": "shout"}}}}, "user_data.city", ""),
         ({"action_source": "shop"}, "action_source", "'shop' is not known"),

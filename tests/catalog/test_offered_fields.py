@@ -70,7 +70,7 @@ def test_an_older_file_is_completed_by_what_the_destination_reads() -> None:
     [
         ("app_name: Shop", None),
         ("custom_data: {contents: {item_name: Chair}}", None),
-        ("custom_data: {item_name: Chair}", "there is no such field"),
+        ("custom_data: {item_name: Chair}", "unknown field"),
     ],
 )
 def test_a_preset_may_map_what_an_older_file_does_not_describe(mapping: str, fault: str | None) -> None:

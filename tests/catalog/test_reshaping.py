@@ -79,14 +79,14 @@ def test_a_list_gives_an_event_of_each_member_that_its_trigger_takes() -> None:
 def test_what_is_no_list_is_one_member_or_none(refunds: Any, count: int) -> None:
     found = made(reshaping(REFUNDS, type="track"), {"headers": {}, "body": {"refunds": refunds}})
     assert len([each for each in found if isinstance(each, dict)]) == count
-    assert count or found == [("unmatched", "no trigger of the source takes it")]
+    assert count or found == [("unmatched", "no trigger of the source matches it")]
 
 
 def kind(name: str, **more: Any) -> dict[str, Any]:
     return {"each": "$.body.events", "mapping": {"event": name}, "subscribe": f'item.name = "{name}"', **more}
 
 
-UNTAKEN = "no trigger of the source takes it"
+UNTAKEN = "no trigger of the source matches it"
 
 
 @pytest.mark.parametrize(
@@ -167,12 +167,12 @@ def test_every_fault_is_told_with_its_place() -> None:
         "/events/1/mapping",
     ]
     assert "The fields are method, ip, and body.key, headers.key" in faults[1].message
-    assert faults[0] == Fault("/events/0/mapping", "has no `type`: say track, page or identify")
+    assert faults[0] == Fault("/events/0/mapping", "has no `type`: set track, page or identify")
 
 
 def test_a_type_of_event_that_there_is_not_is_told_at_the_start() -> None:
     _, faults = compile_reshaping(spec(PAID, type="trakc"))
-    assert faults == [Fault("/events/0/mapping/type", "'trakc' is no type of event: say track, page or identify")]
+    assert faults == [Fault("/events/0/mapping/type", "'trakc' is not an event type: set track, page or identify")]
 
 
 @pytest.mark.parametrize(
@@ -231,4 +231,4 @@ def test_an_id_that_all_events_of_a_source_would_have_is_a_fault(mapping: dict[s
     _, faults = compile_reshaping(spec(PAID, type="track", **mapping))
     (fault,) = faults
     assert fault.path.endswith(("/messageId", "/order_id", "/event_id"))
-    assert fault.message == "is the same for every event: all but the first are duplicates"
+    assert fault.message == "is the same for every event, so all but the first are duplicates"

@@ -26,7 +26,7 @@ EVENTS = [json.loads(line) for line in (FOLDER / "events.ndjson").read_text(enco
 ROWS = [json.loads(line) for line in (FOLDER / "action.ndjson").read_text(encoding="utf-8").splitlines()]
 #: Nobody's default: whoever wants it maps it.
 OPT_OUT = "opt_out"
-DEFAULTS_READ_MORE = "left to our default"
+DEFAULTS_READ_MORE = "uses Pinrelay's default"
 NOT_TAKEN = "could not be"
 
 
@@ -96,7 +96,7 @@ def test_each_of_segments_presets_is_imported_whole_and_every_field_is_told(numb
     preset = imported_of(number)
     told = {each.field: each for each in preset.told}
     assert not [each for each in preset.told if each.outcome == NOT_TAKEN]
-    assert [told[OPT_OUT].outcome, "opts out everybody" in told[OPT_OUT].why] == [DEFAULTS_READ_MORE, True]
+    assert [told[OPT_OUT].outcome, "opts everybody out" in told[OPT_OUT].why] == [DEFAULTS_READ_MORE, True]
     fields = [path.partition(".@")[0] for path, _ in leaves(dict(SUBSCRIPTIONS[number].mapping))]
     assert {field for field in fields if _fate(field, dict.fromkeys(told)) is None and field not in told} == set()
     assert all(each.why for each in preset.told if each.outcome == DEFAULTS_READ_MORE)

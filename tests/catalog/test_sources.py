@@ -57,13 +57,13 @@ def test_every_file_is_a_source_unless_names_are_given(folder: Folder) -> None:
         ({"name": "default"}, "shop.yaml: `default` is the source that the settings describe"),
         ({"kind": "mapped"}, "shop.yaml: a source of kind `mapped` needs `events`"),
         ({"pixel": True}, "shop.yaml: `events`, `mapping`, `named_by` and `pixel` are for the kind `mapped`"),
-        ({"proofs": []}, "shop.yaml: /proofs: should have at least 1, not 0: What each request must prove"),
+        ({"proofs": []}, "shop.yaml: /proofs: should have at least 1, not 0: Proofs of each request"),
         (
             {"proofs": [HEADER | {"secret": {"envv": "A"}}]},
-            "shop.yaml: /proofs/0/secret/envv: there is no such key: did you mean 'env'?",
+            "shop.yaml: /proofs/0/secret/envv: unknown key: did you mean 'env'?",
         ),
         ({"proofs": [HEADER | {"secret": []}]}, "shop.yaml: /proofs/0/secret: should have at least 1, not 0"),
-        ({"proof": {}}, "shop.yaml: /proof: there is no such key: did you mean 'proofs'?"),
+        ({"proof": {}}, "shop.yaml: /proof: unknown key: did you mean 'proofs'?"),
         ({"enabled": "no"}, "shop.yaml: /enabled: "),
         ({"proofs": [{"kind": "guess"}]}, "shop.yaml: /proofs/0: "),
         (
@@ -84,7 +84,7 @@ def test_every_file_is_a_source_unless_names_are_given(folder: Folder) -> None:
         ({"proofs": [{}]}, "shop.yaml: /proofs/0: 'kind' is missing"),
         (
             {"limits": {"max_event": 1}},
-            "shop.yaml: /limits/max_event: there is no such key: did you mean 'max_events'?",
+            "shop.yaml: /limits/max_event: unknown key: did you mean 'max_events'?",
         ),
         (
             {"proofs": [HEADER | {"secret": {"env": "NONE"}}]},

@@ -35,12 +35,12 @@ def test_files_that_are_as_they_were_need_no_restart(started: StartedFiles, fold
 @pytest.mark.parametrize(
     ("changes", "notice"),
     [
-        ({"us": US + "enabled: true\n"}, "changed since the start: us.yaml. Restart to take it up."),
-        ({"fr": FR}, "changed since the start: fr.yaml. Restart to take it up."),
-        ({"us": None, "fr": FR}, "changed since the start: fr.yaml, us.yaml. Restart to take it up."),
-        ({"us": "name: X\n"}, "changed since the start: us.yaml. A restart would not come up. "),
-        ({"fr": US}, "changed since the start: fr.yaml. A restart would not come up. "),
-        ({"us": None}, "its files cannot be read, and a restart would not come up. "),
+        ({"us": US + "enabled: true\n"}, "changed since the start: us.yaml. Restart to apply it."),
+        ({"fr": FR}, "changed since the start: fr.yaml. Restart to apply it."),
+        ({"us": None, "fr": FR}, "changed since the start: fr.yaml, us.yaml. Restart to apply it."),
+        ({"us": "name: X\n"}, "changed since the start: us.yaml. A restart would fail. "),
+        ({"fr": US}, "changed since the start: fr.yaml. A restart would fail. "),
+        ({"us": None}, "its files cannot be read, so a restart would fail. "),
     ],
     ids=["changed", "a new one", "another name", "a fault", "a fault of two", "none is left"],
 )

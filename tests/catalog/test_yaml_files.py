@@ -130,5 +130,5 @@ def test_both_readers_read_the_shipped_files_the_same(file: Path) -> None:
 def test_a_text_without_end_is_not_read() -> None:
     fault = parse_yaml("#" * (MAX_YAML_CHARACTERS + 1))
     assert isinstance(fault, Fault)
-    assert "has 250,001 characters, 250,000 at most are read" in fault.message
+    assert "has 250,001 characters, 250,000 at most are allowed" in fault.message
     assert parse_yaml("#" * MAX_YAML_CHARACTERS) is None

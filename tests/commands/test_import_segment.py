@@ -24,7 +24,7 @@ def test_it_writes_presets_that_can_be_used_and_says_what_became_of_each_field(r
     into = tmp_path / "mine"
     result = run("import-segment", write(tmp_path, subscription("Orders / all")), "--into", into)
     assert result.exit_code == 0
-    assert "opts out everybody" in result.stdout
+    assert "opts everybody out" in result.stdout
     assert [path.name for path in into.iterdir()] == ["orders_all.yaml"]
     assert "Orders / all" in run("check", "--presets", into).stdout
 

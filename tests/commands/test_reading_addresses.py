@@ -145,10 +145,10 @@ def mysql_away() -> Place:
     [
         ("https_untrusted", "the rows cannot be read (IO)"),
         ("http_gone", "the rows cannot be read (HTTP 404)"),
-        ("s3_denied", "the rows cannot be read (HTTP 403). Look at the address, and who may read it"),
+        ("s3_denied", "the rows cannot be read (HTTP 403). Look at the address and the permission to read it"),
         ("sqlite_gone", "there is no such file"),
-        ("sqlite_whole", "a database is read by --query"),
-        ("mysql_away", "the database cannot be opened (IOException). Look at the address, and who may log in"),
+        ("sqlite_whole", "a database needs --query"),
+        ("mysql_away", "the database cannot be opened (IOException). Check the address and the login"),
     ],
 )
 def test_what_cannot_be_read_is_told_without_what_is_secret(

@@ -74,7 +74,7 @@ def test_an_order_that_costs_nothing_has_its_details_too(run: Run, tmp_path: Pat
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ("", "the file is empty, it has no columns either: export it anew"),
+        ("", "the file is empty and has no columns: export it again"),
         (SHOPIFY, "it has no row, only columns: export the orders anew"),
         (SHOPIFY + ",a@b.example,paid,1,EUR,\n" * 2, 'none of its 2 rows has an id of an order in "Name"'),
     ],

@@ -122,7 +122,7 @@ async def test_a_pinterest_that_fails_is_told_since_when_and_with_which_answer(w
     trouble = a_trouble(state="failing", reason="Pinterest did not answer in time", status=None, since=NOW - 7_200)
     await TROUBLE.of(ACCOUNT).write(world.outbox, trouble)
     page = await world.page("/console")
-    assert "Pinterest judges no event: Pinterest did not answer in time." in page
+    assert "Calls to Pinterest fail: Pinterest did not answer in time." in page
     assert "No answer, since 20" in page
     assert "<strong>Failing</strong>: Pinterest did not answer in time" in page
 

@@ -123,7 +123,7 @@ async def test_what_was_made_for_an_older_catalog_is_refused(shop: World) -> Non
     late = shown_fields((await draft(shop, OTHER + "# late")).text)
     await publish(shop, OTHER)
     answer = await shop.browser.post("/console/publish/now", data=late)
-    assert (answer.status_code, "have changed since" in legible(answer)) == (409, True)
+    assert (answer.status_code, "files changed while" in legible(answer)) == (409, True)
 
 
 @pytest.mark.parametrize(

@@ -340,12 +340,12 @@ async def test_a_request_of_a_mapped_source_gives_the_events_that_it_would_give(
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"headers": ""}, "no trigger of the source takes it"),
+        ({"headers": ""}, "no trigger of the source matches it"),
         ({"headers": "X-Topic sales"}, "Line 1 of the headers is none"),
         ({"headers": "X-Topic: sales\nContent-Type: image/png"}, "content type"),
         ({"event": '{"sales"'}, "This is not JSON: line 1"),
         ({"event": "", "query": ""}, "paste a request's body"),
-        ({"event": ""}, "no trigger of the source takes it"),
+        ({"event": ""}, "no trigger of the source matches it"),
         ({"event": "[]"}, "There is no event in this array."),
     ],
     ids=["no header", "a line that is none", "content", "no JSON", "nothing", "a pixel", "an empty array"],
@@ -362,15 +362,15 @@ FLAT = "mapping: {event_name: checkout}\n"
 MAPPED = "mapping:\n  event_name: checkout\n"
 #: Drafts that take long to read, and what is told of each.
 COSTLY = {
-    "unknown keys": (PRESET + keys(20_000), "there are more faults than these 50: mend these first"),
-    "more of them": (PRESET + keys(40_000), "characters, 250,000 at most are read"),
-    "unknown fields": (PRESET.replace(FLAT, MAPPED + keys(15_000, "  ")), "there are more faults than these 50"),
-    "unknown members": (PRESET.replace(FLAT, f"{MAPPED}  custom_data:\n{keys(12_000, '    ')}"), "more faults"),
+    "unknown keys": (PRESET + keys(20_000), "the file has more than 50 faults: mend these first"),
+    "more of them": (PRESET + keys(40_000), "characters, 250,000 at most are allowed"),
+    "unknown fields": (PRESET.replace(FLAT, MAPPED + keys(15_000, "  ")), "the file has more than 50 faults"),
+    "unknown members": (PRESET.replace(FLAT, f"{MAPPED}  custom_data:\n{keys(12_000, '    ')}"), "more than 50 faults"),
     "unknown directives": (
         PRESET.replace(FLAT, MAPPED + keys(8_000, "  ").replace(": 1", ": {'@n': 1}")),
-        "more faults",
+        "more than 50 faults",
     ),
-    "a long list": (f"{PRESET}x: [{'1,' * 60_000}]\n", "there is no such key"),
+    "a long list": (f"{PRESET}x: [{'1,' * 60_000}]\n", "unknown key"),
 }
 
 

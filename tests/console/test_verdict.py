@@ -82,9 +82,9 @@ def signs(**different: object) -> HealthFacts:
         ("blocked", stands(), "bad", "Pinterest refuses our calls: the token is not valid."),
         ("blocked without a reason", stands(trouble=a_trouble(reason="")), "bad", "it gave no reason"),
         ("blocked before all else", {**stands(switched_off=True), "backlog": Backlog(dead=9)}, "bad", "refuses"),
-        ("failing", stands(trouble=a_trouble(state="failing")), "bad", "Pinterest judges no event"),
+        ("failing", stands(trouble=a_trouble(state="failing")), "bad", "Calls to Pinterest fail"),
         ("refusing", stands(trouble=a_trouble(state="refusing")), "bad", "Pinterest refuses every event"),
-        ("rate limited", stands(trouble=a_trouble(state="rate limited")), "warn", "Pinterest wants fewer calls"),
+        ("rate limited", stands(trouble=a_trouble(state="rate limited")), "warn", "Pinterest limits our calls"),
         ("rows that the store refuses", ASIDE, "bad", "The store refuses to change 1 delivery (1): CHECK failed."),
         ("off before dead letters", {**OFF, "backlog": Backlog(dead=9)}, "warn", "switched off"),
         ("the clock", CLOCK, "warn", "The clock of this machine jumped forward by 1 day"),
@@ -100,7 +100,7 @@ def test_the_most_pressing_thing_is_said(rule: str, different: dict[str, object]
 @pytest.mark.parametrize(
     ("different", "said"),
     [
-        (OFF, "are kept and will be sent"),
+        (OFF, "are kept, and sent"),
         (LOST, "will not be sent later"),
         (stands(), "The next try is in 2 minutes."),
         (stands(trouble=a_trouble(next_probe_at=NOW - 1)), "names what is wrong."),

@@ -161,7 +161,7 @@ def test_an_example_of_a_shipped_source_is_what_that_source_makes() -> None:
         ({"file": "../x.json"}, "'../x.json' is not beside this file or below"),
         ({"now": "yesterday"}, "'yesterday' is no time: write it as 2026-11-25T10:15:05Z"),
         ({"example": "shopify"}, "must be a source and one of its tests, such as shopify/A paid order"),
-        ({"expct": {}}, "there is no such key: did you mean 'expect'?"),
+        ({"expct": {}}, "unknown key: did you mean 'expect'?"),
         (expect(exit="sent"), "'enqueued'"),
     ],
     ids=str,
@@ -197,7 +197,7 @@ SOURCE: dict[str, Any] = {
     [
         ({"headers": {"X-Topic": "lead"}, "expect": {"events": 1, "fields": {"messageId": "1"}}}, []),
         ({"headers": {"X-Topic": "lead"}, **field("event", "Sale")}, ['event: expected "Sale", got "Lead"']),
-        ({}, ["exit: expected accepted, got unmatched: no trigger of the source takes it"]),
+        ({}, ["exit: expected accepted, got unmatched: no trigger of the source matches it"]),
         (expect(exit="unmatched", events=0), []),
         ({"event": [], **expect(exit="unmatched")}, []),
         ({"event": None, "file": "none.json"}, ["it cannot be run: [Errno 2] No such file or directory: 'none.json'"]),

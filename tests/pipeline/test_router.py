@@ -48,12 +48,12 @@ def built_as(**making: Any) -> Router:
 
 
 WITHHELD = [
-    ({"status": "cancelled"}, {}, "the order is no purchase: its `status` says cancelled"),
+    ({"status": "cancelled"}, {}, "the order is not a purchase: its `status` says cancelled"),
     ({"test": True}, {}, "a test: `properties.test` is true (TEST_EVENTS=send sends it)"),
     (
         {},
         {"page": {"url": "http://localhost/x"}},
-        "a test: its page is on a host for tests (TEST_EVENTS=send sends it)",
+        "a test: its page is on a test host (TEST_EVENTS=send sends it)",
     ),
     ({}, {"userAgent": GOOGLEBOT}, "a crawler: its user agent is on the list (CRAWLERS=send sends it)"),
 ]
@@ -76,7 +76,7 @@ def test_the_sandbox_takes_it_with_a_warning(
     walk = built_as(why_filtered=partial(why_filtered, settings=BotFilterSettings.model_construct(), is_live=False))
     line = the_line(catalog, walk, context=context, **properties)
 
-    assert (line.exit, line.warnings) == (Exit.ENQUEUED, (f"{reason}; withheld where Pinterest is live",))
+    assert (line.exit, line.warnings) == (Exit.ENQUEUED, (f"{reason}; withheld if Pinterest is live",))
 
 
 APPS = [

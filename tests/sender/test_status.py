@@ -36,7 +36,7 @@ def test_where_all_is_well_nothing_is_told() -> None:
         ),
         (
             a_trouble(state="failing", status=None, reason="Pinterest did not answer in time"),
-            "Pinterest judges no event: Pinterest did not answer in time.",
+            "Calls to Pinterest fail: Pinterest did not answer in time.",
             "No answer, since 2026-09-21 14:13 UTC.",
             "PINTEREST_API_URL",
         ),
@@ -44,11 +44,11 @@ def test_where_all_is_well_nothing_is_told() -> None:
             a_trouble(state="refusing", status=400, reason="Invalid request: 'np' is not wanted"),
             "Pinterest refuses every event: Invalid request: 'np' is not wanted.",
             "Answer 400, since 2026-09-21 14:13 UTC.",
-            "mend the mapping",
+            "fix the mapping",
         ),
         (
             a_trouble(state="rate limited", status=429, reason="This request exceeded a rate limit."),
-            "Pinterest wants fewer calls: This request exceeded a rate limit.",
+            "Pinterest limits our calls: This request exceeded a rate limit.",
             "Answer 429, since 2026-09-21 14:13 UTC.",
             "MAX_CALLS_PER_MINUTE",
         ),
@@ -66,7 +66,7 @@ def test_trouble_is_told_with_pinterests_words_and_the_remedy(
     assert problem.text == f"{sentence} {detail} {problem.remedy}"
 
 
-@pytest.mark.parametrize(("keeps", "words"), [(True, "are kept and will be sent"), (False, "will not be sent later")])
+@pytest.mark.parametrize(("keeps", "words"), [(True, "are kept, and sent"), (False, "will not be sent later")])
 def test_a_switched_off_destination_says_what_becomes_of_events(*, keeps: bool, words: str) -> None:
     (problem,) = told(switched_off=True, keeps=keeps)
 
@@ -114,7 +114,7 @@ def test_a_backlog_that_is_filling_says_when_it_is_full_unless_it_is() -> None:
 
     assert (problem.state, problem.sentence) == (
         "filling",
-        "The backlog grows: full in 5 hours at the last hour's rate.",
+        "The backlog is growing. At the rate of the last hour it is full in 5 hours.",
     )
     assert [each.state for each in told(full_in_s=0, full="x")] == ["full"]
 
@@ -137,13 +137,13 @@ def aside(**different: Any) -> SetAside:
             {"delivery/17": aside()},
             "set aside",
             "The store refuses to change 1 delivery (17): CHECK failed: x.",
-            "They are kept, and all others go on. The reason is",
+            "They are kept, and all others continue. The reason is",
         ),
         (
             {f"delivery/{n}": aside(doing=("claim", "settle")[n == 3], since=NOW - n, why=f"w{n}") for n in range(7)},
             "set aside",
             "The store refuses to change 7 deliveries (0, 1, 2, 3, 4, ...): w6.",
-            "Pinterest has answered for 1 of them: these are recorded, not sent again.",
+            "Pinterest has answered for 1 of them. Pinrelay records these answers, and sends nothing again.",
         ),
         (
             {
@@ -152,7 +152,7 @@ def aside(**different: Any) -> SetAside:
             },
             "rows refused",
             "The store refuses to change 4 rows (dropped_events, 6f2c): CHECK failed: x.",
-            "All others go on.",
+            "All others continue.",
         ),
     ],
 )
@@ -163,7 +163,7 @@ def test_what_the_store_refuses_is_told_with_its_words_and_what_becomes_of_it(
 
     assert (problem.state, problem.sentence) == (state, sentence)
     assert remedy in problem.remedy
-    assert "tried again by itself" in problem.remedy
+    assert "tried again within" in problem.remedy
     assert problem.next_try_at == NOW + 60
 
 
@@ -186,13 +186,13 @@ def test_a_time_that_no_calendar_knows_is_told_all_the_same() -> None:
 @pytest.mark.parametrize(
     ("off", "keeps", "sentence", "remedy"),
     [
-        (["Lead"], True, "The preset Lead is switched off.", "kept and will be sent when it is switched on again."),
-        (["B", "A"], True, "The presets A, B are switched off.", "will be sent when they are switched on again."),
+        (["Lead"], True, "The preset Lead is switched off.", "kept, and sent when it is switched on again."),
+        (["B", "A"], True, "The presets A, B are switched off.", "sent when they are switched on again."),
         (
             ["Lead"],
             False,
             "The preset Lead is switched off.",
-            "What already waits is sent when it is switched on again.",
+            "Deliveries that wait already are sent when it is switched on again.",
         ),
     ],
 )

@@ -22,7 +22,7 @@ def test_trouble_is_a_warning_with_pinterests_words_and_the_remedy(capsys: pytes
     (line,) = lines(capsys)
     assert (line["event"], line["level"], line["state"]) == ("delivery stopped", "warning", "failing")
     assert (line["words"], line["since"], line["status"]) == ("the connection broke", NOW, None)
-    assert line["message"] == "Pinterest judges no event: the connection broke."
+    assert line["message"] == "Calls to Pinterest fail: the connection broke."
     assert line["remedy"]
 
 

@@ -30,16 +30,16 @@ def judge(
 @pytest.mark.parametrize(
     ("properties", "reason"),
     [
-        ({"status": "cancelled"}, "the order is no purchase: its `status` says cancelled"),
-        ({"status": "Canceled"}, "the order is no purchase: its `status` says cancelled"),
-        ({"status": "wc-refunded"}, "the order is no purchase: its `status` says refunded"),
-        ({"status": "pending"}, "the order is no purchase: its `status` says pending payment"),
-        ({"status": "pending_payment"}, "the order is no purchase: its `status` says pending payment"),
-        ({"status": "failed"}, "the order is no purchase: its `status` says failed"),
-        ({"financial_status": "voided"}, "the order is no purchase: its `financial_status` says voided"),
+        ({"status": "cancelled"}, "the order is not a purchase: its `status` says cancelled"),
+        ({"status": "Canceled"}, "the order is not a purchase: its `status` says cancelled"),
+        ({"status": "wc-refunded"}, "the order is not a purchase: its `status` says refunded"),
+        ({"status": "pending"}, "the order is not a purchase: its `status` says pending payment"),
+        ({"status": "pending_payment"}, "the order is not a purchase: its `status` says pending payment"),
+        ({"status": "failed"}, "the order is not a purchase: its `status` says failed"),
+        ({"financial_status": "voided"}, "the order is not a purchase: its `financial_status` says voided"),
         ({"status": "open", "financial_status": "refunded"}, "its `financial_status` says refunded"),
         ({"cancelled_at": "2026-11-25T10:15:00Z"}, "it was cancelled (`cancelled_at`)"),
-        ({"status": ["cancelled"]}, "the order is no purchase: its `status` says cancelled"),
+        ({"status": ["cancelled"]}, "the order is not a purchase: its `status` says cancelled"),
         ({"cancelledAt": 1_772_604_428}, "it was cancelled (`cancelledAt`)"),
         *[
             ({"cancelled_at": when}, "it was cancelled (`cancelled_at`)")
@@ -116,13 +116,13 @@ TESTS: list[tuple[dict[str, Any], str | None, str]] = [
     ({"properties": {"test": True}}, None, "`properties.test` is true"),
     ({"properties": {"test": "true"}}, None, "`properties.test` is true"),
     ({"context": {"test": 1}}, None, "`context.test` is true"),
-    ({}, "http://localhost:3000/checkout/done", "its page is on a host for tests"),
-    ({}, "https://shop.localhost/", "its page is on a host for tests"),
-    ({}, "https://shop.test?x=1", "its page is on a host for tests"),
-    ({}, "http://MAC-7.local/thanks", "its page is on a host for tests"),
-    ({}, "http://user:secret@dev.test:8080", "its page is on a host for tests"),
-    ({}, "http://127.0.0.1:8000/", "its page is on a host for tests"),
-    ({}, "http://[::1]/", "its page is on a host for tests"),
+    ({}, "http://localhost:3000/checkout/done", "its page is on a test host"),
+    ({}, "https://shop.localhost/", "its page is on a test host"),
+    ({}, "https://shop.test?x=1", "its page is on a test host"),
+    ({}, "http://MAC-7.local/thanks", "its page is on a test host"),
+    ({}, "http://user:secret@dev.test:8080", "its page is on a test host"),
+    ({}, "http://127.0.0.1:8000/", "its page is on a test host"),
+    ({}, "http://[::1]/", "its page is on a test host"),
 ]
 
 
@@ -133,7 +133,7 @@ def test_a_test_is_withheld_where_pinterest_is_live(event: dict[str, Any], page:
 
     for name in ("checkout", "page_visit"):
         assert judge(event, event_source_url=page, name=name) == (reason, ())
-    assert (in_sandbox, warning) == (None, f"{reason}; withheld where Pinterest is live")
+    assert (in_sandbox, warning) == (None, f"{reason}; withheld if Pinterest is live")
     assert judge(event, sends="test_events", event_source_url=page) == (None, ())
 
 
@@ -194,4 +194,4 @@ def test_browsers_and_apps_are_no_crawlers(user_agent: str | None) -> None:
 def test_an_order_that_came_to_nothing_is_withheld_from_the_sandbox_too() -> None:
     withheld, _ = judge({"properties": {"status": "failed", "test": True}}, is_live=False)
 
-    assert withheld == "the order is no purchase: its `status` says failed"
+    assert withheld == "the order is not a purchase: its `status` says failed"

@@ -31,7 +31,7 @@ def bodies(raw: bytes, content_type: str = "application/json", **bounds: Any) ->
         ("text/plain", b"null", [None]),
         ("application/vnd.shop+json", b'{"a": [1]}', [{"a": [1]}]),
         ("application/x-ndjson", b'{"a": 1}\n\n{"a": 2}\r\n', [{"a": 1}, {"a": 2}]),
-        ("application/jsonl", b'{"a": 1}\n{broken\n[1]', [{"a": 1}, "the line is no JSON: broken_json", [1]]),
+        ("application/jsonl", b'{"a": 1}\n{broken\n[1]', [{"a": 1}, "the line is not JSON: broken_json", [1]]),
         (
             "application/x-www-form-urlencoded",
             b"a=1&b=x+y&b=%C3%A9&b=3&c=",
@@ -139,7 +139,7 @@ def test_a_cloudevent_may_have_its_data_in_base64_and_what_is_not_read_is_refuse
 
 def test_what_only_says_that_it_is_a_cloudevent_is_refused() -> None:
     for raw in (b"1", b'{"data": 1}'):
-        assert bodies(raw, "application/cloudevents+json") == ["it is no CloudEvent: `specversion` is missing"]
+        assert bodies(raw, "application/cloudevents+json") == ["it is not a CloudEvent: `specversion` is missing"]
 
 
 def test_no_secret_of_the_request_is_in_a_record() -> None:

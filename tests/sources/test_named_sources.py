@@ -58,7 +58,7 @@ async def test_a_receipt_names_the_source_and_what_was_made(tmp_path: Path) -> N
     assert answer.json()["counts"] == {"accepted": 2, "unmatched": 2}
     assert [each["message_id"] for each in answer.json()["events"]] == ["m-1", None]
     assert answer.json()["events"][1]["deliveries"] == [
-        {"preset": None, "exit": "unmatched", "reason": "no trigger of the source takes it", "warnings": []}
+        {"preset": None, "exit": "unmatched", "reason": "no trigger of the source matches it", "warnings": []}
     ]
 
 
@@ -287,7 +287,7 @@ async def test_a_source_that_is_off_withholds_its_events(tmp_path: Path) -> None
     answer = await ask(tmp_path, MAPPED | {"enabled": False}, heard, json=[{"what": "Ping", "id": "m-1"}, {}])
     assert answer.status_code == 200
     off = ("withheld", "the source is switched off (`enabled: false` in its file)")
-    assert reasons(heard) == [off, ("unmatched", "no trigger of the source takes it")]
+    assert reasons(heard) == [off, ("unmatched", "no trigger of the source matches it")]
     assert [each.message_id for each in heard.events if isinstance(each, EventRefused)] == ["m-1", None]
 
 

@@ -53,7 +53,7 @@ def test_what_it_says_is_lines_of_json(file: Path, tmp_path: Path, monkeypatch: 
     assert (first, last) == ({"columns": ["number", "net", "note"]}, {})
     assert [len(rows) for rows in some if isinstance(rows, list)] == [500, 500, 200]
     file.write_text("")
-    assert said(file, tmp_path / "rows") == [{"error": "the file is empty, it has no columns either: export it anew"}]
+    assert said(file, tmp_path / "rows") == [{"error": "the file is empty and has no columns: export it again"}]
     file.write_text(f"number,{'x' * 301}\n1,2\n")
     assert "a column name of more than 300 characters" in str(said(file, tmp_path / "rows"))
 
@@ -86,7 +86,7 @@ def test_what_takes_more_than_it_may_is_ended(limits: ReaderLimits, how: str, tm
     file = tmp_path / "orders.csv"
     file.write_text(SLOW)
     with (
-        pytest.raises(WarehouseError, match=f"ended before its end .{how}"),
+        pytest.raises(WarehouseError, match=f"stopped before the end of the file .{how}"),
         open_rows_in_process(str(file), tmp_path / "rows", limits=limits) as table,
     ):
         assert sum(map(len, table.texts(["number"] * 30))) == 0

@@ -11,9 +11,7 @@ from tests.waiting import until_async
 from tests.web.client import client_of
 
 
-@pytest.mark.parametrize(
-    ("switched_off", "become"), [("hold", "are kept and will be sent"), ("refuse", "are withheld")]
-)
+@pytest.mark.parametrize(("switched_off", "become"), [("hold", "are kept, and sent"), ("refuse", "are withheld")])
 @pytest.mark.usefixtures("tuned_back")
 async def test_alerts_go_where_the_settings_say(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, switched_off: str, become: str

@@ -157,7 +157,7 @@ async def test_a_changed_file_of_an_ad_account_is_told_until_the_restart(tmp_pat
             return str((await client.get("/readyz")).json().get("restart", ""))
 
         notice = await until_async(told, what="the change is told")
-        assert notice == f"DESTINATIONS_DIR: changed since the start: {path.name}. Restart to take it up."
+        assert notice == f"DESTINATIONS_DIR: changed since the start: {path.name}. Restart to apply it."
         for page in ("", "/deliveries"):
             assert notice in (await client.get(f"/console{page}")).text
 

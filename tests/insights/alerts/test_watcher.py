@@ -263,7 +263,7 @@ async def test_everything_that_keeps_delivery_from_being_well_is_read(outbox: Ou
     await alerts(outbox, receiver.url).look()
 
     first, second, third = receiver.texts[0].splitlines()
-    assert first.startswith("Pinrelay: Pinterest judges no event: Pinterest could not be reached. No answer, since ")
+    assert first.startswith("Pinrelay: Calls to Pinterest fail: Pinterest could not be reached. No answer, since ")
     assert second.startswith("Pinrelay: Sending is switched off. Matching events are kept")
     assert third.startswith("Pinrelay: The clock of this machine jumped forward by ")
 
