@@ -21,6 +21,7 @@ from app.commands.audit import caller
 from app.commands.terminal import FORMS, AsJson, add_row, opened_outbox, print_json, print_line, print_table
 from app.config import Settings, load_settings
 from app.core.coordination import Switches
+from app.core.events import DEFAULT_SOURCE
 from app.core.values.times import DAY_S, HOUR_S, MINUTE_S
 from app.operations.import_events import FileOptions, ImportActs, ImportSummary, RowSelection, Take
 from app.outbox import Outbox
@@ -91,6 +92,7 @@ def import_files(  # noqa: PLR0913 - options are arguments
         since=_since(since, time.time()) if since else None,
         again=again,
         max_json_depth=settings.max_json_depth,
+        is_proven=assemble.source_traits(settings, None)(DEFAULT_SOURCE).is_proven,
     )
     rows = read_row_selection(
         files, where=where, query=query, cursor=cursor, source=source, for_files=again or since is not None

@@ -295,6 +295,9 @@ class OutboxSettings(MemorySettings, EventAgeSettings):
     order_wait_for_browser: bool = Field(
         default=True, description="orders of the shop wait for the page too; false: the tag's copy counts again"
     )
+    unconfirmed_orders: Literal["send", "withhold"] = Field(
+        "send", description="send, or keep in the quarantine, an order of the page that the shop does not confirm"
+    )
     tag_event_id: Literal["named", "message"] = Field(
         "named", description="what the page gives its tag as event id: the `event_id` of the event, or its `messageId`"
     )
@@ -321,6 +324,12 @@ class OutboxSettings(MemorySettings, EventAgeSettings):
     def order_wait_s(self) -> float:
         """How long an order waits for the same order from the other side."""
         return self.order_wait_minutes * 60
+
+    @model_validator(mode="after")
+    def _keeps_unconfirmed_orders(self) -> Self:
+        if self.unconfirmed_orders == "withhold" and not self.quarantine_hours:
+            raise ValueError("UNCONFIRMED_ORDERS=withhold would lose orders: set QUARANTINE_HOURS and QUARANTINE_KEY")
+        return self
 
     @property
     def orders_by_source(self) -> bool:

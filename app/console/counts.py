@@ -19,6 +19,7 @@ SERIES: Mapping[str, frozenset[str]] = {
         for exit_ in (
             Exit.DELIVERED,
             Exit.ENQUEUED,
+            Exit.MERGED,
             Exit.DUPLICATE,
             Exit.WITHHELD,
             Exit.INVALID,

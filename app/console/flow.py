@@ -66,7 +66,7 @@ class WindowCounts:
         plain = {exit_.value: self.totals.get(exit_, 0) for exit_ in Exit}
         held_back = max(0, plain["withheld"] - self.withheld_of_presets)
         taken = max(0, plain["accepted"] - plain["unmatched"] - held_back)
-        made = plain["enqueued"] + plain["duplicate"] + plain["invalid"] + self.withheld_of_presets
+        made = plain["enqueued"] + plain["merged"] + plain["duplicate"] + plain["invalid"] + self.withheld_of_presets
         cancels = max(0, plain["matched"] - made)
         left = {"withheld": self.withheld_of_presets, "held_back": held_back, "taken": taken, "cancels": cancels}
         return plain | left
@@ -81,6 +81,7 @@ _RECEIVED: Final = (
 )
 _MADE: Final = (
     ("enqueued", "taken", "to be sent"),
+    ("merged", "unmatched", "merged with another"),
     ("duplicate", "unmatched", "duplicate"),
     ("withheld", "withheld", "withheld"),
     ("invalid", "refused", "invalid"),

@@ -225,7 +225,7 @@ def drawn_outcomes(chosen: PageFilter) -> frozenset[Exit]:
     """
     sent = {Exit.ENQUEUED} if chosen.source else {Exit.DELIVERED, Exit.REJECTED}
     unread: set[Exit] = set() if chosen.account else {Exit.REFUSED}
-    return frozenset({Exit.DUPLICATE, Exit.WITHHELD, Exit.INVALID} | sent | unread)
+    return frozenset({Exit.MERGED, Exit.DUPLICATE, Exit.WITHHELD, Exit.INVALID} | sent | unread)
 
 
 def answers_since(now: float) -> int:

@@ -82,6 +82,13 @@ class NewDelivery(Struct, frozen=True, kw_only=True, gc=False):
     shop: str = ""
     #: For how many seconds an order waits for the same order from the other side; 0: it does not wait.
     wait_s: float = 0
+    #: Where the other side does not come, it is not sent.
+    is_withheld_alone: bool = False
+
+    @property
+    def token(self) -> str | None:
+        """The digest of the token of its order; None where there is none."""
+        return self.side.token if self.side else None
 
 
 class Withdrawal(Struct, frozen=True, kw_only=True):
@@ -99,7 +106,7 @@ class Withdrawal(Struct, frozen=True, kw_only=True):
 class Enqueued(Struct, frozen=True, kw_only=True):
     """The outbox's answer for one NewDelivery."""
 
-    exit: Literal[Exit.ENQUEUED, Exit.DUPLICATE, Exit.WITHHELD]
+    exit: Literal[Exit.ENQUEUED, Exit.MERGED, Exit.DUPLICATE, Exit.WITHHELD]
     #: Which key was seen before; "" where enqueued.
     reason: str = ""
     #: About an order that is like an earlier one and is enqueued nevertheless; they stand with the delivery's own.
@@ -264,6 +271,8 @@ class Delivery:
     name: str = ""
     #: By `hold` of its preset: an order that is cancelled before `due_at` is withdrawn.
     is_held: bool = False
+    #: Its author is known by a secret that no page shows; of a merged order, the author of one side.
+    is_proven: bool = False
     #: Filled by `Outbox.delivery` and `Outbox.message`, empty in lists.
     history: tuple[Attempt, ...] = ()
     #: The finished event; None once erased.

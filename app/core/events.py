@@ -26,6 +26,8 @@ class Exit(StrEnum):
     # mapped
     #: Kept, to be sent.
     ENQUEUED = "enqueued"
+    #: The other side of an order that waits for it: both are one delivery.
+    MERGED = "merged"
     #: The same event, or a `checkout` of the same order, was kept before.
     DUPLICATE = "duplicate"
     #: Pinterest would refuse it.

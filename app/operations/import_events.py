@@ -59,6 +59,8 @@ class FileOptions:
     #: Take files from their beginning, whatever earlier runs did of them.
     again: bool
     max_json_depth: int
+    #: Who made the events of the source `default` is known by a secret.
+    is_proven: bool = True
 
 
 class ImportedBefore(NamedTuple):
@@ -169,7 +171,9 @@ class ImportActs:
                 placed = [each.told_in(f"{file}: ") if isinstance(each, EventRefused) else each for each in batch]
                 wanted = [event for event in placed if _is_wanted(event, now, options.since)]
                 summary.skipped += len(batch) - len(wanted)
-                summary.add((await self._take(Intake(wanted, now, is_proven=True))).events)
+                # as their door would: what it received before is known again
+                intake = Intake(wanted, now, is_proven=options.is_proven, is_relayed=True)
+                summary.add((await self._take(intake)).events)
                 done += len(batch)
                 yield done, stream.tell()
 

@@ -11,6 +11,7 @@ from app.errors import SettingsError
 from app.outbox.counts import MINUTES_KEPT_S, NO_COUNTRY, enqueue_counters, warning_label
 from app.outbox.hold_clock import steady_clock
 from app.outbox.orders import OrderRow, PagesOrders, orders_since
+from app.outbox.pairing import NOT_CONFIRMED
 from app.outbox.rows import read_warnings
 from app.outbox.search import SEARCH_FILTERS, dropped_exits, given_filters, means_deliveries, read_filters
 from app.outbox.store import DeadLetters, Outbox
@@ -18,6 +19,7 @@ from app.outbox.transfer import DeliveryRow, LedgerKind, Salvaged, Store, Transf
 
 __all__ = [
     "MINUTES_KEPT_S",
+    "NOT_CONFIRMED",
     "NO_COUNTRY",
     "SEARCH_FILTERS",
     "DeadLetters",

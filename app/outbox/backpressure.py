@@ -26,8 +26,8 @@ def another_order(holder: object | None, totals: str) -> str:
     return f"another order: {told}; both are sent"
 
 
-def dropped_duplicate(delivery: NewDelivery, reason: str, *, exit_: Exit = Exit.DUPLICATE) -> DroppedEvent:
-    """Write what the ledger keeps of a duplicate."""
+def dropped_duplicate(delivery: NewDelivery, reason: str, *, exit_: Exit) -> DroppedEvent:
+    """Write what the ledger keeps of a duplicate, or of what is merged into another delivery."""
     return DroppedEvent(
         message_id=delivery.message_id,
         ad_account_id=delivery.ad_account_id,

@@ -1,7 +1,12 @@
-"""De-duplication: the keys of a delivery, and whether it repeats an earlier one. Every engine asks it."""
+"""De-duplication: the keys of a delivery, and whether it repeats an earlier one. Every engine asks it.
+
+A key remembers whether its event was proven. What is public repeats whatever is remembered; what is proven repeats only
+what is proven. Between the public and the proven events of one order `app/outbox/pairing.py` decides.
+"""
 
 import binascii
 import hashlib
+import re
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,12 +14,24 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol, Self, TypeAlias
 
 import orjson
+from msgspec.structs import replace
 
 from app.config.settings import OutboxSettings
-from app.core.deliveries import NewDelivery, Seen
+from app.core.deliveries import NewDelivery, OrderSide, Seen, State
 from app.core.events import Exit
+from app.core.trust import may_change
 from app.outbox.backpressure import another_order, seen_before
+from app.outbox.pairing import (
+    PAGE_WAS_TAKEN,
+    SHOP_DIFFERS,
+    SHOP_HAS_ID,
+    Pairing,
+    Twin,
+    read_side,
+    side_of,
+)
 from app.outbox.rows import as_json, kept
+from app.outbox.twins import bound, is_twin
 
 _DIGEST_BYTES = 15  # 120 bits, which base64 writes as 20 characters without padding
 
@@ -24,8 +41,11 @@ _NUL: Final = rb"\u0000"
 EVENT_ID: Final = "event_id"
 ORDER_ID: Final = "order_id"
 CHECKOUT_ID: Final = "checkout_id"
+TOKEN: Final = "checkout_token"  # noqa: S105 - the name of a kind
 #: How the source `woocommerce` began the event id of an order, and how it does now, as Pinterest's plugin.
 _RENAMED: Final = ("woocommerce-order-", "checkout_")
+#: An id that is made of a sender's own number, such as `shopify-order-123`: another sender may have the same.
+_OWN_NUMBER: Final = re.compile(r"[A-Za-z._-]*[0-9]{1,20}")
 
 
 #: How what is known of an order begins whose person was erased: JSON of when that was.
@@ -85,6 +105,16 @@ class HasKeys(Protocol):
         """Its name."""
         ...
 
+    @property
+    def shop(self) -> str:
+        """The name of the shop of its source; "" where it has none."""
+        ...
+
+    @property
+    def token(self) -> str | None:
+        """The digest of the token of its order; None where there is none."""
+        ...
+
 
 class HoldsKeys(HasKeys, Protocol):
     """A delivery that is stored."""
@@ -101,28 +131,38 @@ class Key(NamedTuple):
     #: What was the same, for the reason.
     kind: str
     digest: str
+    #: Made of the id of the event, not of what it names.
+    is_of_event: bool = False
 
 
 def keys_of(known: HasKeys, rules: OutboxSettings) -> tuple[Key, ...]:
     """Return the key of the event; where orders are compared, those of the order and the checkout that it names."""
     events = _keys_of_event(known)
-    if not rules.dedup_orders or (known.order_id is None and known.checkout_id is None):
+    if not rules.dedup_orders or (known.order_id is None and known.checkout_id is None and known.token is None):
         return events
-    return *events, *_keys_of_order(known, (known.source,) if rules.orders_by_source else ())
+    scope = (known.source,) if rules.orders_by_source else ()
+    return *events, *_keys_of_order(known, ("shop", known.shop) if known.shop else scope)
 
 
 def every_key_of(known: HasKeys) -> tuple[Key, ...]:
     """Return every key that a delivery may hold: the rules may have been others when it was enqueued."""
-    return *_keys_of_event(known), *_keys_of_order(known, ()), *_keys_of_order(known, (known.source,))
+    scopes = _every_scope(known.source, known.shop)
+    return *_keys_of_event(known), *(key for scope in scopes for key in _keys_of_order(known, scope))
+
+
+def _every_scope(source: str, shop: str) -> list[tuple[str, ...]]:
+    """Return within what an order id may have named one order."""
+    return [(), (source,), *([("shop", shop)] if shop else ())]
 
 
 def _keys_of_event(known: HasKeys) -> tuple[Key, ...]:
     """Return the key of the event id, and that of the other id which a shipped source gave the same order."""
     of_preset = ("event", known.ad_account_id, known.preset, known.event_name)
-    keys = [Key(EVENT_ID, _digest(*of_preset, known.event_id))]
+    keys = [Key(EVENT_ID, _digest(*of_preset, known.event_id), is_of_event=True)]
     for mine, other in (_RENAMED, _RENAMED[::-1]) if known.event_name == "checkout" else ():
         if known.event_id.startswith(mine):
-            keys.append(Key(ORDER_ID, _digest(*of_preset, other + known.event_id.removeprefix(mine))))
+            digest = _digest(*of_preset, other + known.event_id.removeprefix(mine))
+            keys.append(Key(ORDER_ID, digest, is_of_event=True))
     return tuple(keys)
 
 
@@ -131,10 +171,10 @@ def key_rows(held: Iterable[HoldsKeys]) -> list[tuple[str, int]]:
     return [(key.digest, each.delivery_id) for each in held for key in every_key_of(each)]
 
 
-def order_digests(ad_account_id: str, order_id: str, source: str) -> list[str]:
+def order_digests(ad_account_id: str, order_id: str, source: str, shop: str = "") -> list[str]:
     """Return every key that an order may have: the rules may have been others when it was enqueued."""
     parts = [("checkout", ad_account_id, each) for each in _spellings(order_id)]
-    return [_digest(*each, *scope) for each in parts for scope in ((), (source,))]
+    return [_digest(*each, *scope) for each in parts for scope in _every_scope(source, shop)]
 
 
 def _spellings(order_id: str) -> tuple[str, ...]:
@@ -156,6 +196,8 @@ def _keys_of_order(known: HasKeys, scope: tuple[str, ...]) -> list[Key]:
         keys += [Key(ORDER_ID, _digest(*each)) for each in parts]
     if known.checkout_id is not None:
         keys.append(Key(CHECKOUT_ID, _digest("checkout_id", known.ad_account_id, known.checkout_id, *scope)))
+    if known.token is not None:
+        keys.append(Key(TOKEN, _digest("token", known.ad_account_id, known.token, *scope)))
     return keys
 
 
@@ -171,14 +213,19 @@ def _digest(*parts: str) -> str:
     return binascii.b2a_base64(digest, newline=False).decode()
 
 
-def why_erased(keys: Iterable[Key], erased: Mapping[str, float]) -> str:
-    """Return why a delivery is withheld one of whose keys is of somebody who was erased; "" where none is."""
-    at = next((erased[key.digest] for key in keys if key.digest in erased), None)
+def why_erased(keys: Iterable[Key], erased: Mapping[str, tuple[float, bool]], *, is_proven: bool) -> str:
+    """Return why a delivery is withheld one of whose keys is of somebody who was erased; "" where none is.
+
+    `erased` says when, and whether the event was proven that had the key.
+    """
+    found = (erased[key.digest] for key in keys if key.digest in erased)
+    at = next((at for at, by_proven in found if may_change(by_proven=by_proven, of_proven=is_proven)), None)
     return "" if at is None else f"its person was erased on {time.strftime('%d %B %Y', time.gmtime(at))}"
 
 
-#: Orders that hold one key. What comes behind them is sent, but not remembered by it: such an id names no order.
-MAX_PLACES = 16
+#: Public orders that hold one key, and proven ones. What comes behind them is sent, but not remembered by it: such an
+#: id names no order. Public ones take no place of a proven one.
+MAX_PLACES = 20
 #: Of the digest of an e-mail address: enough to tell buyers apart, and half as long.
 _BUYER_CHARACTERS = 32
 
@@ -206,6 +253,26 @@ class Known(Protocol):
         """As sent; None where there is none."""
         ...
 
+    @property
+    def event_id(self) -> str:
+        """As sent."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def is_proven(self) -> bool:
+        """Its author is known by a secret."""
+        ...
+
+    @property
+    def side(self) -> OrderSide | None:
+        """What binds it to the same order from the other side; None where nothing does."""
+        ...
+
 
 class Order(NamedTuple):
     """What is remembered of an order beside its key."""
@@ -217,23 +284,25 @@ class Order(NamedTuple):
     #: Value and currency as sent; None where none was.
     amount: str | None
     currency: str | None
+    side: OrderSide | None = None
 
     @classmethod
     def of(cls, known: Known) -> Self:
         """Return what is remembered of a delivery."""
         buyer = tuple(digest[:_BUYER_CHARACTERS] for digest in known.buyer)
-        return cls(known.order_id, buyer, known.amount, known.currency)
+        return cls(known.order_id, buyer, known.amount, known.currency, known.side)
 
     @classmethod
     def read(cls, text: str) -> Self:
         """Return the order that a stored `text` holds."""
-        order_id, buyer, amount, currency = orjson.loads(text)
-        return cls(order_id, tuple(buyer), amount, currency)
+        order_id, buyer, amount, currency, *side = orjson.loads(text)
+        return cls(order_id, tuple(buyer), amount, currency, read_side(side[0]) if side else None)
 
     @property
     def text(self) -> str:
         """The order as it is stored beside its key: JSON."""
-        return as_json(tuple(self))
+        *known, side = self
+        return as_json([*known, side_of(side)] if side else known)
 
     @property
     def total(self) -> str:
@@ -264,6 +333,10 @@ class KeyOwner(NamedTuple):
     place: int = 0
     #: None at the key of an event.
     order: Order | None = None
+    #: Its author was known by a secret.
+    is_proven: bool = False
+    #: At the key of an event whose id is made of a sender's own number: the name of its source. None elsewhere.
+    source: str | None = None
 
 
 class TakenKey(NamedTuple):
@@ -274,13 +347,14 @@ class TakenKey(NamedTuple):
 
     def row(self, delivery: object) -> list[object]:
         """Return its row for `delivery`, which takes it: an id, or the place among those that are stored with it."""
-        row = [self.key.digest, delivery, self.holder.until]
-        return [*row, self.holder.place, self.holder.order.text] if self.holder.order else row
+        digest, holder = self.key.digest, self.holder
+        known = holder.order.text if holder.order else holder.source and as_json(holder.source)
+        return [digest, delivery, holder.until, holder.place, known, holder.is_proven]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DedupResult:
-    """Whether a delivery is new or repeats an earlier one."""
+    """Whether a delivery is new, repeats an earlier one, or is merged into it."""
 
     #: Who holds a key of it; None where it is new.
     repeats: KeyOwner | None = None
@@ -289,16 +363,30 @@ class DedupResult:
     #: About a new one that is like an earlier order.
     warnings: tuple[str, ...] = ()
     taken: tuple[TakenKey, ...] = ()
+    #: What is decided with regard to its other side; None where it met none.
+    pairing: Pairing | None = None
 
 
 class Deduplicator:
     """Checks deliveries one after the other; what is new is remembered for those that follow."""
 
-    def __init__(self, held: Mapping[str, Sequence[KeyOwner]], *, now: float, rules: OutboxSettings) -> None:
-        """Take who holds a key, by digest; forgotten ones (`until` is over) count for nothing."""
+    def __init__(
+        self,
+        held: Mapping[str, Sequence[KeyOwner]],
+        *,
+        now: float,
+        rules: OutboxSettings,
+        twins: dict[object, Twin] | None = None,
+    ) -> None:
+        """Take who holds a key, by digest; forgotten ones (`until` is over) count for nothing.
+
+        `twins` are the deliveries that hold keys of orders, by id, as far as they are still stored; None: they are not
+        known, and nothing is merged.
+        """
         self._now = now
         self._rules = rules
         self._held = {digest: [each for each in holders if each.until > now] for digest, holders in held.items()}
+        self.twins = twins
 
     @property
     def held(self) -> Mapping[str, Sequence[KeyOwner]]:
@@ -308,37 +396,229 @@ class Deduplicator:
     def check(self, known: Known, keys: Sequence[Key], delivery_id: object | None) -> DedupResult:
         """Return what a delivery with these keys is; `delivery_id` is its own, None where it has none yet."""
         order = Order.of(known) if len(keys) > 1 else None
-        warnings: list[str] = []
+        if order is not None and self.twins is not None and isinstance(known, NewDelivery):
+            meet = self._meet_page if known.is_proven else self._meet_shop
+            if paired := meet(known, keys, order, delivery_id):
+                return paired
+        return self._repeated(known, keys, order) or self._new(known, keys, order, delivery_id)
+
+    def _repeated(self, known: Known, keys: Sequence[Key], order: Order | None) -> DedupResult | None:
+        """Return which earlier delivery it repeats; None where it is new."""
         for key in keys:
-            same = self._same(key, order)
+            same = self._same(key, known, order)
             if same is not None:
                 reason = seen_before(key.kind, same.delivery_id, _differences(same.order, order))
-                return DedupResult(repeats=same, reason=reason, taken=self._learned(keys, order, same))
+                return DedupResult(repeats=same, reason=reason, taken=self._learned(known, keys, order, same))
+        return None
+
+    def _new(self, known: Known, keys: Sequence[Key], order: Order | None, delivery_id: object | None) -> DedupResult:
+        warnings: list[str] = []
+        for key in keys:
             if key.kind == ORDER_ID and order is not None:
-                others = [(each.delivery_id, each.order) for each in self._holders(key) if each.order]
+                holders = (each for each in self._holders(key) if each.is_proven == known.is_proven)
+                others = [(each.delivery_id, each.order) for each in holders if each.order]
                 warnings += [another_order(holder, _totals(other, order)) for holder, other in others]
-        taken = tuple(filter(None, (self._take(key, order, delivery_id, self._now) for key in keys)))
-        return DedupResult(warnings=tuple(warnings[:1]), taken=taken)
+        return DedupResult(warnings=tuple(warnings[:1]), taken=self._take_all(known, keys, order, delivery_id))
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # The two sides of one order.
+
+    def _meet_page(
+        self, known: NewDelivery, keys: Sequence[Key], order: Order, delivery_id: object | None
+    ) -> DedupResult | None:
+        """Return what a shop's order is where a page told of it before; None where it repeats one of a shop's."""
+        met = [(holder, twin) for holder, twin in self._met(keys) if not twin.is_proven]
+        of_id = self._twins_of(keys[0])
+        if not (met or of_id) or any(self._same(key, known, order) for key in keys):
+            return None
+        joined = [(holder, twin) for holder, twin in met if _are_bound(holder.order, order)]
+        into = next((twin for _, twin in joined if twin.is_open), None)
+        dropped = [(twin, SHOP_DIFFERS) for _, twin in met if twin.is_open and twin is not into]
+        dropped += [(twin, SHOP_HAS_ID) for twin in of_id if twin.is_open and not twin.is_proven and twin is not into]
+        dropped = list({twin.delivery_id: (twin, why) for twin, why in dropped}.values())
+        if into is not None:
+            return self._merge(known, keys, order, into, dropped=dropped)
+        accepted = next((holder for holder, twin in joined if twin.state == State.DELIVERED), None)
+        if accepted is not None:
+            reason = f"{seen_before(ORDER_ID, accepted.delivery_id, ())}; {PAGE_WAS_TAKEN}"
+            taken = self._take_all(known, keys, order, accepted.delivery_id)
+            return DedupResult(repeats=accepted, reason=reason, taken=taken, pairing=Pairing(dropped=tuple(dropped)))
+        follows = next((twin.delivery_id for _, twin in joined if twin.has_left), None)
+        return self._beside(known, keys, order, delivery_id, met=met, dropped=dropped, follows=follows)
+
+    def _beside(
+        self,
+        known: NewDelivery,
+        keys: Sequence[Key],
+        order: Order,
+        delivery_id: object | None,
+        *,
+        met: Sequence[tuple[KeyOwner, Twin]],
+        dropped: Sequence[tuple[Twin, str]],
+        follows: int | None,
+    ) -> DedupResult:
+        """Return what a shop's order is that goes beside what a page told: it may have left under the same id."""
+        left = [(holder, twin) for holder, twin in met if twin.has_left and not _are_bound(holder.order, order)]
+        others = self._twins_of(keys[0])
+        event_id = None
+        if any(twin.holds_id(self._now) for twin in others):
+            event_id = own_event_id(known.source, known.event_id, known.order_id)
+        told = {twin.delivery_id: twin for twin in (*(twin for _, twin in left), *(others if event_id else ()))}
+        under = f"; sent under the event_id {event_id}, since its own left before" if event_id else ""
+        warnings = [
+            f"{PAGE_DIFFERS}: delivery {twin.delivery_id} was sent with {_total_of(twin)}, this one with "
+            f"{order.total or 'no total'}{under}"
+            for twin in told.values()
+        ]
+        about = f"{SHOP_SENT_TOO}: delivery {delivery_id} with {order.total or 'no total'}; both are sent"
+        taken = self._take_all(known, keys, order, delivery_id)
+        learned: tuple[TakenKey, ...] = ()
+        if event_id is not None:
+            learned, taken = taken[:1], taken[1:]
+            taken = (
+                *self._take_all(known, _keys_of_event(replace(known, event_id=event_id)), order, delivery_id),
+                *taken,
+            )
+        pairing = Pairing(
+            follows=follows,
+            event_id=event_id,
+            dropped=tuple(dropped),
+            told=tuple((twin, about) for twin in told.values()),
+            learned=learned,
+        )
+        return DedupResult(taken=taken, warnings=tuple(warnings[:1]), pairing=pairing)
+
+    def _meet_shop(
+        self, known: NewDelivery, keys: Sequence[Key], order: Order, delivery_id: object | None
+    ) -> DedupResult | None:
+        """Return what an order of a page is where its other side, or another event of the page, waits; else None."""
+        met = self._met(keys)
+        shop = [(holder, twin) for holder, twin in met if twin.is_proven]
+        into = next((twin for holder, twin in shop if twin.is_open and _are_bound(order, holder.order)), None)
+        if into is not None and not self._is_in(keys[0], known, into):
+            may_name_id = not any(
+                twin.delivery_id != into.delivery_id and (twin.has_left or twin.is_proven)
+                for twin in self._twins_of(keys[0])
+            )
+            return self._merge(known, keys, order, into, may_name_id=may_name_id)
+        claims = [twin for _, twin in met]
+        if not (known.wait_s and claims and all(twin.waits and not twin.is_proven for twin in claims)):
+            return None
+        holders = {holder.delivery_id for key in keys if key.is_of_event for holder in self._holders(key)}
+        is_of_others = not holders <= {twin.delivery_id for twin in claims}  # an event of another order has its id
+        if is_of_others or any(twin.message_id == known.message_id for twin in claims):
+            return None
+        return self._claim(known, keys, order, delivery_id, claims)
+
+    def _claim(
+        self, known: NewDelivery, keys: Sequence[Key], order: Order, delivery_id: object | None, claims: Sequence[Twin]
+    ) -> DedupResult:
+        """Return what another event of a page is that claims an order, while the order waits for the shop."""
+        side = known.side or OrderSide()
+        if same := next((twin for twin in claims if is_twin(twin.side or OrderSide(), side)), None):
+            return self._merge(known, keys, order, same)
+        if len(claims) >= MAX_PLACES:
+            holder = KeyOwner(claims[0].delivery_id, self._now, self._now, order=order)
+            return DedupResult(repeats=holder, reason=f"more than {MAX_PLACES} events claim the order {known.order_id}")
+        taken = self._take_all(known, keys, order, delivery_id)
+        return DedupResult(taken=taken, pairing=Pairing(follows=claims[0].delivery_id))
+
+    def _merge(
+        self,
+        known: NewDelivery,
+        keys: Sequence[Key],
+        order: Order,
+        into: Twin,
+        *,
+        dropped: Sequence[tuple[Twin, str]] = (),
+        may_name_id: bool = True,
+    ) -> DedupResult:
+        """Return that a delivery is merged: the other takes its keys, and those of orders are as trusted as the two."""
+        is_proven = known.is_proven or bool(into.is_proven)
+        learned: list[TakenKey | None] = []
+        for key in keys:
+            is_of_order = key.kind in {ORDER_ID, TOKEN} and not key.is_of_event
+            has_it = any(
+                each.delivery_id == into.delivery_id and (is_of_order or each.is_proven == known.is_proven)
+                for each in self._holders(key)
+            )
+            if not has_it:
+                trust = is_proven if is_of_order else known.is_proven
+                learned.append(self._take(key, known, order, into.delivery_id, self._now, is_proven=trust))
+            elif is_proven and is_of_order:
+                learned += self._prove(key, into)
+        holder = KeyOwner(into.delivery_id, self._now, self._now, order=order)
+        pairing = Pairing(
+            into=into, dropped=tuple(dropped), may_name_id=may_name_id, learned=tuple(filter(None, learned))
+        )
+        return DedupResult(
+            repeats=holder, reason=f"{MERGED_INTO} {into.delivery_id}, message {into.message_id}", pairing=pairing
+        )
+
+    def _prove(self, key: Key, twin: Twin) -> list[TakenKey]:
+        """Make the key of an order that a public delivery holds as trusted as what was merged into it."""
+        proven = []
+        for at, each in enumerate(self._held.get(key.digest, ())):
+            if each.delivery_id == twin.delivery_id and not each.is_proven:
+                self._held[key.digest][at] = each._replace(is_proven=True)
+                proven.append(TakenKey(key, self._held[key.digest][at]))
+        return proven
+
+    def _is_in(self, key: Key, known: NewDelivery, twin: Twin) -> bool:
+        """Return whether the same event of a page was merged into a delivery before."""
+        holders = (each for each in self._holders(key) if each.delivery_id == twin.delivery_id)
+        return twin.message_id == known.message_id or any(not each.is_proven for each in holders)
+
+    def _met(self, keys: Sequence[Key]) -> list[tuple[KeyOwner, Twin]]:
+        """Return the deliveries that name the same order or token, in the order in which they came."""
+        met: dict[object, tuple[KeyOwner, Twin]] = {}
+        for key in keys:
+            if key.kind in {ORDER_ID, TOKEN} and not key.is_of_event:
+                for holder in self._holders(key):
+                    twin = (self.twins or {}).get(holder.delivery_id)
+                    if twin is not None:
+                        met.setdefault(twin.delivery_id, (holder, twin))
+        return sorted(met.values(), key=lambda each: each[1].delivery_id)
+
+    def _twins_of(self, key: Key) -> list[Twin]:
+        """Return the deliveries that hold the key of an event."""
+        found = ((self.twins or {}).get(holder.delivery_id) for holder in self._holders(key))
+        return [twin for twin in found if twin is not None]
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # Keys.
 
     def _holders(self, key: Key) -> Sequence[KeyOwner]:
         return self._held.get(key.digest, ())
 
-    def _same(self, key: Key, order: Order | None) -> KeyOwner | None:
-        """Return the holder of a key that is the same, the most alike first; None where none is."""
-        same = [each for each in self._holders(key) if _is_same(key, each.order, order)]
+    def _same(self, key: Key, known: Known, order: Order | None) -> KeyOwner | None:
+        """Return the holder of a key that is the same, the most alike first; None where none is.
+
+        Where the other sides of orders are known, what is proven repeats no public one by its key alone.
+        """
+        proven_only = known.is_proven and self.twins is not None
+        same = [
+            each
+            for each in self._holders(key)
+            if (each.is_proven or not proven_only) and _is_repeated(key, each, known, order)
+        ]
         return min(same, key=lambda each: len(_differences(each.order, order)), default=None)
 
-    def _learned(self, keys: Sequence[Key], order: Order | None, holder: KeyOwner) -> tuple[TakenKey, ...]:
+    def _learned(
+        self, known: Known, keys: Sequence[Key], order: Order | None, holder: KeyOwner
+    ) -> tuple[TakenKey, ...]:
         """Take, for what is repeated, the keys that nobody holds and that name its order or its checkout.
 
-        A checkout of which the order was not known is one of that order from now on.
+        A checkout of which the order was not known is one of that order from now on; what it says of its amounts stays.
         """
+        if order is not None:
+            order = order._replace(side=holder.order.side if holder.order else None)
         learned = []
         for key in keys:
             if key.kind == EVENT_ID:
                 continue
             if not self._holders(key):
-                learned.append(self._take(key, order, holder.delivery_id, holder.since))
+                learned.append(self._take(key, known, order, holder.delivery_id, holder.since))
             elif key.kind == CHECKOUT_ID and order is not None and order.order_id is not None:
                 learned += self._name(key, order.order_id, holder)
         return tuple(filter(None, learned))
@@ -352,23 +632,87 @@ class Deduplicator:
                 named.append(TakenKey(key, self._held[key.digest][at]))
         return named
 
-    def _take(self, key: Key, order: Order | None, delivery_id: object | None, since: float) -> TakenKey | None:
+    def _take_all(
+        self, known: Known, keys: Sequence[Key], order: Order | None, delivery_id: object | None
+    ) -> tuple[TakenKey, ...]:
+        return tuple(filter(None, (self._take(key, known, order, delivery_id, self._now) for key in keys)))
+
+    def _take(
+        self,
+        key: Key,
+        known: Known,
+        order: Order | None,
+        delivery_id: object | None,
+        since: float,
+        *,
+        is_proven: bool | None = None,
+    ) -> TakenKey | None:
         """Take a key; None where so many hold it that it names nothing."""
         holders = self._held.setdefault(key.digest, [])
-        free = set(range(MAX_PLACES)) - {holder.place for holder in holders}
-        if not free:
+        is_proven = known.is_proven if is_proven is None else is_proven
+        if sum(each.is_proven == is_proven for each in holders) >= MAX_PLACES:
             return None
+        place = min(set(range(2 * MAX_PLACES)) - {holder.place for holder in holders})
         is_event = key.kind == EVENT_ID
         until = self._now + (self._rules.dedup_window_s if is_event else self._rules.ledger_s)
-        holders.append(KeyOwner(delivery_id, since, until, min(free), None if is_event else order))
+        source = own_number_of(known) if is_event else None
+        holders.append(KeyOwner(delivery_id, since, until, place, None if is_event else order, is_proven, source))
         return TakenKey(key, holders[-1])
+
+
+#: How a reason begins that says where an event went.
+MERGED_INTO: Final = "merged with delivery"
+#: How the warnings of two orders begin of which a page and a shop say different things.
+PAGE_DIFFERS: Final = "the page's order differs"
+SHOP_SENT_TOO: Final = "the shop's order differs"
+
+
+def own_event_id(source: str, event_id: str, order_id: str | None) -> str:
+    """Return the id of a shop's order whose own id left with another order: the same at each retry."""
+    return hashlib.sha256(orjson.dumps([source, event_id, order_id])).hexdigest()
+
+
+def own_number_of(known: Known) -> str | None:
+    """Return the source whose own number the id of an event is made of; None where it is no such id."""
+    return known.source if _OWN_NUMBER.fullmatch(known.event_id) else None
+
+
+def _are_bound(public: Order | None, proven: Order | None) -> bool:
+    """Return whether what a page and a shop say is said of one order."""
+    if public is None or proven is None:
+        return False
+    if public.side is None or proven.side is None:  # from when no page and shop were paired
+        return (public.amount, public.currency) == (proven.amount, proven.currency)
+    return bound(public.side, proven.side)
+
+
+def _total_of(twin: Twin) -> str:
+    return " ".join(filter(None, (twin.amount, twin.currency))) or "no total"
+
+
+def _is_repeated(key: Key, earlier: KeyOwner, known: Known, order: Order | None) -> bool:
+    """Return whether a delivery with the same key repeats an earlier one, by what both are trusted with."""
+    if not may_change(by_proven=known.is_proven, of_proven=earlier.is_proven):
+        return not _are_other_checkouts(key, earlier.order, order)
+    if not may_change(by_proven=earlier.is_proven, of_proven=known.is_proven):
+        return key.kind in {ORDER_ID, TOKEN} and not key.is_of_event and _are_bound(earlier.order, order)
+    if earlier.source is not None and earlier.source != known.source:
+        return False
+    return _is_same(key, earlier.order, order)
+
+
+def _are_other_checkouts(key: Key, earlier: Order | None, order: Order | None) -> bool:
+    """Return whether a checkout says nothing of two events: both name their order, and not the same."""
+    if key.kind != CHECKOUT_ID or earlier is None or order is None:
+        return False
+    return None not in (earlier.order_id, order.order_id)
 
 
 def _is_same(key: Key, earlier: Order | None, order: Order | None) -> bool:
     """Return whether a delivery with the same key is the same event or order."""
     if earlier is None or order is None:
         return True
-    if key.kind == CHECKOUT_ID and None not in (earlier.order_id, order.order_id):
+    if _are_other_checkouts(key, earlier, order):
         return False
     return not (earlier.has_other_buyer(order) and earlier.has_other_total(order))
 
@@ -389,8 +733,18 @@ def _totals(earlier: Order, order: Order) -> str:
     return f"{earlier.total} then, {order.total} now"
 
 
-#: A row of an engine's query `seen`: digest, delivery, since when, until when, place, what is known of the order.
-SeenRow: TypeAlias = tuple[str, int, float, float, int, str | None]
+#: A row of an engine's query `seen`: digest, delivery, since when, until when, place, what is known of the order or the
+#: source of the event, and whether it is proven.
+SeenRow: TypeAlias = tuple[str, int, float, float, int, str | None, bool]
+
+
+def key_owner(row: SeenRow) -> KeyOwner:
+    """Read who holds a key, as engines store it."""
+    _, delivery_id, since, until, place, known, is_proven = row
+    is_order = known is not None and known.startswith("[")
+    order = Order.read(known) if known and is_order else None
+    source = orjson.loads(known) if known and not is_order else None
+    return KeyOwner(delivery_id, since, until, place, order, bool(is_proven), source)
 
 
 def digests_of(deliveries: Sequence[NewDelivery], rules: OutboxSettings) -> list[str]:
@@ -406,17 +760,18 @@ def repeated(
     `rows` tell who holds a key.
     """
     held: defaultdict[str, list[KeyOwner]] = defaultdict(list)
-    erased: dict[str, float] = {}
-    for digest, delivery_id, since, until, place, known in rows:
+    erased: dict[str, tuple[float, bool]] = {}
+    for row in rows:
+        known, is_proven = row[5], bool(row[6])
         if known and is_erased(known):
-            erased[digest] = erased_at(known)
+            erased[row[0]] = erased_at(known), is_proven
             continue
-        held[digest].append(KeyOwner(delivery_id, since, until, place, Order.read(known) if known else None))
+        held[row[0]].append(key_owner(row))
     dedup = Deduplicator(held, now=now, rules=rules)
     found: list[Seen | None] = []
     for delivery in deliveries:
-        if why := why_erased(keys_of(delivery, rules), erased):
-            found.append(Seen(reason=why, at=max(erased.values()), exit=Exit.WITHHELD))
+        if why := why_erased(keys_of(delivery, rules), erased, is_proven=delivery.is_proven):
+            found.append(Seen(reason=why, at=max(erased.values())[0], exit=Exit.WITHHELD))
             continue
         result = dedup.check(delivery, keys_of(delivery, rules), None)
         at = result.repeats.since if result.repeats else now

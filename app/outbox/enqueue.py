@@ -9,20 +9,46 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter, itemgetter
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
+import orjson
 from msgspec.structs import replace
 
 from app.config.settings import OutboxSettings
-from app.core.deliveries import Enqueued, NewDelivery
+from app.core.deliveries import Enqueued, NewDelivery, State
 from app.core.events import CounterRow, DroppedEvent, Exit
 from app.core.people import PeopleChanges
 from app.core.values.times import DAY_S
 from app.outbox.backpressure import Loads, dropped_duplicate, loads_of
 from app.outbox.counts import enqueue_counters
-from app.outbox.dedup import Deduplicator, Key, KeyOwner, Order, TakenKey, erased_at, is_erased, keys_of, why_erased
+from app.outbox.dedup import (
+    Deduplicator,
+    DedupResult,
+    Key,
+    KeyOwner,
+    Order,
+    TakenKey,
+    erased_at,
+    is_erased,
+    key_owner,
+    keys_of,
+    own_number_of,
+    why_erased,
+)
+from app.outbox.pairing import (
+    LOOK_S,
+    NOT_CONFIRMED,
+    WAITS,
+    WAITS_TO_BE_WITHHELD,
+    MergedRow,
+    Pairing,
+    Twin,
+    after_merge,
+    merged_row,
+    side_of,
+)
 from app.outbox.people import owner_rows
-from app.outbox.rows import DROPPED_COLUMNS, warnings_and_memory
+from app.outbox.rows import DROPPED_COLUMNS, as_json, warnings_and_memory
 
 #: Of the JSON that is stored as payload: 1 is Pinterest's ConversionEvent as `app.destination` writes it.
 PAYLOAD_VERSION: Final = 1
@@ -30,8 +56,8 @@ PAYLOAD_VERSION: Final = 1
 #: After so many deliveries the other tasks of the event loop get their turn.
 _DELIVERIES_A_TURN = 100
 
-#: Of a delivery, in the order in which the statements of the engines take it; until when it is held, its size and its
-#: time come behind.
+#: Of a delivery, in the order in which the statements of the engines take it; behind them come its side, what it
+#: follows, until when it is held, its size, when it is due, and its time.
 DELIVERY_COLUMNS: Final = (
     "ad_account_id",
     "preset",
@@ -49,24 +75,28 @@ DELIVERY_COLUMNS: Final = (
     "checkout_id",
     "buyer",
     "name",
+    "is_proven",
+    "shop",
 )
 _OF_DELIVERY: Final = attrgetter(*DELIVERY_COLUMNS)
 _WARNINGS: Final = DELIVERY_COLUMNS.index("warnings")
 #: Of such a row: by what deliveries are counted by name, its time last.
 _NAMED: Final = itemgetter(DELIVERY_COLUMNS.index("name"), DELIVERY_COLUMNS.index("source"), -1)
 _ENQUEUED = Enqueued(exit=Exit.ENQUEUED)
+_ALONE: Final = Pairing()
 
 #: digest -> who holds the key
 Held: TypeAlias = Mapping[str, Sequence[KeyOwner]]
-#: A row of an engine's query `keys_taken`: digest, delivery, when it is forgotten, place, what is known of the order.
-KeyRow: TypeAlias = tuple[str, int, float, int, str | None]
+#: A row of an engine's query `keys_taken`: digest, delivery, when it is forgotten, place, what is known of the order,
+#: and whether it is proven.
+KeyRow: TypeAlias = tuple[str, int, float, int, str | None, bool]
 
 
 @dataclass(slots=True)
 class Rows:
     """What is to be stored. Deliveries are counted from 0, and get their ids when they are stored."""
 
-    #: The columns of a delivery, until when it is held, the size of its payload in bytes, when it was enqueued.
+    #: The columns of a delivery, and what comes behind them: see DELIVERY_COLUMNS.
     deliveries: list[list[Any]] = field(default_factory=list)
     #: They travel as one blob: in JSON they would be escaped here, and read again there.
     payloads: list[bytes] = field(default_factory=list)
@@ -74,7 +104,8 @@ class Rows:
     spans: list[list[int]] = field(default_factory=list)
     #: The columns of a dropped event and its time.
     dropped: list[list[Any]] = field(default_factory=list)
-    #: [digest, place of its delivery, when it is forgotten], and of orders [its place among the holders, the order]
+    #: [digest, place of its delivery, when it is forgotten, its place among the holders, what is known of the order or
+    #: the source of the event, whether it is proven]
     keys: list[list[Any]] = field(default_factory=list)
     #: The same of deliveries that are stored already, by id, which did not know their order or checkout.
     learned: list[list[Any]] = field(default_factory=list)
@@ -82,40 +113,66 @@ class Rows:
     counters: list[tuple[float, CounterRow]] = field(default_factory=list)
     #: Whose the deliveries are: see `owner_rows`.
     owners: list[list[Any]] = field(default_factory=list)
+    #: Deliveries into which others are merged, in order.
+    merges: list[MergedRow] = field(default_factory=list)
+    #: [delivery, why] of what waited for its other side and is not sent, since that came.
+    superseded: list[tuple[int, str]] = field(default_factory=list)
+    #: [delivery, its warnings] of what was sent before its other side came.
+    told: list[tuple[int, str]] = field(default_factory=list)
+    #: Deliveries of which others wait to hear.
+    followed: list[int] = field(default_factory=list)
+    #: Deliveries whose events are sealed until their other side comes, which it has.
+    confirmed: list[int] = field(default_factory=list)
     blob_bytes: int = field(default=0, init=False)
 
     def add_first(
         self, delivery: NewDelivery, keys: Sequence[Key], now: float, rules: OutboxSettings, *, held_from: float
     ) -> None:
         """Add a delivery whose keys nobody holds. Raises UnicodeDecodeError where its payload is not UTF-8."""
-        place = len(self.deliveries)
+        place, is_proven = len(self.deliveries), delivery.is_proven
         event, *of_order = keys
-        self.keys.append([event.digest, place, now + rules.dedup_window_s])
+        own = own_number_of(delivery)
+        self.keys.append([event.digest, place, now + rules.dedup_window_s, 0, own and as_json(own), is_proven])
         if of_order:
             order = Order.of(delivery).text
-            self.keys += [[key.digest, place, now + rules.ledger_s, 0, order] for key in of_order]
-        self._add(delivery, now, held_from)
+            self.keys += [[key.digest, place, now + rules.ledger_s, 0, order, is_proven] for key in of_order]
+        self._add(delivery, now, held_from, WAITS if delivery.wait_s else None)
 
-    def add_checked(self, delivery: NewDelivery, taken: Iterable[TakenKey], now: float, *, held_from: float) -> None:
-        """Add a delivery with the keys that it takes."""
+    def add_checked(
+        self,
+        delivery: NewDelivery,
+        taken: Iterable[TakenKey],
+        now: float,
+        *,
+        held_from: float,
+        follows: int | None = None,
+    ) -> None:
+        """Add a delivery with the keys that it takes; it may follow another one."""
         self.keys += [each.row(len(self.deliveries)) for each in taken]
-        self._add(delivery, now, held_from)
+        self._add(delivery, now, held_from, follows if follows or not delivery.wait_s else WAITS)
 
     def learn(self, taken: Iterable[TakenKey]) -> None:
         """Add what is learned of deliveries that are stored already, or in this call."""
         self.learned += [each.row(each.holder.delivery_id) for each in taken]
 
-    def _add(self, delivery: NewDelivery, now: float, held_from: float) -> None:
+    def _add(self, delivery: NewDelivery, now: float, held_from: float, follows: int | None) -> None:
         size_bytes = len(delivery.payload)
         if not delivery.payload.isascii():
             delivery.payload.decode()  # what is not UTF-8 could never be claimed, so it is told here
         self.payloads.append(delivery.payload)
         self.spans.append([self.blob_bytes, size_bytes])
         self.blob_bytes += size_bytes
-        hold_until = held_from + delivery.hold_s if delivery.hold_s else None
-        row = [*_OF_DELIVERY(delivery), hold_until, size_bytes, now + delivery.hold_s]
+        side = as_json(side_of(delivery.side)) if delivery.side else None
+        is_behind = delivery.is_proven and follows
+        pause_s = max(delivery.hold_s, LOOK_S if is_behind else delivery.wait_s)
+        if follows is not None and delivery.is_withheld_alone:
+            follows = WAITS_TO_BE_WITHHELD
+        hold_until = held_from + pause_s if pause_s else None
+        row = [*_OF_DELIVERY(delivery), side, follows, hold_until, size_bytes, now + pause_s, now + delivery.hold_s]
         if delivery.memory:
             row[_WARNINGS] = warnings_and_memory(delivery)
+        if follows is not None and not delivery.is_proven:
+            row[_WARNINGS] = (NOT_CONFIRMED, *row[_WARNINGS])
         self.deliveries.append(row)
 
     def add_dropped(self, event: DroppedEvent, now: float) -> None:
@@ -125,7 +182,7 @@ class Rows:
     @property
     def loads(self) -> Loads:
         """How much waits more, by ad account, once they are stored."""
-        return loads_of((account, 1, size_bytes) for account, *_, size_bytes, _ in self.deliveries)
+        return loads_of((account, 1, size_bytes) for account, *_, size_bytes, _, _ in self.deliveries)
 
     @property
     def named(self) -> list[list[Any]]:
@@ -146,6 +203,11 @@ class Rows:
         self.learned += other.learned
         self.counters += other.counters
         self.owners += other.owners
+        self.merges += other.merges
+        self.superseded += other.superseded
+        self.told += other.told
+        self.followed += other.followed
+        self.confirmed += other.confirmed
         self.blob_bytes += other.blob_bytes
 
 
@@ -223,15 +285,35 @@ async def prepare(
 def holders(rows: Iterable[KeyRow]) -> dict[str, list[KeyOwner]]:
     """Return who holds a key, by digest; since when is not among these rows."""
     held: defaultdict[str, list[KeyOwner]] = defaultdict(list)
-    for digest, delivery_id, until, place, known in rows:
+    for digest, delivery_id, until, place, known, is_proven in rows:
         if known is None or not is_erased(known):
-            held[digest].append(KeyOwner(delivery_id, until, until, place, Order.read(known) if known else None))
+            held[digest].append(key_owner((digest, delivery_id, until, until, place, known, is_proven)))
     return held
 
 
-def erased_keys(rows: Iterable[KeyRow], now: float) -> dict[str, float]:
-    """Return when the person behind a key was erased, by digest; keys whose time is over are left out."""
-    return {row[0]: erased_at(row[4]) for row in rows if row[2] > now and row[4] is not None and is_erased(row[4])}
+def erased_keys(rows: Iterable[KeyRow], now: float) -> dict[str, tuple[float, bool]]:
+    """Return when the person behind a key was erased, and whether the key is proven, by digest.
+
+    Keys whose time is over are left out.
+    """
+    kept = ((digest, known, proven) for digest, _, until, _, known, proven in rows if until > now and known is not None)
+    return {digest: (erased_at(known), bool(proven)) for digest, known, proven in kept if is_erased(known)}
+
+
+def other_sides(calls: Iterable[PreparedEnqueue], held: Held) -> list[int]:
+    """Return the deliveries that an order may have to do with otherwise than by repeating them: most often none."""
+    return sorted(
+        {
+            holder.delivery_id
+            for call in calls
+            for delivery, keys in zip(call.deliveries, call.keys, strict=True)
+            if len(keys) > 1
+            for key in keys
+            for holder in held.get(key.digest, ())
+            if delivery.wait_s or holder.is_proven != delivery.is_proven or holder.source not in {None, delivery.source}
+            if isinstance(holder.delivery_id, int)
+        }
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,35 +327,107 @@ class Deduplicated:
 
 
 def without_duplicates(
-    call: PreparedEnqueue, held: Held, ids: Sequence[int], rules: OutboxSettings, *, erased: Mapping[str, float]
+    call: PreparedEnqueue,
+    held: Held,
+    ids: Sequence[int],
+    rules: OutboxSettings,
+    twins: dict[object, Twin],
+    *,
+    erased: Mapping[str, tuple[float, bool]],
 ) -> Deduplicated:
     """Check each delivery for duplicates by the keys that are `held`. The new ones will get `ids` in their order.
 
+    `twins` are those of `other_sides` that are still stored; what the call adds and changes is put there.
     What has a key whose person was `erased`, by digest, is withheld, and nothing tells whose it is.
     """
     rows = Rows(owners=owner_rows(call.people, call.now))
     for event in call.dropped:
         rows.add_dropped(event, call.now)
+    dedup = Deduplicator(held, now=call.now, rules=rules, twins=twins)
     answers = []
-    dedup = Deduplicator(held, now=call.now, rules=rules)
     for delivery, keys in zip(call.deliveries, call.keys, strict=True):
-        if reason := why_erased(keys, erased):
+        if reason := why_erased(keys, erased, is_proven=delivery.is_proven):
             answers.append(Enqueued(exit=Exit.WITHHELD, reason=reason))
             rows.add_dropped(dropped_duplicate(delivery, reason, exit_=Exit.WITHHELD), call.now)
             rows.owners = [row for row in rows.owners if row[0] != delivery.message_id]
             continue
-        result = dedup.check(delivery, keys, ids[len(rows.deliveries)])
-        if result.repeats:
-            answers.append(Enqueued(exit=Exit.DUPLICATE, reason=result.reason))
-            rows.add_dropped(dropped_duplicate(delivery, result.reason), call.now)
-            rows.learn(result.taken)
-        elif result.warnings:
-            answers.append(Enqueued(exit=Exit.ENQUEUED, warnings=result.warnings))
-            warned = replace(delivery, warnings=(*delivery.warnings, *result.warnings))
-            rows.add_checked(warned, result.taken, call.now, held_from=call.held_from)
-        else:
-            answers.append(_ENQUEUED)
-            rows.add_checked(delivery, result.taken, call.now, held_from=call.held_from)
+        delivery_id = ids[len(rows.deliveries)]
+        result = dedup.check(delivery, keys, delivery_id)
+        if result.pairing is not None:
+            _pair(delivery, result.pairing, rows, twins, held_from=call.held_from)
+        answers.append(_answer(call, delivery, result, rows, delivery_id=delivery_id, twins=twins))
     counted = enqueue_counters(call.deliveries, answers)
     rows.counters = [(call.now, counter) for counter in (*call.counters, *counted)]
     return Deduplicated(rows=rows, answers=answers, held=dedup.held)
+
+
+def _answer(
+    call: PreparedEnqueue,
+    delivery: NewDelivery,
+    result: DedupResult,
+    rows: Rows,
+    *,
+    delivery_id: int,
+    twins: dict[object, Twin],
+) -> Enqueued:
+    """Add what a delivery comes to, and return what is told of it."""
+    pairing = result.pairing or _ALONE
+    if result.repeats:
+        exit_: Literal[Exit.MERGED, Exit.DUPLICATE] = Exit.MERGED if pairing.into else Exit.DUPLICATE
+        rows.add_dropped(dropped_duplicate(delivery, result.reason, exit_=exit_), call.now)
+        rows.learn(result.taken)
+        return Enqueued(exit=exit_, reason=result.reason)
+    if result.warnings or pairing.event_id:
+        delivery = replace(delivery, warnings=(*delivery.warnings, *result.warnings))
+    if pairing.event_id:
+        payload = orjson.dumps({**orjson.loads(delivery.payload), "event_id": pairing.event_id})
+        delivery = replace(delivery, event_id=pairing.event_id, payload=payload)
+    rows.add_checked(delivery, result.taken, call.now, held_from=call.held_from, follows=pairing.follows)
+    if len(result.taken) > 1:
+        twins[delivery_id] = _twin_of(delivery_id, rows.deliveries[-1], delivery.payload)
+    return Enqueued(exit=Exit.ENQUEUED, warnings=result.warnings) if result.warnings else _ENQUEUED
+
+
+def _pair(delivery: NewDelivery, pairing: Pairing, rows: Rows, twins: dict[object, Twin], *, held_from: float) -> None:
+    """Add what becomes of the other sides of an order."""
+    rows.learn(pairing.learned)
+    if pairing.follows:
+        rows.followed.append(pairing.follows)
+    settled = [*(twin for twin, _ in pairing.dropped), *([pairing.into] if delivery.is_proven and pairing.into else [])]
+    rows.confirmed += [twin.delivery_id for twin in settled if twin.follows == WAITS_TO_BE_WITHHELD]
+    for twin, why in pairing.dropped:
+        rows.superseded.append((twin.delivery_id, why))
+        del twins[twin.delivery_id]
+    for twin, warning in pairing.told:
+        warnings = as_json([warning, *orjson.loads(twin.warnings)])
+        rows.told.append((twin.delivery_id, warnings))
+        twins[twin.delivery_id] = twin._replace(warnings=warnings)
+    if pairing.into is not None:
+        row = merged_row(pairing.into, delivery, may_name_id=pairing.may_name_id, held_from=held_from)
+        rows.merges.append(row)
+        twins[row.delivery_id] = after_merge(pairing.into, row)
+        # to erase whoever sent the one message erases the delivery
+        rows.owners += [[pairing.into.message_id, *whose] for id_, *whose in rows.owners if id_ == delivery.message_id]
+
+
+def _twin_of(delivery_id: int, row: Sequence[Any], payload: bytes) -> Twin:
+    """Return a delivery that is about to be stored as its other side will find it."""
+    known = dict(zip(DELIVERY_COLUMNS, row, strict=False))
+    side, follows = row[len(DELIVERY_COLUMNS) : len(DELIVERY_COLUMNS) + 2]
+    return Twin(
+        delivery_id=delivery_id,
+        state=State.PENDING,
+        was_tried=False,
+        follows=follows,
+        is_proven=known["is_proven"],
+        message_id=known["message_id"],
+        event_id=known["event_id"],
+        amount=known["amount"],
+        currency=known["currency"],
+        checkout_id=known["checkout_id"],
+        warnings=as_json(known["warnings"]),
+        merged=0,
+        settled_at=None,
+        stored_side=side,
+        payload=payload,
+    )

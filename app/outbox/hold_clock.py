@@ -102,7 +102,7 @@ class HoldClock:
 
     async def held_from(self, deliveries: Sequence[NewDelivery], now: float) -> float:
         """Return from when the holds of these deliveries count. Raises OutboxUnavailable."""
-        if self._steady is None or not any(each.hold_s for each in deliveries):
+        if self._steady is None or not any(each.hold_s or each.wait_s for each in deliveries):
             return now
         await self.keep()
         return max(self._least + _SLACK_S, self._most) + self._steady()

@@ -24,7 +24,7 @@ def delivery_of(row: Sequence[Any]) -> Delivery:
     """Read a row of an engine's query `search`."""
     id_, account, preset, message_id, event_name, event_id, action_source, order_id, *rest = row
     event_time, state, reason, attempts, enqueued_at, due_at, settled_at, *rest = rest
-    warnings, source, amount, currency, checkout_id, name, is_held = rest
+    warnings, source, amount, currency, checkout_id, name, is_held, is_proven = rest
     return Delivery(
         delivery_id=str(id_),
         ad_account_id=account,
@@ -49,6 +49,7 @@ def delivery_of(row: Sequence[Any]) -> Delivery:
         checkout_id=checkout_id,
         name=name,
         is_held=bool(is_held),
+        is_proven=bool(is_proven),
     )
 
 

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple, cast
 import orjson
 
 from app.config.settings import OutboxSettings
-from app.core.deliveries import State
+from app.core.deliveries import OrderSide, State
 from app.core.pages import Redrive
 from app.outbox.dedup import EVENT_ID, Deduplicator, every_key_of, keys_of
 from app.outbox.enqueue import Held
+from app.outbox.pairing import read_side
 from app.outbox.search import END
 
 #: Dead deliveries looked at in one commit.
@@ -44,6 +45,19 @@ class DeadLetter(NamedTuple):
     #: A JSON array.
     buyers: str
     reason: str
+    is_proven: bool
+    shop: str
+    stored_side: str | None
+
+    @property
+    def side(self) -> OrderSide | None:
+        """What it says of its order."""
+        return read_side(orjson.loads(self.stored_side)) if self.stored_side else None
+
+    @property
+    def token(self) -> str | None:
+        """The digest of the token of its order."""
+        return self.side.token if self.side else None
 
     @property
     def buyer(self) -> Sequence[str]:
@@ -88,9 +102,14 @@ def every_digest_of(held: Sequence[DeadLetter]) -> list[str]:
 
 
 def erased_key_rows(held: Sequence[DeadLetter], now: float, rules: OutboxSettings) -> list[list[Any]]:
-    """Return rows of [digest, delivery, when it is forgotten] of the keys that erased deliveries are known by."""
+    """Return rows of [digest, delivery, end, whether it is proven] of the keys that erased deliveries are known by."""
     return [
-        [key.digest, each.delivery_id, now + (rules.dedup_window_s if key.kind == EVENT_ID else rules.ledger_s)]
+        [
+            key.digest,
+            each.delivery_id,
+            now + (rules.dedup_window_s if key.kind == EVENT_ID else rules.ledger_s),
+            each.is_proven,
+        ]
         for each in held
         for key in keys_of(each, rules)
     ]

@@ -123,7 +123,7 @@ SENT: Final = frozenset({Exit.DELIVERED, Exit.RETRY, Exit.REJECTED, Exit.BLOCKED
 #: Exits of events that the ledger keeps instead of a delivery. A withdrawn one was a delivery before; an unmatched one
 #: is kept only where it names an order.
 DROPPED_EXITS: Final = frozenset(
-    {Exit.REFUSED, Exit.UNMATCHED, Exit.WITHHELD, Exit.DUPLICATE, Exit.INVALID, Exit.WITHDRAWN}
+    {Exit.REFUSED, Exit.UNMATCHED, Exit.WITHHELD, Exit.MERGED, Exit.DUPLICATE, Exit.INVALID, Exit.WITHDRAWN}
 )
 #: All exits of dropped events: a cancellation is kept as matched, which deliveries are too.
 _OF_DROPPED: Final = DROPPED_EXITS | {Exit.MATCHED}

@@ -6,6 +6,7 @@ from typing import Final
 
 from app.core.deliveries import EXIT_OF, Delivered, Outcome, Retry, Settlement, Withdrawal
 from app.core.events import Exit
+from app.core.values.times import DAY_S
 from app.outbox.hold_clock import EndedHolds
 from app.outbox.rows import kept
 
@@ -33,6 +34,8 @@ class ClaimQuery:
     now: float
     #: Which holds are over; None: those that are were ended just now.
     holds: EndedHolds | None
+    #: Pinterest takes no older event.
+    max_event_age_s: float = 7 * DAY_S
     #: None but these is looked at, to find out which of them the store refuses; None: all.
     only: Sequence[int] | None = None
 

@@ -122,6 +122,11 @@ class DeliveryRow(NamedTuple):
     name: str
     #: By the time of app/outbox/hold_clock.py, which is moved as a shared value.
     hold_until: float | None
+    is_proven: bool
+    shop: str
+    side: str | None
+    follows: int | None
+    merged: int
 
 
 class Store(SharedValues, Protocol):

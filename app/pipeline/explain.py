@@ -36,6 +36,7 @@ IN_WORDS: Mapping[Exit, str] = {
     Exit.UNMATCHED: "did not match",
     Exit.WITHHELD: "withheld",
     Exit.ENQUEUED: "would be sent",
+    Exit.MERGED: "merged",
     Exit.DUPLICATE: "a duplicate",
     Exit.INVALID: "invalid",
     Exit.MATCHED: "a cancellation",

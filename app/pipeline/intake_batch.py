@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final, NamedTuple, TypeAlias
 
+from msgspec.structs import replace
+
 from app.catalog import Catalog
 from app.core.events import Event, Exit
 from app.core.people import Ownership
@@ -16,6 +18,7 @@ from app.core.receipts import MemoryChange, PresetResult
 from app.core.values.hidden_emails import unpersonal_id
 from app.errors import EventHeldBack, EventRefused
 from app.identity import NOTHING_KNOWN, IdentityEvent, PersonHistory
+from app.outbox import NOT_CONFIRMED
 from app.pipeline.delivery_factory import drafted_withdrawal, unsent_order, with_orders
 from app.pipeline.enrichment import Enrichment, FindsPeople, RecordingMemory
 from app.pipeline.identity_events import Ids
@@ -204,17 +207,22 @@ def _ask(router: Router, event: Event, lines: list[PresetResult], catalog: Catal
         if event["type"] == "delete":
             lines = router.of_delete(lines, is_known=drafts.intake.is_known)
     message_id, sender = unpersonal_id(event["messageId"]), drafts.intake
+    count = len(drafts.deliveries)
     for line in lines:
         if line.cancels is not None:
             drafts.withdrawals.append(drafted_withdrawal(message_id, line, source=sender.source))
         if line.event:
-            drafts.deliveries.append(
-                router.drafted(
-                    message_id, event, line, source=sender.source, is_proven=sender.is_proven, now=sender.now
-                )
+            delivery = router.drafted(
+                message_id, event, line, source=sender.source, is_proven=sender.is_proven, now=sender.now
             )
-    if drafts.candidates is not None and is_quarantine_candidate(event, lines):
-        drafts.candidates.append((event, lines))
+            if sender.is_replayed and delivery.wait_s:
+                delivery = replace(delivery, wait_s=0, is_withheld_alone=False)
+            drafts.deliveries.append(delivery)
+    if drafts.candidates is not None:
+        if is_quarantine_candidate(event, lines):
+            drafts.candidates.append((event, lines))
+        elif any(each.is_withheld_alone for each in drafts.deliveries[count:]):
+            drafts.candidates.append((event, [PresetResult(preset=None, exit=Exit.WITHHELD, reason=NOT_CONFIRMED)]))
     return _Asked(message_id, lines)
 
 

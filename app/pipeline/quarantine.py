@@ -10,6 +10,7 @@ from app.core.pages import Quarantined
 from app.core.receipts import PresetResult
 from app.core.values.hidden_emails import unpersonal_id
 from app.destination import redact
+from app.outbox import NOT_CONFIRMED
 from app.outbox.sealed_events import SealedEvents
 from app.pipeline.identity_events import IdentityEventReader
 from app.source import Intake
@@ -58,10 +59,10 @@ class Quarantine:
 
     def _mendable(self, event: Event, lines: Sequence[PresetResult]) -> PresetResult | None:
         """Return the line that says why the event made no delivery; None where nothing of it is to be kept."""
-        if any(line.exit is Exit.WITHHELD for line in lines):
+        if any(line.exit is Exit.WITHHELD and line.reason != NOT_CONFIRMED for line in lines):
             return None
         for line in lines:
-            if line.exit is Exit.INVALID or (
+            if line.exit in {Exit.INVALID, Exit.WITHHELD} or (
                 line.exit is Exit.UNMATCHED and name_of(event) in self._settings.quarantine_names
             ):
                 return line

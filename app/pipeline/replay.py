@@ -126,7 +126,7 @@ class Replaying:
                 members = list(group)
                 events = [event for _, event in members]
                 accepted = await self._pipeline.accept(
-                    Intake(events, self._clock(), source=source, is_proven=is_proven, is_relayed=True)
+                    Intake(events, self._clock(), source=source, is_proven=is_proven, is_relayed=True, is_replayed=True)
                 )
                 ids = [one.id for (one, _), told in zip(members, accepted.events, strict=True) if _leaves(told)]
                 await self._sealed_events.release(ids)
@@ -167,7 +167,8 @@ class Replaying:
             members = list(group)
             events = [event for _, event in members]
             receipt = await self._explainer.receipt(
-                Intake(events, self._clock(), source=source, is_proven=is_proven, is_relayed=True), catalog
+                Intake(events, self._clock(), source=source, is_proven=is_proven, is_relayed=True, is_replayed=True),
+                catalog,
             )
             judged += [(*member, told) for member, told in zip(members, receipt.events, strict=True)]
         return judged

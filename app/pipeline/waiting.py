@@ -103,6 +103,8 @@ class OrderWaits:
             return delivery
         self._heard[account, shop, is_proven] = now
         side = order_side(event, built, message_id=delivery.message_id, is_proven=is_proven)
+        if not is_proven and self._rules.tag_event_id == "message":
+            side = replace(side, names_event_id=True)
         wait_s = 0.0
         if (
             side.waits
@@ -112,7 +114,8 @@ class OrderWaits:
             wait_s = self._rules.order_wait_s
             if is_proven:
                 wait_s = min(wait_s, delivery.event_time + _LATEST_S - now) if self._rules.order_wait_for_browser else 0
-        return replace(delivery, side=side, wait_s=max(0.0, wait_s))
+        is_withheld = wait_s > 0 and not is_proven and self._rules.unconfirmed_orders == "withhold"
+        return replace(delivery, side=side, wait_s=max(0.0, wait_s), is_withheld_alone=is_withheld)
 
     def _hears(self, account: str, shop: str, is_proven: bool, now: float) -> bool:  # noqa: FBT001 - a part of the side
         return self._shared is None or self._heard.get((account, shop, is_proven), -inf) > now - _SILENT_S

@@ -26,6 +26,8 @@ class Intake(Struct, frozen=True):
     is_proven: bool = False
     #: A relay that proved itself by a secret hands on events which anyone may have made.
     is_relayed: bool = False
+    #: They were kept in the quarantine: their orders do not wait again.
+    is_replayed: bool = False
     #: Where an ad account has no room, nothing is committed. Otherwise the rest is, and its events are withheld.
     whole: bool = False
 

@@ -85,10 +85,11 @@ def test_a_person_reads_what_happened_in_the_order_of_time(run: Run) -> None:
     result = run("preview", "--story", "-", stdin=mine)
 
     assert result.exit_code == 0
-    assert result.stdout.splitlines()[:3] == [
+    assert [" ".join(line.split()) for line in result.stdout.splitlines()[:4]] == [
         "story",
-        "         0 s  shop (proven) says Order Completed m-7: enqueued",
-        "         0 s  sent checkout order 7 id m-7; checkout without value: Pinterest cannot tell what it was worth",
+        "0 s shop (proven) says Order Completed m-7: enqueued",
+        "60 s web (public) says Order Completed m-7: duplicate: the same event_id was taken before, as delivery 1",
+        "600 s sent checkout order 7 id m-7; checkout without value: Pinterest cannot tell what it was worth",
     ]
     assert "        60 s  web (public) says Order Completed m-7: duplicate: " in result.stdout
 

@@ -265,7 +265,7 @@ async def assert_equal(explainer: Explainer, pipeline: Pipeline, events: list[An
     for event in events:
         explanation = await explainer.explain(event, shipped_catalog(), now=NOW)
         foreseen = await explainer.receipt(Intake([event], NOW, is_proven=True), shipped_catalog())
-        done = await pipeline.accept(Intake([event], now=NOW))
+        done = await pipeline.accept(Intake([event], now=NOW, is_proven=True))
         assert told(Receipt(events=(explanation.receipt,))) == told(done) == told(foreseen)
         assert foreseen.counts == done.counts
         lines = {line.preset: line.exit for line in explanation.receipt.deliveries}
@@ -371,7 +371,7 @@ async def test_under_all_settings_it_says_what_becomes_of_an_event(
 
 async def test_what_was_sent_before_is_a_duplicate_and_since_when(tmp_path: Path) -> None:
     async with both(tmp_path, Switches()) as (explainer, pipeline, _):
-        await pipeline.accept(Intake([order()], now=NOW))
+        await pipeline.accept(Intake([order()], now=NOW, is_proven=True))
         explanation = await explainer.explain(order(), shipped_catalog(), now=NOW + 60)
     report = of(explanation, "Order Completed")
     assert (report.exit, report.seen_at) == (Exit.DUPLICATE, NOW)
@@ -384,10 +384,10 @@ async def test_another_order_with_the_id_of_an_earlier_one_is_foreseen_with_its_
     ben = order(messageId="m-2", context={"traits": {"email": "ben@example.com"}})
     ben["properties"] |= {"revenue": 30}
     async with both(tmp_path, Switches()) as (explainer, pipeline, _):
-        await pipeline.accept(Intake([order()], now=NOW))
+        await pipeline.accept(Intake([order()], now=NOW, is_proven=True))
         explanation = await explainer.explain(ben, shipped_catalog(), now=NOW)
         foreseen = await explainer.receipt(Intake([ben], NOW, is_proven=True), shipped_catalog())
-        done = await pipeline.accept(Intake([ben], now=NOW))
+        done = await pipeline.accept(Intake([ben], now=NOW, is_proven=True))
 
     (line,) = done.events[0].deliveries
     assert line.exit is Exit.ENQUEUED
@@ -414,7 +414,7 @@ async def test_of_many_events_the_repeated_ones_are_foreseen(tmp_path: Path) -> 
     events: list[Any] = [order(), EventRefused("no object"), order(messageId="m-2"), order(event="x", messageId="m-3")]
     async with both(tmp_path, Switches()) as (explainer, pipeline, _):
         foreseen = await explainer.receipt(Intake(events, NOW, is_proven=True), shipped_catalog())
-        done = await pipeline.accept(Intake(events, now=NOW))
+        done = await pipeline.accept(Intake(events, now=NOW, is_proven=True))
     assert foreseen.counts == done.counts
     assert [[line.exit for line in each.deliveries] for each in foreseen.events] == [
         [Exit.ENQUEUED],
@@ -445,6 +445,6 @@ def every_text(explanation: EventReport) -> Iterator[str]:
 
 async def test_no_reason_holds_what_is_personal(tmp_path: Path) -> None:
     async with both(tmp_path, Switches()) as (explainer, pipeline, _):
-        await pipeline.accept(Intake([order()], now=NOW))
+        await pipeline.accept(Intake([order()], now=NOW, is_proven=True))
         explanation = await explainer.explain(order(), shipped_catalog(), now=NOW)
     assert not any("jane" in text.lower() for text in every_text(explanation))

@@ -20,6 +20,7 @@ SHOWN: Final = ("value", "currency", "order id", "e-mail")
 #: What became of events, behind a count, in the order of their way.
 BECAME: Final[Mapping[str, str]] = {
     Exit.ENQUEUED: "taken to be sent",
+    Exit.MERGED: "merged with another",
     Exit.DUPLICATE: "duplicate",
     Exit.INVALID: "invalid",
     Exit.WITHHELD: "withheld",

@@ -23,6 +23,7 @@ ORDERS_BECAME: Final = {
     Exit.WITHHELD.value: "withheld",
     Exit.WITHDRAWN.value: "cancelled",
     Exit.INVALID.value: "invalid",
+    Exit.MERGED.value: "merged",
     Exit.DUPLICATE.value: "duplicate",
     Exit.REFUSED.value: "refused",
 }

@@ -62,6 +62,7 @@ _RANK: Final = (
     (Exit.WITHDRAWN, OrderFate.WITHDRAWN),
     (Exit.INVALID, OrderFate.INVALID),
     (Exit.WITHHELD, OrderFate.WITHHELD),
+    (Exit.MERGED, OrderFate.DUPLICATE),
     (Exit.DUPLICATE, OrderFate.DUPLICATE),
     (Exit.UNMATCHED, OrderFate.NO_PRESET),
 )

@@ -7,8 +7,10 @@ from typing import Any
 
 from app.core.deliveries import HELD, LEASE_LOST, Claimed
 from app.outbox.hold_clock import EndedHolds
+from app.outbox.pairing import LOOK_S, Waiting, waits_over
 from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import count_of, rows_of
+from app.outbox.postgres.settle import drop, release_keys
 from app.outbox.records import check_payload_version
 from app.outbox.rows import as_json
 from app.outbox.settlement import AFTER_LOSS, HOLD_ROWS, ClaimQuery
@@ -29,8 +31,12 @@ async def claim(connection: Connection, asked: ClaimQuery) -> Taken:
     if asked.without_presets:
         await hold(connection, asked)
     claimed = await _take(connection, asked)
-    held = {preset for (preset,) in await rows_of(connection, "held_presets", ad_account_id=asked.ad_account_id)}
-    again = held - asked.without_presets
+    by = asked.holds.by if asked.holds else None
+    held = {preset for (preset,) in await rows_of(connection, "held_presets", ad_account_id=asked.ad_account_id, by=by)}
+    if None in held and asked.holds:
+        await end_waits(connection, asked, asked.holds)
+        claimed = claimed or await _take(connection, asked)
+    again = held - asked.without_presets - {None}
     if not again:
         return Taken(claimed=claimed)
     for preset in again:
@@ -58,6 +64,18 @@ async def end_holds(connection: Connection, asked: ClaimQuery, over: EndedHolds)
     await count_of(connection, "end_holds", **which, by=over.by, now=asked.now, limit=HOLD_ROWS)
     if over.ahead_s is not None:
         await count_of(connection, "tell_holds", **which, ahead_s=over.ahead_s)
+
+
+async def end_waits(connection: Connection, asked: ClaimQuery, over: EndedHolds) -> None:
+    """Decide about deliveries that wait for what becomes of others."""
+    which = {"ad_account_id": asked.ad_account_id, "by": over.by, "limit": HOLD_ROWS}
+    async with connection.transaction():
+        found = [Waiting(*row) for row in await rows_of(connection, "followers", **which)]
+        ended = waits_over(found, now=asked.now, max_event_age_s=asked.max_event_age_s)
+        await count_of(connection, "let_go", ids=ended.sent, now=asked.now)
+        await count_of(connection, "wait_on", ids=ended.waiting, until=over.by + LOOK_S)
+        await drop(connection, [(*each, 0) for each in ended.dropped], asked.now)
+        await release_keys(connection, ended.withheld)
 
 
 async def release(connection: Connection, asked: ClaimQuery, preset: str) -> None:

@@ -106,6 +106,7 @@ class PostgresOutbox(Ledger, Accounts, PostgresShared, KeepsPeople):
             take_over=take_over,
             now=at,
             holds=self.hold_clock.over(ad_account_id, at),
+            max_event_age_s=self._rules.max_event_age_s,
         )
         try:
             taken = await self._database.run(claim, asked)

@@ -10,15 +10,27 @@ from psycopg.pq import TransactionStatus
 
 from app.config.settings import OutboxSettings
 from app.core.deliveries import Enqueued
+from app.core.events import Exit
 from app.core.values.times import MINUTE_S
 from app.errors import MemoryChanged, OutboxUnavailable
 from app.outbox.backpressure import added, backlog_full, loads_of
 from app.outbox.counts import summed
-from app.outbox.enqueue import PAYLOAD_VERSION, Held, PreparedEnqueue, Rows, erased_keys, holders, without_duplicates
+from app.outbox.enqueue import (
+    PAYLOAD_VERSION,
+    Held,
+    PreparedEnqueue,
+    Rows,
+    erased_keys,
+    holders,
+    other_sides,
+    without_duplicates,
+)
+from app.outbox.pairing import NOT_CONFIRMED, Twin
 from app.outbox.people import changes_to_people
 from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import COLLISIONS, TRIES, rows_of
 from app.outbox.postgres.people import joined_additions, joined_changes, lock_marks, write_people
+from app.outbox.postgres.settle import drop
 from app.outbox.rows import as_json
 
 #: One call's.
@@ -96,15 +108,16 @@ async def _enqueue_checked(
     ids = [row[0] for row in await rows_of(connection, "next_ids", count=sum(len(call.deliveries) for call in calls))]
     digests = [digest for call in calls for digest in call.digests]
     for _ in range(TRIES):
-        rows, answers = await _check_all(connection, calls, digests, ids, rules)
+        rows, answers, met = await _check_all(connection, calls, digests, ids, rules)
         taken = [digest for digest, *_ in (*rows.keys, *rows.learned)]
         now = max(call.now for call in calls)
         try:
             async with connection.transaction() as transaction:
                 await connection.execute(SQL["forget_expired"], {"digests": taken, "now": now})
                 stored = await _store(connection, rows, rules, ids=ids[: len(rows.deliveries)])
-                if stored:
+                if stored and await _is_unchanged(connection, rows, met):
                     await connection.execute(SQL["learn_keys"], {"rows": as_json(rows.learned)})
+                    await _pair(connection, rows, now)
                     return answers
                 raise Rollback(transaction)
         except COLLISIONS:
@@ -118,16 +131,19 @@ async def _check_all(
     digests: Sequence[str],
     ids: Sequence[int],
     rules: OutboxSettings,
-) -> tuple[Rows, list[Answer]]:
-    """Check every delivery by the keys that are held now."""
+) -> tuple[Rows, list[Answer], Sequence[Twin]]:
+    """Check every delivery by the keys that are held now; return the other sides of orders as they were read, too."""
     found = await rows_of(connection, "keys_taken", digests=list(digests))
     waiting = loads_of(await rows_of(connection, "waiting"))
     held: Held = holders(found)
+    asked = other_sides(calls, held)
+    met = [Twin(*row) for row in await rows_of(connection, "twins", ids=asked)] if asked else []
+    twins: dict[object, Twin] = {each.delivery_id: each for each in met}
     together = Rows()
     answers: list[Answer] = []
     for call in calls:
         left = list(islice(ids, len(together.deliveries), None))
-        checked = without_duplicates(call, held, left, rules, erased=erased_keys(found, call.now))
+        checked = without_duplicates(call, held, left, rules, twins, erased=erased_keys(found, call.now))
         more = checked.rows.loads
         if full := backlog_full(rules, waiting, more):
             answers.append(full)
@@ -135,7 +151,33 @@ async def _check_all(
         waiting, held = added(waiting, more), checked.held
         together.extend(checked.rows)
         answers.append(checked.answers)
-    return together, answers
+    return together, answers, met
+
+
+async def _is_unchanged(connection: Connection, rows: Rows, met: Sequence[Twin]) -> bool:
+    """Return whether the deliveries that a decision was made by are as they were read, and keep them so.
+
+    What is settled changes no more.
+    """
+    decided = {*(row.delivery_id for row in rows.merges), *(id_ for id_, _ in rows.superseded), *rows.followed}
+    asked = [each for each in met if each.delivery_id in decided and each.settled_at is None]
+    if not asked:
+        return True
+    given = as_json([(each.delivery_id, each.state, each.merged, each.was_tried) for each in asked])
+    return len(await rows_of(connection, "unchanged", rows=given)) == len(asked)
+
+
+async def _pair(connection: Connection, rows: Rows, now: float) -> None:
+    """Write what becomes of the other sides of orders."""
+    for row in rows.merges:
+        given = [*row[:14], row.payload.decode(), row.held_from, now]
+        await connection.execute(SQL["merge"], {"rows": as_json([given]), "slot": connection.slot})
+    if rows.told:
+        for query in ("tell_waiting", "tell_delivered"):
+            await connection.execute(SQL[query], {"rows": as_json(rows.told)})
+    if rows.confirmed:
+        await connection.execute(SQL["confirm"], {"ids": rows.confirmed, "reason": NOT_CONFIRMED})
+    await drop(connection, [(id_, Exit.DUPLICATE, why, 0) for id_, why in rows.superseded], now)
 
 
 async def _store(

@@ -122,20 +122,22 @@ WITH
   stored AS (
     INSERT INTO delivery (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
                           event_time, warnings, traceparent, source, amount, currency, checkout_id, buyer, name,
-                          payload_version, payload)
+                          is_proven, shop, side, payload_version, payload)
     SELECT id, given ->> 0, given ->> 1, given ->> 2, given ->> 3, given ->> 4, given ->> 5, given ->> 6,
            (given ->> 7)::bigint, given ->> 8, given ->> 9, given ->> 10, given ->> 11, given ->> 12, given ->> 13,
-           given ->> 14, given ->> 15, %(version)s, substring(%(payloads)b::bytea FROM 1 + payload_begin FOR payload_bytes)
+           given ->> 14, given ->> 15, (given ->> 16)::boolean, given ->> 17, given ->> 18, %(version)s,
+           substring(%(payloads)b::bytea FROM 1 + payload_begin FOR payload_bytes)
     FROM new
   ),
   lined_up AS (
-    INSERT INTO line (id, ad_account_id, preset, hold_until, payload_bytes, enqueued_at, due_at)
-    SELECT id, given ->> 0, given ->> 1, (given ->> 16)::float8, payload_bytes, (given ->> 18)::float8, (given ->> 18)::float8
+    INSERT INTO line (id, ad_account_id, preset, follows, hold_until, payload_bytes, due_at, enqueued_at)
+    SELECT id, given ->> 0, given ->> 1, (given ->> 19)::bigint, (given ->> 20)::float8, payload_bytes,
+           (given ->> 22)::float8, (given ->> 23)::float8
     FROM new
   ),
   remembered AS (
-    INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known)
-    SELECT key ->> 0, id, (key ->> 2)::float8, coalesce((key ->> 3)::smallint, 0), key ->> 4
+    INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known, is_proven)
+    SELECT key ->> 0, id, (key ->> 2)::float8, (key ->> 3)::smallint, key ->> 4, (key ->> 5)::boolean
     FROM jsonb_array_elements(%(keys)s::jsonb) AS key JOIN new ON new.place = 1 + (key ->> 1)::bigint
     ORDER BY key ->> 0
   ),
@@ -176,7 +178,7 @@ WITH
     FROM fits, jsonb_array_elements(%(owners)s::jsonb) AS row
   ),
   ordered AS (
-    SELECT (given ->> 18)::float8 AS at, given ->> 0 AS ad_account_id, given ->> 1 AS preset, given ->> 10 AS source,
+    SELECT (given ->> 23)::float8 AS at, given ->> 0 AS ad_account_id, given ->> 1 AS preset, given ->> 10 AS source,
            given ->> 12 AS currency, 'waiting' AS became, 1 AS sign, given ->> 11 AS amount, id
     FROM new WHERE given ->> 3 = 'checkout'
     UNION ALL
@@ -197,16 +199,108 @@ DELETE FROM dedup_key WHERE digest = ANY (%(digests)s::text[]) AND expires_at <=
 
 -- keys_taken --
 -- Which of these keys are remembered, for which delivery, until when, in which place, and what is known of its order.
-SELECT digest, delivery_id, expires_at, place, known FROM dedup_key WHERE digest = ANY (%(digests)s::text[])
+SELECT digest, delivery_id, expires_at, place, known, is_proven FROM dedup_key WHERE digest = ANY (%(digests)s::text[])
 ORDER BY digest, place;
 
 -- seen --
 -- Who holds which of these keys, since when (worked out where the delivery is gone), until when, and of which order.
 SELECT digest, delivery_id,
        coalesce((SELECT enqueued_at FROM shown WHERE shown.id = delivery_id),
-                expires_at - CASE WHEN known IS NULL THEN %(window_s)s::float8 ELSE %(ledger_s)s::float8 END),
-       expires_at, place, known
+                expires_at - CASE left(known, 1) WHEN '[' THEN %(ledger_s)s::float8 ELSE %(window_s)s::float8 END),
+       expires_at, place, known, is_proven
 FROM dedup_key WHERE digest = ANY (%(digests)s::text[]) AND expires_at > %(now)s::float8 ORDER BY digest, place;
+
+-- twins --
+-- Deliveries that may be the other side of an order.
+SELECT delivery.id, line.state, attempts > 0 OR history IS NOT NULL, follows, is_proven, message_id, event_id, amount,
+       currency, checkout_id, warnings, merged, NULL::float8, side, CASE line.state WHEN 'pending' THEN payload END
+FROM delivery JOIN line USING (id) WHERE delivery.id = ANY (%(ids)s::bigint[])
+UNION ALL
+SELECT delivery.id, dead.state, true, NULL, is_proven, message_id, event_id, amount, currency, checkout_id, warnings,
+       merged, settled_at, side, NULL
+FROM delivery JOIN dead USING (id) WHERE delivery.id = ANY (%(ids)s::bigint[])
+UNION ALL
+SELECT id, 'delivered', true, NULL, is_proven, message_id, event_id, amount, currency, checkout_id, warnings, 0,
+       settled_at, NULL, NULL
+FROM delivered WHERE id = ANY (%(ids)s::bigint[]);
+
+-- unchanged --
+-- Which of some deliveries are as they were read: no other process has claimed them, settled them or merged into them.
+SELECT line.id FROM jsonb_array_elements(%(rows)s::jsonb) AS row
+JOIN line ON line.id = (row ->> 0)::bigint AND line.state = row ->> 1 JOIN delivery ON delivery.id = line.id
+WHERE merged = (row ->> 2)::integer AND (attempts > 0 OR history IS NOT NULL) = (row ->> 3)::boolean
+ORDER BY line.id FOR UPDATE OF line;
+
+-- merge --
+-- Merge other events into deliveries that have not left; they leave at once, unless their preset holds them.
+WITH
+  given AS (
+    SELECT (row ->> 0)::bigint AS id, row FROM jsonb_array_elements(%(rows)s::jsonb) AS row
+  ),
+  before AS MATERIALIZED (
+    SELECT id, delivery.ad_account_id, delivery.preset, source, currency, amount, event_name, enqueued_at, payload_bytes
+    FROM given JOIN delivery USING (id) JOIN line USING (id)
+  ),
+  rewritten AS (
+    UPDATE delivery SET event_id = row ->> 2, event_time = (row ->> 3)::bigint, amount = row ->> 4, currency = row ->> 5,
+           order_id = row ->> 6, checkout_id = row ->> 7, buyer = row ->> 8, warnings = row ->> 9, side = row ->> 10,
+           is_proven = (row ->> 11)::boolean, merged = merged + 1, payload = convert_to(row ->> 14, 'UTF8')
+    FROM given WHERE delivery.id = given.id
+  ),
+  let_go AS (
+    UPDATE line SET
+      payload_bytes = octet_length(row ->> 14),
+      follows = CASE WHEN (row ->> 12)::boolean THEN follows END,
+      hold_until = CASE WHEN (row ->> 12)::boolean THEN hold_until
+                        WHEN (row ->> 13)::float8 > 0 THEN (row ->> 15)::float8 + (row ->> 13)::float8 END,
+      due_at = CASE WHEN (row ->> 12)::boolean THEN due_at ELSE (row ->> 16)::float8 + (row ->> 13)::float8 END
+    FROM given WHERE line.id = given.id
+  ),
+  ordered AS (
+    SELECT enqueued_at AS at, ad_account_id, preset, source, stands.currency, 'waiting' AS became, sign, stands.amount, id
+    FROM before JOIN given USING (id),
+         LATERAL (VALUES (before.currency, before.amount, -1), (row ->> 5, row ->> 4, 1)) AS stands (currency, amount, sign)
+    WHERE event_name = 'checkout'
+  ),
+  earned AS (/* sums */)
+INSERT INTO backlog (ad_account_id, state, slot, count, bytes)
+SELECT ad_account_id, 'pending', %(slot)s, 0, sum(octet_length(row ->> 14) - payload_bytes)
+FROM before JOIN given USING (id) GROUP BY ad_account_id ORDER BY 1
+ON CONFLICT (ad_account_id, state, slot) DO UPDATE SET bytes = backlog.bytes + excluded.bytes;
+
+-- tell_waiting --
+-- Write the warnings of deliveries anew.
+UPDATE delivery SET warnings = row ->> 1 FROM jsonb_array_elements(%(rows)s::jsonb) AS row
+WHERE delivery.id = (row ->> 0)::bigint;
+
+-- tell_delivered --
+-- The same of those that are delivered.
+UPDATE delivered SET warnings = row ->> 1 FROM jsonb_array_elements(%(rows)s::jsonb) AS row
+WHERE delivered.id = (row ->> 0)::bigint;
+
+-- followers --
+-- Deliveries that waited for what becomes of others, and what that is.
+SELECT line.id, line.follows, is_proven, event_time,
+       (SELECT state FROM shown WHERE shown.id = line.follows), delivery.ad_account_id, delivery.preset, event_name,
+       event_id, order_id, checkout_id, source, shop, side::jsonb ->> 0
+FROM line JOIN delivery ON delivery.id = line.id
+WHERE line.ad_account_id = %(ad_account_id)s AND line.follows <> 0 AND line.hold_until <= %(by)s::float8
+ORDER BY line.hold_until LIMIT %(limit)s FOR UPDATE OF line SKIP LOCKED;
+
+-- confirm --
+-- Erase the sealed events of deliveries that wait to be withheld: their other side came.
+DELETE FROM quarantined USING delivery
+WHERE delivery.id = ANY (%(ids)s::bigint[]) AND reason = %(reason)s
+  AND quarantined.source = delivery.source AND quarantined.message_id = delivery.message_id;
+
+-- let_go --
+-- Put deliveries into the line that followed others.
+UPDATE line SET follows = NULL, hold_until = NULL, due_at = least(due_at, %(now)s::float8)
+WHERE id = ANY (%(ids)s::bigint[]);
+
+-- wait_on --
+-- Look again later at deliveries that follow others.
+UPDATE line SET hold_until = %(until)s::float8 WHERE id = ANY (%(ids)s::bigint[]);
 
 -- waiting --
 -- How many deliveries wait for each ad account, and of how many bytes.
@@ -215,23 +309,25 @@ WHERE state IN ('pending', 'claimed') GROUP BY ad_account_id;
 
 -- take_keys --
 -- Remember keys for their deliveries, but those that another process has taken meanwhile.
-INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known)
-SELECT key ->> 0, (key ->> 1)::bigint, (key ->> 2)::float8, coalesce((key ->> 3)::smallint, 0), key ->> 4
+INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known, is_proven)
+SELECT key ->> 0, (key ->> 1)::bigint, (key ->> 2)::float8, (key ->> 3)::smallint, key ->> 4, (key ->> 5)::boolean
 FROM jsonb_array_elements(%(rows)s::jsonb) AS key
 ORDER BY key ->> 0
 ON CONFLICT (digest, place) DO UPDATE SET
-  delivery_id = excluded.delivery_id, expires_at = excluded.expires_at, known = excluded.known, learned = false
+  delivery_id = excluded.delivery_id, expires_at = excluded.expires_at, known = excluded.known,
+  is_proven = excluded.is_proven, learned = false
 WHERE dedup_key.expires_at <= %(now)s::float8;
 
 -- learn_keys --
 -- Remember what repetitions have told of deliveries, the last of them where several told of one key; what another process
 -- stores there at the same moment stands.
-INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known, learned)
+INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known, is_proven, learned)
 SELECT DISTINCT ON (key ->> 0, (key ->> 3)::smallint)
-       key ->> 0, (key ->> 1)::bigint, (key ->> 2)::float8, (key ->> 3)::smallint, key ->> 4, true
+       key ->> 0, (key ->> 1)::bigint, (key ->> 2)::float8, (key ->> 3)::smallint, key ->> 4, (key ->> 5)::boolean, true
 FROM jsonb_array_elements(%(rows)s::jsonb) WITH ORDINALITY AS told (key, turn)
 ORDER BY key ->> 0, (key ->> 3)::smallint, turn DESC
-ON CONFLICT (digest, place) DO UPDATE SET known = excluded.known, learned = true
+ON CONFLICT (digest, place) DO UPDATE SET
+  known = excluded.known, is_proven = excluded.is_proven, learned = true
 WHERE dedup_key.delivery_id = excluded.delivery_id;
 
 -- release_keys --
@@ -307,9 +403,10 @@ SELECT * FROM (
 
 -- end_holds --
 -- Put what is no longer held by its preset into the line, the longest over first.
-UPDATE line SET hold_until = NULL, due_at = least(due_at, %(now)s::float8)
+UPDATE line SET hold_until = NULL, follows = NULL, due_at = least(due_at, %(now)s::float8)
 WHERE id IN (
   SELECT id FROM line WHERE ad_account_id = %(ad_account_id)s AND hold_until <= %(by)s::float8
+    AND coalesce(follows, 0) = 0
   /* apart */
   ORDER BY hold_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 );
@@ -328,7 +425,7 @@ UPDATE line SET due_at = hold_until + %(ahead_s)s::float8 FROM held WHERE line.i
 SELECT extract(epoch FROM clock_timestamp())::float8;
 
 -- held_presets --
--- Of which presets something is held: from one to the next by the index.
+-- Of which presets something is held: from one to the next by the index. NULL: a wait for others is over.
 WITH RECURSIVE kept (preset) AS (
   SELECT (SELECT min(preset) FROM line WHERE ad_account_id = %(ad_account_id)s AND held)
   UNION ALL
@@ -336,7 +433,11 @@ WITH RECURSIVE kept (preset) AS (
           WHERE ad_account_id = %(ad_account_id)s AND held AND line.preset > kept.preset)
   FROM kept WHERE kept.preset IS NOT NULL
 )
-SELECT preset FROM kept WHERE preset IS NOT NULL;
+SELECT preset FROM kept WHERE preset IS NOT NULL
+UNION ALL
+SELECT NULL WHERE EXISTS (
+  SELECT FROM line WHERE ad_account_id = %(ad_account_id)s AND follows <> 0 AND hold_until <= %(by)s::float8
+);
 
 -- claim --
 -- Take what is due, fresh deliveries and retries by turns, unless the batch is neither full nor old enough.
@@ -468,14 +569,14 @@ WITH
   gone AS (
     DELETE FROM delivery USING ours WHERE delivery.id = ours.id AND ours.state = 'delivered'
     RETURNING delivery.id, delivery.ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
-              event_time, warnings, source, amount, currency, checkout_id, name, attempts, enqueued_at, history
+              event_time, warnings, source, amount, currency, checkout_id, name, is_proven, attempts, enqueued_at, history
   ),
   settled AS (
     INSERT INTO delivered (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
-                           event_time, warnings, source, amount, currency, checkout_id, name, attempts,
+                           event_time, warnings, source, amount, currency, checkout_id, name, is_proven, attempts,
                            enqueued_at, settled_at, history)
     SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
-           event_time, warnings, source, amount, currency, checkout_id, name, attempts, enqueued_at,
+           event_time, warnings, source, amount, currency, checkout_id, name, is_proven, attempts, enqueued_at,
            %(now)s::float8, history
     FROM gone
   ),
@@ -525,7 +626,8 @@ WITH
     WHERE state <> 'pending' AND event_name = 'checkout'
   ),
   earned AS (/* sums */)
-SELECT id, delivery.ad_account_id, preset, event_name, event_id, order_id, checkout_id, source
+SELECT id, delivery.ad_account_id, preset, event_name, event_id, order_id, checkout_id, source, shop,
+       side::jsonb ->> 0
 FROM ours JOIN delivery USING (id) WHERE state = 'dead';
 
 -- keep_payloads --
@@ -542,7 +644,8 @@ SELECT payload FROM delivery WHERE id = %(id)s;
 
 -- dead --
 -- Dead deliveries, newest first, with what their keys are made of.
-SELECT id, ad_account_id, preset, event_name, event_id, order_id, checkout_id, source, amount, currency, buyer, reason
+SELECT id, ad_account_id, preset, event_name, event_id, order_id, checkout_id, source, amount, currency, buyer, reason,
+       is_proven, shop, side
 FROM dead JOIN delivery USING (id)
 WHERE dead.state = 'dead' AND /* asked */ ORDER BY id DESC LIMIT %(limit)s FOR UPDATE OF dead;
 
@@ -591,7 +694,8 @@ WITH late AS (
     AND EXISTS (SELECT FROM dead WHERE dead.state = 'dead')
   UNION SELECT unnest(%(died)s::bigint[])
 )
-SELECT id, ad_account_id, preset, event_name, event_id, order_id, checkout_id, source, amount, currency, buyer, reason
+SELECT id, ad_account_id, preset, event_name, event_id, order_id, checkout_id, source, amount, currency, buyer, reason,
+       is_proven, shop, side
 FROM late JOIN dead USING (id) JOIN delivery USING (id) WHERE dead.state = 'dead' ORDER BY id DESC;
 
 -- states --
@@ -637,7 +741,7 @@ ORDER BY count(*) DESC, cause, ad_account_id COLLATE "C", preset COLLATE "C" LIM
 -- search_by_id --
 -- Deliveries of one id, be it their own, their message's, event's or order's: few, so that they can be sorted.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, state, reason,
-       attempts, enqueued_at, due_at, settled_at, warnings, source, amount, currency, checkout_id, name, is_held
+       attempts, enqueued_at, due_at, settled_at, warnings, source, amount, currency, checkout_id, name, is_held, is_proven
 FROM shown WHERE /* asked */ ORDER BY id DESC LIMIT %(limit)s::bigint;
 
 -- search --
@@ -645,12 +749,12 @@ FROM shown WHERE /* asked */ ORDER BY id DESC LIMIT %(limit)s::bigint;
 -- than to the limit: the view of all of them has no order, so all that waits would be sorted for each page. Nor is a
 -- state looked for where it cannot be: what is dead would be sought among all that waits.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, state, reason,
-       attempts, enqueued_at, due_at, settled_at, warnings, source, amount, currency, checkout_id, name, is_held
+       attempts, enqueued_at, due_at, settled_at, warnings, source, amount, currency, checkout_id, name, is_held, is_proven
 FROM (
   (SELECT * FROM (
     SELECT delivery.id, delivery.ad_account_id, delivery.preset, message_id, event_name, event_id, action_source,
            order_id, event_time, state, reason, attempts, enqueued_at, due_at, NULL::float8 AS settled_at, warnings,
-           source, amount, currency, checkout_id, history, name, hold_until IS NOT NULL AS is_held
+           source, amount, currency, checkout_id, history, name, hold_until IS NOT NULL AS is_held, is_proven
     FROM line JOIN delivery ON delivery.id = line.id
     WHERE coalesce(%(state)s::text, 'waiting') IN ('waiting', 'pending', 'claimed')
   ) AS shown WHERE /* asked */ ORDER BY id DESC LIMIT %(limit)s::bigint)
@@ -658,7 +762,7 @@ FROM (
   (SELECT * FROM (
     SELECT delivery.id, ad_account_id, preset, message_id, event_name, event_id, action_source,
            order_id, event_time, dead.state, reason, attempts, enqueued_at, NULL::float8, settled_at, warnings,
-           source, amount, currency, checkout_id, history, name, false
+           source, amount, currency, checkout_id, history, name, false, is_proven
     FROM dead JOIN delivery ON delivery.id = dead.id
     WHERE coalesce(%(state)s::text, 'dead') IN ('dead', 'dismissed')
   ) AS shown WHERE /* asked */ ORDER BY id DESC LIMIT %(limit)s::bigint)
@@ -666,7 +770,7 @@ FROM (
   (SELECT * FROM (
     SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source,
            order_id, event_time, 'delivered' AS state, '' AS reason, attempts, enqueued_at, NULL::float8, settled_at,
-           warnings, source, amount, currency, checkout_id, history, name, false
+           warnings, source, amount, currency, checkout_id, history, name, false, is_proven
     FROM delivered
   ) AS shown WHERE /* asked */ ORDER BY id DESC LIMIT %(limit)s::bigint)
 ) AS newest
@@ -1057,15 +1161,15 @@ WHERE %(delivery)s > 0 OR %(dropped_event)s > 0;
 
 -- transfer_keys_out --
 -- Keys, to be moved to another outbox.
-SELECT digest, place, delivery_id, expires_at, known, learned::integer FROM dedup_key
+SELECT digest, place, delivery_id, expires_at, known, learned::integer, is_proven::integer FROM dedup_key
 WHERE (digest, place) > (%(after_0)s, %(after_1)s) ORDER BY digest, place LIMIT %(limit)s;
 
 -- transfer_keys_in --
 -- Keys of another outbox.
 WITH written AS (
-  INSERT INTO dedup_key (digest, place, delivery_id, expires_at, known, learned)
+  INSERT INTO dedup_key (digest, place, delivery_id, expires_at, known, learned, is_proven)
   SELECT key ->> 0, (key ->> 1)::smallint, (key ->> 2)::bigint, (key ->> 3)::float8, key ->> 4,
-         (key ->> 5)::integer::boolean
+         (key ->> 5)::integer::boolean, (key ->> 6)::integer::boolean
   FROM jsonb_array_elements(%(rows)s::jsonb) AS key
   ON CONFLICT DO NOTHING RETURNING 1
 )
@@ -1082,7 +1186,7 @@ SELECT shown.id, shown.ad_account_id, shown.preset, shown.message_id, shown.even
        shown.action_source, shown.order_id, shown.event_time, shown.warnings, traceparent, shown.source, shown.amount,
        shown.currency, shown.checkout_id, buyer, shown.state, coalesce(held, false), shown.reason, shown.attempts,
        shown.enqueued_at, shown.due_at, shown.settled_at, claim, shown.history, nullif(payload, ''), payload_version,
-       NULL, shown.name, hold_until
+       NULL, shown.name, hold_until, shown.is_proven, shop, side, follows, merged
 FROM delivery JOIN shown USING (id) LEFT JOIN line USING (id)
 WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
 
@@ -1098,18 +1202,19 @@ WITH
   stored AS (
     INSERT INTO delivery (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
                           event_time, warnings, traceparent, source, amount, currency, checkout_id, buyer,
-                          payload_version, payload, name)
+                          payload_version, payload, name, is_proven, shop, side, merged)
     SELECT id, row ->> 1, row ->> 2, row ->> 3, row ->> 4, row ->> 5, row ->> 6, row ->> 7, (row ->> 8)::bigint,
            row ->> 9, row ->> 10, row ->> 11, row ->> 12, row ->> 13, row ->> 14, row ->> 15, (row ->> 26)::smallint,
-           convert_to(coalesce(row ->> 25, ''), 'UTF8'), row ->> 28
+           convert_to(coalesce(row ->> 25, ''), 'UTF8'), row ->> 28, (row ->> 30)::boolean, row ->> 31, row ->> 32,
+           (row ->> 34)::integer
     FROM new
   ),
   lined_up AS (
     INSERT INTO line (id, ad_account_id, preset, state, held, reason, attempts, payload_bytes, enqueued_at, due_at,
-                      claim, history, hold_until)
+                      claim, history, hold_until, follows)
     SELECT id, row ->> 1, row ->> 2, row ->> 16, (row ->> 17)::boolean, row ->> 18, (row ->> 19)::integer,
            octet_length(row ->> 25), (row ->> 20)::float8, (row ->> 21)::float8, row ->> 23, row -> 24,
-           (row ->> 29)::float8
+           (row ->> 29)::float8, (row ->> 33)::bigint
     FROM new WHERE row ->> 16 NOT IN ('dead', 'dismissed')
   ),
   buried AS (
@@ -1165,7 +1270,7 @@ DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + ex
 -- Deliveries that are delivered, to be moved to another outbox.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings, NULL,
        source, amount, currency, checkout_id, '[]', 'delivered', false, '', attempts, enqueued_at, NULL, settled_at,
-       NULL, history, body, 1, erase_at, name, NULL
+       NULL, history, body, 1, erase_at, name, NULL, is_proven, '', NULL, NULL, 0
 FROM delivered LEFT JOIN kept_payload USING (id)
 WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
 
@@ -1180,10 +1285,11 @@ WITH
   ),
   stored AS (
     INSERT INTO delivered (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
-                           event_time, warnings, source, amount, currency, checkout_id, name, attempts,
+                           event_time, warnings, source, amount, currency, checkout_id, name, is_proven, attempts,
                            enqueued_at, settled_at, history)
     SELECT id, row ->> 1, row ->> 2, row ->> 3, row ->> 4, row ->> 5, row ->> 6, row ->> 7, (row ->> 8)::bigint,
-           row ->> 9, row ->> 11, row ->> 12, row ->> 13, row ->> 14, row ->> 28, (row ->> 19)::integer,
+           row ->> 9, row ->> 11, row ->> 12, row ->> 13, row ->> 14, row ->> 28, (row ->> 30)::boolean,
+           (row ->> 19)::integer,
            (row ->> 20)::float8, (row ->> 22)::float8, row -> 24
     FROM new
   ),
@@ -1380,7 +1486,7 @@ WHERE (span_s, counted, start_at, source, type, name, label)
 -- What was delivered on a day: a table of its own.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings, NULL,
        source, amount, currency, checkout_id, '[]', 'delivered', false, '', attempts, enqueued_at, NULL, settled_at,
-       NULL, history, NULL, 1, NULL, name, NULL
+       NULL, history, NULL, 1, NULL, name, NULL, is_proven, '', NULL, NULL, 0
 FROM delivered
 WHERE settled_at >= %(begin)s::float8 AND settled_at < %(end)s::float8 AND id > %(after_id)s
 ORDER BY id LIMIT %(limit)s;
@@ -1389,7 +1495,7 @@ ORDER BY id LIMIT %(limit)s;
 -- What died on a day, and is dead still, or dismissed.
 SELECT dead.id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
        traceparent, source, amount, currency, checkout_id, buyer, dead.state, false, reason, attempts, enqueued_at, NULL,
-       settled_at, NULL, history, NULL, 1, NULL, name, NULL
+       settled_at, NULL, history, NULL, 1, NULL, name, NULL, is_proven, shop, side, NULL, merged
 FROM dead JOIN delivery USING (id)
 WHERE settled_at >= %(begin)s::float8 AND settled_at < %(end)s::float8 AND dead.id > %(after_id)s
 ORDER BY dead.id LIMIT %(limit)s;
@@ -1636,8 +1742,9 @@ ORDER BY dead.id DESC FOR UPDATE OF dead;
 
 -- deliveries_of --
 -- All deliveries of some messages, with what their keys are made of.
-SELECT id, ad_account_id, preset, event_name, event_id, order_id, checkout_id, source, amount, currency, '[]', reason
-FROM shown WHERE message_id = ANY(%(keys)s::text[]);
+SELECT id, ad_account_id, preset, event_name, event_id, order_id, checkout_id, source, amount, currency, '[]', reason,
+       shown.is_proven, coalesce(shop, ''), side
+FROM shown LEFT JOIN (SELECT id, shop, side FROM delivery) AS waiting USING (id) WHERE message_id = ANY(%(keys)s::text[]);
 
 -- erase_keys --
 -- Say of keys that some deliveries hold that their person is erased.
@@ -1646,8 +1753,9 @@ WHERE digest = ANY(%(digests)s::text[]) AND delivery_id = ANY(%(ids)s::bigint[])
 
 -- keep_erased_keys --
 -- Remember keys of deliveries that are erased, and were dead: they held none. What others hold stays theirs.
-INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known)
-SELECT key ->> 0, (key ->> 1)::bigint, (key ->> 2)::float8, 0, %(erased)s FROM jsonb_array_elements(%(rows)s::jsonb) AS key
+INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known, is_proven)
+SELECT key ->> 0, (key ->> 1)::bigint, (key ->> 2)::float8, 0, %(erased)s, (key ->> 3)::boolean
+FROM jsonb_array_elements(%(rows)s::jsonb) AS key
 ORDER BY key ->> 0
 ON CONFLICT DO NOTHING;
 
@@ -1680,7 +1788,7 @@ SELECT coalesce((SELECT array_agg(message_id) FROM judged WHERE is_meant), '{}')
 -- How many keys of orders tell buyers of whom nothing else is kept, and whether memory keeps anything.
 -- Of orders that came since it is kept whose messages are, nothing is unknown.
 SELECT (SELECT count(*) FROM dedup_key
-        WHERE known::jsonb #>> '{1,0}' IS NOT NULL
+        WHERE left(known, 1) = '[' AND known::jsonb #>> '{1,0}' IS NOT NULL
           AND expires_at < %(lasts_s)s::float8 + coalesce((SELECT at FROM delivery_owner ORDER BY id LIMIT 1), 'infinity')
           AND NOT EXISTS (SELECT FROM unnest(%(digests)s::text[]) AS digest WHERE strpos(known, left(digest, 32)) > 0)
           AND NOT EXISTS (SELECT FROM delivery WHERE delivery.id = delivery_id)
@@ -1815,33 +1923,37 @@ SELECT count(*) FROM written;
 -- Whose deliveries were moved to another outbox.
 DELETE FROM delivery_owner USING jsonb_array_elements(%(rows)s::jsonb) AS row WHERE id = (row ->> 0)::bigint;
 
--- withdraw --
--- Erase what is pending of orders, each for a preset, and record it as dropped; return how many deliveries that were, by place.
+-- pending_of_orders --
+-- What is pending of orders, each for a preset: its id, why it is withdrawn, and the place of that in what was asked.
+SELECT DISTINCT ON (delivery_id, asked ->> 1) delivery_id, asked ->> 2, (asked ->> 3)::integer
+FROM jsonb_array_elements(%(rows)s::jsonb) WITH ORDINALITY AS each (asked, turn)
+JOIN dedup_key ON digest = asked ->> 0 JOIN line ON line.id = delivery_id AND line.preset = asked ->> 1
+WHERE state = 'pending' ORDER BY delivery_id, asked ->> 1, turn;
+
+-- drop --
+-- Erase deliveries that are pending, and record each by its exit; return their places. All are counted as withdrawn: they
+-- were counted as enqueued.
 WITH
-  wanted AS (
-    SELECT DISTINCT ON (delivery_id, asked ->> 1) delivery_id AS id, asked ->> 1 AS preset, asked ->> 2 AS reason,
-                                                asked ->> 3 AS nth
-    FROM jsonb_array_elements(%(rows)s::jsonb) WITH ORDINALITY AS each (asked, turn)
-    JOIN dedup_key ON digest = asked ->> 0 ORDER BY delivery_id, asked ->> 1, turn
-  ),
   meant AS MATERIALIZED (
-    SELECT line.id, wanted.reason, wanted.nth FROM wanted JOIN line USING (id, preset) WHERE state = 'pending'
-    ORDER BY line.id FOR UPDATE OF line
+    SELECT line.id, asked ->> 1 AS exit, asked ->> 2 AS reason, asked ->> 3 AS nth
+    FROM jsonb_array_elements(%(rows)s::jsonb) AS asked JOIN line ON line.id = (asked ->> 0)::bigint
+    WHERE state = 'pending' ORDER BY line.id FOR UPDATE OF line
   ),
   left_line AS (
-    DELETE FROM line USING meant WHERE line.id = meant.id RETURNING line.id, enqueued_at, meant.reason, meant.nth
+    DELETE FROM line USING meant WHERE line.id = meant.id
+    RETURNING line.id, enqueued_at, meant.exit, meant.reason, meant.nth
   ),
   gone AS (
     DELETE FROM delivery USING left_line WHERE delivery.id = left_line.id
     RETURNING delivery.ad_account_id, message_id, preset, event_name, order_id, amount, currency, source, name,
-              warnings, enqueued_at, length(payload) AS size, reason, nth
+              warnings, enqueued_at, length(payload) AS size, exit, reason, nth
   ),
   moved AS (SELECT name, source, enqueued_at AS at, 'waiting' AS state, -1 AS sign FROM gone),
   named AS (/* named */),
   ordered AS (
     SELECT stands.at, ad_account_id, preset, source, currency, stands.became, sign, amount, NULL::bigint AS id
     FROM gone,
-         LATERAL (VALUES (enqueued_at, 'waiting', -1), (%(now)s::float8, %(exit)s::text, 1)) AS stands (at, became, sign)
+         LATERAL (VALUES (enqueued_at, 'waiting', -1), (%(now)s::float8, exit, 1)) AS stands (at, became, sign)
   ),
   earned AS (/* sums */),
   reopened AS (
@@ -1857,7 +1969,7 @@ WITH
   noted AS (
     INSERT INTO dropped_event (message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id,
                                amount, currency, source, name, at)
-    SELECT message_id, ad_account_id, preset, %(exit)s, reason,
+    SELECT message_id, ad_account_id, preset, exit, reason,
            -- what came from memory is no warning
            (SELECT coalesce(jsonb_agg(told ORDER BY place), '[]')::text
             FROM jsonb_array_elements(warnings::jsonb) WITH ORDINALITY AS each (told, place)
@@ -1867,12 +1979,12 @@ WITH
   ),
   tallied AS (
     INSERT INTO counter_minute (start_at, name, preset, label, ad_account_id, source, slot, count)
-    SELECT %(minute)s::bigint, %(exit)s, preset, '', ad_account_id, source, %(slot)s, count(*)
+    SELECT %(minute)s::bigint, 'withdrawn', preset, '', ad_account_id, source, %(slot)s, count(*)
     FROM gone GROUP BY preset, ad_account_id, source
     ON CONFLICT (start_at, name, preset, label, ad_account_id, source, slot)
     DO UPDATE SET count = counter_minute.count + excluded.count
   )
-SELECT nth::int, count(*) FROM gone GROUP BY nth;
+SELECT nth::integer FROM gone;
 
 -- quarantine --
 -- Keep sealed events; one that is kept already stays as it is.

@@ -1,5 +1,6 @@
 """Settle: what became of what was claimed."""
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -40,6 +41,8 @@ class _Dead(NamedTuple):
     order_id: str | None
     checkout_id: str | None
     source: str
+    shop: str
+    token: str | None
 
 
 async def settle(
@@ -117,14 +120,17 @@ async def withdraw(connection: Connection, withdrawals: Sequence[Withdrawal], no
         for place, asked in enumerate(withdrawals)
         for digest in order_digests(asked.ad_account_id, asked.order_id, asked.source)
     ]
-    found = await rows_of(
-        connection,
-        "withdraw",
-        rows=as_json(rows),
-        exit=Exit.WITHDRAWN.value,
-        now=now,
-        minute=int(now // MINUTE_S) * MINUTE_S,
-        slot=connection.slot,
+    found = await rows_of(connection, "pending_of_orders", rows=as_json(rows))
+    counts = Counter(
+        await drop(connection, [(id_, Exit.WITHDRAWN, reason, place) for id_, reason, place in found], now)
     )
-    counts: dict[int, int] = dict(found)
-    return [counts.get(place, 0) for place in range(len(withdrawals))]
+    return [counts[place] for place in range(len(withdrawals))]
+
+
+async def drop(connection: Connection, dropped: Sequence[tuple[int, Exit, str, int]], now: float) -> list[int]:
+    """Erase deliveries that are pending, each with the exit and reason by which it is noted; return their places."""
+    if not dropped:
+        return []
+    minute = int(now // MINUTE_S) * MINUTE_S
+    rows = await rows_of(connection, "drop", rows=as_json(dropped), now=now, minute=minute, slot=connection.slot)
+    return [place for (place,) in rows]

@@ -12,11 +12,13 @@ import orjson
 from app.core.deliveries import HELD, LEASE_LOST, Claimed
 from app.core.events import Exit
 from app.outbox.hold_clock import EndedHolds
+from app.outbox.pairing import LOOK_S, Waiting, waits_over
 from app.outbox.records import check_payload_version
 from app.outbox.rows import as_json
 from app.outbox.settlement import AFTER_LOSS, HOLD_ROWS, ClaimQuery
 from app.outbox.sqlite.counters import add_attempts
 from app.outbox.sqlite.database import SQL
+from app.outbox.sqlite.settle import drop, release_keys
 
 #: Where the length of its payload stands in a row of the query `claimed`.
 _BODY_BYTES: Final = 10
@@ -35,6 +37,17 @@ def end_holds(connection: sqlite3.Connection, asked: ClaimQuery, over: EndedHold
         connection.execute(SQL["tell_holds"], which)
 
 
+def end_waits(connection: sqlite3.Connection, asked: ClaimQuery, over: EndedHolds) -> None:
+    """Decide about deliveries that wait for what becomes of others."""
+    which = {"ad_account_id": asked.ad_account_id, "by": over.by, "limit": HOLD_ROWS}
+    found = [Waiting(*row) for row in connection.execute(SQL["followers"], which)]
+    ended = waits_over(found, now=asked.now, max_event_age_s=asked.max_event_age_s)
+    connection.execute(SQL["let_go"], {"rows": as_json(ended.sent), "now": asked.now})
+    connection.execute(SQL["wait_on"], {"rows": as_json(ended.waiting), "until": over.by + LOOK_S})
+    drop(connection, ended.dropped, asked.now)
+    release_keys(connection, ended.withheld)
+
+
 def release(connection: sqlite3.Connection, asked: ClaimQuery, presets: frozenset[str]) -> None:
     """Put deliveries of each of these presets back in the line, as many as a claim takes."""
     for preset in presets:
@@ -51,9 +64,12 @@ def claim(connection: sqlite3.Connection, asked: ClaimQuery) -> list[Claimed]:
         end_holds(connection, asked, asked.holds)
     if asked.without_presets:
         hold(connection, asked)
-    claimed, held = _take(connection, asked)
+    claimed, held, waited = _take(connection, asked)
+    if waited and asked.holds:
+        end_waits(connection, asked, asked.holds)
     if again := held - asked.without_presets:
         release(connection, asked, again)
+    if again or waited:
         claimed = claimed or _take(connection, asked)[0]
     lost = [
         (int(each.delivery_id), (each.attempt - 1, Exit.RETRY, None, LEASE_LOST))
@@ -65,19 +81,20 @@ def claim(connection: sqlite3.Connection, asked: ClaimQuery) -> list[Claimed]:
     return claimed
 
 
-def _take(connection: sqlite3.Connection, asked: ClaimQuery) -> tuple[list[Claimed], frozenset[str]]:
-    """Claim, and return what was taken and of which presets something is held.
+def _take(connection: sqlite3.Connection, asked: ClaimQuery) -> tuple[list[Claimed], frozenset[str], bool]:
+    """Claim, and return what was taken, of which presets something is held, and whether a wait for others is over.
 
     One statement takes, a second reads what it took as one row (see queries.sql).
     """
     token = secrets.token_hex(8)
-    parameters = {**_parameters(asked), "claim": token, "claim_after_loss": token + AFTER_LOSS}
+    by = asked.holds.by if asked.holds else None
+    parameters = {**_parameters(asked), "claim": token, "claim_after_loss": token + AFTER_LOSS, "by": by}
     connection.execute(SQL["claim"], parameters)
-    taken, bodies, held = connection.execute(SQL["claimed"], parameters).fetchone()
+    taken, bodies, held, waited = connection.execute(SQL["claimed"], parameters).fetchone()
     rows = orjson.loads(taken)
     ends = accumulate(row[_BODY_BYTES] for row in rows)
     claimed = [_claimed(row, bodies[end - row[_BODY_BYTES] : end], token) for row, end in zip(rows, ends, strict=True)]
-    return claimed, frozenset(orjson.loads(held))
+    return claimed, frozenset(orjson.loads(held)), bool(waited)
 
 
 def _claimed(row: Sequence[Any], body: bytes, token: str) -> Claimed:

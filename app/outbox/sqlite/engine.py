@@ -113,6 +113,7 @@ class SqliteOutbox(Ledger, Accounts, KeepsShared, KeepsPeople):
             take_over=take_over,
             now=now,
             holds=self.hold_clock.over(ad_account_id, now),
+            max_event_age_s=self._rules.max_event_age_s,
         )
         try:
             claimed = await self._writer.do(partial(claim, asked=asked), rows=limit)

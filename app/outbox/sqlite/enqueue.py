@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from app.config.settings import OutboxSettings
 from app.core.deliveries import Enqueued
+from app.core.events import Exit
 from app.core.values.times import MINUTE_S
 from app.errors import MemoryChanged, OutboxUnavailable
 from app.outbox.backpressure import backlog_full, loads_of
@@ -22,17 +23,25 @@ from app.outbox.enqueue import (
     Rows,
     erased_keys,
     holders,
+    other_sides,
     without_duplicates,
 )
+from app.outbox.pairing import NOT_CONFIRMED, Twin
 from app.outbox.people import changes_to_people
 from app.outbox.rows import as_json
 from app.outbox.sqlite.database import SQL, execute_with_retries, one_json, script_of_store, statements
 from app.outbox.sqlite.people import are_changed, write_people
+from app.outbox.sqlite.settle import drop
 
 #: Of the columns of a delivery, as `Rows.deliveries` has them: in these most deliveries of a call are alike.
-_ALIKE: Final = ("ad_account_id", "preset", "event_name", "action_source", "traceparent", "source", "currency", "name")
-_KIND: Final = itemgetter(*(DELIVERY_COLUMNS.index(name) for name in _ALIKE), -1, -3)
-_OWN: Final = itemgetter(*(place for place, name in enumerate(DELIVERY_COLUMNS) if name not in _ALIKE), -2)
+_ALIKE: Final = (
+    *("ad_account_id", "preset", "event_name", "action_source", "traceparent", "source", "currency", "name"),
+    *("is_proven", "shop"),
+)
+#: With when it was enqueued, when it is due, and until when it is held.
+_KIND: Final = itemgetter(*(DELIVERY_COLUMNS.index(name) for name in _ALIKE), -1, -2, -4)
+#: With its side, what it follows, and its size.
+_OWN: Final = itemgetter(*(place for place, name in enumerate(DELIVERY_COLUMNS) if name not in _ALIKE), -6, -5, -3)
 
 
 def _deliveries(rows: Rows) -> dict[str, str]:
@@ -46,14 +55,13 @@ def _deliveries(rows: Rows) -> dict[str, str]:
 
 
 def _keys(rows: Rows) -> str:
-    """Return keys grouped by when they are forgotten and their place; each is a text, which is read faster than a list.
+    """Return keys grouped by when they are forgotten, their place and trust; each is a text: a list is read slower.
 
     A text has 20 characters of the digest, 8 of the place of its delivery, and behind them what is known of the order.
     """
-    kinds: dict[tuple[float, int], list[str]] = {}
-    for digest, delivery, until, *of_order in rows.keys:
-        place, known = of_order or (0, "")
-        kinds.setdefault((until, place), []).append(f"{digest}{delivery:8}{known}")
+    kinds: dict[tuple[float, int, bool], list[str]] = {}
+    for digest, delivery, until, place, known, is_proven in rows.keys:
+        kinds.setdefault((until, place, is_proven), []).append(f"{digest}{delivery:8}{known or ''}")
     return as_json([[*kind, texts] for kind, texts in kinds.items()])
 
 
@@ -109,13 +117,31 @@ def _enqueue(
         return answers
     taken, last_id, waiting = one_json(connection, "before_enqueue", rows=as_json(call.digests))
     ids = range(last_id + 1, last_id + 1 + len(call.deliveries))
-    checked = without_duplicates(call, holders(taken), ids, rules, erased=erased_keys(taken, call.now))
+    held = holders(taken)
+    twins: dict[object, Twin] = {}
+    if asked := other_sides([call], held):
+        twins = {row[0]: Twin(*row) for row in connection.execute(SQL["twins"], {"rows": as_json(asked)})}
+    checked = without_duplicates(call, held, ids, rules, twins, erased=erased_keys(taken, call.now))
     if full := backlog_full(rules, loads_of(waiting), checked.rows.loads):
         return full
     connection.execute(SQL["store"], {**parameters(checked.rows, rules), "unseen": False})
     if checked.rows.learned:
         connection.execute(SQL["learn_keys"], {"rows": as_json(checked.rows.learned)})
+    _pair(connection, checked.rows, call)
     return checked.answers
+
+
+def _pair(connection: sqlite3.Connection, rows: Rows, call: PreparedEnqueue) -> None:
+    """Write what becomes of the other sides of orders."""
+    for row in rows.merges:
+        given = {**row._asdict(), "now": call.now, "held_from": call.held_from}
+        connection.execute(SQL["merge"], given)
+        connection.execute(SQL["replace_payload"], given)
+    for delivery_id, warnings in rows.told:
+        connection.execute(SQL["tell"], {"delivery_id": delivery_id, "warnings": warnings})
+    if rows.confirmed:
+        connection.execute(SQL["confirm"], {"rows": as_json(rows.confirmed), "reason": NOT_CONFIRMED})
+    drop(connection, [(delivery_id, Exit.DUPLICATE, why) for delivery_id, why in rows.superseded], call.now)
 
 
 def enqueue_new(

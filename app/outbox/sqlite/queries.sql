@@ -12,7 +12,7 @@ FROM pragma_application_id, pragma_user_version;
 -- before_enqueue --
 -- Which of these keys are remembered, the highest id ever given to a delivery, and what waits of each ad account.
 SELECT json_array(
-  (SELECT json_group_array(json_array(dedup_key.digest, delivery_id, expires_at, place, known))
+  (SELECT json_group_array(json_array(dedup_key.digest, delivery_id, expires_at, place, known, is_proven))
    FROM json_each(:rows) AS asked JOIN dedup_key ON dedup_key.digest = asked.value),
   (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'delivery'),
   (SELECT json_group_array(json_array(ad_account_id, count, bytes)) FROM backlog WHERE state IN ('pending', 'claimed'))
@@ -20,17 +20,66 @@ SELECT json_array(
 
 -- keys_taken --
 -- Which of these keys are remembered, for which delivery, until when, in which place, and what is known of its order.
-SELECT json_group_array(json_array(dedup_key.digest, delivery_id, expires_at, place, known))
+SELECT json_group_array(json_array(dedup_key.digest, delivery_id, expires_at, place, known, is_proven))
 FROM json_each(:rows) AS asked JOIN dedup_key ON dedup_key.digest = asked.value;
 
 -- seen --
 -- Who holds which of these keys, since when (worked out where the delivery is gone), until when, and of which order.
 SELECT dedup_key.digest, delivery_id,
-       coalesce(enqueued_at, expires_at - CASE WHEN known IS NULL THEN :window_s ELSE :ledger_s END),
-       expires_at, place, known
+       coalesce(enqueued_at, expires_at - CASE WHEN known LIKE '[%' THEN :ledger_s ELSE :window_s END),
+       expires_at, place, known, dedup_key.is_proven
 FROM json_each(:rows) AS asked JOIN dedup_key ON dedup_key.digest = asked.value
   LEFT JOIN delivery ON delivery.id = delivery_id
 WHERE expires_at > :now;
+
+-- twins --
+-- Deliveries that may be the other side of an order.
+SELECT delivery.id, state, attempts > 0 OR EXISTS (SELECT 1 FROM attempt WHERE delivery_id = delivery.id), follows,
+       is_proven, message_id, event_id, amount, currency, checkout_id, warnings, merged, settled_at, side, body
+FROM json_each(:rows) AS asked JOIN delivery ON delivery.id = asked.value
+  LEFT JOIN payload ON delivery_id = delivery.id AND state = 'pending';
+
+-- merge --
+-- Merge another event into a delivery that has not left; it leaves at once, unless its preset holds it.
+UPDATE delivery SET event_id = :event_id, event_time = :event_time, amount = :amount, currency = :currency,
+       order_id = :order_id, checkout_id = :checkout_id, buyer = :buyer, warnings = :warnings, side = :side,
+       is_proven = :is_proven, merged = merged + 1, payload_bytes = length(:payload),
+       follows = CASE WHEN :waits_on THEN follows END,
+       hold_until = CASE WHEN :waits_on THEN hold_until WHEN :hold_s > 0 THEN :held_from + :hold_s END,
+       due_at = CASE WHEN :waits_on THEN due_at ELSE :now + :hold_s END
+WHERE id = :delivery_id;
+
+-- replace_payload --
+-- Write what is sent of a delivery anew.
+UPDATE payload SET body = :payload WHERE delivery_id = :delivery_id;
+
+-- tell --
+-- Write the warnings of a delivery anew.
+UPDATE delivery SET warnings = :warnings WHERE id = :delivery_id;
+
+-- followers --
+-- Deliveries that waited for what becomes of others, and what that is.
+SELECT delivery.id, delivery.follows, delivery.is_proven, delivery.event_time, ahead.state, delivery.ad_account_id,
+       delivery.preset, delivery.event_name, delivery.event_id, delivery.order_id, delivery.checkout_id, delivery.source,
+       delivery.shop, delivery.side ->> 0
+FROM delivery LEFT JOIN delivery AS ahead ON ahead.id = delivery.follows
+WHERE delivery.ad_account_id = :ad_account_id AND delivery.follows <> 0 AND delivery.hold_until <= :by
+ORDER BY delivery.hold_until LIMIT :limit;
+
+-- confirm --
+-- Erase the sealed events of deliveries that wait to be withheld: their other side came.
+DELETE FROM quarantined WHERE (source, message_id) IN (
+  SELECT source, message_id FROM delivery WHERE id IN (SELECT value FROM json_each(:rows))
+) AND reason = :reason;
+
+-- let_go --
+-- Put deliveries into the line that followed others.
+UPDATE delivery SET follows = NULL, hold_until = NULL, due_at = min(due_at, :now)
+WHERE id IN (SELECT value FROM json_each(:rows));
+
+-- wait_on --
+-- Look again later at deliveries that follow others.
+UPDATE delivery SET hold_until = :until WHERE id IN (SELECT value FROM json_each(:rows));
 
 -- waiting --
 -- How many deliveries are pending, and claimed, for each ad account, and of how many bytes.
@@ -38,18 +87,19 @@ SELECT ad_account_id, count, bytes FROM backlog WHERE state IN ('pending', 'clai
 
 -- take_keys --
 -- Remember keys of deliveries that are redriven; where one stands in a place already, its time is over.
-INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known)
-SELECT value ->> 0, value ->> 1, value ->> 2, coalesce(value ->> 3, 0), value ->> 4
-FROM json_each(:rows) WHERE true
+INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known, is_proven)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(:rows) WHERE true
 ON CONFLICT (digest, place) DO UPDATE SET
-  delivery_id = excluded.delivery_id, expires_at = excluded.expires_at, known = excluded.known, learned = 0;
+  delivery_id = excluded.delivery_id, expires_at = excluded.expires_at, known = excluded.known,
+  is_proven = excluded.is_proven, learned = 0;
 
 -- learn_keys --
 -- Remember keys of deliveries that are stored already, whose order or checkout a repetition has told.
-INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known, learned)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, 1 FROM json_each(:rows) WHERE true
+INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known, is_proven, learned)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, 1 FROM json_each(:rows) WHERE true
 ON CONFLICT (digest, place) DO UPDATE SET
-  delivery_id = excluded.delivery_id, expires_at = excluded.expires_at, known = excluded.known, learned = 1;
+  delivery_id = excluded.delivery_id, expires_at = excluded.expires_at, known = excluded.known,
+  is_proven = excluded.is_proven, learned = 1;
 
 -- store --
 -- Store all that a call enqueues: see store.sql.
@@ -137,9 +187,9 @@ SELECT * FROM (
 
 -- end_holds --
 -- Put what is no longer held by its preset into the line, the longest over first.
-UPDATE delivery SET hold_until = NULL, due_at = min(due_at, :now)
+UPDATE delivery SET hold_until = NULL, follows = NULL, due_at = min(due_at, :now)
 WHERE id IN (
-  SELECT id FROM delivery WHERE ad_account_id = :ad_account_id AND hold_until <= :by
+  SELECT id FROM delivery WHERE ad_account_id = :ad_account_id AND hold_until <= :by AND coalesce(follows, 0) = 0
   /* apart */
   ORDER BY hold_until LIMIT :limit
 );
@@ -208,7 +258,7 @@ WHERE (SELECT may_go FROM whole) AND id IN (
 );
 
 -- claimed --
--- What a claim holds, and of which presets something is held, as one row.
+-- What a claim holds, of which presets something is held, and whether a wait for others is over, as one row.
 -- Payloads come as one blob, in the order of their deliveries: in JSON they would be escaped here, and read again there.
 WITH RECURSIVE kept (preset) AS (
   SELECT (SELECT min(preset) FROM delivery WHERE ad_account_id = :ad_account_id AND held = 1)
@@ -217,7 +267,8 @@ WITH RECURSIVE kept (preset) AS (
           WHERE ad_account_id = :ad_account_id AND held = 1 AND delivery.preset > kept.preset)
   FROM kept WHERE kept.preset IS NOT NULL
 )
-SELECT taken, bodies, (SELECT json_group_array(preset) FILTER (WHERE preset IS NOT NULL) FROM kept)
+SELECT taken, bodies, (SELECT json_group_array(preset) FILTER (WHERE preset IS NOT NULL) FROM kept),
+       EXISTS (SELECT 1 FROM delivery WHERE ad_account_id = :ad_account_id AND follows <> 0 AND hold_until <= :by)
 FROM (
   SELECT json_group_array(json_array(id, ad_account_id, preset, message_id, event_name, event_id, action_source,
                                      attempts, printf('%!.17g', enqueued_at), version, length(body), traceparent,
@@ -256,7 +307,7 @@ WHERE id IN (
 -- still_ours --
 -- Which of these claims still hold, with what is needed to settle them.
 SELECT json_group_array(json_array(ours.key, attempts, order_id, checkout_id, source, name,
-                                   CAST(enqueued_at / 86400 AS INTEGER)))
+                                   CAST(enqueued_at / 86400 AS INTEGER), shop, side ->> 0))
 FROM json_each(:rows) AS ours
 JOIN delivery ON delivery.id = ours.value ->> 0 AND delivery.claim = ours.value ->> 1;
 
@@ -305,7 +356,8 @@ WHERE delivery_id IN (SELECT value FROM json_each(:rows));
 -- dead --
 -- Dead deliveries, newest first, with what their keys are made of.
 /* shelves */
-SELECT id, ad_account_id, preset, event_name, event_id, order_id, checkout_id, source, amount, currency, buyer, reason
+SELECT id, ad_account_id, preset, event_name, event_id, order_id, checkout_id, source, amount, currency, buyer, reason,
+       is_proven, shop, side
 FROM delivery
 WHERE state = 'dead' AND id < :before /* conditions */ ORDER BY id DESC LIMIT :limit;
 
@@ -333,7 +385,8 @@ WITH late (id) AS (
     JOIN delivery AS dead ON dead.state = 'dead' AND dead.order_id IS NOT NULL AND dead.order_id = sent.order_id
   UNION SELECT value FROM json_each(:died)
 )
-SELECT id, ad_account_id, preset, event_name, event_id, order_id, checkout_id, source, amount, currency, buyer, reason
+SELECT id, ad_account_id, preset, event_name, event_id, order_id, checkout_id, source, amount, currency, buyer, reason,
+       is_proven, shop, side
 FROM late JOIN delivery USING (id) WHERE state = 'dead' ORDER BY id DESC;
 
 -- states --
@@ -358,7 +411,7 @@ GROUP BY cause, ad_account_id, preset ORDER BY count(*) DESC, cause, ad_account_
 /* shelves */
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, state, reason,
        attempts, enqueued_at, due_at, settled_at, warnings, source, amount, currency, checkout_id, name,
-       hold_until IS NOT NULL
+       hold_until IS NOT NULL, is_proven
 FROM delivery
 WHERE id < :before AND id >= :floor /* conditions */ ORDER BY id DESC LIMIT :limit;
 
@@ -732,13 +785,13 @@ SELECT id FROM delivery WHERE id IN (SELECT value FROM json_each(:rows));
 
 -- transfer_keys_out --
 -- Keys, to be moved to another outbox.
-SELECT digest, place, delivery_id, expires_at, known, learned FROM dedup_key
+SELECT digest, place, delivery_id, expires_at, known, learned, is_proven FROM dedup_key
 WHERE (digest, place) > (:after_0, :after_1) ORDER BY digest, place LIMIT :limit;
 
 -- transfer_keys_in --
 -- Keys of another outbox.
-INSERT INTO dedup_key (digest, place, delivery_id, expires_at, known, learned)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(:rows) WHERE true
+INSERT INTO dedup_key (digest, place, delivery_id, expires_at, known, learned, is_proven)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6 FROM json_each(:rows) WHERE true
 ON CONFLICT DO NOTHING;
 
 -- drop_keys --
@@ -749,7 +802,8 @@ DELETE FROM dedup_key WHERE (digest, place) IN (SELECT value ->> 0, value ->> 1 
 -- Deliveries that are not delivered, to be moved to another outbox.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
        traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
-       settled_at, claim, body, version, erase_at, name, hold_until
+       settled_at, claim, body, version, erase_at, name, hold_until,
+       is_proven, shop, side, follows, merged
 FROM delivery LEFT JOIN payload ON delivery_id = id
 WHERE id > :after_0 AND state <> 'delivered' ORDER BY id LIMIT :limit;
 
@@ -757,7 +811,8 @@ WHERE id > :after_0 AND state <> 'delivered' ORDER BY id LIMIT :limit;
 -- Deliveries that are delivered likewise.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
        traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
-       settled_at, claim, body, version, erase_at, name, hold_until
+       settled_at, claim, body, version, erase_at, name, hold_until,
+       is_proven, shop, side, follows, merged
 FROM delivery LEFT JOIN payload ON delivery_id = id
 WHERE id > :after_0 AND state = 'delivered' ORDER BY id LIMIT :limit;
 
@@ -770,11 +825,13 @@ WHERE delivery_id IN (SELECT value FROM json_each(:rows)) ORDER BY delivery_id, 
 -- Deliveries of another outbox.
 INSERT INTO delivery (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time,
                       warnings, traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts,
-                      enqueued_at, due_at, settled_at, claim, payload_bytes, name, hold_until)
+                      enqueued_at, due_at, settled_at, claim, payload_bytes, name, hold_until, is_proven, shop, side,
+                      follows, merged)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
        value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15,
        value ->> 16, value ->> 17, value ->> 18, value ->> 19, value ->> 20, value ->> 21, value ->> 22, value ->> 23,
-       coalesce(length(CAST(value ->> 25 AS BLOB)), 0), value ->> 28, value ->> 29
+       coalesce(length(CAST(value ->> 25 AS BLOB)), 0), value ->> 28, value ->> 29, value ->> 30, value ->> 31,
+       value ->> 32, value ->> 33, value ->> 34
 FROM json_each(:rows);
 
 -- count_transferred --
@@ -914,7 +971,7 @@ DELETE FROM inventory WHERE (span_s, counted, start_at, source, type, name, labe
 -- What was delivered on a day.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
        traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
-       settled_at, claim, NULL, NULL, NULL, name, NULL
+       settled_at, claim, NULL, NULL, NULL, name, NULL, is_proven, shop, side, NULL, merged
 FROM delivery
 WHERE state = 'delivered' AND (settled_at, id) > (:after_at, :after_id) AND settled_at < :end
 ORDER BY settled_at, id LIMIT :limit;
@@ -923,7 +980,7 @@ ORDER BY settled_at, id LIMIT :limit;
 -- What died on a day, and is dead still, or dismissed.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
        traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
-       settled_at, claim, NULL, NULL, NULL, name, NULL
+       settled_at, claim, NULL, NULL, NULL, name, NULL, is_proven, shop, side, NULL, merged
 FROM delivery
 WHERE state IN ('dead', 'dismissed') AND (settled_at, id) > (:after_at, :after_id) AND settled_at < :end
 ORDER BY settled_at, id LIMIT :limit;
@@ -946,14 +1003,15 @@ ORDER BY hour, name, preset, label, ad_account_id, source;
 -- Deliveries with ids from `first` to below `end`, without what lies in other tables.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
        traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
-       settled_at, claim, name, hold_until
+       settled_at, claim, name, hold_until, is_proven, shop, side, follows, merged
 FROM delivery NOT INDEXED WHERE id >= :first AND id < :end ORDER BY id;
 
 -- salvage_unreleased --
 -- The same of a file from before the first release: what was held by its preset had not been tried, nor moved in time.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
        traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
-       settled_at, claim, name, CASE WHEN state = 'pending' AND attempts = 0 AND due_at = enqueued_at THEN due_at END
+       settled_at, claim, name, CASE WHEN state = 'pending' AND attempts = 0 AND due_at = enqueued_at THEN due_at END,
+       0, '', NULL, NULL, 0
 FROM delivery NOT INDEXED WHERE id >= :first AND id < :end ORDER BY id;
 
 -- salvage_payload --
@@ -976,7 +1034,7 @@ SELECT id, at, who, place, what, target, was, became FROM audit NOT INDEXED WHER
 
 -- salvage_keys --
 -- Keys whose digests lie from `first` to below `end`.
-SELECT digest, place, delivery_id, expires_at, known, learned FROM dedup_key
+SELECT digest, place, delivery_id, expires_at, known, learned, is_proven FROM dedup_key
 WHERE digest >= :first AND digest < :end ORDER BY digest, place;
 
 -- salvage_counts --
@@ -1191,7 +1249,8 @@ WITH RECURSIVE shelf (n) AS (
   SELECT min(id) >> 11 FROM delivery
   UNION ALL SELECT n + 1 FROM shelf WHERE n < (SELECT max(id) >> 11 FROM delivery)
 )
-SELECT id, ad_account_id, preset, event_name, event_id, order_id, checkout_id, source, amount, currency, buyer, reason
+SELECT id, ad_account_id, preset, event_name, event_id, order_id, checkout_id, source, amount, currency, buyer, reason,
+       is_proven, shop, side
 FROM delivery WHERE id IN (
   SELECT delivery.id FROM shelf CROSS JOIN json_each(:rows) AS message
   JOIN delivery ON delivery.shelf = shelf.n AND delivery.message_id = message.value
@@ -1264,8 +1323,8 @@ WHERE digest IN (SELECT value FROM json_each(:keys)) AND delivery_id IN (SELECT 
 
 -- keep_erased_keys --
 -- Remember keys of deliveries that are erased, and were dead: they held none. What others hold stays theirs.
-INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known)
-SELECT value ->> 0, value ->> 1, value ->> 2, 0, :erased FROM json_each(:rows) WHERE true
+INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known, is_proven)
+SELECT value ->> 0, value ->> 1, value ->> 2, 0, :erased, value ->> 3 FROM json_each(:rows) WHERE true
 ON CONFLICT DO NOTHING;
 
 -- erase_learned_keys --

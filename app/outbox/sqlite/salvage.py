@@ -150,8 +150,8 @@ class _Salvage:
                 orjson.loads(text)
         except (ValueError, TypeError):
             text = None
-        *columns, name, hold_until = row
-        return DeliveryRow._make([*columns, history, text, version, erase_at, name, hold_until])
+        columns, behind = row[:24], row[24:]
+        return DeliveryRow._make([*columns, history, text, version, erase_at, *behind])
 
     def _known(self, ids: Sequence[int]) -> list[tuple[int, str | None]]:
         """Return those of these deliveries that an index knows, and those of which no index tells whether they were."""

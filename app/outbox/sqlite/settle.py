@@ -34,6 +34,8 @@ class _Held(NamedTuple):
     #: Under which its event arrived, and the day on which it was enqueued, counted from 1970.
     name: str
     day: int
+    shop: str
+    token: str | None
 
     @property
     def delivery_id(self) -> int:
@@ -136,12 +138,21 @@ def withdraw(connection: sqlite3.Connection, withdrawals: Sequence[Withdrawal], 
 def _withdraw(connection: sqlite3.Connection, asked: Withdrawal, now: float) -> int:
     digests = as_json(order_digests(asked.ad_account_id, asked.order_id, asked.source))
     ids = one_json(connection, "pending_of_order", rows=digests, preset=asked.preset)
-    if ids:
-        rows = {"rows": as_json(ids), "exit": Exit.WITHDRAWN.value}
-        connection.execute(SQL["drop_withdrawn"], {**rows, "reason": reason_of_withdrawal(asked), "at": now})
-        minute = int(now // MINUTE_S) * MINUTE_S
-        connection.execute(SQL["count_withdrawn"], {**rows, "minute": minute, "span_s": MINUTE_S})
+    drop(connection, [(id_, Exit.WITHDRAWN, reason_of_withdrawal(asked)) for id_ in ids], now)
+    return len(ids)
+
+
+def drop(connection: sqlite3.Connection, dropped: Sequence[tuple[int, Exit, str]], now: float) -> None:
+    """Erase deliveries that wait, each with the exit and the reason by which it is noted.
+
+    They were counted as enqueued: so they are counted as withdrawn, whatever the exit.
+    """
+    minute = int(now // MINUTE_S) * MINUTE_S
+    for exit_, reason in dict.fromkeys((exit_, reason) for _, exit_, reason in dropped):
+        rows = {"rows": as_json([id_ for id_, *why in dropped if why == [exit_, reason]])}
+        connection.execute(SQL["drop_withdrawn"], {**rows, "exit": exit_.value, "reason": reason, "at": now})
+        counted = {"exit": Exit.WITHDRAWN.value, "minute": minute, "span_s": MINUTE_S}
+        connection.execute(SQL["count_withdrawn"], {**rows, **counted})
         connection.execute(SQL["reopen_steps"], {"moment": minute})
         connection.execute(SQL["forget_waiting_orders"], rows)
         connection.execute(SQL["withdraw"], rows)
-    return len(ids)

@@ -14,7 +14,7 @@ CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
 
   -- Give up, with nothing changed, where what is to be stored has to be looked at first.
   SELECT RAISE(ABORT, 'not all new') WHERE new.unseen AND (
-    EXISTS (SELECT 1 FROM json_each(new.keys) AS kind CROSS JOIN json_each(kind.value, '$[2]') AS key
+    EXISTS (SELECT 1 FROM json_each(new.keys) AS kind CROSS JOIN json_each(kind.value, '$[3]') AS key
             JOIN dedup_key ON dedup_key.digest = substr(key.value, 1, 20))
     OR EXISTS (
       SELECT 1 FROM json_each(new.loads) LEFT JOIN backlog ON ad_account_id = value ->> 0 AND state IN ('pending', 'claimed')
@@ -26,15 +26,16 @@ CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
 
   -- Deliveries, due at once. A kind or an array is read once: LIMIT keeps SQLite from doing so for each row or column.
   INSERT INTO delivery (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
-                        event_time, warnings, traceparent, source, amount, currency, checkout_id, buyer,
-                        name, payload_bytes, enqueued_at, due_at, hold_until)
+                        event_time, warnings, traceparent, source, amount, currency, checkout_id, buyer, side, follows,
+                        name, is_proven, shop, payload_bytes, enqueued_at, due_at, hold_until)
   SELECT new.first_id + own.key, ad_account_id, preset, value ->> 1, event_name, value ->> 2, action_source, value ->> 3,
-         value ->> 4, value -> 5, traceparent, source, value ->> 6, currency, value ->> 7, value -> 8,
-         name, value ->> 9, at, at, hold_until
+         value ->> 4, value -> 5, traceparent, source, value ->> 6, currency, value ->> 7, value -> 8, value ->> 9,
+         value ->> 10, name, is_proven, shop, value ->> 11, at, due_at, hold_until
   FROM (SELECT key, value FROM json_each(new.deliveries) LIMIT -1) AS own CROSS JOIN (
     SELECT key AS number, value ->> 0 AS ad_account_id, value ->> 1 AS preset, value ->> 2 AS event_name,
            value ->> 3 AS action_source, value ->> 4 AS traceparent, value ->> 5 AS source, value ->> 6 AS currency,
-           value ->> 7 AS name, value ->> 8 AS at, value ->> 9 AS hold_until
+           value ->> 7 AS name, value ->> 8 AS is_proven, value ->> 9 AS shop, value ->> 10 AS at,
+           value ->> 11 AS due_at, value ->> 12 AS hold_until
     FROM json_each(new.kinds) LIMIT -1
   ) AS kind ON kind.number = own.value ->> 0;
 
@@ -44,13 +45,16 @@ CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
   FROM json_each(new.spans);
 
   -- Their keys, texts as `_keys` writes them; where one stands in a place already, its time is over.
-  INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known)
-  SELECT substr(value, 1, 20), new.first_id + substr(value, 21, 8), expires_at, place, nullif(substr(value, 29), '')
+  INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known, is_proven)
+  SELECT substr(value, 1, 20), new.first_id + substr(value, 21, 8), expires_at, place, nullif(substr(value, 29), ''),
+         is_proven
   FROM (
-    SELECT value ->> 0 AS expires_at, value ->> 1 AS place, value -> 2 AS texts FROM json_each(new.keys) LIMIT -1
+    SELECT value ->> 0 AS expires_at, value ->> 1 AS place, value ->> 2 AS is_proven, value -> 3 AS texts
+    FROM json_each(new.keys) LIMIT -1
   ) AS kind CROSS JOIN json_each(kind.texts) WHERE true
   ON CONFLICT (digest, place) DO UPDATE SET
-    delivery_id = excluded.delivery_id, expires_at = excluded.expires_at, known = excluded.known, learned = 0;
+    delivery_id = excluded.delivery_id, expires_at = excluded.expires_at, known = excluded.known,
+    is_proven = excluded.is_proven, learned = 0;
 
   -- What made no delivery.
   INSERT INTO dropped_event (message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency,

@@ -114,7 +114,7 @@ OTHERWISE: dict[str, dict[str, Any]] = {
     "transfer_inventory_out": {"after_1": "a", "after_2": 1},
     "transfer_revenue_out": {"after_1": "a"},
     "first_count": {"begin": 1},
-    "withdraw": {"exit": "text", "minute": 1},
+    "drop": {"minute": 1},
 }
 STATEMENTS = {
     name: (sql, EVERYTHING | OTHERWISE.get(name, {}))
@@ -202,7 +202,12 @@ def test_an_index_leads_to_what_is_looked_for(connection: psycopg.Connection) ->
         "held_presets": "line_held",
         "release": "line_held",
         "store": "dedup_key_pkey",
-        "withdraw": "dedup_key_pkey",
+        "pending_of_orders": "dedup_key_pkey",
+        "drop": "line_pkey",
+        "twins": "line_pkey",
+        "unchanged": "line_pkey",
+        "merge": "delivery_pkey",
+        "followers": "line_follows",
         "renew": "line_pkey",
         "lock_waiting": "delivery_message",
         "lock_dead": "delivery_message",

@@ -30,6 +30,10 @@ CREATE TABLE delivery (
   currency text,
   checkout_id text,
   buyer text NOT NULL,                   -- a JSON array of digests of e-mail addresses
+  is_proven boolean NOT NULL,            -- whether its author was known by a secret
+  shop text NOT NULL,                    -- to which its source belongs; '' where it names none
+  side text,                             -- of a checkout, as JSON: what binds it to the same order from the other side
+  merged integer NOT NULL DEFAULT 0,     -- how many other messages are in it
   payload_version smallint NOT NULL CHECK (payload_version > 0),
   payload bytea NOT NULL
 ) WITH (toast_tuple_target = 8160);      -- an event of a few kilobytes stays in its row, as it is
@@ -47,6 +51,8 @@ CREATE TABLE line (
   state text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'claimed')),
   held boolean NOT NULL DEFAULT false CHECK (NOT held OR state = 'pending'),  -- its preset is switched off
   hold_until float8 CHECK (hold_until IS NULL OR state = 'pending'),  -- held by its preset, until hold_clock.py shows this
+  -- What it waits for: 0 its other side, -1 the same, without which it is not sent, else what becomes of that delivery.
+  follows bigint CHECK (follows IS NULL OR state = 'pending'),
   attempts integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
   retried boolean GENERATED ALWAYS AS (attempts > 0) STORED,
   payload_bytes integer NOT NULL,
@@ -61,6 +67,7 @@ CREATE TABLE line (
 -- What may be claimed next: fresh deliveries and retries apart, expired leases among them.
 CREATE INDEX line_due ON line (ad_account_id, retried, due_at, id) WHERE NOT held AND hold_until IS NULL;
 CREATE INDEX line_on_hold ON line (ad_account_id, hold_until) WHERE hold_until IS NOT NULL;
+CREATE INDEX line_follows ON line (ad_account_id, hold_until) WHERE follows <> 0 AND hold_until IS NOT NULL;
 CREATE INDEX line_held ON line (ad_account_id, preset, due_at) WHERE held;
 CREATE INDEX line_enqueued ON line (ad_account_id, enqueued_at);
 
@@ -115,6 +122,7 @@ CREATE TABLE delivered (
   amount text,
   currency text,
   checkout_id text,
+  is_proven boolean NOT NULL,
   attempts integer NOT NULL CHECK (attempts >= 0),
   enqueued_at float8 NOT NULL,
   settled_at float8 NOT NULL,
@@ -161,7 +169,8 @@ CREATE TABLE dedup_key (
   place smallint NOT NULL DEFAULT 0 CHECK (place >= 0),  -- among the orders of one id; 0 at the key of an event
   delivery_id bigint NOT NULL,
   expires_at float8 NOT NULL,
-  known text,                            -- of an order, as JSON: its id, its buyer, its total; NULL at an event
+  known text,                            -- JSON: of an order its id, buyer, total and side; of an id by number its source
+  is_proven boolean NOT NULL DEFAULT false,  -- whether its author was known by a secret
   learned boolean NOT NULL DEFAULT false,  -- a repetition told it of the delivery
   PRIMARY KEY (digest, place)
 );
@@ -363,15 +372,15 @@ CREATE VIEW shown AS
   SELECT delivery.id, delivery.ad_account_id, delivery.preset, message_id, event_name, event_id, action_source,
          order_id, event_time, state, reason, attempts, enqueued_at, due_at, NULL::float8 AS settled_at, warnings,
          source, amount, currency, checkout_id, history, name,
-         hold_until IS NOT NULL AS is_held
+         hold_until IS NOT NULL AS is_held, is_proven
   FROM line JOIN delivery ON delivery.id = line.id
   UNION ALL
   SELECT delivery.id, ad_account_id, preset, message_id, event_name, event_id, action_source,
          order_id, event_time, dead.state, reason, attempts, enqueued_at, NULL, settled_at, warnings,
-         source, amount, currency, checkout_id, history, name, false
+         source, amount, currency, checkout_id, history, name, false, is_proven
   FROM dead JOIN delivery ON delivery.id = dead.id
   UNION ALL
   SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source,
          order_id, event_time, 'delivered', '', attempts, enqueued_at, NULL, settled_at, warnings,
-         source, amount, currency, checkout_id, history, name, false
+         source, amount, currency, checkout_id, history, name, false, is_proven
   FROM delivered;

@@ -19,6 +19,12 @@ CREATE TABLE delivery (
   currency TEXT,
   checkout_id TEXT,
   buyer TEXT NOT NULL,                   -- a JSON array of digests of e-mail addresses; empty where it is no checkout
+  is_proven INTEGER NOT NULL DEFAULT 0 CHECK (is_proven IN (0, 1)),  -- whether its author was known by a secret
+  shop TEXT NOT NULL DEFAULT '',         -- to which its source belongs; '' where it names none
+  side TEXT,                             -- of a checkout, as JSON: what binds it to the same order from the other side
+  merged INTEGER NOT NULL DEFAULT 0,     -- how many other messages are in it
+  -- What it waits for: 0 its other side, -1 the same, without which it is not sent, else what becomes of that delivery.
+  follows INTEGER CHECK (follows IS NULL OR state = 'pending'),
   payload_bytes INTEGER NOT NULL,
   state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'claimed', 'delivered', 'dead', 'dismissed')),
   -- 1 where the preset of a pending delivery is switched off. Such a delivery is in no index that a claim reads, so that
@@ -43,6 +49,7 @@ CREATE TABLE delivery (
 CREATE INDEX delivery_due ON delivery (ad_account_id, retried, due_at)
   WHERE due_at IS NOT NULL AND held = 0 AND hold_until IS NULL;
 CREATE INDEX delivery_on_hold ON delivery (ad_account_id, hold_until) WHERE hold_until IS NOT NULL;
+CREATE INDEX delivery_follows ON delivery (ad_account_id, hold_until) WHERE follows <> 0 AND hold_until IS NOT NULL;
 CREATE INDEX delivery_held ON delivery (ad_account_id, preset, due_at) WHERE held = 1;
 CREATE INDEX delivery_claim ON delivery (claim) WHERE claim IS NOT NULL;
 CREATE INDEX delivery_unsettled ON delivery (ad_account_id, enqueued_at) WHERE settled_at IS NULL;
@@ -111,7 +118,8 @@ CREATE TABLE dedup_key (
   place INTEGER NOT NULL CHECK (place >= 0),  -- among the orders of one id; 0 at the key of an event
   delivery_id INTEGER NOT NULL,
   expires_at REAL NOT NULL,
-  known TEXT,                            -- of an order, as JSON: its id, its buyer, its total; NULL at an event
+  known TEXT,                            -- JSON: of an order its id, buyer, total and side; of an id by number its source
+  is_proven INTEGER NOT NULL DEFAULT 0 CHECK (is_proven IN (0, 1)),  -- whether its author was known by a secret
   learned INTEGER NOT NULL DEFAULT 0 CHECK (learned IN (0, 1)),  -- 1: a repetition told it of the delivery
   PRIMARY KEY (digest, place)
 ) STRICT, WITHOUT ROWID;
@@ -137,6 +145,10 @@ CREATE TRIGGER delivery_moves AFTER UPDATE OF state ON delivery WHEN old.state <
   WHERE ad_account_id = old.ad_account_id AND state = old.state;
   INSERT INTO backlog VALUES (new.ad_account_id, new.state, 1, new.payload_bytes)
   ON CONFLICT DO UPDATE SET count = count + 1, bytes = bytes + excluded.bytes;
+END;
+CREATE TRIGGER delivery_grows AFTER UPDATE OF payload_bytes ON delivery WHEN old.payload_bytes <> new.payload_bytes BEGIN
+  UPDATE backlog SET bytes = bytes + new.payload_bytes - old.payload_bytes
+  WHERE ad_account_id = old.ad_account_id AND state = old.state;
 END;
 CREATE TRIGGER delivery_leaves AFTER DELETE ON delivery BEGIN
   UPDATE backlog SET count = count - 1, bytes = bytes - old.payload_bytes
@@ -221,6 +233,13 @@ WHEN new.event_name = 'checkout' AND old.state <> new.state
   INSERT INTO earned VALUES (
     new.enqueued_at, new.ad_account_id, new.preset, new.source, new.currency,
     CASE WHEN new.state IN ('pending', 'claimed') THEN 'waiting' ELSE new.state END, 1, new.amount, new.id);
+END;
+CREATE TRIGGER order_changes AFTER UPDATE OF amount, currency ON delivery
+WHEN new.event_name = 'checkout' AND (old.amount IS NOT new.amount OR old.currency IS NOT new.currency) BEGIN
+  INSERT INTO earned VALUES (
+    old.enqueued_at, old.ad_account_id, old.preset, old.source, old.currency, 'waiting', -1, old.amount, old.id);
+  INSERT INTO earned VALUES (
+    new.enqueued_at, new.ad_account_id, new.preset, new.source, new.currency, 'waiting', 1, new.amount, new.id);
 END;
 CREATE TRIGGER order_dropped AFTER INSERT ON dropped_event WHEN new.event_name = 'checkout' OR new.order_id IS NOT NULL BEGIN
   INSERT INTO earned VALUES (

@@ -1,0 +1,253 @@
+"""The two sides of an order: what is stored of the one, and what becomes of it when the other comes, or does not."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+import orjson
+from msgspec.structs import replace
+
+from app.core.deliveries import NewDelivery, OrderSide, State
+from app.core.events import Exit
+from app.core.values.times import DAY_S, HOUR_S
+from app.outbox.rows import as_json, read_warnings
+from app.outbox.twins import merged
+
+#: Pinterest drops the second of two events with one id within this time, and says nothing of it.
+ID_KEPT_S: Final = DAY_S
+#: Stands with an order of a page until the shop confirms it.
+NOT_CONFIRMED: Final = "not confirmed by the shop"
+#: Why the claim of a page is not sent.
+SHOP_DIFFERS: Final = "the shop's own order differs"
+SHOP_HAS_ID: Final = "the shop's own order has its event_id"
+FIRST_WAS_SENT: Final = "an earlier event of the page for the same order was sent"
+PAGE_WAS_TAKEN: Final = "Pinterest accepted the same order from the page"
+#: In `follows`: it waits for its other side, behind nobody; it does, and is not sent where that does not come.
+WAITS: Final = 0
+WAITS_TO_BE_WITHHELD: Final = -1
+#: How often it is looked what became of the delivery that another one follows.
+LOOK_S: Final = 15.0
+#: A shop's order that follows a page's is sent so long before Pinterest would find it too old.
+_BEFORE_TOO_OLD_S: Final = 12 * HOUR_S
+
+
+class Twin(NamedTuple):
+    """A row of an engine's query `twins`: a delivery that may be the other side of an order."""
+
+    delivery_id: int
+    state: str
+    #: Pinterest may have it: an attempt was made.
+    was_tried: object
+    #: Of which delivery it waits to hear; WAITS: for its other side, None: it does not wait.
+    follows: int | None
+    is_proven: object
+    message_id: str
+    event_id: str
+    amount: str | None
+    currency: str | None
+    checkout_id: str | None
+    #: A JSON array, as stored.
+    warnings: str
+    #: How many other messages are in it.
+    merged: int
+    settled_at: float | None
+    #: As stored; None where it is settled.
+    stored_side: str | None
+    #: None where it is no longer pending.
+    payload: bytes | None
+
+    @property
+    def side(self) -> OrderSide | None:
+        """What it says of its order."""
+        return read_side(orjson.loads(self.stored_side)) if self.stored_side else None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether another event may still be merged into it: it has not left."""
+        return self.state == State.PENDING and not self.was_tried
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for its other side."""
+        return self.is_open and self.follows is not None
+
+    @property
+    def has_left(self) -> bool:
+        """Whether Pinterest has it, or may have it."""
+        return not self.is_open and self.state in {State.PENDING, State.CLAIMED, State.DELIVERED}
+
+    def holds_id(self, now: float) -> bool:
+        """Return whether Pinterest would take another event with its id for a copy of it."""
+        return self.has_left and (self.settled_at is None or self.settled_at > now - ID_KEPT_S)
+
+
+def side_of(side: OrderSide) -> list[Any]:
+    """Return a side as a list for JSON, without the names of its members."""
+    return [side.token, side.totals, side.names_event_id, side.waits]
+
+
+def read_side(given: Sequence[Any]) -> OrderSide:
+    """Return the side that a stored list is."""
+    token, totals, names_event_id, waits = given
+    return OrderSide(token=token, totals=tuple(totals), names_event_id=names_event_id, waits=waits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pairing:
+    """What becomes of an order for which the store has events of either side."""
+
+    #: It is merged into this one.
+    into: Twin | None = None
+    #: It may keep the event id that it names: no other delivery has it.
+    may_name_id: bool = True
+    #: It waits to hear what becomes of this delivery.
+    follows: int | None = None
+    #: It is sent under this id, since its own left with another order.
+    event_id: str | None = None
+    #: What waits no longer, and why.
+    dropped: tuple[tuple[Twin, str], ...] = ()
+    #: What others are warned of.
+    told: tuple[tuple[Twin, str], ...] = ()
+    #: Keys that are remembered beside those that follow from its columns.
+    learned: tuple[Any, ...] = ()
+
+
+class MergedRow(NamedTuple):
+    """What an engine's statement `merge` writes of a delivery into which another one is merged."""
+
+    delivery_id: int
+    #: How many messages it held before; if it holds more now, another process was faster.
+    merged: int
+    event_id: str
+    event_time: int
+    amount: str | None
+    currency: str | None
+    order_id: str | None
+    checkout_id: str | None
+    #: JSON arrays.
+    buyer: str
+    warnings: str
+    side: str | None
+    is_proven: bool
+    #: Where it goes on to wait: as before.
+    waits_on: bool
+    #: For how many seconds its preset holds it.
+    hold_s: float
+    #: From when that counts, by HoldClock.
+    held_from: float
+    payload: bytes
+
+
+def merged_row(twin: Twin, delivery: NewDelivery, *, may_name_id: bool, held_from: float) -> MergedRow:
+    """Merge a delivery into one that has not left; of two public ones the newer is taken as the page's."""
+    page, shop = delivery, twin
+    page_side, shop_side = delivery.side or OrderSide(), twin.side or OrderSide()
+    told, known = delivery.warnings, without_note(twin.warnings)
+    if delivery.is_proven:
+        page_side, shop_side, told, known = shop_side, page_side, known, told
+    payloads = (page.payload, shop.payload or b"") if not delivery.is_proven else (shop.payload or b"", page.payload)
+    one = merged(
+        *payloads,
+        public_names_event_id=page_side.names_event_id and may_name_id,
+        proven_names_event_id=shop_side.names_event_id,
+        public_warnings=told,
+        proven_warnings=known,
+    )
+    is_proven = bool(twin.is_proven) or delivery.is_proven
+    notes = () if is_proven else (NOT_CONFIRMED,)
+    return MergedRow(
+        delivery_id=twin.delivery_id,
+        merged=twin.merged,
+        event_id=one.event_id,
+        event_time=one.event_time,
+        amount=one.amount,
+        currency=one.currency,
+        order_id=orjson.loads(one.payload).get("custom_data", {}).get("order_id"),
+        checkout_id=twin.checkout_id or delivery.checkout_id,
+        buyer=as_json(one.buyer),
+        warnings=as_json([*notes, *one.warnings, *_memory(twin.warnings)]),
+        side=as_json(side_of(replace(shop_side, names_event_id=one.names_event_id))),
+        is_proven=is_proven,
+        waits_on=not is_proven,
+        hold_s=delivery.hold_s,
+        held_from=held_from,
+        payload=one.payload,
+    )
+
+
+def after_merge(twin: Twin, row: MergedRow) -> Twin:
+    """Return the delivery as it is once a row is written."""
+    return twin._replace(
+        follows=twin.follows if row.waits_on else None,
+        is_proven=row.is_proven,
+        event_id=row.event_id,
+        amount=row.amount,
+        currency=row.currency,
+        checkout_id=row.checkout_id,
+        warnings=row.warnings,
+        merged=twin.merged + 1,
+        stored_side=row.side,
+        payload=row.payload,
+    )
+
+
+def without_note(warnings: str) -> tuple[str, ...]:
+    """Return stored warnings without what is said of an order that the shop has not confirmed."""
+    return tuple(each for each in read_warnings(warnings) if each != NOT_CONFIRMED)
+
+
+def _memory(warnings: str) -> list[Any]:
+    return [each for each in orjson.loads(warnings) if not isinstance(each, str)]
+
+
+class Waiting(NamedTuple):
+    """A row of an engine's query `followers`: a delivery whose wait is over, and what became of the one before it."""
+
+    delivery_id: int
+    follows: int
+    is_proven: object
+    event_time: int
+    #: Of the delivery that it follows; None where that is gone.
+    state: str | None
+    #: What its keys are made of.
+    ad_account_id: str
+    preset: str
+    event_name: str
+    event_id: str
+    order_id: str | None
+    checkout_id: str | None
+    source: str
+    shop: str
+    token: str | None
+
+
+@dataclass(slots=True)
+class WaitsOver:
+    """What becomes of deliveries that waited."""
+
+    sent: list[int] = field(default_factory=list)
+    #: Looked at again, after LOOK_S.
+    waiting: list[int] = field(default_factory=list)
+    #: [delivery, its exit, the reason] of those that are not sent.
+    dropped: list[tuple[int, Exit, str]] = field(default_factory=list)
+    #: Of these, those whose events may come again: their keys are forgotten.
+    withheld: list[Waiting] = field(default_factory=list)
+
+
+def waits_over(rows: Iterable[Waiting], *, now: float, max_event_age_s: float) -> WaitsOver:
+    """Decide about deliveries that follow others: what Pinterest has accepted is not sent a second time."""
+    over = WaitsOver()
+    for each in rows:
+        if each.follows == WAITS_TO_BE_WITHHELD:
+            over.dropped.append((each.delivery_id, Exit.WITHHELD, NOT_CONFIRMED))
+            over.withheld.append(each)
+        elif each.state == State.DELIVERED:
+            reason = PAGE_WAS_TAKEN if each.is_proven else FIRST_WAS_SENT
+            over.dropped.append((each.delivery_id, Exit.DUPLICATE, f"{reason}, as delivery {each.follows}"))
+        elif each.state in {State.PENDING, State.CLAIMED} and not (
+            each.is_proven and now > each.event_time + max_event_age_s - _BEFORE_TOO_OLD_S
+        ):
+            over.waiting.append(each.delivery_id)
+        else:
+            over.sent.append(each.delivery_id)
+    return over

@@ -1,0 +1,61 @@
+"""Builders of what a page and a shop tell of one order."""
+
+from typing import Any
+
+import orjson
+
+from app.core.deliveries import NewDelivery, OrderSide
+from tests.outbox.build import NOW, new
+
+WAIT_S = 600.0
+
+
+def _event(order_id: str | None, event_id: str, amount: str | None, currency: str, **user_data: Any) -> bytes:
+    custom_data = {"order_id": order_id, "currency": currency} | ({"value": amount} if amount else {})
+    event = {"event_name": "checkout", "event_id": event_id, "event_time": int(NOW), "action_source": "web"}
+    return orjson.dumps({**event, "user_data": user_data, "custom_data": custom_data})
+
+
+def page(
+    amount: str | None = "249.00", *, currency: str = "USD", event_id: str = "tag-1", **changes: Any
+) -> NewDelivery:
+    """What a page tells of an order, by a public key; it waits for the shop."""
+    order_id = changes.get("order_id", "SO-1")
+    side = OrderSide(
+        token=changes.pop("token", None),
+        totals=(f"{currency} {amount}",) if amount else (),
+        names_event_id=event_id.startswith("tag"),
+    )
+    standard = {
+        "message_id": f"web-{event_id}-{amount}",
+        "event_id": event_id,
+        "order_id": order_id,
+        "amount": amount,
+        "currency": currency,
+        "payload": _event(order_id, event_id, amount, currency, click_id="dj0-click"),
+        "side": side,
+        "wait_s": WAIT_S,
+        "source": "web",
+    }
+    return new(**(standard | changes))
+
+
+def shop(
+    amount: str = "249.00", *names: str, currency: str = "USD", event_id: str = "shop-1", **changes: Any
+) -> NewDelivery:
+    """What the shop tells of an order, by a secret; it names amounts beside that which is sent, with their currency."""
+    order_id = changes.get("order_id", "SO-1")
+    side = OrderSide(token=changes.pop("token", None), totals=(f"{currency} {amount}", *names))
+    standard = {
+        "message_id": f"message-{event_id}",
+        "event_id": event_id,
+        "order_id": order_id,
+        "amount": amount,
+        "currency": currency,
+        "payload": _event(order_id, event_id, amount, currency, em=["a" * 64]),
+        "side": side,
+        "wait_s": WAIT_S,
+        "is_proven": True,
+        "source": "shop",
+    }
+    return new(**(standard | changes))

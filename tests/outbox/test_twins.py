@@ -1,0 +1,409 @@
+"""One order from two sides, a page and a shop: which of them waits, what they become together, and what alone."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import pytest
+
+from app.core.deliveries import Claimed, Delivery, NewDelivery, Retry, Settlement, State
+from app.core.events import Exit
+from app.core.pages import Query
+from app.core.people import Ownership, PeopleChanges
+from app.outbox import Outbox
+from app.outbox.dedup import own_event_id
+from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, At, new, settlement
+from tests.outbox.orders import page, shop
+
+
+@dataclass
+class Sent:
+    """What was sent, and when, by a sender that looks every second."""
+
+    outbox: Outbox
+    events: list[tuple[float, str, str | None]] = field(default_factory=list)
+
+    async def until(self, begin: float, end: float) -> None:
+        moment = begin
+        while moment <= end:
+            at = At(self.outbox, NOW + moment)
+            for claimed in await at.claim():
+                event = orjson.loads(claimed.payload)
+                self.events.append((moment, event["event_id"], event.get("custom_data", {}).get("value")))
+                await at.deliver(claimed)
+            moment += 10
+
+
+def _exits(answers: Any) -> list[str]:
+    return [each.exit.value for each in answers]
+
+
+#: Moments and events, what is sent as (event id, value), and the exits. A moment is in seconds.
+TABLE: list[tuple[str, list[tuple[float, NewDelivery]], list[tuple[str, str | None]], list[str]]] = [
+    ("page, shop: one", [(0, page()), (60, shop())], [("tag-1", "249.00")], ["enqueued", "merged"]),
+    (
+        "page without id of its own, shop",
+        [(0, page(event_id="m-1")), (60, shop())],
+        [("shop-1", "249.00")],
+        ["enqueued", "merged"],
+    ),
+    (
+        "a claim of 0.01, shop: the shop's",
+        [(0, page("0.01")), (60, shop())],
+        [("shop-1", "249.00")],
+        ["enqueued", "enqueued"],
+    ),
+    (
+        "0.01 sent under the shop's id, shop: a new id",
+        [(0, page("0.01", event_id="checkout_1")), (900, shop(event_id="checkout_1"))],
+        [("checkout_1", "0.01"), ("another", "249.00")],
+        ["enqueued", "enqueued"],
+    ),
+    (
+        "page 100, shop 119 with tax of 19: one",
+        [(0, page("100.00")), (60, shop("119.00", "USD 100.00"))],
+        [("tag-1", "119.00")],
+        ["enqueued", "merged"],
+    ),
+    (
+        "page 54 EUR, shop 59 USD, shown as 54 EUR: one",
+        [(0, page("54.00", currency="EUR")), (60, shop("59.00", "EUR 54.00"))],
+        [("tag-1", "59.00")],
+        ["enqueued", "merged"],
+    ),
+    (
+        "page without amount, the same token: one",
+        [(0, page(None, token="t")), (60, shop("80.00", token="t"))],
+        [("tag-1", "80.00")],
+        ["enqueued", "merged"],
+    ),
+    (
+        "another token, the same total: the shop's",
+        [(0, page(token="t")), (60, shop(token="u"))],
+        [("shop-1", "249.00")],
+        ["enqueued", "enqueued"],
+    ),
+    ("shop, page: one", [(0, shop()), (60, page())], [("tag-1", "249.00")], ["enqueued", "merged"]),
+    ("shop, a claim: the shop's", [(0, shop()), (60, page("0.01"))], [("shop-1", "249.00")], ["enqueued", "duplicate"]),
+    (
+        "shop sent, page of any amount",
+        [(0, shop()), (900, page()), (901, page("0.01", event_id="x"))],
+        [("shop-1", "249.00")],
+        ["enqueued", "duplicate", "duplicate"],
+    ),
+    (
+        "page sent, shop an hour later",
+        [(0, page("100.00")), (3_600, shop("100.00"))],
+        [("tag-1", "100.00")],
+        ["enqueued", "duplicate"],
+    ),
+    (
+        "page sent, shop of another total",
+        [(0, page("0.01")), (3_600, shop())],
+        [("tag-1", "0.01"), ("shop-1", "249.00")],
+        ["enqueued", "enqueued"],
+    ),
+    ("page alone", [(0, page())], [("tag-1", "249.00")], ["enqueued"]),
+    (
+        "page twice alike, alone: once",
+        [(0, page()), (30, page(message_id="w-2"))],
+        [("tag-1", "249.00")],
+        ["enqueued", "merged"],
+    ),
+    (
+        "page twice alike, shop: once",
+        [(0, page()), (30, page(message_id="w-2")), (60, shop())],
+        [("tag-1", "249.00")],
+        ["enqueued", "merged", "merged"],
+    ),
+    (
+        "claims alone: the first",
+        [(0, page("934.45", event_id="x-1")), (9, page("260.99", event_id="tag-2"))],
+        [("x-1", "934.45")],
+        ["enqueued", "enqueued"],
+    ),
+    (
+        "five claims, shop: the shop's",
+        [*((n, page(f"{n}.00", event_id=f"x-{n}")) for n in range(1, 6)), (60, shop())],
+        [("shop-1", "249.00")],
+        ["enqueued"] * 6,
+    ),
+    (
+        "a claim, page, shop: one",
+        [(0, page("1.00", event_id="x-1")), (9, page()), (60, shop())],
+        [("tag-1", "249.00")],
+        ["enqueued", "enqueued", "merged"],
+    ),
+    (
+        "shop, a claim, page: one",
+        [(0, shop()), (9, page("1.00", event_id="x-1")), (60, page())],
+        [("tag-1", "249.00")],
+        ["enqueued", "duplicate", "merged"],
+    ),
+    (
+        "claim sent, shop, page: the second is one",
+        [(0, page("1.00", event_id="x-1")), (8_000, shop()), (8_010, page())],
+        [("x-1", "1.00"), ("tag-1", "249.00")],
+        ["enqueued", "enqueued", "merged"],
+    ),
+    ("shop twice", [(0, shop()), (60, shop(message_id="again"))], [("shop-1", "249.00")], ["enqueued", "duplicate"]),
+    ("the same message of a page twice", [(0, page()), (60, page())], [("tag-1", "249.00")], ["enqueued", "duplicate"]),
+    (
+        "token alone binds",
+        [(0, page(None, token="t", order_id=None)), (60, shop(token="t"))],
+        [("tag-1", "249.00")],
+        ["enqueued", "merged"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("steps", "sent", "exits"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
+async def test_an_order_of_two_sides_becomes(
+    at: At, steps: list[tuple[float, NewDelivery]], sent: list[tuple[str, str | None]], exits: list[str]
+) -> None:
+    outbox = at.outbox
+    seen, told, last = Sent(outbox), [], 0.0
+    for moment, delivery in steps:
+        await seen.until(last, moment - 1)
+        told += await At(outbox, NOW + moment).enqueue(delivery)
+        last = moment
+    await seen.until(last, last + 700)
+
+    assert _exits(told) == exits
+    known = {each.event_id for _, each in steps}
+    assert [(id_ if id_ in known else "another", value) for _, id_, value in seen.events] == sent
+    assert (await outbox.backlog(ACCOUNT, now=NOW)).pending == 0
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# A shop's order behind one of a page that has left.
+
+
+async def _behind(at: At) -> tuple[Claimed, Delivery]:
+    """A page's order that was sent and not answered yet, and the shop's order that waits for the answer."""
+    await at.enqueue(page(wait_s=0))
+    (claimed,) = await at.claim(lease_s=HOUR_S)
+    (told,) = await at.later(60).enqueue(shop(message_id="s"))
+    assert told.exit is Exit.ENQUEUED
+    return claimed, await at.only_delivery("s")
+
+
+async def _ids(at: At) -> list[str]:
+    return [orjson.loads(each.payload)["event_id"] for each in await at.claim()]
+
+
+async def test_a_shop_order_behind_an_accepted_one_is_a_duplicate(at: At) -> None:
+    claimed, waiting = await _behind(at)
+    assert await _ids(at.later(400)) == []
+    await at.later(410).deliver(claimed)
+
+    assert await _ids(at.later(500)) == []
+    ((_, dropped),) = (await at.outbox.message("s")).dropped_events
+    assert (dropped.exit, "Pinterest accepted" in dropped.reason) == (Exit.DUPLICATE, True)
+    assert await at.outbox.delivery(waiting.delivery_id) is None
+
+
+async def test_a_shop_order_behind_a_refused_one_goes(at: At) -> None:
+    claimed, _ = await _behind(at)
+    await at.later(90).kill(claimed)
+
+    assert await _ids(at.later(200)) == ["shop-1"]
+
+
+async def test_a_shop_order_goes_before_it_is_too_old_whatever_became_of_the_other(at: At) -> None:
+    claimed, waiting = await _behind(at)
+    late_s = 7 * DAY_S
+    await at.outbox.renew([claimed], lease_s=2 * late_s, now=at.now)
+
+    assert await _ids(at.later(DAY_S)) == []
+    assert await _ids(at.later(late_s - HOUR_S)) == ["shop-1"]
+    assert (await at.delivery(waiting.delivery_id)).state is State.CLAIMED
+
+
+async def test_a_tried_order_takes_nothing_in(at: At) -> None:
+    await at.enqueue(page(wait_s=0))
+    (claimed,) = await at.claim()
+    await at.settle(given_back_after_trying(claimed, NOW + 5_000))
+
+    (told,) = await at.later(60).enqueue(shop())
+
+    assert told.exit is Exit.ENQUEUED
+    assert {each.event_id for each in (await at.outbox.search(Query(order_id="SO-1"), limit=9)).deliveries} == {
+        "tag-1",
+        "shop-1",
+    }
+
+
+def given_back_after_trying(claimed: Claimed, due_at: float) -> Settlement:
+    """It may have arrived; the attempt does not count."""
+    return settlement(claimed, Retry(reason="timeout", ambiguous=True), State.PENDING, due_at=due_at, give_back=True)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Trust and ids.
+
+LEAD: dict[str, Any] = {"event_name": "lead", "order_id": None}
+ID_TABLE = [
+    # what came before, what comes, its exit
+    (new(**LEAD, event_id="e"), new(**LEAD, event_id="e"), "duplicate"),
+    (new(**LEAD, event_id="e"), new(**LEAD, event_id="e", is_proven=True), "enqueued"),
+    (new(**LEAD, event_id="e", is_proven=True), new(**LEAD, event_id="e"), "duplicate"),
+    (new(**LEAD, event_id="lead-12"), new(**LEAD, event_id="lead-12"), "duplicate"),
+    (new(**LEAD, event_id="lead-12", source="a"), new(**LEAD, event_id="lead-12", source="b"), "enqueued"),
+    (new(**LEAD, event_id="lead-x", source="a"), new(**LEAD, event_id="lead-x", source="b"), "duplicate"),
+    (page(wait_s=0), shop(wait_s=0, event_id="tag-1", order_id="SO-2"), "enqueued"),
+    (page(wait_s=0, shop="one"), shop("1.00", shop="two", wait_s=0), "enqueued"),
+    (shop(wait_s=0, shop="one"), page(shop="two", wait_s=0), "enqueued"),
+    (page(wait_s=0, checkout_id="c"), shop(wait_s=0, checkout_id="c", order_id=None), "enqueued"),
+    (shop(wait_s=0, checkout_id="c", order_id=None), page(wait_s=0, checkout_id="c"), "duplicate"),
+    (shop(wait_s=0, checkout_id="c", order_id="SO-9"), page(wait_s=0, checkout_id="c"), "enqueued"),
+]
+
+
+@pytest.mark.parametrize(("before", "then", "exit_"), ID_TABLE)
+async def test_what_is_proven_repeats_nothing_public_by_an_id(
+    at: At, before: NewDelivery, then: NewDelivery, exit_: str
+) -> None:
+    await at.enqueue(before)
+    (seen,) = await at.seen(then)
+    answers = await at.enqueue(then, then)
+
+    assert _exits(answers)[0] == exit_
+    assert answers[1].exit is not Exit.ENQUEUED
+    assert bool(seen and seen.reason) == (exit_ == "duplicate")
+
+
+async def test_an_order_whose_id_left_before_is_sent_under_the_same_new_id_each_time(at: At) -> None:
+    await at.enqueue(page("0.01", event_id="shop-7", wait_s=0))
+    await at.deliver(*await at.claim())
+    order = shop(event_id="shop-7", wait_s=0)
+    (told,) = await at.enqueue(order)
+    (repeated,) = await at.enqueue(order)
+
+    (sent,) = await at.claim()
+    assert sent.event_id == own_event_id("shop", "shop-7", "SO-1") == orjson.loads(sent.payload)["event_id"]
+    assert repeated.exit is Exit.DUPLICATE
+    warned = [(await at.only_delivery(each.message_id)).warnings for each in (page("0.01", event_id="shop-7"), order)]
+    assert [any("differs" in text for text in each) for each in warned] == [True, True]
+    assert told.warnings
+
+
+async def test_an_id_that_left_long_ago_is_free(at: At) -> None:
+    await at.enqueue(page("0.01", event_id="shop-7", wait_s=0))
+    await at.deliver(*await at.claim())
+    later = at.later(2 * DAY_S)
+    await later.enqueue(shop(event_id="shop-7", wait_s=0))
+
+    assert await _ids(later) == ["shop-7"]
+
+
+async def test_a_page_that_waits_with_the_id_of_a_shop_is_not_sent(at: At) -> None:
+    await at.enqueue(page(event_id="shop-1", order_id="SO-2"))
+    await at.enqueue(shop())
+
+    assert await _ids(at.later(700)) == ["shop-1"]
+    ((_, dropped),) = (await at.outbox.message("web-shop-1-249.00")).dropped_events
+    assert dropped.exit is Exit.DUPLICATE
+
+
+async def test_a_named_id_that_another_delivery_has_is_not_taken(at: At) -> None:
+    await at.enqueue(page(wait_s=0, order_id="SO-2"))
+    await at.deliver(*await at.claim())
+    await at.enqueue(shop())
+    (told,) = await at.enqueue(page(message_id="other"))
+
+    assert told.exit is Exit.MERGED
+    assert await _ids(at) == ["shop-1"]
+
+
+async def test_twenty_claims_wait_and_no_more(at: At) -> None:
+    claims = [page(f"{number}.00", event_id=f"x-{number}") for number in range(1, 23)]
+    answers = await at.enqueue(*claims)
+
+    assert _exits(answers) == ["enqueued"] * 20 + ["duplicate"] * 2
+    assert _exits(await at.enqueue(shop())) == ["enqueued"]
+    assert (await at.outbox.backlog(ACCOUNT, now=NOW)).pending == 1
+    assert _exits(await at.enqueue(page("50.00", event_id="x-50"), page(event_id="tag-2"))) == ["duplicate", "merged"]
+
+
+async def test_a_claim_goes_where_the_first_one_died(at: At) -> None:
+    await at.enqueue(page("1.00", event_id="x-1"))
+    await at.later(30).enqueue(page("2.00", event_id="x-2"))
+    (first,) = await at.later(600).claim()
+    assert await _ids(at.later(640)) == []
+    await at.later(641).kill(first)
+
+    assert await _ids(at.later(700)) == ["x-2"]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What else knows of a merged order.
+
+
+async def _counts(at: At) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for _, row in await at.outbox.counters(since=0, step_s=0):
+        counts[row.name] += row.count
+    return counts
+
+
+async def test_a_merged_order_is_one_in_every_count(at: At) -> None:
+    await at.enqueue(page("100.00"))
+    (told,) = await at.enqueue(shop("119.00", "USD 100.00", message_id="s"))
+
+    assert "merged with delivery" in told.reason
+    backlog = await at.outbox.backlog(ACCOUNT, now=NOW)
+    (only,) = await at.claim()
+    assert (backlog.pending, backlog.size_bytes) == (1, len(only.payload))
+    earned = {
+        (each.became, str(each.amount), each.orders)
+        for each in await at.outbox.revenue(first_day=int(NOW // DAY_S), last_day=int(NOW // DAY_S))
+    }
+    assert earned == {("waiting", "119", 1), ("merged", "119", 1)}
+    assert await _counts(at) == {"enqueued": 1, "merged": 1}
+
+
+async def test_claims_that_are_dropped_count_as_withdrawn(at: At) -> None:
+    await at.enqueue(page("1.00"))
+    await at.enqueue(shop())
+
+    assert await _counts(at) == {"enqueued": 2, "withdrawn": 1}
+    (dropped,) = (await at.outbox.search_dropped(Query(exit=Exit.DUPLICATE), limit=9)).events
+    assert dropped[1].reason == "the shop's own order differs"
+
+
+async def test_an_order_alone_says_that_the_shop_has_not_confirmed_it(at: At) -> None:
+    await at.enqueue(page(message_id="w"))
+    assert (await at.only_delivery("w")).warnings == ("not confirmed by the shop",)
+    await at.enqueue(page(message_id="w-2"))
+    assert (await at.only_delivery("w")).warnings == ("not confirmed by the shop",)
+    await at.enqueue(shop())
+    assert (await at.only_delivery("w")).warnings == ()
+
+
+async def test_a_hold_of_the_preset_goes_on_after_merging(at: At) -> None:
+    await at.enqueue(page(hold_s=1_800))
+    await at.later(60).enqueue(shop(hold_s=1_800))
+
+    assert await _ids(at.later(700)) == []
+    assert await _ids(at.later(1_900)) == ["tag-1"]
+
+
+async def test_who_sent_the_second_message_has_both_erased(at: At) -> None:
+    await at.enqueue(page())
+    whose = [Ownership(message_id="s", user="ann" * 10, anonymous=None)]
+    people = PeopleChanges(people=[], marks=[], owners=whose)
+    await at.outbox.enqueue([shop(message_id="s")], [], [], now=NOW, people=people)
+    await at.outbox.forget(["ann" * 10])
+
+    assert (await at.outbox.backlog(ACCOUNT, now=NOW)).pending == 0
+
+
+async def test_an_event_that_comes_again_is_merged_once(at: At) -> None:
+    answers = await at.enqueue(shop(), page(), page(), shop())
+    assert _exits(answers) == ["enqueued", "merged", "duplicate", "duplicate"]
+    same = [shop(event_id="tag-9", order_id="SO-9"), page(event_id="tag-9", order_id="SO-9")]
+    assert _exits(await at.enqueue(*same, same[1])) == ["enqueued", "merged", "duplicate"]
+    first = [page(event_id="tag-8", order_id="SO-8"), shop(event_id="s-8", order_id="SO-8")]
+    assert _exits(await at.enqueue(*first, first[0])) == ["enqueued", "merged", "duplicate"]
