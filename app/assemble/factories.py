@@ -117,20 +117,17 @@ def running_catalog(settings: Settings) -> RunningCatalog:
 @cache
 def file_tests() -> FileTests:
     """Return who runs the tests of files: by no settings but theirs, with the sources that come with Pinrelay."""
-    return FileTests(cached_routers(), cache(partial(read_source, (shipped("sources"),))))
+    return FileTests(router_of_test, cache(partial(read_source, (shipped("sources"),))))
 
 
-def cached_routers() -> Callable[[GivenSettings], Router]:
-    """Return what makes the way of events by the settings of a test; the same settings share it."""
-    made: dict[str, Router] = {}
+def router_of_test(given: GivenSettings) -> Router:
+    """Return the way of events by the settings of a test; the same settings share it. Raises SettingsError."""
+    return _router_of_test(tuple(sorted(given.items())))
 
-    def router_of(given: GivenSettings) -> Router:
-        key = repr(sorted(given.items()))
-        if key not in made:
-            made[key] = event_router(settings_of_test(given))
-        return made[key]
 
-    return router_of
+@cache
+def _router_of_test(given: tuple[tuple[str, str | bool | int | float], ...]) -> Router:
+    return event_router(settings_of_test(dict(given)))
 
 
 def publisher(settings: Settings, running: RunningCatalog) -> Publisher:
@@ -467,7 +464,7 @@ def quarantine(settings: Settings, outbox: Outbox) -> Quarantine | None:
     """Return what keeps events that made no delivery; None where it is off. Raises SettingsError without a key."""
     if not settings.quarantine_hours:
         return None
-    return Quarantine(outbox.sealed_events, _sealer(settings), identity_event_reader(settings), settings)
+    return Quarantine(outbox.sealed_events, sealer(settings), identity_event_reader(settings), settings)
 
 
 def samples(settings: Settings, outbox: Outbox, catalog: Callable[[], Catalog]) -> Samples | None:
@@ -475,7 +472,7 @@ def samples(settings: Settings, outbox: Outbox, catalog: Callable[[], Catalog]) 
     if not settings.samples_per_name:
         return None
     reader = identity_event_reader(settings)
-    return Samples(outbox.sealed_events, _sealer(settings), reader, catalog, per_name=settings.samples_per_name)
+    return Samples(outbox.sealed_events, sealer(settings), reader, catalog, per_name=settings.samples_per_name)
 
 
 def shadow_runs(
@@ -495,7 +492,7 @@ def shadow_runs(
         return None
     return ShadowRuns(
         outbox.sealed_events,
-        _sealer(settings),
+        sealer(settings),
         event_router(settings, to=to, sources=sources),
         lambda: running.catalog,
         clock=clock,
@@ -523,7 +520,7 @@ def replaying(
         return None
     return Replaying(
         outbox.sealed_events,
-        _sealer(settings),
+        sealer(settings),
         explainer(settings, outbox=outbox, why_off=why_off, to=to, sources=sources),
         pipeline(settings, running.catalog, outbox=outbox, why_off=why_off, to=to, sources=sources),
         catalog=lambda: running.catalog,
@@ -549,7 +546,8 @@ def _held_back_by(sources: Callable[[], Mapping[str, NamedSource]]) -> HeldBack:
     return judged
 
 
-def _sealer(settings: Settings) -> Seals:
+def sealer(settings: Settings) -> Seals:
+    """Return who encrypts events and opens them. Raises SettingsError without a key."""
     from app.outbox.sealed_events import Sealer  # noqa: PLC0415 - its library is loaded where a quarantine is kept only
 
     if settings.quarantine_key is None:

@@ -14,6 +14,7 @@ from app import assemble
 from app.catalog.drafts import Draft, read_draft
 from app.catalog.sources import unproven_source
 from app.catalog.yaml_files import read_texts
+from app.commands.recording import record
 from app.commands.terminal import AsJson, print_json, print_line
 from app.config import Settings, load_settings
 from app.config.environment import file_state
@@ -41,6 +42,12 @@ def run_files(
     *,
     form: Annotated[Format, typer.Option("--format", help="How to print the results.")] = Format.TEXT,
     watch: Annotated[bool, typer.Option("--watch", help="Run again when a file changes, until Ctrl-C.")] = False,
+    recorded: Annotated[
+        str | None, typer.Option("--record", help="Print a test of this message id, or of a file; - is standard input.")
+    ] = None,
+    add: Annotated[
+        bool, typer.Option("--add", help="With --record: add the test to the preset, if you agree.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run the tests in presets, mappings and sources.
@@ -48,9 +55,15 @@ def run_files(
     Tests run under the default settings and those that they name. Files of PATH take the place of files with the same
     name in the folders of the settings. Needs no outbox and no network. Exits with 1 if a test fails.
 
+    With --record, no test is run. Prints a test made of a sample, a quarantined event or a file. Made-up data of the
+    same form replaces personal data.
+
     Example: pinrelay test my-presets --format junit > results.xml
     """
     settings = load_settings(host="127.0.0.1")  # nothing listens here: no secret of senders is needed
+    if recorded is not None:
+        record(settings, recorded, add=add)
+        return
     if watch:
         keep_testing(settings, paths or [], form)
     results = run_tests(settings, paths or [])

@@ -643,12 +643,26 @@ def load_settings(**overrides: Any) -> Settings:
     return settings
 
 
+#: The settings that a test of a file may change.
+_ABOUT_EVENTS: Final = (*ConversionSettings.model_fields, *ConsentSettings.model_fields)
+
+
+def event_settings_of(settings: Settings) -> dict[str, str | bool | float]:
+    """Return the settings about events that are not as they are by default, as a test of a file names them."""
+    usual, found = settings_of_test({}), {}
+    for name in _ABOUT_EVENTS:
+        value = getattr(settings, name)
+        if value != getattr(usual, name):
+            found[name.upper()] = ",".join(map(str, value)) if isinstance(value, tuple) else value
+    return found
+
+
 def settings_of_test(given: Mapping[str, str | bool | float]) -> Settings:
     """Return the default settings with those that a test of a file names, whatever the environment says.
 
     Raises SettingsError.
     """
-    known = {name.upper() for name in (*ConversionSettings.model_fields, *ConsentSettings.model_fields)}
+    known = {name.upper() for name in _ABOUT_EVENTS}
     if unknown := [name for name in given if name not in known | {"PINTEREST_API_URL"}]:
         raise SettingsError(f"{unknown[0]}: a test can only change settings about events, such as DEFAULT_COUNTRY")
     changes: dict[str, Any] = {

@@ -403,6 +403,12 @@ def _fields(
     yield from memory_reports(line)
 
 
+def wire_path(report: FieldReport) -> str:
+    """Return where a field stands in the finished event: `user_data.em`."""
+    dotted = report.field.replace("/", ".")
+    return _WIRE_NAMES.get(dotted, dotted)
+
+
 def places_in_words(
     preset: Preset, event: Event | EventRefused, line: PresetResult, making: BuildProfile, path: str, *, now: float
 ) -> str:
@@ -410,8 +416,7 @@ def places_in_words(
     if isinstance(event, EventRefused):
         return ""
     for report in _fields(preset, event, line, making, now):
-        dotted = report.field.replace("/", ".")
-        wire = _WIRE_NAMES.get(dotted, dotted)
+        wire = wire_path(report)
         if report.paths and (path == wire or path.startswith(f"{wire}.")):
             nearest = f"; nearest: {report.nearest}" if report.nearest else ""
             return f" (from {', '.join(report.paths)}{nearest})"
