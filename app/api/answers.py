@@ -158,6 +158,7 @@ class EventFigures(BaseModel):
     first_at: float
     last_at: float
     received: int
+    public: int = Field(description="Events that anyone could have sent.")
     days: dict[str, int] = Field(description="Received, by the day's number since 1970.")
     exits: dict[str, int]
     states: dict[str, int]

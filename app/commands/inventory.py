@@ -76,7 +76,7 @@ def _print_all(names: list[NameView], changes: list[Change]) -> None:
     if not names:
         print_line("No events in these days, or INVENTORY_NAMES is 0.")
         return
-    table = Table("event", "received", "result", "preset, or why none", "carries", "last (UTC)")
+    table = Table("event", "received", "trust", "result", "preset, or why none", "carries", "last (UTC)")
     is_of_one = len({one.figures.key.source for one in names}) == 1
     for one in names:
         figures = one.figures
@@ -84,7 +84,7 @@ def _print_all(names: list[NameView], changes: list[Change]) -> None:
         told = "; ".join(filter(None, (_told(figures.exits, BECAME), _told(figures.states, STANDS))))
         carries = ", ".join(f"{label} {_percent(figures.share(label))}" for label in SHOWN) if figures.sampled else ""
         why = one.nearest.why or one.nearest.preset
-        add_row(table, title, f"{figures.received:,}", told, why, carries, _minute(figures.last_at))
+        add_row(table, title, f"{figures.received:,}", figures.trust, told, why, carries, _minute(figures.last_at))
     print_table(table)
     for change in changes:
         print_line(f"{change.text}.")
@@ -95,6 +95,7 @@ def _print_one(one: NameView, properties: list[PropertyFigures]) -> None:
     table = Table("", "", show_header=False, title=None)
     add_row(table, "event", f"{figures.title} from {figures.key.source}")
     add_row(table, "received", f"{figures.received:,}")
+    add_row(table, "trust", figures.trust)
     add_row(table, "result", _told(figures.exits, BECAME))
     add_row(table, "deliveries", _told(figures.states, STANDS))
     taken = ", ".join(f"{preset} ({count:,})" for preset, count in figures.presets.most_common())

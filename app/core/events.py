@@ -112,6 +112,8 @@ class Measure(StrEnum):
 
     #: Events.
     RECEIVED = "received"
+    #: Of them, those that anyone could have sent.
+    PUBLIC = "public"
     #: What became of them, one a preset and ad account that took them: an `Exit`.
     EXIT = "exit"
     #: Which preset took them.

@@ -177,16 +177,19 @@ class _Names:
         self._found = counter(
             "pinrelay_named_found", "Sampled events by name, with the data found in them.", *of_name, "found"
         )
-        #: The kinds of events that have series of their own.
-        self._own: set[EventKey] = set()
+        #: The kinds of events that have series of their own: of public events, and of others.
+        self._own: dict[bool, set[EventKey]] = {True: set(), False: set()}
 
     def count(self, counts: Sequence[InventoryCount]) -> None:
+        public = {key for key, measure, _, _ in counts if measure is Measure.PUBLIC}
         for key, measure, _, number in counts:
+            own = self._own[key in public]
             places = MAX_NAMED if number >= _OFTEN else MAX_NAMED // 2
-            if measure is Measure.RECEIVED and len(self._own) < places:
-                self._own.add(key)
+            if measure is Measure.RECEIVED and len(own) < places:
+                own.add(key)
         for key, measure, label, number in counts:
-            event = key.name if key in self._own and (key.type or not key.name) else _OTHER_NAMES
+            is_own = key in self._own[False] or key in self._own[True]
+            event = key.name if is_own and (key.type or not key.name) else _OTHER_NAMES
             if measure in (Measure.RECEIVED, Measure.EXIT):
                 self._events.labels(key.source, key.type, event, label or measure.value).inc(number)
             elif measure in (Measure.SAMPLED, Measure.FOUND):

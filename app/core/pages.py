@@ -312,7 +312,7 @@ class Quarantined(Struct, frozen=True, kw_only=True):
     at: float
     ends_at: float
     source: str
-    #: Whether its sender was known by a secret.
+    #: Whether its author was known by a secret.
     is_proven: bool
     #: The event's name, or its type where it has none; without personal data.
     name: str

@@ -27,3 +27,14 @@ def may_change(*, by_proven: bool, of_proven: bool) -> bool:
     True
     """
     return by_proven or not of_proven
+
+
+def public_share(bound: int, *, proven: int) -> int:
+    """Return how much of a bounded table public entries may fill, of which proven ones fill `proven`.
+
+    At most half, and no more than is left. Where nothing is proven, nothing is kept free for it.
+
+    >>> public_share(100, proven=0), public_share(100, proven=1), public_share(100, proven=80)
+    (100, 50, 20)
+    """
+    return bound if proven == 0 else max(0, min(bound // 2, bound - proven))

@@ -38,6 +38,8 @@ class Inventory(Protocol):
     async def add(self, counts: Sequence[InventoryCount], *, now: float, max_names: int) -> None:
         """Commit counts of events that arrived about `now`. Of more names than `max_names` the most frequent stay.
 
+        Names of public events only take no place of others: they have `public_share` of them.
+
         Where it fails, some of many counts may have been committed.
         """
 

@@ -53,10 +53,13 @@ class SealedEvents(Protocol):
     """Sealed events of one store. Every method may raise OutboxUnavailable; `now` is Unix seconds."""
 
     async def keep(self, events: Sequence[Quarantined]) -> None:
-        """Commit sealed events. One whose source and message id are kept already stays as it is."""
+        """Commit sealed events. One whose source and message id are kept already stays as it is, if equally trusted."""
 
     async def trim(self, max_bytes: int) -> int:
-        """Erase the oldest until the others have so many bytes; return how many went."""
+        """Erase the oldest until the others have so many bytes; return how many went.
+
+        Public events take no room of proven ones: they have `public_share` of it.
+        """
 
     async def trim_samples(self, most: int) -> int:
         """Erase samples until each name has so many, the newest; of public events half as many."""

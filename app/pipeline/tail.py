@@ -6,6 +6,8 @@ It is on while an operator wants it, for minutes. It never holds what was refuse
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from itertools import chain
+from operator import attrgetter
 from typing import Final
 
 import orjson
@@ -13,6 +15,7 @@ import orjson
 from app.catalog import Catalog
 from app.core.events import Event, Exit
 from app.core.receipts import EventReceipt, PresetResult, Receipt
+from app.core.trust import public_share
 from app.errors import EventRefused
 from app.pipeline.enrichment import FindsPeople
 from app.pipeline.identity_events import IdentityEventReader
@@ -71,8 +74,9 @@ class Tail:
         self._memory = memory
         self._on_erased = on_erased
         self._emptied = self._times_cleared = 0
-        self._events: deque[TailedEvent] = deque()
-        self._bytes = 0
+        #: Proven events and public ones apart, so that public ones take no place of others.
+        self._events: dict[bool, deque[TailedEvent]] = {True: deque(), False: deque()}
+        self._bytes = {True: 0, False: 0}
         self._number = 0
 
     def follow(self, until: float, *, now: float) -> None:
@@ -91,13 +95,14 @@ class Tail:
     def clear(self) -> None:
         """Let go of all events, and of those that are about to be held."""
         self._times_cleared += 1
-        self._events.clear()
-        self._bytes = 0
+        for events in self._events.values():
+            events.clear()
+        self._bytes = {True: 0, False: 0}
 
     def events(self, *, now: float) -> list[TailedEvent]:
         """Return the events that it holds, the newest first."""
         self.follow(self.until, now=now)
-        return list(reversed(self._events))
+        return sorted(chain.from_iterable(self._events.values()), key=attrgetter("number"), reverse=True)
 
     def listen(self, intake: Intake) -> "_Watching":
         """Return what holds the events of a request once they are committed: see `Listener`."""
@@ -162,10 +167,18 @@ class Tail:
             lines=told.deliveries,
             text=text,
         )
-        self._events.append(one)
-        self._bytes += len(text)
-        while len(self._events) > MAX_TAILED or self._bytes > MAX_TAILED_BYTES:
-            self._bytes -= len(self._events.popleft().text)
+        self._events[intake.is_proven].append(one)
+        self._bytes[intake.is_proven] += len(text)
+        self._let_go(most=MAX_TAILED, most_bytes=MAX_TAILED_BYTES, is_proven=True)
+        most = public_share(MAX_TAILED, proven=len(self._events[True]))
+        most_bytes = public_share(MAX_TAILED_BYTES, proven=self._bytes[True])
+        self._let_go(most=most, most_bytes=most_bytes, is_proven=False)
+
+    def _let_go(self, *, most: int, most_bytes: int, is_proven: bool) -> None:
+        """Let go of the oldest that are too many."""
+        events = self._events[is_proven]
+        while len(events) > most or self._bytes[is_proven] > most_bytes:
+            self._bytes[is_proven] -= len(events.popleft().text)
 
 
 class _Watching:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.events import EventKey
+from app.core.events import EventKey, InventoryCount, Measure
 from app.outbox import Outbox
 from tests.commands.conftest import Run
 from tests.commands.stored import in_outbox
@@ -30,9 +30,10 @@ def _arrived(tmp_path: Path) -> None:
         found={"value": 3},
         properties={"properties.total number": 3, "properties.shade text": 2},
     ) + counts_of(ODD, 7, exits={"unmatched": 7})
+    public = [InventoryCount(ORDER, Measure.PUBLIC, "", 200), InventoryCount(ODD, Measure.PUBLIC, "", 7)]
 
     async def fill(outbox: Outbox) -> None:
-        await outbox.inventory.add(counts, now=time.time(), max_names=9)
+        await outbox.inventory.add([*counts, *public], now=time.time(), max_names=9)
         await outbox.enqueue([new(name="Order Completed", source="shop")], [], [], now=time.time())
 
     in_outbox(tmp_path, fill)
@@ -44,6 +45,7 @@ def test_all_names_are_listed(run: Run) -> None:
     assert found.exit_code == 0
     order, odd = map(json.loads, found.stdout.splitlines())
     assert (order["source"], order["received"], order["shares"]["value"]) == ("shop", 1_200, 0.75)
+    assert order["public"] == 200
     assert order["nearest"] == {"preset": "Order Completed", "is_named": True, "why": ""}
     assert odd["exits"] == {"unmatched": 7}
     assert "upper and lower case" in odd["nearest"]["why"]
@@ -54,7 +56,8 @@ def test_people_see_a_table(run: Run) -> None:
     shown = " ".join(run("inventory").stdout.split())
     for text in (
         "Order Completed",
-        "1,200",
+        "1,200 │ 200 public",
+        "7 │ public",
         "1,199 taken to be sent, 1 duplicate; 1",
         "waiting to be sent",
         "7 matched no preset",

@@ -52,6 +52,7 @@ PLAIN = {
     "withheld",
     "duplicate",
     "invalid",
+    "public",
 }
 PLAIN |= {"withdrawn", "blocked", "preset", "property", "sampled", "found", "exit", "published", "switched"}
 #: Where texts stand that are not ours, or are names on purpose; then all other tags.

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.core.events import CounterRow, EventKey
+from app.core.events import CounterRow, EventKey, InventoryCount, Measure
 from app.core.metrics import MAX_NAMED, AccountFigures, Metrics
 from app.core.pages import Backlog
 from tests.insights.inventory.build import counts_of
@@ -167,3 +167,14 @@ def named(metric: str, event: str, **labels: str) -> str:
     shown = {"source": "shop", "type": "track", "event": event} | labels
     told = ",".join(f'{name}="{shown[name]}"' for name in sorted(shown))
     return f"pinrelay_named_{metric}_total{{{told}}}"
+
+
+def test_names_of_public_events_take_no_series_of_proven_ones() -> None:
+    metrics = Metrics()
+    for n in range(2 * MAX_NAMED):
+        key = EventKey("page", "track", f"invented {n}")
+        metrics.count_names([*counts_of(key, 9), InventoryCount(key, Measure.PUBLIC, "", 9)])
+    metrics.count_names(counts_of(EventKey("shop", "track", "Order Completed"), 1))
+    text = metrics.render((), now=0).decode()
+    assert text.count('event="invented') == 2 * MAX_NAMED  # and when each series began
+    assert f"{named('events', 'Order Completed', exit='received')} 1.0" in text

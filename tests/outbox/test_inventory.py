@@ -85,6 +85,27 @@ async def test_the_counts_of_all_processes_add_up(outbox_url: str) -> None:
     assert found == [(DAY, received(ORDER, 18)), (DAY, received(ODD, 18))]
 
 
+def public(key: EventKey, count: int = 1) -> list[InventoryCount]:
+    return [received(key, count), InventoryCount(key, Measure.PUBLIC, "", count)]
+
+
+async def test_names_that_a_stranger_invents_cost_no_proven_name_its_place(at: At) -> None:
+    inventory, proven = at.outbox.inventory, [EventKey("shop", "track", f"proven {n}") for n in range(4)]
+    await inventory.add([received(key) for key in proven], now=NOW, max_names=10)
+    both = EventKey("page", "track", "Order Completed")
+    await inventory.add([*public(both, 4), received(both)], now=NOW, max_names=10)
+    for n in range(30):
+        await inventory.add(public(EventKey("page", "track", f"invented {n}"), 100 + n), now=NOW, max_names=10)
+    left = [count.key for _, count in await days(at, Measure.RECEIVED) if count.key.type]
+    assert {key.name for key in left} == {
+        *(key.name for key in proven),
+        both.name,  # a part of its events is proven
+        *(f"invented {n}" for n in range(25, 30)),
+    }
+    totals = await days(at, Measure.RECEIVED, Measure.PUBLIC, key=EventKey("page", "", OTHERS))
+    assert {count.number for _, count in totals} == {sum(100 + n for n in range(25))}
+
+
 async def test_of_too_many_names_the_frequent_stay_and_nothing_is_lost_of_what_became_of_events(at: At) -> None:
     inventory = at.outbox.inventory
     await inventory.add([received(ORDER, 5), exits("enqueued", ORDER, 5)], now=NOW, max_names=3)

@@ -92,6 +92,34 @@ async def test_the_oldest_go_first_where_too_much_is_kept(at: At) -> None:
     assert await at.outbox.sealed_events.trim(250) == 0
 
 
+@pytest.mark.parametrize(
+    ("flood", "kept"),
+    [
+        ("public", ["m-0", "m-1", "m-48", "m-49"]),  # of 500 bytes 250 for public ones, and the latest of these stay
+        ("proven", ["m-45", "m-46", "m-47", "m-48", "m-49"]),  # what is proven may take all, also from what is public
+    ],
+)
+async def test_a_flood_of_public_events_erases_nothing_proven(at: At, flood: str, kept: list[str]) -> None:
+    keep, size = at.outbox.sealed_events.keep, {"sealed": "x" * 100}
+    await keep([sealed(number, is_proven=flood == "public", **size) for number in range(2)])
+    await keep([sealed(number, is_proven=flood == "proven", source="page", **size) for number in range(2, 50)])
+    await at.outbox.sealed_events.trim(500)
+    assert await messages(at) == kept
+    assert await at.outbox.sealed_events.trim(500) == 0
+
+
+async def test_where_nothing_is_proven_public_events_have_all_the_room(at: At) -> None:
+    await at.outbox.sealed_events.keep([sealed(number, is_proven=False, sealed="x" * 100) for number in range(9)])
+    assert await at.outbox.sealed_events.trim(500) == 4
+
+
+async def test_a_public_event_takes_no_place_of_a_proven_one_with_the_same_message_id(at: At) -> None:
+    public, proven = sealed(1, is_proven=False, sealed="a"), sealed(1, sealed="b")
+    await at.outbox.sealed_events.keep([public, proven, public, proven])
+    found = await at.outbox.sealed_events.find(ALL, now=NOW, after=0, limit=10)
+    assert [(each.is_proven, each.sealed) for each in found] == [(False, "a"), (True, "b")]
+
+
 async def test_it_is_erased_by_id_and_by_the_keys_of_its_person(at: At) -> None:
     await at.outbox.sealed_events.keep([sealed(1, keys=("ann", "x")), sealed(2, keys=("y",)), sealed(3, keys=())])
     assert await at.outbox.sealed_events.forget(["x", "nobody"]) == 1

@@ -14,6 +14,7 @@ from app.catalog import Catalog
 from app.core.events import Event, EventKey, Exit, InventoryCount, Measure
 from app.core.log import log_error
 from app.core.receipts import PresetResult, Receipt
+from app.core.trust import public_share
 from app.core.values.event_names import named_by
 from app.destination import phones_as_given
 from app.errors import EventRefused, MappingError, OutboxUnavailable
@@ -115,8 +116,8 @@ EARLY_OF_ALL: Final = 500
 #: ... and then one in so many, by chance.
 ONE_IN: Final = 128
 
-#: As an event names itself: source, type, name.
-_Given: TypeAlias = tuple[str, str, str]
+#: As an event names itself: source, type, name; and whether its author is proven.
+_Given: TypeAlias = tuple[str, str, str, bool]
 #: What was counted: an exit with its preset; None counts events.
 _Counts: TypeAlias = dict[tuple[Exit, str | None] | None, int]
 
@@ -124,10 +125,11 @@ _Counts: TypeAlias = dict[tuple[Exit, str | None] | None, int]
 class NameCounted:
     """What was met of one name since the last writing."""
 
-    __slots__ = ("counts", "found", "key", "products", "properties", "sample_at", "sampled", "weight")
+    __slots__ = ("counts", "found", "is_proven", "key", "products", "properties", "sample_at", "sampled", "weight")
 
-    def __init__(self, key: EventKey, weight: int = 0) -> None:
+    def __init__(self, key: EventKey, weight: int = 0, *, is_proven: bool) -> None:
         self.key = key
+        self.is_proven = is_proven
         #: How many events, with those of the names that had its place before.
         self.weight = weight
         #: At which weight the next event is looked into.
@@ -159,6 +161,8 @@ class NameCounted:
         for way, number in self.counts.items():
             if way is None:
                 exits[Measure.RECEIVED, ""] += number
+                if not self.is_proven:
+                    exits[Measure.PUBLIC, ""] += number
                 continue
             exit_, preset = way
             exits[Measure.EXIT, exit_.value] += number
@@ -190,32 +194,37 @@ class NameCounts:
         #: Beyond so many names the rarest are one.
         self.max_names = max_names
         self._met: dict[_Given, NameCounted] = {}
-        #: Of each name in `_met` one: (a weight that it had, a number that tells equals apart, the name).
-        self._ranks: list[tuple[int, int, _Given]] = []
+        #: Of each name in `_met` one, proven ones and public ones apart: (a weight that it had, a number that tells
+        #: equals apart, the name).
+        self._ranks: dict[bool, list[tuple[int, int, _Given]]] = {True: [], False: []}
         self._pushed = 0
-        #: By source: the others, and what could not be read as an event.
-        self._others: dict[str, NameCounted] = {}
-        self._unread: dict[str, NameCounted] = {}
-        self._early_left = EARLY_OF_ALL
+        #: By source and trust: the others, and what could not be read as an event.
+        self._others: dict[tuple[str, bool], NameCounted] = {}
+        self._unread: dict[tuple[str, bool], NameCounted] = {}
+        #: How many events are looked into at once, proven ones and public ones apart.
+        self._early_left = {True: EARLY_OF_ALL, False: EARLY_OF_ALL}
 
     def listen(self, intake: Intake) -> "_Counting":
         """Return what counts the events of a request: see `Listener` in app/pipeline/pipeline.py."""
         met: list[NameCounted] = []
-        return _Counting(self.meeting(intake.source, met), met)
+        return _Counting(self.meeting(intake.source, met, is_proven=intake.is_proven), met)
 
-    def meeting(self, source: str, met: list[NameCounted]) -> Callable[[Event | EventRefused], Event | EventRefused]:
+    def meeting(
+        self, source: str, met: list[NameCounted], *, is_proven: bool = False
+    ) -> Callable[[Event | EventRefused], Event | EventRefused]:
         """Return a function that returns each event of the source as it is, and adds what it meets to `met`."""
         known = self._met
 
         def meet(event: Event | EventRefused) -> Event | EventRefused:
             if isinstance(event, EventRefused):
-                met.append(self._refused(source, event))
+                met.append(self._refused(source, event, is_proven=is_proven))
                 return event
             event_type = event["type"]
             name = event.get(named_by(event_type))
             if type(name) is not str:
                 name = ""
-            one = known.get((source, event_type, name)) or self._admit((source, event_type, name))
+            given = source, event_type, name, is_proven
+            one = known.get(given) or self._admit(given)
             one.weight += 1
             if one.weight == one.sample_at:
                 self._look_into(one, event)
@@ -226,51 +235,64 @@ class NameCounts:
 
     def take(self) -> list[InventoryCount]:
         """Return all that was counted since the last time, and begin anew."""
-        self._early_left = EARLY_OF_ALL
+        self._early_left = {True: EARLY_OF_ALL, False: EARLY_OF_ALL}
         every = (*self._met.values(), *self._others.values(), *self._unread.values())
         return [count for one in every for count in one.take()]
 
-    def _refused(self, source: str, event: EventRefused) -> NameCounted:
+    def _refused(self, source: str, event: EventRefused, *, is_proven: bool) -> NameCounted:
         if event.named is None:
-            return self._unread.setdefault(source, NameCounted(EventKey(source, "", "")))
-        given = (source, *event.named)
+            unread = NameCounted(EventKey(source, "", ""), is_proven=is_proven)
+            return self._unread.setdefault((source, is_proven), unread)
+        given = (source, *event.named, is_proven)
         one = self._met.get(given) or self._admit(given)
         one.weight += 1
         one.sample_at = max(one.sample_at, one.weight + 1)
         return one
 
     def _admit(self, given: _Given) -> NameCounted:
-        """Make a place for a name; where there is none left, the rarest has to go."""
-        weight = self._lose_rarest() if len(self._met) >= self.max_names else 0
-        source, event_type, name = given
-        one = self._met[given] = NameCounted(EventKey(source, kept_name(event_type), kept_name(name)), weight)
-        if self._early_left <= 0:
+        """Make a place for a name; where there is none left, the rarest has to go, no proven one for a public one."""
+        source, event_type, name, is_proven = given
+        weight, proven = 0, len(self._ranks[True])
+        if is_proven and len(self._met) >= self.max_names:
+            if self._ranks[False]:
+                self._lose_rarest(is_proven=False)
+            else:
+                weight = self._lose_rarest(is_proven=True)
+        elif not is_proven and len(self._ranks[False]) >= (share := public_share(self.max_names, proven=proven)):
+            if not share:
+                return self._others_of(source, is_proven=False)
+            weight = self._lose_rarest(is_proven=False)
+        key = EventKey(source, kept_name(event_type), kept_name(name))
+        one = self._met[given] = NameCounted(key, weight, is_proven=is_proven)
+        if self._early_left[is_proven] <= 0:
             one.sample_at = weight + self._rng.randrange(1, 2 * ONE_IN)
         self._push(weight, given)
         return one
 
     def _push(self, weight: int, given: _Given) -> None:
         self._pushed += 1
-        heapq.heappush(self._ranks, (weight, self._pushed, given))
+        heapq.heappush(self._ranks[given[-1]], (weight, self._pushed, given))
 
-    def _lose_rarest(self) -> int:
-        """Take the place of the rarest name; return its weight."""
+    def _lose_rarest(self, *, is_proven: bool) -> int:
+        """Take the place of the rarest name that is equally trusted; return its weight."""
         while True:
-            weight, _, given = heapq.heappop(self._ranks)
+            weight, _, given = heapq.heappop(self._ranks[is_proven])
             one = self._met[given]
             if one.weight == weight:
                 break
             self._push(one.weight, given)  # it has been met since
         del self._met[given]
-        source = given[0]
-        others = self._others.setdefault(source, NameCounted(EventKey(source, "", OTHERS)))
-        one.lose_place(others)
+        one.lose_place(self._others_of(given[0], is_proven=is_proven))
         return weight
+
+    def _others_of(self, source: str, *, is_proven: bool) -> NameCounted:
+        others = NameCounted(EventKey(source, "", OTHERS), is_proven=is_proven)
+        return self._others.setdefault((source, is_proven), others)
 
     def _look_into(self, one: NameCounted, event: Event) -> None:
         """Sample an event, and say when to do so again."""
-        if one.sampled < EARLY_OF_A_NAME and self._early_left > 0:
-            self._early_left -= 1
+        if one.sampled < EARLY_OF_A_NAME and self._early_left[one.is_proven] > 0:
+            self._early_left[one.is_proven] -= 1
             one.sample_at = one.weight + 1
         else:
             one.sample_at = one.weight + self._rng.randrange(1, 2 * ONE_IN)

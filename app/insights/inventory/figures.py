@@ -54,6 +54,8 @@ class NameFigures:
     exits_by_day: defaultdict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     #: Where the deliveries stand that were made of them, by the start of the day on which they came and by state.
     states_by_day: defaultdict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    #: How many of them anyone could have sent.
+    public: int = 0
     #: Which presets took them.
     presets: Counter[str] = field(default_factory=Counter)
     #: How many of them were looked into, and what was found in how many of these.
@@ -64,6 +66,13 @@ class NameFigures:
     def received(self) -> int:
         """Events in the days that were asked for."""
         return sum(self.days.values())
+
+    @property
+    def trust(self) -> str:
+        """Whether they were proven, as people read it."""
+        if not self.public:
+            return "proven"
+        return "public" if self.public >= self.received else f"{self.public:,} public"
 
     @property
     def exits(self) -> Counter[str]:
@@ -134,7 +143,7 @@ async def read_figures(
     """
     span = span_of(now, days, last_day)
     ever = await inventory.read(since=0, by_hour=False, counted=[Measure.RECEIVED], key=only)
-    counted = [Measure.EXIT, Measure.PRESET, Measure.SAMPLED, Measure.FOUND]
+    counted = [Measure.PUBLIC, Measure.EXIT, Measure.PRESET, Measure.SAMPLED, Measure.FOUND]
     counts = await inventory.read(since=span.start, by_hour=False, counted=counted, key=only)
     hours = await inventory.read(since=now - _HOURS_LOOKED_BACK_S, by_hour=True, counted=[Measure.RECEIVED], key=only)
     figures: dict[EventKey, NameFigures] = {}
@@ -163,6 +172,8 @@ async def _add_states(inventory: Inventory, figures: Sequence[NameFigures], span
 
 def _add(figures: NameFigures, at: int, count: InventoryCount) -> None:
     match count.counted:
+        case Measure.PUBLIC:
+            figures.public += count.number
         case Measure.EXIT:
             figures.exits_by_day[at][count.label] += count.number
         case Measure.PRESET:

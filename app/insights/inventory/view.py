@@ -32,6 +32,7 @@ class NameView:
             "first_at": figures.first_at,
             "last_at": figures.last_at,
             "received": figures.received,
+            "public": figures.public,
             "days": {str(day): number for day, number in sorted(figures.days.items())},
             "exits": dict(figures.exits),
             "states": dict(figures.states),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from app.core.events import EventKey, InventoryCount, Measure
+from app.core.trust import public_share
 from app.core.values.times import DAY_S
 from app.outbox.inventory import MAX_PROPERTIES, OTHERS, NameCount, inventory_count, inventory_query, inventory_rows
 from app.outbox.postgres.connections import SQL, Connection
@@ -23,7 +24,9 @@ class PostgresInventory(UsesDatabase):
         async with connection.transaction():
             await connection.execute(SQL["one_inventory"])
             await connection.execute(SQL["add_to_inventory"], {"rows": as_json(inventory_rows(counts, at))})
-            many = await rows_of(connection, "too_many_names", max_names=max_names)
+            ((proven,),) = await rows_of(connection, "proven_names")
+            public_names = public_share(max_names, proven=proven)
+            many = await rows_of(connection, "too_many_names", max_names=max_names, public_names=public_names)
             if many:
                 names = as_json(many)
                 await connection.execute(SQL["count_as_others"], {"rows": names, "others": OTHERS})

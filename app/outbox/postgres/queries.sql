@@ -952,12 +952,27 @@ FROM json_array_elements(%(rows)s::json) AS row GROUP BY 1, 2, 3, 4, 5, 6, 7
 ON CONFLICT (span_s, counted, start_at, source, type, name, label)
 DO UPDATE SET count = inventory.count + excluded.count;
 
+-- proven_names --
+-- Of how many names not all events were public.
+SELECT count(*) FROM (
+  SELECT 1 FROM inventory WHERE span_s = 86400 AND counted IN ('received', 'public') AND type <> ''
+  GROUP BY source, type, name HAVING sum(CASE counted WHEN 'public' THEN -count ELSE count END) > 0
+) AS proven;
+
 -- too_many_names --
--- The rarest names, as many as are too many; among equals those that came last longest ago.
-SELECT source, type, name FROM inventory
-WHERE span_s = 86400 AND counted = 'received' AND type <> ''
-GROUP BY source, type, name ORDER BY sum(count) DESC, max(start_at) DESC, source, type, name
-OFFSET %(max_names)s;
+-- The rarest names, as many as are too many of those with proven events, and of others; among equals those that came
+-- last longest ago.
+SELECT source, type, name FROM (
+  SELECT *, row_number() OVER (PARTITION BY is_proven ORDER BY number DESC, last_at DESC, source, type, name) AS place
+  FROM (
+    SELECT source, type, name, sum(count) FILTER (WHERE counted = 'received') AS number,
+           max(start_at) FILTER (WHERE counted = 'received') AS last_at,
+           sum(CASE counted WHEN 'public' THEN -count ELSE count END) > 0 AS is_proven
+    FROM inventory WHERE span_s = 86400 AND counted IN ('received', 'public') AND type <> ''
+    GROUP BY source, type, name
+  ) AS named
+) AS ranked
+WHERE place > CASE WHEN is_proven THEN %(max_names)s ELSE %(public_names)s END;
 
 -- count_as_others --
 -- Count what became of some names as that of the others of their source.
@@ -966,7 +981,7 @@ SELECT span_s, counted, start_at, source, '', %(others)s, label, sum(count) FROM
 WHERE (name, type, source) IN (
     SELECT row ->> 2, row ->> 1, row ->> 0 FROM json_array_elements(%(rows)s::json) AS row
   )
-  AND counted IN ('received', 'exit')
+  AND counted IN ('received', 'public', 'exit')
 GROUP BY span_s, counted, start_at, source, label
 ON CONFLICT (span_s, counted, start_at, source, type, name, label)
 DO UPDATE SET count = inventory.count + excluded.count;
@@ -1000,7 +1015,7 @@ ORDER BY start_at, source, type, name, counted, label;
 -- Forget hours after some days, and days with the ledger.
 DELETE FROM inventory WHERE (span_s, counted, start_at, source, type, name, label) IN (
   SELECT span_s, counted, start_at, source, type, name, label FROM inventory
-  WHERE counted IN ('received', 'exit', 'preset', 'sampled', 'found', 'property')
+  WHERE counted IN ('received', 'public', 'exit', 'preset', 'sampled', 'found', 'catalogue', 'property')
     AND ((span_s = 3600 AND start_at < %(hours_start)s::float8) OR (span_s = 86400 AND start_at < %(days_start)s::float8))
   LIMIT %(limit)s OFFSET %(skip)s FOR UPDATE SKIP LOCKED
 );
@@ -2017,11 +2032,16 @@ DELETE FROM quarantined WHERE id = ANY(%(ids)s::bigint[]);
 -- Erase the sealed events of ids.
 DELETE FROM quarantined WHERE keys::jsonb ?| %(keys)s::text[];
 
+-- proven_quarantine --
+-- How many bytes of sealed events are proven.
+SELECT coalesce(sum(length(sealed)), 0) FROM quarantined WHERE is_proven AND exit <> 'accepted';
+
 -- trim_quarantine --
--- Erase the oldest sealed events until the others have so many bytes.
-DELETE FROM quarantined WHERE exit <> 'accepted' AND id <= (
+-- Erase the oldest sealed events that are proven, or that are public, until the others of them have so many bytes.
+DELETE FROM quarantined WHERE exit <> 'accepted' AND is_proven = %(is_proven)s AND id <= (
   SELECT max(id) FROM (
-    SELECT id, sum(length(sealed)) OVER (ORDER BY id DESC) AS size FROM quarantined WHERE exit <> 'accepted'
+    SELECT id, sum(length(sealed)) OVER (ORDER BY id DESC) AS size FROM quarantined
+    WHERE exit <> 'accepted' AND is_proven = %(is_proven)s
   ) AS sized
   WHERE size > %(max_bytes)s
 );

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from app.core.pages import Quarantined, QuarantineFilter, QuarantineGroup
+from app.core.trust import public_share
 from app.outbox.postgres.database import UsesDatabase, count_of, rows_of
 from app.outbox.rows import as_json
 from app.outbox.sealed_events import asked, event_of, group_of, row_of
@@ -16,7 +17,10 @@ class PostgresSealedEvents(UsesDatabase):
         await self._database.run(count_of, "quarantine", rows=rows)
 
     async def trim(self, max_bytes: int) -> int:
-        return await self._database.run(count_of, "trim_quarantine", max_bytes=max_bytes)
+        ((proven,),) = await self._database.run(rows_of, "proven_quarantine")
+        bounds = {True: max_bytes, False: public_share(max_bytes, proven=int(proven))}
+        run = self._database.run
+        return sum([await run(count_of, "trim_quarantine", is_proven=each, max_bytes=bounds[each]) for each in bounds])
 
     async def trim_samples(self, most: int) -> int:
         return await self._database.run(count_of, "trim_samples", most=most)

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 from app.core.events import EventKey, InventoryCount, Measure
+from app.core.trust import public_share
 from app.core.values.times import DAY_S
 from app.outbox.inventory import MAX_PROPERTIES, OTHERS, NameCount, inventory_count, inventory_query, inventory_rows
 from app.outbox.rows import as_json
@@ -55,7 +56,9 @@ def _add(connection: sqlite3.Connection, rows: list[list[Any]]) -> None:
 
 def _keep_bounds(connection: sqlite3.Connection, now: float, max_names: int) -> None:
     """Forget the names and properties that are too many."""
-    many = connection.execute(SQL["too_many_names"], {"max_names": max_names}).fetchall()
+    (proven,) = connection.execute(SQL["proven_names"]).fetchone()
+    bounds = {"max_names": max_names, "public_names": public_share(max_names, proven=proven)}
+    many = connection.execute(SQL["too_many_names"], bounds).fetchall()
     if many:
         names = as_json(many)
         connection.execute(SQL["count_as_others"], {"rows": names, "others": OTHERS})

@@ -550,19 +550,33 @@ SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->
 FROM json_each(:rows) WHERE true
 ON CONFLICT DO UPDATE SET count = count + excluded.count;
 
+-- proven_names --
+-- Of how many names not all events were public.
+SELECT count(*) FROM (
+  SELECT 1 FROM inventory WHERE span_s = 86400 AND counted IN ('received', 'public') AND type <> ''
+  GROUP BY source, type, name HAVING sum(iif(counted = 'public', -count, count)) > 0
+);
+
 -- too_many_names --
--- The rarest names, as many as are too many; among equals those that came last longest ago.
-SELECT source, type, name FROM inventory
-WHERE span_s = 86400 AND counted = 'received' AND type <> ''
-GROUP BY source, type, name ORDER BY sum(count) DESC, max(start_at) DESC, source, type, name
-LIMIT -1 OFFSET :max_names;
+-- The rarest names, as many as are too many of those with proven events, and of others; among equals those that came
+-- last longest ago.
+SELECT source, type, name FROM (
+  SELECT *, row_number() OVER (PARTITION BY is_proven ORDER BY number DESC, last_at DESC, source, type, name) AS place
+  FROM (
+    SELECT source, type, name, sum(count) FILTER (WHERE counted = 'received') AS number,
+           max(start_at) FILTER (WHERE counted = 'received') AS last_at,
+           sum(iif(counted = 'public', -count, count)) > 0 AS is_proven
+    FROM inventory WHERE span_s = 86400 AND counted IN ('received', 'public') AND type <> ''
+    GROUP BY source, type, name
+  )
+) WHERE place > iif(is_proven, :max_names, :public_names);
 
 -- count_as_others --
 -- Count what became of some names as that of the others of their source.
 INSERT INTO inventory (span_s, counted, start_at, source, type, name, label, count)
 SELECT span_s, counted, start_at, source, '', :others, label, sum(count) FROM inventory
 WHERE (name, type, source) IN (SELECT value ->> 2, value ->> 1, value ->> 0 FROM json_each(:rows))
-  AND counted IN ('received', 'exit')
+  AND counted IN ('received', 'public', 'exit')
 GROUP BY span_s, counted, start_at, source, label
 ON CONFLICT DO UPDATE SET count = count + excluded.count;
 
@@ -591,7 +605,7 @@ ORDER BY start_at, source, type, name, counted, label;
 -- Forget hours after some days, and days with the ledger.
 DELETE FROM inventory WHERE (span_s, counted, start_at, source, type, name, label) IN (
   SELECT span_s, counted, start_at, source, type, name, label FROM inventory
-  WHERE counted IN ('received', 'exit', 'preset', 'sampled', 'found', 'property')
+  WHERE counted IN ('received', 'public', 'exit', 'preset', 'sampled', 'found', 'catalogue', 'property')
     AND ((span_s = 3600 AND start_at < :hours_start) OR (span_s = 86400 AND start_at < :days_start))
   LIMIT :limit OFFSET :skip
 );
@@ -1464,11 +1478,16 @@ DELETE FROM quarantined WHERE id IN (SELECT value FROM json_each(:ids));
 DELETE FROM quarantined
 WHERE EXISTS (SELECT 1 FROM json_each(keys) WHERE value IN (SELECT value FROM json_each(:keys)));
 
+-- proven_quarantine --
+-- How many bytes of sealed events are proven.
+SELECT coalesce(sum(length(sealed)), 0) FROM quarantined WHERE is_proven = 1 AND exit <> 'accepted';
+
 -- trim_quarantine --
--- Erase the oldest sealed events until the others have so many bytes.
-DELETE FROM quarantined WHERE exit <> 'accepted' AND id <= (
+-- Erase the oldest sealed events that are proven, or that are public, until the others of them have so many bytes.
+DELETE FROM quarantined WHERE exit <> 'accepted' AND is_proven = :is_proven AND id <= (
   SELECT max(id) FROM (
-    SELECT id, sum(length(sealed)) OVER (ORDER BY id DESC) AS size FROM quarantined WHERE exit <> 'accepted'
+    SELECT id, sum(length(sealed)) OVER (ORDER BY id DESC) AS size FROM quarantined
+    WHERE exit <> 'accepted' AND is_proven = :is_proven
   )
   WHERE size > :max_bytes
 );

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from app.core.pages import Quarantined, QuarantineFilter, QuarantineGroup
+from app.core.trust import public_share
 from app.outbox.rows import as_json
 from app.outbox.sealed_events import asked, event_of, group_of, row_of
 from app.outbox.sqlite.database import SQL, checkpoint
@@ -21,7 +22,7 @@ class SqliteSealedEvents(UsesFile):
         await self._writer.do(partial(_changed, query="quarantine", rows=rows), rows=len(events), takes_in=True)
 
     async def trim(self, max_bytes: int) -> int:
-        return await self._writer.do(partial(_changed, query="trim_quarantine", max_bytes=max_bytes))
+        return await self._writer.do(partial(_trim, max_bytes=max_bytes))
 
     async def trim_samples(self, most: int) -> int:
         return await self._erase("trim_samples", most=most)
@@ -50,6 +51,12 @@ class SqliteSealedEvents(UsesFile):
         if count:
             await asyncio.to_thread(checkpoint, self._path)
         return count
+
+
+def _trim(connection: sqlite3.Connection, max_bytes: int) -> int:
+    (proven,) = connection.execute(SQL["proven_quarantine"]).fetchone()
+    bounds = {True: max_bytes, False: public_share(max_bytes, proven=proven)}
+    return sum(_changed(connection, "trim_quarantine", is_proven=each, max_bytes=bounds[each]) for each in bounds)
 
 
 def _changed(connection: sqlite3.Connection, query: str, **parameters: Any) -> int:

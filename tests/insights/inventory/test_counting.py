@@ -28,10 +28,14 @@ def track(name: Any, **properties: Any) -> Event:
 
 
 def meet(
-    met: NameCounts, *events: Event | EventRefused, source: str = "shop", lines: tuple[PresetResult, ...] = UNMATCHED
+    met: NameCounts,
+    *events: Event | EventRefused,
+    source: str = "shop",
+    lines: tuple[PresetResult, ...] = UNMATCHED,
+    is_proven: bool = False,
 ) -> None:
     found: list[NameCounted] = []
-    assert list(map(met.meeting(source, found), events)) == list(events)
+    assert list(map(met.meeting(source, found, is_proven=is_proven), events)) == list(events)
     for one in found:
         one.count(lines)
 
@@ -114,7 +118,7 @@ def test_an_event_that_cannot_be_looked_into_is_counted_and_told(capsys: pytest.
     met = names(sampler=Sampler(fails))
     meet(met, track("A"))
     counts = met.take()
-    assert [count.counted for count in counts] == [Measure.RECEIVED, Measure.EXIT]
+    assert [count.counted for count in counts] == [Measure.RECEIVED, Measure.PUBLIC, Measure.EXIT]
     assert "ValueError" in "".join(capsys.readouterr())
 
 
@@ -166,6 +170,46 @@ def test_nothing_is_lost_and_a_frequent_name_keeps_its_place(
                 assert ("shop", "track", name, "") in received
     for (_, type_, name, _), number in received.items():
         assert number <= (given_names.count(name) if type_ else len(given_names))
+
+
+@given(sent=st.lists(st.tuples(st.sampled_from("abcdefgh"), st.booleans()), max_size=200), max_names=st.integers(1, 6))
+def test_names_of_public_events_take_no_place_of_proven_ones(sent: list[tuple[str, bool]], max_names: int) -> None:
+    """What is counted of proven events is what they alone would have given; public ones lose nothing of their sum."""
+    both, alone = names(max_names), names(max_names)
+    for name, is_proven in sent:
+        meet(both, track(name), source="shop" if is_proven else "page", is_proven=is_proven)
+        if is_proven:
+            meet(alone, track(name), is_proven=True)
+    counts = both.take()
+    of_shop, of_page = ([count for count in counts if count.key.source == source] for source in ("shop", "page"))
+    assert of(of_shop, Measure.RECEIVED) == of(alone.take(), Measure.RECEIVED)
+    assert of(of_shop, Measure.PUBLIC) == {}
+    assert of(of_page, Measure.PUBLIC) == of(of_page, Measure.RECEIVED)
+    assert sum(of(of_page, Measure.RECEIVED).values()) == sum(not is_proven for _, is_proven in sent)
+    assert len([key for key in of(counts, Measure.RECEIVED) if key[1]]) <= max_names
+
+
+@pytest.mark.parametrize(
+    ("max_names", "sent", "left"),
+    [
+        (2, [("a", False), ("b", False), ("c", True)], {"b", "c"}),  # a proven name takes the place of a public one
+        (2, [("c", True), ("d", True), ("a", False)], {"c", "d"}),
+        (1, [("c", True), ("a", False)], {"c"}),  # half of one place is none
+        (4, [("c", True), ("a", False), ("b", False), ("e", False)], {"c", "b", "e"}),
+    ],
+)
+def test_which_names_keep_their_places(max_names: int, sent: list[tuple[str, bool]], left: set[str]) -> None:
+    met = names(max_names)
+    for name, is_proven in sent:
+        meet(met, track(name), source="shop" if is_proven else "page", is_proven=is_proven)
+    assert {key[2] for key in of(met.take(), Measure.RECEIVED) if key[1]} == left
+
+
+def test_events_that_a_stranger_invents_are_not_looked_into_in_place_of_proven_ones() -> None:
+    met = names()
+    meet(met, *(track(f"invented {n}") for n in range(EARLY_OF_ALL)))
+    meet(met, track("Order Completed"), is_proven=True)
+    assert of(met.take(), Measure.SAMPLED)["shop", "track", "Order Completed", ""] == 1
 
 
 def test_a_hidden_name_is_one_with_others_that_are_hidden_alike() -> None:

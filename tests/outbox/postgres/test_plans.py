@@ -29,7 +29,18 @@ JSON = ("rows", "counters", "deliveries", "loads", "spans", "keys", "dropped_eve
 MOMENTS = ("now", "until", "after", "since", "ledger_start", "erase_at", "pending_by", "claimed_by", "begin")
 OF_PEOPLE = ("erased", "who", "place", "what", "target", "was", "became", "digest", "seal")
 SECONDS = ("lasts_s", "click_s", "max_wait_s", "lease_s", "window_s", "ledger_s")
-NUMBERS = ("limit", "slot", "floor", "revision", "count", "version", "size", "max_bytes")
+NUMBERS = (
+    "limit",
+    "slot",
+    "floor",
+    "revision",
+    "count",
+    "version",
+    "size",
+    "max_bytes",
+    "public_bytes",
+    "public_names",
+)
 MORE_NUMBERS = (
     "steps",
     "room",
@@ -77,6 +88,7 @@ EVERYTHING: dict[str, Any] = {
     "digests": ["text"],
     "browsers": ["text"],
     "take_over": True,
+    "is_proven": True,
     "only": None,
     "skip": 1,
     "id": 1,

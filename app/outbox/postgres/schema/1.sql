@@ -352,7 +352,7 @@ CREATE TABLE quarantined (
   at float8 NOT NULL,
   ends_at float8 NOT NULL,
   source text NOT NULL,
-  is_proven boolean NOT NULL,            -- whether its sender was known by a secret
+  is_proven boolean NOT NULL,            -- whether its author was known by a secret
   name text NOT NULL,
   exit text NOT NULL,
   reason text NOT NULL,
@@ -361,7 +361,7 @@ CREATE TABLE quarantined (
   sealed text NOT NULL                   -- encrypted; the key is not here
 );
 -- A sample (`accepted`) stands beside the same event that made no delivery.
-CREATE UNIQUE INDEX quarantined_message ON quarantined (source, message_id, (exit = 'accepted'));
+CREATE UNIQUE INDEX quarantined_message ON quarantined (source, message_id, (exit = 'accepted'), is_proven);
 CREATE INDEX quarantined_ends ON quarantined (ends_at);
 
 -- Written by `check` to prove that a commit succeeds.

@@ -387,7 +387,7 @@ CREATE TABLE quarantined (
   at REAL NOT NULL,
   ends_at REAL NOT NULL,
   source TEXT NOT NULL,
-  is_proven INTEGER NOT NULL CHECK (is_proven IN (0, 1)),  -- whether its sender was known by a secret
+  is_proven INTEGER NOT NULL CHECK (is_proven IN (0, 1)),  -- whether its author was known by a secret
   name TEXT NOT NULL,
   exit TEXT NOT NULL,
   reason TEXT NOT NULL,
@@ -396,7 +396,7 @@ CREATE TABLE quarantined (
   sealed TEXT NOT NULL                   -- encrypted; the key is not here
 ) STRICT;
 -- A sample (`accepted`) stands beside the same event that made no delivery.
-CREATE UNIQUE INDEX quarantined_message ON quarantined (source, message_id, (exit = 'accepted'));
+CREATE UNIQUE INDEX quarantined_message ON quarantined (source, message_id, (exit = 'accepted'), is_proven);
 CREATE INDEX quarantined_ends ON quarantined (ends_at);
 
 -- What every process must know.
