@@ -248,6 +248,7 @@ def event_router(
         content_id_of=_content_ids(settings, sources),
         traits_of=traits_of,
         waits=OrderWaits(settings, accounts=found, sources=names, traits_of=traits_of, shared=shared),
+        public_order_limits=settings.public_order_limits,
     )
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal, Self
@@ -13,6 +14,7 @@ from app.config.environment import FolderPaths, SecretFiles, Secrets, Texts, bar
 from app.config.misspelt import SettingNames
 from app.config.shipped_files import folder_or_shipped
 from app.config.validators import (
+    AmountsByCurrency,
     Bytes,
     ContentId,
     Count,
@@ -442,7 +444,12 @@ class SenderSettings(SourceSettings, ServingSettings):
     webhook_authors: Literal["browser", "server"] = Field(
         "browser", description="who makes the events of `/webhook`: `server` only if browsers and apps cannot"
     )
-    write_key_limits: Texts = Field((), description="`name:events:bytes` a minute for a write key; beyond: 429")
+    write_key_limits: Texts = Field(
+        (), description="`name:events:bytes` a minute for a write key, `name@address:...` for each address; beyond: 429"
+    )
+    public_order_max: AmountsByCurrency = Field(
+        (), description="`USD:1000`: dearer public orders are withheld; off by default, see sources.md"
+    )
 
     # Bounds of requests
     max_body_bytes: Bytes = Field(8_000_000, ge=1, description="size of one request as sent")
@@ -468,6 +475,11 @@ class SenderSettings(SourceSettings, ServingSettings):
         """Whether senders of events must prove who they are."""
         of_default = self.webhook_shared_secrets or self.webhook_header or self.write_keys
         return bool(of_default or self.has_sources)
+
+    @property
+    def public_order_limits(self) -> dict[str, Decimal]:
+        """How dear a public order may be, by currency; of others any amount is sent."""
+        return {text.partition(":")[0]: Decimal(text.partition(":")[2]) for text in self.public_order_max}
 
     @property
     def key_names(self) -> tuple[str, ...]:

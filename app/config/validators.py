@@ -1,6 +1,7 @@
 """Types of settings that check their values: bounded numbers, countries, currencies, states, addresses."""
 
 import functools
+import re
 from functools import cache
 from typing import Annotated, Final
 from urllib.parse import urlsplit
@@ -33,6 +34,14 @@ def _currency(text: str) -> str:
     if code not in currencies():
         raise ValueError(f"{text!r} is not a currency code of ISO 4217: use three letters, such as USD, GBP or EUR")
     return code
+
+
+def _amount_of(text: str) -> str:
+    """Return `USD:1000` in normal form."""
+    code, _, amount = text.partition(":")
+    if not re.fullmatch(r"\d{1,12}(\.\d{1,6})?", amount.strip()):
+        raise ValueError(f"{text!r} is no amount of a currency: write it as USD:1000")
+    return f"{_currency(code.strip())}:{amount.strip()}"
 
 
 def us_state_code(text: str) -> str:
@@ -100,6 +109,7 @@ Currency = Annotated[str, AfterValidator(_currency), WithJsonSchema({"type": "st
 FeedAddresses = Annotated[Secrets, AfterValidator(_feed_addresses)]
 #: Which of their ids products are sent under. That a Liquid text can be read is checked where it is compiled.
 ContentId = Annotated[str, AfterValidator(_content_id)]
+AmountsByCurrency = Annotated[Texts, each_validated(_amount_of)]
 UsStates = Annotated[Texts, each_validated(us_state_code)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 SecretWebAddress = Annotated[SecretStr, AfterValidator(_secret_address)]

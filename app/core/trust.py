@@ -4,7 +4,10 @@ An event is proven if its author is known by a secret that no page shows, and pu
 (`Intake.is_proven`), and the store keeps it with each key, fact, link, mark and hold.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+#: How the reason begins by which a public order is withheld that is dearer than the setting allows.
+TOO_DEAR: Final = "PUBLIC_ORDER_MAX:"
 
 
 class SourceTraits(NamedTuple):

@@ -153,7 +153,9 @@ def draft(
     met = memory.resolve(read, matched, mapped, catalog, now)
     asked = []
     for event, its, lines, (known, encounter, _) in zip(read, matched, mapped, met, strict=True):
-        finished = router.finished(event, its, lines, catalog, known=known, now=now, source=source)
+        finished = router.finished(
+            event, its, lines, catalog, known=known, now=now, source=source, is_proven=drafts.intake.is_proven
+        )
         one = _ask(router, event, finished, catalog, drafts)
         asked.append(one)
         if router.reader is not None and any(line.exit is not Exit.UNMATCHED or line.order for line in one.lines):

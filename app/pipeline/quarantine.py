@@ -8,6 +8,7 @@ from app.config.settings import QuarantineSettings
 from app.core.events import Event, Exit
 from app.core.pages import Quarantined
 from app.core.receipts import PresetResult
+from app.core.trust import TOO_DEAR
 from app.core.values.hidden_emails import unpersonal_id
 from app.destination import redact
 from app.outbox import NOT_CONFIRMED
@@ -59,7 +60,7 @@ class Quarantine:
 
     def _mendable(self, event: Event, lines: Sequence[PresetResult]) -> PresetResult | None:
         """Return the line that says why the event made no delivery; None where nothing of it is to be kept."""
-        if any(line.exit is Exit.WITHHELD and line.reason != NOT_CONFIRMED for line in lines):
+        if any(line.exit is Exit.WITHHELD and not (is_too_dear(line) or line.reason == NOT_CONFIRMED) for line in lines):
             return None
         for line in lines:
             if line.exit in {Exit.INVALID, Exit.WITHHELD} or (
@@ -95,7 +96,14 @@ class Quarantine:
 
 def is_quarantine_candidate(event: Event, lines: Sequence[PresetResult]) -> bool:
     """Return whether a quarantine has to look at an event: a delivery of it was not made."""
-    return event["type"] != "delete" and any(line.exit in (Exit.INVALID, Exit.UNMATCHED) for line in lines)
+    return event["type"] != "delete" and any(
+        line.exit in (Exit.INVALID, Exit.UNMATCHED) or is_too_dear(line) for line in lines
+    )
+
+
+def is_too_dear(line: PresetResult) -> bool:
+    """Return whether a public order is withheld for its amount: a person decides about it."""
+    return line.exit is Exit.WITHHELD and line.reason.startswith(TOO_DEAR)
 
 
 def name_of(event: Event) -> str:

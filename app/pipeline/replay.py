@@ -14,7 +14,7 @@ from app.errors import EventRefused
 from app.outbox.sealed_events import SealedEvents
 from app.pipeline.explain import Explainer
 from app.pipeline.pipeline import Pipeline
-from app.pipeline.quarantine import Seals
+from app.pipeline.quarantine import Seals, is_too_dear
 from app.pipeline.receipts import BACKLOG_FULL
 from app.source import Intake
 
@@ -179,8 +179,9 @@ def _leaves(receipt: EventReceipt) -> bool:
 
 
 def _waits(line: PresetResult) -> bool:
-    """Return whether a delivery may still be made another time: by a mended mapping, or where there is room again."""
-    return line.exit in _UNMENDED or (line.exit is Exit.WITHHELD and line.reason == BACKLOG_FULL)
+    """Return whether a delivery may still be made another time: by a mended mapping, with more room, or by a person."""
+    is_full = line.exit is Exit.WITHHELD and line.reason == BACKLOG_FULL
+    return line.exit in _UNMENDED or is_full or is_too_dear(line)
 
 
 def _is_to_accept(receipt: EventReceipt) -> bool:

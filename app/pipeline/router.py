@@ -1,9 +1,11 @@
 """The way of one event to the outbox: which presets take it, for which ad accounts, and what each makes of it."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as change
+from decimal import Decimal
 from functools import partial
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from msgspec.structs import replace
@@ -13,7 +15,7 @@ from app.config.settings import ConversionSettings
 from app.core.deliveries import NewDelivery
 from app.core.events import DEFAULT_SOURCE, Event, Exit
 from app.core.receipts import PresetResult
-from app.core.trust import SourceTraits
+from app.core.trust import TOO_DEAR, SourceTraits
 from app.core.values.candidates import Resolvable
 from app.core.values.hidden_emails import MAX_ID_BYTES, is_long, unpersonal_id
 from app.destination import Complete, report_conversion_event
@@ -185,7 +187,7 @@ def _nothing_against(*_: object) -> None:
 class Router:
     """What is asked of every event on its way, and what is made of it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that the way of events asks
         self,
         accounts: Sequence[AdAccount] = (AdAccount(),),
         *,
@@ -196,12 +198,14 @@ class Router:
         content_id_of: Callable[[str], str | None] = _nothing_against,
         traits_of: Callable[[str], SourceTraits] = _of_any_source,
         waits: OrderWaits | None = None,
+        public_order_limits: Mapping[str, Decimal] = MappingProxyType({}),
     ) -> None:
         """Take the ad accounts, at least one, and the rules. Without `enrichment` there is no memory.
 
         `reader` reads whose events are; None: nothing of that is kept. `content_id_of` returns which ids the products
         of a source are sent under; None: as the settings say. `traits_of` returns what is known of a source, `waits`
         decides which orders wait; None: none does.
+        `public_order_limits` say by currency how dear a public order may be.
         """
         self._accounts = tuple(accounts)
         self._content_id_of = content_id_of
@@ -209,6 +213,7 @@ class Router:
         self._accounts_under: dict[str | None, Sequence[AdAccount]] = {None: self._accounts}
         self._withheld = withheld or _nothing_against
         self._why_off = why_off or _nothing_against
+        self._public_order_limits = public_order_limits
         #: Returns what is known of a source, by its name.
         self.traits_of = traits_of
         self.waits = waits
@@ -269,7 +274,7 @@ class Router:
             known, _ = self.enrichment.resolve(
                 event, matched.presets, lines, catalog, memory, now=now, is_proven=is_proven, is_known=is_known
             )
-        lines = self.finished(event, matched, lines, catalog, known=known, now=now, source=source)
+        lines = self.finished(event, matched, lines, catalog, known=known, now=now, source=source, is_proven=is_proven)
         return self.of_delete(lines, is_known=is_known) if event["type"] == "delete" else lines
 
     def matched(self, event: Event, catalog: Catalog, source: str) -> Matched:
@@ -297,6 +302,7 @@ class Router:
         known: PersonHistory,
         now: float,
         source: str,
+        is_proven: bool,
     ) -> list[PresetResult]:
         """Return the lines of an event with what memory has for it, and with the orders that it cancels."""
         ways = matched.ways
@@ -305,9 +311,23 @@ class Router:
                 completed_from_memory(preset, line, known, partial(self._map, account=account, event=event, now=now))
                 for (preset, account), line in zip(ways, lines, strict=True)
             ]
+        if self._public_order_limits and not is_proven:
+            lines = [self._not_too_dear(line) for line in lines]
         if not catalog.cancellable or not (cancelled := cancellations(event, catalog, self._accounts, source)):
             return lines
         return [*cancelled, *(line for line in lines if line.exit is not Exit.UNMATCHED)]
+
+    def _not_too_dear(self, line: PresetResult) -> PresetResult:
+        """Return the line of a public event, or one that withholds its order, which is dearer than is allowed."""
+        if line.event is None or line.event["event_name"] != "checkout":
+            return line
+        money = line.event.get("custom_data", {})
+        currency = money.get("currency")
+        limit = self._public_order_limits.get(currency)
+        if limit is None or Decimal(money.get("value", 0)) <= limit:
+            return line
+        reason = f"{TOO_DEAR} a public order of more than {limit} {currency}"
+        return replace(line, exit=Exit.WITHHELD, reason=reason, event=None, warnings=(), hold_s=0, memory=None)
 
     def of_delete(self, results: list[PresetResult], *, is_known: bool) -> list[PresetResult]:
         """Return the results of a `delete`: it is refused where it erases nobody, and no preset takes it."""

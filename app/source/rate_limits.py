@@ -1,16 +1,24 @@
 """How much each source may send a minute: a write key is public in every browser, so anybody may use one."""
 
 import math
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Self
+from typing import Final, Self, TypeAlias
 
 from app.core.values.times import MINUTE_S
 from app.errors import SettingsError
 from app.source.responses import OVER_QUOTA, RequestRefused
 
-_HOW = "WRITE_KEY_LIMITS: write each as `name:events:bytes` a minute, both at least 1, separated by commas"
+_HOW = (
+    "WRITE_KEY_LIMITS: write each as `name:events:bytes` a minute, or as `name@address:events:bytes` for each address, "
+    "both numbers at least 1, separated by commas"
+)
+#: Behind the name of a key whose limit is that of each address.
+OF_EACH: Final = "@address"
+#: So many addresses are known at once. One that is forgotten has its whole quota again.
+MAX_ADDRESSES: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +31,10 @@ class Quota:
 
 
 def read_quotas(texts: Iterable[str], known: Iterable[str]) -> Mapping[str, Quota]:
-    """Read several `name:events:bytes`, by name, which must be that of a write key. Raises SettingsError."""
+    """Read several `name:events:bytes`, by name, which must be that of a write key. Raises SettingsError.
+
+    The quota of each address stands under the name with `@address` behind it.
+    """
     quotas: dict[str, Quota] = {}
     names = set(known)
     for text in texts:
@@ -33,8 +44,9 @@ def read_quotas(texts: Iterable[str], known: Iterable[str]) -> Mapping[str, Quot
         events, size = map(int, figures)
         if not events or not size:
             raise SettingsError(_HOW)
-        if name.strip() not in names:
-            raise SettingsError(f"WRITE_KEY_LIMITS: no write key is named {name.strip()}; see WRITE_KEYS")
+        key = name.strip().removesuffix(OF_EACH)
+        if key not in names:
+            raise SettingsError(f"WRITE_KEY_LIMITS: no write key is named {key}; see WRITE_KEYS")
         quotas[name.strip()] = Quota(events=events, bytes=size)
     return MappingProxyType(quotas)
 
@@ -58,28 +70,48 @@ class _Allowance:
         return 0 if self.left > 0 else (1 - self.left) * MINUTE_S / self.a_minute
 
 
+#: Of events, and of bytes.
+_Allowances: TypeAlias = tuple[_Allowance, _Allowance]
+
+
 class Quotas:
     """Keeps the books of one process; `monotonic` is a clock in seconds that never goes back."""
 
     def __init__(self, quotas: Mapping[str, Quota], monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        now = monotonic()
-        self._left = {
-            name: (_Allowance.full(quota.events, now), _Allowance.full(quota.bytes, now))
-            for name, quota in quotas.items()
-        }
+        self._left = {name: _full(quota, monotonic()) for name, quota in quotas.items() if not name.endswith(OF_EACH)}
+        self._of_each = {name.removesuffix(OF_EACH): quota for name, quota in quotas.items() if name.endswith(OF_EACH)}
+        #: What each source and address has left, the one that was asked for longest ago first.
+        self._left_of_each = OrderedDict[tuple[str, str], _Allowances]()
 
-    def check(self, source: str | None) -> None:
-        """Raise RequestRefused, which says when to come again, where a source has used up its quota."""
-        if source in self._left:
-            now = self._monotonic()
-            wait_s = max(allowance.wait_s(now) for allowance in self._left[source])
-            if wait_s > 0:
-                raise RequestRefused(replace(OVER_QUOTA, retry_after_s=math.ceil(wait_s)))
+    def check(self, source: str | None, address: str | None = None) -> None:
+        """Raise RequestRefused, which says when to come again, where a source or its address has used up its quota.
 
-    def charge(self, source: str | None, *, events: int = 0, size: int = 0) -> None:
-        """Take events and bytes off what a source has left."""
-        if source in self._left:
-            of_events, of_bytes = self._left[source]
+        `address` None is one that is not known.
+        """
+        now = self._monotonic()
+        waits = (each.wait_s(now) for both in self._allowances(source, address) for each in both)
+        if (wait_s := max(waits, default=0)) > 0:
+            raise RequestRefused(replace(OVER_QUOTA, retry_after_s=math.ceil(wait_s)))
+
+    def charge(self, source: str | None, address: str | None = None, *, events: int = 0, size: int = 0) -> None:
+        """Take events and bytes off what a source and its address have left."""
+        for of_events, of_bytes in self._allowances(source, address):
             of_events.left -= events
             of_bytes.left -= size
+
+    def _allowances(self, source: str | None, address: str | None) -> list[_Allowances]:
+        found = [self._left[source]] if source in self._left else []
+        if address is not None and source in self._of_each:
+            known = self._left_of_each
+            if (source, address) not in known:
+                known[source, address] = _full(self._of_each[source], self._monotonic())
+            known.move_to_end((source, address))
+            found.append(known[source, address])
+            if len(known) > MAX_ADDRESSES:
+                known.popitem(last=False)
+        return found
+
+
+def _full(quota: Quota, now: float) -> _Allowances:
+    return _Allowance.full(quota.events, now), _Allowance.full(quota.bytes, now)

@@ -17,14 +17,14 @@ from fastapi import APIRouter, Request, Response
 
 from app.config.settings import SenderSettings
 from app.core.events import DEFAULT_SOURCE, Event
-from app.core.values.addresses import Network, read_networks
-from app.errors import EventRefused
+from app.core.values.addresses import Network, one_household, read_networks
+from app.errors import EventRefused, SettingsError
 from app.source.auth import WriteKeys, basic_user
 from app.source.body import Body, Limits, MemoryBudget, open_body, pieces, read_events, receive, unpacked_size
 from app.source.event import Arrival, random_id
 from app.source.intake import AcceptsIntake, Intake
 from app.source.openapi import BATCH_BODY, CALL_BODY, TRACKING_ANSWERS
-from app.source.rate_limits import Quotas, read_quotas
+from app.source.rate_limits import OF_EACH, Quotas, read_quotas
 from app.source.received_request import Requester
 from app.source.responses import (
     SUCCESS,
@@ -72,7 +72,7 @@ def tracking_router(
         is_open=not settings.authenticated,
         secret_keys=frozenset(settings.write_keys_secret),
         trusted_proxies=read_networks(settings.trusted_proxies),
-        quotas=Quotas(read_quotas(settings.write_key_limits, write_keys.keys), time.monotonic),
+        quotas=_quotas(settings, write_keys),
         budget=budget,
         clock=clock,
         new_id=new_id,
@@ -94,6 +94,19 @@ def tracking_router(
     for path in _METRICS:
         _add(router, path, answering_refusals(api.discard))
     return router
+
+
+def _quotas(settings: SenderSettings, write_keys: WriteKeys) -> Quotas:
+    """Return the quotas of keys and of their addresses; servers that hold a secret key share addresses."""
+    quotas = read_quotas(settings.write_key_limits, write_keys.keys)
+    secret = {name + OF_EACH for name in settings.write_keys_secret}
+    of_addresses = [name for name in quotas if name.endswith(OF_EACH)]
+    if of_addresses and not settings.trusted_proxies:
+        raise SettingsError(
+            f"WRITE_KEY_LIMITS: {of_addresses[0]} needs TRUSTED_PROXIES: without it all visitors behind a proxy have "
+            "its address; set it to 127.0.0.1 if there is no proxy"
+        )
+    return Quotas({name: quota for name, quota in quotas.items() if name not in secret}, time.monotonic)
 
 
 def _add(
@@ -145,7 +158,9 @@ class _TrackingApi:
     async def _receive(self, request: Request, call: str | None) -> Response:
         limits = self.limits
         source = self._source_before_body(request)
-        self.quotas.check(source)
+        requester = Requester.of(request, self.trusted_proxies)
+        address = one_household(requester.ip) if requester.ip else None
+        self.quotas.check(source, address)
         raw = await receive(request, limits)
         size = unpacked_size(raw, limits.max_unpacked_bytes)
         if source is None and not self.is_open and not await self._may_hold_key(raw, size):
@@ -153,17 +168,18 @@ class _TrackingApi:
         async with self.budget.held(raw, size, timeout_s=limits.request_timeout_s):
             body = await open_body(raw, size, self.budget, limits)
             request.state.source = source = source or self._source_in(body)
-            self.quotas.check(source)
-            self.quotas.charge(source, size=size)
-            return await self._keep(request, body, call)
+            self.quotas.check(source, address)
+            self.quotas.charge(source, address, size=size)
+            told, count = await self._keep(request, requester, body, call)
+            self.quotas.charge(source, address, events=count)
+            return told
 
-    async def _keep(self, request: Request, body: Body, call: str | None) -> Response:
-        """Have the events kept; each is read when its turn comes, save one that comes alone."""
+    async def _keep(self, request: Request, requester: Requester, body: Body, call: str | None) -> tuple[Response, int]:
+        """Have the events kept, and return how many; each is read when its turn comes, save one that comes alone."""
         if call is not None and isinstance(body.slices, tuple) and not body.several:
             _name_type(body.slices[0][0], call)
         now = self.clock()
         arrival = Arrival.at(now, from_device=True, new_id=self.new_id)
-        requester = Requester.of(request, self.trusted_proxies)
         events = requester.complete_all(read_events(body, self.limits, arrival))
         alone = None if body.several else list(events)
         source = request.state.source
@@ -172,8 +188,7 @@ class _TrackingApi:
         receipt = await self.accepts.accept(
             Intake(alone or events, now, source=source or DEFAULT_SOURCE, is_proven=is_proven)
         )
-        self.quotas.charge(source, events=len(receipt.events))
-        return _answer(alone)
+        return _answer(alone), len(receipt.events)
 
     def _source_before_body(self, request: Request) -> str | None:
         """Return the name of the source whose write key a header or the query has; None where the body may have one.

@@ -5,16 +5,13 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from ipaddress import ip_network
 from typing import Protocol
 
 from app.core.log import logger
-from app.core.values.addresses import Network, is_trusted, public_address
+from app.core.values.addresses import Network, is_trusted, one_household, public_address
 
 #: Descriptors kept back for the store, for calls to Pinterest and for files: this many, or half of all.
 _RESERVED = 128
-#: An address of IPv6 is one of 2^64 that its owner may use.
-_IPV6_PREFIX = 64
 _LOGGED_EACH_S = 60
 
 
@@ -98,7 +95,7 @@ def counted_address(peer: str | None, trusted: tuple[Network, ...]) -> str | Non
     public = public_address(peer)[0] if peer else None
     if public is None or is_trusted(public, trusted):
         return None
-    return str(ip_network(f"{public}/{_IPV6_PREFIX}", strict=False)) if ":" in public else public
+    return one_household(public)
 
 
 def connection_capacity() -> int:

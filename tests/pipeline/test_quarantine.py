@@ -56,6 +56,37 @@ async def test_an_invalid_event_is_kept_with_why(url: str) -> None:
     assert one.ends_at == NOW + 72 * 3_600
 
 
+DEAR: dict[str, Any] = ORDER | {"context": PERSON}
+
+
+@pytest.mark.parametrize(
+    ("money", "is_proven", "is_kept"),
+    [
+        ({"total": 1000.01, "currency": "USD"}, False, True),
+        ({"total": 1000.01, "currency": "USD"}, True, False),
+        ({"total": 1000, "currency": "usd"}, False, False),
+        ({"total": 900.5, "currency": "EUR"}, False, False),
+        ({"total": "900.51", "currency": "EUR"}, False, True),
+        ({"total": 10**9, "currency": "JPY"}, False, False),  # no amount is set for it
+        ({"total": 10**9}, False, False),
+        ({"currency": "USD"}, False, False),
+    ],
+)
+async def test_a_public_order_that_is_too_dear_is_withheld_and_kept(
+    url: str, money: dict[str, Any], *, is_proven: bool, is_kept: bool
+) -> None:
+    event = DEAR | {"properties": {"order_id": "SO-1"} | money}
+    found = await kept(url, event, is_proven=is_proven, public_order_max=("USD:1000", "EUR:900.5"))
+    assert [(each.exit.value, each.is_proven) for each in found] == ([("withheld", False)] if is_kept else [])
+    if is_kept:
+        assert found[0].reason.startswith("PUBLIC_ORDER_MAX: a public order of more than ")
+
+
+async def test_only_orders_are_too_dear(url: str) -> None:
+    added = DEAR | {"event": "Product Added", "properties": {"price": 5_000, "currency": "USD", "quantity": 1}}
+    assert await kept(url, added, is_proven=False, public_order_max=("USD:1000",)) == []
+
+
 async def test_an_unmatched_event_is_kept_where_its_name_was_chosen(url: str) -> None:
     other = UNKNOWN | {"event": "Sign Up For Nothing"}
     found = await kept(url, UNKNOWN, other, quarantine_names=("Purchase",))

@@ -323,3 +323,18 @@ async def test_where_it_is_off_there_is_nothing_to_replay(shop: Shop) -> None:
     settings = shop.settings.model_copy(update={"quarantine_hours": 0})
     off = assemble.replaying(settings, shop.running, shop.outbox, why_off=lambda *_: None, clock=lambda: NOW)
     assert off is None
+
+
+async def test_an_order_that_was_too_dear_stays_until_the_amount_is_raised(shop: Shop) -> None:
+    shop.mend()
+    await shop.reopen(public_order_max=("USD:1000",))
+    order = {
+        "event": "Purchase",
+        "messageId": "m-1",
+        "properties": {"order_id": "1", "total": 2_000, "currency": "USD"},
+    }
+    assert await shop.receive(order) == [Exit.WITHHELD]
+    still = await shop.replaying().replay(ALL)
+    assert (still.events, still.leaving, still.exits) == (1, 0, {Exit.WITHHELD: 1})
+    now = await shop.replaying(public_order_max=("USD:3000",)).replay(ALL)
+    assert (now.events, now.leaving, now.exits) == (1, 1, {Exit.ENQUEUED: 1})

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import SettingsError
-from app.source.rate_limits import Quota, Quotas, read_quotas
+from app.source.rate_limits import MAX_ADDRESSES, Quota, Quotas, read_quotas
 from app.source.responses import RequestRefused
 from tests.source.door import Ledger, client, tracking
 
@@ -36,7 +36,7 @@ class Clock:
 def test_what_is_used_up_comes_back_steadily(used: dict[str, int], wait_s: int | None) -> None:
     clock = Clock()
     quotas = Quotas(SHOP, clock)
-    quotas.charge("shop", **used)
+    quotas.charge("shop", None, **used)
     if wait_s is None:
         quotas.check("shop")
         return
@@ -71,6 +71,57 @@ def test_whatever_comes_when_no_more_passes_than_two_minutes_worth_and_one_reque
         passed += events
 
     assert passed <= 60 + (clock.now - begun) + 50
+
+
+def test_each_address_has_a_quota_and_only_so_many_addresses_are_known() -> None:
+    clock = Clock()
+    quotas = Quotas({"shop@address": Quota(events=60, bytes=6_000)}, clock)
+    quotas.charge("shop", "203.0.113.9", events=60)
+    with pytest.raises(RequestRefused) as caught:
+        quotas.check("shop", "203.0.113.9")
+    assert caught.value.refusal.retry_after_s == 1
+    for other in (("shop", "203.0.113.10"), ("shop", None), ("app", "203.0.113.9")):
+        quotas.check(*other)
+    for number in range(MAX_ADDRESSES):
+        quotas.check("shop", f"2001:db8:{number:x}::/64")
+    assert len(quotas._left_of_each) == MAX_ADDRESSES
+    quotas.check("shop", "203.0.113.9")
+
+
+ADDRESSES = ("shop@address:1:100000", "erp@address:1:100000")
+
+
+@pytest.mark.parametrize(
+    ("key", "peers", "secret", "statuses"),
+    [
+        ("k1", ["198.51.100.7"] * 3, (), [200, 200, 429]),
+        ("k1", ["198.51.100.7", "198.51.100.8", "198.51.100.9"], (), [200] * 3),
+        ("k1", ["2001:db8::1", "2001:db8::2", "2001:db8::3"], (), [200, 200, 429]),  # one network, one household
+        ("k1", ["10.0.0.7"] * 3, (), [200] * 3),  # an address of nobody: many may sit behind it
+        ("k2", ["198.51.100.7"] * 3, ("erp",), [200] * 3),  # of a server
+    ],
+)
+async def test_an_address_that_floods_is_held_up_and_others_are_not(
+    key: str, peers: list[str], secret: tuple[str, ...], statuses: list[int]
+) -> None:
+    app = tracking(
+        Ledger(),
+        keys=("shop:k1", "erp:k2"),
+        limits_of_keys=ADDRESSES,
+        proxies=("127.0.0.1",),
+        write_keys_secret=secret,
+    )
+    answers = []
+    async with client(app, peer="127.0.0.1") as http:
+        for peer in peers:
+            headers = {"x-forwarded-for": peer}
+            answers.append(await http.post(f"/v1/page?writeKey={key}", json={}, headers=headers))
+    assert [answer.status_code for answer in answers] == statuses
+
+
+def test_without_proxies_that_are_trusted_no_address_has_a_quota() -> None:
+    with pytest.raises(SettingsError, match="shop@address needs TRUSTED_PROXIES: without it all visitors"):
+        tracking(Ledger(), limits_of_keys=("shop@address:2:100000",))
 
 
 @pytest.mark.parametrize("text", ["shop", "shop:5", "shop:5:x", "shop:0:5", "shop:5:-1", "other:5:5", "shop:5:0"])

@@ -71,6 +71,19 @@ def _read(text: str) -> tuple[IPv4Address | IPv6Address, str] | None:
     return (address, bare) if address else None
 
 
+#: An address of IPv6 is one of 2^64 that its owner may use.
+_IPV6_PREFIX = 64
+
+
+def one_household(public: str) -> str:
+    """Return what one household or machine is known by: an IPv4 address, or the network of an IPv6 one.
+
+    >>> one_household("203.0.113.9"), one_household("2001:db8::7:1")
+    ('203.0.113.9', '2001:db8::/64')
+    """
+    return str(ip_network(f"{public}/{_IPV6_PREFIX}", strict=False)) if ":" in public else public
+
+
 Network: TypeAlias = IPv4Network | IPv6Network
 _Address: TypeAlias = IPv4Address | IPv6Address
 
