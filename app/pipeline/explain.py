@@ -303,7 +303,7 @@ class Explainer:
         seen = dict(zip(sent, await self._seen(new, now), strict=True))
         lines = [_judged(line, seen.get(_key(line))) for line in lines]
         return EventReport(
-            receipt=EventReceipt(message_id=message_id, deliveries=tuple(lines)),
+            receipt=EventReceipt(message_id=message_id, deliveries=tuple(lines), is_proven=is_proven),
             presets=tuple(self._reports(event, catalog, lines, seen, now, source)),
         )
 

@@ -100,7 +100,9 @@ class IntakeBatch:
                 )
         if is_made:
             self._made.add(len(self.events))
-        self.events.append(EventReceipt(message_id=message_id, deliveries=tuple(told), given=given))
+        self.events.append(
+            EventReceipt(message_id=message_id, deliveries=tuple(told), given=given, is_proven=self.intake.is_proven)
+        )
         self._names.append(name)
 
     def _is_kept(self, name: str, told: _Told, line: PresetResult, *, has_id: bool) -> bool:

@@ -165,7 +165,7 @@ def without_memory(receipt: Receipt) -> Receipt:
     events = tuple(
         event
         if any(line.exit is Exit.REFUSED for line in event.deliveries)
-        else EventReceipt(message_id=event.message_id, deliveries=accepted)
+        else EventReceipt(message_id=event.message_id, deliveries=accepted, is_proven=event.is_proven)
         for event in receipt.events
     )
     counts = {exit_: receipt.counts[exit_] for exit_ in (Exit.ACCEPTED, Exit.REFUSED) if exit_ in receipt.counts}
@@ -176,8 +176,8 @@ def receipt_json(receipt: Receipt, *, source: str | None = None) -> bytes:
     """Write a receipt, with the name of the `source` that sent it where one is given.
 
     {"counts": {"accepted": 1, ...}, "events": [{"message_id": ..., "deliveries": [{"preset": ..., "exit": ...,
-    "reason": ..., "warnings": [...]}]}]}; a preview's lines also have the finished "event". An event that spoke to
-    memory also has "to_memory": {"groups": [...], "linked": ..., "erased": ..., "marked": ...}.
+    "reason": ..., "warnings": [...]}], "trust": "proven"}]}; a preview's lines also have the finished "event". An event
+    that spoke to memory also has "to_memory": {"groups": [...], "linked": ..., "erased": ..., "marked": ...}.
     """
     counts = {exit_.value: count for exit_, count in receipt.counts.items()}
     named = {} if source is None else {"source": source}
@@ -187,6 +187,8 @@ def receipt_json(receipt: Receipt, *, source: str | None = None) -> bytes:
 def event_json(event: EventReceipt) -> dict[str, Any]:
     """Prepare one event of a receipt for JSON."""
     told: dict[str, Any] = {"message_id": event.message_id, "deliveries": [_line(line) for line in event.deliveries]}
+    if event.is_proven is not None:
+        told["trust"] = "proven" if event.is_proven else "public"
     if event.given is not None:
         told["to_memory"] = structs.asdict(event.given)
     return told

@@ -960,8 +960,7 @@ SELECT count(*) FROM (
 ) AS proven;
 
 -- too_many_names --
--- The rarest names, as many as are too many of those with proven events, and of others; among equals those that came
--- last longest ago.
+-- The rarest names, as many as are too many of proven ones and of public ones; among equals the oldest.
 SELECT source, type, name FROM (
   SELECT *, row_number() OVER (PARTITION BY is_proven ORDER BY number DESC, last_at DESC, source, type, name) AS place
   FROM (
