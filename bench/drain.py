@@ -131,6 +131,10 @@ class Kept:
         """Withdraw nothing: no preset has cancellations."""
         raise NotImplementedError(withdrawals, now)
 
+    async def withdraw_cancelled(self, orders: Sequence[NewDelivery], *, now: float) -> list[int]:
+        """Withdraw nothing: no preset has cancellations."""
+        raise NotImplementedError(orders, now)
+
     async def people(self, keys: Sequence[str], **_: Any) -> PeopleFound:
         """Remember nobody."""
         raise NotImplementedError(keys)

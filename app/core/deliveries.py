@@ -101,6 +101,13 @@ class Withdrawal(Struct, frozen=True, kw_only=True):
     source: str = DEFAULT_SOURCE
     #: The message id of the cancellation.
     message_id: str
+    #: Its author is known by a secret.
+    is_proven: bool = False
+    #: The name of the shop that its source belongs to; "" where its file names none.
+    shop: str = ""
+    #: What a refund says that it pays back; None: the order as a whole.
+    amount: str | None = None
+    currency: str | None = None
 
 
 class Enqueued(Struct, frozen=True, kw_only=True):

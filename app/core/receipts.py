@@ -29,6 +29,8 @@ class PresetResult(Struct, frozen=True, kw_only=True, gc=False):
     hold_s: float = 0
     #: The order that a cancellation withdraws; None where the event is no cancellation.
     cancels: str | None = None
+    #: What it pays back of that order, with its currency; None: all of it.
+    refunds: tuple[str, str | None] | None = None
     #: What came from memory, by group; None where nothing did.
     memory: dict[str, Recalled] | None = None
     #: For the ledger, of an order that is not sent; None elsewhere. It is told to no sender.

@@ -116,6 +116,25 @@ class HasKeys(Protocol):
         ...
 
 
+class HasOrder(Protocol):
+    """An order for a preset of an ad account: a NewDelivery, or a Withdrawal."""
+
+    @property
+    def ad_account_id(self) -> str: ...
+
+    @property
+    def preset(self) -> str: ...
+
+    @property
+    def order_id(self) -> str | None: ...
+
+    @property
+    def source(self) -> str: ...
+
+    @property
+    def shop(self) -> str: ...
+
+
 class HoldsKeys(HasKeys, Protocol):
     """A delivery that is stored."""
 
@@ -175,6 +194,13 @@ def order_digests(ad_account_id: str, order_id: str, source: str, shop: str = ""
     """Return every key that an order may have: the rules may have been others when it was enqueued."""
     parts = [("checkout", ad_account_id, each) for each in _spellings(order_id)]
     return [_digest(*each, *scope) for each in parts for scope in _every_scope(source, shop)]
+
+
+def cancelled_digests(known: HasOrder, rules: OutboxSettings) -> list[str]:
+    """Return the keys under which it is remembered that an order is cancelled for a preset."""
+    scope = ("shop", known.shop) if known.shop else (known.source,) if rules.orders_by_source else ()
+    spellings = _spellings(known.order_id) if known.order_id else ()
+    return [_digest("cancelled", known.ad_account_id, known.preset, each, *scope) for each in spellings]
 
 
 def _spellings(order_id: str) -> tuple[str, ...]:

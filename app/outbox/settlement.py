@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from app.core.deliveries import EXIT_OF, Delivered, Outcome, Retry, Settlement, Withdrawal
+from app.core.deliveries import EXIT_OF, Delivered, Outcome, Retry, Settlement
 from app.core.events import Exit
 from app.core.values.times import DAY_S
 from app.outbox.hold_clock import EndedHolds
-from app.outbox.rows import kept
 
 #: So many due deliveries of either kind are looked at in one claim: a million that are switched off at once leave the
 #: line in a hundred claims, each of which takes the others besides.
@@ -63,8 +62,3 @@ def attempt_row(outcome: Outcome) -> tuple[Exit, int | None, str]:
     """Return what the history keeps: exit, status, message."""
     message = outcome.warning if isinstance(outcome, Delivered) else outcome.reason
     return EXIT_OF[type(outcome)], outcome.status, message
-
-
-def reason_of_withdrawal(withdrawal: Withdrawal) -> str:
-    """Return why a delivery was withdrawn, as the ledger keeps it."""
-    return kept(f"withdrawn by message {withdrawal.message_id}")

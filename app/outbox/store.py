@@ -157,7 +157,14 @@ class Outbox(SharedValues, Protocol):
         """Erase what is pending of cancelled orders, and keep each as withdrawn; return how many, by withdrawal.
 
         An order is found by its key, so where orders are compared only. What is claimed, settled or dead stays as it
-        is. Keys stay: the same order, sent again, is a duplicate.
+        is, and so does what is more trusted, or only paid back in part. Keys stay: the same order, sent again, is a
+        duplicate. It is remembered for orders that are still to come: see `withdraw_cancelled`.
+        """
+
+    async def withdraw_cancelled(self, orders: Sequence[NewDelivery], *, now: float) -> list[int]:
+        """Withdraw what is pending of orders that were cancelled before they came; return the places of these orders.
+
+        To be asked once they are committed.
         """
 
     async def seen(self, deliveries: Sequence[NewDelivery], *, now: float) -> list[Seen | None]:

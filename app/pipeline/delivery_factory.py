@@ -1,7 +1,7 @@
 """What the line of an event asks of the outbox: a delivery that is to be enqueued, or one that is to be withdrawn."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import orjson
@@ -28,6 +28,8 @@ class Withdraws(Protocol):
 
     async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> list[int]: ...
 
+    async def withdraw_cancelled(self, orders: Sequence[NewDelivery], *, now: float) -> list[int]: ...
+
 
 async def withdrawn(
     outbox: Withdraws, withdrawals: Sequence[Withdrawal], *, now: float
@@ -51,14 +53,40 @@ async def withdrawn(
     return counters, found[False] - found[True]
 
 
-def drafted_withdrawal(message_id: str, line: PresetResult, *, source: str) -> Withdrawal:
+async def withdrawn_before(
+    outbox: Withdraws, deliveries: Sequence[NewDelivery], cancellable: Collection[str], *, now: float
+) -> tuple[list[CounterRow], set[int]]:
+    """Withdraw orders that were cancelled before they came; return the counts, and the places of these deliveries.
+
+    `cancellable` are the presets whose orders can be cancelled. Raises OutboxUnavailable.
+    """
+    places = [place for place, each in enumerate(deliveries) if each.preset in cancellable and each.order_id]
+    if not places:
+        return [], set()
+    found = {places[each] for each in await outbox.withdraw_cancelled([deliveries[at] for at in places], now=now)}
+    counts = Counter((deliveries[at].preset, deliveries[at].ad_account_id, deliveries[at].source) for at in found)
+    name = Exit.WITHDRAWN.value
+    return [
+        CounterRow(name=name, preset=preset, ad_account_id=account, source=source, count=count)
+        for (preset, account, source), count in sorted(counts.items())
+    ], found
+
+
+def drafted_withdrawal(
+    message_id: str, line: PresetResult, *, source: str, is_proven: bool = False, shop: str = ""
+) -> Withdrawal:
     """Return what a line that cancels an order withdraws."""
+    amount, currency = line.refunds or (None, None)
     return Withdrawal(
         ad_account_id=line.ad_account_id,
         preset=line.preset or "",
         order_id=line.cancels or "",
         source=source,
         message_id=message_id,
+        is_proven=is_proven,
+        shop=shop,
+        amount=amount,
+        currency=currency,
     )
 
 

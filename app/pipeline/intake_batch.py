@@ -212,7 +212,15 @@ def _ask(router: Router, event: Event, lines: list[PresetResult], catalog: Catal
     count = len(drafts.deliveries)
     for line in lines:
         if line.cancels is not None:
-            drafts.withdrawals.append(drafted_withdrawal(message_id, line, source=sender.source))
+            drafts.withdrawals.append(
+                drafted_withdrawal(
+                    message_id,
+                    line,
+                    source=sender.source,
+                    is_proven=sender.is_proven,
+                    shop=router.shop_of(sender.source),
+                )
+            )
         if line.event:
             delivery = router.drafted(
                 message_id, event, line, source=sender.source, is_proven=sender.is_proven, now=sender.now

@@ -23,11 +23,11 @@ from app.core.people import NamedPerson, PeopleChanges, with_owners
 from app.core.receipts import MemoryChange, PresetResult, Receipt
 from app.errors import BacklogFull, EventRefused, MemoryChanged, OutboxUnavailable, UnknownName
 from app.outbox import enqueue_counters
-from app.pipeline.delivery_factory import Withdraws, withdrawn
+from app.pipeline.delivery_factory import Withdraws, withdrawn, withdrawn_before
 from app.pipeline.enrichment import FindsPeople
 from app.pipeline.intake_batch import RequestMemory, RequestPiece, draft, split_after_deletes
 from app.pipeline.quarantine import Quarantine
-from app.pipeline.receipts import IntakeBatch, receipt_of
+from app.pipeline.receipts import CANCELLED_BEFORE, IntakeBatch, receipt_of
 from app.pipeline.router import Router
 from app.source import Intake, NamedSource, events_of_request, read_raw_event
 
@@ -284,12 +284,17 @@ class Pipeline:
             withdrawals, late = await withdrawn(outbox, drafts.withdrawals, now=now)
             counters += withdrawals
             drafts.tell_late(late)
+        cancellable = {preset.name for preset in self.catalog.cancellable}
+        more, gone = await withdrawn_before(outbox, drafts.deliveries, cancellable, now=now)
+        counters += more
         if drafts.candidates and self._quarantine is not None:
             await self._quarantine.keep(drafts.candidates, self.catalog, intake)
         try:
             self._on_count([*counters, *enqueue_counters(drafts.deliveries, answers)])
         except Exception as exc:  # noqa: BLE001 - what is committed must not look as if it were not
             log_error(exc)
+        for place in gone:
+            answers[place] = replace(answers[place], warnings=(*answers[place].warnings, CANCELLED_BEFORE))
         return drafts.receipt(answers)
 
     async def _draft_all(self, events: _Events, drafts: IntakeBatch, memory: RequestMemory) -> None:

@@ -32,6 +32,10 @@ BACKLOG_FULL = "its backlog is full: send the event again when it no longer is"
 CANCELLED: Final = "is cancelled: what of it has not left is not sent"
 #: The same where nothing of the order was left to withdraw.
 CANCELLED_LATE: Final = "is cancelled too late: nothing of it waits, it was sent before or never came"
+#: Why a refund of a part of an order withdraws nothing.
+REFUNDED_IN_PART: Final = "is refunded in part: nothing of it is withdrawn"
+#: What is told of an order that was cancelled before it came.
+CANCELLED_BEFORE: Final = "its order was cancelled before: it is withdrawn"
 #: All of a Line but the event and what is known of its person: preset, destination, its ad account, exit, reason,
 #: warnings.
 _Told: TypeAlias = tuple[str | None, str, str, Exit, str, tuple[str, ...]]

@@ -26,10 +26,10 @@ from app.mapping import PRODUCT_ID
 from app.pipeline.delivery_factory import drafted_delivery
 from app.pipeline.enrichment import Enrichment, WhyFiltered, completed_from_memory
 from app.pipeline.identity_events import IdentityEventReader
-from app.pipeline.receipts import CANCELLED
+from app.pipeline.receipts import CANCELLED, REFUNDED_IN_PART
 from app.pipeline.twins import leave_out_staff
 from app.pipeline.waiting import OrderWaits
-from app.source import app_platform
+from app.source import app_platform, read_refund
 
 
 class Action(Protocol):
@@ -120,9 +120,10 @@ def not_sent(preset: Preset, account: AdAccount, exit_: Exit, reason: str) -> Pr
 def cancellations(event: Event, catalog: Catalog, accounts: Sequence[AdAccount], source: str) -> list[PresetResult]:
     """Return a line for each preset and ad account whose order the event cancels."""
     lines = []
+    refund = read_refund(event)
     for preset in catalog.cancellable:
         if preset.withdrawn_by is not None and preset.withdrawn_by.matches(event) and (order := _order(preset, event)):
-            reason = f"order {order} {CANCELLED}"
+            reason = f"order {order} {REFUNDED_IN_PART if refund.is_part else CANCELLED}"
             lines += [
                 PresetResult(
                     preset=preset.name,
@@ -130,7 +131,8 @@ def cancellations(event: Event, catalog: Catalog, accounts: Sequence[AdAccount],
                     ad_account_id=account.ad_account_id,
                     exit=Exit.MATCHED,
                     reason=reason,
-                    cancels=order,
+                    cancels=None if refund.is_part else order,
+                    refunds=(refund.amount, refund.currency) if refund.amount else None,
                 )
                 for _, account in routes([preset], accounts, source)
             ]

@@ -29,6 +29,7 @@ from app.source.named_sources import (
 from app.source.rate_limits import Quota, read_quotas
 from app.source.raw_records import read_raw_requests
 from app.source.received_request import app_platform
+from app.source.refunds import read_refund
 from app.source.responses import (
     INTERNAL_ERROR,
     TOO_SLOW,
@@ -99,6 +100,7 @@ __all__ = [
     "read_quotas",
     "read_raw_event",
     "read_raw_requests",
+    "read_refund",
     "refusal_json",
     "sdk_settings_router",
     "standard_key",

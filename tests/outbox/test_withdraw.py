@@ -1,18 +1,20 @@
 """What is pending of a cancelled order is erased and noted; the age of what is held begins when its hold is over."""
 
+from typing import Any
+
 import pytest
 
 from app.core.deliveries import State, Withdrawal
 from app.core.events import CounterRow, Exit
 from app.core.pages import Query
 from app.core.people import Recalled
-from tests.outbox.build import ACCOUNT, HOUR_S, NOW, At, new, retry
+from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, At, new, retry
 
 HOLD_S = 1_800.0
 
 
-def cancelled(order_id: str = "SO-1", **changes: str) -> Withdrawal:
-    standard = {"ad_account_id": ACCOUNT, "preset": "checkout", "message_id": "cancel-1"}
+def cancelled(order_id: str = "SO-1", **changes: Any) -> Withdrawal:
+    standard: dict[str, Any] = {"ad_account_id": ACCOUNT, "preset": "checkout", "message_id": "cancel-1"}
     return Withdrawal(order_id=order_id, **(standard | changes))
 
 
@@ -110,3 +112,69 @@ async def test_what_has_left_is_not_withdrawn_and_a_retry_is(at: At) -> None:
 async def test_an_order_with_u_0000_in_its_id_is_withdrawn_by_it(at: At) -> None:
     await at.enqueue(new(order_id="a\0"))
     assert await at.outbox.withdraw([cancelled("a\0", message_id="c\0")], now=at.now) == [1]
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["the order first", "the cancellation first"])
+@pytest.mark.parametrize(
+    ("of_order", "of_cancellation", "is_gone"),
+    [(True, True, True), (True, False, False), (False, True, True), (False, False, True)],
+)
+async def test_a_cancellation_withdraws_what_is_not_more_trusted_waiting_or_to_come(
+    at: At, *, is_first: bool, of_order: bool, of_cancellation: bool, is_gone: bool
+) -> None:
+    order = new(message_id="m-1", order_id="#1001", hold_s=HOLD_S, is_proven=of_order)
+    asked = cancelled("1001", is_proven=of_cancellation)
+    if is_first:
+        await at.enqueue(order)
+    gone = await at.outbox.withdraw([asked], now=NOW)
+    if not is_first:
+        await at.enqueue(order)
+        gone = [len(await at.outbox.withdraw_cancelled([new(order_id="SO-2"), order], now=NOW))]
+    assert gone == [int(is_gone)]
+    assert await states(at) == ({} if is_gone else {"m-1": State.PENDING})
+    assert await at.outbox.withdraw_cancelled([order], now=NOW) == []
+
+
+async def test_a_public_cancellation_hides_no_proven_one_of_an_order_to_come(at: At) -> None:
+    order = new(message_id="m-1", order_id="SO-1", hold_s=HOLD_S, is_proven=True)
+    proven, public = cancelled(is_proven=True), cancelled(message_id="cancel-2")
+    await at.outbox.withdraw([public, proven, public], now=NOW)
+    await at.enqueue(order)
+    assert await at.outbox.withdraw_cancelled([order], now=NOW) == [0]
+    ((_, note),) = (await at.outbox.message("m-1")).dropped_events
+    assert note.reason == "withdrawn by message cancel-1"
+
+
+async def test_a_cancellation_is_of_its_preset_ad_account_and_shop_and_is_forgotten_with_the_ledger(at: At) -> None:
+    order = new(message_id="m-1", order_id="SO-1", hold_s=HOLD_S, shop="Berlin")
+    others = cancelled(preset="other"), cancelled(ad_account_id="42"), cancelled(shop="Vienna"), cancelled()
+    await at.outbox.withdraw(others, now=NOW)
+    await at.enqueue(order)
+    assert await at.outbox.withdraw_cancelled([order], now=NOW) == []
+    await at.outbox.withdraw([cancelled("SO-9", shop="Berlin")], now=NOW)
+    later = new(message_id="m-9", order_id="SO-9", hold_s=HOLD_S, shop="Berlin")
+    await at.enqueue(later)
+    assert await at.outbox.withdraw_cancelled([later], now=NOW + 31 * DAY_S) == []
+    assert await at.outbox.withdraw_cancelled([later], now=NOW) == [0]
+
+
+@pytest.mark.parametrize(
+    ("paid", "refunded", "is_gone"),
+    [
+        (("20", "EUR"), ("20", "EUR"), True),
+        (("20", "EUR"), ("23.80", "EUR"), True),  # with tax and shipping
+        (("20", "EUR"), ("19.99", "EUR"), False),
+        (("20", "EUR"), ("5", None), False),
+        (("20", "EUR"), ("5", "USD"), True),  # what it is worth of the order is not known
+        ((None, None), ("5", "EUR"), True),
+        (("20", "EUR"), (None, None), True),
+    ],
+)
+async def test_a_refund_of_a_part_withdraws_nothing(
+    at: At, paid: tuple[str | None, str | None], refunded: tuple[str | None, str | None], *, is_gone: bool
+) -> None:
+    order = new(message_id="m-1", order_id="SO-1", hold_s=HOLD_S, amount=paid[0], currency=paid[1])
+    await at.enqueue(order)
+    asked = cancelled(amount=refunded[0], currency=refunded[1])
+    assert await at.outbox.withdraw([asked], now=NOW) == [int(is_gone)]
+    assert await at.outbox.withdraw_cancelled([order], now=NOW) == []

@@ -312,6 +312,9 @@ class _TracedEnqueues:
     async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> list[int]:
         return await self._outbox.withdraw(withdrawals, now=now)
 
+    async def withdraw_cancelled(self, orders: Sequence[NewDelivery], *, now: float) -> list[int]:
+        return await self._outbox.withdraw_cancelled(orders, now=now)
+
     async def people(
         self,
         keys: Sequence[str],

@@ -24,7 +24,7 @@ from app.outbox.postgres.redrive import PostgresDeadLetters
 from app.outbox.postgres.retention import Days, retain
 from app.outbox.postgres.sealed_events import PostgresSealedEvents
 from app.outbox.postgres.set_aside import claim_the_rest, renew_the_rest, settle_the_rest
-from app.outbox.postgres.settle import settle, withdraw
+from app.outbox.postgres.settle import settle, withdraw, withdraw_cancelled
 from app.outbox.postgres.shared import PostgresShared
 from app.outbox.postgres.writer import Writer
 from app.outbox.settlement import ClaimQuery
@@ -80,7 +80,12 @@ class PostgresOutbox(Ledger, Accounts, PostgresShared, KeepsPeople):
     async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> list[int]:
         at = await self._by_server(now)
         await self._days.ensure_tables([at])
-        return await self._database.run(withdraw, withdrawals, at)
+        return await self._database.run(withdraw, withdrawals, at, self._rules)
+
+    async def withdraw_cancelled(self, orders: Sequence[NewDelivery], *, now: float) -> list[int]:
+        at = await self._by_server(now)
+        await self._days.ensure_tables([at])
+        return await self._database.run(withdraw_cancelled, orders, at, self._rules)
 
     async def claim(
         self,

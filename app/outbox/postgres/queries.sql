@@ -1938,11 +1938,23 @@ SELECT count(*) FROM written;
 DELETE FROM delivery_owner USING jsonb_array_elements(%(rows)s::jsonb) AS row WHERE id = (row ->> 0)::bigint;
 
 -- pending_of_orders --
--- What is pending of orders, each for a preset: its id, why it is withdrawn, and the place of that in what was asked.
-SELECT DISTINCT ON (delivery_id, asked ->> 1) delivery_id, asked ->> 2, (asked ->> 3)::integer
-FROM jsonb_array_elements(%(rows)s::jsonb) WITH ORDINALITY AS each (asked, turn)
+-- What is pending of orders, each for a preset, by the place of what was asked. It changes no more until it is withdrawn.
+SELECT (asked ->> 2)::integer, line.id, delivery.is_proven, amount, currency
+FROM jsonb_array_elements(%(rows)s::jsonb) AS asked
 JOIN dedup_key ON digest = asked ->> 0 JOIN line ON line.id = delivery_id AND line.preset = asked ->> 1
-WHERE state = 'pending' ORDER BY delivery_id, asked ->> 1, turn;
+JOIN delivery ON delivery.id = line.id
+WHERE state = 'pending' ORDER BY (asked ->> 2)::integer, line.id FOR UPDATE OF line;
+
+-- remember_cancelled --
+-- Remember that orders are cancelled, for those of them that are still to come.
+INSERT INTO dedup_key (digest, place, delivery_id, expires_at, known, is_proven)
+SELECT row ->> 0, (row ->> 1)::smallint, 0, (row ->> 2)::float8, row ->> 3, (row ->> 4)::boolean
+FROM jsonb_array_elements(%(rows)s::jsonb) AS row ORDER BY 1, 2
+ON CONFLICT (digest, place) DO UPDATE SET expires_at = excluded.expires_at, known = excluded.known;
+
+-- cancelled --
+-- What is remembered of cancelled orders.
+SELECT digest, known, is_proven FROM dedup_key WHERE digest = ANY(%(digests)s::text[]) AND expires_at > %(now)s;
 
 -- drop --
 -- Erase deliveries that are pending, and record each by its exit; return their places. All are counted as withdrawn: they

@@ -9,11 +9,11 @@ import orjson
 import psycopg
 
 from app.config.settings import OutboxSettings
-from app.core.deliveries import Settlement, State, Withdrawal
+from app.core.deliveries import NewDelivery, Settlement, State, Withdrawal
 from app.core.events import CounterRow, Exit
 from app.core.values.times import MINUTE_S
 from app.outbox.counts import summed
-from app.outbox.dedup import HoldsKeys, key_rows, order_digests
+from app.outbox.dedup import HoldsKeys, cancelled_digests, key_rows, order_digests
 from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import rows_of
 from app.outbox.postgres.redrive import dismiss_overtaken
@@ -22,9 +22,9 @@ from app.outbox.settlement import (
     attempt_row,
     last_of_each,
     reason_of,
-    reason_of_withdrawal,
     was_tried,
 )
+from app.outbox.withdrawal import PendingOrder, cancelled_rows, reason_of_withdrawal, withdrawals_of, withdraws
 
 #: Of a finished event, what stands in it unhashed.
 _UNHASHED = ("client_ip_address", "client_user_agent")
@@ -114,16 +114,41 @@ def _stripped(payload: bytes) -> bytes:
     return orjson.dumps(event)
 
 
-async def withdraw(connection: Connection, withdrawals: Sequence[Withdrawal], now: float) -> list[int]:
+async def withdraw(
+    connection: Connection, withdrawals: Sequence[Withdrawal], now: float, rules: OutboxSettings
+) -> list[int]:
+    rows = as_json(cancelled_rows(withdrawals, now, rules))
+    await connection.execute(SQL["remember_cancelled"], {"rows": rows})
+    return await _withdraw(connection, withdrawals, now)
+
+
+async def withdraw_cancelled(
+    connection: Connection, orders: Sequence[NewDelivery], now: float, rules: OutboxSettings
+) -> list[int]:
+    digests = [digest for order in orders for digest in cancelled_digests(order, rules)]
+    found = await rows_of(connection, "cancelled", digests=digests, now=now)
+    asked = withdrawals_of(orders, [(digest, said, is_proven) for digest, said, is_proven in found], rules)
+    counts = await _withdraw(connection, [withdrawal for _, withdrawal in asked], now)
+    return [place for (place, _), count in zip(asked, counts, strict=True) if count]
+
+
+async def _withdraw(connection: Connection, withdrawals: Sequence[Withdrawal], now: float) -> list[int]:
     rows = [
-        (digest, asked.preset, reason_of_withdrawal(asked), place)
+        (digest, asked.preset, place)
         for place, asked in enumerate(withdrawals)
-        for digest in order_digests(asked.ad_account_id, asked.order_id, asked.source)
+        for digest in order_digests(asked.ad_account_id, asked.order_id, asked.source, asked.shop)
     ]
-    found = await rows_of(connection, "pending_of_orders", rows=as_json(rows))
-    counts = Counter(
-        await drop(connection, [(id_, Exit.WITHDRAWN, reason, place) for id_, reason, place in found], now)
-    )
+    async with connection.transaction():
+        found = [
+            (place, PendingOrder(*row))
+            for place, *row in await rows_of(connection, "pending_of_orders", rows=as_json(rows))
+        ]
+        gone = {
+            order.delivery_id: (order.delivery_id, Exit.WITHDRAWN, reason_of_withdrawal(withdrawals[place]), place)
+            for place, order in reversed(found)
+            if withdraws(withdrawals[place], order)
+        }
+        counts = Counter(await drop(connection, list(gone.values()), now))
     return [counts[place] for place in range(len(withdrawals))]
 
 

@@ -30,7 +30,7 @@ from app.outbox.sqlite.redrive import SqliteDeadLetters
 from app.outbox.sqlite.retention import retain
 from app.outbox.sqlite.sealed_events import SqliteSealedEvents
 from app.outbox.sqlite.set_aside import claim_the_rest, renew_the_rest, settle_the_rest
-from app.outbox.sqlite.settle import settle, withdraw
+from app.outbox.sqlite.settle import settle, withdraw, withdraw_cancelled
 from app.outbox.sqlite.shared import KeepsShared
 from app.outbox.sqlite.writer import Writer
 
@@ -88,7 +88,11 @@ class SqliteOutbox(Ledger, Accounts, KeepsShared, KeepsPeople):
         return answer
 
     async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> list[int]:
-        return await self._writer.do(partial(withdraw, withdrawals=withdrawals, now=now), rows=len(withdrawals))
+        work = partial(withdraw, withdrawals=withdrawals, now=now, rules=self._rules)
+        return await self._writer.do(work, rows=len(withdrawals))
+
+    async def withdraw_cancelled(self, orders: Sequence[NewDelivery], *, now: float) -> list[int]:
+        return await self._writer.do(partial(withdraw_cancelled, orders=orders, now=now, rules=self._rules))
 
     async def claim(
         self,

@@ -1423,9 +1423,20 @@ SELECT id, message_id, user, anonymous, at, contacts FROM delivery_owner ORDER B
 
 -- pending_of_order --
 -- What is pending of an order for a preset; it may be found by several spellings of its id.
-SELECT json_group_array(DISTINCT delivery.id) FROM json_each(:rows) AS asked
+SELECT DISTINCT delivery.id, delivery.is_proven, amount, currency FROM json_each(:rows) AS asked
 JOIN dedup_key ON dedup_key.digest = asked.value JOIN delivery ON delivery.id = delivery_id
 WHERE state = 'pending' AND preset = :preset;
+
+-- remember_cancelled --
+-- Remember that orders are cancelled, for those of them that are still to come.
+INSERT INTO dedup_key (digest, place, delivery_id, expires_at, known, is_proven)
+SELECT value ->> 0, value ->> 1, 0, value ->> 2, value ->> 3, value ->> 4 FROM json_each(:rows) WHERE true
+ON CONFLICT DO UPDATE SET expires_at = excluded.expires_at, known = excluded.known;
+
+-- cancelled --
+-- What is remembered of cancelled orders.
+SELECT digest, known, is_proven FROM json_each(:rows) AS asked JOIN dedup_key ON digest = asked.value
+WHERE expires_at > :now;
 
 -- drop_withdrawn --
 -- Note that deliveries are withdrawn; of their warnings what came from memory is none.

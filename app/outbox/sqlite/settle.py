@@ -6,21 +6,21 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from app.config.settings import OutboxSettings
-from app.core.deliveries import Settlement, State, Withdrawal
+from app.core.deliveries import NewDelivery, Settlement, State, Withdrawal
 from app.core.events import CounterRow, Exit
 from app.core.values.times import MINUTE_S
-from app.outbox.dedup import HoldsKeys, key_rows, order_digests
+from app.outbox.dedup import HoldsKeys, cancelled_digests, key_rows, order_digests
 from app.outbox.rows import as_json
 from app.outbox.settlement import (
     attempt_row,
     last_of_each,
     reason_of,
-    reason_of_withdrawal,
     was_tried,
 )
 from app.outbox.sqlite.counters import AttemptKind, add_attempts, add_counters
 from app.outbox.sqlite.database import SQL, one_json
 from app.outbox.sqlite.redrive import dismiss_overtaken
+from app.outbox.withdrawal import PendingOrder, cancelled_rows, reason_of_withdrawal, withdrawals_of, withdraws
 
 
 class _Held(NamedTuple):
@@ -131,13 +131,26 @@ def release_keys(connection: sqlite3.Connection, held: Sequence[HoldsKeys]) -> N
         connection.execute(SQL["release_learned"], {"rows": as_json([each.delivery_id for each in held])})
 
 
-def withdraw(connection: sqlite3.Connection, withdrawals: Sequence[Withdrawal], now: float) -> list[int]:
+def withdraw(
+    connection: sqlite3.Connection, withdrawals: Sequence[Withdrawal], now: float, rules: OutboxSettings
+) -> list[int]:
+    connection.execute(SQL["remember_cancelled"], {"rows": as_json(cancelled_rows(withdrawals, now, rules))})
     return [_withdraw(connection, each, now) for each in withdrawals]
 
 
+def withdraw_cancelled(
+    connection: sqlite3.Connection, orders: Sequence[NewDelivery], now: float, rules: OutboxSettings
+) -> list[int]:
+    digests = as_json([digest for order in orders for digest in cancelled_digests(order, rules)])
+    found = connection.execute(SQL["cancelled"], {"rows": digests, "now": now}).fetchall()
+    asked = withdrawals_of(orders, found, rules)
+    return [place for place, withdrawal in asked if _withdraw(connection, withdrawal, now)]
+
+
 def _withdraw(connection: sqlite3.Connection, asked: Withdrawal, now: float) -> int:
-    digests = as_json(order_digests(asked.ad_account_id, asked.order_id, asked.source))
-    ids = one_json(connection, "pending_of_order", rows=digests, preset=asked.preset)
+    digests = as_json(order_digests(asked.ad_account_id, asked.order_id, asked.source, asked.shop))
+    found = connection.execute(SQL["pending_of_order"], {"rows": digests, "preset": asked.preset}).fetchall()
+    ids = [order.delivery_id for order in map(PendingOrder._make, found) if withdraws(asked, order)]
     drop(connection, [(id_, Exit.WITHDRAWN, reason_of_withdrawal(asked)) for id_ in ids], now)
     return len(ids)
 

@@ -1,0 +1,53 @@
+"""Refunds: whether an event that cancels an order pays back a part of it only."""
+
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+from app.core.events import Event
+from app.core.values.amounts import read_amount
+from app.core.values.flags import read_flag
+
+#: Properties that say so by a flag, and by a word.
+_FLAGS: Final = ("partial", "is_partial", "isPartial", "partial_refund", "partialRefund")
+_STATES: Final = ("financial_status", "financialStatus", "refund_status", "refund_type", "status")
+#: What a refund pays back, the most telling name first.
+_AMOUNTS: Final = (
+    *("refund_amount", "refundAmount", "refunded_amount", "amount_refunded", "total_refunded"),
+    *("total", "revenue", "value", "amount"),
+)
+
+
+class Refund(NamedTuple):
+    """What an event that cancels an order pays back of it."""
+
+    #: It says itself that it is a part.
+    is_part: bool = False
+    #: None where it is the order as a whole, as far as the event says.
+    amount: str | None = None
+    currency: str | None = None
+
+
+def read_refund(event: Event) -> Refund:
+    """Return what an event pays back of the order that it cancels.
+
+    >>> read_refund({"event": "Order Refunded", "properties": {"total": 5, "currency": "EUR"}})
+    Refund(is_part=False, amount='5', currency='EUR')
+    >>> read_refund({"event": "Order Cancelled", "properties": {"total": 5}})
+    Refund(is_part=False, amount=None, currency=None)
+    """
+    given = event.get("properties")
+    properties: dict[str, Any] = given if isinstance(given, dict) else {}
+    name = str(event.get("event") or "").lower()
+    states = (str(properties[each]).lower() for each in _STATES if each in properties)
+    if "partial" in name or any("partial" in state for state in states):
+        return Refund(is_part=True)
+    if any(read_flag(properties.get(each)) is True for each in _FLAGS):
+        return Refund(is_part=True)
+    if "refund" not in name:
+        return Refund()
+    found = next((amount for each in _AMOUNTS if (amount := read_amount(properties.get(each)))), None)
+    if found is None:
+        return Refund()
+    currency = found.currency or properties.get("currency")
+    number = abs(Decimal(found.number))
+    return Refund(amount=str(number), currency=currency.upper() if isinstance(currency, str) else None)
