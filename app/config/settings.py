@@ -448,7 +448,7 @@ class SenderSettings(SourceSettings, ServingSettings):
         (), description="`name:events:bytes` a minute for a write key, `name@address:...` for each address; beyond: 429"
     )
     public_order_max: AmountsByCurrency = Field(
-        (), description="`USD:1000`: dearer public orders are withheld; off by default, see sources.md"
+        (), description="`USD:1000`: dearer public orders are withheld; off by default, see trust.md"
     )
 
     # Bounds of requests

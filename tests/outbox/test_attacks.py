@@ -1,0 +1,149 @@
+"""What a stranger tries with the write key of a page: docs/trust.md lists the attacks by the names of these tests.
+
+Each was tried against the pipeline and store as they were on 29 November 2026, and worked.
+"""
+
+from collections.abc import AsyncIterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from app import assemble
+from app.config import Settings
+from app.core.deliveries import State
+from app.core.events import Event, Exit
+from app.core.pages import QuarantineFilter, Query
+from app.outbox import Outbox, open_outbox
+from app.source import Arrival, Intake, read_event
+from tests import assembled
+from tests.outbox.build import NOW
+
+HELD = """
+name: Order Completed
+subscribe: event = "Order Completed"
+action: report_conversion_event
+hold: 30m
+withdrawn_by: event = "Order Cancelled"
+mapping: {event_name: checkout}
+"""
+PERSON = {"ip": "203.0.113.9", "userAgent": "Mozilla/5.0 (X11; Linux x86_64)"}
+SETTINGS: dict[str, Any] = {
+    "quarantine_hours": 72,
+    "quarantine_key": "a key of the quarantine, long enough",
+    "quarantine_max_bytes": 40_000,
+    "remember_days": 90,
+    "remember_max_people": 1_000,
+    "remember_secret": "a secret of the installation, long",
+}
+
+
+class Shop:
+    """A shop whose server proves itself, and a page whose write key everybody may use."""
+
+    def __init__(self, settings: Settings, outbox: Outbox) -> None:
+        self.outbox = outbox
+        self.now = NOW
+        self._numbers = count()
+        self._pipeline = assemble.pipeline(
+            settings,
+            assemble.running_catalog(settings).catalog,
+            outbox=outbox,
+            quarantine=assemble.quarantine(settings, outbox),
+        )
+
+    async def server(self, *events: Event) -> list[Exit]:
+        return await self._send(events, is_proven=True)
+
+    async def stranger(self, *events: Event) -> list[Exit]:
+        return await self._send(events, is_proven=False)
+
+    async def _send(self, events: tuple[Event, ...], *, is_proven: bool) -> list[Exit]:
+        known = {"type": "track", "timestamp": self.now - 60, "context": PERSON}
+        complete = [known | {"messageId": f"m-{next(self._numbers)}"} | event for event in events]
+        read = [read_event(each, Arrival.at(self.now)) for each in complete]
+        source = "shop" if is_proven else "page"
+        receipt = await self._pipeline.accept(Intake(read, self.now, source=source, is_proven=is_proven))
+        return [line.exit for event in receipt.events for line in event.deliveries]
+
+    async def sent(self) -> list[dict[str, Any]]:
+        """Return what Pinterest would get by now, or waits for it, of the shop's server."""
+        page = await self.outbox.search(Query(source="shop"), limit=1_000)
+        assert {each.state for each in page.deliveries} <= {State.PENDING}
+        found = [await self.outbox.delivery(each.delivery_id) for each in page.deliveries]
+        return [orjson.loads(each.payload) for each in found if each.payload]
+
+
+def order(number: int, total: float = 249, **changes: Any) -> Event:
+    properties = {"order_id": f"SO-{number}", "total": total, "currency": "USD"}
+    return {
+        "event": "Order Completed",
+        "messageId": f"order-{number}",
+        "userId": "ann",
+        "properties": properties,
+    } | changes
+
+
+@pytest.fixture(params=[{}])
+async def shop(request: pytest.FixtureRequest, outbox_url: str, tmp_path: Path) -> AsyncIterator[Shop]:
+    folder = tmp_path / "presets"
+    folder.mkdir()
+    (folder / "order.yaml").write_text(HELD, encoding="utf-8")
+    settings = assembled.settings(**SETTINGS, outbox_url=outbox_url, presets_dir=(folder,))
+    outbox = open_outbox(outbox_url, settings, clock=lambda: NOW)
+    yield Shop(settings, outbox)
+    await outbox.close()
+
+
+async def test_claimed_order_numbers_make_no_order_a_duplicate(shop: Shop) -> None:
+    """5,000 orders over 0.01 USD took 0.7 s, and the shop's own orders were duplicates of them for 30 days."""
+    await shop.stranger(*(order(number, 0.01) for number in range(1, 60)))
+    assert await shop.server(*(order(number) for number in range(1, 60))) == [Exit.ENQUEUED] * 59
+    assert [each["custom_data"]["value"] for each in await shop.sent()] == ["249"] * 59
+    assert await shop.stranger(order(1, 0.01), order(1, 249, messageId="again")) == [Exit.DUPLICATE] * 2
+
+
+async def test_a_cancellation_by_a_stranger_withdraws_no_order(shop: Shop) -> None:
+    """Orders that their preset held were withdrawn by anybody who named their id."""
+    cancelled = {"event": "Order Cancelled", "properties": {"order_id": "SO-1"}}
+    refunded = {"event": "Order Cancelled", "properties": {"order_id": "SO-2", "financial_status": "refunded"}}
+    await shop.server(order(1))
+    assert await shop.stranger(cancelled, refunded) == [Exit.MATCHED] * 2
+    await shop.server(order(2))
+    assert len(await shop.sent()) == 2
+    await shop.server(cancelled)
+    assert [each["custom_data"]["order_id"] for each in await shop.sent()] == ["SO-2"]
+
+
+async def test_a_yes_by_a_stranger_lifts_no_no(shop: Shop) -> None:
+    """A person's no, told by the shop, was lifted by one event with that person's id."""
+    await shop.server({"type": "identify", "userId": "ann", "traits": {"email": "ann@shop.example"}})
+    await shop.server({"type": "page", "userId": "ann", "context": PERSON | {"opt_out": True}})
+    yes = {"type": "page", "userId": "ann", "anonymousId": "x", "timestamp": NOW - 30}
+    await shop.stranger(yes | {"context": PERSON | {"opt_out": False}})
+    at = {"timestamp": NOW - 10}
+    await shop.server({"type": "identify", "userId": "ann", "traits": {"phone": "+15551234567"}} | at, order(1) | at)
+    assert [set(each["user_data"]) & {"em", "ph"} for each in await shop.sent()] == [set()]
+
+
+async def test_invented_people_who_say_no_stop_no_memory(shop: Shop) -> None:
+    """3 MB of invented ids with an opt-out filled the marks, and nobody was remembered any more."""
+    no = {"type": "page", "context": PERSON | {"opt_out": True}}
+    for start in range(0, 1_200, 400):
+        await shop.stranger(*(no | {"anonymousId": f"x{number}"} for number in range(start, start + 400)))
+    await shop.server({"type": "identify", "userId": "ann", "traits": {"email": "ann@shop.example"}})
+    await shop.server(order(1))
+    assert ["em" in each["user_data"] for each in await shop.sent()] == [True]
+
+
+async def test_invalid_events_of_a_stranger_push_no_signed_one_out_of_the_quarantine(shop: Shop) -> None:
+    """Whatever was invalid took the place of the oldest event, also of a shop's order."""
+    await shop.server(order(1, userId=None, context={}))
+    junk = {"event": "Order Completed", "context": {}, "properties": {"note": "x" * 900}}
+    for _ in range(4):
+        await shop.stranger(*(junk for _ in range(50)))
+    found = await shop.outbox.sealed_events.find(QuarantineFilter(), now=NOW, after=0, limit=1_000)
+    assert [each.message_id for each in found if each.is_proven] == ["order-1"]
+    assert sum(len(each.sealed) for each in found if not each.is_proven) <= 20_000
