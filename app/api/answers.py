@@ -252,6 +252,14 @@ class OddOrder(BaseModel):
     times: int = Field(description="How many medians it is.")
 
 
+class NewestOrders(BaseModel):
+    """Who says that there were the newest orders, without those that wait."""
+
+    orders: int
+    public: int = Field(description="Orders that anyone could have sent.")
+    unconfirmed: int = Field(description="Orders that the shop did not confirm.")
+
+
 class CurrencyRevenue(RevenueOf):
     """What the orders of one currency are worth."""
 
@@ -259,6 +267,7 @@ class CurrencyRevenue(RevenueOf):
     unmatched: Worth = Field(description="Of orders that no preset takes.")
     by: dict[str, list[RevenueLine]] = Field(description="By `day`, `preset`, `source`, `ad_account_id`.")
     odd: list[OddOrder]
+    newest: NewestOrders
 
 
 class RevenueAnswer(BaseModel):

@@ -57,6 +57,12 @@ def _print_all(found: list[CurrencyTotals]) -> None:
         add_row(table, each.currency or "no currency", _told(whole.received), *became, _average(whole.received))
     print_table(table)
     for each in found:
+        trust = each.trust
+        if trust.public:
+            print_line(
+                f"Of the newest {trust.orders} orders in {each.currency}, {trust.public} are public. "
+                f"The shop did not confirm {trust.share:.0%}."
+            )
         for odd in each.odd:
             told = f"{odd.amount} {each.currency} is {odd.times} times the usual amount"
             print_line(f"Delivery {odd.delivery_id}: {told}.")

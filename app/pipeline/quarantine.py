@@ -60,7 +60,9 @@ class Quarantine:
 
     def _mendable(self, event: Event, lines: Sequence[PresetResult]) -> PresetResult | None:
         """Return the line that says why the event made no delivery; None where nothing of it is to be kept."""
-        if any(line.exit is Exit.WITHHELD and not (is_too_dear(line) or line.reason == NOT_CONFIRMED) for line in lines):
+        if any(
+            line.exit is Exit.WITHHELD and not (is_too_dear(line) or line.reason == NOT_CONFIRMED) for line in lines
+        ):
             return None
         for line in lines:
             if line.exit in {Exit.INVALID, Exit.WITHHELD} or (

@@ -73,7 +73,7 @@ class Shop:
         page = await self.outbox.search(Query(source="shop"), limit=1_000)
         assert {each.state for each in page.deliveries} <= {State.PENDING}
         found = [await self.outbox.delivery(each.delivery_id) for each in page.deliveries]
-        return [orjson.loads(each.payload) for each in found if each.payload]
+        return [orjson.loads(each.payload) for each in found if each and each.payload]
 
 
 def order(number: int, total: float = 249, **changes: Any) -> Event:

@@ -7,12 +7,12 @@ from decimal import Decimal, InvalidOperation
 from statistics import median
 from typing import Any, Final, NamedTuple
 
-from app.core.deliveries import State
+from app.core.deliveries import Delivery, State
 from app.core.events import Exit
 from app.core.pages import Query, Revenue
 from app.core.values.amounts import sum_of_one_currency
 from app.core.values.times import DAY_S
-from app.outbox import Outbox
+from app.outbox import NOT_CONFIRMED, Outbox
 
 #: What becomes of orders, in the order of their way, in words. What no preset takes was never meant to be sent.
 ORDERS_BECAME: Final = {
@@ -70,6 +70,34 @@ class OutlierOrder(NamedTuple):
     times: int
 
 
+class OrderTrust(NamedTuple):
+    """Who says that there were the newest orders that were sent, or wait for nobody."""
+
+    orders: int = 0
+    #: Those that anyone could have sent, also where the shop sent the same order and both are one.
+    public: int = 0
+    #: Those that a shop should have confirmed, and did not.
+    unconfirmed: int = 0
+
+    @classmethod
+    def of(cls, deliveries: Iterable[Delivery]) -> "OrderTrust":
+        """Count orders; those that wait are not judged yet."""
+        judged = [each for each in deliveries if each.state is not State.PENDING]
+        return cls(
+            orders=len(judged),
+            public=sum(not each.is_proven for each in judged),
+            unconfirmed=sum(NOT_CONFIRMED in each.warnings for each in judged),
+        )
+
+    @property
+    def share(self) -> float:
+        """The part of them that the shop did not confirm."""
+        return self.unconfirmed / self.orders if self.orders else 0.0
+
+
+_NOT_JUDGED: Final = OrderTrust()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevenueLine:
     """The orders of one day, preset, source or ad account."""
@@ -111,9 +139,15 @@ class CurrencyTotals:
     #: What orders usually are worth; None where there are few.
     median: Decimal | None = None
     odd: tuple[OutlierOrder, ...] = ()
+    #: Of its newest orders.
+    trust: OrderTrust = _NOT_JUDGED
 
-    def judged_by(self, amounts: Sequence[Decimal]) -> "CurrencyTotals":
-        """Return the same with what is out of all proportion to some of its orders' amounts."""
+    def judged_by(self, deliveries: Sequence[Delivery]) -> "CurrencyTotals":
+        """Return the same with what some of its orders tell: who confirms them, and what is out of all proportion."""
+        amounts = [amount for each in deliveries if each.amount and (amount := _read(each.amount)) is not None]
+        return replace(self._with_odd(amounts), trust=OrderTrust.of(deliveries))
+
+    def _with_odd(self, amounts: Sequence[Decimal]) -> "CurrencyTotals":
         if len(amounts) < _FEW or not (usual := median(amounts)):
             return self
         odd = (OutlierOrder(amount, delivery_id, int(amount / usual)) for amount, delivery_id in self.largest)
@@ -129,6 +163,7 @@ class CurrencyTotals:
             "odd": [
                 {"amount": str(odd.amount), "delivery_id": odd.delivery_id, "times": odd.times} for odd in self.odd
             ],
+            "newest": self.trust._asdict(),
         }
 
 
@@ -235,16 +270,12 @@ async def read_revenue(
         preset=asked.get("preset"),
     )
     judged = [
-        each.judged_by(await _amounts(outbox, replace(query, currency=each.currency))) if each.currency else each
+        each.judged_by((await outbox.search(replace(query, currency=each.currency), limit=_SAMPLED)).deliveries)
+        if each.currency
+        else each
         for each in figures[:_JUDGED]
     ]
     return judged + figures[_JUDGED:]
-
-
-async def _amounts(outbox: Outbox, query: Query) -> list[Decimal]:
-    """Return the amounts of the newest orders that a query means, without those that name none."""
-    page = await outbox.search(query, limit=_SAMPLED)
-    return [amount for each in page.deliveries if each.amount and (amount := _read(each.amount)) is not None]
 
 
 def _read(text: str) -> Decimal | None:

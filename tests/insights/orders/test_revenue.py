@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from app.core.deliveries import Delivery, State
 from app.core.pages import Revenue
-from app.insights.orders.revenue import CurrencyTotals, by_currency, first_day_read
+from app.insights.orders.revenue import CurrencyTotals, OrderTrust, by_currency, first_day_read
 
 TODAY = 20_000
 
@@ -97,6 +98,40 @@ def test_the_average_leaves_out_what_names_no_amount() -> None:
     assert none.whole.received.average is None
 
 
+def sent(**changes: Any) -> Delivery:
+    """Return an order as the store shows it."""
+    standard: dict[str, Any] = {
+        "delivery_id": "1",
+        "ad_account_id": "42",
+        "preset": "Order Completed",
+        "message_id": "m-1",
+        "event_name": "checkout",
+        "event_id": "e-1",
+        "action_source": "web",
+        "order_id": "SO-1",
+        "event_time": 0,
+        "state": State.DELIVERED,
+        "reason": "",
+        "attempts": 1,
+        "enqueued_at": 0.0,
+        "due_at": None,
+        "settled_at": 0.0,
+        "warnings": (),
+    }
+    return Delivery(**(standard | changes))
+
+
+def test_the_share_that_the_shop_did_not_confirm_is_told_of_the_newest_orders() -> None:
+    unconfirmed = {"warnings": ("value: left out", "not confirmed by the shop")}
+    orders = [sent(is_proven=True), sent(), sent(**unconfirmed), sent(state=State.DEAD, **unconfirmed)]
+    waiting = sent(state=State.PENDING, **unconfirmed)  # the shop may still confirm it
+    (eur,) = figures(revenue())
+    trust = eur.judged_by([*orders, waiting]).trust
+    assert (trust, trust.share) == (OrderTrust(orders=4, public=3, unconfirmed=2), 0.5)
+    assert eur.trust.share == 0
+    assert eur.judged_by(orders).as_json()["newest"] == {"orders": 4, "public": 3, "unconfirmed": 2}
+
+
 @pytest.mark.parametrize(
     ("largest", "amounts", "odd"),
     [
@@ -110,6 +145,6 @@ def test_an_amount_a_hundred_times_the_median_is_named(largest: str, amounts: li
     (eur,) = figures(
         revenue(largest=Decimal(largest), largest_id="77"), revenue(source="b", largest=Decimal(30), largest_id="78")
     )
-    judged = eur.judged_by(list(map(Decimal, amounts)))
+    judged = eur.judged_by([sent(amount=amount) for amount in (*amounts, None, "NaN", "much")])
     assert [each.times for each in judged.odd] == odd
     assert all(each.delivery_id == "77" for each in judged.odd)
