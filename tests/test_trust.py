@@ -18,8 +18,8 @@ ASKED = {may_change.__name__, public_share.__name__}
 #: For each: the functions that ask about trust, or why no event meets another one there.
 PLACES: dict[str, list[str] | str] = {
     # de-duplication by event, order, checkout and token; withdrawal, also of orders to come; holds
-    "dedup_key": ["outbox/dedup._is_repeated_by_id", "outbox/withdrawal.withdraws"],
-    "delivery": ["outbox/dedup._is_repeated_by_id", "outbox/withdrawal.withdraws"],
+    "dedup_key": ["outbox/dedup._is_repeated", "outbox/withdrawal.withdraws"],
+    "delivery": ["outbox/dedup._is_repeated", "outbox/withdrawal.withdraws"],
     "line": "a pending delivery, see delivery",
     "payload": "a delivery's finished event, see delivery",
     "kept_payload": "a delivery's finished event, see delivery",
@@ -28,11 +28,13 @@ PLACES: dict[str, list[str] | str] = {
     "attempt": "a delivery's history",
     # facts, links and marks of memory
     "person": [
-        "identity/alias_graph.may_link",
-        "identity/alias_graph.may_replace",
-        "identity/resolution.meet",
+        "identity/alias_graph._may_relink",
+        "identity/alias_graph._move",
+        "identity/alias_graph._gives_way",
+        "identity/alias_graph._drop",
+        "identity/resolution._observe",
     ],
-    "mark": ["identity/suppression.lift"],
+    "mark": ["identity/suppression._is_lifted"],
     "memory_hour": "counts by public key: what is over them is left out, nothing is forgotten for it",
     "memory_size": "counts of rows, by trust",
     # bounded tables
