@@ -210,7 +210,7 @@ def compare(both: World, alone: World, cancelled: set[str], claimed: dict[str, s
         public = [value for is_proven, value, _ in both.sent.get(order_id, []) if not is_proven]
         if got and expected and not expected[0][2] and float(expected[0][1] or 0) in claimed[order_id]:
             # of a buyer of whom the server says nothing, a bound page's order may say who it is
-            got, expected = ([(*each[:2], ()) for each in some] for some in (got, expected))
+            got = [(is_proven, value, ()) for is_proven, value, _ in got]
         if got != expected:
             # a bound order of a page that left before it is the same order: it is not sent again
             assert not got, (order_id, got, expected)
