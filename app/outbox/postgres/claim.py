@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from app.core.deliveries import HELD, LEASE_LOST, Claimed
 from app.outbox.hold_clock import EndedHolds
@@ -23,6 +23,10 @@ class Taken:
     claimed: list[Claimed]
     #: Deliveries came back into the line: another claim may find more.
     released: bool = False
+
+
+#: Where the payload stands in a row of the query `claim`.
+_PAYLOAD: Final = 10
 
 
 async def claim(connection: Connection, asked: ClaimQuery) -> Taken:
@@ -103,12 +107,17 @@ async def _take(connection: Connection, asked: ClaimQuery) -> list[Claimed]:
         only=asked.only,
         slot=connection.slot,
     )
-    return [_claimed(row) for row in rows]
+    changed = [row[0] for row in rows if row[_PAYLOAD] is None]
+    if not changed:
+        return [_claimed(row) for row in rows]
+    anew = {id_: what for id_, *what in await rows_of(connection, "claimed_anew", ids=changed)}
+    return [_claimed(row, *anew.get(row[0], ())) for row in rows]
 
 
-def _claimed(row: Sequence[Any]) -> Claimed:
-    delivery_id, ad_account_id, preset, message_id, event_name, event_id, source, attempt, at, *rest = row
-    version, payload, traceparent, token, lease_was_lost = rest
+def _claimed(row: Sequence[Any], event_id: str = "", payload: bytes = b"") -> Claimed:
+    """Read a row of the query `claim`, and of `claimed_anew` where there is one."""
+    delivery_id, ad_account_id, preset, message_id, event_name, id_then, source, attempt, at, *rest = row
+    version, payload_then, traceparent, token, lease_was_lost = rest
     check_payload_version(version)
     return Claimed(
         delivery_id=str(delivery_id),
@@ -117,9 +126,9 @@ def _claimed(row: Sequence[Any]) -> Claimed:
         preset=preset,
         message_id=message_id,
         event_name=event_name,
-        event_id=event_id,
+        event_id=event_id or id_then,
         action_source=source,
-        payload=payload,
+        payload=payload or payload_then,
         attempt=attempt,
         enqueued_at=at,
         traceparent=traceparent,

@@ -213,7 +213,7 @@ FROM dedup_key WHERE digest = ANY (%(digests)s::text[]) AND expires_at > %(now)s
 -- twins --
 -- Deliveries that may be the other side of an order.
 SELECT delivery.id, line.state, attempts > 0 OR history IS NOT NULL, follows, is_proven, message_id, event_id, amount,
-       currency, checkout_id, warnings, merged, NULL::float8, side, CASE line.state WHEN 'pending' THEN payload END
+       currency, checkout_id, warnings, delivery.merged, NULL::float8, side, CASE line.state WHEN 'pending' THEN payload END
 FROM delivery JOIN line USING (id) WHERE delivery.id = ANY (%(ids)s::bigint[])
 UNION ALL
 SELECT delivery.id, dead.state, true, NULL, is_proven, message_id, event_id, amount, currency, checkout_id, warnings,
@@ -227,7 +227,7 @@ FROM delivered WHERE id = ANY (%(ids)s::bigint[]);
 -- unchanged --
 -- Which of some deliveries are as they were read: no other process has claimed them, settled them or merged into them.
 SELECT line.id FROM jsonb_array_elements(%(rows)s::jsonb) AS row
-JOIN line ON line.id = (row ->> 0)::bigint AND line.state = row ->> 1 JOIN delivery ON delivery.id = line.id
+JOIN line ON line.id = (row ->> 0)::bigint AND line.state = row ->> 1
 WHERE merged = (row ->> 2)::integer AND (attempts > 0 OR history IS NOT NULL) = (row ->> 3)::boolean
 ORDER BY line.id FOR UPDATE OF line;
 
@@ -249,7 +249,7 @@ WITH
   ),
   let_go AS (
     UPDATE line SET
-      payload_bytes = octet_length(row ->> 14),
+      payload_bytes = octet_length(row ->> 14), merged = merged + 1,
       follows = CASE WHEN (row ->> 12)::boolean THEN follows END,
       hold_until = CASE WHEN (row ->> 12)::boolean THEN hold_until
                         WHEN (row ->> 13)::float8 > 0 THEN (row ->> 15)::float8 + (row ->> 13)::float8 END,
@@ -500,7 +500,7 @@ WITH
             jsonb_build_array(attempts, %(now)s::float8, 'retry', NULL, %(lease_lost)s::text))
           ELSE history END
     FROM taken WHERE line.id = taken.id
-    RETURNING line.id, place, attempts, enqueued_at, claim, lease_was_lost
+    RETURNING line.id, place, attempts, enqueued_at, claim, lease_was_lost, merged
   ),
   counted AS (
     INSERT INTO backlog (ad_account_id, state, slot, count)
@@ -510,8 +510,12 @@ WITH
     ON CONFLICT (ad_account_id, state, slot) DO UPDATE SET count = backlog.count + excluded.count
   )
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, attempts, enqueued_at,
-       payload_version, payload, traceparent, claim, lease_was_lost
+       payload_version, CASE WHEN claimed.merged = delivery.merged THEN payload END, traceparent, claim, lease_was_lost
 FROM claimed JOIN delivery USING (id) ORDER BY place;
+
+-- claimed_anew --
+-- What is sent of deliveries into which another event was merged while they were claimed.
+SELECT id, event_id, payload FROM delivery WHERE id = ANY (%(ids)s::bigint[]);
 
 -- renew --
 -- Lengthen the leases that are still ours. Whoever locks several of the line does it in the order of their ids.
@@ -667,8 +671,8 @@ WITH
   ),
   earned AS (/* sums */),
   lined_up AS (
-    INSERT INTO line (id, ad_account_id, preset, payload_bytes, enqueued_at, due_at, history)
-    SELECT id, ad_account_id, preset, length(payload), %(now)s::float8, %(now)s::float8, history
+    INSERT INTO line (id, ad_account_id, preset, payload_bytes, enqueued_at, due_at, history, merged)
+    SELECT id, ad_account_id, preset, length(payload), %(now)s::float8, %(now)s::float8, history, merged
     FROM risen JOIN delivery USING (id)
   )
 INSERT INTO backlog (ad_account_id, state, slot, count, bytes)
@@ -1200,7 +1204,7 @@ SELECT shown.id, shown.ad_account_id, shown.preset, shown.message_id, shown.even
        shown.action_source, shown.order_id, shown.event_time, shown.warnings, traceparent, shown.source, shown.amount,
        shown.currency, shown.checkout_id, buyer, shown.state, coalesce(held, false), shown.reason, shown.attempts,
        shown.enqueued_at, shown.due_at, shown.settled_at, claim, shown.history, nullif(payload, ''), payload_version,
-       NULL, shown.name, hold_until, shown.is_proven, shop, side, follows, merged
+       NULL, shown.name, hold_until, shown.is_proven, shop, side, follows, delivery.merged
 FROM delivery JOIN shown USING (id) LEFT JOIN line USING (id)
 WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
 
@@ -1225,10 +1229,10 @@ WITH
   ),
   lined_up AS (
     INSERT INTO line (id, ad_account_id, preset, state, held, reason, attempts, payload_bytes, enqueued_at, due_at,
-                      claim, history, hold_until, follows)
+                      claim, history, hold_until, follows, merged)
     SELECT id, row ->> 1, row ->> 2, row ->> 16, (row ->> 17)::boolean, row ->> 18, (row ->> 19)::integer,
            octet_length(row ->> 25), (row ->> 20)::float8, (row ->> 21)::float8, row ->> 23, row -> 24,
-           (row ->> 29)::float8, (row ->> 33)::bigint
+           (row ->> 29)::float8, (row ->> 33)::bigint, (row ->> 34)::integer
     FROM new WHERE row ->> 16 NOT IN ('dead', 'dismissed')
   ),
   buried AS (

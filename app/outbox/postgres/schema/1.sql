@@ -53,6 +53,7 @@ CREATE TABLE line (
   hold_until float8 CHECK (hold_until IS NULL OR state = 'pending'),  -- held by its preset, until hold_clock.py shows this
   -- What it waits for: 0 its other side, -1 the same, without which it is not sent, else what becomes of that delivery.
   follows bigint CHECK (follows IS NULL OR state = 'pending'),
+  merged integer NOT NULL DEFAULT 0,     -- as in its delivery: whoever waited for this row sees it here first
   attempts integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
   retried boolean GENERATED ALWAYS AS (attempts > 0) STORED,
   payload_bytes integer NOT NULL,
