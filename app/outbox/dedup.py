@@ -22,6 +22,7 @@ from app.core.events import Exit
 from app.core.trust import may_change
 from app.outbox.backpressure import another_order, seen_before
 from app.outbox.pairing import (
+    MERGED_INTO,
     PAGE_WAS_TAKEN,
     SHOP_DIFFERS,
     SHOP_HAS_ID,
@@ -686,8 +687,6 @@ class Deduplicator:
         return TakenKey(key, holders[-1])
 
 
-#: How a reason begins that says where an event went.
-MERGED_INTO: Final = "merged with delivery"
 #: How the warnings of two orders begin of which a page and a shop say different things.
 PAGE_DIFFERS: Final = "the page's order differs"
 SHOP_SENT_TOO: Final = "the shop's order differs"

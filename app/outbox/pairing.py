@@ -22,6 +22,8 @@ SHOP_DIFFERS: Final = "the shop's own order differs"
 SHOP_HAS_ID: Final = "the shop's own order has its event_id"
 FIRST_WAS_SENT: Final = "an earlier event of the page for the same order was sent"
 PAGE_WAS_TAKEN: Final = "Pinterest accepted the same order from the page"
+#: How a reason begins that says where an event went.
+MERGED_INTO: Final = "merged with delivery"
 #: In `follows`: it waits for its other side, behind nobody; it does, and is not sent where that does not come.
 WAITS: Final = 0
 WAITS_TO_BE_WITHHELD: Final = -1

@@ -1,7 +1,7 @@
 """Searches of the ledger: filters as people write them, and pages by id, newest first."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ from app.core.events import DroppedEvent, Exit
 from app.core.pages import DroppedPage, Page, Query
 from app.core.values.times import unix_seconds
 from app.errors import FilterError
+from app.outbox.pairing import MERGED_INTO
 from app.outbox.rows import kept
 
 
@@ -141,6 +142,16 @@ def as_kept(query: Query) -> Query:
         name: kept(text) for name, text in query.given.items() if isinstance(text, str) and "\0" in text
     }
     return replace(query, **changed)
+
+
+_MERGED: Final = re.compile(f"{MERGED_INTO} ([0-9]+)")
+
+
+def merged_into(query: Query, dropped: Iterable[tuple[int, float, DroppedEvent]]) -> list[Query]:
+    """Return the queries for the deliveries into which dropped events of a message were merged."""
+    found = (_MERGED.match(event.reason) for _, _, event in dropped if event.exit is Exit.MERGED)
+    ids = dict.fromkeys(match[1] for match in found if match)
+    return [replace(query, message_id=None, delivery_id=id_) for id_ in ids]
 
 
 def means_deliveries(query: Query) -> bool:

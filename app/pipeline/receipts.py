@@ -225,7 +225,8 @@ def receipt_of_message(message: Message, names: Mapping[str, str]) -> EventRecei
         account = kept.ad_account_id or ""
         return _line(kept.preset, names.get(account, ""), account, exit_, reason, kept.warnings)
 
-    lines = [(each.enqueued_at, told(each, Exit.ENQUEUED, "")) for each in message.deliveries]
+    own = (each for each in message.deliveries if each.message_id == message.message_id)
+    lines = [(each.enqueued_at, told(each, Exit.ENQUEUED, "")) for each in own]
     lines += [(at, told(event, event.exit, event.reason)) for at, event in message.dropped_events]
     lines.sort(key=itemgetter(0))
     return EventReceipt(message_id=message.message_id, deliveries=tuple(line for _, line in lines))

@@ -13,6 +13,7 @@ from app.core.pages import Query
 from app.core.people import Ownership, PeopleChanges
 from app.outbox import Outbox
 from app.outbox.dedup import own_event_id
+from app.pipeline.receipts import receipt_of_message
 from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, At, new, settlement
 from tests.outbox.orders import page, shop
 
@@ -407,3 +408,17 @@ async def test_an_event_that_comes_again_is_merged_once(at: At) -> None:
     assert _exits(await at.enqueue(*same, same[1])) == ["enqueued", "merged", "duplicate"]
     first = [page(event_id="tag-8", order_id="SO-8"), shop(event_id="s-8", order_id="SO-8")]
     assert _exits(await at.enqueue(*first, first[0])) == ["enqueued", "merged", "duplicate"]
+
+
+async def test_a_search_for_either_message_finds_the_delivery(at: At) -> None:
+    await at.enqueue(page(message_id="w"))
+    await at.enqueue(shop(message_id="s"))
+    (one,) = (await at.outbox.message("w")).deliveries
+    both = await at.outbox.message("s")
+
+    assert [each.delivery_id for each in both.deliveries] == [one.delivery_id]
+    for message_id in ("w", "s"):
+        found = await at.outbox.search(Query(message_id=message_id), limit=9)
+        assert [each.delivery_id for each in found.deliveries] == [one.delivery_id]
+    lines = [receipt_of_message(each, {}).deliveries for each in (await at.outbox.message("w"), both)]
+    assert [[line.exit for line in each] for each in lines] == [[Exit.ENQUEUED], [Exit.MERGED]]

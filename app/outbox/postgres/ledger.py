@@ -22,6 +22,7 @@ from app.outbox.search import (
     dropped_page,
     ids_of_page,
     means_deliveries,
+    merged_into,
     names_id,
     page,
     skips_older,
@@ -59,6 +60,8 @@ class Ledger(UsesDatabase):
                 return Page(deliveries=())
         floor, before = ids_of_page(query, cursor, lowest=lowest, highest=highest)
         found = await _deliveries(connection, query, limit=limit + 1, before=before, floor=floor)
+        if query.message_id and not found and cursor is None:
+            found = await _merged(connection, query)
         return page(found, limit=limit, floor=floor, lowest=lowest)
 
     @connected
@@ -89,7 +92,8 @@ class Ledger(UsesDatabase):
 
     @connected
     async def message(self, connection: Connection, message_id: str) -> Message:
-        found = await _deliveries(connection, Query(message_id=message_id))
+        query = Query(message_id=message_id)
+        found = await _merged(connection, query) + await _deliveries(connection, query)
         dropped = await _dropped(connection, Query(message_id=message_id))
         return Message(
             message_id=message_id,
@@ -146,6 +150,12 @@ async def _deliveries(
     name = "search_by_id" if names_id(query) else "search"
     rows = await rows_of(connection, name, **asked(query), limit=limit, before=before, floor=floor)
     return [delivery_of(row) for row in rows]
+
+
+async def _merged(connection: Connection, query: Query) -> list[Delivery]:
+    """Look for the deliveries into which events of the query's message were merged."""
+    asked = merged_into(query, await _dropped(connection, Query(message_id=query.message_id, exit=Exit.MERGED)))
+    return [delivery for each in asked for delivery in await _deliveries(connection, each)]
 
 
 async def _dropped(

@@ -27,6 +27,7 @@ from app.outbox.search import (
     dropped_page,
     ids_of_page,
     means_deliveries,
+    merged_into,
     page,
     skips_older,
 )
@@ -177,6 +178,8 @@ class Ledger(UsesFile):
                 return Page(deliveries=())
         floor, before = ids_of_page(query, cursor, lowest=lowest, highest=highest)
         found = deliveries_of(connection, query, limit=limit + 1, before=before, floor=floor)
+        if query.message_id and not found and cursor is None:
+            found = _merged(connection, query)
         return page(found, limit=limit, floor=floor, lowest=lowest)
 
     @reads
@@ -207,7 +210,8 @@ class Ledger(UsesFile):
 
     @reads
     def message(self, connection: sqlite3.Connection, message_id: str) -> Message:
-        found = deliveries_of(connection, Query(message_id=message_id))
+        query = Query(message_id=message_id)
+        found = _merged(connection, query) + deliveries_of(connection, query)
         return Message(
             message_id=message_id,
             dropped_events=tuple(
@@ -277,6 +281,12 @@ def deliveries_of(
     sql, parameters = conditions(SQL["search"], query)
     rows = connection.execute(sql, {**parameters, "limit": limit, "before": before, "floor": floor})
     return [delivery_of(row) for row in rows]
+
+
+def _merged(connection: sqlite3.Connection, query: Query) -> list[Delivery]:
+    """Look for the deliveries into which events of the query's message were merged."""
+    asked = merged_into(query, _dropped(connection, Query(message_id=query.message_id, exit=Exit.MERGED)))
+    return [delivery for each in asked for delivery in deliveries_of(connection, each)]
 
 
 def _dropped(
