@@ -36,8 +36,8 @@ OF_EVERY_COMMAND = {"--help", "--install-completion", "--show-completion"}
 
 
 def read_script_of_a_page(text: str, folder: Path) -> None:
-    """Read it as a browser would, by Node, the code of an attribute too; what it calls must be there."""
-    (code,) = re.findall(r'onload="(.*?)"', text) or [text]
+    """Read it as a browser would, by Node, the code of an element or attribute too; what it calls must be there."""
+    (code,) = re.findall(r'onload="(.*?)"', text) or re.findall(r"<script>(.*?)</script>", text, re.DOTALL) or [text]
     (folder / "shown.js").write_text(code, encoding="utf-8")
     subprocess.run(["node", "--check", folder / "shown.js"], env={"PATH": PATH}, check=True)
     helper = (ROOT / "app/source/pinrelay.js").read_text(encoding="utf-8")
