@@ -296,6 +296,7 @@ class Erased(BaseModel, from_attributes=True):
     erased: dict[str, int] = Field(description="By kind: how many deliveries, payloads, notes ... were erased.")
     kept: tuple[str, ...] = Field(description="What is not erased because it cannot be, or must not.")
     stays: Literal[""] = Field(description="Nothing stays; what does is answered with 409.")
+    certificate: str = Field(description="The number of its certificate, which the console shows.")
 
 
 class Reloaded(BaseModel):

@@ -57,6 +57,7 @@ class PersonStays(Problem):
     erased: dict[str, int] = Field(description="By kind: how many deliveries, payloads, notes ... were erased.")
     kept: tuple[str, ...] = Field(description="What is not erased because it cannot be, or must not.")
     stays: str = Field(description="What stays, with the remedy; the same as `detail`.")
+    certificate: str = Field(description="The number of its certificate, which the console shows.")
 
 
 class FaultyFiles(Problem):

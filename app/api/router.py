@@ -29,6 +29,7 @@ from app.core.values.hidden_emails import unpersonal_id
 from app.errors import NoDelivery
 from app.insights.inventory.view import InventoryView
 from app.operations.acts import Acts
+from app.operations.forget import MAX_REFERENCE
 from app.outbox import Outbox
 from app.pipeline.search import Finder
 
@@ -72,6 +73,7 @@ class ForgetRequest(BaseModel):
     email: str | None = Field(None, min_length=1)
     phone: str | None = Field(None, min_length=1)
     order_id: str | None = Field(None, min_length=1, description="Of one of the person's orders.")
+    reference: str = Field("", max_length=MAX_REFERENCE, description="Of the ticket: for certificate and audit log.")
 
     @property
     def named(self) -> NamedPerson:
@@ -178,7 +180,7 @@ def _add_changes(router: APIRouter, operations: Operations) -> None:
     async def forget(request: Request, whom: ForgetRequest) -> Erased:
         if not whom.named.kinds:
             raise Refused(400, "name a person: user_id, anonymous_id, email, phone or order_id")
-        done = await acts.people.forget(request.state.person, whom.named)
+        done = await acts.people.forget(request.state.person, whom.named, reference=whom.reference)
         if done.stays:
             raise Refused(409, done.stays, **asdict(done))
         return Erased.model_validate(done)

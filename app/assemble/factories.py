@@ -361,7 +361,8 @@ def forget_acts(
     settings: Settings, outbox: Outbox, audit: Audit, empty_tails: Callable[[], Awaitable[object]]
 ) -> ForgetActs:
     """Return what operators and events have people erased by; `empty_tails` empties the live tails of all processes."""
-    return ForgetActs(forgetting(settings, outbox), audit, empty_tails=empty_tails)
+    new_number = partial(token_hex, 3)
+    return ForgetActs(forgetting(settings, outbox), audit, outbox, empty_tails=empty_tails, new_number=new_number)
 
 
 def people_search(settings: Settings, outbox: Outbox) -> PeopleSearch:

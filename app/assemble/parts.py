@@ -118,19 +118,21 @@ class Parts:
             ),
         )
 
-    def look_at_files(self) -> None:
+    async def look_at_files(self) -> None:
         """Take up secrets whose files have changed, and see whether others have that need a restart.
 
         The live tail ends here, too, when its time is over.
         """
-        self.secrets.look()
+        changed = [f"{name.upper()}_FILE" for name in self.secrets.look()]
         self.acts.tail.follow()
         if self.samples is not None:
             self.samples.hurried_until = self.coordination.samples_hurried_until
         if self.sources is not None:
-            self.sources.look()
+            changed += ["secrets of sources"] if self.sources.look() else []
         if self.started is not None:
             self.started.look()
+        if changed:
+            await self.acts.catalog.note_secrets(changed)
 
     def test_files(self) -> None:
         """Log which tests of the files that run fail: the start goes on all the same."""

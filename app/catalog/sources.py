@@ -101,11 +101,14 @@ class RunningSources:
         self._seen = self._states()
         self.on_change(loaded.sources)
 
-    def look(self) -> None:
-        """Take up secrets whose files have changed since the last look; where one is no good all stay as they are."""
+    def look(self) -> bool:
+        """Take up secrets whose files have changed since the last look, and return whether any was.
+
+        Where one is no good all stay as they are.
+        """
         states = self._states()
         if states == self._seen:
-            return
+            return False
         self._seen = states
         faults: list[Fault] = []
         sources = self._compiled(self._loaded.specs, faults)
@@ -113,6 +116,7 @@ class RunningSources:
             self._on_fault("\n".join(map(str, faults)))
         else:
             self.use(replace(self._loaded, sources=sources))
+        return not faults
 
     def _states(self) -> list[tuple[int, ...]]:
         return self._secrets.states(self._loaded.specs.values())

@@ -5,14 +5,15 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
+from rich.table import Table
 
 from app import assemble
 from app.access.audit import Audit
 from app.commands.audit import caller
-from app.commands.terminal import AsJson, print_json, print_line, with_outbox
+from app.commands.terminal import AsJson, add_row, print_json, print_line, print_table, time_text, with_outbox
 from app.config import load_settings
-from app.core.people import NamedPerson
-from app.core.shared_values import ERASED_AT
+from app.core.people import Erasure, NamedPerson
+from app.core.shared_values import ERASED_AT, ERASURES
 from app.core.values.texts import count_of
 from app.operations.forget import Forgotten
 from app.outbox import Outbox
@@ -24,7 +25,9 @@ def forget(
     email: Annotated[str | None, typer.Option(help="The person's e-mail address.")] = None,
     phone: Annotated[str | None, typer.Option(help="The person's phone number.")] = None,
     order_id: Annotated[str | None, typer.Option(help="Id of one of the person's orders.")] = None,
+    reference: Annotated[str, typer.Option(help="Reference of the ticket, for certificate and audit log.")] = "",
     *,
+    as_list: Annotated[bool, typer.Option("--list", help="Show the certificates of all erasures.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Erase a person's waiting deliveries, stored events, quarantined events and remembered facts.
@@ -42,25 +45,56 @@ def forget(
         phones=(phone,) if phone else (),
         order_ids=(order_id,) if order_id else (),
     )
+    if as_list:
+        _list(as_json=as_json)
+        return
     if not person.kinds:
         raise typer.BadParameter("no person given: use --user-id, --anonymous-id, --email, --phone or --order-id")
+    forgotten = _erase(person, reference)
+    if as_json:
+        print_json(asdict(forgotten))
+    else:
+        _print(forgotten)
+    if forgotten.stays:
+        print_line(forgotten.stays, err=True)
+        raise typer.Exit(1)
+
+
+def _erase(person: NamedPerson, reference: str) -> Forgotten:
     settings = load_settings()
 
     async def erase(outbox: Outbox) -> Forgotten:
         audit = Audit(outbox, time.time)
         acts = assemble.forget_acts(settings, outbox, audit, lambda: ERASED_AT.write(outbox, time.time()))
-        return await acts.forget(caller(), person)
+        return await acts.forget(caller(), person, reference=reference)
 
-    forgotten = with_outbox(erase)
+    return with_outbox(erase)
+
+
+def _print(forgotten: Forgotten) -> None:
+    kept = count_of(forgotten.messages, "message")
+    print_line(f"Erased: {count_of(forgotten.ids, 'id')}, and the stored data of {kept}.")
+    for kind, count in forgotten.erased.items():
+        print_line(f"  {kind}: {count}")
+    for text in forgotten.kept:
+        print_line(f"Kept: {text}")
+    print_line(f"Certificate {forgotten.certificate}: `pinrelay forget --list`, or People in the console.")
+
+
+def _list(*, as_json: bool) -> None:
+    """Print the certificates, the newest first."""
+
+    async def read(outbox: Outbox) -> list[tuple[str, Erasure]]:
+        return sorted((await ERASURES.read_all(outbox)).items(), reverse=True)
+
+    found = with_outbox(read)
     if as_json:
-        print_json(asdict(forgotten))
-    else:
-        kept = count_of(forgotten.messages, "message")
-        print_line(f"Erased: {count_of(forgotten.ids, 'id')}, and the stored data of {kept}.")
-        for kind, count in forgotten.erased.items():
-            print_line(f"  {kind}: {count}")
-        for text in forgotten.kept:
-            print_line(f"Kept: {text}")
-    if forgotten.stays:
-        print_line(forgotten.stays, err=True)
-        raise typer.Exit(1)
+        for number, each in found:
+            print_json({"certificate": number, **asdict(each)})
+        return
+    table = Table("certificate", "when (UTC)", "who", "reference", "named by", "erased", "Pinterest")
+    for number, each in found:
+        erased = ", ".join(f"{count} {kind}" for kind, count in each.erased.items()) or "nothing"
+        named = ", ".join(each.named_by)
+        add_row(table, number, time_text(each.at), each.who, each.reference, named, erased, ", ".join(each.pinterest))
+    print_table(table)

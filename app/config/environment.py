@@ -161,11 +161,11 @@ class SecretWatch(Generic[Model]):
         """
         self._takers.append(taker)
 
-    def look(self) -> None:
-        """Take up what has changed since the last look."""
-        states = self._states()
-        if states == self._seen:
-            return
+    def look(self) -> list[str]:
+        """Take up what has changed since the last look; return the names of the settings that were."""
+        states, seen = self._states(), self._seen
+        if states == seen:
+            return []
         self._seen = states
         try:
             changed = type(self._settings)(**(self._settings.model_dump() | self._texts()))
@@ -178,6 +178,8 @@ class SecretWatch(Generic[Model]):
             self._settings = changed
             for take_up in taking_up:
                 take_up()
+            return [name for name, *both in zip(self._files, states, seen, strict=True) if both[0] != both[1]]
+        return []
 
     def _texts(self) -> dict[str, str]:
         texts = {name: text_of_file(name, path) for name, path in self._files.items()}

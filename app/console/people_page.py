@@ -6,16 +6,29 @@ on the key of an id says who is meant.
 
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Final
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
 from app.console.pages import Form, PageGroup, given_number, go, person_of, read_form
+from app.core.people import NamedPerson
 from app.pipeline.search import KnownPerson, PeopleSearch
 
 #: What somebody may be looked up by, as the form says it.
 LOOKED_UP_BY: Final = {"user_id": "userId", "anonymous_id": "anonymousId", "contact": "e-mail or phone"}
+#: What somebody may be erased by: members of `NamedPerson`.
+ERASED_BY: Final = {
+    "user_id": "userId",
+    "anonymous_id": "anonymousId",
+    "emails": "e-mail",
+    "phones": "phone",
+    "order_ids": "order id",
+}
+#: So many certificates are listed.
+MAX_CERTIFICATES: Final = 50
 #: Of an id: HMAC-SHA-256 in hex.
 _KEY: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -27,7 +40,32 @@ class PeoplePages(PageGroup):
         """Show the form, and what was just erased."""
         given = request.query_params
         ids, messages = given_number(given.get("ids")), given_number(given.get("messages"))
-        return self._render(request, "user_id", erased=None if ids is None or messages is None else (ids, messages))
+        return await self._render(
+            request, "user_id", erased=None if ids is None or messages is None else (ids, messages)
+        )
+
+    async def erase(self, request: Request) -> Response:
+        """Erase whom an operator names, with memory or without; lead to the certificate."""
+        form = await read_form(request)
+        by, text = form.get("by", ""), form.get("whom", "").strip()
+        if by not in ERASED_BY or not text or "confirmed" not in form:
+            told = "Name the person, and confirm that all that is kept of them is to be erased."
+            return self._pages.problem(request, 400, "Nothing is erased", told)
+        whom = NamedPerson(**{by: text if by in LOOKED_UP_BY else (text,)})  # type: ignore[arg-type] # as it is named
+        reference = form.get("reference", "").strip()
+        done = await self._services.acts.people.forget(person_of(request), whom, reference=reference)
+        return go(request, "people/erasure", {"number": done.certificate})
+
+    async def erasure(self, request: Request) -> Response:
+        """Show the certificate of an erasure, on one sheet where it is printed."""
+        number = request.query_params.get("number", "")
+        found = dict(await self._services.acts.people.certificates()).get(number)
+        if found is None:
+            text = "Certificates are kept as long as the audit log (AUDIT_DAYS). See the list under People."
+            return self._pages.problem(request, 404, "No certificate has this number", text)
+        if request.query_params.get("as") == "json":
+            return Response(orjson.dumps({"certificate": number, **asdict(found)}), media_type="application/json")
+        return self._pages.render(request, "erasure.html", nav="people", number=number, each=found)
 
     async def look(self, request: Request) -> Response:
         """Show who is meant: nobody, one person, or those who share an address or number."""
@@ -36,7 +74,7 @@ class PeoplePages(PageGroup):
         by = by if by in LOOKED_UP_BY else "user_id"
         text, search = form.get("whom", "").strip(), self._services.people
         people = await self._found(search, by, text) if search and text else None
-        return self._render(request, by, people=people)
+        return await self._render(request, by, people=people)
 
     async def forget(self, request: Request) -> Response:
         """Ask first, then erase a person, or what is held under one id."""
@@ -68,7 +106,7 @@ class PeoplePages(PageGroup):
         text = "Nothing is remembered under this id any more, or it was never there. Look the person up again."
         return self._pages.problem(request, 404, "Nobody is known by this id", text)
 
-    def _render(
+    async def _render(
         self,
         request: Request,
         by: str,
@@ -85,4 +123,6 @@ class PeoplePages(PageGroup):
             people=people,
             erased=erased,
             can_look=self._services.people is not None,
+            erased_by=ERASED_BY,
+            certificates=(await self._services.acts.people.certificates())[:MAX_CERTIFICATES],
         )

@@ -77,6 +77,8 @@ def _of_events(services: ConsoleServices, pages: Pages, guard: Guard) -> Iterato
     yield "GET", "/people", guard(people.show)
     yield "POST", "/people", guard(people.look)
     yield "POST", "/people/forget", for_operators(people.forget)
+    yield "POST", "/people/erase", for_operators(people.erase)
+    yield "GET", "/people/erasure", guard(people.erasure)
 
 
 def _of_figures(services: ConsoleServices, pages: Pages, guard: Guard) -> Iterator[_Route]:

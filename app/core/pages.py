@@ -378,6 +378,7 @@ class AuditAction(StrEnum):
     MISSING_SENT = "sent missing orders"
     COMPARED = "compared orders"
     TAIL = "live tail"
+    SECRET = "took up a secret"  # noqa: S105 - what was done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -152,6 +152,32 @@ class NamedPerson:
         return tuple(each.name for each in fields(self) if getattr(self, each.name))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erasure:
+    """What is kept of one erasure: its certificate, without anything of the person."""
+
+    #: When it was done, Unix seconds.
+    at: float
+    #: Who asked, and from where.
+    who: str
+    place: str
+    #: Of the ticket, or of the event that asked.
+    reference: str
+    #: By what the person was named.
+    named_by: tuple[str, ...]
+    #: Under how many ids anything was remembered, and of how many messages anything was kept.
+    ids: int
+    messages: int
+    #: By kind: how many deliveries, payloads, dropped events ... were erased.
+    erased: Mapping[str, int]
+    #: What is not erased because it cannot be, or must not.
+    kept: tuple[str, ...]
+    #: What may be the person's and could not be erased, with the remedy; "" where there is nothing.
+    stays: str
+    #: That Pinterest was asked to delete, and how far that is.
+    pinterest: tuple[str, ...] = ()
+
+
 class PeopleChanges(Struct, frozen=True, kw_only=True):
     """What the events of one call change in memory. It is done where nothing of it was changed meanwhile."""
 

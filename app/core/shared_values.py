@@ -14,6 +14,7 @@ import msgspec
 
 from app.core.deliveries import Shared
 from app.core.pages import FileImported, PinterestView, RowsImported
+from app.core.people import Erasure
 from app.errors import Fault
 
 _Value = TypeVar("_Value")
@@ -344,6 +345,8 @@ RETENTION_BEHIND = SharedKey("retention/behind", RetentionBehind)
 ORDERS_HEARD = SharedKeys("orders-heard/", OrdersHeard)
 #: Keys the ids of people where no setting does. `secret_of_store` writes and reads.
 STORE_SECRET = SharedKey("secret", str)
+#: By number: every erasure, as long as the audit log is kept. `operations.forget` writes; console and commands read.
+ERASURES = SharedKeys("erasure/", Erasure)
 #: By it holds end, whatever clocks are set to. `outbox.hold_clock` writes and reads.
 HOLD_TIME = SharedKey("clock/holds", HoldTime)
 #: By ad account: what may be sent now. `sender.rate_limit` writes and reads.

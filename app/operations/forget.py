@@ -2,18 +2,18 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from app.access.audit import Audit
 from app.access.users import Person, UserRole
 from app.core.deliveries import State
 from app.core.pages import AuditAction, Query
-from app.core.people import NamedPerson, Ownership, PeopleFound
-from app.core.shared_values import STORE_SECRET, SharedValues
+from app.core.people import Erasure, NamedPerson, Ownership, PeopleFound
+from app.core.shared_values import ERASURES, STORE_SECRET, SharedValues
 from app.core.values.hidden_emails import unpersonal_id
 from app.core.values.texts import count_of
-from app.destination import TypedPerson
+from app.destination import TypedPerson, redact
 from app.errors import MemoryChanged, OutboxUnavailable
 from app.identity import FOR_EVER, IdKeys, LoadedMemory, erase, ids_of_person
 from app.outbox import Outbox
@@ -27,6 +27,8 @@ _TRIES: Final = 100
 _ROUNDS: Final = 3
 #: An address or number of more users names nobody.
 _MAX_USERS: Final = 20
+#: Characters of the reference of a ticket.
+MAX_REFERENCE: Final = 100
 #: So many messages are erased in one transaction.
 _MESSAGES_AT_ONCE: Final = 1_000
 #: Of so many messages it is told what their deliveries were.
@@ -73,6 +75,8 @@ class Forgotten:
     kept: tuple[str, ...] = ()
     #: What may be the person's and could not be erased, with the remedy; "" where there is nothing.
     stays: str = ""
+    #: The number of its certificate; "" where it has none yet.
+    certificate: str = ""
 
 
 async def secret_of_store(shared: SharedValues, new: Callable[[], str]) -> str:
@@ -387,36 +391,70 @@ class ForgetActs:
         self,
         forgetting: Forgetting,
         audit: Audit,
+        shared: SharedValues,
         *,
         empty_tails: Callable[[], Awaitable[object]],
+        new_number: Callable[[], str],
     ) -> None:
-        """Take who erases, and what has every process let go of events that its live tail holds."""
+        """Take who erases, and what has every process let go of events that its live tail holds.
+
+        Certificates are kept in `shared`; `new_number` tells those of one second apart.
+        """
         self._forgetting = forgetting
         self._audit = audit
+        self._shared = shared
         self._empty_tails = empty_tails
+        self._new_number = new_number
 
     async def secret(self) -> bytes:
         """Return the secret by which ids are keyed."""
         return await self._forgetting.secret()
 
-    async def forget(self, person: Person, whom: NamedPerson) -> Forgotten:
-        """Erase somebody; return how much was erased, and what stays."""
-        return await self._noted(person, self._forgetting.forget(whom, now=self._audit.clock()))
+    async def forget(self, person: Person, whom: NamedPerson, *, reference: str = "") -> Forgotten:
+        """Erase somebody; return how much was erased, and what stays. `reference` is that of the ticket."""
+        work = self._forgetting.forget(whom, now=self._audit.clock())
+        return await self._noted(person, work, whom.kinds, reference)
 
     async def forget_known(self, person: Person, key: str, *, alone: bool) -> Forgotten:
         """Erase who is behind the key of an id: the whole person of a user id, or what is under this id `alone`."""
-        return await self._noted(person, self._forgetting.forget_known(key, alone=alone, now=self._audit.clock()))
+        work = self._forgetting.forget_known(key, alone=alone, now=self._audit.clock())
+        return await self._noted(person, work, ("one id" if alone else "person looked up",), "")
+
+    async def certificates(self) -> list[tuple[str, Erasure]]:
+        """Return every erasure with its number, the newest first."""
+        return sorted((await ERASURES.read_all(self._shared)).items(), reverse=True)
 
     async def erase_named(
-        self, people: Sequence[NamedPerson], *, source: str, again: Collection[str], now: float
+        self, people: Sequence[tuple[str, NamedPerson]], *, source: str, again: Collection[str], now: float
     ) -> list[int]:
-        """Erase people whom events of a source name; return for each of how many ids of memory."""
+        """Erase people whom events of a source name, each with its message; return for each how many ids of memory."""
         by = Person(name=f"source {source}", role=UserRole.OPERATOR, place="")
-        works = (self._forgetting.forget(each, now=now, again=again) for each in people)
-        return [(await self._noted(by, work)).ids for work in works]
+        counts = []
+        for message_id, whom in people:
+            work = self._forgetting.forget(whom, now=now, again=again)
+            counts.append((await self._noted(by, work, whom.kinds, unpersonal_id(message_id))).ids)
+        return counts
 
-    async def _noted(self, by: Person, work: Awaitable[Forgotten]) -> Forgotten:
-        forgotten = await work
+    async def _noted(self, by: Person, work: Awaitable[Forgotten], kinds: tuple[str, ...], reference: str) -> Forgotten:
+        """Do it; write its certificate, and a line of the audit log."""
+        done = await work
         await self._empty_tails()
-        await self._audit.note(by, AuditAction.FORGET, after=count_of(forgotten.ids, "id"))
-        return forgotten
+        at, reference = self._audit.clock(), redact(reference[:MAX_REFERENCE])
+        number = f"{int(at)}-{self._new_number()}"
+        certificate = Erasure(
+            at=at,
+            who=by.name,
+            place=by.place,
+            reference=reference,
+            named_by=kinds,
+            ids=done.ids,
+            messages=done.messages,
+            erased=done.erased,
+            kept=done.kept,
+            stays=done.stays,
+        )
+        await ERASURES.of(number).write(self._shared, certificate)
+        target = f"certificate {number}" + (f", reference {reference}" if reference else "")
+        after = f"{count_of(done.ids, 'id')}, {count_of(done.messages, 'message')}"
+        await self._audit.note(by, AuditAction.FORGET, target=target, after=after)
+        return replace(done, certificate=number)

@@ -1,9 +1,10 @@
 """Publish a file of the catalog, roll it back, and reload what was changed by hand."""
 
 import asyncio
+from collections.abc import Sequence
 
 from app.access.audit import Audit
-from app.access.users import Person
+from app.access.users import Person, UserRole
 from app.catalog.publishing import Publisher
 from app.core.coordination import Coordination
 from app.core.pages import AuditAction
@@ -32,6 +33,11 @@ class CatalogActs:
         after = f"kept: {count_of(len(faults), 'fault')}" if faults else self._coordination.generation
         await self._audit.note(person, AuditAction.RELOAD, target="catalog", before=before, after=after)
         return faults
+
+    async def note_secrets(self, names: Sequence[str]) -> None:
+        """Write into the audit log that changed files of secrets were taken up; nothing of the secrets."""
+        by = Person(name="changed file", role=UserRole.OPERATOR, place=self._coordination.process)
+        await self._audit.note(by, AuditAction.SECRET, target=", ".join(names))
 
     async def publish(
         self, person: Person, file: str, text: str | None, *, base: str, is_confirmed: bool = True

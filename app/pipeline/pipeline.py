@@ -63,9 +63,9 @@ class ErasesPeople(Protocol):
         ...
 
     async def erase_named(
-        self, people: Sequence[NamedPerson], *, source: str, again: Collection[str], now: float
+        self, people: Sequence[tuple[str, NamedPerson]], *, source: str, again: Collection[str], now: float
     ) -> list[int]:
-        """Erase people; return for each under how many ids anything was remembered.
+        """Erase people, each named by a message; return for each under how many ids anything was remembered.
 
         Messages of `again` are about to be stored anew. Raises OutboxUnavailable.
         """
@@ -261,7 +261,7 @@ class Pipeline:
         if not piece.has_deletes or reader is None or erasing is None:
             return receipt
         deletes = [(place, each) for place, each in enumerate(piece.events) if _is_delete(each)]
-        people = [reader.named(event, self.catalog, intake.source) for _, event in deletes]
+        people = [(each["messageId"], reader.named(each, self.catalog, intake.source)) for _, each in deletes]
         counts = await erasing.erase_named(people, source=intake.source, again=piece.behind, now=intake.now)
         events = list(receipt.events)
         for (place, _), count in zip(deletes, counts, strict=True):

@@ -102,7 +102,7 @@ class Samples:
                         exit=Exit.ACCEPTED,
                         reason="",
                         message_id=unpersonal_id(event["messageId"]),
-                        keys=tuple(dict.fromkeys(self._reader.keys(event))),
+                        keys=self._reader.all_keys(event, self._catalog(), told.deliveries),
                         sealed=sealed,
                     )
                 )

@@ -49,7 +49,7 @@ def lifespan(
     *,
     begin: Callable[[], Awaitable[None]],
     closing: Sequence[_Closes],
-    look_at_files: Callable[[], None],
+    look_at_files: Callable[[], Awaitable[None] | None],
     test_files: Callable[[], None],
     clock: Callable[[], float],
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
@@ -138,11 +138,12 @@ async def _collect_garbage() -> None:
         gc.collect()
 
 
-async def _keep_looking(look_at_files: Callable[[], None]) -> None:
+async def _keep_looking(look_at_files: Callable[[], Awaitable[None] | None]) -> None:
     """Look at files every second, as `lifespan` says."""
     while True:
         await asyncio.sleep(REFRESH_S)
-        look_at_files()
+        if (looking := look_at_files()) is not None:
+            await looking
 
 
 async def _keep_up(coordination: Coordination, clock: Callable[[], float]) -> None:

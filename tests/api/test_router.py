@@ -155,7 +155,9 @@ async def test_a_person_is_erased_by_either_id(tmp_path: Path) -> None:
     event = {"type": "identify", "userId": "ann", "anonymousId": "x", "traits": {"email": "ann@shop.example"}}
     async with client_of(tmp_path, **memory) as client:
         assert (await client.post("/webhook", json=event)).status_code == 200
-        told = [await client.post("/api/forget", json={"user_id": "ann"}) for _ in range(2)]
+        told = [await client.post("/api/forget", json={"user_id": "ann", "reference": "T-1"}) for _ in range(2)]
+        noted = await client.get("/console/activity")
+    assert noted.text.count("reference T-1") == 2
     assert [(one["ids"], one["erased"], one["stays"]) for one in (each.json() for each in told)] == [
         (2, {"ids of memory": 2}, ""),
         (0, {}, ""),

@@ -57,5 +57,20 @@ def test_without_memory_it_is_known_whose_an_order_is(run: Run, tmp_path: Path, 
     assert digest[:16] not in everything()
 
 
+def test_a_certificate_has_the_reference_and_nothing_of_the_person(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "events.json"
+    file.write_text(json.dumps(ORDER | {"userId": "ann", "timestamp": int(time.time())}), encoding="utf-8")
+    assert run("import", file).exit_code == 0
+    told = json.loads(run("forget", "--order-id", "7", "--reference", "T-9 of ann@shop.example", "--json").stdout)
+    (kept,) = map(json.loads, run("forget", "--list", "--json").stdout.splitlines())
+    assert (kept["certificate"], kept["named_by"]) == (told["certificate"], ["order_ids"])
+    assert kept["reference"] == "T-9 of [redacted]"
+    assert (kept["messages"], kept["erased"]["payloads"]) == (1, 1)
+    assert "ann" not in json.dumps(kept).replace("cannot", "")
+    table = run("forget", "--list").stdout
+    assert told["certificate"] in table
+    assert f"certificate {told['certificate']}, reference T-9 of [redacted]" in run("audit").stdout
+
+
 def test_a_person_has_to_be_named(run: Run) -> None:
     assert run("forget", **MEMORY).exit_code == 2

@@ -132,7 +132,9 @@ async def test_a_person_is_forgotten_after_a_question_and_that_is_written_down(r
     assert keys_of(await looked_up(remembering, "contact", EMAIL)) == keys_of(
         await looked_up(remembering, "user_id", "bob")
     )
-    assert (await noted(remembering))[-1] == ("ada", "forgot a person", "", "", "3 ids")
+    who, what, target, _, after = (await noted(remembering))[-1]
+    assert (who, what, after) == ("ada", "forgot a person", "3 ids, 1 message")
+    assert target.startswith("certificate ")
     assert (await post("/console/people/forget", data={"key": key})).status_code == 404
     again = await post("/console/people/forget", data={"key": key, "confirmed": "yes"})
     assert "Nothing was left to forget" in (await remembering.browser.get(again.headers["location"])).text
@@ -165,7 +167,7 @@ async def test_while_memory_is_off_the_page_says_how_to_switch_it_on(world: Worl
     page = (await world.browser.get("/console/people")).text
     assert "REMEMBER_DAYS" in page
     assert "REMEMBER_SECRET" in page
-    assert "<form" not in page.partition("<main")[2]
+    assert 'action="/console/people"' not in page.partition("<main")[2]
     assert "Nothing is remembered of them" not in await looked_up(world, "user_id", "ann")
     answer = await world.browser.post("/console/people/forget", data={"key": "0" * 64, "confirmed": "yes"})
     assert answer.status_code == 404
@@ -191,3 +193,27 @@ async def test_a_delivery_and_the_tester_say_what_came_from_memory_how_old_and_b
         "/console/tester", data={"event": f'{{"type": "page", "userId": "anna", "timestamp": {NOW:.0f}}}'}
     )
     assert "memory: 3 days old, by identify" in tried.text
+
+
+async def test_a_person_is_erased_by_an_order_and_the_certificate_holds_nothing_of_them(tmp_path: Path) -> None:
+    order: dict[str, Any] = {"type": "track", "event": "Order Completed", "userId": "ann", "messageId": "o"}
+    order |= {"properties": {"order_id": "SO-7", "revenue": 5, "currency": "EUR", "email": EMAIL}}
+    async with open_world(tmp_path, users=VIEWERS) as world:
+        await log_in(world.browser, "token-of-ada")
+        await accept(world, order)
+        form = {"by": "order_ids", "whom": "SO-7", "reference": "T-1"}
+        assert (await world.browser.post("/console/people/erase", data=form)).status_code == 400
+        done = await world.browser.post("/console/people/erase", data=form | {"confirmed": "yes"})
+        assert done.status_code == 303
+        page = legible(await world.browser.get(done.headers["location"]))
+        as_json = (await world.browser.get(f"{done.headers['location']}&as=json")).json()
+        assert "T-1" in page
+        assert "order ids" in page
+        assert as_json["erased"] == {"dropped events": 1}
+        assert not any(text.lower() in page.lower() for text in (EMAIL, "SO-7"))
+        listed = legible(await world.browser.get("/console/people"))
+        assert as_json["certificate"] in listed
+        assert (await world.browser.get("/console/people/erasure?number=1-x")).status_code == 404
+        assert [each.reason for _, each in (await world.outbox.message("o")).dropped_events] == [
+            "its person was erased"
+        ]

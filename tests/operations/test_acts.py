@@ -14,7 +14,7 @@ ACTS = {
     "compare": {"console", "commands"},
     "discard": {"api", "console", "commands"},
     "dismiss": {"api", "console", "commands"},
-    "forget": {"api", "commands"},
+    "forget": {"api", "commands", "console"},
     "forget_known": {"console"},
     "import_files": {"commands"},
     "import_rows": {"commands"},

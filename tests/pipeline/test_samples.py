@@ -157,6 +157,6 @@ async def test_a_process_keeps_samples_and_more_while_that_is_wanted(tmp_path: P
     assert parts.samples is not None
     await SAMPLES_HURRIED.write(parts.outbox, NOW + 60)
     await parts.coordination.refresh(now=NOW)
-    parts.look_at_files()
+    await parts.look_at_files()
     assert parts.samples.hurried_until == NOW + 60
     await parts.outbox.close()

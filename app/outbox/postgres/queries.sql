@@ -1103,11 +1103,12 @@ DELETE FROM session WHERE digest IN (
 
 -- retain_imports --
 -- Forget how far imports came that nobody went on with for as long as the ledger is kept, and rows of what is forgotten.
--- It was taken away where it is null.
+-- It was taken away where it is null. Certificates of erasures are forgotten with the audit log.
 DELETE FROM shared WHERE key IN (
   SELECT key FROM shared
-  WHERE key >= 'import' AND key < 'imporu' AND CASE
+  WHERE (key >= 'import' AND key < 'imporu' OR key >= 'erasure/' AND key < 'erasure0') AND CASE
     WHEN value = 'null' THEN true
+    WHEN key < 'import' THEN (value::jsonb ->> 'at')::float8 <= %(audit_start)s::float8
     WHEN starts_with(key, 'import-digests/') THEN NOT EXISTS (
       SELECT FROM shared AS head WHERE head.key = 'import-rows/' || split_part(shared.key, '/', 2))
     ELSE (value::jsonb ->> 'at')::float8 <= %(ledger_start)s::float8

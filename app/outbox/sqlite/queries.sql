@@ -678,11 +678,12 @@ DELETE FROM session WHERE digest IN (SELECT digest FROM session WHERE ends_at <=
 
 -- retain_imports --
 -- Forget how far imports came that nobody went on with for as long as the ledger is kept, and rows of what is forgotten.
--- It was taken away where it is null.
+-- It was taken away where it is null. Certificates of erasures are forgotten with the audit log.
 DELETE FROM shared WHERE key IN (
   SELECT key FROM shared
-  WHERE key >= 'import' AND key < 'imporu' AND CASE
+  WHERE (key >= 'import' AND key < 'imporu' OR key >= 'erasure/' AND key < 'erasure0') AND CASE
     WHEN value = 'null' THEN 1
+    WHEN key < 'import' THEN value ->> 'at' <= :audit_start
     WHEN key LIKE 'import-digests/%' THEN NOT EXISTS (
       SELECT 1 FROM shared AS head
       WHERE head.key = 'import-rows' || substr(shared.key, 15, instr(substr(shared.key, 16), '/')))
@@ -1326,8 +1327,9 @@ WHERE reason <> :reason AND id IN (
 );
 
 -- forget_buyers --
--- Erase by what the buyers of some deliveries are told apart.
-UPDATE delivery SET buyer = '[]' WHERE id IN (SELECT value FROM json_each(:rows)) AND buyer <> '[]';
+-- Erase by what the buyers of some deliveries are told apart, and by what their orders are bound to the other side.
+UPDATE delivery SET buyer = '[]', side = NULL
+WHERE id IN (SELECT value FROM json_each(:rows)) AND (buyer <> '[]' OR side IS NOT NULL);
 
 -- erase_keys --
 -- Say of keys that some deliveries hold that their person is erased.
