@@ -38,6 +38,8 @@ class OrderSide(Struct, frozen=True, kw_only=True, gc=False):
     names_event_id: bool = False
     #: False: no other side comes, as a proven source's own field says (till, draft, renewal, offline).
     waits: bool = True
+    #: The other name of the order at its shop, its number or its id, where `order_id` is the one of the two.
+    number: str | None = None
 
 
 class NewDelivery(Struct, frozen=True, kw_only=True, gc=False):
@@ -89,6 +91,11 @@ class NewDelivery(Struct, frozen=True, kw_only=True, gc=False):
     def token(self) -> str | None:
         """The digest of the token of its order; None where there is none."""
         return self.side.token if self.side else None
+
+    @property
+    def number(self) -> str | None:
+        """The other name of its order; None where there is none."""
+        return self.side.number if self.side else None
 
 
 class Withdrawal(Struct, frozen=True, kw_only=True):

@@ -43,6 +43,8 @@ EVENT_ID: Final = "event_id"
 ORDER_ID: Final = "order_id"
 CHECKOUT_ID: Final = "checkout_id"
 TOKEN: Final = "checkout_token"  # noqa: S105 - the name of a kind
+#: By it orders are found by their other name; no order repeats another by it.
+NUMBER: Final = "number"
 #: How the source `woocommerce` began the event id of an order, and how it does now, as Pinterest's plugin.
 _RENAMED: Final = ("woocommerce-order-", "checkout_")
 #: An id that is made of a sender's own number, such as `shopify-order-123`: another sender may have the same.
@@ -114,6 +116,11 @@ class HasKeys(Protocol):
     @property
     def token(self) -> str | None:
         """The digest of the token of its order; None where there is none."""
+        ...
+
+    @property
+    def number(self) -> str | None:
+        """The other name of its order; None where there is none."""
         ...
 
 
@@ -204,6 +211,11 @@ def cancelled_digests(known: HasOrder, rules: OutboxSettings) -> list[str]:
     return [_digest("cancelled", known.ad_account_id, known.preset, each, *scope) for each in spellings]
 
 
+def number_digests(number: str) -> list[str]:
+    """Return the keys by which an order is found by its other name."""
+    return [_digest("number", each) for each in _spellings(number)]
+
+
 def _spellings(order_id: str) -> tuple[str, ...]:
     """Return an order id as it is, and without the sign that shops write before it: `#1001` is 1001.
 
@@ -218,9 +230,11 @@ def _spellings(order_id: str) -> tuple[str, ...]:
 
 def _keys_of_order(known: HasKeys, scope: tuple[str, ...]) -> list[Key]:
     keys = []
-    if known.order_id is not None:
-        parts = (("checkout", known.ad_account_id, each, *scope) for each in _spellings(known.order_id))
+    for name in filter(None, (known.order_id, known.number)):
+        parts = (("checkout", known.ad_account_id, each, *scope) for each in _spellings(name))
         keys += [Key(ORDER_ID, _digest(*each)) for each in parts]
+    if known.number is not None:
+        keys += [Key(NUMBER, digest) for digest in number_digests(known.number)]
     if known.checkout_id is not None:
         keys.append(Key(CHECKOUT_ID, _digest("checkout_id", known.ad_account_id, known.checkout_id, *scope)))
     if known.token is not None:
@@ -332,6 +346,11 @@ class Order(NamedTuple):
         return as_json([*known, side_of(side)] if side else known)
 
     @property
+    def number(self) -> str | None:
+        """Its other name."""
+        return self.side.number if self.side else None
+
+    @property
     def total(self) -> str:
         """Value and currency as a person reads them."""
         return " ".join(filter(None, (self.amount, self.currency)))
@@ -432,7 +451,7 @@ class Deduplicator:
     def _repeated(self, known: Known, keys: Sequence[Key], order: Order | None) -> DedupResult | None:
         """Return which earlier delivery it repeats; None where it is new."""
         for key in keys:
-            same = self._same(key, known, order)
+            same = self._same(key, known, order) if key.kind != NUMBER else None
             if same is not None:
                 reason = seen_before(key.kind, same.delivery_id, _differences(same.order, order))
                 return DedupResult(repeats=same, reason=reason, taken=self._learned(known, keys, order, same))
@@ -443,7 +462,11 @@ class Deduplicator:
         for key in keys:
             if key.kind == ORDER_ID and order is not None:
                 holders = (each for each in self._holders(key) if each.is_proven == known.is_proven)
-                others = [(each.delivery_id, each.order) for each in holders if each.order]
+                others = [
+                    (each.delivery_id, each.order)
+                    for each in holders
+                    if each.order and not _are_other_orders(key, each.order, order)
+                ]
                 warnings += [another_order(holder, _totals(other, order)) for holder, other in others]
         return DedupResult(warnings=tuple(warnings[:1]), taken=self._take_all(known, keys, order, delivery_id))
 
@@ -454,9 +477,9 @@ class Deduplicator:
         self, known: NewDelivery, keys: Sequence[Key], order: Order, delivery_id: object | None
     ) -> DedupResult | None:
         """Return what a shop's order is where a page told of it before; None where it repeats one of a shop's."""
-        met = [(holder, twin) for holder, twin in self._met(keys) if not twin.is_proven]
+        met = [(holder, twin) for holder, twin in self._met(keys, order) if not twin.is_proven]
         of_id = self._twins_of(keys[0])
-        if not (met or of_id) or any(self._same(key, known, order) for key in keys):
+        if not (met or of_id) or self._repeated(known, keys, order):
             return None
         joined = [(holder, twin) for holder, twin in met if _are_bound(holder.order, order)]
         into = next((twin for _, twin in joined if twin.is_open), None)
@@ -519,7 +542,7 @@ class Deduplicator:
         self, known: NewDelivery, keys: Sequence[Key], order: Order, delivery_id: object | None
     ) -> DedupResult | None:
         """Return what an order of a page is where its other side, or another event of the page, waits; else None."""
-        met = self._met(keys)
+        met = self._met(keys, order)
         shop = [(holder, twin) for holder, twin in met if twin.is_proven]
         into = next((twin for holder, twin in shop if twin.is_open and _are_bound(order, holder.order)), None)
         if into is not None and not self._is_in(keys[0], known, into):
@@ -596,12 +619,14 @@ class Deduplicator:
         holders = (each for each in self._holders(key) if each.delivery_id == twin.delivery_id)
         return twin.message_id == known.message_id or any(not each.is_proven for each in holders)
 
-    def _met(self, keys: Sequence[Key]) -> list[tuple[KeyOwner, Twin]]:
+    def _met(self, keys: Sequence[Key], order: Order) -> list[tuple[KeyOwner, Twin]]:
         """Return the deliveries that name the same order or token, in the order in which they came."""
         met: dict[object, tuple[KeyOwner, Twin]] = {}
         for key in keys:
             if key.kind in {ORDER_ID, TOKEN} and not key.is_of_event:
                 for holder in self._holders(key):
+                    if _are_other_orders(key, holder.order, order) and not _are_bound(holder.order, order):
+                        continue
                     twin = (self.twins or {}).get(holder.delivery_id)
                     if twin is not None:
                         met.setdefault(twin.delivery_id, (holder, twin))
@@ -718,7 +743,9 @@ def _total_of(twin: Twin) -> str:
 def _is_repeated(key: Key, earlier: KeyOwner, known: Known, order: Order | None) -> bool:
     """Return whether a delivery with the same key repeats an earlier one, by what both are trusted with."""
     if not may_change(by_proven=known.is_proven, of_proven=earlier.is_proven):
-        return not _are_other_checkouts(key, earlier.order, order)
+        if _are_other_checkouts(key, earlier.order, order):
+            return False
+        return not _are_other_orders(key, earlier.order, order) or _are_bound(order, earlier.order)
     if not may_change(by_proven=earlier.is_proven, of_proven=known.is_proven):
         return key.kind in {ORDER_ID, TOKEN} and not key.is_of_event and _are_bound(earlier.order, order)
     if earlier.source is not None and earlier.source != known.source:
@@ -733,11 +760,26 @@ def _are_other_checkouts(key: Key, earlier: Order | None, order: Order | None) -
     return None not in (earlier.order_id, order.order_id)
 
 
+def _are_other_orders(key: Key, earlier: Order | None, order: Order | None) -> bool:
+    """Return whether a name that is the id of one order and the number of another says nothing of the two.
+
+    Where both have both names, these decide. Else only the same money, and no other buyer, makes them one.
+    """
+    if key.kind != ORDER_ID or earlier is None or order is None or None in (earlier.order_id, order.order_id):
+        return False
+    ids, names = (set(_spellings(each.order_id or "")) for each in (earlier, order)), (earlier.number, order.number)
+    if not set.isdisjoint(*ids) or names == (None, None):
+        return False
+    if None not in names:
+        return {earlier.order_id, earlier.number} != {order.order_id, order.number}
+    return None in (earlier.amount, order.amount) or earlier.has_other_total(order) or earlier.has_other_buyer(order)
+
+
 def _is_same(key: Key, earlier: Order | None, order: Order | None) -> bool:
     """Return whether a delivery with the same key is the same event or order."""
     if earlier is None or order is None:
         return True
-    if _are_other_checkouts(key, earlier, order):
+    if _are_other_checkouts(key, earlier, order) or _are_other_orders(key, earlier, order):
         return False
     return not (earlier.has_other_buyer(order) and earlier.has_other_total(order))
 
@@ -775,6 +817,16 @@ def key_owner(row: SeenRow) -> KeyOwner:
 def digests_of(deliveries: Sequence[NewDelivery], rules: OutboxSettings) -> list[str]:
     """Return the digests of the keys of all deliveries."""
     return [key.digest for delivery in deliveries for key in keys_of(delivery, rules)]
+
+
+def order_ids_of(numbers: Iterable[str], rows: Iterable[SeenRow]) -> dict[str, list[str]]:
+    """Return the ids of the orders that have these other names; `rows` tell who holds their keys."""
+    held = [(row[0], owner.order.order_id) for row in rows if (owner := key_owner(row)).order]
+    found = {}
+    for number in numbers:
+        digests = set(number_digests(number))
+        found[number] = sorted({order_id for digest, order_id in held if digest in digests and order_id})
+    return {number: ids for number, ids in found.items() if ids}
 
 
 def repeated(

@@ -42,6 +42,10 @@ class PagesOrders(Protocol):
         """Do `Outbox.orders`."""
         ...
 
+    async def order_ids(self, numbers: Sequence[str]) -> dict[str, list[str]]:
+        """Do `Outbox.order_ids`."""
+        ...
+
 
 async def orders_since(outbox: PagesOrders, since: float) -> AsyncIterator[list[OrderRow]]:
     """Yield all orders received since a moment, Unix seconds: first deliveries, then dropped events."""

@@ -85,13 +85,15 @@ class Twin(NamedTuple):
 
 def side_of(side: OrderSide) -> list[Any]:
     """Return a side as a list for JSON, without the names of its members."""
-    return [side.token, side.totals, side.names_event_id, side.waits]
+    known = [side.token, side.totals, side.names_event_id, side.waits]
+    return [*known, side.number] if side.number else known
 
 
 def read_side(given: Sequence[Any]) -> OrderSide:
     """Return the side that a stored list is."""
-    token, totals, names_event_id, waits = given
-    return OrderSide(token=token, totals=tuple(totals), names_event_id=names_event_id, waits=waits)
+    token, totals, names_event_id, waits, *number = given
+    other = number[0] if number else None
+    return OrderSide(token=token, totals=tuple(totals), names_event_id=names_event_id, waits=waits, number=other)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +223,7 @@ class Waiting(NamedTuple):
     source: str
     shop: str
     token: str | None
+    number: str | None
 
 
 @dataclass(slots=True)

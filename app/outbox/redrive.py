@@ -60,6 +60,11 @@ class DeadLetter(NamedTuple):
         return self.side.token if self.side else None
 
     @property
+    def number(self) -> str | None:
+        """The other name of its order."""
+        return self.side.number if self.side else None
+
+    @property
     def buyer(self) -> Sequence[str]:
         """Digests of the buyer's e-mail addresses."""
         buyer: list[str] = orjson.loads(self.buyers)

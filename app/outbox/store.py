@@ -174,6 +174,12 @@ class Outbox(SharedValues, Protocol):
         the same call the earlier deliveries; stores nothing and takes no key.
         """
 
+    async def order_ids(self, numbers: Sequence[str]) -> dict[str, list[str]]:
+        """Return by other name, the number where `order_id` is the id, the ids of the orders that have it.
+
+        As long as their keys are remembered; names that no order has are left out.
+        """
+
     async def claim(
         self,
         ad_account_id: str,

@@ -1,7 +1,7 @@
 """Find events and people by an id, a name, a reason, an e-mail address or a phone number."""
 
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
 
 from app.core.deliveries import State
@@ -74,7 +74,20 @@ class Finder:
     async def find(
         self, query: Query, *, limit: int, cursor: str | None = None, dropped_cursor: str | None = None
     ) -> Found:
-        """Return a page of the deliveries and one of the dropped events that a query means, each from its cursor on."""
+        """Return a page of the deliveries and one of the dropped events that a query means, each from its cursor on.
+
+        An order is also found by its other name, where none has that as its id.
+        """
+        found = await self._found(query, limit=limit, cursor=cursor, dropped_cursor=dropped_cursor)
+        if query.order_id is None or not found.is_empty:
+            return found
+        other = (await self._outbox.order_ids([query.order_id])).get(query.order_id, ())
+        if not other:
+            return found
+        named = replace(query, order_id=other[0])
+        return await self._found(named, limit=limit, cursor=cursor, dropped_cursor=dropped_cursor)
+
+    async def _found(self, query: Query, *, limit: int, cursor: str | None, dropped_cursor: str | None) -> Found:
         return Found(
             query=query,
             deliveries=await self._outbox.search(query, limit=limit, cursor=cursor),

@@ -11,6 +11,7 @@ from app.core.events import Event
 from app.core.values.amounts import WITH_THREE_DECIMALS, Context, currency_code, read_amount
 from app.core.values.flags import unwrap_single
 from app.core.values.placeholders import is_no_id
+from app.destination.custom_data import read_order_id
 from app.destination.user_data import missing_identifiers
 
 #: Shopify's name of it, and WooCommerce's `order_key`, which only the buyer's order page shows.
@@ -30,6 +31,8 @@ _PARTS: Final = (
     ("discount", "total_discounts", "discount_total"),
     ("gift_card", "giftCard", "gift_card_total"),
 )
+#: Where a shop has the number of an order, which people know it by, and its id.
+_NAMES: Final = ("number", "order_number", "id")
 #: Larger amounts are no order's.
 _MAX: Final = Decimal(10) ** 12
 
@@ -59,7 +62,14 @@ def order_side(event: Event, built: Event, *, message_id: str, is_proven: bool) 
         names_event_id=event_id not in (message_id, event.get("messageId"))
         or any(properties.get(name) == event_id for name in _EVENT_IDS),
         waits=not (is_proven and (built["action_source"] == "offline" or _WITHOUT_PAGE & _ways(properties))),
+        number=_other_name(properties, built.get("custom_data", {}).get("order_id")) if is_proven else None,
     )
+
+
+def _other_name(properties: Mapping[str, Any], order_id: str | None) -> str | None:
+    """Return the number of an order whose id is sent, or its id where its number is; None where it has one name."""
+    names = (read_order_id(properties.get(name)) for name in _NAMES) if order_id else ()
+    return next((name for name in names if name and name.lstrip("#") != str(order_id).lstrip("#")), None)
 
 
 def leave_out_staff(event: Event, built: Event) -> tuple[str | None, tuple[str, ...]]:

@@ -8,7 +8,9 @@ import pytest
 import pytest_asyncio
 
 from app import assemble
+from app.core.deliveries import OrderSide
 from app.core.events import DroppedEvent, Exit
+from app.core.pages import Query
 from app.outbox import Outbox, open_outbox
 from app.pipeline.search import MAX_FOUND_BY, Finder
 from tests.assembled import settings
@@ -83,3 +85,13 @@ async def test_an_address_is_looked_for_by_its_digest_only_even_where_nothing_is
     assert answer is not None
     assert (answer.query.given, answer.is_empty) == ({"person": (sha256(b"nobody@shop.example").hexdigest(),)}, True)
     assert "person" not in repr(answer.query)
+
+
+async def test_an_order_is_found_by_its_number_where_its_id_was_sent(outbox: Outbox, finder: Finder) -> None:
+    side = OrderSide(number="#1001")
+    await At(outbox).enqueue(new(message_id="m3", order_id="1500", side=side, is_proven=True))
+    for text in ("1500", "1001", "#1001"):
+        found = await finder.look_up(text, limit=9)
+        assert found is not None
+        assert [each.message_id for each in found.deliveries.deliveries] == ["m3"]
+    assert (await finder.find(Query(order_id="1002"), limit=9)).is_empty

@@ -207,3 +207,22 @@ def test_address_and_browser_of_staff_are_not_sent(
     assert built["user_data"] == left
     assert (reason is not None) is fault
     assert bool(warnings) is (left != user_data and not fault)
+
+
+#: What a shop's event says, the order id that is sent, and the other name of the order.
+NAMES: list[tuple[str, Any, str | None, str | None]] = [
+    ("WooCommerce: its id is sent", {"id": 1500, "number": "1001", "order_id": 1500}, "1500", "1001"),
+    ("WooCommerce without a plugin for numbers", {"id": 727, "number": "727"}, "727", None),
+    ("Shopify: its number is sent", {"id": 5001, "order_number": 1001, "name": "#1001"}, "1001", "5001"),
+    ("the sign before a number makes no name", {"number": "#1001"}, "1001", None),
+    ("nothing that can be read", {"number": {"a": 1}, "id": None}, "1001", None),
+    ("no order id is sent", {"id": 5001}, None, None),
+    ("no properties", [], "1001", None),
+]
+
+
+@pytest.mark.parametrize(("properties", "sent", "number"), [row[1:] for row in NAMES], ids=[row[0] for row in NAMES])
+def test_a_shop_names_an_order_by_its_id_and_its_number(properties: Any, sent: str | None, number: str | None) -> None:
+    given = {"custom_data": {"order_id": sent} if sent else {}}
+    assert side(properties, is_proven=True, sent=given).number == number
+    assert side(properties, is_proven=False, sent=given).number is None

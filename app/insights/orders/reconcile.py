@@ -44,6 +44,7 @@ _TABLES: Final = {
     },
     "bare": {"shown": "VARCHAR"},
     "shop_key": {"row": "BIGINT", "place": "INTEGER", "key": "VARCHAR"},
+    "number": {"name": "VARCHAR", "id": "VARCHAR"},
     "ledger": {"key": "VARCHAR", **dict.fromkeys(_TEXTS, "VARCHAR"), "made_at": "DOUBLE"},
 }
 _LEDGER: Final = ", ".join((*_TEXTS, "made_at"))
@@ -51,6 +52,11 @@ _LEDGER: Final = ", ".join((*_TEXTS, "made_at"))
 _OUTSIDE: Final = "DELETE FROM shop WHERE made_at < ? OR made_at >= ?"
 #: What has an id alone and is no further line of an order.
 _STUBS: Final = "SELECT count(DISTINCT shown) FROM bare ANTI JOIN shop USING (shown)"
+_NUMBERS_AND_IDS: Final = """
+SELECT (SELECT count(*) FROM number), (SELECT count(DISTINCT key) FROM shop_key SEMI JOIN ledger USING (key))
+"""
+_RENAME: Final = "UPDATE ledger SET key = number.name FROM number WHERE ledger.key = number.id"
+_IS_NEW: Final = "NOT EXISTS (SELECT 1 FROM ledger AS other WHERE other.key = number.name)"
 _FIRSTS: Final = "CREATE TABLE first_row AS SELECT min(row) AS row FROM shop GROUP BY shown"
 #: Which of the shop's columns of ids the ledger has them by, mostly.
 _BEST_PLACE: Final = """
@@ -151,6 +157,7 @@ async def reconciled(
             first, last = part.since or ledger_begins, part.until or math.inf
         async for known in orders_since(outbox, first - _BEFORE_S):
             await _apart(_load_ledger, duck, known, part)
+        await _name_as_the_shop(duck, outbox)
         await _apart(_judge_all, duck, found, ledger_begins, (first, last), on_verdict)
         return found
 
@@ -180,6 +187,21 @@ async def _apart(work: Callable[..., _Done], *given: Any) -> _Done:
 def _load_ledger(duck: Any, rows: Sequence[OrderRow], part: LedgerPart) -> None:
     kept = [(ledger_key(row.order_id), *row) for row in rows if part.has(row)]
     append_rows(duck, "ledger", _TABLES["ledger"], kept)
+
+
+async def _name_as_the_shop(duck: Any, outbox: PagesOrders) -> None:
+    """Let the ledger have orders by the name that the shop's file has: the number of an order instead of its id.
+
+    Where the file has more numbers of sent orders than ids, all its names are numbers.
+    """
+    asked = await _apart(duck.cursor().execute, "SELECT DISTINCT key FROM shop_key")
+    while names := await _apart(asked.fetchmany, _AT_ONCE):
+        known = await outbox.order_ids([name for (name,) in names])
+        pairs = [(name, ledger_key(ids[0])) for name, ids in known.items() if len(ids) == 1]
+        await _apart(append_rows, duck, "number", _TABLES["number"], pairs)
+    ((numbers, ids),) = await _apart(lambda: duck.execute(_NUMBERS_AND_IDS).fetchall())
+    if numbers:
+        await _apart(lambda: duck.execute(_RENAME if numbers > ids else f"{_RENAME} AND {_IS_NEW}").fetchall())
 
 
 def _load_shop(duck: Any, table: TextTable, found: Reconciliation, part: LedgerPart) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from app.core.deliveries import Delivery, NewDelivery, Seen
 from app.core.events import CounterRow, DroppedEvent, Exit
 from app.core.pages import Backlog, DroppedPage, Message, Page, Query, Revenue
-from app.outbox.dedup import digests_of, repeated
+from app.outbox.dedup import digests_of, number_digests, order_ids_of, repeated
 from app.outbox.orders import OrderPage, order_page
 from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import UsesDatabase, connected, rows_of
@@ -135,6 +135,11 @@ class Ledger(UsesDatabase):
         windows = {"window_s": self._rules.dedup_window_s, "ledger_s": self._rules.ledger_s}
         rows = await rows_of(connection, "seen", digests=digests_of(deliveries, self._rules), now=at, **windows)
         return repeated(deliveries, rows, now=at, rules=self._rules)
+
+    @connected
+    async def order_ids(self, connection: Connection, numbers: Sequence[str]) -> dict[str, list[str]]:
+        digests = [digest for number in numbers for digest in number_digests(number)]
+        return order_ids_of(numbers, await rows_of(connection, "seen", digests=digests, now=0, window_s=0, ledger_s=0))
 
 
 async def _first_since(connection: Connection, since: float | None) -> int | None:

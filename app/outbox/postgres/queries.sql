@@ -282,7 +282,7 @@ WHERE delivered.id = (row ->> 0)::bigint;
 -- Deliveries that waited for what becomes of others, and what that is.
 SELECT line.id, line.follows, is_proven, event_time,
        (SELECT state FROM shown WHERE shown.id = line.follows), delivery.ad_account_id, delivery.preset, event_name,
-       event_id, order_id, checkout_id, source, shop, side::jsonb ->> 0
+       event_id, order_id, checkout_id, source, shop, side::jsonb ->> 0, side::jsonb ->> 4
 FROM line JOIN delivery ON delivery.id = line.id
 WHERE line.ad_account_id = %(ad_account_id)s AND line.follows <> 0 AND line.hold_until <= %(by)s::float8
 ORDER BY line.hold_until LIMIT %(limit)s FOR UPDATE OF line SKIP LOCKED;
@@ -631,7 +631,7 @@ WITH
   ),
   earned AS (/* sums */)
 SELECT id, delivery.ad_account_id, preset, event_name, event_id, order_id, checkout_id, source, shop,
-       side::jsonb ->> 0
+       side::jsonb ->> 0, side::jsonb ->> 4
 FROM ours JOIN delivery USING (id) WHERE state = 'dead';
 
 -- keep_payloads --

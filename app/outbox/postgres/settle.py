@@ -43,6 +43,7 @@ class _Dead(NamedTuple):
     source: str
     shop: str
     token: str | None
+    number: str | None
 
 
 async def settle(

@@ -12,7 +12,7 @@ import orjson
 from app.core.deliveries import Delivery, NewDelivery, Seen, State
 from app.core.events import CounterRow, DroppedEvent, Exit
 from app.core.pages import Backlog, DroppedPage, Message, Page, Query, Revenue
-from app.outbox.dedup import digests_of, repeated
+from app.outbox.dedup import digests_of, number_digests, order_ids_of, repeated
 from app.outbox.orders import OrderPage, order_page
 from app.outbox.records import attempt_of, backlog_of, counter_of, delivery_of, dropped_of, revenue_of
 from app.outbox.redrive import REPLAYED
@@ -99,6 +99,8 @@ _WARNING = """SELECT 1 FROM json_each(warnings) AS told
 WHERE told.type = 'text' AND instr(lower(told.value), lower(:warning)) > 0"""
 #: A reason without what was added when its delivery was not redriven, as `dead_causes` counts it.
 CAUSE: Final = f"substr(reason, 1, instr(reason || '; {REPLAYED}', '; {REPLAYED}') - 1)"
+#: Keys are asked for whenever they are forgotten.
+_WHENEVER: Final = {"now": 0, "window_s": 0, "ledger_s": 0}
 _BOUNDS: Final = {"since": ">=", "until": "<"}
 
 #: Field of Query -> its condition. Only texts of these tables become SQL; what is looked for is a parameter.
@@ -256,6 +258,11 @@ class Ledger(UsesFile):
         windows = {"window_s": self._rules.dedup_window_s, "ledger_s": self._rules.ledger_s}
         rows = connection.execute(SQL["seen"], {"rows": digests, "now": now, **windows})
         return repeated(deliveries, rows, now=now, rules=self._rules)
+
+    @reads
+    def order_ids(self, connection: sqlite3.Connection, numbers: Sequence[str]) -> dict[str, list[str]]:
+        digests = as_json([digest for number in numbers for digest in number_digests(number)])
+        return order_ids_of(numbers, connection.execute(SQL["seen"], {"rows": digests, **_WHENEVER}))
 
 
 def _room(connection: sqlite3.Connection, path: Path) -> int | None:

@@ -61,7 +61,7 @@ UPDATE delivery SET warnings = :warnings WHERE id = :delivery_id;
 -- Deliveries that waited for what becomes of others, and what that is.
 SELECT delivery.id, delivery.follows, delivery.is_proven, delivery.event_time, ahead.state, delivery.ad_account_id,
        delivery.preset, delivery.event_name, delivery.event_id, delivery.order_id, delivery.checkout_id, delivery.source,
-       delivery.shop, delivery.side ->> 0
+       delivery.shop, delivery.side ->> 0, delivery.side ->> 4
 FROM delivery LEFT JOIN delivery AS ahead ON ahead.id = delivery.follows
 WHERE delivery.ad_account_id = :ad_account_id AND delivery.follows <> 0 AND delivery.hold_until <= :by
 ORDER BY delivery.hold_until LIMIT :limit;
@@ -307,7 +307,7 @@ WHERE id IN (
 -- still_ours --
 -- Which of these claims still hold, with what is needed to settle them.
 SELECT json_group_array(json_array(ours.key, attempts, order_id, checkout_id, source, name,
-                                   CAST(enqueued_at / 86400 AS INTEGER), shop, side ->> 0))
+                                   CAST(enqueued_at / 86400 AS INTEGER), shop, side ->> 0, side ->> 4))
 FROM json_each(:rows) AS ours
 JOIN delivery ON delivery.id = ours.value ->> 0 AND delivery.claim = ours.value ->> 1;
 

@@ -36,6 +36,7 @@ class _Held(NamedTuple):
     day: int
     shop: str
     token: str | None
+    number: str | None
 
     @property
     def delivery_id(self) -> int:

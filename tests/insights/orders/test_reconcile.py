@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from app.core.deliveries import OrderSide
 from app.insights.orders.reconcile import reconciled
 from app.insights.orders.verdicts import OrderFate, OrderVerdict
 from app.outbox import open_outbox
@@ -186,3 +187,48 @@ async def test_an_order_of_shopify_is_known_whatever_its_shop_writes_around_its_
     finally:
         await outbox.close()
     assert told == dict.fromkeys(names, "sent"), sent_as
+
+
+@pytest.mark.parametrize(
+    ("numbers", "known"),
+    [
+        ((1001, 1002, 1003, 1500), {"1001": "1500", "1002": "1501", "1003": "", "1500": ""}),
+        ((1001, 1501, 1701), {"1001": "1500", "1501": "1501", "1701": "1701"}),
+    ],
+    ids=["a file of numbers", "a file of ids, and one number"],
+)
+async def test_an_order_of_which_the_id_was_sent_is_known_by_the_number_in_the_file(
+    tmp_path: Path, numbers: tuple[int, ...], known: dict[str, str]
+) -> None:
+    """WooCommerce's Analytics has numbers, and a plugin for numbers makes them differ from ids."""
+    file = tmp_path / "orders.csv"
+    file.write_text(
+        "Date,Order #,Status,N. Revenue\n"
+        + "".join(f"2027-01-15 08:00:0{at},{number},completed,20\n" for at, number in enumerate(numbers))
+    )
+    outbox = open_outbox(new_store(tmp_path, "o.db"), rules(), clock=lambda: NOW)
+    told: dict[str, str] = {}
+    orders = [
+        new(
+            order_id=order_id,
+            side=OrderSide(number=number),
+            is_proven=True,
+            amount="20",
+            currency=None,
+            buyer=(order_id,),
+        )
+        for order_id, number in (("1500", "1001"), ("1501", "1002"), ("1701", "1003"), ("1702", "1003"))
+    ]
+    try:
+        at = At(outbox, NOW)
+        await at.enqueue(*orders)
+        await at.deliver(*await at.claim())
+        await reconciled(
+            outbox,
+            str(file),
+            ledger_begins=NOW - 30 * DAY_S,
+            on_verdict=lambda each: told.update({each.order_id: each.ledger_id} if each.order_id else {}),
+        )
+    finally:
+        await outbox.close()
+    assert told == known
