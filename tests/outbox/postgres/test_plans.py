@@ -103,6 +103,8 @@ EVERYTHING: dict[str, Any] = {
     "ahead_s": 1.0,
     "payloads": b"",
     "bodies": [b""],
+    "samples": False,
+    "most": 2,
 }
 #: They take keys, or ids, as an array.
 OF_KEYS = (
