@@ -1,7 +1,7 @@
 """`pinrelay test`: run the tests that presets, mappings and sources carry."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from itertools import groupby
 from pathlib import Path
@@ -90,9 +90,7 @@ def run_tests(settings: Settings, paths: Sequence[Path]) -> list[FileTestResult]
     return [each for each in results if each.file in draft.files]
 
 
-def keep_testing(
-    settings: Settings, paths: Sequence[Path], form: Format, *, rest: Callable[[float], None] = time.sleep
-) -> None:
+def keep_testing(settings: Settings, paths: Sequence[Path], form: Format) -> None:
     """Run the tests at once, and whenever a file has changed, until somebody ends it."""
     folders = paths or [*settings.presets_dir, *settings.mappings_dir, *settings.source_folders]
     seen: object = None
@@ -104,7 +102,7 @@ def keep_testing(
                 _print(run_tests(settings, paths), form)
             except CatalogError as exc:
                 print_line(exc, err=True)
-        rest(_LOOK_S)
+        time.sleep(_LOOK_S)
 
 
 def _print(results: Sequence[FileTestResult], form: Format) -> None:

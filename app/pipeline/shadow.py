@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
 from app.catalog import Catalog
@@ -58,10 +58,9 @@ class Side:
         self.sent[preset] += 1
         self.components[preset] += len(components(event))
         self.having.update((preset, name) for name in fields)
-        amount = _amount(fields.get("custom_data.value"))
-        if amount is not None:
+        if "custom_data.value" in fields:
             key = preset, str(fields.get("custom_data.currency", ""))
-            self.money[key] = self.money.get(key, Decimal(0)) + amount
+            self.money[key] = self.money.get(key, Decimal(0)) + Decimal(str(fields["custom_data.value"]))
 
 
 @dataclass(slots=True)
@@ -240,13 +239,6 @@ def _shown(name: str, fields: Mapping[str, Any]) -> str:
         return "nothing"
     text = "(personal)" if name in _PERSONAL else shown_json(fields[name])
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-
-
-def _amount(value: Any) -> Decimal | None:
-    try:
-        return None if value is None else Decimal(str(value))
-    except InvalidOperation:
-        return None
 
 
 def _average(side: Side, preset: str) -> float | None:

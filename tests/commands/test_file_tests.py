@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -11,7 +12,6 @@ from structlog.testing import capture_logs
 
 from app.assemble.parts import Parts, make_parts
 from app.catalog.drafts import read_draft
-from app.commands import file_tests
 from app.errors import CatalogError
 from tests import assembled
 from tests.commands.conftest import Run
@@ -103,26 +103,20 @@ def test_a_path_without_files_is_an_error(run: Run, own: Path, name: str, told: 
     assert "not UTF-8" in str(run("test", own).exception)
 
 
-class _EndedError(Exception):
-    pass
-
-
-def test_a_change_runs_the_tests_again(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    steps = [FAILING, "name: [", None]
+def test_a_change_runs_the_tests_again(run: Run, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = [FAILING, "name: [", ""]
 
     def rest(_: float) -> None:
-        text = steps.pop(0) if steps else ""
-        if text == "":
-            raise _EndedError
-        if text:
+        if not steps:
+            raise KeyboardInterrupt
+        if text := steps.pop(0):
             write(own, text)
 
-    with pytest.raises(_EndedError):
-        file_tests.keep_testing(assembled.settings(), [own], file_tests.Format.TEXT, rest=rest)
-    printed = capsys.readouterr()
-    assert printed.out.splitlines()[0] == "2 tests, 0 failed"
-    assert printed.out.splitlines()[-1] == "2 tests, 1 failed"
-    assert "not readable YAML" in printed.err
+    monkeypatch.setattr(time, "sleep", rest)
+    result = run("test", own, "--watch")
+    assert result.stdout.splitlines()[0] == "2 tests, 0 failed"
+    assert "2 tests, 1 failed" in result.stdout
+    assert result.output.count("not readable YAML") == 1
 
 
 def test_check_lists_a_failing_test_as_a_fault(run: Run, own: Path) -> None:

@@ -77,6 +77,15 @@ def test_it_tries_the_quarantine_or_a_file_instead(filled: Run, drafts: Path, tm
     assert (found["events"], found["fields"][0]["count"]) == (1, 1)
 
 
+def test_a_preset_that_is_off_moves_exits(filled: Run, drafts: Path) -> None:
+    off = GROSS.replace("\naction:", "\nenabled: false\naction:")
+    (drafts / "presets/order_completed.yaml").write_text(off, encoding="utf-8")
+    printed = filled("shadow", drafts, **SETTINGS).stdout
+    for text in ("Exits that move", "enqueued", "unmatched", "Value", "-"):
+        assert text in printed
+    assert "Fields that change" not in printed
+
+
 def test_a_limit_ends_with_1_where_the_run_is_beyond_it(filled: Run, drafts: Path) -> None:
     result = filled("shadow", drafts, "--fail-if", "lost click_id > 1%", "--fail-if", "money EUR > 2%", **SETTINGS)
     assert result.exit_code == 1

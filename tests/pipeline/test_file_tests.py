@@ -67,6 +67,7 @@ def field(path: str, value: Any) -> dict[str, Any]:
         field("user_data.em", {"absent": False}),
         field("user_data.ph", {"present": False}),
         {"now": "2026-12-25T10:15:00", **expect(exit="invalid")},
+        {"now": None, "file": None, **expect(exit="enqueued")},
         {"now": "2026-11-25T11:15:00+00:00", **expect(exit="enqueued")},
         {"event": [ORDER, {**ORDER, "messageId": "m-2"}], **expect(events=2)},
         {"event": {**ORDER, "event": "Other"}, **expect(exit="unmatched", events=0)},
