@@ -21,6 +21,9 @@ from app.sender.shutdown import Shutdown
 #: How often garbage is looked for in all that lives, whatever was made meanwhile. It takes some 10 ms.
 COLLECT_S = 10.0
 
+#: So long after the start the tests of files run: the first events come first.
+TESTED_AFTER_S = 5.0
+
 #: So long pauses what went wrong in the background, before it begins anew.
 FAILED_PAUSE_S = 5.0
 
@@ -56,7 +59,8 @@ def lifespan(
     """Run the background tasks while the application serves; let them finish at the end.
 
     `begin` is awaited before all else; `closing` is closed after all else, in its order.
-    `look_at_files` is called every second, to see what has changed; `test_files` once, in a thread.
+    `look_at_files` is called every second, to see what has changed; `test_files` once in a thread, a while after
+    the start.
     """
 
     @asynccontextmanager
@@ -67,7 +71,7 @@ def lifespan(
         tasks = [asyncio.create_task(_going_on(each.run, shutdown)) for each in background]
         steps = (partial(_keep_up, coordination, clock), partial(_keep_looking, look_at_files), _collect_garbage)
         beside = [asyncio.create_task(_going_on(each, shutdown)) for each in steps]
-        beside.append(asyncio.create_task(_going_on(partial(asyncio.to_thread, test_files), shutdown)))
+        beside.append(asyncio.create_task(_going_on(partial(_test_later, test_files), shutdown)))
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, lambda: tasks.append(loop.create_task(_reload(acts, coordination))))
         try:
@@ -136,6 +140,11 @@ async def _collect_garbage() -> None:
     while True:
         await asyncio.sleep(COLLECT_S)
         gc.collect()
+
+
+async def _test_later(test_files: Callable[[], None]) -> None:
+    await asyncio.sleep(TESTED_AFTER_S)
+    await asyncio.to_thread(test_files)
 
 
 async def _keep_looking(look_at_files: Callable[[], Awaitable[None] | None]) -> None:

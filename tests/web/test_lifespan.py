@@ -153,6 +153,30 @@ async def test_what_fails_in_the_background_is_told_and_begins_anew(monkeypatch:
     assert {str(log["exc_info"]) for log in logs} == {"run", "refresh", "look"}
 
 
+@pytest.mark.usefixtures("tuned_back")
+async def test_the_tests_of_files_run_once_a_while_after_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifespan, "TESTED_AFTER_S", 0.01)
+    changes: Any = _Fails()
+    ran: list[str] = []
+    running = lifespan.lifespan(
+        changes,
+        changes,
+        (),
+        begin=changes.announce,
+        closing=(),
+        look_at_files=changes.look,
+        test_files=lambda: ran.append("tests"),
+        clock=lambda: 0.0,
+    )
+
+    async def have_run() -> bool:
+        return bool(ran)
+
+    async with asyncio.timeout(10), running(FastAPI()):
+        await until_async(have_run)
+    assert ran == ["tests"]
+
+
 class _Closes:
     """Something to be closed, whose end may fail."""
 
