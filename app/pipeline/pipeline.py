@@ -284,6 +284,7 @@ class Pipeline:
             withdrawals, late = await withdrawn(outbox, drafts.withdrawals, now=now)
             counters += withdrawals
             drafts.tell_late(late)
+            await outbox.enqueue((), drafts.cancellations, (), now=now)
         cancellable = {preset.name for preset in self.catalog.cancellable}
         more, gone = await withdrawn_before(outbox, drafts.deliveries, cancellable, now=now)
         counters += more

@@ -1,5 +1,6 @@
 """What the events of one request gave, until the outbox answers: receipts, deliveries, dropped events, counts."""
 
+import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,10 +29,10 @@ _COUNTED_BY_REASON = frozenset({Exit.UNMATCHED, Exit.WITHHELD, Exit.INVALID})
 #: Why an ad account gets nothing of an event that others take.
 BACKLOG_FULL = "its backlog is full: send the event again when it no longer is"
 
-#: Why what cancels an order makes no delivery, behind the order.
-CANCELLED: Final = "is cancelled: what of it has not left is not sent"
-#: The same where nothing of the order was left to withdraw.
-CANCELLED_LATE: Final = "is cancelled too late: nothing of it waits, it was sent before or never came"
+#: Why a cancellation makes no delivery: this behind the order, and one of the next two.
+CANCELLED: Final = "is cancelled"
+CANCELLED_IN_TIME: Final = f"{CANCELLED}: its waiting deliveries are not sent"
+CANCELLED_LATE: Final = f"{CANCELLED} too late: none of its deliveries waits, it was sent before or never came"
 #: Why a refund of a part of an order withdraws nothing.
 REFUNDED_IN_PART: Final = "is refunded in part: nothing of it is withdrawn"
 #: What is told of an order that was cancelled before it came.
@@ -54,6 +55,8 @@ class IntakeBatch:
     #: One for each of these lines, in the same order: the caller's to add.
     deliveries: list[NewDelivery] = field(default_factory=list)
     dropped: list[DroppedEvent] = field(default_factory=list)
+    #: What the ledger keeps of cancellations, once it is known whether they came in time.
+    cancellations: list[DroppedEvent] = field(default_factory=list)
     #: What is withdrawn once they are committed: the caller's to add.
     withdrawals: list[Withdrawal] = field(default_factory=list)
     #: Whose what is kept of them is: the caller's to add.
@@ -99,7 +102,7 @@ class IntakeBatch:
             for group in line.memory or ():
                 self._recalled[line.preset or "", line.ad_account_id, group] += 1
             if self._is_kept(name, key, line, has_id=bool(message_id) and not is_made):
-                self.dropped.append(
+                (self.cancellations if CANCELLED_IN_TIME in line.reason else self.dropped).append(
                     dropped_event_of(line, message_id=message_id or "", name=name, source=self.intake.source)
                 )
         if is_made:
@@ -150,13 +153,19 @@ class IntakeBatch:
                 replace(
                     event,
                     deliveries=tuple(
-                        replace(line, reason=line.reason.replace(CANCELLED, CANCELLED_LATE))
+                        replace(line, reason=line.reason.replace(CANCELLED_IN_TIME, CANCELLED_LATE))
                         if (event.message_id, line.preset, line.ad_account_id) in late
                         else line
                         for line in event.deliveries
                     ),
                 )
                 for event in self.events
+            ]
+            self.cancellations = [
+                dataclasses.replace(each, reason=each.reason.replace(CANCELLED_IN_TIME, CANCELLED_LATE))
+                if (each.message_id, each.preset, each.ad_account_id) in late
+                else each
+                for each in self.cancellations
             ]
 
     def counters(self) -> list[CounterRow]:

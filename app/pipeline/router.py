@@ -26,7 +26,7 @@ from app.mapping import PRODUCT_ID
 from app.pipeline.delivery_factory import drafted_delivery
 from app.pipeline.enrichment import Enrichment, WhyFiltered, completed_from_memory
 from app.pipeline.identity_events import IdentityEventReader
-from app.pipeline.receipts import CANCELLED, REFUNDED_IN_PART
+from app.pipeline.receipts import CANCELLED_IN_TIME, REFUNDED_IN_PART
 from app.pipeline.twins import leave_out_staff
 from app.pipeline.waiting import OrderWaits
 from app.source import app_platform, read_refund
@@ -123,7 +123,7 @@ def cancellations(event: Event, catalog: Catalog, accounts: Sequence[AdAccount],
     refund = read_refund(event)
     for preset in catalog.cancellable:
         if preset.withdrawn_by is not None and preset.withdrawn_by.matches(event) and (order := _order(preset, event)):
-            reason = f"order {order} {REFUNDED_IN_PART if refund.is_part else CANCELLED}"
+            reason = f"order {order} {REFUNDED_IN_PART if refund.is_part else CANCELLED_IN_TIME}"
             lines += [
                 PresetResult(
                     preset=preset.name,

@@ -94,7 +94,7 @@ async def test_an_order_that_a_shop_cancels_while_it_is_held_is_withdrawn(
     }
 
 
-async def test_a_cancellation_that_came_too_late_says_so_in_its_receipt(tmp_path: Path) -> None:
+async def test_a_cancellation_that_came_too_late_says_so_in_its_receipt_and_in_the_ledger(tmp_path: Path) -> None:
     (tmp_path / "order.yaml").write_text(HELD, encoding="utf-8")
     app = app_of(tmp_path, sources=(), presets_dir=(tmp_path,))
     reasons: dict[str, str] = {}
@@ -107,13 +107,22 @@ async def test_a_cancellation_that_came_too_late_says_so_in_its_receipt(tmp_path
         several = [*both, event("Order Cancelled", "c-4", "SO-9")]
         receipt = (await http.post("/webhook", json=several)).json()
         reasons |= {each["message_id"]: each["deliveries"][0].get("reason") for each in receipt["events"]}
-    in_time, late = "what of it has not left is not sent", "nothing of it waits, it was sent before or never came"
+        kept = {
+            each: [event["reason"] for _, event in (await http.get(f"/api/messages/{each}")).json()["dropped_events"]]
+            for each in reasons
+            if each.startswith("c")
+        }
+    in_time, late = (
+        "its waiting deliveries are not sent",
+        "none of its deliveries waits, it was sent before or never came",
+    )
     assert {name: reason for name, reason in reasons.items() if name.startswith("c")} == {
         "c-1": f"order SO-1 is cancelled: {in_time}",
         "c-2": f"order SO-1 is cancelled too late: {late}",
         "c-3": f"order SO-2 is cancelled: {in_time}",
         "c-4": f"order SO-9 is cancelled too late: {late}",
     }
+    assert kept == {name: [reason] for name, reason in reasons.items() if name.startswith("c")}
 
 
 def event(name: str, message_id: str, order_id: str) -> dict[str, Any]:
