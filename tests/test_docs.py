@@ -214,3 +214,13 @@ def test_the_destination_that_is_shown_is_one(tmp_path: Path) -> None:
         1_000,
     )
     check_presets(mine, frozenset(preset.name for preset in assembled.shipped_catalog().presets))
+
+
+def test_the_defaults_that_the_page_on_privacy_names_are_those_of_the_settings() -> None:
+    text = (ROOT / "docs/privacy.md").read_text(encoding="utf-8")
+    (told,) = re.findall(r"^Unless you change them, (.*?)\n\n", text, re.MULTILINE | re.DOTALL)
+    found = {}
+    for part in re.findall(r"((?:`[A-Z_]+`[, \nand]*)+)(?:is|are) (\d+)", told):
+        found |= {name: int(part[1]) for name in re.findall(r"[A-Z_]{4,}", part[0])}
+    assert len(found) == told.count("`") // 2
+    assert found == {name: Settings.model_fields[name.lower()].default for name in found}

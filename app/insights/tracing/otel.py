@@ -179,7 +179,7 @@ class LineExport:
         )
 
 
-#: Fields of the log that OpenTelemetry's semantic conventions have names for; docs/logs.md lists them.
+#: Fields of the log that OpenTelemetry's semantic conventions have names for; docs/telemetry.md lists them.
 OTEL_NAMES: Final = {
     "method": "http.request.method",
     "route": "http.route",
