@@ -219,7 +219,7 @@ def test_the_destination_that_is_shown_is_one(tmp_path: Path) -> None:
 def test_the_defaults_that_the_page_on_privacy_names_are_those_of_the_settings() -> None:
     text = (ROOT / "docs/privacy.md").read_text(encoding="utf-8")
     (told,) = re.findall(r"^Unless you change them, (.*?)\n\n", text, re.MULTILINE | re.DOTALL)
-    found = {}
+    found: dict[str, int] = {}
     for part in re.findall(r"((?:`[A-Z_]+`[, \nand]*)+)(?:is|are) (\d+)", told):
         found |= {name: int(part[1]) for name in re.findall(r"[A-Z_]{4,}", part[0])}
     assert len(found) == told.count("`") // 2

@@ -32,7 +32,9 @@ def page_of(source: str) -> Path:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("pages")
-    with running(folder, measured=False, sources=",".join(SOURCES), batch_max_wait_s=0.1, **SECRETS) as served:
+    with running(
+        folder, measured=False, sources=",".join(SOURCES), order_wait_minutes=0, batch_max_wait_s=0.1, **SECRETS
+    ) as served:
         yield served
 
 
@@ -44,7 +46,7 @@ def two_accounts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     for name, number in (("us", "549755885175"), ("eu", "549755885176")):
         text = f'name: {name}\nmode: sandbox\nad_account_id: "{number}"\nsources: [shopify, woocommerce, ga4]\n'
         (folder / "destinations" / f"{name}.yaml").write_text(text, encoding="utf-8")
-    given = {"sources": "shopify,woocommerce,ga4", "destinations_dir": folder / "destinations"}
+    given = {"order_wait_minutes": 0, "sources": "shopify,woocommerce,ga4", "destinations_dir": folder / "destinations"}
     with running(folder, measured=False, batch_max_wait_s=0.1, **given, **SECRETS) as served:
         yield served
 
