@@ -1,7 +1,7 @@
 """What the page and the shop each say of an order, by which `app.outbox.twins` binds the two."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
@@ -33,6 +33,8 @@ _PARTS: Final = (
 )
 #: Where a shop has the number of an order, which people know it by, and its id.
 _NAMES: Final = ("number", "order_number", "id")
+_CENT: Final = Decimal("0.01")
+_THOUSANDTH: Final = Decimal("0.001")
 #: Larger amounts are no order's.
 _MAX: Final = Decimal(10) ** 12
 
@@ -118,39 +120,45 @@ class _Money(NamedTuple):
     currency: str
 
     @property
-    def text(self) -> str:
-        """The amount to the cent, or to the thousandth where the currency has it."""
-        cent = Decimal("0.001") if self.currency in WITH_THREE_DECIMALS else Decimal("0.01")
-        return f"{self.currency} {self.number.quantize(cent, ROUND_HALF_UP)}"
+    def cent(self) -> Decimal:
+        """To what amounts of its currency are rounded."""
+        return _THOUSANDTH if self.currency in WITH_THREE_DECIMALS else _CENT
 
 
 def _one_total(properties: Mapping[str, Any], currency: str | None) -> tuple[str, ...]:
     """Return the total of a public side; empty without an amount or a currency."""
     total = next(filter(None, (_money(properties, (name,), currency) for name in _AMOUNTS)), None)
-    return (total.text,) if total else ()
+    return _texts(total, [total.number]) if total else ()
 
 
 def _every_total(properties: Mapping[str, Any], currency: str | None) -> tuple[str, ...]:
     """Return every amount that a proven side names, sorted: in the shop's money, and as the customer saw it."""
-    found = {*_sums(properties, currency, presentment=False), *_sums(properties, currency, presentment=True)}
+    found = set(_sums(properties, currency, presentment=False))
+    if any("presentment_money" in given for given in properties.values() if type(given) is dict):
+        found.update(_sums(properties, currency, presentment=True))
     return tuple(sorted(found))
 
 
 def _sums(properties: Mapping[str, Any], currency: str | None, *, presentment: bool) -> Iterator[str]:
     """Return each total and subtotal with each part added once, taken off once, or left."""
-    parts = [_money(properties, names, currency, presentment=presentment) for names in _PARTS]
-    for name in _AMOUNTS:
-        base = _money(properties, (name,), currency, presentment=presentment)
-        if base is None:
-            continue
+    named = {name: _money(properties, (name,), currency, presentment=presentment) for name in _AMOUNTS}
+    given = [_money(properties, names, currency, presentment=presentment) for names in _PARTS]
+    parts = [part for part in given if part and part.number]
+    bases = {(base.number, base.currency): base for base in named.values() if base}
+    for base in bases.values():
         sums = {base.number}
-        for part in parts:
-            if part and part.number and part.currency == base.currency:
-                sums = {total + change for total in sums for change in (0, part.number, -part.number)}
-        for total in sums:
-            # a total of 0 that is computed would bind a page's order over 0
-            if total > 0 or (total == base.number == 0 and name in _TOTALS):
-                yield _Money(total, base.currency).text
+        for number, of in parts:
+            if of == base.currency:
+                sums |= {total + change for total in sums for change in (number, -number)}
+        # a total of 0 that is computed would bind a page's order over 0
+        is_free = base.number == 0 and base in (named[name] for name in _TOTALS)
+        yield from _texts(base, (total for total in sums if total > 0 or (is_free and not total)))
+
+
+def _texts(money: _Money, totals: Iterable[Decimal]) -> tuple[str, ...]:
+    """Return totals in one currency as texts, to the cent, or to the thousandth where the currency has it."""
+    cent = money.cent
+    return tuple([f"{money.currency} {total.quantize(cent, ROUND_HALF_UP)}" for total in totals])
 
 
 def _money(
@@ -158,8 +166,9 @@ def _money(
 ) -> _Money | None:
     """Return the first amount of these names that can be read, beside which Shopify has a `_set` in both moneys."""
     for name in names:
-        for given in map(unwrap_single, (properties.get(name), properties.get(f"{name}_set"))):
-            if presentment and "presentment_money" not in _object(given):
+        for place in (name, f"{name}_set"):
+            given = unwrap_single(properties.get(place))
+            if given is None or (presentment and "presentment_money" not in _object(given)):
                 continue
             amount = read_amount(given, Context(currency=currency, presentment=presentment))
             named = amount and (amount.currency or currency)
