@@ -318,6 +318,57 @@ CASES = [
         [Sent(60, "249", "t")],
         f"{E} {M} {D}",
     ),
+    # What one event names of several orders.
+    Case(
+        "the token of one order with the id of another",
+        [
+            shop(0, "A", total=100, checkout_token="a"),
+            page(10, "B", total=5, checkout_token="a"),
+            shop(20, "B", total=5),
+        ],
+        [Sent(10, "100", "shop-0", order_id="A"), Sent(620, "5", "shop-20", "s", order_id="B")],
+        f"{E} {M} {E}",
+    ),
+    Case(
+        "that does not keep the other order's page from its shop",
+        [
+            shop(0, "A", total=100, checkout_token="a"),
+            page(10, "B", total=5, checkout_token="a"),
+            page(20, "B", total=5, tag="t"),
+            shop(30, "B", total=5),
+        ],
+        [Sent(10, "100", "shop-0", order_id="A"), Sent(30, "5", "t", order_id="B")],
+        f"{E} {M} {E} {M}",
+    ),
+    Case(
+        "nor where the page comes first",
+        [
+            page(0, "B", total=5, checkout_token="a"),
+            shop(10, "A", total=100, checkout_token="a"),
+            page(20, "B", total=5, tag="t"),
+            shop(30, "B", total=5),
+        ],
+        [Sent(10, "100", "shop-10", order_id="A"), Sent(30, "5", "t", order_id="B")],
+        f"{E} {M} {E} {M}",
+    ),
+    Case(
+        "merged, the shop's id gives way where it left with another order",
+        [page(0, "X", total=1, tag="shop-3000"), page(2990, total=249), shop(3000, total=249)],
+        [Sent(600, "1", "shop-3000", "p", order_id="X"), Sent(3000, "249", None)],
+        f"{E} {E} {M}",
+    ),
+    Case(
+        "a copy of an event names another order",
+        [page(0, "X", total=1, tag="x"), page(700, total=249, tag="x"), shop(800, total=249)],
+        [Sent(600, "1", "x", "p", order_id="X"), Sent(1400, "249", "shop-800", "s")],
+        f"{E} {D} {E}",
+    ),
+    Case(
+        "two orders of the page with one event id",
+        [shop(0, total=5), page(5, "X", total=9, tag="t"), page(10, total=5, tag="t")],
+        [Sent(10, "5", "t")],
+        f"{E} {E} {M}",
+    ),
     # What never waits.
     Case(
         "an order without id and token",
