@@ -216,7 +216,7 @@ class _Player:
             for step in self._story.steps:
                 await self._go_to(self._start + step.at, outbox, workers)
                 self._told.receipts.append(await self._accept(pipeline, step))
-                await self._send(outbox, workers)
+                await self._go_to(self._now, outbox, workers)
             await self._go_to(None, outbox, workers)
         finally:
             await outbox.close()
@@ -277,14 +277,14 @@ class _Player:
         return (await pipeline.accept(intake)).events[0]
 
     async def _go_to(self, moment: float | None, outbox: Outbox, workers: Sequence[Worker]) -> None:
-        """Let time pass until a moment, or until nothing waits, and send what becomes due on the way."""
-        looks = 0
+        """Send what is due, and let time pass until a moment, or until nothing waits; what becomes due is sent too."""
+        looks = 0  # at this time
         while (due := await self._next_due(outbox)) is not None and looks < _LOOKS:
-            looks = looks + 1 if due <= self._now else 0
-            due = self._now + _LOOK_AGAIN_S if due <= self._now else due
-            if moment is not None and due > moment:
+            at = due if due > self._now else self._now + _LOOK_AGAIN_S * (looks > 0)
+            if moment is not None and at > moment:
                 break
-            self._now = due
+            looks = looks + 1 if due <= self._now else 1
+            self._now = at
             await self._send(outbox, workers)
         if moment is not None:
             self._now = max(self._now, moment)

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import Result
 
 from tests.commands.conftest import Run
+from tests.examples.blocks import BLOCKS
 
 SHOP = {"trust": "proven", "source": "shop"}
 PAGE = {"trust": "public", "source": "web"}
@@ -134,3 +135,11 @@ def test_a_fault_names_its_line_and_member(run: Run, line: str, texts: list[str]
     said = " ".join(result.stderr.replace("│", " ").split())
     assert [text for text in texts if text not in said] == []
     assert result.stdout == ""
+
+
+def test_the_story_of_the_documentation_goes_as_it_says(run: Run, tmp_path: Path) -> None:
+    given, command, printed = (block for block in BLOCKS if block.page == "twins" and block.title == "story")
+    (tmp_path / "story.ndjson").write_text(json.dumps(json.loads(given.text)), "utf-8")
+    words = command.text.replace("story.ndjson", str(tmp_path / "story.ndjson")).split()
+
+    assert run(*words[1:]).stdout == printed.text

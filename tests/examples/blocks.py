@@ -42,6 +42,7 @@ _ELSEWHERE = (
     ("testing", "sh shadow", "", "commands/test_shadow.py"),
     ("testing", ".*", "", "commands/test_file_tests.py"),
     ("triggers", "trigger", "", "trigger/test_docs.py"),
+    ("twins", ".* story", "", "commands/test_story.py"),
 )
 
 
