@@ -487,7 +487,8 @@ class Deduplicator:
         dropped += [(twin, SHOP_HAS_ID) for twin in of_id if twin.is_open and not twin.is_proven and twin is not into]
         dropped = list({twin.delivery_id: (twin, why) for twin, why in dropped}.values())
         if into is not None:
-            return self._merge(known, keys, order, into, dropped=dropped)
+            left = [twin for twin in of_id if twin is not into and twin.holds_id(self._now)]
+            return self._merge(known, keys, order, into, dropped=dropped, left=left)
         accepted = next((holder for holder, twin in joined if twin.state == State.DELIVERED), None)
         if accepted is not None:
             reason = f"{seen_before(ORDER_ID, accepted.delivery_id, ())}; {PAGE_WAS_TAKEN}"
@@ -514,12 +515,7 @@ class Deduplicator:
         if any(twin.holds_id(self._now) for twin in others):
             event_id = own_event_id(known.source, known.event_id, known.order_id)
         told = {twin.delivery_id: twin for twin in (*(twin for _, twin in left), *(others if event_id else ()))}
-        under = f"; sent under the event_id {event_id}, since its own left before" if event_id else ""
-        warnings = [
-            f"{PAGE_DIFFERS}: delivery {twin.delivery_id} was sent with {_total_of(twin)}, this one with "
-            f"{order.total or 'no total'}{under}"
-            for twin in told.values()
-        ]
+        warnings = [_differs(twin, order, event_id) for twin in told.values()]
         about = f"{SHOP_SENT_TOO}: delivery {delivery_id} with {order.total or 'no total'}; both are sent"
         taken = self._take_all(known, keys, order, delivery_id)
         learned: tuple[TakenKey, ...] = ()
@@ -543,14 +539,14 @@ class Deduplicator:
     ) -> DedupResult | None:
         """Return what an order of a page is where its other side, or another event of the page, waits; else None."""
         met = self._met(keys, order)
-        shop = [(holder, twin) for holder, twin in met if twin.is_proven]
+        shop = [(holder, twin) for holder, twin in met if twin.is_proven and holder.is_proven]
         into = next((twin for holder, twin in shop if twin.is_open and _are_bound(order, holder.order)), None)
         if into is not None and not self._is_in(keys[0], known, into):
-            may_name_id = not any(
-                twin.delivery_id != into.delivery_id and (twin.has_left or twin.is_proven)
-                for twin in self._twins_of(keys[0])
-            )
-            return self._merge(known, keys, order, into, may_name_id=may_name_id)
+            of_id = [twin for twin in self._twins_of(keys[0]) if twin.delivery_id != into.delivery_id]
+            may_name_id = not any(twin.has_left or twin.is_proven for twin in of_id)
+            names_id = may_name_id and known.side is not None and known.side.names_event_id
+            dropped = [(twin, SHOP_HAS_ID) for twin in of_id if names_id and twin.is_open]
+            return self._merge(known, keys, order, into, may_name_id=may_name_id, dropped=dropped)
         claims = [twin for _, twin in met]
         if not (known.wait_s and claims and all(twin.waits and not twin.is_proven for twin in claims)):
             return None
@@ -571,7 +567,8 @@ class Deduplicator:
             holder = KeyOwner(claims[0].delivery_id, self._now, self._now, order=order)
             return DedupResult(repeats=holder, reason=f"more than {MAX_PLACES} events claim the order {known.order_id}")
         taken = self._take_all(known, keys, order, delivery_id)
-        return DedupResult(taken=taken, pairing=Pairing(follows=claims[0].delivery_id))
+        follows = None if known.is_withheld_alone else claims[0].delivery_id
+        return DedupResult(taken=taken, pairing=Pairing(follows=follows))
 
     def _merge(
         self,
@@ -581,28 +578,41 @@ class Deduplicator:
         into: Twin,
         *,
         dropped: Sequence[tuple[Twin, str]] = (),
+        left: Sequence[Twin] = (),
         may_name_id: bool = True,
     ) -> DedupResult:
-        """Return that a delivery is merged: the other takes its keys, and those of orders are as trusted as the two."""
-        is_proven = known.is_proven or bool(into.is_proven)
+        """Return that a delivery is merged: the other takes its keys, and is proven by those that a shop named.
+
+        `left` are deliveries that left under its event id: it gives way to one of its own making.
+        """
         learned: list[TakenKey | None] = []
         for key in keys:
             is_of_order = key.kind in {ORDER_ID, TOKEN} and not key.is_of_event
-            has_it = any(
+            if any(
                 each.delivery_id == into.delivery_id and (is_of_order or each.is_proven == known.is_proven)
-                for each in self._holders(key)
-            )
-            if not has_it:
-                trust = is_proven if is_of_order else known.is_proven
-                learned.append(self._take(key, known, order, into.delivery_id, self._now, is_proven=trust))
-            elif is_proven and is_of_order:
-                learned += self._prove(key, into)
-        holder = KeyOwner(into.delivery_id, self._now, self._now, order=order)
+                for each in self._held.get(key.digest, ())
+            ):
+                learned += self._prove(key, into) if known.is_proven and is_of_order else ()
+            elif known.is_proven or key.kind != ORDER_ID or key.is_of_event or into.order_id is None:
+                learned.append(self._take(key, known, order, into.delivery_id, self._now))
+        event_id = own_event_id(known.source, known.event_id, known.order_id) if left else None
+        if event_id is not None:
+            own = _keys_of_event(replace(known, event_id=event_id))
+            learned += self._take_all(known, own, order, into.delivery_id)
+        about = f"{SHOP_SENT_TOO}: delivery {into.delivery_id} with {order.total or 'no total'}; both are sent"
         pairing = Pairing(
-            into=into, dropped=tuple(dropped), may_name_id=may_name_id, learned=tuple(filter(None, learned))
+            into=into,
+            dropped=tuple(dropped),
+            may_name_id=may_name_id,
+            event_id=event_id,
+            told=tuple((twin, about) for twin in left),
+            learned=tuple(filter(None, learned)),
         )
         return DedupResult(
-            repeats=holder, reason=f"{MERGED_INTO} {into.delivery_id}, message {into.message_id}", pairing=pairing
+            repeats=KeyOwner(into.delivery_id, self._now, self._now, order=order),
+            reason=f"{MERGED_INTO} {into.delivery_id}, message {into.message_id}",
+            warnings=tuple(_differs(twin, order, event_id) for twin in left[:1]),
+            pairing=pairing,
         )
 
     def _prove(self, key: Key, twin: Twin) -> list[TakenKey]:
@@ -641,7 +651,16 @@ class Deduplicator:
     # Keys.
 
     def _holders(self, key: Key) -> Sequence[KeyOwner]:
-        return self._held.get(key.digest, ())
+        """Return who holds a key, but for a shop's order for which a page named the order of another."""
+        held = self._held.get(key.digest, ())
+        if key.kind != ORDER_ID or key.is_of_event or not self.twins:
+            return held
+        return [each for each in held if each.is_proven or not self._is_another(each.delivery_id)]
+
+    def _is_another(self, delivery_id: object) -> bool:
+        """Return whether it is a shop's order with an id of its own."""
+        twin = (self.twins or {}).get(delivery_id)
+        return twin is not None and bool(twin.is_proven) and twin.order_id is not None
 
     def _same(self, key: Key, known: Known, order: Order | None) -> KeyOwner | None:
         """Return the holder of a key that is the same, the most alike first; None where none is.
@@ -664,7 +683,7 @@ class Deduplicator:
         A checkout of which the order was not known is one of that order from now on; what it says of its amounts stays.
         """
         if order is not None:
-            order = order._replace(side=holder.order.side if holder.order else None)
+            order = order._replace(side=holder.order.side if holder.order else OrderSide())
         learned = []
         for key in keys:
             if key.kind == EVENT_ID:
@@ -734,6 +753,13 @@ def _are_bound(public: Order | None, proven: Order | None) -> bool:
     if public.side is None or proven.side is None:  # from when no page and shop were paired
         return (public.amount, public.currency) == (proven.amount, proven.currency)
     return bound(public.side, proven.side)
+
+
+def _differs(twin: Twin, order: Order, event_id: str | None) -> str:
+    """Say that another order was sent, and under which id this one is, where its own left with that."""
+    under = f"; sent under the event_id {event_id}, since its own left before" if event_id else ""
+    total = order.total or "no total"
+    return f"{PAGE_DIFFERS}: delivery {twin.delivery_id} was sent with {_total_of(twin)}, this one with {total}{under}"
 
 
 def _total_of(twin: Twin) -> str:

@@ -354,7 +354,7 @@ def without_duplicates(
         delivery_id = ids[len(rows.deliveries)]
         result = dedup.check(delivery, keys, delivery_id)
         if result.pairing is not None:
-            _pair(delivery, result.pairing, rows, twins, held_from=call.held_from)
+            _pair(_changed(delivery, result), result.pairing, rows, twins, held_from=call.held_from)
         answers.append(_answer(call, delivery, result, rows, delivery_id=delivery_id, twins=twins))
     counted = enqueue_counters(call.deliveries, answers)
     rows.counters = [(call.now, counter) for counter in (*call.counters, *counted)]
@@ -377,15 +377,21 @@ def _answer(
         rows.add_dropped(dropped_duplicate(delivery, result.reason, exit_=exit_), call.now)
         rows.learn(result.taken)
         return Enqueued(exit=exit_, reason=result.reason)
-    if result.warnings or pairing.event_id:
-        delivery = replace(delivery, warnings=(*delivery.warnings, *result.warnings))
-    if pairing.event_id:
-        payload = orjson.dumps({**orjson.loads(delivery.payload), "event_id": pairing.event_id})
-        delivery = replace(delivery, event_id=pairing.event_id, payload=payload)
+    delivery = _changed(delivery, result)
     rows.add_checked(delivery, result.taken, call.now, held_from=call.held_from, follows=pairing.follows)
     if len(result.taken) > 1:
         twins[delivery_id] = _twin_of(delivery_id, rows.deliveries[-1], delivery.payload)
     return Enqueued(exit=Exit.ENQUEUED, warnings=result.warnings) if result.warnings else _ENQUEUED
+
+
+def _changed(delivery: NewDelivery, result: DedupResult) -> NewDelivery:
+    """Return a delivery with what is to be said of it, under the event id that it is sent under."""
+    if result.warnings:
+        delivery = replace(delivery, warnings=(*delivery.warnings, *result.warnings))
+    if result.pairing is None or result.pairing.event_id is None:
+        return delivery
+    payload = orjson.dumps({**orjson.loads(delivery.payload), "event_id": result.pairing.event_id})
+    return replace(delivery, event_id=result.pairing.event_id, payload=payload)
 
 
 def _pair(delivery: NewDelivery, pairing: Pairing, rows: Rows, twins: dict[object, Twin], *, held_from: float) -> None:
@@ -424,6 +430,7 @@ def _twin_of(delivery_id: int, row: Sequence[Any], payload: bytes) -> Twin:
         event_id=known["event_id"],
         amount=known["amount"],
         currency=known["currency"],
+        order_id=known["order_id"],
         checkout_id=known["checkout_id"],
         warnings=as_json(known["warnings"]),
         merged=0,

@@ -47,6 +47,7 @@ class Twin(NamedTuple):
     event_id: str
     amount: str | None
     currency: str | None
+    order_id: str | None
     checkout_id: str | None
     #: A JSON array, as stored.
     warnings: str
@@ -187,6 +188,7 @@ def after_merge(twin: Twin, row: MergedRow) -> Twin:
         event_id=row.event_id,
         amount=row.amount,
         currency=row.currency,
+        order_id=row.order_id,
         checkout_id=row.checkout_id,
         warnings=row.warnings,
         merged=twin.merged + 1,
@@ -237,6 +239,8 @@ class WaitsOver:
     dropped: list[tuple[int, Exit, str]] = field(default_factory=list)
     #: Of these, those whose events may come again: their keys are forgotten.
     withheld: list[Waiting] = field(default_factory=list)
+    #: By a delivery that is gone without being sent, which of the page's events that followed it is sent in its place.
+    first: dict[int, int] = field(default_factory=dict)
 
 
 def waits_over(rows: Iterable[Waiting], *, now: float, max_event_age_s: float) -> WaitsOver:
@@ -253,6 +257,8 @@ def waits_over(rows: Iterable[Waiting], *, now: float, max_event_age_s: float) -
             each.is_proven and now > each.event_time + max_event_age_s - _BEFORE_TOO_OLD_S
         ):
             over.waiting.append(each.delivery_id)
-        else:
+        elif each.is_proven or over.first.setdefault(each.follows, each.delivery_id) == each.delivery_id:
             over.sent.append(each.delivery_id)
+        else:
+            over.waiting.append(each.delivery_id)
     return over

@@ -414,6 +414,25 @@ CASES = [
     ),
     # What becomes of what is alone.
     Case(
+        "of claims behind one that another order of the shop took the id of, one is sent",
+        [
+            page(0, total=1, tag="shop-50"),
+            page(10, total=2),
+            page(20, total=3),
+            page(30, total=4),
+            shop(50, "O-2", total=9),
+        ],
+        [Sent(610, "2", "web-10", "p"), Sent(650, "9", "shop-50", "s", order_id="O-2")],
+        f"{E} {E} {E} {E} {E}",
+    ),
+    Case(
+        "no claim is sent where such are withheld",
+        [shop(0, "O-0", total=1), page(10, total=1), page(20, total=2), page(30, total=3)],
+        [],
+        f"{E} {E} {E} {E}",
+        WITHHOLD,
+    ),
+    Case(
         "an order that the shop does not confirm is withheld",
         [shop(0, "O-0", total=1), page(10, total=249)],
         [],

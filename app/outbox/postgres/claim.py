@@ -77,6 +77,8 @@ async def end_waits(connection: Connection, asked: ClaimQuery, over: EndedHolds)
         found = [Waiting(*row) for row in await rows_of(connection, "followers", **which)]
         ended = waits_over(found, now=asked.now, max_event_age_s=asked.max_event_age_s)
         await count_of(connection, "let_go", ids=ended.sent, now=asked.now)
+        for gone, next_id in ended.first.items():
+            await count_of(connection, "follow", ad_account_id=asked.ad_account_id, gone=gone, next_id=next_id)
         await count_of(connection, "wait_on", ids=ended.waiting, until=over.by + LOOK_S)
         await drop(connection, [(*each, 0) for each in ended.dropped], asked.now)
         await release_keys(connection, ended.withheld)

@@ -213,15 +213,16 @@ FROM dedup_key WHERE digest = ANY (%(digests)s::text[]) AND expires_at > %(now)s
 -- twins --
 -- Deliveries that may be the other side of an order.
 SELECT delivery.id, line.state, attempts > 0 OR history IS NOT NULL, follows, is_proven, message_id, event_id, amount,
-       currency, checkout_id, warnings, delivery.merged, NULL::float8, side, CASE line.state WHEN 'pending' THEN payload END
+       currency, order_id, checkout_id, warnings, delivery.merged, NULL::float8, side,
+       CASE line.state WHEN 'pending' THEN payload END
 FROM delivery JOIN line USING (id) WHERE delivery.id = ANY (%(ids)s::bigint[])
 UNION ALL
-SELECT delivery.id, dead.state, true, NULL, is_proven, message_id, event_id, amount, currency, checkout_id, warnings,
-       merged, settled_at, side, NULL
+SELECT delivery.id, dead.state, true, NULL, is_proven, message_id, event_id, amount, currency, order_id, checkout_id,
+       warnings, merged, settled_at, side, NULL
 FROM delivery JOIN dead USING (id) WHERE delivery.id = ANY (%(ids)s::bigint[])
 UNION ALL
-SELECT id, 'delivered', true, NULL, is_proven, message_id, event_id, amount, currency, checkout_id, warnings, 0,
-       settled_at, NULL, NULL
+SELECT id, 'delivered', true, NULL, is_proven, message_id, event_id, amount, currency, order_id, checkout_id, warnings,
+       0, settled_at, NULL, NULL
 FROM delivered WHERE id = ANY (%(ids)s::bigint[]);
 
 -- unchanged --
@@ -297,6 +298,12 @@ WHERE delivery.id = ANY (%(ids)s::bigint[]) AND reason = %(reason)s
 -- Put deliveries into the line that followed others.
 UPDATE line SET follows = NULL, hold_until = NULL, due_at = least(due_at, %(now)s::float8)
 WHERE id = ANY (%(ids)s::bigint[]);
+
+-- follow --
+-- Let what followed a delivery that is gone follow the one that took its place.
+UPDATE line SET follows = %(next_id)s::bigint
+WHERE ad_account_id = %(ad_account_id)s AND follows <> 0 AND hold_until IS NOT NULL AND follows = %(gone)s::bigint
+  AND id <> %(next_id)s::bigint;
 
 -- wait_on --
 -- Look again later at deliveries that follow others.

@@ -43,6 +43,8 @@ def end_waits(connection: sqlite3.Connection, asked: ClaimQuery, over: EndedHold
     found = [Waiting(*row) for row in connection.execute(SQL["followers"], which)]
     ended = waits_over(found, now=asked.now, max_event_age_s=asked.max_event_age_s)
     connection.execute(SQL["let_go"], {"rows": as_json(ended.sent), "now": asked.now})
+    for gone, next_id in ended.first.items():
+        connection.execute(SQL["follow"], {"ad_account_id": asked.ad_account_id, "gone": gone, "next_id": next_id})
     connection.execute(SQL["wait_on"], {"rows": as_json(ended.waiting), "until": over.by + LOOK_S})
     drop(connection, ended.dropped, asked.now)
     release_keys(connection, ended.withheld)

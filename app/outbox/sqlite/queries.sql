@@ -35,7 +35,7 @@ WHERE expires_at > :now;
 -- twins --
 -- Deliveries that may be the other side of an order.
 SELECT delivery.id, state, attempts > 0 OR EXISTS (SELECT 1 FROM attempt WHERE delivery_id = delivery.id), follows,
-       is_proven, message_id, event_id, amount, currency, checkout_id, warnings, merged, settled_at, side, body
+       is_proven, message_id, event_id, amount, currency, order_id, checkout_id, warnings, merged, settled_at, side, body
 FROM json_each(:rows) AS asked JOIN delivery ON delivery.id = asked.value
   LEFT JOIN payload ON delivery_id = delivery.id AND state = 'pending';
 
@@ -76,6 +76,11 @@ DELETE FROM quarantined WHERE (source, message_id) IN (
 -- Put deliveries into the line that followed others.
 UPDATE delivery SET follows = NULL, hold_until = NULL, due_at = min(due_at, :now)
 WHERE id IN (SELECT value FROM json_each(:rows));
+
+-- follow --
+-- Let what followed a delivery that is gone follow the one that took its place.
+UPDATE delivery SET follows = :next_id
+WHERE ad_account_id = :ad_account_id AND follows <> 0 AND hold_until IS NOT NULL AND follows = :gone AND id <> :next_id;
 
 -- wait_on --
 -- Look again later at deliveries that follow others.

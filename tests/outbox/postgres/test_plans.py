@@ -42,6 +42,8 @@ NUMBERS = (
     "public_names",
 )
 MORE_NUMBERS = (
+    "gone",
+    "next_id",
     "steps",
     "room",
     "public_room",
