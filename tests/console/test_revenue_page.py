@@ -82,7 +82,7 @@ async def become_everything(world: World) -> None:
     no_order = {"order_id": None, "amount": None}
     rows: list[tuple[Exit, dict[str, Any]]] = [
         *((exit_, {}) for exit_ in (Exit.REFUSED, Exit.UNMATCHED, Exit.WITHHELD)),
-        *((exit_, of_preset) for exit_ in (Exit.DUPLICATE, Exit.INVALID, Exit.WITHDRAWN)),
+        *((exit_, of_preset) for exit_ in (Exit.MERGED, Exit.DUPLICATE, Exit.INVALID, Exit.WITHDRAWN)),
         (Exit.UNMATCHED, {"currency": None}),
         (Exit.WITHHELD, no_order),
         (Exit.INVALID, no_order | of_preset | {"currency": None}),

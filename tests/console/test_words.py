@@ -53,6 +53,7 @@ PLAIN = {
     "duplicate",
     "invalid",
     "public",
+    "merged",
 }
 PLAIN |= {"withdrawn", "blocked", "preset", "property", "sampled", "found", "exit", "published", "switched"}
 #: Where texts stand that are not ours, or are names on purpose; then all other tags.
