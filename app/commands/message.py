@@ -58,6 +58,7 @@ def _what_became(found: Message) -> Table:
                     each.preset,
                     each.ad_account_id,
                     each.event_id,
+                    "proven" if each.is_proven else "public",
                     told,
                 ],
             )
@@ -65,9 +66,11 @@ def _what_became(found: Message) -> Table:
     for at, event in found.dropped_events:
         told = "; ".join(filter(None, (event.reason, *event.warnings)))
         rows.append(
-            (at, [time_text(at), "", event.exit.value, event.preset or "", event.ad_account_id or "", "", told])
+            (at, [time_text(at), "", event.exit.value, event.preset or "", event.ad_account_id or "", "", "", told])
         )
-    table = Table("received (UTC)", "delivery", "result", "preset", "ad account", "event id", "why, and warnings")
+    table = Table(
+        "received (UTC)", "delivery", "result", "preset", "ad account", "event id", "trust", "why, and warnings"
+    )
     for _, cells in sorted(rows, key=lambda row: row[0]):
         add_row(table, *cells)
     return table

@@ -28,7 +28,7 @@ def one_message(tmp_path: Path) -> None:
 def test_people_read_a_table_of_what_became_of_it_and_of_each_attempt(run: Run) -> None:
     shown = run("message", "m-1").stdout
     assert "held until" not in shown
-    assert re.search(r"2027-01-15 08:00:00 .* dead .* Checkout .* bad currency; w: x", shown)
+    assert re.search(r"2027-01-15 08:00:00 .* dead .* Checkout .* public .* bad currency; w: x", shown)
     assert re.search(r"2027-01-15 08:01:00 .* duplicate .* Checkout .* the same event_id", shown)
     assert re.search(r"2027-01-15 08:00:00 .* 1 .* rejected .* 422 .* bad currency", shown)
 
