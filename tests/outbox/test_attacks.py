@@ -14,7 +14,7 @@ import pytest
 from app import assemble
 from app.config import Settings
 from app.core.deliveries import State
-from app.core.events import Event, Exit
+from app.core.events import CounterRow, Event, Exit
 from app.core.pages import QuarantineFilter, Query
 from app.outbox import Outbox, open_outbox
 from app.source import Arrival, Intake, read_event
@@ -47,11 +47,14 @@ class Shop:
         self.outbox = outbox
         self.now = NOW
         self._numbers = count()
+        self.warnings: list[str] = []
+        self.counted: list[CounterRow] = []
         self._pipeline = assemble.pipeline(
             settings,
             assemble.running_catalog(settings).catalog,
             outbox=outbox,
             quarantine=assemble.quarantine(settings, outbox),
+            on_count=self.counted.extend,
         )
 
     async def server(self, *events: Event) -> list[Exit]:
@@ -66,7 +69,9 @@ class Shop:
         read = [read_event(each, Arrival.at(self.now)) for each in complete]
         source = "shop" if is_proven else "page"
         receipt = await self._pipeline.accept(Intake(read, self.now, source=source, is_proven=is_proven))
-        return [line.exit for event in receipt.events for line in event.deliveries]
+        lines = [line for event in receipt.events for line in event.deliveries]
+        self.warnings += [warning for line in lines for warning in line.warnings]
+        return [line.exit for line in lines]
 
     async def sent(self) -> list[dict[str, Any]]:
         """Return what Pinterest would get by now, or waits for it, of the shop's server."""
@@ -147,3 +152,13 @@ async def test_invalid_events_of_a_stranger_push_no_signed_one_out_of_the_quaran
     found = await shop.outbox.sealed_events.find(QuarantineFilter(), now=NOW, after=0, limit=1_000)
     assert [each.message_id for each in found if each.is_proven] == ["order-1"]
     assert sum(len(each.sealed) for each in found if not each.is_proven) <= 20_000
+
+
+async def test_the_shop_withdraws_an_order_before_it_comes_and_no_order_that_it_pays_back_in_part(shop: Shop) -> None:
+    cancelled = {"event": "Order Cancelled", "properties": {"order_id": "SO-1"}}
+    part = {"event": "Order Cancelled", "properties": {"order_id": "SO-2", "financial_status": "partially_refunded"}}
+    assert await shop.server(cancelled, order(2), part) == [Exit.MATCHED, Exit.ENQUEUED, Exit.MATCHED]
+    assert await shop.server(order(1)) == [Exit.ENQUEUED]
+    assert shop.warnings[-1] == "its order was cancelled before: it is withdrawn"
+    assert [each["custom_data"]["order_id"] for each in await shop.sent()] == ["SO-2"]
+    assert sum(each.count for each in shop.counted if each.name == Exit.WITHDRAWN) == 1
