@@ -3,13 +3,14 @@
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.outbox import Outbox
 from tests.commands.conftest import Run
 from tests.commands.stored import in_outbox
-from tests.outbox.build import new
+from tests.outbox.build import At, new
 
 
 @pytest.fixture
@@ -57,3 +58,20 @@ def test_where_nothing_is_meant_it_says_so(run: Run) -> None:
     unknown = run("revenue", "--preset", "Add to Crt")
     assert unknown.exit_code == 1
     assert str(unknown.exception).endswith('the nearest is "Add to Cart"')
+
+
+def test_the_share_of_orders_that_the_shop_did_not_confirm_is_told(run: Run, tmp_path: Path) -> None:
+    async def fill(outbox: Outbox) -> None:
+        now = time.time()
+        public: dict[str, Any] = {"warnings": ("not confirmed by the shop",)}
+        orders = [
+            new(order_id=f"SO-{n}", amount="20", currency="EUR", event_time=int(now), **changes)
+            for n, changes in enumerate([public, *[{"is_proven": True}] * 3])
+        ]
+        at = At(outbox, now)
+        await at.enqueue(*orders)
+        await at.deliver(*await at.claim())
+
+    in_outbox(tmp_path, fill)
+    shown = run("revenue").stdout
+    assert "Public orders among the newest 4 in EUR: 1. Not confirmed by the shop: 25%." in " ".join(shown.split())
