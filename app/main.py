@@ -26,6 +26,7 @@ from app.insights.tracing import export_figures, export_lines
 from app.pipeline.batcher import RequestBatcher
 from app.pipeline.pipeline import Pipeline
 from app.sender.clocks import Clocks
+from app.sender.consent import consent_check
 from app.sender.context import CallReport, Dependencies
 from app.sender.retention import Retention
 from app.sender.status import log_jump, log_trouble
@@ -197,6 +198,7 @@ def _worker(parts: Parts, destination: Destination) -> Worker:
         surroundings=Dependencies(
             clocks=Clocks(parts.clock, time.monotonic),
             rng=random.Random(),  # noqa: S311 - jitter, no secret
+            consents=consent_check(parts.outbox, destination.settings),
             switches=lambda: parts.coordination.switches.of(destination.ad_account_id),
             redact=redact,
             on_call=on_call,

@@ -43,6 +43,7 @@ from pydantic import SecretStr
 from app import assemble
 from app.config import Settings, load_settings
 from app.config.settings import DeliverySettings
+from app.core.consent import Answer
 from app.core.coordination import Switches
 from app.core.deliveries import Enqueued, NewDelivery, Withdrawal
 from app.core.events import CounterRow, DroppedEvent, Exit
@@ -134,6 +135,18 @@ class Kept:
     async def withdraw_cancelled(self, orders: Sequence[NewDelivery], *, now: float) -> list[int]:
         """Withdraw nothing: no preset has cancellations."""
         raise NotImplementedError(orders, now)
+
+    async def consents(self, keys: Collection[str]) -> list[Answer]:
+        """Know of no answer."""
+        raise NotImplementedError(keys)
+
+    async def consent_keys(self, after: str) -> tuple[list[str], str]:
+        """Know of no answer."""
+        return [], after
+
+    async def write_consents(self, answers: Sequence[Answer]) -> None:
+        """Keep no answer: no event says any."""
+        raise NotImplementedError(answers)
 
     async def people(self, keys: Sequence[str], **_: Any) -> PeopleFound:
         """Remember nobody."""

@@ -35,6 +35,8 @@ PLACES: dict[str, list[str] | str] = {
         "identity/resolution._observe",
     ],
     "mark": ["identity/suppression._is_lifted"],
+    # answers to being tracked
+    "consent": ["core/consent.is_lifted", "core/consent._holds"],
     "memory_hour": "counts by public key: what is over them is left out, nothing is forgotten for it",
     "memory_size": "counts of rows, by trust",
     # bounded tables

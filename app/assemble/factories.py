@@ -31,6 +31,7 @@ from app.config import MIN_SECRET_CHARACTERS, Settings
 from app.config.settings import AccountEventSettings, MemorySettings, settings_of_test
 from app.config.shipped_files import shipped
 from app.config.validators import currencies
+from app.core.consent import ConsentBook
 from app.core.coordination import Coordination
 from app.core.events import DEFAULT_SOURCE, CounterRow, Event
 from app.core.log import log_error, log_reports, log_secrets_kept
@@ -51,6 +52,7 @@ from app.insights.reports import AdsClient, AdsToken, FixedToken, HourlyReading,
 from app.mapping import check_content_id
 from app.operations.forget import ForgetActs, Forgetting
 from app.outbox import Outbox
+from app.pipeline.consent import Consents
 from app.pipeline.enrichment import Enrichment
 from app.pipeline.explain import Explainer
 from app.pipeline.file_tests import FileTests, GivenSettings
@@ -239,12 +241,14 @@ def event_router(
     """
     found = destinations(settings) if to is None else to
     traits_of, names = source_traits(settings, sources), _sending_sources(settings, sources)
+    reader = identity_event_reader(settings)
     return Router(
         _accounts(found, action_source),
         withheld=partial(withheld, settings=settings),
         why_off=None if settings.keeps_while_off else why_off,
         enrichment=enrichment(settings, found, traits_of, names) if settings.remember_days else None,
-        reader=identity_event_reader(settings),
+        reader=reader,
+        consents=None if settings.suppress == "fill" else Consents(settings, reader, ConsentBook()),
         content_id_of=_content_ids(settings, sources),
         traits_of=traits_of,
         waits=OrderWaits(settings, accounts=found, sources=names, traits_of=traits_of, shared=shared),

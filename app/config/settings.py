@@ -113,6 +113,13 @@ class ConsentSettings(RoomSettings):
 
     consent_categories: Texts = Field((), description="Segment consent categories that must all be granted")
     rudder_consent_ids: Texts = Field((), description="RudderStack consent ids of this destination")
+    consent_required: bool = Field(
+        default=False, description="withhold events of people who said neither yes nor no, in the event or before"
+    )
+    suppress: Literal["as_said", "withhold", "fill"] = Field(
+        "as_said",
+        description="what a person's no does to later events of any source; `fill`: it ends memory only",
+    )
     honour_integrations: bool = Field(default=True, description="respect the event's `integrations`")
     integration_names: Texts = Field(
         ("Pinterest Conversions API", "Actions Pinterest Conversions API", "PINTEREST_TAG"),

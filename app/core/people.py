@@ -125,6 +125,8 @@ class Ownership(Struct, frozen=True, kw_only=True, gc=False):
     anonymous: str | None
     #: Digests of the e-mail addresses and phone numbers that were sent.
     contacts: tuple[str, ...] = ()
+    #: The event was proven.
+    is_proven: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

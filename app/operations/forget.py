@@ -7,6 +7,7 @@ from typing import Final
 
 from app.access.audit import Audit
 from app.access.users import Person, UserRole
+from app.core.consent import order_key
 from app.core.deliveries import State
 from app.core.pages import AuditAction, Query
 from app.core.people import Erasure, NamedPerson, Ownership, PeopleFound
@@ -18,7 +19,6 @@ from app.errors import MemoryChanged, OutboxUnavailable
 from app.identity import FOR_EVER, IdKeys, LoadedMemory, erase, ids_of_person
 from app.outbox import Outbox
 from app.outbox.people import OWNER_KEY_DIGITS
-from app.pipeline.identity_events import order_key
 from app.warehouse import clear_leftovers
 
 #: How often it is begun again because others change memory meanwhile.

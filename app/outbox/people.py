@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from app.config.settings import MemorySettings
+from app.core.consent import Answer
 from app.core.people import Ownership, PeopleChanges
 from app.core.values.times import HOUR_S
 
@@ -108,7 +109,7 @@ def targets_of(changes: PeopleChanges) -> list[str]:
 
 
 def owner_rows(changes: PeopleChanges | None, now: float) -> list[list[Any]]:
-    """Return rows of [message id, now, beginning of the key of its user, of that of its anonymous id, of its contacts].
+    """Return rows of [message id, now, keys of its user and its anonymous id, of its contacts, whether it is proven].
 
     "" stands for what the message does not have; contacts follow each other without a gap.
     """
@@ -121,13 +122,14 @@ def owner_rows(changes: PeopleChanges | None, now: float) -> list[list[Any]]:
             (each.user or "")[:OWNER_KEY_DIGITS],
             (each.anonymous or "")[:OWNER_KEY_DIGITS],
             "".join([digest[:OWNER_KEY_DIGITS] for digest in each.contacts]),
+            each.is_proven,
         ]
         for each in changes.owners
         if each.user or each.anonymous or each.contacts
     ]
 
 
-def owned(rows: Iterable[Sequence[str | None]]) -> list[Ownership]:
+def owned(rows: Iterable[Sequence[Any]]) -> list[Ownership]:
     """Return whose some messages are, as an engine found it: all ids by their key_prefixes."""
     size = OWNER_KEY_DIGITS
     return [
@@ -136,9 +138,68 @@ def owned(rows: Iterable[Sequence[str | None]]) -> list[Ownership]:
             user=user,
             anonymous=anonymous,
             contacts=tuple((contacts or "")[at : at + size] for at in range(0, len(contacts or ""), size)),
+            is_proven=bool(is_proven),
         )
-        for message_id, user, anonymous, contacts in rows
+        for message_id, user, anonymous, contacts, is_proven in rows
     ]
+
+
+def consent_rows(answers: Iterable[Answer]) -> list[list[Any]]:
+    """Return the rows of answers, in the order of the columns of an engine's query `consents`."""
+    return [
+        [
+            each.key,
+            each.said_by,
+            each.is_proven,
+            each.user,
+            each.for_proven,
+            each.is_no,
+            each.kind,
+            each.at,
+            each.total,
+            each.source,
+        ]
+        for each in answers
+    ]
+
+
+def answers_of(rows: Iterable[Sequence[Any]]) -> list[Answer]:
+    """Return answers as an engine found them."""
+    return [
+        Answer(
+            key=key,
+            said_by=said_by,
+            is_proven=bool(is_proven),
+            user=user,
+            for_proven=bool(for_proven),
+            is_no=bool(is_no),
+            kind=kind,
+            at=at,
+            total=total,
+            source=source,
+        )
+        for key, said_by, is_proven, user, for_proven, is_no, kind, at, total, source in rows
+    ]
+
+
+def in_turns(answers: Sequence[Answer]) -> list[list[Answer]]:
+    """Return answers in groups that one statement can write: those of one event, which come one behind the other.
+
+    They have one time and one author, and each has another id.
+    """
+    groups: list[list[Answer]] = []
+    for each in answers:
+        last = groups[-1] if groups else []
+        first = last[0] if last else None
+        if first and _event_of(first) == _event_of(each):
+            last.append(each)
+        else:
+            groups.append([each])
+    return [list({(each.key, each.said_by, each.is_proven): each for each in group}.values()) for group in groups]
+
+
+def _event_of(answer: Answer) -> tuple[float, str, str, bool, bool]:
+    return answer.at, answer.said_by, answer.user, answer.is_proven, answer.is_no
 
 
 def key_prefixes(keys: Iterable[str]) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from app.config.settings import OutboxSettings
+from app.core.consent import Answer
 from app.core.deliveries import Claimed, Delivery, Enqueued, NewDelivery, Seen, Settlement, Withdrawal
 from app.core.events import CounterRow, DroppedEvent
 from app.core.pages import (
@@ -166,6 +167,27 @@ class Outbox(SharedValues, Protocol):
 
         To be asked once they are committed.
         """
+
+    async def withhold(self, claimed: Sequence[tuple[Claimed, str]], *, now: float) -> int:
+        """Erase what is claimed and may not be sent, and keep each as withdrawn, with its reason; return how many.
+
+        A claim that is no longer ours changes nothing.
+        """
+
+    async def owners_of(self, messages: Collection[str]) -> list[Ownership]:
+        """Return whose some messages are."""
+
+    async def consents(self, keys: Collection[str]) -> list[Answer]:
+        """Return what people answered about some ids, by their keys."""
+
+    async def consent_keys(self, after: str) -> tuple[list[str], str]:
+        """Return about which ids anything was answered since a moment of the store, and the moment of now.
+
+        "0" begins with the first.
+        """
+
+    async def write_consents(self, answers: Sequence[Answer]) -> None:
+        """Commit answers in their order; each yes lifts what it lifts (`app.core.consent`)."""
 
     async def seen(self, deliveries: Sequence[NewDelivery], *, now: float) -> list[Seen | None]:
         """Return, for each delivery in order, the earlier one that it would repeat, or what would warn of it.

@@ -41,6 +41,8 @@ class TransferKind(StrEnum):
     MARKS = "marks"
     #: What is remembered of people.
     PEOPLE = "people"
+    #: What people answered to being tracked.
+    CONSENTS = "consents"
     #: Under which ids deliveries are kept.
     OWNERS = "owners"
     #: Sealed events as received.
@@ -73,6 +75,7 @@ BEFORE_FIRST: Final[dict[TransferKind, tuple[Any, ...]]] = {
     TransferKind.AUDIT: (-1,),
     TransferKind.MARKS: ("",),
     TransferKind.PEOPLE: ("",),
+    TransferKind.CONSENTS: ("", "", -1),
     TransferKind.OWNERS: (-1,),
     TransferKind.QUARANTINED: (-1,),
 }

@@ -1,11 +1,11 @@
 """What identity memory is told of an event: keys of its ids, digests of its person, and what that person permits."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from hashlib import sha256
 from itertools import islice
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from app.catalog import Catalog
+from app.core.consent import Kind, order_key
 from app.core.events import DEFAULT_SOURCE, Event
 from app.core.people import NamedPerson
 from app.core.receipts import PresetResult
@@ -97,6 +97,12 @@ class IdentityEventReader:
         )
         return encounter, str(fields.get("event_source_url") or "")
 
+    def kind_of_no(self, event: Event, catalog: Catalog) -> Kind:
+        """Return how a person says no in an event that says it."""
+        if self._consent(event) is False:
+            return "category"
+        return "opt_out" if self._said_without(_PERMISSIONS, event, catalog) is False else "device"
+
     def says_no(self, event: Event, catalog: Catalog) -> bool:
         """Return whether the event's person says no, as the defaults or a preset that matches find it said.
 
@@ -167,11 +173,6 @@ class IdentityEventReader:
         device = {name: value for name, value in _device(event).items() if name not in names}
         left = {**event, "context": {**event["context"], "device": device}}
         return self._person.permission(_fields(left, catalog) or {})
-
-
-def order_key(order_id: str) -> str:
-    """Return by which key an event is found that names an order."""
-    return sha256(f"order {order_id}".encode()).hexdigest()[:16]
 
 
 def _id(given: Any) -> str | None:

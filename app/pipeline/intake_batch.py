@@ -26,6 +26,7 @@ from app.pipeline.quarantine import is_quarantine_candidate
 from app.pipeline.receipts import IntakeBatch
 from app.pipeline.received_names import received_name
 from app.pipeline.router import Matched, Router
+from app.source import Intake
 
 #: Types of events that speak to memory rather than to presets: what they gave to it is told.
 _TO_MEMORY = frozenset({"identify", "alias", "group", "screen", "delete"})
@@ -49,11 +50,17 @@ class _Asked(NamedTuple):
 _CONTACTS: Final = ("em", "ph")
 
 
-def _owner(asked: _Asked, ids: Ids | IdentityEvent) -> Ownership:
+def _owner(asked: _Asked, ids: Ids | IdentityEvent, intake: Intake) -> Ownership:
     """Return whose the deliveries and notes of a message are."""
     sent = [line.event["user_data"] for line in asked.lines if line.event]
     contacts = dict.fromkeys(digest for each in sent for name in _CONTACTS for digest in each.get(name, ()))
-    return Ownership(message_id=asked.message_id, user=ids.user, anonymous=ids.anonymous, contacts=tuple(contacts))
+    return Ownership(
+        message_id=asked.message_id,
+        user=ids.user,
+        anonymous=ids.anonymous,
+        contacts=tuple(contacts),
+        is_proven=intake.is_proven,
+    )
 
 
 class RequestMemory:
@@ -156,10 +163,16 @@ def draft(
         finished = router.finished(
             event, its, lines, catalog, known=known, now=now, source=source, is_proven=drafts.intake.is_proven
         )
+        since = len(drafts.deliveries)
         one = _ask(router, event, finished, catalog, drafts)
         asked.append(one)
         if router.reader is not None and any(line.exit is not Exit.UNMATCHED or line.order for line in one.lines):
-            drafts.owners.append(_owner(one, encounter or router.reader.ids_of(event)))
+            drafts.owners.append(_owner(one, encounter or router.reader.ids_of(event), drafts.intake))
+        if router.consents is not None:
+            owner = drafts.owners[-1] if since < len(drafts.deliveries) else None
+            router.consents.note(
+                event, one.lines, encounter, catalog, drafts, since=since, owner=owner, memory=memory.changed
+            )
     _tell(router, events, asked, [given for _, _, given in met], catalog, drafts)
 
 

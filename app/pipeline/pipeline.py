@@ -16,6 +16,7 @@ import orjson
 from msgspec.structs import replace
 
 from app.catalog import Catalog
+from app.core.consent import Answer, KeepsConsents
 from app.core.deliveries import Enqueued, NewDelivery
 from app.core.events import CounterRow, DroppedEvent, Event
 from app.core.log import log_error
@@ -23,6 +24,7 @@ from app.core.people import NamedPerson, PeopleChanges, with_owners
 from app.core.receipts import MemoryChange, PresetResult, Receipt
 from app.errors import BacklogFull, EventRefused, MemoryChanged, OutboxUnavailable, UnknownName
 from app.outbox import enqueue_counters
+from app.pipeline.consent import Consents
 from app.pipeline.delivery_factory import Withdraws, withdrawn, withdrawn_before
 from app.pipeline.enrichment import FindsPeople
 from app.pipeline.intake_batch import RequestMemory, RequestPiece, draft, split_after_deletes
@@ -41,8 +43,10 @@ _Events: TypeAlias = Iterator[Event | EventRefused]
 _TRIES = 20
 
 
-class Enqueues(FindsPeople, Withdraws, Protocol):
+class Enqueues(FindsPeople, Withdraws, KeepsConsents, Protocol):
     """What the pipeline asks of the outbox."""
+
+    async def write_consents(self, answers: Sequence[Answer]) -> None: ...
 
     async def enqueue(
         self,
@@ -246,6 +250,8 @@ class Pipeline:
                     now=intake.now,
                 )
                 await self._draft_all(iter(piece.events), drafts, memory)
+                if self._router.consents is not None:
+                    drafts = await self._with_consents(self._router.consents, drafts, outbox)
                 if memory.changed is None:
                     return await self._commit(drafts, outbox)
                 drafts.memory_is_full = memory.changed.is_full
@@ -254,6 +260,17 @@ class Pipeline:
                 except MemoryChanged:
                     continue
         raise OutboxUnavailable("Too many events of the same person arrive at once. Try again.")
+
+    async def _with_consents(self, consents: Consents, drafts: IntakeBatch, outbox: Enqueues) -> IntakeBatch:
+        """Return the drafts without what people who said no keep from being sent; write what is answered first.
+
+        So the answer is known even where the events cannot be kept, and are sent once more.
+        """
+        drafts, answers = await consents.ask(drafts, outbox)
+        if answers:
+            await outbox.write_consents(answers)
+            consents.written(answers)
+        return drafts
 
     async def _erased(self, piece: RequestPiece, receipt: Receipt, intake: Intake) -> Receipt:
         """Erase whom the deletes at the end of a piece name, and say so in their receipts."""

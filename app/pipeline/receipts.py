@@ -6,10 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import itemgetter
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from msgspec.structs import replace
 
+from app.core.consent import Answer, Subject
 from app.core.deliveries import Delivery, Enqueued, KnownOrder, NewDelivery, Withdrawal
 from app.core.events import MAX_LABEL_CHARACTERS, CounterRow, DroppedEvent, Exit
 from app.core.pages import Message
@@ -42,6 +43,14 @@ CANCELLED_BEFORE: Final = "its order was cancelled before: it is withdrawn"
 _Told: TypeAlias = tuple[str | None, str, str, Exit, str, tuple[str, ...]]
 
 
+class Answered(NamedTuple):
+    """What one event answered to being tracked, with the places of its deliveries."""
+
+    first: int
+    end: int
+    answers: tuple[Answer, ...]
+
+
 @dataclass(slots=True)
 class IntakeBatch:
     """Collects what events give, one by one. Equal lines are counted together: few of a thousand differ."""
@@ -61,6 +70,9 @@ class IntakeBatch:
     withdrawals: list[Withdrawal] = field(default_factory=list)
     #: Whose what is kept of them is: the caller's to add.
     owners: list[Ownership] = field(default_factory=list)
+    #: Whose each of `deliveries` is, where a no reaches later events; what the events answer.
+    subjects: list[Subject] = field(default_factory=list)
+    answered: list[Answered] = field(default_factory=list)
     #: Events that made no delivery, for the quarantine; None where there is none.
     candidates: list[QuarantineCandidate] | None = None
     #: Where in `events` those are to which their sender gave no id.
@@ -127,14 +139,17 @@ class IntakeBatch:
 
         None where nothing would be left to keep: whoever sent it can come again.
         """
-        left = [each for each in self.deliveries if each.ad_account_id not in full]
-        if not left:
-            return None
+        reasons = {place: BACKLOG_FULL for place, each in enumerate(self.deliveries) if each.ad_account_id in full}
+        return self.withheld(reasons) if len(reasons) < len(self.deliveries) else None
+
+    def withheld(self, reasons: Mapping[int, str]) -> "IntakeBatch":
+        """Return these drafts with some deliveries withheld, by their places, each for its reason."""
+        left = [each for place, each in enumerate(self.deliveries) if place not in reasons]
         rest = IntakeBatch(self.intake, memory_is_full=self.memory_is_full)
-        deliveries = iter(self.deliveries)
+        deliveries = iter(enumerate(self.deliveries))
         for place, event in enumerate(self.events):
             lines = [
-                _held_off(line, next(deliveries), full)
+                _held_off(line, *next(deliveries), reasons)
                 if line.exit is Exit.ENQUEUED
                 else replace(line, order=self._orders.get((place, number)))
                 for number, line in enumerate(event.deliveries)
@@ -143,6 +158,7 @@ class IntakeBatch:
             rest.add(event.message_id, lines, name=self._names[place], is_made=made, given=event.given)
         rest.deliveries, rest.withdrawals, rest.candidates = left, self.withdrawals, self.candidates
         rest.owners = self.owners
+        rest.subjects = [each for place, each in enumerate(self.subjects) if place not in reasons]
         rest._recalled = self._recalled
         return rest
 
@@ -241,9 +257,9 @@ def receipt_of_message(message: Message, names: Mapping[str, str]) -> EventRecei
     return EventReceipt(message_id=message.message_id, deliveries=tuple(line for _, line in lines))
 
 
-def _held_off(line: PresetResult, delivery: NewDelivery, full: Collection[str]) -> PresetResult:
-    """Return the line as it is, or withheld where its ad account has no room."""
-    if line.ad_account_id not in full:
+def _held_off(line: PresetResult, place: int, delivery: NewDelivery, reasons: Mapping[int, str]) -> PresetResult:
+    """Return the line as it is, or withheld where there is a reason for it."""
+    if place not in reasons:
         return line
     order = KnownOrder(
         event_name=delivery.event_name,
@@ -251,7 +267,7 @@ def _held_off(line: PresetResult, delivery: NewDelivery, full: Collection[str]) 
         amount=delivery.amount,
         currency=delivery.currency,
     )
-    return replace(line, exit=Exit.WITHHELD, reason=BACKLOG_FULL, warnings=(), order=order)
+    return replace(line, exit=Exit.WITHHELD, reason=reasons[place], warnings=(), order=order)
 
 
 def _settled(line: PresetResult, answer: Enqueued) -> PresetResult:

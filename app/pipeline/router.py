@@ -23,6 +23,7 @@ from app.destination.custom_data import read_order_id
 from app.errors import EventInvalid, MappingError
 from app.identity import NOTHING_KNOWN, Memory, PersonHistory
 from app.mapping import PRODUCT_ID
+from app.pipeline.consent import Consents
 from app.pipeline.delivery_factory import drafted_delivery
 from app.pipeline.enrichment import Enrichment, WhyFiltered, completed_from_memory
 from app.pipeline.identity_events import IdentityEventReader
@@ -201,13 +202,15 @@ class Router:
         traits_of: Callable[[str], SourceTraits] = _of_any_source,
         waits: OrderWaits | None = None,
         public_order_limits: Mapping[str, Decimal] = MappingProxyType({}),
+        consents: Consents | None = None,
     ) -> None:
         """Take the ad accounts, at least one, and the rules. Without `enrichment` there is no memory.
 
         `reader` reads whose events are; None: nothing of that is kept. `content_id_of` returns which ids the products
         of a source are sent under; None: as the settings say. `traits_of` returns what is known of a source, `waits`
         decides which orders wait; None: none does.
-        `public_order_limits` say by currency how dear a public order may be.
+        `public_order_limits` say by currency how dear a public order may be. `consents` keeps events of people who said
+        no from being sent; None: only those in which they say it are.
         """
         self._accounts = tuple(accounts)
         self._content_id_of = content_id_of
@@ -219,6 +222,7 @@ class Router:
         #: Returns what is known of a source, by its name.
         self.traits_of = traits_of
         self.waits = waits
+        self.consents = consents
         #: What memory does; None where there is none.
         self.enrichment = enrichment
         #: Reads whose events are; None where nothing of that is kept.

@@ -10,6 +10,7 @@ from app.core.events import CounterRow
 from app.core.shared_values import ClockJump
 from app.sender.circuit_breaker import OnChange
 from app.sender.clocks import Clocks
+from app.sender.consent import ConsentCheck
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,8 @@ class Dependencies:
 
     clocks: Clocks
     rng: Random
+    #: Asks whether people said no since; None: that is not asked.
+    consents: ConsentCheck | None = None
     #: Returns what is switched off now.
     switches: Callable[[], Switches]
     #: Takes personal data out of Pinterest's words before they are stored.

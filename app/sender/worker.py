@@ -178,7 +178,17 @@ class Worker:
         self._leases.hold(batch)
         if self._clocks.monotonic() - begun_at > self._policy.lease_s / 3:
             self._leases.disturbed()  # whoever else waited for the store so long could not renew
-        return batch
+        return await self._permitted(batch, now)
+
+    async def _permitted(self, batch: list[Claimed], now: float) -> list[Claimed]:
+        """Return what may be sent of a batch; what people who said no keep from it is withdrawn."""
+        consents = self._surroundings.consents
+        if consents is None:
+            return batch
+        passed = await consents.passed(batch, now=now)
+        left = {each.delivery_id for each in passed}
+        self._leases.release([each for each in batch if each.delivery_id not in left])
+        return passed
 
     def _begin(self, delivery: Coroutine[Any, Any, None]) -> asyncio.Task[bool]:
         send = asyncio.create_task(self._survived(delivery))

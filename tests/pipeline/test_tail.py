@@ -152,7 +152,8 @@ async def test_who_said_no_before_is_never_held(door: Door) -> None:
     await door.send(linked, ORDER | {"context": PERSON | NO})
     door.tail.clear()
     await door.send(ORDER | {"userId": None, "anonymousId": "x", "event": "Basket Emptied"}, agreed=False)
-    await door.send(ORDER | {"userId": "bob"})
+    bob = {"userId": "bob", "context": PERSON | {"traits": {"email": "bob@example.com"}}}
+    await door.send(ORDER | bob | {"properties": {"order_id": "SO-2", "total": 5, "currency": "EUR"}})
     assert door.names() == ["Order Completed"]
 
 

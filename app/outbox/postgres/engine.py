@@ -24,7 +24,7 @@ from app.outbox.postgres.redrive import PostgresDeadLetters
 from app.outbox.postgres.retention import Days, retain
 from app.outbox.postgres.sealed_events import PostgresSealedEvents
 from app.outbox.postgres.set_aside import claim_the_rest, renew_the_rest, settle_the_rest
-from app.outbox.postgres.settle import settle, withdraw, withdraw_cancelled
+from app.outbox.postgres.settle import settle, withdraw, withdraw_cancelled, withhold
 from app.outbox.postgres.shared import PostgresShared
 from app.outbox.postgres.writer import Writer
 from app.outbox.settlement import ClaimQuery
@@ -86,6 +86,11 @@ class PostgresOutbox(Ledger, Accounts, PostgresShared, KeepsPeople):
         at = await self._by_server(now)
         await self._days.ensure_tables([at])
         return await self._database.run(withdraw_cancelled, orders, at, self._rules)
+
+    async def withhold(self, claimed: Sequence[tuple[Claimed, str]], *, now: float) -> int:
+        at = await self._by_server(now)
+        await self._days.ensure_tables([at])
+        return await self._database.run(withhold, claimed, at)
 
     async def claim(
         self,

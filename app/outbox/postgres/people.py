@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from app.config.settings import OutboxSettings
+from app.core.consent import Answer
 from app.core.people import Ownership, PeopleChanges, PeopleFound, PersonRow, Remembered
 from app.core.values.times import HOUR_S
 from app.outbox.dedup import erased_text
@@ -20,6 +21,9 @@ from app.outbox.people import (
     KeptDataPage,
     OtherKeptData,
     additions,
+    answers_of,
+    consent_rows,
+    in_turns,
     is_full,
     key_prefixes,
     mark_rows,
@@ -30,7 +34,7 @@ from app.outbox.people import (
     targets_of,
 )
 from app.outbox.postgres.connections import Connection
-from app.outbox.postgres.database import UsesDatabase, connected, count_of, rows_of
+from app.outbox.postgres.database import COLLISIONS, TRIES, UsesDatabase, connected, count_of, rows_of
 from app.outbox.postgres.settle import release_keys
 from app.outbox.redrive import DeadLetter, erased_key_rows, every_digest_of
 from app.outbox.rows import as_json
@@ -198,6 +202,31 @@ class KeepsPeople(UsesDatabase):
         return OtherKeptData(orders, is_keyed)
 
     @connected
+    async def owners_of(self, connection: Connection, messages: Collection[str]) -> list[Ownership]:
+        return owned(await rows_of(connection, "owners_of", messages=list(messages)))
+
+    @connected
+    async def consents(self, connection: Connection, keys: Collection[str]) -> list[Answer]:
+        return answers_of(await rows_of(connection, "consents", keys=list(keys)))
+
+    @connected
+    async def consent_keys(self, connection: Connection, after: str) -> tuple[list[str], str]:
+        ((keys, now),) = await rows_of(connection, "consent_keys", after=after)
+        return keys, now
+
+    @connected
+    async def write_consents(self, connection: Connection, answers: Sequence[Answer]) -> None:
+        for attempt in range(TRIES):
+            try:
+                async with connection.transaction():
+                    await _write_consents(connection, answers)
+            except COLLISIONS:
+                if attempt == TRIES - 1:
+                    raise
+            else:
+                return
+
+    @connected
     async def forget(
         self,
         connection: Connection,
@@ -221,6 +250,15 @@ class KeepsPeople(UsesDatabase):
 
     async def scrub(self, texts: Collection[str]) -> None:
         """Do nothing: the server writes the files, and `VACUUM FULL` is for whoever runs it."""
+
+
+async def _write_consents(connection: Connection, answers: Sequence[Answer]) -> None:
+    for group in in_turns(answers):
+        await count_of(connection, "write_consents", rows=as_json(consent_rows(group)))
+        yes = group[0]
+        if not yes.is_no:
+            lifting = {"at": yes.at, "is_proven": yes.is_proven, "said_by": yes.said_by, "user": yes.user}
+            await count_of(connection, "lift_consents", **lifting)
 
 
 async def _forget_deliveries(

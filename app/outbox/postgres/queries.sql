@@ -173,8 +173,9 @@ WITH
     ON CONFLICT (name, source, day, state, slot) DO UPDATE SET count = name_count.count + excluded.count
   ),
   owned AS (
-    INSERT INTO delivery_owner (message_id, user_key, anonymous_key, at, contacts)
-    SELECT row ->> 0, nullif(row ->> 2, ''), nullif(row ->> 3, ''), (row ->> 1)::float8, nullif(row ->> 4, '')
+    INSERT INTO delivery_owner (message_id, user_key, anonymous_key, at, contacts, is_proven)
+    SELECT row ->> 0, nullif(row ->> 2, ''), nullif(row ->> 3, ''), (row ->> 1)::float8, nullif(row ->> 4, ''),
+           (row ->> 5)::boolean
     FROM fits, jsonb_array_elements(%(owners)s::jsonb) AS row
   ),
   ordered AS (
@@ -1171,7 +1172,7 @@ INSERT INTO probe (slot, count) VALUES (%(slot)s, 1) ON CONFLICT (slot) DO UPDAT
 -- Whether there is anything that a move takes.
 SELECT EXISTS (SELECT FROM delivery) OR EXISTS (SELECT FROM delivered) OR EXISTS (SELECT FROM dropped_event)
     OR EXISTS (SELECT FROM dedup_key) OR EXISTS (SELECT FROM counter_minute) OR EXISTS (SELECT FROM counter_hour)
-    OR EXISTS (SELECT FROM audit) OR EXISTS (SELECT FROM mark) OR EXISTS (SELECT FROM person)
+    OR EXISTS (SELECT FROM audit) OR EXISTS (SELECT FROM mark) OR EXISTS (SELECT FROM consent) OR EXISTS (SELECT FROM person)
     OR EXISTS (SELECT FROM inventory) OR EXISTS (SELECT FROM quarantined);
 
 -- highest_ids --
@@ -1544,6 +1545,52 @@ GROUP BY hour, name, preset, label, ad_account_id, source
 ORDER BY hour, name COLLATE "C", preset COLLATE "C", label COLLATE "C", ad_account_id COLLATE "C",
          source COLLATE "C";
 
+-- consents --
+-- What people answered about ids.
+SELECT key, said_by, is_proven, user_key, for_proven, is_no, kind, at, total, source FROM consent
+WHERE key = ANY(%(keys)s::text[]) ORDER BY key, said_by, is_proven;
+
+-- consent_keys --
+-- About which ids something was answered since a snapshot, and the snapshot of now.
+SELECT coalesce((SELECT array_agg(DISTINCT key) FROM consent WHERE turn >= %(after)s::text::xid8), '{}'),
+       pg_snapshot_xmin(pg_current_snapshot())::text;
+
+-- write_consents --
+-- Note what was answered about ids: of the same about the same the newer counts, of the same moment a no.
+INSERT INTO consent (key, said_by, is_proven, user_key, for_proven, is_no, kind, at, total, source)
+SELECT row ->> 0, row ->> 1, (row ->> 2)::boolean, row ->> 3, (row ->> 4)::boolean, (row ->> 5)::boolean, row ->> 6,
+       (row ->> 7)::float8, row ->> 8, row ->> 9
+FROM json_array_elements(%(rows)s::json) AS row ORDER BY 1, 2, 3
+ON CONFLICT (key, said_by, is_proven) DO UPDATE SET
+  user_key = excluded.user_key, for_proven = excluded.for_proven OR (consent.for_proven AND excluded.is_no),
+  is_no = excluded.is_no, kind = excluded.kind, at = excluded.at, total = excluded.total, source = excluded.source,
+  turn = excluded.turn
+WHERE excluded.at > consent.at OR (excluded.at = consent.at AND excluded.is_no > consent.is_no);
+
+-- lift_consents --
+-- Lift what a yes lifts: older nos of the same browser or the same user, proven ones by a proven yes only.
+UPDATE consent SET is_no = false, at = %(at)s::float8, turn = pg_current_xact_id()
+WHERE is_no AND at < %(at)s::float8 AND (%(is_proven)s OR NOT is_proven) AND (key, said_by, is_proven) IN (
+  SELECT key, said_by, is_proven FROM consent WHERE is_no AND said_by = %(said_by)s AND said_by <> ''
+  UNION ALL
+  SELECT key, said_by, is_proven FROM consent
+  WHERE is_no AND user_key = %(user)s AND user_key <> '' AND (%(is_proven)s OR NOT for_proven)
+  UNION ALL
+  SELECT key, said_by, is_proven FROM consent WHERE is_no AND key = %(user)s AND (%(is_proven)s OR NOT for_proven)
+);
+
+-- retain_consents --
+-- Forget answers of browsers of which no user is known, when they are old.
+DELETE FROM consent WHERE (key, said_by, is_proven) IN (
+  SELECT key, said_by, is_proven FROM consent WHERE user_key = '' AND at < %(now)s::float8 - 400 * 86400.0 ORDER BY at
+  LIMIT %(limit)s OFFSET %(skip)s FOR UPDATE SKIP LOCKED
+);
+
+-- owners_of --
+-- Whose some messages are.
+SELECT message_id, user_key, anonymous_key, contacts, is_proven FROM delivery_owner
+WHERE message_id = ANY(%(messages)s::text[]);
+
 -- people --
 -- What is remembered of `keys`, of the users that they lead to, and of all ids that lead to those; none to `browsers`.
 WITH RECURSIVE forward (key, step) AS (
@@ -1737,7 +1784,7 @@ DELETE FROM delivery_owner WHERE id IN (SELECT id FROM delivery_owner ORDER BY i
 
 -- owned --
 -- Whose the messages are of which an id or a contact begins as one of these keys.
-SELECT message_id, user_key, anonymous_key, contacts FROM delivery_owner
+SELECT message_id, user_key, anonymous_key, contacts, is_proven FROM delivery_owner
 WHERE user_key = ANY(%(keys)s::text[]) OR anonymous_key = ANY(%(keys)s::text[])
    OR message_id = ANY(%(messages)s::text[])
    OR (contacts IS NOT NULL AND EXISTS (SELECT FROM unnest(%(keys)s::text[]) AS key WHERE strpos(contacts, key) > 0));
@@ -1901,6 +1948,29 @@ SELECT 'mark', %(slot)s, -count(*) FROM gone
 UNION ALL SELECT 'public mark', %(slot)s, -count(*) FILTER (WHERE is_public) FROM gone
 ON CONFLICT (kind, slot) DO UPDATE SET count = memory_size.count + excluded.count;
 
+-- transfer_consents_out --
+-- What people answered, to be moved to another outbox.
+SELECT key, said_by, is_proven::int, user_key, for_proven::int, is_no::int, kind, at, total, source FROM consent
+WHERE (key, said_by, is_proven::int) > (%(after_0)s, %(after_1)s, %(after_2)s)
+ORDER BY key, said_by, is_proven LIMIT %(limit)s;
+
+-- transfer_consents_in --
+-- What people answered, of another outbox.
+WITH
+  written AS (
+    INSERT INTO consent (key, said_by, is_proven, user_key, for_proven, is_no, kind, at, total, source)
+    SELECT row ->> 0, row ->> 1, (row ->> 2)::int = 1, row ->> 3, (row ->> 4)::int = 1, (row ->> 5)::int = 1, row ->> 6,
+           (row ->> 7)::float8, row ->> 8, row ->> 9
+    FROM jsonb_array_elements(%(rows)s::jsonb) AS row
+    ON CONFLICT DO NOTHING RETURNING 1
+  )
+SELECT count(*) FROM written;
+
+-- drop_consents --
+-- Answers that were moved to another outbox.
+DELETE FROM consent USING jsonb_array_elements(%(rows)s::jsonb) AS row
+WHERE key = row ->> 0 AND said_by = row ->> 1 AND is_proven = ((row ->> 2)::int = 1);
+
 -- transfer_people_out --
 -- What is remembered of people, to be moved to another outbox.
 SELECT key, linked_to, linked_at, seen_at, stale_at, revision, record FROM person
@@ -1933,14 +2003,16 @@ ON CONFLICT (kind, slot) DO UPDATE SET count = memory_size.count + excluded.coun
 
 -- transfer_owners_out --
 -- Whose deliveries there are, to be moved to another outbox.
-SELECT id, message_id, user_key, anonymous_key, at, contacts FROM delivery_owner WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
+SELECT id, message_id, user_key, anonymous_key, at, contacts, is_proven::int FROM delivery_owner
+WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
 
 -- transfer_owners_in --
 -- Whose deliveries of another outbox are; the same twice does no harm.
 WITH
   written AS (
-    INSERT INTO delivery_owner (message_id, user_key, anonymous_key, at, contacts)
-    SELECT row ->> 1, row ->> 2, row ->> 3, (row ->> 4)::float8, row ->> 5 FROM jsonb_array_elements(%(rows)s::jsonb) AS row
+    INSERT INTO delivery_owner (message_id, user_key, anonymous_key, at, contacts, is_proven)
+    SELECT row ->> 1, row ->> 2, row ->> 3, (row ->> 4)::float8, row ->> 5, (row ->> 6)::int = 1
+    FROM jsonb_array_elements(%(rows)s::jsonb) AS row
     RETURNING 1
   )
 SELECT count(*) FROM written;
@@ -1969,22 +2041,23 @@ ON CONFLICT (digest, place) DO UPDATE SET expires_at = excluded.expires_at, know
 SELECT digest, known, is_proven FROM dedup_key WHERE digest = ANY(%(digests)s::text[]) AND expires_at > %(now)s;
 
 -- drop --
--- Erase deliveries that are pending, and record each by its exit; return their places. All are counted as withdrawn: they
--- were counted as enqueued.
+-- Erase deliveries that are pending, or claimed by a claim, and record each by its exit; return their places. All are
+-- counted as withdrawn: they were counted as enqueued.
 WITH
   meant AS MATERIALIZED (
     SELECT line.id, asked ->> 1 AS exit, asked ->> 2 AS reason, asked ->> 3 AS nth
     FROM jsonb_array_elements(%(rows)s::jsonb) AS asked JOIN line ON line.id = (asked ->> 0)::bigint
-    WHERE state = 'pending' ORDER BY line.id FOR UPDATE OF line
+    WHERE CASE WHEN asked ->> 4 IS NULL THEN state = 'pending' ELSE state = 'claimed' AND claim = asked ->> 4 END
+    ORDER BY line.id FOR UPDATE OF line
   ),
   left_line AS (
     DELETE FROM line USING meant WHERE line.id = meant.id
-    RETURNING line.id, enqueued_at, meant.exit, meant.reason, meant.nth
+    RETURNING line.id, line.state, enqueued_at, meant.exit, meant.reason, meant.nth
   ),
   gone AS (
     DELETE FROM delivery USING left_line WHERE delivery.id = left_line.id
     RETURNING delivery.ad_account_id, message_id, preset, event_name, order_id, amount, currency, source, name,
-              warnings, enqueued_at, length(payload) AS size, exit, reason, nth
+              warnings, enqueued_at, length(payload) AS size, exit, reason, nth, left_line.state
   ),
   moved AS (SELECT name, source, enqueued_at AS at, 'waiting' AS state, -1 AS sign FROM gone),
   named AS (/* named */),
@@ -2000,7 +2073,7 @@ WITH
   ),
   counted AS (
     INSERT INTO backlog (ad_account_id, state, slot, count, bytes)
-    SELECT ad_account_id, 'pending', %(slot)s, -count(*), -sum(size) FROM gone GROUP BY ad_account_id
+    SELECT ad_account_id, state, %(slot)s, -count(*), -sum(size) FROM gone GROUP BY ad_account_id, state ORDER BY 1, 2
     ON CONFLICT (ad_account_id, state, slot)
     DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + excluded.bytes
   ),

@@ -125,6 +125,7 @@ _STEPS = (
     "retain_imports",
     "retain_owners",
     "retain_memory_hours",
+    "retain_consents",
     "retain_inventory",
     "retain_revenue",
     "retain_name_counts",

@@ -9,7 +9,7 @@ import orjson
 import psycopg
 
 from app.config.settings import OutboxSettings
-from app.core.deliveries import NewDelivery, Settlement, State, Withdrawal
+from app.core.deliveries import Claimed, NewDelivery, Settlement, State, Withdrawal
 from app.core.events import CounterRow, Exit
 from app.core.values.times import MINUTE_S
 from app.outbox.counts import summed
@@ -155,6 +155,18 @@ async def _withdraw(connection: Connection, withdrawals: Sequence[Withdrawal], n
 
 async def drop(connection: Connection, dropped: Sequence[tuple[int, Exit, str, int]], now: float) -> list[int]:
     """Erase deliveries that are pending, each with the exit and reason by which it is noted; return their places."""
+    return await _drop(connection, [(*each, None) for each in dropped], now)
+
+
+async def withhold(connection: Connection, claimed: Sequence[tuple[Claimed, str]], now: float) -> int:
+    """Erase deliveries that are still claimed, each with its reason, and note them as withheld; return how many."""
+    rows = [(int(each.delivery_id), Exit.WITHHELD, reason, 0, each.claim) for each, reason in claimed]
+    return len(await _drop(connection, rows, now))
+
+
+async def _drop(
+    connection: Connection, dropped: Sequence[tuple[int, Exit, str, int, str | None]], now: float
+) -> list[int]:
     if not dropped:
         return []
     minute = int(now // MINUTE_S) * MINUTE_S

@@ -30,7 +30,7 @@ from app.outbox.sqlite.redrive import SqliteDeadLetters
 from app.outbox.sqlite.retention import retain
 from app.outbox.sqlite.sealed_events import SqliteSealedEvents
 from app.outbox.sqlite.set_aside import claim_the_rest, renew_the_rest, settle_the_rest
-from app.outbox.sqlite.settle import settle, withdraw, withdraw_cancelled
+from app.outbox.sqlite.settle import settle, withdraw, withdraw_cancelled, withhold
 from app.outbox.sqlite.shared import KeepsShared
 from app.outbox.sqlite.writer import Writer
 
@@ -93,6 +93,9 @@ class SqliteOutbox(Ledger, Accounts, KeepsShared, KeepsPeople):
 
     async def withdraw_cancelled(self, orders: Sequence[NewDelivery], *, now: float) -> list[int]:
         return await self._writer.do(partial(withdraw_cancelled, orders=orders, now=now, rules=self._rules))
+
+    async def withhold(self, claimed: Sequence[tuple[Claimed, str]], *, now: float) -> int:
+        return await self._writer.do(partial(withhold, claimed=claimed, now=now), rows=len(claimed))
 
     async def claim(
         self,

@@ -82,8 +82,8 @@ def parameters(rows: Rows, rules: OutboxSettings) -> dict[str, Any]:
         "span_s": MINUTE_S,
         "owners": as_json(
             [
-                f"{user:16}{anonymous:16}{contacts}|{message_id}"
-                for message_id, _, user, anonymous, contacts in rows.owners
+                f"{user:16}{anonymous:16}{is_proven:d}{contacts}|{message_id}"
+                for message_id, _, user, anonymous, contacts, is_proven in rows.owners
             ]
         ),
         "now": rows.owners[0][1] if rows.owners else 0,

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from app.config.settings import OutboxSettings
+from app.core.consent import Answer
 from app.core.people import Ownership, PeopleChanges, PeopleFound, PersonRow
 from app.core.values.times import DAY_S, HOUR_S
 from app.outbox.dedup import erased_text
@@ -22,6 +23,9 @@ from app.outbox.people import (
     KeptDataPage,
     OtherKeptData,
     additions,
+    answers_of,
+    consent_rows,
+    in_turns,
     is_full,
     key_prefixes,
     mark_rows,
@@ -199,6 +203,22 @@ class KeepsPeople(UsesFile):
         orders, is_keyed = one_json(connection, "kept_elsewhere", **asked)
         return OtherKeptData(orders, bool(is_keyed))
 
+    @reads
+    def owners_of(self, connection: sqlite3.Connection, messages: Collection[str]) -> list[Ownership]:
+        return owned(connection.execute(SQL["owners_of"], {"messages": as_json(list(messages))}))
+
+    @reads
+    def consents(self, connection: sqlite3.Connection, keys: Collection[str]) -> list[Answer]:
+        return answers_of(connection.execute(SQL["consents"], {"keys": as_json(list(keys))}))
+
+    @reads
+    def consent_keys(self, connection: sqlite3.Connection, after: str) -> tuple[list[str], str]:
+        keys, turn = connection.execute(SQL["consent_keys"], {"after": int(after)}).fetchone()
+        return msgspec.json.decode(keys, type=list[str]), str(turn)
+
+    async def write_consents(self, answers: Sequence[Answer]) -> None:
+        await self._writer.do(partial(_write_consents, answers=answers), rows=len(answers), takes_in=True)
+
     async def forget(
         self,
         keys: Sequence[str],
@@ -227,6 +247,15 @@ def _copies_beside(path: Path, now: float) -> tuple[str, ...]:
         days = (now - copy.stat().st_mtime) / DAY_S
         found.append(f"{copy}: the store that a restore replaced, {days:.0f} days old. Delete the file.")
     return (*found, "Backups that you made before, as old as they are: delete them in their turn.")
+
+
+def _write_consents(connection: sqlite3.Connection, answers: Sequence[Answer]) -> None:
+    for group in in_turns(answers):
+        connection.execute(SQL["write_consents"], {"rows": as_json(consent_rows(group))})
+        yes = group[0]
+        if not yes.is_no:
+            lifting = {"at": yes.at, "is_proven": yes.is_proven, "said_by": yes.said_by, "user": yes.user}
+            connection.execute(SQL["lift_consents"], lifting)
 
 
 def _forget(

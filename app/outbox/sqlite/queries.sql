@@ -784,7 +784,7 @@ UPDATE probe SET count = count + 1;
 -- holds_anything --
 -- Whether there is anything that a move takes.
 SELECT EXISTS (SELECT 1 FROM delivery) OR EXISTS (SELECT 1 FROM dropped_event) OR EXISTS (SELECT 1 FROM dedup_key)
-    OR EXISTS (SELECT 1 FROM counter) OR EXISTS (SELECT 1 FROM audit) OR EXISTS (SELECT 1 FROM mark)
+    OR EXISTS (SELECT 1 FROM counter) OR EXISTS (SELECT 1 FROM audit) OR EXISTS (SELECT 1 FROM mark) OR EXISTS (SELECT 1 FROM consent)
     OR EXISTS (SELECT 1 FROM person) OR EXISTS (SELECT 1 FROM inventory) OR EXISTS (SELECT 1 FROM quarantined);
 
 -- highest_ids --
@@ -1095,6 +1095,55 @@ SELECT key, value FROM shared ORDER BY key;
 -- Shared values in the other order.
 SELECT key, value FROM shared ORDER BY key DESC;
 
+-- consents --
+-- What people answered about ids.
+SELECT key, said_by, is_proven, user, for_proven, is_no, kind, at, total, source FROM consent
+WHERE key IN (SELECT value FROM json_each(:keys)) ORDER BY key, said_by, is_proven;
+
+-- consent_keys --
+-- About which ids something was answered since a turn, and the turn of now.
+SELECT (SELECT json_group_array(key) FROM (SELECT DISTINCT key FROM consent WHERE turn > :after)),
+       (SELECT coalesce(max(turn), 0) FROM consent);
+
+-- write_consents --
+-- Note what was answered about ids: of the same about the same the newer counts, of the same moment a no.
+INSERT INTO consent (key, said_by, is_proven, user, for_proven, is_no, kind, at, total, source, turn)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
+       value ->> 9, (SELECT coalesce(max(turn), 0) + 1 FROM consent)
+FROM json_each(:rows) WHERE true
+ON CONFLICT (key, said_by, is_proven) DO UPDATE SET
+  user = excluded.user, for_proven = excluded.for_proven OR (consent.for_proven AND excluded.is_no), is_no = excluded.is_no,
+  kind = excluded.kind, at = excluded.at, total = excluded.total, source = excluded.source, turn = excluded.turn
+WHERE excluded.at > consent.at OR (excluded.at = consent.at AND excluded.is_no > consent.is_no);
+
+-- lift_consents --
+-- Lift what a yes lifts: older nos of the same browser or the same user, proven ones by a proven yes only.
+UPDATE consent SET is_no = 0, at = :at, turn = (SELECT coalesce(max(turn), 0) + 1 FROM consent)
+WHERE is_no AND at < :at AND (:is_proven OR NOT is_proven) AND (key, said_by, is_proven) IN (
+  SELECT key, said_by, is_proven FROM consent WHERE is_no AND said_by = :said_by AND said_by <> ''
+  UNION ALL
+  SELECT key, said_by, is_proven FROM consent WHERE is_no AND user = :user AND user <> '' AND (:is_proven OR NOT for_proven)
+  UNION ALL
+  SELECT key, said_by, is_proven FROM consent WHERE is_no AND key = :user AND (:is_proven OR NOT for_proven)
+);
+
+-- retain_consents --
+-- Forget answers of browsers of which no user is known, when they are old.
+DELETE FROM consent WHERE (key, said_by, is_proven) IN (
+  SELECT key, said_by, is_proven FROM consent WHERE user = '' AND at < :now - 400 * 86400.0 ORDER BY at
+  LIMIT :limit OFFSET :skip
+);
+
+-- owners_of --
+-- Whose some messages are.
+SELECT message_id, user, anonymous, contacts, is_proven FROM delivery_owner
+WHERE message_id IN (SELECT value FROM json_each(:messages));
+
+-- still_claimed --
+-- Which deliveries are still of a claim.
+SELECT json_group_array(delivery.id) FROM json_each(:rows) AS asked JOIN delivery ON delivery.id = asked.value ->> 0
+WHERE state = 'claimed' AND claim = asked.value ->> 1;
+
 -- people --
 -- What is remembered under ids with these numbers, in the order of the members of PersonRow.
 SELECT '[' || coalesce(group_concat('["' || person.key || '",' || revision || ',' || record || ']'), '') || ']'
@@ -1250,7 +1299,7 @@ DELETE FROM delivery_owner WHERE id IN (SELECT id FROM delivery_owner ORDER BY i
 
 -- owned --
 -- Whose the messages are of which an id or a contact begins as one of these keys.
-SELECT message_id, user, anonymous, contacts FROM delivery_owner
+SELECT message_id, user, anonymous, contacts, is_proven FROM delivery_owner
 WHERE user IN (SELECT value FROM json_each(:keys)) OR anonymous IN (SELECT value FROM json_each(:keys))
    OR message_id IN (SELECT value FROM json_each(:messages))
    OR (contacts IS NOT NULL AND EXISTS (SELECT 1 FROM json_each(:keys) WHERE instr(contacts, value)));
@@ -1367,6 +1416,24 @@ INSERT INTO mark (key, record) SELECT value ->> 0, value ->> 1 FROM json_each(:r
 -- Marks that were moved to another outbox.
 DELETE FROM mark WHERE key IN (SELECT value ->> 0 FROM json_each(:rows));
 
+-- transfer_consents_out --
+-- What people answered, to be moved to another outbox.
+SELECT key, said_by, is_proven, user, for_proven, is_no, kind, at, total, source FROM consent
+WHERE (key, said_by, is_proven) > (:after_0, :after_1, :after_2) ORDER BY key, said_by, is_proven LIMIT :limit;
+
+-- transfer_consents_in --
+-- What people answered, of another outbox.
+INSERT INTO consent (key, said_by, is_proven, user, for_proven, is_no, kind, at, total, source, turn)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
+       value ->> 9, (SELECT coalesce(max(turn), 0) + 1 FROM consent)
+FROM json_each(:rows) WHERE true ON CONFLICT DO NOTHING;
+
+-- drop_consents --
+-- Answers that were moved to another outbox.
+DELETE FROM consent WHERE (key, said_by, is_proven) IN (
+  SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(:rows)
+);
+
 -- transfer_people_out --
 -- What is remembered of people, to be moved to another outbox.
 SELECT key, linked_to, linked_at, seen_at, stale_at, revision, record FROM person
@@ -1385,12 +1452,13 @@ DELETE FROM person WHERE id IN (SELECT person_id(value ->> 0) FROM json_each(:ro
 
 -- transfer_owners_out --
 -- Whose deliveries there are, to be moved to another outbox.
-SELECT id, message_id, user, anonymous, at, contacts FROM delivery_owner WHERE id > :after_0 ORDER BY id LIMIT :limit;
+SELECT id, message_id, user, anonymous, at, contacts, is_proven FROM delivery_owner
+WHERE id > :after_0 ORDER BY id LIMIT :limit;
 
 -- transfer_owners_in --
 -- Whose deliveries of another outbox are; the same twice does no harm.
-INSERT INTO delivery_owner (message_id, user, anonymous, at, contacts)
-SELECT value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(:rows);
+INSERT INTO delivery_owner (message_id, user, anonymous, at, contacts, is_proven)
+SELECT value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6 FROM json_each(:rows);
 
 -- drop_owners --
 -- Whose deliveries were moved to another outbox.
@@ -1412,6 +1480,16 @@ SELECT key, json_object('nos', json_array(json_object('at', at, 'for_proven', js
 -- Who said no, of such a file, in the other order.
 SELECT key, json_object('nos', json_array(json_object('at', at, 'for_proven', json('true')))) FROM mark ORDER BY key DESC;
 
+-- salvage_consents --
+-- What people answered, in order.
+SELECT key, said_by, is_proven, user, for_proven, is_no, kind, at, total, source FROM consent
+ORDER BY key, said_by, is_proven;
+
+-- salvage_consents_backwards --
+-- What people answered, in the other order.
+SELECT key, said_by, is_proven, user, for_proven, is_no, kind, at, total, source FROM consent
+ORDER BY key DESC, said_by DESC, is_proven DESC;
+
 -- salvage_people --
 -- What is remembered of people, in order.
 SELECT key, linked_to, linked_at, seen_at, stale_at, revision, record FROM person ORDER BY id;
@@ -1422,11 +1500,11 @@ SELECT key, linked_to, linked_at, seen_at, stale_at, revision, record FROM perso
 
 -- salvage_owners --
 -- Whose deliveries there are, in order.
-SELECT id, message_id, user, anonymous, at, contacts FROM delivery_owner ORDER BY id;
+SELECT id, message_id, user, anonymous, at, contacts, is_proven FROM delivery_owner ORDER BY id;
 
 -- salvage_owners_backwards --
 -- Whose deliveries there are, in the other order.
-SELECT id, message_id, user, anonymous, at, contacts FROM delivery_owner ORDER BY id DESC;
+SELECT id, message_id, user, anonymous, at, contacts, is_proven FROM delivery_owner ORDER BY id DESC;
 
 -- pending_of_order --
 -- What is pending of an order for a preset; it may be found by several spellings of its id.

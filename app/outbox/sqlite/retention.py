@@ -26,6 +26,7 @@ _STEPS = (
     "retain_imports",
     "retain_owners",
     "retain_marks",
+    "retain_consents",
     "retain_memory_hours",
     "retain_inventory",
     "retain_revenue",

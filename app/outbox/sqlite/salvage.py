@@ -100,6 +100,8 @@ class _Salvage:
         kinds = ((TransferKind.MARKS, marks), (TransferKind.PEOPLE, "people"), (TransferKind.OWNERS, "owners"))
         for kind, name in kinds:
             await self._write(kind, list({row[0]: row for row in self._from_both_ends(f"salvage_{name}")}.values()))
+        answers = {tuple(row[:3]): row for row in self._from_both_ends("salvage_consents")}
+        await self._write(TransferKind.CONSENTS, list(answers.values()))
         for kind in (TransferKind.COUNTS, TransferKind.INVENTORY):
             counts = {tuple(row[:-1]): list(row) for row in self._from_both_ends(f"salvage_{kind}")}
             await self._write(kind, list(counts.values()))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from app.config.settings import OutboxSettings
-from app.core.deliveries import NewDelivery, Settlement, State, Withdrawal
+from app.core.deliveries import Claimed, NewDelivery, Settlement, State, Withdrawal
 from app.core.events import CounterRow, Exit
 from app.core.values.times import MINUTE_S
 from app.outbox.dedup import HoldsKeys, cancelled_digests, key_rows, order_digests
@@ -170,3 +170,12 @@ def drop(connection: sqlite3.Connection, dropped: Sequence[tuple[int, Exit, str]
         connection.execute(SQL["reopen_steps"], {"moment": minute})
         connection.execute(SQL["forget_waiting_orders"], rows)
         connection.execute(SQL["withdraw"], rows)
+
+
+def withhold(connection: sqlite3.Connection, claimed: Sequence[tuple[Claimed, str]], now: float) -> int:
+    """Erase deliveries that are still claimed, each with its reason, and note them as withheld; return how many."""
+    asked = as_json([[int(each.delivery_id), each.claim] for each, _ in claimed])
+    ours = set(one_json(connection, "still_claimed", rows=asked))
+    reasons = [(int(each.delivery_id), Exit.WITHHELD, reason) for each, reason in claimed]
+    drop(connection, [each for each in reasons if each[0] in ours], now)
+    return len(ours)

@@ -80,10 +80,11 @@ CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
   SELECT value ->> 0, value ->> 1, value ->> 2, 'waiting', value ->> 3 FROM json_each(new.named) WHERE true
   ON CONFLICT DO UPDATE SET count = count + excluded.count;
 
-  -- Whose they are: texts of 16 digits of each key, or blanks, of contacts, a line, and the message id.
-  INSERT INTO delivery_owner (message_id, user, anonymous, contacts, at)
+  -- Whose they are: texts of 16 digits of each key, or blanks, 1 where it is proven, contacts, a line, and the message id.
+  INSERT INTO delivery_owner (message_id, user, anonymous, is_proven, contacts, at)
   SELECT substr(value, instr(value, '|') + 1), nullif(trim(substr(value, 1, 16)), ''),
-         nullif(trim(substr(value, 17, 16)), ''), nullif(substr(value, 33, instr(value, '|') - 33), ''), new.now
+         nullif(trim(substr(value, 17, 16)), ''), CAST(substr(value, 33, 1) AS INTEGER),
+         nullif(substr(value, 34, instr(value, '|') - 34), ''), new.now
   FROM json_each(new.owners);
 
 END;

@@ -32,6 +32,9 @@ PAGE = {
 class Refusing:
     """An outbox that cannot commit, and quotes what it was given."""
 
+    async def consent_keys(self, _: str) -> tuple[list[str], str]:
+        return [], "0"
+
     async def enqueue(self, deliveries: Sequence[NewDelivery], *_: Any, now: float, **__: Any) -> Any:
         raise OutboxUnavailable(deliveries[0].payload.decode())
 

@@ -111,6 +111,7 @@ EVERYTHING: dict[str, Any] = {
 #: They take keys, or ids, as an array.
 OF_KEYS = (
     "people",
+    "consents",
     "forget_oldest_linked",
     "forget_payloads",
     "forget_deliveries",
@@ -127,6 +128,10 @@ OTHERWISE: dict[str, dict[str, Any]] = {
     **{name: {"keys": ["text"]} for name in OF_KEYS},
     **{name: {"keys": ["text"], "messages": ["text"]} for name in ("owned", "forget_owners")},
     "count_memory": {"people": 1, "marks": 1},
+    "owners_of": {"messages": ["text"]},
+    "consent_keys": {"after": "1"},
+    "lift_consents": {"user": "text", "said_by": "text", "is_proven": True},
+    "transfer_consents_out": {"after_0": "a", "after_1": "a", "after_2": 1},
     "transfer_inventory_out": {"after_1": "a", "after_2": 1},
     "transfer_revenue_out": {"after_1": "a"},
     "first_count": {"begin": 1},

@@ -67,6 +67,7 @@ async def test_of_a_good_file_everything_arrives(salvaged: Salvages) -> None:
         "keys": COUNT - DEAD,
         "marks": 0,
         "people": 0,
+        "consents": 0,
         "owners": 0,
         "quarantined": 0,
         "waiting": COUNT - DELIVERED,

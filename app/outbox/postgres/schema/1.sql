@@ -336,8 +336,31 @@ CREATE TABLE delivery_owner (
   user_key text COLLATE "C",             -- beginnings of keys, 16 digits each
   anonymous_key text COLLATE "C",
   contacts text COLLATE "C",             -- of digests of e-mail addresses and phone numbers, one behind the other
+  is_proven boolean NOT NULL,
   at float8 NOT NULL
 );
+CREATE INDEX delivery_owner_message ON delivery_owner (message_id);
+
+-- What people answered to being tracked: the newest answer of a browser, or of whoever said it, about an id, a contact or
+-- an order, by the beginnings of their digests.
+CREATE TABLE consent (
+  key text COLLATE "C" NOT NULL,
+  said_by text COLLATE "C" NOT NULL,     -- the key of a browser, or of a user; '' where nobody is named
+  is_proven boolean NOT NULL,
+  user_key text COLLATE "C" NOT NULL,    -- of the user that was named beside it; '' where none was
+  for_proven boolean NOT NULL,
+  is_no boolean NOT NULL,
+  kind text NOT NULL,
+  at float8 NOT NULL,
+  total text NOT NULL,                   -- of an order, such as 'USD 249.00'
+  source text NOT NULL,
+  turn xid8 NOT NULL DEFAULT pg_current_xact_id(),  -- the transaction that wrote it last
+  PRIMARY KEY (key, said_by, is_proven)
+);
+CREATE INDEX consent_said_by ON consent (said_by) WHERE is_no;
+CREATE INDEX consent_user ON consent (user_key) WHERE is_no AND user_key <> '';
+CREATE INDEX consent_turn ON consent (turn);
+CREATE INDEX consent_ends ON consent (at) WHERE user_key = '';
 
 -- How many rows the two have: each connection counts in a slot of its own, so that none waits for another.
 CREATE TABLE memory_size (

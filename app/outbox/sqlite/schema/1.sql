@@ -378,8 +378,31 @@ CREATE TABLE delivery_owner (
   user TEXT,                             -- beginnings of keys, 16 digits each
   anonymous TEXT,
   contacts TEXT,                         -- of digests of e-mail addresses and phone numbers, one behind the other
+  is_proven INTEGER NOT NULL CHECK (is_proven IN (0, 1)),
   at REAL NOT NULL
 ) STRICT;
+CREATE INDEX delivery_owner_message ON delivery_owner (message_id);
+
+-- What people answered to being tracked: the newest answer of a browser, or of whoever said it, about an id, a contact or
+-- an order, by the beginnings of their digests.
+CREATE TABLE consent (
+  key TEXT NOT NULL,
+  said_by TEXT NOT NULL,                 -- the key of a browser, or of a user; '' where nobody is named
+  is_proven INTEGER NOT NULL CHECK (is_proven IN (0, 1)),
+  user TEXT NOT NULL,                    -- the key of the user that was named beside it; '' where none was
+  for_proven INTEGER NOT NULL CHECK (for_proven IN (0, 1)),
+  is_no INTEGER NOT NULL CHECK (is_no IN (0, 1)),
+  kind TEXT NOT NULL,
+  at REAL NOT NULL,
+  total TEXT NOT NULL,                   -- of an order, such as 'USD 249.00'
+  source TEXT NOT NULL,
+  turn INTEGER NOT NULL,                 -- grows with every write
+  PRIMARY KEY (key, said_by, is_proven)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX consent_said_by ON consent (said_by) WHERE is_no;
+CREATE INDEX consent_user ON consent (user) WHERE is_no AND user <> '';
+CREATE INDEX consent_turn ON consent (turn);
+CREATE INDEX consent_ends ON consent (at) WHERE user = '';
 
 -- Events as received that made no delivery, encrypted, for as long as what kept them from it may be mended.
 CREATE TABLE quarantined (

@@ -1,0 +1,200 @@
+"""What people answered to being tracked, and for which deliveries their no holds. Ids are kept as digests."""
+
+import time
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from hashlib import sha256
+from math import inf
+from typing import Final, Literal, Protocol, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from app.core.trust import may_change
+
+#: How a no was said: by a consent category, by an opt-out of the person, by a permission that a device asks for.
+Kind: TypeAlias = Literal["category", "opt_out", "device"]
+#: So many hexadecimal digits of a digest are a key: 64 bits.
+KEY_DIGITS: Final = 16
+
+
+class Answer(Struct, frozen=True, kw_only=True, gc=False):
+    """The newest answer of a browser, or of whoever else said it, about one id."""
+
+    #: The beginning of the digest of an id, a contact, an order or its token.
+    key: str
+    #: The key of the browser that said it; where none is known, of the user; "" where nobody is.
+    said_by: str
+    #: The key of the user that the event named; "" where it named none.
+    user: str = ""
+    #: A proven event said it: only a proven yes lifts a no.
+    is_proven: bool
+    #: It holds for proven events too, since a proven event linked the browser to this user.
+    for_proven: bool = False
+    is_no: bool
+    kind: Kind = "category"
+    #: The own time of the event, Unix seconds.
+    at: float
+    #: Of a checkout: its total, such as `USD 249.00`; "" where it is about no order. A proven order of the same id is
+    #: the same one where it names this amount.
+    total: str = ""
+    #: Where it was said: "" in the browser, else the name of the source.
+    source: str = ""
+
+    @property
+    def reason(self) -> str:
+        """Why something is not sent, for people."""
+        day = time.gmtime(self.at)
+        where = f"by the source {self.source}" if self.source else "in the browser"
+        return f"the person said no on {day.tm_mday} {time.strftime('%B', day)}, {where}"
+
+
+class Subject(Struct, frozen=True, kw_only=True, gc=False):
+    """Whose a delivery is."""
+
+    is_proven: bool
+    #: Keys: of its user and its browser; "" where it has none.
+    user: str = ""
+    browser: str = ""
+    #: Keys of e-mail addresses and phone numbers.
+    contacts: tuple[str, ...] = ()
+    #: The key of the token of its checkout; "" where it has none.
+    token: str = ""
+    #: The key of its order; "" where it is no checkout. And the amounts that it names.
+    order: str = ""
+    totals: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """All keys under which an answer may be about it."""
+        return tuple(key for key in (self.user, self.browser, *self.contacts, self.token, self.order) if key)
+
+
+class Answers:
+    """Holds answers by id: the stored ones, and those of the same request in their order."""
+
+    def __init__(self, stored: Iterable[Answer] = ()) -> None:
+        """Take those that are stored."""
+        self._all = {(each.key, each.said_by, each.is_proven): each for each in stored}
+
+    def add(self, said: Sequence[Answer]) -> None:
+        """Take what one event answers: of the same browser about the same id the newer counts, at the same time a no.
+
+        A yes lifts older nos.
+        """
+        for answer in said:
+            place = (answer.key, answer.said_by, answer.is_proven)
+            known = self._all.get(place)
+            if known is None or (answer.at, answer.is_no) > (known.at, known.is_no):
+                for_proven = answer.for_proven or (known is not None and known.for_proven and answer.is_no)
+                self._all[place] = replace(answer, for_proven=for_proven)
+        for each, no in self._all.items() if said and not said[0].is_no else ():
+            if is_lifted(no, said[0]):
+                self._all[each] = replace(no, is_no=False, at=said[0].at)
+
+    def about(self, keys: Iterable[str]) -> Iterator[Answer]:
+        """Yield those about some ids."""
+        wanted = set(keys)
+        return (each for each in self._all.values() if each.key in wanted)
+
+
+def is_lifted(no: Answer, yes: Answer) -> bool:
+    """Return whether a yes lifts a no of the same browser, or of the same user."""
+    if not no.is_no or no.at >= yes.at or not may_change(by_proven=yes.is_proven, of_proven=no.is_proven):
+        return False
+    if yes.said_by and no.said_by == yes.said_by:
+        return True
+    is_same_user = yes.user != "" and yes.user in (no.user, no.key)
+    return is_same_user and (yes.is_proven or not no.for_proven)
+
+
+def objections(answers: Answers, subject: Subject) -> list[Answer]:
+    """Return the nos that hold for a delivery, the newest first."""
+    found = [each for each in answers.about(subject.keys) if each.is_no and _holds(each, subject)]
+    return sorted(found, key=lambda no: no.at, reverse=True)
+
+
+def _holds(no: Answer, subject: Subject) -> bool:
+    """Return whether a no about one of its ids holds for a delivery: a public no holds for few proven ones."""
+    if may_change(by_proven=no.is_proven or no.for_proven, of_proven=subject.is_proven):
+        return True
+    if no.key == subject.browser:
+        return subject.user != ""  # the proven event links the browser to its user
+    if no.key == subject.order:
+        return no.total in subject.totals
+    return no.key == subject.token
+
+
+def has_agreed(answers: Answers, subject: Subject) -> bool:
+    """Return whether the person of a delivery said yes."""
+    return any(not each.is_no for each in answers.about(subject.keys))
+
+
+#: What becomes of a delivery: it goes as it is, with `opt_out`, or not at all.
+Verdict: TypeAlias = Literal["send", "opt_out", "withhold"]
+#: How far a no reaches: `SUPPRESS`.
+Reach: TypeAlias = Literal["as_said", "withhold", "fill"]
+
+
+def verdict(nos: Iterable[Answer], reach: Reach) -> tuple[Verdict, Answer | None]:
+    """Return what becomes of a delivery for which these nos hold, and by which of them."""
+    found: tuple[Verdict, Answer | None] = ("send", None)
+    for no in nos:
+        if no.kind == "category" or reach == "withhold":
+            return "withhold", no
+        if no.kind == "opt_out" and found[1] is None:
+            found = ("opt_out", no)
+    return found
+
+
+def key_of(digest: str | None) -> str:
+    """Return the key of an id by its digest; "" where there is none."""
+    return (digest or "")[:KEY_DIGITS]
+
+
+def order_key(order_id: str) -> str:
+    """Return the key of an order, by which an event is found that names it."""
+    return sha256(f"order {order_id}".encode()).hexdigest()[:KEY_DIGITS]
+
+
+class KeepsConsents(Protocol):
+    """The part of the outbox that keeps answers. Every method may raise OutboxUnavailable."""
+
+    async def consents(self, keys: Collection[str]) -> list[Answer]: ...
+
+    async def consent_keys(self, after: str) -> tuple[list[str], str]: ...
+
+
+class ConsentBook:
+    """Knows about which ids anybody answered, so that the store is asked for few events only. One for each process."""
+
+    def __init__(self) -> None:
+        self._keys: set[str] = set()
+        self._after = "0"
+        self._read_at = -inf
+
+    async def look(self, store: KeepsConsents, *, max_age_s: float = 0) -> None:
+        """Learn what other processes noted, unless that was done so recently. Raises OutboxUnavailable."""
+        now = time.monotonic()
+        if now - self._read_at >= max_age_s:
+            keys, self._after = await store.consent_keys(self._after)
+            self._keys.update(keys)
+            self._read_at = now
+
+    def note(self, answers: Iterable[Answer]) -> None:
+        """Know answers that this process has written."""
+        self._keys.update(each.key for each in answers)
+
+    def known(self, subjects: Iterable[Subject]) -> set[str]:
+        """Return the keys of some deliveries about which anything is known."""
+        if not self._keys:
+            return set()
+        return {key for subject in subjects for key in subject.keys if key in self._keys}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody answered anything."""
+        return not self._keys
+
+    def knows(self, key: str) -> bool:
+        """Return whether anything is known about an id."""
+        return key in self._keys

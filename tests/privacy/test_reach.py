@@ -1,0 +1,273 @@
+"""A no that a person said reaches every later delivery of that person, whichever source sends it."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from app import assemble
+from app.assemble.ad_accounts import SANDBOX_AD_ACCOUNT_ID
+from app.core.consent import ConsentBook
+from app.core.events import Exit
+from app.outbox import Outbox, open_outbox
+from app.pipeline.pipeline import Pipeline
+from app.sender.consent import ConsentCheck
+from app.source import Arrival, Intake, read_event
+from tests import assembled
+from tests.identity.journeys import SETTINGS as MEMORY
+from tests.outbox.new_store import new_store
+
+#: On 3 November 2026.
+NOW = 1_793_700_000.0
+SAID = "the person said no on 3 November, in the browser"
+ACCOUNT = SANDBOX_AD_ACCOUNT_ID
+ADA = {"email": "ada@example.com"}
+REFUSED: dict[str, Any] = {"context": {"consent": {"categoryPreferences": {"ads": False}}}}
+GRANTED: dict[str, Any] = {"context": {"consent": {"categoryPreferences": {"ads": True}}}}
+OPTED_OUT: dict[str, Any] = {"properties": {"opt_out": True}}
+OPTED_IN: dict[str, Any] = {"properties": {"opt_out": False}}
+GPC = {"context": {"gpc": True}}
+DENIED = {"context": {"device": {"attTrackingStatus": 2}}}
+
+
+class Shop:
+    """A shop with a page, whose key is public, and a webhook, which is proven."""
+
+    def __init__(self, outbox: Outbox, pipeline: Pipeline, check: ConsentCheck | None) -> None:
+        self.outbox, self.pipeline, self.check = outbox, pipeline, check
+        self.count = 0
+        self.at = NOW
+
+    async def send(self, *events: dict[str, Any], proven: bool = False) -> list[tuple[str, str]]:
+        """The exits of some events, with their reasons."""
+        read = []
+        for given in events:
+            self.count += 1
+            self.at += 1
+            event = {"messageId": f"m{self.count}", "type": "page", **given}
+            context = {"ip": "203.0.113.9", "userAgent": "Mozilla/5.0", **event.pop("context", {})}
+            read.append(read_event({**event, "context": context, "timestamp": self.at}, Arrival.at(self.at)))
+        source = "shop" if proven else "page"
+        receipt = await self.pipeline.accept(Intake(read, now=self.at, source=source, is_proven=proven))
+        return [(line.exit.value, line.reason) for event in receipt.events for line in event.deliveries]
+
+    async def sent(self) -> list[dict[str, Any]]:
+        """What would be sent now."""
+        claimed = await self.outbox.claim(ACCOUNT, limit=1_000, max_bytes=10**9, max_wait_s=0, lease_s=60, now=self.at)
+        if self.check is not None:
+            claimed = await self.check.passed(claimed, now=self.at)
+        return [orjson.loads(each.payload) for each in claimed]
+
+
+def order(number: Any = 1, *, total: Any = 20, token: Any = None, **given: Any) -> dict[str, Any]:
+    """An order of somebody."""
+    properties = {"order_id": f"o{number}", "total": total, "currency": "USD", "checkout_token": token}
+    return {"type": "track", "event": "Order Completed", "properties": properties, **given}
+
+
+async def opened(url: str, *, memory: bool = False, **changes: Any) -> Shop:
+    settings = assembled.settings(
+        **{"consent_categories": ("ads",), "outbox_url": url, **changes},
+        **(MEMORY if memory else {}),
+    )
+    outbox = open_outbox(url, settings, clock=lambda: NOW)
+    pipeline = assemble.pipeline(settings, assembled.shipped_catalog(), outbox=outbox)
+    check = None if settings.suppress == "fill" else ConsentCheck(outbox, ConsentBook(), settings.suppress)
+    return Shop(outbox, pipeline, check)
+
+
+@pytest.fixture(params=[False, True], ids=["without memory", "with memory"])
+async def shop(outbox_url: str, request: pytest.FixtureRequest) -> AsyncIterator[Shop]:
+    shop = await opened(outbox_url, memory=request.param)
+    yield shop
+    await shop.outbox.close()
+
+
+WITHHELD = ("withheld", SAID)
+ENQUEUED = ("enqueued", "")
+#: What the browser says, what comes then and from whom, and what becomes of it.
+CASES: dict[str, tuple[dict[str, Any], dict[str, Any], bool, tuple[str, str]]] = {
+    "a public no of a browser": ({"anonymousId": "x", **REFUSED}, order(anonymousId="x"), False, WITHHELD),
+    "of a user": ({"userId": "ann", **REFUSED}, order(userId="ann"), False, WITHHELD),
+    "of an address": ({"traits": ADA, **REFUSED}, order(context={"traits": ADA}), False, WITHHELD),
+    "of another browser": ({"anonymousId": "y", **REFUSED}, order(anonymousId="x"), False, ENQUEUED),
+    "of another user": ({"userId": "bob", **REFUSED}, order(userId="ann"), False, ENQUEUED),
+    "for a proven event that links the browser": (
+        {"anonymousId": "x", **REFUSED}, order(userId="ann", anonymousId="x"), True, WITHHELD,
+    ),
+    "for a proven event of the browser alone": (
+        {"anonymousId": "x", **REFUSED}, order(anonymousId="x"), True, ENQUEUED,
+    ),
+    "for a proven event of the claimed user": ({"userId": "ann", **REFUSED}, order(userId="ann"), True, ENQUEUED),
+    "for a proven event of the address": ({"traits": ADA, **REFUSED}, order(context={"traits": ADA}), True, ENQUEUED),
+    "for the proven order of the same token": (
+        order(token="t", anonymousId="x", **REFUSED), order(2, token="t", total=99, userId="ann"), True, WITHHELD,
+    ),
+    "for the proven order of the same id and total": (
+        order(anonymousId="x", **REFUSED), order(userId="ann"), True, WITHHELD,
+    ),
+    "for the proven order of the same id and another total": (
+        order(anonymousId="x", total=0.01, **REFUSED), order(userId="ann"), True, ENQUEUED,
+    ),
+    "another order": (order(anonymousId="x", **REFUSED), order(2, userId="ann"), True, ENQUEUED),
+}  # fmt: skip
+
+
+def of_case(event: dict[str, Any], number: int) -> dict[str, Any]:
+    """The same event, of people, browsers and orders of a case of its own."""
+    text = orjson.dumps(event).decode()
+    for name in ("x", "y", "ann", "bob", "t", "o1", "o2"):
+        text = text.replace(f'"{name}"', f'"{name}-{number}"')
+    renamed: dict[str, Any] = orjson.loads(text.replace("ada@", f"ada{number}@"))
+    return renamed
+
+
+async def test_a_refused_category_withholds_later_events_of_the_person(shop: Shop) -> None:
+    wrong = {}
+    for number, (case, (said, later, is_proven, expected)) in enumerate(CASES.items()):
+        await shop.send(of_case(said, number))
+        told = await shop.send(of_case(later, number), proven=is_proven)
+        if told != [expected]:
+            wrong[case] = told
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("said", [{"userId": "ann", **REFUSED}, {"userId": "ann", "anonymousId": "x", **REFUSED}])
+async def test_a_proven_no_holds_for_everybody(shop: Shop, said: dict[str, Any]) -> None:
+    await shop.send(said, proven=True)
+    told = [await shop.send(order(number, userId="ann"), proven=proven) for number, proven in ((1, True), (2, False))]
+    reasons = {exits[0] for exits in told}
+    assert {exit_ for exit_, _ in reasons} == {"withheld"}
+    where = "in the browser" if "anonymousId" in said else "by the source shop"
+    assert {reason for _, reason in reasons} == {f"the person said no on 3 November, {where}"}
+
+
+@pytest.mark.parametrize(
+    ("reach", "said", "expected"),
+    [
+        ("as_said", REFUSED, "withheld"),
+        ("as_said", OPTED_OUT, "opt_out"),
+        ("as_said", GPC, "opt_out"),
+        ("as_said", DENIED, "sent"),
+        ("withhold", REFUSED, "withheld"),
+        ("withhold", OPTED_OUT, "withheld"),
+        ("withhold", GPC, "withheld"),
+        ("withhold", DENIED, "withheld"),
+        ("fill", REFUSED, "sent"),
+        ("fill", OPTED_OUT, "sent"),
+    ],
+)
+@pytest.mark.parametrize("waits", [False, True], ids=["enqueued later", "waits already"])
+async def test_how_far_a_no_reaches_is_a_setting(
+    tmp_path: Path, reach: str, said: dict[str, Any], expected: str, *, waits: bool
+) -> None:
+    shop = await opened(new_store(tmp_path, "o.db"), suppress=reach)
+    late = order(userId="ann", anonymousId="x", context={"traits": ADA})
+    if waits:
+        await shop.send(late)
+    await shop.send({"anonymousId": "x", **said})
+    if not waits:
+        await shop.send(late)
+    found = [each for each in await shop.sent() if each["event_name"] == "checkout"]
+    told = "withheld" if not found else "opt_out" if found[0].get("opt_out") is True else "sent"
+    assert told == expected
+    message = await shop.outbox.message("m1" if waits else "m2")
+    dropped = [event.reason for _, event in message.dropped_events]
+    assert dropped == ([SAID] if expected == "withheld" else [])
+    await shop.outbox.close()
+
+
+async def test_what_waits_is_withheld_or_marked_when_it_is_claimed(shop: Shop) -> None:
+    for number, who in enumerate(("x", "y", "z")):
+        await shop.send(order(number, anonymousId=who))
+    await shop.send({"anonymousId": "x", **REFUSED}, {"anonymousId": "y", **OPTED_OUT})
+    sent = [each for each in await shop.sent() if each["event_name"] == "checkout"]
+    left = {each["custom_data"]["order_id"]: each.get("opt_out") for each in sent}
+    assert left == {"o1": True, "o2": None}
+    message = await shop.outbox.message("m1")
+    assert [(event.exit, event.reason) for _, event in message.dropped_events] == [(Exit.WITHHELD, SAID)]
+    assert message.deliveries == ()
+    backlog = await shop.outbox.backlog(ACCOUNT, now=shop.at)
+    assert (backlog.pending, backlog.claimed) == (0, 3)  # two orders, and the page on which the person opted out
+    counted: Counter[str] = Counter()
+    for _, each in await shop.outbox.counters(since=0, step_s=0):
+        counted[each.name] += each.count
+    assert (counted["enqueued"], counted["withdrawn"]) == (4, 1)
+
+
+async def test_what_waits_of_a_proven_order_is_not_withdrawn_by_a_strangers_no(shop: Shop) -> None:
+    await shop.send(order(userId="ann", context={"traits": ADA}), proven=True)
+    for said in ({"userId": "ann"}, {"traits": ADA}, {"anonymousId": "z"}):
+        await shop.send({**said, **REFUSED})
+    assert len(await shop.sent()) == 1
+
+
+@pytest.mark.parametrize(
+    ("yes", "proven", "is_sent"),
+    [
+        ({"anonymousId": "x", **GRANTED}, False, True),
+        ({"anonymousId": "x", **OPTED_IN}, False, True),
+        ({"anonymousId": "y", **GRANTED}, False, False),
+        ({"anonymousId": "y", "userId": "ann", **GRANTED}, False, True),
+        ({"userId": "ann", **GRANTED}, True, True),
+    ],
+)
+async def test_a_newer_yes_lifts_what_the_same_browser_or_user_said(
+    shop: Shop, yes: dict[str, Any], *, proven: bool, is_sent: bool
+) -> None:
+    await shop.send({"anonymousId": "x", "userId": "ann", **REFUSED})
+    await shop.send(yes, proven=proven)
+    told = [
+        await shop.send(order(number, **who)) for number, who in ((1, {"userId": "ann"}), (2, {"anonymousId": "x"}))
+    ]
+    assert [exits[0][0] for exits in told] == ["enqueued" if is_sent else "withheld"] * 2
+
+
+async def test_a_proven_no_is_lifted_by_a_proven_yes_only(shop: Shop) -> None:
+    await shop.send({"anonymousId": "x", **REFUSED}, proven=True)
+    await shop.send({"anonymousId": "x", **GRANTED})
+    assert await shop.send(order(1, anonymousId="x")) == [WITHHELD]
+    await shop.send({"anonymousId": "x", **GRANTED}, proven=True)
+    assert await shop.send(order(2, anonymousId="x")) == [ENQUEUED]
+
+
+async def test_events_of_one_request_count_in_their_order(shop: Shop) -> None:
+    told = await shop.send(
+        order(1, anonymousId="x"),
+        {"anonymousId": "x", **REFUSED},
+        order(2, anonymousId="x"),
+        order(3, anonymousId="x", **GRANTED),
+        order(4, anonymousId="x"),
+    )
+    assert [exit_ for exit_, _ in told] == ["enqueued", "withheld", "withheld", "enqueued", "enqueued"]
+
+
+async def test_a_no_holds_for_a_user_whom_a_proven_event_linked_since(shop: Shop) -> None:
+    await shop.send({"anonymousId": "x", **REFUSED})
+    await shop.send(order(1, anonymousId="x", userId="ann"), proven=True)
+    assert await shop.send(order(2, userId="ann"), proven=True) == [WITHHELD]
+    await shop.send({"anonymousId": "x", **GRANTED})
+    assert await shop.send(order(3, userId="ann"), proven=True) == [ENQUEUED]
+
+
+async def test_where_consent_is_required_nobody_is_sent_who_was_not_asked(outbox_url: str) -> None:
+    shop = await opened(outbox_url, consent_required=True)
+    not_asked = "CONSENT_REQUIRED: the person has not said yes"
+    assert await shop.send(order(1, anonymousId="x")) == [("withheld", not_asked)]
+    assert await shop.send(order(2, anonymousId="x", **GRANTED)) == [ENQUEUED]
+    assert await shop.send(order(3, anonymousId="x")) == [ENQUEUED]
+    assert await shop.send(order(4, anonymousId="y")) == [("withheld", not_asked)]
+    await shop.send({"anonymousId": "x", **REFUSED})
+    assert await shop.send(order(5, anonymousId="x")) == [WITHHELD]
+    await shop.outbox.close()
+
+
+async def test_where_it_is_off_nothing_is_asked_or_written(outbox_url: str) -> None:
+    shop = await opened(outbox_url, suppress="fill")
+    await shop.send({"anonymousId": "x", "userId": "ann", **REFUSED})
+    assert await shop.outbox.consent_keys("0") == ([], (await shop.outbox.consent_keys("0"))[1])
+    assert await shop.send(order(anonymousId="x")) == [(Exit.ENQUEUED.value, "")]
+    await shop.outbox.close()
