@@ -28,9 +28,11 @@ from tests.process import COMMAND, clean_environment
 _LEDGER: Final = """
 WITH RECURSIVE number (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM number WHERE n < :orders - 1)
 INSERT INTO delivery (ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time,
-                      state, reason, attempts, enqueued_at, settled_at, warnings, payload_bytes, amount, currency)
+                      state, reason, attempts, enqueued_at, settled_at, warnings, payload_bytes, amount, currency,
+                      source, name, buyer)
 SELECT '549755885175', 'Order Completed', 'm-' || n, 'checkout', 'm-' || n, 'web', CAST(100000 + n AS TEXT),
-       :now - n % 600000, 'delivered', '', 1, :now - n % 600000, :now, '[]', 900, (n % 900) || '.25', 'EUR'
+       :now - n % 600000, 'delivered', '', 1, :now - n % 600000, :now, '[]', 900, (n % 900) || '.25', 'EUR',
+       'default', 'Order Completed', '[]'
 FROM number WHERE n % 100 <> 7
 """
 _HEAD: Final = "Name,Email,Financial Status,Subtotal,Currency,Created at\n"

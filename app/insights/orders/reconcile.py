@@ -53,7 +53,8 @@ _OUTSIDE: Final = "DELETE FROM shop WHERE made_at < ? OR made_at >= ?"
 #: What has an id alone and is no further line of an order.
 _STUBS: Final = "SELECT count(DISTINCT shown) FROM bare ANTI JOIN shop USING (shown)"
 _NUMBERS_AND_IDS: Final = """
-SELECT (SELECT count(*) FROM number), (SELECT count(DISTINCT key) FROM shop_key SEMI JOIN ledger USING (key))
+SELECT (SELECT count(DISTINCT name) FROM number),
+       (SELECT count(DISTINCT key) FROM shop_key SEMI JOIN ledger USING (key))
 """
 _RENAME: Final = "UPDATE ledger SET key = number.name FROM number WHERE ledger.key = number.id"
 _IS_NEW: Final = "NOT EXISTS (SELECT 1 FROM ledger AS other WHERE other.key = number.name)"
@@ -194,7 +195,7 @@ async def _name_as_the_shop(duck: Any, outbox: PagesOrders) -> None:
 
     Where the file has more numbers of sent orders than ids, all its names are numbers.
     """
-    asked = await _apart(duck.cursor().execute, "SELECT DISTINCT key FROM shop_key")
+    asked = await _apart(duck.cursor().execute, "SELECT key FROM shop_key")
     while names := await _apart(asked.fetchmany, _AT_ONCE):
         known = await outbox.order_ids([name for (name,) in names])
         pairs = [(name, ledger_key(ids[0])) for name, ids in known.items() if len(ids) == 1]
