@@ -32,7 +32,7 @@ class UserHeaders:
         """Return those of the settings; None where no proxy authenticates people. Raises SettingsError."""
         name = settings.console_user_header
         if name and not settings.trusted_proxies:
-            raise SettingsError("CONSOLE_USER_HEADER: name its proxy in TRUSTED_PROXIES, or nobody is believed")
+            raise SettingsError("CONSOLE_USER_HEADER: name its proxy in TRUSTED_PROXIES, or the header is ignored")
         if settings.console_role_header and not name:
             message = "CONSOLE_ROLE_HEADER: it says the role of whom CONSOLE_USER_HEADER names; set that as well"
             raise SettingsError(message)

@@ -64,7 +64,7 @@ class RedriveRequest(DeadLetterRequest):
 class DismissRequest(DeadLetterRequest):
     """Which dead letters are put away for good, and why."""
 
-    because: str = Field(min_length=1, max_length=MAX_WHY, description="Stands in their reason and the audit log.")
+    because: str = Field(min_length=1, max_length=MAX_WHY, description="Text for their reason and the audit log.")
 
 
 def add_dead_letters(router: APIRouter, outbox: Outbox, acts: DeadLetterActs) -> None:

@@ -118,9 +118,9 @@ class Operations:
 #: Why nobody is let in -> the status, and what helps.
 _DENIED = {
     Denial.LOGIN_NEEDED: (401, "send the console's password, or a token of CONSOLE_USERS, as a bearer token"),
-    Denial.WRONG: (401, "nobody has this token"),
+    Denial.WRONG: (401, "no user has this token"),
     Denial.FAR: (403, "this machine only: set CONSOLE_PASSWORD or CONSOLE_USERS to let others in"),
-    Denial.NOT_BELIEVED: (403, "a header names a user, and whoever sent it is no proxy of TRUSTED_PROXIES"),
+    Denial.NOT_BELIEVED: (403, "a header names a user, but its sender is not a proxy of TRUSTED_PROXIES"),
 }
 
 

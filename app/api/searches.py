@@ -104,6 +104,6 @@ def _query(request: Request) -> Query:
     """Read the filters of a query string. Raises FilterError, also for an unknown one and a cursor of no page."""
     cursor = request.query_params.get("cursor")
     if cursor is not None and not re.fullmatch(_CURSOR, cursor):
-        message = "The `cursor` is none: take `next_cursor` of the page before, or leave it out for the first page."
+        message = "The `cursor` is invalid: take `next_cursor` of the page before, or leave it out for the first page."
         raise FilterError(message)
     return read_filters({name: text for name, text in request.query_params.items() if name not in _PAGING})

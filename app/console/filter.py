@@ -214,5 +214,5 @@ def _check(name: str, text: str, known: Iterable[str]) -> None:
     offered: Sequence[str] = list(known)
     if text and text not in offered:
         raise FilterError(
-            f"At the head of the page the {PARTS[name]} (`{name}` in the address) is none of: {', '.join(offered)}."
+            f"At the head of the page the {PARTS[name]} (`{name}` in the address) must be one of: {', '.join(offered)}."
         )

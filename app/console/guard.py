@@ -24,13 +24,13 @@ _CLOSED = (
     "Where the port of a container is published on loopback only, set PUBLISHED_ON_LOOPBACK=true."
 )
 _FORGED = (
-    "A header names a user, and whoever sent it is no proxy of TRUSTED_PROXIES, or the header stands there twice. "
+    "A header names a user, but its sender is not a proxy of TRUSTED_PROXIES, or the request has the header twice. "
     "Name the proxy that authenticates people there, and let it take the header off what it passes on."
 )
 _DENIED = {
     Denial.FAR: ("The console is closed to other machines", _CLOSED),
     Denial.NOT_BELIEVED: ("Who you are is not believed", _FORGED),
-    Denial.WRONG: ("Nobody has this token", "Send a token of the console as a bearer token, or none, and log in."),
+    Denial.WRONG: ("No user has this token", "Send a token of the console as a bearer token, or none, and log in."),
 }
 
 

@@ -102,9 +102,9 @@ WARNING_ADVICE: Mapping[str, str] = {
     "checkout without order_id": "An order that is sent twice cannot be known again: map custom_data.order_id.",
     "purchase from an app": "They are counted as web purchases: ACTION_SOURCE_BY_CONTEXT=true sends app_ios and "
     "app_android.",
-    NO_COUNTRY: "Phone numbers of no country match nobody: set DEFAULT_COUNTRY, or send them as +49 30 901820.",
+    NO_COUNTRY: "Phone numbers without a country match no person: set DEFAULT_COUNTRY, or send them as +49 30 901820.",
     "LDP_STATES:": "Send the state of these people (traits.address.state): without it LDP is not set for them.",
-    "another order": "Shops with order numbers of their own on one ad account need ORDER_SCOPE=source.",
+    "another order": "If several shops number their orders alone, set ORDER_SCOPE=source for their ad account.",
 }
 
 _ANSWERS = {

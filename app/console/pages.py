@@ -51,7 +51,7 @@ def why_not_read(request: Request, max_bytes: int, remedy: str) -> tuple[int, st
     if not sent_from_console(request.headers):
         text = (
             "This form did not come from a page of the console. Open the console and try again; "
-            "if a proxy stands before it, let it pass the Host header on."
+            "behind a proxy, let it pass the Host header on."
         )
         return 403, "Not sent from the console", text
     length = request.headers.get("content-length", "")

@@ -104,7 +104,7 @@ class PeoplePages(PageGroup):
 
     def _missing(self, request: Request) -> Response:
         text = "Nothing is remembered under this id any more, or it was never there. Look the person up again."
-        return self._pages.problem(request, 404, "Nobody is known by this id", text)
+        return self._pages.problem(request, 404, "No person has this id", text)
 
     async def _render(
         self,

@@ -105,7 +105,7 @@ def _pairs(lines: str) -> Iterator[tuple[str, str]]:
     for number, line in enumerate(filter(str.strip, lines.splitlines()), start=1):
         name, colon, value = line.partition(":")
         if not colon:
-            raise NoEvent(f"Line {number} of the headers is none: write it as `Name: value`.")
+            raise NoEvent(f"Line {number} of the headers is not a header: write it as `Name: value`.")
         yield name.strip(), value.strip()
 
 

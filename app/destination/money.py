@@ -43,7 +43,7 @@ def read_currency(value: Any) -> Reading:
     if None in codes:
         notes.append(f": {kind(value)} holds what is no ISO 4217 currency")
     if len(known) > 1:
-        notes.append(f": {len(known)} currencies, {known[0]} is sent, which stands first")
+        notes.append(f": {len(known)} currencies, {known[0]} is sent, which comes first")
     return known[0], tuple(notes)
 
 

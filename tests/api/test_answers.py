@@ -85,7 +85,7 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
         ("POST", "/api/find", {"content": b"\xff", "headers": {"Content-Type": "application/json"}}, 400, "parsing"),
         ("POST", "/api/find", {"json": []}, 422, "body: Input should be"),
         ("GET", "/api/deliveries", {"params": {"limit": 0}}, 422, "limit: Input should be greater"),
-        ("GET", "/api/deliveries", {"params": {"cursor": "x"}}, 400, "The `cursor` is none"),
+        ("GET", "/api/deliveries", {"params": {"cursor": "x"}}, 400, "The `cursor` is invalid"),
         ("GET", "/api/deliveries", {"params": {"presett": "x"}}, 400, "presett"),
         ("GET", "/api/deliveries/x", {}, 404, "delivery x not found"),
         ("GET", "/api/nothing", {}, 404, "GET /openapi.json"),

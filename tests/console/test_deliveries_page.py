@@ -113,8 +113,8 @@ class TestSearch:
     @pytest.mark.parametrize("exit_", [Exit.REFUSED, Exit.WITHHELD, Exit.INVALID])
     async def test_where_one_line_may_stand_for_many_events_the_list_says_so(self, exit_: Exit, world: World) -> None:
         await world.enqueue(notes=[DroppedEvent(message_id="", preset=None, exit=exit_, reason="r")])
-        assert "counts have each of them" in await world.page(f"/console/deliveries?exit={exit_}")
-        assert "counts have each of them" not in await world.page("/console/deliveries")
+        assert "Counts include each of them" in await world.page(f"/console/deliveries?exit={exit_}")
+        assert "Counts include each of them" not in await world.page("/console/deliveries")
 
     async def test_either_list_is_paged_by_itself(self, world: World) -> None:
         notes = [DroppedEvent(message_id=f"n-{n}", preset="Lead", exit=Exit.INVALID, reason="r") for n in range(60)]

@@ -34,7 +34,7 @@ async def test_a_preset_shows_what_it_maps_otherwise_and_the_defaults_stand_once
     assert page.count(row) == 2
     assert f'{row}<code>none</code><p class="hint">By default: {default}</p></td>' in page
     assert f"{row}{default}</td>" in page.partition("<h2>Defaults</h2>")[2]
-    assert page.count("of its own</summary>") == 1
+    assert page.count("set by the preset</summary>") == 1
 
 
 async def test_a_preset_that_holds_says_for_how_long_and_what_cancels(world: World) -> None:

@@ -265,7 +265,7 @@ async def test_the_bars_of_the_chart_add_up_to_the_flow_and_lead_to_their_events
     for words in ("delivered", "withheld", "invalid"):
         assert re.search(rf"{words} <strong><a [^>]+>6</a></strong>", chart), words
     of_source = await world.page("/console?from=default")
-    assert "What is sent is not counted by source." in of_source
+    assert "Sent events are not counted by source." in of_source
     assert "<h3>Sent" not in of_source
 
 
@@ -312,7 +312,7 @@ async def test_phones_of_no_country_are_told_with_their_remedy(world: World) -> 
         "Phone: 9 of 9 events lack it; 5 times there was one that could not be read, or not as it stood: "
         "3 name no country; set DEFAULT_COUNTRY. Send context.traits.phone as +49 30 901820;" in page
     )
-    assert "Phone numbers of no country match nobody" in page
+    assert "Phone numbers without a country match no person" in page
 
 
 async def test_a_preset_that_is_switched_off_is_named_where_its_deliveries_wait(world: World) -> None:

@@ -122,7 +122,7 @@ async def test_a_person_is_forgotten_after_a_question_and_that_is_written_down(r
     post = remembering.browser.post
     (key,) = keys_of(await looked_up(remembering, "anonymous_id", "x"))
     asked = (await post("/console/people/forget", data={"key": key})).text
-    assert "these 3 ids is erased" in asked
+    assert "erases all remembered data of these 3 ids" in asked
     assert (await remembering.outbox.message("waits")).deliveries
     done = await post("/console/people/forget", data={"key": key, "confirmed": "yes"})
     assert (done.status_code, done.headers["location"]) == (303, "/console/people?ids=3&messages=1")
@@ -145,7 +145,7 @@ async def test_an_anonymous_id_may_be_forgotten_alone(remembering: World) -> Non
     (key, *_) = keys_of(page := await looked_up(remembering, "anonymous_id", "x"))
     assert 'name="alone"' in page
     asked = (await remembering.browser.post("/console/people/forget", data={"key": key, "alone": "yes"})).text
-    assert "this one id is erased" in asked
+    assert "erases all remembered data of this one id" in asked
     data = {"key": key, "alone": "yes", "confirmed": "yes"}
     await remembering.browser.post("/console/people/forget", data=data)
     assert "2 ids; values" in await looked_up(remembering, "user_id", "ann")

@@ -134,4 +134,4 @@ async def test_period_source_and_currency_narrow_it(
 
 
 async def test_empty_it_says_what_will_stand_here(world: World) -> None:
-    assert "Each checkout will stand here with its value" in await page_of(world)
+    assert "The page lists each checkout with its value" in await page_of(world)

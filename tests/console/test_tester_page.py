@@ -341,7 +341,7 @@ async def test_a_request_of_a_mapped_source_gives_the_events_that_it_would_give(
     ("changes", "told"),
     [
         ({"headers": ""}, "no trigger of the source matches it"),
-        ({"headers": "X-Topic sales"}, "Line 1 of the headers is none"),
+        ({"headers": "X-Topic sales"}, "Line 1 of the headers is not a header"),
         ({"headers": "X-Topic: sales\nContent-Type: image/png"}, "content type"),
         ({"event": '{"sales"'}, "This is not JSON: line 1"),
         ({"event": "", "query": ""}, "paste a request's body"),

@@ -140,7 +140,7 @@ def test_what_is_no_currency_is_left_out(given: Any) -> None:
 @pytest.mark.parametrize(
     ("given", "code", "about"),
     [
-        (["EUR", "USD"], "EUR", (": 2 currencies, EUR is sent, which stands first",)),
+        (["EUR", "USD"], "EUR", (": 2 currencies, EUR is sent, which comes first",)),
         (["euro", "USD"], "USD", (": a list of 2 holds what is no ISO 4217 currency",)),
     ],
 )

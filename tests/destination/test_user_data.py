@@ -247,7 +247,7 @@ def test_the_first_public_address_is_sent_with_a_warning(what: str, given: Any, 
     got, warnings = sent(of_user(client_ip_address=given))
 
     assert got["client_ip_address"] == address, what
-    assert [warning for warning in warnings if "sent without what stands around" in warning], warnings
+    assert [warning for warning in warnings if "sent without the text around" in warning], warnings
 
 
 @pytest.mark.parametrize(

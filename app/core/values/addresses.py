@@ -33,7 +33,7 @@ def public_address(text: str) -> tuple[str | None, str]:
     the IPv4 address in it. Blanks around commas count for nothing.
 
     >>> public_address("203.0.113.9"), public_address("10.0.0.7, [2001:db8::1]:443")
-    (('203.0.113.9', ''), ('2001:db8::1', 'sent without what stands around its first public address'))
+    (('203.0.113.9', ''), ('2001:db8::1', 'sent without the text around its first public address'))
     """
     return _remembered(text) if len(text) <= _MAX_REMEMBERED else _first_public(text)
 
@@ -44,7 +44,7 @@ def _first_public(text: str) -> tuple[str | None, str]:
         found = _read(part.strip())
         readable = readable or found is not None
         if found is not None and not any(found[0] in network for network in _NOBODYS):
-            return found[1], "" if found[1] == text else "sent without what stands around its first public address"
+            return found[1], "" if found[1] == text else "sent without the text around its first public address"
     if readable:
         return None, "it is a private or reserved address and no person's"
     return None, "it is no IPv4 or IPv6 address"

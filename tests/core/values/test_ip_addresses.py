@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from app.core.values.addresses import public_address
 
-REPAIRED = "sent without what stands around its first public address"
+REPAIRED = "sent without the text around its first public address"
 NOBODYS = "it is a private or reserved address and no person's"
 NONE = "it is no IPv4 or IPv6 address"
 
