@@ -9,6 +9,7 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from app.core.deliveries import OrderSide
+from app.outbox.pairing import WAITS_TO_BE_WITHHELD, Waiting, waits_over
 from app.outbox.twins import Merged, bound, is_twin, merged
 from tests.rounds import examples
 
@@ -316,3 +317,55 @@ def test_merging_keeps_the_shops_money_and_every_no_and_is_done_once(page: Any, 
         assert kind is None or kind in mine["opt_out_type"].split(",")
     assert merge(page, payload, names=names) == payload
     assert merge(shop, shop) == shop
+
+
+def waiting(delivery_id: int, follows: int, state: str | None, *, is_proven: bool = False, at: int = AT) -> Waiting:
+    return Waiting(
+        delivery_id=delivery_id,
+        follows=follows,
+        is_proven=is_proven,
+        event_time=at,
+        state=state,
+        ad_account_id="1",
+        preset="preset",
+        event_name="checkout",
+        event_id=f"e-{delivery_id}",
+        order_id="SO-1",
+        checkout_id=None,
+        source="web",
+        shop="",
+        token=None,
+        number=None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "becomes"),
+    [
+        (waiting(2, 1, "delivered"), "dropped"),
+        (waiting(2, 1, "delivered", is_proven=True), "dropped"),
+        (waiting(2, 1, "claimed"), "waiting"),
+        (waiting(2, 1, "pending", is_proven=True), "waiting"),
+        (waiting(2, 1, "pending", is_proven=True, at=AT - 7 * 86_400), "sent"),
+        (waiting(2, 1, "dead"), "sent"),
+        (waiting(2, 1, None), "sent"),
+        (waiting(2, WAITS_TO_BE_WITHHELD, None), "withheld"),
+    ],
+)
+def test_what_becomes_of_an_order_whose_wait_is_over(row: Waiting, becomes: str) -> None:
+    over = waits_over([row], now=AT, max_event_age_s=7 * 86_400)
+
+    assert bool(over.sent) == (becomes == "sent")
+    assert bool(over.waiting) == (becomes == "waiting")
+    assert bool(over.dropped) == (becomes in {"dropped", "withheld"})
+    assert bool(over.withheld) == (becomes == "withheld")
+
+
+def test_of_several_claims_behind_one_that_is_gone_the_first_takes_its_place() -> None:
+    rows = [waiting(3, 1, None), waiting(2, 1, None), waiting(5, 4, "dead"), waiting(6, 1, None, is_proven=True)]
+
+    over = waits_over(rows, now=AT, max_event_age_s=7 * 86_400)
+
+    assert over.first == {1: 3, 4: 5}
+    assert over.sent == [3, 5, 6]
+    assert over.waiting == [2]

@@ -156,6 +156,45 @@ TABLE: list[tuple[str, list[tuple[float, NewDelivery]], list[tuple[str, str | No
         [("tag-1", "249.00")],
         ["enqueued", "merged"],
     ),
+    (
+        "the token of one order with the id of another: both",
+        [
+            (0, shop("100.00", order_id="A", token="t", event_id="shop-a")),
+            (10, page("5.00", order_id="B", token="t")),
+            (20, shop("5.00", order_id="B")),
+        ],
+        [("tag-1", "100.00"), ("shop-1", "5.00")],
+        ["enqueued", "merged", "enqueued"],
+    ),
+    (
+        "merged, an id that left with another order gives way",
+        [(0, page("1.00", order_id="X", event_id="shop-1")), (2_990, page(event_id="x-1")), (3_000, shop())],
+        [("shop-1", "1.00"), ("another", "249.00")],
+        ["enqueued", "enqueued", "merged"],
+    ),
+    (
+        "claims behind one that is gone: the next",
+        [
+            (0, page("1.00", event_id="shop-1")),
+            (10, page("2.00", event_id="x-2")),
+            (20, page("3.00", event_id="x-3")),
+            (50, shop("9.00", order_id="Y")),
+        ],
+        [("x-2", "2.00"), ("shop-1", "9.00")],
+        ["enqueued"] * 4,
+    ),
+    (
+        "two orders of the page with one id: the shop's",
+        [(0, shop()), (5, page("9.00", order_id="X")), (10, page())],
+        [("tag-1", "249.00")],
+        ["enqueued", "enqueued", "merged"],
+    ),
+    (
+        "a copy of an event names another order: both",
+        [(0, page("1.00", order_id="X")), (700, page(message_id="w-2")), (800, shop())],
+        [("tag-1", "1.00"), ("shop-1", "249.00")],
+        ["enqueued", "duplicate", "enqueued"],
+    ),
 ]
 
 

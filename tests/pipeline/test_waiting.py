@@ -119,3 +119,17 @@ async def test_what_is_heard_is_written_once_a_day(tmp_path: Path) -> None:
     written = {key: value.revision for key, value in (await outbox.list_shared("orders-heard/")).items()}
     assert written == {"orders-heard/1/proven/": 2, "orders-heard/1/public/": 1}
     await outbox.close()
+
+
+@pytest.mark.parametrize(("trust", "named"), [(PUBLIC, True), (PROVEN, False)])
+async def test_a_page_that_gives_its_tag_the_message_id_names_it(trust: SourceTraits, *, named: bool) -> None:
+    for setting, expected in (("named", False), ("message", named)):
+        delivery = await drafted(waits(tag_event_id=setting), trust, message_id="m", event_id="m")
+        assert delivery.side
+        assert delivery.side.names_event_id is expected
+
+
+async def test_only_a_page_is_withheld_where_it_stays_alone() -> None:
+    mine = waits(unconfirmed_orders="withhold")
+
+    assert [(await drafted(mine, trust)).is_withheld_alone for trust in (PUBLIC, PROVEN)] == [True, False]
