@@ -9,6 +9,7 @@ import pytest
 
 from app.core import shared_values
 from app.core.pages import Attributed, Coverage, FileImported, PinterestView, Quality, RowsImported, Unread
+from app.core.people import Erasure
 from app.core.shared_values import (
     ACCOUNT_SWITCH,
     ADS_TOKEN,
@@ -16,6 +17,7 @@ from app.core.shared_values import (
     CLOCK_JUMPS,
     DESTINATION_SWITCH,
     ERASED_AT,
+    ERASURES,
     FEED,
     FEED_PIECES,
     FEED_TURN,
@@ -117,6 +119,21 @@ VALUES: list[tuple[SharedKey[Any], Any]] = [
         ),
     ),
     (REPORTS_TURN, Turn(next_at=1.5)),
+    (
+        ERASURES.of("000001"),
+        Erasure(
+            at=1.5,
+            who="ada",
+            place="console",
+            reference="T-1",
+            named_by=("email",),
+            ids=1,
+            messages=2,
+            erased={"deliveries": 2},
+            kept=(),
+            stays="",
+        ),
+    ),
     (ADS_TOKEN, SealedToken(origin="0a1b", sealed="x")),
 ]
 
