@@ -11,7 +11,7 @@ from app.core.events import Event, Exit
 from app.core.values.amounts import WITHOUT_FRACTIONS
 from app.core.values.times import DAY_S, HOUR_S, MINUTE_S
 from app.destination import MATCH_KEYS
-from app.outbox import NO_COUNTRY
+from app.outbox import NO_COUNTRY, PAGE_DIFFERS
 
 STATE_LABELS: Mapping[State, str] = {
     State.PENDING: "waits to be sent",
@@ -104,6 +104,8 @@ WARNING_ADVICE: Mapping[str, str] = {
     "app_android.",
     NO_COUNTRY: "Phone numbers without a country match no person: set DEFAULT_COUNTRY, or send them as +49 30 901820.",
     "LDP_STATES:": "Send the state of these people (traits.address.state): without it LDP is not set for them.",
+    PAGE_DIFFERS: "Orders were sent twice, by the page and by the shop with another total: compare the two, and map "
+    "`checkout_token` in both sources.",
     "another order": "If several shops number their orders alone, set ORDER_SCOPE=source for their ad account.",
 }
 

@@ -11,7 +11,7 @@ from app.errors import SettingsError
 from app.outbox.counts import MINUTES_KEPT_S, NO_COUNTRY, enqueue_counters, warning_label
 from app.outbox.hold_clock import steady_clock
 from app.outbox.orders import OrderRow, PagesOrders, orders_since
-from app.outbox.pairing import NOT_CONFIRMED
+from app.outbox.pairing import NOT_CONFIRMED, PAGE_DIFFERS
 from app.outbox.rows import read_warnings
 from app.outbox.search import SEARCH_FILTERS, dropped_exits, given_filters, means_deliveries, read_filters
 from app.outbox.store import DeadLetters, Outbox
@@ -21,6 +21,7 @@ __all__ = [
     "MINUTES_KEPT_S",
     "NOT_CONFIRMED",
     "NO_COUNTRY",
+    "PAGE_DIFFERS",
     "SEARCH_FILTERS",
     "DeadLetters",
     "DeliveryRow",

@@ -23,9 +23,11 @@ from app.core.trust import may_change
 from app.outbox.backpressure import another_order, seen_before
 from app.outbox.pairing import (
     MERGED_INTO,
+    PAGE_DIFFERS,
     PAGE_WAS_TAKEN,
     SHOP_DIFFERS,
     SHOP_HAS_ID,
+    SHOP_SENT_TOO,
     Pairing,
     Twin,
     read_side,
@@ -729,11 +731,6 @@ class Deduplicator:
         source = own_number_of(known) if is_event else None
         holders.append(KeyOwner(delivery_id, since, until, place, None if is_event else order, is_proven, source))
         return TakenKey(key, holders[-1])
-
-
-#: How the warnings of two orders begin of which a page and a shop say different things.
-PAGE_DIFFERS: Final = "the page's order differs"
-SHOP_SENT_TOO: Final = "the shop's order differs"
 
 
 def own_event_id(source: str, event_id: str, order_id: str | None) -> str:

@@ -17,6 +17,9 @@ from app.outbox.twins import merged
 ID_KEPT_S: Final = DAY_S
 #: Stands with an order of a page until the shop confirms it.
 NOT_CONFIRMED: Final = "not confirmed by the shop"
+#: How the warnings of two orders begin that were both sent, since a page and a shop say different things.
+PAGE_DIFFERS: Final = "the page's order differs"
+SHOP_SENT_TOO: Final = "the shop's order differs"
 #: Why the claim of a page is not sent.
 SHOP_DIFFERS: Final = "the shop's own order differs"
 SHOP_HAS_ID: Final = "the shop's own order has its event_id"

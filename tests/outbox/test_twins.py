@@ -9,7 +9,7 @@ import pytest
 
 from app.core.deliveries import Claimed, Delivery, NewDelivery, Retry, Settlement, State
 from app.core.events import Exit
-from app.core.pages import Query
+from app.core.pages import Quarantined, QuarantineFilter, Query
 from app.core.people import Ownership, PeopleChanges
 from app.outbox import Outbox
 from app.outbox.dedup import own_event_id
@@ -461,3 +461,43 @@ async def test_a_search_for_either_message_finds_the_delivery(at: At) -> None:
         assert [each.delivery_id for each in found.deliveries] == [one.delivery_id]
     lines = [receipt_of_message(each, {}).deliveries for each in (await at.outbox.message("w"), both)]
     assert [[line.exit for line in each] for each in lines] == [[Exit.ENQUEUED], [Exit.MERGED]]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Orders that are withheld where the shop does not confirm them.
+
+
+def _sealed(message_id: str) -> Quarantined:
+    return Quarantined(
+        at=NOW,
+        ends_at=NOW + DAY_S,
+        source="web",
+        is_proven=False,
+        name="Order Completed",
+        exit=Exit.WITHHELD,
+        reason="not confirmed by the shop",
+        message_id=message_id,
+        keys=(),
+        sealed="x",
+    )
+
+
+async def test_an_order_that_the_shop_does_not_confirm_is_withheld(at: At) -> None:
+    order = page(message_id="w", is_withheld_alone=True)
+    await at.enqueue(order, page("1.00", event_id="x-1", is_withheld_alone=True))
+
+    assert await _ids(at.later(700)) == []
+    ((_, dropped),) = (await at.outbox.message("w")).dropped_events
+    assert (dropped.exit, dropped.reason) == (Exit.WITHHELD, "not confirmed by the shop")
+    assert _exits(await at.later(800).enqueue(page(message_id="w", wait_s=0))) == ["enqueued"]
+
+
+@pytest.mark.parametrize("confirms", [shop(), shop("1.00")])
+async def test_a_sealed_order_is_erased_when_the_shop_sends_its_own(at: At, confirms: NewDelivery) -> None:
+    await at.enqueue(page(message_id="w", is_withheld_alone=True))
+    await at.outbox.sealed_events.keep([_sealed("w"), _sealed("other")])
+    await at.enqueue(confirms)
+
+    left = await at.outbox.sealed_events.find(QuarantineFilter(), now=NOW, after=0, limit=9)
+    assert [each.message_id for each in left] == ["other"]
+    assert len(await _ids(at.later(700))) == 1

@@ -211,3 +211,34 @@ async def test_off_it_keeps_nothing_and_without_a_key_it_cannot_be_on(url: str) 
     with pytest.raises(SettingsError, match=r"QUARANTINE_KEY: .* `openssl rand -hex 32`"):
         assemble.quarantine(settings, outbox)
     await outbox.close()
+
+
+async def test_an_order_that_waits_for_the_shop_is_kept_where_it_would_be_withheld_and_is_replayed_at_once(
+    url: str,
+) -> None:
+    keys = {"write_keys": ("web:a-public-key-of-a-page", "srv:a-secret-key-of-a-shop"), "write_keys_secret": ("srv",)}
+    settings = assembled.settings(outbox_url=url, unconfirmed_orders="withhold", **keys, **KEY)
+    outbox = open_outbox(url, settings, clock=lambda: NOW)
+    kept = assemble.quarantine(settings, outbox)
+    pipeline = assemble.pipeline(settings, outbox=outbox, quarantine=kept, shared=outbox)
+    properties = {"order_id": "SO-1", "total": 5}
+    event = {
+        **ORDER,
+        "messageId": "m-1",
+        "timestamp": NOW,
+        "context": PERSON,
+        "userId": "u-1",
+        "properties": properties,
+    }
+    try:
+        await pipeline.accept(Intake([event], now=NOW, source="web"))
+        (one,) = await outbox.sealed_events.find(QuarantineFilter(), now=NOW, after=0, limit=9)
+        (waiting,) = (await outbox.message("m-1")).deliveries
+        again = {**event, "messageId": "m-2", "properties": {**properties, "order_id": "SO-2"}}
+        await pipeline.accept(Intake([again], now=NOW, source="web", is_replayed=True))
+        (replayed,) = (await outbox.message("m-2")).deliveries
+    finally:
+        await outbox.close()
+
+    assert (one.message_id, one.reason, one.exit.value) == ("m-1", "not confirmed by the shop", "withheld")
+    assert (waiting.is_held, replayed.is_held) == (True, False)

@@ -9,6 +9,7 @@ from app.core.events import Exit
 from app.core.pages import PinterestView
 from app.core.shared_values import FeedState, RetentionBehind, TagCounts
 from app.core.values.times import DAY_S, HOUR_S, MINUTE_S
+from app.outbox import PAGE_DIFFERS
 from app.sender.status import OF_ALL, AccountStatus
 
 LATE_S = HOUR_S
@@ -21,6 +22,13 @@ WARNINGS_SHARE, WARNINGS_TIMES = 0.05, 2
 
 #: Pinterest's figures are read every hour, and later where Pinterest asks for a pause of at most a day.
 _READ_WITHIN_S = DAY_S + HOUR_S
+
+#: So many orders a day that are sent twice need a person.
+SENT_TWICE = 3
+_SENT_TWICE = (
+    "{} orders of the last day were sent twice: the page and the shop named different totals. Search for the warning "
+    f"`{PAGE_DIFFERS}` to compare them. Someone may be sending false orders with the public key."
+)
 
 _FULL = "Memory is full of opted-out ids, so no new facts are remembered. Raise REMEMBER_MAX_PEOPLE."
 _FULL_FOR_KEY = (
@@ -51,6 +59,8 @@ class Facts:
     rejected: Mapping[tuple[str, int], int] = field(default_factory=dict)
     #: Sources for which memory was full, with the hour; "" stands for all that is proven.
     memory_full: frozenset[tuple[str, int]] = frozenset()
+    #: How many orders of the last day were sent from the page and, with another total, from the shop.
+    sent_twice: int = 0
 
     @property
     def hour_at(self) -> int:
@@ -66,6 +76,8 @@ def conditions(facts: Facts) -> list[Alert]:
     """Return an alert for each condition of all together that holds."""
     found = [alert for account in facts.accounts for alert in _of_account(account, facts)]
     found += _memory(facts)
+    if facts.sent_twice >= SENT_TWICE:
+        found.append(Alert(key="sent twice", text=_SENT_TWICE.format(facts.sent_twice)))
     return list({alert.key: alert for alert in (*found, _drop(facts), _warnings(facts)) if alert}.values())
 
 

@@ -27,7 +27,7 @@ from app.insights.alerts.overall import (
     unread_reports,
 )
 from app.insights.tag_check import doubles_of
-from app.outbox import Outbox
+from app.outbox import PAGE_DIFFERS, Outbox
 from app.sender.shutdown import Shutdown
 from app.sender.status import read_accounts
 
@@ -151,11 +151,14 @@ class Alerts:
         hours: defaultdict[int, Counter[str]] = defaultdict(Counter)
         rejected: Counter[tuple[str, int]] = Counter()
         full: set[tuple[str, int]] = set()
+        sent_twice = 0
         since = (now // HOUR_S) * HOUR_S - (MOST_DAYS + 1) * DAY_S
         for at, counter in await self._outbox.counters(since=since, step_s=HOUR_S):
             hours[int(at)][counter.name] += counter.count
             if counter.name == "memory_full":
                 full.add((counter.source if counter.label else "", int(at)))
+            if counter.label == PAGE_DIFFERS and at >= now - DAY_S:
+                sent_twice += counter.count
             if counter.name == Exit.REJECTED:
                 rejected[counter.ad_account_id, int(at)] += counter.count
         accounts = await read_accounts(
@@ -166,7 +169,14 @@ class Alerts:
             told_full_s=self._told_full_s,
             now=now,
         )
-        return Facts(now=now, accounts=accounts, hours=hours, rejected=rejected, memory_full=frozenset(full))
+        return Facts(
+            now=now,
+            accounts=accounts,
+            hours=hours,
+            rejected=rejected,
+            memory_full=frozenset(full),
+            sent_twice=sent_twice,
+        )
 
     async def _tell_changes(self, holding: dict[str, str]) -> None:
         stored = await OPEN_ALERTS.read_revised(self._outbox)

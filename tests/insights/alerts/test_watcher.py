@@ -293,6 +293,19 @@ async def test_a_feed_that_is_not_taken_up_is_told(
     assert receiver.texts[1].startswith("Pinrelay: Cleared: The product feed was not taken up")
 
 
+@pytest.mark.parametrize(("orders", "is_told"), [(2, False), (3, True)])
+async def test_orders_that_the_page_and_the_shop_sent_both_need_a_person(
+    outbox: Outbox, receiver: Receiver, orders: int, *, is_told: bool
+) -> None:
+    warned = [
+        CounterRow(name="warning", label="the page's order differs", preset=f"{number}") for number in range(orders)
+    ]
+    await outbox.enqueue([], [], warned, now=NOW - HOUR_S)
+    await alerts(outbox, receiver.url).look()
+
+    assert any("orders of the last day were sent twice" in text for text in receiver.texts) == is_told
+
+
 async def test_only_one_of_several_processes_tells(outbox: Outbox, receiver: Receiver) -> None:
     await BLOCK.write(outbox, a_trouble(reason="bad token"))
     await asyncio.gather(*(alerts(outbox, receiver.url).look() for _ in range(5)))
