@@ -125,6 +125,8 @@ class Enqueued(Struct, frozen=True, kw_only=True):
     reason: str = ""
     #: About an order that is like an earlier one and is enqueued nevertheless; they stand with the delivery's own.
     warnings: tuple[str, ...] = ()
+    #: [preset, source] of the same ad account's deliveries that waited, and are not sent since this one came.
+    superseded: tuple[tuple[str, str], ...] = ()
 
 
 class Seen(Struct, frozen=True, kw_only=True):

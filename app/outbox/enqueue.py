@@ -376,12 +376,18 @@ def _answer(
         exit_: Literal[Exit.MERGED, Exit.DUPLICATE] = Exit.MERGED if pairing.into else Exit.DUPLICATE
         rows.add_dropped(dropped_duplicate(delivery, result.reason, exit_=exit_), call.now)
         rows.learn(result.taken)
-        return Enqueued(exit=exit_, reason=result.reason)
+        return Enqueued(exit=exit_, reason=result.reason, superseded=_superseded(pairing))
     delivery = _changed(delivery, result)
     rows.add_checked(delivery, result.taken, call.now, held_from=call.held_from, follows=pairing.follows)
     if len(result.taken) > 1:
         twins[delivery_id] = _twin_of(delivery_id, rows.deliveries[-1], delivery.payload)
-    return Enqueued(exit=Exit.ENQUEUED, warnings=result.warnings) if result.warnings else _ENQUEUED
+    if not (result.warnings or pairing.dropped):
+        return _ENQUEUED
+    return Enqueued(exit=Exit.ENQUEUED, warnings=result.warnings, superseded=_superseded(pairing))
+
+
+def _superseded(pairing: Pairing) -> tuple[tuple[str, str], ...]:
+    return tuple((twin.preset, twin.source) for twin, _ in pairing.dropped)
 
 
 def _changed(delivery: NewDelivery, result: DedupResult) -> NewDelivery:
@@ -437,4 +443,6 @@ def _twin_of(delivery_id: int, row: Sequence[Any], payload: bytes) -> Twin:
         settled_at=None,
         stored_side=side,
         payload=payload,
+        preset=known["preset"],
+        source=known["source"],
     )

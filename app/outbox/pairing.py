@@ -61,6 +61,8 @@ class Twin(NamedTuple):
     stored_side: str | None
     #: None where it is no longer pending.
     payload: bytes | None
+    preset: str
+    source: str
 
     @property
     def side(self) -> OrderSide | None:

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from app.catalog import Catalog
 from app.core.consent import Answer, KeepsConsents
 from app.core.deliveries import Enqueued, NewDelivery
-from app.core.events import CounterRow, DroppedEvent, Event
+from app.core.events import CounterRow, DroppedEvent, Event, Exit
 from app.core.log import log_error
 from app.core.people import NamedPerson, PeopleChanges, with_owners
 from app.core.receipts import MemoryChange, PresetResult, Receipt
@@ -112,6 +112,14 @@ def _before_delete(events: _Events, deletes: list[Event]) -> _Events:
             deletes.append(event)
             return
         yield event
+
+
+def _superseded(deliveries: Sequence[NewDelivery], answers: Sequence[Enqueued]) -> Iterator[CounterRow]:
+    """Yield what the outbox has counted as withdrawn, since the other side of an order came."""
+    for delivery, answer in zip(deliveries, answers, strict=True):
+        for preset, source in answer.superseded:
+            name = Exit.WITHDRAWN.value
+            yield CounterRow(name=name, preset=preset, ad_account_id=delivery.ad_account_id, source=source)
 
 
 def _no_source(name: str) -> NamedSource:
@@ -308,7 +316,8 @@ class Pipeline:
         if drafts.candidates and self._quarantine is not None:
             await self._quarantine.keep(drafts.candidates, self.catalog, intake)
         try:
-            self._on_count([*counters, *enqueue_counters(drafts.deliveries, answers)])
+            superseded = _superseded(drafts.deliveries, answers)
+            self._on_count([*counters, *enqueue_counters(drafts.deliveries, answers), *superseded])
         except Exception as exc:  # noqa: BLE001 - what is committed must not look as if it were not
             log_error(exc)
         for place in gone:

@@ -406,8 +406,9 @@ async def test_a_merged_order_is_one_in_every_count(at: At) -> None:
 
 async def test_claims_that_are_dropped_count_as_withdrawn(at: At) -> None:
     await at.enqueue(page("1.00"))
-    await at.enqueue(shop())
+    (told,) = await at.enqueue(shop())
 
+    assert told.superseded == (("checkout", "web"),)
     assert await _counts(at) == {"enqueued": 2, "withdrawn": 1}
     (dropped,) = (await at.outbox.search_dropped(Query(exit=Exit.DUPLICATE), limit=9)).events
     assert dropped[1].reason == "the shop's own order differs"
@@ -501,3 +502,28 @@ async def test_a_sealed_order_is_erased_when_the_shop_sends_its_own(at: At, conf
     left = await at.outbox.sealed_events.find(QuarantineFilter(), now=NOW, after=0, limit=9)
     assert [each.message_id for each in left] == ["other"]
     assert len(await _ids(at.later(700))) == 1
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Dead letters, and another store.
+
+
+@pytest.mark.parametrize(("amount", "is_redriven"), [("249.00", False), ("0.01", True)])
+async def test_a_dead_order_of_the_shop_is_redriven_unless_the_page_told_the_same(
+    at: At, amount: str, *, is_redriven: bool
+) -> None:
+    dead_id = await at.dead_letter(shop(wait_s=0))
+    await at.enqueue(page(amount, wait_s=0))
+    await at.deliver(*await at.claim())
+    done = await at.outbox.dead_letters.redrive(Query(), now=at.now)
+
+    assert done.redriven == is_redriven
+    assert (await at.delivery(dead_id)).state is (State.PENDING if is_redriven else State.DISMISSED)
+
+
+async def test_a_redriven_order_of_the_shop_is_as_trusted_as_before(at: At) -> None:
+    await at.dead_letter(shop(wait_s=0, token="t"))
+    await at.outbox.dead_letters.redrive(Query(), now=at.now)
+
+    claims = page("0.01"), page("0.01", order_id=None, token="t", event_id="x"), shop(message_id="again")
+    assert _exits(await at.enqueue(*claims)) == ["duplicate"] * 3

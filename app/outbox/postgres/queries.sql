@@ -215,15 +215,15 @@ FROM dedup_key WHERE digest = ANY (%(digests)s::text[]) AND expires_at > %(now)s
 -- Deliveries that may be the other side of an order.
 SELECT delivery.id, line.state, attempts > 0 OR history IS NOT NULL, follows, is_proven, message_id, event_id, amount,
        currency, order_id, checkout_id, warnings, delivery.merged, NULL::float8, side,
-       CASE line.state WHEN 'pending' THEN payload END
+       CASE line.state WHEN 'pending' THEN payload END, delivery.preset, source
 FROM delivery JOIN line USING (id) WHERE delivery.id = ANY (%(ids)s::bigint[])
 UNION ALL
 SELECT delivery.id, dead.state, true, NULL, is_proven, message_id, event_id, amount, currency, order_id, checkout_id,
-       warnings, merged, settled_at, side, NULL
+       warnings, merged, settled_at, side, NULL, preset, source
 FROM delivery JOIN dead USING (id) WHERE delivery.id = ANY (%(ids)s::bigint[])
 UNION ALL
 SELECT id, 'delivered', true, NULL, is_proven, message_id, event_id, amount, currency, order_id, checkout_id, warnings,
-       0, settled_at, NULL, NULL
+       0, settled_at, NULL, NULL, preset, source
 FROM delivered WHERE id = ANY (%(ids)s::bigint[]);
 
 -- unchanged --

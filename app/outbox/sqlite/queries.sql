@@ -35,7 +35,8 @@ WHERE expires_at > :now;
 -- twins --
 -- Deliveries that may be the other side of an order.
 SELECT delivery.id, state, attempts > 0 OR EXISTS (SELECT 1 FROM attempt WHERE delivery_id = delivery.id), follows,
-       is_proven, message_id, event_id, amount, currency, order_id, checkout_id, warnings, merged, settled_at, side, body
+       is_proven, message_id, event_id, amount, currency, order_id, checkout_id, warnings, merged, settled_at, side, body,
+       preset, source
 FROM json_each(:rows) AS asked JOIN delivery ON delivery.id = asked.value
   LEFT JOIN payload ON delivery_id = delivery.id AND state = 'pending';
 
