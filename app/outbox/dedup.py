@@ -511,12 +511,13 @@ class Deduplicator:
         follows: int | None,
     ) -> DedupResult:
         """Return what a shop's order is that goes beside what a page told: it may have left under the same id."""
-        left = [(holder, twin) for holder, twin in met if twin.has_left and not _are_bound(holder.order, order)]
-        others = self._twins_of(keys[0])
+        joined = {twin.delivery_id for holder, twin in met if _are_bound(holder.order, order)}
+        others = [twin for twin in self._twins_of(keys[0]) if twin.delivery_id not in joined]
         event_id = None
         if any(twin.holds_id(self._now) for twin in others):
             event_id = own_event_id(known.source, known.event_id, known.order_id)
-        told = {twin.delivery_id: twin for twin in (*(twin for _, twin in left), *(others if event_id else ()))}
+        left = [twin for _, twin in met if twin.has_left and twin.delivery_id not in joined]
+        told = {twin.delivery_id: twin for twin in (*left, *(others if event_id else ()))}
         warnings = [_differs(twin, order, event_id) for twin in told.values()]
         about = f"{SHOP_SENT_TOO}: delivery {delivery_id} with {order.total or 'no total'}; both are sent"
         taken = self._take_all(known, keys, order, delivery_id)

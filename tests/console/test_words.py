@@ -50,6 +50,7 @@ PLAIN = {
     "refused",
     "matched",
     "withheld",
+    "merged",
     "duplicate",
     "invalid",
     "public",

@@ -251,6 +251,16 @@ async def test_a_shop_order_behind_a_refused_one_goes(at: At) -> None:
     assert await _ids(at.later(200)) == ["shop-1"]
 
 
+async def test_a_shop_order_behind_one_with_its_id_keeps_the_id(at: At) -> None:
+    await at.enqueue(page(wait_s=0, event_id="tag-1"))
+    (claimed,) = await at.claim()
+    (told,) = await at.enqueue(shop(event_id="tag-1", message_id="s"))
+    await at.kill(claimed)
+
+    assert (told.exit, told.warnings) == (Exit.ENQUEUED, ())
+    assert await _ids(at.later(100)) == ["tag-1"]
+
+
 async def test_a_shop_order_goes_before_it_is_too_old_whatever_became_of_the_other(at: At) -> None:
     claimed, waiting = await _behind(at)
     late_s = 7 * DAY_S
