@@ -36,6 +36,7 @@ def test_each_bar_says_how_events_left() -> None:
     assert shown(received.parts) == {"taken by a preset": 50, "matched no preset": 40, "withheld": 10, "no event": 3}
     assert shown(made.parts) == {
         "to be sent": 50,
+        "merged with another": 0,
         "duplicate": 4,
         "withheld": 2,
         "invalid": 2,

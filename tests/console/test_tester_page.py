@@ -39,7 +39,8 @@ async def post(world: World, **form: str) -> str:
 async def receive(world: World, **changes: Any) -> None:
     """Let the event arrive for good."""
     ((line,),) = [
-        each.deliveries for each in (await world.pipeline.accept(Intake([CHECKOUT | changes], now=world.now))).events
+        each.deliveries
+        for each in (await world.pipeline.accept(Intake([CHECKOUT | changes], now=world.now, is_proven=True))).events
     ]
     assert line.exit is Exit.ENQUEUED
 

@@ -50,7 +50,6 @@ PLAIN = {
     "refused",
     "matched",
     "withheld",
-    "merged",
     "duplicate",
     "invalid",
     "public",
