@@ -1,5 +1,6 @@
 """How a no that a person said reaches later events, whichever source sends them: asked before they are enqueued."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from msgspec.structs import replace
 from app.catalog import Catalog
 from app.config.settings import ConsentSettings
 from app.core.consent import (
+    KEY_DIGITS,
     Answer,
     Answers,
     ConsentBook,
@@ -24,7 +26,7 @@ from app.core.deliveries import NewDelivery
 from app.core.events import Event
 from app.core.people import Ownership
 from app.core.receipts import PresetResult
-from app.core.values.times import DAY_S
+from app.core.values.times import DAY_S, HOUR_S
 from app.identity import IdentityEvent, Memory
 from app.pipeline.identity_events import IdentityEventReader
 from app.pipeline.receipts import Answered, IntakeBatch
@@ -36,6 +38,8 @@ _OF_CONTEXT: Final = _FLAGS | {"gpc", "consent", "consentManagement"}
 _OF_DEVICE: Final = frozenset({"adTrackingEnabled", "attTrackingStatus", "trackingStatus"})
 #: How old what other processes noted may be when events are enqueued: it is asked again when they are claimed.
 _LOOK_EVERY_S: Final = 1.0
+#: About so many new ids a public key may answer in an hour, for each process.
+MAX_ADDED: Final = 50_000
 #: A yes that only repeats what is known is written once in so long a time.
 _RENEWED_AFTER_S: Final = DAY_S
 
@@ -51,6 +55,9 @@ class Consents:
         self._settings = settings
         self._reader = reader
         self._book = book
+        #: How much each public key has added in an hour.
+        self._hour = 0
+        self._added: Counter[str] = Counter()
 
     def note(
         self,
@@ -76,9 +83,27 @@ class Consents:
         if encounter and (encounter.is_no or encounter.is_yes):
             said = self._answers(event, lines, encounter, catalog, new, memory, source=intake.source)
         if owner is not None:
-            drafts.subjects += [self._subject(event, delivery, owner) for delivery in new]
+            drafts.whose += [(event, owner)] * len(new)
         if said:
             drafts.answered.append(Answered(first=since, end=len(drafts.deliveries), answers=tuple(said)))
+
+    def _subjects(self, drafts: IntakeBatch, *, of_all: bool) -> dict[int, Subject]:
+        """Return whose deliveries are, by their places: of all, or of those about whose ids anything may be known."""
+        if not of_all and self._book.is_empty:
+            return {}
+        return {
+            place: self._subject(event, delivery, owner)
+            for place, (delivery, (event, owner)) in enumerate(zip(drafts.deliveries, drafts.whose, strict=True))
+            if of_all or delivery.event_name == "checkout" or self._may_concern(owner)
+        }
+
+    def _may_concern(self, owner: Ownership) -> bool:
+        knows = self._book.knows
+        return (
+            (owner.user is not None and knows(owner.user[:KEY_DIGITS]))
+            or (owner.anonymous is not None and knows(owner.anonymous[:KEY_DIGITS]))
+            or any(knows(digest[:KEY_DIGITS]) for digest in owner.contacts)
+        )
 
     def _subject(self, event: Event, delivery: NewDelivery, owner: Ownership) -> Subject:
         token = ""
@@ -141,15 +166,18 @@ class Consents:
         """
         await self._book.look(store, max_age_s=_LOOK_EVERY_S)
         local = [each for said in drafts.answered for each in said.answers]
-        known = self._book.known(drafts.subjects) | {each.key for each in local if self._book.knows(each.key)}
+        subjects = self._subjects(drafts, of_all=bool(local) or self._settings.consent_required)
+        known = self._book.known(subjects.values()) | {each.key for each in local if self._book.knows(each.key)}
         if not (known or local or self._settings.consent_required):
             return drafts, []
         stored = await store.consents(sorted(known)) if known else []
         by_place = {(each.key, each.said_by, each.is_proven): each for each in stored}
         wanted = [each for each in local if self._is_new(each, by_place.get((each.key, each.said_by, each.is_proven)))]
+        if drafts.intake.public_key is not None:
+            wanted = self._within_bounds(wanted, drafts, drafts.intake.public_key)
         answers = Answers(stored)
         reasons: dict[int, str] = {}
-        for place, subject in enumerate(drafts.subjects):
+        for place, subject in subjects.items():
             for said in drafts.answered:
                 # a yes counts for the deliveries of its own event, a no for later ones: its own say so themselves
                 if place == said.first and said.answers and not said.answers[0].is_no:
@@ -179,6 +207,21 @@ class Consents:
         for each in handed:
             answers.add([each])
         return handed
+
+    def _within_bounds(self, answers: list[Answer], drafts: IntakeBatch, public_key: str) -> list[Answer]:
+        """Return those answers that a public key may add in this hour; an alert names a key that wants more."""
+        hour = int(drafts.intake.now // HOUR_S)
+        if hour != self._hour:
+            self._hour, self._added = hour, Counter()
+        kept = []
+        for each in answers:
+            if not self._book.knows(each.key):
+                if self._added[public_key] >= MAX_ADDED:
+                    drafts.memory_is_full = True
+                    continue
+                self._added[public_key] += 1
+            kept.append(each)
+        return kept
 
     def _is_new(self, answer: Answer, known: Answer | None) -> bool:
         """Return whether an answer is to be written: every no, and a yes that lifts something or is asked for."""

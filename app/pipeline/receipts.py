@@ -10,9 +10,9 @@ from typing import Final, NamedTuple, TypeAlias
 
 from msgspec.structs import replace
 
-from app.core.consent import Answer, Subject
+from app.core.consent import Answer
 from app.core.deliveries import Delivery, Enqueued, KnownOrder, NewDelivery, Withdrawal
-from app.core.events import MAX_LABEL_CHARACTERS, CounterRow, DroppedEvent, Exit
+from app.core.events import MAX_LABEL_CHARACTERS, CounterRow, DroppedEvent, Event, Exit
 from app.core.pages import Message
 from app.core.people import Ownership
 from app.core.receipts import EventReceipt, MemoryChange, PresetResult, Receipt
@@ -70,8 +70,8 @@ class IntakeBatch:
     withdrawals: list[Withdrawal] = field(default_factory=list)
     #: Whose what is kept of them is: the caller's to add.
     owners: list[Ownership] = field(default_factory=list)
-    #: Whose each of `deliveries` is, where a no reaches later events; what the events answer.
-    subjects: list[Subject] = field(default_factory=list)
+    #: Of which event each of `deliveries` is, and whose, where a no reaches later events; what the events answer.
+    whose: list[tuple[Event, Ownership]] = field(default_factory=list)
     answered: list[Answered] = field(default_factory=list)
     #: Events that made no delivery, for the quarantine; None where there is none.
     candidates: list[QuarantineCandidate] | None = None
@@ -158,7 +158,7 @@ class IntakeBatch:
             rest.add(event.message_id, lines, name=self._names[place], is_made=made, given=event.given)
         rest.deliveries, rest.withdrawals, rest.candidates = left, self.withdrawals, self.candidates
         rest.owners = self.owners
-        rest.subjects = [each for place, each in enumerate(self.subjects) if place not in reasons]
+        rest.whose = [each for place, each in enumerate(self.whose) if place not in reasons]
         rest._recalled = self._recalled
         return rest
 

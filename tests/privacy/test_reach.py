@@ -13,6 +13,7 @@ from app.assemble.ad_accounts import SANDBOX_AD_ACCOUNT_ID
 from app.core.consent import ConsentBook
 from app.core.events import Exit
 from app.outbox import Outbox, open_outbox
+from app.pipeline import consent
 from app.pipeline.pipeline import Pipeline
 from app.sender.consent import ConsentCheck
 from app.source import Arrival, Intake, read_event
@@ -270,4 +271,23 @@ async def test_where_it_is_off_nothing_is_asked_or_written(outbox_url: str) -> N
     await shop.send({"anonymousId": "x", "userId": "ann", **REFUSED})
     assert await shop.outbox.consent_keys("0") == ([], (await shop.outbox.consent_keys("0"))[1])
     assert await shop.send(order(anonymousId="x")) == [(Exit.ENQUEUED.value, "")]
+    await shop.outbox.close()
+
+
+async def test_a_public_key_answers_for_so_many_new_ids_in_an_hour(
+    outbox_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consent, "MAX_ADDED", 3)
+    shop = await opened(outbox_url)
+    for number in range(5):
+        await shop.send({"anonymousId": f"x{number}", **REFUSED})
+    await shop.send({"anonymousId": "x1", **REFUSED}, {"anonymousId": "y", **REFUSED})
+    await shop.send({"anonymousId": "z", **REFUSED}, proven=True)
+    orders = [(await shop.send(order(who, anonymousId=who)))[0][0] for who in ("x1", "x2", "x3", "y", "z")]
+    assert orders == ["withheld", "withheld", "enqueued", "enqueued", "withheld"]
+    counted = [each for _, each in await shop.outbox.counters(since=0, step_s=0) if each.name == "memory_full"]
+    assert [(each.label, each.source) for each in counted] == [("key", "page")]
+    shop.at += 3_600
+    await shop.send({"anonymousId": "y", **REFUSED})
+    assert await shop.send(order("later", anonymousId="y")) == [WITHHELD]
     await shop.outbox.close()
