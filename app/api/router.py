@@ -15,12 +15,10 @@ from app import __version__
 from app.access.admission import Access, Denial, TooManyTries
 from app.access.users import Person
 from app.api.answers import Erased, Reloaded, StatusAnswer, Switched
-from app.api.counts import add_counts
 from app.api.dead_letters import add_dead_letters
-from app.api.inventory import add_inventory
+from app.api.figures import add_counts, add_inventory, add_revenue
 from app.api.problems import REFUSALS, FaultyFiles, PersonStays, ProblemRoute, Refused, not_found
 from app.api.quarantine import add_quarantine
-from app.api.revenue import add_revenue
 from app.api.searches import add_searches
 from app.core.deliveries import Delivery
 from app.core.pages import Message
