@@ -57,7 +57,7 @@ def test_a_person_is_found_and_stands_in_no_address_and_on_no_page(busy: Server,
     page = open_page(f"{busy.url}/console")
     page.get_by_role("searchbox").fill(email)
     page.get_by_role("button", name="Find").click()
-    expect(page.locator("main")).to_contain_text("Looked for by the digest of what you typed")
+    expect(page.locator("main")).to_contain_text("Pinrelay searched for the digest of your text")
     assert "@" not in page.url
     assert email.lower() not in page.content().lower()
 

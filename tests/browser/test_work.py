@@ -107,7 +107,7 @@ class TestTester:
         expect(page.locator("#result").get_by_role("status")).to_contain_text("No preset matches")
         page.goto(f"{busy.url}/console")
         page.get_by_role("link", name="Event tester").click()
-        expect(page.get_by_text("What you had typed in this tab is back.")).to_be_visible()
+        expect(page.get_by_text("Your text of this tab is back.")).to_be_visible()
         expect(page.get_by_label("Segment event")).to_have_value(re.compile("Typed By Hand"))
         page.get_by_role("link", name="Begin anew").click()
         expect(page.get_by_label("Segment event")).not_to_have_value(re.compile("Typed By Hand"))
