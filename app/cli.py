@@ -65,6 +65,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "feed": "feed:feed",
     "tag-check": "tag_check:tag_check",
     "forget": "forget:forget",
+    "person": "person:person",
     "audit": "audit:audit",
     "test-alert": "test_alert:send_test_alert",
     "verify": "verify:verify",

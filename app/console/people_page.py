@@ -56,6 +56,18 @@ class PeoplePages(PageGroup):
         done = await self._services.acts.people.forget(person_of(request), whom, reference=reference)
         return go(request, "people/erasure", {"number": done.certificate})
 
+    async def held(self, request: Request) -> Response:
+        """Send what is kept of a person as one file."""
+        form = await read_form(request)
+        by, text = form.get("by", ""), form.get("whom", "").strip()
+        if by not in ERASED_BY or not text:
+            return self._pages.problem(request, 400, "No person is named", "Type an id, address, number or order id.")
+        whom = NamedPerson(**{by: text if by in LOOKED_UP_BY else (text,)})  # type: ignore[arg-type] # as it is named
+        found = await self._services.acts.people.held(person_of(request), whom)
+        headers = {"Content-Disposition": 'attachment; filename="person.json"'}
+        body = orjson.dumps(found, option=orjson.OPT_INDENT_2)
+        return Response(body, media_type="application/json", headers=headers)
+
     async def erasure(self, request: Request) -> Response:
         """Show the certificate of an erasure, on one sheet where it is printed."""
         number = request.query_params.get("number", "")

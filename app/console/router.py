@@ -79,6 +79,7 @@ def _of_events(services: ConsoleServices, pages: Pages, guard: Guard) -> Iterato
     yield "POST", "/people/forget", for_operators(people.forget)
     yield "POST", "/people/erase", for_operators(people.erase)
     yield "GET", "/people/erasure", guard(people.erasure)
+    yield "POST", "/people/held", for_operators(people.held)
 
 
 def _of_figures(services: ConsoleServices, pages: Pages, guard: Guard) -> Iterator[_Route]:

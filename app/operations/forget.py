@@ -2,15 +2,18 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Final
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final
+
+import orjson
+from msgspec.structs import asdict as struct_asdict
 
 from app.access.audit import Audit
 from app.access.users import Person, UserRole
 from app.core.consent import order_key
-from app.core.deliveries import State
-from app.core.pages import AuditAction, Query
-from app.core.people import Erasure, NamedPerson, Ownership, PeopleFound
+from app.core.deliveries import Delivery, State
+from app.core.pages import AuditAction, QuarantineFilter, Query
+from app.core.people import Erasure, Fact, NamedPerson, Ownership, PeopleFound
 from app.core.shared_values import ERASURES, STORE_SECRET, SharedValues
 from app.core.values.hidden_emails import unpersonal_id
 from app.core.values.texts import count_of
@@ -29,6 +32,24 @@ _ROUNDS: Final = 3
 _MAX_USERS: Final = 20
 #: Characters of the reference of a ticket.
 MAX_REFERENCE: Final = 100
+#: So many messages are told of in one file.
+MAX_HELD: Final = 10_000
+#: Of a delivery, for whom it is about.
+_OF_DELIVERY: Final = (
+    "message_id",
+    "event_name",
+    "event_id",
+    "event_time",
+    "order_id",
+    "amount",
+    "currency",
+    "source",
+    "preset",
+    "ad_account_id",
+    "state",
+    "enqueued_at",
+    "settled_at",
+)
 #: So many messages are erased in one transaction.
 _MESSAGES_AT_ONCE: Final = 1_000
 #: Of so many messages it is told what their deliveries were.
@@ -187,6 +208,43 @@ class Forgetting:
         """Erase who is behind the key of an id: the whole person of a user id, or what is under this id `alone`."""
         traces = _Traces(alone={key}, is_alone=True) if alone else _Traces(ids={key})
         return await self._forget(traces, now, (), is_addressed=False)
+
+    async def held(self, whom: NamedPerson, *, now: float) -> dict[str, Any]:
+        """Return all that is kept of somebody, ready for JSON; raw is nothing but what Pinterest takes raw.
+
+        What was erased is not among it: certificates hold nothing by which a person could be found.
+        """
+        traces = await self._named(whom)
+        await self._follow(traces)
+        keys = sorted(key for key in traces.known | traces.ids | traces.alone if len(key) > OWNER_KEY_DIGITS)
+        known = await self._outbox.people(keys) if keys else _NOBODY_FOUND
+        mine = [row for row in known.people if row.key in keys]
+        found = sorted(traces.messages | traces.listed)
+        messages = [await self._outbox.message(each) for each in found[:MAX_HELD]]
+        dropped = [(at, event) for message in messages for at, event in message.dropped_events]
+        return {
+            "at": now,
+            "named_by": whom.kinds,
+            "facts": [_fact_json(row.key, group, fact) for row in mine for group, fact in row.record.facts.items()],
+            "links": [{"key": row.key, **struct_asdict(row.record.link)} for row in mine if row.record.link],
+            "said_no": [{"key": key, "at": at} for key, at in known.marks.items() if key in keys],
+            "deliveries": [_delivery_json(each) for message in messages for each in message.deliveries],
+            "dropped_events": [{"at": at, **asdict(event)} for at, event in dropped],
+            "quarantined": await self._quarantined(traces.ids | traces.alone | traces.named | traces.orders, now),
+            "is_cut": len(found) > MAX_HELD,
+        }
+
+    async def _quarantined(self, keys: Collection[str], now: float) -> list[dict[str, Any]]:
+        """Return which events are kept as received under some keys; nothing of what they say."""
+        found = [
+            each
+            for samples in (False, True)
+            for each in await self._outbox.sealed_events.find(
+                QuarantineFilter(samples=samples), now=now, after=0, limit=MAX_HELD
+            )
+            if not set(keys).isdisjoint(each.keys)
+        ]
+        return [{name: getattr(each, name) for name in ("at", "ends_at", "source", "name")} for each in found]
 
     async def _forget(self, traces: _Traces, now: float, again: Collection[str], *, is_addressed: bool) -> Forgotten:
         counts, messages = Counter[str](), set[str]()
@@ -377,6 +435,18 @@ class Forgetting:
         return 0, []
 
 
+def _fact_json(key: str, group: str, fact: Fact) -> dict[str, Any]:
+    return {"key": key, "group": group, "members": fact.members, "observed_at": fact.at, "by": fact.by}
+
+
+def _delivery_json(each: Delivery) -> dict[str, Any]:
+    """Return a delivery as the person may read it: what was sent, to which ad account, when."""
+    sent = orjson.loads(each.payload) if each.payload else None
+    told = {name: getattr(each, name) for name in _OF_DELIVERY}
+    tried = [{"at": attempt.at, "exit": attempt.exit, "status": attempt.status} for attempt in each.history]
+    return {**told, "attempts": tried, "sent": sent}
+
+
 def _told(nobodys: int, orders: int) -> str:
     kept = [count_of(nobodys, "event")] if nobodys else []
     kept += [f"the keys of {count_of(orders, 'order')}"] if orders else []
@@ -419,6 +489,15 @@ class ForgetActs:
         """Erase who is behind the key of an id: the whole person of a user id, or what is under this id `alone`."""
         work = self._forgetting.forget_known(key, alone=alone, now=self._audit.clock())
         return await self._noted(person, work, ("one id" if alone else "person looked up",), "")
+
+    async def held(self, person: Person, whom: NamedPerson) -> dict[str, Any]:
+        """Return all that is kept of somebody who asks for it, ready for JSON."""
+        found = await self._forgetting.held(whom, now=self._audit.clock())
+        after = (
+            f"{count_of(len(found['deliveries']), 'delivery', 'deliveries')}, {count_of(len(found['facts']), 'fact')}"
+        )
+        await self._audit.note(person, AuditAction.ACCESS, target=", ".join(whom.kinds), after=after)
+        return found
 
     async def certificates(self) -> list[tuple[str, Erasure]]:
         """Return every erasure with its number, the newest first."""

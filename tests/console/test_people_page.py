@@ -211,6 +211,10 @@ async def test_a_person_is_erased_by_an_order_and_the_certificate_holds_nothing_
         assert "order ids" in page
         assert as_json["erased"] == {"dropped events": 1}
         assert not any(text.lower() in page.lower() for text in (EMAIL, "SO-7"))
+        file = await world.browser.post("/console/people/held", data={"by": "order_ids", "whom": "SO-7"})
+        assert "attachment" in file.headers["content-disposition"]
+        assert [each["order_id"] for each in file.json()["dropped_events"]] == ["SO-7"]
+        assert (await world.browser.post("/console/people/held", data={"by": "order_ids"})).status_code == 400
         listed = legible(await world.browser.get("/console/people"))
         assert as_json["certificate"] in listed
         assert (await world.browser.get("/console/people/erasure?number=1-x")).status_code == 404

@@ -16,6 +16,7 @@ ACTS = {
     "dismiss": {"api", "console", "commands"},
     "forget": {"api", "commands", "console"},
     "forget_known": {"console"},
+    "held": {"commands", "console"},
     "import_files": {"commands"},
     "import_rows": {"commands"},
     "publish": {"console"},
