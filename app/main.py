@@ -221,7 +221,8 @@ def _beside(settings: Settings, parts: Parts, role: Role) -> tuple[BackgroundTas
     retention = Retention(parts.outbox, clocks=Clocks(parts.clock, time.monotonic), on_error=log_error)
     alerts = assemble.alerts_to(parts.alert_webhook, settings, parts.outbox, parts.accounts, parts.clock)
     reading = assemble.hourly_reading(settings, parts.destinations, parts.outbox, parts.sandbox, parts.clock)
-    return *workers, retention, *alerts, *keepers, *reading
+    deletions = assemble.deletion_requests(settings, parts.destinations, parts.outbox, parts.sandbox, parts.clock)
+    return *workers, retention, *alerts, *keepers, *reading, *deletions
 
 
 def _status(settings: Settings, parts: Parts, role: Role) -> Status:

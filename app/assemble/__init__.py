@@ -9,6 +9,7 @@ assemble.pipeline(load_settings(), outbox=...).accept(...)     what the server d
 from app.assemble.factories import (
     alerts_to,
     content_id_of,
+    deletion_requests,
     enrichment,
     event_finder,
     event_router,
@@ -40,6 +41,7 @@ from app.assemble.factories import (
 __all__ = [
     "alerts_to",
     "content_id_of",
+    "deletion_requests",
     "enrichment",
     "event_finder",
     "event_router",

@@ -49,6 +49,8 @@ from app.insights.inventory.figures import read_figures
 from app.insights.inventory.products import ProductCheck
 from app.insights.product_feed import FeedKeeper
 from app.insights.reports import AdsClient, AdsToken, FixedToken, HourlyReading, RotatingToken
+from app.insights.reports.ads_client import SealsTokens
+from app.insights.reports.deletion_requests import DeletionRequests
 from app.mapping import check_content_id
 from app.operations.forget import ForgetActs, Forgetting
 from app.outbox import Outbox
@@ -366,7 +368,26 @@ def forget_acts(
 ) -> ForgetActs:
     """Return what operators and events have people erased by; `empty_tails` empties the live tails of all processes."""
     new_number = partial(token_hex, 3)
-    return ForgetActs(forgetting(settings, outbox), audit, outbox, empty_tails=empty_tails, new_number=new_number)
+    sealer = _deletion_sealer(settings)
+    return ForgetActs(
+        forgetting(settings, outbox),
+        audit,
+        outbox,
+        empty_tails=empty_tails,
+        new_number=new_number,
+        seal=sealer.seal if sealer else None,
+    )
+
+
+def _deletion_sealer(settings: Settings) -> SealsTokens | None:
+    """Return what seals addresses for Pinterest's requests to delete; None where no token may call for them."""
+    if not settings.reads_reports:
+        return None
+    from app.outbox.sealed_events import Sealer  # noqa: PLC0415 - its library is loaded where something is sealed only
+
+    keys = (settings.quarantine_key, settings.pinterest_reports_key, settings.pinterest_ads_token)
+    key = next((each for each in keys if each), None)
+    return Sealer(key.get_secret_value(), about="deletion") if key else None
 
 
 def people_search(settings: Settings, outbox: Outbox) -> PeopleSearch:
@@ -582,12 +603,7 @@ def hourly_reading(
     if not settings.reads_reports:
         return ()
     live = [each for each in destinations if not each.settings.sandboxed]
-    here = None if live else sandbox
-    client = AdsClient(
-        api_url=SANDBOX_URL if here else (live or destinations)[0].settings.pinterest_api_url,
-        timeout_s=settings.send_timeout_s,
-        transport=httpx.ASGITransport(app=here) if here else None,
-    )
+    client = _ads_client(settings, destinations, sandbox)
     reading = HourlyReading(
         outbox,
         client,
@@ -599,6 +615,35 @@ def hourly_reading(
         on_trouble=log_reports,
     )
     return (reading,)
+
+
+def deletion_requests(
+    settings: Settings,
+    destinations: Sequence[Destination],
+    outbox: Outbox,
+    sandbox: ASGIApp | None,
+    clock: Callable[[], float],
+) -> tuple[DeletionRequests, ...]:
+    """Make what asks Pinterest to delete in the background; none where no token is set."""
+    sealer = _deletion_sealer(settings)
+    if sealer is None:
+        return ()
+    client = _ads_client(settings, destinations, sandbox)
+    token = _token(settings, outbox, client)
+    requests = DeletionRequests(
+        outbox, client, token, sealer, scrub=outbox.scrub, clock=clock, on_error=log_error, on_trouble=log_reports
+    )
+    return (requests,)
+
+
+def _ads_client(settings: Settings, destinations: Sequence[Destination], sandbox: ASGIApp | None) -> AdsClient:
+    live = [each for each in destinations if not each.settings.sandboxed]
+    here = None if live else sandbox
+    return AdsClient(
+        api_url=SANDBOX_URL if here else (live or destinations)[0].settings.pinterest_api_url,
+        timeout_s=settings.send_timeout_s,
+        transport=httpx.ASGITransport(app=here) if here else None,
+    )
 
 
 def _token(settings: Settings, outbox: Outbox, client: AdsClient) -> AdsToken:

@@ -15,11 +15,11 @@ from app.config import load_settings
 from app.core.people import Erasure, NamedPerson
 from app.core.shared_values import ERASED_AT, ERASURES
 from app.core.values.texts import count_of
-from app.operations.forget import Forgotten
+from app.operations.forget import ForgetActs, Forgotten
 from app.outbox import Outbox
 
 
-def forget(
+def forget(  # noqa: PLR0913 - options are arguments
     user_id: Annotated[str | None, typer.Option(help="The person's `userId`.")] = None,
     anonymous_id: Annotated[str | None, typer.Option(help="The person's `anonymousId`.")] = None,
     email: Annotated[str | None, typer.Option(help="The person's e-mail address.")] = None,
@@ -27,6 +27,9 @@ def forget(
     order_id: Annotated[str | None, typer.Option(help="Id of one of the person's orders.")] = None,
     reference: Annotated[str, typer.Option(help="Reference of the ticket, for certificate and audit log.")] = "",
     *,
+    cancel: Annotated[
+        str | None, typer.Option(help="Take back what Pinterest was asked by this certificate, within 72 hours.")
+    ] = None,
     as_list: Annotated[bool, typer.Option("--list", help="Show the certificates of all erasures.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -45,6 +48,9 @@ def forget(
         phones=(phone,) if phone else (),
         order_ids=(order_id,) if order_id else (),
     )
+    if cancel is not None:
+        _cancel(cancel)
+        return
     if as_list:
         _list(as_json=as_json)
         return
@@ -60,15 +66,23 @@ def forget(
         raise typer.Exit(1)
 
 
+def _acts(outbox: Outbox) -> ForgetActs:
+    audit = Audit(outbox, time.time)
+    return assemble.forget_acts(load_settings(), outbox, audit, lambda: ERASED_AT.write(outbox, time.time()))
+
+
 def _erase(person: NamedPerson, reference: str) -> Forgotten:
-    settings = load_settings()
+    acts = _acts
+    return with_outbox(lambda outbox: acts(outbox).forget(caller(), person, reference=reference))
 
-    async def erase(outbox: Outbox) -> Forgotten:
-        audit = Audit(outbox, time.time)
-        acts = assemble.forget_acts(settings, outbox, audit, lambda: ERASED_AT.write(outbox, time.time()))
-        return await acts.forget(caller(), person, reference=reference)
 
-    return with_outbox(erase)
+def _cancel(number: str) -> None:
+    acts = _acts
+    if count := with_outbox(lambda outbox: acts(outbox).cancel_deletion(caller(), number)):
+        print_line(f"{count_of(count, 'request')} to Pinterest will be taken back. See `pinrelay forget --list`.")
+        return
+    print_line(f"Nothing to take back: no request of certificate {number} is pending.", err=True)
+    raise typer.Exit(1)
 
 
 def _print(forgotten: Forgotten) -> None:

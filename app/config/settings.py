@@ -370,14 +370,14 @@ class ReportsSettings(RoomSettings):
     """By which token Pinterest's own figures are read; without any nothing is."""
 
     pinterest_ads_token: SecretStr | None = Field(
-        None, description="token with `ads:read`, for Pinterest's own figures"
+        None, description="token with `ads:read`, for Pinterest's own figures; with `ads:write` also for deletions"
     )
     pinterest_client_id: str | None = Field(
         None, description="instead of that token, with the next three: an app whose token renews itself"
     )
     pinterest_client_secret: SecretStr | None = Field(None, description="secret of that app")
     pinterest_refresh_token: SecretStr | None = Field(
-        None, description="first refresh token of that app, with `ads:read`"
+        None, description="first refresh token of that app, with `ads:read`; `ads:write` for deletions"
     )
     pinterest_reports_key: SecretStr | None = Field(
         None, min_length=32, description="encrypts the renewed token in the store"

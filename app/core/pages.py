@@ -370,6 +370,7 @@ class AuditAction(StrEnum):
     RELOAD = "reloaded"
     TEST_SENT = "test sent"
     FORGET = "forgot a person"
+    CANCEL = "took back a deletion at Pinterest"
     ACCESS = "told what is kept of a person"
     QUARANTINE = "replayed from quarantine"
     DISCARD = "discarded from quarantine"

@@ -299,6 +299,28 @@ class SealedToken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PinterestDeletion:
+    """One request to Pinterest to delete what one ad account has of a person."""
+
+    #: Of the erasure that asked.
+    certificate: str
+    ad_account_id: str
+    asked_at: float
+    #: Address and click ids, encrypted; the key is not here. "" once it is destroyed.
+    sealed: str
+    #: Pinterest's; "" until it has answered.
+    request_id: str = ""
+    #: Pinterest's, or why it waits.
+    status: str = "waits to be sent"
+    #: Somebody wants it back.
+    is_cancelled: bool = False
+    #: Nothing more comes.
+    is_over: bool = False
+    #: When the next step is taken.
+    next_at: float = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SetAside:
     """What the store refuses to change. It is left out until it is tried again."""
 
@@ -347,6 +369,8 @@ ORDERS_HEARD = SharedKeys("orders-heard/", OrdersHeard)
 STORE_SECRET = SharedKey("secret", str)
 #: By number: every erasure, as long as the audit log is kept. `operations.forget` writes; console and commands read.
 ERASURES = SharedKeys("erasure/", Erasure)
+#: By certificate and ad account. `operations.forget` writes; `insights.reports` writes and reads.
+DELETIONS = SharedKeys("deletion/", PinterestDeletion)
 #: By it holds end, whatever clocks are set to. `outbox.hold_clock` writes and reads.
 HOLD_TIME = SharedKey("clock/holds", HoldTime)
 #: By ad account: what may be sent now. `sender.rate_limit` writes and reads.

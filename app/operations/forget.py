@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeAlias
 
 import orjson
 from msgspec.structs import asdict as struct_asdict
@@ -14,7 +15,7 @@ from app.core.consent import order_key
 from app.core.deliveries import Delivery, State
 from app.core.pages import AuditAction, QuarantineFilter, Query
 from app.core.people import Erasure, Fact, NamedPerson, Ownership, PeopleFound
-from app.core.shared_values import ERASURES, STORE_SECRET, SharedValues
+from app.core.shared_values import DELETIONS, ERASURES, STORE_SECRET, PinterestDeletion, SharedValues
 from app.core.values.hidden_emails import unpersonal_id
 from app.core.values.texts import count_of
 from app.destination import TypedPerson, redact
@@ -100,6 +101,10 @@ class Forgotten:
     certificate: str = ""
 
 
+#: Is told ad accounts to which something of a person went, and click ids that are kept.
+OnFound: TypeAlias = Callable[[Collection[str], Collection[str]], Awaitable[None]]
+
+
 async def secret_of_store(shared: SharedValues, new: Callable[[], str]) -> str:
     """Return the secret that keys ids where no setting does; it is made once, and kept. Raises OutboxUnavailable."""
     found = await STORE_SECRET.read(shared)
@@ -136,6 +141,9 @@ class _Traces:
     #: Contacts that others used as well, and ids of memory under which they are remembered.
     shared: set[str] = field(default_factory=set)
     others: set[str] = field(default_factory=set)
+    #: Ad accounts to which something went, and click ids that are kept.
+    accounts: set[str] = field(default_factory=set)
+    clicks: set[str] = field(default_factory=set)
     #: They are so many that memory is not looked through for them.
     is_too_many: bool = False
 
@@ -193,21 +201,24 @@ class Forgetting:
         given = next(iter(self._secrets), "")
         return (given or await secret_of_store(self._outbox, self._new_secret)).encode()
 
-    async def forget(self, whom: NamedPerson, *, now: float, again: Collection[str] = ()) -> Forgotten:
+    async def forget(
+        self, whom: NamedPerson, *, now: float, again: Collection[str] = (), on_found: OnFound | None = None
+    ) -> Forgotten:
         """Erase what is kept of somebody, under whatever id, address, number or order they are named.
 
         Marks stay, and so do lines of the ledger, without anything that tells whose they are. A second time there is
-        nothing left to erase. `now` is Unix seconds; messages of `again` are about to be stored anew. Raises
+        nothing left to erase. `now` is Unix seconds; messages of `again` are about to be stored anew. `on_found` gets
+        the ad accounts and click ids before anything is erased: afterwards they are unknown. Raises
         OutboxUnavailable, also where something was found once more behind it.
         """
         traces = await self._named(whom)
         is_addressed = bool(whom.emails or whom.digests)
-        return await self._forget(traces, now, again, is_addressed=is_addressed)
+        return await self._forget(traces, now, again, is_addressed=is_addressed, on_found=on_found)
 
-    async def forget_known(self, key: str, *, alone: bool, now: float) -> Forgotten:
+    async def forget_known(self, key: str, *, alone: bool, now: float, on_found: OnFound | None = None) -> Forgotten:
         """Erase who is behind the key of an id: the whole person of a user id, or what is under this id `alone`."""
         traces = _Traces(alone={key}, is_alone=True) if alone else _Traces(ids={key})
-        return await self._forget(traces, now, (), is_addressed=False)
+        return await self._forget(traces, now, (), is_addressed=False, on_found=on_found)
 
     async def held(self, whom: NamedPerson, *, now: float) -> dict[str, Any]:
         """Return all that is kept of somebody, ready for JSON; raw is nothing but what Pinterest takes raw.
@@ -246,12 +257,23 @@ class Forgetting:
         ]
         return [{name: getattr(each, name) for name in ("at", "ends_at", "source", "name")} for each in found]
 
-    async def _forget(self, traces: _Traces, now: float, again: Collection[str], *, is_addressed: bool) -> Forgotten:
+    async def _forget(
+        self,
+        traces: _Traces,
+        now: float,
+        again: Collection[str],
+        *,
+        is_addressed: bool,
+        on_found: OnFound | None,
+    ) -> Forgotten:
         counts, messages = Counter[str](), set[str]()
         clear_leftovers()
         for _ in range(_ROUNDS):
             await self._follow(traces)
             messages |= traces.messages | await self._tell(traces, counts)
+            if on_found is not None and (traces.accounts or traces.clicks):
+                await on_found(traces.accounts, traces.clicks)
+                on_found = None
             ids = await self._erase(traces, now, again, counts)
             counts[_IDS] += ids
             if not ids and not traces.messages:
@@ -362,6 +384,7 @@ class Forgetting:
         for key in (*whole, *alone):
             traces.known.add(key)
             facts = known.facts if (known := memory.person(key)) else {}
+            traces.clicks |= {facts["click"].members["click_id"]} if "click" in facts else set()
             for group, into in (("em", traces.used), ("ph", traces.used), ("external_id", traces.external)):
                 members = facts[group].members.values() if group in facts else ()
                 texts = [text for each in members for text in each]
@@ -402,6 +425,9 @@ class Forgetting:
                 waits = each.state in {State.PENDING, State.CLAIMED}
                 counts["waiting deliveries" if waits else f"{each.state} deliveries"] += message_id in traces.messages
                 counts["payloads"] += each.payload is not None
+                traces.accounts |= {each.ad_account_id} if each.state is State.DELIVERED else set()
+                sent = orjson.loads(each.payload).get("user_data", {}) if each.payload else {}
+                traces.clicks |= {sent["click_id"]} if sent.get("click_id") else set()
         return erasable
 
     async def _erase(self, traces: _Traces, now: float, again: Collection[str], counts: Counter[str]) -> int:
@@ -465,16 +491,19 @@ class ForgetActs:
         *,
         empty_tails: Callable[[], Awaitable[object]],
         new_number: Callable[[], str],
+        seal: Callable[[dict[str, Any]], str | None] | None = None,
     ) -> None:
         """Take who erases, and what has every process let go of events that its live tail holds.
 
-        Certificates are kept in `shared`; `new_number` tells those of one second apart.
+        Certificates are kept in `shared`; `new_number` tells those of one second apart. `seal` encrypts what Pinterest
+        is asked to delete; None: Pinterest is not asked.
         """
         self._forgetting = forgetting
         self._audit = audit
         self._shared = shared
         self._empty_tails = empty_tails
         self._new_number = new_number
+        self._seal = seal
 
     async def secret(self) -> bytes:
         """Return the secret by which ids are keyed."""
@@ -482,13 +511,47 @@ class ForgetActs:
 
     async def forget(self, person: Person, whom: NamedPerson, *, reference: str = "") -> Forgotten:
         """Erase somebody; return how much was erased, and what stays. `reference` is that of the ticket."""
-        work = self._forgetting.forget(whom, now=self._audit.clock())
-        return await self._noted(person, work, whom.kinds, reference)
+        number = self._number()
+        ask = partial(self._ask_pinterest, number, whom.emails)
+        work = self._forgetting.forget(whom, now=self._audit.clock(), on_found=ask)
+        return await self._noted(number, person, work, whom.kinds, reference)
 
     async def forget_known(self, person: Person, key: str, *, alone: bool) -> Forgotten:
         """Erase who is behind the key of an id: the whole person of a user id, or what is under this id `alone`."""
-        work = self._forgetting.forget_known(key, alone=alone, now=self._audit.clock())
-        return await self._noted(person, work, ("one id" if alone else "person looked up",), "")
+        number = self._number()
+        ask = partial(self._ask_pinterest, number, ())
+        work = self._forgetting.forget_known(key, alone=alone, now=self._audit.clock(), on_found=ask)
+        return await self._noted(number, person, work, ("one id" if alone else "person looked up",), "")
+
+    async def cancel_deletion(self, person: Person, number: str) -> int:
+        """Take back what Pinterest was asked by an erasure, within 72 hours; return how many requests that is."""
+        count = 0
+        for name, one in (await DELETIONS.read_all(self._shared)).items():
+            if one.certificate == number and not one.is_over:
+                wanted = replace(one, is_cancelled=True, next_at=0)
+                await DELETIONS.of(name).write(self._shared, wanted)
+                count += 1
+        await self._audit.note(
+            person, AuditAction.CANCEL, target=f"certificate {number}", after=count_of(count, "request")
+        )
+        return count
+
+    def _number(self) -> str:
+        return f"{int(self._audit.clock())}-{self._new_number()}"
+
+    async def _ask_pinterest(
+        self, number: str, emails: Collection[str], accounts: Collection[str], clicks: Collection[str]
+    ) -> None:
+        """Keep, sealed, what Pinterest is to be asked: before anything is erased, so that no crash loses it."""
+        targets = {"user_emails": sorted(set(map(str.strip, emails))), "epiks": sorted(clicks)}
+        sealed = self._seal({name: values for name, values in targets.items() if values}) if self._seal else None
+        if not sealed or not any(targets.values()):
+            return
+        for account in accounts:
+            one = PinterestDeletion(
+                certificate=number, ad_account_id=account, asked_at=self._audit.clock(), sealed=sealed
+            )
+            await DELETIONS.of(f"{number}-{account}").write(self._shared, one)
 
     async def held(self, person: Person, whom: NamedPerson) -> dict[str, Any]:
         """Return all that is kept of somebody who asks for it, ready for JSON."""
@@ -510,16 +573,20 @@ class ForgetActs:
         by = Person(name=f"source {source}", role=UserRole.OPERATOR, place="")
         counts = []
         for message_id, whom in people:
-            work = self._forgetting.forget(whom, now=now, again=again)
-            counts.append((await self._noted(by, work, whom.kinds, unpersonal_id(message_id))).ids)
+            number = self._number()
+            ask = partial(self._ask_pinterest, number, whom.emails)
+            work = self._forgetting.forget(whom, now=now, again=again, on_found=ask)
+            counts.append((await self._noted(number, by, work, whom.kinds, unpersonal_id(message_id))).ids)
         return counts
 
-    async def _noted(self, by: Person, work: Awaitable[Forgotten], kinds: tuple[str, ...], reference: str) -> Forgotten:
+    async def _noted(
+        self, number: str, by: Person, work: Awaitable[Forgotten], kinds: tuple[str, ...], reference: str
+    ) -> Forgotten:
         """Do it; write its certificate, and a line of the audit log."""
         done = await work
         await self._empty_tails()
         at, reference = self._audit.clock(), redact(reference[:MAX_REFERENCE])
-        number = f"{int(at)}-{self._new_number()}"
+        asked = [each for each in (await DELETIONS.read_all(self._shared)).values() if each.certificate == number]
         certificate = Erasure(
             at=at,
             who=by.name,
@@ -531,6 +598,7 @@ class ForgetActs:
             erased=done.erased,
             kept=done.kept,
             stays=done.stays,
+            pinterest=tuple(f"{each.ad_account_id}: {each.status}" for each in asked),
         )
         await ERASURES.of(number).write(self._shared, certificate)
         target = f"certificate {number}" + (f", reference {reference}" if reference else "")

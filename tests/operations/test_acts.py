@@ -11,6 +11,7 @@ from tests.process import ROOT
 
 #: Act -> the shells that offer it; the editor, the live tail and comparing an upload are for people only.
 ACTS = {
+    "cancel_deletion": {"commands"},
     "compare": {"console", "commands"},
     "discard": {"api", "console", "commands"},
     "dismiss": {"api", "console", "commands"},

@@ -1,0 +1,146 @@
+"""Follows requests to Pinterest to delete what it has of a person, from the first call to the last answer.
+
+The address waits sealed. It goes at least once: a call whose answer was lost is made again. It is destroyed with
+Pinterest's answer, and after 30 days in any case.
+"""
+
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import replace
+from typing import Any, Final
+
+from pydantic import SecretStr
+
+from app.core.shared_values import DELETIONS, ERASURES, PinterestDeletion, SharedValues
+from app.core.values.times import DAY_S, HOUR_S
+from app.destination.client import Answer, Failure
+from app.errors import OutboxUnavailable
+from app.insights.reports.ads_client import AdsClient, AdsToken, SealsTokens
+from app.sender.shutdown import Shutdown
+
+#: How often it is looked, and how often Pinterest is asked how far a request is.
+LOOK_S: Final = 60.0
+ASK_S: Final = HOUR_S
+#: After so long an address is destroyed, answered or not.
+DESTROY_S: Final = 30 * DAY_S
+_FOUND, _MADE, _UNAUTHORIZED, _FORBIDDEN = 200, 201, 401, 403
+NO_BETA: Final = (
+    "Pinterest does not allow deletion requests for this app (403). Ask Pinterest for the beta of "
+    "conversion_deletion_requests and for a token with ads:read and ads:write"
+)
+
+
+class DeletionRequests:
+    """A background task: `run` until `stop`."""
+
+    def __init__(
+        self,
+        shared: SharedValues,
+        client: AdsClient,
+        token: AdsToken,
+        sealer: SealsTokens,
+        *,
+        scrub: Callable[[Collection[str]], Awaitable[None]],
+        clock: Callable[[], float],
+        on_error: Callable[[Exception], None],
+        on_trouble: Callable[[str, str], None],
+    ) -> None:
+        """Take who calls, by which token, who opens addresses, and what overwrites them in files.
+
+        `on_trouble` is told an ad account and why, once.
+        """
+        self._shared = shared
+        self._client = client
+        self._token = token
+        self._sealer = sealer
+        self._scrub = scrub
+        self._clock = clock
+        self._on_error = on_error
+        self._on_trouble = on_trouble
+        self._shutdown = Shutdown()
+
+    async def run(self) -> None:
+        """Look every minute until `stop`; then close the connections. An outbox that is away is asked again later."""
+        while not self._shutdown.requested:
+            try:
+                await self.look()
+            except OutboxUnavailable as exc:
+                self._on_error(exc)
+            await self._shutdown.rest(LOOK_S)
+        await self._client.close()
+
+    def stop(self) -> None:
+        """End `run` after the look under way."""
+        self._shutdown.request()
+
+    async def look(self) -> None:
+        """Take each request that is not over one step further."""
+        now = self._clock()
+        for name in await DELETIONS.read_all(self._shared):
+            stored = await DELETIONS.of(name).read_revised(self._shared)
+            one = stored.value
+            if one is None or one.is_over or now < one.next_at:
+                continue
+            # whoever writes first takes the step: another process looks again when it is due
+            taken = replace(one, next_at=now + ASK_S)
+            revision = await DELETIONS.of(name).write(self._shared, taken, revision=stored.revision)
+            if revision is not None:
+                await self._step(name, taken, revision, now)
+
+    async def _step(self, name: str, one: PinterestDeletion, revision: int, now: float) -> None:
+        if one.sealed and now - one.asked_at > DESTROY_S:
+            done = replace(one, sealed="", status="not answered in 30 days: the address is destroyed", is_over=True)
+        elif not one.request_id and one.is_cancelled:
+            done = replace(one, sealed="", status="CANCELLED before it was sent", is_over=True)
+        else:
+            done = await self._called(one, now)
+        if await DELETIONS.of(name).write(self._shared, done, revision=revision) is None:
+            return  # cancelled meanwhile: the next look goes on from there
+        if one.sealed and not done.sealed:
+            await self._scrub([one.sealed])
+        if done.status != one.status:
+            await self._certify(done)
+
+    async def _called(self, one: PinterestDeletion, now: float) -> PinterestDeletion:
+        """Return the request as it is after one call."""
+        token = await self._token.current(now)
+        if not isinstance(token, SecretStr):
+            return self._told(one, f"waits: {token.why}")
+        path = f"/ad_accounts/{one.ad_account_id}/conversion_deletion_requests"
+        if one.request_id:
+            method = "DELETE" if one.is_cancelled else "GET"
+            answer = await self._client.call(method, f"{path}/{one.request_id}", token)
+        else:
+            targets = self._sealer.open(one.sealed)
+            if targets is None:
+                status = "not sent: the key that sealed the address is gone, so erase the person again"
+                return replace(one, sealed="", status=status, is_over=True)
+            answer = await self._client.call("POST", path, token, {"deletion_targets": targets})
+        return self._answered(one, answer)
+
+    def _answered(self, one: PinterestDeletion, answer: Answer | Failure) -> PinterestDeletion:
+        if isinstance(answer, Failure):
+            return self._told(one, f"waits: {answer.reason}")
+        body: Any = answer.body if isinstance(answer.body, dict) else {}
+        status, request_id = body.get("status"), body.get("request_id")
+        if answer.status in {_FOUND, _MADE} and isinstance(status, str) and isinstance(request_id, str):
+            is_over = status != "PENDING"
+            return replace(one, sealed="", request_id=request_id, status=status, is_over=is_over)
+        if answer.status == _FORBIDDEN:
+            return self._told(one, f"waits: {NO_BETA}")
+        if one.is_cancelled and one.request_id and answer.status < 500 and answer.status != _UNAUTHORIZED:  # noqa: PLR2004 - a server's error
+            return replace(one, is_cancelled=False, status="SUBMITTED: it came too late to be cancelled", is_over=True)
+        return self._told(one, f"waits: Pinterest answers {answer.status}")
+
+    def _told(self, one: PinterestDeletion, status: str) -> PinterestDeletion:
+        """Say why it waits, once while that is so."""
+        if status != one.status:
+            self._on_trouble(one.ad_account_id, status)
+        return replace(one, status=status)
+
+    async def _certify(self, one: PinterestDeletion) -> None:
+        """Write into the certificate how far it is."""
+        kept = await ERASURES.of(one.certificate).read_revised(self._shared)
+        if kept.value is not None:
+            others = [text for text in kept.value.pinterest if not text.startswith(f"{one.ad_account_id}: ")]
+            told = (*others, f"{one.ad_account_id}: {one.status}")
+            await ERASURES.of(one.certificate).write(self._shared, replace(kept.value, pinterest=told))
