@@ -27,6 +27,7 @@ def forget(  # noqa: PLR0913 - options are arguments
     order_id: Annotated[str | None, typer.Option(help="Id of one of the person's orders.")] = None,
     reference: Annotated[str, typer.Option(help="Reference of the ticket, for certificate and audit log.")] = "",
     *,
+    suppress: Annotated[bool, typer.Option("--suppress", help="Withhold the person's later events.")] = False,
     cancel: Annotated[
         str | None, typer.Option(help="Take back what Pinterest was asked by this certificate, within 72 hours.")
     ] = None,
@@ -56,7 +57,7 @@ def forget(  # noqa: PLR0913 - options are arguments
         return
     if not person.kinds:
         raise typer.BadParameter("no person given: use --user-id, --anonymous-id, --email, --phone or --order-id")
-    forgotten = _erase(person, reference)
+    forgotten = _erase(person, reference, suppress=suppress)
     if as_json:
         print_json(asdict(forgotten))
     else:
@@ -71,9 +72,9 @@ def _acts(outbox: Outbox) -> ForgetActs:
     return assemble.forget_acts(load_settings(), outbox, audit, lambda: ERASED_AT.write(outbox, time.time()))
 
 
-def _erase(person: NamedPerson, reference: str) -> Forgotten:
+def _erase(person: NamedPerson, reference: str, *, suppress: bool) -> Forgotten:
     acts = _acts
-    return with_outbox(lambda outbox: acts(outbox).forget(caller(), person, reference=reference))
+    return with_outbox(lambda outbox: acts(outbox).forget(caller(), person, reference=reference, suppress=suppress))
 
 
 def _cancel(number: str) -> None:

@@ -11,7 +11,7 @@ from msgspec.structs import asdict as struct_asdict
 
 from app.access.audit import Audit
 from app.access.users import Person, UserRole
-from app.core.consent import order_key
+from app.core.consent import Answer, order_key
 from app.core.deliveries import Delivery, State
 from app.core.pages import AuditAction, QuarantineFilter, Query
 from app.core.people import Erasure, Fact, NamedPerson, Ownership, PeopleFound
@@ -67,7 +67,7 @@ _LEDGER: Final = (
     "Lines of the ledger: message, event and order id, time and amount of delivered events, without anything that "
     "tells whose they are; and sums."
 )
-_MARK: Final = "The mark that the person said no, as a keyed digest: it keeps the no after the erasure."
+_MARK: Final = "The mark that the person said no, as digests: it keeps the no after the erasure."
 _TOO_MANY: Final = (
     "What memory keeps of so many people: it ends after REMEMBER_DAYS. Erase people by their names to end it now."
 )
@@ -101,6 +101,8 @@ class Forgotten:
     certificate: str = ""
 
 
+#: Where the no of an erasure with `--suppress` is said to come from.
+SUPPRESSED: Final = "erasure"
 #: Is told ad accounts to which something of a person went, and click ids that are kept.
 OnFound: TypeAlias = Callable[[Collection[str], Collection[str]], Awaitable[None]]
 
@@ -202,7 +204,13 @@ class Forgetting:
         return (given or await secret_of_store(self._outbox, self._new_secret)).encode()
 
     async def forget(
-        self, whom: NamedPerson, *, now: float, again: Collection[str] = (), on_found: OnFound | None = None
+        self,
+        whom: NamedPerson,
+        *,
+        now: float,
+        again: Collection[str] = (),
+        on_found: OnFound | None = None,
+        suppress: bool = False,
     ) -> Forgotten:
         """Erase what is kept of somebody, under whatever id, address, number or order they are named.
 
@@ -212,6 +220,8 @@ class Forgetting:
         OutboxUnavailable, also where something was found once more behind it.
         """
         traces = await self._named(whom)
+        if suppress:
+            await self._suppress(traces, now)
         is_addressed = bool(whom.emails or whom.digests)
         return await self._forget(traces, now, again, is_addressed=is_addressed, on_found=on_found)
 
@@ -294,7 +304,9 @@ class Forgetting:
         """Return what is not erased, because it cannot be, or must not."""
         kept = list(await self._outbox.kept_copies(now=now))
         keys = [key for key in {*traces.known, *traces.ids, *traces.alone} if len(key) > OWNER_KEY_DIGITS]
-        if keys and (await self._outbox.people(keys)).marks:
+        said = {key[:OWNER_KEY_DIGITS] for key in traces.ids | traces.alone} | traces.named | traces.used
+        marks = (await self._outbox.people(keys)).marks if keys else {}
+        if marks or (said and any(each.is_no for each in await self._outbox.consents(said))):
             kept.append(_MARK)
         if traces.is_too_many:
             kept.append(_TOO_MANY)
@@ -310,6 +322,14 @@ class Forgetting:
         if traces.shared or traces.others - traces.known:
             stays.append(_SHARED)
         return " ".join(stays)
+
+    async def _suppress(self, traces: _Traces, now: float) -> None:
+        """Keep a no of the person: later events under any of their ids and contacts are withheld."""
+        await self._follow(traces)
+        ids = {key[:OWNER_KEY_DIGITS] for key in traces.ids | traces.alone}
+        no = {"said_by": "", "is_proven": True, "is_no": True, "at": now, "source": SUPPRESSED}
+        keys = sorted(ids | traces.named | traces.used - traces.shared)
+        await self._outbox.write_consents([Answer(key=key, **no) for key in keys])  # type: ignore[arg-type] # as named
 
     async def _named(self, whom: NamedPerson) -> _Traces:
         """Return what is known of somebody by their name alone."""
@@ -509,11 +529,16 @@ class ForgetActs:
         """Return the secret by which ids are keyed."""
         return await self._forgetting.secret()
 
-    async def forget(self, person: Person, whom: NamedPerson, *, reference: str = "") -> Forgotten:
-        """Erase somebody; return how much was erased, and what stays. `reference` is that of the ticket."""
+    async def forget(
+        self, person: Person, whom: NamedPerson, *, reference: str = "", suppress: bool = False
+    ) -> Forgotten:
+        """Erase somebody; return how much was erased, and what stays. `reference` is that of the ticket.
+
+        With `suppress` a no is kept, so that later events of the person are withheld.
+        """
         number = self._number()
         ask = partial(self._ask_pinterest, number, whom.emails)
-        work = self._forgetting.forget(whom, now=self._audit.clock(), on_found=ask)
+        work = self._forgetting.forget(whom, now=self._audit.clock(), on_found=ask, suppress=suppress)
         return await self._noted(number, person, work, whom.kinds, reference)
 
     async def forget_known(self, person: Person, key: str, *, alone: bool) -> Forgotten:

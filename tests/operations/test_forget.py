@@ -199,3 +199,17 @@ async def test_an_erased_order_that_comes_again_is_withheld_with_that_reason(out
     assert [each.exit for each in receipt.events[0].deliveries] == [Exit.WITHHELD]
     assert [event.exit for _, event in (await outbox.message("order")).dropped_events] == [Exit.WITHHELD]
     assert await outbox.owned((), messages=["order"]) == [], "nothing tells whose it was"
+
+
+@pytest.mark.parametrize("suppress", [True, False])
+async def test_with_a_mark_later_events_of_the_person_are_withheld(outbox: Outbox, *, suppress: bool) -> None:
+    mine = assembled.settings()
+    context = PERSON | {"traits": {"email": "ann@shop.example"}}
+    await accept(mine, outbox, PAGE | {"userId": "ann", "anonymousId": "x", "context": context})
+    forgetting = assemble.forgetting(mine, outbox)
+    told = await forgetting.forget(NamedPerson(user_id="ann"), now=NOW, suppress=suppress)
+    assert any("said no" in each for each in told.kept) == suppress
+    by_id, by_address, other = (PAGE | {"userId": "ann"}, PAGE | {"context": context}, PAGE | {"userId": "bob"})
+    lines = await accept(mine, outbox, by_id, by_address, other)
+    expected = Exit.WITHHELD if suppress else Exit.ENQUEUED
+    assert [line.exit for (line,) in lines] == [expected, expected, Exit.ENQUEUED]
