@@ -98,7 +98,8 @@ async def _remember(earlier: Iterable[Mapping[str, Any]], outbox: Outbox) -> Non
     """Put into the outbox what came before."""
     pipeline = assembled.pipeline(outbox=outbox, **LIVE)
     for case in earlier:
-        receipt = await pipeline.accept(Intake([await _received(case)], now=NOW - 60 * case["minutes_ago"]))
+        intake = Intake([await _received(case)], now=NOW - 60 * case["minutes_ago"], is_proven=True)
+        receipt = await pipeline.accept(intake)
         assert receipt.counts[Exit.ENQUEUED] == 1
 
 
