@@ -124,6 +124,13 @@ def test_a_no_says_that_nothing_was_remembered_so_that_nothing_is_meanwhile() ->
     assert again.people == []
 
 
+def test_where_there_is_no_room_no_new_mark_is_written_and_a_known_one_changes() -> None:
+    found = PeopleFound(people=[], marks={"anonymous x": said_at(1)}, is_full=True)
+    changes = changed([no(2, anon="x"), no(2, anon="y")], found)
+    assert changes is not None
+    assert {each.key: each.now for each in changes.marks} == {"anonymous x": said_at(2), "anonymous y": None}
+
+
 def test_a_yes_lifts_a_mark_that_was_found() -> None:
     changes = changed([yes(2, anon="x")], PeopleFound(people=[], marks={"anonymous x": said_at(1)}))
     assert changes is not None

@@ -291,3 +291,43 @@ async def test_a_public_key_answers_for_so_many_new_ids_in_an_hour(
     await shop.send({"anonymousId": "y", **REFUSED})
     assert await shop.send(order("later", anonymousId="y")) == [WITHHELD]
     await shop.outbox.close()
+
+
+async def test_where_nobody_answered_everything_is_sent(shop: Shop) -> None:
+    assert await shop.sent() == []
+    await shop.send(order(anonymousId="x"))
+    assert [each["event_name"] for each in await shop.sent()] == ["checkout"]
+
+
+async def test_a_yes_that_only_repeats_what_is_known_is_written_once_a_day(outbox_url: str) -> None:
+    shop = await opened(outbox_url, consent_required=True)
+    written = []
+    for later_s in (0, 3_600, 90_000):
+        shop.at = NOW + later_s
+        await shop.send({"anonymousId": "x", **GRANTED})
+        keys, _ = await shop.outbox.consent_keys("0")
+        written.append([each.at - NOW for each in await shop.outbox.consents(keys)])
+    assert written == [[1], [1], [90_001]]
+    await shop.outbox.close()
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        ({}, False),
+        ({"properties": {"a": 1}, "traits": {"email": "a@example.com"}, "context": {"page": {}}}, False),
+        ({"context": {"traits": {"email": "a"}, "device": {"id": "d"}}}, False),
+        ({"properties": {"opt_out": False}}, True),
+        ({"traits": {"optOut": True}}, True),
+        ({"properties": [{"opt_out": True}]}, True),
+        ({"context": {"opt_out": True}}, True),
+        ({"context": {"gpc": True}}, True),
+        ({"context": {"consent": {}}}, True),
+        ({"context": {"traits": {"opt_out": True}}}, True),
+        ({"context": {"traits": [{}]}}, True),
+        ({"context": {"device": {"attTrackingStatus": 2}}}, True),
+        ({"context": {"device": [{}]}}, True),
+    ],
+)
+def test_what_may_answer_is_read_and_nothing_else(event: dict[str, Any], *, expected: bool) -> None:
+    assert consent.may_answer(event) is expected
