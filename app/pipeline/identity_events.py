@@ -171,7 +171,8 @@ class IdentityEventReader:
     def _said_without(self, names: frozenset[str], event: Event, catalog: Catalog) -> bool | None:
         """Return what the flags of an event say without these of its device."""
         device = {name: value for name, value in _device(event).items() if name not in names}
-        left = {**event, "context": {**event["context"], "device": device}}
+        context = event.get("context")
+        left = {**event, "context": {**(context if isinstance(context, dict) else {}), "device": device}}
         return self._person.permission(_fields(left, catalog) or {})
 
 

@@ -2027,7 +2027,7 @@ SELECT (asked ->> 2)::integer, line.id, delivery.is_proven, amount, currency
 FROM jsonb_array_elements(%(rows)s::jsonb) AS asked
 JOIN dedup_key ON digest = asked ->> 0 JOIN line ON line.id = delivery_id AND line.preset = asked ->> 1
 JOIN delivery ON delivery.id = line.id
-WHERE state = 'pending' ORDER BY (asked ->> 2)::integer, line.id FOR UPDATE OF line;
+WHERE state = 'pending' ORDER BY line.id FOR UPDATE OF line;
 
 -- remember_cancelled --
 -- Remember that orders are cancelled, for those of them that are still to come.

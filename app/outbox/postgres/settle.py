@@ -140,10 +140,9 @@ async def _withdraw(connection: Connection, withdrawals: Sequence[Withdrawal], n
         for digest in order_digests(asked.ad_account_id, asked.order_id, asked.source, asked.shop)
     ]
     async with connection.transaction():
-        found = [
-            (place, PendingOrder(*row))
-            for place, *row in await rows_of(connection, "pending_of_orders", rows=as_json(rows))
-        ]
+        # they are locked by id, so that no two calls wait for each other
+        asked_of = await rows_of(connection, "pending_of_orders", rows=as_json(rows))
+        found = [(place, PendingOrder(*row)) for place, *row in sorted(asked_of, key=lambda row: row[:2])]
         gone = {
             order.delivery_id: (order.delivery_id, Exit.WITHDRAWN, reason_of_withdrawal(withdrawals[place]), place)
             for place, order in reversed(found)
