@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from app.core.consent import Answer
 from app.core.events import CounterRow, DroppedEvent, EventKey, Exit, InventoryCount, Measure
 from app.core.pages import Query
 from app.core.people import MarkChange, Ownership, PeopleChanges, PersonChange, Recalled
@@ -118,6 +120,10 @@ async def fill(at: At) -> None:
         owners=[Ownership(message_id="pending", user="u", anonymous="x")],
     )
     await at.outbox.enqueue([], [], [], now=at.now, people=people)
+    no = Answer(
+        key="n", said_by="b", user="u", is_proven=False, is_no=True, kind="opt_out", at=NOW + 0.5, total="USD 1.00"
+    )
+    await at.outbox.write_consents([no, replace(no, key="m", is_proven=True, for_proven=True)])
     for n in range(5):
         await at.outbox.write_audit(audited(at=at.now + n, target=f"Lead {n}"))
 
@@ -146,6 +152,7 @@ async def shown(at: At) -> dict[str, Any]:
         "names": await named(at),
         "shared": {name: each.value for name, each in (await at.outbox.list_shared("k")).items()},
         "audit": audit,
+        "consents": await at.outbox.consents(["m", "n"]),
         "people": [sorted(found.people, key=lambda row: row.key), found.marks],
         "seen": await at.seen(new(order_id="o"), new(event_id="\u00e9"), new()),
     }
