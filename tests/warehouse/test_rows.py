@@ -151,7 +151,7 @@ def test_a_postgresql_is_read_by_its_own_client(postgres_server: PostgresServer,
         with pytest.raises(WarehouseError, match=told), open_rows(url, folder, query=query):
             pass
     with (
-        pytest.raises(WarehouseError, match=r"\(InvalidTextRepresentation\)\. Look at"),
+        pytest.raises(WarehouseError, match=r"\(InvalidTextRepresentation\)\. Check"),
         open_rows(url, folder, query="SELECT 'ann@shop.example'::int AS x") as table,
     ):
         all_of(table, "x")

@@ -67,7 +67,7 @@ def of_one(value: str) -> bytes:
 #: Each with the end of its name, and what is told of it; None where it can be read.
 HOSTILE: dict[str, tuple[str, Callable[[], bytes], str | None]] = {
     "arrays in arrays": (".json", lambda: b"[" * 500_000 + b"]" * 500_000, "nested deeper than 100 levels"),
-    "brackets that nothing closes": (".json", lambda: b"[" * 1_000_000, "brackets are not closed"),
+    "brackets that nothing closes": (".json", lambda: b"[" * 1_000_000, "unclosed brackets"),
     "objects in objects": (".ndjson", lambda: b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "nested deeper than"),
     "a deep value": (".ndjson", lambda: of_one("[" * 400_000 + "]" * 400_000), "nested deeper than 100 levels"),
     "a deep value behind a text": (".jsonl", lambda: of_one(f'"\\\\", "a": {"[" * 300_000}{"]" * 300_000}'), "nested"),
