@@ -74,7 +74,12 @@ class Answers:
 
     def __init__(self, stored: Iterable[Answer] = ()) -> None:
         """Take those that are stored."""
-        self._all = {(each.key, each.said_by, each.is_proven): each for each in stored}
+        #: By key; of each, by who said it, and whether that was proven.
+        self._by_key: dict[str, dict[tuple[str, bool], Answer]] = {}
+        #: The keys about which a browser or a user answered.
+        self._keys_of: dict[str, set[str]] = {}
+        for each in stored:
+            self._put(each)
 
     def add(self, said: Sequence[Answer]) -> None:
         """Take what one event answers: of the same browser about the same id the newer counts, at the same time a no.
@@ -82,19 +87,24 @@ class Answers:
         A yes lifts older nos.
         """
         for answer in said:
-            place = (answer.key, answer.said_by, answer.is_proven)
-            known = self._all.get(place)
+            known = self._by_key.get(answer.key, {}).get((answer.said_by, answer.is_proven))
             if known is None or (answer.at, answer.is_no) > (known.at, known.is_no):
                 for_proven = answer.for_proven or (known is not None and known.for_proven and answer.is_no)
-                self._all[place] = replace(answer, for_proven=for_proven)
-        for each, no in self._all.items() if said and not said[0].is_no else ():
-            if is_lifted(no, said[0]):
-                self._all[each] = replace(no, is_no=False, at=said[0].at)
+                self._put(replace(answer, for_proven=for_proven))
+        if said and not said[0].is_no:
+            yes = said[0]
+            names = self._keys_of.get(yes.said_by, set()) | self._keys_of.get(yes.user, set()) | {yes.user}
+            for no in [no for no in self.about(names) if is_lifted(no, yes)]:
+                self._put(replace(no, is_no=False, at=yes.at))
 
     def about(self, keys: Iterable[str]) -> Iterator[Answer]:
         """Yield those about some ids."""
-        wanted = set(keys)
-        return (each for each in self._all.values() if each.key in wanted)
+        return (each for key in dict.fromkeys(keys) for each in self._by_key.get(key, {}).values())
+
+    def _put(self, answer: Answer) -> None:
+        self._by_key.setdefault(answer.key, {})[answer.said_by, answer.is_proven] = answer
+        for name in (answer.said_by, answer.user):
+            self._keys_of.setdefault(name, set()).add(answer.key)
 
 
 def is_lifted(no: Answer, yes: Answer) -> bool:

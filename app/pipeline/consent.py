@@ -176,14 +176,15 @@ class Consents:
         if drafts.intake.public_key is not None:
             wanted = self._within_bounds(wanted, drafts, drafts.intake.public_key)
         answers = Answers(stored)
+        # a yes counts for the deliveries of its own event, a no for later ones: its own say so themselves
+        said_at: dict[int, list[Sequence[Answer]]] = {}
+        for said in drafts.answered:
+            place = said.end if said.answers[0].is_no else said.first
+            said_at.setdefault(place, []).append(said.answers)
         reasons: dict[int, str] = {}
         for place, subject in subjects.items():
-            for said in drafts.answered:
-                # a yes counts for the deliveries of its own event, a no for later ones: its own say so themselves
-                if place == said.first and said.answers and not said.answers[0].is_no:
-                    answers.add(said.answers)
-                if place == said.end and said.answers and said.answers[0].is_no:
-                    answers.add(said.answers)
+            for each in said_at.get(place, ()):
+                answers.add(each)
             wanted += self._judge(place, subject, answers, drafts, reasons)
         return (drafts.withheld(reasons) if reasons else drafts), wanted
 
