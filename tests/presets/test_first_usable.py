@@ -63,8 +63,9 @@ _GONE = object()
 
 
 def junk_of(field: str) -> list[Any]:
-    """Return all junk for a field: true is a good value of a yes or no."""
-    return [junk for junk in [*JUNK, *JUNK_OF.get(field, [])] if junk is not True or field != "wifi"]
+    """Return all junk for a field: true is a good value of a yes or no, and a cookie that is true hides a later one."""
+    takes_true = field in {"wifi", "pin_unauth"}
+    return [junk for junk in [*JUNK, *JUNK_OF.get(field, [])] if junk is not True or not takes_true]
 
 
 def places_of(mapped: Any) -> Iterator[Place]:
