@@ -22,7 +22,7 @@ from app.catalog.yaml_files import in_words, parse_yaml, place
 from app.core.events import Event
 from app.core.values.placeholders import says_nothing
 from app.core.values.times import MAX_HOLD_S
-from app.destination import PRIVACY_FLAGS, usable_parts
+from app.destination import USABLE_AT_ONCE, usable_parts
 from app.destination.user_field import USER_FIELDS
 from app.errors import Fault, MappingError, TriggerError
 from app.identity import GROUPS, groups_named
@@ -142,7 +142,7 @@ MOST_FAULTS = 50
 #: A directive may give a list of objects for it, one of each person.
 _OF_SEVERAL_PEOPLE = ("user_data",)
 #: So that choices take what can be sent.
-_READERS = Readers(at_once=PRIVACY_FLAGS, of_parts=usable_parts())
+_READERS = Readers(at_once=USABLE_AT_ONCE, of_parts=usable_parts())
 
 #: Without the file that they stand in.
 Faults: TypeAlias = tuple[Fault, ...]

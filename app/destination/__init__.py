@@ -11,7 +11,7 @@ from app.destination.quality import COMPONENTS, MATCH_KEYS, components, match_ke
 from app.destination.redaction import redact
 from app.destination.required_fields import nearest_event_name
 from app.destination.user_data import FROM_BLOCKS
-from app.destination.validators import PRIVACY_FLAGS, usable_parts
+from app.destination.validators import USABLE_AT_ONCE, usable_parts
 
 __all__ = [
     "ACTION_SOURCES",
@@ -21,7 +21,7 @@ __all__ = [
     "MATCH_KEYS",
     "OFFERED_FIELDS",
     "OF_BLOCKS",
-    "PRIVACY_FLAGS",
+    "USABLE_AT_ONCE",
     "Complete",
     "OfferedField",
     "PersonFacts",

@@ -205,13 +205,19 @@ def missing_identifiers(user_data: dict[str, Any]) -> bool:
     )
 
 
+def cookie_text(given: Any) -> str | None:
+    """Return the value of a cookie; None where it can be none."""
+    text = text_of(unwrap_single(given))
+    return None if text is None or is_no_id(text) or len(text) > MAX_LENGTH else text
+
+
 def add_pin_unauth(user_data: dict[str, Any], given: Any) -> None:
     """Add the cookie `_pin_unauth` to the external ids that are sent: as it is, and in small letters.
 
     Salesforce's cartridge of Pinterest hashes it as it is, the one for Magento in small letters.
     """
-    text = text_of(unwrap_single(given))
-    if text is None or is_no_id(text) or len(text) > MAX_LENGTH:
+    text = cookie_text(given)
+    if text is None:
         return
     digests = dict.fromkeys((hashed(text.strip()), hashed(text.strip().lower())))
     sent = user_data.get("external_id", [])

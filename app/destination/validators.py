@@ -14,15 +14,21 @@ from app.destination.custom_data import CONTENT_READERS
 from app.destination.money import read_money
 from app.destination.normalise import normalised
 from app.destination.reading import Reader, TextReader, text_of
-from app.destination.user_data import PLAIN_WAYS
+from app.destination.user_data import PIN_UNAUTH, PLAIN_WAYS, cookie_text
 from app.destination.user_field import USER_FIELDS
 
 _IsUsable: TypeAlias = Callable[[Any], bool]
 
-#: Of whole fields whose reader takes whatever is given, as the careful side: what counts as given.
-PRIVACY_FLAGS: Mapping[str, _IsUsable] = dict.fromkeys(
-    ("opt_out", "advertiser_tracking_enabled", "gpc", "custom_data.opt_out_type"), flag_is_given
-)
+
+def _is_cookie(value: Any) -> bool:
+    return cookie_text(value) is not None
+
+
+#: Of whole fields that no reader refuses: what counts as given. A flag is read as a no where it cannot be read.
+USABLE_AT_ONCE: Mapping[str, _IsUsable] = {
+    **dict.fromkeys(("opt_out", "advertiser_tracking_enabled", "gpc", "custom_data.opt_out_type"), flag_is_given),
+    PIN_UNAUTH: _is_cookie,
+}
 #: Read by the country of the event, which one item alone does not know: any text may be right.
 _BY_COUNTRY = frozenset({"phone", "state", "zip"})
 

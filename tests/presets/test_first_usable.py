@@ -49,6 +49,7 @@ JUNK_OF: dict[str, list[Any]] = {
     "user_data.client_ip_address": ["10.0.0.1", "localhost", "300.1.1.1"],
     "user_data.client_user_agent": ["python-requests/2.31", "curl/8.0"],
     "user_data.hashed_maids": ["00000000-0000-0000-0000-000000000000"],
+    "pin_unauth": ["0", "-", "{{id}}", "[object Object]"],
     "language": ["xx-XX", 7],
     "wifi": ["maybe", 7],
 }
@@ -63,9 +64,8 @@ _GONE = object()
 
 
 def junk_of(field: str) -> list[Any]:
-    """Return all junk for a field: true is a good value of a yes or no, and a cookie that is true hides a later one."""
-    takes_true = field in {"wifi", "pin_unauth"}
-    return [junk for junk in [*JUNK, *JUNK_OF.get(field, [])] if junk is not True or not takes_true]
+    """Return all junk for a field: true is a good value of a yes or no."""
+    return [junk for junk in [*JUNK, *JUNK_OF.get(field, [])] if junk is not True or field != "wifi"]
 
 
 def places_of(mapped: Any) -> Iterator[Place]:
