@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from app import assemble
 from app.api.router import Operations, api_router
 from app.assemble.ad_accounts import Destination
-from app.assemble.parts import Parts, make_parts
+from app.assemble.services import Services, make_services
 from app.config import Settings
 from app.console import ConsoleServices, DestinationView, create_console
 from app.core.deliveries import Settlement
@@ -72,66 +72,66 @@ def create_app(
     `clock` takes the place of all clocks, as tests want it; None is this machine's, and the store's own.
     Raises ConfigurationError or OutboxError where it cannot start.
     """
-    parts = make_parts(settings, role.value, clock=clock, environ=environ)
-    clock = parts.clock
-    status = _status(settings, parts, role)
+    services = make_services(settings, role.value, clock=clock, environ=environ)
+    clock = services.clock
+    status = _status(settings, services, role)
     app = Application(
-        parts.metrics,
-        parts.tracing,
-        around=access_middleware(settings, parts.access, clock=clock),
+        services.metrics,
+        services.tracing,
+        around=access_middleware(settings, services.access, clock=clock),
         settings=settings,
         lifespan=lifespan(
-            parts.acts.catalog,
-            parts.coordination,
-            (*_beside(settings, parts, role), *export_figures(environ, status.families, clock=clock)),
-            begin=partial(parts.outbox.start_disk_checks, settings),
-            closing=(*parts.closing, parts.outbox, parts.tracing, *export_lines(environ, clock=clock)),
-            look_at_files=parts.look_at_files,
-            test_files=parts.test_files,
+            services.acts.catalog,
+            services.coordination,
+            (*_beside(settings, services, role), *export_figures(environ, status.families, clock=clock)),
+            begin=partial(services.outbox.start_disk_checks, settings),
+            closing=(*services.closing, services.outbox, services.tracing, *export_lines(environ, clock=clock)),
+            look_at_files=services.look_at_files,
+            test_files=services.test_files,
             clock=clock,
         ),
     )
-    _include_routes(app, settings, parts, status)
+    _include_routes(app, settings, services, status)
     return app
 
 
-def _include_routes(app: Application, settings: Settings, parts: Parts, status: Status) -> None:
+def _include_routes(app: Application, settings: Settings, services: Services, status: Status) -> None:
     if status.role != Role.SEND:
-        _include_senders_routes(app, settings, parts)
+        _include_senders_routes(app, settings, services)
     app.include_router(status_router(status))
-    app.include_router(create_console(_console(settings, parts)))
+    app.include_router(create_console(_console(settings, services)))
     operations = Operations(
-        outbox=parts.outbox,
-        finder=parts.finder,
-        acts=parts.acts,
-        access=parts.access,
+        outbox=services.outbox,
+        finder=services.finder,
+        acts=services.acts,
+        access=services.access,
         status=status.delivery,
-        inventory=parts.inventory,
-        clock=parts.clock,
+        inventory=services.inventory,
+        clock=services.clock,
     )
     app.include_router(api_router(operations))
-    if parts.sandbox is not None:
-        app.mount("/sandbox", parts.sandbox)
+    if services.sandbox is not None:
+        app.mount("/sandbox", services.sandbox)
     answer_unrouted(app)
 
 
-def _include_senders_routes(app: Application, settings: Settings, parts: Parts) -> None:
+def _include_senders_routes(app: Application, settings: Settings, services: Services) -> None:
     secrets, keys = WebhookSecrets.of(settings), WriteKeys.of(settings)
-    parts.secrets.tell(lambda changed: partial(secrets.take, WebhookSecrets.of(changed)))
-    parts.secrets.tell(lambda changed: partial(keys.take, WriteKeys.of(changed)))
-    accepts = _accepts(settings, parts)
+    services.secrets.tell(lambda changed: partial(secrets.take, WebhookSecrets.of(changed)))
+    services.secrets.tell(lambda changed: partial(keys.take, WriteKeys.of(changed)))
+    accepts = _accepts(settings, services)
     budget = MemoryBudget(settings.max_unpacked_in_flight)
-    app.include_busy_router(webhook_router(accepts, settings, secrets, clock=parts.clock, budget=budget))
-    app.include_busy_router(tracking_router(accepts, settings, keys, clock=parts.clock, budget=budget))
-    if parts.sources is not None:
-        sources = NamedSources(parts.sources.sources)
-        parts.sources.on_change = sources.take
+    app.include_busy_router(webhook_router(accepts, settings, secrets, clock=services.clock, budget=budget))
+    app.include_busy_router(tracking_router(accepts, settings, keys, clock=services.clock, budget=budget))
+    if services.sources is not None:
+        sources = NamedSources(services.sources.sources)
+        services.sources.on_change = sources.take
         named = NamedWebhook(
             accepts=accepts,
             sources=sources,
-            clock=parts.clock,
+            clock=services.clock,
             budget=budget,
-            on_count=parts.metrics.count_source,
+            on_count=services.metrics.count_source,
             trusted_proxies=read_networks(settings.trusted_proxies),
             remembers=settings.remember_days > 0,
         )
@@ -143,63 +143,66 @@ def _include_senders_routes(app: Application, settings: Settings, parts: Parts) 
             Limits.of_tracking(settings),
             cookie_domain=settings.epik_cookie_domain,
             reporting=TagReporting(
-                write_keys=keys, is_open=is_open, event_names=settings.custom_event_names, take=parts.tag_reports.take
+                write_keys=keys,
+                is_open=is_open,
+                event_names=settings.custom_event_names,
+                take=services.tag_reports.take,
             )
-            if parts.tag_reports
+            if services.tag_reports
             else None,
         )
     )
 
 
-def _pipeline(settings: Settings, parts: Parts) -> Pipeline:
+def _pipeline(settings: Settings, services: Services) -> Pipeline:
     # A fifth of a second that neither the first event nor the start shall wait for.
     Thread(target=load_place_names, name="place-names", daemon=True).start()
     pipeline = assemble.pipeline(
         settings,
-        parts.running.catalog,
-        outbox=parts.tracing.enqueues(parts.outbox),
-        why_off=parts.coordination.why_off,
-        on_count=parts.metrics.count,
-        quarantine=assemble.quarantine(settings, parts.outbox),
-        to=parts.destinations,
-        sources=parts.sources,
-        shared=parts.outbox,
-        erasing=parts.acts.people,
+        services.running.catalog,
+        outbox=services.tracing.enqueues(services.outbox),
+        why_off=services.coordination.why_off,
+        on_count=services.metrics.count,
+        quarantine=assemble.quarantine(settings, services.outbox),
+        to=services.destinations,
+        sources=services.sources,
+        shared=services.outbox,
+        erasing=services.acts.people,
     )
-    pipeline.listeners = parts.listeners
-    parts.running.on_change = pipeline.use
+    pipeline.listeners = services.listeners
+    services.running.on_change = pipeline.use
     return pipeline
 
 
-def _accepts(settings: Settings, parts: Parts) -> AcceptsIntake:
+def _accepts(settings: Settings, services: Services) -> AcceptsIntake:
     """Small requests share what they cost, unless each is to be traced by itself."""
-    pipeline = _pipeline(settings, parts)
-    return parts.tracing.accepts(pipeline if parts.tracing.is_on else RequestBatcher(pipeline))
+    pipeline = _pipeline(settings, services)
+    return services.tracing.accepts(pipeline if services.tracing.is_on else RequestBatcher(pipeline))
 
 
-def _worker(parts: Parts, destination: Destination) -> Worker:
+def _worker(services: Services, destination: Destination) -> Worker:
     """Make what sends to one ad account: it shares nothing with that of another but the outbox."""
 
     def on_call(report: CallReport) -> None:
-        parts.metrics.observe_call(report.duration_s)
-        parts.metrics.count(report.counters)
+        services.metrics.observe_call(report.duration_s)
+        services.metrics.count(report.counters)
         log_attempts(report.settlements, duration_s=report.duration_s)
-        parts.tracing.on_call(report)
+        services.tracing.on_call(report)
 
     def on_settled_unsent(settlements: Sequence[Settlement], counters: Sequence[CounterRow]) -> None:
-        parts.metrics.count(counters)
+        services.metrics.count(counters)
         log_attempts(settlements, duration_s=0)
 
     return Worker(
-        parts.outbox,
-        parts.clients[destination.ad_account_id],
+        services.outbox,
+        services.clients[destination.ad_account_id],
         destination.settings,
         ad_account_id=destination.ad_account_id,
         surroundings=Dependencies(
-            clocks=Clocks(parts.clock, time.monotonic),
+            clocks=Clocks(services.clock, time.monotonic),
             rng=random.Random(),  # noqa: S311 - jitter, no secret
-            consents=consent_check(parts.outbox, destination.settings),
-            switches=lambda: parts.coordination.switches.of(destination.ad_account_id),
+            consents=consent_check(services.outbox, destination.settings),
+            switches=lambda: services.coordination.switches.of(destination.ad_account_id),
             redact=redact,
             on_call=on_call,
             on_settled_unsent=on_settled_unsent,
@@ -210,61 +213,65 @@ def _worker(parts: Parts, destination: Destination) -> Worker:
     )
 
 
-def _beside(settings: Settings, parts: Parts, role: Role) -> tuple[BackgroundTask, ...]:
+def _beside(settings: Settings, services: Services, role: Role) -> tuple[BackgroundTask, ...]:
     """Make what runs in the background of a process of this role."""
-    feeds = assemble.feed_keeper(settings, parts.names, parts.outbox, parts.clock)
-    reports = (parts.tag_reports,) if parts.tag_reports else ()
-    keepers: tuple[BackgroundTask, ...] = (*parts.keepers(), *feeds, *reports) if role is not Role.SEND else ()
+    feeds = assemble.feed_keeper(settings, services.names, services.outbox, services.clock)
+    reports = (services.tag_reports,) if services.tag_reports else ()
+    keepers: tuple[BackgroundTask, ...] = (*services.keepers(), *feeds, *reports) if role is not Role.SEND else ()
     if role is Role.RECEIVE:
         return keepers
-    workers = [_worker(parts, destination) for destination in parts.destinations]
-    retention = Retention(parts.outbox, clocks=Clocks(parts.clock, time.monotonic), on_error=log_error)
-    alerts = assemble.alerts_to(parts.alert_webhook, settings, parts.outbox, parts.accounts, parts.clock)
-    reading = assemble.hourly_reading(settings, parts.destinations, parts.outbox, parts.sandbox, parts.clock)
-    deletions = assemble.deletion_requests(settings, parts.destinations, parts.outbox, parts.sandbox, parts.clock)
+    workers = [_worker(services, destination) for destination in services.destinations]
+    retention = Retention(services.outbox, clocks=Clocks(services.clock, time.monotonic), on_error=log_error)
+    alerts = assemble.alerts_to(services.alert_webhook, settings, services.outbox, services.accounts, services.clock)
+    reading = assemble.hourly_reading(
+        settings, services.destinations, services.outbox, services.sandbox, services.clock
+    )
+    deletions = assemble.deletion_requests(
+        settings, services.destinations, services.outbox, services.sandbox, services.clock
+    )
     return *workers, retention, *alerts, *keepers, *reading, *deletions
 
 
-def _status(settings: Settings, parts: Parts, role: Role) -> Status:
+def _status(settings: Settings, services: Services, role: Role) -> Status:
     return Status(
-        outbox=parts.outbox,
-        coordination=parts.coordination,
-        metrics=parts.metrics,
-        accounts=parts.accounts,
+        outbox=services.outbox,
+        coordination=services.coordination,
+        metrics=services.metrics,
+        accounts=services.accounts,
         role=role.value,
         keeps_while_off=settings.keeps_while_off,
         told_full_s=settings.told_full_s,
-        restart_notice=parts.restart_notice,
-        clock=parts.clock,
+        restart_notice=services.restart_notice,
+        clock=services.clock,
     )
 
 
-def _console(settings: Settings, parts: Parts) -> ConsoleServices:
-    why_off = parts.coordination.why_off
+def _console(settings: Settings, services: Services) -> ConsoleServices:
+    why_off = services.coordination.why_off
     return ConsoleServices(
-        outbox=parts.outbox,
-        running=parts.running,
-        coordination=parts.coordination,
-        finder=parts.finder,
+        outbox=services.outbox,
+        running=services.running,
+        coordination=services.coordination,
+        finder=services.finder,
         explainer=assemble.explainer(
-            settings, outbox=parts.outbox, why_off=why_off, to=parts.destinations, sources=parts.sources
+            settings, outbox=services.outbox, why_off=why_off, to=services.destinations, sources=services.sources
         ),
-        sources=parts.known_sources,
-        traits_of=assemble.source_traits(settings, parts.sources),
-        clients=parts.clients,
-        access=parts.access,
-        acts=parts.acts,
-        inventory=parts.inventory,
+        sources=services.known_sources,
+        traits_of=assemble.source_traits(settings, services.sources),
+        clients=services.clients,
+        access=services.access,
+        acts=services.acts,
+        inventory=services.inventory,
         destination=DestinationView(
-            accounts=parts.accounts,
+            accounts=services.accounts,
             keeps_while_off=settings.keeps_while_off,
             told_full_s=settings.told_full_s,
             waits_at_most_s=settings.retry_max_age_hours * HOUR_S,
             sender_headers=settings.sender_headers,
         ),
         outbox_rules=settings,
-        restart_notice=parts.restart_notice,
+        restart_notice=services.restart_notice,
         quality_components=COMPONENTS,
-        people=assemble.people_search(settings, parts.outbox) if settings.remember_secret else None,
-        clock=parts.clock,
+        people=assemble.people_search(settings, services.outbox) if settings.remember_secret else None,
+        clock=services.clock,
     )

@@ -85,7 +85,7 @@ COPIED: Final[Mapping[str, Mapping[str, Mapping[str, Mapping[str, str]]]]] = {
     },
     "postgres": {
         "settled": {"delivered": _IDS | _TIMES, "dedup_key": {}},
-        "waiting": {"delivery": _IDS, "line": {}, "dedup_key": {}},
+        "waiting": {"delivery": _IDS, "queue": {}, "dedup_key": {}},
     },
 }
 _DIGEST: Final = {"sqlite": "lower(hex(randomblob(10)))", "postgres": "substr(md5(t.digest || :n), 1, 20)"}

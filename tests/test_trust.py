@@ -20,13 +20,13 @@ PLACES: dict[str, list[str] | str] = {
     # de-duplication by event, order, checkout and token; withdrawal, also of orders to come; holds
     "dedup_key": ["outbox/dedup._is_repeated", "outbox/withdrawal.withdraws"],
     "delivery": ["outbox/dedup._is_repeated", "outbox/withdrawal.withdraws"],
-    "line": "a pending delivery, see delivery",
+    "queue": "a pending delivery, see delivery",
     "payload": "a delivery's finished event, see delivery",
     "kept_payload": "a delivery's finished event, see delivery",
     "dead": "a dead delivery, see delivery",
     "delivered": "a delivered delivery, see delivery",
     "attempt": "a delivery's history",
-    # facts, links and marks of memory
+    # facts, links and suppressions of memory
     "person": [
         "identity/alias_graph._may_relink",
         "identity/alias_graph._move",
@@ -34,7 +34,7 @@ PLACES: dict[str, list[str] | str] = {
         "identity/alias_graph._drop",
         "identity/resolution._observe",
     ],
-    "mark": ["identity/suppression._is_lifted"],
+    "suppression": ["identity/suppression._is_lifted"],
     # answers to being tracked
     "consent": ["core/consent.is_lifted", "core/consent._holds"],
     "memory_hour": "counts by public key: what is over them is left out, nothing is forgotten for it",
@@ -54,7 +54,7 @@ PLACES: dict[str, list[str] | str] = {
     "dropped_event": "one row an event, forgotten by age",
     "backlog": "counts", "counter": "counts", "counter_hour": "counts", "counter_minute": "counts",
     "counter_sum": "counts", "name_count": "counts", "revenue": "sums, by source",
-    "id_filter": "finds deliveries by their ids", "part": "finds deliveries by their ids",
+    "id_filter": "finds deliveries by their ids", "id_range": "finds deliveries by their ids",
     "audit": "what operators did", "session": "who has logged in", "shared": "what processes must know",
     "probe": "proves that a commit succeeds", "store_version": "the version of the schema",
     "app/sandbox/record.py": "what the sandbox received",

@@ -17,7 +17,7 @@ _WORDS = {
     TransferKind.KEYS: "keys",
     TransferKind.COUNTS: "counts",
     TransferKind.AUDIT: "audit log entries",
-    TransferKind.MARKS: "opted-out ids",
+    TransferKind.SUPPRESSIONS: "opted-out ids",
     TransferKind.PEOPLE: "remembered ids",
     TransferKind.OWNERS: "messages by id",
 }

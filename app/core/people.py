@@ -55,7 +55,7 @@ class No(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     for_proven: bool = False
 
 
-class Mark(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+class Suppression(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """Who said no that holds for one id."""
 
     nos: tuple[No, ...]
@@ -85,9 +85,9 @@ class PeopleFound:
     """What is remembered of some ids, and of those that they are linked with."""
 
     people: Sequence[PersonRow]
-    #: By key: a `Mark` as JSON.
-    marks: dict[str, str]
-    #: There is no room for another mark, or for more of the public key that asks.
+    #: By key: a `Suppression` as JSON.
+    suppressions: dict[str, str]
+    #: There is no room for another suppression, or for more of the public key that asks.
     is_full: bool = False
 
 
@@ -107,11 +107,11 @@ class PersonChange(Struct, frozen=True, kw_only=True):
     record: str | None
 
 
-class MarkChange(Struct, frozen=True, kw_only=True):
-    """What becomes of the mark of one id."""
+class SuppressionChange(Struct, frozen=True, kw_only=True):
+    """What becomes of the suppression of one id."""
 
     key: str
-    #: The `Mark` that was there when it was decided, as JSON; None where none was.
+    #: The `Suppression` that was there when it was decided, as JSON; None where none was.
     was: str | None
     #: The same from now on.
     now: str | None
@@ -185,7 +185,7 @@ class PeopleChanges(Struct, frozen=True, kw_only=True):
 
     people: list[PersonChange]
     #: One for every key of `people`, and others; most of them change nothing.
-    marks: list[MarkChange]
+    suppressions: list[SuppressionChange]
     #: The public key that the events came by; None where they are proven.
     public_key: str | None = None
     #: Of what the same call keeps, one a message.
@@ -195,7 +195,7 @@ class PeopleChanges(Struct, frozen=True, kw_only=True):
 def with_owners(changes: PeopleChanges | None, owners: list[Ownership]) -> PeopleChanges | None:
     """Return changes of memory, or none, with whose the messages of the same call are."""
     if changes is None:
-        return PeopleChanges(people=[], marks=[], owners=owners) if owners else None
+        return PeopleChanges(people=[], suppressions=[], owners=owners) if owners else None
     return msgspec.structs.replace(changes, owners=owners)
 
 

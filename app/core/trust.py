@@ -1,7 +1,7 @@
 """Trust: what came by a public key never removes, blocks, replaces or uncovers what came by a secret.
 
 An event is proven if its author is known by a secret that no page shows, and public otherwise. The door decides it once
-(`Intake.is_proven`), and the store keeps it with each key, fact, link, mark and hold.
+(`Intake.is_proven`), and the store keeps it with each key, fact, link, suppression and hold.
 """
 
 from typing import Final, NamedTuple

@@ -64,25 +64,25 @@ def ids_of(memory: Memory, user: str, at: float, rules: MemorySettings, *, until
                     yield key
 
 
-def previous_of(encounter: IdentityEvent, memory: Memory, rules: MemorySettings) -> list[str]:
+def previous_of(event: IdentityEvent, memory: Memory, rules: MemorySettings) -> list[str]:
     """Return the key of an alias's previous id: the user of that name where one is known, else the `anonymousId`.
 
-    Return [] for an event without one. Ask before a yes in the event lifts a mark: a marked user is known.
+    Return [] for an event without one. Ask before a yes in the event lifts a suppression: a suppressed user is known.
     """
-    if encounter.previous is None:
+    if event.previous is None:
         return []
-    user, anonymous = encounter.previous
-    is_known = memory.mark(user) is not None and user != encounter.user
-    return [user] if is_known or _is_known(memory, user, encounter.at, rules) else [anonymous]
+    user, anonymous = event.previous
+    is_known = memory.suppression(user) is not None and user != event.user
+    return [user] if is_known or _is_known(memory, user, event.at, rules) else [anonymous]
 
 
-def sources_of(encounter: IdentityEvent) -> list[str]:
+def sources_of(event: IdentityEvent) -> list[str]:
     """Return the ids that an event says are its user's: the previous id of an alias under both of its keys.
 
     A yes, a no and a removed link apply to both keys. If they applied to one, the event itself could change which one,
     and a repeat would apply to the other.
     """
-    return [key for key in (encounter.anonymous, *(encounter.previous or ())) if key]
+    return [key for key in (event.anonymous, *(event.previous or ())) if key]
 
 
 def _is_known(memory: Memory, user: str, at: float, rules: MemorySettings) -> bool:
@@ -94,50 +94,50 @@ def _is_known(memory: Memory, user: str, at: float, rules: MemorySettings) -> bo
     return any(key != user for key in ids_of(memory, user, at, rules))
 
 
-def link_ids(encounter: IdentityEvent, previous: list[str], memory: Memory, rules: MemorySettings) -> None:
+def link_ids(event: IdentityEvent, previous: list[str], memory: Memory, rules: MemorySettings) -> None:
     """Link the `anonymousId` of an event and its `previous_of` to its user; without a user nothing is linked."""
-    if encounter.user:
-        for source in (encounter.anonymous, *previous):
-            if source and source != encounter.user:
-                _link(source, encounter.user, encounter, memory, rules)
+    if event.user:
+        for source in (event.anonymous, *previous):
+            if source and source != event.user:
+                _link(source, event.user, event, memory, rules)
 
 
-def _link(source: str, user: str, encounter: IdentityEvent, memory: Memory, rules: MemorySettings) -> None:
-    at, is_proven = encounter.at, encounter.is_proven
+def _link(source: str, user: str, event: IdentityEvent, memory: Memory, rules: MemorySettings) -> None:
+    at, is_proven = event.at, event.is_proven
     before = link_of(memory, source, at, rules)
-    if (before and before.at > at) or not _may_relink(source, encounter, memory):
+    if (before and before.at > at) or not _may_relink(source, event, memory):
         return
     target = memory.person(user)
     users = chain(memory, user, at, rules) if target and target.link else [user]
     if source in users:  # the circle is cut where it would close: the new link counts, the one to `source` goes
         last = users[users.index(source) - 1]
-        if not _may_relink(last, encounter, memory):
+        if not _may_relink(last, event, memory):
             return
         _keep_link(last, None, memory)
         users = users[: users.index(source)]
     if before is None:
-        _move(source, users[-1], encounter, memory, rules)
+        _move(source, users[-1], event, memory, rules)
     elif before.to != user and end_of(memory, before.to, at, rules) != users[-1]:
         _drop(source, memory, is_proven=is_proven)
     _keep_link(source, Link(to=user, at=at, is_proven=is_proven), memory)
 
 
-def _may_relink(key: str, encounter: IdentityEvent, memory: Memory) -> bool:
+def _may_relink(key: str, event: IdentityEvent, memory: Memory) -> bool:
     """Return whether an event may change the link of an id, however old that is."""
     link = (memory.person(key) or NOBODY).link
-    return link is None or may_change(by_proven=encounter.is_proven, of_proven=link.is_proven)
+    return link is None or may_change(by_proven=event.is_proven, of_proven=link.is_proven)
 
 
 def _keep_link(source: str, link: Link | None, memory: Memory) -> None:
     memory.keep(source, Remembered(facts=(memory.person(source) or NOBODY).facts, link=link))
 
 
-def _move(source: str, user: str, encounter: IdentityEvent, memory: Memory, rules: MemorySettings) -> None:
+def _move(source: str, user: str, event: IdentityEvent, memory: Memory, rules: MemorySettings) -> None:
     """Move what an id holds of a person to the user, where it is newer than what the user has.
 
     A public event moves nothing that is proven.
     """
-    at, is_proven = encounter.at, encounter.is_proven
+    at, is_proven = event.at, event.is_proven
     given = memory.person(source)
     if given is None:
         return
@@ -174,15 +174,15 @@ def _drop(source: str, memory: Memory, *, is_proven: bool) -> None:
         memory.keep(source, replace(person, facts=facts))
 
 
-def unlink_ids(encounter: IdentityEvent, memory: Memory, rules: MemorySettings) -> None:
+def unlink_ids(event: IdentityEvent, memory: Memory, rules: MemorySettings) -> None:
     """Remove the links that name another user than an event of which nothing is kept; a newer link stays."""
-    if encounter.user is None:
+    if event.user is None:
         return
-    at = encounter.at
-    user = end_of(memory, encounter.user, at, rules)
-    for source in sources_of(encounter):
+    at = event.at
+    user = end_of(memory, event.user, at, rules)
+    for source in sources_of(event):
         link = link_of(memory, source, at, rules)
-        if not _may_relink(source, encounter, memory):
+        if not _may_relink(source, event, memory):
             continue
         if link and link.is_followed and link.at <= at and end_of(memory, link.to, at, rules) != user:
             _keep_link(source, replace(link, at=at, is_followed=False), memory)

@@ -34,8 +34,8 @@ def erase(
 ) -> list[str]:
     """Forget what is remembered under a user's key, and under every id that is or was linked to that user.
 
-    Of an `anonymousId` only its own is forgotten. Marks stay. Returns the keys under which anything was remembered,
-    and notes all keys that were looked at as erased; `now` is Unix seconds.
+    Of an `anonymousId` only its own is forgotten. Suppressions stay. Returns the keys under which anything was
+    remembered, and notes all keys that were looked at as erased; `now` is Unix seconds.
     """
     found = dict.fromkeys(ids_of_person(memory, rules, user, now=now) if user else ())
     if anonymous:

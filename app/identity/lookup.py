@@ -9,44 +9,44 @@ from app.identity.identity_event import IdentityEvent
 from app.identity.memory import Memory
 
 
-def look_up(encounter: IdentityEvent, memory: Memory, rules: MemorySettings) -> PersonHistory:
+def look_up(event: IdentityEvent, memory: Memory, rules: MemorySettings) -> PersonHistory:
     """Return what may fill the deliveries of an event, and what tells its person from others."""
-    user = _user_of(encounter, memory, rules)
+    user = _user_of(event, memory, rules)
     person = memory.person(user) if user else None
-    here = memory.person(encounter.anonymous) if encounter.anonymous else None
+    here = memory.person(event.anonymous) if event.anonymous else None
     facts: dict[str, Fact] = {}
     newest: dict[str, Fact] = {}
-    for each in (person,) if encounter.user or encounter.claimed else (person, here):
+    for each in (person,) if event.user or event.claimed else (person, here):
         for group, fact in each.facts.items() if each else ():
-            if group in OF_PERSON and encounter.at - fact.at <= rules.remember_s:
+            if group in OF_PERSON and event.at - fact.at <= rules.remember_s:
                 if group not in newest or fact.at > newest[group].at:
                     newest[group] = fact
-                if fact.at <= encounter.at and (group not in facts or fact.at > facts[group].at):
+                if fact.at <= event.at and (group not in facts or fact.at > facts[group].at):
                     facts[group] = fact
-    if encounter.user:
-        _look_under_later_names(newest, encounter.user, encounter.at, memory, rules)
-    if click := _usable(here, "click", encounter.at, rules) or _click_elsewhere(encounter, user, memory, rules):
+    if event.user:
+        _look_under_later_names(newest, event.user, event.at, memory, rules)
+    if click := _usable(here, "click", event.at, rules) or _click_elsewhere(event, user, memory, rules):
         facts["click"] = click
-    if encounter.may_use_device and (device := _usable(here, "device", encounter.at, rules)):
+    if event.may_use_device and (device := _usable(here, "device", event.at, rules)):
         facts["device"] = device
-    if encounter.user is None and (own_id := _usable(person, "external_id", encounter.at, rules)):
+    if event.user is None and (own_id := _usable(person, "external_id", event.at, rules)):
         facts["external_id"] = own_id
-    return PersonHistory(at=encounter.at, facts=facts, newest=newest, introduces=encounter.kind == "identify")
+    return PersonHistory(at=event.at, facts=facts, newest=newest, introduces=event.kind == "identify")
 
 
-def _user_of(encounter: IdentityEvent, memory: Memory, rules: MemorySettings) -> str | None:
+def _user_of(event: IdentityEvent, memory: Memory, rules: MemorySettings) -> str | None:
     """Return the user that an event is about: its own, else the one who used its browser lately; None: nobody known.
 
     None also where the event claims a user that is not believed, and that is not the one who used its browser.
     """
-    at = encounter.at
-    if encounter.user:
-        return end_of(memory, encounter.user, at, rules, until=at)
-    link = link_of(memory, encounter.anonymous, at, rules) if encounter.anonymous else None
+    at = event.at
+    if event.user:
+        return end_of(memory, event.user, at, rules, until=at)
+    link = link_of(memory, event.anonymous, at, rules) if event.anonymous else None
     if not (link and link.is_followed and 0 <= at - link.at <= rules.session_s):
         return None
     user = end_of(memory, link.to, at, rules, until=at)
-    claimed = encounter.claimed
+    claimed = event.claimed
     return user if claimed is None or end_of(memory, claimed, at, rules, until=at) == user else None
 
 
@@ -61,11 +61,11 @@ def _look_under_later_names(
     newest.update((group, fact) for group, fact in person.facts.items() if at - fact.at <= rules.remember_s)
 
 
-def _click_elsewhere(encounter: IdentityEvent, user: str | None, memory: Memory, rules: MemorySettings) -> Fact | None:
+def _click_elsewhere(event: IdentityEvent, user: str | None, memory: Memory, rules: MemorySettings) -> Fact | None:
     """Return the newest click of all that a user has; None where there is no user."""
     newest: Fact | None = None
-    for key in ids_of(memory, user, encounter.at, rules, until=encounter.at) if user else ():
-        fact = _usable(memory.person(key), "click", encounter.at, rules)
+    for key in ids_of(memory, user, event.at, rules, until=event.at) if user else ():
+        fact = _usable(memory.person(key), "click", event.at, rules)
         if fact and (newest is None or fact.at > newest.at):
             newest = fact
     return newest

@@ -10,13 +10,13 @@ from msgspec.structs import replace
 from app.config.settings import MemorySettings
 from app.core.people import (
     Link,
-    Mark,
-    MarkChange,
     PeopleChanges,
     PeopleFound,
     PersonChange,
     PersonRow,
     Remembered,
+    Suppression,
+    SuppressionChange,
 )
 from app.core.values.times import DAY_S
 from app.identity.facts import NOBODY
@@ -25,7 +25,7 @@ from app.identity.facts import NOBODY
 class Memory(Protocol):
     """What is remembered, by the keys of ids. Whoever makes one decides how it is kept."""
 
-    #: There is no room for another mark, so nothing more may be remembered.
+    #: There is no room for another suppression, so nothing more may be remembered.
     is_full: bool
     #: Keys that were erased.
     erased: list[str]
@@ -42,16 +42,16 @@ class Memory(Protocol):
         """Return ids whose link names this user, the newest links first; of very many only the newest."""
         ...
 
-    def mark(self, key: str) -> Mark | None:
+    def suppression(self, key: str) -> Suppression | None:
         """Return who said no that still holds for an id; None where none holds."""
         ...
 
-    def set_mark(self, key: str, mark: Mark | None) -> None:
+    def set_suppression(self, key: str, suppression: Suppression | None) -> None:
         """Note who said no that holds for an id; None: none holds from now on."""
         ...
 
     @property
-    def has_marks(self) -> bool:
+    def has_suppressions(self) -> bool:
         """Whether a no of anybody holds. Where none does, nobody has to be looked at."""
         ...
 
@@ -64,7 +64,7 @@ class HeldMemory:
         self.erased: list[str] = []
         self._people: dict[str, Remembered] = {}
         self._linked: dict[str, dict[str, None]] = {}
-        self._marks: dict[str, Mark] = {}
+        self._suppressions: dict[str, Suppression] = {}
 
     def person(self, key: str) -> Remembered | None:
         return self._people.get(key)
@@ -84,18 +84,18 @@ class HeldMemory:
     def linked_to(self, key: str) -> Iterable[str]:
         return list(self._linked.get(key, ()))[::-1]
 
-    def mark(self, key: str) -> Mark | None:
-        return self._marks.get(key)
+    def suppression(self, key: str) -> Suppression | None:
+        return self._suppressions.get(key)
 
-    def set_mark(self, key: str, mark: Mark | None) -> None:
-        if mark:
-            self._marks[key] = mark
+    def set_suppression(self, key: str, suppression: Suppression | None) -> None:
+        if suppression:
+            self._suppressions[key] = suppression
         else:
-            self._marks.pop(key, None)
+            self._suppressions.pop(key, None)
 
     @property
-    def has_marks(self) -> bool:
-        return bool(self._marks)
+    def has_suppressions(self) -> bool:
+        return bool(self._suppressions)
 
 
 #: What only makes something newer is written once in so long a time, or in a seventh of what anything lasts.
@@ -105,7 +105,7 @@ _PARTS: Final = 7
 _NOTHING_FOUND: Final = PersonRow(key="", revision=0, record=NOBODY)
 
 _encode: Final = msgspec.json.Encoder().encode
-_decode_mark: Final = msgspec.json.Decoder(Mark).decode
+_decode_suppression: Final = msgspec.json.Decoder(Suppression).decode
 
 
 class LoadedMemory(HeldMemory):
@@ -143,10 +143,10 @@ class LoadedMemory(HeldMemory):
                     linked.append((link.at, key, link.to))
         for _, key, user in sorted(linked):
             self._linked.setdefault(user, {})[key] = None
-        for key, text in found.marks.items():
+        for key, text in found.suppressions.items():
             if key not in self._marked:
                 self._marked[key] = text
-                self._marks[key] = _decode_mark(text)
+                self._suppressions[key] = _decode_suppression(text)
 
     def keep(self, key: str, person: Remembered) -> None:
         super().keep(key, person)
@@ -155,17 +155,19 @@ class LoadedMemory(HeldMemory):
     def changes(self) -> PeopleChanges | None:
         """Return what is to be written; None where that is nothing."""
         people = sorted(self._changed(), key=attrgetter("key"))
-        marks = dict.fromkeys(change.key for change in people)
-        known = {*self._marks, *self._marked}
-        now = {key: _encode(mark).decode() for key, mark in self._marks.items()}
+        suppressions = dict.fromkeys(change.key for change in people)
+        known = {*self._suppressions, *self._marked}
+        now = {key: _encode(suppression).decode() for key, suppression in self._suppressions.items()}
         if self.is_full:  # only what is known may change
             now = {key: text for key, text in now.items() if key in self._marked}
-        marks |= dict.fromkeys(key for key in known if now.get(key) != self._marked.get(key))
-        if not marks:
+        suppressions |= dict.fromkeys(key for key in known if now.get(key) != self._marked.get(key))
+        if not suppressions:
             return None
         return PeopleChanges(
             people=people,
-            marks=[MarkChange(key=key, was=self._marked.get(key), now=now.get(key)) for key in sorted(marks)],
+            suppressions=[
+                SuppressionChange(key=key, was=self._marked.get(key), now=now.get(key)) for key in sorted(suppressions)
+            ],
             public_key=self.public_key,
         )
 
@@ -179,7 +181,9 @@ class LoadedMemory(HeldMemory):
         for key in self._kept:
             person = self._people.get(key, NOBODY)
             found = self._found.get(key, _NOTHING_FOUND)
-            is_closed = key in self._marks and key not in self._marked  # then nobody may have remembered it meanwhile
+            is_closed = (
+                key in self._suppressions and key not in self._marked
+            )  # then nobody may have remembered it meanwhile
             if not is_closed and (person is found.record or _only_renews(found.record, person, self._renewed_after_s)):
                 continue
             if not person.facts and not person.link:

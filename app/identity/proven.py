@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from app.core.people import Mark, Remembered
+from app.core.people import Remembered, Suppression
 from app.identity.facts import NOBODY, OF_PERSON
 from app.identity.memory import Memory
 
@@ -47,16 +47,16 @@ class ProvenMemory:
     def linked_to(self, key: str) -> Iterable[str]:
         return self._memory.linked_to(key)
 
-    def mark(self, key: str) -> Mark | None:
-        mark = self._memory.mark(key)
-        if mark is None:
+    def suppression(self, key: str) -> Suppression | None:
+        suppression = self._memory.suppression(key)
+        if suppression is None:
             return None
-        nos = tuple(no for no in mark.nos if no.for_proven)
-        return replace(mark, nos=nos) if nos else None
+        nos = tuple(no for no in suppression.nos if no.for_proven)
+        return replace(suppression, nos=nos) if nos else None
 
-    def set_mark(self, key: str, mark: Mark | None) -> None:
-        self._memory.set_mark(key, mark)
+    def set_suppression(self, key: str, suppression: Suppression | None) -> None:
+        self._memory.set_suppression(key, suppression)
 
     @property
-    def has_marks(self) -> bool:
-        return self._memory.has_marks
+    def has_suppressions(self) -> bool:
+        return self._memory.has_suppressions

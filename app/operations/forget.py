@@ -60,14 +60,14 @@ _PAGE: Final = 1_000
 _MAX_LOOKED_FOR: Final = 2_000
 _IDS: Final = "ids of memory"
 _QUARANTINED: Final = "quarantined events"
-_NOBODY_FOUND: Final = PeopleFound(people=(), marks={})
+_NOBODY_FOUND: Final = PeopleFound(people=(), suppressions={})
 _KEEP_ARRIVING: Final = "New events of this person keep arriving. Erase again later."
 
 _LEDGER: Final = (
     "Lines of the ledger: message, event and order id, time and amount of delivered events, without anything that "
     "tells whose they are; and sums."
 )
-_MARK: Final = "The mark that the person said no, as digests: it keeps the no after the erasure."
+_SUPPRESSION: Final = "The suppression that the person said no, as digests: it keeps the no after the erasure."
 _TOO_MANY: Final = (
     "What memory keeps of so many people: it ends after REMEMBER_DAYS. Erase people by their names to end it now."
 )
@@ -214,9 +214,9 @@ class Forgetting:
     ) -> Forgotten:
         """Erase what is kept of somebody, under whatever id, address, number or order they are named.
 
-        Marks stay, and so do lines of the ledger, without anything that tells whose they are. A second time there is
-        nothing left to erase. `now` is Unix seconds; messages of `again` are about to be stored anew. `on_found` gets
-        the ad accounts and click ids before anything is erased: afterwards they are unknown. Raises
+        Suppressions stay, and so do lines of the ledger, without anything that tells whose they are. A second time,
+        nothing is left to erase. `now` is Unix seconds; messages of `again` are about to be stored anew. `on_found`
+        gets the ad accounts and click ids before anything is erased: afterwards they are unknown. Raises
         OutboxUnavailable, also where something was found once more behind it.
         """
         traces = await self._named(whom)
@@ -248,7 +248,7 @@ class Forgetting:
             "named_by": whom.kinds,
             "facts": [_fact_json(row.key, group, fact) for row in mine for group, fact in row.record.facts.items()],
             "links": [{"key": row.key, **struct_asdict(row.record.link)} for row in mine if row.record.link],
-            "said_no": [{"key": key, "at": at} for key, at in known.marks.items() if key in keys],
+            "said_no": [{"key": key, "at": at} for key, at in known.suppressions.items() if key in keys],
             "deliveries": [_delivery_json(each) for message in messages for each in message.deliveries],
             "dropped_events": [{"at": at, **asdict(event)} for at, event in dropped],
             "quarantined": await self._quarantined(traces.ids | traces.alone | traces.named | traces.orders, now),
@@ -305,9 +305,9 @@ class Forgetting:
         kept = list(await self._outbox.kept_copies(now=now))
         keys = [key for key in {*traces.known, *traces.ids, *traces.alone} if len(key) > OWNER_KEY_DIGITS]
         said = {key[:OWNER_KEY_DIGITS] for key in traces.ids | traces.alone} | traces.named | traces.used
-        marks = (await self._outbox.people(keys)).marks if keys else {}
-        if marks or (said and any(each.is_no for each in await self._outbox.consents(said))):
-            kept.append(_MARK)
+        suppressions = (await self._outbox.people(keys)).suppressions if keys else {}
+        if suppressions or (said and any(each.is_no for each in await self._outbox.consents(said))):
+            kept.append(_SUPPRESSION)
         if traces.is_too_many:
             kept.append(_TOO_MANY)
         return (_LEDGER, *kept)

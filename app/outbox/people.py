@@ -56,8 +56,8 @@ def max_found(keys: Sequence[str]) -> int:
 
 
 def changes_to_people(changes: PeopleChanges | None) -> PeopleChanges | None:
-    """Return the changes where any person or mark changes; None where they only tell whose the deliveries are."""
-    return changes if changes and (changes.people or changes.marks) else None
+    """Return the changes where a person or a suppression changes; None where they only tell whose deliveries are."""
+    return changes if changes and (changes.people or changes.suppressions) else None
 
 
 def people_rows(changes: PeopleChanges) -> list[list[Any]]:
@@ -68,39 +68,39 @@ def people_rows(changes: PeopleChanges) -> list[list[Any]]:
     ]
 
 
-def mark_rows(changes: PeopleChanges, *, changed_only: bool = False) -> list[list[Any]]:
-    """Return rows of [key, marked at as it was read, marked at from now on]."""
-    return [[each.key, each.was, each.now] for each in changes.marks if not changed_only or each.was != each.now]
+def suppression_rows(changes: PeopleChanges, *, changed_only: bool = False) -> list[list[Any]]:
+    """Return rows of [key, suppression as it was read, suppression from now on]."""
+    return [[each.key, each.was, each.now] for each in changes.suppressions if not changed_only or each.was != each.now]
 
 
-def max_public_marks(rules: MemorySettings) -> int:
-    """Return how many ids public events may mark: half of all that may be."""
+def max_public_suppressions(rules: MemorySettings) -> int:
+    """Return how many ids public events may suppress: half of all that may be."""
     return rules.remember_max_people // 2
 
 
-def is_full(rules: MemorySettings, public_key: str | None, *, marks: int, public: int, added: int) -> bool:
+def is_full(rules: MemorySettings, public_key: str | None, *, suppressions: int, public: int, added: int) -> bool:
     """Return whether nothing new may be remembered of what a public key sends; None asks for proven events.
 
-    `marks` and `public` are how many ids are marked, and how many of them by public events alone; `added` is how many
-    ids or marks the key has added in this hour.
+    `suppressions` is how many ids are suppressed, `public` how many of them by public events alone, `added` how many
+    ids or suppressions the key has added in this hour.
     """
-    if marks >= rules.remember_max_people:
+    if suppressions >= rules.remember_max_people:
         return True
-    return public_key is not None and (public >= max_public_marks(rules) or added >= added_by_key(rules))
+    return public_key is not None and (public >= max_public_suppressions(rules) or added >= added_by_key(rules))
 
 
 def added_by_key(rules: MemorySettings) -> int:
-    """Return how many ids, and how many marks, a public key may add in an hour."""
+    """Return how many ids, and how many suppressions, a public key may add in an hour."""
     return max(_LEAST_ADDED, rules.remember_max_people // _HOURS_TO_FILL)
 
 
 def additions(changes: PeopleChanges, now: float) -> list[Any] | None:
-    """Return the row of what a public key adds: [key, hour, ids, marks]; None where nothing is to be counted."""
+    """Return the row of what a public key adds: [key, hour, ids, suppressions]; None where nothing is to be counted."""
     people = sum(not each.revision and each.record is not None for each in changes.people)
-    marks = sum(each.was is None and each.now is not None for each in changes.marks)
-    if changes.public_key is None or not (people or marks):
+    suppressions = sum(each.was is None and each.now is not None for each in changes.suppressions)
+    if changes.public_key is None or not (people or suppressions):
         return None
-    return [changes.public_key, int(now // HOUR_S), people, marks]
+    return [changes.public_key, int(now // HOUR_S), people, suppressions]
 
 
 def targets_of(changes: PeopleChanges) -> list[str]:

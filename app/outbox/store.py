@@ -235,7 +235,7 @@ class Outbox(SharedValues, Protocol):
 
         For a clock that was set back: what was due at once then would wait until that time comes again. Takes at most
         `limit` deliveries; returns how many it changed: 0 means that nothing is left to do. What is held follows when
-        it comes back into the line.
+        it comes back into the queue.
         """
 
     async def settle(self, settlements: Sequence[Settlement], counters: Sequence[CounterRow], *, now: float) -> None:
@@ -294,7 +294,7 @@ class Outbox(SharedValues, Protocol):
         """
 
     async def write_audit(self, entry: AuditEntry) -> None:
-        """Commit one line of the audit log."""
+        """Commit one entry of the audit log."""
 
     async def audit(self, *, limit: int, cursor: str | None = None) -> AuditPage:
         """Return lines of the audit log, newest first. A cursor that cannot be read begins at the newest."""

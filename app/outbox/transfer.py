@@ -38,7 +38,7 @@ class TransferKind(StrEnum):
     #: Who did what. Sessions are not moved: people log in again.
     AUDIT = "audit"
     #: Who said no.
-    MARKS = "marks"
+    SUPPRESSIONS = "suppressions"
     #: What is remembered of people.
     PEOPLE = "people"
     #: What people answered to being tracked.
@@ -73,7 +73,7 @@ BEFORE_FIRST: Final[dict[TransferKind, tuple[Any, ...]]] = {
     TransferKind.REVENUE: (-1, "", "", "", "", ""),
     TransferKind.INVENTORY: (0, "", -1, "", "", "", ""),
     TransferKind.AUDIT: (-1,),
-    TransferKind.MARKS: ("",),
+    TransferKind.SUPPRESSIONS: ("",),
     TransferKind.PEOPLE: ("",),
     TransferKind.CONSENTS: ("", "", -1),
     TransferKind.OWNERS: (-1,),

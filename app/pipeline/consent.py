@@ -63,7 +63,7 @@ class Consents:
         self,
         event: Event,
         lines: Sequence[PresetResult],
-        encounter: IdentityEvent | None,
+        identity_event: IdentityEvent | None,
         catalog: Catalog,
         drafts: IntakeBatch,
         *,
@@ -78,10 +78,10 @@ class Consents:
         intake = drafts.intake
         new = drafts.deliveries[since:]
         said: list[Answer] = []
-        if encounter is None and may_answer(event):
-            encounter, _ = self._reader(event, catalog, now=intake.now, is_proven=intake.is_proven)
-        if encounter and (encounter.is_no or encounter.is_yes):
-            said = self._answers(event, lines, encounter, catalog, new, memory, source=intake.source)
+        if identity_event is None and may_answer(event):
+            identity_event, _ = self._reader(event, catalog, now=intake.now, is_proven=intake.is_proven)
+        if identity_event and (identity_event.is_no or identity_event.is_yes):
+            said = self._answers(event, lines, identity_event, catalog, new, memory, source=intake.source)
         if owner is not None:
             drafts.whose += [(event, owner)] * len(new)
         if said:
@@ -125,33 +125,33 @@ class Consents:
         self,
         event: Event,
         lines: Sequence[PresetResult],
-        encounter: IdentityEvent,
+        identity_event: IdentityEvent,
         catalog: Catalog,
         deliveries: Sequence[NewDelivery],
         memory: Memory | None,
         *,
         source: str,
     ) -> list[Answer]:
-        user, browser = key_of(encounter.user), key_of(encounter.anonymous)
+        user, browser = key_of(identity_event.user), key_of(identity_event.anonymous)
         answer = Answer(
             key="",
             said_by=browser or user,
             user=user,
-            is_proven=encounter.is_proven,
-            is_no=encounter.is_no,
-            kind=self._reader.kind_of_no(event, catalog) if encounter.is_no else "category",
-            at=encounter.at,
-            source="" if browser or not encounter.is_proven else source,
+            is_proven=identity_event.is_proven,
+            is_no=identity_event.is_no,
+            kind=self._reader.kind_of_no(event, catalog) if identity_event.is_no else "category",
+            at=identity_event.at,
+            source="" if browser or not identity_event.is_proven else source,
         )
         keys = dict.fromkeys(filter(None, (user, browser)), False)
-        contacts = (digest for name in ("em", "ph") for digest in encounter.found.get(name, ()))
+        contacts = (digest for name in ("em", "ph") for digest in identity_event.found.get(name, ()))
         keys |= dict.fromkeys(map(key_of, contacts), False)
-        if encounter.is_no and memory is not None:
-            keys |= _linked(encounter.anonymous, memory)
+        if identity_event.is_no and memory is not None:
+            keys |= _linked(identity_event.anonymous, memory)
         found = [replace(answer, key=key, for_proven=for_proven) for key, for_proven in keys.items()]
         order_ids = {line.order.order_id for line in lines if line.order and line.order.order_id}
         order_ids |= {each.order_id for each in deliveries if each.order_id}
-        if order_ids or (encounter.is_no and event["type"] == "track"):
+        if order_ids or (identity_event.is_no and event["type"] == "track"):
             side = order_side(event, _UNBUILT, message_id="", is_proven=False)
             total = side.totals[0] if side.totals else ""
             if side.token:
@@ -239,11 +239,13 @@ class Consents:
 
 def _linked(browser: str | None, memory: Memory) -> dict[str, bool]:
     """Return the other ids for which memory has noted the no of a browser, and for which it holds for proven events."""
-    own = memory.mark(browser) if browser else None
+    own = memory.suppression(browser) if browser else None
     found: dict[str, bool] = {}
     for other in own.also if own else ():
-        mark = memory.mark(other)
-        found[key_of(other)] = any(no.for_proven and browser in no.by for no in mark.nos) if mark else False
+        suppression = memory.suppression(other)
+        found[key_of(other)] = (
+            any(no.for_proven and browser in no.by for no in suppression.nos) if suppression else False
+        )
     return found
 
 

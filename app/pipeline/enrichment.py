@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from app.catalog import Catalog, Preset
 from app.config.settings import MemorySettings
 from app.core.events import Event, Exit
-from app.core.people import Mark, PeopleFound, Recalled, Remembered
+from app.core.people import PeopleFound, Recalled, Remembered, Suppression
 from app.core.receipts import MemoryChange, PresetResult
 from app.destination import Complete, carries_opt_out
 from app.errors import EventRefused
@@ -49,17 +49,17 @@ class RecordingMemory:
     def linked_to(self, key: str) -> Iterable[str]:
         return self._memory.linked_to(key)
 
-    def mark(self, key: str) -> Mark | None:
-        return self._memory.mark(key)
+    def suppression(self, key: str) -> Suppression | None:
+        return self._memory.suppression(key)
 
-    def set_mark(self, key: str, mark: Mark | None) -> None:
-        if mark and self._memory.mark(key) is None:
+    def set_suppression(self, key: str, suppression: Suppression | None) -> None:
+        if suppression and self._memory.suppression(key) is None:
             self._unmarked.add(key)
-        self._memory.set_mark(key, mark)
+        self._memory.set_suppression(key, suppression)
 
     @property
-    def has_marks(self) -> bool:
-        return self._memory.has_marks
+    def has_suppressions(self) -> bool:
+        return self._memory.has_suppressions
 
     def given(self) -> MemoryChange:
         """Return what was changed: what moved from one id to another, or went with its link, is no such change."""
@@ -76,10 +76,10 @@ class RecordingMemory:
             erased=sum(
                 self._before[key] != NOBODY
                 and not person.facts
-                and (is_erasure or (bool(self._before[key].facts) and self._memory.mark(key) is not None))
+                and (is_erasure or (bool(self._before[key].facts) and self._memory.suppression(key) is not None))
                 for key, person in after.items()
             ),
-            marked=sum(self._memory.mark(key) is not None for key in self._unmarked),
+            marked=sum(self._memory.suppression(key) is not None for key in self._unmarked),
         )
 
 
@@ -160,32 +160,34 @@ class Enrichment:
         if built := _of_permitted(presets, lines):
             is_withheld = len(lines) > 1 and any(line.exit is Exit.WITHHELD for line in lines)
             ids = ids or self._read.ids_of(event)
-            encounter = self._read.of_finished(event, built, ids, now=now, is_proven=is_proven, is_withheld=is_withheld)
-            return resolve_identity(encounter, memory, self._rules), encounter
-        encounter, page = self._read(event, catalog, now=now, is_proven=is_proven)
-        if encounter.kind == "delete" and is_known:
-            erase(memory, FOR_EVER, user=encounter.user, anonymous=encounter.anonymous, now=encounter.at)
-            return NOTHING_KNOWN, encounter
-        if not encounter.is_withheld and (
+            identity_event = self._read.of_finished(
+                event, built, ids, now=now, is_proven=is_proven, is_withheld=is_withheld
+            )
+            return resolve_identity(identity_event, memory, self._rules), identity_event
+        identity_event, page = self._read(event, catalog, now=now, is_proven=is_proven)
+        if identity_event.kind == "delete" and is_known:
+            erase(memory, FOR_EVER, user=identity_event.user, anonymous=identity_event.anonymous, now=identity_event.at)
+            return NOTHING_KNOWN, identity_event
+        if not identity_event.is_withheld and (
             any(line.exit is Exit.WITHHELD or (line.event and carries_opt_out(line.event)) for line in lines)
-            or self._is_of_nobody(event, presets, lines, encounter, page)
+            or self._is_of_nobody(event, presets, lines, identity_event, page)
         ):
-            encounter = replace(encounter, is_withheld=True)
-        return resolve_identity(encounter, memory, self._rules), encounter
+            identity_event = replace(identity_event, is_withheld=True)
+        return resolve_identity(identity_event, memory, self._rules), identity_event
 
     def _is_of_nobody(
         self,
         event: Event,
         presets: Sequence[Preset],
         lines: Sequence[PresetResult],
-        encounter: IdentityEvent,
+        identity_event: IdentityEvent,
         page: str,
     ) -> bool:
         """Return whether an event of which there is no finished one is a test, a crawler's, or no purchase."""
         if any(line.event for line in lines):
             return False
         names = {preset.mapping.literal("event_name") for preset in presets} or {_UNNAMED}
-        sent = {"user_data": encounter.found, "event_source_url": page}
+        sent = {"user_data": identity_event.found, "event_source_url": page}
         return any(self._why_filtered(event, {"event_name": name, **sent})[0] is not None for name in names)
 
 

@@ -82,7 +82,7 @@ class IdentityEventReader:
         said = self._person(fields)
         permission = self._permission(event, fields, catalog)
         ids = self.ids_of(event)
-        encounter = IdentityEvent(
+        identity_event = IdentityEvent(
             kind=event["type"],
             at=own_time(event, now),
             user=ids.user,
@@ -95,7 +95,7 @@ class IdentityEventReader:
             may_use_device=self._person.permits_device(fields),
             is_proven=is_proven,
         )
-        return encounter, str(fields.get("event_source_url") or "")
+        return identity_event, str(fields.get("event_source_url") or "")
 
     def kind_of_no(self, event: Event, catalog: Catalog) -> Kind:
         """Return how a person says no in an event that says it."""

@@ -125,7 +125,7 @@ class RequestMemory:
                 met.append(_OF_NOBODY)
                 continue
             noting = RecordingMemory(memory) if is_known and event["type"] in _TO_MEMORY else None
-            known, encounter = self._enrichment.resolve(
+            known, identity_event = self._enrichment.resolve(
                 event,
                 its.presets,
                 lines,
@@ -136,7 +136,7 @@ class RequestMemory:
                 is_known=is_known,
                 ids=self._ids.popleft(),
             )
-            met.append((known, encounter, noting.given() if noting else None))
+            met.append((known, identity_event, noting.given() if noting else None))
         return met
 
 
@@ -159,7 +159,7 @@ def draft(
         yield
     met = memory.resolve(read, matched, mapped, catalog, now)
     asked = []
-    for event, its, lines, (known, encounter, _) in zip(read, matched, mapped, met, strict=True):
+    for event, its, lines, (known, identity_event, _) in zip(read, matched, mapped, met, strict=True):
         finished = router.finished(
             event, its, lines, catalog, known=known, now=now, source=source, is_proven=drafts.intake.is_proven
         )
@@ -167,11 +167,11 @@ def draft(
         one = _ask(router, event, finished, catalog, drafts)
         asked.append(one)
         if router.reader is not None and any(line.exit is not Exit.UNMATCHED or line.order for line in one.lines):
-            drafts.owners.append(_owner(one, encounter or router.reader.ids_of(event), drafts.intake))
+            drafts.owners.append(_owner(one, identity_event or router.reader.ids_of(event), drafts.intake))
         if router.consents is not None:
             owner = drafts.owners[-1] if since < len(drafts.deliveries) else None
             router.consents.note(
-                event, one.lines, encounter, catalog, drafts, since=since, owner=owner, memory=memory.changed
+                event, one.lines, identity_event, catalog, drafts, since=since, owner=owner, memory=memory.changed
             )
     _tell(router, events, asked, [given for _, _, given in met], catalog, drafts)
 

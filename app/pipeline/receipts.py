@@ -57,7 +57,7 @@ class IntakeBatch:
 
     #: When they came, where from, and by whom.
     intake: Intake
-    #: Memory has no room for another mark, and so remembers nothing.
+    #: Memory has no room for another suppression, and so remembers nothing.
     memory_is_full: bool = False
     #: Lines that are to be enqueued say so already.
     events: list[EventReceipt] = field(default_factory=list)

@@ -111,7 +111,7 @@ class Replaying:
 
         What still makes none for one of its presets stays, and so does what an ad account has no room for: what the
         others made of it is a duplicate the next time.
-        Sources, consent, opt-outs and memory's marks are asked again: what they withhold now is erased too.
+        Sources, consent, opt-outs and memory's suppressions are asked again: what they withhold now is erased too.
         Interrupted, it may be begun again: what was accepted and not yet erased is a duplicate then.
         """
         replay, catalog = Replay(), self._catalog()

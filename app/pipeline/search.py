@@ -220,8 +220,8 @@ class PeopleSearch:
 
 def _known(memory: LoadedMemory, keys: Sequence[str]) -> Iterator[KnownId]:
     for key in keys:
-        person, mark = memory.person(key), memory.mark(key)
-        if person is None and mark is None:
+        person, suppression = memory.person(key), memory.suppression(key)
+        if person is None and suppression is None:
             continue
         link = person.link if person and person.link and person.link.is_followed else None
         facts = person.facts if person else {}
@@ -230,5 +230,5 @@ def _known(memory: LoadedMemory, keys: Sequence[str]) -> Iterator[KnownId]:
             groups=tuple(KnownGroup(name=name, at=fact.at, by=fact.by) for name, fact in facts.items()),
             linked_to=link.to if link else None,
             linked_at=link.at if link else None,
-            marked_at=mark.at if mark else None,
+            marked_at=suppression.at if suppression else None,
         )

@@ -147,8 +147,8 @@ class Tail:
             return set()
         found = await self._memory.people(sorted(keys))
         return {
-            *found.marks,
-            *(each.key for each in found.people if each.record.link and each.record.link.to in found.marks),
+            *found.suppressions,
+            *(each.key for each in found.people if each.record.link and each.record.link.to in found.suppressions),
         }
 
     def _hold(self, event: Event, told: EventReceipt, intake: Intake) -> None:

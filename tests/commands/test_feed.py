@@ -32,9 +32,9 @@ async def _events(outbox: Outbox) -> None:
     keeper = FeedKeeper(outbox, check, (), clock=time.time, on_error=print)
     await keeper.look()
     names = NameCounts(Sampler(shipped_catalog), random.Random(1), max_names=9, products=check)
-    meet = names.meeting("shop", [])
+    observe = names.observer("shop", [])
     for number in range(20):
-        meet(order({"product_id": f"p{number % 9}", "variant_id": f"v{number % 9}"}, {"product_id": "gone"}))
+        observe(order({"product_id": f"p{number % 9}", "variant_id": f"v{number % 9}"}, {"product_id": "gone"}))
     await outbox.inventory.add(names.take(), now=time.time(), max_names=9)
     await keeper.look()
 

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from structlog.testing import capture_logs
 
-from app.assemble.parts import Parts, make_parts
+from app.assemble.services import Services, make_services
 from app.catalog.drafts import read_draft
 from app.errors import CatalogError
 from tests import assembled
@@ -137,29 +137,29 @@ async def test_a_start_goes_on_and_logs_it_and_a_reload_is_refused(own: Path, tm
         sources_dir=(tmp_path / "sources",),
         outbox_url=new_store(tmp_path, "s.db"),
     )
-    parts = make_parts(settings, "all", clock=None, environ={})
-    assert (logged(parts), await parts.coordination.reload(now=0.0)) == ([], True)
-    before = parts.coordination.generation
+    services = make_services(settings, "all", clock=None, environ={})
+    assert (logged(services), await services.coordination.reload(now=0.0)) == ([], True)
+    before = services.coordination.generation
     for folder, text, name in (
         (own, FAILING, "order_completed.yaml"),
         (tmp_path / "sources", source.replace("events: 1", "events: 2"), "jitsu.yaml"),
     ):
         kept = (folder / name).read_text("utf-8")
         write(folder, text, name)
-        assert not await parts.coordination.reload(now=0.0)
-        assert [fault.path for fault in parts.coordination.faults] == ["/tests/0"]
-        started = make_parts(settings, "all", clock=None, environ={})
+        assert not await services.coordination.reload(now=0.0)
+        assert [fault.path for fault in services.coordination.faults] == ["/tests/0"]
+        started = make_services(settings, "all", clock=None, environ={})
         (line,) = logged(started)
         await started.outbox.close()
         assert line["event"] == "tests fail"
         write(folder, kept, name)
-    assert await parts.coordination.reload(now=0.0)
-    assert parts.coordination.generation == before
-    await parts.outbox.close()
+    assert await services.coordination.reload(now=0.0)
+    assert services.coordination.generation == before
+    await services.outbox.close()
 
 
-def logged(parts: Parts) -> list[Any]:
+def logged(services: Services) -> list[Any]:
     """What a start logs of its tests."""
     with capture_logs() as logs:
-        parts.test_files()
+        services.test_files()
     return list(logs)

@@ -12,7 +12,7 @@ import pytest
 
 from app.console.labels import GROUP_LABELS
 from app.core.pages import Query
-from app.core.people import MarkChange, PeopleChanges
+from app.core.people import PeopleChanges, SuppressionChange
 from app.identity import GROUPS
 from app.source import Intake
 from tests.console.test_activity_page import log_in, noted
@@ -102,7 +102,7 @@ async def test_groups_ages_links_and_marks_are_shown_and_nothing_raw(remembering
     digests = (sha256(text.encode()).hexdigest() for text in ("ann@shop.example", "4915123456789"))
     assert [value for value in (*TYPED, *digests) if value in page] == []
     (key,) = keys_of(await looked_up(remembering, "user_id", "bob"))
-    said_no = PeopleChanges(people=[], marks=[MarkChange(key=key, was=None, now=marked(NOW - DAY_S))])
+    said_no = PeopleChanges(people=[], suppressions=[SuppressionChange(key=key, was=None, now=marked(NOW - DAY_S))])
     await remembering.outbox.enqueue([], [], [], now=NOW, people=said_no)
     assert '<span class="badge withheld">no</span>' in await looked_up(remembering, "user_id", "bob")
 

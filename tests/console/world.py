@@ -19,7 +19,7 @@ from app.access.admission import Access
 from app.access.audit import Audit
 from app.access.sessions import Sessions
 from app.access.users import Users
-from app.assemble.parts import make_acts
+from app.assemble.services import make_acts
 from app.catalog.catalog import RunningCatalog
 from app.config.settings import AccessSettings
 from app.console import ConsoleServices, DestinationView, create_console

@@ -124,7 +124,7 @@ def a_full_table_of_marks_stops_remembering(room: Any) -> bool:
     room.resolve_identity(no(1, user="ann"), memory, RULES)
     memory.held.is_full = False
     told = [room.resolve_identity(says(2, user=name), memory, RULES).facts for name in ("ann", "bob")]
-    return not is_filled and not any(told) and memory.mark("anonymous x") is None
+    return not is_filled and not any(told) and memory.suppression("anonymous x") is None
 
 
 def marks_of_browsers_alone_end(room: Any) -> bool:
@@ -147,7 +147,7 @@ def marks_of_browsers_alone_end(room: Any) -> bool:
     for step in steps:
         room.resolve_identity(step, memory, RULES)
     names = ("alone", "public", "linked", "publicly", "both", "named", "later", "of bob")
-    ends = [memory.mark(f"anonymous {name}").ends_at for name in names]
+    ends = [memory.suppression(f"anonymous {name}").ends_at for name in names]
     return ends == [402 * DAY, 402 * DAY, None, 402 * DAY, 402 * DAY, None, None, None]
 
 

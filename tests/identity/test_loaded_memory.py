@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from app.config.settings import MemorySettings
-from app.core.people import Mark, No, PeopleChanges, PeopleFound, PersonRow, Remembered
+from app.core.people import No, PeopleChanges, PeopleFound, PersonRow, Remembered, Suppression
 from app.identity import IdentityEvent, LoadedMemory, resolve_identity
 from tests.identity.build import DAY, RULES, identify, no, says, yes
 
@@ -19,28 +19,30 @@ def rows_of(changes: PeopleChanges) -> PeopleFound:
         for each in changes.people
         if each.record is not None
     ]
-    return PeopleFound(people=people, marks={each.key: each.now for each in changes.marks if each.now is not None})
+    return PeopleFound(
+        people=people, suppressions={each.key: each.now for each in changes.suppressions if each.now is not None}
+    )
 
 
 def changed(
-    encounters: Sequence[IdentityEvent], found: PeopleFound | None = None, rules: MemorySettings = RULES
+    events: Sequence[IdentityEvent], found: PeopleFound | None = None, rules: MemorySettings = RULES
 ) -> PeopleChanges | None:
     memory = LoadedMemory(rules)
-    found = found or PeopleFound(people=[], marks={})
+    found = found or PeopleFound(people=[], suppressions={})
     memory.add([row.key for row in found.people], found)
-    for encounter in encounters:
-        resolve_identity(encounter, memory, rules)
+    for event in events:
+        resolve_identity(event, memory, rules)
     return memory.changes()
 
 
 def said_at(day: float) -> str:
     """The mark of `anonymous x`, as the store keeps it, by a proven no of that day."""
     no = No(at=day * DAY, by=("anonymous x",), is_proven=True, for_proven=True)
-    return msgspec.json.encode(Mark(nos=(no,), also=("anonymous x",), ends_at=(day + 400) * DAY)).decode()
+    return msgspec.json.encode(Suppression(nos=(no,), also=("anonymous x",), ends_at=(day + 400) * DAY)).decode()
 
 
-def first(*encounters: IdentityEvent) -> PeopleFound:
-    changes = changed(encounters)
+def first(*events: IdentityEvent) -> PeopleFound:
+    changes = changed(events)
     assert changes is not None
     return rows_of(changes)
 
@@ -112,29 +114,29 @@ def test_a_no_leaves_marks_and_what_is_left_of_nobody_is_forgotten() -> None:
     changes = changed([no(2, anon="x")], before)
     assert changes is not None
     assert [(each.key, each.revision, each.record) for each in changes.people] == [("anonymous x", 1, None)]
-    assert [(each.key, each.was, each.now) for each in changes.marks] == [("anonymous x", None, said_at(2))]
+    assert [(each.key, each.was, each.now) for each in changes.suppressions] == [("anonymous x", None, said_at(2))]
 
 
 def test_a_no_says_that_nothing_was_remembered_so_that_nothing_is_meanwhile() -> None:
     changes = changed([no(2, anon="x")])
     assert changes is not None
     assert [(each.key, each.revision, each.record) for each in changes.people] == [("anonymous x", 0, None)]
-    again = changed([no(3, anon="x")], PeopleFound(people=[], marks={"anonymous x": said_at(2)}))
+    again = changed([no(3, anon="x")], PeopleFound(people=[], suppressions={"anonymous x": said_at(2)}))
     assert again is not None
     assert again.people == []
 
 
 def test_where_there_is_no_room_no_new_mark_is_written_and_a_known_one_changes() -> None:
-    found = PeopleFound(people=[], marks={"anonymous x": said_at(1)}, is_full=True)
+    found = PeopleFound(people=[], suppressions={"anonymous x": said_at(1)}, is_full=True)
     changes = changed([no(2, anon="x"), no(2, anon="y")], found)
     assert changes is not None
-    assert {each.key: each.now for each in changes.marks} == {"anonymous x": said_at(2), "anonymous y": None}
+    assert {each.key: each.now for each in changes.suppressions} == {"anonymous x": said_at(2), "anonymous y": None}
 
 
 def test_a_yes_lifts_a_mark_that_was_found() -> None:
-    changes = changed([yes(2, anon="x")], PeopleFound(people=[], marks={"anonymous x": said_at(1)}))
+    changes = changed([yes(2, anon="x")], PeopleFound(people=[], suppressions={"anonymous x": said_at(1)}))
     assert changes is not None
-    assert [(each.key, each.was, each.now) for each in changes.marks] == [("anonymous x", said_at(1), None)]
+    assert [(each.key, each.was, each.now) for each in changes.suppressions] == [("anonymous x", said_at(1), None)]
 
 
 def test_what_a_call_has_changed_stays_as_it_is_when_more_is_loaded() -> None:

@@ -25,7 +25,7 @@ EQUIVALENT = {
     name: reason
     for reason, names in {
         "nobody sets a mark through it: a no looks at both kinds of events": (
-            "proven: self._memory.set_mark(key, mark) -> pass",
+            "proven: self._memory.set_suppression(key, suppression) -> pass",
         ),
         "a bound of work: no scene has a thousand ids": (
             "suppression: 100 -> 101",
@@ -41,18 +41,15 @@ EQUIVALENT = {
         ),
         "nothing is remembered under None": (
             (
-                "lookup: link_of(memory, encounter.anonymous, at, rules) if encounter.anonymous else None -> "
-                "link_of(memory, encounter.anonymous, at, rules)"
+                "lookup: link_of(memory, event.anonymous, at, rules) if event.anonymous else None -> "
+                "link_of(memory, event.anonymous, at, rules)"
             ),
             (
-                "lookup: ids_of(memory, user, encounter.at, rules, until=encounter.at) if user else () -> "
-                "ids_of(memory, user, encounter.at, rules, until=encounter.at)"
+                "lookup: ids_of(memory, user, event.at, rules, until=event.at) if user else () -> "
+                "ids_of(memory, user, event.at, rules, until=event.at)"
             ),
             "lookup: memory.person(user) if user else None -> memory.person(user)",
-            (
-                "lookup: memory.person(encounter.anonymous) if encounter.anonymous else None -> "
-                "memory.person(encounter.anonymous)"
-            ),
+            ("lookup: memory.person(event.anonymous) if event.anonymous else None -> memory.person(event.anonymous)"),
         ),
         "of two of the same moment either may be taken": (
             "lookup: fact.at > newest[group].at -> fact.at >= newest[group].at",
@@ -63,10 +60,10 @@ EQUIVALENT = {
             "id_keys: 8192 -> 8193",
             "alias_graph: if person is None or person.link is None: -> if False:",
             "alias_graph: person is None or person.link is None -> person is None",
-            "resolution: if memory.has_marks: -> if True:",
+            "resolution: if memory.has_suppressions: -> if True:",
             (
-                "resolution: memory.has_marks and is_suppressed(encounter, seen, rules) -> "
-                "is_suppressed(encounter, seen, rules)"
+                "resolution: memory.has_suppressions and is_suppressed(event, seen, rules) -> "
+                "is_suppressed(event, seen, rules)"
             ),
             "proven: if facts is person.facts and link is person.link: -> if False:",
             "proven: if not all((fact.is_proven for fact in facts.values())): -> if True:",
@@ -87,7 +84,7 @@ EQUIVALENT = {
                 "chain(memory, user, at, rules)"
             ),
             "alias_graph: target and target.link -> target",
-            "lookup: if encounter.user: -> if True:",
+            "lookup: if event.user: -> if True:",
             "lookup: own is None or own.link is None -> own is None",
             (
                 "lookup: memory.person(end_of(memory, user, at, rules)) or own -> "
@@ -121,15 +118,15 @@ def is_unnoticed(mutant: Mutant) -> bool:
 
 def memory_of_journeys(room: ModuleType) -> Iterator[bool]:
     memory, rules = Patient(room.HeldMemory(), 1_000_000), RULES
-    for encounter, expected in journeys():
+    for event, expected in journeys():
         known = room.NOTHING_KNOWN
-        if encounter.kind == "delete":
-            room.erase(memory, rules, user=encounter.user, anonymous=encounter.anonymous, now=encounter.at)
+        if event.kind == "delete":
+            room.erase(memory, rules, user=event.user, anonymous=event.anonymous, now=event.at)
         else:
-            known = room.resolve_identity(encounter, memory, rules)
+            known = room.resolve_identity(event, memory, rules)
         if isinstance(expected, dict):
             given = {group for group, each in expected.items() if each["from"] == "memory"}
-            yield filled(known, encounter.found, GROUPS).keys() == given
+            yield filled(known, event.found, GROUPS).keys() == given
 
 
 @cache

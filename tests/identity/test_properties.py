@@ -140,7 +140,7 @@ def test_public_events_change_nothing_of_what_proven_ones_alone_would_have_given
             assert known == resolve_identity(event, alone, rules)
     seen = ProvenMemory(mixed)
     for key in (*(f"user {name}" for name in USERS), *(f"anonymous {name}" for name in (*USERS, *BROWSERS))):
-        marks = (seen.mark(key), alone.mark(key))
+        marks = (seen.suppression(key), alone.suppression(key))
         assert (seen.person(key) or NOBODY) == (alone.person(key) or NOBODY)
         assert [(mark.nos, mark.ends_at) for mark in marks[:1] if mark] == [
             (mark.nos, mark.ends_at) for mark in marks[1:] if mark

@@ -25,7 +25,7 @@ from app.core.deliveries import (
 )
 from app.core.events import CounterRow, DroppedEvent
 from app.core.pages import AuditAction, AuditEntry
-from app.core.people import Mark, No
+from app.core.people import No, Suppression
 from app.outbox import Outbox
 
 #: A moment at the start of an hour, from which the tests count.
@@ -87,7 +87,7 @@ def new(**changes: Any) -> NewDelivery:
 def marked(at: float | None, *, is_proven: bool = True) -> str | None:
     """The mark of an id of which a no was said at this time, as the store keeps it; None where none was."""
     no = No(at=at or 0, by=("a",), is_proven=is_proven, for_proven=is_proven)
-    return None if at is None else msgspec.json.encode(Mark(nos=(no,))).decode()
+    return None if at is None else msgspec.json.encode(Suppression(nos=(no,))).decode()
 
 
 def payload(**user_data: Any) -> bytes:

@@ -40,7 +40,7 @@ def storing(rng: Random, number: int) -> Calls:
     forgotten, again = rng.sample(KEYS, 2), rng.sample(["m1", "m11", *IDS], 3)
 
     async def remember(side: Side) -> list[Enqueued]:
-        changes = some.as_read(people, await side.at.outbox.people([each.key for each in people.marks]))
+        changes = some.as_read(people, await side.at.outbox.people([each.key for each in people.suppressions]))
         return await side.at.outbox.enqueue(*given, now=side.at.now, people=changes)
 
     return {

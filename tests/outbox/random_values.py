@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from app.core.deliveries import Blocked, Delivered, NewDelivery, Rejected, Retry, State, Withdrawal
 from app.core.events import CounterRow, DroppedEvent, EventKey, Exit, InventoryCount, Measure
 from app.core.pages import Quarantined, Query, Session
-from app.core.people import MarkChange, Ownership, PeopleChanges, PeopleFound, PersonChange, Recalled
+from app.core.people import Ownership, PeopleChanges, PeopleFound, PersonChange, Recalled, SuppressionChange
 from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, marked, payload
 
 #: Texts that a store may take for something else.
@@ -149,8 +149,8 @@ def people(rng: Random, message_ids: list[str]) -> PeopleChanges:
             )
             for place, key in enumerate(chosen[:2])
         ],
-        marks=[
-            MarkChange(key=key, was=None, now=marked(rng.choice([None, at]), is_proven=rng.random() < 0.5))
+        suppressions=[
+            SuppressionChange(key=key, was=None, now=marked(rng.choice([None, at]), is_proven=rng.random() < 0.5))
             for key in chosen
         ],
         public_key=rng.choice([None, None, "tag", "page"]),
@@ -167,7 +167,7 @@ def as_read(changes: PeopleChanges, found: PeopleFound) -> PeopleChanges:
     return replace(
         changes,
         people=[replace(each, revision=revisions.get(each.key, 0)) for each in changes.people],
-        marks=[replace(each, was=found.marks.get(each.key)) for each in changes.marks],
+        suppressions=[replace(each, was=found.suppressions.get(each.key)) for each in changes.suppressions],
     )
 
 

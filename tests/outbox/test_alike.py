@@ -38,7 +38,7 @@ MEMORY: Final[dict[str, Any]] = {"remember_s": 2 * DAY_S, "remember_click_s": DA
 def told(answer: Any, ids: dict[str, int]) -> Any:
     """An answer without what is of one store alone, and with the places of deliveries for their ids."""
     if isinstance(answer, PeopleFound):
-        return sorted(map(str, answer.people)), answer.marks, answer.is_full
+        return sorted(map(str, answer.people)), answer.suppressions, answer.is_full
     if isinstance(answer, msgspec.Struct):
         answer = msgspec.structs.asdict(answer)
     elif is_dataclass(answer) and not isinstance(answer, type):

@@ -50,7 +50,7 @@ async def enqueue(at: At, number: int) -> None:
         hold_s=DAY_S if number % 5 == 0 else 0.0,
     )
     people = PeopleChanges(
-        people=[], marks=[], owners=[Ownership(message_id=one.message_id, user=f"u{number % 3}", anonymous=None)]
+        people=[], suppressions=[], owners=[Ownership(message_id=one.message_id, user=f"u{number % 3}", anonymous=None)]
     )
     await at.outbox.enqueue([one, new(name=name, source="shop")], [], [], now=at.now, people=people)
 

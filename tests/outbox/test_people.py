@@ -13,7 +13,17 @@ from msgspec.structs import replace
 from app import assemble
 from app.core.deliveries import NewDelivery
 from app.core.events import Exit
-from app.core.people import Link, Mark, MarkChange, No, Ownership, PeopleChanges, PersonChange, Recalled, Remembered
+from app.core.people import (
+    Link,
+    No,
+    Ownership,
+    PeopleChanges,
+    PersonChange,
+    Recalled,
+    Remembered,
+    Suppression,
+    SuppressionChange,
+)
 from app.errors import MemoryChanged, OutboxUnavailable, SettingsError
 from app.identity import IdKeys
 from app.outbox import Outbox, open_outbox
@@ -58,10 +68,11 @@ def as_mark(mark: str | float | None) -> str | None:
 
 
 def changes(*people: PersonChange, **marks: tuple[str | float | None, str | float | None]) -> PeopleChanges:
-    unchanged = [MarkChange(key=each.key, was=None, now=None) for each in people if each.key not in marks]
+    unchanged = [SuppressionChange(key=each.key, was=None, now=None) for each in people if each.key not in marks]
     return PeopleChanges(
         people=list(people),
-        marks=unchanged + [MarkChange(key=key, was=as_mark(was), now=as_mark(at)) for key, (was, at) in marks.items()],
+        suppressions=unchanged
+        + [SuppressionChange(key=key, was=as_mark(was), now=as_mark(at)) for key, (was, at) in marks.items()],
     )
 
 
@@ -90,7 +101,7 @@ async def test_what_was_written_is_found_with_its_links_and_marks(outbox_url: st
     assert set(await known(outbox, "x")) == {"user", "x", "y"}
     assert set(await known(outbox, "user")) == {"user", "x", "y"}
     assert set(await known(outbox, "other", "nobody")) == {"other"}
-    assert (await outbox.people(["y", "nobody"])).marks == {"x": marked(NOW), "nobody": marked(NOW - 1)}
+    assert (await outbox.people(["y", "nobody"])).suppressions == {"x": marked(NOW), "nobody": marked(NOW - 1)}
     (row,) = [row for row in (await outbox.people(["x"])).people if row.key == "x"]
     assert row.record == Remembered(link=Link(to="user", at=NOW))
     await outbox.close()
@@ -133,7 +144,7 @@ async def test_what_is_forgotten_is_gone_and_a_lifted_mark_too(outbox_url: str) 
     await put(outbox, changes(person("a"), a=(None, NOW)))
     await put(outbox, changes(person("a", text=None, revision=1), a=(NOW, None)))
     found = await outbox.people(["a"])
-    assert (found.people, found.marks) == ([], {})
+    assert (found.people, found.suppressions) == ([], {})
     await outbox.close()
 
 
@@ -144,7 +155,7 @@ async def test_an_id_that_has_to_be_unknown_is_so_or_nothing_is_written(outbox_u
     with pytest.raises(MemoryChanged):
         await put(outbox, changes(person("b", text=None), b=(None, NOW)))
     found = await outbox.people(["a", "b"])
-    assert ([row.key for row in found.people], found.marks) == (["b"], {"a": marked(NOW)})
+    assert ([row.key for row in found.people], found.suppressions) == (["b"], {"a": marked(NOW)})
     await outbox.close()
 
 
@@ -171,7 +182,10 @@ async def test_a_no_leaves_nothing_of_another_event_of_the_same_new_id_at_once(o
         events = [read_event(each, Arrival.at(NOW)) for each in both]
         await asyncio.gather(*(pipeline.accept(Intake([event], now=NOW, is_proven=True)) for event in events))
         found = await outbox.people([keys.anonymous(f"x{number}") or ""])
-        assert (found.people, [msgspec.json.decode(each, type=Mark).at for each in found.marks.values()]) == ([], [NOW])
+        assert (
+            found.people,
+            [msgspec.json.decode(each, type=Suppression).at for each in found.suppressions.values()],
+        ) == ([], [NOW])
     await outbox.close()
 
 
@@ -213,9 +227,9 @@ async def test_marks_are_bounded_apart_from_people_and_a_full_table_is_told(outb
     outbox = open_with(outbox_url, remember_max_people=2)
     await put(outbox, changes(a=(None, NOW), b=(None, NOW), c=(None, NOW)))
     found = await outbox.people(["a", "b", "c"])
-    assert (len(found.marks), found.is_full) == (2, True)
+    assert (len(found.suppressions), found.is_full) == (2, True)
     await put(outbox, changes(a=(NOW, NOW + 1)))
-    assert (await outbox.people(["a"])).marks == {"a": marked(NOW + 1)}
+    assert (await outbox.people(["a"])).suppressions == {"a": marked(NOW + 1)}
     await put(outbox, changes(a=(NOW + 1, None)))
     assert not (await outbox.people(["a"])).is_full
     await outbox.close()
@@ -244,8 +258,8 @@ async def test_marks_that_come_at_once_take_all_the_room_there_is(
     outbox = open_with(outbox_url, remember_max_people=3)
     await put(outbox, changes(**dict.fromkeys(marked, (None, 0))))
     await put(outbox, changes(**call))
-    assert "".join(sorted((await outbox.people(list("abcde"))).marks)) == left
-    await put(outbox, changes(**{key: ((await outbox.people([key])).marks[key], None) for key in left}))
+    assert "".join(sorted((await outbox.people(list("abcde"))).suppressions)) == left
+    await put(outbox, changes(**{key: ((await outbox.people([key])).suppressions[key], None) for key in left}))
     assert not (await outbox.people(["a"])).is_full
     await outbox.close()
 
@@ -259,21 +273,21 @@ async def test_public_marks_have_half_of_the_room_and_stop_only_public_keys(outb
 
     public = dict.fromkeys("abcd", (None, marked(NOW, is_proven=False)))
     await put(outbox, changes(**public))
-    assert sorted((await outbox.people(list("abcd"))).marks) == ["a", "b"]
+    assert sorted((await outbox.people(list("abcd"))).suppressions) == ["a", "b"]
     assert await are_full() == (False, True)
     await put(outbox, changes(p=(None, NOW), q=(None, NOW), r=(None, NOW)))
-    assert sorted((await outbox.people(list("abpqr"))).marks) == ["a", "b", "p", "q"]
+    assert sorted((await outbox.people(list("abpqr"))).suppressions) == ["a", "b", "p", "q"]
     assert await are_full() == (True, True)
     await put(outbox, changes(p=(NOW, None), a=(marked(NOW, is_proven=False), NOW)))
     assert await are_full() == (False, False)  # a mark that is proven since is no public one
     await put(outbox, changes(c=(None, marked(NOW, is_proven=False)), d=(None, marked(NOW, is_proven=False))))
-    assert sorted((await outbox.people(list("abcdpqr"))).marks) == ["a", "b", "c", "q"]
+    assert sorted((await outbox.people(list("abcdpqr"))).suppressions) == ["a", "b", "c", "q"]
     await put(outbox, changes(b=(marked(NOW, is_proven=False), None), c=(marked(NOW, is_proven=False), None)))
     assert await are_full() == (False, False)
     await outbox.close()
 
 
-@pytest.mark.parametrize("what", ["people", "marks"])
+@pytest.mark.parametrize("what", ["people", "suppressions"])
 async def test_a_public_key_adds_so_much_in_an_hour_and_no_other_key_feels_it(outbox_url: str, what: str) -> None:
     outbox = open_with(outbox_url, remember_max_people=10_000)
     keys = [f"x{number}" for number in range(added_by_key(rules(**REMEMBER)))]
@@ -298,11 +312,11 @@ async def test_what_public_keys_added_is_forgotten_after_an_hour(outbox_url: str
 
 async def test_a_mark_that_ends_goes_when_it_is_over(outbox_url: str) -> None:
     outbox = open_with(outbox_url)
-    ends = msgspec.json.encode(Mark(nos=(No(at=NOW),), ends_at=NOW + DAY_S)).decode()
+    ends = msgspec.json.encode(Suppression(nos=(No(at=NOW),), ends_at=NOW + DAY_S)).decode()
     await put(outbox, changes(a=(None, ends), b=(None, NOW)))
     for moment, left in ((NOW + DAY_S, ["a", "b"]), (NOW + DAY_S + 1, ["b"])):
         await retained(outbox, now=moment)
-        assert sorted((await outbox.people(["a", "b"])).marks) == left
+        assert sorted((await outbox.people(["a", "b"])).suppressions) == left
     await outbox.close()
     small = open_with(outbox_url, remember_max_people=2)
     told = (await small.people(["a"])).is_full, (await small.people(["a"], public_key="tag", now=NOW)).is_full
@@ -314,10 +328,10 @@ async def test_a_mark_that_ends_goes_when_it_is_over(outbox_url: str) -> None:
 
 async def test_the_other_ids_of_a_browser_that_said_no_are_found_with_it(outbox_url: str) -> None:
     outbox = open_with(outbox_url)
-    browser = msgspec.json.encode(Mark(nos=(No(at=NOW),), also=("user", "nobody"))).decode()
+    browser = msgspec.json.encode(Suppression(nos=(No(at=NOW),), also=("user", "nobody"))).decode()
     await put(outbox, changes(person("user"), x=(None, browser), user=(None, NOW), other=(None, NOW)))
     found = await outbox.people(["x"], browsers=["x"])
-    assert (found.people, found.marks) == ([], {"x": browser, "user": marked(NOW)})
+    assert (found.people, found.suppressions) == ([], {"x": browser, "user": marked(NOW)})
     await outbox.close()
 
 
@@ -353,16 +367,16 @@ async def test_a_mark_of_any_moment_is_the_one_that_was_read(outbox_url: str) ->
     rng = random.Random(7)
     moments = {f"k{n}": round(NOW - rng.random() * 1e8, n % 10) for n in range(1_000)}
     await put(outbox, changes(**{key: (None, at) for key, at in moments.items()}))
-    found = (await outbox.people(list(moments))).marks
+    found = (await outbox.people(list(moments))).suppressions
     assert found == {key: marked(at) for key, at in moments.items()}
     await put(outbox, changes(**{key: (at, None) for key, at in found.items()}))
-    assert (await outbox.people(list(moments))).marks == {}
+    assert (await outbox.people(list(moments))).suppressions == {}
     await outbox.close()
 
 
 def whose(delivery: NewDelivery, user: str | None, anonymous: str | None = None) -> PeopleChanges:
     tag = Ownership(message_id=delivery.message_id, user=user, anonymous=anonymous)
-    return PeopleChanges(people=[], marks=[], owners=[tag])
+    return PeopleChanges(people=[], suppressions=[], owners=[tag])
 
 
 ANN, BOB, ANOTHER = (each * 64 for each in "abc")

@@ -12,7 +12,7 @@ import pytest
 from app.core.events import CounterRow, DroppedEvent, Exit
 from app.core.log import log_error
 from app.core.pages import FileImported, Query, RowsImported, Session
-from app.core.people import MarkChange, Ownership, PeopleChanges, PersonChange
+from app.core.people import Ownership, PeopleChanges, PersonChange, SuppressionChange
 from app.core.shared_values import IMPORTED, REPORTS_TURN, ROW_DIGESTS, ROWS_IMPORTED
 from app.outbox import open_outbox
 from app.outbox.set_aside import FairShares
@@ -205,7 +205,7 @@ async def crowded(open_at: Callable[..., At]) -> At:
         PersonChange(key=sha256(b"%d" % number).hexdigest(), revision=0, record='{"facts": {}}', **kept_at)
         for number in range(300)
     ]
-    marks = [MarkChange(key=each.key, was=None, now=None) for each in people]
+    marks = [SuppressionChange(key=each.key, was=None, now=None) for each in people]
     deliveries = [new(message_id=f"m{number}") for number in range(300)]
     whose = [Ownership(message_id=each.message_id, user="u" * 64, anonymous=None) for each in deliveries]
     await at.outbox.enqueue(
@@ -213,7 +213,7 @@ async def crowded(open_at: Callable[..., At]) -> At:
         [replace(NOTE, message_id=f"noted{number}") for number in range(300)],
         [],
         now=NOW,
-        people=PeopleChanges(people=people, marks=marks, owners=whose),
+        people=PeopleChanges(people=people, suppressions=marks, owners=whose),
     )
     await at.deliver(*await at.claim())
     for number in range(300):
@@ -253,7 +253,7 @@ async def test_the_bound_of_people_holds_within_a_minute_of_the_last_event(
         kept_at: dict[str, Any] = {"seen_at": now, "stale_at": now + DAY_S}
         changes = PeopleChanges(
             people=[PersonChange(key=key, revision=0, record='{"facts": {}}', **kept_at) for key in sorted(keys)],
-            marks=[MarkChange(key=key, was=None, now=None) for key in sorted(keys)],
+            suppressions=[SuppressionChange(key=key, was=None, now=None) for key in sorted(keys)],
         )
         deliveries = [new(message_id=key) for key in keys[:100]]
         await outbox.enqueue(deliveries, [], [], now=now, people=changes)

@@ -210,7 +210,7 @@ async def test_sums_outlive_what_was_delivered_and_go_with_the_ledger(open_at: C
 
 async def test_an_order_of_somebody_who_is_erased_waits_no_longer(open_at: Callable[..., At]) -> None:
     at = open_at(remember_s=DAY_S, remember_max_people=10)
-    people = PeopleChanges(people=[], marks=[], owners=[Ownership(message_id="hers", user="u", anonymous=None)])
+    people = PeopleChanges(people=[], suppressions=[], owners=[Ownership(message_id="hers", user="u", anonymous=None)])
     await at.outbox.enqueue([order("6", message_id="hers")], [], [], now=at.now, people=people)
     assert await at.outbox.forget(["u"]) == 1
     assert await stands(at.outbox) == {}

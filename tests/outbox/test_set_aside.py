@@ -90,7 +90,7 @@ async def test_what_cannot_be_claimed_keeps_nobody_else_and_is_claimed_when_its_
             if chance.random() < 0.5:
                 await at.claim(chance.randint(1, 9), without_presets=frozenset({"checkout"}))
             bad = sorted(chance.sample(ids, chance.randint(0, min(7, len(ids)))))
-            table = "delivery" if url.startswith("sqlite") else "line"
+            table = "delivery" if url.startswith("sqlite") else "queue"
             with refused(url, "UPDATE", table, among("old.id", list(map(int, bad)))):
                 claimed = await claim_all(at, chance.randint(1, 40))
                 assert {each.delivery_id for each in claimed} == {*ids} - {*bad}
@@ -116,8 +116,8 @@ SETTLES = {
         ("INSERT", "attempt", "new.delivery_id"),
     ],
     "postgres": [
-        ("UPDATE", "line", "old.id"),
-        ("DELETE", "line", "old.id"),
+        ("UPDATE", "queue", "old.id"),
+        ("DELETE", "queue", "old.id"),
         ("DELETE", "delivery", "old.id"),
         ("INSERT", "delivered", "new.id"),
         ("INSERT", "dead", "new.id"),
@@ -203,7 +203,7 @@ async def test_a_lease_that_cannot_be_renewed_leaves_the_others_theirs(empty_sto
             await at.enqueue(*(new() for _ in range(5)))
             claimed = await at.claim(lease_s=10)
             bad = claimed[2].delivery_id
-            with refused(url, "UPDATE", "delivery" if engine == "sqlite" else "line", f"old.id = {bad}"):
+            with refused(url, "UPDATE", "delivery" if engine == "sqlite" else "queue", f"old.id = {bad}"):
                 await at.outbox.renew(claimed, lease_s=1_000, now=NOW)
             assert [each.delivery_id for each in await at.later(100).claim()] == [bad]
 
@@ -286,13 +286,13 @@ def together_refused(url: str) -> Iterator[None]:
             file.execute("DROP TRIGGER refuses")
     else:
         with psycopg.connect(url, autocommit=True) as database:
-            body = f"IF EXISTS (SELECT FROM line WHERE state = 'claimed') THEN RAISE {words}; END IF; RETURN new;"
+            body = f"IF EXISTS (SELECT FROM queue WHERE state = 'claimed') THEN RAISE {words}; END IF; RETURN new;"
             database.execute(
                 f"CREATE FUNCTION refuses() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} END $$".encode()
             )
-            database.execute(b"CREATE TRIGGER refuses BEFORE UPDATE ON line FOR EACH ROW EXECUTE FUNCTION refuses()")
+            database.execute(b"CREATE TRIGGER refuses BEFORE UPDATE ON queue FOR EACH ROW EXECUTE FUNCTION refuses()")
             yield
-            database.execute(b"DROP TRIGGER refuses ON line")
+            database.execute(b"DROP TRIGGER refuses ON queue")
 
 
 async def test_what_cannot_be_read_as_set_aside_counts_for_nothing(empty_store: EmptyStore) -> None:
@@ -307,7 +307,7 @@ async def test_where_more_is_refused_than_rows_can_be_bad_it_is_the_store(
     empty_store: EmptyStore, engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(set_aside, "MAX_SET_ASIDE", 5)
-    table = "delivery" if engine == "sqlite" else "line"
+    table = "delivery" if engine == "sqlite" else "queue"
     with empty_store() as url:
         async with opened(url) as at:
             await at.enqueue(*(new() for _ in range(20)))

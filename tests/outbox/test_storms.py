@@ -57,7 +57,7 @@ async def cost(outbox: Outbox, event: IdentityEvent) -> int:
     resolve_identity(event, memory, RULES)
     changes = memory.changes()
     await outbox.enqueue([], [], [], now=NOW, people=changes)
-    return len(found.people) + memory.count + (len(changes.people) + len(changes.marks) if changes else 0)
+    return len(found.people) + memory.count + (len(changes.people) + len(changes.suppressions) if changes else 0)
 
 
 @pytest.mark.parametrize("name", STORMS)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from app.core.consent import Answer
 from app.core.events import CounterRow, DroppedEvent, EventKey, Exit, InventoryCount, Measure
 from app.core.pages import Query
-from app.core.people import MarkChange, Ownership, PeopleChanges, PersonChange, Recalled
+from app.core.people import Ownership, PeopleChanges, PersonChange, Recalled, SuppressionChange
 from app.errors import OutboxUnavailable
 from app.outbox import Store, open_outbox, open_store, transfer_all
 from app.outbox.inventory import NameCount
@@ -116,7 +116,7 @@ async def fill(at: At) -> None:
             PersonChange(key=key, revision=0, linked_to="u", linked_at=NOW, seen_at=NOW, stale_at=NOW + 9, record="{}")
             for key in "xy"
         ],
-        marks=[MarkChange(key="n", was=None, now=marked(NOW))],
+        suppressions=[SuppressionChange(key="n", was=None, now=marked(NOW))],
         owners=[Ownership(message_id="pending", user="u", anonymous="x")],
     )
     await at.outbox.enqueue([], [], [], now=at.now, people=people)
@@ -153,7 +153,7 @@ async def shown(at: At) -> dict[str, Any]:
         "shared": {name: each.value for name, each in (await at.outbox.list_shared("k")).items()},
         "audit": audit,
         "consents": await at.outbox.consents(["m", "n"]),
-        "people": [sorted(found.people, key=lambda row: row.key), found.marks],
+        "people": [sorted(found.people, key=lambda row: row.key), found.suppressions],
         "seen": await at.seen(new(order_id="o"), new(event_id="\u00e9"), new()),
     }
 

@@ -17,14 +17,16 @@ from tests.process import ROOT
 NOW = 1_800_000_000.0
 
 
-def encounter(event: dict[str, Any], *, is_proven: bool = True, **changes: Any) -> IdentityEvent:
+def identity_event(event: dict[str, Any], *, is_proven: bool = True, **changes: Any) -> IdentityEvent:
     read = assemble.identity_event_reader(settings(remember_days=90, **changes))
     complete = {"type": "track", "messageId": "m-1", "timestamp": NOW, **event}
     return read(complete, shipped_catalog(), now=NOW, is_proven=is_proven)[0]
 
 
 def test_ids_stand_there_as_keys_and_the_person_as_digests() -> None:
-    met = encounter({"type": "identify", "userId": "ann", "anonymousId": "x", "traits": {"email": "ann@shop.example"}})
+    met = identity_event(
+        {"type": "identify", "userId": "ann", "anonymousId": "x", "traits": {"email": "ann@shop.example"}}
+    )
     keys = IdKeys(b"")
     assert (met.kind, met.user, met.anonymous, met.previous) == (
         "identify",
@@ -51,17 +53,19 @@ def test_ids_stand_there_as_keys_and_the_person_as_digests() -> None:
 )
 def test_an_id_is_the_same_for_memory_and_for_external_id(given: Any, text: str) -> None:
     """Else an event whose user memory cannot read is filled with what is known of whoever used its browser before."""
-    of_given, of_text = encounter({"userId": given}), encounter({"userId": text})
+    of_given, of_text = identity_event({"userId": given}), identity_event({"userId": text})
     assert of_given.user == IdKeys(b"").user(text)
     assert of_given.found["external_id"] == of_text.found["external_id"]
     alias = {"type": "alias", "userId": "ann", "anonymousId": given}
-    assert encounter(alias | {"previousId": given}).previous == encounter(alias | {"previousId": text}).previous
-    assert encounter(alias).anonymous == IdKeys(b"").anonymous(text)
+    assert (
+        identity_event(alias | {"previousId": given}).previous == identity_event(alias | {"previousId": text}).previous
+    )
+    assert identity_event(alias).anonymous == IdKeys(b"").anonymous(text)
 
 
 @pytest.mark.parametrize("given", [None, "", True, math.inf, {}, {"id": "ann"}, [], ["ann", "bob"], [[["ann", 1]]]])
 def test_what_names_nobody_or_several_is_no_id(given: Any) -> None:
-    met = encounter({"userId": given, "anonymousId": given, "previousId": given, "type": "alias"})
+    met = identity_event({"userId": given, "anonymousId": given, "previousId": given, "type": "alias"})
     assert (met.user, met.anonymous, met.previous) == (None, None, None)
     assert len(met.found.get("external_id", ())) != 1
 
@@ -69,9 +73,9 @@ def test_what_names_nobody_or_several_is_no_id(given: Any) -> None:
 def test_only_an_alias_has_a_previous_id() -> None:
     alias = {"type": "alias", "userId": "ann", "previousId": "x"}
     keys = IdKeys(b"")
-    assert encounter(alias).previous == (keys.user("x"), keys.anonymous("x"))
-    assert encounter(alias | {"type": "track"}).previous is None
-    assert encounter(alias | {"previousId": None}).previous is None
+    assert identity_event(alias).previous == (keys.user("x"), keys.anonymous("x"))
+    assert identity_event(alias | {"type": "track"}).previous is None
+    assert identity_event(alias | {"previousId": None}).previous is None
 
 
 #: An event, settings, and what it says: a no, a yes, and that nothing may be kept of it.
@@ -138,7 +142,7 @@ SAID: list[tuple[dict[str, Any], dict[str, Any], tuple[bool, bool, bool]]] = [
 def test_a_no_and_a_yes_are_read_wherever_they_are_said(
     event: dict[str, Any], changes: dict[str, Any], said: tuple[bool, bool, bool]
 ) -> None:
-    met = encounter(event, **changes)
+    met = identity_event(event, **changes)
     assert (met.is_no, met.is_yes, met.is_withheld) == said
 
 
@@ -166,7 +170,7 @@ def test_what_cannot_be_read_permits_nothing() -> None:
     ],
 )
 def test_an_advertising_id_is_filled_only_where_tracking_is_permitted(device: dict[str, Any], permitted: Any) -> None:
-    assert encounter({"context": {"device": device}}).may_use_device is permitted
+    assert identity_event({"context": {"device": device}}).may_use_device is permitted
 
 
 @pytest.mark.parametrize(

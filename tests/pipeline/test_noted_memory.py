@@ -21,7 +21,7 @@ def test_noting_changes_nothing_of_what_is_remembered_or_filled(way: list[Identi
         is_changed = before != {key: noted.person(key) for key in KEYS}
         assert is_changed or (given_.groups, given_.linked, given_.erased) == ((), False, 0)
     for key in KEYS:
-        assert (noted.person(key), noted.mark(key)) == (plain.person(key), plain.mark(key))
+        assert (noted.person(key), noted.suppression(key)) == (plain.person(key), plain.suppression(key))
 
 
 @given(any_ways, events())
@@ -47,4 +47,4 @@ def test_an_erasure_counts_the_ids_and_a_yes_nothing() -> None:
     assert (refusing.given().erased, refusing.given().marked) == (1, 1)
     agreeing = RecordingMemory(memory)
     resolve_identity(yes(3, user="bob"), agreeing, RULES)
-    assert (agreeing.given().erased, agreeing.given().marked, agreeing.mark("user bob")) == (0, 0, None)
+    assert (agreeing.given().erased, agreeing.given().marked, agreeing.suppression("user bob")) == (0, 0, None)

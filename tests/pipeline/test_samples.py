@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app import assemble
-from app.assemble.parts import make_parts
+from app.assemble.services import make_services
 from app.core.events import Event
 from app.core.pages import Quarantined, QuarantineFilter
 from app.core.people import NamedPerson
@@ -152,11 +152,11 @@ async def test_samples_are_off_unless_asked_for_and_need_a_key(tmp_path: Path) -
 
 async def test_a_process_keeps_samples_and_more_while_that_is_wanted(tmp_path: Path) -> None:
     settings = assembled.settings(outbox_url=new_store(tmp_path, "o.db"), **ON)
-    parts = make_parts(settings, "all", clock=lambda: NOW, environ={})
-    assert parts.samples in parts.listeners
-    assert parts.samples is not None
-    await SAMPLES_HURRIED.write(parts.outbox, NOW + 60)
-    await parts.coordination.refresh(now=NOW)
-    await parts.look_at_files()
-    assert parts.samples.hurried_until == NOW + 60
-    await parts.outbox.close()
+    services = make_services(settings, "all", clock=lambda: NOW, environ={})
+    assert services.samples in services.listeners
+    assert services.samples is not None
+    await SAMPLES_HURRIED.write(services.outbox, NOW + 60)
+    await services.coordination.refresh(now=NOW)
+    await services.look_at_files()
+    assert services.samples.hurried_until == NOW + 60
+    await services.outbox.close()

@@ -123,7 +123,7 @@ _Counts: TypeAlias = dict[tuple[Exit, str | None] | None, int]
 
 
 class NameCounted:
-    """What was met of one name since the last writing."""
+    """What was counted of one name since the last writing."""
 
     __slots__ = ("counts", "found", "is_proven", "key", "products", "properties", "sample_at", "sampled", "weight")
 
@@ -182,7 +182,7 @@ class NameCounted:
 
 
 class NameCounts:
-    """All names that one process has met: a `Listener` of the pipeline."""
+    """All names that one process has counted: a `Listener` of the pipeline."""
 
     is_on = True
 
@@ -193,8 +193,8 @@ class NameCounts:
         self._rng = rng
         #: Beyond so many names the rarest are one.
         self.max_names = max_names
-        self._met: dict[_Given, NameCounted] = {}
-        #: Of each name in `_met` one, proven ones and public ones apart: (a weight that it had, a number that tells
+        self._names: dict[_Given, NameCounted] = {}
+        #: Of each name in `_names` one, proven ones and public ones apart: (a weight that it had, a number that tells
         #: equals apart, the name).
         self._ranks: dict[bool, list[tuple[int, int, _Given]]] = {True: [], False: []}
         self._pushed = 0
@@ -206,18 +206,18 @@ class NameCounts:
 
     def listen(self, intake: Intake) -> "_Counting":
         """Return what counts the events of a request: see `Listener` in app/pipeline/pipeline.py."""
-        met: list[NameCounted] = []
-        return _Counting(self.meeting(intake.source, met, is_proven=intake.is_proven), met)
+        counted: list[NameCounted] = []
+        return _Counting(self.observer(intake.source, counted, is_proven=intake.is_proven), counted)
 
-    def meeting(
-        self, source: str, met: list[NameCounted], *, is_proven: bool = False
+    def observer(
+        self, source: str, counted: list[NameCounted], *, is_proven: bool = False
     ) -> Callable[[Event | EventRefused], Event | EventRefused]:
-        """Return a function that returns each event of the source as it is, and adds what it meets to `met`."""
-        known = self._met
+        """Return a function that returns each event of the source as it is, and adds its count to `counted`."""
+        known = self._names
 
-        def meet(event: Event | EventRefused) -> Event | EventRefused:
+        def observe(event: Event | EventRefused) -> Event | EventRefused:
             if isinstance(event, EventRefused):
-                met.append(self._refused(source, event, is_proven=is_proven))
+                counted.append(self._refused(source, event, is_proven=is_proven))
                 return event
             event_type = event["type"]
             name = event.get(named_by(event_type))
@@ -228,15 +228,15 @@ class NameCounts:
             one.weight += 1
             if one.weight == one.sample_at:
                 self._look_into(one, event)
-            met.append(one)
+            counted.append(one)
             return event
 
-        return meet
+        return observe
 
     def take(self) -> list[InventoryCount]:
         """Return all that was counted since the last time, and begin anew."""
         self._early_left = {True: EARLY_OF_ALL, False: EARLY_OF_ALL}
-        every = (*self._met.values(), *self._others.values(), *self._unread.values())
+        every = (*self._names.values(), *self._others.values(), *self._unread.values())
         return [count for one in every for count in one.take()]
 
     def _refused(self, source: str, event: EventRefused, *, is_proven: bool) -> NameCounted:
@@ -244,7 +244,7 @@ class NameCounts:
             unread = NameCounted(EventKey(source, "", ""), is_proven=is_proven)
             return self._unread.setdefault((source, is_proven), unread)
         given = (source, *event.named, is_proven)
-        one = self._met.get(given) or self._admit(given)
+        one = self._names.get(given) or self._admit(given)
         one.weight += 1
         one.sample_at = max(one.sample_at, one.weight + 1)
         return one
@@ -253,7 +253,7 @@ class NameCounts:
         """Make a place for a name; where there is none left, the rarest has to go, no proven one for a public one."""
         source, event_type, name, is_proven = given
         weight, proven = 0, len(self._ranks[True])
-        if is_proven and len(self._met) >= self.max_names:
+        if is_proven and len(self._names) >= self.max_names:
             if self._ranks[False]:
                 self._lose_rarest(is_proven=False)
             else:
@@ -263,7 +263,7 @@ class NameCounts:
                 return self._others_of(source, is_proven=False)
             weight = self._lose_rarest(is_proven=False)
         key = EventKey(source, kept_name(event_type), kept_name(name))
-        one = self._met[given] = NameCounted(key, weight, is_proven=is_proven)
+        one = self._names[given] = NameCounted(key, weight, is_proven=is_proven)
         if self._early_left[is_proven] <= 0:
             one.sample_at = weight + self._rng.randrange(1, 2 * ONE_IN)
         self._push(weight, given)
@@ -277,11 +277,11 @@ class NameCounts:
         """Take the place of the rarest name that is equally trusted; return its weight."""
         while True:
             weight, _, given = heapq.heappop(self._ranks[is_proven])
-            one = self._met[given]
+            one = self._names[given]
             if one.weight == weight:
                 break
-            self._push(one.weight, given)  # it has been met since
-        del self._met[given]
+            self._push(one.weight, given)  # its weight has grown since
+        del self._names[given]
         one.lose_place(self._others_of(given[0], is_proven=is_proven))
         return weight
 
@@ -311,12 +311,14 @@ class NameCounts:
 class _Counting:
     """Counts what becomes of the events of one request. What is not committed is not counted."""
 
-    def __init__(self, meeting: Callable[[Event | EventRefused], Event | EventRefused], met: list[NameCounted]) -> None:
-        self.observe = meeting
-        self._met = met
+    def __init__(
+        self, observe: Callable[[Event | EventRefused], Event | EventRefused], counted: list[NameCounted]
+    ) -> None:
+        self.observe = observe
+        self._counted = counted
 
     async def committed(self, receipt: Receipt) -> None:
-        for one, event in zip(self._met, receipt.events, strict=True):
+        for one, event in zip(self._counted, receipt.events, strict=True):
             one.count(event.deliveries)
 
 

@@ -1,4 +1,4 @@
-"""Claim, renew and hold: who may send what, and until when; and what is out of the line, since its preset is off."""
+"""Claim, renew and hold: who may send what, and until when; and what is out of the queue, since its preset is off."""
 
 import secrets
 from collections.abc import Sequence
@@ -18,10 +18,10 @@ from app.outbox.settlement import AFTER_LOSS, HOLD_ROWS, ClaimQuery
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """What a claim took, and whether it let held deliveries back into the line."""
+    """What a claim took, and whether it let held deliveries back into the queue."""
 
     claimed: list[Claimed]
-    #: Deliveries came back into the line: another claim may find more.
+    #: Deliveries came back into the queue: another claim may find more.
     released: bool = False
 
 
@@ -49,7 +49,7 @@ async def claim(connection: Connection, asked: ClaimQuery) -> Taken:
 
 
 async def hold(connection: Connection, asked: ClaimQuery) -> None:
-    """Take what is due of the presets that are switched off out of the line."""
+    """Take what is due of the presets that are switched off out of the queue."""
     await count_of(
         connection,
         "hold",
@@ -63,7 +63,7 @@ async def hold(connection: Connection, asked: ClaimQuery) -> None:
 
 
 async def end_holds(connection: Connection, asked: ClaimQuery, over: EndedHolds) -> None:
-    """Put what is no longer held by its preset into the line."""
+    """Put what is no longer held by its preset into the queue."""
     which = {"ad_account_id": asked.ad_account_id, "only": asked.only}
     await count_of(connection, "end_holds", **which, by=over.by, now=asked.now, limit=HOLD_ROWS)
     if over.ahead_s is not None:
@@ -85,7 +85,7 @@ async def end_waits(connection: Connection, asked: ClaimQuery, over: EndedHolds)
 
 
 async def release(connection: Connection, asked: ClaimQuery, preset: str) -> None:
-    """Put deliveries of a preset back in the line, as many as a claim takes."""
+    """Put deliveries of a preset back in the queue, as many as a claim takes."""
     which = {"ad_account_id": asked.ad_account_id, "preset": preset, "limit": asked.limit, "only": asked.only}
     await count_of(connection, "release", **which, now=asked.now)
 

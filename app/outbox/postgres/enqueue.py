@@ -29,7 +29,7 @@ from app.outbox.pairing import NOT_CONFIRMED, Twin
 from app.outbox.people import changes_to_people
 from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import COLLISIONS, TRIES, rows_of
-from app.outbox.postgres.people import joined_additions, joined_changes, lock_marks, write_people
+from app.outbox.postgres.people import joined_additions, joined_changes, lock_suppressions, write_people
 from app.outbox.postgres.settle import drop
 from app.outbox.rows import as_json
 
@@ -65,7 +65,7 @@ async def _enqueue_with_people(
     answers: list[Answer] | None = None
     try:
         async with connection.transaction() as transaction:
-            await lock_marks(connection, changes)
+            await lock_suppressions(connection, changes)
             if not await write_people(connection, changes, rules, added_by_keys):
                 raise Rollback(transaction)
             answers = await _enqueue(connection, calls, rules)

@@ -26,11 +26,11 @@ from app.outbox.people import (
     in_turns,
     is_full,
     key_prefixes,
-    mark_rows,
     max_found,
-    max_public_marks,
+    max_public_suppressions,
     owned,
     people_rows,
+    suppression_rows,
     targets_of,
 )
 from app.outbox.postgres.connections import Connection
@@ -48,12 +48,12 @@ def joined_changes(calls: Sequence[PeopleChanges]) -> PeopleChanges | None:
     None where one of them writes what another one has read.
     """
     people = sorted((each for changes in calls for each in changes.people), key=attrgetter("key"))
-    marks = [each for changes in calls for each in changes.marks]
-    looks = Counter(each.key for each in marks)
-    is_read_twice = any(looks[each.key] > 1 for each in marks if each.was != each.now)
+    suppressions = [each for changes in calls for each in changes.suppressions]
+    looks = Counter(each.key for each in suppressions)
+    is_read_twice = any(looks[each.key] > 1 for each in suppressions if each.was != each.now)
     if len(calls) > 1 and (is_read_twice or len({each.key for each in people}) < len(people)):
         return None
-    return PeopleChanges(people=people, marks=marks)
+    return PeopleChanges(people=people, suppressions=suppressions)
 
 
 def joined_additions(calls: Sequence[tuple[PeopleChanges, float]]) -> list[list[Any]]:
@@ -61,16 +61,16 @@ def joined_additions(calls: Sequence[tuple[PeopleChanges, float]]) -> list[list[
     sums: defaultdict[tuple[str, int], list[int]] = defaultdict(lambda: [0, 0])
     for changes, now in calls:
         if row := additions(changes, now):
-            key, hour, people, marks = row
+            key, hour, people, suppressions = row
             sums[key, hour][0] += people
-            sums[key, hour][1] += marks
+            sums[key, hour][1] += suppressions
     return [[*each, *counts] for each, counts in sorted(sums.items())]
 
 
-async def lock_marks(connection: Connection, changes: PeopleChanges) -> None:
-    """Let the marks stay as they were read, until the transaction ends."""
-    if marks := mark_rows(changes):
-        await rows_of(connection, "lock_marks", marks=as_json(marks))
+async def lock_suppressions(connection: Connection, changes: PeopleChanges) -> None:
+    """Let the suppressions stay as they were read, until the transaction ends."""
+    if suppressions := suppression_rows(changes):
+        await rows_of(connection, "lock_suppressions", suppressions=as_json(suppressions))
 
 
 async def write_people(
@@ -81,7 +81,7 @@ async def write_people(
     Then the transaction has to be rolled back. `added_by_keys` are `joined_additions`.
     """
     rows = as_json(people_rows(changes))
-    if await rows_of(connection, "people_changed", rows=rows, marks=as_json(mark_rows(changes))):
+    if await rows_of(connection, "people_changed", rows=rows, suppressions=as_json(suppression_rows(changes))):
         return False
     kept = [each for each in changes.people if each.record is not None]
     forgotten = [each for each in changes.people if each.record is None and each.revision]
@@ -92,12 +92,14 @@ async def write_people(
     targets = targets_of(changes)
     if targets:
         gone += await count_of(connection, "forget_oldest_linked", keys=targets, max_linked=MAX_LINKED)
-    marks = public = 0
-    if set_marks := mark_rows(changes, changed_only=True):
+    suppressions = public = 0
+    if set_suppressions := suppression_rows(changes, changed_only=True):
         ((_, count, public_count, _),) = await rows_of(connection, "memory_size", key=None, hour=0)
-        room = {"room": rules.remember_max_people - count, "public_room": max_public_marks(rules) - public_count}
-        ((marks, public),) = await rows_of(connection, "write_marks", rows=as_json(set_marks), **room)
-    await _count(connection, people=added - gone, marks=marks, public_marks=public)
+        room = {"room": rules.remember_max_people - count, "public_room": max_public_suppressions(rules) - public_count}
+        ((suppressions, public),) = await rows_of(
+            connection, "write_suppressions", rows=as_json(set_suppressions), **room
+        )
+    await _count(connection, people=added - gone, suppressions=suppressions, public_suppressions=public)
     if added_by_keys:
         await count_of(connection, "count_hour", rows=as_json(added_by_keys), slot=connection.slot)
     return True
@@ -112,11 +114,11 @@ async def forget_stale(connection: Connection, now: float, rules: OutboxSettings
     return touched
 
 
-async def forget_ended_marks(connection: Connection, now: float, limit: int, skip: int) -> int:
-    """Forget marks that are over. Returns how many."""
+async def forget_ended_suppressions(connection: Connection, now: float, limit: int, skip: int) -> int:
+    """Forget suppressions that are over. Returns how many."""
     async with connection.transaction():
-        ((gone, public),) = await rows_of(connection, "retain_marks", now=now, limit=limit, skip=skip)
-        await _count(connection, marks=-gone, public_marks=-public)
+        ((gone, public),) = await rows_of(connection, "retain_suppressions", now=now, limit=limit, skip=skip)
+        await _count(connection, suppressions=-gone, public_suppressions=-public)
     return int(gone)
 
 
@@ -131,10 +133,12 @@ async def forget_unseen(connection: Connection, rules: OutboxSettings, limit: in
     return gone
 
 
-async def _count(connection: Connection, *, people: int = 0, marks: int = 0, public_marks: int = 0) -> None:
+async def _count(
+    connection: Connection, *, people: int = 0, suppressions: int = 0, public_suppressions: int = 0
+) -> None:
     """Count what came (above 0) or went (below 0)."""
-    if people or marks or public_marks:
-        counts = {"people": people, "marks": marks, "public_marks": public_marks}
+    if people or suppressions or public_suppressions:
+        counts = {"people": people, "suppressions": suppressions, "public_suppressions": public_suppressions}
         await count_of(connection, "count_memory", slot=connection.slot, **counts)
 
 
@@ -158,11 +162,11 @@ class KeepsPeople(UsesDatabase):
         asked = {"keys": list(keys), "browsers": list(browsers), "steps": MAX_LOADED_STEPS, "limit": max_found(keys)}
         rows = await rows_of(connection, "people", **asked)
         people = [PersonRow(key=row[0], revision=row[1], record=_read(row[2])) for row in rows if row[1] is not None]
-        marks = {row[0]: row[3] for row in rows if row[3] is not None}
+        suppressions = {row[0]: row[3] for row in rows if row[3] is not None}
         by_key = {"key": public_key, "hour": int((now or 0) // HOUR_S)}
         ((_, count, public, added),) = await rows_of(connection, "memory_size", **by_key)
-        full = is_full(self._rules, public_key, marks=count, public=public, added=added)
-        return PeopleFound(people=people, marks=marks, is_full=full)
+        full = is_full(self._rules, public_key, suppressions=count, public=public, added=added)
+        return PeopleFound(people=people, suppressions=suppressions, is_full=full)
 
     @connected
     async def people_with(

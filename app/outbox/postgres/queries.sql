@@ -130,7 +130,7 @@ WITH
     FROM new
   ),
   lined_up AS (
-    INSERT INTO line (id, ad_account_id, preset, follows, hold_until, payload_bytes, due_at, enqueued_at)
+    INSERT INTO queue (id, ad_account_id, preset, follows, hold_until, payload_bytes, due_at, enqueued_at)
     SELECT id, given ->> 0, given ->> 1, (given ->> 19)::bigint, (given ->> 20)::float8, payload_bytes,
            (given ->> 22)::float8, (given ->> 23)::float8
     FROM new
@@ -213,10 +213,10 @@ FROM dedup_key WHERE digest = ANY (%(digests)s::text[]) AND expires_at > %(now)s
 
 -- twins --
 -- Deliveries that may be the other side of an order.
-SELECT delivery.id, line.state, attempts > 0 OR history IS NOT NULL, follows, is_proven, message_id, event_id, amount,
+SELECT delivery.id, queue.state, attempts > 0 OR history IS NOT NULL, follows, is_proven, message_id, event_id, amount,
        currency, order_id, checkout_id, warnings, delivery.merged, NULL::float8, side,
-       CASE line.state WHEN 'pending' THEN payload END, delivery.preset, source
-FROM delivery JOIN line USING (id) WHERE delivery.id = ANY (%(ids)s::bigint[])
+       CASE queue.state WHEN 'pending' THEN payload END, delivery.preset, source
+FROM delivery JOIN queue USING (id) WHERE delivery.id = ANY (%(ids)s::bigint[])
 UNION ALL
 SELECT delivery.id, dead.state, true, NULL, is_proven, message_id, event_id, amount, currency, order_id, checkout_id,
        warnings, merged, settled_at, side, NULL, preset, source
@@ -228,10 +228,10 @@ FROM delivered WHERE id = ANY (%(ids)s::bigint[]);
 
 -- unchanged --
 -- Which of some deliveries are as they were read: no other process has claimed them, settled them or merged into them.
-SELECT line.id FROM jsonb_array_elements(%(rows)s::jsonb) AS row
-JOIN line ON line.id = (row ->> 0)::bigint AND line.state = row ->> 1
+SELECT queue.id FROM jsonb_array_elements(%(rows)s::jsonb) AS row
+JOIN queue ON queue.id = (row ->> 0)::bigint AND queue.state = row ->> 1
 WHERE merged = (row ->> 2)::integer AND (attempts > 0 OR history IS NOT NULL) = (row ->> 3)::boolean
-ORDER BY line.id FOR UPDATE OF line;
+ORDER BY queue.id FOR UPDATE OF queue;
 
 -- merge --
 -- Merge other events into deliveries that have not left; they leave at once, unless their preset holds them.
@@ -241,7 +241,7 @@ WITH
   ),
   before AS MATERIALIZED (
     SELECT id, delivery.ad_account_id, delivery.preset, source, currency, amount, event_name, enqueued_at, payload_bytes
-    FROM given JOIN delivery USING (id) JOIN line USING (id)
+    FROM given JOIN delivery USING (id) JOIN queue USING (id)
   ),
   rewritten AS (
     UPDATE delivery SET event_id = row ->> 2, event_time = (row ->> 3)::bigint, amount = row ->> 4, currency = row ->> 5,
@@ -250,13 +250,13 @@ WITH
     FROM given WHERE delivery.id = given.id
   ),
   let_go AS (
-    UPDATE line SET
+    UPDATE queue SET
       payload_bytes = octet_length(row ->> 14), merged = merged + 1,
       follows = CASE WHEN (row ->> 12)::boolean THEN follows END,
       hold_until = CASE WHEN (row ->> 12)::boolean THEN hold_until
                         WHEN (row ->> 13)::float8 > 0 THEN (row ->> 15)::float8 + (row ->> 13)::float8 END,
       due_at = CASE WHEN (row ->> 12)::boolean THEN due_at ELSE (row ->> 16)::float8 + (row ->> 13)::float8 END
-    FROM given WHERE line.id = given.id
+    FROM given WHERE queue.id = given.id
   ),
   ordered AS (
     SELECT enqueued_at AS at, ad_account_id, preset, source, stands.currency, 'waiting' AS became, sign, stands.amount, id
@@ -282,12 +282,12 @@ WHERE delivered.id = (row ->> 0)::bigint;
 
 -- followers --
 -- Deliveries that waited for what becomes of others, and what that is.
-SELECT line.id, line.follows, is_proven, event_time,
-       (SELECT state FROM shown WHERE shown.id = line.follows), delivery.ad_account_id, delivery.preset, event_name,
+SELECT queue.id, queue.follows, is_proven, event_time,
+       (SELECT state FROM shown WHERE shown.id = queue.follows), delivery.ad_account_id, delivery.preset, event_name,
        event_id, order_id, checkout_id, source, shop, side::jsonb ->> 0, side::jsonb ->> 4
-FROM line JOIN delivery ON delivery.id = line.id
-WHERE line.ad_account_id = %(ad_account_id)s AND line.follows <> 0 AND line.hold_until <= %(by)s::float8
-ORDER BY line.hold_until LIMIT %(limit)s FOR UPDATE OF line SKIP LOCKED;
+FROM queue JOIN delivery ON delivery.id = queue.id
+WHERE queue.ad_account_id = %(ad_account_id)s AND queue.follows <> 0 AND queue.hold_until <= %(by)s::float8
+ORDER BY queue.hold_until LIMIT %(limit)s FOR UPDATE OF queue SKIP LOCKED;
 
 -- confirm --
 -- Erase the sealed events of deliveries that wait to be withheld: their other side came.
@@ -296,19 +296,19 @@ WHERE delivery.id = ANY (%(ids)s::bigint[]) AND reason = %(reason)s
   AND quarantined.source = delivery.source AND quarantined.message_id = delivery.message_id;
 
 -- let_go --
--- Put deliveries into the line that followed others.
-UPDATE line SET follows = NULL, hold_until = NULL, due_at = least(due_at, %(now)s::float8)
+-- Put deliveries into the queue that followed others.
+UPDATE queue SET follows = NULL, hold_until = NULL, due_at = least(due_at, %(now)s::float8)
 WHERE id = ANY (%(ids)s::bigint[]);
 
 -- follow --
 -- Let what followed a delivery that is gone follow the one that took its place.
-UPDATE line SET follows = %(next_id)s::bigint
+UPDATE queue SET follows = %(next_id)s::bigint
 WHERE ad_account_id = %(ad_account_id)s AND follows <> 0 AND hold_until IS NOT NULL AND follows = %(gone)s::bigint
   AND id <> %(next_id)s::bigint;
 
 -- wait_on --
 -- Look again later at deliveries that follow others.
-UPDATE line SET hold_until = %(until)s::float8 WHERE id = ANY (%(ids)s::bigint[]);
+UPDATE queue SET hold_until = %(until)s::float8 WHERE id = ANY (%(ids)s::bigint[]);
 
 -- waiting --
 -- How many deliveries wait for each ad account, and of how many bytes.
@@ -348,41 +348,41 @@ WHERE digest = key ->> 0 AND delivery_id = (key ->> 1)::bigint;
 DELETE FROM dedup_key WHERE learned AND delivery_id = ANY (%(ids)s::bigint[]);
 
 -- hold --
--- Take out of the line, of what is due first, what is pending for presets that are switched off.
+-- Take out of the queue, of what is due first, what is pending for presets that are switched off.
 WITH
   fresh AS (
-    SELECT id, preset, state FROM line
+    SELECT id, preset, state FROM queue
     WHERE ad_account_id = %(ad_account_id)s AND retried = false AND NOT held AND hold_until IS NULL
     AND due_at <= %(now)s::float8
     /* apart */
     ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
   ),
   retries AS (
-    SELECT id, preset, state FROM line
+    SELECT id, preset, state FROM queue
     WHERE ad_account_id = %(ad_account_id)s AND retried = true AND NOT held AND hold_until IS NULL
     AND due_at <= %(now)s::float8
     /* apart */
     ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
   )
-UPDATE line SET held = true, reason = %(reason)s
+UPDATE queue SET held = true, reason = %(reason)s
 WHERE id IN (
   SELECT id FROM (SELECT * FROM fresh UNION ALL SELECT * FROM retries) AS due
   WHERE state = 'pending' AND preset = ANY (%(without_presets)s::text[])
 );
 
 -- release --
--- Put what is held of a preset back in the line, the longest due first.
-UPDATE line SET held = false, reason = '', due_at = least(due_at, %(now)s::float8)
+-- Put what is held of a preset back in the queue, the longest due first.
+UPDATE queue SET held = false, reason = '', due_at = least(due_at, %(now)s::float8)
 WHERE id IN (
-  SELECT id FROM line WHERE ad_account_id = %(ad_account_id)s AND held AND preset = %(preset)s
+  SELECT id FROM queue WHERE ad_account_id = %(ad_account_id)s AND held AND preset = %(preset)s
   /* apart */
   ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 );
 
 -- claimable --
--- What a claim may change: what is due, what is out of the line, and what is no longer held.
+-- What a claim may change: what is due, what is out of the queue, and what is no longer held.
 SELECT * FROM (
-  SELECT id FROM line
+  SELECT id FROM queue
   WHERE ad_account_id = %(ad_account_id)s AND retried = false AND NOT held AND hold_until IS NULL
     AND due_at <= %(now)s::float8
   /* apart */
@@ -390,7 +390,7 @@ SELECT * FROM (
 ) AS fresh
 UNION ALL
 SELECT * FROM (
-  SELECT id FROM line
+  SELECT id FROM queue
   WHERE ad_account_id = %(ad_account_id)s AND retried = true AND NOT held AND hold_until IS NULL
     AND due_at <= %(now)s::float8
   /* apart */
@@ -398,22 +398,22 @@ SELECT * FROM (
 ) AS retries
 UNION ALL
 SELECT * FROM (
-  SELECT id FROM line WHERE ad_account_id = %(ad_account_id)s AND held
+  SELECT id FROM queue WHERE ad_account_id = %(ad_account_id)s AND held
   /* apart */
   ORDER BY preset, due_at LIMIT %(limit)s
 ) AS kept
 UNION ALL
 SELECT * FROM (
-  SELECT id FROM line WHERE ad_account_id = %(ad_account_id)s AND hold_until <= %(by)s::float8
+  SELECT id FROM queue WHERE ad_account_id = %(ad_account_id)s AND hold_until <= %(by)s::float8
   /* apart */
   ORDER BY hold_until LIMIT %(limit)s
 ) AS over;
 
 -- end_holds --
--- Put what is no longer held by its preset into the line, the longest over first.
-UPDATE line SET hold_until = NULL, follows = NULL, due_at = least(due_at, %(now)s::float8)
+-- Put what is no longer held by its preset into the queue, the longest over first.
+UPDATE queue SET hold_until = NULL, follows = NULL, due_at = least(due_at, %(now)s::float8)
 WHERE id IN (
-  SELECT id FROM line WHERE ad_account_id = %(ad_account_id)s AND hold_until <= %(by)s::float8
+  SELECT id FROM queue WHERE ad_account_id = %(ad_account_id)s AND hold_until <= %(by)s::float8
     AND coalesce(follows, 0) = 0
   /* apart */
   ORDER BY hold_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED
@@ -422,11 +422,11 @@ WHERE id IN (
 -- tell_holds --
 -- Tell people anew about when holds end: a clock was set.
 WITH held AS MATERIALIZED (
-  SELECT id FROM line WHERE ad_account_id = %(ad_account_id)s AND hold_until IS NOT NULL
+  SELECT id FROM queue WHERE ad_account_id = %(ad_account_id)s AND hold_until IS NOT NULL
   /* apart */
   ORDER BY id FOR UPDATE SKIP LOCKED
 )
-UPDATE line SET due_at = hold_until + %(ahead_s)s::float8 FROM held WHERE line.id = held.id;
+UPDATE queue SET due_at = hold_until + %(ahead_s)s::float8 FROM held WHERE queue.id = held.id;
 
 -- server_time --
 -- What the server's clock shows.
@@ -435,16 +435,16 @@ SELECT extract(epoch FROM clock_timestamp())::float8;
 -- held_presets --
 -- Of which presets something is held: from one to the next by the index. NULL: a wait for others is over.
 WITH RECURSIVE kept (preset) AS (
-  SELECT (SELECT min(preset) FROM line WHERE ad_account_id = %(ad_account_id)s AND held)
+  SELECT (SELECT min(preset) FROM queue WHERE ad_account_id = %(ad_account_id)s AND held)
   UNION ALL
-  SELECT (SELECT min(preset) FROM line
-          WHERE ad_account_id = %(ad_account_id)s AND held AND line.preset > kept.preset)
+  SELECT (SELECT min(preset) FROM queue
+          WHERE ad_account_id = %(ad_account_id)s AND held AND queue.preset > kept.preset)
   FROM kept WHERE kept.preset IS NOT NULL
 )
 SELECT preset FROM kept WHERE preset IS NOT NULL
 UNION ALL
 SELECT NULL WHERE EXISTS (
-  SELECT FROM line WHERE ad_account_id = %(ad_account_id)s AND follows <> 0 AND hold_until <= %(by)s::float8
+  SELECT FROM queue WHERE ad_account_id = %(ad_account_id)s AND follows <> 0 AND hold_until <= %(by)s::float8
 );
 
 -- claim --
@@ -455,15 +455,15 @@ WITH
   reading AS MATERIALIZED (
     SELECT (SELECT sum(count) >= %(limit)s OR sum(bytes) >= %(max_bytes)s::bigint FROM backlog
             WHERE ad_account_id = %(ad_account_id)s AND state IN ('pending', 'claimed'))
-        OR EXISTS (SELECT FROM line WHERE ad_account_id = %(ad_account_id)s AND retried = false AND NOT held
+        OR EXISTS (SELECT FROM queue WHERE ad_account_id = %(ad_account_id)s AND retried = false AND NOT held
                    AND hold_until IS NULL AND due_at <= %(now)s::float8 - %(max_wait_s)s::float8
                    /* apart */)
-        OR EXISTS (SELECT FROM line WHERE ad_account_id = %(ad_account_id)s AND retried = true AND NOT held
+        OR EXISTS (SELECT FROM queue WHERE ad_account_id = %(ad_account_id)s AND retried = true AND NOT held
                    AND hold_until IS NULL AND due_at <= %(now)s::float8 - %(max_wait_s)s::float8
                    /* apart */) AS is_worth_it
   ),
   fresh AS (
-    SELECT id, due_at, payload_bytes, retried, state, preset FROM line
+    SELECT id, due_at, payload_bytes, retried, state, preset FROM queue
     WHERE ad_account_id = %(ad_account_id)s AND retried = false AND NOT held AND hold_until IS NULL
       AND due_at <= %(now)s::float8
       AND (%(take_over)s OR state = 'pending') AND (SELECT is_worth_it FROM reading)
@@ -471,7 +471,7 @@ WITH
     ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
   ),
   retries AS (
-    SELECT id, due_at, payload_bytes, retried, state, preset FROM line
+    SELECT id, due_at, payload_bytes, retried, state, preset FROM queue
     WHERE ad_account_id = %(ad_account_id)s AND retried = true AND NOT held AND hold_until IS NULL
       AND due_at <= %(now)s::float8
       AND (%(take_over)s OR state = 'pending') AND (SELECT is_worth_it FROM reading)
@@ -496,19 +496,19 @@ WITH
   ),
   taken AS MATERIALIZED (
     SELECT placed.id, place, state = 'claimed' AS lease_was_lost
-    FROM ready, placed JOIN line ON line.id = placed.id
+    FROM ready, placed JOIN queue ON queue.id = placed.id
     WHERE place = 1 OR (place <= %(limit)s AND bytes <= %(max_bytes)s::bigint)
   ),
   claimed AS (
-    UPDATE line
+    UPDATE queue
     SET state = 'claimed', attempts = attempts + 1, due_at = %(now)s::float8 + %(lease_s)s::float8,
         claim = CASE WHEN lease_was_lost THEN %(claim_after_loss)s ELSE %(claim)s END,
         history = CASE WHEN lease_was_lost
           THEN coalesce(history, '[]') || jsonb_build_array(
             jsonb_build_array(attempts, %(now)s::float8, 'retry', NULL, %(lease_lost)s::text))
           ELSE history END
-    FROM taken WHERE line.id = taken.id
-    RETURNING line.id, place, attempts, enqueued_at, claim, lease_was_lost, merged
+    FROM taken WHERE queue.id = taken.id
+    RETURNING queue.id, place, attempts, enqueued_at, claim, lease_was_lost, merged
   ),
   counted AS (
     INSERT INTO backlog (ad_account_id, state, slot, count)
@@ -526,32 +526,32 @@ FROM claimed JOIN delivery USING (id) ORDER BY place;
 SELECT id, event_id, payload FROM delivery WHERE id = ANY (%(ids)s::bigint[]);
 
 -- renew --
--- Lengthen the leases that are still ours. Whoever locks several of the line does it in the order of their ids.
+-- Lengthen the leases that are still ours. Whoever locks several of the queue does it in the order of their ids.
 WITH ours AS MATERIALIZED (
-  SELECT line.id FROM jsonb_array_elements(%(rows)s::jsonb) AS row
-  JOIN line ON line.id = (row ->> 0)::bigint AND line.claim = row ->> 1
-  ORDER BY line.id FOR UPDATE OF line
+  SELECT queue.id FROM jsonb_array_elements(%(rows)s::jsonb) AS row
+  JOIN queue ON queue.id = (row ->> 0)::bigint AND queue.claim = row ->> 1
+  ORDER BY queue.id FOR UPDATE OF queue
 )
-UPDATE line SET due_at = %(until)s::float8 FROM ours WHERE line.id = ours.id;
+UPDATE queue SET due_at = %(until)s::float8 FROM ours WHERE queue.id = ours.id;
 
 -- reschedule --
 -- Let nothing wait, and no lease last, beyond these times.
 WITH
   fresh AS (
-    SELECT id FROM line
+    SELECT id FROM queue
     WHERE ad_account_id = %(ad_account_id)s AND retried = false AND NOT held AND hold_until IS NULL
       AND due_at > least(%(pending_by)s::float8, %(claimed_by)s::float8)
       AND due_at > CASE state WHEN 'claimed' THEN %(claimed_by)s::float8 ELSE %(pending_by)s::float8 END
     ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
   ),
   retries AS (
-    SELECT id FROM line
+    SELECT id FROM queue
     WHERE ad_account_id = %(ad_account_id)s AND retried = true AND NOT held AND hold_until IS NULL
       AND due_at > least(%(pending_by)s::float8, %(claimed_by)s::float8)
       AND due_at > CASE state WHEN 'claimed' THEN %(claimed_by)s::float8 ELSE %(pending_by)s::float8 END
     ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
   )
-UPDATE line SET due_at = CASE state WHEN 'claimed' THEN %(claimed_by)s::float8 ELSE %(pending_by)s::float8 END
+UPDATE queue SET due_at = CASE state WHEN 'claimed' THEN %(claimed_by)s::float8 ELSE %(pending_by)s::float8 END
 WHERE id IN (SELECT id FROM fresh UNION ALL SELECT id FROM retries);
 
 -- settle --
@@ -567,16 +567,16 @@ WITH
            attempts - give_back AS attempts,
            CASE jsonb_typeof(attempt) WHEN 'array' THEN coalesce(history, '[]') || jsonb_build_array(
              jsonb_build_array(attempts, %(now)s::float8) || attempt) ELSE history END AS history
-    FROM given JOIN line ON line.id = given.id AND line.claim = given.claim
-    ORDER BY given.id FOR UPDATE OF line
+    FROM given JOIN queue ON queue.id = given.id AND queue.claim = given.claim
+    ORDER BY given.id FOR UPDATE OF queue
   ),
   again AS (
-    UPDATE line SET state = 'pending', claim = NULL, due_at = ours.due_at, attempts = ours.attempts,
+    UPDATE queue SET state = 'pending', claim = NULL, due_at = ours.due_at, attempts = ours.attempts,
                     reason = ours.reason, history = ours.history
-    FROM ours WHERE line.id = ours.id AND ours.state = 'pending'
+    FROM ours WHERE queue.id = ours.id AND ours.state = 'pending'
   ),
   left_line AS (
-    DELETE FROM line USING ours WHERE line.id = ours.id AND ours.state <> 'pending'
+    DELETE FROM queue USING ours WHERE queue.id = ours.id AND ours.state <> 'pending'
   ),
   gone AS (
     DELETE FROM delivery USING ours WHERE delivery.id = ours.id AND ours.state = 'delivered'
@@ -679,7 +679,7 @@ WITH
   ),
   earned AS (/* sums */),
   lined_up AS (
-    INSERT INTO line (id, ad_account_id, preset, payload_bytes, enqueued_at, due_at, history, merged)
+    INSERT INTO queue (id, ad_account_id, preset, payload_bytes, enqueued_at, due_at, history, merged)
     SELECT id, ad_account_id, preset, length(payload), %(now)s::float8, %(now)s::float8, history, merged
     FROM risen JOIN delivery USING (id)
   )
@@ -767,7 +767,7 @@ FROM (
     SELECT delivery.id, delivery.ad_account_id, delivery.preset, message_id, event_name, event_id, action_source,
            order_id, event_time, state, reason, attempts, enqueued_at, due_at, NULL::float8 AS settled_at, warnings,
            source, amount, currency, checkout_id, history, name, hold_until IS NOT NULL AS is_held, is_proven
-    FROM line JOIN delivery ON delivery.id = line.id
+    FROM queue JOIN delivery ON delivery.id = queue.id
     WHERE coalesce(%(state)s::text, 'waiting') IN ('waiting', 'pending', 'claimed')
   ) AS shown WHERE /* asked */ ORDER BY id DESC LIMIT %(limit)s::bigint)
   UNION ALL
@@ -789,23 +789,23 @@ FROM (
 ORDER BY id DESC LIMIT %(limit)s::bigint;
 
 -- first_delivery_since --
--- The first delivery that was received since a moment: of the parts that have one as late, one after the other.
-SELECT first FROM (SELECT part FROM part WHERE latest_at >= %(since)s::float8 GROUP BY part ORDER BY part) AS late,
+-- The first delivery that was received since a moment: of the ranges of ids that have one as late, one after the other.
+SELECT first FROM (SELECT id_range FROM id_range WHERE latest_at >= %(since)s::float8 GROUP BY id_range ORDER BY id_range) AS late,
   LATERAL (SELECT least(
-    (SELECT min(id) FROM line WHERE id >= part << 12 AND id < part + 1 << 12 AND enqueued_at >= %(since)s::float8),
-    (SELECT min(id) FROM dead WHERE id >= part << 12 AND id < part + 1 << 12 AND enqueued_at >= %(since)s::float8),
-    (SELECT min(id) FROM delivered WHERE id >= part << 12 AND id < part + 1 << 12 AND enqueued_at >= %(since)s::float8)
-  ) AS first OFFSET 0) AS of_part
-WHERE first IS NOT NULL ORDER BY part LIMIT 1;
+    (SELECT min(id) FROM queue WHERE id >= id_range << 12 AND id < id_range + 1 << 12 AND enqueued_at >= %(since)s::float8),
+    (SELECT min(id) FROM dead WHERE id >= id_range << 12 AND id < id_range + 1 << 12 AND enqueued_at >= %(since)s::float8),
+    (SELECT min(id) FROM delivered WHERE id >= id_range << 12 AND id < id_range + 1 << 12 AND enqueued_at >= %(since)s::float8)
+  ) AS first OFFSET 0) AS of_range
+WHERE first IS NOT NULL ORDER BY id_range LIMIT 1;
 
 -- orders --
 -- Deliveries of checkouts, the oldest first; read as `search` reads.
 SELECT id, order_id, state, reason, amount, currency, preset, source, ad_account_id, event_time
 FROM (
-  (SELECT line.id, order_id, state, reason, amount, currency, line.preset, source, line.ad_account_id, event_time
-   FROM line JOIN delivery ON delivery.id = line.id
-   WHERE line.id > %(after)s::bigint AND event_name = 'checkout' AND enqueued_at >= %(since)s::float8
-   ORDER BY line.id LIMIT %(limit)s::bigint)
+  (SELECT queue.id, order_id, state, reason, amount, currency, queue.preset, source, queue.ad_account_id, event_time
+   FROM queue JOIN delivery ON delivery.id = queue.id
+   WHERE queue.id > %(after)s::bigint AND event_name = 'checkout' AND enqueued_at >= %(since)s::float8
+   ORDER BY queue.id LIMIT %(limit)s::bigint)
   UNION ALL
   (SELECT dead.id, order_id, dead.state, reason, amount, currency, preset, source, ad_account_id, event_time
    FROM dead JOIN delivery ON delivery.id = dead.id
@@ -867,14 +867,14 @@ SELECT (SELECT min(id) FROM dropped_event WHERE at >= %(since)s::float8), (SELEC
 
 -- backlog --
 -- How many deliveries of an ad account stand where, how many bytes wait, and since when the oldest does.
-SELECT state, sum(count)::bigint, sum(bytes)::bigint, (SELECT min(enqueued_at) FROM line WHERE ad_account_id = %(ad_account_id)s)
+SELECT state, sum(count)::bigint, sum(bytes)::bigint, (SELECT min(enqueued_at) FROM queue WHERE ad_account_id = %(ad_account_id)s)
 FROM backlog WHERE ad_account_id = %(ad_account_id)s AND state <> 'dismissed' GROUP BY state;
 
 -- next_due --
 -- The highest id given to a delivery, and the first moment after `after` at which something is due for an ad account.
 SELECT (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM delivery_id),
        (SELECT min(first) FROM (
-          SELECT (SELECT min(due_at) FROM line
+          SELECT (SELECT min(due_at) FROM queue
                   WHERE ad_account_id = %(ad_account_id)s AND retried = kind AND NOT held AND hold_until IS NULL
                     AND due_at > %(after)s::float8) AS first
           FROM (VALUES (false), (true)) AS kinds (kind)
@@ -1076,7 +1076,7 @@ SELECT key, value, revision FROM shared WHERE key >= 'set-aside/' AND key < 'set
 DELETE FROM shared WHERE key = ANY (%(keys)s::text[]);
 
 -- write_audit --
--- A line of the audit log.
+-- An entry of the audit log.
 INSERT INTO audit (at, who, place, what, target, was, became)
 VALUES (%(at)s, %(who)s, %(place)s, %(what)s, %(target)s, %(was)s, %(became)s);
 
@@ -1151,9 +1151,9 @@ WITH
   )
 SELECT count(*) FROM old;
 
--- retain_parts --
+-- retain_id_ranges --
 -- Forget how late deliveries were that are all gone, below the lowest one.
-DELETE FROM part WHERE part < (
+DELETE FROM id_range WHERE id_range < (
   SELECT min(id) >> 12 FROM (SELECT min(id) AS id FROM delivery UNION ALL SELECT min(id) FROM delivered) AS lowest
 );
 
@@ -1172,7 +1172,7 @@ INSERT INTO probe (slot, count) VALUES (%(slot)s, 1) ON CONFLICT (slot) DO UPDAT
 -- Whether there is anything that a move takes.
 SELECT EXISTS (SELECT FROM delivery) OR EXISTS (SELECT FROM delivered) OR EXISTS (SELECT FROM dropped_event)
     OR EXISTS (SELECT FROM dedup_key) OR EXISTS (SELECT FROM counter_minute) OR EXISTS (SELECT FROM counter_hour)
-    OR EXISTS (SELECT FROM audit) OR EXISTS (SELECT FROM mark) OR EXISTS (SELECT FROM consent) OR EXISTS (SELECT FROM person)
+    OR EXISTS (SELECT FROM audit) OR EXISTS (SELECT FROM suppression) OR EXISTS (SELECT FROM consent) OR EXISTS (SELECT FROM person)
     OR EXISTS (SELECT FROM inventory) OR EXISTS (SELECT FROM quarantined);
 
 -- highest_ids --
@@ -1214,7 +1214,7 @@ SELECT shown.id, shown.ad_account_id, shown.preset, shown.message_id, shown.even
        shown.currency, shown.checkout_id, buyer, shown.state, coalesce(held, false), shown.reason, shown.attempts,
        shown.enqueued_at, shown.due_at, shown.settled_at, claim, shown.history, nullif(payload, ''), payload_version,
        NULL, shown.name, hold_until, shown.is_proven, shop, side, follows, delivery.merged
-FROM delivery JOIN shown USING (id) LEFT JOIN line USING (id)
+FROM delivery JOIN shown USING (id) LEFT JOIN queue USING (id)
 WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
 
 -- transfer_waiting_in --
@@ -1237,7 +1237,7 @@ WITH
     FROM new
   ),
   lined_up AS (
-    INSERT INTO line (id, ad_account_id, preset, state, held, reason, attempts, payload_bytes, enqueued_at, due_at,
+    INSERT INTO queue (id, ad_account_id, preset, state, held, reason, attempts, payload_bytes, enqueued_at, due_at,
                       claim, history, hold_until, follows, merged)
     SELECT id, row ->> 1, row ->> 2, row ->> 16, (row ->> 17)::boolean, row ->> 18, (row ->> 19)::integer,
            octet_length(row ->> 25), (row ->> 20)::float8, (row ->> 21)::float8, row ->> 23, row -> 24,
@@ -1250,8 +1250,8 @@ WITH
     FROM new WHERE row ->> 16 IN ('dead', 'dismissed')
   ),
   timed AS (
-    INSERT INTO part (part, slot, latest_at) SELECT id >> 12, %(slot)s, max((row ->> 20)::float8) FROM new
-    WHERE row ->> 16 IN ('dead', 'dismissed') GROUP BY 1 ORDER BY 1 ON CONFLICT (part, slot) DO UPDATE SET latest_at = greatest(part.latest_at, excluded.latest_at)
+    INSERT INTO id_range (id_range, slot, latest_at) SELECT id >> 12, %(slot)s, max((row ->> 20)::float8) FROM new
+    WHERE row ->> 16 IN ('dead', 'dismissed') GROUP BY 1 ORDER BY 1 ON CONFLICT (id_range, slot) DO UPDATE SET latest_at = greatest(id_range.latest_at, excluded.latest_at)
   ),
   moved AS (
     SELECT row ->> 28 AS name, row ->> 11 AS source, (row ->> 20)::float8 AS at, row ->> 16 AS state, 1 AS sign FROM new
@@ -1274,7 +1274,7 @@ WITH
     SELECT (row ->> 0)::bigint AS id FROM jsonb_array_elements(%(rows)s::jsonb) AS row
   ),
   from_line AS (
-    DELETE FROM line USING given WHERE line.id = given.id RETURNING line.id, state, enqueued_at, payload_bytes
+    DELETE FROM queue USING given WHERE queue.id = given.id RETURNING queue.id, state, enqueued_at, payload_bytes
   ),
   from_dead AS (
     DELETE FROM dead USING given WHERE dead.id = given.id RETURNING dead.id, dead.state, enqueued_at, 0
@@ -1321,8 +1321,8 @@ WITH
     FROM new
   ),
   timed AS (
-    INSERT INTO part (part, slot, latest_at) SELECT id >> 12, %(slot)s, max((row ->> 20)::float8) FROM new
-    GROUP BY 1 ORDER BY 1 ON CONFLICT (part, slot) DO UPDATE SET latest_at = greatest(part.latest_at, excluded.latest_at)
+    INSERT INTO id_range (id_range, slot, latest_at) SELECT id >> 12, %(slot)s, max((row ->> 20)::float8) FROM new
+    GROUP BY 1 ORDER BY 1 ON CONFLICT (id_range, slot) DO UPDATE SET latest_at = greatest(id_range.latest_at, excluded.latest_at)
   ),
   moved AS (
     SELECT row ->> 28 AS name, row ->> 11 AS source, (row ->> 20)::float8 AS at, 'delivered' AS state, 1 AS sign FROM new
@@ -1603,14 +1603,14 @@ WITH RECURSIVE forward (key, step) AS (
   SELECT person.key, step + 1 FROM everyone JOIN person ON person.linked_to = everyone.key
   WHERE step < %(steps)s AND everyone.key <> ALL(%(browsers)s::text[])
 ), known (key) AS MATERIALIZED (SELECT DISTINCT key FROM (SELECT key FROM everyone LIMIT %(limit)s) AS first)
-, marked (key) AS MATERIALIZED (
+, suppressed (key) AS MATERIALIZED (
   SELECT key FROM known
-  UNION SELECT also FROM known JOIN mark USING (key), json_array_elements_text(mark.record::json -> 'also') AS also
+  UNION SELECT also FROM known JOIN suppression USING (key), json_array_elements_text(suppression.record::json -> 'also') AS also
 )
-SELECT key, revision, person.record, mark.record
-FROM marked LEFT JOIN (SELECT person.* FROM known JOIN person USING (key)) AS person USING (key)
-     LEFT JOIN mark USING (key)
-WHERE revision IS NOT NULL OR mark.record IS NOT NULL;
+SELECT key, revision, person.record, suppression.record
+FROM suppressed LEFT JOIN (SELECT person.* FROM known JOIN person USING (key)) AS person USING (key)
+     LEFT JOIN suppression USING (key)
+WHERE revision IS NOT NULL OR suppression.record IS NOT NULL;
 
 -- people_with --
 -- Ids of a stretch of memory that begin as one of some digests, or under which one is remembered.
@@ -1625,22 +1625,22 @@ SELECT coalesce(array_agg(key) FILTER (
        ), '{}'), max(key), count(*)
 FROM stretch;
 
--- lock_marks --
--- Until the transaction ends, let nobody set or lift the mark of an id that is looked at, nor look at one that we set or
+-- lock_suppressions --
+-- Until the transaction ends, let nobody set or lift the suppression of an id that is looked at, nor look at one that we set or
 -- lift. Ids share so few locks that any number of them has room in the server's table of locks.
 SELECT CASE WHEN is_ours THEN pg_advisory_xact_lock(740581, place) ELSE pg_advisory_xact_lock_shared(740581, place) END
 FROM (
   SELECT hashtext(row ->> 0) & 255 AS place, bool_or((row ->> 1 IS NULL) <> (row ->> 2 IS NULL)) AS is_ours
-  FROM json_array_elements(%(marks)s::json) AS row GROUP BY 1 ORDER BY 1
+  FROM json_array_elements(%(suppressions)s::json) AS row GROUP BY 1 ORDER BY 1
 ) AS places;
 
 -- people_changed --
--- A key whose row or mark is no longer what was read; nothing where all are.
+-- A key whose row or suppression is no longer what was read; nothing where all are.
 SELECT row ->> 0 FROM json_array_elements(%(rows)s::json) AS row LEFT JOIN person ON person.key = row ->> 0
 WHERE coalesce(revision, 0) <> (row ->> 1)::bigint
 UNION ALL
-SELECT row ->> 0 FROM json_array_elements(%(marks)s::json) AS row LEFT JOIN mark ON mark.key = row ->> 0
-WHERE mark.record IS DISTINCT FROM row ->> 1;
+SELECT row ->> 0 FROM json_array_elements(%(suppressions)s::json) AS row LEFT JOIN suppression ON suppression.key = row ->> 0
+WHERE suppression.record IS DISTINCT FROM row ->> 1;
 
 -- forget_people --
 -- Forget ids of which nothing is left, where they are still what was read.
@@ -1665,24 +1665,24 @@ WITH given AS (
 )
 SELECT (SELECT count(*) FROM updated), (SELECT count(*) FROM added);
 
--- write_marks --
--- Set marks while there is room, for public ones in their half, and let others go; return by how many they are more, and
+-- write_suppressions --
+-- Set suppressions while there is room, for public ones in their half, and let others go; return by how many they are more, and
 -- the public ones among them.
 WITH given AS (
   SELECT row ->> 0 AS key, row ->> 1 AS was, row ->> 2 AS now, strpos(row ->> 2, '"is_proven":true') = 0 AS is_public,
          strpos(row ->> 1, '"is_proven":true') = 0 AS was_public
   FROM json_array_elements(%(rows)s::json) AS row
 ), lifted AS (
-  DELETE FROM mark USING given WHERE mark.key = given.key AND given.now IS NULL RETURNING mark.is_public
+  DELETE FROM suppression USING given WHERE suppression.key = given.key AND given.now IS NULL RETURNING suppression.is_public
 ), updated AS (
-  UPDATE mark SET record = given.now FROM given WHERE mark.key = given.key AND given.now IS NOT NULL
+  UPDATE suppression SET record = given.now FROM given WHERE suppression.key = given.key AND given.now IS NOT NULL
   RETURNING given.is_public::int - given.was_public::int AS public
 ), new AS (
   SELECT key, now, is_public, row_number() OVER (PARTITION BY is_public ORDER BY key COLLATE "C") AS number,
          row_number() OVER (ORDER BY is_public, key COLLATE "C") AS of_all
   FROM given WHERE now IS NOT NULL AND was IS NULL
 ), added AS (
-  INSERT INTO mark (key, record) SELECT key, now FROM new
+  INSERT INTO suppression (key, record) SELECT key, now FROM new
   WHERE of_all <= %(room)s + (SELECT count(*) FROM lifted)
     AND (NOT is_public OR number <= %(public_room)s + (SELECT count(*) FROM lifted WHERE is_public))
   ORDER BY key COLLATE "C"
@@ -1694,17 +1694,17 @@ SELECT (SELECT count(*) FROM added) - (SELECT count(*) FROM lifted),
 
 -- count_hour --
 -- Count what a public key has added.
-INSERT INTO memory_hour (key, hour, slot, people, marks)
+INSERT INTO memory_hour (key, hour, slot, people, suppressions)
 SELECT row ->> 0, (row ->> 1)::bigint, %(slot)s, (row ->> 2)::bigint, (row ->> 3)::bigint
 FROM json_array_elements(%(rows)s::json) AS row
 ON CONFLICT (key, hour, slot)
-DO UPDATE SET people = memory_hour.people + excluded.people, marks = memory_hour.marks + excluded.marks;
+DO UPDATE SET people = memory_hour.people + excluded.people, suppressions = memory_hour.suppressions + excluded.suppressions;
 
--- retain_marks --
--- Forget marks that are over; return how many, and the public ones among them.
+-- retain_suppressions --
+-- Forget suppressions that are over; return how many, and the public ones among them.
 WITH gone AS (
-  DELETE FROM mark WHERE key IN (
-    SELECT key FROM mark WHERE ends_at < %(now)s::float8 ORDER BY ends_at LIMIT %(limit)s OFFSET %(skip)s
+  DELETE FROM suppression WHERE key IN (
+    SELECT key FROM suppression WHERE ends_at < %(now)s::float8 ORDER BY ends_at LIMIT %(limit)s OFFSET %(skip)s
     FOR UPDATE SKIP LOCKED
   ) RETURNING is_public
 )
@@ -1726,19 +1726,19 @@ DELETE FROM person WHERE key IN (
 );
 
 -- memory_size --
--- How many ids are remembered, how many are marked, how many by public events alone, and what a public key has added in
+-- How many ids are remembered, how many are suppressed, how many by public events alone, and what a public key has added in
 -- an hour.
 SELECT coalesce(sum(count) FILTER (WHERE kind = 'person'), 0)::bigint,
-       coalesce(sum(count) FILTER (WHERE kind = 'mark'), 0)::bigint,
-       coalesce(sum(count) FILTER (WHERE kind = 'public mark'), 0)::bigint,
-       coalesce((SELECT greatest(sum(people), sum(marks)) FROM memory_hour
+       coalesce(sum(count) FILTER (WHERE kind = 'suppression'), 0)::bigint,
+       coalesce(sum(count) FILTER (WHERE kind = 'public suppression'), 0)::bigint,
+       coalesce((SELECT greatest(sum(people), sum(suppressions)) FROM memory_hour
                  WHERE key = %(key)s AND hour = %(hour)s), 0)::bigint
 FROM memory_size;
 
 -- count_memory --
 -- Count what came or went.
 INSERT INTO memory_size (kind, slot, count)
-VALUES ('person', %(slot)s, %(people)s), ('mark', %(slot)s, %(marks)s), ('public mark', %(slot)s, %(public_marks)s)
+VALUES ('person', %(slot)s, %(people)s), ('suppression', %(slot)s, %(suppressions)s), ('public suppression', %(slot)s, %(public_suppressions)s)
 ON CONFLICT (kind, slot) DO UPDATE SET count = memory_size.count + excluded.count;
 
 -- stale_people --
@@ -1805,8 +1805,8 @@ RETURNING message_id;
 
 -- lock_waiting --
 -- Wait for whoever sends or withdraws what waits of some messages, and keep others from it until the transaction ends.
-SELECT line.id FROM line JOIN delivery USING (id) WHERE message_id = ANY(%(keys)s::text[])
-ORDER BY line.id FOR UPDATE OF line;
+SELECT queue.id FROM queue JOIN delivery USING (id) WHERE message_id = ANY(%(keys)s::text[])
+ORDER BY queue.id FOR UPDATE OF queue;
 
 -- lock_dead --
 -- The same of what is dead, and may be redriven.
@@ -1897,7 +1897,7 @@ WITH
     RETURNING id, ad_account_id, preset, event_name, amount, currency, source, name, length(payload) AS size
   ),
   left_line AS (
-    DELETE FROM line USING gone WHERE line.id = gone.id RETURNING line.id, state, enqueued_at
+    DELETE FROM queue USING gone WHERE queue.id = gone.id RETURNING queue.id, state, enqueued_at
   ),
   ordered AS (
     SELECT enqueued_at AS at, ad_account_id, preset, source, currency, 'waiting' AS became, -1 AS sign, amount, id
@@ -1918,34 +1918,34 @@ FROM moved GROUP BY ad_account_id, state ORDER BY 1, 2
 ON CONFLICT (ad_account_id, state, slot)
 DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + excluded.bytes;
 
--- transfer_marks_out --
+-- transfer_suppressions_out --
 -- Who said no, to be moved to another outbox.
-SELECT key, record FROM mark WHERE key > %(after_0)s ORDER BY key LIMIT %(limit)s;
+SELECT key, record FROM suppression WHERE key > %(after_0)s ORDER BY key LIMIT %(limit)s;
 
--- transfer_marks_in --
+-- transfer_suppressions_in --
 -- Who said no, of another outbox.
 WITH
   written AS (
-    INSERT INTO mark (key, record) SELECT row ->> 0, row ->> 1 FROM jsonb_array_elements(%(rows)s::jsonb) AS row
+    INSERT INTO suppression (key, record) SELECT row ->> 0, row ->> 1 FROM jsonb_array_elements(%(rows)s::jsonb) AS row
     ON CONFLICT DO NOTHING RETURNING is_public
   ),
   counted AS (
     INSERT INTO memory_size (kind, slot, count)
-    SELECT 'mark', %(slot)s, count(*) FROM written
-    UNION ALL SELECT 'public mark', %(slot)s, count(*) FILTER (WHERE is_public) FROM written
+    SELECT 'suppression', %(slot)s, count(*) FROM written
+    UNION ALL SELECT 'public suppression', %(slot)s, count(*) FILTER (WHERE is_public) FROM written
     ON CONFLICT (kind, slot) DO UPDATE SET count = memory_size.count + excluded.count
   )
 SELECT count(*) FROM written;
 
--- drop_marks --
--- Marks that were moved to another outbox.
+-- drop_suppressions --
+-- Suppressions that were moved to another outbox.
 WITH
   gone AS (
-    DELETE FROM mark USING jsonb_array_elements(%(rows)s::jsonb) AS row WHERE key = row ->> 0 RETURNING is_public
+    DELETE FROM suppression USING jsonb_array_elements(%(rows)s::jsonb) AS row WHERE key = row ->> 0 RETURNING is_public
   )
 INSERT INTO memory_size (kind, slot, count)
-SELECT 'mark', %(slot)s, -count(*) FROM gone
-UNION ALL SELECT 'public mark', %(slot)s, -count(*) FILTER (WHERE is_public) FROM gone
+SELECT 'suppression', %(slot)s, -count(*) FROM gone
+UNION ALL SELECT 'public suppression', %(slot)s, -count(*) FILTER (WHERE is_public) FROM gone
 ON CONFLICT (kind, slot) DO UPDATE SET count = memory_size.count + excluded.count;
 
 -- transfer_consents_out --
@@ -2023,11 +2023,11 @@ DELETE FROM delivery_owner USING jsonb_array_elements(%(rows)s::jsonb) AS row WH
 
 -- pending_of_orders --
 -- What is pending of orders, each for a preset, by the place of what was asked. It changes no more until it is withdrawn.
-SELECT (asked ->> 2)::integer, line.id, delivery.is_proven, amount, currency
+SELECT (asked ->> 2)::integer, queue.id, delivery.is_proven, amount, currency
 FROM jsonb_array_elements(%(rows)s::jsonb) AS asked
-JOIN dedup_key ON digest = asked ->> 0 JOIN line ON line.id = delivery_id AND line.preset = asked ->> 1
-JOIN delivery ON delivery.id = line.id
-WHERE state = 'pending' ORDER BY line.id FOR UPDATE OF line;
+JOIN dedup_key ON digest = asked ->> 0 JOIN queue ON queue.id = delivery_id AND queue.preset = asked ->> 1
+JOIN delivery ON delivery.id = queue.id
+WHERE state = 'pending' ORDER BY queue.id FOR UPDATE OF queue;
 
 -- remember_cancelled --
 -- Remember that orders are cancelled, for those of them that are still to come.
@@ -2045,14 +2045,14 @@ SELECT digest, known, is_proven FROM dedup_key WHERE digest = ANY(%(digests)s::t
 -- counted as withdrawn: they were counted as enqueued.
 WITH
   meant AS MATERIALIZED (
-    SELECT line.id, asked ->> 1 AS exit, asked ->> 2 AS reason, asked ->> 3 AS nth
-    FROM jsonb_array_elements(%(rows)s::jsonb) AS asked JOIN line ON line.id = (asked ->> 0)::bigint
+    SELECT queue.id, asked ->> 1 AS exit, asked ->> 2 AS reason, asked ->> 3 AS nth
+    FROM jsonb_array_elements(%(rows)s::jsonb) AS asked JOIN queue ON queue.id = (asked ->> 0)::bigint
     WHERE CASE WHEN asked ->> 4 IS NULL THEN state = 'pending' ELSE state = 'claimed' AND claim = asked ->> 4 END
-    ORDER BY line.id FOR UPDATE OF line
+    ORDER BY queue.id FOR UPDATE OF queue
   ),
   left_line AS (
-    DELETE FROM line USING meant WHERE line.id = meant.id
-    RETURNING line.id, line.state, enqueued_at, meant.exit, meant.reason, meant.nth
+    DELETE FROM queue USING meant WHERE queue.id = meant.id
+    RETURNING queue.id, queue.state, enqueued_at, meant.exit, meant.reason, meant.nth
   ),
   gone AS (
     DELETE FROM delivery USING left_line WHERE delivery.id = left_line.id

@@ -15,7 +15,7 @@ from app.outbox.counts import MINUTES_KEPT_S
 from app.outbox.inventory import HOURS_KEPT_S
 from app.outbox.postgres.connections import SQL, Connection, about_table
 from app.outbox.postgres.database import Database, count_of, rows_of
-from app.outbox.postgres.people import forget_ended_marks, forget_stale, forget_unseen
+from app.outbox.postgres.people import forget_ended_suppressions, forget_stale, forget_unseen
 from app.outbox.postgres.set_aside import SetAsideRows, Step
 from app.outbox.set_aside import FairShares
 from app.outbox.step_sums import due_steps, sum_step_parameters, summed_spans
@@ -180,9 +180,9 @@ def _steps(connection: Connection, now: float, rules: OutboxSettings) -> dict[st
 
     return {
         "retain_dead": partial(_forget_dead, connection, ledger_start),
-        "retain_parts": partial(_forget_parts, connection),
+        "retain_id_ranges": partial(_forget_id_ranges, connection),
         **{name: rows(name) for name in _STEPS},
-        "retain_marks": partial(forget_ended_marks, connection, now),
+        "retain_suppressions": partial(forget_ended_suppressions, connection, now),
         "forget_stale": partial(forget_stale, connection, now, rules),
         "forget_unseen": partial(forget_unseen, connection, rules),
         "sum_next_step": partial(_sum_next_step, connection, now, ledger_start),
@@ -195,8 +195,8 @@ async def _forget_dead(connection: Connection, ledger_start: float, limit: int, 
     return int(gone)
 
 
-async def _forget_parts(connection: Connection, _: int, skip: int) -> int:
-    return 0 if skip else await count_of(connection, "retain_parts")
+async def _forget_id_ranges(connection: Connection, _: int, skip: int) -> int:
+    return 0 if skip else await count_of(connection, "retain_id_ranges")
 
 
 async def _sum_next_step(connection: Connection, now: float, ledger_start: float, _: int, skip: int) -> int:

@@ -130,7 +130,7 @@ class SetAsideRows:
         return await self._claim_again() + await self._settle_again(rules)
 
     async def _claim_again(self) -> int:
-        """Put back in the line what can be claimed."""
+        """Put back in the queue what can be claimed."""
         names = set_aside.due(self._known, ["claim"], now=self._now)
         return await self._done(names, await refused_of(names, self._would_claim))
 

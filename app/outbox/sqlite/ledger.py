@@ -58,25 +58,25 @@ def looked_for(query: Query) -> dict[str, Any]:
     return {"bucket": bucket, "fingerprint": fingerprint}
 
 
-def fill_next_part(connection: sqlite3.Connection) -> int:
-    """Make the filter of the next part that no longer grows, within a transaction, or drop that of one that is gone.
+def fill_next_id_range(connection: sqlite3.Connection) -> int:
+    """Make the filter of the next range that no longer grows, within a transaction, or drop that of one that is gone.
 
-    Returns how many parts that were.
+    Returns how many ranges that were.
     """
-    (part,) = connection.execute(SQL["next_part"]).fetchone()
-    if part is None:
-        return min(1, connection.execute(SQL["forget_part"]).rowcount)
+    (id_range,) = connection.execute(SQL["next_id_range"]).fetchone()
+    if id_range is None:
+        return min(1, connection.execute(SQL["forget_id_range"]).rowcount)
     buckets = [bytearray() for _ in range(_BUCKETS)]
-    for text in _ids_of(connection, part):
+    for text in _ids_of(connection, id_range):
         bucket, fingerprint = place_of(text)
         buckets[bucket] += fingerprint
     sizes = as_json([len(each) // _FINGERPRINT_BYTES for each in buckets])
-    connection.execute(SQL["fill_part"], {"part": part, "sizes": sizes, "fingerprints": b"".join(buckets)})
+    connection.execute(SQL["fill_id_range"], {"id_range": id_range, "sizes": sizes, "fingerprints": b"".join(buckets)})
     return 1
 
 
-def _ids_of(connection: sqlite3.Connection, part: int) -> Iterator[str]:
-    for first in range(part * _SHELVES, (part + 1) * _SHELVES, _SHELVES_AT_ONCE):
+def _ids_of(connection: sqlite3.Connection, id_range: int) -> Iterator[str]:
+    for first in range(id_range * _SHELVES, (id_range + 1) * _SHELVES, _SHELVES_AT_ONCE):
         shelves = {"first": first, "end": first + _SHELVES_AT_ONCE}
         (ids,) = connection.execute(SQL["ids_on_shelves"], shelves).fetchone()
         yield from orjson.loads(ids)

@@ -28,11 +28,11 @@ from app.outbox.people import (
     in_turns,
     is_full,
     key_prefixes,
-    mark_rows,
     max_found,
-    max_public_marks,
+    max_public_suppressions,
     owned,
     people_rows,
+    suppression_rows,
     targets_of,
 )
 from app.outbox.redrive import DeadLetter, erased_key_rows, every_digest_of
@@ -81,8 +81,8 @@ def _linked_to(connection: sqlite3.Connection, numbers: Collection[int], limit: 
     return set(one_json(connection, "linked_people", rows=as_json(sorted(numbers)), limit=limit) if numbers else ())
 
 
-def _marks_of(connection: sqlite3.Connection, keys: Collection[str]) -> dict[str, str]:
-    return dict(connection.execute(SQL["marks"], {"keys": as_json(list(keys))}).fetchall())
+def _suppressions_of(connection: sqlite3.Connection, keys: Collection[str]) -> dict[str, str]:
+    return dict(connection.execute(SQL["suppressions"], {"keys": as_json(list(keys))}).fetchall())
 
 
 def _keys_in(people: Iterable[PersonRow]) -> Iterator[str]:
@@ -94,25 +94,25 @@ def _keys_in(people: Iterable[PersonRow]) -> Iterator[str]:
 
 def are_changed(connection: sqlite3.Connection, changes: PeopleChanges) -> bool:
     """Return whether others have changed what was read."""
-    rows = {"people": _numbered_rows(changes), "marks": as_json(mark_rows(changes))}
+    rows = {"people": _numbered_rows(changes), "suppressions": as_json(suppression_rows(changes))}
     return connection.execute(SQL["people_changed"], rows).fetchone() is not None
 
 
 def write_people(connection: sqlite3.Connection, changes: PeopleChanges, rules: OutboxSettings, now: float) -> None:
     """Write what changes, within a transaction."""
     if row := additions(changes, now):
-        key, hour, people_added, marks_added = row
-        added = {"key": key, "hour": hour, "people": people_added, "marks": marks_added}
+        key, hour, people_added, suppressions_added = row
+        added = {"key": key, "hour": hour, "people": people_added, "suppressions": suppressions_added}
         connection.execute(SQL["count_hour"], added)
     if changes.people:
         people = {"rows": _numbered_rows(changes)}
         connection.execute(SQL["forget_people"], people)
         connection.execute(SQL["write_people"], people)
-    if changed := mark_rows(changes, changed_only=True):
-        marks = {"rows": as_json(changed)}
-        connection.execute(SQL["lift_marks"], marks)
-        bounds = {"max_marks": rules.remember_max_people, "max_public": max_public_marks(rules)}
-        connection.execute(SQL["write_marks"], {**marks, **bounds})
+    if changed := suppression_rows(changes, changed_only=True):
+        suppressions = {"rows": as_json(changed)}
+        connection.execute(SQL["lift_suppressions"], suppressions)
+        bounds = {"max_suppressions": rules.remember_max_people, "max_public": max_public_suppressions(rules)}
+        connection.execute(SQL["write_suppressions"], {**suppressions, **bounds})
     if targets := targets_of(changes):
         users = as_json(list(map(number_of, targets)))
         connection.execute(SQL["forget_oldest_linked"], {"rows": users, "max_linked": MAX_LINKED})
@@ -167,10 +167,10 @@ class KeepsPeople(UsesFile):
     ) -> PeopleFound:
         people = _people_linked(connection, keys, browsers)
         asked = {"key": public_key, "hour": (now or 0) // HOUR_S}
-        count, public, added = connection.execute(SQL["mark_count"], asked).fetchone()
-        marks = _marks_of(connection, {*keys, *_keys_in(people)}) if count else {}
-        full = is_full(self._rules, public_key, marks=count, public=public, added=added)
-        return PeopleFound(people=people, marks=marks, is_full=full)
+        count, public, added = connection.execute(SQL["suppression_count"], asked).fetchone()
+        suppressions = _suppressions_of(connection, {*keys, *_keys_in(people)}) if count else {}
+        full = is_full(self._rules, public_key, suppressions=count, public=public, added=added)
+        return PeopleFound(people=people, suppressions=suppressions, is_full=full)
 
     @reads
     def people_with(

@@ -74,7 +74,7 @@ DELETE FROM quarantined WHERE (source, message_id) IN (
 ) AND reason = :reason;
 
 -- let_go --
--- Put deliveries into the line that followed others.
+-- Put deliveries into the queue that followed others.
 UPDATE delivery SET follows = NULL, hold_until = NULL, due_at = min(due_at, :now)
 WHERE id IN (SELECT value FROM json_each(:rows));
 
@@ -133,7 +133,7 @@ FROM json_each(:rows) WHERE true
 ON CONFLICT DO UPDATE SET count = count + excluded.count;
 
 -- hold --
--- Take out of the line, of what is due first, what is pending for presets that are switched off.
+-- Take out of the queue, of what is due first, what is pending for presets that are switched off.
 UPDATE delivery SET held = 1, reason = :reason
 WHERE id IN (
   SELECT id FROM (
@@ -155,7 +155,7 @@ WHERE id IN (
 );
 
 -- release --
--- Put what is held of a preset back in the line, the longest due first.
+-- Put what is held of a preset back in the queue, the longest due first.
 UPDATE delivery SET held = 0, reason = '', due_at = min(due_at, :now)
 WHERE id IN (
   SELECT id FROM delivery WHERE ad_account_id = :ad_account_id AND held = 1 AND preset = :preset
@@ -164,7 +164,7 @@ WHERE id IN (
 );
 
 -- claimable --
--- What a claim may change: what is due, what is out of the line, and what is no longer held.
+-- What a claim may change: what is due, what is out of the queue, and what is no longer held.
 SELECT * FROM (
   SELECT id FROM delivery
   WHERE ad_account_id = :ad_account_id AND retried = 0 AND held = 0 AND hold_until IS NULL AND due_at <= :now
@@ -192,7 +192,7 @@ SELECT * FROM (
 );
 
 -- end_holds --
--- Put what is no longer held by its preset into the line, the longest over first.
+-- Put what is no longer held by its preset into the queue, the longest over first.
 UPDATE delivery SET hold_until = NULL, follows = NULL, due_at = min(due_at, :now)
 WHERE id IN (
   SELECT id FROM delivery WHERE ad_account_id = :ad_account_id AND hold_until <= :by AND coalesce(follows, 0) = 0
@@ -250,7 +250,7 @@ WITH
     SELECT *, row_number() OVER (PARTITION BY retried ORDER BY due_at, id) AS turn
     FROM due WHERE NOT (SELECT fits FROM whole)
   ),
-  line AS (
+  ordered AS (
     SELECT id, row_number() OVER turns AS place, sum(payload_bytes) OVER turns AS bytes
     FROM turn WINDOW turns AS (ORDER BY turn, retried ROWS UNBOUNDED PRECEDING)
   )
@@ -260,7 +260,7 @@ SET state = 'claimed', claim = CASE state WHEN 'claimed' THEN :claim_after_loss 
 WHERE (SELECT may_go FROM whole) AND id IN (
   SELECT id FROM due WHERE (SELECT fits FROM whole)
   UNION ALL
-  SELECT id FROM line WHERE place = 1 OR (place <= :limit AND bytes <= :max_bytes)
+  SELECT id FROM ordered WHERE place = 1 OR (place <= :limit AND bytes <= :max_bytes)
 );
 
 -- claimed --
@@ -437,13 +437,13 @@ ORDER BY id LIMIT :limit;
 SELECT (SELECT min(id) FROM delivery), (SELECT max(id) FROM delivery);
 
 -- first_delivery_since --
--- The first delivery that was received since a moment: on parts that are filled and have one as late, or behind them.
+-- The first delivery that was received since a moment: in ranges of ids that are filled and have one as late, or behind them.
 SELECT coalesce(
   (SELECT delivery.id FROM id_filter AS filled
-     CROSS JOIN delivery ON delivery.id >= part << 15 AND delivery.id < part + 1 << 15
-   WHERE bucket = 0 AND latest_at >= :since AND enqueued_at >= :since ORDER BY part, delivery.id LIMIT 1),
+     CROSS JOIN delivery ON delivery.id >= id_range << 15 AND delivery.id < id_range + 1 << 15
+   WHERE bucket = 0 AND latest_at >= :since AND enqueued_at >= :since ORDER BY id_range, delivery.id LIMIT 1),
   (SELECT id FROM delivery
-   WHERE id >= coalesce((SELECT max(part) + 1 FROM id_filter WHERE bucket = 0) << 15, 0) AND enqueued_at >= :since
+   WHERE id >= coalesce((SELECT max(id_range) + 1 FROM id_filter WHERE bucket = 0) << 15, 0) AND enqueued_at >= :since
    ORDER BY id LIMIT 1)
 );
 
@@ -654,7 +654,7 @@ SELECT key, value, revision FROM shared WHERE key >= 'set-aside/' AND key < 'set
 DELETE FROM shared WHERE key IN (SELECT value FROM json_each(:keys));
 
 -- write_audit --
--- A line of the audit log.
+-- An entry of the audit log.
 INSERT INTO audit (at, who, place, what, target, was, became)
 VALUES (:at, :who, :place, :what, :target, :was, :became);
 
@@ -717,10 +717,10 @@ WHERE id IN (
   ORDER BY settled_at LIMIT :limit OFFSET :skip
 );
 
--- next_part --
--- The first part behind those with a filter that holds a delivery, if it no longer grows; else NULL.
+-- next_id_range --
+-- The first range of ids behind those with a filter that holds a delivery, if it no longer grows; else NULL.
 SELECT CASE WHEN min(id) >> 15 < (SELECT seq >> 15 FROM sqlite_sequence WHERE name = 'delivery') THEN min(id) >> 15 END
-FROM delivery WHERE id >= coalesce((SELECT max(part) + 1 FROM id_filter WHERE bucket = 0) << 15, 0);
+FROM delivery WHERE id >= coalesce((SELECT max(id_range) + 1 FROM id_filter WHERE bucket = 0) << 15, 0);
 
 -- ids_on_shelves --
 -- All ids by which deliveries on some shelves are looked for.
@@ -734,20 +734,20 @@ SELECT json_group_array(id) FROM (
   WHERE shelf >= :first AND shelf < :end AND order_id IS NOT NULL
 );
 
--- fill_part --
--- Keep the filter of a part: how many fingerprints there are in each bucket, and all of them one behind the other.
-INSERT INTO id_filter (bucket, part, fingerprints)
-SELECT key, :part, coalesce(substr(:fingerprints, 1 + 3 * (sum(value) OVER (ORDER BY key) - value), 3 * value), x'')
+-- fill_id_range --
+-- Keep the filter of a range of ids: how many fingerprints there are in each bucket, and all of them one behind the other.
+INSERT INTO id_filter (bucket, id_range, fingerprints)
+SELECT key, :id_range, coalesce(substr(:fingerprints, 1 + 3 * (sum(value) OVER (ORDER BY key) - value), 3 * value), x'')
 FROM json_each(:sizes);
 
--- forget_part --
--- Drop the filter of a part that holds no delivery any more. The last one stays: it tells how far filters go.
-DELETE FROM id_filter WHERE (bucket, part) IN (
+-- forget_id_range --
+-- Drop the filter of a range that holds no delivery any more. The last one stays: it tells how far filters go.
+DELETE FROM id_filter WHERE (bucket, id_range) IN (
   WITH RECURSIVE place (bucket) AS (SELECT 0 UNION ALL SELECT bucket + 1 FROM place WHERE bucket < 511)
-  SELECT bucket, part FROM (
-    SELECT part FROM id_filter AS known
-    WHERE bucket = 0 AND part < (SELECT max(part) FROM id_filter WHERE bucket = 0)
-      AND NOT EXISTS (SELECT 1 FROM delivery WHERE id >= known.part << 15 AND id < known.part + 1 << 15)
+  SELECT bucket, id_range FROM (
+    SELECT id_range FROM id_filter AS known
+    WHERE bucket = 0 AND id_range < (SELECT max(id_range) FROM id_filter WHERE bucket = 0)
+      AND NOT EXISTS (SELECT 1 FROM delivery WHERE id >= known.id_range << 15 AND id < known.id_range + 1 << 15)
     LIMIT 1
   ) CROSS JOIN place
 );
@@ -785,7 +785,7 @@ UPDATE probe SET count = count + 1;
 -- holds_anything --
 -- Whether there is anything that a move takes.
 SELECT EXISTS (SELECT 1 FROM delivery) OR EXISTS (SELECT 1 FROM dropped_event) OR EXISTS (SELECT 1 FROM dedup_key)
-    OR EXISTS (SELECT 1 FROM counter) OR EXISTS (SELECT 1 FROM audit) OR EXISTS (SELECT 1 FROM mark) OR EXISTS (SELECT 1 FROM consent)
+    OR EXISTS (SELECT 1 FROM counter) OR EXISTS (SELECT 1 FROM audit) OR EXISTS (SELECT 1 FROM suppression) OR EXISTS (SELECT 1 FROM consent)
     OR EXISTS (SELECT 1 FROM person) OR EXISTS (SELECT 1 FROM inventory) OR EXISTS (SELECT 1 FROM quarantined);
 
 -- highest_ids --
@@ -1156,28 +1156,28 @@ SELECT json_group_array(id) FROM (
   SELECT person.id FROM json_each(:rows) CROSS JOIN person ON linked_id = value LIMIT :limit
 );
 
--- marks --
--- Which of some ids are marked, and the other ids for which the nos of these hold.
-SELECT key, record FROM mark WHERE key IN (
+-- suppressions --
+-- Which of some ids are suppressed, and the other ids for which the nos of these hold.
+SELECT key, record FROM suppression WHERE key IN (
   SELECT value FROM json_each(:keys)
-  UNION SELECT also.value FROM json_each(:keys) AS asked JOIN mark ON mark.key = asked.value
-        JOIN json_each(mark.record, '$.also') AS also
+  UNION SELECT also.value FROM json_each(:keys) AS asked JOIN suppression ON suppression.key = asked.value
+        JOIN json_each(suppression.record, '$.also') AS also
 );
 
--- mark_count --
--- How many ids are marked, how many of them by public events alone, and what a public key has added in an hour.
-SELECT (SELECT count FROM memory_size WHERE kind = 'mark'), (SELECT count FROM memory_size WHERE kind = 'public mark'),
-       coalesce((SELECT max(people, marks) FROM memory_hour WHERE key = :key AND hour = :hour), 0);
+-- suppression_count --
+-- How many ids are suppressed, how many of them by public events alone, and what a public key has added in an hour.
+SELECT (SELECT count FROM memory_size WHERE kind = 'suppression'), (SELECT count FROM memory_size WHERE kind = 'public suppression'),
+       coalesce((SELECT max(people, suppressions) FROM memory_hour WHERE key = :key AND hour = :hour), 0);
 
 -- count_hour --
 -- Count what a public key has added.
-INSERT INTO memory_hour (key, hour, people, marks) VALUES (:key, :hour, :people, :marks)
-ON CONFLICT (key, hour) DO UPDATE SET people = people + excluded.people, marks = marks + excluded.marks;
+INSERT INTO memory_hour (key, hour, people, suppressions) VALUES (:key, :hour, :people, :suppressions)
+ON CONFLICT (key, hour) DO UPDATE SET people = people + excluded.people, suppressions = suppressions + excluded.suppressions;
 
--- retain_marks --
--- Forget marks that are over.
-DELETE FROM mark WHERE key IN (
-  SELECT key FROM mark WHERE ends_at < :now ORDER BY ends_at LIMIT :limit OFFSET :skip
+-- retain_suppressions --
+-- Forget suppressions that are over.
+DELETE FROM suppression WHERE key IN (
+  SELECT key FROM suppression WHERE ends_at < :now ORDER BY ends_at LIMIT :limit OFFSET :skip
 );
 
 -- retain_memory_hours --
@@ -1200,12 +1200,12 @@ SELECT json_array(
 );
 
 -- people_changed --
--- A key whose row or mark is no longer what was read; nothing where all are.
+-- A key whose row or suppression is no longer what was read; nothing where all are.
 SELECT value ->> 0 FROM json_each(:people) LEFT JOIN person ON person.id = value ->> 7 AND person.key = value ->> 0
 WHERE coalesce(revision, 0) <> value ->> 1
 UNION ALL
-SELECT value ->> 0 FROM json_each(:marks) LEFT JOIN mark ON mark.key = value ->> 0
-WHERE mark.record IS NOT value ->> 1;
+SELECT value ->> 0 FROM json_each(:suppressions) LEFT JOIN suppression ON suppression.key = value ->> 0
+WHERE suppression.record IS NOT value ->> 1;
 
 -- forget_people --
 -- Forget ids of which nothing is left.
@@ -1224,26 +1224,26 @@ ON CONFLICT (id) DO UPDATE SET
   linked_at = excluded.linked_at, seen_at = excluded.seen_at, stale_at = excluded.stale_at, record = excluded.record
 WHERE person.key = excluded.key;
 
--- lift_marks --
--- Let marks go.
-DELETE FROM mark WHERE key IN (SELECT value ->> 0 FROM json_each(:rows) WHERE value ->> 2 IS NULL);
+-- lift_suppressions --
+-- Let suppressions go.
+DELETE FROM suppression WHERE key IN (SELECT value ->> 0 FROM json_each(:rows) WHERE value ->> 2 IS NULL);
 
--- write_marks --
--- Set marks while there is room, for public ones in their half; known ones always.
+-- write_suppressions --
+-- Set suppressions while there is room, for public ones in their half; known ones always.
 WITH new AS MATERIALIZED (
   SELECT value ->> 0 AS key, instr(value ->> 2, '"is_proven":true') = 0 AS is_public,
          row_number() OVER (PARTITION BY instr(value ->> 2, '"is_proven":true') = 0 ORDER BY value ->> 0) AS number,
          row_number() OVER (ORDER BY instr(value ->> 2, '"is_proven":true') = 0, value ->> 0) AS of_all
   FROM json_each(:rows) WHERE value ->> 1 IS NULL AND value ->> 2 IS NOT NULL
 )
-INSERT INTO mark (key, record)
+INSERT INTO suppression (key, record)
 SELECT value ->> 0, value ->> 2 FROM json_each(:rows)
 WHERE value ->> 2 IS NOT NULL AND (
   value ->> 1 IS NOT NULL
   OR value ->> 0 IN (
     SELECT key FROM new
-    WHERE of_all <= :max_marks - (SELECT count FROM memory_size WHERE kind = 'mark')
-      AND (NOT is_public OR number <= :max_public - (SELECT count FROM memory_size WHERE kind = 'public mark'))
+    WHERE of_all <= :max_suppressions - (SELECT count FROM memory_size WHERE kind = 'suppression')
+      AND (NOT is_public OR number <= :max_public - (SELECT count FROM memory_size WHERE kind = 'public suppression'))
   )
 )
 ON CONFLICT (key) DO UPDATE SET record = excluded.record;
@@ -1405,17 +1405,17 @@ UPDATE dedup_key SET known = :erased WHERE learned = 1 AND delivery_id IN (SELEC
 -- Erase those of some deliveries that wait or are dead.
 DELETE FROM delivery WHERE state <> 'delivered' AND id IN (SELECT value FROM json_each(:rows));
 
--- transfer_marks_out --
+-- transfer_suppressions_out --
 -- Who said no, to be moved to another outbox.
-SELECT key, record FROM mark WHERE key > :after_0 ORDER BY key LIMIT :limit;
+SELECT key, record FROM suppression WHERE key > :after_0 ORDER BY key LIMIT :limit;
 
--- transfer_marks_in --
+-- transfer_suppressions_in --
 -- Who said no, of another outbox.
-INSERT INTO mark (key, record) SELECT value ->> 0, value ->> 1 FROM json_each(:rows) WHERE true ON CONFLICT DO NOTHING;
+INSERT INTO suppression (key, record) SELECT value ->> 0, value ->> 1 FROM json_each(:rows) WHERE true ON CONFLICT DO NOTHING;
 
--- drop_marks --
--- Marks that were moved to another outbox.
-DELETE FROM mark WHERE key IN (SELECT value ->> 0 FROM json_each(:rows));
+-- drop_suppressions --
+-- Suppressions that were moved to another outbox.
+DELETE FROM suppression WHERE key IN (SELECT value ->> 0 FROM json_each(:rows));
 
 -- transfer_consents_out --
 -- What people answered, to be moved to another outbox.
@@ -1465,19 +1465,19 @@ SELECT value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->
 -- Whose deliveries were moved to another outbox.
 DELETE FROM delivery_owner WHERE id IN (SELECT value ->> 0 FROM json_each(:rows));
 
--- salvage_marks --
+-- salvage_suppressions --
 -- Who said no, in order.
-SELECT key, record FROM mark ORDER BY key;
+SELECT key, record FROM suppression ORDER BY key;
 
--- salvage_marks_backwards --
+-- salvage_suppressions_backwards --
 -- Who said no, in the other order.
-SELECT key, record FROM mark ORDER BY key DESC;
+SELECT key, record FROM suppression ORDER BY key DESC;
 
--- salvage_unreleased_marks --
+-- salvage_unreleased_suppressions --
 -- Who said no, of a file from before the first release.
 SELECT key, json_object('nos', json_array(json_object('at', at, 'for_proven', json('true')))) FROM mark ORDER BY key;
 
--- salvage_unreleased_marks_backwards --
+-- salvage_unreleased_suppressions_backwards --
 -- Who said no, of such a file, in the other order.
 SELECT key, json_object('nos', json_array(json_object('at', at, 'for_proven', json('true')))) FROM mark ORDER BY key DESC;
 

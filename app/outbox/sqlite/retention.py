@@ -10,7 +10,7 @@ from app.outbox.records import counter_of
 from app.outbox.set_aside import FairShares
 from app.outbox.sqlite.counters import add_counters, sum_next_step
 from app.outbox.sqlite.database import SQL
-from app.outbox.sqlite.ledger import fill_next_part
+from app.outbox.sqlite.ledger import fill_next_id_range
 from app.outbox.sqlite.people import forget_stale, forget_unseen
 from app.outbox.sqlite.set_aside import SetAsideRows, Step
 
@@ -25,7 +25,7 @@ _STEPS = (
     "retain_sessions",
     "retain_imports",
     "retain_owners",
-    "retain_marks",
+    "retain_suppressions",
     "retain_consents",
     "retain_memory_hours",
     "retain_inventory",
@@ -36,7 +36,7 @@ _STEPS = (
 
 
 def retain(connection: sqlite3.Connection, now: float, limit: int, rules: OutboxSettings) -> int:
-    """Touch at most `limit` rows, but of counts a step at once, and of ids a part.
+    """Touch at most `limit` rows, but of counts a step at once, and of ids a range.
 
     What the file refuses to change stays, and keeps nothing else.
     """
@@ -56,7 +56,7 @@ def retain(connection: sqlite3.Connection, now: float, limit: int, rules: Outbox
     steps: dict[str, Step] = {
         **{name: rows(name) for name in _STEPS},
         "sum_next_step": lambda _, skip: 0 if skip else sum_next_step(connection, now=now, ledger_start=ledger_start),
-        "fill_next_part": lambda _, skip: 0 if skip else fill_next_part(connection),
+        "fill_next_id_range": lambda _, skip: 0 if skip else fill_next_id_range(connection),
         "roll_up": lambda limit, skip: _roll_up(connection, now, limit, skip),
         "forget_stale": lambda limit, skip: forget_stale(connection, limit, skip, now, rules),
         "forget_unseen": lambda limit, skip: forget_unseen(connection, limit, skip, rules),

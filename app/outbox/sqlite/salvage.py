@@ -96,8 +96,12 @@ class _Salvage:
         await self._deliveries(highest)
         self._found.lost_dropped_events = await self._lines(TransferKind.DROPPED_EVENTS, "dropped_event")
         self._found.lost_audit = await self._lines(TransferKind.AUDIT, "audit")
-        marks = "marks" if self._has_identity else "unreleased_marks"
-        kinds = ((TransferKind.MARKS, marks), (TransferKind.PEOPLE, "people"), (TransferKind.OWNERS, "owners"))
+        suppressions = "suppressions" if self._has_identity else "unreleased_suppressions"
+        kinds = (
+            (TransferKind.SUPPRESSIONS, suppressions),
+            (TransferKind.PEOPLE, "people"),
+            (TransferKind.OWNERS, "owners"),
+        )
         for kind, name in kinds:
             await self._write(kind, list({row[0]: row for row in self._from_both_ends(f"salvage_{name}")}.values()))
         answers = {tuple(row[:3]): row for row in self._from_both_ends("salvage_consents")}

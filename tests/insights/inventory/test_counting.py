@@ -35,7 +35,7 @@ def meet(
     is_proven: bool = False,
 ) -> None:
     found: list[NameCounted] = []
-    assert list(map(met.meeting(source, found, is_proven=is_proven), events)) == list(events)
+    assert list(map(met.observer(source, found, is_proven=is_proven), events)) == list(events)
     for one in found:
         one.count(lines)
 
@@ -136,7 +136,7 @@ def test_the_frequent_names_stay_exact_among_invented_ones() -> None:
 
 def test_what_is_under_way_while_its_name_loses_its_place_is_counted_as_the_others() -> None:
     met, found = names(1), list[NameCounted]()
-    list(map(met.meeting("shop", found), [track("A"), track("B")]))
+    list(map(met.observer("shop", found), [track("A"), track("B")]))
     for one in found:
         one.count(UNMATCHED)
     counts = met.take()

@@ -23,7 +23,7 @@ NOW = 1_772_640_800.0
 
 def meet(names: NameCounts) -> None:
     met: list[NameCounted] = []
-    list(map(names.meeting("shop", met), [{"type": "track", "event": "A", "messageId": "m"}]))
+    list(map(names.observer("shop", met), [{"type": "track", "event": "A", "messageId": "m"}]))
     met[0].count(())
 
 

@@ -86,9 +86,9 @@ async def test_unknown_ids_are_kept_bounded_and_without_personal_data(outbox: Ou
 async def test_what_the_inventory_counts_is_what_is_reported(outbox: Outbox) -> None:
     check = checked("product_id", known_as)
     names = NameCounts(Sampler(shipped_catalog), random.Random(1), max_names=9, products=check)
-    meet = names.meeting("shop", [])
+    observe = names.observer("shop", [])
     for _ in range(20):
-        meet(order({"product_id": "p1", "variant_id": "v1"}, {"product_id": "x"}))
+        observe(order({"product_id": "p1", "variant_id": "v1"}, {"product_id": "x"}))
     await outbox.inventory.add(names.take(), now=NOW, max_names=9)
     assert not any(each.counted is Measure.CATALOGUE for each in names.take())
     found = await read_known(outbox.inventory, now=NOW, days=1)

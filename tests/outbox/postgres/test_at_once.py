@@ -14,7 +14,7 @@ import pytest
 from app.core.deliveries import Claimed, Settlement, Withdrawal
 from app.core.events import CounterRow
 from app.core.pages import Query, Redrive
-from app.core.people import MarkChange, Ownership, PeopleChanges, PersonChange
+from app.core.people import Ownership, PeopleChanges, PersonChange, SuppressionChange
 from app.errors import MemoryChanged
 from app.outbox import Outbox
 from app.outbox.postgres import redrive
@@ -30,7 +30,7 @@ async def rows_of(execute: Callable[..., list[Any]], statement: str) -> list[Any
 
 
 class HeldBack:
-    """Calls that wait for a row of the line."""
+    """Calls that wait for a row of the queue."""
 
     def __init__(self, execute: Callable[..., list[Any]]) -> None:
         self._execute = execute
@@ -48,10 +48,10 @@ class HeldBack:
 
 @pytest.fixture
 def held_back(postgres_url: str, execute: Callable[..., list[Any]]) -> Any:
-    """`async with held_back(id) as calls:` keeps a row locked until the calls have begun; it is one of the line."""
+    """`async with held_back(id) as calls:` keeps a row locked until the calls have begun; it is one of the queue."""
 
     @asynccontextmanager
-    async def hold(row: str, statement: str = "SELECT FROM line WHERE id = %s FOR UPDATE") -> AsyncIterator[HeldBack]:
+    async def hold(row: str, statement: str = "SELECT FROM queue WHERE id = %s FOR UPDATE") -> AsyncIterator[HeldBack]:
         calls = HeldBack(execute)
         with psycopg.connect(postgres_url) as other:
             other.execute(statement.encode(), [row])
@@ -64,7 +64,9 @@ def held_back(postgres_url: str, execute: Callable[..., list[Any]]) -> Any:
 
 async def claimed_of_one_person(at: At) -> Sequence[Claimed]:
     """Claim two deliveries of one message of somebody."""
-    people = PeopleChanges(people=[], marks=[], owners=[Ownership(message_id="m", user="a" * 16, anonymous=None)])
+    people = PeopleChanges(
+        people=[], suppressions=[], owners=[Ownership(message_id="m", user="a" * 16, anonymous=None)]
+    )
     both = [new(message_id="m", preset=preset) for preset in ("one", "two")]
     await at.outbox.enqueue(both, [], [], now=NOW, people=people)
     return await at.claim()
@@ -80,7 +82,7 @@ async def test_who_is_erased_while_it_is_settled_is_erased(
         await calls.begin(at.settle(settled(first), settled(second)))
         await calls.begin(at.outbox.forget(["a" * 16]))
     assert execute("SELECT body FROM kept_payload") == []
-    assert execute("SELECT id FROM delivery UNION ALL SELECT id FROM line UNION ALL SELECT id FROM dead") == []
+    assert execute("SELECT id FROM delivery UNION ALL SELECT id FROM queue UNION ALL SELECT id FROM dead") == []
     backlog = await at.outbox.backlog(ACCOUNT, now=NOW)
     assert (backlog.pending, backlog.claimed, backlog.dead) == (0, 0, 0)
 
@@ -91,10 +93,10 @@ async def test_leases_are_renewed_while_some_of_them_are_settled(
     await at.enqueue(new(), new(), new())
     claimed = await at.claim()
     execute(
-        "INSERT INTO line (id, ad_account_id, preset, payload_bytes, enqueued_at, due_at) "
+        "INSERT INTO queue (id, ad_account_id, preset, payload_bytes, enqueued_at, due_at) "
         "SELECT -n, '1', 'p', 1, 0, 0 FROM generate_series(1, 50000) AS n"
     )
-    execute("ANALYZE line")  # where much waits, rows would be found in the order in which they are asked for
+    execute("ANALYZE queue")  # where much waits, rows would be found in the order in which they are asked for
     async with held_back(claimed[1].delivery_id) as calls:
         await calls.begin(at.outbox.renew(claimed[::-1], lease_s=60, now=NOW))
         await calls.begin(at.deliver(*claimed))
@@ -151,7 +153,9 @@ async def test_what_is_sent_is_counted_once_though_its_dead_letter_is_held_and_c
 def seen(names: str, revision: int) -> PeopleChanges:
     """Change what is remembered of some people."""
     people = [PersonChange(key=name, revision=revision, seen_at=NOW, stale_at=NOW + 9, record="{}") for name in names]
-    return PeopleChanges(people=people, marks=[MarkChange(key=name, was=None, now=None) for name in names])
+    return PeopleChanges(
+        people=people, suppressions=[SuppressionChange(key=name, was=None, now=None) for name in names]
+    )
 
 
 async def test_the_same_people_are_remembered_in_any_order(

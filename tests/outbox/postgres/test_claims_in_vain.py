@@ -7,7 +7,7 @@ import pytest
 
 from tests.outbox.build import At, new
 
-LOCKED = "SELECT count(*) FROM line WHERE xmax <> 0"  # by whoever locks a row its number is left in it
+LOCKED = "SELECT count(*) FROM queue WHERE xmax <> 0"  # by whoever locks a row its number is left in it
 
 
 @pytest.mark.parametrize("limits", [{"limit": 31}, {"max_bytes": 30 * 100 + 1}])
@@ -23,6 +23,6 @@ async def test_what_is_taken_is_locked(at: At, execute: Callable[..., list[Any]]
     await at.enqueue(*(new() for _ in range(30)))
     assert len(await at.claim(limit=30, max_wait_s=5)) == 30
     execute("BEGIN")
-    assert execute("SELECT count(*) FROM (SELECT FROM line FOR UPDATE) AS taken") == [(30,)]
+    assert execute("SELECT count(*) FROM (SELECT FROM queue FOR UPDATE) AS taken") == [(30,)]
     execute("COMMIT")
     assert execute(LOCKED) == [(30,)]

@@ -25,7 +25,7 @@ ONCE |= {"transfer_counts_in", "drop_counts", "count_day"}
 ONCE |= {"kept_of", "kept_elsewhere", "erase_keys_with"}
 #: Each is looked at for several queries.
 SEARCHES = ("search", "search_by_id", "dead", "search_dropped")
-JSON = ("rows", "counters", "deliveries", "loads", "spans", "keys", "dropped_events", "marks", "owners", "named")
+JSON = ("rows", "counters", "deliveries", "loads", "spans", "keys", "dropped_events", "suppressions", "owners", "named")
 MOMENTS = ("now", "until", "after", "since", "ledger_start", "erase_at", "pending_by", "claimed_by", "begin")
 OF_PEOPLE = ("erased", "who", "place", "what", "target", "was", "became", "digest", "seal")
 SECONDS = ("lasts_s", "click_s", "max_wait_s", "lease_s", "window_s", "ledger_s")
@@ -47,7 +47,7 @@ MORE_NUMBERS = (
     "steps",
     "room",
     "public_room",
-    "public_marks",
+    "public_suppressions",
     "hour",
     "people",
     "max_linked",
@@ -124,10 +124,10 @@ OF_KEYS = (
 )
 #: Where a parameter of the same name is of another type.
 OTHERWISE: dict[str, dict[str, Any]] = {
-    **{name: {"after_0": "a"} for name in ("transfer_keys_out", "transfer_marks_out", "transfer_people_out")},
+    **{name: {"after_0": "a"} for name in ("transfer_keys_out", "transfer_suppressions_out", "transfer_people_out")},
     **{name: {"keys": ["text"]} for name in OF_KEYS},
     **{name: {"keys": ["text"], "messages": ["text"]} for name in ("owned", "forget_owners")},
-    "count_memory": {"people": 1, "marks": 1},
+    "count_memory": {"people": 1, "suppressions": 1},
     "owners_of": {"messages": ["text"]},
     "consent_keys": {"after": "1"},
     "lift_consents": {"user": "text", "said_by": "text", "is_proven": True},
@@ -182,21 +182,21 @@ def test_a_statement_searches_and_never_scans(connection: psycopg.Connection) ->
 
 
 @pytest.mark.usefixtures("filled")
-@pytest.mark.parametrize("known", ["", "ANALYZE part"], ids=["no statistics", "statistics"])
+@pytest.mark.parametrize("known", ["", "ANALYZE id_range"], ids=["no statistics", "statistics"])
 def test_since_when_is_found_in_the_first_part_that_has_it_by_ids(connection: psycopg.Connection, known: str) -> None:
     """What waits may be millions: neither is it ordered, nor is a part looked at behind the one that tells it."""
     lowest = connection.execute("SELECT min(id) FROM shown").fetchall()
     with connection.transaction(force_rollback=True):
         connection.execute(
-            "INSERT INTO part SELECT n, slot, %s FROM generate_series(1, 3000) AS n, generate_series(1, 4) AS slot",
+            "INSERT INTO id_range SELECT n, slot, %s FROM generate_series(1, 3000) AS n, generate_series(1, 4) AS slot",
             [NOW],
         )
         connection.execute(known.encode())
         lines = connection.execute(b"EXPLAIN ANALYZE " + SQL["first_delivery_since"], {"since": NOW}).fetchall()
         assert connection.execute(SQL["first_delivery_since"], {"since": NOW}).fetchall() == lowest
     shown = "\n".join(line for (line,) in lines)
-    assert re.findall(r"of_part .*loops=(\d+)", shown) == ["1"]
-    assert re.findall(r"Sort Key: (.*)", shown) == ["part.part"]
+    assert re.findall(r"of_range .*loops=(\d+)", shown) == ["1"]
+    assert re.findall(r"Sort Key: (.*)", shown) == ["id_range.id_range"]
     assert "line_pkey" in shown
     assert re.search(r"delivered_\d+_id_idx", shown)
 
@@ -218,22 +218,22 @@ def test_what_is_dead_is_not_looked_for_among_what_waits_or_was_delivered(connec
 @pytest.mark.usefixtures("filled")
 def test_an_index_leads_to_what_is_looked_for(connection: psycopg.Connection) -> None:
     expected = {
-        "claim": "line_due",
-        "hold": "line_due",
-        "held_presets": "line_held",
-        "release": "line_held",
+        "claim": "queue_due",
+        "hold": "queue_due",
+        "held_presets": "queue_held",
+        "release": "queue_held",
         "store": "dedup_key_pkey",
         "pending_of_orders": "dedup_key_pkey",
         "drop": "line_pkey",
         "twins": "line_pkey",
         "unchanged": "line_pkey",
         "merge": "delivery_pkey",
-        "followers": "line_follows",
+        "followers": "queue_follows",
         "renew": "line_pkey",
         "lock_waiting": "delivery_message",
         "lock_dead": "delivery_message",
         "keys_taken": "dedup_key_pkey",
-        "backlog": "line_enqueued",
+        "backlog": "queue_enqueued",
         "revenue": "revenue_pkey",
         "retain_revenue": "revenue_pkey",
         "name_counts": "name_count_",
@@ -241,7 +241,7 @@ def test_an_index_leads_to_what_is_looked_for(connection: psycopg.Connection) ->
         "counters": "counter_sum_pkey",
         "summed_spans": "counter_sum_pkey",
         "sum_step": "counter_sum_pkey",
-        "next_due": "line_due",
+        "next_due": "queue_due",
         "retain_keys": "dedup_key_expires",
         "retain_dead": "dead_settled",
         "retain_audit": "audit_at",
@@ -249,7 +249,7 @@ def test_an_index_leads_to_what_is_looked_for(connection: psycopg.Connection) ->
         "session": "session_pkey",
         "people": "person_linked",
         "write_people": "person_pkey",
-        "people_changed": "mark_pkey",
+        "people_changed": "suppression_pkey",
         "stale_people": "person_stale",
         "forget_stale": "person_stale",
         "forget_unseen": "person_seen",

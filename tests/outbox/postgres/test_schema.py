@@ -60,10 +60,10 @@ async def test_a_migration_takes_its_time_and_whoever_opens_the_outbox_waits_for
     name = postgres_url.rpartition("/")[2]
     execute(f"ALTER DATABASE \"{name}\" SET statement_timeout = '200ms'")
     monkeypatch.setattr(database, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
-    monkeypatch.setattr(database, "schema", lambda _: b"ALTER TABLE line ADD COLUMN planted integer")
+    monkeypatch.setattr(database, "schema", lambda _: b"ALTER TABLE queue ADD COLUMN planted integer")
     outbox = PostgresOutbox(postgres_url, rules(), clock=lambda: NOW)
     with connection.transaction():
-        connection.execute("LOCK TABLE line IN ROW EXCLUSIVE MODE")
+        connection.execute("LOCK TABLE queue IN ROW EXCLUSIVE MODE")
         enqueued = asyncio.create_task(At(outbox).enqueue(new()))
         await asyncio.wait([enqueued], timeout=2)
         assert not enqueued.done()
@@ -118,7 +118,7 @@ CLAIMED = PENDING | {"state": "claimed", "claim": "c", "attempts": 1}
 
 def insert(connection: psycopg.Connection, row: dict[str, Any]) -> None:
     places = ", ".join(f"%({name})s" for name in row)
-    connection.execute(f"INSERT INTO line ({', '.join(row)}) VALUES ({places})".encode(), row)
+    connection.execute(f"INSERT INTO queue ({', '.join(row)}) VALUES ({places})".encode(), row)
 
 
 @pytest.mark.parametrize("row", [PENDING, PENDING | {"held": True}, CLAIMED], ids=str)

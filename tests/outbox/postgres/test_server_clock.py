@@ -57,7 +57,7 @@ async def test_a_process_whose_clock_is_behind_shares_leases_and_pauses_with_the
     right = At(PostgresOutbox(postgres_url, rules(), clock=None), time.time())
     behind = At(late, time.time() - behind_s)
     await behind.enqueue(new())
-    ((enqueued_at,),) = execute("SELECT enqueued_at FROM line")
+    ((enqueued_at,),) = execute("SELECT enqueued_at FROM queue")
     assert abs(enqueued_at - time.time()) < 60
     (claimed,) = await behind.claim(lease_s=100)
     assert await right.claim() == []

@@ -44,7 +44,7 @@ async def found(at: At, **query: Any) -> list[int]:
 
 
 async def parts(execute: Execute) -> list[int]:
-    return [part for (part,) in await execute("SELECT part FROM id_filter WHERE bucket = 511 ORDER BY part")]
+    return [part for (part,) in await execute("SELECT id_range FROM id_filter WHERE bucket = 511 ORDER BY id_range")]
 
 
 async def shelves(execute: Execute, message_id: str) -> list[int]:
@@ -109,7 +109,7 @@ async def test_what_lies_in_a_part_whose_filter_a_process_of_version_15_makes_is
     for id_ in (1, PART):
         await put(id_)
     buckets = "WITH RECURSIVE bucket (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM bucket WHERE n < 511)"
-    await execute(f"INSERT INTO id_filter (bucket, part, fingerprints) {buckets} SELECT n, 0, x'' FROM bucket")
+    await execute(f"INSERT INTO id_filter (bucket, id_range, fingerprints) {buckets} SELECT n, 0, x'' FROM bucket")
     assert await found(at, since=at.now) == [PART, 1]
 
 

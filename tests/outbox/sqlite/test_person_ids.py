@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.people import MarkChange, PeopleChanges, PersonChange
+from app.core.people import PeopleChanges, PersonChange, SuppressionChange
 from app.outbox import open_outbox
 from app.outbox.sqlite.database import person_id
 from tests.outbox.build import NOW, rules
@@ -43,7 +43,7 @@ def change(key: str, revision: int, record: str | None, linked_to: str | None = 
         seen_at=NOW,
         stale_at=NOW + 9,
     )
-    return PeopleChanges(people=[person], marks=[MarkChange(key=key, was=None, now=None)])
+    return PeopleChanges(people=[person], suppressions=[SuppressionChange(key=key, was=None, now=None)])
 
 
 async def test_whose_key_has_the_number_of_anothers_is_not_remembered(path: Path) -> None:

@@ -40,12 +40,12 @@ STEPS = {
 #: `holds_anything` ends with the first row that it meets; a salvage, and whoever erases a person, reads everything.
 LEFT_OUT = {"search", "dead", "search_dropped", "holds_anything", "kept_elsewhere", "erase_keys_with"} | {
     f"salvage_{kind}{way}"
-    for kind in ("counts", "revenue", "inventory", "marks", "unreleased_marks", "people", "owners")
+    for kind in ("counts", "revenue", "inventory", "suppressions", "unreleased_suppressions", "people", "owners")
     for way in ("", "_backwards")
 }
 STATEMENTS = {name: sql for name, sql in SQL.items() if name not in LEFT_OUT} | FILLED | STEPS
 GROWING = (
-    "d|delivery|payload|attempt|dropped_event|dedup_key|counter|audit|session|person|mark|inventory|revenue|name_count|counter_sum"
+    "d|delivery|payload|attempt|dropped_event|dedup_key|counter|audit|session|person|suppression|inventory|revenue|name_count|counter_sum"
     "|id_filter|known"
 )
 FULL_SCAN = re.compile(rf"^SCAN ({GROWING})\b")
@@ -62,7 +62,8 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Con
 def _plan(connection: sqlite3.Connection, sql: str) -> list[str]:
     parameters = {
         name: "[]"
-        if name in {"rows", "keys", "counted", "deliveries", "people", "marks", "exits", "person", "sent", "died"}
+        if name
+        in {"rows", "keys", "counted", "deliveries", "people", "suppressions", "exits", "person", "sent", "died"}
         else 1
         for name in re.findall(r":(\w+)", sql)
     }
@@ -105,11 +106,11 @@ def test_a_statement_searches_and_never_scans(connection: sqlite3.Connection) ->
         ("store, step 2", "kind USING AUTOMATIC COVERING INDEX (number=?)"),
         ("search by message", "delivery_message (shelf=? AND message_id=?)"),
         ("search by message", "id_filter USING PRIMARY KEY (bucket=?)"),
-        ("next_part", "id_filter USING PRIMARY KEY (bucket=?)"),
+        ("next_id_range", "id_filter USING PRIMARY KEY (bucket=?)"),
         ("ids_on_shelves", "INDEX delivery_message (shelf>? AND shelf<?)"),
         ("ids_on_shelves", "INDEX delivery_event (shelf>? AND shelf<?)"),
         ("ids_on_shelves", "INDEX delivery_order (shelf>? AND shelf<?)"),
-        ("forget_part", "id_filter USING PRIMARY KEY (bucket=? AND part=?)"),
+        ("forget_id_range", "id_filter USING PRIMARY KEY (bucket=? AND id_range=?)"),
         ("search by event", "delivery_event (shelf=? AND event_id=?)"),
         ("search by order", "delivery_order (shelf=? AND order_id=?)"),
         ("dead by order", "delivery_order (shelf=? AND order_id=?)"),

@@ -65,7 +65,7 @@ async def test_of_a_good_file_everything_arrives(salvaged: Salvages) -> None:
     found, at = await salvaged({})
     assert found.arrived == {
         "keys": COUNT - DEAD,
-        "marks": 0,
+        "suppressions": 0,
         "people": 0,
         "consents": 0,
         "owners": 0,

@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from app.core.people import MarkChange, PeopleChanges, PersonChange
+from app.core.people import PeopleChanges, PersonChange, SuppressionChange
 from app.errors import OutboxUnavailable
 from app.outbox import Outbox, open_outbox
 from app.outbox.sqlite import database, people, scrub
@@ -38,8 +38,8 @@ def written(number: int, revision: int) -> PersonChange:
 
 
 async def change(outbox: Outbox, *people: PersonChange) -> None:
-    marks = [MarkChange(key=each.key, was=None, now=None) for each in people]
-    await outbox.enqueue([], [], [], now=NOW, people=PeopleChanges(people=list(people), marks=marks))
+    marks = [SuppressionChange(key=each.key, was=None, now=None) for each in people]
+    await outbox.enqueue([], [], [], now=NOW, people=PeopleChanges(people=list(people), suppressions=marks))
 
 
 def left(path: Path, numbers: list[int]) -> set[int]:

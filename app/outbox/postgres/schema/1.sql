@@ -44,7 +44,7 @@ CREATE INDEX delivery_event ON delivery (event_id) WHERE event_id <> message_id;
 CREATE INDEX delivery_order ON delivery (order_id) WHERE order_id IS NOT NULL;  -- of checkouts only
 
 -- The state of a delivery that is not settled. Narrow, since each change of state writes its row anew.
-CREATE TABLE line (
+CREATE TABLE queue (
   id bigint PRIMARY KEY,                 -- of its delivery
   ad_account_id text NOT NULL,
   preset text NOT NULL,
@@ -66,11 +66,11 @@ CREATE TABLE line (
   CHECK (state <> 'claimed' OR attempts > 0)
 );
 -- What may be claimed next: fresh deliveries and retries apart, expired leases among them.
-CREATE INDEX line_due ON line (ad_account_id, retried, due_at, id) WHERE NOT held AND hold_until IS NULL;
-CREATE INDEX line_on_hold ON line (ad_account_id, hold_until) WHERE hold_until IS NOT NULL;
-CREATE INDEX line_follows ON line (ad_account_id, hold_until) WHERE follows <> 0 AND hold_until IS NOT NULL;
-CREATE INDEX line_held ON line (ad_account_id, preset, due_at) WHERE held;
-CREATE INDEX line_enqueued ON line (ad_account_id, enqueued_at);
+CREATE INDEX queue_due ON queue (ad_account_id, retried, due_at, id) WHERE NOT held AND hold_until IS NULL;
+CREATE INDEX queue_on_hold ON queue (ad_account_id, hold_until) WHERE hold_until IS NOT NULL;
+CREATE INDEX queue_follows ON queue (ad_account_id, hold_until) WHERE follows <> 0 AND hold_until IS NOT NULL;
+CREATE INDEX queue_held ON queue (ad_account_id, preset, due_at) WHERE held;
+CREATE INDEX queue_enqueued ON queue (ad_account_id, enqueued_at);
 
 -- The state of a delivery that is dead or dismissed; it keeps its row in `delivery`, with an empty payload if dismissed.
 CREATE TABLE dead (
@@ -85,26 +85,26 @@ CREATE TABLE dead (
 CREATE INDEX dead_settled ON dead (settled_at);
 CREATE INDEX dead_still ON dead (id) WHERE state = 'dead';
 
--- When the latest delivery of each 4,096 ids was received: a search since a moment begins at the first part that may hold
--- it. Ids do not grow with these times: a delivery may be held or begin again, a clock step back. A part may tell of
+-- When the latest delivery of each 4,096 ids was received: a search since a moment begins at the first range of ids that may hold
+-- it. Ids do not grow with these times: a delivery may be held or begin again, a clock step back. A range may tell of
 -- deliveries that are gone.
-CREATE TABLE part (
-  part bigint NOT NULL,                  -- of a delivery: its id >> 12
+CREATE TABLE id_range (
+  id_range bigint NOT NULL,                  -- of a delivery: its id >> 12
   slot smallint NOT NULL,                -- of the connection: commits do not wait for each other
   latest_at float8 NOT NULL,
-  PRIMARY KEY (part, slot)
+  PRIMARY KEY (id_range, slot)
 ) WITH (fillfactor = 50);
 -- It knows the connection by its process.
-CREATE FUNCTION time_parts() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION time_id_ranges() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  INSERT INTO part (part, slot, latest_at)
+  INSERT INTO id_range (id_range, slot, latest_at)
   SELECT id >> 12, pg_backend_pid() & 32767, max(enqueued_at) FROM entering GROUP BY 1 ORDER BY 1
-  ON CONFLICT (part, slot) DO UPDATE SET latest_at = greatest(part.latest_at, excluded.latest_at);
+  ON CONFLICT (id_range, slot) DO UPDATE SET latest_at = greatest(id_range.latest_at, excluded.latest_at);
   RETURN NULL;
 END
 $$;
-CREATE TRIGGER line_enters AFTER INSERT ON line REFERENCING NEW TABLE AS entering
-FOR EACH STATEMENT EXECUTE FUNCTION time_parts();
+CREATE TRIGGER queue_enters AFTER INSERT ON queue REFERENCING NEW TABLE AS entering
+FOR EACH STATEMENT EXECUTE FUNCTION time_id_ranges();
 
 -- What Pinterest has taken.
 CREATE TABLE delivered (
@@ -311,13 +311,13 @@ CREATE INDEX person_seen ON person ((trust > 0), seen_at);
 CREATE INDEX person_stale ON person (stale_at);
 
 -- Who said no, and when. Nothing but a yes removes it, or its end where it has one.
-CREATE TABLE mark (
+CREATE TABLE suppression (
   key text COLLATE "C" PRIMARY KEY,
   record text NOT NULL,                  -- JSON
   ends_at float8 GENERATED ALWAYS AS ((record::json ->> 'ends_at')::float8) STORED,
   is_public boolean NOT NULL GENERATED ALWAYS AS (strpos(record, '"is_proven":true') = 0) STORED
 );
-CREATE INDEX mark_ends ON mark (ends_at) WHERE ends_at IS NOT NULL;
+CREATE INDEX suppression_ends ON suppression (ends_at) WHERE ends_at IS NOT NULL;
 
 -- What is new of each public key, by hour, so that none fills the memory of all; in slots as the sizes below.
 CREATE TABLE memory_hour (
@@ -325,7 +325,7 @@ CREATE TABLE memory_hour (
   hour bigint NOT NULL,                  -- since 1970
   slot smallint NOT NULL,
   people bigint NOT NULL,
-  marks bigint NOT NULL,
+  suppressions bigint NOT NULL,
   PRIMARY KEY (key, hour, slot)
 );
 
@@ -397,7 +397,7 @@ CREATE VIEW shown AS
          order_id, event_time, state, reason, attempts, enqueued_at, due_at, NULL::float8 AS settled_at, warnings,
          source, amount, currency, checkout_id, history, name,
          hold_until IS NOT NULL AS is_held, is_proven
-  FROM line JOIN delivery ON delivery.id = line.id
+  FROM queue JOIN delivery ON delivery.id = queue.id
   UNION ALL
   SELECT delivery.id, ad_account_id, preset, message_id, event_name, event_id, action_source,
          order_id, event_time, dead.state, reason, attempts, enqueued_at, NULL, settled_at, warnings,

@@ -272,25 +272,25 @@ CREATE TABLE counter_sum (
   PRIMARY KEY (span_s, start_at, name, preset, label, ad_account_id, source)
 ) STRICT, WITHOUT ROWID;
 
--- An id is looked for only on the shelves that may hold it. Of each 16 shelves, a part: fingerprints of the ids of its
--- deliveries, in 512 buckets by their hash. They are made once, when the next part has begun. A part that has none holds
+-- An id is looked for only on the shelves that may hold it. Of each 16 shelves, a range of ids: fingerprints of the ids of its
+-- deliveries, in 512 buckets by their hash. They are made once, when the next range has begun. A range that has none holds
 -- no delivery, but for those behind the last that has.
 CREATE TABLE id_filter (
   bucket INTEGER NOT NULL CHECK (bucket BETWEEN 0 AND 511),
-  part INTEGER NOT NULL,                 -- of a delivery: its id >> 15
+  id_range INTEGER NOT NULL,                 -- of a delivery: its id >> 15
   fingerprints BLOB NOT NULL,            -- of 3 bytes each
-  latest_at REAL,                        -- in bucket 0 only: when the latest delivery of the part was received
-  PRIMARY KEY (bucket, part)
+  latest_at REAL,                        -- in bucket 0 only: when the latest delivery of the range was received
+  PRIMARY KEY (bucket, id_range)
 ) STRICT, WITHOUT ROWID;
--- A search since a moment begins at the first part that may hold it. Ids do not grow with these times: a delivery may be
+-- A search since a moment begins at the first range of ids that may hold it. Ids do not grow with these times: a delivery may be
 -- held or begin again, a clock step back.
 CREATE TRIGGER part_is_filled AFTER INSERT ON id_filter WHEN new.bucket = 0 BEGIN
   UPDATE id_filter SET latest_at = (
-    SELECT max(enqueued_at) FROM delivery WHERE id >= new.part << 15 AND id < new.part + 1 << 15
-  ) WHERE bucket = 0 AND part = new.part;
+    SELECT max(enqueued_at) FROM delivery WHERE id >= new.id_range << 15 AND id < new.id_range + 1 << 15
+  ) WHERE bucket = 0 AND id_range = new.id_range;
 END;
 CREATE TRIGGER delivery_begins_again AFTER UPDATE OF enqueued_at ON delivery BEGIN
-  UPDATE id_filter SET latest_at = max(latest_at, new.enqueued_at) WHERE bucket = 0 AND part = new.id >> 15;
+  UPDATE id_filter SET latest_at = max(latest_at, new.enqueued_at) WHERE bucket = 0 AND id_range = new.id >> 15;
 END;
 
 -- The inventory: what arrives, by the name that it arrives under. By hour (span_s 3600), forgotten after some days, and
@@ -332,34 +332,34 @@ CREATE INDEX person_seen ON person (trust > 0, seen_at);
 CREATE INDEX person_stale ON person (stale_at);
 
 -- Who said no, and when. Nothing but a yes removes it, or its end where it has one.
-CREATE TABLE mark (
+CREATE TABLE suppression (
   key TEXT PRIMARY KEY,
   record TEXT NOT NULL,                  -- JSON
   ends_at REAL AS (record ->> '$.ends_at') VIRTUAL,
   is_public INTEGER NOT NULL AS (instr(record, '"is_proven":true') = 0) VIRTUAL
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX mark_ends ON mark (ends_at) WHERE ends_at IS NOT NULL;
+CREATE INDEX suppression_ends ON suppression (ends_at) WHERE ends_at IS NOT NULL;
 
 -- How many rows the two have, so that a million are never counted.
 CREATE TABLE memory_size (
   kind TEXT PRIMARY KEY,
   count INTEGER NOT NULL CHECK (count >= 0)
 ) STRICT, WITHOUT ROWID;
-INSERT INTO memory_size VALUES ('person', 0), ('mark', 0), ('public mark', 0);
+INSERT INTO memory_size VALUES ('person', 0), ('suppression', 0), ('public suppression', 0);
 CREATE TRIGGER person_enters AFTER INSERT ON person BEGIN
   UPDATE memory_size SET count = count + 1 WHERE kind = 'person';
 END;
 CREATE TRIGGER person_leaves AFTER DELETE ON person BEGIN
   UPDATE memory_size SET count = count - 1 WHERE kind = 'person';
 END;
-CREATE TRIGGER mark_enters AFTER INSERT ON mark BEGIN
-  UPDATE memory_size SET count = count + 1 WHERE kind IN ('mark', iif(NEW.is_public, 'public mark', 'mark'));
+CREATE TRIGGER suppression_enters AFTER INSERT ON suppression BEGIN
+  UPDATE memory_size SET count = count + 1 WHERE kind IN ('suppression', iif(NEW.is_public, 'public suppression', 'suppression'));
 END;
-CREATE TRIGGER mark_changes AFTER UPDATE ON mark WHEN OLD.is_public <> NEW.is_public BEGIN
-  UPDATE memory_size SET count = count + NEW.is_public - OLD.is_public WHERE kind = 'public mark';
+CREATE TRIGGER suppression_changes AFTER UPDATE ON suppression WHEN OLD.is_public <> NEW.is_public BEGIN
+  UPDATE memory_size SET count = count + NEW.is_public - OLD.is_public WHERE kind = 'public suppression';
 END;
-CREATE TRIGGER mark_leaves AFTER DELETE ON mark BEGIN
-  UPDATE memory_size SET count = count - 1 WHERE kind IN ('mark', iif(OLD.is_public, 'public mark', 'mark'));
+CREATE TRIGGER suppression_leaves AFTER DELETE ON suppression BEGIN
+  UPDATE memory_size SET count = count - 1 WHERE kind IN ('suppression', iif(OLD.is_public, 'public suppression', 'suppression'));
 END;
 
 -- What is new of each public key, by hour, so that none fills the memory of all.
@@ -367,7 +367,7 @@ CREATE TABLE memory_hour (
   key TEXT NOT NULL,
   hour INTEGER NOT NULL,                 -- since 1970
   people INTEGER NOT NULL,
-  marks INTEGER NOT NULL,
+  suppressions INTEGER NOT NULL,
   PRIMARY KEY (key, hour)
 ) STRICT, WITHOUT ROWID;
 

@@ -56,7 +56,7 @@ _REMEMBERED = 50_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class Services:
     """The objects of one serving process."""
 
     outbox: Outbox
@@ -149,10 +149,10 @@ class Parts:
         return tuple(each.view for each in self.destinations)
 
 
-def make_parts(
+def make_services(
     settings: Settings, role: str, *, clock: Callable[[], float] | None, environ: Mapping[str, str]
-) -> Parts:
-    """Make the parts of a process of this role. Raises ConfigurationError or OutboxError where it cannot start."""
+) -> Services:
+    """Make the services of a process of this role. Raises ConfigurationError or OutboxError where it cannot start."""
     running = assemble.running_catalog(settings)
     sources = _sources(settings)
     destinations = ad_accounts.destinations(settings, environ)
@@ -168,7 +168,7 @@ def make_parts(
     replaying = _replaying(settings, running, outbox, coordination, clock, destinations, sources)
     tail = assemble.live_tail(settings, running, outbox, coordination)
     shadow = assemble.shadow_runs(settings, running, outbox, clock=clock, to=destinations, sources=sources)
-    return Parts(
+    return Services(
         outbox=outbox,
         running=running,
         sources=sources,
