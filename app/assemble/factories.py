@@ -98,7 +98,7 @@ def alerts_to(
 _FILES_OF_MANY_MACHINES = (
     "Several machines may share this store, and what is written here would be on one of them only. "
     "Put the file where each of them reads it (an image, a volume, a config map), then press Reload; "
-    "under Mappings stands which process runs what."
+    "the page Presets shows which process runs what."
 )
 #: A name that arrived longer ago is not suggested.
 _ARRIVED_DAYS: Final = 30

@@ -123,7 +123,7 @@ class ComparePages(PageGroup):
             status=status,
             obeys=("account", "from", "period"),
             usual="the days of the file",
-            nav="revenue",
+            nav="compare",
             lacks_extra=_is_without_extra(),
             fault=fault,
             fields=COLUMN_FIELDS,

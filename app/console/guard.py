@@ -1,7 +1,9 @@
 """What stands before every page: who asks, from where, and what to show where the outbox does not answer."""
 
+import gzip
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from hashlib import sha256
+from typing import Final, TypeAlias
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -34,6 +36,11 @@ _DENIED = {
 }
 
 
+#: Shorter answers, in bytes, are sent as they are. The level packs 70 kB in 2 ms.
+_PACKED_FROM: Final = 1_000
+_LEVEL: Final = 5
+
+
 class Guard:
     """Lets a page be shown only to whoever may see it, and shows what is wrong where it cannot be made."""
 
@@ -62,7 +69,7 @@ class Guard:
             else:
                 response = await self._show(page, request, public=public, changes=changes)
             response.headers.update(SECURITY_HEADERS)
-            return response
+            return _shortened(request, response)
 
         return guarded
 
@@ -97,6 +104,20 @@ class Guard:
             return self._pages.problem(request, 400, "It cannot be searched so", str(exc))
         except OutboxUnavailable as exc:
             return self._pages.problem(request, 503, "The store does not answer", f"{exc} Then load this page again.")
+
+
+def _shortened(request: Request, response: Response) -> Response:
+    """Return an answer as short as the browser takes it: packed, and 304 of a part of a page that has not changed."""
+    body = bytes(response.body)
+    if request.query_params.get("part") == "live":
+        response.headers["ETag"] = tag = f'"{sha256(body).hexdigest()[:16]}"'
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers={"ETag": tag})
+    if len(body) >= _PACKED_FROM and "gzip" in request.headers.get("accept-encoding", ""):
+        response.body = gzip.compress(body, _LEVEL, mtime=0)
+        packed = {"Content-Encoding": "gzip", "Content-Length": str(len(response.body)), "Vary": "Accept-Encoding"}
+        response.headers.update(packed)
+    return response
 
 
 def is_secure(request: Request) -> bool:

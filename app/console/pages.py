@@ -4,6 +4,7 @@ import hashlib
 import mimetypes
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -77,6 +78,59 @@ def given_number(text: str | None) -> int | None:
 
 ROOM = Path(__file__).parent
 _IN_BACKTICKS = re.compile("`([^`]+)`")
+
+
+@dataclass(frozen=True, slots=True)
+class NavigationEntry:
+    """One line of the rail: a page, and the pages below it."""
+
+    #: What the page passes as `nav`.
+    page: str
+    #: Below /console.
+    path: str
+    label: str
+    #: The `d` of an SVG path of 16 by 16; "" below another entry.
+    icon: str = ""
+    below: tuple["NavigationEntry", ...] = ()
+    #: Viewers do not see it.
+    for_operators: bool = False
+
+    def holds(self, page: str) -> bool:
+        """Return whether a page is this one, or below it."""
+        return page == self.page or any(each.page == page for each in self.below)
+
+
+NAVIGATION: Final = (
+    NavigationEntry("overview", "", "Overview", "M2.5 8.5 8 3.5l5.5 5M4.5 7v6h7V7"),
+    NavigationEntry(
+        "inventory",
+        "/inventory",
+        "Events",
+        "M2 8h3l2-5 3 10 2-5h2",
+        below=(
+            NavigationEntry("tail", "/tail", "Live tail", for_operators=True),
+            NavigationEntry("tester", "/tester", "Event tester"),
+            NavigationEntry("quarantine", "/quarantine", "Quarantine"),
+        ),
+    ),
+    NavigationEntry("deliveries", "/deliveries", "Deliveries", "M14 2 7 9M14 2l-4.5 12L7 9 2 6.5z"),
+    NavigationEntry(
+        "people", "/people", "People", "M8 7.5a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5M3 13.5c.5-3 2.5-4 5-4s4.5 1 5 4"
+    ),
+    NavigationEntry("mappings", "/mappings", "Presets", "M2 4.5h6M12 4.5h2M10 2.5v4M2 11.5h2M8 11.5h6M6 9.5v4"),
+    NavigationEntry(
+        "revenue",
+        "/revenue",
+        "Revenue",
+        "M3 13.5V9M8 13.5v-11M13 13.5V6",
+        below=(
+            NavigationEntry("compare", "/revenue/compare", "Compare orders"),
+            NavigationEntry("pinterest", "/pinterest", "Pinterest reports"),
+            NavigationEntry("tag", "/tag-check", "Tag check"),
+        ),
+    ),
+    NavigationEntry("activity", "/activity", "Activity", "M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12M8 4.5V8l2.5 1.5"),
+)
 #: What every template knows by name.
 _WORDS: Final[Mapping[str, Any]] = {
     "advice": labels.WARNING_ADVICE,
@@ -90,6 +144,7 @@ _WORDS: Final[Mapping[str, Any]] = {
     "no_country": NO_COUNTRY,
     "max_found_by": MAX_FOUND_BY,
     "max_why": MAX_WHY,
+    "navigation": NAVIGATION,
     "states": labels.STATE_LABELS,
     "exits": IN_WORDS,
     "flow_width": flow.WIDTH,
@@ -171,7 +226,7 @@ class Pages:
         """Say that there is no such page; an address with a slash at its end leads to the one without."""
         if request.url.path.endswith("/"):
             return RedirectResponse(request.url.replace(path=request.url.path.rstrip("/")))
-        title, text = "There is no such page", "Go on from the overview: its link is at the top of this page."
+        title, text = "There is no such page", "Go on from the overview, the first of the pages listed here."
         return self.problem(request, 404, title, text)
 
     async def file(self, request: Request) -> Response:

@@ -104,7 +104,7 @@ class PinterestPages(PageGroup):
             request,
             "pinterest.html",
             obeys=("account",),
-            nav="revenue",
+            nav="pinterest",
             reports=reports,
             days=REPORTED_DAYS,
             click_days=CLICK_DAYS,

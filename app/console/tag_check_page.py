@@ -22,7 +22,7 @@ class TagCheckPages(PageGroup):
             request,
             "tag_check.html",
             obeys=(),
-            nav="revenue",
+            nav="tag",
             report=report,
             days=_DAYS,
             message_ids=MESSAGE_IDS if report.is_fed_message_ids else "",

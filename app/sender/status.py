@@ -250,7 +250,7 @@ def _switched_off(*, keeps: bool) -> DeliveryProblem:
     return DeliveryProblem(
         state="switched off",
         sentence="Sending is switched off.",
-        remedy=f"{kept if keeps else _LOST} Switch it on under Mappings.",
+        remedy=f"{kept if keeps else _LOST} Switch it on under Presets.",
     )
 
 
@@ -258,7 +258,7 @@ def _presets_off(names: Sequence[str], *, keeps: bool) -> DeliveryProblem:
     one = len(names) == 1
     which = f"The preset {names[0]} is" if one else f"The presets {', '.join(names)} are"
     again = f"when {'it is' if one else 'they are'} switched on again"
-    switch = f"Switch {'it' if one else 'them'} on under Mappings."
+    switch = f"Switch {'it' if one else 'them'} on under Presets."
     lost = f"{_LOST} Deliveries that wait already are sent {again}."
     return DeliveryProblem(
         state="preset switched off",

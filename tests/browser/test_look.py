@@ -122,12 +122,12 @@ def test_logging_in_leads_to_the_page_that_was_asked_for(locked: Server, open_pa
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
     expect(page).to_have_url(f"{locked.url}/console/mappings")
-    expect(page.get_by_role("heading", name="Mappings")).to_be_visible()
+    expect(page.get_by_role("heading", name="Presets")).to_be_visible()
     page.get_by_role("button", name="Log out").click()
     expect(page.get_by_role("heading", name="Log in")).to_be_visible()
 
 
-def test_the_top_is_one_line_on_a_desk_whichever_page_is_the_current_one(
+def test_the_bar_is_one_line_on_a_desk_whichever_page_is_the_current_one(
     locked: Server, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(f"{locked.url}/console")
@@ -135,13 +135,13 @@ def test_the_top_is_one_line_on_a_desk_whichever_page_is_the_current_one(
     page.get_by_role("button", name="Log in").click()
     entries = page.get_by_role("navigation", name="Pages").get_by_role("link")
     boxes = (
-        "(top) => [...top.children].map((each) => each.getBoundingClientRect()).map(({top, bottom}) => [top, bottom])"
+        "(bar) => [...bar.children].map((each) => each.getBoundingClientRect()).map(({top, bottom}) => [top, bottom])"
     )
     for place in range(entries.count()):
         name = entries.nth(place).inner_text()
         entries.nth(place).click()
         expect(entries.nth(place)).to_have_attribute("aria-current", "page")
-        tops, bottoms = zip(*page.locator(".top").evaluate(boxes), strict=True)
+        tops, bottoms = zip(*page.locator(".bar").evaluate(boxes), strict=True)
         assert (name, max(tops) < min(bottoms)) == (name, True)
 
 

@@ -212,7 +212,7 @@ class TestMappings:
         expect(page.get_by_role("button", name="Switch sending on")).to_be_visible()
         page.get_by_role("link", name="Overview").click()
         expect(page.get_by_role("heading", name="Sending is switched off.")).to_be_visible()
-        page.get_by_role("link", name="Mappings").click()
+        page.get_by_role("link", name="Presets").click()
         page.get_by_role("button", name="Switch sending on").click()
 
     def test_the_files_are_read_again(self, fresh: Server, open_page: OpenPage) -> None:
@@ -239,8 +239,8 @@ class TestPeople:
         page = open_page(f"{locked.url}/console/mappings")
         page.get_by_label("Password or token").fill(VIEWER)
         page.get_by_role("button", name="Log in").click()
-        expect(page.get_by_role("banner")).to_contain_text("bob viewer")
-        expect(page.get_by_role("heading", name="Mappings")).to_be_visible()
+        expect(page.get_by_role("contentinfo")).to_contain_text("bob viewer")
+        expect(page.get_by_role("heading", name="Presets")).to_be_visible()
         expect(page.get_by_role("button", name=re.compile("Switch|Reload"))).to_have_count(0)
         page.get_by_role("link", name="Event tester").click()
         expect(page.get_by_role("heading", name="What Pinterest gets").first).to_be_visible()
@@ -384,3 +384,28 @@ class TestInventory:
         draft = page.get_by_label("Draft of")
         draft.fill(draft.input_value().replace("event_name: checkout", "event_name: lead"))
         expect(page.locator("details[open] .code").first).to_contain_text('"event_name": "lead"')
+
+
+class TestFilter:
+    def test_a_choice_applies_at_once_and_goes_along_to_other_pages(self, busy: Server, open_page: OpenPage) -> None:
+        page = open_page(f"{busy.url}/console")
+        page.locator("[name=period]").select_option("week")
+        expect(page).to_have_url(f"{busy.url}/console?period=week")
+        expect(page.locator("#part-flow")).to_contain_text("in the last 7 days")
+        page.get_by_role("navigation", name="Pages").get_by_role("link", name="Revenue").click()
+        expect(page).to_have_url(f"{busy.url}/console/revenue?period=week")
+        expect(page.locator("[name=period]")).to_have_value("week")
+
+    def test_a_choice_by_keys_waits_for_the_button(self, busy: Server, open_page: OpenPage) -> None:
+        page = open_page(f"{busy.url}/console")
+        expect(page.get_by_role("button", name="Apply")).to_be_hidden()
+        page.locator("[name=period]").press("ArrowDown")
+        expect(page.locator("[name=period]")).to_have_value("hour")
+        page.get_by_role("button", name="Apply").press("Enter")
+        expect(page).to_have_url(f"{busy.url}/console?period=hour")
+
+    @pytest.mark.parametrize("width", [1_440, 390])
+    def test_it_stays_in_sight(self, width: int, busy: Server, open_page: OpenPage) -> None:
+        page = open_page(f"{busy.url}/console", viewport={"width": width, "height": 800})
+        page.evaluate("scrollTo(0, document.body.scrollHeight)")
+        expect(page.locator("[name=period]")).to_be_in_viewport()

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from app.console.pages import ROOM
-from tests.console.world import LEAD, PASSWORD, World, open_world
+from tests.console.world import LEAD, PASSWORD, World, new_delivery, open_world
 
 PAGES = (
     "/console",
@@ -310,3 +310,25 @@ class TestLogin:
 async def test_a_number_of_an_address_may_be_of_any_length(path: str, world: World) -> None:
     answer = await world.browser.get(f"/console/{path}{'9' * 5_000}")
     assert answer.status_code == httpx.codes.OK
+
+
+async def test_a_page_is_packed_for_browsers_that_take_it_packed_and_reads_alike(world: World) -> None:
+    plain = await world.browser.get("/console", headers={"Accept-Encoding": "identity"})
+    packed = await world.browser.get("/console", headers={"Accept-Encoding": "gzip, br"})
+    assert "content-encoding" not in plain.headers
+    assert packed.headers["content-encoding"] == "gzip"
+    assert int(packed.headers["content-length"]) < len(plain.content) / 2
+    assert packed.text == plain.text
+    assert packed.headers["content-security-policy"] == plain.headers["content-security-policy"]
+
+
+async def test_a_part_that_has_not_changed_is_not_sent_again(world: World) -> None:
+    first = await world.browser.get("/console?part=live")
+    known = {"If-None-Match": first.headers["etag"]}
+    again = await world.browser.get("/console?part=live", headers=known)
+    assert (again.status_code, again.content) == (304, b"")
+    await world.enqueue(new_delivery())
+    changed = await world.browser.get("/console?part=live", headers=known)
+    assert changed.status_code == 200
+    assert changed.headers["etag"] != first.headers["etag"]
+    assert "etag" not in (await world.browser.get("/console", headers=known)).headers

@@ -85,6 +85,24 @@ document.addEventListener("keydown", (event) => {
   find.focus();
 });
 
+// The filter at the head: a choice by mouse or finger applies at once, one by keys waits for the button. ----------------
+
+function startChoosing(form) {
+  const button = form.querySelector("button");
+  let isKeyed = false;
+  button.hidden = true;
+  form.addEventListener("keydown", () => { isKeyed = true; });
+  form.addEventListener("pointerdown", () => { isKeyed = false; });
+  form.addEventListener("change", () => {
+    if (isKeyed) button.hidden = false;
+    else form.requestSubmit();
+  });
+  // The address carries what was chosen, and nothing else.
+  form.addEventListener("formdata", ({ formData }) => {
+    for (const [name, value] of [...formData]) if (!value) formData.delete(name);
+  });
+}
+
 // Replacing a part of the page: only what changed, keeping focus, open details and scroll. -------------------------
 
 function replacePart(old, fresh) {
@@ -115,14 +133,18 @@ function prepare(root) {
 
 function startRefreshing(live, button) {
   let on = true;
+  let tag = "";
   const seen = new Map([...live.querySelectorAll("[id^=part-]")].map((part) => [part.id, part.innerHTML]));
 
   async function refresh() {
     if (!on || document.hidden || String(getSelection())) return;
-    const answer = await fetch(live.dataset.live, { credentials: "same-origin" }).catch(() => null);
+    const asked = { credentials: "same-origin", cache: "no-store", headers: { "If-None-Match": tag } };
+    const answer = await fetch(live.dataset.live, asked).catch(() => null);
     if (answer?.redirected) return location.reload();
-    live.classList.toggle("stale", !answer?.ok);
+    const isSame = answer?.status === 304;
+    live.classList.toggle("stale", !answer?.ok && !isSame);
     if (!answer?.ok) return;
+    tag = answer.headers.get("ETag") ?? "";
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const parts = [...page.querySelectorAll("[id^=part-]")];
     // A part that came or went changes the whole arrangement: then the page is loaded anew.
@@ -250,6 +272,8 @@ function startTheme(button) {
 
 startZone(document.getElementById("other-zone"));
 startTheme(document.getElementById("theme"));
+const chosen = document.getElementById("chosen");
+if (chosen) startChoosing(chosen);
 const live = document.getElementById("live");
 if (live) startRefreshing(live, document.getElementById("refresh"));
 const tester = document.getElementById("tester");
