@@ -183,8 +183,7 @@ def pipeline(  # noqa: PLR0913 - all that a pipeline can be made with
     whole one.
     """
     if erasing is None and outbox is not None:
-        store = cast("Outbox", outbox)
-        erasing = forget_acts(settings, store, Audit(store, time.time), lambda: ERASED_AT.write(store, time.time()))
+        erasing = _erasing(settings, cast("Outbox", outbox))
     return Pipeline(
         catalog or running_catalog(settings).catalog,
         event_router(settings, why_off, action_source, to, sources, shared=shared),
@@ -213,7 +212,13 @@ def explainer(
         event_router(settings, why_off, action_source, to, sources),
         outbox=outbox,
         why_kept=why_off if settings.keeps_while_off else None,
+        secret=None if outbox is None else _erasing(settings, outbox).secret,
     )
+
+
+def _erasing(settings: Settings, outbox: Outbox) -> ErasesPeople:
+    """Return what erases the people whom events name."""
+    return forget_acts(settings, outbox, Audit(outbox, time.time), lambda: ERASED_AT.write(outbox, time.time()))
 
 
 def pinterest_client(destination: Destination, sandbox: ASGIApp | None = None) -> PinterestClient:

@@ -1,6 +1,7 @@
 """Ids as they are kept: keyed digests, which nobody can tell the id from without the secret of the installation."""
 
 import hashlib
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import Any, Final
 
@@ -27,6 +28,11 @@ class IdKeys:
         self.user = _Digests(secret, b"userId\0").of
         #: Returns the key of an `anonymousId`, alike.
         self.anonymous = _Digests(secret, b"anonymousId\0").of
+
+    async def ask(self, secret: Callable[[], Awaitable[bytes]]) -> None:
+        """Key ids by the secret that `secret` returns, unless one is known. Raises what it raises."""
+        if not self.has_secret:
+            self.use(await secret())
 
 
 class _Digests:

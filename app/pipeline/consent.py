@@ -159,12 +159,14 @@ class Consents:
             found += [replace(answer, key=order_key(each), total=total) for each in sorted(order_ids)]
         return found
 
-    async def ask(self, drafts: IntakeBatch, store: KeepsConsents) -> tuple[IntakeBatch, list[Answer]]:
+    async def ask(
+        self, drafts: IntakeBatch, store: KeepsConsents, *, max_age_s: float = _LOOK_EVERY_S
+    ) -> tuple[IntakeBatch, list[Answer]]:
         """Return the drafts without what may not be sent, and the answers that are to be written.
 
-        Raises OutboxUnavailable.
+        What other processes noted is known that is older than `max_age_s`. Raises OutboxUnavailable.
         """
-        await self._book.look(store, max_age_s=_LOOK_EVERY_S)
+        await self._book.look(store, max_age_s=max_age_s)
         local = [each for said in drafts.answered for each in said.answers]
         subjects = self._subjects(drafts, of_all=bool(local) or self._settings.consent_required)
         known = self._book.known(subjects.values()) | {each.key for each in local if self._book.knows(each.key)}

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -14,7 +14,6 @@ from app.config.settings import ConversionSettings
 from app.core.deliveries import Enqueued, NewDelivery, Seen
 from app.core.events import DEFAULT_SOURCE, Event, Exit
 from app.core.receipts import EventReceipt, PresetResult, Receipt
-from app.core.values.hidden_emails import unpersonal_id
 from app.core.values.times import DAY_S, HOUR_S, MINUTE_S, hold_text
 from app.destination import hashed_fields
 from app.destination.user_data import FROM_BLOCKS
@@ -271,18 +270,37 @@ def shown_json(value: Any) -> str:
 _Key: TypeAlias = tuple[str | None, str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Foreseen:
+    """What would become of the events of a request. By preset and destination only where it is one event."""
+
+    receipt: Receipt
+    #: The finished events, also of those that a no or an earlier delivery keeps from being sent.
+    finished: Mapping[_Key, Any]
+    #: The earlier deliveries that would be repeated.
+    seen: Mapping[_Key, Seen | None]
+
+
 class Explainer:
     """Tells what would become of events. Without an outbox every event is taken as new."""
 
-    def __init__(self, router: Router, *, outbox: Outbox | None = None, why_kept: WhyOff | None = None) -> None:
+    def __init__(
+        self,
+        router: Router,
+        *,
+        outbox: Outbox | None = None,
+        why_kept: WhyOff | None = None,
+        secret: Callable[[], Awaitable[bytes]] | None = None,
+    ) -> None:
         """Take the way that events go, and who remembers what was sent.
 
-        `why_kept` returns why the deliveries of a preset to an ad account are kept instead of being sent, None where
-        they are sent.
+        `secret` returns the secret by which ids are keyed, for settings that name none. `why_kept` returns why the
+        deliveries of a preset to an ad account are kept instead of being sent, None where they are sent.
         """
         self._router = router
         self._outbox = outbox
         self._why_kept = why_kept or (lambda *_: None)
+        self._secret = secret
 
     async def explain(
         self, event: Event | EventRefused, catalog: Catalog, *, now: float, source: str = DEFAULT_SOURCE
@@ -290,21 +308,14 @@ class Explainer:
         """Return what would become of an event of this source, read as its door reads it. Raises OutboxUnavailable."""
         if isinstance(event, EventRefused):
             return EventReport(receipt=receipt_of_refusal(event))
-        message_id = unpersonal_id(event["messageId"])
         is_proven = self._router.traits_of(source).is_proven
-        memory = await self._memory([event], None if is_proven else source, now, is_known=True)
-        lines = self._router.lines(event, catalog, now=now, source=source, memory=memory.changed, is_proven=is_proven)
-        new = [
-            self._router.drafted(message_id, event, line, source=source, is_proven=is_proven, now=now)
-            for line in lines
-            if line.event
-        ]
-        sent = [_key(line) for line in lines if line.event]
-        seen = dict(zip(sent, await self._seen(new, now), strict=True))
-        lines = [_judged(line, seen.get(_key(line))) for line in lines]
+        intake = Intake([event], now=now, source=source, is_proven=is_proven, is_relayed=True)
+        foreseen = await self._foresee(intake, catalog)
+        (receipt,) = foreseen.receipt.events
+        lines = [replace(line, event=foreseen.finished.get(_key(line))) for line in receipt.deliveries]
         return EventReport(
-            receipt=EventReceipt(message_id=message_id, deliveries=tuple(lines), is_proven=is_proven),
-            presets=tuple(self._reports(event, catalog, lines, seen, now, source)),
+            receipt=replace(receipt, deliveries=tuple(lines)),
+            presets=tuple(self._reports(event, catalog, lines, foreseen.seen, now, source)),
         )
 
     async def receipt(self, intake: Intake, catalog: Catalog) -> Receipt:
@@ -312,26 +323,43 @@ class Explainer:
 
         Raises OutboxUnavailable.
         """
+        return (await self._foresee(intake, catalog)).receipt
+
+    async def _foresee(self, intake: Intake, catalog: Catalog) -> _Foreseen:
+        """Do what `Pipeline.accept` does, but keep nothing. Raises OutboxUnavailable."""
+        if self._router.reader is not None and self._secret is not None:
+            await self._router.reader.id_keys.ask(self._secret)
         some, drafts = list(intake.events), IntakeBatch(intake)
-        memory = await self._memory(some, intake.public_key, intake.now, is_known=intake.is_known)
+        memory = await self._memory(some, intake)
         for _ in draft(self._router, some, catalog, drafts, memory):
             pass
-        seen = await self._seen(drafts.deliveries, intake.now)
-        return drafts.receipt(
-            [
-                Enqueued(exit=each.exit, reason=each.reason)
-                if each and each.reason
-                else Enqueued(exit=Exit.ENQUEUED, warnings=each.warnings if each else ())
-                for each in seen
-            ]
+        asked = drafts
+        if self._router.consents is not None and self._outbox is not None:
+            asked, _ = await self._router.consents.ask(drafts, self._outbox, max_age_s=0)
+        seen = await self._seen(asked.deliveries, intake.now)
+        answers = [
+            Enqueued(exit=each.exit, reason=each.reason)
+            if each and each.reason
+            else Enqueued(exit=Exit.ENQUEUED, warnings=each.warnings if each else ())
+            for each in seen
+        ]
+        finished = (orjson.loads(each.payload) for each in drafts.deliveries)
+        return _Foreseen(
+            receipt=asked.receipt(answers),
+            finished=dict(zip(_sent_keys(drafts), finished, strict=True)),
+            seen=dict(zip(_sent_keys(asked), seen, strict=True)),
         )
 
-    async def _memory(
-        self, events: Sequence[Event | EventRefused], public_key: str | None, now: float, *, is_known: bool
-    ) -> RequestMemory:
+    async def _memory(self, events: Sequence[Event | EventRefused], intake: Intake) -> RequestMemory:
         """Return what is remembered for these events; nothing that they change in it is kept."""
-        enrichment, outbox = self._router.enrichment, self._outbox
-        memory = RequestMemory(enrichment, events, outbox, public_key=public_key, is_known=is_known, now=now)
+        memory = RequestMemory(
+            self._router.enrichment,
+            events,
+            self._outbox,
+            public_key=intake.public_key,
+            is_known=intake.is_known,
+            now=intake.now,
+        )
         await memory.load(len(events))
         return memory
 
@@ -427,12 +455,9 @@ def _key(line: PresetResult) -> _Key:
     return line.preset, line.destination
 
 
-def _judged(line: PresetResult, earlier: Seen | None) -> PresetResult:
-    if earlier is None:
-        return line
-    if earlier.reason:
-        return replace(line, exit=earlier.exit, reason=earlier.reason)
-    return replace(line, warnings=(*line.warnings, *earlier.warnings))
+def _sent_keys(drafts: IntakeBatch) -> Iterator[_Key]:
+    """Yield the keys of the lines that `deliveries` are of; of several events the later ones count."""
+    return (_key(line) for event in drafts.events for line in event.deliveries if line.exit is Exit.ENQUEUED)
 
 
 def _line_of_none(preset: Preset, first: PresetResult, *, matched: bool) -> PresetResult:

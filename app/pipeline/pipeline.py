@@ -225,8 +225,8 @@ class Pipeline:
 
     async def _accept(self, intake: Intake, outbox: Enqueues) -> Receipt:
         reader, remembers = self._router.reader, self._router.enrichment is not None
-        if reader is not None and self._erasing is not None and not reader.id_keys.has_secret:
-            reader.id_keys.use(await self._erasing.secret())
+        if reader is not None and self._erasing is not None:
+            await reader.id_keys.ask(self._erasing.secret)
         left = iter(intake.events)
         deletes: list[Event] = []
         begin = _before_delete(left, deletes) if intake.is_known and self._erasing is not None else left

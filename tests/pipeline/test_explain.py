@@ -247,8 +247,10 @@ async def both(folder: Path, switches: Switches, **changes: Any) -> AsyncIterato
     outbox = open_outbox(new_store(folder, "o.db"), RULES, clock=lambda: NOW)
     mine = settings(**changes)
     explainer = assemble.explainer(mine, outbox=outbox, why_off=switches.why_off)
-    yield explainer, assemble.pipeline(mine, shipped_catalog(), outbox=outbox, why_off=switches.why_off), outbox
-    await outbox.close()
+    try:
+        yield explainer, assemble.pipeline(mine, shipped_catalog(), outbox=outbox, why_off=switches.why_off), outbox
+    finally:
+        await outbox.close()
 
 
 def told(receipt: Receipt) -> list[tuple[str | None, list[tuple[str | None, Exit, str, tuple[str, ...]]]]]:
@@ -314,6 +316,8 @@ oddities = st.fixed_dictionaries(
         "timestamp": st.sampled_from(["2026-02-01T00:00:00Z", "never", None]),
         "event": st.sampled_from(["Checkout", "Order Completed", "Nothing"]),
         "messageId": st.sampled_from(["same", "SAME"]),
+        "anonymousId": st.just("one-browser"),
+        "opt_out": st.booleans(),
     },
 )
 configurations = st.fixed_dictionaries(
@@ -332,6 +336,8 @@ configurations = st.fixed_dictionaries(
         "zip_digits_only": st.booleans(),
         "external_id_keep_case": st.booleans(),
         "partner_name": st.sampled_from([None, "ss-pinrelay"]),
+        "suppress": st.sampled_from(["as_said", "withhold", "fill"]),
+        "consent_required": st.booleans(),
     },
 )
 switchings = st.builds(
@@ -347,6 +353,8 @@ def changed(event: dict[str, Any], changes: dict[str, Any]) -> Any:
     for name, value in changes.items():
         if name == "consent":
             event.setdefault("context", {})["consent"] = value
+        elif name == "opt_out":
+            event.setdefault("properties", {})["opt_out"] = value
         elif name == "denied":
             event.setdefault("context", {})["consentManagement"] = {"deniedConsentIds": value}
         else:
@@ -367,6 +375,33 @@ async def test_under_all_settings_it_says_what_becomes_of_an_event(
     folder = tmp_path_factory.mktemp("explain")
     async with both(folder, switches, **configuration) as (explainer, pipeline, _):
         await assert_equal(explainer, pipeline, [changed(event, changes) for event, changes in chosen])
+
+
+A_NO_BY = {
+    "a consent category": {"context": {"consent": {"categoryPreferences": {"ads": False}}}},
+    "an opt-out": {"properties": {"opt_out": True}},
+}
+
+
+@pytest.mark.parametrize("later_id", ["m-1", "m-2"], ids=["the same event again", "another event"])
+@pytest.mark.parametrize("suppress", ["as_said", "withhold", "fill"])
+@pytest.mark.parametrize("said", A_NO_BY.values(), ids=A_NO_BY)
+async def test_a_no_that_the_person_said_before_is_foreseen(
+    tmp_path: Path, said: dict[str, Any], suppress: str, later_id: str
+) -> None:
+    no = order(event="Nothing", messageId="m-no", anonymousId="one-browser", **said)
+    later = order(anonymousId="one-browser", messageId=later_id)
+    first = [order(anonymousId="one-browser"), no] if later_id == "m-1" else [no]
+    async with both(tmp_path, Switches(), consent_categories=("ads",), suppress=suppress) as (explainer, pipeline, _):
+        events = [read_event(event, Arrival.at(NOW)) for event in [*first, later]]
+        await assert_equal(explainer, pipeline, events[:-1])
+        report = of(await explainer.explain(events[-1], shipped_catalog(), now=NOW), "Order Completed")
+        await assert_equal(explainer, pipeline, events[-1:])
+    if suppress == "withhold":
+        assert (report.exit, report.reason) == (Exit.WITHHELD, "the person said no on 4 March, in the browser")
+    assert orjson.loads(report.payload or "{}").get("opt_out") is (
+        True if "properties" in said and suppress == "as_said" else None
+    )
 
 
 async def test_what_was_sent_before_is_a_duplicate_and_since_when(tmp_path: Path) -> None:
