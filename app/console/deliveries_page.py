@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Literal
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import orjson
 from starlette.requests import Request
@@ -92,6 +92,8 @@ class DeliveryPages(PageGroup):
             return self._pages.only_operators(request)
         if looked_up is None:
             return self._listed(request, None, missed=text if digest is None else "")
+        if looked_up.query.order_id is not None:
+            return go(request, f"order/{quote(unpersonal_id(text.strip()), safe='')}")
         if looked_up.query.person is None:
             filters = {name: str(value) for name, value in looked_up.query.given.items()}
             return go(request, "deliveries", filters)

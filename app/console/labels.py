@@ -153,6 +153,19 @@ def money(amount: Decimal, currency: str) -> str:
     return f"{amount:,.{max(places, -exponent if isinstance(exponent, int) else 0)}f}"
 
 
+def worth(given: tuple[str | None, str | None]) -> str:
+    """Return the amount and currency of an order for reading; "" where it names no amount.
+
+    >>> worth(("1112.5", "EUR")), worth(("12", None)), worth((None, "EUR")), worth(("1e9", "EUR"))
+    ('1,112.50 EUR', '12.00', '', '1e9 EUR')
+    """
+    amount, currency = given
+    if not amount:
+        return ""
+    shown = money(Decimal(amount), currency or "") if amount.replace(".", "", 1).isdecimal() else amount
+    return f"{shown} {currency}" if currency else shown
+
+
 def percent(part: int, whole: int) -> str:
     """Return a share such as `33 %`, never rounded up to all or down to none; "" of nothing at all."""
     if not whole:
@@ -188,6 +201,19 @@ def day(at: float) -> str:
 def iso(at: float) -> str:
     """Return a moment (Unix seconds) as ISO 8601 in UTC: 2025-11-25T11:06:25Z."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+#: Of a longer text that is shortened the beginning and the end are shown.
+_WHOLE, _BEGINNING, _END = 22, 10, 8
+
+
+def middle(text: str) -> str:
+    """Return a text, without its middle where it is long.
+
+    >>> middle("SO-1001"), middle("549755885175-2026-11-25-abcdef01")
+    ('SO-1001', '5497558851…abcdef01')
+    """
+    return text if len(text) <= _WHOLE else f"{text[:_BEGINNING]}…{text[-_END:]}"
 
 
 def pretty(value: Any) -> str:

@@ -298,6 +298,8 @@ def _environment() -> Environment:
         time=_time,
         day=labels.day,
         breakable=_breakable,
+        middle=labels.middle,
+        worth=labels.worth,
         with_code=_with_code,
     )
     environment.globals.update(_WORDS)

@@ -14,6 +14,7 @@ from app.console.guard import Guard, PageHandler
 from app.console.inventory_page import InventoryPages
 from app.console.login_page import LoginPages
 from app.console.mappings_page import MappingPages
+from app.console.order_page import OrderPages
 from app.console.overview_page import OverviewPages
 from app.console.pages import Pages
 from app.console.people_page import PeoplePages
@@ -61,6 +62,7 @@ def _of_events(services: ConsoleServices, pages: Pages, guard: Guard) -> Iterato
     yield "POST", "/find", guard(deliveries.look_up)
     yield "GET", "/delivery", guard(deliveries.delivery)
     yield "GET", "/message", guard(deliveries.message)
+    yield "GET", "/order/{order_id:path}", guard(OrderPages(services, pages).show)
     yield "GET", "/redrive", guard(dead_letters.confirm_redrive)
     yield "POST", "/redrive", for_operators(dead_letters.redrive)
     yield "GET", "/dismiss", guard(dead_letters.confirm_dismissal)

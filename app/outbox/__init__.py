@@ -9,11 +9,20 @@ from pathlib import Path
 from app.config.settings import OutboxSettings
 from app.errors import SettingsError
 from app.outbox.counts import MINUTES_KEPT_S, NO_COUNTRY, enqueue_counters, warning_label
+from app.outbox.dedup import order_digests
 from app.outbox.hold_clock import steady_clock
-from app.outbox.orders import OrderRow, PagesOrders, orders_since
+from app.outbox.orders import OrderRow, PagesOrders, order_spellings, orders_since
 from app.outbox.pairing import NOT_CONFIRMED, PAGE_DIFFERS
 from app.outbox.rows import read_warnings
-from app.outbox.search import SEARCH_FILTERS, dropped_exits, given_filters, means_deliveries, read_filters
+from app.outbox.search import (
+    SEARCH_FILTERS,
+    SENT,
+    dropped_exits,
+    given_filters,
+    means_deliveries,
+    merged_delivery,
+    read_filters,
+)
 from app.outbox.store import DeadLetters, Outbox
 from app.outbox.transfer import DeliveryRow, LedgerKind, Salvaged, Store, TransferKind, transfer_all
 
@@ -23,6 +32,7 @@ __all__ = [
     "NO_COUNTRY",
     "PAGE_DIFFERS",
     "SEARCH_FILTERS",
+    "SENT",
     "DeadLetters",
     "DeliveryRow",
     "LedgerKind",
@@ -38,8 +48,11 @@ __all__ = [
     "exists",
     "given_filters",
     "means_deliveries",
+    "merged_delivery",
     "open_outbox",
     "open_store",
+    "order_digests",
+    "order_spellings",
     "orders_since",
     "read_filters",
     "read_warnings",

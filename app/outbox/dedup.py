@@ -853,6 +853,12 @@ def order_ids_of(numbers: Iterable[str], rows: Iterable[SeenRow]) -> dict[str, l
     return {number: ids for number, ids in found.items() if ids}
 
 
+def names_of(rows: Iterable[SeenRow]) -> list[str]:
+    """Return the ids and other names of the orders that hold some keys."""
+    orders = [order for row in rows if (order := key_owner(row).order)]
+    return sorted({name for order in orders for name in (order.order_id, order.number) if name})
+
+
 def repeated(
     deliveries: Sequence[NewDelivery], rows: Iterable[SeenRow], *, now: float, rules: OutboxSettings
 ) -> list[Seen | None]:

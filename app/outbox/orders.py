@@ -62,3 +62,16 @@ def order_page(rows: Sequence[Sequence[Any]], limit: int) -> OrderPage:
     """Read rows of an engine's query `orders` or `dropped_orders`: an id, and the order."""
     after = rows[-1][0] if len(rows) == limit else None
     return OrderPage([OrderRow._make(row[1:]) for row in rows], after)
+
+
+def order_spellings(name: str) -> tuple[str, ...]:
+    """Return a name as it is, without and with the sign that shops write before numbers.
+
+    >>> order_spellings("#1001"), order_spellings("1001.0"), order_spellings(" SO-7 ")
+    (('#1001', '1001'), ('1001.0', '1001', '#1001'), ('SO-7', '#SO-7'))
+    """
+    name = name.strip()
+    bare = name.removeprefix("#").lstrip()
+    whole = bare.removesuffix(".0")
+    bare = whole if whole.isdecimal() else bare
+    return tuple(dict.fromkeys(each for each in (name, bare, f"#{bare}") if each not in ("", "#")))

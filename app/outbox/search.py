@@ -149,9 +149,14 @@ _MERGED: Final = re.compile(f"{MERGED_INTO} ([0-9]+)")
 
 def merged_into(query: Query, dropped: Iterable[tuple[int, float, DroppedEvent]]) -> list[Query]:
     """Return the queries for the deliveries into which dropped events of a message were merged."""
-    found = (_MERGED.match(event.reason) for _, _, event in dropped if event.exit is Exit.MERGED)
-    ids = dict.fromkeys(match[1] for match in found if match)
+    ids = dict.fromkeys(filter(None, (merged_delivery(event) for _, _, event in dropped)))
     return [replace(query, message_id=None, delivery_id=id_) for id_ in ids]
+
+
+def merged_delivery(event: DroppedEvent) -> str | None:
+    """Return the id of the delivery into which an event was merged; None where it was merged into none."""
+    match = _MERGED.match(event.reason) if event.exit is Exit.MERGED else None
+    return match[1] if match else None
 
 
 def means_deliveries(query: Query) -> bool:

@@ -202,6 +202,9 @@ class Outbox(SharedValues, Protocol):
         As long as their keys are remembered; names that no order has are left out.
         """
 
+    async def order_names(self, digests: Collection[str]) -> list[str]:
+        """Return the ids and other names of the orders that hold these keys (`order_digests`), while remembered."""
+
     async def claim(
         self,
         ad_account_id: str,

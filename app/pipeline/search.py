@@ -10,7 +10,7 @@ from app.core.pages import DroppedPage, Page, Query
 from app.destination import PersonReader
 from app.errors import UnknownName
 from app.identity import FOR_EVER, IdKeys, LoadedMemory, ids_of_person
-from app.outbox import Outbox
+from app.outbox import Outbox, order_spellings
 
 #: Ids come first, each found by an index; then names, and parts of texts last.
 _IDS: Final = ("order_id", "message_id", "event_id")
@@ -76,16 +76,18 @@ class Finder:
     ) -> Found:
         """Return a page of the deliveries and one of the dropped events that a query means, each from its cursor on.
 
-        An order is also found by its other name, where none has that as its id.
+        An order is also found by its other names, the first that has anything, where none has that as its id.
         """
         found = await self._found(query, limit=limit, cursor=cursor, dropped_cursor=dropped_cursor)
         if query.order_id is None or not found.is_empty:
             return found
-        other = (await self._outbox.order_ids([query.order_id])).get(query.order_id, ())
-        if not other:
-            return found
-        named = replace(query, order_id=other[0])
-        return await self._found(named, limit=limit, cursor=cursor, dropped_cursor=dropped_cursor)
+        others = (await self._outbox.order_ids([query.order_id])).get(query.order_id, [])
+        for other in (*others, *order_spellings(query.order_id)[1:]):
+            named = replace(query, order_id=other)
+            by_other = await self._found(named, limit=limit, cursor=cursor, dropped_cursor=dropped_cursor)
+            if not by_other.is_empty:
+                return by_other
+        return found
 
     async def _found(self, query: Query, *, limit: int, cursor: str | None, dropped_cursor: str | None) -> Found:
         return Found(

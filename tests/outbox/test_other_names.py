@@ -7,6 +7,7 @@ import pytest
 
 from app.core.deliveries import NewDelivery, OrderSide
 from app.core.events import Exit
+from app.outbox import order_digests
 from tests.outbox.build import NOW, At, new
 
 ANN, BEN = ("a" * 64,), ("b" * 64,)
@@ -90,6 +91,13 @@ async def test_an_order_is_found_by_its_other_name(at: At) -> None:
         "#1002": ["1501"],
     }
     assert await at.outbox.order_ids([]) == {}
+
+
+async def test_the_names_of_an_order_are_found_by_its_keys(at: At) -> None:
+    await at.enqueue(shop("1500", "1001"), shop("1501", None))
+    assert await at.outbox.order_names(order_digests(new().ad_account_id, "1500", new().source)) == ["1001", "1500"]
+    assert await at.outbox.order_names(order_digests(new().ad_account_id, "1501", new().source)) == ["1501"]
+    assert await at.outbox.order_names([]) == []
 
 
 async def test_an_order_that_died_lets_go_of_both_names(at: At) -> None:

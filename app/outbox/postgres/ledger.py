@@ -8,7 +8,7 @@ from typing import Any
 from app.core.deliveries import Delivery, NewDelivery, Seen
 from app.core.events import CounterRow, DroppedEvent, Exit
 from app.core.pages import Backlog, DroppedPage, Message, Page, Query, Revenue
-from app.outbox.dedup import digests_of, number_digests, order_ids_of, repeated
+from app.outbox.dedup import digests_of, names_of, number_digests, order_ids_of, repeated
 from app.outbox.orders import OrderPage, order_page
 from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import UsesDatabase, connected, rows_of
@@ -140,6 +140,10 @@ class Ledger(UsesDatabase):
     async def order_ids(self, connection: Connection, numbers: Sequence[str]) -> dict[str, list[str]]:
         digests = [digest for number in numbers for digest in number_digests(number)]
         return order_ids_of(numbers, await rows_of(connection, "seen", digests=digests, now=0, window_s=0, ledger_s=0))
+
+    @connected
+    async def order_names(self, connection: Connection, digests: Collection[str]) -> list[str]:
+        return names_of(await rows_of(connection, "seen", digests=sorted(digests), now=0, window_s=0, ledger_s=0))
 
 
 async def _first_since(connection: Connection, since: float | None) -> int | None:

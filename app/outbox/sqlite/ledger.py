@@ -12,7 +12,7 @@ import orjson
 from app.core.deliveries import Delivery, NewDelivery, Seen, State
 from app.core.events import CounterRow, DroppedEvent, Exit
 from app.core.pages import Backlog, DroppedPage, Message, Page, Query, Revenue
-from app.outbox.dedup import digests_of, number_digests, order_ids_of, repeated
+from app.outbox.dedup import digests_of, names_of, number_digests, order_ids_of, repeated
 from app.outbox.orders import OrderPage, order_page
 from app.outbox.records import attempt_of, backlog_of, counter_of, delivery_of, dropped_of, revenue_of
 from app.outbox.redrive import REPLAYED
@@ -263,6 +263,10 @@ class Ledger(UsesFile):
     def order_ids(self, connection: sqlite3.Connection, numbers: Sequence[str]) -> dict[str, list[str]]:
         digests = as_json([digest for number in numbers for digest in number_digests(number)])
         return order_ids_of(numbers, connection.execute(SQL["seen"], {"rows": digests, **_WHENEVER}))
+
+    @reads
+    def order_names(self, connection: sqlite3.Connection, digests: Collection[str]) -> list[str]:
+        return names_of(connection.execute(SQL["seen"], {"rows": as_json(sorted(digests)), **_WHENEVER}))
 
 
 def _room(connection: sqlite3.Connection, path: Path) -> int | None:

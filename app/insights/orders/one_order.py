@@ -1,0 +1,174 @@
+"""One order under all its names: its deliveries, the events of it that made none, and what happened to it in order."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from app.core.deliveries import Delivery, State
+from app.core.events import DroppedEvent, Exit
+from app.core.pages import Query
+from app.outbox import SENT, Outbox, merged_delivery, order_digests, order_spellings
+
+#: So many deliveries, and so many other events, of one name are read.
+_LIMIT: Final = 50
+#: Of steps with one time: what is sent was received before.
+_IS_RECEIVED: Final = 2
+_PLACES: Final[dict[str, int]] = dict.fromkeys(SENT, 3) | {
+    "placed": 0,
+    Exit.ENQUEUED: 1,
+    State.DISMISSED: 4,
+    "due": 5,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderStep:
+    """One thing that happened to an order, or will."""
+
+    #: Unix seconds.
+    at: float
+    #: `placed`, `due`, `again` (redriven), a `State` that a person or a rule gave it, or an `Exit`.
+    kind: str
+    #: Why, in the words of whoever decided: ours or Pinterest's; "" where there is nothing to say.
+    why: str = ""
+    #: "" where no event belongs to it.
+    source: str = ""
+    message_id: str = ""
+    #: "" where it reached none.
+    ad_account_id: str = ""
+    preset: str = ""
+    #: "" where it made none.
+    delivery_id: str = ""
+    #: Pinterest's answer; None where it gave none.
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderStory:
+    """All that is stored of one order."""
+
+    #: Every name that it has here, sorted.
+    names: tuple[str, ...]
+    #: With their histories, the oldest first.
+    deliveries: tuple[Delivery, ...]
+    #: Each with its time, the oldest first.
+    dropped: tuple[tuple[float, DroppedEvent], ...]
+
+    @property
+    def placed_at(self) -> int | None:
+        """When it was made, as its events say; None where none of them made a delivery."""
+        return min((each.event_time for each in self.deliveries), default=None)
+
+    @property
+    def steps(self) -> list[OrderStep]:
+        """What happened, in order."""
+        placed = [OrderStep(at=at, kind="placed")] if (at := self.placed_at) is not None else []
+        merged = {merged_delivery(event): at for at, event in reversed(self.dropped)}
+        of_deliveries = (step for each in self.deliveries for step in _steps_of(each, merged.get(each.delivery_id)))
+        steps = [*placed, *of_deliveries, *map(_step_of, self.dropped)]
+        return sorted(steps, key=lambda step: (step.at, _PLACES.get(step.kind, _IS_RECEIVED)))
+
+
+def _steps_of(delivery: Delivery, merged_at: float | None) -> Iterator[OrderStep]:
+    """Yield what happened to a delivery, into which another event was merged first at that time, or none was."""
+
+    def step(at: float, kind: str, why: str = "", status: int | None = None, *, of_event: bool = False) -> OrderStep:
+        return OrderStep(
+            at=at,
+            kind=kind,
+            why=why,
+            source=delivery.source if of_event else "",
+            message_id=delivery.message_id if of_event else "",
+            ad_account_id=delivery.ad_account_id,
+            preset=delivery.preset,
+            delivery_id=delivery.delivery_id,
+            status=status,
+        )
+
+    was_redriven = bool(delivery.history) and delivery.history[0].at < delivery.enqueued_at
+    if was_redriven:
+        yield step(delivery.enqueued_at, "again")
+    else:
+        # The age of what is held or waits begins with the end of that: its event came before, at the latest when
+        # another one was merged into it.
+        came = delivery.event_time if delivery.is_held else delivery.enqueued_at
+        yield step(came if merged_at is None else min(came, merged_at), Exit.ENQUEUED, of_event=True)
+    for attempt in delivery.history:
+        yield step(attempt.at, attempt.exit, attempt.message, attempt.status)
+    if delivery.state is State.DISMISSED and delivery.settled_at is not None:
+        yield step(delivery.settled_at, delivery.state, delivery.reason)
+    if delivery.state is State.PENDING and delivery.due_at is not None:
+        yield step(delivery.due_at, "due", delivery.reason)
+
+
+def _step_of(noted: tuple[float, DroppedEvent]) -> OrderStep:
+    at, event = noted
+    return OrderStep(
+        at=at,
+        kind=event.exit,
+        why=event.reason,
+        source=event.source,
+        message_id=event.message_id,
+        ad_account_id=event.ad_account_id or "",
+        preset=event.preset or "",
+    )
+
+
+async def read_order(outbox: Outbox, name: str, shop_of: Callable[[str], str]) -> OrderStory | None:
+    """Return all that is stored of an order by any of its names; None where that is nothing.
+
+    `shop_of` returns the shop of a source, "" where it names none. May raise OutboxUnavailable.
+    """
+    reading = _Reading(outbox)
+    await reading.read(order_spellings(name))
+    others = await outbox.order_ids([name])
+    await reading.read(other for ids in others.values() for other in ids)
+    digests = {
+        digest
+        for each in reading.deliveries.values()
+        if each.order_id
+        for digest in order_digests(each.ad_account_id, each.order_id, each.source, shop_of(each.source))
+    }
+    known = await outbox.order_names(digests) if digests else []
+    await reading.read(spelling for other in known for spelling in order_spellings(other))
+    await reading.read_merged()
+    if not reading.deliveries and not reading.dropped:
+        return None
+    whole = [await outbox.delivery(id_) for id_ in sorted(reading.deliveries, key=int)]
+    return OrderStory(
+        names=tuple(sorted(reading.found)),
+        deliveries=tuple(each for each in whole if each),
+        dropped=tuple(sorted(reading.dropped, key=lambda noted: noted[0])),
+    )
+
+
+class _Reading:
+    """Reads name by name, each once."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self._asked: set[str] = set()
+        #: The names under which anything is stored.
+        self.found: set[str] = set()
+        self.deliveries: dict[str, Delivery] = {}
+        self.dropped: list[tuple[float, DroppedEvent]] = []
+
+    async def read(self, names: Iterable[str]) -> None:
+        for name in names:
+            if name in self._asked:
+                continue
+            self._asked.add(name)
+            query = Query(order_id=name)
+            page = await self._outbox.search(query, limit=_LIMIT)
+            dropped = await self._outbox.search_dropped(query, limit=_LIMIT)
+            self.deliveries |= {each.delivery_id: each for each in page.deliveries}
+            self.dropped += dropped.events
+            if page.deliveries or dropped.events:
+                self.found.add(name)
+
+    async def read_merged(self) -> None:
+        """Read what events of the order were merged into, which may have another name."""
+        ids = {merged_delivery(event) for _, event in self.dropped} - {None, *self.deliveries}
+        for id_ in filter(None, ids):
+            page = await self._outbox.search(Query(delivery_id=id_), limit=1)
+            await self.read(each.order_id for each in page.deliveries if each.order_id)
