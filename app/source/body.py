@@ -1,9 +1,11 @@
 """From the bytes of one request to its events. A bad member is refused in its place; only unreadable bytes fail whole.
 
-One event, an array of events, or a Tracking API batch {"batch": [...], "context": {...}, "sentAt": ...};
-each event bare or, as Segment's Extensible Webhook sends it in arrays, wrapped as {"json": event}.
+One event, an array of events, one event a line (NDJSON), or a Tracking API batch
+{"batch": [...], "context": {...}, "sentAt": ...}; each event bare or wrapped: as {"json": event}, as Segment's
+Extensible Webhook sends it in arrays, or as the data of a CloudEvent.
 
-gzip undone within bounds: of one request, by what it sent, and of all requests that are under way together.
+gzip, deflate and zstd undone within bounds: of one request, by what it sent, and of all requests that are under way
+together.
 """
 
 import asyncio
@@ -15,6 +17,9 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
+from importlib import import_module
+from io import BytesIO
+from itertools import islice
 from typing import Any, Final, Self
 
 from fastapi import Request
@@ -33,17 +38,28 @@ from app.source.json_reader import (
     TOO_LARGE_MEMBER,
     ShallowMembers,
     array_slices,
+    is_lines,
     large_object,
     log_first_nan,
     max_levels,
     nested_deeper,
     parse,
+    parse_line,
     strip_leading_space,
+    with_data,
 )
 from app.source.responses import BROKEN_JSON, NO_ROOM, TOO_LARGE, TOO_MANY, TOO_SLOW, RequestRefused
 
-#: How gzip begins; no JSON does.
+#: How packed bodies begin, each `Content-Encoding` its own; no JSON begins so.
 GZIP: Final = b"\x1f\x8b"
+ZSTD: Final = b"\x28\xb5\x2f\xfd"
+#: zlib's header of each level: https://www.rfc-editor.org/rfc/rfc1950#section-2.2
+DEFLATE: Final = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
+#: These do not say the size of what is packed, or not always.
+_UNSIZED: Final = (ZSTD, *DEFLATE)
+_PACKED: Final = (GZIP, *_UNSIZED)
+#: What a decompressor of zstd may keep: https://www.rfc-editor.org/rfc/rfc8878#section-3.1.1.1.2-5
+_MAX_WINDOW_LOG: Final = 23
 #: So much is unpacked, or signed, before other requests get their turn.
 PIECE_BYTES: Final = 262_144
 #: A body that is sent plain and is no larger waits for nothing: it costs what it sent.
@@ -59,48 +75,99 @@ _NO_BUDGET_NEEDED: Final = nullcontext()
 
 
 def unpacked_size(raw: bytes, max_bytes: int) -> int:
-    """Return how many bytes a body has without gzip. Nothing is unpacked yet.
+    """Return how many bytes a body has unpacked. Nothing is kept of it.
 
-    gzip is known by its first bytes, with which no JSON begins, since proxies forget `Content-Encoding` or keep it
-    wrongly. Its last bytes say the size; `pieces` refuses what comes to more. Raises RequestRefused where the size is
-    more than `max_bytes`, or out of proportion to what was sent.
+    What is packed is known by its first bytes, with which no JSON begins, since proxies forget `Content-Encoding` or
+    keep it wrongly. The last bytes of gzip say the size; `pieces` refuses what comes to more. zstd and deflate are
+    unpacked to count. Raises RequestRefused where the size is more than `max_bytes`, or out of proportion to what was
+    sent.
     """
+    if raw.startswith(_UNSIZED):
+        return max(_counted(raw, max_bytes))
     size, most = len(raw), max_bytes
     if raw.startswith(GZIP):
-        size = int.from_bytes(raw[-_SIZE_BYTES:], "little")
-        most = min(max_bytes, max(_ANY_RATIO_BYTES, _MAX_RATIO * len(raw)))
+        size, most = int.from_bytes(raw[-_SIZE_BYTES:], "little"), _most_unpacked(raw, max_bytes)
     if size > most:
         raise RequestRefused(TOO_LARGE)
     return size
 
 
+async def measured(raw: bytes, max_bytes: int) -> int:
+    """Do `unpacked_size`; between two pieces other requests get their turn."""
+    if not raw.startswith(_UNSIZED):
+        return unpacked_size(raw, max_bytes)
+    size = 0
+    for counted in _counted(raw, max_bytes):
+        size = counted
+        await asyncio.sleep(0)
+    return size
+
+
+def _most_unpacked(raw: bytes, max_bytes: int) -> int:
+    return min(max_bytes, max(_ANY_RATIO_BYTES, _MAX_RATIO * len(raw)))
+
+
+def _counted(raw: bytes, max_bytes: int) -> Iterator[int]:
+    """Yield the size of what is packed after each piece. Raises RequestRefused where it is too much, or broken."""
+    size, most = 0, _most_unpacked(raw, max_bytes)
+    for piece in _decompressed(raw):
+        size += len(piece)
+        if size > most:
+            raise RequestRefused(TOO_LARGE)
+        yield size
+
+
 def is_small(raw: bytes, size: int) -> bool:
     """Return whether a body is small and not packed, so that it needs nothing of the budget."""
-    return size <= _SMALL_BYTES and not raw.startswith(GZIP)
+    return size <= _SMALL_BYTES and not raw.startswith(_PACKED)
 
 
 def pieces(raw: bytes, size: int) -> Iterator[bytes]:
-    """Yield a body of this size without gzip, piece by piece. Raises RequestRefused where it is broken."""
-    if not raw.startswith(GZIP):
+    """Yield a body of this size unpacked, piece by piece. Raises RequestRefused where it is broken."""
+    if not raw.startswith(_PACKED):
         yield from (raw[at : at + PIECE_BYTES] for at in range(0, max(1, len(raw)), PIECE_BYTES))
         return
-    stream, left, packed = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16), size, raw
-    while not stream.eof:
-        try:
-            piece = stream.decompress(packed, PIECE_BYTES)
-        except zlib.error:
-            raise RequestRefused(BROKEN_JSON) from None
-        packed, left = stream.unconsumed_tail, left - len(piece)
-        if left < 0 or not (piece or packed or stream.eof):
+    left = size
+    for piece in _decompressed(raw):
+        left -= len(piece)
+        if left < 0:
             raise RequestRefused(BROKEN_JSON)
         yield piece
-    if left or stream.unused_data:
+    if left:
         raise RequestRefused(BROKEN_JSON)
 
 
+def _decompressed(raw: bytes) -> Iterator[bytes]:
+    """Yield what is packed, piece by piece. Raises RequestRefused where it is broken, or more follows."""
+    is_zstd = raw.startswith(ZSTD)
+    if is_zstd:
+        stream, broken = _zstd_stream()
+    else:
+        stream, broken = zlib.decompressobj(wbits=zlib.MAX_WBITS | (16 if raw.startswith(GZIP) else 0)), zlib.error
+    packed = raw
+    while not stream.eof:
+        try:
+            piece = stream.decompress(packed, PIECE_BYTES)
+        except broken:
+            raise RequestRefused(BROKEN_JSON) from None
+        packed = b"" if is_zstd else stream.unconsumed_tail  # zstd keeps what is left itself
+        if not (piece or packed or stream.eof):
+            raise RequestRefused(BROKEN_JSON)
+        yield piece
+    if stream.unused_data:
+        raise RequestRefused(BROKEN_JSON)
+
+
+def _zstd_stream() -> tuple[Any, type[Exception]]:
+    """Return a decompressor of zstd, and what it raises; few senders use it, so it is imported then."""
+    zstd = import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
+    options = {zstd.DecompressionParameter.window_log_max: _MAX_WINDOW_LOG}
+    return zstd.ZstdDecompressor(options=options), zstd.ZstdError
+
+
 async def unpack(raw: bytes, size: int) -> bytes:
-    """Return the body without gzip; between two pieces other requests get their turn. Raises RequestRefused."""
-    if not raw.startswith(GZIP):
+    """Return the body unpacked; between two pieces other requests get their turn. Raises RequestRefused."""
+    if not raw.startswith(_PACKED):
         return raw
     unpacked: list[bytes] = []
     for piece in pieces(raw, size):
@@ -265,7 +332,13 @@ def read_body(raw: bytes, *, max_events: int | None) -> Body:
         return _read_array(raw, max_events, top={})
     if max_events is not None and len(raw) > MAX_MEMBER_BYTES:
         return _read_large(raw, max_events)
-    members, several, top = _take_apart(parse(raw), max_events)
+    try:
+        value = parse(raw)
+    except RequestRefused as exc:
+        if exc.refusal is not BROKEN_JSON or not is_lines(raw):
+            raise
+        return _read_lines(raw, max_events)
+    members, several, top = _take_apart(value, max_events)
     return Body(slices=(members,), several=several, size_bytes=len(raw), max_levels=max_levels(raw), top=top)
 
 
@@ -283,16 +356,35 @@ def _bare_slices(raw: bytes, max_events: int | None) -> Iterator[list[Any]]:
         yield members
 
 
+def _read_lines(raw: bytes, max_events: int | None) -> Body:
+    slices = _line_slices(raw, max_events)
+    return Body(slices=slices, several=True, size_bytes=len(raw), max_levels=len(raw), top={})
+
+
+def _line_slices(raw: bytes, max_events: int | None) -> Iterator[list[Any]]:
+    lines = filter(None, map(bytes.strip, BytesIO(raw)))
+    count = 0
+    while members := [_bare(parse_line(line)) for line in islice(lines, _READ_TOGETHER)]:
+        count += len(members)
+        _check_count(count, max_events)
+        yield members
+
+
 def _check_count(count: int, max_events: int | None) -> None:
     if max_events is not None and count > max_events:
         raise RequestRefused(TOO_MANY)
 
 
 def _read_large(raw: bytes, max_events: int) -> Body:
-    """Read a large body that does not begin with an array at once: a batch; any other event is refused for its size."""
+    """Read a large body that does not begin with an array at once: a batch, or lines.
+
+    Any other event is refused for its size.
+    """
     raw = strip_leading_space(raw)
     if raw[:1] == b"[":
         return _read_array(raw, max_events, top={})
+    if is_lines(raw):
+        return _read_lines(raw, max_events)
     top, batch = large_object(raw)
     if batch is not None and "type" not in top:
         return _read_array(batch, max_events, top=top)
@@ -313,10 +405,27 @@ def _take_apart(value: Any, max_events: int | None) -> tuple[Sequence[Any], bool
 
 
 def _bare(member: Any) -> Any:
-    """Return the event in a member {"json": event}; any other member is returned as it is."""
-    if isinstance(member, dict) and isinstance(member.get("json"), dict) and "type" not in member:
-        return member["json"]
+    """Return the event in a member {"json": event}, or in a CloudEvent; any other member is returned as it is."""
+    if isinstance(member, dict):
+        if isinstance(member.get("json"), dict) and "type" not in member:
+            return member["json"]
+        if "specversion" in member:
+            return _of_cloudevent(member)
     return member
+
+
+def _of_cloudevent(member: dict[str, Any]) -> Any:
+    """Return the Segment event that is the data of a CloudEvent, which gives it the id and time that it lacks.
+
+    EventRefused where the data is not an object.
+    """
+    read = with_data(member)
+    if isinstance(read, EventRefused):
+        return read
+    if not isinstance(read.get("data"), dict):
+        return EventRefused("the CloudEvent's `data` is no Segment event: send an object, or use a named source")
+    own = {"messageId": member.get("id"), "timestamp": member.get("time")}
+    return {name: value for name, value in own.items() if value} | read["data"]
 
 
 def _share(member: Any, batch: Mapping[str, Any]) -> Any:

@@ -1,5 +1,6 @@
 """JSON as senders write it."""
 
+import base64
 import json
 import math
 import re
@@ -32,6 +33,39 @@ _SMALLEST_INTEGER, _LARGEST_INTEGER = -(2**63), 2**64 - 1
 _MAX_INTEGER_LENGTH = 20
 _NUL, _FFFD = rb"\u0000", rb"\ufffd"
 _ESCAPED = re.compile(rb"\\(?:u0000|.)", re.DOTALL)
+
+
+def parse_line(line: bytes) -> Any:
+    """Read one line of NDJSON; EventRefused where that is too large or not JSON."""
+    if len(line) > MAX_MEMBER_BYTES:
+        return EventRefused(TOO_LARGE_MEMBER)
+    try:
+        return parse(line)
+    except RequestRefused as exc:
+        return EventRefused(f"the line is not JSON: {exc.refusal.code}")
+
+
+def is_lines(raw: bytes) -> bool:
+    """Return whether a body is NDJSON: its first line is a whole object, and another follows."""
+    end = raw.find(b"\n", 0, MAX_MEMBER_BYTES)
+    first = strip_leading_space(raw[: max(end, 0)]).rstrip()
+    if not (first.startswith(b"{") and first.endswith(b"}") and raw[end:].lstrip().startswith(b"{")):
+        return False
+    try:
+        parse(first)
+    except RequestRefused:
+        return False
+    return True
+
+
+def with_data(member: Any) -> Any:
+    """Return a CloudEvent with its data as `data`, which may be JSON in base64; EventRefused where that is not read."""
+    if not isinstance(member, dict) or member.get("data_base64") is None:
+        return member
+    try:
+        return {**member, "data": parse(base64.b64decode(member["data_base64"], validate=True))}
+    except (TypeError, ValueError, RequestRefused):
+        return EventRefused("the CloudEvent's `data_base64` is no JSON in base64")
 
 
 def strip_leading_space(raw: bytes) -> bytes:

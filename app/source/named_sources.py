@@ -19,6 +19,7 @@ from app.source.auth import HeaderSecret, OpenProof, SenderProof
 from app.source.body import (
     Limits,
     MemoryBudget,
+    measured,
     open_body,
     pieces,
     read_body,
@@ -40,9 +41,11 @@ from app.source.responses import (
     TOO_MANY,
     UNAUTHENTICATED,
     UNKNOWN_SOURCE,
+    UNSUPPORTED_ENCODING,
     RequestRefused,
     answer,
     answering_refusals,
+    is_read_encoding,
     is_unusable,
     receipt_json,
     without_memory,
@@ -233,7 +236,7 @@ class NamedWebhook:
                 return answer(SUCCESS)
             raise RequestRefused(UNAUTHENTICATED)
         raw = b"null" if is_pixel else await receive(request, source.limits)
-        size = unpacked_size(raw, source.limits.max_unpacked_bytes)
+        size = await measured(raw, source.limits.max_unpacked_bytes)
         now = self.clock()
         for proof in source.proofs:
             if not await proof.holds(raw, size, request.headers, now=now):
@@ -283,6 +286,8 @@ class NamedWebhook:
         if len(request.url.query) > _MAX_QUERY_CHARACTERS:
             raise RequestRefused(TOO_MANY)
         content = "json" if request.method == "GET" else body_reader_of(request.headers.get("content-type", ""))
+        if content == "lines" and not is_read_encoding(request):  # each line alone would be refused
+            raise RequestRefused(UNSUPPORTED_ENCODING)
         requester = Requester.of(request, self.trusted_proxies)
         around = request_context(request, hidden=source.hidden_headers, ip=requester.ip)
         read = partial(read_or_refuse, arrival=Arrival.at(now, new_id=self.new_id))

@@ -48,7 +48,9 @@ def _with(member: str) -> dict[str, Any]:
 
 
 def _body(*schemas: dict[str, Any]) -> dict[str, Any]:
-    return {"required": True, "content": {"application/json": {"schema": {"oneOf": list(schemas)}}}}
+    lines = {"schema": {"type": "string", "description": "One event a line."}}
+    json = {"schema": {"oneOf": list(schemas)}}
+    return {"required": True, "content": {"application/json": json, "application/x-ndjson": lines}}
 
 
 #: Of events; a member that is no event is refused in its place.
@@ -58,7 +60,7 @@ WEBHOOK_BODY = _body(_EVENT, _ARRAY)
 WEBHOOK_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: _json("The result of each event, after the commit.", _RECEIPT),
     422: _json("The single event is refused, or invalid for every preset that it matches.", _RECEIPT),
-    **_refused(400, 401, 408, 413, 500, 503),
+    **_refused(400, 401, 408, 413, 415, 500, 503),
 }
 
 #: Whatever the source's file reads.
@@ -75,7 +77,7 @@ _BATCH = {"type": "object", "required": ["batch"], "properties": {"batch": _ARRA
 CALL_BODY, BATCH_BODY = _body(_CALL, _ARRAY), _body(_BATCH, _ARRAY)
 TRACKING_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: _json("The events are stored.", {"type": "object", "required": ["success"], "properties": {"success": {}}}),
-    **_refused(400, 401, 408, 413, 429, 500, 503),
+    **_refused(400, 401, 408, 413, 415, 429, 500, 503),
 }
 SETTINGS_PARAMETERS = [{"name": "key", "in": "path", "required": True, "schema": _TEXT}]
 SETTINGS_ANSWERS: dict[int | str, dict[str, Any]] = {

@@ -6,7 +6,6 @@ Each member of an array at the top, and each line, is a record of its own. A Clo
 `cloudevent`, its data is the body, in base64 too.
 """
 
-import base64
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import parse_qsl
@@ -19,12 +18,13 @@ from app.source.json_reader import (
     MAX_MEMBER_BYTES,
     OF_STRANGERS,
     SLICE_BYTES,
-    TOO_LARGE_MEMBER,
     array_slices,
     max_levels,
     nested_deeper,
     parse,
+    parse_line,
     strip_leading_space,
+    with_data,
 )
 from app.source.responses import BROKEN_JSON, TOO_LARGE, TOO_MANY, UNSUPPORTED, RequestRefused
 
@@ -94,7 +94,7 @@ def records(raw: bytes, content: Content, around: Mapping[str, Any], limits: Lim
         if number > limits.max_events:
             raise RequestRefused(TOO_MANY)
         if are_cloudevents:
-            member = _with_data(member)  # noqa: PLW2901 - the same member, read
+            member = with_data(member)  # noqa: PLW2901 - the same member, read
         if isinstance(member, EventRefused):
             yield member
         elif may_be_deep and nested_deeper([member], limits.max_depth):
@@ -107,7 +107,7 @@ def _members(raw: bytes, content: Content) -> Iterator[Any]:
     if content == "form":
         yield _form(raw)
     elif content == "lines":
-        yield from map(_line, filter(None, map(bytes.strip, raw.splitlines())))
+        yield from map(parse_line, filter(None, map(bytes.strip, raw.splitlines())))
     elif len(raw) > SLICE_BYTES and (array := strip_leading_space(raw)).startswith(b"["):
         for members in array_slices(array, lambda _: None, OF_STRANGERS):
             yield from members
@@ -116,25 +116,6 @@ def _members(raw: bytes, content: Content) -> Iterator[Any]:
     else:
         value = parse(raw)
         yield from value if isinstance(value, list) else [value]
-
-
-def _line(line: bytes) -> Any:
-    if len(line) > MAX_MEMBER_BYTES:
-        return EventRefused(TOO_LARGE_MEMBER)
-    try:
-        return parse(line)
-    except RequestRefused as exc:
-        return EventRefused(f"the line is not JSON: {exc.refusal.code}")
-
-
-def _with_data(member: Any) -> Any:
-    """Return a CloudEvent with its data as `data`, which may be JSON in base64; EventRefused where that is not read."""
-    if not isinstance(member, dict) or member.get("data_base64") is None:
-        return member
-    try:
-        return {**member, "data": parse(base64.b64decode(member["data_base64"], validate=True))}
-    except (TypeError, ValueError, RequestRefused):
-        return EventRefused("the CloudEvent's `data_base64` is no JSON in base64")
 
 
 def _record(member: Any, content: Content, around: Mapping[str, Any]) -> dict[str, Any] | EventRefused:

@@ -31,6 +31,8 @@ _CLIENT_LIBRARIES = frozenset(
         "analytics-flutter",
     }
 )
+#: `context.library.env` of `@jitsu/js`, which has one name in pages and on servers.
+_BROWSER_OF_JITSU = "browser"
 _SCOPE = re.compile(r"@[\w.-]+/")
 #: Of the name of a library that is looked at.
 _MAX_LIBRARY = 100
@@ -121,9 +123,13 @@ def _is_client_side(event: Event, context: Mapping[str, Any]) -> bool:
     channel = event.get("channel") or context.get("channel")
     if channel is not None:
         return isinstance(channel, str) and channel in _CLIENT_CHANNELS
+    if context.get("direct") is True:
+        return True
     library = context.get("library")
-    name = library.get("name") if isinstance(library, dict) else None
-    return context.get("direct") is True or (isinstance(name, str) and _is_client_library(name))
+    if not isinstance(library, dict):
+        return False
+    name = library.get("name")
+    return library.get("env") == _BROWSER_OF_JITSU or (isinstance(name, str) and _is_client_library(name))
 
 
 def _is_client_library(name: str) -> bool:

@@ -33,7 +33,8 @@ class Refusal:
 BROKEN_JSON = Refusal(
     status=400,
     code="broken_json",
-    message="The body is not JSON in UTF-8, plain or gzipped. Send one event, or an array of events.",
+    message="The body is not JSON in UTF-8, plain or packed by gzip, deflate or zstd. Send one event, an array of "
+    "events, or one event a line.",
 )
 TOO_DEEP = Refusal(status=400, code="too_deep", message="The JSON is nested too deeply. Send flatter events.")
 UNAUTHENTICATED = Refusal(
@@ -52,6 +53,12 @@ UNSUPPORTED = Refusal(
     status=415,
     code="unsupported_content",
     message="This content type is not supported. Send JSON, newline-delimited JSON, a form, or a CloudEvent in JSON.",
+)
+UNSUPPORTED_ENCODING = Refusal(
+    status=415,
+    code="unsupported_encoding",
+    message="This Content-Encoding is not read. Send the body plain, or packed by gzip, deflate (with zlib's header) "
+    "or zstd.",
 )
 UNKNOWN_HOST = Refusal(
     status=421,
@@ -87,7 +94,7 @@ INTERNAL_ERROR = Refusal(
 
 REFUSALS = (
     *(BROKEN_JSON, TOO_DEEP, UNAUTHENTICATED, UNKNOWN_KEY, UNKNOWN_SOURCE, UNKNOWN_HOST, TOO_SLOW, TOO_LARGE),
-    *(NO_PIXEL, UNSUPPORTED, TOO_MANY),
+    *(NO_PIXEL, UNSUPPORTED, UNSUPPORTED_ENCODING, TOO_MANY),
     *(OVER_QUOTA, INTERNAL_ERROR, NO_ROOM),
 )
 
@@ -104,6 +111,9 @@ Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 #: What SDKs, and shops that try an address, are answered where all is well.
 SUCCESS: Final = b'{"success": true}'
+#: What `Content-Encoding` may say; any other is named where a body proves unreadable, not before: nobody pays for it.
+_ENCODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "deflate", "zstd"})
+_UNREAD: Final = (BROKEN_JSON, UNAUTHENTICATED)
 _UNUSABLE = frozenset({Exit.REFUSED, Exit.INVALID})
 
 
@@ -125,11 +135,17 @@ def answering_refusals(handle: Handler) -> Handler:
         try:
             return await handle(request)
         except RequestRefused as exc:
-            return answer_refusal(exc.refusal)
+            unread = exc.refusal in _UNREAD and not is_read_encoding(request)
+            return answer_refusal(UNSUPPORTED_ENCODING if unread else exc.refusal)
         except OutboxUnavailable as exc:
             return answer_unavailable(request, exc)
 
     return answer_or_refuse
+
+
+def is_read_encoding(request: Request) -> bool:
+    """Return whether the `Content-Encoding` of a request is none that is not read."""
+    return request.headers.get("content-encoding", "").strip().lower() in _ENCODINGS
 
 
 def answer_unavailable(request: Request, exc: OutboxUnavailable) -> Response:
@@ -141,6 +157,8 @@ def answer_unavailable(request: Request, exc: OutboxUnavailable) -> Response:
 
 def _headers(refusal: Refusal) -> dict[str, str]:
     headers = {"Connection": "close"} if refusal.closes else {}
+    if refusal is UNSUPPORTED_ENCODING:
+        headers["Accept-Encoding"] = "gzip, deflate, zstd"
     return headers if refusal.retry_after_s is None else {**headers, "Retry-After": str(refusal.retry_after_s)}
 
 

@@ -9,7 +9,7 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -20,7 +20,7 @@ from app.core.events import DEFAULT_SOURCE, Event
 from app.core.values.addresses import Network, one_household, read_networks
 from app.errors import EventRefused, SettingsError
 from app.source.auth import WriteKeys, basic_user
-from app.source.body import Body, Limits, MemoryBudget, open_body, pieces, read_events, receive, unpacked_size
+from app.source.body import Body, Limits, MemoryBudget, measured, open_body, pieces, read_events, receive
 from app.source.event import Arrival, random_id
 from app.source.intake import AcceptsIntake, Intake
 from app.source.openapi import BATCH_BODY, CALL_BODY, TRACKING_ANSWERS
@@ -160,9 +160,11 @@ class _TrackingApi:
         source = self._source_before_body(request)
         requester = Requester.of(request, self.trusted_proxies)
         address = one_household(requester.ip) if requester.ip else None
+        if request.scope["path"].startswith(_OF_JITSU) and request.headers.get("x-ip-policy", "keep") != "keep":
+            requester = replace(requester, ip=None)  # `privacy.ipPolicy` of the page asks for it
         self.quotas.check(source, address)
         raw = await receive(request, limits)
-        size = unpacked_size(raw, limits.max_unpacked_bytes)
+        size = await measured(raw, limits.max_unpacked_bytes)
         if source is None and not self.is_open and not await self._may_hold_key(raw, size):
             raise RequestRefused(UNAUTHENTICATED)
         async with self.budget.held(raw, size, timeout_s=limits.request_timeout_s):
@@ -196,8 +198,10 @@ class _TrackingApi:
         Raises RequestRefused where there is a key, and it is none of ours.
         """
         headers = request.headers
-        in_query = request.query_params.get("writeKey")
-        offered = basic_user(headers.get("authorization")), in_query, headers.get("x-write-key")
+        in_query, of_jitsu = request.query_params.get("writeKey"), headers.get("x-write-key")
+        offered = [basic_user(headers.get("authorization")), in_query, of_jitsu]
+        if of_jitsu:  # its SDK takes no key without a colon: `name:key`, as WRITE_KEYS has it
+            offered.append(of_jitsu.partition(":")[2])
         source = self.write_keys.source(*offered)
         if source is None and any(offered) and not self.is_open:
             raise RequestRefused(UNAUTHENTICATED)

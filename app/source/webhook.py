@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 from app.config.settings import SenderSettings
 from app.core.events import DEFAULT_SOURCE
 from app.source.auth import WebhookSecrets, proves_authors
-from app.source.body import Limits, MemoryBudget, open_body, read_events, receive, unpacked_size
+from app.source.body import Limits, MemoryBudget, measured, open_body, read_events, receive
 from app.source.event import Arrival, random_id
 from app.source.intake import AcceptsIntake, Intake, accept_signed
 from app.source.openapi import WEBHOOK_ANSWERS, WEBHOOK_BODY
@@ -72,7 +72,7 @@ async def _receive_proven(
     if not _may_send(request, secrets, is_open=is_open):
         raise RequestRefused(UNAUTHENTICATED)
     raw = await receive(request, limits)
-    size = unpacked_size(raw, limits.max_unpacked_bytes)
+    size = await measured(raw, limits.max_unpacked_bytes)
     signature = request.headers.get("x-signature")
     if shared and not await is_signed(raw, size, signature, shared):
         raise RequestRefused(UNAUTHENTICATED)

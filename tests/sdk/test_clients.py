@@ -18,6 +18,8 @@ from tests.sdk.conftest import CLIENT_S, NODE_PROGRAMS, WRITE_KEY, Door
 pytestmark = pytest.mark.whole
 
 USER_ID = "cust-1042"
+#: Jitsu's SDK takes keys of this form only: the entry of WRITE_KEYS, whole.
+JITSU_KEY = f"shop:{WRITE_KEY}"
 VISITOR = "203.0.113.7"
 CONTEXT: dict[str, Any] = {
     "ip": "203.0.113.10",
@@ -78,11 +80,23 @@ def test_events_of_node_sdks_arrive(
     _both_arrive(door, track_id, page_id)
 
 
+def test_events_of_jitsus_sdk_in_node_arrive(
+    door: Door, new_id: Callable[[], str], run_node: Callable[..., str]
+) -> None:
+    order_id = new_id()
+    event = {"userId": USER_ID, "properties": order(order_id), "context": CONTEXT, "page": PAGE}
+
+    track_id, page_id = json.loads(run_node("jitsu.mjs", door.url, JITSU_KEY, json.dumps(event)))
+
+    _both_arrive(door, track_id, page_id, order_id=order_id)
+
+
 @pytest.mark.parametrize(
     "page",
     [
-        pytest.param("page.html?cdn", id="@segment/analytics-next"),
-        pytest.param("rudder.html?server", id="@rudderstack/analytics-js"),
+        pytest.param(f"page.html?key={WRITE_KEY}&cdn", id="@segment/analytics-next"),
+        pytest.param(f"rudder.html?key={WRITE_KEY}&server", id="@rudderstack/analytics-js"),
+        pytest.param(f"jitsu.html?key={JITSU_KEY}&server", id="@jitsu/js"),
     ],
 )
 def test_events_of_browser_sdks_arrive(page: str, door: Door, shop_url: str) -> None:
@@ -91,7 +105,7 @@ def test_events_of_browser_sdks_arrive(page: str, door: Door, shop_url: str) -> 
         tab = browser.new_page(extra_http_headers={"x-forwarded-for": VISITOR})  # as a proxy in between adds it
         complaints: list[str] = []
         tab.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-        tab.goto(f"{shop_url}/{page}={door.url}&key={WRITE_KEY}")
+        tab.goto(f"{shop_url}/{page}={door.url}")
         sent = tab.evaluate("window.sent")
         user_agent = tab.evaluate("navigator.userAgent")
         added = door.arrives(sent["track"], "add_to_cart")
@@ -143,11 +157,11 @@ def test_a_client_with_a_revoked_write_key_is_refused(door: Door, new_id: Callab
     assert [getattr(failure, "status", failure) for failure in failures] == [401]
 
 
-def _both_arrive(door: Door, track_id: str, page_id: str) -> None:
+def _both_arrive(door: Door, track_id: str, page_id: str, *, order_id: str = "") -> None:
     checkout = door.arrives(track_id, "checkout")
     visit = door.arrives(page_id, "page_visit")
 
-    assert checkout["custom_data"]["order_id"] == track_id
+    assert checkout["custom_data"]["order_id"] == (order_id or track_id)
     assert checkout["custom_data"]["value"] == "399"
     for event in (checkout, visit):
         assert event["event_source_url"] == CONTEXT["page"]["url"]

@@ -1,5 +1,7 @@
 """A real application around the routers, and the smallest thing that keeps events."""
 
+import sys
+from importlib import import_module
 from typing import Any
 
 import httpx
@@ -24,6 +26,8 @@ from app.source import (
     webhook_router,
 )
 
+#: What packs as zstd.
+zstd: Any = import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
 #: 2026-03-04T16:12:52.244Z
 NOW = 1772640772.244
 NOW_TEXT = "2026-03-04T16:12:52.244Z"

@@ -1,5 +1,6 @@
 """From bytes to events."""
 
+import base64
 import json
 import math
 from typing import Any
@@ -13,8 +14,9 @@ from structlog.testing import capture_logs
 from app.errors import EventRefused
 from app.source import Arrival, read_raw_event
 from app.source.body import Body, read_body, read_events
-from app.source.json_reader import SLICE_BYTES
+from app.source.json_reader import SLICE_BYTES, TOO_LARGE_MEMBER, is_lines
 from app.source.responses import BROKEN_JSON, TOO_MANY, RequestRefused
+from tests.rounds import examples
 from tests.source.door import NOW, limits
 
 ARRIVAL = Arrival.at(NOW, from_device=True, new_id=lambda: "made")
@@ -215,3 +217,77 @@ class TestReadRawEvent:
     def test_a_raw_event_that_is_none_is_refused(self, raw: bytes) -> None:
         with pytest.raises(EventRefused):
             read_raw_event(raw, now=NOW)
+
+
+E1, E2 = {"type": "track", "event": "A", "messageId": "m-1"}, {"type": "page", "messageId": "m-2"}
+
+
+@given(st.lists(_VALUES.map(lambda value: {"type": "track", "value": value}), min_size=2, max_size=120), st.booleans())
+@settings(max_examples=examples(100), deadline=None)
+def test_lines_are_read_as_an_array_of_them_is(events: list[Any], ends: bool) -> None:  # noqa: FBT001 - drawn
+    lines = b"\n".join(json.dumps(event).encode() for event in events) + b"\r\n\n" * ends
+    of_lines = opened(lines)
+    assert of_lines.several
+    assert members_of(of_lines) == members_of(opened(json.dumps(events).encode()))
+
+
+def test_large_lines_are_read_and_one_that_is_none_is_refused_in_its_place() -> None:
+    large = {"type": "track", "value": "x" * 300_000}
+    raw = b"\n".join([orjson.dumps(E1), orjson.dumps(large), b"{broken", *[orjson.dumps(E2)] * 100])
+    first, too_large, broken, *others = members_of(opened(raw))
+    assert first == E1
+    assert others == [E2] * 100
+    assert (too_large.reason, broken.reason) == (TOO_LARGE_MEMBER, "the line is not JSON: broken_json")
+
+
+def test_lines_are_no_more_than_an_array_may_be() -> None:
+    with pytest.raises(RequestRefused) as caught:
+        members_of(read_body((orjson.dumps(E1) + b"\n") * 60, max_events=59))
+    assert caught.value.refusal is TOO_MANY
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"a": 1\n}\n{"b": 2}',
+        b'{"a": 1}\n[1]',
+        b'{"a": 1}\n',
+        b'{"a"}\n{"b": 2}',
+        b"1\n2",
+        b"[1]\n[2]",
+        b"\n",
+        b'{"a": 1}{"b": 2}',
+    ],
+)
+def test_what_is_not_one_event_a_line_is_not_taken_for_lines(raw: bytes) -> None:
+    assert not is_lines(raw)
+
+
+def cloudevent(**members: Any) -> dict[str, Any]:
+    return {"specversion": "1.0", "id": "ce-1", "source": "/shop", "type": "shop.order", **members}
+
+
+@pytest.mark.parametrize(
+    ("member", "event"),
+    [
+        (cloudevent(data=E1), E1),
+        (cloudevent(data={"type": "track", "event": "A"}), {"type": "track", "event": "A", "messageId": "ce-1"}),
+        (
+            cloudevent(time="2026-03-04T16:12:00Z", data={"type": "page"}),
+            {"type": "page", "messageId": "ce-1", "timestamp": "2026-03-04T16:12:00Z"},
+        ),
+        (cloudevent(data_base64=base64.b64encode(orjson.dumps(E1)).decode()), E1),
+        (E1 | {"data": {"type": "page"}}, E1 | {"data": {"type": "page"}}),
+    ],
+)
+def test_a_cloudevent_is_the_segment_event_in_it(member: dict[str, Any], event: dict[str, Any]) -> None:
+    assert members_of(opened(orjson.dumps(member))) == members_of(opened(orjson.dumps([member]))) == [event]
+
+
+@pytest.mark.parametrize(
+    "data", [{}, {"data": "text"}, {"data": [E1]}, {"data_base64": "e30"}, {"data_base64": "bm9uZQ=="}]
+)
+def test_a_cloudevent_with_anything_else_in_it_is_refused(data: dict[str, Any]) -> None:
+    (refused,) = members_of(opened(orjson.dumps(cloudevent(**data))))
+    assert isinstance(refused, EventRefused)
+    assert "CloudEvent" in refused.reason

@@ -1,23 +1,31 @@
-"""gzip undone within bounds."""
+"""gzip, deflate and zstd undone within bounds."""
 
 import asyncio
 import gzip
 import random
 import time
 import zlib
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.source.body import PIECE_BYTES, MemoryBudget, pieces, unpack, unpacked_size
+from app.source.body import PIECE_BYTES, MemoryBudget, measured, pieces, unpack, unpacked_size
 from app.source.responses import BROKEN_JSON, NO_ROOM, TOO_LARGE, RequestRefused
 from tests.rounds import examples
+from tests.source.door import zstd
 
 
 async def unpacked(raw: bytes, max_bytes: int = 8_000_000) -> bytes:
-    return await unpack(raw, unpacked_size(raw, max_bytes))
+    return await unpack(raw, await measured(raw, max_bytes))
+
+
+def streamed(body: bytes) -> bytes:
+    """Return zstd that does not say how much it is."""
+    stream = zstd.ZstdCompressor(1)
+    return bytes(stream.compress(body) + stream.flush())
 
 
 @settings(deadline=None)  # a busy machine is no fault
@@ -25,12 +33,23 @@ async def unpacked(raw: bytes, max_bytes: int = 8_000_000) -> bytes:
 async def test_any_body_of_up_to_1_mb_comes_out_as_it_went_in_packed_or_plain(piece: bytes, times: int) -> None:
     body = (b"{" + piece * times)[:1_000_000]  # beyond it one that packs too tightly is refused
 
-    assert await unpacked(gzip.compress(body, 1)) == body
-    assert await unpacked(body) == body
-    assert b"".join(pieces(gzip.compress(body, 1), len(body))) == b"".join(pieces(body, len(body))) == body
+    assert b"".join(pieces(body, len(body))) == body
+    for packed in (body, gzip.compress(body, 1), zlib.compress(body, 1), zstd.compress(body, 1), streamed(body)):
+        assert await unpacked(packed) == body
+        assert unpacked_size(packed, 8_000_000) == len(body)
+        assert b"".join(pieces(packed, len(body))) == body
 
 
-@pytest.mark.parametrize("raw", [b"[1,2]", gzip.compress(b"[1,2]", mtime=0)], ids=["plain", "gzip"])
+@pytest.mark.parametrize("level", range(10))
+async def test_deflate_of_each_level_is_known_by_its_header(level: int) -> None:
+    assert await unpacked(zlib.compress(b'{"a": 1}', level)) == b'{"a": 1}'
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"[1,2]", gzip.compress(b"[1,2]", mtime=0), zlib.compress(b"[1,2]"), zstd.compress(b"[1,2]")],
+    ids=["plain", "gzip", "deflate", "zstd"],
+)
 def test_a_body_that_unpacks_to_more_than_the_bound_is_refused(raw: bytes) -> None:
     assert unpacked_size(raw, 5 if len(raw) == 5 else 30) == 5
     with pytest.raises(RequestRefused) as caught:
@@ -46,14 +65,45 @@ def test_a_body_that_unpacks_to_more_than_the_bound_is_refused(raw: bytes) -> No
         pytest.param(1_000_001, False, id="beyond it not at a thousand to one"),
     ],
 )
-def test_a_bomb_is_refused_by_what_it_says_of_itself(unpacked_bytes: int, is_taken: bool) -> None:  # noqa: FBT001 - a column
-    bomb = gzip.compress(bytes(unpacked_bytes))
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress, zstd.compress, streamed])
+async def test_a_bomb_is_refused(
+    pack: Callable[[bytes], bytes],
+    unpacked_bytes: int,
+    is_taken: bool,  # noqa: FBT001 - a column
+) -> None:
+    bomb = pack(bytes(unpacked_bytes))
     if is_taken:
-        assert unpacked_size(bomb, 8_000_000) == unpacked_bytes
+        assert await measured(bomb, 8_000_000) == unpacked_bytes
         return
     with pytest.raises(RequestRefused) as caught:
-        unpacked_size(bomb, 8_000_000)
+        await measured(bomb, 8_000_000)
     assert caught.value.refusal is TOO_LARGE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pack", [zlib.compress, zstd.compress, streamed])
+async def test_a_bomb_that_does_not_say_its_size_is_unpacked_no_further_than_the_bound(
+    pack: Callable[[bytes], bytes],
+) -> None:
+    bomb = pack(bytes(200_000_000))
+    begun = time.process_time()
+    with pytest.raises(RequestRefused):
+        await measured(bomb, 8_000_000)
+    assert time.process_time() - begun < 0.1  # all of it takes longer
+
+
+@pytest.mark.parametrize("raw", [zlib.compress(b""), zstd.compress(b""), streamed(b"")])
+async def test_nothing_packed_is_nothing(raw: bytes) -> None:
+    assert await unpacked(raw) == b""
+    assert unpacked_size(raw, 5) == 0
+
+
+def test_zstd_that_asks_for_a_large_window_is_broken() -> None:
+    options = {zstd.CompressionParameter.window_log: 24}
+    stream = zstd.ZstdCompressor(options=options)
+    with pytest.raises(RequestRefused) as caught:
+        unpacked_size(bytes(stream.compress(b"{}") + stream.flush()), 8_000_000)
+    assert caught.value.refusal is BROKEN_JSON
 
 
 def test_beyond_1_mb_batches_of_mobile_sdks_pass() -> None:
@@ -69,12 +119,18 @@ def test_beyond_1_mb_batches_of_mobile_sdks_pass() -> None:
         pytest.param(gzip.compress(bytes(900), mtime=0)[:-4] + (5).to_bytes(4, "little"), id="more than it says"),
         pytest.param(gzip.compress(bytes(900), mtime=0)[:-4] + (901).to_bytes(4, "little"), id="less than it says"),
         pytest.param(gzip.compress(b"{}", mtime=0) * 2, id="two, one behind the other"),
+        pytest.param(zlib.compress(b"{}") * 2, id="deflate, twice"),
+        pytest.param(zstd.compress(b"{}") * 2, id="zstd, twice"),
+        pytest.param(zlib.compress(bytes(900))[:-1], id="deflate cut off"),
+        pytest.param(zstd.compress(bytes(range(256)))[:-1], id="zstd cut off"),
+        pytest.param(b"\x78\x9cnothing of the kind", id="not deflate"),
+        pytest.param(b"\x28\xb5\x2f\xfdnothing of the kind", id="not zstd"),
         pytest.param(b"\x1f\x8b", id="nothing but its mark"),
         pytest.param(b"\x1f\x8bnothing of the kind\0\0\0\0", id="not gzip"),
         pytest.param(gzip.compress(bytes(900), mtime=0)[:-12] + (900).to_bytes(4, "little"), id="cut off"),
     ],
 )
-async def test_broken_gzip_is_broken(raw: bytes) -> None:
+async def test_what_is_packed_and_broken_is_broken(raw: bytes) -> None:
     with pytest.raises(RequestRefused) as caught:
         await unpack(raw, unpacked_size(raw, 2**32))
 

@@ -153,5 +153,6 @@ def test_lines_arrays_and_batches_of_any_events_are_read_alike(events: list[Any]
 
 def test_a_text_is_read_as_one_document() -> None:
     assert [event["messageId"] for event in read_event_text(dumped([A, B], indent=2), now=NOW)] == ["a", "b"]  # type: ignore[index] # all are events
+    assert [event["messageId"] for event in read_event_text(dumped(A, B), now=NOW)] == ["a", "b"]  # type: ignore[index] # all are events
     with pytest.raises(RequestRefused):
-        read_event_text(dumped(A, B), now=NOW)
+        read_event_text(dumped(A, B).replace(b"}", b"", 1), now=NOW)

@@ -49,6 +49,8 @@ def completed(event: dict[str, Any], **known: Any) -> Any:
             )
         ],
         (library(["analytics.js"]), False),
+        ({"context": {"library": {"name": "@jitsu/js", "env": "browser"}}}, True),
+        ({"context": {"library": {"name": "@jitsu/js", "env": "node"}}}, False),
         ({"context": {"library": "analytics.js"}}, False),
         ({"channel": "client"}, True),
         ({"channel": "web"}, True),

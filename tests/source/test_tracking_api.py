@@ -3,7 +3,8 @@
 import base64
 import gzip
 import json
-from collections.abc import AsyncIterator
+import zlib
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import orjson
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.source import OpenToPages
-from tests.source.door import NOW_TEXT, Ledger, any_json, client, tracking, webhook
+from tests.source.door import NOW_TEXT, Ledger, any_json, client, tracking, webhook, zstd
 
 SUCCESS = b'{"success": true}'
 CALLS = ["track", "page", "screen", "identify", "group", "alias"]
@@ -116,16 +117,69 @@ async def test_a_batch_lends_its_events_what_it_says_of_all(path: str, http: Asy
         ),
         ({}, orjson.dumps(batch(page()))),
         ({"content-type": "application/json"}, orjson.dumps([page()])),
+        ({"content-encoding": "deflate"}, zlib.compress(orjson.dumps(batch(page())))),
+        ({"content-encoding": "zstd"}, zstd.compress(orjson.dumps(batch(page())))),
+        ({"content-type": "application/x-ndjson"}, orjson.dumps(page()) + b"\n" + orjson.dumps(page()) + b"\n"),
     ],
-    ids=["browser", "Kotlin", "no content type", "bare array"],
+    ids=["browser", "Kotlin", "no content type", "bare array", "deflate", "zstd", "lines"],
 )
-async def test_any_content_type_and_gzip_are_read(
+async def test_any_content_type_and_packing_are_read(
     headers: dict[str, str], content: bytes, http: AsyncClient, ledger: Ledger
 ) -> None:
     answer = await http.post("/v1/b", content=content, headers=headers | basic("k1:"))
 
     assert answer.status_code == 200
     assert ledger.kept[0]["messageId"] == "m-1"
+
+
+@pytest.mark.parametrize("packed", [zlib.compress, zstd.compress], ids=["deflate", "zstd"])
+async def test_the_write_key_in_a_packed_body_is_found(
+    packed: Callable[[bytes], bytes], http: AsyncClient, ledger: Ledger
+) -> None:
+    assert (await http.post("/v1/b", content=packed(orjson.dumps(batch(page()))))).status_code == 200
+    assert (await http.post("/v1/b", content=packed(orjson.dumps({"batch": [{}]})))).status_code == 401
+    assert len(ledger.kept) == 1
+
+
+@pytest.mark.parametrize("headers", [{}, basic("k1:")], ids=["its key is packed too", "with a key"])
+async def test_what_is_packed_otherwise_is_answered_by_the_names_of_what_is_read(
+    headers: dict[str, str], http: AsyncClient
+) -> None:
+    answer = await http.post("/v1/b", content=b"\x0b\x02\x80{}", headers={"content-encoding": "br", **headers})
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_encoding")
+    assert answer.headers["accept-encoding"] == "gzip, deflate, zstd"
+    assert all(name in answer.json()["message"] for name in ("gzip", "deflate", "zstd"))
+
+
+@pytest.mark.parametrize(
+    ("key", "status"),
+    [("k1", 200), ("shop:k1", 200), ("any:k1", 200), ("shop:k2", 401), ("k1:shop", 401), ("shop:", 401), (":", 401)],
+)
+async def test_jitsus_sdk_sends_a_key_with_the_name_before_it(key: str, status: int, http: AsyncClient) -> None:
+    answer = await http.post("/api/s/track", json={"event": "e"}, headers={"x-write-key": key})
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("policy", "path", "is_known"),
+    [
+        ({}, "/api/s/page", True),
+        ({"x-ip-policy": "keep"}, "/api/s/page", True),
+        ({"x-ip-policy": "remove"}, "/api/s/page", False),
+        ({"x-ip-policy": "stripLastOctet"}, "/api/s/page", False),
+        ({"x-ip-policy": "remove"}, "/v1/page", True),
+    ],
+)
+async def test_a_page_of_jitsu_may_keep_its_visitors_address_to_itself(
+    policy: dict[str, str],
+    path: str,
+    is_known: bool,  # noqa: FBT001 - a column
+    http: AsyncClient,
+    ledger: Ledger,
+) -> None:
+    body = {"context": {"library": {"name": "@jitsu/js", "env": "browser"}}}
+    await http.post(path, json=body, headers=policy | {"x-write-key": "k1"})
+    assert ("ip" in ledger.kept[0]["context"]) == is_known
 
 
 @pytest.mark.parametrize(
@@ -411,7 +465,17 @@ def test_the_openapi_document_names_every_answer(ledger: Ledger) -> None:
         "/v1/projects/{key}/settings",
         "/sourceConfig/",
     }
-    assert paths["/v1/track"]["post"]["responses"].keys() == {"200", "400", "401", "408", "413", "429", "500", "503"}
+    assert paths["/v1/track"]["post"]["responses"].keys() == {
+        "200",
+        "400",
+        "401",
+        "408",
+        "413",
+        "415",
+        "429",
+        "500",
+        "503",
+    }
     assert paths["/v1/projects/{key}/settings"]["get"]["responses"].keys() == {"200", "404", "421", "500"}
 
 

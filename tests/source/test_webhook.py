@@ -207,7 +207,7 @@ def test_the_openapi_document_names_every_answer(ledger: Ledger) -> None:
     assert paths.keys() == {"/webhook"}
     assert paths["/webhook"].keys() == {"post", "put", "patch"}
     for operation in paths["/webhook"].values():
-        assert operation["responses"].keys() == {"200", "400", "401", "408", "413", "422", "500", "503"}
+        assert operation["responses"].keys() == {"200", "400", "401", "408", "413", "415", "422", "500", "503"}
         assert operation["requestBody"]["required"]
     assert {refusal.status for refusal in REFUSALS} == {400, 401, 404, 405, 408, 413, 415, 421, 429, 500, 503}
 
@@ -232,3 +232,14 @@ async def test_an_event_that_is_too_large_to_be_parsed_is_refused_in_its_place(
     assert answer.status_code == status
     assert [refused.reason for refused in ledger.refused] == ["the event is larger than 262144 bytes"]
     assert len(ledger.kept) == several
+
+
+async def test_lines_and_a_cloudevent_are_read(http: AsyncClient, ledger: Ledger) -> None:
+    lines = orjson.dumps(event("A", "m-1")) + b"\n{\n" + orjson.dumps(event("B", "m-2"))
+    answer = await http.post("/webhook", content=lines, headers={"content-type": "application/x-ndjson"})
+    assert (answer.status_code, answer.json()["counts"]) == (200, {"accepted": 2, "refused": 1})
+
+    wrapped = {"specversion": "1.0", "id": "m-3", "source": "/shop", "type": "shop.event", "data": event("C", "")}
+    answer = await http.post("/webhook", json=wrapped, headers={"content-type": "application/cloudevents+json"})
+    assert answer.status_code == 200
+    assert [kept["event"] for kept in ledger.kept] == ["A", "B", "C"]
