@@ -75,7 +75,15 @@ SWITCHED_OFF = {
     "GA4 Sign Up": ("sign_up", "signup", None),
     "GA4 Generate Lead": ("generate_lead", "lead", "25"),
 }
+#: Those of Stripe's events that Stripe Checkout counts already.
+OF_STRIPE = {
+    "Stripe Subscription First Payment": "checkout",
+    "Stripe Subscription Renewal": "custom",
+    "Stripe Invoice Paid": "checkout",
+    "Stripe Payment Succeeded": "checkout",
+}
 SENT_AS |= {preset: (sends, "web") for preset, (_, sends, _) in SWITCHED_OFF.items()}
+SENT_AS |= {preset: (sends, "web") for preset, sends in OF_STRIPE.items()}
 
 every_preset = pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
 
@@ -96,12 +104,12 @@ def test_the_eight_have_exactly_their_triggers(name: str, trigger: str) -> None:
     assert subscribe in (Path(PRESETS[name].file)).read_text(encoding="utf-8")
 
 
-def test_all_presets_are_there_and_on_but_those_of_ga4s_names() -> None:
+def test_all_presets_are_there_and_on_but_those_of_ga4s_names_and_of_stripes_other_events() -> None:
     assert set(PRESETS) == set(SENT_AS)
-    assert {preset.name for preset in PRESETS.values() if not preset.enabled} == set(SWITCHED_OFF)
+    assert {preset.name for preset in PRESETS.values() if not preset.enabled} == {*SWITCHED_OFF, *OF_STRIPE}
 
 
-@pytest.mark.parametrize("name", SWITCHED_OFF)
+@pytest.mark.parametrize("name", [*SWITCHED_OFF, *OF_STRIPE])
 def test_a_preset_that_comes_switched_off_takes_nothing(name: str, catalog: Catalog) -> None:
     event = example(PRESETS[name])
 

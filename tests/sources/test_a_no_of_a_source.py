@@ -54,7 +54,13 @@ PLACES: dict[str, list[tuple[str, list[str]]]] = {
         ("shopify-customer", CARRIED),
     ],
     "snowplow": [("snowplow-batch", [*CARRIED, ENTITY.format("user"), ENTITY.format("product")])],
-    "stripe": [("stripe-checkout-in-euros", [*CARRIED, "data.object", "data.object.metadata"])],
+    "stripe": [
+        ("stripe-checkout-in-euros", [*CARRIED, "data.object", "data.object.metadata"]),
+        (
+            "stripe-invoice-of-a-new-subscription",
+            [*CARRIED, *(f"data.object.{name}" for name in ("metadata", "parent.subscription_details.metadata"))],
+        ),
+    ],
     "woocommerce": [("woocommerce-order-paid", CARRIED)],
 }
 
