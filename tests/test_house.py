@@ -79,7 +79,7 @@ def test_the_page_lists_every_package_with_its_purpose_and_its_licence() -> None
         ("npm", name) for one in folders for kind in ("dependencies", "devDependencies") for name in one.get(kind, ())
     }
     assert sorted((extra, name) for extra, name, _, _ in rows) == sorted(packages | of_npm | ONLY_LOCKED)
-    licence = re.compile(r"(MIT|(Apache|BSD|MPL|LGPL|GPL)-[\d.]+(-Clause|-only)?)")
+    licence = re.compile(r"(MIT|(Apache|BSD|MPL|LGPL|GPL|PSF)-[\d.]+(-Clause|-only)?)")
     assert [row for row in rows if not all(map(licence.fullmatch, re.findall(r"[^() ]*[A-Z][^() ]*", row[3])))] == []
 
 

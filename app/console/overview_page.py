@@ -34,6 +34,7 @@ from app.core.pages import Backlog
 from app.core.values.times import HOUR_S, MINUTE_S
 from app.errors import OutboxUnavailable
 from app.sender.status import DeliveryProblem, all_delivery_problems, read_accounts, total_backlog
+from app.source import page_snippet
 
 #: "Pinterest's last answers" are those of the last hour.
 ANSWERS_S = HOUR_S
@@ -77,6 +78,7 @@ class OverviewPages(PageGroup):
             account=chosen.account,
             source=chosen.source,
             curl=self._curl(request),
+            snippet=page_snippet(_host(request), "YOUR_WRITE_KEY"),
             shows_all=shows_all,
             listed=busiest(facts["summary"], None if shows_all else MOST_PRESETS),
             **facts,
@@ -150,9 +152,14 @@ class OverviewPages(PageGroup):
         shortest = min(examples, key=lambda example: len(orjson.dumps(example)), default=FIRST_EVENT)
         event = with_fresh_timestamp(shortest, services.clock())
         headers = "".join(f" -H {shlex.quote(line)}" for line in services.destination.sender_headers)
-        url = shlex.quote(f"{request.url.scheme}://{request.url.netloc}{request.scope.get('root_path', '')}/webhook")
+        url = shlex.quote(f"{_host(request)}/webhook")
         body = shlex.quote(orjson.dumps(event).decode())
         return f"curl {url} -H 'Content-Type: application/json'{headers} \\\n  -d {body}"
+
+
+def _host(request: Request) -> str:
+    """Return where Pinrelay is, as whoever looks at the page sees it."""
+    return f"{request.url.scheme}://{request.url.netloc}{request.scope.get('root_path', '')}"
 
 
 def _keys_of(counted: TimedCounters, summary: Summary, catalog: Catalog, components: Sequence[str]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What senders of events speak: the event model, the webhook, Segment's Tracking API, authentication, consent."""
 
+from app.source.analytics_js import analytics_js_router, page_snippet, read_library
 from app.source.auth import (
     HeaderSecret,
     OpenProof,
@@ -79,6 +80,7 @@ __all__ = [
     "TagReporting",
     "WebhookSecrets",
     "WriteKeys",
+    "analytics_js_router",
     "answer",
     "answer_refusal",
     "answer_unavailable",
@@ -92,10 +94,12 @@ __all__ = [
     "events_of_request",
     "held_back",
     "named_sources_router",
+    "page_snippet",
     "proves_authors",
     "read_event",
     "read_event_file",
     "read_event_text",
+    "read_library",
     "read_or_refuse",
     "read_quotas",
     "read_raw_event",

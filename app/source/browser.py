@@ -163,7 +163,10 @@ def _is_of(host: str, domain: str) -> bool:
 
 #: The Tracking API, Jitsu's too, and what SDKs ask for their settings. Nowhere else: the rest of `/api` and the console
 #: are for this host alone.
-_FOR_PAGES = ("/pinrelay.js", "/v1/", "/beacon/v1/", "/projects/", "/sourceConfig", "/api/s/")
+_FOR_PAGES = (
+    *("/pinrelay.js", "/analytics.js/", "/analytics-next/"),
+    *("/v1/", "/beacon/v1/", "/projects/", "/sourceConfig", "/api/s/"),
+)
 
 
 class OpenToPages:

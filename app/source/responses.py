@@ -43,6 +43,15 @@ UNAUTHENTICATED = Refusal(
     message="The request is not authenticated. Check the shared secret, the header or the write key.",
 )
 UNKNOWN_KEY = Refusal(status=404, code="unknown_write_key", message="No source has this write key. Check WRITE_KEYS.")
+NO_LIBRARY = Refusal(
+    status=404,
+    code="no_library",
+    message="Segment's browser library is not installed. Run `make browser-library` in the checkout and restart; a "
+    "wheel and an image have it.",
+)
+UNKNOWN_BUNDLE = Refusal(
+    status=404, code="unknown_bundle", message="This version of the library has no such part. Reload the page."
+)
 UNKNOWN_SOURCE = Refusal(
     status=404, code="unknown_source", message="There is no source of this name. Check SOURCES_DIR and SOURCES."
 )
@@ -94,7 +103,7 @@ INTERNAL_ERROR = Refusal(
 
 REFUSALS = (
     *(BROKEN_JSON, TOO_DEEP, UNAUTHENTICATED, UNKNOWN_KEY, UNKNOWN_SOURCE, UNKNOWN_HOST, TOO_SLOW, TOO_LARGE),
-    *(NO_PIXEL, UNSUPPORTED, UNSUPPORTED_ENCODING, TOO_MANY),
+    *(NO_PIXEL, UNSUPPORTED, UNSUPPORTED_ENCODING, TOO_MANY, NO_LIBRARY, UNKNOWN_BUNDLE),
     *(OVER_QUOTA, INTERNAL_ERROR, NO_ROOM),
 )
 

@@ -23,8 +23,8 @@ from app.source import OpenToPages, answer, answer_unavailable, refusal_json
 _OF_SENDERS = ("/webhook", "/v1/", "/beacon/v1/", "/projects/", "/sourceConfig", "/api/s/")
 #: These ask for themselves who it is.
 _OWN_GUARD = ("/console", "/api/")
-#: A script that every page may load, and that holds nothing.
-_PUBLIC = "/pinrelay.js"
+#: Scripts that every page may load, and that hold nothing.
+_PUBLIC = ("/pinrelay.js", "/analytics.js/", "/analytics-next/")
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 #: What strangers are not shown.
 _SHOWN = ("/metrics", "/sandbox", "/openapi.json")
@@ -78,7 +78,7 @@ class _Doorway:
         return answer(_FOREIGN, 403)
 
     async def _refuse(self, scope: Scope, path: str) -> Response | None:
-        if path.startswith(_OWN_GUARD) or path == _PUBLIC:
+        if path.startswith((*_OWN_GUARD, *_PUBLIC)):
             return None
         if self._settings.reachable:
             return await self._refuse_stranger(scope) if path.startswith(_SHOWN) else None

@@ -18,7 +18,7 @@ _ELSEWHERE = (
     ("README", "sh", "make run", "packaging/test_new_user.py"),
     ("README", "sh", "/webhook", "test_readme.py"),
     ("README", "json|yaml", "", "test_readme.py"),
-    ("browser-helper", "html page", "", "browser/test_script_tag.py"),
+    ("browser-helper", "html (page|snippet)", "", "browser/test_script_tag.py"),
     (
         "CONTRIBUTING",
         "(json|markdown|python|yaml) .*|sh( request)?|text",

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,9 @@ def test_one_command_makes_all_that_a_release_has(clone: Path) -> None:
     assert {name: hashlib.sha256((dist / name).read_bytes()).hexdigest() for name in sums} == sums
     bill = json.loads((dist / "pinrelay-9.8.7.cdx.json").read_text(encoding="utf-8"))
     assert bill["bomFormat"] == "CycloneDX"
+    assert "pkg:npm/%40segment/analytics-next@1.84.3" in {each["purl"] for each in bill["components"]}
+    with zipfile.ZipFile(dist / "pinrelay-9.8.7-py3-none-any.whl") as wheel:
+        assert "app/source/analytics_js/standalone.js" in wheel.namelist()
     assert {"fastapi", "psycopg", "opentelemetry-sdk"} <= {each["name"] for each in bill["components"]}
     again = release(clone, "9.8.7")
     assert "v9.8.7 exists" in again.stderr
