@@ -1,4 +1,4 @@
-"""Renders the chart of docs/deploy/helm by Helm itself, and writes docs/deploy/kubernetes.yaml of it.
+"""Renders the chart of docs/deploy/helm by Helm itself, and writes docs/deploy/kubernetes.yaml of it, and its files.
 
     python -m tests.packaging.helm
 
@@ -17,6 +17,9 @@ import yaml
 from tests.process import ROOT
 
 BIN = Path(sys.executable).parent
+CHART = ROOT / "docs/deploy/helm/pinrelay"
+#: What the chart brings along, of docs/.
+COPIED = ("prometheus-alerts.yaml", "grafana-dashboard.json")
 MANIFESTS = ROOT / "docs/deploy/kubernetes.yaml"
 _HEAD = """\
 # The chart of docs/deploy/helm with its values as they are, and a ServiceMonitor: kubectl apply -f kubernetes.yaml
@@ -24,12 +27,12 @@ _HEAD = """\
 """
 
 
-def render_text(*, cluster: str = "", **changes: Any) -> str:
+def render_text(*, cluster: str = "", release: str = "pinrelay", **changes: Any) -> str:
     """Return the manifests of the chart, with these changes of its values, as Helm writes them.
 
     `cluster` is the address of an API that Helm asks for the Secret.
     """
-    command = [str(BIN / "helm"), "template", "pinrelay", str(ROOT / "docs/deploy/helm/pinrelay"), "--values", "-"]
+    command = [str(BIN / "helm"), "template", release, str(CHART), "--values", "-"]
     if cluster:
         command += ["--dry-run=server", "--disable-openapi-validation", "--kube-apiserver", cluster]
     with tempfile.TemporaryDirectory() as home:  # where it keeps what a cluster has told
@@ -40,10 +43,12 @@ def render_text(*, cluster: str = "", **changes: Any) -> str:
     return done.stdout
 
 
-def render(*, cluster: str = "", **changes: Any) -> list[dict[str, Any]]:
+def render(*, cluster: str = "", release: str = "pinrelay", **changes: Any) -> list[dict[str, Any]]:
     """Return them as they are read."""
-    return [each for each in yaml.safe_load_all(render_text(cluster=cluster, **changes)) if each]
+    return [each for each in yaml.safe_load_all(render_text(cluster=cluster, release=release, **changes)) if each]
 
 
 if __name__ == "__main__":
+    for copied in COPIED:
+        (CHART / "files" / copied).write_bytes((ROOT / "docs" / copied).read_bytes())
     MANIFESTS.write_text(_HEAD + render_text(serviceMonitor={"enabled": True}), encoding="utf-8")

@@ -1,5 +1,6 @@
 """docs/deploy: manifests that Kubernetes' schemas take, a unit that systemd takes, proxies that start."""
 
+import json
 import os
 import re
 import shutil
@@ -15,7 +16,7 @@ import yaml
 
 from app.config import Settings
 from tests.examples.blocks import BLOCKS
-from tests.packaging.helm import BIN, MANIFESTS, render
+from tests.packaging.helm import BIN, CHART, COPIED, MANIFESTS, render
 from tests.packaging.kubernetes_api import kubernetes_api
 from tests.process import COMMAND, PATH, ROOT
 
@@ -27,10 +28,25 @@ VERSIONS = ("1.27", kubernetes_validate.latest_version())
 #: What nginx keeps in folders of its own.
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 #: Not Kubernetes' own.
-CUSTOM = {"ServiceMonitor"}
+CUSTOM = {"ServiceMonitor", "PrometheusRule"}
 ALL: dict[str, Any] = {
-    "serviceMonitor": {"enabled": True},
+    "serviceMonitor": {"enabled": True, "labels": {"release": "monitoring"}},
+    "prometheusRule": {"enabled": True, "labels": {"release": "monitoring"}},
+    "dashboard": {"enabled": True},
+    "ingress": {"enabled": True, "className": "nginx", "tlsSecret": "certificate", "console": True},
+    "secretFiles": {"secret": "pinrelay-files", "keys": ["WRITE_KEYS", "PINTEREST_CONVERSION_TOKEN"]},
+    "imagePullSecrets": [{"name": "registry"}],
+    "commonLabels": {"team": "shop"},
+    "podAnnotations": {"example.com/owner": "shop"},
+    "tolerations": [{"key": "dedicated", "operator": "Exists", "effect": "NoSchedule"}],
+    "nodeSelector": {"kubernetes.io/os": "linux"},
+    "affinity": {"nodeAffinity": {}},
+    "priorityClassName": "high",
+    "serviceAccountName": "pinrelay",
     "presets": "mine",
+    "mappings": "mine",
+    "sources": "mine",
+    "destinations": "mine",
     "networkPolicy": {
         "enabled": True,
         "databasePort": 6432,
@@ -38,6 +54,7 @@ ALL: dict[str, Any] = {
         "egress": [{"ports": [{"protocol": "TCP", "port": 4318}], "to": [{"ipBlock": {"cidr": "10.0.0.0/24"}}]}],
     },
 }
+SQLITE: dict[str, Any] = {"sqlite": {"enabled": True}}
 
 
 def run(*command: str | Path, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -46,12 +63,22 @@ def run(*command: str | Path, **settings: str) -> subprocess.CompletedProcess[st
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("changes", [{}, ALL], ids=["as it is", "all of it"])
-def test_the_chart_renders_to_manifests_that_the_schemas_take(version: str, changes: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("changes", "halves"),
+    [({}, 2), (ALL, 2), (SQLITE, 1), (ALL | SQLITE, 1)],
+    ids=["as it is", "all of it", "SQLite", "SQLite and all of it"],
+)
+def test_the_chart_renders_to_manifests_that_the_schemas_take(
+    version: str, changes: dict[str, Any], halves: int
+) -> None:
     manifests = render(**changes)
     kinds = [each["kind"] for each in manifests]
-    assert kinds.count("Deployment") == kinds.count("Service") == kinds.count("PodDisruptionBudget") == 2
-    assert {"ConfigMap", "HorizontalPodAutoscaler", "NetworkPolicy"} <= set(kinds)
+    assert kinds.count("Deployment") == kinds.count("Service") == halves
+    assert kinds.count("PodDisruptionBudget") == (2 if halves == 2 else 0)
+    assert {"ConfigMap", "NetworkPolicy"} <= set(kinds)
+    assert kinds.count("HorizontalPodAutoscaler") == halves - 1
+    assert kinds.count("PersistentVolumeClaim") == 2 - halves
+    assert ("Ingress" in kinds, "PrometheusRule" in kinds) == (("ingress" in changes),) * 2
     for each in manifests:
         if each["kind"] not in CUSTOM:
             kubernetes_validate.validate(each, version, strict=True)
@@ -59,6 +86,114 @@ def test_the_chart_renders_to_manifests_that_the_schemas_take(version: str, chan
 
 def test_the_manifests_are_those_of_the_chart() -> None:
     assert list(yaml.safe_load_all(MANIFESTS.read_text(encoding="utf-8"))) == render(serviceMonitor={"enabled": True})
+
+
+def test_the_chart_has_the_rules_and_the_dashboard_of_the_documentation() -> None:
+    for name in COPIED:
+        assert (CHART / "files" / name).read_bytes() == (ROOT / "docs" / name).read_bytes(), "tests.packaging.helm"
+
+
+def test_two_releases_share_no_name_and_no_pod() -> None:
+    first, second = render(**ALL), render(release="outlet", **ALL)
+    names = [{(each["kind"], each["metadata"]["name"]) for each in manifests} for manifests in (first, second)]
+    assert names[0] & names[1] == set()
+    assert {name for _, name in names[1]} == {name.replace("pinrelay", "outlet-pinrelay") for _, name in names[0]}
+    labels = pods(second)[0]["metadata"]["labels"].items()
+    for each in first:
+        selector = each.get("spec", {}).get("selector", each.get("spec", {}).get("podSelector"))
+        assert not selector or not selector.get("matchLabels", selector).items() <= labels, each["kind"]
+    (named,) = {
+        each["metadata"]["name"]
+        for each in render(fullnameOverride="events", **ALL)
+        if each["kind"] in {"NetworkPolicy", "Ingress", "ServiceMonitor"}
+    }
+    assert named == "events"
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"preset": "mine"}, "preset"),
+        ({"settings": {"MAX_EVENTS": 5}}, "MAX_EVENTS"),
+        ({"settings": {"max_events": "5"}}, "max_events"),
+        ({"ingress": {"paths": ["webhook"]}}, "paths"),
+        ({"sqlite": {"enabled": "yes"}}, "enabled"),
+        ({"roles": {"senders": {"role": "sender"}}}, "role"),
+        ({"networkPolicy": {"databasePort": 0}}, "databasePort"),
+        ({"topologySpread": [{"topologyKey": "zone"}]}, "topologySpread"),
+    ],
+)
+def test_a_wrong_value_is_named(changes: dict[str, Any], fault: str) -> None:
+    with pytest.raises(AssertionError, match=rf"(?s)schema.*{fault}"):
+        render(**changes)
+
+
+def test_each_value_of_the_chart_is_in_its_schema_and_no_other() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))["properties"]
+    assert values.keys() | {"global"} == schema.keys()
+    for name, value in values.items():
+        if "properties" in schema[name]:
+            assert value.keys() == schema[name]["properties"].keys(), name
+
+
+def test_over_sqlite_one_process_has_the_volume() -> None:
+    manifests = render(**SQLITE)
+    (deployment,) = (each["spec"] for each in manifests if each["kind"] == "Deployment")
+    assert (deployment["replicas"], deployment["strategy"]) == (1, {"type": "Recreate"})
+    (container,) = deployment["template"]["spec"]["containers"]
+    assert container["args"][-2:] == ["--role", "all"]
+    (claim,) = (each for each in manifests if each["kind"] == "PersistentVolumeClaim")
+    assert claim["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    volumes = {each["name"]: each for each in deployment["template"]["spec"]["volumes"]}
+    assert volumes["data"]["persistentVolumeClaim"] == {"claimName": claim["metadata"]["name"]}
+    own = render(sqlite={"enabled": True, "existingClaim": "mine"})
+    assert "PersistentVolumeClaim" not in {each["kind"] for each in own}
+    assert "claimName: mine" in yaml.safe_dump(own)
+
+
+def test_secrets_as_files_replace_no_pod_and_each_is_where_its_setting_says() -> None:
+    for pod in pods(render(**ALL)):
+        (container,) = pod["spec"]["containers"]
+        given = {each["name"]: each["value"] for each in container["env"]}
+        assert given == {
+            f"{name}_FILE": f"/etc/pinrelay/secrets/{name}" for name in ("WRITE_KEYS", "PINTEREST_CONVERSION_TOKEN")
+        }
+        assert {each["mountPath"] for each in container["volumeMounts"]} == {
+            *("/tmp", "/data", "/etc/pinrelay/secrets"),
+            *(f"/etc/pinrelay/{name}" for name in ("presets", "mappings", "sources", "destinations")),
+        }
+        assert all("subPath" not in each for each in container["volumeMounts"])  # which would never change
+
+
+def test_the_ingress_leads_senders_and_pages_to_the_receivers_and_to_nothing_else() -> None:
+    (ingress,) = (each["spec"] for each in render(**ALL) if each["kind"] == "Ingress")
+    (rule,) = ingress["rules"]
+    paths = {each["path"] for each in rule["http"]["paths"]}
+    assert {"/webhook", "/v1", "/analytics.js", "/console"} <= paths
+    assert not {"/", "/metrics", "/sandbox"} & paths
+    assert {each["backend"]["service"]["name"] for each in rule["http"]["paths"]} == {"pinrelay-receivers"}
+    config = next(
+        each["data"] for each in render(**ALL) if each["kind"] == "ConfigMap" and "LOG_FORMAT" in each["data"]
+    )
+    assert config["PUBLIC_HOSTS"] == rule["host"]
+    (over_sqlite,) = (each["spec"] for each in render(**ALL | SQLITE) if each["kind"] == "Ingress")
+    assert "pinrelay-server" in yaml.safe_dump(over_sqlite)
+
+
+def test_prometheus_takes_the_rules_of_the_chart(tmp_path: Path) -> None:
+    if shutil.which("promtool", path=PATH) is None:
+        pytest.skip("there is no promtool: install Debian's package prometheus")
+    (rules,) = (each["spec"] for each in render(**ALL) if each["kind"] == "PrometheusRule")
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rules), encoding="utf-8")
+    done = run("promtool", "check", "rules", tmp_path / "rules.yaml")
+    assert done.returncode == 0, done.stderr
+
+
+def test_grafanas_sidecar_finds_the_dashboard() -> None:
+    (board,) = (each for each in render(**ALL) if each["metadata"]["name"].endswith("-dashboard"))
+    assert board["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert json.loads(board["data"]["pinrelay.json"]) == json.loads((ROOT / "docs" / COPIED[1]).read_text("utf-8"))
 
 
 def test_helm_finds_no_fault_in_the_chart() -> None:
