@@ -7,7 +7,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import typer
 from rich.console import Console
@@ -54,7 +54,7 @@ def read_row_selection(
     if files or for_files or cursor is None or source is None or not (where or query):
         raise typer.BadParameter(
             "rows need --from or --query, and both --cursor and --source; "
-            "leave out files, --since and --again, which are for files of events"
+            "leave out files, --since, --again and --authors, which are for files of events"
         )
     return RowSelection(where=where, query=query, cursor=cursor, source=source)
 
@@ -74,6 +74,12 @@ def import_files(  # noqa: PLR0913 - options are arguments
     ] = None,
     source: Annotated[str | None, typer.Option(help="Name of the source that maps rows; its kind is `mapped`.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Read files from the start even if imported before.")] = False,
+    authors: Annotated[
+        Literal["server", "browser"] | None,
+        typer.Option(
+            help="Who made the events of files: `server` makes them proven, `browser` public. Default: WEBHOOK_AUTHORS."
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Map and report; store nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -92,10 +98,16 @@ def import_files(  # noqa: PLR0913 - options are arguments
         since=_since(since, time.time()) if since else None,
         again=again,
         max_json_depth=settings.max_json_depth,
-        is_proven=assemble.source_traits(settings, None)(DEFAULT_SOURCE).is_proven,
+        is_proven=authors == "server"
+        or (authors is None and assemble.source_traits(settings, None)(DEFAULT_SOURCE).is_proven),
     )
     rows = read_row_selection(
-        files, where=where, query=query, cursor=cursor, source=source, for_files=again or since is not None
+        files,
+        where=where,
+        query=query,
+        cursor=cursor,
+        source=source,
+        for_files=again or since is not None or authors is not None,
     )
     summary = asyncio.run(_import(settings, files or [], options, rows, is_dry=dry_run))
     if as_json:

@@ -113,6 +113,8 @@ Mappings = Annotated[list[Path] | None, typer.Option("--mappings", help="The sam
 def check(presets: Presets = None, mappings: Mappings = None, *, as_json: AsJson = False) -> None:
     """Check settings, presets, mappings, named sources and destinations, run the tests of the files, and list them.
 
+    The list of sources shows whose events are proven, which means that a secret says who made them.
+
     Prints every fault and failing test with file, place and remedy, and exits with 1 if there is one. Tokens are not
     read.
 
@@ -127,13 +129,18 @@ def check(presets: Presets = None, mappings: Mappings = None, *, as_json: AsJson
     if faults := assemble.file_tests().failing(catalog, sources.to_test() if sources else ()):
         raise CatalogError(faults)
     if as_json:
-        print_json([_row(preset) for preset in catalog.presets])
+        presets_told = [_row(preset) for preset in catalog.presets]
+        print_json({"presets": presets_told, "sources": list(_source_rows(settings, sources))})
         return
     table = Table("preset", "sends", "on", "trigger", title=f"{len(catalog.enabled)} of {MAX_ENABLED_PRESETS} presets")
     for row in map(_row, catalog.presets):
         add_row(table, row["preset"], row["event_name"], "yes" if row["enabled"] else "no", row["subscribe"])
     print_table(table)
-    print_table(_table_of(settings, sources))
+    told = Table("source", "path", "kind", "on", "events", "shop", title="sources")
+    for row in _source_rows(settings, sources):
+        is_on, trust = "yes" if row["enabled"] else "no", "proven" if row["proven"] else "public"
+        add_row(told, row["source"], row["path"], row["kind"], is_on, trust, row["shop"])
+    print_table(told)
     if settings.destinations_dir:
         print_table(_table_of_destinations(load_destinations(settings.destinations_dir).values()))
 
@@ -146,17 +153,21 @@ def _table_of_destinations(files: Iterable[DestinationFile]) -> Table:
     return table
 
 
-def _table_of(settings: Settings, sources: RunningSources | None) -> Table:
-    table = Table("source", "path", "kind", "on", "events", "shop", title="sources")
+def _source_rows(settings: Settings, sources: RunningSources | None) -> Iterator[dict[str, Any]]:
+    """Yield what is known of each source: who makes its events, and whether a secret proves it."""
     traits_of = assemble.source_traits(settings, sources)
     named = sources.sources if sources else {}
     for name in (*key_sources(settings), *named):
         source, traits = named.get(name), traits_of(name)
-        path = f"/webhook/{name}" if source else "/webhook" if name == DEFAULT_SOURCE else "/v1"
-        kind = "mapped" if source and source.reshape else "segment"
-        is_on = "no" if source and source.is_off else "yes"
-        add_row(table, name, path, kind, is_on, "proven" if traits.is_proven else "public", traits.shop)
-    return table
+        yield {
+            "source": name,
+            "path": f"/webhook/{name}" if source else "/webhook" if name == DEFAULT_SOURCE else "/v1",
+            "kind": "mapped" if source and source.reshape else "segment",
+            "enabled": not (source and source.is_off),
+            "authors": source.authors if source else "server" if traits.is_proven else "browser",
+            "proven": traits.is_proven,
+            "shop": traits.shop,
+        }
 
 
 def _row(preset: Preset) -> dict[str, Any]:

@@ -54,6 +54,26 @@ def test_events_are_read_in_every_form_that_files_have(run: Run, tmp_path: Path,
     assert summary(run("import", file, "--json"))["exits"] == {"enqueued": 2}
 
 
+@pytest.mark.parametrize(
+    ("authors", "settings", "trust"),
+    [
+        ((), {}, "proven"),  # no secret is set, so whoever reaches this machine is believed
+        ((), {"WEBHOOK_HEADER": "X-Key: 0123456789abcdef"}, "public"),
+        ((), {"WEBHOOK_HEADER": "X-Key: 0123456789abcdef", "WEBHOOK_AUTHORS": "server"}, "proven"),
+        (("--authors", "server"), {"WEBHOOK_HEADER": "X-Key: 0123456789abcdef"}, "proven"),
+        (("--authors", "browser"), {}, "public"),
+    ],
+)
+def test_events_of_a_file_are_as_proven_as_those_of_the_webhook_unless_an_option_says_who_made_them(
+    run: Run, tmp_path: Path, authors: tuple[str, ...], settings: dict[str, str], trust: str
+) -> None:
+    """What the webhook received before must be known again: a proven event repeats no public one."""
+    file = tmp_path / "events"
+    file.write_bytes(ndjson(page("a")))
+    assert summary(run("import", file, *authors, "--json", **settings))["exits"] == {"enqueued": 1}
+    assert json.loads(run("message", "a", "--json").stdout)["trust"] == trust
+
+
 def test_a_line_that_cannot_be_read_is_refused_with_its_place_and_the_others_are_taken(
     run: Run, tmp_path: Path
 ) -> None:

@@ -33,7 +33,7 @@ def test_check_prints_every_preset_with_its_trigger(run: Run) -> None:
 
 
 def test_check_prints_json(run: Run) -> None:
-    rows = json.loads(run("check", "--json").stdout)
+    rows = json.loads(run("check", "--json").stdout)["presets"]
     assert {"preset": "Page Visit", "event_name": "page_visit", "enabled": True} in [
         {name: row[name] for name in ("preset", "event_name", "enabled")} for row in rows
     ]
@@ -56,6 +56,21 @@ def test_check_prints_named_sources_and_names_their_faults(run: Run) -> None:
     assert rows["default"][:7:2] == ["/webhook", "segment", "yes", "public"]
     assert rows["rudderstack"][:7:2] == ["/webhook/rudderstack", "segment", "yes", "public"]
     assert rows["shopify"][:7:2] == ["/webhook/shopify", "mapped", "yes", "proven"]
+
+
+def test_check_says_of_each_source_who_makes_its_events_and_whether_they_are_proven(run: Run) -> None:
+    given = {"SOURCES": "rudderstack,shopify", "RUDDERSTACK_SECRET": "0123456789abcdef"}
+    given |= {"SHOPIFY_WEBHOOK_SECRET": "0123456789abcdef", "WRITE_KEYS_SECRET": "erp"}
+    given["WRITE_KEYS"] = "page:0123456789abcdef,erp:0123456789abcdea"
+    sources = json.loads(run("check", "--json", **given).stdout)["sources"]
+    assert {each["source"]: (each["path"], each["authors"], each["proven"]) for each in sources} == {
+        "default": ("/webhook", "browser", False),
+        "page": ("/v1", "browser", False),
+        "erp": ("/v1", "server", True),
+        "rudderstack": ("/webhook/rudderstack", "browser", False),
+        "shopify": ("/webhook/shopify", "server", True),
+    }
+    assert {each["kind"] for each in sources if each["source"] == "shopify"} == {"mapped"}
 
 
 def test_check_shows_which_write_keys_are_proven(run: Run) -> None:

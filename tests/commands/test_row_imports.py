@@ -124,11 +124,15 @@ def test_a_row_whose_file_has_changed_is_known_by_its_id(run: Run, folder: Path)
         (("--cursor", "at"), "rows need --from or --query, and both --cursor and --source"),
         (
             ("--from", "rows.csv", "--cursor", "at", "--source", "crm", "--since", "7d"),
-            "leave out files, --since and --again",
+            "leave out files, --since, --again and --authors",
         ),
         (
             ("--from", "rows.csv", "--cursor", "at", "--source", "crm", "--again"),
-            "leave out files, --since and --again",
+            "leave out files, --since, --again and --authors",
+        ),
+        (
+            ("--from", "rows.csv", "--cursor", "at", "--source", "crm", "--authors", "server"),
+            "leave out files, --since, --again and --authors",
         ),
         (
             ("--from", "rows.csv", "--cursor", "at", "--source", "plain"),
