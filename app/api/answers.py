@@ -105,6 +105,8 @@ class DroppedEventAnswer(BaseModel, from_attributes=True):
     currency: str | None
     source: str
     name: str = Field(description="As received.")
+    is_proven: bool = Field(description="Whether its author is known by a secret.")
+    was_enqueued: bool = Field(description="Whether it was a delivery, which waited and is not sent.")
 
 
 class DroppedEventsAnswer(BaseModel):
@@ -252,8 +254,8 @@ class OddOrder(BaseModel):
     times: int = Field(description="How many medians it is.")
 
 
-class NewestOrders(BaseModel):
-    """Who says that there were the newest orders, without those that wait."""
+class OrderTrust(BaseModel):
+    """Who says that there were the orders that were sent."""
 
     orders: int
     public: int = Field(description="Orders that anyone could have sent.")
@@ -267,7 +269,7 @@ class CurrencyRevenue(RevenueOf):
     unmatched: Worth = Field(description="Of orders that no preset takes.")
     by: dict[str, list[RevenueLine]] = Field(description="By `day`, `preset`, `source`, `ad_account_id`.")
     odd: list[OddOrder]
-    newest: NewestOrders
+    trust: OrderTrust
 
 
 class RevenueAnswer(BaseModel):

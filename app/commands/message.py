@@ -22,14 +22,15 @@ def message(
 ) -> None:
     """Show every delivery of a message id with its attempts, or why it was not sent.
 
-    In JSON, `receipt` is the receipt that the sender got, with the names of the ad accounts.
+    In JSON, `receipt` is the receipt that the sender got, with the names of the ad accounts, and `trust` says whether
+    the event is proven or public.
 
     Example: pinrelay message ajs-next-1772640772244
     """
     found = with_outbox(lambda outbox: outbox.message(unpersonal_id(message_id)))
     if as_json:
         receipt = event_json(receipt_of_message(found, account_names(load_settings())))
-        print_json(asdict(found) | {"receipt": receipt["deliveries"]})
+        print_json(asdict(found) | {"receipt": receipt["deliveries"], "trust": receipt["trust"]})
     elif found.dropped_events or found.deliveries:
         print_table(_what_became(found))
         if attempts := [each for each in found.deliveries if each.history]:
@@ -65,9 +66,9 @@ def _what_became(found: Message) -> Table:
         )
     for at, event in found.dropped_events:
         told = "; ".join(filter(None, (event.reason, *event.warnings)))
-        rows.append(
-            (at, [time_text(at), "", event.exit.value, event.preset or "", event.ad_account_id or "", "", "", told])
-        )
+        trust = "proven" if event.is_proven else "public"
+        about = [event.exit.value, event.preset or "", event.ad_account_id or "", "", trust, told]
+        rows.append((at, [time_text(at), "", *about]))
     table = Table(
         "received (UTC)", "delivery", "result", "preset", "ad account", "event id", "trust", "why, and warnings"
     )

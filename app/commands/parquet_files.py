@@ -38,6 +38,7 @@ _DELIVERIES = pa.schema(
         ("enqueued_at", _MOMENT),
         ("settled_at", _MOMENT),
         ("warnings", pa.list_(_TEXT)),
+        ("is_proven", pa.bool_()),
         ("history", pa.list_(_ATTEMPT)),
     ]
 )
@@ -46,6 +47,8 @@ _DROPPED_EVENTS = pa.schema(
         *((name, _TEXT) for name in ("message_id", "ad_account_id", "preset", "exit", "reason", "event_name", "name")),
         *_ORDER,
         ("warnings", pa.list_(_TEXT)),
+        ("is_proven", pa.bool_()),
+        ("was_enqueued", pa.bool_()),
         ("at", _MOMENT),
     ]
 )
@@ -89,6 +92,7 @@ def _delivery_record(row: list[Any]) -> dict[str, Any]:
         **delivery._asdict(),
         "delivery_id": delivery.id,
         "warnings": read_warnings(delivery.warnings),
+        "is_proven": bool(delivery.is_proven),
         "history": [
             {"number": number, "at": _moment(at), "exit": exit_, "status": status, "message": message}
             for number, at, exit_, status, message in delivery.history
@@ -99,7 +103,7 @@ def _delivery_record(row: list[Any]) -> dict[str, Any]:
 
 def _dropped_event_record(row: list[Any]) -> dict[str, Any]:
     _, message_id, account, preset, exit_, reason, warnings, event_name, *rest = row
-    order_id, amount, currency, source, name, at = rest
+    order_id, amount, currency, source, name, is_proven, was_enqueued, at = rest
     return {
         "message_id": message_id,
         "ad_account_id": account,
@@ -113,6 +117,8 @@ def _dropped_event_record(row: list[Any]) -> dict[str, Any]:
         "amount": amount,
         "currency": currency,
         "source": source,
+        "is_proven": bool(is_proven),
+        "was_enqueued": bool(was_enqueued),
         "at": _moment(at),
     }
 

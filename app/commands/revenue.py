@@ -60,8 +60,8 @@ def _print_all(found: list[CurrencyTotals]) -> None:
         trust = each.trust
         if trust.public:
             print_line(
-                f"Public orders among the newest {trust.orders} in {each.currency}: {trust.public}. "
-                f"Not confirmed by the shop: {trust.share:.0%}."
+                f"Public orders among the {trust.orders:,} that were sent in {each.currency or 'no currency'}: "
+                f"{trust.public:,}. Not confirmed by the shop: {trust.unconfirmed:,} ({trust.share:.0%})."
             )
         for odd in each.odd:
             told = f"{odd.amount} {each.currency} is {odd.times} times the usual amount"

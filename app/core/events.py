@@ -72,8 +72,11 @@ class DroppedEvent:
     amount: str | None = None
     currency: str | None = None
     source: str = DEFAULT_SOURCE
-    #: As a NewDelivery has it.
+    #: As a NewDelivery has them.
     name: str = ""
+    is_proven: bool = False
+    #: It was a delivery, which waited and is not sent; it is counted as withdrawn.
+    was_enqueued: bool = False
 
 
 #: A reason or a warning is counted by its first characters, of which a CounterRow's label takes so many.

@@ -22,6 +22,12 @@ class Message:
     dropped_events: tuple[tuple[float, DroppedEvent], ...]
     deliveries: tuple[Delivery, ...]
 
+    @property
+    def is_proven(self) -> bool:
+        """Whether somebody who is known by a secret sent it; a delivery that holds several messages says it of all."""
+        own = [each.is_proven for each in self.deliveries if each.message_id == self.message_id]
+        return any(own) or any(event.is_proven for _, event in self.dropped_events)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
@@ -174,7 +180,8 @@ class Revenue:
     source: str
     #: ISO 4217; "" where none was named.
     currency: str
-    #: `waiting`, a `State` that is settled, or the `Exit` of a dropped event.
+    #: `waiting`, a `State` that is settled, or the `Exit` of a dropped event; `public` and `unconfirmed` count again
+    #: those of the delivered ones that anyone could have sent, and that the shop did not confirm.
     became: str
     #: One for each delivery or dropped event: an order that two presets take is counted for each.
     orders: int

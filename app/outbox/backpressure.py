@@ -41,6 +41,7 @@ def dropped_duplicate(delivery: NewDelivery, reason: str, *, exit_: Exit) -> Dro
         currency=delivery.currency,
         source=delivery.source,
         name=delivery.name,
+        is_proven=delivery.is_proven,
     )
 
 

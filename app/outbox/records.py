@@ -56,7 +56,7 @@ def delivery_of(row: Sequence[Any]) -> Delivery:
 def dropped_of(row: Sequence[Any]) -> tuple[int, float, DroppedEvent]:
     """Read a row of an engine's query `search_dropped`: its id, when it was dropped, and the event."""
     id_, at, message_id, ad_account_id, preset, exit_, reason, warnings, event_name, *rest = row
-    order_id, amount, currency, source, name = rest
+    order_id, amount, currency, source, name, is_proven, was_enqueued = rest
     event = DroppedEvent(
         message_id=message_id,
         ad_account_id=ad_account_id,
@@ -70,6 +70,8 @@ def dropped_of(row: Sequence[Any]) -> tuple[int, float, DroppedEvent]:
         currency=currency,
         source=source,
         name=name,
+        is_proven=bool(is_proven),
+        was_enqueued=bool(was_enqueued),
     )
     return id_, at, event
 

@@ -25,6 +25,7 @@ DROPPED_COLUMNS: Final = attrgetter(
     "currency",
     "source",
     "name",
+    "is_proven",
 )
 
 #: Not where its backslash is itself one of a pair.

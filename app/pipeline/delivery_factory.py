@@ -138,7 +138,7 @@ _ORDER_IDS: Final = frozenset({"order_id", "orderId", "transaction_id", "order_n
 _NO_ORDER: Final = KnownOrder(event_name=None, order_id=None, amount=None, currency=None)
 
 
-def dropped_event_of(line: PresetResult, *, message_id: str, name: str, source: str) -> DroppedEvent:
+def dropped_event_of(line: PresetResult, *, message_id: str, name: str, source: str, is_proven: bool) -> DroppedEvent:
     """Return what the ledger keeps of a line that makes no delivery, with the order that it is about."""
     order = line.order or _NO_ORDER
     return DroppedEvent(
@@ -153,6 +153,7 @@ def dropped_event_of(line: PresetResult, *, message_id: str, name: str, source: 
         currency=order.currency,
         source=source,
         name=name,
+        is_proven=is_proven,
     )
 
 

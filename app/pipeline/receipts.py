@@ -115,7 +115,13 @@ class IntakeBatch:
                 self._recalled[line.preset or "", line.ad_account_id, group] += 1
             if self._is_kept(name, key, line, has_id=bool(message_id) and not is_made):
                 (self.cancellations if CANCELLED_IN_TIME in line.reason else self.dropped).append(
-                    dropped_event_of(line, message_id=message_id or "", name=name, source=self.intake.source)
+                    dropped_event_of(
+                        line,
+                        message_id=message_id or "",
+                        name=name,
+                        source=self.intake.source,
+                        is_proven=self.intake.is_proven,
+                    )
                 )
         if is_made:
             self._made.add(len(self.events))
@@ -254,7 +260,8 @@ def receipt_of_message(message: Message, names: Mapping[str, str]) -> EventRecei
     lines = [(each.enqueued_at, told(each, Exit.ENQUEUED, "")) for each in own]
     lines += [(at, told(event, event.exit, event.reason)) for at, event in message.dropped_events]
     lines.sort(key=itemgetter(0))
-    return EventReceipt(message_id=message.message_id, deliveries=tuple(line for _, line in lines))
+    told_lines = tuple(line for _, line in lines)
+    return EventReceipt(message_id=message.message_id, deliveries=told_lines, is_proven=message.is_proven)
 
 
 def _held_off(line: PresetResult, place: int, delivery: NewDelivery, reasons: Mapping[int, str]) -> PresetResult:

@@ -74,4 +74,6 @@ def test_the_share_of_orders_that_the_shop_did_not_confirm_is_told(run: Run, tmp
 
     in_outbox(tmp_path, fill)
     shown = run("revenue").stdout
-    assert "Public orders among the newest 4 in EUR: 1. Not confirmed by the shop: 25%." in " ".join(shown.split())
+    assert "Public orders among the 4 that were sent in EUR: 1. Not confirmed by the shop: 1 (25%)." in " ".join(
+        shown.split()
+    )

@@ -20,7 +20,7 @@ DROPPED_EXITS = (Exit.REFUSED, Exit.WITHHELD, Exit.DUPLICATE, Exit.INVALID, Exit
 
 def order(amount: str | None = "19.99", **changes: Any) -> Any:
     number = changes.pop("number", amount)
-    return new(order_id=f"SO-{number}", amount=amount, **({"currency": "EUR"} | changes))
+    return new(order_id=f"SO-{number}", amount=amount, **({"currency": "EUR", "is_proven": True} | changes))
 
 
 def note(exit_: Exit, **changes: Any) -> DroppedEvent:
@@ -114,7 +114,9 @@ async def test_each_sum_is_the_length_of_the_list_of_its_orders(at: At) -> None:
 
 async def test_a_withdrawn_order_waits_no_longer(at: At) -> None:
     await at.enqueue(order("8", number="w"))
-    asked = Withdrawal(ad_account_id=ACCOUNT, preset="checkout", order_id="SO-w", message_id="cancelled")
+    asked = Withdrawal(
+        ad_account_id=ACCOUNT, preset="checkout", order_id="SO-w", message_id="cancelled", is_proven=True
+    )
     assert await at.outbox.withdraw([asked], now=at.now) == [1]
     assert await stands(at.outbox) == {"withdrawn": (1, "8")}
 

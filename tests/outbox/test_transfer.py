@@ -167,7 +167,13 @@ async def test_everything_goes_over(urls: tuple[str, str]) -> None:
     async with opened(target) as at:
         assert await shown(at) == before
         assert len(before["messages"]) == 8
-        assert {row.became for row in before["revenue"]} == {"delivered", "duplicate", "waiting", "dead"}
+        assert {row.became for row in before["revenue"]} == {
+            "delivered",
+            "public",
+            "duplicate",
+            "waiting",
+            "dead",
+        }
         assert len(before["people"][0]) == 2
         assert [each[3:] for each in before["names"]] == [("dead", 1), ("waiting", 6), ("delivered", 1)]
         assert await at.outbox.forget(["x"]) == 1

@@ -7,10 +7,11 @@ from typing import Any
 import orjson
 import pytest
 
-from app.core.deliveries import Claimed, Delivery, NewDelivery, Retry, Settlement, State
+from app.core.deliveries import Claimed, Delivery, NewDelivery, Retry, Settlement, State, Withdrawal
 from app.core.events import Exit
 from app.core.pages import Quarantined, QuarantineFilter, Query
 from app.core.people import Ownership, PeopleChanges
+from app.insights.orders.revenue import OrderTrust, read_revenue
 from app.outbox import Outbox
 from app.outbox.dedup import own_event_id
 from app.pipeline.receipts import receipt_of_message
@@ -420,8 +421,63 @@ async def test_claims_that_are_dropped_count_as_withdrawn(at: At) -> None:
 
     assert told.superseded == (("checkout", "web"),)
     assert await _counts(at) == {"enqueued": 2, "withdrawn": 1}
-    (dropped,) = (await at.outbox.search_dropped(Query(exit=Exit.DUPLICATE), limit=9)).events
-    assert dropped[1].reason == "the shop's own order differs"
+    (dropped,) = (await at.outbox.search_dropped(Query(exit=Exit.WITHDRAWN), limit=9)).events
+    assert (dropped[1].exit, dropped[1].reason) == (Exit.DUPLICATE, "the shop's own order differs")
+    assert (dropped[1].was_enqueued, dropped[1].is_proven) == (True, False)
+
+
+async def test_each_exit_lists_as_many_as_are_counted_whatever_becomes_of_what_waits(at: At) -> None:
+    def claim(number: int, amount: str = "249.00", **changes: Any) -> NewDelivery:
+        return page(amount, order_id=f"SO-{number}", event_id=f"tag-{number}-{amount}", **changes)
+
+    def own(number: int) -> NewDelivery:
+        return shop(order_id=f"SO-{number}", event_id=f"shop-{number}")
+
+    cancelled = Withdrawal(
+        ad_account_id=ACCOUNT, preset="checkout", order_id="SO-4", message_id="cancels", is_proven=True
+    )
+    await at.enqueue(claim(1, "1.00"), claim(1, "2.00"), claim(2), claim(2, message_id="again"))
+    await at.enqueue(claim(3, is_withheld_alone=True), claim(4), claim(5))
+    await at.enqueue(own(1), own(2), own(2))
+    await at.outbox.withdraw([cancelled], now=at.now)
+    await at.later(700).deliver(*await at.later(700).claim())
+    await at.later(800).enqueue(claim(1, "3.00"), own(5))
+
+    counts = await _counts(at)
+    listed: Counter[str] = Counter()
+    for exit_ in (Exit.ENQUEUED, Exit.MERGED, Exit.DUPLICATE, Exit.WITHHELD, Exit.WITHDRAWN):
+        found = (await at.outbox.search(Query(exit=exit_), limit=99)).deliveries
+        dropped = (await at.outbox.search_dropped(Query(exit=exit_), limit=99)).events
+        if held := len(found) + len(dropped):
+            listed[exit_] = held
+    assert listed == counts
+    assert counts == {"enqueued": 7, "merged": 2, "duplicate": 3, "withdrawn": 4}
+    days = {"first_day": int(NOW // DAY_S), "last_day": int(NOW // DAY_S)}
+    earned: Counter[str] = Counter()
+    for each in await at.outbox.revenue(**days):
+        earned[each.became] += each.orders
+    assert sum(earned[name] for name in ("waiting", "delivered", "withdrawn")) == counts["enqueued"]
+    assert [earned[name] for name in ("merged", "duplicate")] == [counts["merged"], counts["duplicate"]]
+
+
+async def test_revenue_counts_every_order_that_the_shop_did_not_confirm(at: At) -> None:
+    """Only the newest hundred were looked at."""
+    alone = [page(order_id=f"SO-{number}", event_id=f"t-{number}") for number in range(120)]
+    others = [page(order_id="SO-paired"), page(order_id="SO-free", event_id="f", wait_s=0)]
+    others.append(page(order_id="SO-dead", event_id="d"))
+    await at.enqueue(*alone, *others)
+    await at.enqueue(shop(order_id="SO-paired"), shop(order_id="SO-own", event_id="shop-own"))
+    claimed = await at.later(700).claim()
+    gone = {each.message_id for each in claimed if b"SO-dead" in each.payload}
+    await at.later(700).deliver(*(each for each in claimed if each.message_id not in gone))
+    await at.later(700).kill(*(each for each in claimed if each.message_id in gone))
+
+    today = int(NOW // DAY_S)
+    (usd,) = await read_revenue(at.outbox, {}, first_day=today, last_day=today)
+    assert usd.trust == OrderTrust(orders=123, public=121, unconfirmed=120)
+    for source, trust in (("web", (122, 121, 120)), ("shop", (1, 0, 0))):
+        (usd,) = await read_revenue(at.outbox, {"source": source}, first_day=today, last_day=today)
+        assert usd.trust == OrderTrust(*trust)
 
 
 async def test_an_order_alone_says_that_the_shop_has_not_confirmed_it(at: At) -> None:

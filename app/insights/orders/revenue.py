@@ -12,7 +12,7 @@ from app.core.events import Exit
 from app.core.pages import Query, Revenue
 from app.core.values.amounts import sum_of_one_currency
 from app.core.values.times import DAY_S
-from app.outbox import NOT_CONFIRMED, Outbox
+from app.outbox import Outbox
 
 #: What becomes of orders, in the order of their way, in words. What no preset takes was never meant to be sent.
 ORDERS_BECAME: Final = {
@@ -21,7 +21,7 @@ ORDERS_BECAME: Final = {
     State.DEAD.value: "given up",
     State.DISMISSED.value: "put away",
     Exit.WITHHELD.value: "withheld",
-    Exit.WITHDRAWN.value: "cancelled",
+    Exit.WITHDRAWN.value: "withdrawn",
     Exit.INVALID.value: "invalid",
     Exit.MERGED.value: "merged",
     Exit.DUPLICATE.value: "duplicate",
@@ -71,31 +71,18 @@ class OutlierOrder(NamedTuple):
 
 
 class OrderTrust(NamedTuple):
-    """Who says that there were the newest orders that were sent, or wait for nobody."""
+    """Who says that there were the orders that were sent."""
 
     orders: int = 0
-    #: Those that anyone could have sent, also where the shop sent the same order and both are one.
+    #: Those that anyone could have sent.
     public: int = 0
     #: Those that a shop should have confirmed, and did not.
     unconfirmed: int = 0
-
-    @classmethod
-    def of(cls, deliveries: Iterable[Delivery]) -> "OrderTrust":
-        """Count orders; those that wait are not judged yet."""
-        judged = [each for each in deliveries if each.state is not State.PENDING]
-        return cls(
-            orders=len(judged),
-            public=sum(not each.is_proven for each in judged),
-            unconfirmed=sum(NOT_CONFIRMED in each.warnings for each in judged),
-        )
 
     @property
     def share(self) -> float:
         """The part of them that the shop did not confirm."""
         return self.unconfirmed / self.orders if self.orders else 0.0
-
-
-_NOT_JUDGED: Final = OrderTrust()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,15 +126,11 @@ class CurrencyTotals:
     #: What orders usually are worth; None where there are few.
     median: Decimal | None = None
     odd: tuple[OutlierOrder, ...] = ()
-    #: Of its newest orders.
-    trust: OrderTrust = _NOT_JUDGED
+    trust: OrderTrust
 
-    def judged_by(self, deliveries: Sequence[Delivery]) -> "CurrencyTotals":
-        """Return the same with what some of its orders tell: who confirms them, and what is out of all proportion."""
+    def with_odd(self, deliveries: Sequence[Delivery]) -> "CurrencyTotals":
+        """Return the same with what is out of all proportion to some of its orders."""
         amounts = [amount for each in deliveries if each.amount and (amount := _read(each.amount)) is not None]
-        return replace(self._with_odd(amounts), trust=OrderTrust.of(deliveries))
-
-    def _with_odd(self, amounts: Sequence[Decimal]) -> "CurrencyTotals":
         if len(amounts) < _FEW or not (usual := median(amounts)):
             return self
         odd = (OutlierOrder(amount, delivery_id, int(amount / usual)) for amount, delivery_id in self.largest)
@@ -163,8 +146,12 @@ class CurrencyTotals:
             "odd": [
                 {"amount": str(odd.amount), "delivery_id": odd.delivery_id, "times": odd.times} for odd in self.odd
             ],
-            "newest": self.trust._asdict(),
+            "trust": self.trust._asdict(),
         }
+
+
+#: By which an `OrderTrust` is summed.
+_TRUST: Final = (State.DELIVERED.value, "public", "unconfirmed")
 
 
 def first_day_read(first_day: int, last_day: int) -> int:
@@ -205,6 +192,7 @@ def _of_currency(currency: str, rows: Sequence[Revenue], first: int, last: int) 
         lines=lines,
         unmatched=_sum(row for row in spans[0] if row.became == Exit.UNMATCHED),
         largest=_largest(spans[0]),
+        trust=OrderTrust(*(_sum(row for row in spans[0] if row.became == name).orders for name in _TRUST)),
     )
 
 
@@ -270,7 +258,7 @@ async def read_revenue(
         preset=asked.get("preset"),
     )
     judged = [
-        each.judged_by((await outbox.search(replace(query, currency=each.currency), limit=_SAMPLED)).deliveries)
+        each.with_odd((await outbox.search(replace(query, currency=each.currency), limit=_SAMPLED)).deliveries)
         if each.currency
         else each
         for each in figures[:_JUDGED]

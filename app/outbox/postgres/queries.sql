@@ -143,9 +143,9 @@ WITH
   ),
   noted AS (
     INSERT INTO dropped_event (message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id,
-                               amount, currency, source, name, at)
+                               amount, currency, source, name, is_proven, at)
     SELECT event ->> 0, event ->> 1, event ->> 2, event ->> 3, event ->> 4, event ->> 5, event ->> 6, event ->> 7, event ->> 8,
-           event ->> 9, event ->> 10, event ->> 11, (event ->> 12)::float8
+           event ->> 9, event ->> 10, event ->> 11, (event ->> 12)::boolean, (event ->> 13)::float8
     FROM fits, jsonb_array_elements(%(dropped_events)s::jsonb) AS event
   ),
   tallied AS (
@@ -183,7 +183,7 @@ WITH
            given ->> 12 AS currency, 'waiting' AS became, 1 AS sign, given ->> 11 AS amount, id
     FROM new WHERE given ->> 3 = 'checkout'
     UNION ALL
-    SELECT (event ->> 12)::float8, event ->> 1, event ->> 2, event ->> 10, event ->> 9, event ->> 3, 1, event ->> 8, NULL
+    SELECT (event ->> 13)::float8, event ->> 1, event ->> 2, event ->> 10, event ->> 9, event ->> 3, 1, event ->> 8, NULL
     FROM fits, jsonb_array_elements(%(dropped_events)s::jsonb) AS event
     WHERE event ->> 6 = 'checkout' OR event ->> 7 IS NOT NULL
   ),
@@ -634,8 +634,12 @@ WITH
   named AS (/* named */),
   ordered AS (
     SELECT enqueued_at AS at, delivery.ad_account_id, preset, source, currency, stands.became, sign, amount, id
-    FROM ours JOIN delivery USING (id), LATERAL (VALUES ('waiting', -1), (state, 1)) AS stands (became, sign)
-    WHERE state <> 'pending' AND event_name = 'checkout'
+    FROM ours JOIN delivery USING (id),
+         LATERAL (VALUES
+           ('waiting', -1, true), (state, 1, true), ('public', 1, state = 'delivered' AND NOT is_proven),
+           ('unconfirmed', 1, state = 'delivered' AND strpos(warnings, '"not confirmed by the shop"') > 0)
+         ) AS stands (became, sign, holds)
+    WHERE state <> 'pending' AND event_name = 'checkout' AND holds
   ),
   earned AS (/* sums */)
 SELECT id, delivery.ad_account_id, preset, event_name, event_id, order_id, checkout_id, source, shop,
@@ -838,11 +842,11 @@ WHERE id = ANY (%(ids)s::bigint[]);
 -- search_dropped --
 -- Dropped events, newest first.
 SELECT id, at, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency,
-       source, name
+       source, name, is_proven, was_enqueued
 FROM dropped_event
 WHERE id < %(before)s::bigint AND id >= %(floor)s::bigint
   AND at >= %(since)s::float8 AND at < %(until)s::float8
-  AND exit = ANY (%(exits)s::text[])
+  AND CASE WHEN was_enqueued THEN 'withdrawn' ELSE exit END = ANY (%(exits)s::text[])
   AND (%(message_id)s::text IS NULL OR message_id = %(message_id)s::text)
   AND (%(order_id)s::text IS NULL OR order_id = %(order_id)s::text)
   AND (%(ad_account_id)s::text IS NULL OR ad_account_id = %(ad_account_id)s::text)
@@ -1350,7 +1354,7 @@ WITH
 -- transfer_dropped_events_out --
 -- Dropped events, to be moved to another outbox.
 SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
-       name, at
+       name, is_proven, was_enqueued, at
 FROM dropped_event
 WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
 
@@ -1358,9 +1362,10 @@ WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
 -- Dropped events of another outbox.
 WITH written AS (
   INSERT INTO dropped_event (id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id,
-                             amount, currency, source, name, at)
+                             amount, currency, source, name, is_proven, was_enqueued, at)
   SELECT (row ->> 0)::bigint, row ->> 1, row ->> 2, row ->> 3, row ->> 4, row ->> 5, row ->> 6, row ->> 7, row ->> 8,
-         row ->> 9, row ->> 10, row ->> 11, row ->> 12, (row ->> 13)::float8
+         row ->> 9, row ->> 10, row ->> 11, row ->> 12, (row ->> 13)::boolean, (row ->> 14)::boolean,
+         (row ->> 15)::float8
   FROM jsonb_array_elements(%(rows)s::jsonb) AS row
   WHERE NOT EXISTS (SELECT FROM dropped_event WHERE dropped_event.id = (row ->> 0)::bigint)
   RETURNING 1
@@ -1530,7 +1535,7 @@ ORDER BY dead.id LIMIT %(limit)s;
 -- day_dropped_events --
 -- What was noted on a day: a table of its own.
 SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
-       name, at
+       name, is_proven, was_enqueued, at
 FROM dropped_event
 WHERE at >= %(begin)s::float8 AND at < %(end)s::float8 AND id > %(after_id)s ORDER BY id LIMIT %(limit)s;
 
@@ -2057,14 +2062,14 @@ WITH
   gone AS (
     DELETE FROM delivery USING left_line WHERE delivery.id = left_line.id
     RETURNING delivery.ad_account_id, message_id, preset, event_name, order_id, amount, currency, source, name,
-              warnings, enqueued_at, length(payload) AS size, exit, reason, nth, left_line.state
+              is_proven, warnings, enqueued_at, length(payload) AS size, exit, reason, nth, left_line.state
   ),
   moved AS (SELECT name, source, enqueued_at AS at, 'waiting' AS state, -1 AS sign FROM gone),
   named AS (/* named */),
   ordered AS (
     SELECT stands.at, ad_account_id, preset, source, currency, stands.became, sign, amount, NULL::bigint AS id
     FROM gone,
-         LATERAL (VALUES (enqueued_at, 'waiting', -1), (%(now)s::float8, exit, 1)) AS stands (at, became, sign)
+         LATERAL (VALUES (enqueued_at, 'waiting', -1), (%(now)s::float8, 'withdrawn', 1)) AS stands (at, became, sign)
   ),
   earned AS (/* sums */),
   reopened AS (
@@ -2079,13 +2084,13 @@ WITH
   ),
   noted AS (
     INSERT INTO dropped_event (message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id,
-                               amount, currency, source, name, at)
+                               amount, currency, source, name, is_proven, was_enqueued, at)
     SELECT message_id, ad_account_id, preset, exit, reason,
            -- what came from memory is no warning
            (SELECT coalesce(jsonb_agg(told ORDER BY place), '[]')::text
             FROM jsonb_array_elements(warnings::jsonb) WITH ORDINALITY AS each (told, place)
             WHERE jsonb_typeof(told) = 'string'),
-           event_name, order_id, amount, currency, source, name, %(now)s::float8
+           event_name, order_id, amount, currency, source, name, is_proven, true, %(now)s::float8
     FROM gone
   ),
   tallied AS (

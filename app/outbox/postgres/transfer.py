@@ -16,7 +16,7 @@ from app.outbox.transfer import BEFORE_FIRST, OF_DELIVERIES, DeliveryRow, Ledger
 #: In which column of a kind the moment stands that says in which day's table it lies.
 _MOMENT: Final = {
     TransferKind.DELIVERED: DeliveryRow._fields.index("settled_at"),
-    TransferKind.DROPPED_EVENTS: 13,
+    TransferKind.DROPPED_EVENTS: 15,
     TransferKind.COUNTS: 1,
 }
 

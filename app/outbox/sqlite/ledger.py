@@ -152,7 +152,7 @@ def dropped_conditions(sql: str, query: Query) -> tuple[str, dict[str, Any]]:
     query = as_kept(query)
     texts = [_OF_DROPPED[name] for name in query.given if name in _OF_DROPPED]
     texts += [f"AND at {sign} :{name}" for name, sign in _BOUNDS.items() if name in query.given]
-    texts.append("AND exit IN (SELECT value FROM json_each(:exits))")
+    texts.append("AND iif(was_enqueued, 'withdrawn', exit) IN (SELECT value FROM json_each(:exits))")
     if query.exit is Exit.MATCHED:
         texts.append("AND preset IS NOT NULL")
     parameters = _parameters(query) | {"exits": as_json(sorted(dropped_exits(query)))}

@@ -462,7 +462,7 @@ WITH RECURSIVE shelf (n) AS (
   UNION ALL SELECT n + 1 FROM shelf WHERE n < (SELECT max(id) >> 13 FROM dropped_event)
 )
 SELECT id, at, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
-       name
+       name, is_proven, was_enqueued
 FROM dropped_event
 WHERE id < :before AND id >= :floor /* conditions */ ORDER BY id DESC LIMIT :limit;
 
@@ -882,16 +882,16 @@ DELETE FROM delivery WHERE id IN (SELECT value ->> 0 FROM json_each(:rows));
 -- transfer_dropped_events_out --
 -- Dropped events, to be moved to another outbox.
 SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
-       name, at
+       name, is_proven, was_enqueued, at
 FROM dropped_event
 WHERE id > :after_0 ORDER BY id LIMIT :limit;
 
 -- transfer_dropped_events_in --
 -- Dropped events of another outbox.
 INSERT INTO dropped_event (id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id,
-                           amount, currency, source, name, at)
+                           amount, currency, source, name, is_proven, was_enqueued, at)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-       value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13
+       value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15
 FROM json_each(:rows) WHERE true
 ON CONFLICT DO NOTHING;
 
@@ -1008,7 +1008,7 @@ ORDER BY settled_at, id LIMIT :limit;
 -- day_dropped_events --
 -- What was noted on a day.
 SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
-       name, at
+       name, is_proven, was_enqueued, at
 FROM dropped_event
 WHERE (at, id) > (:after_at, :after_id) AND at < :end ORDER BY at, id LIMIT :limit;
 
@@ -1045,7 +1045,13 @@ SELECT id, message_id FROM delivery INDEXED BY delivery_message WHERE shelf = :s
 -- salvage_dropped_events --
 -- Dropped events with ids from `first` to below `end`.
 SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
-       name, at
+       name, is_proven, was_enqueued, at
+FROM dropped_event NOT INDEXED WHERE id >= :first AND id < :end ORDER BY id;
+
+-- salvage_unreleased_dropped_events --
+-- The same of a file from before the first release, which does not say who is proven.
+SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
+       name, 0, exit = 'withdrawn', at
 FROM dropped_event NOT INDEXED WHERE id >= :first AND id < :end ORDER BY id;
 
 -- salvage_audit --
@@ -1527,10 +1533,10 @@ WHERE expires_at > :now;
 -- drop_withdrawn --
 -- Note that deliveries are withdrawn; of their warnings what came from memory is none.
 INSERT INTO dropped_event (message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id,
-                           amount, currency, source, name, at)
+                           amount, currency, source, name, is_proven, was_enqueued, at)
 SELECT message_id, ad_account_id, preset, :exit, :reason,
        (SELECT json_group_array(told.value) FROM json_each(warnings) AS told WHERE told.type = 'text'),
-       event_name, order_id, amount, currency, source, name, :at
+       event_name, order_id, amount, currency, source, name, is_proven, true, :at
 FROM json_each(:rows) AS gone JOIN delivery ON delivery.id = gone.value;
 
 -- count_withdrawn --

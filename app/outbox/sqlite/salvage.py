@@ -175,7 +175,9 @@ class _Salvage:
     async def _lines(self, kind: TransferKind, table: str) -> int:
         """Bring the rows of a table that has ids; return how many could not be read."""
         lost = 0
-        for _, rows in _readable(1, self._highest(table) + 1, self._reads(f"salvage_{kind}"), span=_SPAN_ROWS):
+        is_old = not self._has_identity and kind is TransferKind.DROPPED_EVENTS
+        reads = self._reads(f"salvage_unreleased_{kind}" if is_old else f"salvage_{kind}")
+        for _, rows in _readable(1, self._highest(table) + 1, reads, span=_SPAN_ROWS):
             lost += 1 if rows is None else len(await self._write(kind, rows))
         return lost
 

@@ -58,9 +58,9 @@ CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
 
   -- What made no delivery.
   INSERT INTO dropped_event (message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency,
-                    source, name, at)
+                    source, name, is_proven, at)
   SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value -> 5, value ->> 6, value ->> 7,
-         value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12
+         value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13
   FROM json_each(new.dropped_events);
 
   -- Counts of their minute.

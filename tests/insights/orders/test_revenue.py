@@ -121,15 +121,14 @@ def sent(**changes: Any) -> Delivery:
     return Delivery(**(standard | changes))
 
 
-def test_the_share_that_the_shop_did_not_confirm_is_told_of_the_newest_orders() -> None:
-    unconfirmed = {"warnings": ("value: left out", "not confirmed by the shop")}
-    orders = [sent(is_proven=True), sent(), sent(**unconfirmed), sent(state=State.DEAD, **unconfirmed)]
-    waiting = sent(state=State.PENDING, **unconfirmed)  # the shop may still confirm it
-    (eur,) = figures(revenue())
-    trust = eur.judged_by([*orders, waiting]).trust
-    assert (trust, trust.share) == (OrderTrust(orders=4, public=3, unconfirmed=2), 0.5)
+def test_the_share_that_the_shop_did_not_confirm_is_told_of_all_that_was_sent() -> None:
+    told = {"delivered": 4, "public": 3, "unconfirmed": 1, "waiting": 2, "dead": 5}
+    (eur,) = figures(*(revenue(became=became, orders=orders) for became, orders in told.items()))
+    assert (eur.trust, eur.trust.share) == (OrderTrust(orders=4, public=3, unconfirmed=1), 0.25)
+    assert eur.as_json()["trust"] == {"orders": 4, "public": 3, "unconfirmed": 1}
+    assert eur.whole.received.orders == 11  # what is public, or unconfirmed, is counted once
+    (eur,) = figures(revenue(became="waiting"))
     assert eur.trust.share == 0
-    assert eur.judged_by(orders).as_json()["newest"] == {"orders": 4, "public": 3, "unconfirmed": 2}
 
 
 @pytest.mark.parametrize(
@@ -145,6 +144,6 @@ def test_an_amount_a_hundred_times_the_median_is_named(largest: str, amounts: li
     (eur,) = figures(
         revenue(largest=Decimal(largest), largest_id="77"), revenue(source="b", largest=Decimal(30), largest_id="78")
     )
-    judged = eur.judged_by([sent(amount=amount) for amount in (*amounts, None, "NaN", "much")])
+    judged = eur.with_odd([sent(amount=amount) for amount in (*amounts, None, "NaN", "much")])
     assert [each.times for each in judged.odd] == odd
     assert all(each.delivery_id == "77" for each in judged.odd)

@@ -75,7 +75,7 @@ async def test_of_a_good_file_everything_arrives(salvaged: Salvages) -> None:
         "dropped_events": COUNT,
         "audit": 1,
         "counts": found.arrived["counts"],
-        "revenue": 3,
+        "revenue": 4,
         "inventory": 6,
         "shared": 2,  # a switch, and the time by which holds end
     }

@@ -158,6 +158,8 @@ CREATE TABLE dropped_event (
   currency text,
   source text NOT NULL,
   name text NOT NULL,                    -- of the event, as received
+  is_proven boolean NOT NULL,            -- its author is known by a secret
+  was_enqueued boolean NOT NULL DEFAULT false,-- it was a delivery, which waited and is not sent
   at float8 NOT NULL
 ) PARTITION BY RANGE (at);
 CREATE INDEX dropped_event_id_order ON dropped_event (id);

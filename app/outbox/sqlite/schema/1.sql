@@ -104,6 +104,8 @@ CREATE TABLE dropped_event (
   currency TEXT,
   source TEXT NOT NULL,
   name TEXT NOT NULL,                    -- of the event, as received
+  is_proven INTEGER NOT NULL,            -- its author is known by a secret
+  was_enqueued INTEGER NOT NULL DEFAULT 0,-- it was a delivery, which waited and is not sent
   at REAL NOT NULL,
   shelf INTEGER GENERATED ALWAYS AS (id >> 13) VIRTUAL
 ) STRICT;
@@ -186,7 +188,8 @@ CREATE TABLE revenue (
   preset TEXT NOT NULL,
   source TEXT NOT NULL,
   currency TEXT NOT NULL,                -- '' where none was named
-  became TEXT NOT NULL,                  -- waiting, delivered, dead, dismissed, or the exit of a dropped event
+  became TEXT NOT NULL,                  -- waiting, delivered, dead, dismissed, or the exit of a dropped event;
+                                         -- public, unconfirmed: of those that are delivered
   orders INTEGER NOT NULL,
   without_amount INTEGER NOT NULL,       -- of these, those that name no amount
   millionths INTEGER NOT NULL,           -- of the currency
@@ -234,6 +237,14 @@ WHEN new.event_name = 'checkout' AND old.state <> new.state
     new.enqueued_at, new.ad_account_id, new.preset, new.source, new.currency,
     CASE WHEN new.state IN ('pending', 'claimed') THEN 'waiting' ELSE new.state END, 1, new.amount, new.id);
 END;
+CREATE TRIGGER public_order_moves AFTER UPDATE OF state ON delivery
+WHEN new.event_name = 'checkout' AND new.state = 'delivered' AND old.state <> 'delivered' AND NOT new.is_proven BEGIN
+  INSERT INTO earned VALUES (
+    new.enqueued_at, new.ad_account_id, new.preset, new.source, new.currency, 'public', 1, new.amount, NULL);
+  INSERT INTO earned SELECT
+    new.enqueued_at, new.ad_account_id, new.preset, new.source, new.currency, 'unconfirmed', 1, new.amount, NULL
+  WHERE instr(new.warnings, '"not confirmed by the shop"');
+END;
 CREATE TRIGGER order_changes AFTER UPDATE OF amount, currency ON delivery
 WHEN new.event_name = 'checkout' AND (old.amount IS NOT new.amount OR old.currency IS NOT new.currency) BEGIN
   INSERT INTO earned VALUES (
@@ -243,7 +254,8 @@ WHEN new.event_name = 'checkout' AND (old.amount IS NOT new.amount OR old.curren
 END;
 CREATE TRIGGER order_dropped AFTER INSERT ON dropped_event WHEN new.event_name = 'checkout' OR new.order_id IS NOT NULL BEGIN
   INSERT INTO earned VALUES (
-    new.at, new.ad_account_id, new.preset, new.source, new.currency, new.exit, 1, new.amount, NULL);
+    new.at, new.ad_account_id, new.preset, new.source, new.currency,
+    iif(new.was_enqueued, 'withdrawn', new.exit), 1, new.amount, NULL);
 END;
 
 -- Counts by minute (span_s 60), rolled up into hours (span_s 3600) when they are old.
