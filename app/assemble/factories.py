@@ -209,7 +209,7 @@ def explainer(
     Without an outbox every event is taken as new.
     """
     return Explainer(
-        event_router(settings, why_off, action_source, to, sources),
+        event_router(settings, why_off, action_source, to, sources, shared=outbox, is_asked=True),
         outbox=outbox,
         why_kept=why_off if settings.keeps_while_off else None,
         secret=None if outbox is None else _erasing(settings, outbox).secret,
@@ -241,9 +241,11 @@ def event_router(
     sources: RunningSources | None = None,
     *,
     shared: SharedValues | None = None,
+    is_asked: bool = False,
 ) -> Router:
     """Return the way of events by the settings; the arguments are those of `pipeline`.
 
+    `is_asked`: no event comes by it, it only tells what would become of events.
     Raises CatalogError, and SettingsError where CONTENT_ID cannot be read.
     """
     found = destinations(settings) if to is None else to
@@ -258,7 +260,9 @@ def event_router(
         consents=None if settings.suppress == "fill" else Consents(settings, reader, ConsentBook()),
         content_id_of=_content_ids(settings, sources),
         traits_of=traits_of,
-        waits=OrderWaits(settings, accounts=found, sources=names, traits_of=traits_of, shared=shared),
+        waits=OrderWaits(
+            settings, accounts=found, sources=names, traits_of=traits_of, shared=shared, is_asked=is_asked
+        ),
         public_order_limits=settings.public_order_limits,
     )
 

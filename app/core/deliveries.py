@@ -130,16 +130,16 @@ class Enqueued(Struct, frozen=True, kw_only=True):
 
 
 class Seen(Struct, frozen=True, kw_only=True):
-    """The earlier delivery that a new one would repeat, or an earlier order that it is like."""
+    """What a new delivery would be told that repeats an earlier one, is merged into it, or is like an earlier order."""
 
-    #: Which key was seen before, as `Enqueued.reason` says it; "" where the new one would be enqueued nevertheless.
+    #: As `Enqueued.reason` says it; "" where the new one would be enqueued nevertheless.
     reason: str
     #: When the earlier one was enqueued, or redriven.
     at: float
     #: As `Enqueued.warnings` says it.
     warnings: tuple[str, ...] = ()
     #: As what it would be told; withheld where the person of the earlier one was erased.
-    exit: Literal[Exit.DUPLICATE, Exit.WITHHELD] = Exit.DUPLICATE
+    exit: Literal[Exit.ENQUEUED, Exit.MERGED, Exit.DUPLICATE, Exit.WITHHELD] = Exit.DUPLICATE
 
 
 class Claimed(Struct, frozen=True, kw_only=True):

@@ -10,19 +10,14 @@ from app.core.events import DroppedEvent, Exit
 from app.errors import BacklogFull, OutboxUnavailable, RowRefused, WhyUnavailable
 
 
-def seen_before(kind: str, holder: object | None, differences: Sequence[str]) -> str:
-    """Return which kind of key was seen before, which delivery holds it, and what differs nevertheless.
-
-    `holder` None is an earlier delivery of the same call.
-    """
-    seen = "is earlier in the same request" if holder is None else f"was taken before, as delivery {holder}"
-    return "; ".join((f"the same {kind} {seen}", *differences))
+def seen_before(kind: str, holder: object, differences: Sequence[str]) -> str:
+    """Return which kind of key was seen before, which delivery holds it, and what differs nevertheless."""
+    return "; ".join((f"the same {kind} was taken before, as delivery {holder}", *differences))
 
 
-def another_order(holder: object | None, totals: str) -> str:
+def another_order(holder: object, totals: str) -> str:
     """Return the warning about an order that has the id of another; `totals` of both, as a person reads them."""
-    where = "earlier in the same request" if holder is None else f"as delivery {holder}"
-    told = f"its order_id came before, {where}, of another buyer and another total ({totals})"
+    told = f"its order_id came before, as delivery {holder}, of another buyer and another total ({totals})"
     return f"another order: {told}; both are sent"
 
 

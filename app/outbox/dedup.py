@@ -8,7 +8,6 @@ import binascii
 import hashlib
 import re
 import time
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol, Self, TypeAlias
@@ -17,8 +16,7 @@ import orjson
 from msgspec.structs import replace
 
 from app.config.settings import OutboxSettings
-from app.core.deliveries import NewDelivery, OrderSide, Seen, State
-from app.core.events import Exit
+from app.core.deliveries import NewDelivery, OrderSide, State
 from app.core.trust import may_change
 from app.outbox.backpressure import another_order, seen_before
 from app.outbox.pairing import (
@@ -372,8 +370,8 @@ class Order(NamedTuple):
 class KeyOwner(NamedTuple):
     """A delivery that holds a key."""
 
-    #: Its id; None where it is one of the same call, which has none yet.
-    delivery_id: object | None
+    #: Its id.
+    delivery_id: object
     #: Unix seconds: when it was enqueued or redriven, and when the key is forgotten.
     since: float
     until: float
@@ -441,8 +439,8 @@ class Deduplicator:
         """Who holds a key now, by digest."""
         return self._held
 
-    def check(self, known: Known, keys: Sequence[Key], delivery_id: object | None) -> DedupResult:
-        """Return what a delivery with these keys is; `delivery_id` is its own, None where it has none yet."""
+    def check(self, known: Known, keys: Sequence[Key], delivery_id: object) -> DedupResult:
+        """Return what a delivery with these keys is; `delivery_id` is its own."""
         order = Order.of(known) if len(keys) > 1 else None
         if order is not None and self.twins is not None and isinstance(known, NewDelivery):
             meet = self._meet_page if known.is_proven else self._meet_shop
@@ -459,7 +457,7 @@ class Deduplicator:
                 return DedupResult(repeats=same, reason=reason, taken=self._learned(known, keys, order, same))
         return None
 
-    def _new(self, known: Known, keys: Sequence[Key], order: Order | None, delivery_id: object | None) -> DedupResult:
+    def _new(self, known: Known, keys: Sequence[Key], order: Order | None, delivery_id: object) -> DedupResult:
         warnings: list[str] = []
         for key in keys:
             if key.kind == ORDER_ID and order is not None:
@@ -476,7 +474,7 @@ class Deduplicator:
     # The two sides of one order.
 
     def _meet_page(
-        self, known: NewDelivery, keys: Sequence[Key], order: Order, delivery_id: object | None
+        self, known: NewDelivery, keys: Sequence[Key], order: Order, delivery_id: object
     ) -> DedupResult | None:
         """Return what a shop's order is where a page told of it before; None where it repeats one of a shop's."""
         met = [(holder, twin) for holder, twin in self._met(keys, order) if not twin.is_proven]
@@ -504,7 +502,7 @@ class Deduplicator:
         known: NewDelivery,
         keys: Sequence[Key],
         order: Order,
-        delivery_id: object | None,
+        delivery_id: object,
         *,
         met: Sequence[tuple[KeyOwner, Twin]],
         dropped: Sequence[tuple[Twin, str]],
@@ -538,7 +536,7 @@ class Deduplicator:
         return DedupResult(taken=taken, warnings=tuple(warnings[:1]), pairing=pairing)
 
     def _meet_shop(
-        self, known: NewDelivery, keys: Sequence[Key], order: Order, delivery_id: object | None
+        self, known: NewDelivery, keys: Sequence[Key], order: Order, delivery_id: object
     ) -> DedupResult | None:
         """Return what an order of a page is where its other side, or another event of the page, waits; else None."""
         met = self._met(keys, order)
@@ -560,7 +558,7 @@ class Deduplicator:
         return self._claim(known, keys, order, delivery_id, claims)
 
     def _claim(
-        self, known: NewDelivery, keys: Sequence[Key], order: Order, delivery_id: object | None, claims: Sequence[Twin]
+        self, known: NewDelivery, keys: Sequence[Key], order: Order, delivery_id: object, claims: Sequence[Twin]
     ) -> DedupResult:
         """Return what another event of a page is that claims an order, while the order waits for the shop."""
         side = known.side or OrderSide()
@@ -707,7 +705,7 @@ class Deduplicator:
         return named
 
     def _take_all(
-        self, known: Known, keys: Sequence[Key], order: Order | None, delivery_id: object | None
+        self, known: Known, keys: Sequence[Key], order: Order | None, delivery_id: object
     ) -> tuple[TakenKey, ...]:
         return tuple(filter(None, (self._take(key, known, order, delivery_id, self._now) for key in keys)))
 
@@ -716,7 +714,7 @@ class Deduplicator:
         key: Key,
         known: Known,
         order: Order | None,
-        delivery_id: object | None,
+        delivery_id: object,
         since: float,
         *,
         is_proven: bool | None = None,
@@ -838,11 +836,6 @@ def key_owner(row: SeenRow) -> KeyOwner:
     return KeyOwner(delivery_id, since, until, place, order, bool(is_proven), source)
 
 
-def digests_of(deliveries: Sequence[NewDelivery], rules: OutboxSettings) -> list[str]:
-    """Return the digests of the keys of all deliveries."""
-    return [key.digest for delivery in deliveries for key in keys_of(delivery, rules)]
-
-
 def order_ids_of(numbers: Iterable[str], rows: Iterable[SeenRow]) -> dict[str, list[str]]:
     """Return the ids of the orders that have these other names; `rows` tell who holds their keys."""
     held = [(row[0], owner.order.order_id) for row in rows if (owner := key_owner(row)).order]
@@ -857,31 +850,3 @@ def names_of(rows: Iterable[SeenRow]) -> list[str]:
     """Return the ids and other names of the orders that hold some keys."""
     orders = [order for row in rows if (order := key_owner(row).order)]
     return sorted({name for order in orders for name in (order.order_id, order.number) if name})
-
-
-def repeated(
-    deliveries: Sequence[NewDelivery], rows: Iterable[SeenRow], *, now: float, rules: OutboxSettings
-) -> list[Seen | None]:
-    """Return which earlier delivery each one repeats, or what warns of it; None where it is new and like no other.
-
-    `rows` tell who holds a key.
-    """
-    held: defaultdict[str, list[KeyOwner]] = defaultdict(list)
-    erased: dict[str, tuple[float, bool]] = {}
-    for row in rows:
-        known, is_proven = row[5], bool(row[6])
-        if known and is_erased(known):
-            erased[row[0]] = erased_at(known), is_proven
-            continue
-        held[row[0]].append(key_owner(row))
-    dedup = Deduplicator(held, now=now, rules=rules)
-    found: list[Seen | None] = []
-    for delivery in deliveries:
-        if why := why_erased(keys_of(delivery, rules), erased, is_proven=delivery.is_proven):
-            found.append(Seen(reason=why, at=max(erased.values())[0], exit=Exit.WITHHELD))
-            continue
-        result = dedup.check(delivery, keys_of(delivery, rules), None)
-        at = result.repeats.since if result.repeats else now
-        is_told = result.repeats or result.warnings
-        found.append(Seen(reason=result.reason, at=at, warnings=result.warnings) if is_told else None)
-    return found

@@ -15,7 +15,7 @@ import orjson
 from msgspec.structs import replace
 
 from app.config.settings import OutboxSettings
-from app.core.deliveries import Enqueued, NewDelivery, State
+from app.core.deliveries import Enqueued, NewDelivery, Seen, State
 from app.core.events import CounterRow, DroppedEvent, Exit
 from app.core.people import PeopleChanges
 from app.core.values.times import DAY_S
@@ -27,6 +27,7 @@ from app.outbox.dedup import (
     Key,
     KeyOwner,
     Order,
+    SeenRow,
     TakenKey,
     erased_at,
     is_erased,
@@ -316,12 +317,55 @@ def other_sides(calls: Iterable[PreparedEnqueue], held: Held) -> list[int]:
     )
 
 
+def asked_call(deliveries: Sequence[NewDelivery], *, now: float, rules: OutboxSettings) -> PreparedEnqueue:
+    """Return a call that is not made: it is asked what it would come to."""
+    keys = [keys_of(delivery, rules) for delivery in deliveries]
+    return PreparedEnqueue(
+        deliveries=deliveries, keys=keys, dropped=(), counters=(), now=now, held_from=now, all_new=None
+    )
+
+
+def key_rows_of(rows: Iterable[SeenRow]) -> list[KeyRow]:
+    """Return the rows of an engine's query `seen` as those of its query `keys_taken`."""
+    return [(digest, delivery_id, *rest) for digest, delivery_id, _, *rest in rows]  # type: ignore[misc] # a longer row
+
+
+def foreseen(
+    call: PreparedEnqueue, rows: Sequence[SeenRow], twins: Iterable[Twin], rules: OutboxSettings, *, highest_id: int
+) -> list[Seen | None]:
+    """Return what each delivery of a call would be told, and of what it repeats or is merged into since when that is.
+
+    None where it is new and like no other. `rows` tell who holds a key, `twins` are those of `other_sides`; the
+    deliveries would get the ids above `highest_id`.
+    """
+    taken, now = key_rows_of(rows), call.now
+    ids = range(highest_id + 1, highest_id + 1 + len(call.deliveries))
+    known: dict[object, Twin] = {each.delivery_id: each for each in twins}
+    erased = erased_keys(taken, now)
+    checked = without_duplicates(call, holders(taken), ids, rules, known, erased=erased)
+    since: dict[object, float] = {row[1]: row[2] for row in rows}
+    erased_since = max((at for at, _ in erased.values()), default=now)
+    return [
+        None
+        if answer.exit is Exit.ENQUEUED and not answer.warnings
+        else Seen(
+            reason=answer.reason,
+            at=erased_since if answer.exit is Exit.WITHHELD else since.get(repeats, now),
+            warnings=answer.warnings,
+            exit=answer.exit,
+        )
+        for answer, repeats in zip(checked.answers, checked.repeats, strict=True)
+    ]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deduplicated:
     """What a call comes to where not all of it is new."""
 
     rows: Rows
     answers: list[Enqueued]
+    #: Of each answer the delivery that is repeated, or merged into; None where it is new.
+    repeats: list[object | None]
     #: Who holds a key once the rows are stored.
     held: Held
 
@@ -344,10 +388,12 @@ def without_duplicates(
     for event in call.dropped:
         rows.add_dropped(event, call.now)
     dedup = Deduplicator(held, now=call.now, rules=rules, twins=twins)
-    answers = []
+    answers: list[Enqueued] = []
+    repeats: list[object | None] = []
     for delivery, keys in zip(call.deliveries, call.keys, strict=True):
         if reason := why_erased(keys, erased, is_proven=delivery.is_proven):
             answers.append(Enqueued(exit=Exit.WITHHELD, reason=reason))
+            repeats.append(None)
             rows.add_dropped(dropped_duplicate(delivery, reason, exit_=Exit.WITHHELD), call.now)
             rows.owners = [row for row in rows.owners if row[0] != delivery.message_id]
             continue
@@ -356,9 +402,10 @@ def without_duplicates(
         if result.pairing is not None:
             _pair(_changed(delivery, result), result.pairing, rows, twins, held_from=call.held_from)
         answers.append(_answer(call, delivery, result, rows, delivery_id=delivery_id, twins=twins))
+        repeats.append(result.repeats and result.repeats.delivery_id)
     counted = enqueue_counters(call.deliveries, answers)
     rows.counters = [(call.now, counter) for counter in (*call.counters, *counted)]
-    return Deduplicated(rows=rows, answers=answers, held=dedup.held)
+    return Deduplicated(rows=rows, answers=answers, repeats=repeats, held=dedup.held)
 
 
 def _answer(
@@ -376,7 +423,8 @@ def _answer(
         exit_: Literal[Exit.MERGED, Exit.DUPLICATE] = Exit.MERGED if pairing.into else Exit.DUPLICATE
         rows.add_dropped(dropped_duplicate(delivery, result.reason, exit_=exit_), call.now)
         rows.learn(result.taken)
-        return Enqueued(exit=exit_, reason=result.reason, superseded=_superseded(pairing))
+        superseded = _superseded(pairing)
+        return Enqueued(exit=exit_, reason=result.reason, warnings=result.warnings, superseded=superseded)
     delivery = _changed(delivery, result)
     rows.add_checked(delivery, result.taken, call.now, held_from=call.held_from, follows=pairing.follows)
     if len(result.taken) > 1:

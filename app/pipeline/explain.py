@@ -43,7 +43,11 @@ IN_WORDS: Mapping[Exit, str] = {
 
 
 #: What there is to say first where all lines leave so; their reasons say the rest.
-_ALIKE: Mapping[Exit, str] = {Exit.WITHHELD: "Withheld.", Exit.MATCHED: "A cancellation."}
+_ALIKE: Mapping[Exit, str] = {
+    Exit.WITHHELD: "Withheld.",
+    Exit.MATCHED: "A cancellation.",
+    Exit.MERGED: "One event with the other side of its order.",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +141,8 @@ class EventReport:
     receipt: EventReceipt
     #: One a preset, switched-off ones too, in the catalog's order; empty where the event was refused.
     presets: tuple[PresetReport, ...] = ()
+    #: For how long an order would wait for its other side at most; 0: it would not.
+    wait_s: float = 0
 
     @property
     def headline(self) -> Headline:
@@ -147,7 +153,8 @@ class EventReport:
             count = f"{len(sent)} {'delivery' if len(sent) == 1 else 'deliveries'}"
             hold_s = max(line.hold_s for line in lines)
             held = f" Held for {hold_text(hold_s)} first." if hold_s else ""
-            return Headline(level="good", title=f"{count} to Pinterest:", text=f"{', '.join(sent)}.{held}")
+            waits = f" Waits up to {hold_text(self.wait_s)} for the other side of its order." if self.wait_s else ""
+            return Headline(level="good", title=f"{count} to Pinterest:", text=f"{', '.join(sent)}.{held}{waits}")
         exits = {line.exit for line in lines}
         if Exit.REFUSED in exits:
             return Headline(level="bad", title="Refused.", text=lines[0].reason)
@@ -158,7 +165,7 @@ class EventReport:
         if len(exits) == 1 and exits <= _ALIKE.keys():
             (exit_,) = exits
             told = ", ".join(dict.fromkeys(each.reason for each in lines))
-            return Headline(level="warn", title=_ALIKE[exit_], text=told)
+            return Headline(level="good" if exit_ is Exit.MERGED else "warn", title=_ALIKE[exit_], text=told)
         if exits == {Exit.DUPLICATE}:
             return Headline(level="warn", title="Sent before.", text="Nothing would be sent again.")
         return Headline(level="bad", title="Matched, but nothing would be sent.", text="Each preset has its reason.")
@@ -277,8 +284,10 @@ class _Foreseen:
     receipt: Receipt
     #: The finished events, also of those that a no or an earlier delivery keeps from being sent.
     finished: Mapping[_Key, Any]
-    #: The earlier deliveries that would be repeated.
+    #: The earlier deliveries that would be repeated, or merged into.
     seen: Mapping[_Key, Seen | None]
+    #: For how long an order would wait for its other side at most.
+    wait_s: float
 
 
 class Explainer:
@@ -316,6 +325,7 @@ class Explainer:
         return EventReport(
             receipt=replace(receipt, deliveries=tuple(lines)),
             presets=tuple(self._reports(event, catalog, lines, foreseen.seen, now, source)),
+            wait_s=foreseen.wait_s,
         )
 
     async def receipt(self, intake: Intake, catalog: Catalog) -> Receipt:
@@ -329,6 +339,8 @@ class Explainer:
         """Do what `Pipeline.accept` does, but keep nothing. Raises OutboxUnavailable."""
         if self._router.reader is not None and self._secret is not None:
             await self._router.reader.id_keys.ask(self._secret)
+        if self._router.waits is not None:
+            await self._router.waits.look(intake.now)
         some, drafts = list(intake.events), IntakeBatch(intake)
         memory = await self._memory(some, intake)
         for _ in draft(self._router, some, catalog, drafts, memory):
@@ -338,16 +350,18 @@ class Explainer:
             asked, _ = await self._router.consents.ask(drafts, self._outbox, max_age_s=0)
         seen = await self._seen(asked.deliveries, intake.now)
         answers = [
-            Enqueued(exit=each.exit, reason=each.reason)
-            if each and each.reason
-            else Enqueued(exit=Exit.ENQUEUED, warnings=each.warnings if each else ())
+            Enqueued(exit=each.exit, reason=each.reason, warnings=each.warnings)
+            if each
+            else Enqueued(exit=Exit.ENQUEUED)
             for each in seen
         ]
+        ways = zip(asked.deliveries, (answer.exit for answer in answers), strict=True)
         finished = (orjson.loads(each.payload) for each in drafts.deliveries)
         return _Foreseen(
             receipt=asked.receipt(answers),
             finished=dict(zip(_sent_keys(drafts), finished, strict=True)),
             seen=dict(zip(_sent_keys(asked), seen, strict=True)),
+            wait_s=max((each.wait_s for each, exit_ in ways if exit_ is Exit.ENQUEUED), default=0),
         )
 
     async def _memory(self, events: Sequence[Event | EventRefused], intake: Intake) -> RequestMemory:

@@ -51,13 +51,18 @@ class OrderWaits:
         sources: Callable[[], Iterable[str]],
         traits_of: Callable[[str], SourceTraits],
         shared: SharedValues | None = None,
+        is_asked: bool = False,
     ) -> None:
-        """Take the ad accounts, and the sources as they are now. Without `shared` every side counts as heard of."""
+        """Take the ad accounts, and the sources as they are now. Without `shared` every side counts as heard of.
+
+        `is_asked`: it only tells what would wait; no order that it sees came.
+        """
         self._rules = rules
         self._accounts = tuple(accounts)
         self._sources = sources
         self._traits_of = traits_of
         self._shared = shared
+        self._is_asked = is_asked
         self._looked_at = -inf
         #: Ad accounts and shops that have both sides.
         self._paired: frozenset[tuple[str, str]] = frozenset()
@@ -92,7 +97,7 @@ class OrderWaits:
             self._heard[side] = max(self._heard.get(side, -inf), self._noted[side])
             if written is None:
                 self._heard[side] = max(self._heard[side], now)
-            if self._heard[side] > self._noted[side] + (_NOTED_S if written else 0):
+            if not self._is_asked and self._heard[side] > self._noted[side] + (_NOTED_S if written else 0):
                 self._noted[side] = self._heard[side]
                 await ORDERS_HEARD.of(_name(side)).write(shared, OrdersHeard(at=self._heard[side]))
 
@@ -101,7 +106,8 @@ class OrderWaits:
         account, shop, is_proven = delivery.ad_account_id, delivery.shop, delivery.is_proven
         if (account, shop) not in self._paired:
             return delivery
-        self._heard[account, shop, is_proven] = now
+        if not self._is_asked:
+            self._heard[account, shop, is_proven] = now
         side = order_side(event, built, message_id=delivery.message_id, is_proven=is_proven)
         if not is_proven and self._rules.tag_event_id == "message":
             side = replace(side, names_event_id=True)

@@ -5,11 +5,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from app.core.deliveries import Enqueued, Seen
 from app.core.events import Exit
 from app.core.pages import Query
 from app.outbox import open_outbox
 from tests.outbox.build import DAY_S, NOW, At, new, rules
+from tests.outbox.orders import page, shop
 from tests.rounds import examples
 
 
@@ -42,10 +45,12 @@ async def test_the_order_of_a_checkout_is_seen_from_another_preset(at: At) -> No
 
 
 async def test_what_stands_earlier_in_the_same_call_is_seen(at: At) -> None:
-    first, second, third = await at.seen(new(order_id="o"), new(order_id="o"), new(order_id="p"))
+    orders = [new(order_id="o"), new(order_id="o"), new(order_id="p")]
+    first, second, third = await at.seen(*orders)
     assert (first, third) == (None, None)
     assert second is not None
-    assert (second.at, second.reason) == (NOW, "the same order_id is earlier in the same request")
+    assert (second.at, second.reason) == (NOW, "the same order_id was taken before, as delivery 1")
+    assert (await at.enqueue(*orders))[1].reason == second.reason
 
 
 async def test_what_is_dead_is_not_seen(at: At) -> None:
@@ -88,4 +93,62 @@ async def test_it_tells_what_enqueue_will_answer(
     told = await at.seen(*wanted)
     answers = await at.enqueue(*wanted)
     await at.outbox.close()
-    assert [each is not None for each in told] == [answer.exit is Exit.DUPLICATE for answer in answers]
+    assert [as_answered(each) for each in told] == [replace(answer, superseded=()) for answer in answers]
+
+
+def as_answered(seen: Seen | None) -> Enqueued:
+    return (
+        Enqueued(exit=seen.exit, reason=seen.reason, warnings=seen.warnings) if seen else Enqueued(exit=Exit.ENQUEUED)
+    )
+
+
+#: What a page and a shop tell of two orders, and what happens between: hours in which senders take what is due.
+sides = st.lists(
+    st.sampled_from(["249.00", "100.00", "0.01"]).flatmap(
+        lambda amount: st.sampled_from(
+            [
+                page(amount, event_id=event_id, message_id=f"{amount}-{event_id}-{order}", order_id=order, token=token)
+                for event_id in ("tag-1", "tag-2", "checkout_1")
+                for order in ("SO-1", "SO-2", None)
+                for token in (None, "t")
+            ]
+            + [
+                shop("249.00", "USD 100.00", event_id=event_id, order_id=order, token=token)
+                for event_id in ("checkout_1", "shop-2")
+                for order in ("SO-1", "SO-2")
+                for token in (None, "t")
+            ]
+        )
+    )
+    | st.integers(1, 3),
+    max_size=8,
+)
+
+
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=sides)
+async def test_it_tells_what_becomes_of_an_order_from_two_sides(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[Any]
+) -> None:
+    at = At(open_outbox(f"sqlite:///{tmp_path_factory.mktemp('seen')}/o.db", rules(), clock=lambda: NOW))
+    for step in steps:
+        if isinstance(step, int):
+            at = at.later(step * 300)
+            await at.deliver(*await at.claim(limit=step))
+            continue
+        (told,), (answer,) = await at.seen(step), await at.enqueue(step)
+        assert as_answered(told) == replace(answer, superseded=())
+    await at.outbox.close()
+
+
+async def test_what_would_be_merged_is_told_with_its_warnings_and_when_the_other_side_came(at: At) -> None:
+    await at.enqueue(page("0.01", event_id="tag-9", order_id="SO-9", wait_s=0))
+    await at.deliver(*await at.claim())
+    await at.enqueue(page("100.00"))
+    later = at.later(60)
+    for told, exit_ in ((shop("119.00", "USD 100.00"), Exit.MERGED), (page("0.01"), Exit.DUPLICATE)):
+        (seen,) = await later.seen(told)
+        (answer,) = await later.enqueue(told)
+        assert (as_answered(seen).exit, as_answered(seen)) == (exit_, replace(answer, superseded=()))
+        if seen and seen.exit is Exit.MERGED:
+            assert seen.at == NOW

@@ -13,6 +13,7 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from app import assemble
+from app.assemble.ad_accounts import SANDBOX_AD_ACCOUNT_ID
 from app.catalog.catalog import compile_catalog
 from app.core.coordination import Switches
 from app.core.events import Exit
@@ -24,6 +25,7 @@ from app.pipeline.explain import EventReport, Explainer, PresetReport
 from app.pipeline.pipeline import Pipeline
 from app.source import Arrival, Intake, read_event
 from tests.assembled import settings, shipped_catalog
+from tests.outbox.build import At
 from tests.outbox.build import rules as outbox_rules
 from tests.outbox.new_store import new_store
 from tests.process import ROOT
@@ -261,13 +263,16 @@ def told(receipt: Receipt) -> list[tuple[str | None, list[tuple[str | None, Exit
     ]
 
 
-async def assert_equal(explainer: Explainer, pipeline: Pipeline, events: list[Any]) -> set[Exit]:
+async def assert_equal(
+    explainer: Explainer, pipeline: Pipeline, events: list[Any], *, source: str = "default", is_proven: bool = True
+) -> set[Exit]:
     """Check that each event, one after the other, becomes what was said before; return the exits that occurred."""
     exits: set[Exit] = set()
     for event in events:
-        explanation = await explainer.explain(event, shipped_catalog(), now=NOW)
-        foreseen = await explainer.receipt(Intake([event], NOW, is_proven=True), shipped_catalog())
-        done = await pipeline.accept(Intake([event], now=NOW, is_proven=True))
+        intake = Intake([event], NOW, source=source, is_proven=is_proven)
+        explanation = await explainer.explain(event, shipped_catalog(), now=NOW, source=source)
+        foreseen = await explainer.receipt(intake, shipped_catalog())
+        done = await pipeline.accept(intake)
         assert told(Receipt(events=(explanation.receipt,))) == told(done) == told(foreseen)
         assert foreseen.counts == done.counts
         lines = {line.preset: line.exit for line in explanation.receipt.deliveries}
@@ -402,6 +407,76 @@ async def test_a_no_that_the_person_said_before_is_foreseen(
     assert orjson.loads(report.payload or "{}").get("opt_out") is (
         True if "properties" in said and suppress == "as_said" else None
     )
+
+
+TWO_SIDES = {"write_keys": "page:0123456789abcdef,shop:0123456789abcdea", "write_keys_secret": "shop"}
+
+
+#: Who tells of an order, and what; None: what waits is sent.
+of_two_sides = st.lists(
+    st.none()
+    | st.tuples(
+        st.sampled_from(["page", "shop"]),
+        st.fixed_dictionaries(
+            {"order_id": st.sampled_from(["SO-1", "SO-2"]), "total": st.sampled_from([119, 100, 0.01])},
+            optional={
+                "tax": st.just(19),
+                "checkout_token": st.sampled_from(["t", "u"]),
+                "event_id": st.sampled_from(["tag-1", "tag-2"]),
+            },
+        ),
+        st.sampled_from(["m-1", "m-2", "m-3", "m-4"]),
+    ),
+    min_size=2,
+    max_size=9,
+)
+
+
+@pytest.mark.slow
+@effort(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(chosen=of_two_sides, unconfirmed=st.sampled_from(["send", "withhold"]), waits=st.sampled_from([0, 10]))
+async def test_of_an_order_from_two_sides_it_says_what_becomes_of_it(
+    tmp_path_factory: pytest.TempPathFactory, chosen: list[Any], unconfirmed: str, waits: int
+) -> None:
+    keeps = {"quarantine_hours": 1, "quarantine_key": "a key of the quarantine, long enough"}
+    rules = {**TWO_SIDES, **keeps, "unconfirmed_orders": unconfirmed, "order_wait_minutes": waits}
+    async with both(tmp_path_factory.mktemp("two"), Switches(), **rules) as (explainer, pipeline, outbox):
+        for step in chosen:
+            if step is None:
+                at = At(outbox, NOW + 700)
+                claimed = await outbox.claim(
+                    SANDBOX_AD_ACCOUNT_ID, limit=9, max_bytes=10**9, max_wait_s=0, lease_s=9, now=at.now
+                )
+                await at.deliver(*claimed)
+                continue
+            source, properties, message_id = step
+            event = read_event(
+                order(messageId=message_id, properties={"currency": "USD", **properties}), Arrival.at(NOW)
+            )
+            await assert_equal(explainer, pipeline, [event], source=source, is_proven=source == "shop")
+
+
+async def test_an_order_says_that_it_would_wait_and_its_other_side_that_both_are_one_event(tmp_path: Path) -> None:
+    page, shop = (order(messageId=message_id) for message_id in ("page-1", "shop-1"))
+    async with both(tmp_path, Switches(), **TWO_SIDES) as (explainer, pipeline, _):
+        before = await explainer.explain(page, shipped_catalog(), now=NOW, source="page")
+        assert await assert_equal(explainer, pipeline, [page], source="page", is_proven=False) >= {Exit.ENQUEUED}
+        explanation = await explainer.explain(shop, shipped_catalog(), now=NOW + 60, source="shop")
+        assert await assert_equal(explainer, pipeline, [shop], source="shop") >= {Exit.MERGED}
+    assert before.headline.text == "Order Completed. Waits up to 10m for the other side of its order."
+    report = of(explanation, "Order Completed")
+    assert (report.exit, report.reason) == (Exit.MERGED, "merged with delivery 1, message page-1")
+    headline = explanation.headline
+    assert (headline.level, headline.title) == ("good", "One event with the other side of its order.")
+    assert (headline.text, explanation.wait_s) == (report.reason, 0)
+
+
+async def test_asking_what_becomes_of_an_order_is_no_word_of_its_side(tmp_path: Path) -> None:
+    """A side that has sent no order for 30 days is not waited for; what is asked in the tester was not sent."""
+    event = order(messageId="page-1", timestamp=NOW)
+    async with both(tmp_path, Switches(), **TWO_SIDES) as (explainer, _, outbox):
+        await explainer.explain(event, shipped_catalog(), now=NOW, source="page")
+        assert await outbox.list_shared("orders") == {}
 
 
 async def test_what_was_sent_before_is_a_duplicate_and_since_when(tmp_path: Path) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 from app.core.deliveries import Delivery, NewDelivery, Seen
 from app.core.events import CounterRow, DroppedEvent, Exit
 from app.core.pages import Backlog, DroppedPage, Message, Page, Query, Revenue
-from app.outbox.dedup import digests_of, names_of, number_digests, order_ids_of, repeated
+from app.outbox.dedup import names_of, number_digests, order_ids_of
+from app.outbox.enqueue import asked_call, foreseen, holders, key_rows_of, other_sides
 from app.outbox.orders import OrderPage, order_page
+from app.outbox.pairing import Twin
 from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import UsesDatabase, connected, rows_of
 from app.outbox.records import attempt_of, backlog_of, counter_of, delivery_of, dropped_of, revenue_of
@@ -132,9 +134,13 @@ class Ledger(UsesDatabase):
     @connected
     async def seen(self, connection: Connection, deliveries: Sequence[NewDelivery], *, now: float) -> list[Seen | None]:
         at = self._clock.of(now)
+        call = asked_call(deliveries, now=at, rules=self._rules)
         windows = {"window_s": self._rules.dedup_window_s, "ledger_s": self._rules.ledger_s}
-        rows = await rows_of(connection, "seen", digests=digests_of(deliveries, self._rules), now=at, **windows)
-        return repeated(deliveries, rows, now=at, rules=self._rules)
+        rows = await rows_of(connection, "seen", digests=call.digests, now=at, **windows)
+        ids = other_sides([call], holders(key_rows_of(rows)))
+        twins = [Twin(*row) for row in await rows_of(connection, "twins", ids=ids)] if ids else []
+        ((highest, _),) = await rows_of(connection, "highest_ids")
+        return foreseen(call, rows, twins, self._rules, highest_id=highest)
 
     @connected
     async def order_ids(self, connection: Connection, numbers: Sequence[str]) -> dict[str, list[str]]:

@@ -12,8 +12,10 @@ import orjson
 from app.core.deliveries import Delivery, NewDelivery, Seen, State
 from app.core.events import CounterRow, DroppedEvent, Exit
 from app.core.pages import Backlog, DroppedPage, Message, Page, Query, Revenue
-from app.outbox.dedup import digests_of, names_of, number_digests, order_ids_of, repeated
+from app.outbox.dedup import names_of, number_digests, order_ids_of
+from app.outbox.enqueue import asked_call, foreseen, holders, key_rows_of, other_sides
 from app.outbox.orders import OrderPage, order_page
+from app.outbox.pairing import Twin
 from app.outbox.records import attempt_of, backlog_of, counter_of, delivery_of, dropped_of, revenue_of
 from app.outbox.redrive import REPLAYED
 from app.outbox.rows import as_json
@@ -254,10 +256,14 @@ class Ledger(UsesFile):
     def seen(
         self, connection: sqlite3.Connection, deliveries: Sequence[NewDelivery], *, now: float
     ) -> list[Seen | None]:
-        digests = as_json(digests_of(deliveries, self._rules))
+        call = asked_call(deliveries, now=now, rules=self._rules)
         windows = {"window_s": self._rules.dedup_window_s, "ledger_s": self._rules.ledger_s}
-        rows = connection.execute(SQL["seen"], {"rows": digests, "now": now, **windows})
-        return repeated(deliveries, rows, now=now, rules=self._rules)
+        asked = {"rows": as_json(call.digests), "now": now, **windows}
+        rows = connection.execute(SQL["seen"], asked).fetchall()
+        ids = other_sides([call], holders(key_rows_of(rows)))
+        twins = [Twin(*row) for row in connection.execute(SQL["twins"], {"rows": as_json(ids)})] if ids else []
+        highest, _ = connection.execute(SQL["highest_ids"]).fetchone()
+        return foreseen(call, rows, twins, self._rules, highest_id=highest)
 
     @reads
     def order_ids(self, connection: sqlite3.Connection, numbers: Sequence[str]) -> dict[str, list[str]]:
