@@ -62,6 +62,14 @@ def read_row_selection(
 _SECONDS = {"s": 1, "m": MINUTE_S, "h": HOUR_S, "d": DAY_S}
 
 
+Authors = Annotated[
+    Literal["server", "browser"] | None,
+    typer.Option(
+        help="Who made the events of files: proven by `server`, public by `browser`. Default: WEBHOOK_AUTHORS."
+    ),
+]
+
+
 def import_files(  # noqa: PLR0913 - options are arguments
     files: Annotated[list[Path] | None, typer.Argument(exists=True, dir_okay=False, help=FORMS)] = None,
     action_source: Annotated[str | None, typer.Option("--as", help="Action source to send with every event.")] = None,
@@ -74,12 +82,7 @@ def import_files(  # noqa: PLR0913 - options are arguments
     ] = None,
     source: Annotated[str | None, typer.Option(help="Name of the source that maps rows; its kind is `mapped`.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Read files from the start even if imported before.")] = False,
-    authors: Annotated[
-        Literal["server", "browser"] | None,
-        typer.Option(
-            help="Who made the events of files: `server` makes them proven, `browser` public. Default: WEBHOOK_AUTHORS."
-        ),
-    ] = None,
+    authors: Authors = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Map and report; store nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -98,16 +101,10 @@ def import_files(  # noqa: PLR0913 - options are arguments
         since=_since(since, time.time()) if since else None,
         again=again,
         max_json_depth=settings.max_json_depth,
-        is_proven=authors == "server"
-        or (authors is None and assemble.source_traits(settings, None)(DEFAULT_SOURCE).is_proven),
+        is_proven=_is_proven(settings, authors),
     )
     rows = read_row_selection(
-        files,
-        where=where,
-        query=query,
-        cursor=cursor,
-        source=source,
-        for_files=again or since is not None or authors is not None,
+        files, where=where, query=query, cursor=cursor, source=source, for_files=again or bool(since or authors)
     )
     summary = asyncio.run(_import(settings, files or [], options, rows, is_dry=dry_run))
     if as_json:
@@ -115,6 +112,13 @@ def import_files(  # noqa: PLR0913 - options are arguments
         print_json(facts | {"before": [each._asdict() for each in summary.before]})
     else:
         _print(summary)
+
+
+def _is_proven(settings: Settings, authors: str | None) -> bool:
+    """Return whether events of files are proven: as those of /webhook, unless it is said who made them."""
+    if authors is None:
+        return assemble.source_traits(settings, None)(DEFAULT_SOURCE).is_proven
+    return authors == "server"
 
 
 def _since(text: str, now: float) -> float:
