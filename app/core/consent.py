@@ -178,7 +178,8 @@ class ConsentBook:
     """Knows about which ids anybody answered, so that the store is asked for few events only. One for each process."""
 
     def __init__(self) -> None:
-        self._keys: set[str] = set()
+        #: About which ids anything is known.
+        self.keys: set[str] = set()
         self._after = "0"
         self._read_at = -inf
 
@@ -187,24 +188,24 @@ class ConsentBook:
         now = time.monotonic()
         if now - self._read_at >= max_age_s:
             keys, self._after = await store.consent_keys(self._after)
-            self._keys.update(keys)
+            self.keys.update(keys)
             self._read_at = now
 
     def note(self, answers: Iterable[Answer]) -> None:
         """Know answers that this process has written."""
-        self._keys.update(each.key for each in answers)
+        self.keys.update(each.key for each in answers)
 
     def known(self, subjects: Iterable[Subject]) -> set[str]:
         """Return the keys of some deliveries about which anything is known."""
-        if not self._keys:
+        if not self.keys:
             return set()
-        return {key for subject in subjects for key in subject.keys if key in self._keys}
+        return {key for subject in subjects for key in subject.keys if key in self.keys}
 
     @property
     def is_empty(self) -> bool:
         """Whether nobody answered anything."""
-        return not self._keys
+        return not self.keys
 
     def knows(self, key: str) -> bool:
         """Return whether anything is known about an id."""
-        return key in self._keys
+        return key in self.keys

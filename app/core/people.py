@@ -121,9 +121,9 @@ class Ownership(Struct, frozen=True, kw_only=True, gc=False):
     """Whose a message is: the ids under which what is kept of it is found when a person asks for it."""
 
     message_id: str
+    #: Beginnings of keys, and of the digests of the e-mail addresses and phone numbers that were sent.
     user: str | None
     anonymous: str | None
-    #: Digests of the e-mail addresses and phone numbers that were sent.
     contacts: tuple[str, ...] = ()
     #: The event was proven.
     is_proven: bool = False

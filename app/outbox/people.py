@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
+from msgspec.structs import replace
+
 from app.config.settings import MemorySettings
 from app.core.consent import Answer
 from app.core.people import Ownership, PeopleChanges
@@ -119,9 +121,9 @@ def owner_rows(changes: PeopleChanges | None, now: float) -> list[list[Any]]:
         [
             each.message_id,
             now,
-            (each.user or "")[:OWNER_KEY_DIGITS],
-            (each.anonymous or "")[:OWNER_KEY_DIGITS],
-            "".join([digest[:OWNER_KEY_DIGITS] for digest in each.contacts]),
+            each.user or "",
+            each.anonymous or "",
+            "".join(each.contacts),
             each.is_proven,
         ]
         for each in changes.owners
@@ -183,19 +185,30 @@ def answers_of(rows: Iterable[Sequence[Any]]) -> list[Answer]:
 
 
 def in_turns(answers: Sequence[Answer]) -> list[list[Answer]]:
-    """Return answers in groups that one statement can write: those of one event, which come one behind the other.
+    """Return answers in groups that one statement can write: nos that follow each other, or the yes of one event.
 
-    They have one time and one author, and each has another id.
+    A yes lifts nos, so it is written behind those before it. What is of the same about the same id is there once.
     """
     groups: list[list[Answer]] = []
     for each in answers:
-        last = groups[-1] if groups else []
-        first = last[0] if last else None
-        if first and _event_of(first) == _event_of(each):
-            last.append(each)
+        last = groups[-1][-1] if groups else None
+        if last and ((last.is_no and each.is_no) or _event_of(last) == _event_of(each)):
+            groups[-1].append(each)
         else:
             groups.append([each])
-    return [list({(each.key, each.said_by, each.is_proven): each for each in group}.values()) for group in groups]
+    return [_newest(group) for group in groups]
+
+
+def _newest(answers: Sequence[Answer]) -> list[Answer]:
+    found: dict[tuple[str, str, bool], Answer] = {}
+    for each in answers:
+        place = each.key, each.said_by, each.is_proven
+        known = found.get(place, each)
+        newest = each if each.at >= known.at else known
+        if known.for_proven and not newest.for_proven:
+            newest = replace(newest, for_proven=True)
+        found[place] = newest
+    return list(found.values())
 
 
 def _event_of(answer: Answer) -> tuple[float, str, str, bool, bool]:

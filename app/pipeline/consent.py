@@ -1,16 +1,16 @@
 """How a no that a person said reaches later events, whichever source sends them: asked before they are enqueued."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import Any, Final
 
 import orjson
 from msgspec.structs import replace
 
-from app.catalog import Catalog
+from app.catalog import Catalog, Preset
 from app.config.settings import ConsentSettings
 from app.core.consent import (
-    KEY_DIGITS,
     Answer,
     Answers,
     ConsentBook,
@@ -28,13 +28,13 @@ from app.core.people import Ownership
 from app.core.receipts import PresetResult
 from app.core.values.times import DAY_S, HOUR_S
 from app.identity import IdentityEvent, Memory
-from app.pipeline.identity_events import IdentityEventReader
+from app.pipeline.enrichment import finished_by_defaults, of_permitted
+from app.pipeline.identity_events import IdentityEventReader, plain_no
 from app.pipeline.receipts import Answered, IntakeBatch
-from app.pipeline.twins import order_side
+from app.pipeline.twins import order_side, order_token
+from app.source import Intake
 
-#: In so many places an event may say yes or no, by members of these names.
-_FLAGS: Final = frozenset({"opt_out", "optOut"})
-_OF_CONTEXT: Final = _FLAGS | {"gpc", "consent", "consentManagement"}
+#: Members of an event's device by which it may say yes or no.
 _OF_DEVICE: Final = frozenset({"adTrackingEnabled", "attTrackingStatus", "trackingStatus"})
 #: How old what other processes noted may be when events are enqueued: it is asked again when they are claimed.
 _LOOK_EVERY_S: Final = 1.0
@@ -62,62 +62,89 @@ class Consents:
     def note(
         self,
         event: Event,
+        presets: Sequence[Preset],
         lines: Sequence[PresetResult],
         identity_event: IdentityEvent | None,
         catalog: Catalog,
         drafts: IntakeBatch,
         *,
         since: int,
-        owner: Ownership | None,
         memory: Memory | None,
     ) -> None:
-        """Note what an event answers, and whose its deliveries are: those of `drafts` from the place `since` on.
+        """Note what an event may answer, whose deliveries are those of `drafts` from the place `since` on."""
+        intake, new = drafts.intake, drafts.deliveries[since:]
+        is_no, keys = False, list[str]()
+        read: Callable[[], IdentityEvent]
+        if identity_event is None and new and plain_no(event) is None and of_permitted(presets, lines):
+            owner = drafts.owners[-1]  # it can only say yes, of which most change nothing: it may never be read
+            keys = [key for key in (owner.user, owner.anonymous, *owner.contacts) if key]
+            read = partial(self._read, event, presets, lines, catalog, intake)
+        else:
+            known = identity_event or self._read(event, presets, lines, catalog, intake)
+            if not (known.is_no or known.is_yes):
+                return
+            read, is_no, keys = (lambda: known), known.is_no, _keys_of(known)
+        linked = _linked(known.anonymous, memory) if is_no and memory is not None else {}
+        said = partial(self._answers, event, lines, read, catalog, new, linked, source=intake.source)
+        drafts.answered.append(Answered(first=since, end=since + len(new), is_no=is_no, keys=keys, said=said))
 
-        `owner` is of an event that has deliveries.
-        """
-        intake = drafts.intake
-        new = drafts.deliveries[since:]
-        said: list[Answer] = []
-        if identity_event is None and may_answer(event):
-            identity_event, _ = self._reader(event, catalog, now=intake.now, is_proven=intake.is_proven)
-        if identity_event and (identity_event.is_no or identity_event.is_yes):
-            said = self._answers(event, lines, identity_event, catalog, new, memory, source=intake.source)
-        if owner is not None:
-            drafts.whose += [(event, owner)] * len(new)
-        if said:
-            drafts.answered.append(Answered(first=since, end=len(drafts.deliveries), answers=tuple(said)))
+    def _read(
+        self, event: Event, presets: Sequence[Preset], lines: Sequence[PresetResult], catalog: Catalog, intake: Intake
+    ) -> IdentityEvent:
+        """Return an event that may answer as memory sees it."""
+        reader, now, is_proven = self._reader, intake.now, intake.is_proven
+        is_no = plain_no(event) is not None
+        built = finished_by_defaults(presets, lines) if is_no else of_permitted(presets, lines)
+        if built is None or (is_no and built.get("opt_out") is not True):
+            return reader(event, catalog, now=now, is_proven=is_proven)[0]
+        ids = reader.ids_of(event)
+        return reader.of_finished(event, built, ids, now=now, is_proven=is_proven, is_withheld=False, is_no=is_no)
 
-    def _subjects(self, drafts: IntakeBatch, *, of_all: bool) -> dict[int, Subject]:
-        """Return whose deliveries are, by their places: of all, or of those about whose ids anything may be known."""
-        if not of_all and self._book.is_empty:
-            return {}
-        return {
-            place: self._subject(event, delivery, owner)
-            for place, (delivery, (event, owner)) in enumerate(zip(drafts.deliveries, drafts.whose, strict=True))
-            if of_all or delivery.event_name == "checkout" or self._may_concern(owner)
-        }
-
-    def _may_concern(self, owner: Ownership) -> bool:
-        knows = self._book.knows
-        return (
-            (owner.user is not None and knows(owner.user[:KEY_DIGITS]))
-            or (owner.anonymous is not None and knows(owner.anonymous[:KEY_DIGITS]))
-            or any(knows(digest[:KEY_DIGITS]) for digest in owner.contacts)
+    def _local(self, drafts: IntakeBatch) -> list[tuple[Answered, list[Answer]]]:
+        """Return what the events of a request answer; a yes where one is asked for, or may lift a no."""
+        is_required, knows = self._settings.consent_required, self._book.knows
+        nos = {place: each.said() for place, each in enumerate(drafts.answered) if each.is_no}
+        names = {name for said in nos.values() for no in said for name in (no.key, no.said_by, no.user)}
+        told = (
+            (each, nos[place] if each.is_no else each.said())
+            for place, each in enumerate(drafts.answered)
+            if each.is_no or is_required or not each.keys or any(key in names or knows(key) for key in each.keys)
         )
+        return [(each, said) for each, said in told if said]
 
-    def _subject(self, event: Event, delivery: NewDelivery, owner: Ownership) -> Subject:
-        token = ""
+    def _subjects(self, drafts: IntakeBatch, local: set[str]) -> dict[int, Subject]:
+        """Return whose deliveries are, by their places: of those about whose ids anything is said or known.
+
+        `local` are the ids of which the same request says anything. Where a yes is required it is of all deliveries.
+        """
+        known, is_required = self._book.keys, self._settings.consent_required
+        found: dict[int, Subject] = {}
+        if not known and not local and not is_required:
+            return found
+        for place, (delivery, (event, owner)) in enumerate(zip(drafts.deliveries, drafts.whose, strict=True)):
+            keys = (owner.user, owner.anonymous, *owner.contacts)
+            if event is not None:
+                token = delivery.token if delivery.side else order_token(event)
+                keys = (*keys, key_of(token), order_key(delivery.order_id) if delivery.order_id else "")
+            if is_required or not (known.isdisjoint(keys) and local.isdisjoint(keys)):
+                found[place] = self._subject(event, delivery, owner, local)
+        return found
+
+    def _subject(self, event: Event | None, delivery: NewDelivery, owner: Ownership, local: Collection[str]) -> Subject:
+        token, order = "", order_key(delivery.order_id) if delivery.order_id else ""
         totals: tuple[str, ...] = ()
-        if delivery.event_name == "checkout":
-            side = delivery.side or order_side(event, _UNBUILT, message_id="", is_proven=delivery.is_proven)
-            token, totals = key_of(side.token), side.totals
+        if event is not None:
+            token = key_of(delivery.token if delivery.side else order_token(event))
+            if order in local or self._book.knows(order):  # else nobody asks for them, and there may be dozens
+                side = delivery.side or order_side(event, _UNBUILT, message_id="", is_proven=delivery.is_proven)
+                totals = side.totals
         return Subject(
             is_proven=delivery.is_proven,
-            user=key_of(owner.user),
-            browser=key_of(owner.anonymous),
-            contacts=tuple(map(key_of, owner.contacts)),
+            user=owner.user or "",
+            browser=owner.anonymous or "",
+            contacts=owner.contacts,
             token=token,
-            order=order_key(delivery.order_id) if delivery.order_id else "",
+            order=order,
             totals=totals,
         )
 
@@ -125,13 +152,16 @@ class Consents:
         self,
         event: Event,
         lines: Sequence[PresetResult],
-        identity_event: IdentityEvent,
+        read: Callable[[], IdentityEvent],
         catalog: Catalog,
         deliveries: Sequence[NewDelivery],
-        memory: Memory | None,
+        linked: dict[str, bool],
         *,
         source: str,
     ) -> list[Answer]:
+        identity_event = read()
+        if not (identity_event.is_no or identity_event.is_yes):
+            return []
         user, browser = key_of(identity_event.user), key_of(identity_event.anonymous)
         answer = Answer(
             key="",
@@ -143,11 +173,7 @@ class Consents:
             at=identity_event.at,
             source="" if browser or not identity_event.is_proven else source,
         )
-        keys = dict.fromkeys(filter(None, (user, browser)), False)
-        contacts = (digest for name in ("em", "ph") for digest in identity_event.found.get(name, ()))
-        keys |= dict.fromkeys(map(key_of, contacts), False)
-        if identity_event.is_no and memory is not None:
-            keys |= _linked(identity_event.anonymous, memory)
+        keys = dict.fromkeys(_keys_of(identity_event), False) | linked
         found = [replace(answer, key=key, for_proven=for_proven) for key, for_proven in keys.items()]
         order_ids = {line.order.order_id for line in lines if line.order and line.order.order_id}
         order_ids |= {each.order_id for each in deliveries if each.order_id}
@@ -167,8 +193,9 @@ class Consents:
         What other processes noted is known that is older than `max_age_s`. Raises OutboxUnavailable.
         """
         await self._book.look(store, max_age_s=max_age_s)
-        local = [each for said in drafts.answered for each in said.answers]
-        subjects = self._subjects(drafts, of_all=bool(local) or self._settings.consent_required)
+        told = self._local(drafts) if drafts.answered else []
+        local = [each for _, said in told for each in said]
+        subjects = self._subjects(drafts, {each.key for each in local})
         known = self._book.known(subjects.values()) | {each.key for each in local if self._book.knows(each.key)}
         if not (known or local or self._settings.consent_required):
             return drafts, []
@@ -179,14 +206,11 @@ class Consents:
             wanted = self._within_bounds(wanted, drafts, drafts.intake.public_key)
         answers = Answers(stored)
         # a yes counts for the deliveries of its own event, a no for later ones: its own say so themselves
-        said_at: dict[int, list[Sequence[Answer]]] = {}
-        for said in drafts.answered:
-            place = said.end if said.answers[0].is_no else said.first
-            said_at.setdefault(place, []).append(said.answers)
+        said_at = [(each.end if each.is_no else each.first, said) for each, said in reversed(told)]
         reasons: dict[int, str] = {}
         for place, subject in subjects.items():
-            for each in said_at.get(place, ()):
-                answers.add(each)
+            while said_at and said_at[-1][0] <= place:
+                answers.add(said_at.pop()[1])
             wanted += self._judge(place, subject, answers, drafts, reasons)
         return (drafts.withheld(reasons) if reasons else drafts), wanted
 
@@ -239,6 +263,13 @@ class Consents:
         self._book.note(answers)
 
 
+def _keys_of(identity_event: IdentityEvent) -> list[str]:
+    """Return the keys under which an answer is kept: of user, browser and contacts."""
+    found = identity_event.found
+    contacts = (digest for name in ("em", "ph") for digest in found.get(name, ()))
+    return [key_of(each) for each in (identity_event.user, identity_event.anonymous, *contacts) if each]
+
+
 def _linked(browser: str | None, memory: Memory) -> dict[str, bool]:
     """Return the other ids for which memory has noted the no of a browser, and for which it holds for proven events."""
     own = memory.suppression(browser) if browser else None
@@ -258,18 +289,20 @@ def with_opt_out(delivery: NewDelivery) -> NewDelivery:
 
 def may_answer(event: Event) -> bool:
     """Return whether an event has a member by which its person may say yes or no."""
-    for name in ("properties", "traits", "context"):
-        place = event.get(name)
-        if place is None:
-            continue
-        if type(place) is not dict or not _FLAGS.isdisjoint(place):
-            return True
     context = event.get("context")
+    if _has_flag(event.get("properties")) or _has_flag(event.get("traits")) or _has_flag(context):
+        return True
     if not context:
         return False
-    traits, device = context.get("traits"), context.get("device")
+    device = context.get("device")
     return (
-        not _OF_CONTEXT.isdisjoint(context)
-        or (traits is not None and (type(traits) is not dict or not _FLAGS.isdisjoint(traits)))
+        "gpc" in context
+        or "consent" in context
+        or "consentManagement" in context
+        or _has_flag(context.get("traits"))
         or (device is not None and (type(device) is not dict or not _OF_DEVICE.isdisjoint(device)))
     )
+
+
+def _has_flag(place: Any) -> bool:
+    return place is not None and (type(place) is not dict or "opt_out" in place or "optOut" in place)

@@ -157,7 +157,7 @@ class Enrichment:
         takes one of them, or one that says why there is none. `ids` are the event's, where they are read already.
         `is_proven` says that its author is known by a secret, `is_known` that its sender is.
         """
-        if built := _of_permitted(presets, lines):
+        if built := of_permitted(presets, lines):
             is_withheld = len(lines) > 1 and any(line.exit is Exit.WITHHELD for line in lines)
             ids = ids or self._read.ids_of(event)
             identity_event = self._read.of_finished(
@@ -191,17 +191,20 @@ class Enrichment:
         return any(self._why_filtered(event, {"event_name": name, **sent})[0] is not None for name in names)
 
 
-def _of_permitted(presets: Sequence[Preset], lines: Sequence[PresetResult]) -> Event | None:
+def of_permitted(presets: Sequence[Preset], lines: Sequence[PresetResult]) -> Event | None:
     """Return a finished event that holds the person as the defaults find it; None where any line says no."""
-    found = None
-    finders = [preset.name for preset in presets if preset.finds_person]
     for line in lines:
-        if line.event:
-            if carries_opt_out(line.event) or line.event.get("advertiser_tracking_enabled") is False:
-                return None
-            if found is None and line.preset in finders:
-                found = line.event
-    return found
+        if line.event and (carries_opt_out(line.event) or line.event.get("advertiser_tracking_enabled") is False):
+            return None
+    return finished_by_defaults(presets, lines)
+
+
+def finished_by_defaults(presets: Sequence[Preset], lines: Sequence[PresetResult]) -> Event | None:
+    """Return the first finished event that holds the person as the defaults find it; None where there is none."""
+    for line in lines:
+        if line.event and any(preset.finds_person and preset.name == line.preset for preset in presets):
+            return line.event
+    return None
 
 
 def completed_from_memory(

@@ -27,6 +27,8 @@ _TIMES: Final = (*TIMES, "arrivedAt")
 _RECEIVED: Final = "receivedAt"
 #: Of `context.device`: what says whether its person may be tracked.
 _PERMISSIONS: Final = frozenset({"attTrackingStatus", "trackingStatus", "adTrackingEnabled"})
+#: Members of an event's `properties`, `traits` and `context` by which a person says yes or no.
+_FLAGS: Final = ("opt_out", "optOut")
 #: How they say that a person was not asked, which is neither a yes nor a no: Apple's number, and Segment's word for it.
 #: https://developer.apple.com/documentation/apptrackingtransparency/attrackingmanager/authorizationstatus
 _NOT_DETERMINED: Final = {"attTrackingStatus": (0, "0"), "trackingStatus": ("notDetermined",)}
@@ -50,14 +52,23 @@ class IdentityEventReader:
         self._consent = consent
 
     def of_finished(
-        self, event: Event, built: Event, ids: Ids, *, now: float, is_proven: bool, is_withheld: bool
+        self,
+        event: Event,
+        built: Event,
+        ids: Ids,
+        *,
+        now: float,
+        is_proven: bool,
+        is_withheld: bool,
+        is_no: bool = False,
     ) -> IdentityEvent:
         """Return an event as memory sees it, read off a finished event: as `__call__`, and much quicker.
 
-        `built` was made by the action's defaults as far as the person goes, and in it the person says no nowhere.
+        `built` was made by the action's defaults as far as the person goes. In it the person says no nowhere, unless
+        `is_no` says that the event does.
         """
         tracking = built.get("advertiser_tracking_enabled")
-        answer = self._consent(event)
+        answer = False if is_no else self._consent(event)
         return IdentityEvent(
             kind=event["type"],
             at=own_time(event, now),
@@ -101,6 +112,8 @@ class IdentityEventReader:
         """Return how a person says no in an event that says it."""
         if self._consent(event) is False:
             return "category"
+        if (plain := plain_no(event)) is not None:
+            return plain
         return "opt_out" if self._said_without(_PERMISSIONS, event, catalog) is False else "device"
 
     def says_no(self, event: Event, catalog: Catalog) -> bool:
@@ -174,6 +187,25 @@ class IdentityEventReader:
         context = event.get("context")
         left = {**event, "context": {**(context if isinstance(context, dict) else {}), "device": device}}
         return self._person.permission(_fields(left, catalog) or {})
+
+
+def plain_no(event: Event) -> Kind | None:
+    """Return how a person says no where no mapping needs to be asked: a flag is `true`, or the device alone says it."""
+    context = event.get("context")
+    traits = context.get("traits") if type(context) is dict else None
+    flags = []
+    for place in (event.get("properties"), context, event.get("traits"), traits):
+        if type(place) is dict:
+            flags += [place[name] for name in _FLAGS if name in place]
+        elif place is not None:
+            return None
+    if any(flag is True for flag in flags):
+        return "opt_out"
+    device = _device(event)
+    is_alone = not flags and "gpc" not in event and "gpc" not in (context or ())
+    if is_alone and device.get("adTrackingEnabled") is False and _NOT_DETERMINED.keys().isdisjoint(device):
+        return "device"
+    return None
 
 
 def _id(given: Any) -> str | None:

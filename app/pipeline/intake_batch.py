@@ -12,13 +12,15 @@ from typing import Final, NamedTuple, TypeAlias
 from msgspec.structs import replace
 
 from app.catalog import Catalog
+from app.core.consent import KEY_DIGITS, key_of
 from app.core.events import Event, Exit
 from app.core.people import Ownership
 from app.core.receipts import MemoryChange, PresetResult
 from app.core.values.hidden_emails import unpersonal_id
 from app.errors import EventHeldBack, EventRefused
-from app.identity import NOTHING_KNOWN, IdentityEvent, PersonHistory
+from app.identity import NOTHING_KNOWN, IdentityEvent, Memory, PersonHistory
 from app.outbox import NOT_CONFIRMED
+from app.pipeline.consent import may_answer
 from app.pipeline.delivery_factory import drafted_withdrawal, unsent_order, with_orders
 from app.pipeline.enrichment import Enrichment, FindsPeople, RecordingMemory
 from app.pipeline.identity_events import Ids
@@ -46,19 +48,23 @@ class _Asked(NamedTuple):
     lines: list[PresetResult]
 
 
+_CHECKOUT: Final = "checkout"
 #: Members of `user_data` by which a person asks for what is kept, beside ids.
 _CONTACTS: Final = ("em", "ph")
 
 
 def _owner(asked: _Asked, ids: Ids | IdentityEvent, intake: Intake) -> Ownership:
     """Return whose the deliveries and notes of a message are."""
-    sent = [line.event["user_data"] for line in asked.lines if line.event]
-    contacts = dict.fromkeys(digest for each in sent for name in _CONTACTS for digest in each.get(name, ()))
+    contacts: list[str] = []
+    for line in asked.lines:
+        if line.event:
+            for name in _CONTACTS:
+                contacts += [key_of(digest) for digest in line.event["user_data"].get(name, ())]
     return Ownership(
         message_id=asked.message_id,
-        user=ids.user,
-        anonymous=ids.anonymous,
-        contacts=tuple(contacts),
+        user=ids.user and ids.user[:KEY_DIGITS],
+        anonymous=ids.anonymous and ids.anonymous[:KEY_DIGITS],
+        contacts=tuple(contacts if len(asked.lines) == 1 else dict.fromkeys(contacts)),
         is_proven=intake.is_proven,
     )
 
@@ -166,14 +172,34 @@ def draft(
         since = len(drafts.deliveries)
         one = _ask(router, event, finished, catalog, drafts)
         asked.append(one)
-        if router.reader is not None and any(line.exit is not Exit.UNMATCHED or line.order for line in one.lines):
-            drafts.owners.append(_owner(one, identity_event or router.reader.ids_of(event), drafts.intake))
-        if router.consents is not None:
-            owner = drafts.owners[-1] if since < len(drafts.deliveries) else None
-            router.consents.note(
-                event, one.lines, identity_event, catalog, drafts, since=since, owner=owner, memory=memory.changed
-            )
+        _note_person(router, event, its, one, identity_event, catalog, drafts, since=since, memory=memory.changed)
     _tell(router, events, asked, [given for _, _, given in met], catalog, drafts)
+
+
+def _note_person(  # noqa: PLR0913 - all that is known of an event
+    router: Router,
+    event: Event,
+    its: Matched,
+    asked: _Asked,
+    identity_event: IdentityEvent | None,
+    catalog: Catalog,
+    drafts: IntakeBatch,
+    *,
+    since: int,
+    memory: Memory | None,
+) -> None:
+    """Note whose an event is, and what it answers; its deliveries are those from the place `since` on."""
+    new = drafts.deliveries[since:]
+    if router.reader is not None and (
+        new or any(line.exit is not Exit.UNMATCHED or line.order for line in asked.lines)
+    ):
+        drafts.owners.append(_owner(asked, identity_event or router.reader.ids_of(event), drafts.intake))
+    if (consents := router.consents) is None:
+        return
+    for each in new:
+        drafts.whose.append((event if each.event_name == _CHECKOUT else None, drafts.owners[-1]))
+    if (identity_event.is_no or identity_event.is_yes) if identity_event else may_answer(event):
+        consents.note(event, its.presets, asked.lines, identity_event, catalog, drafts, since=since, memory=memory)
 
 
 class RequestPiece(NamedTuple):

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import itemgetter
@@ -44,11 +44,15 @@ _Told: TypeAlias = tuple[str | None, str, str, Exit, str, tuple[str, ...]]
 
 
 class Answered(NamedTuple):
-    """What one event answered to being tracked, with the places of its deliveries."""
+    """That one event answered to being tracked, with the places of its deliveries."""
 
     first: int
     end: int
-    answers: tuple[Answer, ...]
+    is_no: bool
+    #: Of its user, browser and contacts.
+    keys: Sequence[str]
+    #: Returns what it answered.
+    said: Callable[[], list[Answer]]
 
 
 @dataclass(slots=True)
@@ -70,8 +74,9 @@ class IntakeBatch:
     withdrawals: list[Withdrawal] = field(default_factory=list)
     #: Whose what is kept of them is: the caller's to add.
     owners: list[Ownership] = field(default_factory=list)
-    #: Of which event each of `deliveries` is, and whose, where a no reaches later events; what the events answer.
-    whose: list[tuple[Event, Ownership]] = field(default_factory=list)
+    #: Of each of `deliveries`, where a no reaches later events: the event of a checkout, and whose it is.
+    whose: list[tuple[Event | None, Ownership]] = field(default_factory=list)
+    #: What the events answer.
     answered: list[Answered] = field(default_factory=list)
     #: Events that made no delivery, for the quarantine; None where there is none.
     candidates: list[QuarantineCandidate] | None = None

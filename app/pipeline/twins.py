@@ -59,7 +59,7 @@ def order_side(event: Event, built: Event, *, message_id: str, is_proven: bool) 
     event_id = built["event_id"]
     currency = currency_code(unwrap_single(properties.get("currency"))) or built.get("custom_data", {}).get("currency")
     return OrderSide(
-        token=_token(event, properties),
+        token=order_token(event),
         totals=_every_total(properties, currency) if is_proven else _one_total(properties, currency),
         names_event_id=event_id not in (message_id, event.get("messageId"))
         or any(properties.get(name) == event_id for name in _EVENT_IDS),
@@ -100,8 +100,9 @@ def _ways(properties: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(way.strip().lower() for way in given if type(way) is str)
 
 
-def _token(event: Event, properties: Mapping[str, Any]) -> str | None:
+def order_token(event: Event) -> str | None:
     """Return the digest of the first token that the event names."""
+    properties = _object(event.get("properties"))
     named = (*(properties.get(name) for name in _TOKENS), _object(properties.get("checkout")).get("token"))
     for given in (*map(unwrap_single, named), _key_of_page(event)):
         if type(given) in (str, int) and not is_no_id(str(given)):

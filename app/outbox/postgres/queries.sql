@@ -1568,13 +1568,12 @@ SELECT row ->> 0, row ->> 1, (row ->> 2)::boolean, row ->> 3, (row ->> 4)::boole
 FROM json_array_elements(%(rows)s::json) AS row ORDER BY 1, 2, 3
 ON CONFLICT (key, said_by, is_proven) DO UPDATE SET
   user_key = excluded.user_key, for_proven = excluded.for_proven OR (consent.for_proven AND excluded.is_no),
-  is_no = excluded.is_no, kind = excluded.kind, at = excluded.at, total = excluded.total, source = excluded.source,
-  turn = excluded.turn
+  is_no = excluded.is_no, kind = excluded.kind, at = excluded.at, total = excluded.total, source = excluded.source
 WHERE excluded.at > consent.at OR (excluded.at = consent.at AND excluded.is_no > consent.is_no);
 
 -- lift_consents --
 -- Lift what a yes lifts: older nos of the same browser or the same user, proven ones by a proven yes only.
-UPDATE consent SET is_no = false, at = %(at)s::float8, turn = pg_current_xact_id()
+UPDATE consent SET is_no = false, at = %(at)s::float8
 WHERE is_no AND at < %(at)s::float8 AND (%(is_proven)s OR NOT is_proven) AND (key, said_by, is_proven) IN (
   SELECT key, said_by, is_proven FROM consent WHERE is_no AND said_by = %(said_by)s AND said_by <> ''
   UNION ALL

@@ -1120,12 +1120,12 @@ SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->
 FROM json_each(:rows) WHERE true
 ON CONFLICT (key, said_by, is_proven) DO UPDATE SET
   user = excluded.user, for_proven = excluded.for_proven OR (consent.for_proven AND excluded.is_no), is_no = excluded.is_no,
-  kind = excluded.kind, at = excluded.at, total = excluded.total, source = excluded.source, turn = excluded.turn
+  kind = excluded.kind, at = excluded.at, total = excluded.total, source = excluded.source
 WHERE excluded.at > consent.at OR (excluded.at = consent.at AND excluded.is_no > consent.is_no);
 
 -- lift_consents --
 -- Lift what a yes lifts: older nos of the same browser or the same user, proven ones by a proven yes only.
-UPDATE consent SET is_no = 0, at = :at, turn = (SELECT coalesce(max(turn), 0) + 1 FROM consent)
+UPDATE consent SET is_no = 0, at = :at
 WHERE is_no AND at < :at AND (:is_proven OR NOT is_proven) AND (key, said_by, is_proven) IN (
   SELECT key, said_by, is_proven FROM consent WHERE is_no AND said_by = :said_by AND said_by <> ''
   UNION ALL

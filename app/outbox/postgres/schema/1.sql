@@ -356,7 +356,7 @@ CREATE TABLE consent (
   at float8 NOT NULL,
   total text NOT NULL,                   -- of an order, such as 'USD 249.00'
   source text NOT NULL,
-  turn xid8 NOT NULL DEFAULT pg_current_xact_id(),  -- the transaction that wrote it last
+  turn xid8 NOT NULL DEFAULT pg_current_xact_id(),  -- the transaction that wrote it first
   PRIMARY KEY (key, said_by, is_proven)
 );
 CREATE INDEX consent_said_by ON consent (said_by) WHERE is_no;

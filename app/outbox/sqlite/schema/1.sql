@@ -408,7 +408,7 @@ CREATE TABLE consent (
   at REAL NOT NULL,
   total TEXT NOT NULL,                   -- of an order, such as 'USD 249.00'
   source TEXT NOT NULL,
-  turn INTEGER NOT NULL,                 -- grows with every write
+  turn INTEGER NOT NULL,                 -- grows with every new row
   PRIMARY KEY (key, said_by, is_proven)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX consent_said_by ON consent (said_by) WHERE is_no;
