@@ -29,15 +29,13 @@ RUN cd /opt/pinrelay/lib/python3*/site-packages && \
     find pygments/lexers -type f ! -name '__init__.*' ! -name '_mapping.*' -delete
 
 COPY pyproject.toml README.md LICENSE ./
-COPY .ci/browser-library .ci/
 COPY app app
 COPY presets presets
 COPY mappings mappings
 COPY sources sources
 COPY destinations destinations
 COPY docs/grafana-dashboard.json docs/prometheus-alerts.yaml docs/
-RUN python .ci/browser-library && \
-    /opt/builder/bin/pip wheel --no-deps --no-build-isolation --wheel-dir wheels . && \
+RUN /opt/builder/bin/pip wheel --no-deps --no-build-isolation --wheel-dir wheels . && \
     /opt/pinrelay/bin/pip install --no-deps --no-index wheels/*.whl && \
     /opt/pinrelay/bin/pip uninstall --yes pip setuptools
 

@@ -3,7 +3,8 @@
 GET /analytics.js/v1/{write key}/analytics.min.js    the library
 GET /analytics-next/bundles/{name}                   a part of it, which it loads when it needs it
 
-`make browser-library` puts the files beside this module, of one version with one checksum; wheel and image bring them.
+`make browser-library` puts the files beside this module, of one version with one checksum; a release's wheel and
+image bring them.
 Source: src/browser/standalone.ts in packages/browser of segmentio/analytics-next
 """
 

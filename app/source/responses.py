@@ -46,8 +46,8 @@ UNKNOWN_KEY = Refusal(status=404, code="unknown_write_key", message="No source h
 NO_LIBRARY = Refusal(
     status=404,
     code="no_library",
-    message="Segment's browser library is not installed. Run `make browser-library` in the checkout and restart; a "
-    "wheel and an image have it.",
+    message="Segment's browser library is not installed. Run `make browser-library` in the checkout, then restart or "
+    "build the image again; the wheel of a release has it.",
 )
 UNKNOWN_BUNDLE = Refusal(
     status=404, code="unknown_bundle", message="This version of the library has no such part. Reload the page."

@@ -129,6 +129,10 @@ _STANDARD: Final[dict[str, str | int | None]] = {
     "target_session_attrs": "read-write",
     "connect_timeout": "5",
     "application_name": "pinrelay",
+    # Balancers of clouds forget what is idle for four to six minutes, and tell nobody.
+    "keepalives_idle": "60",
+    "keepalives_interval": "15",
+    "keepalives_count": "4",
 }
 
 OLDEST_POSTGRES: Final = 15
