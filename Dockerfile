@@ -20,10 +20,9 @@ RUN python -m venv /opt/pinrelay && \
 RUN python -m venv /opt/builder && \
     /opt/builder/bin/pip install --require-hashes -r to-build.txt
 
-# Of 90 MB of telephone exchanges, languages, translations and syntaxes nothing is used: names of countries are.
+# Of 50 MB of languages, translations and syntaxes nothing is used: names of countries are.
 # hadolint ignore=DL3003
 RUN cd /opt/pinrelay/lib/python3*/site-packages && \
-    rm -r phonenumbers/geodata phonenumbers/carrierdata phonenumbers/tzdata && \
     find babel/locale-data -name '*.dat' ! -name root.dat ! -name 'en*.dat' -delete && \
     find pycountry/locales -name '*.mo' ! -name iso3166-1.mo -delete && \
     find pygments/lexers -type f ! -name '__init__.*' ! -name '_mapping.*' -delete
