@@ -13,6 +13,7 @@
     │   │   └── EventHeldBack     its source may not send it on
     │   └── EventInvalid          it was mapped, but Pinterest would refuse the result
     ├── WarehouseError            rows of a file or a database cannot be read
+    │   └── ColumnsUnknown        it is not said which of their columns have the id and the amount
     ├── UnknownName               a filter or a switch names something unknown: use the nearest name
     │   └── NoDelivery            no delivery has this id
     ├── PublishingRefused         a file cannot be published yet
@@ -147,6 +148,19 @@ class EventInvalid(EventError):
 
 class WarehouseError(PinrelayError):
     """The rows cannot be read. Fix the file, the address or the query."""
+
+
+class ColumnsUnknown(WarehouseError):
+    """The columns are unknown. Name the column of the order id and that of the amount."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        """Take the columns that the rows have."""
+        self.columns = tuple(columns)
+        super().__init__(
+            "the columns are not those of Shopify's or WooCommerce's exports: name the columns of the order id "
+            "(--order-id) and the amount (--total), and, if there are any, of the currency (--currency) and the time "
+            f"(--time); the file has: {', '.join(columns)}"
+        )
 
 
 class UnknownName(PinrelayError):

@@ -273,6 +273,7 @@ def _console(settings: Settings, services: Services) -> ConsoleServices:
             sender_headers=settings.sender_headers,
         ),
         outbox_rules=settings,
+        settings_set=assemble.settings_set(settings),
         restart_notice=services.restart_notice,
         quality_components=COMPONENTS,
         people=assemble.people_search(settings, services.outbox) if settings.remember_secret else None,

@@ -94,6 +94,18 @@ def alerts_to(
     return (alerts,)
 
 
+def settings_set(settings: Settings) -> frozenset[str]:
+    """Return the names of the settings that the console's advice speaks of, and that are set already."""
+    known = {
+        "REMEMBER_DAYS": settings.remember_days,
+        "DEFAULT_COUNTRY": settings.default_country,
+        "DEFAULT_CURRENCY": settings.default_currency,
+        "ACTION_SOURCE_BY_CONTEXT": settings.action_source_by_context,
+        "ORDER_SCOPE": settings.orders_by_source,
+    }
+    return frozenset(name for name, value in known.items() if value)
+
+
 #: Why nothing is published from a console whose store other machines may use.
 _FILES_OF_MANY_MACHINES = (
     "Several machines may share this store, and what is written here would be on one of them only. "

@@ -208,7 +208,7 @@ def make_acts(  # noqa: PLR0913, PLR0917 - all that operators work with
     watch = TailActs(tail, coordination, audit)
     return Acts(
         catalog=CatalogActs(coordination, assemble.publisher(settings, running), audit, shadow),
-        dead_letters=DeadLetterActs(outbox, finder, audit),
+        dead_letters=DeadLetterActs(outbox, finder, audit, max_event_age_s=settings.max_event_age_s),
         orders=OrderActs(outbox, audit),
         people=assemble.forget_acts(settings, outbox, audit, watch.empty),
         quarantine=QuarantineActs(replaying, audit),

@@ -114,8 +114,9 @@ def _some(words: list[str], *, everything: bool) -> Query:
 
 
 def _acts(outbox: Outbox) -> DeadLetterActs:
-    finder = assemble.event_finder(load_settings(), outbox)
-    return DeadLetterActs(outbox, finder, Audit(outbox, time.time))
+    settings = load_settings()
+    finder = assemble.event_finder(settings, outbox)
+    return DeadLetterActs(outbox, finder, Audit(outbox, time.time), max_event_age_s=settings.max_event_age_s)
 
 
 def _show(deliveries: list[Delivery], *, as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +16,7 @@ from app.console.filter import filter_of
 from app.console.pages import PageGroup, Pages, person_of
 from app.console.services import ConsoleServices
 from app.destination import redact
-from app.errors import WarehouseError
+from app.errors import ColumnsUnknown, WarehouseError
 from app.insights.orders.reconcile import LedgerPart, Reconciliation
 from app.insights.orders.shop_orders import ledger_key
 from app.warehouse import temporary_folder
@@ -40,6 +41,12 @@ COLUMN_FIELDS: Final = {
     "time": "Column of the time",
 }
 _MAX_FIELD_BYTES: Final = 1_000
+_NO_EXPORT: Final = (
+    "The file is not an export of Shopify or WooCommerce. Name the column of the order id and that of the amount "
+    "above, then compare again."
+)
+#: So many columns are offered to choose from.
+_LISTED_COLUMNS: Final = 100
 #: On one page: so many ids of orders, and so many lines of a table.
 _IDS: Final = 300
 _LINES: Final = 40
@@ -85,6 +92,10 @@ class ComparePages(PageGroup):
         named = {name: str(form.get(name) or "").strip() or None for name in COLUMN_FIELDS}
         try:
             found = await self._compare(request, upload, named)
+        except ColumnsUnknown as exc:
+            shown = [redact(name) for name in exc.columns]
+            fault = f"{_NO_EXPORT} The file has: {', '.join(shown)}"[:_FAULT]
+            return self._render(request, status=400, fault=fault, named=named, columns=shown[:_LISTED_COLUMNS])
         except WarehouseError as exc:
             return self._render(request, status=400, fault=redact(str(exc))[:_FAULT], named=named)
         except OSError:
@@ -115,6 +126,7 @@ class ComparePages(PageGroup):
         status: int = 200,
         fault: str = "",
         named: dict[str, str | None] | None = None,
+        columns: Sequence[str] = (),
         found: Reconciliation | None = None,
     ) -> Response:
         return self._pages.render(
@@ -128,6 +140,7 @@ class ComparePages(PageGroup):
             fault=fault,
             fields=COLUMN_FIELDS,
             named=named or {},
+            columns=columns,
             found=found,
             fates=fates_of(found) if found else [],
             shown_lines=_LINES,

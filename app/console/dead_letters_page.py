@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from app.console.filter import PARTS
 from app.console.pages import PageGroup, go, person_of, read_form
+from app.core.values.times import DAY_S
 from app.errors import WhyMissing
 from app.operations.dead_letters import dead_query
 from app.outbox import SEARCH_FILTERS
@@ -83,6 +84,8 @@ class DeadLetterPages(PageGroup):
             words=SEARCH_FILTERS,
             page=page,
             dead=None if filters else await self._count(),
+            counted=await self._services.acts.dead_letters.count(query),
+            oldest_days=self._services.outbox_rules.max_event_age_s / DAY_S,
         )
 
     async def _count(self) -> int:

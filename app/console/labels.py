@@ -1,7 +1,8 @@
 """How the console says things: labels of closed lists, numbers, ages. Pure functions and tables."""
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -98,16 +99,21 @@ COMPONENT_OF_GROUP: Mapping[str, str] = {
 #: Warnings that say how to be counted better, by their label; they are listed before others, however rare they are.
 WARNING_ADVICE: Mapping[str, str] = {
     "checkout without value": "Pinterest cannot tell what these orders were worth: map custom_data.value.",
-    "checkout without currency": "Pinterest takes the ad account's: map custom_data.currency or set DEFAULT_CURRENCY.",
+    "checkout without currency": "Pinterest takes the ad account's: map custom_data.currency"
+    "[DEFAULT_CURRENCY| or set DEFAULT_CURRENCY].",
     "checkout without order_id": "An order that is sent twice cannot be known again: map custom_data.order_id.",
-    "purchase from an app": "They are counted as web purchases: ACTION_SOURCE_BY_CONTEXT=true sends app_ios and "
-    "app_android.",
-    NO_COUNTRY: "Phone numbers without a country match no person: set DEFAULT_COUNTRY, or send them as +49 30 901820.",
+    "purchase from an app": "They are counted as web purchases"
+    "[ACTION_SOURCE_BY_CONTEXT|: ACTION_SOURCE_BY_CONTEXT=true sends app_ios and app_android].",
+    NO_COUNTRY: "Phone numbers without a country match no person: "
+    "[DEFAULT_COUNTRY|set DEFAULT_COUNTRY, or ]send them as +49 30 901820.",
     "LDP_STATES:": "Send the state of these people (traits.address.state): without it LDP is not set for them.",
     PAGE_DIFFERS: "Orders were sent twice, by the page and by the shop with another total: compare the two, and map "
     "`checkout_token` in both sources.",
-    "another order": "If several shops number their orders alone, set ORDER_SCOPE=source for their ad account.",
+    "another order": "[ORDER_SCOPE|If several shops number their orders alone, set ORDER_SCOPE=source for "
+    "their ad account.]",
 }
+#: Words of an advice that are said only while a setting is not set: `[SETTING|words]`.
+_UNLESS_SET = re.compile(r"\[([A-Z_]+)\|([^\]]*)\]")
 
 _ANSWERS = {
     "200": "processed",
@@ -122,6 +128,20 @@ _SERVER_ERROR = "5"
 
 #: (seconds, one, many), largest first.
 _UNITS = ((DAY_S, "day", "days"), (HOUR_S, "hour", "hours"), (MINUTE_S, "minute", "minutes"), (1, "second", "seconds"))
+
+
+def applicable(advice: str, settings: Collection[str]) -> str:
+    """Return an advice without what it says of `settings`, the names of those that are set already.
+
+    >>> applicable("Send it[DEFAULT_COUNTRY|, or set DEFAULT_COUNTRY].", {"DEFAULT_COUNTRY"})
+    'Send it.'
+    """
+    return _UNLESS_SET.sub(lambda found: "" if found[1] in settings else found[2], advice)
+
+
+def warning_advice(label: str, settings: Collection[str] = ()) -> str:
+    """Return what to do about a warning; "" where nothing is known, or it is done."""
+    return applicable(WARNING_ADVICE.get(label, ""), settings)
 
 
 def outcome_label(name: str) -> str:

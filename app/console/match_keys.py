@@ -1,13 +1,13 @@
 """Which match keys an event of a preset can carry at all, how well it does over time, and what brings most. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from app.console.counts import PresetCounts
-from app.console.labels import OTHER_KEY_LABELS
+from app.console.labels import OTHER_KEY_LABELS, applicable
 from app.core.events import CounterRow, Exit
 from app.outbox import NO_COUNTRY
 
@@ -33,17 +33,20 @@ _SAID: Final = 5
 
 #: What to do where a component is missing.
 _REMEDIES: Final[Mapping[str, str]] = {
-    "hashed_email": "send the address (`context.traits.email`), or let `identify` do it and switch on identity memory",
+    "hashed_email": "send the address (`context.traits.email`)"
+    "[REMEMBER_DAYS|, or let `identify` do it and switch on identity memory]",
     "hashed_maid": "send the device's advertising id (`context.device.advertisingId`), where the person permits it",
     "ip_address": "send the visitor's address (`context.ip`), not that of a server",
     "user_agent": "send the visitor's `context.userAgent`",
-    "advertiser_external_id": "send a `userId` of your own, or let identity memory know it",
-    "click_id_epik": "let the landing page's `epik` reach every event: `/pinrelay.js`, or identity memory",
+    "advertiser_external_id": "send a `userId` of your own[REMEMBER_DAYS|, or let identity memory know it]",
+    "click_id_epik": "let the landing page's `epik` reach every event: `/pinrelay.js`"
+    "[REMEMBER_DAYS|, or identity memory]",
     "order_id": "send `properties.order_id`: without it an order cannot be known again",
     "order_value": "send `properties.revenue`, `total` or `value` with `currency`",
     "product_id": "send `properties.products` with a `product_id` or `sku` each",
     "source_url": "send `context.page.url`",
-    "phone": "send `context.traits.phone` as +49 30 901820; DEFAULT_COUNTRY reads numbers without their country",
+    "phone": "send `context.traits.phone` as +49 30 901820"
+    "[DEFAULT_COUNTRY|; DEFAULT_COUNTRY reads numbers without their country]",
     "first_name": "send `context.traits.firstName`",
     "last_name": "send `context.traits.lastName`",
     "city": "send `context.traits.address.city`",
@@ -123,10 +126,11 @@ def ranked_advice(
     keys: Mapping[str, PresetKeys],
     components: Sequence[str],
     warnings: Mapping[str, int] = MappingProxyType({}),
+    settings: Collection[str] = (),
 ) -> list[KeyAdvice]:
     """Return what is missing most among events that can carry it, the most first.
 
-    A key that Pinterest's score knows counts twice. `warnings` are counts by label.
+    A key that Pinterest's score knows counts twice. `warnings` are counts by label, `settings` those that are set.
     """
     found = []
     for component in components:
@@ -147,7 +151,7 @@ def ranked_advice(
                 unread=_times(warning, warnings) + without_country,
                 warning=warning,
                 without_country=without_country,
-                remedy=_REMEDIES[component],
+                remedy=applicable(_REMEDIES[component], settings),
             )
             found.append(advice)
     return sorted(found, key=lambda advice: -advice.missing * (1 if advice.component in OTHER_KEY_LABELS else 2))[

@@ -9,7 +9,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.catalog import Catalog, Preset
+from app.catalog import Preset
 from app.console import verdict
 from app.console.charts import draw, stack
 from app.console.counts import (
@@ -111,7 +111,7 @@ class OverviewPages(PageGroup):
             "switches": switches,
             "empty": not chosen.source and not summary.totals and backlog == Backlog(),
             "health": await self._health(summary, period, chosen, backlog, found, now),
-            **_keys_of(counted, summary, services.running.catalog, services.quality_components),
+            **_keys_of(counted, summary, services),
         }
 
     async def _unavailable(self) -> str:
@@ -162,8 +162,9 @@ def _host(request: Request) -> str:
     return f"{request.url.scheme}://{request.url.netloc}{request.scope.get('root_path', '')}"
 
 
-def _keys_of(counted: TimedCounters, summary: Summary, catalog: Catalog, components: Sequence[str]) -> dict[str, Any]:
+def _keys_of(counted: TimedCounters, summary: Summary, services: ConsoleServices) -> dict[str, Any]:
     """Return which keys the events of each preset can carry, how well they do over time, and what would bring most."""
+    catalog, components = services.running.catalog, services.quality_components
     keys = {
         preset.name: PresetKeys(event_name=_fixed(preset, "event_name"), action_source=_fixed(preset, "action_source"))
         for preset in catalog.presets
@@ -178,7 +179,9 @@ def _keys_of(counted: TimedCounters, summary: Summary, catalog: Catalog, compone
         "scores": {each.name: score(each, of_counted[each.name], components) for each in summary.presets},
         "score_bars": {name: draw(line) for name, line in lines.items()},
         "key_trends": key_trends(steps, busy, of_counted, (*components, *OTHER_KEY_LABELS)),
-        "key_advice": ranked_advice(busy, of_counted, (*components, *OTHER_KEY_LABELS), summary.warned),
+        "key_advice": ranked_advice(
+            busy, of_counted, (*components, *OTHER_KEY_LABELS), summary.warned, services.settings_set
+        ),
     }
 
 

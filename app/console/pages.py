@@ -133,7 +133,7 @@ NAVIGATION: Final = (
 )
 #: What every template knows by name.
 _WORDS: Final[Mapping[str, Any]] = {
-    "advice": labels.WARNING_ADVICE,
+    "advice": labels.warning_advice,
     "cancelled": CANCELLED,
     "comparisons": COMPARISONS,
     "count_of": count_of,
@@ -202,6 +202,7 @@ class Pages:
                 usual=usual,
                 kept=_kept(request) if kept is None else kept,
                 destination=self._services.destination,
+                settings=self._services.settings_set,
                 now=self._services.clock(),
                 person=getattr(request.state, "person", None),
                 pinrelay_version=__version__,
@@ -301,9 +302,15 @@ def _environment() -> Environment:
         middle=labels.middle,
         worth=labels.worth,
         with_code=_with_code,
+        coded=_coded,
     )
     environment.globals.update(_WORDS)
     return environment
+
+
+def _coded(text: str) -> Markup:
+    """Return what stands between backticks as code, and nothing that may be broken."""
+    return Markup(_IN_BACKTICKS.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped
 
 
 def _with_code(text: str) -> Markup:

@@ -109,6 +109,7 @@ class PublishPages(PageGroup):
             "versions.html",
             nav="mappings",
             file=file,
+            shown=file if why_not else publisher.target(file),
             why_not=why_not,
             versions=versions[:_LISTED_AT_ONCE],
             skipped=skip,

@@ -73,6 +73,8 @@ class ConsoleServices:
     destination: DestinationView
     #: For how long counts and orders are kept.
     outbox_rules: OutboxSettings
+    #: Names of settings that advice speaks of, and that are set already.
+    settings_set: frozenset[str] = frozenset()
     #: Returns why a restart is needed, "" where none is.
     restart_notice: Callable[[], str] = str
     #: Names of Pinterest's quality components, in the order they are shown.

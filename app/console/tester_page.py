@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from app.access.users import Person
 from app.catalog import Preset
+from app.catalog.publishing import Publisher
 from app.console.inventory_page import key_of
 from app.console.labels import pretty, with_fresh_timestamp
 from app.console.pages import MAX_FORM_BYTES, Form, PageGroup, given_number, person_of, read_form
@@ -201,8 +202,9 @@ class TesterPages(PageGroup):
 
     async def _try_new(self, key: EventKey) -> Trial:
         """Try the draft of a preset for a kind of event, by an example of the shape that was met."""
-        properties = await self._services.inventory.properties(key)
-        made = draft_preset(key, properties, self._services.running.catalog)
+        properties, view = await self._services.inventory.properties(key), await self._services.inventory.name(key)
+        shares = view.figures.shares if view else {}
+        made = draft_preset(key, properties, self._services.running.catalog, shares)
         source = key.source if key.source in self._services.sources() else DEFAULT_SOURCE
         pasted = Pasted(text=pretty(with_fresh_timestamp(made.event, self._services.clock())), source=source)
         return await self._try(pasted, Draft(file=made.file, text=made.text))
@@ -280,6 +282,7 @@ class TesterPages(PageGroup):
         What was `opened` the script keeps like what is typed.
         """
         running, sources = self._services.running, self._services.sources()
+        publisher = self._services.acts.catalog.publisher
         chosen = sources.get(trial.pasted.source)
         return self._pages.render(
             request,
@@ -295,8 +298,17 @@ class TesterPages(PageGroup):
             examples=[preset.name for preset in _with_example(running.catalog.presets)],
             files=list(running.texts),
             is_new=trial.draft is not None and trial.draft.file not in running.texts,
-            why_not=self._services.acts.catalog.publisher.why_not(trial.draft.file) if trial.draft else "",
+            why_not=publisher.why_not(trial.draft.file) if trial.draft else "",
+            published_as=_published_as(publisher, trial.draft),
         )
+
+
+def _published_as(publisher: Publisher, draft: Draft | None) -> str:
+    """Return the file that a draft becomes where that is not the one it begins as; "" where it is, or becomes none."""
+    if draft is None or publisher.why_not(draft.file):
+        return ""
+    target = str(publisher.target(draft.file))
+    return "" if target == draft.file else target
 
 
 def _with_example(presets: Iterable[Preset]) -> list[Preset]:

@@ -69,6 +69,8 @@ class Query:
     #: When the exit was taken, from the first to below the second, Unix seconds; without an exit: when it was received.
     since: float | None = None
     until: float | None = None
+    #: Unix seconds: only what happened since then.
+    happened_since: float | None = None
     #: Digests of a person, one of which the kept payload holds.
     person: tuple[str, ...] | None = field(default=None, repr=False)
 

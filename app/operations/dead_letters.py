@@ -1,7 +1,7 @@
 """Redrive and dismiss dead letters."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from app.access.audit import Audit, conditions_text
@@ -15,6 +15,9 @@ from app.pipeline.search import Finder
 
 #: Characters of why somebody dismisses something.
 MAX_WHY: Final = 200
+#: More dead deliveries than this are not counted before they are sent again.
+COUNTED_AT_MOST: Final = 20_000
+_COUNTED_AT_ONCE: Final = 1_000
 #: Names of filters that read badly.
 _WORDS: Final = {"delivery_id": "delivery", "ad_account_id": "ad account"}
 
@@ -24,11 +27,24 @@ def dead_query(filters: Mapping[str, str]) -> Query:
     return replace(read_filters(filters), state=State.DEAD)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadCount:
+    """How many dead deliveries are meant."""
+
+    count: int
+    #: Of these, so many are not too old to be sent.
+    fresh: int
+    #: Whether they are all of them; else the newest.
+    is_all: bool
+
+
 class DeadLetterActs:
     """Changes dead letters. Every act may raise OutboxUnavailable."""
 
-    def __init__(self, outbox: Outbox, finder: Finder, audit: Audit) -> None:
+    def __init__(self, outbox: Outbox, finder: Finder, audit: Audit, *, max_event_age_s: float) -> None:
+        """Take what Pinterest takes no event of: one that is older than `max_event_age_s`."""
         self._outbox = outbox
+        self._max_event_age_s = max_event_age_s
         self._finder = finder
         self._audit = audit
 
@@ -38,10 +54,29 @@ class DeadLetterActs:
         if query.delivery_id is not None and await self._outbox.delivery(query.delivery_id) is None:
             raise NoDelivery(query.delivery_id)
 
+    async def count(self, query: Query) -> DeadCount:
+        """Return how many dead deliveries a query means, and how many of them Pinterest may still take."""
+        oldest, count, fresh, cursor = self._oldest(), 0, 0, None
+        while count < COUNTED_AT_MOST:
+            page = await self._outbox.search(query, limit=_COUNTED_AT_ONCE, cursor=cursor)
+            count += len(page.deliveries)
+            fresh += sum(each.event_time >= oldest for each in page.deliveries)
+            cursor = page.next_cursor
+            if cursor is None:
+                return DeadCount(count=count, fresh=fresh, is_all=True)
+        return DeadCount(count=count, fresh=fresh, is_all=False)
+
+    def _oldest(self) -> float:
+        return self._audit.clock() - self._max_event_age_s
+
     async def redrive(self, person: Person, query: Query) -> Redrive:
-        """Make matching dead deliveries pending again; return how many, and how many were not. Raises UnknownName."""
+        """Make matching dead deliveries pending again; return how many, and how many were not. Raises UnknownName.
+
+        Those whose event is too old for Pinterest stay dead.
+        """
         await self.check(query)
-        done = await self._outbox.dead_letters.redrive(query, now=self._audit.clock())
+        takeable = replace(query, happened_since=self._oldest())
+        done = await self._outbox.dead_letters.redrive(takeable, now=self._audit.clock())
         others = (done.overtaken, "dismissed: delivered as others"), (done.waiting, "dead: others wait")
         after = ", ".join([f"{done.redriven} pending", *(f"{count} {became}" for count, became in others if count)])
         await self._audit.note(person, AuditAction.REDRIVE, target=_described(query), before="dead", after=after)

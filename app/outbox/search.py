@@ -171,7 +171,7 @@ def asks_attempts(query: Query) -> bool:
 
 def dropped_exits(query: Query) -> frozenset[Exit]:
     """Return the exits of dropped events that `query` means; none where it means no dropped event."""
-    if query.given.keys() & {"delivery_id", "event_id", "state", "status", "person", "cause"}:
+    if query.given.keys() & {"delivery_id", "event_id", "state", "status", "person", "cause", "happened_since"}:
         return frozenset()
     if query.exit is None:
         return _OF_DROPPED

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import FilePayload, Locator, Page, expect
+from playwright.sync_api import Browser, FilePayload, Locator, Page, expect
 
 from tests.browser.test_look import check
 from tests.process import Server
@@ -62,3 +62,18 @@ def test_an_order_that_the_shop_has_and_nobody_sent_is_named(busy: Server, open_
     check(page)
     page.get_by_role("link", name="SO-2-2", exact=True).click()
     expect(page.get_by_role("region", name="Deliveries").get_by_text("SO-2-2")).to_be_visible()
+
+
+def test_a_file_whose_columns_are_unknown_stays_chosen_until_they_are_named(busy: Server, chromium: Browser) -> None:
+    page = chromium.new_context().new_page()  # Chromium tells the refusal as an error
+    page.goto(f"{busy.url}/console/revenue/compare")
+    file: FilePayload = {"name": "orders.csv", "mimeType": "text/csv", "buffer": b"number,net\nSO-1,25\n"}
+    page.locator("#file").set_input_files(file)
+    page.get_by_role("button", name="Compare").click()
+    expect(page.get_by_role("alert")).to_contain_text("The file has: number, net")
+    page.get_by_label("Column of the order id").fill("number")
+    page.get_by_label("Column of the amount").fill("net")
+    page.get_by_role("button", name="Compare").click()
+    expect(page.locator("#found")).to_contain_text("columns as named: 1 order")
+    expect(page.get_by_role("alert")).to_have_count(0)
+    page.context.close()

@@ -133,11 +133,11 @@ OTHER = b'{"number": 1, "net": 25, "buyer": "zephyrine@shop.example"}'
 @pytest.mark.parametrize(
     ("name", "file", "named", "told"),
     [
-        ("o.ndjson", OTHER, {}, "the file has: number, net, buyer"),
+        ("o.ndjson", OTHER, {}, "The file has: number, net, buyer"),
         ("o.ndjson", OTHER, {"order_id": "no", "total": "net"}, "there is no column &#34;no&#34;"),
         ("o.xlsx", OTHER, {}, "must end with one of .csv"),
         ("o.parquet", OTHER, {}, "the rows cannot be read (InvalidInput)"),
-        ("zephyrine@shop.example.csv", b"zephyrine@shop.example,2\nx,3\n", {}, "the file has: "),
+        ("zephyrine@shop.example.csv", b"zephyrine@shop.example,2\nx,3\n", {}, "The file has: "),
         ("", b"", {}, "Choose a file."),
     ],
 )
@@ -152,6 +152,14 @@ async def test_what_cannot_be_read_is_told_with_what_helps(
     assert [each.after for each in (await sold.outbox.audit(limit=9)).entries] == (
         [f"a file of {len(file)} bytes, could not be read"] if name else []
     )
+
+
+async def test_a_file_that_is_no_export_is_answered_for_people_with_its_columns_to_choose_from(sold: World) -> None:
+    page = (await send(sold, "o.ndjson", OTHER)).text
+    said = page.split('role="alert">')[1].split("</p>")[0]
+    assert "Name the column of the order id and that of the amount above" in said
+    assert "--" not in said
+    assert re.findall(r'<option value="(\w+)">', page.split('id="columns">')[1]) == ["number", "net", "buyer"]
 
 
 async def test_columns_may_be_named(sold: World) -> None:

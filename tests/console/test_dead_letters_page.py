@@ -8,6 +8,8 @@ import pytest
 
 from app.core.deliveries import Delivered, Rejected, State
 from app.core.pages import Query
+from app.core.values.times import DAY_S
+from app.operations import dead_letters
 from tests.console.test_deliveries_page import one_dead_one_delivered
 from tests.console.world import NOW, World, new_delivery, open_world
 
@@ -180,3 +182,45 @@ class TestDismiss:
             assert "Dismiss" not in shown.text
             asked = await world.browser.get("/console/dismiss", headers=headers)
             assert "This is for operators" in asked.text
+
+
+async def _die(world: World, message_id: str, days: float) -> None:
+    await world.enqueue(new_delivery(message_id, event_time=int(NOW - days * DAY_S)))
+    await world.settle(Rejected(reason="bad currency", status=422), State.DEAD)
+
+
+class TestTooOld:
+    """A redrive offers what Pinterest may still take, and nothing else."""
+
+    async def test_the_question_says_how_many_can_succeed_and_only_these_are_sent(self, world: World) -> None:
+        for number, days in enumerate((1, 6.9, 7.1, 20, 30)):
+            await _die(world, f"m-{number}", days)
+        page = await world.page("/console/redrive?reason=currency")
+        assert "<strong>2 of 5 can still succeed.</strong> 3 events are older than 7 days." in page
+        assert ">Redrive 2</button>" in page
+        answer = await world.browser.post("/console/redrive", data={"reason": "currency"})
+        assert "2 dead deliveries will be sent again." in await world.page(answer.headers["location"])
+        dead = await world.outbox.search(Query(state=State.DEAD), limit=10)
+        assert {each.message_id for each in dead.deliveries} == {"m-2", "m-3", "m-4"}
+        assert "can still succeed" not in await world.page("/console/dismiss?reason=currency")
+
+    async def test_where_none_can_succeed_there_is_no_button(self, world: World) -> None:
+        await _die(world, "old", 8)
+        page = await world.page("/console/redrive?reason=currency")
+        assert (
+            "0 of 1 can still succeed.</strong> 1 event is older than 7 days. Pinterest refuses such events, so it"
+            in page
+        )
+        assert "<button" + ' class="main">Redrive' not in page
+        (letter,) = (await world.outbox.search(Query(state=State.DEAD), limit=1)).deliveries
+        answer = await world.browser.post("/console/redrive", data={"delivery_id": letter.delivery_id})
+        assert "Nothing was done: its event is too old for Pinterest." in await world.page(answer.headers["location"])
+
+    async def test_more_than_can_be_counted_are_counted_in_part(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(dead_letters, "COUNTED_AT_MOST", 2)
+        monkeypatch.setattr(dead_letters, "_COUNTED_AT_ONCE", 2)
+        for number in range(3):
+            await _die(world, f"m-{number}", 8)
+        assert "Only the newest 2 were counted" in await world.page("/console/redrive?reason=currency")

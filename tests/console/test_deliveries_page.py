@@ -245,3 +245,12 @@ async def test_deliveries_and_notes_say_for_which_destination_they_are(tmp_path:
     assert '<td>Checkout<br><span class="hint">US</span></td>' in page
     assert '<td>Lead<br><span class="hint">FR</span></td>' in page
     assert "<dt>Ad account</dt><dd>US <code>1</code></dd>" in delivery
+
+
+async def test_attempts_are_numbered_as_they_were_made_whatever_counts(world: World) -> None:
+    delivery_id = await one_dead_one_delivered(world)
+    await world.outbox.dead_letters.redrive(Query(state=State.DEAD), now=world.now)
+    await world.settle(Rejected(reason="bad currency", status=422), State.DEAD)
+    page = await world.html(f"/console/delivery?id={delivery_id}")
+    table = page.split('aria-label="Attempts"')[1].split("</table>")[0]
+    assert re.findall(r'<tr><td class="n">(\d+)</td>', table) == ["1", "2"]

@@ -48,13 +48,13 @@ async def test_a_page_without_a_filter_has_short_addresses(shops: World) -> None
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ("account=7", f"the ad account (`account` in the address) must be one of: {ACCOUNT}, 2."),
-        ("from=mill", "the source (`from` in the address) must be one of: default, shop."),
+        ("account=7", f"the ad account (<code>account</code> in the address) must be one of: {ACCOUNT}, 2."),
+        ("from=mill", "the source (<code>from</code> in the address) must be one of: default, shop."),
         (
             "period=fortnight",
-            "the period (`period` in the address) must be one of: hour, today, yesterday, day, week, month.",
+            "the period (<code>period</code> in the address) must be one of: hour, today, yesterday, day, week, month.",
         ),
-        ("against=year", "the comparison (`against` in the address) must be one of: before, day, week."),
+        ("against=year", "the comparison (<code>against</code> in the address) must be one of: before, day, week."),
     ],
 )
 async def test_what_there_is_not_is_an_error_that_names_the_place(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.console.labels import COMPONENT_LABELS, OTHER_KEY_LABELS, WARNING_ADVICE
+from app.console.labels import COMPONENT_LABELS, OTHER_KEY_LABELS, warning_advice
 from app.core.deliveries import Delivered, Rejected, State
 from app.core.events import CounterRow, Exit
 from app.core.pages import AccountView
@@ -83,7 +83,7 @@ async def test_a_warning_says_what_to_do_about_it(label: str, world: World) -> N
         new_delivery("m-1"), counters=[CounterRow(name="warning", preset="Checkout", label=label, count=3)]
     )
 
-    assert f"{label}<br>{WARNING_ADVICE[label]}" in await world.page("/console")
+    assert f"{label}<br>{warning_advice(label)}" in await world.page("/console")
 
 
 async def test_coverage_is_the_share_of_enqueued_events(world: World) -> None:

@@ -287,3 +287,21 @@ async def test_a_draft_beyond_a_limit_is_not_published(tmp_path: Path) -> None:
 
 async def test_without_samples_the_page_says_so(shop: World) -> None:
     assert "SAMPLES_PER_NAME is 0" in legible(await draft(shop, OTHER))
+
+
+async def test_title_and_label_name_the_file_that_is_published(shop: World) -> None:
+    own = str(shop.folder.parent / "mine" / "checkout.yaml")
+    running = shop.file("checkout")
+    form = {"draft_file": running, "draft_of": running, "draft_text": OTHER, "event": "{}"}
+    tried = await shop.browser.post("/console/tester", data=form)
+    assert f"Draft of {own}, which begins as {running}</label>" in tried.text
+    page = await shop.page(f"/console/versions?file={running}")
+    assert f"<title>Versions of {own} · Pinrelay</title>" in page
+    assert f"<h1>Versions of <code>{own}</code></h1>" in page
+
+
+async def test_where_nothing_can_be_published_they_name_the_file_that_runs(world: World) -> None:
+    running = world.file("checkout")
+    form = {"draft_file": running, "draft_of": running, "draft_text": OTHER, "event": "{}"}
+    assert f">Draft of {running}</label>" in (await world.browser.post("/console/tester", data=form)).text
+    assert f"<h1>Versions of <code>{running}</code></h1>" in await world.page(f"/console/versions?file={running}")

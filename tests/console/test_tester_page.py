@@ -102,9 +102,9 @@ async def test_it_echoes_the_event_escaped(world: World) -> None:
         ({"event": "Basket Emptied"}, "<strong>No preset matches this event.</strong>"),
         ({"context": {}, "properties": {}}, "<strong>Matched, but nothing would be sent.</strong>"),
         ({"context": {}, "properties": {}}, "user_data needs at least one of"),
-        ({"type": ""}, "<strong>Refused.</strong> `type` is missing"),
+        ({"type": ""}, "<strong>Refused.</strong> <code>type</code> is missing"),
         ({"integrations": {"All": False}}, "<strong>Withheld.</strong> integrations: All is off"),
-        ({"event": "Generate Lead"}, "`enabled: false` in its file takes it out"),
+        ({"event": "Generate Lead"}, "<code>enabled: false</code> in its file takes it out"),
         ({"type": "page", "context": {"bot": "yes"}}, '<code>context.bot = "yes"</code>, found <code>"yes"</code>'),
     ],
 )

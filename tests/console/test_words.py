@@ -3,18 +3,25 @@
 import re
 from enum import StrEnum
 from html import unescape
+from itertools import pairwise
+from pathlib import Path
 from random import Random
 
 import httpx
 import pytest
 
+from app.console.labels import WARNING_ADVICE, warning_advice
+from app.console.pages import ROOM
 from app.core.deliveries import State
-from app.core.events import Exit, Measure
+from app.core.events import CounterRow, Exit, Measure
 from app.core.pages import AuditAction
+from app.core.shared_values import TROUBLE
 from app.insights.inventory.counting import NameCounts, Sampler
+from app.outbox import PAGE_DIFFERS
 from app.source import Intake
 from tests.console.test_counts import event, fill, paths_of_names
-from tests.console.world import World
+from tests.console.world import ACCOUNT, NOW, World
+from tests.sender.claims import a_trouble
 
 PAGES = (
     "",
@@ -126,3 +133,44 @@ async def test_sentences_end_with_a_full_stop_and_long_names_may_break(world: Wo
         if endless or _UNBROKEN.search(seen):
             wrong[path] = [*endless, *_UNBROKEN.findall(seen)]
     assert wrong == {}
+
+
+#: A line that ends with words or a link, behind them tags of the template that show nothing; and how words go on.
+_ENDS_INLINE = re.compile(r"(?:[\w.,:;)\"”…%]|\}\}|</(?:strong|code|a|span|time)>)$")
+_GOES_ON = re.compile(r"(?:[\w(“]|\{\{(?!-)|<(?:a|strong|code|span|time)\b)")
+_BLOCK_AT_END, _BLOCK_AT_START = re.compile(r"\{%-?[^%]*%\}$"), re.compile(r"\{%-?[^%]*%\}")
+
+
+@pytest.mark.parametrize("template", sorted((ROOM / "templates").glob("*.html")), ids=lambda path: path.name)
+def test_no_blank_between_words_is_lost_to_a_line_that_ends_with_a_tag(template: Path) -> None:
+    """Jinja takes the line end behind a block tag away, unless the tag ends with `+%}`."""
+    lines, joined = template.read_text(encoding="utf-8").splitlines(), []
+    for line, after in pairwise(lines):
+        if not line.endswith("%}") or line.endswith("+%}"):
+            continue
+        first, second = line, after.lstrip()
+        while found := _BLOCK_AT_END.search(first):
+            first = first[: found.start()]
+        while found := _BLOCK_AT_START.match(second):
+            second = second[found.end() :]
+        if first.strip() and _ENDS_INLINE.search(first) and _GOES_ON.match(second):
+            joined.append(line[-60:])
+    assert joined == []
+
+
+async def test_what_stands_between_backticks_is_shown_as_code(world: World) -> None:
+    await fill(world)
+    await TROUBLE.of(ACCOUNT).write(world.outbox, a_trouble())
+    await world.outbox.enqueue([], [], [CounterRow(name="warning", preset="Checkout", label=PAGE_DIFFERS)], now=NOW)
+    paths = [*PAGES, *(path.removeprefix("/console") for path in await paths_of_names(world))]
+    assert [path for path in paths if "`" in await shown(world, path)] == []
+    wrong = await world.browser.get("/console/deliveries?period=fortnight")
+    assert "<code>period</code>" in wrong.text
+
+
+@pytest.mark.parametrize("label", sorted(WARNING_ADVICE))
+def test_no_advice_names_a_setting_that_is_set(label: str) -> None:
+    names = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", WARNING_ADVICE[label])) - {"LDP_STATES"}
+    assert [name for name in names if name in warning_advice(label, names)] == []
+    assert "[" not in warning_advice(label)
+    assert all(name in warning_advice(label) for name in names)

@@ -5,6 +5,7 @@ from pathlib import Path
 from app import assemble
 from app.access.audit import Audit
 from app.core.pages import Redrive
+from app.core.values.times import DAY_S
 from app.operations.dead_letters import DeadLetterActs, dead_query
 from app.outbox import open_outbox
 from tests import assembled
@@ -20,7 +21,7 @@ async def test_what_was_not_redriven_is_noted_with_its_reason(tmp_path: Path) ->
     await at.enqueue(new(event_id="waits"))
     await at.dead_letter(new(event_id="free"))
     audit = Audit(outbox, lambda: NOW + 1)
-    acts = DeadLetterActs(outbox, assemble.event_finder(assembled.settings(), outbox), audit)
+    acts = DeadLetterActs(outbox, assemble.event_finder(assembled.settings(), outbox), audit, max_event_age_s=7 * DAY_S)
     done = await acts.redrive(ADA, dead_query({}))
     (entry,) = (await outbox.audit(limit=9)).entries
     await outbox.close()

@@ -117,6 +117,8 @@ async def _fill(at: At) -> None:
         (Query(person=("1" * 64, DIGEST), state=State.DEAD), ["m2"], []),
         (Query(person=("1" * 64,)), [], []),
         (Query(person=()), [], []),
+        (Query(happened_since=NOW - 1e6), ["m3", "m2", "m1"], []),
+        (Query(happened_since=NOW + 1e6), [], []),
     ],
     ids=lambda given: (
         ", ".join(f"{name}={value}" for name, value in given.given.items()) if type(given) is Query else ""

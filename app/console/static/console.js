@@ -253,6 +253,26 @@ function startTesting(form) {
   });
 }
 
+// A file that is sent stays chosen, so that its columns can be named and it can be sent again. ---------------------------
+
+function startUploading(form) {
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const button = form.querySelector("button.main");
+    button.disabled = true;
+    const answer = await fetch(form.action, { method: "POST", body: new FormData(form) }).catch(() => null);
+    button.disabled = false;
+    if (!answer || answer.redirected) return form.submit();
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = page.getElementById("outcome") ?? page.querySelector(".problem");
+    fresh.id = "outcome";
+    prepare(fresh);
+    document.getElementById("outcome").replaceWith(document.adoptNode(fresh));
+    if (fresh.querySelector("[role=alert]")) form.querySelector("details").open = true;
+    fresh.scrollIntoView({ block: "nearest" });
+  });
+}
+
 // The theme: system, light, dark. ----------------------------------------------------------------------------------
 
 function startTheme(button) {
@@ -276,6 +296,8 @@ const chosen = document.getElementById("chosen");
 if (chosen) startChoosing(chosen);
 const live = document.getElementById("live");
 if (live) startRefreshing(live, document.getElementById("refresh"));
+const upload = document.getElementById("upload");
+if (upload) startUploading(upload);
 const tester = document.getElementById("tester");
 if (tester) startTesting(tester);
 if (tester && "opened" in tester.dataset) keepTyped(tester);

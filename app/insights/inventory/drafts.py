@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from types import MappingProxyType
 from typing import Any, Final
 
 from app.catalog import ACTION, Catalog, Preset
@@ -177,8 +178,28 @@ class PresetDraft:
     event: Event
 
 
-def draft_preset(key: EventKey, properties: Sequence[PropertyFigures], catalog: Catalog) -> PresetDraft:
-    """Return the draft of a preset that takes this kind of event and sends it as the nearest preset would."""
+#: Where senders put what is looked for in most events beside their properties, by its label.
+_BESIDE: Final[Mapping[str, Mapping[str, str]]] = {
+    "e-mail": {"context.traits.email": "ada.miller@example.com"},
+    "phone": {"context.traits.phone": "+1 415 555 0123"},
+    "external id": {"userId": "cust-1042"},
+    "IP address": {"context.ip": "203.0.113.10"},
+    "user agent": {"context.userAgent": "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X)"},
+}
+#: An example has what this part of the events has.
+_USUAL: Final = 0.5
+
+
+def draft_preset(
+    key: EventKey,
+    properties: Sequence[PropertyFigures],
+    catalog: Catalog,
+    shares: Mapping[str, float] = MappingProxyType({}),
+) -> PresetDraft:
+    """Return the draft of a preset that takes this kind of event and sends it as the nearest preset would.
+
+    `shares` say in which part of the events each of LOOKED_FOR was found.
+    """
     title = title_of(key)
     near = nearest_preset(key, (), catalog).preset
     event_name = next((each.fields.get("event_name") for each in catalog.presets if each.name == near), None)
@@ -198,12 +219,14 @@ def draft_preset(key: EventKey, properties: Sequence[PropertyFigures], catalog: 
     return PresetDraft(
         file=_file(title, catalog),
         text=f"{text}mapping:\n  event_name: {sent_as}\n",
-        event=example_event(key, properties),
+        event=example_event(key, properties, shares),
     )
 
 
-def example_event(key: EventKey, properties: Sequence[PropertyFigures]) -> Event:
-    """Return an event of this kind with these properties. Every value is made up."""
+def example_event(
+    key: EventKey, properties: Sequence[PropertyFigures], shares: Mapping[str, float] = MappingProxyType({})
+) -> Event:
+    """Return an event of this kind with these properties and what most of them carry. Every value is made up."""
     slug = _slug(title_of(key))
     event: Event = {"type": key.type, "messageId": f"example-{slug}-1", "anonymousId": "example-visitor"}
     if key.name:
@@ -211,6 +234,14 @@ def example_event(key: EventKey, properties: Sequence[PropertyFigures]) -> Event
     # The frequent ones first, and what holds others before them: of two kinds of one path the first stays.
     for each in sorted(properties, key=lambda one: (one.path.count("."), -one.number)):
         _put(event, each.path, each.kind)
+    for label, values in _BESIDE.items():
+        if shares.get(label, 0.0) >= _USUAL:
+            for path, value in values.items():
+                *above, last = path.split(".")
+                place: dict[str, Any] = event
+                for name in above:
+                    place = place.setdefault(name, {})
+                place.setdefault(last, value)
     return event
 
 

@@ -12,7 +12,7 @@ from app.core.values.order_states import no_purchase_word
 from app.core.values.placeholders import says_nothing
 from app.core.values.times import unix_seconds
 from app.destination.custom_data import read_order_id
-from app.errors import WarehouseError
+from app.errors import ColumnsUnknown, WarehouseError
 
 _CODE: Final = re.compile("[A-Z]{3}")
 
@@ -95,11 +95,7 @@ def columns_of_shop(
     """
     known = next((each for each in _EXPORTS if _is_of(each, columns)), None)
     if known is None and (order_id is None or total is None):
-        raise WarehouseError(
-            "the columns are not those of Shopify's or WooCommerce's exports: name the columns of the order id "
-            "(--order-id) and the amount (--total), and, if there are any, of the currency (--currency) and the time "
-            f"(--time); the file has: {', '.join(columns)}"
-        )
+        raise ColumnsUnknown(columns)
     found = known or ShopColumns(order_ids=(), amounts=())
     is_code = currency is not None and currency not in columns and _CODE.fullmatch(currency) is not None
     found = replace(

@@ -17,6 +17,7 @@
          OR (%(state)s::text = 'waiting' AND state IN ('pending', 'claimed')))
     AND (%(reason)s::text IS NULL OR strpos(lower(reason COLLATE "C"), lower(%(reason)s::text COLLATE "C")) > 0)
     AND (%(cause)s::text IS NULL OR split_part(reason, '; not redriven:', 1) = %(cause)s::text)
+    AND (%(happened_since)s::float8 IS NULL OR event_time >= %(happened_since)s::float8)
     AND (%(warning)s::text IS NULL OR EXISTS (
           SELECT FROM jsonb_array_elements(warnings::jsonb) AS told
           WHERE jsonb_typeof(told) = 'string' AND strpos(lower((told #>> '{}') COLLATE "C"), lower(%(warning)s::text COLLATE "C")) > 0))

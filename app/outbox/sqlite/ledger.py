@@ -126,6 +126,7 @@ _OF_DELIVERIES: Final = _OF_BOTH | {
     "state": "AND state = :state",
     "person": f"AND EXISTS ({_PERSON})",
     "cause": f"AND {CAUSE} = :cause",
+    "happened_since": "AND event_time >= :happened_since",
 }
 _WAITING: Final = {"state": "AND state IN ('pending', 'claimed')"}
 _OF_DROPPED: Final = _OF_BOTH | {

@@ -2,17 +2,20 @@
 
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.assemble import running_catalog
+from app.assemble import explainer, running_catalog
 from app.catalog import Catalog
-from app.core.events import EventKey
+from app.core.events import EventKey, Exit
 from app.insights.inventory.counting import properties_of
 from app.insights.inventory.drafts import draft_preset, example_event
 from app.insights.inventory.figures import PropertyFigures, split_label
+from app.source import read_event_text
 from tests.assembled import settings, shipped_catalog
+from tests.outbox.build import NOW
 
 
 def figures(*labels: str) -> list[PropertyFigures]:
@@ -91,3 +94,21 @@ def test_the_shape_of_an_example_is_that_of_the_event_it_was_made_from() -> None
     made = example_event(EventKey("shop", "track", "X"), figures(*labels))
     assert sorted(properties_of(made)) == sorted(labels)
     assert "ada.miller" not in str(made["properties"])
+
+
+@pytest.mark.parametrize(
+    ("shares", "is_made"),
+    [({"e-mail": 0.92}, True), ({"IP address": 0.6, "user agent": 0.6}, True), ({"e-mail": 0.2}, False), ({}, False)],
+)
+async def test_an_example_has_what_most_events_carry_so_that_it_fails_only_where_they_fail(
+    shares: dict[str, float], *, is_made: bool
+) -> None:
+    running = running_catalog(settings())
+    key = EventKey("shop", "track", "order completed")
+    draft = draft_preset(key, figures("properties.total number"), running.catalog, shares)
+    catalog = running.with_draft(draft.file, draft.text)
+    (preset,) = [each for each in catalog.presets if each.file == draft.file]
+    (event,) = read_event_text(orjson.dumps(draft.event), now=NOW)
+    report = await explainer(settings()).explain(event, catalog, now=NOW)
+    (of_preset,) = [each for each in report.presets if each.preset == preset.name]
+    assert (of_preset.exit is Exit.ENQUEUED) == is_made
