@@ -520,7 +520,14 @@ def samples(settings: Settings, outbox: Outbox, catalog: Callable[[], Catalog]) 
     if not settings.samples_per_name:
         return None
     reader = identity_event_reader(settings)
-    return Samples(outbox.sealed_events, sealer(settings), reader, catalog, per_name=settings.samples_per_name)
+    return Samples(
+        outbox.sealed_events,
+        sealer(settings),
+        reader,
+        catalog,
+        per_name=settings.samples_per_name,
+        cpu_clock=time.process_time,
+    )
 
 
 def shadow_runs(

@@ -23,8 +23,9 @@ _MAX_SEALED: Final = 100_000
 _MAX_NAME: Final = 200
 #: It looks through all samples.
 _TRIMMED_EVERY_S: Final = 1.0
-#: While a draft runs beside what arrives.
+#: While a draft runs beside what arrives: how often, and the share of a core that it may take.
 _HURRIED_EVERY_S: Final = 0.1
+_SHARE: Final = 0.02
 _NEVER: Final = frozenset({Exit.REFUSED, Exit.WITHHELD})
 
 
@@ -49,15 +50,20 @@ class Samples:
         catalog: Callable[[], Catalog],
         *,
         per_name: int,
+        cpu_clock: Callable[[], float],
     ) -> None:
-        """Take where samples are kept, who encrypts them, who knows ids and what persons say, and by which catalog."""
+        """Take where samples are kept, who encrypts them, who knows ids and what persons say, and by which catalog.
+
+        `cpu_clock` returns the CPU time of this process in seconds.
+        """
         self._sealed_events = sealed_events
         self._sealer = sealer
         self._reader = reader
         self._catalog = catalog
         self._per_name = per_name
+        self._cpu_clock = cpu_clock
         self._paces: dict[bool, dict[str, _Pace]] = {True: {}, False: {}}
-        self._trim_at = self._next_hurried_at = 0.0
+        self._trim_at = self._next_hurried_at = self._rests_until = 0.0
         #: Until then events of any name are kept, some each second: a draft runs beside what arrives.
         self.hurried_until = 0.0
 
@@ -74,7 +80,7 @@ class Samples:
             if not most or len(paces) >= _MAX_NAMES:
                 return False
             pace = paces[name] = _Pace()
-        if self._next_hurried_at <= now < self.hurried_until:
+        if now < self.hurried_until and now >= self._next_hurried_at and now >= self._rests_until:
             self._next_hurried_at = now + _HURRIED_EVERY_S
         elif pace.kept >= most and now < pace.next_at:
             return False
@@ -85,7 +91,20 @@ class Samples:
     async def keep(
         self, events: Iterable[tuple[Event, EventReceipt]], *, now: float, source: str, is_proven: bool
     ) -> None:
-        """Commit those that may be kept. Raises OutboxUnavailable."""
+        """Commit those that may be kept. Raises OutboxUnavailable.
+
+        A live run rests after it for as long as keeps it below its share. What the process does meanwhile for other
+        requests counts as well, so a busy process samples less.
+        """
+        began = self._cpu_clock()
+        try:
+            await self._commit(events, now=now, source=source, is_proven=is_proven)
+        finally:
+            self._rests_until = max(self._rests_until, now) + (self._cpu_clock() - began) / _SHARE
+
+    async def _commit(
+        self, events: Iterable[tuple[Event, EventReceipt]], *, now: float, source: str, is_proven: bool
+    ) -> None:
         kept = []
         for event, told in events:
             if any(line.exit in _NEVER for line in told.deliveries) or self._reader.says_no(event, self._catalog()):

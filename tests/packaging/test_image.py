@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from tests.dockerfile import read_stages
+from tests.examples.blocks import BLOCKS
 from tests.packaging.first_delivery import first_delivery, started
 from tests.process import PATH, ROOT, STOP_S, free_port
 
@@ -109,3 +110,25 @@ def test_it_serves_without_rights_is_healthy_and_stops_when_it_is_asked(buildah:
         assert "\nCapEff:\t0000000000000000\n" in Path(f"/proc/{server.pid}/status").read_text(encoding="utf-8")
         server.terminate()
         assert process.wait(STOP_S) is not None
+
+
+def test_it_tests_presets_without_a_network_as_pipelines_have_it_do(buildah: Buildah, tmp_path: Path) -> None:
+    """The workflow for GitHub of docs/testing.md, by this engine."""
+    shown = {block.title: block.text for block in BLOCKS if block.page == "testing"}
+    workflow = shown["github"].split("registry.example.com/pinrelay:0.1.0")[1].split()[1:]
+    preset = shown["my-presets/order_completed.yaml"]
+    container = buildah.run("from", *buildah.bounds, "localhost/pinrelay")
+    given = ("--volume", f"{tmp_path}:/shop:ro", "--workingdir", "/shop")
+    (tmp_path / "my-presets").mkdir()
+    tmp_path.chmod(0o755)  # as a checkout is: the image has a user of its own
+    told = {}
+    for path in ("$.properties.total", "$.properties.revenue"):
+        text = preset.replace("$.properties.total", path)
+        (tmp_path / "my-presets/order_completed.yaml").write_text(text, encoding="utf-8")
+        words = ["unshare", "--net", *buildah.command("run", *given, container, "--", *workflow)]
+        done = subprocess.run(words, env=buildah.environment, capture_output=True, text=True, check=False)
+        told[path] = done.returncode, done.stdout[-99:], done.stderr
+    assert told["$.properties.total"][:2] == (0, "2 tests, 0 failed\n"), told
+    code, printed, _ = told["$.properties.revenue"]
+    assert code == 1, told
+    assert printed.endswith("2 tests, 1 failed\n"), told

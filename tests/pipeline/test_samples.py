@@ -40,6 +40,10 @@ class Shop:
         found = assemble.samples(self.settings, self.outbox, lambda: catalog)
         assert found is not None
         self.samples = found
+        #: Seconds of CPU that keeping some events takes.
+        self.costs_s = 0.0
+        ticks = count()
+        found._cpu_clock = lambda: self.costs_s * next(ticks)
         self.pipeline.listeners = (found,)
 
     async def accept(self, *events: Event, now: float = NOW, is_proven: bool = True) -> None:
@@ -119,12 +123,22 @@ async def test_a_request_that_erases_somebody_gives_no_sample_and_erases_those_o
     await shop.outbox.close()
 
 
-async def test_while_a_draft_runs_beside_what_arrives_more_is_kept_but_ten_a_second(shop: Shop) -> None:
+@pytest.mark.parametrize(
+    ("costs_s", "kept"),
+    [(0.0, 8), (0.002, 8), (0.005, 4), (0.01, 2), (0.1, 1)],
+    ids=str,
+)
+async def test_a_live_run_keeps_ten_a_second_and_takes_two_percent_of_a_core_at_most(
+    shop: Shop, costs_s: float, kept: int
+) -> None:
     await shop.accept(*[ORDER] * 9)
-    shop.samples.hurried_until = NOW + 60
+    shop.samples.hurried_until, shop.costs_s = NOW + 60, costs_s
+    assert costs_s * kept <= 0.02 or kept == 1
     for step in range(32):
         await shop.accept(*[ORDER] * 3, now=NOW + 30 + step / 32)
-    assert [each.at for each in await shop.kept()] == [NOW] * 3 + [NOW + 30 + eighth / 8 for eighth in range(8)]
+    assert [each.at for each in await shop.kept() if each.at > NOW] == [
+        NOW + 30 + number / kept for number in range(kept)
+    ]
 
 
 async def test_what_is_refused_is_no_sample_and_counts_in_its_place(shop: Shop) -> None:
