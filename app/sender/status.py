@@ -26,7 +26,7 @@ from app.outbox import Outbox
 RATE_S: Final = HOUR_S
 #: What has waited for less is on its way, and asks for no rate.
 ON_ITS_WAY_S: Final = 60.0
-#: What a delivery that waits takes of the disk beside its payload: rows, keys, indexes (docs/capacity.md).
+#: What a delivery that waits takes of the disk beside its payload: rows, keys, indexes (docs/scaling.md).
 ROW_BYTES: Final = 800
 
 _WAYS: Final[Mapping[str, int]] = {Exit.ENQUEUED: 1, Exit.DELIVERED: -1, Exit.REJECTED: -1, Exit.WITHDRAWN: -1}

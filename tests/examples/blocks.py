@@ -25,7 +25,7 @@ _ELSEWHERE = (
         "^(?!make |SOURCES=)",
         "test_contributing.py",
     ),
-    ("cluster", "sql rights", "", "outbox/postgres/test_rights.py"),
+    ("scaling", "sql rights", "", "outbox/postgres/test_rights.py"),
     ("cookbook", "(sh|yaml) markets.*", "", "whole/test_markets.py"),
     ("cookbook", "sh", "sed ", "test_docs.py"),
     ("cookbook", "yaml preset|json .*", "", "test_docs.py"),

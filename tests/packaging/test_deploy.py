@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from app.config import Settings
 from tests.examples.blocks import BLOCKS
 from tests.packaging.helm import BIN, CHART, COPIED, MANIFESTS, render
 from tests.packaging.kubernetes_api import kubernetes_api
-from tests.process import COMMAND, PATH, ROOT
+from tests.process import COMMAND, PATH, ROOT, running
+from tests.waiting import until
 
 pytestmark = pytest.mark.prove
 
@@ -202,7 +203,7 @@ def test_helm_finds_no_fault_in_the_chart() -> None:
 
 
 def test_the_commands_of_the_page_are_taken_by_helm_and_kubectl_without_a_cluster() -> None:
-    of_kubectl, of_helm, of_kustomize = (
+    of_kubectl, _, of_helm, of_kustomize = (
         block.text for block in BLOCKS if block.page == "deploying" and "cluster" in block.why_not
     )
     make_secrets, applied = of_kubectl.split("kubectl apply -f ")
@@ -222,6 +223,19 @@ def test_the_commands_of_the_page_are_taken_by_helm_and_kubectl_without_a_cluste
     assert held["pinrelay"].keys() <= {name.upper() for name in Settings.model_fields}
     assert held["pinrelay"]["CONSOLE_USERS"] == f"prometheus:viewer:{token_of_prometheus(held)}"
     assert of_kustomize.strip() == "kubectl apply -k my-pinrelay"  # as the test of Kustomize has it
+
+
+def test_the_first_event_of_the_page_is_taken_by_the_key_of_the_secret(tmp_path: Path) -> None:
+    (script,) = (block.text for block in BLOCKS if block.page == "deploying" and "read_secret" in block.text)
+    held: dict[str, Any] = {"write_keys": "shop:0123456789abcdef", "console_password": "a password of the console"}
+    kubectl = "kubectl() { case $* in "
+    for name, value in held.items():
+        kubectl += f"*{name.upper()}*) echo {b64encode(value.encode()).decode()} ;; "
+    with running(tmp_path, **held) as server:
+        script = script.replace("http://127.0.0.1:8080", server.url).replace("curl ", "curl --silent ")
+        done = run("sh", "-euc", f"{kubectl}esac; }}; {script}")
+        assert (done.returncode, done.stdout) == (0, '{"success": true}' + held["console_password"]), done.stderr
+        until(lambda: "delivered" in server.run("message", "first-1"))
 
 
 def token_of_prometheus(held: dict[str, dict[str, str]]) -> str:

@@ -25,8 +25,16 @@ SECRETS: dict[str, object] = {
 OF_SEGMENT = {"WEBHOOK_SHARED_SECRETS": SECRET, "WEBHOOK_HEADER": f"X-Pinrelay-Key: {SECRET}"}
 
 
-def page_of(source: str) -> Path:
-    return ROOT / f"docs/source-{source.replace('_', '-')}.md"
+LISTED = (ROOT / "docs/named-sources.md").read_text(encoding="utf-8")
+
+
+def page_of(source: str) -> str:
+    """The text about a source: the page that the list of sources names, or the section of it."""
+    found = re.search(rf"\[`{source}`\]\((source-[\w-]+\.md)(?:#([\w-]+))?\)", LISTED)
+    file, section = found.groups() if found else ("source-segment.md", None)
+    text = (ROOT / "docs" / file).read_text(encoding="utf-8")
+    parts = {part.partition("\n")[0].lower(): part for part in re.split(r"^## ", text, flags=re.MULTILINE)}
+    return parts[section] if section else text
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +61,7 @@ def two_accounts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def ask(source: str, server: Server) -> dict[str, Any]:
     """Run the request that a source's page shows, and return the receipt."""
-    (script,) = re.findall(r"^```sh request\n(.*?)^```$", page_of(source).read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    (script,) = re.findall(r"^```sh request\n(.*?)^```$", page_of(source), re.MULTILINE | re.DOTALL)
     done = subprocess.run(
         ["sh", "-euc", script.replace("http://127.0.0.1:8080", server.url).replace("curl ", "curl --silent ")],
         env=server.environment | dict.fromkeys(SECRETS, SECRET) | OF_SEGMENT,
@@ -101,12 +109,11 @@ def test_the_request_of_a_page_is_delivered_to_each_of_two_ad_accounts(source: s
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_a_page_says_which_settings_switch_its_source_on(source: str) -> None:
-    text = page_of(source).read_text(encoding="utf-8")
+    text = page_of(source)
     assert f"SOURCES={source}\n" in text
     assert f"/webhook/{source}`" in text
 
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_the_list_of_sources_leads_to_every_page(source: str) -> None:
-    listed = (ROOT / "docs/named-sources.md").read_text(encoding="utf-8")
-    assert f"[`{source}`]({page_of(source).name})" in listed
+    assert f"[`{source}`](source-" in LISTED

@@ -17,7 +17,7 @@ from tests.examples.blocks import BLOCKS
 from tests.outbox.build import ACCOUNT, DAY_S, NOW, At, delivered, new, rules
 from tests.outbox.postgres_server import PostgresServer
 
-(SHOWN,) = (block.text for block in BLOCKS if (block.page, block.title) == ("cluster", "rights"))
+(SHOWN,) = (block.text for block in BLOCKS if (block.page, block.title) == ("scaling", "rights"))
 #: As the page has them, in a database that lets nobody else in.
 OWNER, READER = SHOWN.replace("...", "x").split("-- who only looks\n")
 CLOSED = "REVOKE ALL ON DATABASE shop FROM PUBLIC; REVOKE ALL ON SCHEMA public FROM PUBLIC;"
