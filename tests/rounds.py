@@ -1,7 +1,7 @@
 """How much of a test is done: three levels, each a target of make, told by the variable TESTS.
 
 quick    what is fast: no program is started, nothing that is marked `slow`; a few examples of each property
-test     everything: of what takes long by nature one round, of properties a quarter of the usual examples
+test     everything: of what takes long by nature one round, of properties a seventh of the usual examples
 prove    only what takes long by nature and the properties: many rounds, many examples
 
 What takes long by nature is marked `prove` and asks the fixture `rounds` how often to do it: `rounds("kills")`.
@@ -22,7 +22,7 @@ assert LEVEL in LEVELS, f"TESTS: one of {', '.join(LEVELS)}"
 ROUNDS: dict[Kind, int] = {"kills": 20, "failovers": 20, "storms": 10, "fuzzing": 10, "seeds": 30}
 
 #: By how much the usual number of examples is multiplied, and fewer than which it never becomes by that.
-_EXAMPLES = {"quick": (0.1, 5), "test": (0.25, 5), "prove": (15, 0)}
+_EXAMPLES = {"quick": (0.1, 2), "test": (0.15, 2), "prove": (15, 0)}
 #: Of the events of the suite every so-manieth is taken.
 _STEPS = {"quick": 10, "test": 6, "prove": 1}
 

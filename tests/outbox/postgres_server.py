@@ -171,8 +171,11 @@ class PostgresServer:
     def database(self, template: str = "template1") -> Iterator[str]:
         """Make a database for a while, and give its URL."""
         name = f"test_{next(self._counter)}"
-        yield self.create(name, template)
-        self._manage(f'DROP DATABASE "{name}" WITH (FORCE)')
+        url = self.create(name, template)
+        try:
+            yield url
+        finally:
+            self._manage(f'DROP DATABASE "{name}" WITH (FORCE)')
 
     def _manage(self, statement: str) -> None:
         if self._maker is None or self._maker.closed:

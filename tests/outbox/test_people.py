@@ -34,7 +34,7 @@ from app.pipeline.identity_events import own_time
 from app.pipeline.pipeline import Pipeline
 from app.source import Arrival, Intake, event_json, read_event
 from tests import assembled
-from tests.identity.journeys import SETTINGS, anonymous_ids_of_the_deleted, rows, shown
+from tests.identity.journeys import SETTINGS, anonymous_ids_of_the_deleted, first_rows, rows, shown
 from tests.outbox.build import ACCOUNT, DAY_S, NOW, At, marked, new, rules
 from tests.rounds import some_of
 
@@ -527,7 +527,7 @@ async def test_what_came_from_memory_is_shown_in_every_state_beside_the_warnings
 async def test_the_journeys_pass_with_two_processes_and_restarts(outbox_url: str, together: int) -> None:
     """By turns one of two, each opened anew now and then."""
     settings = assembled.settings(**SETTINGS, outbox_url=outbox_url, max_event_age_days=365)
-    some = rows() if together > 1 else rows()[:400]
+    some = first_rows(500) if together > 1 else rows()[:400]
 
     def opened() -> tuple[Outbox, Pipeline]:
         outbox = open_outbox(outbox_url, settings, clock=lambda: NOW)
@@ -537,7 +537,7 @@ async def test_the_journeys_pass_with_two_processes_and_restarts(outbox_url: str
     wrong, erased = [], []
     for number, start in enumerate(range(0, len(some), together)):
         part = some[start : start + together]
-        if number % 50 == 49:
+        if number % 10 == 9:
             await processes[number % 2][0].close()
             processes[number % 2] = opened()
         outbox, pipeline = processes[number % 2]

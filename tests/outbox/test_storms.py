@@ -13,7 +13,7 @@ from tests.identity.build import RULES
 from tests.outbox.build import NOW, rules
 
 #: As many as make a difference: a user keeps MAX_LINKED ids, chains are followed for eight steps.
-EVENTS = 4 * MAX_LINKED
+EVENTS = 5 * MAX_LINKED // 2
 
 
 def storm(number: int, **said: Any) -> IdentityEvent:
@@ -64,8 +64,10 @@ async def cost(outbox: Outbox, event: IdentityEvent) -> int:
 @pytest.mark.no_cover  # much of what other tests reach with little
 async def test_an_event_of_a_storm_costs_no_more_than_one_of_its_beginning(outbox_url: str, name: str) -> None:
     outbox = open_outbox(outbox_url, rules(remember_s=10**9, remember_max_people=10**6), clock=lambda: NOW)
-    costs = [await cost(outbox, STORMS[name](number)) for number in range(EVENTS)]
+    try:
+        costs = [await cost(outbox, STORMS[name](number)) for number in range(EVENTS)]
+    finally:
+        await outbox.close()
     beginning, end = costs[: EVENTS // 2], costs[EVENTS // 2 :]
     assert max(end) <= max(beginning)
     assert max(costs) < 12 * MAX_LINKED
-    await outbox.close()

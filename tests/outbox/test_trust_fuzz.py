@@ -32,7 +32,7 @@ from tests.rounds import LEVEL
 #: For each engine: twenty minutes of `make prove` together.
 PROVEN_FOR_S = 600.0
 #: Of `make test`.
-FEW = 6
+FEW = 2
 STEPS = 40
 ORDERS = 4
 TOTALS = (10, 20, 30)

@@ -21,7 +21,7 @@ from tests.outbox.orders import page, shop
 
 @dataclass
 class Sent:
-    """What was sent, and when, by a sender that looks every second."""
+    """What was sent, and when, by a sender that looks now and then."""
 
     outbox: Outbox
     events: list[tuple[float, str, str | None]] = field(default_factory=list)
@@ -34,7 +34,7 @@ class Sent:
                 event = orjson.loads(claimed.payload)
                 self.events.append((moment, event["event_id"], event.get("custom_data", {}).get("value")))
                 await at.deliver(claimed)
-            moment += 10
+            moment += 30
 
 
 def _exits(answers: Any) -> list[str]:
