@@ -6,7 +6,7 @@ The real `pinrelay serve`, over SQLite, keeps samples (SAMPLES_PER_NAME=20) and 
 event a request, at a steady rate. By turns it is left alone, and runs beside a draft that changes every preset. The
 median of what the server takes more is its share. Of the command's CPU time, that of its start is left out: a run of
 one second takes it too. Prints the ratio of both shares to the 5 % of a core that a run may take, and ends with 1 where
-it is above one. On a busy machine the rounds differ by more than what is measured.
+it is above one. On a busy machine the rounds differ by more than what is measured: then it says so.
 """
 
 import argparse
@@ -55,9 +55,11 @@ def main() -> None:
     print(f"server alone       {median(alone):7.2%} of a core, at {given.rate} events a second")
     print(f"beside a live run  {median(beside):7.2%} of a core: {shares[0]:.2%} more")
     print(f"the command        {shares[1]:7.2%} of a core, and {start_s:.1f} s to start; {tried} events tried")
-    ratio = sum(shares) / BOUND
-    print(f"of the bound       {ratio:7.2f}   {'kept' if ratio <= 1 else 'BROKEN'}: {BOUND:.0%} of a core")
-    sys.exit(0 if ratio <= 1 else 1)
+    noise = max(alone) - min(alone)
+    ratio, is_told = sum(shares) / BOUND, noise < BOUND / 2
+    verdict = ("kept" if ratio <= 1 else "BROKEN") if is_told else f"not told: alone the rounds differ by {noise:.2%}"
+    print(f"of the bound       {ratio:7.2f}   {verdict}; it is {BOUND:.0%} of a core")
+    sys.exit(1 if is_told and ratio > 1 else 0)
 
 
 def _drafts(folder: Path) -> Path:
