@@ -26,6 +26,8 @@ class UserHeaders:
     name: str
     #: Has `operator`, or anything else for viewers; None where all are viewers.
     role: str | None = None
+    #: The group whose members are operators, where the header lists groups; "" where it has the role alone.
+    operators: str = ""
 
     @classmethod
     def of(cls, settings: AccessSettings) -> Self | None:
@@ -36,7 +38,12 @@ class UserHeaders:
         if settings.console_role_header and not name:
             message = "CONSOLE_ROLE_HEADER: it says the role of whom CONSOLE_USER_HEADER names; set that as well"
             raise SettingsError(message)
-        return cls(name=name, role=settings.console_role_header) if name else None
+        if not name:
+            return None
+        role, colon, operators = (settings.console_role_header or "").partition(":")
+        if colon and not (role.strip() and operators.strip()):
+            raise SettingsError("CONSOLE_ROLE_HEADER: write it as `Name`, or `Name: group` for the group of operators")
+        return cls(name=name, role=role.strip() or None, operators=operators.strip())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +61,20 @@ def named_by_proxy(request: Request, headers: UserHeaders, trusted: tuple[Networ
     names = [name.strip() for name in request.headers.getlist(headers.name)]
     if not any(names):
         return None
-    roles = [role.strip().lower() for role in request.headers.getlist(headers.role)] if headers.role else []
     peer = request.client.host if request.client else None
     return NamedByProxy(
         name=names[0][:_MAX_NAME],
-        role=UserRole.OPERATOR if roles == [UserRole.OPERATOR] else UserRole.VIEWER,
+        role=UserRole.OPERATOR if _is_operator(request, headers) else UserRole.VIEWER,
         is_believed=len(names) == 1 and is_trusted(peer, trusted),
     )
+
+
+def _is_operator(request: Request, headers: UserHeaders) -> bool:
+    """Return whether the one header of the role says so: by the word, or by a group among others."""
+    given = request.headers.getlist(headers.role) if headers.role else []
+    if len(given) != 1:
+        return False
+    if not headers.operators:
+        return given[0].strip().lower() == UserRole.OPERATOR
+    # oauth2-proxy and Authelia list groups by commas, Authentik by `|`
+    return headers.operators in {group.strip() for group in given[0].replace("|", ",").split(",")}

@@ -412,7 +412,9 @@ class AccessSettings(ServingSettings):
         None, description="header with the user's name, from a trusted proxy that authenticates"
     )
     console_role_header: str | None = Field(
-        None, description="header with the role, from the same proxy; default: `viewer`"
+        None,
+        description="header with the role, from the same proxy, or `Name: group`: a header with groups, and that of "
+        "operators; default: `viewer`",
     )
 
     @property

@@ -70,6 +70,37 @@ def test_the_role_is_the_lesser_unless_the_header_says_operator(
     assert found.role is role
 
 
+@pytest.mark.parametrize(
+    ("groups", "role"),
+    [
+        (("staff,pinrelay-operators",), UserRole.OPERATOR),
+        (("pinrelay-operators",), UserRole.OPERATOR),
+        (("staff|pinrelay-operators|x",), UserRole.OPERATOR),
+        (("staff, pinrelay-operators ",), UserRole.OPERATOR),
+        (("staff",), UserRole.VIEWER),
+        (("",), UserRole.VIEWER),
+        ((), UserRole.VIEWER),
+        (("operator",), UserRole.VIEWER),
+        (("Pinrelay-Operators",), UserRole.VIEWER),
+        (("pinrelay-operators-of-old",), UserRole.VIEWER),
+        (("staff", "pinrelay-operators"), UserRole.VIEWER),  # one of them may be the visitor's own
+    ],
+)
+def test_members_of_the_named_group_are_operators(groups: tuple[str, ...], role: UserRole) -> None:
+    headers = UserHeaders.of(
+        AccessSettings.model_construct(
+            console_user_header="X-Forwarded-Email",
+            console_role_header="X-Forwarded-Groups: pinrelay-operators",
+            trusted_proxies=("10.0.0.1",),
+        )
+    )
+    assert headers == UserHeaders(name="X-Forwarded-Email", role="X-Forwarded-Groups", operators="pinrelay-operators")
+    asked = request("10.0.0.1", ("X-Forwarded-Email", "ada"), *(("X-Forwarded-Groups", each) for each in groups))
+    found = named_by_proxy(asked, headers, PROXIES)
+    assert found is not None
+    assert found.role is role
+
+
 def test_a_long_name_is_cut() -> None:
     found = named_by_proxy(request("10.0.0.1", ("X-Webauth-User", "a" * 10_000)), BOTH, PROXIES)
     assert found is not None
@@ -81,6 +112,14 @@ def test_a_long_name_is_cut() -> None:
     [
         ({"console_user_header": "X-Webauth-User"}, "TRUSTED_PROXIES"),
         ({"console_role_header": "X-Webauth-Role"}, "CONSOLE_USER_HEADER"),
+        (
+            {"console_user_header": "X", "console_role_header": "Groups:", "trusted": ("127.0.0.1",)},
+            "CONSOLE_ROLE_HEADER: write it",
+        ),
+        (
+            {"console_user_header": "X", "console_role_header": ": staff", "trusted": ("127.0.0.1",)},
+            "CONSOLE_ROLE_HEADER: write it",
+        ),
         ({"console_user_header": "X-Webauth-User", "trusted": ("caddy",)}, "caddy is not an IP address"),
     ],
 )

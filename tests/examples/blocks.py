@@ -12,7 +12,9 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 _FENCED = re.compile(r"^( *)```(\w+) ?(.*)\n((?:.*\n)*?)\1```$", re.MULTILINE)
 _SETS = re.compile(r"(export )?[A-Z_]+=(\$\([^)]*\)|'[^']*'|\S)+( +#.*)?|#.*")
 #: What stands behind a block's language where it cannot be run here: readers see it too.
-_NOT_HERE = re.compile(r"needs (a cluster|a shop|a container engine|root and systemd)|takes minutes")
+_NOT_HERE = re.compile(
+    r"needs (a cluster|a shop|a container engine|root and systemd|a provider of OpenID Connect)|takes minutes"
+)
 #: Page, language with what stands behind it, something in the text, and the file of the tests that try such blocks.
 _ELSEWHERE = (
     ("README", "sh", "make run", "packaging/test_new_user.py"),
