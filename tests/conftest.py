@@ -52,6 +52,7 @@ _BY_PROVE = (
         for name in ("deploy", "image", "image_steps", "new_user", "openapi_lint", "release", "site")
     ),
     "simulation/test_mutants.py",
+    "whole/test_soak.py",
     "whole/test_worker_deaths.py",
 )
 if LEVEL != "prove":

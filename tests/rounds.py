@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias, TypeVar
 
 T = TypeVar("T")
-Kind: TypeAlias = Literal["kills", "failovers", "storms", "fuzzing", "seeds"]
+Kind: TypeAlias = Literal["kills", "failovers", "storms", "fuzzing", "seeds", "minutes"]
 
 LEVELS = ("quick", "test", "prove")
 LEVEL = os.environ.get("TESTS", "test")
 assert LEVEL in LEVELS, f"TESTS: one of {', '.join(LEVELS)}"
 
 #: How often each kind is done by `make prove`.
-ROUNDS: dict[Kind, int] = {"kills": 20, "failovers": 20, "storms": 10, "fuzzing": 10, "seeds": 30}
+ROUNDS: dict[Kind, int] = {"kills": 20, "failovers": 20, "storms": 10, "fuzzing": 10, "seeds": 30, "minutes": 60}
 
 #: By how much the usual number of examples is multiplied, and fewer than which it never becomes by that.
 _EXAMPLES = {"quick": (0.1, 2), "test": (0.15, 2), "prove": (15, 0)}
