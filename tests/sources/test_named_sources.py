@@ -2,6 +2,7 @@
 
 import gzip
 import hmac
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from app.errors import EventRefused, OutboxUnavailable
 from app.source import Intake
 from tests.assembled import pipeline
 from tests.process import ROOT
-from tests.source.door import client
+from tests.source.door import client, zstd
 from tests.sources.sending import NOW, Heard, served, shipped
 
 SECRET = "0123456789abcdef"
@@ -337,3 +338,16 @@ async def test_a_source_that_has_used_up_its_quota_is_429(tmp_path: Path, limits
     assert [answer.status_code for answer in answers] == [200, 429]
     assert "or `limits` in its file" in answers[1].json()["message"]
     assert int(answers[1].headers["retry-after"]) >= 1
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "application/x-ndjson"])
+@pytest.mark.parametrize(("encoding", "status"), [("br", 415), ("gzip, br", 415), ("zstd", 200), ("deflate", 200)])
+async def test_what_a_body_is_packed_by_is_read_or_answered_by_the_names_of_what_is_read(
+    content_type: str, encoding: str, status: int, tmp_path: Path
+) -> None:
+    body = b'{"id": "m-1", "what": "Order"}'
+    packed = {"zstd": zstd.compress, "deflate": zlib.compress}.get(encoding, lambda _: b"\x0b\x02\x80{}")(body)
+    headers = KEY | {"content-type": content_type, "content-encoding": encoding}
+    answer = await ask(tmp_path, MAPPED, headers=headers, content=packed)
+    assert answer.status_code == status
+    assert ("zstd" in answer.headers.get("accept-encoding", "")) == (status == 415)
