@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeAlias
 
 from app.console.counts import PresetCounts
 from app.console.labels import OTHER_KEY_LABELS, applicable
@@ -30,6 +30,8 @@ _WARNED: Final[Mapping[str, str]] = {
 }
 #: So many pieces of advice are given.
 _SAID: Final = 5
+#: And of each so many sources are named.
+_SOURCES: Final = 3
 
 #: What to do where a component is missing.
 _REMEDIES: Final[Mapping[str, str]] = {
@@ -96,6 +98,10 @@ class KeyAdvice:
     #: Of these, phone numbers of no country.
     without_country: int
     remedy: str
+    #: By how many points the score of all events grows where none lacks it; 0 of a key that is not in the score.
+    points: float = 0
+    #: Where most of them come from: source, how many lack it, of so many.
+    sources: tuple[tuple[str, int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,18 +127,51 @@ def score(counts: PresetCounts, keys: PresetKeys, components: Sequence[str]) -> 
     return round(100 * sum(counts.quality[name] for name in possible) / (events * len(possible))) if events else 0
 
 
+def overall_score(presets: Sequence[PresetCounts], keys: Mapping[str, PresetKeys], components: Sequence[str]) -> int:
+    """Return the share of the components that the events of some presets carry, of those that they can: percent."""
+    carried, possible = _carried(presets, keys, components)
+    return round(100 * carried / possible) if possible else 0
+
+
+def _carried(
+    presets: Sequence[PresetCounts], keys: Mapping[str, PresetKeys], components: Sequence[str]
+) -> tuple[int, int]:
+    able = [(each, name) for each in presets for name in components if _can(each, keys, name)]
+    return sum(each.quality[name] for each, name in able), sum(each.counts[Exit.ENQUEUED] for each, _ in able)
+
+
+def _can(counts: PresetCounts, keys: Mapping[str, PresetKeys], name: str) -> bool:
+    return keys[counts.name].can_carry(name, counts.quality[name])
+
+
+def missing_keys(
+    presets: Sequence[PresetCounts], keys: Mapping[str, PresetKeys], components: Sequence[str]
+) -> list[tuple[str, int]]:
+    """Return the components that events lack, each with how many should carry it and do not, the most first."""
+    found = []
+    for name in components:
+        asked = [each for each in presets if keys[each.name].is_asked_for(name, each.quality[name])]
+        found.append((name, sum(each.counts[Exit.ENQUEUED] - each.quality[name] for each in asked)))
+    return sorted((each for each in found if each[1] > 0), key=lambda each: -each[1])
+
+
 def ranked_advice(
     presets: Sequence[PresetCounts],
     keys: Mapping[str, PresetKeys],
     components: Sequence[str],
     warnings: Mapping[str, int] = MappingProxyType({}),
     settings: Collection[str] = (),
+    *,
+    counters: Iterable[tuple[int, CounterRow]] = (),
+    scored: Sequence[str] = (),
 ) -> list[KeyAdvice]:
     """Return what is missing most among events that can carry it, the most first.
 
-    A key that Pinterest's score knows counts twice. `warnings` are counts by label, `settings` those that are set.
+    A key that Pinterest's score knows, which are the `scored`, counts twice. `warnings` are counts by label, `settings`
+    those that are set; by `counters` it is said where events come from that lack a key.
     """
     found = []
+    sources, possible = _by_source(counters), _carried(presets, keys, scored)[1]
     for component in components:
         able = [
             each
@@ -152,11 +191,35 @@ def ranked_advice(
                 warning=warning,
                 without_country=without_country,
                 remedy=applicable(_REMEDIES[component], settings),
+                points=100 * missing / possible if component in scored else 0,
+                sources=_lacking(sources, {each.name for each in able}, component),
             )
             found.append(advice)
     return sorted(found, key=lambda advice: -advice.missing * (1 if advice.component in OTHER_KEY_LABELS else 2))[
         :_SAID
     ]
+
+
+#: Of each (preset, source, match key, "" for events): how many were to be sent.
+_OfSources: TypeAlias = Mapping[tuple[str, str, str], int]
+
+
+def _by_source(counters: Iterable[tuple[int, CounterRow]]) -> _OfSources:
+    found: Counter[tuple[str, str, str]] = Counter()
+    for _, counter in counters:
+        if counter.name in (Exit.ENQUEUED, "quality"):
+            found[counter.preset, counter.source, counter.label if counter.name == "quality" else ""] += counter.count
+    return found
+
+
+def _lacking(counted: _OfSources, presets: Collection[str], component: str) -> tuple[tuple[str, int, int], ...]:
+    events: Counter[str] = Counter()
+    carried: Counter[str] = Counter()
+    for (preset, source, key), count in counted.items():
+        if preset in presets and key in ("", component):
+            (carried if key else events)[source] += count
+    lacking = ((source, count - carried[source], count) for source, count in events.items() if count > carried[source])
+    return tuple(sorted(lacking, key=lambda each: -each[1])[:_SOURCES])
 
 
 def _times(field: str, warnings: Mapping[str, int]) -> int:
@@ -191,6 +254,13 @@ class StepsOfKeys:
         possible = sum(self._events[preset, start] for preset, _ in keys)
         carried = sum(self._carried[preset, name, start] for preset, name in keys)
         return round(100 * carried / possible) if possible else 0
+
+
+def shares_of_all(
+    counted: StepsOfKeys, presets: Sequence[PresetCounts], keys: Mapping[str, PresetKeys], components: Sequence[str]
+) -> tuple[int, ...]:
+    """Return the score of the events of some presets in each step; 0 where nothing was to be sent."""
+    return counted.shares((each.name, name) for each in presets for name in components if _can(each, keys, name))
 
 
 def score_lines(

@@ -115,7 +115,11 @@ NAVIGATION: Final = (
     ),
     NavigationEntry("deliveries", "/deliveries", "Deliveries", "M14 2 7 9M14 2l-4.5 12L7 9 2 6.5z"),
     NavigationEntry(
-        "people", "/people", "People", "M8 7.5a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5M3 13.5c.5-3 2.5-4 5-4s4.5 1 5 4"
+        "people",
+        "/people",
+        "People",
+        "M8 7.5a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5M3 13.5c.5-3 2.5-4 5-4s4.5 1 5 4",
+        below=(NavigationEntry("quality", "/quality", "Match quality"),),
     ),
     NavigationEntry("mappings", "/mappings", "Presets", "M2 4.5h6M12 4.5h2M10 2.5v4M2 11.5h2M8 11.5h6M6 9.5v4"),
     NavigationEntry(

@@ -20,6 +20,7 @@ from app.console.pages import Pages
 from app.console.people_page import PeoplePages
 from app.console.pinterest_page import PinterestPages
 from app.console.publish_page import PublishPages
+from app.console.quality_page import QualityPages
 from app.console.quarantine_page import QuarantinePages
 from app.console.revenue_page import RevenuePages
 from app.console.services import ConsoleServices
@@ -90,6 +91,7 @@ def _of_figures(services: ConsoleServices, pages: Pages, guard: Guard) -> Iterat
     yield "GET", "", guard(OverviewPages(services, pages).show)
     yield "GET", "/inventory", guard(inventory.show)
     yield "GET", "/inventory/name", guard(inventory.name)
+    yield "GET", "/quality", guard(QualityPages(services, pages).show)
     yield "GET", "/pinterest", guard(PinterestPages(services, pages).show)
     yield "GET", "/tag-check", guard(TagCheckPages(services, pages).show)
     yield "GET", "/revenue", guard(RevenuePages(services, pages).show)

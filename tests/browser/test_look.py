@@ -33,6 +33,7 @@ PAGES = {
     "revenue": "/console/revenue",
     "compare": "/console/revenue/compare",
     "pinterest": "/console/pinterest",
+    "quality": "/console/quality",
     "tag check": "/console/tag-check",
     "activity": "/console/activity",
     "quarantine": "/console/quarantine",
@@ -50,6 +51,7 @@ SHOWN = {
         for name in ("overview", "inventory", "tester", "deliveries", "delivery", "mappings", "revenue", "empty")
     ),
     ("pinterest", "light"),
+    ("quality", "light"),
     *((name, look) for name in ("overview", "tester") for look in ("dark", "phone")),
 }
 
