@@ -1,8 +1,12 @@
-"""Charts as SVG: counts over time, and bars stacked by outcome. Pure."""
+"""Charts as SVG: counts over time, bars stacked by outcome, and marks on their axis. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
+
+from app.core.events import CounterRow
+from app.core.pages import AuditAction, AuditEntry
 
 #: The drawing's own units; the page stretches it.
 BAR = 10
@@ -118,3 +122,48 @@ def _round_up(most: int) -> int:
     """Return the least even number of one or two figures before its zeros that is not below; 2 of nothing."""
     unit: int = 2 * 10 ** (len(str(most)) - 1)
     return max(2, -(-most // unit) * unit)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """What somebody did, or went wrong, at a moment of a chart."""
+
+    #: Unix seconds.
+    at: float
+    kind: Literal["act", "outage"]
+    #: In words.
+    said: str
+    #: In the chart's own units: where it begins, and how wide it is.
+    x: float
+    width: float
+
+
+#: What people do that may change what a chart shows.
+_MARKED: Final = frozenset({AuditAction.PUBLISH, AuditAction.SWITCH, AuditAction.RELOAD, AuditAction.REDRIVE})
+#: Answers of Pinterest that judge events; all others are of calls that failed.
+_JUDGED: Final = frozenset({"200", "422"})
+
+
+def marks(
+    entries: Iterable[AuditEntry], counted: Iterable[tuple[int, CounterRow]], starts: Sequence[int]
+) -> tuple[Mark, ...]:
+    """Return what people did in the span of a chart that may change it, and when most calls to Pinterest failed."""
+    step_s = starts[1] - starts[0]
+    end = starts[-1] + step_s
+    acts = [
+        _mark(each.at, "act", f"{each.who} {each.what} {' '.join(filter(None, (each.target, each.after)))}", starts, 0)
+        for each in entries
+        if each.what in _MARKED and starts[0] <= each.at < end
+    ]
+    calls: Counter[tuple[int, bool]] = Counter()
+    for at, counter in counted:
+        if counter.name == "calls" and starts[0] <= at < end:
+            calls[at // step_s * step_s, counter.label in _JUDGED] += counter.count
+    failing = [start for start in starts if calls[start, False] > calls[start, True]]
+    outages = [_mark(start, "outage", "most calls to Pinterest failed", starts, step_s) for start in failing]
+    return tuple(sorted([*acts, *outages], key=lambda mark: mark.at))
+
+
+def _mark(at: float, kind: Literal["act", "outage"], said: str, starts: Sequence[int], length_s: int) -> Mark:
+    scale = STEP / (starts[1] - starts[0])
+    return Mark(at=at, kind=kind, said=said.strip(), x=round((at - starts[0]) * scale, 1), width=length_s * scale)

@@ -224,14 +224,14 @@ def iso(at: float) -> str:
 
 
 #: Of a longer text that is shortened the beginning and the end are shown.
-_WHOLE, _BEGINNING, _END = 22, 10, 8
+_WHOLE, _BEGINNING, _END = 18, 8, 6
 
 
 def middle(text: str) -> str:
     """Return a text, without its middle where it is long.
 
     >>> middle("SO-1001"), middle("549755885175-2026-11-25-abcdef01")
-    ('SO-1001', '5497558851…abcdef01')
+    ('SO-1001', '54975588…cdef01')
     """
     return text if len(text) <= _WHOLE else f"{text[:_BEGINNING]}…{text[-_END:]}"
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from app.catalog import Preset
 from app.console import verdict
-from app.console.charts import draw, stack
+from app.console.charts import draw, marks, stack
 from app.console.counts import (
     PeriodCounts,
     Summary,
@@ -42,6 +42,8 @@ ANSWERS_S = HOUR_S
 USUAL = next(period for period in PERIODS if period.name == "day")
 #: So many presets are listed, those that took most; the others behind a link.
 MOST_PRESETS = 12
+#: Of so many entries of the audit log, the newest, some are marks on the axis of the chart.
+_MARKED = 200
 #: Where no preset has an example.
 FIRST_EVENT: Event = {"type": "page", "messageId": "first-event"}
 
@@ -104,6 +106,7 @@ class OverviewPages(PageGroup):
             "summary": summary,
             "period": period,
             **_over_time(counted, summary, period, shifts, chosen, backlog, now),
+            "marks": marks((await services.outbox.audit(limit=_MARKED)).entries, counted, summary.starts),
             "backlog": backlog,
             "answers": last_answers(calls, account=chosen.account_id),
             "problems": found,

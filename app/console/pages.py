@@ -29,7 +29,7 @@ from app.core.values.texts import count_of
 from app.core.values.times import at_second
 from app.destination import redact
 from app.operations.dead_letters import MAX_WHY
-from app.outbox import NO_COUNTRY
+from app.outbox import NO_COUNTRY, SEARCH_FILTERS
 from app.pipeline.explain import IN_WORDS
 from app.pipeline.receipts import CANCELLED
 from app.pipeline.search import MAX_FOUND_BY
@@ -151,6 +151,7 @@ _WORDS: Final[Mapping[str, Any]] = {
     "navigation": NAVIGATION,
     "states": labels.STATE_LABELS,
     "exits": IN_WORDS,
+    "filter_words": SEARCH_FILTERS,
     "flow_width": flow.WIDTH,
     "full": FULL,
     "groups": labels.GROUP_LABELS,

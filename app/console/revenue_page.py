@@ -1,12 +1,14 @@
 """Revenue: what orders were worth, what became of them, and which amounts look wrong."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from functools import partial
 from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.console.charts import StackedChart, stack
 from app.console.filter import days_of, filter_of
 from app.console.labels import changed
 from app.console.pages import PageGroup
@@ -20,6 +22,13 @@ _USUAL_DAYS: Final = 7
 #: So many currencies are shown whole, the others by a line each; and so many days of a period, the newest.
 _SHOWN_WHOLE: Final = 2
 _SHOWN_DAYS: Final = 14
+#: Of what the chart's bars are made: what it is called, and what counts as it.
+_OUTCOMES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+    "delivered": ("sent", (State.DELIVERED,)),
+    "waiting": ("waiting", ("waiting",)),
+    "withheld": ("withheld or withdrawn", (Exit.WITHHELD, Exit.WITHDRAWN)),
+    "invalid": ("not sent", (State.DEAD, State.DISMISSED, Exit.INVALID, Exit.REFUSED)),
+}
 #: The tables by what their lines are of, which but for days is a filter of the list of deliveries; and their headings.
 _KINDS: Final = {"day": "By day", "preset": "By preset", "source": "By source", "ad_account_id": "By ad account"}
 
@@ -51,9 +60,25 @@ class RevenuePages(PageGroup):
             columns=_columns,
             filters=partial(_filters, first=days.first, last=days.last),
             changed=changed,
+            chart=_chart,
+            outcomes=_OUTCOMES,
+            worth_of=_worth,
             day_s=DAY_S,
             is_running=days.last == int(now // DAY_S),
         )
+
+
+def _chart(block: CurrencyTotals) -> StackedChart:
+    """Draw what the orders of each day are worth, by what became of them, each order once."""
+    days = block.once_by_day[::-1]
+    series = {name: [int(_worth(day, name)) for day in days] for name in _OUTCOMES}
+    return stack([int(day.name) * DAY_S for day in days], series)
+
+
+def _worth(line: RevenueLine, outcome: str) -> Decimal:
+    """Return what the orders of a line are worth of which one of _OUTCOMES became."""
+    became = (line.became.get(each) for each in _OUTCOMES[outcome][1])
+    return sum((totals.amount for totals in became if totals), Decimal(0))
 
 
 def _filters(

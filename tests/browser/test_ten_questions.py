@@ -83,7 +83,12 @@ QUESTIONS: Final = (
         "main",
         ("preset Search", "switched", "off", "ago"),
     ),
-    Question("Is revenue that of the shop?", ("nav >> text=Revenue",), "main", ("EUR", "received in")),
+    Question(
+        "Is revenue that of the shop?",
+        ("nav >> text=Revenue",),
+        "main",
+        ("EUR", "each counted once", "of it reached the sandbox"),
+    ),
     Question("The token expired: what waits?", (), "main", ("Pinterest refuses our calls", "Safe until", "in 2 days")),
 )
 

@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.console.charts import FULL, stack
+from app.console.charts import FULL, marks, stack
+from app.core.events import CounterRow
+from app.core.pages import AuditAction, AuditEntry
 
 
 @pytest.mark.parametrize(
@@ -30,3 +32,27 @@ def test_every_count_is_drawn_once_and_lies_on_those_below(counts: list[tuple[in
         tops = [piece.top for piece in bar.pieces]
         assert tops == sorted(tops, reverse=True)
         assert all(0 <= piece.top < FULL and piece.height > 0 for piece in bar.pieces)
+
+
+def test_acts_and_outages_of_the_span_are_marks_on_the_axis() -> None:
+    def act(at: float, what: AuditAction, target: str = "preset Search", after: str = "off") -> AuditEntry:
+        return AuditEntry(at=at, who="ada", place="", what=what, target=target, after=after)
+
+    def called(at: int, label: str, count: int) -> tuple[int, CounterRow]:
+        return at, CounterRow(name="calls", label=label, count=count)
+
+    entries = [
+        act(190, AuditAction.SWITCH),
+        act(90, AuditAction.PUBLISH, "checkout.yaml", ""),
+        act(59, AuditAction.SWITCH),
+        act(240, AuditAction.SWITCH),
+        act(100, AuditAction.LOGIN),
+    ]
+    counted = [called(60, "200", 2), called(60, "503", 1), called(120, "503", 2), called(125, "422", 1)]
+    counted += [called(0, "503", 9), (180, CounterRow(name="enqueued"))]
+    found = marks(entries, counted, [60, 120, 180])
+    assert [(mark.kind, mark.said, mark.x, mark.width) for mark in found] == [
+        ("act", "ada published checkout.yaml", 10, 0),
+        ("outage", "most calls to Pinterest failed", 20, 20),
+        ("act", "ada switched preset Search off", 43.3, 0),
+    ]

@@ -25,7 +25,8 @@ async def count(world: World, *rows: CounterRow, at: float = NOW) -> None:
 def score_of(page: str, name: str) -> str:
     """Return the score in the line of a preset or an ad account."""
     row = page.split(f'<th scope="row">{name}')[1].split("</tr>", maxsplit=1)[0]
-    return re.findall(r"<strong>(\d+)</strong>", row)[0]
+    score: str = re.findall(r"<strong>(\d+)</strong>", row)[0]
+    return score
 
 
 async def test_while_nothing_is_sent_it_says_what_will_stand_here(world: World) -> None:

@@ -125,6 +125,7 @@ function placeOf(element, root) {
 }
 
 function prepare(root) {
+  startCharts(root);
   localise(root);
   reveal(root);
 }

@@ -1,18 +1,242 @@
-// Lists and ids: a convenience, each page works without it.
+// Lists, ids and keys: a convenience, each page works without it.
 "use strict";
 
 // A click on an id copies it. ---------------------------------------------------------------------------------------
 
-document.addEventListener("click", async (event) => {
-  const id = event.target.closest("button[data-text]");
-  if (!id) return;
+async function copyId(id) {
   try {
     await navigator.clipboard.writeText(id.dataset.text);
     id.classList.add("done");
     setTimeout(() => id.classList.remove("done"), 1_500);
   } catch {
     // No clipboard without TLS: show the whole id, selected, so that a key press copies it.
-    id.textContent = id.dataset.text;
-    getSelection().selectAllChildren(id);
+    const shown = id.matches(".icon") ? id.previousElementSibling : id;
+    shown.textContent = id.dataset.text;
+    getSelection().selectAllChildren(shown);
   }
+}
+
+// Filters apply as they change. -------------------------------------------------------------------------------------
+
+function startFilters(form) {
+  form.addEventListener("change", () => form.requestSubmit());
+  form.addEventListener("formdata", ({ formData }) => {
+    for (const [name, value] of [...formData]) if (!value) formData.delete(name);
+  });
+}
+
+// Columns sort, rows group: those that are loaded. ------------------------------------------------------------------
+
+function valueOf(row, column) {
+  const cell = row.cells[column];
+  const time = cell?.querySelector("time")?.dateTime;
+  const text = cell?.innerText.trim() ?? "";
+  const number = Number(text.replace(/[,\s%]/g, ""));
+  return time ?? (text !== "" && !Number.isNaN(number) ? number : text.toLowerCase());
+}
+
+const compared = (a, b) => (typeof a === typeof b ? (a < b ? -1 : Number(a > b)) : typeof a === "number" ? -1 : 1);
+
+function startList(table) {
+  const body = table.tBodies[0];
+  const rows = [...body.rows];
+  const heads = [...table.tHead.rows[0].cells];
+  let sorted = null;
+  let grouped = -1;
+
+  function show() {
+    const order = sorted ? [...rows].sort((a, b) => sorted.sign * compared(valueOf(a, sorted.column), valueOf(b, sorted.column))) : rows;
+    if (grouped < 0) return body.replaceChildren(...order);
+    const groups = Map.groupBy(order, (row) => groupOf(row, grouped));
+    const parts = [...groups].sort((a, b) => b[1].length - a[1].length).flatMap(([name, of]) => [groupHead(name, of.length), ...of]);
+    body.replaceChildren(...parts);
+  }
+
+  function groupHead(name, count) {
+    const row = document.createElement("tr");
+    row.className = "group";
+    const head = document.createElement("th");
+    head.colSpan = heads.length;
+    head.scope = "rowgroup";
+    const number = document.createElement("strong");
+    number.textContent = count;
+    head.append(name || "none", " ", number);
+    row.append(head);
+    return row;
+  }
+
+  for (const [column, head] of heads.entries()) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...head.childNodes);
+    head.append(button);
+    button.addEventListener("click", () => {
+      const first = head.matches(".n") ? -1 : 1;
+      const sign = sorted?.column === column ? -sorted.sign : first;
+      sorted = { column, sign };
+      for (const each of heads) each.removeAttribute("aria-sort");
+      head.setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");
+      show();
+    });
+  }
+  const ways = heads.map((head, column) => [head, column]).filter(([head]) => "group" in head.dataset);
+  if (rows.length > 1 && ways.length) chooseGroup(table, ways, (column) => { grouped = column; show(); });
+}
+
+function groupOf(row, column) {
+  const at = row.cells[column].querySelector("time")?.dateTime;
+  if (!at) return row.cells[column].innerText.split("\n")[0].trim();
+  return new Intl.DateTimeFormat(ENGLISH, { dateStyle: "medium", timeStyle: "short", timeZone: chosenZone() })
+    .format(new Date(at).setMinutes(0, 0));
+}
+
+function chooseGroup(table, ways, choose) {
+  const label = document.createElement("label");
+  label.className = "grouping";
+  const select = document.createElement("select");
+  select.append(new Option("nothing", -1));
+  for (const [head, column] of ways) {
+    const name = head.innerText.trim();
+    select.append(new Option(table.tBodies[0].rows[0].cells[column].querySelector("time") ? "hour" : name.toLowerCase(), column));
+  }
+  select.addEventListener("change", () => choose(Number(select.value)));
+  label.append("Group by ", select);
+  const heading = table.closest("section")?.querySelector("h2");
+  if (!heading) return;
+  if (!heading.parentElement.matches(".row")) {
+    const line = Object.assign(document.createElement("div"), { className: "row spread" });
+    heading.replaceWith(line);
+    line.append(heading);
+  }
+  heading.after(label);
+}
+
+// A row opens beside its list; j, k and Enter go through the rows. ---------------------------------------------------
+
+// There is no room beside a list that is narrower.
+const NARROW_PX = 900;
+
+function rowsOf() {
+  return [...document.querySelectorAll("table[data-list] tr[data-open]")];
+}
+
+function focusRow(step) {
+  const rows = rowsOf();
+  const now = rows.indexOf(document.activeElement.closest?.("tr[data-open]") ?? document.querySelector("tr.open"));
+  const row = rows[Math.min(rows.length - 1, Math.max(0, now + step))];
+  if (!row) return;
+  row.tabIndex = -1;
+  row.focus();
+  row.scrollIntoView({ block: "nearest" });
+  if (document.getElementById("beside")) openRow(row);
+}
+
+const addressOf = (row) => row.querySelector('a[href*="/delivery?"], a[href*="/message?"], th a[href]').href;
+
+async function openRow(row) {
+  if (innerWidth < NARROW_PX) return location.assign(addressOf(row));
+  const answer = await fetch(addressOf(row), { credentials: "same-origin" }).catch(() => null);
+  const main = answer?.ok && !answer.redirected && new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
+  if (!main) return location.assign(addressOf(row));
+  closeRow();
+  row.classList.add("open");
+  const beside = document.createElement("aside");
+  beside.id = "beside";
+  beside.className = "beside";
+  beside.setAttribute("aria-label", "The row that is open");
+  const line = document.createElement("div");
+  line.className = "row";
+  const whole = Object.assign(document.createElement("a"), { href: addressOf(row), textContent: "Open as a page" });
+  const close = Object.assign(document.createElement("button"), { type: "button", className: "quiet", textContent: "Close (Esc)" });
+  close.addEventListener("click", () => closeRow(row));
+  line.append(whole, close);
+  beside.append(line, ...main.children);
+  // What stood under the list's own ids stays the only one of its id.
+  for (const each of beside.querySelectorAll("[id]")) if (document.getElementById(each.id)) each.removeAttribute("id");
+  document.body.append(beside);
+  prepare(beside);
+}
+
+function closeRow(row) {
+  document.getElementById("beside")?.remove();
+  document.querySelector("tr.open")?.classList.remove("open");
+  row?.focus();
+}
+
+document.addEventListener("click", (event) => {
+  const id = event.target.closest("button[data-text]");
+  if (id) return void copyId(id);
+  const row = event.target.closest("tr[data-open]");
+  const wants = event.ctrlKey || event.metaKey || event.shiftKey || event.button || String(getSelection());
+  if (!row || wants || event.target.closest("a, button, input")) return;
+  event.preventDefault();
+  openRow(row);
 });
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") document.querySelector(".chips details[open]")?.removeAttribute("open");
+  if (event.key === "Escape" && document.getElementById("beside")) return closeRow(document.querySelector("tr.open"));
+  if ((event.ctrlKey || event.metaKey) && event.key === "k") {
+    event.preventDefault();
+    return openPalette();
+  }
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog, [contenteditable]")) return;
+  if (event.key === "j" || event.key === "k") focusRow(event.key === "j" ? 1 : -1);
+  else if (event.key === "Enter" && event.target.matches("tr[data-open]")) openRow(event.target);
+});
+
+// Cmd-K: every page, and everything that the search finds. ------------------------------------------------------------
+
+function openPalette() {
+  const find = document.getElementById("find");
+  if (!find || document.querySelector("dialog[open]")) return;
+  const dialog = document.createElement("dialog");
+  dialog.className = "palette";
+  dialog.setAttribute("aria-label", "Go to a page, or find an order, id, name or reason");
+  const input = document.createElement("input");
+  input.type = "text";
+  input.placeholder = "Go to a page, or find an order, id, name, reason …";
+  input.setAttribute("aria-label", dialog.getAttribute("aria-label"));
+  const list = document.createElement("ul");
+  list.setAttribute("role", "listbox");
+  list.setAttribute("aria-label", "Pages");
+  const pages = [...document.querySelectorAll("nav[aria-label=Pages] a")].map((each) => [each.textContent.trim(), () => each.click()]);
+  let chosen = 0;
+
+  function offers() {
+    const text = input.value.trim().toLowerCase();
+    const found = pages.filter(([name]) => name.toLowerCase().includes(text));
+    return text ? [...found, [`Find “${input.value.trim()}”`, () => { find.value = input.value; find.form.requestSubmit(); }]] : found;
+  }
+
+  function show() {
+    const all = offers();
+    chosen = Math.min(chosen, all.length - 1);
+    list.replaceChildren(...all.map(([name, go], place) => {
+      const item = Object.assign(document.createElement("li"), { textContent: name });
+      item.setAttribute("role", "option");
+      item.setAttribute("aria-selected", place === chosen);
+      item.addEventListener("click", () => { dialog.close(); go(); });
+      return item;
+    }));
+    list.children[chosen]?.scrollIntoView({ block: "nearest" });
+  }
+
+  input.addEventListener("input", () => { chosen = 0; show(); });
+  input.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (event.key === "Enter") list.children[chosen]?.click();
+    else if (step) { chosen = Math.max(0, Math.min(list.children.length - 1, chosen + step)); show(); }
+    else return;
+    event.preventDefault();
+  });
+  dialog.addEventListener("close", () => dialog.remove());
+  dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+  dialog.append(input, list);
+  document.body.append(dialog);
+  show();
+  dialog.showModal();
+}
+
+for (const form of document.querySelectorAll("form[data-applied]")) startFilters(form);
+for (const table of document.querySelectorAll("table[data-list]")) startList(table);

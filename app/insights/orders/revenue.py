@@ -1,6 +1,6 @@
 """What the orders of some days are worth: by currency, and in each by day, preset, source and ad account."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
@@ -27,6 +27,8 @@ ORDERS_BECAME: Final = {
     Exit.DUPLICATE.value: "duplicate",
     Exit.REFUSED.value: "refused",
 }
+#: An event of an order that was received before.
+_AGAIN: Final = frozenset({Exit.MERGED.value, Exit.DUPLICATE.value})
 #: An amount so many times as large as the median has probably lost its decimal point.
 ODD_TIMES: Final = 100
 #: Of fewer orders nothing is said.
@@ -119,6 +121,10 @@ class CurrencyTotals:
     whole: RevenueLine
     #: By `day`, `preset`, `source`, `ad_account_id`; of days the newest first, else what was worth most.
     lines: dict[str, tuple[RevenueLine, ...]]
+    #: Each order once, whole and by day: without events that came again, for the ad account that received most orders,
+    #: and what reached none.
+    once: RevenueLine
+    once_by_day: tuple[RevenueLine, ...]
     #: Events that name an order and that no preset takes; they are not among those that were received.
     unmatched: OrderTotals
     #: The largest amounts, each with its delivery: of each sum one.
@@ -177,10 +183,11 @@ def _of_currency(currency: str, rows: Sequence[Revenue], first: int, last: int) 
 
     length = last - first + 1
     spans = between(first, last), between(first - length, first - 1), between(first - _WEEK, last - _WEEK)
-    days = [
-        _line(str(day), *(between(day - back, day - back) for back in (0, 1, _WEEK)))
-        for day in range(last, first - 1, -1)
-    ]
+    numbers = range(last, first - 1, -1)
+    days = [_line(str(day), *(between(day - back, day - back) for back in (0, 1, _WEEK))) for day in numbers]
+    account = _busiest(spans[0])
+    once = [_once(span, account) for span in spans]
+    once_of_day = _grouped(once[0], "day")
     lines = {"day": tuple(days)}
     for kind in ("preset", "source", "ad_account_id"):
         groups = [_grouped((row for row in span if row.became in ORDERS_BECAME), kind) for span in spans]
@@ -190,10 +197,25 @@ def _of_currency(currency: str, rows: Sequence[Revenue], first: int, last: int) 
         currency=currency,
         whole=_line("", *spans),
         lines=lines,
+        once=_line("", *once),
+        once_by_day=tuple(_line(str(day), once_of_day.get(day, []), [], []) for day in numbers),
         unmatched=_sum(row for row in spans[0] if row.became == Exit.UNMATCHED),
         largest=_largest(spans[0]),
         trust=OrderTrust(*(_sum(row for row in spans[0] if row.became == name).orders for name in _TRUST)),
     )
+
+
+def _busiest(rows: Iterable[Revenue]) -> str:
+    """Return the ad account that received most orders; "" where none reached any."""
+    orders: Counter[str] = Counter()
+    for row in rows:
+        if row.became in ORDERS_BECAME and row.ad_account_id:
+            orders[row.ad_account_id] += row.orders
+    return max(orders, key=lambda account: orders[account], default="")
+
+
+def _once(rows: Iterable[Revenue], account: str) -> list[Revenue]:
+    return [row for row in rows if row.ad_account_id in {account, ""} and row.became not in _AGAIN]
 
 
 def _grouped(rows: Iterable[Revenue], by: str) -> dict[Any, list[Revenue]]:

@@ -57,6 +57,26 @@ def test_what_became_of_orders_adds_up_to_what_was_received() -> None:
         assert sum(line.received.amount for line in lines) == 45, kind
 
 
+def test_an_order_that_came_again_or_went_to_two_accounts_counts_once() -> None:
+    (eur,) = figures(
+        revenue("100", orders=4),
+        revenue("25", orders=1, became="duplicate"),
+        revenue("25", orders=1, became="merged"),
+        revenue("75", orders=3, ad_account_id="2"),
+        revenue("30", orders=2, ad_account_id="", preset="", became="withheld", day=TODAY - 1),
+        revenue("9", orders=1, became="unmatched"),
+        revenue("60", orders=3, day=TODAY - 7),
+    )
+    assert eur.once.received == (6, 0, Decimal(130))
+    assert eur.once.before == (3, 0, Decimal(60))
+    assert {name: worth.orders for name, worth in eur.once.became.items()} == {"delivered": 4, "withheld": 2}
+    assert [(day.name, day.received.amount) for day in eur.once_by_day[:3]] == [
+        (str(TODAY), Decimal(100)),
+        (str(TODAY - 1), Decimal(30)),
+        (str(TODAY - 2), Decimal(0)),
+    ]
+
+
 def test_days_presets_sources_and_accounts_are_told_apart() -> None:
     (eur,) = figures(
         revenue("1"),

@@ -1,0 +1,103 @@
+"""Lists in a real browser: chips of filters, columns that sort, rows that group and open beside, and keys."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.test_look import check
+from tests.process import Server
+
+pytestmark = pytest.mark.whole
+
+OpenPage = Callable[..., Page]
+
+
+def cells(rows: Locator, column: int) -> list[str]:
+    return rows.locator(f"td:nth-child({column})").all_inner_texts()
+
+
+def test_a_filter_applies_as_it_changes_and_its_chip_takes_it_off(busy: Server, open_page: OpenPage) -> None:
+    page = open_page(f"{busy.url}/console/deliveries")
+    page.get_by_text("+ filter").click()
+    check(page)
+    page.set_viewport_size({"width": 1_280, "height": 800})
+    page.get_by_label("Where it stands").select_option("dead")
+    expect(page).to_have_url(re.compile(r"/deliveries\?state=dead$"))
+    chips = page.locator(".chip")
+    expect(chips).to_have_text(re.compile("state: dead"))
+    expect(page.get_by_role("region", name="Deliveries").locator("tbody .badge.delivered")).to_have_count(0)
+    chips.get_by_role("link", name="Remove state").click()
+    expect(page).to_have_url(re.compile(r"/deliveries\??$"))
+    expect(chips).to_have_count(0)
+
+
+def test_columns_sort_and_rows_group(busy: Server, open_page: OpenPage) -> None:
+    page = open_page(f"{busy.url}/console/deliveries?period=week")
+    region = page.get_by_role("region", name="Deliveries")
+    rows = region.locator("tbody tr[data-open]")
+    listed = cells(rows, 4)
+    region.get_by_role("button", name="Name", exact=True).click()
+    expect(region.get_by_role("columnheader", name="Name", exact=True)).to_have_attribute("aria-sort", "ascending")
+    assert cells(rows, 4) == sorted(listed, key=str.lower)
+    page.get_by_label("Group by").first.select_option(label="preset")
+    heads = region.locator("tr.group")
+    counts = [int(head.split()[-1]) for head in heads.all_inner_texts()]
+    assert counts == sorted(counts, reverse=True)
+    assert sum(counts) == len(listed)
+    assert len(counts) == len(set(cells(rows, 3)))
+    check(page)
+
+
+def test_a_row_opens_beside_the_list_by_keys(busy: Server, open_page: OpenPage) -> None:
+    page = open_page(f"{busy.url}/console/deliveries?state=dead", viewport={"width": 1_440, "height": 900})
+    rows = page.locator("tr[data-open]")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("k")
+    expect(rows.first).to_be_focused()
+    page.keyboard.press("Enter")
+    beside = page.get_by_role("complementary", name="The row that is open")
+    expect(beside).to_contain_text("Attempts and answers")
+    expect(rows.first).to_have_class("open")
+    assert page.url.endswith("/deliveries?state=dead")
+    page.keyboard.press("Escape")
+    expect(beside).to_have_count(0)
+    rows.nth(1).locator("td:nth-child(2)").click()
+    expect(beside).to_contain_text("Facts")
+    beside.get_by_role("button", name="Close").click()
+    expect(beside).to_have_count(0)
+    rows.nth(1).get_by_role("link").first.click()
+    expect(page).to_have_url(re.compile("/delivery"))
+
+
+def test_a_phone_opens_the_page_of_a_row(busy: Server, open_page: OpenPage) -> None:
+    page = open_page(f"{busy.url}/console/deliveries?state=dead", viewport={"width": 390, "height": 844})
+    page.locator("tr[data-open]").first.locator("td:nth-child(2)").click()
+    expect(page).to_have_url(re.compile("/delivery"))
+
+
+def test_an_id_is_copied_by_a_click(busy: Server, open_page: OpenPage) -> None:
+    page = open_page(f"{busy.url}/console/deliveries", permissions=["clipboard-read", "clipboard-write"])
+    row = page.locator("tr[data-open]").first
+    row.hover()
+    copy = row.get_by_role("button", name="Copy")
+    copy.click()
+    expect(copy).to_have_class(re.compile("done"))
+    assert page.evaluate("navigator.clipboard.readText()") == copy.get_attribute("data-text")
+
+
+def test_a_key_leads_to_every_page_and_to_the_search(busy: Server, open_page: OpenPage) -> None:
+    page = open_page(f"{busy.url}/console/deliveries")
+    page.keyboard.press("Control+k")
+    palette = page.get_by_role("dialog")
+    page.keyboard.type("acti")
+    expect(palette.get_by_role("option")).to_have_text(["Activity", "Find “acti”"])
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("/console/activity"))
+    page.keyboard.press("Control+k")
+    page.keyboard.type("SO-1-1")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("/console/order/SO-1-1"))
