@@ -23,6 +23,8 @@ EVENT_EXAMPLE = {
 }
 #: The records that answers hold, by their names: the application adds them to the document.
 _, RECORDS = schema_components((Receipt,), ref_template="#/components/schemas/{name}")
+for untold in ("cancels", "refunds"):  # for the outbox, and in no answer
+    del RECORDS["PresetResult"]["properties"][untold]
 _RECEIPT = {"$ref": "#/components/schemas/Receipt"}
 _ERROR = {
     "type": "object",
