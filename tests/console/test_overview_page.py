@@ -19,6 +19,7 @@ async def test_while_empty_it_shows_how_to_send_a_first_event(world: World) -> N
     page = await world.page("/console")
     assert "Nothing was received in the last 24 hours." in page
     assert "curl http://localhost:8080/webhook -H 'Content-Type: application/json'" in page
+    assert "http://localhost:8080/analytics.js/v1/YOUR_WRITE_KEY/analytics.min.js" in page
     assert "Send the first event" in page
     assert '"timestamp":"2026-11-18T11:05:40Z"' in page, "the example is as of now"
 
