@@ -15,16 +15,12 @@ from app.catalog.publishing import Publisher, Version, name_fault
 from app.console.labels import pretty, with_fresh_timestamp
 from app.console.pages import Form, PageGroup, given_number, go, person_of, read_form
 from app.console.services import ConsoleServices
-from app.core.pages import QuarantineFilter
 from app.core.values.texts import visible
 from app.errors import CatalogError, Fault, PublishingRefused
 from app.pipeline.explain import EventReport
-from app.pipeline.replay import Replay
 from app.pipeline.shadow import Shadow
 from app.source import read_event_text
 
-#: Of the quarantine, so many are tried on a draft.
-_TRIED_AT_MOST = 1_000
 _NOT_SHOWN: Final = (
     "The file or the text was changed after its difference was shown to you. Below is the difference of the text that "
     "arrived: look at it, then publish it, or cancel."
@@ -79,8 +75,7 @@ class PublishPages(PageGroup):
             lines=await asyncio.to_thread(_difference, runs, text or ""),
             privacy=publisher.privacy_changes(candidate),
             examples=await self._examples(candidate),
-            quarantine=await self._quarantine(candidate),
-            shadow=await self._shadow(candidate),
+            shadows=await self._shadow(candidate),
         )
 
     async def publish(self, request: Request) -> Response:
@@ -136,20 +131,14 @@ class PublishPages(PageGroup):
                 changes.append(ExampleChange(preset=preset.name, was=was[0], becomes=becomes[0], difference=difference))
         return changes
 
-    async def _quarantine(self, candidate: Catalog) -> tuple[Replay, Replay] | None:
-        """Return what becomes of what is kept, by what runs and by the draft; None where nothing is kept."""
-        if not self._services.acts.quarantine.is_on:
-            return None
-        catalogs = (self._services.running.catalog, candidate)
-        now, then = await self._services.acts.quarantine.replaying.previews(
-            QuarantineFilter(), catalogs, at_most=_TRIED_AT_MOST
-        )
-        return now, then
-
-    async def _shadow(self, candidate: Catalog) -> Shadow | None:
-        """Return what the draft changes for the samples; None where none are kept."""
-        runs = self._services.acts.catalog.shadow
-        return await runs.run(candidate) if runs and runs.has_samples else None
+    async def _shadow(self, candidate: Catalog) -> dict[str, Shadow | None]:
+        """Return what the draft changes for the quarantine and for samples; None where none are kept."""
+        acts = self._services.acts
+        runs = acts.catalog.shadow
+        return {
+            "quarantine": await runs.run(candidate, samples=False) if runs and acts.quarantine.is_on else None,
+            "samples": await runs.run(candidate) if runs and runs.has_samples else None,
+        }
 
     def _refused(self, request: Request, faults: tuple[Fault, ...]) -> Response:
         text = " ".join(str(fault) for fault in faults)

@@ -81,30 +81,14 @@ class Replaying:
         """Return how many events of each kind are kept, the most first. Raises OutboxUnavailable."""
         return await self._sealed_events.groups(now=self._clock(), limit=limit)
 
-    async def preview(
-        self, wanted: QuarantineFilter, *, catalog: Catalog | None = None, at_most: int | None = None
-    ) -> Replay:
-        """Return what would become of the events that a filter means; nothing changes. Raises OutboxUnavailable.
-
-        `catalog` None is that of now. Of very many events about the `at_most` oldest are judged.
-        """
-        (replay,) = await self.previews(wanted, [catalog or self._catalog()], at_most=at_most)
+    async def preview(self, wanted: QuarantineFilter) -> Replay:
+        """Return what would become of the events that a filter means; nothing changes. Raises OutboxUnavailable."""
+        replay, catalog = Replay(), self._catalog()
+        async for some in self._batches(wanted, replay):
+            for _, _, receipt in await self._judged(some, catalog):
+                replay.add(receipt)
+                replay.leaving += _leaves(receipt)
         return replay
-
-    async def previews(
-        self, wanted: QuarantineFilter, catalogs: Sequence[Catalog], *, at_most: int | None
-    ) -> list[Replay]:
-        """Do `preview` for several catalogs, and read the events once."""
-        read, replays = Replay(), [Replay() for _ in catalogs]
-        async for some in self._batches(wanted, read):
-            for replay, catalog in zip(replays, catalogs, strict=True):
-                replay.events, replay.unreadable = read.events, read.unreadable
-                for _, _, receipt in await self._judged(some, catalog):
-                    replay.add(receipt)
-                    replay.leaving += _leaves(receipt)
-            if at_most is not None and read.events >= at_most:
-                break
-        return replays
 
     async def replay(self, wanted: QuarantineFilter) -> Replay:
         """Accept what makes a delivery now, and erase it here. Raises OutboxUnavailable.

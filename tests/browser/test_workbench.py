@@ -62,7 +62,8 @@ def test_an_unmatched_name_becomes_a_preset_and_what_was_kept_of_it_is_sent(
     expect(page.get_by_label(re.compile("^Draft of"))).to_have_value(re.compile("Purchase"))
 
     page.get_by_role("button", name="Publish this draft…").click()
-    expect(page.get_by_text("Of the 1 oldest event, what runs takes 0 and this takes 1.")).to_be_visible()
+    expect(page.get_by_text("1 event in quarantine, mapped by what runs and by this:")).to_be_visible()
+    expect(page.get_by_role("row", name=re.compile("unmatched enqueued 1$"))).to_be_visible()
     page.get_by_role("button", name="Publish", exact=True).click()
     expect(page.get_by_role("status")).to_contain_text("Published, and taken up.")
 

@@ -70,7 +70,7 @@ async def test_before_it_is_published_it_shows_what_it_changes(shop: World) -> N
     assert '<span class="removed">-mapping: {event_name: checkout}</span>' in page
     assert '<span class="added">+mapping: {event_name: lead}</span>' in page
     assert '<span class="added">+ "event_name": "lead",</span>' in page  # of the example's finished event
-    assert "Of the 1 oldest event, what runs takes <strong>0</strong> and this takes <strong>0</strong>" in page
+    assert "changes nothing for 1 event in quarantine" in page
     assert "what is found of people" not in page
     assert not (shop.folder.parent / "mine/checkout.yaml").exists()
 
