@@ -126,6 +126,11 @@ class ConsentSettings(RoomSettings):
         description="names of this destination in `integrations`",
     )
 
+    @property
+    def keeps_answers(self) -> bool:
+        """Whether what a person answers counts for later events."""
+        return self.consent_required or self.suppress != "fill"
+
 
 class AccountSettings(AccountEventSettings):
     """What is sent to an ad account, and how fast: a file of DESTINATIONS_DIR may say each otherwise."""

@@ -1,7 +1,7 @@
 """What people answered to being tracked, and for which deliveries their no holds. Ids are kept as digests."""
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from hashlib import sha256
 from math import inf
 from typing import Final, Literal, Protocol, TypeAlias
@@ -135,10 +135,19 @@ def _holds(no: Answer, subject: Subject) -> bool:
 
 
 def has_agreed(answers: Answers, subject: Subject) -> bool:
-    """Return whether the person of a delivery said yes."""
-    return any(not each.is_no for each in answers.about(subject.keys))
+    """Return whether the person of a delivery said yes. A page's yes about an order counts for the order of its total.
+
+    Else whoever counts up the numbers of a shop's orders could agree for its buyers.
+    """
+    return any(
+        not each.is_no
+        and (each.key != subject.order or each.is_proven or not subject.is_proven or each.total in subject.totals)
+        for each in answers.about(subject.keys)
+    )
 
 
+#: Why nothing is sent of somebody who said neither yes nor no.
+NOT_ASKED: Final = "CONSENT_REQUIRED: the person has not said yes"
 #: What becomes of a delivery: it goes as it is, with `opt_out`, or not at all.
 Verdict: TypeAlias = Literal["send", "opt_out", "withhold"]
 #: How far a no reaches: `SUPPRESS`.
@@ -148,7 +157,7 @@ Reach: TypeAlias = Literal["as_said", "withhold", "fill"]
 def verdict(nos: Iterable[Answer], reach: Reach) -> tuple[Verdict, Answer | None]:
     """Return what becomes of a delivery for which these nos hold, and by which of them."""
     found: tuple[Verdict, Answer | None] = ("send", None)
-    for no in nos:
+    for no in nos if reach != "fill" else ():
         if no.kind == "category" or reach == "withhold":
             return "withhold", no
         if no.kind == "opt_out" and found[1] is None:
@@ -177,7 +186,8 @@ class KeepsConsents(Protocol):
 class ConsentBook:
     """Knows about which ids anybody answered, so that the store is asked for few events only. One for each process."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
         #: About which ids anything is known.
         self.keys: set[str] = set()
         self._after = "0"
@@ -185,7 +195,7 @@ class ConsentBook:
 
     async def look(self, store: KeepsConsents, *, max_age_s: float = 0) -> None:
         """Learn what other processes noted, unless that was done so recently. Raises OutboxUnavailable."""
-        now = time.monotonic()
+        now = self._monotonic()
         if now - self._read_at >= max_age_s:
             keys, self._after = await store.consent_keys(self._after)
             self.keys.update(keys)

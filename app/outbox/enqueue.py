@@ -466,8 +466,9 @@ def _pair(delivery: NewDelivery, pairing: Pairing, rows: Rows, twins: dict[objec
         row = merged_row(pairing.into, delivery, may_name_id=pairing.may_name_id, held_from=held_from)
         rows.merges.append(row)
         twins[row.delivery_id] = after_merge(pairing.into, row)
-        # to erase whoever sent the one message erases the delivery
-        rows.owners += [[pairing.into.message_id, *whose] for id_, *whose in rows.owners if id_ == delivery.message_id]
+        # to erase whoever sent the one message erases the delivery; both sides are bound, so both are trusted alike
+        into, trust = pairing.into.message_id, row.is_proven
+        rows.owners += [[into, *whose, trust] for id_, *whose, _ in rows.owners if id_ == delivery.message_id]
 
 
 def _twin_of(delivery_id: int, row: Sequence[Any], payload: bytes) -> Twin:

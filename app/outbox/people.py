@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
+import orjson
 from msgspec.structs import replace
 
 from app.config.settings import MemorySettings
-from app.core.consent import Answer
+from app.core.consent import Answer, Subject, key_of, order_key
+from app.core.deliveries import OrderSide
 from app.core.people import Ownership, PeopleChanges
 from app.core.values.times import HOUR_S
+from app.outbox.pairing import read_side
 
 #: Links are followed so far, one more than the rules do.
 MAX_LOADED_STEPS: Final = 9
@@ -133,17 +136,39 @@ def owner_rows(changes: PeopleChanges | None, now: float) -> list[list[Any]]:
 
 def owned(rows: Iterable[Sequence[Any]]) -> list[Ownership]:
     """Return whose some messages are, as an engine found it: all ids by their key_prefixes."""
-    size = OWNER_KEY_DIGITS
     return [
         Ownership(
             message_id=message_id or "",
             user=user,
             anonymous=anonymous,
-            contacts=tuple((contacts or "")[at : at + size] for at in range(0, len(contacts or ""), size)),
+            contacts=_contacts(contacts),
             is_proven=bool(is_proven),
         )
         for message_id, user, anonymous, contacts, is_proven in rows
     ]
+
+
+def subjects_of(rows: Iterable[Sequence[Any]]) -> dict[str, list[Subject]]:
+    """Return whose deliveries are, by id, as an engine found it: a row for each of their messages."""
+    found: dict[str, list[Subject]] = {}
+    for delivery_id, is_proven, order_id, side, user, anonymous, contacts in rows:
+        of_order = read_side(orjson.loads(side)) if side else OrderSide()
+        subject = Subject(
+            is_proven=bool(is_proven),
+            user=user or "",
+            browser=anonymous or "",
+            contacts=_contacts(contacts),
+            token=key_of(of_order.token),
+            order=order_key(order_id) if order_id else "",
+            totals=of_order.totals,
+        )
+        found.setdefault(str(delivery_id), []).append(subject)
+    return found
+
+
+def _contacts(stored: str | None) -> tuple[str, ...]:
+    texts = stored or ""
+    return tuple(texts[at : at + OWNER_KEY_DIGITS] for at in range(0, len(texts), OWNER_KEY_DIGITS))
 
 
 def consent_rows(answers: Iterable[Answer]) -> list[list[Any]]:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from app.config.settings import OutboxSettings
-from app.core.consent import Answer
+from app.core.consent import Answer, Subject
 from app.core.deliveries import Claimed, Delivery, Enqueued, NewDelivery, Seen, Settlement, Withdrawal
 from app.core.events import CounterRow, DroppedEvent
 from app.core.pages import (
@@ -174,8 +174,8 @@ class Outbox(SharedValues, Protocol):
         A claim that is no longer ours changes nothing.
         """
 
-    async def owners_of(self, messages: Collection[str]) -> list[Ownership]:
-        """Return whose some messages are."""
+    async def subjects_of(self, deliveries: Collection[str]) -> dict[str, list[Subject]]:
+        """Return whose some deliveries are, by their ids; a merged order is of several messages."""
 
     async def consents(self, keys: Collection[str]) -> list[Answer]:
         """Return what people answered about some ids, by their keys."""

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from app.catalog import Catalog, Preset
 from app.config.settings import ConsentSettings
 from app.core.consent import (
+    NOT_ASKED,
     Answer,
     Answers,
     ConsentBook,
@@ -22,7 +23,7 @@ from app.core.consent import (
     order_key,
     verdict,
 )
-from app.core.deliveries import NewDelivery
+from app.core.deliveries import NewDelivery, OrderSide
 from app.core.events import Event
 from app.core.people import Ownership
 from app.core.receipts import PresetResult
@@ -32,6 +33,7 @@ from app.pipeline.enrichment import finished_by_defaults, of_permitted
 from app.pipeline.identity_events import IdentityEventReader, plain_no
 from app.pipeline.receipts import Answered, IntakeBatch
 from app.pipeline.twins import order_side, order_token
+from app.pipeline.waiting import time_left_s
 from app.source import Intake
 
 #: Members of an event's device by which it may say yes or no.
@@ -43,7 +45,6 @@ MAX_ADDED: Final = 50_000
 #: A yes that only repeats what is known is written once in so long a time.
 _RENEWED_AFTER_S: Final = DAY_S
 
-NOT_ASKED: Final = "CONSENT_REQUIRED: the person has not said yes"
 #: What `order_side` asks of a finished event, for one that nothing was made of.
 _UNBUILT: Final[dict[str, Any]] = {"event_id": "", "action_source": "web"}
 
@@ -51,8 +52,12 @@ _UNBUILT: Final[dict[str, Any]] = {"event_id": "", "action_source": "web"}
 class Consents:
     """Notes what the events of a request answer, and keeps what may not be sent from being enqueued."""
 
-    def __init__(self, settings: ConsentSettings, reader: IdentityEventReader, book: ConsentBook) -> None:
+    def __init__(
+        self, settings: ConsentSettings, reader: IdentityEventReader, book: ConsentBook, *, order_wait_s: float = 0
+    ) -> None:
+        """Take what reads answers, and for how long a shop's order waits for the browser's word."""
         self._settings = settings
+        self._order_wait_s = order_wait_s
         self._reader = reader
         self._book = book
         #: How much each public key has added in an hour.
@@ -136,8 +141,7 @@ class Consents:
         if event is not None:
             token = key_of(delivery.token if delivery.side else order_token(event))
             if order in local or self._book.knows(order):  # else nobody asks for them, and there may be dozens
-                side = delivery.side or order_side(event, _UNBUILT, message_id="", is_proven=delivery.is_proven)
-                totals = side.totals
+                totals = _side_of(event, delivery).totals
         return Subject(
             is_proven=delivery.is_proven,
             user=owner.user or "",
@@ -177,13 +181,13 @@ class Consents:
         found = [replace(answer, key=key, for_proven=for_proven) for key, for_proven in keys.items()]
         order_ids = {line.order.order_id for line in lines if line.order and line.order.order_id}
         order_ids |= {each.order_id for each in deliveries if each.order_id}
-        if order_ids or (identity_event.is_no and event["type"] == "track"):
+        if order_ids or (event["type"] == "track" and (identity_event.is_no or self._settings.consent_required)):
             side = order_side(event, _UNBUILT, message_id="", is_proven=False)
             total = side.totals[0] if side.totals else ""
             if side.token:
                 found.append(replace(answer, key=key_of(side.token), total=total))
             found += [replace(answer, key=order_key(each), total=total) for each in sorted(order_ids)]
-        return found
+        return found or ([] if identity_event.is_no else [answer])  # of nobody: it counts for its own event
 
     async def ask(
         self, drafts: IntakeBatch, store: KeepsConsents, *, max_age_s: float = _LOOK_EVERY_S
@@ -207,15 +211,23 @@ class Consents:
         answers = Answers(stored)
         # a yes counts for the deliveries of its own event, a no for later ones: its own say so themselves
         said_at = [(each.end if each.is_no else each.first, said) for each, said in reversed(told)]
+        agreed = {place for each, said in told if not said[0].is_no for place in range(each.first, each.end)}
         reasons: dict[int, str] = {}
         for place, subject in subjects.items():
             while said_at and said_at[-1][0] <= place:
                 answers.add(said_at.pop()[1])
-            wanted += self._judge(place, subject, answers, drafts, reasons)
+            wanted += self._judge(place, subject, answers, drafts, reasons, has_said_yes=place in agreed)
         return (drafts.withheld(reasons) if reasons else drafts), wanted
 
     def _judge(
-        self, place: int, subject: Subject, answers: Answers, drafts: IntakeBatch, reasons: dict[int, str]
+        self,
+        place: int,
+        subject: Subject,
+        answers: Answers,
+        drafts: IntakeBatch,
+        reasons: dict[int, str],
+        *,
+        has_said_yes: bool,
     ) -> list[Answer]:
         """Note why a delivery is withheld, or send it with `opt_out`; return what is to be written of it."""
         nos = objections(answers, subject)
@@ -224,7 +236,12 @@ class Consents:
             reasons[place] = no.reason
         elif what == "opt_out":
             drafts.deliveries[place] = with_opt_out(drafts.deliveries[place])
-        elif self._settings.consent_required and not has_agreed(answers, subject):
+        elif (
+            self._settings.consent_required
+            and not has_said_yes
+            and not has_agreed(answers, subject)
+            and not (subject.keys and self._waits(place, drafts))
+        ):
             reasons[place] = NOT_ASKED
         handed = [
             replace(no, key=subject.user, for_proven=True)
@@ -234,6 +251,17 @@ class Consents:
         for each in handed:
             answers.add([each])
         return handed
+
+    def _waits(self, place: int, drafts: IntakeBatch) -> bool:
+        """Let a shop's order wait for the browser's word, where there is time: it is asked again when it is claimed."""
+        delivery, event = drafts.deliveries[place], drafts.whose[place][0]
+        if event is None or not delivery.is_proven or drafts.intake.is_replayed:
+            return False
+        side = _side_of(event, delivery)
+        wait_s = time_left_s(delivery, self._order_wait_s, drafts.intake.now) if side.waits else 0
+        if wait_s > 0:
+            drafts.deliveries[place] = replace(delivery, side=side, wait_s=wait_s)
+        return wait_s > 0
 
     def _within_bounds(self, answers: list[Answer], drafts: IntakeBatch, public_key: str) -> list[Answer]:
         """Return those answers that a public key may add in this hour; an alert names a key that wants more."""
@@ -252,8 +280,8 @@ class Consents:
 
     def _is_new(self, answer: Answer, known: Answer | None) -> bool:
         """Return whether an answer is to be written: every no, and a yes that lifts something or is asked for."""
-        if answer.is_no:
-            return True
+        if answer.is_no or not answer.key:
+            return answer.is_no
         if known is not None and not known.is_no and answer.at - known.at < _RENEWED_AFTER_S:
             return False
         return self._settings.consent_required or self._book.knows(answer.key)
@@ -268,6 +296,15 @@ def _keys_of(identity_event: IdentityEvent) -> list[str]:
     found = identity_event.found
     contacts = (digest for name in ("em", "ph") for digest in found.get(name, ()))
     return [key_of(each) for each in (identity_event.user, identity_event.anonymous, *contacts) if each]
+
+
+def _side_of(event: Event, delivery: NewDelivery) -> OrderSide:
+    """Return what the event of a checkout says of its order."""
+    if delivery.side is not None:
+        return delivery.side
+    money = {"order_id": delivery.order_id, "currency": delivery.currency}
+    built = {"event_id": delivery.event_id, "action_source": delivery.action_source, "custom_data": money}
+    return order_side(event, built, message_id=delivery.message_id, is_proven=delivery.is_proven)
 
 
 def _linked(browser: str | None, memory: Memory) -> dict[str, bool]:

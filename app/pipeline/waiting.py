@@ -119,12 +119,17 @@ class OrderWaits:
         ):
             wait_s = self._rules.order_wait_s
             if is_proven:
-                wait_s = min(wait_s, delivery.event_time + _LATEST_S - now) if self._rules.order_wait_for_browser else 0
+                wait_s = time_left_s(delivery, wait_s, now) if self._rules.order_wait_for_browser else 0
         is_withheld = wait_s > 0 and not is_proven and self._rules.unconfirmed_orders == "withhold"
         return replace(delivery, side=side, wait_s=max(0.0, wait_s), is_withheld_alone=is_withheld)
 
     def _hears(self, account: str, shop: str, is_proven: bool, now: float) -> bool:  # noqa: FBT001 - a part of the side
         return self._shared is None or self._heard.get((account, shop, is_proven), -inf) > now - _SILENT_S
+
+
+def time_left_s(delivery: NewDelivery, wait_s: float, now: float) -> float:
+    """Return for how long a shop's order may wait, so long at most; nothing is left where that is not positive."""
+    return min(wait_s, delivery.event_time + _LATEST_S - now)
 
 
 def _name(side: tuple[str, str, bool]) -> str:

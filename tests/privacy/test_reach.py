@@ -8,76 +8,25 @@ from typing import Any
 import orjson
 import pytest
 
-from app import assemble
-from app.assemble.ad_accounts import SANDBOX_AD_ACCOUNT_ID
-from app.core.consent import ConsentBook
 from app.core.events import Exit
-from app.outbox import Outbox, open_outbox
 from app.pipeline import consent
-from app.pipeline.pipeline import Pipeline
-from app.sender.consent import ConsentCheck
-from app.source import Arrival, Intake, read_event
-from tests import assembled
-from tests.identity.journeys import SETTINGS as MEMORY
 from tests.outbox.new_store import new_store
-
-#: On 3 November 2026.
-NOW = 1_793_700_000.0
-SAID = "the person said no on 3 November, in the browser"
-ACCOUNT = SANDBOX_AD_ACCOUNT_ID
-ADA = {"email": "ada@example.com"}
-REFUSED: dict[str, Any] = {"context": {"consent": {"categoryPreferences": {"ads": False}}}}
-GRANTED: dict[str, Any] = {"context": {"consent": {"categoryPreferences": {"ads": True}}}}
-OPTED_OUT: dict[str, Any] = {"properties": {"opt_out": True}}
-OPTED_IN: dict[str, Any] = {"properties": {"opt_out": False}}
-GPC = {"context": {"gpc": True}}
-DENIED = {"context": {"device": {"attTrackingStatus": 2}}}
-
-
-class Shop:
-    """A shop with a page, whose key is public, and a webhook, which is proven."""
-
-    def __init__(self, outbox: Outbox, pipeline: Pipeline, check: ConsentCheck | None) -> None:
-        self.outbox, self.pipeline, self.check = outbox, pipeline, check
-        self.count = 0
-        self.at = NOW
-
-    async def send(self, *events: dict[str, Any], proven: bool = False) -> list[tuple[str, str]]:
-        """The exits of some events, with their reasons."""
-        read = []
-        for given in events:
-            self.count += 1
-            self.at += 1
-            event = {"messageId": f"m{self.count}", "type": "page", **given}
-            context = {"ip": "203.0.113.9", "userAgent": "Mozilla/5.0", **event.pop("context", {})}
-            read.append(read_event({**event, "context": context, "timestamp": self.at}, Arrival.at(self.at)))
-        source = "shop" if proven else "page"
-        receipt = await self.pipeline.accept(Intake(read, now=self.at, source=source, is_proven=proven))
-        return [(line.exit.value, line.reason) for event in receipt.events for line in event.deliveries]
-
-    async def sent(self) -> list[dict[str, Any]]:
-        """What would be sent now."""
-        claimed = await self.outbox.claim(ACCOUNT, limit=1_000, max_bytes=10**9, max_wait_s=0, lease_s=60, now=self.at)
-        if self.check is not None:
-            claimed = await self.check.passed(claimed, now=self.at)
-        return [orjson.loads(each.payload) for each in claimed]
-
-
-def order(number: Any = 1, *, total: Any = 20, token: Any = None, **given: Any) -> dict[str, Any]:
-    """An order of somebody."""
-    properties = {"order_id": f"o{number}", "total": total, "currency": "USD", "checkout_token": token}
-    return {"type": "track", "event": "Order Completed", "properties": properties, **given}
-
-
-async def opened(url: str, *, memory: bool = False, **changes: Any) -> Shop:
-    settings = assembled.settings(
-        **{"consent_categories": ("ads",), "outbox_url": url, **changes},
-        **(MEMORY if memory else {}),
-    )
-    outbox = open_outbox(url, settings, clock=lambda: NOW)
-    pipeline = assemble.pipeline(settings, assembled.shipped_catalog(), outbox=outbox)
-    check = None if settings.suppress == "fill" else ConsentCheck(outbox, ConsentBook(), settings.suppress)
-    return Shop(outbox, pipeline, check)
+from tests.privacy.shop import (
+    ACCOUNT,
+    ADA,
+    DENIED,
+    GPC,
+    GRANTED,
+    NOW,
+    OPTED_IN,
+    OPTED_OUT,
+    PAIRED,
+    REFUSED,
+    SAID,
+    Shop,
+    opened,
+    order,
+)
 
 
 @pytest.fixture(params=[False, True], ids=["without memory", "with memory"])
@@ -264,6 +213,104 @@ async def test_where_consent_is_required_nobody_is_sent_who_was_not_asked(outbox
     await shop.send({"anonymousId": "x", **REFUSED})
     assert await shop.send(order(5, anonymousId="x")) == [WITHHELD]
     await shop.outbox.close()
+
+
+NOT_ASKED = "CONSENT_REQUIRED: the person has not said yes"
+#: What the browser says, what the shop's order is, when its wait is over, and whether it is sent then.
+WORDS: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
+    "no word": ({"anonymousId": "y", **GRANTED}, order(userId="ann", anonymousId="x"), False),
+    "a yes of the browser": ({"anonymousId": "x", **GRANTED}, order(anonymousId="x"), True),
+    "a yes of the user": ({"anonymousId": "x", "userId": "ann", **GRANTED}, order(userId="ann"), True),
+    "a yes of the address": ({"traits": ADA, **GRANTED}, order(context={"traits": ADA}), True),
+    "a yes at the checkout": (
+        {**order(token="t", anonymousId="x", **GRANTED), "event": "Checkout Started"},
+        order(2, token="t", userId="ann"),
+        True,
+    ),
+    "a yes with the order": (order(anonymousId="x", **GRANTED), order(userId="ann"), True),
+    "a yes with the order of another total": (
+        order(anonymousId="x", total=0.01, **GRANTED), order(userId="ann"), False,
+    ),
+    "a no of the browser": ({"anonymousId": "x", **REFUSED}, order(userId="ann", anonymousId="x"), False),
+}  # fmt: skip
+
+
+async def test_a_shops_order_waits_for_the_browsers_word(outbox_url: str) -> None:
+    """It is withheld where none comes, and sent where it comes later and the shop tells of the order once more."""
+    shop = await opened(outbox_url, consent_required=True)
+    wrong = {}
+    for number, (case, (said, later, is_sent)) in enumerate(WORDS.items()):
+        told = await shop.send(of_case(later, number), proven=True)
+        early = await shop.sent()
+        await shop.send(of_case(said, number))
+        shop.at += 600
+        sent = await shop.orders()
+        its = [of_case(later, number)["properties"]["order_id"]] if is_sent else []
+        if (told, early, sent) != ([ENQUEUED], [], its):
+            wrong[case] = told, early, sent
+    assert wrong == {}
+    await shop.send({"userId": "ann-0", **GRANTED})
+    assert await shop.send(of_case(order(userId="ann", anonymousId="x"), 0), proven=True) == [ENQUEUED]
+    assert await shop.orders() == ["o1-0"]
+    await shop.outbox.close()
+
+
+@pytest.mark.parametrize(
+    ("event", "changes"),
+    [
+        (order(context={"traits": ADA}, way="pos"), {}),
+        (order(userId="ann", timestamp=NOW - 3_600), {}),
+        (order(userId="ann"), {"order_wait_minutes": 0}),
+        ({"type": "track", "event": "Product Viewed", "userId": "ann"}, {}),
+    ],
+)
+async def test_what_no_page_tells_of_is_withheld_at_once(
+    tmp_path: Path, event: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    shop = await opened(new_store(tmp_path, "o.db"), consent_required=True, **changes)
+    assert await shop.send(event, proven=True) == [("withheld", NOT_ASKED)]
+    await shop.outbox.close()
+
+
+async def test_consent_is_required_also_where_a_no_ends_memory_only(tmp_path: Path) -> None:
+    shop = await opened(new_store(tmp_path, "o.db"), consent_required=True, suppress="fill")
+    assert await shop.send(order(1, anonymousId="x")) == [("withheld", NOT_ASKED)]
+    assert await shop.send(order(2, anonymousId="x", **GRANTED)) == [ENQUEUED]
+    assert await shop.send({"anonymousId": "x", **REFUSED}) == [("withheld", "consent: category ads is not granted")]
+    assert await shop.send(order(3, anonymousId="x")) == [("withheld", NOT_ASKED)]
+    assert len(await shop.sent()) == 1
+    await shop.outbox.close()
+
+
+async def test_an_order_that_says_yes_itself_is_sent_though_nobody_is_named(tmp_path: Path) -> None:
+    shop = await opened(new_store(tmp_path, "o.db"), consent_required=True)
+    event = {"type": "track", "event": "Order Completed", "properties": {"total": 20, "currency": "USD"}}
+    event["context"] = GRANTED["context"]
+    assert await shop.send(event, proven=True) == [ENQUEUED]
+    assert len(await shop.sent()) == 1
+    await shop.outbox.close()
+
+
+async def test_an_order_that_waits_is_found_by_token_and_total_when_it_is_claimed(outbox_url: str) -> None:
+    shop = await opened(outbox_url, **PAIRED)
+    await shop.send(order(1, token="t", userId="ann"), order(2, userId="bob"), order(3, userId="eve"), proven=True)
+    no = {"anonymousId": "z", **REFUSED}
+    await shop.send(order(9, token="t", **no), order(2, **no), order(3, total=0.01, **no))
+    shop.at += 600
+    sent = [each["custom_data"]["order_id"] for each in await shop.sent() if each["event_name"] == "checkout"]
+    assert sent == ["o3"]
+    await shop.outbox.close()
+
+
+async def test_a_stranger_stops_no_order_by_its_message_id_or_number(shop: Shop) -> None:
+    guest = {"context": {"ip": "203.0.113.7"}}
+    await shop.send({**order(1, userId="ann"), "messageId": "shop-1"}, {**order(2), **guest}, proven=True)
+    stranger = {"messageId": "shop-1", "anonymousId": "z", "type": "page"}
+    await shop.send(stranger, {"anonymousId": "z", **REFUSED}, order(2, total=0.01, anonymousId="z", **REFUSED))
+    assert sorted(each["custom_data"]["order_id"] for each in await shop.sent() if "custom_data" in each) == [
+        "o1",
+        "o2",
+    ]
 
 
 async def test_where_it_is_off_nothing_is_asked_or_written(outbox_url: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from app.config.settings import OutboxSettings
-from app.core.consent import Answer
+from app.core.consent import Answer, Subject
 from app.core.people import Ownership, PeopleChanges, PeopleFound, PersonRow, Remembered
 from app.core.values.times import HOUR_S
 from app.outbox.dedup import erased_text
@@ -30,6 +30,7 @@ from app.outbox.people import (
     max_public_suppressions,
     owned,
     people_rows,
+    subjects_of,
     suppression_rows,
     targets_of,
 )
@@ -206,8 +207,8 @@ class KeepsPeople(UsesDatabase):
         return OtherKeptData(orders, is_keyed)
 
     @connected
-    async def owners_of(self, connection: Connection, messages: Collection[str]) -> list[Ownership]:
-        return owned(await rows_of(connection, "owners_of", messages=list(messages)))
+    async def subjects_of(self, connection: Connection, deliveries: Collection[str]) -> dict[str, list[Subject]]:
+        return subjects_of(await rows_of(connection, "subjects_of", ids=list(map(int, deliveries))))
 
     @connected
     async def consents(self, connection: Connection, keys: Collection[str]) -> list[Answer]:

@@ -1590,10 +1590,12 @@ DELETE FROM consent WHERE (key, said_by, is_proven) IN (
   LIMIT %(limit)s OFFSET %(skip)s FOR UPDATE SKIP LOCKED
 );
 
--- owners_of --
--- Whose some messages are.
-SELECT message_id, user_key, anonymous_key, contacts, is_proven FROM delivery_owner
-WHERE message_id = ANY(%(messages)s::text[]);
+-- subjects_of --
+-- Whose some deliveries are. Of a proven one, what a public event of the same message id says is not asked.
+SELECT delivery.id, delivery.is_proven, order_id, side, user_key, anonymous_key, contacts
+FROM delivery LEFT JOIN delivery_owner AS owner
+  ON owner.message_id = delivery.message_id AND owner.is_proven = delivery.is_proven
+WHERE delivery.id = ANY(%(ids)s::bigint[]);
 
 -- people --
 -- What is remembered of `keys`, of the users that they lead to, and of all ids that lead to those; none to `browsers`.

@@ -17,6 +17,7 @@ from app.outbox.dedup import HoldsKeys, cancelled_digests, key_rows, order_diges
 from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import rows_of
 from app.outbox.postgres.redrive import dismiss_overtaken
+from app.outbox.redrive import DeadLetter
 from app.outbox.rows import as_json
 from app.outbox.settlement import (
     attempt_row,
@@ -158,9 +159,18 @@ async def drop(connection: Connection, dropped: Sequence[tuple[int, Exit, str, i
 
 
 async def withhold(connection: Connection, claimed: Sequence[tuple[Claimed, str]], now: float) -> int:
-    """Erase deliveries that are still claimed, each with its reason, and note them as withheld; return how many."""
-    rows = [(int(each.delivery_id), Exit.WITHHELD, reason, 0, each.claim) for each, reason in claimed]
-    return len(await _drop(connection, rows, now))
+    """Erase deliveries that are still claimed, each with its reason, and note them as withheld; return how many.
+
+    Their keys are forgotten: once the person says yes, the same events may come again.
+    """
+    ids = [int(each.delivery_id) for each, _ in claimed]
+    rows = [(id_, Exit.WITHHELD, why, id_, each.claim) for id_, (each, why) in zip(ids, claimed, strict=True)]
+    messages = [each.message_id for each, _ in claimed]
+    async with connection.transaction():
+        held = [DeadLetter(*row) for row in await rows_of(connection, "deliveries_of", keys=messages)]
+        gone = set(await _drop(connection, rows, now))
+        await release_keys(connection, [each for each in held if each.delivery_id in gone])
+    return len(gone)
 
 
 async def _drop(

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from app.config.settings import OutboxSettings
-from app.core.consent import Answer
+from app.core.consent import Answer, Subject
 from app.core.people import Ownership, PeopleChanges, PeopleFound, PersonRow
 from app.core.values.times import DAY_S, HOUR_S
 from app.outbox.dedup import erased_text
@@ -32,6 +32,7 @@ from app.outbox.people import (
     max_public_suppressions,
     owned,
     people_rows,
+    subjects_of,
     suppression_rows,
     targets_of,
 )
@@ -204,8 +205,8 @@ class KeepsPeople(UsesFile):
         return OtherKeptData(orders, bool(is_keyed))
 
     @reads
-    def owners_of(self, connection: sqlite3.Connection, messages: Collection[str]) -> list[Ownership]:
-        return owned(connection.execute(SQL["owners_of"], {"messages": as_json(list(messages))}))
+    def subjects_of(self, connection: sqlite3.Connection, deliveries: Collection[str]) -> dict[str, list[Subject]]:
+        return subjects_of(connection.execute(SQL["subjects_of"], {"rows": as_json(list(map(int, deliveries)))}))
 
     @reads
     def consents(self, connection: sqlite3.Connection, keys: Collection[str]) -> list[Answer]:

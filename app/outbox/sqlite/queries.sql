@@ -1141,10 +1141,12 @@ DELETE FROM consent WHERE (key, said_by, is_proven) IN (
   LIMIT :limit OFFSET :skip
 );
 
--- owners_of --
--- Whose some messages are.
-SELECT message_id, user, anonymous, contacts, is_proven FROM delivery_owner
-WHERE message_id IN (SELECT value FROM json_each(:messages));
+-- subjects_of --
+-- Whose some deliveries are. Of a proven one, what a public event of the same message id says is not asked.
+SELECT delivery.id, delivery.is_proven, order_id, side, user, anonymous, contacts
+FROM json_each(:rows) AS asked JOIN delivery ON delivery.id = asked.value
+  LEFT JOIN delivery_owner AS owner
+    ON owner.message_id = delivery.message_id AND owner.is_proven = delivery.is_proven;
 
 -- still_claimed --
 -- Which deliveries are still of a claim.

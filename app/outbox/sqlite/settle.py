@@ -10,6 +10,7 @@ from app.core.deliveries import Claimed, NewDelivery, Settlement, State, Withdra
 from app.core.events import CounterRow, Exit
 from app.core.values.times import MINUTE_S
 from app.outbox.dedup import HoldsKeys, cancelled_digests, key_rows, order_digests
+from app.outbox.redrive import DeadLetter
 from app.outbox.rows import as_json
 from app.outbox.settlement import (
     attempt_row,
@@ -173,9 +174,15 @@ def drop(connection: sqlite3.Connection, dropped: Sequence[tuple[int, Exit, str]
 
 
 def withhold(connection: sqlite3.Connection, claimed: Sequence[tuple[Claimed, str]], now: float) -> int:
-    """Erase deliveries that are still claimed, each with its reason, and note them as withheld; return how many."""
+    """Erase deliveries that are still claimed, each with its reason, and note them as withheld; return how many.
+
+    Their keys are forgotten: once the person says yes, the same events may come again.
+    """
     asked = as_json([[int(each.delivery_id), each.claim] for each, _ in claimed])
     ours = set(one_json(connection, "still_claimed", rows=asked))
+    messages = as_json([each.message_id for each, _ in claimed])
+    held = [DeadLetter(*row) for row in connection.execute(SQL["deliveries_of"], {"rows": messages})]
     reasons = [(int(each.delivery_id), Exit.WITHHELD, reason) for each, reason in claimed]
     drop(connection, [each for each in reasons if each[0] in ours], now)
+    release_keys(connection, [each for each in held if each.delivery_id in ours])
     return len(ours)

@@ -128,7 +128,6 @@ OTHERWISE: dict[str, dict[str, Any]] = {
     **{name: {"keys": ["text"]} for name in OF_KEYS},
     **{name: {"keys": ["text"], "messages": ["text"]} for name in ("owned", "forget_owners")},
     "count_memory": {"people": 1, "suppressions": 1},
-    "owners_of": {"messages": ["text"]},
     "consent_keys": {"after": "1"},
     "lift_consents": {"user": "text", "said_by": "text", "is_proven": True},
     "transfer_consents_out": {"after_0": "a", "after_1": "a", "after_2": 1},
