@@ -43,7 +43,7 @@ from pydantic import SecretStr
 from app import assemble
 from app.config import Settings, load_settings
 from app.config.settings import DeliverySettings
-from app.core.consent import Answer
+from app.core.consent import Answer, Lifted
 from app.core.coordination import Switches
 from app.core.deliveries import Enqueued, NewDelivery, Withdrawal
 from app.core.events import CounterRow, DroppedEvent, Exit
@@ -144,8 +144,9 @@ class Kept:
         """Know of no answer."""
         return [], after
 
-    async def write_consents(self, answers: Sequence[Answer]) -> None:
+    async def write_consents(self, answers: Sequence[Answer]) -> list[Lifted]:  # noqa: ARG002 - as the outbox asks
         """Keep no answer: nobody asks for one."""
+        return []
 
     async def people(self, keys: Sequence[str], **_: Any) -> PeopleFound:
         """Remember nobody."""

@@ -40,6 +40,9 @@ NO_SETTINGS = {
     "PUBLIC_KEY",
     "HTTPS_PROXY",
     "NAME",  # of `NAME_FILE`
+    "DELETE_ONLY",  # regulations of Segment
+    "SUPPRESS_ONLY",
+    "SUPPRESS_WITH_DELETE",
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
     "FILES_DIR",

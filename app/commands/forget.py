@@ -105,7 +105,7 @@ def _list(*, as_json: bool) -> None:
     found = with_outbox(read)
     if as_json:
         for number, each in found:
-            print_json({"certificate": number, **asdict(each)})
+            print_json({"certificate": number, **each.shown})
         return
     table = Table("certificate", "when (UTC)", "who", "reference", "named by", "erased", "Pinterest")
     for number, each in found:

@@ -6,7 +6,6 @@ on the key of an id says who is meant.
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Final
 
 import orjson
@@ -59,11 +58,12 @@ class PeoplePages(PageGroup):
     async def held(self, request: Request) -> Response:
         """Send what is kept of a person as one file."""
         form = await read_form(request)
-        by, text = form.get("by", ""), form.get("whom", "").strip()
-        if by not in ERASED_BY or not text:
+        acts, by, text = self._services.acts.people, form.get("by", ""), form.get("whom", "").strip()
+        asked = (await acts.access_requests()).get(form.get("request", ""))
+        if asked is None and (by not in ERASED_BY or not text):
             return self._pages.problem(request, 400, "No person is named", "Type an id, address, number or order id.")
-        whom = NamedPerson(**{by: text if by in LOOKED_UP_BY else (text,)})  # type: ignore[arg-type] # as it is named
-        found = await self._services.acts.people.held(person_of(request), whom)
+        whom = asked or NamedPerson(**{by: text if by in LOOKED_UP_BY else (text,)})  # type: ignore[arg-type] # as it is named
+        found = await acts.held(person_of(request), whom)
         headers = {"Content-Disposition": 'attachment; filename="person.json"'}
         body = orjson.dumps(found, option=orjson.OPT_INDENT_2)
         return Response(body, media_type="application/json", headers=headers)
@@ -76,7 +76,7 @@ class PeoplePages(PageGroup):
             text = "Certificates are kept as long as the audit log (AUDIT_DAYS). See the list under People."
             return self._pages.problem(request, 404, "No certificate has this number", text)
         if request.query_params.get("as") == "json":
-            return Response(orjson.dumps({"certificate": number, **asdict(found)}), media_type="application/json")
+            return Response(orjson.dumps({"certificate": number, **found.shown}), media_type="application/json")
         return self._pages.render(request, "erasure.html", nav="people", number=number, each=found)
 
     async def look(self, request: Request) -> Response:
@@ -136,5 +136,6 @@ class PeoplePages(PageGroup):
             erased=erased,
             can_look=self._services.people is not None,
             erased_by=ERASED_BY,
+            requests=await self._services.acts.people.access_requests(),
             certificates=(await self._services.acts.people.certificates())[:MAX_CERTIFICATES],
         )

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from hashlib import sha256
 from math import inf
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -173,6 +173,13 @@ def key_of(digest: str | None) -> str:
 def order_key(order_id: str) -> str:
     """Return the key of an order, by which an event is found that names it."""
     return sha256(f"order {order_id}".encode()).hexdigest()[:KEY_DIGITS]
+
+
+class Lifted(NamedTuple):
+    """A no that a yes lifted, by both its ends: the key of the id that it was about, and of who said it."""
+
+    key: str
+    said_by: str
 
 
 class KeepsConsents(Protocol):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -129,6 +129,10 @@ class Ownership(Struct, frozen=True, kw_only=True, gc=False):
     is_proven: bool = False
 
 
+#: What an event of type `delete` asks for: `access` is Shopify's `customers/data_request`.
+Wish: TypeAlias = Literal["erase", "erase and suppress", "suppress", "access"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedPerson:
     """By what somebody is named who asks for what is kept; raw, and kept nowhere."""
@@ -143,6 +147,8 @@ class NamedPerson:
     digests: tuple[str, ...] = ()
     #: The source of which everybody is meant; None: nobody by their source.
     source: str | None = None
+    #: What is asked for; None: nothing that is known.
+    wish: Wish | None = "erase"
 
     def __repr__(self) -> str:
         """Return by what the person is named, without the values: a log or a traceback must not show them."""
@@ -151,7 +157,26 @@ class NamedPerson:
     @property
     def kinds(self) -> tuple[str, ...]:
         """By what the person is named, without the values."""
-        return tuple(each.name for each in fields(self) if getattr(self, each.name))
+        return tuple(each.name for each in fields(self) if each.name != "wish" and getattr(self, each.name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessRequest:
+    """That somebody asks what is kept of them, as a shop tells it: by which keys and digests it is found."""
+
+    #: When it was asked, Unix seconds.
+    at: float
+    source: str
+    #: Of the event that asked.
+    reference: str
+    #: By what the person is named.
+    named_by: tuple[str, ...]
+    ids: tuple[str, ...]
+    alone: tuple[str, ...]
+    named: tuple[str, ...]
+    external: tuple[str, ...]
+    orders: tuple[str, ...]
+    listed: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +203,13 @@ class Erasure:
     stays: str
     #: That Pinterest was asked to delete, and how far that is.
     pinterest: tuple[str, ...] = ()
+    #: Keyed digests of what the person was named by: who knows the name finds the erasure. They are not shown.
+    found_by: tuple[str, ...] = ()
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """The certificate as it is handed out."""
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "found_by"}
 
 
 class PeopleChanges(Struct, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ import msgspec
 
 from app.core.deliveries import Shared
 from app.core.pages import FileImported, PinterestView, RowsImported
-from app.core.people import Erasure
+from app.core.people import AccessRequest, Erasure
 from app.errors import Fault
 
 _Value = TypeVar("_Value")
@@ -369,6 +369,8 @@ ORDERS_HEARD = SharedKeys("orders-heard/", OrdersHeard)
 STORE_SECRET = SharedKey("secret", str)
 #: By number: every erasure, as long as the audit log is kept. `operations.forget` writes; console and commands read.
 ERASURES = SharedKeys("erasure/", Erasure)
+#: By number: who asked a shop what is kept of them, for LEDGER_DAYS. `operations.forget` writes and reads.
+ACCESS_REQUESTS = SharedKeys("access/", AccessRequest)
 #: By certificate and ad account. `operations.forget` writes; `insights.reports` writes and reads.
 DELETIONS = SharedKeys("deletion/", PinterestDeletion)
 #: By it holds end, whatever clocks are set to. `outbox.hold_clock` writes and reads.

@@ -11,13 +11,21 @@ from msgspec.structs import asdict as struct_asdict
 
 from app.access.audit import Audit
 from app.access.users import Person, UserRole
-from app.core.consent import Answer, order_key
+from app.core.consent import Answer, Lifted, order_key
 from app.core.deliveries import Delivery, State
 from app.core.pages import AuditAction, QuarantineFilter, Query
-from app.core.people import Erasure, Fact, NamedPerson, Ownership, PeopleFound
-from app.core.shared_values import DELETIONS, ERASURES, STORE_SECRET, PinterestDeletion, SharedValues
+from app.core.people import AccessRequest, Erasure, Fact, NamedPerson, Ownership, PeopleFound
+from app.core.shared_values import (
+    ACCESS_REQUESTS,
+    DELETIONS,
+    ERASURES,
+    STORE_SECRET,
+    PinterestDeletion,
+    SharedValues,
+)
 from app.core.values.hidden_emails import unpersonal_id
 from app.core.values.texts import count_of
+from app.core.values.times import HOUR_S
 from app.destination import TypedPerson, redact
 from app.errors import MemoryChanged, OutboxUnavailable
 from app.identity import FOR_EVER, IdKeys, LoadedMemory, erase, ids_of_person
@@ -58,6 +66,11 @@ _TOLD_MESSAGES: Final = 2_000
 _PAGE: Final = 1_000
 #: So many ids and contacts are looked for in memory at once.
 _MAX_LOOKED_FOR: Final = 2_000
+#: Of `_Traces`, what is kept of a request of access.
+_OF_REQUEST: Final = ("ids", "alone", "named", "external", "orders", "listed")
+#: So many nos that were lifted are shown in a line of the audit log, and so many lines are written in an hour.
+_SHOWN_LIFTED: Final = 3
+_MAX_LIFTED_LINES: Final = 1_000
 _IDS: Final = "ids of memory"
 _QUARANTINED: Final = "quarantined events"
 _NOBODY_FOUND: Final = PeopleFound(people=(), suppressions={})
@@ -225,17 +238,44 @@ class Forgetting:
         is_addressed = bool(whom.emails or whom.digests)
         return await self._forget(traces, now, again, is_addressed=is_addressed, on_found=on_found)
 
+    async def suppress(self, whom: NamedPerson, *, now: float) -> None:
+        """Keep a no of somebody, and erase nothing. Raises OutboxUnavailable."""
+        await self._suppress(await self._named(whom), now)
+
+    async def request(self, whom: NamedPerson, *, now: float, source: str, reference: str) -> AccessRequest:
+        """Return by what is found, later on, what is kept of somebody who asks for it."""
+        traces = await self._named(whom)
+        return AccessRequest(
+            at=now,
+            source=source,
+            reference=reference,
+            named_by=whom.kinds,
+            **{name: tuple(sorted(getattr(traces, name))) for name in _OF_REQUEST},
+        )
+
+    async def names(self, whom: NamedPerson) -> tuple[str, ...]:
+        """Return `Erasure.found_by` of somebody."""
+        return await self._names(await self._typed(whom))
+
+    async def _names(self, traces: _Traces) -> tuple[str, ...]:
+        """Return keyed digests of what somebody is named by: who knows the name finds the erasure by them."""
+        keyed = IdKeys(await self.secret()).anonymous
+        names = {*(key[:OWNER_KEY_DIGITS] for key in traces.ids | traces.alone), *traces.named, *traces.orders}
+        return tuple(sorted(filter(None, (keyed(f"erasure {name}") for name in names))))
+
     async def forget_known(self, key: str, *, alone: bool, now: float, on_found: OnFound | None = None) -> Forgotten:
         """Erase who is behind the key of an id: the whole person of a user id, or what is under this id `alone`."""
         traces = _Traces(alone={key}, is_alone=True) if alone else _Traces(ids={key})
         return await self._forget(traces, now, (), is_addressed=False, on_found=on_found)
 
-    async def held(self, whom: NamedPerson, *, now: float) -> dict[str, Any]:
-        """Return all that is kept of somebody, ready for JSON; raw is nothing but what Pinterest takes raw.
-
-        What was erased is not among it: certificates hold nothing by which a person could be found.
-        """
-        traces = await self._named(whom)
+    async def held(self, whom: NamedPerson | AccessRequest, *, now: float) -> dict[str, Any]:
+        """Return all that is kept of somebody, ready for JSON; raw is nothing but what Pinterest takes raw."""
+        if isinstance(whom, NamedPerson):
+            traces, named_by = await self._named(whom), whom.kinds
+        else:
+            traces, named_by = _Traces(), whom.named_by
+            for name in _OF_REQUEST:
+                setattr(traces, name, set(getattr(whom, name)))
         await self._follow(traces)
         keys = sorted(key for key in traces.known | traces.ids | traces.alone if len(key) > OWNER_KEY_DIGITS)
         known = await self._outbox.people(keys) if keys else _NOBODY_FOUND
@@ -245,15 +285,30 @@ class Forgetting:
         dropped = [(at, event) for message in messages for at, event in message.dropped_events]
         return {
             "at": now,
-            "named_by": whom.kinds,
+            "named_by": named_by,
             "facts": [_fact_json(row.key, group, fact) for row in mine for group, fact in row.record.facts.items()],
             "links": [{"key": row.key, **struct_asdict(row.record.link)} for row in mine if row.record.link],
             "said_no": [{"key": key, "at": at} for key, at in known.suppressions.items() if key in keys],
             "deliveries": [_delivery_json(each) for message in messages for each in message.deliveries],
             "dropped_events": [{"at": at, **asdict(event)} for at, event in dropped],
+            "answers": await self._answers(traces, {each.order_id for one in messages for each in one.deliveries}),
+            "erasures": await self._erasures(traces),
             "quarantined": await self._quarantined(traces.ids | traces.alone | traces.named | traces.orders, now),
             "is_cut": len(found) > MAX_HELD,
         }
+
+    async def _answers(self, traces: _Traces, order_ids: Collection[str | None]) -> list[dict[str, Any]]:
+        """Return what somebody answered to being tracked, and others about the same ids."""
+        ids = {key[:OWNER_KEY_DIGITS] for key in traces.ids | traces.alone | traces.browsers}
+        orders = traces.orders | {order_key(each) for each in order_ids if each}
+        keys = sorted(ids | orders | traces.named | (traces.used - traces.shared))
+        return [struct_asdict(each) for each in await self._outbox.consents(keys)]
+
+    async def _erasures(self, traces: _Traces) -> list[dict[str, Any]]:
+        """Return the certificates of erasures for which somebody was named as now."""
+        names = set(await self._names(traces))
+        found = (await ERASURES.read_all(self._outbox)).items()
+        return [{"certificate": number, **each.shown} for number, each in found if not names.isdisjoint(each.found_by)]
 
     async def _quarantined(self, keys: Collection[str], now: float) -> list[dict[str, Any]]:
         """Return which events are kept as received under some keys; nothing of what they say."""
@@ -331,9 +386,9 @@ class Forgetting:
         keys = sorted(ids | traces.named | traces.used - traces.shared)
         await self._outbox.write_consents([Answer(key=key, **no) for key in keys])  # type: ignore[arg-type] # as named
 
-    async def _named(self, whom: NamedPerson) -> _Traces:
-        """Return what is known of somebody by their name alone."""
-        found = _Traces()
+    async def _typed(self, whom: NamedPerson) -> _Traces:
+        """Return the keys and digests of what somebody is named by."""
+        found = _Traces(orders=set(map(order_key, map(unpersonal_id, whom.order_ids))))
         secrets = dict.fromkeys([*self._secrets, await secret_of_store(self._outbox, self._new_secret)])
         for keys in (IdKeys(secret.encode()) for secret in secrets):
             found.ids |= {user} if (user := keys.user(whom.user_id)) else set()
@@ -342,8 +397,12 @@ class Forgetting:
             found.external.update(self._digests.of_id(given))
         typed = filter(None, map(self._digests, (*whom.emails, *whom.phones)))
         found.named = {digest[:OWNER_KEY_DIGITS] for digest in (*typed, *whom.digests)}
+        return found
+
+    async def _named(self, whom: NamedPerson) -> _Traces:
+        """Return what is known of somebody by their name alone."""
+        found = await self._typed(whom)
         for order_id in map(unpersonal_id, whom.order_ids):
-            found.orders.add(order_key(order_id))
             found.listed.update(await self._messages(Query(order_id=order_id)))
         found.listed.update(map(unpersonal_id, whom.message_ids))
         if whom.source is not None:
@@ -461,6 +520,11 @@ class Forgetting:
         ids, texts = await self._erase_memory(traces, now)
         asked = traces.ids | traces.alone | traces.known | traces.named | traces.orders | traces.used - traces.shared
         counts[_QUARANTINED] += await self._outbox.sealed_events.forget(sorted(asked))
+        counts["answers"] += await self._outbox.forget_yeses(asked)
+        for number, one in (await ACCESS_REQUESTS.read_all(self._outbox)).items():
+            if not asked.isdisjoint((*one.ids, *one.alone, *one.named, *one.orders)):
+                await ACCESS_REQUESTS.of(number).write(self._outbox, None)
+                counts["requests of access"] += 1
         await self._outbox.scrub([*texts, *asked, *traces.digests])
         return ids
 
@@ -500,6 +564,10 @@ def _told(nobodys: int, orders: int) -> str:
     return f"{' and '.join(kept).capitalize()} {what}. {_GIVE_ADDRESS}"
 
 
+def _source(name: str) -> Person:
+    return Person(name=f"source {name}", role=UserRole.OPERATOR, place="")
+
+
 class ForgetActs:
     """Erases people. Every act may raise OutboxUnavailable; no id is written into the audit log."""
 
@@ -524,6 +592,8 @@ class ForgetActs:
         self._empty_tails = empty_tails
         self._new_number = new_number
         self._seal = seal
+        #: How many lines about nos that were lifted are written in this hour.
+        self._hour, self._lines = 0, 0
 
     async def secret(self) -> bytes:
         """Return the secret by which ids are keyed."""
@@ -539,7 +609,8 @@ class ForgetActs:
         number = self._number()
         ask = partial(self._ask_pinterest, number, whom.emails)
         work = self._forgetting.forget(whom, now=self._audit.clock(), on_found=ask, suppress=suppress)
-        return await self._noted(number, person, work, whom.kinds, reference)
+        names = await self._forgetting.names(whom)
+        return await self._noted(number, person, work, whom.kinds, reference, names)
 
     async def forget_known(self, person: Person, key: str, *, alone: bool) -> Forgotten:
         """Erase who is behind the key of an id: the whole person of a user id, or what is under this id `alone`."""
@@ -578,14 +649,18 @@ class ForgetActs:
             )
             await DELETIONS.of(f"{number}-{account}").write(self._shared, one)
 
-    async def held(self, person: Person, whom: NamedPerson) -> dict[str, Any]:
+    async def held(self, person: Person, whom: NamedPerson | AccessRequest) -> dict[str, Any]:
         """Return all that is kept of somebody who asks for it, ready for JSON."""
         found = await self._forgetting.held(whom, now=self._audit.clock())
         after = (
             f"{count_of(len(found['deliveries']), 'delivery', 'deliveries')}, {count_of(len(found['facts']), 'fact')}"
         )
-        await self._audit.note(person, AuditAction.ACCESS, target=", ".join(whom.kinds), after=after)
+        await self._audit.note(person, AuditAction.ACCESS, target=", ".join(found["named_by"]), after=after)
         return found
+
+    async def access_requests(self) -> dict[str, AccessRequest]:
+        """Return which customers asked their shop what is kept of them, by number."""
+        return await ACCESS_REQUESTS.read_all(self._shared)
 
     async def certificates(self) -> list[tuple[str, Erasure]]:
         """Return every erasure with its number, the newest first."""
@@ -594,18 +669,53 @@ class ForgetActs:
     async def erase_named(
         self, people: Sequence[tuple[str, NamedPerson]], *, source: str, again: Collection[str], now: float
     ) -> list[int]:
-        """Erase people whom events of a source name, each with its message; return for each how many ids of memory."""
-        by = Person(name=f"source {source}", role=UserRole.OPERATOR, place="")
-        counts = []
+        """Do what events of a source ask for people, each with its message; return for each how many ids are erased."""
+        by, counts = _source(source), []
         for message_id, whom in people:
-            number = self._number()
+            number, reference = self._number(), unpersonal_id(message_id)
+            if whom.wish not in {"erase", "erase and suppress"}:
+                await self._asked(number, by, whom, source, reference, now)
+                counts.append(0)
+                continue
             ask = partial(self._ask_pinterest, number, whom.emails)
-            work = self._forgetting.forget(whom, now=now, again=again, on_found=ask)
-            counts.append((await self._noted(number, by, work, whom.kinds, unpersonal_id(message_id))).ids)
+            suppress = whom.wish == "erase and suppress"
+            work = self._forgetting.forget(whom, now=now, again=again, on_found=ask, suppress=suppress)
+            names = await self._forgetting.names(whom)
+            counts.append((await self._noted(number, by, work, whom.kinds, reference, names)).ids)
         return counts
 
+    async def _asked(self, number: str, by: Person, whom: NamedPerson, source: str, reference: str, now: float) -> None:
+        """Keep a no, or that somebody asks what is kept of them; nothing is erased."""
+        target = f"reference {reference}"
+        if whom.wish == "suppress":
+            await self._forgetting.suppress(whom, now=now)
+            await self._audit.note(by, AuditAction.SUPPRESS, target=target, after=", ".join(whom.kinds))
+        if whom.wish != "access":
+            return
+        request = await self._forgetting.request(whom, now=now, source=source, reference=reference)
+        await ACCESS_REQUESTS.of(number).write(self._shared, request)
+        todo = f"answer it: pinrelay person --request {number}"
+        await self._audit.note(by, AuditAction.ACCESS_ASKED, target=target, after=todo)
+
+    async def note_lifted(self, lifted: Sequence[Lifted], *, source: str) -> None:
+        """Write into the audit log which nos a yes lifted, by digest: about whom they were, and who had said them."""
+        hour = int(self._audit.clock() // HOUR_S)
+        if hour != self._hour:
+            self._hour, self._lines = hour, 0
+        self._lines += 1
+        if self._lines <= _MAX_LIFTED_LINES:  # a page may say yes and no without end
+            shown = ", ".join(f"{each.key} by {each.said_by or 'nobody'}" for each in lifted[:_SHOWN_LIFTED])
+            more = f" and {len(lifted) - _SHOWN_LIFTED} more" if len(lifted) > _SHOWN_LIFTED else ""
+            await self._audit.note(_source(source), AuditAction.LIFTED, target=shown + more, before="no", after="yes")
+
     async def _noted(
-        self, number: str, by: Person, work: Awaitable[Forgotten], kinds: tuple[str, ...], reference: str
+        self,
+        number: str,
+        by: Person,
+        work: Awaitable[Forgotten],
+        kinds: tuple[str, ...],
+        reference: str,
+        names: tuple[str, ...] = (),
     ) -> Forgotten:
         """Do it; write its certificate, and a line of the audit log."""
         done = await work
@@ -624,6 +734,7 @@ class ForgetActs:
             kept=done.kept,
             stays=done.stays,
             pinterest=tuple(f"{each.ad_account_id}: {each.status}" for each in asked),
+            found_by=names,
         )
         await ERASURES.of(number).write(self._shared, certificate)
         target = f"certificate {number}" + (f", reference {reference}" if reference else "")

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from app.config.settings import OutboxSettings
-from app.core.consent import Answer, Subject
+from app.core.consent import Answer, Lifted, Subject
 from app.core.deliveries import Claimed, Delivery, Enqueued, NewDelivery, Seen, Settlement, Withdrawal
 from app.core.events import CounterRow, DroppedEvent
 from app.core.pages import (
@@ -186,8 +186,11 @@ class Outbox(SharedValues, Protocol):
         "0" begins with the first.
         """
 
-    async def write_consents(self, answers: Sequence[Answer]) -> None:
-        """Commit answers in their order; each yes lifts what it lifts (`app.core.consent`)."""
+    async def write_consents(self, answers: Sequence[Answer]) -> list[Lifted]:
+        """Commit answers in their order; each yes lifts what it lifts (`app.core.consent`), which is returned."""
+
+    async def forget_yeses(self, keys: Collection[str]) -> int:
+        """Erase every yes about some ids, and of those who have them; return how many. What said no stays."""
 
     async def seen(self, deliveries: Sequence[NewDelivery], *, now: float) -> list[Seen | None]:
         """Return, for each delivery in order, the earlier one that it would repeat, or what would warn of it.

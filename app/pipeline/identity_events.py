@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from app.catalog import Catalog
 from app.core.consent import Kind, order_key
 from app.core.events import DEFAULT_SOURCE, Event
-from app.core.people import NamedPerson
+from app.core.people import NamedPerson, Wish
 from app.core.receipts import PresetResult
 from app.core.values.times import unix_seconds
 from app.destination import PersonReader
@@ -22,6 +22,19 @@ ConsentAnswer: TypeAlias = Callable[[Event], bool | None]
 
 #: How the source of a shop calls what erases all that came from it.
 ALL_OF_SOURCE: Final = "shop/redact"
+#: How it asks what is kept of a customer.
+_ACCESS: Final = "customers/data_request"
+#: What the regulations of Segment and RudderStack ask for, which an event of type `delete` may name.
+#: https://www.twilio.com/docs/segment/privacy/user-deletion-and-suppression
+#: https://www.rudderstack.com/docs/api/user-suppression-api
+_REGULATIONS: Final[Mapping[str, Wish]] = {
+    "": "erase",
+    "DELETE": "erase",
+    "DELETE_ONLY": "erase",
+    "SUPPRESS_WITH_DELETE": "erase and suppress",
+    "SUPPRESS": "suppress",
+    "SUPPRESS_ONLY": "suppress",
+}
 #: What says when an event happened, the best first; and when others received it, which it cannot follow.
 _TIMES: Final = (*TIMES, "arrivedAt")
 _RECEIVED: Final = "receivedAt"
@@ -163,6 +176,7 @@ class IdentityEventReader:
             message_ids=tuple((text_of(properties.get("message_ids")) or "").split()),
             digests=tuple(digest for name in ("em", "ph") for digest in said.get(name, ())),
             source=source if event.get("event") == ALL_OF_SOURCE and source != DEFAULT_SOURCE else None,
+            wish=wish_of(event),
         )
 
     def _previous(self, event: Event) -> tuple[str, str] | None:
@@ -206,6 +220,15 @@ def plain_no(event: Event) -> Kind | None:
     if is_alone and device.get("adTrackingEnabled") is False and _NOT_DETERMINED.keys().isdisjoint(device):
         return "device"
     return None
+
+
+def wish_of(event: Event) -> Wish | None:
+    """Return what an event of type `delete` asks for; None where its regulation is not known."""
+    if event.get("event") == _ACCESS:
+        return "access"
+    properties = event.get("properties")
+    given = event.get("regulationType") or (properties.get("regulationType") if isinstance(properties, dict) else None)
+    return _REGULATIONS.get((text_of(given) or "").strip().upper())
 
 
 def _id(given: Any) -> str | None:

@@ -246,7 +246,7 @@ def _ask(router: Router, event: Event, lines: list[PresetResult], catalog: Catal
     if any(line.event is None for line in lines):
         lines = with_orders(lines, event, catalog, lambda line: router.account(line.destination).making.rules)
         if event["type"] == "delete":
-            lines = router.of_delete(lines, is_known=drafts.intake.is_known)
+            lines = router.of_delete(lines, event, is_known=drafts.intake.is_known)
     message_id, sender = unpersonal_id(event["messageId"]), drafts.intake
     count = len(drafts.deliveries)
     for line in lines:

@@ -16,7 +16,7 @@ import orjson
 from msgspec.structs import replace
 
 from app.catalog import Catalog
-from app.core.consent import Answer, KeepsConsents
+from app.core.consent import Answer, KeepsConsents, Lifted
 from app.core.deliveries import Enqueued, NewDelivery
 from app.core.events import CounterRow, DroppedEvent, Event, Exit
 from app.core.log import log_error
@@ -46,7 +46,7 @@ _TRIES = 20
 class Enqueues(FindsPeople, Withdraws, KeepsConsents, Protocol):
     """What the pipeline asks of the outbox."""
 
-    async def write_consents(self, answers: Sequence[Answer]) -> None: ...
+    async def write_consents(self, answers: Sequence[Answer]) -> list[Lifted]: ...
 
     async def enqueue(
         self,
@@ -69,10 +69,14 @@ class ErasesPeople(Protocol):
     async def erase_named(
         self, people: Sequence[tuple[str, NamedPerson]], *, source: str, again: Collection[str], now: float
     ) -> list[int]:
-        """Erase people, each named by a message; return for each under how many ids anything was remembered.
+        """Do what a message asks for each person; return for each under how many ids anything was erased.
 
         Messages of `again` are about to be stored anew. Raises OutboxUnavailable.
         """
+        ...
+
+    async def note_lifted(self, lifted: Sequence[Lifted], *, source: str) -> None:
+        """Write into the audit log which nos a yes of a source lifted. Raises OutboxUnavailable."""
         ...
 
 
@@ -276,8 +280,10 @@ class Pipeline:
         """
         drafts, answers = await consents.ask(drafts, outbox)
         if answers:
-            await outbox.write_consents(answers)
+            lifted = await outbox.write_consents(answers)
             consents.written(answers)
+            if lifted and self._erasing is not None:
+                await self._erasing.note_lifted(lifted, source=drafts.intake.source)
         return drafts
 
     async def _erased(self, piece: RequestPiece, receipt: Receipt, intake: Intake) -> Receipt:

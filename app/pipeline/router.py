@@ -26,7 +26,7 @@ from app.mapping import PRODUCT_ID
 from app.pipeline.consent import Consents
 from app.pipeline.delivery_factory import drafted_delivery
 from app.pipeline.enrichment import Enrichment, WhyFiltered, completed_from_memory
-from app.pipeline.identity_events import IdentityEventReader
+from app.pipeline.identity_events import IdentityEventReader, wish_of
 from app.pipeline.receipts import CANCELLED_IN_TIME, REFUNDED_IN_PART
 from app.pipeline.twins import leave_out_staff
 from app.pipeline.waiting import OrderWaits
@@ -167,6 +167,9 @@ WhyOff: TypeAlias = Callable[[str, str], str | None]
 _OF_NO_PRESET = PresetResult(preset=None, exit=Exit.UNMATCHED, reason="no preset's trigger holds for this event")
 #: Why a `delete` of anybody erases nothing. An answer of success would be untrue.
 _NOT_ERASED = "nothing was erased: only a sender who is known by a secret may have somebody erased"
+NO_REGULATION = (
+    "nothing was erased: `regulationType` is not known. Use DELETE_ONLY, SUPPRESS_WITH_DELETE or SUPPRESS_ONLY"
+)
 _OF_NO_ACCOUNT = PresetResult(preset=None, exit=Exit.UNMATCHED, reason="no ad account takes this source and preset")
 
 
@@ -281,7 +284,7 @@ class Router:
                 event, matched.presets, lines, catalog, memory, now=now, is_proven=is_proven, is_known=is_known
             )
         lines = self.finished(event, matched, lines, catalog, known=known, now=now, source=source, is_proven=is_proven)
-        return self.of_delete(lines, is_known=is_known) if event["type"] == "delete" else lines
+        return self.of_delete(lines, event, is_known=is_known) if event["type"] == "delete" else lines
 
     def matched(self, event: Event, catalog: Catalog, source: str) -> Matched:
         """Return which presets take the event, and its ways to ad accounts."""
@@ -335,11 +338,12 @@ class Router:
         reason = f"{TOO_DEAR} a public order of more than {limit} {currency}"
         return replace(line, exit=Exit.WITHHELD, reason=reason, event=None, warnings=(), hold_s=0, memory=None)
 
-    def of_delete(self, results: list[PresetResult], *, is_known: bool) -> list[PresetResult]:
-        """Return the results of a `delete`: it is refused where it erases nobody, and no preset takes it."""
-        if is_known or any(each.event for each in results):
+    def of_delete(self, results: list[PresetResult], event: Event, *, is_known: bool) -> list[PresetResult]:
+        """Return the results of a `delete`: it is refused where it does nothing, and no preset takes it."""
+        reason = NO_REGULATION if wish_of(event) is None else None if is_known else _NOT_ERASED
+        if reason is None or any(each.event for each in results):
             return results
-        return [PresetResult(preset=None, exit=Exit.REFUSED, reason=_NOT_ERASED)]
+        return [PresetResult(preset=None, exit=Exit.REFUSED, reason=reason)]
 
     def _map_all(self, ways: Sequence[tuple[Preset, AdAccount]], event: Event, now: float) -> list[PresetResult]:
         """Return a line for each way; what is made alike for several ad accounts is made once."""

@@ -1,6 +1,7 @@
 """What is joined here is the same for everyone, and the names that programs outside rely on stay."""
 
 import inspect
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -8,6 +9,7 @@ import pytest
 
 from app import assemble
 from app.assemble import ad_accounts
+from app.assemble.services import make_services
 from app.catalog import load_catalog
 from app.config import load_settings
 from app.core.events import Exit
@@ -17,6 +19,7 @@ from app.mapping import compile_mapping
 from app.source import read_raw_event
 from app.trigger import compile_trigger
 from tests import assembled
+from tests.outbox.new_store import new_store
 from tests.process import ROOT
 
 NOW = 1_772_640_800.0
@@ -172,3 +175,23 @@ async def test_deliveries_are_for_the_ad_account_of_the_settings(settings: dict[
 def test_the_settings_of_tests_are_not_those_of_whoever_runs_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONSENT_CATEGORIES", "ads")
     assert assembled.settings().consent_categories == ()
+
+
+async def test_a_secret_that_is_taken_up_from_its_file_is_in_the_audit_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "secret"
+    file.write_text("a first secret, long enough", encoding="utf-8")
+    monkeypatch.setenv("WEBHOOK_SHARED_SECRETS_FILE", str(file))
+    settings = assembled.settings(
+        outbox_url=new_store(tmp_path, "o.db"), webhook_shared_secrets=(file.read_text(encoding="utf-8"),)
+    )
+    services = make_services(settings, "all", clock=lambda: 1.5, environ={})
+    for text in ("a second secret, long enough", ""):
+        file.write_text(text, encoding="utf-8")
+        await services.look_at_files()
+    entries = (await services.outbox.audit(limit=10)).entries
+    assert [(each.who, each.what.value, each.target) for each in entries] == [
+        ("changed file", "took up a secret", "WEBHOOK_SHARED_SECRETS_FILE")
+    ], "what cannot be taken up is none, and no secret is shown"
+    await services.outbox.close()

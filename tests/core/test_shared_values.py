@@ -9,8 +9,9 @@ import pytest
 
 from app.core import shared_values
 from app.core.pages import Attributed, Coverage, FileImported, PinterestView, Quality, RowsImported, Unread
-from app.core.people import Erasure
+from app.core.people import AccessRequest, Erasure
 from app.core.shared_values import (
+    ACCESS_REQUESTS,
     ACCOUNT_SWITCH,
     ADS_TOKEN,
     CATALOG_FAULTS,
@@ -103,6 +104,22 @@ VALUES: list[tuple[SharedKey[Any], Any]] = [
             kept=("sums",),
             stays="",
             pinterest=("42: PENDING",),
+            found_by=("0a1b",),
+        ),
+    ),
+    (
+        ACCESS_REQUESTS.of("1-a"),
+        AccessRequest(
+            at=1.5,
+            source="shop",
+            reference="m",
+            named_by=("emails",),
+            ids=("0a",),
+            alone=(),
+            named=("1b",),
+            external=(),
+            orders=(),
+            listed=("m-1",),
         ),
     ),
     (DELETIONS.of("1-a-42"), PinterestDeletion(certificate="1-a", ad_account_id="42", asked_at=1.5, sealed="AAAA")),

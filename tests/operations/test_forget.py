@@ -7,11 +7,15 @@ from typing import Any
 import pytest
 
 from app import assemble
+from app.access.audit import Audit
+from app.access.users import Person, UserRole
 from app.core.deliveries import State
 from app.core.events import Exit
 from app.core.pages import Query
 from app.core.people import NamedPerson
 from app.errors import EventRefused
+from app.identity import IdKeys
+from app.operations import forget
 from app.outbox import Outbox, open_outbox
 from app.source import Intake
 from tests import assembled
@@ -24,6 +28,13 @@ PERSON = {"ip": "203.0.113.9", "userAgent": "Mozilla/5.0 (X11; Linux x86_64)"}
 PAGE = {"type": "page", "context": PERSON, "properties": {}}
 #: Of messages that have no id of their own.
 _numbers = count()
+
+
+EVA = Person(name="eva", role=UserRole.OPERATOR, place="here")
+
+
+async def nothing() -> None:
+    """No tail is to be emptied."""
 
 
 @pytest.fixture
@@ -213,3 +224,99 @@ async def test_with_a_mark_later_events_of_the_person_are_withheld(outbox: Outbo
     lines = await accept(mine, outbox, by_id, by_address, other)
     expected = Exit.WITHHELD if suppress else Exit.ENQUEUED
     assert [line.exit for (line,) in lines] == [expected, expected, Exit.ENQUEUED]
+
+
+async def audited(outbox: Outbox) -> list[tuple[str, str, str, str]]:
+    page = await outbox.audit(limit=50)
+    return [(each.who, each.what.value, each.target, each.after) for each in page.entries]
+
+
+@pytest.mark.parametrize(
+    ("said", "is_erased", "is_suppressed", "exit_"),
+    [
+        ({}, True, False, Exit.UNMATCHED),
+        ({"regulationType": "DELETE_ONLY"}, True, False, Exit.UNMATCHED),
+        ({"regulationType": "SUPPRESS_WITH_DELETE"}, True, True, Exit.UNMATCHED),
+        ({"properties": {"regulationType": "suppress_with_delete"}}, True, True, Exit.UNMATCHED),
+        ({"regulationType": "SUPPRESS_ONLY"}, False, True, Exit.UNMATCHED),
+        ({"regulationType": "suppress"}, False, True, Exit.UNMATCHED),
+        ({"regulationType": "UNSUPPRESS"}, False, False, Exit.REFUSED),
+    ],
+)
+async def test_an_event_asks_for_what_its_regulation_says(
+    outbox: Outbox, said: dict[str, Any], exit_: Exit, *, is_erased: bool, is_suppressed: bool
+) -> None:
+    mine = assembled.settings()
+    delete = {"type": "delete", "messageId": "d", "userId": "ann", **said}
+    (waiting_page,), (told,) = await accept(mine, outbox, PAGE | {"messageId": "p", "userId": "ann"}, delete)
+    assert (waiting_page.exit, told.exit) == (Exit.ENQUEUED, exit_)
+    assert ((await outbox.message("p")).deliveries == ()) is is_erased
+    ((later,),) = await accept(mine, outbox, PAGE | {"userId": "ann"})
+    assert later.exit is (Exit.WITHHELD if is_suppressed else Exit.ENQUEUED)
+    lines = [(what, target.partition("reference ")[2]) for _, what, target, _ in await audited(outbox)]
+    erased, kept = ("forgot a person", "d"), ("kept a person's no", "d")
+    assert lines == [erased] * is_erased + [kept] * (is_suppressed and not is_erased)
+
+
+async def test_a_shop_that_asks_what_is_kept_has_an_operator_answer(configured: Any, outbox: Outbox) -> None:
+    asked = {"type": "delete", "event": "customers/data_request", "userId": "ann", "messageId": "asked"}
+    traits = {"email": "ann@shop.example"}
+    await accept(configured, outbox, IDENTIFY, PAGE | {"messageId": "p", "userId": "ann"}, asked | {"traits": traits})
+    acts = assemble.forget_acts(configured, outbox, Audit(outbox, lambda: NOW), nothing)
+    ((number, request),) = (await acts.access_requests()).items()
+    assert (request.reference, request.named_by) == ("asked", ("user_id", "emails", "digests"))
+    ((_, what, target, after),) = await audited(outbox)
+    assert (what, target) == ("asked what is kept of a person", "reference asked")
+    assert after == f"answer it: pinrelay person --request {number}"
+    by_name = await acts.held(EVA, NamedPerson(user_id="ann", emails=("ann@shop.example",)))
+    by_request = await acts.held(EVA, request)
+    assert by_request == by_name | {"named_by": ("user_id", "emails", "digests")}
+    assert [each["message_id"] for each in by_request["deliveries"]] == ["p"]
+    assert (await outbox.message("p")).deliveries != (), "nothing is erased"
+    done = await acts.forget(EVA, NamedPerson(user_id="ann"))
+    assert done.erased["requests of access"] == 1
+    assert await acts.access_requests() == {}
+
+
+async def test_who_asks_is_told_of_answers_and_erasures(configured: Any, outbox: Outbox) -> None:
+    acts = assemble.forget_acts(configured, outbox, Audit(outbox, lambda: NOW), nothing)
+    ann = NamedPerson(user_id="ann")
+    await acts.forget(EVA, ann, reference="T-1", suppress=True)
+    await acts.forget(EVA, NamedPerson(user_id="bob"), reference="T-2")
+    told = await acts.held(EVA, ann)
+    assert {(each["is_no"], each["source"], each["at"]) for each in told["answers"]} == {(True, "erasure", NOW)}
+    assert [(each["reference"], each["named_by"]) for each in told["erasures"]] == [("T-1", ("user_id",))]
+    assert all("found_by" not in each for each in told["erasures"])
+    assert (await acts.held(EVA, NamedPerson(user_id="eve")))["erasures"] == []
+
+
+async def test_a_no_that_a_yes_lifts_is_in_the_audit_log_by_both_its_ends(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forget, "_MAX_LIFTED_LINES", 2)
+    mine = assembled.settings()
+    for turn in range(4):
+        said = [{"userId": "ann", "anonymousId": "x", "properties": {"opt_out": no}} for no in (True, False)]
+        no, yes = (PAGE | each for each in said)
+        times = ({"timestamp": NOW - 10 + 2 * turn + later} for later in range(2))
+        await accept(mine, outbox, no | next(times), yes | next(times), is_proven=False)
+    keys = IdKeys(await assemble.forgetting(mine, outbox).secret())
+    user, browser = (str(key)[:16] for key in (keys.user("ann"), keys.anonymous("x")))
+    lines = await audited(outbox)
+    assert {(what, after) for _, what, _, after in lines} == {("lifted a no", "yes")}
+    assert [sorted(target.split(", ")) for _, _, target, _ in lines] == [
+        sorted([f"{user} by {browser}", f"{browser} by {browser}"])
+    ] * 2
+
+
+async def test_a_yes_ends_with_an_erasure(outbox: Outbox) -> None:
+    mine = assembled.settings(consent_required=True)
+    yes = {"context": PERSON | {"consent": {}}, "properties": {"opt_out": False}}
+    pages = [PAGE | {"userId": "ann", "anonymousId": "x"} | each for each in (yes, {})]
+    lines = await accept(mine, outbox, *pages)
+    assert [line.exit for (line,) in lines] == [Exit.ENQUEUED] * 2
+    acts = assemble.forget_acts(mine, outbox, Audit(outbox, lambda: NOW), nothing)
+    done = await acts.forget(EVA, NamedPerson(user_id="ann"))
+    assert done.erased["answers"] == 2
+    ((line,),) = await accept(mine, outbox, PAGE | {"userId": "ann"})
+    assert line.exit is Exit.WITHHELD

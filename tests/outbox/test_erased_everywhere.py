@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from msgspec.structs import replace
 
 from app import assemble
+from app.access.audit import Audit
+from app.core.consent import Answer
 from app.core.people import NamedPerson
 from app.core.shared_values import STORE_SECRET
 from app.identity import IdKeys
@@ -99,6 +102,18 @@ async def planted(settings: Any, outbox: Outbox) -> None:
         claimed = [] if kind == "waits" else await outbox.claim(ad_account_id, **account)  # type: ignore[arg-type]
         await at.deliver(*(claimed if kind == "sent" else ()))
         await at.kill(*(claimed if kind == "dead" else ()))
+    acts = assemble.forget_acts(settings, outbox, Audit(outbox, lambda: NOW), nothing)
+    keys = IdKeys(await acts.secret())
+    for name in ("ann", "bob"):
+        named = NamedPerson(user_id=name, emails=(f"{name}@shop.example",), wish="access")
+        await acts.erase_named([("asked", named)], source="shop", again=(), now=NOW)
+        user, browser = (str(key)[:16] for key in (keys.user(name), keys.anonymous(f"x-{name}")))
+        yes = Answer(key=user, said_by=browser, user=user, is_proven=False, is_no=False, at=NOW)
+        await outbox.write_consents([yes, replace(yes, key=sha(f"{name}@shop.example")[:16])])
+
+
+async def nothing() -> None:
+    """No tail is to be emptied."""
 
 
 def everything(url: str, server: PostgresServer | None) -> bytes:

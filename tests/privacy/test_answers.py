@@ -238,6 +238,19 @@ async def test_the_store_keeps_answers_as_the_rules_apply_them(outbox_url: str) 
     await outbox.close()
 
 
+async def test_what_follows_an_erased_yes_is_told_to_each_process(outbox_url: str) -> None:
+    outbox = open_outbox(outbox_url, rules(), clock=lambda: 0)
+    yes = Answer(key="k1", said_by="b1", user="u1", is_proven=False, is_no=False, at=1)
+    await outbox.write_consents([replace(yes, key="k0"), yes])
+    keys, after = await outbox.consent_keys("0")
+    assert sorted(keys) == ["k0", "k1"]
+    assert await outbox.forget_yeses(["b1"]) == 2
+    await outbox.write_consents([replace(yes, key="k2", is_no=True)])
+    assert (await outbox.consent_keys(after))[0] == ["k2"]
+    assert await outbox.forget_yeses(["b1", "k2", "u1"]) == 0, "a no stays"
+    await outbox.close()
+
+
 async def test_answers_at_once_by_two_processes_leave_the_newest(outbox_url: str) -> None:
     one, other = (open_outbox(outbox_url, rules(), clock=lambda: 0) for _ in range(2))
     no = Answer(key="", said_by="b1", user="u1", is_proven=False, is_no=True, at=0)

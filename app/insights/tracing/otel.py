@@ -30,7 +30,7 @@ from prometheus_client.samples import Sample
 from starlette.types import ASGIApp
 
 from app import __version__
-from app.core.consent import Answer
+from app.core.consent import Answer, Lifted
 from app.core.deliveries import Enqueued, NewDelivery, Withdrawal
 from app.core.events import CounterRow, DroppedEvent
 from app.core.log import log_error, log_takers
@@ -322,9 +322,9 @@ class _TracedEnqueues:
     async def consent_keys(self, after: str) -> tuple[list[str], str]:
         return await self._outbox.consent_keys(after)
 
-    async def write_consents(self, answers: Sequence[Answer]) -> None:
+    async def write_consents(self, answers: Sequence[Answer]) -> list[Lifted]:
         with span(self._tracer, "write consents"):
-            await self._outbox.write_consents(answers)
+            return await self._outbox.write_consents(answers)
 
     async def people(
         self,

@@ -2,13 +2,14 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
 
 from app.config.settings import OutboxSettings
-from app.core.consent import Answer, Subject
+from app.core.consent import Answer, Lifted, Subject
 from app.core.people import Ownership, PeopleChanges, PeopleFound, PersonRow, Remembered
 from app.core.values.times import HOUR_S
 from app.outbox.dedup import erased_text
@@ -220,16 +221,17 @@ class KeepsPeople(UsesDatabase):
         return keys, now
 
     @connected
-    async def write_consents(self, connection: Connection, answers: Sequence[Answer]) -> None:
-        for attempt in range(TRIES):
-            try:
+    async def write_consents(self, connection: Connection, answers: Sequence[Answer]) -> list[Lifted]:
+        for _ in range(TRIES - 1):
+            with suppress(*COLLISIONS):
                 async with connection.transaction():
-                    await _write_consents(connection, answers)
-            except COLLISIONS:
-                if attempt == TRIES - 1:
-                    raise
-            else:
-                return
+                    return await _write_consents(connection, answers)
+        async with connection.transaction():
+            return await _write_consents(connection, answers)
+
+    @connected
+    async def forget_yeses(self, connection: Connection, keys: Collection[str]) -> int:
+        return await count_of(connection, "forget_yeses", keys=key_prefixes(keys))
 
     @connected
     async def forget(
@@ -257,13 +259,18 @@ class KeepsPeople(UsesDatabase):
         """Do nothing: the server writes the files, and `VACUUM FULL` is for whoever runs it."""
 
 
-async def _write_consents(connection: Connection, answers: Sequence[Answer]) -> None:
+async def _write_consents(connection: Connection, answers: Sequence[Answer]) -> list[Lifted]:
+    told: list[Lifted] = []
     for group in in_turns(answers):
-        await count_of(connection, "write_consents", rows=as_json(consent_rows(group)))
-        yes = group[0]
+        yes, lifted = group[0], []
         if not yes.is_no:
             lifting = {"at": yes.at, "is_proven": yes.is_proven, "said_by": yes.said_by, "user": yes.user}
-            await count_of(connection, "lift_consents", **lifting)
+            lifted = await rows_of(connection, "lifted_consents", **lifting)
+        await count_of(connection, "write_consents", rows=as_json(consent_rows(group)))
+        if lifted:
+            await count_of(connection, "lift_consents", at=yes.at, rows=as_json(lifted))
+            told += [Lifted(key, said_by) for key, said_by, _ in lifted]
+    return told
 
 
 async def _forget_deliveries(

@@ -1115,12 +1115,14 @@ DELETE FROM session WHERE digest IN (
 
 -- retain_imports --
 -- Forget how far imports came that nobody went on with for as long as the ledger is kept, and rows of what is forgotten.
--- It was taken away where it is null. Certificates of erasures are forgotten with the audit log.
+-- It was taken away where it is null. Certificates of erasures are forgotten with the audit log, requests of access
+-- with the ledger.
 DELETE FROM shared WHERE key IN (
   SELECT key FROM shared
-  WHERE (key >= 'import' AND key < 'imporu' OR key >= 'erasure/' AND key < 'erasure0') AND CASE
+  WHERE (key >= 'import' AND key < 'imporu' OR key >= 'erasure/' AND key < 'erasure0' OR key >= 'access/' AND key < 'access0')
+    AND CASE
     WHEN value = 'null' THEN true
-    WHEN key < 'import' THEN (value::jsonb ->> 'at')::float8 <= %(audit_start)s::float8
+    WHEN key >= 'erasure/' AND key < 'import' THEN (value::jsonb ->> 'at')::float8 <= %(audit_start)s::float8
     WHEN starts_with(key, 'import-digests/') THEN NOT EXISTS (
       SELECT FROM shared AS head WHERE head.key = 'import-rows/' || split_part(shared.key, '/', 2))
     ELSE (value::jsonb ->> 'at')::float8 <= %(ledger_start)s::float8
@@ -1571,9 +1573,9 @@ ON CONFLICT (key, said_by, is_proven) DO UPDATE SET
   is_no = excluded.is_no, kind = excluded.kind, at = excluded.at, total = excluded.total, source = excluded.source
 WHERE excluded.at > consent.at OR (excluded.at = consent.at AND excluded.is_no > consent.is_no);
 
--- lift_consents --
--- Lift what a yes lifts: older nos of the same browser or the same user, proven ones by a proven yes only.
-UPDATE consent SET is_no = false, at = %(at)s::float8
+-- lifted_consents --
+-- What a yes lifts: older nos of the same browser or the same user, proven ones by a proven yes only.
+SELECT key, said_by, is_proven FROM consent
 WHERE is_no AND at < %(at)s::float8 AND (%(is_proven)s OR NOT is_proven) AND (key, said_by, is_proven) IN (
   SELECT key, said_by, is_proven FROM consent WHERE is_no AND said_by = %(said_by)s AND said_by <> ''
   UNION ALL
@@ -1581,6 +1583,23 @@ WHERE is_no AND at < %(at)s::float8 AND (%(is_proven)s OR NOT is_proven) AND (ke
   WHERE is_no AND user_key = %(user)s AND user_key <> '' AND (%(is_proven)s OR NOT for_proven)
   UNION ALL
   SELECT key, said_by, is_proven FROM consent WHERE is_no AND key = %(user)s AND (%(is_proven)s OR NOT for_proven)
+) ORDER BY key, said_by, is_proven FOR UPDATE;
+
+-- lift_consents --
+-- Let nos be a yes from now on.
+UPDATE consent SET is_no = false, at = %(at)s::float8
+WHERE is_no AND at < %(at)s::float8 AND (key, said_by, is_proven) IN (
+  SELECT row ->> 0, row ->> 1, (row ->> 2)::boolean FROM jsonb_array_elements(%(rows)s::jsonb) AS row
+);
+
+-- forget_yeses --
+-- Erase who said yes: a no outlives an erasure.
+DELETE FROM consent WHERE NOT is_no AND (key, said_by, is_proven) IN (
+  SELECT key, said_by, is_proven FROM consent WHERE key = ANY(%(keys)s::text[])
+  UNION ALL
+  SELECT key, said_by, is_proven FROM consent WHERE said_by = ANY(%(keys)s::text[])
+  UNION ALL
+  SELECT key, said_by, is_proven FROM consent WHERE user_key <> '' AND user_key = ANY(%(keys)s::text[])
 );
 
 -- retain_consents --

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from app.config.settings import OutboxSettings
-from app.core.consent import Answer, Subject
+from app.core.consent import Answer, Lifted, Subject
 from app.core.people import Ownership, PeopleChanges, PeopleFound, PersonRow
 from app.core.values.times import DAY_S, HOUR_S
 from app.outbox.dedup import erased_text
@@ -217,8 +217,12 @@ class KeepsPeople(UsesFile):
         keys, turn = connection.execute(SQL["consent_keys"], {"after": int(after)}).fetchone()
         return msgspec.json.decode(keys, type=list[str]), str(turn)
 
-    async def write_consents(self, answers: Sequence[Answer]) -> None:
-        await self._writer.do(partial(_write_consents, answers=answers), rows=len(answers), takes_in=True)
+    async def write_consents(self, answers: Sequence[Answer]) -> list[Lifted]:
+        return await self._writer.do(partial(_write_consents, answers=answers), rows=len(answers), takes_in=True)
+
+    async def forget_yeses(self, keys: Collection[str]) -> int:
+        asked = {"keys": as_json(key_prefixes(keys))}
+        return await self._writer.do(lambda connection: connection.execute(SQL["forget_yeses"], asked).rowcount)
 
     async def forget(
         self,
@@ -250,13 +254,18 @@ def _copies_beside(path: Path, now: float) -> tuple[str, ...]:
     return (*found, "Backups that you made before, as old as they are: delete them in their turn.")
 
 
-def _write_consents(connection: sqlite3.Connection, answers: Sequence[Answer]) -> None:
+def _write_consents(connection: sqlite3.Connection, answers: Sequence[Answer]) -> list[Lifted]:
+    told: list[Lifted] = []
     for group in in_turns(answers):
-        connection.execute(SQL["write_consents"], {"rows": as_json(consent_rows(group))})
-        yes = group[0]
+        yes, lifted = group[0], []
         if not yes.is_no:
             lifting = {"at": yes.at, "is_proven": yes.is_proven, "said_by": yes.said_by, "user": yes.user}
-            connection.execute(SQL["lift_consents"], lifting)
+            lifted = connection.execute(SQL["lifted_consents"], lifting).fetchall()
+        connection.execute(SQL["write_consents"], {"rows": as_json(consent_rows(group))})
+        if lifted:
+            connection.execute(SQL["lift_consents"], {"at": yes.at, "rows": as_json(lifted)})
+            told += [Lifted(key, said_by) for key, said_by, _ in lifted]
+    return told
 
 
 def _forget(

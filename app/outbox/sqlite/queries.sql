@@ -684,12 +684,14 @@ DELETE FROM session WHERE digest IN (SELECT digest FROM session WHERE ends_at <=
 
 -- retain_imports --
 -- Forget how far imports came that nobody went on with for as long as the ledger is kept, and rows of what is forgotten.
--- It was taken away where it is null. Certificates of erasures are forgotten with the audit log.
+-- It was taken away where it is null. Certificates of erasures are forgotten with the audit log, requests of access
+-- with the ledger.
 DELETE FROM shared WHERE key IN (
   SELECT key FROM shared
-  WHERE (key >= 'import' AND key < 'imporu' OR key >= 'erasure/' AND key < 'erasure0') AND CASE
+  WHERE (key >= 'import' AND key < 'imporu' OR key >= 'erasure/' AND key < 'erasure0' OR key >= 'access/' AND key < 'access0')
+    AND CASE
     WHEN value = 'null' THEN 1
-    WHEN key < 'import' THEN value ->> 'at' <= :audit_start
+    WHEN key >= 'erasure/' AND key < 'import' THEN value ->> 'at' <= :audit_start
     WHEN key LIKE 'import-digests/%' THEN NOT EXISTS (
       SELECT 1 FROM shared AS head
       WHERE head.key = 'import-rows' || substr(shared.key, 15, instr(substr(shared.key, 16), '/')))
@@ -1110,28 +1112,45 @@ WHERE key IN (SELECT value FROM json_each(:keys)) ORDER BY key, said_by, is_prov
 -- consent_keys --
 -- About which ids something was answered since a turn, and the turn of now.
 SELECT (SELECT json_group_array(key) FROM (SELECT DISTINCT key FROM consent WHERE turn > :after)),
-       (SELECT coalesce(max(turn), 0) FROM consent);
+       (SELECT max(coalesce(max(turn), 0), (SELECT count FROM memory_size WHERE kind = 'consent turn')) FROM consent);
 
 -- write_consents --
 -- Note what was answered about ids: of the same about the same the newer counts, of the same moment a no.
 INSERT INTO consent (key, said_by, is_proven, user, for_proven, is_no, kind, at, total, source, turn)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
-       value ->> 9, (SELECT coalesce(max(turn), 0) + 1 FROM consent)
+       value ->> 9, (SELECT max(coalesce(max(turn), 0), (SELECT count FROM memory_size WHERE kind = 'consent turn')) + 1 FROM consent)
 FROM json_each(:rows) WHERE true
 ON CONFLICT (key, said_by, is_proven) DO UPDATE SET
   user = excluded.user, for_proven = excluded.for_proven OR (consent.for_proven AND excluded.is_no), is_no = excluded.is_no,
   kind = excluded.kind, at = excluded.at, total = excluded.total, source = excluded.source
 WHERE excluded.at > consent.at OR (excluded.at = consent.at AND excluded.is_no > consent.is_no);
 
--- lift_consents --
--- Lift what a yes lifts: older nos of the same browser or the same user, proven ones by a proven yes only.
-UPDATE consent SET is_no = 0, at = :at
+-- lifted_consents --
+-- What a yes lifts: older nos of the same browser or the same user, proven ones by a proven yes only.
+SELECT key, said_by, is_proven FROM consent
 WHERE is_no AND at < :at AND (:is_proven OR NOT is_proven) AND (key, said_by, is_proven) IN (
   SELECT key, said_by, is_proven FROM consent WHERE is_no AND said_by = :said_by AND said_by <> ''
   UNION ALL
   SELECT key, said_by, is_proven FROM consent WHERE is_no AND user = :user AND user <> '' AND (:is_proven OR NOT for_proven)
   UNION ALL
   SELECT key, said_by, is_proven FROM consent WHERE is_no AND key = :user AND (:is_proven OR NOT for_proven)
+);
+
+-- lift_consents --
+-- Let nos be a yes from now on.
+UPDATE consent SET is_no = 0, at = :at
+WHERE is_no AND at < :at AND (key, said_by, is_proven) IN (
+  SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(:rows)
+);
+
+-- forget_yeses --
+-- Erase who said yes: a no outlives an erasure.
+DELETE FROM consent WHERE NOT is_no AND (key, said_by, is_proven) IN (
+  SELECT key, said_by, is_proven FROM consent WHERE key IN (SELECT value FROM json_each(:keys))
+  UNION ALL
+  SELECT key, said_by, is_proven FROM consent WHERE said_by IN (SELECT value FROM json_each(:keys))
+  UNION ALL
+  SELECT key, said_by, is_proven FROM consent WHERE user <> '' AND user IN (SELECT value FROM json_each(:keys))
 );
 
 -- retain_consents --
@@ -1434,7 +1453,7 @@ WHERE (key, said_by, is_proven) > (:after_0, :after_1, :after_2) ORDER BY key, s
 -- What people answered, of another outbox.
 INSERT INTO consent (key, said_by, is_proven, user, for_proven, is_no, kind, at, total, source, turn)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
-       value ->> 9, (SELECT coalesce(max(turn), 0) + 1 FROM consent)
+       value ->> 9, (SELECT max(coalesce(max(turn), 0), (SELECT count FROM memory_size WHERE kind = 'consent turn')) + 1 FROM consent)
 FROM json_each(:rows) WHERE true ON CONFLICT DO NOTHING;
 
 -- drop_consents --

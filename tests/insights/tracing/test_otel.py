@@ -48,6 +48,9 @@ class Erasing:
     async def erase_named(self, people: Any, **_: Any) -> list[int]:
         raise AssertionError(people)
 
+    async def note_lifted(self, lifted: Any, **_: Any) -> None:
+        raise AssertionError(lifted)
+
 
 async def accept(tracing: OpenTelemetry, outbox: Any) -> Receipt:
     settings, catalog = assembled.settings(**LIVE), assembled.shipped_catalog()

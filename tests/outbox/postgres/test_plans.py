@@ -112,6 +112,7 @@ EVERYTHING: dict[str, Any] = {
 OF_KEYS = (
     "people",
     "consents",
+    "forget_yeses",
     "forget_oldest_linked",
     "forget_payloads",
     "forget_deliveries",
@@ -129,7 +130,7 @@ OTHERWISE: dict[str, dict[str, Any]] = {
     **{name: {"keys": ["text"], "messages": ["text"]} for name in ("owned", "forget_owners")},
     "count_memory": {"people": 1, "suppressions": 1},
     "consent_keys": {"after": "1"},
-    "lift_consents": {"user": "text", "said_by": "text", "is_proven": True},
+    "lifted_consents": {"user": "text", "said_by": "text", "is_proven": True},
     "transfer_consents_out": {"after_0": "a", "after_1": "a", "after_2": 1},
     "transfer_inventory_out": {"after_1": "a", "after_2": 1},
     "transfer_revenue_out": {"after_1": "a"},

@@ -359,8 +359,8 @@ CREATE TABLE consent (
   turn xid8 NOT NULL DEFAULT pg_current_xact_id(),  -- the transaction that wrote it first
   PRIMARY KEY (key, said_by, is_proven)
 );
-CREATE INDEX consent_said_by ON consent (said_by) WHERE is_no;
-CREATE INDEX consent_user ON consent (user_key) WHERE is_no AND user_key <> '';
+CREATE INDEX consent_said_by ON consent (said_by);
+CREATE INDEX consent_user ON consent (user_key) WHERE user_key <> '';
 CREATE INDEX consent_turn ON consent (turn);
 CREATE INDEX consent_ends ON consent (at) WHERE user_key = '';
 

@@ -352,12 +352,12 @@ CREATE TABLE suppression (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX suppression_ends ON suppression (ends_at) WHERE ends_at IS NOT NULL;
 
--- How many rows the two have, so that a million are never counted.
+-- How many rows the two have, so that a million are never counted; and the last turn of an answer that is gone.
 CREATE TABLE memory_size (
   kind TEXT PRIMARY KEY,
   count INTEGER NOT NULL CHECK (count >= 0)
 ) STRICT, WITHOUT ROWID;
-INSERT INTO memory_size VALUES ('person', 0), ('suppression', 0), ('public suppression', 0);
+INSERT INTO memory_size VALUES ('consent turn', 0), ('person', 0), ('suppression', 0), ('public suppression', 0);
 CREATE TRIGGER person_enters AFTER INSERT ON person BEGIN
   UPDATE memory_size SET count = count + 1 WHERE kind = 'person';
 END;
@@ -411,10 +411,14 @@ CREATE TABLE consent (
   turn INTEGER NOT NULL,                 -- grows with every new row
   PRIMARY KEY (key, said_by, is_proven)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX consent_said_by ON consent (said_by) WHERE is_no;
-CREATE INDEX consent_user ON consent (user) WHERE is_no AND user <> '';
+CREATE INDEX consent_said_by ON consent (said_by);
+CREATE INDEX consent_user ON consent (user) WHERE user <> '';
 CREATE INDEX consent_turn ON consent (turn);
 CREATE INDEX consent_ends ON consent (at) WHERE user = '';
+-- A turn is never used again: who has read so far would not see the next row.
+CREATE TRIGGER consent_leaves AFTER DELETE ON consent BEGIN
+  UPDATE memory_size SET count = max(count, OLD.turn) WHERE kind = 'consent turn';
+END;
 
 -- Events as received that made no delivery, encrypted, for as long as what kept them from it may be mended.
 CREATE TABLE quarantined (
