@@ -1,7 +1,8 @@
 """Erase a person: one act, whatever asks for it. It finds all that is kept of them, erases it, and looks again."""
 
+import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any, Final, TypeAlias
@@ -13,8 +14,8 @@ from app.access.audit import Audit
 from app.access.users import Person, UserRole
 from app.core.consent import Answer, Lifted, order_key
 from app.core.deliveries import Delivery, State
-from app.core.pages import AuditAction, QuarantineFilter, Query
-from app.core.people import AccessRequest, Erasure, Fact, NamedPerson, Ownership, PeopleFound
+from app.core.pages import AuditAction, Message, QuarantineFilter, Query
+from app.core.people import AccessRequest, Erasure, Fact, NamedPerson, Ownership, PeopleFound, Wish
 from app.core.shared_values import (
     ACCESS_REQUESTS,
     DELETIONS,
@@ -30,7 +31,7 @@ from app.destination import TypedPerson, redact
 from app.errors import MemoryChanged, OutboxUnavailable
 from app.identity import FOR_EVER, IdKeys, LoadedMemory, erase, ids_of_person
 from app.outbox import Outbox
-from app.outbox.people import OWNER_KEY_DIGITS
+from app.outbox.people import OWNER_KEY_DIGITS, OtherKeptData, key_prefixes
 from app.warehouse import clear_leftovers
 
 #: How often it is begun again because others change memory meanwhile.
@@ -71,6 +72,10 @@ _OF_REQUEST: Final = ("ids", "alone", "named", "external", "orders", "listed")
 #: So many nos that were lifted are shown in a line of the audit log, and so many lines are written in an hour.
 _SHOWN_LIFTED: Final = 3
 _MAX_LIFTED_LINES: Final = 1_000
+#: A digest of a contact or an id in a payload.
+_DIGEST: Final = re.compile(rb"[0-9a-f]{64}")
+#: So many people are erased at once.
+_PEOPLE_AT_ONCE: Final = 500
 _IDS: Final = "ids of memory"
 _QUARANTINED: Final = "quarantined events"
 _NOBODY_FOUND: Final = PeopleFound(people=(), suppressions={})
@@ -161,6 +166,12 @@ class _Traces:
     clicks: set[str] = field(default_factory=set)
     #: They are so many that memory is not looked through for them.
     is_too_many: bool = False
+    #: An e-mail address names the person.
+    is_addressed: bool = False
+    on_found: OnFound | None = None
+    #: What was erased, by kind, and of which messages.
+    counts: Counter[str] = field(default_factory=Counter)
+    found: set[str] = field(default_factory=set)
 
     @property
     def size(self) -> int:
@@ -168,6 +179,16 @@ class _Traces:
             len(each)
             for each in (self.ids, self.users_of_alone, self.browsers, self.named, self.used, self.known, self.messages)
         )
+
+    @property
+    def asked(self) -> set[str]:
+        """By what messages are found."""
+        return {*self.ids, *self.alone, *self.browsers, *self.named, *self.used}
+
+    @property
+    def looked_for(self) -> set[str]:
+        """By what memory is looked through."""
+        return {*self.named, *(key for key in self.ids if len(key) == OWNER_KEY_DIGITS)}
 
     @property
     def digests(self) -> set[str]:
@@ -197,6 +218,31 @@ class _Traces:
                 self.used |= contacts - self.named
         if len(self.users_of_alone) == 1 and not self.is_alone:
             self.ids.update(self.users_of_alone.values())
+
+
+class _Rows:
+    """Whose messages are, by each of their ids and contacts."""
+
+    def __init__(self, rows: Sequence[Ownership]) -> None:
+        self._by_key: dict[str, list[Ownership]] = {}
+        for row in rows:
+            for key in filter(None, (row.user, row.anonymous, *row.contacts)):
+                self._by_key.setdefault(key, []).append(row)
+
+    def of(self, keys: Collection[str]) -> list[Ownership]:
+        """Return those of some keys, each once."""
+        found = {id(row): row for key in key_prefixes(keys) for row in self._by_key.get(key, ())}
+        return list(found.values())
+
+
+def _union(sets: Iterable[Collection[str]]) -> set[str]:
+    return {text for each in sets for text in each}
+
+
+def _digests_in(message: Message) -> set[str]:
+    """Return how the digests begin that the payloads of a message hold."""
+    texts = (each.payload or b"" for each in message.deliveries)
+    return {digest[:OWNER_KEY_DIGITS].decode() for text in texts for digest in _DIGEST.findall(text)}
 
 
 class Forgetting:
@@ -232,11 +278,26 @@ class Forgetting:
         gets the ad accounts and click ids before anything is erased: afterwards they are unknown. Raises
         OutboxUnavailable, also where something was found once more behind it.
         """
-        traces = await self._named(whom)
-        if suppress:
-            await self._suppress(traces, now)
-        is_addressed = bool(whom.emails or whom.digests)
-        return await self._forget(traces, now, again, is_addressed=is_addressed, on_found=on_found)
+        wish: Wish = "erase and suppress" if suppress else "erase"
+        return (await self.forget_all([replace(whom, wish=wish)], now=now, again=again, on_found=[on_found]))[0]
+
+    async def forget_all(
+        self,
+        people: Sequence[NamedPerson],
+        *,
+        now: float,
+        again: Collection[str] = (),
+        on_found: Sequence[OnFound | None],
+    ) -> list[Forgotten]:
+        """Erase several people at once, which looks through the store once for all; as `forget`, in their order."""
+        several = []
+        for whom, tell in zip(people, on_found, strict=True):
+            traces = await self._named(whom)
+            traces.is_addressed, traces.on_found = bool(whom.emails or whom.digests), tell
+            if whom.wish == "erase and suppress":
+                await self._suppress(traces, now)
+            several.append(traces)
+        return await self._forget(several, now, again)
 
     async def suppress(self, whom: NamedPerson, *, now: float) -> None:
         """Keep a no of somebody, and erase nothing. Raises OutboxUnavailable."""
@@ -266,7 +327,8 @@ class Forgetting:
     async def forget_known(self, key: str, *, alone: bool, now: float, on_found: OnFound | None = None) -> Forgotten:
         """Erase who is behind the key of an id: the whole person of a user id, or what is under this id `alone`."""
         traces = _Traces(alone={key}, is_alone=True) if alone else _Traces(ids={key})
-        return await self._forget(traces, now, (), is_addressed=False, on_found=on_found)
+        traces.on_found = on_found
+        return (await self._forget([traces], now, ()))[0]
 
     async def held(self, whom: NamedPerson | AccessRequest, *, now: float) -> dict[str, Any]:
         """Return all that is kept of somebody, ready for JSON; raw is nothing but what Pinterest takes raw."""
@@ -276,7 +338,7 @@ class Forgetting:
             traces, named_by = _Traces(), whom.named_by
             for name in _OF_REQUEST:
                 setattr(traces, name, set(getattr(whom, name)))
-        await self._follow(traces)
+        await self._follow([traces])
         keys = sorted(key for key in traces.known | traces.ids | traces.alone if len(key) > OWNER_KEY_DIGITS)
         known = await self._outbox.people(keys) if keys else _NOBODY_FOUND
         mine = [row for row in known.people if row.key in keys]
@@ -322,38 +384,35 @@ class Forgetting:
         ]
         return [{name: getattr(each, name) for name in ("at", "ends_at", "source", "name")} for each in found]
 
-    async def _forget(
-        self,
-        traces: _Traces,
-        now: float,
-        again: Collection[str],
-        *,
-        is_addressed: bool,
-        on_found: OnFound | None,
-    ) -> Forgotten:
-        counts, messages = Counter[str](), set[str]()
+    async def _forget(self, several: Sequence[_Traces], now: float, again: Collection[str]) -> list[Forgotten]:
         clear_leftovers()
-        for _ in range(_ROUNDS):
-            await self._follow(traces)
-            messages |= traces.messages | await self._tell(traces, counts)
-            if on_found is not None and (traces.accounts or traces.clicks):
-                await on_found(traces.accounts, traces.clicks)
-                on_found = None
-            ids = await self._erase(traces, now, again, counts)
-            counts[_IDS] += ids
-            if not ids and not traces.messages:
+        for turn in range(_ROUNDS):
+            nobodys = await self._follow(several)
+            for each in several:
+                each.found |= each.messages | await self._tell(each)
+                if each.on_found is not None and (each.accounts or each.clicks):
+                    await each.on_found(each.accounts, each.clicks)
+                    each.on_found = None
+            is_done = not any(each.messages for each in several)
+            ids = await self._erase(several, now, again, is_first=turn == 0)
+            if is_done and not ids:
                 break
-            traces.messages.clear()
-            traces.listed.clear()
+            for each in several:
+                each.messages.clear()
+                each.listed.clear()
         else:
             raise OutboxUnavailable(_KEEP_ARRIVING)
-        return Forgotten(
-            ids=counts[_IDS],
-            messages=len(messages) + counts[_QUARANTINED],
-            erased={kind: count for kind, count in sorted(counts.items()) if count},
-            kept=await self._kept_for_good(traces, now),
-            stays=await self._stays(traces, asks_address=not is_addressed and not counts[_IDS]),
-        )
+        elsewhere = await self._outbox.kept_elsewhere(_union(each.digests for each in several))
+        return [
+            Forgotten(
+                ids=each.counts[_IDS],
+                messages=len(each.found) + each.counts[_QUARANTINED],
+                erased={kind: count for kind, count in sorted(each.counts.items()) if count},
+                kept=await self._kept_for_good(each, now),
+                stays=self._stays(each, elsewhere, nobodys),
+            )
+            for each in several
+        ]
 
     async def _kept_for_good(self, traces: _Traces, now: float) -> tuple[str, ...]:
         """Return what is not erased, because it cannot be, or must not."""
@@ -367,11 +426,11 @@ class Forgetting:
             kept.append(_TOO_MANY)
         return (_LEDGER, *kept)
 
-    async def _stays(self, traces: _Traces, *, asks_address: bool) -> str:
+    def _stays(self, traces: _Traces, elsewhere: OtherKeptData, nobodys: int) -> str:
         """Return what may be the person's and could not be erased, and what helps; "" where there is nothing."""
-        elsewhere = await self._outbox.kept_elsewhere(traces.digests)
         stays = [_KEYED] if elsewhere.is_keyed and not self._secrets else []
-        nobodys = (await self._kept(traces.external))[1] if asks_address else 0
+        asks_address = not traces.is_addressed and not traces.counts[_IDS]
+        nobodys = nobodys if traces.external else 0
         if asks_address and (nobodys or elsewhere.orders):
             stays.append(_told(nobodys, elsewhere.orders))
         if traces.shared or traces.others - traces.known:
@@ -380,7 +439,7 @@ class Forgetting:
 
     async def _suppress(self, traces: _Traces, now: float) -> None:
         """Keep a no of the person: later events under any of their ids and contacts are withheld."""
-        await self._follow(traces)
+        await self._follow([traces])
         ids = {key[:OWNER_KEY_DIGITS] for key in traces.ids | traces.alone}
         no = {"said_by": "", "is_proven": True, "is_no": True, "at": now, "source": SUPPRESSED}
         keys = sorted(ids | traces.named | traces.used - traces.shared)
@@ -429,28 +488,45 @@ class Forgetting:
             if (cursor := notes.next_cursor) is None:
                 return found
 
-    async def _follow(self, traces: _Traces) -> None:
-        """Follow what is known of somebody to all that is kept of them: memory, messages, what holds their digests."""
+    async def _follow(self, several: Sequence[_Traces]) -> int:
+        """Follow what is known of people to all that is kept of them: memory, messages, what holds their digests.
+
+        Returns how many other deliveries hold personal data of which nobody can tell whose it is.
+        """
         before = -1
         for _ in range(_ROUNDS):
-            if traces.size == before:
+            if (size := sum(each.size for each in several)) == before:
                 break
-            before = traces.size
-            await self._by_memory(traces)
-            asked = {*traces.ids, *traces.alone, *traces.browsers, *traces.named, *traces.used}
-            traces.take(await self._outbox.owned(asked) if asked else ())
-        traces.messages.update((await self._kept(traces.digests))[0])
+            before = size
+            await self._by_memory(several)
+            asked = _union(each.asked for each in several)
+            rows = _Rows(await self._outbox.owned(asked) if asked else ())
+            for each in several:
+                each.take(rows.of(each.asked))
+        messages, nobodys = await self._kept(_union(each.digests for each in several))
+        if len(several) == 1:
+            several[0].messages.update(messages)
+            return nobodys
+        for message_id in {*messages} - _union(each.messages for each in several):
+            held = _digests_in(await self._outbox.message(message_id))
+            for each in several:
+                each.messages |= set() if held.isdisjoint(key_prefixes(each.digests)) else {message_id}
+        return nobodys
 
-    async def _by_memory(self, traces: _Traces) -> None:
-        """Take in all ids that memory knows of somebody, and their contacts."""
-        whole = [key for key in traces.ids if len(key) > OWNER_KEY_DIGITS]
-        beginnings = [key for key in traces.ids if len(key) == OWNER_KEY_DIGITS]
-        named = [*traces.named, *beginnings]
-        traces.is_too_many = len(named) > _MAX_LOOKED_FOR
-        if traces.is_too_many:
-            return
-        whole += await self._keys_with(named)
-        traces.others = {*await self._keys_with([*traces.used])}
+    async def _by_memory(self, several: Sequence[_Traces]) -> None:
+        """Take in all ids that memory knows of people, and their contacts."""
+        for each in several:
+            each.is_too_many = len(each.looked_for) > _MAX_LOOKED_FOR
+        several = [each for each in several if not each.is_too_many]
+        keys = await self._keys_with(_union({*each.looked_for, *each.used} for each in several))
+        for each in several:
+            whole = [key for key in each.ids if len(key) > OWNER_KEY_DIGITS]
+            whole += (key for digest in each.looked_for for key in keys.get(digest, ()))
+            each.others = {key for digest in each.used for key in keys.get(digest, ())}
+            await self._remembered(each, whole)
+
+    async def _remembered(self, traces: _Traces, whole: list[str]) -> None:
+        """Take in what memory knows of somebody of whom these keys are."""
         memory = LoadedMemory(FOR_EVER)
         alone = [key for key in traces.alone if len(key) > OWNER_KEY_DIGITS]
         asked = [*whole, *alone]
@@ -470,13 +546,20 @@ class Forgetting:
                 into.update(texts if into is traces.external else (text[:OWNER_KEY_DIGITS] for text in texts))
         traces.used -= traces.named
 
-    async def _keys_with(self, digests: Sequence[str]) -> list[str]:
-        """Return the ids of memory that begin as one of some digests, or under which one is remembered."""
-        found: list[str] = []
+    async def _keys_with(self, digests: Collection[str]) -> dict[str, set[str]]:
+        """Return the ids of memory that begin as one of some digests, or under which one is remembered, by digest."""
+        keys: list[str] = []
         after: str | None = "" if digests else None
         while after is not None:
-            keys, after = await self._outbox.people_with(digests, after=after)
-            found += keys
+            page, after = await self._outbox.people_with(sorted(digests), after=after)
+            keys += page
+        found: dict[str, set[str]] = {}
+        if len(digests) == 1:
+            return {digest: set(keys) for digest in digests}
+        for row in (await self._outbox.people(keys)).people if keys else ():
+            facts = (text for fact in row.record.facts.values() for each in fact.members.values() for text in each)
+            for digest in {row.key[:OWNER_KEY_DIGITS], *(text[:OWNER_KEY_DIGITS] for text in facts)}:
+                found.setdefault(digest, set()).add(row.key)
         return found
 
     async def _kept(self, digests: Collection[str]) -> tuple[list[str], int]:
@@ -492,9 +575,10 @@ class Forgetting:
             after = found.after
         return messages, nobodys
 
-    async def _tell(self, traces: _Traces, counts: Counter[str]) -> set[str]:
+    async def _tell(self, traces: _Traces) -> set[str]:
         """Count what there is of the messages of somebody, by kind; return those of which something can be erased."""
         erasable: set[str] = set()
+        counts = traces.counts
         for message_id in sorted(traces.messages | traces.listed)[:_TOLD_MESSAGES]:
             message = await self._outbox.message(message_id)
             counts["dropped events"] += len(message.dropped_events) if message_id in traces.messages else 0
@@ -509,40 +593,51 @@ class Forgetting:
                 traces.clicks |= {sent["click_id"]} if sent.get("click_id") else set()
         return erasable
 
-    async def _erase(self, traces: _Traces, now: float, again: Collection[str], counts: Counter[str]) -> int:
-        """Erase what was found; return of how many ids of memory."""
-        messages = sorted(traces.messages | traces.listed)
-        for at in range(0, max(1, len(messages)), _MESSAGES_AT_ONCE):
-            some = messages[at : at + _MESSAGES_AT_ONCE]
-            await self._outbox.forget(
-                sorted(traces.ids | traces.alone), again=again, messages=some, digests=sorted(traces.digests), now=now
-            )
-        ids, texts = await self._erase_memory(traces, now)
-        asked = traces.ids | traces.alone | traces.known | traces.named | traces.orders | traces.used - traces.shared
-        counts[_QUARANTINED] += await self._outbox.sealed_events.forget(sorted(asked))
-        counts["answers"] += await self._outbox.forget_yeses(asked)
-        for number, one in (await ACCESS_REQUESTS.read_all(self._outbox)).items():
-            if not asked.isdisjoint((*one.ids, *one.alone, *one.named, *one.orders)):
-                await ACCESS_REQUESTS.of(number).write(self._outbox, None)
-                counts["requests of access"] += 1
-        await self._outbox.scrub([*texts, *asked, *traces.digests])
+    async def _erase(self, several: Sequence[_Traces], now: float, again: Collection[str], *, is_first: bool) -> bool:
+        """Erase what was found; return whether memory held any of it. What is not the first looks whether more came."""
+        messages = sorted(_union(each.messages | each.listed for each in several))
+        digests = sorted(_union(each.digests for each in several))
+        if is_first or messages:
+            keys = sorted(_union(each.ids | each.alone for each in several))
+            for at in range(0, max(1, len(messages)), _MESSAGES_AT_ONCE):
+                some = messages[at : at + _MESSAGES_AT_ONCE]
+                await self._outbox.forget(keys, again=again, messages=some, digests=digests, now=now)
+        ids, texts = await self._erase_memory(several, now)
+        requests = await ACCESS_REQUESTS.read_all(self._outbox)
+        for each in several:
+            asked = each.ids | each.alone | each.known | each.named | each.orders | each.used - each.shared
+            texts += asked
+            each.counts[_QUARANTINED] += await self._outbox.sealed_events.forget(sorted(asked))
+            each.counts["answers"] += await self._outbox.forget_yeses(asked)
+            for number, one in requests.items():
+                if not asked.isdisjoint((*one.ids, *one.alone, *one.named, *one.orders)):
+                    await ACCESS_REQUESTS.of(number).write(self._outbox, None)
+                    each.counts["requests of access"] += 1
+        if is_first or messages or ids:
+            await self._outbox.scrub([*texts, *digests])
         return ids
 
-    async def _erase_memory(self, traces: _Traces, now: float) -> tuple[int, list[str]]:
-        """Erase what is remembered; return under how many ids, and what that was."""
-        known = sorted(key for key in {*traces.known, *traces.ids, *traces.alone} if len(key) > OWNER_KEY_DIGITS)
+    async def _erase_memory(self, several: Sequence[_Traces], now: float) -> tuple[bool, list[str]]:
+        """Erase what is remembered; return whether that was anything, and what it was."""
+        keys = [
+            sorted(key for key in {*each.known, *each.ids, *each.alone} if len(key) > OWNER_KEY_DIGITS)
+            for each in several
+        ]
+        known = sorted({key for each in keys for key in each})
         for _ in range(_TRIES if known else 0):
             memory = LoadedMemory(FOR_EVER)
             memory.add(known, await self._outbox.people(known))
-            erased = [each for key in known for each in erase(memory, FOR_EVER, anonymous=key, now=now)]
+            counts = [sum(len(erase(memory, FOR_EVER, anonymous=key, now=now)) for key in its) for its in keys]
             try:
                 await self._outbox.enqueue([], [], [], now=now, people=memory.changes())
             except MemoryChanged:
                 continue
-            return len(erased), memory.traces()
+            for each, count in zip(several, counts, strict=True):
+                each.counts[_IDS] += count
+            return any(counts), memory.traces()
         if known:
             raise OutboxUnavailable(_KEEP_ARRIVING)
-        return 0, []
+        return False, []
 
 
 def _fact_json(key: str, group: str, fact: Fact) -> dict[str, Any]:
@@ -608,16 +703,18 @@ class ForgetActs:
         """
         number = self._number()
         ask = partial(self._ask_pinterest, number, whom.emails)
-        work = self._forgetting.forget(whom, now=self._audit.clock(), on_found=ask, suppress=suppress)
+        done = await self._forgetting.forget(whom, now=self._audit.clock(), on_found=ask, suppress=suppress)
+        await self._empty_tails()
         names = await self._forgetting.names(whom)
-        return await self._noted(number, person, work, whom.kinds, reference, names)
+        return await self._noted(number, person, done, whom.kinds, reference, names)
 
     async def forget_known(self, person: Person, key: str, *, alone: bool) -> Forgotten:
         """Erase who is behind the key of an id: the whole person of a user id, or what is under this id `alone`."""
         number = self._number()
         ask = partial(self._ask_pinterest, number, ())
-        work = self._forgetting.forget_known(key, alone=alone, now=self._audit.clock(), on_found=ask)
-        return await self._noted(number, person, work, ("one id" if alone else "person looked up",), "")
+        done = await self._forgetting.forget_known(key, alone=alone, now=self._audit.clock(), on_found=ask)
+        await self._empty_tails()
+        return await self._noted(number, person, done, ("one id" if alone else "person looked up",), "")
 
     async def cancel_deletion(self, person: Person, number: str) -> int:
         """Take back what Pinterest was asked by an erasure, within 72 hours; return how many requests that is."""
@@ -670,23 +767,27 @@ class ForgetActs:
         self, people: Sequence[tuple[str, NamedPerson]], *, source: str, again: Collection[str], now: float
     ) -> list[int]:
         """Do what events of a source ask for people, each with its message; return for each how many ids are erased."""
-        by, counts = _source(source), []
-        for message_id, whom in people:
-            number, reference = self._number(), unpersonal_id(message_id)
-            if whom.wish not in {"erase", "erase and suppress"}:
-                await self._asked(number, by, whom, source, reference, now)
-                counts.append(0)
-                continue
-            ask = partial(self._ask_pinterest, number, whom.emails)
-            suppress = whom.wish == "erase and suppress"
-            work = self._forgetting.forget(whom, now=now, again=again, on_found=ask, suppress=suppress)
-            names = await self._forgetting.names(whom)
-            counts.append((await self._noted(number, by, work, whom.kinds, reference, names)).ids)
+        counts = []
+        for at in range(0, len(people), _PEOPLE_AT_ONCE):
+            some = [(self._number(), unpersonal_id(id_), whom) for id_, whom in people[at : at + _PEOPLE_AT_ONCE]]
+            erased = [each for each in some if each[2].wish in {"erase", "erase and suppress"}]
+            asks = [partial(self._ask_pinterest, number, whom.emails) for number, _, whom in erased]
+            whom_all = [whom for _, _, whom in erased]
+            done = await self._forgetting.forget_all(whom_all, now=now, again=again, on_found=asks) if erased else []
+            await self._empty_tails()
+            ids = {number: each for (number, *_), each in zip(erased, done, strict=True)}
+            for number, reference, whom in some:
+                if number in ids:
+                    names = await self._forgetting.names(whom)
+                    await self._noted(number, _source(source), ids[number], whom.kinds, reference, names)
+                else:
+                    await self._asked(number, whom, source, reference, now)
+                counts.append(ids[number].ids if number in ids else 0)
         return counts
 
-    async def _asked(self, number: str, by: Person, whom: NamedPerson, source: str, reference: str, now: float) -> None:
+    async def _asked(self, number: str, whom: NamedPerson, source: str, reference: str, now: float) -> None:
         """Keep a no, or that somebody asks what is kept of them; nothing is erased."""
-        target = f"reference {reference}"
+        by, target = _source(source), f"reference {reference}"
         if whom.wish == "suppress":
             await self._forgetting.suppress(whom, now=now)
             await self._audit.note(by, AuditAction.SUPPRESS, target=target, after=", ".join(whom.kinds))
@@ -712,14 +813,12 @@ class ForgetActs:
         self,
         number: str,
         by: Person,
-        work: Awaitable[Forgotten],
+        done: Forgotten,
         kinds: tuple[str, ...],
         reference: str,
         names: tuple[str, ...] = (),
     ) -> Forgotten:
-        """Do it; write its certificate, and a line of the audit log."""
-        done = await work
-        await self._empty_tails()
+        """Write the certificate of an erasure, and a line of the audit log."""
         at, reference = self._audit.clock(), redact(reference[:MAX_REFERENCE])
         asked = [each for each in (await DELETIONS.read_all(self._shared)).values() if each.certificate == number]
         certificate = Erasure(

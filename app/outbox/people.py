@@ -27,6 +27,10 @@ DROPPED_ERASED: Final = "its person was erased"
 DELIVERIES_AT_ONCE: Final = 5_000
 
 
+#: So few digests are looked for one by one.
+FEW: Final = 8
+
+
 class KeptDataPage(NamedTuple):
     """What is kept of a person in a stretch of deliveries."""
 

@@ -320,3 +320,45 @@ async def test_a_yes_ends_with_an_erasure(outbox: Outbox) -> None:
     assert done.erased["answers"] == 2
     ((line,),) = await accept(mine, outbox, PAGE | {"userId": "ann"})
     assert line.exit is Exit.WITHHELD
+
+
+@pytest.mark.parametrize("with_memory", [False, True])
+async def test_people_who_are_erased_at_once_are_erased_as_one_after_the_other(
+    tmp_path: Path, *, with_memory: bool
+) -> None:
+    """Each has a certificate of their own; what they share is told of, and others keep what is theirs."""
+    people = [
+        NamedPerson(user_id="u0"),
+        NamedPerson(emails=("u1@shop.example",)),
+        NamedPerson(anonymous_id="x2"),
+        NamedPerson(order_ids=("o3",)),
+        NamedPerson(user_id="u4", emails=("u4@shop.example",)),
+        NamedPerson(user_id="nobody"),
+    ]
+    told, left = [], []
+    for at_once in (True, False):
+        mine = assembled.settings(
+            outbox_url=new_store(tmp_path, f"{at_once}.db"), payload_days=1, **(SETTINGS if with_memory else {})
+        )
+        outbox = open_outbox(mine.outbox_url, mine, clock=lambda: NOW)
+        events = []
+        for number in range(12):
+            context = PERSON | {"traits": {"email": f"u{number}@shop.example"}}
+            order = {"order_id": f"o{number}", "revenue": 10, "currency": "EUR"}
+            event = {"type": "track", "event": "Order Completed", "properties": order, "context": context}
+            events.append(event | {"userId": f"u{number}", "anonymousId": f"x{number}", "messageId": f"m{number}"})
+            events.append(PAGE | {"anonymousId": f"x{number}", "messageId": f"p{number}"})
+        await accept(mine, outbox, *events)
+        forgetting = assemble.forgetting(mine, outbox)
+        if at_once:
+            done = await forgetting.forget_all(people, now=NOW, on_found=[None] * len(people))
+        else:
+            done = [await forgetting.forget(each, now=NOW) for each in people]
+        told.append([(each.ids, each.messages, each.erased) for each in done])
+        left.append(await waiting(outbox))
+        again = await forgetting.forget_all(people, now=NOW, on_found=[None] * len(people))
+        assert [(each.ids, each.erased) for each in again] == [(0, {})] * len(people)
+        await outbox.close()
+    assert told[0] == told[1]
+    assert left[0] == left[1]
+    assert sum(messages > 0 for _, messages, _ in told[0]) == 5

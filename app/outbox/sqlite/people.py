@@ -17,6 +17,7 @@ from app.outbox.dedup import erased_text
 from app.outbox.people import (
     DELIVERIES_AT_ONCE,
     DROPPED_ERASED,
+    FEW,
     IDS_AT_ONCE,
     MAX_LINKED,
     MAX_LOADED_STEPS,
@@ -178,7 +179,12 @@ class KeepsPeople(UsesFile):
         self, connection: sqlite3.Connection, digests: Sequence[str], *, after: str
     ) -> tuple[list[str], str | None]:
         keys, last, count = one_json(
-            connection, "people_with", digests=as_json(digests), after=after, limit=IDS_AT_ONCE
+            connection,
+            "people_with",
+            digests=as_json(digests),
+            are_few=len(digests) <= FEW,
+            after=after,
+            limit=IDS_AT_ONCE,
         )
         return keys, last if count == IDS_AT_ONCE else None
 
@@ -194,7 +200,8 @@ class KeepsPeople(UsesFile):
 
     @reads
     def kept_of(self, connection: sqlite3.Connection, digests: Collection[str], *, after: int) -> KeptDataPage:
-        asked = {"digests": as_json(list(digests)), "after": after, "limit": DELIVERIES_AT_ONCE}
+        few = {"are_few": len(digests) <= FEW}
+        asked = {"digests": as_json(list(digests)), "after": after, "limit": DELIVERIES_AT_ONCE, **few}
         messages, nobodys, last, count = one_json(connection, "kept_of", **asked)
         return KeptDataPage(messages, nobodys, last if count == DELIVERIES_AT_ONCE else None)
 

@@ -1216,12 +1216,18 @@ DELETE FROM memory_hour WHERE (key, hour) IN (
 -- people_with --
 -- Ids of a stretch of memory that begin as one of some digests, or under which one is remembered.
 -- Behind them the last id of the stretch, and how many it has.
-WITH stretch (id, key, record) AS MATERIALIZED (
-  SELECT id, key, record FROM person WHERE id > person_id(:after) ORDER BY id LIMIT :limit
-)
+WITH
+  wanted (beginning) AS MATERIALIZED (SELECT substr(value, 1, 16) FROM json_each(:digests)),
+  stretch (id, key, record) AS MATERIALIZED (
+    SELECT id, key, record FROM person WHERE id > person_id(:after) ORDER BY id LIMIT :limit
+  )
 SELECT json_array(
   (SELECT json_group_array(key) FROM stretch
-   WHERE EXISTS (SELECT 1 FROM json_each(:digests) WHERE instr(record, value) OR value = substr(key, 1, 16))),
+   WHERE CASE WHEN :are_few
+     THEN EXISTS (SELECT 1 FROM json_each(:digests) WHERE instr(record, value) OR value = substr(key, 1, 16))
+     ELSE substr(key, 1, 16) IN (SELECT beginning FROM wanted) OR EXISTS (
+       SELECT 1 FROM json_tree(record) AS each
+       WHERE each.type = 'text' AND substr(each.value, 1, 16) IN (SELECT beginning FROM wanted)) END),
   (SELECT key FROM stretch ORDER BY id DESC LIMIT 1),
   (SELECT count(*) FROM stretch)
 );
@@ -1330,7 +1336,9 @@ DELETE FROM delivery_owner WHERE id IN (SELECT id FROM delivery_owner ORDER BY i
 SELECT message_id, user, anonymous, contacts, is_proven FROM delivery_owner
 WHERE user IN (SELECT value FROM json_each(:keys)) OR anonymous IN (SELECT value FROM json_each(:keys))
    OR message_id IN (SELECT value FROM json_each(:messages))
-   OR (contacts IS NOT NULL AND EXISTS (SELECT 1 FROM json_each(:keys) WHERE instr(contacts, value)));
+   OR substr(contacts, 1, 16) IN (SELECT value FROM json_each(:keys))
+   OR substr(contacts, 17, 16) IN (SELECT value FROM json_each(:keys))
+   OR (length(contacts) > 32 AND EXISTS (SELECT 1 FROM json_each(:keys) WHERE instr(contacts, value)));
 
 -- forget_owners --
 -- Forget whose the messages of some ids are, by what their keys begin with, and whose some messages are; return them.
@@ -1360,22 +1368,29 @@ SELECT body FROM payload WHERE delivery_id IN (SELECT value FROM json_each(:rows
 -- Which messages of a stretch of deliveries hold one of some digests, and how many others tell nobody by an id.
 -- Behind them the last id of the stretch, and how many deliveries it has.
 WITH
+  wanted (beginning) AS MATERIALIZED (SELECT substr(value, 1, 16) FROM json_each(:digests)),
   stretch AS MATERIALIZED (
     SELECT id, message_id, buyer, (SELECT body FROM payload WHERE delivery_id = id) AS body
     FROM delivery WHERE id > :after ORDER BY id LIMIT :limit
   ),
   judged AS MATERIALIZED (
-    SELECT message_id, EXISTS (
+    -- to look for each of many digests in each event would take as long as both together
+    SELECT message_id, CASE WHEN :are_few THEN EXISTS (
              SELECT 1 FROM json_each(:digests)
              WHERE instr(buyer, substr(value, 1, 32)) > 0 OR instr(body, CAST(value AS BLOB)) > 0
-           ) AS is_meant,
+           ) ELSE EXISTS (
+             SELECT 1 FROM json_each(buyer) AS each WHERE substr(each.value, 1, 16) IN (SELECT beginning FROM wanted)
+             UNION ALL
+             SELECT 1 FROM json_tree(CAST(body AS TEXT)) AS each
+             WHERE each.type = 'text' AND substr(each.value, 1, 16) IN (SELECT beginning FROM wanted)
+           ) END AS is_meant,
            CASE WHEN body IS NULL THEN buyer <> '[]' ELSE instr(body, CAST('"external_id"' AS BLOB)) = 0 END AS is_nobodys
     FROM stretch
   )
 SELECT json_array(
   (SELECT json_group_array(message_id) FROM judged WHERE is_meant),
-  (SELECT count(*) FROM judged
-   WHERE is_nobodys AND NOT is_meant AND message_id NOT IN (SELECT message_id FROM delivery_owner)),
+  (SELECT count(*) FROM judged WHERE is_nobodys AND NOT is_meant
+   AND NOT EXISTS (SELECT 1 FROM delivery_owner AS owner WHERE owner.message_id = judged.message_id)),
   (SELECT max(id) FROM stretch),
   (SELECT count(*) FROM stretch)
 );
@@ -1394,7 +1409,9 @@ SELECT json_array(
 -- erase_keys_with --
 -- Say of keys that their person is erased, wherever what is known of an order holds one of some digests.
 UPDATE dedup_key SET known = :erased
-WHERE known IS NOT NULL AND EXISTS (SELECT 1 FROM json_each(:digests) WHERE instr(known, substr(value, 1, 32)) > 0);
+WHERE known LIKE '[%' AND EXISTS (
+  SELECT 1 FROM json_each(known, '$[1]') AS buyer
+  WHERE substr(buyer.value, 1, 16) IN (SELECT substr(value, 1, 16) FROM json_each(:digests)));
 
 -- forget_reasons --
 -- Erase why events of some messages made no delivery.

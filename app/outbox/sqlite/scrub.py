@@ -31,6 +31,8 @@ _MIN_CHARACTERS: Final = 6
 _MAX_CHARACTERS: Final = 32
 #: So many pages are read at once; between them the log may be cut by others.
 _PAGES_AT_ONCE: Final = 2_000
+#: More texts are not looked for one by one.
+_MANY: Final = 200
 #: The kinds of pages that hold a tree -> the length of their header.
 _HEADERS: Final = {2: 12, 5: 12, 10: 8, 13: 8}
 #: Before the header of the first page stands that of the file.
@@ -40,7 +42,7 @@ _OF_FILE: Final = 100
 def scrub(path: Path, texts: Collection[str]) -> None:
     """Leave nothing of some texts in the log of a file, and in the free room of its pages.
 
-    Reads the whole file, beside everybody else; what is found is overwritten in one short transaction. A SQLite that
+    Reads the whole file, beside everybody else; what is found is overwritten in short transactions. A SQLite that
     cannot read pages writes the file anew instead (`VACUUM`), while nobody else can write.
     """
     looked_for = {text[:_MAX_CHARACTERS].encode() for text in texts if len(text) >= _MIN_CHARACTERS}
@@ -90,16 +92,18 @@ def _pages_with(connection: sqlite3.Connection, looked_for: Collection[bytes]) -
     asked = "SELECT pgno, data FROM sqlite_dbpage WHERE pgno BETWEEN ? AND ?"
     for first in range(1, count + 1, _PAGES_AT_ONCE):
         for number, page in connection.execute(asked, (first, first + _PAGES_AT_ONCE - 1)):
-            room = page[free_room(page, number)]
-            if any(text in room for text in looked_for):
+            room = page[free_room(page, number)].strip(b"\0")
+            # of many people at once, whatever lies there is overwritten: to look for each text takes longer
+            if room and (len(looked_for) > _MANY or any(text in room for text in looked_for)):
                 yield number
 
 
 def _overwrite(connection: sqlite3.Connection, pages: Sequence[int]) -> None:
-    """Overwrite the free room of some pages, as they are by now."""
-    with transaction(connection):
-        for number in pages:
-            (page,) = connection.execute("SELECT data FROM sqlite_dbpage WHERE pgno = ?", (number,)).fetchone()
-            room = free_room(page, number)
-            scrubbed = page[: room.start] + bytes(room.stop - room.start) + page[room.stop :]
-            connection.execute("UPDATE sqlite_dbpage SET data = ? WHERE pgno = ?", (scrubbed, number))
+    """Overwrite the free room of some pages, as they are by now, in short transactions."""
+    for first in range(0, len(pages), _PAGES_AT_ONCE):
+        with transaction(connection):
+            for number in pages[first : first + _PAGES_AT_ONCE]:
+                (page,) = connection.execute("SELECT data FROM sqlite_dbpage WHERE pgno = ?", (number,)).fetchone()
+                room = free_room(page, number)
+                scrubbed = page[: room.start] + bytes(room.stop - room.start) + page[room.stop :]
+                connection.execute("UPDATE sqlite_dbpage SET data = ? WHERE pgno = ?", (scrubbed, number))
