@@ -204,7 +204,7 @@ def _worker(services: Services, destination: Destination) -> Worker:
         surroundings=Dependencies(
             clocks=Clocks(services.clock, time.monotonic),
             rng=random.Random(),  # noqa: S311 - jitter, no secret
-            consents=consent_check(services.outbox, destination.settings),
+            consents=consent_check(services.outbox, destination.settings, time.monotonic),
             switches=lambda: services.coordination.switches.of(destination.ad_account_id),
             redact=redact,
             on_call=on_call,

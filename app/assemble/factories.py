@@ -269,7 +269,7 @@ def event_router(
         why_off=None if settings.keeps_while_off else why_off,
         enrichment=enrichment(settings, found, traits_of, names) if settings.remember_days else None,
         reader=reader,
-        consents=Consents(settings, reader, ConsentBook(), order_wait_s=settings.order_wait_s)
+        consents=Consents(settings, reader, ConsentBook(time.monotonic), order_wait_s=settings.order_wait_s)
         if settings.keeps_answers
         else None,
         content_id_of=_content_ids(settings, sources),

@@ -193,7 +193,8 @@ class KeepsConsents(Protocol):
 class ConsentBook:
     """Knows about which ids anybody answered, so that the store is asked for few events only. One for each process."""
 
-    def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        """Take the clock by which it looks again."""
         self._monotonic = monotonic
         #: About which ids anything is known.
         self.keys: set[str] = set()

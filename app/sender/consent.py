@@ -1,6 +1,6 @@
 """A no that a person said keeps what waits from being sent: asked once more when deliveries are claimed."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 import orjson
@@ -69,9 +69,9 @@ class ConsentCheck:
         return what, no.reason if no else ""
 
 
-def consent_check(store: _Store, settings: ConsentSettings) -> ConsentCheck | None:
+def consent_check(store: _Store, settings: ConsentSettings, monotonic: Callable[[], float]) -> ConsentCheck | None:
     """Return what asks once more before something is sent; None where no answer counts for other events."""
-    return ConsentCheck(store, ConsentBook(), settings) if settings.keeps_answers else None
+    return ConsentCheck(store, ConsentBook(monotonic), settings) if settings.keeps_answers else None
 
 
 def _waited(claimed: Claimed, subjects: Sequence[Subject]) -> bool:

@@ -1,5 +1,6 @@
 """A shop whose page and webhook send events, and what becomes of them."""
 
+import time
 from typing import Any
 
 import orjson
@@ -92,5 +93,5 @@ async def opened(url: str, *, memory: bool = False, **changes: Any) -> Shop:
     )
     outbox = open_outbox(url, settings, clock=lambda: NOW)
     pipeline = assemble.pipeline(settings, assembled.shipped_catalog(), outbox=outbox)
-    check = consent_check(outbox, settings)
+    check = consent_check(outbox, settings, time.monotonic)
     return Shop(outbox, pipeline, check)

@@ -3,11 +3,14 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from app.core.deliveries import Delivery, State
 
 #: Two clocks of one process are read one after the other.
 AGE_TOLERANCE_S = 1.0
+#: A call begins at most so long after it was asked whether its events may be sent.
+UNDER_WAY_S = 8.0
 
 
 @dataclass(slots=True)
@@ -70,6 +73,14 @@ class History:
     #: Senders that never got their 200.
     unanswered: int = 0
 
+    def said_no(self, event: str, before: float) -> list[str]:
+        """Return the events in which the browser of another one had said no by then, and not yes since."""
+        browser = event.partition("@")[2]
+        its = {name: at for name, at in self.posted.items() if browser and name.endswith(f"@{browser}")}
+        yeses = [at for name, at in its.items() if name.startswith("yes-") and at < before]
+        nos = [(name, at) for name, at in its.items() if name.startswith("no-") and at < before]
+        return [name for name, at in nos if not any(yes > at for yes in yeses)]
+
 
 def faults(history: History) -> list[str]:
     """Return what must not be, in words; [] where all is as it must be."""
@@ -79,6 +90,7 @@ def faults(history: History) -> list[str]:
         *_sent_twice(history),
         *_dead_without_cause(history),
         *_pressed(history),
+        *_sent_after_a_no(history),
     ]
 
 
@@ -93,7 +105,9 @@ def _lost(history: History) -> Iterator[str]:
     for event in history.acknowledged:
         found = stored[event]
         alive = [delivery for delivery in found if delivery.state not in {State.DEAD, State.DISMISSED}]
-        if not found or len(alive) > 1:  # what is dead may be posted again
+        moments = (*history.posted.values(), inf) if not found else ()
+        was_withheld = any(history.said_no(event, at) for at in moments)
+        if (not found and not was_withheld) or len(alive) > 1:  # what is dead may be posted again
             yield f"{event} was acknowledged and is kept {len(found)} times"
         for delivery in found:
             yield from _unaccounted(delivery, found, taken=event in taken)
@@ -152,6 +166,16 @@ def _dead_without_cause(history: History) -> Iterator[str]:
                 yield f"{event} was given up for its age after {age_s:.0f} s of {history.max_age_s:.0f}"
         elif not (history.is_offline and reason.startswith("may have arrived")):
             yield f"{event} is good and dead: {reason}"
+
+
+def _sent_after_a_no(history: History) -> Iterator[str]:
+    """What a browser's no was acknowledged for is not claimed any more: a call may have been under way."""
+    for call in history.calls:
+        for event in call.events:
+            for no in history.said_no(event, call.began_at):
+                at = history.acknowledged.get(no, call.began_at)
+                if at + UNDER_WAY_S < call.began_at and history.posted[no] > 0:
+                    yield f"{event} was sent at {call.began_at:.1f} s, {no} was acknowledged at {at:.1f} s"
 
 
 def _pressed(history: History) -> Iterator[str]:

@@ -12,7 +12,7 @@ from unittest.mock import patch
 import orjson
 from pydantic import SecretStr
 
-from app.config.settings import DeliverySettings, OutboxSettings
+from app.config.settings import ConsentSettings, DeliverySettings, OutboxSettings
 from app.core.coordination import Switches
 from app.core.deliveries import Settlement, State
 from app.core.receipts import Receipt
@@ -22,6 +22,7 @@ from app.outbox.sqlite import SqliteOutbox
 from app.outbox.sqlite.writer import Job, _resolve
 from app.pipeline.pipeline import Pipeline
 from app.sender.clocks import Clocks
+from app.sender.consent import consent_check
 from app.sender.context import Dependencies
 from app.sender.worker import Worker
 from app.source import Intake, read_raw_event
@@ -73,9 +74,14 @@ class Machine:
             self._locker.close()
             self._locker = None
 
-    def start(self, pipeline_of: Callable[[SqliteOutbox], Pipeline], policy: DeliverySettings) -> "Process":
-        """Start one more process."""
-        process = Process(self, pipeline_of, policy)
+    def start(
+        self,
+        pipeline_of: Callable[[SqliteOutbox], Pipeline],
+        policy: DeliverySettings,
+        consents: ConsentSettings | None = None,
+    ) -> "Process":
+        """Start one more process; `consents` says what answers do, None: nothing."""
+        process = Process(self, pipeline_of, policy, consents)
         self.processes.append(process)
         return process
 
@@ -94,9 +100,14 @@ class Process:
     """Pipeline, outbox and worker over the file of the machine, in a loop of their own."""
 
     def __init__(
-        self, machine: Machine, pipeline_of: Callable[[SqliteOutbox], Pipeline], policy: DeliverySettings
+        self,
+        machine: Machine,
+        pipeline_of: Callable[[SqliteOutbox], Pipeline],
+        policy: DeliverySettings,
+        consents: ConsentSettings | None,
     ) -> None:
         self.machine = machine
+        self._consents = consents
         self.loop = machine.universe.loop()
         self.life = Life(number=len(machine.history.lives), began_at=machine.universe.now)
         machine.history.lives.append(self.life)
@@ -129,6 +140,9 @@ class Process:
             surroundings=Dependencies(
                 clocks=Clocks(machine.wall, lambda: machine.universe.now),
                 rng=Random(machine.universe.chance.random()),
+                consents=consent_check(self.outbox, self._consents, lambda: machine.universe.now)
+                if self._consents
+                else None,
                 switches=Switches,
                 redact=str,
                 on_call=lambda report: self._note_deaths(report.settlements),
@@ -155,7 +169,8 @@ class Process:
 
         async def receive() -> None:
             now = self.machine.wall()
-            raw = [read_raw_event(_page(event), now=now) for event in events]
+            posted = self.machine.history.posted
+            raw = [read_raw_event(_page(event, WALL + posted[event]), now=now) for event in events]
             try:
                 receipt = await self._pipeline.accept(Intake(raw, now=now))
             except OutboxUnavailable:
@@ -233,8 +248,15 @@ class _Commits:
         _resolve(group, answers)
 
 
-def _page(event: str) -> bytes:
-    page = {"type": "page", "messageId": event, "context": {"ip": "203.0.113.9", "userAgent": "Mozilla/5.0 (X11)"}}
+def _page(event: str, at: float) -> bytes:
+    """Return the event of a name; one of a browser says no or yes, or nothing of it: `no-3@b1`."""
+    context: dict[str, Any] = {"ip": "203.0.113.9", "userAgent": "Mozilla/5.0 (X11)"}
+    page: dict[str, Any] = {"type": "page", "messageId": event, "context": context}
+    kind, _, browser = event.partition("@")
+    if browser:
+        page |= {"anonymousId": browser, "timestamp": at}
+    if kind.startswith(("no-", "yes-")):
+        context["consent"] = {"categoryPreferences": {"ads": kind.startswith("yes-")}}
     return orjson.dumps(page)
 
 

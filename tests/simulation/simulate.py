@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -16,12 +17,14 @@ from unittest.mock import patch
 
 from app import assemble
 from app.config.settings import DeliverySettings, OutboxSettings
+from app.core.consent import ConsentBook
 from app.core.events import Exit
 from app.core.pages import Query
 from app.core.receipts import Receipt
 from app.errors import OutboxUnavailable
 from app.outbox.sqlite import SqliteOutbox, database, ledger, notifier
 from app.pipeline import pipeline as receiving
+from app.pipeline.consent import Consents
 from app.pipeline.pipeline import Pipeline
 from app.sender import circuit_breaker, worker
 from tests import assembled
@@ -50,6 +53,9 @@ Kind: TypeAlias = Literal[
 ]
 #: What is drawn of in most runs; the other takes long.
 KINDS: Final[tuple[Kind, ...]] = tuple(kind for kind in get_args(Kind) if kind != "outage beyond the age")
+
+#: What goes wrong where browsers answer: no call is under way for long behind the question.
+ANSWERED: Final[tuple[tuple[Kind, ...], ...]] = (("crash", "crash at a commit"), ("locked store", "outage"), ("stop",))
 
 #: The default policy in a hurry: a thirtieth of each time, and the age in the same proportion to the rest as an hour.
 POLICY: Final = a_policy(
@@ -89,10 +95,10 @@ class Played:
     faults: list[str]
 
 
-def play(seed: int, folder: Path, *, kinds: Sequence[Kind] | None = None) -> Played:
-    """Play one run in an empty folder; `kinds` None draws what goes wrong."""
+def play(seed: int, folder: Path, *, kinds: Sequence[Kind] | None = None, answers: bool = False) -> Played:
+    """Play one run in an empty folder; `kinds` None draws what goes wrong. With `answers` browsers say no and yes."""
     with _in_a_hurry():
-        run = _Run(seed, folder, kinds)
+        run = _Run(seed, folder, kinds, answers=answers)
         run.go()
     return Played(seed=seed, kinds=run.kinds, history=run.history, faults=faults(run.history))
 
@@ -114,11 +120,14 @@ def _in_a_hurry() -> Iterator[None]:
         yield
 
 
+#: What answers do.
+CONSENTS: Final = assembled.settings(consent_categories=("ads",))
+
+
 @cache
 def _pipelines() -> dict[bool, Pipeline]:
     """Return what maps web events and offline events, by whether they are offline; presets are compiled once."""
-    # a process reads what people have answered by the real clock, which would make runs differ
-    settings = assembled.settings(suppress="fill")
+    settings = assembled.settings(suppress="fill", consent_categories=("ads",))
     catalog = assembled.shipped_catalog()
     return {
         False: assemble.pipeline(settings, catalog),
@@ -145,14 +154,18 @@ class _Plan:
 
 
 class _Run:
-    def __init__(self, seed: int, folder: Path, kinds: Sequence[Kind] | None) -> None:
+    def __init__(self, seed: int, folder: Path, kinds: Sequence[Kind] | None, *, answers: bool) -> None:
         self._chance = Random(seed)
+        self._answers = answers
         self.kinds = tuple(kinds) if kinds else self._draw_kinds()
         self._universe = Universe(Random(self._chance.random()))
         self._nature = self._universe.loop()
         self._policy = self._draw_policy()
         self._count = self._chance.choice((5, 20, 60))
         self._names = [f"e-{number}" for number in range(self._count)]
+        if answers:
+            says = ("e", "e", "e", "no", "yes")
+            self._names = [f"{self._chance.choice(says)}-{n}@b{self._chance.randrange(4)}" for n in range(self._count)]
         self._plan = _Plan()
         self._posts: list[_Post] = []
         self._all: list[Process] = []
@@ -304,7 +317,7 @@ class _Run:
 
     def _start(self) -> None:
         try:
-            process = self._machine.start(self._pipeline_of, self._policy)
+            process = self._machine.start(self._pipeline_of, self._policy, CONSENTS if self._answers else None)
         except OutboxUnavailable:
             self._nature.call_later(1, self._start)
             return
@@ -316,7 +329,12 @@ class _Run:
 
     def _pipeline_of(self, outbox: SqliteOutbox) -> Pipeline:
         like = _pipelines()[self.history.is_offline]
-        return Pipeline(like.catalog, like._router, outbox=outbox)
+        router = like._router
+        if self._answers:
+            router = copy(router)  # each process knows by itself what it has read of answers
+            assert router.reader is not None
+            router.consents = Consents(CONSENTS, router.reader, ConsentBook(lambda: self._universe.now))
+        return Pipeline(like.catalog, router, outbox=outbox)
 
     # The senders.
 
@@ -337,7 +355,8 @@ class _Run:
     def _answered(self, post: _Post, receipt: Receipt) -> None:
         for event in receipt.events:
             for line in event.deliveries:
-                if line.exit not in {Exit.ENQUEUED, Exit.DUPLICATE}:
+                may_be_withheld = self._answers and line.exit is Exit.WITHHELD
+                if line.exit not in {Exit.ENQUEUED, Exit.DUPLICATE} and not may_be_withheld:
                     self.history.failures.append(f"{event.message_id} left by {line.exit}: {line.reason}")
             self.history.acknowledged.setdefault(str(event.message_id), self._universe.now)
         post.is_answered = post.is_answered or self._chance.random() > 0.1  # else the answer is lost on its way

@@ -14,14 +14,18 @@ from unittest.mock import patch
 import pytest
 from msgspec.structs import replace
 
-from app.core.deliveries import Blocked, Delivered, Enqueued, Rejected, Retry
+from app.core.consent import ConsentBook
+from app.core.deliveries import Blocked, Claimed, Delivered, Enqueued, Rejected, Retry
 from app.core.events import Exit
 from app.destination import outcomes
 from app.outbox.sqlite import SqliteOutbox
+from app.pipeline.consent import Consents
+from app.pipeline.pipeline import Pipeline
 from app.sender import batch, settlements
 from app.sender.bisection_evidence import BisectionEvidence
 from app.sender.circuit_breaker import CircuitBreaker, Closed
 from app.sender.clocks import Clocks, ClockWatch
+from app.sender.consent import ConsentCheck
 from app.sender.leases import Leases
 from app.sender.rate_limit import Limiter
 from app.sender.retry import RetryContext
@@ -166,24 +170,61 @@ MUTANTS: dict[str, tuple[int, tuple[Kind, ...], Mutant]] = {
 }
 
 
-def first_fault(known: int, kinds: Sequence[Kind], mutant: Mutant, folder: Path) -> tuple[int, str] | None:
+async def _all_pass(self: ConsentCheck, claimed: Sequence[Claimed], *, now: float) -> list[Claimed]:
+    return list(claimed)
+
+
+async def _deaf(self: ConsentBook, store: Any, **_: Any) -> None:
+    return None
+
+
+async def _not_written(self: Pipeline, consents: Consents, drafts: Any, outbox: Any) -> Any:
+    left, answers = await consents.ask(drafts, outbox)
+    consents.written(answers)
+    return left
+
+
+#: The same of runs in which browsers answer.
+ANSWERING: dict[str, tuple[int, tuple[Kind, ...], Mutant]] = {
+    "nobody asks when deliveries are claimed": (
+        3,
+        ("locked store", "outage"),
+        lambda: patch.object(ConsentCheck, "passed", _all_pass),
+    ),
+    "a process knows its own answers only": (
+        3,
+        ("crash", "crash at a commit"),
+        lambda: patch.object(ConsentBook, "look", _deaf),
+    ),
+    "answers are in memory only": (
+        3,
+        ("crash", "crash at a commit"),
+        lambda: patch.object(Pipeline, "_with_consents", _not_written),
+    ),
+}
+
+
+def first_fault(
+    known: int, kinds: Sequence[Kind], mutant: Mutant, folder: Path, *, answers: bool
+) -> tuple[int, str] | None:
     """Return a seed whose run shows the mutant, the one that is known before others, and what it shows."""
     for seed in (known, *range(_SEEDS)):
         with mutant():
-            played = play(seed, folder, kinds=kinds)
+            played = play(seed, folder, kinds=kinds, answers=answers)
         if played.faults:
             return seed, played.faults[0]
     return None
 
 
 @pytest.mark.prove
-@pytest.mark.parametrize("name", MUTANTS)
+@pytest.mark.parametrize("name", [*MUTANTS, *ANSWERING])
 def test_a_mend_that_is_taken_back_is_found(
     name: str, tmp_path: Path, record_figure: Callable[[str, object], None]
 ) -> None:
-    known, kinds, mutant = MUTANTS[name]
-    found = first_fault(known, kinds, mutant, tmp_path)
+    known, kinds, mutant = (MUTANTS | ANSWERING)[name]
+    answers = name in ANSWERING
+    found = first_fault(known, kinds, mutant, tmp_path, answers=answers)
     assert found is not None
     seed, fault = found
-    assert play(seed, tmp_path, kinds=kinds).faults == []
+    assert play(seed, tmp_path, kinds=kinds, answers=answers).faults == []
     record_figure(f"mutant: {name}", f"seed {seed}: {fault}")

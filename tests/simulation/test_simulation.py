@@ -11,7 +11,7 @@ import pytest
 
 from tests.process import ROOT
 from tests.rounds import Kind
-from tests.simulation.simulate import KINDS, Played, play
+from tests.simulation.simulate import ANSWERED, KINDS, Played, play
 
 #: So many in `make test`, thirty times as many in `make prove`.
 SEEDS = 100
@@ -68,3 +68,21 @@ def test_a_seed_is_one_run_in_any_process(tmp_path: Path, seed: int) -> None:
     here = digest(play(seed, tmp_path))
     assert here == digest(play(seed, tmp_path))
     assert here == other.stdout
+
+
+@pytest.mark.prove
+@pytest.mark.slow
+def test_what_a_browser_said_no_to_is_not_sent_whatever_process_dies(
+    tmp_path: Path, rounds: Callable[[Kind], int], record_figure: Callable[[str, object], None]
+) -> None:
+    found: list[str] = []
+    seeds, withheld, calls = 12 * rounds("seeds"), 0, 0
+    for seed in range(seeds):
+        kinds = ANSWERED[seed % len(ANSWERED)]
+        history = (played := play(seed, tmp_path, kinds=kinds, answers=True)).history
+        calls += len(history.calls)
+        withheld += len(history.acknowledged.keys() - {each.event_id for each in history.deliveries})
+        found += [f"seed {seed} ({', '.join(kinds)}): {fault}" for fault in played.faults[:3]]
+    assert found == []
+    assert withheld > seeds
+    record_figure("simulation of answers", f"{seeds} runs, {calls} calls, {withheld} events withheld")
