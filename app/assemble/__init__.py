@@ -8,6 +8,7 @@ assemble.pipeline(load_settings(), outbox=...).accept(...)     what the server d
 
 from app.assemble.factories import (
     alerts_to,
+    consents,
     content_id_of,
     deletion_requests,
     enrichment,
@@ -41,6 +42,7 @@ from app.assemble.factories import (
 
 __all__ = [
     "alerts_to",
+    "consents",
     "content_id_of",
     "deletion_requests",
     "enrichment",

@@ -269,9 +269,7 @@ def event_router(
         why_off=None if settings.keeps_while_off else why_off,
         enrichment=enrichment(settings, found, traits_of, names) if settings.remember_days else None,
         reader=reader,
-        consents=Consents(settings, reader, ConsentBook(time.monotonic), order_wait_s=settings.order_wait_s)
-        if settings.keeps_answers
-        else None,
+        consents=consents(settings, reader, time.monotonic),
         content_id_of=_content_ids(settings, sources),
         traits_of=traits_of,
         waits=OrderWaits(
@@ -279,6 +277,13 @@ def event_router(
         ),
         public_order_limits=settings.public_order_limits,
     )
+
+
+def consents(settings: Settings, reader: IdentityEventReader, monotonic: Callable[[], float]) -> Consents | None:
+    """Return what keeps answers, and asks for them before events are enqueued; None where they count for nothing."""
+    if not settings.keeps_answers:
+        return None
+    return Consents(settings, reader, ConsentBook(monotonic), order_wait_s=settings.order_wait_s)
 
 
 def _sending_sources(settings: Settings, sources: RunningSources | None) -> Callable[[], Iterable[str]]:

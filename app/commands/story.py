@@ -39,6 +39,7 @@ from app.pipeline.pipeline import Pipeline
 from app.pipeline.router import Router
 from app.pipeline.waiting import OrderWaits
 from app.sender.clocks import Clocks
+from app.sender.consent import consent_check
 from app.sender.context import CallReport, Dependencies
 from app.sender.worker import Worker
 from app.source import Intake, read_raw_event
@@ -231,6 +232,8 @@ class _Player:
         traits = {each.source: SourceTraits(is_proven=each.trust == "proven", shop=each.shop) for each in senders}
         router = copy(_router(self._settings))
         router.traits_of = traits.__getitem__
+        if router.reader is not None:
+            router.consents = assemble.consents(self._settings, router.reader, self._clock)
         router.waits = OrderWaits(
             self._settings,
             accounts=destinations(self._settings),
@@ -250,6 +253,7 @@ class _Player:
         )
         surroundings = Dependencies(
             clocks=Clocks(self._clock, self._clock),
+            consents=consent_check(outbox, destination.settings, self._clock),
             rng=Random(0),  # noqa: S311 - no pause is drawn: Pinterest takes all
             switches=Switches,
             redact=redact,

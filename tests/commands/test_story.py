@@ -143,3 +143,33 @@ def test_the_story_of_the_documentation_goes_as_it_says(run: Run, tmp_path: Path
     words = command.text.replace("story.ndjson", str(tmp_path / "story.ndjson")).split()
 
     assert run(*words[1:]).stdout == printed.text
+
+
+def test_a_story_plays_what_people_answer(run: Run) -> None:
+    """A shop's order waits for the browser's word; a no that comes while it waits withholds it when it is due."""
+    settings = {"CONSENT_REQUIRED": True, "CONSENT_CATEGORIES": "ads"}
+
+    def says(*, yes: bool, browser: str) -> dict[str, Any]:
+        consent = {"categoryPreferences": {"ads": yes}}
+        return {
+            "type": "page",
+            "messageId": f"{browser}-{yes}",
+            "anonymousId": browser,
+            "context": {"consent": consent, "ip": "203.0.113.9", "userAgent": "x"},
+        }
+
+    orders = [order(order_id=number) | {"anonymousId": f"b{number}", "userId": f"u{number}"} for number in "789"]
+    mine = story(
+        *((0, SHOP, each) for each in orders),
+        (60, PAGE, says(yes=True, browser="b7")),
+        (61, PAGE, says(yes=True, browser="b8")),
+        (120, PAGE, says(yes=False, browser="b8")),
+        settings=settings,
+    )
+
+    first, second = rows(run("preview", "--story", "-", "--json", stdin=f"{mine}\n{mine}\n"))
+
+    assert first == second
+    sent = [each["event"].get("custom_data", {}).get("order_id") for each in first["sent"] if each["at"] > 500]
+    assert sent == ["7"]
+    assert first["exits"] == ["enqueued"] * 5 + ["withheld"]
