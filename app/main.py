@@ -274,6 +274,7 @@ def _console(settings: Settings, services: Services) -> ConsoleServices:
         ),
         outbox_rules=settings,
         settings_set=assemble.settings_set(settings),
+        alerts=assemble.alert_conditions(settings, services.outbox, services.accounts, services.clock).holding,
         restart_notice=services.restart_notice,
         quality_components=COMPONENTS,
         people=assemble.people_search(settings, services.outbox) if settings.remember_secret else None,

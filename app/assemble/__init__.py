@@ -7,6 +7,7 @@ assemble.pipeline(load_settings(), outbox=...).accept(...)     what the server d
 """
 
 from app.assemble.factories import (
+    alert_conditions,
     alerts_to,
     consents,
     content_id_of,
@@ -41,6 +42,7 @@ from app.assemble.factories import (
 )
 
 __all__ = [
+    "alert_conditions",
     "alerts_to",
     "consents",
     "content_id_of",

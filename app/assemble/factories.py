@@ -43,7 +43,7 @@ from app.destination import PersonReader, ReportConversionEvent, TypedPerson
 from app.destination.client import PinterestClient
 from app.errors import EventRefused, MappingError, SettingsError
 from app.identity import IdKeys
-from app.insights.alerts.watcher import Alerts, AlertWebhook
+from app.insights.alerts.watcher import Alerts, AlertWebhook, Conditions
 from app.insights.inventory.counting import NameCounts, Sampler
 from app.insights.inventory.figures import read_figures
 from app.insights.inventory.products import ProductCheck
@@ -92,6 +92,21 @@ def alerts_to(
         clock=clock,
     )
     return (alerts,)
+
+
+def alert_conditions(
+    settings: Settings, outbox: Outbox, accounts: Sequence[AccountView], clock: Callable[[], float]
+) -> Conditions:
+    """Make what judges which conditions hold, for people who look."""
+    return Conditions(
+        outbox,
+        accounts=accounts,
+        settings=settings,
+        tells_reports=settings.reads_reports,
+        keeps_while_off=settings.keeps_while_off,
+        told_full_s=settings.told_full_s,
+        clock=clock,
+    )
 
 
 def settings_set(settings: Settings) -> frozenset[str]:

@@ -1,5 +1,6 @@
 """Counts for pages: by step, against an earlier period, summed up."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from app.console.filter import COMPARISONS, Period
 from app.console.flow import WindowCounts
 from app.console.labels import COMPONENT_OF_GROUP, WARNING_ADVICE, changed
 from app.core.events import CounterRow, Exit
+from app.core.pages import Undelivered
 from app.core.values.times import HOUR_S, MINUTE_S
 
 #: What is counted over time, and the counters that it counts.
@@ -26,6 +28,7 @@ SERIES: Mapping[str, frozenset[str]] = {
             Exit.REJECTED,
             Exit.REFUSED,
             Exit.UNMATCHED,
+            Exit.WITHDRAWN,
         )
     },
 }
@@ -183,6 +186,25 @@ def _count(pairs: Iterable[tuple[_Key, int]]) -> Counter[_Key]:
     return sums
 
 
+#: What became of deliveries that were made, in the order in which the chart stacks them.
+STANDS: Final = ("delivered", "waiting", "dead", "dismissed", "withdrawn")
+
+
+def followed(summary: Summary, undelivered: Iterable[Undelivered]) -> dict[str, tuple[int, ...]]:
+    """Return by STANDS where the deliveries are now that were made in each step of a period.
+
+    What is not delivered is counted by the store, the rest of what was to be sent is. A delivery whose hold has ended
+    counts as received then, a withdrawn one when it was withdrawn: of a step no more can be left than were made.
+    """
+    left: defaultdict[str, Counter[int]] = defaultdict(Counter)
+    for each in undelivered:
+        left[each.state][each.at] += each.count
+    rest = {name: tuple(left[name][start] for start in summary.starts) for name in STANDS[1:-1]}
+    rest["withdrawn"] = summary.series["withdrawn"]
+    made = zip(summary.series["enqueued"], *rest.values(), strict=True)
+    return {"delivered": tuple(max(0, all_ - sum(others)) for all_, *others in made)} | rest
+
+
 #: Counters with their times, whole Unix seconds.
 TimedCounters = Sequence[tuple[int, CounterRow]]
 
@@ -201,8 +223,8 @@ class Comparison:
 
     @property
     def changes(self) -> dict[str, str]:
-        """How what was received and delivered differs, in words; without what cannot be compared."""
-        names = {"received": ("accepted", "refused"), "delivered": ("delivered",)}
+        """How what was received and was to be sent differs, in words; without what cannot be compared."""
+        names = {"received": ("accepted", "refused"), "to be sent": ("enqueued",)}
         found = {
             said: changed(*(sum(each.totals.get(name, 0) for name in of) for each in (self.now, self.before)))
             for said, of in names.items()
@@ -298,7 +320,8 @@ class StepCounts:
         else:
             new = await self._store.counters(since=kept.until, step_s=step_s, until=until, names=self._names)
             found = [(int(at), counter) for at, counter in new]
-        whole = [(at, counter) for at, counters in kept.counts.items() if at >= since for counter in counters]
+        end = math.inf if until is None else until  # others may have read further
+        whole = [(at, counter) for at, counters in kept.counts.items() if since <= at < end for counter in counters]
         settled = now - SETTLED_S if until is None else min(now - SETTLED_S, until)
         over = max(kept.until, int(settled) // step_s * step_s)
         first = max(kept.since, int(now) // step_s * step_s - _KEPT * step_s)

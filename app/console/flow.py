@@ -6,7 +6,6 @@ from typing import Final
 
 from app.console.labels import changed
 from app.core.events import Exit
-from app.core.pages import Backlog
 from app.pipeline.receipts import CANCELLED
 
 #: A bar's width in the drawing's own units; the page stretches it.
@@ -87,25 +86,36 @@ _MADE: Final = (
     ("invalid", "refused", "invalid"),
     ("cancels", "unmatched", "cancelling an order"),
 )
-#: Not how often Pinterest refused: a delivery that was redriven may be refused again, and is one all the same.
-_SENT: Final = (("delivered", "delivered", "delivered"), ("withdrawn", "withheld", "withdrawn"))
+#: Where the deliveries are now that were made of events of the period: together they are those to be sent.
+_SENT: Final = (
+    ("delivered", "delivered", "delivered"),
+    ("waiting", "waiting", "waiting"),
+    ("dead", "refused", "dead"),
+    ("dismissed", "withheld", "put away"),
+    ("withdrawn", "withheld", "withdrawn"),
+)
 #: The filters of the list behind a figure, where it is not the exit of its name.
 _FILTERS: Final[Mapping[str, Mapping[str, str]]] = {
     "taken": {"exit": "matched"},
     "held_back": {"exit": "withheld", "taken": "no"},
     "withheld": {"exit": "withheld", "taken": "yes"},
     "cancels": {"exit": "matched", "reason": CANCELLED},
+    "withdrawn": {"exit": "withdrawn"},
 }
 
 
 def flow(
-    now: WindowCounts, compared: tuple[WindowCounts, WindowCounts] | None, backlog: Backlog, *, known: Collection[str]
+    now: WindowCounts,
+    compared: tuple[WindowCounts, WindowCounts] | None,
+    stands: Mapping[str, int],
+    *,
+    known: Collection[str],
 ) -> tuple[FlowBar, ...]:
-    """Return the bars of one period.
+    """Return the bars of one period: what was received in it, followed to where it is now.
 
-    `compared` are its steps that are over, and the same steps of what it is compared with; None where that is nothing.
-    `known` are those of `received`, `made` and `sent` of which anything is known: of one ad account nothing is of what
-    it does not take, of one source nothing of what is sent.
+    `compared` are its steps that are over, and the same steps of what it is compared with, at the same age; None where
+    that is nothing. `stands` are the deliveries made of it that are not delivered, by state. `known` are those of
+    `received`, `made` and `sent` of which anything is known: of one ad account nothing is of what it does not take.
     """
     counts, pair = now.by_name(), [each.by_name() for each in compared or ()]
 
@@ -122,19 +132,16 @@ def flow(
             for name, kind, label in wanted
         ]
 
-    now_so = (
-        FlowShare(kind="refused", label="dead letters now", count=backlog.dead, filters={"state": "dead"}),
-        FlowShare(
-            kind="waiting",
-            label="waiting now",
-            count=backlog.pending + backlog.claimed,
-            filters={"state": "waiting"},
-        ),
-    )
+    left = {name: stands.get(name, 0) for name, _, _ in _SENT}
+    left["delivered"] = max(0, counts["enqueued"] - sum(left.values()))
+    sent = [
+        FlowShare(kind=kind, label=label, count=left[name], filters=_FILTERS.get(name, {"state": name}))
+        for name, kind, label in _SENT
+    ]
     levels = {
         "received": FlowBar(title="Received", parts=_placed(shares(_RECEIVED))),
-        "made": FlowBar(title="What presets made of them", parts=_placed(shares(_MADE))),
-        "sent": FlowBar(title="Sent", parts=_placed([*shares(_SENT), *now_so])),
+        "made": FlowBar(title="Made by presets", parts=_placed(shares(_MADE))),
+        "sent": FlowBar(title="Where they are now", parts=_placed(sent)),
     }
     return tuple(level for name, level in levels.items() if name in known)
 

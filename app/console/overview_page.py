@@ -1,9 +1,13 @@
 """The first page: is it healthy, what was sent, what was not and why."""
 
+import asyncio
+import contextlib
 import shlex
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from decimal import Decimal
+from typing import Any, Final
 
 import orjson
 from starlette.requests import Request
@@ -19,6 +23,7 @@ from app.console.counts import (
     comparison_shifts,
     comparisons,
     counts_between,
+    followed,
     narrowed,
     summarise,
 )
@@ -30,10 +35,11 @@ from app.console.pages import PageGroup, Pages
 from app.console.services import ConsoleServices
 from app.core.coordination import Switches
 from app.core.events import CounterRow, Event, Exit
-from app.core.pages import Backlog
-from app.core.values.times import HOUR_S, MINUTE_S
+from app.core.pages import Backlog, Query, Undelivered
+from app.core.values.times import DAY_S, HOUR_S, MINUTE_S
 from app.errors import OutboxUnavailable
-from app.sender.status import DeliveryProblem, all_delivery_problems, read_accounts, total_backlog
+from app.insights.alerts.overall import Alert
+from app.sender.status import AccountStatus, all_delivery_problems, read_accounts, total_backlog, waits_long
 from app.source import page_snippet
 
 #: "Pinterest's last answers" are those of the last hour.
@@ -59,18 +65,32 @@ class LastAnswers:
     last_at: float
 
 
+#: Alerts are looked for beside the page, at most this often.
+_LOOK_S: Final = 60.0
+#: Fewer events than this in a month: Pinrelay is being set up.
+_FIRST_EVENTS: Final = 5
+_MONTH_S: Final = 30 * DAY_S
+_ARRIVED: Final = (Exit.ACCEPTED, Exit.REFUSED, Exit.MATCHED, Exit.ENQUEUED)
+#: What waits was received in the last days.
+_WAITS_DAYS: Final = 8
+
+
 class OverviewPages(PageGroup):
     """The overview and the part of it that refreshes itself."""
 
     def __init__(self, services: ConsoleServices, pages: Pages) -> None:
         super().__init__(services, pages)
         self._counts = PeriodCounts(services.outbox)
+        self._alerts: list[Alert] | None = None
+        self._looked_at = 0.0
+        self._looking: asyncio.Task[None] | None = None
 
     async def show(self, request: Request) -> Response:
         """Show everything; `?part=live` only what changes, for the script."""
         template = "overview_live.html" if request.query_params.get("part") == "live" else "overview.html"
         chosen, shows_all = filter_of(request), request.query_params.get("presets") == "all"
         facts = await self._facts(chosen.period or USUAL, chosen)
+        first = await self._first_run(request) if await self._is_new(facts, chosen) else None
         return self._pages.render(
             request,
             template,
@@ -79,8 +99,8 @@ class OverviewPages(PageGroup):
             nav="overview",
             account=chosen.account,
             source=chosen.source,
-            curl=self._curl(request),
-            snippet=page_snippet(_host(request), "YOUR_WRITE_KEY"),
+            first=first,
+            most_shown=verdict.MOST_SHOWN,
             shows_all=shows_all,
             listed=busiest(facts["summary"], None if shows_all else MOST_PRESETS),
             **facts,
@@ -93,29 +113,47 @@ class OverviewPages(PageGroup):
         counters = await self._counts.read(period, shifts.values(), now=now)
         calls = await self._counts.calls(since=answers_since(now), now=now)
         switches = await Switches.read(services.outbox)
-        keeps, told_full_s = services.destination.keeps_while_off, services.destination.told_full_s
-        views = (chosen.account,) if chosen.account else services.destination.accounts
-        accounts = await read_accounts(
-            services.outbox, views, switches=switches, keeps=keeps, told_full_s=told_full_s, now=now
-        )
-        backlog, found = total_backlog(accounts), all_delivery_problems(accounts)
+        accounts = await self._accounts(chosen, switches, now)
         counted = narrowed(counters, account=chosen.account_id, source=chosen.source)
         names = [preset.name for preset in services.running.catalog.presets]
         summary = summarise(counted, period, names, now=now, account=chosen.account_id)
+        left = await self._undelivered(period, chosen, now)
+        over_time = _over_time(counted, summary, period, shifts, chosen, left, now)
         return {
             "summary": summary,
             "period": period,
-            **_over_time(counted, summary, period, shifts, chosen, backlog, now),
+            **over_time,
             "marks": marks((await services.outbox.audit(limit=_MARKED)).entries, counted, summary.starts),
-            "backlog": backlog,
+            "backlog": total_backlog(accounts),
             "answers": last_answers(calls, account=chosen.account_id),
-            "problems": found,
+            "problems": all_delivery_problems(accounts),
             "accounts": accounts,
             "switches": switches,
-            "empty": not chosen.source and not summary.totals and backlog == Backlog(),
-            "health": await self._health(summary, period, chosen, backlog, found, now),
+            **await self._needs(summary, period, accounts, over_time["span"], now),
             **_keys_of(counted, summary, services),
         }
+
+    async def _accounts(self, chosen: PageFilter, switches: Switches, now: float) -> list[AccountStatus]:
+        services = self._services
+        return await read_accounts(
+            services.outbox,
+            (chosen.account,) if chosen.account else services.destination.accounts,
+            switches=switches,
+            keeps=services.destination.keeps_while_off,
+            told_full_s=services.destination.told_full_s,
+            now=now,
+        )
+
+    async def _undelivered(self, period: Period, chosen: PageFilter, now: float) -> list[Undelivered]:
+        since = period.starts(now)[0]
+        found = await self._services.outbox.undelivered(
+            since=since, until=since + period.length_s, step_s=period.step_s, by_source=bool(chosen.source)
+        )
+        return [
+            each
+            for each in found
+            if chosen.account_id in ("", each.ad_account_id) and chosen.source in ("", each.source)
+        ]
 
     async def _unavailable(self) -> str:
         """Return why no event can be kept, and what helps; "" where they can."""
@@ -125,44 +163,95 @@ class OverviewPages(PageGroup):
             return str(exc)
         return ""
 
-    async def _health(
+    async def _needs(
         self,
         summary: Summary,
         period: Period,
-        chosen: PageFilter,
-        backlog: Backlog,
-        found: Sequence[DeliveryProblem],
+        accounts: Sequence[AccountStatus],
+        span: Mapping[str, int],
         now: float,
-    ) -> verdict.Health:
+    ) -> dict[str, Any]:
+        """Return what needs a person, and what is said where nothing does."""
+        outbox = self._services.outbox
+        has_dead = any(each.backlog.dead for each in accounts)
         facts = verdict.HealthFacts(
             now=now,
             live=self._services.destination.live,
-            problems=found,
-            backlog=backlog,
+            accounts=accounts,
+            waiting_worth=await self._waiting_worth(accounts, now),
+            losses=await outbox.dead_letters.losses() if has_dead else (),
+            alerts=await self._alerts_now(now),
             received=summary.total("received"),
-            delivered=None if chosen.source else summary.total("delivered"),
             matched=summary.totals[Exit.MATCHED],
             invalid=summary.total("invalid"),
             period_words=period.words,
+            span=span,
             unavailable=await self._unavailable(),
         )
-        return verdict.health_of(facts)
+        return {"needs": verdict.needs_of(facts), "quiet": verdict.quiet_line(facts)}
 
-    def _curl(self, request: Request) -> str:
-        """Write the command that sends a first event here: the shortest example of a preset, as of now."""
+    async def _waiting_worth(self, accounts: Sequence[AccountStatus], now: float) -> dict[str, dict[str, Decimal]]:
+        """Return by ad account and currency what waits is worth; it is asked for only where something is wrong."""
+        worth: defaultdict[str, dict[str, Decimal]] = defaultdict(dict)
+        if any(each.problems or waits_long(each.backlog, now) for each in accounts):
+            today = int(now // DAY_S)
+            for row in await self._services.outbox.revenue(first_day=today - _WAITS_DAYS + 1, last_day=today):
+                if row.became == "waiting" and row.amount:
+                    of_account = worth[row.ad_account_id]
+                    of_account[row.currency] = of_account.get(row.currency, Decimal(0)) + row.amount
+        return worth
+
+    async def _alerts_now(self, now: float) -> list[Alert]:
+        """Return the alerts of the last look; a new one is begun beside the page, and only the first is waited for."""
+        if self._alerts is None:
+            self._alerts = []
+            self._looked_at = now
+            await self._look()
+        elif now - self._looked_at >= _LOOK_S and (self._looking is None or self._looking.done()):
+            self._looked_at = now
+            self._looking = asyncio.create_task(self._look())
+        return self._alerts
+
+    async def _look(self) -> None:
+        with contextlib.suppress(OutboxUnavailable):  # the page says so itself
+            self._alerts = await self._services.alerts()
+
+    async def _is_new(self, facts: Mapping[str, Any], chosen: PageFilter) -> bool:
+        """Return whether Pinrelay is being set up: hardly anything has ever arrived."""
+        seen = sum(facts["summary"].totals[name] for name in _ARRIVED)
+        if chosen.query or facts["needs"] or seen >= _FIRST_EVENTS or facts["backlog"] != Backlog():
+            return False
+        since = self._services.clock() - _MONTH_S
+        rows = await self._services.outbox.counters(since=since, step_s=DAY_S, names=_ARRIVED)
+        return sum(counter.count for _, counter in rows) < _FIRST_EVENTS
+
+    async def _first_run(self, request: Request) -> dict[str, Any]:
+        """Return what the three steps show: addresses of sources, a test event, and the newest event."""
         services = self._services
-        examples = [preset.example for preset in services.running.catalog.enabled if preset.example]
-        shortest = min(examples, key=lambda example: len(orjson.dumps(example)), default=FIRST_EVENT)
-        event = with_fresh_timestamp(shortest, services.clock())
-        headers = "".join(f" -H {shlex.quote(line)}" for line in services.destination.sender_headers)
-        url = shlex.quote(f"{_host(request)}/webhook")
+        found = await services.finder.find(Query(), limit=1)
+        newest = next(iter(found.deliveries.deliveries), None)
+        dropped = next((event for _, event in found.dropped.events), None)
+        examples = [preset for preset in services.running.catalog.enabled if preset.example]
+        shown = min(examples, key=lambda preset: len(orjson.dumps(preset.example)), default=None)
+        host = f"{request.url.scheme}://{request.url.netloc}{request.scope.get('root_path', '')}"
+        root = f"{host}/webhook"
+        event = with_fresh_timestamp((shown and shown.example) or FIRST_EVENT, services.clock())
+        addresses = {name: root if file is None else f"{root}/{name}" for name, file in services.sources().items()}
+        return {
+            "curl": self._curl(root, event),
+            "snippet": page_snippet(host, "YOUR_WRITE_KEY"),
+            "addresses": addresses,
+            "test": {"event": orjson.dumps(event).decode(), "send": shown.name} if shown else None,
+            "newest": newest,
+            "dropped": dropped,
+            "has_arrived": newest is not None or dropped is not None,
+        }
+
+    def _curl(self, address: str, event: Event) -> str:
+        """Write the command that sends a first event here."""
+        headers = "".join(f" -H {shlex.quote(line)}" for line in self._services.destination.sender_headers)
         body = shlex.quote(orjson.dumps(event).decode())
-        return f"curl {url} -H 'Content-Type: application/json'{headers} \\\n  -d {body}"
-
-
-def _host(request: Request) -> str:
-    """Return where Pinrelay is, as whoever looks at the page sees it."""
-    return f"{request.url.scheme}://{request.url.netloc}{request.scope.get('root_path', '')}"
+        return f"curl {shlex.quote(address)} -H 'Content-Type: application/json'{headers} \\\n  -d {body}"
 
 
 def _keys_of(counted: TimedCounters, summary: Summary, services: ConsoleServices) -> dict[str, Any]:
@@ -200,24 +289,26 @@ def _over_time(
     period: Period,
     shifts: Mapping[str, int],
     chosen: PageFilter,
-    backlog: Backlog,
+    left: Sequence[Undelivered],
     now: float,
 ) -> dict[str, Any]:
-    """Return where events went, as bars and over time, beside what they are compared with."""
-    drawn = [name for name in summary.series if name in drawn_outcomes(chosen)]
-    compared = comparisons(counted, period, shifts.values(), now=now, drawn=drawn)
+    """Return what was received in a period and where it is now, as bars and over time, beside an earlier period."""
+    stands = followed(summary, left)
+    series = {**stands, **{name: summary.series[name] for name in summary.series if name in drawn_exits(chosen)}}
+    at_door = [Exit.ENQUEUED, *drawn_exits(chosen)]
+    compared = comparisons(counted, period, shifts.values(), now=now, drawn=at_door)
     before = compared.get(shifts.get(chosen.against or "before", 0))
     start = summary.starts[0]
-    known = {"made"} | ({"sent"} if not chosen.source else set()) | ({"received"} if not chosen.account else set())
+    known = {"made", "sent"} | ({"received"} if not chosen.account else set())
     return {
         "levels": flow(
             counts_between(counted, start, start + period.length_s),
             (before.now, before.before) if before else None,
-            backlog,
+            Counter({name: sum(counts) for name, counts in stands.items() if name != "delivered"}),
             known=known,
         ),
-        "chart": stack(summary.starts, {name: summary.series[name] for name in drawn}, before.line if before else None),
-        "drawn": drawn,
+        "chart": stack(summary.starts, series, before.line if before else None),
+        "series": series,
         "before": before,
         "compared": list(compared.values()),
         "span": {"since": start} | ({"until": until} if (until := period.until(now)) else {}),
@@ -231,14 +322,13 @@ def busiest(summary: Summary, limit: int | None) -> frozenset[str]:
     return frozenset(each.name for each in most[:limit])
 
 
-def drawn_outcomes(chosen: PageFilter) -> frozenset[Exit]:
-    """Return what the chart's bars are made of: what came of events, as far as it is counted by what is chosen.
+def drawn_exits(chosen: PageFilter) -> frozenset[Exit]:
+    """Return the exits that the chart's bars have beside deliveries, as far as they are counted by what is chosen.
 
     Events that no preset takes are not drawn: most sources send many more of them.
     """
-    sent = {Exit.ENQUEUED} if chosen.source else {Exit.DELIVERED, Exit.REJECTED}
     unread: set[Exit] = set() if chosen.account else {Exit.REFUSED}
-    return frozenset({Exit.MERGED, Exit.DUPLICATE, Exit.WITHHELD, Exit.INVALID} | sent | unread)
+    return frozenset({Exit.MERGED, Exit.DUPLICATE, Exit.WITHHELD, Exit.INVALID} | unread)
 
 
 def answers_since(now: float) -> int:

@@ -4,7 +4,7 @@
 Personal data appears in `EventReport` only, made of what a person has just pasted; nothing of it is kept.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.access.admission import Access
@@ -14,6 +14,7 @@ from app.core.coordination import Coordination
 from app.core.pages import AccountView
 from app.core.trust import SourceTraits
 from app.destination.client import PinterestClient
+from app.insights.alerts.overall import Alert
 from app.insights.inventory.view import InventoryView
 from app.operations.acts import Acts
 from app.outbox import Outbox
@@ -73,6 +74,8 @@ class ConsoleServices:
     destination: DestinationView
     #: For how long counts and orders are kept.
     outbox_rules: OutboxSettings
+    #: Returns what is wrong now beside delivery. May raise OutboxUnavailable.
+    alerts: Callable[[], Awaitable[list[Alert]]]
     #: Names of settings that advice speaks of, and that are set already.
     settings_set: frozenset[str] = frozenset()
     #: Returns why a restart is needed, "" where none is.

@@ -1,143 +1,227 @@
-"""One sentence: is it healthy, and what to do if not. Pure."""
+"""What needs a person: one line a problem and ad account, with what it costs and one button. Pure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final, Literal
+from urllib.parse import urlencode
 
-from app.console.labels import time_span
-from app.core.pages import Backlog
+from app.console.labels import money, time_span
+from app.core.pages import Backlog, DeadLoss
 from app.core.values.texts import count_of
-from app.insights.alerts.overall import LATE_S
-from app.sender.status import OF_ALL, DeliveryProblem
+from app.core.values.times import HOUR_S
+from app.insights.alerts.overall import LATE_S, Alert
+from app.sender.status import OF_ALL, PROBLEM_STATES, AccountStatus, DeliveryProblem
 
+#: So many lines are shown at once.
+MOST_SHOWN: Final = 5
 #: More than one in so many matched events being invalid is worth a look.
-INVALID_ONE_IN = 10
-_WHY_LATE = "See Pinterest's last answers below for the reason"
-_BAD = frozenset({"full", "blocked", "refusing", "failing", "set aside"})
+INVALID_ONE_IN: Final = 10
+_BAD: Final = frozenset({"full", "blocked", "refusing", "failing", "set aside"})
+#: How the keys of alerts end that are of one ad account, which says them itself.
+_TOLD_BY_ACCOUNT: Final = frozenset({*PROBLEM_STATES, "backlog", "dead"})
+#: Where alerts lead to, by the beginning of their keys.
+_OF_ALERTS: Final[Mapping[str, tuple[str, str]]] = {
+    "tag": ("See the tag check", "tag-check"),
+    "memory": ("See People", "people"),
+    "sent twice": ("See the orders", "deliveries?warning=another+total"),
+    "reports": ("See Pinterest’s reports", "pinterest"),  # noqa: RUF001 - an apostrophe
+    "warnings": ("See the warnings", "#part-warnings"),
+}
+_EVENTS: Final = ("See the events", "inventory")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """The one button of a line."""
+
+    label: str
+    #: Below /console/.
+    page: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """One thing that needs a person."""
+
+    level: Literal["warn", "bad"]
+    sentence: str
+    #: What becomes of events, and what to do.
+    detail: str = ""
+    #: Unix seconds; None where it is not known.
+    since: float | None = None
+    #: How many events wait, or are lost; None where that is not known.
+    events: int | None = None
+    #: By currency, "" where none is named, what they are worth.
+    worth: Mapping[str, Decimal] = field(default_factory=dict)
+    act: Act | None = None
+
+    @property
+    def money(self) -> list[str]:
+        """What it costs, as people read it, the most first."""
+        found = sorted(self.worth.items(), key=lambda each: -each[1])
+        return [f"{money(amount, currency)} {currency}".strip() for currency, amount in found if amount]
+
+    def rank(self, now: float) -> tuple[float, ...]:
+        """Return what lines are ordered by: money an hour, then events, then how bad it is; the least comes first."""
+        hours = max(1.0, (now - self.since) / HOUR_S) if self.since is not None else 1.0
+        return -float(sum(self.worth.values())) / hours, -(self.events or 0), self.level != "bad"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthFacts:
-    """The facts that the sentence is made of."""
+    """The facts that the lines are made of."""
 
     now: float
     live: bool
-    #: Everything that keeps delivery from being well, the most pressing first.
-    problems: Sequence[DeliveryProblem]
-    backlog: Backlog
+    accounts: Sequence[AccountStatus]
+    #: By ad account and currency, what waits is worth.
+    waiting_worth: Mapping[str, Mapping[str, Decimal]] = field(default_factory=dict)
+    losses: Sequence[DeadLoss] = ()
+    #: What is told of all ad accounts and of single names, beside what each ad account says.
+    alerts: Sequence[Alert] = ()
     #: Of the period that is shown.
     received: int
-    #: None where it is not known: of one source.
-    delivered: int | None
     matched: int
     invalid: int
     #: As `in the last hour`.
     period_words: str
+    #: The filters of the period's list.
+    span: Mapping[str, int] = field(default_factory=dict)
     #: Why no event can be kept, and what helps; "" where they can.
     unavailable: str = ""
 
-    @property
-    def waiting_s(self) -> float:
-        """Since when the oldest delivery waits; 0 where none does."""
-        return 0 if self.backlog.oldest_at is None else self.now - self.backlog.oldest_at
+
+def needs_of(facts: HealthFacts) -> list[Need]:
+    """Return everything that needs a person, what costs most first."""
+    found = [need for status in facts.accounts for need in _of_account(status, facts)]
+    found += [*_of_all(facts), *_dead(facts), *_invalid(facts), *map(_of_alert, _others(facts))]
+    found.sort(key=lambda need: need.rank(facts.now))
+    if facts.unavailable:
+        sentence = "Events are turned away: they cannot be kept."
+        found.insert(0, Need(level="bad", sentence=sentence, detail=facts.unavailable))
+    return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
-    """The verdict on health: one sentence, and how pressing it is."""
-
-    level: Literal["good", "idle", "warn", "bad"]
-    sentence: str
-    #: What it means or what to do; "" where nothing follows.
-    advice: str = ""
-
-
-def health_of(facts: HealthFacts) -> Health:
-    """Pick the most pressing thing there is to say."""
-    for rule in (_turned_away, _of_account, _late, _losing, _of_all, _quiet):
-        if found := rule(facts):
-            return found
-    return _well(facts)
+def quiet_line(facts: HealthFacts) -> str:
+    """Return what is said where nothing needs a person."""
+    waiting = sum(each.backlog.pending + each.backlog.claimed for each in facts.accounts)
+    if not facts.received and not waiting:
+        return f"Nothing was received {facts.period_words}. If events should arrive, check the source."
+    where = "delivered" if facts.live else "delivered to the sandbox"
+    rest = f"; {count_of(waiting, 'delivery is', 'deliveries are')} on the way" if waiting else ""
+    return f"Nothing needs you. All events of the last hour that presets take were {where}{rest}."
 
 
-def _turned_away(facts: HealthFacts) -> Health | None:
-    """Say that events are turned away, which is worse than that they wait."""
-    if not facts.unavailable:
-        return None
-    return Health(level="bad", sentence="Events are turned away: they cannot be kept.", advice=facts.unavailable)
+def _of_account(status: AccountStatus, facts: HealthFacts) -> Iterator[Need]:
+    backlog, account = status.backlog, status.account.ad_account_id
+    problems = [each for each in status.named if each.state not in OF_ALL]
+    for problem in problems:
+        waits = problem.state != "set aside"
+        yield Need(
+            level="bad" if problem.state in _BAD else "warn",
+            sentence=problem.sentence,
+            detail=_detail(problem, facts.now),
+            since=problem.since if problem.since is not None else backlog.oldest_at,
+            events=_waiting(backlog) if waits else None,
+            worth=facts.waiting_worth.get(account, {}) if waits else {},
+            act=_act(problem, account),
+        )
+    is_held = any(each.state == "preset switched off" for each in status.problems)
+    if not problems and not is_held and backlog.oldest_at is not None and facts.now - backlog.oldest_at > LATE_S:
+        whose = f"{status.account.name}: " if status.account.name else ""
+        waited = time_span(facts.now - backlog.oldest_at)
+        yield Need(
+            level="bad",
+            sentence=f"{whose}Deliveries are late: the oldest has waited for {waited}.",
+            detail="Pinterest’s last answers below say why, or no sending process runs.",  # noqa: RUF001 - an apostrophe
+            since=backlog.oldest_at,
+            events=_waiting(backlog),
+            worth=facts.waiting_worth.get(account, {}),
+            act=_see_waiting(account),
+        )
 
 
-def _of_account(facts: HealthFacts) -> Health | None:
-    """Say what keeps the deliveries of an ad account from being well, in the words that are used everywhere."""
-    found = next((each for each in facts.problems if each.state not in OF_ALL), None)
-    return _told(found, facts.now) if found else None
+def _of_all(facts: HealthFacts) -> Iterator[Need]:
+    """Yield each problem of all ad accounts once."""
+    held = [each for each in facts.accounts if any(one.state == "preset switched off" for one in each.problems)]
+    for problem in {
+        one.sentence: one for each in facts.accounts for one in each.problems if one.state in OF_ALL
+    }.values():
+        waits = problem.state == "preset switched off"
+        oldest = [each.backlog.oldest_at for each in held if each.backlog.oldest_at is not None]
+        yield Need(
+            level="warn",
+            sentence=problem.sentence,
+            detail=_detail(problem, facts.now),
+            since=min(oldest, default=None) if waits else problem.since,
+            events=sum(_waiting(each.backlog) for each in held) if waits else None,
+            act=Act(label="Switch it on", page="mappings") if waits else None,
+        )
 
 
-def _of_all(facts: HealthFacts) -> Health | None:
-    """Say what keeps all deliveries from being well, likewise: it is less pressing."""
-    found = next((each for each in facts.problems if each.state in OF_ALL), None)
-    return _told(found, facts.now) if found else None
-
-
-def _told(problem: DeliveryProblem, now: float) -> Health:
+def _detail(problem: DeliveryProblem, now: float) -> str:
     wait_s = 0 if problem.next_try_at is None else problem.next_try_at - now
     again = f"The next try is in {time_span(wait_s)}." if wait_s > 0 else ""
-    return Health(
-        level="bad" if problem.state in _BAD else "warn",
-        sentence=problem.sentence,
-        advice=" ".join(part for part in (problem.detail, problem.remedy, again) if part),
-    )
+    return " ".join(part for part in (problem.detail, problem.remedy, again) if part)
 
 
-def _late(facts: HealthFacts) -> Health | None:
-    if facts.waiting_s <= LATE_S:
-        return None
-    if off := next((each for each in facts.problems if each.state == "preset switched off"), None):
-        return Health(
+def _act(problem: DeliveryProblem, account: str) -> Act:
+    if problem.state == "switched off":
+        return Act(label="Switch it on", page="mappings")
+    if problem.state == "set aside":
+        return Act(label="See the deliveries", page=f"deliveries?{urlencode({'ad_account_id': account})}")
+    return _see_waiting(account)
+
+
+def _see_waiting(account: str) -> Act:
+    return Act(label="See what waits", page=f"deliveries?{urlencode({'state': 'waiting', 'ad_account_id': account})}")
+
+
+def _waiting(backlog: Backlog) -> int:
+    return backlog.pending + backlog.claimed
+
+
+def _dead(facts: HealthFacts) -> Iterator[Need]:
+    """Yield a line for each of Pinterest's words by which deliveries of an ad account died."""
+    names = {each.account.ad_account_id: each.account.name for each in facts.accounts}
+    causes: defaultdict[tuple[str, str], list[DeadLoss]] = defaultdict(list)
+    for loss in facts.losses:
+        if loss.ad_account_id in names:
+            causes[loss.ad_account_id, loss.reason].append(loss)
+    for (account, reason), some in causes.items():
+        whose, count = f"{names[account]}: " if names[account] else "", sum(each.count for each in some)
+        query = urlencode({"ad_account_id": account, "cause": reason})
+        yield Need(
             level="warn",
-            sentence=f"{off.sentence.rstrip('.')}; the oldest delivery has waited for {time_span(facts.waiting_s)}.",
-            advice=f"{off.remedy} {_WHY_LATE} where others wait too.",
+            sentence=f"{whose}{count_of(count, 'event was', 'events were')} rejected: {reason.rstrip('.')}.",
+            detail="Fix the cause, then redrive.",
+            since=min(each.first_at for each in some),
+            events=count,
+            worth={each.currency: each.amount for each in some},
+            act=Act(label="Review and redrive", page=f"redrive?{query}"),
         )
-    return Health(
-        level="bad",
-        sentence=f"Deliveries are late: the oldest has waited for {time_span(facts.waiting_s)}.",
-        advice=f"{_WHY_LATE}, and whether a sending process runs at all.",
-    )
 
 
-def _losing(facts: HealthFacts) -> Health | None:
-    if facts.backlog.dead:
-        return Health(
-            level="warn",
-            sentence=f"{count_of(facts.backlog.dead, 'delivery', 'deliveries')} could not be delivered "
-            "and will not be tried again by themselves.",
-            advice="Look at the reasons under Deliveries, mend the cause, then redrive them.",
-        )
+def _invalid(facts: HealthFacts) -> Iterator[Need]:
     if facts.invalid * INVALID_ONE_IN > facts.matched:
-        return Health(
+        matched = count_of(facts.matched, "matched one")
+        yield Need(
             level="warn",
-            sentence=f"{count_of(facts.invalid, 'event')} of {count_of(facts.matched, 'matched one')} "
-            "could not be sent: Pinterest would refuse them.",
-            advice="The reasons are listed below; the event tester shows which field is missing or wrong.",
+            sentence=f"{count_of(facts.invalid, 'event')} of {matched} could not be sent {facts.period_words}.",
+            detail="Pinterest would refuse them. Their reasons say which field is missing or wrong.",
+            events=facts.invalid,
+            act=Act(label="See why", page=f"deliveries?{urlencode({'exit': 'invalid', **facts.span})}"),
         )
-    return None
 
 
-def _quiet(facts: HealthFacts) -> Health | None:
-    if facts.received or facts.delivered or facts.backlog.oldest_at is not None:
-        return None
-    return Health(
-        level="idle",
-        sentence=f"Nothing was received {facts.period_words}.",
-        advice="If events should be arriving, check the source: its URL, its secret and its own error list.",
-    )
+def _others(facts: HealthFacts) -> Iterator[Alert]:
+    """Yield the alerts that are not lines already."""
+    yield from (each for each in facts.alerts if each.key.rpartition(": ")[2] not in _TOLD_BY_ACCOUNT)
 
 
-def _well(facts: HealthFacts) -> Health:
-    where = "delivered" if facts.live else "delivered to the sandbox"
-    waits = "nothing waits" if not (facts.backlog.pending or facts.backlog.claimed) else "the rest is on its way"
-    sent = "" if facts.delivered is None else f" and {count_of(facts.delivered, 'delivery', 'deliveries')} {where}"
-    return Health(
-        level="good",
-        sentence=f"All is well: {count_of(facts.received, 'event')} received{sent} {facts.period_words}; {waits}.",
-    )
+def _of_alert(alert: Alert) -> Need:
+    sentence, _, detail = alert.text.partition(". ")
+    label, page = next((act for start, act in _OF_ALERTS.items() if alert.key.startswith(start)), _EVENTS)
+    return Need(level="warn", sentence=f"{sentence.rstrip('.')}.", detail=detail, act=Act(label=label, page=page))

@@ -134,6 +134,35 @@ class DeadCause:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLoss:
+    """What deliveries of one ad account that are dead for one reason are worth, in one currency."""
+
+    reason: str
+    ad_account_id: str
+    #: ISO 4217; "" where none is named.
+    currency: str
+    count: int
+    #: When the oldest and the newest of them died.
+    first_at: float
+    last_at: float
+    #: Of checkouts.
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undelivered:
+    """How many deliveries that were received in one step of time are not delivered."""
+
+    #: When the step began, Unix seconds.
+    at: int
+    ad_account_id: str
+    #: "" unless it is asked for.
+    source: str
+    state: Literal["waiting", "dead", "dismissed"]
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountView:
     """An ad account as people know it."""
 

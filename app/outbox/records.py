@@ -8,7 +8,17 @@ from typing import Any, Final
 from app.config.settings import OutboxSettings
 from app.core.deliveries import Attempt, Delivery, State
 from app.core.events import CounterRow, DroppedEvent, Exit
-from app.core.pages import AuditAction, AuditEntry, AuditPage, Backlog, DeadCause, Revenue, Session
+from app.core.pages import (
+    AuditAction,
+    AuditEntry,
+    AuditPage,
+    Backlog,
+    DeadCause,
+    DeadLoss,
+    Revenue,
+    Session,
+    Undelivered,
+)
 from app.errors import OutboxVersionError
 from app.outbox.backpressure import Load, remaining_bytes, why_full
 from app.outbox.enqueue import PAYLOAD_VERSION
@@ -105,6 +115,26 @@ def dead_cause_of(row: Sequence[Any]) -> DeadCause:
     """Read a row of an engine's query `dead_causes`."""
     reason, ad_account_id, preset, count, last_at = row
     return DeadCause(reason=reason, ad_account_id=ad_account_id, preset=preset, count=count, last_at=last_at)
+
+
+def dead_loss_of(row: Sequence[Any]) -> DeadLoss:
+    """Read a row of an engine's query `dead_losses`."""
+    reason, ad_account_id, currency, count, first_at, last_at, amount = row
+    return DeadLoss(
+        reason=reason,
+        ad_account_id=ad_account_id,
+        currency=currency,
+        count=count,
+        first_at=first_at,
+        last_at=last_at,
+        amount=Decimal(f"{amount or 0:.2f}"),
+    )
+
+
+def undelivered_of(row: Sequence[Any]) -> Undelivered:
+    """Read a row of an engine's query `undelivered`."""
+    at, ad_account_id, source, state, count = row
+    return Undelivered(at=at, ad_account_id=ad_account_id, source=source, state=state, count=count)
 
 
 def backlog_of(

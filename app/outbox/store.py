@@ -12,6 +12,7 @@ from app.core.pages import (
     AuditPage,
     Backlog,
     DeadCause,
+    DeadLoss,
     DroppedPage,
     Message,
     Page,
@@ -19,6 +20,7 @@ from app.core.pages import (
     Redrive,
     Revenue,
     Session,
+    Undelivered,
 )
 from app.core.people import Ownership, PeopleChanges, PeopleFound
 from app.core.shared_values import SharedValues
@@ -52,6 +54,9 @@ class DeadLetters(Protocol):
 
         Of very many dead ones the newest 100,000 are looked at.
         """
+
+    async def losses(self) -> list[DeadLoss]:
+        """Return what dead deliveries are worth, by reason, ad account and currency, likewise."""
 
 
 class Outbox(SharedValues, Protocol):
@@ -298,6 +303,11 @@ class Outbox(SharedValues, Protocol):
 
         A withdrawn order is one of the day of its cancellation. What an erasure takes away while it waits is gone.
         """
+
+    async def undelivered(
+        self, *, since: float, until: float, step_s: int, by_source: bool = False
+    ) -> list[Undelivered]:
+        """Count the deliveries received from a moment to before another that are not delivered, by step and state."""
 
     async def write_audit(self, entry: AuditEntry) -> None:
         """Commit one entry of the audit log."""

@@ -115,7 +115,7 @@ def test_a_page_explains_itself_while_empty(
     page = open_page(fresh.url + path)
     check(page, keep=keeping(page, screenshots, "empty" if path == "/console" else ""))
     if path == "/console":
-        expect(page.get_by_role("heading", name="Send the first event")).to_be_visible()
+        expect(page.get_by_role("heading", name="Get the first event to Pinterest")).to_be_visible()
 
 
 def test_logging_in_leads_to_the_page_that_was_asked_for(locked: Server, open_page: Callable[..., Page]) -> None:

@@ -45,7 +45,9 @@ class Question:
 
 
 QUESTIONS: Final = (
-    Question("Is anything wrong?", (), "#part-health", ("could not be delivered", "then redrive them")),
+    Question(
+        "Is anything wrong?", (), "#part-needs", ("events were rejected", "then redrive", "since", "Review and redrive")
+    ),
     Question(
         "Did order SO-1001 arrive?",
         ((SEARCH, "SO-1001"),),

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.console.flow import WIDTH, FlowShare, WindowCounts, flow
-from app.core.pages import Backlog
 
 ALL = ("received", "made", "sent")
 NOW = WindowCounts(
@@ -32,7 +31,7 @@ def shown(parts: tuple[FlowShare, ...]) -> dict[str, int]:
 
 
 def test_each_bar_says_how_events_left() -> None:
-    received, made, sent = flow(NOW, None, Backlog(pending=5, claimed=1, dead=1), known=ALL)
+    received, made, sent = flow(NOW, None, {"waiting": 6, "dead": 1, "dismissed": 2}, known=ALL)
     assert shown(received.parts) == {"taken by a preset": 50, "matched no preset": 40, "withheld": 10, "no event": 3}
     assert shown(made.parts) == {
         "to be sent": 50,
@@ -43,40 +42,41 @@ def test_each_bar_says_how_events_left() -> None:
         "cancelling an order": 3,
     }
     assert made.total == NOW.totals["matched"]
-    assert shown(sent.parts) == {"delivered": 48, "withdrawn": 0, "dead letters now": 1, "waiting now": 6}
+    assert shown(sent.parts) == {"delivered": 41, "waiting": 6, "dead": 1, "put away": 2, "withdrawn": 0}
+    assert [part.filters for part in sent.parts] == [
+        *({"state": state} for state in ("delivered", "waiting", "dead", "dismissed")),
+        {"exit": "withdrawn"},
+    ]
 
 
 def test_what_was_received_adds_up() -> None:
-    (received, *_) = flow(NOW, None, Backlog(), known=ALL)
+    (received, *_) = flow(NOW, None, {}, known=ALL)
     assert received.total == NOW.totals["accepted"] + NOW.totals["refused"]
 
 
-def test_a_delivery_that_was_redriven_and_refused_again_is_one() -> None:
-    twice = replace(NOW, totals={**NOW.totals, "delivered": 49, "rejected": 2})
-    (_, made, sent) = flow(twice, None, Backlog(dead=1), known=ALL)
-    assert sent.total == shown(made.parts)["to be sent"]
-
-
-def test_what_was_withdrawn_is_a_part_of_what_was_to_be_sent() -> None:
-    held = replace(NOW, totals={**NOW.totals, "withdrawn": 1})
-    (_, made, sent) = flow(held, None, Backlog(dead=1), known=ALL)
-    assert sent.total == shown(made.parts)["to be sent"]
-    assert [part.filters for part in sent.parts if part.label == "withdrawn"] == [{"exit": "withdrawn"}]
+@given(enqueued=st.integers(0, 10**9), left=st.lists(st.integers(0, 10**9), min_size=3, max_size=3))
+def test_where_they_are_now_adds_up_to_what_was_to_be_sent(enqueued: int, left: list[int]) -> None:
+    now = replace(NOW, totals={**NOW.totals, "enqueued": enqueued})
+    stands = dict(zip(("waiting", "dead", "dismissed"), left, strict=True))
+    (_, made, sent) = flow(now, None, stands, known=ALL)
+    assert sent.total == max(shown(made.parts)["to be sent"], sum(left))
+    assert all(part.count >= 0 for part in sent.parts)
 
 
 def test_of_what_nothing_is_known_no_bar_is_shown() -> None:
-    titles = [level.title for level in flow(NOW, None, Backlog(), known={"made", "sent"})]
-    assert titles == ["What presets made of them", "Sent"]
+    titles = [level.title for level in flow(NOW, None, {}, known={"made", "sent"})]
+    assert titles == ["Made by presets", "Where they are now"]
 
 
 @pytest.mark.parametrize(
     ("before", "said"), [(0, ""), (48, "as before"), (24, "+100 %"), (96, "\u221250 %"), (47, "+2 %")]
 )
 def test_a_part_says_how_it_differs_from_before(before: int, said: str) -> None:
-    compared = (NOW, WindowCounts(totals={"delivered": before}, withheld_of_presets=0))
-    later = replace(NOW, totals={**NOW.totals, "delivered": 99})  # the step that runs is not compared
-    (*_, sent) = flow(later, compared, Backlog(), known=ALL)
-    assert (sent.parts[0].count, sent.parts[0].change) == (99, said)
+    over = replace(NOW, totals={**NOW.totals, "enqueued": 48})
+    compared = (over, WindowCounts(totals={"enqueued": before}, withheld_of_presets=0))
+    later = replace(NOW, totals={**NOW.totals, "enqueued": 99})  # the step that runs is not compared
+    (_, made, _) = flow(later, compared, {}, known=ALL)
+    assert (made.parts[0].count, made.parts[0].change) == (99, said)
 
 
 counts = st.integers(0, 10**9)
@@ -85,13 +85,13 @@ counts = st.integers(0, 10**9)
 @given(
     totals=st.fixed_dictionaries(dict.fromkeys(["accepted", "refused", "unmatched", "withheld", "enqueued"], counts)),
     of_presets=counts,
-    pending=counts,
+    waiting=counts,
 )
 def test_parts_lie_side_by_side_within_the_bar_and_what_is_there_can_be_seen(
-    totals: dict[str, int], of_presets: int, pending: int
+    totals: dict[str, int], of_presets: int, waiting: int
 ) -> None:
     now = WindowCounts(totals=totals, withheld_of_presets=of_presets)
-    for level in flow(now, None, Backlog(pending=pending), known=ALL):
+    for level in flow(now, None, {"waiting": waiting}, known=ALL):
         at = 0
         for part in level.parts:
             assert part.at == at

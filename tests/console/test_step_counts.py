@@ -71,3 +71,13 @@ async def test_a_step_is_over_when_nothing_more_is_added_to_it(world: World) -> 
     for later_s in (SETTLED_S - 1, SETTLED_S, SETTLED_S):
         await steps.read(since=HOUR - MINUTE_S, step_s=MINUTE_S, now=HOUR + later_s)
     assert store.asked == [HOUR - MINUTE_S, HOUR - MINUTE_S, HOUR]
+
+
+async def test_what_others_read_further_is_not_told_of_a_span_that_ended_before(world: World) -> None:
+    """A page of yesterday told twice what came, once one of today had been compared with it."""
+    await world.enqueue(counters=[CounterRow(name="accepted")])
+    steps = StepCounts(world.outbox)
+    since, until = HOUR - 2 * HOUR_S, HOUR
+    for end in (until, HOUR + HOUR_S, until):
+        found = await steps.read(since=since, step_s=HOUR_S, now=NOW + HOUR_S, until=end)
+        assert sums(found) == sums(await world.outbox.counters(since=since, step_s=HOUR_S, until=end))

@@ -62,7 +62,7 @@ PLAIN = {
     "public",
     "merged",
 }
-PLAIN |= {"withdrawn", "blocked", "preset", "property", "sampled", "found", "exit", "published", "switched"}
+PLAIN |= {"rejected", "withdrawn", "blocked", "preset", "property", "sampled", "found", "exit", "published", "switched"}
 #: Where texts stand that are not ours, or are names on purpose; then all other tags.
 _NOT_OURS = re.compile(r"<(script|style|pre|textarea|code|svg|title)\b.*?</\1>|<(?:input|option)[^>]*>", re.DOTALL)
 _TAG = re.compile(r"<[^>]+>")

@@ -313,6 +313,7 @@ async def open_world(
                 sender_headers=sender_headers,
             ),
             outbox_rules=RULES,
+            alerts=assemble.alert_conditions(settings, outbox, accounts, lambda: world.now).holding,
             quality_components=tuple(COMPONENT_LABELS),
             people=assemble.people_search(settings, outbox) if settings.remember_secret else None,
             clock=lambda: world.now,

@@ -1,9 +1,11 @@
 """Dead letters leave: by themselves where a replay was delivered, or because somebody puts them away."""
 
+from decimal import Decimal
+
 import pytest
 
 from app.core.deliveries import State
-from app.core.events import Exit
+from app.core.events import DEFAULT_SOURCE, Exit
 from app.core.pages import Backlog, Query, Redrive
 from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, At, new, payload
 
@@ -151,6 +153,53 @@ async def test_causes_are_counted_by_reason_ad_account_and_preset(at: At) -> Non
     ]
     assert (found[0].ad_account_id, found[0].last_at) == (ACCOUNT, NOW + HOUR_S)
     assert len(await at.outbox.dead_letters.causes(limit=2)) == 2
+
+
+async def test_losses_are_what_dead_checkouts_are_worth_by_reason_and_currency(at: At) -> None:
+    assert await at.outbox.dead_letters.losses() == []
+    for amount, currency, reason in (
+        ("10.5", "EUR", "bad"),
+        ("2", "EUR", "bad"),
+        ("3", "USD", "bad"),
+        (None, None, "x"),
+    ):
+        await at.dead_letter(new(amount=amount, currency=currency), reason)
+    await at.later(HOUR_S).dead_letter(new(event_name="lead", amount="99", currency="EUR"), "bad")
+    found = await at.outbox.dead_letters.losses()
+    assert sorted((each.reason, each.currency, each.count, each.amount) for each in found) == [
+        ("bad", "", 1, Decimal("0.00")),
+        ("bad", "EUR", 2, Decimal("12.50")),
+        ("bad", "USD", 1, Decimal("3.00")),
+        ("x", "", 1, Decimal("0.00")),
+    ]
+    assert {(each.ad_account_id, each.first_at) for each in found if each.currency} == {(ACCOUNT, NOW)}
+    assert max(each.last_at for each in found) == NOW + HOUR_S
+
+
+@pytest.mark.parametrize("by_source", [False, True])
+async def test_what_is_not_delivered_is_counted_by_the_step_in_which_it_was_received(
+    at: At, *, by_source: bool
+) -> None:
+    hour = int(NOW) // HOUR_S * HOUR_S
+    early, late = at.later(hour - HOUR_S - NOW), at.later(hour + 60 - NOW)
+    await early.dead_letter(new(source="till"), "bad")
+    await early.dead_letter(new(source="till"), "put away")
+    await at.outbox.dead_letters.dismiss(Query(reason="put away"), because="x")
+    await late.enqueue(new(), new(ad_account_id="2"))
+    sent = At(at.outbox, late.now)
+    await sent.enqueue(new(message_id="sent"))
+    await sent.deliver(*[each for each in await sent.claim() if each.message_id == "sent"])
+    found = await at.outbox.undelivered(since=hour - HOUR_S, until=hour + HOUR_S, step_s=3_600, by_source=by_source)
+    till, default = ("till", DEFAULT_SOURCE) if by_source else ("", "")
+    assert sorted((each.at, each.ad_account_id, each.source, each.state, each.count) for each in found) == sorted(
+        [
+            (hour - HOUR_S, ACCOUNT, till, "dead", 1),
+            (hour - HOUR_S, ACCOUNT, till, "dismissed", 1),
+            (hour, ACCOUNT, default, "waiting", 1),
+            (hour, "2", default, "waiting", 1),
+        ]
+    )
+    assert [each.state for each in await at.outbox.undelivered(since=hour, until=hour + 60, step_s=3_600)] == []
 
 
 async def test_a_cause_leads_to_exactly_what_is_counted_by_it(at: At) -> None:

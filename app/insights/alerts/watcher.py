@@ -19,6 +19,7 @@ from app.insights.alerts.alert_text import alert_text
 from app.insights.alerts.by_name import NAMES_CHANGED, NameReader, by_name
 from app.insights.alerts.overall import (
     MOST_DAYS,
+    Alert,
     Facts,
     conditions,
     feed_trouble,
@@ -66,6 +67,79 @@ class AlertWebhook:
         await self._client.aclose()
 
 
+class Conditions:
+    """Judges what is wrong now, from what the store counts."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        *,
+        accounts: Sequence[AccountView],
+        settings: AlertSettings,
+        tells_reports: bool = False,
+        keeps_while_off: bool = True,
+        told_full_s: float = 0,
+        clock: Callable[[], float],
+    ) -> None:
+        """Of single names nothing is told where the inventory is switched off: it has old counts only.
+
+        `tells_reports`: a token by which nothing can be read is told; so is a backlog that is full in less than
+        `told_full_s`. `keeps_while_off` says whether events are kept while the destination is switched off.
+        """
+        self._outbox = outbox
+        self._accounts = accounts
+        self._settings = settings
+        self._tells_reports = tells_reports
+        self._keeps_while_off = keeps_while_off
+        self._told_full_s = told_full_s
+        self._clock = clock
+        self._names = NameReader(outbox.inventory)
+
+    async def holding(self) -> list[Alert]:
+        """Return an alert for each condition that holds. Raises OutboxUnavailable."""
+        found = conditions(await self._facts())
+        if self._settings.inventory_names:
+            found += by_name(await self._names.read(self._clock()), self._settings)
+        found += feed_trouble(await FEED.read(self._outbox))
+        found += tag_doubles(await doubles_of(self._outbox, self._clock()))
+        found += retention_trouble(await RETENTION_BEHIND.read(self._outbox), self._clock())
+        if self._tells_reports:
+            found += unread_reports(await PINTEREST_VIEWS.read_all(self._outbox), self._clock())
+        return found
+
+    async def _facts(self) -> Facts:
+        now = self._clock()
+        hours: defaultdict[int, Counter[str]] = defaultdict(Counter)
+        rejected: Counter[tuple[str, int]] = Counter()
+        full: set[tuple[str, int]] = set()
+        sent_twice = 0
+        since = (now // HOUR_S) * HOUR_S - (MOST_DAYS + 1) * DAY_S
+        for at, counter in await self._outbox.counters(since=since, step_s=HOUR_S):
+            hours[int(at)][counter.name] += counter.count
+            if counter.name == "memory_full":
+                full.add((counter.source if counter.label else "", int(at)))
+            if counter.label == PAGE_DIFFERS and at >= now - DAY_S:
+                sent_twice += counter.count
+            if counter.name == Exit.REJECTED:
+                rejected[counter.ad_account_id, int(at)] += counter.count
+        accounts = await read_accounts(
+            self._outbox,
+            self._accounts,
+            switches=await Switches.read(self._outbox),
+            keeps=self._keeps_while_off,
+            told_full_s=self._told_full_s,
+            now=now,
+        )
+        return Facts(
+            now=now,
+            accounts=accounts,
+            hours=hours,
+            rejected=rejected,
+            memory_full=frozenset(full),
+            sent_twice=sent_twice,
+        )
+
+
 PERIOD_S = 60.0
 #: So many looks in a row must fail before an unreadable outbox is told.
 OUTBOX_DOWN_LOOKS = 2
@@ -86,20 +160,19 @@ class Alerts:
         told_full_s: float = 0,
         clock: Callable[[], float],
     ) -> None:
-        """Of single names nothing is told where the inventory is switched off: it has old counts only.
-
-        `tells_reports`: a token by which nothing can be read is told; so is a backlog that is full in less than
-        `told_full_s`. `keeps_while_off` says whether events are kept while the destination is switched off.
-        """
+        """Take where to look and whom to tell; the rest is that of Conditions."""
         self._outbox = outbox
         self._webhook = webhook
         self._accounts = accounts
-        self._settings = settings
-        self._tells_reports = tells_reports
-        self._keeps_while_off = keeps_while_off
-        self._told_full_s = told_full_s
-        self._clock = clock
-        self._names = NameReader(outbox.inventory)
+        self._conditions = Conditions(
+            outbox,
+            accounts=accounts,
+            settings=settings,
+            tells_reports=tells_reports,
+            keeps_while_off=keeps_while_off,
+            told_full_s=told_full_s,
+            clock=clock,
+        )
         self._shutdown = Shutdown()
         self._failed_looks = 0
 
@@ -136,47 +209,7 @@ class Alerts:
         await self._outbox.check([each.ad_account_id for each in self._accounts])
 
     async def _judge(self) -> None:
-        found = conditions(await self._facts())
-        if self._settings.inventory_names:
-            found += by_name(await self._names.read(self._clock()), self._settings)
-        found += feed_trouble(await FEED.read(self._outbox))
-        found += tag_doubles(await doubles_of(self._outbox, self._clock()))
-        found += retention_trouble(await RETENTION_BEHIND.read(self._outbox), self._clock())
-        if self._tells_reports:
-            found += unread_reports(await PINTEREST_VIEWS.read_all(self._outbox), self._clock())
-        await self._tell_changes({alert.key: alert.text for alert in found})
-
-    async def _facts(self) -> Facts:
-        now = self._clock()
-        hours: defaultdict[int, Counter[str]] = defaultdict(Counter)
-        rejected: Counter[tuple[str, int]] = Counter()
-        full: set[tuple[str, int]] = set()
-        sent_twice = 0
-        since = (now // HOUR_S) * HOUR_S - (MOST_DAYS + 1) * DAY_S
-        for at, counter in await self._outbox.counters(since=since, step_s=HOUR_S):
-            hours[int(at)][counter.name] += counter.count
-            if counter.name == "memory_full":
-                full.add((counter.source if counter.label else "", int(at)))
-            if counter.label == PAGE_DIFFERS and at >= now - DAY_S:
-                sent_twice += counter.count
-            if counter.name == Exit.REJECTED:
-                rejected[counter.ad_account_id, int(at)] += counter.count
-        accounts = await read_accounts(
-            self._outbox,
-            self._accounts,
-            switches=await Switches.read(self._outbox),
-            keeps=self._keeps_while_off,
-            told_full_s=self._told_full_s,
-            now=now,
-        )
-        return Facts(
-            now=now,
-            accounts=accounts,
-            hours=hours,
-            rejected=rejected,
-            memory_full=frozenset(full),
-            sent_twice=sent_twice,
-        )
+        await self._tell_changes({alert.key: alert.text for alert in await self._conditions.holding()})
 
     async def _tell_changes(self, holding: dict[str, str]) -> None:
         stored = await OPEN_ALERTS.read_revised(self._outbox)

@@ -7,14 +7,14 @@ from typing import Any
 
 from app.core.deliveries import Delivery, NewDelivery, Seen
 from app.core.events import CounterRow, DroppedEvent, Exit
-from app.core.pages import Backlog, DroppedPage, Message, Page, Query, Revenue
+from app.core.pages import Backlog, DroppedPage, Message, Page, Query, Revenue, Undelivered
 from app.outbox.dedup import names_of, number_digests, order_ids_of
 from app.outbox.enqueue import asked_call, foreseen, holders, key_rows_of, other_sides
 from app.outbox.orders import OrderPage, order_page
 from app.outbox.pairing import Twin
 from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import UsesDatabase, connected, rows_of
-from app.outbox.records import attempt_of, backlog_of, counter_of, delivery_of, dropped_of, revenue_of
+from app.outbox.records import attempt_of, backlog_of, counter_of, delivery_of, dropped_of, revenue_of, undelivered_of
 from app.outbox.search import (
     END,
     SENT,
@@ -126,6 +126,13 @@ class Ledger(UsesDatabase):
             sums = sum_parameters(since, step_s, summed_spans(await rows_of(connection, "summed_spans")), until)
             rows = await rows_of(connection, "counters", **asked, **sums)
         return [counter_of(row) for row in rows]
+
+    @connected
+    async def undelivered(
+        self, connection: Connection, *, since: float, until: float, step_s: int, by_source: bool = False
+    ) -> list[Undelivered]:
+        asked_for = {"since": since, "until": until, "step_s": step_s, "by_source": by_source}
+        return [undelivered_of(row) for row in await rows_of(connection, "undelivered", **asked_for)]
 
     @connected
     async def revenue(self, connection: Connection, *, first_day: int, last_day: int) -> list[Revenue]:

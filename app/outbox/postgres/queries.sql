@@ -754,6 +754,30 @@ FROM (SELECT * FROM dead WHERE state = 'dead' ORDER BY id DESC LIMIT 100000) AS 
 GROUP BY cause, ad_account_id, preset
 ORDER BY count(*) DESC, cause, ad_account_id COLLATE "C", preset COLLATE "C" LIMIT %(limit)s;
 
+-- dead_losses --
+-- What dead deliveries are worth, by cause, ad account and currency, those of the most frequent causes first.
+SELECT split_part(reason, '; not redriven:', 1) COLLATE "C" AS cause, ad_account_id COLLATE "C" AS account,
+       CASE event_name WHEN 'checkout' THEN coalesce(currency, '') ELSE '' END COLLATE "C" AS money, count(*),
+       min(settled_at), max(settled_at),
+       sum(CASE WHEN event_name = 'checkout' AND amount ~ '^[0-9]{1,12}([.][0-9]+)?$' THEN amount::numeric END)
+FROM (SELECT * FROM dead WHERE state = 'dead' ORDER BY id DESC LIMIT 100000) AS newest JOIN delivery USING (id)
+GROUP BY cause, account, money ORDER BY count(*) DESC, cause, account, money;
+
+-- undelivered --
+-- How many deliveries that were received in a span are not delivered, by step, ad account and state. Without a source
+-- those that wait are counted by their index alone.
+SELECT (floor(enqueued_at / %(step_s)s::float8) * %(step_s)s::float8)::bigint AS step, queue.ad_account_id,
+       CASE WHEN %(by_source)s::integer = 1 THEN (SELECT source FROM delivery WHERE delivery.id = queue.id) ELSE '' END AS whose,
+       'waiting', count(*)
+FROM queue WHERE enqueued_at >= %(since)s::float8 AND enqueued_at < %(until)s::float8
+GROUP BY 1, 2, 3
+UNION ALL
+SELECT (floor(enqueued_at / %(step_s)s::float8) * %(step_s)s::float8)::bigint, ad_account_id,
+       CASE WHEN %(by_source)s::integer = 1 THEN source ELSE '' END, state, count(*)
+FROM dead JOIN delivery USING (id)
+WHERE settled_at >= %(since)s::float8 AND enqueued_at >= %(since)s::float8 AND enqueued_at < %(until)s::float8
+GROUP BY 1, 2, 3, 4;
+
 -- search_by_id --
 -- Deliveries of one id, be it their own, their message's, event's or order's: few, so that they can be sorted.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, state, reason,

@@ -7,7 +7,7 @@ from typing import Any
 from psycopg import Rollback
 
 from app.config.settings import OutboxSettings
-from app.core.pages import DeadCause, Query, Redrive
+from app.core.pages import DeadCause, DeadLoss, Query, Redrive
 from app.errors import OutboxUnavailable
 from app.outbox.enqueue import holders
 from app.outbox.postgres.connections import SQL, Connection
@@ -22,7 +22,7 @@ from app.outbox.postgres.database import (
     rows_of,
 )
 from app.outbox.postgres.ledger import asked
-from app.outbox.records import dead_cause_of
+from app.outbox.records import dead_cause_of, dead_loss_of
 from app.outbox.redrive import (
     REDRIVE_ROWS,
     DeadLetter,
@@ -68,6 +68,10 @@ class PostgresDeadLetters(UsesDatabase):
     @connected
     async def causes(self, connection: Connection, *, limit: int) -> list[DeadCause]:
         return [dead_cause_of(row) for row in await rows_of(connection, "dead_causes", limit=limit)]
+
+    @connected
+    async def losses(self, connection: Connection) -> list[DeadLoss]:
+        return [dead_loss_of(row) for row in await rows_of(connection, "dead_losses")]
 
 
 async def _redrive_step(

@@ -11,12 +11,12 @@ import orjson
 
 from app.core.deliveries import Delivery, NewDelivery, Seen, State
 from app.core.events import CounterRow, DroppedEvent, Exit
-from app.core.pages import Backlog, DroppedPage, Message, Page, Query, Revenue
+from app.core.pages import Backlog, DroppedPage, Message, Page, Query, Revenue, Undelivered
 from app.outbox.dedup import names_of, number_digests, order_ids_of
 from app.outbox.enqueue import asked_call, foreseen, holders, key_rows_of, other_sides
 from app.outbox.orders import OrderPage, order_page
 from app.outbox.pairing import Twin
-from app.outbox.records import attempt_of, backlog_of, counter_of, delivery_of, dropped_of, revenue_of
+from app.outbox.records import attempt_of, backlog_of, counter_of, delivery_of, dropped_of, revenue_of, undelivered_of
 from app.outbox.redrive import REPLAYED
 from app.outbox.rows import as_json
 from app.outbox.search import (
@@ -247,6 +247,15 @@ class Ledger(UsesFile):
         sums = sum_parameters(since, step_s, summed_spans(connection.execute(SQL["summed_spans"])), until)
         asked = {"since": since, "step_s": step_s, "names": None if names is None else as_json(sorted(names))}
         return [counter_of(row) for row in connection.execute(SQL["counters"], {**asked, **sums})]
+
+    @reads
+    def undelivered(
+        self, connection: sqlite3.Connection, *, since: float, until: float, step_s: int, by_source: bool = False
+    ) -> list[Undelivered]:
+        sql = SQL["undelivered"].replace("/* source */ ''", "source") if by_source else SQL["undelivered"]
+        return [
+            undelivered_of(row) for row in connection.execute(sql, {"since": since, "until": until, "step_s": step_s})
+        ]
 
     @reads
     def revenue(self, connection: sqlite3.Connection, *, first_day: int, last_day: int) -> list[Revenue]:

@@ -412,6 +412,27 @@ SELECT CASE instr(reason, '; not redriven:') WHEN 0 THEN reason
 FROM (SELECT * FROM delivery WHERE id > 0 AND state = 'dead' ORDER BY id DESC LIMIT 100000)
 GROUP BY cause, ad_account_id, preset ORDER BY count(*) DESC, cause, ad_account_id, preset LIMIT :limit;
 
+-- dead_losses --
+-- What dead deliveries are worth, by cause, ad account and currency, those of the most frequent causes first.
+SELECT CASE instr(reason, '; not redriven:') WHEN 0 THEN reason
+         ELSE substr(reason, 1, instr(reason, '; not redriven:') - 1) END AS cause,
+       ad_account_id, CASE event_name WHEN 'checkout' THEN coalesce(currency, '') ELSE '' END AS money, count(*),
+       min(settled_at), max(settled_at), sum(CASE event_name WHEN 'checkout' THEN CAST(amount AS REAL) END)
+FROM (SELECT * FROM delivery WHERE id > 0 AND state = 'dead' ORDER BY id DESC LIMIT 100000)
+GROUP BY cause, ad_account_id, money ORDER BY count(*) DESC, cause, ad_account_id, money;
+
+-- undelivered --
+-- How many deliveries that were received in a span are not delivered, by step, ad account and state.
+SELECT CAST(enqueued_at / :step_s AS INTEGER) * :step_s AS step, ad_account_id, /* source */ '' AS whose, 'waiting', count(*)
+FROM (SELECT DISTINCT ad_account_id AS known FROM backlog) CROSS JOIN delivery
+  ON ad_account_id = known AND settled_at IS NULL AND enqueued_at >= :since AND enqueued_at < :until
+GROUP BY step, ad_account_id, whose
+UNION ALL
+SELECT CAST(enqueued_at / :step_s AS INTEGER) * :step_s AS step, ad_account_id, /* source */ '' AS whose, state, count(*)
+FROM delivery WHERE state IN ('dead', 'dismissed') AND settled_at >= :since AND enqueued_at >= :since
+  AND enqueued_at < :until
+GROUP BY step, ad_account_id, whose, state;
+
 -- search --
 -- Deliveries, newest first.
 /* shelves */

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from app.config.settings import OutboxSettings
-from app.core.pages import DeadCause, Query, Redrive
+from app.core.pages import DeadCause, DeadLoss, Query, Redrive
 from app.outbox.enqueue import holders
-from app.outbox.records import dead_cause_of
+from app.outbox.records import dead_cause_of, dead_loss_of
 from app.outbox.redrive import (
     REDRIVE_ROWS,
     DeadLetter,
@@ -58,6 +58,10 @@ class SqliteDeadLetters(UsesFile):
     @reads
     def causes(self, connection: sqlite3.Connection, *, limit: int) -> list[DeadCause]:
         return [dead_cause_of(row) for row in connection.execute(SQL["dead_causes"], {"limit": limit})]
+
+    @reads
+    def losses(self, connection: sqlite3.Connection) -> list[DeadLoss]:
+        return [dead_loss_of(row) for row in connection.execute(SQL["dead_losses"])]
 
 
 def _redrive(
