@@ -190,6 +190,15 @@ class PublishingRefused(PinrelayError):
     """The file cannot be published. Fix the error and try again."""
 
 
+class EditRefused(PinrelayError):
+    """The text of a file cannot be changed so. Change it in the YAML view."""
+
+    def __init__(self, path: Sequence[str | int], why: str) -> None:
+        #: The keys and positions from the top of the file to the place.
+        self.path = tuple(path)
+        super().__init__(f"{'/'.join(map(str, path))}: {why}" if path else why)
+
+
 class FilterError(PinrelayError):
     """The filter or its value is unknown. Use one of the listed ones."""
 

@@ -102,6 +102,11 @@ def parse_yaml(text: str) -> Any | Fault:
         return _parse_slowly(text)
 
 
+def compose_yaml(text: str) -> Any:
+    """Return the nodes of a YAML document that `parse_yaml` reads, which know where in the text they are."""
+    return yaml.compose(text, Loader=_FastLoader)
+
+
 def _parse_slowly(text: str) -> Any | Fault:
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - likewise

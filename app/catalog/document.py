@@ -1,0 +1,316 @@
+"""Edits of a YAML file's text: an edit replaces the text of one node, and the file is never dumped anew.
+
+So comments, order, quotes and line ends stay as somebody wrote them. Whatever an edit gives is read again: where the
+file would not hold exactly what was asked, the edit is refused, and the text is for people to change.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, TypeAlias
+
+import orjson
+import yaml
+
+from app.catalog.yaml_files import compose_yaml, parse_yaml
+from app.errors import EditRefused, Fault
+
+#: The keys and positions from the top of a file to a node: ("mapping", "user_data", "email").
+Path: TypeAlias = tuple[str | int, ...]
+
+#: What does not fit into so many characters is written on lines of its own, where that may be.
+_MAX_INLINE: Final = 100
+_STEP: Final = 2
+_PLAIN: Final = re.compile(r"[\w$./<(][^\n\r\t#\"'{}\[\],&*!|>%@`?]*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A member of an object or a list, with the nodes of the file."""
+
+    #: None in a list.
+    key: Any
+    node: Any
+
+    @property
+    def start(self) -> int:
+        return int((self.key or self.node).start_mark.index)
+
+
+class YamlDocument:
+    """The text of a file whose top is an object, and what it holds. An edit returns another document."""
+
+    def __init__(self, text: str) -> None:
+        """Take the text. Raises EditRefused where it is not readable, or its top is no object."""
+        self.text = text
+        self.value: Any = parse_yaml(text)
+        if isinstance(self.value, Fault):
+            raise EditRefused((), str(self.value))
+        if not isinstance(self.value, dict):
+            raise EditRefused((), "the file holds no fields: begin with `name: ...`")
+
+    @cached_property
+    def _root(self) -> Any:
+        return compose_yaml(self.text)
+
+    @cached_property
+    def _line_end(self) -> str:
+        return "\r\n" if "\r\n" in self.text else "\n"
+
+    def get(self, path: Path, default: Any = None) -> Any:
+        """Return the value at a place; `default` where there is none."""
+        value = self.value
+        for step in path:
+            try:
+                value = value[step]
+            except (KeyError, IndexError, TypeError):
+                return default
+        return value
+
+    def lines(self, path: Path) -> tuple[int, int] | None:
+        """Return the first and the last line of a node with its key, counted from 1; None where there is none."""
+        node = self._root
+        start = 0
+        for step in path:
+            entry = _find(node, step)
+            if entry is None:
+                return None
+            node, start = entry.node, entry.start
+        return self.text.count("\n", 0, start) + 1, self.text.count("\n", 0, self._end(node)) + 1
+
+    def with_value(self, path: Path, value: Any) -> "YamlDocument":
+        """Return the document with a value at a place, which may be new: objects on the way to it are made.
+
+        A new member is the last of its object. Raises EditRefused where the text cannot be changed so.
+        """
+        if not path or self._same_as(path, value):
+            return self
+        parent, entry, depth = self._nearest(path)
+        wanted = _set(self.value, path, value)
+        if entry is not None:
+            return self._checked(self._replaced(parent, entry, value), path, wanted)
+        for step in reversed(path[depth + 1 :]):
+            value = {step: value}
+        at = path[:depth]
+        if not parent.value:
+            # an empty object or list: its text is replaced as a whole
+            container: Any = {path[depth]: value} if isinstance(path[depth], str) else [value]
+            return self._checked(self.with_value(at, container).text, path, wanted)
+        return self._checked(self._added(parent, path[depth], value), path, wanted)
+
+    def without(self, path: Path) -> "YamlDocument":
+        """Return the document without a member; where it is the last one its object stays, empty.
+
+        The same document where there is no such member. Raises EditRefused where the text cannot be changed so.
+        """
+        parent, entry, _ = self._nearest(path)
+        if entry is None:
+            return self
+        wanted = _removed(self.value, path)
+        if len(parent.value) == 1 and len(path) > 1:
+            empty: Any = {} if entry.key else []
+            return self._checked(self.with_value(path[:-1], empty).text, path, wanted)
+        return self._checked(self._cut(parent, entry), path, wanted)
+
+    def _same_as(self, path: Path, value: Any) -> bool:
+        missing = object()
+        return _alike(self.get(path, missing), value)
+
+    def _checked(self, text: str, path: Path, wanted: Any) -> "YamlDocument":
+        """Return the document of a text, which must hold what is wanted."""
+        changed = YamlDocument(text)
+        if not _alike(changed.value, wanted):
+            raise EditRefused(path, "this place can only be changed in the YAML text")
+        return changed
+
+    def _nearest(self, path: Path) -> tuple[Any, _Entry | None, int]:
+        """Return the last node on the way to a place, its member there, if any, and how many steps lead to it."""
+        node = self._root
+        for depth, step in enumerate(path):
+            entry = _find(node, step)
+            if entry is None or depth == len(path) - 1:
+                return node, entry, depth
+            node = entry.node
+            if isinstance(node, yaml.ScalarNode):
+                return _EMPTY_OF[type(path[depth + 1])], None, depth + 1
+        raise EditRefused(path, "name a place inside the file")
+
+    def _end(self, node: Any) -> int:
+        """Return where the text of a node ends: PyYAML counts the blank lines and comments behind it in."""
+        if node.value and not isinstance(node, yaml.ScalarNode) and not node.flow_style:
+            last = node.value[-1]
+            return self._end(last[1] if isinstance(last, tuple) else last)
+        end = int(node.end_mark.index)
+        return len(self.text[:end].rstrip()) if getattr(node, "style", None) in ("|", ">") else end
+
+    def _line_of(self, at: int) -> tuple[int, int]:
+        """Return where the line around an offset begins and ends, without its line end."""
+        start = self.text.rfind("\n", 0, at) + 1
+        end = self.text.find("\n", at)
+        end = len(self.text) if end < 0 else end
+        return start, end - (self.text[start:end].endswith("\r"))
+
+    def _column(self, at: int) -> int:
+        return at - self._line_of(at)[0]
+
+    def _replaced(self, parent: Any, entry: _Entry, value: Any) -> str:
+        """Return the text with another value of a member that there is."""
+        node, text = entry.node, self.text
+        start, end = int(node.start_mark.index), self._end(node)
+        in_line = _inline(value)
+        head = entry.key.end_mark.index if entry.key else parent.start_mark.index
+        starts_below = "\n" in text[head:start] and bool(entry.key)
+        if starts_below:
+            if not node.flow_style and len(in_line) > _MAX_INLINE and value:
+                return text[:start] + self._block(value, self._column(start)) + text[end:]
+            at = text.index(":", head) + 1
+            _, line_end = self._line_of(at)
+            return f"{text[:at]} {in_line}{text[at:line_end]}{text[end:]}"
+        is_block = not parent.flow_style and not _is_inside_flow(self._root, node)
+        if is_block and entry.key and len(in_line) > _MAX_INLINE and isinstance(value, dict | list):
+            at = text.index(":", head) + 1
+            indent = self._column(entry.start) + _STEP
+            rest = text[end : self._line_of(end)[1]].rstrip()
+            block = f"{self._line_end}{' ' * indent}{self._block(value, indent)}"
+            return text[:at] + rest + block + text[self._line_of(end)[1] :]
+        space = " " if start and text[start - 1] == ":" else ""
+        return text[:start] + space + in_line + text[end:]
+
+    def _added(self, parent: Any, step: str | int, value: Any) -> str:
+        """Return the text with one more member of an object or a list that has some."""
+        text = self.text
+        last = _entries(parent)[-1]
+        end = self._end(last.node)
+        named = f"{_inline(step)}: " if isinstance(step, str) else ""
+        if parent.flow_style or _is_inside_flow(self._root, parent):
+            return f"{text[:end]}, {named}{_inline(value)}{text[end:]}"
+        indent = self._column(last.start) if named else self._column(int(parent.start_mark.index))
+        _, line_end = self._line_of(end)
+        added = self._member(step, value, indent) if named else f"- {_inline(value)}"
+        return f"{text[:line_end]}{self._line_end}{' ' * indent}{added}{text[line_end:]}"
+
+    def _cut(self, parent: Any, entry: _Entry) -> str:
+        """Return the text without a member of an object or a list that has more of them."""
+        text, entries = self.text, _entries(parent)
+        place = next(number for number, each in enumerate(entries) if each.node is entry.node)
+        end = self._end(entry.node)
+        if parent.flow_style or _is_inside_flow(self._root, parent):
+            begins_line = place == 0 or "\n" in text[self._end(entries[place - 1].node) : entry.start]
+            behind = entries[place + 1].start if place + 1 < len(entries) else len(text)
+            if place == 0 or (begins_line and "\n" not in text[end:behind]):
+                return text[: entry.start] + text[behind:]
+            return text[: self._end(entries[place - 1].node)] + text[end:]
+        start = entry.start if entry.key else text.rindex("-", 0, entry.start)
+        line_start, _ = self._line_of(start)
+        if text[line_start:start].strip():  # behind the dash of a list
+            return text[:start] + text[entries[place + 1].start :]
+        _, line_end = self._line_of(end)
+        behind = len(text) if line_end >= len(text) else text.index("\n", line_end) + 1
+        return text[:line_start] + text[behind:]
+
+    def _member(self, name: Any, value: Any, indent: int) -> str:
+        """Write a member of an object whose first line is indented already."""
+        in_line = f"{_inline(name)}: {_inline(value)}"
+        if len(in_line) <= _MAX_INLINE or not value or not isinstance(value, dict | list):
+            return in_line
+        below = f"{self._line_end}{' ' * (indent + _STEP)}"
+        return f"{_inline(name)}:{below}{self._block(value, indent + _STEP)}"
+
+    def _block(self, value: Any, indent: int) -> str:
+        """Write an object or a list on lines of its own, of which the first is indented already."""
+        below = f"{self._line_end}{' ' * indent}"
+        if isinstance(value, dict):
+            return below.join(self._member(name, each, indent) for name, each in value.items())
+        if isinstance(value, list):
+            return below.join(f"- {_inline(each)}" for each in value)
+        return _inline(value)
+
+
+#: What stands for a scalar on the way to a place that is to be made: it has no members, and is replaced as a whole.
+_EMPTY_OF: Final = {
+    str: yaml.MappingNode("tag:yaml.org,2002:map", []),
+    int: yaml.SequenceNode("tag:yaml.org,2002:seq", []),
+}
+
+
+def _entries(node: Any) -> list[_Entry]:
+    if isinstance(node, yaml.MappingNode):
+        return [_Entry(key, value) for key, value in node.value]
+    return [_Entry(None, each) for each in node.value] if isinstance(node, yaml.SequenceNode) else []
+
+
+def _find(node: Any, step: str | int) -> _Entry | None:
+    """Return the member of a node, None where it has none of this name or place."""
+    entries = _entries(node)
+    if isinstance(node, yaml.SequenceNode):
+        return entries[step] if isinstance(step, int) and 0 <= step < len(entries) else None
+    return next((entry for entry in entries if entry.key.value == step), None)
+
+
+def _is_inside_flow(root: Any, wanted: Any) -> bool:
+    """Return whether a node is written within braces or brackets of another."""
+
+    def flows(node: Any) -> Iterator[Any]:
+        for entry in _entries(node):
+            if node.flow_style:
+                yield entry.node
+            yield from flows(entry.node)
+
+    return any(node is wanted for node in flows(root))
+
+
+def _inline(value: Any) -> str:
+    """Write a value on one line, as it may stand anywhere."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_inline(str(name))}: {_inline(each)}' for name, each in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_inline, value))}]"
+    if isinstance(value, str):
+        return _text(value)
+    return orjson.dumps(value).decode()
+
+
+def _text(text: str) -> str:
+    """Write a text plain where that is read as the same text everywhere, else in quotes."""
+    if _PLAIN.fullmatch(text) and ": " not in text and text == text.strip() and not text.endswith(":"):
+        found = parse_yaml(f"[{{k: {text}}}]")
+        if found == [{"k": text}] and isinstance(found[0]["k"], str):
+            return text
+    return str(yaml.safe_dump(text, default_style='"', allow_unicode=True, width=2**30)).removesuffix("\n")
+
+
+def _set(value: Any, path: Sequence[str | int], new: Any) -> Any:
+    """Return a copy of a value with another one at a place."""
+    if not path:
+        return new
+    step, *rest = path
+    if isinstance(step, int):
+        items = list(value) if isinstance(value, list) else []
+        if step < len(items):
+            return [*items[:step], _set(items[step], rest, new), *items[step + 1 :]]
+        return [*items, _set(None, rest, new)]
+    members = value if isinstance(value, dict) else {}
+    return {**members, step: _set(members.get(step), rest, new)}
+
+
+def _removed(value: Any, path: Sequence[str | int]) -> Any:
+    """Return a copy of a value without the member at a place."""
+    step, *rest = path
+    if rest:
+        inner = _removed(value[step], rest)
+        return _set(value, (step,), inner)
+    if isinstance(value, list):
+        return [each for place, each in enumerate(value) if place != step]
+    return {name: each for name, each in value.items() if name != step}
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Return whether two values are the same as JSON, the order of members included: 1, 1.0 and true differ."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return list(one) == list(other) and all(_alike(one[name], other[name]) for name in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    return bool(one == other)
