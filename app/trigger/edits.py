@@ -1,0 +1,155 @@
+"""Edits of a trigger's text: one condition or group at a time, and what is not asked for stays as it is written."""
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final, TypeAlias
+
+from app.trigger.parser import parse_trigger
+from app.trigger.syntax import EVENT_FIELDS, Comparison, FunctionCall, Group, Joiner, Negation, Term
+
+#: Which part of a trigger: the position in each group on the way, 0 for what is negated; () is the whole.
+Place: TypeAlias = Sequence[int]
+
+_JOINER: Final = re.compile(r"\b(and|or)\b", re.IGNORECASE)
+_OPPOSITE: Final = {"=": "!=", "!=": "="}
+_CONSTANTS: Final = frozenset({"true", "false", "null"})
+_NUMBER: Final = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+
+
+def condition_text(field: str, operator: str, value: str, *, is_text: bool = False) -> str:
+    r"""Return a condition as it is written in a trigger.
+
+    `operator` is one of the language's, `contains` or `match`, or one of both with `not ` before it. A value that reads
+    as a number, as true, false or null is one, unless `is_text`.
+
+    >>> condition_text("properties.total", ">=", "100"), condition_text("event", "not contains", 'say "hi"')
+    ('properties.total >= 100', 'not contains(event, "say \\"hi\\"")')
+    """
+    is_plain = not is_text and (value.lower() in _CONSTANTS or _NUMBER.fullmatch(value))
+    negation, _, function = operator.rpartition("not ")
+    quoted = '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if function in ("contains", "match"):
+        return f"{'not ' if negation or operator.startswith('not ') else ''}{function}({field}, {quoted})"
+    return f"{field} {operator} {value if is_plain else quoted}"
+
+
+def term_at(term: Term, place: Place) -> Term:
+    """Return a part of a trigger. Raises LookupError where there is none."""
+    for number in place:
+        match term:
+            case Group(terms=terms):
+                term = terms[number]
+            case Negation(term=inner) if number == 0:
+                term = inner
+            case _:
+                raise LookupError(number)
+    return term
+
+
+def with_condition(text: str, place: Place, condition: str) -> str:
+    """Return the trigger with another condition in place of a part. Raises TriggerError."""
+    start, end = _span(text, term_at(_parsed(text), place))
+    return _checked(text[:start] + condition + text[end:])
+
+
+def with_added(text: str, place: Place, joiner: Joiner, condition: str) -> str:
+    """Return the trigger with a condition more, joined to a part of it: `(part joiner condition)`. Raises TriggerError.
+
+    >>> with_added('type = "track" and event = "A"', (1,), "or", 'event = "B"')
+    'type = "track" and (event = "A" or event = "B")'
+    """
+    if not text.strip():
+        return _checked(condition)
+    whole = _parsed(text)
+    term = term_at(whole, place)
+    if isinstance(term, Group) and term.joiner == joiner:
+        _, end = _outer(text, term.terms[-1])
+        return _checked(f"{text[:end]} {joiner} {condition}{text[end:]}")
+    start, end = _outer(text, term) if place else (0, len(text.rstrip()))
+    inner = (
+        f"({text[start:end].strip()})" if isinstance(term, Group) and text[start] != "(" else text[start:end].strip()
+    )
+    joined = f"{inner} {joiner} {condition}"
+    return _checked(text[:start] + (f"({joined})" if place else joined) + text[end:])
+
+
+def without_term(text: str, place: Place) -> str:
+    """Return the trigger without a part; "" where it is the whole. Raises TriggerError."""
+    if not place:
+        return ""
+    whole = _parsed(text)
+    *above, number = place
+    parent = term_at(whole, above)
+    if isinstance(parent, Negation):
+        return without_term(text, above)
+    assert isinstance(parent, Group)  # noqa: S101 - other terms have no parts
+    spans = [_outer(text, each) for each in parent.terms]
+    start, end = (spans[0][0], spans[1][0]) if number == 0 else (spans[number - 1][1], spans[number][1])
+    return _checked(text[:start] + text[end:])
+
+
+def with_joiner(text: str, place: Place, joiner: Joiner) -> str:
+    """Return the trigger with a group that needs all (`and`) of its parts, or any (`or`). Raises TriggerError."""
+    group = term_at(_parsed(text), place)
+    assert isinstance(group, Group)  # noqa: S101 - other terms have no joiner
+    spans = [_outer(text, each) for each in group.terms]
+    for (_, start), (end, _) in reversed(list(pairwise(spans))):
+        text = text[:start] + _JOINER.sub(joiner, text[start:end], count=1) + text[end:]
+    return _checked(text)
+
+
+def negated(text: str, place: Place) -> str:
+    """Return the trigger with the opposite of a part. Raises TriggerError.
+
+    >>> negated('event = "A" and contains(name, "x")', (0,)), negated('event = "A"', ())
+    ('event != "A" and contains(name, "x")', 'event != "A"')
+    """
+    term = term_at(_parsed(text), place)
+    start, end = _span(text, term)
+    match term:
+        case Comparison(operator=operator, field=_) if operator in _OPPOSITE:
+            written = text[start:end]
+            changed = re.sub(r"\s*(!=|=)", f" {_OPPOSITE[operator]}", written, count=1)
+        case FunctionCall(negated=True):
+            changed = re.sub(r"^(?:!|not)\s*", "", text[start:end], flags=re.IGNORECASE)
+        case FunctionCall():
+            changed = f"not {text[start:end]}"
+        case Negation(term=inner):
+            written = text[slice(*_span(text, inner))]
+            changed = f"({written})" if isinstance(inner, Group) and place else written
+        case _:
+            start, end = _outer(text, term) if place else (start, end)
+            changed = f"not ({text[slice(*_span(text, term))]})"
+    return _checked(text[:start] + changed + text[end:])
+
+
+def _parsed(text: str) -> Term:
+    return parse_trigger(text, EVENT_FIELDS)
+
+
+def _checked(text: str) -> str:
+    """Return a text that is a trigger. Raises TriggerError."""
+    _parsed(text)
+    return text
+
+
+def _span(text: str, term: Term) -> tuple[int, int]:
+    """Return from where to where a part is written, without the parentheses around it."""
+    start = term.column - 1
+    return start, start + len(term.text) if term.text else len(text)
+
+
+def _outer(text: str, term: Term) -> tuple[int, int]:
+    """Return from where to where a part is written, with the parentheses around it."""
+    start, end = _span(text, term)
+    while True:
+        before, behind = text[:start].rstrip(), text[end:].lstrip()
+        if not before.endswith("(") or not behind.startswith(")") or _is_call(before[:-1]):
+            return start, end
+        start, end = len(before) - 1, len(text) - len(behind) + 1
+
+
+def _is_call(before: str) -> bool:
+    """Return whether a parenthesis behind this text belongs to a `not`, which is a part by itself."""
+    return bool(re.search(r"(?:!|\bnot)\s*$", before, re.IGNORECASE))
