@@ -67,10 +67,10 @@ class Catalog:
         """What the action's defaults find of an order: its id, value and currency."""
         return compile_order(self.action)
 
-    def alone(self, preset: Preset) -> "Catalog":
-        """Return a catalog of one preset, switched on: for its tests."""
-        preset = replace(preset, enabled=True)
-        return replace(self, presets=(preset,), enabled=(preset,), _index=_index([preset]))
+    def alone(self, *presets: Preset) -> "Catalog":
+        """Return a catalog of these presets only, switched on: for their tests and drafts."""
+        presets = tuple(replace(preset, enabled=True) for preset in presets)
+        return replace(self, presets=presets, enabled=presets, _index=_index(presets))
 
     def bare_preset(self, event_name: str) -> Preset:
         """Return a preset that takes every event, by the action's defaults alone. Raises CatalogError."""

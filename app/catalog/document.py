@@ -24,6 +24,9 @@ _MAX_INLINE: Final = 100
 _STEP: Final = 2
 _PLAIN: Final = re.compile(r"[\w$./<(][^\n\r\t#\"'{}\[\],&*!|>%@`?]*", re.ASCII)
 
+#: Behind a key that is in no braces: only a colon and a comment sign may be read otherwise.
+_PLAIN_IN_BLOCK: Final = re.compile(r"[\w$./<(][^\n\r\t]*", re.ASCII)
+
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
@@ -91,7 +94,7 @@ class YamlDocument:
         if entry is not None:
             return self._checked(self._replaced(parent, entry, value), path, wanted)
         for step in reversed(path[depth + 1 :]):
-            value = {step: value}
+            value = {step: value} if isinstance(step, str) else [value]
         at = path[:depth]
         if not parent.value:
             # an empty object or list: its text is replaced as a whole
@@ -158,7 +161,8 @@ class YamlDocument:
         """Return the text with another value of a member that there is."""
         node, text = entry.node, self.text
         start, end = int(node.start_mark.index), self._end(node)
-        in_line = _inline(value)
+        is_block = not parent.flow_style and not _is_inside_flow(self._root, node)
+        in_line = _inline(value, in_block=is_block)
         head = entry.key.end_mark.index if entry.key else parent.start_mark.index
         starts_below = "\n" in text[head:start] and bool(entry.key)
         if starts_below:
@@ -167,7 +171,6 @@ class YamlDocument:
             at = text.index(":", head) + 1
             _, line_end = self._line_of(at)
             return f"{text[:at]} {in_line}{text[at:line_end]}{text[end:]}"
-        is_block = not parent.flow_style and not _is_inside_flow(self._root, node)
         if is_block and entry.key and len(in_line) > _MAX_INLINE and isinstance(value, dict | list):
             at = text.index(":", head) + 1
             indent = self._column(entry.start) + _STEP
@@ -187,7 +190,7 @@ class YamlDocument:
             return f"{text[:end]}, {named}{_inline(value)}{text[end:]}"
         indent = self._column(last.start) if named else self._column(int(parent.start_mark.index))
         _, line_end = self._line_of(end)
-        added = self._member(step, value, indent) if named else f"- {_inline(value)}"
+        added = self._member(step, value, indent) if named else f"- {_inline(value, in_block=True)}"
         return f"{text[:line_end]}{self._line_end}{' ' * indent}{added}{text[line_end:]}"
 
     def _cut(self, parent: Any, entry: _Entry) -> str:
@@ -211,7 +214,7 @@ class YamlDocument:
 
     def _member(self, name: Any, value: Any, indent: int) -> str:
         """Write a member of an object whose first line is indented already."""
-        in_line = f"{_inline(name)}: {_inline(value)}"
+        in_line = f"{_inline(name)}: {_inline(value, in_block=True)}"
         if len(in_line) <= _MAX_INLINE or not value or not isinstance(value, dict | list):
             return in_line
         below = f"{self._line_end}{' ' * (indent + _STEP)}"
@@ -223,8 +226,8 @@ class YamlDocument:
         if isinstance(value, dict):
             return below.join(self._member(name, each, indent) for name, each in value.items())
         if isinstance(value, list):
-            return below.join(f"- {_inline(each)}" for each in value)
-        return _inline(value)
+            return below.join(f"- {_inline(each, in_block=True)}" for each in value)
+        return _inline(value, in_block=True)
 
 
 #: What stands for a scalar on the way to a place that is to be made: it has no members, and is replaced as a whole.
@@ -260,22 +263,23 @@ def _is_inside_flow(root: Any, wanted: Any) -> bool:
     return any(node is wanted for node in flows(root))
 
 
-def _inline(value: Any) -> str:
-    """Write a value on one line, as it may stand anywhere."""
+def _inline(value: Any, *, in_block: bool = False) -> str:
+    """Write a value on one line, as it may stand anywhere, or behind a key or dash that is in no braces."""
     if isinstance(value, dict):
         return f"{{{', '.join(f'{_inline(str(name))}: {_inline(each)}' for name, each in value.items())}}}"
     if isinstance(value, list):
         return f"[{', '.join(map(_inline, value))}]"
     if isinstance(value, str):
-        return _text(value)
+        return _text(value, in_block=in_block)
     return orjson.dumps(value).decode()
 
 
-def _text(text: str) -> str:
-    """Write a text plain where that is read as the same text everywhere, else in quotes."""
-    if _PLAIN.fullmatch(text) and ": " not in text and text == text.strip() and not text.endswith(":"):
-        found = parse_yaml(f"[{{k: {text}}}]")
-        if found == [{"k": text}] and isinstance(found[0]["k"], str):
+def _text(text: str, *, in_block: bool) -> str:
+    """Write a text plain where that is read as the same text, else in quotes."""
+    pattern, around = (_PLAIN_IN_BLOCK, "k: {}") if in_block else (_PLAIN, "{{k: {}}}")
+    if pattern.fullmatch(text) and not text.endswith((" ", ":")):
+        found = parse_yaml(around.format(text))
+        if not isinstance(found, Fault) and _alike(found, {"k": text}):
             return text
     return str(yaml.safe_dump(text, default_style='"', allow_unicode=True, width=2**30)).removesuffix("\n")
 

@@ -72,7 +72,7 @@ class PublishPages(PageGroup):
             text=text,
             target=publisher.target(file),
             generation=running.catalog.generation,
-            lines=await asyncio.to_thread(_difference, runs, text or ""),
+            lines=await asyncio.to_thread(difference, runs, text or ""),
             privacy=publisher.privacy_changes(candidate),
             examples=await self._examples(candidate),
             shadows=await self._shadow(candidate),
@@ -127,8 +127,8 @@ class PublishPages(PageGroup):
                 for catalog in (running, candidate)
             ]
             if was != becomes:
-                difference = tuple(_difference(was[1], becomes[1]))
-                changes.append(ExampleChange(preset=preset.name, was=was[0], becomes=becomes[0], difference=difference))
+                lines = tuple(difference(was[1], becomes[1]))
+                changes.append(ExampleChange(preset=preset.name, was=was[0], becomes=becomes[0], difference=lines))
         return changes
 
     async def _shadow(self, candidate: Catalog) -> dict[str, Shadow | None]:
@@ -172,10 +172,10 @@ def _versions(publisher: Publisher, file: str, skip: int) -> list[tuple[Version,
     """
     found = publisher.versions(file)[skip : skip + _LISTED_AT_ONCE + 1]
     befores = [*(each.text or "" for each in found[1:]), ""]
-    return [(each, _difference(was, each.text or "")) for each, was in zip(found, befores, strict=False)]
+    return [(each, difference(was, each.text or "")) for each, was in zip(found, befores, strict=False)]
 
 
-def _difference(was: str, becomes: str) -> list[str]:
+def difference(was: str, becomes: str) -> list[str]:
     """Return the lines of a unified difference without its head; empty only where both texts are the same.
 
     Hidden characters are written out: they may turn the direction of reading around.

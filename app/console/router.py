@@ -19,6 +19,7 @@ from app.console.overview_page import OverviewPages
 from app.console.pages import Pages
 from app.console.people_page import PeoplePages
 from app.console.pinterest_page import PinterestPages
+from app.console.preset_page import PresetPages
 from app.console.publish_page import PublishPages
 from app.console.quality_page import QualityPages
 from app.console.quarantine_page import QuarantinePages
@@ -105,6 +106,10 @@ def _of_mappings(services: ConsoleServices, pages: Pages, guard: Guard) -> Itera
     yield "GET", "/mappings", guard(mappings.show)
     yield "POST", "/mappings/switch", for_operators(mappings.switch)
     yield "POST", "/mappings/reload", for_operators(mappings.reload)
+    presets = PresetPages(services, pages)
+    yield "GET", "/preset", guard(presets.show)
+    yield "GET", "/preset/edit", for_operators(presets.edit)
+    yield "POST", "/preset/edit", for_operators(presets.change)
     yield "GET", "/versions", guard(publishing.versions)
     yield "POST", "/publish", for_operators(publishing.confirm)
     yield "POST", "/publish/now", for_operators(publishing.publish)

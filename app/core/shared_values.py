@@ -352,6 +352,25 @@ class OrdersHeard:
     at: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftStep:
+    """What was done to a draft, in words, and its text after that."""
+
+    done: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresetDraft:
+    """A preset's file as an operator is changing it, with the way back and forth."""
+
+    file: str
+    #: The first is the text that ran when the draft was begun.
+    steps: list[DraftStep]
+    #: The place of the step that is shown.
+    at: int
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # The values. No other key is written.
 #: By ad account, while Pinterest takes nothing. `sender.circuit_breaker` writes; health, console, alerts and `status`
@@ -367,6 +386,9 @@ RETENTION_BEHIND = SharedKey("retention/behind", RetentionBehind)
 ORDERS_HEARD = SharedKeys("orders-heard/", OrdersHeard)
 #: Keys the ids of people where no setting does. `secret_of_store` writes and reads.
 STORE_SECRET = SharedKey("secret", str)
+
+#: What operators make of presets in the visual editor, by a digest of who and which file.
+PRESET_DRAFTS = SharedKeys("preset-draft/", PresetDraft)
 #: By number: every erasure, as long as the audit log is kept. `operations.forget` writes; console and commands read.
 ERASURES = SharedKeys("erasure/", Erasure)
 #: By number: who asked a shop what is kept of them, for LEDGER_DAYS. `operations.forget` writes and reads.

@@ -306,7 +306,8 @@ class Explainer:
         `secret` returns the secret by which ids are keyed, for settings that name none. `why_kept` returns why the
         deliveries of a preset to an ad account are kept instead of being sent, None where they are sent.
         """
-        self._router = router
+        #: The way that events go.
+        self.router = router
         self._outbox = outbox
         self._why_kept = why_kept or (lambda *_: None)
         self._secret = secret
@@ -317,7 +318,7 @@ class Explainer:
         """Return what would become of an event of this source, read as its door reads it. Raises OutboxUnavailable."""
         if isinstance(event, EventRefused):
             return EventReport(receipt=receipt_of_refusal(event))
-        is_proven = self._router.traits_of(source).is_proven
+        is_proven = self.router.traits_of(source).is_proven
         intake = Intake([event], now=now, source=source, is_proven=is_proven, is_relayed=True)
         foreseen = await self._foresee(intake, catalog)
         (receipt,) = foreseen.receipt.events
@@ -337,17 +338,17 @@ class Explainer:
 
     async def _foresee(self, intake: Intake, catalog: Catalog) -> _Foreseen:
         """Do what `Pipeline.accept` does, but keep nothing. Raises OutboxUnavailable."""
-        if self._router.reader is not None and self._secret is not None:
-            await self._router.reader.id_keys.ask(self._secret)
-        if self._router.waits is not None:
-            await self._router.waits.look(intake.now)
+        if self.router.reader is not None and self._secret is not None:
+            await self.router.reader.id_keys.ask(self._secret)
+        if self.router.waits is not None:
+            await self.router.waits.look(intake.now)
         some, drafts = list(intake.events), IntakeBatch(intake)
         memory = await self._memory(some, intake)
-        for _ in draft(self._router, some, catalog, drafts, memory):
+        for _ in draft(self.router, some, catalog, drafts, memory):
             pass
         asked = drafts
-        if self._router.consents is not None and self._outbox is not None:
-            asked, _ = await self._router.consents.ask(drafts, self._outbox, max_age_s=0)
+        if self.router.consents is not None and self._outbox is not None:
+            asked, _ = await self.router.consents.ask(drafts, self._outbox, max_age_s=0)
         seen = await self._seen(asked.deliveries, intake.now)
         answers = [
             Enqueued(exit=each.exit, reason=each.reason, warnings=each.warnings)
@@ -367,7 +368,7 @@ class Explainer:
     async def _memory(self, events: Sequence[Event | EventRefused], intake: Intake) -> RequestMemory:
         """Return what is remembered for these events; nothing that they change in it is kept."""
         memory = RequestMemory(
-            self._router.enrichment,
+            self.router.enrichment,
             events,
             self._outbox,
             public_key=intake.public_key,
@@ -396,7 +397,7 @@ class Explainer:
             finding = preset.trigger.explain(event)
             own = [line for line in lines if line.preset == preset.name]
             for line in own or [_line_of_none(preset, lines[0], matched=finding.held)]:
-                account = self._router.account(line.destination, source)
+                account = self.router.account(line.destination, source)
                 yield self._report(preset, event, line, finding, seen.get(_key(line)), now, account)
 
     def _report(

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 
 from app.catalog import Catalog
 from app.core.events import Event, Exit
-from app.core.pages import QuarantineFilter
+from app.core.pages import Quarantined, QuarantineFilter
 from app.core.receipts import PresetResult
 from app.core.values.hidden_emails import unpersonal_id
 from app.destination import components
@@ -218,6 +218,20 @@ class ShadowRuns:
             after = some[-1].id
             await asyncio.sleep(0)
         return after
+
+    async def samples(self, *, at_most: int) -> list[tuple[Quarantined, Event]]:
+        """Return the newest samples with their events, the newest first; empty where none are kept."""
+        found: list[tuple[Quarantined, Event]] = []
+        after = 0
+        while self.has_samples and (
+            some := await self._sealed_events.find(
+                QuarantineFilter(samples=True), now=self._clock(), after=after, limit=_AT_ONCE
+            )
+        ):
+            opened = ((one, self._sealer.open(one.sealed)) for one in some)
+            found = [*found, *((one, event) for one, event in opened if event is not None)][-at_most:]
+            after = some[-1].id
+        return found[::-1]
 
     async def demand(self, draft: Catalog) -> None:
         """Raise PublishingRefused where a draft is beyond a limit."""

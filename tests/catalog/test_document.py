@@ -33,6 +33,8 @@ SET = {
         "x",
         "a: 1\nmapping: {user_data: {email: x}}\n",
     ),
+    "lists on the way are made": ("a: 1\n", ("tests", 0), "x", "a: 1\ntests: [x]\n"),
+    "a trigger needs no quotes": ("s: x\n", ("s",), 'a = "b" and c', 's: a = "b" and c\n'),
     "a member of an object in braces": ("m: {a: 1}  # c\n", ("m", "b"), 2, "m: {a: 1, b: 2}  # c\n"),
     "a member of an empty object": ("m: {}\nn: 1\n", ("m", "b"), 2, "m: {b: 2}\nn: 1\n"),
     "a directive": ("m:\n  a: x\n", ("m", "a"), {"@path": "$.userId"}, 'm:\n  a: {"@path": $.userId}\n'),

@@ -252,7 +252,8 @@ async def open_world(
             quarantine=assemble.quarantine(settings, outbox),
         )
         tail = assemble.live_tail(settings, running, outbox, coordination)
-        pipeline.listeners = (tail,)
+        samples = assemble.samples(settings, outbox, lambda: running.catalog)
+        pipeline.listeners = tuple(filter(None, (tail, samples)))
         world = World(
             outbox=outbox,
             folder=presets,

@@ -1,0 +1,367 @@
+"""The visual view of a preset's text: its trigger and its fields as rows, and what an edit of a row makes of it."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal, TypeAlias, get_args
+
+import orjson
+
+from app.catalog.document import YamlDocument
+from app.catalog.files import ActionFile, FieldSpec
+from app.core.events import Event
+from app.core.shared_values import DraftStep, PresetDraft
+from app.errors import EditRefused, Fault
+from app.pipeline.explain import FieldReport, shown_json
+from app.trigger import ABSENT, Finding
+from app.trigger.syntax import Comparison, FunctionCall, Group, Negation, Operator, Term
+
+#: How a field gets its value, as an operator chooses it. `yaml`: in a way that only the text can say.
+Kind: TypeAlias = Literal["default", "path", "places", "constant", "text", "if", "yaml"]
+KINDS: Final[Mapping[Kind, str]] = {
+    "default": "the default",
+    "path": "a value of the event",
+    "places": "the first of these places",
+    "constant": "always the same",
+    "text": "a text with values",
+    "if": "if there is a value",
+    "yaml": "in YAML",
+}
+OPERATORS: Final = (*get_args(Operator), "contains", "not contains", "match", "not match")
+#: The groups of the page, and which fields of the action each has; the first has all others.
+_GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
+    "Event": (),
+    "Person": ("user_data", "person_blocks", "pin_unauth"),
+    "Order and products": ("custom_data",),
+    "App and device": ("app_id", "app_name", "app_version", "device_brand", "device_carrier", "device_model",
+                       "device_type", "os_version", "wifi", "language", "advertiser_tracking_enabled"),
+    "Privacy": ("opt_out", "gpc"),
+}  # fmt: skip
+_MAX_STEPS: Final = 60
+_MAX_KEPT_CHARACTERS: Final = 1_000_000
+_MAX_SHOWN: Final = 80
+_MAX_PATHS: Final = 400
+_NAME: Final = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_BEFORE_OPERATOR: Final = re.compile(r"\s*(?:!=|<=|>=|=|<|>)")
+_OF_PATH: Final = re.compile(r"\$\.[\w.\[\]'\" *-]+")
+
+
+def begun(file: str, text: str) -> PresetDraft:
+    """Return a draft that changes nothing yet."""
+    return PresetDraft(file=file, steps=[DraftStep(done="", text=text)], at=0)
+
+
+def changed(draft: PresetDraft, text: str, done: str) -> PresetDraft:
+    """Return the draft with one step more; what was undone before it is gone, and the oldest steps where many are."""
+    first, *steps = [*draft.steps[: draft.at + 1], DraftStep(done=done, text=text)]
+    while len(steps) > _MAX_STEPS or (steps[1:] and sum(len(each.text) for each in steps) > _MAX_KEPT_CHARACTERS):
+        del steps[0]
+    steps.insert(0, first)
+    return replace(draft, steps=steps, at=len(steps) - 1)
+
+
+def moved(draft: PresetDraft, by: Literal[-1, 1]) -> PresetDraft:
+    """Return the draft one step back, or forth again; the same at an end."""
+    return replace(draft, at=min(max(draft.at + by, 0), len(draft.steps) - 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerRow:
+    """A condition, or a group of conditions."""
+
+    #: Such as `0.1`: see `app/trigger/edits.py`; "" for the whole.
+    place: str
+    depth: int
+    kind: Literal["condition", "and", "or", "not"]
+    field: str = ""
+    operator: str = ""
+    value: str = ""
+    #: The value is text that would else read as a number or a constant.
+    is_text: bool = False
+    #: Whether the chosen event fulfils it, and what it has there as JSON; None where there is no event, or nothing.
+    held: bool | None = None
+    found: str | None = None
+
+
+def trigger_rows(term: Term, finding: Finding | None) -> list[TriggerRow]:
+    """Return the parts of a trigger, each group before what is in it."""
+    return list(_rows(term, finding, (), 0))
+
+
+def _rows(term: Term, finding: Finding | None, at: tuple[int, ...], depth: int) -> Iterator[TriggerRow]:
+    place, held = ".".join(map(str, at)), finding.held if finding else None
+    inner: Sequence[Term] = ()
+    match term:
+        case Group(joiner=joiner, terms=inner):
+            yield TriggerRow(place=place, depth=depth, kind=joiner, held=held)
+        case Negation(term=negated):
+            inner = (negated,)
+            yield TriggerRow(place=place, depth=depth, kind="not", held=held)
+        case Comparison() | FunctionCall():
+            found = None if finding is None or finding.found is ABSENT else shown_json(finding.found)
+            yield _condition(term, place, depth, held=held, found=found)
+    parts = finding.parts if finding else (None,) * len(inner)
+    for number, (each, part) in enumerate(zip(inner, parts, strict=True)):
+        yield from _rows(each, part, (*at, number), depth + 1)
+
+
+def _condition(
+    term: Comparison | FunctionCall, place: str, depth: int, *, held: bool | None, found: str | None
+) -> TriggerRow:
+    if isinstance(term, FunctionCall):
+        operator = f"not {term.function}" if term.negated else term.function
+        field, value, is_text = term.text.partition("(")[2].partition(",")[0].strip(), term.argument, True
+    else:
+        operator, given = term.operator, term.value.value
+        field = _BEFORE_OPERATOR.split(term.text, maxsplit=1)[0]
+        is_text = isinstance(given, str) and term.value.written[:1] in ("'", '"')
+        value = given if isinstance(given, str) else term.value.written
+    return TriggerRow(
+        place=place,
+        depth=depth,
+        kind="condition",
+        field=field,
+        operator=operator,
+        value=value,
+        is_text=is_text,
+        held=held,
+        found=found,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldRow:
+    """One field of Pinterest's, where its value comes from, and what it is in the chosen event."""
+
+    #: Dotted: `user_data.email`.
+    path: str
+    spec: FieldSpec
+    kind: Kind
+    #: What the controls show: a path, places one a line, a constant, a text; "" for others.
+    value: str = ""
+    #: Of `if`: the place that is asked for, and what is sent where there is something, and where not.
+    exists: str = ""
+    then: str = ""
+    otherwise: str = ""
+    #: Where the default looks, or what the text says, shortened.
+    written: str = ""
+    report: FieldReport | None = None
+    faults: tuple[Fault, ...] = ()
+    #: What the field was by what runs, as JSON; None where that is the same.
+    was: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldGroup:
+    """Fields that belong together."""
+
+    title: str
+    rows: tuple[FieldRow, ...]
+
+    @property
+    def own(self) -> int:
+        """How many the preset maps itself."""
+        return sum(row.kind != "default" for row in self.rows)
+
+
+def field_groups(
+    document: YamlDocument, action: ActionFile, reports: Mapping[str, FieldReport], faults: Sequence[Fault]
+) -> list[FieldGroup]:
+    """Return the rows of all fields that a preset may map, in groups."""
+    rows: dict[str, list[FieldRow]] = {title: [] for title in _GROUPS}
+    own = document.get(("mapping",), {})
+    for path, spec in leaves(action.fields):
+        top = path.partition(".")[0]
+        title = next((title for title, names in _GROUPS.items() if top in names), "Event")
+        rows[title].append(_row(path, spec, own, reports, faults))
+    return [FieldGroup(title=title, rows=tuple(each)) for title, each in rows.items() if each]
+
+
+def leaves(fields: Mapping[str, FieldSpec], at: str = "") -> Iterator[tuple[str, FieldSpec]]:
+    """Yield the dotted path of each field that is no object, with what is known of it."""
+    for name, spec in fields.items():
+        if spec.properties:
+            yield from leaves(spec.properties, f"{at}{name}.")
+        elif spec.properties is None:
+            yield f"{at}{name}", spec
+
+
+def _row(path: str, spec: FieldSpec, own: Any, reports: Mapping[str, FieldReport], faults: Sequence[Fault]) -> FieldRow:
+    given, is_own = own, True
+    for step in path.split("."):
+        is_own = is_own and isinstance(given, dict) and step in given
+        given = given[step] if is_own else None
+    kind, controls = controls_of(given) if is_own else ("default", {})
+    if not is_own and _is_within_directive(own, path):
+        kind, controls = "yaml", {}
+    at = f"/mapping/{path.replace('.', '/')}"
+    return FieldRow(
+        path=path,
+        spec=spec,
+        kind=kind,
+        written=_short(given if is_own else spec.default) if is_own or spec.default is not None else "",
+        report=reports.get(path.replace(".", "/")),
+        faults=tuple(each for each in faults if each.path == at or each.path.startswith(f"{at}/")),
+        **controls,
+    )
+
+
+def _is_within_directive(own: Any, path: str) -> bool:
+    """Return whether a directive of the preset makes the whole object that a field is in."""
+    for step in path.split("."):
+        if not isinstance(own, dict):
+            return own is not None
+        if any(name.startswith("@") for name in own):
+            return True
+        if step not in own:
+            return False
+        own = own[step]
+    return False
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else shown_json(value)
+    return text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 1]}…"
+
+
+def controls_of(given: Any) -> tuple[Kind, dict[str, str]]:
+    """Return how a value of a mapping is shown, with what its controls hold.
+
+    >>> controls_of({"@path": "$.properties.total"})
+    ('path', {'value': 'properties.total'})
+    >>> controls_of({"@sum": [1, 2]})
+    ('yaml', {})
+    """
+    if not isinstance(given, dict):
+        return ("yaml", {}) if isinstance(given, list) else ("constant", {"value": _written(given)})
+    match given:
+        case {"@path": str(path), **rest} if not rest:
+            return "path", {"value": path.removeprefix("$.")}
+        case {"@liquid": str(text), **rest} if not rest:
+            return "text", {"value": text}
+        case {"@coalesce": list(places), **rest} if not rest and all(_is_simple(each) for each in places):
+            return "places", {"value": "\n".join(map(_written_place, places))}
+        case {"@if": {"exists": {"@path": str(exists)}, **outcomes}, **rest} if (
+            not rest
+            and outcomes.keys()
+            <= {
+                "then",
+                "else",
+            }
+            and all(_is_simple(each) for each in outcomes.values())
+        ):
+            then, otherwise = (_written_place(outcomes[name]) if name in outcomes else "" for name in ("then", "else"))
+            return "if", {"exists": exists.removeprefix("$."), "then": then, "otherwise": otherwise}
+    return "yaml", {}
+
+
+def _is_simple(value: Any) -> bool:
+    return (isinstance(value, dict) and value.keys() == {"@path"}) or isinstance(value, str | int | float | bool)
+
+
+def _written(value: Any) -> str:
+    return value if isinstance(value, str) else shown_json(value)
+
+
+def _written_place(value: Any) -> str:
+    if isinstance(value, dict):
+        return str(value["@path"])
+    return _written(value)
+
+
+def value_of(kind: str, form: Mapping[str, str], spec: FieldSpec) -> Any:
+    """Return what a mapping says for what was chosen in a row. Raises EditRefused.
+
+    >>> from app.catalog.files import FieldSpec
+    >>> spec = FieldSpec(label="Value", description="What it was worth.", type="number")
+    >>> value_of("path", {"value": "properties.total"}, spec), value_of("constant", {"value": "2.50"}, spec)
+    ({'@path': '$.properties.total'}, 2.5)
+    """
+    text = form.get("value", "").strip()
+    if kind == "path":
+        return {"@path": _json_path(text)}
+    if kind == "text":
+        return {"@liquid": form.get("value", "")}
+    if kind == "places":
+        return {"@coalesce": [_place_or_constant(line.strip(), spec) for line in text.splitlines() if line.strip()]}
+    if kind == "if":
+        exists = _json_path(form.get("exists", text))
+        named = (("then", form.get("then", exists)), ("else", form.get("otherwise", "")))
+        outcomes = {name: _place_or_constant(each.strip(), spec) for name, each in named if each.strip()}
+        return {"@if": {"exists": {"@path": exists}, **outcomes}}
+    return _constant(form.get("value", ""), spec)
+
+
+def _json_path(text: str) -> str:
+    text = text.strip()
+    if not text:
+        raise EditRefused((), "name a place of the event, such as properties.total")
+    return text if text.startswith("$") else f"$.{text}"
+
+
+def _place_or_constant(text: str, spec: FieldSpec) -> Any:
+    return {"@path": text} if _OF_PATH.fullmatch(text) else _constant(text, spec)
+
+
+def _constant(text: str, spec: FieldSpec) -> Any:
+    """Return a constant of the field's type; what reads as another type stays text, which the checks judge."""
+    if spec.type in ("number", "integer", "boolean"):
+        try:
+            value = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            return text
+        wanted = bool if spec.type == "boolean" else (int, float)
+        return value if isinstance(value, wanted) and (spec.type == "boolean" or not isinstance(value, bool)) else text
+    return text
+
+
+def with_row(document: YamlDocument, path: str, kind: str, form: Mapping[str, str], action: ActionFile) -> YamlDocument:
+    """Return the document with a field mapped as it was chosen. Raises EditRefused."""
+    specs, steps = dict(leaves(action.fields)), path.split(".")
+    if path not in specs:
+        raise EditRefused(steps, "there is no such field")
+    if kind != "default":
+        return document.with_value(("mapping", *steps), value_of(kind, form, specs[path]))
+    changed_, at = document.without(("mapping", *steps)), ("mapping", *steps[:-1])
+    while len(at) > 1 and changed_.get(at) == {}:
+        changed_, at = changed_.without(at), at[:-1]
+    return changed_
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenPath:
+    """A place of the samples that has a value."""
+
+    path: str
+    #: In how many of them.
+    count: int
+    #: One value, as JSON, shortened.
+    value: str
+
+
+def seen_paths(events: Iterable[Event]) -> list[SeenPath]:
+    """Return the places of some events, the most frequent first."""
+    counts: Counter[str] = Counter()
+    values: dict[str, Any] = {}
+    for event in events:
+        found = dict(_places(event, ""))
+        counts.update(found.keys())
+        values.update(found)
+    return [
+        SeenPath(path=path, count=count, value=_short(values[path])) for path, count in counts.most_common(_MAX_PATHS)
+    ]
+
+
+def _places(value: Any, at: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if _NAME.fullmatch(name):
+                yield from _places(inner, f"{at}.{name}" if at else name)
+            elif at:
+                yield from _places(inner, f"{at}['{name}']")
+    elif isinstance(value, list):
+        for inner in value[:1]:
+            yield from _places(inner, f"{at}[0]")
+    elif value is not None and at not in ("arrivedAt", "idIsMade"):
+        yield at, value

@@ -1,0 +1,495 @@
+"""A preset on a page of its own, and its visual editor: what is picked, and what becomes of real events by it."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from random import Random
+from typing import Final
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.catalog import Catalog, Preset
+from app.catalog.document import YamlDocument
+from app.catalog.publishing import name_fault
+from app.console.filter import days_of
+from app.console.inventory_page import key_of
+from app.console.labels import pretty, time_span, with_fresh_timestamp
+from app.console.mappings_page import preset_views
+from app.console.pages import Form, PageGroup, Pages, go, person_of, read_form
+from app.console.preset_editor import (
+    KINDS,
+    OPERATORS,
+    FieldGroup,
+    SeenPath,
+    TriggerRow,
+    begun,
+    changed,
+    field_groups,
+    moved,
+    seen_paths,
+    trigger_rows,
+    with_row,
+)
+from app.console.publish_page import difference
+from app.console.services import ConsoleServices
+from app.core.coordination import Switches
+from app.core.events import DEFAULT_SOURCE, Event, EventKey
+from app.core.shared_values import PRESET_DRAFTS, PresetDraft, SharedKey
+from app.core.values.times import DAY_S
+from app.errors import CatalogError, EditRefused, Fault, TriggerError, UnknownName
+from app.insights.inventory.drafts import draft_preset
+from app.insights.inventory.view import NameView
+from app.insights.orders.revenue import read_revenue
+from app.pipeline.explain import Explainer, PresetReport
+from app.pipeline.quarantine import shown_name
+from app.pipeline.recording import recorded
+from app.pipeline.shadow import Shadow
+from app.source import Arrival, read_or_refuse
+from app.trigger import compile_trigger
+from app.trigger.edits import condition_text, negated, with_added, with_condition, with_joiner, without_term
+
+#: So many of the newest samples are counted, and so many of those that match are mapped both ways.
+_COUNTED: Final = 500
+_COMPARED: Final = 120
+#: Days of what a preset made that its page tells.
+_DAYS: Final = 7
+_NEW: Final = """name: New preset
+subscribe: type = "track"
+action: report_conversion_event
+mapping:
+  event_name: custom
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """A real event on which a draft is shown, or the preset's made-up example."""
+
+    #: In the address of the page: `s12` a sample, `t3` an event of the live tail, `example`.
+    id: str
+    at: float
+    source: str
+    event: Event
+    #: By the draft, and by what runs.
+    matches: bool = False
+    matched: bool = False
+
+    @property
+    def title(self) -> str:
+        """Its name, for a list."""
+        return shown_name(self.event)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """What becomes of the chosen event, and of many."""
+
+    sample: Sample | None
+    #: The samples before and behind it, and the next that becomes otherwise than by what runs; "" where there is none.
+    before: str = ""
+    behind: str = ""
+    differs: str = ""
+    report: PresetReport | None = None
+    #: Lines of the finished event, with what differs from what runs marked.
+    lines: Sequence[str] = ()
+    shadow: Shadow | None = None
+    #: Of how many samples, how many the draft takes, and how many what runs does.
+    samples: int = 0
+    taken: int = 0
+    was_taken: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditorView:
+    """All that the page of the editor shows."""
+
+    draft: PresetDraft
+    text: str
+    name: str
+    faults: Sequence[Fault]
+    #: Empty where the text cannot be read.
+    trigger: Sequence[TriggerRow]
+    groups: Sequence[FieldGroup]
+    paths: Sequence[SeenPath]
+    effect: Effect
+    samples: Sequence[Sample]
+    #: The names that the trigger may take, with how many arrived.
+    names: Sequence[tuple[str, int]]
+    #: Why the last edit was refused; "" where it was not.
+    refused: str = ""
+
+    @property
+    def undo(self) -> str:
+        """What `undo` takes back; "" where there is nothing."""
+        return self.draft.steps[self.draft.at].done
+
+    @property
+    def redo(self) -> str:
+        """What `redo` does again; "" where there is nothing."""
+        later = self.draft.steps[self.draft.at + 1 :]
+        return later[0].done if later else ""
+
+
+class PresetPages(PageGroup):
+    """The page of a preset, and its editor."""
+
+    def __init__(self, services: ConsoleServices, pages: Pages) -> None:
+        super().__init__(services, pages)
+        #: Takes every event as new: samples were sent before.
+        self._explainer = Explainer(services.explainer.router)
+
+    async def show(self, request: Request) -> Response:
+        """Show one preset: what it takes and sends, and what became of its events. Raises UnknownName."""
+        name = request.query_params.get("name", "")
+        running = self._services.running.catalog
+        views = {view.name: view for view in preset_views(running)}
+        if name not in views:
+            raise UnknownName("preset", name, views)
+        names = [each for each in await self._services.inventory.names(days=_DAYS) if each.figures.presets.get(name)]
+        preset = next(each for each in running.presets if each.name == name)
+        days = days_of(None, usual=_DAYS, now=self._services.clock())
+        blocks = await read_revenue(self._services.outbox, {}, first_day=days.first, last_day=days.last)
+        worth = [(block, line) for block in blocks for line in block.lines["preset"] if line.name == name]
+        return self._pages.render(
+            request,
+            "preset.html",
+            nav="mappings",
+            preset=views[name],
+            tests=preset.tests,
+            rows=trigger_rows(preset.trigger.term, None),
+            names=names,
+            worth=worth,
+            days=_DAYS,
+            span={"since": days.first * DAY_S, "until": (days.last + 1) * DAY_S},
+            switches=await Switches.read(self._services.outbox),
+        )
+
+    async def edit(self, request: Request) -> Response:
+        """Show the editor of a file, or of a new one for a kind of event: its type, name and source."""
+        file = self._running_file(request.query_params.get("file", ""))
+        if request.query_params.get("type"):
+            file = await self._begin(request, key_of(request.query_params))
+        if why := self._no_file(file):
+            return self._pages.problem(request, 404, "There is no such preset", why)
+        draft = await self._key(request, file).read(self._services.outbox) or self._begun(file)
+        return await self._render(request, draft, request.query_params.get("sample", ""))
+
+    async def change(self, request: Request) -> Response:
+        """Do one edit and show the editor again; one that is only `peek` is shown and not kept."""
+        form = await read_form(request)
+        file, sample = self._running_file(form.get("file", "")), form.get("sample", "")
+        if why := self._no_file(file):
+            return self._pages.problem(request, 404, "There is no such preset", why)
+        key = self._key(request, file)
+        stored = await key.read_revised(self._services.outbox)
+        draft = stored.value or self._begun(file)
+        try:
+            draft = await self._edited(draft, form, sample)
+        except (EditRefused, TriggerError, LookupError) as exc:
+            return await self._render(request, draft, sample, refused=str(exc), status=422)
+        if "peek" in form:
+            return await self._render(request, draft, sample, is_peek=True)
+        written = None if form.get("do") == "reset" else draft
+        if await key.write(self._services.outbox, written, revision=stored.revision) is None:
+            latest = await key.read(self._services.outbox) or self._begun(file)
+            told = "the draft was changed in another window meanwhile: below is that one"
+            return await self._render(request, latest, sample, refused=told, status=409)
+        return go(request, "preset/edit", {"file": file, **({"sample": sample} if sample else {})})
+
+    def _running_file(self, file: str) -> str:
+        """Return the path by which the running catalog knows a file, by its name; a new file as it is given."""
+        name = file.rpartition("/")[2]
+        return next((path for path in self._services.running.preset_texts if path.rpartition("/")[2] == name), file)
+
+    def _no_file(self, file: str) -> str:
+        """Return why there is nothing to edit; "" where there is."""
+        return "" if file in self._services.running.preset_texts else name_fault(file)
+
+    def _key(self, request: Request, file: str) -> SharedKey[PresetDraft]:
+        name = f"{person_of(request).name}\0{file}"
+        return PRESET_DRAFTS.of(sha256(name.encode()).hexdigest()[:32])
+
+    def _begun(self, file: str) -> PresetDraft:
+        texts = self._services.running.preset_texts
+        return begun(file, texts.get(file) or _NEW)
+
+    async def _begin(self, request: Request, kind: EventKey) -> str:
+        """Begin the draft of a new preset for a kind of event, unless it is begun already; return its file."""
+        properties = await self._services.inventory.properties(kind)
+        made = draft_preset(kind, properties, self._services.running.catalog)
+        key = self._key(request, file := self._running_file(made.file))
+        if file not in self._services.running.preset_texts and await key.read(self._services.outbox) is None:
+            await key.write(self._services.outbox, begun(file, made.text))
+        return file
+
+    async def _edited(self, draft: PresetDraft, form: Form, sample: str) -> PresetDraft:
+        """Return the draft after one edit. Raises EditRefused, TriggerError, LookupError."""
+        do, text = form.get("do", ""), draft.steps[draft.at].text
+        match do:
+            case "undo":
+                return moved(draft, -1)
+            case "redo":
+                return moved(draft, 1)
+            case "reset":
+                return self._begun(draft.file)
+            case "text":
+                YamlDocument(form.get("text", ""))
+                return _step(draft, form.get("text", ""), "change the YAML")
+            case "pin":
+                return _step(draft, await self._with_test(draft, sample), "add a test")
+        document = YamlDocument(text)
+        if do == "field":
+            path, kind = form.get("path", ""), form.get("kind", "")
+            document = with_row(document, path, kind, form, self._services.running.catalog.action)
+            done = f"leave {path} to the default" if kind == "default" else f"map {path}"
+        elif do == "meta":
+            name, value = form.get("name", ""), form.get("value", "").strip()
+            at = (name,) if name in ("name", "description", "hold") else ()
+            document = document.with_value(at, value) if value else document.without(at)
+            done = f"change the {name}"
+        else:
+            done, subscribe = _trigger_edit(do, str(document.get(("subscribe",), "")), form)
+            document = document.with_value(("subscribe",), subscribe)
+        return _step(draft, document.text, done)
+
+    async def _with_test(self, draft: PresetDraft, sample: str) -> str:
+        """Return the draft's text with one more test, made of the chosen event with made-up data."""
+        text = draft.steps[draft.at].text
+        candidate, faults = await self._candidate(draft.file, text)
+        preset = _of_file(candidate, draft.file) if candidate else None
+        if candidate is None or preset is None:
+            raise EditRefused(("tests",), f"mend the draft first: {faults[0].message}")
+        chosen = next((each for each in await self._samples(preset) if each.id == sample), None)
+        if chosen is None:
+            raise EditRefused(("tests",), "choose an event first")
+        made, _ = await recorded(
+            chosen.event,
+            self._explainer,
+            candidate.alone(preset),
+            Random(),  # noqa: S311 - made-up values, no secret
+            now=chosen.at,
+            source=chosen.source,
+            is_proven=self._services.traits_of(chosen.source).is_proven,
+        )
+        if draft.file not in made:
+            raise EditRefused(("tests",), "the preset does not take this event: choose another")
+        document = YamlDocument(text)
+        return document.with_value(("tests", len(document.get(("tests",)) or [])), made[draft.file]).text
+
+    async def _candidate(self, file: str, text: str) -> tuple[Catalog | None, tuple[Fault, ...]]:
+        try:
+            return await asyncio.to_thread(self._services.running.with_draft, file, text), ()
+        except CatalogError as exc:
+            return None, exc.faults
+
+    async def _samples(self, preset: Preset | None) -> list[Sample]:
+        """Return real events, those that the preset takes first; its made-up example behind them."""
+        shadow, tail, now = self._services.acts.catalog.shadow, self._services.acts.tail.tail, self._services.clock()
+        kept = await shadow.samples(at_most=_COUNTED) if shadow else []
+        found = [Sample(id=f"s{one.id}", at=one.at, source=one.source, event=event) for one, event in kept]
+        if not found:
+            for each in tail.events(now=now):
+                event = read_or_refuse(orjson.loads(each.text), Arrival.at(each.at))
+                if isinstance(event, dict):
+                    found.append(Sample(id=f"t{each.number}", at=each.at, source=each.source, event=event))
+        if preset is not None and preset.example:
+            example = read_or_refuse(orjson.loads(pretty(with_fresh_timestamp(preset.example, now))), Arrival.at(now))
+            if isinstance(example, dict):
+                found.append(Sample(id="example", at=now, source=DEFAULT_SOURCE, event=example))
+        return found
+
+    async def _render(
+        self,
+        request: Request,
+        draft: PresetDraft,
+        sample: str,
+        *,
+        refused: str = "",
+        status: int = 200,
+        is_peek: bool = False,
+    ) -> Response:
+        view = await self._view(draft, sample, refused=refused, is_peek=is_peek)
+        file = draft.file
+        return self._pages.render(
+            request,
+            "preset_edit.html",
+            status=status,
+            nav="mappings",
+            view=view,
+            kinds=KINDS,
+            operators=OPERATORS,
+            is_new=file not in self._services.running.preset_texts,
+            why_not=self._services.acts.catalog.publisher.why_not(file),
+            age=lambda at: time_span(max(0.0, self._services.clock() - at)),
+            kept={"file": file, **({"sample": view.effect.sample.id} if view.effect.sample else {})},
+        )
+
+    async def _view(self, draft: PresetDraft, wanted: str, *, refused: str, is_peek: bool) -> EditorView:
+        running, text = self._services.running, draft.steps[draft.at].text
+        candidate, faults = await self._candidate(draft.file, text)
+        preset = _of_file(candidate, draft.file) if candidate else None
+        live = _of_file(running.catalog, draft.file)
+        samples = [_compared(each, preset, live) for each in await self._samples(preset or live)]
+        samples.sort(key=lambda each: not each.matches)
+        chosen = next((each for each in samples if each.id == wanted), samples[0] if samples else None)
+        effect = await self._effect(candidate, preset, live, samples, chosen, is_peek=is_peek)
+        document = _document(text)
+        reports = {row.field: row for row in effect.report.fields} if effect.report else {}
+        finding = preset.trigger.explain(chosen.event) if preset and chosen else None
+        names = [] if is_peek or preset is None else await self._services.inventory.names(days=_DAYS)
+        return EditorView(
+            draft=draft,
+            text=text,
+            name=str(document.get(("name",), "")) if document else draft.file,
+            faults=[fault for fault in faults if not fault.path.startswith("/mapping/")] if document else faults,
+            trigger=trigger_rows(preset.trigger.term, finding) if preset else _rows_of(document),
+            groups=field_groups(document, running.catalog.action, reports, faults) if document else (),
+            paths=[]
+            if is_peek
+            else seen_paths(each.event for each in samples if each.matches)
+            or seen_paths(each.event for each in samples),
+            effect=effect,
+            samples=samples[:50],
+            names=_names(names, preset),
+            refused=refused,
+        )
+
+    async def _effect(
+        self,
+        candidate: Catalog | None,
+        preset: Preset | None,
+        live: Preset | None,
+        samples: Sequence[Sample],
+        chosen: Sample | None,
+        *,
+        is_peek: bool,
+    ) -> Effect:
+        real = [each for each in samples if each.id != "example"]
+        counted = Effect(
+            sample=chosen,
+            samples=len(real),
+            taken=sum(each.matches for each in real),
+            was_taken=sum(each.matched for each in real),
+        )
+        if candidate is None or preset is None or chosen is None:
+            return counted
+        catalog = self._services.running.catalog
+        report = await self._report(chosen, candidate, preset)
+        before = await self._report(chosen, catalog, live) if live else None
+        became, was = (pretty(orjson.loads(each.payload)) if each and each.payload else "" for each in (report, before))
+        place = samples.index(chosen)
+        shadow, differs = (None, "") if is_peek else self._shadow(candidate, preset, live, samples, place)
+        return Effect(
+            sample=chosen,
+            before=samples[place - 1].id if place else "",
+            behind=samples[place + 1].id if place + 1 < len(samples) else "",
+            differs=differs,
+            report=report,
+            lines=difference(was, became) or [f" {line}" for line in became.splitlines()],
+            shadow=shadow,
+            samples=counted.samples,
+            taken=counted.taken,
+            was_taken=counted.was_taken,
+        )
+
+    async def _report(self, sample: Sample, catalog: Catalog, preset: Preset) -> PresetReport:
+        event = orjson.loads(orjson.dumps(sample.event))
+        told = await self._explainer.explain(event, catalog.alone(preset), now=sample.at, source=sample.source)
+        return told.presets[0]
+
+    def _shadow(
+        self, candidate: Catalog, preset: Preset, live: Preset | None, samples: Sequence[Sample], place: int
+    ) -> tuple[Shadow, str]:
+        """Return what the draft changes for samples that match, and which behind `place` is the next it changes."""
+        total, differs = Shadow(), ""
+        catalogs = self._services.running.catalog.alone(*([live] if live else [])), candidate.alone(preset)
+        concerned = [each for each in samples if (each.matches or each.matched) and each.id != "example"]
+        for each in [*samples[place + 1 :], *samples[: place + 1]][:_COMPARED]:
+            if each not in concerned:
+                continue
+            one = Shadow()
+            for shadow in (one, total):
+                shadow.add(
+                    each.event,
+                    self._explainer.router,
+                    catalogs,
+                    now=each.at,
+                    source=each.source,
+                    is_proven=self._services.traits_of(each.source).is_proven,
+                )
+            differs = differs or (each.id if one.differs else "")
+        return total, differs
+
+
+def _step(draft: PresetDraft, text: str, done: str) -> PresetDraft:
+    return draft if text == draft.steps[draft.at].text else changed(draft, text, done)
+
+
+def _trigger_edit(do: str, subscribe: str, form: Mapping[str, str]) -> tuple[str, str]:
+    """Return an edit in words, and the trigger after it. Raises EditRefused, TriggerError, LookupError."""
+    place = tuple(int(each) for each in form.get("place", "").split(".") if each.isdecimal())
+    condition = condition_text(
+        form.get("field", "").strip(), form.get("operator", "="), form.get("value", ""), is_text="is_text" in form
+    )
+    match do:
+        case "condition":
+            return "change a condition", with_condition(subscribe, place, condition)
+        case "add":
+            return "add a condition", with_added(
+                subscribe, place, "or" if form.get("joiner") == "or" else "and", condition
+            )
+        case "remove":
+            return "remove a condition", without_term(subscribe, place)
+        case "join":
+            return "join conditions", with_joiner(subscribe, place, "or" if form.get("joiner") == "or" else "and")
+        case "negate":
+            return "turn a condition round", negated(subscribe, place)
+    raise EditRefused((), f"there is no edit {do!r}")
+
+
+def _document(text: str) -> YamlDocument | None:
+    try:
+        return YamlDocument(text)
+    except EditRefused:
+        return None
+
+
+def _rows_of(document: YamlDocument | None) -> list[TriggerRow]:
+    """Return the rows of a trigger whose preset has other faults; none where it cannot be read either."""
+    try:
+        return trigger_rows(compile_trigger(str(document.get(("subscribe",), "") if document else "")).term, None)
+    except TriggerError:
+        return []
+
+
+def _compared(sample: Sample, preset: Preset | None, live: Preset | None) -> Sample:
+    return Sample(
+        id=sample.id,
+        at=sample.at,
+        source=sample.source,
+        event=sample.event,
+        matches=preset is not None and preset.trigger.matches(sample.event),
+        matched=live is not None and live.trigger.matches(sample.event),
+    )
+
+
+def _names(names: Sequence[NameView], preset: Preset | None) -> list[tuple[str, int]]:
+    """Return the names of events that a trigger may take, with how many arrived; none where it names no event."""
+    trigger = preset.trigger if preset else None
+    if trigger is None:
+        return []
+    counts: Counter[str] = Counter()
+    for each in names:
+        key = each.figures.key
+        fits_type = trigger.types is None or key.type in trigger.types
+        if fits_type and (trigger.events is None or key.name in trigger.events):
+            counts[each.figures.title] += each.figures.received
+    return counts.most_common(8)
+
+
+def _of_file(catalog: Catalog, file: str) -> Preset | None:
+    return next((each for each in catalog.presets if each.file == file), None)

@@ -1,0 +1,230 @@
+"""A preset's page and its visual editor: what is picked becomes text, and shows what it does to real events."""
+
+import re
+from collections.abc import AsyncIterator
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.source import Arrival, Intake, read_event
+from tests.console.test_publish_page import folders
+from tests.console.world import NOW, World, legible, open_world
+
+FILE = "presets/checkout.yaml"
+ON: dict[str, Any] = {"quarantine_hours": 72, "quarantine_key": "a key of the quarantine, long enough"}
+
+
+@pytest.fixture
+async def shop(tmp_path: Path) -> AsyncIterator[World]:
+    async with open_world(tmp_path, **ON, **folders(tmp_path)) as world:
+        yield world
+
+
+async def edit(world: World, do: str, **more: str) -> str:
+    """Do one edit as a browser does, and return the page that it leads to."""
+    answer = await world.browser.post(
+        "/console/preset/edit", data={"file": FILE, "do": do, **more}, follow_redirects=True
+    )
+    assert answer.status_code == 200, legible(answer)
+    return answer.text
+
+
+def text_of(page: str) -> str:
+    """The YAML of the draft that a page shows."""
+    return unescape(page.partition('name="draft_text" value="')[2].partition('"')[0])
+
+
+def one_line(page: str) -> str:
+    return re.sub(r"\s+", " ", page)
+
+
+async def opened(world: World, file: str = FILE) -> str:
+    return (await world.browser.get("/console/preset/edit", params={"file": file})).text
+
+
+async def test_the_page_of_a_preset_says_what_it_takes_and_sends(shop: World) -> None:
+    page = legible(await shop.browser.get("/console/preset", params={"name": "Checkout"}))
+    assert "all of these" in page
+    assert "<code>event</code> = <code>Checkout</code>" in page
+    assert "<code>checkout</code> as <code>web</code>" in page
+    assert (await shop.browser.get("/console/preset", params={"name": "none"})).status_code == 404
+
+
+async def test_the_rows_are_the_text_and_the_text_stays_byte_by_byte(shop: World) -> None:
+    page = await opened(shop)
+    assert text_of(page) == shop.running.preset_texts[shop.file("checkout")]
+    assert 'value="event"' in page
+    assert 'value="Checkout"' in page
+
+
+EVENT_ID = {"path": "event_id"}
+EDITS: dict[str, tuple[str, dict[str, str], str, str]] = {
+    "a condition": (
+        "condition",
+        {"place": "1", "field": "event", "operator": "=", "value": "Order"},
+        'event = "Order"',
+        "change a condition",
+    ),
+    "one more": (
+        "add",
+        {"place": "1", "joiner": "or", "field": "event", "operator": "contains", "value": "x"},
+        'AND (event = "Checkout" or contains(event, "x"))',
+        "add a condition",
+    ),
+    "one less": ("remove", {"place": "0"}, 'subscribe: event = "Checkout"', "remove a condition"),
+    "any for all": ("join", {"place": "", "joiner": "or"}, 'type = "track" or event', "join conditions"),
+    "the opposite": ("negate", {"place": "1"}, 'event != "Checkout"', "turn a condition round"),
+    "a value of the event": (
+        "field",
+        {"path": "user_data.phone", "kind": "path", "value": "context.phone"},
+        'user_data: {phone: {"@path": $.context.phone}}',
+        "map user_data.phone",
+    ),
+    "a constant": (
+        "field",
+        {"path": "event_name", "kind": "constant", "value": "lead"},
+        "mapping: {event_name: lead}",
+        "map event_name",
+    ),
+    "a text": (
+        "field",
+        EVENT_ID | {"kind": "text", "value": "a-{{ messageId }}"},
+        'event_id: {"@liquid": "a-{{ messageId }}"}',
+        "map event_id",
+    ),
+    "places": (
+        "field",
+        EVENT_ID | {"kind": "places", "value": "$.userId\n$.messageId"},
+        '{"@coalesce": [{"@path": $.userId}, {"@path": $.messageId}]}',
+        "map event_id",
+    ),
+    "if there is a value": (
+        "field",
+        EVENT_ID | {"kind": "if", "exists": "userId", "then": "$.userId", "otherwise": "none"},
+        '{"@if": {exists: {"@path": $.userId}, then: {"@path": $.userId}, else: none}}',
+        "map event_id",
+    ),
+    "the name": ("meta", {"name": "name", "value": "Buy"}, "name: Buy\n", "change the name"),
+    "no description": (
+        "meta",
+        {"name": "description", "value": ""},
+        "name: Checkout\nsubscribe",
+        "change the description",
+    ),
+}
+
+
+@pytest.mark.parametrize(("do", "more", "expected", "done"), EDITS.values(), ids=EDITS)
+async def test_an_edit_is_made_in_the_text_and_taken_back(
+    shop: World, do: str, more: dict[str, str], expected: str, done: str
+) -> None:
+    before = text_of(await opened(shop))
+    page = await edit(shop, do, **more)
+    assert expected in text_of(page)
+    assert f"Undo: {done}" in page
+    undone = await edit(shop, "undo")
+    assert text_of(undone) == before
+    assert f"Redo: {done}" in undone
+    assert text_of(await edit(shop, "redo")) == text_of(page)
+    assert text_of(await edit(shop, "reset")) == before
+
+
+async def test_a_field_that_is_left_to_the_default_leaves_no_empty_object(shop: World) -> None:
+    await edit(shop, "field", path="user_data.phone", kind="path", value="context.phone")
+    page = await edit(shop, "field", path="user_data.phone", kind="default")
+    assert text_of(page) == shop.running.preset_texts[shop.file("checkout")]
+
+
+REFUSED: dict[str, tuple[dict[str, str], str]] = {
+    "no trigger": (
+        {"do": "condition", "place": "1", "field": "evnt", "operator": "=", "value": "x"},
+        "there is no field `evnt`",
+    ),
+    "no part": ({"do": "negate", "place": "9"}, "Nothing was changed"),
+    "no field": ({"do": "field", "path": "none", "kind": "constant"}, "there is no such field"),
+    "no place": (
+        {"do": "field", "path": "event_id", "kind": "path", "value": ""},
+        "name a place of the event",
+    ),
+    "no YAML": ({"do": "text", "text": "a: [1"}, "not readable YAML"),
+    "no edit": ({"do": "other"}, "there is no edit 'other'"),
+    "no event": ({"do": "pin", "sample": "s99"}, "choose an event first"),
+}
+
+
+@pytest.mark.parametrize(("form", "expected"), REFUSED.values(), ids=REFUSED)
+async def test_an_edit_that_cannot_be_says_why_and_changes_nothing(
+    shop: World, form: dict[str, str], expected: str
+) -> None:
+    answer = await shop.browser.post("/console/preset/edit", data={"file": FILE, **form})
+    assert answer.status_code == 422
+    assert expected in legible(answer)
+    assert text_of(answer.text) == shop.running.preset_texts[shop.file("checkout")]
+
+
+async def test_a_draft_with_faults_is_kept_and_its_faults_are_at_their_row(shop: World) -> None:
+    page = one_line(await edit(shop, "field", path="event_id", kind="text", value="{{ x"))
+    assert re.search(r'id="found-event_id"><span class="trouble">[^<]+', page)
+    assert "This draft cannot run yet" in page or "trouble" in page
+
+
+async def test_typing_shows_the_effect_and_keeps_nothing(shop: World) -> None:
+    form = {"file": FILE, "do": "field", "path": "event_name", "kind": "constant", "value": "lead", "peek": "yes"}
+    peeked = legible(await shop.browser.post("/console/preset/edit", data=form))
+    assert '<span class="added">+ "event_name": "lead",</span>' in peeked
+    assert "Undo: " not in await opened(shop)
+
+
+async def test_a_new_preset_takes_the_events_of_a_name(shop: World) -> None:
+    kind = {"type": "track", "name": "Quote Requested", "source": "default"}
+    page = (await shop.browser.get("/console/preset/edit", params=kind)).text
+    assert 'event = \\"Quote Requested' in text_of(page)
+    assert "New preset: " in page
+    file = unescape(page.partition('name="draft_file" value="')[2].partition('"')[0])
+    answer = await shop.browser.post(
+        "/console/preset/edit",
+        data={"file": file, "do": "field", "path": "event_name", "kind": "constant", "value": "lead"},
+        follow_redirects=True,
+    )
+    assert "lead" in text_of(answer.text)
+    again = (await shop.browser.get("/console/preset/edit", params=kind)).text
+    assert text_of(again) == text_of(answer.text)
+
+
+@pytest.mark.parametrize("file", ["presets/../x", "x.json", "", "presets/.x.yaml"])
+async def test_what_is_no_preset_is_not_edited(shop: World, file: str) -> None:
+    assert (await shop.browser.get("/console/preset/edit", params={"file": file})).status_code == 404
+    assert (await shop.browser.post("/console/preset/edit", data={"file": file, "do": "undo"})).status_code == 404
+
+
+async def test_real_events_are_counted_walked_and_kept_as_tests(tmp_path: Path) -> None:
+    async with open_world(tmp_path, samples_per_name=5, **ON, **folders(tmp_path)) as world:
+        for number in range(3):
+            event = {
+                "type": "track",
+                "event": "Checkout" if number else "Order Placed",
+                "messageId": f"m-{number}",
+                "timestamp": "2026-11-18T11:06:00Z",
+                "properties": {"email": "jane@example.com", "order_id": f"SO-{number}"},
+            }
+            await world.pipeline.accept(Intake([read_event(event, Arrival.at(NOW))], now=NOW, is_proven=True))
+        page = legible(await world.browser.get("/console/preset/edit", params={"file": FILE}))
+        assert "Takes <strong>2 of 3</strong> real events" in page
+        assert "properties.order_id" in page
+        changed = one_line(await edit(world, "condition", place="1", field="event", operator="=", value="Order Placed"))
+        assert "Takes <strong>1 of 3</strong> real events, 1 fewer than what runs" in changed
+        assert 'data-key="j"' in changed
+        await edit(world, "undo")
+        shown = await opened(world)
+        chosen = re.search(r'<option value="(s\d+)" selected', shown)
+        assert chosen
+        kept = text_of(await edit(world, "pin", sample=chosen[1]))
+        assert "Recorded: Checkout" in kept
+        assert "jane@example.com" not in kept
+
+
+async def test_a_viewer_reads_the_page_and_edits_nothing(shop: World) -> None:
+    page = await opened(shop)
+    assert "Publish…" in page
