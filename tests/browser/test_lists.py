@@ -50,6 +50,17 @@ def test_columns_sort_and_rows_group(busy: Server, open_page: OpenPage) -> None:
     check(page)
 
 
+def test_the_inventory_sorts_by_its_counts(busy: Server, open_page: OpenPage) -> None:
+    page = open_page(f"{busy.url}/console/inventory")
+    page.get_by_role("button", name="Last seen").click()
+    page.get_by_role("button", name="Received", exact=True).click()
+    counts = [int(text.split()[0].replace(",", "")) for text in cells(page.locator("tr[data-open]"), 2)]
+    assert counts == sorted(counts, reverse=True)
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("complementary", name="The row that is open")).to_contain_text("By day")
+
+
 def test_a_row_opens_beside_the_list_by_keys(busy: Server, open_page: OpenPage) -> None:
     page = open_page(f"{busy.url}/console/deliveries?state=dead", viewport={"width": 1_440, "height": 900})
     rows = page.locator("tr[data-open]")

@@ -31,8 +31,8 @@ function valueOf(row, column) {
   const cell = row.cells[column];
   const time = cell?.querySelector("time")?.dateTime;
   const text = cell?.innerText.trim() ?? "";
-  const number = Number(text.replace(/[,\s%]/g, ""));
-  return time ?? (text !== "" && !Number.isNaN(number) ? number : text.toLowerCase());
+  const number = cell?.matches(".n") ? parseFloat(text.replaceAll(",", "")) : NaN;
+  return time ?? (Number.isNaN(number) ? text.toLowerCase() : number);
 }
 
 const compared = (a, b) => (typeof a === typeof b ? (a < b ? -1 : Number(a > b)) : typeof a === "number" ? -1 : 1);
