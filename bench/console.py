@@ -57,7 +57,7 @@ PAINT: Final = "performance.getEntriesByName('first-contentful-paint')"
 DAYS: Final = 14
 HALF_HOUR_S: Final = 1_800
 #: Events of a step of half an hour, and of a minute of the last day.
-EVENTS: Final = (30, 6)
+EVENTS: Final = (12, 3)
 PAGES: Final = {
     "bare": "/console/bare",
     "overview": "/console",

@@ -61,7 +61,7 @@ def test_an_order_that_the_shop_has_and_nobody_sent_is_named(busy: Server, open_
     expect(missing.get_by_role("link", name="#990001")).to_be_visible()
     check(page)
     page.get_by_role("link", name="SO-2-2", exact=True).click()
-    expect(page.get_by_role("heading", name="Order SO-2-2")).to_be_visible()
+    expect(page.get_by_role("heading", name="Order SO-2-2", exact=True)).to_be_visible()
 
 
 def test_a_file_whose_columns_are_unknown_stays_chosen_until_they_are_named(busy: Server, chromium: Browser) -> None:
