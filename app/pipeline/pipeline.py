@@ -7,8 +7,8 @@ map_event(raw) -> [(preset, JSON)] the same for one raw event, for programs
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext, suppress
 from itertools import islice
 from typing import Any, Protocol, TypeAlias, TypeGuard
 
@@ -24,7 +24,6 @@ from app.core.people import NamedPerson, PeopleChanges, with_owners
 from app.core.receipts import MemoryChange, PresetResult, Receipt
 from app.errors import BacklogFull, EventRefused, MemoryChanged, OutboxUnavailable, UnknownName
 from app.outbox import enqueue_counters
-from app.pipeline.consent import Consents
 from app.pipeline.delivery_factory import Withdraws, withdrawn, withdrawn_before
 from app.pipeline.enrichment import FindsPeople
 from app.pipeline.intake_batch import RequestMemory, RequestPiece, draft, split_after_deletes
@@ -262,29 +261,32 @@ class Pipeline:
                     now=intake.now,
                 )
                 await self._draft_all(iter(piece.events), drafts, memory)
+                answers: list[Answer] = []
                 if self._router.consents is not None:
-                    drafts = await self._with_consents(self._router.consents, drafts, outbox)
-                if memory.changed is None:
-                    return await self._commit(drafts, outbox)
-                drafts.memory_is_full = memory.changed.is_full
-                try:
-                    return await self._commit(drafts, outbox, memory.changed.changes())
-                except MemoryChanged:
-                    continue
+                    drafts, answers = await self._router.consents.ask(drafts, outbox)
+                async with self._writing(answers, outbox, source=intake.source):
+                    if memory.changed is None:
+                        return await self._commit(drafts, outbox)
+                    drafts.memory_is_full |= memory.changed.is_full
+                    with suppress(MemoryChanged):
+                        return await self._commit(drafts, outbox, memory.changed.changes())
         raise OutboxUnavailable("Too many events of the same person arrive at once. Try again.")
 
-    async def _with_consents(self, consents: Consents, drafts: IntakeBatch, outbox: Enqueues) -> IntakeBatch:
-        """Return the drafts without what people who said no keep from being sent; write what is answered first.
+    @asynccontextmanager
+    async def _writing(self, answers: Sequence[Answer], outbox: Enqueues, *, source: str) -> AsyncIterator[None]:
+        """Write what people answer while the block stores their events, so that one commit may do for both.
 
-        So the answer is known even where the events cannot be kept, and are sent once more.
+        It is known even where the events cannot be kept, and are sent once more.
         """
-        drafts, answers = await consents.ask(drafts, outbox)
-        if answers:
-            lifted = await outbox.write_consents(answers)
-            consents.written(answers)
-            if lifted and self._erasing is not None:
-                await self._erasing.note_lifted(lifted, source=drafts.intake.source)
-        return drafts
+        writing = asyncio.create_task(outbox.write_consents(answers)) if answers else None
+        try:
+            yield
+        finally:
+            if writing is not None and self._router.consents is not None:
+                lifted = await writing
+                self._router.consents.written(answers)
+                if lifted and self._erasing is not None:
+                    await self._erasing.note_lifted(lifted, source=source)
 
     async def _erased(self, piece: RequestPiece, receipt: Receipt, intake: Intake) -> Receipt:
         """Erase whom the deletes at the end of a piece name, and say so in their receipts."""
