@@ -342,7 +342,7 @@ def _content_ids(settings: Settings, sources: RunningSources | None) -> Callable
         (texts,) = read_texts(SOURCES_DIR=settings.source_folders)
         return {spec.name: spec.content_id for spec in parse_files(SourceFile, texts, []).values()}
 
-    return lambda name: of_files().get(name) if settings.has_sources else None
+    return (lambda name: of_files().get(name)) if settings.has_sources else (lambda _: None)
 
 
 def _accounts(found: Sequence[Destination], action_source: str | None) -> list[AdAccount]:

@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote
 
 from app.config.settings import ConversionSettings
@@ -235,6 +235,9 @@ class ListReader:
 read_free_text: Reader = FreeTextReader()
 
 
+_CUSTOM_DATA: Final = ("custom_data",)
+
+
 class PersonalData:
     """Takes personal data out of one finished event after the other, under one set of rules."""
 
@@ -265,6 +268,8 @@ class PersonalData:
             if text is not None and text not in self._redact.harmless and self._clean(event, name, phones):
                 warnings.append(f"{name}: {_TAKEN_OUT}")
         for at, names in self._unread.items():
+            if at == _CUSTOM_DATA and not any(name in custom_data for name in names):
+                continue
             for place, holder in _holders(event, custom_data, at):
                 cleaned = [name for name in names if name in holder and self._clean(holder, name, phones)]
                 warnings += [f"{place}{name}: {_TAKEN_OUT}" for name in cleaned]

@@ -1,7 +1,7 @@
 """How a no that a person said reaches later events, whichever source sends them: asked before they are enqueued."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from app.core.consent import (
     Answers,
     ConsentBook,
     KeepsConsents,
+    Kind,
     Subject,
     has_agreed,
     key_of,
@@ -73,25 +74,27 @@ class Consents:
         catalog: Catalog,
         drafts: IntakeBatch,
         *,
-        since: int,
+        places: range,
         memory: Memory | None,
     ) -> None:
-        """Note what an event may answer, whose deliveries are those of `drafts` from the place `since` on."""
-        intake, new = drafts.intake, drafts.deliveries[since:]
-        is_no, keys = False, list[str]()
-        read: Callable[[], IdentityEvent]
-        if identity_event is None and new and plain_no(event) is None and of_permitted(presets, lines):
-            owner = drafts.owners[-1]  # it can only say yes, of which most change nothing: it may never be read
-            keys = [key for key in (owner.user, owner.anonymous, *owner.contacts) if key]
-            read = partial(self._read, event, presets, lines, catalog, intake)
-        else:
-            known = identity_event or self._read(event, presets, lines, catalog, intake)
-            if not (known.is_no or known.is_yes):
-                return
-            read, is_no, keys = (lambda: known), known.is_no, _keys_of(known)
+        """Note what an event may answer; `places` are those of its deliveries among those of `drafts`."""
+        intake, new = drafts.intake, drafts.deliveries[places.start : places.stop]
+        known = identity_event or self._read(event, presets, lines, catalog, intake)
+        is_no = known.is_no
+        if not (is_no or known.is_yes):
+            return
+        kind: Kind = self._reader.kind_of_no(event, catalog) if is_no else "category"
         linked = _linked(known.anonymous, memory) if is_no and memory is not None else {}
-        said = partial(self._answers, event, lines, read, catalog, new, linked, source=intake.source)
-        drafts.answered.append(Answered(first=since, end=since + len(new), is_no=is_no, keys=keys, said=said))
+        order_ids = {line.order.order_id for line in lines if line.order and line.order.order_id}
+        order_ids |= {each.order_id for each in new if each.order_id}
+        may_name_order = event["type"] == "track" and (is_no or self._settings.consent_required)
+        # no other event is kept until all are judged: it is large, and memory that is used again at once is quicker
+        of_order = event if order_ids or may_name_order else None
+        said = partial(self._answers, known, kind, linked, of_order, sorted(order_ids), source=intake.source)
+        if is_no:
+            said = partial(list, said())
+        keys = _keys_of(known)
+        drafts.answered.append(Answered(first=places.start, end=places.stop, is_no=is_no, keys=keys, said=said))
 
     def _read(
         self, event: Event, presets: Sequence[Preset], lines: Sequence[PresetResult], catalog: Catalog, intake: Intake
@@ -154,18 +157,14 @@ class Consents:
 
     def _answers(
         self,
-        event: Event,
-        lines: Sequence[PresetResult],
-        read: Callable[[], IdentityEvent],
-        catalog: Catalog,
-        deliveries: Sequence[NewDelivery],
+        identity_event: IdentityEvent,
+        kind: Kind,
         linked: dict[str, bool],
+        of_order: Event | None,
+        order_ids: Sequence[str],
         *,
         source: str,
     ) -> list[Answer]:
-        identity_event = read()
-        if not (identity_event.is_no or identity_event.is_yes):
-            return []
         user, browser = key_of(identity_event.user), key_of(identity_event.anonymous)
         answer = Answer(
             key="",
@@ -173,20 +172,18 @@ class Consents:
             user=user,
             is_proven=identity_event.is_proven,
             is_no=identity_event.is_no,
-            kind=self._reader.kind_of_no(event, catalog) if identity_event.is_no else "category",
+            kind=kind,
             at=identity_event.at,
             source="" if browser or not identity_event.is_proven else source,
         )
         keys = dict.fromkeys(_keys_of(identity_event), False) | linked
         found = [replace(answer, key=key, for_proven=for_proven) for key, for_proven in keys.items()]
-        order_ids = {line.order.order_id for line in lines if line.order and line.order.order_id}
-        order_ids |= {each.order_id for each in deliveries if each.order_id}
-        if order_ids or (event["type"] == "track" and (identity_event.is_no or self._settings.consent_required)):
-            side = order_side(event, _UNBUILT, message_id="", is_proven=False)
+        if of_order is not None:
+            side = order_side(of_order, _UNBUILT, message_id="", is_proven=False)
             total = side.totals[0] if side.totals else ""
             if side.token:
                 found.append(replace(answer, key=key_of(side.token), total=total))
-            found += [replace(answer, key=order_key(each), total=total) for each in sorted(order_ids)]
+            found += [replace(answer, key=order_key(each), total=total) for each in order_ids]
         return found or ([] if identity_event.is_no else [answer])  # of nobody: it counts for its own event
 
     async def ask(

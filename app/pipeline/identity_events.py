@@ -153,9 +153,14 @@ class IdentityEventReader:
 
     def ids_of(self, event: Event) -> Ids:
         """Return the keys of the ids of an event, each in its place."""
-        said = event.get
-        user, anonymous = self._keys.user(_id(said("userId"))), self._keys.anonymous(_id(said("anonymousId")))
-        return Ids(user, anonymous, self._previous(event) if event["type"] == "alias" else None)
+        user, anonymous = event.get("userId"), event.get("anonymousId")
+        return Ids(
+            None if user is None else self._keys.user(user if type(user) is str else _id(user)),
+            None
+            if anonymous is None
+            else self._keys.anonymous(anonymous if type(anonymous) is str else _id(anonymous)),
+            self._previous(event) if event["type"] == "alias" else None,
+        )
 
     def named(self, event: Event, catalog: Catalog, source: str) -> NamedPerson:
         """Return whom an event asks to erase: by its ids, by what it says of its person, by orders that it lists.

@@ -7,12 +7,14 @@ the other took a tenth longer; with memory half as long again.
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from operator import attrgetter
 from typing import Final, NamedTuple, TypeAlias
 
 from msgspec.structs import replace
 
 from app.catalog import Catalog
 from app.core.consent import KEY_DIGITS, key_of
+from app.core.deliveries import NewDelivery
 from app.core.events import Event, Exit
 from app.core.people import Ownership
 from app.core.receipts import MemoryChange, PresetResult
@@ -20,7 +22,7 @@ from app.core.values.hidden_emails import unpersonal_id
 from app.errors import EventHeldBack, EventRefused
 from app.identity import NOTHING_KNOWN, IdentityEvent, Memory, PersonHistory
 from app.outbox import NOT_CONFIRMED
-from app.pipeline.consent import may_answer
+from app.pipeline.consent import Consents, may_answer
 from app.pipeline.delivery_factory import drafted_withdrawal, unsent_order, with_orders
 from app.pipeline.enrichment import Enrichment, FindsPeople, RecordingMemory
 from app.pipeline.identity_events import Ids
@@ -46,25 +48,30 @@ class _Asked(NamedTuple):
 
     message_id: str
     lines: list[PresetResult]
+    deliveries: Sequence[NewDelivery]
 
 
 _CHECKOUT: Final = "checkout"
+#: Returns the finished event of a line.
+_FINISHED: Final = attrgetter("event")
 #: Members of `user_data` by which a person asks for what is kept, beside ids.
 _CONTACTS: Final = ("em", "ph")
 
 
 def _owner(asked: _Asked, ids: Ids | IdentityEvent, intake: Intake) -> Ownership:
     """Return whose the deliveries and notes of a message are."""
-    contacts: list[str] = []
+    contacts: tuple[str, ...] = ()
     for line in asked.lines:
         if line.event:
+            user_data = line.event["user_data"]
             for name in _CONTACTS:
-                contacts += [key_of(digest) for digest in line.event["user_data"].get(name, ())]
+                if name in user_data:
+                    contacts += tuple([key_of(digest) for digest in user_data[name]])
     return Ownership(
         message_id=asked.message_id,
         user=ids.user and ids.user[:KEY_DIGITS],
         anonymous=ids.anonymous and ids.anonymous[:KEY_DIGITS],
-        contacts=tuple(contacts if len(asked.lines) == 1 else dict.fromkeys(contacts)),
+        contacts=contacts if len(asked.lines) == 1 else tuple(dict.fromkeys(contacts)),
         is_proven=intake.is_proven,
     )
 
@@ -165,41 +172,49 @@ def draft(
         yield
     met = memory.resolve(read, matched, mapped, catalog, now)
     asked = []
-    for event, its, lines, (known, identity_event, _) in zip(read, matched, mapped, met, strict=True):
+    for event, its, lines, (known, _, _) in zip(read, matched, mapped, met, strict=True):
         finished = router.finished(
             event, its, lines, catalog, known=known, now=now, source=source, is_proven=drafts.intake.is_proven
         )
-        since = len(drafts.deliveries)
-        one = _ask(router, event, finished, catalog, drafts)
-        asked.append(one)
-        _note_person(router, event, its, one, identity_event, catalog, drafts, since=since, memory=memory.changed)
+        asked.append(_ask(router, event, finished, catalog, drafts))
+    _note_owners(router, read, met, asked, drafts)
+    if router.consents is not None:
+        _note_answers(router.consents, read, matched, met, asked, catalog, drafts, memory.changed)
     _tell(router, events, asked, [given for _, _, given in met], catalog, drafts)
 
 
-def _note_person(  # noqa: PLR0913 - all that is known of an event
-    router: Router,
-    event: Event,
-    its: Matched,
-    asked: _Asked,
-    identity_event: IdentityEvent | None,
+def _note_owners(
+    router: Router, events: Sequence[Event], met: Sequence[_Met], asked: Sequence[_Asked], drafts: IntakeBatch
+) -> None:
+    """Note whose the events are of which anything is kept."""
+    if (reader := router.reader) is None:
+        return
+    owners, whose, is_asked = drafts.owners, drafts.whose, router.consents is not None
+    for event, (_, identity_event, _), one in zip(events, met, asked, strict=True):
+        new = one.deliveries
+        if new or any(line.exit is not Exit.UNMATCHED or line.order for line in one.lines):
+            owners.append(_owner(one, identity_event or reader.ids_of(event), drafts.intake))
+        if is_asked:
+            whose += [(event if each.event_name == _CHECKOUT else None, owners[-1]) for each in new]
+
+
+def _note_answers(
+    consents: Consents,
+    events: Sequence[Event],
+    matched: Sequence[Matched],
+    met: Sequence[_Met],
+    asked: Sequence[_Asked],
     catalog: Catalog,
     drafts: IntakeBatch,
-    *,
-    since: int,
     memory: Memory | None,
 ) -> None:
-    """Note whose an event is, and what it answers; its deliveries are those from the place `since` on."""
-    new = drafts.deliveries[since:]
-    if router.reader is not None and (
-        new or any(line.exit is not Exit.UNMATCHED or line.order for line in asked.lines)
-    ):
-        drafts.owners.append(_owner(asked, identity_event or router.reader.ids_of(event), drafts.intake))
-    if (consents := router.consents) is None:
-        return
-    for each in new:
-        drafts.whose.append((event if each.event_name == _CHECKOUT else None, drafts.owners[-1]))
-    if (identity_event.is_no or identity_event.is_yes) if identity_event else may_answer(event):
-        consents.note(event, its.presets, asked.lines, identity_event, catalog, drafts, since=since, memory=memory)
+    """Note what the events answer to being tracked."""
+    end = len(drafts.deliveries) - sum(len(one.deliveries) for one in asked)
+    for event, its, (_, identity_event, _), one in zip(events, matched, met, asked, strict=True):
+        first, end = end, end + len(one.deliveries)
+        if (identity_event.is_no or identity_event.is_yes) if identity_event else may_answer(event):
+            places = range(first, end)
+            consents.note(event, its.presets, one.lines, identity_event, catalog, drafts, places=places, memory=memory)
 
 
 class RequestPiece(NamedTuple):
@@ -243,11 +258,11 @@ def _read(events: Sequence[Event | EventRefused]) -> list[Event]:
 
 def _ask(router: Router, event: Event, lines: list[PresetResult], catalog: Catalog, drafts: IntakeBatch) -> _Asked:
     """Add to `drafts` what the lines of an event ask of the outbox."""
-    if any(line.event is None for line in lines):
+    if not all(map(_FINISHED, lines)):
         lines = with_orders(lines, event, catalog, lambda line: router.account(line.destination).making.rules)
         if event["type"] == "delete":
             lines = router.of_delete(lines, event, is_known=drafts.intake.is_known)
-    message_id, sender = unpersonal_id(event["messageId"]), drafts.intake
+    message_id, sender = _kept_id(event["messageId"], lines), drafts.intake
     count = len(drafts.deliveries)
     for line in lines:
         if line.cancels is not None:
@@ -272,7 +287,13 @@ def _ask(router: Router, event: Event, lines: list[PresetResult], catalog: Catal
             drafts.candidates.append((event, lines))
         elif any(each.is_withheld_alone for each in drafts.deliveries[count:]):
             drafts.candidates.append((event, [PresetResult(preset=None, exit=Exit.WITHHELD, reason=NOT_CONFIRMED)]))
-    return _Asked(message_id, lines)
+    return _Asked(message_id, lines, drafts.deliveries[count:])
+
+
+def _kept_id(message_id: str, lines: Sequence[PresetResult]) -> str:
+    """Return a message id as it is kept: most are sent as event id, and have been looked through for that."""
+    sent = lines[0].event if lines else None
+    return message_id if sent is not None and sent["event_id"] == message_id else unpersonal_id(message_id)
 
 
 def _tell(
@@ -289,7 +310,7 @@ def _tell(
         if isinstance(event, EventRefused):
             _refuse(router, event, catalog, drafts)
             continue
-        (message_id, lines), to_memory = next(left)
+        (message_id, lines, _), to_memory = next(left)
         drafts.add(message_id, lines, name=received_name(event), is_made="idIsMade" in event, given=to_memory)
 
 

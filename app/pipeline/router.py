@@ -218,7 +218,7 @@ class Router:
         self._accounts = tuple(accounts)
         self._content_id_of = content_id_of
         #: The ad accounts by what a source says.
-        self._accounts_under: dict[str | None, Sequence[AdAccount]] = {None: self._accounts}
+        self._accounts_under: dict[str, Sequence[AdAccount]] = {}
         self._withheld = withheld or _nothing_against
         self._why_off = why_off or _nothing_against
         self._public_order_limits = public_order_limits
@@ -243,7 +243,9 @@ class Router:
     def _of_source(self, source: str) -> Sequence[AdAccount]:
         """Return the ad accounts with what the source says of product ids."""
         content_id = self._content_id_of(source)
-        if content_id is not None and content_id not in self._accounts_under:
+        if content_id is None:
+            return self._accounts
+        if content_id not in self._accounts_under:
             makings = {each.making: change(each.making, content_id=content_id) for each in self._accounts}
             self._accounts_under[content_id] = [
                 each if each.owns_content_id else change(each, making=makings[each.making]) for each in self._accounts

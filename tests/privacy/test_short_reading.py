@@ -75,6 +75,6 @@ def test_the_short_way_reads_what_the_long_one_does(name: str, gpc: str) -> None
             if is_no:
                 assert reader.kind_of_no(event, catalog) == kind, event
             drafts = IntakeBatch(intake)
-            consents.note(event, catalog.matching(event), lines, None, catalog, drafts, since=0, memory=None)
+            consents.note(event, catalog.matching(event), lines, None, catalog, drafts, places=range(0), memory=None)
             told = [answer for each in drafts.answered for answer in each.said()]
             assert {answer.is_no for answer in told} == ({is_no} if is_no or is_yes else set()), event
