@@ -86,6 +86,8 @@ class NewDelivery(Struct, frozen=True, kw_only=True, gc=False):
     wait_s: float = 0
     #: Where the other side does not come, it is not sent.
     is_withheld_alone: bool = False
+    #: It is public, and its ad account gets proven events too: it takes none of the room that is kept for them.
+    leaves_room: bool = False
 
     @property
     def token(self) -> str | None:

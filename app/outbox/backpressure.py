@@ -96,8 +96,22 @@ def added(one: Loads, other: Loads) -> Loads:
     return loads_of((account, *load) for loads in (one, other) for account, load in loads.items())
 
 
+#: Of what may wait so much is kept for proven events, where an ad account gets such events.
+_KEPT_FOR_PROVEN: Final = 10
+
+
+def with_room_for_proven(rules: OutboxSettings, more: Loads) -> Loads:
+    """Return what must fit where `more` is public, and some of the room is kept for proven events."""
+    limits = Load(rules.outbox_max_backlog or 0, rules.max_backlog_bytes or 0)
+    kept = Load(*(limit // _KEPT_FOR_PROVEN for limit in limits))
+    return {account: Load(*map(sum, zip(load, kept, strict=True))) for account, load in more.items()}
+
+
 def why_full(rules: OutboxSettings, waiting: Load, more: Load = _ANYTHING) -> str:
-    """Return which limit of an ad account is reached, and how much waits; "" where there is room for `more`."""
+    """Return which limit of an ad account is reached, and how much waits; "" where there is room for `more`.
+
+    `more` may have the room in it that is kept for proven events.
+    """
     if rules.outbox_max_backlog is not None and waiting.deliveries + more.deliveries > rules.outbox_max_backlog:
         return f"{waiting.deliveries:,} deliveries wait, of {rules.outbox_max_backlog:,} that may (OUTBOX_MAX_BACKLOG)"
     if rules.max_backlog_bytes is not None and waiting.size_bytes + more.size_bytes > rules.max_backlog_bytes:

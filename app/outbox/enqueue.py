@@ -19,7 +19,7 @@ from app.core.deliveries import Enqueued, NewDelivery, Seen, State
 from app.core.events import CounterRow, DroppedEvent, Exit
 from app.core.people import PeopleChanges
 from app.core.values.times import DAY_S
-from app.outbox.backpressure import Loads, dropped_duplicate, loads_of
+from app.outbox.backpressure import Loads, dropped_duplicate, loads_of, with_room_for_proven
 from app.outbox.counts import enqueue_counters
 from app.outbox.dedup import (
     Deduplicator,
@@ -124,6 +124,8 @@ class Rows:
     followed: list[int] = field(default_factory=list)
     #: Deliveries whose events are sealed until their other side comes, which it has.
     confirmed: list[int] = field(default_factory=list)
+    #: Some of the room is kept for others.
+    leaves_room: bool = False
     blob_bytes: int = field(default=0, init=False)
 
     def add_first(
@@ -185,6 +187,10 @@ class Rows:
         """How much waits more, by ad account, once they are stored."""
         return loads_of((account, 1, size_bytes) for account, *_, size_bytes, _, _ in self.deliveries)
 
+    def asked(self, rules: OutboxSettings) -> Loads:
+        """Return how much must fit for them to be stored."""
+        return with_room_for_proven(rules, self.loads) if self.leaves_room else self.loads
+
     @property
     def named(self) -> list[list[Any]]:
         """How many deliveries there are: [name as received, source, day on which they come, count], in order."""
@@ -209,6 +215,7 @@ class Rows:
         self.told += other.told
         self.followed += other.followed
         self.confirmed += other.confirmed
+        self.leaves_room |= other.leaves_room
         self.blob_bytes += other.blob_bytes
 
 
@@ -237,6 +244,11 @@ class PreparedEnqueue:
     def digests(self) -> list[str]:
         """The keys of all its deliveries."""
         return [key.digest for of_delivery in self.keys for key in of_delivery]
+
+    @property
+    def leaves_room(self) -> bool:
+        """Whether any of its deliveries does; those of one call are alike."""
+        return any(delivery.leaves_room for delivery in self.deliveries)
 
     def all_enqueued(self) -> list[Enqueued]:
         """Return the answers where every delivery is new."""
@@ -279,6 +291,7 @@ async def prepare(
         counted = enqueue_counters(deliveries, call.all_enqueued())
         rows.counters = [(now, counter) for counter in (*counters, *counted)]
         rows.owners = owner_rows(people, now)
+        rows.leaves_room = call.leaves_room
         call.all_new = rows
     return call
 
@@ -384,7 +397,7 @@ def without_duplicates(
     `twins` are those of `other_sides` that are still stored; what the call adds and changes is put there.
     What has a key whose person was `erased`, by digest, is withheld, and nothing tells whose it is.
     """
-    rows = Rows(owners=owner_rows(call.people, call.now))
+    rows = Rows(owners=owner_rows(call.people, call.now), leaves_room=call.leaves_room)
     for event in call.dropped:
         rows.add_dropped(event, call.now)
     dedup = Deduplicator(held, now=call.now, rules=rules, twins=twins)

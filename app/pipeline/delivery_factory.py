@@ -97,6 +97,7 @@ def drafted_delivery(
     *,
     source: str = DEFAULT_SOURCE,
     is_proven: bool = False,
+    leaves_room: bool = False,
     shop_of: Callable[[str], str] = lambda _: "",
 ) -> NewDelivery:
     """Return the delivery that the line of an event, which carries the finished one, gives.
@@ -127,6 +128,7 @@ def drafted_delivery(
         memory=line.memory,
         name=received_name(event),
         is_proven=is_proven,
+        leaves_room=leaves_room,
         shop=shop_of(source) if is_checkout else "",
     )
 

@@ -256,7 +256,17 @@ class Router:
         self, message_id: str, event: Event, line: PresetResult, *, source: str, is_proven: bool, now: float
     ) -> NewDelivery:
         """Return the delivery that the line of an event, which carries the finished one, gives."""
-        delivery = drafted_delivery(message_id, event, line, source=source, is_proven=is_proven, shop_of=self.shop_of)
+        delivery = drafted_delivery(
+            message_id,
+            event,
+            line,
+            source=source,
+            is_proven=is_proven,
+            leaves_room=not is_proven
+            and self.waits is not None
+            and line.ad_account_id in self.waits.accounts_of_proven,
+            shop_of=self.shop_of,
+        )
         if self.waits is None or delivery.event_name != "checkout" or line.event is None:
             return delivery
         return self.waits.with_side(delivery, event, line.event, now)

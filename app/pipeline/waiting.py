@@ -66,6 +66,8 @@ class OrderWaits:
         self._looked_at = -inf
         #: Ad accounts and shops that have both sides.
         self._paired: frozenset[tuple[str, str]] = frozenset()
+        #: Ad accounts that get events of a proven source.
+        self.accounts_of_proven: frozenset[str] = frozenset()
         #: By ad account, shop and whether it is the proven side: when it sent an order, and when that was written.
         self._heard: dict[tuple[str, str, bool], float] = {}
         self._noted: dict[tuple[str, str, bool], float] = {}
@@ -82,6 +84,7 @@ class OrderWaits:
             for account in self._accounts
             if account.sources is None or name in account.sources
         }
+        self.accounts_of_proven = frozenset(account for account, _, is_proven in sides if is_proven)
         self._paired = frozenset(
             (account, shop) for account, shop, proven in sides if (account, shop, not proven) in sides
         )

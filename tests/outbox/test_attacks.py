@@ -16,6 +16,7 @@ from app.config import Settings
 from app.core.deliveries import State
 from app.core.events import CounterRow, Event, Exit
 from app.core.pages import QuarantineFilter, Query
+from app.errors import BacklogFull
 from app.outbox import Outbox, open_outbox
 from app.source import Arrival, Intake, read_event
 from tests import assembled
@@ -96,7 +97,8 @@ async def shop(request: pytest.FixtureRequest, outbox_url: str, tmp_path: Path) 
     folder = tmp_path / "presets"
     folder.mkdir()
     (folder / "order.yaml").write_text(HELD, encoding="utf-8")
-    settings = assembled.settings(**SETTINGS, outbox_url=outbox_url, presets_dir=(folder,))
+    given = {**SETTINGS, **request.param}
+    settings = assembled.settings(**given, outbox_url=outbox_url, presets_dir=(folder,))
     outbox = open_outbox(outbox_url, settings, clock=lambda: NOW)
     yield Shop(settings, outbox)
     await outbox.close()
@@ -152,6 +154,28 @@ async def test_invalid_events_of_a_stranger_push_no_signed_one_out_of_the_quaran
     found = await shop.outbox.sealed_events.find(QuarantineFilter(), now=NOW, after=0, limit=1_000)
     assert [each.message_id for each in found if each.is_proven] == ["order-1"]
     assert sum(len(each.sealed) for each in found if not each.is_proven) <= 20_000
+
+
+@pytest.mark.parametrize(
+    "shop",
+    [
+        {
+            "write_keys": "page:0123456789abcdef,shop:0123456789abcdea",
+            "write_keys_secret": "shop",
+            "outbox_max_backlog": 100,
+        }
+    ],
+    indirect=True,
+)
+async def test_a_flood_leaves_room_for_orders_of_the_shop(shop: Shop) -> None:
+    """The backlog was full of invented events, and everybody got 503 until they were sent."""
+    for number in range(90):
+        await shop.stranger(order(number, 1))
+    with pytest.raises(BacklogFull):
+        await shop.stranger(order(90, 1))
+    assert await shop.server(*(order(number) for number in range(1_000, 1_010))) == [Exit.ENQUEUED] * 10
+    with pytest.raises(BacklogFull):
+        await shop.server(order(2_000))
 
 
 async def test_the_shop_withdraws_an_order_before_it_comes_and_no_order_that_it_pays_back_in_part(shop: Shop) -> None:

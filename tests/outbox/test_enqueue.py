@@ -185,6 +185,36 @@ async def test_the_backlog_is_bounded_in_bytes_of_payload_too(open_at: Callable[
         await at.outbox.check([ACCOUNT])
 
 
+@pytest.mark.parametrize("limit", [{"outbox_max_backlog": 20}, {"outbox_max_backlog_bytes": 20 * len(payload())}])
+async def test_a_tenth_of_the_backlog_is_kept_for_proven_events(
+    open_at: Callable[..., At], limit: dict[str, int]
+) -> None:
+    """A flood of public events filled the backlog, and the shop's orders got 503."""
+    at = open_at(**limit)
+    flood = [new(leaves_room=True) for _ in range(18)]
+    await at.enqueue(*flood[:17])
+    with pytest.raises(BacklogFull):
+        await at.enqueue(flood[17], new(leaves_room=True))
+    await at.enqueue(flood[17])
+    with pytest.raises(BacklogFull):
+        await at.enqueue(new(leaves_room=True))
+    assert [each.exit for each in await at.enqueue(flood[0])] == [Exit.DUPLICATE]  # it takes no room
+    await at.enqueue(new(is_proven=True), new(is_proven=True))
+    with pytest.raises(BacklogFull):
+        await at.enqueue(new(is_proven=True))
+    assert (await at.outbox.backlog(ACCOUNT, now=NOW)).pending == 20
+
+
+async def test_calls_that_share_a_commit_are_refused_each_for_itself_where_room_is_kept(
+    open_at: Callable[..., At],
+) -> None:
+    at = open_at(outbox_max_backlog=20)
+    await at.enqueue(*(new() for _ in range(18)))
+    calls = [new(leaves_room=True), new(is_proven=True), new(leaves_room=True), new(is_proven=True)]
+    answers = await asyncio.gather(*(at.enqueue(each) for each in calls), return_exceptions=True)
+    assert [isinstance(each, BacklogFull) for each in answers] == [True, False, True, False]
+
+
 async def test_without_limits_only_the_disk_bounds_the_backlog(open_at: Callable[..., At]) -> None:
     """SQLite asks it; what PostgreSQL's server has cannot be asked."""
     limited = open_at(outbox_max_backlog=3)

@@ -145,7 +145,7 @@ async def _check_all(
         left = list(islice(ids, len(together.deliveries), None))
         checked = without_duplicates(call, held, left, rules, twins, erased=erased_keys(found, call.now))
         more = checked.rows.loads
-        if full := backlog_full(rules, waiting, more):
+        if full := backlog_full(rules, waiting, checked.rows.asked(rules)):
             answers.append(full)
             continue
         waiting, held = added(waiting, more), checked.held
@@ -187,12 +187,13 @@ async def _store(
 
     Rows that have `ids` were checked: what another process has stored since then violates the key of `dedup_key`.
     """
+    asked = rows.asked(rules) if ids is None else rows.loads  # those of several calls, each of which was checked
     parameters = {
         "deliveries": as_json(rows.deliveries),
         "payloads": b"".join(rows.payloads),
         "spans": as_json(rows.spans),
         "ids": ids,
-        "loads": as_json([[account, *load] for account, load in rows.loads.items()]),
+        "loads": as_json([[account, *load] for account, load in asked.items()]),
         "max_backlog": rules.outbox_max_backlog,
         "max_backlog_bytes": rules.max_backlog_bytes,
         "version": PAYLOAD_VERSION,

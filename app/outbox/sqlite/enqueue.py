@@ -71,7 +71,7 @@ def parameters(rows: Rows, rules: OutboxSettings) -> dict[str, Any]:
         "unseen": True,
         "max_backlog": rules.outbox_max_backlog,
         "max_bytes": rules.max_backlog_bytes,
-        "loads": as_json([[account, *load] for account, load in rows.loads.items()]),
+        "loads": as_json([[account, *load] for account, load in rows.asked(rules).items()]),
         **_deliveries(rows),
         "payloads": b"".join(rows.payloads),
         "spans": as_json(rows.spans),
@@ -122,7 +122,7 @@ def _enqueue(
     if asked := other_sides([call], held):
         twins = {row[0]: Twin(*row) for row in connection.execute(SQL["twins"], {"rows": as_json(asked)})}
     checked = without_duplicates(call, held, ids, rules, twins, erased=erased_keys(taken, call.now))
-    if full := backlog_full(rules, loads_of(waiting), checked.rows.loads):
+    if full := backlog_full(rules, loads_of(waiting), checked.rows.asked(rules)):
         return full
     connection.execute(SQL["store"], {**parameters(checked.rows, rules), "unseen": False})
     if checked.rows.learned:
