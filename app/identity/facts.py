@@ -1,33 +1,18 @@
 """Facts about people, in groups of members that belong together. Their values are those that Pinterest gets."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, Final
 
-from app.core.people import Fact, Remembered
+from app.core.people import GROUPS, OF_PERSON, Fact, Remembered
 
-#: What belongs together, by the name of the group: the members of Pinterest's `user_data`.
-GROUPS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "em": ("em",),
-        "ph": ("ph",),
-        "ge": ("ge",),
-        "db": ("db",),
-        "name": ("fn", "ln"),
-        "place": ("ct", "st", "zp", "country"),
-        "device": ("hashed_maids",),
-        "click": ("click_id",),
-        "external_id": ("external_id",),
-    }
-)
-#: Groups that say who somebody is, wherever that person is.
-OF_PERSON: Final = ("em", "ph", "ge", "db", "name", "place")
 #: Groups that belong to a browser or an app, whoever uses it.
 OF_BROWSER: Final = ("device", "click")
 #: The group of a member.
 _GROUP_OF: Final = {name: group for group, names in GROUPS.items() for name in names}
 
 NOBODY: Final = Remembered()
+
+__all__ = ["GROUPS", "NOBODY", "OF_BROWSER", "OF_PERSON", "groups_of", "is_remembered"]
 
 
 def groups_of(user_data: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from app.core.deliveries import NewDelivery, OrderSide, State
 from app.core.events import Exit
 from app.core.values.times import DAY_S, HOUR_S
-from app.outbox.rows import as_json, read_warnings
-from app.outbox.twins import merged
+from app.outbox.rows import as_json, memory_told, read_memory, read_warnings
+from app.outbox.twins import CROSSING, SideEvent, merged
 
 #: Pinterest drops the second of two events with one id within this time, and says nothing of it.
 ID_KEPT_S: Final = DAY_S
@@ -150,20 +150,15 @@ class MergedRow(NamedTuple):
 
 def merged_row(twin: Twin, delivery: NewDelivery, *, may_name_id: bool, held_from: float) -> MergedRow:
     """Merge a delivery into one that has not left; of two public ones the newer is taken as the page's."""
-    page, shop = delivery, twin
-    page_side, shop_side = delivery.side or OrderSide(), twin.side or OrderSide()
-    told, known = delivery.warnings, without_note(twin.warnings)
-    if delivery.is_proven:
-        page_side, shop_side, told, known = shop_side, page_side, known, told
-    payloads = (page.payload, shop.payload or b"") if not delivery.is_proven else (shop.payload or b"", page.payload)
-    one = merged(
-        *payloads,
-        public_names_event_id=page_side.names_event_id and may_name_id,
-        proven_names_event_id=shop_side.names_event_id,
-        public_warnings=told,
-        proven_warnings=known,
-    )
+    side, twin_side = delivery.side or OrderSide(), twin.side or OrderSide()
+    new = SideEvent(delivery.payload, side.names_event_id, delivery.warnings, memory_told(delivery))
+    warnings, memory = without_note(twin.warnings), read_memory(twin.warnings)
+    known = SideEvent(twin.payload or b"", twin_side.names_event_id, warnings, memory)
+    page, shop = (known, new) if delivery.is_proven else (new, known)
+    shop_side = side if delivery.is_proven else twin_side
     is_proven = bool(twin.is_proven) or delivery.is_proven
+    page = page._replace(names_event_id=page.names_event_id and may_name_id)
+    one = merged(page, shop, crossing=CROSSING if is_proven else page.memory)
     notes = () if is_proven else (NOT_CONFIRMED,)
     return MergedRow(
         delivery_id=twin.delivery_id,
@@ -175,7 +170,7 @@ def merged_row(twin: Twin, delivery: NewDelivery, *, may_name_id: bool, held_fro
         order_id=orjson.loads(one.payload).get("custom_data", {}).get("order_id"),
         checkout_id=twin.checkout_id or delivery.checkout_id,
         buyer=as_json(one.buyer),
-        warnings=as_json([*notes, *one.warnings, *_memory(twin.warnings)]),
+        warnings=as_json([*notes, *one.warnings, *([one.memory] if one.memory else [])]),
         side=as_json(side_of(replace(shop_side, names_event_id=one.names_event_id))),
         is_proven=is_proven,
         waits_on=not is_proven,
@@ -205,10 +200,6 @@ def after_merge(twin: Twin, row: MergedRow) -> Twin:
 def without_note(warnings: str) -> tuple[str, ...]:
     """Return stored warnings without what is said of an order that the shop has not confirmed."""
     return tuple(each for each in read_warnings(warnings) if each != NOT_CONFIRMED)
-
-
-def _memory(warnings: str) -> list[Any]:
-    return [each for each in orjson.loads(warnings) if not isinstance(each, str)]
 
 
 class Waiting(NamedTuple):

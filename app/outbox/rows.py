@@ -48,8 +48,12 @@ def warnings_and_memory(delivery: NewDelivery) -> tuple[Any, ...]:
 
     Few deliveries have that, so they have no column of it. `read_warnings` and `read_memory` read it again.
     """
-    memory = {group: {"age_s": each.age_s, "by": each.by} for group, each in (delivery.memory or {}).items()}
-    return *delivery.warnings, memory
+    return *delivery.warnings, memory_told(delivery)
+
+
+def memory_told(delivery: NewDelivery) -> dict[str, Any]:
+    """Return what came from memory, by group, as it is stored."""
+    return {group: {"age_s": each.age_s, "by": each.by} for group, each in (delivery.memory or {}).items()}
 
 
 def read_warnings(array: str) -> tuple[str, ...]:

@@ -1,11 +1,13 @@
 """One order from two sides: whether the page's event and the shop's are bound, and the one event that they become."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
 
 from app.core.deliveries import OrderSide
+from app.core.people import GROUPS, OF_PERSON
 
 #: The page's event may be so much earlier that its time is the better one.
 _EARLIER_S: Final = 3600
@@ -14,6 +16,11 @@ _EARLIER_S: Final = 3600
 _BUYER: Final = ("em", "ph", "fn", "ln", "ge", "db", "ct", "st", "zp", "country")
 #: Members of `user_data` that the browser knows best.
 _BROWSER: Final = ("click_id", "client_ip_address", "client_user_agent")
+#: Of what memory knows of the page's person so much crosses to an order of the shop: the groups.
+CROSSING: Final = ("click",)
+_NONE: Final[Mapping[str, Any]] = MappingProxyType({})
+#: By group, members of `user_data`.
+_Recalled: TypeAlias = dict[str, dict[str, Any]]
 #: Members of `custom_data` that come from one side.
 _MONEY: Final = ("value", "currency", "predicted_ltv")
 _PRODUCTS: Final = ("contents", "content_ids")
@@ -53,31 +60,42 @@ class Merged(NamedTuple):
     #: Whether `event_id` was named by its event, as `OrderSide.names_event_id` says.
     names_event_id: bool
     warnings: tuple[str, ...]
+    #: What is in it from memory, by group, as it is stored behind the warnings.
+    memory: dict[str, Any]
 
 
-def merged(
-    public: bytes,
-    proven: bytes,
-    *,
-    public_names_event_id: bool,
-    proven_names_event_id: bool = False,
-    public_warnings: Sequence[str] = (),
-    proven_warnings: Sequence[str] = (),
-) -> Merged:
+class SideEvent(NamedTuple):
+    """The finished event of one side of an order."""
+
+    payload: bytes
+    #: Its event named its `event_id`.
+    names_event_id: bool = False
+    warnings: Sequence[str] = ()
+    #: What is in it from memory, by group, as it is stored behind the warnings.
+    memory: Mapping[str, Any] = _NONE
+
+
+def merged(public: SideEvent, proven: SideEvent, *, crossing: Collection[str] = CROSSING) -> Merged:
     """Merge the finished events of a page and a shop: money and buyer of the shop, browser and event id of the page.
 
-    Of two public ones the newer is taken as public. `public_names_event_id`: its id is the tag's, and no other delivery
-    has it that left or is bound.
+    Of two public ones the newer is taken as public. The id that the page named is the tag's; `names_event_id` is false
+    where another delivery has it that left or is bound.
+    Memory has completed each of them by itself. That is taken out, and completes what both lack: what memory knows of
+    the shop's person, and of the page's the groups that are `crossing`.
     """
-    page, shop = orjson.loads(public), orjson.loads(proven)
+    page, shop = orjson.loads(public.payload), orjson.loads(proven.payload)
+    of_shop, of_page = _taken_out(shop["user_data"], proven.memory), _taken_out(page["user_data"], public.memory)
     event = {**page, **shop}
     if "event_source_url" in page:
         event["event_source_url"] = page["event_source_url"]
-    if public_names_event_id:
+    if public.names_event_id:
         event["event_id"] = page["event_id"]
     if 0 <= shop["event_time"] - page["event_time"] <= _EARLIER_S:
         event["event_time"] = page["event_time"]
     event["user_data"] = _user_data(page["user_data"], shop["user_data"])
+    memory = _fill(event["user_data"], of_shop, proven.memory)
+    crossed = {group: of_page[group] for group in crossing if group in of_page}
+    memory |= _fill(event["user_data"], crossed, public.memory)
     custom_data = _custom_data(page.get("custom_data", {}), shop.get("custom_data", {}))
     event.pop("custom_data", None)
     if custom_data:
@@ -90,9 +108,33 @@ def merged(
         amount=custom_data.get("value"),
         currency=custom_data.get("currency"),
         buyer=tuple(event["user_data"].get("em", ())),
-        names_event_id=public_names_event_id or proven_names_event_id,
-        warnings=_warnings(public_warnings, proven_warnings, custom_data),
+        names_event_id=public.names_event_id or proven.names_event_id,
+        warnings=_warnings(public.warnings, proven.warnings, custom_data),
+        memory=memory,
     )
+
+
+def _taken_out(user_data: dict[str, Any], memory: Iterable[str]) -> _Recalled:
+    """Take what came from memory out of a `user_data`, and return it by group."""
+    return {group: {name: user_data.pop(name) for name in GROUPS[group] if name in user_data} for group in memory}
+
+
+def _fill(user_data: dict[str, Any], recalled: _Recalled, memory: Mapping[str, Any]) -> dict[str, Any]:
+    """Complete a `user_data` by the groups of memory that it has no member of, and return what is told of these.
+
+    Somebody else than the person that is remembered gets none of the person's groups.
+    """
+    is_other = any(
+        name in user_data and set(recalled[name][name]) != set(user_data[name])
+        for name in ("em", "ph")
+        if recalled.get(name)
+    )
+    told = {}
+    for group, members in recalled.items():
+        if user_data.keys().isdisjoint(GROUPS[group]) and not (is_other and group in OF_PERSON):
+            user_data.update(members)
+            told[group] = memory[group]
+    return told
 
 
 def _user_data(page: dict[str, Any], shop: dict[str, Any]) -> dict[str, Any]:

@@ -135,6 +135,31 @@ async def test_a_yes_by_a_stranger_lifts_no_no(shop: Shop) -> None:
     assert [set(each["user_data"]) & {"em", "ph"} for each in await shop.sent()] == [set()]
 
 
+@pytest.mark.parametrize(
+    "shop",
+    [{"write_keys": "page:0123456789abcdef,shop:0123456789abcdea", "write_keys_secret": "shop"}],
+    indirect=True,
+)
+@pytest.mark.parametrize("first", ["page", "shop"])
+async def test_memory_of_a_strangers_events_fills_no_order_of_the_shop_that_is_bound_to_a_page(
+    shop: Shop, first: str
+) -> None:
+    """Memory filled the page's event before the two were merged, so the shop's order was sent with that address."""
+    known = {"type": "identify", "anonymousId": "browser", "traits": {"email": "eve@mail.example"}}
+    url = {"page": {"url": "https://shop.example/?epik=dj0yJnU9abc"}}
+    click = {"type": "page", "anonymousId": "browser", "context": PERSON | url}
+    await shop.stranger(known | {"timestamp": NOW - 300}, click | {"timestamp": NOW - 200})
+    page = order(1, anonymousId="browser", messageId="page-1", userId=None)
+    own = order(1, userId=None, context=PERSON | {"traits": {"firstName": "Ann"}})
+    tell = {"page": lambda: shop.stranger(page), "shop": lambda: shop.server(own)}
+    second = "shop" if first == "page" else "page"
+    assert (await tell[first](), await tell[second]()) == ([Exit.ENQUEUED], [Exit.MERGED])
+    source = await shop.outbox.search(Query(order_id="SO-1"), limit=9)
+    (found,) = [await shop.outbox.delivery(each.delivery_id) for each in source.deliveries]
+    user_data = orjson.loads(found.payload if found and found.payload else b"")["user_data"]
+    assert ("em" in user_data, user_data["click_id"]) == (False, "dj0yJnU9abc")
+
+
 async def test_invented_people_who_say_no_stop_no_memory(shop: Shop) -> None:
     """3 MB of invented ids with an opt-out filled the marks, and nobody was remembered any more."""
     no = {"type": "page", "context": PERSON | {"opt_out": True}}

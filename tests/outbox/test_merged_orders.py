@@ -9,8 +9,9 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from app.core.deliveries import OrderSide
+from app.core.people import GROUPS
 from app.outbox.pairing import WAITS_TO_BE_WITHHELD, Waiting, waits_over
-from app.outbox.twins import Merged, bound, is_twin, merged
+from app.outbox.twins import Merged, SideEvent, bound, is_twin, merged
 from tests.rounds import examples
 
 NONE = OrderSide()
@@ -70,7 +71,7 @@ def event(user_data: Any = None, custom_data: Any = None, **members: Any) -> dic
 
 
 def merge(page: dict[str, Any], shop: dict[str, Any], *, names: bool = True) -> dict[str, Any]:
-    found = merged(orjson.dumps(page), orjson.dumps(shop), public_names_event_id=names)
+    found = merged(SideEvent(orjson.dumps(page), names_event_id=names), SideEvent(orjson.dumps(shop)))
     payload: dict[str, Any] = orjson.loads(found.payload)
     return payload
 
@@ -255,11 +256,12 @@ def test_the_columns_follow_from_the_one_event() -> None:
     shop = event({}, {"value": "2", "currency": "USD"})
 
     found = merged(
-        orjson.dumps(page),
-        orjson.dumps(shop),
-        public_names_event_id=True,
-        public_warnings=["checkout without order_id: no", "custom_data.value: read", "user_data.ph: left out", "both"],
-        proven_warnings=["checkout without value: no", "both"],
+        SideEvent(
+            orjson.dumps(page),
+            names_event_id=True,
+            warnings=["checkout without order_id: no", "custom_data.value: read", "user_data.ph: left out", "both"],
+        ),
+        SideEvent(orjson.dumps(shop), warnings=["checkout without value: no", "both"]),
     )
 
     assert found == Merged(
@@ -271,7 +273,57 @@ def test_the_columns_follow_from_the_one_event() -> None:
         buyer=("p",),
         names_event_id=True,
         warnings=("both", "checkout without order_id: no", "user_data.ph: left out"),
+        memory={},
     )
+
+
+#: What each side says itself, what memory added to it, and what is sent; `*` behind a name: it came from memory.
+MEMORY: list[tuple[str, str, str, str, str, str]] = [
+    ("what memory knows of the shop's person", "", "", "", "em=s click_id=c", "em*=s click_id*=c"),
+    ("nothing that memory knows of the page's person", "", "em=p ph=p external_id=p", "fn=s", "", "fn=s"),
+    ("but a click of the page's", "", "em=p click_id=c", "em=s", "", "em=s click_id*=c"),
+    ("own data before memory", "em=p", "", "", "em=s fn=s", "em=p"),
+    ("the rest of the same person", "em=s", "", "", "em=s fn=s", "em=s fn*=s"),
+    ("nothing of somebody else, but a device", "ph=p", "", "", "ph=s em=s hashed_maids=s", "ph=p hashed_maids*=s"),
+    ("a group whole", "st=p", "", "", "country=s", "st=p"),
+    ("the shop's click before the page's", "", "click_id=p", "", "click_id=s", "click_id*=s"),
+    ("an own click before both", "click_id=own", "", "", "click_id=s", "click_id=own"),
+    ("ids of both sides themselves", "external_id=p", "", "external_id=s", "", "external_id=s,p"),
+    ("no id of memory beside them", "external_id=p", "", "", "external_id=s", "external_id=p"),
+]
+_GROUP = {name: group for group, names in GROUPS.items() for name in names}
+
+
+def people_of(text: str) -> dict[str, Any]:
+    pairs = [each.split("=") for each in text.split()]
+    return {name: value if name.strip("*") == "click_id" else value.split(",") for name, value in pairs}
+
+
+@pytest.mark.parametrize("row", MEMORY, ids=[row[0] for row in MEMORY])
+def test_memory_fills_after_merging_by_the_shops_person(row: tuple[str, str, str, str, str, str]) -> None:
+    sides = []
+    for own, added in (row[1:3], row[3:5]):
+        recalled = {_GROUP[name]: {"age_s": 5, "by": "identify"} for name in people_of(added)}
+        payload = orjson.dumps(event(people_of(own) | people_of(added)))
+        sides.append(SideEvent(payload, memory=recalled))
+    found = merged(*sides)
+    sent = orjson.loads(found.payload)["user_data"]
+    assert {
+        f"{name}*" if _GROUP.get(name) in found.memory else name: value for name, value in sent.items()
+    } == people_of(row[5])
+
+
+def test_of_two_public_events_memory_fills_by_both() -> None:
+    def of(text: str) -> dict[str, Any]:
+        return {"payload": orjson.dumps(event(people_of(text))), "names_event_id": False}
+
+    told = {"age_s": 5, "by": "identify"}
+    newer = SideEvent(**of("em=n fn=n"), memory={"em": told, "name": told})
+    older = SideEvent(**of("em=o"), memory={"em": told})
+    found = merged(newer, older, crossing=newer.memory)
+    assert orjson.loads(found.payload)["user_data"] == {"em": ["o"]}
+    same = merged(newer, older._replace(**of("em=n")), crossing=newer.memory)
+    assert (orjson.loads(same.payload)["user_data"], same.memory) == ({"em": ["n"], "fn": ["n"]}, newer.memory)
 
 
 TEXTS = st.sampled_from(["a", "b"])
