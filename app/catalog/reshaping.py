@@ -40,12 +40,19 @@ _ASKS_MEMBER: Final = re.compile(r"item\b")
 class RecordEvent:
     """One entry of a source's `events`, compiled: which records it takes, and the event that it makes of them."""
 
+    name: str
     trigger: Trigger
+    #: What a record has that is no other one under the name of this; None: nothing is asked.
+    requires: Trigger | None
     mapping: CompiledMapping
     privacy: PrivacyPlaces
 
-    def made(self, record: dict[str, Any]) -> dict[str, Any]:
+    def made(self, record: dict[str, Any]) -> dict[str, Any] | EventRefused:
         """Return the event that the mapping makes: an object of its own, which whoever gets it may complete."""
+        if self.requires is not None and not self.requires.matches(record):
+            failed = next(part.text for part in self.requires.explain(record).blamed())
+            told = f'the record has not the form of "{self.name}": {failed} does not hold'
+            return EventRefused(f"{told}; it was sent under another name, or its webhook leaves fields out")
         event = dict(self.mapping.resolve(record))
         self.privacy.tell(event, record)
         return event
@@ -159,7 +166,7 @@ def _compiled(
     event: EventFile, spec: SourceFile, place: str, faults: list[Fault]
 ) -> tuple[RecordEvent, CompiledMapping | None] | None:
     """Return a kind of event and what finds its list; None where either has a fault, which is added."""
-    trigger = mapping = None
+    trigger = mapping = requires = None
     fields = RECORD_FIELDS if event.each else _WITHOUT_ITEM
     if spec.named_by is not None:
         fields = Readable(flat=(*fields.flat, "name"), nested=fields.nested)
@@ -167,6 +174,10 @@ def _compiled(
         trigger = compile_trigger(event.subscribe, fields)
     except TriggerError as exc:
         faults.append(Fault(f"{place}/subscribe", str(exc)))
+    try:
+        requires = compile_trigger(event.requires, fields) if event.requires else None
+    except TriggerError as exc:
+        faults.append(Fault(f"{place}/requires", str(exc)))
     each = _path("item", event.each, f"{place}/each", place, faults)
     whole = merge_mappings(spec.mapping, event.mapping)
     try:
@@ -184,4 +195,4 @@ def _compiled(
     if trigger is None or mapping is None:
         return None
     privacy = PrivacyPlaces(mapping.asked, of_list=event.each is not None)
-    return RecordEvent(trigger=trigger, mapping=mapping, privacy=privacy), each
+    return RecordEvent(name=event.name, trigger=trigger, requires=requires, mapping=mapping, privacy=privacy), each

@@ -142,6 +142,10 @@ class EventFile(BaseModel):
 
     name: str = Field(min_length=1, max_length=80, description="For people.")
     subscribe: str = Field(description='Which records it is made of, e.g. headers.x-shopify-topic = "orders/paid".')
+    requires: str | None = Field(
+        None,
+        description="What such a record has; one without it is refused, as signatures cover no header that names it.",
+    )
     each: str | None = Field(
         None,
         min_length=1,

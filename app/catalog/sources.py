@@ -151,7 +151,7 @@ def _source(
         authors=spec.made_by,
         shop=spec.shop,
         reads_query=_reads_query(
-            [spec.named_by, spec.mapping, *([e.subscribe, e.each, e.mapping] for e in spec.events)]
+            [spec.named_by, spec.mapping, *([e.subscribe, e.requires, e.each, e.mapping] for e in spec.events)]
         ),
     )
 

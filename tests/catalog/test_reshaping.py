@@ -74,6 +74,31 @@ def test_a_list_gives_an_event_of_each_member_that_its_trigger_takes() -> None:
 
 
 @pytest.mark.parametrize(
+    ("record", "lacks"),
+    [
+        ({"headers": {"x-topic": "paid"}, "body": {"paid_at": 1}}, ""),
+        ({"headers": {"x-topic": "paid"}, "body": {}}, "body.paid_at != null"),
+        ({"headers": {"x-topic": "paid"}, "body": {"paid_at": 1, "lost_at": 2}}, "body.lost_at = null"),
+    ],
+)
+def test_a_record_without_what_its_event_requires_is_refused(record: dict[str, Any], lacks: str) -> None:
+    needs = PAID | {"name": "A payment", "requires": "body.paid_at != null and body.lost_at = null"}
+    (found,) = reshaping(needs, type="track")(record)
+    if not lacks:
+        assert found == {"type": "track", "event": "Order Completed"}
+        return
+    assert found.exit == "refused"
+    assert found.reason.startswith(
+        f'the record has not the form of "A payment": {lacks} does not hold; it was sent under'
+    )
+
+
+def test_what_an_event_requires_is_checked_as_its_trigger_is() -> None:
+    _, faults = compile_reshaping(spec(PAID | {"requires": "item.amount >"}, type="track"))
+    assert [fault.path for fault in faults] == ["/events/0/requires"]
+
+
+@pytest.mark.parametrize(
     ("refunds", "count"), [({"id": 1, "amount": 5}, 1), ([], 0), (None, 0), ("text", 0), ([[]], 0)]
 )
 def test_what_is_no_list_is_one_member_or_none(refunds: Any, count: int) -> None:
