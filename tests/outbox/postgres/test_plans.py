@@ -198,7 +198,7 @@ def test_since_when_is_found_in_the_first_part_that_has_it_by_ids(connection: ps
     shown = "\n".join(line for (line,) in lines)
     assert re.findall(r"of_range .*loops=(\d+)", shown) == ["1"]
     assert re.findall(r"Sort Key: (.*)", shown) == ["id_range.id_range"]
-    assert "line_pkey" in shown
+    assert "queue_pkey" in shown
     assert re.search(r"delivered_\d+_id_idx", shown)
 
 
@@ -225,12 +225,12 @@ def test_an_index_leads_to_what_is_looked_for(connection: psycopg.Connection) ->
         "release": "queue_held",
         "store": "dedup_key_pkey",
         "pending_of_orders": "dedup_key_pkey",
-        "drop": "line_pkey",
-        "twins": "line_pkey",
-        "unchanged": "line_pkey",
+        "drop": "queue_pkey",
+        "twins": "queue_pkey",
+        "unchanged": "queue_pkey",
         "merge": "delivery_pkey",
         "followers": "queue_follows",
-        "renew": "line_pkey",
+        "renew": "queue_pkey",
         "lock_waiting": "delivery_message",
         "lock_dead": "delivery_message",
         "keys_taken": "dedup_key_pkey",
