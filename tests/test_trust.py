@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from app.core.trust import may_change, public_share
+from app.core.trust import kept_for_proven, may_change, public_share
 from tests.process import ROOT
 
-ASKED = {may_change.__name__, public_share.__name__}
+ASKED = {may_change.__name__, public_share.__name__, kept_for_proven.__name__}
 
 #: What outlives an event, and so may meet another one: the tables of both engines, and what a process holds in bounds.
 #: For each: the functions that ask about trust, or why no event meets another one there.
@@ -52,7 +52,8 @@ PLACES: dict[str, list[str] | str] = {
     "delivery_owner": "whose deliveries there are, found by whoever may erase",
     # what never meets
     "dropped_event": "one row an event, forgotten by age",
-    "backlog": "counts", "counter": "counts", "counter_hour": "counts", "counter_minute": "counts",
+    "backlog": ["outbox/backpressure.with_room_for_proven"],
+    "counter": "counts", "counter_hour": "counts", "counter_minute": "counts",
     "counter_sum": "counts", "name_count": "counts", "revenue": "sums, by source",
     "id_filter": "finds deliveries by their ids", "id_range": "finds deliveries by their ids",
     "audit": "what operators did", "session": "who has logged in", "shared": "what processes must know",

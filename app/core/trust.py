@@ -41,3 +41,12 @@ def public_share(bound: int, *, proven: int) -> int:
     (100, 50, 20)
     """
     return bound if proven == 0 else max(0, min(bound // 2, bound - proven))
+
+
+def kept_for_proven(bound: int) -> int:
+    """Return how much of a bounded queue public events leave free: a tenth, since a queue evicts nothing.
+
+    >>> kept_for_proven(100)
+    10
+    """
+    return bound // 10

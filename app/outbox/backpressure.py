@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from app.config.settings import OutboxSettings
 from app.core.deliveries import NewDelivery
 from app.core.events import DroppedEvent, Exit
+from app.core.trust import kept_for_proven
 from app.errors import BacklogFull, OutboxUnavailable, RowRefused, WhyUnavailable
 
 
@@ -96,15 +97,13 @@ def added(one: Loads, other: Loads) -> Loads:
     return loads_of((account, *load) for loads in (one, other) for account, load in loads.items())
 
 
-#: Of what may wait so much is kept for proven events, where an ad account gets such events.
-_KEPT_FOR_PROVEN: Final = 10
-
-
 def with_room_for_proven(rules: OutboxSettings, more: Loads) -> Loads:
     """Return what must fit where `more` is public, and some of the room is kept for proven events."""
-    limits = Load(rules.outbox_max_backlog or 0, rules.max_backlog_bytes or 0)
-    kept = Load(*(limit // _KEPT_FOR_PROVEN for limit in limits))
-    return {account: Load(*map(sum, zip(load, kept, strict=True))) for account, load in more.items()}
+    deliveries, size_bytes = (
+        kept_for_proven(rules.outbox_max_backlog or 0),
+        kept_for_proven(rules.max_backlog_bytes or 0),
+    )
+    return {account: Load(load.deliveries + deliveries, load.size_bytes + size_bytes) for account, load in more.items()}
 
 
 def why_full(rules: OutboxSettings, waiting: Load, more: Load = _ANYTHING) -> str:
