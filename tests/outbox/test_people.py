@@ -375,7 +375,7 @@ async def test_a_mark_of_any_moment_is_the_one_that_was_read(outbox_url: str) ->
 
 
 def whose(delivery: NewDelivery, user: str | None, anonymous: str | None = None) -> PeopleChanges:
-    tag = Ownership(message_id=delivery.message_id, user=user, anonymous=anonymous)
+    tag = Ownership(message_id=delivery.message_id, user=user and user[:16], anonymous=anonymous)
     return PeopleChanges(people=[], suppressions=[], owners=[tag])
 
 
