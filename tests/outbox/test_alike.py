@@ -36,7 +36,10 @@ MEMORY: Final[dict[str, Any]] = {"remember_s": 2 * DAY_S, "remember_click_s": DA
 
 
 def told(answer: Any, ids: dict[str, int]) -> Any:
-    """An answer without what is of one store alone, and with the places of deliveries for their ids."""
+    """An answer without what is of one store alone, and with the places of deliveries for their ids.
+
+    What is only foreseen has none.
+    """
     if isinstance(answer, PeopleFound):
         return sorted(map(str, answer.people)), answer.suppressions, answer.is_full
     if isinstance(answer, msgspec.Struct):
@@ -49,7 +52,7 @@ def told(answer: Any, ids: dict[str, int]) -> Any:
     if isinstance(answer, list | tuple):
         return [told(each, ids) for each in answer]
     if isinstance(answer, str):
-        return re.sub(r"delivery (\d+)", lambda found: f"delivery number {ids[found[1]]}", answer)
+        return re.sub(r"delivery (\d+)", lambda found: f"delivery number {ids.get(found[1])}", answer)
     if isinstance(answer, bytes):
         return json.loads(answer)
     return round(answer, 5) if isinstance(answer, float | Decimal) else answer
