@@ -1,9 +1,11 @@
 """What every test may use."""
 
 import gc
+import importlib
 import itertools
 import logging
 import os
+import pkgutil
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
@@ -13,6 +15,7 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, configuration, settings
 
+import app
 from tests.disks import fast_folder
 from tests.outbox.postgres_server import PostgresServer
 from tests.outside import forbid
@@ -61,6 +64,8 @@ if LEVEL != "prove":
 _STARTERS = {"start_server", "postgres_server"}
 #: Files that take or wait long, whose work begins first, lest the others wait for them at the end.
 _LONG = (
+    "tests/examples/test_runbooks",
+    "tests/test_contributing",
     "tests/whole/test_processes",
     "tests/whole/test_faults",
     "tests/simulation/",
@@ -89,13 +94,22 @@ def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """Keep the garbage collector from what is collected here: thousands of tests, none of which ever goes.
 
-    It would look through them again and again; each application that a test starts looks at once.
+    It would look through them again and again; each application that a test starts looks at once. Nor is it measured,
+    which would take longer than all the rest; only what the import of each module runs is.
     """
     gc.disable()
+    plugin = session.config.pluginmanager.get_plugin("_cov")
+    controller = plugin and plugin.cov_controller
+    if controller:
+        for module in pkgutil.walk_packages(app.__path__, "app."):
+            importlib.import_module(module.name)
+        controller.pause()
     collected = yield
+    if controller:
+        controller.resume()
     gc.freeze()
     gc.enable()
     return collected
