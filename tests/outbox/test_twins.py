@@ -499,7 +499,7 @@ async def test_a_hold_of_the_preset_goes_on_after_merging(at: At) -> None:
 
 async def test_who_sent_the_second_message_has_both_erased(at: At) -> None:
     await at.enqueue(page())
-    whose = [Ownership(message_id="s", user="ann" * 10, anonymous=None)]
+    whose = [Ownership(message_id="s", user=("ann" * 10)[:16], anonymous=None)]
     people = PeopleChanges(people=[], suppressions=[], owners=whose)
     await at.outbox.enqueue([shop(message_id="s")], [], [], now=NOW, people=people)
     await at.outbox.forget(["ann" * 10])
