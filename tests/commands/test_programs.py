@@ -226,6 +226,7 @@ def test_a_server_that_cannot_listen_ends_with_1(tmp_path: Path, workers: str) -
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_server_whose_postgresql_is_not_there_says_so_and_ends_with_3(workers: str) -> None:
     environment = clean_environment(outbox_url="postgresql://127.0.0.1:1/x", port=free_port(), log_format="json")
+    environment |= measuring()
     command = [str(COMMAND), "serve", "--workers", workers]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 3

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import subprocess
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.process import COMMAND, ITSELF, PLAIN, ROOT, Server, clean_environment, free_port, measuring
+from tests.process import ITSELF, PLAIN, Server
 from tests.waiting import until
 from tests.whole.conftest import Pinterest, delivery, post, until_settled
 from tests.whole.two_workers import kill_one, start_two, workers
@@ -128,12 +127,3 @@ def test_workers_reload_files(pinterest: Pinterest, start_server: Callable[..., 
     server.process.send_signal(signal.SIGHUP)
     until(lambda: server.log.count("Application startup complete") == 3, 60, "it serves again")
     until(lambda: {screen_exit(server) for _ in range(20)} == {"unmatched"}, 10, "both have the mended file")
-
-
-@pytest.mark.whole
-def test_workers_none_of_which_finds_the_outbox_end_as_one_process_does(tmp_path: Path) -> None:
-    environment = clean_environment(port=free_port(), outbox_url=f"postgresql://127.0.0.1:{free_port()}/pinrelay")
-    environment |= measuring()
-    done = subprocess.run([COMMAND, "serve", "--workers", "2"], cwd=ROOT, env=environment, timeout=60, check=False)
-
-    assert done.returncode == 3
