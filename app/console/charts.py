@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from app.core.events import CounterRow
-from app.core.pages import AuditAction, AuditEntry
+from app.core.pages import AuditEntry
 
 #: The drawing's own units; the page stretches it.
 BAR = 10
@@ -139,7 +139,6 @@ class Mark:
 
 
 #: What people do that may change what a chart shows.
-_MARKED: Final = frozenset({AuditAction.PUBLISH, AuditAction.SWITCH, AuditAction.RELOAD, AuditAction.REDRIVE})
 #: Answers of Pinterest that judge events; all others are of calls that failed.
 _JUDGED: Final = frozenset({"200", "422"})
 
@@ -153,7 +152,7 @@ def marks(
     acts = [
         _mark(each.at, "act", f"{each.who} {each.what} {' '.join(filter(None, (each.target, each.after)))}", starts, 0)
         for each in entries
-        if each.what in _MARKED and starts[0] <= each.at < end
+        if each.what.changes_sending and starts[0] <= each.at < end
     ]
     calls: Counter[tuple[int, bool]] = Counter()
     for at, counter in counted:

@@ -423,6 +423,11 @@ class AuditAction(StrEnum):
     TAIL = "live tail"
     SECRET = "took up a secret"  # noqa: S105 - what was done
 
+    @property
+    def changes_sending(self) -> bool:
+        """Whether more or fewer events may be sent since: charts mark it."""
+        return self in (AuditAction.PUBLISH, AuditAction.SWITCH, AuditAction.RELOAD, AuditAction.REDRIVE)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
