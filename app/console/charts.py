@@ -138,7 +138,6 @@ class Mark:
     width: float
 
 
-#: What people do that may change what a chart shows.
 #: Answers of Pinterest that judge events; all others are of calls that failed.
 _JUDGED: Final = frozenset({"200", "422"})
 
