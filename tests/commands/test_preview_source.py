@@ -33,10 +33,10 @@ def test_it_shows_the_event_that_is_made_and_what_would_become_of_it(run: Run, t
     [
         ("{}", ("-H", "X-Shopify-Topic: refunds/create"), [None], ["unmatched"]),
         (
-            '{"id": 1}\n{',
+            '{"order_number": 1}\n{"id": 1}\n{',
             ("-H", "Content-Type: application/jsonl", *TOPIC),
-            ["Order Completed", None],
-            ["invalid", "refused"],
+            ["Order Completed", None, None],
+            ["invalid", "refused", "refused"],
         ),
     ],
 )

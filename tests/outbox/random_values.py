@@ -155,7 +155,7 @@ def people(rng: Random, message_ids: list[str]) -> PeopleChanges:
         ],
         public_key=rng.choice([None, None, "tag", "page"]),
         owners=[
-            Ownership(message_id=each, user=chosen[0], anonymous=rng.choice([None, *KEYS]))
+            Ownership(message_id=each, user=chosen[0][:16], anonymous=rng.choice([None, *(key[:16] for key in KEYS)]))
             for each in sorted(set(message_ids))
         ],
     )
