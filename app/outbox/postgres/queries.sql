@@ -633,7 +633,8 @@ WITH
   ),
   named AS (/* named */),
   ordered AS (
-    SELECT enqueued_at AS at, delivery.ad_account_id, preset, source, currency, stands.became, sign, amount, id
+    SELECT enqueued_at AS at, delivery.ad_account_id, preset, source, currency, stands.became, sign, amount,
+           CASE WHEN stands.became NOT IN ('public', 'unconfirmed') THEN id END AS id
     FROM ours JOIN delivery USING (id),
          LATERAL (VALUES
            ('waiting', -1, true), (state, 1, true), ('public', 1, state = 'delivered' AND NOT is_proven),
