@@ -199,11 +199,15 @@ class YamlDocument:
         place = next(number for number, each in enumerate(entries) if each.node is entry.node)
         end = self._end(entry.node)
         if parent.flow_style or _is_inside_flow(self._root, parent):
-            begins_line = place == 0 or "\n" in text[self._end(entries[place - 1].node) : entry.start]
-            behind = entries[place + 1].start if place + 1 < len(entries) else len(text)
-            if place == 0 or (begins_line and "\n" not in text[end:behind]):
+            before = self._end(entries[place - 1].node) if place else entry.start
+            behind = entries[place + 1].start if place + 1 < len(entries) else None
+            if behind is None and "\n" in text[before : entry.start]:  # a comma may end the line before
+                return text[: entry.start] + text[end:]
+            if behind is not None and (
+                place == 0 or ("\n" in text[before : entry.start] and "\n" not in text[end:behind])
+            ):
                 return text[: entry.start] + text[behind:]
-            return text[: self._end(entries[place - 1].node)] + text[end:]
+            return text[:before] + text[end:]
         start = entry.start if entry.key else text.rindex("-", 0, entry.start)
         line_start, _ = self._line_of(start)
         if text[line_start:start].strip():  # behind the dash of a list
