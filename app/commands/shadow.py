@@ -23,9 +23,9 @@ from app.pipeline.identity_events import own_time
 from app.pipeline.shadow import Shadow, ShadowRuns, broken_limits
 from app.source import read_event_file
 
-#: How often a live run looks for new samples, and the share of a core that it may take; a server takes another 2 %.
+#: How often a live run looks for new samples, and the share of a core that it may take; a server takes another 1 %.
 _LOOK_S = 0.5
-_SHARE = 0.03
+_SHARE = 0.015
 _AT_ONCE = 50
 _LASTS = re.compile(r"[1-9][0-9]{0,4}[sm]")
 _OFF = "SAMPLES_PER_NAME and QUARANTINE_HOURS are 0, so no event is kept: set one, or use --file"

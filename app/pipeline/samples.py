@@ -25,7 +25,7 @@ _MAX_NAME: Final = 200
 _TRIMMED_EVERY_S: Final = 1.0
 #: While a draft runs beside what arrives: how often, and the share of a core that it may take.
 _HURRIED_EVERY_S: Final = 0.1
-_SHARE: Final = 0.02
+_SHARE: Final = 0.01
 _NEVER: Final = frozenset({Exit.REFUSED, Exit.WITHHELD})
 
 
