@@ -12,6 +12,8 @@ rounds after those in which functions are made for the shapes of events. So it c
     ad accounts    three files in DESTINATIONS_DIR, of which one takes these events
     tail           the place where operators may look on, while nobody does
     all            all of these together
+    two sides      beside `one side`: a page and a shop send to the same ad account; else only the shop does
+    no answers     SUPPRESS=fill: what people answer reaches no other event
     feed           by itself: what a product costs that is looked up in a feed of 500,000 items, at 1,000 orders
                    a second of three products each; and how long reading such a feed takes
     named source   by itself: a paid order of Shopify becomes an event, before it is read like all others
@@ -68,6 +70,9 @@ ADDITIONS: Final[dict[str, dict[str, Any]]] = {
     "tail": {"tail": True},
 }
 ADDITIONS["all"] = {name: value for addition in list(ADDITIONS.values()) for name, value in addition.items()}
+ADDITIONS["one side"] = {"write_keys": ()}
+ADDITIONS["two sides"] = {"write_keys": ("page:k2",)}
+ADDITIONS["no answers"] = {"suppress": "fill"}
 
 
 def accepting(added: dict[str, Any], folder: Path) -> tuple[Pipeline, Outbox]:

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from app.catalog.files import FieldSpec
+from app.console.preset_editor import begun, changed, controls_of, moved, value_of
 from app.source import Arrival, Intake, read_event
 from tests.console.test_publish_page import folders
 from tests.console.world import NOW, World, legible, open_world
@@ -213,9 +215,11 @@ async def test_real_events_are_counted_walked_and_kept_as_tests(tmp_path: Path) 
         page = legible(await world.browser.get("/console/preset/edit", params={"file": FILE}))
         assert "Takes <strong>2 of 3</strong> real events" in page
         assert "properties.order_id" in page
-        changed = one_line(await edit(world, "condition", place="1", field="event", operator="=", value="Order Placed"))
-        assert "Takes <strong>1 of 3</strong> real events, 1 fewer than what runs" in changed
-        assert 'data-key="j"' in changed
+        narrower = one_line(
+            await edit(world, "condition", place="1", field="event", operator="=", value="Order Placed")
+        )
+        assert "Takes <strong>1 of 3</strong> real events, 1 fewer than what runs" in narrower
+        assert 'data-key="j"' in narrower
         await edit(world, "undo")
         shown = await opened(world)
         chosen = re.search(r'<option value="(s\d+)" selected', shown)
@@ -228,3 +232,76 @@ async def test_real_events_are_counted_walked_and_kept_as_tests(tmp_path: Path) 
 async def test_a_viewer_reads_the_page_and_edits_nothing(shop: World) -> None:
     page = await opened(shop)
     assert "Publish…" in page
+
+
+async def test_a_negated_group_is_shown_as_such(shop: World) -> None:
+    page = legible(await shop.browser.get("/console/preset", params={"name": "Page Visit"}))
+    assert ">not</li>" in page
+    editor = await opened(shop, "presets/page_visit.yaml")
+    assert "Take the not away" in editor
+
+
+async def test_what_cannot_be_kept_as_a_test_says_why(tmp_path: Path) -> None:
+    async with open_world(tmp_path, samples_per_name=5, **ON, **folders(tmp_path)) as world:
+        event = {"type": "track", "event": "Other", "messageId": "m-1", "timestamp": "2026-11-18T11:06:00Z"}
+        await world.pipeline.accept(Intake([read_event(event, Arrival.at(NOW))], now=NOW, is_proven=True))
+        sample = re.search(r'<option value="(s\d+)"', await opened(world))
+        assert sample
+        form = {"file": FILE, "do": "pin", "sample": sample[1]}
+        answer = await world.browser.post("/console/preset/edit", data=form)
+        assert "the preset does not take this event" in legible(answer)
+        await edit(world, "field", path="event_id", kind="text", value="{{ x")
+        answer = await world.browser.post("/console/preset/edit", data=form)
+        assert "mend the draft first" in legible(answer)
+
+
+async def test_without_samples_the_live_tail_shows_real_events(tmp_path: Path) -> None:
+    async with open_world(tmp_path, **folders(tmp_path)) as world:
+        world.tail.follow(NOW + 600, now=NOW)
+        event = {"type": "track", "event": "Checkout", "messageId": "m-1", "timestamp": "2026-11-18T11:06:00Z"}
+        await world.pipeline.accept(Intake([read_event(event, Arrival.at(NOW))], now=NOW, is_proven=True))
+        page = one_line(await opened(world))
+        assert "Takes <strong>1 of 1</strong> real events" in page
+        assert "On a real <strong>Checkout</strong>" in page
+
+
+def test_of_many_steps_the_oldest_are_forgotten_and_the_way_back_to_the_start_stays() -> None:
+    draft = begun("presets/a.yaml", "name: 0")
+    for number in range(1, 100):
+        draft = changed(draft, f"name: {number}", f"step {number}")
+    assert len(draft.steps) < 70
+    assert draft.steps[0].text == "name: 0"
+    assert draft.steps[-1].text == "name: 99"
+    for _ in range(100):
+        draft = moved(draft, -1)
+    assert draft.at == 0
+
+
+CONTROLS: dict[str, tuple[Any, str]] = {
+    "a list": ([1], "yaml"),
+    "a number": (2.5, "constant"),
+    "a directive with options": ({"@path": "$.a", "x": 1}, "yaml"),
+    "a text": ({"@liquid": "{{ a }}"}, "text"),
+    "a choice without else": ({"@if": {"exists": {"@path": "$.a"}, "then": 1}}, "if"),
+    "a choice of another kind": ({"@if": {"exists": {"@path": "$.a"}, "then": {"@sum": []}}}, "yaml"),
+}
+
+
+@pytest.mark.parametrize(("given", "kind"), CONTROLS.values(), ids=CONTROLS)
+def test_a_value_has_its_controls_or_stays_in_yaml(given: Any, kind: str) -> None:
+    assert controls_of(given)[0] == kind
+
+
+CONSTANTS: dict[str, tuple[str, str, Any]] = {
+    "a number": ("number", "2.5", 2.5),
+    "a boolean": ("boolean", "true", True),
+    "no number": ("number", "x", "x"),
+    "a boolean is no number": ("number", "true", "true"),
+    "a text of digits": ("string", "12", "12"),
+}
+
+
+@pytest.mark.parametrize(("type_", "text", "expected"), CONSTANTS.values(), ids=CONSTANTS)
+def test_a_constant_is_of_its_fields_type(type_: Any, text: str, expected: Any) -> None:
+    spec = FieldSpec.model_validate({"label": "A", "description": "A field.", "type": type_})
+    assert value_of("constant", {"value": text}, spec) == expected
