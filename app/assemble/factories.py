@@ -81,17 +81,7 @@ def alerts_to(
     """Make the background task that tells `webhook`; none where there is no such address."""
     if webhook is None:
         return ()
-    alerts = Alerts(
-        outbox,
-        webhook,
-        accounts=accounts,
-        settings=settings,
-        tells_reports=settings.reads_reports,
-        keeps_while_off=settings.keeps_while_off,
-        told_full_s=settings.told_full_s,
-        clock=clock,
-    )
-    return (alerts,)
+    return (Alerts(outbox, webhook, alert_conditions(settings, outbox, accounts, clock)),)
 
 
 def alert_conditions(

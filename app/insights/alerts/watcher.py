@@ -87,7 +87,7 @@ class Conditions:
         `told_full_s`. `keeps_while_off` says whether events are kept while the destination is switched off.
         """
         self._outbox = outbox
-        self._accounts = accounts
+        self.accounts = accounts
         self._settings = settings
         self._tells_reports = tells_reports
         self._keeps_while_off = keeps_while_off
@@ -124,7 +124,7 @@ class Conditions:
                 rejected[counter.ad_account_id, int(at)] += counter.count
         accounts = await read_accounts(
             self._outbox,
-            self._accounts,
+            self.accounts,
             switches=await Switches.read(self._outbox),
             keeps=self._keeps_while_off,
             told_full_s=self._told_full_s,
@@ -148,31 +148,11 @@ OUTBOX_DOWN_LOOKS = 2
 class Alerts:
     """A background task: `run` until `stop`."""
 
-    def __init__(
-        self,
-        outbox: Outbox,
-        webhook: AlertWebhook,
-        *,
-        accounts: Sequence[AccountView],
-        settings: AlertSettings,
-        tells_reports: bool = False,
-        keeps_while_off: bool = True,
-        told_full_s: float = 0,
-        clock: Callable[[], float],
-    ) -> None:
-        """Take where to look and whom to tell; the rest is that of Conditions."""
+    def __init__(self, outbox: Outbox, webhook: AlertWebhook, conditions: Conditions) -> None:
+        """Take where to look, whom to tell, and what judges."""
         self._outbox = outbox
         self._webhook = webhook
-        self._accounts = accounts
-        self._conditions = Conditions(
-            outbox,
-            accounts=accounts,
-            settings=settings,
-            tells_reports=tells_reports,
-            keeps_while_off=keeps_while_off,
-            told_full_s=told_full_s,
-            clock=clock,
-        )
+        self._conditions = conditions
         self._shutdown = Shutdown()
         self._failed_looks = 0
 
@@ -206,7 +186,7 @@ class Alerts:
         return None
 
     async def _check(self) -> None:
-        await self._outbox.check([each.ad_account_id for each in self._accounts])
+        await self._outbox.check([each.ad_account_id for each in self._conditions.accounts])
 
     async def _judge(self) -> None:
         await self._tell_changes({alert.key: alert.text for alert in await self._conditions.holding()})

@@ -32,7 +32,7 @@ from app.core.shared_values import (
 )
 from app.errors import OutboxUnavailable
 from app.insights.alerts.overall import Facts, conditions
-from app.insights.alerts.watcher import Alerts, AlertWebhook
+from app.insights.alerts.watcher import Alerts, AlertWebhook, Conditions
 from app.outbox import Outbox, open_outbox
 from app.sender.status import (
     AccountStatus,
@@ -234,7 +234,8 @@ def alerts(
 ) -> Alerts:
     client = httpx.AsyncClient(**PLAIN)
     webhook = AlertWebhook(url, client, public_url=settings.base_url)
-    return Alerts(outbox, webhook, accounts=accounts or ACCOUNTS, settings=settings, clock=lambda: NOW)
+    judging = Conditions(outbox, accounts=accounts or ACCOUNTS, settings=settings, clock=lambda: NOW)
+    return Alerts(outbox, webhook, judging)
 
 
 async def test_it_is_told_once_when_it_begins_and_once_when_it_clears(outbox: Outbox, receiver: Receiver) -> None:
