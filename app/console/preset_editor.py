@@ -9,10 +9,12 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 import orjson
 
 from app.catalog.document import YamlDocument
+from app.catalog.fields import is_plain
 from app.catalog.files import ActionFile, FieldSpec
 from app.core.events import Event
 from app.core.shared_values import DraftStep, PresetDraft
 from app.errors import EditRefused, Fault
+from app.mapping import MISSING
 from app.pipeline.explain import FieldReport, shown_json
 from app.trigger import ABSENT, Finding
 from app.trigger.syntax import Comparison, FunctionCall, Group, Negation, Operator, Term
@@ -29,15 +31,14 @@ KINDS: Final[Mapping[Kind, str]] = {
     "yaml": "in YAML",
 }
 OPERATORS: Final = (*get_args(Operator), "contains", "not contains", "match", "not match")
-#: The groups of the page, and which fields of the action each has; the first has all others.
-_GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
-    "Event": (),
-    "Person": ("user_data", "person_blocks", "pin_unauth"),
-    "Order and products": ("custom_data",),
-    "App and device": ("app_id", "app_name", "app_version", "device_brand", "device_carrier", "device_model",
-                       "device_type", "os_version", "wifi", "language", "advertiser_tracking_enabled"),
-    "Privacy": ("opt_out", "gpc"),
-}  # fmt: skip
+#: The groups of the page, and which fields of the action each has; the first has what no group names, too.
+_GROUPS: Final[Mapping[str, re.Pattern[str]]] = {
+    "Event": re.compile(r"event_\w+|action_source|partner_name"),
+    "Person": re.compile(r"user_data|person_blocks|pin_unauth|language"),
+    "Order and products": re.compile("custom_data"),
+    "App and device": re.compile(r"(?:app|device|os)_\w+|wifi"),
+    "Privacy": re.compile("opt_out|gpc|advertiser_tracking_enabled"),
+}
 _MAX_STEPS: Final = 60
 _MAX_KEPT_CHARACTERS: Final = 1_000_000
 _MAX_SHOWN: Final = 80
@@ -148,8 +149,6 @@ class FieldRow:
     written: str = ""
     report: FieldReport | None = None
     faults: tuple[Fault, ...] = ()
-    #: What the field was by what runs, as JSON; None where that is the same.
-    was: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,11 +169,10 @@ def field_groups(
 ) -> list[FieldGroup]:
     """Return the rows of all fields that a preset may map, in groups."""
     rows: dict[str, list[FieldRow]] = {title: [] for title in _GROUPS}
-    own = document.get(("mapping",), {})
     for path, spec in leaves(action.fields):
         top = path.partition(".")[0]
-        title = next((title for title, names in _GROUPS.items() if top in names), "Event")
-        rows[title].append(_row(path, spec, own, reports, faults))
+        title = next((title for title, names in _GROUPS.items() if names.fullmatch(top)), "Event")
+        rows[title].append(_row(path, spec, document, reports, faults))
     return [FieldGroup(title=title, rows=tuple(each)) for title, each in rows.items() if each]
 
 
@@ -187,13 +185,13 @@ def leaves(fields: Mapping[str, FieldSpec], at: str = "") -> Iterator[tuple[str,
             yield f"{at}{name}", spec
 
 
-def _row(path: str, spec: FieldSpec, own: Any, reports: Mapping[str, FieldReport], faults: Sequence[Fault]) -> FieldRow:
-    given, is_own = own, True
-    for step in path.split("."):
-        is_own = is_own and isinstance(given, dict) and step in given
-        given = given[step] if is_own else None
+def _row(
+    path: str, spec: FieldSpec, document: YamlDocument, reports: Mapping[str, FieldReport], faults: Sequence[Fault]
+) -> FieldRow:
+    given = document.get(("mapping", *path.split(".")), MISSING)
+    is_own = given is not MISSING
     kind, controls = controls_of(given) if is_own else ("default", {})
-    if not is_own and _is_within_directive(own, path):
+    if not is_own and _is_within_directive(document.get(("mapping",)), path):
         kind, controls = "yaml", {}
     at = f"/mapping/{path.replace('.', '/')}"
     return FieldRow(
@@ -210,13 +208,9 @@ def _row(path: str, spec: FieldSpec, own: Any, reports: Mapping[str, FieldReport
 def _is_within_directive(own: Any, path: str) -> bool:
     """Return whether a directive of the preset makes the whole object that a field is in."""
     for step in path.split("."):
-        if not isinstance(own, dict):
+        if not is_plain(own):
             return own is not None
-        if any(name.startswith("@") for name in own):
-            return True
-        if step not in own:
-            return False
-        own = own[step]
+        own = own.get(step)
     return False
 
 

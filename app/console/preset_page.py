@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from random import Random
 from typing import Final
@@ -34,7 +34,7 @@ from app.console.preset_editor import (
     trigger_rows,
     with_row,
 )
-from app.console.publish_page import difference
+from app.console.publish_page import difference, running_file
 from app.console.services import ConsoleServices
 from app.core.coordination import Switches
 from app.core.events import DEFAULT_SOURCE, Event, EventKey
@@ -51,6 +51,7 @@ from app.pipeline.shadow import Shadow
 from app.source import Arrival, read_or_refuse
 from app.trigger import compile_trigger
 from app.trigger.edits import condition_text, negated, with_added, with_condition, with_joiner, without_term
+from app.trigger.syntax import Joiner
 
 #: So many of the newest samples are counted, and so many of those that match are mapped both ways.
 _COUNTED: Final = 500
@@ -74,9 +75,9 @@ class Sample:
     at: float
     source: str
     event: Event
-    #: By the draft, and by what runs.
-    matches: bool = False
-    matched: bool = False
+    #: Whether the draft takes it, and whether what runs does.
+    is_taken: bool = False
+    was_taken: bool = False
 
     @property
     def title(self) -> str:
@@ -170,7 +171,7 @@ class PresetPages(PageGroup):
 
     async def edit(self, request: Request) -> Response:
         """Show the editor of a file, or of a new one for a kind of event: its type, name and source."""
-        file = self._running_file(request.query_params.get("file", ""))
+        file = running_file(request.query_params.get("file", ""), self._services)
         if request.query_params.get("type"):
             file = await self._begin(request, key_of(request.query_params))
         if why := self._no_file(file):
@@ -181,7 +182,7 @@ class PresetPages(PageGroup):
     async def change(self, request: Request) -> Response:
         """Do one edit and show the editor again; one that is only `peek` is shown and not kept."""
         form = await read_form(request)
-        file, sample = self._running_file(form.get("file", "")), form.get("sample", "")
+        file, sample = running_file(form.get("file", ""), self._services), form.get("sample", "")
         if why := self._no_file(file):
             return self._pages.problem(request, 404, "There is no such preset", why)
         key = self._key(request, file)
@@ -200,11 +201,6 @@ class PresetPages(PageGroup):
             return await self._render(request, latest, sample, refused=told, status=409)
         return go(request, "preset/edit", {"file": file, **({"sample": sample} if sample else {})})
 
-    def _running_file(self, file: str) -> str:
-        """Return the path by which the running catalog knows a file, by its name; a new file as it is given."""
-        name = file.rpartition("/")[2]
-        return next((path for path in self._services.running.preset_texts if path.rpartition("/")[2] == name), file)
-
     def _no_file(self, file: str) -> str:
         """Return why there is nothing to edit; "" where there is."""
         return "" if file in self._services.running.preset_texts else name_fault(file)
@@ -221,7 +217,7 @@ class PresetPages(PageGroup):
         """Begin the draft of a new preset for a kind of event, unless it is begun already; return its file."""
         properties = await self._services.inventory.properties(kind)
         made = draft_preset(kind, properties, self._services.running.catalog)
-        key = self._key(request, file := self._running_file(made.file))
+        key = self._key(request, file := running_file(made.file, self._services))
         if file not in self._services.running.preset_texts and await key.read(self._services.outbox) is None:
             await key.write(self._services.outbox, begun(file, made.text))
         return file
@@ -287,7 +283,7 @@ class PresetPages(PageGroup):
             return None, exc.faults
 
     async def _samples(self, preset: Preset | None) -> list[Sample]:
-        """Return real events, those that the preset takes first; its made-up example behind them."""
+        """Return real events, the newest first, and behind them the made-up example of the preset."""
         shadow, tail, now = self._services.acts.catalog.shadow, self._services.acts.tail.tail, self._services.clock()
         kept = await shadow.samples(at_most=_COUNTED) if shadow else []
         found = [Sample(id=f"s{one.id}", at=one.at, source=one.source, event=event) for one, event in kept]
@@ -334,7 +330,7 @@ class PresetPages(PageGroup):
         preset = _of_file(candidate, draft.file) if candidate else None
         live = _of_file(running.catalog, draft.file)
         samples = [_compared(each, preset, live) for each in await self._samples(preset or live)]
-        samples.sort(key=lambda each: not each.matches)
+        samples.sort(key=lambda each: not each.is_taken)
         chosen = next((each for each in samples if each.id == wanted), samples[0] if samples else None)
         effect = await self._effect(candidate, preset, live, samples, chosen, is_peek=is_peek)
         document = _document(text)
@@ -350,7 +346,7 @@ class PresetPages(PageGroup):
             groups=field_groups(document, running.catalog.action, reports, faults) if document else (),
             paths=[]
             if is_peek
-            else seen_paths(each.event for each in samples if each.matches)
+            else seen_paths(each.event for each in samples if each.is_taken)
             or seen_paths(each.event for each in samples),
             effect=effect,
             samples=samples[:50],
@@ -369,31 +365,28 @@ class PresetPages(PageGroup):
         is_peek: bool,
     ) -> Effect:
         real = [each for each in samples if each.id != "example"]
-        counted = Effect(
+        effect = Effect(
             sample=chosen,
             samples=len(real),
-            taken=sum(each.matches for each in real),
-            was_taken=sum(each.matched for each in real),
+            taken=sum(each.is_taken for each in real),
+            was_taken=sum(each.was_taken for each in real),
         )
         if candidate is None or preset is None or chosen is None:
-            return counted
+            return effect
         catalog = self._services.running.catalog
         report = await self._report(chosen, candidate, preset)
         before = await self._report(chosen, catalog, live) if live else None
         became, was = (pretty(orjson.loads(each.payload)) if each and each.payload else "" for each in (report, before))
         place = samples.index(chosen)
         shadow, differs = (None, "") if is_peek else self._shadow(candidate, preset, live, samples, place)
-        return Effect(
-            sample=chosen,
+        return replace(
+            effect,
             before=samples[place - 1].id if place else "",
             behind=samples[place + 1].id if place + 1 < len(samples) else "",
             differs=differs,
             report=report,
             lines=difference(was, became) or [f" {line}" for line in became.splitlines()],
             shadow=shadow,
-            samples=counted.samples,
-            taken=counted.taken,
-            was_taken=counted.was_taken,
         )
 
     async def _report(self, sample: Sample, catalog: Catalog, preset: Preset) -> PresetReport:
@@ -405,24 +398,18 @@ class PresetPages(PageGroup):
         self, candidate: Catalog, preset: Preset, live: Preset | None, samples: Sequence[Sample], place: int
     ) -> tuple[Shadow, str]:
         """Return what the draft changes for samples that match, and which behind `place` is the next it changes."""
-        total, differs = Shadow(), ""
+        shadow, differs = Shadow(), ""
         catalogs = self._services.running.catalog.alone(*([live] if live else [])), candidate.alone(preset)
-        concerned = [each for each in samples if (each.matches or each.matched) and each.id != "example"]
-        for each in [*samples[place + 1 :], *samples[: place + 1]][:_COMPARED]:
-            if each not in concerned:
-                continue
-            one = Shadow()
-            for shadow in (one, total):
-                shadow.add(
-                    each.event,
-                    self._explainer.router,
-                    catalogs,
-                    now=each.at,
-                    source=each.source,
-                    is_proven=self._services.traits_of(each.source).is_proven,
-                )
-            differs = differs or (each.id if one.differs else "")
-        return total, differs
+        in_turn = [*samples[place + 1 :], *samples[: place + 1]]
+        concerned = [each for each in in_turn if (each.is_taken or each.was_taken) and each.id != "example"]
+        for each in concerned[:_COMPARED]:
+            changes = shadow.changes
+            is_proven = self._services.traits_of(each.source).is_proven
+            router = self._explainer.router
+            shadow.add(each.event, router, catalogs, now=each.at, source=each.source, is_proven=is_proven)
+            if not differs and shadow.changes > changes:
+                differs = each.id
+        return shadow, differs
 
 
 def _step(draft: PresetDraft, text: str, done: str) -> PresetDraft:
@@ -435,20 +422,23 @@ def _trigger_edit(do: str, subscribe: str, form: Mapping[str, str]) -> tuple[str
     condition = condition_text(
         form.get("field", "").strip(), form.get("operator", "="), form.get("value", ""), is_text="is_text" in form
     )
+    joiner = _joiner(form)
     match do:
         case "condition":
             return "change a condition", with_condition(subscribe, place, condition)
         case "add":
-            return "add a condition", with_added(
-                subscribe, place, "or" if form.get("joiner") == "or" else "and", condition
-            )
+            return "add a condition", with_added(subscribe, place, joiner, condition)
         case "remove":
             return "remove a condition", without_term(subscribe, place)
         case "join":
-            return "join conditions", with_joiner(subscribe, place, "or" if form.get("joiner") == "or" else "and")
+            return "join conditions", with_joiner(subscribe, place, joiner)
         case "negate":
             return "turn a condition round", negated(subscribe, place)
     raise EditRefused((), f"there is no edit {do!r}")
+
+
+def _joiner(form: Mapping[str, str]) -> Joiner:
+    return "or" if form.get("joiner") == "or" else "and"
 
 
 def _document(text: str) -> YamlDocument | None:
@@ -467,13 +457,10 @@ def _rows_of(document: YamlDocument | None) -> list[TriggerRow]:
 
 
 def _compared(sample: Sample, preset: Preset | None, live: Preset | None) -> Sample:
-    return Sample(
-        id=sample.id,
-        at=sample.at,
-        source=sample.source,
-        event=sample.event,
-        matches=preset is not None and preset.trigger.matches(sample.event),
-        matched=live is not None and live.trigger.matches(sample.event),
+    return replace(
+        sample,
+        is_taken=preset is not None and preset.trigger.matches(sample.event),
+        was_taken=live is not None and live.trigger.matches(sample.event),
     )
 
 

@@ -60,7 +60,7 @@ class PublishPages(PageGroup):
         except CatalogError as exc:
             return self._refused(request, exc.faults)
         running = self._services.running
-        runs = running.texts.get(_running_file(file, self._services), "")
+        runs = running.texts.get(running_file(file, self._services), "")
         return self._pages.render(
             request,
             "publish.html",
@@ -159,8 +159,8 @@ def _digest(file: str, text: str | None) -> str:
     return sha256(repr((file, text)).encode()).hexdigest()
 
 
-def _running_file(file: str, services: ConsoleServices) -> str:
-    """Return the path by which the running catalog knows the file of this name."""
+def running_file(file: str, services: ConsoleServices) -> str:
+    """Return the path by which the running catalog knows the file of this name; a new file as it is given."""
     name = file.rpartition("/")[2]
     return next((path for path in services.running.texts if path.rpartition("/")[2] == name), file)
 

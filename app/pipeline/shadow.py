@@ -79,7 +79,12 @@ class Shadow:
     @property
     def differs(self) -> bool:
         """Whether anything becomes otherwise."""
-        return bool(self.fields or self.exits)
+        return bool(self.changes)
+
+    @property
+    def changes(self) -> int:
+        """How many fields and exits become otherwise, over all events."""
+        return self.fields.total() + self.exits.total()
 
     def add(
         self,
@@ -221,17 +226,15 @@ class ShadowRuns:
 
     async def samples(self, *, at_most: int) -> list[tuple[Quarantined, Event]]:
         """Return the newest samples with their events, the newest first; empty where none are kept."""
-        found: list[tuple[Quarantined, Event]] = []
-        after = 0
+        newest: list[Quarantined] = []
+        wanted, after = QuarantineFilter(samples=True), 0
         while self.has_samples and (
-            some := await self._sealed_events.find(
-                QuarantineFilter(samples=True), now=self._clock(), after=after, limit=_AT_ONCE
-            )
+            some := await self._sealed_events.find(wanted, now=self._clock(), after=after, limit=at_most)
         ):
-            opened = ((one, self._sealer.open(one.sealed)) for one in some)
-            found = [*found, *((one, event) for one, event in opened if event is not None)][-at_most:]
+            newest = [*newest, *some][-at_most:]
             after = some[-1].id
-        return found[::-1]
+        opened = ((one, self._sealer.open(one.sealed)) for one in reversed(newest))
+        return [(one, event) for one, event in opened if event is not None]
 
     async def demand(self, draft: Catalog) -> None:
         """Raise PublishingRefused where a draft is beyond a limit."""

@@ -26,11 +26,11 @@ def condition_text(field: str, operator: str, value: str, *, is_text: bool = Fal
     >>> condition_text("properties.total", ">=", "100"), condition_text("event", "not contains", 'say "hi"')
     ('properties.total >= 100', 'not contains(event, "say \\"hi\\"")')
     """
-    is_plain = not is_text and (value.lower() in _CONSTANTS or _NUMBER.fullmatch(value))
-    negation, _, function = operator.rpartition("not ")
     quoted = '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    function = operator.removeprefix("not ")
     if function in ("contains", "match"):
-        return f"{'not ' if negation or operator.startswith('not ') else ''}{function}({field}, {quoted})"
+        return f"{'' if function == operator else 'not '}{function}({field}, {quoted})"
+    is_plain = not is_text and (value.lower() in _CONSTANTS or _NUMBER.fullmatch(value))
     return f"{field} {operator} {value if is_plain else quoted}"
 
 
@@ -108,7 +108,7 @@ def negated(text: str, place: Place) -> str:
     term = term_at(_parsed(text), place)
     start, end = _span(text, term)
     match term:
-        case Comparison(operator=operator, field=_) if operator in _OPPOSITE:
+        case Comparison(operator=operator) if operator in _OPPOSITE:
             written = text[start:end]
             changed = re.sub(r"\s*(!=|=)", f" {_OPPOSITE[operator]}", written, count=1)
         case FunctionCall(negated=True):
