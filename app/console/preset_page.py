@@ -111,6 +111,9 @@ class EditorView:
     draft: PresetDraft
     text: str
     name: str
+    #: "" where the file has none.
+    description: str
+    hold: str
     faults: Sequence[Fault]
     #: Empty where the text cannot be read.
     trigger: Sequence[TriggerRow]
@@ -176,7 +179,7 @@ class PresetPages(PageGroup):
             file = await self._begin(request, key_of(request.query_params))
         if why := self._no_file(file):
             return self._pages.problem(request, 404, "There is no such preset", why)
-        draft = await self._key(request, file).read(self._services.outbox) or self._begun(file)
+        draft = self._going_on(await self._key(request, file).read(self._services.outbox), file)
         return await self._render(request, draft, request.query_params.get("sample", ""))
 
     async def change(self, request: Request) -> Response:
@@ -187,7 +190,7 @@ class PresetPages(PageGroup):
             return self._pages.problem(request, 404, "There is no such preset", why)
         key = self._key(request, file)
         stored = await key.read_revised(self._services.outbox)
-        draft = stored.value or self._begun(file)
+        draft = self._going_on(stored.value, file)
         try:
             draft = await self._edited(draft, form, sample)
         except (EditRefused, TriggerError, LookupError) as exc:
@@ -196,7 +199,7 @@ class PresetPages(PageGroup):
             return await self._render(request, draft, sample, is_peek=True)
         written = None if form.get("do") == "reset" else draft
         if await key.write(self._services.outbox, written, revision=stored.revision) is None:
-            latest = await key.read(self._services.outbox) or self._begun(file)
+            latest = self._going_on(await key.read(self._services.outbox), file)
             told = "the draft was changed in another window meanwhile: below is that one"
             return await self._render(request, latest, sample, refused=told, status=409)
         return go(request, "preset/edit", {"file": file, **({"sample": sample} if sample else {})})
@@ -212,6 +215,13 @@ class PresetPages(PageGroup):
     def _begun(self, file: str) -> PresetDraft:
         texts = self._services.running.preset_texts
         return begun(file, texts.get(file) or _NEW)
+
+    def _going_on(self, draft: PresetDraft | None, file: str) -> PresetDraft:
+        """Return a draft that is kept; a new one where there is none, or where what it shows was published."""
+        runs = self._services.running.preset_texts.get(file)
+        if draft is None or (draft.steps[draft.at].text == runs != draft.steps[0].text):
+            return self._begun(file)
+        return draft
 
     async def _begin(self, request: Request, kind: EventKey) -> str:
         """Begin the draft of a new preset for a kind of event, unless it is begun already; return its file."""
@@ -341,6 +351,8 @@ class PresetPages(PageGroup):
             draft=draft,
             text=text,
             name=str(document.get(("name",), "")) if document else draft.file,
+            description=str(document.get(("description",), "")) if document else "",
+            hold=str(document.get(("hold",), "")) if document else "",
             faults=[fault for fault in faults if not fault.path.startswith("/mapping/")] if document else faults,
             trigger=trigger_rows(preset.trigger.term, finding) if preset else _rows_of(document),
             groups=field_groups(document, running.catalog.action, reports, faults) if document else (),

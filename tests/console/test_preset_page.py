@@ -305,3 +305,14 @@ CONSTANTS: dict[str, tuple[str, str, Any]] = {
 def test_a_constant_is_of_its_fields_type(type_: Any, text: str, expected: Any) -> None:
     spec = FieldSpec.model_validate({"label": "A", "description": "A field.", "type": type_})
     assert value_of("constant", {"value": text}, spec) == expected
+
+
+async def test_a_draft_ends_when_it_is_published(shop: World) -> None:
+    page = await edit(shop, "meta", name="description", value="Said otherwise.")
+    assert "Undo: change the description" in page
+    shop.write("checkout", text_of(page))
+    shop.running.reload()
+    again = await opened(shop)
+    assert "Undo: " not in again
+    assert 'value="Said otherwise."' in again
+    assert text_of(again) == shop.running.preset_texts[shop.file("checkout")]
