@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
+from app.catalog import Catalog, Preset
 from app.console.counts import PresetCounts
 from app.console.labels import OTHER_KEY_LABELS, applicable
 from app.core.events import CounterRow, Exit
@@ -118,6 +119,21 @@ class KeyTrend:
     def line(self) -> str:
         """The shares as an area: the `d` of an SVG path, ten units a step and a hundred high."""
         return "M0 100" + "".join(f"V{100 - share}h10" for share in self.shares) + "V100"
+
+
+def keys_of_presets(catalog: Catalog, names: Iterable[str]) -> Mapping[str, PresetKeys]:
+    """Return which keys the events of each preset can carry: of the catalog, and of those named that are gone."""
+    keys = dict.fromkeys(names, PresetKeys(event_name="", action_source=""))
+    for preset in catalog.presets:
+        event_name, action_source = (_fixed(preset, field) for field in ("event_name", "action_source"))
+        keys[preset.name] = PresetKeys(event_name=event_name, action_source=action_source)
+    return keys
+
+
+def _fixed(preset: Preset, field: str) -> str:
+    """Return what a preset always sends in a field; "" where the event decides."""
+    value = preset.mapping.literal(field)
+    return value if isinstance(value, str) else ""
 
 
 def score(counts: PresetCounts, keys: PresetKeys, components: Sequence[str]) -> int:

@@ -13,7 +13,6 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.catalog import Preset
 from app.console import verdict
 from app.console.charts import draw, marks, stack
 from app.console.counts import (
@@ -30,7 +29,7 @@ from app.console.counts import (
 from app.console.filter import PARTS, PERIODS, PageFilter, Period, filter_of
 from app.console.flow import flow
 from app.console.labels import OTHER_KEY_LABELS, with_fresh_timestamp
-from app.console.match_keys import PresetKeys, StepsOfKeys, key_trends, ranked_advice, score, score_lines
+from app.console.match_keys import StepsOfKeys, key_trends, keys_of_presets, ranked_advice, score, score_lines
 from app.console.pages import PageGroup, Pages
 from app.console.services import ConsoleServices
 from app.core.coordination import Switches
@@ -257,12 +256,7 @@ class OverviewPages(PageGroup):
 def _keys_of(counted: TimedCounters, summary: Summary, services: ConsoleServices) -> dict[str, Any]:
     """Return which keys the events of each preset can carry, how well they do over time, and what would bring most."""
     catalog, components = services.running.catalog, services.quality_components
-    keys = {
-        preset.name: PresetKeys(event_name=_fixed(preset, "event_name"), action_source=_fixed(preset, "action_source"))
-        for preset in catalog.presets
-    }
-    gone = PresetKeys(event_name="", action_source="")
-    of_counted = {each.name: keys.get(each.name, gone) for each in summary.presets}
+    of_counted = keys_of_presets(catalog, (each.name for each in summary.presets))
     busy = [each for each in summary.presets if each.counts[Exit.ENQUEUED]]
     steps = StepsOfKeys(counted, summary.starts)
     lines = score_lines(steps, busy, of_counted, components)
@@ -275,12 +269,6 @@ def _keys_of(counted: TimedCounters, summary: Summary, services: ConsoleServices
             busy, of_counted, (*components, *OTHER_KEY_LABELS), summary.warned, services.settings_set
         ),
     }
-
-
-def _fixed(preset: Preset, field: str) -> str:
-    """Return what a preset always sends in a field; "" where the event decides."""
-    value = preset.mapping.literal(field)
-    return value if isinstance(value, str) else ""
 
 
 def _over_time(

@@ -1,22 +1,22 @@
 """Match quality: how well events can be matched to people, over time, and what would bring most."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.catalog import Catalog, Preset
+from app.catalog import Catalog
 from app.console.counts import PresetCounts, StepCounts, Summary, TimedCounters, comparison_shifts, narrowed, summarise
 from app.console.filter import PERIODS, PageFilter, Period, filter_of
 from app.console.labels import OTHER_KEY_LABELS
 from app.console.match_keys import (
     KeyAdvice,
     KeyTrend,
-    PresetKeys,
     StepsOfKeys,
     key_trends,
+    keys_of_presets,
     missing_keys,
     overall_score,
     ranked_advice,
@@ -113,7 +113,7 @@ class _View:
     ) -> None:
         start, until = period.starts(now)[0], period.complete_until(now)
         self.counted = [(at, counter) for at, counter in counted if at >= start]
-        self.keys, self.components = keys_of_presets(catalog, counted), components
+        self.keys, self.components = keys_of_presets(catalog, (counter.preset for _, counter in counted)), components
         self._period, self._now = period, now
         self.summary = self._summary(self.counted)
         self.steps = StepsOfKeys(self.counted, self.summary.starts)
@@ -164,18 +164,3 @@ class _View:
 def _busy(summary: Summary) -> list[PresetCounts]:
     busy = [each for each in summary.presets if each.counts[Exit.ENQUEUED]]
     return sorted(busy, key=lambda each: -each.counts[Exit.ENQUEUED])
-
-
-def keys_of_presets(catalog: Catalog, counted: TimedCounters) -> Mapping[str, PresetKeys]:
-    """Return which keys the events of each preset can carry, also of those that are counted and gone."""
-    keys = {counter.preset: PresetKeys(event_name="", action_source="") for _, counter in counted}
-    for preset in catalog.presets:
-        event_name, action_source = (_fixed(preset, field) for field in ("event_name", "action_source"))
-        keys[preset.name] = PresetKeys(event_name=event_name, action_source=action_source)
-    return keys
-
-
-def _fixed(preset: Preset, field: str) -> str:
-    """Return what a preset always sends in a field; "" where the event decides."""
-    value = preset.mapping.literal(field)
-    return value if isinstance(value, str) else ""
