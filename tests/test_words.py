@@ -81,8 +81,10 @@ def test_a_shallow_clone_an_archive_and_a_history_written_anew_are_checked_as_fa
 @pytest.fixture
 def pages(tmp_path: Path) -> Path:
     """A repository's files with no turn in them."""
-    for folder in (".ci", "docs", "app/console/templates", "app/commands", "app/sender"):
+    for folder in (".ci", "docs", "presets", "app/console/templates", "app/commands", "app/sender", "app/api"):
         (tmp_path / folder).mkdir(parents=True)
+    for name in ("CHANGELOG.md", "docker-compose.yml", "docker-compose.cluster.yml", "Caddyfile", "Dockerfile"):
+        (tmp_path / name).touch()
     shutil.copy(ROOT / ".ci/prose", tmp_path / ".ci/prose")
     (tmp_path / ".ci/prose-ceiling").write_text("0\n", encoding="utf-8")
     (tmp_path / "README.md").write_text("You send events.\n", encoding="utf-8")
@@ -111,7 +113,15 @@ def pages(tmp_path: Path) -> Path:
             ["stands", "stands"],
         ),
         ("app/commands/a.py", 'def _run():\n    """It stands."""\n    f"it {1} stands"\n', ["stands"]),
-        ("app/sender/a.py", '"""It stands."""\nx = "stands"\nlogger().info("it stands")\n', ["stands"]),
+        ("app/sender/a.py", '"""It stands."""\nx = "stands"\nlogger().info("it stands")\n', ["stands", "stands"]),
+        ("app/sender/a.py", 'x = Counter("a", "how it stands")\n', ["stands"]),
+        ("app/sender/a.py", 'x = Field(description="nobody")\nNOBODY = "if x is None"\n', ["nobody"]),
+        ("app/api/a.py", 'class A(BaseModel):\n    """It stands."""\n', ["stands"]),
+        ("presets/a.yaml", "name: A\n# it stands\n", ["stands"]),
+        ("docs/deploy.yaml", "summary: it stands\n", ["stands"]),
+        ("docs/a.schema.json", '{"description": "it stands"}', ["stands"]),
+        ("docker-compose.yml", "# it stands\n", ["stands"]),
+        ("CHANGELOG.md", "- it stands\n", ["stands"]),
         ("app/sender/a.py", 'raise ValueError(f"{1} stands")\n', ["stands"]),
         (
             "app/errors.py",

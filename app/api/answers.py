@@ -1,4 +1,4 @@
-"""What the interface for operators answers, and the filters that it takes.
+"""The answers of the interface for operators, and the filters that it takes.
 
 What is answered as the store has it is a record of app/core; the models here are of what is put together for programs.
 """
@@ -44,34 +44,34 @@ def a_filter_or_all(names: Iterable[str]) -> dict[str, Any]:
 
 
 class Reason(BaseModel):
-    """One thing that keeps delivery from being well. What is not known is left out."""
+    """One problem of delivery. Unknown members are left out."""
 
     state: str
-    sentence: str = Field(description="What is the matter, with Pinterest's words.")
-    detail: str = Field(description="With which answer, since when; empty where neither is known.")
-    remedy: str = Field(description="What becomes of events, and what to do.")
-    words: str = Field(description="Pinterest's words; empty where it said nothing.")
+    sentence: str = Field(description="The problem, with Pinterest's words.")
+    detail: str = Field(description="Pinterest's answer, and since when; empty if unknown.")
+    remedy: str = Field(description="What happens to events, and what to do.")
+    words: str = Field(description="Pinterest's words; empty if it gave none.")
     since: float | None = Field(None, description="Unix seconds.")
     status: int | None = Field(None, description="Pinterest's HTTP status.")
     next_try_at: float | None = Field(None, description="Unix seconds.")
 
 
 class DeliveryStatus(BaseModel):
-    """How sending goes."""
+    """The state of sending."""
 
-    state: str = Field(description="The most pressing state; `sending` where all is well.")
-    reason: str = Field(description="Pinterest's words of it; empty where it said nothing.")
+    state: str = Field(description="The most pressing state; `sending` if there is no problem.")
+    reason: str = Field(description="Pinterest's words; empty if it gave none.")
     problems: list[Reason] = Field(description="The most pressing first.")
     pending: int
     claimed: int
     dead: int
     waiting_bytes: int
-    oldest_age_s: float = Field(description="Of the oldest delivery that waits; 0 where none does.")
-    full_in_s: int | None = Field(description="When no more fits; null while the backlog does not grow.")
+    oldest_age_s: float = Field(description="Age of the oldest waiting delivery; 0 without one.")
+    full_in_s: int | None = Field(description="When the backlog is full; null while it does not grow.")
 
 
 class DestinationStatus(DeliveryStatus):
-    """How sending to one ad account goes."""
+    """The state of sending to one ad account."""
 
     name: str
     ad_account_id: str
@@ -79,10 +79,10 @@ class DestinationStatus(DeliveryStatus):
 
 
 class StatusAnswer(DeliveryStatus):
-    """How sending goes, for all ad accounts together."""
+    """The state of sending, for all ad accounts together."""
 
     version: str
-    destinations: list[DestinationStatus] | None = Field(None, description="Left out where the settings name only one.")
+    destinations: list[DestinationStatus] | None = Field(None, description="Left out if the settings name only one.")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -90,43 +90,43 @@ class StatusAnswer(DeliveryStatus):
 
 
 class DroppedEventAnswer(BaseModel, from_attributes=True):
-    """An event that became no delivery, and why."""
+    """An event that was not sent, and why."""
 
-    at: float = Field(description="When, Unix seconds.")
+    at: float = Field(description="Unix seconds.")
     message_id: str
-    ad_account_id: str | None = Field(description="Null where it reached none.")
-    preset: str | None = Field(description="Null where it reached none.")
+    ad_account_id: str | None = Field(description="Null if it was for no ad account.")
+    preset: str | None = Field(description="Null if no preset took it.")
     exit: Exit
     reason: str
     warnings: list[str]
-    event_name: str | None = Field(description="Pinterest's; null where it was not mapped.")
+    event_name: str | None = Field(description="Pinterest's name; null if it was not mapped.")
     order_id: str | None
     amount: str | None
     currency: str | None
     source: str
-    name: str = Field(description="As received.")
-    is_proven: bool = Field(description="Whether its author is known by a secret.")
-    was_enqueued: bool = Field(description="Whether it was a delivery, which waited and is not sent.")
+    name: str = Field(description="The name as received.")
+    is_proven: bool = Field(description="Whether its author is proven by a secret.")
+    was_enqueued: bool = Field(description="Whether it was a waiting delivery that was withdrawn.")
 
 
 class DroppedEventsAnswer(BaseModel):
     """One page of dropped events, newest first."""
 
     dropped_events: list[DroppedEventAnswer]
-    next_cursor: str | None = Field(description="For the next page; null where this was the last.")
-    scanned: int | None = Field(description="Set where only the newest so many were looked at.")
+    next_cursor: str | None = Field(description="For the next page; null on the last.")
+    scanned: int | None = Field(description="Set if only so many of the newest were searched.")
 
 
 class FoundAnswer(BaseModel):
-    """What a text leads to."""
+    """Deliveries and dropped events that a text finds."""
 
-    looked_for: dict[str, Any] | None = Field(description="As which filters; null where nothing is found.")
+    looked_for: dict[str, Any] | None = Field(description="The filters that found something; null if none did.")
     deliveries: list[Delivery]
     dropped_events: list[DroppedEventAnswer]
 
 
 class CountsAnswer(BaseModel):
-    """What was counted."""
+    """Counts since a moment."""
 
     since: float = Field(description="Unix seconds.")
     counts: list[CounterRow]
@@ -143,15 +143,15 @@ class CausesAnswer(BaseModel):
 
 
 class NearestPreset(BaseModel):
-    """What stands between a kind of event and a preset."""
+    """The preset nearest to a kind of event."""
 
-    preset: str | None = Field(description="Null where none is near.")
-    is_named: bool = Field(description="Whether the preset's trigger names this very event.")
-    why: str = Field(description="Why it does not take the event; empty where it does.")
+    preset: str | None = Field(description="Null if no preset is near.")
+    is_named: bool = Field(description="Whether the preset's trigger names this event.")
+    why: str = Field(description="Why it does not take the event; empty if it does.")
 
 
 class EventFigures(BaseModel):
-    """One kind of event in the days that are asked for."""
+    """One kind of event in the requested days."""
 
     source: str
     type: str
@@ -165,13 +165,13 @@ class EventFigures(BaseModel):
     exits: dict[str, int]
     states: dict[str, int]
     presets: dict[str, int]
-    sampled: int = Field(description="So many were looked into.")
-    shares: dict[str, float] = Field(description="In which part of these something was found.")
+    sampled: int = Field(description="How many events were sampled.")
+    shares: dict[str, float] = Field(description="Share of the sampled events in which each of these was found.")
     nearest: NearestPreset
 
 
 class InventoryChange(BaseModel):
-    """What is new or has vanished since yesterday."""
+    """A kind of event that is new, or has vanished, since yesterday."""
 
     source: str
     type: str
@@ -202,12 +202,12 @@ class PropertyShare(BaseModel):
 
     path: str
     kind: str
-    number: int = Field(description="In how many of the sampled events it was.")
+    number: int = Field(description="How many sampled events had it.")
     share: float
     first_at: int
     last_at: int
     is_read: bool | None = Field(
-        description="Whether a preset that took these events, a trigger or Pinrelay reads it; null where none took any."
+        description="Whether a preset that took these events, a trigger or Pinrelay reads it; null if no preset did."
     )
 
 
@@ -223,7 +223,7 @@ class EventDetails(EventFigures):
 
 
 class Worth(BaseModel):
-    """What some orders are worth."""
+    """Number and value of some orders."""
 
     orders: int
     without_amount: int
@@ -235,7 +235,7 @@ class RevenueOf(BaseModel):
     """The orders of a span or a part of it."""
 
     received: Worth
-    before: Worth = Field(description="In as many days before; of a day: the day before.")
+    before: Worth = Field(description="The same for as many days before; of a day: the day before.")
     week_before: Worth
     became: dict[str, Worth]
 
@@ -243,19 +243,19 @@ class RevenueOf(BaseModel):
 class RevenueLine(RevenueOf):
     """The orders of one day, preset, source or ad account."""
 
-    name: str = Field(description="Of a day its number since 1970.")
+    name: str = Field(description="Of a day: its number since 1970.")
 
 
 class OddOrder(BaseModel):
-    """An order whose amount is out of all proportion."""
+    """An order with an unusually large amount."""
 
     amount: str
     delivery_id: str
-    times: int = Field(description="How many medians it is.")
+    times: int = Field(description="Its amount, in medians.")
 
 
 class OrderTrust(BaseModel):
-    """Who says that there were the orders that were sent."""
+    """How far the sent orders are proven."""
 
     orders: int
     public: int = Field(description="Orders that anyone could have sent.")
@@ -263,19 +263,19 @@ class OrderTrust(BaseModel):
 
 
 class CurrencyRevenue(RevenueOf):
-    """What the orders of one currency are worth."""
+    """Revenue in one currency."""
 
-    currency: str | None = Field(description="ISO 4217; null where none was named.")
-    unmatched: Worth = Field(description="Of orders that no preset takes.")
+    currency: str | None = Field(description="ISO 4217; null if the orders named none.")
+    unmatched: Worth = Field(description="Orders that no preset takes.")
     by: dict[str, list[RevenueLine]] = Field(description="By `day`, `preset`, `source`, `ad_account_id`.")
     odd: list[OddOrder]
     trust: OrderTrust
 
 
 class RevenueAnswer(BaseModel):
-    """What orders were worth, by currency."""
+    """Revenue by currency."""
 
-    first_day: int = Field(description="Its number since 1970.")
+    first_day: int = Field(description="The day's number since 1970.")
     last_day: int
     currencies: list[CurrencyRevenue]
 
@@ -293,47 +293,47 @@ class Dismissed(BaseModel):
 class Erased(BaseModel, from_attributes=True):
     """What was erased of a person."""
 
-    ids: int = Field(description="Ids under which anything was remembered.")
-    messages: int = Field(description="Messages of which something was kept.")
-    erased: dict[str, int] = Field(description="By kind: how many deliveries, payloads, notes ... were erased.")
-    kept: tuple[str, ...] = Field(description="What is not erased because it cannot be, or must not.")
-    stays: Literal[""] = Field(description="Nothing stays; what does is answered with 409.")
-    certificate: str = Field(description="The number of its certificate, which the console shows.")
+    ids: int = Field(description="How many ids of the person memory had.")
+    messages: int = Field(description="How many messages of the person were stored.")
+    erased: dict[str, int] = Field(description="How many deliveries, payloads, notes ... were erased, by kind.")
+    kept: tuple[str, ...] = Field(description="What cannot or must not be erased.")
+    stays: Literal[""] = Field(description="Always empty: if anything stays, the status is 409.")
+    certificate: str = Field(description="Number of the certificate, which the console shows.")
 
 
 class Reloaded(BaseModel):
-    """The files are taken up."""
+    """The files were loaded."""
 
     reloaded: Literal[True] = True
 
 
 class Switched(BaseModel):
-    """It is switched, for every process within two seconds."""
+    """The switch is set; every process follows within two seconds."""
 
     switched: Literal[True] = True
 
 
 class QuarantineAnswer(BaseModel):
-    """What is kept in quarantine."""
+    """The events in quarantine."""
 
     groups: list[QuarantineGroup]
 
 
 class ReplayOutcome(BaseModel):
-    """What became, or would become, of some deliveries."""
+    """The result, or expected result, of some replayed deliveries."""
 
-    preset: str = Field(description="Empty where none takes the event.")
+    preset: str = Field(description="Empty if no preset takes the event.")
     exit: Exit
     reason: str
     count: int
 
 
 class ReplayAnswer(BaseModel):
-    """What became, or would become, of events in quarantine."""
+    """The result, or expected result, of a replay."""
 
     events: int
-    leaving: int = Field(description="So many leave the quarantine.")
-    unreadable: int = Field(description="Sealed by another key than that of now.")
+    leaving: int = Field(description="How many events leave the quarantine.")
+    unreadable: int = Field(description="How many were sealed by another key.")
     exits: dict[str, int]
     outcomes: list[ReplayOutcome]
 

@@ -22,7 +22,7 @@ _Exit: TypeAlias = Annotated[str | None, WithJsonSchema({"enum": [*(each.value f
 
 
 class DeadLetterRequest(BaseModel):
-    """Which dead letters are meant: by one filter at least, or `all`."""
+    """At least one filter, or `all`."""
 
     model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=a_filter_or_all(_FILTERS))
 
@@ -33,23 +33,23 @@ class DeadLetterRequest(BaseModel):
     ad_account_id: TextFilter = None
     preset: TextFilter = None
     event_name: TextFilter = None
-    name: TextFilter = Field(None, description="As received.")
+    name: TextFilter = Field(None, description="The name as received.")
     source: TextFilter = None
-    currency: TextFilter = Field(None, description="ISO 4217, of an order, in any case; `none`: it names none.")
+    currency: TextFilter = Field(None, description="ISO 4217, of an order, in any case; `none`: orders without one.")
     is_order: YesOrNo = Field(None, description="Whether it is an order, as revenue counts them.")
-    exit: _Exit = Field(None, description="What an attempt came to, such as `rejected`.")
-    taken: YesOrNo = Field(None, description="Whether a preset had taken it, which is so of all.")
+    exit: _Exit = Field(None, description="Result of an attempt, such as `rejected`.")
+    taken: YesOrNo = Field(None, description="Whether a preset took it; true for all dead letters.")
     status: str | None = Field(None, pattern="^[1-5][0-9]{2}$", description="Pinterest's HTTP status of an attempt.")
     reason: TextFilter = Field(None, description="A part of the reason, in any case.")
-    cause: TextFilter = Field(None, description="The reason, whole, as `GET /api/dead-letters` counts by it.")
+    cause: TextFilter = Field(None, description="The whole reason, as `GET /api/dead-letters` counts by it.")
     warning: TextFilter = Field(None, description="A part of a warning, in any case.")
-    since: TimeFilter = Field(None, description="ISO 8601 or Unix seconds; the moment belongs to it.")
-    until: TimeFilter = Field(None, description="Likewise; the moment does not belong to it.")
+    since: TimeFilter = Field(None, description="ISO 8601 or Unix seconds, inclusive.")
+    until: TimeFilter = Field(None, description="ISO 8601 or Unix seconds, exclusive.")
     all: bool = Field(default=False, description="All dead letters.")
 
     @property
     def query(self) -> Query:
-        """What is asked for. Raises FilterError where nothing is, or a text cannot be read."""
+        """The query. Raises FilterError without a filter, and for a value that cannot be read."""
         filters = {name: getattr(self, name) for name in _FILTERS}
         texts = {name: text for name, text in filters.items() if text is not None}
         if not texts and not self.all:
@@ -62,9 +62,11 @@ class RedriveRequest(DeadLetterRequest):
 
 
 class DismissRequest(DeadLetterRequest):
-    """Which dead letters are put away for good, and why."""
+    """Which dead letters are dismissed, and why."""
 
-    because: str = Field(min_length=1, max_length=MAX_WHY, description="Text for their reason and the audit log.")
+    because: str = Field(
+        min_length=1, max_length=MAX_WHY, description="The reason, which deliveries and the audit log show."
+    )
 
 
 def add_dead_letters(router: APIRouter, outbox: Outbox, acts: DeadLetterActs) -> None:

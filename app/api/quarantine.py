@@ -18,11 +18,11 @@ _OFF: Final = not_found("Nothing is kept in quarantine.")
 
 
 class QuarantineRequest(BaseModel):
-    """Which events are meant: one filter at least, or `all`."""
+    """At least one filter, or `all`."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=a_filter_or_all(_FILTERS))
 
-    name: Annotated[str | None, Field(strict=True, description="The event's name, or its type where it has none.")] = (
+    name: Annotated[str | None, Field(strict=True, description="The event's name, or its type if it has no name.")] = (
         None
     )
     exit: Exit | None = Field(None, description="`invalid` or `unmatched`.")
@@ -32,7 +32,7 @@ class QuarantineRequest(BaseModel):
 
     @property
     def wanted(self) -> QuarantineFilter:
-        """The filter. Raises FilterError where there is none, and not all are meant."""
+        """The filter. Raises FilterError without a filter, unless `all` is set."""
         filters = self.model_dump(exclude={"all"}, exclude_none=True)
         if not filters and not self.all:
             raise FilterError(NOTHING_ASKED_FOR)

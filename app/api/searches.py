@@ -28,41 +28,41 @@ _Limit = Annotated[int, Field(ge=1, le=500)]
 
 
 class Filters(BaseModel):
-    """What a search is narrowed by. All given ones must hold; an unknown one is refused."""
+    """Filters of a search. Results match all of them; an unknown one is refused."""
 
     delivery_id: TextFilter = None
     message_id: TextFilter = None
     event_id: TextFilter = None
-    order_id: TextFilter = Field(None, description="Of a checkout, as it is sent.")
+    order_id: TextFilter = Field(None, description="The order id as it is sent.")
     ad_account_id: TextFilter = None
     preset: TextFilter = None
     event_name: TextFilter = Field(None, description="Pinterest's name of the event.")
-    name: TextFilter = Field(None, description="The name that it arrived under, as the inventory shows it.")
+    name: TextFilter = Field(None, description="The name as received, as the inventory shows it.")
     source: TextFilter = None
-    currency: TextFilter = Field(None, description="ISO 4217, of an order, in any case; `none`: it names none.")
+    currency: TextFilter = Field(None, description="ISO 4217, of an order, in any case; `none`: orders without one.")
     is_order: YesOrNo = Field(None, description="Whether it is an order, as revenue counts them.")
     state: State | Literal["waiting"] | None = Field(None, description="`waiting`: pending or claimed.")
-    exit: Exit | None = Field(None, description="What became of it, as receipts and counts call it.")
-    taken: YesOrNo = Field(None, description="Whether a preset had taken it.")
-    status: Annotated[int | None, Field(ge=100, le=599, description="Pinterest's, of any attempt.")] = None
+    exit: Exit | None = Field(None, description="Its result, as receipts and counts name it.")
+    taken: YesOrNo = Field(None, description="Whether a preset took it.")
+    status: Annotated[int | None, Field(ge=100, le=599, description="Pinterest's HTTP status of any attempt.")] = None
     reason: TextFilter = Field(None, description="A part of the reason, in any case.")
-    cause: TextFilter = Field(None, description="The reason of a delivery, whole, as dead letters are counted by it.")
+    cause: TextFilter = Field(None, description="The whole reason, as dead letters are counted by it.")
     warning: TextFilter = Field(None, description="A part of a warning, in any case.")
-    since: TimeFilter = Field(None, description="ISO 8601 or Unix seconds; the moment belongs to it.")
-    until: TimeFilter = Field(None, description="Likewise; the moment does not belong to it.")
+    since: TimeFilter = Field(None, description="ISO 8601 or Unix seconds, inclusive.")
+    until: TimeFilter = Field(None, description="ISO 8601 or Unix seconds, exclusive.")
     cursor: _Cursor = Field(None, description="`next_cursor` of the page before.")
     limit: _Limit = 50
 
 
 class FindRequest(BaseModel):
-    """What somebody has at hand of an event or of its person."""
+    """A text to find an event or a person by."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     text: str = Field(
         min_length=1,
         max_length=MAX_FOUND_BY,
-        description="An id, a name, a part of a reason; an e-mail address or a phone number, of which nothing is kept.",
+        description="An id, a name, part of a reason, an e-mail address or a phone number (these two are not stored).",
     )
     limit: Annotated[_Limit, Field(strict=False)] = 50
 

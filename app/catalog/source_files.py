@@ -18,7 +18,7 @@ _Tolerance = Annotated[int, Field(ge=1, le=3_600, description="Seconds that the 
 
 
 class SecretFrom(BaseModel):
-    """Where a secret is read, `env` or `file`: it never stands in the file of a source."""
+    """The variable (`env`) or file that holds a secret; the secret itself is never in a source's file."""
 
     model_config = STRICT
 
@@ -144,7 +144,7 @@ class EventFile(BaseModel):
     subscribe: str = Field(description='Which records it is made of, e.g. headers.x-shopify-topic = "orders/paid".')
     requires: str | None = Field(
         None,
-        description="What such a record has; one without it is refused, as signatures cover no header that names it.",
+        description="A path that such a record must have, or it is refused: no signature covers the header.",
     )
     each: str | None = Field(
         None,
@@ -163,7 +163,7 @@ class SourceFile(BaseModel):
 
     name: str = Field(
         pattern="^[a-z0-9][a-z0-9_-]{0,39}$",
-        description="Small letters, digits, - and _: its path is /webhook/NAME; it stands in ledger and receipt.",
+        description="Small letters, digits, - and _: its path is /webhook/NAME, and ledger and receipt show it.",
     )
     description: str = Field("", description="Who sends to this source.")
     kind: Literal["segment", "mapped"] = Field(description="Segment's events as they are, or any JSON.")

@@ -139,7 +139,7 @@ def phone_normaliser(default_country: str | None) -> Normaliser:
 def normalise_gender(text: str, _country: str | None) -> Normalised:
     """Reduce the words in use to f, m or n."""
     letter = _GENDERS.get(re.sub(rf"[\s{_HYPHENS}]", "", plain_letters(text)).lower())
-    return letter, "" if letter else "it is none of f, female, woman, m, male, man, n, non-binary, x"
+    return letter, "" if letter else "it is not one of f, female, woman, m, male, man, n, non-binary, x"
 
 
 def normalise_date_of_birth(text: str, _country: str | None) -> Normalised:

@@ -138,7 +138,7 @@ def _read_action_source(value: Any) -> Reading:
     source = value if type(value) is str else unwrap_single(value)
     if type(source) is str and source in ACTION_SOURCES:
         return source, NO_NOTES
-    return None, (f": {shown(value)} is none of {', '.join(ACTION_SOURCES)}",)
+    return None, (f": {shown(value)} is not one of {', '.join(ACTION_SOURCES)}",)
 
 
 def _read_event_id(value: Any) -> Reading:

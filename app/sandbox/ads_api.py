@@ -233,7 +233,7 @@ class AdsFigures:
                 datetime.strptime(asked[name], "%Y-%m-%d").replace(tzinfo=UTC) for name in ("start_date", "end_date")
             )
         except ValueError:
-            return error(400, "Invalid request: a date is none")
+            return error(400, "Invalid request: start_date and end_date must be dates")
         in_zone = asked.get("reporting_timezone") == "AD_ACCOUNT_TIME_ZONE" and self._own.time_zone
         zone: tzinfo = ZoneInfo(self._own.time_zone) if in_zone else UTC
         today = datetime.fromtimestamp(self._clock(), UTC)

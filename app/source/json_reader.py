@@ -422,5 +422,5 @@ def _refuse_excess(batch: bytes | None, names: set[str]) -> None:
     """Refuse a batch with members that are too large to be read. Raises RequestRefused, which names them."""
     if batch is not None and names:
         named = " and ".join(f"`{name}`" for name in sorted(names))
-        message = f"What the batch says of all its events in {named} is larger than {MAX_MEMBER_BYTES} bytes."
+        message = f"In {named}, which apply to all events, the batch has more than {MAX_MEMBER_BYTES} bytes."
         raise RequestRefused(replace(TOO_LARGE, message=message, closes=False))

@@ -31,7 +31,7 @@ _INSTEAD = {
 _STRAY = {
     ".": "a number has a digit before its dot (0.5), and a field begins with its name",
     "[": "a list is no value: join comparisons with or",
-    "\\": "outside quotes a backslash stands only before [ and ]",
+    "\\": "outside quotes a backslash is allowed only before [ and ]",
     "\ufeff": "it is a byte order mark and cannot be seen: remove it",
     **dict.fromkeys(
         "`\u201c\u201d\u201e\u201f\u00ab\u00bb\u2018\u2019\u201a\u201b", 'text is put in straight quotes: "..."'
@@ -65,7 +65,7 @@ def instead_of(operator: str) -> str:
 def stray_character(character: str) -> str:
     """Return what to do about a character that begins no token."""
     remedy = _STRAY.get(character)
-    return f"{quote(character)} cannot stand here" + (
+    return f"{quote(character)} is not allowed here" + (
         f": {remedy}." if remedy else "; if it is text, put it in quotes."
     )
 

@@ -33,10 +33,10 @@ _FOREIGN = refusal_json(
     "not_from_this_machine",
     "This machine alone may ask, by a localhost address, and no page of another site. See docs/operating.md.",
 )
-_WRONG = refusal_json("wrong_token", "Nobody has this token. Send one of the console's as a bearer token.")
+_WRONG = refusal_json("wrong_token", "This token is unknown. Send one of the console's as a bearer token.")
 _NOT_BELIEVED = refusal_json(
     "not_believed",
-    "A header names a user, and whoever sent it is no proxy of TRUSTED_PROXIES, or it stands there twice.",
+    "A header names a user, but it is sent twice, or its sender is no proxy of TRUSTED_PROXIES.",
 )
 _VIEWER = refusal_json("viewer", "This needs the role operator; yours is viewer.")
 _LOCKED = refusal_json("unauthenticated", "Send a token of the console as a bearer token, or log in at /console.")

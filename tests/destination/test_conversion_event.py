@@ -61,7 +61,7 @@ def test_what_is_no_id_makes_the_event_invalid(given: Any) -> None:
 
 @pytest.mark.parametrize("given", ["WEB", "ios", 5, ["web", "offline"]])
 def test_the_action_source_is_one_of_four(given: Any) -> None:
-    with pytest.raises(EventInvalid, match=r"action_source: .* is none of app_android, app_ios, web, offline"):
+    with pytest.raises(EventInvalid, match=r"action_source: .* is not one of app_android, app_ios, web, offline"):
         report_conversion_event(a_conversion(action_source=given), now=NOW)
 
 

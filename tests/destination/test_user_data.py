@@ -182,7 +182,7 @@ def test_values_become_digests(user_data: dict[str, Any], wire: str, texts: list
         ({"phone": "5551234"}, "sent without a country code: neither the event nor DEFAULT_COUNTRY"),
         ({"date_of_birth": "26.12.1997"}, "no date that begins with the year"),
         ({"date_of_birth": "1997-02-30"}, "there is no such day"),
-        ({"gender": "u"}, "it is none of f, female"),
+        ({"gender": "u"}, "it is not one of f, female"),
         ({"city": "---"}, "no letter is left of it"),
         ({"state": "NSW"}, "no state of the US bears this name or code"),
         ({"state": "ZZ-99"}, "no state of the US bears this name or code"),

@@ -32,8 +32,8 @@ _ALSO_CALLED: Final[Mapping[str, tuple[str, ...]]] = {
     "Payment Info Entered": ("add payment info",),
 }
 _OF_PEOPLE: Final = frozenset({"identify", "group", "alias"})
-_OF_OTHERS: Final = "It stands for events without a name of their own here."
-_NO_EVENT_OF_IT: Final = "Nothing under `events` in the file of its source takes it, so that it becomes no event."
+_OF_OTHERS: Final = "It counts events that have no row here."
+_NO_EVENT_OF_IT: Final = "Nothing under `events` in the file of its source takes it, so it becomes no event."
 _NOT_YET: Final = "A preset takes it now, but none took any of these events when they came."
 
 

@@ -45,7 +45,7 @@ _MAX_WORDS: Final = 200
 #: What helps against an answer; against the first three nothing helps but a person.
 _REMEDIES: Final = {
     401: "the token is not taken: make a new one, with the scope ads:read",
-    403: "a permission is missing: the token needs the scope ads:read, and whoever granted it access to the ad account",
+    403: "a permission is missing: the token needs the scope ads:read, and its user access to the ad account",
     404: "it is not there: look whether the ad account's id is right, and whether Pinterest has this report of it",
     429: "it was asked too often, and is asked again in an hour",
 }

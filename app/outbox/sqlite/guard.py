@@ -174,7 +174,7 @@ def _allocate(file: BinaryIO, size_bytes: int) -> None:
 def _gone(path: Path) -> OutboxUnavailable:
     message = (
         f"The outbox {path} was deleted or replaced while it was open. No more events are stored. While this "
-        "process runs, it sends what is stored. Wait until the backlog is empty, then restart."
+        "process runs, it sends its stored events. Wait until the backlog is empty, then restart."
     )
     return OutboxUnavailable(message, why="gone", retry_after_s=60)
 

@@ -206,7 +206,7 @@ REPORTS = {
     [
         (401, "(Authentication failed)", "does not take PINTEREST_ADS_TOKEN (401): it has expired", True),
         (403, "(You are not permitted to access that resource)", "403 (You are not permitted", True),
-        (403, "", "a permission is missing: the token needs the scope ads:read, and whoever granted it access", True),
+        (403, "", "a permission is missing: the token needs the scope ads:read, and its user access", True),
         (404, "(Something unexpected happened)", "look whether the ad account's id is right", True),
         (429, "(This request exceeded a rate limit)", "asked too often, and is asked again in an hour", False),
         (503, "(The endpoint has been ramped down", "trouble at Pinterest, which is asked again in an hour", False),
