@@ -72,6 +72,10 @@ class Catalog:
         presets = tuple(replace(preset, enabled=True) for preset in presets)
         return replace(self, presets=presets, enabled=presets, _index=_index(presets))
 
+    def preset_of(self, file: str) -> Preset | None:
+        """Return the preset of a file; None where there is none."""
+        return next((each for each in self.presets if each.file == file), None)
+
     def bare_preset(self, event_name: str) -> Preset:
         """Return a preset that takes every event, by the action's defaults alone. Raises CatalogError."""
         text = f"name: defaults\nsubscribe: type != ''\naction: {ACTION}\nmapping: {{event_name: {event_name!r}}}\n"

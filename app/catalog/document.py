@@ -13,8 +13,10 @@ from typing import Any, Final, TypeAlias
 import orjson
 import yaml
 
+from app.catalog.fields import is_plain
 from app.catalog.yaml_files import compose_yaml, parse_yaml
 from app.errors import EditRefused, Fault
+from app.mapping import MISSING
 
 #: The keys and positions from the top of a file to a node: ("mapping", "user_data", "email").
 Path: TypeAlias = tuple[str | int, ...]
@@ -87,7 +89,7 @@ class YamlDocument:
 
         A new member is the last of its object. Raises EditRefused where the text cannot be changed so.
         """
-        if not path or self._same_as(path, value):
+        if not path or alike(self.get(path, MISSING), value):
             return self
         parent, entry, depth = self._nearest(path)
         wanted = _set(self.value, path, value)
@@ -116,14 +118,10 @@ class YamlDocument:
             return self._checked(self.with_value(path[:-1], empty).text, path, wanted)
         return self._checked(self._cut(parent, entry), path, wanted)
 
-    def _same_as(self, path: Path, value: Any) -> bool:
-        missing = object()
-        return _alike(self.get(path, missing), value)
-
     def _checked(self, text: str, path: Path, wanted: Any) -> "YamlDocument":
         """Return the document of a text, which must hold what is wanted."""
         changed = YamlDocument(text)
-        if not _alike(changed.value, wanted):
+        if not alike(changed.value, wanted):
             raise EditRefused(path, "this place can only be changed in the YAML text")
         return changed
 
@@ -283,7 +281,7 @@ def _text(text: str, *, in_block: bool) -> str:
     pattern, around = (_PLAIN_IN_BLOCK, "k: {}") if in_block else (_PLAIN, "{{k: {}}}")
     if pattern.fullmatch(text) and not text.endswith((" ", ":")):
         found = parse_yaml(around.format(text))
-        if not isinstance(found, Fault) and _alike(found, {"k": text}):
+        if not isinstance(found, Fault) and alike(found, {"k": text}):
             return text
     return str(yaml.safe_dump(text, default_style='"', allow_unicode=True, width=2**30)).removesuffix("\n")
 
@@ -313,12 +311,38 @@ def _removed(value: Any, path: Sequence[str | int]) -> Any:
     return {name: each for name, each in value.items() if name != step}
 
 
-def _alike(one: Any, other: Any) -> bool:
+def alike(one: Any, other: Any) -> bool:
     """Return whether two values are the same as JSON, the order of members included: 1, 1.0 and true differ."""
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):
-        return list(one) == list(other) and all(_alike(one[name], other[name]) for name in one)
+        return list(one) == list(other) and all(alike(one[name], other[name]) for name in one)
     if isinstance(one, list):
-        return len(one) == len(other) and all(map(_alike, one, other))
+        return len(one) == len(other) and all(map(alike, one, other))
     return bool(one == other)
+
+
+def changed_nodes(was: Any, becomes: Any, at: Path = ()) -> Iterator[tuple[Path, Any, Any]]:
+    """Yield the place of each node in which two documents differ, with both of its values; MISSING: it has none there.
+
+    A directive is one node. Members of an object are compared by name, and so are the items of a list that have names.
+
+    >>> list(changed_nodes({"mapping": {"event_name": "lead"}}, {"mapping": {"event_name": "custom"}}))
+    [(('mapping', 'event_name'), 'lead', 'custom')]
+    """
+    old, new = _members(was, at), _members(becomes, at)
+    if old is not None and new is not None:
+        for name in {**old, **new}:
+            yield from changed_nodes(old.get(name, MISSING), new.get(name, MISSING), (*at, name))
+    elif not alike(was, becomes):
+        yield at, was, becomes
+
+
+def _members(value: Any, at: Path) -> dict[str, Any] | None:
+    """Return what of a node is compared by name; None where it is compared as a whole."""
+    if is_plain(value):
+        return value
+    if isinstance(value, list):
+        named = {each["name"]: each for each in value if isinstance(each, dict) and isinstance(each.get("name"), str)}
+        return named if named and len(named) == len(value) else None
+    return {} if value is MISSING and (at[:1] == ("mapping",) or at == ("tests",)) else None

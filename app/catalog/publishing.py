@@ -84,6 +84,8 @@ class Version:
     #: Unix seconds.
     at: float
     author: str
+    #: "" where the author did not say.
+    why: str = ""
     #: None: there was no file in the folder, so that the one of an earlier folder counted, or none.
     text: str | None
 
@@ -141,24 +143,37 @@ class Publisher:
         texts = mappings if self._is_mapping(file) else presets
         for path in [path for path in texts if Path(path).name == name]:
             del texts[path]
-        shown, found = (str(self.target(file)), text) if text is not None else self._from_earlier(file)
+        shown, found = self.effective(file, text)
         if found is not None:
             texts[shown] = found
         sorted_texts = [dict(sorted(each.items(), key=lambda item: Path(item[0]).name)) for each in (presets, mappings)]
         return self._running.tested(self._running.compiled(*sorted_texts))
 
+    def effective(self, file: str, text: str | None) -> tuple[str, str | None]:
+        """Return path and text of the file that counts once this text is published.
+
+        None takes the file out of one's own folder: then that of an earlier folder counts, or none.
+        """
+        if text is not None:
+            return str(self.target(file)), text
+        for folder in self._folders(file)[0][-2::-1]:
+            path = folder / Path(file).name
+            if (text := _read(path)) is not None:
+                return str(path), text
+        return file, None
+
     def privacy_changes(self, candidate: Catalog) -> list[PrivacyChange]:
         """Return what of a catalog a person has to confirm before it runs instead of the one that runs."""
         return privacy_changes(self._running.catalog, candidate)
 
-    def publish(self, file: str, text: str | None, *, author: str, at: float, base: str) -> Version:
+    def publish(self, file: str, text: str | None, *, author: str, at: float, base: str, why: str = "") -> Version:
         """Write a text, or take the file away, and keep the version; whoever calls has the files taken up then.
 
-        `base` is the generation that the text was made for. Raises PublishingRefused where it cannot be published, or
-        files have changed since; CatalogError where it has faults. Nothing has changed then.
+        `why` is for people. `base` is the generation that the text was made for. Raises PublishingRefused where it
+        cannot be published, or files have changed since; CatalogError where it has faults. Nothing has changed then.
         """
-        if why := self.why_not(file):
-            raise PublishingRefused(why)
+        if refusal := self.why_not(file):
+            raise PublishingRefused(refusal)
         on_disk = generation_of(*self._running.read_files())
         if not base == on_disk == self._running.catalog.generation:
             raise PublishingRefused(
@@ -169,7 +184,7 @@ class Publisher:
         try:
             for by_hand in numbered:
                 self._keep(file, author=BY_HAND, at=by_hand.at, text=by_hand.text)
-            version = self._keep(file, author=author, at=at, text=text)
+            version = self._keep(file, author=author, at=at, text=text, why=why)
             self._put(file, text, version)
         except OSError as exc:
             where = exc.filename or self.target(file)  # a full disk names no file
@@ -189,13 +204,13 @@ class Publisher:
         """Put back what was there, where a published text could not be taken up; the version stays."""
         self._write(self.target(file), text)
 
-    def _keep(self, file: str, *, author: str, at: float, text: str | None) -> Version:
+    def _keep(self, file: str, *, author: str, at: float, text: str | None, why: str = "") -> Version:
         number = max((int(path.stem) for path in self._version_files(file)), default=0) + 1
         folder = self._version_folder(file)
         folder.mkdir(parents=True, exist_ok=True)
-        content = {"at": at, "author": author, "text": text}
+        content: dict[str, Any] = {"at": at, "author": author, "why": why, "text": text}
         _write_whole(folder / f"{number}.json", orjson.dumps(content, option=orjson.OPT_INDENT_2).decode())
-        return Version(number=number, at=at, author=author, text=text)
+        return Version(number=number, **content)
 
     def _write(self, path: Path, text: str | None) -> None:
         if text is None:
@@ -218,14 +233,6 @@ class Publisher:
         setting = "MAPPINGS_DIR" if self._is_mapping(file) else "PRESETS_DIR"
         return self._running.folders[setting], setting
 
-    def _from_earlier(self, file: str) -> tuple[str, str | None]:
-        """Return path and text of the file in the folders before one's own; no text where none of them has it."""
-        for folder in self._folders(file)[0][-2::-1]:
-            path = folder / Path(file).name
-            if (text := _read(path)) is not None:
-                return str(path), text
-        return file, None
-
 
 def name_fault(file: str) -> str:
     """Return what is wrong with the name of a file that is to be published, with the remedy; "" where nothing is."""
@@ -241,12 +248,7 @@ def name_fault(file: str) -> str:
 
 def _version(path: Path) -> Version:
     content = orjson.loads(path.read_bytes())
-    return Version(
-        number=int(path.stem),
-        at=content["at"],
-        author=content["author"],
-        text=content["text"],
-    )
+    return Version(number=int(path.stem), **content)
 
 
 def _read(path: Path) -> str | None:

@@ -17,13 +17,16 @@ class ActivityPages(PageGroup):
     async def show(self, request: Request) -> Response:
         """List what people did, page by page."""
         cursor = request.query_params.get("cursor") or None
-        page = await self._services.outbox.audit(limit=ACTIVITY_PAGE_SIZE, cursor=cursor)
-        older = urlencode({"cursor": page.next_cursor}) if page.next_cursor else ""
+        target = request.query_params.get("target") or None
+        page = await self._services.outbox.audit(limit=ACTIVITY_PAGE_SIZE, cursor=cursor, target=target)
+        of = {"target": target} if target else {}
+        older = urlencode({**of, "cursor": page.next_cursor}) if page.next_cursor else ""
         return self._pages.render(
             request,
             "activity.html",
             nav="activity",
             entries=page.entries,
+            target=target,
             cursor=cursor,
             older=older,
             has_alerts=self._services.acts.tests.has_webhook,

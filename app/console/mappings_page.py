@@ -126,6 +126,8 @@ class MappingPages(PageGroup):
         form = await read_form(request)
         preset, account, on = form.get("preset"), form.get("ad_account_id"), form.get("on") == "yes"
         await self._services.acts.sending.switch(person_of(request), preset, on=on, ad_account_id=account)
+        if preset and form.get("to") == "preset":
+            return go(request, "preset", {"name": preset})
         return go(request, "mappings", {"done": "on" if on else "off"})
 
     async def reload(self, request: Request) -> Response:

@@ -4,15 +4,16 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 import orjson
 
-from app.catalog.document import YamlDocument
+from app.catalog.document import YamlDocument, changed_nodes
 from app.catalog.fields import is_plain
 from app.catalog.files import ActionFile, FieldSpec
 from app.core.events import Event
 from app.core.shared_values import DraftStep, PresetDraft
+from app.core.values.texts import visible
 from app.errors import EditRefused, Fault
 from app.mapping import MISSING
 from app.pipeline.explain import FieldReport, shown_json
@@ -39,9 +40,22 @@ _GROUPS: Final[Mapping[str, re.Pattern[str]]] = {
     "App and device": re.compile(r"(?:app|device|os)_\w+|wifi"),
     "Privacy": re.compile("opt_out|gpc|advertiser_tracking_enabled"),
 }
+#: Keys of a file -> what people call them.
+_TITLES: Final[Mapping[str, str]] = {
+    "subscribe": "When",
+    "name": "Name",
+    "description": "Description",
+    "hold": "Hold",
+    "withdrawn_by": "Withdrawn by",
+    "enabled": "Enabled",
+    "tests": "Test",
+    "example": "Example",
+    "fields": "Field",
+}
 _MAX_STEPS: Final = 60
 _MAX_KEPT_CHARACTERS: Final = 1_000_000
 _MAX_SHOWN: Final = 80
+_MAX_IN_WORDS: Final = 400
 _MAX_PATHS: Final = 400
 _NAME: Final = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _BEFORE_OPERATOR: Final = re.compile(r"\s*(?:!=|<=|>=|=|<|>)")
@@ -214,9 +228,9 @@ def _is_within_directive(own: Any, path: str) -> bool:
     return False
 
 
-def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else shown_json(value)
-    return text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 1]}…"
+def _short(value: Any, at_most: int = _MAX_SHOWN) -> str:
+    text = _written(value)
+    return text if len(text) <= at_most else f"{text[: at_most - 1]}…"
 
 
 def controls_of(given: Any) -> tuple[Kind, dict[str, str]]:
@@ -321,6 +335,48 @@ def with_row(document: YamlDocument, path: str, kind: str, form: Mapping[str, st
     while len(at) > 1 and changed_.get(at) == {}:
         changed_, at = changed_.without(at), at[:-1]
     return changed_
+
+
+class WordedChange(NamedTuple):
+    """What one node of a file says otherwise."""
+
+    #: `Value`, as the row of the editor is called.
+    label: str
+    #: `custom_data.value`; "" where the label says it.
+    place: str
+    was: str
+    becomes: str
+
+
+def changes_in_words(was: str, becomes: str, action: ActionFile) -> list[WordedChange]:
+    """Return what each node that differs said in one text, and says in the other; "" is a file that there is not."""
+    labels = {path: spec.label for path, spec in leaves(action.fields)}
+    found = []
+    for path, *sides in changed_nodes(*(YamlDocument(text).value if text.strip() else {} for text in (was, becomes))):
+        top, *rest = map(str, path)
+        place, missing = ".".join(rest), "the default" if top == "mapping" else "nothing"
+        label = labels.get(place, "Mapping") if top == "mapping" else _TITLES.get(top, top)
+        said = [visible(_short(in_words(each), _MAX_IN_WORDS)) if each is not MISSING else missing for each in sides]
+        found.append(WordedChange(label, place, *said))
+    return found
+
+
+def in_words(given: Any) -> str:
+    """Return where a value comes from, for people.
+
+    >>> in_words({"@path": "$.properties.total"}), in_words({"@coalesce": [{"@path": "$.a"}, "none"]})
+    ('$.properties.total', '$.a, then none')
+    """
+    kind, controls = controls_of(given)
+    match kind:
+        case "path":
+            return str(given["@path"])
+        case "places":
+            return ", then ".join(controls["value"].split("\n"))
+        case "if":
+            then, otherwise = controls["then"] or "nothing", controls["otherwise"] or "nothing"
+            return f"{then} if there is a $.{controls['exists']}, else {otherwise}"
+    return controls.get("value", _written(given))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

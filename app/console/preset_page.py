@@ -15,6 +15,7 @@ from starlette.responses import Response
 from app.catalog import Catalog, Preset
 from app.catalog.document import YamlDocument
 from app.catalog.publishing import name_fault
+from app.console.counts import StepCounts
 from app.console.filter import days_of
 from app.console.inventory_page import key_of
 from app.console.labels import pretty, time_span, with_fresh_timestamp
@@ -37,9 +38,9 @@ from app.console.preset_editor import (
 from app.console.publish_page import difference, running_file
 from app.console.services import ConsoleServices
 from app.core.coordination import Switches
-from app.core.events import DEFAULT_SOURCE, Event, EventKey
+from app.core.events import DEFAULT_SOURCE, Event, EventKey, Exit
 from app.core.shared_values import PRESET_DRAFTS, PresetDraft, SharedKey
-from app.core.values.times import DAY_S
+from app.core.values.times import DAY_S, HOUR_S
 from app.errors import CatalogError, EditRefused, Fault, TriggerError, UnknownName
 from app.insights.inventory.drafts import draft_preset
 from app.insights.inventory.view import NameView
@@ -56,6 +57,8 @@ from app.trigger.syntax import Joiner
 #: So many of the newest samples are counted, and so many of those that match are mapped both ways.
 _COUNTED: Final = 500
 _COMPARED: Final = 120
+#: Switches and versions that the page of a preset lists.
+_LISTED: Final = 5
 #: Days of what a preset made that its page tells.
 _DAYS: Final = 7
 _NEW: Final = """name: New preset
@@ -145,6 +148,7 @@ class PresetPages(PageGroup):
         super().__init__(services, pages)
         #: Takes every event as new: samples were sent before.
         self._explainer = Explainer(services.explainer.router)
+        self._counts = StepCounts(services.outbox, names=tuple(Exit))
 
     async def show(self, request: Request) -> Response:
         """Show one preset: what it takes and sends, and what became of its events. Raises UnknownName."""
@@ -155,7 +159,10 @@ class PresetPages(PageGroup):
             raise UnknownName("preset", name, views)
         names = [each for each in await self._services.inventory.names(days=_DAYS) if each.figures.presets.get(name)]
         preset = next(each for each in running.presets if each.name == name)
-        days = days_of(None, usual=_DAYS, now=self._services.clock())
+        publisher, now = self._services.acts.catalog.publisher, self._services.clock()
+        why_not = publisher.why_not(preset.file)
+        days = days_of(None, usual=_DAYS, now=now)
+        span = {"since": days.first * DAY_S, "until": (days.last + 1) * DAY_S}
         blocks = await read_revenue(self._services.outbox, {}, first_day=days.first, last_day=days.last)
         worth = [(block, line) for block in blocks for line in block.lines["preset"] if line.name == name]
         return self._pages.render(
@@ -163,14 +170,33 @@ class PresetPages(PageGroup):
             "preset.html",
             nav="mappings",
             preset=views[name],
-            tests=preset.tests,
+            tests=await asyncio.to_thread(self._tests, running, preset),
             rows=trigger_rows(preset.trigger.term, None),
             names=names,
             worth=worth,
             days=_DAYS,
-            span={"since": days.first * DAY_S, "until": (days.last + 1) * DAY_S},
+            span=span,
             switches=await Switches.read(self._services.outbox),
+            history=(await self._services.outbox.audit(limit=_LISTED, target=f"preset {name}")).entries,
+            why_not=why_not,
+            versions=[] if why_not else (await asyncio.to_thread(publisher.versions, preset.file))[:_LISTED],
+            became=await self._became(name, span["since"], now),
         )
+
+    async def _became(self, name: str, since: int, now: float) -> Counter[str]:
+        """Return what became of the events of a preset since then, by exit."""
+        counted = await self._counts.read(since=since, step_s=HOUR_S, now=now)
+        found: Counter[str] = Counter()
+        for _, each in counted:
+            if each.preset == name:
+                found[each.name] += each.count
+        return found
+
+    def _tests(self, catalog: Catalog, preset: Preset) -> list[tuple[str, Sequence[str]]]:
+        """Return how each test of a preset ends: its name, and why it fails. Maps events, so it blocks."""
+        failing = {each.path: each.message for each in self._services.running.failing(catalog.alone(preset))}
+        found = ((each.name, failing.get(f"/tests/{number}", "")) for number, each in enumerate(preset.tests))
+        return [(name, (why,) if why else ()) for name, why in found]
 
     async def edit(self, request: Request) -> Response:
         """Show the editor of a file, or of a new one for a kind of event: its type, name and source."""
@@ -266,7 +292,7 @@ class PresetPages(PageGroup):
         """Return the draft's text with one more test, made of the chosen event with made-up data."""
         text = draft.steps[draft.at].text
         candidate, faults = await self._candidate(draft.file, text)
-        preset = _of_file(candidate, draft.file) if candidate else None
+        preset = candidate.preset_of(draft.file) if candidate else None
         if candidate is None or preset is None:
             raise EditRefused(("tests",), f"mend the draft first: {faults[0].message}")
         chosen = next((each for each in await self._samples(preset) if each.id == sample), None)
@@ -337,8 +363,8 @@ class PresetPages(PageGroup):
     async def _view(self, draft: PresetDraft, wanted: str, *, refused: str, is_peek: bool) -> EditorView:
         running, text = self._services.running, draft.steps[draft.at].text
         candidate, faults = await self._candidate(draft.file, text)
-        preset = _of_file(candidate, draft.file) if candidate else None
-        live = _of_file(running.catalog, draft.file)
+        preset = candidate.preset_of(draft.file) if candidate else None
+        live = running.catalog.preset_of(draft.file)
         samples = [_compared(each, preset, live) for each in await self._samples(preset or live)]
         samples.sort(key=lambda each: not each.is_taken)
         chosen = next((each for each in samples if each.id == wanted), samples[0] if samples else None)
@@ -488,7 +514,3 @@ def _names(names: Sequence[NameView], preset: Preset | None) -> list[tuple[str, 
         if fits_type and (trigger.events is None or key.name in trigger.events):
             counts[each.figures.title] += each.figures.received
     return counts.most_common(8)
-
-
-def _of_file(catalog: Catalog, file: str) -> Preset | None:
-    return next((each for each in catalog.presets if each.file == file), None)

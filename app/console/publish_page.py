@@ -14,6 +14,7 @@ from app.catalog import Catalog, Preset
 from app.catalog.publishing import Publisher, Version, name_fault
 from app.console.labels import pretty, with_fresh_timestamp
 from app.console.pages import Form, PageGroup, given_number, go, person_of, read_form
+from app.console.preset_editor import changes_in_words
 from app.console.services import ConsoleServices
 from app.core.values.texts import visible
 from app.errors import CatalogError, Fault, PublishingRefused
@@ -61,6 +62,8 @@ class PublishPages(PageGroup):
             return self._refused(request, exc.faults)
         running = self._services.running
         runs = running.texts.get(running_file(file, self._services), "")
+        path, becomes = publisher.effective(file, text)
+        preset = candidate.preset_of(path)
         return self._pages.render(
             request,
             "publish.html",
@@ -72,7 +75,9 @@ class PublishPages(PageGroup):
             text=text,
             target=publisher.target(file),
             generation=running.catalog.generation,
-            lines=await asyncio.to_thread(difference, runs, text or ""),
+            words=changes_in_words(runs, becomes or "", candidate.action),
+            lines=await asyncio.to_thread(difference, runs, becomes or ""),
+            tests=[(each.name, ()) for each in (preset or candidate.action).tests],
             privacy=publisher.privacy_changes(candidate),
             examples=await self._examples(candidate),
             shadows=await self._shadow(candidate),
@@ -86,7 +91,12 @@ class PublishPages(PageGroup):
             return await self._ask(request, file, text, note=_NOT_SHOWN)
         try:
             is_taken_up = await self._services.acts.catalog.publish(
-                person_of(request), file, text, base=form.get("base", ""), is_confirmed="confirmed" in form
+                person_of(request),
+                file,
+                text,
+                base=form.get("base", ""),
+                is_confirmed="confirmed" in form,
+                why=form.get("why", ""),
             )
         except CatalogError as exc:
             return self._refused(request, exc.faults)

@@ -9,7 +9,9 @@ from app.catalog.publishing import Publisher
 from app.core.coordination import Coordination
 from app.core.pages import AuditAction
 from app.core.values.texts import count_of
+from app.destination import redact
 from app.errors import Fault, PublishingRefused
+from app.operations.dead_letters import MAX_WHY
 from app.pipeline.shadow import ShadowRuns
 
 
@@ -40,12 +42,13 @@ class CatalogActs:
         await self._audit.note(by, AuditAction.SECRET, target=", ".join(names))
 
     async def publish(
-        self, person: Person, file: str, text: str | None, *, base: str, is_confirmed: bool = True
+        self, person: Person, file: str, text: str | None, *, base: str, is_confirmed: bool = True, why: str = ""
     ) -> bool:
         """Publish a file of the catalog, or take it away (None), and have it taken up; return whether it was.
 
         The text of an earlier version rolls the file back. A file that is not taken up is put back as it was.
         `base` is the generation that the text was made for. A change to what is found of people must be confirmed.
+        `why` is kept with the version and in the audit log, cut where it is too long, without personal data.
         Raises PublishingRefused, CatalogError.
         """
         publisher = self.publisher
@@ -53,15 +56,16 @@ class CatalogActs:
             await asyncio.to_thread(self._demand_confirmation, file, text)
         if self.shadow is not None and not publisher.why_not(file):
             await self.shadow.demand(await asyncio.to_thread(publisher.candidate, file, text))
-        before = await asyncio.to_thread(publisher.own_text, file)
+        before, why = await asyncio.to_thread(publisher.own_text, file), redact(why.strip())[:MAX_WHY]
         version = await asyncio.to_thread(
-            publisher.publish, file, text, author=person.name, at=self._audit.clock(), base=base
+            publisher.publish, file, text, author=person.name, at=self._audit.clock(), base=base, why=why
         )
         is_taken_up = await self._coordination.reload(now=self._audit.clock())
         if not is_taken_up:
             await asyncio.to_thread(publisher.restore, file, before)
             await self._coordination.reload(now=self._audit.clock())
         after = f"version {version.number}" if is_taken_up else "could not be taken up: put back"
+        after = f"{after}: {why}" if why else after
         await self._audit.note(person, AuditAction.PUBLISH, target=str(publisher.target(file)), after=after)
         return is_taken_up
 

@@ -312,8 +312,11 @@ class Outbox(SharedValues, Protocol):
     async def write_audit(self, entry: AuditEntry) -> None:
         """Commit one entry of the audit log."""
 
-    async def audit(self, *, limit: int, cursor: str | None = None) -> AuditPage:
-        """Return lines of the audit log, newest first. A cursor that cannot be read begins at the newest."""
+    async def audit(self, *, limit: int, cursor: str | None = None, target: str | None = None) -> AuditPage:
+        """Return lines of the audit log, newest first, of one target or of all (None).
+
+        A cursor that cannot be read begins at the newest.
+        """
 
     async def open_session(self, session: Session) -> None:
         """Commit that somebody has logged in."""

@@ -1,15 +1,16 @@
 """A file is edited in its text: what is asked changes, and every other character stays."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from app.catalog.document import YamlDocument
+from app.catalog.document import YamlDocument, changed_nodes
 from app.errors import EditRefused
+from app.mapping import MISSING
 from tests.process import ROOT
 from tests.rounds import examples, some_of
 
@@ -133,6 +134,46 @@ def test_every_place_of_a_shipped_file_can_be_set_and_taken_away(file: Path) -> 
     paths = paths_of(document.value)
     for path in some_of(paths[:: 1 + len(text) // 4_000]):
         check_edits(text, path, "another value")
+
+
+Changed: TypeAlias = list[tuple[tuple[str, ...], Any, Any]]
+DIFFERENCES: dict[str, tuple[dict[str, Any], dict[str, Any], Changed]] = {
+    "nothing": ({"a": 1}, {"a": 1}, []),
+    "the order of members": ({"a": 1, "b": 2}, {"b": 2, "a": 1}, []),
+    "numbers that are written otherwise": ({"a": 1}, {"a": 1.0}, [(("a",), 1, 1.0)]),
+    "a text": ({"name": "A"}, {"name": "B"}, [(("name",), "A", "B")]),
+    "a member": ({}, {"hold": "1h"}, [(("hold",), MISSING, "1h")]),
+    "each field of a new object of the mapping": (
+        {},
+        {"mapping": {"user_data": {"email": "a", "phone": "b"}}},
+        [(("mapping", "user_data", "email"), MISSING, "a"), (("mapping", "user_data", "phone"), MISSING, "b")],
+    ),
+    "a directive is one node": (
+        {"mapping": {"a": {"@path": "$.a"}}},
+        {"mapping": {"a": {"@path": "$.b"}}},
+        [(("mapping", "a"), {"@path": "$.a"}, {"@path": "$.b"})],
+    ),
+    "an object that becomes a directive": (
+        {"mapping": {"a": {"b": 1}}},
+        {"mapping": {"a": {"@path": "$.b"}}},
+        [(("mapping", "a"), {"b": 1}, {"@path": "$.b"})],
+    ),
+    "a test by its name": (
+        {"tests": [{"name": "A"}, {"name": "B"}]},
+        {"tests": [{"name": "B"}, {"name": "C", "x": 1}]},
+        [(("tests", "A"), {"name": "A"}, MISSING), (("tests", "C"), MISSING, {"name": "C", "x": 1})],
+    ),
+    "the first test": ({}, {"tests": [{"name": "A"}]}, [(("tests", "A"), MISSING, {"name": "A"})]),
+    "a list without names": ({"a": [1]}, {"a": [2]}, [(("a",), [1], [2])]),
+    "an example as a whole": ({}, {"example": {"type": "track"}}, [(("example",), MISSING, {"type": "track"})]),
+}
+
+
+@pytest.mark.parametrize(("was", "becomes", "expected"), DIFFERENCES.values(), ids=DIFFERENCES)
+def test_each_node_that_differs_is_named(was: dict[str, Any], becomes: dict[str, Any], expected: Changed) -> None:
+    assert list(changed_nodes(was, becomes)) == expected
+    back = {at: (new, old) for at, old, new in changed_nodes(becomes, was)}
+    assert back == {at: (old, new) for at, old, new in expected}
 
 
 texts = st.text(st.characters(blacklist_categories=("Cs", "Cc")), max_size=12) | st.sampled_from(

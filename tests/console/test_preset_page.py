@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from app.catalog.files import FieldSpec
-from app.console.preset_editor import begun, changed, controls_of, moved, value_of
+from app.catalog.files import ActionFile, FieldSpec
+from app.catalog.yaml_files import parse_yaml
+from app.console.preset_editor import begun, changed, changes_in_words, controls_of, in_words, moved, value_of
 from app.source import Arrival, Intake, read_event
 from tests.console.test_publish_page import folders
-from tests.console.world import NOW, World, legible, open_world
+from tests.console.world import CHECKOUT, MAPPING, NOW, World, legible, open_world
 
 FILE = "presets/checkout.yaml"
 ON: dict[str, Any] = {"quarantine_hours": 72, "quarantine_key": "a key of the quarantine, long enough"}
@@ -22,6 +23,11 @@ ON: dict[str, Any] = {"quarantine_hours": 72, "quarantine_key": "a key of the qu
 async def shop(tmp_path: Path) -> AsyncIterator[World]:
     async with open_world(tmp_path, **ON, **folders(tmp_path)) as world:
         yield world
+
+
+def open_action() -> ActionFile:
+    """The mapping of the world."""
+    return ActionFile.model_validate(parse_yaml(MAPPING))
 
 
 async def edit(world: World, do: str, **more: str) -> str:
@@ -52,6 +58,78 @@ async def test_the_page_of_a_preset_says_what_it_takes_and_sends(shop: World) ->
     assert "<code>event</code> = <code>Checkout</code>" in page
     assert "<code>checkout</code> as <code>web</code>" in page
     assert (await shop.browser.get("/console/preset", params={"name": "none"})).status_code == 404
+
+
+async def test_the_page_of_a_preset_says_what_became_of_its_events_and_links_to_them(shop: World) -> None:
+    for number in range(3):
+        event: dict[str, Any] = {"type": "track", "event": "Checkout", "messageId": f"m-{number}"}
+        event["timestamp"] = "2026-11-18T11:06:00Z"
+        event["context"] = {"traits": {"email": "jane@example.com"}} if number else {}
+        await shop.pipeline.accept(Intake([read_event(event, Arrival.at(NOW))], now=NOW, is_proven=True))
+    page = legible(await shop.browser.get("/console/preset", params={"name": "Checkout"}))
+    links = re.findall(r'(\S+(?: \S+)*?) <a href="(/console/deliveries\?[^"]+)"[^>]*>(\d+)</a>', page)
+    assert {(words.rsplit(">", 1)[-1].split(", ")[-1].lower(), number) for words, _, number in links} >= {
+        ("matched", "3"),
+        ("to be sent", "2"),
+        ("invalid", "1"),
+    }
+    assert all("preset=Checkout" in address for _, address, _ in links)
+
+
+async def test_a_preset_is_switched_on_its_page_with_its_history(shop: World) -> None:
+    address = {"name": "Checkout"}
+    assert "lists no use of this switch" in legible(await shop.browser.get("/console/preset", params=address))
+    form = {"preset": "Checkout", "on": "no", "to": "preset"}
+    page = legible(await shop.browser.post("/console/mappings/switch", data=form, follow_redirects=True))
+    assert "switched off</span>" in page
+    assert re.search(r"<li>switched: off <span", page)
+    assert 'href="/console/activity?target=preset+Checkout"' in page
+    await shop.browser.post("/console/mappings/switch", data={"preset": "Lead", "on": "no"})
+    activity = legible(await shop.browser.get("/console/activity", params={"target": "preset Checkout"}))
+    assert "Newest of preset Checkout" in activity
+    assert "preset Lead" not in activity
+
+
+async def test_the_page_of_a_preset_says_how_its_tests_end(shop: World) -> None:
+    shop.write("checkout", CHECKOUT + "tests: [{name: A purchase, expect: {fields: {event_name: lead}}}]\n")
+    shop.running.failing, failing = lambda _: (), shop.running.failing
+    shop.running.reload()  # as a start does, which takes up files whose tests fail
+    shop.running.failing = failing
+    page = legible(await shop.browser.get("/console/preset", params={"name": "Checkout"}))
+    assert re.search(r'fails</span> A purchase <span class="trouble">.*expected "lead", got "checkout"', page)
+    assert "It has none." in legible(await shop.browser.get("/console/preset", params={"name": "Lead"}))
+
+
+WORDS: dict[str, tuple[Any, str]] = {
+    "places": ({"@coalesce": [{"@path": "$.a"}, {"@path": "$.b"}]}, "$.a, then $.b"),
+    "a choice": ({"@if": {"exists": {"@path": "$.a"}, "then": 1}}, "1 if there is a $.a, else nothing"),
+    "a choice without a value": (
+        {"@if": {"exists": {"@path": "$.a"}, "else": {"@path": "$.b"}}},
+        "nothing if there is a $.a, else $.b",
+    ),
+    "a text": ({"@liquid": "{{ a }}"}, "{{ a }}"),
+    "a constant": (True, "true"),
+    "what is in YAML": ({"@sum": [1, 2]}, '{"@sum":[1,2]}'),
+}
+
+
+@pytest.mark.parametrize(("given", "expected"), WORDS.values(), ids=WORDS)
+def test_where_a_value_comes_from_is_said_in_words(given: Any, expected: str) -> None:
+    assert in_words(given) == expected
+
+
+def test_a_difference_in_words_names_what_people_see() -> None:
+    action = open_action()
+    was, becomes = CHECKOUT, CHECKOUT.replace("name: Checkout\n", "name: Buy\nhold: 1h\n").replace("checkout}", "lead}")
+    changes = changes_in_words(was, becomes, action)
+    assert [tuple(each) for each in changes] == [
+        ("Name", "", "Checkout", "Buy"),
+        ("Name", "event_name", "checkout", "lead"),
+        ("Hold", "", "nothing", "1h"),
+    ]
+    new = changes_in_words("", "other: 1\nmapping: {x: {y: 1}}\n", action)
+    assert [each.label for each in new] == ["other", "Mapping"]
+    assert changes_in_words("description: a\n", f"description: {'b' * 900}\n", action)[0].becomes.endswith("b…")
 
 
 async def test_the_rows_are_the_text_and_the_text_stays_byte_by_byte(shop: World) -> None:

@@ -104,6 +104,58 @@ async def test_what_is_published_runs_and_is_a_version_that_leads_back(shop: Wor
     assert "version 2" in activity
 
 
+def cells(page: str) -> list[list[str]]:
+    """The rows of the table of what changes, in words."""
+    table = page.partition('aria-label="What changes, in words"')[2].partition("</table>")[0]
+    rows = re.findall(r"<tr>(.*?)</tr>", table.partition("</thead>")[2], re.DOTALL)
+    return [[unescape(re.sub(r"<[^>]+>", "", cell)) for cell in re.findall(r"<t[hd].*?</t[hd]>", row)] for row in rows]
+
+
+async def test_the_difference_is_said_in_words_too(shop: World) -> None:
+    becomes = OTHER.replace("{event_name: lead}", "{event_name: lead, user_data: {phone: {'@path': $.phone}}}")
+    page = (await draft(shop, becomes.replace('event = "Checkout"', 'event = "Order"'))).text
+    assert cells(page) == [
+        ["When", 'type = "track" AND event = "Checkout"', 'type = "track" AND event = "Order"'],
+        ["Name event_name", "checkout", "lead"],
+        ["Phone user_data.phone", "the default", "$.phone"],
+    ]
+    written = (await draft(shop, CHECKOUT + "# as it was\n")).text
+    assert cells(written) == []
+    assert "Only comments or the way it is written differ." in written
+
+
+async def test_a_version_says_who_and_why_and_the_page_of_its_preset_leads_back(shop: World) -> None:
+    await publish(shop, OTHER, why="Leads for jane@example.com since May")
+    entries = (await shop.outbox.audit(limit=1)).entries
+    for said in (legible(await shop.browser.get(f"/console/versions?file={FILE}")), entries[0].after):
+        assert "Leads for" in said
+        assert "since May" in said
+        assert "jane@example.com" not in said
+    await publish(shop, OTHER.replace("lead", "signup"))
+    page = (await shop.browser.get("/console/preset?name=Checkout")).text
+    assert re.search(r"Version 2 .*Version 1 .*since May", page, re.DOTALL)
+    (back,) = re.findall(r'<form method="post" action="/console/publish".*?</form>', page, re.DOTALL)
+    fields = {name: unescape(value) for name, value in re.findall(r'name="(\w+)" value="([^"]*)"', back)}
+    asked = await shop.browser.post("/console/publish", data=fields)
+    assert cells(asked.text) == [["Name event_name", "signup", "lead"]]
+    await shop.browser.post("/console/publish/now", data=shown_fields(asked.text))
+    assert shop.running.catalog.presets[0].fields["event_name"] == "lead"
+
+
+async def test_the_way_back_to_the_shipped_file_shows_what_it_brings_back(shop: World) -> None:
+    await publish(shop, OTHER)
+    page = (await shop.browser.get("/console/preset?name=Checkout")).text
+    assert "Return to the shipped file" in page
+    asked = await shop.browser.post("/console/publish", data={"file": FILE, "removed": "yes"})
+    assert cells(asked.text) == [["Name event_name", "lead", "checkout"]]
+    assert '<span class="added">+mapping: {event_name: checkout}</span>' in asked.text
+
+
+async def test_before_it_is_published_its_tests_are_named(shop: World) -> None:
+    test = "tests: [{name: A purchase, expect: {fields: {event_name: lead}}}]\n"
+    assert re.search(r"passes</span> A purchase", (await draft(shop, OTHER + test)).text)
+
+
 async def test_a_draft_with_faults_is_not_published(shop: World) -> None:
     for answer in (await draft(shop, "subscribe: ["), await publish(shop, "subscribe: [")):
         assert answer.status_code == 400

@@ -27,6 +27,16 @@ async def test_a_cursor_leads_to_the_older_ones(at: At) -> None:
     assert (shown, pages) == (["4", "3", "2", "1", "0"], 3)
 
 
+async def test_what_was_done_to_one_target_is_listed_alone(at: At) -> None:
+    for target in ("preset A", "preset B", "preset A", "preset A"):
+        await at.outbox.write_audit(audited(target=target))
+    page = await at.outbox.audit(limit=2, target="preset A")
+    assert [entry.target for entry in page.entries] == ["preset A", "preset A"]
+    older = await at.outbox.audit(limit=2, cursor=page.next_cursor, target="preset A")
+    assert ([entry.target for entry in older.entries], older.next_cursor) == (["preset A"], None)
+    assert (await at.outbox.audit(limit=2, target="")).entries == ()
+
+
 @pytest.mark.parametrize("cursor", ["", "x", "-1", "9" * 40], ids=repr)
 async def test_a_cursor_that_is_none_begins_at_the_newest(at: At, cursor: str) -> None:
     await at.outbox.write_audit(audited())

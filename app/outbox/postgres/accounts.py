@@ -17,8 +17,10 @@ class Accounts(UsesDatabase):
         await connection.execute(SQL["write_audit"], audit_row(replace(entry, at=self._clock.of(entry.at))))
 
     @connected
-    async def audit(self, connection: Connection, *, limit: int, cursor: str | None = None) -> AuditPage:
-        rows = await rows_of(connection, "audit", before=cursor_id(cursor), limit=limit + 1)
+    async def audit(
+        self, connection: Connection, *, limit: int, cursor: str | None = None, target: str | None = None
+    ) -> AuditPage:
+        rows = await rows_of(connection, "audit", before=cursor_id(cursor), limit=limit + 1, target=target)
         return audit_page(rows, limit=limit)
 
     @connected

@@ -1110,9 +1110,9 @@ INSERT INTO audit (at, who, place, what, target, was, became)
 VALUES (%(at)s, %(who)s, %(place)s, %(what)s, %(target)s, %(was)s, %(became)s);
 
 -- audit --
--- Lines of the audit log, newest first.
+-- Lines of the audit log, newest first, of one target where that is given.
 SELECT id, at, who, place, what, target, was, became FROM audit
-WHERE id < %(before)s ORDER BY id DESC LIMIT %(limit)s;
+WHERE id < %(before)s AND (%(target)s::text IS NULL OR target = %(target)s) ORDER BY id DESC LIMIT %(limit)s;
 
 -- open_session --
 -- Somebody has logged in.

@@ -18,8 +18,10 @@ class Accounts(UsesFile):
         connection.execute(SQL["write_audit"], audit_row(entry))
 
     @reads
-    def audit(self, connection: sqlite3.Connection, *, limit: int, cursor: str | None = None) -> AuditPage:
-        parameters = {"before": cursor_id(cursor), "limit": limit + 1}
+    def audit(
+        self, connection: sqlite3.Connection, *, limit: int, cursor: str | None = None, target: str | None = None
+    ) -> AuditPage:
+        parameters = {"before": cursor_id(cursor), "limit": limit + 1, "target": target}
         return audit_page(connection.execute(SQL["audit"], parameters).fetchall(), limit=limit)
 
     @writes

@@ -680,8 +680,9 @@ INSERT INTO audit (at, who, place, what, target, was, became)
 VALUES (:at, :who, :place, :what, :target, :was, :became);
 
 -- audit --
--- Lines of the audit log, newest first.
-SELECT id, at, who, place, what, target, was, became FROM audit WHERE id < :before ORDER BY id DESC LIMIT :limit;
+-- Lines of the audit log, newest first, of one target where that is given.
+SELECT id, at, who, place, what, target, was, became FROM audit
+WHERE id < :before AND (:target IS NULL OR target = :target) ORDER BY id DESC LIMIT :limit;
 
 -- open_session --
 -- Somebody has logged in.
