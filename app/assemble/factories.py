@@ -3,7 +3,8 @@
 import random
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from functools import cache, partial
+from functools import cache, lru_cache, partial
+from pathlib import Path
 from secrets import token_hex
 from typing import Any, Final, cast
 
@@ -41,6 +42,7 @@ from app.core.trust import SourceTraits
 from app.core.values.event_names import EVENT_NAMES
 from app.destination import PersonReader, ReportConversionEvent, TypedPerson
 from app.destination.client import PinterestClient
+from app.destination.privacy_flags import StateOf
 from app.errors import EventRefused, MappingError, SettingsError
 from app.identity import IdKeys
 from app.insights.alerts.watcher import Alerts, AlertWebhook, Conditions
@@ -335,6 +337,16 @@ def _content_ids(settings: Settings, sources: RunningSources | None) -> Callable
     return (lambda name: of_files().get(name)) if settings.has_sources else (lambda _: None)
 
 
+@lru_cache(maxsize=2)  # as large as its file: all share it; tests of files have none
+def _addresses(path: Path | None) -> StateOf | None:
+    """Return what finds states of addresses, by the database of GEOIP_DB; SettingsError where it is unreadable."""
+    if path is None:
+        return None
+    from app.destination.geoip import AddressDatabase  # noqa: PLC0415 - its library is loaded where it is used only
+
+    return AddressDatabase(path)
+
+
 def _accounts(found: Sequence[Destination], action_source: str | None) -> list[AdAccount]:
     """Return the ad accounts as the way of events knows them; where settings are the same, how events are built is."""
     makings: dict[tuple[Any, ...], BuildProfile] = {}
@@ -345,7 +357,7 @@ def _accounts(found: Sequence[Destination], action_source: str | None) -> list[A
         if key not in makings:
             _check_content_id(each)
             makings[key] = BuildProfile(
-                action=ReportConversionEvent(own, action_source=action_source),
+                action=ReportConversionEvent(own, action_source=action_source, state_of=_addresses(own.geoip_db)),
                 rules=own,
                 why_filtered=partial(why_filtered, settings=own, is_live=not own.sandboxed),
                 action_source_by_context=own.action_source_by_context,
@@ -478,7 +490,7 @@ def identity_event_reader(settings: Settings) -> IdentityEventReader:
     """Return the reader of events for identity memory: it finds their ids and persons by the settings."""
     return IdentityEventReader(
         _id_keys(settings),
-        PersonReader(settings),
+        PersonReader(settings, _addresses(settings.geoip_db)),
         partial(consent_answer, settings=settings),
     )
 

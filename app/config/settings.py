@@ -561,6 +561,9 @@ class Settings(
     mappings_dir: FolderPaths = Field(
         (Path("mappings"),), validate_default=True, description="folders of mappings, in the same way"
     )
+    geoip_db: Path | None = Field(
+        None, description="MaxMind file of addresses: LDP_STATES asks it about events that name no state"
+    )
     # Routing
     switched_off: Literal["hold", "refuse"] = Field(
         "hold", description="events while a switch is off: keep or withhold"

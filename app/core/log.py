@@ -137,6 +137,11 @@ def log_secrets_kept(faults: str) -> None:
     logger().error("secrets not reloaded", faults=faults.splitlines())
 
 
+def log_addresses_kept(fault: str) -> None:
+    """Log why a changed file of GEOIP_DB is not read; the previous one stays in use."""
+    logger().error("addresses not reloaded", faults=[fault])
+
+
 @contextmanager
 def log_migration(found: int, wanted: int) -> Iterator[None]:
     """Log that a store's schema is brought from one version to another, and that it is done; not of a new store."""

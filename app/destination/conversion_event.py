@@ -21,7 +21,7 @@ from app.destination.event_text import EventReaders, ReadEvent
 from app.destination.members import MembersReader, all_members
 from app.destination.money import is_refund, plain_money, read_currency
 from app.destination.person_sections import blocks_of, countries_of, phones_as_given
-from app.destination.privacy_flags import OptOuts, read_opt_out, read_permission
+from app.destination.privacy_flags import OptOuts, StateOf, read_opt_out, read_permission
 from app.destination.reading import Reader, flattened, read_address, read_boolean
 from app.destination.redaction import PersonalData, read_free_text
 from app.destination.required_fields import REQUIRED, RequiredReader, settled_time
@@ -70,8 +70,10 @@ _OPTIONAL: dict[str, Reader] = {
 class ReportConversionEvent:
     """Builds Pinterest events from the fields of the action, under one set of rules. Called once an event."""
 
-    def __init__(self, rules: ConversionSettings, *, action_source: str | None = None) -> None:
-        """Take the rules; `action_source` replaces what the mapping says."""
+    def __init__(
+        self, rules: ConversionSettings, *, action_source: str | None = None, state_of: StateOf | None = None
+    ) -> None:
+        """Take the rules; `action_source` replaces what the mapping says, `state_of` finds states of addresses."""
         self._rules = rules
         self._action_source = action_source
         self._read_required = RequiredReader(frozenset((*EVENT_NAMES, *rules.custom_event_names)))
@@ -83,7 +85,7 @@ class ReportConversionEvent:
             self._read_required, self._read_user_data, self._read, action_source, self._refuse_refund
         )
         self._personal_data = PersonalData(rules, all_members(optional))
-        self._opt_outs = OptOuts(rules)
+        self._opt_outs = OptOuts(rules, state_of)
         #: Every field of the action that is sent, by its reader.
         self.readers: Mapping[str, Reader] = {
             **self._read_required.readers,

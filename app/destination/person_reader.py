@@ -10,7 +10,7 @@ from app.config.settings import ConversionSettings
 from app.core.values.candidates import places_in
 from app.destination.normalise import external_id_normaliser, hashed, normalise_email, normalised, phone_normaliser
 from app.destination.person_sections import blocks_of, countries_of
-from app.destination.privacy_flags import LDP, OptOuts, read_opt_out, read_opt_out_type, read_permission
+from app.destination.privacy_flags import LDP, OptOuts, StateOf, read_opt_out, read_opt_out_type, read_permission
 from app.destination.user_data import UserDataReader
 
 
@@ -26,9 +26,9 @@ class PersonFacts(Struct, frozen=True, kw_only=True):
 class PersonReader:
     """Reads the person out of the resolved fields of one event after the other, under one set of rules."""
 
-    def __init__(self, rules: ConversionSettings) -> None:
+    def __init__(self, rules: ConversionSettings, state_of: StateOf | None = None) -> None:
         self._read_user_data = UserDataReader(rules)
-        self._opt_outs = OptOuts(rules)
+        self._opt_outs = OptOuts(rules, state_of)
         self._heeds_gpc = rules.gpc != "ignore"
 
     def __call__(self, fields: Mapping[str, Any]) -> PersonFacts:

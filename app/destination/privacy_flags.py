@@ -5,9 +5,9 @@ nothing; whatever else cannot be read is a no.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from hashlib import sha256
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from app.config.settings import ConversionSettings
 from app.core.values.flags import flag_texts, read_flag, unwrap_single
@@ -101,6 +101,8 @@ def _flags_of(text: str) -> tuple[list[str], bool]:
 
 
 _US = "US"
+#: Returns the code of a state of the USA for an address; None where the address is of none, or unknown.
+StateOf: TypeAlias = Callable[[str], str | None]
 
 
 class KnownState(NamedTuple):
@@ -115,7 +117,9 @@ class KnownState(NamedTuple):
 class OptOuts:
     """Applies the rules about opting out to one finished event after the other."""
 
-    def __init__(self, rules: ConversionSettings) -> None:
+    def __init__(self, rules: ConversionSettings, state_of: StateOf | None = None) -> None:
+        """Take the rules, and what finds the state of an address, where there is a database of them."""
+        self._state_of = state_of
         self._gpc = rules.gpc
         self._default_country = rules.default_country and rules.default_country.upper()
         self._listed = frozenset(map(_digest, rules.ldp_states))
@@ -138,6 +142,10 @@ class OptOuts:
         custom_data = event["custom_data"]
         flags = list(filter(None, custom_data.get("opt_out_type", "").split(",")))
         listed = [state.digest for state in states if state.digest in self._listed and state.country in (None, _US)]
+        by_address = not states and self._digest_of_address(event["user_data"], countries)
+        if by_address in self._listed:
+            listed.append(by_address)
+            warnings.append("LDP is sent, the address is in a state of LDP_STATES by GEOIP_DB")
         if LDP not in flags and (listed or (signalled and self._gpc == "ldp")):
             flags.append(LDP)
             custom_data["opt_out_type"] = ",".join(flags)
@@ -147,7 +155,7 @@ class OptOuts:
         if reasons:
             event["opt_out"] = True
             warnings.append(f"opt_out: true is sent, since {' and '.join(reasons)}")
-        if self._listed and not states and self._is_of_us(countries):
+        if self._listed and not states and not by_address and self._is_of_us(countries):
             warnings.append("LDP_STATES: the event names no state of a person in the USA, so LDP is not set by it")
         return warnings
 
@@ -164,6 +172,14 @@ class OptOuts:
         elif listed and (set(listed).isdisjoint(states) or _digest(_US) not in user_data["country"]):
             reasons.append("LDP holds by a state that is not the one that is sent")
         return reasons
+
+    def _digest_of_address(self, user_data: dict[str, Any], countries: Collection[str]) -> str | None:
+        """Return the digest of the state of the address; None where the event names a country that has none of them."""
+        address = user_data.get("client_ip_address")
+        if self._state_of is None or not self._listed or address is None or (countries and _US not in countries):
+            return None
+        state = self._state_of(address)
+        return state and _digest(state)
 
     def _is_of_us(self, countries: Collection[str]) -> bool:
         return _US in countries if countries else self._default_country == _US

@@ -48,6 +48,7 @@ ALL: dict[str, Any] = {
     "mappings": "mine",
     "sources": "mine",
     "destinations": "mine",
+    "addresses": "mine",
     "networkPolicy": {
         "enabled": True,
         "databasePort": 6432,
@@ -162,7 +163,7 @@ def test_secrets_as_files_replace_no_pod_and_each_is_where_its_setting_says() ->
         }
         assert {each["mountPath"] for each in container["volumeMounts"]} == {
             *("/tmp", "/data", "/etc/pinrelay/secrets"),
-            *(f"/etc/pinrelay/{name}" for name in ("presets", "mappings", "sources", "destinations")),
+            *(f"/etc/pinrelay/{name}" for name in ("presets", "mappings", "sources", "destinations", "addresses")),
         }
         assert all("subPath" not in each for each in container["volumeMounts"])  # which would never change
 
