@@ -75,7 +75,10 @@ class OrderPages(PageGroup):
                 "ones for LEDGER_DELIVERED_DAYS. If the shop has the order, its event has not arrived."
             )
             return self._pages.problem(request, 404, "No such order", text)
-        accounts = _accounts(story, services.destination.accounts)
+        accounts, placing = _accounts(story, services.destination.accounts), story.placing
+        verdict = [f"Nothing says that order {name} was placed: events that only name it arrived."]
+        if placing:
+            verdict = [sentence(name, placing, accounts), *_others(placing, accounts)]
         return self._pages.render(
             request,
             "order.html",
@@ -84,8 +87,8 @@ class OrderPages(PageGroup):
             story=story,
             words=STEPS,
             kinds=KINDS,
-            verdict=[sentence(name, story, accounts), *_others(story, accounts)],
-            level=_level(story),
+            verdict=verdict,
+            level=_level(placing) if placing else "warn",
             steps=story.steps,
             proven={each.message_id: each.is_proven for each in story.deliveries},
         )

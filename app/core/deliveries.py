@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from msgspec import Struct
 
 from app.core.events import DEFAULT_SOURCE, Exit
+from app.core.values.event_names import CHECKOUT
 
 if TYPE_CHECKING:
     from app.core.people import Recalled
@@ -51,7 +52,7 @@ class NewDelivery(Struct, frozen=True, kw_only=True, gc=False):
     event_name: str
     event_id: str
     action_source: str
-    #: Of a `checkout`: its order, the second key of de-duplication. None elsewhere.
+    #: The order that it names, by which it is found; of a `checkout` it is a key of de-duplication too.
     order_id: str | None
     event_time: int
     #: The name of the source that the event came from.
@@ -88,6 +89,11 @@ class NewDelivery(Struct, frozen=True, kw_only=True, gc=False):
     is_withheld_alone: bool = False
     #: It is public, and its ad account gets proven events too: it takes none of the room that is kept for them.
     leaves_room: bool = False
+
+    @property
+    def placed_order(self) -> str | None:
+        """The id of the order that it places; None of an event that is none, or only names one."""
+        return self.order_id if self.event_name == CHECKOUT else None
 
     @property
     def token(self) -> str | None:
@@ -309,9 +315,14 @@ class Shared:
 class KnownOrder(Struct, frozen=True, kw_only=True):
     """What the ledger is told of an order that is not sent, as far as it can be read; nothing of its buyer."""
 
-    #: Pinterest's name of the event, which is a `checkout`; None where no preset takes it.
+    #: Pinterest's name of the event; None where no preset takes it.
     event_name: str | None
     #: As they would be sent.
     order_id: str | None
     amount: str | None
     currency: str | None
+
+    @property
+    def placed_order(self) -> str | None:
+        """The id of the order that its event may place; None where it only names one."""
+        return self.order_id if self.event_name in {None, CHECKOUT} else None

@@ -39,7 +39,7 @@ class Query:
     delivery_id: str | None = None
     message_id: str | None = None
     event_id: str | None = None
-    #: Of a checkout, as it is sent.
+    #: As it is sent.
     order_id: str | None = None
     ad_account_id: str | None = None
     preset: str | None = None

@@ -15,6 +15,7 @@ from app.core.deliveries import Delivery, State
 from app.core.events import Exit
 from app.core.pages import Query
 from app.core.shared_values import TAG_CALLS, TAG_FIGURES, SharedValues, TagCall, TagCalls, TagCounts, TagFigures
+from app.core.values.event_names import CHECKOUT
 from app.core.values.times import DAY_S, HOUR_S
 from app.errors import OutboxUnavailable
 from app.outbox import Outbox
@@ -30,7 +31,6 @@ MAX_CALLS: Final = 500
 #: Counts are kept for so many days.
 DAYS_KEPT: Final = 30
 WRITTEN_EVERY_S: Final = 10.0
-_CHECKOUT: Final = "checkout"
 #: Deliveries of one id that are looked at.
 _LOOKED_AT: Final = 5
 #: Calls that say something of the page's tag, and the part of them that counts twice from which on an alert is sent.
@@ -144,7 +144,7 @@ async def _judged(outbox: Outbox, call: TagCall) -> TagCounts:
     if given and (ours := await _sent(outbox, call, "message_id", given)):
         return replace(counts, two_ids=1, by_message=1, two_by_message=1, worth=_worth(ours))
     others = [("event_id", each) for each in call.beside]
-    if call.event == _CHECKOUT and call.order_id:
+    if call.event == CHECKOUT and call.order_id:
         others += [("order_id", each) for each in dict.fromkeys((call.order_id, call.order_id.lstrip("# ")))]
     for kind, text in others:
         if ours := await _sent(outbox, call, kind, text):
@@ -160,7 +160,7 @@ async def _sent(outbox: Outbox, call: TagCall, kind: str, text: str) -> Delivery
 
 
 def _worth(ours: Delivery) -> dict[str, str]:
-    return {ours.currency or "": ours.amount} if ours.event_name == _CHECKOUT and ours.amount else {}
+    return {ours.currency or "": ours.amount} if ours.event_name == CHECKOUT and ours.amount else {}
 
 
 # ---------------------------------------------------------------------------------------------------------------------

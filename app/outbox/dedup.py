@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from app.config.settings import OutboxSettings
 from app.core.deliveries import NewDelivery, OrderSide, State
 from app.core.trust import may_change
+from app.core.values.event_names import CHECKOUT
 from app.outbox.backpressure import another_order, seen_before
 from app.outbox.pairing import (
     MERGED_INTO,
@@ -230,7 +231,8 @@ def _spellings(order_id: str) -> tuple[str, ...]:
 
 def _keys_of_order(known: HasKeys, scope: tuple[str, ...]) -> list[Key]:
     keys = []
-    for name in filter(None, (known.order_id, known.number)):
+    own = known.order_id if known.event_name == CHECKOUT else None
+    for name in filter(None, (own, known.number)):
         parts = (("checkout", known.ad_account_id, each, *scope) for each in _spellings(name))
         keys += [Key(ORDER_ID, _digest(*each)) for each in parts]
     if known.number is not None:

@@ -85,8 +85,8 @@ class Consents:
             return
         kind: Kind = self._reader.kind_of_no(event, catalog) if is_no else "category"
         linked = _linked(known.anonymous, memory) if is_no and memory is not None else {}
-        order_ids = {line.order.order_id for line in lines if line.order and line.order.order_id}
-        order_ids |= {each.order_id for each in new if each.order_id}
+        order_ids = {line.order.placed_order for line in lines if line.order and line.order.placed_order}
+        order_ids |= {each.placed_order for each in new if each.placed_order}
         may_name_order = event["type"] == "track" and (is_no or self._settings.consent_required)
         # no other event is kept until all are judged: it is large, and memory that is used again at once is quicker
         of_order = event if order_ids or may_name_order else None
@@ -133,13 +133,13 @@ class Consents:
             keys = (owner.user, owner.anonymous, *owner.contacts)
             if event is not None:
                 token = delivery.token if delivery.side else order_token(event)
-                keys = (*keys, key_of(token), order_key(delivery.order_id) if delivery.order_id else "")
+                keys = (*keys, key_of(token), order_key(delivery.placed_order) if delivery.placed_order else "")
             if is_required or not (known.isdisjoint(keys) and local.isdisjoint(keys)):
                 found[place] = self._subject(event, delivery, owner, local)
         return found
 
     def _subject(self, event: Event | None, delivery: NewDelivery, owner: Ownership, local: Collection[str]) -> Subject:
-        token, order = "", order_key(delivery.order_id) if delivery.order_id else ""
+        token, order = "", order_key(delivery.placed_order) if delivery.placed_order else ""
         totals: tuple[str, ...] = ()
         if event is not None:
             token = key_of(delivery.token if delivery.side else order_token(event))

@@ -14,6 +14,7 @@ from app.core.deliveries import KnownOrder, NewDelivery, Withdrawal
 from app.core.events import DEFAULT_SOURCE, CounterRow, DroppedEvent, Event, Exit
 from app.core.receipts import PresetResult
 from app.core.values.candidates import Fields
+from app.core.values.event_names import CHECKOUT
 from app.destination import match_keys
 from app.destination.custom_data import CustomDataReader
 from app.errors import MappingError
@@ -60,7 +61,7 @@ async def withdrawn_before(
 
     `cancellable` are the presets whose orders can be cancelled. Raises OutboxUnavailable.
     """
-    places = [place for place, each in enumerate(deliveries) if each.preset in cancellable and each.order_id]
+    places = [place for place, each in enumerate(deliveries) if each.preset in cancellable and each.placed_order]
     if not places:
         return [], set()
     found = {places[each] for each in await outbox.withdraw_cancelled([deliveries[at] for at in places], now=now)}
@@ -105,7 +106,7 @@ def drafted_delivery(
     `shop_of` returns the shop of a source.
     """
     built = line.event or {}
-    is_checkout = built["event_name"] == "checkout"
+    is_checkout = built["event_name"] == CHECKOUT
     custom_data = built.get("custom_data", {})
     return NewDelivery(
         ad_account_id=line.ad_account_id,
@@ -114,7 +115,7 @@ def drafted_delivery(
         event_name=built["event_name"],
         event_id=built["event_id"],
         action_source=built["action_source"],
-        order_id=custom_data.get("order_id") if is_checkout else None,
+        order_id=custom_data.get("order_id"),
         event_time=built["event_time"],
         source=source,
         hold_s=line.hold_s,
@@ -133,7 +134,6 @@ def drafted_delivery(
     )
 
 
-_CHECKOUT: Final = "checkout"
 #: Properties one of which an event without a preset must have to be noted: other names may be anything there.
 _ORDER_IDS: Final = frozenset({"order_id", "orderId", "transaction_id", "order_number"})
 
@@ -164,22 +164,25 @@ def unsent_order(
 ) -> KnownOrder | None:
     """Return what an event tells of an order, read as if it were sent; None where it is about none.
 
-    It is the order of this preset, or of the first that takes the event as a `checkout`; where none takes it at all,
-    that which the event names by a property for ids of orders.
+    It is the order of this preset, or of the first that takes the event as a `checkout`; where none does, that which
+    the event names by a property for ids of orders.
     """
     given: Event = dict(event)
-    presets = catalog.matching(given)
+    presets, name = catalog.matching(given), None
     for each in presets:
-        name = each.mapping.literal("event_name")
-        if preset not in (None, each.name) or name not in (_CHECKOUT, MISSING):
+        if preset not in (None, each.name):
             continue
-        fields = _found(each.mapping, given) or _found(catalog.order, given)
-        if _CHECKOUT in (name, fields.get("event_name")):
-            return _known(_CHECKOUT, fields, rules)
+        fields = Fields()
+        if (name := each.mapping.literal("event_name")) in (CHECKOUT, MISSING):
+            fields = _found(each.mapping, given) or _found(catalog.order, given)
+            name = fields.get("event_name", name)
+        if name == CHECKOUT:
+            return _known(CHECKOUT, fields, rules)
     properties = event.get("properties")
-    if presets or not isinstance(properties, dict) or _ORDER_IDS.isdisjoint(properties):
+    is_known = isinstance(name, str) if presets else True
+    if not is_known or not isinstance(properties, dict) or _ORDER_IDS.isdisjoint(properties):
         return None
-    order = _known(None, _found(catalog.order, given), rules)
+    order = _known(name, _found(catalog.order, given), rules)
     return order if order.order_id is not None else None
 
 

@@ -18,6 +18,7 @@ from app.core.deliveries import NewDelivery
 from app.core.events import Event, Exit
 from app.core.people import Ownership
 from app.core.receipts import MemoryChange, PresetResult
+from app.core.values.event_names import CHECKOUT
 from app.core.values.hidden_emails import unpersonal_id
 from app.errors import EventHeldBack, EventRefused
 from app.identity import NOTHING_KNOWN, IdentityEvent, Memory, PersonHistory
@@ -51,7 +52,6 @@ class _Asked(NamedTuple):
     deliveries: Sequence[NewDelivery]
 
 
-_CHECKOUT: Final = "checkout"
 #: Returns the finished event of a line.
 _FINISHED: Final = attrgetter("event")
 #: Members of `user_data` by which a person asks for what is kept, beside ids.
@@ -195,7 +195,7 @@ def _note_owners(
         if new or any(line.exit is not Exit.UNMATCHED or line.order for line in one.lines):
             owners.append(_owner(one, identity_event or reader.ids_of(event), drafts.intake))
         if is_asked:
-            whose += [(event if each.event_name == _CHECKOUT else None, owners[-1]) for each in new]
+            whose += [(event if each.event_name == CHECKOUT else None, owners[-1]) for each in new]
 
 
 def _note_answers(

@@ -172,3 +172,18 @@ async def test_each_state_of_a_delivery_is_said(world: World) -> None:
 async def test_an_unknown_order_says_what_that_means(world: World) -> None:
     page = await world.page("/console/order/SO-9", status=404)
     assert "its event has not arrived" in page
+
+
+async def test_what_only_names_an_order_does_not_say_that_it_was_placed(world: World) -> None:
+    await world.enqueue(order("m-0", "SO-1", event_name="initiate_checkout", side=None))
+    await world.settle(Delivered(), State.DELIVERED)
+    found = await world.browser.post("/console/find", data={"text": "SO-1"})
+    page = legible(await world.browser.get(found.headers["location"]))
+    assert "Nothing says that order SO-1 was placed: events that only name it arrived." in page
+    assert "Sent, and Pinterest accepted it" in page
+    assert "The order was placed" not in page
+
+    await world.enqueue(order("m-1", "SO-1", event_time=int(NOW) - 60))
+    await world.settle(Delivered(), State.DELIVERED)
+    assert "Order SO-1, 112.50 EUR, reached" in (page := await world.page("/console/order/SO-1"))
+    assert "initiate_checkout" in page

@@ -31,8 +31,10 @@ EXITS: list[tuple[dict[str, Any], str, tuple[str | None, ...]]] = [
     ({"properties": {"status": "cancelled"}}, "withheld", ("checkout", "SO-10", "25", "EUR")),
     ({"event": "Purchase Made"}, "unmatched", (None, "SO-11", "25", "EUR")),
     ({"source": "shop"}, "withheld", ("checkout", "SO-12", "25", "EUR")),
-    ({"type": "page", "context": {}}, "invalid", (None, None, None, None)),
-    ({"event": "Checkout Started", "context": {}}, "invalid", (None, None, None, None)),
+    ({"type": "page", "context": {}}, "invalid", ("page_visit", "SO-13", "25", "EUR")),
+    ({"event": "Checkout Started", "context": {}}, "invalid", ("initiate_checkout", "SO-14", "25", "EUR")),
+    ({"event": "Checkout Started"}, "claimed", ("initiate_checkout", "SO-15", "25", "EUR")),
+    ({"event": "Checkout Started", "properties": {"order_id": None}, "context": {}}, "invalid", (None,) * 4),
     ({"event": "Seen", "properties": {"order_id": None}}, "", ()),
     ({"event": "Seen", "properties": "nothing"}, "", ()),
 ]

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.core.deliveries import State
+from app.core.consent import order_key
+from app.core.deliveries import State, Withdrawal
 from app.core.events import CounterRow, Exit
 from app.core.pages import Query
 from tests.outbox.build import ACCOUNT, DAY_S, NOW, At, new
@@ -239,3 +240,39 @@ async def test_any_other_order_of_a_worn_out_id_is_sent_and_the_first_stay_known
     many = [order(buyer=(f"{n:02}" * 32,), amount=str(n)) for n in range(40)]
     assert {answer.exit for answer in await at.enqueue(*many)} == {Exit.ENQUEUED}
     assert await exits(at, order(buyer=("00" * 32,), amount="0")) == [Exit.DUPLICATE]
+
+
+@pytest.mark.parametrize("name", ["initiate_checkout", "custom"])
+async def test_events_that_name_an_order_are_found_by_it_and_are_no_copies_of_it(at: At, name: str) -> None:
+    """Neither of it nor of each other: only a `checkout` is the order."""
+    named = [order(event_name=name, is_proven=is_proven) for is_proven in (False, True, True)]
+    assert await exits(at, *named, order(), named[0]) == [Exit.ENQUEUED] * 4 + [Exit.DUPLICATE]
+    page = await at.outbox.search(Query(order_id="SO-1"), limit=9)
+    assert sorted(each.event_name for each in page.deliveries) == sorted([name] * 3 + ["checkout"])
+    again = await at.outbox.search_dropped(Query(order_id="SO-1"), limit=9)
+    assert [event.event_name for _, event in again.events] == [name]
+
+    claimed = {each.message_id: each for each in await at.claim()}
+    assert await at.outbox.withhold([(claimed[named[0].message_id], "said no")], now=at.now) == 1
+    rows = await at.outbox.revenue(first_day=int(NOW // DAY_S), last_day=int(NOW // DAY_S))
+    assert [(row.became, row.orders) for row in rows if row.orders] == [("waiting", 1)]
+    assert not (await at.outbox.search_dropped(Query(is_order=True), limit=9)).events
+    assert {
+        one.order
+        for told in (await at.outbox.subjects_of([each.delivery_id for each in page.deliveries])).values()
+        for one in told
+    } == {"", order_key("SO-1")}
+
+    of_named = claimed[named[1].message_id]
+    await at.kill(of_named, claimed[named[2].message_id])
+    await at.deliver(*(each for each in claimed.values() if each.event_name == "checkout"))
+    await at.outbox.dead_letters.redrive(Query(), now=at.now)
+    assert (await at.delivery(of_named.delivery_id)).state is State.PENDING
+
+
+async def test_a_cancelled_order_leaves_events_that_only_name_it(at: At) -> None:
+    await at.enqueue(order(event_name="initiate_checkout"), order())
+    cancelled = Withdrawal(ad_account_id=ACCOUNT, preset="checkout", order_id="SO-1", message_id="c", is_proven=True)
+    assert await at.outbox.withdraw([cancelled], now=at.now) == [1]
+    page = await at.outbox.search(Query(order_id="SO-1"), limit=9)
+    assert [each.event_name for each in page.deliveries] == ["initiate_checkout"]

@@ -28,6 +28,9 @@ EVENT_NAMES = (
     "watch_video",
 )
 
+#: The one that is an order. Others may name one.
+CHECKOUT: Final = "checkout"
+
 #: `action_source` is a closed list.
 ACTION_SOURCES = ("app_android", "app_ios", "web", "offline")
 

@@ -15,7 +15,7 @@ from app.core.events import Event, EventKey, Exit, InventoryCount, Measure
 from app.core.log import log_error
 from app.core.receipts import PresetResult, Receipt
 from app.core.trust import public_share
-from app.core.values.event_names import named_by
+from app.core.values.event_names import CHECKOUT, named_by
 from app.destination import phones_as_given
 from app.errors import EventRefused, MappingError, OutboxUnavailable
 from app.insights.inventory.products import ProductCheck
@@ -37,8 +37,6 @@ LOOKED_FOR: Final[Mapping[str, tuple[str, str]]] = {
     "IP address": ("user_data", "client_ip_address"),
     "user agent": ("user_data", "client_user_agent"),
 }
-#: Found where a preset takes the event as a checkout.
-CHECKOUT: Final = "checkout"
 
 #: Where senders put what they say of a kind of event.
 _ROOTS: Final = ("properties", "traits")

@@ -1,12 +1,13 @@
 """One order under all its names: its deliveries, the events of it that made none, and what happened to it in order."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from app.core.deliveries import Delivery, State
 from app.core.events import DroppedEvent, Exit
 from app.core.pages import Query
+from app.core.values.event_names import CHECKOUT
 from app.outbox import SENT, Outbox, merged_delivery, order_digests, order_spellings
 
 #: So many deliveries, and so many other events, of one name are read.
@@ -55,9 +56,16 @@ class OrderStory:
     dropped: tuple[tuple[float, DroppedEvent], ...]
 
     @property
+    def placing(self) -> "OrderStory | None":
+        """What places it: its checkouts, without events that only name it; None where there is nothing of these."""
+        deliveries = tuple(each for each in self.deliveries if each.event_name == CHECKOUT)
+        dropped = tuple(noted for noted in self.dropped if noted[1].event_name in {None, CHECKOUT})
+        return replace(self, deliveries=deliveries, dropped=dropped) if deliveries or dropped else None
+
+    @property
     def placed_at(self) -> int | None:
-        """When it was made, as its events say; None where none of them made a delivery."""
-        return min((each.event_time for each in self.deliveries), default=None)
+        """When it was made, as its checkouts say; None where none of them made a delivery."""
+        return min((each.event_time for each in self.deliveries if each.event_name == CHECKOUT), default=None)
 
     @property
     def steps(self) -> list[OrderStep]:

@@ -185,7 +185,7 @@ WITH
     UNION ALL
     SELECT (event ->> 13)::float8, event ->> 1, event ->> 2, event ->> 10, event ->> 9, event ->> 3, 1, event ->> 8, NULL
     FROM fits, jsonb_array_elements(%(dropped_events)s::jsonb) AS event
-    WHERE event ->> 6 = 'checkout' OR event ->> 7 IS NOT NULL
+    WHERE coalesce(event ->> 6 = 'checkout', event ->> 7 IS NOT NULL)
   ),
   earned AS (/* sums */)
 SELECT EXISTS (SELECT FROM fits);
@@ -850,7 +850,7 @@ ORDER BY id LIMIT %(limit)s::bigint;
 -- dropped_orders --
 -- Dropped events of orders, the oldest first.
 SELECT id, order_id, exit, reason, amount, currency, preset, source, ad_account_id, at
-FROM dropped_event WHERE id > %(after)s::bigint AND (event_name = 'checkout' OR order_id IS NOT NULL) AND at >= %(since)s::float8
+FROM dropped_event WHERE id > %(after)s::bigint AND coalesce(event_name = 'checkout', order_id IS NOT NULL) AND at >= %(since)s::float8
 ORDER BY id LIMIT %(limit)s;
 
 -- delivery_range --
@@ -883,7 +883,7 @@ WHERE id < %(before)s::bigint AND id >= %(floor)s::bigint
   AND (%(source)s::text IS NULL OR source = %(source)s::text)
   AND (%(currency)s::text IS NULL OR coalesce(currency, '') = %(currency)s::text)
   AND (%(is_order)s::boolean IS NULL OR %(is_order)s::boolean =
-       (exit <> 'unmatched' AND (event_name IS NOT DISTINCT FROM 'checkout' OR order_id IS NOT NULL)))
+       (exit <> 'unmatched' AND coalesce(event_name = 'checkout', order_id IS NOT NULL)))
   AND (%(reason)s::text IS NULL OR strpos(lower(reason COLLATE "C"), lower(%(reason)s::text COLLATE "C")) > 0)
   AND (%(warning)s::text IS NULL OR EXISTS (
         SELECT FROM jsonb_array_elements(warnings::jsonb) AS told
@@ -1636,7 +1636,8 @@ DELETE FROM consent WHERE (key, said_by, is_proven) IN (
 
 -- subjects_of --
 -- Whose some deliveries are. Of a proven one, what a public event of the same message id says is not asked.
-SELECT delivery.id, delivery.is_proven, order_id, side, user_key, anonymous_key, contacts
+SELECT delivery.id, delivery.is_proven, CASE event_name WHEN 'checkout' THEN order_id END, side, user_key, anonymous_key,
+       contacts
 FROM delivery LEFT JOIN delivery_owner AS owner
   ON owner.message_id = delivery.message_id AND owner.is_proven = delivery.is_proven
 WHERE delivery.id = ANY(%(ids)s::bigint[]);
@@ -2115,6 +2116,7 @@ WITH
     SELECT stands.at, ad_account_id, preset, source, currency, stands.became, sign, amount, NULL::bigint AS id
     FROM gone,
          LATERAL (VALUES (enqueued_at, 'waiting', -1), (%(now)s::float8, 'withdrawn', 1)) AS stands (at, became, sign)
+    WHERE event_name = 'checkout'
   ),
   earned AS (/* sums */),
   reopened AS (

@@ -92,7 +92,7 @@ _BY_BOTH = f"{_ON_A_SHELF} d.message_id = :event_id AND d.event_id = d.message_i
 _BY_ORDER = f"{_ON_A_SHELF} d.order_id = :order_id AND d.order_id IS NOT NULL"
 _DROPPED_ON_A_SHELF = "SELECT noted.id FROM shelf CROSS JOIN dropped_event AS noted WHERE noted.shelf = n AND"
 #: As sums of revenue count dropped events, but for what no preset takes.
-_IS_ORDER = "(exit <> 'unmatched' AND (event_name IS 'checkout' OR order_id IS NOT NULL))"
+_IS_ORDER = "(exit <> 'unmatched' AND coalesce(event_name = 'checkout', order_id IS NOT NULL))"
 _PERSON = """SELECT 1 FROM payload JOIN json_each(:person) ON instr(body, CAST(value AS BLOB)) > 0
 WHERE delivery_id = delivery.id"""
 _TRIED = """AND EXISTS (SELECT 1 FROM attempt WHERE delivery_id = delivery.id AND at >= :since AND at < :until

@@ -450,7 +450,7 @@ FROM delivery WHERE id > :after AND event_name = 'checkout' AND enqueued_at >= :
 -- dropped_orders --
 -- Dropped events of orders, the oldest first.
 SELECT id, order_id, exit, reason, amount, currency, preset, source, ad_account_id, at
-FROM dropped_event WHERE id > :after AND (event_name = 'checkout' OR order_id IS NOT NULL) AND at >= :since
+FROM dropped_event WHERE id > :after AND coalesce(event_name = 'checkout', order_id IS NOT NULL) AND at >= :since
 ORDER BY id LIMIT :limit;
 
 -- delivery_range --
@@ -1184,7 +1184,7 @@ DELETE FROM consent WHERE (key, said_by, is_proven) IN (
 
 -- subjects_of --
 -- Whose some deliveries are. Of a proven one, what a public event of the same message id says is not asked.
-SELECT delivery.id, delivery.is_proven, order_id, side, user, anonymous, contacts
+SELECT delivery.id, delivery.is_proven, iif(event_name = 'checkout', order_id, NULL), side, user, anonymous, contacts
 FROM json_each(:rows) AS asked JOIN delivery ON delivery.id = asked.value
   LEFT JOIN delivery_owner AS owner
     ON owner.message_id = delivery.message_id AND owner.is_proven = delivery.is_proven;

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from app.core.events import EventKey, Measure
+from app.core.values.event_names import CHECKOUT
 from app.core.values.times import DAY_S, HOUR_S
 from app.insights.alerts.by_name import Counts, NameFacts
-from app.insights.inventory.counting import CHECKOUT
 
 SLOT_S = 300
 #: The start of a Monday (UTC).

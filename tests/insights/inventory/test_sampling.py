@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.insights.inventory.counting import CHECKOUT, LOOKED_FOR, Sampler, properties_of
+from app.core.values.event_names import CHECKOUT
+from app.insights.inventory.counting import LOOKED_FOR, Sampler, properties_of
 from app.insights.inventory.figures import split_label
 from app.outbox.inventory import MAX_PROPERTIES
 from app.pipeline.received_names import kept_name

@@ -41,7 +41,7 @@ ALTER TABLE delivery ALTER COLUMN payload SET STORAGE EXTERNAL;
 CREATE INDEX delivery_message ON delivery (message_id);
 -- Most events are sent under the id of their message.
 CREATE INDEX delivery_event ON delivery (event_id) WHERE event_id <> message_id;
-CREATE INDEX delivery_order ON delivery (order_id) WHERE order_id IS NOT NULL;  -- of checkouts only
+CREATE INDEX delivery_order ON delivery (order_id) WHERE order_id IS NOT NULL;
 
 -- The state of a delivery that is not settled. Narrow, since each change of state writes its row anew.
 CREATE TABLE queue (

@@ -252,7 +252,7 @@ WHEN new.event_name = 'checkout' AND (old.amount IS NOT new.amount OR old.curren
   INSERT INTO earned VALUES (
     new.enqueued_at, new.ad_account_id, new.preset, new.source, new.currency, 'waiting', 1, new.amount, new.id);
 END;
-CREATE TRIGGER order_dropped AFTER INSERT ON dropped_event WHEN new.event_name = 'checkout' OR new.order_id IS NOT NULL BEGIN
+CREATE TRIGGER order_dropped AFTER INSERT ON dropped_event WHEN coalesce(new.event_name = 'checkout', new.order_id IS NOT NULL) BEGIN
   INSERT INTO earned VALUES (
     new.at, new.ad_account_id, new.preset, new.source, new.currency,
     iif(new.was_enqueued, 'withdrawn', new.exit), 1, new.amount, NULL);
