@@ -19,7 +19,7 @@ from app.core.pages import (
     Session,
     Undelivered,
 )
-from app.errors import OutboxVersionError
+from app.errors import OutboxVersionError, RowRefused
 from app.outbox.backpressure import Load, remaining_bytes, why_full
 from app.outbox.enqueue import PAYLOAD_VERSION
 from app.outbox.rows import kept, read_memory, read_warnings
@@ -195,13 +195,10 @@ def session_at(now: float, rows: Sequence[Sequence[Any]]) -> Session | None:
 
 
 def check_payload_version(version: int) -> None:
-    """Raise OutboxVersionError where a newer Pinrelay wrote the payload."""
+    """Raise RowRefused where a newer Pinrelay wrote the payload."""
     if version > PAYLOAD_VERSION:
-        message = (
-            f"The outbox holds payloads of version {version}, and this Pinrelay knows {PAYLOAD_VERSION}: "
-            "a newer one wrote them. Start that version."
-        )
-        raise OutboxVersionError(message)
+        words = f"a payload of version {version}: a newer Pinrelay wrote it, start that version"
+        raise RowRefused(f"The outbox holds {words}.", words=words)
 
 
 def identity_of(baseline: bytes) -> int:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from app.core.deliveries import HELD, LEASE_LOST, Claimed
+from app.outbox.enqueue import PAYLOAD_VERSION
 from app.outbox.hold_clock import EndedHolds
 from app.outbox.pairing import LOOK_S, Waiting, waits_over
 from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import count_of, rows_of
 from app.outbox.postgres.settle import drop, release_keys
-from app.outbox.records import check_payload_version
 from app.outbox.rows import as_json
 from app.outbox.settlement import AFTER_LOSS, HOLD_ROWS, ClaimQuery
 
@@ -26,7 +26,7 @@ class Taken:
 
 
 #: Where the payload stands in a row of the query `claim`.
-_PAYLOAD: Final = 10
+_PAYLOAD: Final = 9
 
 
 async def claim(connection: Connection, asked: ClaimQuery) -> Taken:
@@ -108,6 +108,7 @@ async def _take(connection: Connection, asked: ClaimQuery) -> list[Claimed]:
         lease_lost=LEASE_LOST,
         only=asked.only,
         slot=connection.slot,
+        version=PAYLOAD_VERSION,
     )
     changed = [row[0] for row in rows if row[_PAYLOAD] is None]
     if not changed:
@@ -119,8 +120,7 @@ async def _take(connection: Connection, asked: ClaimQuery) -> list[Claimed]:
 def _claimed(row: Sequence[Any], event_id: str = "", payload: bytes = b"") -> Claimed:
     """Read a row of the query `claim`, and of `claimed_anew` where there is one."""
     delivery_id, ad_account_id, preset, message_id, event_name, id_then, source, attempt, at, *rest = row
-    version, payload_then, traceparent, token, lease_was_lost = rest
-    check_payload_version(version)
+    payload_then, traceparent, token, lease_was_lost = rest
     return Claimed(
         delivery_id=str(delivery_id),
         claim=token,

@@ -32,12 +32,12 @@ def attempt(connection: sqlite3.Connection, do: Callable[[], Answer], *, is_kept
     connection.execute("SAVEPOINT part")
     try:
         answer = do()
-    except sqlite3.Error as exc:
+    except (sqlite3.Error, RowRefused) as exc:
         if not connection.in_transaction:  # SQLite has given up the whole transaction
             raise
         connection.execute("ROLLBACK TO part")
         connection.execute("RELEASE part")
-        if isinstance(refused := unavailable(exc), RowRefused):
+        if isinstance(exc, sqlite3.Error) and isinstance(refused := unavailable(exc), RowRefused):
             raise refused from exc
         raise
     if not is_kept:

@@ -105,13 +105,6 @@ async def test_tables_of_other_programs_may_lie_beside(postgres_server: Postgres
         await outbox.close()
 
 
-async def test_payloads_of_a_newer_version_are_refused(at: At, execute: Callable[..., list[Any]]) -> None:
-    await at.enqueue(new())
-    execute("UPDATE delivery SET payload_version = 99")
-    with pytest.raises(OutboxVersionError, match="payloads of version 99"):
-        await at.claim()
-
-
 PENDING = {"id": 1, "ad_account_id": "1", "preset": "p", "payload_bytes": 1, "enqueued_at": 1.0, "due_at": 1.0}
 CLAIMED = PENDING | {"state": "claimed", "claim": "c", "attempts": 1}
 

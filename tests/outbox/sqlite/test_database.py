@@ -144,20 +144,6 @@ def test_a_newer_file_is_refused_and_left_alone(path: Path) -> None:
     assert _version(path) == SCHEMA_VERSION + 1
 
 
-async def test_a_newer_payload_is_not_claimed_by_an_older_process(at: At, path: Path) -> None:
-    await at.enqueue(new())
-    connection = sqlite3.connect(path)
-    connection.execute("UPDATE payload SET version = 2")
-    connection.commit()
-    with pytest.raises(OutboxVersionError, match="payloads of version 2"):
-        await at.claim()
-    connection.execute("UPDATE payload SET version = 1")
-    connection.commit()
-    connection.close()
-    (claimed,) = await at.claim()
-    assert claimed.attempt == 1
-
-
 def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
     path.write_bytes(b"no database" * 1_000)
     with pytest.raises(OutboxUnavailable, match="not an outbox"):
