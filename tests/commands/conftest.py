@@ -93,6 +93,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["content-length"]))
         self.server.texts.append(json.loads(body)["text"])
         self.send_response(self.server.status)
+        self.send_header("Location", self.server.url)
         self.end_headers()
 
     def log_message(self, *_: object) -> None:

@@ -13,11 +13,12 @@ def test_a_message_that_is_taken_is_said_to_be(run: Run, slack: Slack) -> None:
     assert "accepted the message" in result.stdout
 
 
-def test_a_message_that_is_not_taken_is_an_error_without_the_address(run: Run, slack: Slack) -> None:
-    slack.status = 404
+@pytest.mark.parametrize("status", [404, 302, 307])
+def test_a_message_that_is_not_taken_is_an_error_without_the_address(run: Run, slack: Slack, status: int) -> None:
+    slack.status = status
     result = run("test-alert", ALERT_WEBHOOK_URL=slack.url)
-    assert result.exit_code == 1
-    assert "did not accept the message: it answered 404" in result.stderr
+    assert (result.exit_code, len(slack.texts)) == (1, 1)  # no redirect is followed
+    assert f"did not accept the message: it answered {status}" in result.stderr
     assert "s3cret" not in result.output
 
 

@@ -70,6 +70,8 @@ _LOGIN: Final = (
 )
 #: The database can be used, and one row cannot: of a value, of a constraint, of a trigger, of its length, of its page.
 _ABOUT_A_ROW: Final = ("22", "23", "44", "38", "39", "P0", "54", "XX")
+#: What libpq says of a folder of sockets; the group is how many bytes a path may have.
+_LONG_PATH = re.compile(r"Unix-domain socket path .* is too long \(maximum (\d+) bytes\)")
 #: What a server says that lets nobody in.
 _REFUSED = re.compile(r"FATAL: +(.+)")
 
@@ -85,6 +87,10 @@ def unavailable(exc: psycopg.Error) -> OutboxUnavailable:
 
 def _why_no_connection(words: str) -> str:
     """Return why no connection could be made, and what helps, by the words of the server or of libpq."""
+    if too_long := _LONG_PATH.search(words):
+        return (
+            f"the path of PostgreSQL's socket is over {too_long[1]} bytes: name a shorter folder as host in OUTBOX_URL"
+        )
     said = (_REFUSED.findall(words) or words.strip().splitlines() or [""])[-1].removeprefix("connection failed: ")
     for pattern, remedy in _LOGIN:
         if re.search(pattern, words):

@@ -73,6 +73,8 @@ class SqliteOutbox(Ledger, Accounts, KeepsShared, KeepsPeople):
         now: float,
         people: PeopleChanges | None = None,
     ) -> list[Enqueued]:
+        if any(each.leaves_room for each in deliveries) and (full := self._guard.refusal_of_public()):
+            raise full
         held_from = await self.hold_clock.held_from(deliveries, now)
         call = await prepare(
             deliveries, dropped, counters, now=now, held_from=held_from, rules=self._rules, people=people

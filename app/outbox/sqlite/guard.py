@@ -24,6 +24,8 @@ BESIDE: Final = (*_OPEN, _RESERVE, _DAMAGED)
 _LOOK_AGAIN_S: Final = 1.0
 #: The reserve is made again where so many times its size is free: else what comes then would fill the disk at once.
 _ROOM: Final = 2
+#: Public events are taken in where so many times its size is free: the rest of the disk is for proven ones.
+_ROOM_OF_PUBLIC: Final = 4
 #: After so many steps of SQLite's machine it is looked whether the time for the check is over.
 _STEPS_A_LOOK: Final = 10_000
 
@@ -45,6 +47,8 @@ class Guard:
         self._reserve = Path(f"{path}{_RESERVE}")
         self._reserve_bytes = 0
         self._looked_at = float("-inf")
+        self._no_room: OutboxUnavailable | None = None
+        self._measured_at = float("-inf")
 
     @contextmanager
     def translated_errors(self) -> Iterator[None]:
@@ -78,6 +82,15 @@ class Guard:
         if self._reserve_bytes and not self._reserve.exists() and not self._refill():
             return _full(self._path, _ROOM * self._reserve_bytes)
         return None
+
+    def refusal_of_public(self) -> OutboxUnavailable | None:
+        """Return why nothing public may be taken in, so that proven events still find room; None where it may."""
+        if time.monotonic() - self._measured_at >= _LOOK_AGAIN_S:
+            self._measured_at = time.monotonic()
+            needed = _ROOM_OF_PUBLIC * self._reserve_bytes
+            with suppress(OSError):  # where it cannot be asked, as before
+                self._no_room = _no_room_of_public(self._path, needed) if free_bytes(self._path) < needed else None
+        return self._no_room
 
     def release(self) -> bool:
         """Free the reserve, so that what was taken in can be sent and settled; False where there is none to free."""
@@ -177,6 +190,14 @@ def _gone(path: Path) -> OutboxUnavailable:
         "process runs, it sends its stored events. Wait until the backlog is empty, then restart."
     )
     return OutboxUnavailable(message, why="gone", retry_after_s=60)
+
+
+def _no_room_of_public(path: Path, needed_bytes: int) -> OutboxUnavailable:
+    message = (
+        f"The disk of the outbox {path} has room for proven events only: free space until {needed_bytes:,} bytes are "
+        f"free, {_ROOM_OF_PUBLIC} times OUTBOX_RESERVE_BYTES."
+    )
+    return OutboxUnavailable(message, why="disk full", retry_after_s=60)
 
 
 def _full(path: Path, needed_bytes: int) -> OutboxUnavailable:

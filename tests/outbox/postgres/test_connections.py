@@ -266,6 +266,7 @@ async def test_why_the_server_lets_nobody_in_is_told(postgres_server: PostgresSe
         f"nobody@{at}/postgres": 'role "nobody" does not exist: create the user, or correct it in OUTBOX_URL',
         f"postgres@{at}/nowhere": 'database "nowhere" does not exist: create the database, or correct its name',
         f"postgres@{at}/postgres?sslmode=require": "SSL was required: check sslmode and sslrootcert in OUTBOX_URL",
+        f"postgres@/postgres?host=/tmp/{'a' * 120}": "the path of PostgreSQL's socket is over 107 bytes: name",
         f"postgres@127.0.0.1:{free_port()}/postgres": "cannot reach the PostgreSQL server: check that it runs",
     }
     for rest, words in answers.items():

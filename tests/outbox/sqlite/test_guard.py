@@ -246,6 +246,21 @@ async def test_on_a_disk_without_a_free_byte_an_outbox_is_opened_by_its_reserve(
     await outbox.close()
 
 
+async def test_the_last_of_the_disk_is_for_proven_events(small_disk: Path) -> None:
+    outbox = SqliteOutbox(small_disk / "pinrelay.db", rules(), clock=lambda: NOW)
+    await outbox.start_disk_checks(rules(outbox_quick_check_s=0, outbox_reserve_bytes=4_000_000))
+    at = At(outbox)
+    _occupy(small_disk, but_bytes=15_000_000)
+    with pytest.raises(OutboxUnavailable, match="proven events only: free space until 16,000,000 bytes") as told:
+        await at.enqueue(new(leaves_room=True))
+    assert told.value.why == "disk full"
+    await at.enqueue(new())
+    await outbox.check()  # it can keep events
+    (small_disk / "ballast").unlink()
+    await until_async(lambda: _takes_in(at, leaves_room=True), 10, "public events to be taken in again")
+    await outbox.close()
+
+
 @pytest.mark.slow
 async def test_nothing_is_taken_in_until_the_disk_has_room_for_a_new_reserve(
     on_small_disk: SqliteOutbox, small_disk: Path
@@ -259,9 +274,9 @@ async def test_nothing_is_taken_in_until_the_disk_has_room_for_a_new_reserve(
     assert (small_disk / "pinrelay.db-reserve").stat().st_size == RESERVE_BYTES
 
 
-async def _takes_in(at: At) -> bool:
+async def _takes_in(at: At, *, leaves_room: bool = False) -> bool:
     try:
-        await at.enqueue(new())
+        await at.enqueue(new(leaves_room=leaves_room))
     except OutboxUnavailable:
         return False
     return True
