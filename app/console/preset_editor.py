@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 import orjson
 
-from app.catalog.document import YamlDocument, changed_nodes
+from app.catalog.document import YamlDocument, alike, changed_nodes
 from app.catalog.fields import is_plain
 from app.catalog.files import ActionFile, FieldSpec
 from app.core.events import Event
@@ -18,6 +18,7 @@ from app.errors import EditRefused, Fault
 from app.mapping import MISSING
 from app.pipeline.explain import FieldReport, shown_json
 from app.trigger import ABSENT, Finding
+from app.trigger.edits import field_text
 from app.trigger.syntax import Comparison, FunctionCall, Group, Negation, Operator, Term
 
 #: How a field gets its value, as an operator chooses it. `yaml`: in a way that only the text can say.
@@ -58,7 +59,6 @@ _MAX_SHOWN: Final = 80
 _MAX_IN_WORDS: Final = 400
 _MAX_PATHS: Final = 400
 _NAME: Final = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-_BEFORE_OPERATOR: Final = re.compile(r"\s*(?:!=|<=|>=|=|<|>)")
 _OF_PATH: Final = re.compile(r"\$\.[\w.\[\]'\" *-]+")
 
 
@@ -88,7 +88,8 @@ class TriggerRow:
     #: Such as `0.1`: see `app/trigger/edits.py`; "" for the whole.
     place: str
     depth: int
-    kind: Literal["condition", "and", "or", "not"]
+    #: `yaml`: a condition that no field of one line can hold.
+    kind: Literal["condition", "and", "or", "not", "yaml"]
     field: str = ""
     operator: str = ""
     value: str = ""
@@ -126,17 +127,16 @@ def _condition(
 ) -> TriggerRow:
     if isinstance(term, FunctionCall):
         operator = f"not {term.function}" if term.negated else term.function
-        field, value, is_text = term.text.partition("(")[2].partition(",")[0].strip(), term.argument, True
+        value, is_text = term.argument, True
     else:
         operator, given = term.operator, term.value.value
-        field = _BEFORE_OPERATOR.split(term.text, maxsplit=1)[0]
-        is_text = isinstance(given, str) and term.value.written[:1] in ("'", '"')
-        value = given if isinstance(given, str) else term.value.written
+        is_text = isinstance(given, str)
+        value = given if isinstance(given, str) else term.value.written.strip("'\"")
     return TriggerRow(
         place=place,
         depth=depth,
-        kind="condition",
-        field=field,
+        kind="condition" if _is_one_line(value) else "yaml",
+        field=field_text(term),
         operator=operator,
         value=value,
         is_text=is_text,
@@ -204,7 +204,7 @@ def _row(
 ) -> FieldRow:
     given = document.get(("mapping", *path.split(".")), MISSING)
     is_own = given is not MISSING
-    kind, controls = controls_of(given) if is_own else ("default", {})
+    kind, controls = _controls_of_row(given, spec) if is_own else ("default", {})
     if not is_own and _is_within_directive(document.get(("mapping",)), path):
         kind, controls = "yaml", {}
     at = f"/mapping/{path.replace('.', '/')}"
@@ -231,6 +231,23 @@ def _is_within_directive(own: Any, path: str) -> bool:
 def _short(value: Any, at_most: int = _MAX_SHOWN) -> str:
     text = _written(value)
     return text if len(text) <= at_most else f"{text[: at_most - 1]}…"
+
+
+def _controls_of_row(given: Any, spec: FieldSpec) -> tuple[Kind, dict[str, str]]:
+    """Return how a value is shown in its row: in YAML where the controls would not give back exactly that value."""
+    kind, controls = controls_of(given)
+    try:
+        is_same = kind != "yaml" and alike(value_of(kind, controls, spec), given)
+    except EditRefused:
+        is_same = False
+    if is_same and (kind == "places" or all(map(_is_one_line, controls.values()))):
+        return kind, controls
+    return "yaml", {}
+
+
+def _is_one_line(text: str) -> bool:
+    """Return whether a field of one line holds a text as it is."""
+    return "".join(text.splitlines()) == text
 
 
 def controls_of(given: Any) -> tuple[Kind, dict[str, str]]:
@@ -377,6 +394,20 @@ def in_words(given: Any) -> str:
             then, otherwise = controls["then"] or "nothing", controls["otherwise"] or "nothing"
             return f"{then} if there is a $.{controls['exists']}, else {otherwise}"
     return controls.get("value", _written(given))
+
+
+def with_meta(document: YamlDocument, name: str, value: str) -> YamlDocument:
+    """Return the document with another name, description or hold; "" takes it away. Raises EditRefused."""
+    if name not in ("name", "description", "hold"):
+        raise EditRefused((), f"there is no row {name!r}")
+    if value == meta_of(document, name):
+        return document
+    return document.with_value((name,), value) if value else document.without((name,))
+
+
+def meta_of(document: YamlDocument, name: str) -> str:
+    """Return a text at the top of a file as its row shows it: on one line; "" where there is none."""
+    return " ".join(str(document.get((name,)) or "").split())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,9 +30,11 @@ from app.console.preset_editor import (
     begun,
     changed,
     field_groups,
+    meta_of,
     moved,
     seen_paths,
     trigger_rows,
+    with_meta,
     with_row,
 )
 from app.console.publish_page import difference, running_file
@@ -279,10 +281,8 @@ class PresetPages(PageGroup):
             document = with_row(document, path, kind, form, self._services.running.catalog.action)
             done = f"leave {path} to the default" if kind == "default" else f"map {path}"
         elif do == "meta":
-            name, value = form.get("name", ""), form.get("value", "").strip()
-            at = (name,) if name in ("name", "description", "hold") else ()
-            document = document.with_value(at, value) if value else document.without(at)
-            done = f"change the {name}"
+            name = form.get("name", "")
+            document, done = with_meta(document, name, form.get("value", "").strip()), f"change the {name}"
         else:
             done, subscribe = _trigger_edit(do, str(document.get(("subscribe",), "")), form)
             document = document.with_value(("subscribe",), subscribe)
@@ -376,9 +376,9 @@ class PresetPages(PageGroup):
         return EditorView(
             draft=draft,
             text=text,
-            name=str(document.get(("name",), "")) if document else draft.file,
-            description=str(document.get(("description",), "")) if document else "",
-            hold=str(document.get(("hold",), "")) if document else "",
+            name=meta_of(document, "name") if document else draft.file,
+            description=meta_of(document, "description") if document else "",
+            hold=meta_of(document, "hold") if document else "",
             faults=[fault for fault in faults if not fault.path.startswith("/mapping/")] if document else faults,
             trigger=trigger_rows(preset.trigger.term, finding) if preset else _rows_of(document),
             groups=field_groups(document, running.catalog.action, reports, faults) if document else (),

@@ -6,7 +6,8 @@ from itertools import pairwise
 from typing import Final, TypeAlias
 
 from app.trigger.parser import parse_trigger
-from app.trigger.syntax import EVENT_FIELDS, Comparison, FunctionCall, Group, Joiner, Negation, Term
+from app.trigger.scanner import next_token
+from app.trigger.syntax import EVENT_FIELDS, Comparison, Condition, FunctionCall, Group, Joiner, Negation, Term
 
 #: Which part of a trigger: the position in each group on the way, 0 for what is negated; () is the whole.
 Place: TypeAlias = Sequence[int]
@@ -34,6 +35,12 @@ def condition_text(field: str, operator: str, value: str, *, is_text: bool = Fal
     return f"{field} {operator} {value if is_plain else quoted}"
 
 
+def field_text(condition: Condition) -> str:
+    """Return the field of a condition as it is written."""
+    text = condition.text
+    return next_token(text, text.index("(") + 1 if isinstance(condition, FunctionCall) else 0).text
+
+
 def term_at(term: Term, place: Place) -> Term:
     """Return a part of a trigger. Raises LookupError where there is none."""
     for number in place:
@@ -48,8 +55,14 @@ def term_at(term: Term, place: Place) -> Term:
 
 
 def with_condition(text: str, place: Place, condition: str) -> str:
-    """Return the trigger with another condition in place of a part. Raises TriggerError."""
-    start, end = _span(text, term_at(_parsed(text), place))
+    """Return the trigger with another condition in place of a part. Raises TriggerError.
+
+    The same trigger where the part says the same, however it is written.
+    """
+    term = term_at(_parsed(text), place)
+    if _says(term) == _says(_parsed(condition)):
+        return text
+    start, end = _span(text, term)
     return _checked(text[:start] + condition + text[end:])
 
 
@@ -122,6 +135,16 @@ def negated(text: str, place: Place) -> str:
             start, end = _outer(text, term) if place else (start, end)
             changed = f"not ({text[slice(*_span(text, term))]})"
     return _checked(text[:start] + changed + text[end:])
+
+
+def _says(term: Term) -> tuple[object, ...]:
+    """Return what a condition says; of a group, which part of the text it is."""
+    match term:
+        case Comparison(field=field, operator=operator, value=value):
+            return field, operator, type(value.value), value.value
+        case FunctionCall(field=field, function=function, argument=argument, negated=is_negated):
+            return field, function, argument, is_negated
+    return (term,)
 
 
 def _parsed(text: str) -> Term:

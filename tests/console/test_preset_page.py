@@ -229,6 +229,7 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
         "name a place of the event",
     ),
     "no YAML": ({"do": "text", "text": "a: [1"}, "not readable YAML"),
+    "no row": ({"do": "meta", "name": "action", "value": "x"}, "there is no row 'action'"),
     "no edit": ({"do": "other"}, "there is no edit 'other'"),
     "no event": ({"do": "pin", "sample": "s99"}, "choose an event first"),
 }
@@ -383,6 +384,14 @@ CONSTANTS: dict[str, tuple[str, str, Any]] = {
 def test_a_constant_is_of_its_fields_type(type_: Any, text: str, expected: Any) -> None:
     spec = FieldSpec.model_validate({"label": "A", "description": "A field.", "type": type_})
     assert value_of("constant", {"value": text}, spec) == expected
+
+
+async def test_a_condition_that_no_row_can_hold_is_in_yaml(shop: World) -> None:
+    lines = 'subscribe: |-\n  type = "track" AND event = "Check\n  out"\n'
+    text = CHECKOUT.replace('subscribe: type = "track" AND event = "Checkout"\n', lines)
+    page = one_line(await edit(shop, "text", text=text))
+    assert re.search(r"in YAML</span> <code>event = Check out</code>", page)
+    assert text_of(await opened(shop)) == text
 
 
 async def test_a_draft_ends_when_it_is_published(shop: World) -> None:
