@@ -71,6 +71,8 @@ class No(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     is_proven: bool = False
     #: It holds for proven events too: a proven event said it, or linked the browser that did to this user.
     for_proven: bool = False
+    #: When it ends, Unix seconds; None: not by itself.
+    ends_at: float | None = None
 
 
 class Suppression(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -79,8 +81,14 @@ class Suppression(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
     nos: tuple[No, ...]
     #: Other ids for which a no of this browser holds.
     also: tuple[str, ...] = ()
-    #: When it ends, Unix seconds; None: not by itself.
+    #: When the last of them ends, Unix seconds; None: one of them does not end by itself.
     ends_at: float | None = None
+
+    @classmethod
+    def of(cls, nos: tuple[No, ...], also: tuple[str, ...]) -> "Suppression":
+        """Return a suppression by these nos, at least one."""
+        ends = [no.ends_at for no in nos if no.ends_at is not None]
+        return cls(nos=nos, also=also, ends_at=max(ends) if len(ends) == len(nos) else None)
 
     @property
     def at(self) -> float:

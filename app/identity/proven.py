@@ -52,7 +52,7 @@ class ProvenMemory:
         if suppression is None:
             return None
         nos = tuple(no for no in suppression.nos if no.for_proven)
-        return replace(suppression, nos=nos) if nos else None
+        return Suppression.of(nos, suppression.also) if nos else None
 
     def set_suppression(self, key: str, suppression: Suppression | None) -> None:
         self._memory.set_suppression(key, suppression)

@@ -22,7 +22,7 @@ from app.identity.proven import ProvenMemory
 
 #: So many nos are told apart of one id. Further ones are joined, and then lifted by a yes of the id itself alone.
 MAX_NOS: Final = 8
-#: The suppression of a browser alone ends so long after its newest no.
+#: The no of a browser of which no user is known ends so long after it was said.
 ALONE_S: Final = 400 * DAY_S
 #: A no is noted of so many other ids with each of its own.
 MAX_ALSO: Final = 100
@@ -35,13 +35,8 @@ def ids_in(event: IdentityEvent) -> list[str]:
     return [event.user, *own] if event.user else own
 
 
-def with_no(
-    suppression: Suppression | None, no: No, also: Iterable[str] = (), *, is_alone: bool = False
-) -> Suppression:
-    """Return a suppression with one more no, which holds for the ids `also` too.
-
-    The suppression ends while all nos of it `is_alone`: browsers said them of which no user is known.
-    """
+def with_no(suppression: Suppression | None, no: No, also: Iterable[str] = ()) -> Suppression:
+    """Return a suppression with one more no, which holds for the ids `also` too."""
     before = suppression or _NOBODYS
     nos = {(each.by, each.is_proven): each for each in before.nos}
     known = nos.get((no.by, no.is_proven))
@@ -49,12 +44,16 @@ def with_no(
         no = replace(no, by=())
         known = nos.get((no.by, no.is_proven))
     if known:
-        no = replace(no, at=max(no.at, known.at), for_proven=no.for_proven or known.for_proven)
+        ends = [each.ends_at for each in (no, known) if each.ends_at is not None]
+        no = replace(
+            no,
+            at=max(no.at, known.at),
+            for_proven=no.for_proven or known.for_proven,
+            ends_at=max(ends) if len(ends) > 1 else None,
+        )
     nos[no.by, no.is_proven] = no
-    ends = is_alone and (suppression is None or suppression.ends_at is not None)
-    ends_at = max(each.at for each in nos.values()) + ALONE_S if ends else None
     ids = dict.fromkeys((*before.also, *also))
-    return Suppression(nos=tuple(nos.values()), also=tuple(ids)[:MAX_ALSO], ends_at=ends_at)
+    return Suppression.of(tuple(nos.values()), tuple(ids)[:MAX_ALSO])
 
 
 def suppress(event: IdentityEvent, memory: Memory, rules: MemorySettings) -> None:
@@ -67,9 +66,14 @@ def suppress(event: IdentityEvent, memory: Memory, rules: MemorySettings) -> Non
     keys = dict.fromkeys((*_closed_by(event, memory, rules), *reached))
     is_alone = (reached if event.is_proven else keys).keys() <= set(browsers)
     for key in keys:
-        no = No(at=event.at, by=tuple(browsers), is_proven=event.is_proven, for_proven=key in reached)
-        also = keys if key in browsers else ()
-        memory.set_suppression(key, with_no(memory.suppression(key), no, also, is_alone=is_alone))
+        no = No(
+            at=event.at,
+            by=tuple(browsers),
+            is_proven=event.is_proven,
+            for_proven=key in reached,
+            ends_at=event.at + ALONE_S if is_alone else None,
+        )
+        memory.set_suppression(key, with_no(memory.suppression(key), no, keys if key in browsers else ()))
         person = memory.person(key) or NOBODY
         left = {} if key in reached else {group: fact for group, fact in person.facts.items() if fact.is_proven}
         memory.keep(key, replace(person, facts=left))
@@ -101,7 +105,7 @@ def hand_on(event: IdentityEvent, memory: Memory, rules: MemorySettings) -> None
     for source in sources_of(event):
         suppression = memory.suppression(source)
         public = [no for no in suppression.nos if not no.is_proven] if suppression else []
-        for no in public:
+        for no in (replace(each, ends_at=None) for each in public):
             for user in users:
                 memory.set_suppression(user, with_no(memory.suppression(user), replace(no, for_proven=True)))
                 memory.set_suppression(source, with_no(memory.suppression(source), no, [user]))
@@ -118,7 +122,7 @@ def lift_suppression(event: IdentityEvent, memory: Memory) -> None:
     for key in keys:
         if suppression := memory.suppression(key):
             left = tuple(no for no in suppression.nos if not _is_lifted(no, event, browsers, is_own=key in own))
-            memory.set_suppression(key, replace(suppression, nos=left) if left else None)
+            memory.set_suppression(key, Suppression.of(left, suppression.also) if left else None)
 
 
 def _is_lifted(no: No, event: IdentityEvent, browsers: list[str], *, is_own: bool) -> bool:

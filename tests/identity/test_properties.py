@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from app.identity import GROUPS, HeldMemory, IdentityEvent, resolve_identity
 from app.identity.facts import NOBODY, OF_PERSON
 from app.identity.proven import ProvenMemory
-from tests.identity.build import DAY, RULES, no, says, withheld, yes
+from tests.identity.build import DAY, RULES, no, public, says, withheld, yes
 
 USERS, BROWSERS = ("ann", "bob", "cay"), ("x", "y", "z")
 days = st.integers(0, 400).map(lambda quarter: quarter / 4)
@@ -127,6 +127,10 @@ mixed_ways = st.lists(
 
 
 @given(mixed_ways, st.sampled_from(("everyone", "authenticated")))
+@example(
+    [public(says(1, user="ann", anon="y")), no(2, "alias", previous="y"), no(3, user="ann")],
+    "everyone",
+)
 def test_public_events_change_nothing_of_what_proven_ones_alone_would_have_given(
     way: list[IdentityEvent], users_from: str
 ) -> None:
