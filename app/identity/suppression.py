@@ -52,7 +52,7 @@ def with_no(suppression: Suppression | None, no: No, also: Iterable[str] = ()) -
             ends_at=max(ends) if len(ends) > 1 else None,
         )
     nos[no.by, no.is_proven] = no
-    ids = dict.fromkeys((*before.also, *also))
+    ids = dict.fromkeys((*before.also, *sorted(also)))
     return Suppression.of(tuple(nos.values()), tuple(ids)[:MAX_ALSO])
 
 

@@ -92,6 +92,7 @@ def test_what_fills_was_said_before_and_not_too_long_ago(way: list[IdentityEvent
     ]
 )
 @example([yes(1, "alias", user="ann", previous="ann", em=["ann 1", "ann 2"])])
+@example([says(0, "alias", user="cay", anon="x", previous="cay"), no(0, "alias", user="cay", previous="ann")])
 def test_an_event_that_comes_twice_changes_nothing(way: list[IdentityEvent]) -> None:
     twice = [event for each in way for event in (each, each)]
     assert vars(after(twice)) == vars(after(way))
