@@ -51,7 +51,7 @@ def print_table(table: Table) -> None:
     for column in table.columns:
         column.overflow = "fold"
     if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.print(table, width=_UNBROKEN, crop=False, overflow="fold")
+        Console(width=_UNBROKEN).print(table)
         return
     if not table.show_header or _widen(table.columns, console.width - 3 * len(table.columns) - 1):
         console.print(table, crop=False, overflow="fold")

@@ -63,7 +63,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.chdir(ROOT)
     new_store(tmp_path, "o.db")
 
-    def invoke(*arguments: object, stdin: str | bytes | None = None, **settings: str) -> Result:
+    def invoke(*arguments: object, stdin: str | bytes | None = None, **settings: str | None) -> Result:
         mine = {"OUTBOX_URL": f"sqlite:///{tmp_path}/o.db", "COLUMNS": "200"} | settings
         nobodys = dict.fromkeys((name.upper() for name in Settings.model_fields if name.upper() in os.environ), None)
         words = [str(argument) for argument in arguments]

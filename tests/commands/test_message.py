@@ -44,6 +44,10 @@ def test_in_eighty_columns_nothing_is_wider_and_every_time_and_id_is_whole(run: 
         assert len(re.findall(pattern, narrow)) >= len(re.findall(pattern, wide)), pattern
 
 
+def test_no_cell_is_broken_for_a_program_that_reads_a_table(run: Run) -> None:
+    assert run("message", "m-1", COLUMNS=None).stdout == run("message", "m-1", COLUMNS="400").stdout
+
+
 def test_the_event_id_is_shown(run: Run) -> None:
     event_id = json.loads(run("message", "m-1", "--json").stdout)["deliveries"][0]["event_id"]
     assert re.search(rf"event id +{event_id}\s", run("message", "m-1", COLUMNS="80").stdout)

@@ -13,7 +13,7 @@ _FENCED = re.compile(r"^( *)```(\w+) ?(.*)\n((?:.*\n)*?)\1```$", re.MULTILINE)
 _SETS = re.compile(r"(export )?[A-Z_]+=(\$\([^)]*\)|'[^']*'|\S)+( +#.*)?|#.*")
 #: What stands behind a block's language where it cannot be run here: readers see it too.
 _NOT_HERE = re.compile(
-    r"needs (a cluster|a shop|a container engine|root and systemd|a provider of OpenID Connect)|takes minutes"
+    r"needs (a cluster|a feed|a shop|a container engine|root and systemd|a provider of OpenID Connect)|takes minutes"
 )
 #: Page, language with what stands behind it, something in the text, and the file of the tests that try such blocks.
 _ELSEWHERE = (

@@ -22,7 +22,7 @@ CREATE TABLE orders (id text, total text, email text, made timestamptz, updated_
 INSERT INTO orders VALUES ('SO-7', '20.00', 'eva@example.com', now(), now());
 """
 SCRIPTS = [block for block in BLOCKS if block.is_script]
-ON_POSTGRES = [block for block in SCRIPTS if "postgresql://" in block.text]
+ON_POSTGRES = [block for block in SCRIPTS if "postgresql://" in block.text or "PostgreSQL" in block.title]
 OF_MARKETS = [block for block in SCRIPTS if "TILLS_UK_SECRET" in block.text]
 
 
@@ -50,7 +50,9 @@ def test_a_script_that_names_postgresql_runs_with_one(
         connection.execute(ORDERS)
     (place.folder / "own").mkdir(exist_ok=True)
     (place.folder / "own/crm.yaml").write_text(SOURCE, encoding="utf-8")
-    place.run(block, database=postgres_server.url(), sources_dir=place.folder / "own")
+    url = postgres_server.url()
+    of_store = {"outbox_url": url} if "$OUTBOX_URL" in block.text else {}
+    place.run(block, database=url, sources_dir=place.folder / "own", **of_store)
 
 
 @pytest.mark.parametrize("block", OF_MARKETS, ids=str)

@@ -149,6 +149,7 @@ def workshop(folder: Path) -> Iterator[Workshop]:
     (folder / "orders_export.csv").write_text(_ORDERS + rows, encoding="utf-8")
     ((name, value),) = HEADER.items()
     kept: dict[str, Any] = {"quarantine_hours": 72, "quarantine_key": "k" * 32, "quarantine_names": "Bot Visit"}
+    kept["write_keys"] = "shop:a-key-only-to-try-it-here"  # as docs/browser-helper.md gives it
     with running(folder, webhook_header=f"{name}: {value}", batch_max_wait_s=0.1, **kept) as server:
         yield Workshop(folder=folder, server=server, _numbers=count(1))
 
