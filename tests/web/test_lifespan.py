@@ -90,6 +90,12 @@ async def test_garbage_is_looked_for_by_time(app: FastAPI, monkeypatch: pytest.M
                 return knot() is None
 
             await until_async(is_gone)
+            knot = weakref.ref(_Knot())
+            await until_async(is_gone)  # the first look is over, which froze what lived then
+            frozen, knot = gc.get_freeze_count(), weakref.ref(_Knot())
+            kept: list[list[int]] = [[] for _ in range(1_000)]
+            await until_async(is_gone)
+            assert gc.get_freeze_count() <= frozen, len(kept)
         finally:
             gc.enable()
 
