@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
@@ -11,12 +11,14 @@ import orjson
 from app.catalog.document import YamlDocument, alike, changed_nodes
 from app.catalog.fields import is_plain
 from app.catalog.files import ActionFile, FieldSpec
+from app.console.labels import percent
 from app.core.events import Event
 from app.core.shared_values import DraftStep, PresetDraft
 from app.core.values.texts import visible
-from app.errors import EditRefused, Fault
-from app.mapping import MISSING
-from app.pipeline.explain import FieldReport, shown_json
+from app.errors import EditRefused, Fault, MappingError
+from app.mapping import MISSING, compile_mapping
+from app.pipeline.explain import FieldReport, shown_json, wire_path
+from app.pipeline.shadow import Shadow
 from app.trigger import ABSENT, Finding
 from app.trigger.edits import field_text
 from app.trigger.syntax import Comparison, FunctionCall, Group, Negation, Operator, Term
@@ -32,6 +34,35 @@ KINDS: Final[Mapping[Kind, str]] = {
     "if": "if there is a value",
     "yaml": "in YAML",
 }
+#: In a directive: where the value of the event goes, and where what one more field says, as text or as a number.
+_VALUE, _TEXT, _NUMBER = "\0value", "\0text", "\0number"
+
+
+class ValueFunction(NamedTuple):
+    """What a row offers to do with a value of the event."""
+
+    words: str
+    directive: Any
+    #: What one more field says: _TEXT or _NUMBER; "" where there is none.
+    takes: str = ""
+
+
+FUNCTIONS: Final[Mapping[str, ValueFunction]] = {
+    "lower": ValueFunction("in lower case", {"@case": {"operator": "lower", "value": _VALUE}}),
+    "upper": ValueFunction("in upper case", {"@case": {"operator": "upper", "value": _VALUE}}),
+    "times": ValueFunction("times", {"@multiply": [_VALUE, _NUMBER]}, _NUMBER),
+    "without": ValueFunction(
+        "without the text", {"@replace": {"value": _VALUE, "pattern": _TEXT, "replacement": ""}}, _TEXT
+    ),
+    "behind": ValueFunction(
+        "behind the prefix", {"@prefixed": {"value": _VALUE, "prefix": _TEXT, "drop": True}}, _TEXT
+    ),
+    "parameter": ValueFunction(
+        "of the address the parameter", {"@queryParameter": {"url": _VALUE, "name": _TEXT}}, _TEXT
+    ),
+    "json": ValueFunction("as JSON text", {"@json": {"value": _VALUE, "mode": "encode"}}),
+}
+_OUTCOMES: Final = frozenset({"then", "else"})
 OPERATORS: Final = (*get_args(Operator), "contains", "not contains", "match", "not match")
 #: The groups of the page, and which fields of the action each has; the first has what no group names, too.
 _GROUPS: Final[Mapping[str, re.Pattern[str]]] = {
@@ -159,9 +190,17 @@ class FieldRow:
     exists: str = ""
     then: str = ""
     otherwise: str = ""
+    #: Of `path`: what is done with the value, one of FUNCTIONS or "", and what one more field says.
+    function: str = ""
+    more: str = ""
+    #: Of a function: the value in the chosen event before and after it, as JSON; None where there is none.
+    before: str | None = None
+    after: str | None = None
     #: Where the default looks, or what the text says, shortened.
     written: str = ""
     report: FieldReport | None = None
+    #: Of how many recent events it is sent, such as `67 %`; "" where that is not known.
+    share: str = ""
     faults: tuple[Fault, ...] = ()
 
 
@@ -179,15 +218,36 @@ class FieldGroup:
 
 
 def field_groups(
-    document: YamlDocument, action: ActionFile, reports: Mapping[str, FieldReport], faults: Sequence[Fault]
+    document: YamlDocument,
+    action: ActionFile,
+    reports: Mapping[str, FieldReport],
+    faults: Sequence[Fault],
+    event: Event | None = None,
 ) -> list[FieldGroup]:
-    """Return the rows of all fields that a preset may map, in groups."""
+    """Return the rows of all fields that a preset may map, in groups; `event` is the chosen one."""
     rows: dict[str, list[FieldRow]] = {title: [] for title in _GROUPS}
     for path, spec in leaves(action.fields):
         top = path.partition(".")[0]
         title = next((title for title, names in _GROUPS.items() if names.fullmatch(top)), "Event")
-        rows[title].append(_row(path, spec, document, reports, faults))
+        row = _row(path, spec, document, reports, faults)
+        if row.function and event is not None:
+            given = document.get(("mapping", *path.split(".")))
+            before, after = _before_and_after(given, row.value, event)
+            row = replace(row, before=before, after=after)
+        rows[title].append(row)
     return [FieldGroup(title=title, rows=tuple(each)) for title, each in rows.items() if each]
+
+
+def with_shares(groups: Sequence[FieldGroup], shadow: Shadow, preset: str) -> list[FieldGroup]:
+    """Return the rows with the share of a shadow run's events in which the draft sends each field."""
+    sent, having = shadow.after.sent[preset], shadow.after.having
+    return [
+        replace(
+            group,
+            rows=tuple(replace(row, share=percent(having[preset, wire_path(row.path)], sent)) for row in group.rows),
+        )
+        for group in groups
+    ]
 
 
 def leaves(fields: Mapping[str, FieldSpec], at: str = "") -> Iterator[tuple[str, FieldSpec]]:
@@ -217,6 +277,16 @@ def _row(
         faults=tuple(each for each in faults if each.path == at or each.path.startswith(f"{at}/")),
         **controls,
     )
+
+
+def _before_and_after(given: Any, path: str, event: Event) -> tuple[str | None, str | None]:
+    """Return the value of an event that a function takes, and what it gives, as JSON; None where there is none."""
+    try:
+        found = compile_mapping({"before": {"@path": _json_path(path)}, "after": given}).resolve(event) or {}
+    except MappingError:  # the faults of the draft say why
+        return None, None
+    before, after = (shown_json(found[name]) if name in found else None for name in ("before", "after"))
+    return before, after
 
 
 def _is_within_directive(own: Any, path: str) -> bool:
@@ -261,24 +331,52 @@ def controls_of(given: Any) -> tuple[Kind, dict[str, str]]:
     if not isinstance(given, dict):
         return ("yaml", {}) if isinstance(given, list) else ("constant", {"value": _written(given)})
     match given:
-        case {"@path": str(path), **rest} if not rest:
-            return "path", {"value": path.removeprefix("$.")}
         case {"@liquid": str(text), **rest} if not rest:
             return "text", {"value": text}
         case {"@coalesce": list(places), **rest} if not rest and all(_is_simple(each) for each in places):
             return "places", {"value": "\n".join(map(_written_place, places))}
         case {"@if": {"exists": {"@path": str(exists)}, **outcomes}, **rest} if (
-            not rest
-            and outcomes.keys()
-            <= {
-                "then",
-                "else",
-            }
-            and all(_is_simple(each) for each in outcomes.values())
+            not rest and outcomes.keys() <= _OUTCOMES and all(_is_simple(each) for each in outcomes.values())
         ):
             then, otherwise = (_written_place(outcomes[name]) if name in outcomes else "" for name in ("then", "else"))
             return "if", {"exists": exists.removeprefix("$."), "then": then, "otherwise": otherwise}
-    return "yaml", {}
+    return ("path", controls) if (controls := _controls_of_path(given)) else ("yaml", {})
+
+
+def _controls_of_path(given: Any) -> dict[str, str]:
+    """Return what the controls hold of a value of the event, as it is or with a function; empty where it is none."""
+    for name, (_, shape, takes) in {"": ValueFunction("as it is", _VALUE), **FUNCTIONS}.items():
+        found: dict[str, Any] = {}
+        if _fits(shape, given, found) and found[_VALUE].keys() == {"@path"}:
+            path = str(found[_VALUE]["@path"])
+            more = {"function": name, "more": _written(found.get(takes, ""))} if name else {}
+            return {"value": path.removeprefix("$.")} | more
+    return {}
+
+
+def _fits(shape: Any, given: Any, found: dict[str, Any]) -> bool:
+    """Return whether a value is of the shape of a function; what is in its places is written into `found`."""
+    if isinstance(shape, dict):
+        is_alike = isinstance(given, dict) and shape.keys() == given.keys()
+        return is_alike and all(_fits(shape[name], given[name], found) for name in shape)
+    if isinstance(shape, list):
+        return (
+            isinstance(given, list)
+            and len(given) == len(shape)
+            and all(_fits(*pair, found) for pair in zip(shape, given, strict=True))
+        )
+    if shape in (_VALUE, _TEXT, _NUMBER):
+        found[shape] = given
+        return isinstance(given, dict if shape == _VALUE else str if shape == _TEXT else int | float)
+    return bool(shape == given)
+
+
+def _filled(shape: Any, places: Mapping[str, Any]) -> Any:
+    if isinstance(shape, dict):
+        return {name: _filled(each, places) for name, each in shape.items()}
+    if isinstance(shape, list):
+        return [_filled(each, places) for each in shape]
+    return places.get(shape, shape) if isinstance(shape, str) else shape
 
 
 def _is_simple(value: Any) -> bool:
@@ -305,11 +403,18 @@ def value_of(kind: str, form: Mapping[str, str], spec: FieldSpec) -> Any:
     """
     text = form.get("value", "").strip()
     if kind == "path":
-        return {"@path": _json_path(text)}
+        given, more = {"@path": _json_path(text)}, form.get("more", "")
+        function = FUNCTIONS.get(form.get("function", ""))
+        return (
+            given
+            if function is None
+            else _filled(function.directive, {_VALUE: given, _TEXT: more, _NUMBER: _number(more)})
+        )
     if kind == "text":
         return {"@liquid": form.get("value", "")}
     if kind == "places":
-        return {"@coalesce": [_place_or_constant(line.strip(), spec) for line in text.splitlines() if line.strip()]}
+        lines = [*text.splitlines(), form.get("more", "")]
+        return {"@coalesce": [_place_or_constant(line.strip(), spec) for line in lines if line.strip()]}
     if kind == "if":
         exists = _json_path(form.get("exists", text))
         named = (("then", form.get("then", exists)), ("else", form.get("otherwise", "")))
@@ -331,14 +436,18 @@ def _place_or_constant(text: str, spec: FieldSpec) -> Any:
 
 def _constant(text: str, spec: FieldSpec) -> Any:
     """Return a constant of the field's type; what reads as another type stays text, which the checks judge."""
-    if spec.type in ("number", "integer", "boolean"):
-        try:
-            value = orjson.loads(text)
-        except orjson.JSONDecodeError:
-            return text
-        wanted = bool if spec.type == "boolean" else (int, float)
-        return value if isinstance(value, wanted) and (spec.type == "boolean" or not isinstance(value, bool)) else text
-    return text
+    if spec.type == "boolean":
+        return {"true": True, "false": False}.get(text, text)
+    return _number(text) if spec.type in ("number", "integer") else text
+
+
+def _number(text: str) -> Any:
+    """Return the number that a text is, as JSON writes it; the text where it is none."""
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else text
 
 
 def with_row(document: YamlDocument, path: str, kind: str, form: Mapping[str, str], action: ActionFile) -> YamlDocument:
@@ -387,7 +496,10 @@ def in_words(given: Any) -> str:
     kind, controls = controls_of(given)
     match kind:
         case "path":
-            return str(given["@path"])
+            function, more = controls.get("function", ""), controls.get("more", "")
+            if not function:
+                return str(given["@path"])
+            return " ".join(filter(None, (f"$.{controls['value']},", FUNCTIONS[function].words, more)))
         case "places":
             return ", then ".join(controls["value"].split("\n"))
         case "if":
@@ -415,22 +527,23 @@ class SeenPath:
     """A place of the samples that has a value."""
 
     path: str
-    #: In how many of them.
-    count: int
+    #: In what part of them: `67 %`.
+    share: str
     #: One value, as JSON, shortened.
     value: str
 
 
-def seen_paths(events: Iterable[Event]) -> list[SeenPath]:
+def seen_paths(events: Sequence[Event]) -> list[SeenPath]:
     """Return the places of some events, the most frequent first."""
     counts: Counter[str] = Counter()
     values: dict[str, Any] = {}
     for event in events:
         found = dict(_places(event, ""))
         counts.update(found.keys())
-        values.update(found)
+        values = found | values
     return [
-        SeenPath(path=path, count=count, value=_short(values[path])) for path, count in counts.most_common(_MAX_PATHS)
+        SeenPath(path=path, share=percent(count, len(events)), value=_short(values[path]))
+        for path, count in counts.most_common(_MAX_PATHS)
     ]
 
 
@@ -439,8 +552,8 @@ def _places(value: Any, at: str) -> Iterator[tuple[str, Any]]:
         for name, inner in value.items():
             if _NAME.fullmatch(name):
                 yield from _places(inner, f"{at}.{name}" if at else name)
-            elif at:
-                yield from _places(inner, f"{at}['{name}']")
+            elif at and '"' not in name:
+                yield from _places(inner, f'{at}["{name}"]')
     elif isinstance(value, list):
         for inner in value[:1]:
             yield from _places(inner, f"{at}[0]")

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from random import Random
 from typing import Final
@@ -22,6 +22,7 @@ from app.console.labels import pretty, time_span, with_fresh_timestamp
 from app.console.mappings_page import preset_views
 from app.console.pages import Form, PageGroup, Pages, go, person_of, read_form
 from app.console.preset_editor import (
+    FUNCTIONS,
     KINDS,
     OPERATORS,
     FieldGroup,
@@ -36,29 +37,33 @@ from app.console.preset_editor import (
     trigger_rows,
     with_meta,
     with_row,
+    with_shares,
 )
 from app.console.publish_page import difference, running_file
 from app.console.services import ConsoleServices
+from app.console.tester_page import PinterestReply, send_as_test
 from app.core.coordination import Switches
 from app.core.events import DEFAULT_SOURCE, Event, EventKey, Exit
 from app.core.shared_values import PRESET_DRAFTS, PresetDraft, SharedKey
 from app.core.values.times import DAY_S, HOUR_S
 from app.errors import CatalogError, EditRefused, Fault, TriggerError, UnknownName
 from app.insights.inventory.drafts import draft_preset
-from app.insights.inventory.view import NameView
+from app.insights.inventory.figures import NameFigures
 from app.insights.orders.revenue import read_revenue
 from app.pipeline.explain import Explainer, PresetReport
 from app.pipeline.quarantine import shown_name
 from app.pipeline.recording import recorded
 from app.pipeline.shadow import Shadow
 from app.source import Arrival, read_or_refuse
-from app.trigger import compile_trigger
+from app.trigger import Trigger, compile_trigger
 from app.trigger.edits import condition_text, negated, with_added, with_condition, with_joiner, without_term
 from app.trigger.syntax import Joiner
 
 #: So many of the newest samples are counted, and so many of those that match are mapped both ways.
 _COUNTED: Final = 500
 _COMPARED: Final = 120
+#: Names of events that the value of a condition offers.
+_NAMES: Final = 200
 #: Switches and versions that the page of a preset lists.
 _LISTED: Final = 5
 #: Days of what a preset made that its page tells.
@@ -103,6 +108,10 @@ class Effect:
     #: Lines of the finished event, with what differs from what runs marked.
     lines: Sequence[str] = ()
     shadow: Shadow | None = None
+    #: The first sample for each key of the shadow run's `fields` and `exits`.
+    first: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
+    #: How each test of the preset ends: its name, and what is not as expected.
+    tests: Sequence[tuple[str, Sequence[str]]] = ()
     #: Of how many samples, how many the draft takes, and how many what runs does.
     samples: int = 0
     taken: int = 0
@@ -126,10 +135,13 @@ class EditorView:
     paths: Sequence[SeenPath]
     effect: Effect
     samples: Sequence[Sample]
-    #: The names that the trigger may take, with how many arrived.
-    names: Sequence[tuple[str, int]]
+    #: What arrived by names that the trigger may take, the most frequent first; and all names of tracked events.
+    names: Sequence[NameFigures]
+    known_names: Sequence[str]
     #: Why the last edit was refused; "" where it was not.
     refused: str = ""
+    #: What Pinterest answered where the event was sent as a test.
+    reply: PinterestReply | None = None
 
     @property
     def undo(self) -> str:
@@ -208,7 +220,7 @@ class PresetPages(PageGroup):
         if why := self._no_file(file):
             return self._pages.problem(request, 404, "There is no such preset", why)
         draft = self._going_on(await self._key(request, file).read(self._services.outbox), file)
-        return await self._render(request, draft, request.query_params.get("sample", ""))
+        return self._render(request, await self._view(draft, request.query_params.get("sample", "")))
 
     async def change(self, request: Request) -> Response:
         """Do one edit and show the editor again; one that is only `peek` is shown and not kept."""
@@ -219,17 +231,23 @@ class PresetPages(PageGroup):
         key = self._key(request, file)
         stored = await key.read_revised(self._services.outbox)
         draft = self._going_on(stored.value, file)
+        if form.get("do") == "send":
+            view = await self._view(draft, sample)
+            report = view.effect.report
+            reply = await send_as_test(self._services, person_of(request), report) if report else None
+            refused = "" if reply else "this event is not sent, so there is nothing to test"
+            return self._render(request, replace(view, reply=reply, refused=refused), status=200 if reply else 422)
         try:
             draft = await self._edited(draft, form, sample)
         except (EditRefused, TriggerError, LookupError) as exc:
-            return await self._render(request, draft, sample, refused=str(exc), status=422)
+            return self._render(request, await self._view(draft, sample, refused=str(exc)), status=422)
         if "peek" in form:
-            return await self._render(request, draft, sample, is_peek=True)
+            return self._render(request, await self._view(draft, sample, is_peek=True))
         written = None if form.get("do") == "reset" else draft
         if await key.write(self._services.outbox, written, revision=stored.revision) is None:
             latest = self._going_on(await key.read(self._services.outbox), file)
             told = "the draft was changed in another window meanwhile: below is that one"
-            return await self._render(request, latest, sample, refused=told, status=409)
+            return self._render(request, await self._view(latest, sample, refused=told), status=409)
         return go(request, "preset/edit", {"file": file, **({"sample": sample} if sample else {})})
 
     def _no_file(self, file: str) -> str:
@@ -334,18 +352,8 @@ class PresetPages(PageGroup):
                 found.append(Sample(id="example", at=now, source=DEFAULT_SOURCE, event=example))
         return found
 
-    async def _render(
-        self,
-        request: Request,
-        draft: PresetDraft,
-        sample: str,
-        *,
-        refused: str = "",
-        status: int = 200,
-        is_peek: bool = False,
-    ) -> Response:
-        view = await self._view(draft, sample, refused=refused, is_peek=is_peek)
-        file = draft.file
+    def _render(self, request: Request, view: EditorView, *, status: int = 200) -> Response:
+        file = view.draft.file
         return self._pages.render(
             request,
             "preset_edit.html",
@@ -354,13 +362,14 @@ class PresetPages(PageGroup):
             view=view,
             kinds=KINDS,
             operators=OPERATORS,
+            functions=FUNCTIONS,
             is_new=file not in self._services.running.preset_texts,
             why_not=self._services.acts.catalog.publisher.why_not(file),
             age=lambda at: time_span(max(0.0, self._services.clock() - at)),
             kept={"file": file, **({"sample": view.effect.sample.id} if view.effect.sample else {})},
         )
 
-    async def _view(self, draft: PresetDraft, wanted: str, *, refused: str, is_peek: bool) -> EditorView:
+    async def _view(self, draft: PresetDraft, wanted: str, *, refused: str = "", is_peek: bool = False) -> EditorView:
         running, text = self._services.running, draft.steps[draft.at].text
         candidate, faults = await self._candidate(draft.file, text)
         preset = candidate.preset_of(draft.file) if candidate else None
@@ -372,7 +381,11 @@ class PresetPages(PageGroup):
         document = _document(text)
         reports = {row.field: row for row in effect.report.fields} if effect.report else {}
         finding = preset.trigger.explain(chosen.event) if preset and chosen else None
-        names = [] if is_peek or preset is None else await self._services.inventory.names(days=_DAYS)
+        event = chosen.event if chosen else None
+        groups = field_groups(document, running.catalog.action, reports, faults, event) if document else []
+        names = [] if is_peek else [each.figures for each in await self._services.inventory.names(days=_DAYS)]
+        real = [each for each in samples if each.id != "example"] or samples
+        seen = [each.event for each in real if each.is_taken] or [each.event for each in real]
         return EditorView(
             draft=draft,
             text=text,
@@ -381,14 +394,12 @@ class PresetPages(PageGroup):
             hold=meta_of(document, "hold") if document else "",
             faults=[fault for fault in faults if not fault.path.startswith("/mapping/")] if document else faults,
             trigger=trigger_rows(preset.trigger.term, finding) if preset else _rows_of(document),
-            groups=field_groups(document, running.catalog.action, reports, faults) if document else (),
-            paths=[]
-            if is_peek
-            else seen_paths(each.event for each in samples if each.is_taken)
-            or seen_paths(each.event for each in samples),
+            groups=with_shares(groups, effect.shadow, preset.name) if preset and effect.shadow else groups,
+            paths=[] if is_peek else seen_paths(seen),
             effect=effect,
             samples=samples[:50],
-            names=_names(names, preset),
+            names=_taken_names(names, preset.trigger)[:8] if preset else [],
+            known_names=sorted({each.key.name for each in names if each.key.type == "track"})[:_NAMES],
             refused=refused,
         )
 
@@ -416,38 +427,42 @@ class PresetPages(PageGroup):
         before = await self._report(chosen, catalog, live) if live else None
         became, was = (pretty(orjson.loads(each.payload)) if each and each.payload else "" for each in (report, before))
         place = samples.index(chosen)
-        shadow, differs = (None, "") if is_peek else self._shadow(candidate, preset, live, samples, place)
-        return replace(
+        effect = replace(
             effect,
             before=samples[place - 1].id if place else "",
             behind=samples[place + 1].id if place + 1 < len(samples) else "",
-            differs=differs,
             report=report,
             lines=difference(was, became) or [f" {line}" for line in became.splitlines()],
-            shadow=shadow,
+            tests=await asyncio.to_thread(self._tests, candidate, preset),
         )
+        return effect if is_peek else self._with_shadow(effect, candidate, preset, live, samples, place)
 
     async def _report(self, sample: Sample, catalog: Catalog, preset: Preset) -> PresetReport:
         event = orjson.loads(orjson.dumps(sample.event))
         told = await self._explainer.explain(event, catalog.alone(preset), now=sample.at, source=sample.source)
         return told.presets[0]
 
-    def _shadow(
-        self, candidate: Catalog, preset: Preset, live: Preset | None, samples: Sequence[Sample], place: int
-    ) -> tuple[Shadow, str]:
-        """Return what the draft changes for samples that match, and which behind `place` is the next it changes."""
-        shadow, differs = Shadow(), ""
+    def _with_shadow(
+        self,
+        effect: Effect,
+        candidate: Catalog,
+        preset: Preset,
+        live: Preset | None,
+        samples: Sequence[Sample],
+        place: int,
+    ) -> Effect:
+        """Return the effect with what the draft changes for samples that match, beginning behind `place`."""
+        shadow, first = Shadow(), dict[tuple[str, str, str], str]()
         catalogs = self._services.running.catalog.alone(*([live] if live else [])), candidate.alone(preset)
         in_turn = [*samples[place + 1 :], *samples[: place + 1]]
         concerned = [each for each in in_turn if (each.is_taken or each.was_taken) and each.id != "example"]
         for each in concerned[:_COMPARED]:
-            changes = shadow.changes
             is_proven = self._services.traits_of(each.source).is_proven
             router = self._explainer.router
-            shadow.add(each.event, router, catalogs, now=each.at, source=each.source, is_proven=is_proven)
-            if not differs and shadow.changes > changes:
-                differs = each.id
-        return shadow, differs
+            keys = shadow.add(each.event, router, catalogs, now=each.at, source=each.source, is_proven=is_proven)
+            for key in keys:
+                first.setdefault(key, each.id)
+        return replace(effect, shadow=shadow, first=first, differs=next(iter(first.values()), ""))
 
 
 def _step(draft: PresetDraft, text: str, done: str) -> PresetDraft:
@@ -502,15 +517,11 @@ def _compared(sample: Sample, preset: Preset | None, live: Preset | None) -> Sam
     )
 
 
-def _names(names: Sequence[NameView], preset: Preset | None) -> list[tuple[str, int]]:
-    """Return the names of events that a trigger may take, with how many arrived; none where it names no event."""
-    trigger = preset.trigger if preset else None
-    if trigger is None:
-        return []
-    counts: Counter[str] = Counter()
-    for each in names:
-        key = each.figures.key
-        fits_type = trigger.types is None or key.type in trigger.types
-        if fits_type and (trigger.events is None or key.name in trigger.events):
-            counts[each.figures.title] += each.figures.received
-    return counts.most_common(8)
+def _taken_names(names: Sequence[NameFigures], trigger: Trigger) -> list[NameFigures]:
+    """Return of what arrived the kinds of event that a trigger may take, as far as it names any."""
+    return [
+        each
+        for each in names
+        if (trigger.types is None or each.key.type in trigger.types)
+        and (trigger.events is None or each.key.name in trigger.events)
+    ]

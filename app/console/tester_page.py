@@ -16,11 +16,12 @@ from app.catalog.publishing import Publisher
 from app.console.inventory_page import key_of
 from app.console.labels import pretty, with_fresh_timestamp
 from app.console.pages import MAX_FORM_BYTES, Form, PageGroup, given_number, person_of, read_form
+from app.console.services import ConsoleServices
 from app.core.events import DEFAULT_SOURCE, Event, EventKey
 from app.destination.client import Failure
 from app.errors import CatalogError, EventRefused, Fault, UnknownName
 from app.insights.inventory.drafts import draft_preset
-from app.pipeline.explain import EventReport
+from app.pipeline.explain import EventReport, PresetReport
 from app.source import Arrival, NamedSource, events_of, held_back, read_event_text, read_or_refuse, read_raw_requests
 from app.source.responses import RequestRefused
 
@@ -247,14 +248,8 @@ class TesterPages(PageGroup):
         made = {each.title: each for each in (explanation.presets if explanation else ())}
         if explanation and title not in made:
             raise UnknownName("preset", title, made)
-        if title not in made or not (payload := made[title].payload):
-            return {}
-        accounts = {each.name: each.ad_account_id for each in self._services.destination.accounts}
-        client = self._services.clients[accounts[made[title].destination]]
-        answer = await self._services.acts.tests.send_event(person, client, payload, title=title)
-        if isinstance(answer, Failure):
-            return {title: PinterestReply(status=None, body=answer.reason)}
-        return {title: PinterestReply(status=answer.status, body=orjson.dumps(answer.body).decode())}
+        reply = await send_as_test(self._services, person, made[title]) if title in made else None
+        return {title: reply} if reply else {}
 
     def _example_text(self, wanted: str | None) -> str:
         """Return a preset's example; the first there is where the preset has none, "" where there are none.
@@ -301,6 +296,18 @@ class TesterPages(PageGroup):
             why_not=publisher.why_not(trial.draft.file) if trial.draft else "",
             published_as=_published_as(publisher, trial.draft),
         )
+
+
+async def send_as_test(services: ConsoleServices, person: Person, report: PresetReport) -> PinterestReply | None:
+    """Send what a preset made of an event with `?test=true`, and return the answer; None where it made nothing."""
+    if not report.payload:
+        return None
+    accounts = {each.name: each.ad_account_id for each in services.destination.accounts}
+    client = services.clients[accounts[report.destination]]
+    answer = await services.acts.tests.send_event(person, client, report.payload, title=report.title)
+    if isinstance(answer, Failure):
+        return PinterestReply(status=None, body=answer.reason)
+    return PinterestReply(status=answer.status, body=orjson.dumps(answer.body).decode())
 
 
 def _published_as(publisher: Publisher, draft: Draft | None) -> str:

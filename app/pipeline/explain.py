@@ -260,7 +260,7 @@ def _explained(preset: Preset, event: Event, action: Action, *, now: float) -> S
 def _sent(built: Mapping[str, Any], path: str) -> Any:
     """Return what stands in the finished event for a field of the mapping; None where nothing does."""
     value: Any = built
-    for key in _WIRE_NAMES.get(path, path).split("."):
+    for key in wire_path(path).split("."):
         value = value.get(key) if isinstance(value, dict) else None
     return value
 
@@ -446,9 +446,9 @@ def _fields(
     yield from memory_reports(line)
 
 
-def wire_path(report: FieldReport) -> str:
-    """Return where a field stands in the finished event: `user_data.em`."""
-    dotted = report.field.replace("/", ".")
+def wire_path(field: str) -> str:
+    """Return where a field of a mapping (`user_data.email`) stands in the finished event: `user_data.em`."""
+    dotted = field.replace("/", ".")
     return _WIRE_NAMES.get(dotted, dotted)
 
 
@@ -459,7 +459,7 @@ def places_in_words(
     if isinstance(event, EventRefused):
         return ""
     for report in _fields(preset, event, line, making, now):
-        wire = wire_path(report)
+        wire = wire_path(report.field)
         if report.paths and (path == wire or path.startswith(f"{wire}.")):
             nearest = f"; nearest: {report.nearest}" if report.nearest else ""
             return f" (from {', '.join(report.paths)}{nearest})"

@@ -152,7 +152,11 @@ def _way(report: PresetReport) -> tuple[str, str, list[str]]:
 
 def _expected(report: PresetReport) -> dict[str, Any]:
     """Return what a preset makes of the event as a test expects it."""
-    sent = {wire_path(field): _value(field.normalised, field.sent) for field in report.fields if field.sent is not None}
+    sent = {
+        wire_path(field.field): _value(field.normalised, field.sent)
+        for field in report.fields
+        if field.sent is not None
+    }
     if report.payload is None:
         return {"exit": report.exit.value}
     return {"events": 1, "warnings": list(report.warnings), "fields": sent}

@@ -79,12 +79,7 @@ class Shadow:
     @property
     def differs(self) -> bool:
         """Whether anything becomes otherwise."""
-        return bool(self.changes)
-
-    @property
-    def changes(self) -> int:
-        """How many fields and exits become otherwise, over all events."""
-        return self.fields.total() + self.exits.total()
+        return bool(self.fields or self.exits)
 
     def add(
         self,
@@ -95,9 +90,13 @@ class Shadow:
         now: float,
         source: str,
         is_proven: bool,
-    ) -> None:
-        """Count what becomes of an event by what runs and by the draft, each with an empty memory."""
+    ) -> list[_Key]:
+        """Count what becomes of an event by what runs and by the draft, each with an empty memory.
+
+        Return under which keys of `fields` and `exits` it was counted.
+        """
         self.events += 1
+        keys: list[_Key] = []
         was, becomes = (
             {
                 (line.preset or "", line.destination): line
@@ -107,13 +106,17 @@ class Shadow:
         )
         for key in {**was, **becomes}:
             if key[0]:
-                self._compare(unpersonal_id(event["messageId"]), key[0], was.get(key), becomes.get(key))
+                keys += self._compare(unpersonal_id(event["messageId"]), key[0], was.get(key), becomes.get(key))
+        return keys
 
-    def _compare(self, message_id: str, preset: str, was: PresetResult | None, becomes: PresetResult | None) -> None:
-        """Count what becomes of one delivery. Fields are compared where both would send it."""
+    def _compare(
+        self, message_id: str, preset: str, was: PresetResult | None, becomes: PresetResult | None
+    ) -> Iterator[_Key]:
+        """Count what becomes of one delivery, and yield what differs. Fields are compared where both would send it."""
         exits = [Exit.UNMATCHED if line is None else line.exit for line in (was, becomes)]
         if exits[0] != exits[1]:
             self.exits[preset, exits[0].value, exits[1].value] += 1
+            yield preset, exits[0].value, exits[1].value
         found: list[dict[str, Any]] = []
         for side, line in ((self.before, was), (self.after, becomes)):
             if line is not None and line.event is not None:
@@ -130,6 +133,7 @@ class Shadow:
             shown = self.examples.setdefault((preset, name, kind), [])
             if len(shown) < _EXAMPLES:
                 shown.append(ChangeExample(message_id=message_id, was=_shown(name, old), becomes=_shown(name, new)))
+            yield preset, name, kind
 
     def money(self) -> list[tuple[str, str, Decimal, Decimal]]:
         """Return preset, currency, and the sum before and after, of each that there is."""

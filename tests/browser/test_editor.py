@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_look import check
+from tests.browser.test_look import LOOKS, check
 from tests.process import PLAIN, ROOT, Server, running
 from tests.waiting import until
 
@@ -84,6 +84,51 @@ def test_by_mouse_an_event_becomes_a_lead_with_a_value(workshop: Server, open_pa
     assert "lead" in delivered(workshop, "quote-live")
 
 
+def test_the_picker_offers_what_was_seen_and_a_function_shows_before_and_after(
+    workshop: Server, open_page: OpenPage
+) -> None:
+    page = open_page(workshop.url + "/console/preset/edit?file=order_completed.yaml")
+    page.locator("summary:has-text('Order and products')").click()
+    row = page.get_by_role("form", name="Order ID", exact=True)
+    row.get_by_label("Where Order ID comes from").select_option("path")
+    field = row.get_by_role("combobox", name="Value of Order ID")
+    field.press("/")
+    options = page.get_by_role("listbox", name="Places of the event").get_by_role("option")
+    expect(options.first).to_contain_text("100 %")
+    field.press_sequentially("eva@")  # a value is found, too
+    expect(options).to_have_count(1)
+    expect(options).to_contain_text("context.traits.email")
+    check(page)
+    page.set_viewport_size(LOOKS["light"]["viewport"])
+    field.press("Escape")
+    expect(options).to_have_count(0)
+    field.press("/")
+    field.press("ArrowDown")
+    expect(options.nth(1)).to_have_attribute("aria-selected", "true")
+    field.press("ArrowUp")
+    expect(options.first).to_have_attribute("aria-selected", "true")
+    field.press_sequentially("event")
+    expect(options).to_have_count(1)
+    field.press("Enter")
+    expect(field).to_have_value("event")
+    expect(row.locator(".found")).to_contain_text('"Order Completed"')
+    field.press("Enter")  # the field is applied now
+    expect(page.locator("#undo")).to_have_text("Undo: map custom_data.order_id")
+    row.get_by_label("What is done with Order ID").select_option("lower")
+    expect(row.locator(".found")).to_contain_text('"Order Completed" → "order completed"')
+    row.get_by_label("What is done with Order ID").select_option("behind")
+    row.get_by_label("Text or number for Order ID").fill("Order ")
+    expect(row.locator(".found")).to_contain_text('"Order Completed" → "Completed"')
+    row.get_by_role("button", name="Apply").click()
+    expect(page.locator("#text")).to_have_value(re.compile('"@prefixed"'))
+
+
+def test_a_draft_is_sent_as_a_test(workshop: Server, open_page: OpenPage) -> None:
+    page = open_page(workshop.url + "/console/preset/edit?file=order_completed.yaml")
+    page.get_by_role("button", name="Send as a test to the sandbox").click()
+    expect(page.locator("#answer")).to_contain_text("Answer 200")
+
+
 def tab_to(page: Page, label: str) -> None:
     """Walk by the tab key until what has this name is reached."""
     for _ in range(400):
@@ -98,7 +143,9 @@ def tab_to(page: Page, label: str) -> None:
 
 
 def test_by_keyboard_alone_a_preset_is_made_and_taken_back(workshop: Server, open_page: OpenPage) -> None:
-    page = open_page(workshop.url + "/console/inventory/name?source=default&type=track&name=Demo+Booked")
+    address = workshop.url + "/console/inventory/name?source=default&type=track&name=Demo+Booked"
+    until(lambda: httpx.get(address).is_success, 60, "the name is listed")
+    page = open_page(address)
     tab_to(page, "^Make a preset for it$")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_contain_text("New preset")
@@ -114,9 +161,22 @@ def test_by_keyboard_alone_a_preset_is_made_and_taken_back(workshop: Server, ope
     page.locator("main").focus()
     page.keyboard.press("Control+Shift+Z")
     expect(page.locator("#undo")).to_have_text("Undo: map event_name")
+    tab_to(page, "^Order and products")
+    page.keyboard.press("Enter")
+    tab_to(page, "^Where Value comes from")
+    page.keyboard.press("ArrowDown")  # a value of the event
+    page.keyboard.press("/")
+    page.keyboard.type("quote")
+    page.keyboard.press("Enter")
+    expect(page.locator("#effect")).to_contain_text('"value": "1')
+    page.keyboard.press("Enter")
+    expect(page.locator("#undo")).to_have_text("Undo: map custom_data.value")
     tab_to(page, "^Publish…$")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Publish")
+    expect(page.get_by_role("region", name="What changes, in words")).to_contain_text("$.context.traits.quote_value")
+    tab_to(page, "^Why$")
+    page.keyboard.type("Demos are leads.")
     tab_to(page, "^Publish$")
     page.keyboard.press("Enter")
     send(workshop, "Demo Booked", "demo-live", 10)

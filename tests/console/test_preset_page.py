@@ -11,6 +11,7 @@ import pytest
 from app.catalog.files import ActionFile, FieldSpec
 from app.catalog.yaml_files import parse_yaml
 from app.console.preset_editor import begun, changed, changes_in_words, controls_of, in_words, moved, value_of
+from app.core.shared_values import SharedKey
 from app.source import Arrival, Intake, read_event
 from tests.console.test_publish_page import folders
 from tests.console.world import CHECKOUT, MAPPING, NOW, World, legible, open_world
@@ -109,6 +110,7 @@ WORDS: dict[str, tuple[Any, str]] = {
     ),
     "a text": ({"@liquid": "{{ a }}"}, "{{ a }}"),
     "a constant": (True, "true"),
+    "a function": ({"@multiply": [{"@path": "$.a"}, 0.01]}, "$.a, times 0.01"),
     "what is in YAML": ({"@sum": [1, 2]}, '{"@sum":[1,2]}'),
 }
 
@@ -161,6 +163,30 @@ EDITS: dict[str, tuple[str, dict[str, str], str, str]] = {
         {"path": "user_data.phone", "kind": "path", "value": "context.phone"},
         'user_data: {phone: {"@path": $.context.phone}}',
         "map user_data.phone",
+    ),
+    "a function of a value": (
+        "field",
+        {"path": "user_data.email", "kind": "path", "value": "userId", "function": "lower"},
+        'user_data: {email: {"@case": {operator: lower, value: {"@path": $.userId}}}}',
+        "map user_data.email",
+    ),
+    "a function with a text": (
+        "field",
+        {"path": "custom_data.order_id", "kind": "path", "value": "a.b", "function": "behind", "more": "12"},
+        'custom_data: {order_id: {"@prefixed": {value: {"@path": $.a.b}, prefix: "12", drop: true}}}',
+        "map custom_data.order_id",
+    ),
+    "a function with a number": (
+        "field",
+        EVENT_ID | {"kind": "path", "value": "a", "function": "times", "more": "0.01"},
+        'event_id: {"@multiply": [{"@path": $.a}, 0.01]}',
+        "map event_id",
+    ),
+    "one more place": (
+        "field",
+        EVENT_ID | {"kind": "places", "value": "$.userId", "more": "$.messageId"},
+        '{"@coalesce": [{"@path": $.userId}, {"@path": $.messageId}]}',
+        "map event_id",
     ),
     "a constant": (
         "field",
@@ -308,6 +334,104 @@ async def test_real_events_are_counted_walked_and_kept_as_tests(tmp_path: Path) 
         assert "jane@example.com" not in kept
 
 
+def an_event(name: str, number: int, **properties: Any) -> dict[str, Any]:
+    given = {"email": "jane@example.com", "order_id": f"SO-{number}", **properties}
+    event = {"type": "track", "event": name, "messageId": f"{name}-{number}", "properties": given}
+    return event | {"timestamp": "2026-11-18T11:06:00Z"}
+
+
+async def arrive(world: World, *events: dict[str, Any]) -> None:
+    for event in events:
+        await world.pipeline.accept(Intake([read_event(event, Arrival.at(NOW))], now=NOW, is_proven=True))
+
+
+async def test_numbers_open_the_events_that_they_count(tmp_path: Path) -> None:
+    async with open_world(tmp_path, samples_per_name=5, **ON, **folders(tmp_path)) as world:
+        await arrive(world, an_event("Checkout", 1), an_event("Checkout", 2), an_event("Order Placed", 3))
+        page = one_line(await edit(world, "condition", place="1", field="event", operator="=", value="Order Placed"))
+        for words, ids in (("1 taken", 1), ("2 no longer taken", 2), ("1 taken by this draft only", 1)):
+            listed = page.partition(f"<summary>{words}</summary>")[2].partition("</details>")[0]
+            links = re.findall(r'<a href="([^"]+)">', listed)
+            assert (words, len(links)) == (words, ids)
+            for link in links:
+                chosen = re.search(r"sample=(s\d+)", link)
+                assert chosen
+                assert f'value="{chosen[1]}" selected' in (await world.browser.get(unescape(link))).text
+        assert re.search(r'<a href="[^"]+sample=s\d+">2</a>: to be sent, becomes matched no preset', page)
+        await edit(world, "reset")
+        lead = await edit(world, "field", path="event_name", kind="constant", value="lead")
+        assert re.search(r'<a href="[^"]+sample=s\d+">2</a>: <code>event_name</code> changed', lead)
+
+
+async def test_each_field_says_in_how_many_recent_events_it_is(tmp_path: Path) -> None:
+    async with open_world(tmp_path, samples_per_name=5, **ON, **folders(tmp_path)) as world:
+        await arrive(world, an_event("Checkout", 1), an_event("Checkout", 2, order_id=None))
+        page = one_line(await opened(world))
+        shares = {"user_data.email": "100 %", "custom_data.order_id": "50 %", "user_data.phone": "0 %"}
+        for field, share in shares.items():
+            said = page.partition(f'<code class="dim">{field}</code>')[2].partition("</div>")[0]
+            assert (field, f"in {share} of recent events" in said) == (field, True)
+        assert '<option value="properties.order_id" data-share="50 %">SO-1</option>' in page
+        assert '<option value="properties.email" data-share="100 %">' in page
+
+
+async def test_a_function_shows_the_value_before_and_after(tmp_path: Path) -> None:
+    async with open_world(tmp_path, samples_per_name=5, **ON, **folders(tmp_path)) as world:
+        await arrive(world, an_event("Checkout", 1))
+        form = {"path": "custom_data.order_id", "kind": "path", "value": "properties.order_id", "function": "lower"}
+        page = one_line(await edit(world, "field", **form))
+        assert '<code>"SO-1"</code> → <code>"so-1"</code>' in unescape(page)
+        nothing = one_line(await edit(world, "field", **form | {"value": "properties.none"}))
+        assert 'id="found-custom_data.order_id"><span class="dim">finds nothing' in nothing
+        unread = await edit(world, "field", **form | {"value": "$.a[?("})
+        assert "This draft cannot run yet" in unread or "trouble" in unread
+
+
+async def test_the_draft_is_sent_as_a_test_and_shows_the_answer(shop: World) -> None:
+    await edit(shop, "field", path="event_name", kind="constant", value="lead")
+    page = await edit(shop, "send", sample="example")
+    (call,) = shop.pinterest.calls
+    assert call.url.params["test"] == "true"
+    assert b'"lead"' in call.content
+    assert "Answer 200" in page
+    assert (await shop.outbox.audit(limit=1)).entries[0].what == "test sent"
+    shop.pinterest.answer = None
+    assert "No answer" in await edit(shop, "send", sample="example")
+
+
+async def test_the_tests_of_a_draft_end_as_it_is_edited(shop: World) -> None:
+    test = "tests: [{name: A purchase, expect: {fields: {event_name: checkout}}}]\n"
+    assert re.search(r"passes</span> A purchase", await edit(shop, "text", text=CHECKOUT + test))
+    page = await edit(shop, "field", path="event_name", kind="constant", value="lead")
+    assert re.search(r'fails</span> A purchase <span class="trouble">[^<]+got', unescape(page))
+
+
+async def test_a_draft_that_cannot_run_is_not_sent(shop: World) -> None:
+    await edit(shop, "field", path="event_id", kind="text", value="{{ x")
+    answer = await shop.browser.post("/console/preset/edit", data={"file": FILE, "do": "send", "sample": "example"})
+    assert answer.status_code == 422
+    assert "there is nothing to test" in answer.text
+    assert shop.pinterest.calls == []
+
+
+async def test_two_windows_do_not_overwrite_each_other(shop: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await edit(shop, "meta", name="description", value="One.")
+    read = SharedKey.read_revised
+
+    async def late(key: SharedKey[Any], store: Any) -> Any:
+        found = await read(key, store)
+        monkeypatch.setattr(SharedKey, "read_revised", read)
+        await edit(shop, "meta", name="description", value="Two.")
+        return found
+
+    monkeypatch.setattr(SharedKey, "read_revised", late)
+    form = {"file": FILE, "do": "meta", "name": "description", "value": "Three."}
+    answer = await shop.browser.post("/console/preset/edit", data=form)
+    assert answer.status_code == 409
+    assert "changed in another window" in answer.text
+    assert 'value="Two."' in answer.text
+
+
 async def test_a_viewer_reads_the_page_and_edits_nothing(shop: World) -> None:
     page = await opened(shop)
     assert "Publish…" in page
@@ -362,6 +486,10 @@ CONTROLS: dict[str, tuple[Any, str]] = {
     "a directive with options": ({"@path": "$.a", "x": 1}, "yaml"),
     "a text": ({"@liquid": "{{ a }}"}, "text"),
     "a choice without else": ({"@if": {"exists": {"@path": "$.a"}, "then": 1}}, "if"),
+    "a function": ({"@case": {"operator": "lower", "value": {"@path": "$.a"}}}, "path"),
+    "a function of something else": ({"@case": {"operator": "lower", "value": "A"}}, "yaml"),
+    "a number that is a path": ({"@multiply": [{"@path": "$.a"}, {"@path": "$.b"}]}, "yaml"),
+    "three factors": ({"@multiply": [{"@path": "$.a"}, 2, 3]}, "yaml"),
     "a choice of another kind": ({"@if": {"exists": {"@path": "$.a"}, "then": {"@sum": []}}}, "yaml"),
 }
 
@@ -374,6 +502,7 @@ def test_a_value_has_its_controls_or_stays_in_yaml(given: Any, kind: str) -> Non
 CONSTANTS: dict[str, tuple[str, str, Any]] = {
     "a number": ("number", "2.5", 2.5),
     "a boolean": ("boolean", "true", True),
+    "no boolean": ("boolean", "yes", "yes"),
     "no number": ("number", "x", "x"),
     "a boolean is no number": ("number", "true", "true"),
     "a text of digits": ("string", "12", "12"),

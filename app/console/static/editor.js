@@ -49,6 +49,9 @@ let asked = 0;
 document.addEventListener("input", (event) => {
   const form = event.target.closest("#editor form[data-live]");
   if (!form || event.target.matches("select[name=kind]")) return;
+  if (event.target.name === "function") {
+    form.querySelector(".more").hidden = !("more" in event.target.selectedOptions[0].dataset);
+  }
   clearTimeout(typing);
   typing = setTimeout(() => peek(form), TYPED_MS);
 });
