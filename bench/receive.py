@@ -55,7 +55,7 @@ class Goal:
     events_per_s: float
 
 
-GOALS = {"sqlite": Goal(share=0.5, events_per_s=15_000), "postgres": Goal(share=0.4, events_per_s=12_000)}
+GOALS = {"sqlite": Goal(share=0.5, events_per_s=15_000), "postgres": Goal(share=0.5, events_per_s=12_000)}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,6 +30,8 @@ class Destination:
     #: Those of the process, with the destination's own laid over.
     settings: Settings
     token: TokenSource
+    #: The file that the token is read from; None where a variable holds it.
+    token_file: Path | None = None
     #: Whose events it takes; None: of every source.
     sources: frozenset[str] | None = None
     #: By which presets; None: by every one.
@@ -48,7 +50,8 @@ def destinations(settings: Settings, environ: Mapping[str, str] = os.environ) ->
     if not settings.destinations_dir:
         token = settings.current_token if settings.live else _NO_TOKEN
         account = settings.pinterest_ad_account_id or SANDBOX_AD_ACCOUNT_ID
-        return (Destination(name="", ad_account_id=account, settings=settings, token=token),)
+        file = settings.token_file if settings.live else None
+        return (Destination(name="", ad_account_id=account, settings=settings, token=token, token_file=file),)
     files = {path: spec for path, spec in load_destinations(settings.destinations_dir).items() if spec.enabled}
     faults = [fault for path, spec in files.items() for fault in _faults_of_token(path, spec, environ)]
     if faults:
@@ -98,6 +101,7 @@ def _destination(spec: DestinationFile, settings: Settings, environ: Mapping[str
         ad_account_id=spec.ad_account_id,
         settings=settings.model_copy(update=own),
         token=token,
+        token_file=Path(spec.token.file) if spec.token and spec.token.file and spec.mode == "live" else None,
         sources=frozenset(spec.sources) if spec.sources else None,
         presets=frozenset(spec.presets) if spec.presets else None,
         owns_content_id="content_id" in spec.own_settings,

@@ -21,7 +21,7 @@ from app.catalog.catalog import RunningCatalog, generation_of
 from app.catalog.sources import RunningSources
 from app.catalog.started_files import StartedFiles
 from app.config import FOLLOWED, Settings
-from app.config.environment import SecretWatch
+from app.config.environment import ChangedFiles, SecretWatch
 from app.core.coordination import Coordination
 from app.core.log import log_error, log_failing_tests, log_restart_needed, log_secrets_kept
 from app.core.metrics import Metrics
@@ -131,6 +131,7 @@ class Services:
             changed += ["secrets of sources"] if self.sources.look() else []
         if self.started is not None:
             self.started.look()
+        changed += self.secrets.read_anew.look()
         if changed:
             await self.acts.catalog.note_secrets(changed)
 
@@ -177,7 +178,7 @@ def make_services(
         access=access,
         finder=finder,
         acts=make_acts(settings, running, coordination, audit, finder, replaying, webhook, tail, outbox, shadow),
-        secrets=_secrets(settings, access),
+        secrets=_secrets(settings, access, destinations),
         destinations=destinations,
         started=_started_files(settings, environ, running, sources) if settings.destinations_dir else None,
         clients={each.ad_account_id: assemble.pinterest_client(each, sandbox) for each in destinations},
@@ -265,8 +266,12 @@ def _coordination(
     )
 
 
-def _secrets(settings: Settings, access: Access) -> SecretWatch[Settings]:
-    watch = SecretWatch(settings, FOLLOWED, on_fault=log_secrets_kept)
+def _secrets(settings: Settings, access: Access, destinations: Sequence[Destination]) -> SecretWatch[Settings]:
+    tokens = {each.name: each.token_file for each in destinations if each.token_file}
+    read_anew = ChangedFiles(
+        {f"token of {name}" if name else "PINTEREST_CONVERSION_TOKEN_FILE": file for name, file in tokens.items()}
+    )
+    watch = SecretWatch(settings, FOLLOWED, on_fault=log_secrets_kept, read_anew=read_anew)
     watch.tell(lambda changed: partial(access.take, Users.of(changed)))
     return watch
 

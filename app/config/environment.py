@@ -1,7 +1,7 @@
 """How settings are written in the environment: lists, secrets, and secrets in files (`NAME_FILE`)."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Generic, TypeVar
 
@@ -138,6 +138,22 @@ _BOUNDS: Final = {
 }
 
 
+class ChangedFiles:
+    """Tells which files have changed, by the names that they are known by."""
+
+    def __init__(self, files: Mapping[str, Path]) -> None:
+        self._files = files
+        self._seen = self._states()
+
+    def look(self) -> list[str]:
+        """Return the names of the files that have changed since the last look."""
+        before, self._seen = self._seen, self._states()
+        return [name for name, state in self._seen.items() if state != before[name]]
+
+    def _states(self) -> dict[str, tuple[int, ...]]:
+        return {name: file_state(path) for name, path in self._files.items()}
+
+
 class SecretWatch(Generic[Model]):
     """Takes up secrets whose files (`NAME_FILE`) have changed, without a restart.
 
@@ -145,14 +161,23 @@ class SecretWatch(Generic[Model]):
     secrets stay in use.
     """
 
-    def __init__(self, settings: Model, names: Iterable[str], *, on_fault: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        settings: Model,
+        names: Iterable[str],
+        *,
+        on_fault: Callable[[str], None],
+        read_anew: ChangedFiles | None = None,
+    ) -> None:
+        #: Files of secrets that are read wherever they are used.
+        self.read_anew = read_anew or ChangedFiles({})
         self._settings = settings
         # A variable of the setting's own name comes before its file.
         given = {name: os.environ.get(_file_setting(name)) for name in names if not os.environ.get(name.upper())}
         self._files = {name: Path(path) for name, path in given.items() if path}
         self._on_fault = on_fault
         self._takers: list[Callable[[Model], Callable[[], None]]] = []
-        self._seen = self._states()
+        self._changes = ChangedFiles(self._files)
 
     def tell(self, taker: Callable[[Model], Callable[[], None]]) -> None:
         """Have changed settings shown to `taker`, which returns what takes them up, or raises SettingsError.
@@ -163,10 +188,9 @@ class SecretWatch(Generic[Model]):
 
     def look(self) -> list[str]:
         """Take up what has changed since the last look; return the names of the settings that were."""
-        states, seen = self._states(), self._seen
-        if states == seen:
+        names = self._changes.look()
+        if not names:
             return []
-        self._seen = states
         try:
             changed = type(self._settings)(**(self._settings.model_dump() | self._texts()))
             taking_up = [taker(changed) for taker in self._takers]
@@ -178,7 +202,7 @@ class SecretWatch(Generic[Model]):
             self._settings = changed
             for take_up in taking_up:
                 take_up()
-            return [name for name, *both in zip(self._files, states, seen, strict=True) if both[0] != both[1]]
+            return names
         return []
 
     def _texts(self) -> dict[str, str]:
@@ -186,9 +210,6 @@ class SecretWatch(Generic[Model]):
         if blank := [_file_setting(name) for name, text in texts.items() if not text]:
             raise SettingsError(f"{', '.join(blank)}: the file is empty; the previous secrets stay in use")
         return texts
-
-    def _states(self) -> list[tuple[int, ...]]:
-        return [file_state(path) for path in self._files.values()]
 
 
 def file_state(path: Path) -> tuple[int, ...]:

@@ -589,10 +589,15 @@ class Settings(
 
         Raises OSError, or ValueError of what is not UTF-8, where the file cannot be read.
         """
-        path = os.environ.get("PINTEREST_CONVERSION_TOKEN_FILE")
-        if path and not os.environ.get("PINTEREST_CONVERSION_TOKEN"):
-            return SecretStr(Path(path).read_text(encoding="utf-8").strip())
+        if (path := self.token_file) is not None:
+            return SecretStr(path.read_text(encoding="utf-8").strip())
         return self.pinterest_conversion_token or SecretStr("")
+
+    @property
+    def token_file(self) -> Path | None:
+        """The file that holds Pinterest's token; None where a variable does."""
+        path = os.environ.get("PINTEREST_CONVERSION_TOKEN_FILE")
+        return Path(path) if path and not os.environ.get("PINTEREST_CONVERSION_TOKEN") else None
 
     @model_validator(mode="after")
     def _credentials_come_together(self) -> Self:

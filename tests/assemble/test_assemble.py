@@ -195,3 +195,31 @@ async def test_a_secret_that_is_taken_up_from_its_file_is_in_the_audit_log(
         ("changed file", "took up a secret", "WEBHOOK_SHARED_SECRETS_FILE")
     ], "what cannot be taken up is none, and no secret is shown"
     await services.outbox.close()
+
+
+@pytest.mark.parametrize("is_named", [False, True])
+async def test_a_token_of_pinterest_that_changes_in_its_file_is_in_the_audit_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_named: bool
+) -> None:
+    file = tmp_path / "token"
+    file.write_text("a first token", encoding="utf-8")
+    given: dict[str, Any] = {"pinterest_ad_account_id": "3", "pinterest_conversion_token": "a first token"}
+    if is_named:
+        (tmp_path / "files").mkdir()
+        text = f'name: Shop\nad_account_id: "3"\ntoken: {{file: {file}}}\n'
+        (tmp_path / "files/shop.yaml").write_text(text, encoding="utf-8")
+        given = {"destinations_dir": (tmp_path / "files",)}
+    else:
+        monkeypatch.setenv("PINTEREST_CONVERSION_TOKEN_FILE", str(file))
+    settings = assembled.settings(outbox_url=new_store(tmp_path, "o.db"), **given)
+    services = make_services(settings, "all", clock=lambda: 1.5, environ={})
+    await services.look_at_files()
+    file.write_text("another token", encoding="utf-8")
+    for _ in range(2):
+        await services.look_at_files()
+    entries = (await services.outbox.audit(limit=10)).entries
+    told = "token of Shop" if is_named else "PINTEREST_CONVERSION_TOKEN_FILE"
+    assert [(each.who, each.what.value, each.target) for each in entries] == [
+        ("changed file", "took up a secret", told)
+    ]
+    await services.outbox.close()
