@@ -227,3 +227,15 @@ def test_the_defaults_that_the_page_on_privacy_names_are_those_of_the_settings()
         found |= {name: int(part[1]) for name in re.findall(r"[A-Z_]{4,}", part[0])}
     assert len(found) == told.count("`") // 2
     assert found == {name: Settings.model_fields[name.lower()].default for name in found}
+
+
+def test_the_clients_and_tools_that_are_tried_have_the_versions_that_are_installed() -> None:
+    text = (ROOT / "docs/dependencies.md").read_text(encoding="utf-8").partition("## Clients and tools")[2]
+    shown = dict(re.findall(r"^\| [^|]*`([^`]+)` \| ([\d.]+) \|", text, re.MULTILINE))
+    packages = json.loads((ROOT / "tests/node/package-lock.json").read_text(encoding="utf-8"))["packages"]
+    pinned = dict(
+        re.findall(r"^([\w-]+)==([\d.]+)", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    versions = pinned | {path.removeprefix("node_modules/"): each.get("version") for path, each in packages.items()}
+    assert len(shown) == text.count("\n| ") - 1
+    assert shown == {name: versions.get(name) for name in shown}

@@ -11,6 +11,7 @@ import json
 import os
 import random
 import shutil
+import stat
 import statistics
 import threading
 import time
@@ -158,7 +159,7 @@ class Sample:
 
 def sample(world: World, sender: Sender, at_s: float, fault: str) -> Sample:
     process = psutil.Process(world.server.process.pid)
-    files = [path for path in world.folder.rglob("*") if path.is_file()]
+    sizes = list(sizes_of(world.folder))
     try:
         state = delivery(world.server)
         pending = state["pending"] + state["claimed"]
@@ -169,12 +170,21 @@ def sample(world: World, sender: Sender, at_s: float, fault: str) -> Sample:
         rss_mb=round(process.memory_info().rss / 1e6, 1),
         descriptors=process.num_fds(),
         threads=process.num_threads(),
-        files=len(files),
-        store_mb=round(sum(path.stat().st_size for path in files) / 1e6, 1),
+        files=len(sizes),
+        store_mb=round(sum(sizes) / 1e6, 1),
         pending=pending,
         answered=len(sender.answered),
         fault=fault,
     )
+
+
+def sizes_of(folder: Path) -> Iterator[int]:
+    """Yield the sizes of the files in a folder, in which some may end meanwhile."""
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            status = path.stat()
+            if stat.S_ISREG(status.st_mode):
+                yield status.st_size
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
