@@ -71,60 +71,6 @@ def erased_at(known: str) -> float:
     return float(orjson.loads(known)["erased"])
 
 
-class HasKeys(Protocol):
-    """What keys are made of: a NewDelivery, or one that is kept. Order and checkout are those of a `checkout`."""
-
-    @property
-    def ad_account_id(self) -> str:
-        """Pinterest's."""
-        ...
-
-    @property
-    def preset(self) -> str:
-        """Its name."""
-        ...
-
-    @property
-    def event_name(self) -> str:
-        """Pinterest's."""
-        ...
-
-    @property
-    def event_id(self) -> str:
-        """As sent."""
-        ...
-
-    @property
-    def order_id(self) -> str | None:
-        """As sent; None where there is none."""
-        ...
-
-    @property
-    def checkout_id(self) -> str | None:
-        """As received; None where there is none."""
-        ...
-
-    @property
-    def source(self) -> str:
-        """Its name."""
-        ...
-
-    @property
-    def shop(self) -> str:
-        """The name of the shop of its source; "" where it has none."""
-        ...
-
-    @property
-    def token(self) -> str | None:
-        """The digest of the token of its order; None where there is none."""
-        ...
-
-    @property
-    def number(self) -> str | None:
-        """The other name of its order; None where there is none."""
-        ...
-
-
 class HasOrder(Protocol):
     """An order for a preset of an ad account: a NewDelivery, or a Withdrawal."""
 
@@ -144,13 +90,30 @@ class HasOrder(Protocol):
     def shop(self) -> str: ...
 
 
+class HasKeys(HasOrder, Protocol):
+    """What keys are made of: a NewDelivery, or one that is kept. Order and checkout are those of a `checkout`."""
+
+    @property
+    def event_name(self) -> str: ...
+
+    @property
+    def event_id(self) -> str: ...
+
+    @property
+    def checkout_id(self) -> str | None: ...
+
+    @property
+    def token(self) -> str | None: ...
+
+    @property
+    def number(self) -> str | None: ...
+
+
 class HoldsKeys(HasKeys, Protocol):
     """A delivery that is stored."""
 
     @property
-    def delivery_id(self) -> int:
-        """The store's."""
-        ...
+    def delivery_id(self) -> int: ...
 
 
 class Key(NamedTuple):
@@ -273,48 +236,24 @@ MAX_PLACES = 20
 _BUYER_CHARACTERS = 32
 
 
-class Known(Protocol):
+class Known(HasKeys, Protocol):
     """What an order is known by beside its id: a NewDelivery, or a dead letter that is to be sent again."""
-
-    @property
-    def order_id(self) -> str | None:
-        """As sent; None where there is none."""
-        ...
 
     @property
     def buyer(self) -> Sequence[str]:
         """Digests of the buyer's e-mail addresses."""
-        ...
 
     @property
-    def amount(self) -> str | None:
-        """As sent; None where there is none."""
-        ...
+    def amount(self) -> str | None: ...
 
     @property
-    def currency(self) -> str | None:
-        """As sent; None where there is none."""
-        ...
+    def currency(self) -> str | None: ...
 
     @property
-    def event_id(self) -> str:
-        """As sent."""
-        ...
+    def is_proven(self) -> bool: ...
 
     @property
-    def source(self) -> str:
-        """Its name."""
-        ...
-
-    @property
-    def is_proven(self) -> bool:
-        """Its author is known by a secret."""
-        ...
-
-    @property
-    def side(self) -> OrderSide | None:
-        """What binds it to the same order from the other side; None where nothing does."""
-        ...
+    def side(self) -> OrderSide | None: ...
 
 
 class Order(NamedTuple):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 import orjson
 from msgspec.structs import replace
@@ -202,16 +202,10 @@ def without_note(warnings: str) -> tuple[str, ...]:
     return tuple(each for each in read_warnings(warnings) if each != NOT_CONFIRMED)
 
 
-class Waiting(NamedTuple):
-    """A row of an engine's query `followers`: a delivery whose wait is over, and what became of the one before it."""
+class KeyColumns(NamedTuple):
+    """The columns of a stored delivery that its keys are made of."""
 
     delivery_id: int
-    follows: int
-    is_proven: object
-    event_time: int
-    #: Of the delivery that it follows; None where that is gone.
-    state: str | None
-    #: What its keys are made of.
     ad_account_id: str
     preset: str
     event_name: str
@@ -224,6 +218,22 @@ class Waiting(NamedTuple):
     number: str | None
 
 
+class Waiting(NamedTuple):
+    """A delivery whose wait is over, and what became of the one before it."""
+
+    follows: int
+    is_proven: object
+    event_time: int
+    #: Of the delivery that it follows; None where that is gone.
+    state: str | None
+    columns: KeyColumns
+
+    @classmethod
+    def of(cls, row: Sequence[Any]) -> Self:
+        """Read a row of an engine's query `followers`."""
+        return cls._make([*row[:4], KeyColumns._make(row[4:])])
+
+
 @dataclass(slots=True)
 class WaitsOver:
     """What becomes of deliveries that waited."""
@@ -234,7 +244,7 @@ class WaitsOver:
     #: [delivery, its exit, the reason] of those that are not sent.
     dropped: list[tuple[int, Exit, str]] = field(default_factory=list)
     #: Of these, those whose events may come again: their keys are forgotten.
-    withheld: list[Waiting] = field(default_factory=list)
+    withheld: list[KeyColumns] = field(default_factory=list)
     #: By a delivery that is gone without being sent, which of the page's events that followed it is sent in its place.
     first: dict[int, int] = field(default_factory=dict)
 
@@ -243,18 +253,19 @@ def waits_over(rows: Iterable[Waiting], *, now: float, max_event_age_s: float) -
     """Decide about deliveries that follow others: what Pinterest has accepted is not sent a second time."""
     over = WaitsOver()
     for each in rows:
+        id_ = each.columns.delivery_id
         if each.follows == WAITS_TO_BE_WITHHELD:
-            over.dropped.append((each.delivery_id, Exit.WITHHELD, NOT_CONFIRMED))
-            over.withheld.append(each)
+            over.dropped.append((id_, Exit.WITHHELD, NOT_CONFIRMED))
+            over.withheld.append(each.columns)
         elif each.state == State.DELIVERED:
             reason = PAGE_WAS_TAKEN if each.is_proven else FIRST_WAS_SENT
-            over.dropped.append((each.delivery_id, Exit.DUPLICATE, f"{reason}, as delivery {each.follows}"))
+            over.dropped.append((id_, Exit.DUPLICATE, f"{reason}, as delivery {each.follows}"))
         elif each.state in {State.PENDING, State.CLAIMED} and not (
             each.is_proven and now > each.event_time + max_event_age_s - _BEFORE_TOO_OLD_S
         ):
-            over.waiting.append(each.delivery_id)
-        elif each.is_proven or over.first.setdefault(each.follows, each.delivery_id) == each.delivery_id:
-            over.sent.append(each.delivery_id)
+            over.waiting.append(id_)
+        elif each.is_proven or over.first.setdefault(each.follows, id_) == id_:
+            over.sent.append(id_)
         else:
-            over.waiting.append(each.delivery_id)
+            over.waiting.append(id_)
     return over

@@ -372,23 +372,8 @@ def test_merging_keeps_the_shops_money_and_every_no_and_is_done_once(page: Any, 
 
 
 def waiting(delivery_id: int, follows: int, state: str | None, *, is_proven: bool = False, at: int = AT) -> Waiting:
-    return Waiting(
-        delivery_id=delivery_id,
-        follows=follows,
-        is_proven=is_proven,
-        event_time=at,
-        state=state,
-        ad_account_id="1",
-        preset="preset",
-        event_name="checkout",
-        event_id=f"e-{delivery_id}",
-        order_id="SO-1",
-        checkout_id=None,
-        source="web",
-        shop="",
-        token=None,
-        number=None,
-    )
+    columns = [delivery_id, "1", "preset", "checkout", f"e-{delivery_id}", "SO-1", None, "web", "", None, None]
+    return Waiting.of([follows, is_proven, at, state, *columns])
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ async def end_waits(connection: Connection, asked: ClaimQuery, over: EndedHolds)
     """Decide about deliveries that wait for what becomes of others."""
     which = {"ad_account_id": asked.ad_account_id, "by": over.by, "limit": HOLD_ROWS}
     async with connection.transaction():
-        found = [Waiting(*row) for row in await rows_of(connection, "followers", **which)]
+        found = [Waiting.of(row) for row in await rows_of(connection, "followers", **which)]
         ended = waits_over(found, now=asked.now, max_event_age_s=asked.max_event_age_s)
         await count_of(connection, "let_go", ids=ended.sent, now=asked.now)
         for gone, next_id in ended.first.items():

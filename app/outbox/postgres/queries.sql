@@ -282,8 +282,8 @@ WHERE delivered.id = (row ->> 0)::bigint;
 
 -- followers --
 -- Deliveries that waited for what becomes of others, and what that is.
-SELECT queue.id, queue.follows, is_proven, event_time,
-       (SELECT state FROM shown WHERE shown.id = queue.follows), delivery.ad_account_id, delivery.preset, event_name,
+SELECT queue.follows, is_proven, event_time,
+       (SELECT state FROM shown WHERE shown.id = queue.follows), queue.id, delivery.ad_account_id, delivery.preset, event_name,
        event_id, order_id, checkout_id, source, shop, side::jsonb ->> 0, side::jsonb ->> 4
 FROM queue JOIN delivery ON delivery.id = queue.id
 WHERE queue.ad_account_id = %(ad_account_id)s AND queue.follows <> 0 AND queue.hold_until <= %(by)s::float8

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 import psycopg
@@ -14,6 +14,7 @@ from app.core.events import CounterRow, Exit
 from app.core.values.times import MINUTE_S
 from app.outbox.counts import summed
 from app.outbox.dedup import HoldsKeys, cancelled_digests, key_rows, order_digests
+from app.outbox.pairing import KeyColumns
 from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import rows_of
 from app.outbox.postgres.redrive import dismiss_overtaken
@@ -29,22 +30,6 @@ from app.outbox.withdrawal import PendingOrder, cancelled_rows, reason_of_withdr
 
 #: Of a finished event, what stands in it unhashed.
 _UNHASHED = ("client_ip_address", "client_user_agent")
-
-
-class _Dead(NamedTuple):
-    """A row of the query `settle`: what the keys of a dead delivery are made of."""
-
-    delivery_id: int
-    ad_account_id: str
-    preset: str
-    event_name: str
-    event_id: str
-    order_id: str | None
-    checkout_id: str | None
-    source: str
-    shop: str
-    token: str | None
-    number: str | None
 
 
 async def settle(
@@ -69,12 +54,12 @@ async def settle(
     sent = [each for each in settlements if each.state is State.DELIVERED]
     if (rules.payload_s > 0 and sent) or any(each.state is State.DEAD for each in settlements):
         async with connection.transaction():
-            dead = [_Dead(*row) for row in await rows_of(connection, "settle", **parameters)]
+            dead = [KeyColumns(*row) for row in await rows_of(connection, "settle", **parameters)]
             await release_keys(connection, dead)
             if rules.payload_s > 0 and sent:
                 await _keep(connection, sent, rules, now)
     else:
-        dead = [_Dead(*row) for row in await rows_of(connection, "settle", **parameters)]
+        dead = [KeyColumns(*row) for row in await rows_of(connection, "settle", **parameters)]
     if sent or dead:
         ids, died = [int(each.claimed.delivery_id) for each in sent], [each.delivery_id for each in dead]
         with suppress(psycopg.Error):  # all is recorded: what is not put away now is at the next redrive

@@ -40,7 +40,7 @@ def end_holds(connection: sqlite3.Connection, asked: ClaimQuery, over: EndedHold
 def end_waits(connection: sqlite3.Connection, asked: ClaimQuery, over: EndedHolds) -> None:
     """Decide about deliveries that wait for what becomes of others."""
     which = {"ad_account_id": asked.ad_account_id, "by": over.by, "limit": HOLD_ROWS}
-    found = [Waiting(*row) for row in connection.execute(SQL["followers"], which)]
+    found = [Waiting.of(row) for row in connection.execute(SQL["followers"], which)]
     ended = waits_over(found, now=asked.now, max_event_age_s=asked.max_event_age_s)
     connection.execute(SQL["let_go"], {"rows": as_json(ended.sent), "now": asked.now})
     for gone, next_id in ended.first.items():

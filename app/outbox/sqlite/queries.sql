@@ -60,7 +60,7 @@ UPDATE delivery SET warnings = :warnings WHERE id = :delivery_id;
 
 -- followers --
 -- Deliveries that waited for what becomes of others, and what that is.
-SELECT delivery.id, delivery.follows, delivery.is_proven, delivery.event_time, ahead.state, delivery.ad_account_id,
+SELECT delivery.follows, delivery.is_proven, delivery.event_time, ahead.state, delivery.id, delivery.ad_account_id,
        delivery.preset, delivery.event_name, delivery.event_id, delivery.order_id, delivery.checkout_id, delivery.source,
        delivery.shop, delivery.side ->> 0, delivery.side ->> 4
 FROM delivery LEFT JOIN delivery AS ahead ON ahead.id = delivery.follows

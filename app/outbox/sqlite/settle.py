@@ -10,6 +10,7 @@ from app.core.deliveries import Claimed, NewDelivery, Settlement, State, Withdra
 from app.core.events import CounterRow, Exit
 from app.core.values.times import MINUTE_S
 from app.outbox.dedup import HoldsKeys, cancelled_digests, key_rows, order_digests
+from app.outbox.pairing import KeyColumns
 from app.outbox.redrive import DeadLetter
 from app.outbox.rows import as_json
 from app.outbox.settlement import (
@@ -44,20 +45,10 @@ class _Held(NamedTuple):
         return int(self.settlement.claimed.delivery_id)
 
     @property
-    def ad_account_id(self) -> str:
-        return self.settlement.claimed.ad_account_id
-
-    @property
-    def preset(self) -> str:
-        return self.settlement.claimed.preset
-
-    @property
-    def event_name(self) -> str:
-        return self.settlement.claimed.event_name
-
-    @property
-    def event_id(self) -> str:
-        return self.settlement.claimed.event_id
+    def columns(self) -> KeyColumns:
+        sent = self.settlement.claimed
+        of_event = self.delivery_id, sent.ad_account_id, sent.preset, sent.event_name, sent.event_id
+        return KeyColumns(*of_event, self.order_id, self.checkout_id, self.source, self.shop, self.token, self.number)
 
 
 def settle(
@@ -83,7 +74,7 @@ def settle(
         tried = ((each.delivery_id, _attempt(each)) for each in held if was_tried(each.settlement.outcome))
         add_attempts(connection, tried, at=now)
         _erase(connection, sent, rules, now)
-        release_keys(connection, [each for each in held if each.settlement.state is State.DEAD])
+        release_keys(connection, [each.columns for each in held if each.settlement.state is State.DEAD])
         if sent or died:
             dismiss_overtaken(connection, sent=sent, died=died, now=now, rules=rules)
     add_counters(connection, ((now, counter) for counter in counters))
