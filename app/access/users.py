@@ -37,7 +37,6 @@ class Person:
 
     @property
     def may_operate(self) -> bool:
-        """Whether they may change something."""
         return self.role is UserRole.OPERATOR
 
 

@@ -41,7 +41,6 @@ class Destination:
 
     @property
     def view(self) -> AccountView:
-        """The ad account as people know it."""
         return AccountView(ad_account_id=self.ad_account_id, name=self.name, live=not self.settings.sandboxed)
 
 

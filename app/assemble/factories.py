@@ -441,7 +441,6 @@ def people_search(settings: Settings, outbox: Outbox) -> PeopleSearch:
 
 
 def _source_names(settings: Settings) -> set[str]:
-    """Return the names of the sources of the settings' folders and keys; a file that cannot be read has none."""
     (texts,) = read_texts(SOURCES_DIR=settings.source_folders) if settings.has_sources else ({},)
     return {*key_sources(settings), *(spec.name for spec in parse_files(SourceFile, texts, []).values())}
 

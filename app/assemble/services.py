@@ -304,7 +304,6 @@ def _reload(settings: Settings, running: RunningCatalog, sources: RunningSources
 
 
 def _generation(running: RunningCatalog, sources: RunningSources | None) -> str:
-    """Return what changes with the files of the catalog, and with those of sources."""
     generation = running.catalog.generation
     return generation_of({"catalog": generation, "sources": sources.generation}) if sources else generation
 

@@ -156,7 +156,6 @@ class YamlDocument:
         return at - self._line_of(at)[0]
 
     def _replaced(self, parent: Any, entry: _Entry, value: Any) -> str:
-        """Return the text with another value of a member that there is."""
         node, text = entry.node, self.text
         start, end = int(node.start_mark.index), self._end(node)
         is_block = not parent.flow_style and not _is_inside_flow(self._root, node)
@@ -287,7 +286,6 @@ def _text(text: str, *, in_block: bool) -> str:
 
 
 def _set(value: Any, path: Sequence[str | int], new: Any) -> Any:
-    """Return a copy of a value with another one at a place."""
     if not path:
         return new
     step, *rest = path

@@ -22,7 +22,6 @@ class Draft:
 
     @property
     def files(self) -> frozenset[str]:
-        """The paths of all files."""
         return frozenset({*self.presets, *self.mappings, *self.sources})
 
     def over(self, running: RunningCatalog) -> Catalog:

@@ -116,7 +116,6 @@ def _faults_of_blocks(value: Any, path: str) -> Iterator[Fault]:
 
 
 def _options_of(directive: str, value: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the options of each use of a directive in a value, with its path."""
     for key, inner in value.items() if isinstance(value, dict) else enumerate(_listed(value)):
         if key == directive and isinstance(inner, dict):
             yield f"{path}/{key}", inner
@@ -144,7 +143,6 @@ def _names(own: Mapping[str, Any], fields: Mapping[str, FieldSpec], path: str) -
 
 
 def _nearest_field(name: str, fields: Mapping[str, FieldSpec]) -> str:
-    """Suggest the nearest field, else the nearest member of one."""
     members = ((other, spec.properties) for other, spec in fields.items() if spec.properties)
     within = (f"{found.removesuffix('?')} in {other!r}?" for other, inner in members if (found := nearest(name, inner)))
     return nearest(name, fields) or next(within, "")

@@ -257,7 +257,6 @@ def compile_preset(
 
 
 def _leaves_of(mapping: Mapping[str, Any], at: str) -> Iterator[str]:
-    """Yield the dotted fields of a mapping: a directive is one."""
     for name, value in mapping.items():
         field = f"{at}.{name}" if at else name
         if is_plain(value):
@@ -275,7 +274,6 @@ def _pointless(spec: PresetFile, mapping: CompiledMapping) -> Iterator[Fault]:
 
 
 def _trigger(text: str, path: str, found: list[Fault]) -> Trigger | None:
-    """Compile a trigger, or add its fault."""
     try:
         return compile_trigger(text)
     except TriggerError as exc:
@@ -319,7 +317,6 @@ def parse_file(kind: type[_File], text: str) -> tuple[_File | None, Faults]:
 
 
 def _first(faults: Iterable[Fault]) -> Iterator[Fault]:
-    """Yield the first faults of a file, and that there are more."""
     for number, fault in enumerate(faults):
         if number == MOST_FAULTS:
             yield Fault("", f"the file has more than {MOST_FAULTS} faults: mend these first")

@@ -62,7 +62,6 @@ class PrivacyPlaces:
 
 
 def _look(value: Any, tree: _Tree, said: dict[str, Any], *, in_lists: bool, is_device: bool = False) -> None:
-    """Add what is said in a value, and in those of its members that stand in the tree."""
     if type(value) is list and in_lists:
         for item in value:
             _look(item, tree, said, in_lists=True, is_device=is_device)

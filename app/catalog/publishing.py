@@ -116,7 +116,6 @@ class Publisher:
         return ""
 
     def target(self, file: str) -> Path:
-        """Return where a file would be published."""
         return self._folders(file)[0][-1] / Path(file).name
 
     def own_text(self, file: str) -> str | None:

@@ -154,7 +154,6 @@ def _path(name: str, path: str | None, place: str, prefix: str, faults: list[Fau
 
 
 def _together(compiled: list[tuple[RecordEvent, CompiledMapping | None]]) -> RecordEvents:
-    """Return the kinds of events that are made of one list, or of the record itself."""
     kinds = tuple(kind for kind, _ in compiled)
     _, each = compiled[0]
     asked = (part.text for kind in kinds for part in kind.trigger.explain({}).conditions())

@@ -33,7 +33,6 @@ class LoadedSources:
     generation: str
 
     def to_test(self) -> list[tuple[str, SourceFile, NamedSource]]:
-        """Return each file with what it says and what runs of it."""
         return [(file, spec, self.sources[spec.name]) for file, spec in self.specs.items()]
 
 
@@ -74,11 +73,9 @@ class RunningSources:
 
     @property
     def sources(self) -> Sources:
-        """The sources that run, by name."""
         return self._loaded.sources
 
     def to_test(self) -> list[tuple[str, SourceFile, NamedSource]]:
-        """Return what `LoadedSources.to_test` does, of what runs."""
         return self._loaded.to_test()
 
     def load(self) -> LoadedSources:

@@ -145,7 +145,6 @@ def folders_of(folders: Folders) -> list[Path]:
 
 
 def _read_folders(setting: str, folders: Folders, faults: list[Fault]) -> dict[str, str]:
-    """Return the text of each file by its shown path; of files of one name the last folder's."""
     chosen: dict[str, Path] = {}
     for folder in folders_of(folders):
         message = ""

@@ -101,7 +101,6 @@ def dismiss(
 
 
 def _query(words: list[str]) -> Query:
-    """Return which dead letters are meant; all where there is no word."""
     texts = {"delivery_id": words[0]} if len(words) == 1 and "=" not in words[0] else filters_of_words(words)
     return dead_query(texts)
 

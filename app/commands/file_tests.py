@@ -112,7 +112,6 @@ def _print(results: Sequence[FileTestResult], form: Format) -> None:
 
 
 def _as_text(results: Sequence[FileTestResult]) -> list[str]:
-    """Return each failing test with its differences, and how many there are."""
     lines = []
     for each in results:
         if each.differences:

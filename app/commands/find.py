@@ -79,7 +79,6 @@ def filters_of_words(words: Sequence[str]) -> dict[str, str]:
 
 
 def _digest(settings: Settings) -> str:
-    """Ask for an e-mail address or a phone number; return its digest."""
     digest = assemble.typed_person(settings)(typer.prompt("E-mail or phone (not shown)", err=True, hide_input=True))
     if digest is None:
         raise typer.BadParameter("the text is neither an e-mail address nor a phone number: type one of them")
@@ -87,7 +86,6 @@ def _digest(settings: Settings) -> str:
 
 
 async def _found(finder: Finder, outbox: Outbox, text: str | None, query: Query, limit: int) -> Found | None:
-    """Search until so many are found, or there are no more."""
     if text is not None:
         return await finder.look_up(text, limit=limit)
     page = await outbox.search(query, limit=limit)
@@ -102,7 +100,6 @@ async def _found(finder: Finder, outbox: Outbox, text: str | None, query: Query,
 
 
 def _show(found: Found | None, *, as_json: bool) -> None:
-    """Print what was found: a line of JSON each, or a table of either kind."""
     if found is None:
         return
     if as_json:
@@ -118,7 +115,6 @@ def _show(found: Found | None, *, as_json: bool) -> None:
 
 
 def _deliveries_table(deliveries: tuple[Delivery, ...]) -> Table:
-    """Return a table of deliveries, as commands show them."""
     table = Table("id", "received (UTC)", "state", "preset, sent as", "order", "message id", "reason")
     for each in deliveries:
         order = " ".join(filter(None, (each.order_id, each.amount, each.currency)))

@@ -52,7 +52,6 @@ def _read(file: Path) -> str:
 
 
 def _action_text() -> str:
-    """Return the text of the action's file of the settings' last folder that has one."""
     found = [folder / f"{ACTION}.yaml" for folder in load_settings().mappings_dir]
     return _read(next((path for path in reversed(found) if path.exists()), found[0]))
 

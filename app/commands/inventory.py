@@ -117,7 +117,6 @@ def _print_one(one: NameView, properties: list[PropertyFigures]) -> None:
 
 
 def _told(counts: Counter[str], words: Mapping[str, str]) -> str:
-    """Return counts with their words, the most frequent first."""
     return ", ".join(f"{count:,} {words.get(name, name)}" for name, count in counts.most_common())
 
 

@@ -90,7 +90,6 @@ async def _export(url: str, files: list[tuple[Path, date, tuple[LedgerKind, ...]
 async def _batches(
     store: Store, pasts: tuple[LedgerKind, ...], day: date
 ) -> AsyncIterator[tuple[LedgerKind, list[list[Any]]]]:
-    """Yield what was over on the day."""
     number = day_number(day)
     for past in pasts:
         after = (0.0, 0)
@@ -102,7 +101,6 @@ async def _batches(
 
 
 def _place(past: LedgerKind, row: list[Any]) -> tuple[float, int]:
-    """Return the moment and the id of a row."""
     return (
         (row[-1], row[0]) if past is LedgerKind.DROPPED_EVENTS else (DeliveryRow._make(row).settled_at or 0.0, row[0])
     )

@@ -45,7 +45,6 @@ def message(
 
 
 def _what_became(found: Message) -> Table:
-    """Return a row a delivery and a dropped event, in the order in which they came."""
     rows: list[tuple[float, list[str]]] = []
     for each in found.deliveries:
         told = "; ".join(filter(None, (each.reason, *each.warnings)))

@@ -301,7 +301,6 @@ def _print_tables(explanation: EventReport) -> None:
 
 
 def _fields_table(report: PresetReport) -> Table:
-    """Show each field of a preset with the paths it came from and what is sent of it."""
     seen = f" ({time_text(report.seen_at)} UTC)" if report.seen_at else ""
     said = ": ".join(filter(None, (report.preset, IN_WORDS[report.exit], report.reason))) + seen
     if report.kept:

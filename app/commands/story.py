@@ -298,7 +298,6 @@ class _Player:
         return min((each.due_at for each in waiting if each.due_at is not None), default=None)
 
     async def _send(self, outbox: Outbox, workers: Sequence[Worker]) -> None:
-        """Send what is due now."""
         for worker in workers:
             await worker.send_due()
         for report in self._reports:

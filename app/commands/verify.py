@@ -43,7 +43,6 @@ def verify(*, as_json: AsJson = False) -> None:
 
 
 async def _verify(settings: Settings) -> tuple[bool, list[str]]:
-    """Try every live ad account; return whether all are good, and a line for each."""
     live = [each for each in destinations(settings) if each.settings.live]
     if not live:
         return False, ["no credentials: set PINTEREST_AD_ACCOUNT_ID and PINTEREST_CONVERSION_TOKEN"]

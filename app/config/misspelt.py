@@ -79,7 +79,6 @@ class SettingNames:
         return name.upper() in self._known or _OF_LIBRARIES.fullmatch(name.upper()) is not None
 
     def _almost(self, name: str) -> str:
-        """Return the setting that a name misspells, "" for none."""
         letters = frozenset(name)
         near = [
             known

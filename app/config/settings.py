@@ -96,7 +96,6 @@ class EventAgeSettings(RoomSettings):
 
     @property
     def max_event_age_s(self) -> float:
-        """Older events are invalid."""
         return self.max_event_age_days * _DAY_S
 
 
@@ -197,7 +196,6 @@ class AlertSettings(InventorySettings):
 
     @property
     def told_full_s(self) -> float:
-        """A backlog that is full in less is told."""
         return self.alert_full_hours * 3_600
 
     @property
@@ -226,7 +224,6 @@ class QuarantineSettings(RoomSettings):
 
     @property
     def quarantine_s(self) -> float:
-        """How long what is kept is kept."""
         return self.quarantine_hours * 3_600
 
 
@@ -336,7 +333,6 @@ class OutboxSettings(MemorySettings, EventAgeSettings):
 
     @property
     def order_wait_s(self) -> float:
-        """How long an order waits for the same order from the other side."""
         return self.order_wait_minutes * 60
 
     @model_validator(mode="after")
@@ -424,7 +420,6 @@ class AccessSettings(ServingSettings):
 
     @property
     def has_tokens(self) -> bool:
-        """Whether people have a password or tokens."""
         return bool(self.console_password or self.console_users)
 
 
@@ -441,7 +436,6 @@ class SourceSettings(RoomSettings):
 
     @property
     def has_sources(self) -> bool:
-        """Whether there are sources with a name."""
         return bool(self.sources or self.sources_dir)
 
 
@@ -497,12 +491,10 @@ class SenderSettings(SourceSettings, ServingSettings):
 
     @property
     def key_names(self) -> tuple[str, ...]:
-        """The names of the write keys."""
         return tuple(key.get_secret_value().partition(":")[0].strip() for key in self.write_keys)
 
     @property
     def page_origins(self) -> tuple[str, ...]:
-        """The origins of pages whose SDKs may send; `*` is any."""
         return self.sdk_origins or (("*",) if self.authenticated else ())
 
     @property

@@ -98,7 +98,6 @@ class Answers:
                 self._put(replace(no, is_no=False, at=yes.at))
 
     def about(self, keys: Iterable[str]) -> Iterator[Answer]:
-        """Yield those about some ids."""
         return (each for key in dict.fromkeys(keys) for each in self._by_key.get(key, {}).values())
 
     def _put(self, answer: Answer) -> None:

@@ -198,7 +198,6 @@ class Coordination:
 
     @property
     def process(self) -> str:
-        """What this process is called, and what it does."""
         return f"{self._process_id} ({self._role})"
 
     async def switch(self, preset: str | None, *, on: bool, ad_account_id: str | None = None) -> None:

@@ -247,7 +247,6 @@ def _hand_on(_: Any, __: str, entry: EventDict) -> EventDict:
 
 
 def _without_messages_of_exceptions(_: Any, __: str, entry: EventDict) -> EventDict:
-    """Replace an exception by its type and its places."""
     error = entry.pop("exc_info", None)
     if error is True:
         error = sys.exc_info()

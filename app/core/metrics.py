@@ -100,7 +100,6 @@ class Metrics:
                 self._count_destination(self._destinations[counter.ad_account_id], counter)
 
     def _find_child(self, name: str, preset: str, label: str) -> Counter:
-        """Return what counts a counter of this name."""
         match name:
             case "accepted" | "refused":
                 return self._events.labels(name)
@@ -121,7 +120,6 @@ class Metrics:
             self._of_sources.labels(source, exit_.value).inc(count)
 
     def _count_destination(self, destination: str, counter: CounterRow) -> None:
-        """Count what becomes of deliveries to a named destination, and the calls for it."""
         if counter.name == "calls":
             self._destination_calls.labels(destination, counter.label).inc(counter.count)
         elif counter.name in _EXITS:

@@ -174,7 +174,6 @@ class AccountView:
 
     @property
     def shown(self) -> str:
-        """What people are shown: the name, or the id where there is none."""
         return self.name or self.ad_account_id
 
 

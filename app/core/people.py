@@ -92,7 +92,6 @@ class Suppression(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
 
     @property
     def at(self) -> float:
-        """When the newest no was said."""
         return max(no.at for no in self.nos)
 
 
@@ -234,7 +233,6 @@ class Erasure:
 
     @property
     def shown(self) -> dict[str, Any]:
-        """The certificate as it is handed out."""
         return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "found_by"}
 
 

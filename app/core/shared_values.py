@@ -85,11 +85,9 @@ class SharedKeys(Generic[_Value]):
     record: type[_Value]
 
     def of(self, name: str) -> SharedKey[_Value]:
-        """Return the key of the value with this name."""
         return SharedKey(self.prefix + name, self.record)
 
     def under(self, name: str) -> "SharedKeys[_Value]":
-        """Return those under one of them, by names of their own."""
         return SharedKeys(f"{self.prefix}{name}/", self.record)
 
     async def read(self, shared: SharedValues, name: str) -> _Value | None:

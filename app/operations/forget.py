@@ -182,12 +182,10 @@ class _Traces:
 
     @property
     def asked(self) -> set[str]:
-        """By what messages are found."""
         return {*self.ids, *self.alone, *self.browsers, *self.named, *self.used}
 
     @property
     def looked_for(self) -> set[str]:
-        """By what memory is looked through."""
         return {*self.named, *(key for key in self.ids if len(key) == OWNER_KEY_DIGITS)}
 
     @property
@@ -240,7 +238,6 @@ def _union(sets: Iterable[Collection[str]]) -> set[str]:
 
 
 def _digests_in(message: Message) -> set[str]:
-    """Return how the digests begin that the payloads of a message hold."""
     texts = (each.payload or b"" for each in message.deliveries)
     return {digest[:OWNER_KEY_DIGITS].decode() for text in texts for digest in _DIGEST.findall(text)}
 
@@ -367,7 +364,6 @@ class Forgetting:
         return [struct_asdict(each) for each in await self._outbox.consents(keys)]
 
     async def _erasures(self, traces: _Traces) -> list[dict[str, Any]]:
-        """Return the certificates of erasures for which somebody was named as now."""
         names = set(await self._names(traces))
         found = (await ERASURES.read_all(self._outbox)).items()
         return [{"certificate": number, **each.shown} for number, each in found if not names.isdisjoint(each.found_by)]
@@ -446,7 +442,6 @@ class Forgetting:
         await self._outbox.write_consents([Answer(key=key, **no) for key in keys])  # type: ignore[arg-type] # as named
 
     async def _typed(self, whom: NamedPerson) -> _Traces:
-        """Return the keys and digests of what somebody is named by."""
         found = _Traces(orders=set(map(order_key, map(unpersonal_id, whom.order_ids))))
         secrets = dict.fromkeys([*self._secrets, await secret_of_store(self._outbox, self._new_secret)])
         for keys in (IdKeys(secret.encode()) for secret in secrets):
@@ -459,7 +454,6 @@ class Forgetting:
         return found
 
     async def _named(self, whom: NamedPerson) -> _Traces:
-        """Return what is known of somebody by their name alone."""
         found = await self._typed(whom)
         for order_id in map(unpersonal_id, whom.order_ids):
             found.listed.update(await self._messages(Query(order_id=order_id)))
@@ -474,7 +468,6 @@ class Forgetting:
         return found
 
     async def _messages(self, query: Query) -> list[str]:
-        """Return the messages of the deliveries and notes that a query means."""
         found: list[str] = []
         cursor: str | None = None
         while True:
@@ -618,7 +611,6 @@ class Forgetting:
         return ids
 
     async def _erase_memory(self, several: Sequence[_Traces], now: float) -> tuple[bool, list[str]]:
-        """Erase what is remembered; return whether that was anything, and what it was."""
         keys = [
             sorted(key for key in {*each.known, *each.ids, *each.alone} if len(key) > OWNER_KEY_DIGITS)
             for each in several
@@ -691,7 +683,6 @@ class ForgetActs:
         self._hour, self._lines = 0, 0
 
     async def secret(self) -> bytes:
-        """Return the secret by which ids are keyed."""
         return await self._forgetting.secret()
 
     async def forget(
@@ -818,7 +809,6 @@ class ForgetActs:
         reference: str,
         names: tuple[str, ...] = (),
     ) -> Forgotten:
-        """Write the certificate of an erasure, and a line of the audit log."""
         at, reference = self._audit.clock(), redact(reference[:MAX_REFERENCE])
         asked = [each for each in (await DELETIONS.read_all(self._shared)).values() if each.certificate == number]
         certificate = Erasure(

@@ -24,7 +24,6 @@ class QuarantineActs:
 
     @property
     def is_on(self) -> bool:
-        """Whether anything is kept."""
         return self._replaying is not None
 
     @property

@@ -288,7 +288,6 @@ class Order(NamedTuple):
 
     @property
     def number(self) -> str | None:
-        """Its other name."""
         return self.side.number if self.side else None
 
     @property
@@ -479,7 +478,6 @@ class Deduplicator:
     def _meet_shop(
         self, known: NewDelivery, keys: Sequence[Key], order: Order, delivery_id: object
     ) -> DedupResult | None:
-        """Return what an order of a page is where its other side, or another event of the page, waits; else None."""
         met = self._met(keys, order)
         shop = [(holder, twin) for holder, twin in met if twin.is_proven and holder.is_proven]
         into = next((twin for holder, twin in shop if twin.is_open and _are_bound(order, holder.order)), None)
@@ -572,7 +570,6 @@ class Deduplicator:
         return twin.message_id == known.message_id or any(not each.is_proven for each in holders)
 
     def _met(self, keys: Sequence[Key], order: Order) -> list[tuple[KeyOwner, Twin]]:
-        """Return the deliveries that name the same order or token, in the order in which they came."""
         met: dict[object, tuple[KeyOwner, Twin]] = {}
         for key in keys:
             if key.kind in {ORDER_ID, TOKEN} and not key.is_of_event:
@@ -585,7 +582,6 @@ class Deduplicator:
         return sorted(met.values(), key=lambda each: each[1].delivery_id)
 
     def _twins_of(self, key: Key) -> list[Twin]:
-        """Return the deliveries that hold the key of an event."""
         found = ((self.twins or {}).get(holder.delivery_id) for holder in self._holders(key))
         return [twin for twin in found if twin is not None]
 
@@ -693,7 +689,6 @@ def _are_bound(public: Order | None, proven: Order | None) -> bool:
 
 
 def _differs(twin: Twin, order: Order, event_id: str | None) -> str:
-    """Say that another order was sent, and under which id this one is, where its own left with that."""
     under = f"; sent under the event_id {event_id}, since its own left before" if event_id else ""
     total = order.total or "no total"
     return f"{PAGE_DIFFERS}: delivery {twin.delivery_id} was sent with {_total_of(twin)}, this one with {total}{under}"
@@ -739,7 +734,6 @@ def _are_other_orders(key: Key, earlier: Order | None, order: Order | None) -> b
 
 
 def _is_same(key: Key, earlier: Order | None, order: Order | None) -> bool:
-    """Return whether a delivery with the same key is the same event or order."""
     if earlier is None or order is None:
         return True
     if _are_other_checkouts(key, earlier, order) or _are_other_orders(key, earlier, order):

@@ -179,7 +179,6 @@ class Rows:
         self.deliveries.append(row)
 
     def add_dropped(self, event: DroppedEvent, now: float) -> None:
-        """Add the row of an event that was dropped `now`."""
         self.dropped.append([*DROPPED_COLUMNS(event), now])
 
     @property
@@ -242,16 +241,13 @@ class PreparedEnqueue:
 
     @property
     def digests(self) -> list[str]:
-        """The keys of all its deliveries."""
         return [key.digest for of_delivery in self.keys for key in of_delivery]
 
     @property
     def leaves_room(self) -> bool:
-        """Whether any of its deliveries does; those of one call are alike."""
         return any(delivery.leaves_room for delivery in self.deliveries)
 
     def all_enqueued(self) -> list[Enqueued]:
-        """Return the answers where every delivery is new."""
         return [_ENQUEUED] * len(self.deliveries)
 
 
@@ -430,7 +426,6 @@ def _answer(
     delivery_id: int,
     twins: dict[object, Twin],
 ) -> Enqueued:
-    """Add what a delivery comes to, and return what is told of it."""
     pairing = result.pairing or _ALONE
     if result.repeats:
         exit_: Literal[Exit.MERGED, Exit.DUPLICATE] = Exit.MERGED if pairing.into else Exit.DUPLICATE

@@ -173,7 +173,6 @@ class HoldClock:
         self._most = known.at + max(0.0, wall - known.wall) - steady
 
     def _since(self, known: HoldTime, steady: float) -> float:
-        """Return what it is now at least."""
         return known.at + (steady - known.steady if self._is_of_this_boot(known, steady) else 0.0)
 
     def _is_of_this_boot(self, known: HoldTime, steady: float) -> bool:

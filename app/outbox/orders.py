@@ -38,13 +38,9 @@ class OrderPage(NamedTuple):
 class PagesOrders(Protocol):
     """The part of the outbox that knows orders. May raise OutboxUnavailable."""
 
-    async def orders(self, *, dropped: bool, since: float, after: int | None = None, limit: int) -> OrderPage:
-        """Do `Outbox.orders`."""
-        ...
+    async def orders(self, *, dropped: bool, since: float, after: int | None = None, limit: int) -> OrderPage: ...
 
-    async def order_ids(self, numbers: Sequence[str]) -> dict[str, list[str]]:
-        """Do `Outbox.order_ids`."""
-        ...
+    async def order_ids(self, numbers: Sequence[str]) -> dict[str, list[str]]: ...
 
 
 async def orders_since(outbox: PagesOrders, since: float) -> AsyncIterator[list[OrderRow]]:

@@ -66,7 +66,6 @@ class Twin(NamedTuple):
 
     @property
     def side(self) -> OrderSide | None:
-        """What it says of its order."""
         return read_side(orjson.loads(self.stored_side)) if self.stored_side else None
 
     @property
@@ -76,12 +75,10 @@ class Twin(NamedTuple):
 
     @property
     def waits(self) -> bool:
-        """Whether it waits for its other side."""
         return self.is_open and self.follows is not None
 
     @property
     def has_left(self) -> bool:
-        """Whether Pinterest has it, or may have it."""
         return not self.is_open and self.state in {State.PENDING, State.CLAIMED, State.DELIVERED}
 
     def holds_id(self, now: float) -> bool:

@@ -51,17 +51,14 @@ class DeadLetter(NamedTuple):
 
     @property
     def side(self) -> OrderSide | None:
-        """What it says of its order."""
         return read_side(orjson.loads(self.stored_side)) if self.stored_side else None
 
     @property
     def token(self) -> str | None:
-        """The digest of the token of its order."""
         return self.side.token if self.side else None
 
     @property
     def number(self) -> str | None:
-        """The other name of its order."""
         return self.side.number if self.side else None
 
     @property

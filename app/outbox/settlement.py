@@ -39,7 +39,6 @@ class ClaimQuery:
     only: Sequence[int] | None = None
 
     def of(self, ids: Sequence[int]) -> "ClaimQuery":
-        """Return the query for all of these that are due."""
         return replace(self, only=ids, limit=max(1, len(ids)), max_bytes=_ANY_BYTES, max_wait_s=0)
 
 

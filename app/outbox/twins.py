@@ -115,7 +115,6 @@ def merged(public: SideEvent, proven: SideEvent, *, crossing: Collection[str] = 
 
 
 def _taken_out(user_data: dict[str, Any], memory: Iterable[str]) -> _Recalled:
-    """Take what came from memory out of a `user_data`, and return it by group."""
     return {group: {name: user_data.pop(name) for name in GROUPS[group] if name in user_data} for group in memory}
 
 
@@ -175,7 +174,6 @@ def _take_off_prices(custom_data: dict[str, Any]) -> None:
 
 
 def _keep_every_no(event: dict[str, Any], sides: Sequence[dict[str, Any]]) -> None:
-    """Say no wherever one of the sides does."""
     if any(side.get("advertiser_tracking_enabled") is False for side in sides):
         event["advertiser_tracking_enabled"] = False
     types = [side.get("custom_data", {}).get("opt_out_type", "") for side in sides]

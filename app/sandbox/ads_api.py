@@ -71,7 +71,6 @@ class TokensGiven:
 
 
 def _is_signed(header: str) -> bool:
-    """Whether there is a client id and its secret."""
     scheme, _, coded = header.partition(" ")
     try:
         name, _, secret = b64decode(coded).decode().partition(":")
@@ -198,7 +197,6 @@ class AdsFigures:
         return json_answer({"id": account, "name": "Sandbox", "country": "DE", "currency": "EUR", **zone})
 
     def _optimal(self, request: Request) -> Response:
-        """Name the events that it has recorded."""
         names = sorted({event["event_name"].upper() for event in self._record.events(limit=_KEPT)})
         tag = {"ad_account_id": request.path_params["ad_account_id"], "conversion_tag_id": _TAG, "created_time": 0}
         return json_answer({_TAG: [{"conversion_event": name, **tag} for name in names]})
@@ -250,7 +248,6 @@ class AdsFigures:
         return json_answer([{**account, **whole}])
 
     def _attributed(self, columns: Sequence[str], zone: tzinfo) -> dict[str, Counter[str]]:
-        """Sum by date what is attributed: checkouts with a click id, and what they were worth."""
         sums: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for event in self._record.events(limit=_KEPT):
             if event["event_name"] == "checkout" and event["user_data"].get("click_id"):

@@ -77,7 +77,6 @@ class CutAnswer(Response):
         self._answer = answer
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the half of the answer and close the connection."""
         if self._answer:
             start = {"type": "http.response.start", "status": self._answer.status_code}
             await send({**start, "headers": self._answer.raw_headers})

@@ -101,7 +101,6 @@ class Sandbox:
         return answer
 
     def _answer(self, request: Request, raw: bytes, body: Any, step: Step) -> tuple[list[dict[str, Any]], Response]:
-        """Decide which events are processed, and what is answered."""
         processed, usual = self._usual(request, raw, body, step)
         if step.reset or step.half:
             return (processed if step.record or step.half else []), CutAnswer(usual if step.half else None)
@@ -148,7 +147,6 @@ class Sandbox:
         return error(400, f"Invalid request: {problem}") if problem else None
 
     async def show_state(self, _: Request) -> Response:
-        """Return the counts of `Record.state` as JSON."""
         return json_answer(self.record.state())
 
     async def show_events(self, request: Request) -> Response:
@@ -161,7 +159,6 @@ class Sandbox:
         return json_answer(self.record.duplicates(limit=_limit(request)))
 
     async def show_calls(self, request: Request) -> Response:
-        """Return the newest calls."""
         return json_answer(self.record.calls(limit=_limit(request)))
 
     async def take_script(self, request: Request) -> Response:

@@ -256,7 +256,6 @@ class BatchSender:
         return self.troubles > errand.troubles or self._surroundings.switches().destination_off
 
     async def _call(self, claimed: Sequence[Claimed]) -> AnsweredCall:
-        """Make the call that `_take_call` took; return it with its answer."""
         clocks = self._surroundings.clocks
         at, begun_at = clocks.now(), clocks.monotonic()
         call = self._client.send([each.payload for each in claimed])

@@ -109,7 +109,6 @@ class BisectionLock:
         self._is_over.set()
 
     def is_about_another(self, search: object) -> bool:
-        """Return whether another batch is searched in doubt."""
         return self._of not in (None, search)
 
     async def over_for(self, search: object) -> None:

@@ -96,7 +96,6 @@ def worsened(
 
 
 def _next_pause_s(was_s: float | None, sign: CallSignal, policy: DeliverySettings) -> float:
-    """Return the first pause, or twice what it was."""
     is_blocked = sign.state == "blocked"
     first_s = MIN_BLOCKED_PAUSE_S if is_blocked else policy.retry_base_s
     return min(2 * (was_s or 0) or first_s, MAX_BLOCKED_PAUSE_S if is_blocked else policy.retry_max_pause_s)

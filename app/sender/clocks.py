@@ -75,7 +75,6 @@ class Clocks:
         return now
 
     def age_s(self, since: float) -> float:
-        """Return how many seconds have passed since then."""
         return age_s(since, self.now(), self.jumps)
 
     def noticed(self) -> list[ClockJump]:
@@ -85,7 +84,6 @@ class Clocks:
 
     @property
     def has_jumped(self) -> bool:
-        """Whether there is a jump that is not heeded yet."""
         return bool(self._noticed)
 
     def heeded(self, jump: ClockJump) -> None:

@@ -32,7 +32,6 @@ class CallReport:
 
     @property
     def deliveries(self) -> int:
-        """How many deliveries the call carried."""
         return len(self.claimed)
 
 

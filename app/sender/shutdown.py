@@ -43,11 +43,9 @@ class Shutdown:
         await _within(seconds, self._forced)
 
     async def unless_requested(self, work: Coroutine[Any, Any, _Result]) -> _Result | None:
-        """Do `work`; None, and the work cancelled, where the end is requested first."""
         return await _race(work, self._requested)
 
     async def unless_forced(self, work: Coroutine[Any, Any, _Result]) -> _Result | None:
-        """Do `work`; None, and the work cancelled, where the end is forced first."""
         return await _race(work, self._forced)
 
 

@@ -209,7 +209,6 @@ class Worker:
         await self._shutdown.unless_requested(self._outbox.wait(self._ad_account_id, max_wait_s or REST_S))
 
     async def _survived(self, work: Coroutine[Any, Any, None]) -> bool:
-        """Do `work`; report what it raises and return False."""
         try:
             await work
         except Exception as exc:  # noqa: BLE001 - whatever it is, the next batch may be sent

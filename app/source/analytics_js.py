@@ -75,7 +75,6 @@ class Script:
 
     @property
     def integrity(self) -> str:
-        """For the attribute `integrity` of a page."""
         return "sha384-" + base64.b64encode(hashlib.sha384(self.plain).digest()).decode()
 
 

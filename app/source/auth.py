@@ -51,7 +51,6 @@ class WebhookSecrets:
         )
 
     def take(self, other: Self) -> None:
-        """Hold what `other` holds from now on."""
         self.shared, self.header = other.shared, other.header
 
 
@@ -80,7 +79,6 @@ class WriteKeys:
         return cls.read(key.get_secret_value() for key in settings.write_keys)
 
     def take(self, other: Self) -> None:
-        """Hold the keys of `other` from now on."""
         self.keys = other.keys
 
     def source(self, *offered: Any) -> str | None:
@@ -151,11 +149,9 @@ class OpenProof:
     header: str = ""
 
     def may_hold(self, *_: object) -> bool:
-        """Return True."""
         return True
 
     async def holds(self, *_: object, **__: object) -> bool:
-        """Return True."""
         return True
 
 

@@ -376,10 +376,7 @@ def _check_count(count: int, max_events: int | None) -> None:
 
 
 def _read_large(raw: bytes, max_events: int) -> Body:
-    """Read a large body that does not begin with an array at once: a batch, or lines.
-
-    Any other event is refused for its size.
-    """
+    """Read a batch or lines; any other large event is refused for its size."""
     raw = strip_leading_space(raw)
     if raw[:1] == b"[":
         return _read_array(raw, max_events, top={})

@@ -49,7 +49,6 @@ def read_event_text(text: bytes, *, now: float) -> list[Event | EventRefused]:
 
 
 def _documents(lines: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
-    """Yield each line, or all of them as the one document that they are, with the number of the first."""
     number, first = next(lines, (0, b""))
     number_of_second, second = next(lines, (0, b""))
     begins = first.removeprefix(BOM_UTF8).lstrip()[:1]

@@ -371,7 +371,6 @@ def _cut_off(raw: bytes, at: int, end: int, on_nan: Callable[[int], None], bound
 
 
 def _parsed(raw: bytes, begun: int, after_comma: int, on_nan: Callable[[int], None]) -> list[Any]:
-    """Parse the members before a comma."""
     parsed: list[Any] = parse(b"[" + raw[begun : after_comma - 1] + b"]", on_nan=on_nan)
     return parsed
 

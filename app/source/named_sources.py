@@ -254,7 +254,6 @@ class NamedWebhook:
     async def _keep_segments(
         self, request: Request, source: NamedSource, raw: bytes, size: int, now: float
     ) -> Response:
-        """Keep Segment's events, and answer as /webhook does."""
         body = await open_body(raw, size, self.budget, source.limits)
         events = read_events(body, source.limits, Arrival.at(now, new_id=self.new_id))
         read = iter(with_gpc(events, request))

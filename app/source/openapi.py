@@ -38,7 +38,6 @@ def _json(description: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _refused(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Describe the refusals that have one of these statuses."""
     return {
         status: _json(" / ".join(refusal.message for refusal in REFUSALS if refusal.status == status), _ERROR)
         for status in statuses

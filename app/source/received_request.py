@@ -89,7 +89,6 @@ class Requester:
             yield event
 
     def _of_client(self, event: Event, context: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the address and user agent that the event lacks."""
         found: dict[str, Any] = {}
         if not _is_public(context.get("ip")):
             noted = event.get("request_ip")  # by RudderStack's server

@@ -91,7 +91,6 @@ class SegmentSignature:
     header: str = "x-signature"
 
     def may_hold(self, headers: Mapping[str, str]) -> bool:
-        """Return whether there is a signature."""
         return self.header in headers
 
     async def holds(
@@ -102,7 +101,6 @@ class SegmentSignature:
         *,
         now: float,  # noqa: ARG002 - no time is signed
     ) -> bool:
-        """Return whether one of the secrets made it."""
         return await is_signed(raw, size, headers.get(self.header), self.secrets)
 
 
@@ -118,7 +116,6 @@ class HmacSignature:
     secrets: tuple[bytes, ...] = field(repr=False)
 
     def may_hold(self, headers: Mapping[str, str]) -> bool:
-        """Return whether there is a signature."""
         return self.header in headers and headers[self.header].startswith(self.prefix)
 
     async def holds(
@@ -148,7 +145,6 @@ class StandardWebhooksSignature:
     header: str = "webhook-signature"
 
     def may_hold(self, headers: Mapping[str, str]) -> bool:
-        """Return whether all three headers are there."""
         return all(name in headers for name in ("webhook-id", "webhook-timestamp", self.header))
 
     async def holds(self, raw: bytes, size: int, headers: Mapping[str, str], *, now: float) -> bool:
@@ -176,7 +172,6 @@ class StripeSignature:
     header: str = "stripe-signature"
 
     def may_hold(self, headers: Mapping[str, str]) -> bool:
-        """Return whether there is a signature."""
         return self.header in headers
 
     async def holds(self, raw: bytes, size: int, headers: Mapping[str, str], *, now: float) -> bool:

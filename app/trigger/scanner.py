@@ -127,7 +127,6 @@ class Token:
         return self.column - 1 + len(self.text)
 
     def is_word(self, *words: str) -> bool:
-        """Return whether it is one of these lower-case words, written in any case."""
         return self.kind is Kind.WORD and not self.path and self.text.lower() in words
 
 

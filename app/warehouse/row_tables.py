@@ -22,9 +22,7 @@ class TextTable(Protocol):
     """Rows with named columns, as texts. Every method may raise WarehouseError."""
 
     @property
-    def columns(self) -> Sequence[str]:
-        """The names of the columns, in their order."""
-        ...
+    def columns(self) -> Sequence[str]: ...
 
     def texts(self, columns: Sequence[str | None]) -> Iterator[Sequence[Sequence[str | None]]]:
         """Yield some rows after the other, as texts of these columns alone; None stands for one that there is not."""

@@ -106,7 +106,6 @@ class _Doorway:
 
 
 def _denied(why: Denial | TooManyTries) -> Response:
-    """Return what a program is answered that is not admitted."""
     if isinstance(why, TooManyTries):
         return answer(_TOO_MANY, 429, {"Retry-After": str(why.retry_after_s)})
     if why in {Denial.LOGIN_NEEDED, Denial.WRONG}:

@@ -53,7 +53,6 @@ class DirectRoutes:
                 self._routes |= {(method, route.path): (route, route.endpoint) for method in route.methods or ()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See the request answered, and note how."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -262,7 +262,6 @@ class BoundedConnection(HttpToolsProtocol):
 
 
 def _behind(mark: bytes, text: bytes, count: int) -> int:
-    """Return where so many marks end; the end of the text where it has fewer."""
     end = 0
     for _ in range(count):
         found = text.find(mark, end)

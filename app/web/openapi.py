@@ -54,7 +54,6 @@ def describe_proofs(document: dict[str, Any], settings: Settings) -> None:
 
 
 def _schemes(settings: Settings) -> dict[str, dict[str, str]]:
-    """Return the schemes that are asked for somewhere."""
     schemes: dict[str, dict[str, str]] = {}
     if settings.has_tokens:
         schemes[_TOKEN] = {
@@ -124,7 +123,6 @@ EXAMPLES_FILE: Final = Path(__file__).parent.parent / "api" / "examples.json"
 
 
 def _add_answers(method: str, path: str, operation: dict[str, Any], answers: Mapping[str, Any]) -> None:
-    """Add examples of what an operation of the interface for operators answers."""
     for status, response in operation["responses"].items():
         example = answers.get(f"{method} {path}" if status == "200" else status)
         for content in response.get("content", {}).values():

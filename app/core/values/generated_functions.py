@@ -104,7 +104,6 @@ class PlainObject(ObjectText):
         return [f" {self.result} = {{}}"]
 
     def inner(self, name: str) -> ObjectText:
-        """Return what writes an object that is a member of this one."""
         return PlainObject(self._text, f"{self.result}[{name!r}] = ")
 
     def constant(self, name: str, value: Any) -> list[str]:
@@ -116,5 +115,4 @@ class PlainObject(ObjectText):
         return [f" {self.result}[{name!r}] = {given}"]
 
     def end(self) -> list[str]:
-        """Put the object where it belongs."""
         return [f" {self._put}{self.result}"] if self._put else []

@@ -281,7 +281,6 @@ class Connections:
         return connection
 
     async def close(self) -> None:
-        """Close the connections that are not lent."""
         for alarm in self._alarms:
             alarm.cancel()
         while self._idle:

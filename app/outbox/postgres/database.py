@@ -44,7 +44,6 @@ Part = TypeVar("Part", bound="UsesDatabase")
 
 
 async def rows_of(connection: Connection, query: str, /, **parameters: Any) -> list[TupleRow]:
-    """Run the named query; return its rows."""
     return await (await connection.execute(SQL[query], parameters, binary=True)).fetchall()
 
 
@@ -228,8 +227,6 @@ class UsesDatabase:
 def connected(
     work: Callable[Concatenate[Part, Connection, Given], Coroutine[Any, Any, Result]],
 ) -> Callable[Concatenate[Part, Given], Coroutine[Any, Any, Result]]:
-    """Lend a method its connection."""
-
     @wraps(work)
     async def method(part: Part, /, *given: Given.args, **named: Given.kwargs) -> Result:
         return await part._database.run(partial(work, part), *given, **named)  # noqa: SLF001 - it is a method

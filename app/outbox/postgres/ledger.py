@@ -33,7 +33,6 @@ from app.outbox.step_sums import sum_parameters, summed_spans
 
 
 def asked(query: Query) -> dict[str, Any]:
-    """Return the parameters of a query; one that is no id is that of no delivery."""
     query = as_kept(query)
     parameters = {each.name: getattr(query, each.name) for each in fields(query)}
     if query.delivery_id is not None:
@@ -189,7 +188,6 @@ async def _dropped(
 
 
 async def _whole(connection: Connection, deliveries: Sequence[Delivery]) -> list[Delivery]:
-    """Return deliveries with their history and payload."""
     ids = [int(each.delivery_id) for each in deliveries]
     rows = await rows_of(connection, "whole", ids=ids) if ids else []
     more = {str(id_): (history or (), payload) for id_, history, payload in rows}

@@ -63,7 +63,6 @@ class Notifier:
         changed.set()
 
     def claimed(self, ad_account_id: str, *, found: bool, now: float) -> None:
-        """Note a claim, and whether it found anything."""
         self._seen[ad_account_id].looked_at = float("-inf") if found else now
 
     def _keep_running(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:

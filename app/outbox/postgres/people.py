@@ -117,7 +117,6 @@ async def forget_stale(connection: Connection, now: float, rules: OutboxSettings
 
 
 async def forget_ended_suppressions(connection: Connection, now: float, limit: int, skip: int) -> int:
-    """Forget suppressions that are over. Returns how many."""
     async with connection.transaction():
         ((gone, public),) = await rows_of(connection, "retain_suppressions", now=now, limit=limit, skip=skip)
         await _count(connection, suppressions=-gone, public_suppressions=-public)
@@ -125,7 +124,6 @@ async def forget_ended_suppressions(connection: Connection, now: float, limit: i
 
 
 async def forget_unseen(connection: Connection, rules: OutboxSettings, limit: int, skip: int) -> int:
-    """Forget the people who were unseen longest where they are too many. Returns how many ids."""
     async with connection.transaction():
         ((people, *_),) = await rows_of(connection, "memory_size", key=None, hour=0)
         if (too_many := min(limit, people - rules.remember_max_people)) <= 0:
@@ -276,7 +274,6 @@ async def _write_consents(connection: Connection, answers: Sequence[Answer]) -> 
 async def _forget_deliveries(
     connection: Connection, messages: Sequence[str], again: Collection[str], now: float, rules: OutboxSettings
 ) -> None:
-    """Erase what deliveries of messages hold of a person."""
     for lock in ("lock_waiting", "lock_dead", "lock_waiting"):  # again: what was redriven meanwhile
         await rows_of(connection, lock, keys=messages)
     held, returning = [await _deliveries_of(connection, some) for some in (messages, {*messages} & {*again})]

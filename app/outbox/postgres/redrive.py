@@ -111,7 +111,6 @@ async def _redrive(connection: Connection, plan: RedrivePlan, now: float) -> Red
 
 
 async def _dismiss(connection: Connection, query: Query, before: int, because: str) -> tuple[int, int | None]:
-    """Dismiss the dead deliveries of one step; return how many, and `before` of the next step."""
     async with connection.transaction():
         dead = await _dead(connection, query, before)
         await _put_away(connection, dismissed(dead, because))

@@ -32,7 +32,6 @@ def day_of(moment: float) -> int:
 
 
 def table_of(parent: str, day: int) -> str:
-    """Return the name of the table of a day."""
     return f"{parent}_{time.strftime('%Y%m%d', time.gmtime(day * DAY_S))}"
 
 
@@ -56,7 +55,6 @@ class Days:
 
 
 async def make_days(connection: Connection, days: Iterable[int]) -> None:
-    """Make the tables of these days where they are missing."""
     async with connection.transaction():
         await connection.execute(SQL["only_one"])
         there = set(await rows_of(connection, "day_tables"))
@@ -165,7 +163,6 @@ async def retain(connection: Connection, now: float, limit: int, rules: OutboxSe
 
 
 def _steps(connection: Connection, now: float, rules: OutboxSettings) -> dict[str, Step]:
-    """Return the steps of retention, but for the tables of days, by name."""
     ledger_start = now - rules.ledger_s
     starts = {
         "now": now,

@@ -105,7 +105,6 @@ class SetAsideRows:
 
     @classmethod
     async def read(cls, connection: Connection, now: float) -> "SetAsideRows":
-        """Read what is set aside."""
         return cls(connection, await _read(connection), now)
 
     async def delete(self, name: str, do: Step, limit: int) -> int:
@@ -142,7 +141,6 @@ class SetAsideRows:
                 await claim(self._connection, set_aside.claim_of(ids, account, now=self._now))
 
     async def _settle_again(self, rules: OutboxSettings) -> int:
-        """Record what can be recorded."""
         names = set_aside.due(self._known, ["settle", "count"], now=self._now)
         return await self._done(names, await refused_of(names, partial(self._settle, rules)))
 

@@ -79,7 +79,6 @@ class PostgresStore(PostgresShared):
         await self._database.run(rows_of, "begin_ids_above", delivery=delivery, dropped_event=dropped_event)
 
     async def close(self) -> None:
-        """Close the connections."""
         await self._database.close()
 
 

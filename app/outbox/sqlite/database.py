@@ -60,7 +60,6 @@ def person_id(key: str | None) -> int | None:
 
 
 def numbers_of(keys: Collection[str]) -> set[int]:
-    """Return the numbers of some keys."""
     try:
         return {int(key[:_DIGITS], 16) for key in keys}  # a call for each takes twice as long
     except ValueError:

@@ -37,7 +37,6 @@ class Guard:
     """Asked by the thread that writes before and after whatever takes something in; told of every error of SQLite."""
 
     def __init__(self, path: Path) -> None:
-        """Take the files at `path`, which are open, for those that are meant."""
         self._path = path
         files = [path, *(Path(f"{path}{suffix}") for suffix in _OPEN)]
         self._files = {file: _identity(file) for file in files}
@@ -161,7 +160,6 @@ def free_bytes(path: Path) -> int:
 
 
 def _corrupt(words: str) -> sqlite3.DatabaseError:
-    """Return the error that SQLite would raise at a damaged page."""
     damage = sqlite3.DatabaseError(words)
     damage.sqlite_errorname = "SQLITE_CORRUPT"
     return damage

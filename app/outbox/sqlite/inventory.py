@@ -55,7 +55,6 @@ def _add(connection: sqlite3.Connection, rows: list[list[Any]]) -> None:
 
 
 def _keep_bounds(connection: sqlite3.Connection, now: float, max_names: int) -> None:
-    """Forget the names and properties that are too many."""
     (proven,) = connection.execute(SQL["proven_names"]).fetchone()
     bounds = {"max_names": max_names, "public_names": public_share(max_names, proven=proven)}
     many = connection.execute(SQL["too_many_names"], bounds).fetchall()

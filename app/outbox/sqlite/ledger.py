@@ -48,7 +48,6 @@ _SHELVES_AT_ONCE: Final = 4
 
 
 def place_of(text: str) -> tuple[int, bytes]:
-    """Return the bucket of an id, and its fingerprint."""
     digest = crc32(text.encode())
     return digest % _BUCKETS, (digest >> 8).to_bytes(_FINGERPRINT_BYTES)
 
@@ -137,7 +136,6 @@ _OF_DROPPED: Final = _OF_BOTH | {
 
 
 def conditions(sql: str, query: Query) -> tuple[str, dict[str, Any]]:
-    """Fill the conditions of `query` for deliveries into `sql`, and return it with its parameters."""
     query = as_kept(query)
     known = _OF_DELIVERIES | _WAITING if query.state == "waiting" else _OF_DELIVERIES
     texts = [known[name] for name in query.given if name in known]
@@ -151,7 +149,6 @@ def conditions(sql: str, query: Query) -> tuple[str, dict[str, Any]]:
 
 
 def dropped_conditions(sql: str, query: Query) -> tuple[str, dict[str, Any]]:
-    """Fill the conditions of `query` for dropped events into `sql`, and return it with its parameters."""
     query = as_kept(query)
     texts = [_OF_DROPPED[name] for name in query.given if name in _OF_DROPPED]
     texts += [f"AND at {sign} :{name}" for name, sign in _BOUNDS.items() if name in query.given]
@@ -326,7 +323,6 @@ def _dropped(
 
 
 def _whole(connection: sqlite3.Connection, delivery: Delivery) -> Delivery:
-    """Return a delivery with its history and payload."""
     parameters = {"delivery_id": int(delivery.delivery_id)}
     history = tuple(map(attempt_of, connection.execute(SQL["history"], parameters)))
     payload = connection.execute(SQL["payload"], parameters).fetchone()

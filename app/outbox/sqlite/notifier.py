@@ -37,7 +37,6 @@ class Notifier:
         self._seen: defaultdict[str, _Seen] = defaultdict(_Seen)
 
     def claimed(self, ad_account_id: str, *, found: bool, now: float) -> None:
-        """Note a claim, and whether it found anything."""
         self._seen[ad_account_id].looked_at = float("-inf") if found else now
 
     def wake(self) -> None:

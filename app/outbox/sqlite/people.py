@@ -95,13 +95,11 @@ def _keys_in(people: Iterable[PersonRow]) -> Iterator[str]:
 
 
 def are_changed(connection: sqlite3.Connection, changes: PeopleChanges) -> bool:
-    """Return whether others have changed what was read."""
     rows = {"people": _numbered_rows(changes), "suppressions": as_json(suppression_rows(changes))}
     return connection.execute(SQL["people_changed"], rows).fetchone() is not None
 
 
 def write_people(connection: sqlite3.Connection, changes: PeopleChanges, rules: OutboxSettings, now: float) -> None:
-    """Write what changes, within a transaction."""
     if row := additions(changes, now):
         key, hour, people_added, suppressions_added = row
         added = {"key": key, "hour": hour, "people": people_added, "suppressions": suppressions_added}
@@ -284,7 +282,6 @@ def _forget(
     now: float,
     rules: OutboxSettings,
 ) -> tuple[int, set[str]]:
-    """Return of how many messages anything was erased, and the texts that were."""
     asked = {"keys": as_json(key_prefixes(keys)), "messages": as_json(list(messages))}
     gone = connection.execute(SQL["forget_owners"], asked).fetchall()
     forgotten = sorted({message_id for (message_id,) in gone} | {*messages})
@@ -304,7 +301,6 @@ def _forget_deliveries(
     now: float,
     rules: OutboxSettings,
 ) -> set[str]:
-    """Erase what deliveries of messages hold of a person; return what that was."""
     held, returning = (_deliveries_of(connection, some) for some in (messages, {*messages} & {*again}))
     traces = {digest for each in held for digest in each.buyer}
     ids = {"rows": as_json([each.delivery_id for each in held])}

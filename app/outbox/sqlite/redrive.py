@@ -81,7 +81,6 @@ def _redrive(
 
 
 def _dismiss(connection: sqlite3.Connection, query: Query, before: int, because: str) -> tuple[int, int | None]:
-    """Dismiss the dead deliveries of one step; return how many, and `before` of the next step."""
     dead = _dead(connection, query, before)
     _put_away(connection, dismissed(dead, because))
     return len(dead), next_step(dead)

@@ -76,7 +76,6 @@ def _check_version(connection: sqlite3.Connection) -> bool:
 
 
 def _add_views_of_former_tables(connection: sqlite3.Connection) -> None:
-    """Add a temporary view, with the name of today, for each table that has a former name."""
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     for former in _FORMER_NAMES.keys() & tables:
         connection.execute(f"CREATE TEMP VIEW {_FORMER_NAMES[former]} AS SELECT * FROM {former}")  # noqa: S608 - constants

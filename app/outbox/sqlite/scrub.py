@@ -87,7 +87,6 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _pages_with(connection: sqlite3.Connection, looked_for: Collection[bytes]) -> Iterator[int]:
-    """Yield the pages whose free room holds any of it."""
     (count,) = connection.execute("PRAGMA page_count").fetchone()
     asked = "SELECT pgno, data FROM sqlite_dbpage WHERE pgno BETWEEN ? AND ?"
     for first in range(1, count + 1, _PAGES_AT_ONCE):
@@ -99,7 +98,6 @@ def _pages_with(connection: sqlite3.Connection, looked_for: Collection[bytes]) -
 
 
 def _overwrite(connection: sqlite3.Connection, pages: Sequence[int]) -> None:
-    """Overwrite the free room of some pages, as they are by now, in short transactions."""
     for first in range(0, len(pages), _PAGES_AT_ONCE):
         with transaction(connection):
             for number in pages[first : first + _PAGES_AT_ONCE]:

@@ -143,7 +143,6 @@ class SetAsideRows:
             claim(self._connection, set_aside.claim_of(ids, account, now=self._now))
 
     def _settle_again(self, rules: OutboxSettings) -> int:
-        """Record what can be recorded."""
         names = set_aside.due(self._known, ["settle", "count"], now=self._now)
         refused = refused_of(self._connection, names, partial(self._settle, rules), is_kept=True)
         return self._done(names, refused)

@@ -88,7 +88,6 @@ def _still_ours(connection: sqlite3.Connection, settlements: Sequence[Settlement
 
 
 def _name_rows(held: Sequence[_Held]) -> str:
-    """Return what moves by name: it waited, and is settled now."""
     settled = (each for each in held if each.settlement.state is not State.PENDING)
     counts = Counter((each.name, each.source, each.day, each.settlement.state) for each in settled)
     moved = [(*key, count) for key, count in counts.items()]

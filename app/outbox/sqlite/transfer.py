@@ -59,7 +59,6 @@ class SqliteStore:
             return [list(row) for row in (self._whole(rows) if past in OF_DELIVERIES else rows)]
 
     def _whole(self, rows: Sequence[Sequence[Any]]) -> list[DeliveryRow]:
-        """Return deliveries with their history."""
         ids = as_json([row[0] for row in rows])
         attempts = self._connection.execute(SQL["transfer_attempts_out"], {"rows": ids}).fetchall()
         history = {key: [each[1:] for each in group] for key, group in groupby(attempts, key=itemgetter(0))}
@@ -82,7 +81,6 @@ class SqliteStore:
         return written
 
     def _new(self, kind: TransferKind, rows: Sequence[Row]) -> list[Row]:
-        """Return the rows that are not there yet."""
         if kind not in OF_DELIVERIES:
             return list(rows)  # their statements pass over those that are there
         ids = as_json([row[0] for row in rows])
@@ -123,5 +121,4 @@ class SqliteStore:
             return shared.list_by_prefix(self._connection, prefix)
 
     async def close(self) -> None:
-        """Release the file."""
         self._connection.close()

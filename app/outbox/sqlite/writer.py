@@ -87,7 +87,6 @@ class JobQueue:
         return group
 
     def _take_from_queue(self) -> None:
-        """Take all that is queued; wait where there is nothing at all."""
         with suppress(queue.Empty):
             while not self._is_last:
                 job = self._jobs.get(block=not self._small and not self._large)
