@@ -33,14 +33,12 @@ from app.insights.inventory.counting import InventoryKeeper, NameCounts
 from app.insights.inventory.view import InventoryView
 from app.insights.tag_check import TagReports
 from app.insights.tracing import Tracing, open_tracing
-from app.operations.acts import Acts
+from app.operations.acts import Acts, TailActs
 from app.operations.dead_letters import DeadLetterActs
 from app.operations.publish import CatalogActs
 from app.operations.quarantine import QuarantineActs
 from app.operations.reconcile import OrderActs
-from app.operations.send_test import SendTestActs
-from app.operations.switch import SwitchActs
-from app.operations.watch import TailActs
+from app.operations.sending import SendTestActs, SwitchActs
 from app.outbox import Outbox, open_outbox
 from app.pipeline.pipeline import Listener
 from app.pipeline.replay import Replaying

@@ -9,7 +9,7 @@ from app.commands.audit import caller
 from app.commands.terminal import AsJson, print_json, print_line, with_outbox
 from app.config import load_settings
 from app.insights.alerts.watcher import AlertWebhook
-from app.operations.send_test import SendTestActs
+from app.operations.sending import SendTestActs
 from app.outbox import Outbox
 
 

@@ -14,7 +14,7 @@ from app.access.audit import Audit
 from app.core.coordination import Coordination
 from app.core.events import Exit
 from app.errors import EventRefused, OutboxUnavailable
-from app.operations.watch import TailActs
+from app.operations.acts import TailActs
 from app.outbox import Outbox, open_outbox
 from app.pipeline.tail import MAX_TAIL_S, MAX_TAILED, MAX_TAILED_BYTES, Tail
 from app.source import AcceptsIntake, Intake

@@ -12,7 +12,6 @@ from app.errors import OutboxUnavailable, RowRefused
 from app.outbox.backpressure import Loads, loads_of, no_room_error
 from app.outbox.enqueue import prepare
 from app.outbox.hold_clock import HoldClock
-from app.outbox.postgres.accounts import Accounts
 from app.outbox.postgres.claim import claim, renew
 from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import Database, ServerClock, count_of, rows_of
@@ -30,7 +29,7 @@ from app.outbox.postgres.writer import Writer
 from app.outbox.settlement import ClaimQuery
 
 
-class PostgresOutbox(Ledger, Accounts, PostgresShared, KeepsPeople):
+class PostgresOutbox(Ledger, PostgresShared, KeepsPeople):
     """The `Outbox` of app/outbox/store.py. Its times are the server's: `now` is shifted by how far clocks differ."""
 
     def __init__(

@@ -1,20 +1,42 @@
-"""What the ledger shows: deliveries, dropped events, messages, counts. Reading only."""
+"""What the ledger shows: deliveries, dropped events, messages, counts; and what people did, and who has logged in."""
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 from app.core.deliveries import Delivery, NewDelivery, Seen
 from app.core.events import CounterRow, DroppedEvent, Exit
-from app.core.pages import Backlog, DroppedPage, Message, Page, Query, Revenue, Undelivered
+from app.core.pages import (
+    AuditEntry,
+    AuditPage,
+    Backlog,
+    DroppedPage,
+    Message,
+    Page,
+    Query,
+    Revenue,
+    Session,
+    Undelivered,
+)
 from app.outbox.dedup import names_of, number_digests, order_ids_of
 from app.outbox.enqueue import asked_call, foreseen, holders, key_rows_of, other_sides
 from app.outbox.orders import OrderPage, order_page
 from app.outbox.pairing import Twin
 from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import UsesDatabase, connected, rows_of
-from app.outbox.records import attempt_of, backlog_of, counter_of, delivery_of, dropped_of, revenue_of, undelivered_of
+from app.outbox.records import (
+    attempt_of,
+    audit_page,
+    audit_row,
+    backlog_of,
+    counter_of,
+    delivery_of,
+    dropped_of,
+    revenue_of,
+    session_at,
+    undelivered_of,
+)
 from app.outbox.search import (
     END,
     SENT,
@@ -156,6 +178,30 @@ class Ledger(UsesDatabase):
     @connected
     async def order_names(self, connection: Connection, digests: Collection[str]) -> list[str]:
         return names_of(await rows_of(connection, "seen", digests=sorted(digests), now=0, window_s=0, ledger_s=0))
+
+    @connected
+    async def write_audit(self, connection: Connection, entry: AuditEntry) -> None:
+        await connection.execute(SQL["write_audit"], audit_row(replace(entry, at=self._clock.of(entry.at))))
+
+    @connected
+    async def audit(
+        self, connection: Connection, *, limit: int, cursor: str | None = None, target: str | None = None
+    ) -> AuditPage:
+        rows = await rows_of(connection, "audit", before=cursor_id(cursor), limit=limit + 1, target=target)
+        return audit_page(rows, limit=limit)
+
+    @connected
+    async def open_session(self, connection: Connection, session: Session) -> None:
+        ends_at = self._clock.of(session.ends_at)
+        await connection.execute(SQL["open_session"], asdict(replace(session, ends_at=ends_at)))
+
+    @connected
+    async def session(self, connection: Connection, digest: str, *, now: float) -> Session | None:
+        return session_at(self._clock.of(now), await rows_of(connection, "session", digest=digest))
+
+    @connected
+    async def end_session(self, connection: Connection, digest: str) -> None:
+        await connection.execute(SQL["end_session"], {"digest": digest})
 
 
 async def _first_since(connection: Connection, since: float | None) -> int | None:

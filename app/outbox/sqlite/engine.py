@@ -16,7 +16,6 @@ from app.outbox.enqueue import prepare
 from app.outbox.hold_clock import HoldClock
 from app.outbox.people import changes_to_people
 from app.outbox.settlement import ClaimQuery
-from app.outbox.sqlite.accounts import Accounts
 from app.outbox.sqlite.claim import claim, renew
 from app.outbox.sqlite.database import SQL, checkpoint, open_writable
 from app.outbox.sqlite.enqueue import enqueue, enqueue_new, parameters, prepare_connection
@@ -35,7 +34,7 @@ from app.outbox.sqlite.shared import KeepsShared
 from app.outbox.sqlite.writer import Writer
 
 
-class SqliteOutbox(Ledger, Accounts, KeepsShared, KeepsPeople):
+class SqliteOutbox(Ledger, KeepsShared, KeepsPeople):
     """The `Outbox` of app/outbox/store.py: what each method promises is said there.
 
     Writes go to one thread and share commits (writer.py); reads have connections of their own (readers.py).

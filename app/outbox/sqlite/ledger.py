@@ -1,8 +1,8 @@
-"""What the ledger shows: deliveries, dropped events, messages, counts. Reading only."""
+"""What the ledger shows: deliveries, dropped events, messages, counts; and what people did, and who has logged in."""
 
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 from zlib import crc32
@@ -11,12 +11,34 @@ import orjson
 
 from app.core.deliveries import Delivery, NewDelivery, Seen, State
 from app.core.events import CounterRow, DroppedEvent, Exit
-from app.core.pages import Backlog, DroppedPage, Message, Page, Query, Revenue, Undelivered
+from app.core.pages import (
+    AuditEntry,
+    AuditPage,
+    Backlog,
+    DroppedPage,
+    Message,
+    Page,
+    Query,
+    Revenue,
+    Session,
+    Undelivered,
+)
 from app.outbox.dedup import names_of, number_digests, order_ids_of
 from app.outbox.enqueue import asked_call, foreseen, holders, key_rows_of, other_sides
 from app.outbox.orders import OrderPage, order_page
 from app.outbox.pairing import Twin
-from app.outbox.records import attempt_of, backlog_of, counter_of, delivery_of, dropped_of, revenue_of, undelivered_of
+from app.outbox.records import (
+    attempt_of,
+    audit_page,
+    audit_row,
+    backlog_of,
+    counter_of,
+    delivery_of,
+    dropped_of,
+    revenue_of,
+    session_at,
+    undelivered_of,
+)
 from app.outbox.redrive import REPLAYED
 from app.outbox.rows import as_json
 from app.outbox.search import (
@@ -35,7 +57,7 @@ from app.outbox.search import (
 )
 from app.outbox.sqlite.database import SQL
 from app.outbox.sqlite.guard import free_bytes
-from app.outbox.sqlite.readers import UsesFile, reads
+from app.outbox.sqlite.readers import UsesFile, reads, writes
 from app.outbox.step_sums import sum_parameters, summed_spans
 
 #: As the schema has them.
@@ -280,6 +302,29 @@ class Ledger(UsesFile):
     @reads
     def order_names(self, connection: sqlite3.Connection, digests: Collection[str]) -> list[str]:
         return names_of(connection.execute(SQL["seen"], {"rows": as_json(sorted(digests)), **_WHENEVER}))
+
+    @writes
+    def write_audit(self, connection: sqlite3.Connection, entry: AuditEntry) -> None:
+        connection.execute(SQL["write_audit"], audit_row(entry))
+
+    @reads
+    def audit(
+        self, connection: sqlite3.Connection, *, limit: int, cursor: str | None = None, target: str | None = None
+    ) -> AuditPage:
+        parameters = {"before": cursor_id(cursor), "limit": limit + 1, "target": target}
+        return audit_page(connection.execute(SQL["audit"], parameters).fetchall(), limit=limit)
+
+    @writes
+    def open_session(self, connection: sqlite3.Connection, session: Session) -> None:
+        connection.execute(SQL["open_session"], asdict(session))
+
+    @reads
+    def session(self, connection: sqlite3.Connection, digest: str, *, now: float) -> Session | None:
+        return session_at(now, connection.execute(SQL["session"], {"digest": digest}).fetchall())
+
+    @writes
+    def end_session(self, connection: sqlite3.Connection, digest: str) -> None:
+        connection.execute(SQL["end_session"], {"digest": digest})
 
 
 def _room(connection: sqlite3.Connection, path: Path) -> int | None:
