@@ -7,7 +7,7 @@ file would not hold exactly what was asked, the edit is refused, and the text is
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -120,7 +120,7 @@ class YamlDocument:
 
     def _checked(self, text: str, path: Path, wanted: Any) -> "YamlDocument":
         """Return the document of a text, which must hold what is wanted."""
-        changed = YamlDocument(text)
+        changed = read_document(text)
         if not alike(changed.value, wanted):
             raise EditRefused(path, "this place can only be changed in the YAML text")
         return changed
@@ -229,6 +229,12 @@ class YamlDocument:
         if isinstance(value, list):
             return below.join(f"- {_inline(each, in_block=True)}" for each in value)
         return _inline(value, in_block=True)
+
+
+@lru_cache(maxsize=4)
+def read_document(text: str) -> YamlDocument:
+    """Return the document of a text: while one types, the same few come again and again. Raises EditRefused."""
+    return YamlDocument(text)
 
 
 #: What stands for a scalar on the way to a place that is to be made: it has no members, and is replaced as a whole.

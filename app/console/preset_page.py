@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.catalog import Catalog, Preset
-from app.catalog.document import YamlDocument
+from app.catalog.document import YamlDocument, read_document
 from app.catalog.publishing import name_fault
 from app.console.counts import StepCounts
 from app.console.filter import days_of
@@ -242,7 +242,7 @@ class PresetPages(PageGroup):
         except (EditRefused, TriggerError, LookupError) as exc:
             return self._render(request, await self._view(draft, sample, refused=str(exc)), status=422)
         if "peek" in form:
-            return self._render(request, await self._view(draft, sample, is_peek=True))
+            return self._render(request, await self._view(draft, sample, is_peek=True), template="preset_peek.html")
         written = None if form.get("do") == "reset" else draft
         if await key.write(self._services.outbox, written, revision=stored.revision) is None:
             latest = self._going_on(await key.read(self._services.outbox), file)
@@ -289,11 +289,11 @@ class PresetPages(PageGroup):
             case "reset":
                 return self._begun(draft.file)
             case "text":
-                YamlDocument(form.get("text", ""))
+                read_document(form.get("text", ""))
                 return _step(draft, form.get("text", ""), "change the YAML")
             case "pin":
                 return _step(draft, await self._with_test(draft, sample), "add a test")
-        document = YamlDocument(text)
+        document = read_document(text)
         if do == "field":
             path, kind = form.get("path", ""), form.get("kind", "")
             document = with_row(document, path, kind, form, self._services.running.catalog.action)
@@ -327,7 +327,7 @@ class PresetPages(PageGroup):
         )
         if draft.file not in made:
             raise EditRefused(("tests",), "the preset does not take this event: choose another")
-        document = YamlDocument(text)
+        document = read_document(text)
         return document.with_value(("tests", len(document.get(("tests",)) or [])), made[draft.file]).text
 
     async def _candidate(self, file: str, text: str) -> tuple[Catalog | None, tuple[Fault, ...]]:
@@ -352,11 +352,13 @@ class PresetPages(PageGroup):
                 found.append(Sample(id="example", at=now, source=DEFAULT_SOURCE, event=example))
         return found
 
-    def _render(self, request: Request, view: EditorView, *, status: int = 200) -> Response:
+    def _render(
+        self, request: Request, view: EditorView, *, status: int = 200, template: str = "preset_edit.html"
+    ) -> Response:
         file = view.draft.file
         return self._pages.render(
             request,
-            "preset_edit.html",
+            template,
             status=status,
             nav="mappings",
             view=view,
@@ -496,7 +498,7 @@ def _joiner(form: Mapping[str, str]) -> Joiner:
 
 def _document(text: str) -> YamlDocument | None:
     try:
-        return YamlDocument(text)
+        return read_document(text)
     except EditRefused:
         return None
 

@@ -79,3 +79,12 @@ def test_a_full_store_is_measured_beside_an_empty_one(record_figure: Callable[[s
     assert re.findall(r"^(settled|waiting): [0-9,]+ made", printed, re.MULTILINE) == ["settled", "waiting"] * 2
     (worst,) = re.findall(r"^the worst by CPU time (\S+)", printed, re.MULTILINE)
     record_figure("a store that holds 0.3 % of a day, to an empty one", worst)
+
+
+def test_the_editor_shows_what_a_key_does(record_figure: Callable[[str, object], None]) -> None:
+    printed = run("editor", "--keys", "5")
+
+    figures = re.findall(r"^(\S+\.yaml) +(\d+) ms, .* ([\d,]+) bytes: ", printed, re.MULTILINE)
+    assert [name for name, _, _ in figures] == ["order_00.yaml", "sixty.yaml"]
+    assert all(int(size.replace(",", "")) < 60_000 for _, _, size in figures)
+    record_figure("editor, from key to result", ", ".join(f"{name} {took} ms" for name, took, _ in figures))

@@ -15,6 +15,7 @@ from app.core.shared_values import SharedKey
 from app.source import Arrival, Intake, read_event
 from tests.console.test_publish_page import folders
 from tests.console.world import CHECKOUT, MAPPING, NOW, World, legible, open_world
+from tests.process import ROOT
 
 FILE = "presets/checkout.yaml"
 ON: dict[str, Any] = {"quarantine_hours": 72, "quarantine_key": "a key of the quarantine, long enough"}
@@ -282,6 +283,29 @@ async def test_typing_shows_the_effect_and_keeps_nothing(shop: World) -> None:
     peeked = legible(await shop.browser.post("/console/preset/edit", data=form))
     assert '<span class="added">+ "event_name": "lead",</span>' in peeked
     assert "Undo: " not in await opened(shop)
+
+
+async def test_what_a_key_shows_is_what_applying_it_shows(shop: World) -> None:
+    form = {"path": "user_data.email", "kind": "constant", "value": "a@example.com"}
+    peek = {"file": FILE, "do": "field", "peek": "yes"} | form
+    peeked = (await shop.browser.post("/console/preset/edit", data=peek)).text
+    applied = await edit(shop, "field", **form)
+    parts = re.findall(r'<(?:div|section)[^>]* id="(told|takes|effect)".*?</(?:div|section)>', peeked, re.DOTALL)
+    assert parts == ["told", "takes", "effect"]
+    for place in ("user_data.email", "event_name"):
+        both = [text.partition(f'id="found-{place}">')[2].partition("</p>")[0].split() for text in (peeked, applied)]
+        assert both[0]
+        assert both[0] == both[1]
+    assert 'id="found-0"><span class="badge delivered">holds' in peeked
+    assert len(peeked) < len(applied) / 3
+
+
+async def test_the_editor_of_all_fields_is_short(tmp_path: Path) -> None:
+    async with open_world(tmp_path, **folders(tmp_path), mappings_dir=(ROOT / "mappings",)) as world:
+        answer = await world.browser.get("/console/preset/edit", params={"file": FILE})
+        assert answer.headers["content-encoding"] == "gzip"
+        assert answer.text.count('class="field') > 60
+        assert int(answer.headers["content-length"]) < 60_000
 
 
 async def test_a_new_preset_takes_the_events_of_a_name(shop: World) -> None:
