@@ -114,6 +114,7 @@ class DroppedEventsAnswer(BaseModel):
 
     dropped_events: list[DroppedEventAnswer]
     next_cursor: str | None = Field(description="For the next page; null on the last.")
+    prev_cursor: str | None = Field(description="For the page before; null on the first.")
     scanned: int | None = Field(description="Set if only so many of the newest were searched.")
 
 

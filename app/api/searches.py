@@ -20,7 +20,7 @@ _UNKNOWN: Final = not_found("A filter names nothing known.")
 #: Of the query string, what is no filter.
 _PAGING = frozenset({"cursor", "limit"})
 #: Read where the filters are, like all others.
-_CURSOR: Final = "^[0-9]{1,20}$"
+_CURSOR: Final = "^-?[0-9]{1,20}$"
 _Cursor: TypeAlias = Annotated[
     str | None, WithJsonSchema({"anyOf": [{"type": "string", "pattern": _CURSOR}, {"type": "null"}]})
 ]
@@ -50,7 +50,7 @@ class Filters(BaseModel):
     warning: TextFilter = Field(None, description="A part of a warning, in any case.")
     since: TimeFilter = Field(None, description="ISO 8601 or Unix seconds, inclusive.")
     until: TimeFilter = Field(None, description="ISO 8601 or Unix seconds, exclusive.")
-    cursor: _Cursor = Field(None, description="`next_cursor` of the page before.")
+    cursor: _Cursor = Field(None, description="`next_cursor` of the page before, or `prev_cursor` of the page behind.")
     limit: _Limit = 50
 
 
@@ -86,8 +86,9 @@ def add_searches(router: APIRouter, outbox: Outbox, finder: Finder) -> None:
         page = await outbox.search_dropped(query, limit=asked.limit, cursor=asked.cursor)
         if not page.events and asked.cursor is None:
             await finder.check(query)
-        found = {"dropped_events": dropped_json(page), "next_cursor": page.next_cursor, "scanned": page.scanned}
-        return DroppedEventsAnswer.model_validate(found)
+        found = {"dropped_events": dropped_json(page), "next_cursor": page.next_cursor}
+        more = {"prev_cursor": page.prev_cursor, "scanned": page.scanned}
+        return DroppedEventsAnswer.model_validate(found | more)
 
     @router.post("/find", summary="Deliveries and dropped events by whatever is at hand")
     async def find(wanted: FindRequest) -> FoundAnswer:

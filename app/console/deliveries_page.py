@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from urllib.parse import quote, urlencode
 
 import orjson
@@ -13,7 +13,7 @@ from app.console.filter import ANEW, PageFilter, filter_of
 from app.console.labels import EXIT_LABELS, STATE_LABELS, iso, masked
 from app.console.pages import PageGroup, given_number, go, person_of, read_form
 from app.core.deliveries import Delivery, State
-from app.core.pages import DeadCause, Query
+from app.core.pages import DeadCause, DroppedPage, Page, Query
 from app.core.shared_values import SET_ASIDE
 from app.core.values.hidden_emails import unpersonal_id
 from app.errors import FilterError
@@ -26,7 +26,9 @@ CAUSES = 50
 #: What was done to dead letters, as an address says it: how many.
 DONE_TO_DEAD = ("redriven", "overtaken", "waiting", "dismissed")
 #: Of the address of a list, what is no filter.
-_NO_FILTERS = ANEW - {"since", "until"}
+_NO_FILTERS = (ANEW - {"since", "until"}) | {"sort"}
+#: Of both lists, as addresses name them.
+_CURSORS: Final = ("cursor", "dropped_cursor")
 #: What is looked for by these is one thing; by states of now, whatever stands so.
 _IDS: Final = frozenset({"delivery_id", "message_id", "event_id", "order_id"})
 _NOW: Final = frozenset({"waiting", State.PENDING, State.CLAIMED, State.DEAD})
@@ -47,8 +49,14 @@ class DeliveryPages(PageGroup):
     async def _searched(self, request: Request, filters: dict[str, str]) -> Response:
         given, chosen = request.query_params, self._adopted(request, filters)
         narrowed = with_page_filter(chosen, filters, self._services.clock())
-        cursors = {name: given.get(name) or None for name in ("cursor", "dropped_cursor")}
-        found = await self._services.finder.find(read_filters(narrowed), limit=PAGE_SIZE, **cursors)
+        cursor, dropped_cursor = (given.get(name) or None for name in _CURSORS)
+        found = await self._services.finder.find(
+            read_filters(narrowed),
+            limit=PAGE_SIZE,
+            cursor=cursor,
+            dropped_cursor=dropped_cursor,
+            oldest_first=given.get("sort") == "oldest",
+        )
         causes = []
         if narrowed.keys() <= {"state", "ad_account_id"} and filters.get("state") == "dead":
             every = await self._services.outbox.dead_letters.causes(limit=CAUSES)
@@ -58,7 +66,7 @@ class DeliveryPages(PageGroup):
             found,
             filters=narrowed,
             typed=filters,
-            of=_whose_cursor(cursors),
+            of="deliveries" if cursor else "dropped" if dropped_cursor else None,
             causes=causes,
         )
 
@@ -121,6 +129,7 @@ class DeliveryPages(PageGroup):
         filters, typed = dict(filters or {}), dict(typed or {})
         times = {name: iso(at) for name in ("since", "until") if (at := query.given.get(name)) is not None}
         shown = typed | {name: text for name, text in times.items() if name in typed}
+        order = {"sort": "oldest"} if request.query_params.get("sort") == "oldest" else {}
         return self._pages.render(
             request,
             "deliveries.html",
@@ -128,7 +137,7 @@ class DeliveryPages(PageGroup):
             fault=fault,
             obeys=applied_filters(typed),
             usual="as the list says" if {"since", "until"} & typed.keys() else "any time",
-            kept={name: text for name, text in typed.items() if name not in ANEW},
+            kept={name: text for name, text in typed.items() if name not in ANEW} | order,
             nav="deliveries",
             filters=shown,
             narrowed=filters,
@@ -142,7 +151,9 @@ class DeliveryPages(PageGroup):
             causes=causes,
             done=done_counts(request.query_params),
             filter_query=urlencode(filters),
-            older=_older(found, filters),
+            in_order=order,
+            turned=None if query.person else urlencode(typed | ({} if order else {"sort": "oldest"})),
+            ways=_ways(found, filters | order),
         )
 
     def _choices(self) -> dict[str, list[tuple[str, str]]]:
@@ -223,16 +234,19 @@ def done_counts(values: Mapping[str, str]) -> dict[str, int]:
     return done if not done or "dismissed" in done else dict.fromkeys(DONE_TO_DEAD[:3], 0) | done
 
 
-def _whose_cursor(cursors: Mapping[str, str | None]) -> Literal["deliveries", "dropped"] | None:
-    if cursors["cursor"]:
-        return "deliveries"
-    return "dropped" if cursors["dropped_cursor"] else None
+def _ways(found: Found | None, filters: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Return by cursor of a list the addresses of its pages, without their path: the first, that before and the next.
 
-
-def _older(found: Found | None, filters: Mapping[str, str]) -> dict[str, Any]:
-    """Return the addresses of the next pages of both lists, without their path; None where there are none."""
+    Those that there are not are "".
+    """
+    if found is None:
+        return {}
+    lists: tuple[Page | DroppedPage, ...] = found.deliveries, found.dropped
     cursors = {
-        "cursor": found.deliveries.next_cursor if found else None,
-        "dropped_cursor": found.dropped.next_cursor if found else None,
+        name: {"prev": page.prev_cursor, "next": page.next_cursor} for name, page in zip(_CURSORS, lists, strict=True)
     }
-    return {name: cursor and urlencode({**filters, name: cursor}) for name, cursor in cursors.items()}
+    return {
+        name: {"first": urlencode(filters)}
+        | {way: urlencode({**filters, name: cursor}) if cursor else "" for way, cursor in of.items()}
+        for name, of in cursors.items()
+    }

@@ -90,22 +90,25 @@ class Query:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """One page of a search of deliveries, newest first."""
+    """One page of a search of deliveries, in the order that was asked for."""
 
     deliveries: tuple[Delivery, ...]
     #: Give it to `search` for the next page; None where this was the last.
     next_cursor: str | None = None
-    #: Set where the engine looked at the newest N only: N.
+    #: The same for the page before; None where this was the first.
+    prev_cursor: str | None = None
+    #: Set where the engine looked at N deliveries only: N.
     scanned: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DroppedPage:
-    """Some dropped events with the time of each, newest first."""
+    """Some dropped events with the time of each, in the order that was asked for."""
 
     events: tuple[tuple[float, DroppedEvent], ...]
     #: As `Page` has them.
     next_cursor: str | None = None
+    prev_cursor: str | None = None
     scanned: int | None = None
 
 

@@ -1,9 +1,9 @@
-"""Searches of the ledger: filters as people write them, and pages by id, newest first."""
+"""Searches of the ledger: filters as people write them, and pages by id."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, TypeVar
 
 from app.core.deliveries import Delivery, State
 from app.core.events import DroppedEvent, Exit
@@ -115,6 +115,7 @@ def read_filters(texts: Mapping[str, str]) -> Query:
 SCAN_ROWS = 100_000
 #: Beyond every id.
 END = 2**62
+_Row = TypeVar("_Row")
 
 #: Other digits than those of ASCII make no id, nor do so many that no number is made of them.
 _ID: Final = re.compile("[0-9]{1,100}")
@@ -204,36 +205,74 @@ def skips_older(query: Query) -> bool:
     return query.since is not None and not asks_attempts(query) and not narrow(query)
 
 
-def ids_of_page(query: Query, cursor: str | None, *, lowest: int, highest: int) -> tuple[int, int]:
-    """Return which ids a page looks at: from the first of the two to below the second.
+class PageIds(NamedTuple):
+    """Which ids a page looks at, and in which direction."""
 
-    The cursor is the id below which the page begins; one that cannot be read begins at the newest.
+    #: From the first of the two to below the second.
+    floor: int
+    before: int
+    #: From the lowest id on.
+    ascending: bool
+    #: It is the page before one that was shown: its rows are read from the end.
+    is_back: bool
+    is_first: bool
+
+
+ALL_IDS: Final = PageIds(0, END, ascending=False, is_back=False, is_first=True)
+
+
+def in_order(sql: str, ids: PageIds) -> str:
+    """Return a statement that sorts by id, newest first, for the direction of a page."""
+    return sql.replace("id DESC", "id") if ids.ascending else sql
+
+
+def ids_of_page(query: Query, cursor: str | None, *, lowest: int, highest: int, oldest_first: bool = False) -> PageIds:
+    """Return which ids a page looks at.
+
+    The cursor is the id behind which the page begins, or with a minus the id before which it ends; one that cannot be
+    read begins anew.
     """
-    before = min(cursor_id(cursor), highest + 1)
-    return lowest if narrow(query) else max(lowest, before - SCAN_ROWS), before
+    at = id_of(cursor and cursor.removeprefix("-"))
+    is_back = at is not None and cursor is not None and cursor.startswith("-")
+    ascending = oldest_first != is_back
+    floor = lowest if at is None or not ascending else max(lowest, at + 1)
+    before = highest + 1 if at is None or ascending else min(at, highest + 1)
+    if not narrow(query):
+        floor, before = (
+            (floor, min(before, floor + SCAN_ROWS)) if ascending else (max(floor, before - SCAN_ROWS), before)
+        )
+    return PageIds(floor, before, ascending=ascending, is_back=is_back, is_first=at is None)
 
 
-def page(found: Sequence[Delivery], *, limit: int, floor: int, lowest: int) -> Page:
-    """Return the page of what was found from `floor` on, one more than `limit` where there is more.
+def page(found: Sequence[Delivery], *, limit: int, ids: PageIds, lowest: int, highest: int) -> Page:
+    """Return the page of what was found among `ids`, one more than `limit` where there is more.
 
-    Where older deliveries were not looked at, it says so in `scanned`, and its cursor leads on to them.
+    Where deliveries beyond these were not looked at, it says so in `scanned`, and its cursor leads on to them.
     """
-    ids = [each.delivery_id for each in found]
-    next_cursor, scanned = _next(ids, limit=limit, floor=floor, lowest=lowest)
-    return Page(deliveries=tuple(found[:limit]), next_cursor=next_cursor, scanned=scanned)
+    names = [each.delivery_id for each in found]
+    cursors = _cursors(names, limit=limit, ids=ids, lowest=lowest, highest=highest)
+    return Page(deliveries=tuple(_shown(found, limit, ids)), **cursors)
 
 
 def dropped_page(
-    found: Sequence[tuple[int, float, DroppedEvent]], *, limit: int, floor: int, lowest: int
+    found: Sequence[tuple[int, float, DroppedEvent]], *, limit: int, ids: PageIds, lowest: int, highest: int
 ) -> DroppedPage:
     """Return the page of dropped events, each with its id and its time, as `page` does."""
-    next_cursor, scanned = _next([str(id_) for id_, _, _ in found], limit=limit, floor=floor, lowest=lowest)
-    events = tuple((at, event) for _, at, event in found[:limit])
-    return DroppedPage(events=events, next_cursor=next_cursor, scanned=scanned)
+    names = [str(id_) for id_, _, _ in found]
+    cursors = _cursors(names, limit=limit, ids=ids, lowest=lowest, highest=highest)
+    return DroppedPage(events=tuple((at, event) for _, at, event in _shown(found, limit, ids)), **cursors)
 
 
-def _next(ids: Sequence[str], *, limit: int, floor: int, lowest: int) -> tuple[str | None, int | None]:
-    """Return the cursor of the next page, and how many rows were looked at where older ones were not."""
-    if len(ids) > limit:
-        return ids[limit - 1], None
-    return (str(floor), SCAN_ROWS) if floor > lowest else (None, None)
+def _shown(found: Sequence[_Row], limit: int, ids: PageIds) -> Sequence[_Row]:
+    return found[:limit][::-1] if ids.is_back else found[:limit]
+
+
+def _cursors(found: Sequence[str], *, limit: int, ids: PageIds, lowest: int, highest: int) -> dict[str, Any]:
+    """Return the cursors of a page of these ids, and how many rows were looked at where others were not."""
+    on, scanned = (found[limit - 1] if len(found) > limit else None), None
+    if on is None and (ids.before <= highest if ids.ascending else ids.floor > lowest):
+        on, scanned = str(ids.before - 1 if ids.ascending else ids.floor), SCAN_ROWS
+    back = found[0] if found and not ids.is_first else None
+    if ids.is_back:
+        on, back = back, on
+    return {"next_cursor": on, "prev_cursor": back and f"-{back}", "scanned": scanned}

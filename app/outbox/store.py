@@ -265,14 +265,16 @@ class Outbox(SharedValues, Protocol):
         One task a process should wait for each ad account.
         """
 
-    async def search(self, query: Query, *, limit: int, cursor: str | None = None) -> Page:
-        """Return deliveries that the query means, newest first, without history.
+    async def search(self, query: Query, *, limit: int, cursor: str | None = None, oldest_first: bool = False) -> Page:
+        """Return deliveries that the query means, newest first unless asked otherwise, without history.
 
         A page with `scanned` may hold fewer than `limit` and still lead on.
         """
 
-    async def search_dropped(self, query: Query, *, limit: int, cursor: str | None = None) -> DroppedPage:
-        """Return dropped events that the query means, newest first, each with its time; pages as those of `search`."""
+    async def search_dropped(
+        self, query: Query, *, limit: int, cursor: str | None = None, oldest_first: bool = False
+    ) -> DroppedPage:
+        """Return dropped events that the query means, each with its time, in the order and the pages of `search`."""
 
     async def orders(self, *, dropped: bool, since: float, after: int | None = None, limit: int) -> OrderPage:
         """Return deliveries of checkouts received since a moment, the oldest first.

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
 from app.core.deliveries import State
@@ -72,28 +73,40 @@ class Finder:
         return bool(dropped.events) or dropped.next_cursor is not None
 
     async def find(
-        self, query: Query, *, limit: int, cursor: str | None = None, dropped_cursor: str | None = None
+        self,
+        query: Query,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        dropped_cursor: str | None = None,
+        oldest_first: bool = False,
     ) -> Found:
         """Return a page of the deliveries and one of the dropped events that a query means, each from its cursor on.
 
         An order is also found by its other names, the first that has anything, where none has that as its id.
         """
-        found = await self._found(query, limit=limit, cursor=cursor, dropped_cursor=dropped_cursor)
+        find = partial(
+            self._found, limit=limit, cursor=cursor, dropped_cursor=dropped_cursor, oldest_first=oldest_first
+        )
+        found = await find(query)
         if query.order_id is None or not found.is_empty:
             return found
         others = (await self._outbox.order_ids([query.order_id])).get(query.order_id, [])
         for other in (*others, *order_spellings(query.order_id)[1:]):
             named = replace(query, order_id=other)
-            by_other = await self._found(named, limit=limit, cursor=cursor, dropped_cursor=dropped_cursor)
+            by_other = await find(named)
             if not by_other.is_empty:
                 return by_other
         return found
 
-    async def _found(self, query: Query, *, limit: int, cursor: str | None, dropped_cursor: str | None) -> Found:
+    async def _found(
+        self, query: Query, *, limit: int, cursor: str | None, dropped_cursor: str | None, oldest_first: bool
+    ) -> Found:
+        search, dropped = self._outbox.search, self._outbox.search_dropped
         return Found(
             query=query,
-            deliveries=await self._outbox.search(query, limit=limit, cursor=cursor),
-            dropped=await self._outbox.search_dropped(query, limit=limit, cursor=dropped_cursor),
+            deliveries=await search(query, limit=limit, cursor=cursor, oldest_first=oldest_first),
+            dropped=await dropped(query, limit=limit, cursor=dropped_cursor, oldest_first=oldest_first),
         )
 
     def digest(self, text: str) -> str | None:

@@ -64,7 +64,7 @@ async def test_deliveries_and_notes_are_found_by_filters(
 
 
 @pytest.mark.parametrize("path", ["deliveries", "dropped-events"])
-@pytest.mark.parametrize("cursor", ["xx", "-1", "", "\u0663", "9" * 5_000], ids=lambda text: repr(text[:5]))
+@pytest.mark.parametrize("cursor", ["xx", "--1", "", "\u0663", "9" * 5_000], ids=lambda text: repr(text[:5]))
 async def test_a_cursor_of_no_page_is_refused(client: AsyncClient, path: str, cursor: str) -> None:
     answer = await client.get(f"/api/{path}", params={"cursor": cursor})
     assert answer.status_code == 400

@@ -33,21 +33,30 @@ def test_a_filter_applies_as_it_changes_and_its_chip_takes_it_off(busy: Server, 
     expect(chips).to_have_count(0)
 
 
-def test_columns_sort_and_rows_group(busy: Server, open_page: OpenPage) -> None:
+def test_the_store_sorts_a_list_and_a_group_of_its_page_leads_to_all_of_it(busy: Server, open_page: OpenPage) -> None:
     page = open_page(f"{busy.url}/console/deliveries?period=week")
     region = page.get_by_role("region", name="Deliveries")
+    received = region.get_by_role("columnheader", name="Received")
+    expect(received).to_have_attribute("aria-sort", "descending")
+    expect(region.locator("thead button")).to_have_count(0)
+    received.get_by_role("link").click()
+    expect(received).to_have_attribute("aria-sort", "ascending")
+    times = [each.get_attribute("datetime") or "" for each in region.locator("td:first-child time").all()]
+    assert times == sorted(times)
     rows = region.locator("tbody tr[data-open]")
     listed = cells(rows, 4)
-    region.get_by_role("button", name="Name", exact=True).click()
-    expect(region.get_by_role("columnheader", name="Name", exact=True)).to_have_attribute("aria-sort", "ascending")
-    assert cells(rows, 4) == sorted(listed, key=str.lower)
-    page.get_by_label("Group by").first.select_option(label="preset")
+    page.get_by_label("Group this page by").first.select_option(label="preset")
     heads = region.locator("tr.group")
-    counts = [int(head.split()[-1]) for head in heads.all_inner_texts()]
+    counts = [int(number) for number in heads.locator("strong").all_inner_texts()]
     assert counts == sorted(counts, reverse=True)
     assert sum(counts) == len(listed)
     assert len(counts) == len(set(cells(rows, 3)))
     check(page)
+    of_all = heads.first.get_by_role("link", name="all of them")
+    name = rows.first.locator("td:nth-child(3)").get_attribute("title") or ""
+    of_all.click()
+    expect(page.locator(".chip")).to_have_text(re.compile(f"preset: {name}"))
+    assert set(cells(rows, 3)) == {name}
 
 
 def test_the_inventory_sorts_by_its_counts(busy: Server, open_page: OpenPage) -> None:

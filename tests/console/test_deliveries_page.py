@@ -138,8 +138,24 @@ class TestSearch:
             pages += 1
         assert pages == 3
         assert len(seen) == 120
-        assert "older ones" in page
+        assert "another page" in page
         assert "Newest</a>" in page
+        newer = re.search(r'href="([^"]+)" rel="prev">Newer', page)
+        assert newer
+        back = re.findall(r'message\?id=(m-\d+)"', await world.page(html.unescape(newer[1])))
+        assert back == [f"m-{number}" for number in range(69, 19, -1)]
+
+    async def test_the_oldest_come_first_where_that_is_asked_for(self, world: World) -> None:
+        await world.enqueue(*(new_delivery(f"m-{number}") for number in range(60)))
+        page = await world.page("/console/deliveries?state=pending&sort=oldest&period=day")
+        assert re.findall(r'message\?id=(m-\d+)[&"]', page) == [f"m-{number}" for number in range(50)]
+        assert 'aria-sort="ascending"' in page
+        assert page.count('name="sort" value="oldest"') == 2
+        following = re.search(r'href="([^"]+)" rel="next">Newer', page)
+        assert following
+        rest = await world.page(html.unescape(following[1]))
+        assert re.findall(r'message\?id=(m-\d+)[&"]', rest) == [f"m-{number}" for number in range(50, 60)]
+        assert 'rel="prev">Older' in rest
 
     async def test_dead_ones_are_offered_to_be_redriven(self, world: World) -> None:
         assert "Redrive" not in await world.page("/console/deliveries")

@@ -268,3 +268,31 @@ async def test_a_message_that_was_noted_under_many_exits_shows_them_oldest_first
         dropped=tuple(DroppedEvent(message_id="m", preset=None, exit=exit_, reason="r") for exit_ in exits)
     )
     assert [note.exit for _, note in (await at.outbox.message("m")).dropped_events] == list(exits)
+
+
+async def test_pages_lead_on_and_back_without_gap_or_overlap(at: At, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In either order, also where only some rows are looked at for a page."""
+    for second in range(40):
+        of: dict[str, Any] = {"name": "Odd" if second % 7 == 3 else "Even", "order_id": "SO-1" if second % 3 else None}
+        note = DroppedEvent(message_id=f"n{second}", preset=None, exit=Exit.INVALID, reason="r", **of)
+        await at.later(second).enqueue(new(event_name="lead", **of), dropped=(note,))
+    await at.kill(*(await at.claim())[::5])
+    queries = Query(), Query(state=State.DEAD), Query(name="Odd"), Query(order_id="SO-1"), Query(since=NOW + 30)
+    searches: list[tuple[Any, str]] = [(at.outbox.search, "deliveries"), (at.outbox.search_dropped, "events")]
+    cases = [(query, *each) for query in queries for each in searches]
+    every = [getattr(await find(query, limit=99), rows) for query, find, rows in cases]
+    monkeypatch.setattr(search, "SCAN_ROWS", 9)
+    for (query, find, rows), newest_first in zip(cases, every, strict=True):
+        for oldest_first in (False, True):
+            pages = [await find(query, limit=4, oldest_first=oldest_first)]
+            while (cursor := pages[-1].next_cursor) is not None:
+                pages.append(await find(query, limit=4, cursor=cursor, oldest_first=oldest_first))
+            assert pages[0].prev_cursor is None
+            full = [page for page in pages if getattr(page, rows)]
+            walked = [each for page in full for each in getattr(page, rows)]
+            assert walked == list(newest_first)[:: -1 if oldest_first else 1], (query, rows, oldest_first)
+            back, cursor = list(getattr(full[-1], rows)) if full else [], full[-1].prev_cursor if full else None
+            while cursor is not None:
+                page = await find(query, limit=4, cursor=cursor, oldest_first=oldest_first)
+                back, cursor = [*getattr(page, rows), *back], page.prev_cursor
+            assert back == walked, (query, rows, oldest_first)

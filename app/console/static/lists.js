@@ -25,7 +25,7 @@ function startFilters(form) {
   });
 }
 
-// Columns sort, rows group: those that are loaded. ------------------------------------------------------------------
+// Columns of a whole list sort; rows group, and of a page each group leads to all of its rows. ---------------------------
 
 function valueOf(row, column) {
   const cell = row.cells[column];
@@ -41,6 +41,7 @@ function startList(table) {
   const body = table.tBodies[0];
   const rows = [...body.rows];
   const heads = [...table.tHead.rows[0].cells];
+  const isPage = table.dataset.list === "page";
   let sorted = null;
   let grouped = -1;
 
@@ -48,24 +49,26 @@ function startList(table) {
     const order = sorted ? [...rows].sort((a, b) => sorted.sign * compared(valueOf(a, sorted.column), valueOf(b, sorted.column))) : rows;
     if (grouped < 0) return body.replaceChildren(...order);
     const groups = Map.groupBy(order, (row) => groupOf(row, grouped));
-    const parts = [...groups].sort((a, b) => b[1].length - a[1].length).flatMap(([name, of]) => [groupHead(name, of.length), ...of]);
+    const parts = [...groups].sort((a, b) => b[1].length - a[1].length).flatMap(([name, of]) => [groupHead(name, of), ...of]);
     body.replaceChildren(...parts);
   }
 
-  function groupHead(name, count) {
+  function groupHead(name, of) {
     const row = document.createElement("tr");
     row.className = "group";
     const head = document.createElement("th");
     head.colSpan = heads.length;
     head.scope = "rowgroup";
     const number = document.createElement("strong");
-    number.textContent = count;
+    number.textContent = of.length;
     head.append(name || "none", " ", number);
+    const all = isPage && allOf(heads[grouped].dataset.group, of[0].cells[grouped]);
+    if (all) head.append(" ", Object.assign(document.createElement("a"), { href: all, textContent: "all of them" }));
     row.append(head);
     return row;
   }
 
-  for (const [column, head] of heads.entries()) {
+  for (const [column, head] of isPage ? [] : heads.entries()) {
     const button = document.createElement("button");
     button.type = "button";
     button.append(...head.childNodes);
@@ -90,6 +93,23 @@ function groupOf(row, column) {
     .format(new Date(at).setMinutes(0, 0));
 }
 
+// The list of all that has what a cell has; "" where no filter says it.
+function allOf(filter, cell) {
+  const address = new URL(location);
+  const at = cell.querySelector("time")?.dateTime;
+  if (at) {
+    const hour = new Date(at).setMinutes(0, 0, 0);
+    address.searchParams.set("since", new Date(hour).toISOString());
+    address.searchParams.set("until", new Date(hour + 3_600_000).toISOString());
+  } else {
+    const value = cell.querySelector(".badge")?.classList[1] ?? cell.title;
+    if (!value) return "";
+    address.searchParams.set(filter, value);
+  }
+  for (const each of ["cursor", "dropped_cursor"]) address.searchParams.delete(each);
+  return address.pathname.endsWith("/deliveries") ? address : "";
+}
+
 function chooseGroup(table, ways, choose) {
   const label = document.createElement("label");
   label.className = "grouping";
@@ -100,7 +120,7 @@ function chooseGroup(table, ways, choose) {
     select.append(new Option(table.tBodies[0].rows[0].cells[column].querySelector("time") ? "hour" : name.toLowerCase(), column));
   }
   select.addEventListener("change", () => choose(Number(select.value)));
-  label.append("Group by ", select);
+  label.append(table.dataset.list === "page" ? "Group this page by " : "Group by ", select);
   const heading = table.closest("section")?.querySelector("h2");
   if (!heading) return;
   if (!heading.parentElement.matches(".row")) {

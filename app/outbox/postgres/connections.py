@@ -29,7 +29,11 @@ def _read(name: str) -> str:
 
 
 _PARTS: Final = {part: _read(f"{part}.sql") for part in ("sums", "named", "asked", "counted", "apart")}
-_QUERIES: Final = named_queries(_read("queries.sql"), **_PARTS)
+_QUERIES = named_queries(_read("queries.sql"), **_PARTS)
+
+#: They begin with the newest; another one of each, `..._ascending`, does with the oldest.
+_EITHER_WAY: Final = ("search", "search_by_id", "search_dropped")
+_QUERIES |= {f"{name}_ascending": _QUERIES[name].replace("id DESC", "id") for name in _EITHER_WAY}
 
 #: The statements of queries.sql by name.
 SQL: Final = {name: text.encode() for name, text in _QUERIES.items()}

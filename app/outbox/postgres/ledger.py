@@ -38,8 +38,10 @@ from app.outbox.records import (
     undelivered_of,
 )
 from app.outbox.search import (
+    ALL_IDS,
     END,
     SENT,
+    PageIds,
     as_kept,
     cursor_id,
     dropped_exits,
@@ -73,7 +75,15 @@ class Ledger(UsesDatabase):
     """The part of the `Outbox` that people look at."""
 
     @connected
-    async def search(self, connection: Connection, query: Query, *, limit: int, cursor: str | None = None) -> Page:
+    async def search(
+        self,
+        connection: Connection,
+        query: Query,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        oldest_first: bool = False,
+    ) -> Page:
         ((lowest, highest),) = await rows_of(connection, "delivery_range")
         if lowest is None or not means_deliveries(query):
             return Page(deliveries=())
@@ -81,22 +91,28 @@ class Ledger(UsesDatabase):
             lowest = await _first_since(connection, query.since)
             if lowest is None:
                 return Page(deliveries=())
-        floor, before = ids_of_page(query, cursor, lowest=lowest, highest=highest)
-        found = await _deliveries(connection, query, limit=limit + 1, before=before, floor=floor)
+        ids = ids_of_page(query, cursor, lowest=lowest, highest=highest, oldest_first=oldest_first)
+        found = await _deliveries(connection, query, limit=limit + 1, ids=ids)
         if query.message_id and not found and cursor is None:
             found = await _merged(connection, query)
-        return page(found, limit=limit, floor=floor, lowest=lowest)
+        return page(found, limit=limit, ids=ids, lowest=lowest, highest=highest)
 
     @connected
     async def search_dropped(
-        self, connection: Connection, query: Query, *, limit: int, cursor: str | None = None
+        self,
+        connection: Connection,
+        query: Query,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        oldest_first: bool = False,
     ) -> DroppedPage:
         ((lowest, highest),) = await rows_of(connection, "dropped_event_range", since=query.since or 0.0)
         if lowest is None or not dropped_exits(query):
             return DroppedPage(events=())
-        floor, before = ids_of_page(query, cursor, lowest=lowest, highest=highest)
-        found = await _dropped(connection, query, limit=limit + 1, before=before, floor=floor)
-        return dropped_page(found, limit=limit, floor=floor, lowest=lowest)
+        ids = ids_of_page(query, cursor, lowest=lowest, highest=highest, oldest_first=oldest_first)
+        found = await _dropped(connection, query, limit=limit + 1, ids=ids)
+        return dropped_page(found, limit=limit, ids=ids, lowest=lowest, highest=highest)
 
     @connected
     async def orders(
@@ -211,12 +227,18 @@ async def _first_since(connection: Connection, since: float | None) -> int | Non
 
 
 async def _deliveries(
-    connection: Connection, query: Query, *, limit: int | None = None, before: int = END, floor: int = 0
+    connection: Connection, query: Query, *, limit: int | None = None, ids: PageIds = ALL_IDS
 ) -> list[Delivery]:
-    """Look for deliveries with ids from `floor` to below `before`, newest first; limit None means all."""
+    """Look for deliveries among some ids, newest first unless these ascend; limit None means all."""
     name = "search_by_id" if names_id(query) else "search"
-    rows = await rows_of(connection, name, **asked(query), limit=limit, before=before, floor=floor)
-    return [delivery_of(row) for row in rows]
+    return [delivery_of(row) for row in await _found(connection, name, query, limit, ids)]
+
+
+async def _found(
+    connection: Connection, name: str, query: Query, limit: int | None, ids: PageIds
+) -> Sequence[Sequence[Any]]:
+    given = {**asked(query), "limit": limit, "before": ids.before, "floor": ids.floor}
+    return await rows_of(connection, f"{name}_ascending" if ids.ascending else name, **given)
 
 
 async def _merged(connection: Connection, query: Query) -> list[Delivery]:
@@ -226,11 +248,10 @@ async def _merged(connection: Connection, query: Query) -> list[Delivery]:
 
 
 async def _dropped(
-    connection: Connection, query: Query, *, limit: int | None = None, before: int = END, floor: int = 0
+    connection: Connection, query: Query, *, limit: int | None = None, ids: PageIds = ALL_IDS
 ) -> list[tuple[int, float, DroppedEvent]]:
-    """Look for dropped events with ids from `floor` to below `before`, newest first."""
-    rows = await rows_of(connection, "search_dropped", **asked(query), limit=limit, before=before, floor=floor)
-    return [dropped_of(row) for row in rows]
+    """Look for dropped events among some ids, likewise."""
+    return [dropped_of(row) for row in await _found(connection, "search_dropped", query, limit, ids)]
 
 
 async def _whole(connection: Connection, deliveries: Sequence[Delivery]) -> list[Delivery]:

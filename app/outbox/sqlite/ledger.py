@@ -42,14 +42,17 @@ from app.outbox.records import (
 from app.outbox.redrive import REPLAYED
 from app.outbox.rows import as_json
 from app.outbox.search import (
+    ALL_IDS,
     END,
     SENT,
+    PageIds,
     as_kept,
     asks_attempts,
     cursor_id,
     dropped_exits,
     dropped_page,
     ids_of_page,
+    in_order,
     means_deliveries,
     merged_into,
     page,
@@ -192,7 +195,15 @@ class Ledger(UsesFile):
     """The part of the `Outbox` that people look at."""
 
     @reads
-    def search(self, connection: sqlite3.Connection, query: Query, *, limit: int, cursor: str | None = None) -> Page:
+    def search(
+        self,
+        connection: sqlite3.Connection,
+        query: Query,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        oldest_first: bool = False,
+    ) -> Page:
         lowest, highest = connection.execute(SQL["delivery_range"]).fetchone()
         if lowest is None or not means_deliveries(query):
             return Page(deliveries=())
@@ -200,22 +211,28 @@ class Ledger(UsesFile):
             (lowest,) = connection.execute(SQL["first_delivery_since"], {"since": query.since}).fetchone()
             if lowest is None:
                 return Page(deliveries=())
-        floor, before = ids_of_page(query, cursor, lowest=lowest, highest=highest)
-        found = deliveries_of(connection, query, limit=limit + 1, before=before, floor=floor)
+        ids = ids_of_page(query, cursor, lowest=lowest, highest=highest, oldest_first=oldest_first)
+        found = deliveries_of(connection, query, limit=limit + 1, ids=ids)
         if query.message_id and not found and cursor is None:
             found = _merged(connection, query)
-        return page(found, limit=limit, floor=floor, lowest=lowest)
+        return page(found, limit=limit, ids=ids, lowest=lowest, highest=highest)
 
     @reads
     def search_dropped(
-        self, connection: sqlite3.Connection, query: Query, *, limit: int, cursor: str | None = None
+        self,
+        connection: sqlite3.Connection,
+        query: Query,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        oldest_first: bool = False,
     ) -> DroppedPage:
         lowest, highest = connection.execute(SQL["dropped_event_range"], {"since": query.since or 0}).fetchone()
         if lowest is None or not dropped_exits(query):
             return DroppedPage(events=())
-        floor, before = ids_of_page(query, cursor, lowest=lowest, highest=highest)
-        found = _dropped(connection, query, limit=limit + 1, before=before, floor=floor)
-        return dropped_page(found, limit=limit, floor=floor, lowest=lowest)
+        ids = ids_of_page(query, cursor, lowest=lowest, highest=highest, oldest_first=oldest_first)
+        found = _dropped(connection, query, limit=limit + 1, ids=ids)
+        return dropped_page(found, limit=limit, ids=ids, lowest=lowest, highest=highest)
 
     @reads
     def orders(
@@ -344,11 +361,13 @@ def _last_before(connection: sqlite3.Connection, since: float) -> int:
 
 
 def deliveries_of(
-    connection: sqlite3.Connection, query: Query, *, limit: int = -1, before: int = END, floor: int = 0
+    connection: sqlite3.Connection, query: Query, *, limit: int = -1, ids: PageIds = ALL_IDS
 ) -> list[Delivery]:
-    """Look for deliveries with ids from `floor` to below `before`, newest first; limit -1 means all."""
+    """Look for deliveries among some ids, newest first unless these ascend; limit -1 means all."""
     sql, parameters = conditions(SQL["search"], query)
-    rows = connection.execute(sql, {**parameters, "limit": limit, "before": before, "floor": floor})
+    rows = connection.execute(
+        in_order(sql, ids), {**parameters, "limit": limit, "before": ids.before, "floor": ids.floor}
+    )
     return [delivery_of(row) for row in rows]
 
 
@@ -359,11 +378,13 @@ def _merged(connection: sqlite3.Connection, query: Query) -> list[Delivery]:
 
 
 def _dropped(
-    connection: sqlite3.Connection, query: Query, *, limit: int = -1, before: int = END, floor: int = 0
+    connection: sqlite3.Connection, query: Query, *, limit: int = -1, ids: PageIds = ALL_IDS
 ) -> list[tuple[int, float, DroppedEvent]]:
-    """Look for dropped events with ids from `floor` to below `before`, newest first."""
+    """Look for dropped events among some ids, likewise."""
     sql, parameters = dropped_conditions(SQL["search_dropped"], query)
-    rows = connection.execute(sql, {**parameters, "limit": limit, "before": before, "floor": floor})
+    rows = connection.execute(
+        in_order(sql, ids), {**parameters, "limit": limit, "before": ids.before, "floor": ids.floor}
+    )
     return [dropped_of(row) for row in rows]
 
 

@@ -24,7 +24,10 @@ ONCE |= {"transfer_counts_in", "drop_counts", "count_day"}
 #: Whoever erases a person has all looked through.
 ONCE |= {"kept_of", "kept_elsewhere", "erase_keys_with"}
 #: Each is looked at for several queries.
-SEARCHES = ("search", "search_by_id", "dead", "search_dropped")
+SEARCHES = (
+    *(f"{name}{way}" for name in ("search", "search_by_id", "search_dropped") for way in ("", "_ascending")),
+    "dead",
+)
 JSON = ("rows", "counters", "deliveries", "loads", "spans", "keys", "dropped_events", "suppressions", "owners", "named")
 MOMENTS = ("now", "until", "after", "since", "ledger_start", "erase_at", "pending_by", "claimed_by", "begin")
 OF_PEOPLE = ("erased", "who", "place", "what", "target", "was", "became", "digest", "seal")
