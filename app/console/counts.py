@@ -223,8 +223,8 @@ class Comparison:
 
     @property
     def changes(self) -> dict[str, str]:
-        """How what was received and was to be sent differs, in words; without what cannot be compared."""
-        names = {"received": ("accepted", "refused"), "to be sent": ("enqueued",)}
+        """How what was received, to be sent and delivered differs, in words; without what cannot be compared."""
+        names = {"received": ("accepted", "refused"), "to be sent": ("enqueued",), "delivered": ("delivered",)}
         found = {
             said: changed(*(sum(each.totals.get(name, 0) for name in of) for each in (self.now, self.before)))
             for said, of in names.items()

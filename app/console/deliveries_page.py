@@ -27,6 +27,7 @@ CAUSES = 50
 DONE_TO_DEAD = ("redriven", "overtaken", "waiting", "dismissed")
 #: Of the address of a list, what is no filter.
 _NO_FILTERS = (ANEW - {"since", "until"}) | {"sort"}
+_OLDEST: Final = {"sort": "oldest"}
 #: Of both lists, as addresses name them.
 _CURSORS: Final = ("cursor", "dropped_cursor")
 #: What is looked for by these is one thing; by states of now, whatever stands so.
@@ -55,7 +56,7 @@ class DeliveryPages(PageGroup):
             limit=PAGE_SIZE,
             cursor=cursor,
             dropped_cursor=dropped_cursor,
-            oldest_first=given.get("sort") == "oldest",
+            oldest_first=bool(_order(request)),
         )
         causes = []
         if narrowed.keys() <= {"state", "ad_account_id"} and filters.get("state") == "dead":
@@ -127,9 +128,6 @@ class DeliveryPages(PageGroup):
         """
         query = found.query if found else Query()
         filters, typed = dict(filters or {}), dict(typed or {})
-        times = {name: iso(at) for name in ("since", "until") if (at := query.given.get(name)) is not None}
-        shown = typed | {name: text for name, text in times.items() if name in typed}
-        order = {"sort": "oldest"} if request.query_params.get("sort") == "oldest" else {}
         return self._pages.render(
             request,
             "deliveries.html",
@@ -137,9 +135,9 @@ class DeliveryPages(PageGroup):
             fault=fault,
             obeys=applied_filters(typed),
             usual="as the list says" if {"since", "until"} & typed.keys() else "any time",
-            kept={name: text for name, text in typed.items() if name not in ANEW} | order,
+            kept={name: text for name, text in typed.items() if name not in ANEW} | _order(request),
             nav="deliveries",
-            filters=shown,
+            filters=_with_times(typed, query),
             narrowed=filters,
             found=found,
             query=query,
@@ -151,9 +149,9 @@ class DeliveryPages(PageGroup):
             causes=causes,
             done=done_counts(request.query_params),
             filter_query=urlencode(filters),
-            in_order=order,
-            turned=None if query.person else urlencode(typed | ({} if order else {"sort": "oldest"})),
-            ways=_ways(found, filters | order),
+            in_order=_order(request),
+            turned=None if query.person else urlencode(typed | ({} if _order(request) else _OLDEST)),
+            ways=_ways(found, filters | _order(request)),
         )
 
     def _choices(self) -> dict[str, list[tuple[str, str]]]:
@@ -232,6 +230,19 @@ def done_counts(values: Mapping[str, str]) -> dict[str, int]:
     """Return what an address says was just done to dead letters, all counts of it; empty where it says nothing."""
     done = {name: count for name in DONE_TO_DEAD if (count := given_number(values.get(name))) is not None}
     return done if not done or "dismissed" in done else dict.fromkeys(DONE_TO_DEAD[:3], 0) | done
+
+
+def _with_times(typed: Mapping[str, str], query: Query) -> dict[str, str]:
+    """Return what was typed, with its times as they were read."""
+    times = {
+        name: iso(at) for name in ("since", "until") if name in typed and (at := query.given.get(name)) is not None
+    }
+    return {**typed, **times}
+
+
+def _order(request: Request) -> dict[str, str]:
+    """Return by which parameter an address asks for another order than the usual one; empty where it does not."""
+    return dict(_OLDEST) if request.query_params.get("sort") == _OLDEST["sort"] else {}
 
 
 def _ways(found: Found | None, filters: Mapping[str, str]) -> dict[str, dict[str, str]]:

@@ -113,35 +113,35 @@ def flow(
 ) -> tuple[FlowBar, ...]:
     """Return the bars of one period: what was received in it, followed to where it is now.
 
-    `compared` are its steps that are over, and the same steps of what it is compared with, at the same age; None where
-    that is nothing. `stands` are the deliveries made of it that are not delivered, by state. `known` are those of
-    `received`, `made` and `sent` of which anything is known: of one ad account nothing is of what it does not take.
+    `compared` are its steps that are over, and the same steps of what it is compared with: what was received, and what
+    was delivered, by the same time of it; None where that is nothing. `stands` are the deliveries made of it that are
+    not delivered, by state. `known` are those of `received`, `made` and `sent` of which anything is known: of one ad
+    account nothing is of what it does not take.
     """
     counts, pair = now.by_name(), [each.by_name() for each in compared or ()]
 
-    def shares(wanted: Sequence[tuple[str, str, str]]) -> list[FlowShare]:
-        return [
+    left = {name: stands.get(name, 0) for name, _, _ in _SENT}
+    left["delivered"] = max(0, counts["enqueued"] - sum(left.values()))
+
+    def bar(title: str, wanted: Sequence[tuple[str, str, str]], counted: Mapping[str, int], by: str) -> FlowBar:
+        shares = [
             FlowShare(
                 kind=kind,
                 label=label,
-                count=counts[name],
-                compared=pair[0][name] if pair else 0,
-                before=pair[1][name] if pair else None,
-                filters=_FILTERS.get(name, {"exit": name}),
+                count=counted[name],
+                compared=pair[0].get(name, 0) if pair else 0,
+                # How many waited or were dead at that age is not known.
+                before=pair[1].get(name) if pair else None,
+                filters=_FILTERS.get(name, {by: name}),
             )
             for name, kind, label in wanted
         ]
+        return FlowBar(title=title, parts=_placed(shares))
 
-    left = {name: stands.get(name, 0) for name, _, _ in _SENT}
-    left["delivered"] = max(0, counts["enqueued"] - sum(left.values()))
-    sent = [
-        FlowShare(kind=kind, label=label, count=left[name], filters=_FILTERS.get(name, {"state": name}))
-        for name, kind, label in _SENT
-    ]
     levels = {
-        "received": FlowBar(title="Received", parts=_placed(shares(_RECEIVED))),
-        "made": FlowBar(title="Made by presets", parts=_placed(shares(_MADE))),
-        "sent": FlowBar(title="Where they are now", parts=_placed(sent)),
+        "received": bar("Received", _RECEIVED, counts, "exit"),
+        "made": bar("Made by presets", _MADE, counts, "exit"),
+        "sent": bar("Where they are now", _SENT, left, "state"),
     }
     return tuple(level for name, level in levels.items() if name in known)
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from app.catalog import Catalog, Preset
-from app.console.counts import PresetCounts
+from app.console.counts import PresetCounts, Summary
 from app.console.labels import OTHER_KEY_LABELS, applicable
 from app.core.events import CounterRow, Exit
 from app.outbox import NO_COUNTRY
@@ -136,11 +136,10 @@ def _fixed(preset: Preset, field: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def score(counts: PresetCounts, keys: PresetKeys, components: Sequence[str]) -> int:
-    """Return the share of the components that a preset's enqueued events carry, of those that they can: percent."""
-    events = counts.counts["enqueued"]
-    possible = [name for name in components if keys.can_carry(name, counts.quality[name])]
-    return round(100 * sum(counts.quality[name] for name in possible) / (events * len(possible))) if events else 0
+def busy_presets(summary: Summary) -> list[PresetCounts]:
+    """Return the presets that took anything to be sent, those that took most first."""
+    busy = [each for each in summary.presets if each.counts[Exit.ENQUEUED]]
+    return sorted(busy, key=lambda each: -each.counts[Exit.ENQUEUED])
 
 
 def overall_score(presets: Sequence[PresetCounts], keys: Mapping[str, PresetKeys], components: Sequence[str]) -> int:
@@ -277,20 +276,6 @@ def shares_of_all(
 ) -> tuple[int, ...]:
     """Return the score of the events of some presets in each step; 0 where nothing was to be sent."""
     return counted.shares((each.name, name) for each in presets for name in components if _can(each, keys, name))
-
-
-def score_lines(
-    counted: StepsOfKeys,
-    presets: Sequence[PresetCounts],
-    keys: Mapping[str, PresetKeys],
-    components: Sequence[str],
-) -> dict[str, tuple[int, ...]]:
-    """Return the score of each preset in each step; 0 where nothing was to be sent."""
-    able = {
-        each.name: {name for name in components if keys[each.name].can_carry(name, each.quality[name])}
-        for each in presets
-    }
-    return {each.name: counted.shares((each.name, name) for name in able[each.name]) for each in presets}
 
 
 def key_trends(

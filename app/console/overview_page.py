@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.console import verdict
-from app.console.charts import draw, marks, stack
+from app.console.charts import marks, stack
 from app.console.counts import (
     PeriodCounts,
     Summary,
@@ -28,8 +28,8 @@ from app.console.counts import (
 )
 from app.console.filter import PARTS, PERIODS, PageFilter, Period, filter_of
 from app.console.flow import flow
-from app.console.labels import OTHER_KEY_LABELS, with_fresh_timestamp
-from app.console.match_keys import StepsOfKeys, key_trends, keys_of_presets, ranked_advice, score, score_lines
+from app.console.labels import with_fresh_timestamp
+from app.console.match_keys import busy_presets, keys_of_presets, overall_score, ranked_advice
 from app.console.pages import PageGroup, Pages
 from app.console.services import ConsoleServices
 from app.core.coordination import Switches
@@ -129,7 +129,7 @@ class OverviewPages(PageGroup):
             "accounts": accounts,
             "switches": switches,
             **await self._needs(summary, period, accounts, over_time["span"], now),
-            **_keys_of(counted, summary, services),
+            **_quality_of(summary, services),
         }
 
     async def _accounts(self, chosen: PageFilter, switches: Switches, now: float) -> list[AccountStatus]:
@@ -253,21 +253,13 @@ class OverviewPages(PageGroup):
         return f"curl {shlex.quote(address)} -H 'Content-Type: application/json'{headers} \\\n  -d {body}"
 
 
-def _keys_of(counted: TimedCounters, summary: Summary, services: ConsoleServices) -> dict[str, Any]:
-    """Return which keys the events of each preset can carry, how well they do over time, and what would bring most."""
-    catalog, components = services.running.catalog, services.quality_components
-    of_counted = keys_of_presets(catalog, (each.name for each in summary.presets))
-    busy = [each for each in summary.presets if each.counts[Exit.ENQUEUED]]
-    steps = StepsOfKeys(counted, summary.starts)
-    lines = score_lines(steps, busy, of_counted, components)
+def _quality_of(summary: Summary, services: ConsoleServices) -> dict[str, Any]:
+    """Return the score of the events of a period, and the key that would bring most; its page has the rest."""
+    keys = keys_of_presets(services.running.catalog, (each.name for each in summary.presets))
+    busy, components = busy_presets(summary), services.quality_components
     return {
-        "keys": of_counted,
-        "scores": {each.name: score(each, of_counted[each.name], components) for each in summary.presets},
-        "score_bars": {name: draw(line) for name, line in lines.items()},
-        "key_trends": key_trends(steps, busy, of_counted, (*components, *OTHER_KEY_LABELS)),
-        "key_advice": ranked_advice(
-            busy, of_counted, (*components, *OTHER_KEY_LABELS), summary.warned, services.settings_set
-        ),
+        "score": overall_score(busy, keys, components) if busy else None,
+        "missing": ranked_advice(busy, keys, components, scored=components)[:1],
     }
 
 

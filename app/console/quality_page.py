@@ -15,6 +15,7 @@ from app.console.match_keys import (
     KeyAdvice,
     KeyTrend,
     StepsOfKeys,
+    busy_presets,
     key_trends,
     keys_of_presets,
     missing_keys,
@@ -78,7 +79,7 @@ class QualityPages(PageGroup):
         counted = narrowed(read, account=chosen.account_id, source=chosen.source)
         view = _View(counted, period, shift, now, self._services.running.catalog, components)
         every = (*components, *OTHER_KEY_LABELS)
-        busy, keys, whole = view.busy(), view.keys, view.line("All events")
+        busy, keys, whole = busy_presets(view.summary), view.keys, view.line("All events")
         return self._pages.render(
             request,
             "quality.html",
@@ -124,10 +125,6 @@ class _View:
     def _summary(self, counted: TimedCounters) -> Summary:
         return summarise(counted, self._period, (), now=self._now)
 
-    def busy(self) -> list[PresetCounts]:
-        """Return the presets that took anything to be sent, those that took most first."""
-        return _busy(self.summary)
-
     def advice(self, busy: Sequence[PresetCounts], every: Sequence[str], settings: Collection[str]) -> list[KeyAdvice]:
         """Return what would bring most; `settings` are those that are set already."""
         warned, scored = self.summary.warned, self.components
@@ -141,7 +138,7 @@ class _View:
             counted, moved = (narrowed(each, account=account, source="") for each in (counted, moved))
             now, earlier = self._summary(counted), self._summary(moved)
             steps = StepsOfKeys(counted, now.starts)
-        of, then = ([each for each in _busy(one) if preset in ("", each.name)] for one in (now, earlier))
+        of, then = ([each for each in busy_presets(one) if preset in ("", each.name)] for one in (now, earlier))
         return ScoreLine(
             name=name,
             preset=preset,
@@ -157,10 +154,5 @@ class _View:
         """Return a line for each ad account, where there are several, and one for each preset."""
         accounts = services.destination.accounts if not chosen.account else ()
         by_account = [self.line(each.shown, account=each.ad_account_id) for each in accounts if len(accounts) > 1]
-        by_preset = [self.line(each.name, preset=each.name) for each in self.busy()]
+        by_preset = [self.line(each.name, preset=each.name) for each in busy_presets(self.summary)]
         return [each for each in (*by_account, *by_preset) if each.events]
-
-
-def _busy(summary: Summary) -> list[PresetCounts]:
-    busy = [each for each in summary.presets if each.counts[Exit.ENQUEUED]]
-    return sorted(busy, key=lambda each: -each.counts[Exit.ENQUEUED])

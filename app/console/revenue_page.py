@@ -41,7 +41,8 @@ class RevenuePages(PageGroup):
         chosen, now = filter_of(request), self._services.clock()
         days = days_of(chosen.period, usual=_USUAL_DAYS, now=now)
         wanted = {"ad_account_id": chosen.account_id or None, "source": chosen.source or None}
-        figures = await read_revenue(self._services.outbox, wanted, first_day=days.first, last_day=days.last)
+        today, outbox = int(now // DAY_S), self._services.outbox
+        figures = await read_revenue(outbox, wanted, first_day=days.first, last_day=days.last, over=today - 1)
         asked = request.query_params.get("currency")
         whole = [each for each in figures if each.currency == asked] or figures[:_SHOWN_WHOLE]
         return self._pages.render(
@@ -64,7 +65,7 @@ class RevenuePages(PageGroup):
             outcomes=_OUTCOMES,
             worth_of=_worth,
             day_s=DAY_S,
-            is_running=days.last == int(now // DAY_S),
+            is_running=days.last == today,
         )
 
 

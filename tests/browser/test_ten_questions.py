@@ -66,7 +66,12 @@ QUESTIONS: Final = (
         'section:has(h2:text("By day"))',
         ("Received", "Taken to be sent", "Withheld"),
     ),
-    Question("Why do few carry a click id?", (), "#part-coverage", ("What would bring most", "lack it", "epik")),
+    Question(
+        "Why do few carry a click id?",
+        ("#part-quality >> text=Keys and advice",),
+        "main",
+        ("What would bring most", "lack it", "epik"),
+    ),
     Question(
         "What would become of this event?",
         ("nav >> text=Events", "nav >> text=Event tester", '.examples >> text="Checkout"'),

@@ -6,7 +6,15 @@ import pytest
 
 from app.console.counts import PresetCounts
 from app.console.labels import COMPONENT_LABELS, OTHER_KEY_LABELS
-from app.console.match_keys import KeyAdvice, PresetKeys, StepsOfKeys, key_trends, ranked_advice, score, score_lines
+from app.console.match_keys import (
+    KeyAdvice,
+    PresetKeys,
+    StepsOfKeys,
+    key_trends,
+    overall_score,
+    ranked_advice,
+    shares_of_all,
+)
 from app.core.events import CounterRow
 from app.destination import MATCH_KEYS, match_keys
 from app.destination.normalise import phone_normaliser
@@ -51,8 +59,8 @@ def test_what_some_event_carries_can_be_carried() -> None:
 
 def test_the_score_is_the_share_of_the_keys_that_can_be_carried() -> None:
     some = counts("Lead", 10, hashed_email=10, ip_address=5)
-    assert score(some, LEAD, ["hashed_email", "ip_address", "order_id"]) == 75
-    assert score(counts("Lead", 0), LEAD, ["hashed_email"]) == 0
+    assert overall_score([some], {"Lead": LEAD}, ["hashed_email", "ip_address", "order_id"]) == 75
+    assert overall_score([counts("Lead", 0)], {"Lead": LEAD}, ["hashed_email"]) == 0
 
 
 def test_advice_is_ranked_by_what_is_missing_and_says_what_to_do() -> None:
@@ -130,10 +138,8 @@ def test_a_score_over_time_is_that_of_each_step() -> None:
         (90, told("quality", "phone", 1)),
     ]
     whole = counts("Checkout", 6, hashed_email=6, order_id=1)
-    lines = score_lines(
-        StepsOfKeys(counters, [0, 60, 120]), [whole], {"Checkout": CHECKOUT}, ["hashed_email", "order_id"]
-    )
-    assert lines == {"Checkout": (50, 75, 0)}
+    steps, keys = StepsOfKeys(counters, [0, 60, 120]), {"Checkout": CHECKOUT}
+    assert shares_of_all(steps, [whole], keys, ["hashed_email", "order_id"]) == (50, 75, 0)
     lead = counts("Lead", 4)
     both = {"Checkout": CHECKOUT, "Lead": LEAD}
     more = StepsOfKeys([*counters, (60, CounterRow(name="enqueued", preset="Lead", count=2))], [0, 60, 120])

@@ -1,16 +1,14 @@
 import re
-from html import unescape
 from pathlib import Path
 
 import pytest
 
-from app.console.labels import COMPONENT_LABELS, OTHER_KEY_LABELS, warning_advice
+from app.console.labels import COMPONENT_LABELS, warning_advice
 from app.core.deliveries import Delivered, Rejected, State
 from app.core.events import CounterRow, Exit
 from app.core.pages import AccountView
 from app.core.shared_values import TROUBLE
 from app.core.values.times import DAY_S
-from app.outbox import NO_COUNTRY
 from tests.console.world import ACCOUNT, NOW, World, new_delivery, open_world
 from tests.sender.claims import a_trouble
 
@@ -88,28 +86,14 @@ async def test_a_warning_says_what_to_do_about_it(label: str, world: World) -> N
     assert f"{label}<br>{warning_advice(label)}" in await world.page("/console")
 
 
-async def test_coverage_is_the_share_of_enqueued_events(world: World) -> None:
-    deliveries = [new_delivery("m-1"), new_delivery("m-2"), new_delivery("m-3", quality=("hashed_email",))]
-    await world.enqueue(*deliveries)
-    page = await world.page("/console")
-    coverage = page[page.index("Match keys") : page.index("Top reasons")]
-    assert '<td class="n share-10">100 %</td>' in coverage, "all three carry an email"
-    assert '<td class="n share-6">67 %</td>' in coverage, "two of three carry an IP address"
-    assert coverage.count('<td class="n share-0">0 %</td>') == 18, "of eleven components and ten other keys"
-    assert "Mobile ad id" not in coverage, "of no preset here"
-    await world.enqueue(counters=[CounterRow(name="enqueued", preset="Lead", count=1)])
-    page = await world.page("/console")
-    assert "Order id is not for these events" in page
-    assert "Email is not for these events" not in page
-    assert "<strong>Click id</strong>: 3 of 3 events lack it. Let the landing page" in coverage
-
-
-async def test_coverage_is_told_with_memory_and_without_it(world: World) -> None:
-    recalled = [CounterRow(name="memory", preset="Checkout", label="em", count=2)]
-    await world.enqueue(new_delivery("m-1"), new_delivery("m-2"), new_delivery("m-3"), counters=recalled)
-    page = await world.page("/console")
-    assert '<td class="n share-10">100 %<br><span class="hint">33 % without memory</span></td>' in page
-    assert page.count("without memory") == 1
+async def test_match_quality_is_a_score_that_leads_to_its_page(world: World) -> None:
+    await world.enqueue(new_delivery("m-1"), new_delivery("m-2", quality=("hashed_email",)))
+    page = await world.page("/console?period=week")
+    score = re.search(r"<strong>(\d+) of 100</strong> in the last 7 days", page)
+    assert score
+    assert "would bring most" in page
+    assert '<a href="/console/quality?period=week">Keys and advice</a>' in page
+    assert f"carry {score[1]} % of the match keys" in await world.page("/console/quality?period=week")
 
 
 async def test_a_blocked_destination_is_told_with_pinterests_reason(world: World) -> None:
@@ -202,7 +186,7 @@ async def test_counts_are_shown_by_ad_account_by_preset_and_by_source(tmp_path: 
     assert invalid == [["4"], ["3"]]
     presets = page[page.index('id="part-presets"') : page.index('id="part-sources"')]
     assert re.search(r"Checkout</th>.*>70<.*US</td>.*>40<.*FR</td>.*>30<", presets)
-    sources = page[page.index('id="part-sources"') : page.index('id="part-coverage"')]
+    sources = page[page.index('id="part-sources"') : page.index('id="part-quality"')]
     assert re.search(r"shop</a></th>.*>55<.*>7<.*till</a></th>.*>66<", sources)
 
 
@@ -238,8 +222,9 @@ def _delete(path: Path) -> None:
 
 
 async def test_what_is_over_is_compared_with_the_same_steps_before(world: World) -> None:
-    for now, taken, withheld in ((NOW - 4_200, 4, 5), (NOW - 600, 6, 4), (NOW, 1, 0)):
+    for now, taken, withheld, sent in ((NOW - 4_200, 4, 5, 4), (NOW - 600, 6, 4, 5), (NOW, 1, 0, 9)):
         world.now = now
+        await world.enqueue(counters=[CounterRow(name="delivered", preset="Checkout", count=sent)])
         held = [CounterRow(name="withheld", preset=preset, count=withheld) for preset in ("", "Checkout")]
         await world.enqueue(counters=[CounterRow(name="enqueued", preset="Checkout", count=taken), *held])
     page = await world.page("/console?period=hour")
@@ -248,7 +233,8 @@ async def test_what_is_over_is_compared_with_the_same_steps_before(world: World)
     assert (
         len(re.findall(r"withheld <strong><a [^>]+>4</a></strong> <span class=\"hint\">\d+ %, \u221220 %<", bars)) == 2
     )
-    assert "Against the hour before: to be sent +50 %." in page
+    assert re.search(r"delivered <strong><a [^>]+>7</a></strong> <span class=\"hint\">100 %, \+25 %<", bars)
+    assert "Against the hour before: to be sent +50 %, delivered +25 %." in page
     assert '<td class="n">14</td></tr>' in page, "4 to be sent, 10 withheld"
     assert "Nothing is compared" in await world.page("/console?period=month")
 
@@ -323,27 +309,13 @@ async def test_a_month_of_many_busy_presets_is_a_page_under_100_kb_with_the_busi
     world.now = NOW
     answer = await world.browser.get("/console?period=month")
     named = [len(re.findall(rf"<th[^>]*>Preset number {number}</th>", answer.text)) for number in range(30)]
-    assert named == [0] * 18 + [2] * 12
+    assert named == [0] * 18 + [1] * 12
     assert len(answer.content) < 100_000
-    assert answer.text.count(">All 30 presets</a>") == 2
+    assert answer.text.count(">All 30 presets</a>") == 1
     every = (await world.browser.get("/console?period=month&presets=all")).text
-    assert every.count('<th scope="row">Preset number') == 60
+    assert every.count('<th scope="row">Preset number') == 30
     assert 'data-live="/console?part=live&amp;presets=all&amp;period=month"' in every
     assert "presets</a>" not in every
-
-
-async def test_phones_of_no_country_are_told_with_their_remedy(world: World) -> None:
-    told = [("enqueued", "", 9), ("warning", "user_data.phone", 2), ("warning", NO_COUNTRY, 3)]
-    told += [("quality", key, 9) for key in (*COMPONENT_LABELS, *OTHER_KEY_LABELS) if key != "phone"]
-    await world.enqueue(
-        counters=[CounterRow(name=name, preset="Checkout", label=label, count=n) for name, label, n in told]
-    )
-    page = unescape(re.sub(r"<[^>]+>", "", (await world.browser.get("/console")).text))
-    assert (
-        "Phone: 9 of 9 events lack it; 5 times there was one that could not be read, or not as it stood: "
-        "3 name no country; set DEFAULT_COUNTRY. Send context.traits.phone as +49 30 901820;" in page
-    )
-    assert "Phone numbers without a country match no person" in page
 
 
 async def test_a_preset_that_is_switched_off_is_named_where_its_deliveries_wait(world: World) -> None:

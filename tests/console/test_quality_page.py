@@ -1,13 +1,15 @@
 """Match quality as a page: a score by event and ad account, keys over time, and what would bring most."""
 
 import re
+from html import unescape
 from pathlib import Path
 
-from app.console.labels import COMPONENT_LABELS
+from app.console.labels import COMPONENT_LABELS, OTHER_KEY_LABELS
 from app.core.events import CounterRow
 from app.core.pages import AccountView
 from app.core.values.times import DAY_S
-from tests.console.world import ACCOUNT, NOW, World, open_world
+from app.outbox import NO_COUNTRY
+from tests.console.world import ACCOUNT, NOW, World, new_delivery, open_world
 
 OTHER = "549755885176"
 
@@ -83,3 +85,41 @@ async def test_a_key_that_a_preset_cannot_carry_is_no_loss(world: World) -> None
     assert "in the last 24 hours" in page
     row = page.split('<th scope="row">Order id</th>')[1].split("</tr>")[0]
     assert row.count("is not for these events") == 2
+
+
+async def test_coverage_is_the_share_of_enqueued_events(world: World) -> None:
+    deliveries = [new_delivery("m-1"), new_delivery("m-2"), new_delivery("m-3", quality=("hashed_email",))]
+    await world.enqueue(*deliveries)
+    page = await world.page("/console/quality")
+    coverage = page[page.index("Match keys <") :]
+    assert '<td class="n share-10">100 %</td>' in coverage, "all three carry an email"
+    assert '<td class="n share-6">67 %</td>' in coverage, "two of three carry an IP address"
+    assert coverage.count('<td class="n share-0">0 %</td>') == 18, "of eleven components and ten other keys"
+    assert "Mobile ad id" not in coverage, "of no preset here"
+    await world.enqueue(counters=[CounterRow(name="enqueued", preset="Lead", count=1)])
+    page = await world.page("/console/quality")
+    assert "Order id is not for these events" in page
+    assert "Email is not for these events" not in page
+    assert re.search(r"would bring most: up to \d+ points, in \d+ events that lack it", page)
+
+
+async def test_coverage_is_told_with_memory_and_without_it(world: World) -> None:
+    recalled = [CounterRow(name="memory", preset="Checkout", label="em", count=2)]
+    await world.enqueue(new_delivery("m-1"), new_delivery("m-2"), new_delivery("m-3"), counters=recalled)
+    page = await world.page("/console/quality")
+    assert '<td class="n share-10">100 %<br><span class="hint">33 % without memory</span></td>' in page
+    assert page.count("without memory") == 1
+
+
+async def test_phones_of_no_country_are_told_with_their_remedy(world: World) -> None:
+    told = [("enqueued", "", 9), ("warning", "user_data.phone", 2), ("warning", NO_COUNTRY, 3)]
+    told += [("quality", key, 9) for key in (*COMPONENT_LABELS, *OTHER_KEY_LABELS) if key != "phone"]
+    await world.enqueue(
+        counters=[CounterRow(name=name, preset="Checkout", label=label, count=n) for name, label, n in told]
+    )
+    page = re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", "", (await world.browser.get("/console/quality")).text)))
+    assert (
+        "Send context.traits.phone as +49 30 901820; DEFAULT_COUNTRY reads numbers without their country. "
+        "5 times there was one that could not be read, or not as it stood: 3 name no country; set DEFAULT_COUNTRY."
+        in page
+    )

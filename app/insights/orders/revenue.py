@@ -97,6 +97,8 @@ class RevenueLine:
     became: dict[str, OrderTotals]
     #: All of them.
     received: OrderTotals
+    #: Of them, those of the days that are over, which are compared.
+    compared: OrderTotals
     #: What was received in as many days before, and the same days a week before; of a day: the day, the week before.
     before: OrderTotals
     week_before: OrderTotals
@@ -165,26 +167,36 @@ def first_day_read(first_day: int, last_day: int) -> int:
     return first_day - max(_WEEK, last_day - first_day + 1)
 
 
-def by_currency(rows: Iterable[Revenue], *, first_day: int, last_day: int) -> list[CurrencyTotals]:
-    """Return the figures of some days by currency, the one with the most orders first; `rows` reach further back."""
+def by_currency(
+    rows: Iterable[Revenue], *, first_day: int, last_day: int, over: int | None = None
+) -> list[CurrencyTotals]:
+    """Return the figures of some days by currency, the one with the most orders first; `rows` reach further back.
+
+    `over` is the last day that is compared; None: the last one.
+    """
     found: defaultdict[str, list[Revenue]] = defaultdict(list)
     for row in rows:
         found[row.currency].append(row)
-    figures = [_of_currency(currency, of, first_day, last_day) for currency, of in found.items()]
+    over = last_day if over is None else min(over, last_day)
+    figures = [_of_currency(currency, of, first_day, last_day, over) for currency, of in found.items()]
     shown = [each for each in figures if each.whole.received.orders or each.unmatched.orders]
     return sorted(shown, key=lambda each: (-each.whole.received.orders, each.currency))
 
 
-def _of_currency(currency: str, rows: Sequence[Revenue], first: int, last: int) -> CurrencyTotals:
+def _of_currency(currency: str, rows: Sequence[Revenue], first: int, last: int, over: int) -> CurrencyTotals:
     by_day = _grouped(rows, "day")
 
     def between(begin: int, end: int) -> list[Revenue]:
         return [row for day in range(begin, end + 1) for row in by_day.get(day, ())]
 
     length = last - first + 1
-    spans = between(first, last), between(first - length, first - 1), between(first - _WEEK, last - _WEEK)
+    # All that is shown, what of it is compared, and what that is compared with.
+    spans = between(first, last), *(between(first - back, over - back) for back in (0, length, _WEEK))
     numbers = range(last, first - 1, -1)
-    days = [_line(str(day), *(between(day - back, day - back) for back in (0, 1, _WEEK))) for day in numbers]
+    days = [
+        _line(str(day), by_day.get(day, []), *(between(day - back, min(day, over) - back) for back in (0, 1, _WEEK)))
+        for day in numbers
+    ]
     account = _busiest(spans[0])
     once = [_once(span, account) for span in spans]
     once_of_day = _grouped(once[0], "day")
@@ -198,7 +210,7 @@ def _of_currency(currency: str, rows: Sequence[Revenue], first: int, last: int) 
         whole=_line("", *spans),
         lines=lines,
         once=_line("", *once),
-        once_by_day=tuple(_line(str(day), once_of_day.get(day, []), [], []) for day in numbers),
+        once_by_day=tuple(_line(str(day), once_of_day.get(day, []), [], [], []) for day in numbers),
         unmatched=_sum(row for row in spans[0] if row.became == Exit.UNMATCHED),
         largest=_largest(spans[0]),
         trust=OrderTrust(*(_sum(row for row in spans[0] if row.became == name).orders for name in _TRUST)),
@@ -225,14 +237,16 @@ def _grouped(rows: Iterable[Revenue], by: str) -> dict[Any, list[Revenue]]:
     return found
 
 
-def _line(name: str, now: list[Revenue], before: list[Revenue], week_before: list[Revenue]) -> RevenueLine:
+def _line(name: str, now: list[Revenue], *others: list[Revenue]) -> RevenueLine:
     sums = {became: _sum(of) for became, of in _grouped(now, "became").items()}
+    compared, before, week_before = map(_received, others)
     return RevenueLine(
         name=name,
         became={became: sums[became] for became in ORDERS_BECAME if became in sums},
         received=_received(now),
-        before=_received(before),
-        week_before=_received(week_before),
+        compared=compared,
+        before=before,
+        week_before=week_before,
     )
 
 
@@ -260,16 +274,16 @@ _JUDGED: Final = 4
 
 
 async def read_revenue(
-    outbox: Outbox, wanted: Mapping[str, str | None], *, first_day: int, last_day: int
+    outbox: Outbox, wanted: Mapping[str, str | None], *, first_day: int, last_day: int, over: int | None = None
 ) -> list[CurrencyTotals]:
-    """Return the figures of some days (UTC, counted from 1970) by currency, that with the most orders first.
+    """Return the figures of some days (UTC, counted from 1970) as `by_currency` does.
 
     `wanted` narrows them by `ad_account_id`, `source` and `preset`; None means any. Raises OutboxUnavailable.
     """
     asked = {name: value for name, value in wanted.items() if value is not None}
     rows = await outbox.revenue(first_day=first_day_read(first_day, last_day), last_day=last_day)
     meant = [row for row in rows if all(getattr(row, name) == value for name, value in asked.items())]
-    figures = by_currency(meant, first_day=first_day, last_day=last_day)
+    figures = by_currency(meant, first_day=first_day, last_day=last_day, over=over)
     since, until = first_day * DAY_S, (last_day + 1) * DAY_S
     query = Query(
         event_name="checkout",

@@ -167,3 +167,23 @@ def test_an_amount_a_hundred_times_the_median_is_named(largest: str, amounts: li
     judged = eur.with_odd([sent(amount=amount) for amount in (*amounts, None, "NaN", "much")])
     assert [each.times for each in judged.odd] == odd
     assert all(each.delivery_id == "77" for each in judged.odd)
+
+
+@pytest.mark.parametrize(
+    ("days", "compared", "before", "week_before"), [(1, 0, 0, 0), (2, 10, 30, 80), (7, 10 + 20 + 30, 80, 80)]
+)
+def test_a_day_that_is_not_over_is_compared_with_nothing(
+    days: int, compared: int, before: int, week_before: int
+) -> None:
+    """Today has one order so far; each earlier day has as many as it lies back, in tens."""
+    rows = [revenue("1"), *(revenue(str(10 * back), day=TODAY - back) for back in (1, 2, 3, 8))]
+    (eur,) = by_currency(rows, first_day=TODAY - days + 1, last_day=TODAY, over=TODAY - 1)
+    for line in (eur.whole, eur.once):
+        assert [int(each.amount) for each in (line.compared, line.before, line.week_before)] == [
+            compared,
+            before,
+            week_before,
+        ]
+    today, *others = eur.lines["day"]
+    assert [int(each.amount) for each in (today.received, today.compared, today.before)] == [1, 0, 0]
+    assert all(each.compared == each.received for each in others)
