@@ -126,6 +126,7 @@ def check(presets: Presets = None, mappings: Mappings = None, *, as_json: AsJson
     catalog = assemble.running_catalog(settings).catalog
     sources = assemble.running_sources(settings, on_fault=print_line)
     check_sources(settings, sources.sources if sources else ())
+    assemble.identity_event_reader(settings)  # opens the file of GEOIP_DB
     if faults := assemble.file_tests().failing(catalog, sources.to_test() if sources else ()):
         raise CatalogError(faults)
     if as_json:

@@ -93,3 +93,9 @@ def test_check_lists_destinations_and_needs_no_token(run: Run, tmp_path: Path) -
     faulty = run("check", DESTINATIONS_DIR=str(folder))
     assert faulty.exit_code == 1
     assert "there is no source 'shop'" in str(faulty.exception) + faulty.output
+
+
+def test_check_opens_the_database_of_addresses(run: Run, tmp_path: Path) -> None:
+    result = run("check", GEOIP_DB=str(tmp_path / "cities.mmdb"))
+    assert result.exit_code == 1
+    assert "cities.mmdb cannot be read: No such file or directory. Name a file such as" in str(result.exception)
