@@ -1,11 +1,9 @@
 """What every test may use."""
 
 import gc
-import importlib
 import itertools
 import logging
 import os
-import pkgutil
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
@@ -15,8 +13,8 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, configuration, settings
 
-import app
 from tests.disks import fast_folder
+from tests.monitoring import measure_by_events
 from tests.outbox.postgres_server import PostgresServer
 from tests.outside import forbid
 from tests.process import PINRELAY, ROOT, Program, Server, measuring, server_environment
@@ -76,6 +74,7 @@ _LONG = (
 #: Where `tmp_path` is.
 os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", fast_folder())
 forbid()
+measure_by_events()
 
 configuration.set_hypothesis_home_dir(ROOT / ".cache" / "hypothesis")
 settings.register_profile(
@@ -94,39 +93,23 @@ def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+def pytest_collection() -> Generator[None, object, object]:
     """Keep the garbage collector from what is collected here: thousands of tests, none of which ever goes.
 
-    It would look through them again and again; each application that a test starts looks at once. Nor is it measured,
-    which would take longer than all the rest; only what the import of each module runs is.
+    It would look through them again and again; each application that a test starts looks at once.
     """
     gc.disable()
-    plugin = session.config.pluginmanager.get_plugin("_cov")
-    controller = plugin and plugin.cov_controller
-    if controller:
-        for module in pkgutil.walk_packages(app.__path__, "app."):
-            importlib.import_module(module.name)
-        controller.pause()
     collected = yield
-    if controller:
-        controller.resume()
     gc.freeze()
     gc.enable()
     return collected
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by what they do (the marks stand in pyproject.toml), and put those that take long first.
-
-    Properties are not measured: chance covers nothing that can be relied on, and tables of cases stand beside them.
-    Nor is what is slow, unless it is marked so: it does much to reach what others reach with little.
-    """
+    """Mark tests by what they do (the marks stand in pyproject.toml), and put those that take long first."""
     for item in items:
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
-            item.add_marker("no_cover")
             item.add_marker("prove")
-        if item.get_closest_marker("slow") and not item.get_closest_marker("measured"):
-            item.add_marker("no_cover")
         if item.nodeid.startswith("tests/cluster/"):
             item.add_marker(pytest.mark.xdist_group("cluster"))  # `make prove` gives each test to whoever is idle
         if _STARTERS & set(getattr(item, "fixturenames", ())):
@@ -169,7 +152,7 @@ def start_server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Cal
     """`start_server(setting=value, ...)` starts `pinrelay serve` with these settings only, and returns it.
 
     Without settings: sandbox mode, a free port, the outbox in the test's own folder.
-    Whatever still runs when the test ends is stopped. It is measured where the test is marked so.
+    Whatever still runs when the test ends is stopped. Coverage measures it where the test is marked `measured`.
     """
     measure = measuring() if request.node.get_closest_marker("measured") else {}
     with ExitStack() as cleanup:

@@ -17,6 +17,8 @@ from multiprocessing import forkserver
 from pathlib import Path
 from unittest.mock import patch
 
+from tests.monitoring import measure_by_events
+
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["tests.preloaded"])
 
@@ -111,6 +113,7 @@ def _become(
     if any("COVERAGE" in name for name in environment):
         import coverage  # noqa: PLC0415 - of the process that most forget
 
+        measure_by_events()
         coverage.process_startup()
     sys.argv = ["pinrelay", *arguments]
     try:

@@ -10,7 +10,6 @@ ORDER = {"type": "track", "event": "order completed", "messageId": "1", "propert
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 async def test_what_was_sent_is_found_by_its_name_once_the_process_has_written(tmp_path: Path) -> None:
     async with client_of(tmp_path) as client:
         assert (await client.post("/webhook", json=ORDER)).status_code == 200

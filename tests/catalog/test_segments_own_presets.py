@@ -103,7 +103,6 @@ def test_each_of_segments_presets_is_imported_whole_and_every_field_is_told(numb
 
 
 @pytest.mark.prove
-@pytest.mark.no_cover  # hundreds of events by each of two mappings
 @pytest.mark.parametrize("number", range(len(SUBSCRIPTIONS)), ids=[each.name for each in SUBSCRIPTIONS])
 def test_what_segments_presets_give_of_the_events_of_the_suite_the_imported_ones_give(number: int) -> None:
     subscription, preset = SUBSCRIPTIONS[number], imported_of(number)

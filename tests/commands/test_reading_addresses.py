@@ -139,7 +139,6 @@ def mysql_away() -> Place:
     return Place(where="mysql://shop:s3cret.x@127.0.0.1:1/shop", query="SELECT * FROM orders")
 
 
-@pytest.mark.measured
 @pytest.mark.parametrize(
     ("place", "told"),
     [
@@ -157,7 +156,6 @@ def test_what_cannot_be_read_is_told_without_what_is_secret(
     assert_refused(run, request.getfixturevalue(place), told, "s3cret", "127.0.0.1", "localhost")
 
 
-@pytest.mark.measured
 @pytest.mark.parametrize(("place", "name"), [("s3", "httpfs"), ("sqlite", "sqlite_scanner"), ("s3_query", "httpfs")])
 def test_an_extension_that_is_not_installed_is_told_and_not_fetched(
     run: Run, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, place: str, name: str

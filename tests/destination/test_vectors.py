@@ -142,7 +142,6 @@ def test_every_event_of_the_vectors_is_valid_at_pinterest(judged_by_pinterest: J
 
 
 @pytest.mark.prove
-@pytest.mark.no_cover  # thousands of events
 def test_every_realistic_event_is_valid_at_pinterest(
     judged_by_pinterest: Judge, record_figure: Callable[[str, object], None]
 ) -> None:

@@ -59,7 +59,6 @@ def test_the_command_sums_up_by_preset_what_memory_would_bring(tmp_path: Path, m
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 def test_the_command_tells_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "events.ndjson"
     file.write_bytes(b"\n".join(orjson.dumps(row.event) for row in rows()))

@@ -102,7 +102,6 @@ async def are_alike(urls: Sequence[str], seed: int, *, calls: int) -> None:
 
 @pytest.mark.whole
 @pytest.mark.prove
-@pytest.mark.no_cover  # as every property
 def test_every_engine_answers_any_calls_alike(postgres_server: PostgresServer, template: str, tmp_path: Path) -> None:
     numbers = itertools.count()
 

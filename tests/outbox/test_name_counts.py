@@ -116,7 +116,6 @@ async def test_each_way_that_a_delivery_goes_is_counted(outbox_url: str) -> None
 
 
 @pytest.mark.prove
-@pytest.mark.no_cover  # as every property
 def test_any_history_is_counted(empty_store: Callable[[], AbstractContextManager[str]]) -> None:
     steps = st.tuples(
         st.sampled_from(["enqueue", "settle", *STEPS]), st.integers(0, 20), st.sampled_from([0.0, 31.0, DAY_S])

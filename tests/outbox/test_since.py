@@ -102,7 +102,6 @@ async def test_what_was_received_since_a_moment_is_found_though(outbox_url: str,
 
 
 @pytest.mark.prove
-@pytest.mark.no_cover  # as every property
 def test_whatever_happened_it_is_found(empty_store: Callable[[], AbstractContextManager[str]]) -> None:
     kinds = st.sampled_from(["come", "come", "held", "die", "deliver", "redrive", "retain", "apart"])
     moves = st.sampled_from([0.0, 1.0, 60.0, HELD_S + 1.0, HOUR_S, -1.0, -HELD_S - 1.0, -2 * HOUR_S])

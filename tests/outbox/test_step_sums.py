@@ -87,7 +87,6 @@ async def test_sums_tell_what_was_counted_and_so_they_do_where_something_comes_l
 
 
 @pytest.mark.prove
-@pytest.mark.no_cover  # as every property
 def test_sums_of_any_history_tell_what_was_counted(empty_store: Callable[[], AbstractContextManager[str]]) -> None:
     steps = st.tuples(
         st.sampled_from([0.0, 60.0, 1_700.0, HOUR_S, 7 * HOUR_S, DAY_S]),

@@ -119,7 +119,6 @@ def next_version(monkeypatch: pytest.MonkeyPatch) -> int:
 
 
 @pytest.mark.whole
-@pytest.mark.measured
 async def test_a_store_of_every_release_is_upgraded_and_loses_nothing(
     kept: list[str], urls: Iterator[str], next_version: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -174,7 +174,6 @@ async def test_whoever_erases_a_person_reaches_the_quarantine_without_memory_too
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 async def test_it_is_bounded_and_the_oldest_go_first(url: str) -> None:
     found: list[Quarantined] = []
     for number in range(40):

@@ -47,7 +47,6 @@ def changed(event: dict[str, Any], at: tuple[str, ...], *value: Any) -> dict[str
 
 
 @pytest.mark.prove
-@pytest.mark.no_cover  # thousands of events
 @pytest.mark.parametrize("nothing", [False, None, "", [], True, "x", 5], ids=repr)
 def test_what_is_no_object_or_list_hides_nothing_and_says_nothing(nothing: Any, catalog: Catalog) -> None:
     shipped = pipeline(catalog, honour_integrations=False)  # routing that cannot be read is a no, not nothing

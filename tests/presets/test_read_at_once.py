@@ -155,7 +155,6 @@ OWN_OF = list(product(OWN, EVENT_NAMES) if LEVEL == "prove" else zip(OWN, cycle(
 
 
 @pytest.mark.slow  # for each of ten events functions are made anew
-@pytest.mark.measured
 @pytest.mark.prove
 @pytest.mark.parametrize(("own", "name"), OWN_OF, ids=repr)
 def test_so_is_what_a_preset_of_ones_own_says(own: dict[str, Any], name: str) -> None:

@@ -98,7 +98,6 @@ def some(values: list[Any], number: int) -> list[Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.no_cover  # thousands of events
 @pytest.mark.parametrize("source", SOURCES)
 def test_a_no_is_a_no_in_every_place_of_every_source(source: str) -> None:
     wrong = []

@@ -26,7 +26,6 @@ every_case = pytest.mark.parametrize("name", CASES)
 
 
 @every_case
-@pytest.mark.no_cover  # much of what other tests reach with little
 async def test_a_request_of_this_source_gives_these_pinterest_events(name: str) -> None:
     case = CASES[name]
     assert await sent_by(case) == (case["status"], case["told"])

@@ -117,7 +117,6 @@ def test_a_query_says_what_it_reads(tmp_path: Path, folder: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 def test_values_of_sqlite_stay_as_they_stand_there(tmp_path: Path, folder: Path) -> None:
     """Whatever their columns are declared as, and ordered by what they say."""
     with closing(sqlite3.connect(tmp_path / "shop.db")) as connection:
@@ -232,7 +231,6 @@ def test_more_than_memory_holds_has_a_remedy_of_its_own(folder: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 def test_a_small_file_that_unpacks_to_much_fills_no_disk(tmp_path: Path, folder: Path) -> None:
     """Neither by what DuckDB writes to sort it, nor by rows that are kept; nor does a text fill memory."""
     file = tmp_path / "packed.parquet"

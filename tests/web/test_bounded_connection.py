@@ -15,7 +15,7 @@ from app.web.bounded_connection import MAX_GATHERED_BYTES, MAX_HEAD_BYTES, Bound
 from app.web.connections import Connections
 from tests.process import Server
 
-pytestmark = [pytest.mark.slow, pytest.mark.measured]  # what is cut is waited for
+pytestmark = pytest.mark.slow  # what is cut is waited for
 
 TIMEOUT_S = 0.3
 #: On a busy machine.

@@ -47,7 +47,6 @@ def lines_in(collector: Collector) -> list[Any]:
 
 @pytest.mark.usefixtures("tuned_back", "restored_logging")
 @pytest.mark.slow
-@pytest.mark.measured
 async def test_what_a_process_counts_and_logs_arrives_at_the_collector(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

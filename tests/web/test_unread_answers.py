@@ -26,7 +26,7 @@ from tests.process import COMMAND, PLAIN, ROOT, Server, clean_environment, free_
 from tests.rounds import examples
 from tests.waiting import until, until_async
 
-pytestmark = [pytest.mark.slow, pytest.mark.measured]
+pytestmark = pytest.mark.slow
 
 STALLED_S = 0.3
 #: On a busy machine.

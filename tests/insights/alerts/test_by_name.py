@@ -94,7 +94,6 @@ def found_in(label: str, part: float) -> Callable[..., float]:
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 @pytest.mark.parametrize("begins_at", [NOON, NOON + HOUR_S // 2], ids=["at noon", "half past"])
 @pytest.mark.parametrize(
     ("change", "key"),

@@ -51,7 +51,6 @@ def left(path: Path, numbers: list[int]) -> set[int]:
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 @pytest.mark.parametrize("reads_pages", [True, False])
 async def test_nothing_is_left_of_whom_is_erased_and_all_of_the_others(
     path: Path, monkeypatch: pytest.MonkeyPatch, *, reads_pages: bool
