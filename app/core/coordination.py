@@ -17,12 +17,9 @@ from app.core.shared_values import (
     SAMPLES_HURRIED,
     TAIL,
     WANTED_CATALOG,
-    CatalogFaults,
     Process,
     SharedValues,
     Switch,
-    TailWanted,
-    WantedCatalog,
 )
 from app.errors import CatalogError, Fault, UnknownName
 
@@ -125,16 +122,14 @@ class Coordination:
         Raises OutboxUnavailable.
         """
         self.switches = await Switches.read(self._shared)
-        tail = await TAIL.read(self._shared)
-        self.tail_until = tail.until if tail else 0.0
+        self.tail_until = await TAIL.read(self._shared) or 0.0
         self.samples_hurried_until = await SAMPLES_HURRIED.read(self._shared) or 0.0
         if self._is_erasure_untold:
             await self.empty_tails(now=now)
         self.tail_emptied = (await ERASED_AT.read_revised(self._shared)).revision
-        told = await CATALOG_FAULTS.read(self._shared)
-        self._told_faults = told.faults if told else ()
+        self._told_faults = await CATALOG_FAULTS.read(self._shared) or ()
         wanted = await WANTED_CATALOG.read_revised(self._shared)
-        if wanted.value is None or wanted.value.generation == self.generation:
+        if wanted.value in (None, self.generation):
             self._own_faults = ()
         elif self._is_due(wanted.revision, now):
             self._take_up()
@@ -151,8 +146,8 @@ class Coordination:
 
     async def announce(self) -> None:
         """Make this process' catalog the one that every process should run; faults that were told are mended."""
-        await WANTED_CATALOG.write(self._shared, WantedCatalog(generation=self.generation))
-        await CATALOG_FAULTS.write(self._shared, CatalogFaults())
+        await WANTED_CATALOG.write(self._shared, self.generation)
+        await CATALOG_FAULTS.write(self._shared, ())
 
     async def reload(self, *, now: float) -> bool:
         """Load the files anew for all processes; False where they are faulty and the running catalog stays.
@@ -164,7 +159,7 @@ class Coordination:
         if is_taken_up:
             await self.announce()
         else:
-            await CATALOG_FAULTS.write(self._shared, CatalogFaults(faults=self._own_faults))
+            await CATALOG_FAULTS.write(self._shared, self._own_faults)
         await self.refresh(now=now)
         return is_taken_up
 
@@ -184,7 +179,7 @@ class Coordination:
 
     async def want_tail(self, until: float) -> None:
         """Have every process show what it receives until then, within 2 s; 0: no longer. Raises OutboxUnavailable."""
-        await TAIL.write(self._shared, TailWanted(until=until) if until else None)
+        await TAIL.write(self._shared, until or None)
         self.tail_until = until
 
     async def empty_tails(self, *, now: float) -> None:

@@ -175,28 +175,6 @@ class Switch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WantedCatalog:
-    """The catalog that every process should run."""
-
-    generation: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TailWanted:
-    """Until when every process shows operators what it receives, Unix seconds."""
-
-    until: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CatalogFaults:
-    """Why the files were not taken up."""
-
-    #: Empty where the last reload succeeded.
-    faults: tuple[Fault, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
     """One process that shares the outbox."""
 
@@ -206,13 +184,6 @@ class Process:
     #: Of the catalog it runs.
     generation: str
     seen_at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """When something is to be done next, by whichever process takes it up first."""
-
-    next_at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -337,20 +308,6 @@ class SetAside:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RetentionBehind:
-    """Retention does not keep up: more is kept than bounds and times allow."""
-
-    since: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrdersHeard:
-    """When a side, the page or the shop, sent an order to an ad account, about a day exactly."""
-
-    at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DraftStep:
     """What was done to a draft, in words, and its text after that."""
 
@@ -378,10 +335,10 @@ TROUBLE = SharedKeys("trouble/", Trouble)
 CLOCK_JUMPS = SharedKey("clock/jumps", ClockJumps)
 #: By kind and name: `delivery/17`, `rows/retain_notes`, `count/6f2c`. `outbox` writes, `sender.status` reads.
 SET_ASIDE = SharedKeys("set-aside/", SetAside)
-#: While it does. `sender.retention` writes and reads, alerts read.
-RETENTION_BEHIND = SharedKey("retention/behind", RetentionBehind)
-#: By ad account, side and shop. `pipeline.waiting` writes and reads.
-ORDERS_HEARD = SharedKeys("orders-heard/", OrdersHeard)
+#: Since when retention does not keep up, Unix seconds. `sender.retention` writes and reads, alerts read.
+RETENTION_BEHIND = SharedKey("retention/behind", float)
+#: By ad account, side and shop: when it sent an order, about a day exactly. `pipeline.waiting` writes and reads.
+ORDERS_HEARD = SharedKeys("orders-heard/", float)
 #: Keys the ids of people where no setting does. `secret_of_store` writes and reads.
 STORE_SECRET = SharedKey("secret", str)
 
@@ -403,14 +360,14 @@ ACCOUNT_SWITCH = SharedKeys("switch/account/", Switch)
 DESTINATION_SWITCH = SharedKey("switch/destination", Switch)
 #: By preset: its switch. `coordination` writes and reads.
 PRESET_SWITCH = SharedKeys("switch/preset/", Switch)
-#: Written by the process that loaded the files last. `coordination` writes and reads.
-WANTED_CATALOG = SharedKey("catalog/generation", WantedCatalog)
-#: Of the last reload that was asked for. `coordination` writes and reads.
-CATALOG_FAULTS = SharedKey("catalog/faults", CatalogFaults)
+#: The generation that all should run, by the process that loaded the files last. `coordination` writes and reads.
+WANTED_CATALOG = SharedKey("catalog/generation", str)
+#: Why the last reload did not take up the files. `coordination` writes and reads.
+CATALOG_FAULTS = SharedKey("catalog/faults", tuple[Fault, ...])
 #: By process: each writes its own. `coordination` writes and reads.
 PROCESSES = SharedKeys("process/", Process)
-#: The live tail; nothing of what it shows. `coordination` writes and reads.
-TAIL = SharedKey("tail", TailWanted)
+#: Until when every process shows operators what it receives, Unix seconds. `coordination` writes and reads.
+TAIL = SharedKey("tail", float)
 #: Until when every process keeps more samples, Unix seconds. `pinrelay shadow --live` writes, `coordination` reads.
 SAMPLES_HURRIED = SharedKey("samples-hurried", float)
 #: When somebody was erased last, Unix seconds: at each new revision live tails let go of all that they hold.
@@ -425,16 +382,16 @@ ROWS_IMPORTED = SharedKeys("import-rows/", RowsImported)
 ROW_DIGESTS = SharedKeys("import-digests/", tuple[str, ...])
 #: By ad account: what Pinterest says of it. `insights.reports` writes and reads; console and alerts read.
 PINTEREST_VIEWS = SharedKeys("reports/account/", PinterestView)
-#: When that is read next. `insights.reports` writes and reads.
-REPORTS_TURN = SharedKey("reports/turn", Turn)
+#: When that is read next, by whichever process takes it up first. `insights.reports` writes and reads.
+REPORTS_TURN = SharedKey("reports/turn", float)
 #: By which token. `insights.reports` writes and reads.
 ADS_TOKEN = SharedKey("reports/token", SealedToken)
 #: The product feeds. `product_feed` writes and reads, alerts and `pinrelay feed` read.
 FEED = SharedKey("feed/state", FeedState)
 #: By place and number: digests of ids, in base64. `product_feed` writes and reads.
 FEED_PIECES = SharedKeys("feed/ids/", str)
-#: When they are read next. `product_feed` writes and reads.
-FEED_TURN = SharedKey("feed/turn", Turn)
+#: When they are read next, likewise. `product_feed` writes and reads.
+FEED_TURN = SharedKey("feed/turn", float)
 #: By source and name of events: the product ids that no feed has, and how often. `insights.inventory` writes and reads.
 FEED_UNKNOWN = SharedKey("feed/unknown", dict[str, dict[str, int]])
 #: By place in a ring: calls of Pinterest's tag that pages reported. `insights.tag_check` writes and reads.

@@ -27,7 +27,7 @@ from xml.parsers import expat
 
 import httpx
 
-from app.core.shared_values import FEED, FEED_PIECES, FEED_TURN, FeedState, SharedValues, Turn
+from app.core.shared_values import FEED, FEED_PIECES, FEED_TURN, FeedState, SharedValues
 from app.core.values.times import DAY_S, HOUR_S
 from app.destination.client import http_client
 from app.errors import FeedUnusable, OutboxUnavailable
@@ -408,8 +408,8 @@ class FeedKeeper:
         if self._addresses:
             turn = await FEED_TURN.read_revised(self._shared)
             # what lies further ahead was written by a clock that has been set back since
-            is_due = not turn.value or not 0 < turn.value.next_at - now <= DAY_S
-            if is_due and await FEED_TURN.write(self._shared, Turn(next_at=now + DAY_S), revision=turn.revision):
+            is_due = not turn.value or not 0 < turn.value - now <= DAY_S
+            if is_due and await FEED_TURN.write(self._shared, now + DAY_S, revision=turn.revision):
                 await self._refresh(now)
         await self._check.keep_unknown(self._shared)
         state = await FEED.read(self._shared)
@@ -426,7 +426,7 @@ class FeedKeeper:
         except FeedUnusable as exc:
             since = before.since if before.why else now
             await FEED.write(self._shared, replace(before, tried_at=now, why=str(exc), since=since))
-            await FEED_TURN.write(self._shared, Turn(next_at=now + HOUR_S))
+            await FEED_TURN.write(self._shared, now + HOUR_S)
             return
         await keep_ids(self._shared, ids, now)
 

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from app.config.settings import OutboxSettings
 from app.core.deliveries import NewDelivery
 from app.core.events import Event
-from app.core.shared_values import ORDERS_HEARD, OrdersHeard, SharedValues
+from app.core.shared_values import ORDERS_HEARD, SharedValues
 from app.core.trust import SourceTraits
 from app.core.values.times import DAY_S, MINUTE_S
 from app.pipeline.twins import order_side
@@ -96,13 +96,13 @@ class OrderWaits:
         known = await ORDERS_HEARD.read_all(shared)
         for side in sides:
             written = known.get(_name(side))
-            self._noted[side] = written.at if written else -inf
+            self._noted[side] = -inf if written is None else written
             self._heard[side] = max(self._heard.get(side, -inf), self._noted[side])
             if written is None:
                 self._heard[side] = max(self._heard[side], now)
-            if not self._is_asked and self._heard[side] > self._noted[side] + (_NOTED_S if written else 0):
+            if not self._is_asked and self._heard[side] > self._noted[side] + (0 if written is None else _NOTED_S):
                 self._noted[side] = self._heard[side]
-                await ORDERS_HEARD.of(_name(side)).write(shared, OrdersHeard(at=self._heard[side]))
+                await ORDERS_HEARD.of(_name(side)).write(shared, self._heard[side])
 
     def with_side(self, delivery: NewDelivery, event: Event, built: Event, now: float) -> NewDelivery:
         """Return the delivery of a checkout with what it says of its order, and for how long it waits."""

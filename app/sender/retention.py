@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from app.core.shared_values import RETENTION_BEHIND, RetentionBehind, SharedValues
+from app.core.shared_values import RETENTION_BEHIND, SharedValues
 from app.core.values.times import MINUTE_S
 from app.errors import OutboxUnavailable
 from app.sender.clocks import Clocks
@@ -77,5 +77,5 @@ class Retention:
             self._is_told = False
         elif not self._is_told and at - self._caught_up_at > BEHIND_AFTER_S:
             since = self._clocks.now() - (at - self._caught_up_at)
-            await RETENTION_BEHIND.write(self._outbox, RetentionBehind(since=since))
+            await RETENTION_BEHIND.write(self._outbox, since)
             self._is_told = True

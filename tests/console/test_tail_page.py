@@ -10,7 +10,7 @@ import pytest
 from app.core.events import Exit
 from app.core.pages import AuditAction
 from app.core.receipts import EventReceipt, PresetResult
-from app.core.shared_values import ERASED_AT, TAIL, TailWanted
+from app.core.shared_values import ERASED_AT, TAIL
 from app.source import Intake
 from tests.console.test_guard import VIEWERS
 from tests.console.world import NOW, World, open_world
@@ -121,7 +121,7 @@ async def test_every_process_lets_go_of_all_when_somebody_is_erased(tmp_path: Pa
     async with open_world(tmp_path, **memory) as world:
         await on(world)
         await world.pipeline.accept(Intake([EVENT], now=NOW))
-        assert await TAIL.read(world.outbox) == TailWanted(until=NOW + 300)
+        assert await TAIL.read(world.outbox) == NOW + 300
         assert len(world.tail.events(now=NOW)) == 1
         await world.browser.post("/console/people/forget", data={"key": "a" * 64, "confirmed": "yes"})
         assert await ERASED_AT.read(world.outbox) == NOW

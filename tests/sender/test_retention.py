@@ -120,7 +120,7 @@ async def test_it_tells_since_when_it_is_behind_after_a_minute(
     await RETENTION_BEHIND.write(store, None)
     await run_until_done(Rows(store, *steps, step_s=25), errors)
     behind = await RETENTION_BEHIND.read(store)
-    assert (behind.since - NOW if behind else None) == behind_since
+    assert (behind - NOW if behind else None) == behind_since
     await run_until_done(Rows(store, 0), errors)
     assert await RETENTION_BEHIND.read(store) is None
     assert errors == []

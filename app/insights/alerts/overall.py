@@ -7,7 +7,7 @@ from statistics import median
 
 from app.core.events import Exit
 from app.core.pages import PinterestView
-from app.core.shared_values import FeedState, RetentionBehind, TagCounts
+from app.core.shared_values import FeedState, TagCounts
 from app.core.values.times import DAY_S, HOUR_S, MINUTE_S
 from app.outbox import PAGE_DIFFERS
 from app.sender.status import OF_ALL, AccountStatus
@@ -90,11 +90,11 @@ def _memory(facts: Facts) -> list[Alert]:
     ]
 
 
-def retention_trouble(state: RetentionBehind | None, now: float) -> list[Alert]:
+def retention_trouble(since: float | None, now: float) -> list[Alert]:
     """Return that old data is not deleted fast enough, if so."""
-    if state is None:
+    if since is None:
         return []
-    minutes = max(1, round((now - state.since) / MINUTE_S))
+    minutes = max(1, round((now - since) / MINUTE_S))
     text = (
         f"Retention has been behind for {minutes} min: data is kept past its time or bound. "
         "Send fewer events at once, or give the outbox a faster disk."

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from app.core.deliveries import State
 from app.core.pages import PinterestView, SentDay, Unread
-from app.core.shared_values import PINTEREST_VIEWS, REPORTS_TURN, SharedValues, Turn
+from app.core.shared_values import PINTEREST_VIEWS, REPORTS_TURN, SharedValues
 from app.core.values.times import DAY_S, HOUR_S
 from app.destination import redact
 from app.destination.client import Answer, Failure
@@ -151,15 +151,15 @@ class HourlyReading:
         now = self._clock()
         turn = await REPORTS_TURN.read_revised(self._outbox)
         # what lies further ahead was written by a clock that has been set back since
-        if turn.value and 0 < turn.value.next_at - now <= DAY_S:
+        if turn.value and 0 < turn.value - now <= DAY_S:
             return False
-        taken = await REPORTS_TURN.write(self._outbox, Turn(next_at=now + HOUR_S), revision=turn.revision)
+        taken = await REPORTS_TURN.write(self._outbox, now + HOUR_S, revision=turn.revision)
         if taken is None:
             return False
         access = _Access(self._token, now)
         wait_s = max([await self._read(account, access, now) for account in self._ad_account_ids])
         if wait_s > HOUR_S:
-            await REPORTS_TURN.write(self._outbox, Turn(next_at=now + min(wait_s, DAY_S)), revision=taken)
+            await REPORTS_TURN.write(self._outbox, now + min(wait_s, DAY_S), revision=taken)
         return True
 
     async def _read(self, account: str, access: _Access, now: float) -> float:

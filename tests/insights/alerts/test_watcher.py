@@ -25,7 +25,6 @@ from app.core.shared_values import (
     ClockJump,
     ClockJumps,
     FeedState,
-    RetentionBehind,
     SetAside,
     Switch,
     Trouble,
@@ -270,7 +269,7 @@ async def test_everything_that_keeps_delivery_from_being_well_is_read(outbox: Ou
 
 
 async def test_retention_that_is_behind_is_told(outbox: Outbox, receiver: Receiver) -> None:
-    await RETENTION_BEHIND.write(outbox, RetentionBehind(since=NOW - 130))
+    await RETENTION_BEHIND.write(outbox, NOW - 130)
     await alerts(outbox, receiver.url).look()
     assert receiver.texts[0].startswith("Pinrelay: Retention has been behind for 2 min: data is kept past its time")
     await RETENTION_BEHIND.write(outbox, None)
