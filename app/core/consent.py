@@ -24,10 +24,10 @@ class Answer(Struct, frozen=True, kw_only=True, gc=False):
     key: str
     #: The key of the browser that said it; where none is known, of the user; "" where nobody is.
     said_by: str
-    #: The key of the user that the event named; "" where it named none.
-    user: str = ""
     #: A proven event said it: only a proven yes lifts a no.
     is_proven: bool
+    #: The key of the user that the event named; "" where it named none.
+    user: str = ""
     #: It holds for proven events too, since a proven event linked the browser to this user.
     for_proven: bool = False
     is_no: bool

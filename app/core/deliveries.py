@@ -284,8 +284,6 @@ class Delivery:
     #: None until delivered or dead.
     settled_at: float | None
     warnings: tuple[str, ...]
-    #: What came from memory, by group: `{"age_s": ..., "by": ...}` as `Recalled` says them.
-    memory: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     #: As they were enqueued.
     source: str = "default"
     amount: str | None = None
@@ -297,6 +295,8 @@ class Delivery:
     is_held: bool = False
     #: Its author is known by a secret that no page shows; of a merged order, the author of one side.
     is_proven: bool = False
+    #: What came from memory, by group: `{"age_s": ..., "by": ...}` as `Recalled` says them.
+    memory: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     #: Filled by `Outbox.delivery` and `Outbox.message`, empty in lists.
     history: tuple[Attempt, ...] = ()
     #: The finished event; None once erased.

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 import orjson
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from app.config.settings import MemorySettings
 from app.core.consent import Answer, Subject, key_of, order_key
@@ -12,6 +12,7 @@ from app.core.deliveries import OrderSide
 from app.core.people import Ownership, PeopleChanges
 from app.core.values.times import HOUR_S
 from app.outbox.pairing import read_side
+from app.outbox.rows import record_of
 
 #: Links are followed so far, one more than the rules do.
 MAX_LOADED_STEPS: Final = 9
@@ -27,6 +28,8 @@ DROPPED_ERASED: Final = "its person was erased"
 DELIVERIES_AT_ONCE: Final = 5_000
 
 
+#: Which columns of an answer are true or false, which an engine may have as 1 and 0.
+_TRUTHS: Final = {name: Answer.__struct_fields__.index(name) for name in ("is_proven", "for_proven", "is_no")}
 #: So few digests are looked for one by one.
 FEW: Final = 8
 
@@ -175,42 +178,14 @@ def _contacts(stored: str | None) -> tuple[str, ...]:
     return tuple(texts[at : at + OWNER_KEY_DIGITS] for at in range(0, len(texts), OWNER_KEY_DIGITS))
 
 
-def consent_rows(answers: Iterable[Answer]) -> list[list[Any]]:
+def consent_rows(answers: Iterable[Answer]) -> list[tuple[Any, ...]]:
     """Return the rows of answers, in the order of the columns of an engine's query `consents`."""
-    return [
-        [
-            each.key,
-            each.said_by,
-            each.is_proven,
-            each.user,
-            each.for_proven,
-            each.is_no,
-            each.kind,
-            each.at,
-            each.total,
-            each.source,
-        ]
-        for each in answers
-    ]
+    return [astuple(each) for each in answers]
 
 
 def answers_of(rows: Iterable[Sequence[Any]]) -> list[Answer]:
     """Return answers as an engine found them."""
-    return [
-        Answer(
-            key=key,
-            said_by=said_by,
-            is_proven=bool(is_proven),
-            user=user,
-            for_proven=bool(for_proven),
-            is_no=bool(is_no),
-            kind=kind,
-            at=at,
-            total=total,
-            source=source,
-        )
-        for key, said_by, is_proven, user, for_proven, is_no, kind, at, total, source in rows
-    ]
+    return [record_of(Answer, row, **{name: bool(row[place]) for name, place in _TRUTHS.items()}) for row in rows]
 
 
 def in_turns(answers: Sequence[Answer]) -> list[list[Answer]]:

@@ -13,16 +13,14 @@ from app.core.pages import (
     AuditEntry,
     AuditPage,
     Backlog,
-    DeadCause,
     DeadLoss,
     Revenue,
     Session,
-    Undelivered,
 )
 from app.errors import OutboxVersionError, RowRefused
 from app.outbox.backpressure import Load, remaining_bytes, why_full
 from app.outbox.enqueue import PAYLOAD_VERSION
-from app.outbox.rows import kept, read_memory, read_warnings
+from app.outbox.rows import kept, read_memory, read_warnings, record_of
 
 #: How the identity of every store begins: "PR", before 16 bits.
 _OURS: Final = 0x5052_0000
@@ -32,32 +30,14 @@ _MILLION: Final = 1_000_000
 
 def delivery_of(row: Sequence[Any]) -> Delivery:
     """Read a row of an engine's query `search`."""
-    id_, account, preset, message_id, event_name, event_id, action_source, order_id, *rest = row
-    event_time, state, reason, attempts, enqueued_at, due_at, settled_at, *rest = rest
-    warnings, source, amount, currency, checkout_id, name, is_held, is_proven = rest
-    return Delivery(
+    id_, state, warnings, is_held, is_proven = (row[place] for place in (0, 9, 15, -2, -1))
+    return record_of(
+        Delivery,
+        row,
         delivery_id=str(id_),
-        ad_account_id=account,
-        preset=preset,
-        message_id=message_id,
-        event_name=event_name,
-        event_id=event_id,
-        action_source=action_source,
-        order_id=order_id,
-        event_time=event_time,
         state=State(state),
-        reason=reason,
-        attempts=attempts,
-        enqueued_at=enqueued_at,
-        due_at=due_at,
-        settled_at=settled_at,
         warnings=read_warnings(warnings),
         memory=read_memory(warnings) if "{" in warnings else {},
-        source=source,
-        amount=amount,
-        currency=currency,
-        checkout_id=checkout_id,
-        name=name,
         is_held=bool(is_held),
         is_proven=bool(is_proven),
     )
@@ -65,21 +45,13 @@ def delivery_of(row: Sequence[Any]) -> Delivery:
 
 def dropped_of(row: Sequence[Any]) -> tuple[int, float, DroppedEvent]:
     """Read a row of an engine's query `search_dropped`: its id, when it was dropped, and the event."""
-    id_, at, message_id, ad_account_id, preset, exit_, reason, warnings, event_name, *rest = row
-    order_id, amount, currency, source, name, is_proven, was_enqueued = rest
-    event = DroppedEvent(
-        message_id=message_id,
-        ad_account_id=ad_account_id,
-        preset=preset,
+    id_, at, *columns = row
+    exit_, warnings, is_proven, was_enqueued = (columns[place] for place in (3, 5, -2, -1))
+    event = record_of(
+        DroppedEvent,
+        columns,
         exit=Exit(exit_),
-        reason=reason,
         warnings=read_warnings(warnings),
-        event_name=event_name,
-        order_id=order_id,
-        amount=amount,
-        currency=currency,
-        source=source,
-        name=name,
         is_proven=bool(is_proven),
         was_enqueued=bool(was_enqueued),
     )
@@ -88,53 +60,24 @@ def dropped_of(row: Sequence[Any]) -> tuple[int, float, DroppedEvent]:
 
 def counter_of(row: Sequence[Any]) -> tuple[float, CounterRow]:
     """Read a row of an engine's query `counters`: the start of the step, and what was counted in it."""
-    step, name, preset, label, ad_account_id, source, count = row
-    counter = CounterRow(name=name, preset=preset, label=label, ad_account_id=ad_account_id, source=source, count=count)
-    return step, counter
+    return row[0], record_of(CounterRow, row[1:])
 
 
 def revenue_of(row: Sequence[Any]) -> Revenue:
     """Read a row of an engine's query `revenue`."""
-    day, ad_account_id, preset, source, currency, became, orders, without_amount, millionths, largest, largest_id = row
-    return Revenue(
-        day=day,
-        ad_account_id=ad_account_id,
-        preset=preset,
-        source=source,
-        currency=currency,
-        became=became,
-        orders=orders,
-        without_amount=without_amount,
+    *_, millionths, largest, largest_id = row
+    return record_of(
+        Revenue,
+        row,
         amount=Decimal(millionths) / _MILLION,
         largest=None if largest is None else Decimal(largest) / _MILLION,
         largest_id=None if largest_id is None else str(largest_id),
     )
 
 
-def dead_cause_of(row: Sequence[Any]) -> DeadCause:
-    """Read a row of an engine's query `dead_causes`."""
-    reason, ad_account_id, preset, count, last_at = row
-    return DeadCause(reason=reason, ad_account_id=ad_account_id, preset=preset, count=count, last_at=last_at)
-
-
 def dead_loss_of(row: Sequence[Any]) -> DeadLoss:
     """Read a row of an engine's query `dead_losses`."""
-    reason, ad_account_id, currency, count, first_at, last_at, amount = row
-    return DeadLoss(
-        reason=reason,
-        ad_account_id=ad_account_id,
-        currency=currency,
-        count=count,
-        first_at=first_at,
-        last_at=last_at,
-        amount=Decimal(f"{amount or 0:.2f}"),
-    )
-
-
-def undelivered_of(row: Sequence[Any]) -> Undelivered:
-    """Read a row of an engine's query `undelivered`."""
-    at, ad_account_id, source, state, count = row
-    return Undelivered(at=at, ad_account_id=ad_account_id, source=source, state=state, count=count)
+    return record_of(DeadLoss, row, amount=Decimal(f"{row[-1] or 0:.2f}"))
 
 
 def backlog_of(
@@ -162,8 +105,7 @@ def backlog_of(
 
 def attempt_of(row: Sequence[Any]) -> Attempt:
     """Read one try: its number, when, exit, status and message."""
-    number, at, exit_, status, message = row
-    return Attempt(number=number, at=at, exit=Exit(exit_), status=status, message=message)
+    return record_of(Attempt, row, exit=Exit(row[2]))
 
 
 def audit_row(entry: AuditEntry) -> dict[str, Any]:
@@ -181,16 +123,13 @@ def audit_row(entry: AuditEntry) -> dict[str, Any]:
 
 def audit_page(rows: Sequence[Sequence[Any]], *, limit: int) -> AuditPage:
     """Read rows of an engine's query `audit`, one more than `limit` where there are older ones."""
-    entries = [
-        AuditEntry(at=at, who=who, place=place, what=AuditAction(what), target=target, before=was, after=became)
-        for _, at, who, place, what, target, was, became in rows[:limit]
-    ]
+    entries = [record_of(AuditEntry, row[1:], what=AuditAction(row[4])) for row in rows[:limit]]
     return AuditPage(entries=tuple(entries), next_cursor=str(rows[limit - 1][0]) if len(rows) > limit else None)
 
 
 def session_at(now: float, rows: Sequence[Sequence[Any]]) -> Session | None:
     """Read the row of an engine's query `session`; None where there is none, or its time is over."""
-    found = (Session(digest=digest, who=who, seal=seal, ends_at=ends_at) for digest, who, seal, ends_at in rows)
+    found = (record_of(Session, row) for row in rows)
     return next((session for session in found if session.ends_at > now), None)
 
 

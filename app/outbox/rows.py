@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import fields
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
 
 from app.core.deliveries import NewDelivery
+
+Record = TypeVar("Record")
 
 #: A set of more is large: others do not wait for its commit.
 LARGE_ROWS: Final = 500
@@ -41,6 +44,12 @@ def as_json(rows: Sequence[Any]) -> str:
     if "\\" in text and r"\u0000" in text:  # one character is looked for in a tenth of the time, and mostly in vain
         return _NUL.sub(r"\1\\ufffd", text)
     return text
+
+
+def record_of(kind: type[Record], row: Sequence[Any], **read: Any) -> Record:
+    """Make a record of a row that begins with its fields, in their order; `read` are those that need reading."""
+    names = getattr(kind, "__struct_fields__", None) or [each.name for each in fields(kind)]  # type: ignore[arg-type]
+    return kind(**dict(zip(names, row, strict=False)) | read)
 
 
 def warnings_and_memory(delivery: NewDelivery) -> tuple[Any, ...]:

@@ -10,10 +10,11 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from msgspec.structs import astuple
 
 from app.core.events import Event, Exit
 from app.core.pages import Quarantined, QuarantineFilter, QuarantineGroup
-from app.outbox.rows import as_json, kept
+from app.outbox.rows import as_json, kept, record_of
 
 #: Of a number that is used once, as AES-GCM wants it.
 _NONCE_BYTES: Final = 12
@@ -78,41 +79,20 @@ class SealedEvents(Protocol):
 
 
 def row_of(event: Quarantined) -> list[Any]:
-    """Return an event that is to be kept as a row of both engines."""
-    told = event.at, event.ends_at, event.source, event.is_proven, event.name, event.exit, event.reason
-    return [*told, event.message_id, as_json(event.keys), event.sealed]
+    """Return an event that is to be kept as a row of both engines: all but its id."""
+    _, *columns = astuple(event)
+    return [*columns[:-2], as_json(event.keys), event.sealed]
 
 
 def event_of(row: Sequence[Any]) -> Quarantined:
     """Return the event of a row that was read."""
-    id_, at, ends_at, source, is_proven, name, exit_, reason, message_id, keys, sealed = row
-    return Quarantined(
-        id=id_,
-        at=at,
-        ends_at=ends_at,
-        source=source,
-        is_proven=bool(is_proven),
-        name=name,
-        exit=Exit(exit_),
-        reason=reason,
-        message_id=message_id,
-        keys=tuple(orjson.loads(keys)),
-        sealed=sealed,
-    )
+    is_proven, exit_, keys = row[4], row[6], row[9]
+    return record_of(Quarantined, row, is_proven=bool(is_proven), exit=Exit(exit_), keys=tuple(orjson.loads(keys)))
 
 
 def group_of(row: Sequence[Any]) -> QuarantineGroup:
     """Return the group of a row."""
-    source, name, exit_, reason, count, first_at, last_at = row
-    return QuarantineGroup(
-        source=source,
-        name=name,
-        exit=Exit(exit_),
-        reason=reason,
-        count=count,
-        first_at=first_at,
-        last_at=last_at,
-    )
+    return record_of(QuarantineGroup, row, exit=Exit(row[2]))
 
 
 def asked(wanted: QuarantineFilter) -> dict[str, str | bool | None]:

@@ -35,8 +35,8 @@ from app.outbox.records import (
     dropped_of,
     revenue_of,
     session_at,
-    undelivered_of,
 )
+from app.outbox.rows import record_of
 from app.outbox.search import (
     ALL_IDS,
     END,
@@ -169,7 +169,7 @@ class Ledger(UsesDatabase):
         self, connection: Connection, *, since: float, until: float, step_s: int, by_source: bool = False
     ) -> list[Undelivered]:
         asked_for = {"since": since, "until": until, "step_s": step_s, "by_source": by_source}
-        return [undelivered_of(row) for row in await rows_of(connection, "undelivered", **asked_for)]
+        return [record_of(Undelivered, row) for row in await rows_of(connection, "undelivered", **asked_for)]
 
     @connected
     async def revenue(self, connection: Connection, *, first_day: int, last_day: int) -> list[Revenue]:

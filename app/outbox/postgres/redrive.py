@@ -22,7 +22,7 @@ from app.outbox.postgres.database import (
     rows_of,
 )
 from app.outbox.postgres.ledger import asked
-from app.outbox.records import dead_cause_of, dead_loss_of
+from app.outbox.records import dead_loss_of
 from app.outbox.redrive import (
     REDRIVE_ROWS,
     DeadLetter,
@@ -37,7 +37,7 @@ from app.outbox.redrive import (
     plan_redrive,
     split_repeats,
 )
-from app.outbox.rows import as_json
+from app.outbox.rows import as_json, record_of
 
 
 class PostgresDeadLetters(UsesDatabase):
@@ -67,7 +67,7 @@ class PostgresDeadLetters(UsesDatabase):
 
     @connected
     async def causes(self, connection: Connection, *, limit: int) -> list[DeadCause]:
-        return [dead_cause_of(row) for row in await rows_of(connection, "dead_causes", limit=limit)]
+        return [record_of(DeadCause, row) for row in await rows_of(connection, "dead_causes", limit=limit)]
 
     @connected
     async def losses(self, connection: Connection) -> list[DeadLoss]:

@@ -37,10 +37,9 @@ from app.outbox.records import (
     dropped_of,
     revenue_of,
     session_at,
-    undelivered_of,
 )
 from app.outbox.redrive import REPLAYED
-from app.outbox.rows import as_json
+from app.outbox.rows import as_json, record_of
 from app.outbox.search import (
     ALL_IDS,
     END,
@@ -290,7 +289,8 @@ class Ledger(UsesFile):
     ) -> list[Undelivered]:
         sql = SQL["undelivered"].replace("/* source */ ''", "source") if by_source else SQL["undelivered"]
         return [
-            undelivered_of(row) for row in connection.execute(sql, {"since": since, "until": until, "step_s": step_s})
+            record_of(Undelivered, row)
+            for row in connection.execute(sql, {"since": since, "until": until, "step_s": step_s})
         ]
 
     @reads

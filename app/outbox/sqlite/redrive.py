@@ -9,7 +9,7 @@ from typing import Any
 from app.config.settings import OutboxSettings
 from app.core.pages import DeadCause, DeadLoss, Query, Redrive
 from app.outbox.enqueue import holders
-from app.outbox.records import dead_cause_of, dead_loss_of
+from app.outbox.records import dead_loss_of
 from app.outbox.redrive import (
     REDRIVE_ROWS,
     DeadLetter,
@@ -24,7 +24,7 @@ from app.outbox.redrive import (
     plan_redrive,
     split_repeats,
 )
-from app.outbox.rows import as_json
+from app.outbox.rows import as_json, record_of
 from app.outbox.sqlite.database import SQL, one_json
 from app.outbox.sqlite.ledger import conditions
 from app.outbox.sqlite.readers import Readers, UsesFile, reads
@@ -57,7 +57,7 @@ class SqliteDeadLetters(UsesFile):
 
     @reads
     def causes(self, connection: sqlite3.Connection, *, limit: int) -> list[DeadCause]:
-        return [dead_cause_of(row) for row in connection.execute(SQL["dead_causes"], {"limit": limit})]
+        return [record_of(DeadCause, row) for row in connection.execute(SQL["dead_causes"], {"limit": limit})]
 
     @reads
     def losses(self, connection: sqlite3.Connection) -> list[DeadLoss]:
