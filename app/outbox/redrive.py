@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import orjson
 
@@ -20,13 +20,8 @@ REDRIVE_ROWS = 1_000
 REPLAYED = "not redriven:"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RedriveStep:
-    """What one step of a redrive did, and where the next begins."""
-
-    done: Redrive
-    #: `before` of the next step; None where this was the last.
-    before: int | None
+#: What one step of a redrive did, and `before` of the next step; None where this was the last.
+RedriveStep: TypeAlias = tuple[Redrive, int | None]
 
 
 class DeadLetter(NamedTuple):
@@ -77,25 +72,8 @@ class RedrivePlan:
     keys: list[list[Any]] = field(default_factory=list)
     #: As `Rows.learned`.
     learned: list[list[Any]] = field(default_factory=list)
-    repeats: list["Repeat"] = field(default_factory=list)
-
-
-class Repeat(NamedTuple):
-    """A dead delivery of an event that is stored as another delivery too."""
-
-    letter: DeadLetter
-    #: The id of the other.
-    holder: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RedriveSplit:
-    """What becomes of repeats: [delivery, the reason that it now has] each."""
-
-    #: The other was delivered: they are dismissed.
-    overtaken: list[list[Any]]
-    #: The other waits.
-    staying: list[list[Any]]
+    #: Dead deliveries of events that are stored as another delivery too, each with the id of that.
+    repeats: list[tuple[DeadLetter, int]] = field(default_factory=list)
 
 
 def every_digest_of(held: Sequence[DeadLetter]) -> list[str]:
@@ -136,24 +114,26 @@ def plan_redrive(dead: Sequence[DeadLetter], held: Held, now: float, rules: Outb
             plan.keys += [taken.row(each.delivery_id) for taken in result.taken]
         else:
             plan.learned += [taken.row(taken.holder.delivery_id) for taken in result.taken]
-            plan.repeats.append(Repeat(each, cast("int", result.repeats.delivery_id)))
+            plan.repeats.append((each, cast("int", result.repeats.delivery_id)))
     return plan
 
 
-def split_repeats(repeats: Sequence[Repeat], states: Mapping[int, str]) -> RedriveSplit:
-    """Split repeats into those that were overtaken and those whose event waits.
+def split_repeats(
+    repeats: Sequence[tuple[DeadLetter, int]], states: Mapping[int, str]
+) -> tuple[list[list[Any]], list[list[Any]]]:
+    """Return [delivery, the reason that it now has] of repeats: of those that were overtaken, and those that wait.
 
     `states` are the states of the holders, by id.
     """
-    rest = RedriveSplit(overtaken=[], staying=[])
+    overtaken, staying = [], []
     for letter, holder in repeats:
         if states.get(holder) == State.DELIVERED:
             why = f"{_cause(letter)}; the same event was delivered as delivery {holder}"
-            rest.overtaken.append([letter.delivery_id, why])
+            overtaken.append([letter.delivery_id, why])
         else:
             why = f"{_cause(letter)}; {REPLAYED} the same event was sent again as delivery {holder}"
-            rest.staying.append([letter.delivery_id, why])
-    return rest
+            staying.append([letter.delivery_id, why])
+    return overtaken, staying
 
 
 def dismissed(dead: Sequence[DeadLetter], because: str) -> list[list[Any]]:
@@ -168,17 +148,15 @@ def next_step(dead: Sequence[DeadLetter]) -> int | None:
 
 async def all_redriven(step: Callable[[int], Awaitable[RedriveStep]]) -> Redrive:
     """Take step after step of a redrive, each from its `before` on; return what all of them did."""
-    done, before = Redrive(), END
-    while True:
-        taken = await step(before)
+    done, before = await step(END)
+    while before is not None:
+        more, before = await step(before)
         done = Redrive(
-            redriven=done.redriven + taken.done.redriven,
-            overtaken=done.overtaken + taken.done.overtaken,
-            waiting=done.waiting + taken.done.waiting,
+            redriven=done.redriven + more.redriven,
+            overtaken=done.overtaken + more.overtaken,
+            waiting=done.waiting + more.waiting,
         )
-        if taken.before is None:
-            return done
-        before = taken.before
+    return done
 
 
 async def all_dismissed(step: Callable[[int], Awaitable[tuple[int, int | None]]]) -> int:

@@ -1,8 +1,8 @@
 """Claims and settlements as both engines read them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final
 
 from app.core.deliveries import EXIT_OF, Delivered, Outcome, Retry, Settlement
 from app.core.events import Exit
@@ -37,6 +37,11 @@ class ClaimQuery:
     max_event_age_s: float = 7 * DAY_S
     #: None but these is looked at, to find out which of them the store refuses; None: all.
     only: Sequence[int] | None = None
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What statements take of it, by name."""
+        return asdict(self) | {"without_presets": sorted(self.without_presets)}
 
     def of(self, ids: Sequence[int]) -> "ClaimQuery":
         return replace(self, only=ids, limit=max(1, len(ids)), max_bytes=_ANY_BYTES, max_wait_s=0)

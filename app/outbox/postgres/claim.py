@@ -50,24 +50,15 @@ async def claim(connection: Connection, asked: ClaimQuery) -> Taken:
 
 async def hold(connection: Connection, asked: ClaimQuery) -> None:
     """Take what is due of the presets that are switched off out of the queue."""
-    await count_of(
-        connection,
-        "hold",
-        ad_account_id=asked.ad_account_id,
-        without_presets=sorted(asked.without_presets),
-        now=asked.now,
-        reason=HELD,
-        limit=HOLD_ROWS,
-        only=asked.only,
-    )
+    await count_of(connection, "hold", **asked.parameters | {"reason": HELD, "limit": HOLD_ROWS})
 
 
 async def end_holds(connection: Connection, asked: ClaimQuery, over: EndedHolds) -> None:
     """Put what is no longer held by its preset into the queue."""
-    which = {"ad_account_id": asked.ad_account_id, "only": asked.only}
-    await count_of(connection, "end_holds", **which, by=over.by, now=asked.now, limit=HOLD_ROWS)
+    which = asked.parameters | {"by": over.by, "ahead_s": over.ahead_s, "limit": HOLD_ROWS}
+    await count_of(connection, "end_holds", **which)
     if over.ahead_s is not None:
-        await count_of(connection, "tell_holds", **which, ahead_s=over.ahead_s)
+        await count_of(connection, "tell_holds", **which)
 
 
 async def end_waits(connection: Connection, asked: ClaimQuery, over: EndedHolds) -> None:
@@ -86,8 +77,7 @@ async def end_waits(connection: Connection, asked: ClaimQuery, over: EndedHolds)
 
 async def release(connection: Connection, asked: ClaimQuery, preset: str) -> None:
     """Put deliveries of a preset back in the queue, as many as a claim takes."""
-    which = {"ad_account_id": asked.ad_account_id, "preset": preset, "limit": asked.limit, "only": asked.only}
-    await count_of(connection, "release", **which, now=asked.now)
+    await count_of(connection, "release", **asked.parameters, preset=preset)
 
 
 async def _take(connection: Connection, asked: ClaimQuery) -> list[Claimed]:
@@ -95,18 +85,10 @@ async def _take(connection: Connection, asked: ClaimQuery) -> list[Claimed]:
     rows = await rows_of(
         connection,
         "claim",
-        ad_account_id=asked.ad_account_id,
-        limit=asked.limit,
-        max_bytes=asked.max_bytes,
-        max_wait_s=asked.max_wait_s,
-        lease_s=asked.lease_s,
-        now=asked.now,
-        without_presets=sorted(asked.without_presets),
-        take_over=asked.take_over,
+        **asked.parameters,
         claim=token,
         claim_after_loss=token + AFTER_LOSS,
         lease_lost=LEASE_LOST,
-        only=asked.only,
         slot=connection.slot,
         version=PAYLOAD_VERSION,
     )

@@ -27,7 +27,6 @@ from app.outbox.redrive import (
     REDRIVE_ROWS,
     DeadLetter,
     RedrivePlan,
-    RedriveSplit,
     RedriveStep,
     all_dismissed,
     all_redriven,
@@ -89,8 +88,7 @@ async def _redrive_step(
                 plan = await _plan_of(connection, dead, now, rules)
                 if not await _take_keys(connection, plan, now):
                     raise Rollback(transaction)
-                done = await _redrive(connection, plan, now)
-                return RedriveStep(done=done, before=next_step(dead))
+                return await _redrive(connection, plan, now), next_step(dead)
     raise OutboxUnavailable("The outbox is too busy: other processes store the same events. Redrive again later.")
 
 
@@ -104,10 +102,10 @@ async def _redrive(connection: Connection, plan: RedrivePlan, now: float) -> Red
     """Make pending what is to be redriven, and say of the rest why it is not."""
     await connection.execute(SQL["redrive"], {"ids": plan.redriven, "now": now, "slot": connection.slot})
     await connection.execute(SQL["learn_keys"], {"rows": as_json(plan.learned)})
-    rest = await _split(connection, plan)
-    await connection.execute(SQL["explain_dead"], {"rows": as_json(rest.staying)})
-    await _put_away(connection, rest.overtaken)
-    return Redrive(redriven=len(plan.redriven), overtaken=len(rest.overtaken), waiting=len(rest.staying))
+    overtaken, staying = await _split(connection, plan)
+    await connection.execute(SQL["explain_dead"], {"rows": as_json(staying)})
+    await _put_away(connection, overtaken)
+    return Redrive(redriven=len(plan.redriven), overtaken=len(overtaken), waiting=len(staying))
 
 
 async def _dismiss(connection: Connection, query: Query, before: int, because: str) -> tuple[int, int | None]:
@@ -126,7 +124,8 @@ async def dismiss_overtaken(
         return
     async with connection.transaction():
         plan = await _plan_of(connection, [DeadLetter(*row) for row in found], now, rules)
-        await _put_away(connection, (await _split(connection, plan)).overtaken)
+        overtaken, _ = await _split(connection, plan)
+        await _put_away(connection, overtaken)
 
 
 async def _dead(connection: Connection, query: Query, before: int) -> list[DeadLetter]:
@@ -141,8 +140,8 @@ async def _plan_of(
     return plan_redrive(dead, holders(taken), now, rules)
 
 
-async def _split(connection: Connection, plan: RedrivePlan) -> RedriveSplit:
-    states = await rows_of(connection, "states", ids=[each.holder for each in plan.repeats])
+async def _split(connection: Connection, plan: RedrivePlan) -> tuple[list[list[Any]], list[list[Any]]]:
+    states = await rows_of(connection, "states", ids=[holder for _, holder in plan.repeats])
     return split_repeats(plan.repeats, dict(states))
 
 

@@ -3,7 +3,6 @@
 import secrets
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import asdict
 from itertools import accumulate
 from typing import Any, Final
 
@@ -57,8 +56,9 @@ def release(connection: sqlite3.Connection, asked: ClaimQuery, presets: frozense
 
 
 def _parameters(asked: ClaimQuery) -> dict[str, Any]:
+    taken = asked.parameters
     only = None if asked.only is None else as_json(asked.only)
-    return {**asdict(asked), "without_presets": as_json(sorted(asked.without_presets)), "only": only}
+    return taken | {"without_presets": as_json(taken["without_presets"]), "only": only}
 
 
 def claim(connection: sqlite3.Connection, asked: ClaimQuery) -> list[Claimed]:

@@ -14,7 +14,6 @@ from app.outbox.redrive import (
     REDRIVE_ROWS,
     DeadLetter,
     RedrivePlan,
-    RedriveSplit,
     RedriveStep,
     all_dismissed,
     all_redriven,
@@ -73,11 +72,10 @@ def _redrive(
     connection.execute(SQL["redrive"], {"rows": as_json(plan.redriven), "now": now})
     connection.execute(SQL["take_keys"], {"rows": as_json(plan.keys)})
     connection.execute(SQL["learn_keys"], {"rows": as_json(plan.learned)})
-    rest = _split(connection, plan)
-    connection.execute(SQL["explain_dead"], {"rows": as_json(rest.staying)})
-    _put_away(connection, rest.overtaken)
-    done = Redrive(redriven=len(plan.redriven), overtaken=len(rest.overtaken), waiting=len(rest.staying))
-    return RedriveStep(done=done, before=next_step(dead))
+    overtaken, staying = _split(connection, plan)
+    connection.execute(SQL["explain_dead"], {"rows": as_json(staying)})
+    _put_away(connection, overtaken)
+    return Redrive(redriven=len(plan.redriven), overtaken=len(overtaken), waiting=len(staying)), next_step(dead)
 
 
 def _dismiss(connection: sqlite3.Connection, query: Query, before: int, because: str) -> tuple[int, int | None]:
@@ -94,7 +92,8 @@ def dismiss_overtaken(
         return
     found = connection.execute(SQL["overtaken"], {"sent": as_json(sent), "died": as_json(died)}).fetchall()
     if dead := [DeadLetter(*row) for row in found]:
-        _put_away(connection, _split(connection, _plan_of(connection, dead, now, rules)).overtaken)
+        overtaken, _ = _split(connection, _plan_of(connection, dead, now, rules))
+        _put_away(connection, overtaken)
 
 
 def _dead(connection: sqlite3.Connection, query: Query, before: int) -> list[DeadLetter]:
@@ -110,8 +109,8 @@ def _plan_of(
     return plan_redrive(dead, holders(taken), now, rules)
 
 
-def _split(connection: sqlite3.Connection, plan: RedrivePlan) -> RedriveSplit:
-    ids = as_json([each.holder for each in plan.repeats])
+def _split(connection: sqlite3.Connection, plan: RedrivePlan) -> tuple[list[list[Any]], list[list[Any]]]:
+    ids = as_json([holder for _, holder in plan.repeats])
     return split_repeats(plan.repeats, dict(connection.execute(SQL["states"], {"rows": ids}).fetchall()))
 
 
