@@ -49,12 +49,10 @@ async def claim(connection: Connection, asked: ClaimQuery) -> Taken:
 
 
 async def hold(connection: Connection, asked: ClaimQuery) -> None:
-    """Take what is due of the presets that are switched off out of the queue."""
     await count_of(connection, "hold", **asked.parameters | {"reason": HELD, "limit": HOLD_ROWS})
 
 
 async def end_holds(connection: Connection, asked: ClaimQuery, over: EndedHolds) -> None:
-    """Put what is no longer held by its preset into the queue."""
     which = asked.parameters | {"by": over.by, "ahead_s": over.ahead_s, "limit": HOLD_ROWS}
     await count_of(connection, "end_holds", **which)
     if over.ahead_s is not None:
@@ -62,7 +60,6 @@ async def end_holds(connection: Connection, asked: ClaimQuery, over: EndedHolds)
 
 
 async def end_waits(connection: Connection, asked: ClaimQuery, over: EndedHolds) -> None:
-    """Decide about deliveries that wait for what becomes of others."""
     which = {"ad_account_id": asked.ad_account_id, "by": over.by, "limit": HOLD_ROWS}
     async with connection.transaction():
         found = [Waiting.of(row) for row in await rows_of(connection, "followers", **which)]

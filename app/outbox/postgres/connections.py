@@ -46,7 +46,6 @@ def about_table(name: str, *, start: int = 0, end: int = 0, **tables: str) -> sq
 
 
 def schema(version: int) -> bytes:
-    """Read the script that makes `version` of the schema out of the version before."""
     return (files(__package__) / "schema" / f"{version}.sql").read_bytes()
 
 

@@ -168,7 +168,6 @@ async def _is_unchanged(connection: Connection, rows: Rows, met: Sequence[Twin])
 
 
 async def _pair(connection: Connection, rows: Rows, now: float) -> None:
-    """Write what becomes of the other sides of orders."""
     for row in rows.merges:
         given = [*row[:14], row.payload.decode(), row.held_from, now]
         await connection.execute(SQL["merge"], {"rows": as_json([given]), "slot": connection.slot})

@@ -242,7 +242,6 @@ async def _found(
 
 
 async def _merged(connection: Connection, query: Query) -> list[Delivery]:
-    """Look for the deliveries into which events of the query's message were merged."""
     asked = merged_into(query, await _dropped(connection, Query(message_id=query.message_id, exit=Exit.MERGED)))
     return [delivery for each in asked for delivery in await _deliveries(connection, each)]
 

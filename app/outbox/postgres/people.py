@@ -108,7 +108,6 @@ async def write_people(
 
 
 async def forget_stale(connection: Connection, now: float, rules: OutboxSettings, limit: int, skip: int) -> int:
-    """Forget what is too old of people. Returns how many ids it looked at."""
     starts = {"now": now, "lasts_s": rules.remember_s, "click_s": rules.click_s}
     async with connection.transaction():
         touched = await count_of(connection, "stale_people", **starts, limit=limit, skip=skip)

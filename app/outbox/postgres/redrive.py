@@ -118,7 +118,6 @@ async def _dismiss(connection: Connection, query: Query, before: int, because: s
 async def dismiss_overtaken(
     connection: Connection, *, sent: Sequence[int], died: Sequence[int], now: float, rules: OutboxSettings
 ) -> None:
-    """Put away what is dead of events that are delivered: of deliveries just sent, and what has just died too late."""
     found = await rows_of(connection, "overtaken", sent=list(sent), died=list(died), now=now)
     if not found:
         return

@@ -39,7 +39,6 @@ async def attempt(work: Awaitable[Answer]) -> Answer:
 
 
 async def refused_of(items: Sequence[Item], do: Callable[[Sequence[Item]], Awaitable[object]]) -> Refused[Item]:
-    """Do something for all items but those for which it is refused alone; return these, each with the reason."""
     halving = RowHalving(items)
     while part := halving.next():
         try:
@@ -50,10 +49,6 @@ async def refused_of(items: Sequence[Item], do: Callable[[Sequence[Item]], Await
 
 
 async def claim_the_rest(connection: Connection, asked: ClaimQuery) -> Taken:
-    """Claim what can be claimed, and set the rest aside. Raises RowRefused where that is too much.
-
-    Behind those that are set aside come others, which may be refused too.
-    """
     set_aside.check_room(await _read(connection))
 
     async def would_claim(ids: Sequence[int]) -> None:
@@ -80,10 +75,6 @@ async def settle_the_rest(
     now: float,
     rules: OutboxSettings,
 ) -> None:
-    """Settle what can be settled, and set the rest aside. Raises RowRefused where that is too much.
-
-    Nothing else of what is set aside is done: it stays claimed, and is not sent again.
-    """
     set_aside.check_room(await _read(connection))
     units: list[Settlement | CounterRow] = [*last_of_each(settlements), *counters]
     refused = await refused_of(units, lambda some: settle(connection, *set_aside.split(some), now, rules))
@@ -91,7 +82,6 @@ async def settle_the_rest(
 
 
 async def renew_the_rest(connection: Connection, claimed: Sequence[Claimed], until: float) -> None:
-    """Renew what can be renewed. What is refused is found again when it is settled."""
     await refused_of(claimed, lambda some: renew(connection, some, until))
 
 
@@ -108,7 +98,6 @@ class SetAsideRows:
         return cls(connection, await _read(connection), now)
 
     async def delete(self, name: str, do: Step, limit: int) -> int:
-        """Do one step, `do(limit, skip)`, past the rows that are refused; return how many rows it touched."""
         known = self._known.get(f"{set_aside.ROWS}{name}")
         skip = known.rows if known and not set_aside.is_due(known, now=self._now) else 0
         passing = SkippingDelete(limit, skip)
@@ -125,11 +114,9 @@ class SetAsideRows:
         return passing.gone
 
     async def try_again(self, rules: OutboxSettings) -> int:
-        """Try again what is due; return how much is no longer set aside."""
         return await self._claim_again() + await self._settle_again(rules)
 
     async def _claim_again(self) -> int:
-        """Put back in the queue what can be claimed."""
         names = set_aside.due(self._known, ["claim"], now=self._now)
         return await self._done(names, await refused_of(names, self._would_claim))
 
@@ -166,7 +153,6 @@ class SetAsideRows:
 
 
 async def put(connection: Connection, found: Mapping[str, SetAside]) -> None:
-    """Write what is set aside. Raises RowRefused where that is too much for it to be about rows."""
     async with connection.transaction():
         for name, each in found.items():
             value = orjson.dumps(msgspec.to_builtins(each)).decode()

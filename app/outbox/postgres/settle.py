@@ -39,11 +39,6 @@ async def settle(
     now: float,
     rules: OutboxSettings,
 ) -> None:
-    """Record outcomes.
-
-    A dead payload is kept whole: an event whose only identifiers are IP address and user agent could not be sent again
-    without them.
-    """
     settlements = last_of_each(settlements)
     parameters = {
         "rows": as_json([_row(each) for each in settlements]),
@@ -80,7 +75,6 @@ def _row(settlement: Settlement) -> list[Any]:
 
 
 async def release_keys(connection: Connection, held: Sequence[HoldsKeys]) -> None:
-    """Forget the keys of deliveries that are dead or gone, so that the same event is sent where it comes again."""
     if held:
         await connection.execute(SQL["release_keys"], {"rows": as_json(key_rows(held))})
         await connection.execute(SQL["release_learned"], {"ids": [each.delivery_id for each in held]})
@@ -144,10 +138,6 @@ async def drop(connection: Connection, dropped: Sequence[tuple[int, Exit, str, i
 
 
 async def withhold(connection: Connection, claimed: Sequence[tuple[Claimed, str]], now: float) -> int:
-    """Erase deliveries that are still claimed, each with its reason, and note them as withheld; return how many.
-
-    Their keys are forgotten: once the person says yes, the same events may come again.
-    """
     ids = [int(each.delivery_id) for each, _ in claimed]
     rows = [(id_, Exit.WITHHELD, why, id_, each.claim) for id_, (each, why) in zip(ids, claimed, strict=True)]
     messages = [each.message_id for each, _ in claimed]

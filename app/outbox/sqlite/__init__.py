@@ -11,7 +11,7 @@ salvage     what can still be read of a damaged file
 scrub       what was erased and still lies in the free room of the file
 transfer    one side of a move
 enqueue, claim, settle, redrive, retention, counters, set_aside    what is written, in one transaction each
-ledger, people, accounts, shared    parts of the `Outbox`: searches and counts, memory, who did what, shared values
+ledger, people, shared    parts of the `Outbox`: searches, counts and who did what, memory, shared values
 inventory, sealed_events    what arrives by name, what is quarantined
 """
 
