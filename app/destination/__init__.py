@@ -4,7 +4,7 @@ from app.core.values.event_names import ACTION_SOURCES, EVENT_NAMES
 from app.destination.conversion_event import Complete, ReportConversionEvent, report_conversion_event
 from app.destination.hashed_fields import hashed_fields, sent_of_text
 from app.destination.offered_fields import OFFERED_FIELDS, OfferedField
-from app.destination.person_reader import PersonFacts, PersonReader, TypedPerson, carries_opt_out
+from app.destination.person_reader import PersonReader, TypedPerson, carries_opt_out
 from app.destination.person_sections import OF_BLOCKS, phones_as_given
 from app.destination.place_names import load_place_names
 from app.destination.quality import COMPONENTS, MATCH_KEYS, components, match_keys
@@ -24,7 +24,6 @@ __all__ = [
     "USABLE_AT_ONCE",
     "Complete",
     "OfferedField",
-    "PersonFacts",
     "PersonReader",
     "ReportConversionEvent",
     "TypedPerson",

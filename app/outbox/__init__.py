@@ -23,7 +23,7 @@ from app.outbox.search import (
     merged_delivery,
     read_filters,
 )
-from app.outbox.store import DeadLetters, Outbox
+from app.outbox.store import Outbox
 from app.outbox.transfer import DeliveryRow, LedgerKind, Salvaged, Store, TransferKind, transfer_all
 
 __all__ = [
@@ -33,7 +33,6 @@ __all__ = [
     "PAGE_DIFFERS",
     "SEARCH_FILTERS",
     "SENT",
-    "DeadLetters",
     "DeliveryRow",
     "LedgerKind",
     "OrderRow",

@@ -27,7 +27,7 @@ from app.source.named_sources import (
     held_back,
     named_sources_router,
 )
-from app.source.rate_limits import Quota, read_quotas
+from app.source.rate_limits import Quota
 from app.source.raw_records import read_raw_requests
 from app.source.received_request import app_platform
 from app.source.refunds import read_refund
@@ -101,7 +101,6 @@ __all__ = [
     "read_event_text",
     "read_library",
     "read_or_refuse",
-    "read_quotas",
     "read_raw_event",
     "read_raw_requests",
     "read_refund",

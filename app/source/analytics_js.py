@@ -8,7 +8,6 @@ image bring them.
 Source: src/browser/standalone.ts in packages/browser of segmentio/analytics-next
 """
 
-import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -72,10 +71,6 @@ class Script:
     def etag(self) -> str:
         """Weak, since the packed bytes have it too."""
         return f'W/"{hashlib.sha256(self.plain).hexdigest()[:32]}"'
-
-    @property
-    def integrity(self) -> str:
-        return "sha384-" + base64.b64encode(hashlib.sha384(self.plain).digest()).decode()
 
 
 def read_library(folder: Path = LIBRARY_FOLDER) -> Mapping[str, Script]:

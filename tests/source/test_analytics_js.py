@@ -63,7 +63,6 @@ async def test_what_a_page_has_already_is_not_sent_again(library: Mapping[str, S
 async def test_a_page_that_asks_for_integrity_may_read_the_library(library: Mapping[str, Script]) -> None:
     answer = await got(LIBRARY, library, {"origin": "https://shop.example"})
     assert answer.headers["access-control-allow-origin"] == "*"
-    assert library["standalone.js"].integrity.startswith("sha384-")
 
 
 @pytest.mark.parametrize(
