@@ -7,7 +7,7 @@ each delivery checked for duplicates by itself.
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from operator import attrgetter, itemgetter
 from typing import Any, Final, Literal, TypeAlias
 
@@ -201,21 +201,16 @@ class Rows:
     def extend(self, other: "Rows") -> None:
         """Add what stands in `other` behind what stands here."""
         place, begin = len(self.deliveries), self.blob_bytes
-        self.deliveries += other.deliveries
-        self.payloads += other.payloads
         self.spans += [[begin + start, size] for start, size in other.spans]
-        self.dropped += other.dropped
         self.keys += [[digest, place + holder, *rest] for digest, holder, *rest in other.keys]
-        self.learned += other.learned
-        self.counters += other.counters
-        self.owners += other.owners
-        self.merges += other.merges
-        self.superseded += other.superseded
-        self.told += other.told
-        self.followed += other.followed
-        self.confirmed += other.confirmed
+        for name in _JOINED:
+            getattr(self, name).extend(getattr(other, name))
         self.leaves_room |= other.leaves_room
         self.blob_bytes += other.blob_bytes
+
+
+#: What is joined as it is; places and spans are counted on.
+_JOINED: Final = [each.name for each in fields(Rows) if each.name not in {"spans", "keys", "leaves_room", "blob_bytes"}]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -481,25 +476,8 @@ def _pair(delivery: NewDelivery, pairing: Pairing, rows: Rows, twins: dict[objec
 
 def _twin_of(delivery_id: int, row: Sequence[Any], payload: bytes) -> Twin:
     """Return a delivery that is about to be stored as its other side will find it."""
-    known = dict(zip(DELIVERY_COLUMNS, row, strict=False))
     side, follows = row[len(DELIVERY_COLUMNS) : len(DELIVERY_COLUMNS) + 2]
-    return Twin(
-        delivery_id=delivery_id,
-        state=State.PENDING,
-        was_tried=False,
-        follows=follows,
-        is_proven=known["is_proven"],
-        message_id=known["message_id"],
-        event_id=known["event_id"],
-        amount=known["amount"],
-        currency=known["currency"],
-        order_id=known["order_id"],
-        checkout_id=known["checkout_id"],
-        warnings=as_json(known["warnings"]),
-        merged=0,
-        settled_at=None,
-        stored_side=side,
-        payload=payload,
-        preset=known["preset"],
-        source=known["source"],
-    )
+    columns = {name: value for name, value in zip(DELIVERY_COLUMNS, row, strict=False) if name in Twin._fields}
+    new = {"state": State.PENDING, "was_tried": False, "merged": 0, "settled_at": None, "payload": payload}
+    as_stored = {"warnings": as_json(row[_WARNINGS]), "stored_side": side}
+    return Twin(delivery_id=delivery_id, follows=follows, **columns | new | as_stored)

@@ -179,19 +179,9 @@ def merged_row(twin: Twin, delivery: NewDelivery, *, may_name_id: bool, held_fro
 
 def after_merge(twin: Twin, row: MergedRow) -> Twin:
     """Return the delivery as it is once a row is written."""
-    return twin._replace(
-        follows=twin.follows if row.waits_on else None,
-        is_proven=row.is_proven,
-        event_id=row.event_id,
-        amount=row.amount,
-        currency=row.currency,
-        order_id=row.order_id,
-        checkout_id=row.checkout_id,
-        warnings=row.warnings,
-        merged=twin.merged + 1,
-        stored_side=row.side,
-        payload=row.payload,
-    )
+    written = {name: value for name, value in row._asdict().items() if name in Twin._fields}
+    follows = twin.follows if row.waits_on else None
+    return twin._replace(**written | {"merged": twin.merged + 1, "stored_side": row.side, "follows": follows})
 
 
 def without_note(warnings: str) -> tuple[str, ...]:
