@@ -131,7 +131,6 @@ def _as_tap(results: Sequence[FileTestResult]) -> list[str]:
 
 
 def _as_junit(results: Sequence[FileTestResult]) -> list[str]:
-    """Return the XML of JUnit as GitHub, GitLab and Jenkins read it."""
     suites = ET.Element("testsuites")
     for file, group in groupby(results, key=lambda each: each.file):
         suite = ET.SubElement(suites, "testsuite", name=file)

@@ -97,7 +97,6 @@ def _print(forgotten: Forgotten) -> None:
 
 
 def _list(*, as_json: bool) -> None:
-    """Print the certificates, the newest first."""
 
     async def read(outbox: Outbox) -> list[tuple[str, Erasure]]:
         return sorted((await ERASURES.read_all(outbox)).items(), reverse=True)

@@ -122,7 +122,6 @@ def _is_proven(settings: Settings, authors: str | None) -> bool:
 
 
 def _since(text: str, now: float) -> float:
-    """Read `7d`, `12h` or an ISO 8601 date as Unix seconds."""
     if text[-1:] in _SECONDS and re.fullmatch("[0-9]{1,6}", text[:-1]):
         return now - int(text[:-1]) * _SECONDS[text[-1]]
     try:
@@ -154,7 +153,6 @@ async def _import(
 
 
 async def _taker(settings: Settings, outbox: Outbox, action_source: str | None, *, is_dry: bool) -> Take:
-    """Return what becomes of events: they are mapped and enqueued, or only judged."""
     switches = await Switches.read(outbox)
     catalog = assemble.running_catalog(settings).catalog
     how: dict[str, Any] = {"outbox": outbox, "why_off": switches.why_off, "action_source": action_source}

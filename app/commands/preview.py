@@ -80,7 +80,6 @@ def print_previews(settings: Settings, stream: IO[bytes], *, as_json: bool) -> N
 
 
 def _json(receipt: EventReceipt) -> dict[str, Any]:
-    """Prepare one event for JSON: each delivery has its finished event (null: none) and what came from memory."""
     told = event_json(receipt)
     for line, delivery in zip(receipt.deliveries, told["deliveries"], strict=True):
         delivery["event"] = line.event
@@ -223,7 +222,6 @@ def preview(  # noqa: PLR0913 - each is an option
 
 
 def _settings(presets: list[Path] | None, mappings: list[Path] | None, **changes: Any) -> Settings:
-    """Read the settings, with folders of the command line in place of theirs, and these changes."""
     return load_settings(**_folders(presets, mappings), **changes)
 
 
@@ -324,7 +322,6 @@ def _remarks(report: PresetReport) -> Iterator[str]:
 
 
 def _conditions_table(reports: Sequence[PresetReport]) -> Table:
-    """Show why each preset does not take an event."""
     table = Table("preset", "condition that failed", "found")
     for report in reports:
         for each in (condition for condition in report.conditions if condition.blamed):

@@ -227,7 +227,6 @@ def _print(found: Reconciliation, sent: SentMissing | None) -> None:
 
 
 def _judge(settings: Settings, found: Reconciliation, most: Decimal | None) -> None:
-    """Report if more orders are missing than allowed, and exit with 1."""
     missing = found.sums.missing_percent()
     if most is None or missing <= most:
         return

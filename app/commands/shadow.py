@@ -108,7 +108,6 @@ async def _of_live(runs: ShadowRuns, draft: Catalog, *, lasts_s: float) -> Shado
 
 
 def _print(found: Shadow) -> None:
-    """Print what changes; a table that would be empty is left out."""
     exits = Table("preset", "was", "becomes", "events", title="Exits that move")
     for (preset, was, becomes), count in found.exits.most_common():
         add_row(exits, preset, was, becomes, count)

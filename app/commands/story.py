@@ -84,7 +84,6 @@ class Story(Struct, frozen=True, kw_only=True):
 
     @property
     def senders(self) -> tuple[Sender, ...]:
-        """Everybody who sends, once."""
         return tuple(dict.fromkeys(step.sender for step in self.steps))
 
 
@@ -99,7 +98,6 @@ class Told:
 
     @property
     def exits(self) -> list[Exit]:
-        """The exit of each step, by the first preset and ad account."""
         return [receipt.deliveries[0].exit for receipt in self.receipts]
 
 
@@ -321,7 +319,6 @@ async def _new_store(folder: Path, number: int, settings: Settings) -> Path:
 
 
 def _print(story: Story, told: Told) -> None:
-    """Print what arrived and what was sent, in the order of time."""
     print_line(story.name or "story")
     arrived = [
         (step.at, f"{step.sender.source} ({step.sender.trust}) says {_name(step.event)}: {_in_words(receipt)}")

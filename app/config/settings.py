@@ -127,7 +127,6 @@ class ConsentSettings(RoomSettings):
 
     @property
     def keeps_answers(self) -> bool:
-        """Whether what a person answers counts for later events."""
         return self.consent_required or self.suppress != "fill"
 
 
@@ -154,7 +153,6 @@ class DeliverySettings(AccountSettings):
 
     @property
     def retry_max_age_s(self) -> float:
-        """How long after it was enqueued a delivery is tried."""
         return self.retry_max_age_hours * 3_600
 
     @property
@@ -244,7 +242,6 @@ class MemorySettings(QuarantineSettings):
 
     @property
     def remember_s(self) -> float:
-        """How long a fact or link is used without being observed again."""
         return self.remember_days * _DAY_S
 
     @property
@@ -254,7 +251,6 @@ class MemorySettings(QuarantineSettings):
 
     @property
     def session_s(self) -> float:
-        """How long after the link was observed an event without `userId` is the linked user's."""
         return self.remember_session_days * _DAY_S
 
     @property
@@ -328,7 +324,6 @@ class OutboxSettings(MemorySettings, EventAgeSettings):
 
     @property
     def dedup_window_s(self) -> float:
-        """How long an event is remembered, from the moment its delivery was enqueued or redriven."""
         return self.max_event_age_s if self.dedup_window_hours is None else self.dedup_window_hours * 3_600
 
     @property
@@ -348,22 +343,18 @@ class OutboxSettings(MemorySettings, EventAgeSettings):
 
     @property
     def ledger_delivered_s(self) -> float:
-        """How long delivered ones are kept, with their attempts."""
         return self.ledger_delivered_days * _DAY_S
 
     @property
     def ledger_s(self) -> float:
-        """How long everything else is kept that is over (dead deliveries, counts), and orders are remembered."""
         return self.ledger_days * _DAY_S
 
     @property
     def audit_s(self) -> float:
-        """How long it is known who did what."""
         return self.audit_days * _DAY_S
 
     @property
     def payload_s(self) -> float:
-        """How long the payload of a delivered event is kept, without IP address and user agent; 0 erases it at once."""
         return self.payload_days * _DAY_S
 
 
@@ -400,7 +391,6 @@ class ServingSettings(RoomSettings):
 
     @property
     def reachable(self) -> bool:
-        """Whether other machines may reach this process."""
         return self.host not in _LOOPBACK and not self.published_on_loopback
 
 
@@ -499,7 +489,6 @@ class SenderSettings(SourceSettings, ServingSettings):
 
     @property
     def webhook_header_name(self) -> str:
-        """The name of the header that a webhook request must carry; "" where there is none."""
         return self.webhook_header.get_secret_value().partition(":")[0].strip() if self.webhook_header else ""
 
     @property

@@ -37,7 +37,6 @@ def _currency(text: str) -> str:
 
 
 def _amount_of(text: str) -> str:
-    """Return `USD:1000` in normal form."""
     code, _, amount = text.partition(":")
     if not re.fullmatch(r"\d{1,12}(\.\d{1,6})?", amount.strip()):
         raise ValueError(f"{text!r} is no amount of a currency: write it as USD:1000")

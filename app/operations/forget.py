@@ -312,11 +312,9 @@ class Forgetting:
         )
 
     async def names(self, whom: NamedPerson) -> tuple[str, ...]:
-        """Return `Erasure.found_by` of somebody."""
         return await self._names(await self._typed(whom))
 
     async def _names(self, traces: _Traces) -> tuple[str, ...]:
-        """Return keyed digests of what somebody is named by: who knows the name finds the erasure by them."""
         keyed = IdKeys(await self.secret()).anonymous
         names = {*(key[:OWNER_KEY_DIGITS] for key in traces.ids | traces.alone), *traces.named, *traces.orders}
         return tuple(sorted(filter(None, (keyed(f"erasure {name}") for name in names))))
@@ -357,7 +355,6 @@ class Forgetting:
         }
 
     async def _answers(self, traces: _Traces, order_ids: Collection[str | None]) -> list[dict[str, Any]]:
-        """Return what somebody answered to being tracked, and others about the same ids."""
         ids = {key[:OWNER_KEY_DIGITS] for key in traces.ids | traces.alone | traces.browsers}
         orders = traces.orders | {order_key(each) for each in order_ids if each}
         keys = sorted(ids | orders | traces.named | (traces.used - traces.shared))
@@ -434,7 +431,6 @@ class Forgetting:
         return " ".join(stays)
 
     async def _suppress(self, traces: _Traces, now: float) -> None:
-        """Keep a no of the person: later events under any of their ids and contacts are withheld."""
         await self._follow([traces])
         ids = {key[:OWNER_KEY_DIGITS] for key in traces.ids | traces.alone}
         no = {"said_by": "", "is_proven": True, "is_no": True, "at": now, "source": SUPPRESSED}
@@ -507,7 +503,6 @@ class Forgetting:
         return nobodys
 
     async def _by_memory(self, several: Sequence[_Traces]) -> None:
-        """Take in all ids that memory knows of people, and their contacts."""
         for each in several:
             each.is_too_many = len(each.looked_for) > _MAX_LOOKED_FOR
         several = [each for each in several if not each.is_too_many]
@@ -519,7 +514,6 @@ class Forgetting:
             await self._remembered(each, whole)
 
     async def _remembered(self, traces: _Traces, whole: list[str]) -> None:
-        """Take in what memory knows of somebody of whom these keys are."""
         memory = LoadedMemory(FOR_EVER)
         alone = [key for key in traces.alone if len(key) > OWNER_KEY_DIGITS]
         asked = [*whole, *alone]
@@ -751,7 +745,6 @@ class ForgetActs:
         return await ACCESS_REQUESTS.read_all(self._shared)
 
     async def certificates(self) -> list[tuple[str, Erasure]]:
-        """Return every erasure with its number, the newest first."""
         return sorted((await ERASURES.read_all(self._shared)).items(), reverse=True)
 
     async def erase_named(

@@ -262,6 +262,5 @@ def _is_wanted(event: Event | EventRefused, now: float, since: float | None) -> 
 
 
 def _time_of(event: Event, now: float) -> float:
-    """Return when the event happened, in Unix seconds; `now` where that cannot be read, so that it is not skipped."""
     told_at = unix_seconds(event.get("timestamp"))
     return now if told_at is None else told_at

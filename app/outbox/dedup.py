@@ -680,7 +680,6 @@ def own_number_of(known: Known) -> str | None:
 
 
 def _are_bound(public: Order | None, proven: Order | None) -> bool:
-    """Return whether what a page and a shop say is said of one order."""
     if public is None or proven is None:
         return False
     if public.side is None or proven.side is None:  # from when no page and shop were paired
@@ -699,7 +698,6 @@ def _total_of(twin: Twin) -> str:
 
 
 def _is_repeated(key: Key, earlier: KeyOwner, known: Known, order: Order | None) -> bool:
-    """Return whether a delivery with the same key repeats an earlier one, by what both are trusted with."""
     if not may_change(by_proven=known.is_proven, of_proven=earlier.is_proven):
         if _are_other_checkouts(key, earlier.order, order):
             return False
@@ -742,7 +740,6 @@ def _is_same(key: Key, earlier: Order | None, order: Order | None) -> bool:
 
 
 def _differences(earlier: Order | None, order: Order | None) -> tuple[str, ...]:
-    """Say what differs between two deliveries of one order."""
     if earlier is None or order is None:
         return ()
     found = []

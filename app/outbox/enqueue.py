@@ -231,7 +231,6 @@ class PreparedEnqueue:
 
     @property
     def rows(self) -> int:
-        """About how many rows are written for the call."""
         return 1 + len(self.deliveries) + len(self.dropped)
 
     @property
@@ -442,7 +441,6 @@ def _superseded(pairing: Pairing) -> tuple[tuple[str, str], ...]:
 
 
 def _changed(delivery: NewDelivery, result: DedupResult) -> NewDelivery:
-    """Return a delivery with what is to be said of it, under the event id that it is sent under."""
     if result.warnings:
         delivery = replace(delivery, warnings=(*delivery.warnings, *result.warnings))
     if result.pairing is None or result.pairing.event_id is None:
@@ -452,7 +450,6 @@ def _changed(delivery: NewDelivery, result: DedupResult) -> NewDelivery:
 
 
 def _pair(delivery: NewDelivery, pairing: Pairing, rows: Rows, twins: dict[object, Twin], *, held_from: float) -> None:
-    """Add what becomes of the other sides of an order."""
     rows.learn(pairing.learned)
     if pairing.follows:
         rows.followed.append(pairing.follows)

@@ -160,7 +160,6 @@ def _custom_data(page: dict[str, Any], shop: dict[str, Any]) -> dict[str, Any]:
 
 
 def _take(names: Iterable[str], side: dict[str, Any], members: dict[str, Any]) -> None:
-    """Put these members of one side, and no others of these names, among the `members`."""
     for name in names:
         members.pop(name, None)
         if name in side:
@@ -189,7 +188,6 @@ def _keep_every_no(event: dict[str, Any], sides: Sequence[dict[str, Any]]) -> No
 
 
 def _warnings(public: Sequence[str], proven: Sequence[str], custom_data: dict[str, Any]) -> tuple[str, ...]:
-    """Return the warnings of both sides, without those that the other side has made untrue."""
     told = dict.fromkeys((*proven, *(each for each in public if not each.startswith("custom_data"))))
     return tuple(
         each

@@ -37,7 +37,6 @@ class TokensGiven:
         self._clock = clock
 
     def holds(self, access_token: str) -> bool:
-        """Return whether an access token was given out and is not over."""
         return self._takes_any or self._expires_at.get(access_token, 0) > self._clock()
 
     def may(self, scope: str, access_token: str) -> bool:
@@ -142,7 +141,6 @@ class AdsFigures:
     """Pinterest, as far as somebody who reads figures can tell."""
 
     def __init__(self, record: Record, account: Account, clock: Callable[[], float]) -> None:
-        """Take whose figures they are."""
         self._record = record
         self._own = account
         self._tokens = TokensGiven(account.refresh_token, clock)
@@ -178,7 +176,6 @@ class AdsFigures:
         return self._refusal(request) or (error(403) if may_not else None)
 
     def _refusal(self, request: Request) -> Response | None:
-        """Check who asks, and how often: 401, 429, 400, 403."""
         token = token_shown(request)
         if not token or not self._tokens.holds(token):
             return error(401)
@@ -278,7 +275,6 @@ def _platform(action_source: str) -> str:
 
 
 def _component(name: str, events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return of each event name how many carry a component, in hundredths."""
     part, member = _SHOWN_BY[name]
     counts, with_it = Counter(event["event_name"] for event in events), Counter[str]()
     for event in events:

@@ -126,7 +126,6 @@ class Sandbox:
         return [event for event, each in zip(events, verdicts, strict=True) if not each.error], results(verdicts)
 
     def _refusal(self, request: Request) -> Response | None:
-        """Check who asks: 401, 400 or 403."""
         token = token_shown(request)
         wanted = self._account.token.get_secret_value() if self._account.token else token
         if not token or token != wanted:
@@ -136,7 +135,6 @@ class Sandbox:
         return account_refusal(request, self._account.ad_account_id)
 
     def _unreadable(self, raw: bytes, body: Any, step: Step) -> Response | None:
-        """Check what was sent: 413 or 400."""
         if len(raw) > self._max_body_bytes:
             return error(413, "The request body is too large.")
         if body is None:
@@ -155,7 +153,6 @@ class Sandbox:
         return json_answer(self.record.events(limit=_limit(request), event_id=event_id))
 
     async def show_duplicates(self, request: Request) -> Response:
-        """Return the newest events that had been received before."""
         return json_answer(self.record.duplicates(limit=_limit(request)))
 
     async def show_calls(self, request: Request) -> Response:
@@ -197,6 +194,5 @@ def _event_ids(body: Any) -> list[str]:
 
 
 def _limit(request: Request) -> int:
-    """Read `?limit=`; 100 where it is missing or no number."""
     text = request.query_params.get("limit", "")
     return int(text) if text.isdecimal() else 100

@@ -79,11 +79,9 @@ class Record:
         return [event for event, _ in zip(found, range(limit), strict=False)]
 
     def duplicates(self, *, limit: int) -> list[dict[str, Any]]:
-        """Return the newest kept events that had been received before, newest first."""
         return list(reversed(self._duplicates))[:limit]
 
     def calls(self, *, limit: int) -> list[dict[str, Any]]:
-        """Return the newest kept calls, newest first."""
         return [asdict(call) for call in list(reversed(self._calls))[:limit]]
 
     def close(self) -> None:

@@ -64,7 +64,6 @@ class Script:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read a file, and the one that is packed beside it."""
         return cls(plain=path.read_bytes(), packed=path.with_name(f"{path.name}.gz").read_bytes())
 
     @property

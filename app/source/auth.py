@@ -28,7 +28,6 @@ class SecretHeader:
         return cls(name=name.strip().lower(), value=value.strip().encode())
 
     def is_in(self, headers: Mapping[str, str]) -> bool:
-        """Return whether a request with these headers carries the secret."""
         return hmac.compare_digest(headers.get(self.name, "").encode("latin-1"), self.value)
 
 

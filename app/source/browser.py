@@ -123,7 +123,6 @@ async def _take_report(request: Request, reporting: TagReporting, names: Mapping
 
 
 def _tag_names(more: Collection[str]) -> Mapping[str, str]:
-    """Return Pinterest's event names by those of the tag, which have no underscores."""
     return {name.replace("_", "").lower(): name for name in (*more, *EVENT_NAMES)} | {"page": "page_visit"}
 
 

@@ -60,7 +60,6 @@ class Arrival(Struct, kw_only=True):
         is_live: bool = True,
         new_id: Callable[[], str] = random_id,
     ) -> Self:
-        """Describe a request that arrived at `now`."""
         return cls(received_at=now, from_device=from_device, is_live=is_live, new_id=new_id)
 
     @property

@@ -55,7 +55,6 @@ class PostgresTable:
             yield Batch([row for row, _ in rows], [at for _, at in rows])
 
     def _literal(self, text: str) -> str:
-        """Return a text as SQL: parameters would ask for every % of the query to be doubled."""
         return Literal(text).as_string(self._connection)
 
     def _some(self, sql: str, limit: int) -> Iterator[list[tuple[Any, ...]]]:

@@ -61,9 +61,7 @@ class ObjectText(Protocol):
         """Return the members in the order in which they are to be written: as they come. Asked before all else."""
         return names
 
-    def begin(self) -> list[str]:
-        """Write what stands before the first member."""
-        ...
+    def begin(self) -> list[str]: ...
 
     def inner(self, name: str) -> "ObjectText | None":
         """Return who writes a member that is always an object; None where it is made first, and written as a value."""
@@ -73,9 +71,7 @@ class ObjectText(Protocol):
         """Write a member that is the same whatever the event."""
         ...
 
-    def member(self, name: str, given: str) -> list[str]:
-        """Write a member that is there; `given` is a name of its own for the value, or another expression of it."""
-        ...
+    def member(self, name: str, given: str) -> list[str]: ...
 
     def absent(self, name: str) -> list[str]:  # noqa: ARG002 - for those that say something then
         """Write what is done where a member is not there: nothing."""
@@ -100,7 +96,6 @@ class PlainObject(ObjectText):
         self.result = text.new("o")
 
     def begin(self) -> list[str]:
-        """Write the statement that makes an empty dict."""
         return [f" {self.result} = {{}}"]
 
     def inner(self, name: str) -> ObjectText:
@@ -111,7 +106,6 @@ class PlainObject(ObjectText):
         return self.member(name, self._text.bound(value))
 
     def member(self, name: str, given: str) -> list[str]:
-        """Write the statement that puts a member in."""
         return [f" {self.result}[{name!r}] = {given}"]
 
     def end(self) -> list[str]:

@@ -138,7 +138,6 @@ def _whole(letters: str) -> str:
 
 
 def _in_hex(run: str) -> bool:
-    """Return whether a run decodes to a text with an address, from its first or its second digit on."""
     return any(_is_email(bytes.fromhex(run[start : start + (len(run) - start) // 2 * 2])) for start in (0, 1))
 
 

@@ -142,7 +142,6 @@ def _seconds(moment: datetime) -> float:
 
 
 def _iso(text: str) -> datetime:
-    """Read ISO 8601, also with a small `t` or `z`, as RFC 3339 allows; an offset right behind a day is no time."""
     if _DAY_WITH_OFFSET.match(text):
         raise ValueError(text)
     return datetime.fromisoformat(text.upper())

@@ -93,13 +93,11 @@ async def _redrive_step(
 
 
 async def _take_keys(connection: Connection, plan: RedrivePlan, now: float) -> bool:
-    """Remember the keys of what is redriven; return False where another process took one since the plan was made."""
     taken = await count_of(connection, "take_keys", rows=as_json(plan.keys), now=now)
     return taken == len(plan.keys)
 
 
 async def _redrive(connection: Connection, plan: RedrivePlan, now: float) -> Redrive:
-    """Make pending what is to be redriven, and say of the rest why it is not."""
     await connection.execute(SQL["redrive"], {"ids": plan.redriven, "now": now, "slot": connection.slot})
     await connection.execute(SQL["learn_keys"], {"rows": as_json(plan.learned)})
     overtaken, staying = await _split(connection, plan)

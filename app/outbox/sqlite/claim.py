@@ -24,7 +24,6 @@ _BODY_BYTES: Final = 10
 
 
 def hold(connection: sqlite3.Connection, asked: ClaimQuery) -> None:
-    """Take what is due of the presets that are switched off out of the line."""
     connection.execute(SQL["hold"], {**_parameters(asked), "reason": HELD, "limit": HOLD_ROWS})
 
 

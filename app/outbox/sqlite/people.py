@@ -136,7 +136,6 @@ def forget_stale(connection: sqlite3.Connection, limit: int, skip: int, now: flo
 
 
 def forget_unseen(connection: sqlite3.Connection, limit: int, skip: int, rules: OutboxSettings) -> int:
-    """Forget the people who were unseen longest where they are too many. Returns how many ids."""
     unseen = {"max_people": rules.remember_max_people, "limit": limit, "skip": skip}
     return connection.execute(SQL["forget_unseen"], unseen).rowcount
 

@@ -198,7 +198,6 @@ class _Salvage:
         return read
 
     def _rows(self, query: str, parameters: dict[str, Any]) -> list[Row]:
-        """Return the rows of a query; [] where they cannot be read."""
         try:
             return list(map(list, self._connection.execute(SQL[query], parameters).fetchall()))
         except sqlite3.DatabaseError:

@@ -74,7 +74,6 @@ def free_room(page: bytes, number: int) -> slice:
 
 
 def personal_texts(payload: bytes) -> Iterator[str]:
-    """Yield what a finished event says of its person."""
     yield from _texts(orjson.loads(payload).get("user_data"))
 
 

@@ -46,7 +46,6 @@ class SqliteSealedEvents(UsesFile):
         return await self._erase("forget_quarantined", keys=as_json(keys))
 
     async def _erase(self, query: str, **parameters: Any) -> int:
-        """Erase rows; what was erased leaves the log of changes too."""
         count = await self._writer.do(partial(_changed, query=query, **parameters))
         if count:
             await asyncio.to_thread(checkpoint, self._path)

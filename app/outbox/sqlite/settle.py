@@ -81,7 +81,6 @@ def settle(
 
 
 def _still_ours(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> list[_Held]:
-    """Return the settlements whose claims still hold; of two for one delivery the last."""
     last = last_of_each(settlements)
     rows = as_json([(int(each.claimed.delivery_id), each.claimed.claim) for each in last])
     return [_Held(last[place], *known) for place, *known in one_json(connection, "still_ours", rows=rows)]

@@ -175,7 +175,6 @@ class Writer:
         ]
 
     def _do_what_is_left(self, group: Sequence[Job], results: list[Any]) -> None:
-        """Do the jobs whose result is still to be found, and put it there."""
         places = [place for place, result in enumerate(results) if result is _TO_DO]
         if places:
             for place, answer in zip(places, self._do_all([group[place] for place in places]), strict=True):
