@@ -55,7 +55,8 @@ async def test_every_engine_reads_the_same_ids(at: At, text: str, is_id: bool) -
     await at.kill(*await at.claim())
     assert (await at.outbox.dead_letters.redrive(Query(delivery_id=text), now=NOW)).redriven == is_id
     page = await at.outbox.search(Query(), limit=10, cursor=text)
-    assert len(page.deliveries) == (not text.isascii() or not text.isdecimal() or int(text[:9]) > 1)
+    leaves_it_out = {"1", "001", "0", "-1"}  # it begins behind this id, or ends before it; others begin at the newest
+    assert len(page.deliveries) == (text not in leaves_it_out)
 
 
 async def test_a_cursor_that_is_none_begins_at_the_newest(at: At) -> None:
