@@ -35,16 +35,17 @@ from playwright.sync_api import Browser, sync_playwright
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the checkout is no package
 from app import assemble
 from app.config import Settings, load_settings
+from app.core.events import CounterRow, DroppedEvent, Exit
 from app.core.values.times import DAY_S, MINUTE_S
 from app.insights.inventory.counting import NameCounts, Sampler
 from app.outbox import open_outbox
 from app.source import Arrival, Intake, read_event
-from bench.day import Store
+from bench.day import Store, claim
 from bench.drain import AD_ACCOUNT_ID, different, mapped
 from bench.receive import cpu_of, served
 from tests import assembled, tools
 from tests.browser.conftest import ARGUMENTS
-from tests.outbox.build import delivered
+from tests.outbox.build import dead, delivered
 from tests.outbox.postgres_server import empty_outbox
 from tests.process import ROOT, clean_environment, free_port
 from tests.waiting import until
@@ -58,6 +59,8 @@ DAYS: Final = 14
 HALF_HOUR_S: Final = 1_800
 #: Events of a step of half an hour, and of a minute of the last day.
 EVENTS: Final = (12, 3)
+#: Dead letters, as many deliveries that wait, and of each of three exits as many events that made none.
+TROUBLES: Final = 1_500
 PAGES: Final = {
     "bare": "/console/bare",
     "overview": "/console",
@@ -105,7 +108,7 @@ def moments(now: float) -> Iterator[tuple[float, int]]:
 
 
 async def write(store: Store, settings: Settings, *, now: float) -> None:
-    """Let the pipeline write two weeks, and settle what it made, but for a few that die and a few that wait."""
+    """Let the pipeline write two weeks, and settle what it made."""
     names = NameCounts(Sampler(assembled.shipped_catalog), random.Random(1), max_names=500)
     pipeline = assemble.pipeline(settings, outbox=store.outbox)
     pipeline.listeners = (names,)
@@ -119,6 +122,23 @@ async def write(store: Store, settings: Settings, *, now: float) -> None:
             AD_ACCOUNT_ID, limit=500, max_bytes=10**8, max_wait_s=0, lease_s=60, now=at + 1
         )
         await store.outbox.settle([delivered(each) for each in claimed], [], now=at + 2)
+
+
+async def trouble(store: Store, *, now: float) -> None:
+    """Add dead letters of some causes, deliveries that wait, and events that made none, all of the last day."""
+    for number in range(TROUBLES):
+        at = now - DAY_S + number * DAY_S / TROUBLES
+        reason = f"consent: category {number % 4} not granted"
+        exits = (Exit.WITHHELD, Exit.INVALID, Exit.DUPLICATE)
+        dropped = [
+            DroppedEvent(message_id=f"{exit_}-{number}", preset="Page Visit", exit=exit_, reason=reason, name="page")
+            for exit_ in exits
+        ]
+        counted = [CounterRow(name=exit_, preset="Page Visit", label=reason) for exit_ in exits]
+        await store.outbox.enqueue(list(itertools.islice(store.new, 2)), dropped, counted, now=at)
+    causes = [f"{name} is malformed" for name in ("em", "ph", "currency", "click_id", "value")]
+    claimed = await claim(store.outbox, TROUBLES, now)
+    await store.outbox.settle([dead(each, causes[at % 5]) for at, each in enumerate(claimed)], [], now=now)
 
 
 async def fill(url: str, count: int) -> None:
@@ -137,10 +157,13 @@ async def fill(url: str, count: int) -> None:
         url=url,
         outbox=outbox,
         new=different([replace(each, wait_s=0, is_withheld_alone=False) for each in await mapped()]),
+        # No page asks for a key, and most of the time goes into their index.
+        left_out=frozenset({"dedup_key"}),
     )
     await write(store, settings, now=time.time())
     print(f"two weeks written in {time.monotonic() - begun:.0f} s", flush=True)
     await store.fill("settled", count)
+    await trouble(store, now=time.time())
     while await outbox.retain(now=time.time(), limit=500):
         pass
     await outbox.close()

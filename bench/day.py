@@ -99,6 +99,8 @@ class Store:
     url: str
     outbox: Outbox
     new: Iterator[NewDelivery]
+    #: Tables of which nothing is copied.
+    left_out: frozenset[str] = frozenset()
     claimed: list[Claimed] = field(default_factory=list)
     last: list[NewDelivery] = field(default_factory=list)
     #: CPU and elapsed seconds of all rounds, by what was done.
@@ -187,8 +189,8 @@ def statements(engine: str, kind: str, columns: Mapping[str, Sequence[str]]) -> 
         else "WITH s (n) AS (SELECT generate_series(:low, :high)) "
     )
     found = []
-    for table, changes in COPIED[engine][kind].items():
-        names = columns[table]
+    for table, names in columns.items():
+        changes = COPIED[engine][kind][table]
         changed = {_id_of(names): f"t.{_id_of(names)} + :n * {TEMPLATES}", "digest": _DIGEST[engine], **changes}
         values = ", ".join(changed.get(name, f"t.{name}") for name in names).replace(":n", "s.n")
         into = f"INSERT INTO {table} ({', '.join(names)})"
@@ -219,7 +221,7 @@ def multiply_sqlite(store: Store, kind: str, copies: int) -> None:
             connection.execute(f"PRAGMA {pragma}")
         columns = {
             table: [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
-            for table in COPIED["sqlite"][kind]
+            for table in COPIED["sqlite"][kind].keys() - store.left_out
         }
         for table, names in columns.items():
             connection.execute(_template(table, names))
@@ -252,7 +254,8 @@ def multiply_postgres(store: Store, kind: str, copies: int) -> None:
                 f"FOR VALUES FROM ({day * DAY_S}) TO ({(day + 1) * DAY_S})".encode()
             )
         asked = "SELECT column_name FROM information_schema.columns WHERE table_name = %s AND is_generated = 'NEVER'"
-        columns = {table: [row[0] for row in server.execute(asked, [table])] for table in COPIED["postgres"][kind]}
+        tables = COPIED["postgres"][kind].keys() - store.left_out
+        columns = {table: [row[0] for row in server.execute(asked, [table])] for table in tables}
         for table, names in columns.items():
             server.execute(_template(table, names).encode())
         made = statements("postgres", kind, columns)
@@ -260,7 +263,10 @@ def multiply_postgres(store: Store, kind: str, copies: int) -> None:
             for statement in made:
                 text = re.sub(r":(low|high|copies)\b", lambda found: str(numbers[found[1]]), statement)  # noqa: B023
                 server.execute(text.encode())
-        server.execute("SELECT setval('delivery_id', (SELECT max(delivery_id) FROM dedup_key))")
+        highest = (
+            "SELECT max(id) FROM (SELECT max(id) AS id FROM delivery UNION ALL SELECT max(id) FROM delivered) AS ids"
+        )
+        server.execute(f"SELECT setval('delivery_id', ({highest}))")
         if kind == "waiting":
             server.execute(
                 "UPDATE backlog SET count = count * %s, bytes = bytes * %s WHERE state = 'pending'", [copies + 1] * 2

@@ -11,6 +11,7 @@ from app.core.events import DroppedEvent, Exit
 from app.core.pages import Query
 from app.core.people import Ownership, PeopleChanges
 from app.core.values.times import DAY_S
+from app.insights.orders import revenue as figures
 from app.outbox import Outbox
 from tests.outbox.build import ACCOUNT, NOW, At, new
 
@@ -216,3 +217,14 @@ async def test_an_order_of_somebody_who_is_erased_waits_no_longer(open_at: Calla
     await at.outbox.enqueue([order("6", message_id="hers")], [], [], now=at.now, people=people)
     assert await at.outbox.forget(["u"]) == 1
     assert await stands(at.outbox) == {}
+
+
+async def test_what_looks_wrong_is_judged_by_the_newest_orders_of_its_currency_however_rare(
+    at: At, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "_SAMPLED", 5)
+    amounts = [*["10", "12", "11", "10", "13"], "9900"]
+    rare = [order(amount, currency="USD", number=f"u{place}") for place, amount in enumerate(amounts)]
+    await at.enqueue(*rare, *(order("7", number=f"e{place}") for place in range(20)))
+    found = await figures.read_revenue(at.outbox, {}, first_day=TODAY, last_day=TODAY)
+    assert [(each.currency, [odd.times for odd in each.odd]) for each in found] == [("EUR", []), ("USD", [825])]

@@ -268,7 +268,7 @@ def _largest(rows: Iterable[Revenue]) -> tuple[tuple[Decimal, str], ...]:
     return tuple(sorted(found, reverse=True)[:_MOST_NAMED])
 
 
-#: What orders usually are worth is told by so many, the newest; and of so many currencies.
+#: What orders usually are worth is told by so many, the newest, of each of so many currencies.
 _SAMPLED: Final = 100
 _JUDGED: Final = 4
 
@@ -293,12 +293,13 @@ async def read_revenue(
         source=asked.get("source"),
         preset=asked.get("preset"),
     )
-    judged = [
-        each.with_odd((await outbox.search(replace(query, currency=each.currency), limit=_SAMPLED)).deliveries)
-        if each.currency
-        else each
-        for each in figures[:_JUDGED]
-    ]
+    newest = (await outbox.search(query, limit=_SAMPLED * _JUDGED)).deliveries if figures else ()
+    judged = []
+    for each in figures[:_JUDGED]:
+        sample: Sequence[Delivery] = [one for one in newest if one.currency == each.currency]
+        if len(sample) < _FEW <= each.whole.received.orders:  # it is rare among them
+            sample = (await outbox.search(replace(query, currency=each.currency), limit=_SAMPLED)).deliveries
+        judged.append(each.with_odd(sample) if each.currency else each)
     return judged + figures[_JUDGED:]
 
 
