@@ -36,7 +36,7 @@ SERIES: Mapping[str, frozenset[str]] = {
 REASONED = frozenset({Exit.REFUSED, Exit.WITHHELD, Exit.INVALID, Exit.RETRY, Exit.REJECTED, Exit.BLOCKED})
 _Key = TypeVar("_Key")
 #: So many reasons and warnings are listed.
-TOP = 10
+TOP = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +116,7 @@ def summarise(
         totals=_count((counter.name, counter.count) for _, counter in counted),
         presets=_presets(counted, presets),
         accounts=_by((counter.ad_account_id, counter) for _, counter in counted),
-        sources=_by((counter.source, counter) for _, counter in counted),
+        sources=_largest(_by((counter.source, counter) for _, counter in counted)),
         reasons=_top(counter for _, counter in counted if counter.name in REASONED and counter.label),
         warnings=_top(counter for _, counter in counted if counter.name == "warning"),
         warned=_count((counter.label, counter.count) for _, counter in counted if counter.name == "warning"),
@@ -177,6 +177,11 @@ def _by(pairs: Iterable[tuple[str, CounterRow]]) -> dict[str, Counter[str]]:
     for key, counter in pairs:
         found[key][counter.name] += counter.count
     return {key: found[key] for key in sorted(found) if key}
+
+
+def _largest(found: Mapping[str, Counter[str]]) -> dict[str, Counter[str]]:
+    """Return the same counts, those with most events received first."""
+    return dict(sorted(found.items(), key=lambda each: -each[1][Exit.ACCEPTED]))
 
 
 def _count(pairs: Iterable[tuple[_Key, int]]) -> Counter[_Key]:

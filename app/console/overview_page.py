@@ -17,6 +17,7 @@ from app.console import verdict
 from app.console.charts import marks, stack
 from app.console.counts import (
     PeriodCounts,
+    PresetCounts,
     Summary,
     TimedCounters,
     comparison_shifts,
@@ -45,8 +46,9 @@ from app.source import page_snippet
 ANSWERS_S = HOUR_S
 #: Where no period is chosen.
 USUAL = next(period for period in PERIODS if period.name == "day")
-#: So many presets are listed, those that took most; the others behind a link.
-MOST_PRESETS = 12
+#: So many rows of presets are shown, those that took most; the others behind a link. A preset has a row for each ad
+#: account too.
+MOST_ROWS: Final = 9
 #: Of so many entries of the audit log, the newest, some are marks on the axis of the chart.
 _MARKED = 200
 #: Where no preset has an example.
@@ -101,9 +103,13 @@ class OverviewPages(PageGroup):
             first=first,
             most_shown=verdict.MOST_SHOWN,
             shows_all=shows_all,
-            listed=busiest(facts["summary"], None if shows_all else MOST_PRESETS),
+            listed=busiest(facts["summary"], None if shows_all else self._most_presets(chosen)),
             **facts,
         )
+
+    def _most_presets(self, chosen: PageFilter) -> int:
+        named = [each for each in self._services.destination.accounts if each.name and not chosen.account]
+        return max(2, MOST_ROWS // (1 + len(named)))
 
     async def _facts(self, period: Period, chosen: PageFilter) -> dict[str, Any]:
         """Read the outbox once and work everything out, as far as the page's filter asks for it."""
@@ -295,11 +301,10 @@ def _over_time(
     }
 
 
-def busiest(summary: Summary, limit: int | None) -> frozenset[str]:
-    """Return the names of the presets that took most events, at most so many; None: all that took any."""
+def busiest(summary: Summary, limit: int | None) -> list[PresetCounts]:
+    """Return the presets that took any events, those that took most first, at most so many; None: all."""
     busy = [each for each in summary.presets if each.counts]
-    most = sorted(busy, key=lambda each: -each.counts[Exit.MATCHED])
-    return frozenset(each.name for each in most[:limit])
+    return sorted(busy, key=lambda each: -each.counts[Exit.MATCHED])[:limit]
 
 
 def drawn_exits(chosen: PageFilter) -> frozenset[Exit]:

@@ -118,6 +118,12 @@ def test_a_page_explains_itself_while_empty(
         expect(page.get_by_role("heading", name="Get the first event to Pinterest")).to_be_visible()
 
 
+def test_the_overview_takes_three_screens_at_most(busy: Server, open_page: Callable[..., Page]) -> None:
+    page = open_page(f"{busy.url}/console?period=week", viewport={"width": 1_440, "height": 900})
+    expect(page.locator("#part-warnings")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollHeight") <= 3 * 900
+
+
 def test_logging_in_leads_to_the_page_that_was_asked_for(locked: Server, open_page: Callable[..., Page]) -> None:
     page = open_page(f"{locked.url}/console/mappings", has_touch=True)
     check(page)

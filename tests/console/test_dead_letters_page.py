@@ -100,7 +100,8 @@ class TestCauses:
             await world.enqueue(new_delivery(message_id))
             await world.settle(Rejected(reason=reason), State.DEAD)
         page = await world.page("/console/deliveries?state=dead")
-        causes = page[page.index("By cause") : page.index("Deliveries</h2>")]
+        results, causes = page.split('id="causes">By cause</h2>')
+        assert 'aria-labelledby="deliveries-found"' in results, "results come first"
         ((first, count), (_, other)) = re.findall(r'<a href="([^"]+)" data-count="(\d+)">', causes)
         assert (count, other) == ("2", "1")
         listed = await world.page(unescape(first))
