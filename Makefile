@@ -113,7 +113,7 @@ odd-events: $(DEV_READY) ## write docs/odd-events.md anew, from the table of its
 
 .PHONY: screenshots
 screenshots: $(DEV_READY) $(NODE_READY) ## take the console's pictures in docs/images anew
-	SCREENSHOTS_DIR=docs/images $(BIN)/pytest -q -n 0 tests/browser/test_look.py
+	SCREENSHOTS_DIR=docs/images $(BIN)/pytest -q -n 0 tests/browser/test_look.py tests/browser/test_editor.py
 
 .PHONY: clean
 clean: ## remove everything that can be made again; data/ stays

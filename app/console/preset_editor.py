@@ -77,6 +77,7 @@ _TITLES: Final[Mapping[str, str]] = {
     "subscribe": "When",
     "name": "Name",
     "description": "Description",
+    "action": "Action",
     "hold": "Hold",
     "withdrawn_by": "Withdrawn by",
     "enabled": "Enabled",

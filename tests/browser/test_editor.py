@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import httpx
 import pytest
@@ -52,8 +53,10 @@ def delivered(server: Server, message_id: str) -> str:
     return httpx.get(f"{server.url}/console/message", params={"id": message_id}, follow_redirects=True).text
 
 
-def test_by_mouse_an_event_becomes_a_lead_with_a_value(workshop: Server, open_page: OpenPage) -> None:
-    page, clicks = open_page(workshop.url + "/console/inventory"), 0
+def test_by_mouse_an_event_becomes_a_lead_with_a_value(
+    workshop: Server, open_page: OpenPage, screenshots: Path
+) -> None:
+    page, clicks = open_page(workshop.url + "/console/inventory", viewport={"width": 1_024, "height": 600}), 0
 
     def click(what: str) -> None:
         nonlocal clicks
@@ -61,7 +64,14 @@ def test_by_mouse_an_event_becomes_a_lead_with_a_value(workshop: Server, open_pa
         clicks += 1
 
     until(lambda: page.reload() and page.locator("a:text-is('Quote Requested')").count(), 60, "the name is listed")
+
+    def show(name: str) -> None:
+        page.screenshot(
+            path=screenshots / f"question-11-{name}.png", clip={"x": 216, "y": 52, "width": 808, "height": 548}
+        )
+
     click("a:text-is('Quote Requested')")
+    show("event")
     click("text=Make a preset for it")
     name = page.get_by_role("form", name="Event name", exact=True)
     name.get_by_label("Value of Event name").fill("lead")
@@ -71,12 +81,21 @@ def test_by_mouse_an_event_becomes_a_lead_with_a_value(workshop: Server, open_pa
     click("summary:has-text('Order and products')")
     value = page.get_by_role("form", name="Value", exact=True)
     value.get_by_label("Where Value comes from").select_option("path")
-    value.get_by_label("Value of Value").fill("context.traits.quote_value")
+    field = value.get_by_role("combobox", name="Value of Value")
+    field.press("/")
+    field.press_sequentially("quote")
+    value.evaluate("(row) => row.scrollIntoView({ block: 'center' })")
+    show("value")
+    page.get_by_role("listbox", name="Places of the event").get_by_role("option").first.click()
     expect(page.locator("#effect")).to_contain_text('"value": "102"')
     value.get_by_role("button", name="Apply").click()
     expect(page.locator("#undo")).to_have_text("Undo: map custom_data.value")
-    clicks += 5
+    show("effect")
+    clicks += 6
     click("text=Publish…")
+    page.get_by_label("Why").fill("Sales counts quotes as leads.")
+    page.evaluate("scrollTo(0, 130)")  # behind the name of the test's folder
+    show("publish")
     click("button:text-is('Publish')")
     expect(page.get_by_role("heading", level=1)).to_contain_text("quote")
     assert clicks <= 12
@@ -175,6 +194,7 @@ def test_by_keyboard_alone_a_preset_is_made_and_taken_back(workshop: Server, ope
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Publish")
     expect(page.get_by_role("region", name="What changes, in words")).to_contain_text("$.context.traits.quote_value")
+    check(page)  # and on at the width of a phone
     tab_to(page, "^Why$")
     page.keyboard.type("Demos are leads.")
     tab_to(page, "^Publish$")

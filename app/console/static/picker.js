@@ -13,10 +13,12 @@ const known = () => [...document.querySelectorAll("#paths option")].map((option)
   path: option.value, value: option.textContent, share: option.dataset.share,
 }));
 
-// The most frequent first, as the page lists them.
+// The most frequent first, as the page lists them; those whose name has the text before those whose value has it.
 function found(text) {
   const wanted = text.trim().toLowerCase().replace(/^\$\./, "");
-  return known().filter(({ path, value }) => `${path} ${value}`.toLowerCase().includes(wanted)).slice(0, SHOWN);
+  const has = (said) => said.toLowerCase().includes(wanted);
+  const named = known().filter(({ path }) => has(path));
+  return [...named, ...known().filter(({ path, value }) => !has(path) && has(value))].slice(0, SHOWN);
 }
 
 function draw(text) {
