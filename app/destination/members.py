@@ -72,8 +72,8 @@ class MembersReader(ObjectReader):
         return [
             *([f" if {at_once}: {put}"] if at_once else []),
             f" {'elif' if at_once else 'if'} {IS_GIVEN}:",
-            f"  value, about = {text.bound(read)}(value{more})",
-            f"  if about: {text.bound(self.settle)}({name!r}, value, about, {sent}, {notes}, candidates)",
+            f"  value, about = {text.seldom(read)}(value{more})",
+            f"  if about: {text.seldom(self.settle)}({name!r}, value, about, {sent}, {notes}, candidates)",
             f"  elif value is not None: {put}",
         ]
 

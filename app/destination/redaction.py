@@ -268,7 +268,7 @@ class PersonalData:
             if text is not None and text not in self._redact.harmless and self._clean(event, name, phones):
                 warnings.append(f"{name}: {_TAKEN_OUT}")
         for at, names in self._unread.items():
-            if at == _CUSTOM_DATA and not any(name in custom_data for name in names):
+            if at == _CUSTOM_DATA and custom_data.keys().isdisjoint(names):
                 continue
             for place, holder in _holders(event, custom_data, at):
                 cleaned = [name for name in names if name in holder and self._clean(holder, name, phones)]

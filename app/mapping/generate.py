@@ -225,7 +225,7 @@ class _Function(FunctionNames):
         parent, key = self._parent(path.keys[:-1]), path.keys[-1]
         given = f"{parent}[{key!r}]"
         if not path.hands_on:
-            in_lists = f"{self.bound(partial(read_in_lists, path.keys))}(event)"
+            in_lists = f"{self.seldom(partial(read_in_lists, path.keys))}(event)"
             given = f"({in_lists} if odd and not ({parent} and {key!r} in {parent}) else {given})"
         return f"noted(reads, {path.text!r}, {given})" if self._recording else given
 
@@ -342,7 +342,7 @@ class _Function(FunctionNames):
         at_once = f".__class__ is str and {name} and {name}[0] not in FIRST or {name}" if node.takes_texts else ""
         if node.takes_numbers:
             at_once += f".__class__ in NUMBERS or {name}"
-        return f"{at_once} is not None and {self.bound(usable_or_noted(node.is_usable, about))}({name}, told)"
+        return f"{at_once} is not None and {self.seldom(usable_or_noted(node.is_usable, about))}({name}, told)"
 
     def _usable(self, option: Node, name: str, test: str) -> str:
         """Write the question whether an option, whose parent is there, is usable; `name` holds what it gives."""

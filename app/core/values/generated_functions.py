@@ -17,6 +17,7 @@ class FunctionNames:
     def __init__(self, **known: Any) -> None:
         """Begin with names that the text may use."""
         self._known = known
+        self._seldom: list[Any] = []
         self._count = 0
 
     def new(self, letter: str) -> str:
@@ -30,9 +31,15 @@ class FunctionNames:
         self._known[name] = value
         return name
 
+    def seldom(self, value: Any) -> str:
+        """Return an expression for a value that few calls ask for: each name of its own is copied at every call."""
+        self._seldom.append(value)
+        return f"seldom[{len(self._seldom) - 1}]"
+
     def function(self, parameters: str, statements: Sequence[str]) -> Callable[..., Any]:
         """Return the function of these parameters and statements, each of which begins with a blank."""
         # Values are free variables: global ones are slow where several functions share one code.
+        self._known["seldom"] = tuple(self._seldom)
         lines = [f"def make({', '.join(self._known)}):", f" def made({parameters}):"]
         made: dict[str, Any] = {}
         text = "\n".join([*lines, *(f" {line}" for line in statements), " return made"])
