@@ -310,8 +310,9 @@ def _tell(
         if isinstance(event, EventRefused):
             _refuse(router, event, catalog, drafts)
             continue
-        (message_id, lines, _), to_memory = next(left)
-        drafts.add(message_id, lines, name=received_name(event), is_made="idIsMade" in event, given=to_memory)
+        (message_id, lines, new), to_memory = next(left)
+        name = new[0].name if new else received_name(event)
+        drafts.add(message_id, lines, name=name, is_made="idIsMade" in event, given=to_memory)
 
 
 def _refuse(router: Router, event: EventRefused, catalog: Catalog, drafts: IntakeBatch) -> None:

@@ -121,9 +121,9 @@ def not_sent(preset: Preset, account: AdAccount, exit_: Exit, reason: str) -> Pr
 def cancellations(event: Event, catalog: Catalog, accounts: Sequence[AdAccount], source: str) -> list[PresetResult]:
     """Return a line for each preset and ad account whose order the event cancels."""
     lines = []
-    refund = read_refund(event)
     for preset in catalog.cancellable:
         if preset.withdrawn_by is not None and preset.withdrawn_by.matches(event) and (order := _order(preset, event)):
+            refund = read_refund(event)
             reason = f"order {order} {REFUNDED_IN_PART if refund.is_part else CANCELLED_IN_TIME}"
             lines += [
                 PresetResult(

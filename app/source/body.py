@@ -450,7 +450,7 @@ def read_events(body: Body, limits: Limits, arrival: Arrival) -> Iterator[Event 
     Raises RequestRefused where a large body proves to be no JSON, or has too many.
     """
     of_all = {name: body.top[name] for name in _OF_ALL if name in body.top} if body.several else {}
-    excess_of_all = _excess(of_all, limits)
+    excess_of_all = _excess(of_all, limits) if of_all else None
     may_exceed = excess_of_all is not None or body.size_bytes > (limits.max_event_bytes or math.inf)
     for members in body.slices:
         levels = SHALLOW_LEVELS if isinstance(members, ShallowMembers) else body.max_levels

@@ -76,7 +76,7 @@ async def _receive_proven(
     signature = request.headers.get("x-signature")
     if shared and not await is_signed(raw, size, signature, shared):
         raise RequestRefused(UNAUTHENTICATED)
-    return raw, size, header is None and is_of_first(raw, size, signature, shared)
+    return raw, size, bool(shared) and header is None and is_of_first(raw, size, signature, shared)
 
 
 def _may_send(request: Request, secrets: WebhookSecrets, *, is_open: bool) -> bool:
