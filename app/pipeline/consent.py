@@ -79,15 +79,23 @@ class Consents:
     ) -> None:
         """Note what an event may answer; `places` are those of its deliveries among those of `drafts`."""
         intake, new = drafts.intake, drafts.deliveries[places.start : places.stop]
+        order_ids = {line.order.placed_order for line in lines if line.order and line.order.placed_order}
+        order_ids |= {each.placed_order for each in new if each.placed_order}
+        is_required = self._settings.consent_required
+        if not (identity_event or is_required) and self._says_no_nowhere(event, presets, lines):
+            # nearly every yes changes nothing: it is read only where something is known of its person
+            owner = drafts.whose[places.start][1]
+            keys = [key for key in (owner.user, owner.anonymous, *owner.contacts) if key]
+            said = partial(self._agreed, event, catalog, intake, sorted(order_ids))
+            drafts.answered.append(Answered(first=places.start, end=places.stop, is_no=False, keys=keys, said=said))
+            return
         known = identity_event or self._read(event, presets, lines, catalog, intake)
         is_no = known.is_no
         if not (is_no or known.is_yes):
             return
         kind: Kind = self._reader.kind_of_no(event, catalog) if is_no else "category"
         linked = _linked(known.anonymous, memory) if is_no and memory is not None else {}
-        order_ids = {line.order.placed_order for line in lines if line.order and line.order.placed_order}
-        order_ids |= {each.placed_order for each in new if each.placed_order}
-        may_name_order = event["type"] == "track" and (is_no or self._settings.consent_required)
+        may_name_order = event["type"] == "track" and (is_no or is_required)
         # no other event is kept until all are judged: it is large, and memory that is used again at once is quicker
         of_order = event if order_ids or may_name_order else None
         said = partial(self._answers, known, kind, linked, of_order, sorted(order_ids), source=intake.source)
@@ -95,6 +103,16 @@ class Consents:
             said = partial(list, said())
         keys = _keys_of(known)
         drafts.answered.append(Answered(first=places.start, end=places.stop, is_no=is_no, keys=keys, said=said))
+
+    def _agreed(self, event: Event, catalog: Catalog, intake: Intake, order_ids: Sequence[str]) -> list[Answer]:
+        """Return what an event answers that says no nowhere; nothing where it says no yes either."""
+        known, _ = self._reader(event, catalog, now=intake.now, is_proven=intake.is_proven)
+        of_order = event if order_ids else None
+        return self._answers(known, "category", {}, of_order, order_ids, source=intake.source) if known.is_yes else []
+
+    def _says_no_nowhere(self, event: Event, presets: Sequence[Preset], lines: Sequence[PresetResult]) -> bool:
+        """Return whether a finished event shows that its person does not say no."""
+        return of_permitted(presets, lines) is not None and plain_no(event) is None and not self._reader.refuses(event)
 
     def _read(
         self, event: Event, presets: Sequence[Preset], lines: Sequence[PresetResult], catalog: Catalog, intake: Intake
@@ -110,13 +128,13 @@ class Consents:
 
     def _local(self, drafts: IntakeBatch) -> list[tuple[Answered, list[Answer]]]:
         """Return what the events of a request answer; a yes where one is asked for, or may lift a no."""
-        is_required, knows = self._settings.consent_required, self._book.knows
+        is_required, known = self._settings.consent_required, self._book.keys
         nos = {place: each.said() for place, each in enumerate(drafts.answered) if each.is_no}
         names = {name for said in nos.values() for no in said for name in (no.key, no.said_by, no.user)}
         told = (
             (each, nos[place] if each.is_no else each.said())
             for place, each in enumerate(drafts.answered)
-            if each.is_no or is_required or not each.keys or any(key in names or knows(key) for key in each.keys)
+            if each.is_no or is_required or not (names.isdisjoint(each.keys) and known.isdisjoint(each.keys))
         )
         return [(each, said) for each, said in told if said]
 
@@ -178,12 +196,11 @@ class Consents:
         )
         keys = dict.fromkeys(_keys_of(identity_event), False) | linked
         found = [replace(answer, key=key, for_proven=for_proven) for key, for_proven in keys.items()]
-        if of_order is not None:
-            side = order_side(of_order, _UNBUILT, message_id="", is_proven=False)
-            total = side.totals[0] if side.totals else ""
-            if side.token:
-                found.append(replace(answer, key=key_of(side.token), total=total))
-            found += [replace(answer, key=order_key(each), total=total) for each in order_ids]
+        token = None if of_order is None else order_token(of_order)
+        if of_order is not None and (token or order_ids):
+            totals = order_side(of_order, _UNBUILT, message_id="", is_proven=False).totals
+            about = [*([key_of(token)] if token else []), *map(order_key, order_ids)]
+            found += [replace(answer, key=key, total=totals[0] if totals else "") for key in about]
         return found or ([] if identity_event.is_no else [answer])  # of nobody: it counts for its own event
 
     async def ask(
