@@ -271,7 +271,7 @@ class _Function(FunctionNames):
             case List(items=items):
                 return f"[{', '.join(map(self._item, items))}]"
             case Call(function=function, operands=operands):
-                call = f"{self.bound(function)}({', '.join(map(self._expression, operands))})"
+                call = f"{self.seldom(function)}({', '.join(map(self._expression, operands))})"
                 may_be = "" if self._recording else self._may_be(node)
                 return f"({call} if {may_be} else MISSING)" if may_be else call
         return "told" if node is TOLD else self._apart(node)
@@ -309,7 +309,7 @@ class _Function(FunctionNames):
 
     def _constant(self, value: Any) -> str:
         is_plain = value is None or isinstance(value, str | bool) or (isinstance(value, int) and abs(value) < _SMALL)
-        return repr(value) if is_plain else self.bound(value)
+        return repr(value) if is_plain else "MISSING" if value is MISSING else self.bound(value)
 
     def _item(self, node: Node) -> str:
         if isinstance(node, Constant) and node.value is not MISSING:
@@ -362,7 +362,7 @@ class _Function(FunctionNames):
         if node.test is None:
             return f"{is_there} and {name} is not None"
         # most values are missing: what the test says of that is asked once, here
-        return f"({self.bound(node.test)}({name}) if {is_there} else {bool(node.test(MISSING))})"
+        return f"({self.seldom(node.test)}({name}) if {is_there} else {bool(node.test(MISSING))})"
 
 
 class _Candidates(_Function):

@@ -45,13 +45,7 @@ async def withdrawn(
     for asked, count in zip(withdrawals, await outbox.withdraw(withdrawals, now=now), strict=True):
         counts[asked.preset, asked.ad_account_id, asked.source] += count
         found[count > 0].add((asked.message_id, asked.preset, asked.ad_account_id))
-    name = Exit.WITHDRAWN.value
-    counters = [
-        CounterRow(name=name, preset=preset, ad_account_id=account, source=source, count=count)
-        for (preset, account, source), count in sorted(counts.items())
-        if count
-    ]
-    return counters, found[False] - found[True]
+    return _withdrawn_counters(counts), found[False] - found[True]
 
 
 async def withdrawn_before(
@@ -66,11 +60,15 @@ async def withdrawn_before(
         return [], set()
     found = {places[each] for each in await outbox.withdraw_cancelled([deliveries[at] for at in places], now=now)}
     counts = Counter((deliveries[at].preset, deliveries[at].ad_account_id, deliveries[at].source) for at in found)
-    name = Exit.WITHDRAWN.value
+    return _withdrawn_counters(counts), found
+
+
+def _withdrawn_counters(counts: Counter[tuple[str, str, str]]) -> list[CounterRow]:
     return [
-        CounterRow(name=name, preset=preset, ad_account_id=account, source=source, count=count)
+        CounterRow(name=Exit.WITHDRAWN.value, preset=preset, ad_account_id=account, source=source, count=count)
         for (preset, account, source), count in sorted(counts.items())
-    ], found
+        if count
+    ]
 
 
 def drafted_withdrawal(

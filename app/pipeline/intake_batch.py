@@ -31,7 +31,7 @@ from app.pipeline.quarantine import is_quarantine_candidate
 from app.pipeline.receipts import IntakeBatch
 from app.pipeline.received_names import received_name
 from app.pipeline.router import Matched, Router
-from app.source import Intake
+from app.source import Intake, is_delete
 
 #: Types of events that speak to memory rather than to presets: what they gave to it is told.
 _TO_MEMORY = frozenset({"identify", "alias", "group", "screen", "delete"})
@@ -236,16 +236,15 @@ def split_after_deletes(events: Iterable[Event | EventRefused]) -> list[RequestP
     pieces: list[list[Event | EventRefused]] = [[]]
     was_delete = False
     for event in events:
-        is_delete = not isinstance(event, EventRefused) and event["type"] == "delete"
-        if was_delete and not is_delete:
+        if was_delete and not is_delete(event):
             pieces.append([])
         pieces[-1].append(event)
-        was_delete = is_delete
+        was_delete = is_delete(event)
     apart: list[RequestPiece] = []
     behind: frozenset[str] = frozenset()
     while pieces:
         piece = pieces.pop()
-        apart.append(RequestPiece(piece, behind, any(event["type"] == "delete" for event in _read(piece))))
+        apart.append(RequestPiece(piece, behind, any(map(is_delete, piece))))
         if pieces:
             behind |= {unpersonal_id(event["messageId"]) for event in _read(piece)}
     return apart[::-1]

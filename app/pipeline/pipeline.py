@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
 from itertools import islice
-from typing import Any, Protocol, TypeAlias, TypeGuard
+from typing import Any, Protocol, TypeAlias
 
 import orjson
 from msgspec.structs import replace
@@ -30,7 +30,7 @@ from app.pipeline.intake_batch import RequestMemory, RequestPiece, draft, split_
 from app.pipeline.quarantine import Quarantine
 from app.pipeline.receipts import CANCELLED_BEFORE, IntakeBatch, receipt_of
 from app.pipeline.router import Router
-from app.source import Intake, NamedSource, events_of_request, read_raw_event
+from app.source import Intake, NamedSource, events_of_request, is_delete, read_raw_event
 
 #: After so many events, or so long, the other requests of this process get their turn.
 EVENTS_A_TURN = 50
@@ -104,14 +104,10 @@ def _tell_nobody(_: Sequence[CounterRow]) -> None:
     """Stand for the listener where none is given."""
 
 
-def _is_delete(event: Event | EventRefused) -> TypeGuard[Event]:
-    return not isinstance(event, EventRefused) and event["type"] == "delete"
-
-
 def _before_delete(events: _Events, deletes: list[Event]) -> _Events:
     """Yield the events before the first that erases somebody, which goes to `deletes`; the others stay."""
     for event in events:
-        if _is_delete(event):
+        if is_delete(event):
             deletes.append(event)
             return
         yield event
@@ -293,7 +289,7 @@ class Pipeline:
         reader, erasing = self._router.reader, self._erasing
         if not piece.has_deletes or reader is None or erasing is None:
             return receipt
-        deletes = [(place, each) for place, each in enumerate(piece.events) if _is_delete(each)]
+        deletes = [(place, each) for place, each in enumerate(piece.events) if is_delete(each)]
         people = [(each["messageId"], reader.named(each, self.catalog, intake.source)) for _, each in deletes]
         counts = await erasing.erase_named(people, source=intake.source, again=piece.behind, now=intake.now)
         events = list(receipt.events)

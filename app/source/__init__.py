@@ -17,7 +17,7 @@ from app.source.browser import OpenToPages, TagReporting, browser_helper_router
 from app.source.consent import consent_answer, withheld
 from app.source.event import Arrival, read_event, read_or_refuse
 from app.source.event_files import read_event_file, read_event_text
-from app.source.intake import AcceptsIntake, Intake
+from app.source.intake import AcceptsIntake, Intake, is_delete
 from app.source.named_sources import (
     NamedSource,
     NamedSources,
@@ -93,6 +93,7 @@ __all__ = [
     "events_of",
     "events_of_request",
     "held_back",
+    "is_delete",
     "named_sources_router",
     "page_snippet",
     "proves_authors",

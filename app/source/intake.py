@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from itertools import chain, islice
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -54,7 +54,7 @@ async def accept_signed(accepts: "AcceptsIntake", intake: Intake, *, only_first:
     if not second:
         return await accepts.accept(replace(intake, events=first))
     others = replace(intake, events=chain(second, left), is_proven=False, is_relayed=False)
-    if not (intake.is_proven or _is_delete(first[0])):
+    if not (intake.is_proven or is_delete(first[0])):
         return await accepts.accept(replace(others, events=chain(first, second, left)))
     signed = await accepts.accept(replace(intake, events=first))
     unsigned = await accepts.accept(others)
@@ -62,7 +62,8 @@ async def accept_signed(accepts: "AcceptsIntake", intake: Intake, *, only_first:
     return Receipt(events=(*signed.events, *unsigned.events), counts={**signed.counts, **counts})
 
 
-def _is_delete(event: Event | EventRefused) -> bool:
+def is_delete(event: Event | EventRefused) -> TypeGuard[Event]:
+    """Return whether an event asks to erase somebody."""
     return not isinstance(event, EventRefused) and event["type"] == "delete"
 
 
