@@ -8,15 +8,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from app.errors import SettingsError, WarehouseError
-from app.warehouse.duckdb_tables import (
-    DuckTable,
-    attach_database,
-    extensions_of,
-    file_query,
-    names_database,
-    open_duck,
-    require_file,
-)
+from app.warehouse import duckdb_tables
 from app.warehouse.row_tables import RowTable
 
 _POSTGRES: Final = ("postgresql://", "postgres://")
@@ -35,7 +27,7 @@ def open_rows(where: str, folder: Path, *, query: str | None = None) -> Iterator
     `where` is a path, or an address; "" where the query itself says what it reads. `folder` is for what does not fit
     into memory. Raises WarehouseError, and SettingsError where the extra that reads it is not installed.
     """
-    if query is None and (where.startswith(_POSTGRES) or names_database(where)):
+    if query is None and (where.startswith(_POSTGRES) or duckdb_tables.names_database(where)):
         raise WarehouseError("a database needs --query")
     if query is not None and where.startswith(_POSTGRES):
         try:
@@ -45,14 +37,14 @@ def open_rows(where: str, folder: Path, *, query: str | None = None) -> Iterator
         with open_postgres(where, query) as rows:
             yield rows
         return
-    extensions = extensions_of(where, query)
+    extensions = duckdb_tables.extensions_of(where, query)
     only = Path(where) if query is None and not extensions else None
-    read = file_query(where) if query is None else query
+    read = duckdb_tables.file_query(where) if query is None else query
     if only is not None:
-        require_file(where)
+        duckdb_tables.require_file(where)
         require_shallow(where)
-    with open_duck(folder, extensions=extensions, only=only) as duck:
-        yield DuckTable(duck, read, catalog=attach_database(duck, where))
+    with duckdb_tables.open_duck(folder, extensions=extensions, only=only) as duck:
+        yield duckdb_tables.DuckTable(duck, read, catalog=duckdb_tables.attach_database(duck, where))
 
 
 def require_shallow(where: str) -> None:

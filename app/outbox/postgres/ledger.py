@@ -19,53 +19,27 @@ from app.core.pages import (
     Session,
     Undelivered,
 )
+from app.outbox import records, search
 from app.outbox.dedup import names_of, number_digests, order_ids_of
 from app.outbox.enqueue import asked_call, foreseen, holders, key_rows_of, other_sides
 from app.outbox.orders import OrderPage, order_page
 from app.outbox.pairing import Twin
 from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import UsesDatabase, connected, rows_of
-from app.outbox.records import (
-    attempt_of,
-    audit_page,
-    audit_row,
-    backlog_of,
-    counter_of,
-    delivery_of,
-    dropped_of,
-    revenue_of,
-    session_at,
-)
 from app.outbox.rows import record_of
-from app.outbox.search import (
-    ALL_IDS,
-    END,
-    SENT,
-    PageIds,
-    as_kept,
-    cursor_id,
-    dropped_exits,
-    dropped_page,
-    ids_of_page,
-    means_deliveries,
-    merged_into,
-    names_id,
-    page,
-    skips_older,
-)
 from app.outbox.step_sums import sum_parameters, summed_spans
 
 
 def asked(query: Query) -> dict[str, Any]:
-    query = as_kept(query)
+    query = search.as_kept(query)
     parameters = {each.name: getattr(query, each.name) for each in fields(query)}
     if query.delivery_id is not None:
-        parameters["delivery_id"] = cursor_id(query.delivery_id)
+        parameters["delivery_id"] = search.cursor_id(query.delivery_id)
     return parameters | {
         "person": None if query.person is None else list(query.person),
-        "tried": query.exit if query.exit in SENT else None,
+        "tried": query.exit if query.exit in search.SENT else None,
         "matched": query.exit is Exit.MATCHED,
-        "exits": sorted(dropped_exits(query)),
+        "exits": sorted(search.dropped_exits(query)),
         "since": query.since or 0.0,
         "until": math.inf if query.until is None else query.until,
     }
@@ -85,17 +59,17 @@ class Ledger(UsesDatabase):
         oldest_first: bool = False,
     ) -> Page:
         ((lowest, highest),) = await rows_of(connection, "delivery_range")
-        if lowest is None or not means_deliveries(query):
+        if lowest is None or not search.means_deliveries(query):
             return Page(deliveries=())
-        if skips_older(query):
+        if search.skips_older(query):
             lowest = await _first_since(connection, query.since)
             if lowest is None:
                 return Page(deliveries=())
-        ids = ids_of_page(query, cursor, lowest=lowest, highest=highest, oldest_first=oldest_first)
+        ids = search.ids_of_page(query, cursor, lowest=lowest, highest=highest, oldest_first=oldest_first)
         found = await _deliveries(connection, query, limit=limit + 1, ids=ids)
         if query.message_id and not found and cursor is None:
             found = await _merged(connection, query)
-        return page(found, limit=limit, ids=ids, lowest=lowest, highest=highest)
+        return search.page(found, limit=limit, ids=ids, lowest=lowest, highest=highest)
 
     @connected
     async def search_dropped(
@@ -108,11 +82,11 @@ class Ledger(UsesDatabase):
         oldest_first: bool = False,
     ) -> DroppedPage:
         ((lowest, highest),) = await rows_of(connection, "dropped_event_range", since=query.since or 0.0)
-        if lowest is None or not dropped_exits(query):
+        if lowest is None or not search.dropped_exits(query):
             return DroppedPage(events=())
-        ids = ids_of_page(query, cursor, lowest=lowest, highest=highest, oldest_first=oldest_first)
+        ids = search.ids_of_page(query, cursor, lowest=lowest, highest=highest, oldest_first=oldest_first)
         found = await _dropped(connection, query, limit=limit + 1, ids=ids)
-        return dropped_page(found, limit=limit, ids=ids, lowest=lowest, highest=highest)
+        return search.dropped_page(found, limit=limit, ids=ids, lowest=lowest, highest=highest)
 
     @connected
     async def orders(
@@ -120,7 +94,7 @@ class Ledger(UsesDatabase):
     ) -> OrderPage:
         if after is None:
             first = 1 if dropped else await _first_since(connection, since)
-            after = END if first is None else first - 1
+            after = search.END if first is None else first - 1
         name = "dropped_orders" if dropped else "orders"
         return order_page(await rows_of(connection, name, after=after, since=since, limit=limit), limit)
 
@@ -145,7 +119,7 @@ class Ledger(UsesDatabase):
         rows = await rows_of(connection, "backlog", ad_account_id=ad_account_id)
         counts = {state: count for state, count, _, _ in rows}
         size_bytes = sum(size for _, _, size, _ in rows)
-        return backlog_of(counts, size_bytes, rows[0][3] if rows else None, self._rules)
+        return records.backlog_of(counts, size_bytes, rows[0][3] if rows else None, self._rules)
 
     @connected
     async def counters(
@@ -162,7 +136,7 @@ class Ledger(UsesDatabase):
             await connection.execute(SQL["one_moment"])
             sums = sum_parameters(since, step_s, summed_spans(await rows_of(connection, "summed_spans")), until)
             rows = await rows_of(connection, "counters", **asked, **sums)
-        return [counter_of(row) for row in rows]
+        return [records.counter_of(row) for row in rows]
 
     @connected
     async def undelivered(
@@ -173,7 +147,8 @@ class Ledger(UsesDatabase):
 
     @connected
     async def revenue(self, connection: Connection, *, first_day: int, last_day: int) -> list[Revenue]:
-        return [revenue_of(row) for row in await rows_of(connection, "revenue", first_day=first_day, last_day=last_day)]
+        rows = await rows_of(connection, "revenue", first_day=first_day, last_day=last_day)
+        return list(map(records.revenue_of, rows))
 
     @connected
     async def seen(self, connection: Connection, deliveries: Sequence[NewDelivery], *, now: float) -> list[Seen | None]:
@@ -197,14 +172,14 @@ class Ledger(UsesDatabase):
 
     @connected
     async def write_audit(self, connection: Connection, entry: AuditEntry) -> None:
-        await connection.execute(SQL["write_audit"], audit_row(replace(entry, at=self._clock.of(entry.at))))
+        await connection.execute(SQL["write_audit"], records.audit_row(replace(entry, at=self._clock.of(entry.at))))
 
     @connected
     async def audit(
         self, connection: Connection, *, limit: int, cursor: str | None = None, target: str | None = None
     ) -> AuditPage:
-        rows = await rows_of(connection, "audit", before=cursor_id(cursor), limit=limit + 1, target=target)
-        return audit_page(rows, limit=limit)
+        rows = await rows_of(connection, "audit", before=search.cursor_id(cursor), limit=limit + 1, target=target)
+        return records.audit_page(rows, limit=limit)
 
     @connected
     async def open_session(self, connection: Connection, session: Session) -> None:
@@ -213,7 +188,7 @@ class Ledger(UsesDatabase):
 
     @connected
     async def session(self, connection: Connection, digest: str, *, now: float) -> Session | None:
-        return session_at(self._clock.of(now), await rows_of(connection, "session", digest=digest))
+        return records.session_at(self._clock.of(now), await rows_of(connection, "session", digest=digest))
 
     @connected
     async def end_session(self, connection: Connection, digest: str) -> None:
@@ -227,30 +202,30 @@ async def _first_since(connection: Connection, since: float | None) -> int | Non
 
 
 async def _deliveries(
-    connection: Connection, query: Query, *, limit: int | None = None, ids: PageIds = ALL_IDS
+    connection: Connection, query: Query, *, limit: int | None = None, ids: search.PageIds = search.ALL_IDS
 ) -> list[Delivery]:
     """Look for deliveries among some ids, newest first unless these ascend; limit None means all."""
-    name = "search_by_id" if names_id(query) else "search"
-    return [delivery_of(row) for row in await _found(connection, name, query, limit, ids)]
+    name = "search_by_id" if search.names_id(query) else "search"
+    return [records.delivery_of(row) for row in await _found(connection, name, query, limit, ids)]
 
 
 async def _found(
-    connection: Connection, name: str, query: Query, limit: int | None, ids: PageIds
+    connection: Connection, name: str, query: Query, limit: int | None, ids: search.PageIds
 ) -> Sequence[Sequence[Any]]:
     given = {**asked(query), "limit": limit, "before": ids.before, "floor": ids.floor}
     return await rows_of(connection, f"{name}_ascending" if ids.ascending else name, **given)
 
 
 async def _merged(connection: Connection, query: Query) -> list[Delivery]:
-    asked = merged_into(query, await _dropped(connection, Query(message_id=query.message_id, exit=Exit.MERGED)))
+    asked = search.merged_into(query, await _dropped(connection, Query(message_id=query.message_id, exit=Exit.MERGED)))
     return [delivery for each in asked for delivery in await _deliveries(connection, each)]
 
 
 async def _dropped(
-    connection: Connection, query: Query, *, limit: int | None = None, ids: PageIds = ALL_IDS
+    connection: Connection, query: Query, *, limit: int | None = None, ids: search.PageIds = search.ALL_IDS
 ) -> list[tuple[int, float, DroppedEvent]]:
     """Look for dropped events among some ids, likewise."""
-    return [dropped_of(row) for row in await _found(connection, "search_dropped", query, limit, ids)]
+    return [records.dropped_of(row) for row in await _found(connection, "search_dropped", query, limit, ids)]
 
 
 async def _whole(connection: Connection, deliveries: Sequence[Delivery]) -> list[Delivery]:
@@ -260,5 +235,5 @@ async def _whole(connection: Connection, deliveries: Sequence[Delivery]) -> list
     whole = []
     for each in deliveries:
         history, payload = more.get(each.delivery_id, ((), None))
-        whole.append(replace(each, history=tuple(map(attempt_of, history)), payload=payload))
+        whole.append(replace(each, history=tuple(map(records.attempt_of, history)), payload=payload))
     return whole

@@ -12,29 +12,8 @@ from app.config.settings import OutboxSettings
 from app.core.consent import Answer, Lifted, Subject
 from app.core.people import Ownership, PeopleChanges, PeopleFound, PersonRow, Remembered
 from app.core.values.times import HOUR_S
+from app.outbox import people as memory
 from app.outbox.dedup import erased_text
-from app.outbox.people import (
-    DELIVERIES_AT_ONCE,
-    DROPPED_ERASED,
-    IDS_AT_ONCE,
-    MAX_LINKED,
-    MAX_LOADED_STEPS,
-    KeptDataPage,
-    OtherKeptData,
-    additions,
-    answers_of,
-    consent_rows,
-    in_turns,
-    is_full,
-    key_prefixes,
-    max_found,
-    max_public_suppressions,
-    owned,
-    people_rows,
-    subjects_of,
-    suppression_rows,
-    targets_of,
-)
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import COLLISIONS, TRIES, UsesDatabase, connected, count_of, rows_of
 from app.outbox.postgres.settle import release_keys
@@ -62,7 +41,7 @@ def joined_additions(calls: Sequence[tuple[PeopleChanges, float]]) -> list[list[
     """Return what calls add by public keys and hours, in the order in which everybody counts it."""
     sums: defaultdict[tuple[str, int], list[int]] = defaultdict(lambda: [0, 0])
     for changes, now in calls:
-        if row := additions(changes, now):
+        if row := memory.additions(changes, now):
             key, hour, people, suppressions = row
             sums[key, hour][0] += people
             sums[key, hour][1] += suppressions
@@ -71,7 +50,7 @@ def joined_additions(calls: Sequence[tuple[PeopleChanges, float]]) -> list[list[
 
 async def lock_suppressions(connection: Connection, changes: PeopleChanges) -> None:
     """Let the suppressions stay as they were read, until the transaction ends."""
-    if suppressions := suppression_rows(changes):
+    if suppressions := memory.suppression_rows(changes):
         await rows_of(connection, "lock_suppressions", suppressions=as_json(suppressions))
 
 
@@ -82,8 +61,8 @@ async def write_people(
 
     Then the transaction has to be rolled back. `added_by_keys` are `joined_additions`.
     """
-    rows = as_json(people_rows(changes))
-    if await rows_of(connection, "people_changed", rows=rows, suppressions=as_json(suppression_rows(changes))):
+    rows = as_json(memory.people_rows(changes))
+    if await rows_of(connection, "people_changed", rows=rows, suppressions=as_json(memory.suppression_rows(changes))):
         return False
     kept = [each for each in changes.people if each.record is not None]
     forgotten = [each for each in changes.people if each.record is None and each.revision]
@@ -91,13 +70,14 @@ async def write_people(
     ((updated, added),) = await rows_of(connection, "write_people", rows=rows)
     if gone != len(forgotten) or updated + added != len(kept):
         return False
-    targets = targets_of(changes)
+    targets = memory.targets_of(changes)
     if targets:
-        gone += await count_of(connection, "forget_oldest_linked", keys=targets, max_linked=MAX_LINKED)
+        gone += await count_of(connection, "forget_oldest_linked", keys=targets, max_linked=memory.MAX_LINKED)
     suppressions = public = 0
-    if set_suppressions := suppression_rows(changes, changed_only=True):
+    if set_suppressions := memory.suppression_rows(changes, changed_only=True):
         ((_, count, public_count, _),) = await rows_of(connection, "memory_size", key=None, hour=0)
-        room = {"room": rules.remember_max_people - count, "public_room": max_public_suppressions(rules) - public_count}
+        public_room = memory.max_public_suppressions(rules) - public_count
+        room = {"room": rules.remember_max_people - count, "public_room": public_room}
         ((suppressions, public),) = await rows_of(
             connection, "write_suppressions", rows=as_json(set_suppressions), **room
         )
@@ -158,28 +138,28 @@ class KeepsPeople(UsesDatabase):
         public_key: str | None = None,
         now: float | None = None,
     ) -> PeopleFound:
-        asked = {"keys": list(keys), "browsers": list(browsers), "steps": MAX_LOADED_STEPS, "limit": max_found(keys)}
-        rows = await rows_of(connection, "people", **asked)
+        bounds = {"steps": memory.MAX_LOADED_STEPS, "limit": memory.max_found(keys)}
+        rows = await rows_of(connection, "people", keys=list(keys), browsers=list(browsers), **bounds)
         people = [PersonRow(key=row[0], revision=row[1], record=_read(row[2])) for row in rows if row[1] is not None]
         suppressions = {row[0]: row[3] for row in rows if row[3] is not None}
         by_key = {"key": public_key, "hour": int((now or 0) // HOUR_S)}
         ((_, count, public, added),) = await rows_of(connection, "memory_size", **by_key)
-        full = is_full(self._rules, public_key, suppressions=count, public=public, added=added)
+        full = memory.is_full(self._rules, public_key, suppressions=count, public=public, added=added)
         return PeopleFound(people=people, suppressions=suppressions, is_full=full)
 
     @connected
     async def people_with(
         self, connection: Connection, digests: Sequence[str], *, after: str
     ) -> tuple[list[str], str | None]:
-        asked = {"digests": list(digests), "after_key": after, "limit": IDS_AT_ONCE}
+        asked = {"digests": list(digests), "after_key": after, "limit": memory.IDS_AT_ONCE}
         ((keys, last, count),) = await rows_of(connection, "people_with", **asked)
-        return keys, last if count == IDS_AT_ONCE else None
+        return keys, last if count == memory.IDS_AT_ONCE else None
 
     @connected
     async def owned(
         self, connection: Connection, keys: Collection[str], *, messages: Collection[str] = ()
     ) -> list[Ownership]:
-        return owned(await rows_of(connection, "owned", keys=key_prefixes(keys), messages=list(messages)))
+        return memory.owned(await rows_of(connection, "owned", keys=memory.key_prefixes(keys), messages=list(messages)))
 
     @connected
     async def kept_copies(self, connection: Connection, *, now: float) -> tuple[str, ...]:  # noqa: ARG002 - its files'
@@ -193,24 +173,24 @@ class KeepsPeople(UsesDatabase):
         )
 
     @connected
-    async def kept_of(self, connection: Connection, digests: Collection[str], *, after: int) -> KeptDataPage:
-        asked = {"digests": list(digests), "after": after, "limit": DELIVERIES_AT_ONCE}
+    async def kept_of(self, connection: Connection, digests: Collection[str], *, after: int) -> memory.KeptDataPage:
+        asked = {"digests": list(digests), "after": after, "limit": memory.DELIVERIES_AT_ONCE}
         ((messages, nobodys, last, count),) = await rows_of(connection, "kept_of", **asked)
-        return KeptDataPage(messages, nobodys, last if count == DELIVERIES_AT_ONCE else None)
+        return memory.KeptDataPage(messages, nobodys, last if count == memory.DELIVERIES_AT_ONCE else None)
 
     @connected
-    async def kept_elsewhere(self, connection: Connection, digests: Collection[str]) -> OtherKeptData:
+    async def kept_elsewhere(self, connection: Connection, digests: Collection[str]) -> memory.OtherKeptData:
         asked = {"digests": list(digests), "lasts_s": self._rules.ledger_s}
         ((orders, is_keyed),) = await rows_of(connection, "kept_elsewhere", **asked)
-        return OtherKeptData(orders, is_keyed)
+        return memory.OtherKeptData(orders, is_keyed)
 
     @connected
     async def subjects_of(self, connection: Connection, deliveries: Collection[str]) -> dict[str, list[Subject]]:
-        return subjects_of(await rows_of(connection, "subjects_of", ids=list(map(int, deliveries))))
+        return memory.subjects_of(await rows_of(connection, "subjects_of", ids=list(map(int, deliveries))))
 
     @connected
     async def consents(self, connection: Connection, keys: Collection[str]) -> list[Answer]:
-        return answers_of(await rows_of(connection, "consents", keys=list(keys)))
+        return memory.answers_of(await rows_of(connection, "consents", keys=list(keys)))
 
     @connected
     async def consent_keys(self, connection: Connection, after: str) -> tuple[list[str], str]:
@@ -228,7 +208,7 @@ class KeepsPeople(UsesDatabase):
 
     @connected
     async def forget_yeses(self, connection: Connection, keys: Collection[str]) -> int:
-        return await count_of(connection, "forget_yeses", keys=key_prefixes(keys))
+        return await count_of(connection, "forget_yeses", keys=memory.key_prefixes(keys))
 
     @connected
     async def forget(
@@ -243,13 +223,13 @@ class KeepsPeople(UsesDatabase):
     ) -> int:
         now = await self._by_server(now) if now else now
         async with connection.transaction():
-            found = await rows_of(connection, "forget_owners", keys=key_prefixes(keys), messages=list(messages))
+            found = await rows_of(connection, "forget_owners", keys=memory.key_prefixes(keys), messages=list(messages))
             forgotten = sorted({message_id for (message_id,) in found} | {*messages})
             if digests:
                 await count_of(connection, "erase_keys_with", digests=list(digests), erased=erased_text(now))
             if forgotten:
                 await _forget_deliveries(connection, forgotten, again, now, self._rules)
-                await count_of(connection, "forget_reasons", keys=forgotten, reason=DROPPED_ERASED)
+                await count_of(connection, "forget_reasons", keys=forgotten, reason=memory.DROPPED_ERASED)
         return len(forgotten)
 
     async def scrub(self, texts: Collection[str]) -> None:
@@ -258,12 +238,12 @@ class KeepsPeople(UsesDatabase):
 
 async def _write_consents(connection: Connection, answers: Sequence[Answer]) -> list[Lifted]:
     told: list[Lifted] = []
-    for group in in_turns(answers):
+    for group in memory.in_turns(answers):
         yes, lifted = group[0], []
         if not yes.is_no:
             lifting = {"at": yes.at, "is_proven": yes.is_proven, "said_by": yes.said_by, "user": yes.user}
             lifted = await rows_of(connection, "lifted_consents", **lifting)
-        await count_of(connection, "write_consents", rows=as_json(consent_rows(group)))
+        await count_of(connection, "write_consents", rows=as_json(memory.consent_rows(group)))
         if lifted:
             await count_of(connection, "lift_consents", at=yes.at, rows=as_json(lifted))
             told += [Lifted(key, said_by) for key, said_by, _ in lifted]

@@ -9,6 +9,7 @@ from psycopg import Rollback
 from app.config.settings import OutboxSettings
 from app.core.pages import DeadCause, DeadLoss, Query, Redrive
 from app.errors import OutboxUnavailable
+from app.outbox import redrive
 from app.outbox.enqueue import holders
 from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import (
@@ -23,19 +24,6 @@ from app.outbox.postgres.database import (
 )
 from app.outbox.postgres.ledger import asked
 from app.outbox.records import dead_loss_of
-from app.outbox.redrive import (
-    REDRIVE_ROWS,
-    DeadLetter,
-    RedrivePlan,
-    RedriveStep,
-    all_dismissed,
-    all_redriven,
-    digests_of_dead,
-    dismissed,
-    next_step,
-    plan_redrive,
-    split_repeats,
-)
 from app.outbox.rows import as_json, record_of
 
 
@@ -51,10 +39,10 @@ class PostgresDeadLetters(UsesDatabase):
     async def redrive(self, query: Query, *, now: float) -> Redrive:
         at = await self._by_server(now)
 
-        def step(before: int) -> Awaitable[RedriveStep]:
+        def step(before: int) -> Awaitable[redrive.RedriveStep]:
             return self._database.run(_redrive_step, query, before, at, self._rules)
 
-        done = await all_redriven(step)
+        done = await redrive.all_redriven(step)
         self._on_redriven()
         return done
 
@@ -62,7 +50,7 @@ class PostgresDeadLetters(UsesDatabase):
         def step(before: int) -> Awaitable[tuple[int, int | None]]:
             return self._database.run(_dismiss, query, before, because)
 
-        return await all_dismissed(step)
+        return await redrive.all_dismissed(step)
 
     @connected
     async def causes(self, connection: Connection, *, limit: int) -> list[DeadCause]:
@@ -75,7 +63,7 @@ class PostgresDeadLetters(UsesDatabase):
 
 async def _redrive_step(
     connection: Connection, query: Query, before: int, now: float, rules: OutboxSettings
-) -> RedriveStep:
+) -> redrive.RedriveStep:
     """Redrive the dead deliveries of one step, those below the id `before`.
 
     It is taken again where another process took one of the keys meanwhile. Raises OutboxUnavailable where that happens
@@ -88,16 +76,16 @@ async def _redrive_step(
                 plan = await _plan_of(connection, dead, now, rules)
                 if not await _take_keys(connection, plan, now):
                     raise Rollback(transaction)
-                return await _redrive(connection, plan, now), next_step(dead)
+                return await _redrive(connection, plan, now), redrive.next_step(dead)
     raise OutboxUnavailable("The outbox is too busy: other processes store the same events. Redrive again later.")
 
 
-async def _take_keys(connection: Connection, plan: RedrivePlan, now: float) -> bool:
+async def _take_keys(connection: Connection, plan: redrive.RedrivePlan, now: float) -> bool:
     taken = await count_of(connection, "take_keys", rows=as_json(plan.keys), now=now)
     return taken == len(plan.keys)
 
 
-async def _redrive(connection: Connection, plan: RedrivePlan, now: float) -> Redrive:
+async def _redrive(connection: Connection, plan: redrive.RedrivePlan, now: float) -> Redrive:
     await connection.execute(SQL["redrive"], {"ids": plan.redriven, "now": now, "slot": connection.slot})
     await connection.execute(SQL["learn_keys"], {"rows": as_json(plan.learned)})
     overtaken, staying = await _split(connection, plan)
@@ -109,8 +97,8 @@ async def _redrive(connection: Connection, plan: RedrivePlan, now: float) -> Red
 async def _dismiss(connection: Connection, query: Query, before: int, because: str) -> tuple[int, int | None]:
     async with connection.transaction():
         dead = await _dead(connection, query, before)
-        await _put_away(connection, dismissed(dead, because))
-    return len(dead), next_step(dead)
+        await _put_away(connection, redrive.dismissed(dead, because))
+    return len(dead), redrive.next_step(dead)
 
 
 async def dismiss_overtaken(
@@ -120,26 +108,26 @@ async def dismiss_overtaken(
     if not found:
         return
     async with connection.transaction():
-        plan = await _plan_of(connection, [DeadLetter(*row) for row in found], now, rules)
+        plan = await _plan_of(connection, [redrive.DeadLetter(*row) for row in found], now, rules)
         overtaken, _ = await _split(connection, plan)
         await _put_away(connection, overtaken)
 
 
-async def _dead(connection: Connection, query: Query, before: int) -> list[DeadLetter]:
-    rows = await rows_of(connection, "dead", **asked(query), before=before, floor=0, limit=REDRIVE_ROWS)
-    return [DeadLetter(*row) for row in rows]
+async def _dead(connection: Connection, query: Query, before: int) -> list[redrive.DeadLetter]:
+    rows = await rows_of(connection, "dead", **asked(query), before=before, floor=0, limit=redrive.REDRIVE_ROWS)
+    return [redrive.DeadLetter(*row) for row in rows]
 
 
 async def _plan_of(
-    connection: Connection, dead: Sequence[DeadLetter], now: float, rules: OutboxSettings
-) -> RedrivePlan:
-    taken = await rows_of(connection, "keys_taken", digests=digests_of_dead(dead, rules))
-    return plan_redrive(dead, holders(taken), now, rules)
+    connection: Connection, dead: Sequence[redrive.DeadLetter], now: float, rules: OutboxSettings
+) -> redrive.RedrivePlan:
+    taken = await rows_of(connection, "keys_taken", digests=redrive.digests_of_dead(dead, rules))
+    return redrive.plan_redrive(dead, holders(taken), now, rules)
 
 
-async def _split(connection: Connection, plan: RedrivePlan) -> tuple[list[list[Any]], list[list[Any]]]:
+async def _split(connection: Connection, plan: redrive.RedrivePlan) -> tuple[list[list[Any]], list[list[Any]]]:
     states = await rows_of(connection, "states", ids=[holder for _, holder in plan.repeats])
-    return split_repeats(plan.repeats, dict(states))
+    return redrive.split_repeats(plan.repeats, dict(states))
 
 
 async def _put_away(connection: Connection, rows: Sequence[Sequence[Any]]) -> None:

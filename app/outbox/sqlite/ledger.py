@@ -23,40 +23,13 @@ from app.core.pages import (
     Session,
     Undelivered,
 )
+from app.outbox import records, search
 from app.outbox.dedup import names_of, number_digests, order_ids_of
 from app.outbox.enqueue import asked_call, foreseen, holders, key_rows_of, other_sides
 from app.outbox.orders import OrderPage, order_page
 from app.outbox.pairing import Twin
-from app.outbox.records import (
-    attempt_of,
-    audit_page,
-    audit_row,
-    backlog_of,
-    counter_of,
-    delivery_of,
-    dropped_of,
-    revenue_of,
-    session_at,
-)
 from app.outbox.redrive import REPLAYED
 from app.outbox.rows import as_json, record_of
-from app.outbox.search import (
-    ALL_IDS,
-    END,
-    SENT,
-    PageIds,
-    as_kept,
-    asks_attempts,
-    cursor_id,
-    dropped_exits,
-    dropped_page,
-    ids_of_page,
-    in_order,
-    means_deliveries,
-    merged_into,
-    page,
-    skips_older,
-)
 from app.outbox.sqlite.database import SQL
 from app.outbox.sqlite.guard import free_bytes
 from app.outbox.sqlite.readers import UsesFile, reads, writes
@@ -160,10 +133,10 @@ _OF_DROPPED: Final = _OF_BOTH | {
 
 
 def conditions(sql: str, query: Query) -> tuple[str, dict[str, Any]]:
-    query = as_kept(query)
+    query = search.as_kept(query)
     known = _OF_DELIVERIES | _WAITING if query.state == "waiting" else _OF_DELIVERIES
     texts = [known[name] for name in query.given if name in known]
-    if asks_attempts(query):
+    if search.asks_attempts(query):
         texts.append(_TRIED)
     else:
         texts += [f"AND enqueued_at {sign} :{name}" for name, sign in _BOUNDS.items() if name in query.given]
@@ -173,20 +146,20 @@ def conditions(sql: str, query: Query) -> tuple[str, dict[str, Any]]:
 
 
 def dropped_conditions(sql: str, query: Query) -> tuple[str, dict[str, Any]]:
-    query = as_kept(query)
+    query = search.as_kept(query)
     texts = [_OF_DROPPED[name] for name in query.given if name in _OF_DROPPED]
     texts += [f"AND at {sign} :{name}" for name, sign in _BOUNDS.items() if name in query.given]
     texts.append("AND iif(was_enqueued, 'withdrawn', exit) IN (SELECT value FROM json_each(:exits))")
     if query.exit is Exit.MATCHED:
         texts.append("AND preset IS NOT NULL")
-    parameters = _parameters(query) | {"exits": as_json(sorted(dropped_exits(query)))}
+    parameters = _parameters(query) | {"exits": as_json(sorted(search.dropped_exits(query)))}
     return sql.replace("/* conditions */", " ".join(texts)), parameters
 
 
 def _parameters(query: Query) -> dict[str, Any]:
-    tried = query.exit if query.exit in SENT else None
-    unless_given = {"since": 0, "until": END, "status": None}
-    others = {"tried": tried, "person": as_json(query.person or ()), "delivery_id": cursor_id(query.delivery_id)}
+    tried = query.exit if query.exit in search.SENT else None
+    unless_given = {"since": 0, "until": search.END, "status": None}
+    others = {"tried": tried, "person": as_json(query.person or ()), "delivery_id": search.cursor_id(query.delivery_id)}
     return unless_given | query.given | others
 
 
@@ -204,17 +177,17 @@ class Ledger(UsesFile):
         oldest_first: bool = False,
     ) -> Page:
         lowest, highest = connection.execute(SQL["delivery_range"]).fetchone()
-        if lowest is None or not means_deliveries(query):
+        if lowest is None or not search.means_deliveries(query):
             return Page(deliveries=())
-        if skips_older(query):
+        if search.skips_older(query):
             (lowest,) = connection.execute(SQL["first_delivery_since"], {"since": query.since}).fetchone()
             if lowest is None:
                 return Page(deliveries=())
-        ids = ids_of_page(query, cursor, lowest=lowest, highest=highest, oldest_first=oldest_first)
+        ids = search.ids_of_page(query, cursor, lowest=lowest, highest=highest, oldest_first=oldest_first)
         found = deliveries_of(connection, query, limit=limit + 1, ids=ids)
         if query.message_id and not found and cursor is None:
             found = _merged(connection, query)
-        return page(found, limit=limit, ids=ids, lowest=lowest, highest=highest)
+        return search.page(found, limit=limit, ids=ids, lowest=lowest, highest=highest)
 
     @reads
     def search_dropped(
@@ -227,11 +200,11 @@ class Ledger(UsesFile):
         oldest_first: bool = False,
     ) -> DroppedPage:
         lowest, highest = connection.execute(SQL["dropped_event_range"], {"since": query.since or 0}).fetchone()
-        if lowest is None or not dropped_exits(query):
+        if lowest is None or not search.dropped_exits(query):
             return DroppedPage(events=())
-        ids = ids_of_page(query, cursor, lowest=lowest, highest=highest, oldest_first=oldest_first)
+        ids = search.ids_of_page(query, cursor, lowest=lowest, highest=highest, oldest_first=oldest_first)
         found = _dropped(connection, query, limit=limit + 1, ids=ids)
-        return dropped_page(found, limit=limit, ids=ids, lowest=lowest, highest=highest)
+        return search.dropped_page(found, limit=limit, ids=ids, lowest=lowest, highest=highest)
 
     @reads
     def orders(
@@ -267,7 +240,7 @@ class Ledger(UsesFile):
         (oldest_at,) = connection.execute(SQL["oldest_unsettled"], parameters).fetchone()
         counts = {state: count for state, count, _ in rows}
         size_bytes = sum(size for state, _, size in rows if state != State.DEAD)
-        return backlog_of(counts, size_bytes, oldest_at, self._rules, disk_bytes=_room(connection, self._path))
+        return records.backlog_of(counts, size_bytes, oldest_at, self._rules, disk_bytes=_room(connection, self._path))
 
     @reads
     def counters(
@@ -281,7 +254,7 @@ class Ledger(UsesFile):
     ) -> list[tuple[float, CounterRow]]:
         sums = sum_parameters(since, step_s, summed_spans(connection.execute(SQL["summed_spans"])), until)
         asked = {"since": since, "step_s": step_s, "names": None if names is None else as_json(sorted(names))}
-        return [counter_of(row) for row in connection.execute(SQL["counters"], {**asked, **sums})]
+        return [records.counter_of(row) for row in connection.execute(SQL["counters"], {**asked, **sums})]
 
     @reads
     def undelivered(
@@ -296,7 +269,7 @@ class Ledger(UsesFile):
     @reads
     def revenue(self, connection: sqlite3.Connection, *, first_day: int, last_day: int) -> list[Revenue]:
         days = {"first_day": first_day, "last_day": last_day}
-        return [revenue_of(row) for row in connection.execute(SQL["revenue"], days)]
+        return [records.revenue_of(row) for row in connection.execute(SQL["revenue"], days)]
 
     @reads
     def seen(
@@ -322,14 +295,14 @@ class Ledger(UsesFile):
 
     @writes
     def write_audit(self, connection: sqlite3.Connection, entry: AuditEntry) -> None:
-        connection.execute(SQL["write_audit"], audit_row(entry))
+        connection.execute(SQL["write_audit"], records.audit_row(entry))
 
     @reads
     def audit(
         self, connection: sqlite3.Connection, *, limit: int, cursor: str | None = None, target: str | None = None
     ) -> AuditPage:
-        parameters = {"before": cursor_id(cursor), "limit": limit + 1, "target": target}
-        return audit_page(connection.execute(SQL["audit"], parameters).fetchall(), limit=limit)
+        parameters = {"before": search.cursor_id(cursor), "limit": limit + 1, "target": target}
+        return records.audit_page(connection.execute(SQL["audit"], parameters).fetchall(), limit=limit)
 
     @writes
     def open_session(self, connection: sqlite3.Connection, session: Session) -> None:
@@ -337,7 +310,7 @@ class Ledger(UsesFile):
 
     @reads
     def session(self, connection: sqlite3.Connection, digest: str, *, now: float) -> Session | None:
-        return session_at(now, connection.execute(SQL["session"], {"digest": digest}).fetchall())
+        return records.session_at(now, connection.execute(SQL["session"], {"digest": digest}).fetchall())
 
     @writes
     def end_session(self, connection: sqlite3.Connection, digest: str) -> None:
@@ -357,39 +330,39 @@ def _room(connection: sqlite3.Connection, path: Path) -> int | None:
 def _last_before(connection: sqlite3.Connection, since: float) -> int:
     """Return an id behind which all deliveries lie that were received since then."""
     (first,) = connection.execute(SQL["first_delivery_since"], {"since": since}).fetchone()
-    return END if first is None else int(first) - 1
+    return search.END if first is None else int(first) - 1
 
 
 def deliveries_of(
-    connection: sqlite3.Connection, query: Query, *, limit: int = -1, ids: PageIds = ALL_IDS
+    connection: sqlite3.Connection, query: Query, *, limit: int = -1, ids: search.PageIds = search.ALL_IDS
 ) -> list[Delivery]:
     """Look for deliveries among some ids, newest first unless these ascend; limit -1 means all."""
     sql, parameters = conditions(SQL["search"], query)
     rows = connection.execute(
-        in_order(sql, ids), {**parameters, "limit": limit, "before": ids.before, "floor": ids.floor}
+        search.in_order(sql, ids), {**parameters, "limit": limit, "before": ids.before, "floor": ids.floor}
     )
-    return [delivery_of(row) for row in rows]
+    return [records.delivery_of(row) for row in rows]
 
 
 def _merged(connection: sqlite3.Connection, query: Query) -> list[Delivery]:
     """Look for the deliveries into which events of the query's message were merged."""
-    asked = merged_into(query, _dropped(connection, Query(message_id=query.message_id, exit=Exit.MERGED)))
+    asked = search.merged_into(query, _dropped(connection, Query(message_id=query.message_id, exit=Exit.MERGED)))
     return [delivery for each in asked for delivery in deliveries_of(connection, each)]
 
 
 def _dropped(
-    connection: sqlite3.Connection, query: Query, *, limit: int = -1, ids: PageIds = ALL_IDS
+    connection: sqlite3.Connection, query: Query, *, limit: int = -1, ids: search.PageIds = search.ALL_IDS
 ) -> list[tuple[int, float, DroppedEvent]]:
     """Look for dropped events among some ids, likewise."""
     sql, parameters = dropped_conditions(SQL["search_dropped"], query)
     rows = connection.execute(
-        in_order(sql, ids), {**parameters, "limit": limit, "before": ids.before, "floor": ids.floor}
+        search.in_order(sql, ids), {**parameters, "limit": limit, "before": ids.before, "floor": ids.floor}
     )
-    return [dropped_of(row) for row in rows]
+    return [records.dropped_of(row) for row in rows]
 
 
 def _whole(connection: sqlite3.Connection, delivery: Delivery) -> Delivery:
     parameters = {"delivery_id": int(delivery.delivery_id)}
-    history = tuple(map(attempt_of, connection.execute(SQL["history"], parameters)))
+    history = tuple(map(records.attempt_of, connection.execute(SQL["history"], parameters)))
     payload = connection.execute(SQL["payload"], parameters).fetchone()
     return replace(delivery, history=history, payload=payload[0] if payload else None)

@@ -13,30 +13,8 @@ from app.config.settings import OutboxSettings
 from app.core.consent import Answer, Lifted, Subject
 from app.core.people import Ownership, PeopleChanges, PeopleFound, PersonRow
 from app.core.values.times import DAY_S, HOUR_S
+from app.outbox import people as memory
 from app.outbox.dedup import erased_text
-from app.outbox.people import (
-    DELIVERIES_AT_ONCE,
-    DROPPED_ERASED,
-    FEW,
-    IDS_AT_ONCE,
-    MAX_LINKED,
-    MAX_LOADED_STEPS,
-    KeptDataPage,
-    OtherKeptData,
-    additions,
-    answers_of,
-    consent_rows,
-    in_turns,
-    is_full,
-    key_prefixes,
-    max_found,
-    max_public_suppressions,
-    owned,
-    people_rows,
-    subjects_of,
-    suppression_rows,
-    targets_of,
-)
 from app.outbox.redrive import DeadLetter, erased_key_rows, every_digest_of
 from app.outbox.rows import as_json
 from app.outbox.sqlite.database import SQL, number_of, numbers_of, one_json, person_id
@@ -55,18 +33,18 @@ def _people_linked(connection: sqlite3.Connection, keys: Sequence[str], browsers
     """
     people: list[PersonRow] = []
     waiting = numbers = numbers_of(keys)
-    for step in range(MAX_LOADED_STEPS + 1):
+    for step in range(memory.MAX_LOADED_STEPS + 1):
         people += (found := _people_of(connection, waiting))
         waiting = numbers_of([row.record.link.to for row in found if row.record.link]) - numbers
-        if not waiting or step == MAX_LOADED_STEPS:
+        if not waiting or step == memory.MAX_LOADED_STEPS:
             break
         numbers = numbers | waiting
     waiting = numbers - numbers_of(browsers)
-    for _ in range(MAX_LOADED_STEPS):
+    for _ in range(memory.MAX_LOADED_STEPS):
         if not waiting:
             break
-        left = max(0, max_found(keys) - len(numbers))
-        waiting = set(sorted(_linked_to(connection, waiting, max_found(keys)) - numbers)[:left])
+        left = max(0, memory.max_found(keys) - len(numbers))
+        waiting = set(sorted(_linked_to(connection, waiting, memory.max_found(keys)) - numbers)[:left])
         numbers = numbers | waiting
         people += _people_of(connection, waiting)
     return people
@@ -95,12 +73,12 @@ def _keys_in(people: Iterable[PersonRow]) -> Iterator[str]:
 
 
 def are_changed(connection: sqlite3.Connection, changes: PeopleChanges) -> bool:
-    rows = {"people": _numbered_rows(changes), "suppressions": as_json(suppression_rows(changes))}
+    rows = {"people": _numbered_rows(changes), "suppressions": as_json(memory.suppression_rows(changes))}
     return connection.execute(SQL["people_changed"], rows).fetchone() is not None
 
 
 def write_people(connection: sqlite3.Connection, changes: PeopleChanges, rules: OutboxSettings, now: float) -> None:
-    if row := additions(changes, now):
+    if row := memory.additions(changes, now):
         key, hour, people_added, suppressions_added = row
         added = {"key": key, "hour": hour, "people": people_added, "suppressions": suppressions_added}
         connection.execute(SQL["count_hour"], added)
@@ -108,19 +86,19 @@ def write_people(connection: sqlite3.Connection, changes: PeopleChanges, rules: 
         people = {"rows": _numbered_rows(changes)}
         connection.execute(SQL["forget_people"], people)
         connection.execute(SQL["write_people"], people)
-    if changed := suppression_rows(changes, changed_only=True):
+    if changed := memory.suppression_rows(changes, changed_only=True):
         suppressions = {"rows": as_json(changed)}
         connection.execute(SQL["lift_suppressions"], suppressions)
-        bounds = {"max_suppressions": rules.remember_max_people, "max_public": max_public_suppressions(rules)}
+        bounds = {"max_suppressions": rules.remember_max_people, "max_public": memory.max_public_suppressions(rules)}
         connection.execute(SQL["write_suppressions"], {**suppressions, **bounds})
-    if targets := targets_of(changes):
+    if targets := memory.targets_of(changes):
         users = as_json(list(map(number_of, targets)))
-        connection.execute(SQL["forget_oldest_linked"], {"rows": users, "max_linked": MAX_LINKED})
+        connection.execute(SQL["forget_oldest_linked"], {"rows": users, "max_linked": memory.MAX_LINKED})
 
 
 def _numbered_rows(changes: PeopleChanges) -> str:
     """Return rows of people as JSON, each with the numbers of its key and of that of its user behind."""
-    return as_json([[*row, person_id(row[0]), person_id(row[2])] for row in people_rows(changes)])
+    return as_json([[*row, person_id(row[0]), person_id(row[2])] for row in memory.people_rows(changes)])
 
 
 def forget_stale(connection: sqlite3.Connection, limit: int, skip: int, now: float, rules: OutboxSettings) -> int:
@@ -168,7 +146,7 @@ class KeepsPeople(UsesFile):
         asked = {"key": public_key, "hour": (now or 0) // HOUR_S}
         count, public, added = connection.execute(SQL["suppression_count"], asked).fetchone()
         suppressions = _suppressions_of(connection, {*keys, *_keys_in(people)}) if count else {}
-        full = is_full(self._rules, public_key, suppressions=count, public=public, added=added)
+        full = memory.is_full(self._rules, public_key, suppressions=count, public=public, added=added)
         return PeopleFound(people=people, suppressions=suppressions, is_full=full)
 
     @reads
@@ -179,42 +157,42 @@ class KeepsPeople(UsesFile):
             connection,
             "people_with",
             digests=as_json(digests),
-            are_few=len(digests) <= FEW,
+            are_few=len(digests) <= memory.FEW,
             after=after,
-            limit=IDS_AT_ONCE,
+            limit=memory.IDS_AT_ONCE,
         )
-        return keys, last if count == IDS_AT_ONCE else None
+        return keys, last if count == memory.IDS_AT_ONCE else None
 
     @reads
     def owned(
         self, connection: sqlite3.Connection, keys: Collection[str], *, messages: Collection[str] = ()
     ) -> list[Ownership]:
-        asked = {"keys": as_json(key_prefixes(keys)), "messages": as_json(list(messages))}
-        return owned(connection.execute(SQL["owned"], asked))
+        asked = {"keys": as_json(memory.key_prefixes(keys)), "messages": as_json(list(messages))}
+        return memory.owned(connection.execute(SQL["owned"], asked))
 
     async def kept_copies(self, *, now: float) -> tuple[str, ...]:
         return await asyncio.to_thread(_copies_beside, self._path, now)
 
     @reads
-    def kept_of(self, connection: sqlite3.Connection, digests: Collection[str], *, after: int) -> KeptDataPage:
-        few = {"are_few": len(digests) <= FEW}
-        asked = {"digests": as_json(list(digests)), "after": after, "limit": DELIVERIES_AT_ONCE, **few}
+    def kept_of(self, connection: sqlite3.Connection, digests: Collection[str], *, after: int) -> memory.KeptDataPage:
+        few = {"are_few": len(digests) <= memory.FEW}
+        asked = {"digests": as_json(list(digests)), "after": after, "limit": memory.DELIVERIES_AT_ONCE, **few}
         messages, nobodys, last, count = one_json(connection, "kept_of", **asked)
-        return KeptDataPage(messages, nobodys, last if count == DELIVERIES_AT_ONCE else None)
+        return memory.KeptDataPage(messages, nobodys, last if count == memory.DELIVERIES_AT_ONCE else None)
 
     @reads
-    def kept_elsewhere(self, connection: sqlite3.Connection, digests: Collection[str]) -> OtherKeptData:
+    def kept_elsewhere(self, connection: sqlite3.Connection, digests: Collection[str]) -> memory.OtherKeptData:
         asked = {"digests": as_json(list(digests)), "lasts_s": self._rules.ledger_s}
         orders, is_keyed = one_json(connection, "kept_elsewhere", **asked)
-        return OtherKeptData(orders, bool(is_keyed))
+        return memory.OtherKeptData(orders, bool(is_keyed))
 
     @reads
     def subjects_of(self, connection: sqlite3.Connection, deliveries: Collection[str]) -> dict[str, list[Subject]]:
-        return subjects_of(connection.execute(SQL["subjects_of"], {"rows": as_json(list(map(int, deliveries)))}))
+        return memory.subjects_of(connection.execute(SQL["subjects_of"], {"rows": as_json(list(map(int, deliveries)))}))
 
     @reads
     def consents(self, connection: sqlite3.Connection, keys: Collection[str]) -> list[Answer]:
-        return answers_of(connection.execute(SQL["consents"], {"keys": as_json(list(keys))}))
+        return memory.answers_of(connection.execute(SQL["consents"], {"keys": as_json(list(keys))}))
 
     @reads
     def consent_keys(self, connection: sqlite3.Connection, after: str) -> tuple[list[str], str]:
@@ -225,7 +203,7 @@ class KeepsPeople(UsesFile):
         return await self._writer.do(partial(_write_consents, answers=answers), rows=len(answers), takes_in=True)
 
     async def forget_yeses(self, keys: Collection[str]) -> int:
-        asked = {"keys": as_json(key_prefixes(keys))}
+        asked = {"keys": as_json(memory.key_prefixes(keys))}
         return await self._writer.do(lambda connection: connection.execute(SQL["forget_yeses"], asked).rowcount)
 
     async def forget(
@@ -260,12 +238,12 @@ def _copies_beside(path: Path, now: float) -> tuple[str, ...]:
 
 def _write_consents(connection: sqlite3.Connection, answers: Sequence[Answer]) -> list[Lifted]:
     told: list[Lifted] = []
-    for group in in_turns(answers):
+    for group in memory.in_turns(answers):
         yes, lifted = group[0], []
         if not yes.is_no:
             lifting = {"at": yes.at, "is_proven": yes.is_proven, "said_by": yes.said_by, "user": yes.user}
             lifted = connection.execute(SQL["lifted_consents"], lifting).fetchall()
-        connection.execute(SQL["write_consents"], {"rows": as_json(consent_rows(group))})
+        connection.execute(SQL["write_consents"], {"rows": as_json(memory.consent_rows(group))})
         if lifted:
             connection.execute(SQL["lift_consents"], {"at": yes.at, "rows": as_json(lifted)})
             told += [Lifted(key, said_by) for key, said_by, _ in lifted]
@@ -281,7 +259,7 @@ def _forget(
     now: float,
     rules: OutboxSettings,
 ) -> tuple[int, set[str]]:
-    asked = {"keys": as_json(key_prefixes(keys)), "messages": as_json(list(messages))}
+    asked = {"keys": as_json(memory.key_prefixes(keys)), "messages": as_json(list(messages))}
     gone = connection.execute(SQL["forget_owners"], asked).fetchall()
     forgotten = sorted({message_id for (message_id,) in gone} | {*messages})
     if digests:
@@ -289,7 +267,7 @@ def _forget(
     traces = set()
     if forgotten:
         traces = _forget_deliveries(connection, forgotten, again, now, rules)
-        connection.execute(SQL["forget_reasons"], {"rows": as_json(forgotten), "reason": DROPPED_ERASED})
+        connection.execute(SQL["forget_reasons"], {"rows": as_json(forgotten), "reason": memory.DROPPED_ERASED})
     return len(forgotten), traces | {*digests}
 
 

@@ -8,21 +8,9 @@ from typing import Any
 
 from app.config.settings import OutboxSettings
 from app.core.pages import DeadCause, DeadLoss, Query, Redrive
+from app.outbox import redrive
 from app.outbox.enqueue import holders
 from app.outbox.records import dead_loss_of
-from app.outbox.redrive import (
-    REDRIVE_ROWS,
-    DeadLetter,
-    RedrivePlan,
-    RedriveStep,
-    all_dismissed,
-    all_redriven,
-    digests_of_dead,
-    dismissed,
-    next_step,
-    plan_redrive,
-    split_repeats,
-)
 from app.outbox.rows import as_json, record_of
 from app.outbox.sqlite.database import SQL, one_json
 from app.outbox.sqlite.ledger import conditions
@@ -40,19 +28,21 @@ class SqliteDeadLetters(UsesFile):
         self._on_redriven = on_redriven
 
     async def redrive(self, query: Query, *, now: float) -> Redrive:
-        def step(before: int) -> Awaitable[RedriveStep]:
+        def step(before: int) -> Awaitable[redrive.RedriveStep]:
             one = partial(_redrive, query=query, before=before, now=now, rules=self._rules)
-            return self._writer.do(one, rows=REDRIVE_ROWS)
+            return self._writer.do(one, rows=redrive.REDRIVE_ROWS)
 
-        done = await all_redriven(step)
+        done = await redrive.all_redriven(step)
         self._on_redriven()
         return done
 
     async def dismiss(self, query: Query, *, because: str) -> int:
         def step(before: int) -> Awaitable[tuple[int, int | None]]:
-            return self._writer.do(partial(_dismiss, query=query, before=before, because=because), rows=REDRIVE_ROWS)
+            return self._writer.do(
+                partial(_dismiss, query=query, before=before, because=because), rows=redrive.REDRIVE_ROWS
+            )
 
-        return await all_dismissed(step)
+        return await redrive.all_dismissed(step)
 
     @reads
     def causes(self, connection: sqlite3.Connection, *, limit: int) -> list[DeadCause]:
@@ -65,7 +55,7 @@ class SqliteDeadLetters(UsesFile):
 
 def _redrive(
     connection: sqlite3.Connection, query: Query, before: int, now: float, rules: OutboxSettings
-) -> RedriveStep:
+) -> redrive.RedriveStep:
     """Redrive the dead deliveries of one step, those below the id `before`."""
     dead = _dead(connection, query, before)
     plan = _plan_of(connection, dead, now, rules)
@@ -75,13 +65,13 @@ def _redrive(
     overtaken, staying = _split(connection, plan)
     connection.execute(SQL["explain_dead"], {"rows": as_json(staying)})
     _put_away(connection, overtaken)
-    return Redrive(redriven=len(plan.redriven), overtaken=len(overtaken), waiting=len(staying)), next_step(dead)
+    return Redrive(redriven=len(plan.redriven), overtaken=len(overtaken), waiting=len(staying)), redrive.next_step(dead)
 
 
 def _dismiss(connection: sqlite3.Connection, query: Query, before: int, because: str) -> tuple[int, int | None]:
     dead = _dead(connection, query, before)
-    _put_away(connection, dismissed(dead, because))
-    return len(dead), next_step(dead)
+    _put_away(connection, redrive.dismissed(dead, because))
+    return len(dead), redrive.next_step(dead)
 
 
 def dismiss_overtaken(
@@ -91,27 +81,27 @@ def dismiss_overtaken(
     if not connection.execute(SQL["any_dead"]).fetchone()[0]:
         return
     found = connection.execute(SQL["overtaken"], {"sent": as_json(sent), "died": as_json(died)}).fetchall()
-    if dead := [DeadLetter(*row) for row in found]:
+    if dead := [redrive.DeadLetter(*row) for row in found]:
         overtaken, _ = _split(connection, _plan_of(connection, dead, now, rules))
         _put_away(connection, overtaken)
 
 
-def _dead(connection: sqlite3.Connection, query: Query, before: int) -> list[DeadLetter]:
+def _dead(connection: sqlite3.Connection, query: Query, before: int) -> list[redrive.DeadLetter]:
     sql, parameters = conditions(SQL["dead"], query)
-    rows = connection.execute(sql, {**parameters, "before": before, "limit": REDRIVE_ROWS}).fetchall()
-    return [DeadLetter(*row) for row in rows]
+    rows = connection.execute(sql, {**parameters, "before": before, "limit": redrive.REDRIVE_ROWS}).fetchall()
+    return [redrive.DeadLetter(*row) for row in rows]
 
 
 def _plan_of(
-    connection: sqlite3.Connection, dead: Sequence[DeadLetter], now: float, rules: OutboxSettings
-) -> RedrivePlan:
-    taken = one_json(connection, "keys_taken", rows=as_json(digests_of_dead(dead, rules)))
-    return plan_redrive(dead, holders(taken), now, rules)
+    connection: sqlite3.Connection, dead: Sequence[redrive.DeadLetter], now: float, rules: OutboxSettings
+) -> redrive.RedrivePlan:
+    taken = one_json(connection, "keys_taken", rows=as_json(redrive.digests_of_dead(dead, rules)))
+    return redrive.plan_redrive(dead, holders(taken), now, rules)
 
 
-def _split(connection: sqlite3.Connection, plan: RedrivePlan) -> tuple[list[list[Any]], list[list[Any]]]:
+def _split(connection: sqlite3.Connection, plan: redrive.RedrivePlan) -> tuple[list[list[Any]], list[list[Any]]]:
     ids = as_json([holder for _, holder in plan.repeats])
-    return split_repeats(plan.repeats, dict(connection.execute(SQL["states"], {"rows": ids}).fetchall()))
+    return redrive.split_repeats(plan.repeats, dict(connection.execute(SQL["states"], {"rows": ids}).fetchall()))
 
 
 def _put_away(connection: sqlite3.Connection, rows: Sequence[Sequence[Any]]) -> None:
