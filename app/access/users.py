@@ -16,7 +16,6 @@ from app.errors import SettingsError
 class UserRole(StrEnum):
     """What somebody may do; the lesser first."""
 
-    #: Look.
     VIEWER = "viewer"
     #: Look, and do all that changes or sends something, or shows events as they were received.
     OPERATOR = "operator"

@@ -29,7 +29,6 @@ from app.mapping import Mapping as CompiledMapping
 #: As many as Segment allows for one destination (Segment's documentation of Actions, mappings).
 MAX_ENABLED_PRESETS = 50
 
-#: File name -> text.
 FileTexts: TypeAlias = Mapping[str, str]
 
 

@@ -95,7 +95,6 @@ async def _facts(outbox: Outbox, settings: Settings, views: Sequence[AccountView
     }
 
 
-#: The facts in words.
 _WORDS = {
     "pending": "waiting to be sent",
     "claimed": "being sent",

@@ -38,7 +38,6 @@ Reload: TypeAlias = Callable[[], str]
 class Switches:
     """What is switched off by hand; all else is on."""
 
-    #: All sending.
     destination_off: bool = False
     presets_off: frozenset[str] = frozenset()
     #: Of ad accounts, by id.

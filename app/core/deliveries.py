@@ -251,7 +251,6 @@ class Settlement(Struct, frozen=True, kw_only=True):
 class Attempt:
     """One try at sending one delivery."""
 
-    #: Counted from 1.
     number: int
     at: float
     exit: Exit

@@ -89,11 +89,9 @@ class CounterRow:
 
     #: What is counted: an `Exit`, `warning`, `quality`, `memory`, `memory_full` or `calls`.
     name: str
-    #: "" where no preset was involved.
     preset: str = ""
     #: A reason, a warning's kind, a match key, a group of memory or a status; "" where there is none.
     label: str = ""
-    #: "" where no ad account was involved.
     ad_account_id: str = ""
     #: The name of the source whose events are counted; "" of what is sent, which several sources may share.
     source: str = ""
@@ -113,13 +111,11 @@ class EventKey(NamedTuple):
 class Measure(StrEnum):
     """What the inventory counts of a kind of event. The list is closed."""
 
-    #: Events.
     RECEIVED = "received"
     #: Of them, those that anyone could have sent.
     PUBLIC = "public"
     #: What became of them, one a preset and ad account that took them: an `Exit`.
     EXIT = "exit"
-    #: Which preset took them.
     PRESET = "preset"
     #: Events that were looked into; what follows is counted of these alone.
     SAMPLED = "sampled"

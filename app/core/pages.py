@@ -39,7 +39,6 @@ class Query:
     delivery_id: str | None = None
     message_id: str | None = None
     event_id: str | None = None
-    #: As it is sent.
     order_id: str | None = None
     ad_account_id: str | None = None
     preset: str | None = None

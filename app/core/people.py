@@ -55,7 +55,6 @@ class Link(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
 class Remembered(Struct, frozen=True, kw_only=True, gc=False):
     """What is remembered under one id."""
 
-    #: By group.
     facts: Mapping[str, Fact] = msgspec.field(default_factory=dict)
     link: Link | None = None
 
@@ -150,7 +149,6 @@ class Ownership(Struct, frozen=True, kw_only=True, gc=False):
     user: str | None
     anonymous: str | None
     contacts: tuple[str, ...] = ()
-    #: The event was proven.
     is_proven: bool = False
 
 

@@ -37,7 +37,6 @@ class SharedValues(Protocol):
 class Revised(Generic[_Value]):
     """A shared value as it was read, with its revision."""
 
-    #: None where there is none.
     value: _Value | None
     #: Give it to `write` to write only if nobody else did; 0 where the value was never written.
     revision: int
@@ -295,7 +294,6 @@ class SetAside:
 
     #: `claim` and `settle` are of one delivery, `retain` of rows that are to be deleted, `count` of one counter.
     doing: Literal["claim", "settle", "retain", "count"]
-    #: "" where it belongs to none.
     ad_account_id: str = ""
     #: How many rows of a table.
     rows: int = 1

@@ -37,7 +37,6 @@ class RowSelection:
     """Which rows are imported, and as whose."""
 
     where: str
-    #: None: the file as it is.
     query: str | None
     cursor: str
     source: str

@@ -310,7 +310,6 @@ class Order(NamedTuple):
 class KeyOwner(NamedTuple):
     """A delivery that holds a key."""
 
-    #: Its id.
     delivery_id: object
     #: Unix seconds: when it was enqueued or redriven, and when the key is forgotten.
     since: float

@@ -103,7 +103,6 @@ def read_side(given: Sequence[Any]) -> OrderSide:
 class Pairing:
     """What becomes of an order for which the store has events of either side."""
 
-    #: It is merged into this one.
     into: Twin | None = None
     #: It may keep the event id that it names: no other delivery has it.
     may_name_id: bool = True

@@ -37,9 +37,7 @@ class TransferKind(StrEnum):
     INVENTORY = "inventory"
     #: Who did what. Sessions are not moved: people log in again.
     AUDIT = "audit"
-    #: Who said no.
     SUPPRESSIONS = "suppressions"
-    #: What is remembered of people.
     PEOPLE = "people"
     #: What people answered to being tracked.
     CONSENTS = "consents"
@@ -55,7 +53,6 @@ class LedgerKind(StrEnum):
     DELIVERED = "delivered"
     DEAD = "dead"
     DROPPED_EVENTS = "dropped_events"
-    #: By hour.
     COUNTS = "counts"
 
 

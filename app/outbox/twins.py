@@ -68,7 +68,6 @@ class SideEvent(NamedTuple):
     """The finished event of one side of an order."""
 
     payload: bytes
-    #: Its event named its `event_id`.
     names_event_id: bool = False
     warnings: Sequence[str] = ()
     #: What is in it from memory, by group, as it is stored behind the warnings.

@@ -18,7 +18,6 @@ class PendingOrder(NamedTuple):
 
     delivery_id: int
     is_proven: bool
-    #: As sent.
     amount: str | None
     currency: str | None
 

@@ -59,7 +59,6 @@ class Script:
     """One file of the library."""
 
     plain: bytes
-    #: By gzip.
     packed: bytes
 
     @classmethod

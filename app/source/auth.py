@@ -37,7 +37,6 @@ class WebhookSecrets:
 
     #: One of them must have signed the request; () asks for no signature.
     shared: tuple[bytes, ...] = field(default=(), repr=False)
-    #: None asks for no header.
     header: SecretHeader | None = None
 
     @classmethod

@@ -245,7 +245,6 @@ _OF_ALL = ("context", "integrations", "sentAt")
 class Limits:
     """How much one request may hold."""
 
-    #: As sent.
     max_body_bytes: int
     #: With gzip undone.
     max_unpacked_bytes: int

@@ -18,7 +18,6 @@ from app.errors import EventError, OutboxUnavailable
 class Refusal:
     """One reason to turn a whole request away."""
 
-    #: The HTTP status.
     status: int
     #: For programs; never changes.
     code: str

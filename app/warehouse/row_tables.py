@@ -12,7 +12,6 @@ ROWS_AT_ONCE: Final = 10_000
 class Batch(NamedTuple):
     """Some rows, in the order of a cursor."""
 
-    #: Each as JSON.
     rows: list[str]
     #: The cursor of each, as text.
     cursors: list[str]

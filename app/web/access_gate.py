@@ -26,7 +26,6 @@ _OWN_GUARD = ("/console", "/api/")
 #: Scripts that every page may load, and that hold nothing.
 _PUBLIC = ("/pinrelay.js", "/analytics.js/", "/analytics-next/")
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
-#: What strangers are not shown.
 _SHOWN = ("/metrics", "/sandbox", "/openapi.json")
 
 _FOREIGN = refusal_json(

@@ -35,7 +35,6 @@ _QUERIES = named_queries(_read("queries.sql"), **_PARTS)
 _EITHER_WAY: Final = ("search", "search_by_id", "search_dropped")
 _QUERIES |= {f"{name}_ascending": _QUERIES[name].replace("id DESC", "id") for name in _EITHER_WAY}
 
-#: The statements of queries.sql by name.
 SQL: Final = {name: text.encode() for name, text in _QUERIES.items()}
 
 
@@ -49,7 +48,6 @@ def schema(version: int) -> bytes:
     return (files(__package__) / "schema" / f"{version}.sql").read_bytes()
 
 
-#: By SQLSTATE.
 _REMEDIES: Final[Remedies] = {
     "40": ("locked", "other processes changed the same rows at the same moment; try again"),
     "42501": ("not writable", "the user of OUTBOX_URL lacks rights: let it create and use tables in its schema"),

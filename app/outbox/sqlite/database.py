@@ -43,7 +43,6 @@ def schema(version: int) -> str:
     return _read(f"schema/{version}.sql")
 
 
-#: The statements of queries.sql by name.
 SQL: Final = named_queries(
     _read("queries.sql"), **{part: _read(f"{part}.sql") for part in ("counted", "shelves", "apart")}
 )

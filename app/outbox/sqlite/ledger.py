@@ -35,7 +35,6 @@ from app.outbox.sqlite.guard import free_bytes
 from app.outbox.sqlite.readers import UsesFile, reads, writes
 from app.outbox.step_sums import sum_parameters, summed_spans
 
-#: As the schema has them.
 _BUCKETS: Final = 512
 _FINGERPRINT_BYTES: Final = 3
 _SHELVES: Final = 16

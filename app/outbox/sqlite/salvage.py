@@ -23,7 +23,6 @@ _BEGINNINGS: Final = 128 * 128
 _UNRELEASED: Final = range(13, 17)
 #: Names that tables had before the first release.
 _FORMER_NAMES: Final = {"note": "dropped_event", "tally": "counter", "whose": "delivery_owner"}
-#: As the schema has them.
 _SHELF_BITS: Final = 11
 #: What tells the highest id that a table ever gave: the first that can be read. It is lost where the end of a table is.
 _HIGHEST: Final = {
