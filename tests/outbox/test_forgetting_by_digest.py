@@ -80,8 +80,7 @@ async def test_where_it_says_that_nothing_stays_nothing_is_there(
     empty_store: EmptyStore, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chance = Random(seed)
-    for room in ("sqlite", "postgres"):
-        monkeypatch.setattr(f"app.outbox.{room}.people.DELIVERIES_AT_ONCE", chance.choice([2, 5_000]))
+    monkeypatch.setattr("app.outbox.people.DELIVERIES_AT_ONCE", chance.choice([2, 5_000]))
     for given in ({"user_id": "Ann"}, {"email": " ANN@shop.example"}, {"user_id": "Ann", "email": "ann@shop.example"}):
         with empty_store() as url:
             outbox = open_outbox(url, rules(payload_s=chance.choice([0, DAY_S])), clock=lambda: NOW)

@@ -28,8 +28,6 @@ from app.errors import MemoryChanged, OutboxUnavailable, SettingsError
 from app.identity import IdKeys
 from app.outbox import Outbox, open_outbox
 from app.outbox.people import MAX_LINKED, added_by_key
-from app.outbox.postgres import people as postgres_people
-from app.outbox.sqlite import people as sqlite_people
 from app.pipeline.identity_events import own_time
 from app.pipeline.pipeline import Pipeline
 from app.source import Arrival, Intake, event_json, read_event
@@ -486,8 +484,7 @@ async def test_what_is_too_old_is_deleted_group_by_group(outbox_url: str) -> Non
 
 async def test_all_of_memory_is_looked_through_by_stretches(outbox_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     outbox = open_with(outbox_url)
-    for engine in (sqlite_people, postgres_people):
-        monkeypatch.setattr(engine, "IDS_AT_ONCE", 4)
+    monkeypatch.setattr("app.outbox.people.IDS_AT_ONCE", 4)
     texts = {f"key {number}": ("a" * 64 if number % 3 == 0 else "b" * 64) for number in range(8)}
     await put(outbox, changes(*(person(key, text=f'{{"em": ["{text}"]}}') for key, text in texts.items())))
     for asked in (["a" * 64], ["b" * 64], ["a" * 64, "b" * 64], ["c" * 64]):
