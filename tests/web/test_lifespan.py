@@ -2,9 +2,12 @@
 
 import asyncio
 import gc
+import itertools
 import os
 import signal
 import weakref
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,25 +82,29 @@ async def test_receiving_and_delivering_leave_no_garbage(app: FastAPI) -> None:
 
 
 @pytest.mark.usefixtures("tuned_back")
-async def test_garbage_is_looked_for_by_time(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_garbage_is_looked_for_by_time_and_what_lives_on_is_passed_over(
+    app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(lifespan, "COLLECT_S", 0.01)
+    monkeypatch.setattr(lifespan, "MOST_FREEZES", 1)
     async with app.router.lifespan_context(app):
-        knot = weakref.ref(_Knot())
         gc.disable()
         try:
-
-            async def is_gone() -> bool:
-                return knot() is None
-
-            await until_async(is_gone)
-            knot = weakref.ref(_Knot())
-            await until_async(is_gone)  # the first look is over, which froze what lived then
-            frozen, knot = gc.get_freeze_count(), weakref.ref(_Knot())
-            kept: list[list[int]] = [[] for _ in range(1_000)]
-            await until_async(is_gone)
-            assert gc.get_freeze_count() <= frozen, len(kept)
+            many, frozen = 2 * lifespan.MANY_OBJECTS, [gc.get_freeze_count()]
+            kept: list[list[list[int]]] = []
+            for _ in range(3):
+                kept.append([[] for _ in range(many)])
+                for _ in range(2):  # of the first look nobody knows whether it was before
+                    await until_async(partial(_is_gone, weakref.ref(_Knot())))
+                frozen.append(gc.get_freeze_count())
+            grown = [after - before > many // 2 for before, after in itertools.pairwise(frozen)]
+            assert grown == [True, False, False]
         finally:
             gc.enable()
+
+
+async def _is_gone(knot: Callable[[], object]) -> bool:
+    return knot() is None
 
 
 class _Fails:
