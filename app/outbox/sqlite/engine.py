@@ -72,7 +72,8 @@ class SqliteOutbox(Ledger, KeepsShared, KeepsPeople):
         now: float,
         people: PeopleChanges | None = None,
     ) -> list[Enqueued]:
-        if any(each.leaves_room for each in deliveries) and (full := self._guard.refusal_of_public()):
+        of_notes = not deliveries and any(not each.is_proven for each in dropped)
+        if (of_notes or any(each.leaves_room for each in deliveries)) and (full := self._guard.refusal_of_public()):
             raise full
         held_from = await self.hold_clock.held_from(deliveries, now)
         call = await prepare(

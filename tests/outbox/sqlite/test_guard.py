@@ -4,11 +4,13 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.core.events import DroppedEvent, Exit
 from app.errors import OutboxUnavailable
 from app.outbox.sqlite import SqliteOutbox, guard
 from app.outbox.sqlite.database import open_writable
@@ -251,10 +253,13 @@ async def test_the_last_of_the_disk_is_for_proven_events(small_disk: Path) -> No
     await outbox.start_disk_checks(rules(outbox_quick_check_s=0, outbox_reserve_bytes=4_000_000))
     at = At(outbox)
     _occupy(small_disk, but_bytes=15_000_000)
-    with pytest.raises(OutboxUnavailable, match="proven events only: free space until 16,000,000 bytes") as told:
-        await at.enqueue(new(leaves_room=True))
-    assert told.value.why == "disk full"
-    await at.enqueue(new())
+    note = DroppedEvent(message_id="m", preset=None, exit=Exit.INVALID, reason="x")
+    for events in ([new(leaves_room=True)], []):
+        with pytest.raises(OutboxUnavailable, match="proven events only: free space until 16,000,000 bytes") as told:
+            await outbox.enqueue(events, [note], [], now=NOW)
+        assert told.value.why == "disk full"
+    await outbox.enqueue([new()], [note], [], now=NOW)
+    await outbox.enqueue([], [replace(note, is_proven=True)], [], now=NOW)
     await outbox.check()  # it can keep events
     (small_disk / "ballast").unlink()
     await until_async(lambda: _takes_in(at, leaves_room=True), 10, "public events to be taken in again")
