@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -33,19 +34,26 @@ expect.set_options(timeout=30_000)  # a busy machine is no fault of the page
 
 
 @pytest.fixture(scope="session")
-def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where screenshots go: a folder of the test run, or the repository's own where SCREENSHOTS_DIR says so."""
-    folder = Path(ROOT, os.environ["SCREENSHOTS_DIR"]) if "SCREENSHOTS_DIR" in os.environ else None
-    return folder or tmp_path_factory.mktemp("screenshots")
+def screenshots() -> Path | None:
+    """Where screenshots go: a folder of the repository that SCREENSHOTS_DIR names. None are taken without it."""
+    return Path(ROOT, os.environ["SCREENSHOTS_DIR"]) if "SCREENSHOTS_DIR" in os.environ else None
+
+
+@pytest.fixture(scope="session")
+def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An outbox with a day of traffic, of which each module gets a copy: made in a second."""
+    folder = tmp_path_factory.mktemp("history")
+    written = write_history(f"sqlite:///{folder}/pinrelay.db", now=time.time())
+    with ThreadPoolExecutor(1) as apart:  # while Chromium is open, Playwright's event loop runs in this thread
+        apart.submit(asyncio.run, written).result()
+    return folder / "pinrelay.db"
 
 
 @pytest.fixture(scope="module")
-def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def busy(tmp_path_factory: pytest.TempPathFactory, history: Path) -> Iterator[Server]:
     """A server with a day of traffic behind it."""
     folder = tmp_path_factory.mktemp("busy")
-    history = write_history(f"sqlite:///{folder}/pinrelay.db", now=time.time())
-    with ThreadPoolExecutor(1) as apart:  # while Chromium is open, Playwright's event loop runs in this thread
-        apart.submit(asyncio.run, history).result()
+    shutil.copy(history, folder)
     with running(folder, pinterest_ads_token="pina-of-the-sandbox") as server:
         yield server
 
