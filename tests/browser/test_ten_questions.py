@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -100,6 +101,11 @@ QUESTIONS: Final = (
 )
 
 
+HANDBOOK: Final = (ROOT / "docs" / "console.md").read_text(encoding="utf-8").split("\n## Ten questions\n")[1]
+#: Clicks, and presses of keys, of each question as the handbook tells them.
+MEASURED: Final = [(int(clicks), int(keys)) for clicks, keys in re.findall(r"\| (\d+) \| (\d+) \|\n", HANDBOOK)]
+
+
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A week of traffic, an order, a name that nothing takes, a preset that was published twice, one switched off."""
@@ -150,30 +156,35 @@ def _delivered(server: Server, order_id: str) -> bool:
     return bool(found["deliveries"])
 
 
-def go(page: Page, step: str | tuple[str, str]) -> None:
-    """Take one step of a way by keys, where a finger on a phone and a mouse could take it as well."""
+def go(page: Page, step: str | tuple[str, str]) -> int:
+    """Take one step of a way by keys, where a finger on a phone and a mouse could take it as well; return how many.
+
+    Typing what is looked for counts as none.
+    """
     searchbox = page.get_by_role("searchbox")
     target = page.locator(step).first if isinstance(step, str) else searchbox
+    pressed = tab_to(page, target) if isinstance(step, str) else 1
     page.set_viewport_size(PHONE)
     target.tap(trial=True)  # it is in sight, and nothing lies above it
     page.set_viewport_size(DESK)
     target.click(trial=True)
     if isinstance(step, str):
-        tab_to(page, target)
+        target.focus()
     else:
         page.keyboard.press("/")
         expect(searchbox).to_be_focused()
         page.keyboard.type(step[1])
     page.keyboard.press("Enter")
+    return pressed + 1
 
 
-def tab_to(page: Page, target: Locator) -> None:
-    """Press Tab until the target has the focus."""
+def tab_to(page: Page, target: Locator) -> int:
+    """Press Tab until the target has the focus; return how often."""
     wanted = target.element_handle()  # looked for once: a locator looks anew whenever it is asked
-    for _ in range(400):
+    for pressed in range(1, 400):
         page.keyboard.press("Tab")
         if page.evaluate("(each) => each === document.activeElement", wanted):
-            return
+            return pressed
     pytest.fail(f"no Tab reaches {target}")
 
 
@@ -183,8 +194,8 @@ def test_a_question_is_answered_within_three_clicks(question: Question, planted:
     if question is QUESTIONS[-1]:
         _expire_token(planted)
     page = open_page(f"{planted.url}/console", has_touch=True)
-    for step in question.way:
-        go(page, step)
+    pressed = sum(go(page, step) for step in question.way)
+    assert pressed <= MEASURED[QUESTIONS.index(question)][1], "docs/console.md says how many"
     for size in (DESK, PHONE):
         page.set_viewport_size(size)
         for text in question.answer:
@@ -201,5 +212,5 @@ def _expire_token(server: Server) -> None:
 
 def test_every_question_is_told_in_the_handbook() -> None:
     """The handbook has a chapter for each."""
-    text = (ROOT / "docs" / "console.md").read_text(encoding="utf-8").split("\n## Ten questions\n")[1]
-    assert text.count("\n### ") == len(QUESTIONS)
+    assert HANDBOOK.count("\n### ") == len(QUESTIONS)
+    assert [clicks for clicks, _ in MEASURED] == [len(question.way) for question in QUESTIONS]
