@@ -126,7 +126,7 @@ async def test_what_is_switched_off_is_shown(world: World) -> None:
     page = await world.page("/console")
     assert "Sending is switched off." in page
     assert "<summary>2 presets without events</summary><p>Lead, Page Visit.</p>" in page
-    assert 'Checkout <span class="badge">off</span>' in page
+    assert 'Checkout</a> <span class="badge">off</span>' in page
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ async def test_counts_are_shown_by_ad_account_by_preset_and_by_source(tmp_path: 
     invalid = [re.findall(r'<td class="n trouble"><a [^>]+>(\d+)</a>', part) for part in accounts.split("FR</a>")]
     assert invalid == [["4"], ["3"]]
     presets = page[page.index('id="part-presets"') : page.index('id="part-sources"')]
-    assert re.search(r"Checkout</th>.*>70<.*US</td>.*>40<.*FR</td>.*>30<", presets)
+    assert re.search(r"Checkout</a></th>.*>70<.*US</td>.*>40<.*FR</td>.*>30<", presets)
     sources = page[page.index('id="part-sources"') : page.index('id="part-quality"')]
     assert re.search(r"till</a></th>.*>66<.*shop</a></th>.*>55<.*>7<", sources)
 
@@ -308,14 +308,14 @@ async def test_a_month_of_many_busy_presets_is_a_page_under_100_kb_with_the_busi
         await world.enqueue(counters=[*counters, CounterRow(name="accepted", count=99)])
     world.now = NOW
     answer = await world.browser.get("/console?period=month")
-    named = [len(re.findall(rf"<th[^>]*>Preset number {number}</th>", answer.text)) for number in range(30)]
+    named = [len(re.findall(rf">Preset number {number}</a></th>", answer.text)) for number in range(30)]
     assert named == [0] * 21 + [1] * 9
-    listed = re.findall(r"<th[^>]*>Preset number (\d+)</th>", answer.text)
+    listed = re.findall(r">Preset number (\d+)</a></th>", answer.text)
     assert listed == sorted(listed, key=int, reverse=True), "the busiest first"
     assert len(answer.content) < 100_000
     assert answer.text.count(">All 30 presets</a>") == 1
     every = (await world.browser.get("/console?period=month&presets=all")).text
-    assert every.count('<th scope="row">Preset number') == 30
+    assert every.count("<th scope=\"row\"><a href=\"/console/preset?") == 30
     assert 'data-live="/console?part=live&amp;presets=all&amp;period=month"' in every
     assert "presets</a>" not in every
 
