@@ -29,6 +29,7 @@ PAGES = {
     "delivery": "",
     "message": "",
     "redrive": "/console/redrive?reason=currency",
+    "order": "/console/order/SO-1-1",
     "mappings": "/console/mappings",
     "revenue": "/console/revenue",
     "compare": "/console/revenue/compare",
@@ -52,6 +53,7 @@ SHOWN = {
     ),
     ("pinterest", "light"),
     ("quality", "light"),
+    ("order", "light"),
     *((name, look) for name in ("overview", "tester") for look in ("dark", "phone")),
 }
 
