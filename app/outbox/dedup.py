@@ -645,19 +645,9 @@ class Deduplicator:
     ) -> tuple[TakenKey, ...]:
         return tuple(filter(None, (self._take(key, known, order, delivery_id, self._now) for key in keys)))
 
-    def _take(
-        self,
-        key: Key,
-        known: Known,
-        order: Order | None,
-        delivery_id: object,
-        since: float,
-        *,
-        is_proven: bool | None = None,
-    ) -> TakenKey | None:
+    def _take(self, key: Key, known: Known, order: Order | None, delivery_id: object, since: float) -> TakenKey | None:
         """Take a key; None where so many hold it that it names nothing."""
-        holders = self._held.setdefault(key.digest, [])
-        is_proven = known.is_proven if is_proven is None else is_proven
+        holders, is_proven = self._held.setdefault(key.digest, []), known.is_proven
         if sum(each.is_proven == is_proven for each in holders) >= MAX_PLACES:
             return None
         place = min(set(range(2 * MAX_PLACES)) - {holder.place for holder in holders})

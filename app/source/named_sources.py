@@ -15,6 +15,7 @@ from app.core.events import Event, Exit
 from app.core.receipts import Receipt
 from app.core.values.addresses import Network
 from app.errors import EventHeldBack, EventRefused
+from app.source import responses
 from app.source.auth import HeaderSecret, OpenProof, SenderProof
 from app.source.body import (
     Limits,
@@ -35,21 +36,6 @@ from app.source.openapi import NAMED_ANSWERS, NAMED_BODY, NAMED_PARAMETERS
 from app.source.rate_limits import Quota, Quotas
 from app.source.raw_records import body_reader_of, read_raw_requests, records, request_context
 from app.source.received_request import Requester, with_gpc
-from app.source.responses import (
-    NO_PIXEL,
-    SUCCESS,
-    TOO_MANY,
-    UNAUTHENTICATED,
-    UNKNOWN_SOURCE,
-    UNSUPPORTED_ENCODING,
-    RequestRefused,
-    answer,
-    answering_refusals,
-    is_read_encoding,
-    is_unusable,
-    receipt_json,
-    without_memory,
-)
 from app.source.signatures import SegmentSignature, is_of_first
 from app.source.webhook import WEBHOOK_METHODS
 
@@ -221,26 +207,26 @@ class NamedWebhook:
         """Answer one HTTP request. Raises RequestRefused and OutboxUnavailable."""
         source = self.sources.by_name.get(request.path_params["source"])
         if source is None:
-            raise RequestRefused(UNKNOWN_SOURCE)
+            raise responses.RequestRefused(responses.UNKNOWN_SOURCE)
         request.state.source = source.name
         return await self._receive(request, source)
 
     async def _receive(self, request: Request, source: NamedSource) -> Response:
         is_pixel = request.method == "GET"
         if is_pixel and not source.takes_pixels:
-            raise RequestRefused(NO_PIXEL)
+            raise responses.RequestRefused(responses.NO_PIXEL)
         quotas = self.sources.quotas
         quotas.check(source.name)
         if not all(proof.may_hold(request.headers) for proof in source.proofs):
             if await _is_ping(request, source):
-                return answer(SUCCESS)
-            raise RequestRefused(UNAUTHENTICATED)
+                return responses.answer(responses.SUCCESS)
+            raise responses.RequestRefused(responses.UNAUTHENTICATED)
         raw = b"null" if is_pixel else await receive(request, source.limits)
         size = await measured(raw, source.limits.max_unpacked_bytes)
         now = self.clock()
         for proof in source.proofs:
             if not await proof.holds(raw, size, request.headers, now=now):
-                raise RequestRefused(UNAUTHENTICATED)
+                raise responses.RequestRefused(responses.UNAUTHENTICATED)
         async with self.budget.held(raw, size, timeout_s=source.limits.request_timeout_s):
             quotas.charge(source.name, size=size)
             if source.reshape is None:
@@ -249,7 +235,7 @@ class NamedWebhook:
             receipt = await self._accept(request, events, source, now)
         if is_pixel:
             return Response(_PIXEL, media_type="image/gif", headers=dict(_OF_PIXEL))
-        return answer(receipt_json(receipt, source=source.name))
+        return responses.answer(responses.receipt_json(receipt, source=source.name))
 
     async def _keep_segments(
         self, request: Request, source: NamedSource, raw: bytes, size: int, now: float
@@ -259,8 +245,8 @@ class NamedWebhook:
         read = iter(with_gpc(events, request))
         only_first = source.is_signed_once(raw, size, request.headers)
         receipt = await self._accept(request, read, source, now, only_first=only_first)
-        unusable = not body.several and is_unusable(receipt)
-        return answer(receipt_json(receipt, source=source.name), 422 if unusable else 200)
+        unusable = not body.several and responses.is_unusable(receipt)
+        return responses.answer(responses.receipt_json(receipt, source=source.name), 422 if unusable else 200)
 
     async def _accept(
         self, request: Request, events: _Events, source: NamedSource, now: float, *, only_first: bool = False
@@ -276,17 +262,17 @@ class NamedWebhook:
         receipt = await accept_signed(self.accepts, intake, only_first=only_first)
         self.sources.quotas.charge(source.name, events=len(receipt.events))
         self.on_count(source.name, receipt.counts)
-        return without_memory(receipt) if self.remembers and not intake.is_known else receipt
+        return responses.without_memory(receipt) if self.remembers and not intake.is_known else receipt
 
     async def _mapped(
         self, request: Request, source: NamedSource, reshape: Reshape, raw: bytes, size: int, now: float
     ) -> _Events:
         """Return the events that a source's file makes of a request, each when its turn comes."""
         if len(request.url.query) > _MAX_QUERY_CHARACTERS:
-            raise RequestRefused(TOO_MANY)
+            raise responses.RequestRefused(responses.TOO_MANY)
         content = "json" if request.method == "GET" else body_reader_of(request.headers.get("content-type", ""))
-        if content == "lines" and not is_read_encoding(request):  # each line alone would be refused
-            raise RequestRefused(UNSUPPORTED_ENCODING)
+        if content == "lines" and not responses.is_read_encoding(request):  # each line alone would be refused
+            raise responses.RequestRefused(responses.UNSUPPORTED_ENCODING)
         requester = Requester.of(request, self.trusted_proxies)
         around = request_context(request, hidden=source.hidden_headers, ip=requester.ip)
         read = partial(read_or_refuse, arrival=Arrival.at(now, new_id=self.new_id))
@@ -297,7 +283,7 @@ class NamedWebhook:
 
 def named_sources_router(webhook: NamedWebhook) -> APIRouter:
     """Build the route. The name of the source that sent a request is left in `request.state.source`."""
-    handler = answering_refusals(webhook.receive)
+    handler = responses.answering_refusals(webhook.receive)
     router = APIRouter(tags=["webhook"])
     for method in (*WEBHOOK_METHODS, "GET"):
         router.add_api_route(
@@ -329,5 +315,5 @@ def _bounded(events: _Events, most: int) -> _Events:
     """Yield the events. Raises RequestRefused where there are too many: one record may hold a list of them."""
     for number, event in enumerate(events):
         if number == most:
-            raise RequestRefused(TOO_MANY)
+            raise responses.RequestRefused(responses.TOO_MANY)
         yield event

@@ -19,6 +19,7 @@ from app.config.settings import SenderSettings
 from app.core.events import DEFAULT_SOURCE, Event
 from app.core.values.addresses import Network, one_household, read_networks
 from app.errors import EventRefused, SettingsError
+from app.source import responses
 from app.source.auth import WriteKeys, basic_user
 from app.source.body import Body, Limits, MemoryBudget, measured, open_body, pieces, read_events, receive
 from app.source.event import Arrival, random_id
@@ -26,15 +27,6 @@ from app.source.intake import AcceptsIntake, Intake
 from app.source.openapi import BATCH_BODY, CALL_BODY, TRACKING_ANSWERS
 from app.source.rate_limits import OF_EACH, Quotas, read_quotas
 from app.source.received_request import Requester
-from app.source.responses import (
-    SUCCESS,
-    UNAUTHENTICATED,
-    Handler,
-    RequestRefused,
-    answer,
-    answering_refusals,
-    refusal_json,
-)
 
 #: The call that a path means, where the event does not say it itself; browser and mobile SDKs use the letters.
 _CALLS = {"track": "t", "page": "p", "screen": "s", "identify": "i", "group": "g", "alias": "a"}
@@ -92,7 +84,7 @@ def tracking_router(
         for name in ("event", "batch"):
             _add(router, f"{beginning}{name}", api.events_handler(None))
     for path in _METRICS:
-        _add(router, path, answering_refusals(api.discard))
+        _add(router, path, responses.answering_refusals(api.discard))
     return router
 
 
@@ -110,7 +102,7 @@ def _quotas(settings: SenderSettings, write_keys: WriteKeys) -> Quotas:
 
 
 def _add(
-    router: APIRouter, path: str, handler: Handler, summary: str = "", body: dict[str, object] | None = None
+    router: APIRouter, path: str, handler: responses.Handler, summary: str = "", body: dict[str, object] | None = None
 ) -> None:
     """Add one path; without a body it is another spelling, which the OpenAPI document leaves out."""
     router.add_api_route(
@@ -142,18 +134,18 @@ class _TrackingApi:
     clock: Callable[[], float]
     new_id: Callable[[], str]
 
-    def events_handler(self, call: str | None) -> Handler:
+    def events_handler(self, call: str | None) -> responses.Handler:
         """Build the handler of one path; `call` is the type of an event that names none."""
 
         async def receive_call(request: Request) -> Response:
             return await self._receive(request, call)
 
-        return answering_refusals(receive_call)
+        return responses.answering_refusals(receive_call)
 
     async def discard(self, request: Request) -> Response:
         """Thank for an SDK's report on itself, which nobody needs."""
         await receive(request, self.limits)
-        return answer(SUCCESS)
+        return responses.answer(responses.SUCCESS)
 
     async def _receive(self, request: Request, call: str | None) -> Response:
         limits = self.limits
@@ -166,7 +158,7 @@ class _TrackingApi:
         raw = await receive(request, limits)
         size = await measured(raw, limits.max_unpacked_bytes)
         if source is None and not self.is_open and not await self._may_hold_key(raw, size):
-            raise RequestRefused(UNAUTHENTICATED)
+            raise responses.RequestRefused(responses.UNAUTHENTICATED)
         async with self.budget.held(raw, size, timeout_s=limits.request_timeout_s):
             body = await open_body(raw, size, self.budget, limits)
             request.state.source = source = source or self._source_in(body)
@@ -204,7 +196,7 @@ class _TrackingApi:
             offered.append(of_jitsu.partition(":")[2])
         source = self.write_keys.source(*offered)
         if source is None and any(offered) and not self.is_open:
-            raise RequestRefused(UNAUTHENTICATED)
+            raise responses.RequestRefused(responses.UNAUTHENTICATED)
         return source
 
     async def _may_hold_key(self, raw: bytes, size: int) -> bool:
@@ -226,7 +218,7 @@ class _TrackingApi:
         """
         source = self.write_keys.source(body.top.get("writeKey"))
         if source is None and not self.is_open:
-            raise RequestRefused(UNAUTHENTICATED)
+            raise responses.RequestRefused(responses.UNAUTHENTICATED)
         return source
 
 
@@ -250,5 +242,5 @@ def _answer(alone: Sequence[Event | EventRefused] | None) -> Response:
     SDKs drop what is answered 400: right for one event, but not for the rest of a batch. None: it was a batch.
     """
     if alone and isinstance(alone[0], EventRefused):
-        return answer(refusal_json("event_refused", alone[0].reason), 400)
-    return answer(SUCCESS)
+        return responses.answer(responses.refusal_json("event_refused", alone[0].reason), 400)
+    return responses.answer(responses.SUCCESS)

@@ -9,33 +9,21 @@ comparison = field ("=" | "!=" | "<" | "<=" | ">" | ">=") value
 from typing import NoReturn, get_args
 
 from app.errors import TriggerError
+from app.trigger import syntax
 from app.trigger.scanner import Kind, Token, did_you_mean, double_of, next_token, quote, unknown_field, unquoted
-from app.trigger.syntax import (
-    Comparison,
-    Field,
-    FunctionCall,
-    FunctionName,
-    Group,
-    Joiner,
-    Negation,
-    Operator,
-    Readable,
-    Term,
-    Value,
-)
 
 MAX_CHARACTERS = 65_536
 #: Parentheses within parentheses.
 MAX_PARENTHESES_DEPTH = 50
 
-_FUNCTIONS: dict[str, FunctionName] = {name: name for name in get_args(FunctionName)}
-_OPERATORS: dict[str, Operator] = {operator: operator for operator in get_args(Operator)}
-_JOINERS: dict[str, Joiner] = {joiner: joiner for joiner in get_args(Joiner)}
+_FUNCTIONS: dict[str, syntax.FunctionName] = {name: name for name in get_args(syntax.FunctionName)}
+_OPERATORS: dict[str, syntax.Operator] = {operator: operator for operator in get_args(syntax.Operator)}
+_JOINERS: dict[str, syntax.Joiner] = {joiner: joiner for joiner in get_args(syntax.Joiner)}
 _CONSTANTS = {"true": True, "false": False, "null": None}
 _ORDERED = ("<", "<=", ">", ">=")
 
 
-def parse_trigger(text: str, fields: Readable) -> Term:
+def parse_trigger(text: str, fields: syntax.Readable) -> syntax.Term:
     """Return what `text` says of these fields; raise TriggerError at the leftmost mistake."""
     if len(text) > MAX_CHARACTERS:
         message = f"the trigger is {len(text)} characters long, at most {MAX_CHARACTERS} are read: split the preset."
@@ -46,7 +34,7 @@ def parse_trigger(text: str, fields: Readable) -> Term:
 class _Parser:
     """One pass over one text. Every method takes exactly the tokens of what it returns."""
 
-    def __init__(self, text: str, fields: Readable) -> None:
+    def __init__(self, text: str, fields: syntax.Readable) -> None:
         self._text = text
         self._fields = fields
         self._ahead: Token | None = None
@@ -54,7 +42,7 @@ class _Parser:
         self._end = 0
         self._depth = 0
 
-    def whole(self) -> Term:
+    def whole(self) -> syntax.Term:
         if self._peek().kind is Kind.END:
             raise TriggerError('the trigger is empty: write a condition such as type = "track".', 1)
         term = self._trigger()
@@ -89,10 +77,10 @@ class _Parser:
 
     # Terms
 
-    def _trigger(self) -> Term:
+    def _trigger(self) -> syntax.Term:
         column = self._peek().column
         terms = [self._term()]
-        joiner: Joiner | None = None
+        joiner: syntax.Joiner | None = None
         while self._peek().is_word(*_JOINERS):
             token = self._take()
             found = _JOINERS[token.text.lower()]
@@ -103,9 +91,9 @@ class _Parser:
             terms.append(self._term())
         if joiner is None:
             return terms[0]
-        return Group(joiner=joiner, terms=tuple(terms), text=self._since(column), column=column)
+        return syntax.Group(joiner=joiner, terms=tuple(terms), text=self._since(column), column=column)
 
-    def _term(self) -> Term:
+    def _term(self) -> syntax.Term:
         token = self._peek()
         if self._next_is("!") or token.is_word("not"):
             return self._negated()
@@ -118,11 +106,11 @@ class _Parser:
             return self._call(token.column, negated=False)
         return self._comparison()
 
-    def _negated(self) -> Term:
+    def _negated(self) -> syntax.Term:
         column = self._take().column
         if self._next_is("("):
             term = self._parenthesised()
-            return Negation(term=term, text=self._since(column), column=column)
+            return syntax.Negation(term=term, text=self._since(column), column=column)
         token = self._peek()
         if token.text in _FUNCTIONS:
             return self._call(column, negated=True)
@@ -133,7 +121,7 @@ class _Parser:
             token.column,
         )
 
-    def _parenthesised(self) -> Term:
+    def _parenthesised(self) -> syntax.Term:
         opening = self._take()
         self._depth += 1
         if self._depth > MAX_PARENTHESES_DEPTH:
@@ -153,14 +141,14 @@ class _Parser:
 
     # Conditions
 
-    def _call(self, column: int, *, negated: bool) -> FunctionCall:
+    def _call(self, column: int, *, negated: bool) -> syntax.FunctionCall:
         name = self._take().text
         self._take_mark("(", of=name)
         field = self._field()
         self._take_mark(",", of=name)
         argument = self._argument(name)
         self._take_mark(")", of=name)
-        return FunctionCall(
+        return syntax.FunctionCall(
             function=_FUNCTIONS[name],
             field=field,
             argument=argument,
@@ -176,7 +164,7 @@ class _Parser:
             raise TriggerError(f"{name} needs text, not null: write field = null.", token.column)
         return value.value if isinstance(value.value, str) else value.written
 
-    def _comparison(self) -> Comparison:
+    def _comparison(self) -> syntax.Comparison:
         column = self._peek().column
         field = self._field()
         operator = self._operator()
@@ -184,15 +172,15 @@ class _Parser:
         value = self._value()
         if operator in _ORDERED:
             value = _number_for(operator, value, token)
-        return Comparison(field=field, operator=operator, value=value, text=self._since(column), column=column)
+        return syntax.Comparison(field=field, operator=operator, value=value, text=self._since(column), column=column)
 
-    def _operator(self) -> Operator:
+    def _operator(self) -> syntax.Operator:
         token = self._peek()
         if token.kind is not Kind.MARK or token.text not in _OPERATORS:
             raise TriggerError(f"= != < <= > or >= is expected here, not {_shown(token)}.", token.column)
         return _OPERATORS[self._take().text]
 
-    def _field(self) -> Field:
+    def _field(self) -> syntax.Field:
         token = self._take()
         if token.kind is not Kind.WORD:
             raise TriggerError(f"a field is expected here, not {_shown(token)}.", token.column)
@@ -203,7 +191,7 @@ class _Parser:
             raise TriggerError(f"{root} is an object: say which of its keys, {root}.key.", token.column)
         if root not in self._fields.flat and root not in self._fields.nested:
             raise TriggerError(self._unknown(token), token.column)
-        return Field(root=root, path=token.path)
+        return syntax.Field(root=root, path=token.path)
 
     def _unknown(self, token: Token) -> str:
         if token.text in _FUNCTIONS:
@@ -213,12 +201,12 @@ class _Parser:
             return f"there is no function {name}.{did_you_mean(token.text, *_FUNCTIONS)} There are contains and match."
         return unknown_field(str(token.value), self._fields)
 
-    def _value(self) -> Value:
+    def _value(self) -> syntax.Value:
         token = self._take()
         if token.kind in (Kind.TEXT, Kind.NUMBER):
-            return Value(value=token.value, written=token.text)
+            return syntax.Value(value=token.value, written=token.text)
         if token.is_word(*_CONSTANTS):
-            return Value(value=_CONSTANTS[token.text.lower()], written=token.text)
+            return syntax.Value(value=_CONSTANTS[token.text.lower()], written=token.text)
         if token.kind is Kind.WORD:
             raise TriggerError(unquoted(token.text), token.column)
         raise TriggerError(
@@ -235,11 +223,11 @@ class _Parser:
         raise TriggerError(message, token.column)
 
 
-def _number_for(operator: Operator, value: Value, token: Token) -> Value:
+def _number_for(operator: syntax.Operator, value: syntax.Value, token: Token) -> syntax.Value:
     number = double_of(value.value) if isinstance(value.value, str) else value.value
     if not isinstance(number, float):
         raise TriggerError(f"{operator} compares numbers: {quote(token.text)} is not one.", token.column)
-    return Value(value=number, written=value.written)
+    return syntax.Value(value=number, written=value.written)
 
 
 def _shown(token: Token) -> str:
