@@ -30,9 +30,9 @@ import httpx
 from app.core.shared_values import FEED, FEED_PIECES, FEED_TURN, FeedState, SharedValues
 from app.core.values.times import DAY_S, HOUR_S
 from app.destination.client import http_client
-from app.errors import FeedUnusable, OutboxUnavailable
+from app.errors import FeedUnusable
 from app.insights.inventory.products import GROUP, ITEM, UNKNOWN, ProductCheck
-from app.sender.shutdown import Shutdown
+from app.sender.shutdown import MinuteTask
 
 #: Items of all feeds together. Pinterest's own bound is higher; digests of these take 16 MB.
 MAX_ITEMS: Final = 2_000_000
@@ -362,12 +362,10 @@ async def kept_ids(shared: SharedValues, state: FeedState) -> FeedIds | None:
 
 #: So many products of events are looked up once.
 _REMEMBERED: Final = 16_384
-#: How often the store is asked whether there are newer ids.
-LOOK_S: Final = 60.0
 
 
-class FeedKeeper:
-    """A background task: `run` until `stop`."""
+class FeedKeeper(MinuteTask):
+    """Keeps the ids of the product feeds, and looks up what events sell."""
 
     def __init__(
         self,
@@ -380,27 +378,13 @@ class FeedKeeper:
         fetch: Callable[[str, IO[bytes]], Awaitable[None]] = fetch_feed,
     ) -> None:
         """Take the addresses of feeds; without any only what `pinrelay feed` reads is followed."""
+        super().__init__(on_error)
         self._shared = shared
         self._check = check
         self._addresses = addresses
         self._clock = clock
-        self._on_error = on_error
         self._fetch = fetch
-        self._shutdown = Shutdown()
         self._followed = (0.0, 0)
-
-    async def run(self) -> None:
-        """Look every minute until `stop`. An outbox that is away is asked again later."""
-        while not self._shutdown.requested:
-            try:
-                await self.look()
-            except OutboxUnavailable as exc:
-                self._on_error(exc)
-            await self._shutdown.rest(LOOK_S)
-
-    def stop(self) -> None:
-        """End `run` after the look under way."""
-        self._shutdown.request()
 
     async def look(self) -> None:
         """Read the feeds if their day is over and no other process does; then take up the ids that are kept."""

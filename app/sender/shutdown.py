@@ -1,11 +1,16 @@
 """How background work is asked to end, and made to."""
 
 import asyncio
-from collections.abc import Coroutine
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+
+from app.errors import OutboxUnavailable
 
 _Result = TypeVar("_Result")
+#: How often a MinuteTask looks.
+LOOK_S: Final = 60.0
 
 
 class Shutdown:
@@ -47,6 +52,37 @@ class Shutdown:
 
     async def unless_forced(self, work: Coroutine[Any, Any, _Result]) -> _Result | None:
         return await _race(work, self._forced)
+
+
+class MinuteTask(ABC):
+    """A background task that looks every minute: `run` until `stop`."""
+
+    def __init__(
+        self, on_error: Callable[[Exception], None], close: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """Take what is told of an outbox that is away, and what is awaited at the end."""
+        self._on_error = on_error
+        self._close = close
+        self._shutdown = Shutdown()
+
+    async def run(self) -> None:
+        """Look until `stop`. An outbox that is away is asked again later."""
+        while not self._shutdown.requested:
+            try:
+                await self.look()
+            except OutboxUnavailable as exc:
+                self._on_error(exc)
+            await self._shutdown.rest(LOOK_S)
+        if self._close is not None:
+            await self._close()
+
+    def stop(self) -> None:
+        """End `run` after the look under way."""
+        self._shutdown.request()
+
+    @abstractmethod
+    async def look(self) -> object:
+        """Do what is due."""
 
 
 async def _within(seconds: float, event: asyncio.Event) -> None:

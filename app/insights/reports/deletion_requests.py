@@ -13,12 +13,10 @@ from pydantic import SecretStr
 from app.core.shared_values import DELETIONS, ERASURES, PinterestDeletion, SharedValues
 from app.core.values.times import DAY_S, HOUR_S
 from app.destination.client import Answer, Failure
-from app.errors import OutboxUnavailable
 from app.insights.reports.ads_client import AdsClient, AdsToken, SealsTokens
-from app.sender.shutdown import Shutdown
+from app.sender.shutdown import MinuteTask
 
-#: How often it is looked, and how often Pinterest is asked how far a request is.
-LOOK_S: Final = 60.0
+#: How often Pinterest is asked how far a request is.
 ASK_S: Final = HOUR_S
 #: After so long an address is destroyed, answered or not.
 DESTROY_S: Final = 30 * DAY_S
@@ -29,8 +27,8 @@ NO_BETA: Final = (
 )
 
 
-class DeletionRequests:
-    """A background task: `run` until `stop`."""
+class DeletionRequests(MinuteTask):
+    """Takes each request to Pinterest to delete a person further."""
 
     def __init__(
         self,
@@ -48,29 +46,14 @@ class DeletionRequests:
 
         `on_trouble` is told an ad account and why, once.
         """
+        super().__init__(on_error, client.close)
         self._shared = shared
         self._client = client
         self._token = token
         self._sealer = sealer
         self._scrub = scrub
         self._clock = clock
-        self._on_error = on_error
         self._on_trouble = on_trouble
-        self._shutdown = Shutdown()
-
-    async def run(self) -> None:
-        """Look every minute until `stop`; then close the connections. An outbox that is away is asked again later."""
-        while not self._shutdown.requested:
-            try:
-                await self.look()
-            except OutboxUnavailable as exc:
-                self._on_error(exc)
-            await self._shutdown.rest(LOOK_S)
-        await self._client.close()
-
-    def stop(self) -> None:
-        """End `run` after the look under way."""
-        self._shutdown.request()
 
     async def look(self) -> None:
         """Take each request that is not over one step further."""

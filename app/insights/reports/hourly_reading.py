@@ -18,7 +18,6 @@ from app.core.shared_values import PINTEREST_VIEWS, REPORTS_TURN, SharedValues
 from app.core.values.times import DAY_S, HOUR_S
 from app.destination import redact
 from app.destination.client import Answer, Failure
-from app.errors import OutboxUnavailable
 from app.insights.reports.ads_client import AdsClient, AdsToken, NoToken
 from app.insights.reports.pinterest_answers import (
     BY_CLICK,
@@ -34,10 +33,8 @@ from app.insights.reports.pinterest_answers import (
     read_quality,
 )
 from app.outbox import PagesOrders, orders_since
-from app.sender.shutdown import Shutdown
+from app.sender.shutdown import MinuteTask
 
-#: How often it is looked whether the hour is over.
-LOOK_S: Final = 60.0
 #: So many days are asked for.
 REPORTED_DAYS: Final = 14
 _OK, _UNAUTHORIZED, _SERVER_ERROR = 200, 401, 500
@@ -106,8 +103,8 @@ class ReportStore(SharedValues, PagesOrders, Protocol):
     """The part of the outbox that is needed here."""
 
 
-class HourlyReading:
-    """A background task: `run` until `stop`."""
+class HourlyReading(MinuteTask):
+    """Reads Pinterest's own figures."""
 
     def __init__(
         self,
@@ -122,29 +119,14 @@ class HourlyReading:
         on_trouble: Callable[[str, str], None],
     ) -> None:
         """Take what to read. `on_trouble` is told an ad account, and why a report is not read, once while it lasts."""
+        super().__init__(on_error, client.close)
         self._outbox = outbox
         self._client = client
         self._token = token
         self._ad_account_ids = ad_account_ids
         self._event_names = tuple(event_names)
         self._clock = clock
-        self._on_error = on_error
         self._on_trouble = on_trouble
-        self._shutdown = Shutdown()
-
-    async def run(self) -> None:
-        """Look every minute until `stop`; then close the connections. An outbox that is away is asked again later."""
-        while not self._shutdown.requested:
-            try:
-                await self.look()
-            except OutboxUnavailable as exc:
-                self._on_error(exc)
-            await self._shutdown.rest(LOOK_S)
-        await self._client.close()
-
-    def stop(self) -> None:
-        """End `run` after the look under way."""
-        self._shutdown.request()
 
     async def look(self) -> bool:
         """Read all ad accounts where the hour is over and no other process does; return whether it was done."""
