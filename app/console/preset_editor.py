@@ -85,6 +85,8 @@ _TITLES: Final[Mapping[str, str]] = {
     "example": "Example",
     "fields": "Field",
 }
+#: The rows of these have a field of text each.
+META: Final = ("name", "description", "hold")
 _MAX_STEPS: Final = 60
 _MAX_KEPT_CHARACTERS: Final = 1_000_000
 _MAX_SHOWN: Final = 80
@@ -146,7 +148,7 @@ def _rows(term: Term, finding: Finding | None, at: tuple[int, ...], depth: int) 
         case Negation(term=negated):
             inner = (negated,)
             yield TriggerRow(place=place, depth=depth, kind="not", held=held)
-        case Comparison() | FunctionCall():
+        case _:
             found = None if finding is None or finding.found is ABSENT else shown_json(finding.found)
             yield _condition(term, place, depth, held=held, found=found)
     parts = finding.parts if finding else (None,) * len(inner)
@@ -511,7 +513,7 @@ def in_words(given: Any) -> str:
 
 def with_meta(document: YamlDocument, name: str, value: str) -> YamlDocument:
     """Return the document with another name, description or hold; "" takes it away. Raises EditRefused."""
-    if name not in ("name", "description", "hold"):
+    if name not in META:
         raise EditRefused((), f"there is no row {name!r}")
     if value == meta_of(document, name):
         return document

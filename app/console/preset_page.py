@@ -24,6 +24,7 @@ from app.console.pages import Form, PageGroup, Pages, go, person_of, read_form
 from app.console.preset_editor import (
     FUNCTIONS,
     KINDS,
+    META,
     OPERATORS,
     FieldGroup,
     SeenPath,
@@ -46,7 +47,7 @@ from app.core.coordination import Switches
 from app.core.events import DEFAULT_SOURCE, Event, EventKey, Exit
 from app.core.shared_values import PRESET_DRAFTS, PresetDraft, SharedKey
 from app.core.values.times import DAY_S, HOUR_S
-from app.errors import CatalogError, EditRefused, Fault, TriggerError, UnknownName
+from app.errors import CatalogError, EditRefused, EventRefused, Fault, TriggerError, UnknownName
 from app.insights.inventory.drafts import draft_preset
 from app.insights.inventory.figures import NameFigures
 from app.insights.orders.revenue import read_revenue
@@ -111,7 +112,7 @@ class Effect:
     #: The first sample for each key of the shadow run's `fields` and `exits`.
     first: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
     #: How each test of the preset ends: its name, and what is not as expected.
-    tests: Sequence[tuple[str, Sequence[str]]] = ()
+    tests: Sequence[tuple[str, str]] = ()
     #: Of how many samples, how many the draft takes, and how many what runs does.
     samples: int = 0
     taken: int = 0
@@ -123,13 +124,10 @@ class EditorView:
     """All that the page of the editor shows."""
 
     draft: PresetDraft
-    text: str
-    name: str
-    #: "" where the file has none.
-    description: str
-    hold: str
+    #: Name, description and hold by their names in the file; "" where it has none.
+    meta: Mapping[str, str]
     faults: Sequence[Fault]
-    #: Empty where the text cannot be read.
+    #: Empty where the trigger cannot be read.
     trigger: Sequence[TriggerRow]
     groups: Sequence[FieldGroup]
     paths: Sequence[SeenPath]
@@ -142,17 +140,6 @@ class EditorView:
     refused: str = ""
     #: What Pinterest answered where the event was sent as a test.
     reply: PinterestReply | None = None
-
-    @property
-    def undo(self) -> str:
-        """What `undo` takes back; "" where there is nothing."""
-        return self.draft.steps[self.draft.at].done
-
-    @property
-    def redo(self) -> str:
-        """What `redo` does again; "" where there is nothing."""
-        later = self.draft.steps[self.draft.at + 1 :]
-        return later[0].done if later else ""
 
 
 class PresetPages(PageGroup):
@@ -184,7 +171,7 @@ class PresetPages(PageGroup):
             "preset.html",
             nav="mappings",
             preset=views[name],
-            tests=await asyncio.to_thread(self._tests, running, preset),
+            tests=await asyncio.to_thread(self._tests, running.alone(preset)),
             rows=trigger_rows(preset.trigger.term, None),
             names=names,
             worth=worth,
@@ -206,11 +193,13 @@ class PresetPages(PageGroup):
                 found[each.name] += each.count
         return found
 
-    def _tests(self, catalog: Catalog, preset: Preset) -> list[tuple[str, Sequence[str]]]:
-        """Return how each test of a preset ends: its name, and why it fails. Maps events, so it blocks."""
-        failing = {each.path: each.message for each in self._services.running.failing(catalog.alone(preset))}
-        found = ((each.name, failing.get(f"/tests/{number}", "")) for number, each in enumerate(preset.tests))
-        return [(name, (why,) if why else ()) for name, why in found]
+    def _tests(self, alone: Catalog) -> list[tuple[str, str]]:
+        """Return how each test of the only preset ends: its name, and why it fails. Maps events, so it blocks."""
+        (preset,) = alone.presets
+        failing = {
+            each.path: each.message for each in self._services.running.failing(alone) if each.file == preset.file
+        }
+        return [(each.name, failing.get(f"/tests/{number}", "")) for number, each in enumerate(preset.tests)]
 
     async def edit(self, request: Request) -> Response:
         """Show the editor of a file, or of a new one for a kind of event: its type, name and source."""
@@ -265,7 +254,7 @@ class PresetPages(PageGroup):
     def _going_on(self, draft: PresetDraft | None, file: str) -> PresetDraft:
         """Return a draft that is kept; a new one where there is none, or where what it shows was published."""
         runs = self._services.running.preset_texts.get(file)
-        if draft is None or (draft.steps[draft.at].text == runs != draft.steps[0].text):
+        if draft is None or (draft.now.text == runs != draft.steps[0].text):
             return self._begun(file)
         return draft
 
@@ -280,8 +269,7 @@ class PresetPages(PageGroup):
 
     async def _edited(self, draft: PresetDraft, form: Form, sample: str) -> PresetDraft:
         """Return the draft after one edit. Raises EditRefused, TriggerError, LookupError."""
-        do, text = form.get("do", ""), draft.steps[draft.at].text
-        match do:
+        match do := form.get("do", ""):
             case "undo":
                 return moved(draft, -1)
             case "redo":
@@ -293,7 +281,7 @@ class PresetPages(PageGroup):
                 return _step(draft, form.get("text", ""), "change the YAML")
             case "pin":
                 return _step(draft, await self._with_test(draft, sample), "add a test")
-        document = read_document(text)
+        document = read_document(draft.now.text)
         if do == "field":
             path, kind = form.get("path", ""), form.get("kind", "")
             document = with_row(document, path, kind, form, self._services.running.catalog.action)
@@ -308,18 +296,16 @@ class PresetPages(PageGroup):
 
     async def _with_test(self, draft: PresetDraft, sample: str) -> str:
         """Return the draft's text with one more test, made of the chosen event with made-up data."""
-        text = draft.steps[draft.at].text
-        candidate, faults = await self._candidate(draft.file, text)
-        preset = candidate.preset_of(draft.file) if candidate else None
-        if candidate is None or preset is None:
+        alone, faults = await self._drafted(draft)
+        if alone is None:
             raise EditRefused(("tests",), f"mend the draft first: {faults[0].message}")
-        chosen = next((each for each in await self._samples(preset) if each.id == sample), None)
+        chosen = next((each for each in await self._samples(alone) if each.id == sample), None)
         if chosen is None:
             raise EditRefused(("tests",), "choose an event first")
         made, _ = await recorded(
             chosen.event,
             self._explainer,
-            candidate.alone(preset),
+            alone,
             Random(),  # noqa: S311 - made-up values, no secret
             now=chosen.at,
             source=chosen.source,
@@ -327,30 +313,35 @@ class PresetPages(PageGroup):
         )
         if draft.file not in made:
             raise EditRefused(("tests",), "the preset does not take this event: choose another")
-        document = read_document(text)
+        document = read_document(draft.now.text)
         return document.with_value(("tests", len(document.get(("tests",)) or [])), made[draft.file]).text
 
-    async def _candidate(self, file: str, text: str) -> tuple[Catalog | None, tuple[Fault, ...]]:
+    async def _drafted(self, draft: PresetDraft) -> tuple[Catalog | None, tuple[Fault, ...]]:
+        """Return a catalog of the draft's preset alone; None, and why, where it cannot run."""
         try:
-            return await asyncio.to_thread(self._services.running.with_draft, file, text), ()
+            catalog = await asyncio.to_thread(self._services.running.with_draft, draft.file, draft.now.text)
         except CatalogError as exc:
             return None, exc.faults
+        return _alone(catalog, draft.file), ()
 
-    async def _samples(self, preset: Preset | None) -> list[Sample]:
-        """Return real events, the newest first, and behind them the made-up example of the preset."""
+    async def _samples(self, alone: Catalog) -> list[Sample]:
+        """Return real events, the newest first, and behind them the made-up example of the preset, if there is one."""
         shadow, tail, now = self._services.acts.catalog.shadow, self._services.acts.tail.tail, self._services.clock()
         kept = await shadow.samples(at_most=_COUNTED) if shadow else []
-        found = [Sample(id=f"s{one.id}", at=one.at, source=one.source, event=event) for one, event in kept]
+        found: list[tuple[str, float, str, Event | EventRefused]]
+        found = [(f"s{one.id}", one.at, one.source, event) for one, event in kept]
         if not found:
-            for each in tail.events(now=now):
-                event = read_or_refuse(orjson.loads(each.text), Arrival.at(each.at))
-                if isinstance(event, dict):
-                    found.append(Sample(id=f"t{each.number}", at=each.at, source=each.source, event=event))
-        if preset is not None and preset.example:
-            example = read_or_refuse(orjson.loads(pretty(with_fresh_timestamp(preset.example, now))), Arrival.at(now))
-            if isinstance(example, dict):
-                found.append(Sample(id="example", at=now, source=DEFAULT_SOURCE, event=example))
-        return found
+            read = (
+                (each, read_or_refuse(orjson.loads(each.text), Arrival.at(each.at))) for each in tail.events(now=now)
+            )
+            found = [(f"t{each.number}", each.at, each.source, event) for each, event in read]
+        for preset in alone.presets:
+            if preset.example:
+                example = orjson.loads(pretty(with_fresh_timestamp(preset.example, now)))
+                found.append(("example", now, DEFAULT_SOURCE, read_or_refuse(example, Arrival.at(now))))
+        return [
+            Sample(id=id_, at=at, source=of, event=event) for id_, at, of, event in found if isinstance(event, dict)
+        ]
 
     def _render(
         self, request: Request, view: EditorView, *, status: int = 200, template: str = "preset_edit.html"
@@ -372,30 +363,25 @@ class PresetPages(PageGroup):
         )
 
     async def _view(self, draft: PresetDraft, wanted: str, *, refused: str = "", is_peek: bool = False) -> EditorView:
-        running, text = self._services.running, draft.steps[draft.at].text
-        candidate, faults = await self._candidate(draft.file, text)
-        preset = candidate.preset_of(draft.file) if candidate else None
-        live = running.catalog.preset_of(draft.file)
-        samples = [_compared(each, preset, live) for each in await self._samples(preset or live)]
+        running = self._services.running.catalog
+        alone, faults = await self._drafted(draft)
+        live = _alone(running, draft.file)
+        samples = [_compared(each, alone, live) for each in await self._samples(alone or live)]
         samples.sort(key=lambda each: not each.is_taken)
         chosen = next((each for each in samples if each.id == wanted), samples[0] if samples else None)
-        effect = await self._effect(candidate, preset, live, samples, chosen, is_peek=is_peek)
-        document = _document(text)
+        effect = await self._effect(alone, live, samples, chosen, is_peek=is_peek)
+        document, preset = read_document(draft.now.text), alone.presets[0] if alone else None
         reports = {row.field: row for row in effect.report.fields} if effect.report else {}
-        finding = preset.trigger.explain(chosen.event) if preset and chosen else None
         event = chosen.event if chosen else None
-        groups = field_groups(document, running.catalog.action, reports, faults, event) if document else []
+        groups = field_groups(document, running.action, reports, faults, event)
         names = [] if is_peek else [each.figures for each in await self._services.inventory.names(days=_DAYS)]
         real = [each for each in samples if each.id != "example"] or samples
         seen = [each.event for each in real if each.is_taken] or [each.event for each in real]
         return EditorView(
             draft=draft,
-            text=text,
-            name=meta_of(document, "name") if document else draft.file,
-            description=meta_of(document, "description") if document else "",
-            hold=meta_of(document, "hold") if document else "",
-            faults=[fault for fault in faults if not fault.path.startswith("/mapping/")] if document else faults,
-            trigger=trigger_rows(preset.trigger.term, finding) if preset else _rows_of(document),
+            meta={name: meta_of(document, name) for name in META},
+            faults=[fault for fault in faults if not fault.path.startswith("/mapping/")],
+            trigger=_trigger_of(preset, document, event),
             groups=with_shares(groups, effect.shadow, preset.name) if preset and effect.shadow else groups,
             paths=[] if is_peek else seen_paths(seen),
             effect=effect,
@@ -406,14 +392,7 @@ class PresetPages(PageGroup):
         )
 
     async def _effect(
-        self,
-        candidate: Catalog | None,
-        preset: Preset | None,
-        live: Preset | None,
-        samples: Sequence[Sample],
-        chosen: Sample | None,
-        *,
-        is_peek: bool,
+        self, alone: Catalog | None, live: Catalog, samples: Sequence[Sample], chosen: Sample | None, *, is_peek: bool
     ) -> Effect:
         real = [each for each in samples if each.id != "example"]
         effect = Effect(
@@ -422,11 +401,9 @@ class PresetPages(PageGroup):
             taken=sum(each.is_taken for each in real),
             was_taken=sum(each.was_taken for each in real),
         )
-        if candidate is None or preset is None or chosen is None:
+        if alone is None or chosen is None:
             return effect
-        catalog = self._services.running.catalog
-        report = await self._report(chosen, candidate, preset)
-        before = await self._report(chosen, catalog, live) if live else None
+        report, before = await self._report(chosen, alone), await self._report(chosen, live)
         became, was = (pretty(orjson.loads(each.payload)) if each and each.payload else "" for each in (report, before))
         place = samples.index(chosen)
         effect = replace(
@@ -435,27 +412,21 @@ class PresetPages(PageGroup):
             behind=samples[place + 1].id if place + 1 < len(samples) else "",
             report=report,
             lines=difference(was, became) or [f" {line}" for line in became.splitlines()],
-            tests=await asyncio.to_thread(self._tests, candidate, preset),
+            tests=await asyncio.to_thread(self._tests, alone),
         )
-        return effect if is_peek else self._with_shadow(effect, candidate, preset, live, samples, place)
+        return effect if is_peek else self._with_shadow(effect, (live, alone), samples, place)
 
-    async def _report(self, sample: Sample, catalog: Catalog, preset: Preset) -> PresetReport:
+    async def _report(self, sample: Sample, alone: Catalog) -> PresetReport | None:
+        """Return what the only preset makes of a sample; None where there is no preset."""
         event = orjson.loads(orjson.dumps(sample.event))
-        told = await self._explainer.explain(event, catalog.alone(preset), now=sample.at, source=sample.source)
-        return told.presets[0]
+        told = await self._explainer.explain(event, alone, now=sample.at, source=sample.source)
+        return next(iter(told.presets), None)
 
     def _with_shadow(
-        self,
-        effect: Effect,
-        candidate: Catalog,
-        preset: Preset,
-        live: Preset | None,
-        samples: Sequence[Sample],
-        place: int,
+        self, effect: Effect, catalogs: tuple[Catalog, Catalog], samples: Sequence[Sample], place: int
     ) -> Effect:
         """Return the effect with what the draft changes for samples that match, beginning behind `place`."""
         shadow, first = Shadow(), dict[tuple[str, str, str], str]()
-        catalogs = self._services.running.catalog.alone(*([live] if live else [])), candidate.alone(preset)
         in_turn = [*samples[place + 1 :], *samples[: place + 1]]
         concerned = [each for each in in_turn if (each.is_taken or each.was_taken) and each.id != "example"]
         for each in concerned[:_COMPARED]:
@@ -467,8 +438,13 @@ class PresetPages(PageGroup):
         return replace(effect, shadow=shadow, first=first, differs=next(iter(first.values()), ""))
 
 
+def _alone(catalog: Catalog, file: str) -> Catalog:
+    """Return a catalog of the preset of a file alone; of none where there is no such file."""
+    return catalog.alone(*(each for each in catalog.presets if each.file == file))
+
+
 def _step(draft: PresetDraft, text: str, done: str) -> PresetDraft:
-    return draft if text == draft.steps[draft.at].text else changed(draft, text, done)
+    return draft if text == draft.now.text else changed(draft, text, done)
 
 
 def _trigger_edit(do: str, subscribe: str, form: Mapping[str, str]) -> tuple[str, str]:
@@ -496,27 +472,22 @@ def _joiner(form: Mapping[str, str]) -> Joiner:
     return "or" if form.get("joiner") == "or" else "and"
 
 
-def _document(text: str) -> YamlDocument | None:
-    try:
-        return read_document(text)
-    except EditRefused:
-        return None
+def _trigger_of(preset: Preset | None, document: YamlDocument, event: Event | None) -> list[TriggerRow]:
+    """Return the rows of a trigger: of a preset that has other faults without what an event fulfils of it.
 
-
-def _rows_of(document: YamlDocument | None) -> list[TriggerRow]:
-    """Return the rows of a trigger whose preset has other faults; none where it cannot be read either."""
+    Empty where it cannot be read.
+    """
+    if preset is not None:
+        return trigger_rows(preset.trigger.term, preset.trigger.explain(event) if event else None)
     try:
-        return trigger_rows(compile_trigger(str(document.get(("subscribe",), "") if document else "")).term, None)
+        return trigger_rows(compile_trigger(str(document.get(("subscribe",), ""))).term, None)
     except TriggerError:
         return []
 
 
-def _compared(sample: Sample, preset: Preset | None, live: Preset | None) -> Sample:
-    return replace(
-        sample,
-        is_taken=preset is not None and preset.trigger.matches(sample.event),
-        was_taken=live is not None and live.trigger.matches(sample.event),
-    )
+def _compared(sample: Sample, alone: Catalog | None, live: Catalog) -> Sample:
+    is_taken = alone is not None and bool(alone.matching(sample.event))
+    return replace(sample, is_taken=is_taken, was_taken=bool(live.matching(sample.event)))
 
 
 def _taken_names(names: Sequence[NameFigures], trigger: Trigger) -> list[NameFigures]:

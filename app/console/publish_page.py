@@ -77,7 +77,7 @@ class PublishPages(PageGroup):
             generation=running.catalog.generation,
             words=changes_in_words(runs, becomes or "", candidate.action),
             lines=await asyncio.to_thread(difference, runs, becomes or ""),
-            tests=[(each.name, ()) for each in (preset or candidate.action).tests],
+            tests=[(each.name, "") for each in (preset or candidate.action).tests],
             privacy=publisher.privacy_changes(candidate),
             examples=await self._examples(candidate),
             shadows=await self._shadow(candidate),

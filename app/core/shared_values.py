@@ -323,6 +323,16 @@ class PresetDraft:
     #: The place of the step that is shown.
     at: int
 
+    @property
+    def now(self) -> DraftStep:
+        """The step that is shown."""
+        return self.steps[self.at]
+
+    @property
+    def redo(self) -> str:
+        """What is done again when one goes forth; "" where there is nothing."""
+        return self.steps[self.at + 1].done if self.at + 1 < len(self.steps) else ""
+
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The values. No other key is written.

@@ -71,6 +71,22 @@ def test_a_long_value_is_written_on_lines_of_its_own() -> None:
     assert changed.with_value(("mapping", "a"), "x").text == "mapping:\n  a: x  # c\n  b: y\n"
 
 
+def test_lines_below_a_key_are_replaced_as_a_whole() -> None:
+    document = YamlDocument("m:  # c\n  - 1\n  - 2\nn: 3\n")
+    long = {f"name_{number}": "a text of some length" for number in range(5)}
+    block = "".join(f"  {name}: {text}\n" for name, text in long.items())
+    changed = document.with_value(("m",), long)
+    assert changed.text == f"m:  # c\n{block}n: 3\n"
+    assert changed.with_value(("m",), "x" * 120).text == f"m:  # c\n  {'x' * 120}\nn: 3\n"
+
+
+def test_no_place_is_refused_and_one_that_is_not_there_has_no_lines() -> None:
+    document = YamlDocument("m: {a: 1}\n")
+    assert document.lines(("m", "b")) is None
+    with pytest.raises(EditRefused, match="name a place inside the file"):
+        document.without(())
+
+
 REMOVED = {
     "a line": ("a: 1\nb: 2  # c\nc: 3\n", ("b",), "a: 1\nc: 3\n"),
     "several lines": ("a: 1\nb:\n  - 2\n  - 3\n\n# about c\nc: 3\n", ("b",), "a: 1\n\n# about c\nc: 3\n"),

@@ -8,9 +8,21 @@ from typing import Any
 
 import pytest
 
+from app.catalog.document import YamlDocument
 from app.catalog.files import ActionFile, FieldSpec
 from app.catalog.yaml_files import parse_yaml
-from app.console.preset_editor import begun, changed, changes_in_words, controls_of, in_words, moved, value_of
+from app.console.preset_editor import (
+    begun,
+    changed,
+    changes_in_words,
+    controls_of,
+    field_groups,
+    in_words,
+    moved,
+    seen_paths,
+    value_of,
+    with_meta,
+)
 from app.core.shared_values import SharedKey
 from app.source import Arrival, Intake, read_event
 from tests.console.test_publish_page import folders
@@ -521,6 +533,45 @@ CONTROLS: dict[str, tuple[Any, str]] = {
 @pytest.mark.parametrize(("given", "kind"), CONTROLS.values(), ids=CONTROLS)
 def test_a_value_has_its_controls_or_stays_in_yaml(given: Any, kind: str) -> None:
     assert controls_of(given)[0] == kind
+
+
+#: YAML of a mapping, a field of it, and how its row is shown.
+ROWS: dict[str, tuple[str, str, str]] = {
+    "a member of what a directive makes": ("{user_data: {'@path': $.user}}", "user_data.email", "yaml"),
+    "a member of what stands for an object": ("{user_data: none}", "user_data.email", "yaml"),
+    "a path that names nothing": ("{event_id: {'@path': ''}}", "event_id", "yaml"),
+    "a text of two lines": ('{event_id: "a\\nb"}', "event_id", "yaml"),
+    "a number for a text": ("{event_id: 12}", "event_id", "yaml"),
+    "a path that is written otherwise": ("{event_id: {'@path': userId}}", "event_id", "yaml"),
+    "a text": ("{event_id: a}", "event_id", "constant"),
+    "nothing": ("{event_name: lead}", "event_id", "default"),
+}
+
+
+@pytest.mark.parametrize(("mapping", "path", "kind"), ROWS.values(), ids=ROWS)
+def test_a_row_shows_only_what_it_gives_back(mapping: str, path: str, kind: str) -> None:
+    groups = field_groups(YamlDocument(f"mapping: {mapping}\n"), open_action(), {}, ())
+    assert {row.path: row.kind for group in groups for row in group.rows}[path] == kind
+
+
+def test_a_description_that_is_not_edited_stays_as_it_is_written() -> None:
+    document = YamlDocument("description: >-\n  two\n  lines\n")
+    assert with_meta(document, "description", "two lines") is document
+
+
+def test_places_are_named_as_paths_name_them() -> None:
+    events: list[dict[str, Any]] = [
+        {"a": [{"b": 1}, {"b": 2}], "c d": 3, "e": {"f g": 4, 'h"': 5, "i": None}, "arrivedAt": 6},
+        {"a": [{"b": 7}], "j": "x" * 200},
+    ]
+    seen = {each.path: (each.share, each.value) for each in seen_paths(events)}
+    assert seen == {"a[0].b": ("100 %", "1"), 'e["f g"]': ("50 %", "4"), "j": ("50 %", f"{'x' * 79}…")}
+
+
+async def test_a_trigger_that_cannot_be_read_says_so(shop: World) -> None:
+    page = await edit(shop, "text", text=CHECKOUT.replace("AND event", "AND AND event"))
+    assert "The trigger cannot be read" in page
+    assert "This draft cannot run yet" in page
 
 
 CONSTANTS: dict[str, tuple[str, str, Any]] = {

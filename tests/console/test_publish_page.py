@@ -156,6 +156,22 @@ async def test_before_it_is_published_its_tests_are_named(shop: World) -> None:
     assert re.search(r"passes</span> A purchase", (await draft(shop, OTHER + test)).text)
 
 
+async def test_a_file_that_breaks_after_its_difference_was_shown_is_not_published(shop: World) -> None:
+    text = "subscribe: ["
+    shown = sha256(repr((FILE, text)).encode()).hexdigest()
+    form = {"file": FILE, "text": text, "shown": shown, "base": shop.running.catalog.generation}
+    answer = await shop.browser.post("/console/publish/now", data=form)
+    assert answer.status_code == 400
+    assert "The draft cannot be used" in legible(answer)
+
+
+async def test_examples_say_what_another_name_and_another_trigger_change(shop: World) -> None:
+    turned = CHECKOUT.replace('type = "track" AND event = "Checkout"', 'event = "Checkout" AND type = "track"')
+    assert "No example becomes anything else." in legible(await draft(shop, turned))
+    renamed = legible(await draft(shop, CHECKOUT.replace("name: Checkout\n", "name: Buy\n")))
+    assert "Was <strong>there is no such preset</strong>, becomes <strong>enqueued</strong>" in renamed
+
+
 async def test_a_draft_with_faults_is_not_published(shop: World) -> None:
     for answer in (await draft(shop, "subscribe: ["), await publish(shop, "subscribe: [")):
         assert answer.status_code == 400

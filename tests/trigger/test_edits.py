@@ -19,6 +19,7 @@ A, B, C = 'event = "A"', "properties.n >= 2", 'contains(name, "x")'
 
 EDITS: dict[str, tuple[Callable[..., str], tuple[Any, ...], str]] = {
     "another condition": (with_condition, (f"{A} and {B}", (1,), C), f"{A} and {C}"),
+    "the same, which stays as it is written": (with_condition, (f"event='A'  and {B}", (0,), A), f"event='A'  and {B}"),
     "another group": (with_condition, (f"({A} or {B}) and {C}", (0,), A), f"({A}) and {C}"),
     "one more": (with_added, (f"{A} and {B}", (), "and", C), f"{A} and {B} and {C}"),
     "an alternative to all": (with_added, (f"{A} and {B}", (), "or", C), f"({A} and {B}) or {C}"),
