@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeAlias
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -135,46 +135,42 @@ def attributed_days(view: PinterestView, rows: Sequence[Revenue]) -> tuple[Attri
     Without the ad account's currency all orders are counted, and no worth is told. The days are those of Pinterest's
     figures: what was sent on days of another time zone than UTC was counted when those were read.
     """
-    if view.day_zone:
-        return _days_of_zone(view)
-    known = view.currency
-    sent = [row for row in rows if row.became == State.DELIVERED and (not known or row.currency in ("", known))]
+    told = _of_zone(view) if view.day_zone else _of_utc(view, rows)
     return tuple(
         AttributedDay(
             date=each.date,
             since=since,
-            sent=sum(row.orders for row in sent if row.day == since // DAY_S),
-            sent_worth=sum_of_one_currency(
-                (row.currency or known, row.amount) for row in sent if row.day == since // DAY_S
-            )
-            if known
-            else None,
+            sent=sent,
+            sent_worth=worth,
             attributed=each.checkouts,
             by_click=each.by_click,
             by_view=each.by_view,
             attributed_worth=Decimal(each.value),
         )
         for each in sorted(view.attributed, key=lambda each: each.date, reverse=True)
-        if (since := _day_start(each.date)) is not None
+        if each.date in told
+        for since, sent, worth in [told[each.date]]
     )
 
 
-def _days_of_zone(view: PinterestView) -> tuple[AttributedDay, ...]:
-    by_date = {each.date: each for each in view.sent}
-    return tuple(
-        AttributedDay(
-            date=each.date,
-            since=None,
-            sent=by_date[each.date].orders,
-            sent_worth=Decimal(by_date[each.date].worth) if view.currency else None,
-            attributed=each.checkouts,
-            by_click=each.by_click,
-            by_view=each.by_view,
-            attributed_worth=Decimal(each.value),
-        )
-        for each in sorted(view.attributed, key=lambda each: each.date, reverse=True)
-        if each.date in by_date
-    )
+#: By date: when the day of UTC began, the orders that were sent, and what they are worth.
+_SentByDate: TypeAlias = dict[str, tuple[int | None, int, Decimal | None]]
+
+
+def _of_utc(view: PinterestView, rows: Sequence[Revenue]) -> _SentByDate:
+    known = view.currency
+    sent = [row for row in rows if row.became == State.DELIVERED and (not known or row.currency in ("", known))]
+    found: _SentByDate = {}
+    for date in {each.date for each in view.attributed}:
+        if (since := _day_start(date)) is not None:
+            of_day = [row for row in sent if row.day == since // DAY_S]
+            worth = sum_of_one_currency((row.currency or known, row.amount) for row in of_day) if known else None
+            found[date] = since, sum(row.orders for row in of_day), worth
+    return found
+
+
+def _of_zone(view: PinterestView) -> _SentByDate:
+    return {each.date: (None, each.orders, Decimal(each.worth) if view.currency else None) for each in view.sent}
 
 
 def _day_start(date: str) -> int | None:
