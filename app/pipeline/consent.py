@@ -1,7 +1,7 @@
 """How a no that a person said reaches later events, whichever source sends them: asked before they are enqueued."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -79,40 +79,23 @@ class Consents:
     ) -> None:
         """Note what an event may answer; `places` are those of its deliveries among those of `drafts`."""
         intake, new = drafts.intake, drafts.deliveries[places.start : places.stop]
-        order_ids = {line.order.placed_order for line in lines if line.order and line.order.placed_order}
-        order_ids |= {each.placed_order for each in new if each.placed_order}
-        is_required = self._settings.consent_required
-        if not (identity_event or is_required) and self._says_no_nowhere(event, presets, lines):
-            # nearly every yes changes nothing: it is read only where something is known of its person
-            owner = drafts.whose[places.start][1]
-            keys = [key for key in (owner.user, owner.anonymous, *owner.contacts) if key]
-            said = partial(self._agreed, event, catalog, intake, sorted(order_ids))
-            drafts.answered.append(Answered(first=places.start, end=places.stop, is_no=False, keys=keys, said=said))
-            return
         known = identity_event or self._read(event, presets, lines, catalog, intake)
         is_no = known.is_no
         if not (is_no or known.is_yes):
             return
         kind: Kind = self._reader.kind_of_no(event, catalog) if is_no else "category"
         linked = _linked(known.anonymous, memory) if is_no and memory is not None else {}
-        may_name_order = event["type"] == "track" and (is_no or is_required)
-        # no other event is kept until all are judged: it is large, and memory that is used again at once is quicker
+        order_ids = {line.order.placed_order for line in lines if line.order and line.order.placed_order}
+        order_ids |= {each.placed_order for each in new if each.placed_order}
+        may_name_order = event["type"] == "track" and (is_no or self._settings.consent_required)
+        # nothing else of an event is kept until all are judged: memory that is used again at once is quicker
         of_order = event if order_ids or may_name_order else None
-        said = partial(self._answers, known, kind, linked, of_order, sorted(order_ids), source=intake.source)
+        keys = _keys_of(known)
+        answer = _answer_of(known, kind, intake.source)
+        said = partial(_answers, answer, dict.fromkeys(keys, False) | linked, of_order, sorted(order_ids))
         if is_no:
             said = partial(list, said())
-        keys = _keys_of(known)
         drafts.answered.append(Answered(first=places.start, end=places.stop, is_no=is_no, keys=keys, said=said))
-
-    def _agreed(self, event: Event, catalog: Catalog, intake: Intake, order_ids: Sequence[str]) -> list[Answer]:
-        """Return what an event answers that says no nowhere; nothing where it says no yes either."""
-        known, _ = self._reader(event, catalog, now=intake.now, is_proven=intake.is_proven)
-        of_order = event if order_ids else None
-        return self._answers(known, "category", {}, of_order, order_ids, source=intake.source) if known.is_yes else []
-
-    def _says_no_nowhere(self, event: Event, presets: Sequence[Preset], lines: Sequence[PresetResult]) -> bool:
-        """Return whether a finished event shows that its person does not say no."""
-        return of_permitted(presets, lines) is not None and plain_no(event) is None and not self._reader.refuses(event)
 
     def _read(
         self, event: Event, presets: Sequence[Preset], lines: Sequence[PresetResult], catalog: Catalog, intake: Intake
@@ -172,36 +155,6 @@ class Consents:
             order=order,
             totals=totals,
         )
-
-    def _answers(
-        self,
-        identity_event: IdentityEvent,
-        kind: Kind,
-        linked: dict[str, bool],
-        of_order: Event | None,
-        order_ids: Sequence[str],
-        *,
-        source: str,
-    ) -> list[Answer]:
-        user, browser = key_of(identity_event.user), key_of(identity_event.anonymous)
-        answer = Answer(
-            key="",
-            said_by=browser or user,
-            user=user,
-            is_proven=identity_event.is_proven,
-            is_no=identity_event.is_no,
-            kind=kind,
-            at=identity_event.at,
-            source="" if browser or not identity_event.is_proven else source,
-        )
-        keys = dict.fromkeys(_keys_of(identity_event), False) | linked
-        found = [replace(answer, key=key, for_proven=for_proven) for key, for_proven in keys.items()]
-        token = None if of_order is None else order_token(of_order)
-        if of_order is not None and (token or order_ids):
-            totals = order_side(of_order, _UNBUILT, message_id="", is_proven=False).totals
-            about = [*([key_of(token)] if token else []), *map(order_key, order_ids)]
-            found += [replace(answer, key=key, total=totals[0] if totals else "") for key in about]
-        return found or ([] if identity_event.is_no else [answer])  # of nobody: it counts for its own event
 
     async def ask(
         self, drafts: IntakeBatch, store: KeepsConsents, *, max_age_s: float = _LOOK_EVERY_S
@@ -303,6 +256,34 @@ class Consents:
     def written(self, answers: Sequence[Answer]) -> None:
         """Know answers that were written."""
         self._book.note(answers)
+
+
+def _answer_of(identity_event: IdentityEvent, kind: Kind, source: str) -> Answer:
+    """Return what an event answers, about nothing yet."""
+    user, browser = key_of(identity_event.user), key_of(identity_event.anonymous)
+    return Answer(
+        key="",
+        said_by=browser or user,
+        user=user,
+        is_proven=identity_event.is_proven,
+        is_no=identity_event.is_no,
+        kind=kind,
+        at=identity_event.at,
+        source="" if browser or not identity_event.is_proven else source,
+    )
+
+
+def _answers(
+    answer: Answer, keys: Mapping[str, bool], of_order: Event | None, order_ids: Sequence[str]
+) -> list[Answer]:
+    """Return an answer about each key, which says whether it holds for proven events, and about the event's order."""
+    found = [replace(answer, key=key, for_proven=for_proven) for key, for_proven in keys.items()]
+    token = None if of_order is None else order_token(of_order)
+    if of_order is not None and (token or order_ids):
+        totals = order_side(of_order, _UNBUILT, message_id="", is_proven=False).totals
+        about = [*([key_of(token)] if token else []), *map(order_key, order_ids)]
+        found += [replace(answer, key=key, total=totals[0] if totals else "") for key in about]
+    return found or ([] if answer.is_no else [answer])  # of nobody: it counts for its own event
 
 
 def _keys_of(identity_event: IdentityEvent) -> list[str]:

@@ -121,13 +121,9 @@ class IdentityEventReader:
         )
         return identity_event, str(fields.get("event_source_url") or "")
 
-    def refuses(self, event: Event) -> bool:
-        """Return whether the event's person refuses the consent that is required."""
-        return self._consent(event) is False
-
     def kind_of_no(self, event: Event, catalog: Catalog) -> Kind:
         """Return how a person says no in an event that says it."""
-        if self.refuses(event):
+        if self._consent(event) is False:
             return "category"
         if (plain := plain_no(event)) is not None:
             return plain
@@ -139,7 +135,9 @@ class IdentityEventReader:
         What cannot be read is a no.
         """
         found = [_fields(event, catalog), *(_read(preset.mapping, event) for preset in catalog.matching(event))]
-        return self.refuses(event) or any(fields is None or self._person(fields).is_opted_out for fields in found)
+        return self._consent(event) is False or any(
+            fields is None or self._person(fields).is_opted_out for fields in found
+        )
 
     def keys(self, event: Event) -> list[str]:
         """Return the keys of all ids of an event."""

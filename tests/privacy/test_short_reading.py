@@ -8,7 +8,6 @@ import pytest
 from app.catalog import Catalog
 from app.core.consent import Kind
 from app.core.events import Event
-from app.core.people import Ownership
 from app.pipeline.consent import Consents
 from app.pipeline.identity_events import IdentityEventReader
 from app.pipeline.receipts import IntakeBatch
@@ -75,8 +74,7 @@ def test_the_short_way_reads_what_the_long_one_does(name: str, gpc: str) -> None
             assert read.user is not None
             if is_no:
                 assert reader.kind_of_no(event, catalog) == kind, event
-            owner = Ownership(message_id="m1", user=read.user, anonymous=None, contacts=tuple(found), is_proven=True)
-            drafts = IntakeBatch(intake, whose=[(None, owner)])
+            drafts = IntakeBatch(intake)
             consents.note(event, catalog.matching(event), lines, None, catalog, drafts, places=range(0), memory=None)
             told = [answer for each in drafts.answered for answer in each.said()]
             assert {answer.is_no for answer in told} == ({is_no} if is_no or is_yes else set()), event
