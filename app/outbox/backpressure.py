@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from app.config.settings import OutboxSettings
@@ -22,23 +23,13 @@ def another_order(holder: object, totals: str) -> str:
     return f"another order: {told}; both are sent"
 
 
+#: What a dropped event has of its delivery.
+_SHARED: Final = [each.name for each in fields(DroppedEvent) if each.name in NewDelivery.__struct_fields__]
+
+
 def dropped_duplicate(delivery: NewDelivery, reason: str, *, exit_: Exit) -> DroppedEvent:
     """Write what the ledger keeps of a duplicate, or of what is merged into another delivery."""
-    return DroppedEvent(
-        message_id=delivery.message_id,
-        ad_account_id=delivery.ad_account_id,
-        preset=delivery.preset,
-        exit=exit_,
-        reason=reason,
-        warnings=delivery.warnings,
-        event_name=delivery.event_name,
-        order_id=delivery.order_id,
-        amount=delivery.amount,
-        currency=delivery.currency,
-        source=delivery.source,
-        name=delivery.name,
-        is_proven=delivery.is_proven,
-    )
+    return DroppedEvent(exit=exit_, reason=reason, **{name: getattr(delivery, name) for name in _SHARED})
 
 
 #: The beginning of the name of an engine's error -> what it means and what helps. The first that fits.

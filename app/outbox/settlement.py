@@ -1,13 +1,15 @@
 """Claims and settlements as both engines read them."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from app.core.deliveries import EXIT_OF, Delivered, Outcome, Retry, Settlement
+from app.config.settings import OutboxSettings
+from app.core.deliveries import EXIT_OF, Claimed, Delivered, Outcome, Retry, Settlement
 from app.core.events import Exit
 from app.core.values.times import DAY_S
-from app.outbox.hold_clock import EndedHolds
+from app.outbox.hold_clock import EndedHolds, HoldClock
 
 #: So many due deliveries of either kind are looked at in one claim: a million that are switched off at once leave the
 #: line in a hundred claims, each of which takes the others besides.
@@ -45,6 +47,49 @@ class ClaimQuery:
 
     def of(self, ids: Sequence[int]) -> "ClaimQuery":
         return replace(self, only=ids, limit=max(1, len(ids)), max_bytes=_ANY_BYTES, max_wait_s=0)
+
+
+class ClaimsByQuery(ABC):
+    """Makes of a claim what the statements of an engine read."""
+
+    hold_clock: HoldClock
+    _rules: OutboxSettings
+
+    async def _by_server(self, now: float) -> float:
+        """Return the time of the store: without a server that of the call."""
+        return now
+
+    @abstractmethod
+    async def _claim(self, asked: ClaimQuery) -> list[Claimed]:
+        """Claim what is asked for."""
+
+    async def claim(
+        self,
+        ad_account_id: str,
+        *,
+        limit: int,
+        max_bytes: int,
+        max_wait_s: float,
+        lease_s: float,
+        now: float,
+        without_presets: frozenset[str] = frozenset(),
+        take_over: bool = True,
+    ) -> list[Claimed]:
+        await self.hold_clock.keep()
+        at = await self._by_server(now)
+        asked = ClaimQuery(
+            ad_account_id=ad_account_id,
+            limit=limit,
+            max_bytes=max_bytes,
+            max_wait_s=max_wait_s,
+            lease_s=lease_s,
+            without_presets=without_presets,
+            take_over=take_over,
+            now=at,
+            holds=self.hold_clock.over(ad_account_id, at),
+            max_event_age_s=self._rules.max_event_age_s,
+        )
+        return await self._claim(asked)
 
 
 def last_of_each(settlements: Sequence[Settlement]) -> list[Settlement]:

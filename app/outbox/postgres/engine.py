@@ -26,10 +26,10 @@ from app.outbox.postgres.set_aside import claim_the_rest, renew_the_rest, settle
 from app.outbox.postgres.settle import settle, withdraw, withdraw_cancelled, withhold
 from app.outbox.postgres.shared import PostgresShared
 from app.outbox.postgres.writer import Writer
-from app.outbox.settlement import ClaimQuery
+from app.outbox.settlement import ClaimQuery, ClaimsByQuery
 
 
-class PostgresOutbox(Ledger, PostgresShared, KeepsPeople):
+class PostgresOutbox(Ledger, PostgresShared, KeepsPeople, ClaimsByQuery):
     """The `Outbox` of app/outbox/store.py. Its times are the server's: `now` is shifted by how far clocks differ."""
 
     def __init__(
@@ -91,37 +91,12 @@ class PostgresOutbox(Ledger, PostgresShared, KeepsPeople):
         await self._days.ensure_tables([at])
         return await self._database.run(withhold, claimed, at)
 
-    async def claim(
-        self,
-        ad_account_id: str,
-        *,
-        limit: int,
-        max_bytes: int,
-        max_wait_s: float,
-        lease_s: float,
-        now: float,
-        without_presets: frozenset[str] = frozenset(),
-        take_over: bool = True,
-    ) -> list[Claimed]:
-        await self.hold_clock.keep()
-        at = await self._by_server(now)
-        asked = ClaimQuery(
-            ad_account_id=ad_account_id,
-            limit=limit,
-            max_bytes=max_bytes,
-            max_wait_s=max_wait_s,
-            lease_s=lease_s,
-            without_presets=without_presets,
-            take_over=take_over,
-            now=at,
-            holds=self.hold_clock.over(ad_account_id, at),
-            max_event_age_s=self._rules.max_event_age_s,
-        )
+    async def _claim(self, asked: ClaimQuery) -> list[Claimed]:
         try:
             taken = await self._database.run(claim, asked)
         except RowRefused:
             taken = await self._database.run(claim_the_rest, asked)
-        self._notifier.claimed(ad_account_id, found=bool(taken.claimed), now=at)
+        self._notifier.claimed(asked.ad_account_id, found=bool(taken.claimed), now=asked.now)
         if taken.released:
             self._notifier.wake()
         return taken.claimed

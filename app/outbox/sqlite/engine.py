@@ -15,7 +15,7 @@ from app.outbox.backpressure import loads_of, no_room_error
 from app.outbox.enqueue import prepare
 from app.outbox.hold_clock import HoldClock
 from app.outbox.people import changes_to_people
-from app.outbox.settlement import ClaimQuery
+from app.outbox.settlement import ClaimQuery, ClaimsByQuery
 from app.outbox.sqlite.claim import claim, renew
 from app.outbox.sqlite.database import SQL, checkpoint, open_writable
 from app.outbox.sqlite.enqueue import enqueue, enqueue_new, parameters, prepare_connection
@@ -34,7 +34,7 @@ from app.outbox.sqlite.shared import KeepsShared
 from app.outbox.sqlite.writer import Writer
 
 
-class SqliteOutbox(Ledger, KeepsShared, KeepsPeople):
+class SqliteOutbox(Ledger, KeepsShared, KeepsPeople, ClaimsByQuery):
     """The `Outbox` of app/outbox/store.py: what each method promises is said there.
 
     Writes go to one thread and share commits (writer.py); reads have connections of their own (readers.py).
@@ -99,36 +99,12 @@ class SqliteOutbox(Ledger, KeepsShared, KeepsPeople):
     async def withhold(self, claimed: Sequence[tuple[Claimed, str]], *, now: float) -> int:
         return await self._writer.do(partial(withhold, claimed=claimed, now=now), rows=len(claimed))
 
-    async def claim(
-        self,
-        ad_account_id: str,
-        *,
-        limit: int,
-        max_bytes: int,
-        max_wait_s: float,
-        lease_s: float,
-        now: float,
-        without_presets: frozenset[str] = frozenset(),
-        take_over: bool = True,
-    ) -> list[Claimed]:
-        await self.hold_clock.keep()
-        asked = ClaimQuery(
-            ad_account_id=ad_account_id,
-            limit=limit,
-            max_bytes=max_bytes,
-            max_wait_s=max_wait_s,
-            lease_s=lease_s,
-            without_presets=without_presets,
-            take_over=take_over,
-            now=now,
-            holds=self.hold_clock.over(ad_account_id, now),
-            max_event_age_s=self._rules.max_event_age_s,
-        )
+    async def _claim(self, asked: ClaimQuery) -> list[Claimed]:
         try:
-            claimed = await self._writer.do(partial(claim, asked=asked), rows=limit)
+            claimed = await self._writer.do(partial(claim, asked=asked), rows=asked.limit)
         except RowRefused:
-            claimed = await self._writer.do(partial(claim_the_rest, asked=asked), rows=limit)
-        self._notifier.claimed(ad_account_id, found=bool(claimed), now=now)
+            claimed = await self._writer.do(partial(claim_the_rest, asked=asked), rows=asked.limit)
+        self._notifier.claimed(asked.ad_account_id, found=bool(claimed), now=asked.now)
         return claimed
 
     async def renew(self, claimed: Sequence[Claimed], *, lease_s: float, now: float) -> None:
