@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, Field, WithJsonSchema
 
+from app.api.problems import ErasedParts
 from app.core.deliveries import Delivery
 from app.core.events import CounterRow, Exit
 from app.core.pages import DeadCause, QuarantineGroup
@@ -27,6 +28,28 @@ TextFilter: TypeAlias = Annotated[str, Field(pattern=r"\S")] | None
 YesOrNo: TypeAlias = Literal["yes", "no"] | None
 #: What is answered where a request has no filter, and does not mean all.
 NOTHING_ASKED_FOR: Final = 'give a filter, or {"all": true}'
+
+
+class DeliveryFilters(BaseModel):
+    """By what deliveries are found. Results match all that are given."""
+
+    delivery_id: TextFilter = None
+    message_id: TextFilter = None
+    event_id: TextFilter = None
+    order_id: TextFilter = Field(None, description="The order id as it is sent.")
+    ad_account_id: TextFilter = None
+    preset: TextFilter = None
+    event_name: TextFilter = Field(None, description="Pinterest's name of the event.")
+    name: TextFilter = Field(None, description="The name as received, as the inventory shows it.")
+    source: TextFilter = None
+    currency: TextFilter = Field(None, description="ISO 4217, of an order, in any case; `none`: orders without one.")
+    is_order: YesOrNo = Field(None, description="Whether it is an order, as revenue counts them.")
+    taken: YesOrNo = Field(None, description="Whether a preset took it; true for all dead letters.")
+    reason: TextFilter = Field(None, description="A part of the reason, in any case.")
+    cause: TextFilter = Field(None, description="The whole reason, as `GET /api/dead-letters` counts by it.")
+    warning: TextFilter = Field(None, description="A part of a warning, in any case.")
+    since: TimeFilter = Field(None, description="ISO 8601 or Unix seconds, inclusive.")
+    until: TimeFilter = Field(None, description="ISO 8601 or Unix seconds, exclusive.")
 
 
 def a_filter_or_all(names: Iterable[str]) -> dict[str, Any]:
@@ -291,15 +314,10 @@ class Dismissed(BaseModel):
     dismissed: int
 
 
-class Erased(BaseModel, from_attributes=True):
+class Erased(ErasedParts):
     """What was erased of a person."""
 
-    ids: int = Field(description="How many ids of the person memory had.")
-    messages: int = Field(description="How many messages of the person were stored.")
-    erased: dict[str, int] = Field(description="How many deliveries, payloads, notes ... were erased, by kind.")
-    kept: tuple[str, ...] = Field(description="What cannot or must not be erased.")
     stays: Literal[""] = Field(description="Always empty: if anything stays, the status is 409.")
-    certificate: str = Field(description="Number of the certificate, which the console shows.")
 
 
 class Reloaded(BaseModel):

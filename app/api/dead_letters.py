@@ -3,9 +3,9 @@
 from typing import Annotated, Final, TypeAlias
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import ConfigDict, Field, WithJsonSchema
 
-from app.api.answers import NOTHING_ASKED_FOR, CausesAnswer, Dismissed, TextFilter, TimeFilter, YesOrNo, a_filter_or_all
+from app.api.answers import NOTHING_ASKED_FOR, CausesAnswer, DeliveryFilters, Dismissed, a_filter_or_all
 from app.api.problems import not_found
 from app.core.events import Exit
 from app.core.pages import Query, Redrive
@@ -21,30 +21,13 @@ _FILTERS: Final = tuple(name for name in SEARCH_FILTERS if name != "state")
 _Exit: TypeAlias = Annotated[str | None, WithJsonSchema({"enum": [*(each.value for each in Exit), None]})]
 
 
-class DeadLetterRequest(BaseModel):
+class DeadLetterRequest(DeliveryFilters):
     """At least one filter, or `all`."""
 
     model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=a_filter_or_all(_FILTERS))
 
-    delivery_id: TextFilter = None
-    message_id: TextFilter = None
-    event_id: TextFilter = None
-    order_id: TextFilter = None
-    ad_account_id: TextFilter = None
-    preset: TextFilter = None
-    event_name: TextFilter = None
-    name: TextFilter = Field(None, description="The name as received.")
-    source: TextFilter = None
-    currency: TextFilter = Field(None, description="ISO 4217, of an order, in any case; `none`: orders without one.")
-    is_order: YesOrNo = Field(None, description="Whether it is an order, as revenue counts them.")
     exit: _Exit = Field(None, description="Result of an attempt, such as `rejected`.")
-    taken: YesOrNo = Field(None, description="Whether a preset took it; true for all dead letters.")
     status: str | None = Field(None, pattern="^[1-5][0-9]{2}$", description="Pinterest's HTTP status of an attempt.")
-    reason: TextFilter = Field(None, description="A part of the reason, in any case.")
-    cause: TextFilter = Field(None, description="The whole reason, as `GET /api/dead-letters` counts by it.")
-    warning: TextFilter = Field(None, description="A part of a warning, in any case.")
-    since: TimeFilter = Field(None, description="ISO 8601 or Unix seconds, inclusive.")
-    until: TimeFilter = Field(None, description="ISO 8601 or Unix seconds, exclusive.")
     all: bool = Field(default=False, description="All dead letters.")
 
     @property

@@ -49,15 +49,20 @@ class InvalidRequest(Problem):
     errors: list[InvalidPart] = Field(description="Every part that cannot be read.")
 
 
-class PersonStays(Problem):
+class ErasedParts(BaseModel, from_attributes=True):
+    """How much was erased of a person."""
+
+    ids: int = Field(description="How many ids of the person memory had.")
+    messages: int = Field(description="How many messages of the person were stored.")
+    erased: dict[str, int] = Field(description="How many deliveries, payloads, notes ... were erased, by kind.")
+    kept: tuple[str, ...] = Field(description="What cannot or must not be erased.")
+    certificate: str = Field(description="Number of the certificate, which the console shows.")
+
+
+class PersonStays(Problem, ErasedParts):
     """Something may be the person's and could not be erased; the rest is erased."""
 
-    ids: int = Field(description="Ids under which anything was remembered, and is erased.")
-    messages: int = Field(description="Messages of which something was kept, and is erased.")
-    erased: dict[str, int] = Field(description="By kind: how many deliveries, payloads, notes ... were erased.")
-    kept: tuple[str, ...] = Field(description="What is not erased because it cannot be, or must not.")
     stays: str = Field(description="What stays, with the remedy; the same as `detail`.")
-    certificate: str = Field(description="The number of its certificate, which the console shows.")
 
 
 class FaultyFiles(Problem):

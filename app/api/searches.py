@@ -7,7 +7,7 @@ import fastapi
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from app.api.answers import DroppedEventAnswer, DroppedEventsAnswer, FoundAnswer, TextFilter, TimeFilter, YesOrNo
+from app.api.answers import DeliveryFilters, DroppedEventAnswer, DroppedEventsAnswer, FoundAnswer
 from app.api.problems import not_found
 from app.core.deliveries import State
 from app.core.events import Exit
@@ -27,29 +27,12 @@ _Cursor: TypeAlias = Annotated[
 _Limit = Annotated[int, Field(ge=1, le=500)]
 
 
-class Filters(BaseModel):
+class Filters(DeliveryFilters):
     """Filters of a search. Results match all of them; an unknown one is refused."""
 
-    delivery_id: TextFilter = None
-    message_id: TextFilter = None
-    event_id: TextFilter = None
-    order_id: TextFilter = Field(None, description="The order id as it is sent.")
-    ad_account_id: TextFilter = None
-    preset: TextFilter = None
-    event_name: TextFilter = Field(None, description="Pinterest's name of the event.")
-    name: TextFilter = Field(None, description="The name as received, as the inventory shows it.")
-    source: TextFilter = None
-    currency: TextFilter = Field(None, description="ISO 4217, of an order, in any case; `none`: orders without one.")
-    is_order: YesOrNo = Field(None, description="Whether it is an order, as revenue counts them.")
     state: State | Literal["waiting"] | None = Field(None, description="`waiting`: pending or claimed.")
     exit: Exit | None = Field(None, description="Its result, as receipts and counts name it.")
-    taken: YesOrNo = Field(None, description="Whether a preset took it.")
     status: Annotated[int | None, Field(ge=100, le=599, description="Pinterest's HTTP status of any attempt.")] = None
-    reason: TextFilter = Field(None, description="A part of the reason, in any case.")
-    cause: TextFilter = Field(None, description="The whole reason, as dead letters are counted by it.")
-    warning: TextFilter = Field(None, description="A part of a warning, in any case.")
-    since: TimeFilter = Field(None, description="ISO 8601 or Unix seconds, inclusive.")
-    until: TimeFilter = Field(None, description="ISO 8601 or Unix seconds, exclusive.")
     cursor: _Cursor = Field(None, description="`next_cursor` of the page before, or `prev_cursor` of the page behind.")
     limit: _Limit = 50
 
