@@ -17,7 +17,7 @@ from app.core.shared_values import DraftStep, PresetDraft
 from app.core.values.texts import visible
 from app.errors import EditRefused, Fault, MappingError
 from app.mapping import MISSING, compile_mapping
-from app.pipeline.explain import FieldReport, shown_json, wire_path
+from app.pipeline.explain import FieldReport, PresetReport, shown_json, wire_path
 from app.pipeline.shadow import Shadow
 from app.trigger import ABSENT, Finding
 from app.trigger.edits import field_text
@@ -205,6 +205,8 @@ class FieldRow:
     #: Of how many recent events it is sent, such as `67 %`; "" where that is not known.
     share: str = ""
     faults: tuple[Fault, ...] = ()
+    #: What was left out or repaired of the chosen event's value.
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,21 +225,23 @@ class FieldGroup:
 def field_groups(
     document: YamlDocument,
     action: ActionFile,
-    reports: Mapping[str, FieldReport],
+    report: PresetReport | None,
     faults: Sequence[Fault],
     event: Event | None = None,
 ) -> list[FieldGroup]:
-    """Return the rows of all fields that a preset may map, in groups; `event` is the chosen one."""
+    """Return the rows of all fields that a preset may map, in groups; the report is that of the chosen event."""
+    reports = {each.field: each for each in report.fields} if report else {}
     rows: dict[str, list[FieldRow]] = {title: [] for title in _GROUPS}
     for path, spec in leaves(action.fields):
         top = path.partition(".")[0]
         title = next((title for title, names in _GROUPS.items() if names.fullmatch(top)), "Event")
-        row = _row(path, spec, document, reports, faults)
+        row = _row(path, spec, document, reports.get(path.replace(".", "/")), faults)
+        told = [each for each in report.warnings if re.match(rf"{re.escape(path)}[ :]", each)] if report else []
         if row.function and event is not None:
             given = document.get(("mapping", *path.split(".")))
             before, after = _before_and_after(given, row.value, event)
             row = replace(row, before=before, after=after)
-        rows[title].append(row)
+        rows[title].append(replace(row, warnings=tuple(told)))
     return [FieldGroup(title=title, rows=tuple(each)) for title, each in rows.items() if each]
 
 
@@ -263,7 +267,7 @@ def leaves(fields: Mapping[str, FieldSpec], at: str = "") -> Iterator[tuple[str,
 
 
 def _row(
-    path: str, spec: FieldSpec, document: YamlDocument, reports: Mapping[str, FieldReport], faults: Sequence[Fault]
+    path: str, spec: FieldSpec, document: YamlDocument, report: FieldReport | None, faults: Sequence[Fault]
 ) -> FieldRow:
     given = document.get(("mapping", *path.split(".")), MISSING)
     is_own = given is not MISSING
@@ -276,7 +280,8 @@ def _row(
         spec=spec,
         kind=kind,
         written=_short(given if is_own else spec.default) if is_own or spec.default is not None else "",
-        report=reports.get(path.replace(".", "/")),
+        report=report,
+        warnings=(),
         faults=tuple(each for each in faults if each.path == at or each.path.startswith(f"{at}/")),
         **controls,
     )

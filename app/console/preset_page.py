@@ -371,9 +371,8 @@ class PresetPages(PageGroup):
         chosen = next((each for each in samples if each.id == wanted), samples[0] if samples else None)
         effect = await self._effect(alone, live, samples, chosen, is_peek=is_peek)
         document, preset = read_document(draft.now.text), alone.presets[0] if alone else None
-        reports = {row.field: row for row in effect.report.fields} if effect.report else {}
         event = chosen.event if chosen else None
-        groups = field_groups(document, running.action, reports, faults, event)
+        groups = field_groups(document, running.action, effect.report, faults, event)
         names = [] if is_peek else [each.figures for each in await self._services.inventory.names(days=_DAYS)]
         real = [each for each in samples if each.id != "example"] or samples
         seen = [each.event for each in real if each.is_taken] or [each.event for each in real]

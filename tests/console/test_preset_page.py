@@ -411,6 +411,15 @@ async def test_each_field_says_in_how_many_recent_events_it_is(tmp_path: Path) -
         assert '<option value="properties.email" data-share="100 %">' in page
 
 
+async def test_what_is_repaired_of_a_value_is_said_at_its_field(tmp_path: Path) -> None:
+    async with open_world(tmp_path, samples_per_name=5, **ON, **folders(tmp_path)) as world:
+        await arrive(world, an_event("Checkout", 1, email="mailto:Jon@Shop.example; "))
+        page = one_line(await opened(world))
+        said = page.partition('id="found-user_data.email">')[2].partition("</p>")[0]
+        assert re.search(r'<span class="trouble">user_data.email: a text of 25 characters sent without', said)
+        assert "trouble" not in page.partition('id="found-event_id">')[2].partition("</p>")[0]
+
+
 async def test_a_function_shows_the_value_before_and_after(tmp_path: Path) -> None:
     async with open_world(tmp_path, samples_per_name=5, **ON, **folders(tmp_path)) as world:
         await arrive(world, an_event("Checkout", 1))
@@ -550,7 +559,7 @@ ROWS: dict[str, tuple[str, str, str]] = {
 
 @pytest.mark.parametrize(("mapping", "path", "kind"), ROWS.values(), ids=ROWS)
 def test_a_row_shows_only_what_it_gives_back(mapping: str, path: str, kind: str) -> None:
-    groups = field_groups(YamlDocument(f"mapping: {mapping}\n"), open_action(), {}, ())
+    groups = field_groups(YamlDocument(f"mapping: {mapping}\n"), open_action(), None, ())
     assert {row.path: row.kind for group in groups for row in group.rows}[path] == kind
 
 

@@ -25,7 +25,7 @@ PATHS: Final = ("$.properties.total", "$.context.traits.email", "$.properties['a
 
 
 def rows_of(document: YamlDocument) -> list[FieldRow]:
-    return [row for group in field_groups(document, ACTION, {}, ()) for row in group.rows]
+    return [row for group in field_groups(document, ACTION, None, ()) for row in group.rows]
 
 
 def sent_by(row: FieldRow) -> dict[str, str]:
