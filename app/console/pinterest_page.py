@@ -161,11 +161,11 @@ def _of_utc(view: PinterestView, rows: Sequence[Revenue]) -> _SentByDate:
     known = view.currency
     sent = [row for row in rows if row.became == State.DELIVERED and (not known or row.currency in ("", known))]
     found: _SentByDate = {}
-    for date in {each.date for each in view.attributed}:
-        if (since := _day_start(date)) is not None:
-            of_day = [row for row in sent if row.day == since // DAY_S]
-            worth = sum_of_one_currency((row.currency or known, row.amount) for row in of_day) if known else None
-            found[date] = since, sum(row.orders for row in of_day), worth
+    days = {each.date: since for each in view.attributed if (since := _day_start(each.date)) is not None}
+    for date, since in days.items():
+        of_day = [row for row in sent if row.day == since // DAY_S]
+        worth = sum_of_one_currency((row.currency or known, row.amount) for row in of_day) if known else None
+        found[date] = since, sum(row.orders for row in of_day), worth
     return found
 
 
