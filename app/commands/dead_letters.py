@@ -55,12 +55,7 @@ def dead_letters(
     _show(with_outbox(find), as_json=as_json or query.delivery_id is not None)
 
 
-def redrive(
-    which: Which = None,
-    *,
-    everything: Everything = False,
-    as_json: AsJson = False,
-) -> None:
+def redrive(which: Which = None, *, everything: Everything = False, as_json: AsJson = False) -> None:
     """Send dead letters again: one, those that match the filters, or all. Safe to repeat; the history is kept.
 
     A dead letter stays dead while another delivery of the same event waits. It is dismissed if another delivery of

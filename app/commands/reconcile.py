@@ -80,8 +80,7 @@ _PERCENT: Final = Decimal(100)
 _SHOWN: Final = 3
 
 Where = Annotated[
-    str,
-    typer.Argument(help="File (.csv, .tsv, .parquet, .ndjson, .jsonl, .json; also gzipped) or database address."),
+    str, typer.Argument(help="File (.csv, .tsv, .parquet, .ndjson, .jsonl, .json; also gzipped) or database address.")
 ]
 _Query = Annotated[str | None, typer.Option(help="SQL query for the shop's orders in a database.")]
 _OrderId = Annotated[str | None, typer.Option("--order-id", help="Column with the order id.")]

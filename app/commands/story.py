@@ -262,11 +262,7 @@ class _Player:
             on_error=log_error,
         )
         return Worker(
-            outbox,
-            client,
-            destination.settings,
-            ad_account_id=destination.ad_account_id,
-            surroundings=surroundings,
+            outbox, client, destination.settings, ad_account_id=destination.ad_account_id, surroundings=surroundings
         )
 
     async def _accept(self, pipeline: Pipeline, step: Step) -> EventReceipt:

@@ -16,14 +16,7 @@ from app.core.consent import Answer, Lifted, order_key
 from app.core.deliveries import Delivery, State
 from app.core.pages import AuditAction, Message, QuarantineFilter, Query
 from app.core.people import AccessRequest, Erasure, Fact, NamedPerson, Ownership, PeopleFound, Wish
-from app.core.shared_values import (
-    ACCESS_REQUESTS,
-    DELETIONS,
-    ERASURES,
-    STORE_SECRET,
-    PinterestDeletion,
-    SharedValues,
-)
+from app.core.shared_values import ACCESS_REQUESTS, DELETIONS, ERASURES, STORE_SECRET, PinterestDeletion, SharedValues
 from app.core.values.hidden_emails import unpersonal_id
 from app.core.values.texts import count_of
 from app.core.values.times import HOUR_S

@@ -81,11 +81,4 @@ def inventory_query(since: float, counted: Sequence[Measure], key: EventKey | No
     """Return the parameters of an engine's query `inventory`, but for how it takes a set."""
     source, type_, name = map(kept, key) if key else (None, None, None)
     span_s = HOUR_S if by_hour else DAY_S
-    return {
-        "span_s": span_s,
-        "since": since,
-        "counted": list(counted),
-        "source": source,
-        "type": type_,
-        "name": name,
-    }
+    return {"span_s": span_s, "since": since, "counted": list(counted), "source": source, "type": type_, "name": name}

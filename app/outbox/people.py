@@ -128,14 +128,7 @@ def owner_rows(changes: PeopleChanges | None, now: float) -> list[list[Any]]:
     if changes is None:
         return []
     return [
-        [
-            each.message_id,
-            now,
-            each.user or "",
-            each.anonymous or "",
-            "".join(each.contacts),
-            each.is_proven,
-        ]
+        [each.message_id, now, each.user or "", each.anonymous or "", "".join(each.contacts), each.is_proven]
         for each in changes.owners
         if each.user or each.anonymous or each.contacts
     ]

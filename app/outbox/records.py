@@ -8,15 +8,7 @@ from typing import Any, Final
 from app.config.settings import OutboxSettings
 from app.core.deliveries import Attempt, Delivery, State
 from app.core.events import CounterRow, DroppedEvent, Exit
-from app.core.pages import (
-    AuditAction,
-    AuditEntry,
-    AuditPage,
-    Backlog,
-    DeadLoss,
-    Revenue,
-    Session,
-)
+from app.core.pages import AuditAction, AuditEntry, AuditPage, Backlog, DeadLoss, Revenue, Session
 from app.errors import OutboxVersionError, RowRefused
 from app.outbox.backpressure import Load, remaining_bytes, why_full
 from app.outbox.enqueue import PAYLOAD_VERSION

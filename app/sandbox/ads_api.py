@@ -250,11 +250,7 @@ class AdsFigures:
             if event["event_name"] == "checkout" and event["user_data"].get("click_id"):
                 worth = int(Decimal(event.get("custom_data", {}).get("value") or 0) * 1_000_000)
                 date = datetime.fromtimestamp(event["event_time"], zone).strftime("%Y-%m-%d")
-                found = {
-                    "TOTAL_CHECKOUT": 1,
-                    "TOTAL_CLICK_CHECKOUT": 1,
-                    "TOTAL_CHECKOUT_VALUE_IN_MICRO_DOLLAR": worth,
-                }
+                found = {"TOTAL_CHECKOUT": 1, "TOTAL_CLICK_CHECKOUT": 1, "TOTAL_CHECKOUT_VALUE_IN_MICRO_DOLLAR": worth}
                 sums[date].update({name: number for name, number in found.items() if name in columns})
         return sums
 

@@ -15,7 +15,7 @@ from app.sandbox.checks import INT64_MAX, Check, Problem, array, boolean, closed
 #: What is newer than the description (5.28), by the path of the object that has it. `[]` is a member of a list. No
 #: description has `advertiser_tracking_enabled`, which Segment and RudderStack send: it is refused.
 UNLISTED: Final[Mapping[tuple[str, ...], Mapping[str, Any]]] = {
-    ("custom_data", "contents", "[]"): {"item_brand_id": {"type": "string", "maxLength": 64}},
+    ("custom_data", "contents", "[]"): {"item_brand_id": {"type": "string", "maxLength": 64}}
 }
 
 #: Type -> the rules that its check knows; "choice" is an object of which other members are required each time.

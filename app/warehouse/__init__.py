@@ -5,12 +5,4 @@ from app.warehouse.opening import open_rows
 from app.warehouse.row_tables import RowTable, TextTable
 from app.warehouse.temporary_folder import clear_leftovers, temporary_folder
 
-__all__ = [
-    "RowTable",
-    "TextTable",
-    "append_rows",
-    "clear_leftovers",
-    "open_duck",
-    "open_rows",
-    "temporary_folder",
-]
+__all__ = ["RowTable", "TextTable", "append_rows", "clear_leftovers", "open_duck", "open_rows", "temporary_folder"]

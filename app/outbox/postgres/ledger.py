@@ -50,13 +50,7 @@ class Ledger(UsesDatabase):
 
     @connected
     async def search(
-        self,
-        connection: Connection,
-        query: Query,
-        *,
-        limit: int,
-        cursor: str | None = None,
-        oldest_first: bool = False,
+        self, connection: Connection, query: Query, *, limit: int, cursor: str | None = None, oldest_first: bool = False
     ) -> Page:
         ((lowest, highest),) = await rows_of(connection, "delivery_range")
         if lowest is None or not search.means_deliveries(query):
@@ -73,13 +67,7 @@ class Ledger(UsesDatabase):
 
     @connected
     async def search_dropped(
-        self,
-        connection: Connection,
-        query: Query,
-        *,
-        limit: int,
-        cursor: str | None = None,
-        oldest_first: bool = False,
+        self, connection: Connection, query: Query, *, limit: int, cursor: str | None = None, oldest_first: bool = False
     ) -> DroppedPage:
         ((lowest, highest),) = await rows_of(connection, "dropped_event_range", since=query.since or 0.0)
         if lowest is None or not search.dropped_exits(query):

@@ -20,12 +20,7 @@ from app.outbox.postgres.database import rows_of
 from app.outbox.postgres.redrive import dismiss_overtaken
 from app.outbox.redrive import DeadLetter
 from app.outbox.rows import as_json
-from app.outbox.settlement import (
-    attempt_row,
-    last_of_each,
-    reason_of,
-    was_tried,
-)
+from app.outbox.settlement import attempt_row, last_of_each, reason_of, was_tried
 from app.outbox.withdrawal import PendingOrder, cancelled_rows, reason_of_withdrawal, withdrawals_of, withdraws
 
 #: Of a finished event, what stands in it unhashed.

@@ -103,11 +103,7 @@ def _numbered_rows(changes: PeopleChanges) -> str:
 
 def forget_stale(connection: sqlite3.Connection, limit: int, skip: int, now: float, rules: OutboxSettings) -> int:
     """Forget what is too old of people. Returns how many ids it looked at."""
-    starts = {
-        "now": now,
-        "start": now - rules.remember_s,
-        "click_start": now - rules.click_s,
-    }
+    starts = {"now": now, "start": now - rules.remember_s, "click_start": now - rules.click_s}
     touched = connection.execute(SQL["stale_people"], {**starts, "limit": limit, "skip": skip}).rowcount
     connection.execute(SQL["forget_stale"])
     return touched
@@ -272,11 +268,7 @@ def _forget(
 
 
 def _forget_deliveries(
-    connection: sqlite3.Connection,
-    messages: Sequence[str],
-    again: Collection[str],
-    now: float,
-    rules: OutboxSettings,
+    connection: sqlite3.Connection, messages: Sequence[str], again: Collection[str], now: float, rules: OutboxSettings
 ) -> set[str]:
     held, returning = (_deliveries_of(connection, some) for some in (messages, {*messages} & {*again}))
     traces = {digest for each in held for digest in each.buyer}
@@ -287,12 +279,7 @@ def _forget_deliveries(
     connection.execute(SQL["erase_keys"], {**ids, **erased, "keys": as_json(every_digest_of(held))})
     connection.execute(SQL["erase_learned_keys"], {**ids, **erased})
     connection.execute(SQL["keep_erased_keys"], {**erased, "rows": as_json(erased_key_rows(held, now, rules))})
-    for name in (
-        "forget_buyers",
-        "erase_payloads",
-        "forget_waiting_orders",
-        "forget_deliveries",
-    ):
+    for name in ("forget_buyers", "erase_payloads", "forget_waiting_orders", "forget_deliveries"):
         connection.execute(SQL[name], ids)
     there = {id_ for id_, _ in connection.execute(SQL["states"], ids)}
     release_keys(connection, [each for each in returning if each.delivery_id not in there])

@@ -13,12 +13,7 @@ from app.outbox.dedup import HoldsKeys, cancelled_digests, key_rows, order_diges
 from app.outbox.pairing import KeyColumns
 from app.outbox.redrive import DeadLetter
 from app.outbox.rows import as_json
-from app.outbox.settlement import (
-    attempt_row,
-    last_of_each,
-    reason_of,
-    was_tried,
-)
+from app.outbox.settlement import attempt_row, last_of_each, reason_of, was_tried
 from app.outbox.sqlite.counters import AttemptKind, add_attempts, add_counters
 from app.outbox.sqlite.database import SQL, one_json
 from app.outbox.sqlite.redrive import dismiss_overtaken
