@@ -163,7 +163,7 @@ class YamlDocument:
         head = entry.key.end_mark.index if entry.key else parent.start_mark.index
         starts_below = "\n" in text[head:start] and bool(entry.key)
         if starts_below:
-            if not node.flow_style and len(in_line) > _MAX_INLINE and value:
+            if not getattr(node, "flow_style", False) and len(in_line) > _MAX_INLINE and value:
                 return text[:start] + self._block(value, self._column(start)) + text[end:]
             at = text.index(":", head) + 1
             _, line_end = self._line_of(at)
@@ -207,7 +207,9 @@ class YamlDocument:
             return text[:before] + text[end:]
         start = entry.start if entry.key else text.rindex("-", 0, entry.start)
         line_start, _ = self._line_of(start)
-        if text[line_start:start].strip():  # behind the dash of a list
+        if text[line_start:start].strip():  # behind the dash of a list, or the sign of a key
+            if place + 1 == len(entries):
+                raise EditRefused((entry.key.value,), "this place can only be changed in the YAML text")
             return text[:start] + text[entries[place + 1].start :]
         _, line_end = self._line_of(end)
         behind = len(text) if line_end >= len(text) else text.index("\n", line_end) + 1

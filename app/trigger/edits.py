@@ -104,9 +104,11 @@ def without_term(text: str, place: Place) -> str:
 
 def with_joiner(text: str, place: Place, joiner: Joiner) -> str:
     """Return the trigger with a group that needs all (`and`) of its parts, or any (`or`). Raises TriggerError."""
-    group = term_at(_parsed(text), place)
-    assert isinstance(group, Group)  # noqa: S101 - other terms have no joiner
-    spans = [_outer(text, each) for each in group.terms]
+    match term_at(_parsed(text), place):
+        case Group(terms=terms):
+            spans = [_outer(text, each) for each in terms]
+        case _:
+            raise LookupError(place)
     for (_, start), (end, _) in reversed(list(pairwise(spans))):
         text = text[:start] + _JOINER.sub(joiner, text[start:end], count=1) + text[end:]
     return _checked(text)

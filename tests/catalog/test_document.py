@@ -80,6 +80,44 @@ def test_lines_below_a_key_are_replaced_as_a_whole() -> None:
     assert changed.with_value(("m",), "x" * 120).text == f"m:  # c\n  {'x' * 120}\nn: 3\n"
 
 
+#: Ways to write a file that are seldom met.
+ODD = (
+    "? a\n: 1\n",
+    "? a\n: 1\n? b\n: 2\n",
+    "? a\n: - 1\n  - 2\n",
+    "a:\n  a text below\nb: 1\n",
+    "a:\n  'in quotes'  # c\nb: 1\n",
+    "a: >+\n  x\n\n\nb: 1\n",
+    "a: |+\n  x\n\n",
+    "{a: 1,\n b: 2}\n",
+    "a: {b: 1,\n  c: 2,}\n",
+    "a:\n- 1\n- 2\n",
+    "a:\n- - 1\n  - 2\n",
+    "---\na: 1\n...\n",
+    "a: [1, # c\n 2]\n",
+    "a: {b, c}\n",
+    "a: [b: 1]\n",
+    "a:\n  -\n    b: 1\n  - c\n",
+)
+
+
+@pytest.mark.parametrize("text", ODD, ids=repr)
+def test_an_odd_file_holds_what_was_asked_or_the_edit_is_refused(text: str) -> None:
+    document = YamlDocument(text)
+    long = {f"name_{number}": "a text of some length" for number in range(6)}
+    for path in (*paths_of(document.value), ("new",)):
+        for value in (2, "x", long, [1, 2], None):
+            try:
+                assert document.with_value(path, value).get(path) == value
+            except EditRefused:
+                continue
+        try:
+            assert document.without(path).get(path, MISSING) != document.get(path)
+        except EditRefused:
+            continue
+    assert document.text == text
+
+
 def test_no_place_is_refused_and_one_that_is_not_there_has_no_lines() -> None:
     document = YamlDocument("m: {a: 1}\n")
     assert document.lines(("m", "b")) is None

@@ -262,6 +262,7 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
         "there is no field `evnt`",
     ),
     "no part": ({"do": "negate", "place": "9"}, "Nothing was changed"),
+    "no group": ({"do": "join", "place": "0", "joiner": "or"}, "Nothing was changed"),
     "no field": ({"do": "field", "path": "none", "kind": "constant"}, "there is no such field"),
     "no place": (
         {"do": "field", "path": "event_id", "kind": "path", "value": ""},
