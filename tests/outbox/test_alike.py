@@ -30,7 +30,7 @@ from tests.rounds import examples
 #: How the clock moves from one call to the next.
 MOVES: Final = [0.0, 0.0, 0.25, 1.0, 31.0, 59.9, HOUR_S, -1.0, -HOUR_S]
 #: What is of one store alone; of the largest of equal orders, anyone's.
-OWN: Final = frozenset({"claim", "full_in_s", "disk_bytes", "largest_id", "id", "next_cursor"})
+OWN: Final = frozenset({"claim", "full_in_s", "disk_bytes", "largest_id", "id", "next_cursor", "prev_cursor"})
 BOUNDS: Final[dict[str, Any]] = {"dedup_window_s": 100, "ledger_s": 2 * DAY_S, "ledger_delivered_s": 2 * DAY_S}
 MEMORY: Final[dict[str, Any]] = {"remember_s": 2 * DAY_S, "remember_click_s": DAY_S, "remember_max_people": 4}
 
