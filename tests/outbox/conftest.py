@@ -37,12 +37,10 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def outbox_url(request: pytest.FixtureRequest, engine: str, tmp_path: Path) -> str:
+def outbox_url(empty_store: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:
     """The URL of an empty store of each engine."""
-    if engine == "postgres":
-        url: str = request.getfixturevalue("postgres_url")
-        return url
-    return new_store(tmp_path, "pinrelay.db")
+    with empty_store() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +70,7 @@ def empty_store(
     """`with empty_store() as url:` gives a test one store after the other."""
     if engine == "postgres":
         server, template = (request.getfixturevalue(name) for name in ("postgres_server", "template"))
-        return lambda: server.database(template)
+        return lambda: server.store(template)
     names = itertools.count()
     return lambda: nullcontext(new_store(tmp_path, f"{next(names)}.db"))
 

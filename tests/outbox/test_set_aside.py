@@ -311,7 +311,7 @@ def together_refused(url: str) -> Iterator[None]:
             )
             database.execute(b"CREATE TRIGGER refuses BEFORE UPDATE ON queue FOR EACH ROW EXECUTE FUNCTION refuses()")
             yield
-            database.execute(b"DROP TRIGGER refuses ON queue")
+            database.execute(b"DROP FUNCTION refuses CASCADE")
 
 
 async def test_what_cannot_be_read_as_set_aside_counts_for_nothing(empty_store: EmptyStore) -> None:

@@ -16,6 +16,12 @@ def engine(postgres_server: PostgresServer) -> str:
 
 
 @pytest.fixture
+def outbox_url(postgres_url: str) -> str:
+    """A database that no other test has: some change its schema."""
+    return postgres_url
+
+
+@pytest.fixture
 def connection(postgres_url: str) -> Iterator[psycopg.Connection]:
     """A connection of somebody else to the same database."""
     with psycopg.connect(postgres_url, autocommit=True) as connection:
