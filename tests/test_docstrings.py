@@ -4,6 +4,7 @@ import ast
 import doctest
 import re
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 
 import pytest
@@ -68,8 +69,12 @@ def test_a_public_method_of_several_lines_says_what_it_does_unless_it_implements
 
 def overrides_a_foreign_method(owner: ast.ClassDef) -> bool:
     """Whether a class has a base that app/ does not define: a library's, whose documentation describes its methods."""
-    own = {node.name for path in FILES for node in nodes(path) if isinstance(node, ast.ClassDef)}
-    return any(ast.unparse(base).split("[")[0].split(".")[-1] not in own for base in owner.bases)
+    return any(ast.unparse(base).split("[")[0].split(".")[-1] not in own_classes() for base in owner.bases)
+
+
+@cache
+def own_classes() -> set[str]:
+    return {node.name for path in FILES for node in nodes(path) if isinstance(node, ast.ClassDef)}
 
 
 def test_no_docstring_only_names_what_it_implements() -> None:

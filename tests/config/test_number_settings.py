@@ -33,17 +33,12 @@ def test_every_number_has_a_most() -> None:
 
 @pytest.mark.parametrize("text", ["inf", "-inf", "nan", "Infinity", "1e308", "1" + "0" * 400])
 def test_what_nothing_can_hold_is_refused_with_its_setting(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    passed = []
     for name in MOST:
-        with monkeypatch.context() as alone:
-            alone.setenv(name.upper(), text)
-            try:
-                load_settings()
-            except SettingsError as exc:
-                assert str(exc).startswith(f"{name.upper()}: ")  # noqa: PT017 - what passes is collected
-            else:
-                passed.append(name)
-    assert passed == []
+        monkeypatch.setenv(name.upper(), text)
+    with pytest.raises(SettingsError) as raised:
+        load_settings()
+    refused = {line.partition(": ")[0].lower() for line in str(raised.value).splitlines()}
+    assert MOST.keys() - refused == set()
 
 
 def test_a_destination_refuses_it_too(tmp_path: Path) -> None:

@@ -164,6 +164,7 @@ def test_names_and_tokens_go_whatever_is_set() -> None:
     assert take_out("https://shop.example/?email[]=x") == "https://shop.example/?email[]=x"
 
 
+@pytest.mark.slow
 def test_a_long_text_takes_no_long_time() -> None:
     """A run that could be an address at each of its characters is read once: this would take minutes otherwise."""
     text = "a" * 200_000 + "%4" + " @ 40" + "?[" * 100_000 + "=" + "%25" * 50_000 + "=a%3" * 20_000

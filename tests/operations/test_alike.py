@@ -66,6 +66,7 @@ async def by_command(folder: Path, *words: str) -> Result:
     return await asyncio.to_thread(CliRunner().invoke, cli, list(words), env=env)
 
 
+@pytest.mark.slow
 async def test_errors_are_told_alike(tmp_path: Path, outbox: Outbox, subtests: pytest.Subtests) -> None:
     async with client_of(tmp_path) as client:
         await At(outbox).dead_letter(new(preset="Lead"), "currency is unknown")

@@ -28,6 +28,7 @@ def _start(url: str, folder: Path, place: int, orders: int) -> Forked:
 
 
 @pytest.mark.prove
+@pytest.mark.slow
 async def test_each_order_of_two_sides_is_sent_as_one_whatever_is_killed(
     outbox_url: str,
     tmp_path: Path,

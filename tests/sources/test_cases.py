@@ -65,6 +65,7 @@ def test_every_source_has_a_case_whose_event_is_sent(source: str) -> None:
     assert any(each["exit"] == "enqueued" for each in told)
 
 
+@pytest.mark.slow
 async def test_what_is_sent_twice_has_one_message_id() -> None:
     """De-duplication is by message id: none of a shop's may be made anew when the shop sends again."""
     for case in CASES.values():

@@ -43,6 +43,7 @@ def does_something(char: str) -> bool:
     return hidden or unicodedata.bidirectional(char) in TURNING
 
 
+@pytest.mark.slow
 def test_of_all_of_unicode_what_does_something_is_written_out() -> None:
     every = [chr(code) for code in range(0x110000)]
     doing = {char for char in every if does_something(char)}

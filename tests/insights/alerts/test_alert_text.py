@@ -70,6 +70,7 @@ def test_links_to_our_console_stay_links(told: str, source: str, name: str) -> N
         assert unescape(shown) == f"{told}{address}".replace("~", "%7E")
 
 
+@pytest.mark.slow
 def test_every_character_is_plain_by_itself_and_between_others() -> None:
     every = [chr(code) for code in range(0x110000)]
     assert MARKUP.findall(alert_text(" ".join(every))) == []

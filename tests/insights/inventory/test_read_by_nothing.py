@@ -50,6 +50,7 @@ def without(event: Event, path: str) -> Event:
     return changed
 
 
+@pytest.mark.slow
 def test_what_is_read_by_nothing_can_be_left_out() -> None:
     unread, changed = 0, []
     for event in events():

@@ -145,6 +145,7 @@ def counted(rng: random.Random, right: str, is_set: str, source: str) -> dict[Ev
     return found
 
 
+@pytest.mark.slow
 def test_the_right_setting_is_advised_for_200_generated_shops() -> None:
     rng, wrong = random.Random(38), []
     for _ in range(200):
