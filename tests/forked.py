@@ -17,8 +17,6 @@ from multiprocessing import forkserver
 from pathlib import Path
 from unittest.mock import patch
 
-from tests.monitoring import measure_by_events
-
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["tests.preloaded"])
 
@@ -112,6 +110,8 @@ def _become(
         os.close(descriptor)
     if any("COVERAGE" in name for name in environment):
         import coverage  # noqa: PLC0415 - of the process that most forget
+
+        from tests.monitoring import measure_by_events  # noqa: PLC0415 - likewise; bench/ has a coverage.py of its own
 
         measure_by_events()
         coverage.process_startup()

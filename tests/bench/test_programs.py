@@ -1,6 +1,8 @@
 """The programs of bench/ compare like with like, and what they show holds."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -67,3 +69,9 @@ def test_memory_brings_what_the_rules_allow_and_no_more(capsys: pytest.CaptureFi
     told = [list(map(int, each.split("|"))) for row in ("hashed_email", "click_id_epik") for each in shares[row]]
     assert [9, 73, 73] in told
     assert all(with_memory == rules for _, with_memory, rules in told)
+
+
+def test_a_program_finds_what_tests_share_though_a_file_beside_it_is_named_like_a_library() -> None:
+    started = f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'bench')!r}]; import tests.process"
+    done = subprocess.run([sys.executable, "-c", started], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
