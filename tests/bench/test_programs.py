@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from app.destination import COMPONENTS
-from bench import coverage, engine
+from bench import engine, quality
 from tests.assembled import pipeline, shipped_catalog
 
 pytestmark = pytest.mark.slow  # all realistic events, by two engines
@@ -33,7 +33,7 @@ def test_the_work_by_hand_gives_the_same_as_the_engine() -> None:
 
 @pytest.fixture(scope="module")
 def measured() -> tuple[Any, Any, Any]:
-    return coverage.measure(CATALOG, [orjson.loads(line) for line in LINES])
+    return quality.measure(CATALOG, [orjson.loads(line) for line in LINES])
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
@@ -43,26 +43,26 @@ def test_our_defaults_carry_every_component_at_least_as_often_as_segments(
     count, ours, segment = measured
 
     assert all(ours[name][component] >= segment[name][component] for name in count)
-    assert 0 < ours[coverage.ALL][component] <= count[coverage.ALL]
+    assert 0 < ours[quality.ALL][component] <= count[quality.ALL]
 
 
 def test_our_defaults_carry_more_in_all(measured: tuple[Any, Any, Any], record_figure: Any) -> None:
     count, ours, segment = measured
-    mean, segments_mean = (carried[coverage.ALL].total() / count[coverage.ALL] for carried in (ours, segment))
+    mean, segments_mean = (carried[quality.ALL].total() / count[quality.ALL] for carried in (ours, segment))
 
     assert mean > segments_mean
     record_figure("quality components an event", f"{mean:.2f}, by Segment's defaults {segments_mean:.2f}")
 
 
 def test_our_defaults_carry_more_of_events_as_sources_send_them_too() -> None:
-    count, ours, segment = coverage.measure(CATALOG, list(coverage.events_of_sources()))
+    count, ours, segment = quality.measure(CATALOG, list(quality.events_of_sources()))
 
-    assert count[coverage.ALL] >= 20
-    assert ours[coverage.ALL].total() > 2 * segment[coverage.ALL].total()
+    assert count[quality.ALL] >= 20
+    assert ours[quality.ALL].total() > 2 * segment[quality.ALL].total()
 
 
 def test_memory_brings_what_the_rules_allow_and_no_more(capsys: pytest.CaptureFixture[str]) -> None:
-    coverage.journeys()
+    quality.journeys()
     shares = {
         line[:24].strip(): re.findall(r"\d+ \| +\d+ \| +\d+", line) for line in capsys.readouterr().out.splitlines()
     }

@@ -1,7 +1,7 @@
 """How many events carry each of Pinterest's eleven quality components: our defaults beside Segment's.
 
-    python bench/coverage.py
-    python bench/coverage.py --journeys      what identity memory brings, on the journeys of 300 visitors
+    python bench/quality.py
+    python bench/quality.py --journeys      what identity memory brings, on the journeys of 300 visitors
 
 Two sets of events: the clean ones of the vectors, and one of each source as it sends them (`tests/presets/shapes`).
 Both mappings are resolved by our engine and built by our action, so that only the defaults differ.
