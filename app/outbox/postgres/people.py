@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from operator import attrgetter
 from typing import Any, Final
 
@@ -201,10 +201,8 @@ class KeepsPeople(UsesDatabase):
     async def write_consents(self, connection: Connection, answers: Sequence[Answer]) -> list[Lifted]:
         for _ in range(TRIES - 1):
             with suppress(*COLLISIONS):
-                async with connection.transaction():
-                    return await _write_consents(connection, answers)
-        async with connection.transaction():
-            return await _write_consents(connection, answers)
+                return await _write_consents(connection, answers)
+        return await _write_consents(connection, answers)
 
     @connected
     async def forget_yeses(self, connection: Connection, keys: Collection[str]) -> int:
@@ -237,16 +235,18 @@ class KeepsPeople(UsesDatabase):
 
 
 async def _write_consents(connection: Connection, answers: Sequence[Answer]) -> list[Lifted]:
-    told: list[Lifted] = []
-    for group in memory.in_turns(answers):
-        yes, lifted = group[0], []
-        if not yes.is_no:
-            lifting = {"at": yes.at, "is_proven": yes.is_proven, "said_by": yes.said_by, "user": yes.user}
-            lifted = await rows_of(connection, "lifted_consents", **lifting)
-        await count_of(connection, "write_consents", rows=as_json(memory.consent_rows(group)))
-        if lifted:
-            await count_of(connection, "lift_consents", at=yes.at, rows=as_json(lifted))
-            told += [Lifted(key, said_by) for key, said_by, _ in lifted]
+    groups, told = memory.in_turns(answers), list[Lifted]()
+    is_one_statement = len(groups) == 1 and groups[0][0].is_no
+    async with nullcontext() if is_one_statement else connection.transaction():
+        for group in groups:
+            yes, lifted = group[0], []
+            if not yes.is_no:
+                lifting = {"at": yes.at, "is_proven": yes.is_proven, "said_by": yes.said_by, "user": yes.user}
+                lifted = await rows_of(connection, "lifted_consents", **lifting)
+            await count_of(connection, "write_consents", rows=as_json(memory.consent_rows(group)))
+            if lifted:
+                await count_of(connection, "lift_consents", at=yes.at, rows=as_json(lifted))
+                told += [Lifted(key, said_by) for key, said_by, _ in lifted]
     return told
 
 
