@@ -53,8 +53,11 @@ format: $(DEV_READY) ## format, and mend what the linter can mend
 	$(BIN)/ruff format .
 
 # A file's tests stay in one process, which makes what they share once; the files that take long come first.
-PYTEST = $(BIN)/pytest -n auto --no-loadscope-reorder --dist $(DIST)
+# A test that hangs fails with its stack after a quarter of an hour, and the others go on.
+PYTEST = $(BIN)/pytest -n auto --no-loadscope-reorder --dist $(DIST) \
+  -o faulthandler_timeout=$(HANGS_S) -o faulthandler_exit_on_timeout=true
 DIST = loadfile
+HANGS_S = 900
 
 .PHONY: quick
 quick: $(DEV_READY) ## the fast tests, while you work: no server, browser, container or database is started
@@ -66,6 +69,7 @@ test: $(DEV_READY) $(NODE_READY) $(BROWSER_LIBRARY) | test-tools ## every test, 
 
 # There each test goes to whoever is idle: it takes longer than to make again what the tests of its file share.
 prove: DIST = loadgroup
+prove: HANGS_S = 0
 .PHONY: prove
 prove: $(SHIP_READY) $(NODE_READY) $(BROWSER_LIBRARY) | test-tools ## what takes long by nature, in many rounds: kills, failovers, fuzzing
 	TESTS=prove $(PYTEST) -m prove
