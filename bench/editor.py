@@ -53,7 +53,8 @@ def write_presets(folder: Path) -> None:
     shipped = ROOT / "mappings" / "report_conversion_event.yaml"
     action = ActionFile.model_validate(parse_yaml(shipped.read_text(encoding="utf-8")))
     mapping: dict[str, Any] = {"event_name": "checkout"}
-    for path in [path for path, _ in leaves(action.fields) if path != "event_name"][: FIELDS - 1]:
+    free = [path for path, spec in leaves(action.fields) if not spec.required and path != "user_data.email"]
+    for path in free[: FIELDS - 1]:
         *objects, name = path.split(".")
         inner = mapping
         for each in objects:
@@ -83,12 +84,12 @@ def send_samples(server: Server) -> None:
 
 
 def typed(page: Page, keys: int) -> list[float]:
-    """Type a constant for the order's id, and return the milliseconds of each key."""
+    """Type a constant for the name of the content, and return the milliseconds of each key."""
     page.evaluate("document.querySelectorAll('#what details').forEach((each) => { each.open = true; })")
-    row = page.get_by_role("form", name="Order ID", exact=True)
-    row.get_by_label("Where Order ID comes from").select_option("constant")
+    row = page.get_by_role("form", name="Content name", exact=True)
+    row.get_by_label("Where Content name comes from").select_option("constant")
     page.evaluate(WATCH)
-    field = row.get_by_label("Value of Order ID")
+    field = row.get_by_label("Value of Content name")
     field.fill("")
     for number in range(1, keys + 2):
         field.press("x")

@@ -131,9 +131,15 @@ def nearest_path(asked: Iterable[str], event: dict[str, Any]) -> str:
     >>> nearest_path(["properties.order_total"], {"properties": {"orderTotal": 5, "order_id": "A"}})
     'properties.orderTotal'
     """
-    there = {_spelled(path): path for path in islice(_paths_in(event), _MAX_COMPARED)}
+    return _nearest(tuple(islice(asked, _MAX_COMPARED)), tuple(islice(_paths_in(event), _MAX_COMPARED)))
+
+
+@lru_cache(maxsize=128)
+def _nearest(asked: tuple[str, ...], paths: tuple[str, ...]) -> str:
+    """Return the one of some paths that is most like one asked for: an editor asks for each key the same."""
+    there = {_spelled(path): path for path in paths}
     by_name = {_spelled(path.rpartition(".")[2]): path for path in there.values()}
-    for path in islice(asked, _MAX_COMPARED):
+    for path in asked:
         like = get_close_matches(_spelled(path), there, n=1, cutoff=_LIKE)
         if like:
             return there[like[0]]
