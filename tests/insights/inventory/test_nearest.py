@@ -48,7 +48,7 @@ def test_the_nearest_preset_and_why_it_does_not_take_the_event(
         (key("Cron Heartbeat 7"), "No preset asks for a name like it."),
         (key("", "identify"), "`identify` says who somebody is"),
         (key("orders/updated", "record"), "in the file of its source takes it"),
-        (EventKey("shop", "", "*"), "stands for events without a name"),
+        (EventKey("shop", "", "*"), "counts events that have no row here"),
     ],
     ids=["unlike", "identify", "record", "others"],
 )
