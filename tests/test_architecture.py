@@ -117,10 +117,12 @@ def house() -> MappingProxyType[str, set[str]]:
     return MappingProxyType(imports)
 
 
+@pytest.mark.slow
 def test_every_room_knows_only_what_its_floor_may_know() -> None:
     assert breaches(house()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "other", "told"),
     [
@@ -175,6 +177,7 @@ def dotted(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
+@pytest.mark.slow
 def test_a_function_fits_on_a_screen() -> None:
     large = [
         f"{path.relative_to(ROOT)}:{node.lineno}: {node.name}"
@@ -216,6 +219,7 @@ def test_commands_print_by_what_writes_hidden_characters_out_alone() -> None:
     assert found == []
 
 
+@pytest.mark.slow
 def test_the_clock_and_chance_are_arguments() -> None:
     closed = [path for path in FILES if not {room(path), module(path)} & CLOCK_READERS]
     assert [reading for path in closed for reading in readings(path)] == []

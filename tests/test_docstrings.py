@@ -31,6 +31,7 @@ def test_there_are_examples() -> None:
     assert len(EXEMPLARY) > 20
 
 
+@pytest.mark.slow
 def test_what_a_function_returns_it_returns() -> None:
     """To answer is what is done to an HTTP request; to give is what the mapping's text does."""
     said = [
@@ -46,6 +47,7 @@ def test_what_a_function_returns_it_returns() -> None:
     assert [line for line in about_returning if "HTTP" not in line] == []
 
 
+@pytest.mark.slow
 def test_a_public_method_of_several_lines_says_what_it_does_unless_it_implements_or_overrides_one() -> None:
     classes = [(path, node) for path in FILES for node in nodes(path) if isinstance(node, ast.ClassDef)]
     described = {
@@ -77,6 +79,7 @@ def own_classes() -> set[str]:
     return {node.name for path in FILES for node in nodes(path) if isinstance(node, ast.ClassDef)}
 
 
+@pytest.mark.slow
 def test_no_docstring_only_names_what_it_implements() -> None:
     """`Do X.` says less than the name."""
     hollow = [
@@ -90,6 +93,7 @@ def test_no_docstring_only_names_what_it_implements() -> None:
     assert hollow == []
 
 
+@pytest.mark.slow
 def test_the_files_and_modules_that_are_spoken_of_exist() -> None:
     missing = [
         f"{path.relative_to(ROOT)}: {name}"
@@ -110,6 +114,7 @@ def spoken_of(text: str) -> Iterator[str]:
             yield "/".join(["app", *above, f"{last}.py"] if last.islower() else ["app", *above])
 
 
+@pytest.mark.slow
 def test_what_a_public_function_raises_its_docstring_says() -> None:
     """Commands exit, and what has no docstring overrides something that has."""
     silent = [

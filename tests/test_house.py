@@ -83,6 +83,7 @@ def test_the_page_lists_every_package_with_its_purpose_and_its_licence() -> None
     assert [row for row in rows if not all(map(licence.fullmatch, re.findall(r"[^() ]*[A-Z][^() ]*", row[3])))] == []
 
 
+@pytest.mark.slow
 def test_what_the_package_imports_it_asks_for() -> None:
     asked = {canonicalize_name(Requirement(item).name) for extra, items in ASKED.items() for item in items}
     provides = packages_distributions()
@@ -122,6 +123,7 @@ def test_ci_does_what_anybody_does() -> None:
     assert [line for line in script if line.startswith("make")] == ["make check", "make test"]
 
 
+@pytest.mark.slow
 def test_every_text_keeps_to_the_editorconfig() -> None:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
     texts = {name: (ROOT / name).read_bytes() for name in listed.decode().split("\0") if (ROOT / name).is_file()}
@@ -211,6 +213,7 @@ def settings_of(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) ->
     return load_settings()
 
 
+@pytest.mark.slow
 def test_without_a_profile_the_port_is_for_this_machine_only() -> None:
     services = compose()
     assert services.keys() == {"pinrelay"}
@@ -218,11 +221,13 @@ def test_without_a_profile_the_port_is_for_this_machine_only() -> None:
     assert (port["host_ip"], str(port["published"]), port["target"]) == ("127.0.0.1", "8080", 8080)
 
 
+@pytest.mark.slow
 def test_live_on_loopback_needs_no_authentication(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = settings_of(container_settings(compose(**LIVE)["pinrelay"], tmp_path), monkeypatch)
     assert (settings.live, settings.host, settings.reachable) == (True, "0.0.0.0", False)
 
 
+@pytest.mark.slow
 def test_with_tls_senders_must_prove_who_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     services = compose("tls", DOMAIN="events.example.com", **LIVE)
     assert services.keys() == {"pinrelay", "caddy"}
@@ -233,6 +238,7 @@ def test_with_tls_senders_must_prove_who_they_are(tmp_path: Path, monkeypatch: p
     assert settings_of(environment | {"WRITE_KEYS": "shop:0123456789abcdef"}, monkeypatch).reachable
 
 
+@pytest.mark.slow
 def test_caddy_asks_for_the_domain_where_it_has_none() -> None:
     command = [word.replace("$$", "$") for word in compose("tls")["caddy"]["command"]]
     done = subprocess.run(command, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=False)
@@ -254,6 +260,7 @@ def containers_of_ours(file: str, **environment: str) -> list[dict[str, Any]]:
     return [service for service in compose(file=file, **environment).values() if service["image"] == "pinrelay"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", COMPOSE_FILES)
 def test_every_setting_reaches_the_container_and_every_secret_also_from_a_file(file: str) -> None:
     secrets = SECRETS | OF_SOURCES
@@ -264,6 +271,7 @@ def test_every_setting_reaches_the_container_and_every_secret_also_from_a_file(f
         assert passed - expected == set(), "no longer a setting"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", COMPOSE_FILES)
 def test_presets_and_secrets_of_ones_own_need_no_change_of_the_compose_file(file: str) -> None:
     own = {"PRESETS_DIR": "presets,/etc/pinrelay/presets", "CONSOLE_PASSWORD_FILE": "/etc/pinrelay/password"}
@@ -273,6 +281,7 @@ def test_presets_and_secrets_of_ones_own_need_no_change_of_the_compose_file(file
         assert (mount["type"], mount["source"], mount["read_only"]) == ("bind", "/srv/pinrelay", True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", COMPOSE_FILES)
 def test_without_files_of_ones_own_what_is_mounted_exists(file: str) -> None:
     for container in containers_of_ours(file):
@@ -281,6 +290,7 @@ def test_without_files_of_ones_own_what_is_mounted_exists(file: str) -> None:
         assert container["environment"]["PRESETS_DIR"] is None
 
 
+@pytest.mark.slow
 def test_the_collector_of_the_documentation_can_be_laid_over_it(tmp_path: Path) -> None:
     page = (ROOT / "docs/telemetry.md").read_text(encoding="utf-8")
     (shown,) = re.findall(r"^```yaml traces\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
@@ -290,6 +300,7 @@ def test_the_collector_of_the_documentation_can_be_laid_over_it(tmp_path: Path) 
     assert services["pinrelay"]["environment"]["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://jaeger:4318"
 
 
+@pytest.mark.slow
 def test_the_container_is_given_time_to_finish() -> None:
     grace_s = int(compose()["pinrelay"]["stop_grace_period"].removesuffix("s"))
     assert grace_s > Settings.model_fields["shutdown_timeout_s"].default

@@ -15,6 +15,7 @@ PROGRAMS = ("tests", "bench", ".ci", "app", "Makefile", "Dockerfile")
 SEARCH = {"tests/outside.py", "tests/test_outside.py"}
 
 
+@pytest.mark.slow
 def test_nothing_in_the_repository_names_a_path_outside() -> None:
     listed = subprocess.run(["git", "ls-files", "-z", *PROGRAMS], cwd=ROOT, capture_output=True, check=True).stdout
     names = [name for name in listed.decode().split("\0") if name and name not in SEARCH and (ROOT / name).is_file()]
@@ -50,6 +51,7 @@ def test_a_path_outside_is_found(name: str, text: str, found: list[str]) -> None
     assert [*trespasses(name, text)] == found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("way", "name", "code"),
     [

@@ -82,6 +82,7 @@ def pipeline() -> Pipeline:
     return assembled.pipeline(consent_categories=("ads",), rudder_consent_ids=("pin",))
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(500), deadline=None)
 @given(
     name=st.sampled_from(EVENTS),
@@ -103,6 +104,7 @@ def test_what_an_event_holds_is_in_no_reason_and_no_warning(name: str, places: l
     assert [words for words in said if text in words] == []
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(500), deadline=None)
 @given(field=st.sampled_from(FIELDS), shape=shapes, text=distinctive)
 def test_what_a_field_holds_is_in_no_reason_and_no_warning(field: str, shape: Any, text: str) -> None:
@@ -146,6 +148,7 @@ def sent(fields: dict[str, Any]) -> str:
 emails = st.from_regex(r"[a-z]{3,9}(\+tag)?@[a-z]{3,8}\.example", fullmatch=True)
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(500), deadline=None)
 @given(
     field=st.sampled_from(sorted(READERS)),

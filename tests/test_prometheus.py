@@ -45,6 +45,7 @@ def test_every_alert_is_tested_both_firing_and_silent() -> None:
     assert {test["alertname"] for test in tests if not test.get("exp_alerts")} == alerts
 
 
+@pytest.mark.slow
 def test_the_rules_name_only_what_there_is() -> None:
     for rule in rules():
         assert set(names(rule["expr"])) <= rendered() | recorded(), rule

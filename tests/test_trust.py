@@ -82,6 +82,7 @@ def test_public_entries_have_half_of_a_bounded_table_at_most_and_what_proven_one
     assert public_share(bound, proven=proven) == share
 
 
+@pytest.mark.slow
 def test_every_place_where_two_events_meet_is_listed() -> None:
     """A new table, or a new bounded collection of a process, is a place: say in PLACES who asks about trust there."""
     schemas = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("app/outbox/*/schema/*.sql"))

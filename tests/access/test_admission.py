@@ -43,6 +43,7 @@ async def test_a_visitor_is_admitted_or_not_by_what_they_prove(
     assert (found.name if isinstance(found, Person) else found) == admitted
 
 
+@pytest.mark.slow
 async def test_a_session_lasts_until_its_time_is_over(store: Outbox) -> None:
     access = access_of(store, *USERS)
     login = await access.login(VIEWER, visitor(), now=NOW)
@@ -55,6 +56,7 @@ async def test_a_session_lasts_until_its_time_is_over(store: Outbox) -> None:
     assert await access.admit(returns, now=NOW, by_session=False) is Denial.LOGIN_NEEDED
 
 
+@pytest.mark.slow
 async def test_every_process_takes_a_session_and_log_out_ends_it_for_all(store: Outbox) -> None:
     one, other = access_of(store, *USERS), access_of(store, *USERS)
     login = await one.login(OPERATOR, visitor(), now=NOW)
@@ -96,6 +98,7 @@ async def test_anything_else_is_wrong(given: str, store: Outbox) -> None:
 
 
 class TestLimits:
+    @pytest.mark.slow
     async def test_after_five_wrong_ones_a_client_waits_to_log_in_and_no_other(self, store: Outbox) -> None:
         access = access_of(store, password=PASSWORD)
         for _ in range(MAX_WRONG):

@@ -104,6 +104,7 @@ def test_the_names_of_all_ad_accounts_are_known_without_a_token(tmp_path: Path) 
     assert account_names(settings()) == {}
 
 
+@pytest.mark.slow
 def test_presets_that_a_file_names_are_there_at_the_start_and_after_a_reload(tmp_path: Path) -> None:
     folder_of(tmp_path, zz=SANDBOX + "presets: [Page Visit]\n")
     mine = settings(destinations_dir=(tmp_path,))

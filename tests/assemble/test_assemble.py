@@ -145,6 +145,7 @@ def test_an_action_source_may_replace_what_the_presets_say() -> None:
     assert orjson.loads(sent)["action_source"] == "offline"
 
 
+@pytest.mark.slow
 def test_what_replaces_the_action_source_replaces_nothing_else() -> None:
     given = orjson.loads(PAGE) | {"properties": {"email": "no address"}}
     given["context"]["traits"] = {"email": "jane@example.com"}

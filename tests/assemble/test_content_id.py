@@ -64,6 +64,7 @@ def test_the_nearest_word_counts(
         assert (lines["DE"].event or {})["custom_data"]["content_ids"] == [other]
 
 
+@pytest.mark.slow
 async def test_the_explanation_reads_the_same_id(tmp_path: Path) -> None:
     given = settings(**_given(tmp_path, None, "sku", None))
     report = await assemble.explainer(given).explain(

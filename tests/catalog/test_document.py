@@ -181,6 +181,7 @@ def check_edits(text: str, path: tuple[str | int, ...], value: Any) -> None:
     assert document.text == text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}/{file.stem}")
 def test_every_place_of_a_shipped_file_can_be_set_and_taken_away(file: Path) -> None:
     text = file.read_text()
@@ -258,6 +259,7 @@ values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @effort(max_examples=examples(800), deadline=None)
 @given(st.dictionaries(st.sampled_from(["name", "mapping", "tests", "hold"]), values, min_size=1), values, st.data())
 def test_whatever_is_written_is_read_again(start: dict[str, Any], value: Any, data: st.DataObject) -> None:

@@ -98,6 +98,7 @@ JSON_VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(JSON_VALUES)
 def test_json_is_read_as_json_does(value: Any) -> None:
     assert parse_yaml(json.dumps(value)) == value
@@ -108,6 +109,7 @@ def test_any_text_is_read_or_told(text: str) -> None:
     parse_yaml(text)
 
 
+@pytest.mark.slow
 @given(
     JSON_VALUES,
     st.fixed_dictionaries(

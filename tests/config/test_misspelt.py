@@ -148,6 +148,7 @@ def test_an_unknown_line_of_the_file_stops_the_start(tmp_path: Path) -> None:
     assert second.startswith(f"{file}: line 5: Nothing_like_it is not a setting. The nearest is ")
 
 
+@pytest.mark.slow
 def test_many_variables_are_looked_at_quickly() -> None:
     environ = {f"{name}_SERVICE_{number}": "1" for name in OF_OTHERS for number in range(10)}
     before = time.process_time()

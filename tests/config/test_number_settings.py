@@ -31,6 +31,7 @@ def test_every_number_has_a_most() -> None:
     assert [name for name, most in MOST.items() if most > 10**15] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["inf", "-inf", "nan", "Infinity", "1e308", "1" + "0" * 400])
 def test_what_nothing_can_hold_is_refused_with_its_setting(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     for name in MOST:

@@ -23,6 +23,7 @@ async def noted(world: World) -> list[tuple[str, ...]]:
     return [(each.who, each.what.value, each.target, each.before, each.after) for each in reversed(entries)]
 
 
+@pytest.mark.slow
 async def test_what_people_do_is_shown_with_who_and_from_where(tmp_path: Path) -> None:
     async with open_world(tmp_path, users=VIEWERS) as world:
         await log_in(world.browser, "token-of-ada")
@@ -32,6 +33,7 @@ async def test_what_people_do_is_shown_with_who_and_from_where(tmp_path: Path) -
         assert text in page
 
 
+@pytest.mark.slow
 async def test_everything_that_changes_something_is_noted(world: World) -> None:
     me = "this machine"
     await world.enqueue(new_delivery("m-1"))
@@ -57,6 +59,7 @@ async def test_everything_that_changes_something_is_noted(world: World) -> None:
     ]
 
 
+@pytest.mark.slow
 async def test_looking_is_not_noted(world: World) -> None:
     for path in ("", "/tester", "/deliveries", "/mappings", "/redrive", "/activity"):
         await world.browser.get(f"/console{path}")
@@ -77,6 +80,7 @@ async def test_log_ins_their_failures_and_log_outs_are_noted(locked: World) -> N
     ]
 
 
+@pytest.mark.slow
 async def test_the_older_ones_are_a_click_away(world: World) -> None:
     for _ in range(60):
         await world.browser.post("/console/mappings/switch", data={"on": "yes"})

@@ -74,6 +74,7 @@ def fates(page: str) -> dict[str, list[str]]:
     return {fate: re.findall(r">(#\d+)</a>", rest) for fate, rest in rows}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["csv", "ndjson", "json", "parquet"])
 async def test_each_order_is_named_with_what_became_of_it_and_nothing_of_the_file_is_kept(
     kind: str, sold: World, temporary: Path, tmp_path: Path
@@ -101,6 +102,7 @@ async def test_each_order_is_named_with_what_became_of_it_and_nothing_of_the_fil
     assert [text for text in PLANTED if text in answer.text or text.encode() in kept] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
@@ -113,6 +115,7 @@ async def test_the_head_of_the_page_narrows_it(query: str, expected: dict[str, i
     assert {fate: len(ids) for fate, ids in fates(page).items()} == expected
 
 
+@pytest.mark.slow
 async def test_currencies_are_not_summed(world: World) -> None:
     for order_id, currency in (("6", "USD"), ("7", "EUR")):
         await world.enqueue(new(ad_account_id=ACCOUNT, order_id=order_id, amount="112.5", currency=currency))
@@ -130,6 +133,7 @@ async def test_currencies_are_not_summed(world: World) -> None:
 OTHER = b'{"number": 1, "net": 25, "buyer": "zephyrine@shop.example"}'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "file", "named", "told"),
     [
@@ -154,6 +158,7 @@ async def test_what_cannot_be_read_is_told_with_what_helps(
     )
 
 
+@pytest.mark.slow
 async def test_a_file_that_is_no_export_is_answered_for_people_with_its_columns_to_choose_from(sold: World) -> None:
     page = (await send(sold, "o.ndjson", OTHER)).text
     said = page.split('role="alert">')[1].split("</p>")[0]
@@ -162,12 +167,14 @@ async def test_a_file_that_is_no_export_is_answered_for_people_with_its_columns_
     assert re.findall(r'<option value="(\w+)">', page.split('id="columns">')[1]) == ["number", "net", "buyer"]
 
 
+@pytest.mark.slow
 async def test_columns_may_be_named(sold: World) -> None:
     page = (await send(sold, "o.ndjson", OTHER, order_id="number", total="net", currency="EUR")).text
     assert "columns as named: 1 order" in page
     assert '<th scope="row">sent</th>' in page
 
 
+@pytest.mark.slow
 async def test_one_is_compared_at_a_time(sold: World) -> None:
     answers = await asyncio.gather(*(send(sold, "o.csv", written("csv")) for _ in range(2)))
     assert sorted(each.status_code for each in answers) == [200, 409]

@@ -154,6 +154,7 @@ async def _page(world: World, path: str | None) -> str:
     return answer.text
 
 
+@pytest.mark.slow
 async def test_of_one_source_too_a_count_is_the_length_of_its_list(tmp_path: Path) -> None:
     async with open_world(tmp_path, sources={"shopa": None}) as world:
         await world.enqueue(*(new_delivery(f"m-{number}", source="shopa") for number in range(3)))
@@ -168,6 +169,7 @@ async def test_of_one_source_too_a_count_is_the_length_of_its_list(tmp_path: Pat
         assert page.count("of all sources") == 3
 
 
+@pytest.mark.slow
 async def test_the_number_of_an_alert_is_the_length_of_the_list_that_it_leads_to(world: World) -> None:
     await fill(world)
     names = NameCounts(Sampler(lambda: world.running.catalog), Random(7), max_names=100)

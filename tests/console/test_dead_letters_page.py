@@ -193,6 +193,7 @@ async def _die(world: World, message_id: str, days: float) -> None:
 class TestTooOld:
     """A redrive offers what Pinterest may still take, and nothing else."""
 
+    @pytest.mark.slow
     async def test_the_question_says_how_many_can_succeed_and_only_these_are_sent(self, world: World) -> None:
         for number, days in enumerate((1, 6.9, 7.1, 20, 30)):
             await _die(world, f"m-{number}", days)

@@ -107,6 +107,7 @@ class TestSearch:
         assert 'name="message_id" value="m-7"' in form
         assert '<option value="Checkout" selected>' in form
 
+    @pytest.mark.slow
     async def test_a_typed_time_that_is_none_stays_in_its_field(self, world: World) -> None:
         assert 'name="since" value="noon"' in await world.page("/console/deliveries?since=noon", status=400)
 
@@ -125,6 +126,7 @@ class TestSearch:
         assert [len(re.findall(rf'message\?id={kind}-\d+"', second)) for kind in "mn"] == [10, 0]
         assert [len(re.findall(rf'message\?id={kind}-\d+"', third)) for kind in "mn"] == [0, 10]
 
+    @pytest.mark.slow
     async def test_it_is_paged(self, world: World) -> None:
         await world.enqueue(*(new_delivery(f"m-{number}") for number in range(120)))
         seen: set[str] = set()

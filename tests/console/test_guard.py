@@ -137,6 +137,7 @@ async def test_the_console_is_no_part_of_the_described_api(world: World) -> None
 
 
 class TestRoles:
+    @pytest.mark.slow
     async def test_a_viewer_sees_every_page_and_no_button_that_changes_something(self, tmp_path: Path) -> None:
         async with open_world(tmp_path, users=VIEWERS) as world:
             await world.browser.post("/console/login", data={"password": "token-of-bob"})
@@ -164,6 +165,7 @@ class TestRoles:
             await world.browser.post("/console/login", data={"password": "token-of-bob"})
             assert (await world.browser.post("/console/tester", data={"example": "Checkout"})).status_code == 200
 
+    @pytest.mark.slow
     async def test_a_bearer_token_opens_pages_too(self, tmp_path: Path) -> None:
         async with open_world(tmp_path, users=VIEWERS) as world:
             for token, status in (("token-of-bob", 200), ("wrong", 401)):

@@ -35,6 +35,7 @@ async def arrived(world: World) -> World:
     return world
 
 
+@pytest.mark.slow
 async def test_names_stand_with_what_became_of_them_and_their_preset(arrived: World) -> None:
     page = await arrived.html("/console/inventory")
     for text in (
@@ -57,6 +58,7 @@ async def test_what_earlier_versions_counted_of_cancellations_is_told(world: Wor
     assert re.search(r">2 cancellation</span>", await world.html("/console/inventory"))
 
 
+@pytest.mark.slow
 async def test_what_has_changed_is_told(arrived: World) -> None:
     page = await arrived.html("/console/inventory")
     assert "What has changed" in page
@@ -84,6 +86,7 @@ async def test_an_empty_inventory_says_how_to_fill_it(world: World) -> None:
     assert "Nothing has arrived in this span" in await world.html("/console/inventory")
 
 
+@pytest.mark.slow
 async def test_a_name_shows_what_it_carries(arrived: World) -> None:
     page = await arrived.html("/console/inventory/name?source=shop&type=track&name=Checkout")
     for text in ("7,000 events from shop in the last 7 days", "properties.order_<wbr>id", "25 %", "280 sampled events"):
@@ -97,6 +100,7 @@ async def test_a_name_shows_what_it_carries(arrived: World) -> None:
     assert "1,000 events from shop today" in today
 
 
+@pytest.mark.slow
 async def test_a_name_that_no_preset_takes_says_why_and_offers_a_draft(arrived: World) -> None:
     page = await arrived.html("/console/inventory/name?source=default&type=track&name=checkout")
     assert "No preset takes it." in page

@@ -23,6 +23,7 @@ async def _fill(world: World, *, of_ann: int = 1) -> None:
     await world.enqueue(*(new_delivery(f"ann-{number}", payload=payload) for number in range(of_ann)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "leads_to"),
     [
@@ -81,6 +82,7 @@ async def test_a_viewer_looks_for_orders_and_not_for_people(tmp_path: Path) -> N
     assert [answer.status_code for answer in people] == [403] * 3
 
 
+@pytest.mark.slow
 async def test_the_field_stands_on_every_page(world: World) -> None:
     for path in ("", "/deliveries", "/tester", "/mappings", "/activity"):
         assert 'action="/console/find"' in (await world.browser.get(f"/console{path}")).text

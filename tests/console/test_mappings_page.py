@@ -25,6 +25,7 @@ async def test_it_lists_the_presets_and_what_each_sends(world: World) -> None:
         assert said in page
 
 
+@pytest.mark.slow
 async def test_a_preset_shows_what_it_maps_otherwise_and_the_defaults_stand_once(world: World) -> None:
     world.write("lead", LEAD.replace("{event_name: lead}", "{event_name: lead, custom_data: {order_id: none}}"))
     world.running.reload()

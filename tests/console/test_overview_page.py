@@ -13,6 +13,7 @@ from tests.console.world import ACCOUNT, NOW, World, new_delivery, open_world
 from tests.sender.claims import a_trouble
 
 
+@pytest.mark.slow
 async def test_while_empty_it_shows_how_to_send_a_first_event(world: World) -> None:
     page = await world.page("/console")
     assert "Nothing has arrived yet." in page
@@ -86,6 +87,7 @@ async def test_a_warning_says_what_to_do_about_it(label: str, world: World) -> N
     assert f"{label}<br>{warning_advice(label)}" in await world.page("/console")
 
 
+@pytest.mark.slow
 async def test_match_quality_is_a_score_that_leads_to_its_page(world: World) -> None:
     await world.enqueue(new_delivery("m-1"), new_delivery("m-2", quality=("hashed_email",)))
     page = await world.page("/console?period=week")
@@ -105,6 +107,7 @@ async def test_a_blocked_destination_is_told_with_pinterests_reason(world: World
     assert 'href="/console/deliveries?state=waiting&ad_account_id=549755885175">See what waits</a>' in page
 
 
+@pytest.mark.slow
 async def test_a_pinterest_that_fails_is_told_since_when_and_with_which_answer(world: World) -> None:
     trouble = a_trouble(state="failing", reason="Pinterest did not answer in time", status=None, since=NOW - 7_200)
     await TROUBLE.of(ACCOUNT).write(world.outbox, trouble)
@@ -119,6 +122,7 @@ async def test_a_destination_that_is_no_longer_blocked_is_well(world: World) -> 
     assert "Blocked" not in await world.page("/console")
 
 
+@pytest.mark.slow
 async def test_what_is_switched_off_is_shown(world: World) -> None:
     await world.enqueue(counters=[CounterRow(name="matched", preset="Checkout")])
     await world.coordination.switch(None, on=False)
@@ -151,6 +155,7 @@ async def test_the_part_that_refreshes_is_the_same_without_its_frame(world: Worl
     assert "<html" not in part
 
 
+@pytest.mark.slow
 async def test_every_count_of_the_chart_stands_in_the_table_too(world: World) -> None:
     await world.enqueue(counters=[CounterRow(name=str(Exit.ACCEPTED), count=17)])
     page = await world.page("/console")
@@ -257,6 +262,7 @@ async def test_the_bars_of_the_chart_add_up_to_the_flow_and_lead_to_their_events
         assert re.search(rf"{words} <strong><a [^>]+>6</a></strong>", chart), words
 
 
+@pytest.mark.slow
 async def test_the_cohort_is_followed_to_where_it_is_now_and_each_number_leads_to_as_many_lines(world: World) -> None:
     """Dead letters of other days stand in no figure of today, and what came today adds up."""
     world.now = NOW - 2 * DAY_S
@@ -286,6 +292,7 @@ async def test_the_cohort_is_followed_to_where_it_is_now_and_each_number_leads_t
             assert (await world.page(path)).count("/console/delivery?id=") == int(count)
 
 
+@pytest.mark.slow
 async def test_a_month_of_many_busy_presets_is_a_page_under_100_kb_with_the_busiest_nine(world: World) -> None:
     counted = [
         ("matched", ""),

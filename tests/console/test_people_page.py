@@ -95,6 +95,7 @@ async def test_a_person_is_found_by_each_id_and_by_address_and_number_in_any_for
     assert ("Nothing is remembered of them" in page) == (not ids)
 
 
+@pytest.mark.slow
 async def test_groups_ages_links_and_marks_are_shown_and_nothing_raw(remembering: World) -> None:
     page = await looked_up(remembering, "user_id", "ann")
     assert "Email, 3 days old, by <code>identify</code>" in page
@@ -107,6 +108,7 @@ async def test_groups_ages_links_and_marks_are_shown_and_nothing_raw(remembering
     assert '<span class="badge withheld">no</span>' in await looked_up(remembering, "user_id", "bob")
 
 
+@pytest.mark.slow
 async def test_what_is_typed_stands_in_no_address_and_no_log(
     remembering: World, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -118,6 +120,7 @@ async def test_what_is_typed_stands_in_no_address_and_no_log(
         assert EMAIL.lower() not in said.lower()
 
 
+@pytest.mark.slow
 async def test_a_person_is_forgotten_after_a_question_and_that_is_written_down(remembering: World) -> None:
     post = remembering.browser.post
     (key,) = keys_of(await looked_up(remembering, "anonymous_id", "x"))
@@ -140,6 +143,7 @@ async def test_a_person_is_forgotten_after_a_question_and_that_is_written_down(r
     assert "Nothing was left to forget" in (await remembering.browser.get(again.headers["location"])).text
 
 
+@pytest.mark.slow
 async def test_an_anonymous_id_may_be_forgotten_alone(remembering: World) -> None:
     await accept(remembering, {"type": "page", "anonymousId": "x", "properties": {"phone": PHONE}, "messageId": "p"})
     (key, *_) = keys_of(page := await looked_up(remembering, "anonymous_id", "x"))
@@ -151,6 +155,7 @@ async def test_an_anonymous_id_may_be_forgotten_alone(remembering: World) -> Non
     assert "2 ids; values" in await looked_up(remembering, "user_id", "ann")
 
 
+@pytest.mark.slow
 async def test_a_viewer_looks_and_does_not_forget(remembering: World) -> None:
     (key,) = keys_of(await looked_up(remembering, "user_id", "bob"))
     await remembering.browser.post("/console/logout")
@@ -182,6 +187,7 @@ def test_every_group_has_its_words() -> None:
     assert set(GROUP_LABELS) == set(GROUPS)
 
 
+@pytest.mark.slow
 async def test_a_delivery_and_the_tester_say_what_came_from_memory_how_old_and_by_what(remembering: World) -> None:
     event = {"type": "page", "userId": "anna", "messageId": "late", "timestamp": NOW, "properties": {}}
     await remembering.pipeline.accept(Intake([event | {"context": {}}], now=NOW, is_proven=True))
@@ -195,6 +201,7 @@ async def test_a_delivery_and_the_tester_say_what_came_from_memory_how_old_and_b
     assert "memory: 3 days old, by identify" in tried.text
 
 
+@pytest.mark.slow
 async def test_a_person_is_erased_by_an_order_and_the_certificate_holds_nothing_of_them(tmp_path: Path) -> None:
     order: dict[str, Any] = {"type": "track", "event": "Order Completed", "userId": "ann", "messageId": "o"}
     order |= {"properties": {"order_id": "SO-7", "revenue": 5, "currency": "EUR", "email": EMAIL}}

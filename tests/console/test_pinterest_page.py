@@ -43,6 +43,7 @@ async def page_of(world: World) -> str:
     return html
 
 
+@pytest.mark.slow
 async def test_without_a_token_it_says_what_will_stand_here(world: World) -> None:
     assert "PINTEREST_ADS_TOKEN" in await page_of(world)
     assert 'href="/console/pinterest"' in (await world.browser.get("/console/revenue")).text

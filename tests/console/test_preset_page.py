@@ -74,6 +74,7 @@ async def test_the_page_of_a_preset_says_what_it_takes_and_sends(shop: World) ->
     assert (await shop.browser.get("/console/preset", params={"name": "none"})).status_code == 404
 
 
+@pytest.mark.slow
 async def test_the_page_of_a_preset_says_what_became_of_its_events_and_links_to_them(shop: World) -> None:
     for number in range(3):
         event: dict[str, Any] = {"type": "track", "event": "Checkout", "messageId": f"m-{number}"}
@@ -147,6 +148,7 @@ def test_a_difference_in_words_names_what_people_see() -> None:
     assert changes_in_words("description: a\n", f"description: {'b' * 900}\n", action)[0].becomes.endswith("b…")
 
 
+@pytest.mark.slow
 async def test_the_rows_are_the_text_and_the_text_stays_byte_by_byte(shop: World) -> None:
     page = await opened(shop)
     assert text_of(page) == shop.running.preset_texts[shop.file("checkout")]
@@ -235,6 +237,7 @@ EDITS: dict[str, tuple[str, dict[str, str], str, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("do", "more", "expected", "done"), EDITS.values(), ids=EDITS)
 async def test_an_edit_is_made_in_the_text_and_taken_back(
     shop: World, do: str, more: dict[str, str], expected: str, done: str
@@ -250,6 +253,7 @@ async def test_an_edit_is_made_in_the_text_and_taken_back(
     assert text_of(await edit(shop, "reset")) == before
 
 
+@pytest.mark.slow
 async def test_a_field_that_is_left_to_the_default_leaves_no_empty_object(shop: World) -> None:
     await edit(shop, "field", path="user_data.phone", kind="path", value="context.phone")
     page = await edit(shop, "field", path="user_data.phone", kind="default")
@@ -313,6 +317,7 @@ async def test_what_a_key_shows_is_what_applying_it_shows(shop: World) -> None:
     assert len(peeked) < len(applied) / 3
 
 
+@pytest.mark.slow
 async def test_the_editor_of_all_fields_is_short(tmp_path: Path) -> None:
     async with open_world(tmp_path, **folders(tmp_path), mappings_dir=(ROOT / "mappings",)) as world:
         answer = await world.browser.get("/console/preset/edit", params={"file": FILE})
@@ -321,6 +326,7 @@ async def test_the_editor_of_all_fields_is_short(tmp_path: Path) -> None:
         assert int(answer.headers["content-length"]) < 60_000
 
 
+@pytest.mark.slow
 async def test_a_new_preset_takes_the_events_of_a_name(shop: World) -> None:
     kind = {"type": "track", "name": "Quote Requested", "source": "default"}
     page = (await shop.browser.get("/console/preset/edit", params=kind)).text
@@ -343,6 +349,7 @@ async def test_what_is_no_preset_is_not_edited(shop: World, file: str) -> None:
     assert (await shop.browser.post("/console/preset/edit", data={"file": file, "do": "undo"})).status_code == 404
 
 
+@pytest.mark.slow
 async def test_real_events_are_counted_walked_and_kept_as_tests(tmp_path: Path) -> None:
     async with open_world(tmp_path, samples_per_name=5, **ON, **folders(tmp_path)) as world:
         for number in range(3):
@@ -382,6 +389,7 @@ async def arrive(world: World, *events: dict[str, Any]) -> None:
         await world.pipeline.accept(Intake([read_event(event, Arrival.at(NOW))], now=NOW, is_proven=True))
 
 
+@pytest.mark.slow
 async def test_numbers_open_the_events_that_they_count(tmp_path: Path) -> None:
     async with open_world(tmp_path, samples_per_name=5, **ON, **folders(tmp_path)) as world:
         await arrive(world, an_event("Checkout", 1), an_event("Checkout", 2), an_event("Order Placed", 3))
@@ -412,6 +420,7 @@ async def test_each_field_says_in_how_many_recent_events_it_is(tmp_path: Path) -
         assert '<option value="properties.email" data-share="100 %">' in page
 
 
+@pytest.mark.slow
 async def test_what_is_repaired_of_a_value_is_said_at_its_field(tmp_path: Path) -> None:
     async with open_world(tmp_path, samples_per_name=5, **ON, **folders(tmp_path)) as world:
         await arrive(world, an_event("Checkout", 1, email="mailto:Jon@Shop.example; "))
@@ -421,6 +430,7 @@ async def test_what_is_repaired_of_a_value_is_said_at_its_field(tmp_path: Path) 
         assert "trouble" not in page.partition('id="found-event_id">')[2].partition("</p>")[0]
 
 
+@pytest.mark.slow
 async def test_a_function_shows_the_value_before_and_after(tmp_path: Path) -> None:
     async with open_world(tmp_path, samples_per_name=5, **ON, **folders(tmp_path)) as world:
         await arrive(world, an_event("Checkout", 1))
@@ -433,6 +443,7 @@ async def test_a_function_shows_the_value_before_and_after(tmp_path: Path) -> No
         assert "This draft cannot run yet" in unread or "trouble" in unread
 
 
+@pytest.mark.slow
 async def test_the_draft_is_sent_as_a_test_and_shows_the_answer(shop: World) -> None:
     await edit(shop, "field", path="event_name", kind="constant", value="lead")
     page = await edit(shop, "send", sample="example")
@@ -445,6 +456,7 @@ async def test_the_draft_is_sent_as_a_test_and_shows_the_answer(shop: World) -> 
     assert "No answer" in await edit(shop, "send", sample="example")
 
 
+@pytest.mark.slow
 async def test_the_tests_of_a_draft_end_as_it_is_edited(shop: World) -> None:
     test = "tests: [{name: A purchase, expect: {fields: {event_name: checkout}}}]\n"
     assert re.search(r"passes</span> A purchase", await edit(shop, "text", text=CHECKOUT + test))
@@ -460,6 +472,7 @@ async def test_a_draft_that_cannot_run_is_not_sent(shop: World) -> None:
     assert shop.pinterest.calls == []
 
 
+@pytest.mark.slow
 async def test_two_windows_do_not_overwrite_each_other(shop: World, monkeypatch: pytest.MonkeyPatch) -> None:
     await edit(shop, "meta", name="description", value="One.")
     read = SharedKey.read_revised
@@ -490,6 +503,7 @@ async def test_a_negated_group_is_shown_as_such(shop: World) -> None:
     assert "Take the not away" in editor
 
 
+@pytest.mark.slow
 async def test_what_cannot_be_kept_as_a_test_says_why(tmp_path: Path) -> None:
     async with open_world(tmp_path, samples_per_name=5, **ON, **folders(tmp_path)) as world:
         event = {"type": "track", "event": "Other", "messageId": "m-1", "timestamp": "2026-11-18T11:06:00Z"}

@@ -124,6 +124,7 @@ async def test_the_difference_is_said_in_words_too(shop: World) -> None:
     assert "Only comments or the way it is written differ." in written
 
 
+@pytest.mark.slow
 async def test_a_version_says_who_and_why_and_the_page_of_its_preset_leads_back(shop: World) -> None:
     await publish(shop, OTHER, why="Leads for jane@example.com since May")
     entries = (await shop.outbox.audit(limit=1)).entries
@@ -165,6 +166,7 @@ async def test_a_file_that_breaks_after_its_difference_was_shown_is_not_publishe
     assert "The draft cannot be used" in legible(answer)
 
 
+@pytest.mark.slow
 async def test_examples_say_what_another_name_and_another_trigger_change(shop: World) -> None:
     turned = CHECKOUT.replace('type = "track" AND event = "Checkout"', 'event = "Checkout" AND type = "track"')
     assert "No example becomes anything else." in legible(await draft(shop, turned))
@@ -187,6 +189,7 @@ async def test_a_draft_whose_test_fails_is_not_published(shop: World) -> None:
     assert (await publish(shop, OTHER + test % "lead")).status_code == 303
 
 
+@pytest.mark.slow
 async def test_what_was_made_for_an_older_catalog_is_refused(shop: World) -> None:
     late = shown_fields((await draft(shop, OTHER + "# late")).text)
     await publish(shop, OTHER)
@@ -296,6 +299,7 @@ async def test_where_nothing_can_be_published_the_pages_say_why(world: World) ->
     assert "Publish this draft" not in page
 
 
+@pytest.mark.slow
 async def test_viewers_publish_nothing(tmp_path: Path) -> None:
     async with open_world(tmp_path, users=VIEWERS, **folders(tmp_path)) as world:
         await world.browser.post("/console/login", data={"password": "token-of-bob"})
@@ -343,6 +347,7 @@ async def test_a_shadow_run_over_samples_is_shown_before_publishing(tmp_path: Pa
         assert "changes nothing for 2 samples" in legible(await draft(world, CHECKOUT + "# a comment"))
 
 
+@pytest.mark.slow
 async def test_a_draft_beyond_a_limit_is_not_published(tmp_path: Path) -> None:
     limits: dict[str, Any] = {"publish_fail_if": ("changed event_name > 0",)}
     async with open_world(tmp_path, **SAMPLES, **limits, **folders(tmp_path)) as world:

@@ -53,6 +53,7 @@ async def test_an_exit_is_told_in_the_words_of_the_list(kept: World) -> None:
     assert "with exit “matched no preset”" in await kept.html("/console/quarantine/preview?exit=unmatched")
 
 
+@pytest.mark.slow
 async def test_what_is_mended_is_replayed_and_leaves(kept: World) -> None:
     kept.write("checkout", CHECKOUT)
     kept.running.reload()

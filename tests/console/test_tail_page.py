@@ -35,6 +35,7 @@ async def audited(world: World) -> list[tuple[str, str]]:
     return [(each.before, each.after) for each in page.entries if each.what is AuditAction.TAIL]
 
 
+@pytest.mark.slow
 async def test_an_event_is_listed_without_what_it_holds_and_opened_in_the_tester(world: World) -> None:
     assert "It is off" in await world.page("/console/tail")
     await on(world)
@@ -104,6 +105,7 @@ async def test_it_is_for_operators_only(tmp_path: Path) -> None:
         assert "/console/tail" not in (await world.browser.get("/console")).text
 
 
+@pytest.mark.slow
 async def test_it_is_narrowed_by_the_source_that_is_chosen_and_lists_the_newest(tmp_path: Path) -> None:
     async with open_world(tmp_path, sources={"shop": None}) as world:
         await on(world)
@@ -116,6 +118,7 @@ async def test_it_is_narrowed_by_the_source_that_is_chosen_and_lists_the_newest(
     assert "10 older ones are held, too." in page
 
 
+@pytest.mark.slow
 async def test_every_process_lets_go_of_all_when_somebody_is_erased(tmp_path: Path) -> None:
     memory: dict[str, Any] = {"remember_days": 90, "remember_secret": "a secret of the installation, long"}
     async with open_world(tmp_path, **memory) as world:

@@ -176,6 +176,7 @@ class TestText:
     async def test_what_the_door_takes_is_taken(self, text: str, world: World) -> None:
         assert "1 delivery to Pinterest:" in await post(world, event=text)
 
+    @pytest.mark.slow
     async def test_of_several_the_first_is_shown_and_the_page_says_so(self, world: World) -> None:
         page = await post(world, event=f"[{text_of()}, {text_of(type='page')}]")
         assert "The text holds 2 events. Shown is" in page

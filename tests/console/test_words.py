@@ -89,6 +89,7 @@ async def shown(world: World, path: str) -> str:
     return re.sub(r"\s+", " ", unescape(_TAG.sub("\n", _NOT_OURS.sub("\n", answer.text))))
 
 
+@pytest.mark.slow
 async def test_pages_speak_in_plain_words(world: World) -> None:
     await fill(world)
     for on in ("no", "yes"):
@@ -158,6 +159,7 @@ def test_no_blank_between_words_is_lost_to_a_line_that_ends_with_a_tag(template:
     assert joined == []
 
 
+@pytest.mark.slow
 async def test_what_stands_between_backticks_is_shown_as_code(world: World) -> None:
     await fill(world)
     await TROUBLE.of(ACCOUNT).write(world.outbox, a_trouble())

@@ -127,6 +127,7 @@ def self_signed(tmp_path: Path) -> ssl.SSLContext:
     return context
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("is_tls", "told"),
     [
@@ -154,6 +155,7 @@ async def test_a_tls_fault_names_its_reason_and_what_to_check(
     assert not failure.ambiguous
 
 
+@pytest.mark.slow
 async def test_an_answer_that_trickles_in_for_ever_is_cut_off_by_the_time_limit() -> None:
     async def trickle() -> AsyncIterator[bytes]:
         while True:
@@ -229,6 +231,7 @@ async def test_the_token_is_in_no_traceback() -> None:
     assert TOKEN not in "".join(traceback.format_exception(caught.value))
 
 
+@pytest.mark.slow
 async def test_a_call_leaves_nothing_that_only_the_garbage_collector_finds(sandbox: httpx.ASGITransport) -> None:
     """Each would hold the body of its call, and a million bytes are few objects: it would not come for long."""
     calling = client(sandbox)

@@ -131,6 +131,7 @@ def test_a_normal_form_is_its_own_normal_form(field: Any, text: str) -> None:
 between = st.sampled_from(["", " ", "/", "?q=", "&tel=", "&email=", "; ", "\n", "%20", "#", "(", "a ", " 5 "])
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(300), deadline=None)
 @given(
     nest=st.sampled_from(
@@ -171,6 +172,7 @@ def test_numbers_of_app_info_stay_within_bounds(value: float) -> None:
     assert sent is None or 0 <= sent["window_height"] <= 30_720
 
 
+@pytest.mark.slow
 @given(
     number=st.from_regex(r"(\+1[ .-]?)?\(?[2-9][0-9]{2}\)?[ .-]?[0-9]{3}[ .-]?[0-9]{4}", fullmatch=True),
     country=st.sampled_from(["US", "CA"]),

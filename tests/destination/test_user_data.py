@@ -41,6 +41,7 @@ def sent(fields: dict[str, Any], **rules: Any) -> tuple[dict[str, Any], list[str
     return event["user_data"], warnings
 
 
+@pytest.mark.slow
 def test_every_vector_holds(record_figure: Callable[[str, object], None]) -> None:
     rows = [json.loads(line) for line in VECTORS.read_text("utf-8").splitlines()]
     failed = {}
@@ -71,6 +72,7 @@ def test_a_long_text_in_the_place_of_a_phone_number_takes_no_long_time() -> None
     assert time.process_time() - began < 0.1
 
 
+@pytest.mark.slow
 def test_long_texts_are_not_remembered() -> None:
     def send(number: int) -> None:
         fields = dict.fromkeys((*WIRE, "client_ip_address", "client_user_agent"), f"{number} " + "x" * 100_000)

@@ -124,6 +124,7 @@ def test_the_vectors_hold(judged_by_pinterest: Judge, record_figure: Callable[[s
     assert len(differences) <= MOST_DIFFERENCES * len(ROWS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("flag", "careful"), [("opt_out", True), ("advertiser_tracking_enabled", False)])
 def test_privacy_flags_of_the_vectors_fail_closed(flag: str, careful: bool) -> None:  # noqa: FBT001 - a table's column
     readable = {"true": True, "false": False, "1": True, "0": False}
@@ -134,6 +135,7 @@ def test_privacy_flags_of_the_vectors_fail_closed(flag: str, careful: bool) -> N
             assert event[flag] is readable.get(str(given).lower(), careful), row_id
 
 
+@pytest.mark.slow
 def test_every_event_of_the_vectors_is_valid_at_pinterest(judged_by_pinterest: Judge) -> None:
     events = {row_id: event for row_id in ROWS if (event := built(row_id)[1])}
 
@@ -141,6 +143,7 @@ def test_every_event_of_the_vectors_is_valid_at_pinterest(judged_by_pinterest: J
     assert {id_: faults for id_, event in events.items() if (faults := judged_by_pinterest(described(event)))} == {}
 
 
+@pytest.mark.slow
 @pytest.mark.prove
 def test_every_realistic_event_is_valid_at_pinterest(
     judged_by_pinterest: Judge, record_figure: Callable[[str, object], None]

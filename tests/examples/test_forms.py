@@ -181,6 +181,7 @@ def test_what_pages_have_made_are_targets_of_the_makefile() -> None:
     assert {"run", "docs", "release", "reference"} <= named <= set(targets)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [path.stem for path in PAGES])
 def test_the_commands_and_options_that_a_page_names_exist(page: str) -> None:
     assert [(words, odd) for words in commands_of(page) if (odd := unknown(words))] == []

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import NamedTuple
 
+import pytest
+
 from app.insights.tracing.otel import OTEL_NAMES
 from tests.process import ROOT
 
@@ -51,6 +53,7 @@ def rows() -> dict[str, Logged]:
     }
 
 
+@pytest.mark.slow
 def test_the_page_lists_the_events_of_the_code_with_their_levels_and_fields() -> None:
     found: dict[str, Logged] = {}
     for each in calls():

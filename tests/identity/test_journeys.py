@@ -37,6 +37,7 @@ def test_each_delivery_of_the_journeys_holds_what_the_rules_give_it() -> None:
     assert wrong([event_json(receipt)["deliveries"] for receipt in receipts]) == []
 
 
+@pytest.mark.slow
 def test_the_command_sums_up_by_preset_what_memory_would_bring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of an order by user id an event carries, by itself: event id, user agent, IP, order id and value, external id."""
     person = {"ip": "203.0.113.9", "userAgent": "Mozilla/5.0 (X11; Linux x86_64)"}

@@ -80,6 +80,7 @@ def planted(rng: random.Random, number: int) -> tuple[list[Any], list[TagCall], 
     return deliveries, calls, {**counts, "worth": worth}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3])
 async def test_planted_rates_of_doubles_come_out_exactly_at_once_and_after_the_hour(
     outbox: Outbox, reports: TagReports, clock: Clock, seed: int

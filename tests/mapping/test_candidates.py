@@ -114,6 +114,7 @@ def test_a_privacy_flag_is_passed_over_only_where_it_is_blank() -> None:
     assert fields_of({"opt_out": allowed}, EVENT | {"d": " "}) == {"opt_out": 2}
 
 
+@pytest.mark.slow
 @unhurried
 @given(value=MAPPED, event=EVENTS)
 def test_the_first_candidate_is_what_resolves(value: Any, event: dict[str, Any]) -> None:

@@ -137,6 +137,7 @@ def test_a_mapping_is_an_object(mapping: Any) -> None:
     assert "should be an object" in faults_of(mapping)[0].message
 
 
+@pytest.mark.slow
 def test_a_mapping_that_is_too_large_is_told_once() -> None:
     assert faults_of({"out": [{"@x": 0}] * 5_000})[-1] == Fault("", "has more than 5000 values; split it")
 
@@ -149,5 +150,6 @@ def test_values_that_are_taken_from_another_mapping_count_too() -> None:
         compile_mapping({"b": [0] * 2_100, "a": shared}, like=like)
 
 
+@pytest.mark.slow
 def test_a_deep_json_is_a_fault_and_no_crash() -> None:
     assert faults_of({"out": nested(100_000)})[0].message.startswith("is nested deeper")

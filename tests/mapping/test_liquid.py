@@ -22,6 +22,7 @@ def render(template: str, event: dict[str, Any]) -> Any:
     return compile_mapping({"out": {"@liquid": template}}).resolve(event).get("out", MISSING)
 
 
+@pytest.mark.slow
 def test_every_template_gives_what_liquidjs_gives() -> None:
     assert {template: render(template, RECORDED["event"]) for template in RECORDED["results"]} == RECORDED["results"]
 

@@ -59,12 +59,14 @@ def acts_of_the_code() -> dict[str, str]:
     return found
 
 
+@pytest.mark.slow
 def test_the_table_has_every_act_and_each_writes_into_the_audit_log() -> None:
     found = acts_of_the_code()
     assert set(found) == set(ACTS)
     assert [name for name, code in found.items() if ".note(" not in code and "_note" not in code] == []
 
 
+@pytest.mark.slow
 def test_each_kind_of_entry_is_written_by_operations_and_by_nothing_else() -> None:
     written = {
         room: {
@@ -79,6 +81,7 @@ def test_each_kind_of_entry_is_written_by_operations_and_by_nothing_else() -> No
     assert written == {"operations": set(AuditAction.__members__) - OF_ACCESS, "access": OF_ACCESS, **shells}
 
 
+@pytest.mark.slow
 def test_every_shell_that_offers_an_act_calls_it() -> None:
     callers: defaultdict[str, set[str]] = defaultdict(set)
     for room in SHELLS:

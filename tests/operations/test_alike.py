@@ -82,6 +82,7 @@ async def test_errors_are_told_alike(tmp_path: Path, outbox: Outbox, subtests: p
                 assert by_api.status_code == by_console.status_code
 
 
+@pytest.mark.slow
 async def test_counts_are_told_alike(tmp_path: Path, outbox: Outbox) -> None:
     async with client_of(tmp_path) as client:
         for source in ("api", "console", "command"):

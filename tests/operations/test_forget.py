@@ -64,6 +64,7 @@ async def accept(
 IDENTIFY = {"type": "identify", "userId": "ann", "anonymousId": "x", "traits": {"email": "ann@shop.example"}}
 
 
+@pytest.mark.slow
 async def test_a_user_is_forgotten_with_the_linked_browsers_and_what_waits(configured: Any, outbox: Outbox) -> None:
     forgetting = assemble.forgetting(configured, outbox)
     page, other = PAGE | {"messageId": "p", "anonymousId": "x"}, PAGE | {"messageId": "q", "anonymousId": "y"}
@@ -77,12 +78,14 @@ async def test_a_user_is_forgotten_with_the_linked_browsers_and_what_waits(confi
     assert line.memory is None
 
 
+@pytest.mark.slow
 async def test_what_is_too_old_to_be_used_is_forgotten_too(configured: Any, outbox: Outbox) -> None:
     await accept(configured, outbox, IDENTIFY)
     forgetting = assemble.forgetting(configured, outbox)
     assert (await forgetting.forget(NamedPerson(user_id="ann"), now=NOW + 1_000 * 86_400)).ids == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("users", "ids"), [(("ann",), 2), (("ann", "bob"), 1)])
 async def test_a_browser_leads_to_its_user_where_it_has_only_one(
     configured: Any, outbox: Outbox, users: tuple[str, ...], ids: int
@@ -96,6 +99,7 @@ async def test_a_browser_leads_to_its_user_where_it_has_only_one(
     assert (line.memory is None) == (ids == 2)
 
 
+@pytest.mark.slow
 async def test_an_event_of_a_known_sender_forgets_what_came_before_it_in_the_same_request_too(
     configured: Any, outbox: Outbox
 ) -> None:
@@ -111,6 +115,7 @@ async def test_an_event_of_a_known_sender_forgets_what_came_before_it_in_the_sam
         assert (await outbox.message(message_id)).deliveries == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kinds", [*product(("page", "delete"), repeat=4), ("delete", "refused", "page", "delete")])
 async def test_of_a_request_what_is_behind_the_last_delete_is_kept_and_all_before_it_erased(
     configured: Any, outbox: Outbox, kinds: tuple[str, ...]
@@ -134,6 +139,7 @@ async def waiting(outbox: Outbox) -> list[str]:
     return [each.message_id for each in (await outbox.search(Query(), limit=100)).deliveries][::-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("became", ["waits", "claimed", "delivered"])
 async def test_of_a_request_that_is_sent_once_more_nothing_is_lost_nor_sent_twice(
     configured: Any, outbox: Outbox, became: str
@@ -184,6 +190,7 @@ async def test_a_full_table_of_marks_is_counted(tmp_path: Path) -> None:
     await store.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("became", ["waits", "claimed", "delivered", "dead"])
 async def test_an_erased_order_that_comes_again_is_withheld_with_that_reason(outbox: Outbox, became: str) -> None:
     """A dead order had let go of its keys: the shop's next `order.updated` brought the person back."""
@@ -212,6 +219,7 @@ async def test_an_erased_order_that_comes_again_is_withheld_with_that_reason(out
     assert await outbox.owned((), messages=["order"]) == [], "nothing tells whose it was"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suppress", [True, False])
 async def test_with_a_mark_later_events_of_the_person_are_withheld(outbox: Outbox, *, suppress: bool) -> None:
     mine = assembled.settings()
@@ -231,6 +239,7 @@ async def audited(outbox: Outbox) -> list[tuple[str, str, str, str]]:
     return [(each.who, each.what.value, each.target, each.after) for each in page.entries]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("said", "is_erased", "is_suppressed", "exit_"),
     [
@@ -258,6 +267,7 @@ async def test_an_event_asks_for_what_its_regulation_says(
     assert lines == [erased] * is_erased + [kept] * (is_suppressed and not is_erased)
 
 
+@pytest.mark.slow
 async def test_a_shop_that_asks_what_is_kept_has_an_operator_answer(configured: Any, outbox: Outbox) -> None:
     asked = {"type": "delete", "event": "customers/data_request", "userId": "ann", "messageId": "asked"}
     traits = {"email": "ann@shop.example"}
@@ -278,6 +288,7 @@ async def test_a_shop_that_asks_what_is_kept_has_an_operator_answer(configured: 
     assert await acts.access_requests() == {}
 
 
+@pytest.mark.slow
 async def test_who_asks_is_told_of_answers_and_erasures(configured: Any, outbox: Outbox) -> None:
     acts = assemble.forget_acts(configured, outbox, Audit(outbox, lambda: NOW), nothing)
     ann = NamedPerson(user_id="ann")
@@ -309,6 +320,7 @@ async def test_a_no_that_a_yes_lifts_is_in_the_audit_log_by_both_its_ends(
     ] * 2
 
 
+@pytest.mark.slow
 async def test_a_yes_ends_with_an_erasure(outbox: Outbox) -> None:
     mine = assembled.settings(consent_required=True)
     yes = {"context": PERSON | {"consent": {}}, "properties": {"opt_out": False}}
@@ -322,6 +334,7 @@ async def test_a_yes_ends_with_an_erasure(outbox: Outbox) -> None:
     assert line.exit is Exit.WITHHELD
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_memory", [False, True])
 async def test_people_who_are_erased_at_once_are_erased_as_one_after_the_other(
     tmp_path: Path, *, with_memory: bool

@@ -104,6 +104,7 @@ async def shop(request: pytest.FixtureRequest, outbox_url: str, tmp_path: Path) 
     await outbox.close()
 
 
+@pytest.mark.slow
 async def test_claimed_order_numbers_make_no_order_a_duplicate(shop: Shop) -> None:
     """5,000 orders over 0.01 USD took 0.7 s, and the shop's own orders were duplicates of them for 30 days."""
     await shop.stranger(*(order(number, 0.01) for number in range(1, 60)))
@@ -160,6 +161,7 @@ async def test_memory_of_a_strangers_events_fills_no_order_of_the_shop_that_is_b
     assert ("em" in user_data, user_data["click_id"]) == (False, "dj0yJnU9abc")
 
 
+@pytest.mark.slow
 async def test_invented_people_who_say_no_stop_no_memory(shop: Shop) -> None:
     """3 MB of invented ids with an opt-out filled the marks, and nobody was remembered any more."""
     no = {"type": "page", "context": PERSON | {"opt_out": True}}
@@ -170,6 +172,7 @@ async def test_invented_people_who_say_no_stop_no_memory(shop: Shop) -> None:
     assert ["em" in each["user_data"] for each in await shop.sent()] == [True]
 
 
+@pytest.mark.slow
 async def test_invalid_events_of_a_stranger_push_no_signed_one_out_of_the_quarantine(shop: Shop) -> None:
     """Whatever was invalid took the place of the oldest event, also of a shop's order."""
     await shop.server(order(1, userId=None, context={}))
@@ -181,6 +184,7 @@ async def test_invalid_events_of_a_stranger_push_no_signed_one_out_of_the_quaran
     assert sum(len(each.sealed) for each in found if not each.is_proven) <= 20_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "shop",
     [

@@ -128,6 +128,7 @@ async def test_what_is_dismissed_is_forgotten_like_what_is_dead(at: At) -> None:
     assert await at.outbox.backlog(ACCOUNT, now=NOW) == Backlog()
 
 
+@pytest.mark.slow
 async def test_thousands_are_dismissed_in_one_call(at: At) -> None:
     await at.enqueue(*(new() for _ in range(2_500)))
     await at.kill(*await at.claim(limit=2_500))

@@ -306,6 +306,7 @@ async def test_notes_and_duplicates_pass_a_full_backlog(open_at: Callable[..., A
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(50), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ids=st.lists(st.tuples(text, text), min_size=1, max_size=5))
 def test_any_text_comes_back_as_it_was_but_for_u_0000(outbox_url: str, ids: list[tuple[str, str]]) -> None:

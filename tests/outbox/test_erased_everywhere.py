@@ -127,6 +127,7 @@ def everything(url: str, server: PostgresServer | None) -> bytes:
     return b"\n".join([*tables(url).values(), *server.files(database).values()]).lower()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "keeping"), CASES)
 async def test_a_person_is_nowhere_any_more_by_whichever_name(tmp_path: Path, keeping: str, name: str) -> None:
     await erased(new_store(tmp_path, "o.db"), None, keeping, name)

@@ -75,6 +75,7 @@ def needles(name: str) -> set[bytes]:
     return {sha(name).encode(), sha(f"{name}@shop.example")[:32].encode()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(examples(4)))
 async def test_where_it_says_that_nothing_stays_nothing_is_there(
     empty_store: EmptyStore, seed: int, monkeypatch: pytest.MonkeyPatch
@@ -112,6 +113,7 @@ async def test_where_it_says_that_nothing_stays_nothing_is_there(
                 await outbox.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("keeps_payloads", "email", "stays"),
     [(True, False, False), (False, False, True), (True, True, False), (False, True, False)],
@@ -141,6 +143,7 @@ async def test_a_delivered_order_of_a_person_is_erased_or_it_is_said_that_it_sta
             await outbox.close()
 
 
+@pytest.mark.slow
 async def test_what_is_kept_under_keyed_ids_is_named_where_no_secret_finds_it(
     empty_store: EmptyStore,
 ) -> None:

@@ -93,6 +93,7 @@ async def test_what_comes_back_wakes_whoever_waits(at: At) -> None:
     assert time.monotonic() - started < 15
 
 
+@pytest.mark.slow
 async def test_one_whose_lease_was_lost_is_claimed_nevertheless(at: At) -> None:
     """It may have been sent: what became of it is settled first."""
     await At(at.outbox, time.time()).enqueue(new(preset="off"))

@@ -131,6 +131,7 @@ async def until_sent(process: Process, name: str, *, within_s: float) -> float:
     raise AssertionError(f"{name} was not sent within {within_s} s")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step_s", STEPS_S)
 @pytest.mark.parametrize("when", ["running", "restart"])
 async def test_a_clock_that_is_set_ends_no_hold_early_and_none_late(start: Start, step_s: float, when: str) -> None:
@@ -211,6 +212,7 @@ async def test_across_a_boot_a_hold_ends_as_far_as_anybody_can_know(start: Start
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step_s", [HOUR_S, -60.0])
 async def test_a_machine_that_joins_others_goes_by_their_time(start: Start, step_s: float) -> None:
     """Also where the clock of the store is set just when it begins."""
@@ -233,6 +235,7 @@ async def test_a_machine_that_joins_others_goes_by_their_time(start: Start, step
             assert "sure" in await pass_together(worlds, both, 20 + LATE_S, pace_s=20)
 
 
+@pytest.mark.slow
 async def test_a_machine_that_slept_goes_by_the_time_of_the_others(start: Start) -> None:
     world, other = World(), World(boot="another")
     async with start(world) as first, start(other) as second:
@@ -245,6 +248,7 @@ async def test_a_machine_that_slept_goes_by_the_time_of_the_others(start: Start)
         assert await pass_together([world, other], [first, second], 20 + LATE_S, pace_s=20) == ["after"]
 
 
+@pytest.mark.slow
 async def test_where_nobody_ran_all_that_begin_believe_the_clock_of_the_store(start: Start) -> None:
     world = World()
     async with start(world) as process:

@@ -136,6 +136,7 @@ async def test_of_too_many_properties_of_a_day_the_frequent_stay(at: At) -> None
     assert InventoryCount(ORDER, Measure.PROPERTY, "properties.total number", 3) in kept
 
 
+@pytest.mark.slow
 async def test_events_wait_for_a_part_of_a_full_inventory_and_not_for_all_of_it(at: At) -> None:
     counts = [received(EventKey("shop", "track", f"Event {n}")) for n in range(5_000)]
     writing = asyncio.create_task(at.outbox.inventory.add(counts, now=NOW, max_names=len(counts)))
@@ -159,6 +160,7 @@ async def test_hours_go_first_and_days_with_the_ledger(open_at: Callable[..., At
     assert found == [(1, 1), (0, 1), (0, 1), (0, 0)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(

@@ -4,6 +4,8 @@ from collections import Counter
 from hashlib import sha256
 from typing import Any
 
+import pytest
+
 from app.core.deliveries import Withdrawal
 from app.core.pages import Message
 from app.errors import EventHeldBack
@@ -65,6 +67,7 @@ def known(message: Message) -> tuple[str, tuple[str | None, ...]]:
     return exit_, (one.event_name, one.order_id, one.amount, one.currency)
 
 
+@pytest.mark.slow
 async def test_an_order_is_known_by_every_exit(at: At) -> None:
     live: dict[str, Any] = {"pinterest_ad_account_id": ACCOUNT, "pinterest_conversion_token": "t" * 20}
     pipeline = assembled.pipeline(outbox=at.outbox, consent_categories=("ads",), default_currency="USD", **live)

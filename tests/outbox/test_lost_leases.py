@@ -29,6 +29,7 @@ def _numbers(delivery: Delivery) -> list[tuple[int, Exit, str]]:
     return [(attempt.number, attempt.exit, attempt.message) for attempt in delivery.history]
 
 
+@pytest.mark.slow
 async def test_the_next_claim_learns_of_it_and_the_history_tells(at: At, open_at: Callable[..., At]) -> None:
     await _now(at).enqueue(new())
     first = await _claim(at)
@@ -41,6 +42,7 @@ async def test_the_next_claim_learns_of_it_and_the_history_tells(at: At, open_at
     assert abs(lost.at - time.time()) < 60
 
 
+@pytest.mark.slow
 async def test_each_lost_lease_is_an_attempt(at: At) -> None:
     await _now(at).enqueue(new())
     attempts = [(await _claim(at)).attempt for _ in range(3)]
@@ -58,6 +60,7 @@ async def test_a_claim_that_ended_with_a_word_was_not_lost(
     assert not (await _claim(at)).lease_was_lost
 
 
+@pytest.mark.slow
 async def test_after_a_word_the_loss_is_over(at: At) -> None:
     await _now(at).enqueue(new())
     await _claim(at)
@@ -67,6 +70,7 @@ async def test_after_a_word_the_loss_is_over(at: At) -> None:
     assert _numbers(await at.delivery(last.delivery_id)) == [(1, Exit.RETRY, LEASE_LOST), (2, Exit.RETRY, "503")]
 
 
+@pytest.mark.slow
 async def test_a_redriven_delivery_begins_without_its_loss(at: At) -> None:
     await _now(at).enqueue(new())
     await _claim(at)

@@ -354,6 +354,7 @@ EVENTS = st.builds(
 )
 
 
+@pytest.mark.slow
 @effort(max_examples=examples(400))
 @given(page=EVENTS, shop=EVENTS, names=st.booleans())
 def test_merging_keeps_the_shops_money_and_every_no_and_is_done_once(page: Any, shop: Any, *, names: bool) -> None:

@@ -105,6 +105,7 @@ async def goes_well(url: str, history: list[tuple[str, int, float]]) -> None:
         await at.outbox.close()
 
 
+@pytest.mark.slow
 async def test_each_way_that_a_delivery_goes_is_counted(outbox_url: str) -> None:
     """Everything happens here, on more than one day, until nothing is left."""
     enqueues = [("enqueue", number, 1.0) for number in range(12)]
@@ -115,6 +116,7 @@ async def test_each_way_that_a_delivery_goes_is_counted(outbox_url: str) -> None
     await goes_well(outbox_url, [*enqueues, *settles, *ends, *kept, *settles, *settles, *settles, *gone])
 
 
+@pytest.mark.slow
 @pytest.mark.prove
 def test_any_history_is_counted(empty_store: Callable[[], AbstractContextManager[str]]) -> None:
     steps = st.tuples(

@@ -38,6 +38,7 @@ async def test_a_relative_file_is_made_with_its_folders(tmp_path: Path, monkeypa
     assert (tmp_path / "data" / "pinrelay.db").is_file()
 
 
+@pytest.mark.slow
 def test_an_engine_is_imported_only_when_it_is_opened() -> None:
     code = (
         "import app.outbox, sys; sys.exit(any(f'app.outbox.{name}' in sys.modules for name in ('sqlite', 'postgres')))"

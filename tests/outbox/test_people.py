@@ -157,6 +157,7 @@ async def test_an_id_that_has_to_be_unknown_is_so_or_nothing_is_written(outbox_u
     await outbox.close()
 
 
+@pytest.mark.slow
 async def test_of_a_mark_and_what_is_remembered_of_the_same_id_at_once_one_is_decided_again(outbox_url: str) -> None:
     one, another = open_with(outbox_url), open_with(outbox_url)
     for number in range(30):
@@ -168,6 +169,7 @@ async def test_of_a_mark_and_what_is_remembered_of_the_same_id_at_once_one_is_de
     await another.close()
 
 
+@pytest.mark.slow
 async def test_a_no_leaves_nothing_of_another_event_of_the_same_new_id_at_once(outbox_url: str) -> None:
     settings = assembled.settings(**SETTINGS, outbox_url=outbox_url)
     outbox = open_outbox(outbox_url, settings, clock=lambda: NOW)

@@ -224,6 +224,7 @@ async def crowded(open_at: Callable[..., At]) -> At:
 SESSION = Session(digest="d", who="ada", seal="s", ends_at=NOW + 1)
 
 
+@pytest.mark.slow
 async def test_people_that_are_too_many_go_while_everything_else_is_behind_too(crowded: At) -> None:
     """No step takes rows from another: each gets its part, and what is left over."""
     left = [len((await crowded.outbox.people_with([""], after=""))[0])]

@@ -170,6 +170,7 @@ async def test_every_engine_counts_the_same_amount(at: At, amount: str, worth: s
     assert (became, orders, Decimal(amount_dead)) == ("dead", 1, Decimal(worth))
 
 
+@pytest.mark.slow
 async def test_sums_have_no_end_that_could_stop_an_order(at: At) -> None:
     many = [order("9999999999.99", number=number) for number in range(1_000)]
     await at.enqueue(*many)

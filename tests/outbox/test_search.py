@@ -270,6 +270,7 @@ async def test_a_message_that_was_noted_under_many_exits_shows_them_oldest_first
     assert [note.exit for _, note in (await at.outbox.message("m")).dropped_events] == list(exits)
 
 
+@pytest.mark.slow
 async def test_pages_lead_on_and_back_without_gap_or_overlap(at: At, monkeypatch: pytest.MonkeyPatch) -> None:
     """In either order, also where only some rows are looked at for a page."""
     for second in range(40):

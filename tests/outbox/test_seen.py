@@ -81,6 +81,7 @@ deliveries = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(before=deliveries, asked=deliveries, dedup_orders=st.booleans())
 async def test_it_tells_what_enqueue_will_answer(
@@ -125,6 +126,7 @@ sides = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=sides)
 async def test_it_tells_what_becomes_of_an_order_from_two_sides(

@@ -144,6 +144,7 @@ SETTLES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keeps_payloads", [False, True])
 @pytest.mark.parametrize("place", range(5))
 async def test_what_cannot_be_settled_keeps_nobody_else_and_is_recorded_when_its_cause_is_gone(

@@ -101,6 +101,7 @@ async def test_what_was_received_since_a_moment_is_found_though(outbox_url: str,
     await _finds_all(outbox_url, history)
 
 
+@pytest.mark.slow
 @pytest.mark.prove
 def test_whatever_happened_it_is_found(empty_store: Callable[[], AbstractContextManager[str]]) -> None:
     kinds = st.sampled_from(["come", "come", "held", "die", "deliver", "redrive", "retain", "apart"])

@@ -75,6 +75,7 @@ def sums_by_hour(counts: Counter[tuple[float, str]]) -> Counter[tuple[float, str
     return sums
 
 
+@pytest.mark.slow
 async def test_sums_tell_what_was_counted_and_so_they_do_where_something_comes_late(outbox_url: str) -> None:
     steady = [(1_800.0, 0, name, n % 3 == 0) for n in range(60) for name in NAMES[:1]]
     late = [
@@ -86,6 +87,7 @@ async def test_sums_tell_what_was_counted_and_so_they_do_where_something_comes_l
     await goes_well(outbox_url, [*steady[:20], *late, *steady[:12], (3 * DAY_S, 0, "accepted", True), *late])
 
 
+@pytest.mark.slow
 @pytest.mark.prove
 def test_sums_of_any_history_tell_what_was_counted(empty_store: Callable[[], AbstractContextManager[str]]) -> None:
     steps = st.tuples(

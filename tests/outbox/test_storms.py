@@ -60,6 +60,7 @@ async def cost(outbox: Outbox, event: IdentityEvent) -> int:
     return len(found.people) + memory.count + (len(changes.people) + len(changes.suppressions) if changes else 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STORMS)
 async def test_an_event_of_a_storm_costs_no_more_than_one_of_its_beginning(outbox_url: str, name: str) -> None:
     outbox = open_outbox(outbox_url, rules(remember_s=10**9, remember_max_people=10**6), clock=lambda: NOW)

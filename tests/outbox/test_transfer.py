@@ -74,6 +74,7 @@ async def moved(source: str, target: str) -> dict[str, int]:
         await to.close()
 
 
+@pytest.mark.slow
 async def test_nothing_is_carried_while_somebody_uses_the_outbox_that_is_left(
     urls: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,6 +159,7 @@ async def shown(at: At) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 async def test_everything_goes_over(urls: tuple[str, str]) -> None:
     source, target = urls
     async with opened(source) as at:
@@ -193,6 +195,7 @@ async def test_everything_goes_over(urls: tuple[str, str]) -> None:
         assert await at.seen(new(order_id="o")) == [None]
 
 
+@pytest.mark.slow
 async def test_it_goes_on_as_if_nothing_had_happened(urls: tuple[str, str]) -> None:
     source, target = urls
     async with opened(source) as at:
@@ -246,6 +249,7 @@ class Failing:
         await self._store.drop(kind, rows)
 
 
+@pytest.mark.slow
 async def test_interrupted_anywhere_it_is_begun_again_and_loses_nothing(
     urls: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -270,6 +274,7 @@ async def test_interrupted_anywhere_it_is_begun_again_and_loses_nothing(
         assert await shown(at) == before
 
 
+@pytest.mark.slow
 async def test_an_outbox_that_holds_something_else_is_left_alone(urls: tuple[str, str]) -> None:
     source, target = urls
     async with opened(source) as at:
@@ -288,6 +293,7 @@ async def test_nothing_at_all_can_be_carried_and_twice(urls: tuple[str, str]) ->
     assert set((await moved(*urls)).values()) == {0}
 
 
+@pytest.mark.slow
 async def test_sums_of_any_size_go_over(urls: tuple[str, str]) -> None:
     source, target = urls
     async with opened(source) as at:

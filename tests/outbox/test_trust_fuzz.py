@@ -220,6 +220,7 @@ def compare(both: World, alone: World, cancelled: set[str], claimed: dict[str, s
         assert {float(value or 0) for value in public} <= claimed[order_id], (order_id, public)
 
 
+@pytest.mark.slow
 @pytest.mark.prove
 async def test_nothing_public_changes_what_proven_events_alone_would_have_given(
     empty_store: Callable[[], AbstractContextManager[str]], tmp_path: Path

@@ -4,6 +4,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
+import pytest
+
 from app.core.pages import Query
 from tests.outbox.build import ACCOUNT, NOW, At, dead, given_back, new, retry
 from tests.outbox.conftest import Clock
@@ -18,6 +20,7 @@ async def _seconds_of_wait(at: At, timeout_s: float) -> float:
     return time.monotonic() - started
 
 
+@pytest.mark.slow
 async def test_an_idle_outbox_waits_for_the_whole_timeout(at: At) -> None:
     await at.be_idle()
     assert 0.2 <= await _seconds_of_wait(at, 0.2) < LONG_S / 2
@@ -32,6 +35,7 @@ async def test_an_enqueue_of_this_process_wakes(at: At) -> None:
     assert len(await at.claim()) == 1
 
 
+@pytest.mark.slow
 async def test_an_enqueue_of_another_process_wakes(at: At, open_at: Callable[..., At]) -> None:
     other = open_at()
     await at.be_idle()
@@ -48,6 +52,7 @@ async def test_what_was_enqueued_between_claim_and_wait_is_not_missed(at: At) ->
     assert await _seconds_of_wait(at, LONG_S) < LONG_S / 2
 
 
+@pytest.mark.slow
 async def test_a_retry_wakes_when_it_falls_due(at: At, clock: Clock) -> None:
     await at.enqueue(new())
     (claimed,) = await at.claim()
@@ -98,6 +103,7 @@ async def test_what_a_full_claim_left_behind_is_due_still(at: At) -> None:
     assert await _seconds_of_wait(at, LONG_S) < LONG_S / 2
 
 
+@pytest.mark.slow
 async def test_closing_wakes(at: At) -> None:
     await at.be_idle()
     waiting = asyncio.create_task(_seconds_of_wait(at, LONG_S))
@@ -106,6 +112,7 @@ async def test_closing_wakes(at: At) -> None:
     assert await waiting < LONG_S / 2
 
 
+@pytest.mark.slow
 async def test_each_ad_account_is_told_by_itself(at: At, clock: Clock) -> None:
     """What one account's claims and waits have seen is news to another's, and what waits of one wakes no other."""
     await at.enqueue(new(ad_account_id="2"))

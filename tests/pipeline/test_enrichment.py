@@ -253,6 +253,7 @@ def test_the_delivery_of_each_ad_account_is_completed_by_itself() -> None:
 OF_MEMORY = re.compile(r"app/(identity/(?!id_keys)|pipeline/enrichment\.py|outbox/(\w+/)?people)")
 
 
+@pytest.mark.slow
 async def test_memory_that_is_off_costs_no_call_an_event(tmp_path: Path) -> None:
     mine = settings(remember_days=0, outbox_url=new_store(tmp_path, "o.db"))
     outbox = open_outbox(mine.outbox_url, mine, clock=lambda: NOW)

@@ -131,6 +131,7 @@ async def test_a_field_that_a_preset_maps_and_that_finds_nothing_says_what_the_e
     }
 
 
+@pytest.mark.slow
 async def test_an_invalid_event_shows_its_fields_and_the_reason() -> None:
     report = of(await explain(order(context={})), "Order Completed")
     assert (report.exit, report.payload) == (Exit.INVALID, None)
@@ -184,6 +185,7 @@ async def test_an_event_name_of_the_advertisers_own_is_no_problem(tmp_path: Path
     assert (report.exit, report.schema_problems) == (Exit.ENQUEUED, ())
 
 
+@pytest.mark.slow
 async def test_a_mapping_without_a_result_is_invalid_and_has_no_fields(tmp_path: Path) -> None:
     (tmp_path / "only.yaml").write_text(
         'name: Only\nsubscribe: type = "track"\naction: report_conversion_event\n'

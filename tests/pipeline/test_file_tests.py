@@ -211,6 +211,7 @@ def test_a_source_is_tested_by_the_events_that_it_makes(test: dict[str, Any], to
     assert list(result.differences) == told
 
 
+@pytest.mark.slow
 def test_every_shipped_file_has_tests_and_they_pass() -> None:
     running = assemble.running_catalog(settings())
     sources = sorted((ROOT / "sources").glob("*.yaml"))

@@ -146,6 +146,7 @@ def test_a_no_and_a_yes_are_read_wherever_they_are_said(
     assert (met.is_no, met.is_yes, met.is_withheld) == said
 
 
+@pytest.mark.slow
 def test_what_cannot_be_read_permits_nothing() -> None:
     """A mapping of one's own may ask for more than can be read of an event."""
     action = ROOT / "mappings/report_conversion_event.yaml"

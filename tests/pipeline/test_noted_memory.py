@@ -1,5 +1,6 @@
 """What one event gave to memory is told as it happened, and telling it changes nothing."""
 
+import pytest
 from hypothesis import given
 
 from app.identity import GROUPS, HeldMemory, IdentityEvent, erase, resolve_identity
@@ -10,6 +11,7 @@ from tests.identity.test_properties import BROWSERS, USERS, any_ways, events
 KEYS = [f"user {name}" for name in USERS] + [f"anonymous {name}" for name in (*BROWSERS, *USERS)]
 
 
+@pytest.mark.slow
 @given(any_ways)
 def test_noting_changes_nothing_of_what_is_remembered_or_filled(way: list[IdentityEvent]) -> None:
     plain, noted = HeldMemory(), HeldMemory()

@@ -143,6 +143,7 @@ async def test_what_is_delivered_is_not_kept(url: str) -> None:
     assert await kept(url, ORDER | {"context": PERSON | {"traits": {"email": "ann@shop.example"}}}) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [{}, MEMORY], ids=["without memory", "with memory"])
 async def test_a_delete_event_of_a_known_sender_erases_what_is_kept_also_of_the_same_request(
     url: str, more: dict[str, Any]
@@ -156,6 +157,7 @@ async def test_a_delete_event_of_a_known_sender_erases_what_is_kept_also_of_the_
     assert len(left) == 1
 
 
+@pytest.mark.slow
 async def test_with_memory_the_linked_browsers_of_the_person_are_erased_too(url: str) -> None:
     chosen: dict[str, Any] = {"quarantine_names": ("Purchase",), **MEMORY}
     identify = {"type": "identify", "userId": "ann", "anonymousId": "x", "context": PERSON}
@@ -163,6 +165,7 @@ async def test_with_memory_the_linked_browsers_of_the_person_are_erased_too(url:
     assert await kept(url, {"type": "delete", "userId": "ann"}, **chosen) == []
 
 
+@pytest.mark.slow
 async def test_whoever_erases_a_person_reaches_the_quarantine_without_memory_too(url: str) -> None:
     await kept(url, UNKNOWN | {"anonymousId": "x"}, quarantine_names=("Purchase",))
     settings = assembled.settings(outbox_url=url, **KEY)
@@ -212,6 +215,7 @@ async def test_off_it_keeps_nothing_and_without_a_key_it_cannot_be_on(url: str) 
     await outbox.close()
 
 
+@pytest.mark.slow
 async def test_an_order_that_waits_for_the_shop_is_kept_where_it_would_be_withheld_and_is_replayed_at_once(
     url: str,
 ) -> None:

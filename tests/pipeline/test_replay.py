@@ -110,6 +110,7 @@ def folder_in(folder: Path, **texts: str) -> Path:
     return folder_of(folder, **texts)
 
 
+@pytest.mark.slow
 async def test_what_is_mended_is_delivered_with_its_own_id_and_time_and_leaves(shop: Shop) -> None:
     assert await shop.receive(purchase("m-1")) == [Exit.INVALID]
     shop.now += 7_200
@@ -132,6 +133,7 @@ async def test_a_preview_says_the_same_and_changes_nothing(shop: Shop) -> None:
     assert (await shop.outbox.message("m-1")).deliveries == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "context", "becomes"),
     [
@@ -183,6 +185,7 @@ async def test_what_is_not_mended_stays_and_is_not_noted_again(shop: Shop) -> No
     assert len((await shop.outbox.message("m-1")).dropped_events) == 1
 
 
+@pytest.mark.slow
 async def test_what_one_preset_has_and_another_cannot_use_yet_stays_for_the_other(shop: Shop) -> None:
     shop.mend(second=SECOND)
     assert await shop.receive(purchase("m-1")) == [Exit.ENQUEUED, Exit.INVALID]
@@ -199,6 +202,7 @@ async def test_what_one_preset_has_and_another_cannot_use_yet_stays_for_the_othe
     assert [each.preset for each in (await shop.outbox.message("m-1")).deliveries] == ["Purchase", "Second"]
 
 
+@pytest.mark.slow
 async def test_what_only_one_of_two_presets_makes_is_sent_once_and_stays_for_the_other(shop: Shop) -> None:
     shop.mend(BROKEN, second=SECOND)
     assert await shop.receive(purchase("m-1")) == [Exit.INVALID, Exit.INVALID]
@@ -212,6 +216,7 @@ async def test_what_only_one_of_two_presets_makes_is_sent_once_and_stays_for_the
     assert [each.preset for each in (await shop.outbox.message("m-1")).deliveries] == ["Purchase", "Second"]
 
 
+@pytest.mark.slow
 async def test_what_a_full_ad_account_has_no_room_for_stays_and_is_sent_there_once_it_has(
     shop: Shop, tmp_path: Path
 ) -> None:
@@ -248,6 +253,7 @@ async def test_what_has_been_sent_meanwhile_is_a_duplicate_and_leaves(shop: Shop
     assert await shop.left() == []
 
 
+@pytest.mark.slow
 async def test_only_what_the_filter_means_is_replayed_or_discarded(shop: Shop) -> None:
     await shop.receive(purchase("m-1"))
     await shop.receive(purchase("m-2"), source="kiosk")
@@ -270,6 +276,7 @@ async def test_more_than_fit_into_one_step_are_all_replayed(shop: Shop) -> None:
     assert await shop.left() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("said", "filled"), [({}, ["em"]), ({"gpc": True}, [])], ids=["nothing since", "no since"])
 async def test_memory_is_asked_again_and_of_who_has_said_no_since_it_gives_nothing(
     shop: Shop, said: dict[str, Any], filled: list[str]
@@ -325,6 +332,7 @@ async def test_where_it_is_off_there_is_nothing_to_replay(shop: Shop) -> None:
     assert off is None
 
 
+@pytest.mark.slow
 async def test_an_order_that_was_too_dear_stays_until_the_amount_is_raised(shop: Shop) -> None:
     shop.mend()
     await shop.reopen(public_order_max=("USD:1000",))

@@ -112,6 +112,7 @@ async def test_some_events_are_never_kept(shop: Shop, event: Event) -> None:
     assert await shop.kept() == []
 
 
+@pytest.mark.slow
 async def test_a_request_that_erases_somebody_gives_no_sample_and_erases_those_of_before(tmp_path: Path) -> None:
     shop = Shop(new_store(tmp_path, "o.db"), **MEMORY)
     await shop.accept(ORDER, ORDER | {"userId": "u-2"})
@@ -123,6 +124,7 @@ async def test_a_request_that_erases_somebody_gives_no_sample_and_erases_those_o
     await shop.outbox.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("costs_s", "kept"),
     [(0.0, 8), (0.001, 8), (0.0025, 4), (0.005, 2), (0.1, 1)],

@@ -299,6 +299,7 @@ NEUTRAL: list[Callable[[dict[str, Any]], str]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(NEUTRAL)))
 def test_no_neutral_edit_is_reported(number: int) -> None:
     """Every edit in four presets: 52 of them."""

@@ -91,6 +91,7 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
     await outbox.close()
 
 
+@pytest.mark.slow
 async def test_an_event_stands_there_with_what_became_of_it_and_as_it_was_received(door: Door) -> None:
     await door.send(ORDER | {"messageId": "m-7", "idIsMade": True}, ORDER | {"event": "Basket Emptied"})
     unknown, order = door.tail.events(now=NOW)
@@ -114,6 +115,7 @@ def test_it_is_not_on_for_no_time_nor_for_longer_than_the_bound(door: Door, unti
     assert not door.tail.is_on
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["looked at", "an event arrives", "the process looks"])
 async def test_it_ends_by_itself_and_lets_go_of_all(door: Door, way: str) -> None:
     await door.send(ORDER)
@@ -162,6 +164,7 @@ async def test_what_was_refused_is_never_held(door: Door) -> None:
     assert (door.names(), door.tail.hidden) == (["Order Completed"], 1)
 
 
+@pytest.mark.slow
 async def test_a_delete_of_a_proven_sender_lets_go_of_all_that_came_before(door: Door) -> None:
     delete = {"type": "delete", "userId": "ann"}
     await door.send(ORDER)
@@ -178,6 +181,7 @@ async def refresh(door: Door) -> list[str]:
     return door.names()
 
 
+@pytest.mark.slow
 async def test_a_delete_reaches_the_tails_of_all_processes_and_they_go_on(door: Door) -> None:
     other = open_door(door.outbox, "b")
     await door.coordination.want_tail(NOW + 300)
@@ -191,6 +195,7 @@ async def test_a_delete_reaches_the_tails_of_all_processes_and_they_go_on(door: 
     assert await refresh(other) == ["Basket Emptied"]
 
 
+@pytest.mark.slow
 async def test_a_delete_that_could_not_be_told_is_told_again(door: Door) -> None:
     class Away:
         async def put_shared(self, *_: Any, **__: Any) -> None:
@@ -219,6 +224,7 @@ async def test_what_is_about_to_be_held_when_somebody_is_erased_is_not(door: Doo
     assert (door.names(), door.tail.hidden) == ([], 1)
 
 
+@pytest.mark.slow
 async def test_it_is_bounded_in_events_and_in_bytes(door: Door) -> None:
     await door.send(*(ORDER | {"messageId": f"n-{number}"} for number in range(MAX_TAILED + 5)))
     assert [each.number for each in door.tail.events(now=NOW)] == list(range(MAX_TAILED + 5, 5, -1))
@@ -229,6 +235,7 @@ async def test_it_is_bounded_in_events_and_in_bytes(door: Door) -> None:
     assert door.names() == []
 
 
+@pytest.mark.slow
 async def test_a_flood_of_public_events_pushes_no_proven_one_out(door: Door) -> None:
     await door.send(ORDER | {"messageId": "shop-1"})
     await door.send(*(ORDER | {"messageId": f"page-{n}"} for n in range(MAX_TAILED)), is_proven=False)

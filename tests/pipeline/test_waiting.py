@@ -110,6 +110,7 @@ async def test_a_side_that_sent_no_order_for_thirty_days_is_not_waited_for(tmp_p
     await outbox.close()
 
 
+@pytest.mark.slow
 async def test_what_is_heard_is_written_once_a_day(tmp_path: Path) -> None:
     outbox = open_outbox(f"sqlite:///{tmp_path}/o.db", rules())
     mine = waits(shared=outbox)

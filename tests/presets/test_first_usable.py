@@ -179,6 +179,7 @@ def result(preset: Preset, event: dict[str, Any]) -> tuple[dict[str, Any], list[
     return ACTION(preset.mapping.resolve(event), now=NOW)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=examples(400), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_junk_in_an_earlier_place_changes_nothing_that_is_sent(catalog: Catalog, data: st.DataObject) -> None:

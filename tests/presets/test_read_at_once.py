@@ -168,6 +168,7 @@ def test_so_is_what_a_preset_of_ones_own_says(own: dict[str, Any], name: str) ->
             assert told(action, mapping.of(event)) == told(action, mapping.resolve(event) or {})
 
 
+@pytest.mark.slow
 def test_warnings_are_as_many_at_once(catalog: Any) -> None:
     phone = "4155550100"  # known again in texts, without being told from other digits by itself
     products = [{"product_id": f"P-{number}", "name": f"for {phone}", "price": 5} for number in range(60)]

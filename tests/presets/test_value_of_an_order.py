@@ -170,6 +170,7 @@ def books(draw: st.DrawFn) -> tuple[dict[str, Any], int, int]:
     return {name: each for name, each in said.items() if draw(st.booleans())}, goods, total
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(150), deadline=None)
 @given(drawn=books())
 def test_an_order_is_never_worth_more_than_was_paid_whatever_of_its_books_is_given(

@@ -100,6 +100,7 @@ def disagreements(seed: int, *, count: int = 12) -> list[Any]:
     return wrong
 
 
+@pytest.mark.slow
 def test_a_no_holds_as_the_rules_say() -> None:
     assert [found for seed in range(examples(400)) if (found := disagreements(seed))] == []
 
@@ -204,6 +205,7 @@ def test_what_a_no_does(kinds: tuple[Any, ...], reach: Any, expected: str) -> No
     assert (what, by is None) == (expected, expected == "send")
 
 
+@pytest.mark.slow
 async def test_the_store_keeps_answers_as_the_rules_apply_them(outbox_url: str) -> None:
     """Also those for proven events, and whatever time they bear; what is new is told to each process once."""
     outbox = open_outbox(outbox_url, rules(), clock=lambda: 0)

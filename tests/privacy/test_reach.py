@@ -75,6 +75,7 @@ def of_case(event: dict[str, Any], number: int) -> dict[str, Any]:
     return renamed
 
 
+@pytest.mark.slow
 async def test_a_refused_category_withholds_later_events_of_the_person(shop: Shop) -> None:
     wrong = {}
     for number, (case, (said, later, is_proven, expected)) in enumerate(CASES.items()):
@@ -235,6 +236,7 @@ WORDS: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 async def test_a_shops_order_waits_for_the_browsers_word(outbox_url: str) -> None:
     """It is withheld where none comes, and sent where it comes later and the shop tells of the order once more."""
     shop = await opened(outbox_url, consent_required=True)

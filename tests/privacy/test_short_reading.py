@@ -53,6 +53,7 @@ def _long(reader: IdentityEventReader, event: Event, catalog: Catalog) -> tuple[
     return seen.is_no, seen.is_yes, kind, [*seen.found.get("em", ()), *seen.found.get("ph", ())]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["Order Completed", "Nothing of ours"])
 @pytest.mark.parametrize("gpc", ["opt_out", "ldp", "ignore"])
 def test_the_short_way_reads_what_the_long_one_does(name: str, gpc: str) -> None:

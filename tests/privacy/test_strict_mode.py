@@ -4,6 +4,8 @@ from collections import Counter
 from random import Random
 from typing import Any, NamedTuple
 
+import pytest
+
 from app.core.events import Exit
 from app.core.pages import Query
 from tests.privacy.shop import GRANTED, NOW, PAIRED, REFUSED, opened, order
@@ -69,6 +71,7 @@ def week(rng: Random) -> tuple[list[Told], dict[str, bool]]:
     return sorted(told, key=lambda each: each.at), may
 
 
+@pytest.mark.slow
 async def test_over_a_week_an_order_is_sent_where_its_person_said_yes_in_time(outbox_url: str) -> None:
     rng = Random(f"a week of {ORDERS}")
     told, may = week(rng)

@@ -22,6 +22,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("step", "received"),
     [
@@ -44,6 +45,7 @@ async def test_a_cut_connection_leaves_the_client_without_a_whole_answer(
     assert (await client.post(EVENTS, json={"data": numbered(2)})).status_code == 200
 
 
+@pytest.mark.slow
 async def test_half_an_answer_begins_like_a_whole_one(client: httpx.AsyncClient) -> None:
     await client.put("/script", json={"steps": [{"half": True}]})
 

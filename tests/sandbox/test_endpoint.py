@@ -183,6 +183,7 @@ async def test_told_to_answer_a_text_it_does_and_may_have_processed_all_the_same
     assert (await sandbox.get("/")).json()["received"] == 2
 
 
+@pytest.mark.slow
 async def test_told_to_wait_it_waits(sandbox: httpx.AsyncClient) -> None:
     await sandbox.put("/script", json={"steps": [{"delay_s": 0.05}]})
 

@@ -95,6 +95,7 @@ def assert_same_verdict(pinterest: OAS30Validator, body: Any) -> bool:
     return ours is None
 
 
+@pytest.mark.slow
 def test_every_field_at_and_beyond_each_bound_and_of_every_other_type(
     description: Schema, pinterest: OAS30Validator
 ) -> None:

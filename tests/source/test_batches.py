@@ -85,6 +85,7 @@ def test_what_is_said_of_all_is_nested_no_deeper_than_an_event(levels: int, is_t
     assert isinstance(found, dict) if is_taken else found == "the event is nested deeper than 10 levels"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", [b"NaN", b'"\\ud800"', b"1e999"])
 def test_a_value_that_no_parser_reads_costs_no_large_batch(broken: bytes) -> None:
     product = {"product_id": "]}", "price": 1.5, "quantity": 1}

@@ -41,6 +41,7 @@ async def renewed(folder: Path, body: Any, headers: dict[str, str] | None = None
     return said
 
 
+@pytest.mark.slow
 async def test_the_cookie_is_renewed_for_a_page_that_states_consent(tmp_path: Path) -> None:
     said = await renewed(tmp_path, {"consent": True, "click_id": CLICK})
     cookie = SimpleCookie(said)["_epik"]
@@ -49,12 +50,14 @@ async def test_the_cookie_is_renewed_for_a_page_that_states_consent(tmp_path: Pa
     assert not cookie["httponly"]
 
 
+@pytest.mark.slow
 async def test_without_a_click_id_the_cookie_that_came_along_is_renewed(tmp_path: Path) -> None:
     said = await renewed(tmp_path, {"consent": True}, {"cookie": f"a=1; _epik={CLICK}"})
     assert SimpleCookie(said)["_epik"].value == CLICK
     assert await renewed(tmp_path, {"consent": True}) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     [
@@ -78,6 +81,7 @@ async def test_no_cookie_is_set_without_consent_and_a_click_id_of_the_right_form
     assert await renewed(tmp_path, body) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "headers",
     [
@@ -97,12 +101,14 @@ async def test_no_cookie_is_set_for_who_said_no_or_for_a_page_of_another_site(
     assert await renewed(tmp_path, {"consent": True, "click_id": CLICK}, headers) is None
 
 
+@pytest.mark.slow
 async def test_what_is_no_json_or_too_long_sets_nothing(tmp_path: Path) -> None:
     async with client(tmp_path) as http:
         assert (await http.post("/v1/epik", content=b"{", headers=SHOP)).headers.get("set-cookie") is None
         assert (await http.post("/v1/epik", content=b"x" * 2_001, headers=SHOP)).status_code == 413
 
 
+@pytest.mark.slow
 async def test_without_the_setting_there_is_no_such_path(tmp_path: Path) -> None:
     async with client(tmp_path, None) as http:
         answer = await http.post("/v1/epik", json={"consent": True, "click_id": CLICK}, headers=SHOP)
@@ -115,6 +121,7 @@ def test_what_is_no_domain_is_told_at_the_start(domain: str) -> None:
         load_settings(epik_cookie_domain=domain)
 
 
+@pytest.mark.slow
 async def test_the_script_is_small_and_asked_for_anew_by_its_tag(tmp_path: Path) -> None:
     async with client(tmp_path) as http:
         whole = await http.get("/pinrelay.js", headers={"origin": "https://www.shop.example"})
@@ -132,6 +139,7 @@ async def test_the_script_is_small_and_asked_for_anew_by_its_tag(tmp_path: Path)
     assert (head.content, head.headers["content-length"]) == (b"", str(len(whole.content)))
 
 
+@pytest.mark.slow
 async def test_pages_of_any_site_may_load_it_from_a_server_of_this_machine_too(tmp_path: Path) -> None:
     async with client(tmp_path, write_keys="") as http:
         asked = {"host": "localhost:8080", "sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}
@@ -160,6 +168,7 @@ async def reported(
     yield answer.status_code, [call for each in kept.values() for call in each.calls]
 
 
+@pytest.mark.slow
 async def test_a_page_reports_the_calls_of_its_tag(tmp_path: Path) -> None:
     calls = [
         {"event": "page"},
@@ -183,6 +192,7 @@ async def test_a_page_reports_the_calls_of_its_tag(tmp_path: Path) -> None:
         ]
 
 
+@pytest.mark.slow
 async def test_what_a_page_reports_is_bounded_and_holds_no_address(tmp_path: Path) -> None:
     call = {"event": "lead", "event_id": "of ada@shop.example"}
     body = {"writeKey": KEY, "consent": True, "calls": [call] * 30, "beside": ["e"] * 30}
@@ -191,6 +201,7 @@ async def test_what_a_page_reports_is_bounded_and_holds_no_address(tmp_path: Pat
         assert "@" not in (kept[0].event_id or "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "headers", "changes", "status"),
     [
@@ -212,6 +223,7 @@ async def test_nothing_is_reported_without_consent_a_key_and_the_setting(
         assert (answered, kept) == (status, [])
 
 
+@pytest.mark.slow
 async def test_where_nobody_has_to_prove_anything_a_page_needs_no_key(tmp_path: Path) -> None:
     async with reported(tmp_path, {"consent": True, "calls": [{"event": "lead"}]}, write_keys="") as (status, kept):
         assert (status, [call.event for call in kept]) == (204, ["lead"])

@@ -138,6 +138,7 @@ values = st.recursive(st.none() | st.integers(0, 9) | st.text("ab\n{[", max_size
 documents = st.dictionaries(st.sampled_from(["x", "y"]), values).map(lambda members: {**A, **members})
 
 
+@pytest.mark.slow
 @given(events=st.lists(documents, min_size=1, max_size=5), indent=st.none() | st.integers(0, 4))
 def test_lines_arrays_and_batches_of_any_events_are_read_alike(events: list[Any], indent: int | None) -> None:
     forms = [

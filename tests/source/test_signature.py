@@ -92,6 +92,7 @@ async def test_a_packed_batch_is_judged_by_what_is_inside(signature: str) -> Non
     assert not await is_signed(gzip.compress(BATCH), len(BATCH), signature, [b"another"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("filling", [b"[]," * 5_000_000, b'"' + b"x" * 15_000_000, b"{" * 15_000_000])
 async def test_a_wrong_proof_keeps_no_more_of_a_body_than_one_event_may_have(filling: bytes) -> None:
     raw = gzip.compress(b"[" + filling)

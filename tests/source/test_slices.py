@@ -119,6 +119,7 @@ def test_a_member_that_is_too_large_is_refused_in_its_place() -> None:
     assert members_of(b"[" + LARGE + b",1]", OF_FILES) == [orjson.loads(LARGE), 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece",
     [b"[],", b"[", b"{", b'{"":', b"[" * 1_000 + b"]" * 1_000 + b",", b"[" * 6 + b"]" * 6 + b",", b'"[",', b'"\\"'],
@@ -133,6 +134,7 @@ def test_no_batch_of_brackets_holds_the_loop_for_long(ahead: bytes, piece: bytes
     assert time.thread_time() - begun < 0.5  # a quarter of it, on a machine of today
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "member",
     [b"{}", b"[]", b"1", b'{"a":[{},{},{}]}', b'{"":NaN}', b"[NaN,[]]", b'{"x":1,"type":[{"x":2},{"x":NaN}]}', b" "],

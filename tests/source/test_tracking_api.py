@@ -66,6 +66,7 @@ async def test_jitsus_sdks_send_with_a_header_of_their_own(
     assert ledger.sources == ["shop"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/api/s/event", "/api/s/s2s/event", "/api/s/batch", "/api/s/s2s/batch"])
 async def test_jitsus_other_paths_take_events_that_name_their_type(
     path: str, http: AsyncClient, ledger: Ledger
@@ -255,6 +256,7 @@ async def test_a_store_that_cannot_commit_asks_to_come_again(http: AsyncClient, 
     assert answer.headers["retry-after"] == "7"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("proxies", "ip"),
     [((), "198.51.100.7"), (("198.51.100.0/24",), "203.0.113.41")],
@@ -437,6 +439,7 @@ async def test_events_are_handed_on_with_the_name_of_their_source(
 _JSON = any_json("type", "batch", "context", "library", "channel", "writeKey", "timestamp", "sentAt")
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     st.sampled_from(["/v1/track", "/v1/batch"]),

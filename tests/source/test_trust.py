@@ -22,6 +22,7 @@ def signed(body: Any, of: Any = None) -> dict[str, str]:
     return {"x-signature": hmac.new(SECRET, orjson.dumps(body if of is None else of), hashlib.sha1).hexdigest()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ways", "proven"),
     [

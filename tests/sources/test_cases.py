@@ -25,6 +25,7 @@ PREVIEWS = assembled.pipeline(sources_dir=(ROOT / "sources",))
 every_case = pytest.mark.parametrize("name", CASES)
 
 
+@pytest.mark.slow
 @every_case
 async def test_a_request_of_this_source_gives_these_pinterest_events(name: str) -> None:
     case = CASES[name]
@@ -40,6 +41,7 @@ def test_a_preview_of_the_request_tells_the_same_without_the_secret(name: str, p
     assert told_of(found) == case["told"]
 
 
+@pytest.mark.slow
 @every_case
 async def test_the_same_request_is_refused_with_another_secret(name: str) -> None:
     case = copy.deepcopy(CASES[name])
@@ -48,6 +50,7 @@ async def test_the_same_request_is_refused_with_another_secret(name: str) -> Non
     assert await sent_by(case) == (401, [])
 
 
+@pytest.mark.slow
 @every_case
 async def test_a_proof_that_is_left_out_is_refused(name: str) -> None:
     case = CASES[name]

@@ -148,6 +148,7 @@ async def test_behind_the_first_signed_event_of_a_relay_all_are_public(
     assert (heard.are_proven, heard.are_known) == (proven, proven)
 
 
+@pytest.mark.slow
 def test_every_shipped_source_says_who_makes_its_events() -> None:
     said = {
         path.stem: yaml.safe_load(path.read_text(encoding="utf-8"))["authors"]
@@ -271,6 +272,7 @@ CONTENT_TYPES = st.sampled_from(
 BODIES = st.binary(max_size=200) | st.from_regex(rb'\[?\{"what": ?("a"|1|\[\]|null)\}\]?', fullmatch=True)
 
 
+@pytest.mark.slow
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=BODIES, content_type=CONTENT_TYPES, query=st.text(max_size=20))
 async def test_whatever_is_sent_is_answered_and_never_by_a_fault_of_ours(

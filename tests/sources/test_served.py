@@ -46,6 +46,7 @@ def on_disk(folder: Path) -> bytes:
     return b"".join(bytes_of(path) for path in folder.glob("outbox.db*")).lower()
 
 
+@pytest.mark.slow
 async def test_a_shopify_order_is_in_the_ledger_with_its_source_and_once(tmp_path: Path, in_environment: Path) -> None:
     app = app_of(tmp_path, sources=("shopify",))
     async with app.router.lifespan_context(app), client(app) as http:
@@ -72,6 +73,7 @@ mapping: {event_name: checkout}
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shop", ["shopify", "woocommerce"])
 async def test_an_order_that_a_shop_cancels_while_it_is_held_is_withdrawn(
     shop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -94,6 +96,7 @@ async def test_an_order_that_a_shop_cancels_while_it_is_held_is_withdrawn(
     }
 
 
+@pytest.mark.slow
 async def test_a_cancellation_that_came_too_late_says_so_in_its_receipt_and_in_the_ledger(tmp_path: Path) -> None:
     (tmp_path / "order.yaml").write_text(HELD, encoding="utf-8")
     app = app_of(tmp_path, sources=(), presets_dir=(tmp_path,))
@@ -162,6 +165,7 @@ async def test_another_secret_is_taken_up_without_a_restart(tmp_path: Path, in_e
         await until_async(is_refused, what="the old secret is refused")
 
 
+@pytest.mark.slow
 async def test_a_reload_takes_up_the_files_of_sources_all_or_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,6 +200,7 @@ async def test_a_reload_takes_up_the_files_of_sources_all_or_nothing(
         assert await generation() != before, "so that other processes read the files too"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "status"),
     [({}, 200), ({"sources": ("shopify",)}, 401), ({"webhook_header": "X-Key: value-of-it"}, 401)],
@@ -209,6 +214,7 @@ async def test_the_default_source_asks_for_a_proof_where_any_source_does(
         assert (await http.post("/webhook", json=[])).status_code == status
 
 
+@pytest.mark.slow
 async def test_where_no_source_is_named_there_is_no_such_path(tmp_path: Path) -> None:
     app = app_of(tmp_path)
     async with app.router.lifespan_context(app), client(app) as http:

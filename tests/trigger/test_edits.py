@@ -111,6 +111,7 @@ EVENTS: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 @effort(max_examples=examples(1_000), deadline=None)
 @given(triggers, conditions, st.data())
 def test_the_opposite_of_all_and_back_says_the_same(text: str, more: str, data: st.DataObject) -> None:

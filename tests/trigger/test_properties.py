@@ -201,6 +201,7 @@ def test_a_printed_condition_answers_as_its_rules_say(term: Tuple, event: dict[s
     assert trigger.explain(event).held is expected(term, event), text
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(terms, events, st.data())
 def test_an_event_that_the_bounds_leave_out_does_not_match(
@@ -213,6 +214,7 @@ def test_an_event_that_the_bounds_leave_out_does_not_match(
             assert not trigger.matches(event)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(terms, events, st.data())
 def test_the_conditions_to_blame_are_named_exactly_where_it_does_not_match(

@@ -124,6 +124,7 @@ def test_an_id_with_an_address_becomes_the_digest_of_the_trimmed_id(email: str, 
     assert unpersonal_id(unpersonal_id(given_id)) == unpersonal_id(given_id)
 
 
+@pytest.mark.slow
 def test_a_long_text_takes_no_long_time() -> None:
     """Each run is read once; read from each of its characters, a megabyte would take minutes."""
     texts = ("a-" * 500_000 + "QA", "Q0A" * 300_000, "40" * 500_000 + "2e", "eyJ" * 300_000, "eyJ." * 200_000)

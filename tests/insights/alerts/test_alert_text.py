@@ -49,6 +49,7 @@ def test_markup_is_escaped_and_plain_text_stays(text: str, shown: str | None) ->
     assert alert_text(text) == (text if shown is None else shown)
 
 
+@pytest.mark.slow
 @given(TEXTS, st.sampled_from(["", PUBLIC]))
 @settings(max_examples=examples(600))
 def test_nothing_is_markup_whatever_the_names_are(text: str, public_url: str) -> None:

@@ -50,6 +50,7 @@ def counted(outbox: Outbox, met: NameCounts) -> Pipeline:
     return made
 
 
+@pytest.mark.slow
 async def test_names_and_exits_arrive_in_the_store(outbox: Outbox) -> None:
     met, errors = names(), list[Exception]()
     accepts = RequestBatcher(counted(outbox, met))

@@ -111,6 +111,7 @@ def test_however_many_names_come_only_so_many_events_are_looked_into_at_once() -
     assert sum(of(met.take(), Measure.SAMPLED).values()) <= EARLY_OF_ALL * 4 / 3
 
 
+@pytest.mark.slow
 def test_an_event_that_cannot_be_looked_into_is_counted_and_told(capsys: pytest.CaptureFixture[str]) -> None:
     def fails() -> Any:
         raise ValueError("a fault of ours")
@@ -122,6 +123,7 @@ def test_an_event_that_cannot_be_looked_into_is_counted_and_told(capsys: pytest.
     assert "ValueError" in "".join(capsys.readouterr())
 
 
+@pytest.mark.slow
 def test_the_frequent_names_stay_exact_among_invented_ones() -> None:
     met = names(20)
     rng = random.Random(1)

@@ -57,6 +57,7 @@ def test_a_draft_takes_its_example_and_sends_what_the_nearest_preset_sends(key: 
 NAMES = st.text(min_size=1, max_size=20).filter(lambda name: "\0" not in name)
 
 
+@pytest.mark.slow
 @given(type_=st.sampled_from(["track", "page", "screen", "identify"]), name=NAMES | st.just(""))
 def test_whatever_its_name_a_draft_can_be_used(type_: str, name: str) -> None:
     key = EventKey("shop", type_, name if type_ != "identify" else "")

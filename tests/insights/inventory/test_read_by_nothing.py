@@ -65,6 +65,7 @@ def test_what_is_read_by_nothing_can_be_left_out() -> None:
     assert unread > 100
 
 
+@pytest.mark.slow
 def test_a_property_of_a_name_that_no_file_has_is_read_by_nothing() -> None:
     for preset in CATALOG.presets:
         is_read = reads(CATALOG, [preset.name])

@@ -71,6 +71,7 @@ def test_a_property_that_is_named_after_a_person_is_hidden() -> None:
     assert properties_of(event({"jane@shop.example": 1})) == ["properties.[redacted] number"]
 
 
+@pytest.mark.slow
 @given(value=JSON)
 def test_of_any_event_at_most_so_many_paths_are_told_and_each_ends_with_its_kind(value: Any) -> None:
     found = properties_of(event(value, traits=value))

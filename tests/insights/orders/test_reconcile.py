@@ -69,6 +69,7 @@ async def test_of_ten_thousand_orders_each_loss_is_named_and_none_that_is_none(t
     assert sums.right == Counter(shop.kinds.values())["fine"]
 
 
+@pytest.mark.slow
 async def test_personal_columns_reach_no_disk(tmp_path: Path, temporary: Path) -> None:
     told: list[str] = []
 
@@ -93,6 +94,7 @@ async def test_personal_columns_reach_no_disk(tmp_path: Path, temporary: Path) -
     assert files_in(temporary) == []
 
 
+@pytest.mark.slow
 async def test_who_cancels_it_waits_until_nothing_is_left(tmp_path: Path, temporary: Path) -> None:
     file = tmp_path / "orders.csv"
     file.write_text(f"{','.join(COLUMNS)}\n#1,,paid,1,1,EUR,,,1\n#2,,paid,2,2,EUR,,,2\n")
@@ -113,6 +115,7 @@ async def test_who_cancels_it_waits_until_nothing_is_left(tmp_path: Path, tempor
     assert files_in(temporary) == []
 
 
+@pytest.mark.slow
 async def test_an_order_that_cannot_be_read_is_not_as_the_shop_has_it_and_what_is_dropped_is_counted(
     tmp_path: Path,
 ) -> None:
@@ -154,6 +157,7 @@ async def test_an_order_that_cannot_be_read_is_not_as_the_shop_has_it_and_what_i
     assert (found.rows, found.without_id, found.repeated, found.stubs, found.unreadable) == (11, 1, 0, 1, 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sent_as", "names"),
     [
@@ -189,6 +193,7 @@ async def test_an_order_of_shopify_is_known_whatever_its_shop_writes_around_its_
     assert told == dict.fromkeys(names, "sent"), sent_as
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("numbers", "known"),
     [

@@ -105,6 +105,7 @@ async def erase(scene: Scene) -> None:
     await scene.acts.forget(ADA, NamedPerson(emails=(EMAIL,)))
 
 
+@pytest.mark.slow
 async def test_it_is_followed_to_its_end_and_the_address_is_gone_with_the_answer(scene: Scene) -> None:
     await erase(scene)
     waits = await scene.request()
@@ -140,6 +141,7 @@ class Dies:
         return await self._outbox.put_shared(*given, **named)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", range(4))
 async def test_killed_at_each_step_it_goes_on_and_goes_at_least_once(scene: Scene, step: int) -> None:
     await erase(scene)
@@ -155,6 +157,7 @@ async def test_killed_at_each_step_it_goes_on_and_goes_at_least_once(scene: Scen
     assert EMAIL.encode() not in scene.files()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble", [{"status": 503}, {"status": 429}, {"reset": True}, {"half": True}])
 async def test_what_pinterest_does_not_answer_is_asked_again(scene: Scene, trouble: dict[str, Any]) -> None:
     await erase(scene)
@@ -166,6 +169,7 @@ async def test_what_pinterest_does_not_answer_is_asked_again(scene: Scene, troub
     assert (await scene.look()).status == "PENDING"
 
 
+@pytest.mark.slow
 async def test_without_the_beta_it_is_told_once_and_the_address_ends_after_30_days(scene: Scene) -> None:
     scene.account = Account(refused_reports={"conversion_deletion_requests": 403})
     scene.__post_init__()
@@ -177,6 +181,7 @@ async def test_without_the_beta_it_is_told_once_and_the_address_ends_after_30_da
     assert "30 days" in done.status
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("later_s", "status"), [(0, "CANCELLED before it was sent"), (HOUR_S, "CANCELLED")])
 async def test_it_is_taken_back_within_72_hours(scene: Scene, later_s: float, status: str) -> None:
     await erase(scene)
@@ -190,6 +195,7 @@ async def test_it_is_taken_back_within_72_hours(scene: Scene, later_s: float, st
     assert await scene.acts.cancel_deletion(ADA, number) == 0
 
 
+@pytest.mark.slow
 async def test_what_is_taken_back_too_late_says_so(scene: Scene) -> None:
     await erase(scene)
     number, _ = await scene.certificate()
@@ -198,6 +204,7 @@ async def test_what_is_taken_back_too_late_says_so(scene: Scene) -> None:
     assert "too late" in (await scene.look(WINDOW_S)).status
 
 
+@pytest.mark.slow
 async def test_an_address_that_no_key_opens_is_destroyed(scene: Scene) -> None:
     await erase(scene)
     (name,) = await DELETIONS.read_all(scene.outbox)

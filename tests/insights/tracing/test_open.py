@@ -82,6 +82,7 @@ def test_a_variable_that_cannot_be_followed_stops_start_up_and_no_token_is_told(
     assert "s3cret" not in str(caught.value) + caplog.text
 
 
+@pytest.mark.slow
 async def test_the_end_exports_what_is_left_with_the_headers_and_names_that_were_set(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -163,6 +163,7 @@ def test_an_sqlite_that_is_too_old_is_refused(path: Path, monkeypatch: pytest.Mo
     assert not path.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lock", ["IMMEDIATE", "EXCLUSIVE"])
 def test_a_file_that_stays_locked_while_it_is_opened_is_given_up(
     path: Path, monkeypatch: pytest.MonkeyPatch, lock: str

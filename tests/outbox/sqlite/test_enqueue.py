@@ -82,6 +82,7 @@ async def test_each_payload_stays_with_its_delivery(at: At, execute: Callable[..
     assert min(int(each.delivery_id) for each in claimed) == 2
 
 
+@pytest.mark.slow
 async def test_another_process_that_writes_is_waited_for(at: At, path: Path) -> None:
     other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")

@@ -116,6 +116,7 @@ async def damaged(path: Path) -> AsyncIterator[SqliteOutbox]:
     await outbox.close()
 
 
+@pytest.mark.slow
 async def test_a_damaged_page_that_is_met_anywhere_keeps_the_outbox_from_taking_more(damaged: SqliteOutbox) -> None:
     at = At(damaged)
     await at.enqueue(new())
@@ -248,6 +249,7 @@ async def test_on_a_disk_without_a_free_byte_an_outbox_is_opened_by_its_reserve(
     await outbox.close()
 
 
+@pytest.mark.slow
 async def test_the_last_of_the_disk_is_for_proven_events(small_disk: Path) -> None:
     outbox = SqliteOutbox(small_disk / "pinrelay.db", rules(), clock=lambda: NOW)
     await outbox.start_disk_checks(rules(outbox_quick_check_s=0, outbox_reserve_bytes=4_000_000))

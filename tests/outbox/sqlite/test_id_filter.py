@@ -132,6 +132,7 @@ async def test_the_filter_of_a_part_that_holds_nothing_is_dropped_but_for_the_la
     assert await all_found(at, 3 * PART, 4 * PART)
 
 
+@pytest.mark.slow
 async def test_what_is_carried_in_behind_time_is_found(
     at: At, execute: Execute, put: Callable[..., Awaitable[NewDelivery]], path: Path, tmp_path: Path
 ) -> None:

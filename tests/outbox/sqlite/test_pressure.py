@@ -34,6 +34,7 @@ async def _fill(at: At) -> int:
             return taken
 
 
+@pytest.mark.slow
 async def test_at_the_page_limit_calls_fail_and_nothing_answered_is_lost(at: At, execute: Execute) -> None:
     ((pages,),) = await execute("PRAGMA page_count")
     await execute(f"PRAGMA max_page_count={pages + 60}")
@@ -46,6 +47,7 @@ async def test_at_the_page_limit_calls_fail_and_nothing_answered_is_lost(at: At,
     assert len(await at.claim(limit=100_000)) == taken + 1
 
 
+@pytest.mark.slow
 async def test_a_lock_of_another_process_is_waited_for_then_told_then_over(
     at: At, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,6 +61,7 @@ def salvaged(filled: Path, tmp_path: Path) -> Salvages:
     return do
 
 
+@pytest.mark.slow
 async def test_of_a_good_file_everything_arrives(salvaged: Salvages) -> None:
     found, at = await salvaged({})
     assert found.arrived == {
@@ -93,6 +94,7 @@ async def test_of_a_good_file_everything_arrives(salvaged: Salvages) -> None:
     await at.outbox.close()
 
 
+@pytest.mark.slow
 async def test_deliveries_on_damaged_pages_are_named_and_all_others_arrive(salvaged: Salvages) -> None:
     found, at = await salvaged({"delivery": 2})
     arrived = found.arrived["waiting"] + found.arrived["delivered"]
@@ -106,6 +108,7 @@ async def test_deliveries_on_damaged_pages_are_named_and_all_others_arrive(salva
     await at.outbox.close()
 
 
+@pytest.mark.slow
 async def test_where_no_index_knows_it_a_lost_delivery_is_named_by_its_id(salvaged: Salvages) -> None:
     found, at = await salvaged({"delivery": 1, "delivery_message": 1})
     assert found.lost
@@ -114,6 +117,7 @@ async def test_where_no_index_knows_it_a_lost_delivery_is_named_by_its_id(salvag
     await at.outbox.close()
 
 
+@pytest.mark.slow
 async def test_a_waiting_delivery_without_its_payload_is_lost_and_a_delivered_one_is_not(salvaged: Salvages) -> None:
     found, at = await salvaged({"payload": 3})
     assert found.arrived["delivered"] == DELIVERED
@@ -124,6 +128,7 @@ async def test_a_waiting_delivery_without_its_payload_is_lost_and_a_delivered_on
     await at.outbox.close()
 
 
+@pytest.mark.slow
 async def test_what_is_damaged_beside_the_deliveries_costs_none_of_them(salvaged: Salvages) -> None:
     found, at = await salvaged(
         {"dropped_event": 1, "dedup_key": 1, "attempt": 1, "delivery_due": 1, "delivery_unsettled": 1}
@@ -138,6 +143,7 @@ async def test_what_is_damaged_beside_the_deliveries_costs_none_of_them(salvaged
     await at.outbox.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", ["delivery", "dropped_event"])
 async def test_where_the_end_of_a_table_is_damaged_what_lies_before_it_arrives_and_the_rest_is_counted(
     filled: Path, salvaged: Salvages, table: str
@@ -155,6 +161,7 @@ async def test_where_the_end_of_a_table_is_damaged_what_lies_before_it_arrives_a
     await at.outbox.close()
 
 
+@pytest.mark.slow
 async def test_new_deliveries_get_ids_that_the_damaged_file_never_gave(salvaged: Salvages) -> None:
     _, at = await salvaged({"delivery": 2})
     await at.enqueue(new(message_id="after"))
@@ -163,6 +170,7 @@ async def test_new_deliveries_get_ids_that_the_damaged_file_never_gave(salvaged:
     await at.outbox.close()
 
 
+@pytest.mark.slow
 async def test_a_store_that_holds_something_is_not_salvaged_into(filled: Path) -> None:
     with pytest.raises(OutboxUnavailable, match="Name an empty one"):
         await salvage(filled, f"sqlite:///{filled}")
@@ -181,6 +189,7 @@ async def test_a_file_that_is_no_outbox_is_refused_and_no_new_one_is_made(
     assert not (tmp_path / "new.db").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tables", ["", "note dropped_event", "note dropped_event tally counter whose delivery_owner"])
 @pytest.mark.parametrize("version", [13, 16])
 async def test_everything_arrives_of_a_file_from_before_the_first_release(
@@ -198,6 +207,7 @@ async def test_everything_arrives_of_a_file_from_before_the_first_release(
     await at.outbox.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("identity", "version"), [(0, 1), (0, 12), (0, 17), (IDENTITY, SCHEMA_VERSION + 1), (IDENTITY ^ 1, 99)]
 )
@@ -215,6 +225,7 @@ def _mark(path: Path, *, identity: int, version: int) -> None:
         connection.executescript(f"PRAGMA application_id={identity}; PRAGMA user_version={version};")
 
 
+@pytest.mark.slow
 async def test_another_baseline_from_before_the_first_release_is_read_too(filled: Path, salvaged: Salvages) -> None:
     _mark(filled, identity=IDENTITY ^ 1, version=SCHEMA_VERSION)
     found, at = await salvaged({})
@@ -223,6 +234,7 @@ async def test_another_baseline_from_before_the_first_release_is_read_too(filled
     await at.outbox.close()
 
 
+@pytest.mark.slow
 async def test_what_only_looks_like_a_row_or_a_payload_is_named_and_costs_no_other(
     filled: Path, salvaged: Salvages
 ) -> None:

@@ -75,6 +75,7 @@ async def test_nothing_is_left_of_whom_is_erased_and_all_of_the_others(
         assert connection.execute("SELECT count(*) FROM person").fetchone() == (MANY - len(gone),)
 
 
+@pytest.mark.slow
 async def test_what_a_locked_file_kept_from_being_wiped_is_wiped_by_the_next_call(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,6 +100,7 @@ async def test_what_a_locked_file_kept_from_being_wiped_is_wiped_by_the_next_cal
     await outbox.close()
 
 
+@pytest.mark.slow
 async def test_wiping_is_done_beside_others_who_write(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scrub, "BUSY_TIMEOUT_S", 0.2)
     outbox, other = (open_outbox(f"sqlite:///{path}", rules(), clock=lambda: NOW) for _ in range(2))
