@@ -74,6 +74,12 @@ class No(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     ends_at: float | None = None
 
 
+def latest_end(nos: Sequence[No]) -> float | None:
+    """Return when the last of some nos ends, at least one; None where one of them does not end by itself."""
+    ends = [no.ends_at for no in nos if no.ends_at is not None]
+    return max(ends) if len(ends) == len(nos) else None
+
+
 class Suppression(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """Who said no that holds for one id."""
 
@@ -86,8 +92,7 @@ class Suppression(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
     @classmethod
     def of(cls, nos: tuple[No, ...], also: tuple[str, ...]) -> "Suppression":
         """Return a suppression by these nos, at least one."""
-        ends = [no.ends_at for no in nos if no.ends_at is not None]
-        return cls(nos=nos, also=also, ends_at=max(ends) if len(ends) == len(nos) else None)
+        return cls(nos=nos, also=also, ends_at=latest_end(nos))
 
     @property
     def at(self) -> float:

@@ -11,7 +11,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from app.config.settings import MemorySettings
-from app.core.people import No, Suppression
+from app.core.people import No, Suppression, latest_end
 from app.core.trust import may_change
 from app.core.values.times import DAY_S
 from app.identity.alias_graph import chain, ids_of, sources_of
@@ -44,12 +44,11 @@ def with_no(suppression: Suppression | None, no: No, also: Iterable[str] = ()) -
         no = replace(no, by=())
         known = nos.get((no.by, no.is_proven))
     if known:
-        ends = [each.ends_at for each in (no, known) if each.ends_at is not None]
         no = replace(
             no,
             at=max(no.at, known.at),
             for_proven=no.for_proven or known.for_proven,
-            ends_at=max(ends) if len(ends) > 1 else None,
+            ends_at=latest_end((no, known)),
         )
     nos[no.by, no.is_proven] = no
     ids = dict.fromkeys((*before.also, *sorted(also)))
