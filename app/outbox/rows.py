@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import fields
+from functools import cache
 from operator import attrgetter
 from typing import Any, Final, TypeVar
 
@@ -48,8 +49,12 @@ def as_json(rows: Sequence[Any]) -> str:
 
 def record_of(kind: type[Record], row: Sequence[Any], **read: Any) -> Record:
     """Make a record of a row that begins with its fields, in their order; `read` are those that need reading."""
-    names = getattr(kind, "__struct_fields__", None) or [each.name for each in fields(kind)]  # type: ignore[arg-type]
-    return kind(**dict(zip(names, row, strict=False)) | read)
+    return kind(**dict(zip(_field_names(kind), row, strict=False)) | read)  # type: ignore[arg-type]
+
+
+@cache  # pages read thousands of rows of a kind
+def _field_names(kind: type) -> tuple[str, ...]:
+    return getattr(kind, "__struct_fields__", None) or tuple(each.name for each in fields(kind))
 
 
 def warnings_and_memory(delivery: NewDelivery) -> tuple[Any, ...]:
@@ -93,3 +98,8 @@ def named_queries(text: str, **parts: str) -> dict[str, str]:
         text = text.replace(f"/* {part} */", f"\n{its_text}")
     _, *split = _NAME.split(text)
     return dict(zip(split[::2], split[1::2], strict=True))
+
+
+def from_oldest(sql: str) -> str:
+    """Return a statement that begins with the highest id so that it begins with the lowest."""
+    return sql.replace("id DESC", "id")

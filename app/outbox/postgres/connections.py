@@ -21,7 +21,7 @@ from psycopg.rows import TupleRow
 
 from app.errors import OutboxUnavailable, SettingsError
 from app.outbox.backpressure import Remedies, cannot_be_used, row_refused
-from app.outbox.rows import named_queries
+from app.outbox.rows import from_oldest, named_queries
 
 
 def _read(name: str) -> str:
@@ -33,7 +33,7 @@ _QUERIES = named_queries(_read("queries.sql"), **_PARTS)
 
 #: They begin with the newest; another one of each, `..._ascending`, does with the oldest.
 _EITHER_WAY: Final = ("search", "search_by_id", "search_dropped")
-_QUERIES |= {f"{name}_ascending": _QUERIES[name].replace("id DESC", "id") for name in _EITHER_WAY}
+_QUERIES |= {f"{name}_ascending": from_oldest(_QUERIES[name]) for name in _EITHER_WAY}
 
 SQL: Final = {name: text.encode() for name, text in _QUERIES.items()}
 
