@@ -236,7 +236,7 @@ def field_groups(
         top = path.partition(".")[0]
         title = next((title for title, names in _GROUPS.items() if names.fullmatch(top)), "Event")
         row = _row(path, spec, document, reports.get(path.replace(".", "/")), faults)
-        told = [each for each in report.warnings if re.match(rf"{re.escape(path)}[ :]", each)] if report else []
+        told = [each for each in report.warnings if each.startswith((f"{path} ", f"{path}:"))] if report else []
         if row.function and event is not None:
             given = document.get(("mapping", *path.split(".")))
             before, after = _before_and_after(given, row.value, event)
@@ -548,7 +548,8 @@ def seen_paths(events: Sequence[Event]) -> list[SeenPath]:
     for event in events:
         found = dict(_places(event, ""))
         counts.update(found.keys())
-        values = found | values
+        for path, value in found.items():
+            values.setdefault(path, value)
     return [
         SeenPath(path=path, share=percent(count, len(events)), value=_short(values[path]))
         for path, count in counts.most_common(_MAX_PATHS)
