@@ -1,12 +1,14 @@
 """The real `pinrelay serve`, in a process of its own, and other commands."""
 
 import os
+import secrets
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -34,11 +36,31 @@ START_S = 60
 STOP_S = 40
 
 
+def _own_ports() -> Iterator[int]:
+    """Yield the ports of this worker of pytest, from a random one on, each once a round.
+
+    The system gives ports from 32,768 up to whoever asks for any (`ip_local_port_range`), so a port from there could be
+    taken between the moment it is chosen and the moment its server listens. No two workers share one of these.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    mine = range(10_000 + worker % _WORKERS, 32_768, _WORKERS)
+    start = secrets.randbelow(len(mine))
+    return cycle((*mine[start:], *mine[:start]))
+
+
+_WORKERS = 16
+_ports = _own_ports()
+
+
 def free_port() -> int:
-    """Return a port of the loopback that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """Return a port of the loopback that nobody listens on, and that nobody else is given while these tests run."""
+    return next(port for port in _ports if _is_free(port))
+
+
+def _is_free(port: int) -> bool:
+    with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+        return True
+    return False
 
 
 def clean_environment(**settings: object) -> dict[str, str]:
