@@ -12,6 +12,7 @@ import pytest
 from tests.process import ROOT
 from tests.rounds import Kind
 from tests.simulation.simulate import ANSWERED, KINDS, Played, play
+from tests.simulation.test_mutants import ANSWERING, MUTANTS
 
 #: So many in `make test`, thirty times as many in `make prove`.
 SEEDS = 100
@@ -86,3 +87,9 @@ def test_what_a_browser_said_no_to_is_not_sent_whatever_process_dies(
     assert found == []
     assert withheld > seeds
     record_figure("simulation of answers", f"{seeds} runs, {calls} calls, {withheld} events withheld")
+
+
+def test_what_the_mutants_of_make_prove_replace_still_has_its_name() -> None:
+    for _, _, mutant in (*MUTANTS.values(), *ANSWERING.values()):
+        with mutant():
+            pass
