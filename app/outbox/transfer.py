@@ -26,6 +26,8 @@ class TransferKind(StrEnum):
     """What is moved, in this order: keys before what they keep from being sent again."""
 
     KEYS = "keys"
+    #: Under which ids deliveries are kept: before them, since they may tell it themselves.
+    OWNERS = "owners"
     #: What is not settled, and what is dead.
     WAITING = "waiting"
     DELIVERED = "delivered"
@@ -41,8 +43,6 @@ class TransferKind(StrEnum):
     PEOPLE = "people"
     #: What people answered to being tracked.
     CONSENTS = "consents"
-    #: Under which ids deliveries are kept.
-    OWNERS = "owners"
     #: Sealed events as received.
     QUARANTINED = "quarantined"
 

@@ -56,7 +56,7 @@ def test_a_salvage_names_what_is_lost(run: Run, filled: Path, tmp_path: Path, mo
     told = run("outbox-salvage", filled, target).stdout
 
     waiting = pending(run, OUTBOX_URL=target)
-    assert f"salvaged: {told.split(' keys')[0].split()[-1]} keys, {waiting} waiting, 0 delivered" in told
+    assert f"salvaged: {told.split(' keys')[0].split()[-1]} keys, 0 owners, {waiting} waiting, 0 delivered" in told
     assert told.count("lost: delivery ") == 2
     assert f"lost: {400 - waiting - 2:,} more; --json lists all" in told
     assert "ranges of keys" in told

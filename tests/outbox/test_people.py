@@ -11,8 +11,9 @@ import pytest
 from msgspec.structs import replace
 
 from app import assemble
-from app.core.deliveries import NewDelivery
+from app.core.deliveries import NewDelivery, Withdrawal
 from app.core.events import Exit
+from app.core.pages import Query
 from app.core.people import (
     Link,
     No,
@@ -433,8 +434,64 @@ async def test_whose_it_was_is_known_as_long_as_the_ledger_knows_it(outbox_url: 
     outbox = open_with(outbox_url)
     delivery = new()
     await put(outbox, whose(delivery, "ann"), delivery)
+    at = At(outbox)
+    await at.deliver(*await at.claim())
     await retained(outbox, now=NOW + 31 * DAY_S)
     assert await outbox.forget(["ann"]) == 0
+    await outbox.close()
+
+
+#: How messages come, each [message, its people, whether they make a delivery], call by call; then whose they are as the
+#: store tells it, by message, and whose the deliveries are.
+WAYS: dict[str, tuple[list[list[tuple[str, str, bool]]], dict[str, str], list[str]]] = {
+    "one by one": ([[("m", "a", True)], [("n", "b", True)]], {"m": "a", "n": "b"}, ["a", "b"]),
+    "together": ([[("m", "a", True), ("n", "b", True), ("o", "", True)]], {"m": "a", "n": "b"}, ["a", "b", ""]),
+    "without a delivery": ([[("m", "a", True), ("n", "b", False)]], {"m": "a", "n": "b"}, ["a"]),
+    "of two people": ([[("m", "ab", True), ("n", "c", True)]], {"m": "ab", "n": "c"}, ["ab", "c"]),
+    "again": ([[("m", "a", True)], [("m", "b", True), ("n", "c", True)]], {"m": "ab", "n": "c"}, ["ab", "c"]),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_whose_a_message_is_is_known_however_it_comes(outbox_url: str, way: str) -> None:
+    calls, of_messages, of_deliveries = WAYS[way]
+    outbox = open_with(outbox_url)
+    made: list[NewDelivery] = []
+    for call in calls:
+        deliveries = [new(message_id=name, event_id=name, is_proven=True) for name, _, is_made in call if is_made]
+        owners = [
+            Ownership(message_id=name, user=who * 16, anonymous="e" * 16, contacts=("f" * 16,), is_proven=is_proven)
+            for name, people, _ in call
+            for who in people
+            for is_proven in (True, False)
+            if is_proven or way != "together"
+        ]
+        whose_they_are = PeopleChanges(people=[], suppressions=[], owners=owners)
+        await put(outbox, whose_they_are, *deliveries)
+        made += deliveries
+    found: dict[str, set[str]] = {}
+    for each in await outbox.owned(["e" * 64]):
+        assert (each.anonymous, each.contacts) == ("e" * 16, ("f" * 16,))
+        found.setdefault(each.message_id, set()).add((each.user or "")[:1])
+    assert found == {name: set(people) for name, people in of_messages.items()}
+    ids = [each.delivery_id for each in (await outbox.search(Query(), limit=10)).deliveries]
+    subjects = (await outbox.subjects_of(ids)).values()
+    assert sorted("".join(sorted({each.user[:1] for each in some})) for some in subjects) == sorted(of_deliveries)
+    assert await outbox.forget([who * 64 for who in "abc"]) == len(of_messages)
+    assert await outbox.owned(["e" * 64]) == []
+    await outbox.close()
+
+
+async def test_whose_a_withdrawn_order_is_stays_known(outbox_url: str) -> None:
+    outbox = open_with(outbox_url)
+    order = new(order_id="A", is_proven=True)
+    await put(outbox, whose(order, ANN), order)
+    asked = Withdrawal(
+        ad_account_id=ACCOUNT, preset="checkout", order_id="A", source="default", message_id="c", is_proven=True
+    )
+    assert await outbox.withdraw([asked], now=NOW) == [1]
+    assert [each.user for each in await outbox.owned([ANN])] == [ANN[:16]]
+    assert await outbox.forget([ANN]) == 1
     await outbox.close()
 
 

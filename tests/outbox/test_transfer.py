@@ -105,7 +105,9 @@ async def fill(at: At) -> None:
     await at.claim(without_presets=frozenset({"off"}))
     await at.enqueue(new(message_id="claimed"), new(message_id="other", ad_account_id="1"))
     await at.claim(limit=1)
-    await at.enqueue(new(message_id="pending"), counters=(CounterRow(name="accepted", count=3),))
+    counted_one, owned = CounterRow(name="accepted", count=3), Ownership(message_id="pending", user="u", anonymous="x")
+    whose = PeopleChanges(people=[], suppressions=[], owners=[owned])
+    await at.outbox.enqueue([new(message_id="pending")], [], [counted_one], now=at.now, people=whose)
     counted = (CounterRow(name="accepted", preset="p", label="l", ad_account_id=which, count=4) for which in ("1", "2"))
     await at.later(HOUR_S).enqueue(counters=tuple(counted))
     for n in range(5):
@@ -118,7 +120,7 @@ async def fill(at: At) -> None:
             for key in "xy"
         ],
         suppressions=[SuppressionChange(key="n", was=None, now=marked(NOW))],
-        owners=[Ownership(message_id="pending", user="u", anonymous="x")],
+        owners=[Ownership(message_id=f"noted-{n}", user="v", anonymous=None, is_proven=True) for n in range(5)],
     )
     await at.outbox.enqueue([], [], [], now=at.now, people=people)
     no = Answer(
@@ -155,6 +157,7 @@ async def shown(at: At) -> dict[str, Any]:
         "audit": audit,
         "consents": await at.outbox.consents(["m", "n"]),
         "people": [sorted(found.people, key=lambda row: row.key), found.suppressions],
+        "owners": {each.message_id: each for each in await at.outbox.owned(["u", "v"])},
         "seen": await at.seen(new(order_id="o"), new(event_id="\u00e9"), new()),
     }
 
@@ -177,6 +180,7 @@ async def test_everything_goes_over(urls: tuple[str, str]) -> None:
             "dead",
         }
         assert len(before["people"][0]) == 2
+        assert len(before["owners"]) == 6
         assert [each[3:] for each in before["names"]] == [("dead", 1), ("waiting", 6), ("delivered", 1)]
         assert await at.outbox.forget(["x"]) == 1
     assert {name: arrived[name] for name in ("waiting", "delivered", "dropped_events")} == {

@@ -79,7 +79,7 @@ class SqliteOutbox(Ledger, KeepsShared, KeepsPeople, ClaimsByQuery):
         call = await prepare(
             deliveries, dropped, counters, now=now, held_from=held_from, rules=self._rules, people=people
         )
-        ready = parameters(call.all_new, self._rules) if call.all_new else None
+        ready = parameters(call.all_new, self._rules, are_new=True) if call.all_new else None
         answer = await self._writer.do(
             partial(enqueue, call=call, ready=ready, rules=self._rules),
             rows=call.rows,

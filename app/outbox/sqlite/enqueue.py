@@ -5,7 +5,7 @@ event loop, whose thread holds Python's lock anyhow; the thread that commits run
 """
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
@@ -40,18 +40,33 @@ _ALIKE: Final = (
 )
 #: With when it was enqueued, when it is due, and until when it is held.
 _KIND: Final = itemgetter(*(DELIVERY_COLUMNS.index(name) for name in _ALIKE), -1, -2, -4)
+_MESSAGE_ID: Final = DELIVERY_COLUMNS.index("message_id")
 #: With its side, what it follows, and its size.
 _OWN: Final = itemgetter(*(place for place, name in enumerate(DELIVERY_COLUMNS) if name not in _ALIKE), -6, -5, -3)
 
 
-def _deliveries(rows: Rows) -> dict[str, str]:
-    """Return the deliveries as two lists, since most of them are alike in the columns `_ALIKE`.
+def _deliveries(rows: Rows, *, are_new: bool) -> dict[str, str]:
+    """Return the deliveries as two lists, since most of them are alike in the columns `_ALIKE`, and whose the rest is.
 
     `kinds` has each combination of these columns once; `deliveries` has the number of its kind and the other columns.
+    Where all are new, a delivery tells itself whose it is; else it may be merged into another one, or repeat it.
     """
     kinds: dict[tuple[Any, ...], int] = {}
-    own = [(kinds.setdefault(_KIND(row), len(kinds)), *_OWN(row)) for row in rows.deliveries]
-    return {"kinds": as_json(list(kinds)), "deliveries": as_json(own)}
+    owners = {row[0]: owner_text(row) for row in rows.owners} if are_new else {}
+    if len(owners) < len(rows.owners):  # a message that comes twice may be of two people
+        owners = {}
+    own = [
+        (kinds.setdefault(_KIND(row), len(kinds)), *_OWN(row), owners.get(row[_MESSAGE_ID])) for row in rows.deliveries
+    ]
+    told = {row[_MESSAGE_ID] for row in rows.deliveries}.difference(row[0] for row in rows.dropped) if owners else ()
+    others = [f"{owner_text(row)}|{row[0]}" for row in rows.owners if row[0] not in told]
+    return {"kinds": as_json(list(kinds)), "deliveries": as_json(own), "owners": as_json(others)}
+
+
+def owner_text(row: Sequence[Any]) -> str:
+    """Return whose a message is as `delivery.owner` has it: keys of 16 digits or blanks, 1 where proven, contacts."""
+    _, _, user, anonymous, contacts, is_proven = row
+    return f"{user:16}{anonymous:16}{is_proven:d}{contacts}"
 
 
 def _keys(rows: Rows) -> str:
@@ -65,14 +80,14 @@ def _keys(rows: Rows) -> str:
     return as_json([[*kind, texts] for kind, texts in kinds.items()])
 
 
-def parameters(rows: Rows, rules: OutboxSettings) -> dict[str, Any]:
-    """Return the parameters of `store` where all has still to prove that it is new."""
+def parameters(rows: Rows, rules: OutboxSettings, *, are_new: bool) -> dict[str, Any]:
+    """Return the parameters of `store`; where all is taken as new, that has still to be proven."""
     return {
-        "unseen": True,
+        "unseen": are_new,
         "max_backlog": rules.outbox_max_backlog,
         "max_bytes": rules.max_backlog_bytes,
         "loads": as_json([[account, *load] for account, load in rows.asked(rules).items()]),
-        **_deliveries(rows),
+        **_deliveries(rows, are_new=are_new),
         "payloads": b"".join(rows.payloads),
         "spans": as_json(rows.spans),
         "version": PAYLOAD_VERSION,
@@ -80,12 +95,6 @@ def parameters(rows: Rows, rules: OutboxSettings) -> dict[str, Any]:
         "dropped_events": as_json(rows.dropped),
         "counters": as_json(summed(rows.counters, span_s=MINUTE_S)),
         "span_s": MINUTE_S,
-        "owners": as_json(
-            [
-                f"{user:16}{anonymous:16}{is_proven:d}{contacts}|{message_id}"
-                for message_id, _, user, anonymous, contacts, is_proven in rows.owners
-            ]
-        ),
         "now": rows.owners[0][1] if rows.owners else 0,
         "named": as_json(rows.named),
     }
@@ -124,7 +133,7 @@ def _enqueue(
     checked = without_duplicates(call, held, ids, rules, twins, erased=erased_keys(taken, call.now))
     if full := backlog_full(rules, loads_of(waiting), checked.rows.asked(rules)):
         return full
-    connection.execute(SQL["store"], {**parameters(checked.rows, rules), "unseen": False})
+    connection.execute(SQL["store"], parameters(checked.rows, rules, are_new=False))
     if checked.rows.learned:
         connection.execute(SQL["learn_keys"], {"rows": as_json(checked.rows.learned)})
     _pair(connection, checked.rows, call)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+import orjson
 
 from app.config.settings import OutboxSettings
 from app.core.consent import Answer, Lifted, Subject
@@ -211,10 +212,26 @@ class KeepsPeople(UsesFile):
         digests: Collection[str] = (),
         now: float = 0,
     ) -> int:
-        work = partial(_forget, keys=keys, again=again, messages=messages, digests=digests, now=now, rules=self._rules)
+        last, found = await self._found_before(
+            keys
+        )  # all deliveries are looked through, which no commit has to wait for
+        work = partial(
+            _forget,
+            keys=keys,
+            again=again,
+            messages={*messages, *found},
+            digests=digests,
+            after=last,
+            now=now,
+            rules=self._rules,
+        )
         count, traces = await self._writer.do(work)
         self._traces |= traces  # after the commit: until then another call of `scrub` would look for them in vain
         return count
+
+    @reads
+    def _found_before(self, connection: sqlite3.Connection, keys: Sequence[str]) -> tuple[int, set[str]]:
+        return _messages_of_deliveries(connection, keys, after=0)
 
     async def scrub(self, texts: Collection[str]) -> None:
         self._traces |= set(texts)
@@ -246,18 +263,27 @@ def _write_consents(connection: sqlite3.Connection, answers: Sequence[Answer]) -
     return told
 
 
+def _messages_of_deliveries(connection: sqlite3.Connection, keys: Sequence[str], after: int) -> tuple[int, set[str]]:
+    """Return the highest id of a delivery, and the messages of those behind one that are of some ids."""
+    asked = {"keys": as_json(memory.key_prefixes(keys)), "after": after}
+    last, messages = connection.execute(SQL["messages_of_deliveries"], asked).fetchone()
+    return last, {*orjson.loads(messages)}
+
+
 def _forget(
     connection: sqlite3.Connection,
     keys: Sequence[str],
     again: Collection[str],
     messages: Collection[str],
     digests: Collection[str],
+    after: int,
     now: float,
     rules: OutboxSettings,
 ) -> tuple[int, set[str]]:
     asked = {"keys": as_json(memory.key_prefixes(keys)), "messages": as_json(list(messages))}
     gone = connection.execute(SQL["forget_owners"], asked).fetchall()
-    forgotten = sorted({message_id for (message_id,) in gone} | {*messages})
+    _, later = _messages_of_deliveries(connection, keys, after)
+    forgotten = sorted({message_id for (message_id,) in gone} | {*messages} | later)
     if digests:
         connection.execute(SQL["erase_keys_with"], {"digests": as_json(list(digests)), "erased": erased_text(now)})
     traces = set()

@@ -1184,10 +1184,18 @@ DELETE FROM consent WHERE (key, said_by, is_proven) IN (
 
 -- subjects_of --
 -- Whose some deliveries are. Of a proven one, what a public event of the same message id says is not asked.
-SELECT delivery.id, delivery.is_proven, iif(event_name = 'checkout', order_id, NULL), side, user, anonymous, contacts
-FROM json_each(:rows) AS asked JOIN delivery ON delivery.id = asked.value
-  LEFT JOIN delivery_owner AS owner
-    ON owner.message_id = delivery.message_id AND owner.is_proven = delivery.is_proven;
+WITH meant AS MATERIALIZED (
+  SELECT delivery.id, message_id, is_proven, iif(event_name = 'checkout', order_id, NULL) AS order_id, side,
+         iif(substr(owner, 33, 1) = CAST(is_proven AS TEXT), owner, NULL) AS owner
+  FROM json_each(:rows) AS asked JOIN delivery ON delivery.id = asked.value
+)
+SELECT id, is_proven, order_id, side, trim(substr(owner, 1, 16)), trim(substr(owner, 17, 16)), substr(owner, 34)
+FROM meant WHERE owner IS NOT NULL
+UNION ALL
+SELECT meant.id, meant.is_proven, order_id, side, user, anonymous, contacts
+FROM meant LEFT JOIN delivery_owner AS other
+  ON other.message_id = meant.message_id AND other.is_proven = meant.is_proven
+WHERE meant.owner IS NULL OR other.id IS NOT NULL;
 
 -- still_claimed --
 -- Which deliveries are still of a claim.
@@ -1355,15 +1363,21 @@ DELETE FROM delivery_owner WHERE id IN (SELECT id FROM delivery_owner ORDER BY i
 
 -- owned --
 -- Whose the messages are of which an id or a contact begins as one of these keys.
-SELECT message_id, user, anonymous, contacts, is_proven FROM delivery_owner
+SELECT message_id, user, anonymous, contacts, is_proven FROM message_owner
 WHERE user IN (SELECT value FROM json_each(:keys)) OR anonymous IN (SELECT value FROM json_each(:keys))
    OR message_id IN (SELECT value FROM json_each(:messages))
    OR substr(contacts, 1, 16) IN (SELECT value FROM json_each(:keys))
    OR substr(contacts, 17, 16) IN (SELECT value FROM json_each(:keys))
    OR (length(contacts) > 32 AND EXISTS (SELECT 1 FROM json_each(:keys) WHERE instr(contacts, value)));
 
+-- messages_of_deliveries --
+-- The messages of deliveries behind one that are of some ids, by what their keys begin with; and the highest id given.
+SELECT (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'delivery'), json_group_array(message_id)
+FROM message_owner WHERE delivery_id > :after
+  AND (user IN (SELECT value FROM json_each(:keys)) OR anonymous IN (SELECT value FROM json_each(:keys)));
+
 -- forget_owners --
--- Forget whose the messages of some ids are, by what their keys begin with, and whose some messages are; return them.
+-- Forget whose the other messages of some ids are, by what their keys begin with, and whose some messages are; return them.
 DELETE FROM delivery_owner
 WHERE user IN (SELECT value FROM json_each(:keys)) OR anonymous IN (SELECT value FROM json_each(:keys))
    OR message_id IN (SELECT value FROM json_each(:messages))
@@ -1392,12 +1406,12 @@ SELECT body FROM payload WHERE delivery_id IN (SELECT value FROM json_each(:rows
 WITH
   wanted (beginning) AS MATERIALIZED (SELECT substr(value, 1, 16) FROM json_each(:digests)),
   stretch AS MATERIALIZED (
-    SELECT id, message_id, buyer, (SELECT body FROM payload WHERE delivery_id = id) AS body
+    SELECT id, message_id, buyer, owner, (SELECT body FROM payload WHERE delivery_id = id) AS body
     FROM delivery WHERE id > :after ORDER BY id LIMIT :limit
   ),
   judged AS MATERIALIZED (
     -- to look for each of many digests in each event would take as long as both together
-    SELECT message_id, CASE WHEN :are_few THEN EXISTS (
+    SELECT message_id, owner, CASE WHEN :are_few THEN EXISTS (
              SELECT 1 FROM json_each(:digests)
              WHERE instr(buyer, substr(value, 1, 32)) > 0 OR instr(body, CAST(value AS BLOB)) > 0
            ) ELSE EXISTS (
@@ -1411,8 +1425,8 @@ WITH
   )
 SELECT json_array(
   (SELECT json_group_array(message_id) FROM judged WHERE is_meant),
-  (SELECT count(*) FROM judged WHERE is_nobodys AND NOT is_meant
-   AND NOT EXISTS (SELECT 1 FROM delivery_owner AS owner WHERE owner.message_id = judged.message_id)),
+  (SELECT count(*) FROM judged WHERE is_nobodys AND NOT is_meant AND owner IS NULL
+   AND NOT EXISTS (SELECT 1 FROM delivery_owner AS other WHERE other.message_id = judged.message_id)),
   (SELECT max(id) FROM stretch),
   (SELECT count(*) FROM stretch)
 );
@@ -1423,7 +1437,9 @@ SELECT json_array(
 SELECT json_array(
   (SELECT count(*) FROM dedup_key
    WHERE known ->> '$[1][0]' IS NOT NULL AND delivery_id NOT IN (SELECT id FROM delivery)
-     AND expires_at < :lasts_s + coalesce((SELECT at FROM delivery_owner ORDER BY id LIMIT 1), 9e999)
+     AND expires_at < :lasts_s + min(coalesce((SELECT at FROM delivery_owner ORDER BY id LIMIT 1), 9e999),
+                                     coalesce((SELECT enqueued_at FROM delivery WHERE owner IS NOT NULL ORDER BY id LIMIT 1),
+                                              9e999))
      AND NOT EXISTS (SELECT 1 FROM json_each(:digests) WHERE instr(known, substr(value, 1, 32)) > 0)),
   EXISTS (SELECT 1 FROM person)
 );
@@ -1448,9 +1464,9 @@ WHERE reason <> :reason AND id IN (
 );
 
 -- forget_buyers --
--- Erase by what the buyers of some deliveries are told apart, and by what their orders are bound to the other side.
-UPDATE delivery SET buyer = '[]', side = NULL
-WHERE id IN (SELECT value FROM json_each(:rows)) AND (buyer <> '[]' OR side IS NOT NULL);
+-- Erase whose some deliveries are, by what their buyers are told apart, and by what orders are bound to the other side.
+UPDATE delivery SET buyer = '[]', side = NULL, owner = NULL
+WHERE id IN (SELECT value FROM json_each(:rows)) AND (buyer <> '[]' OR side IS NOT NULL OR owner IS NOT NULL);
 
 -- erase_keys --
 -- Say of keys that some deliveries hold that their person is erased.
@@ -1518,9 +1534,17 @@ FROM json_each(:rows) WHERE true ON CONFLICT DO NOTHING;
 DELETE FROM person WHERE id IN (SELECT person_id(value ->> 0) FROM json_each(:rows));
 
 -- transfer_owners_out --
--- Whose deliveries there are, to be moved to another outbox.
-SELECT id, message_id, user, anonymous, at, contacts, is_proven FROM delivery_owner
-WHERE id > :after_0 ORDER BY id LIMIT :limit;
+-- Whose messages there are, to be moved to another outbox: even numbers are ids of rows, odd ones of deliveries.
+SELECT * FROM (
+  SELECT id * 2 AS number, message_id, user, anonymous, at, contacts, is_proven FROM delivery_owner
+  WHERE id > :after_0 >> 1 ORDER BY id LIMIT :limit
+)
+UNION ALL
+SELECT * FROM (
+  SELECT delivery_id * 2 + 1, message_id, user, anonymous, at, contacts, is_proven FROM message_owner
+  WHERE delivery_id > (:after_0 - 1) >> 1 ORDER BY delivery_id LIMIT :limit
+)
+ORDER BY number LIMIT :limit;
 
 -- transfer_owners_in --
 -- Whose deliveries of another outbox are; the same twice does no harm.
@@ -1528,8 +1552,8 @@ INSERT INTO delivery_owner (message_id, user, anonymous, at, contacts, is_proven
 SELECT value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6 FROM json_each(:rows);
 
 -- drop_owners --
--- Whose deliveries were moved to another outbox.
-DELETE FROM delivery_owner WHERE id IN (SELECT value ->> 0 FROM json_each(:rows));
+-- Whose messages were moved to another outbox; deliveries that tell it follow them.
+DELETE FROM delivery_owner WHERE id IN (SELECT (value ->> 0) >> 1 FROM json_each(:rows) WHERE NOT (value ->> 0) & 1);
 
 -- salvage_suppressions --
 -- Who said no, in order.
@@ -1566,12 +1590,17 @@ SELECT key, linked_to, linked_at, seen_at, stale_at, revision, record FROM perso
 SELECT key, linked_to, linked_at, seen_at, stale_at, revision, record FROM person ORDER BY id DESC;
 
 -- salvage_owners --
--- Whose deliveries there are, in order.
+-- Whose messages there are of which no delivery tells it, in order.
 SELECT id, message_id, user, anonymous, at, contacts, is_proven FROM delivery_owner ORDER BY id;
 
 -- salvage_owners_backwards --
--- Whose deliveries there are, in the other order.
+-- The same in the other order.
 SELECT id, message_id, user, anonymous, at, contacts, is_proven FROM delivery_owner ORDER BY id DESC;
+
+-- salvage_owners_of_deliveries --
+-- Whose the deliveries are with ids from `first` to below `end`.
+SELECT delivery_id, message_id, user, anonymous, at, contacts, is_proven FROM message_owner
+WHERE delivery_id >= :first AND delivery_id < :end ORDER BY delivery_id;
 
 -- pending_of_order --
 -- What is pending of an order for a preset; it may be found by several spellings of its id.
@@ -1598,6 +1627,12 @@ SELECT message_id, ad_account_id, preset, :exit, :reason,
        (SELECT json_group_array(told.value) FROM json_each(warnings) AS told WHERE told.type = 'text'),
        event_name, order_id, amount, currency, source, name, is_proven, true, :at
 FROM json_each(:rows) AS gone JOIN delivery ON delivery.id = gone.value;
+
+-- keep_owners --
+-- Keep whose deliveries are that are withdrawn.
+INSERT INTO delivery_owner (message_id, user, anonymous, contacts, is_proven, at)
+SELECT message_id, user, anonymous, contacts, is_proven, :at FROM message_owner
+WHERE delivery_id IN (SELECT value FROM json_each(:rows));
 
 -- count_withdrawn --
 -- Count deliveries that are withdrawn.

@@ -91,6 +91,10 @@ class _Salvage:
         highest = self._highest("delivery")
         await self._target.begin_ids_above(highest, 0)
         await self._keys()
+        if self._connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'message_owner'").fetchone():
+            reads = self._reads("salvage_owners_of_deliveries")
+            for _, rows in _readable(1, highest + 1, reads, span=_SPAN_ROWS):
+                await self._write(TransferKind.OWNERS, rows or [])
         await self._deliveries(highest)
         self._found.lost_dropped_events = await self._lines(TransferKind.DROPPED_EVENTS, "dropped_event")
         self._found.lost_audit = await self._lines(TransferKind.AUDIT, "audit")

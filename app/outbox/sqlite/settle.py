@@ -150,6 +150,7 @@ def drop(connection: sqlite3.Connection, dropped: Sequence[tuple[int, Exit, str]
     for exit_, reason in dict.fromkeys((exit_, reason) for _, exit_, reason in dropped):
         rows = {"rows": as_json([id_ for id_, *why in dropped if why == [exit_, reason]])}
         connection.execute(SQL["drop_withdrawn"], {**rows, "exit": exit_.value, "reason": reason, "at": now})
+        connection.execute(SQL["keep_owners"], {**rows, "at": now})
         counted = {"exit": Exit.WITHDRAWN.value, "minute": minute, "span_s": MINUTE_S}
         connection.execute(SQL["count_withdrawn"], {**rows, **counted})
         connection.execute(SQL["reopen_steps"], {"moment": minute})

@@ -27,10 +27,10 @@ CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
   -- Deliveries, due at once. A kind or an array is read once: LIMIT keeps SQLite from doing so for each row or column.
   INSERT INTO delivery (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
                         event_time, warnings, traceparent, source, amount, currency, checkout_id, buyer, side, follows,
-                        name, is_proven, shop, payload_bytes, enqueued_at, due_at, hold_until)
+                        owner, name, is_proven, shop, payload_bytes, enqueued_at, due_at, hold_until)
   SELECT new.first_id + own.key, ad_account_id, preset, value ->> 1, event_name, value ->> 2, action_source, value ->> 3,
          value ->> 4, value -> 5, traceparent, source, value ->> 6, currency, value ->> 7, value -> 8, value ->> 9,
-         value ->> 10, name, is_proven, shop, value ->> 11, at, due_at, hold_until
+         value ->> 10, value ->> 12, name, is_proven, shop, value ->> 11, at, due_at, hold_until
   FROM (SELECT key, value FROM json_each(new.deliveries) LIMIT -1) AS own CROSS JOIN (
     SELECT key AS number, value ->> 0 AS ad_account_id, value ->> 1 AS preset, value ->> 2 AS event_name,
            value ->> 3 AS action_source, value ->> 4 AS traceparent, value ->> 5 AS source, value ->> 6 AS currency,
@@ -80,7 +80,7 @@ CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
   SELECT value ->> 0, value ->> 1, value ->> 2, 'waiting', value ->> 3 FROM json_each(new.named) WHERE true
   ON CONFLICT DO UPDATE SET count = count + excluded.count;
 
-  -- Whose they are: texts of 16 digits of each key, or blanks, 1 where it is proven, contacts, a line, and the message id.
+  -- Whose the other messages are: what a delivery has in `owner`, a line, and the message id.
   INSERT INTO delivery_owner (message_id, user, anonymous, is_proven, contacts, at)
   SELECT substr(value, instr(value, '|') + 1), nullif(trim(substr(value, 1, 16)), ''),
          nullif(trim(substr(value, 17, 16)), ''), CAST(substr(value, 33, 1) AS INTEGER),

@@ -10,6 +10,7 @@ import pytest
 from app.core.deliveries import State
 from app.core.events import CounterRow, DroppedEvent, EventKey, Exit, InventoryCount, Measure
 from app.core.pages import AuditAction, AuditEntry, Query
+from app.core.people import Ownership, PeopleChanges
 from app.errors import OutboxUnavailable
 from app.outbox import Salvaged, open_outbox, salvage
 from app.outbox.sqlite.database import IDENTITY, SCHEMA_VERSION
@@ -26,11 +27,12 @@ Salvages = Callable[..., Awaitable[tuple[Salvaged, At]]]
 async def filled(path: Path) -> Path:
     """An outbox with delivered, dead and waiting deliveries, dropped events, counts and shared values."""
     at = At(open_outbox(f"sqlite:///{path}", rules(payload_s=1_000)))
-    await at.enqueue(
-        *(new(message_id=f"m-{n}", event_id=f"m-{n}") for n in range(1, COUNT + 1)),
-        dropped=_dropped(COUNT),
-        counters=(CounterRow(name="accepted", count=COUNT),),
-    )
+    deliveries = [new(message_id=f"m-{n}", event_id=f"m-{n}") for n in range(1, COUNT + 1)]
+    counters = [CounterRow(name="accepted", count=COUNT)]
+    names = [*(each.message_id for each in deliveries), "n-1"]
+    owners = [Ownership(message_id=name, user="u" * 16, anonymous=None) for name in names]
+    whose = PeopleChanges(people=[], suppressions=[], owners=owners)
+    await at.outbox.enqueue(deliveries, _dropped(COUNT), counters, now=NOW, people=whose)
     await at.deliver(*await at.claim(limit=DELIVERED))
     await at.kill(*await at.claim(limit=DEAD))
     await at.outbox.write_audit(AuditEntry(at=NOW, who="eva", place="::1", what=AuditAction.SWITCH))
@@ -69,7 +71,7 @@ async def test_of_a_good_file_everything_arrives(salvaged: Salvages) -> None:
         "suppressions": 0,
         "people": 0,
         "consents": 0,
-        "owners": 0,
+        "owners": COUNT + 1,
         "quarantined": 0,
         "waiting": COUNT - DELIVERED,
         "delivered": DELIVERED,
@@ -98,6 +100,7 @@ async def test_of_a_good_file_everything_arrives(salvaged: Salvages) -> None:
 async def test_deliveries_on_damaged_pages_are_named_and_all_others_arrive(salvaged: Salvages) -> None:
     found, at = await salvaged({"delivery": 2})
     arrived = found.arrived["waiting"] + found.arrived["delivered"]
+    assert found.arrived["owners"] == arrived + 1
     assert 0 < len(found.lost) < COUNT / 4
     assert arrived == COUNT - len(found.lost)
     assert [name for id_, name in found.lost] == [f"m-{id_}" for id_, _ in found.lost]  # the index knows them
@@ -135,6 +138,7 @@ async def test_what_is_damaged_beside_the_deliveries_costs_none_of_them(salvaged
     )
     assert found.arrived["waiting"] + found.arrived["delivered"] == COUNT
     assert found.lost == []
+    assert found.arrived["owners"] == COUNT + 1
     assert 0 < found.lost_dropped_events < COUNT / 4
     assert found.arrived["dropped_events"] == COUNT - found.lost_dropped_events
     assert found.lost_keys > 0

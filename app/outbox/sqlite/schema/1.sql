@@ -22,6 +22,7 @@ CREATE TABLE delivery (
   is_proven INTEGER NOT NULL DEFAULT 0 CHECK (is_proven IN (0, 1)),  -- whether its author was known by a secret
   shop TEXT NOT NULL DEFAULT '',         -- to which its source belongs; '' where it names none
   side TEXT,                             -- of a checkout, as JSON: what binds it to the same order from the other side
+  owner TEXT,                            -- whose it is, as the view `message_owner` reads it; NULL: `delivery_owner` tells
   merged INTEGER NOT NULL DEFAULT 0,     -- how many other messages are in it
   -- What it waits for: 0 its other side, -1 the same, without which it is not sent, else what becomes of that delivery.
   follows INTEGER CHECK (follows IS NULL OR state = 'pending'),
@@ -383,7 +384,7 @@ CREATE TABLE memory_hour (
   PRIMARY KEY (key, hour)
 ) STRICT, WITHOUT ROWID;
 
--- Whose messages are kept. It is searched as a whole, and rarely: to erase somebody, or to tell what is kept.
+-- Whose messages are kept of which a delivery does not tell it: they made none, came again, or are in another delivery.
 CREATE TABLE delivery_owner (
   id INTEGER PRIMARY KEY,
   message_id TEXT NOT NULL,
@@ -394,6 +395,13 @@ CREATE TABLE delivery_owner (
   at REAL NOT NULL
 ) STRICT;
 CREATE INDEX delivery_owner_message ON delivery_owner (message_id);
+-- All of them. It is searched as a whole, and rarely: to erase somebody, or to tell what is kept.
+CREATE VIEW message_owner AS
+SELECT NULL AS delivery_id, message_id, user, anonymous, contacts, is_proven, at FROM delivery_owner
+UNION ALL
+SELECT id, message_id, nullif(trim(substr(owner, 1, 16)), ''), nullif(trim(substr(owner, 17, 16)), ''),
+       nullif(substr(owner, 34), ''), CAST(substr(owner, 33, 1) AS INTEGER), enqueued_at
+FROM delivery WHERE owner IS NOT NULL;
 
 -- What people answered to being tracked: the newest answer of a browser, or of whoever said it, about an id, a contact or
 -- an order, by the beginnings of their digests.
