@@ -140,7 +140,7 @@ class Kept:
         """Know of no answer."""
         raise NotImplementedError(keys)
 
-    async def consent_keys(self, after: str) -> tuple[list[str], str]:
+    async def consent_keys(self, after: str) -> tuple[list[tuple[str, int]], str]:
         """Know of no answer."""
         return [], after
 

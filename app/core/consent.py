@@ -1,11 +1,13 @@
 """What people answered to being tracked, and for which deliveries their no holds. Ids are kept as digests."""
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from hashlib import sha256
 from math import inf
 from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 
+import orjson
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -13,6 +15,12 @@ from app.core.trust import may_change
 
 #: How a no was said: by a consent category, by an opt-out of the person, by a permission that a device asks for.
 Kind: TypeAlias = Literal["category", "opt_out", "device"]
+#: Each kind as a bit of what a `ConsentBook` knows of an id; the stricter one is the greater.
+_KINDS: Final[dict[Kind, int]] = {"device": 1, "opt_out": 2, "category": 4}
+OPT_OUT: Final = _KINDS["opt_out"]
+#: Beside them: no proven event said one of them; and a yes of the same request.
+PUBLIC: Final = 8
+YES: Final = 16
 #: So many hexadecimal digits of a digest are a key: 64 bits.
 KEY_DIGITS: Final = 16
 
@@ -81,21 +89,20 @@ class Answers:
         for each in stored:
             self._put(each)
 
-    def add(self, said: Sequence[Answer]) -> None:
-        """Take what one event answers: of the same browser about the same id the newer counts, at the same time a no.
-
-        A yes lifts older nos.
-        """
+    def add(self, said: Sequence[Answer]) -> list[Answer]:
+        """Take what one event answers, and return what of it is new. A yes lifts older nos."""
+        new = []
         for answer in said:
             known = self._by_key.get(answer.key, {}).get((answer.said_by, answer.is_proven))
-            if known is None or (answer.at, answer.is_no) > (known.at, known.is_no):
-                for_proven = answer.for_proven or (known is not None and known.for_proven and answer.is_no)
-                self._put(replace(answer, for_proven=for_proven))
+            if known is None or is_newer(answer, known):
+                self._put(after(known, answer) if known else answer)
+                new.append(answer)
         if said and not said[0].is_no:
             yes = said[0]
             names = self._keys_of.get(yes.said_by, set()) | self._keys_of.get(yes.user, set()) | {yes.user}
             for no in [no for no in self.about(names) if is_lifted(no, yes)]:
                 self._put(replace(no, is_no=False, at=yes.at))
+        return new
 
     def about(self, keys: Iterable[str]) -> Iterator[Answer]:
         return (each for key in dict.fromkeys(keys) for each in self._by_key.get(key, {}).values())
@@ -104,6 +111,21 @@ class Answers:
         self._by_key.setdefault(answer.key, {})[answer.said_by, answer.is_proven] = answer
         for name in (answer.said_by, answer.user):
             self._keys_of.setdefault(name, set()).add(answer.key)
+
+
+def is_newer(answer: Answer, known: Answer) -> bool:
+    """Return whether an answer of the same about the same id changes what is known: at the same time a no does."""
+    if answer.at != known.at:
+        return answer.at > known.at
+    return answer.is_no and (not known.is_no or answer.for_proven > known.for_proven)
+
+
+def after(known: Answer, answer: Answer) -> Answer:
+    """Return what is known once a newer answer came: a no makes a stricter one no weaker, only a yes ends it."""
+    if not answer.is_no:
+        return answer
+    kind = max(known.kind, answer.kind, key=_KINDS.__getitem__) if known.is_no else answer.kind
+    return replace(answer, kind=kind, for_proven=answer.for_proven or known.for_proven)
 
 
 def is_lifted(no: Answer, yes: Answer) -> bool:
@@ -164,6 +186,16 @@ def verdict(nos: Iterable[Answer], reach: Reach) -> tuple[Verdict, Answer | None
     return found
 
 
+def is_opted_out(payload: bytes) -> bool:
+    """Return whether a finished event tells Pinterest that its person opted out."""
+    return b'"opt_out":true' in payload  # quotation marks of its texts are escaped
+
+
+def opted_out(payload: bytes) -> bytes:
+    """Return a finished event that tells Pinterest that its person opted out."""
+    return payload if is_opted_out(payload) else orjson.dumps({**orjson.loads(payload), "opt_out": True})
+
+
 def key_of(digest: str | None) -> str:
     """Return the key of an id by its digest; "" where there is none."""
     return (digest or "")[:KEY_DIGITS]
@@ -181,12 +213,31 @@ class Lifted(NamedTuple):
     said_by: str
 
 
+def nos_that_count(reach: Reach) -> int:
+    """Return which kinds of no do anything to later events, as bits."""
+    return {"fill": 0, "as_said": OPT_OUT | _KINDS["category"], "withhold": sum(_KINDS.values())}[reach]
+
+
+def bits_of(answer: Answer) -> int:
+    """Return what an answer is, as bits."""
+    return (_KINDS[answer.kind] | (0 if answer.is_proven else PUBLIC)) if answer.is_no else YES
+
+
+def bits_about(keys: Iterable[str | None], known: Mapping[str, int]) -> int:
+    """Return what is known about some ids, as bits."""
+    found = 0
+    for key in keys:
+        if key is not None and key in known:
+            found |= known[key]
+    return found
+
+
 class KeepsConsents(Protocol):
     """The part of the outbox that keeps answers. Every method may raise OutboxUnavailable."""
 
     async def consents(self, keys: Collection[str]) -> list[Answer]: ...
 
-    async def consent_keys(self, after: str) -> tuple[list[str], str]: ...
+    async def consent_keys(self, after: str) -> tuple[list[tuple[str, int]], str]: ...
 
 
 class ConsentBook:
@@ -195,8 +246,8 @@ class ConsentBook:
     def __init__(self, monotonic: Callable[[], float]) -> None:
         """Take the clock by which it looks again."""
         self._monotonic = monotonic
-        #: About which ids anything is known.
-        self.keys: set[str] = set()
+        #: By id about which anything is known: the kinds of its nos, as bits; 0 where there is no no.
+        self.kept: dict[str, int] = {}
         self._after = "0"
         self._read_at = -inf
 
@@ -204,25 +255,24 @@ class ConsentBook:
         """Learn what other processes noted, unless that was done so recently. Raises OutboxUnavailable."""
         now = self._monotonic()
         if now - self._read_at >= max_age_s:
-            keys, self._after = await store.consent_keys(self._after)
-            self.keys.update(keys)
+            kept, self._after = await store.consent_keys(self._after)
+            self.kept.update(kept)
             self._read_at = now
 
-    def note(self, answers: Iterable[Answer]) -> None:
-        """Know answers that this process has written."""
-        self.keys.update(each.key for each in answers)
+    def note(self, answers: Iterable[Answer], *, is_lifting: bool) -> None:
+        """Know answers that this process has written. What a yes lifted is learnt before the next request."""
+        for each in answers:
+            self.kept[each.key] = self.kept.get(each.key, 0) | (bits_of(each) & ~YES)
+        if is_lifting:
+            self._read_at = -inf
+
+    def knows(self, keys: Collection[str | None]) -> bool:
+        """Return whether anything is known about one of some ids."""
+        known: AbstractSet[str | None] = self.kept.keys()
+        return not known.isdisjoint(keys)
 
     def known(self, subjects: Iterable[Subject]) -> set[str]:
         """Return the keys of some deliveries about which anything is known."""
-        if not self.keys:
+        if not self.kept:
             return set()
-        return {key for subject in subjects for key in subject.keys if key in self.keys}
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nobody answered anything."""
-        return not self.keys
-
-    def knows(self, key: str) -> bool:
-        """Return whether anything is known about an id."""
-        return key in self.keys
+        return {key for subject in subjects for key in subject.keys if key in self.kept}

@@ -156,6 +156,10 @@ class Ownership(Struct, frozen=True, kw_only=True, gc=False):
     contacts: tuple[str, ...] = ()
     is_proven: bool = False
 
+    @property
+    def keys(self) -> tuple[str | None, ...]:
+        return (self.user, self.anonymous, *self.contacts)
+
 
 #: What an event of type `delete` asks for: `access` is Shopify's `customers/data_request`.
 Wish: TypeAlias = Literal["erase", "erase and suppress", "suppress", "access"]

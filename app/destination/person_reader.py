@@ -29,7 +29,7 @@ class PersonReader:
     def __init__(self, rules: ConversionSettings, state_of: StateOf | None = None) -> None:
         self._read_user_data = UserDataReader(rules)
         self._opt_outs = OptOuts(rules, state_of)
-        self._heeds_gpc = rules.gpc != "ignore"
+        self.heeds_gpc = rules.gpc != "ignore"
 
     def __call__(self, fields: Mapping[str, Any]) -> PersonFacts:
         """Return who it is and whether opted out; of what cannot be read there is nothing."""
@@ -58,7 +58,7 @@ class PersonReader:
             _opposite(read_opt_out(fields.get("opt_out"))[0]),
             read_permission(fields.get("advertiser_tracking_enabled"))[0],
         ]
-        if self._heeds_gpc and read_opt_out(fields.get("gpc"))[0] is True:
+        if self.heeds_gpc and read_opt_out(fields.get("gpc"))[0] is True:
             answers.append(False)
         if False in answers:
             return False

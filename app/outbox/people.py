@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 import orjson
-from msgspec.structs import astuple, replace
+from msgspec.structs import astuple
 
 from app.config.settings import MemorySettings
-from app.core.consent import Answer, Subject, key_of, order_key
+from app.core.consent import Answer, Subject, after, is_newer, key_of, order_key
 from app.core.deliveries import OrderSide
 from app.core.people import Ownership, PeopleChanges
 from app.core.values.times import HOUR_S
@@ -200,11 +200,9 @@ def _newest(answers: Sequence[Answer]) -> list[Answer]:
     found: dict[tuple[str, str, bool], Answer] = {}
     for each in answers:
         place = each.key, each.said_by, each.is_proven
-        known = found.get(place, each)
-        newest = each if each.at >= known.at else known
-        if known.for_proven and not newest.for_proven:
-            newest = replace(newest, for_proven=True)
-        found[place] = newest
+        known = found.get(place)
+        if known is None or is_newer(each, known):
+            found[place] = after(known, each) if known else each
     return list(found.values())
 
 

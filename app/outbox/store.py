@@ -185,10 +185,10 @@ class Outbox(SharedValues, Protocol):
     async def consents(self, keys: Collection[str]) -> list[Answer]:
         """Return what people answered about some ids, by their keys."""
 
-    async def consent_keys(self, after: str) -> tuple[list[str], str]:
-        """Return about which ids anything was answered since a moment of the store, and the moment of now.
+    async def consent_keys(self, after: str) -> tuple[list[tuple[str, int]], str]:
+        """Return about which ids anything else was answered since a moment of the store, and the moment of now.
 
-        "0" begins with the first.
+        Each with its nos as `ConsentBook.kept` has them. "0" begins with the first.
         """
 
     async def write_consents(self, answers: Sequence[Answer]) -> list[Lifted]:

@@ -1,26 +1,32 @@
 """How a no that a person said reaches later events, whichever source sends them: asked before they are enqueued."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import orjson
 from msgspec.structs import replace
 
 from app.catalog import Catalog, Preset
 from app.config.settings import ConsentSettings
 from app.core.consent import (
     NOT_ASKED,
+    OPT_OUT,
+    PUBLIC,
     Answer,
     Answers,
     ConsentBook,
     KeepsConsents,
     Kind,
+    Lifted,
     Subject,
+    bits_about,
+    bits_of,
     has_agreed,
+    is_opted_out,
     key_of,
+    nos_that_count,
     objections,
+    opted_out,
     order_key,
     verdict,
 )
@@ -31,7 +37,7 @@ from app.core.receipts import PresetResult
 from app.core.values.times import DAY_S, HOUR_S
 from app.identity import IdentityEvent, Memory
 from app.pipeline.enrichment import finished_by_defaults, of_permitted
-from app.pipeline.identity_events import IdentityEventReader, plain_no
+from app.pipeline.identity_events import IdentityEventReader
 from app.pipeline.receipts import Answered, IntakeBatch
 from app.pipeline.twins import order_side, order_token
 from app.pipeline.waiting import time_left_s
@@ -61,9 +67,34 @@ class Consents:
         self._order_wait_s = order_wait_s
         self._reader = reader
         self._book = book
+        self._nos = nos_that_count(settings.suppress)
+        #: Whether what a device permits counts for anything but its own events.
+        self._keeps_device = settings.suppress == "withhold" or settings.consent_required
         #: How much each public key has added in an hour.
         self._hour = 0
         self._added: Counter[str] = Counter()
+
+    async def look(self, store: KeepsConsents, *, max_age_s: float = _LOOK_EVERY_S) -> None:
+        """Learn what other processes noted, unless that was done so recently. Raises OutboxUnavailable."""
+        await self._book.look(store, max_age_s=max_age_s)
+
+    def may_count(
+        self, event: Event, identity_event: IdentityEvent | None, owner: Ownership | None, drafts: IntakeBatch
+    ) -> bool:
+        """Return whether an event may answer what counts: a no that is kept, or a yes of somebody who said no.
+
+        `owner` is whose it is; None where nothing of it is kept.
+        """
+        is_asked = self._settings.consent_required
+        if not is_asked and (self._book.kept or drafts.refusing):
+            if owner is None and not may_answer(event):
+                return False
+            is_asked = self._is_known(
+                owner.keys if owner else [key_of(each) for each in self._reader.keys(event)], drafts
+            )
+        if identity_event is None:
+            return may_answer(event, by_device=is_asked or self._keeps_device)
+        return identity_event.is_no or (is_asked and identity_event.is_yes)
 
     def note(
         self,
@@ -77,74 +108,85 @@ class Consents:
         places: range,
         memory: Memory | None,
     ) -> None:
-        """Note what an event may answer; `places` are those of its deliveries among those of `drafts`."""
-        intake, new = drafts.intake, drafts.deliveries[places.start : places.stop]
-        known = identity_event or self._read(event, presets, lines, catalog, intake)
-        is_no = known.is_no
-        if not (is_no or known.is_yes):
-            return
+        """Note what an event answers; `places` are those of its deliveries among those of `drafts`."""
+        known = identity_event or self._read(event, presets, lines, catalog, drafts.intake)
+        is_no, keys = known.is_no, _keys_of(known)
         kind: Kind = self._reader.kind_of_no(event, catalog) if is_no else "category"
+        if is_no:
+            is_kept = kind != "device" or self._keeps_device
+        else:
+            is_kept = known.is_yes and (self._settings.consent_required or self._is_known(keys, drafts))
+        if not is_kept:
+            return
         linked = _linked(known.anonymous, memory) if is_no and memory is not None else {}
         order_ids = {line.order.placed_order for line in lines if line.order and line.order.placed_order}
-        order_ids |= {each.placed_order for each in new if each.placed_order}
-        may_name_order = event["type"] == "track" and (is_no or self._settings.consent_required)
-        # nothing else of an event is kept until all are judged: memory that is used again at once is quicker
-        of_order = event if order_ids or may_name_order else None
-        keys = _keys_of(known)
-        answer = _answer_of(known, kind, intake.source)
-        said = partial(_answers, answer, dict.fromkeys(keys, False) | linked, of_order, sorted(order_ids))
+        order_ids |= {each.placed_order for each in drafts.deliveries[places.start : places.stop] if each.placed_order}
+        may_name_order = order_ids or (event["type"] == "track" and (is_no or self._settings.consent_required))
+        answer, of_order = _answer_of(known, kind, drafts.intake.source), event if may_name_order else None
+        said = _answers(answer, dict.fromkeys(keys, False) | linked, of_order, sorted(order_ids))
+        if said:
+            drafts.answered.append(Answered(first=places.start, end=places.stop, is_no=is_no, said=said))
         if is_no:
-            said = partial(list, said())
-        drafts.answered.append(Answered(first=places.start, end=places.stop, is_no=is_no, keys=keys, said=said))
+            drafts.refusing.update(name for no in said for name in (no.key, no.said_by, no.user) if name)
+
+    def _is_known(self, keys: Sequence[str | None], drafts: IntakeBatch) -> bool:
+        """Return whether anything is known about one of some ids, or said by events before in the same request."""
+        return self._book.knows(keys) or not drafts.refusing.isdisjoint(keys)
 
     def _read(
         self, event: Event, presets: Sequence[Preset], lines: Sequence[PresetResult], catalog: Catalog, intake: Intake
     ) -> IdentityEvent:
         """Return an event that may answer as memory sees it."""
         reader, now, is_proven = self._reader, intake.now, intake.is_proven
-        is_no = plain_no(event) is not None
+        is_no = reader.plain_no(event) is not None
         built = finished_by_defaults(presets, lines) if is_no else of_permitted(presets, lines)
         if built is None or (is_no and built.get("opt_out") is not True):
             return reader(event, catalog, now=now, is_proven=is_proven)[0]
         ids = reader.ids_of(event)
         return reader.of_finished(event, built, ids, now=now, is_proven=is_proven, is_withheld=False, is_no=is_no)
 
-    def _local(self, drafts: IntakeBatch) -> list[tuple[Answered, list[Answer]]]:
-        """Return what the events of a request answer; a yes where one is asked for, or may lift a no."""
-        is_required, known = self._settings.consent_required, self._book.keys
-        nos = {place: each.said() for place, each in enumerate(drafts.answered) if each.is_no}
-        names = {name for said in nos.values() for no in said for name in (no.key, no.said_by, no.user)}
-        told = (
-            (each, nos[place] if each.is_no else each.said())
-            for place, each in enumerate(drafts.answered)
-            if each.is_no or is_required or not (names.isdisjoint(each.keys) and known.isdisjoint(each.keys))
-        )
-        return [(each, said) for each, said in told if said]
+    def _subjects(self, drafts: IntakeBatch, local: dict[str, int]) -> dict[int, Subject]:
+        """Return whose deliveries are, by their places: of those whose answers have to be read and judged.
 
-    def _subjects(self, drafts: IntakeBatch, local: set[str]) -> dict[int, Subject]:
-        """Return whose deliveries are, by their places: of those about whose ids anything is said or known.
-
-        `local` are the ids of which the same request says anything. Where a yes is required it is of all deliveries.
+        `local` is what the same request says of ids. Where a yes is required it is of all deliveries. A delivery for
+        which only opt-outs hold says so afterwards.
         """
-        known, is_required = self._book.keys, self._settings.consent_required
+        kept, is_required = self._book.kept, self._settings.consent_required
         found: dict[int, Subject] = {}
-        if not known and not local and not is_required:
+        if not (kept or local or is_required):
             return found
         for place, (delivery, (event, owner)) in enumerate(zip(drafts.deliveries, drafts.whose, strict=True)):
-            keys = (owner.user, owner.anonymous, *owner.contacts)
+            keys = owner.keys
             if event is not None:
                 token = delivery.token if delivery.side else order_token(event)
                 keys = (*keys, key_of(token), order_key(delivery.placed_order) if delivery.placed_order else "")
-            if is_required or not (known.isdisjoint(keys) and local.isdisjoint(keys)):
+            said = bits_about(keys, local) if local else 0
+            nos = (said | bits_about(keys, kept)) & (self._nos | PUBLIC)
+            if is_required or self._is_judged(delivery, nos, is_said=said != 0):
                 found[place] = self._subject(event, delivery, owner, local)
+            elif nos & self._nos:
+                drafts.deliveries[place] = replace(delivery, payload=opted_out(delivery.payload))
         return found
 
-    def _subject(self, event: Event | None, delivery: NewDelivery, owner: Ownership, local: Collection[str]) -> Subject:
+    def _is_judged(self, delivery: NewDelivery, nos: int, *, is_said: bool) -> bool:
+        """Return whether the nos about a delivery are to be read one by one, not where all say what it says already.
+
+        `nos` are bits; `is_said` tells that something of it was said in the same request, where the order counts.
+        """
+        if nos & self._nos != OPT_OUT or self._settings.suppress == "withhold":
+            return nos & self._nos != 0
+        if nos & PUBLIC and delivery.is_proven:  # it may not hold, and may be handed on
+            return True
+        return is_said and not is_opted_out(delivery.payload)
+
+    def _subject(
+        self, event: Event | None, delivery: NewDelivery, owner: Ownership, local: Mapping[str, int]
+    ) -> Subject:
         token, order = "", order_key(delivery.placed_order) if delivery.placed_order else ""
         totals: tuple[str, ...] = ()
         if event is not None:
             token = key_of(delivery.token if delivery.side else order_token(event))
-            if order in local or self._book.knows(order):  # else nobody asks for them, and there may be dozens
+            if order in local or order in self._book.kept:  # else nobody asks for them, and there may be dozens
                 totals = _side_of(event, delivery).totals
         return Subject(
             is_proven=delivery.is_proven,
@@ -156,18 +198,20 @@ class Consents:
             totals=totals,
         )
 
-    async def ask(
-        self, drafts: IntakeBatch, store: KeepsConsents, *, max_age_s: float = _LOOK_EVERY_S
-    ) -> tuple[IntakeBatch, list[Answer]]:
+    async def ask(self, drafts: IntakeBatch, store: KeepsConsents) -> tuple[IntakeBatch, list[Answer]]:
         """Return the drafts without what may not be sent, and the answers that are to be written.
 
-        What other processes noted is known that is older than `max_age_s`. Raises OutboxUnavailable.
+        Raises OutboxUnavailable.
         """
-        await self._book.look(store, max_age_s=max_age_s)
-        told = self._local(drafts) if drafts.answered else []
-        local = [each for _, said in told for each in said]
-        subjects = self._subjects(drafts, {each.key for each in local})
-        known = self._book.known(subjects.values()) | {each.key for each in local if self._book.knows(each.key)}
+        await self.look(store)
+        told, kept = drafts.answered, self._book.kept
+        local = [answer for each in told for answer in each.said]
+        about: dict[str, int] = {}
+        for each in local:
+            about[each.key] = about.get(each.key, 0) | bits_of(each)
+        subjects = self._subjects(drafts, about)
+        known = self._book.known(subjects.values())
+        known |= {each.key for each in local if not each.is_no and each.key in kept}
         if not (known or local or self._settings.consent_required):
             return drafts, []
         stored = await store.consents(sorted(known)) if known else []
@@ -177,8 +221,8 @@ class Consents:
             wanted = self._within_bounds(wanted, drafts, drafts.intake.public_key)
         answers = Answers(stored)
         # a yes counts for the deliveries of its own event, a no for later ones: its own say so themselves
-        said_at = [(each.end if each.is_no else each.first, said) for each, said in reversed(told)]
-        agreed = {place for each, said in told if not said[0].is_no for place in range(each.first, each.end)}
+        said_at = [(each.end if each.is_no else each.first, each.said) for each in reversed(told)]
+        agreed = {place for each in told if not each.is_no for place in range(each.first, each.end)}
         reasons: dict[int, str] = {}
         for place, subject in subjects.items():
             while said_at and said_at[-1][0] <= place:
@@ -202,7 +246,8 @@ class Consents:
         if what == "withhold" and no is not None:
             reasons[place] = no.reason
         elif what == "opt_out":
-            drafts.deliveries[place] = with_opt_out(drafts.deliveries[place])
+            delivery = drafts.deliveries[place]
+            drafts.deliveries[place] = replace(delivery, payload=opted_out(delivery.payload))
         elif (
             self._settings.consent_required
             and not has_said_yes
@@ -210,14 +255,10 @@ class Consents:
             and not (subject.keys and self._waits(place, drafts))
         ):
             reasons[place] = NOT_ASKED
-        handed = [
-            replace(no, key=subject.user, for_proven=True)
-            for no in nos
-            if subject.is_proven and subject.user and no.key == subject.browser and not no.is_proven
-        ]
-        for each in handed:
-            answers.add([each])
-        return handed
+        if not (subject.is_proven and subject.user):
+            return []
+        browsers = [no for no in nos if no.key == subject.browser and not no.is_proven]
+        return answers.add([replace(no, key=subject.user, for_proven=True) for no in browsers])
 
     def _waits(self, place: int, drafts: IntakeBatch) -> bool:
         """Let a shop's order wait for the browser's word, where there is time: it is asked again when it is claimed."""
@@ -237,7 +278,7 @@ class Consents:
             self._hour, self._added = hour, Counter()
         kept = []
         for each in answers:
-            if not self._book.knows(each.key):
+            if each.key not in self._book.kept:
                 if self._added[public_key] >= MAX_ADDED:
                     drafts.memory_is_full = True
                     continue
@@ -251,11 +292,11 @@ class Consents:
             return answer.is_no
         if known is not None and not known.is_no and answer.at - known.at < _RENEWED_AFTER_S:
             return False
-        return self._settings.consent_required or self._book.knows(answer.key)
+        return self._settings.consent_required or answer.key in self._book.kept
 
-    def written(self, answers: Sequence[Answer]) -> None:
-        """Know answers that were written."""
-        self._book.note(answers)
+    def written(self, answers: Sequence[Answer], lifted: Sequence[Lifted]) -> None:
+        """Know answers that were written, and that they lifted nos."""
+        self._book.note(answers, is_lifting=bool(lifted))
 
 
 def _answer_of(identity_event: IdentityEvent, kind: Kind, source: str) -> Answer:
@@ -314,27 +355,17 @@ def _linked(browser: str | None, memory: Memory) -> dict[str, bool]:
     return found
 
 
-def with_opt_out(delivery: NewDelivery) -> NewDelivery:
-    """Return a delivery that tells Pinterest that its person opted out."""
-    return replace(delivery, payload=orjson.dumps({**orjson.loads(delivery.payload), "opt_out": True}))
-
-
-def may_answer(event: Event) -> bool:
-    """Return whether an event has a member by which its person may say yes or no."""
+def may_answer(event: Event, *, by_device: bool = True) -> bool:
+    """Return whether an event has a member by which its person may say yes or no, also by its device if asked."""
     context = event.get("context")
-    if _has_flag(event.get("properties")) or _has_flag(event.get("traits")) or _has_flag(context):
-        return True
+    for place in (event.get("properties"), event.get("traits"), context):
+        if place is not None and (type(place) is not dict or "opt_out" in place or "optOut" in place):
+            return True
     if not context:
         return False
-    device = context.get("device")
-    return (
-        "gpc" in context
-        or "consent" in context
-        or "consentManagement" in context
-        or _has_flag(context.get("traits"))
-        or (device is not None and (type(device) is not dict or not _OF_DEVICE.isdisjoint(device)))
-    )
-
-
-def _has_flag(place: Any) -> bool:
-    return place is not None and (type(place) is not dict or "opt_out" in place or "optOut" in place)
+    if "gpc" in context or "consent" in context or "consentManagement" in context:
+        return True
+    traits, device = context.get("traits"), context.get("device") if by_device else None
+    if traits is not None and (type(traits) is not dict or "opt_out" in traits or "optOut" in traits):
+        return True
+    return device is not None and (type(device) is not dict or not _OF_DEVICE.isdisjoint(device))

@@ -342,13 +342,16 @@ class Explainer:
             await self.router.reader.id_keys.ask(self._secret)
         if self.router.waits is not None:
             await self.router.waits.look(intake.now)
+        consents = self.router.consents
+        if consents is not None and self._outbox is not None:
+            await consents.look(self._outbox, max_age_s=0)
         some, drafts = list(intake.events), IntakeBatch(intake)
         memory = await self._memory(some, intake)
         for _ in draft(self.router, some, catalog, drafts, memory):
             pass
         asked = drafts
-        if self.router.consents is not None and self._outbox is not None:
-            asked, _ = await self.router.consents.ask(drafts, self._outbox, max_age_s=0)
+        if consents is not None and self._outbox is not None:
+            asked, _ = await consents.ask(drafts, self._outbox)
         seen = await self._seen(asked.deliveries, intake.now)
         answers = [
             Enqueued(exit=each.exit, reason=each.reason, warnings=each.warnings)

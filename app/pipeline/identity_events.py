@@ -125,9 +125,28 @@ class IdentityEventReader:
         """Return how a person says no in an event that says it."""
         if self._consent(event) is False:
             return "category"
-        if (plain := plain_no(event)) is not None:
+        if (plain := self.plain_no(event)) is not None:
             return plain
         return "opt_out" if self._said_without(_PERMISSIONS, event, catalog) is False else "device"
+
+    def plain_no(self, event: Event) -> Kind | None:
+        """Return how a person says no where no mapping is asked: a flag is `true`, or the device alone says it."""
+        context = event.get("context")
+        traits = context.get("traits") if type(context) is dict else None
+        flags = []
+        for place in (event.get("properties"), context, event.get("traits"), traits):
+            if type(place) is dict:
+                flags += [place[name] for name in _FLAGS if name in place]
+            elif place is not None:
+                return None
+        gpc = [place["gpc"] for place in (event, context) if place and "gpc" in place]
+        if any(flag is True for flag in flags) or (self._person.heeds_gpc and any(flag is True for flag in gpc)):
+            return "opt_out"
+        device = _device(event)
+        is_alone = not flags and not gpc
+        if is_alone and device.get("adTrackingEnabled") is False and _NOT_DETERMINED.keys().isdisjoint(device):
+            return "device"
+        return None
 
     def says_no(self, event: Event, catalog: Catalog) -> bool:
         """Return whether the event's person says no, as the defaults or a preset that matches find it said.
@@ -206,25 +225,6 @@ class IdentityEventReader:
         context = event.get("context")
         left = {**event, "context": {**(context if isinstance(context, dict) else {}), "device": device}}
         return self._person.permission(_fields(left, catalog) or {})
-
-
-def plain_no(event: Event) -> Kind | None:
-    """Return how a person says no where no mapping needs to be asked: a flag is `true`, or the device alone says it."""
-    context = event.get("context")
-    traits = context.get("traits") if type(context) is dict else None
-    flags = []
-    for place in (event.get("properties"), context, event.get("traits"), traits):
-        if type(place) is dict:
-            flags += [place[name] for name in _FLAGS if name in place]
-        elif place is not None:
-            return None
-    if any(flag is True for flag in flags):
-        return "opt_out"
-    device = _device(event)
-    is_alone = not flags and "gpc" not in event and "gpc" not in (context or ())
-    if is_alone and device.get("adTrackingEnabled") is False and _NOT_DETERMINED.keys().isdisjoint(device):
-        return "device"
-    return None
 
 
 def wish_of(event: Event) -> Wish | None:

@@ -23,7 +23,6 @@ from app.core.values.hidden_emails import unpersonal_id
 from app.errors import EventHeldBack, EventRefused
 from app.identity import NOTHING_KNOWN, IdentityEvent, Memory, PersonHistory
 from app.outbox import NOT_CONFIRMED
-from app.pipeline.consent import Consents, may_answer
 from app.pipeline.delivery_factory import drafted_withdrawal, unsent_order, with_orders
 from app.pipeline.enrichment import Enrichment, FindsPeople, RecordingMemory
 from app.pipeline.identity_events import Ids
@@ -177,29 +176,12 @@ def draft(
             event, its, lines, catalog, known=known, now=now, source=source, is_proven=drafts.intake.is_proven
         )
         asked.append(_ask(router, event, finished, catalog, drafts))
-    _note_owners(router, read, met, asked, drafts)
-    if router.consents is not None:
-        _note_answers(router.consents, read, matched, met, asked, catalog, drafts, memory.changed)
+    _note_people(router, read, matched, met, asked, catalog, drafts, memory.changed)
     _tell(router, events, asked, [given for _, _, given in met], catalog, drafts)
 
 
-def _note_owners(
-    router: Router, events: Sequence[Event], met: Sequence[_Met], asked: Sequence[_Asked], drafts: IntakeBatch
-) -> None:
-    """Note whose the events are of which anything is kept."""
-    if (reader := router.reader) is None:
-        return
-    owners, whose, is_asked = drafts.owners, drafts.whose, router.consents is not None
-    for event, (_, identity_event, _), one in zip(events, met, asked, strict=True):
-        new = one.deliveries
-        if new or any(line.exit is not Exit.UNMATCHED or line.order for line in one.lines):
-            owners.append(_owner(one, identity_event or reader.ids_of(event), drafts.intake))
-        if is_asked:
-            whose += [(event if each.event_name == CHECKOUT else None, owners[-1]) for each in new]
-
-
-def _note_answers(
-    consents: Consents,
+def _note_people(
+    router: Router,
     events: Sequence[Event],
     matched: Sequence[Matched],
     met: Sequence[_Met],
@@ -208,11 +190,20 @@ def _note_answers(
     drafts: IntakeBatch,
     memory: Memory | None,
 ) -> None:
-    """Note what the events answer to being tracked."""
+    """Note whose the events are of which anything is kept, and what they answer to being tracked."""
+    if (reader := router.reader) is None:
+        return
+    consents = router.consents
     end = len(drafts.deliveries) - sum(len(one.deliveries) for one in asked)
     for event, its, (_, identity_event, _), one in zip(events, matched, met, asked, strict=True):
         first, end = end, end + len(one.deliveries)
-        if (identity_event.is_no or identity_event.is_yes) if identity_event else may_answer(event):
+        owner = None
+        if first < end or any(line.exit is not Exit.UNMATCHED or line.order for line in one.lines):
+            owner = _owner(one, identity_event or reader.ids_of(event), drafts.intake)
+            drafts.owners.append(owner)
+            if consents is not None:
+                drafts.whose += [(event if each.event_name == CHECKOUT else None, owner) for each in one.deliveries]
+        if consents is not None and consents.may_count(event, identity_event, owner, drafts):
             places = range(first, end)
             consents.note(event, its.presets, one.lines, identity_event, catalog, drafts, places=places, memory=memory)
 

@@ -256,6 +256,8 @@ class Pipeline:
                     is_known=intake.is_known,
                     now=intake.now,
                 )
+                if self._router.consents is not None:
+                    await self._router.consents.look(outbox)
                 await self._draft_all(iter(piece.events), drafts, memory)
                 answers: list[Answer] = []
                 if self._router.consents is not None:
@@ -280,7 +282,7 @@ class Pipeline:
         finally:
             if writing is not None and self._router.consents is not None:
                 lifted = await writing
-                self._router.consents.written(answers)
+                self._router.consents.written(answers, lifted)
                 if lifted and self._erasing is not None:
                     await self._erasing.note_lifted(lifted, source=source)
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import itemgetter
@@ -49,10 +49,7 @@ class Answered(NamedTuple):
     first: int
     end: int
     is_no: bool
-    #: Of its user, browser and contacts.
-    keys: Sequence[str]
-    #: Returns what it answered.
-    said: Callable[[], list[Answer]]
+    said: Sequence[Answer]
 
 
 @dataclass(slots=True)
@@ -76,8 +73,9 @@ class IntakeBatch:
     owners: list[Ownership] = field(default_factory=list)
     #: Of each of `deliveries`, where a no reaches later events: the event of a checkout, and whose it is.
     whose: list[tuple[Event | None, Ownership]] = field(default_factory=list)
-    #: What the events answer.
+    #: What the events answer; and of their nos who said them, and about whom.
     answered: list[Answered] = field(default_factory=list)
+    refusing: set[str | None] = field(default_factory=set)
     #: Events that made no delivery, for the quarantine; None where there is none.
     candidates: list[QuarantineCandidate] | None = None
     #: Where in `events` those are to which their sender gave no id.

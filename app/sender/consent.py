@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
-import orjson
 from msgspec.structs import replace
 
 from app.config.settings import ConsentSettings
@@ -13,8 +12,11 @@ from app.core.consent import (
     ConsentBook,
     KeepsConsents,
     Subject,
+    bits_about,
     has_agreed,
+    nos_that_count,
     objections,
+    opted_out,
     verdict,
 )
 from app.core.deliveries import Claimed
@@ -33,6 +35,7 @@ class ConsentCheck:
         self._store = store
         self._book = book
         self._settings = settings
+        self._nos = nos_that_count(settings.suppress)
 
     async def passed(self, claimed: Sequence[Claimed], *, now: float) -> list[Claimed]:
         """Return what may be sent, with `opt_out` where a no asks for it, and withdraw the rest.
@@ -42,10 +45,13 @@ class ConsentCheck:
         if not claimed:
             return []
         await self._book.look(self._store)
-        if self._book.is_empty and not self._settings.consent_required:
+        is_required = self._settings.consent_required
+        if not (self._book.kept or is_required):
             return list(claimed)
         of = await self._store.subjects_of([each.delivery_id for each in claimed])
         known = self._book.known(subject for subjects in of.values() for subject in subjects)
+        if not (is_required or bits_about(known, self._book.kept) & self._nos):
+            return list(claimed)
         answers = Answers(await self._store.consents(sorted(known)) if known else ())
         passed: list[Claimed] = []
         withheld: list[tuple[Claimed, str]] = []
@@ -54,7 +60,7 @@ class ConsentCheck:
             if what == "withhold":
                 withheld.append((each, reason))
             else:
-                passed.append(_with_opt_out(each) if what == "opt_out" else each)
+                passed.append(replace(each, payload=opted_out(each.payload)) if what == "opt_out" else each)
         if withheld:
             await self._store.withhold(withheld, now=now)
         return passed
@@ -80,7 +86,3 @@ def _waited(claimed: Claimed, subjects: Sequence[Subject]) -> bool:
     Of what nobody can say a word about, its own event said it.
     """
     return claimed.event_name == "checkout" and any(each.is_proven and each.keys for each in subjects)
-
-
-def _with_opt_out(claimed: Claimed) -> Claimed:
-    return replace(claimed, payload=orjson.dumps({**orjson.loads(claimed.payload), "opt_out": True}))

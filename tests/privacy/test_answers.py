@@ -13,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from app.core import consent
-from app.core.consent import Answer, Answers, Subject, is_lifted, objections, verdict
+from app.core.consent import PUBLIC, Answer, Answers, Subject, bits_of, is_lifted, objections, verdict
 from app.outbox import open_outbox
 from tests.outbox.build import rules
 from tests.rounds import LEVEL, examples
@@ -179,6 +179,24 @@ def _with(rules_before: Callable[..., bool], do: Callable[..., bool], no: Answer
         return do(no, subject)
 
 
+@pytest.mark.parametrize(
+    ("kinds", "kept"),
+    [
+        (("category", "opt_out"), "category"),
+        (("opt_out", "category"), "category"),
+        (("opt_out", "device"), "opt_out"),
+        (("category", "yes", "opt_out"), "opt_out"),
+        (("category", "yes", "device"), "device"),
+    ],
+)
+def test_a_later_no_makes_no_stricter_one_weaker(kinds: tuple[Any, ...], kept: str) -> None:
+    answers = Answers()
+    for at, kind in enumerate(kinds):
+        said = Answer(key="k", said_by="b", is_proven=False, is_no=kind != "yes", at=at)
+        answers.add([replace(said, kind=kind) if said.is_no else said])
+    assert [(each.kind, each.at) for each in answers.about(["k"])] == [(kept, len(kinds) - 1)]
+
+
 @pytest.mark.parametrize(("at", "lifts"), [(4, False), (5, False), (5.5, True)])
 def test_only_a_newer_yes_lifts_a_no(at: float, *, lifts: bool) -> None:
     no = Answer(key="k", said_by="b", is_proven=False, is_no=True, at=5)
@@ -214,7 +232,7 @@ async def test_the_store_keeps_answers_as_the_rules_apply_them(outbox_url: str) 
         rng = Random(seed)
         names = {key: f"{seed}{key}" for key in keys} | {"": ""}
         answers, after = Answers(), (await outbox.consent_keys("0"))[1]
-        told: set[str] = set()
+        told: dict[str, int] = {}
         for _ in range(25):
             given = [
                 replace(
@@ -231,12 +249,16 @@ async def test_the_store_keeps_answers_as_the_rules_apply_them(outbox_url: str) 
             answers.add(given)
             if rng.random() < 0.3:
                 new, after = await outbox.consent_keys(after)
-                told |= set(new)
+                told.update(new)
         new, after = await outbox.consent_keys(after)
+        told.update(new)
         wanted = sorted(names[key] for key in keys)
         found = await outbox.consents(wanted)
         assert found == sorted(answers.about(wanted), key=lambda each: (each.key, each.said_by, each.is_proven))
-        assert {each.key for each in found} <= told | set(new)
+        nos: dict[str, int] = {}
+        for each in found:
+            nos[each.key] = nos.get(each.key, 0) | (bits_of(each) if each.is_no else 0)
+        assert {key: told[key] for key in nos} == nos
     await outbox.close()
 
 
@@ -245,10 +267,10 @@ async def test_what_follows_an_erased_yes_is_told_to_each_process(outbox_url: st
     yes = Answer(key="k1", said_by="b1", user="u1", is_proven=False, is_no=False, at=1)
     await outbox.write_consents([replace(yes, key="k0"), yes])
     keys, after = await outbox.consent_keys("0")
-    assert sorted(keys) == ["k0", "k1"]
+    assert sorted(keys) == [("k0", 0), ("k1", 0)]
     assert await outbox.forget_yeses(["b1"]) == 2
     await outbox.write_consents([replace(yes, key="k2", is_no=True)])
-    assert (await outbox.consent_keys(after))[0] == ["k2"]
+    assert (await outbox.consent_keys(after))[0] == [("k2", 4 | PUBLIC)]
     assert await outbox.forget_yeses(["b1", "k2", "u1"]) == 0, "a no stays"
     await outbox.close()
 

@@ -204,6 +204,49 @@ async def test_a_no_holds_for_a_user_whom_a_proven_event_linked_since(shop: Shop
     assert await shop.send(order(3, userId="ann"), proven=True) == [ENQUEUED]
 
 
+async def test_it_holds_too_where_the_browser_named_the_user_itself(shop: Shop) -> None:
+    await shop.send({"anonymousId": "x", "userId": "ann", **REFUSED})
+    assert await shop.send(order(1, userId="ann"), proven=True) == [ENQUEUED]
+    for number in (2, 3):
+        await shop.send(order(number, anonymousId="x", userId="ann"), proven=True)
+        assert await shop.send(order(10 + number, userId="ann"), proven=True) == [WITHHELD]
+
+
+async def test_an_opt_out_leaves_a_refused_category_refused(shop: Shop) -> None:
+    await shop.send({"anonymousId": "x", **REFUSED})
+    await shop.send({"anonymousId": "x", **OPTED_OUT})
+    assert await shop.send(order(1, anonymousId="x")) == [WITHHELD]
+    await shop.send({"anonymousId": "x", **OPTED_IN}, {"anonymousId": "x", **OPTED_OUT})
+    assert await shop.send(order(2, anonymousId="x")) == [ENQUEUED]
+
+
+@pytest.mark.parametrize(
+    ("said", "then", "expected"),
+    [
+        (OPTED_OUT, {}, True),
+        (OPTED_OUT, OPTED_OUT, True),
+        (OPTED_OUT, OPTED_IN, None),
+        (DENIED, {}, None),
+    ],
+)
+@pytest.mark.parametrize("proven", [False, True])
+async def test_who_opted_out_is_sent_so_until_a_yes(
+    outbox_url: str, said: dict[str, Any], then: dict[str, Any], *, expected: bool | None, proven: bool
+) -> None:
+    """A process knows it without reading the nos; so does one that starts later."""
+    shop, other = await opened(outbox_url), await opened(outbox_url)
+    for each in (said, then):
+        await shop.send({"anonymousId": "x", "userId": "ann", **each}, proven=True)
+    for number, some in enumerate((shop, other)):
+        some.count, some.at = 10 * (number + 1), shop.at + 10
+        await some.send(order(number, anonymousId="x", userId="ann"), proven=proven)
+        shop.at = some.at
+    sent = {each["custom_data"]["order_id"]: each.get("opt_out") for each in await shop.sent() if "custom_data" in each}
+    assert [*sent.values()] == [expected, expected]
+    await shop.outbox.close()
+    await other.outbox.close()
+
+
 async def test_where_consent_is_required_nobody_is_sent_who_was_not_asked(outbox_url: str) -> None:
     shop = await opened(outbox_url, consent_required=True)
     not_asked = "CONSENT_REQUIRED: the person has not said yes"
@@ -355,7 +398,7 @@ async def test_a_yes_that_only_repeats_what_is_known_is_written_once_a_day(outbo
         shop.at = NOW + later_s
         await shop.send({"anonymousId": "x", **GRANTED})
         keys, _ = await shop.outbox.consent_keys("0")
-        written.append([each.at - NOW for each in await shop.outbox.consents(keys)])
+        written.append([each.at - NOW for each in await shop.outbox.consents([key for key, _ in keys])])
     assert written == [[1], [1], [90_001]]
     await shop.outbox.close()
 

@@ -8,6 +8,7 @@ import pytest
 from app.catalog import Catalog
 from app.core.consent import Kind
 from app.core.events import Event
+from app.core.people import Ownership
 from app.pipeline.consent import Consents
 from app.pipeline.identity_events import IdentityEventReader
 from app.pipeline.receipts import IntakeBatch
@@ -57,10 +58,12 @@ def _long(reader: IdentityEventReader, event: Event, catalog: Catalog) -> tuple[
 @pytest.mark.parametrize("name", ["Order Completed", "Nothing of ours"])
 @pytest.mark.parametrize("gpc", ["opt_out", "ldp", "ignore"])
 def test_the_short_way_reads_what_the_long_one_does(name: str, gpc: str) -> None:
-    pipeline, catalog = assembled.pipeline(gpc=gpc), assembled.shipped_catalog()
+    pipeline, catalog = assembled.pipeline(gpc=gpc, consent_required=True), assembled.shipped_catalog()
+    as_said = assembled.pipeline(gpc=gpc)._router.consents
     router = pipeline._router
     consents, reader = router.consents, router.reader
     assert isinstance(consents, Consents)
+    assert isinstance(as_said, Consents)
     assert reader is not None
     intake = Intake([], now=NOW, is_proven=True)
     for first, second in combinations(PLACES, 2):
@@ -77,5 +80,8 @@ def test_the_short_way_reads_what_the_long_one_does(name: str, gpc: str) -> None
                 assert reader.kind_of_no(event, catalog) == kind, event
             drafts = IntakeBatch(intake)
             consents.note(event, catalog.matching(event), lines, None, catalog, drafts, places=range(0), memory=None)
-            told = [answer for each in drafts.answered for answer in each.said()]
+            told = [answer for each in drafts.answered for answer in each.said]
             assert {answer.is_no for answer in told} == ({is_no} if is_no or is_yes else set()), event
+            owner = Ownership(message_id="m1", user="somebody", anonymous=None)
+            assert consents.may_count(event, None, owner, drafts) or not told, event
+            assert as_said.may_count(event, None, owner, drafts) or kind in {None, "device"}, event

@@ -84,7 +84,7 @@ class Keeps:
     async def get_shared(self, _: str) -> Shared:
         return Shared(value="a secret of the store", revision=1)
 
-    async def consent_keys(self, after: str) -> tuple[list[str], str]:
+    async def consent_keys(self, after: str) -> tuple[list[tuple[str, int]], str]:
         return [], after
 
     async def scrub(self, texts: Any) -> None:

@@ -319,7 +319,7 @@ class _TracedEnqueues:
     async def consents(self, keys: Collection[str]) -> list[Answer]:
         return await self._outbox.consents(keys)
 
-    async def consent_keys(self, after: str) -> tuple[list[str], str]:
+    async def consent_keys(self, after: str) -> tuple[list[tuple[str, int]], str]:
         return await self._outbox.consent_keys(after)
 
     async def write_consents(self, answers: Sequence[Answer]) -> list[Lifted]:

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from operator import attrgetter
 from typing import Any, Final
 
@@ -193,16 +193,17 @@ class KeepsPeople(UsesDatabase):
         return memory.answers_of(await rows_of(connection, "consents", keys=list(keys)))
 
     @connected
-    async def consent_keys(self, connection: Connection, after: str) -> tuple[list[str], str]:
-        ((keys, now),) = await rows_of(connection, "consent_keys", after=after)
-        return keys, now
+    async def consent_keys(self, connection: Connection, after: str) -> tuple[list[tuple[str, int]], str]:
+        ((kept, now),) = await rows_of(connection, "consent_keys", after=after)
+        return list(map(tuple, kept)), now
 
     @connected
     async def write_consents(self, connection: Connection, answers: Sequence[Answer]) -> list[Lifted]:
+        groups = as_json([memory.consent_rows(group) for group in memory.in_turns(answers)])
         for _ in range(TRIES - 1):
             with suppress(*COLLISIONS):
-                return await _write_consents(connection, answers)
-        return await _write_consents(connection, answers)
+                return [Lifted(*row) for row in await rows_of(connection, "write_consents", groups=groups)]
+        return [Lifted(*row) for row in await rows_of(connection, "write_consents", groups=groups)]
 
     @connected
     async def forget_yeses(self, connection: Connection, keys: Collection[str]) -> int:
@@ -232,22 +233,6 @@ class KeepsPeople(UsesDatabase):
 
     async def scrub(self, texts: Collection[str]) -> None:
         """Do nothing: the server writes the files, and `VACUUM FULL` is for whoever runs it."""
-
-
-async def _write_consents(connection: Connection, answers: Sequence[Answer]) -> list[Lifted]:
-    groups, told = memory.in_turns(answers), list[Lifted]()
-    is_one_statement = len(groups) == 1 and groups[0][0].is_no
-    async with nullcontext() if is_one_statement else connection.transaction():
-        for group in groups:
-            yes, lifted = group[0], []
-            if not yes.is_no:
-                lifting = {"at": yes.at, "is_proven": yes.is_proven, "said_by": yes.said_by, "user": yes.user}
-                lifted = await rows_of(connection, "lifted_consents", **lifting)
-            await count_of(connection, "write_consents", rows=as_json(memory.consent_rows(group)))
-            if lifted:
-                await count_of(connection, "lift_consents", at=yes.at, rows=as_json(lifted))
-                told += [Lifted(key, said_by) for key, said_by, _ in lifted]
-    return told
 
 
 async def _forget_deliveries(

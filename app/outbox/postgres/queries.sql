@@ -1586,39 +1586,16 @@ SELECT key, said_by, is_proven, user_key, for_proven, is_no, kind, at, total, so
 WHERE key = ANY(%(keys)s::text[]) ORDER BY key, said_by, is_proven;
 
 -- consent_keys --
--- About which ids something was answered since a snapshot, and the snapshot of now.
-SELECT coalesce((SELECT array_agg(DISTINCT key) FROM consent WHERE turn >= %(after)s::text::xid8), '{}'),
+-- About which ids something else was answered since a snapshot, with their nos as a `ConsentBook` has them; and the snapshot of now.
+SELECT coalesce((SELECT json_agg(json_build_array(key, nos)) FROM (
+         SELECT key, bit_or(CASE WHEN NOT is_no THEN 0 ELSE CASE kind WHEN 'device' THEN 1 WHEN 'opt_out' THEN 2 ELSE 4 END
+                                                            + CASE WHEN is_proven THEN 0 ELSE 8 END END) AS nos
+         FROM consent WHERE key IN (SELECT key FROM consent WHERE turn >= %(after)s::text::xid8) GROUP BY key) AS kept), '[]'),
        pg_snapshot_xmin(pg_current_snapshot())::text;
 
 -- write_consents --
--- Note what was answered about ids: of the same about the same the newer counts, of the same moment a no.
-INSERT INTO consent (key, said_by, is_proven, user_key, for_proven, is_no, kind, at, total, source)
-SELECT row ->> 0, row ->> 1, (row ->> 2)::boolean, row ->> 3, (row ->> 4)::boolean, (row ->> 5)::boolean, row ->> 6,
-       (row ->> 7)::float8, row ->> 8, row ->> 9
-FROM json_array_elements(%(rows)s::json) AS row ORDER BY 1, 2, 3
-ON CONFLICT (key, said_by, is_proven) DO UPDATE SET
-  user_key = excluded.user_key, for_proven = excluded.for_proven OR (consent.for_proven AND excluded.is_no),
-  is_no = excluded.is_no, kind = excluded.kind, at = excluded.at, total = excluded.total, source = excluded.source
-WHERE excluded.at > consent.at OR (excluded.at = consent.at AND excluded.is_no > consent.is_no);
-
--- lifted_consents --
--- What a yes lifts: older nos of the same browser or the same user, proven ones by a proven yes only.
-SELECT key, said_by, is_proven FROM consent
-WHERE is_no AND at < %(at)s::float8 AND (%(is_proven)s OR NOT is_proven) AND (key, said_by, is_proven) IN (
-  SELECT key, said_by, is_proven FROM consent WHERE is_no AND said_by = %(said_by)s AND said_by <> ''
-  UNION ALL
-  SELECT key, said_by, is_proven FROM consent
-  WHERE is_no AND user_key = %(user)s AND user_key <> '' AND (%(is_proven)s OR NOT for_proven)
-  UNION ALL
-  SELECT key, said_by, is_proven FROM consent WHERE is_no AND key = %(user)s AND (%(is_proven)s OR NOT for_proven)
-) ORDER BY key, said_by, is_proven FOR UPDATE;
-
--- lift_consents --
--- Let nos be a yes from now on.
-UPDATE consent SET is_no = false, at = %(at)s::float8
-WHERE is_no AND at < %(at)s::float8 AND (key, said_by, is_proven) IN (
-  SELECT row ->> 0, row ->> 1, (row ->> 2)::boolean FROM jsonb_array_elements(%(rows)s::jsonb) AS row
-);
+-- Note what was answered about ids; returns what each yes lifted.
+SELECT key, said_by FROM write_consents(%(groups)s::json);
 
 -- forget_yeses --
 -- Erase who said yes: a no outlives an erasure.

@@ -192,9 +192,9 @@ class KeepsPeople(UsesFile):
         return memory.answers_of(connection.execute(SQL["consents"], {"keys": as_json(list(keys))}))
 
     @reads
-    def consent_keys(self, connection: sqlite3.Connection, after: str) -> tuple[list[str], str]:
+    def consent_keys(self, connection: sqlite3.Connection, after: str) -> tuple[list[tuple[str, int]], str]:
         keys, turn = connection.execute(SQL["consent_keys"], {"after": int(after)}).fetchone()
-        return msgspec.json.decode(keys, type=list[str]), str(turn)
+        return msgspec.json.decode(keys, type=list[tuple[str, int]]), str(turn)
 
     async def write_consents(self, answers: Sequence[Answer]) -> list[Lifted]:
         return await self._writer.do(partial(_write_consents, answers=answers), rows=len(answers), takes_in=True)

@@ -1132,20 +1132,26 @@ SELECT key, said_by, is_proven, user, for_proven, is_no, kind, at, total, source
 WHERE key IN (SELECT value FROM json_each(:keys)) ORDER BY key, said_by, is_proven;
 
 -- consent_keys --
--- About which ids something was answered since a turn, and the turn of now.
-SELECT (SELECT json_group_array(key) FROM (SELECT DISTINCT key FROM consent WHERE turn > :after)),
+-- About which ids something else was answered since a turn, with their nos as a `ConsentBook` has them; and the turn of now.
+SELECT (SELECT json_group_array(json_array(key, nos)) FROM (
+         SELECT key, max(is_no AND kind = 'device') + 2 * max(is_no AND kind = 'opt_out')
+                + 4 * max(is_no AND kind = 'category') + 8 * max(is_no AND NOT is_proven) AS nos
+         FROM consent WHERE key IN (SELECT key FROM consent WHERE turn > :after) GROUP BY key)),
        (SELECT max(coalesce(max(turn), 0), (SELECT count FROM memory_size WHERE kind = 'consent turn')) FROM consent);
 
 -- write_consents --
--- Note what was answered about ids: of the same about the same the newer counts, of the same moment a no.
+-- Note what was answered about ids, as `is_newer` and `after` of app/core/consent.py say.
 INSERT INTO consent (key, said_by, is_proven, user, for_proven, is_no, kind, at, total, source, turn)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
        value ->> 9, (SELECT max(coalesce(max(turn), 0), (SELECT count FROM memory_size WHERE kind = 'consent turn')) + 1 FROM consent)
 FROM json_each(:rows) WHERE true
 ON CONFLICT (key, said_by, is_proven) DO UPDATE SET
   user = excluded.user, for_proven = excluded.for_proven OR (consent.for_proven AND excluded.is_no), is_no = excluded.is_no,
-  kind = excluded.kind, at = excluded.at, total = excluded.total, source = excluded.source
-WHERE excluded.at > consent.at OR (excluded.at = consent.at AND excluded.is_no > consent.is_no);
+  kind = iif(consent.is_no AND excluded.is_no AND (consent.kind = 'category' OR excluded.kind = 'device'),
+             consent.kind, excluded.kind),
+  at = excluded.at, total = excluded.total, source = excluded.source
+WHERE excluded.at > consent.at
+   OR (excluded.at = consent.at AND excluded.is_no AND (NOT consent.is_no OR excluded.for_proven > consent.for_proven));
 
 -- lifted_consents --
 -- What a yes lifts: older nos of the same browser or the same user, proven ones by a proven yes only.

@@ -32,7 +32,7 @@ PAGE = {
 class Refusing:
     """An outbox that cannot commit, and quotes what it was given."""
 
-    async def consent_keys(self, _: str) -> tuple[list[str], str]:
+    async def consent_keys(self, _: str) -> tuple[list[tuple[str, int]], str]:
         return [], "0"
 
     async def enqueue(self, deliveries: Sequence[NewDelivery], *_: Any, now: float, **__: Any) -> Any:

@@ -134,7 +134,7 @@ OTHERWISE: dict[str, dict[str, Any]] = {
     **{name: {"keys": ["text"], "messages": ["text"]} for name in ("owned", "forget_owners")},
     "count_memory": {"people": 1, "suppressions": 1},
     "consent_keys": {"after": "1"},
-    "lifted_consents": {"user": "text", "said_by": "text", "is_proven": True},
+    "write_consents": {"groups": "[]"},
     "transfer_consents_out": {"after_0": "a", "after_1": "a", "after_2": 1},
     "transfer_inventory_out": {"after_1": "a", "after_2": 1},
     "transfer_revenue_out": {"after_1": "a"},

@@ -356,13 +356,69 @@ CREATE TABLE consent (
   at float8 NOT NULL,
   total text NOT NULL,                   -- of an order, such as 'USD 249.00'
   source text NOT NULL,
-  turn xid8 NOT NULL DEFAULT pg_current_xact_id(),  -- the transaction that wrote it first
+  turn xid8 NOT NULL DEFAULT pg_current_xact_id(),  -- the transaction that wrote it first, or something else last
   PRIMARY KEY (key, said_by, is_proven)
 );
 CREATE INDEX consent_said_by ON consent (said_by);
 CREATE INDEX consent_user ON consent (user_key) WHERE user_key <> '';
 CREATE INDEX consent_turn ON consent (turn);
 CREATE INDEX consent_ends ON consent (at) WHERE user_key = '';
+
+-- Note what was answered, as `is_newer` and `after` of app/core/consent.py say: groups of rows of [key, said_by, is_proven,
+-- user_key, for_proven, is_no, kind, at, total, source], of which each has nos, or the yes of one event. A yes lifts older nos
+-- of the same browser or the same user, proven ones where it is proven; they are returned.
+CREATE FUNCTION write_consents(groups json) RETURNS TABLE (key text, said_by text) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+  rows json;
+  lifted json;
+  yes_at float8;
+  yes_by text;
+  yes_user text;
+  yes_proven boolean;
+BEGIN
+  FOR rows IN SELECT value FROM json_array_elements(groups) LOOP
+    lifted := NULL;
+    IF NOT (rows -> 0 ->> 5)::boolean THEN
+      yes_by := rows -> 0 ->> 1;
+      yes_proven := rows -> 0 ->> 2;
+      yes_user := rows -> 0 ->> 3;
+      yes_at := rows -> 0 ->> 7;
+      SELECT json_agg(json_build_array(no.key, no.said_by, no.is_proven)) INTO lifted FROM (
+        SELECT key, said_by, is_proven FROM consent
+        WHERE is_no AND at < yes_at AND (yes_proven OR NOT is_proven) AND (key, said_by, is_proven) IN (
+          SELECT key, said_by, is_proven FROM consent WHERE is_no AND said_by = yes_by AND said_by <> ''
+          UNION ALL
+          SELECT key, said_by, is_proven FROM consent
+          WHERE is_no AND user_key = yes_user AND user_key <> '' AND (yes_proven OR NOT for_proven)
+          UNION ALL
+          SELECT key, said_by, is_proven FROM consent WHERE is_no AND key = yes_user AND (yes_proven OR NOT for_proven)
+        ) ORDER BY key, said_by, is_proven FOR UPDATE
+      ) AS no;
+    END IF;
+    INSERT INTO consent (key, said_by, is_proven, user_key, for_proven, is_no, kind, at, total, source)
+    SELECT row ->> 0, row ->> 1, (row ->> 2)::boolean, row ->> 3, (row ->> 4)::boolean, (row ->> 5)::boolean, row ->> 6,
+           (row ->> 7)::float8, row ->> 8, row ->> 9
+    FROM json_array_elements(rows) AS row ORDER BY 1, 2, 3
+    ON CONFLICT (key, said_by, is_proven) DO UPDATE SET
+      user_key = excluded.user_key, for_proven = excluded.for_proven OR (consent.for_proven AND excluded.is_no),
+      is_no = excluded.is_no,
+      kind = CASE WHEN consent.is_no AND excluded.is_no AND (consent.kind = 'category' OR excluded.kind = 'device')
+                  THEN consent.kind ELSE excluded.kind END,
+      at = excluded.at, total = excluded.total, source = excluded.source,
+      turn = CASE WHEN consent.is_no = excluded.is_no AND (consent.kind = excluded.kind OR consent.kind = 'category')
+                  THEN consent.turn ELSE excluded.turn END
+    WHERE excluded.at > consent.at
+       OR (excluded.at = consent.at AND excluded.is_no AND (NOT consent.is_no OR excluded.for_proven > consent.for_proven));
+    IF lifted IS NOT NULL THEN
+      UPDATE consent AS no SET is_no = false, at = yes_at, turn = pg_current_xact_id()
+      FROM json_array_elements(lifted) AS row
+      WHERE no.is_no AND no.at < yes_at
+        AND no.key = row ->> 0 AND no.said_by = row ->> 1 AND no.is_proven = (row ->> 2)::boolean;
+      RETURN QUERY SELECT row ->> 0, row ->> 1 FROM json_array_elements(lifted) AS row;
+    END IF;
+  END LOOP;
+END $$;
 
 -- How many rows the two have: each connection counts in a slot of its own, so that none waits for another.
 CREATE TABLE memory_size (

@@ -416,13 +416,17 @@ CREATE TABLE consent (
   at REAL NOT NULL,
   total TEXT NOT NULL,                   -- of an order, such as 'USD 249.00'
   source TEXT NOT NULL,
-  turn INTEGER NOT NULL,                 -- grows with every new row
+  turn INTEGER NOT NULL,                 -- grows with every row that is new, or says something else
   PRIMARY KEY (key, said_by, is_proven)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX consent_said_by ON consent (said_by);
 CREATE INDEX consent_user ON consent (user) WHERE user <> '';
 CREATE INDEX consent_turn ON consent (turn);
 CREATE INDEX consent_ends ON consent (at) WHERE user = '';
+CREATE TRIGGER consent_changes AFTER UPDATE OF is_no, kind ON consent WHEN OLD.is_no <> NEW.is_no OR OLD.kind <> NEW.kind BEGIN
+  UPDATE consent SET turn = (SELECT max(coalesce(max(turn), 0), (SELECT count FROM memory_size WHERE kind = 'consent turn')) + 1 FROM consent)
+  WHERE key = NEW.key AND said_by = NEW.said_by AND is_proven = NEW.is_proven;
+END;
 -- A turn is never used again: who has read so far would not see the next row.
 CREATE TRIGGER consent_leaves AFTER DELETE ON consent BEGIN
   UPDATE memory_size SET count = max(count, OLD.turn) WHERE kind = 'consent turn';
