@@ -4,11 +4,12 @@
 
 A store is filled as by two weeks of a shop: events every half hour, the last day every minute, mapped and counted by
 the real pipeline, and settled. The database then multiplies the settled deliveries (day.py). A server on it shows each
-page to Chromium at 1440 by 900. Printed are, of each page, the first contentful paint (the median and the best of the
-rounds, from the start of the navigation), when the first byte came, the CPU time of the server, and the bytes of the
-page as sent and unpacked. Beside them is `bare`, a page of the console that says that there is no such page: so much
-Chromium takes by itself, which on a busy machine is most of it. Goals: a first paint below FIRST_PAINT_MS, a page below
-MOST_BYTES.
+page to Chromium at 1440 by 900. Printed are, of each page, the first contentful paint from the start of the navigation:
+the median and the best of the rounds where another page of the console was shown before, and the best where it is the
+first page of a browser, which then starts a process and has nothing in its cache. Then when the first byte came, the
+CPU time of the server, and the bytes of the page as sent and unpacked. Beside them is `bare`, a page of the console
+that says that there is no such page: so much Chromium takes by itself. Each page is followed by it. Goals: a first
+paint below FIRST_PAINT_MS, and no more than OVER_BARE_MS after the bare page's, a page below MOST_BYTES.
 """
 
 import argparse
@@ -51,6 +52,7 @@ from tests.process import ROOT, clean_environment, free_port
 from tests.waiting import until
 
 FIRST_PAINT_MS: Final = 100
+OVER_BARE_MS: Final = 10
 MOST_BYTES: Final = 60_000
 #: Times that a page is asked for to count its CPU time.
 ASKED: Final = 10
@@ -177,37 +179,48 @@ def paths(base: str) -> dict[str, str]:
     return {name: path.format(**ids) for name, path in PAGES.items()}
 
 
-def painted(browser: Browser, url: str) -> tuple[float, float, int, int]:
-    """Return first paint and first byte of a page (ms), and its bytes as sent and unpacked."""
+def painted(browser: Browser, *urls: str) -> list[tuple[float, float, int, int]]:
+    """Show pages one after the other in a new context.
+
+    Return first paint and first byte of each (ms), and its bytes as sent and unpacked.
+    """
     page = browser.new_context(viewport={"width": 1_440, "height": 900}).new_page()
-    page.goto(url)
-    until(lambda: page.evaluate(f"{PAINT}.length"), what="it is painted")
-    first_paint, first_byte, sent, whole = page.evaluate(
-        f"(([paint], [page]) => [paint.startTime, page.responseStart, page.transferSize, page.decodedBodySize])"
-        f"({PAINT}, performance.getEntriesByType('navigation'))"
-    )
+    found = []
+    for url in urls:
+        page.goto(url)
+        until(lambda: page.evaluate(f"{PAINT}.length"), what="it is painted")
+        found.append(
+            page.evaluate(
+                f"(([paint], [page]) => [paint.startTime, page.responseStart, page.transferSize, page.decodedBodySize])"
+                f"({PAINT}, performance.getEntriesByType('navigation'))"
+            )
+        )
     page.context.close()
-    return first_paint, first_byte, sent, whole
+    return found
 
 
 def show(base: str, server: psutil.Process, rounds: int) -> None:
     """Ask for each page, and print what it took."""
     missed = []
-    print(f"{'':16} {'paint, median':>14} {'best':>8} {'first byte':>11} {'CPU':>8} {'sent':>9} {'unpacked':>9}")
+    heads = f"{'paint, median':>14} {'best':>8} {'bare':>8} {'as first':>9} {'first byte':>11} {'CPU':>8}"
+    print(f"{'':16} {heads} {'sent':>9} {'unpacked':>9}")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=tools.chromium(playwright), args=list(ARGUMENTS))
         for name, path in paths(base).items():
-            painted(browser, base + path)  # warms up
-            found = [painted(browser, base + path) for _ in range(rounds)]
+            url, empty = base + path, base + PAGES["bare"]
+            painted(browser, url)  # warms up
+            as_first = min(painted(browser, url)[0][0] for _ in range(rounds))
+            found, bare = zip(*(painted(browser, empty, url, empty)[1:] for _ in range(rounds)), strict=True)
             paint, byte = (statistics.median(each[place] for each in found) for place in (0, 1))
-            best, sent, whole = min(each[0] for each in found), found[0][2], found[0][3]
-            times = f"{paint:11.0f} ms {best:5.0f} ms {byte:8.0f} ms {cpu_ms(server, base + path):5.1f} ms"
-            print(f"{name:16} {times} {sent:9,} {whole:9,}", flush=True)
-            if best > FIRST_PAINT_MS or sent > MOST_BYTES:
+            best, at_bare = (min(each[0] for each in those) for those in (found, bare))
+            sent, whole = found[0][2:]
+            times = f"{paint:11.0f} ms {best:5.0f} ms {at_bare:5.0f} ms {as_first:6.0f} ms {byte:8.0f} ms"
+            print(f"{name:16} {times} {cpu_ms(server, url):5.1f} ms {sent:9,} {whole:9,}", flush=True)
+            if best > min(FIRST_PAINT_MS, at_bare + OVER_BARE_MS) or sent > MOST_BYTES:
                 missed.append(name)
         browser.close()
-    told = f"MISSED by {', '.join(missed)}" if missed else "met"
-    print(f"goal {FIRST_PAINT_MS} ms (the best round) and {MOST_BYTES:,} bytes: {told}")
+    print(f"goal {FIRST_PAINT_MS} ms, {OVER_BARE_MS} ms over the bare page (the best rounds) and {MOST_BYTES:,} bytes:")
+    print(f"MISSED by {', '.join(missed)}" if missed else "met")
     print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 
 

@@ -20,7 +20,7 @@ from app.errors import FilterError
 from app.outbox import SEARCH_FILTERS, dropped_exits, given_filters, means_deliveries, read_filters
 from app.pipeline.search import Found
 
-PAGE_SIZE = 50
+PAGE_SIZE = 25
 #: So many causes of dead letters are listed.
 CAUSES = 50
 #: What was done to dead letters, as an address says it: how many.

@@ -170,6 +170,10 @@ SECURITY_HEADERS = {
 }
 
 
+#: The cookie in which the script keeps what the reader chose; by default the system chooses.
+_THEME, _THEMES = "pinrelay-theme", ("light", "dark")
+
+
 class Pages:
     """Renders templates and serves the files they use."""
 
@@ -208,6 +212,7 @@ class Pages:
                 kept=_kept(request) if kept is None else kept,
                 destination=self._services.destination,
                 settings=self._services.settings_set,
+                theme=theme if (theme := request.cookies.get(_THEME)) in _THEMES else "",
                 now=self._services.clock(),
                 person=getattr(request.state, "person", None),
                 pinrelay_version=__version__,
@@ -330,4 +335,4 @@ def _breakable(name: str) -> Markup:
 
 def _time(at: float) -> Markup:
     """Show a time in UTC; the script puts it into the reader's time zone."""
-    return Markup('<time datetime="{}" data-time>{}</time>').format(labels.iso(at), at_second(at))
+    return Markup('<time datetime="{}">{}</time>').format(labels.iso(at), at_second(at))

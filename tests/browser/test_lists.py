@@ -53,7 +53,7 @@ def test_the_store_sorts_a_list_and_a_group_of_its_page_leads_to_all_of_it(busy:
     assert len(counts) == len(set(cells(rows, 3)))
     check(page)
     of_all = heads.first.get_by_role("link", name="all of them")
-    name = rows.first.locator("td:nth-child(3)").get_attribute("title") or ""
+    name = rows.first.locator("td:nth-child(3)").inner_text()
     of_all.click()
     expect(page.locator(".chip")).to_have_text(re.compile(f"preset: {name}"))
     assert set(cells(rows, 3)) == {name}
@@ -106,6 +106,16 @@ def test_an_id_is_copied_by_a_click(busy: Server, open_page: OpenPage) -> None:
     copy.click()
     expect(copy).to_have_class(re.compile("done"))
     assert page.evaluate("navigator.clipboard.readText()") == copy.get_attribute("data-text")
+
+
+def test_what_a_list_cuts_short_is_read_under_the_pointer(busy: Server, open_page: OpenPage) -> None:
+    page = open_page(f"{busy.url}/console/deliveries", viewport={"width": 1_000, "height": 800})
+    cut = page.locator("td.cut", has_text="Order Completed").first
+    cut.hover()
+    expect(cut).to_have_attribute("title", "Order Completed")
+    whole = page.locator("td.cut:empty").first
+    whole.hover()
+    expect(whole).not_to_have_attribute("title", re.compile(""))
 
 
 def test_a_key_leads_to_every_page_and_to_the_search(busy: Server, open_page: OpenPage) -> None:

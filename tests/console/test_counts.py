@@ -38,7 +38,7 @@ PAGES = (
     "/inventory?period=today",
 )
 #: A row of one of the lists, by the kind of its page.
-_ROW = re.compile(r"<tr(?: data-open)?>\s*<td class=\"nowrap\">")
+_ROW = re.compile(r"<tr(?: data-open)?>\s*<td>(?:<a [^>]*>[^<]*)?<time ")
 _COUNT = re.compile(r'<a href="([^"]+)" data-count="(\d+)">')
 _OF_NAME = re.compile(r'href="([^"]*/inventory/name[^"]*)"')
 _OF_ALERT = re.compile(r": (\d+) of \d+ .*\. http://localhost:8080(/console/deliveries\?.*)")

@@ -1,5 +1,6 @@
 """Who sees a page, by HTTP: what stands before every page of the console."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,20 @@ FORMS = (
     "/console/revenue/compare",
     "/console/logout",
 )
+
+
+@pytest.mark.parametrize(
+    ("cookie", "begins"),
+    [("dark", '<html lang="en" data-theme="dark">'), ("light", '<html lang="en" data-theme="light">')]
+    + [(other, '<html lang="en">') for other in ("system", "neon", '"><b>')],
+)
+async def test_a_page_has_the_theme_of_its_cookie_from_the_first_paint_on(
+    cookie: str, begins: str, world: World
+) -> None:
+    answer = await world.browser.get("/console", headers={"Cookie": f"pinrelay-theme={cookie}"})
+    assert begins in answer.text
+    assert "stylesheet" in answer.text.partition("<script")[0]
+    assert all("defer" in script for script in re.findall(r"<script[^>]*>", answer.text))
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -75,8 +75,10 @@ _WRONG = re.compile(rf"(?<![\w.,:/-])(?:1 (?:[a-z]+ )?(?:{_MANY})|(?:0|[2-9]|[1-
 _PARAGRAPH = re.compile(r"<(p|dd|li)\b[^>]*>(.*?)</\1>", re.DOTALL)
 _SENTENCE = re.compile(r"[A-Z][^.!?:]*(?: [^ ]+){5}.*", re.DOTALL)
 _ENDS = re.compile(r"[.!?:…]$")
-#: What is chosen from, what names a field, and what is for screen readers only.
-_UNSEEN = re.compile(r"<(option|label)\b.*?</\1>|<span class=\"visually-hidden\">.*?</span>", re.DOTALL)
+#: What is chosen from, what names a field, what a list cuts short, and what is for screen readers only.
+_UNSEEN = re.compile(
+    r"<(option|label)\b.*?</\1>|<td class=\"cut\b[^<]*|<span class=\"visually-hidden\">.*?</span>", re.DOTALL
+)
 #: A name that is too long for a column, and not said where it may break.
 _UNBROKEN = re.compile(r"[^\n]*\w+(?:_\w+){6,}[^\n]*")
 _BRACKETED = re.compile(r"\w\((?:s|es|ies)\)")

@@ -3,49 +3,68 @@
 
 const REFRESH_MS = 10_000;
 const TYPING_MS = 400;
+const SHOWN_MS = 100;
 
-// Times: how long ago, and in the zone that the reader chose: his own or UTC. ------------------------------------
+// What the first paint does not need waits for it.
+const afterPaint = (todo) => requestAnimationFrame(() => setTimeout(todo));
 
-const OWN_ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
+// Times: how long ago, and in the zone that the reader chose: his own or UTC. The first use of `Intl` takes as long as a
+// whole page, so that how long ago is said without it. ------------------------------------------------------------------
+
 const ZONE = "pinrelay-zone";
-const chosenZone = () => (localStorage.getItem(ZONE) === "UTC" ? "UTC" : OWN_ZONE);
 const SHORT = { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" };
+const ON_AXIS = ".axis time, #part-table time";
+const UNITS = [[86_400, "day"], [3_600, "hour"], [60, "minute"], [1, "second"]];
+
+const ownZone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
+const chosenZone = () => (localStorage.getItem(ZONE) === "UTC" ? "UTC" : ownZone());
+const inUtc = (time) => time.dateTime.replace("T", " ").replace("Z", " UTC");
 
 // The pages are English: so are their times, in the reader's own English where he has one.
-const ENGLISH = navigator.languages.find((each) => /^en\b/.test(each)) ?? "en-GB";
-const ago = new Intl.RelativeTimeFormat(ENGLISH, { numeric: "always" });
-const UNITS = [[86_400, "day"], [3_600, "hour"], [60, "minute"], [1, "second"]];
+function formatOf(options) {
+  const english = navigator.languages.find((each) => /^en\b/.test(each)) ?? "en-GB";
+  return new Intl.DateTimeFormat(english, { ...options, timeZone: chosenZone() });
+}
 
 function relative(at) {
   const seconds = Math.round((at - Date.now()) / 1_000);
   const [size, unit] = UNITS.find(([least]) => Math.abs(seconds) >= least) ?? [1, "second"];
-  return ago.format(Math.trunc(seconds / size), unit);
+  const count = Math.trunc(Math.abs(seconds) / size);
+  const span = `${count} ${unit}${count === 1 ? "" : "s"}`;
+  return seconds > 0 ? `in ${span}` : `${span} ago`;
 }
 
-function localise(root) {
-  const timeZone = chosenZone();
-  const full = new Intl.DateTimeFormat(ENGLISH, { dateStyle: "medium", timeStyle: "medium", timeZone });
-  const short = new Intl.DateTimeFormat(ENGLISH, { ...SHORT, timeZone });
-  for (const time of root.querySelectorAll("time[data-time]")) {
-    const at = new Date(time.dateTime);
-    time.dataset.time ||= time.textContent;
-    time.title = timeZone === "UTC" ? time.dataset.time : `${full.format(at)}, ${time.dataset.time}`;
-    time.textContent = time.closest(".axis, #part-table") ? short.format(at) : relative(at);
-  }
+function showAges(root) {
+  for (const time of root.querySelectorAll("time")) if (!time.matches(ON_AXIS)) time.textContent = relative(new Date(time.dateTime));
 }
+
+function showAxes(root) {
+  const times = root.querySelectorAll(ON_AXIS);
+  if (!times.length) return;
+  const short = formatOf(SHORT);
+  for (const time of times) time.textContent = short.format(new Date(time.dateTime));
+}
+
+// The exact time, once somebody points at it.
+document.addEventListener("pointerover", ({ target }) => {
+  const time = target.closest("time");
+  if (!time) return;
+  const full = formatOf({ dateStyle: "medium", timeStyle: "medium" }).format(new Date(time.dateTime));
+  time.title = chosenZone() === "UTC" ? inUtc(time) : `${full}, ${inUtc(time)}`;
+});
 
 function startZone(button) {
   const show = () => {
     document.getElementById("zone").textContent = chosenZone();
-    button.textContent = `Show ${chosenZone() === "UTC" ? OWN_ZONE : "UTC"}`;
+    button.textContent = `Show ${chosenZone() === "UTC" ? ownZone() : "UTC"}`;
   };
   button.addEventListener("click", () => {
     if (chosenZone() === "UTC") localStorage.removeItem(ZONE);
     else localStorage.setItem(ZONE, "UTC");
-    localise(document);
+    showAxes(document);
     show();
   });
-  button.hidden = OWN_ZONE === "UTC";
+  button.hidden = ownZone() === "UTC";
   show();
 }
 
@@ -64,10 +83,6 @@ async function copy(button) {
     button.textContent = "Selected: press Ctrl+C";
   }
   setTimeout(() => { button.textContent = "Copy"; }, 2_000);
-}
-
-function reveal(root) {
-  for (const button of root.querySelectorAll("[data-copy]")) button.hidden = false;
 }
 
 document.addEventListener("click", (event) => {
@@ -90,11 +105,10 @@ document.addEventListener("keydown", (event) => {
 function startChoosing(form) {
   const button = form.querySelector("button");
   let isKeyed = false;
-  button.hidden = true;
   form.addEventListener("keydown", () => { isKeyed = true; });
   form.addEventListener("pointerdown", () => { isKeyed = false; });
   form.addEventListener("change", () => {
-    if (isKeyed) button.hidden = false;
+    if (isKeyed) button.classList.add("keyed");
     else form.requestSubmit();
   });
   // The address carries what was chosen, and nothing else.
@@ -125,9 +139,11 @@ function placeOf(element, root) {
 }
 
 function prepare(root) {
-  startCharts(root);
-  localise(root);
-  reveal(root);
+  showAges(root);
+  afterPaint(() => {
+    startCharts(root);
+    showAxes(root);
+  });
 }
 
 // The overview and the live tail refresh themselves. ---------------------------------------------------------------
@@ -163,7 +179,6 @@ function startRefreshing(live, button) {
     replacePart(document.getElementById(part.id), document.adoptNode(part));
   }
 
-  button.hidden = false;
   button.addEventListener("click", () => {
     on = !on;
     button.textContent = `Auto-refresh: ${on ? "on" : "off"}`;
@@ -274,25 +289,21 @@ function startUploading(form) {
   });
 }
 
-// The theme: system, light, dark. ----------------------------------------------------------------------------------
+// The theme: system, light, dark. The server reads the cookie, so that no page is painted in another. ---------------------
 
-function startTheme(button) {
+document.getElementById("theme").addEventListener("click", ({ currentTarget }) => {
   const themes = ["system", "light", "dark"];
-  const show = () => { button.querySelector("span").textContent = document.documentElement.dataset.theme ?? "system"; };
-  button.addEventListener("click", () => {
-    const now = document.documentElement.dataset.theme ?? "system";
-    const next = themes[(themes.indexOf(now) + 1) % themes.length];
-    if (next === "system") delete document.documentElement.dataset.theme;
-    else document.documentElement.dataset.theme = next;
-    localStorage.setItem("pinrelay-theme", next);
-    show();
-  });
-  button.hidden = false;
-  show();
-}
+  const next = themes[(themes.indexOf(document.documentElement.dataset.theme ?? "system") + 1) % themes.length];
+  if (next === "system") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = next;
+  const kept = next === "system" ? 0 : 31_536_000;
+  document.cookie = `pinrelay-theme=${next}; path=${document.querySelector(".brand").pathname}; max-age=${kept}; samesite=lax`;
+  currentTarget.querySelector("span").textContent = next;
+});
 
-startZone(document.getElementById("other-zone"));
-startTheme(document.getElementById("theme"));
+// What is put into the page later is shown at once.
+setTimeout(() => document.body.classList.add("shown"), SHOWN_MS);
+afterPaint(() => startZone(document.getElementById("other-zone")));
 const chosen = document.getElementById("chosen");
 if (chosen) startChoosing(chosen);
 const live = document.getElementById("live");

@@ -1,7 +1,20 @@
 // Lists, ids and keys: a convenience, each page works without it.
 "use strict";
 
-// A click on an id copies it. ---------------------------------------------------------------------------------------
+// A click on an id copies it. A row under the pointer has a button for it, and the whole of what is cut short. ----------
+
+const copier = Object.assign(document.createElement("button"), { type: "button", className: "copied icon", tabIndex: -1, title: "Copy" });
+
+document.addEventListener("pointerover", ({ target }) => {
+  const id = target.closest(".list tr")?.querySelector(".id a");
+  if (id && id !== copier.previousElementSibling) {
+    copier.dataset.text = id.title || id.textContent;
+    copier.ariaLabel = `Copy ${copier.dataset.text}`;
+    id.after(copier);
+  }
+  const cell = target.closest(".list .cut");
+  if (cell && cell.scrollWidth > cell.clientWidth) cell.title = cell.textContent;
+});
 
 async function copyId(id) {
   try {
@@ -30,7 +43,7 @@ function startFilters(form) {
 function valueOf(row, column) {
   const cell = row.cells[column];
   const time = cell?.querySelector("time")?.dateTime;
-  const text = cell?.innerText.trim() ?? "";
+  const text = cell?.textContent.trim() ?? "";
   const number = cell?.matches(".n") ? parseFloat(text.replaceAll(",", "")) : NaN;
   return time ?? (Number.isNaN(number) ? text.toLowerCase() : number);
 }
@@ -102,7 +115,7 @@ function allOf(filter, cell) {
     address.searchParams.set("since", new Date(hour).toISOString());
     address.searchParams.set("until", new Date(hour + 3_600_000).toISOString());
   } else {
-    const value = cell.querySelector(".badge")?.classList[1] ?? cell.title;
+    const value = cell.querySelector(".badge")?.classList[1] ?? cell.firstChild?.textContent.trim();
     if (!value) return "";
     address.searchParams.set(filter, value);
   }
@@ -116,7 +129,7 @@ function chooseGroup(table, ways, choose) {
   const select = document.createElement("select");
   select.append(new Option("nothing", -1));
   for (const [head, column] of ways) {
-    const name = head.innerText.trim();
+    const name = head.textContent.trim();
     select.append(new Option(table.tBodies[0].rows[0].cells[column].querySelector("time") ? "hour" : name.toLowerCase(), column));
   }
   select.addEventListener("change", () => choose(Number(select.value)));
