@@ -15,11 +15,14 @@ import app.cli
 import app.main
 import app.outbox.postgres
 import app.outbox.sqlite
+from app.console.pages import environment
 from app.destination import load_place_names
 from app.destination.client import trusted_certificates
 
 app.cli.all_commands()
 load_place_names()
 trusted_certificates()
+for name in environment().list_templates():
+    environment().get_template(name)
 gc.collect()
 gc.freeze()

@@ -4,6 +4,7 @@ import hashlib
 import mimetypes
 import re
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qs, urlencode
 
 import orjson
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
+from jinja2.bccache import Bucket
 from markupsafe import Markup, escape
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -202,7 +204,7 @@ class Pages:
         """
         base, chosen = base_of(request), _chosen(request)
         text = (
-            _environment()
+            environment()
             .get_template(template)
             .render(
                 base=base,
@@ -287,17 +289,27 @@ def _kept(request: Request) -> dict[str, str]:
     return {name: redact(text) for name, text in request.query_params.items() if name not in ANEW}
 
 
+class CompiledTemplates(FileSystemBytecodeCache):
+    """Keeps compiled templates beside compiled modules, as far as the process may write there."""
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Write a template that was just compiled."""
+        with suppress(OSError):
+            super().dump_bytecode(bucket)
+
+
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
     """Return what the templates are compiled with: once in a process, since none of it depends on the settings."""
-    environment = Environment(
+    made = Environment(
+        bytecode_cache=CompiledTemplates(str(ROOM / "__pycache__"), "template-%s.pyc"),
         loader=FileSystemLoader(ROOM / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
+    made.filters.update(
         answer=labels.answer_label,
         from_json=orjson.loads,
         component=labels.component_label,
@@ -314,8 +326,8 @@ def _environment() -> Environment:
         with_code=_with_code,
         coded=_coded,
     )
-    environment.globals.update(_WORDS)
-    return environment
+    made.globals.update(_WORDS)
+    return made
 
 
 def _coded(text: str) -> Markup:

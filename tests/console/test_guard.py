@@ -6,8 +6,9 @@ from typing import Any
 
 import httpx
 import pytest
+from jinja2 import DictLoader, Environment
 
-from app.console.pages import ROOM
+from app.console.pages import ROOM, CompiledTemplates
 from tests.console.world import LEAD, PASSWORD, World, new_delivery, open_world
 
 PAGES = (
@@ -349,3 +350,13 @@ async def test_a_part_that_has_not_changed_is_not_sent_again(world: World) -> No
     assert changed.status_code == 200
     assert changed.headers["etag"] != first.headers["etag"]
     assert "etag" not in (await world.browser.get("/console", headers=known)).headers
+
+
+def test_a_template_is_compiled_once_where_the_folder_may_be_written_and_is_shown_where_not(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    for folder, kept in (("kept", 1), ("gone", 0)):
+        for _ in range(2):
+            cache = CompiledTemplates(str(tmp_path / folder))
+            page = Environment(loader=DictLoader({"page": "{{ 1 + 1 }}"}), bytecode_cache=cache, autoescape=True)
+            assert page.get_template("page").render() == "2"
+        assert len(list((tmp_path / folder).glob("*"))) == kept
