@@ -3,7 +3,8 @@
 The eleven are those of its score, `GET /ad_accounts/{id}/conversion_eqs` (API description 5.22 and later).
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection
+from functools import lru_cache
 from typing import Any
 
 from app.destination.user_data import PLAIN_WAYS
@@ -37,19 +38,23 @@ MATCH_KEYS = (*COMPONENTS, *_OTHER_KEYS)
 
 def components(event: dict[str, Any]) -> tuple[str, ...]:
     """Return which of COMPONENTS a finished event carries, in their order."""
-    custom_data = event.get("custom_data", {})
-    parts = (event, event["user_data"], custom_data, _product(custom_data))
-    return tuple([name for name, part, member in _SHOWN if member in parts[part]])
+    return tuple([name for name in match_keys(event) if name in COMPONENTS])
 
 
 def match_keys(event: dict[str, Any]) -> tuple[str, ...]:
     """Return which of MATCH_KEYS a finished event carries, in their order."""
-    user_data = event["user_data"]
-    return (*components(event), *[name for name, member in _OTHER_KEYS.items() if member in user_data])
+    custom_data = event.get("custom_data", {})
+    has_product = "content_ids" in custom_data or any("id" in content for content in custom_data.get("contents", ()))
+    return _match_keys(tuple(event), tuple(event["user_data"]), tuple(custom_data), has_product)
 
 
-def _product(custom_data: dict[str, Any]) -> Mapping[str, Any]:
-    """Find a product that is named by its id."""
-    if "content_ids" in custom_data:
-        return {"id": custom_data["content_ids"]}
-    return next((content for content in custom_data.get("contents", ()) if "id" in content), {})
+@lru_cache(1_024)  # few of a thousand events differ in their members
+def _match_keys(
+    event: Collection[str],
+    user_data: Collection[str],
+    custom_data: Collection[str],
+    has_product: bool,  # noqa: FBT001 - a part of the key
+) -> tuple[str, ...]:
+    parts = (event, user_data, custom_data, ("id",) if has_product else ())
+    shown = [name for name, part, member in _SHOWN if member in parts[part]]
+    return (*shown, *[name for name, member in _OTHER_KEYS.items() if member in user_data])

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol, Self, TypeAlias
 
 import orjson
+from msgspec import Struct
 from msgspec.structs import replace
 
 from app.config.settings import OutboxSettings
@@ -116,7 +117,7 @@ class HoldsKeys(HasKeys, Protocol):
     def delivery_id(self) -> int: ...
 
 
-class Key(NamedTuple):
+class Key(Struct, frozen=True, gc=False):
     """One thing that must not be sent twice while it is remembered."""
 
     #: What was the same, for the reason.

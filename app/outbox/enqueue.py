@@ -133,12 +133,11 @@ class Rows:
     ) -> None:
         """Add a delivery whose keys nobody holds. Raises UnicodeDecodeError where its payload is not UTF-8."""
         place, is_proven = len(self.deliveries), delivery.is_proven
-        event, *of_order = keys
         own = own_number_of(delivery)
-        self.keys.append([event.digest, place, now + rules.dedup_window_s, 0, own and as_json(own), is_proven])
-        if of_order:
+        self.keys.append([keys[0].digest, place, now + rules.dedup_window_s, 0, own and as_json(own), is_proven])
+        if len(keys) > 1:
             order = Order.of(delivery).text
-            self.keys += [[key.digest, place, now + rules.ledger_s, 0, order, is_proven] for key in of_order]
+            self.keys += [[key.digest, place, now + rules.ledger_s, 0, order, is_proven] for key in keys[1:]]
         self._add(delivery, now, held_from, WAITS if delivery.wait_s else None)
 
     def add_checked(

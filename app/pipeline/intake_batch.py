@@ -10,6 +10,7 @@ from itertools import islice
 from operator import attrgetter
 from typing import Final, NamedTuple, TypeAlias
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from app.catalog import Catalog
@@ -43,7 +44,7 @@ _OF_NOBODY: Final[_Met] = (NOTHING_KNOWN, None, None)
 _EVENTS_LOADED: Final = 500
 
 
-class _Asked(NamedTuple):
+class _Asked(Struct, frozen=True, gc=False):
     """What an event asks of the outbox."""
 
     message_id: str
@@ -300,9 +301,9 @@ def _tell(
         if isinstance(event, EventRefused):
             _refuse(router, event, catalog, drafts)
             continue
-        (message_id, lines, new), to_memory = next(left)
-        name = new[0].name if new else received_name(event)
-        drafts.add(message_id, lines, name=name, is_made="idIsMade" in event, given=to_memory)
+        one, to_memory = next(left)
+        name = one.deliveries[0].name if one.deliveries else received_name(event)
+        drafts.add(one.message_id, one.lines, name=name, is_made="idIsMade" in event, given=to_memory)
 
 
 def _refuse(router: Router, event: EventRefused, catalog: Catalog, drafts: IntakeBatch) -> None:

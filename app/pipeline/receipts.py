@@ -53,6 +53,14 @@ class Answered(NamedTuple):
 
 
 @dataclass(slots=True)
+class _Alike:
+    """What is told of equal lines, and how many there are."""
+
+    line: PresetResult
+    count: int = 0
+
+
+@dataclass(slots=True)
 class IntakeBatch:
     """Collects what events give, one by one. Equal lines are counted together: few of a thousand differ."""
 
@@ -84,7 +92,7 @@ class IntakeBatch:
     _names: list[str] = field(default_factory=list)
     #: Of orders that are not sent, by the places of their event and line: `events` are told to senders, without them.
     _orders: dict[tuple[int, int], KnownOrder] = field(default_factory=dict)
-    _alike: dict[_Told, int] = field(default_factory=dict)
+    _alike: dict[_Told, _Alike] = field(default_factory=dict)
     _noted: set[tuple[str, _Told]] = field(default_factory=set)
     #: How often memory completed a group, by preset and ad account.
     _recalled: Counter[tuple[str, str, str]] = field(default_factory=Counter)
@@ -110,13 +118,18 @@ class IntakeBatch:
         told: list[PresetResult] = []
         for line in lines:
             key = line.preset, line.destination, line.ad_account_id, line.exit, line.reason, line.warnings
-            self._alike[key] = self._alike.get(key, 0) + 1
+            alike = self._alike.get(key)
+            if alike is None:
+                alike = self._alike[key] = _Alike(_line(*key))
+            alike.count += 1
             if line.order is not None:
                 self._orders[len(self.events), len(told)] = line.order
-            told.append(_line(*key) if line.memory is None or not self.intake.is_known else replace(line, event=None))
+            told.append(alike.line if line.memory is None or not self.intake.is_known else replace(line, event=None))
             for group in line.memory or ():
                 self._recalled[line.preset or "", line.ad_account_id, group] += 1
-            if self._is_kept(name, key, line, has_id=bool(message_id) and not is_made):
+            if line.exit is not Exit.ENQUEUED and self._is_kept(
+                name, key, line, has_id=bool(message_id) and not is_made
+            ):
                 (self.cancellations if CANCELLED_IN_TIME in line.reason else self.dropped).append(
                     dropped_event_of(
                         line,
@@ -197,7 +210,8 @@ class IntakeBatch:
         """Return the counts of exits, save those that the outbox decides (see `counts`), and of warnings by field."""
         counts: defaultdict[tuple[str, str, str, str], int] = defaultdict(int)
         refused = 0
-        for (preset, _, account, exit_, reason, warnings), count in self._alike.items():
+        for (preset, _, account, exit_, reason, warnings), alike in self._alike.items():
+            count = alike.count
             if exit_ is Exit.REFUSED:
                 refused += count
             if preset:

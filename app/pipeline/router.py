@@ -6,8 +6,9 @@ from dataclasses import replace as change
 from decimal import Decimal
 from functools import partial
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from app.catalog import Catalog, Preset
@@ -178,7 +179,7 @@ def _of_any_source(_: str) -> SourceTraits:
     return SourceTraits()
 
 
-class Matched(NamedTuple):
+class Matched(Struct, frozen=True, gc=False):
     """The presets that match an event, its ways to ad accounts, and why it is withheld; None where it is not."""
 
     presets: Sequence[Preset]
@@ -308,10 +309,9 @@ class Router:
 
     def mapped(self, event: Event, matched: Matched, now: float) -> list[PresetResult]:
         """Return what the event comes to by itself, without memory."""
-        presets, ways, reason = matched
-        if reason is not None:
-            return [PresetResult(preset=None, exit=Exit.WITHHELD, reason=reason)]
-        return self._map_all(ways, event, now) or [_OF_NO_ACCOUNT if presets else _OF_NO_PRESET]
+        if matched.withheld is not None:
+            return [PresetResult(preset=None, exit=Exit.WITHHELD, reason=matched.withheld)]
+        return self._map_all(matched.ways, event, now) or [_OF_NO_ACCOUNT if matched.presets else _OF_NO_PRESET]
 
     def finished(
         self,
