@@ -48,7 +48,7 @@ from app.source import (
     tracking_router,
     webhook_router,
 )
-from app.web.access_gate import access_middleware
+from app.web.access_gate import access_middleware, sender_gate
 from app.web.application import Application, answer_unrouted
 from app.web.health import Status, status_router
 from app.web.lifespan import BackgroundTask, lifespan
@@ -81,6 +81,7 @@ def create_app(
         services.metrics,
         services.tracing,
         around=access_middleware(settings, services.access, clock=clock),
+        refuse=sender_gate(settings, services.access),
         settings=settings,
         lifespan=lifespan(
             services.acts.catalog,

@@ -117,7 +117,7 @@ def _counted(raw: bytes, max_bytes: int) -> Iterator[int]:
         yield size
 
 
-def is_small(raw: bytes, size: int) -> bool:
+def is_small(raw: bytes | bytearray, size: int) -> bool:
     """Return whether a body is small and not packed, so that it needs nothing of the budget."""
     return size <= _SMALL_BYTES and not raw.startswith(_PACKED)
 

@@ -162,7 +162,7 @@ def _is_of(host: str, domain: str) -> bool:
 
 #: The Tracking API, Jitsu's too, and what SDKs ask for their settings. Nowhere else: the rest of `/api` and the console
 #: are for this host alone.
-_FOR_PAGES = (
+FOR_PAGES: Final = (
     *("/pinrelay.js", "/analytics.js/", "/analytics-next/"),
     *("/v1/", "/beacon/v1/", "/projects/", "/sourceConfig", "/api/s/"),
 )
@@ -189,5 +189,5 @@ class OpenToPages:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, where pages may call through the middleware."""
-        is_for_pages = scope["type"] == "http" and scope["path"].startswith(_FOR_PAGES)
+        is_for_pages = scope["type"] == "http" and scope["path"].startswith(FOR_PAGES)
         await (self._for_pages if is_for_pages else self._app)(scope, receive, send)

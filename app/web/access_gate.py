@@ -50,15 +50,23 @@ def access_middleware(
     return lambda app: OpenToPages(_Doorway(app, settings, access, clock), settings.page_origins)
 
 
+def sender_gate(settings: SenderSettings, access: Access) -> Callable[[Scope], Response | None]:
+    """Return what refuses senders of events from other machines, where no route asks who they are."""
+    is_free, page_origins = settings.authenticated or settings.reachable, settings.page_origins
+
+    def refuse(scope: Scope) -> Response | None:
+        return None if is_free or access.is_near(scope, page_origins) else answer(_FOREIGN, 403)
+
+    return refuse
+
+
 class _Doorway:
     """Passes on to `app` what may be asked."""
 
     def __init__(self, app: ASGIApp, settings: SenderSettings, access: Access, clock: Callable[[], float]) -> None:
         self._app = app
         self._settings = settings
-        #: The routes of senders ask themselves who it is; else only this machine may send.
-        self._is_free_to_senders = settings.authenticated or settings.reachable
-        self._page_origins = settings.page_origins
+        self._refuse_sender = sender_gate(settings, access)
         self._access = access
         self._clock = clock
 
@@ -70,11 +78,6 @@ class _Doorway:
             is_of_sender = path.startswith(_OF_SENDERS)
             refused = self._refuse_sender(scope) if is_of_sender else await self._refuse(scope, path)
         await (refused or self._app)(scope, receive, send)
-
-    def _refuse_sender(self, scope: Scope) -> Response | None:
-        if self._is_free_to_senders or self._access.is_near(scope, self._page_origins):
-            return None
-        return answer(_FOREIGN, 403)
 
     async def _refuse(self, scope: Scope, path: str) -> Response | None:
         if path.startswith((*_OWN_GUARD, *_PUBLIC)):

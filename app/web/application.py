@@ -24,7 +24,10 @@ from app.core.log import log_request, logger
 from app.core.metrics import Metrics
 from app.insights.tracing import WATCHING_PATHS, Tracing
 from app.source import INTERNAL_ERROR, OpenToPages, answer, answer_refusal, refusal_json
+from app.source.body import is_small
+from app.source.browser import FOR_PAGES
 from app.source.openapi import RECORDS
+from app.web.bounded_connection import QuickAnswer
 from app.web.openapi import LICENSE, add_details, describe_proofs
 
 
@@ -35,10 +38,22 @@ class DirectRoutes:
     handler raises is answered like other errors; what fails in `app` is `app`'s to answer.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, *, around: Callable[[ASGIApp], ASGIApp] = OpenToPages) -> None:
-        """Take the application in, which is given to `around`: what that returns decides who may ask."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        metrics: Metrics,
+        *,
+        around: Callable[[ASGIApp], ASGIApp] = OpenToPages,
+        refuse: Callable[[Scope], Response | None] | None = None,
+    ) -> None:
+        """Take the application in, which is given to `around`: what that returns decides who may ask.
+
+        `refuse` decides the same of requests to the routes that are added, and returns what they are answered; None:
+        nobody is refused.
+        """
         self._app = app
         self._answer = around(self._route)
+        self._refuse = refuse or _refuse_nobody
         self._metrics = metrics
         self._routes: dict[tuple[str, str], tuple[APIRoute, Callable[[Request], Awaitable[Response]]]] = {}
 
@@ -68,13 +83,41 @@ class DirectRoutes:
         if found is None:
             await self._app(scope, receive, send)
             return
-        scope["route"], handle = found
-        try:
-            response = await handle(Request(scope, receive, send))
-        except Exception as exc:  # noqa: BLE001 - whatever it is, its sender is told, and can come again
-            logger().error("unexpected error", route=found[0].path, exc_info=exc)
-            response = answer_refusal(INTERNAL_ERROR)
+        response = await self._handled(*found, scope, receive)
         await response(scope, receive, send)
+
+    def quick(self, scope: Scope, body: bytes | bytearray) -> QuickAnswer | None:
+        """Return how a request is answered whose body is small and whole; None where that is left to `__call__`.
+
+        So is what a page asks: its answer has headers more.
+        """
+        found = self._routes.get((scope["method"], scope["path"]))
+        if found is None or not is_small(body, len(body)):
+            return None
+        return None if any(name == b"origin" for name, _ in scope["headers"]) else self._answer_quickly
+
+    async def _answer_quickly(self, scope: Scope, receive: Receive) -> Response:
+        begun = time.perf_counter()
+        status = 500
+        try:
+            found = self._routes[scope["method"], scope["path"]]
+            response = self._refuse(scope) or await self._handled(*found, scope, receive)
+            status = response.status_code
+            if scope["path"].startswith(FOR_PAGES):
+                response.headers["Vary"] = "Origin"  # as `OpenToPages` says to whoever is no page
+            return response
+        finally:
+            self._note(scope, status, time.perf_counter() - begun)
+
+    async def _handled(
+        self, route: APIRoute, handle: Callable[[Request], Awaitable[Response]], scope: Scope, receive: Receive
+    ) -> Response:
+        scope["route"] = route
+        try:
+            return await handle(Request(scope, receive))
+        except Exception as exc:  # noqa: BLE001 - whatever it is, its sender is told, and can come again
+            logger().error("unexpected error", route=route.path, exc_info=exc)
+            return answer_refusal(INTERNAL_ERROR)
 
     def _note(self, scope: Scope, status: int, duration_s: float) -> None:
         """Count and log a request; `source` is the name of a write key, never the key."""
@@ -86,6 +129,14 @@ class DirectRoutes:
             self._metrics.refused_for_outbox(named.get("why", "other"))
         level = logging.DEBUG if route in WATCHING_PATHS else logging.INFO
         log_request(level, method=scope["method"], route=route, status=status, duration_s=duration_s, **named)
+
+
+def _refuse_nobody(_: Scope) -> None:
+    """Stand for what decides who may ask where nothing is given."""
+
+
+def _never(_: Scope, __: bytes | bytearray) -> None:
+    """Stand for quick answers where each request has its trace."""
 
 
 class _Watched:
@@ -110,10 +161,14 @@ class Application(FastAPI):
         tracing: Tracing,
         *,
         around: Callable[[ASGIApp], ASGIApp] = OpenToPages,
+        refuse: Callable[[Scope], Response | None] | None = None,
         settings: Settings | None = None,
         **options: Any,
     ) -> None:
-        """Take `around` all routes what decides who may ask, and into the OpenAPI document what has to be proven."""
+        """Take `around` all routes what decides who may ask, `refuse` for the busiest (see `DirectRoutes`).
+
+        The OpenAPI document gets what has to be proven by the `settings`.
+        """
         super().__init__(
             title="Pinrelay",
             version=__version__,
@@ -126,8 +181,9 @@ class Application(FastAPI):
         )
         self.add_exception_handler(Exception, _unforeseen)
         self._settings = settings or Settings.model_construct()
-        self._direct_routes = DirectRoutes(super().__call__, metrics, around=around)
+        self._direct_routes = DirectRoutes(super().__call__, metrics, around=around, refuse=refuse)
         self._traced = tracing.requests(self._direct_routes)
+        self.quick = _never if tracing.is_on else self._direct_routes.quick
 
     def include_busy_router(self, router: APIRouter) -> None:
         """Include a router whose endpoints take a Request only (see app/web/application.py)."""

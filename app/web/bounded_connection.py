@@ -7,18 +7,28 @@ one read of the socket brings: a few clients would hold all connections and all 
 
 import asyncio
 import socket
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import lru_cache
+from typing import Any, TypeAlias
 
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    HEADER_RE,
+    HEADER_VALUE_RE,
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from app.source import TOO_SLOW, refusal_json
 from app.web.connections import Connections
 
 #: Of one request's line and headers; what one read of the socket brings beyond it (256 kB at most) is let pass.
 MAX_HEAD_BYTES = 65_536
-#: So much is written at once, and the sender told where the client does not keep up.
-MAX_GATHERED_BYTES = 65_536
+#: Answers a request that is whole without anything that needs a task: a time-out, a trace, a thread.
+QuickAnswer: TypeAlias = Callable[[Scope, Receive], Awaitable[Response]]
 #: Requests of one connection that wait for their answers; what comes beyond is not read until one is answered.
 MAX_UNANSWERED = 16
 #: What the system itself keeps unsent of one connection; with it, a client's progress is seen in steps of this size.
@@ -35,41 +45,66 @@ _TOO_SLOW = (
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
-class GatheredWrites:
-    """A transport that hands on what is written in one turn of the event loop at its end, in one call of the system.
+async def _answer_quickly(cycle: RequestResponseCycle, answer: QuickAnswer) -> None:
+    """Answer a request that is whole, by one call of the system and in one packet; uvicorn takes two of each."""
 
-    uvicorn writes the head of an answer, then its body: two calls, and two packets, where one does.
+    async def receive() -> Message:
+        return {"type": "http.request", "body": bytes(cycle.body), "more_body": False}
+
+    scope: Any = cycle.scope
+    send: Any = cycle.send
+    try:
+        response = await answer(scope, receive)
+        if not cycle.keep_alive or cycle.disconnected or cycle.flow.write_paused:
+            await response(scope, receive, send)
+            return
+        lines = [_header_line(*each) for each in (*cycle.default_headers, *response.raw_headers)]
+        cycle.transport.write(b"".join((STATUS_LINE[response.status_code], *lines, b"\r\n", response.body)))
+        cycle.response_started = cycle.response_complete = True
+        cycle.on_response()
+    except BaseException:
+        cycle.logger.exception("Exception in ASGI application\n")
+        cycle.transport.close()
+
+
+@lru_cache(maxsize=1_024)
+def _header_line(name: bytes, value: bytes) -> bytes:
+    if HEADER_RE.search(name) or HEADER_VALUE_RE.search(value):
+        raise RuntimeError("a header of an answer holds what no header may")
+    return b"%b: %b\r\n" % (name, value)
+
+
+class _Driven:
+    """Takes a coroutine to its end as a task does, for less than a task costs.
+
+    It raises nothing, and may not ask which task it is. The first step is taken at once.
     """
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport = transport
-        self._loop = loop
-        self._pieces: list[bytes] = []
-        self._size_bytes = 0
+    __slots__ = ("_awaited", "_coroutine", "_running")
 
-    def __getattr__(self, name: str) -> Any:
-        """Return what the transport itself has of that name."""
-        return getattr(self._transport, name)
+    def __init__(self, coroutine: Coroutine[Any, Any, None], running: set[Any]) -> None:
+        self._coroutine = coroutine
+        self._running = running
+        self._awaited: asyncio.Future[Any] | None = None
+        running.add(self)
+        self._step()
 
-    def write(self, piece: bytes) -> None:
-        """Write at the end of the turn; at once where much has come together."""
-        if not self._pieces:
-            self._loop.call_soon(self._hand_on)
-        self._pieces.append(piece)
-        self._size_bytes += len(piece)
-        if self._size_bytes > MAX_GATHERED_BYTES:
-            self._hand_on()
+    def _step(self, _: asyncio.Future[Any] | None = None) -> None:
+        try:
+            awaited = self._awaited = self._coroutine.send(None)
+        except StopIteration:
+            self._running.discard(self)
+            return
+        if awaited is None:  # asyncio.sleep(0)
+            asyncio.get_running_loop().call_soon(self._step)
+        else:
+            awaited._asyncio_future_blocking = False  # noqa: SLF001 - so a task says that it waits
+            awaited.add_done_callback(self._step)
 
-    def close(self) -> None:
-        """Close when all is written."""
-        self._hand_on()
-        self._transport.close()
-
-    def _hand_on(self) -> None:
-        if self._pieces and not self._transport.is_closing():
-            self._transport.write(b"".join(self._pieces))
-        self._pieces = []
-        self._size_bytes = 0
+    def cancel(self, msg: str | None = None) -> None:
+        """Let what is awaited end now."""
+        if self._awaited is not None:
+            self._awaited.cancel(msg)
 
 
 class _Flow(FlowControl):
@@ -106,8 +141,15 @@ class BoundedConnection(HttpToolsProtocol):
         self._held = b""
         self._in_head = False
         self._head_bytes = 0
+        #: Since when nothing is asked; None while something is.
+        self._idle_since: float | None = None
         #: The last bytes brought a request to its end.
         self._is_whole = False
+        #: Returns how a request is answered that is whole; None where that needs a task.
+        self._quick: Callable[[Scope, bytes | bytearray], QuickAnswer | None] = getattr(self.app, "quick", _never)
+        self._is_taking = False
+        #: What is answered when the bytes at hand are taken.
+        self._next: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Start the time that the first request has; cut at once where the client's address has connections enough."""
@@ -115,7 +157,7 @@ class BoundedConnection(HttpToolsProtocol):
         transport.get_extra_info("socket").setsockopt(
             socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _MAX_UNSENT_IN_SYSTEM_BYTES
         )
-        super().connection_made(GatheredWrites(transport, self.loop))  # type: ignore[arg-type] # all that is asked of one
+        super().connection_made(transport)
         self.flow = _Flow(self.transport)
         if self._open_connections.admit(self, self.client[0] if self.client else None):
             self._keep_watch()
@@ -129,6 +171,8 @@ class BoundedConnection(HttpToolsProtocol):
         self._held = b""
         self._cancel_deadline()
         self._cancel_stall()
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
 
     def abort(self) -> None:
         """Close, whatever is unsent."""
@@ -147,7 +191,9 @@ class BoundedConnection(HttpToolsProtocol):
         if self._in_head:
             self._head_bytes += len(data)
         self._is_whole = False
+        self._is_taking = True
         super().data_received(data)
+        self._is_taking = False
         if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
             self._refuse(_TOO_LARGE)
         if self._is_whole:
@@ -155,6 +201,24 @@ class BoundedConnection(HttpToolsProtocol):
             self._cancel_deadline()
         else:
             self._keep_watch()
+        if self._next is not None:
+            cycle, self._next = self._next, None
+            self._begin(cycle)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ARG002 - it is always the same
+        """Begin an answer: when the bytes at hand are taken, with which most requests are whole."""
+        if self._is_taking:
+            self._next = cycle
+        else:
+            self._begin(cycle)
+
+    def _begin(self, cycle: RequestResponseCycle) -> None:
+        is_whole = not (cycle.more_body or cycle.waiting_for_100_continue)
+        scope: Any = cycle.scope
+        if is_whole and (quick := self._quick(scope, cycle.body)):
+            _Driven(_answer_quickly(cycle, quick), self.tasks)
+        else:
+            super()._start_asgi_task(cycle, self.app)
 
     def _take_held(self) -> None:
         """Take so much of what is held that no more than MAX_UNANSWERED requests wait.
@@ -172,11 +236,38 @@ class BoundedConnection(HttpToolsProtocol):
             self._cancel_deadline()
 
     def on_response_complete(self) -> None:
-        """Note that there is room for one more request."""
+        """Begin the next answer, or the time that the connection may idle; there is room for one more request."""
         self._unanswered -= 1
         if self._held:
             self._take_held()
-        super().on_response_complete()
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._watch_idle(self.timeout_keep_alive)
+
+    def _watch_idle(self, seconds: float) -> None:
+        """Look after so long whether the connection has idled: one timer serves many requests."""
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close where the connection has idled all the time; else look again."""
+        self.timeout_keep_alive_task = None
+        if self._idle_since is None:
+            return
+        left_s = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left_s > 0:
+            self._watch_idle(left_s)
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _unset_keepalive_if_required(self) -> None:
+        self._idle_since = None
 
     def pause_writing(self) -> None:
         """Note that the client does not keep up, and give it its time."""
@@ -269,3 +360,7 @@ def _behind(mark: bytes, text: bytes, count: int) -> int:
             return len(text)
         end = found + len(mark)
     return end
+
+
+def _never(_: Scope, __: bytes | bytearray) -> None:
+    """Stand for what an application says that answers nothing without a task."""

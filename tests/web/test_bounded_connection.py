@@ -10,14 +10,16 @@ from typing import Any
 
 import pytest
 import uvicorn
+from starlette.responses import Response
 
-from app.web.bounded_connection import MAX_GATHERED_BYTES, MAX_HEAD_BYTES, BoundedConnection, GatheredWrites
+from app.web.bounded_connection import MAX_HEAD_BYTES, BoundedConnection
 from app.web.connections import Connections
 from tests.process import Server
 
 pytestmark = pytest.mark.slow  # what is cut is waited for
 
 TIMEOUT_S = 0.3
+IDLE_S = 1
 #: On a busy machine.
 LONG_S = 20
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -58,11 +60,31 @@ class Client:
 
 @dataclass
 class Application:
-    """Answers 200: at once, after its body (/read), or when it may (/wait)."""
+    """Answers 200: at once, after its body (/read), or when it may (/wait); quickly with the body (/quick)."""
 
     may_answer: asyncio.Event = field(default_factory=asyncio.Event)
+    #: Requests that are being answered.
+    running: set[Any] = field(default_factory=set)
+    is_waiting: asyncio.Event = field(default_factory=asyncio.Event)
+    answered: int = 0
+
+    def quick(self, scope: Any, _: bytes) -> Any:
+        return self.quickly if scope["path"].startswith("/quick") else None
+
+    async def quickly(self, scope: Any, receive: Any) -> Response:
+        self.answered += 1
+        match scope["path"]:
+            case "/quick/broken":
+                raise LookupError
+            case "/quick/turn":
+                await asyncio.sleep(0)
+            case "/quick/wait":
+                self.is_waiting.set()
+                await self.may_answer.wait()
+        return Response((await receive())["body"])
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.answered += 1
         if scope["path"] == "/read":
             while (await receive()).get("more_body"):
                 pass
@@ -83,7 +105,10 @@ async def client(application: Application) -> AsyncIterator[Client]:
     connection: Any = partial(
         BoundedConnection, timeout_s=TIMEOUT_S, stalled_s=TIMEOUT_S, open_connections=open_connections
     )
-    server = uvicorn.Server(uvicorn.Config(application, http=connection, lifespan="off", log_config=None))
+    options: dict[str, Any] = {"lifespan": "off", "log_config": None, "server_header": False, "proxy_headers": False}
+    config = uvicorn.Config(application, http=connection, timeout_keep_alive=IDLE_S, **options)
+    server = uvicorn.Server(config)
+    application.running = server.server_state.tasks
     with socket.create_server(("127.0.0.1", 0)) as listener:
         serving = asyncio.create_task(server.serve([listener]))
         reader, writer = await asyncio.open_connection(*listener.getsockname())
@@ -223,53 +248,51 @@ async def test_an_upgrade_to_websockets_is_a_request_like_any_other(start_server
     assert "127.0.0.1:" not in server.log.replace(f"127.0.0.1:{server.port}", "")
 
 
-class Line(asyncio.Transport):
-    """Keeps what is handed to the socket, call by call."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sent: list[bytes] = []
-        self.is_closed = False
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        assert not self.is_closed
-        self.sent.append(bytes(data))
-
-    def close(self) -> None:
-        self.is_closed = True
-
-    def is_closing(self) -> bool:
-        return self.is_closed
+@pytest.mark.parametrize("path", ["/quick", "/quick/turn"])
+async def test_a_quick_answer_takes_the_whole_body_and_one_packet(client: Client, path: str) -> None:
+    request = b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc" % path.encode()
+    for _ in range(2):
+        client.writer.write(request)
+        packet = await asyncio.wait_for(client.reader.read(1_000), LONG_S)
+        head, _, body = packet.partition(b"\r\n\r\n")
+        lines = [line for line in head.split(b"\r\n") if not line.startswith(b"date:")]
+        assert lines == [b"HTTP/1.1 200 OK", b"content-length: 3"]
+        assert body == b"abc"
 
 
-async def test_what_is_written_in_one_turn_is_sent_at_once_at_its_end() -> None:
-    line = Line()
-    writes = GatheredWrites(line, asyncio.get_running_loop())
-    writes.write(b"head ")
-    writes.write(b"body")
-    assert line.sent == []
-    await asyncio.sleep(0)
-    writes.write(b"next")
-    await asyncio.sleep(0)
-    assert line.sent == [b"head body", b"next"]
+@pytest.mark.parametrize(
+    ("request_", "answered"),
+    [
+        pytest.param(GET.replace(b"GET /", b"GET /quick/broken"), b"", id="one that fails is answered nothing"),
+        pytest.param(GET.replace(b"/ HTTP/1.1", b"/quick HTTP/1.0"), b"HTTP/1.1 200 ", id="HTTP/1.0 asks once"),
+        pytest.param(
+            GET.replace(b"GET /", b"GET /quick")[:-2] + b"Connection: close\r\n\r\n",
+            b"HTTP/1.1 200 ",
+            id="it asks no more",
+        ),
+    ],
+)
+async def test_a_connection_ends_behind_a_quick_answer_that_is_the_last(
+    client: Client, request_: bytes, answered: bytes
+) -> None:
+    client.writer.write(request_)
+    said = await asyncio.wait_for(client.reader.read(), LONG_S)
+    assert said.startswith(answered)
+    assert bool(said) is bool(answered)
 
 
-async def test_much_is_sent_before_the_turn_ends_so_that_its_writer_learns_when_to_wait() -> None:
-    line = Line()
-    writes = GatheredWrites(line, asyncio.get_running_loop())
-    writes.write(b"head ")
-    writes.write(b"x" * MAX_GATHERED_BYTES)
-    assert line.sent == [b"head " + b"x" * MAX_GATHERED_BYTES]
-    await asyncio.sleep(0)
-    assert len(line.sent) == 1
+async def test_a_quick_answer_of_an_application_that_ends_is_given_up(client: Client, application: Application) -> None:
+    client.writer.write(GET.replace(b"GET /", b"GET /quick/wait"))
+    await asyncio.wait_for(application.is_waiting.wait(), LONG_S)
+    (running,) = application.running
+    running.cancel("the server ends")
+    assert await client.is_cut()
+    assert not application.running
 
 
-async def test_what_is_written_before_closing_is_sent_and_what_comes_after_a_loss_is_not() -> None:
-    line = Line()
-    writes = GatheredWrites(line, asyncio.get_running_loop())
-    writes.write(b"the last")
-    writes.close()
-    assert (line.sent, writes.is_closing()) == ([b"the last"], True)
-    writes.write(b"too late")
-    await asyncio.sleep(0)
-    assert line.sent == [b"the last"]
+async def test_a_connection_may_idle_as_long_after_each_answer(client: Client, application: Application) -> None:
+    for path in (b"/quick", b"/"):
+        await client.ask(GET.replace(b"/ ", path + b" "))
+        assert not await client.is_cut(within_s=0.6 * IDLE_S)
+    assert await client.is_cut()
+    assert application.answered == 2
