@@ -7,11 +7,11 @@ import hmac
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from app.source import HmacSignature, SegmentSignature, SenderProof, StandardWebhooksSignature, StripeSignature
-from app.source.body import GZIP
+from app.source.body import DEFLATE, GZIP, ZSTD
 
 BODY = b'{"test": 2432232314}'
 SECRET = b"0123456789abcdef"
@@ -79,8 +79,9 @@ async def test_a_gzipped_body_is_signed_as_it_is_without_gzip() -> None:
     assert await proof.holds(packed, len(BODY), {"x-sign": digest().hex()}, now=NOW)
 
 
-@given(body=st.binary(max_size=2_000).filter(lambda raw: not raw.startswith(GZIP)), flipped=st.integers(0, 255))
+@given(body=st.binary(max_size=2_000), flipped=st.integers(0, 255))
 async def test_no_byte_of_a_body_may_differ(body: bytes, flipped: int) -> None:
+    assume(not (body + bytes([flipped])).startswith((GZIP, ZSTD, *DEFLATE)))
     good = {"x-sign": digest(body=body).hex()}
     assert await holds(signed(), good, body)
     assert not await holds(signed(), good, body + bytes([flipped]))
