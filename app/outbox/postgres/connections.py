@@ -8,11 +8,12 @@ import secrets
 import select
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from importlib.resources import files
 from typing import Final
 
 import psycopg
+from psycopg import _queries as taken_apart
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.errors import Diagnostic
@@ -36,6 +37,8 @@ _EITHER_WAY: Final = ("search", "search_by_id", "search_dropped")
 _QUERIES |= {f"{name}_ascending": from_oldest(_QUERIES[name]) for name in _EITHER_WAY}
 
 SQL: Final = {name: text.encode() for name, text in _QUERIES.items()}
+#: psycopg takes a statement that is longer apart at each call, which takes longer than to send a hundred rows by it.
+taken_apart.MAX_CACHED_STATEMENT_LENGTH = max(map(len, SQL.values()))
 
 
 def about_table(name: str, *, start: int = 0, end: int = 0, **tables: str) -> sql.Composed:
@@ -221,7 +224,7 @@ class Connections:
         Raises psycopg.Error, OutboxUnavailable.
         """
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(PATIENCE_S) if self._room.locked() else nullcontext():
                 await self._room.acquire()
         except TimeoutError:
             message = f"The outbox is too busy: no connection was free within {PATIENCE_S:.0f} seconds. Check its load."
