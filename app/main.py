@@ -138,7 +138,7 @@ def _include_senders_routes(app: Application, settings: Settings, services: Serv
             trusted_proxies=read_networks(settings.trusted_proxies),
             remembers=settings.remember_days > 0,
         )
-        app.include_router(named_sources_router(named))
+        app.include_busy_router(named_sources_router(named))
     is_open = not settings.authenticated
     app.include_router(sdk_settings_router(keys, is_open=is_open, public_hosts=settings.public_hosts))
     app.include_router(analytics_js_router(keys, is_open=is_open, library=read_library()))

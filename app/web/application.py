@@ -9,8 +9,9 @@ these handlers need none of it: they take a Request and return a Response. So a 
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeAlias
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.routing import APIRoute
@@ -27,8 +28,11 @@ from app.source import INTERNAL_ERROR, OpenToPages, answer, answer_refusal, refu
 from app.source.body import is_small
 from app.source.browser import FOR_PAGES
 from app.source.openapi import RECORDS
+from app.source.responses import Handler
 from app.web.bounded_connection import QuickAnswer
 from app.web.openapi import LICENSE, add_details, describe_proofs
+
+_Found: TypeAlias = tuple[APIRoute, Handler]
 
 
 class DirectRoutes:
@@ -55,17 +59,32 @@ class DirectRoutes:
         self._answer = around(self._route)
         self._refuse = refuse or _refuse_nobody
         self._metrics = metrics
-        self._routes: dict[tuple[str, str], tuple[APIRoute, Callable[[Request], Awaitable[Response]]]] = {}
+        self._routes: dict[tuple[str, str], _Found] = {}
+        #: The name of the parameter by which paths end that begin so.
+        self._parameters: dict[str, str] = {}
 
     def add(self, router: APIRouter) -> None:
         """Go straight to these routes.
 
-        Every endpoint must take a Request, and nothing else, and return a Response. A path with a parameter is passed
-        on, as is a method that its path does not take.
+        Every endpoint must take a Request, and nothing else, and return a Response. A path may end with a parameter;
+        one with a parameter elsewhere is passed on, as is a method that its path does not take.
         """
         for route in router.routes:
-            if isinstance(route, APIRoute) and not route.param_convertors:
+            if isinstance(route, APIRoute) and "{" not in route.path.rpartition("/")[0]:
                 self._routes |= {(method, route.path): (route, route.endpoint) for method in route.methods or ()}
+                self._parameters |= {route.path.rpartition("/")[0]: name for name in route.param_convertors}
+
+    def _found(self, scope: Scope) -> _Found | None:
+        """Return the route of a request and its handler; None where it is none of those that were added."""
+        method, path = scope["method"], scope["path"]
+        if (found := self._routes.get((method, path))) is not None:
+            return found
+        head, _, last = path.rpartition("/")
+        name = self._parameters.get(head)
+        if not (name and last):
+            return None
+        scope["path_params"] = {name: last}
+        return self._routes.get((method, f"{head}/{{{name}}}"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -79,7 +98,7 @@ class DirectRoutes:
             self._note(scope, watched.status, time.perf_counter() - begun)
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
-        found = self._routes.get((scope["method"], scope["path"]))
+        found = self._found(scope)
         if found is None:
             await self._app(scope, receive, send)
             return
@@ -91,17 +110,16 @@ class DirectRoutes:
 
         So is what a page asks: its answer has headers more.
         """
-        found = self._routes.get((scope["method"], scope["path"]))
-        if found is None or not is_small(body, len(body)):
+        if not is_small(body, len(body)) or any(name == b"origin" for name, _ in scope["headers"]):
             return None
-        return None if any(name == b"origin" for name, _ in scope["headers"]) else self._answer_quickly
+        found = self._found(scope)
+        return found and partial(self._answer_quickly, *found)
 
-    async def _answer_quickly(self, scope: Scope, receive: Receive) -> Response:
+    async def _answer_quickly(self, route: APIRoute, handle: Handler, scope: Scope, receive: Receive) -> Response:
         begun = time.perf_counter()
         status = 500
         try:
-            found = self._routes[scope["method"], scope["path"]]
-            response = self._refuse(scope) or await self._handled(*found, scope, receive)
+            response = self._refuse(scope) or await self._handled(route, handle, scope, receive)
             status = response.status_code
             if scope["path"].startswith(FOR_PAGES):
                 response.headers["Vary"] = "Origin"  # as `OpenToPages` says to whoever is no page
@@ -109,9 +127,7 @@ class DirectRoutes:
         finally:
             self._note(scope, status, time.perf_counter() - begun)
 
-    async def _handled(
-        self, route: APIRoute, handle: Callable[[Request], Awaitable[Response]], scope: Scope, receive: Receive
-    ) -> Response:
+    async def _handled(self, route: APIRoute, handle: Handler, scope: Scope, receive: Receive) -> Response:
         scope["route"] = route
         try:
             return await handle(Request(scope, receive))

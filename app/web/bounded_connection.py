@@ -46,7 +46,7 @@ _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0
 
 
 async def _answer_quickly(cycle: RequestResponseCycle, answer: QuickAnswer) -> None:
-    """Answer a request that is whole, by one call of the system and in one packet; uvicorn takes two of each."""
+    """Write the answer to a request that is whole, by one call of the system, in one packet; uvicorn takes two."""
 
     async def receive() -> Message:
         return {"type": "http.request", "body": bytes(cycle.body), "more_body": False}

@@ -19,7 +19,8 @@ from app.web.application import Application, DirectRoutes
 
 async def show(request: Request) -> Response:
     """Answer whether FastAPI had a hand in it (it then says which application it is), and the route's pattern."""
-    return Response(f"{'app' in request.scope} {request.scope['route'].path}")
+    parameters = "".join(f" {each}" for each in request.path_params.values())
+    return Response(f"{'app' in request.scope} {request.scope['route'].path}{parameters}")
 
 
 @pytest.fixture
@@ -27,6 +28,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
     router = APIRouter()
     router.add_api_route("/busy", show, methods=["POST", "PUT"])
     router.add_api_route("/named/{name}", show, methods=["POST"])
+    router.add_api_route("/named/{name}/more", show, methods=["POST"])
     app = FastAPI()
     app.include_router(router)
     routes = DirectRoutes(app, Metrics())
@@ -42,7 +44,12 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
         pytest.param("PUT", "/busy", 200, "False /busy", id="so does each of its methods"),
         pytest.param("PATCH", "/busy", 405, "", id="a method that the path does not take is FastAPI's to refuse"),
         pytest.param("POST", "/busy/", 307, "", id="a path that is spelled otherwise is FastAPI's to find"),
-        pytest.param("POST", "/named/x", 200, "True /named/{name}", id="a path with a parameter is FastAPI's to match"),
+        pytest.param("POST", "/named/x", 200, "False /named/{name} x", id="a path may end with a parameter"),
+        pytest.param("GET", "/named/x", 405, "", id="by a method that it takes"),
+        pytest.param("POST", "/named/", 404, "", id="which is not empty"),
+        pytest.param(
+            "POST", "/named/x/more", 200, "True /named/{name}/more x", id="with a parameter elsewhere it is FastAPI's"
+        ),
         pytest.param("POST", "/other", 404, "", id="what is not there is FastAPI's to tell"),
     ],
 )
