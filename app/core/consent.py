@@ -248,6 +248,8 @@ class ConsentBook:
         self._monotonic = monotonic
         #: By id about which anything is known: the kinds of its nos, as bits; 0 where there is no no.
         self.kept: dict[str, int] = {}
+        #: These ids, as they are at any time.
+        self.ids: AbstractSet[str | None] = self.kept.keys()
         self._after = "0"
         self._read_at = -inf
 
@@ -265,11 +267,6 @@ class ConsentBook:
             self.kept[each.key] = self.kept.get(each.key, 0) | (bits_of(each) & ~YES)
         if is_lifting:
             self._read_at = -inf
-
-    def knows(self, keys: Collection[str | None]) -> bool:
-        """Return whether anything is known about one of some ids."""
-        known: AbstractSet[str | None] = self.kept.keys()
-        return not known.isdisjoint(keys)
 
     def known(self, subjects: Iterable[Subject]) -> set[str]:
         """Return the keys of some deliveries about which anything is known."""

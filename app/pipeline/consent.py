@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -12,6 +13,7 @@ from app.core.consent import (
     NOT_ASKED,
     OPT_OUT,
     PUBLIC,
+    YES,
     Answer,
     Answers,
     ConsentBook,
@@ -79,22 +81,31 @@ class Consents:
         await self._book.look(store, max_age_s=max_age_s)
 
     def may_count(
-        self, event: Event, identity_event: IdentityEvent | None, owner: Ownership | None, drafts: IntakeBatch
+        self,
+        event: Event,
+        presets: Sequence[Preset],
+        lines: Sequence[PresetResult],
+        identity_event: IdentityEvent | None,
+        drafts: IntakeBatch,
+        *,
+        keys: Sequence[str | None] | None,
     ) -> bool:
         """Return whether an event may answer what counts: a no that is kept, or a yes of somebody who said no.
 
-        `owner` is whose it is; None where nothing of it is kept.
+        `keys` are those of whose it is; None where nothing of it is kept.
         """
         is_asked = self._settings.consent_required
         if not is_asked and (self._book.kept or drafts.refusing):
-            if owner is None and not may_answer(event):
-                return False
-            is_asked = self._is_known(
-                owner.keys if owner else [key_of(each) for each in self._reader.keys(event)], drafts
-            )
-        if identity_event is None:
-            return may_answer(event, by_device=is_asked or self._keeps_device)
-        return identity_event.is_no or (is_asked and identity_event.is_yes)
+            if keys is None:
+                if not may_answer(event):
+                    return False
+                keys = [key_of(each) for each in self._reader.keys(event)]
+            is_asked = self._is_known(keys, drafts)
+        if identity_event is not None:
+            return identity_event.is_no or (is_asked and identity_event.is_yes)
+        if not may_answer(event, by_device=is_asked or self._keeps_device):
+            return False
+        return is_asked or of_permitted(presets, lines) is None
 
     def note(
         self,
@@ -131,7 +142,7 @@ class Consents:
 
     def _is_known(self, keys: Sequence[str | None], drafts: IntakeBatch) -> bool:
         """Return whether anything is known about one of some ids, or said by events before in the same request."""
-        return self._book.knows(keys) or not drafts.refusing.isdisjoint(keys)
+        return not (self._book.ids.isdisjoint(keys) and drafts.refusing.isdisjoint(keys))
 
     def _read(
         self, event: Event, presets: Sequence[Preset], lines: Sequence[PresetResult], catalog: Catalog, intake: Intake
@@ -155,29 +166,33 @@ class Consents:
         found: dict[int, Subject] = {}
         if not (kept or local or is_required):
             return found
-        for place, (delivery, (event, owner)) in enumerate(zip(drafts.deliveries, drafts.whose, strict=True)):
-            keys = owner.keys
+        ids = self._book.ids
+        local_ids: AbstractSet[str | None] = local.keys()
+        for place, (delivery, (event, owner, own)) in enumerate(zip(drafts.deliveries, drafts.whose, strict=True)):
+            keys = own
             if event is not None:
                 token = delivery.token if delivery.side else order_token(event)
-                keys = (*keys, key_of(token), order_key(delivery.placed_order) if delivery.placed_order else "")
-            said = bits_about(keys, local) if local else 0
-            nos = (said | bits_about(keys, kept)) & (self._nos | PUBLIC)
-            if is_required or self._is_judged(delivery, nos, is_said=said != 0):
+                keys = (*own, key_of(token), order_key(delivery.placed_order) if delivery.placed_order else "")
+            if not is_required and ids.isdisjoint(keys) and local_ids.isdisjoint(keys):
+                continue
+            nos, said = bits_about(keys, kept), bits_about(keys, local)
+            if is_required or self._is_judged(delivery, nos, said):
                 found[place] = self._subject(event, delivery, owner, local)
-            elif nos & self._nos:
+            elif (nos | said) & self._nos:
                 drafts.deliveries[place] = replace(delivery, payload=opted_out(delivery.payload))
         return found
 
-    def _is_judged(self, delivery: NewDelivery, nos: int, *, is_said: bool) -> bool:
-        """Return whether the nos about a delivery are to be read one by one, not where all say what it says already.
+    def _is_judged(self, delivery: NewDelivery, kept: int, said: int) -> bool:
+        """Return whether nos about a delivery are to be read one by one: not where all say what it says already.
 
-        `nos` are bits; `is_said` tells that something of it was said in the same request, where the order counts.
+        `kept` are what the store has about it, and `said` what the same request says, where the order counts.
         """
+        nos = kept | said
         if nos & self._nos != OPT_OUT or self._settings.suppress == "withhold":
             return nos & self._nos != 0
         if nos & PUBLIC and delivery.is_proven:  # it may not hold, and may be handed on
             return True
-        return is_said and not is_opted_out(delivery.payload)
+        return not is_opted_out(delivery.payload) and (said & YES != 0 or kept & OPT_OUT == 0)
 
     def _subject(
         self, event: Event | None, delivery: NewDelivery, owner: Ownership, local: Mapping[str, int]

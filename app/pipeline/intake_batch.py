@@ -198,13 +198,18 @@ def _note_people(
     end = len(drafts.deliveries) - sum(len(one.deliveries) for one in asked)
     for event, its, (_, identity_event, _), one in zip(events, matched, met, asked, strict=True):
         first, end = end, end + len(one.deliveries)
-        owner = None
+        keys: tuple[str | None, ...] | None = None
         if first < end or any(line.exit is not Exit.UNMATCHED or line.order for line in one.lines):
             owner = _owner(one, identity_event or reader.ids_of(event), drafts.intake)
             drafts.owners.append(owner)
             if consents is not None:
-                drafts.whose += [(event if each.event_name == CHECKOUT else None, owner) for each in one.deliveries]
-        if consents is not None and consents.may_count(event, identity_event, owner, drafts):
+                keys = owner.keys
+                drafts.whose += [
+                    (event if each.event_name == CHECKOUT else None, owner, keys) for each in one.deliveries
+                ]
+        if consents is not None and consents.may_count(
+            event, its.presets, one.lines, identity_event, drafts, keys=keys
+        ):
             places = range(first, end)
             consents.note(event, its.presets, one.lines, identity_event, catalog, drafts, places=places, memory=memory)
 

@@ -8,7 +8,6 @@ import pytest
 from app.catalog import Catalog
 from app.core.consent import Kind
 from app.core.events import Event
-from app.core.people import Ownership
 from app.pipeline.consent import Consents
 from app.pipeline.identity_events import IdentityEventReader
 from app.pipeline.receipts import IntakeBatch
@@ -82,6 +81,6 @@ def test_the_short_way_reads_what_the_long_one_does(name: str, gpc: str) -> None
             consents.note(event, catalog.matching(event), lines, None, catalog, drafts, places=range(0), memory=None)
             told = [answer for each in drafts.answered for answer in each.said]
             assert {answer.is_no for answer in told} == ({is_no} if is_no or is_yes else set()), event
-            owner = Ownership(message_id="m1", user="somebody", anonymous=None)
-            assert consents.may_count(event, None, owner, drafts) or not told, event
-            assert as_said.may_count(event, None, owner, drafts) or kind in {None, "device"}, event
+            asked = (event, catalog.matching(event), lines, None, IntakeBatch(intake))
+            assert consents.may_count(*asked, keys=("somebody",)) or not told, event
+            assert as_said.may_count(*asked, keys=("somebody",)) or kind in {None, "device"}, event
