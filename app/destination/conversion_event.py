@@ -75,6 +75,7 @@ class ReportConversionEvent:
     ) -> None:
         """Take the rules; `action_source` replaces what the mapping says, `state_of` finds states of addresses."""
         self._rules = rules
+        self._max_age_s = rules.max_event_age_s
         self._action_source = action_source
         self._read_required = RequiredReader(frozenset((*EVENT_NAMES, *rules.custom_event_names)))
         self._read_user_data = UserDataReader(rules)
@@ -170,7 +171,12 @@ class ReportConversionEvent:
             raise EventInvalid("; ".join(faults[:_MAX_WARNINGS]))
         if read.pin_unauth is not None:
             add_pin_unauth(event["user_data"], read.pin_unauth)
-        warnings += self._settle_time(event, now)
+        if now is not None:
+            is_offline = event["action_source"] == "offline"
+            event["event_time"], about = settled_time(
+                event["event_time"], now=now, max_age_s=self._max_age_s, offline=is_offline
+            )
+            warnings += about
         if read.notes:
             unsent = "" if self._rules.send_advertiser_tracking else ".advertiser_tracking_enabled"
             notes = [note for note in read.notes if not (unsent and note.startswith(unsent))]
@@ -191,18 +197,6 @@ class ReportConversionEvent:
         if is_refund(values, self._read_custom_data.context(currency)):
             raise EventInvalid(_REFUND)
 
-    def _settle_time(self, event: dict[str, Any], now: float | None) -> list[str]:
-        """Hold the event's time against the clock, where one is given; return the warnings."""
-        if now is None:
-            return []
-        event["event_time"], warnings = settled_time(
-            event["event_time"],
-            now=now,
-            max_age_s=self._rules.max_event_age_s,
-            offline=event["action_source"] == "offline",
-        )
-        return warnings
-
     def _finish(self, event: dict[str, Any], read: ReadEvent) -> list[str]:
         """Apply the rules that look at more than one field; return the warnings."""
         custom_data: dict[str, Any] = event.get("custom_data", {})
@@ -213,7 +207,7 @@ class ReportConversionEvent:
         if self._opt_outs.asks_states or read.gpc is not None or "opt_out_type" in custom_data:
             event["custom_data"] = custom_data
             warnings += self._apply_opt_outs(event, read)
-        if event["event_name"] == "checkout":
+        if event["event_name"] == "checkout" and not custom_data.keys() >= _ASKED.keys():
             warnings += [f"checkout without {name}: {why}" for name, why in _ASKED.items() if name not in custom_data]
         if custom_data:
             event["custom_data"] = custom_data

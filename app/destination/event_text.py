@@ -211,10 +211,13 @@ class _EventText(_MembersText):
 
     def _required(self, name: str, given: str) -> list[str]:
         required, bound = self._readers.required, self._text.bound
+        known = required.known.get(name)
+        at_once = [f" if value.__class__ is str and value in {bound(known)}: about = ()"] if known else []
         settle = f"{bound(required.settle)}({name!r}, value, about, sent, faults, warnings, candidates)"
         return [
             f" value = {given}",
-            f" if {IS_GIVEN}: value, about = {bound(required.readers[name])}(value)",
+            *at_once,
+            f" {'elif' if known else 'if'} {IS_GIVEN}: value, about = {bound(required.readers[name])}(value)",
             f" else: value, about = None, {bound(MISSING_FIELD)}",
             f" if about: {settle}",
             f" else: sent[{name!r}] = value",

@@ -103,6 +103,8 @@ def is_refund(values: Iterable[Any], context: Context) -> bool:
     """Return whether the first readable amount is negative; those that were computed, not written, do not count."""
     for value in values:
         given = unwrap_single(value)
+        if type(given) is not Computed and plain_money(given) is not None:  # nearly every amount
+            return False
         amount = None if type(given) is Computed else read_amount(given, context)
         number = None if amount is None else _number(amount)
         if number is not None:
@@ -127,9 +129,8 @@ class IntegerReader:
         minimum, maximum = self.minimum, self.maximum
         if type(value) is int and minimum <= value <= maximum:  # nearly every count
             return value, NO_NOTES
-        if is_plain_text(value) and "." not in value and minimum <= int(value) <= maximum:
-            return int(value), NO_NOTES
-        if type(value) is Computed and value.is_plain and value.isdecimal() and minimum <= int(value) <= maximum:
+        is_plain = value.is_plain if type(value) is Computed else is_plain_text(value)
+        if is_plain and value.isdecimal() and minimum <= int(value) <= maximum:
             return int(value), NO_NOTES
         count = read_amount(unwrap_single(value), COUNT)
         number = None if count is None else _number(count)

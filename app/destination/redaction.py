@@ -208,6 +208,9 @@ def product_id(max_length: int = sys.maxsize) -> FreeTextReader:
     return FreeTextReader(max_length, is_words=False)
 
 
+_TEXTS: Final = {str}
+
+
 class ListReader:
     """Reads a list of texts; a single one is a list of one, null and empty items are nothing."""
 
@@ -219,12 +222,13 @@ class ListReader:
         read = self.item
         if type(value) is str and value in read.known:
             return [value], NO_NOTES
+        if (
+            type(value) is list and set(map(type, value)) == _TEXTS and read.known.issuperset(value)
+        ):  # nearly every list
+            return [*value], NO_NOTES
         kept: list[str] = []
         notes: list[str] = []
         for item in flattened(written_texts(value)):
-            if type(item) is str and item in read.known:  # nearly every item
-                kept.append(item)
-                continue
             text, problems = read(item)
             notes += problems
             if text is not None:

@@ -96,6 +96,8 @@ class RequiredReader:
 
     def __init__(self, event_names: Collection[str]) -> None:
         self._event_names = event_names
+        #: By field, the texts that are sent as they are.
+        self.known = {"event_name": frozenset(event_names), "action_source": frozenset(ACTION_SOURCES)}
         readers: tuple[Reader, ...] = (self._read_event_name, _read_action_source, read_time, _read_event_id)
         #: By field, in the order in which they are read.
         self.readers = dict(zip(REQUIRED, readers, strict=True))

@@ -229,9 +229,12 @@ def _hashing(normalise: Normaliser, on_hashed: OnHashed | None) -> Way:
 
     def digest(given: str, country: str | None) -> Digest:
         text, note = normalised(given, country, normalise)
-        if text and on_hashed:
-            on_hashed(given, text, hashed(text))
-        return text and hashed(text), note
+        if not text:
+            return text, note
+        sent = hashed(text)
+        if on_hashed:
+            on_hashed(given, text, sent)
+        return sent, note
 
     return digest
 

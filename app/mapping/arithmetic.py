@@ -6,7 +6,7 @@ or no number there is no result: a value that leaves something out would be a wr
 """
 
 import decimal
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any, Final, TypeAlias
@@ -24,6 +24,8 @@ _MAX_OPERAND_DIGITS: Final = 25
 #: Integers below, and floats from the other on, are taken without a look at their digits.
 _SMALL: Final = 10**9
 _FLOATS_FROM: Final = 1e-4
+#: The product of more operands may have more digits than are exact.
+_FEW: Final = 4
 
 
 def build_sum(compiler: Compiler, value: Any, at: str) -> Node:
@@ -104,13 +106,35 @@ def _nothing(operands: Iterable[tuple[About, Any]], told: list[PassedOver]) -> A
 
 def _of_plain(combine: _Combine, values: Sequence[Any]) -> Computed | None:
     """Return the result of plain numbers, which nearly all operands are; None for all others."""
-    numbers = []
-    for value in values:
-        number = _plain(value)
-        if number is None:
+    cents = [each for each in map(_cents, values) if each is not None]
+    if len(cents) == len(values) and (result := _OF_CENTS[combine](cents)) is not None and result >= 0:
+        whole, rest = divmod(result, 100)
+        return Computed(f"{whole}.{rest:02}".rstrip("0") if rest else str(whole))
+    numbers = [each for each in map(_plain, values) if each is not None]
+    return Computed(plain_text(combine(numbers))) if len(numbers) == len(values) else None
+
+
+def _cents(value: Any) -> int | None:
+    """Return the hundredths of an amount that is not negative; None where it has others besides, or is no plain one."""
+    kind = type(value)
+    if kind is int:
+        return value * 100 if 0 <= value < _SMALL else None
+    if (kind is Computed and value.is_plain and value[0] != "-") or is_plain_text(value):
+        value = float(value)
+    elif kind is not float or value < _FLOATS_FROM:
+        return None
+    cents = round(value * 100) if value < _SMALL else 0
+    return cents if cents / 100 == value else None
+
+
+def _product(cents: list[int]) -> int | None:
+    """Return the hundredths of a product; None where it has others besides, or more digits than are exact."""
+    product = cents[0]
+    for factor in cents[1:_FEW]:
+        product, rest = divmod(product * factor, 100)
+        if rest:
             return None
-        numbers.append(number)
-    return Computed(plain_text(combine(numbers)))
+    return product if len(cents) <= _FEW else None
 
 
 def _in_context(combine: _Combine, values: Sequence[Any], context: Context) -> Computed | None:
@@ -154,13 +178,14 @@ def _in_context(combine: _Combine, values: Sequence[Any], context: Context) -> C
 
 def _plain(value: Any) -> Decimal | None:
     """Return a plain number of JSON, of arithmetic or of a text, which nearly every operand is; None for all else."""
-    if type(value) is float:
+    kind = type(value)
+    if kind is float:
         return Decimal(repr(value)) if _FLOATS_FROM <= value < _SMALL else _bounded(repr(value))
-    if type(value) is int:
+    if kind is int:
         return Decimal(value) if -_SMALL < value < _SMALL else None
-    if is_plain_text(value):
-        return Decimal(value)
-    return _bounded(value) if type(value) is Computed and value.is_plain else None
+    if kind is Computed:  # without an exponent, so that its length tells how many digits it has
+        return Decimal(value) if len(value) <= _MAX_OPERAND_DIGITS and value.is_plain else None
+    return Decimal(value) if is_plain_text(value) else None
 
 
 def _sum(numbers: list[Decimal]) -> Decimal:
@@ -183,6 +208,15 @@ def _multiply(numbers: list[Decimal]) -> Decimal:
 
 def _smallest(numbers: list[Decimal]) -> Decimal:
     return min(numbers)
+
+
+#: The same of hundredths, which takes half the time.
+_OF_CENTS: Final[Mapping[_Combine, Callable[[list[int]], int | None]]] = {
+    _sum: sum,
+    _subtract: lambda numbers: numbers[0] - sum(numbers[1:]),
+    _multiply: _product,
+    _smallest: min,
+}
 
 
 def _bounded(text: str) -> Decimal | None:

@@ -72,11 +72,13 @@ def build_if_equals(compiler: Compiler, value: Any, at: str) -> Node:
     if not isinstance(expected, str | bool | int | float) or expected == "":
         return compiler.fault(f"{at}/equals", f"should be a text, number or boolean but it is {json_kind(expected)}")
     nodes = _compiled(compiler, options, at)
+    text = javascript_text(expected)
     return If(
         value=nodes["value"],
-        test=partial(_has_text, javascript_text(expected)),
+        test=partial(_has_text, text),
         then=nodes.get("then", NOTHING),
         otherwise=nodes.get("else", NOTHING),
+        text=None if isinstance(expected, bool) else text,
     )
 
 

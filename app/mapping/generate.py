@@ -79,10 +79,10 @@ _EMPTY: Final[dict[str, Any]] = {}
 FindsCandidates: TypeAlias = Callable[[Any, list[PassedOver]], Iterator[Candidate]]
 
 
-def generate(node: Node) -> Resolver:
-    """Return the function that resolves `node` for an event."""
+def generate(node: Node, *, of_object: bool = False) -> Resolver:
+    """Return the function that resolves `node` for an event, with `of_object` for what is a dict for sure."""
     function = _Function()
-    return function.made("event, told", function.statements(node, PlainObject))
+    return function.made("event, told", function.statements(node, PlainObject), of_object=of_object)
 
 
 def generate_reader(node: Object, writes: Writes, *, recording: bool = False) -> Callable[..., Any]:
@@ -128,9 +128,11 @@ class _Function(FunctionNames):
         self._body: list[str] = []
         self._nesting = 0
 
-    def made(self, parameters: str, statements: Sequence[str]) -> Callable[..., Any]:
+    def made(self, parameters: str, statements: Sequence[str], *, of_object: bool = False) -> Callable[..., Any]:
         """Return the function of these statements, in front of which the objects are fetched that they ask."""
-        return self.function(parameters, [*self._fetched(), *statements])
+        flat = of_object and list(self._parents) == [()]
+        fetched = [" odd = False", f" {self._parents[()]} = event"] if flat else self._fetched()
+        return self.function(parameters, [*fetched, *statements])
 
     def statements(self, node: Node, writes: Writes) -> list[str]:
         """Return the statements that resolve a node, the last of which returns what results."""
@@ -186,9 +188,7 @@ class _Function(FunctionNames):
         if isinstance(node, List):
             self._body.append(f" {name} = {self._expression(node)}")
             return "", name
-        if isinstance(node, Choice) and not self._recording:
-            return self._taken(node, name), name
-        return f"({name} := {self._expression(node)}) is not MISSING", name
+        return self._gives(node, name), name
 
     def _parent(self, keys: Keys) -> str:
         """Name the object at `keys`; EMPTY where it is not there."""
@@ -222,24 +222,31 @@ class _Function(FunctionNames):
 
     def _given(self, path: Path) -> str:
         """Write what stands at a path about which `_asked` says yes."""
-        parent, key = self._parent(path.keys[:-1]), path.keys[-1]
-        given = f"{parent}[{key!r}]"
-        if not path.hands_on:
-            in_lists = f"{self.seldom(partial(read_in_lists, path.keys))}(event)"
-            given = f"({in_lists} if odd and not ({parent} and {key!r} in {parent}) else {given})"
+        given = f"{self._parent(path.keys[:-1])}[{path.keys[-1]!r}]"
         return f"noted(reads, {path.text!r}, {given})" if self._recording else given
 
     def _asked(self, path: Path) -> str:
-        """Write the question whether anything stands at a path; it may be false where lists are looked into."""
-        asked = f"{path.keys[-1]!r} in {self._parent(path.keys[:-1])}"
-        return asked if path.hands_on else f"(odd or {asked})"
+        """Write the question whether anything stands at a path, which looks into no lists."""
+        return f"{path.keys[-1]!r} in {self._parent(path.keys[:-1])}"
+
+    def _path(self, path: Path) -> str:
+        """Write what stands at a path, in lists too where it looks into them."""
+        if path.hands_on:
+            return f"({self._given(path)} if {self._asked(path)} else MISSING)"
+        parent, key = self._parent(path.keys[:-1]), path.keys[-1]
+        in_lists = f"{self.seldom(partial(read_in_lists, path.keys))}(event)"
+        found = f"({parent}[{key!r}] if {key!r} in {parent} and {parent} else {in_lists} if odd else MISSING)"
+        return f"noted(reads, {path.text!r}, {found})" if self._recording else found
 
     def _expression(self, node: Node) -> str:
+        return self._nested(self._shallow, node)
+
+    def _nested(self, write: Callable[[Node], str], node: Node) -> str:
         if self._nesting == _MAX_NESTING:
             return self._apart(node)
         self._nesting += 1
         try:
-            return self._shallow(node)
+            return write(node)
         finally:
             self._nesting -= 1
 
@@ -256,25 +263,42 @@ class _Function(FunctionNames):
             case Path(keys=()):
                 return f"noted(reads, {node.text!r}, event)" if self._recording else "event"
             case Path():
-                return f"({self._given(node)} if {self._asked(node)} else MISSING)"
-            case ListPath(find=find, under=under):
-                found = f"{self.bound(find)}(event)"
-                found = f"noted(reads, {node.text!r}, {found})" if self._recording else found
-                return f"({found} if {self._is_there(under)} else MISSING)" if under else found
+                return self._path(node)
+            case ListPath(under=under):
+                found = self._listed(node)
+                return f"({found} if {self._any_there(under, looks_into_lists=False)} else MISSING)" if under else found
             case Choice() | If() if self._recording:
                 return f"{self.bound(_first)}({self.bound(generate_candidates(node))}(event, told), reads)"
             case Choice():
                 return self._choice(node)
-            case If(then=then, otherwise=otherwise):
-                condition = self._condition(node)
-                return f"({self._expression(then)} if {condition} else {self._expression(otherwise)})"
+            case If():
+                return self._if(node, self._expression)
             case List(items=items):
                 return f"[{', '.join(map(self._item, items))}]"
-            case Call(function=function, operands=operands):
-                call = f"{self.seldom(function)}({', '.join(map(self._expression, operands))})"
+            case Call():
                 may_be = "" if self._recording else self._may_be(node)
-                return f"({call} if {may_be} else MISSING)" if may_be else call
+                return f"({self._call(node)} if {may_be} else MISSING)" if may_be else self._call(node)
         return "told" if node is TOLD else self._apart(node)
+
+    def _listed(self, path: ListPath) -> str:
+        """Write what a path into lists finds."""
+        found = f"{self.bound(path.find)}(event)"
+        return f"noted(reads, {path.text!r}, {found})" if self._recording else found
+
+    def _if(self, node: If, write: Callable[[Node], str]) -> str:
+        """Write a condition, and what `write` makes of its branches."""
+        return f"({write(node.then)} if {self._condition(node)} else {write(node.otherwise)})"
+
+    def _call(self, node: Call) -> str:
+        """Write the call of a function, about which `_may_be` says yes."""
+        write = self._expression if self._recording or node.needs != "all" else self._sure
+        return f"{self.seldom(node.function)}({', '.join(map(write, node.operands))})"
+
+    def _sure(self, node: Node) -> str:
+        """Write what an operand gives about which `_may_be` says yes."""
+        if isinstance(node, Path) and node.keys and node.hands_on:
+            return self._given(node)
+        return self._call(node) if isinstance(node, Call) else self._expression(node)
 
     def _may_be(self, node: Node) -> str:
         """Write a question that is false where a node gives MISSING; "" where it is not worth asking.
@@ -304,9 +328,6 @@ class _Function(FunctionNames):
                 parts.append(f"{parent} and ({asked})" if len(keys) > 1 and looks_into_lists else asked)
         return f"({' or '.join(parts) or 'False'})"
 
-    def _is_there(self, keys: Keys) -> str:
-        return f"{keys[-1]!r} in {self._parent(keys[:-1])}"
-
     def _constant(self, value: Any) -> str:
         is_plain = value is None or isinstance(value, str | bool) or (isinstance(value, int) and abs(value) < _SMALL)
         return repr(value) if is_plain else "MISSING" if value is MISSING else self.bound(value)
@@ -329,16 +350,27 @@ class _Function(FunctionNames):
         mapping's spellings are absent.
         """
         parts = []
-        for parent, group in groupby(zip(node.options, node.about, strict=True), key=parent_keys):
-            tests = [self._usable(option, name, self._test(node, name, about)) for option, about in group]
+        for parent, group in groupby(zip(node.options, node.about, strict=True), key=self._parent_of):
+            tests = [self._usable(option, name, self._test(node, name, option, about)) for option, about in group]
             parts += tests if parent is None else [f"{self._parent(parent)} and ({' or '.join(tests)})"]
         return " or ".join(parts) or "False"
 
-    def _test(self, node: Choice, name: str, about: About) -> str:
-        """Write the end of the question whether `name`, in brackets just before, is usable.
+    def _parent_of(self, option: tuple[Node, About]) -> Keys | None:
+        """Return the way to an object without which an option gives nothing; None where there is no one such."""
+        node = option[0]
+        return node.under[0] if isinstance(node, ListPath) and self._is_in_known(node) else parent_keys(option)
+
+    def _is_in_known(self, path: ListPath) -> bool:
+        """Return whether what holds the items is an object that is fetched for others too."""
+        return len(path.under) == 1 and path.under[0] in self._parents
+
+    def _test(self, node: Choice, name: str, option: Node, about: About) -> str:
+        """Write the end of the question whether `name`, in brackets just before, is usable; "" where that is known.
 
         Nearly every value is a text that says something, as its first character shows, or a number.
         """
+        if isinstance(option, Constant) and option.value is not MISSING and node.is_usable(option.value):
+            return ""
         at_once = f".__class__ is str and {name} and {name}[0] not in FIRST or {name}" if node.takes_texts else ""
         if node.takes_numbers:
             at_once += f".__class__ in NUMBERS or {name}"
@@ -346,23 +378,51 @@ class _Function(FunctionNames):
 
     def _usable(self, option: Node, name: str, test: str) -> str:
         """Write the question whether an option, whose parent is there, is usable; `name` holds what it gives."""
-        match option:
-            case Path(keys=(*above, key)):
-                return f"({key!r} in {self._parent(tuple(above))} and (({name} := {self._given(option)}){test}))"
-            case ListPath(find=find, under=(_, *_) as under):
-                found = f"{name} := {self.bound(find)}(event)"
-                return f"({self._is_there(under)} and ({found}) is not MISSING and (({name}){test}))"
-        return f"(({name} := {self._expression(option)}) is not MISSING and (({name}){test}))"
+        if isinstance(option, Path) and option.keys and option.hands_on:
+            return f"({self._asked(option)} and (({name} := {self._given(option)}){test}))"
+        gives = self._gives(option, name)
+        return f"({gives} and (({name}){test}))" if test else gives
+
+    def _gives(self, node: Node, name: str) -> str:
+        """Write the question whether a node gives anything, which `name` holds then."""
+        if self._recording or self._nesting == _MAX_NESTING:
+            return f"({name} := {self._expression(node)}) is not MISSING"
+        return self._nested(partial(self._gives_something, name), node)
+
+    def _gives_something(self, name: str, node: Node) -> str:
+        asked, given = "", ""
+        match node:
+            case Constant(value=value) if value is MISSING:
+                return "False"
+            case Choice():
+                return f"({self._taken(node, name)})"
+            case If():
+                return self._if(node, lambda branch: self._gives(branch, name))
+            case Path(keys=(_, *_), hands_on=True):
+                asked, given = self._asked(node), self._given(node)
+            case ListPath(under=(first, *_) as under):
+                is_fetched = self._is_in_known(node)
+                asked = self._parent(first) if is_fetched else self._any_there(under, looks_into_lists=False)
+                given = self._listed(node)
+            case Call():
+                asked, given = self._may_be(node), self._call(node)
+        asked = f"{asked} and " if asked else ""
+        return f"({asked}({name} := {given or self._expression(node)}) is not MISSING)"
 
     def _condition(self, node: If) -> str:
         """Write whether the test of a condition holds."""
-        value = self._expression(node.value)
         name = self.new("v")
-        is_there = f"({name} := {value}) is not MISSING"
+        gives = self._gives(node.value, name)
         if node.test is None:
-            return f"{is_there} and {name} is not None"
+            return f"({gives} and {name} is not None)"
+        test = f"{self.seldom(node.test)}({name})"
+        if node.text is not None:
+            test = f"({name} == {node.text!r} if {name}.__class__ is str else {test})"
+        else:
+            yes, no = map(node.test, (True, False))  # nearly every flag is one of them
+            test = f"({yes} if {name} is True else {no} if {name} is False else {test})"
         # most values are missing: what the test says of that is asked once, here
-        return f"({self.seldom(node.test)}({name}) if {is_there} else {bool(node.test(MISSING))})"
+        return f"(not {gives} or {test})" if node.test(MISSING) else f"({gives} and {test})"
 
 
 class _Candidates(_Function):
@@ -396,7 +456,7 @@ class _Candidates(_Function):
         found = f"  if {usable}(value, told): yield Candidate({_place(option)!r}, value, reads)"
         lines = [*self._one_value(option), found]
         if isinstance(option, Path) and option.keys:  # false and 0 have no members that somebody gave
-            asked = f" and {self._is_there(option.keys)}" if option.hands_on else ""
+            asked = f" and {self._asked(option)}" if option.hands_on else ""
             return [f" if {self._parent(option.keys[:-1])}{asked}:", *indented(lines)]
         return lines
 

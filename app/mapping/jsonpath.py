@@ -35,8 +35,8 @@ def compile_list_path(text: str) -> ListPath:
     steps = _steps(expression)
     if steps is None:
         return ListPath(text=text, find=partial(_find_all, expression.find))
-    under = tuple(str(step) for step in takewhile(lambda step: isinstance(step, str), steps))
-    return ListPath(text=text, find=partial(_walk, tuple(steps), None in steps), under=under)
+    keys = tuple(str(step) for step in takewhile(lambda step: isinstance(step, str), steps))
+    return ListPath(text=text, find=partial(_walk, tuple(steps), None in steps), under=(keys,) if keys else ())
 
 
 def _parse(text: str) -> JSONPath:

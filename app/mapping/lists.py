@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from app.core.values.candidates import PassedOver
-from app.core.values.placeholders import FIRST_CHARACTERS, says_nothing
+from app.core.values.placeholders import says_nothing
 from app.core.values.texts import written_list
 from app.mapping.compiler import Compiler, json_kind
 from app.mapping.generate import generate
@@ -74,7 +74,7 @@ def build_each(compiler: Compiler, value: Any, at: str) -> Node:
     root = NOTHING if text is None else path_node(compiler, without_prefix(text), f"{at}/0")
     objects = compiler.context.operand(why="an object, or a list of them, is expected")
     below = f"{', '.join(places_of(root))}[*]."
-    resolve = generate(compiler.compile(value[1], f"{at}/1", compiler.context.part(below)))
+    resolve = generate(compiler.compile(value[1], f"{at}/1", compiler.context.part(below)), of_object=True)
     return Call(function=partial(_each, resolve, objects.about(root)), operands=(TOLD, root), needs="all")
 
 
@@ -83,20 +83,13 @@ def _each(resolve: Resolver, about: About, told: list[PassedOver], root: Any) ->
     if type(root) is str and (written := written_list(root)) and is_within_limit(written):
         root = written
     for item in root if isinstance(root, list) else (root,):
-        if isinstance(item, dict) and (_begins_with_a_text(item) or not says_nothing(item)):
+        if type(item) is dict and not says_nothing(item):
             shaped.append(None if (value := resolve(item, told)) is MISSING else value)
         elif item is not MISSING:
             note_passed_over(told, about, item)
     if not shaped and root == []:
         note_passed_over(told, about, root)
     return shaped or MISSING
-
-
-def _begins_with_a_text(item: dict[str, Any]) -> bool:
-    """Return whether the first member is a text that says something, as in nearly every list of products."""
-    for value in item.values():
-        return type(value) is str and bool(value) and value[0] not in FIRST_CHARACTERS
-    return False
 
 
 def joined_members(value: Any) -> Any:

@@ -238,9 +238,12 @@ def _without_arithmetic(node: Node) -> Node:
     """Return a node that gives what it gives of the event as it stands there, and nothing that was computed."""
     match node:
         case Choice(options=options, about=about):
-            return replace(node, options=tuple(map(_without_arithmetic, options)), about=about)
-        case If(then=then, otherwise=otherwise):
-            return replace(node, then=_without_arithmetic(then), otherwise=_without_arithmetic(otherwise))
+            written = zip(map(_without_arithmetic, options), about, strict=True)
+            kept = [(option, about) for option, about in written if option != NOTHING]
+            return replace(node, options=tuple(each for each, _ in kept), about=tuple(each for _, each in kept))
+        case If():
+            then, otherwise = _without_arithmetic(node.then), _without_arithmetic(node.otherwise)
+            return NOTHING if then == otherwise == NOTHING else replace(node, then=then, otherwise=otherwise)
         case Call(computes=True):
             return NOTHING
     return node

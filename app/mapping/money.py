@@ -12,7 +12,8 @@ def build_money(compiler: Compiler, value: Any, at: str) -> Node:
     if not is_directive(value):
         return compiler.fault(at, f"should be a directive that gives an amount but it is {json_kind(value)}")
     amount = compiler.compile(value, at)
-    return If(value=_BESIDE, test=None, then=Call(function=_money, operands=(amount, _BESIDE)), otherwise=amount)
+    dressed = Call(function=_money, operands=(amount, _BESIDE), needs="all")
+    return If(value=_BESIDE, test=None, then=dressed, otherwise=amount)
 
 
 def _currency_beside(item: Any) -> Any:
@@ -21,7 +22,7 @@ def _currency_beside(item: Any) -> Any:
     return MISSING if text is None else text
 
 
-_BESIDE = ListPath(text="currency", find=_currency_beside)
+_BESIDE = ListPath(text="currency", find=_currency_beside, under=tuple((name,) for name in CURRENCY_NAMES))
 
 
 def _money(amount: Any, currency: str) -> Any:

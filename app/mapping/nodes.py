@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from app.core.values.amounts import is_plain_text, read_amount
 from app.core.values.candidates import PassedOver
-from app.core.values.placeholders import says_a_text, says_something
+from app.core.values.placeholders import says_a_text, says_nothing, says_something
 
 
 class Missing:
@@ -55,6 +55,8 @@ def note_passed_over(told: list[PassedOver], about: About, value: Any) -> bool:
 @lru_cache(4_096)
 def usable_or_noted(is_usable: Callable[[Any], bool], about: About) -> Callable[[Any, list[PassedOver]], bool]:
     """Return the function that tells whether a value is usable, and tells `about` one that is not."""
+    if is_usable is says_something:
+        return lambda value, told: not says_nothing(value) or note_passed_over(told, about, value)
     return lambda value, told: is_usable(value) or note_passed_over(told, about, value)
 
 
@@ -88,8 +90,8 @@ class ListPath:
 
     text: str
     find: Callable[[Any], Any]
-    #: The plain keys it starts with: where they lead nowhere, there is nothing to look for.
-    under: tuple[str, ...] = ()
+    #: Places in one object, without all of which there is nothing to look for; none where that is not known.
+    under: tuple[Keys, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +123,8 @@ class If:
     test: Callable[[Any], bool] | None
     then: "Node"
     otherwise: "Node"
+    #: The one word that holds, of texts; None where the test asks otherwise.
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +186,7 @@ def places_of(node: Node) -> tuple[str, ...]:
 def parent_keys(option: tuple[Node, About]) -> tuple[str, ...] | None:
     """Return the keys of the object that an option, a path, asks; None for all else."""
     match option[0]:
-        case Path(keys=(*above, _)) | ListPath(under=(*above, _)):
+        case Path(keys=(*above, _)) | ListPath(under=((*above, _), *_)):
             return tuple(above)
     return None
 
@@ -205,8 +209,10 @@ def needed_places(node: Node) -> Collection[Keys] | None:  # noqa: PLR0911 - one
     What stands in a list on the way to them counts as there.
     """
     match node:
-        case Path(keys=(_, *_) as keys) | ListPath(under=(_, *_) as keys):
+        case Path(keys=(_, *_) as keys):
             return (keys,)
+        case ListPath(under=(_, *_) as under):
+            return under
         case Constant(value=value) if value is MISSING:
             return ()
         case Call(needs_members=(_, *_) as needed):
@@ -217,7 +223,7 @@ def needed_places(node: Node) -> Collection[Keys] | None:  # noqa: PLR0911 - one
             found = [places for each in nodes if (places := needed_places(each)) is not None]
             return min(found, key=len, default=None)
         case If(value=value, test=test, then=then, otherwise=otherwise):
-            by_branches = needed_by_any([then, otherwise]) if isinstance(value, Path) else None
+            by_branches = needed_by_any([then, otherwise]) if isinstance(value, Path | ListPath) else None
             by_value = needed_by_any([value, then if test and test(MISSING) else otherwise])
             return by_branches or by_value
     return None
@@ -250,8 +256,10 @@ def asked_paths(node: Node) -> tuple[str, ...]:
 def _places(node: Node) -> Iterator[Keys]:
     """Yield the way to all that a node asks for."""
     match node:
-        case Path(keys=keys) | ListPath(under=keys):
+        case Path(keys=keys):
             yield keys
+        case ListPath(under=under):
+            yield from under
         case Call(needs_members=needed):
             yield from ((*keys, name) for keys, names in needed for name in names)
     for part in _parts(node):

@@ -2,8 +2,12 @@
 
 import copy
 import json
+from decimal import Decimal, localcontext
+from functools import reduce
+from operator import mul, sub
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonpath_ng.ext.parser import parse
@@ -12,6 +16,12 @@ from app.errors import Fault, MappingError
 from app.mapping import compile_mapping
 from app.mapping.directives import DIRECTIVES
 from tests.mapping.strategies import EVENTS, JSON, KEYS, MAPPED, unhurried
+
+#: Plain amounts, with hundredths and with more decimals than that.
+AMOUNTS = st.one_of(
+    st.integers(-3, 10**9 + 1),
+    st.sampled_from([0.0001, 0.29, 1.005, 19.98, 2.5, -3.5, 999_999_999.99, "19.98", "007", "0.00", "12345678901.12"]),
+)
 
 
 @unhurried
@@ -81,3 +91,19 @@ def test_a_chain_with_wildcards_gives_what_jsonpath_gives(chain: list[str], even
     resolved = compile_mapping({"out": {"@path": path}}).resolve(event).get("out", [])
 
     assert resolved == [match.value for match in parse(path).find(event)]
+
+
+@pytest.mark.parametrize(
+    ("directive", "combine"),
+    [("@sum", sum), ("@subtract", lambda n: reduce(sub, n)), ("@multiply", lambda n: reduce(mul, n)), ("@atMost", min)],
+)
+@unhurried
+@given(values=st.lists(AMOUNTS, min_size=2, max_size=6))
+def test_arithmetic_of_plain_numbers_is_exact(directive: str, combine: Any, values: list[Any]) -> None:
+    values = values[:2] if directive == "@atMost" else values
+    with localcontext(prec=60):
+        expected = combine([Decimal(str(value)) for value in values])
+    ((_, made),) = compile_mapping({"out": {directive: values}}).resolve({}).items()
+
+    assert Decimal(made) == expected
+    assert made == (f"{expected:f}".rstrip("0").rstrip(".") if "." in f"{expected:f}" else f"{expected:f}")

@@ -218,6 +218,10 @@ SUMS = [
     ({"@subtract": [59.94, 5, "4.95"]}, "49.99"),
     # 19.98 * 3
     ({"@multiply": [19.98, 3]}, "59.94"),
+    # more decimals than two, more factors than a few, and less than nothing
+    ({"@multiply": [1.25, 0.5]}, "0.625"),
+    ({"@multiply": [2, 2, 2, 2, 2]}, "32"),
+    ({"@sum": [{"@subtract": [3, 5.5]}, 1]}, "-1.5"),
     # 5 - 5
     ({"@subtract": [5, 5]}, "0"),
     ({"@subtract": [5]}, "5"),

@@ -205,7 +205,7 @@ class Computed(str):  # noqa: SLOT000 - nearly all have nothing beside the text,
     @property
     def is_plain(self) -> bool:
         """Whether it is a number and nothing besides: computed of plain numbers."""
-        return not (self.in_context or self.currency or self.dressed)
+        return not self.__dict__
 
 
 def read_amount(value: Any, context: Context = NO_CONTEXT) -> Amount | None:
