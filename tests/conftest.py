@@ -14,7 +14,7 @@ import structlog
 from hypothesis import HealthCheck, configuration, settings
 
 from tests.disks import fast_folder
-from tests.monitoring import measure_by_events
+from tests.monitoring import begin_test, measure_by_events
 from tests.outbox.postgres_server import PostgresServer
 from tests.outside import forbid
 from tests.process import PINRELAY, ROOT, Program, Server, measuring, server_environment
@@ -103,6 +103,11 @@ def pytest_collection() -> Generator[None, object, object]:
     gc.freeze()
     gc.enable()
     return collected
+
+
+def pytest_runtest_logstart() -> None:
+    """Let coverage look at all branches anew."""
+    begin_test()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
