@@ -64,8 +64,9 @@ class Redactor:
 
     def __init__(self, parameters: Collection[str]) -> None:
         """Take out the values of `parameters` too, beside those that name a person or let anybody in."""
-        #: Addresses that are known to hold nothing, whoever it is about.
+        #: Addresses that are known to hold nothing, whoever it is about; with digits, of people without a phone.
         self.harmless: set[str] = set()
+        self.harmless_alone: set[str] = set()
         self._names = ALWAYS_REDACTED | {name.lower() for name in parameters}
         names = "|".join(map(re.escape, sorted(self._names)))
         self._parameters = re.compile(rf"(?i)([?&#;](?:{names})=)[^&#;\s]+")
@@ -74,16 +75,22 @@ class Redactor:
         """Return an address, search or answer with `mark` where personal data stood, also where it was encoded.
 
         `phones` are digits that are known to be a phone number. The same addresses come again and again, so those that
-        hold nothing personal, and no digits that could be a phone number, are remembered, up to a bound.
+        hold nothing personal are remembered, up to a bound.
         """
-        if text in self.harmless:
+        if self.is_harmless(text, phones):
             return text
         clean = self._redacted(text, phones, mark)
-        if clean == text and len(text) <= _MAX_REMEMBERED and _RUN.search(text) is None:
-            if len(self.harmless) >= _MAX_HARMLESS:
-                self.harmless.clear()
-            self.harmless.add(text)
+        if clean == text and len(text) <= _MAX_REMEMBERED:
+            known = self.harmless if _RUN.search(text) is None else self.harmless_alone
+            if len(known) >= _MAX_HARMLESS:
+                known.clear()
+            if known is self.harmless or not phones:
+                known.add(text)
         return clean
+
+    def is_harmless(self, text: str, phones: Collection[str]) -> bool:
+        """Return whether a text is known to hold nothing of a person with these phone numbers."""
+        return text in self.harmless or (not phones and text in self.harmless_alone)
 
     def _redacted(self, text: str, phones: Collection[str], mark: str) -> str:
         if "=" in text or "%" in text:
@@ -269,7 +276,7 @@ class PersonalData:
         warnings = []
         for name in self._unread_of_event:
             text = event.get(name)
-            if text is not None and text not in self._redact.harmless and self._clean(event, name, phones):
+            if text is not None and not self._redact.is_harmless(text, phones) and self._clean(event, name, phones):
                 warnings.append(f"{name}: {_TAKEN_OUT}")
         for at, names in self._unread.items():
             if at == _CUSTOM_DATA and custom_data.keys().isdisjoint(names):
@@ -329,7 +336,9 @@ def _within(place: str, found: dict[str, Any] | list[dict[str, Any]]) -> list[tu
 
 
 def _may_hold_phone(value: str | list[str]) -> bool:
-    return any(map(_AS_MANY_DIGITS.search, [value] if isinstance(value, str) else value))
+    if isinstance(value, str):
+        return _AS_MANY_DIGITS.search(value) is not None
+    return any(map(_AS_MANY_DIGITS.search, value))
 
 
 def _digits_of(phone: Any) -> list[str]:

@@ -173,6 +173,30 @@ def test_a_long_text_takes_no_long_time() -> None:
     assert TAKE_OUT(text + "1/" * 50_000, phones=["4930901820"]) == text + "1/" * 50_000
 
 
+def test_digits_that_are_of_nobody_are_taken_out_of_what_is_sent_of_whom_they_call() -> None:
+    """Addresses are remembered that held nothing: of one with digits that only says what holds for others."""
+    take_out, address, number = Redactor(()), "https://shop.example/p/8475551234", "18475551234"
+
+    assert [take_out(address, phones=phones) for phones in ((), [number], (), ["4930901820"], [number])] == [
+        address,
+        "https://shop.example/p/",
+        address,
+        address,
+        "https://shop.example/p/",
+    ]
+
+
+def test_what_is_remembered_of_addresses_is_bounded() -> None:
+    take_out = Redactor(())
+    for n in range(20_000):
+        take_out(f"https://shop.example/p/847555{n:04}")
+        take_out(f"https://shop.example/{n}", phones=["18475551234"])
+    take_out("https://shop.example/" + "x" * 1_000)
+
+    assert all(0 < len(known) <= 8_192 for known in (take_out.harmless, take_out.harmless_alone))
+    assert not any("x" in each.removeprefix("https://shop.example/") for each in take_out.harmless)
+
+
 def test_the_documentation_names_the_parameters_that_always_go(root: Path) -> None:
     documented = (root / "docs" / "privacy.md").read_text("utf-8")
 
