@@ -183,7 +183,7 @@ class Rows:
     @property
     def loads(self) -> Loads:
         """How much waits more, by ad account, once they are stored."""
-        return loads_of((account, 1, size_bytes) for account, *_, size_bytes, _, _ in self.deliveries)
+        return loads_of((row[0], 1, row[-3]) for row in self.deliveries)
 
     def asked(self, rules: OutboxSettings) -> Loads:
         """Return how much must fit for them to be stored."""

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
+
+from msgspec import Struct
 
 from app.catalog import Catalog
 from app.core.consent import Kind, order_key
@@ -47,7 +49,7 @@ _FLAGS: Final = ("opt_out", "optOut")
 _NOT_DETERMINED: Final = {"attTrackingStatus": (0, "0"), "trackingStatus": ("notDetermined",)}
 
 
-class Ids(NamedTuple):
+class Ids(Struct, frozen=True, gc=False):
     """The keys of the ids of an event: see `IdentityEvent`."""
 
     user: str | None
@@ -248,14 +250,14 @@ def users_and_browsers(events: Iterable[Ids]) -> tuple[list[str], list[str]]:
     """Return the keys of the ids of some events: those that may be of users, and those that are of browsers."""
     users: list[str] = []
     browsers: list[str] = []
-    for user, anonymous, previous in events:
-        if user:
-            users.append(user)
-        if anonymous:
-            browsers.append(anonymous)
-        if previous:
-            users.append(previous[0])
-            browsers.append(previous[1])
+    for ids in events:
+        if ids.user:
+            users.append(ids.user)
+        if ids.anonymous:
+            browsers.append(ids.anonymous)
+        if ids.previous:
+            users.append(ids.previous[0])
+            browsers.append(ids.previous[1])
     return users, browsers
 
 

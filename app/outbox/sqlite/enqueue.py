@@ -76,7 +76,7 @@ def _keys(rows: Rows) -> str:
     """
     kinds: dict[tuple[float, int, bool], list[str]] = {}
     for digest, delivery, until, place, known, is_proven in rows.keys:
-        kinds.setdefault((until, place, is_proven), []).append(f"{digest}{delivery:8}{known or ''}")
+        kinds.setdefault((until, place, is_proven), []).append(f"{digest}{delivery!s:8}{known or ''}")
     return as_json([[*kind, texts] for kind, texts in kinds.items()])
 
 
