@@ -45,6 +45,8 @@ class RequestBatcher:
     def __init__(self, accepts: AcceptsIntake) -> None:
         self._accepts = accepts
         self._waiting: list[_Waiting] = []
+        #: How many events they bring; a request of none counts as one.
+        self._size = 0
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def accept(self, intake: Intake) -> Receipt:
@@ -55,22 +57,23 @@ class RequestBatcher:
             return await asyncio.create_task(self._accepts.accept(many))  # it may need one, which who asks need not be
         loop = asyncio.get_running_loop()
         receipt: asyncio.Future[Receipt] = loop.create_future()
-        if not self._waiting:
+        size = self._size
+        self._size += len(first) or 1
+        if not self._waiting or size < MAX_BATCH <= self._size:
             loop.call_soon(self._send_off)
         self._waiting.append(_Waiting(intake=intake, events=first, receipt=receipt))
         return await receipt
 
     def _send_off(self) -> None:
         """Begin with what waits, in groups; the last of them may wait for more."""
-        if _size(self._waiting) < self._least():
+        if self._size < self._least():
             return
         *full, last = _groups(self._waiting)
-        self._waiting = []
         for group in full:
             self._begin(group)
-        if _size(last) < self._least():
-            self._waiting = last
-        else:
+        self._waiting, self._size = last, sum(len(each.events) or 1 for each in last)
+        if self._size >= self._least():
+            self._waiting, self._size = [], 0
             self._begin(last)
 
     def _least(self) -> int:
@@ -103,11 +106,6 @@ class RequestBatcher:
                 _answer(group[0], exc)
             else:  # one of them may be the cause, and the others must not suffer from it
                 await asyncio.gather(*[self._accept_together([each]) for each in group])
-
-
-def _size(waiting: Iterable[_Waiting]) -> int:
-    """Return how many events the requests bring; a request of none counts as one."""
-    return sum(len(each.events) or 1 for each in waiting)
 
 
 def _groups(waiting: Iterable[_Waiting]) -> Iterator[list[_Waiting]]:

@@ -152,6 +152,18 @@ async def test_what_arrives_while_groups_are_under_way_is_gathered(
     assert watched.calls == calls
 
 
+async def test_a_group_that_is_full_waits_for_none_that_is_under_way(turns: RequestBatcher, watched: Watched) -> None:
+    watched.may_begin.clear()
+    waiting = []
+    for number in range(1 + MAX_BATCH):
+        waiting.append(asyncio.create_task(turns.accept(Intake([event(f"g-{number}")], now=NOW))))
+        for _ in range(3):
+            await asyncio.sleep(0)
+    assert watched.calls == [1, MAX_BATCH]
+    watched.may_begin.set()
+    await asyncio.gather(*waiting)
+
+
 async def test_a_large_request_goes_alone(turns: RequestBatcher, watched: Watched) -> None:
     large = [event(f"large-{number}") for number in range(MAX_BATCH + 1)]
     one, many = await asyncio.gather(
