@@ -73,10 +73,12 @@ async def _receive_proven(
         raise RequestRefused(UNAUTHENTICATED)
     raw = await receive(request, limits)
     size = await measured(raw, limits.max_unpacked_bytes)
+    if not shared:
+        return raw, size, False
     signature = request.headers.get("x-signature")
-    if shared and not await is_signed(raw, size, signature, shared):
+    if not await is_signed(raw, size, signature, shared):
         raise RequestRefused(UNAUTHENTICATED)
-    return raw, size, bool(shared) and header is None and is_of_first(raw, size, signature, shared)
+    return raw, size, header is None and is_of_first(raw, size, signature, shared)
 
 
 def _may_send(request: Request, secrets: WebhookSecrets, *, is_open: bool) -> bool:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 from starlette.responses import Response
-from starlette.types import Message, Receive, Scope
+from starlette.types import Receive, Scope
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import (
     HEADER_RE,
@@ -23,6 +23,7 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from app.source import TOO_SLOW, refusal_json
+from app.source.body import WHOLE_BODY
 from app.web.connections import Connections
 
 #: Of one request's line and headers; what one read of the socket brings beyond it (256 kB at most) is let pass.
@@ -47,12 +48,10 @@ _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0
 
 async def _answer_quickly(cycle: RequestResponseCycle, answer: QuickAnswer) -> None:
     """Write the answer to a request that is whole, by one call of the system, in one packet; uvicorn takes two."""
-
-    async def receive() -> Message:
-        return {"type": "http.request", "body": bytes(cycle.body), "more_body": False}
-
     scope: Any = cycle.scope
+    receive: Any = cycle.receive
     send: Any = cycle.send
+    scope[WHOLE_BODY] = bytes(cycle.body)
     try:
         response = await answer(scope, receive)
         if not cycle.keep_alive or cycle.disconnected or cycle.flow.write_paused:
