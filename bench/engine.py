@@ -374,7 +374,7 @@ def segment() -> list[Json]:
 
 def main() -> None:
     """Check that all results are equal, measure, print the ratios."""
-    lines = (ROOT / "tests/conformance/events.ndjson").read_bytes().splitlines()
+    lines = source_events.lines_of("clean")
     settings = load_settings(presets_dir=(ROOT / "presets",), mappings_dir=(ROOT / "mappings",))
     catalog = assemble.running_catalog(settings).catalog
 

@@ -1,6 +1,6 @@
 """What an event costs on its whole way: received, mapped, committed, claimed, sent, settled.
 
-    python bench/flow.py [--outbox sqlite|postgres] [--standby] [--workers 1] [--seconds 6]
+    python bench/flow.py [--events clean|sources] [--outbox sqlite|postgres] [--standby] [--workers 1] [--seconds 6]
 
 The real `pinrelay serve` takes events for some seconds (receiving/load.py) and sends them at the same time to a
 Pinterest that says yes after 50 ms (drain.py's, a process of its own). A round ends when nothing waits any more: CPU
@@ -9,7 +9,7 @@ counts. What PostgreSQL's own processes take is not in it, nor what the load and
 
 Beside it, in the same run, the sum of its bare parts, as CPU time of one event too:
     route      a FastAPI route that parses the JSON (receiving/bare.py) under the same load
-    by hand    mapped and hashed by `by_hand` of engine.py
+    by hand    mapped and hashed by `by_hand` of engine.py, which knows the clean events only
     insert     the payload and two ids in one table, durable: a commit for each array, for single events one for 64
     call       one HTTP call of httpx for a thousand payloads
 """
@@ -35,6 +35,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the checkout is no package
 from bench.drain import AD_ACCOUNT_ID, serving
 from bench.engine import by_hand, digest
 from bench.receive import ARRAY, ARRAY_CONNECTIONS, BENCH, CONNECTIONS, cpu_of, measure, served
+from bench.receiving import source_events
 from tests.outbox.postgres_server import empty_outbox
 from tests.process import clean_environment, free_port
 from tests.waiting import until
@@ -73,6 +74,7 @@ KINDS = (
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", choices=("clean", "sources"), default="clean", help="which are sent")
     parser.add_argument("--outbox", choices=("sqlite", "postgres"), default="sqlite")
     parser.add_argument("--standby", action="store_true", help="with postgres: every commit is on two servers")
     parser.add_argument("--workers", default="1", help="processes (default: 1)")
@@ -95,27 +97,29 @@ def main() -> None:
         port = free_port()
         program = [str(Path(sys.executable).parent / "pinrelay"), "serve", "--workers", given.workers]
         with served(program, port, environment) as server:
-            rounds = {kind.name: [_flow(server, port, kind, given.seconds) for _ in range(ROUNDS)] for kind in KINDS}
+            more = ["--seconds", given.seconds, "--events", given.events]
+            rounds = {kind.name: [_flow(server, port, kind, more) for _ in range(ROUNDS)] for kind in KINDS}
         for kind in KINDS:
-            bare = _bare_parts(kind, url, Path(folder), pinterest)
             cpu_us, rate = min(us for us, _ in rounds[kind.name]), max(rate for _, rate in rounds[kind.name])
-            _tell(kind, cpu_us, rate, bare, has_goal=given.outbox == "sqlite")
+            bare = _bare_parts(kind, url, Path(folder), pinterest) if given.events == "clean" else {}
+            _tell(kind, cpu_us, rate, bare, has_goal=given.outbox == "sqlite" and given.events == "clean")
     print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 
 
 def _tell(kind: Kind, cpu_us: float, rate: float, bare: dict[str, float], *, has_goal: bool) -> None:
     goal = f"   goal {kind.goal_us:.0f} us: {'met' if cpu_us <= kind.goal_us else 'MISSED'}" if has_goal else ""
     print(f"{kind.name:15} {cpu_us:4.0f} us of CPU an event in all, {rate:7,.0f} a second{goal}")
-    parts = ", ".join(f"{name} {us:.0f}" for name, us in bare.items())
-    total = sum(bare.values())
-    print(f"{'bare parts':15} {total:4.0f} us ({parts}); ours takes {cpu_us / total:.2f} times as long", flush=True)
+    if bare:
+        parts = ", ".join(f"{name} {us:.0f}" for name, us in bare.items())
+        total = sum(bare.values())
+        print(f"{'bare parts':15} {total:4.0f} us ({parts}); ours takes {cpu_us / total:.2f} times as long", flush=True)
 
 
-def _flow(server: psutil.Process, port: int, kind: Kind, seconds: str) -> tuple[float, float]:
+def _flow(server: psutil.Process, port: int, kind: Kind, more: list[str]) -> tuple[float, float]:
     """Return microseconds of CPU time an event, and events a second, from the first byte to the last settlement."""
     load = [sys.executable, str(BENCH / "receiving" / "load.py"), str(port), "--connections", str(kind.connections)]
     before_s, begun = cpu_of(server), time.perf_counter()
-    done = subprocess.run([*load, "--seconds", seconds, *kind.arguments], check=True, capture_output=True, text=True)
+    done = subprocess.run([*load, *more, *kind.arguments], check=True, capture_output=True, text=True)
     until(lambda: _waiting(port) == 0, DRAIN_S, "everything is settled")
     events = orjson.loads(done.stdout)["answered"] * (kind.array or 1)
     return (cpu_of(server) - before_s) / events * 1e6, events / (time.perf_counter() - begun)
@@ -128,7 +132,7 @@ def _waiting(port: int) -> int:
 
 def _bare_parts(kind: Kind, outbox_url: str, folder: Path, pinterest: str) -> dict[str, float]:
     """Return what each part takes of an event, in microseconds of CPU time."""
-    lines = (BENCH.parent / "tests/conformance/events.ndjson").read_bytes().splitlines()
+    lines = source_events.lines_of("clean")
     port = free_port()
     with served([sys.executable, str(BENCH / "receiving" / "bare.py"), str(port)], port) as route:
         each = measure(route, port, *kind.arguments, connections=kind.connections)

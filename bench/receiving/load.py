@@ -1,6 +1,6 @@
 """The load of receive.py: asyncio over raw sockets, which costs far less than any HTTP client.
 
-    python bench/receiving/load.py PORT --connections 64 --seconds 4 [--array 1000] [--rate 500]
+    python bench/receiving/load.py PORT --connections 64 --seconds 4 [--array 1000] [--rate 500] [--events sources]
 
 Without a rate each connection sends its next request as soon as the last is answered.
 With a rate requests are sent when they are due, and wait for a connection where all are busy: times count from when
@@ -15,6 +15,7 @@ import itertools
 import math
 import os
 import re
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -24,16 +25,18 @@ from typing import Any
 
 import orjson
 
-ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the checkout is no package
+from bench.receiving.source_events import lines_of
+
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _ID = b"@ID@"
 #: What an order must not share with another.
-_IDS_OF_ORDERS = frozenset({"order_id", "checkout_id"})
+_IDS_OF_ORDERS = frozenset({"order_id", "orderId", "order_number", "transaction_id", "number", "checkout_id"})
 
 
-def requests(array: int) -> Iterator[bytes]:
+def requests(array: int, events_of: str = "clean") -> Iterator[bytes]:
     """Make HTTP requests without end: one event (0) or arrays of them; all ids are of their own."""
-    templates = [_template(orjson.loads(line)) for line in _lines()]  # before the time is taken
+    templates = [_template(orjson.loads(line)) for line in lines_of(events_of)]  # before the time is taken
     run = os.urandom(4).hex()
     events = (
         template.replace(_ID, f"{run}-{number}".encode()) for number, template in enumerate(itertools.cycle(templates))
@@ -44,10 +47,6 @@ def requests(array: int) -> Iterator[bytes]:
         b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
         for body in bodies
     )
-
-
-def _lines() -> list[bytes]:
-    return (ROOT / "tests/conformance/events.ndjson").read_bytes().splitlines()
 
 
 def _template(event: dict[str, Any]) -> bytes:
@@ -61,8 +60,9 @@ def _template(event: dict[str, Any]) -> bytes:
 class Connection(asyncio.Protocol):
     """One kept-alive connection with one request under way at most."""
 
-    def __init__(self, on_answer: Callable[["Connection"], None]) -> None:
+    def __init__(self, on_answer: Callable[["Connection"], None], answers: tuple[bytes, ...]) -> None:
         self._on_answer = on_answer
+        self._answers = answers
         self._received = b""
         self._wanted = 0
         self.due_at = 0.0
@@ -77,12 +77,12 @@ class Connection(asyncio.Protocol):
         self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
-        """Take a part of the answer; the whole of it must be a 200."""
+        """Take a part of the answer, whose status must be an expected one."""
         self._received += data
         if not self._wanted and (end := self._received.find(b"\r\n\r\n")) >= 0:
             head = self._received[:end]
             length = _LENGTH.search(head)
-            if not head.startswith(b"HTTP/1.1 200") or not length:
+            if not head.startswith(self._answers) or not length:
                 raise SystemExit(f"the server answered {self._received[:300]!r}")
             self._wanted = end + 4 + int(length[1])
         if self._wanted and len(self._received) >= self._wanted:
@@ -92,8 +92,10 @@ class Connection(asyncio.Protocol):
 class Run:
     """One measurement."""
 
-    def __init__(self, array: int) -> None:
-        self._requests = requests(array)
+    def __init__(self, array: int, events_of: str) -> None:
+        self._requests = requests(array, events_of)
+        #: A refund that comes alone is answered with 422, as nothing is sent of it.
+        self._answers = (b"HTTP/1.1 200", b"HTTP/1.1 422") if events_of == "sources" else (b"HTTP/1.1 200",)
         self._idle: deque[Connection] = deque()
         #: When each was due; 0 for at once.
         self._waiting: deque[float] = deque()
@@ -106,7 +108,9 @@ class Run:
         """Connect."""
         loop = asyncio.get_running_loop()
         for _ in range(connections):
-            _, connection = await loop.create_connection(lambda: Connection(self._answered), "127.0.0.1", port)
+            _, connection = await loop.create_connection(
+                lambda: Connection(self._answered, self._answers), "127.0.0.1", port
+            )
             self._idle.append(connection)
         self._connections = connections
 
@@ -161,8 +165,9 @@ async def main() -> None:
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--array", type=int, default=0)
     parser.add_argument("--rate", type=float)
+    parser.add_argument("--events", choices=("clean", "sources"), default="clean")
     given = parser.parse_args()
-    run = Run(given.array)
+    run = Run(given.array, given.events)
     await run.open(given.port, given.connections)
     begun = time.perf_counter()
     await (run.at(given.rate, given.seconds) if given.rate else run.as_fast_as_possible(given.seconds))

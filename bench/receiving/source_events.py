@@ -8,7 +8,9 @@ from typing import Any
 
 import orjson
 
-SHAPES = Path(__file__).parents[2] / "tests/presets/shapes"
+ROOT = Path(__file__).parents[2]
+SHAPES = ROOT / "tests/presets/shapes"
+CLEAN = ROOT / "tests/conformance/events.ndjson"
 #: When they arrive.
 NOW = datetime.fromisoformat("2026-11-25T10:15:05+00:00").timestamp()
 #: Of each event, of one person each.
@@ -60,6 +62,14 @@ def source_events() -> dict[str, list[bytes]]:
         name: [orjson.dumps(_of_another(event, number)) for event in events for number in range(COPIES)]
         for name, events in kinds.items()
     }
+
+
+def lines_of(events: str) -> list[bytes]:
+    """Return raw events: the `clean` ones of tests/conformance, or those of `sources`, each kind as often."""
+    if events == "clean":
+        return CLEAN.read_bytes().splitlines()
+    kinds = [[line for copy in range(COPIES) for line in lines[copy::COPIES]] for lines in source_events().values()]
+    return [lines[number % len(lines)] for number in range(max(map(len, kinds))) for lines in kinds]
 
 
 def _order(amounts: dict[str, Any]) -> dict[str, Any]:

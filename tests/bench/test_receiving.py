@@ -8,12 +8,14 @@ import pytest
 from bench.receiving.load import requests
 
 
+@pytest.mark.parametrize("events_of", ["clean", "sources"])
 @pytest.mark.parametrize("array", [0, 100])
-def test_each_request_is_whole_and_has_its_own_messages_orders_and_checkouts(array: int) -> None:
+def test_each_request_is_whole_and_has_its_own_messages_orders_and_checkouts(array: int, events_of: str) -> None:
     messages: list[str] = []
     orders: list[str] = []
     checkouts: list[str] = []
-    for request in itertools.islice(requests(array), 50):
+    count = 50 if array else 250  # each event of the sources is among them
+    for request in itertools.islice(requests(array, events_of), count):
         head, body = request.split(b"\r\n\r\n", 1)
         events = orjson.loads(body)
         assert f"Content-Length: {len(body)}".encode() in head
@@ -24,6 +26,6 @@ def test_each_request_is_whole_and_has_its_own_messages_orders_and_checkouts(arr
             orders.extend(filter(None, [properties.get("order_id")]))
             checkouts.extend(filter(None, [properties.get("checkout_id")]))
 
-    assert len(set(messages)) == len(messages) == 50 * (array or 1)
+    assert len(set(messages)) == len(messages) == count * (array or 1)
     assert len(set(orders)) == len(orders) > 0
     assert len(set(checkouts)) == len(checkouts) > 0
