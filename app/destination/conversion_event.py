@@ -5,7 +5,6 @@ from itertools import chain
 from typing import Any, TypeAlias
 
 from app.config.settings import ConversionSettings
-from app.core.values.amounts import Computed
 from app.core.values.candidates import Places, Resolvable, places_in
 from app.core.values.event_names import EVENT_NAMES
 from app.core.values.texts import count_of
@@ -19,7 +18,7 @@ from app.destination.app_and_device import (
 from app.destination.custom_data import CustomDataReader
 from app.destination.event_text import EventReaders, ReadEvent
 from app.destination.members import MembersReader, all_members
-from app.destination.money import is_refund, plain_money, read_currency
+from app.destination.money import is_plainly_positive, is_refund, read_currency
 from app.destination.person_sections import blocks_of, countries_of, phones_as_given
 from app.destination.privacy_flags import OptOuts, StateOf, read_opt_out, read_permission
 from app.destination.reading import Reader, flattened, read_address, read_boolean
@@ -189,7 +188,7 @@ class ReportConversionEvent:
         Where the first one was written, and is a plain number, that is known at once.
         """
         value = given.get("value")
-        if value is None or (type(value) is not Computed and plain_money(value) is not None):
+        if value is None or is_plainly_positive(value):
             return
         currency, _ = read_currency(given.get("currency"))
         later = (candidate.value for candidate in places.written(("custom_data", "value")))

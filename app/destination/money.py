@@ -99,11 +99,16 @@ def written_amount(value: Any) -> Any:
     return value if amount is None else amount
 
 
+def is_plainly_positive(value: Any) -> bool:
+    """Return whether a value that somebody wrote is a plain number and not negative, as nearly every amount is."""
+    return 0 <= value < math.inf if type(value) is int or type(value) is float else is_plain_text(value)
+
+
 def is_refund(values: Iterable[Any], context: Context) -> bool:
     """Return whether the first readable amount is negative; those that were computed, not written, do not count."""
     for value in values:
         given = unwrap_single(value)
-        if type(given) is not Computed and plain_money(given) is not None:  # nearly every amount
+        if is_plainly_positive(given):
             return False
         amount = None if type(given) is Computed else read_amount(given, context)
         number = None if amount is None else _number(amount)

@@ -70,9 +70,9 @@ def unpersonal_id(given: str) -> str:
     >>> unpersonal_id("SO-10021"), len(unpersonal_id("jane@shop.example-17")), len(unpersonal_id("7" * 257))
     ('SO-10021', 64, 64)
     """
-    is_plain = given.isascii() and "@" not in given and "40" not in given and given == given.lower()
-    if is_plain and len(given) <= _SHORT:  # nearly every id
-        return given
+    is_plain = given.isascii() and len(given) <= _SHORT and "@" not in given and "40" not in given
+    if is_plain and (given == given.lower() or ("eyJ" not in given and _BASE64_AT.search(given) is None)):
+        return given  # nearly every id
     is_kept = not is_long(given) and not holds_email(given)
     return given if is_kept else sha256(given.strip().encode("utf-8", "replace")).hexdigest()
 
