@@ -1,6 +1,7 @@
 """The real server, over a day of traffic, and the distribution's Chromium before it."""
 
 import asyncio
+import fcntl
 import os
 import shutil
 import time
@@ -11,15 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests import tools
 from tests.browser.history import write_history
 from tests.process import ROOT, Server, running
 
-#: No sandbox where tests run as root; nothing that calls home.
+#: No sandbox where tests run as root; nothing that calls home; one process for all pages of a server in one context.
 ARGUMENTS = (
     "--no-sandbox",
+    "--process-per-site",
     "--disable-gpu",
     "--disable-dev-shm-usage",
     "--disable-background-networking",
@@ -29,6 +31,7 @@ ARGUMENTS = (
 )
 PASSWORD = "correct horse"
 VIEWER = "token-of-bob"
+STANDARD: dict[str, Any] = {"timezone_id": "UTC", "locale": "en-GB", "viewport": {"width": 1_280, "height": 800}}
 
 expect.set_options(timeout=30_000)  # a busy machine is no fault of the page
 
@@ -41,11 +44,17 @@ def screenshots() -> Path | None:
 
 @pytest.fixture(scope="session")
 def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An outbox with a day of traffic, of which each module gets a copy: made in a second."""
-    folder = tmp_path_factory.mktemp("history")
-    written = write_history(f"sqlite:///{folder}/pinrelay.db", now=time.time())
-    with ThreadPoolExecutor(1) as apart:  # while Chromium is open, Playwright's event loop runs in this thread
-        apart.submit(asyncio.run, written).result()
+    """An outbox with a day of traffic, of which each module gets a copy: the first worker makes it, in two seconds."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "history"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "pinrelay.db").exists():
+            written = write_history(f"sqlite:///{folder}/written.db", now=time.time())
+            with ThreadPoolExecutor(1) as apart:  # while Chromium is open, Playwright's event loop runs in this thread
+                apart.submit(asyncio.run, written).result()
+            (folder / "written.db").rename(folder / "pinrelay.db")
     return folder / "pinrelay.db"
 
 
@@ -80,25 +89,42 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def usual(chromium: Browser) -> Iterator[BrowserContext]:
+    """The context of pages that ask for nothing special: a process of their own would take longer than the pages."""
+    context = chromium.new_context(**STANDARD)
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def open_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
-    """`open_page(url, **context)` opens a page in a context of its own.
+def open_page(chromium: Browser, usual: BrowserContext) -> Iterator[Callable[..., Page]]:
+    """`open_page(url, **context)` opens a page, in a context of its own where that is to be different.
+
+    `open_page(url, tab)` goes on in an open one.
 
     When the test ends it must not have complained on its console, nor asked any other host for anything.
     """
     complaints: list[str] = []
     with ExitStack() as cleanup:
 
-        def open_one(url: str, **context: Any) -> Page:
-            standard = {"timezone_id": "UTC", "locale": "en-GB", "viewport": {"width": 1_280, "height": 800}}
-            page = chromium.new_context(**(standard | context)).new_page()
-            cleanup.callback(page.context.close)
+        def open_one(url: str, tab: Page | None = None, **context: Any) -> Page:
+            page = tab or (chromium.new_context(**(STANDARD | context)) if context else usual).new_page()
+            if page is not tab:
+                cleanup.callback(page.context.close if context else page.close)
             host = "/".join(url.split("/")[:3])
-            page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-            page.on("pageerror", lambda error: complaints.append(str(error)))
-            page.on("request", lambda asked: None if asked.url.startswith(host) else complaints.append(asked.url))
+            listeners: dict[Any, Callable[[Any], None]] = {
+                "console": lambda said: complaints.append(said.text) if said.type == "error" else None,
+                "pageerror": lambda error: complaints.append(str(error)),
+                "request": lambda asked: None if asked.url.startswith(host) else complaints.append(asked.url),
+            }
+            for event, listener in listeners.items():
+                page.on(event, listener)
+                cleanup.callback(page.remove_listener, event, listener)
             page.goto(url)
             return page
 
         yield open_one
+    usual.clear_cookies()
+    usual.clear_permissions()
     assert complaints == []

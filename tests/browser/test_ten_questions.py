@@ -1,11 +1,10 @@
 """The ten questions of docs/console.md, each answered within three clicks: by keyboard, by mouse, on a phone."""
 
-import asyncio
 import json
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -16,7 +15,6 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, ViewportSize, expect
 
-from tests.browser.history import write_history
 from tests.process import PLAIN, ROOT, Server, running
 from tests.waiting import until
 
@@ -107,14 +105,12 @@ MEASURED: Final = [(int(clicks), int(keys)) for clicks, keys in re.findall(r"\| 
 
 
 @pytest.fixture(scope="module")
-def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def planted(tmp_path_factory: pytest.TempPathFactory, history: Path) -> Iterator[Server]:
     """A week of traffic, an order, a name that nothing takes, a preset that was published twice, one switched off."""
     folder = tmp_path_factory.mktemp("planted")
     own = folder / "mine"
     _publish_twice(own)
-    history = write_history(f"sqlite:///{folder}/pinrelay.db", now=time.time())
-    with ThreadPoolExecutor(1) as apart:
-        apart.submit(asyncio.run, history).result()
+    shutil.copy(history, folder)
     with running(folder, presets_dir=f"{ROOT / 'presets'},{own}") as server:
         _post(server, "SO-1001", "Order Completed", order_id="SO-1001")
         _post(server, "odd", "Purchase", order_id="SO-odd", email="eva@example.com")
