@@ -14,6 +14,8 @@ rounds after those in which functions are made for the shapes of events. So it c
     all            all of these together
     two sides      beside `one side`: a page and a shop send to the same ad account; else only the shop does
     no answers     SUPPRESS=fill: what people answer reaches no other event
+    opt-outs       one event in twenty has Global Privacy Control, of the same people each time; `opt-outs, fill` is the
+                   same with SUPPRESS=fill
     feed           by itself: what a product costs that is looked up in a feed of 500,000 items, at 1,000 orders
                    a second of three products each; and how long reading such a feed takes
     named source   by itself: a paid order of Shopify becomes an event, before it is read like all others
@@ -73,6 +75,8 @@ ADDITIONS["all"] = {name: value for addition in list(ADDITIONS.values()) for nam
 ADDITIONS["one side"] = {"write_keys": ()}
 ADDITIONS["two sides"] = {"write_keys": ("page:k2",)}
 ADDITIONS["no answers"] = {"suppress": "fill"}
+ADDITIONS["opt-outs"] = {}
+ADDITIONS["opt-outs, fill"] = {"suppress": "fill"}
 
 
 def accepting(added: dict[str, Any], folder: Path) -> tuple[Pipeline, Outbox]:
@@ -184,6 +188,9 @@ async def measure(rounds: int) -> dict[str, float]:
             now = time.time()
             for name, (accepts, _) in ways.items():
                 events = fresh(turn, now)
+                if "opt-outs" in name:
+                    for event in events[::20]:
+                        event["context"] = {**(event.get("context") or {}), "gpc": True}
                 gc.collect()
                 found = await accepted(accepts, events, now)
                 if turn >= WARM_ROUNDS:
@@ -202,7 +209,7 @@ def main() -> None:
     gc.set_threshold(100_000, 20, 50)  # as the server does
     found = asyncio.run(measure(given.rounds))
     for name, us in found.items():
-        print(f"{name:12} {us:6.1f} us an event, {us - found['nothing']:+6.1f} us")
+        print(f"{name:14} {us:6.1f} us an event, {us - found['nothing']:+6.1f} us")
     product_us, read_s = products()
     print(f"feed         {product_us:6.2f} us a product, {read_s:.1f} s to read 500,000 items")
     print(f"named source {named_source():6.1f} us an event, before all else")

@@ -9,8 +9,10 @@ import orjson
 import pytest
 
 from app.core.events import Exit
+from app.outbox.postgres.connections import SQL, Connection
 from app.pipeline import consent
 from tests.outbox.new_store import new_store
+from tests.outbox.postgres_server import PostgresServer
 from tests.privacy.shop import (
     ACCOUNT,
     ADA,
@@ -423,3 +425,41 @@ async def test_a_yes_that_only_repeats_what_is_known_is_written_once_a_day(outbo
 )
 def test_what_may_answer_is_read_and_nothing_else(event: dict[str, Any], *, expected: bool) -> None:
     assert consent.may_answer(event) is expected
+
+
+async def test_a_request_asks_postgresql_once_more_at_most(
+    postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twice where a yes lifts what would keep its own event; and once a second for what other processes noted."""
+    asked: list[str] = []
+    execute = Connection.execute
+
+    def noted(self: Connection, query: Any, *args: Any, **kwargs: Any) -> Any:
+        asked.extend(name for name in ("consents", "write_consents") if SQL[name] == query)
+        return execute(self, query, *args, **kwargs)
+
+    with postgres_server.database() as url:
+        shop = await opened(url)
+        await shop.send(order(0, anonymousId="z"))
+        monkeypatch.setattr(Connection, "execute", noted)
+        steps: list[tuple[dict[str, Any], list[str]]] = [
+            (order(1, anonymousId="z"), []),
+            ({"anonymousId": "x", "userId": "ann", **REFUSED}, ["write_consents"]),
+            ({"anonymousId": "x", "userId": "ann", **REFUSED}, ["write_consents"]),
+            (order(2, anonymousId="x"), ["consents"]),
+            (order(3, anonymousId="z"), []),
+            (order(4, anonymousId="x", **GRANTED), ["consents", "write_consents"]),
+            (order(5, anonymousId="x"), []),
+            (order(6, anonymousId="x"), []),
+            ({"anonymousId": "y", "userId": "bob", **OPTED_OUT}, ["write_consents"]),
+            (order(7, userId="bob"), []),
+            ({"anonymousId": "z", **DENIED}, []),
+            ({"anonymousId": "z", **GRANTED}, []),
+        ]
+        found = []
+        for event, _ in steps:
+            asked.clear()
+            await shop.send(event)
+            found.append([*asked])
+        await shop.outbox.close()
+    assert found == [expected for _, expected in steps]
