@@ -6,6 +6,7 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import isfinite
 from typing import Any, Final, Literal, TypeAlias
 
 from app.core.values.amounts import is_plain_text, read_amount
@@ -38,6 +39,8 @@ SAYS_NOTHING: Final = "it is empty, blank or a placeholder"
 
 def is_number(value: Any) -> bool:
     """Return whether arithmetic can read an amount from a value, in whatever context."""
+    if type(value) is int or type(value) is float:  # nearly every amount
+        return isfinite(value)
     return is_plain_text(value) or read_amount(value) is not None
 
 

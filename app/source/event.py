@@ -9,8 +9,10 @@ that is missing is filled in here, one that cannot be read is left for the mappi
 Segment's spec of the common fields: https://segment.com/docs/connections/spec/common/
 """
 
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Self
 from uuid import uuid4
@@ -175,4 +177,12 @@ def _corrected(told_at: float, sent: Any, received_at: float) -> str | None:
 
 def _iso(at: float) -> str:
     """Write Unix seconds as `2026-03-04T16:12:52.244Z`."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+    whole = math.floor(at)
+    micros = round((at - whole) * 1e6)
+    return f"{_second(whole + micros // 1_000_000)}.{micros % 1_000_000 // 1_000:03}Z"
+
+
+@lru_cache(maxsize=64)
+def _second(at: int) -> str:
+    """Write a second, in which many events arrive, as `2026-03-04T16:12:52`."""
+    return datetime.fromtimestamp(at, UTC).isoformat()[:-6]

@@ -1,5 +1,6 @@
 """What an event is, and what is filled in where the sender left it out."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -171,3 +172,10 @@ def test_every_object_is_completed_or_refused(members: dict[str, Any], from_devi
     assert isinstance(completed["messageId"], str)
     assert completed["timestamp"] not in (None, "")
     assert completed["receivedAt" if from_device else "arrivedAt"]
+
+
+@given(at=st.floats(0, 4e9) | st.integers(0, 10**9).map(lambda second: second + 0.9999996))
+def test_the_time_of_arrival_is_written_to_the_millisecond(at: float) -> None:
+    written = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+
+    assert Arrival.at(at).received == written.replace("+00:00", "Z")
