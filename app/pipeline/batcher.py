@@ -53,8 +53,7 @@ class RequestBatcher:
         left = iter(intake.events)
         first = list(islice(left, MAX_BATCH + 1))
         if len(first) > MAX_BATCH:
-            many = replace(intake, events=chain(first, left))
-            return await asyncio.create_task(self._accepts.accept(many))  # it may need one, which who asks need not be
+            return await self._accepts.accept(replace(intake, events=chain(first, left)))
         loop = asyncio.get_running_loop()
         receipt: asyncio.Future[Receipt] = loop.create_future()
         size = self._size

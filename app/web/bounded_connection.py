@@ -7,7 +7,7 @@ one read of the socket brings: a few clients would hold all connections and all 
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -28,7 +28,7 @@ from app.web.connections import Connections
 
 #: Of one request's line and headers; what one read of the socket brings beyond it (256 kB at most) is let pass.
 MAX_HEAD_BYTES = 65_536
-#: Answers a request that is whole without anything that needs a task: a time-out, a trace, a thread.
+#: Answers a request that is whole, past the layers of ASGI.
 QuickAnswer: TypeAlias = Callable[[Scope, Receive], Awaitable[Response]]
 #: Requests of one connection that wait for their answers; what comes beyond is not read until one is answered.
 MAX_UNANSWERED = 16
@@ -73,39 +73,6 @@ def _header_line(name: bytes, value: bytes) -> bytes:
     return b"%b: %b\r\n" % (name, value)
 
 
-class _Driven:
-    """Takes a coroutine to its end as a task does, for less than a task costs.
-
-    It raises nothing, and may not ask which task it is. The first step is taken at once.
-    """
-
-    __slots__ = ("_awaited", "_coroutine", "_running")
-
-    def __init__(self, coroutine: Coroutine[Any, Any, None], running: set[Any]) -> None:
-        self._coroutine = coroutine
-        self._running = running
-        self._awaited: asyncio.Future[Any] | None = None
-        running.add(self)
-        self._step()
-
-    def _step(self, _: asyncio.Future[Any] | None = None) -> None:
-        try:
-            awaited = self._awaited = self._coroutine.send(None)
-        except StopIteration:
-            self._running.discard(self)
-            return
-        if awaited is None:  # asyncio.sleep(0)
-            asyncio.get_running_loop().call_soon(self._step)
-        else:
-            awaited._asyncio_future_blocking = False  # noqa: SLF001 - so a task says that it waits
-            awaited.add_done_callback(self._step)
-
-    def cancel(self, msg: str | None = None) -> None:
-        """Let what is awaited end now."""
-        if self._awaited is not None:
-            self._awaited.cancel(msg)
-
-
 class _Flow(FlowControl):
     """Reads no more while requests that were read wait to be parsed."""
 
@@ -144,7 +111,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._idle_since: float | None = None
         #: The last bytes brought a request to its end.
         self._is_whole = False
-        #: Returns how a request is answered that is whole; None where that needs a task.
+        #: Returns how a request is answered that is whole; None where the layers of ASGI have to.
         self._quick: Callable[[Scope, bytes | bytearray], QuickAnswer | None] = getattr(self.app, "quick", _never)
         self._is_taking = False
         #: What is answered when the bytes at hand are taken.
@@ -215,7 +182,9 @@ class BoundedConnection(HttpToolsProtocol):
         is_whole = not (cycle.more_body or cycle.waiting_for_100_continue)
         scope: Any = cycle.scope
         if is_whole and (quick := self._quick(scope, cycle.body)):
-            _Driven(_answer_quickly(cycle, quick), self.tasks)
+            task = self.loop.create_task(_answer_quickly(cycle, quick))
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
         else:
             super()._start_asgi_task(cycle, self.app)
 
@@ -362,4 +331,4 @@ def _behind(mark: bytes, text: bytes, count: int) -> int:
 
 
 def _never(_: Scope, __: bytes | bytearray) -> None:
-    """Stand for what an application says that answers nothing without a task."""
+    """Stand for what an application says that answers nothing past the layers of ASGI."""

@@ -1,4 +1,4 @@
-"""A request that is whole at once is answered without a task, by the same bytes as one that comes in two pieces."""
+"""A request that is whole at once is answered past the layers of ASGI, by the bytes of one that comes in two pieces."""
 
 import re
 import select
