@@ -163,6 +163,8 @@ async def test_what_waits_of_a_proven_order_is_not_withdrawn_by_a_strangers_no(s
     [
         ({"anonymousId": "x", **GRANTED}, False, True),
         ({"anonymousId": "x", **OPTED_IN}, False, True),
+        ({"anonymousId": "x", "type": "identify", **OPTED_IN}, False, True),
+        ({"anonymousId": "x", "type": "identify"}, False, False),
         ({"anonymousId": "y", **GRANTED}, False, False),
         ({"anonymousId": "y", "userId": "ann", **GRANTED}, False, True),
         ({"userId": "ann", **GRANTED}, True, True),
@@ -247,6 +249,20 @@ async def test_who_opted_out_is_sent_so_until_a_yes(
     assert [*sent.values()] == [expected, expected]
     await shop.outbox.close()
     await other.outbox.close()
+
+
+async def test_an_opt_out_marks_what_is_enqueued_behind_it_and_a_public_one_proven_orders_by_a_link_only(
+    shop: Shop,
+) -> None:
+    shop.check = None
+    await shop.send(order(1, anonymousId="x"), {"anonymousId": "x", **OPTED_OUT}, order(2, anonymousId="x"))
+    await shop.send(order(3, anonymousId="x"), {"anonymousId": "x", **OPTED_OUT}, {**OPTED_OUT, "traits": {"a": 1}})
+    for number, who in ((4, {"anonymousId": "x"}), (5, {"anonymousId": "x", "userId": "ann"}), (6, {"userId": "ann"})):
+        await shop.send(order(number, **who), proven=True)
+    await shop.send(order(7, userId="ann"), order(8, anonymousId="x", **GRANTED), order(9, anonymousId="x"))
+    sent = {each["custom_data"]["order_id"]: each.get("opt_out") for each in await shop.sent() if "custom_data" in each}
+    assert [number for number in range(1, 10) if sent[f"o{number}"]] == [2, 3, 5, 6, 7]
+    assert {each for each in sent.values() if not each} == {None}
 
 
 async def test_where_consent_is_required_nobody_is_sent_who_was_not_asked(outbox_url: str) -> None:
