@@ -17,6 +17,8 @@ from multiprocessing import forkserver
 from pathlib import Path
 from unittest.mock import patch
 
+from tests.waiting import slowdown
+
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["tests.preloaded"])
 
@@ -90,7 +92,7 @@ def run(
         output, errors = Path(kept, "output"), Path(kept, "errors")
         process = Forked(function, arguments, folder=folder, environment=environment, output=output, errors=errors)
         try:
-            code = process.wait(timeout_s)
+            code = process.wait(timeout_s * slowdown())
         finally:
             process.kill()
         return subprocess.CompletedProcess(arguments, code, *(file.read_text() for file in (output, errors)))

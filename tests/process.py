@@ -18,7 +18,7 @@ from tests import forked
 from tests.forked import Forked
 from tests.outbox.new_store import new_store
 from tests.rounds import LEVEL
-from tests.waiting import until
+from tests.waiting import slowdown, until
 
 ROOT = Path(__file__).parent.parent
 COMMAND = Path(sys.executable).parent / "pinrelay"
@@ -73,7 +73,10 @@ def run_command(*arguments: str, environment: Mapping[str, str]) -> subprocess.C
     if isinstance(PINRELAY, str):
         return forked.run(PINRELAY, arguments, folder=ROOT, environment=environment)
     words = [*PINRELAY, *arguments]
-    return subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    patience_s = 60 * slowdown()
+    return subprocess.run(
+        words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=patience_s, check=False
+    )
 
 
 def server_environment(folder: Path, **settings: object) -> dict[str, str]:
@@ -147,7 +150,7 @@ class Server:
         """Ask it to end (SIGTERM), wait, and return its exit code."""
         self.process.terminate()
         try:
-            return self.process.wait(STOP_S)
+            return self.process.wait(STOP_S * slowdown())
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"the server did not stop within {STOP_S} s:\n{self.log}") from None

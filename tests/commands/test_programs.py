@@ -22,6 +22,7 @@ from tests.commands.conftest import Run, documented
 from tests.outbox.new_store import new_store
 from tests.process import COMMAND, PLAIN, ROOT, Server, clean_environment, free_port, measuring, run_command
 from tests.sandbox.events import pinterest_event
+from tests.waiting import slowdown
 
 PAGE = {"type": "page", "messageId": "p-1", "context": {"ip": "203.0.113.9", "userAgent": "x"}}
 SERVERS = {"serve", "sandbox"}
@@ -228,7 +229,10 @@ def test_a_server_whose_postgresql_is_not_there_says_so_and_ends_with_3(workers:
     environment = clean_environment(outbox_url="postgresql://127.0.0.1:1/x", port=free_port(), log_format="json")
     environment |= measuring()
     command = [str(COMMAND), "serve", "--workers", workers]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    patience_s = 60 * slowdown()
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=patience_s, check=False
+    )
     assert done.returncode == 3
     assert '"event":"cannot start"' in done.stderr
     assert "cannot reach the PostgreSQL server: check that it runs, and host and port of OUTBOX_URL" in done.stderr
