@@ -5,11 +5,12 @@
 A store is filled as by two weeks of a shop: events every half hour, the last day every minute, mapped and counted by
 the real pipeline, and settled. The database then multiplies the settled deliveries (day.py). A server on it shows each
 page to Chromium at 1440 by 900. Printed are, of each page, the first contentful paint from the start of the navigation:
-the median and the best of the rounds where another page of the console was shown before, and the best where it is the
-first page of a browser, which then starts a process and has nothing in its cache. Then when the first byte came, the
-CPU time of the server, and the bytes of the page as sent and unpacked. Beside them is `bare`, a page of the console
-that says that there is no such page: so much Chromium takes by itself. Each page is followed by it. Goals: a first
-paint below FIRST_PAINT_MS, and no more than OVER_BARE_MS after the bare page's, a page below MOST_BYTES.
+the median and the best of the rounds where another page of the console was shown before, how much of it comes after
+the first byte (`browser`), and the best where it is the first page of a browser, which then starts a process and has
+nothing in its cache. Then when the first byte came, the CPU time of the server, and the bytes of the page as sent and
+unpacked. Each page is followed by `bare`, a page of the console that says that there is no such page: so much Chromium
+takes by itself after the first byte. Goals: a first paint below FIRST_PAINT_MS, no more than OVER_BARE_MS after the
+first byte more than the bare page, a page below MOST_BYTES.
 """
 
 import argparse
@@ -202,7 +203,9 @@ def painted(browser: Browser, *urls: str) -> list[tuple[float, float, int, int]]
 def show(base: str, server: psutil.Process, rounds: int) -> None:
     """Ask for each page, and print what it took."""
     missed = []
-    heads = f"{'paint, median':>14} {'best':>8} {'bare':>8} {'as first':>9} {'first byte':>11} {'CPU':>8}"
+    heads = (
+        f"{'paint, median':>14} {'best':>8} {'browser':>10} {'bare':>8} {'as first':>9} {'first byte':>11} {'CPU':>8}"
+    )
     print(f"{'':16} {heads} {'sent':>9} {'unpacked':>9}")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=tools.chromium(playwright), args=list(ARGUMENTS))
@@ -212,14 +215,17 @@ def show(base: str, server: psutil.Process, rounds: int) -> None:
             as_first = min(painted(browser, url)[0][0] for _ in range(rounds))
             found, bare = zip(*(painted(browser, empty, url, empty)[1:] for _ in range(rounds)), strict=True)
             paint, byte = (statistics.median(each[place] for each in found) for place in (0, 1))
-            best, at_bare = (min(each[0] for each in those) for those in (found, bare))
+            best = min(each[0] for each in found)
+            after, at_bare = (min(each[0] - each[1] for each in those) for those in (found, bare))
             sent, whole = found[0][2:]
-            times = f"{paint:11.0f} ms {best:5.0f} ms {at_bare:5.0f} ms {as_first:6.0f} ms {byte:8.0f} ms"
+            times = (
+                f"{paint:11.0f} ms {best:5.0f} ms {after:7.0f} ms {at_bare:5.0f} ms {as_first:6.0f} ms {byte:8.0f} ms"
+            )
             print(f"{name:16} {times} {cpu_ms(server, url):5.1f} ms {sent:9,} {whole:9,}", flush=True)
-            if best > min(FIRST_PAINT_MS, at_bare + OVER_BARE_MS) or sent > MOST_BYTES:
+            if best > FIRST_PAINT_MS or after > at_bare + OVER_BARE_MS or sent > MOST_BYTES:
                 missed.append(name)
         browser.close()
-    print(f"goal {FIRST_PAINT_MS} ms, {OVER_BARE_MS} ms over the bare page (the best rounds) and {MOST_BYTES:,} bytes:")
+    print(f"goal {FIRST_PAINT_MS} ms (the best round), {OVER_BARE_MS} ms over the bare page and {MOST_BYTES:,} bytes:")
     print(f"MISSED by {', '.join(missed)}" if missed else "met")
     print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 
