@@ -38,7 +38,7 @@ RUN /opt/builder/bin/pip wheel --no-deps --no-build-isolation --wheel-dir wheels
     /opt/pinrelay/bin/pip install --no-deps --no-index wheels/*.whl && \
     /opt/pinrelay/bin/pip uninstall --yes pip setuptools
 # The console's templates are compiled here, because what runs may not write beside its modules.
-RUN /opt/pinrelay/bin/python -c 'from app.console.pages import environment as e; [e().get_template(n) for n in e().list_templates()]'
+RUN /opt/pinrelay/bin/python -P -c 'from app.console.pages import environment as e; [e().get_template(n) for n in e().list_templates()]'
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Run: that environment, a user without rights, and a volume for the outbox. All else may be read-only but for /tmp.
