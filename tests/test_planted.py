@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.destination import report_conversion_event
@@ -156,6 +156,7 @@ emails = st.from_regex(r"[a-z]{3,9}(\+tag)?@[a-z]{3,8}\.example", fullmatch=True
     around=st.tuples(st.sampled_from(["", "for ", "https://shop.example/?u="]), st.sampled_from(["", " only", "&x=1"])),
     way=st.sampled_from(sorted(written("a@b.example"))),
 )
+@example(field="user_data.click_id", email="eva@shop.example", around=("", ""), way="percent")
 def test_no_email_address_leaves_in_a_text(field: str, email: str, around: tuple[str, str], way: str) -> None:
     cut = email.partition("@")[0] + "@"
     address = written(email)[way if field in DECODED else "percent" if way == "percent" else "plain"]

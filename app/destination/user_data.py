@@ -10,7 +10,7 @@ from app.config.settings import ConversionSettings
 from app.core.values.addresses import public_address
 from app.core.values.candidates import Candidates, one_place_only
 from app.core.values.flags import unwrap_single
-from app.core.values.hidden_emails import holds_email, without_plain
+from app.core.values.hidden_emails import EMAIL, holds_email, without_plain
 from app.core.values.placeholders import is_no_id
 from app.core.values.texts import written_texts
 from app.core.values.user_agents import is_server_library
@@ -255,7 +255,9 @@ def _pseudonym(text: str) -> Digest:
 
 
 def _click_id(text: str) -> Digest:
-    """Take what can be a click id of Pinterest's."""
+    """Take what can be a click id of Pinterest's. Its signs may encode an address."""
+    if "%" in text and EMAIL.search(text):
+        return None, "it holds an e-mail address"
     return (text, "") if _CLICK_ID.fullmatch(text) else (None, "it is no click id: 1 to 512 of A-Z a-z 0-9 _ - . ~ %")
 
 
