@@ -9,8 +9,7 @@ the median and the best of the rounds where another page of the console was show
 the first byte (`browser`), and the best where it is the first page of a browser, which then starts a process and has
 nothing in its cache. Then when the first byte came, the CPU time of the server, and the bytes of the page as sent and
 unpacked. Each page is followed by `bare`, a page of the console that says that there is no such page: so much Chromium
-takes by itself after the first byte. Goals: a first paint below FIRST_PAINT_MS, no more than OVER_BARE_MS after the
-first byte more than the bare page, a page below MOST_BYTES.
+takes by itself after the first byte. Goals: a first paint (median) below FIRST_PAINT_MS, a page below MOST_BYTES.
 """
 
 import argparse
@@ -53,7 +52,6 @@ from tests.process import ROOT, clean_environment, free_port
 from tests.waiting import until
 
 FIRST_PAINT_MS: Final = 100
-OVER_BARE_MS: Final = 10
 MOST_BYTES: Final = 60_000
 #: Times that a page is asked for to count its CPU time.
 ASKED: Final = 10
@@ -222,11 +220,11 @@ def show(base: str, server: psutil.Process, rounds: int) -> None:
                 f"{paint:11.0f} ms {best:5.0f} ms {after:7.0f} ms {at_bare:5.0f} ms {as_first:6.0f} ms {byte:8.0f} ms"
             )
             print(f"{name:16} {times} {cpu_ms(server, url):5.1f} ms {sent:9,} {whole:9,}", flush=True)
-            if best > FIRST_PAINT_MS or after > at_bare + OVER_BARE_MS or sent > MOST_BYTES:
+            if paint > FIRST_PAINT_MS or sent > MOST_BYTES:
                 missed.append(name)
         browser.close()
-    print(f"goal {FIRST_PAINT_MS} ms (the best round), {OVER_BARE_MS} ms over the bare page and {MOST_BYTES:,} bytes:")
-    print(f"MISSED by {', '.join(missed)}" if missed else "met")
+    verdict = f"MISSED by {', '.join(missed)}" if missed else "met"
+    print(f"goal {FIRST_PAINT_MS} ms and {MOST_BYTES:,} bytes: {verdict}")
     print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 
 
