@@ -33,6 +33,8 @@ from app.web.bounded_connection import QuickAnswer
 from app.web.openapi import LICENSE, add_details, describe_proofs
 
 _Found: TypeAlias = tuple[APIRoute, Handler]
+#: Returns what a request is answered that may not be asked; None where it may.
+Refuse: TypeAlias = Callable[[Scope], Response | None]
 
 
 class DirectRoutes:
@@ -48,16 +50,16 @@ class DirectRoutes:
         metrics: Metrics,
         *,
         around: Callable[[ASGIApp], ASGIApp] = OpenToPages,
-        refuse: Callable[[Scope], Response | None] | None = None,
+        refuse: Refuse | None = None,
     ) -> None:
         """Take the application in, which is given to `around`: what that returns decides who may ask.
 
-        `refuse` decides the same of requests to the routes that are added, and returns what they are answered; None:
-        nobody is refused.
+        `refuse` decides the same of requests to the routes that are added, and returns what they are answered. Without
+        it nobody is answered past `around`.
         """
         self._app = app
         self._answer = around(self._route)
-        self._refuse = refuse or _refuse_nobody
+        self._refuse = refuse
         self._metrics = metrics
         self._routes: dict[tuple[str, str], _Found] = {}
         #: The name of the parameter by which paths end that begin so.
@@ -110,16 +112,19 @@ class DirectRoutes:
 
         So is what a page asks: its answer has headers more.
         """
-        if not is_small(body, len(body)) or any(name == b"origin" for name, _ in scope["headers"]):
+        refuse = self._refuse
+        if refuse is None or not is_small(body, len(body)) or any(name == b"origin" for name, _ in scope["headers"]):
             return None
         found = self._found(scope)
-        return found and partial(self._answer_quickly, *found)
+        return found and partial(self._answer_quickly, refuse, *found)
 
-    async def _answer_quickly(self, route: APIRoute, handle: Handler, scope: Scope, receive: Receive) -> Response:
+    async def _answer_quickly(
+        self, refuse: Refuse, route: APIRoute, handle: Handler, scope: Scope, receive: Receive
+    ) -> Response:
         begun = time.perf_counter()
         status = 500
         try:
-            response = self._refuse(scope) or await self._handled(route, handle, scope, receive)
+            response = refuse(scope) or await self._handled(route, handle, scope, receive)
             status = response.status_code
             if scope["path"].startswith(FOR_PAGES):
                 response.headers["Vary"] = "Origin"  # as `OpenToPages` says to whoever is no page
@@ -147,14 +152,6 @@ class DirectRoutes:
         log_request(level, method=scope["method"], route=route, status=status, duration_s=duration_s, **named)
 
 
-def _refuse_nobody(_: Scope) -> None:
-    """Stand for what decides who may ask where nothing is given."""
-
-
-def _never(_: Scope, __: bytes | bytearray) -> None:
-    """Stand for quick answers where each request has its trace."""
-
-
 class _Watched:
     """Sends on, and keeps the status that is sent; 500 where none is."""
 
@@ -177,7 +174,7 @@ class Application(FastAPI):
         tracing: Tracing,
         *,
         around: Callable[[ASGIApp], ASGIApp] = OpenToPages,
-        refuse: Callable[[Scope], Response | None] | None = None,
+        refuse: Refuse | None = None,
         settings: Settings | None = None,
         **options: Any,
     ) -> None:
@@ -199,7 +196,8 @@ class Application(FastAPI):
         self._settings = settings or Settings.model_construct()
         self._direct_routes = DirectRoutes(super().__call__, metrics, around=around, refuse=refuse)
         self._traced = tracing.requests(self._direct_routes)
-        self.quick = _never if tracing.is_on else self._direct_routes.quick
+        #: How a whole request is answered past the layers of ASGI; None where each request has its trace.
+        self.quick = None if tracing.is_on else self._direct_routes.quick
 
     def include_busy_router(self, router: APIRouter) -> None:
         """Include a router whose endpoints take a Request only (see app/web/application.py)."""

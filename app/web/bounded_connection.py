@@ -111,8 +111,8 @@ class BoundedConnection(HttpToolsProtocol):
         self._idle_since: float | None = None
         #: The last bytes brought a request to its end.
         self._is_whole = False
-        #: Returns how a request is answered that is whole; None where the layers of ASGI have to.
-        self._quick: Callable[[Scope, bytes | bytearray], QuickAnswer | None] = getattr(self.app, "quick", _never)
+        #: Returns how a request is answered that is whole. None, or where it returns None: by the layers of ASGI.
+        self._quick: Callable[[Scope, bytes | bytearray], QuickAnswer | None] | None = getattr(self.app, "quick", None)
         self._is_taking = False
         #: What is answered when the bytes at hand are taken.
         self._next: RequestResponseCycle | None = None
@@ -181,7 +181,7 @@ class BoundedConnection(HttpToolsProtocol):
     def _begin(self, cycle: RequestResponseCycle) -> None:
         is_whole = not (cycle.more_body or cycle.waiting_for_100_continue)
         scope: Any = cycle.scope
-        if is_whole and (quick := self._quick(scope, cycle.body)):
+        if is_whole and self._quick is not None and (quick := self._quick(scope, cycle.body)):
             task = self.loop.create_task(_answer_quickly(cycle, quick))
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
@@ -328,7 +328,3 @@ def _behind(mark: bytes, text: bytes, count: int) -> int:
             return len(text)
         end = found + len(mark)
     return end
-
-
-def _never(_: Scope, __: bytes | bytearray) -> None:
-    """Stand for what an application says that answers nothing past the layers of ASGI."""
