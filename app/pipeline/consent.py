@@ -373,14 +373,13 @@ def _linked(browser: str | None, memory: Memory) -> dict[str, bool]:
 def may_answer(event: Event, *, by_device: bool = True) -> bool:
     """Return whether an event has a member by which its person may say yes or no, also by its device if asked."""
     context = event.get("context")
-    for place in (event.get("properties"), event.get("traits"), context):
+    traits = context.get("traits") if type(context) is dict else None
+    for place in (event.get("properties"), event.get("traits"), context, traits):
         if place is not None and (type(place) is not dict or "opt_out" in place or "optOut" in place):
             return True
     if not context:
         return False
     if "gpc" in context or "consent" in context or "consentManagement" in context:
         return True
-    traits, device = context.get("traits"), context.get("device") if by_device else None
-    if traits is not None and (type(traits) is not dict or "opt_out" in traits or "optOut" in traits):
-        return True
+    device = context.get("device") if by_device else None
     return device is not None and (type(device) is not dict or not _OF_DEVICE.isdisjoint(device))

@@ -212,9 +212,8 @@ class KeepsPeople(UsesFile):
         digests: Collection[str] = (),
         now: float = 0,
     ) -> int:
-        last, found = await self._found_before(
-            keys
-        )  # all deliveries are looked through, which no commit has to wait for
+        # all deliveries are looked through, for which no commit has to wait
+        last, found = await self._found_before(keys)
         work = partial(
             _forget,
             keys=keys,
