@@ -124,6 +124,14 @@ async def test_of_too_many_names_the_frequent_stay_and_nothing_is_lost_of_what_b
     assert hours == [(int(NOW), received(others, 18))]
 
 
+async def test_of_too_many_names_those_go_first_of_which_nothing_was_received(at: At) -> None:
+    """Seed 312 of tests/outbox/test_alike.py: PostgreSQL took them for the most frequent."""
+    names = [EventKey("shop", "track", f"Event {n}") for n in range(3)]
+    nothing = InventoryCount(names[0], Measure.PUBLIC, "", 1)
+    await at.outbox.inventory.add([nothing, *public(names[1]), *public(names[2])], now=NOW, max_names=2)
+    assert [count.key for _, count in await days(at, Measure.PUBLIC)] == [EventKey("shop", "", OTHERS), *names[1:]]
+
+
 async def test_of_too_many_properties_of_a_day_the_frequent_stay(at: At) -> None:
     for n in range(3):
         some = [

@@ -1006,7 +1006,9 @@ SELECT count(*) FROM (
 -- too_many_names --
 -- The rarest names, as many as are too many of proven ones and of public ones; among equals the oldest.
 SELECT source, type, name FROM (
-  SELECT *, row_number() OVER (PARTITION BY is_proven ORDER BY number DESC, last_at DESC, source, type, name) AS place
+  SELECT *, row_number() OVER (
+    PARTITION BY is_proven ORDER BY number DESC NULLS LAST, last_at DESC NULLS LAST, source, type, name
+  ) AS place
   FROM (
     SELECT source, type, name, sum(count) FILTER (WHERE counted = 'received') AS number,
            max(start_at) FILTER (WHERE counted = 'received') AS last_at,
