@@ -36,4 +36,4 @@ def alert_text(text: str, public_url: str = "") -> str:
     own = re.search(rf"(?<= ){re.escape(public_url)}/console/[a-z/]+\?[\w.%+=&~-]+$", told, re.ASCII)
     if public_url and own:
         told, link = told[: own.start()], own[0].replace("&", "&amp;").replace("~", "%7E")
-    return _COLON.sub("\u2236", _UNDERSCORE.sub("\u02cd", told)).translate(_PLAIN) + link
+    return _COLON.sub("\u2236", _UNDERSCORE.sub("\u02cd", told.translate(_PLAIN))) + link

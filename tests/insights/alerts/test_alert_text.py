@@ -41,6 +41,7 @@ TEXTS = st.lists(PIECES | st.text(max_size=4), max_size=6).map("".join)
         ("order_completed from web-shop: 20 of 40 (50%), at 10:05:33 UTC.", None),
         ("Grüße, 世界 👍", None),
         (":skull: a::b", "∶skull: a::b"),
+        (":`c`:", "∶'c':"),
         ("Sale\nSubject: x\r\n", r"Sale\nSubject: x\r\n"),
         ("ok\u202egnp", r"ok\u202egnp"),
     ],
