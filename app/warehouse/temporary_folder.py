@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,7 +18,10 @@ _LOCK: Final = "in-use"
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
     """Make a folder that only this user can read, and remove it with all that came to lie in it."""
-    with TemporaryDirectory(prefix=_PREFIX) as folder, Path(folder, _LOCK).open("w", encoding="utf-8") as lock:
+    with (
+        TemporaryDirectory(prefix=_PREFIX, dir=_parent()) as folder,
+        Path(folder, _LOCK).open("w", encoding="utf-8") as lock,
+    ):
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield Path(folder)
 
@@ -26,9 +30,19 @@ def clear_leftovers() -> int:
     """Remove the folders of processes that were killed, and return how many; those in use stay."""
     found = 0
     with suppress(OSError):  # no temporary folder: what needs one says so
-        for folder in Path(gettempdir()).glob(f"{_PREFIX}*"):
+        for folder in _parent().glob(f"{_PREFIX}*"):
             found += _is_left(folder) and not shutil.rmtree(folder, ignore_errors=True)
     return found
+
+
+def _parent() -> Path:
+    """Return this user's folder in TMPDIR, whose other files nobody lists; TMPDIR where another took its name."""
+    user, everyones = os.geteuid(), Path(gettempdir())
+    folder = everyones / f"pinrelay-{user}"
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    status = folder.lstat()
+    return folder if stat.S_ISDIR(status.st_mode) and status.st_uid == user else everyones
 
 
 def _is_left(folder: Path) -> bool:

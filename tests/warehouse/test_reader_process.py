@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import orjson
@@ -101,7 +102,7 @@ def test_one_that_is_killed_leaves_nothing(file: Path, temporary: Path) -> None:
         process.wait()
         with pytest.raises(WarehouseError, match="SIGKILL"):
             list(table.texts(["number"]))
-    assert list(temporary.iterdir()) == []
+    assert list(folder.parent.iterdir()) == []
 
 
 def process_of(table: object) -> "subprocess.Popen[bytes]":
@@ -125,21 +126,42 @@ def test_it_has_no_secrets(file: Path, tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_folder_in_use_is_no_leftover(temporary: Path) -> None:
     with temporary_folder() as folder:
         assert folder.stat().st_mode & 0o777 == 0o700
-        left = temporary / "pinrelay-rows-left"
+        left = folder.with_name("pinrelay-rows-left")
         left.mkdir()
         (left / "in-use").touch()
         (left / "orders.csv").write_text("orders")
         assert clear_leftovers() == 1
-        assert list(temporary.iterdir()) == [folder]
+        assert list(folder.parent.iterdir()) == [folder]
     assert clear_leftovers() == 0
 
 
+def test_leftovers_are_looked_for_in_a_folder_of_our_own(temporary: Path) -> None:
+    with temporary_folder() as folder:
+        assert folder.parent == temporary / f"pinrelay-{os.geteuid()}"
+        assert folder.parent.stat().st_mode & 0o777 == 0o700
+    (temporary / "pinrelay-rows-of-another-program").mkdir()
+    (temporary / "pinrelay-rows-of-another-program" / "in-use").touch()
+    assert clear_leftovers() == 0
+
+
+@pytest.mark.parametrize("take", [Path.touch, lambda path: path.symlink_to("/etc"), Path.mkdir])
+def test_where_somebody_else_took_its_name_the_temporary_folder_serves(
+    take: Callable[[Path], None], temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = os.geteuid()
+    take(temporary / f"pinrelay-{user + 1}")
+    monkeypatch.setattr(os, "geteuid", lambda: user + 1)
+    with temporary_folder() as folder:
+        assert folder.parent == temporary
+
+
 def test_a_folder_of_somebody_else_is_left_alone(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (temporary / "pinrelay-12345").touch()
     (temporary / "pinrelay-rows-other").mkdir()
     (temporary / "pinrelay-rows-other" / "in-use").touch()
     monkeypatch.setattr(os, "geteuid", lambda: 12_345)
     assert clear_leftovers() == 0
-    assert len(list(temporary.iterdir())) == 1
+    assert len(list(temporary.iterdir())) == 2
 
 
 # Depth

@@ -4,6 +4,7 @@ import fcntl
 import gzip
 import io
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -29,7 +30,7 @@ ANSWERED_S = 1.0
 @pytest.fixture(scope="module")
 def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The server's folder of temporary files, with what one that was killed left, and what another works in."""
-    folder = tmp_path_factory.mktemp("temporary")
+    folder = tmp_path_factory.mktemp("temporary") / f"pinrelay-{os.geteuid()}"
     for name in (LEFT, HELD):
         (folder / name / "rows").mkdir(parents=True)
         (folder / name / "in-use").touch()
@@ -43,7 +44,7 @@ def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(tmp_path_factory: pytest.TempPathFactory, temporary: Path) -> Iterator[Server]:
     with (temporary / HELD / "in-use").open() as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        with running(tmp_path_factory.mktemp("server"), measured=True, tmpdir=temporary) as server:
+        with running(tmp_path_factory.mktemp("server"), measured=True, tmpdir=temporary.parent) as server:
             yield server
 
 

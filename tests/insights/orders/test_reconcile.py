@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import os
 from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -23,8 +24,8 @@ ORDERS = 10_000
 
 
 def files_in(folder: Path) -> list[Path]:
-    """All that lies in a folder, at any depth."""
-    return list(folder.rglob("*"))
+    """All that lies in this user's part of the folder of temporary files, at any depth."""
+    return list((folder / f"pinrelay-{os.geteuid()}").rglob("*"))
 
 
 @pytest.mark.slow
@@ -74,7 +75,7 @@ async def test_personal_columns_reach_no_disk(tmp_path: Path, temporary: Path) -
     told: list[str] = []
 
     def look(verdict: OrderVerdict) -> None:
-        (ours,) = temporary.iterdir()
+        (ours,) = (temporary / f"pinrelay-{os.geteuid()}").iterdir()
         kept = b"".join(each.read_bytes() for each in ours.rglob("*") if each.is_file())
         told.extend(
             (verdict.fate, f"{ours.stat().st_mode & 0o777:o}", *(text for text in PLANTED if text.encode() in kept))
