@@ -70,11 +70,14 @@ class Subject(Struct, frozen=True, kw_only=True, gc=False):
     #: The key of its order; "" where it is no checkout. And the amounts that it names.
     order: str = ""
     totals: tuple[str, ...] = ()
+    #: Keys of the browsers whose page's event was merged into it.
+    pages: tuple[str, ...] = ()
 
     @property
     def keys(self) -> tuple[str, ...]:
         """All keys under which an answer may be about it."""
-        return tuple(key for key in (self.user, self.browser, *self.contacts, self.token, self.order) if key)
+        found = (self.user, self.browser, *self.pages, *self.contacts, self.token, self.order)
+        return tuple(key for key in found if key)
 
 
 class Answers:
@@ -148,11 +151,21 @@ def _holds(no: Answer, subject: Subject) -> bool:
     """Return whether a no about one of its ids holds for a delivery: a public no holds for few proven ones."""
     if may_change(by_proven=no.is_proven or no.for_proven, of_proven=subject.is_proven):
         return True
+    if no.key in subject.pages:
+        return True  # the page's event that is in it may opt it out too
     if no.key == subject.browser:
         return subject.user != ""  # the proven event links the browser to its user
     if no.key == subject.order:
         return no.total in subject.totals
     return no.key == subject.token
+
+
+def about_its_order(no: Answer, subject: Subject) -> list[Answer]:
+    """Return a no that withholds a page's order as one about it: its shop may tell of it, and not of the browser."""
+    if subject.is_proven and no.key not in subject.pages:
+        return []
+    said = replace(no, total=subject.totals[0] if subject.totals else "", is_proven=False, for_proven=False)
+    return [replace(said, key=key) for key in (subject.token, subject.order) if key]
 
 
 def has_agreed(answers: Answers, subject: Subject) -> bool:

@@ -41,6 +41,8 @@ class OrderSide(Struct, frozen=True, kw_only=True, gc=False):
     waits: bool = True
     #: The other name of the order at its shop, its number or its id, where `order_id` is the one of the two.
     number: str | None = None
+    #: Keys of the browsers whose page's event it is, or is in it: what they answer is about it.
+    browsers: tuple[str, ...] = ()
 
 
 class NewDelivery(Struct, frozen=True, kw_only=True, gc=False):

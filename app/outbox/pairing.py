@@ -89,14 +89,21 @@ class Twin(NamedTuple):
 def side_of(side: OrderSide) -> list[Any]:
     """Return a side as a list for JSON, without the names of its members."""
     known = [side.token, side.totals, side.names_event_id, side.waits]
-    return [*known, side.number] if side.number else known
+    return [*known, side.number, *side.browsers] if side.number or side.browsers else known
 
 
 def read_side(given: Sequence[Any]) -> OrderSide:
     """Return the side that a stored list is."""
-    token, totals, names_event_id, waits, *number = given
-    other = number[0] if number else None
-    return OrderSide(token=token, totals=tuple(totals), names_event_id=names_event_id, waits=waits, number=other)
+    token, totals, names_event_id, waits, *rest = given
+    number, *browsers = rest or (None,)
+    return OrderSide(
+        token=token,
+        totals=tuple(totals),
+        names_event_id=names_event_id,
+        waits=waits,
+        number=number,
+        browsers=tuple(browsers),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +159,7 @@ def merged_row(twin: Twin, delivery: NewDelivery, *, may_name_id: bool, held_fro
     known = SideEvent(twin.payload or b"", twin_side.names_event_id, warnings, memory)
     page, shop = (known, new) if delivery.is_proven else (new, known)
     shop_side = side if delivery.is_proven else twin_side
+    browsers = tuple(dict.fromkeys((*twin_side.browsers, *side.browsers)))
     is_proven = bool(twin.is_proven) or delivery.is_proven
     page = page._replace(names_event_id=page.names_event_id and may_name_id)
     one = merged(page, shop, crossing=CROSSING if is_proven else page.memory)
@@ -167,7 +175,7 @@ def merged_row(twin: Twin, delivery: NewDelivery, *, may_name_id: bool, held_fro
         checkout_id=twin.checkout_id or delivery.checkout_id,
         buyer=as_json(one.buyer),
         warnings=as_json([*notes, *one.warnings, *([one.memory] if one.memory else [])]),
-        side=as_json(side_of(replace(shop_side, names_event_id=one.names_event_id))),
+        side=as_json(side_of(replace(shop_side, names_event_id=one.names_event_id, browsers=browsers))),
         is_proven=is_proven,
         waits_on=not is_proven,
         hold_s=delivery.hold_s,

@@ -161,6 +161,7 @@ def subjects_of(rows: Iterable[Sequence[Any]]) -> dict[str, list[Subject]]:
             token=key_of(of_order.token),
             order=order_key(order_id) if order_id else "",
             totals=of_order.totals,
+            pages=of_order.browsers,
         )
         found.setdefault(str(delivery_id), []).append(subject)
     return found

@@ -21,6 +21,7 @@ from app.core.consent import (
     Kind,
     Lifted,
     Subject,
+    about_its_order,
     bits_about,
     bits_of,
     has_agreed,
@@ -232,8 +233,6 @@ class Consents:
         stored = await store.consents(sorted(known)) if known else []
         by_place = {(each.key, each.said_by, each.is_proven): each for each in stored}
         wanted = [each for each in local if self._is_new(each, by_place.get((each.key, each.said_by, each.is_proven)))]
-        if drafts.intake.public_key is not None:
-            wanted = self._within_bounds(wanted, drafts, drafts.intake.public_key)
         answers = Answers(stored)
         # a yes counts for the deliveries of its own event, a no for later ones: its own say so themselves
         said_at = [(each.end if each.is_no else each.first, each.said) for each in reversed(told)]
@@ -243,6 +242,8 @@ class Consents:
             while said_at and said_at[-1][0] <= place:
                 answers.add(said_at.pop()[1])
             wanted += self._judge(place, subject, answers, drafts, reasons, has_said_yes=place in agreed)
+        if drafts.intake.public_key is not None:
+            wanted = self._within_bounds(wanted, drafts, drafts.intake.public_key)
         return (drafts.withheld(reasons) if reasons else drafts), wanted
 
     def _judge(
@@ -260,6 +261,9 @@ class Consents:
         what, no = verdict(nos, self._settings.suppress)
         if what == "withhold" and no is not None:
             reasons[place] = no.reason
+            if not subject.is_proven and (event := drafts.whose[place][0]) is not None:
+                totals = _side_of(event, drafts.deliveries[place]).totals
+                return answers.add(about_its_order(no, replace(subject, totals=totals)))
         elif what == "opt_out":
             delivery = drafts.deliveries[place]
             drafts.deliveries[place] = replace(delivery, payload=opted_out(delivery.payload))

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from app.catalog import Catalog, Preset
 from app.config.settings import ConversionSettings
+from app.core.consent import key_of
 from app.core.deliveries import NewDelivery
 from app.core.events import DEFAULT_SOURCE, Event, Exit
 from app.core.receipts import PresetResult
@@ -270,7 +271,11 @@ class Router:
         )
         if self.waits is None or delivery.event_name != "checkout" or line.event is None:
             return delivery
-        return self.waits.with_side(delivery, event, line.event, now)
+        sided = self.waits.with_side(delivery, event, line.event, now)
+        if sided.side is None or is_proven or self.consents is None or self.reader is None:
+            return sided
+        browser = key_of(self.reader.ids_of(event).anonymous)
+        return replace(sided, side=replace(sided.side, browsers=(browser,))) if browser else sided
 
     def lines(
         self,

@@ -8,10 +8,13 @@ from msgspec.structs import replace
 from app.config.settings import ConsentSettings
 from app.core.consent import (
     NOT_ASKED,
+    Answer,
     Answers,
     ConsentBook,
     KeepsConsents,
+    Lifted,
     Subject,
+    about_its_order,
     bits_about,
     has_agreed,
     nos_that_count,
@@ -24,6 +27,8 @@ from app.core.deliveries import Claimed
 
 class _Store(KeepsConsents, Protocol):
     async def subjects_of(self, deliveries: Collection[str]) -> dict[str, list[Subject]]: ...
+
+    async def write_consents(self, answers: Sequence[Answer]) -> list[Lifted]: ...
 
     async def withhold(self, claimed: Sequence[tuple[Claimed, str]], *, now: float) -> int: ...
 
@@ -55,12 +60,20 @@ class ConsentCheck:
         answers = Answers(await self._store.consents(sorted(known)) if known else ())
         passed: list[Claimed] = []
         withheld: list[tuple[Claimed, str]] = []
+        of_orders: list[Answer] = []
         for each in claimed:
-            what, reason = self._judge(each, of.get(each.delivery_id, ()), answers)
+            subjects = of.get(each.delivery_id, ())
+            what, reason = self._judge(each, subjects, answers)
             if what == "withhold":
                 withheld.append((each, reason))
+                for subject in subjects:
+                    nos = objections(answers, subject)
+                    of_orders += answers.add([about for no in nos for about in about_its_order(no, subject)])
             else:
                 passed.append(replace(each, payload=opted_out(each.payload)) if what == "opt_out" else each)
+        if of_orders:
+            await self._store.write_consents(of_orders)
+            self._book.note(of_orders, is_lifting=False)
         if withheld:
             await self._store.withhold(withheld, now=now)
         return passed

@@ -56,12 +56,14 @@ class Shop:
 
     async def orders(self) -> list[str]:
         """The orders that are delivered now, by their ids."""
+        return [each["custom_data"]["order_id"] for each in await self.delivered()]
+
+    async def delivered(self) -> list[dict[str, Any]]:
+        """The orders that are delivered now."""
         claimed = await self.claimed()
         delivered = [Settlement(claimed=each, outcome=Delivered(), state=State.DELIVERED) for each in claimed]
         await self.outbox.settle(delivered, [], now=self.at)
-        return [
-            orjson.loads(each.payload)["custom_data"]["order_id"] for each in claimed if each.event_name == "checkout"
-        ]
+        return [orjson.loads(each.payload) for each in claimed if each.event_name == "checkout"]
 
     async def sent(self) -> list[dict[str, Any]]:
         """What would be sent now."""

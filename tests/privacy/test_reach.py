@@ -71,7 +71,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], bool, tuple[str, str]]] =
 def of_case(event: dict[str, Any], number: int) -> dict[str, Any]:
     """The same event, of people, browsers and orders of a case of its own."""
     text = orjson.dumps(event).decode()
-    for name in ("x", "y", "ann", "bob", "t", "o1", "o2"):
+    for name in ("x", "y", "z", "ann", "bob", "t", "o1", "o2"):
         text = text.replace(f'"{name}"', f'"{name}-{number}"')
     renamed: dict[str, Any] = orjson.loads(text.replace("ada@", f"ada{number}@"))
     return renamed
@@ -345,6 +345,60 @@ async def test_consent_is_required_also_where_a_no_ends_memory_only(tmp_path: Pa
     await shop.outbox.close()
 
 
+PAGE, OF_SHOP = order(anonymousId="x"), order(context={"traits": ADA})
+NO, NO_OF_OTHER = {"anonymousId": "x", **REFUSED}, {"anonymousId": "z", **REFUSED}
+#: Until when the wait for the other side is over.
+LATER_S = 700
+#: What comes one after the other, of the page and of the shop (a list has one event of the shop, a number is time that
+#: passes until all that is due is claimed), and what is sent of the order: None is nothing, else its `opt_out`.
+SIDES: dict[str, tuple[tuple[Any, ...], bool | str | None]] = {
+    "the page's first": ((PAGE, [OF_SHOP], NO), None),
+    "the shop's first": (([OF_SHOP], PAGE, NO), None),
+    "the shop's of a user": ((PAGE, [order(userId="ann")], NO), None),
+    "both of a user": (([order(userId="ann")], order(anonymousId="x", userId="ann"), NO), None),
+    "two pages, and the no of the first": ((PAGE, order(anonymousId="z"), [OF_SHOP], NO), None),
+    "two pages, and the no of the second": ((PAGE, order(anonymousId="z"), [OF_SHOP], NO_OF_OTHER), None),
+    "an opt-out": ((PAGE, [OF_SHOP], {"anonymousId": "x", **OPTED_OUT}), True),
+    "an opt-out, the shop's first": (([OF_SHOP], PAGE, {"anonymousId": "x", **OPTED_OUT}), True),
+    "a no and a yes": ((PAGE, [OF_SHOP], NO, {"anonymousId": "x", **GRANTED}), "sent"),
+    "the no of another browser": ((PAGE, [OF_SHOP], NO_OF_OTHER), "sent"),
+    "of another browser that is not bound": ((order(anonymousId="z", total=3), [OF_SHOP], PAGE, NO_OF_OTHER), "sent"),
+    "a no before both": ((NO, PAGE, [OF_SHOP]), None),
+    "a no before both, the shop's first": ((NO, [OF_SHOP], PAGE), None),
+    "a no before both, and another total": ((NO, order(anonymousId="x", total=3), [OF_SHOP]), "sent"),
+    "a no before both, taken back": ((NO, PAGE, {"anonymousId": "x", **GRANTED}, [OF_SHOP]), "sent"),
+    "an opt-out before both": (({"anonymousId": "x", **OPTED_OUT}, [OF_SHOP], PAGE), True),
+    "a no while the page's waits, and the shop's afterwards": ((PAGE, NO, LATER_S, [OF_SHOP]), None),
+    "the shop's once more": ((PAGE, [OF_SHOP], NO, 1, [OF_SHOP]), None),
+    "the shop's once more, and another total": (
+        (PAGE, [OF_SHOP], NO, 1, [order(context={"traits": ADA}, total=30)]), "sent",
+    ),
+    "a no of a device": ((PAGE, [OF_SHOP], {"anonymousId": "x", **DENIED}), "sent"),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+async def test_a_no_of_the_browser_reaches_the_order_of_both_sides(outbox_url: str) -> None:
+    """Whichever comes first, before or after they are one, and also where the shop tells of the order again."""
+    shop = await opened(outbox_url, **PAIRED)
+    wrong = {}
+    for number, (case, (steps, becomes)) in enumerate(SIDES.items()):
+        sent = []
+        for step in (*steps, LATER_S):
+            if isinstance(step, int):
+                shop.at += step
+                sent += await shop.delivered()
+            elif isinstance(step, list):
+                await shop.send(*(of_case(each, number) for each in step), proven=True)
+            else:
+                await shop.send(of_case(step, number))
+        orders = [each.get("opt_out", "sent") for each in sent]
+        if orders != ([] if becomes is None else [becomes]):
+            wrong[case] = orders
+    assert wrong == {}
+    await shop.outbox.close()
+
+
 async def test_an_order_that_says_yes_itself_is_sent_though_nobody_is_named(tmp_path: Path) -> None:
     shop = await opened(new_store(tmp_path, "o.db"), consent_required=True)
     event = {"type": "track", "event": "Order Completed", "properties": {"total": 20, "currency": "USD"}}
@@ -462,7 +516,7 @@ async def test_a_request_asks_postgresql_once_more_at_most(
             (order(1, anonymousId="z"), []),
             ({"anonymousId": "x", "userId": "ann", **REFUSED}, ["write_consents"]),
             ({"anonymousId": "x", "userId": "ann", **REFUSED}, ["write_consents"]),
-            (order(2, anonymousId="x"), ["consents"]),
+            (order(2, anonymousId="x"), ["consents", "write_consents"]),
             (order(3, anonymousId="z"), []),
             (order(4, anonymousId="x", **GRANTED), ["consents", "write_consents"]),
             (order(5, anonymousId="x"), []),
