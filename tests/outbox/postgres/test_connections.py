@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import traceback
 from collections.abc import Callable, Iterator
@@ -10,10 +11,12 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg._queries import PostgresQuery
+from psycopg.adapt import Transformer
 
 from app.errors import OutboxUnavailable
 from app.outbox.postgres import PostgresOutbox
-from app.outbox.postgres.connections import Connections, check_server, connection_text
+from app.outbox.postgres.connections import SQL, Connections, check_server, connection_text
 from tests.outbox.build import NOW, At, new, rules
 from tests.outbox.postgres_server import PostgresServer
 from tests.process import free_port
@@ -25,6 +28,18 @@ OURS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'pinrelay' AND
 def cut_all(execute: Callable[..., Any]) -> None:
     """Have the server end every connection of the outbox."""
     execute(f"SELECT pg_terminate_backend(pid) FROM ({OURS}) AS ours")
+
+
+def test_psycopg_takes_each_statement_apart_once() -> None:
+    """It has no public setting for the longest statement that it keeps so: the name of its bound is its own."""
+
+    def taken_apart(statement: bytes) -> bytes:
+        query = PostgresQuery(Transformer())
+        query.convert(statement, dict.fromkeys(re.findall(r"%\((\w+)\)[stb]", statement.decode())))
+        return query.query
+
+    again = [name for name, statement in SQL.items() if taken_apart(statement) is not taken_apart(statement)]
+    assert again == [], "psycopg's bound has another name now: raise that one in app/outbox/postgres/connections.py"
 
 
 @contextmanager
