@@ -89,19 +89,20 @@ class Consents:
         identity_event: IdentityEvent | None,
         drafts: IntakeBatch,
         *,
-        keys: Sequence[str | None] | None,
+        owner: Ownership | None,
     ) -> bool:
         """Return whether an event may answer what counts: a no that is kept, or a yes of somebody who said no.
 
-        `keys` are those of whose it is; None where nothing of it is kept.
+        `owner` is None where nothing of the event is kept.
         """
         is_asked = self._settings.consent_required
         if not is_asked and (self._book.kept or drafts.refusing):
-            if keys is None:
-                if not may_answer(event):
-                    return False
-                keys = [key_of(each) for each in self._reader.keys(event)]
-            is_asked = self._is_known(keys, drafts)
+            if owner is not None:
+                is_asked = self._is_known(owner.keys, drafts)
+            elif may_answer(event):
+                is_asked = self._is_known([key_of(each) for each in self._reader.keys(event)], drafts)
+            else:
+                return False
         if identity_event is not None:
             return identity_event.is_no or (is_asked and identity_event.is_yes)
         if not may_answer(event, by_device=is_asked or self._keeps_device):
@@ -169,11 +170,11 @@ class Consents:
             return found
         ids = self._book.ids
         local_ids: AbstractSet[str | None] = local.keys()
-        for place, (delivery, (event, owner, own)) in enumerate(zip(drafts.deliveries, drafts.whose, strict=True)):
-            keys = own
+        for place, (delivery, (event, owner)) in enumerate(zip(drafts.deliveries, drafts.whose, strict=True)):
+            keys = owner.keys
             if event is not None:
                 token = delivery.token if delivery.side else order_token(event)
-                keys = (*own, key_of(token), order_key(delivery.placed_order) if delivery.placed_order else "")
+                keys = (*keys, key_of(token), order_key(delivery.placed_order) if delivery.placed_order else "")
             if not is_required and ids.isdisjoint(keys) and local_ids.isdisjoint(keys):
                 continue
             nos, said = bits_about(keys, kept), bits_about(keys, local)

@@ -198,17 +198,14 @@ def _note_people(
     end = len(drafts.deliveries) - sum(len(one.deliveries) for one in asked)
     for event, its, (_, identity_event, _), one in zip(events, matched, met, asked, strict=True):
         first, end = end, end + len(one.deliveries)
-        keys: tuple[str | None, ...] | None = None
+        owner: Ownership | None = None
         if first < end or any(line.exit is not Exit.UNMATCHED or line.order for line in one.lines):
             owner = _owner(one, identity_event or reader.ids_of(event), drafts.intake)
             drafts.owners.append(owner)
             if consents is not None:
-                keys = owner.keys
-                drafts.whose += [
-                    (event if each.event_name == CHECKOUT else None, owner, keys) for each in one.deliveries
-                ]
+                drafts.whose += [(event if each.event_name == CHECKOUT else None, owner) for each in one.deliveries]
         if consents is not None and consents.may_count(
-            event, its.presets, one.lines, identity_event, drafts, keys=keys
+            event, its.presets, one.lines, identity_event, drafts, owner=owner
         ):
             places = range(first, end)
             consents.note(event, its.presets, one.lines, identity_event, catalog, drafts, places=places, memory=memory)
@@ -259,7 +256,8 @@ def _ask(router: Router, event: Event, lines: list[PresetResult], catalog: Catal
         if event["type"] == "delete":
             lines = router.of_delete(lines, event, is_known=drafts.intake.is_known)
     message_id, sender = _kept_id(event["messageId"], lines), drafts.intake
-    count = len(drafts.deliveries)
+    made: list[NewDelivery] = []
+    is_withheld_alone = False
     for line in lines:
         if line.cancels is not None:
             drafts.withdrawals.append(
@@ -277,13 +275,15 @@ def _ask(router: Router, event: Event, lines: list[PresetResult], catalog: Catal
             )
             if sender.is_replayed and delivery.wait_s:
                 delivery = replace(delivery, wait_s=0, is_withheld_alone=False)
-            drafts.deliveries.append(delivery)
-    if drafts.candidates is not None:
+            is_withheld_alone |= delivery.is_withheld_alone
+            made.append(delivery)
+    drafts.deliveries += made
+    if drafts.candidates is not None and (is_withheld_alone or len(made) < len(lines)):
         if is_quarantine_candidate(event, lines):
             drafts.candidates.append((event, lines))
-        elif any(each.is_withheld_alone for each in drafts.deliveries[count:]):
+        elif is_withheld_alone:
             drafts.candidates.append((event, [PresetResult(preset=None, exit=Exit.WITHHELD, reason=NOT_CONFIRMED)]))
-    return _Asked(message_id, lines, drafts.deliveries[count:])
+    return _Asked(message_id, lines, made)
 
 
 def _kept_id(message_id: str, lines: Sequence[PresetResult]) -> str:

@@ -79,8 +79,8 @@ class IntakeBatch:
     withdrawals: list[Withdrawal] = field(default_factory=list)
     #: Whose what is kept of them is: the caller's to add.
     owners: list[Ownership] = field(default_factory=list)
-    #: Of each of `deliveries`, where a no reaches later events: the event of a checkout, whose it is, and their keys.
-    whose: list[tuple[Event | None, Ownership, tuple[str | None, ...]]] = field(default_factory=list)
+    #: Of each of `deliveries`, where a no reaches later events: the event of a checkout, and whose it is.
+    whose: list[tuple[Event | None, Ownership]] = field(default_factory=list)
     #: What the events answer; and of their nos who said them, and about whom.
     answered: list[Answered] = field(default_factory=list)
     refusing: set[str | None] = field(default_factory=set)

@@ -8,6 +8,7 @@ import pytest
 from app.catalog import Catalog
 from app.core.consent import Kind
 from app.core.events import Event
+from app.core.people import Ownership
 from app.pipeline.consent import Consents
 from app.pipeline.identity_events import IdentityEventReader
 from app.pipeline.receipts import IntakeBatch
@@ -65,6 +66,7 @@ def test_the_short_way_reads_what_the_long_one_does(name: str, gpc: str) -> None
     assert isinstance(as_said, Consents)
     assert reader is not None
     intake = Intake([], now=NOW, is_proven=True)
+    somebody = Ownership(message_id="m", user="somebody", anonymous=None)
     for first, second in combinations(PLACES, 2):
         for one, other in product(PLACES[first], PLACES[second]):
             event = _event({first: one, second: other}, name)
@@ -82,5 +84,5 @@ def test_the_short_way_reads_what_the_long_one_does(name: str, gpc: str) -> None
             told = [answer for each in drafts.answered for answer in each.said]
             assert {answer.is_no for answer in told} == ({is_no} if is_no or is_yes else set()), event
             asked = (event, catalog.matching(event), lines, None, IntakeBatch(intake))
-            assert consents.may_count(*asked, keys=("somebody",)) or not told, event
-            assert as_said.may_count(*asked, keys=("somebody",)) or kind in {None, "device"}, event
+            assert consents.may_count(*asked, owner=somebody) or not told, event
+            assert as_said.may_count(*asked, owner=somebody) or kind in {None, "device"}, event
