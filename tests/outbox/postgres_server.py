@@ -18,6 +18,7 @@ import psycopg
 
 from tests.disks import fast_folder
 from tests.outbox.build import NOW
+from tests.outbox.warm_connections import WarmConnections
 from tests.process import free_port
 from tests.rounds import LEVEL
 
@@ -43,7 +44,7 @@ _EMPTY = f"""DO $$
 DECLARE tables text; filled record;
 BEGIN
   PERFORM pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid();
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND pid <> ALL('{{%s}}');
   SELECT string_agg(inhrelid::regclass::text, ', ') INTO tables
     FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid WHERE relkind = 'r' AND relname NOT LIKE '%{_DAY}';
   IF tables IS NOT NULL THEN EXECUTE 'DROP TABLE ' || tables; END IF;
@@ -101,6 +102,7 @@ class PostgresServer:
         self._maker: psycopg.Connection[Any] | None = None
         #: Stores that wait for the next test, each with a connection that empties it.
         self._stores: list[tuple[str, psycopg.Connection[Any]]] = []
+        self._warm = WarmConnections()
 
     def _run(self, name: str, *arguments: object) -> None:
         subprocess.run(self._command(name, *arguments), check=True, capture_output=True, **self._environment)
@@ -185,6 +187,7 @@ class PostgresServer:
             self._maker = None
         for _, connection in self._stores:
             connection.close()
+        self._warm.close()
         if self.process is not None:
             self.process.send_signal(number)
             self.process.wait(30)
@@ -213,8 +216,10 @@ class PostgresServer:
             url = self.create(f"test_{next(self._counter)}", template)
             self._stores.append((url, psycopg.connect(url, autocommit=True)))
         url, connection = self._stores.pop()
-        yield url
-        connection.execute(_EMPTY.encode())
+        with self._warm.used():
+            yield url
+        kept = ",".join(map(str, self._warm.pids))
+        connection.execute(_EMPTY.replace("%s", kept).encode())
         self._stores.append((url, connection))
 
     def _manage(self, statement: str) -> None:
