@@ -2,6 +2,7 @@
 
 systemd and Docker are not here: `systemctl`, `systemd-run` and `docker compose` are scripts that start, stop and run
 the real `pinrelay` with the settings that unit and container would have. All folders lie in a temporary one.
+`make test` forks `pinrelay` (`tests.forked_program`), `make prove` starts the command.
 """
 
 import json
@@ -9,6 +10,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import httpx
@@ -17,8 +19,9 @@ import pytest
 
 from tests.examples.blocks import BLOCKS, Block
 from tests.examples.workshop import HEADER, order
+from tests.forked_program import forked_program
 from tests.outbox.postgres_server import PostgresServer, program
-from tests.process import COMMAND, PATH, PLAIN, ROOT, STOP_S, clean_environment, free_port
+from tests.process import COMMAND, PATH, PINRELAY, PLAIN, ROOT, STOP_S, clean_environment, free_port
 from tests.waiting import until
 
 pytestmark = [pytest.mark.prove, pytest.mark.whole, pytest.mark.xdist_group("examples")]
@@ -58,24 +61,28 @@ exec "$@" """
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer) -> Iterator["Machine"]:
-    made = Machine(tmp_path_factory.mktemp("machine"), postgres_server)
-    try:
-        yield made
-    finally:
-        made.run_text("systemctl stop pinrelay || true")
+    root = tmp_path_factory.mktemp("machine")
+    is_forked = isinstance(PINRELAY, str)
+    command = root / "forked" if is_forked else COMMAND
+    with forked_program(str(PINRELAY), command) if is_forked else nullcontext():
+        made = Machine(root, postgres_server, command)
+        try:
+            yield made
+        finally:
+            made.run_text("systemctl stop pinrelay || true")
 
 
 class Machine:
     """A folder with the places that the page names, and a server that its scripts start and stop."""
 
-    def __init__(self, root: Path, postgres: PostgresServer) -> None:
+    def __init__(self, root: Path, postgres: PostgresServer, command: Path) -> None:
         self.root, self.port = root, free_port()
         for name in ("bin", "etc", "state", "backups", "opt/bin"):
             (root / name).mkdir(parents=True)
         for name, script in {"systemctl": _SYSTEMCTL, "systemd-run": _SYSTEMD_RUN, "docker": _DOCKER}.items():
-            self._write(f"bin/{name}", script.format(root=root, command=COMMAND))
-        self._write("opt/bin/pinrelay", f'exec {COMMAND} "$@"')
-        self._write("bin/pinrelay", f'exec {COMMAND} "$@"')
+            self._write(f"bin/{name}", script.format(root=root, command=command))
+        self._write("opt/bin/pinrelay", f'exec {command} "$@"')
+        self._write("bin/pinrelay", f'exec {command} "$@"')
         self._places = {
             "/var/lib/pinrelay": f"{root}/state",
             "/var/backups": f"{root}/backups",
