@@ -48,7 +48,7 @@ from app.outbox.pairing import (
     merged_row,
     side_of,
 )
-from app.outbox.people import owner_rows
+from app.outbox.people import owner_rows, owner_text
 from app.outbox.rows import DROPPED_COLUMNS, as_json, warnings_and_memory
 
 #: Of the JSON that is stored as payload: 1 is Pinterest's ConversionEvent as `app.destination` writes it.
@@ -58,7 +58,7 @@ PAYLOAD_VERSION: Final = 1
 _DELIVERIES_A_TURN = 100
 
 #: Of a delivery, in the order in which the statements of the engines take it; behind them come its side, what it
-#: follows, until when it is held, its size, when it is due, and its time.
+#: follows, whose it is, until when it is held, its size, when it is due, and its time.
 DELIVERY_COLUMNS: Final = (
     "ad_account_id",
     "preset",
@@ -112,7 +112,7 @@ class Rows:
     learned: list[list[Any]] = field(default_factory=list)
     #: Each with the moment at which it happened.
     counters: list[tuple[float, CounterRow]] = field(default_factory=list)
-    #: Whose the deliveries are: see `owner_rows`.
+    #: Whose messages are of which no delivery here tells it: see `owner_rows`.
     owners: list[list[Any]] = field(default_factory=list)
     #: Deliveries into which others are merged, in order.
     merges: list[MergedRow] = field(default_factory=list)
@@ -129,7 +129,14 @@ class Rows:
     blob_bytes: int = field(default=0, init=False)
 
     def add_first(
-        self, delivery: NewDelivery, keys: Sequence[Key], now: float, rules: OutboxSettings, *, held_from: float
+        self,
+        delivery: NewDelivery,
+        keys: Sequence[Key],
+        now: float,
+        rules: OutboxSettings,
+        *,
+        held_from: float,
+        owner: str | None,
     ) -> None:
         """Add a delivery whose keys nobody holds. Raises UnicodeDecodeError where its payload is not UTF-8."""
         place, is_proven = len(self.deliveries), delivery.is_proven
@@ -138,7 +145,7 @@ class Rows:
         if len(keys) > 1:
             order = Order.of(delivery).text
             self.keys += [[key.digest, place, now + rules.ledger_s, 0, order, is_proven] for key in keys[1:]]
-        self._add(delivery, now, held_from, WAITS if delivery.wait_s else None)
+        self._add(delivery, now, held_from, WAITS if delivery.wait_s else None, owner)
 
     def add_checked(
         self,
@@ -157,7 +164,9 @@ class Rows:
         """Add what is learned of deliveries that are stored already, or in this call."""
         self.learned += [each.row(each.holder.delivery_id) for each in taken]
 
-    def _add(self, delivery: NewDelivery, now: float, held_from: float, follows: int | None) -> None:
+    def _add(
+        self, delivery: NewDelivery, now: float, held_from: float, follows: int | None, owner: str | None = None
+    ) -> None:
         size_bytes = len(delivery.payload)
         if not delivery.payload.isascii():
             delivery.payload.decode()  # what is not UTF-8 could never be claimed, so it is told here
@@ -170,7 +179,8 @@ class Rows:
         if follows is not None and delivery.is_withheld_alone:
             follows = WAITS_TO_BE_WITHHELD
         hold_until = held_from + pause_s if pause_s else None
-        row = [*_OF_DELIVERY(delivery), side, follows, hold_until, size_bytes, now + pause_s, now + delivery.hold_s]
+        placed = side, follows, owner, hold_until, size_bytes, now + pause_s, now + delivery.hold_s
+        row = [*_OF_DELIVERY(delivery), *placed]
         if delivery.memory:
             row[_WARNINGS] = warnings_and_memory(delivery)
         if follows is not None and not delivery.is_proven:
@@ -255,12 +265,14 @@ async def prepare(
     people: PeopleChanges | None = None,
 ) -> PreparedEnqueue:
     """Prepare one `Outbox.enqueue`. Raises UnicodeDecodeError where a payload is not UTF-8."""
-    rows = Rows()
+    owners, of_others = _owners(people, now, deliveries, dropped)
+    rows = Rows(owners=of_others)
     keys: list[tuple[Key, ...]] = []
     for place, delivery in enumerate(deliveries, start=1):
         of_delivery = keys_of(delivery, rules)
         keys.append(of_delivery)
-        rows.add_first(delivery, of_delivery, now, rules, held_from=held_from)
+        owner = owners.get(delivery.message_id)
+        rows.add_first(delivery, of_delivery, now, rules, held_from=held_from, owner=owner)
         if place % _DELIVERIES_A_TURN == 0:
             await asyncio.sleep(0)
     call = PreparedEnqueue(
@@ -279,10 +291,21 @@ async def prepare(
             rows.add_dropped(event, now)
         counted = enqueue_counters(deliveries, call.all_enqueued())
         rows.counters = [(now, counter) for counter in (*counters, *counted)]
-        rows.owners = owner_rows(people, now)
         rows.leaves_room = call.leaves_room
         call.all_new = rows
     return call
+
+
+def _owners(
+    people: PeopleChanges | None, now: float, deliveries: Sequence[NewDelivery], dropped: Sequence[DroppedEvent]
+) -> tuple[dict[str, str], list[list[Any]]]:
+    """Return whose deliveries are, by message, and the rows of messages of which no delivery tells it."""
+    rows = owner_rows(people, now)
+    owners = {row[0]: owner_text(row) for row in rows}
+    if len(owners) < len(rows):  # a message that comes twice may be of two people
+        return {}, rows
+    told = {each.message_id for each in deliveries}.difference(event.message_id for event in dropped)
+    return owners, [row for row in rows if row[0] not in told]
 
 
 def holders(rows: Iterable[KeyRow]) -> dict[str, list[KeyOwner]]:

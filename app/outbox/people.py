@@ -134,6 +134,17 @@ def owner_rows(changes: PeopleChanges | None, now: float) -> list[list[Any]]:
     ]
 
 
+def owner_text(row: Sequence[Any]) -> str:
+    """Return such a row as `delivery.owner` has it: keys of 16 digits or blanks, 1 where proven, contacts."""
+    _, _, user, anonymous, contacts, is_proven = row
+    return f"{user:16}{anonymous:16}{is_proven:d}{contacts}"
+
+
+def read_owner(text: str) -> tuple[str | None, str | None, str | None, bool]:
+    """Return what such a text says, "" saying nothing: both keys, contacts, whether it is proven."""
+    return text[:16].rstrip() or None, text[16:32].rstrip() or None, text[33:] or None, text[32:33] == "1"
+
+
 def owned(rows: Iterable[Sequence[Any]]) -> list[Ownership]:
     """Return whose some messages are, as an engine found it: all ids by their key_prefixes."""
     return [

@@ -482,16 +482,27 @@ async def test_whose_a_message_is_is_known_however_it_comes(outbox_url: str, way
     await outbox.close()
 
 
-async def test_whose_a_withdrawn_order_is_stays_known(outbox_url: str) -> None:
-    outbox = open_with(outbox_url)
+@pytest.mark.parametrize("end", ["delivered", "kept", "dead", "dismissed", "withdrawn"])
+async def test_whose_an_order_is_stays_known_whatever_becomes_of_it(outbox_url: str, end: str) -> None:
+    outbox = open_with(outbox_url, payload_s=DAY_S if end == "kept" else 0)
+    at = At(outbox)
     order = new(order_id="A", is_proven=True)
     await put(outbox, whose(order, ANN), order)
-    asked = Withdrawal(
-        ad_account_id=ACCOUNT, preset="checkout", order_id="A", source="default", message_id="c", is_proven=True
-    )
-    assert await outbox.withdraw([asked], now=NOW) == [1]
+    if end == "withdrawn":
+        asked = Withdrawal(
+            ad_account_id=ACCOUNT, preset="checkout", order_id="A", source="default", message_id="c", is_proven=True
+        )
+        assert await outbox.withdraw([asked], now=NOW) == [1]
+    elif end in {"dead", "dismissed"}:
+        await at.kill(*await at.claim())
+        if end == "dismissed":
+            assert await outbox.dead_letters.dismiss(Query(), because="a test") == 1
+    else:
+        await at.deliver(*await at.claim())
     assert [each.user for each in await outbox.owned([ANN])] == [ANN[:16]]
     assert await outbox.forget([ANN]) == 1
+    assert await outbox.owned([ANN], messages=[order.message_id]) == []
+    assert await outbox.forget([ANN]) == 0
     await outbox.close()
 
 

@@ -121,6 +121,11 @@ async def _count(
         await count_of(connection, "count_memory", slot=connection.slot, **counts)
 
 
+def _padded(keys: Collection[str]) -> list[str]:
+    """Return the beginnings of keys as `delivery.owner` has them."""
+    return [f"{key:{memory.OWNER_KEY_DIGITS}}" for key in memory.key_prefixes(keys)]
+
+
 async def _deliveries_of(connection: Connection, messages: Collection[str]) -> list[DeadLetter]:
     return [DeadLetter(*row) for row in await rows_of(connection, "deliveries_of", keys=list(messages))]
 
@@ -159,7 +164,8 @@ class KeepsPeople(UsesDatabase):
     async def owned(
         self, connection: Connection, keys: Collection[str], *, messages: Collection[str] = ()
     ) -> list[Ownership]:
-        return memory.owned(await rows_of(connection, "owned", keys=memory.key_prefixes(keys), messages=list(messages)))
+        rows = await rows_of(connection, "owned", keys=_padded(keys), messages=list(messages))
+        return memory.owned([(message_id, *memory.read_owner(owner)) for message_id, owner in rows])
 
     @connected
     async def kept_copies(self, connection: Connection, *, now: float) -> tuple[str, ...]:  # noqa: ARG002 - its files'
@@ -186,7 +192,8 @@ class KeepsPeople(UsesDatabase):
 
     @connected
     async def subjects_of(self, connection: Connection, deliveries: Collection[str]) -> dict[str, list[Subject]]:
-        return memory.subjects_of(await rows_of(connection, "subjects_of", ids=list(map(int, deliveries))))
+        rows = await rows_of(connection, "subjects_of", ids=list(map(int, deliveries)))
+        return memory.subjects_of([(*each, *memory.read_owner(owner or "")[:3]) for *each, owner in rows])
 
     @connected
     async def consents(self, connection: Connection, keys: Collection[str]) -> list[Answer]:
@@ -222,7 +229,9 @@ class KeepsPeople(UsesDatabase):
     ) -> int:
         now = await self._by_server(now) if now else now
         async with connection.transaction():
-            found = await rows_of(connection, "forget_owners", keys=memory.key_prefixes(keys), messages=list(messages))
+            asked = {"keys": _padded(keys)}
+            found = await rows_of(connection, "messages_of_deliveries", **asked)
+            found += await rows_of(connection, "forget_owners", **asked, messages=list(messages))
             forgotten = sorted({message_id for (message_id,) in found} | {*messages})
             if digests:
                 await count_of(connection, "erase_keys_with", digests=list(digests), erased=erased_text(now))

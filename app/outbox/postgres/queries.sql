@@ -122,17 +122,18 @@ WITH
   stored AS (
     INSERT INTO delivery (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
                           event_time, warnings, traceparent, source, amount, currency, checkout_id, buyer, name,
-                          is_proven, shop, side, payload_version, payload)
+                          is_proven, shop, side, owner, payload_version, payload)
     SELECT id, given ->> 0, given ->> 1, given ->> 2, given ->> 3, given ->> 4, given ->> 5, given ->> 6,
            (given ->> 7)::bigint, given ->> 8, given ->> 9, given ->> 10, given ->> 11, given ->> 12, given ->> 13,
-           given ->> 14, given ->> 15, (given ->> 16)::boolean, given ->> 17, given ->> 18, %(version)s,
+           given ->> 14, given ->> 15, (given ->> 16)::boolean, given ->> 17, given ->> 18, given ->> 20,
+           %(version)s,
            substring(%(payloads)b::bytea FROM 1 + payload_begin FOR payload_bytes)
     FROM new
   ),
   lined_up AS (
     INSERT INTO queue (id, ad_account_id, preset, follows, hold_until, payload_bytes, due_at, enqueued_at)
-    SELECT id, given ->> 0, given ->> 1, (given ->> 19)::bigint, (given ->> 20)::float8, payload_bytes,
-           (given ->> 22)::float8, (given ->> 23)::float8
+    SELECT id, given ->> 0, given ->> 1, (given ->> 19)::bigint, (given ->> 21)::float8, payload_bytes,
+           (given ->> 23)::float8, (given ->> 24)::float8
     FROM new
   ),
   remembered AS (
@@ -173,13 +174,12 @@ WITH
     ON CONFLICT (name, source, day, state, slot) DO UPDATE SET count = name_count.count + excluded.count
   ),
   owned AS (
-    INSERT INTO delivery_owner (message_id, user_key, anonymous_key, at, contacts, is_proven)
-    SELECT row ->> 0, nullif(row ->> 2, ''), nullif(row ->> 3, ''), (row ->> 1)::float8, nullif(row ->> 4, ''),
-           (row ->> 5)::boolean
+    INSERT INTO delivery_owner (message_id, owner, at)
+    SELECT row ->> 0, row ->> 1, (row ->> 2)::float8
     FROM fits, jsonb_array_elements(%(owners)s::jsonb) AS row
   ),
   ordered AS (
-    SELECT (given ->> 23)::float8 AS at, given ->> 0 AS ad_account_id, given ->> 1 AS preset, given ->> 10 AS source,
+    SELECT (given ->> 24)::float8 AS at, given ->> 0 AS ad_account_id, given ->> 1 AS preset, given ->> 10 AS source,
            given ->> 12 AS currency, 'waiting' AS became, 1 AS sign, given ->> 11 AS amount, id
     FROM new WHERE given ->> 3 = 'checkout'
     UNION ALL
@@ -584,14 +584,15 @@ WITH
   gone AS (
     DELETE FROM delivery USING ours WHERE delivery.id = ours.id AND ours.state = 'delivered'
     RETURNING delivery.id, delivery.ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
-              event_time, warnings, source, amount, currency, checkout_id, name, is_proven, attempts, enqueued_at, history
+              event_time, warnings, source, amount, currency, checkout_id, name, is_proven, owner, attempts,
+              enqueued_at, history
   ),
   settled AS (
     INSERT INTO delivered (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
-                           event_time, warnings, source, amount, currency, checkout_id, name, is_proven, attempts,
+                           event_time, warnings, source, amount, currency, checkout_id, name, is_proven, owner, attempts,
                            enqueued_at, settled_at, history)
     SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
-           event_time, warnings, source, amount, currency, checkout_id, name, is_proven, attempts, enqueued_at,
+           event_time, warnings, source, amount, currency, checkout_id, name, is_proven, owner, attempts, enqueued_at,
            %(now)s::float8, history
     FROM gone
   ),
@@ -1618,11 +1619,19 @@ DELETE FROM consent WHERE (key, said_by, is_proven) IN (
 
 -- subjects_of --
 -- Whose some deliveries are. Of a proven one, what a public event of the same message id says is not asked.
-SELECT delivery.id, delivery.is_proven, CASE event_name WHEN 'checkout' THEN order_id END, side, user_key, anonymous_key,
-       contacts
-FROM delivery LEFT JOIN delivery_owner AS owner
-  ON owner.message_id = delivery.message_id AND owner.is_proven = delivery.is_proven
-WHERE delivery.id = ANY(%(ids)s::bigint[]);
+WITH meant AS MATERIALIZED (
+  SELECT id, message_id, is_proven, CASE event_name WHEN 'checkout' THEN order_id END AS order_id, side,
+         CASE WHEN (substr(owner, 33, 1) = '1') = is_proven THEN owner END AS owner
+  FROM delivery WHERE id = ANY(%(ids)s::bigint[])
+)
+SELECT id, is_proven, order_id, side, owner FROM meant WHERE owner IS NOT NULL
+UNION ALL
+SELECT id, is_proven, order_id, side, other.owner
+FROM meant LEFT JOIN LATERAL (
+  SELECT owner FROM delivery_owner
+  WHERE delivery_owner.message_id = meant.message_id AND (substr(owner, 33, 1) = '1') = is_proven
+) AS other ON true
+WHERE meant.owner IS NULL OR other.owner IS NOT NULL;
 
 -- people --
 -- What is remembered of `keys`, of the users that they lead to, and of all ids that lead to those; none to `browsers`.
@@ -1817,10 +1826,11 @@ DELETE FROM delivery_owner WHERE id IN (SELECT id FROM delivery_owner ORDER BY i
 
 -- owned --
 -- Whose the messages are of which an id or a contact begins as one of these keys.
-SELECT message_id, user_key, anonymous_key, contacts, is_proven FROM delivery_owner
-WHERE user_key = ANY(%(keys)s::text[]) OR anonymous_key = ANY(%(keys)s::text[])
+SELECT message_id, owner FROM message_owner
+WHERE substr(owner, 1, 16) = ANY(%(keys)s::text[]) OR substr(owner, 17, 16) = ANY(%(keys)s::text[])
    OR message_id = ANY(%(messages)s::text[])
-   OR (contacts IS NOT NULL AND EXISTS (SELECT FROM unnest(%(keys)s::text[]) AS key WHERE strpos(contacts, key) > 0));
+   OR substr(owner, 34, 16) = ANY(%(keys)s::text[]) OR substr(owner, 50, 16) = ANY(%(keys)s::text[])
+   OR (octet_length(owner) > 65 AND EXISTS (SELECT FROM unnest(%(keys)s::text[]) AS key WHERE strpos(owner, key) > 0));
 
 -- may_list_log --
 -- Whether this user may see the files of the write-ahead log.
@@ -1830,9 +1840,16 @@ SELECT has_function_privilege('pg_ls_waldir()', 'execute');
 -- How old the oldest file of the write-ahead log is, in seconds.
 SELECT extract(epoch FROM now() - min(modification))::float8 FROM pg_ls_waldir();
 
+-- messages_of_deliveries --
+-- The messages of deliveries that are of some ids, by what their keys begin with.
+SELECT message_id FROM message_owner
+WHERE delivery_id IS NOT NULL
+  AND (substr(owner, 1, 16) = ANY(%(keys)s::text[]) OR substr(owner, 17, 16) = ANY(%(keys)s::text[]));
+
 -- forget_owners --
--- Forget whose the messages of some ids are, by what their keys begin with, and whose some messages are; return them.
-DELETE FROM delivery_owner WHERE user_key = ANY(%(keys)s::text[]) OR anonymous_key = ANY(%(keys)s::text[])
+-- Forget whose the other messages of some ids are, by what their keys begin with, and whose some messages are; return them.
+DELETE FROM delivery_owner
+WHERE substr(owner, 1, 16) = ANY(%(keys)s::text[]) OR substr(owner, 17, 16) = ANY(%(keys)s::text[])
    OR message_id = ANY(%(messages)s::text[])
 RETURNING message_id;
 
@@ -1871,14 +1888,14 @@ ON CONFLICT DO NOTHING;
 WITH
   stretch AS MATERIALIZED (
     SELECT * FROM (
-      (SELECT id, message_id, payload AS body FROM delivery WHERE id > %(after)s::bigint ORDER BY id LIMIT %(limit)s)
+      (SELECT id, message_id, owner, payload AS body FROM delivery WHERE id > %(after)s::bigint ORDER BY id LIMIT %(limit)s)
       UNION ALL
-      (SELECT kept_payload.id, message_id, body FROM kept_payload JOIN delivered ON delivered.id = kept_payload.id
+      (SELECT kept_payload.id, message_id, owner, body FROM kept_payload JOIN delivered ON delivered.id = kept_payload.id
        WHERE kept_payload.id > %(after)s::bigint ORDER BY kept_payload.id LIMIT %(limit)s)
     ) AS both_kinds ORDER BY id LIMIT %(limit)s
   ),
   judged AS MATERIALIZED (
-    SELECT message_id, EXISTS (
+    SELECT message_id, owner, EXISTS (
              SELECT FROM unnest(%(digests)s::text[]) AS digest WHERE position(digest::bytea IN body) > 0
            ) AS is_meant,
            octet_length(body) > 0 AND position('"external_id"'::bytea IN body) = 0 AS is_nobodys
@@ -1886,7 +1903,8 @@ WITH
   )
 SELECT coalesce((SELECT array_agg(message_id) FROM judged WHERE is_meant), '{}'),
        (SELECT count(*) FROM judged
-        WHERE is_nobodys AND NOT is_meant AND message_id NOT IN (SELECT message_id FROM delivery_owner)),
+        WHERE is_nobodys AND NOT is_meant AND owner IS NULL
+          AND message_id NOT IN (SELECT message_id FROM delivery_owner)),
        (SELECT max(id) FROM stretch),
        (SELECT count(*) FROM stretch);
 
@@ -1895,12 +1913,15 @@ SELECT coalesce((SELECT array_agg(message_id) FROM judged WHERE is_meant), '{}')
 -- Of orders that came since it is kept whose messages are, nothing is unknown.
 SELECT (SELECT count(*) FROM dedup_key
         WHERE left(known, 1) = '[' AND known::jsonb #>> '{1,0}' IS NOT NULL
-          AND expires_at < %(lasts_s)s::float8 + coalesce((SELECT at FROM delivery_owner ORDER BY id LIMIT 1), 'infinity')
+          AND expires_at < %(lasts_s)s::float8 + least(
+            'infinity', (SELECT at FROM delivery_owner ORDER BY id LIMIT 1),
+            (SELECT at FROM message_owner WHERE delivery_id > 0 ORDER BY delivery_id LIMIT 1))
           AND NOT EXISTS (SELECT FROM unnest(%(digests)s::text[]) AS digest WHERE strpos(known, left(digest, 32)) > 0)
           AND NOT EXISTS (SELECT FROM delivery WHERE delivery.id = delivery_id)
           AND NOT EXISTS (SELECT FROM kept_payload WHERE kept_payload.id = delivery_id)
           AND NOT EXISTS (SELECT FROM delivered
-                          WHERE delivered.id = delivery_id AND message_id IN (SELECT message_id FROM delivery_owner))),
+                          WHERE delivered.id = delivery_id
+                            AND (owner IS NOT NULL OR message_id IN (SELECT message_id FROM delivery_owner)))),
        EXISTS (SELECT FROM person);
 
 -- erase_keys_with --
@@ -1919,8 +1940,9 @@ UPDATE dropped_event SET reason = %(reason)s, warnings = '[]'
 WHERE message_id = ANY(%(keys)s::text[]) AND message_id <> '' AND reason <> %(reason)s;
 
 -- forget_payloads --
--- Erase the kept payloads of some messages.
-DELETE FROM kept_payload WHERE id IN (SELECT id FROM delivered WHERE message_id = ANY(%(keys)s::text[]));
+-- Erase the kept payloads of some messages, and whose delivered ones were.
+WITH told AS (UPDATE delivered SET owner = NULL WHERE message_id = ANY(%(keys)s::text[]) RETURNING id)
+DELETE FROM kept_payload USING told WHERE kept_payload.id = told.id;
 
 -- forget_deliveries --
 -- Erase what waits or is dead of some messages.
@@ -2035,24 +2057,38 @@ INSERT INTO memory_size (kind, slot, count) SELECT 'person', %(slot)s, -count(*)
 ON CONFLICT (kind, slot) DO UPDATE SET count = memory_size.count + excluded.count;
 
 -- transfer_owners_out --
--- Whose deliveries there are, to be moved to another outbox.
-SELECT id, message_id, user_key, anonymous_key, at, contacts, is_proven::int FROM delivery_owner
-WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
+-- Whose messages there are, to be moved to another outbox: even numbers are ids of rows, odd ones of deliveries.
+SELECT number, message_id, nullif(rtrim(substr(owner, 1, 16)), ''), nullif(rtrim(substr(owner, 17, 16)), ''), at,
+       nullif(substr(owner, 34), ''), substr(owner, 33, 1)::integer
+FROM (
+  SELECT * FROM (
+    SELECT id * 2 AS number, message_id, owner, at FROM delivery_owner
+    WHERE id > %(after_0)s::bigint >> 1 ORDER BY id LIMIT %(limit)s
+  ) AS of_rows
+  UNION ALL
+  SELECT * FROM (
+    SELECT delivery_id * 2 + 1, message_id, owner, at FROM message_owner
+    WHERE delivery_id > (%(after_0)s::bigint - 1) >> 1 ORDER BY delivery_id LIMIT %(limit)s
+  ) AS of_deliveries
+) AS both_kinds
+ORDER BY number LIMIT %(limit)s;
 
 -- transfer_owners_in --
--- Whose deliveries of another outbox are; the same twice does no harm.
+-- Whose messages of another outbox are; the same twice does no harm.
 WITH
   written AS (
-    INSERT INTO delivery_owner (message_id, user_key, anonymous_key, at, contacts, is_proven)
-    SELECT row ->> 1, row ->> 2, row ->> 3, (row ->> 4)::float8, row ->> 5, (row ->> 6)::int = 1
+    INSERT INTO delivery_owner (message_id, owner, at)
+    SELECT row ->> 1, rpad(coalesce(row ->> 2, ''), 16) || rpad(coalesce(row ->> 3, ''), 16) || (row ->> 6)
+                      || coalesce(row ->> 5, ''), (row ->> 4)::float8
     FROM jsonb_array_elements(%(rows)s::jsonb) AS row
     RETURNING 1
   )
 SELECT count(*) FROM written;
 
 -- drop_owners --
--- Whose deliveries were moved to another outbox.
-DELETE FROM delivery_owner USING jsonb_array_elements(%(rows)s::jsonb) AS row WHERE id = (row ->> 0)::bigint;
+-- Whose messages were moved to another outbox; deliveries that tell it follow them.
+DELETE FROM delivery_owner USING jsonb_array_elements(%(rows)s::jsonb) AS row
+WHERE (row ->> 0)::bigint & 1 = 0 AND id = (row ->> 0)::bigint >> 1;
 
 -- pending_of_orders --
 -- What is pending of orders, each for a preset, by the place of what was asked. It changes no more until it is withdrawn.
@@ -2090,7 +2126,11 @@ WITH
   gone AS (
     DELETE FROM delivery USING left_line WHERE delivery.id = left_line.id
     RETURNING delivery.ad_account_id, message_id, preset, event_name, order_id, amount, currency, source, name,
-              is_proven, warnings, enqueued_at, length(payload) AS size, exit, reason, nth, left_line.state
+              is_proven, warnings, owner, enqueued_at, length(payload) AS size, exit, reason, nth, left_line.state
+  ),
+  owned AS (
+    INSERT INTO delivery_owner (message_id, owner, at)
+    SELECT message_id, owner, %(now)s::float8 FROM gone WHERE owner IS NOT NULL
   ),
   moved AS (SELECT name, source, enqueued_at AS at, 'waiting' AS state, -1 AS sign FROM gone),
   named AS (/* named */),

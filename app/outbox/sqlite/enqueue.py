@@ -5,7 +5,7 @@ event loop, whose thread holds Python's lock anyhow; the thread that commits run
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from operator import itemgetter
 from typing import Any, Final
 
@@ -27,7 +27,7 @@ from app.outbox.enqueue import (
     without_duplicates,
 )
 from app.outbox.pairing import NOT_CONFIRMED, Twin
-from app.outbox.people import changes_to_people
+from app.outbox.people import changes_to_people, owner_text
 from app.outbox.rows import as_json
 from app.outbox.sqlite.database import SQL, execute_with_retries, one_json, script_of_store, statements
 from app.outbox.sqlite.people import are_changed, write_people
@@ -40,33 +40,18 @@ _ALIKE: Final = (
 )
 #: With when it was enqueued, when it is due, and until when it is held.
 _KIND: Final = itemgetter(*(DELIVERY_COLUMNS.index(name) for name in _ALIKE), -1, -2, -4)
-_MESSAGE_ID: Final = DELIVERY_COLUMNS.index("message_id")
-#: With its side, what it follows, and its size.
-_OWN: Final = itemgetter(*(place for place, name in enumerate(DELIVERY_COLUMNS) if name not in _ALIKE), -6, -5, -3)
+#: With its side, what it follows, its size, and whose it is.
+_OWN: Final = itemgetter(*(place for place, name in enumerate(DELIVERY_COLUMNS) if name not in _ALIKE), -7, -6, -3, -5)
 
 
-def _deliveries(rows: Rows, *, are_new: bool) -> dict[str, str]:
-    """Return the deliveries as two lists, since most of them are alike in the columns `_ALIKE`, and whose the rest is.
+def _deliveries(rows: Rows) -> dict[str, str]:
+    """Return the deliveries as two lists, since most of them are alike in the columns `_ALIKE`.
 
     `kinds` has each combination of these columns once; `deliveries` has the number of its kind and the other columns.
-    Where all are new, a delivery tells itself whose it is; else it may be merged into another one, or repeat it.
     """
     kinds: dict[tuple[Any, ...], int] = {}
-    owners = {row[0]: owner_text(row) for row in rows.owners} if are_new else {}
-    if len(owners) < len(rows.owners):  # a message that comes twice may be of two people
-        owners = {}
-    own = [
-        (kinds.setdefault(_KIND(row), len(kinds)), *_OWN(row), owners.get(row[_MESSAGE_ID])) for row in rows.deliveries
-    ]
-    told = {row[_MESSAGE_ID] for row in rows.deliveries}.difference(row[0] for row in rows.dropped) if owners else ()
-    others = [f"{owner_text(row)}|{row[0]}" for row in rows.owners if row[0] not in told]
-    return {"kinds": as_json(list(kinds)), "deliveries": as_json(own), "owners": as_json(others)}
-
-
-def owner_text(row: Sequence[Any]) -> str:
-    """Return whose a message is as `delivery.owner` has it: keys of 16 digits or blanks, 1 where proven, contacts."""
-    _, _, user, anonymous, contacts, is_proven = row
-    return f"{user:16}{anonymous:16}{is_proven:d}{contacts}"
+    own = [(kinds.setdefault(_KIND(row), len(kinds)), *_OWN(row)) for row in rows.deliveries]
+    return {"kinds": as_json(list(kinds)), "deliveries": as_json(own)}
 
 
 def _keys(rows: Rows) -> str:
@@ -87,7 +72,7 @@ def parameters(rows: Rows, rules: OutboxSettings, *, are_new: bool) -> dict[str,
         "max_backlog": rules.outbox_max_backlog,
         "max_bytes": rules.max_backlog_bytes,
         "loads": as_json([[account, *load] for account, load in rows.asked(rules).items()]),
-        **_deliveries(rows, are_new=are_new),
+        **_deliveries(rows),
         "payloads": b"".join(rows.payloads),
         "spans": as_json(rows.spans),
         "version": PAYLOAD_VERSION,
@@ -95,6 +80,7 @@ def parameters(rows: Rows, rules: OutboxSettings, *, are_new: bool) -> dict[str,
         "dropped_events": as_json(rows.dropped),
         "counters": as_json(summed(rows.counters, span_s=MINUTE_S)),
         "span_s": MINUTE_S,
+        "owners": as_json([f"{owner_text(row)}|{row[0]}" for row in rows.owners]),
         "now": rows.owners[0][1] if rows.owners else 0,
         "named": as_json(rows.named),
     }

@@ -19,6 +19,7 @@ from tests.outbox.build import NOW, At, new
 SMALL = {"memory_size", "backlog", "shared", "probe", "store_version", "delivery_id", "dropped_event_id", "audit_id"}
 #: Asked by moves and erasures only, which take their time.
 ONCE = {"holds_anything", "transfer_counts_out", "transfer_revenue_out", "forget_owners", "forget_quarantined", "owned"}
+ONCE |= {"messages_of_deliveries"}
 #: They drop all sums of steps, or read all of a table that is to be dropped.
 ONCE |= {"transfer_counts_in", "drop_counts", "count_day"}
 #: Whoever erases a person has all looked through.

@@ -33,6 +33,7 @@ CREATE TABLE delivery (
   is_proven boolean NOT NULL,            -- whether its author was known by a secret
   shop text NOT NULL,                    -- to which its source belongs; '' where it names none
   side text,                             -- of a checkout, as JSON: what binds it to the same order from the other side
+  owner text COLLATE "C",                -- whose it is, as in `delivery_owner`; NULL: that tells it
   merged integer NOT NULL DEFAULT 0,     -- how many other messages are in it
   payload_version smallint NOT NULL CHECK (payload_version > 0),
   payload bytea NOT NULL
@@ -124,6 +125,7 @@ CREATE TABLE delivered (
   currency text,
   checkout_id text,
   is_proven boolean NOT NULL,
+  owner text COLLATE "C",
   attempts integer NOT NULL CHECK (attempts >= 0),
   enqueued_at float8 NOT NULL,
   settled_at float8 NOT NULL,
@@ -331,17 +333,23 @@ CREATE TABLE memory_hour (
   PRIMARY KEY (key, hour, slot)
 );
 
--- Whose messages are kept. It is searched as a whole, and rarely: to erase somebody, or to tell what is kept.
+-- Whose messages are kept of which a delivery does not tell it: they made none, came again, or are in another delivery.
 CREATE TABLE delivery_owner (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   message_id text COLLATE "C" NOT NULL,
-  user_key text COLLATE "C",             -- beginnings of keys, 16 digits each
-  anonymous_key text COLLATE "C",
-  contacts text COLLATE "C",             -- of digests of e-mail addresses and phone numbers, one behind the other
-  is_proven boolean NOT NULL,
+  owner text COLLATE "C" NOT NULL,       -- beginnings of two keys, 16 digits or blanks each, 1 where it is proven, and those
+                                         -- of digests of e-mail addresses and phone numbers
   at float8 NOT NULL
 );
 CREATE INDEX delivery_owner_message ON delivery_owner (message_id);
+-- All of them. It is searched as a whole, and rarely: to erase somebody, or to tell what is kept.
+CREATE VIEW message_owner AS
+  SELECT NULL::bigint AS delivery_id, message_id, owner, at FROM delivery_owner
+  UNION ALL
+  SELECT delivery.id, message_id, owner, coalesce(queue.enqueued_at, dead.enqueued_at)
+  FROM delivery LEFT JOIN queue USING (id) LEFT JOIN dead USING (id) WHERE owner IS NOT NULL
+  UNION ALL
+  SELECT id, message_id, owner, enqueued_at FROM delivered WHERE owner IS NOT NULL;
 
 -- What people answered to being tracked: the newest answer of a browser, or of whoever said it, about an id, a contact or
 -- an order, by the beginnings of their digests.
