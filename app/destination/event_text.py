@@ -108,7 +108,7 @@ class _MembersText(ObjectText):
 
     def _say_unknown(self) -> list[str]:
         """Write what is said of members that nobody knows."""
-        told = f"{self._notes}.append({self._text.bound(unknown_members)}({self._unknown}))"
+        told = f"{self._notes}.append({self._text.seldom(unknown_members)}({self._unknown}))"
         return [f" if {self._unknown}: {told}"] if self._has_unknown else []
 
     def end(self) -> list[str]:
@@ -178,7 +178,7 @@ class _EventText(_MembersText):
             return self.constant(name, None)
         if name in REQUIRED:
             return self._required(name, "None")
-        about = self._text.bound(left_out(None, "an object is expected"))
+        about = self._text.seldom(left_out(None, "an object is expected"))
         return [f" about_user.append({about})"] if name == "user_data" else []
 
     def member(self, name: str, given: str) -> list[str]:
@@ -206,26 +206,26 @@ class _EventText(_MembersText):
 
     def _refusing(self) -> list[str]:
         """Write the refusal of a checkout that gives money back."""
-        refuse = self._text.bound(self._readers.refuse_refund)
+        refuse = self._text.seldom(self._readers.refuse_refund)
         return [f" if sent['event_name'] == 'checkout': {refuse}(custom, places)"]
 
     def _required(self, name: str, given: str) -> list[str]:
-        required, bound = self._readers.required, self._text.bound
+        required, bound, seldom = self._readers.required, self._text.bound, self._text.seldom
         known = required.known.get(name)
         at_once = [f" if value.__class__ is str and value in {bound(known)}: about = ()"] if known else []
-        settle = f"{bound(required.settle)}({name!r}, value, about, sent, faults, warnings, candidates)"
+        settle = f"{seldom(required.settle)}({name!r}, value, about, sent, faults, warnings, candidates)"
         return [
             f" value = {given}",
             *at_once,
             f" {'elif' if known else 'if'} {IS_GIVEN}: value, about = {bound(required.readers[name])}(value)",
-            f" else: value, about = None, {bound(MISSING_FIELD)}",
+            f" else: value, about = None, {seldom(MISSING_FIELD)}",
             f" if about: {settle}",
             f" else: sent[{name!r}] = value",
         ]
 
     def _language(self) -> list[str]:
         """Write how the language is read; whether a note is due is asked at the end, where the locale is known."""
-        settle = self._text.bound(self._read.settle)
+        settle = self._text.seldom(self._read.settle)
         return [
             f" if {IS_GIVEN}:",
             "  language = value",
@@ -275,7 +275,7 @@ class _UserDataText(_MembersText):
         if name in ("country", *BY_COUNTRY):
             lines.append(f" who[{name!r}] = value")
         if name == "country":
-            lines.append(f" country = {self._text.bound(country_among)}(value, candidates)")
+            lines.append(f" country = {self._text.seldom(country_among)}(value, candidates)")
         if self._blocks and name in BY_COUNTRY:
             return [*lines, f" if people: late[{name!r}] = value", " else:", *indented(self._reading(name))]
         return [*lines, *self._reading(name)]
@@ -284,12 +284,12 @@ class _UserDataText(_MembersText):
         field = self._reader.fields.get(name)
         if field is None:
             return super()._reading(name)
-        bound = self._text.bound
-        read = f"{bound(self._reader.read)}({name!r}, value, {self._country}, {self.result}, {self._notes}, candidates)"
+        members = f"{name!r}, value, {self._country}, {self.result}, {self._notes}, candidates"
+        read = f"{self._text.seldom(self._reader.read)}({members})"
         digest = "[digest]" if field.several else "digest"
         return [
             f" if value.__class__ is str and value and value.isascii() and len(value) <= {MAX_LENGTH}:",
-            f"  digest, about = {bound(field.remembered)}(value, {self._country})",
+            f"  digest, about = {self._text.bound(field.remembered)}(value, {self._country})",
             f"  if about or digest is None: {read}",
             f"  else: {self.result}[{field.wire!r}] = {digest}",
             f" elif {IS_GIVEN}: {read}",
@@ -297,7 +297,7 @@ class _UserDataText(_MembersText):
 
     def end(self) -> list[str]:
         """Put the object where it belongs."""
-        complete = self._text.bound(self._reader.complete)
+        complete = self._text.seldom(self._reader.complete)
         told = f"{complete}({self.result}, people, wanted, country, late, candidates)"
         by_blocks = [f" if people: {self._notes} += {told}"] if self._blocks else []
         return [

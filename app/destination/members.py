@@ -97,10 +97,10 @@ class MembersReader(ObjectReader):
 def _nearly_always(text: FunctionNames, read: Reader) -> str:
     """Write the question whether `value` is sent as it is; "" where only the reader knows."""
     if isinstance(read, FreeTextReader):
-        return f"value.__class__ is str and value in {text.bound(read.known)}"
+        return f"value.__class__ is str and value in {text.seldom(read.known)}"
     if isinstance(read, TextReader) and not read.cuts:
         begins = f" and value.startswith({read.begins!r})" if read.begins else ""
-        doubtful = text.bound(read.doubtful)
+        doubtful = text.seldom(read.doubtful)
         return f"value.__class__ is str and value and value[0] not in {doubtful} and value.isascii(){begins}"
     if isinstance(read, IntegerReader):
         return f"value.__class__ is int and {read.minimum} <= value <= {read.maximum}"

@@ -34,7 +34,7 @@ from typing import Any, Final, TypeAlias
 from app.core.values.amounts import Computed
 from app.core.values.candidates import Candidate, PassedOver, Read
 from app.core.values.generated_functions import FunctionNames, ObjectText, PlainObject, Writes, indented
-from app.core.values.placeholders import FIRST_CHARACTERS
+from app.core.values.placeholders import FIRST_CHARACTERS, says_nothing, says_something
 from app.mapping.javascript import NotAnObject
 from app.mapping.nodes import (
     MISSING,
@@ -57,9 +57,9 @@ from app.mapping.nodes import (
     needed_by_any,
     needed_places,
     needs_all,
+    note_passed_over,
     parent_keys,
     places_of,
-    usable_or_noted,
 )
 from app.mapping.paths import read_in_lists
 
@@ -118,6 +118,8 @@ class _Function(FunctionNames):
             EMPTY=_EMPTY,
             FIRST=FIRST_CHARACTERS,
             NUMBERS=_NUMBERS,
+            says_nothing=says_nothing,
+            passed_over=note_passed_over,
             Candidate=Candidate,
             noted=_noted,
         )
@@ -154,6 +156,7 @@ class _Function(FunctionNames):
         return text.result
 
     def _member(self, name: str, node: Node, text: ObjectText, at: str) -> None:
+        self.reuse("v")
         if isinstance(node, Object):
             if inner := text.inner(name):
                 self._object(node, inner, at)
@@ -234,7 +237,7 @@ class _Function(FunctionNames):
         if path.hands_on:
             return f"({self._given(path)} if {self._asked(path)} else MISSING)"
         parent, key = self._parent(path.keys[:-1]), path.keys[-1]
-        in_lists = f"{self.seldom(partial(read_in_lists, path.keys))}(event)"
+        in_lists = self.called(partial(read_in_lists, path.keys), "event")
         found = f"({parent}[{key!r}] if {key!r} in {parent} and {parent} else {in_lists} if odd else MISSING)"
         return f"noted(reads, {path.text!r}, {found})" if self._recording else found
 
@@ -253,8 +256,8 @@ class _Function(FunctionNames):
     def _apart(self, node: Node) -> str:
         """Write the call of a function for a node by itself."""
         if self._recording:
-            return f"{self.bound(_generate_recorded(node))}(event, told, reads)"
-        return f"{self.bound(generate(node))}(event, told)"
+            return self.called(_generate_recorded(node), "event", "told", "reads")
+        return self.called(generate(node), "event", "told")
 
     def _shallow(self, node: Node) -> str:  # noqa: PLR0911 - one line a kind of node
         match node:
@@ -268,7 +271,7 @@ class _Function(FunctionNames):
                 found = self._listed(node)
                 return f"({found} if {self._any_there(under, looks_into_lists=False)} else MISSING)" if under else found
             case Choice() | If() if self._recording:
-                return f"{self.bound(_first)}({self.bound(generate_candidates(node))}(event, told), reads)"
+                return self.called(_first, self._all_of(node), "reads")
             case Choice():
                 return self._choice(node)
             case If():
@@ -282,7 +285,7 @@ class _Function(FunctionNames):
 
     def _listed(self, path: ListPath) -> str:
         """Write what a path into lists finds."""
-        found = f"{self.bound(path.find)}(event)"
+        found = self.called(path.find, "event")
         return f"noted(reads, {path.text!r}, {found})" if self._recording else found
 
     def _if(self, node: If, write: Callable[[Node], str]) -> str:
@@ -292,7 +295,7 @@ class _Function(FunctionNames):
     def _call(self, node: Call) -> str:
         """Write the call of a function, about which `_may_be` says yes."""
         write = self._expression if self._recording or node.needs != "all" else self._sure
-        return f"{self.seldom(node.function)}({', '.join(map(write, node.operands))})"
+        return self.called(node.function, *map(write, node.operands))
 
     def _sure(self, node: Node) -> str:
         """Write what an operand gives about which `_may_be` says yes."""
@@ -374,7 +377,17 @@ class _Function(FunctionNames):
         at_once = f".__class__ is str and {name} and {name}[0] not in FIRST or {name}" if node.takes_texts else ""
         if node.takes_numbers:
             at_once += f".__class__ in NUMBERS or {name}"
-        return f"{at_once} is not None and {self.seldom(usable_or_noted(node.is_usable, about))}({name}, told)"
+        return f"{at_once} is not None and ({self._usable_or_noted(node, name, about)})"
+
+    def _usable_or_noted(self, choice: Choice, name: str, about: About) -> str:
+        """Write the question whether what `name` holds is usable; what is not is told."""
+        says_something_ = choice.is_usable is says_something
+        usable = f"not says_nothing({name})" if says_something_ else self.called(choice.is_usable, name)
+        return f"{usable} or passed_over(told, {self.seldom(about)}, {name})"
+
+    def _all_of(self, node: Node) -> str:
+        """Write all candidates of a node."""
+        return self.called(generate_candidates(node), "event", "told")
 
     def _usable(self, option: Node, name: str, test: str) -> str:
         """Write the question whether an option, whose parent is there, is usable; `name` holds what it gives."""
@@ -415,7 +428,7 @@ class _Function(FunctionNames):
         gives = self._gives(node.value, name)
         if node.test is None:
             return f"({gives} and {name} is not None)"
-        test = f"{self.seldom(node.test)}({name})"
+        test = self.called(node.test, name)
         if node.text is not None:
             test = f"({name} == {node.text!r} if {name}.__class__ is str else {test})"
         else:
@@ -446,14 +459,16 @@ class _Candidates(_Function):
                 ]
             case Call(function=function, operands=operands) if leaves_choice(node):
                 given = ", ".join(map(self._all_of, operands))
-                return [f" yield from {self.bound(_combined)}({self.bound(function)}, {_place(node)!r}, [{given}])"]
+                combined = self.called(_combined, self.seldom(function), repr(_place(node)), f"[{given}]")
+                return [f" yield from {combined}"]
         return [*self._one_value(node), f"  yield Candidate({_place(node)!r}, value, reads)"]
 
     def _option(self, choice: Choice, option: Node, about: About) -> list[str]:
-        usable = self.bound(usable_or_noted(choice.is_usable, about))
         if isinstance(option, If) or leaves_choice(option):
-            return [f" for found in {self._all_of(option)}:", f"  if {usable}(found.value, told): yield found"]
-        found = f"  if {usable}(value, told): yield Candidate({_place(option)!r}, value, reads)"
+            usable = self._usable_or_noted(choice, "found.value", about)
+            return [f" for found in {self._all_of(option)}:", f"  if {usable}: yield found"]
+        usable = self._usable_or_noted(choice, "value", about)
+        found = f"  if {usable}: yield Candidate({_place(option)!r}, value, reads)"
         lines = [*self._one_value(option), found]
         if isinstance(option, Path) and option.keys:  # false and 0 have no members that somebody gave
             asked = f" and {self._asked(option)}" if option.hands_on else ""
@@ -462,9 +477,6 @@ class _Candidates(_Function):
 
     def _one_value(self, node: Node) -> list[str]:
         return [" reads = []", f" value = {self._expression(node)}", " if value is not MISSING:"]
-
-    def _all_of(self, node: Node) -> str:
-        return f"{self.bound(generate_candidates(node))}(event, told)"
 
 
 def _place(node: Node) -> str:

@@ -5,13 +5,12 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from math import isfinite
 from typing import Any, Final, Literal, TypeAlias
 
 from app.core.values.amounts import is_plain_text, read_amount
 from app.core.values.candidates import PassedOver
-from app.core.values.placeholders import says_a_text, says_nothing, says_something
+from app.core.values.placeholders import says_a_text, says_something
 
 
 class Missing:
@@ -53,14 +52,6 @@ def note_passed_over(told: list[PassedOver], about: About, value: Any) -> bool:
     if not _is_nothing(value):
         told.append(PassedOver(*about, value))
     return False
-
-
-@lru_cache(4_096)
-def usable_or_noted(is_usable: Callable[[Any], bool], about: About) -> Callable[[Any, list[PassedOver]], bool]:
-    """Return the function that tells whether a value is usable, and tells `about` one that is not."""
-    if is_usable is says_something:
-        return lambda value, told: not says_nothing(value) or note_passed_over(told, about, value)
-    return lambda value, told: is_usable(value) or note_passed_over(told, about, value)
 
 
 def _is_nothing(value: Any) -> bool:

@@ -5,6 +5,7 @@ The text holds only names made here and the `repr` of keys, never text of somebo
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, partial
+from types import FunctionType, MethodType
 from typing import Any, Final, Protocol, TypeAlias
 
 #: Functions share most of their texts, and to compile one takes longer than all else.
@@ -18,23 +19,34 @@ class FunctionNames:
         """Begin with names that the text may use."""
         self._known = known
         self._seldom: list[Any] = []
-        self._count = 0
+        #: By letter.
+        self._counts: dict[str, int] = {}
 
     def new(self, letter: str) -> str:
         """Return a name that nothing has yet."""
-        self._count += 1
-        return f"{letter}{self._count}"
+        self._counts[letter] = self._counts.get(letter, 0) + 1
+        return f"{letter}{self._counts[letter]}"
+
+    def reuse(self, letter: str) -> None:
+        """Begin anew with the names of a letter: each of them is cleared at every call."""
+        self._counts.pop(letter, None)
 
     def bound(self, value: Any) -> str:
         """Return a new name that stands for this value in the text."""
         name = self.new("c")
-        self._known[name] = value
+        self._known[name] = _without_detour(value)
         return name
 
     def seldom(self, value: Any) -> str:
         """Return an expression for a value that few calls ask for: each name of its own is copied at every call."""
-        self._seldom.append(value)
+        self._seldom.append(_without_detour(value))
         return f"seldom[{len(self._seldom) - 1}]"
+
+    def called(self, function: Callable[..., Any], *given: str) -> str:
+        """Write the call of a function; a partial is taken apart, which costs twice as much as what it calls."""
+        if isinstance(function, partial) and not function.keywords:
+            return self.called(function.func, *map(self.seldom, function.args), *given)
+        return f"{self.seldom(function)}({', '.join(given)})"
 
     def function(self, parameters: str, statements: Sequence[str]) -> Callable[..., Any]:
         """Return the function of these parameters and statements, each of which begins with a blank."""
@@ -46,6 +58,12 @@ class FunctionNames:
         exec(_code(text), made)  # noqa: S102 - the text is made of our names and of `repr`
         function: Callable[..., Any] = made["make"](**self._known)
         return function
+
+
+def _without_detour(value: Any) -> Any:
+    """Return the method by which an object is called: to call the object itself takes more than twice as long."""
+    call = type(value).__call__ if callable(value) else None
+    return MethodType(call, value) if isinstance(call, FunctionType) else value
 
 
 def indented(lines: Iterable[str]) -> list[str]:
