@@ -1,7 +1,6 @@
 """Fields of the action in, one Pinterest ConversionEvent out."""
 
 from collections.abc import Callable, Mapping
-from itertools import chain
 from typing import Any, TypeAlias
 
 from app.config.settings import ConversionSettings
@@ -18,7 +17,7 @@ from app.destination.app_and_device import (
 from app.destination.custom_data import CustomDataReader
 from app.destination.event_text import EventReaders, ReadEvent
 from app.destination.members import MembersReader, all_members
-from app.destination.money import is_plainly_positive, is_refund, read_currency
+from app.destination.money import is_negative, is_plainly_positive, read_currency
 from app.destination.person_sections import blocks_of, countries_of, phones_as_given
 from app.destination.privacy_flags import OptOuts, StateOf, read_opt_out, read_permission
 from app.destination.reading import Reader, flattened, read_address, read_boolean
@@ -191,9 +190,12 @@ class ReportConversionEvent:
         if value is None or is_plainly_positive(value):
             return
         currency, _ = read_currency(given.get("currency"))
-        later = (candidate.value for candidate in places.written(("custom_data", "value")))
-        values = chain([value], later)
-        if is_refund(values, self._read_custom_data.context(currency)):
+        context = self._read_custom_data.context(currency)
+        is_refund = is_negative(value, context)
+        later = places.written(("custom_data", "value"))
+        while is_refund is None and (candidate := next(later, None)):
+            is_refund = is_negative(candidate.value, context)
+        if is_refund:
             raise EventInvalid(_REFUND)
 
     def _finish(self, event: dict[str, Any], read: ReadEvent) -> list[str]:

@@ -27,7 +27,7 @@ def _read_order_id(value: Any) -> Reading:
 
     One that holds an e-mail address becomes its digest, and so stays one id.
     """
-    text = text_of(unwrap_single(value))
+    text = value if type(value) is str and value.isascii() else text_of(unwrap_single(value))
     if text is None or is_no_id(text):
         return None, (left_out(value, NO_ID),)
     order_id = text.strip()

@@ -1,7 +1,6 @@
 """Amounts and counts: what shops write, read as numbers where that is unambiguous."""
 
 import math
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from app.config.validators import currencies
@@ -104,17 +103,14 @@ def is_plainly_positive(value: Any) -> bool:
     return 0 <= value < math.inf if type(value) is int or type(value) is float else is_plain_text(value)
 
 
-def is_refund(values: Iterable[Any], context: Context) -> bool:
-    """Return whether the first readable amount is negative; those that were computed, not written, do not count."""
-    for value in values:
-        given = unwrap_single(value)
-        if is_plainly_positive(given):
-            return False
-        amount = None if type(given) is Computed else read_amount(given, context)
-        number = None if amount is None else _number(amount)
-        if number is not None:
-            return number < 0
-    return False
+def is_negative(value: Any, context: Context) -> bool | None:
+    """Return whether an amount is negative; None where it cannot be read, or was computed, not written."""
+    given = unwrap_single(value)
+    if is_plainly_positive(given):
+        return False
+    amount = None if type(given) is Computed else read_amount(given, context)
+    number = None if amount is None else _number(amount)
+    return None if number is None else number < 0
 
 
 class IntegerReader:

@@ -65,13 +65,9 @@ def normalised(given: str, country: str | None, normalise: Normaliser) -> Normal
     if len(given) > MAX_LENGTH:
         return None, f"it is longer than {MAX_LENGTH} characters"
     text, note = trimmed(given)
-    if text is None or _is_digest(text):
+    if text is None or (len(text) == _SHA256_LENGTH and _SHA256.fullmatch(text)):
         return text and text.lower(), note
     return normalise(text, country)
-
-
-def _is_digest(text: str) -> bool:
-    return len(text) == _SHA256_LENGTH and _SHA256.fullmatch(text) is not None
 
 
 def _is_old_digest(text: str) -> bool:
@@ -85,7 +81,8 @@ def _seen(text: str) -> str:
 
 def hashed(text: str) -> str:
     """Return the SHA-256 of a normalised text, in lower-case hex; a digest stays what it is."""
-    return text.lower() if _is_digest(text) else sha256(text.encode()).hexdigest()
+    is_digest = len(text) == _SHA256_LENGTH and _SHA256.fullmatch(text)
+    return text.lower() if is_digest else sha256(text.encode()).hexdigest()
 
 
 def normalise_email(text: str, _country: str | None) -> Normalised:

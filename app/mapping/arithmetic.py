@@ -106,11 +106,11 @@ def _nothing(operands: Iterable[tuple[About, Any]], told: list[PassedOver]) -> A
 
 def _of_plain(combine: _Combine, values: Sequence[Any]) -> Computed | None:
     """Return the result of plain numbers, which nearly all operands are; None for all others."""
-    cents = [each for each in map(_cents, values) if each is not None]
+    cents = [each for value in values if (each := _cents(value)) is not None]
     if len(cents) == len(values) and (result := _OF_CENTS[combine](cents)) is not None and result >= 0:
         whole, rest = divmod(result, 100)
         return Computed(f"{whole}.{rest:02}".rstrip("0") if rest else str(whole))
-    numbers = [each for each in map(_plain, values) if each is not None]
+    numbers = [number for value in values if (number := _plain(value)) is not None]
     return Computed(plain_text(combine(numbers))) if len(numbers) == len(values) else None
 
 
@@ -167,6 +167,7 @@ def _in_context(combine: _Combine, values: Sequence[Any], context: Context) -> C
     if len(named) > 1:
         return None
     result = Computed(plain_text(combine(numbers)))
+    result.is_plain = not (named or dressed or depends or is_mixed)
     if named:
         result.currency = named[0]
     if dressed:

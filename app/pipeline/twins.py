@@ -95,9 +95,13 @@ def _object(value: Any) -> Mapping[str, Any]:
     return value if type(value) is dict else {}
 
 
-def _ways(properties: Mapping[str, Any]) -> frozenset[str]:
-    given = (unwrap_single(properties.get(name)) for name in _WAYS)
-    return frozenset(way.strip().lower() for way in given if type(way) is str)
+def _ways(properties: Mapping[str, Any]) -> set[str]:
+    ways = set()
+    for name in _WAYS:
+        way = unwrap_single(properties.get(name))
+        if type(way) is str:
+            ways.add(way.strip().lower())
+    return ways
 
 
 def order_token(event: Event) -> str | None:

@@ -92,8 +92,10 @@ def _came_to_nothing(event: Event) -> str | None:
             status = unwrap_single(status)
         if type(status) is str and (word := no_purchase_word(status)):
             return f"the order is not a purchase: its `{name}` says {word}"
-    cancelled = (name for name in _CANCELLED_AT if name in properties and _says_when(properties[name]))
-    return next((f"the order is not a purchase: it was cancelled (`{name}`)" for name in cancelled), None)
+    for name in _CANCELLED_AT:
+        if name in properties and _says_when(properties[name]):
+            return f"the order is not a purchase: it was cancelled (`{name}`)"
+    return None
 
 
 def _says_when(value: Any) -> bool:

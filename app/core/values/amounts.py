@@ -201,11 +201,8 @@ class Computed(str):  # noqa: SLOT000 - nearly all have nothing beside the text,
     dressed: bool = False
     #: Returns it as computed in a Context, None where nothing can be; None itself where that changes nothing.
     in_context: "Callable[[Context], Computed | None] | None" = None
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether it is a number and nothing besides: computed of plain numbers."""
-        return not self.__dict__
+    #: It is a number and nothing besides: computed of plain numbers.
+    is_plain: bool = True
 
 
 def read_amount(value: Any, context: Context = NO_CONTEXT) -> Amount | None:

@@ -41,7 +41,8 @@ _DECODED_EMAIL = re.compile(r"[\w.+%'-]@(?:[\w-]+\.)+[^\W\d_]{2}")
 #: `{"` in base64 begins a JSON Web Token, whose claims name a person.
 _JWT = re.compile(r"(?<![\w-])eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?", re.ASCII)
 #: The `@` (0x40) in base64, at each of the three places where it can begin within four characters.
-_BASE64_AT = re.compile("Q[A-P]|[EUk0][A-D]|[BFJNRVZdhlptx159]A")
+#: It looks for the second of two characters, of which few texts have any.
+_BASE64_AT = re.compile("[A-P](?:(?<=Q.)|(?<=[EUk0][A-D])|(?<=[BFJNRVZdhlptx159]A))")
 #: Runs of the alphabet for URLs that may hold an `@`, and of the other one; then what fills them up.
 _URL_BASE64 = re.compile(rf"(?<![\w-])(?=[\w-]*?(?:{_BASE64_AT.pattern}))[\w-]{{8,}}(?:=|%3D)*", re.ASCII)
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]|%2[BbFf]){8,}(?:=|%3D)*", re.ASCII)

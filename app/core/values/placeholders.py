@@ -31,9 +31,11 @@ def says_nothing(value: Any) -> bool:
             return False
         word = value.strip()
         return not word or (len(word) <= _MAX_LENGTH and word.lower() in PLACEHOLDERS)
-    if type(value) is not dict and type(value) is not list:
+    if type(value) is dict:
+        value = value.values()
+    elif type(value) is not list:
         return value is None
-    for item in value.values() if type(value) is dict else value:
+    for item in value:
         if (type(item) is str and item and item[0] not in FIRST_CHARACTERS) or not says_nothing(item):
             return False
     return True
