@@ -21,10 +21,11 @@ from app.outbox.sqlite.database import connect, migrate
 from tests import assembled
 from tests.commands.test_programs import commands
 from tests.process import ROOT
+from tests.rows import every_row
 from tests.test_architecture import FLOORS
 
 PAGES = sorted((ROOT / "docs").glob("*.md"))
-every_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+every_page = every_row("page", PAGES, ids=lambda path: path.name)
 SETTINGS = {name.upper() for name in Settings.model_fields}
 #: Secrets of sources are named by their files.
 OF_SOURCES = set(re.findall(r"\benv: (\w+)", "".join(file.read_text() for file in (ROOT / "sources").glob("*.yaml"))))
@@ -84,7 +85,7 @@ def _name(text: str) -> str:
     return text.splitlines()[0].removeprefix("name: ") if text.startswith("name:") else ""
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda path: path.name)
+@every_row("page", [ROOT / "README.md", *PAGES], ids=lambda path: path.name)
 def test_its_links_lead_somewhere(page: Path) -> None:
     text = re.sub(r"^(`{3,}).*?^\1$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     for target, fragment in re.findall(r"\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]*))?\)", text):

@@ -10,6 +10,7 @@ from importlib import import_module
 import pytest
 
 from tests.process import ROOT
+from tests.rows import every_row
 from tests.test_architecture import FILES, nodes
 
 #: Modules with examples.
@@ -20,7 +21,7 @@ EXEMPLARY = [
 ]
 
 
-@pytest.mark.parametrize("module", EXEMPLARY)
+@every_row("module", EXEMPLARY)
 def test_the_examples_of_a_module_are_true(module: str) -> None:
     result = doctest.testmod(import_module(module))
 

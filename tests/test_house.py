@@ -19,6 +19,7 @@ from packaging.utils import canonicalize_name
 from app.config import Settings, load_settings
 from app.errors import SettingsError
 from tests.process import ROOT
+from tests.rows import every_row
 from tests.tools import docker_compose
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -60,7 +61,7 @@ def test_what_runs_needs_nothing_of_what_builds_or_develops() -> None:
     assert not {"hatchling", "pytest", "ruff", "mypy", "uv"} & run.keys()
 
 
-@pytest.mark.parametrize("item", [item for items in ASKED.values() for item in items])
+@every_row("item", [item for items in ASKED.values() for item in items])
 def test_every_package_has_a_lowest_version_and_an_end_and_the_locked_one_lies_between(item: str) -> None:
     asked = Requirement(item)
     assert sorted(bound.operator for bound in asked.specifier) == ["<", ">="]

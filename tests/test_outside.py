@@ -8,6 +8,7 @@ import pytest
 
 from tests.outside import trespasses
 from tests.process import ROOT
+from tests.rows import every_row
 
 #: What may run: tests, measurements, targets, scripts, and the package itself.
 PROGRAMS = ("tests", "bench", ".ci", "app", "Makefile", "Dockerfile")
@@ -24,7 +25,7 @@ def test_nothing_in_the_repository_names_a_path_outside() -> None:
     assert {name: found for name, text in texts.items() if (found := [*trespasses(name, text)])} == {}
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("name", "text", "found"),
     [
         ("tests/x.py", 'Path(os.environ.get("SHARED_DIR", ROOT / "shared"))', ["SHARED_DIR"]),

@@ -11,6 +11,7 @@ import pytest
 
 from app.core.trust import kept_for_proven, may_change, public_share
 from tests.process import ROOT
+from tests.rows import every_row
 
 ASKED = {may_change.__name__, public_share.__name__, kept_for_proven.__name__}
 
@@ -95,9 +96,7 @@ def test_every_place_where_two_events_meet_is_listed() -> None:
     assert tables | bounded == PLACES.keys()
 
 
-@pytest.mark.parametrize(
-    "place", sorted({each for asking in PLACES.values() if isinstance(asking, list) for each in asking})
-)
+@every_row("place", sorted({each for asking in PLACES.values() if isinstance(asking, list) for each in asking}))
 def test_every_place_asks(place: str) -> None:
     module, _, name = place.partition(".")
     assert ASKED & _called(ROOT / "app" / f"{module}.py", name), f"{place} asks neither of {ASKED}"

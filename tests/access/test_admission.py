@@ -9,6 +9,7 @@ from app.access.sessions import MAX_NOTED, MAX_WRONG, SESSION_S, WINDOW_S
 from app.access.users import Person, UserRole
 from app.outbox import Outbox
 from tests.access.stores import NOW, OPERATOR, PASSWORD, USERS, VIEWER, access_of, noted, users_of, visitor
+from tests.rows import every_row
 
 ADA = Person(name="ada", role=UserRole.OPERATOR, place="192.0.2.7")
 BOB = Person(name="bob", role=UserRole.VIEWER, place="192.0.2.7")
@@ -184,7 +185,7 @@ async def test_an_authenticating_proxy_of_this_machine_that_names_nobody_speaks_
     assert access.visitor(request).is_near is is_near
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("rule", "headers", "expected"),
     [
         ("our own page, by fetch metadata", {"sec-fetch-site": "same-origin"}, True),

@@ -12,6 +12,7 @@ from app.core.values.addresses import read_networks
 from app.errors import SettingsError
 from app.outbox import Outbox
 from tests.access.stores import access_of
+from tests.rows import every_row
 
 PROXIES = read_networks(["10.0.0.0/8"])
 BOTH = UserHeaders(name="X-Webauth-User", role="X-Webauth-Role")
@@ -70,7 +71,7 @@ def test_the_role_is_the_lesser_unless_the_header_says_operator(
     assert found.role is role
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("groups", "role"),
     [
         (("staff,pinrelay-operators",), UserRole.OPERATOR),

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.access.admission import is_of_this_machine
+from tests.rows import every_row
 
 
 def scope(*, peer: str | None = "127.0.0.1", method: str = "GET", **headers: str) -> dict[str, Any]:
@@ -23,7 +24,7 @@ OWN = "http://localhost:8080"
 FOREIGN = "https://evil.example"
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("rule", "asked", "published", "near"),
     [
         ("this machine", scope(), False, True),

@@ -21,6 +21,7 @@ from app.trigger import compile_trigger
 from tests import assembled
 from tests.outbox.new_store import new_store
 from tests.process import ROOT
+from tests.rows import every_row
 
 NOW = 1_772_640_800.0
 WHO = {"ip": "203.0.113.9", "userAgent": "x"}
@@ -40,7 +41,7 @@ def parameters(function: Any) -> list[str]:
     return [each.name for each in found if each.default is inspect.Parameter.empty]
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("function", "needed"),
     [
         (load_catalog, ["presets_dir", "mappings_dir"]),

@@ -8,6 +8,7 @@ import pytest
 from app.catalog import MAX_ENABLED_PRESETS, Catalog, compile_catalog, load_catalog
 from app.catalog.yaml_files import read_texts
 from app.errors import CatalogError
+from tests.rows import every_row
 
 ROOT = Path(__file__).parents[2]
 ACTION_FILE = "mappings/report_conversion_event.yaml"
@@ -63,7 +64,7 @@ def faults(*presets: str, action: str = ACTION, **options: Any) -> list[str]:
     return [str(fault) for fault in caught.value.faults]
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("text", "fault"),
     [
         ("a: [", "presets/0.yaml: not readable YAML: line 1, column 5"),
@@ -160,7 +161,7 @@ def test_a_member_that_no_person_has_is_a_fault_wherever_blocks_name_it(blocks: 
     assert found == [f"presets/0.yaml: {told}"]
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("email", "told"),
     [
         ("$.properties.mail", ': `$.properties.mail` is sent as it is written: write {"@path": "$.properties.mail"}'),

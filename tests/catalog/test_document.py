@@ -13,6 +13,7 @@ from app.errors import EditRefused
 from app.mapping import MISSING
 from tests.process import ROOT
 from tests.rounds import examples, some_of
+from tests.rows import every_row
 
 FILES = sorted((*ROOT.glob("presets/*.yaml"), *ROOT.glob("mappings/*.yaml"), *ROOT.glob("sources/*.yaml")))
 
@@ -54,7 +55,7 @@ SET = {
 }
 
 
-@pytest.mark.parametrize(("text", "path", "value", "expected"), SET.values(), ids=SET)
+@every_row(("text", "path", "value", "expected"), SET.values(), ids=SET)
 def test_a_value_is_set_in_place(text: str, path: tuple[str | int, ...], value: Any, expected: str) -> None:
     assert YamlDocument(text).with_value(path, value).text == expected
 
@@ -101,7 +102,7 @@ ODD = (
 )
 
 
-@pytest.mark.parametrize("text", ODD, ids=repr)
+@every_row("text", ODD, ids=repr)
 def test_an_odd_file_holds_what_was_asked_or_the_edit_is_refused(text: str) -> None:
     document = YamlDocument(text)
     long = {f"name_{number}": "a text of some length" for number in range(6)}
@@ -139,7 +140,7 @@ REMOVED = {
 }
 
 
-@pytest.mark.parametrize(("text", "path", "expected"), REMOVED.values(), ids=REMOVED)
+@every_row(("text", "path", "expected"), REMOVED.values(), ids=REMOVED)
 def test_a_member_is_taken_away(text: str, path: tuple[str | int, ...], expected: str) -> None:
     assert YamlDocument(text).without(path).text == expected
 
@@ -182,7 +183,7 @@ def check_edits(text: str, path: tuple[str | int, ...], value: Any) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}/{file.stem}")
+@every_row("file", FILES, ids=lambda file: f"{file.parent.name}/{file.stem}")
 def test_every_place_of_a_shipped_file_can_be_set_and_taken_away(file: Path) -> None:
     text = file.read_text()
     document = YamlDocument(text)
@@ -224,7 +225,7 @@ DIFFERENCES: dict[str, tuple[dict[str, Any], dict[str, Any], Changed]] = {
 }
 
 
-@pytest.mark.parametrize(("was", "becomes", "expected"), DIFFERENCES.values(), ids=DIFFERENCES)
+@every_row(("was", "becomes", "expected"), DIFFERENCES.values(), ids=DIFFERENCES)
 def test_each_node_that_differs_is_named(was: dict[str, Any], becomes: dict[str, Any], expected: Changed) -> None:
     assert list(changed_nodes(was, becomes)) == expected
     back = {at: (new, old) for at, old, new in changed_nodes(becomes, was)}

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from app.catalog.reshaping import Reshaping, compile_reshaping
 from app.catalog.source_files import SourceFile
 from app.errors import EventRefused, Fault
+from tests.rows import every_row
 
 
 def spec(*events: dict[str, Any], **common: Any) -> SourceFile:
@@ -200,7 +201,7 @@ def test_a_type_of_event_that_there_is_not_is_told_at_the_start() -> None:
     assert faults == [Fault("/events/0/mapping/type", "'trakc' is not an event type: set track, page or identify")]
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("mapping", "place"),
     [
         ({"@path": "$.total"}, "@path"),

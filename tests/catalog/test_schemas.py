@@ -14,6 +14,7 @@ from app.catalog.schemas import main, schema_files
 from app.catalog.source_files import SourceFile
 from app.catalog.yaml_files import parse_yaml
 from app.errors import CatalogError
+from tests.rows import every_row
 
 ROOT = Path(__file__).parents[2]
 PRESETS, MAPPINGS, SOURCES, _ = FOLDERS = [ROOT / name for name in ("presets", "mappings", "sources", "destinations")]
@@ -39,12 +40,12 @@ def test_a_schema_is_current(file: Path, text: str) -> None:
     assert schema["$id"] == f"urn:pinrelay:{file.name.partition('.')[0]}"
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+@every_row("file", FILES, ids=lambda file: file.stem)
 def test_a_shipped_file_keeps_to_the_schema_that_it_names(file: Path) -> None:
     assert faults(schema_of(file), parse_yaml(file.read_text(encoding="utf-8"))) == []
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("mapping", "underlined"),
     [
         ({"event_name": "a_name_of_ours"}, []),

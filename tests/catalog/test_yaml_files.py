@@ -13,9 +13,10 @@ from app.catalog import yaml_files
 from app.catalog.yaml_files import MAX_YAML_CHARACTERS, MAX_YAML_DEPTH, parse_yaml
 from app.errors import Fault
 from tests.process import ROOT
+from tests.rows import every_row
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("text", "value"),
     [
         ("NO", "NO"),
@@ -55,7 +56,7 @@ def test_only_json_types_are_recognised(text: str, value: Any) -> None:
     assert repr(parse_yaml(text)) == repr(value)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("text", "message"),
     [
         ("a: 1\na: 2", "line 2, column 1: `a` is given twice"),
@@ -121,9 +122,7 @@ def test_both_readers_read_the_same(value: Any, style: dict[str, Any]) -> None:
     assert repr(parse_yaml(text)) == repr(yaml_files._parse_slowly(text))
 
 
-@pytest.mark.parametrize(
-    "file", [*ROOT.glob("presets/*.yaml"), *ROOT.glob("mappings/*.yaml")], ids=lambda file: file.name
-)
+@every_row("file", [*ROOT.glob("presets/*.yaml"), *ROOT.glob("mappings/*.yaml")], ids=lambda file: file.name)
 def test_both_readers_read_the_shipped_files_the_same(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
     assert parse_yaml(text) == yaml_files._parse_slowly(text)

@@ -5,9 +5,10 @@ import pytest
 
 from app.config.validators import us_state_code
 from app.destination.place_names import state_code
+from tests.rows import every_row
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("text", "code"),
     [
         ("CA", "CA"),
@@ -30,9 +31,7 @@ def test_a_code_or_a_full_name_is_read(text: str, code: str) -> None:
     assert us_state_code(text) == code
 
 
-@pytest.mark.parametrize(
-    "text", ["", "ZZ", "Californ", "USA", "US", "DE-BY", "CA-QC", "Ontario", "California CO", "US-"]
-)
+@every_row("text", ["", "ZZ", "Californ", "USA", "US", "DE-BY", "CA-QC", "Ontario", "California CO", "US-"])
 def test_anything_else_is_refused_with_what_is_expected(text: str) -> None:
     with pytest.raises(ValueError, match="is not a state of the USA: use its code or full name, such as CA"):
         us_state_code(text)

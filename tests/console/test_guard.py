@@ -10,6 +10,7 @@ from jinja2 import DictLoader, Environment
 
 from app.console.pages import ROOM, CompiledTemplates
 from tests.console.world import LEAD, PASSWORD, World, new_delivery, open_world
+from tests.rows import every_row
 
 PAGES = (
     "/console",
@@ -121,7 +122,7 @@ async def test_every_answer_forbids_what_it_does_not_need(page: str, world: Worl
     assert headers["referrer-policy"] == "same-origin"
 
 
-@pytest.mark.parametrize("template", sorted((ROOM / "templates").iterdir()), ids=lambda path: path.name)
+@every_row("template", sorted((ROOM / "templates").iterdir()), ids=lambda path: path.name)
 def test_no_template_needs_what_the_policy_forbids(template: Path) -> None:
     text = template.read_text(encoding="utf-8")
     for forbidden in ("style=", "<style", "onclick", "javascript:", "http://", "https://", "|safe", "| safe"):

@@ -19,6 +19,7 @@ from app.core.events import CounterRow
 from app.destination import MATCH_KEYS, match_keys
 from app.destination.normalise import phone_normaliser
 from app.outbox import NO_COUNTRY, warning_label
+from tests.rows import every_row
 
 CHECKOUT = PresetKeys(event_name="checkout", action_source="web")
 LEAD = PresetKeys(event_name="lead", action_source="web")
@@ -32,7 +33,7 @@ def counts(name: str, events: int, **quality: int) -> PresetCounts:
     )
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("keys", "component", "can"),
     [
         (CHECKOUT, "order_id", True),

@@ -28,6 +28,7 @@ from app.source import Arrival, Intake, read_event
 from tests.console.test_publish_page import folders
 from tests.console.world import CHECKOUT, MAPPING, NOW, World, legible, open_world
 from tests.process import ROOT
+from tests.rows import every_row
 
 FILE = "presets/checkout.yaml"
 ON: dict[str, Any] = {"quarantine_hours": 72, "quarantine_key": "a key of the quarantine, long enough"}
@@ -554,7 +555,7 @@ CONTROLS: dict[str, tuple[Any, str]] = {
 }
 
 
-@pytest.mark.parametrize(("given", "kind"), CONTROLS.values(), ids=CONTROLS)
+@every_row(("given", "kind"), CONTROLS.values(), ids=CONTROLS)
 def test_a_value_has_its_controls_or_stays_in_yaml(given: Any, kind: str) -> None:
     assert controls_of(given)[0] == kind
 

@@ -15,6 +15,7 @@ from app.console.preset_editor import FieldRow, field_groups, meta_of, trigger_r
 from app.trigger import compile_trigger
 from app.trigger.edits import condition_text, negated, with_condition
 from tests.process import ROOT
+from tests.rows import every_row
 
 ACTION: Final = ActionFile.model_validate(
     parse_yaml((ROOT / "mappings" / "report_conversion_event.yaml").read_text(encoding="utf-8"))
@@ -77,7 +78,7 @@ def confined(before: YamlDocument, after: YamlDocument, place: tuple[str, ...]) 
     assert not is_new or sum(end - start for start, end in changes) <= 1, (place, before.text, after.text)
 
 
-@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: f"{file.parent.name}/{file.stem}")
+@every_row("file", SHIPPED, ids=lambda file: f"{file.parent.name}/{file.stem}")
 def test_a_shipped_file_goes_there_and_back(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
     if file.parent.name == "presets":

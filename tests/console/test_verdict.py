@@ -18,6 +18,7 @@ from app.sender.status import (
     problems_of_refused_rows,
 )
 from tests.console.world import ACCOUNT, NOW
+from tests.rows import every_row
 from tests.sender.claims import a_trouble
 
 HOUR = 3_600
@@ -62,7 +63,7 @@ PRESET_OFF = problems(trouble=None, presets_off=["Lead"])
 LATE: dict[str, Any] = {"pending": 1, "oldest_at": NOW - 7_300}
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("rule", "given", "level", "said"),
     [
         ("dead letters by Pinterest's words", facts(losses=[loss(1)]), "warn", "1 event was rejected: bad currency."),

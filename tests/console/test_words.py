@@ -21,6 +21,7 @@ from app.outbox import PAGE_DIFFERS
 from app.source import Intake
 from tests.console.test_counts import event, fill, paths_of_names
 from tests.console.world import ACCOUNT, NOW, World
+from tests.rows import every_row
 from tests.sender.claims import a_trouble
 
 PAGES = (
@@ -144,7 +145,7 @@ _GOES_ON = re.compile(r"(?:[\w(“]|\{\{(?!-)|<(?:a|strong|code|span|time)\b)")
 _BLOCK_AT_END, _BLOCK_AT_START = re.compile(r"\{%-?[^%]*%\}$"), re.compile(r"\{%-?[^%]*%\}")
 
 
-@pytest.mark.parametrize("template", sorted((ROOM / "templates").glob("*.html")), ids=lambda path: path.name)
+@every_row("template", sorted((ROOM / "templates").glob("*.html")), ids=lambda path: path.name)
 def test_no_blank_between_words_is_lost_to_a_line_that_ends_with_a_tag(template: Path) -> None:
     """Jinja takes the line end behind a block tag away, unless the tag ends with `+%}`."""
     lines, joined = template.read_text(encoding="utf-8").splitlines(), []

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from app.destination.client import Answer, Failure, PinterestClient, TokenSource, trusted_certificates
 from app.sandbox import Account, create_sandbox
+from tests.rows import every_row
 from tests.sandbox.events import numbered
 
 TOKEN = "pina_very_secret_token"
@@ -104,7 +105,7 @@ ERRORS = sorted(
 )
 
 
-@pytest.mark.parametrize("error", [*ERRORS, ConnectionResetError, OSError], ids=lambda error: error.__name__)
+@every_row("error", [*ERRORS, ConnectionResetError, OSError], ids=lambda error: error.__name__)
 async def test_every_error_of_the_network_is_a_failure_that_says_whether_the_call_may_have_arrived(
     error: type[Exception],
 ) -> None:

@@ -10,6 +10,7 @@ from app.destination import ReportConversionEvent, report_conversion_event
 from app.errors import EventInvalid
 from app.mapping import compile_mapping
 from tests.destination.builders import NOW, a_checkout, a_conversion
+from tests.rows import every_row
 
 
 def build(fields: dict[str, Any], **rules: Any) -> tuple[dict[str, Any], list[str]]:
@@ -65,7 +66,7 @@ def test_the_action_source_is_one_of_four(given: Any) -> None:
         report_conversion_event(a_conversion(action_source=given), now=NOW)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("fields", "sent"),
     [
         ({"event_id": 42}, {"event_id": "42"}),
@@ -98,7 +99,7 @@ def test_what_can_be_read_is_sent_without_a_warning(fields: dict[str, Any], sent
     assert warnings == []
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("fields", "sent", "about"),
     [
         ({"opt_out": "No"}, {"opt_out": False}, "opt_out: a text of 2 characters read as false"),
@@ -312,7 +313,7 @@ WHICH_CURRENCY = [
 ]
 
 
-@pytest.mark.parametrize(("given", "sent", "about"), WHICH_CURRENCY)
+@every_row(("given", "sent", "about"), WHICH_CURRENCY)
 def test_one_currency_is_sent_which_the_value_itself_names_before_all(
     given: dict[str, Any], sent: dict[str, Any], about: str
 ) -> None:

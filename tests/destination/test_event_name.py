@@ -6,9 +6,10 @@ from app.config.settings import ConversionSettings
 from app.destination import ACTION_SOURCES, EVENT_NAMES, ReportConversionEvent, nearest_event_name
 from app.errors import EventInvalid
 from tests.destination.builders import a_conversion
+from tests.rows import every_row
 
 
-@pytest.mark.parametrize("name", EVENT_NAMES)
+@every_row("name", EVENT_NAMES)
 def test_every_predefined_name_is_sent(name: str) -> None:
     event, _ = ReportConversionEvent(ConversionSettings.model_construct())(a_conversion(event_name=name), now=None)
 

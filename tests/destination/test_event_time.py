@@ -9,11 +9,12 @@ from app.destination import ReportConversionEvent, report_conversion_event
 from app.destination.required_fields import read_install_time, read_time
 from app.errors import EventInvalid
 from tests.destination.builders import NOW, a_conversion
+from tests.rows import every_row
 
 MOMENT = int(NOW)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("given", "seconds"),
     [
         ("2026-03-04T06:07:08Z", MOMENT),
@@ -45,7 +46,7 @@ def test_every_way_to_write_a_time_becomes_seconds(given: Any, seconds: int) -> 
     assert read_time(given) == (seconds, ())
 
 
-@pytest.mark.parametrize(
+@every_row(
     "given",
     [
         *[

@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 
 from app.destination.money import IntegerReader, read_currency, read_money
+from tests.rows import every_row
 
 HUNDRED = IntegerReader(0, 100)
 COUNT = IntegerReader(clamp=False)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("given", "sent"),
     [
         (19.99, "19.99"),
@@ -31,7 +32,7 @@ def test_numbers_are_written_as_javascript_does_without_an_exponent(given: Any, 
     assert read_money(given) == (sent, None, ())
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("given", "sent"),
     [
         ("1,299.00", "1299"),
@@ -69,7 +70,7 @@ def test_dressed_amounts_are_undressed_with_a_warning(given: Any, sent: str) -> 
     assert [note for note in notes if note.endswith(f"read as {sent}{f' {currency}' if currency else ''}")]
 
 
-@pytest.mark.parametrize(
+@every_row(
     "given",
     [
         pytest.param("1,234,567,89", id="one mark cannot be both"),
@@ -97,7 +98,7 @@ def test_amounts_in_doubt_are_left_out_with_a_warning(given: Any) -> None:
     assert "left out" in notes[0]
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("read", "given", "sent", "about"),
     [
         (HUNDRED, "80", 80, ""),

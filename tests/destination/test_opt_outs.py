@@ -8,6 +8,7 @@ import pytest
 from app.core.values.candidates import Blocks
 from tests.destination.builders import a_conversion
 from tests.destination.test_conversion_event import build
+from tests.rows import every_row
 
 SAYS_NO = "opt_out: true is sent, the person's browser says no by Global Privacy Control"
 IGNORED = "opt_out: true is sent, since LDP will be ignored by Pinterest, user_data lacks "
@@ -99,7 +100,7 @@ def test_ldp_of_the_event_itself_is_sent_so_that_it_holds(
     assert found == (opt_out, "LDP", warnings), what
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("what", "user_data", "blocks", "opt_out", "ldp", "warnings"),
     [
         ("a listed state", CALIFORNIA, [], None, "LDP", []),

@@ -7,6 +7,7 @@ import pytest
 from app.core.deliveries import Blocked, Delivered, Outcome, Rejected, Retry
 from app.destination.client import Answer, Failure
 from app.destination.outcomes import MAX_MESSAGE_CHARACTERS, RefusedWhole, outcomes
+from tests.rows import every_row
 
 NOW = 1_790_000_000.0  # Mon, 21 Sep 2026 14:13:20 GMT
 
@@ -70,7 +71,7 @@ def test_an_event_without_a_known_status_is_tried_again_and_the_others_stand(eve
     assert read(answer(200, summary(OK, event, OK))) == [Delivered(), retry, Delivered()]
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("status", "body"),
     [
         (200, None),
@@ -134,7 +135,7 @@ def test_404_blocks_the_ad_account_and_says_what_to_check() -> None:
     assert read(answer(404, message("not found"))) == [Blocked(reason=told, status=404)] * 3
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("status", "ambiguous"),
     [
         (429, False),
@@ -156,7 +157,7 @@ def test_every_other_status_is_tried_again(status: int, *, ambiguous: bool) -> N
     assert read(answer(status), 1) == [Retry(reason=reason, status=status, ambiguous=ambiguous)]
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("header", "seconds"),
     [
         (None, None),
@@ -172,7 +173,7 @@ def test_every_other_status_is_tried_again(status: int, *, ambiguous: bool) -> N
         ("Mon, 99 Sep 2026 14:14:20 GMT", None),
     ],
 )
-@pytest.mark.parametrize("status", [429, 503, 500])
+@every_row("status", [429, 503, 500])
 def test_retry_after_is_seconds_or_a_date(status: int, header: str | None, seconds: float | None) -> None:
     result = read(answer(status, message("slower"), retry_after=header), 1)
 

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-import pytest
-
 from app.config.settings import ConversionSettings
 from app.core.values.candidates import FieldPath
 from app.destination.conversion_event import report_conversion_event
 from app.destination.reading import Reader, read_text
 from app.destination.redaction import FreeTextReader, ListReader, PersonalData, read_free_text
 from tests.destination.builders import NOW, a_conversion
+from tests.rows import every_row
 from tests.test_planted import IDS, READERS, put, sent
 
 NUMBER = "+49 1579 2386417"
@@ -27,7 +26,7 @@ def built(path: str, text: Any, **user_data: Any) -> tuple[Any, list[str]]:
     return value, warnings
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("what", "path", "text", "sent"),
     [
         ("an address in a name", "custom_data.content_name", "Chair for jane@shop.example", "Chair for "),
@@ -56,9 +55,9 @@ def test_digits_in_ids_of_products_are_no_phone_number() -> None:
     assert built("custom_data.content_ids", [NUMBER])[0] == [NUMBER]
 
 
-@pytest.mark.parametrize("path", ["custom_data.content_name", "app_name", "app_info.app_name", "device_info.model"])
-@pytest.mark.parametrize("written", ["1579-2386417", "01579.2386417", "15792386417", WIDE[4:]])
-@pytest.mark.parametrize("number", [NUMBER, WIDE], ids=["plain", "in full width"])
+@every_row("path", ["custom_data.content_name", "app_name", "app_info.app_name", "device_info.model"])
+@every_row("written", ["1579-2386417", "01579.2386417", "15792386417", WIDE[4:]])
+@every_row("number", [NUMBER, WIDE], ids=["plain", "in full width"])
 def test_the_number_of_the_person_is_found_in_any_form(path: str, written: str, number: str) -> None:
     value, warnings = built(path, f"call {written}", phone=number)
 
@@ -74,8 +73,8 @@ def test_the_number_of_the_person_is_found_in_products() -> None:
     assert "custom_data.contents[1].item_name: personal data taken out" in warnings
 
 
-@pytest.mark.parametrize("path", [path for path in READERS if path not in IDS])
-@pytest.mark.parametrize("written", ["1579-2386417", "01579.2386417", NUMBER])
+@every_row("path", [path for path in READERS if path not in IDS])
+@every_row("written", ["1579-2386417", "01579.2386417", NUMBER])
 def test_the_number_of_the_person_leaves_in_no_field_but_an_id(path: str, written: str) -> None:
     """Also in a field that is new in the table of its readers."""
     fields = a_conversion(user_data={"email": "a@b.co", "phone": NUMBER})
@@ -84,10 +83,8 @@ def test_the_number_of_the_person_leaves_in_no_field_but_an_id(path: str, writte
     assert written not in sent(fields)
 
 
-@pytest.mark.parametrize(
-    "read", [read_free_text, read_text, ListReader(FreeTextReader())], ids=["words", "text", "list"]
-)
-@pytest.mark.parametrize("at", [(), ("custom_data",), ("custom_data", "contents"), ("device_info",)], ids=str)
+@every_row("read", [read_free_text, read_text, ListReader(FreeTextReader())], ids=["words", "text", "list"])
+@every_row("at", [(), ("custom_data",), ("custom_data", "contents"), ("device_info",)], ids=str)
 def test_a_new_text_is_cleaned_wherever_it_is(read: Reader, at: FieldPath) -> None:
     personal_data = PersonalData(ConversionSettings.model_construct(), [((*at, "new"), read)])
     is_list = isinstance(read, ListReader)

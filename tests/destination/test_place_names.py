@@ -1,13 +1,13 @@
 """Countries and states are known by the names that people write."""
 
 import pycountry
-import pytest
 
 from app.destination.place_aliases import COUNTRIES, STATES
 from app.destination.place_names import country_code, load_place_names, state_code
+from tests.rows import every_row
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("name", "code"),
     [
         ("Britain", "GB"),
@@ -36,7 +36,7 @@ def test_a_country_is_known_by_the_names_in_use(name: str, code: str | None) -> 
     assert country_code(name) == code
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("name", "country", "code"),
     [
         ("Bavaria", "DE", "BY"),

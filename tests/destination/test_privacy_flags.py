@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from app.destination.privacy_flags import read_opt_out, read_opt_out_type, read_permission
 from tests.destination.builders import a_conversion
 from tests.destination.test_conversion_event import build
+from tests.rows import every_row
 
 NOTHING = [None, "", " ", "\t"]
 YES = [True, 1, 1.0, "true", "TRUE", " yes ", "1", [True]]
@@ -17,7 +18,7 @@ UNREADABLE = [2, -1, "undefined", "null", "n/a", "maybe", "opted-in", {}, {"a": 
 values = st.sampled_from([*NOTHING, *YES, *NO, *UNREADABLE])
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("what", "given_value", "opted_out", "permitted"),
     [
         *[("nothing", value, None, None) for value in NOTHING],
@@ -69,7 +70,7 @@ def test_of_iabs_us_privacy_string_the_third_letter_says_whether_somebody_opted_
     assert event.get("custom_data", {}).get("opt_out_type") == sent
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("given", "sent"),
     [
         *[("ldp", "LDP"), (["LDP", "X"], "LDP,X"), ("X, ldp", "X,LDP"), (["LDP"], "LDP"), (" LDP ", "LDP")],
@@ -84,7 +85,7 @@ def test_privacy_flags_are_separated_with_commas(given: Any, sent: str) -> None:
     assert event["custom_data"]["opt_out_type"] == sent
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("what", "given", "sent"),
     [
         ("words that say nothing elsewhere", "undefined", "LDP"),

@@ -7,11 +7,12 @@ import pytest
 from app.config.settings import ConversionSettings
 from app.destination import redact
 from app.destination.redaction import ALWAYS_REDACTED, Redactor
+from tests.rows import every_row
 
 TAKE_OUT = Redactor(ConversionSettings.model_construct().redacted_parameters)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("given", "left"),
     [
         ("https://shop.example/?email=jane@example.com&x=1", "https://shop.example/?email=&x=1"),
@@ -71,7 +72,7 @@ def test_personal_data_is_taken_out(given: str, left: str) -> None:
     assert TAKE_OUT(given) == left
 
 
-@pytest.mark.parametrize(
+@every_row(
     "text",
     [
         "https://shop.example/p/walnut-stool?epik=dj0yJnU9dGVzdA&size=40",
@@ -113,7 +114,7 @@ def test_the_phone_of_the_event_itself_is_found_in_any_form(text: str) -> None:
     assert "4006381" in TAKE_OUT("ean 4006381333931", phones=["14155551234"])
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("text", "left"),
     [
         ("Mug +49 30/901820", "Mug "),

@@ -21,6 +21,7 @@ from app.destination.normalise import trimmed
 from app.destination.user_field import USER_FIELDS
 from app.errors import EventInvalid
 from tests.destination.builders import a_conversion, of_user
+from tests.rows import every_row
 
 VECTORS = Path(__file__).parent.parent / "conformance" / "user_data.ndjson"
 WIRE = {field.name: field.wire for field in USER_FIELDS}
@@ -93,7 +94,7 @@ def test_long_texts_are_not_remembered() -> None:
     assert kept_bytes < 2_000_000  # one of the fifty in each field would be 5,000,000
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("user_data", "wire", "texts"),
     [
         pytest.param({"email": ["a@b.co", ["c@d.co"], None, ""]}, "em", ["a@b.co", "c@d.co"], id="lists are flattened"),
@@ -163,7 +164,7 @@ def test_values_become_digests(user_data: dict[str, Any], wire: str, texts: list
     assert [digest(text) for text in texts] == got[wire]
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("user_data", "about"),
     [
         ({"email": {"a": 1}}, "user_data.email: an object of 1 member left out, a text is expected"),
@@ -257,7 +258,7 @@ def test_the_first_public_address_is_sent_with_a_warning(what: str, given: Any, 
     assert [warning for warning in warnings if "sent without the text around" in warning], warnings
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("what", "given"),
     [
         ("quotes", '"Jane.Doe@example.com"'),
@@ -356,7 +357,7 @@ def test_the_documentation_shows_the_table(root: Path) -> None:
     assert [row for row in rows if row not in documented] == []
 
 
-@pytest.mark.parametrize("field", USER_FIELDS, ids=lambda field: field.name)
+@every_row("field", USER_FIELDS, ids=lambda field: field.name)
 def test_examples_of_the_documentation_run(field: Any) -> None:
     given, normalised = field.example
 

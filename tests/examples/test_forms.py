@@ -30,6 +30,7 @@ from app.source.responses import event_json
 from app.trigger import compile_trigger
 from tests.examples.blocks import BLOCKS, PAGES, Block
 from tests.process import PATH, ROOT
+from tests.rows import every_row
 
 #: Beside those of the root command: typer's.
 OF_EVERY_COMMAND = {"--help", "--install-completion", "--show-completion"}
@@ -182,7 +183,7 @@ def test_what_pages_have_made_are_targets_of_the_makefile() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [path.stem for path in PAGES])
+@every_row("page", [path.stem for path in PAGES])
 def test_the_commands_and_options_that_a_page_names_exist(page: str) -> None:
     assert [(words, odd) for words in commands_of(page) if (odd := unknown(words))] == []
 

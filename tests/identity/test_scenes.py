@@ -18,11 +18,10 @@ from tests.identity.deliveries import (
     keys_are_of_ids,
 )
 from tests.identity.scenes import PLAYED
+from tests.rows import every_row
 
 
-@pytest.mark.parametrize(
-    ("steps", "expected", "rules"), [scene[1:] for scene in PLAYED], ids=[scene[0] for scene in PLAYED]
-)
+@every_row(("steps", "expected", "rules"), [scene[1:] for scene in PLAYED], ids=[scene[0] for scene in PLAYED])
 def test_memory_follows_its_rules(steps: Sequence[Step], expected: dict[str, Any], rules: MemorySettings) -> None:
     assert told(steps, rules=rules) == expected
 

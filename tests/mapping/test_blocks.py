@@ -6,6 +6,7 @@ import pytest
 
 from app.errors import MappingError
 from app.mapping import compile_mapping
+from tests.rows import every_row
 
 MEMBERS = {"first_name": ["first_name", "firstName"], "state": ["state", "province"]}
 BLOCKS = {
@@ -25,7 +26,7 @@ def found(event: dict[str, Any], **options: Any) -> Any:
     ]
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("what", "event", "blocks"),
     [
         ("one place", {"properties": {"state": "CA"}}, [("properties", {"state": [["state", "CA"]]})]),
@@ -76,7 +77,7 @@ def test_what_each_place_holds_is_read(what: str, event: dict[str, Any], blocks:
     assert found(event) == blocks, what
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("options", "fault"),
     [
         ("text", "/b/@blocks: should be an object with"),

@@ -12,6 +12,7 @@ import yaml
 from app.errors import MappingError
 from app.mapping import compile_mapping
 from app.mapping.directives import DIRECTIVES
+from tests.rows import every_row
 
 DOCS = (Path(__file__).parents[2] / "docs" / "mapping.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(yaml mapping|json event|json result|fault)\n(.*?)^```", DOCS, re.DOTALL | re.MULTILINE)
@@ -41,7 +42,7 @@ def examples() -> list[Example]:
     return found
 
 
-@pytest.mark.parametrize("example", examples(), ids=lambda example: ",".join(example.mapping))
+@every_row("example", examples(), ids=lambda example: ",".join(example.mapping))
 def test_an_example_gives_its_result(example: Example) -> None:
     assert compile_mapping(example.mapping).resolve(example.event) == example.result
 
@@ -57,11 +58,11 @@ def test_the_faults_shown_are_those_reported() -> None:
     assert all(line.startswith(fault) for line, fault in zip(reported, faults, strict=True))
 
 
-@pytest.mark.parametrize("directive", DIRECTIVES)
+@every_row("directive", DIRECTIVES)
 def test_every_directive_has_an_example(directive: str) -> None:
     assert any(f'"{directive}"' in json.dumps(example.mapping) for example in examples())
 
 
-@pytest.mark.parametrize("directive", [name for name in DIRECTIVES if name != "@literal"])
+@every_row("directive", [name for name in DIRECTIVES if name != "@literal"])
 def test_its_builder_says_what_a_directive_gives_as_the_site_shows_it(directive: str) -> None:
     assert re.match(rf"Build `{directive}`: .*\.$", str(DIRECTIVES[directive].__doc__), re.MULTILINE)

@@ -6,6 +6,7 @@ import pytest
 
 from app.errors import Fault, MappingError
 from app.mapping import compile_mapping
+from tests.rows import every_row
 
 
 def faults_of(mapping: Any, prefix: str = "") -> list[Fault]:
@@ -116,7 +117,7 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("value", "path", "message"), FAULTS, ids=[f"{path} {text}"[:80] for _, path, text in FAULTS])
+@every_row(("value", "path", "message"), FAULTS, ids=[f"{path} {text}"[:80] for _, path, text in FAULTS])
 def test_a_fault_names_its_place_and_the_remedy(value: Any, path: str, message: str) -> None:
     found = faults_of({"out": value})
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from app.mapping.javascript import javascript_number, javascript_text
 from tests.mapping.strategies import unhurried
+from tests.rows import every_row
 
 NUMBERS = [
     (275.0, "275"),
@@ -40,7 +41,7 @@ NUMBERS = [
 ]
 
 
-@pytest.mark.parametrize(("number", "text"), NUMBERS, ids=[text for _, text in NUMBERS])
+@every_row(("number", "text"), NUMBERS, ids=[text for _, text in NUMBERS])
 def test_a_number_is_written_as_in_javascript(number: float, text: str) -> None:
     assert javascript_number(number) == text
 

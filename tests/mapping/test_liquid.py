@@ -13,6 +13,7 @@ from app.errors import MappingError
 from app.mapping import MISSING, compile_mapping
 from app.mapping.liquid.filters import DISABLED_FILTERS, FILTERS
 from tests.mapping.strategies import JSON, unhurried
+from tests.rows import every_row
 
 #: Templates of ours; the results were recorded by running Segment's engine with the time zone UTC.
 RECORDED = json.loads((Path(__file__).parent / "liquid_results.json").read_text(encoding="utf-8"))
@@ -48,7 +49,7 @@ DIFFERENT = [
 ]
 
 
-@pytest.mark.parametrize(("template", "expected"), DIFFERENT)
+@every_row(("template", "expected"), DIFFERENT)
 def test_where_we_differ_from_liquidjs(template: str, expected: str) -> None:
     assert render(template, {"huge": 10**400, "low": -(10**400)}) == expected
 

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-import pytest
-
 from app.mapping import named_places
+from tests.rows import every_row
 
 LIST = "$.properties.items"
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("mapping", "places"),
     [
         ({"value": {"@path": "$.properties.total"}}, {"properties.total"}),

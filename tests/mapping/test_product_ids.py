@@ -6,6 +6,7 @@ import pytest
 
 from app.errors import MappingError
 from app.mapping import check_content_id, compile_mapping
+from tests.rows import every_row
 
 ELSE = [{"@path": "$.product_id"}, {"@path": "$.id"}]
 ONE = {"product_id": 7, "variant_id": 71, "sku": "S-7"}
@@ -37,7 +38,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("content_id", "product", "expected"), CASES)
+@every_row(("content_id", "product", "expected"), CASES)
 def test_a_product_is_sent_under_the_id_that_is_asked_for(content_id: str, product: Any, expected: Any) -> None:
     shape = {
         "item": {"@each": ["$.items", {"@productId": {"else": ELSE}}]},

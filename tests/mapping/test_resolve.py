@@ -7,6 +7,7 @@ import pytest
 from app.core.values.amounts import Context, read_amount
 from app.errors import MappingError
 from app.mapping import MISSING, compile_mapping
+from tests.rows import every_row
 
 
 def path(text: str) -> dict[str, str]:
@@ -40,7 +41,7 @@ def test_coalesce_chooses_the_first_that_is_not_empty(options: list[Any], chosen
     assert resolve({"@coalesce": options}) == chosen
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("above", "option", "chosen"),
     [
         (False, "$.o.a", "next"),
@@ -88,7 +89,7 @@ def test_equals_compares_as_text(value: Any, equals: Any, is_equal: bool) -> Non
     assert resolve({"@ifEquals": {**options, "else": 2}}, event) == (MISSING if is_equal else 2)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("value", "branch"),
     [
         (True, "then"),
@@ -132,7 +133,7 @@ def test_only_a_plain_yes_is_a_permission(value: Any, branch: Any) -> None:
     )
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("above", "branch"),
     [
         *(
@@ -206,7 +207,7 @@ NUMBERS = [
 ]
 
 
-@pytest.mark.parametrize(("operand", "expected"), NUMBERS)
+@every_row(("operand", "expected"), NUMBERS)
 def test_arithmetic_reads_what_can_only_be_one_number(operand: Any, expected: Any) -> None:
     assert resolve({"@sum": [path("$.a"), 0]}, {"a": operand}) == expected
 
@@ -241,12 +242,12 @@ SUMS = [
 ]
 
 
-@pytest.mark.parametrize(("value", "expected"), SUMS)
+@every_row(("value", "expected"), SUMS)
 def test_arithmetic_is_exact_and_never_partial(value: Any, expected: Any) -> None:
     assert resolve(value) == expected
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("value", "currency", "expected"),
     [
         # IDR: 150.000 is 150000, less 15000
@@ -298,7 +299,7 @@ def test_amounts_of_several_currencies_are_not_added() -> None:
     assert resolve({"@sum": ["€5", "5 USD"]}) == MISSING
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("item", "expected"),
     [
         ({"price": 5, "currency": "USD"}, {"amount": 5, "currency": "USD"}),
@@ -339,7 +340,7 @@ ADDRESSES = [
 ]
 
 
-@pytest.mark.parametrize(("address", "expected"), ADDRESSES, ids=[str(address)[:40] for address, _ in ADDRESSES])
+@every_row(("address", "expected"), ADDRESSES, ids=[str(address)[:40] for address, _ in ADDRESSES])
 def test_a_query_parameter_is_the_first_that_is_not_empty(address: Any, expected: Any) -> None:
     assert resolve({"@queryParameter": {"url": path("$.u"), "name": "epik"}}, {"u": address}) == expected
 
@@ -370,7 +371,7 @@ READS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "event", "expected"), READS, ids=[f"{row[0]} of {row[1]}" for row in READS])
+@every_row(("text", "event", "expected"), READS, ids=[f"{row[0]} of {row[1]}" for row in READS])
 def test_a_path_finds_what_stands_there(text: str, event: dict[str, Any], expected: Any) -> None:
     assert resolve(path(text), event) == expected
     assert resolve({"@path": {"@literal": {"@coalesce": [text]}}}, event) in (expected, MISSING)
@@ -448,7 +449,7 @@ TOO_LARGE = [
 ]
 
 
-@pytest.mark.parametrize("value", TOO_LARGE, ids=str)
+@every_row("value", TOO_LARGE, ids=str)
 def test_what_grows_beyond_bounds_is_left_out(value: Any) -> None:
     assert resolve(value, {"t": LONG, "l": MANY, "q": '"\\'}) is MISSING
 

@@ -18,6 +18,7 @@ from app.outbox.dedup import (
     keys_of,
 )
 from tests.outbox.build import NOW, new, rules
+from tests.rows import every_row
 
 ANN, BEN = "a" * 64, "b" * 64
 
@@ -60,7 +61,7 @@ SECOND = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "is_same", "told"), SECOND)
+@every_row(("changes", "is_same", "told"), SECOND)
 def test_one_order_id_is_one_order_unless_buyer_and_total_both_differ(
     changes: dict[str, Any],
     is_same: bool,  # noqa: FBT001 - a column

@@ -13,6 +13,7 @@ from app.core.people import GROUPS
 from app.outbox.pairing import WAITS_TO_BE_WITHHELD, Waiting, waits_over
 from app.outbox.twins import Merged, SideEvent, bound, is_twin, merged
 from tests.rounds import examples
+from tests.rows import every_row
 
 NONE = OrderSide()
 
@@ -21,7 +22,7 @@ def of(*totals: str, token: str | None = None) -> OrderSide:
     return OrderSide(totals=totals, token=token)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("public", "proven", "expected"),
     [
         (of("USD 249.00"), of("USD 249.00"), True),
@@ -139,9 +140,7 @@ CUSTOM_DATA: list[tuple[str, Any, Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("page", "shop", "expected"), [row[1:] for row in CUSTOM_DATA], ids=[row[0] for row in CUSTOM_DATA]
-)
+@every_row(("page", "shop", "expected"), [row[1:] for row in CUSTOM_DATA], ids=[row[0] for row in CUSTOM_DATA])
 def test_custom_data_of_two_sides(page: Any, shop: Any, expected: Any) -> None:
     payload = merge(event({}, page), event({}, shop))
 
@@ -207,7 +206,7 @@ TOP: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("page", "shop", "expected"), [row[1:] for row in TOP], ids=[row[0] for row in TOP])
+@every_row(("page", "shop", "expected"), [row[1:] for row in TOP], ids=[row[0] for row in TOP])
 def test_the_members_beside(page: Any, shop: Any, expected: Any) -> None:
     payload = merge(event(**page), event(**shop))
 
@@ -299,7 +298,7 @@ def people_of(text: str) -> dict[str, Any]:
     return {name: value if name.strip("*") == "click_id" else value.split(",") for name, value in pairs}
 
 
-@pytest.mark.parametrize("row", MEMORY, ids=[row[0] for row in MEMORY])
+@every_row("row", MEMORY, ids=[row[0] for row in MEMORY])
 def test_memory_fills_after_merging_by_the_shops_person(row: tuple[str, str, str, str, str, str]) -> None:
     sides = []
     for own, added in (row[1:3], row[3:5]):

@@ -9,6 +9,7 @@ from app.core.events import Exit
 from app.core.pages import Query
 from app.errors import FilterError
 from app.outbox import SEARCH_FILTERS, given_filters, read_filters
+from tests.rows import every_row
 
 
 def test_whatever_a_query_has_is_a_filter_but_what_only_pinrelay_asks_for() -> None:
@@ -16,7 +17,7 @@ def test_whatever_a_query_has_is_a_filter_but_what_only_pinrelay_asks_for() -> N
     assert set(SEARCH_FILTERS) == {each.name for each in fields(Query)} - of_no_filter
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("texts", "query"),
     [
         ({}, Query()),

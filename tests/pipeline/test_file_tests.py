@@ -13,6 +13,7 @@ from app.catalog.sources import unproven_source
 from app.errors import CatalogError
 from tests.assembled import settings
 from tests.process import ROOT
+from tests.rows import every_row
 
 MAPPING = (ROOT / "mappings/report_conversion_event.yaml").read_text("utf-8").partition("\ntests:")[0]
 ORDER: dict[str, Any] = {
@@ -50,7 +51,7 @@ def field(path: str, value: Any) -> dict[str, Any]:
     return expect(fields={path: value})
 
 
-@pytest.mark.parametrize(
+@every_row(
     "test",
     [
         {},
@@ -92,7 +93,7 @@ def test_what_is_as_expected_passes(test: dict[str, Any]) -> None:
     assert differences(test) == ()
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("test", "told"),
     [
         (field("custom_data.value", "41"), 'custom_data.value: expected "41", got "20.5" (from properties.revenue)'),

@@ -13,6 +13,7 @@ from app.pipeline.identity_events import own_time
 from app.source import consent_answer
 from tests.assembled import settings, shipped_catalog
 from tests.process import ROOT
+from tests.rows import every_row
 
 NOW = 1_800_000_000.0
 
@@ -138,7 +139,7 @@ SAID: list[tuple[dict[str, Any], dict[str, Any], tuple[bool, bool, bool]]] = [
 ]
 
 
-@pytest.mark.parametrize(("event", "changes", "said"), SAID)
+@every_row(("event", "changes", "said"), SAID)
 def test_a_no_and_a_yes_are_read_wherever_they_are_said(
     event: dict[str, Any], changes: dict[str, Any], said: tuple[bool, bool, bool]
 ) -> None:
@@ -215,7 +216,7 @@ def test_a_category_is_refused_only_where_it_is_named(context: Any, expected: An
     assert answer(context) is None
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("management", "expected"),
     [
         ({}, None),

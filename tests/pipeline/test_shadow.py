@@ -17,6 +17,7 @@ from app.errors import SettingsError
 from app.pipeline.shadow import Shadow, broken_limits
 from tests import assembled
 from tests.process import ROOT
+from tests.rows import every_row
 
 NOW = 1_795_600_800.0
 MAPPING = {"mappings/report_conversion_event.yaml": (ROOT / "mappings/report_conversion_event.yaml").read_text("utf-8")}
@@ -244,7 +245,7 @@ SHOWN = [(event, fault) for event in PRESETS for fault in FAULTS]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+@every_row("fault", FAULTS, ids=lambda fault: fault.name)
 def test_each_planted_fault_is_found_with_the_right_amount(fault: Fault) -> None:
     """Every fault in each of ten presets: 210 of them."""
     assert len(SHOWN) >= 200
@@ -300,7 +301,7 @@ NEUTRAL: list[Callable[[dict[str, Any]], str]] = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", range(len(NEUTRAL)))
+@every_row("number", range(len(NEUTRAL)))
 def test_no_neutral_edit_is_reported(number: int) -> None:
     """Every edit in four presets: 52 of them."""
     events = list(PRESETS)[:4]

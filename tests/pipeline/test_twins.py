@@ -7,6 +7,7 @@ import pytest
 
 from app.core.deliveries import OrderSide
 from app.pipeline.twins import leave_out_staff, order_side
+from tests.rows import every_row
 
 
 def side(properties: Any, *, is_proven: bool, sent: dict[str, Any] | None = None, **event: Any) -> OrderSide:
@@ -34,8 +35,8 @@ TOKENS: list[tuple[str, Any, str | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("properties", "token"), [row[1:] for row in TOKENS], ids=[row[0] for row in TOKENS])
-@pytest.mark.parametrize("is_proven", [True, False])
+@every_row(("properties", "token"), [row[1:] for row in TOKENS], ids=[row[0] for row in TOKENS])
+@every_row("is_proven", [True, False])
 def test_the_token_is_kept_as_its_digest(properties: Any, token: str | None, *, is_proven: bool) -> None:
     assert side(properties, is_proven=is_proven).token == (token and digest(token))
 
@@ -78,7 +79,7 @@ PUBLIC: list[tuple[str, Any, str | None, str | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("properties", "sent", "total"), [row[1:] for row in PUBLIC], ids=[row[0] for row in PUBLIC])
+@every_row(("properties", "sent", "total"), [row[1:] for row in PUBLIC], ids=[row[0] for row in PUBLIC])
 def test_a_public_side_has_its_first_readable_total(properties: Any, sent: str | None, total: str | None) -> None:
     found = side(properties, is_proven=False, sent={"custom_data": {"currency": sent}} if sent else None)
 
@@ -111,9 +112,7 @@ PROVEN: list[tuple[str, Any, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("properties", "bound", "unbound"), [row[1:] for row in PROVEN], ids=[row[0] for row in PROVEN]
-)
+@every_row(("properties", "bound", "unbound"), [row[1:] for row in PROVEN], ids=[row[0] for row in PROVEN])
 def test_a_proven_side_has_every_amount_that_it_names(properties: Any, bound: str, unbound: str) -> None:
     totals = side(properties, is_proven=True).totals
 

@@ -11,6 +11,7 @@ from app.outbox import open_outbox
 from app.pipeline.router import AdAccount
 from app.pipeline.waiting import OrderWaits
 from tests.outbox.build import NOW, new, rules
+from tests.rows import every_row
 
 PUBLIC, PROVEN = SourceTraits(is_proven=False), SourceTraits(is_proven=True)
 BOTH = {"web": PUBLIC, "shop": PROVEN}
@@ -65,7 +66,7 @@ async def test_sources_of_one_shop_are_paired() -> None:
     assert (await drafted(berlin, SourceTraits(is_proven=True, shop="Paris"))).side is None
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("trust", "changes", "members", "wait_s"),
     [
         (PUBLIC, {}, {}, 600),

@@ -20,6 +20,7 @@ from app.destination.user_field import USER_FIELDS
 from app.errors import EventInvalid
 from app.source import read_raw_event
 from tests.rounds import examples
+from tests.rows import every_row
 
 Place: TypeAlias = tuple[str, ...]
 Draw: TypeAlias = Callable[[Any], Any]
@@ -214,7 +215,7 @@ def is_nothing(value: Any) -> bool:
     return value in (None, "") or (isinstance(value, list) and bool(value) and all(map(is_nothing, value)))
 
 
-@pytest.mark.parametrize("field", sorted(JUNK_OF))
+@every_row("field", sorted(JUNK_OF))
 def test_what_is_planted_is_junk_to_the_reader_of_its_field(field: str) -> None:
     assert all(is_junk(field, junk) for junk in junk_of(field))
 

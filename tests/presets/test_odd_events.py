@@ -7,6 +7,7 @@ import pytest
 
 from tests.presets.odd_events import PAGE, RULES, page
 from tests.process import ROOT
+from tests.rows import every_row
 
 
 @pytest.mark.slow
@@ -20,7 +21,7 @@ def test_it_shows_forty_events_and_more_of_all_rules() -> None:
     assert sum(len(rule["events"]) for rule in RULES) >= 40
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule["number"]))
+@every_row("rule", RULES, ids=lambda rule: str(rule["number"]))
 def test_the_tests_that_prove_a_rule_exist(rule: dict[str, Any]) -> None:
     for name in rule["tests"]:
         file, test = name.split("::")

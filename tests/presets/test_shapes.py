@@ -18,6 +18,7 @@ import pytest
 from app.catalog import Catalog
 from app.source import read_raw_event
 from tests.assembled import pipeline
+from tests.rows import every_row
 from tests.source import door
 
 CASES = {file.stem: orjson.loads(file.read_bytes()) for file in (Path(__file__).parent / "shapes").glob("*.json")}
@@ -52,7 +53,7 @@ async def test_an_event_of_this_shape_gives_this_pinterest_event(case: str, all_
     assert list(line.warnings) == expected["warnings"]
 
 
-@pytest.mark.parametrize(
+@every_row(
     "source",
     [
         *["segment-ecommerce", "segment-mobile", "segment-b2b", "segment-webhook", "segment-browser"],

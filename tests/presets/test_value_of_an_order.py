@@ -13,6 +13,7 @@ from app.destination import ReportConversionEvent
 from tests.assembled import shipped_catalog
 from tests.presets.conftest import Make
 from tests.rounds import examples
+from tests.rows import every_row
 from tests.sources.test_shipped_files import sent
 
 LISTS = ["products", "items", "line_items", "contents"]
@@ -230,9 +231,9 @@ OWN = [
 OWN += ["total_shipping_price_set", "shipping_total", "line_items", "total_discounts"]
 
 
-@pytest.mark.parametrize("name", LISTS)
-@pytest.mark.parametrize(("said", "value"), PAID)
-@pytest.mark.parametrize(
+@every_row("name", LISTS)
+@every_row(("said", "value"), PAID)
+@every_row(
     ("case", "holder"),
     [
         ("gtm_server-purchase", ""),

@@ -29,6 +29,7 @@ from tests.privacy.shop import (
     opened,
     order,
 )
+from tests.rows import every_row
 
 
 @pytest.fixture(params=[False, True], ids=["without memory", "with memory"])
@@ -475,7 +476,7 @@ async def test_a_yes_that_only_repeats_what_is_known_is_written_once_a_day(outbo
     await shop.outbox.close()
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("event", "expected"),
     [
         ({}, False),

@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.sandbox import Account, create_sandbox
+from tests.rows import every_row
 from tests.sandbox.conftest import TOKEN, client_of
 from tests.sandbox.events import numbered, pinterest_event
 
@@ -62,7 +63,7 @@ async def test_a_body_that_breaks_the_schema_is_refused_whole(
     assert answer.json() == {"code": 4196, "message": message}
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("header", "url", "status", "code"),
     [
         (f"Bearer {TOKEN}", "/v5/ad_accounts/42/events", 200, None),

@@ -6,6 +6,7 @@ import pytest
 
 from app.sandbox import judge
 from app.sandbox.judge import MAX_AGE_S, MAX_AHEAD_S, call_problem, verdict
+from tests.rows import every_row
 from tests.sandbox.events import DIGEST, pinterest_event
 
 NOW = 1_790_000_000.0
@@ -21,7 +22,7 @@ def test_a_good_event_has_no_problem() -> None:
     assert judge(event(), NOW) == []
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("changes", "problem"),
     [
         ({"surprise": 1}, "Additional properties are not allowed ('surprise' was unexpected)"),

@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.sandbox.script import Orders, Script, Step
+from tests.rows import every_row
 
 
 def script(*steps: dict[str, object], seed: int = 0) -> Script:
@@ -43,7 +44,7 @@ def test_a_pattern_waits_for_a_call_with_such_an_event(kind: str) -> None:
     assert played.next(["bad-1"]) is None
 
 
-@pytest.mark.parametrize(
+@every_row(
     "step",
     [
         {"state": 429},

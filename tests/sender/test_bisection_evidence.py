@@ -3,6 +3,7 @@
 import pytest
 
 from app.sender.bisection_evidence import MAX_REMEMBERED, BisectionEvidence
+from tests.rows import every_row
 
 
 def told(*calls: str) -> BisectionEvidence:
@@ -14,7 +15,7 @@ def told(*calls: str) -> BisectionEvidence:
     return evidence
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("story", "is_bad", "why"),
     [
         (["-a"], False, "everything may be refused"),

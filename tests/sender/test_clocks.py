@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from app.core.shared_values import ClockJump
 from app.sender.clocks import Clocks, add_jump, age_s
+from tests.rows import every_row
 from tests.sender.claims import NOW
 
 HOUR, DAY = 3_600.0, 86_400.0
@@ -32,7 +33,7 @@ def jump(before: float, after: float) -> ClockJump:
     return ClockJump(before=NOW + before, after=NOW + after)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("since", "now", "jumps", "age"),
     [
         (0, 100, [], 100),

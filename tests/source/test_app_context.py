@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import pytest
-
 from app.source import app_platform
+from tests.rows import every_row
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("context", "platform"),
     [
         ({"device": {"type": "ios"}}, "app_ios"),

@@ -7,11 +7,12 @@ import pytest
 
 from app.errors import SettingsError
 from app.source.auth import SecretHeader, WriteKeys, basic_user
+from tests.rows import every_row
 
 KEYS = WriteKeys.read(["shop: k1", "app:k2:with colon"])
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("offered", "source"),
     [
         (("k1",), "shop"),
@@ -43,7 +44,7 @@ def basic(text: str) -> str:
     return "Basic " + base64.b64encode(text.encode()).decode()
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("authorization", "user"),
     [
         (basic("k1:"), "k1"),

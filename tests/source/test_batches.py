@@ -8,6 +8,7 @@ import pytest
 from app.errors import EventRefused
 from app.source import Arrival
 from app.source.body import read_body, read_events
+from tests.rows import every_row
 from tests.source.door import NOW, limits
 
 ARRIVAL = Arrival.at(NOW, new_id=lambda: "made")
@@ -19,7 +20,7 @@ def read(raw: bytes, **bounds: Any) -> list[Any]:
     return [each.reason if isinstance(each, EventRefused) else each for each in found]
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("common", "own", "merged"),
     [
         ({"ip": "a", "os": 1}, {"ip": "b"}, {"ip": "b", "os": 1}),
@@ -31,7 +32,7 @@ def read(raw: bytes, **bounds: Any) -> list[Any]:
         (None, None, None),
     ],
 )
-@pytest.mark.parametrize("name", ["context", "integrations"])
+@every_row("name", ["context", "integrations"])
 def test_a_batch_lends_its_members_context_and_integrations(name: str, common: Any, own: Any, merged: Any) -> None:
     raw = orjson.dumps({"batch": [{"type": "page", name: own}], name: common})
 
@@ -44,9 +45,9 @@ def test_a_batch_tells_when_it_was_sent() -> None:
     assert [member["sentAt"] for member in read(raw)] == ["now", "own"]
 
 
-@pytest.mark.parametrize("pad", [0, 60_000, 70_000, 200_000])
-@pytest.mark.parametrize("events", [1, 3_000])
-@pytest.mark.parametrize("name", ["context", "integrations"])
+@every_row("pad", [0, 60_000, 70_000, 200_000])
+@every_row("events", [1, 3_000])
+@every_row("name", ["context", "integrations"])
 def test_the_consent_of_a_batch_is_that_of_each_event_however_large_it_is(name: str, events: int, pad: int) -> None:
     common = {"consent": {"categoryPreferences": {"ads": False}}, "pad": "x" * pad}
     raw = orjson.dumps({"batch": [{"type": "page", "messageId": "m", "name": "x" * 50}] * events, name: common})
@@ -54,8 +55,8 @@ def test_the_consent_of_a_batch_is_that_of_each_event_however_large_it_is(name: 
     assert [one[name] == common for one in read(raw)] == [True] * events
 
 
-@pytest.mark.parametrize("padding", [b"", b" " * 300_000], ids=["parsed at once", "by slices"])
-@pytest.mark.parametrize(
+@every_row("padding", [b"", b" " * 300_000], ids=["parsed at once", "by slices"])
+@every_row(
     ("event_bytes", "common_bytes", "is_taken"),
     [(1_000, 0, True), (1_001, 0, False), (1_000, 1_000, True), (100, 1_001, False), (1_001, 100, False)],
 )

@@ -7,6 +7,7 @@ import pytest
 from app.config.settings import BotFilterSettings
 from app.source import why_filtered
 from app.source.bot_filter import is_crawler
+from tests.rows import every_row
 
 BROWSER = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36"
@@ -27,7 +28,7 @@ def judge(
     return why_filtered(event or {}, complete, settings, is_live=is_live)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("properties", "reason"),
     [
         ({"status": "cancelled"}, "the order is not a purchase: its `status` says cancelled"),
@@ -83,7 +84,7 @@ NEVER = [
 ]
 
 
-@pytest.mark.parametrize(
+@every_row(
     "properties",
     [
         {"status": "completed"},
@@ -126,7 +127,7 @@ TESTS: list[tuple[dict[str, Any], str | None, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("event", "page", "about"), TESTS)
+@every_row(("event", "page", "about"), TESTS)
 def test_a_test_is_withheld_where_pinterest_is_live(event: dict[str, Any], page: str | None, about: str) -> None:
     reason = f"a test: {about} (TEST_EVENTS=send sends it)"
     in_sandbox, (warning,) = judge(event, is_live=False, event_source_url=page)

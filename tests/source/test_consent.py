@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from app.config.settings import ConsentSettings
 from app.source import withheld
 from app.source.json_reader import parse
+from tests.rows import every_row
 
 X = "Pinterest Conversions API"
 RULES = ConsentSettings.model_construct(consent_categories=("ads", "analytics"), integration_names=(X, "Actions " + X))
@@ -31,7 +32,7 @@ def preferences(**given: Any) -> dict[str, Any]:
 GRANTED = preferences(ads=True, analytics=True)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("consent", "integrations", "reason"),
     [
         pytest.param(ABSENT, ABSENT, None, id="neither: flows"),
@@ -87,7 +88,7 @@ def test_a_destination_without_categories_asks_for_none() -> None:
     assert withheld(event(preferences(ads=False)), ConsentSettings.model_construct()) is None
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("integrations", "reason"),
     [
         ({}, None),
@@ -126,7 +127,7 @@ def test_integrations_that_segment_obeyed_already_need_not_be_obeyed_again() -> 
     )
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("management", "reason"),
     [
         ({"deniedConsentIds": []}, None),
@@ -159,8 +160,8 @@ def test_rudderstacks_consent_is_not_asked_for_without_ids() -> None:
     assert withheld(event(consentManagement={"deniedConsentIds": ["A"]}), ConsentSettings.model_construct()) is None
 
 
-@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
-@pytest.mark.parametrize(
+@every_row("number", ["NaN", "-Infinity", "1e999"])
+@every_row(
     ("members", "reason"),
     [
         ('"integrations": %s', "integrations: cannot be read"),

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from app.source.body import PIECE_BYTES, MemoryBudget, measured, pieces, unpack, unpacked_size
 from app.source.responses import BROKEN_JSON, NO_ROOM, TOO_LARGE, RequestRefused
 from tests.rounds import examples
+from tests.rows import every_row
 from tests.source.door import zstd
 
 
@@ -40,7 +41,7 @@ async def test_any_body_of_up_to_1_mb_comes_out_as_it_went_in_packed_or_plain(pi
         assert b"".join(pieces(packed, len(body))) == body
 
 
-@pytest.mark.parametrize("level", range(10))
+@every_row("level", range(10))
 async def test_deflate_of_each_level_is_known_by_its_header(level: int) -> None:
     assert await unpacked(zlib.compress(b'{"a": 1}', level)) == b'{"a": 1}'
 
@@ -113,7 +114,7 @@ def test_beyond_1_mb_batches_of_mobile_sdks_pass() -> None:
     assert unpacked_size(packed, 8_000_000) == 49 * 30_000
 
 
-@pytest.mark.parametrize(
+@every_row(
     "raw",
     [
         pytest.param(gzip.compress(bytes(900), mtime=0)[:-4] + (5).to_bytes(4, "little"), id="more than it says"),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from app.errors import EventRefused
 from app.source import Arrival, read_event
+from tests.rows import every_row
 from tests.source.door import NOW, NOW_TEXT
 
 FROM_WEBHOOK = Arrival.at(NOW, new_id=lambda: "made")
@@ -78,7 +79,7 @@ def test_an_imported_event_gets_no_time_that_nobody_told(given: dict[str, Any]) 
     assert read_event(event(sentAt=1772640000), Arrival.at(NOW, is_live=False))["timestamp"] == 1772640000
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("told", "sent", "corrected"),
     [
         # 16:12:52.244 - (10:00:05 - 10:00:00): the device's clock is hours behind, the event 5 s old
@@ -118,7 +119,7 @@ def test_rudderstacks_sdks_tell_the_time_as_original_timestamp() -> None:
     assert (both["timestamp"], both["originalTimestamp"]) == ("soon", "2026-03-04T16:12:47.244Z")
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("given", "message_id"),
     [
         *[("m-1", "m-1"), (17, "17"), ("", "made"), (True, "made"), ({}, "made"), ("nanna", "nanna"), (" m ", " m ")],

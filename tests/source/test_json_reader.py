@@ -11,9 +11,10 @@ from structlog.testing import capture_logs
 
 from app.source.json_reader import SHALLOW_LEVELS, max_levels, nested_deeper, parse, parse_shallow
 from app.source.responses import BROKEN_JSON, TOO_DEEP, RequestRefused
+from tests.rows import every_row
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("raw", "value"),
     [
         (b'{"a": 1}', {"a": 1}),
@@ -48,7 +49,7 @@ def test_a_number_that_is_none_changes_no_integer_beside_it(number: int) -> None
     assert repr(parse(b"[NaN, %d]" % number)) == repr(["NaN", orjson.loads(str(number))])
 
 
-@pytest.mark.parametrize(
+@every_row(
     "raw",
     [
         b"",

@@ -10,6 +10,7 @@ import pytest
 from app.errors import EventRefused
 from app.source.raw_records import body_reader_of, records, request_context
 from app.source.responses import RequestRefused
+from tests.rows import every_row
 from tests.source.door import limits
 
 AROUND: dict[str, Any] = {"method": "POST", "headers": {}, "query": {}, "ip": None}
@@ -105,7 +106,7 @@ def test_a_cloudevent_has_its_data_as_body_and_its_attributes_beside() -> None:
 NO_BASE64 = "the CloudEvent's `data_base64` is no JSON in base64"
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("data", "body"),
     [
         (b64encode(b'{"id": 7}').decode(), {"id": 7}),

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from app.source.received_request import Requester
+from tests.rows import every_row
 from tests.source.door import Ledger, client, tracking, webhook
 
 IP = "203.0.113.41"
@@ -24,7 +25,7 @@ def completed(event: dict[str, Any], **known: Any) -> Any:
     return event.get("context")
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("event", "is_filled"),
     [
         (library("analytics.js"), True),

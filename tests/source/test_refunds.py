@@ -2,15 +2,14 @@
 
 from typing import Any
 
-import pytest
-
 from app.source.refunds import Refund, read_refund
+from tests.rows import every_row
 
 ALL = Refund()
 PART = Refund(is_part=True)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("name", "properties", "refund"),
     [
         ("Order Cancelled", {"total": 5, "currency": "EUR"}, ALL),  # the total is the order's

@@ -2,9 +2,8 @@
 
 import base64
 
-import pytest
-
 from app.source import HeaderSecret, OpenProof, basic_credentials
+from tests.rows import every_row
 
 SECRET = b"0123456789abcdef"
 HEADER = HeaderSecret(header="x-pinrelay-key", values=(SECRET, b"while-it-rotates"))
@@ -16,7 +15,7 @@ def basic(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("proof", "headers", "passes"),
     [
         (HEADER, {"x-pinrelay-key": "0123456789abcdef"}, True),

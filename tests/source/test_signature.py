@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from app.source.body import is_small
 from app.source.responses import BROKEN_JSON, RequestRefused
 from app.source.signatures import is_signed
+from tests.rows import every_row
 
 E1 = '{"type":"track","event":"Order Completed","messageId":"m-1","properties":{"revenue":22.5,"name":"Café"}}'.encode()
 E2 = b'{"type":"track","event":"Product Added","messageId":"m-2","properties":{"price":19}}'
@@ -48,7 +49,7 @@ async def test_signatures_that_are_right(raw: bytes, signature: str) -> None:
     assert not await is_signed(raw, len(raw), signature, [b"the next one"])
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("raw", "signature"),
     [
         pytest.param(E2, FIRST, id="another event"),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from app.source import HmacSignature, SegmentSignature, SenderProof, StandardWebhooksSignature, StripeSignature
 from app.source.body import DEFLATE, GZIP, ZSTD
+from tests.rows import every_row
 
 BODY = b'{"test": 2432232314}'
 SECRET = b"0123456789abcdef"
@@ -33,8 +34,8 @@ def digest(algorithm: str = "sha256", secret: bytes = SECRET, body: bytes = BODY
     return hmac.new(secret, body, algorithm).digest()
 
 
-@pytest.mark.parametrize("algorithm", ["sha1", "sha256", "sha384", "sha512"])
-@pytest.mark.parametrize(
+@every_row("algorithm", ["sha1", "sha256", "sha384", "sha512"])
+@every_row(
     ("encoding", "write"),
     [
         ("hex", bytes.hex),
@@ -44,7 +45,7 @@ def digest(algorithm: str = "sha256", secret: bytes = SECRET, body: bytes = BODY
         ("base64url", lambda raw: base64.urlsafe_b64encode(raw).decode().rstrip("=")),
     ],
 )
-@pytest.mark.parametrize("prefix", ["", "sha256="])
+@every_row("prefix", ["", "sha256="])
 async def test_an_hmac_passes_in_its_own_algorithm_encoding_and_prefix(
     algorithm: str, encoding: str, write: Any, prefix: str
 ) -> None:
@@ -123,7 +124,7 @@ async def test_the_published_example_of_standard_webhooks_passes() -> None:
     assert await holds(WEBHOOKS, example)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("changes", "passes"),
     [
         ({}, True),
@@ -155,7 +156,7 @@ def stripe(at: float = NOW, secret: bytes = SECRET) -> str:
 STRIPE = StripeSignature(secrets=(SECRET,), tolerance_s=300)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("header", "passes"),
     [
         (stripe(), True),

@@ -25,6 +25,7 @@ from app.source.json_reader import (
     parse,
 )
 from app.source.responses import BROKEN_JSON, TOO_DEEP, TOO_LARGE, Refusal, RequestRefused
+from tests.rows import every_row
 
 _JSON = st.recursive(
     st.one_of(
@@ -78,15 +79,15 @@ def test_a_large_array_has_the_members_that_a_parser_finds(
     assert members_of(raw) == members_of(raw, OF_FILES) == parse(raw)
 
 
-@pytest.mark.parametrize("count", [0, 1, 30_000])
-@pytest.mark.parametrize("member", [b"{}", b"[]", b"1", b'"},{"', b'{"a":1}', b' {"type":"page","p":[{"type":1}]} '])
+@every_row("count", [0, 1, 30_000])
+@every_row("member", [b"{}", b"[]", b"1", b'"},{"', b'{"a":1}', b' {"type":"page","p":[{"type":1}]} '])
 def test_arrays_of_small_members_are_read(member: bytes, count: int) -> None:
     raw = b"[" + b",".join([member] * count) + b"]"
 
     assert members_of(raw) == orjson.loads(raw)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("raw", "refusal"),
     [
         pytest.param(b"[%b,]", BROKEN_JSON, id="a comma too many"),
@@ -120,11 +121,11 @@ def test_a_member_that_is_too_large_is_refused_in_its_place() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
+@every_row(
     "piece",
     [b"[],", b"[", b"{", b'{"":', b"[" * 1_000 + b"]" * 1_000 + b",", b"[" * 6 + b"]" * 6 + b",", b'"[",', b'"\\"'],
 )
-@pytest.mark.parametrize("ahead", [b"", b"[" * 4, b"[" * 5, b"[" * 1_000])
+@every_row("ahead", [b"", b"[" * 4, b"[" * 5, b"[" * 1_000])
 def test_no_batch_of_brackets_holds_the_loop_for_long(ahead: bytes, piece: bytes) -> None:
     raw = b'{"batch":[NaN,%b%b' % (ahead, piece * (2_500_000 // len(piece)))
     begun = time.thread_time()
@@ -174,12 +175,12 @@ def test_of_a_large_object_small_members_and_the_batch_are_found(
     assert found.batch == batch
 
 
-@pytest.mark.parametrize("neighbour", [b"1", b"NaN"], ids=["any parser reads it", "none does"])
-@pytest.mark.parametrize(
+@every_row("neighbour", [b"1", b"NaN"], ids=["any parser reads it", "none does"])
+@every_row(
     ("name", "known"),
     [(b"context", "context"), (b"integrations", "integrations"), (b"conte\\u0078t", "context"), (b"type", "type")],
 )
-@pytest.mark.parametrize("size", [SLICE_BYTES, SLICE_BYTES + 1, MAX_MEMBER_BYTES, MAX_MEMBER_BYTES + 1])
+@every_row("size", [SLICE_BYTES, SLICE_BYTES + 1, MAX_MEMBER_BYTES, MAX_MEMBER_BYTES + 1])
 def test_what_a_batch_says_of_all_is_read_or_refused_by_name_and_never_passed_over(
     size: int, name: bytes, known: str, neighbour: bytes
 ) -> None:
@@ -196,7 +197,7 @@ def test_what_a_batch_says_of_all_is_read_or_refused_by_name_and_never_passed_ov
     assert large_object(raw.replace(b'"batch"', b'"other"')).batch is None  # an event alone is refused for its size
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("raw", "refusal"),
     [
         (b'{"a":1', BROKEN_JSON),

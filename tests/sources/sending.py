@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,20 @@ def served(heard: Any, running: RunningSources) -> FastAPI:
     return app
 
 
+def served_once(case: dict[str, Any]) -> tuple[FastAPI, Heard]:
+    """Return an application with the source of a case, made once for all cases of its secrets, and who hears it."""
+    app, heard = _served_once(case["source"], *case["secrets"].items())
+    for kept in vars(heard).values():
+        kept.clear()
+    return app, heard
+
+
+@cache
+def _served_once(source: str, *secrets: tuple[str, str]) -> tuple[FastAPI, Heard]:
+    heard = Heard()
+    return served(heard, shipped([source], dict(secrets))), heard
+
+
 async def post(app: FastAPI, source: str, request: dict[str, Any]) -> httpx.Response:
     """Send a case's request as it stands."""
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://pinrelay.example") as http:
@@ -77,8 +92,8 @@ async def post(app: FastAPI, source: str, request: dict[str, Any]) -> httpx.Resp
 
 async def sent_by(case: dict[str, Any]) -> tuple[int, list[dict[str, Any]]]:
     """Return the status of a case's answer, and for each delivery what is sent to Pinterest, or why nothing is."""
-    heard = Heard()
-    answer = await post(served(heard, shipped([case["source"]], case["secrets"])), case["source"], case["request"])
+    app, heard = served_once(case)
+    answer = await post(app, case["source"], case["request"])
     lines = [event if isinstance(event, EventRefused) else pipeline().preview(event, now=NOW) for event in heard.events]
     return answer.status_code, told_of(lines)
 

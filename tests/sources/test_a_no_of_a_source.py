@@ -11,6 +11,7 @@ from app.catalog.source_files import SourceFile
 from app.core.events import Exit
 from app.source import Arrival, read_or_refuse
 from tests.rounds import LEVEL
+from tests.rows import every_row
 from tests.sources.sending import NOW
 from tests.sources.test_cases import CASES, SOURCES
 from tests.sources.test_shipped_files import by_default, lines_of
@@ -98,7 +99,7 @@ def some(values: list[Any], number: int) -> list[Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("source", SOURCES)
+@every_row("source", SOURCES)
 def test_a_no_is_a_no_in_every_place_of_every_source(source: str) -> None:
     wrong = []
     before = {case: flags_of(case, {}) for case, _ in PLACES[source]}
@@ -115,7 +116,7 @@ def test_no_source_is_left_out() -> None:
     assert sorted(PLACES) == SOURCES
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("case", "said", "answer"),
     [
         ("shopify-order-paid", {"note_attributes": [{"name": "gift", "value": "yes"}]}, None),
@@ -159,8 +160,8 @@ OWN = {"type": "track", "event": "Order Completed", "messageId": {"@path": "$.bo
 READ = {"name": "own", "kind": "mapped", "proofs": [{"kind": "anyone"}]}
 
 
-@pytest.mark.parametrize("context", [None, "text", {}, [], [{"opt_out": False}], {"device": "text"}, {"device": [{}]}])
-@pytest.mark.parametrize(
+@every_row("context", [None, "text", {}, [], [{"opt_out": False}], {"device": "text"}, {"device": [{}]}])
+@every_row(
     ("body", "each"),
     [
         ({"opt_out": True}, None),

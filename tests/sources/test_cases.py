@@ -15,14 +15,15 @@ import pytest
 
 from tests import assembled
 from tests.process import ROOT
-from tests.sources.sending import NOW, Heard, content_of, post, sent_by, served, shipped, told_of
+from tests.rows import every_row
+from tests.sources.sending import NOW, Heard, content_of, post, sent_by, served, served_once, shipped, told_of
 
 CASES = {
     file.stem: orjson.loads(file.read_bytes()) for file in sorted((Path(__file__).parent / "cases").glob("*.json"))
 }
 SOURCES = sorted(file.stem for file in (ROOT / "sources").glob("*.yaml"))
 PREVIEWS = assembled.pipeline(sources_dir=(ROOT / "sources",))
-every_case = pytest.mark.parametrize("name", CASES)
+every_case = every_row("name", CASES)
 
 
 @pytest.mark.slow
@@ -33,7 +34,7 @@ async def test_a_request_of_this_source_gives_these_pinterest_events(name: str) 
 
 
 @every_case
-@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+@every_row("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
 def test_a_preview_of_the_request_tells_the_same_without_the_secret(name: str, pack: Callable[[bytes], bytes]) -> None:
     case = CASES[name]
     body = pack(content_of(case["request"]))
@@ -58,11 +59,11 @@ async def test_a_proof_that_is_left_out_is_refused(name: str) -> None:
     proof |= {"x-pinrelay-key", "authorization"}
     headers = {key: value for key, value in case["request"]["headers"].items() if key.lower() not in proof}
     assert len(headers) == len(case["request"]["headers"]) - 1
-    app = served(Heard(), shipped([case["source"]], case["secrets"]))
+    app, _ = served_once(case)
     assert (await post(app, case["source"], case["request"] | {"headers": headers})).status_code == 401
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@every_row("source", SOURCES)
 def test_every_source_has_a_case_whose_event_is_sent(source: str) -> None:
     told = [each for case in CASES.values() if case["source"] == source for each in case["told"]]
     assert any(each["exit"] == "enqueued" for each in told)
@@ -72,8 +73,7 @@ def test_every_source_has_a_case_whose_event_is_sent(source: str) -> None:
 async def test_what_is_sent_twice_has_one_message_id() -> None:
     """De-duplication is by message id: none of a shop's may be made anew when the shop sends again."""
     for case in CASES.values():
-        heard = Heard()
-        app = served(heard, shipped([case["source"]], case["secrets"]))
+        app, heard = served_once(case)
         for _ in range(2):
             await post(app, case["source"], case["request"])
         first, second = _ids(heard.events[: len(heard.events) // 2]), _ids(heard.events[len(heard.events) // 2 :])

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.process import PLAIN, ROOT, Server, running
+from tests.rows import every_row
 from tests.sources.test_cases import SOURCES
 from tests.waiting import until
 
@@ -107,13 +108,13 @@ def test_the_request_of_a_page_is_delivered_to_each_of_two_ad_accounts(source: s
     until(lambda: received(two_accounts) == before + 2)
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@every_row("source", SOURCES)
 def test_a_page_says_which_settings_switch_its_source_on(source: str) -> None:
     text = page_of(source)
     assert f"SOURCES={source}\n" in text
     assert f"/webhook/{source}`" in text
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@every_row("source", SOURCES)
 def test_the_list_of_sources_leads_to_every_page(source: str) -> None:
     assert f"[`{source}`](source-" in LISTED

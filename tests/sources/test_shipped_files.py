@@ -17,6 +17,7 @@ from app.pipeline.pipeline import Pipeline
 from app.source import Arrival, NamedSource, read_or_refuse
 from tests.assembled import pipeline
 from tests.process import ROOT
+from tests.rows import every_row
 from tests.sources.sending import NOW
 from tests.sources.test_cases import CASES
 
@@ -56,7 +57,7 @@ INVOICE = {"method": "POST", "headers": {}, "body": CASES["stripe-invoice-of-a-n
 INTENT = {"method": "POST", "headers": {}, "body": CASES["stripe-payment-intent"]["request"]["body"]}
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("record", "changes", "event"),
     [
         (INVOICE, {}, "Subscription First Payment"),
@@ -66,7 +67,7 @@ INTENT = {"method": "POST", "headers": {}, "body": CASES["stripe-payment-intent"
         (INTENT, {}, "Payment Succeeded"),
     ],
 )
-@pytest.mark.parametrize(("currency", "units"), [("eur", 100), ("jpy", 1), ("kwd", 1000)])
+@every_row(("currency", "units"), [("eur", 100), ("jpy", 1), ("kwd", 1000)])
 def test_first_payments_renewals_and_others_are_told_apart(
     record: dict[str, Any], changes: dict[str, Any], event: str, currency: str, units: int
 ) -> None:
@@ -118,7 +119,7 @@ def sent(case: str, said: dict[str, Any]) -> dict[str, Any]:
 CONSENT, METADATA, DEVICE = "consent_state.", "data.object.metadata.", "device_info."
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("case", "said", "opt_out"),
     [
         (

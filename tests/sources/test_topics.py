@@ -13,6 +13,7 @@ from app.errors import EventRefused
 from app.pipeline.pipeline import Pipeline
 from tests.assembled import settings, shipped_catalog
 from tests.process import ROOT
+from tests.rows import every_row
 from tests.sources.sending import NOW
 
 SHOPIFY = yaml.safe_load((ROOT / "sources/shopify.yaml").read_text("utf-8"))
@@ -47,8 +48,8 @@ def told(source: str, headers: dict[str, str], body: Any) -> list[Any]:
     return pipeline().preview_request(source, orjson.dumps(body), headers, now=NOW)
 
 
-@pytest.mark.parametrize("topic", TOPICS)
-@pytest.mark.parametrize("signed_as", BODIES)
+@every_row("topic", TOPICS)
+@every_row("signed_as", BODIES)
 def test_a_body_of_shopify_under_another_topic_changes_nothing(signed_as: str, topic: str) -> None:
     """An order's body withdrew the order as `orders/cancelled`, and erased its buyer as `customers/redact`."""
     (found,) = told("shopify", {"X-Shopify-Topic": topic}, BODIES[signed_as])

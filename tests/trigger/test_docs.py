@@ -5,10 +5,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from app.errors import TriggerError
 from app.trigger import compile_trigger
+from tests.rows import every_row
 
 DOCS = (Path(__file__).parents[2] / "docs" / "triggers.md").read_text(encoding="utf-8")
 
@@ -31,7 +30,7 @@ def answer_of(text: str, rest: str) -> tuple[str, str]:
     return ("yes" if trigger.matches(json.loads(rest)) else "no"), rest
 
 
-@pytest.mark.parametrize(("text", "answer", "rest"), list(examples()))
+@every_row(("text", "answer", "rest"), list(examples()))
 def test_an_example_is_true(text: str, answer: str, rest: str) -> None:
     assert answer_of(text, rest) == (answer, rest)
 

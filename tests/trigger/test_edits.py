@@ -14,6 +14,7 @@ from app.trigger.parser import parse_trigger
 from app.trigger.syntax import EVENT_FIELDS, Group, Negation, Term
 from app.trigger.trigger import compile_trigger
 from tests.rounds import examples
+from tests.rows import every_row
 
 A, B, C = 'event = "A"', "properties.n >= 2", 'contains(name, "x")'
 
@@ -53,7 +54,7 @@ EDITS: dict[str, tuple[Callable[..., str], tuple[Any, ...], str]] = {
 }
 
 
-@pytest.mark.parametrize(("edit", "given_", "expected"), EDITS.values(), ids=EDITS)
+@every_row(("edit", "given_", "expected"), EDITS.values(), ids=EDITS)
 def test_a_part_is_edited_in_place(edit: Callable[..., str], given_: tuple[Any, ...], expected: str) -> None:
     assert edit(*given_) == expected
 

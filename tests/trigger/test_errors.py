@@ -4,9 +4,10 @@ import pytest
 
 from app.errors import TriggerError
 from app.trigger import compile_trigger
+from tests.rows import every_row
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("text", "column", "said"),
     [
         # The whole

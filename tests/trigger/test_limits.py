@@ -8,6 +8,7 @@ import pytest
 from app.errors import TriggerError
 from app.trigger import compile_trigger
 from app.trigger.parser import MAX_CHARACTERS, MAX_PARENTHESES_DEPTH
+from tests.rows import every_row
 
 EVENT = {"type": "track", "event": "Order"}
 #: What takes longer grows faster than its input: all of these need some hundredths.
@@ -51,7 +52,7 @@ def test_one_more_character_is_refused() -> None:
     assert caught.value.column == MAX_CHARACTERS + 1
 
 
-@pytest.mark.parametrize(
+@every_row(
     "text",
     [
         "(" * 60_000,

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from app.trigger import compile_trigger
+from tests.rows import every_row
 
 HUGE = 10**400
 ESCAPES = r'properties.a = "say \"hi\" it\'s C:\\temp \d"'
@@ -14,7 +15,7 @@ def event_of(**properties: Any) -> dict[str, Any]:
     return {"type": "track", "event": "Order", "properties": properties}
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("rule", "text", "properties", "expected"),
     [
         # Keys and paths
@@ -121,7 +122,7 @@ def test_each_rule_of_the_language_holds(rule: str, text: str, properties: dict[
     assert compile_trigger(text).matches(event_of(**properties)) is expected, rule
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("text", "user_id", "expected"),
     [
         ("userId = 42", 42, True),

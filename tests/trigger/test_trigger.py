@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from app.trigger import ABSENT, Finding, compile_trigger
+from tests.rows import every_row
 
 ORDER: dict[str, Any] = {
     "type": "track",
@@ -26,7 +27,7 @@ def test_triggers_of_one_text_are_equal() -> None:
     assert compile_trigger("type = 'page'") != compile_trigger("type = 'track'")
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("text", "types", "events"),
     [
         ('type = "track" and event = "A"', {"track"}, {"A"}),

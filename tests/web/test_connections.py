@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from app.core.values.addresses import read_networks
 from app.web.connections import Connections, connection_capacity, counted_address
+from tests.rows import every_row
 
 TRUSTED = read_networks(["198.51.100.0/24"])
 ADDRESS = "203.0.113.7"
@@ -27,7 +28,7 @@ def connections(*, per_address: int = 99, capacity: int = 99, clock: Callable[[]
     return Connections(per_address=per_address, capacity=capacity, trusted=TRUSTED, clock=clock)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("peer", "counted"),
     [
         (ADDRESS, ADDRESS),

@@ -10,11 +10,11 @@ from urllib.parse import quote
 
 import httpx
 import psycopg
-import pytest
 from psycopg import sql
 
 from tests.disks import bytes_of
 from tests.process import PLAIN, Server
+from tests.rows import every_row
 from tests.waiting import until
 from tests.whole.conftest import Pinterest, delivery, until_settled
 from tests.whole.planted import EMAIL, EXTERNAL_ID, PHONE, PLANTED, events, forms, ids
@@ -193,7 +193,7 @@ def _named(stage: str, found: dict[str, bytes]) -> dict[str, bytes]:
     return {f"{stage}: {where}": content for where, content in found.items()}
 
 
-@pytest.mark.parametrize("value", PLANTED)
+@every_row("value", PLANTED)
 def test_a_value_that_stood_somewhere_would_be_found(value: str) -> None:
     written = {"upper.json": f'"{value.upper()}"'.encode(), "log": httpx.URL("http://x", params={"q": value}).query}
     assert set(leaks(written)) >= {("upper.json", value), ("log", value)}

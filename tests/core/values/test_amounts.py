@@ -8,6 +8,7 @@ import pytest
 
 from app.config.validators import currencies
 from app.core.values.amounts import COUNT, WITH_THREE_DECIMALS, WITHOUT_FRACTIONS, Context, read_amount
+from tests.rows import every_row
 
 SEPARATORS = [
     # the text, the currency of the event, the number; None where it would be a guess
@@ -68,7 +69,7 @@ SEPARATORS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "currency", "number"), SEPARATORS)
+@every_row(("text", "currency", "number"), SEPARATORS)
 def test_a_text_with_separators_is_read_as_its_currency_is_written(
     text: str, currency: str | None, number: str | None
 ) -> None:
@@ -92,7 +93,7 @@ def test_counts_know_no_grouping(text: str, number: str | None) -> None:
     assert (read and read.number) == number
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("text", "number", "currency"),
     [
         ("25.00 USD", "25.00", "USD"),
@@ -180,7 +181,7 @@ def test_a_sign_of_several_currencies_is_that_of_the_one_beside_it_where_it_can_
     assert (read and read.currency) == currency
 
 
-@pytest.mark.parametrize(
+@every_row(
     "text",
     [
         "USD 25 EUR",
@@ -257,7 +258,7 @@ OBJECTS = [
 ]
 
 
-@pytest.mark.parametrize(("value", "presentment", "expected"), OBJECTS)
+@every_row(("value", "presentment", "expected"), OBJECTS)
 def test_objects_of_money_are_read(value: Any, presentment: bool, expected: Any) -> None:  # noqa: FBT001 - a column
     read = read_amount(value, Context(currency="GBP", presentment=presentment))
     assert (read and (read.number, read.currency)) == expected

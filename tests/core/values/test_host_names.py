@@ -3,6 +3,7 @@
 import pytest
 
 from app.core.values.addresses import names_loopback, without_port
+from tests.rows import every_row
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8080", "127.0.0.1:1", "[::1]", "[::1]:65535"])
@@ -10,7 +11,7 @@ def test_a_name_of_this_machine_is_known(host: str) -> None:
     assert names_loopback(host)
 
 
-@pytest.mark.parametrize(
+@every_row(
     "host",
     ["", ":8080", "localhost.", "localhost:", "localhost:x", "a@localhost", "127.0.0.1.x", "127.1", "::1", "[::1"],
 )

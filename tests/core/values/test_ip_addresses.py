@@ -2,18 +2,18 @@
 
 from ipaddress import IPv4Address, IPv6Address
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.values.addresses import public_address
+from tests.rows import every_row
 
 REPAIRED = "sent without the text around its first public address"
 NOBODYS = "it is a private or reserved address and no person's"
 NONE = "it is no IPv4 or IPv6 address"
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("what", "given_text", "sent", "note"),
     [
         ("an IPv4 address", "203.0.113.9", "203.0.113.9", ""),

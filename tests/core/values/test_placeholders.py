@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.values.placeholders import FIRST_CHARACTERS, PLACEHOLDERS, says_a_text, says_nothing, says_something
+from tests.rows import every_row
 
 NOTHING: list[Any] = [
     None,
@@ -27,14 +28,14 @@ NOTHING: list[Any] = [
 SOMETHING: list[Any] = [0, False, 0.0, True, "0", "-", "Nancy", "n", "nullable", {"a": 0}, [None, 0], [{"a": 1}]]
 
 
-@pytest.mark.parametrize("value", NOTHING, ids=repr)
+@every_row("value", NOTHING, ids=repr)
 def test_null_blanks_and_placeholders_say_nothing(value: Any) -> None:
     assert says_nothing(value)
     assert not says_something(value)
     assert not says_a_text(value)
 
 
-@pytest.mark.parametrize("value", SOMETHING, ids=repr)
+@every_row("value", SOMETHING, ids=repr)
 def test_everything_else_says_something(value: Any) -> None:
     assert not says_nothing(value)
     assert says_something(value)

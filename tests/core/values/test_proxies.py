@@ -4,11 +4,12 @@ import pytest
 
 from app.core.values.addresses import client_ip, read_networks
 from app.errors import SettingsError
+from tests.rows import every_row
 
 PROXIES = read_networks(["10.0.0.0/8", "192.0.2.1", "2001:db8::/32"])
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("peer", "forwarded_for", "ip"),
     [
         pytest.param("198.51.100.7", None, "198.51.100.7", id="no proxy"),

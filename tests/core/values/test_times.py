@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from app.core.values.times import unix_seconds
+from tests.rows import every_row
 
 MOMENT = datetime.fromisoformat("2026-03-04T16:12:00Z").timestamp()
 MIDNIGHT = datetime.fromisoformat("2026-03-04T00:00:00Z").timestamp()
 
 
-@pytest.mark.parametrize(
+@every_row(
     "text",
     [
         *(
@@ -60,7 +61,7 @@ def test_the_halves_of_the_day(text: str, hour: float) -> None:
     assert unix_seconds(f"March 4, 2026 {text}") == MIDNIGHT + hour * 3600
 
 
-@pytest.mark.parametrize(
+@every_row(
     "given",
     [
         # a zone that nobody knows, or that two countries have

@@ -2,12 +2,11 @@
 
 from itertools import product
 
-import pytest
-
 from app.core.values.user_agents import is_server_library
+from tests.rows import every_row
 
 
-@pytest.mark.parametrize(
+@every_row(
     "user_agent",
     [
         "analytics-python/2.3.0",
@@ -67,7 +66,7 @@ def test_a_library_of_a_server_says_nothing_of_the_person(user_agent: str) -> No
     assert is_server_library(user_agent)
 
 
-@pytest.mark.parametrize(
+@every_row(
     "user_agent",
     [
         "Mozilla/5.0 (Macintosh; Intel Mac OS X 15_0) AppleWebKit/605.1.15 Version/18.0 Safari/605.1.15",

@@ -13,6 +13,7 @@ from app.core.values.texts import visible
 from app.insights.alerts.alert_text import alert_text
 from app.insights.alerts.by_name import link, list_link
 from tests.rounds import examples
+from tests.rows import every_row
 
 PUBLIC = "https://pinrelay.example"
 #: What any of them reads as markup, as a mention or as a link.
@@ -31,7 +32,7 @@ PIECES = st.sampled_from([*NAMES.split(), *BREAKS])
 TEXTS = st.lists(PIECES | st.text(max_size=4), max_size=6).map("".join)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("text", "shown"),
     [
         ("<!channel> & <@U1>", "&lt;!channel&gt; &amp; &lt;＠U1&gt;"),

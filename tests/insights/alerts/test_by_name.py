@@ -26,6 +26,7 @@ from tests.insights.alerts.traffic import (
     no_fault,
 )
 from tests.rounds import Kind
+from tests.rows import every_row
 
 RULES = AlertSettings.model_construct()
 #: Monday of the second week at noon, and half past.
@@ -94,8 +95,8 @@ def found_in(label: str, part: float) -> Callable[..., float]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("begins_at", [NOON, NOON + HOUR_S // 2], ids=["at noon", "half past"])
-@pytest.mark.parametrize(
+@every_row("begins_at", [NOON, NOON + HOUR_S // 2], ids=["at noon", "half past"])
+@every_row(
     ("change", "key"),
     [
         pytest.param(rate_times(ORDER, 0), "ceased: shop/track/Order Completed", id="orders cease"),
@@ -152,7 +153,7 @@ def kinds(facts: NameFacts, rules: AlertSettings = RULES) -> list[str]:
     return [alert.key.partition(":")[0] for alert in by_name(facts, rules)]
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("facts", "expected"),
     [
         pytest.param(hours(100, 100, running=50), [], id="as usual"),

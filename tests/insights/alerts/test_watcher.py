@@ -43,6 +43,7 @@ from app.sender.status import (
 from tests import assembled
 from tests.outbox.build import new, rules
 from tests.process import PLAIN
+from tests.rows import every_row
 from tests.sender.claims import a_trouble
 from tests.waiting import until_async
 
@@ -97,7 +98,7 @@ def warned(last: int, before: int, *, enqueued: int = 100, enqueued_before: int 
     }
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("given", "expected"),
     [
         pytest.param(facts(), [], id="nothing happened yet"),

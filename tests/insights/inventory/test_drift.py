@@ -7,6 +7,7 @@ import pytest
 from app.core.events import EventKey, InventoryCount
 from app.insights.inventory.drift import LEAST_SAMPLED, Change, changes
 from tests.insights.inventory.build import NOW, ORDER, day
+from tests.rows import every_row
 
 NEW = EventKey("shop", "track", "order completed")
 OTHERS = EventKey("shop", "", "*")
@@ -23,7 +24,7 @@ def whole(back: int, sampled: int = 30) -> Rows:
     return day(back, sampled=sampled, total_number=sampled, coupon_text=1)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("rows", "told"),
     [
         (usual(whole(1), whole(0)), []),

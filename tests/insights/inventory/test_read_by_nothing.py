@@ -15,6 +15,7 @@ from app.source import read_raw_event
 from app.trigger import compile_trigger, places_asked
 from tests import assembled
 from tests.process import ROOT
+from tests.rows import every_row
 from tests.sources.sending import NOW
 
 CATALOG = assembled.shipped_catalog()
@@ -73,7 +74,7 @@ def test_a_property_of_a_name_that_no_file_has_is_read_by_nothing() -> None:
             assert not is_read(path), (preset.name, path)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("path", "is_read"),
     [
         ("properties.order_id", True),

@@ -15,6 +15,7 @@ from app.errors import FeedUnusable
 from app.insights import product_feed
 from app.insights.product_feed import FeedIds, FeedReader, addresses_of, fetch_feed, read_addresses
 from tests.insights.products.feeds import FORMATS, feed_of
+from tests.rows import every_row
 
 TEXTS = st.text(st.characters(categories=["L", "N", "Pd", "Pc", "Sc"]), min_size=1, max_size=9)
 
@@ -25,8 +26,8 @@ def read(data: bytes) -> FeedIds:
     return reader.ids()
 
 
-@pytest.mark.parametrize("packed", [False, True])
-@pytest.mark.parametrize("form", FORMATS)
+@every_row("packed", [False, True])
+@every_row("form", FORMATS)
 def test_each_format_gives_the_same_ids(form: str, packed: bool) -> None:  # noqa: FBT001 - a parameter
     items = [("7", "G1"), ("8-ü", "G1"), ("9_S", None), ("x" * 128, None), ("", None), ("7", "G1")]
     ids = read(feed_of(items, form, packed=packed))
@@ -70,7 +71,7 @@ BROKEN: list[tuple[str, bytes | Callable[[], bytes], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("data", "why"), [row[1:] for row in BROKEN], ids=[row[0] for row in BROKEN])
+@every_row(("data", "why"), [row[1:] for row in BROKEN], ids=[row[0] for row in BROKEN])
 def test_a_broken_or_hostile_feed_is_refused_in_little_memory(data: bytes | Callable[[], bytes], why: str) -> None:
     data = data() if callable(data) else data
     tracemalloc.start()
