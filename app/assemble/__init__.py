@@ -9,6 +9,7 @@ assemble.pipeline(load_settings(), outbox=...).accept(...)     what the server d
 from app.assemble.factories import (
     alert_conditions,
     alerts_to,
+    check_settings,
     consents,
     content_id_of,
     deletion_requests,
@@ -44,6 +45,7 @@ from app.assemble.factories import (
 __all__ = [
     "alert_conditions",
     "alerts_to",
+    "check_settings",
     "consents",
     "content_id_of",
     "deletion_requests",

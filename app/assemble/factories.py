@@ -9,9 +9,12 @@ from secrets import token_hex
 from typing import Any, Final, cast
 
 import httpx
+from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 from app.access.audit import Audit
+from app.access.proxy_auth import UserHeaders
+from app.access.users import Users
 from app.assemble.ad_accounts import (
     SANDBOX_AD_ACCOUNT_ID,
     Destination,
@@ -53,9 +56,11 @@ from app.insights.product_feed import FeedKeeper
 from app.insights.reports import AdsClient, AdsToken, FixedToken, HourlyReading, RotatingToken
 from app.insights.reports.ads_client import SealsTokens
 from app.insights.reports.deletion_requests import DeletionRequests
+from app.insights.tracing.signals import SIGNALS, exports
 from app.mapping import check_content_id
 from app.operations.forget import ForgetActs, Forgetting
 from app.outbox import Outbox
+from app.outbox import check_settings as check_outbox_settings
 from app.pipeline.consent import Consents
 from app.pipeline.enrichment import Enrichment
 from app.pipeline.explain import Explainer
@@ -70,7 +75,18 @@ from app.pipeline.search import Finder, PeopleSearch
 from app.pipeline.shadow import ShadowRuns
 from app.pipeline.tail import Tail
 from app.pipeline.waiting import OrderWaits
-from app.source import Limits, NamedSource, consent_answer, held_back, proves_authors, why_filtered, withheld
+from app.source import (
+    Limits,
+    NamedSource,
+    WebhookSecrets,
+    WriteKeys,
+    consent_answer,
+    held_back,
+    proves_authors,
+    quotas_of,
+    why_filtered,
+    withheld,
+)
 
 
 def alerts_to(
@@ -697,15 +713,39 @@ def _ads_client(settings: Settings, destinations: Sequence[Destination], sandbox
     )
 
 
-def _token(settings: Settings, outbox: Outbox, client: AdsClient) -> AdsToken:
+def check_settings(settings: Settings, environ: Mapping[str, str]) -> None:
+    """Raise SettingsError where a server would refuse to start by these settings; nothing is opened."""
+    check_outbox_settings(settings.outbox_url, settings)
+    WebhookSecrets.of(settings)
+    quotas_of(settings, WriteKeys.of(settings))
+    Users.of(settings)
+    UserHeaders.of(settings)
+    if settings.quarantine_hours or settings.samples_per_name:
+        sealer(settings)
+    if settings.reads_reports:
+        _token_settings(settings)
+    for signal in SIGNALS:
+        exports(environ, signal)
+
+
+def _token_settings(settings: Settings) -> SecretStr | tuple[str, SecretStr, SecretStr, SecretStr]:
+    """Return the token that reads reports, or what renews one. Raises SettingsError."""
     client_id, secret = settings.pinterest_client_id, settings.pinterest_client_secret
     first, key = settings.pinterest_refresh_token, settings.pinterest_reports_key
     fixed = settings.pinterest_ads_token
     if fixed and not any((client_id, secret, first, key)):
-        return FixedToken(fixed)
+        return fixed
     if fixed or not (client_id and secret and first and key):
         raise SettingsError(f"{_TOGETHER}: set all four, or PINTEREST_ADS_TOKEN alone")
+    return client_id, secret, first, key
+
+
+def _token(settings: Settings, outbox: Outbox, client: AdsClient) -> AdsToken:
+    given = _token_settings(settings)
+    if isinstance(given, SecretStr):
+        return FixedToken(given)
     from app.outbox.sealed_events import Sealer  # noqa: PLC0415 - its library is loaded where a token renews itself only
 
+    client_id, secret, first, key = given
     sealer = Sealer(key.get_secret_value(), about="reports")
     return RotatingToken(outbox, client, sealer, client_id=client_id, client_secret=secret, first=first)

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -122,6 +123,7 @@ def check(presets: Presets = None, mappings: Mappings = None, *, as_json: AsJson
     settings = _settings(presets, mappings)
     if doubtful := doubtful_variables():
         print_line(f"warning: {doubtful}", err=True)
+    assemble.check_settings(settings, os.environ)
     catalog = assemble.running_catalog(settings).catalog
     sources = assemble.running_sources(settings, on_fault=print_line)
     check_sources(settings, sources.sources if sources else ())

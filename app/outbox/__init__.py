@@ -82,10 +82,7 @@ def open_outbox(
     Raises SettingsError for any other URL and where memory has no secret for its keys, OutboxVersionError for a store
     of a newer Pinrelay or without identity, OutboxUnavailable where the store cannot be opened.
     """
-    if rules.remember_days and rules.remember_secret is None:
-        message = "REMEMBER_SECRET: memory needs one, of 32 characters or more: `openssl rand -hex 32` makes it"
-        raise SettingsError(message)
-    path = _path(url)
+    path = check_settings(url, rules)
     if clock is None:
         steady = steady or steady_clock
     if path:
@@ -95,6 +92,14 @@ def open_outbox(
     with _needing_the_extra():
         from app.outbox.postgres import PostgresOutbox  # noqa: PLC0415 - engines are imported on demand
     return PostgresOutbox(url, rules, clock=clock, steady=steady)
+
+
+def check_settings(url: str, rules: OutboxSettings) -> Path | None:
+    """Return the file of SQLite that a URL names; None for PostgreSQL. Raises SettingsError as `open_outbox` does."""
+    if rules.remember_days and rules.remember_secret is None:
+        message = "REMEMBER_SECRET: memory needs one, of 32 characters or more: `openssl rand -hex 32` makes it"
+        raise SettingsError(message)
+    return _path(url)
 
 
 def open_store(url: str) -> Store:

@@ -50,7 +50,7 @@ from app.source.signatures import (
     StripeSignature,
     standard_key,
 )
-from app.source.tracking_api import tracking_router
+from app.source.tracking_api import quotas_of, tracking_router
 from app.source.webhook import webhook_router
 
 __all__ = [
@@ -97,6 +97,7 @@ __all__ = [
     "named_sources_router",
     "page_snippet",
     "proves_authors",
+    "quotas_of",
     "read_event",
     "read_event_file",
     "read_event_text",

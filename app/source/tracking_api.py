@@ -64,7 +64,7 @@ def tracking_router(
         is_open=not settings.authenticated,
         secret_keys=frozenset(settings.write_keys_secret),
         trusted_proxies=read_networks(settings.trusted_proxies),
-        quotas=_quotas(settings, write_keys),
+        quotas=quotas_of(settings, write_keys),
         budget=budget,
         clock=clock,
         new_id=new_id,
@@ -88,8 +88,11 @@ def tracking_router(
     return router
 
 
-def _quotas(settings: SenderSettings, write_keys: WriteKeys) -> Quotas:
-    """Return the quotas of keys and of their addresses; servers that hold a secret key share addresses."""
+def quotas_of(settings: SenderSettings, write_keys: WriteKeys) -> Quotas:
+    """Return the quotas of keys and of their addresses; servers that hold a secret key share addresses.
+
+    Raises SettingsError.
+    """
     quotas = read_quotas(settings.write_key_limits, write_keys.keys)
     secret = {name + OF_EACH for name in settings.write_keys_secret}
     of_addresses = [name for name in quotas if name.endswith(OF_EACH)]

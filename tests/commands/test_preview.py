@@ -10,7 +10,7 @@ import pytest
 from typer.testing import Result
 
 from app.core.shared_values import PRESET_SWITCH, Switch
-from app.errors import CatalogError
+from app.errors import CatalogError, SettingsError
 from app.outbox import Outbox
 from tests.commands.conftest import Run
 from tests.commands.stored import in_outbox
@@ -44,6 +44,42 @@ def test_check_names_the_faults(run: Run, tmp_path: Path) -> None:
     result = run("check", "--presets", tmp_path)
     assert isinstance(result.exception, CatalogError)
     assert "/subscribe" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"QUARANTINE_HOURS": "24"}, "QUARANTINE_KEY: the quarantine needs one"),
+        ({"SAMPLES_PER_NAME": "1"}, "QUARANTINE_KEY: the quarantine needs one"),
+        ({"REMEMBER_DAYS": "1"}, "REMEMBER_SECRET: memory needs one"),
+        ({"PINTEREST_CLIENT_ID": "1"}, "PINTEREST_REPORTS_KEY go together"),
+        ({"WEBHOOK_HEADER": "no-colon-in-this-one"}, "WEBHOOK_HEADER: write it as"),
+        ({"WRITE_KEYS": "no-colon-in-this-one"}, "WRITE_KEYS: write each as"),
+        ({"WRITE_KEYS": "a:0123456789abcdef", "WRITE_KEY_LIMITS": "b:1:1"}, "no write key is named b"),
+        ({"CONSOLE_USERS": "ann"}, "CONSOLE_USERS: write each as"),
+        ({"CONSOLE_USER_HEADER": "X-User"}, "CONSOLE_USER_HEADER: name its proxy"),
+        ({"OTEL_LOGS_EXPORTER": "otlp"}, "OTEL_LOGS_EXPORTER: otlp needs"),
+        ({"OUTBOX_URL": "mysql://localhost/x"}, "OUTBOX_URL: must be"),
+        ({"CONTENT_ID": "no_such"}, "CONTENT_ID"),
+        ({"GEOIP_DB": "no-such.mmdb"}, "GEOIP_DB: no-such.mmdb cannot be read"),
+    ],
+)
+def test_check_refuses_the_settings_that_a_server_refuses(run: Run, given: dict[str, str], told: str) -> None:
+    """Each of them stopped a server behind a check that had said nothing."""
+    result = run("check", **given)
+    assert isinstance(result.exception, SettingsError)
+    assert told in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"QUARANTINE_HOURS": "24", "QUARANTINE_KEY": "k" * 32},
+        {"PINTEREST_ADS_TOKEN": "pina_" + "t" * 16},
+    ],
+)
+def test_check_takes_the_settings_that_a_server_takes(run: Run, given: dict[str, str]) -> None:
+    assert run("check", **given).exit_code == 0
 
 
 def test_check_prints_named_sources_and_names_their_faults(run: Run) -> None:

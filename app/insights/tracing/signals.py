@@ -4,11 +4,12 @@ https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables
 """
 
 from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 from app.errors import SettingsError
 
 Signal: TypeAlias = Literal["TRACES", "METRICS", "LOGS"]
+SIGNALS: Final[tuple[Signal, ...]] = get_args(Signal)
 
 
 def exports(environ: Mapping[str, str], signal: Signal) -> bool:
