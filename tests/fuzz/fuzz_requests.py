@@ -87,11 +87,12 @@ def _check_body(raw: bytes) -> None:
     if any(isinstance(member, EventRefused) for member in members):
         return  # what is too large is refused in its place, whatever is in it
     whole = _parsed(raw)
-    if whole is None:
+    if whole is None and not json_reader.is_lines(raw):
         raise AssertionError("what is no JSON was read")
-    given = whole["batch"] if isinstance(whole, dict) else whole
-    if len(members) != len(given):
-        raise AssertionError(f"{len(members)} members instead of {len(given)}")
+    lines = [line for line in raw.split(b"\n") if line.strip()] if whole is None else []
+    given = whole["batch"] if isinstance(whole, dict) else (list(map(parse, lines)) if whole is None else whole)
+    if len(members) != len(given) or (lines and members != given):
+        raise AssertionError(f"{len(members)} members instead of {len(given)}, or others")
 
 
 def _check_signature(raw: bytes) -> None:
