@@ -14,8 +14,8 @@ from app.config.environment import Secrets, Texts, each_validated
 
 @functools.cache
 def currencies() -> frozenset[str]:
-    """Return the ISO 4217 codes in use, upper case."""
-    return frozenset(currency.alpha_3 for currency in pycountry.currencies)
+    """Return the ISO 4217 codes in use, upper case; without XXX, which is no currency, and XTS, which is for tests."""
+    return frozenset(currency.alpha_3 for currency in pycountry.currencies) - {"XXX", "XTS"}
 
 
 #: Without a code of ISO 3166, and with phone numbers: Kosovo.
