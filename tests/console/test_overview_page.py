@@ -8,7 +8,7 @@ from app.core.deliveries import Delivered, Rejected, State
 from app.core.events import CounterRow, Exit
 from app.core.pages import AccountView
 from app.core.shared_values import TROUBLE
-from app.core.values.times import DAY_S
+from app.core.values.times import DAY_S, HOUR_S
 from tests.console.world import ACCOUNT, NOW, World, new_delivery, open_world
 from tests.sender.claims import a_trouble
 
@@ -76,6 +76,16 @@ async def test_with_traffic_it_says_what_was_sent_and_what_was_not(world: World)
     ):
         assert said in page
     assert "Get the first event" not in page
+
+
+@pytest.mark.parametrize(("hours_ago", "is_told"), [(23, True), (22, False), (1, False)])
+async def test_an_outage_across_the_start_of_the_period_is_told_beside_the_comparison(
+    hours_ago: int, world: World, *, is_told: bool
+) -> None:
+    failed = CounterRow(name="calls", label="503", count=3)
+    await world.outbox.enqueue([], [], [failed], now=NOW - hours_ago * HOUR_S)
+    await world.enqueue(new_delivery("m-1"))
+    assert ("that lowers what was delivered on both sides" in await world.page("/console?period=day")) is is_told
 
 
 @pytest.mark.parametrize("label", ["checkout without value", "purchase from an app"])
