@@ -11,6 +11,7 @@ from app.commands.find import received_text
 from app.commands.terminal import AsJson, add_row, print_json, print_line, print_table, time_text, with_outbox
 from app.config import load_settings
 from app.core.deliveries import Delivery
+from app.core.events import Exit
 from app.core.pages import Message
 from app.core.values.hidden_emails import unpersonal_id
 from app.pipeline.receipts import receipt_of_message
@@ -35,10 +36,14 @@ def message(
         print_table(_what_became(found))
         if attempts := [each for each in found.deliveries if each.history]:
             print_table(_attempts(attempts))
+        if any(event.exit is Exit.UNMATCHED for _, event in found.dropped_events):
+            print_line(
+                "`pinrelay inventory` says of each name which preset is the nearest, and why it does not take it."
+            )
     if not found.dropped_events and not found.deliveries:
         print_line(
-            f"pinrelay: message {message_id} not found. Use the complete id. "
-            "Unmatched events without an order id are counted, not stored.",
+            f"pinrelay: message {message_id} not found. Use the complete id; find other ids by "
+            f"`pinrelay find {message_id}`. Unmatched events without an order id are counted, not stored.",
             err=True,
         )
         raise typer.Exit(1)

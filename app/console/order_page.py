@@ -44,6 +44,7 @@ STEPS: Final[Mapping[str, str]] = {
     State.DISMISSED: "Put away",
     "again": "Put back to be sent again",
     "due": "Next try",
+    "held": "Leaves then at the latest, unless it is cancelled before",
 }
 #: How steps and states are coloured.
 KINDS: Final[Mapping[str, str]] = {

@@ -2,9 +2,11 @@
 
 import dataclasses
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from difflib import SequenceMatcher
+from operator import itemgetter
+from typing import Any, Final, Literal, TypeAlias
 
 import orjson
 from msgspec.structs import replace
@@ -29,6 +31,8 @@ from app.sandbox import judge
 from app.source import Intake
 from app.trigger import ABSENT, Finding
 
+#: A value that is as like as this may be meant for the one that a condition asks for.
+_LIKE: Final = 0.75
 #: How an event, or its delivery for one preset, leaves the way to the outbox, as the end of a sentence.
 IN_WORDS: Mapping[Exit, str] = {
     Exit.REFUSED: "not a Segment event",
@@ -160,6 +164,8 @@ class EventReport:
             return Headline(level="bad", title="Refused.", text=lines[0].reason)
         if Exit.UNMATCHED in exits:
             why = "For each there is the condition that failed, and what the event holds there."
+            if near := _nearest(self.presets):
+                why = f"{near} {why}"
             none = ("No preset matches this event.", why) if self.presets else ("Unmatched.", f"{lines[0].reason}.")
             return Headline(level="warn", title=none[0], text=none[1])
         if len(exits) == 1 and exits <= _ALIKE.keys():
@@ -169,6 +175,19 @@ class EventReport:
         if exits == {Exit.DUPLICATE}:
             return Headline(level="warn", title="Sent before.", text="Nothing would be sent again.")
         return Headline(level="bad", title="Matched, but nothing would be sent.", text="Each preset has its reason.")
+
+
+def _nearest(presets: Iterable[PresetReport]) -> str:
+    """Return which preset only one condition keeps from an event that is like it; "" where none is near."""
+    found = []
+    for preset in presets:
+        blamed = [each for each in preset.conditions if each.blamed]
+        if len(blamed) == 1 and blamed[0].found:
+            literal = blamed[0].text.partition(" = ")[2]
+            likeness = SequenceMatcher(a=blamed[0].found.casefold(), b=literal.casefold()).ratio()
+            found.append((likeness, f"The nearest is {preset.preset}, which asks for `{blamed[0].text}`."))
+    likeness, told = max(found, default=(0.0, ""), key=itemgetter(0))
+    return told if likeness >= _LIKE else ""
 
 
 _WIRE_NAMES = {f"user_data.{field.name}": f"user_data.{field.wire}" for field in USER_FIELDS}

@@ -148,6 +148,14 @@ async def test_an_ad_account_without_a_destination_keeps_its_orders(world: World
     assert f"waits to be sent to {OTHER}." in await world.page("/console/order/SO-1")
 
 
+@pytest.mark.parametrize("waits", [{"wait_s": 600.0}, {"hold_s": 600.0}])
+async def test_an_order_that_waits_or_is_held_is_tried_for_the_first_time(waits: dict[str, Any], world: World) -> None:
+    await world.enqueue(order("w-1", "SO-1", **waits))
+    page = await world.page("/console/order/SO-1")
+    assert "Leaves then at the latest, unless it is cancelled before" in page
+    assert "Next try" not in page
+
+
 async def test_each_state_of_a_delivery_is_said(world: World) -> None:
     await world.enqueue(order("w-1", "SO-1"))
     assert "Order SO-1, 112.50 EUR, waits to be sent to Pinterest." in await world.page("/console/order/SO-1")

@@ -156,6 +156,12 @@ async def test_a_withheld_event_shows_what_would_be_sent_otherwise_and_that_noth
         (order(), "good", "1 delivery to Pinterest:", "Order Completed."),
         (order(context={}), "bad", "Matched, but nothing would be sent.", "Each preset has its reason."),
         (order(event="x"), "warn", "No preset matches this event.", "For each there is the condition that failed"),
+        (
+            order(event="order complete"),
+            "warn",
+            "No preset matches this event.",
+            'The nearest is Order Completed, which asks for `event = "Order Completed"`. For each',
+        ),
         (order(integrations={"All": False}), "warn", "Withheld.", "integrations: All is off"),
         (EventRefused("it has no type", message_id="m"), "bad", "Refused.", "it has no type"),
     ],

@@ -100,7 +100,7 @@ def _like(key: EventKey, presets: Iterable[Preset]) -> list[tuple[tuple[bool, fl
             likeness, difference = _difference(key, event, preset)
             if likeness >= _LIKE:
                 tail = "" if preset.enabled else " And `enabled: false` in its file takes it out."
-                why = f"{preset.name} takes `{event}`: {difference}.{tail}"
+                why = f"{preset.name} takes events named `{event}`: {difference}.{tail}"
                 found.append(((preset.enabled and likeness > _SURE, likeness), preset, why))
     return found
 

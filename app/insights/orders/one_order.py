@@ -19,6 +19,7 @@ _PLACES: Final[dict[str, int]] = dict.fromkeys(SENT, 3) | {
     Exit.ENQUEUED: 1,
     State.DISMISSED: 4,
     "due": 5,
+    "held": 5,
 }
 
 
@@ -106,7 +107,7 @@ def _steps_of(delivery: Delivery, merged_at: float | None) -> Iterator[OrderStep
     if delivery.state is State.DISMISSED and delivery.settled_at is not None:
         yield step(delivery.settled_at, delivery.state, delivery.reason)
     if delivery.state is State.PENDING and delivery.due_at is not None:
-        yield step(delivery.due_at, "due", delivery.reason)
+        yield step(delivery.due_at, "held" if delivery.is_held else "due", delivery.reason)
 
 
 def _step_of(noted: tuple[float, DroppedEvent]) -> OrderStep:
