@@ -33,6 +33,10 @@ PASSWORD = "correct horse"
 VIEWER = "token-of-bob"
 STANDARD: dict[str, Any] = {"timezone_id": "UTC", "locale": "en-GB", "viewport": {"width": 1_280, "height": 800}}
 
+#: The browser of all files of this folder, and what ends it.
+_opened: list[Browser] = []
+_closing = ExitStack()
+
 expect.set_options(timeout=30_000)  # a busy machine is no fault of the page
 
 
@@ -82,11 +86,24 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
+def chromium() -> Browser:
+    if not _opened:
+        playwright = _closing.enter_context(sync_playwright())
         browser = playwright.chromium.launch(executable_path=tools.chromium(playwright), args=list(ARGUMENTS))
-        yield browser
-        browser.close()
+        _closing.callback(browser.close)
+        _opened.append(browser)
+    return _opened[0]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Close Chromium after the last test of this folder, not of each file: to open it takes a second of CPU.
+
+    The tests of other folders have event loops of their own in this thread.
+    """
+    if nextitem is None or item.path.parent != nextitem.path.parent:
+        _opened.clear()
+        _closing.close()
 
 
 @pytest.fixture(scope="module")
