@@ -17,6 +17,7 @@ from app.errors import SettingsError
 from app.pipeline.shadow import Shadow, broken_limits
 from tests import assembled
 from tests.process import ROOT
+from tests.rounds import some_of
 from tests.rows import every_row
 
 NOW = 1_795_600_800.0
@@ -241,15 +242,18 @@ FAULTS = [
         lambda _: None,
     ),
 ]
-SHOWN = [(event, fault) for event in PRESETS for fault in FAULTS]
+SHOWN = [(fault, event) for fault in FAULTS for event in PRESETS]
 
 
+@pytest.mark.prove
 @pytest.mark.slow
 @every_row("fault", FAULTS, ids=lambda fault: fault.name)
 def test_each_planted_fault_is_found_with_the_right_amount(fault: Fault) -> None:
-    """Every fault in each of ten presets: 210 of them."""
+    """Every fault in each of ten presets by `make prove`: 210 of them; else in one or two."""
     assert len(SHOWN) >= 200
-    for event in PRESETS:
+    events = [event for planted, event in some_of(SHOWN) if planted is fault]
+    assert events
+    for event in events:
         shadow = drafted(event, json.dumps(fault.plant(preset(event))))
         expected = Counter({key: sum(map(is_so, FACTS[event])) for key, is_so in fault.expected.items()})
         found = Counter({(name, change): count for (_, name, change), count in (shadow.fields + shadow.exits).items()})
