@@ -111,7 +111,7 @@ def quiet_line(facts: HealthFacts) -> str:
         return f"Nothing was received {facts.period_words}. If events should arrive, check the source."
     where = "delivered" if facts.live else "delivered to the sandbox"
     rest = f"; {count_of(waiting, 'delivery is', 'deliveries are')} on the way" if waiting else ""
-    return f"Nothing needs you. All events of the last hour that presets take were {where}{rest}."
+    return f"Nothing needs you. All events to be sent in the last hour were {where}{rest}."
 
 
 def _of_account(status: AccountStatus, facts: HealthFacts) -> Iterator[Need]:

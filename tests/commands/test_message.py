@@ -33,6 +33,18 @@ def test_people_read_a_table_of_what_became_of_it_and_of_each_attempt(run: Run) 
     assert re.search(r"2027-01-15 08:00:00 .* 1 .* rejected .* 422 .* bad currency", shown)
 
 
+def test_an_event_that_no_preset_took_leads_to_the_inventory_and_an_unknown_id_to_the_search(
+    run: Run, tmp_path: Path
+) -> None:
+    note = DroppedEvent(
+        message_id="m-2", preset=None, exit=Exit.UNMATCHED, reason="no preset's trigger holds for this event"
+    )
+    in_outbox(tmp_path, lambda outbox: At(outbox).enqueue(dropped=(note,)))
+    assert "`pinrelay inventory` names the nearest preset" in run("message", "m-2").stdout
+    assert "`pinrelay inventory`" not in run("message", "m-1").stdout
+    assert "`pinrelay find SO-1`" in run("message", "SO-1").stderr
+
+
 TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
 
 

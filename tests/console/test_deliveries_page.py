@@ -207,6 +207,15 @@ class TestDelivery:
         assert f'<code>shop</code> <span class="hint">{word}</span>' in await world.page("/console/delivery?id=1")
         assert f"It is {word}: " in await world.page("/console/message?id=m-9")
 
+    @pytest.mark.parametrize(
+        ("exit_", "preset", "is_led"), [(Exit.UNMATCHED, None, True), (Exit.INVALID, "Checkout", False)]
+    )
+    async def test_one_that_no_preset_took_leads_to_the_inventory(
+        self, world: World, exit_: Exit, preset: str | None, *, is_led: bool
+    ) -> None:
+        await world.enqueue(notes=[DroppedEvent(message_id="m-9", preset=preset, exit=exit_, reason="so")])
+        assert ("which preset is the nearest" in await world.page("/console/message?id=m-9")) is is_led
+
     async def test_one_that_waits_says_until_when(self, world: World) -> None:
         await world.enqueue(new_delivery("m-1"))
         found = await world.outbox.search(Query(), limit=1)

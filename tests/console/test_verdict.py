@@ -167,7 +167,7 @@ def test_an_alert_that_is_a_line_already_is_no_second_one() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (facts(), "Nothing needs you. All events of the last hour that presets take were delivered."),
+        (facts(), "Nothing needs you. All events to be sent in the last hour were delivered."),
         (facts(live=False), "were delivered to the sandbox."),
         (facts(account(pending=1, oldest_at=NOW - 5)), "were delivered; 1 delivery is on the way."),
         (facts(received=0), "Nothing was received in the last 24 hours. If events should arrive, check the source."),
