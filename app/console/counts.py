@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
+from app.console.charts import WindowCounts
 from app.console.filter import COMPARISONS, Period
-from app.console.flow import WindowCounts
 from app.console.labels import COMPONENT_OF_GROUP, WARNING_ADVICE, changed
 from app.core.events import CounterRow, Exit
 from app.core.pages import Undelivered

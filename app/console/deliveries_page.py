@@ -1,22 +1,24 @@
-"""Deliveries, and events that became none: look for them, look at one, look at a message."""
+"""Deliveries, and events that became none: search them, see one, see a message; redrive or dismiss dead ones."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Final, Literal
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Final, Literal, TypeAlias
 from urllib.parse import quote, urlencode
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.console.filter import ANEW, PageFilter, filter_of
+from app.console.filter import ANEW, PARTS, PageFilter, filter_of
 from app.console.labels import EXIT_LABELS, STATE_LABELS, iso, masked
 from app.console.pages import PageGroup, given_number, go, person_of, read_form
 from app.core.deliveries import Delivery, State
 from app.core.pages import DeadCause, DroppedPage, Page, Query
 from app.core.shared_values import SET_ASIDE
 from app.core.values.hidden_emails import unpersonal_id
-from app.errors import FilterError
+from app.core.values.times import DAY_S
+from app.errors import FilterError, WhyMissing
+from app.operations.dead_letters import dead_query
 from app.outbox import SEARCH_FILTERS, dropped_exits, given_filters, means_deliveries, read_filters
 from app.pipeline.search import Found
 
@@ -261,3 +263,84 @@ def _ways(found: Found | None, filters: Mapping[str, str]) -> dict[str, dict[str
         | {way: urlencode({**filters, name: cursor}) if cursor else "" for way, cursor in of.items()}
         for name, of in cursors.items()
     }
+
+
+#: Does something to the dead letters that some filters mean; returns how many by what became of them.
+_Work: TypeAlias = Callable[[Mapping[str, str]], Awaitable[Mapping[str, int]]]
+#: So many of those that are meant are shown before one decides.
+_SHOWN = 10
+
+
+class DeadLetterPages(PageGroup):
+    """Redrive and dismiss.
+
+    What cannot be searched by raises FilterError, as does a filter that is empty: it would mean every dead letter.
+    """
+
+    async def confirm_redrive(self, request: Request) -> Response:
+        """Ask before many are sent again, and show some of them."""
+        return await self._confirm(request, "redrive", request.query_params)
+
+    async def confirm_dismissal(self, request: Request) -> Response:
+        """Ask before many are put away, and why."""
+        return await self._confirm(request, "dismiss", request.query_params)
+
+    async def redrive(self, request: Request) -> Response:
+        """Make dead deliveries pending again: one, those that a filter finds, or all."""
+        form = await read_form(request)
+
+        async def work(filters: Mapping[str, str]) -> Mapping[str, int]:
+            query = dead_query(filters)
+            return asdict(await self._services.acts.dead_letters.redrive(person_of(request), query))
+
+        return await self._do(request, form, work)
+
+    async def dismiss(self, request: Request) -> Response:
+        """Put dead deliveries away for good, likewise; the form says why, or is shown again."""
+        form = await read_form(request)
+        why = form.pop("because", "")
+
+        async def work(filters: Mapping[str, str]) -> Mapping[str, int]:
+            query = dead_query(filters)
+            return {"dismissed": await self._services.acts.dead_letters.dismiss(person_of(request), query, why)}
+
+        try:
+            return await self._do(request, form, work)
+        except WhyMissing as exc:
+            return await self._confirm(request, "dismiss", form, fault=str(exc))
+
+    async def _do(self, request: Request, form: Mapping[str, str], work: _Work) -> Response:
+        """Redrive or dismiss, and redirect to the page that shows what was done."""
+        filters = {name: text for name, text in form.items() if name != "state"}
+        done = await work(filters)
+        if filters.keys() == {"delivery_id"}:
+            return go(request, "delivery", {"id": filters["delivery_id"], **done})
+        return go(request, "deliveries", {**filters, **done})
+
+    async def _confirm(self, request: Request, way: str, given: Mapping[str, str], *, fault: str = "") -> Response:
+        """Ask about the dead letters that are meant; `fault` is what was wrong with the answer, "" before it."""
+        filters = {name: text for name, text in given.items() if name not in {*PARTS, "state"}}
+        query = dead_query(filters)
+        await self._services.acts.dead_letters.check(query)
+        page = await self._services.outbox.search(query, limit=_SHOWN)
+        return self._pages.render(
+            request,
+            "dead_letters.html",
+            status=400 if fault else 200,
+            fault=fault,
+            kept=filters,
+            nav="deliveries",
+            way=way,
+            filters=filters,
+            words=SEARCH_FILTERS,
+            page=page,
+            dead=None if filters else await self._count(),
+            counted=await self._services.acts.dead_letters.count(query),
+            oldest_days=self._services.outbox_rules.max_event_age_s / DAY_S,
+        )
+
+    async def _count(self) -> int:
+        """Return how many dead deliveries there are, of all ad accounts."""
+        outbox, now = self._services.outbox, self._services.clock()
+        accounts = self._services.destination.accounts
+        return sum([(await outbox.backlog(each.ad_account_id, now=now)).dead for each in accounts])

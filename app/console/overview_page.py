@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.console import verdict
-from app.console.charts import marks, stack
+from app.console.charts import flow, marks, stack
 from app.console.counts import (
     PeriodCounts,
     PresetCounts,
@@ -28,7 +28,6 @@ from app.console.counts import (
     summarise,
 )
 from app.console.filter import PARTS, PERIODS, PageFilter, Period, filter_of
-from app.console.flow import flow
 from app.console.labels import with_fresh_timestamp
 from app.console.match_keys import busy_presets, keys_of_presets, overall_score, ranked_advice
 from app.console.pages import PageGroup, Pages

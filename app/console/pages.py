@@ -22,8 +22,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from app import __version__
 from app.access.admission import sent_from_console
 from app.access.users import Person
-from app.console import flow, labels
-from app.console.charts import FULL
+from app.console import labels
+from app.console.charts import FLOW_WIDTH, FULL
 from app.console.filter import ANEW, COMPARISONS, PERIODS, PageFilter
 from app.console.services import ConsoleServices
 from app.core.events import MAX_LABEL_CHARACTERS
@@ -154,7 +154,7 @@ _WORDS: Final[Mapping[str, Any]] = {
     "states": labels.STATE_LABELS,
     "exits": IN_WORDS,
     "filter_words": SEARCH_FILTERS,
-    "flow_width": flow.WIDTH,
+    "flow_width": FLOW_WIDTH,
     "full": FULL,
     "groups": labels.GROUP_LABELS,
 }

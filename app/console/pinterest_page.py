@@ -1,4 +1,4 @@
-"""What Pinterest itself says: the quality of events beside what we send, and attributed checkouts beside those sent."""
+"""What Pinterest itself says: the quality of events, attributed checkouts beside those sent, and its tag."""
 
 import calendar
 import time
@@ -22,6 +22,7 @@ from app.core.values.amounts import sum_of_one_currency
 from app.core.values.times import DAY_S
 from app.insights.reports.hourly_reading import REPORTED_DAYS
 from app.insights.reports.pinterest_answers import CLICK_DAYS, VIEW_DAYS
+from app.insights.tag_check import MESSAGE_IDS, read_report
 
 #: Quality component, and Pinterest's name of the event.
 _Key = tuple[str, str]
@@ -179,3 +180,24 @@ def _day_start(date: str) -> int | None:
         return calendar.timegm(time.strptime(date, "%Y-%m-%d"))
     except ValueError:
         return None
+
+
+_DAYS: Final = 7
+
+
+class TagCheckPages(PageGroup):
+    """The page that compares the tag's events with ours."""
+
+    async def show(self, request: Request) -> Response:
+        """Show by event name what the tag and Pinrelay send."""
+        services = self._services
+        report = await read_report(services.outbox, services.running.catalog, now=services.clock(), days=_DAYS)
+        return self._pages.render(
+            request,
+            "tag_check.html",
+            obeys=(),
+            nav="tag",
+            report=report,
+            days=_DAYS,
+            message_ids=MESSAGE_IDS if report.is_fed_message_ids else "",
+        )

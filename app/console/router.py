@@ -8,26 +8,22 @@ from fastapi import APIRouter
 
 from app.console.activity_page import ActivityPages
 from app.console.compare_page import MAX_UPLOAD_BYTES, TOO_LARGE_HELP, ComparePages
-from app.console.dead_letters_page import DeadLetterPages
-from app.console.deliveries_page import DeliveryPages
-from app.console.guard import Guard, PageHandler
+from app.console.deliveries_page import DeadLetterPages, DeliveryPages
+from app.console.guard import Guard, LoginPages, PageHandler
 from app.console.inventory_page import InventoryPages
-from app.console.login_page import LoginPages
 from app.console.mappings_page import MappingPages
 from app.console.order_page import OrderPages
 from app.console.overview_page import OverviewPages
 from app.console.pages import Pages
 from app.console.people_page import PeoplePages
-from app.console.pinterest_page import PinterestPages
+from app.console.pinterest_page import PinterestPages, TagCheckPages
 from app.console.preset_page import PresetPages
 from app.console.publish_page import PublishPages
 from app.console.quality_page import QualityPages
 from app.console.quarantine_page import QuarantinePages
 from app.console.revenue_page import RevenuePages
 from app.console.services import ConsoleServices
-from app.console.tag_check_page import TagCheckPages
-from app.console.tail_page import TailPages
-from app.console.tester_page import TesterPages
+from app.console.tester_page import TailPages, TesterPages
 
 #: The method, the path below /console, and the guarded page.
 _Route: TypeAlias = tuple[str, str, PageHandler]

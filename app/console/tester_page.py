@@ -1,4 +1,4 @@
-"""What is pasted into the tester -> the events that its source would hand on: Segment's, or made of a request."""
+"""The event tester, which shows what becomes of a pasted event, and the live tail, whose events it opens."""
 
 import asyncio
 import re
@@ -13,9 +13,10 @@ from starlette.responses import Response
 from app.access.users import Person
 from app.catalog import Preset
 from app.catalog.publishing import Publisher
+from app.console.filter import filter_of
 from app.console.inventory_page import key_of
-from app.console.labels import pretty, with_fresh_timestamp
-from app.console.pages import MAX_FORM_BYTES, Form, PageGroup, given_number, person_of, read_form
+from app.console.labels import EXIT_LABELS, pretty, with_fresh_timestamp
+from app.console.pages import MAX_FORM_BYTES, Form, PageGroup, given_number, go, person_of, read_form
 from app.console.services import ConsoleServices
 from app.core.events import DEFAULT_SOURCE, Event, EventKey
 from app.destination.client import Failure
@@ -320,3 +321,58 @@ def _published_as(publisher: Publisher, draft: Draft | None) -> str:
 
 def _with_example(presets: Iterable[Preset]) -> list[Preset]:
     return [preset for preset in presets if preset.example]
+
+
+#: For how many minutes it may be switched on.
+MINUTES: Final = (5, 10, 15)
+#: So many of the newest events are listed.
+LISTED: Final = 50
+
+
+class TailPages(PageGroup):
+    """The list of what arrives, its switch, and the way of one event into the tester. All are for operators."""
+
+    async def show(self, request: Request) -> Response:
+        """List the newest events, as far as the page's filter asks for them; `?part=live` only what changes."""
+        services, now, chosen = self._services, self._services.clock(), filter_of(request)
+        tail = services.acts.tail.tail
+        events = [
+            each
+            for each in tail.events(now=now)
+            if chosen.source in ("", each.source)
+            and (not chosen.account_id or any(line.ad_account_id == chosen.account_id for line in each.lines))
+        ]
+        return self._pages.render(
+            request,
+            "tail_live.html" if request.query_params.get("part") == "live" else "tail.html",
+            obeys=("account", "from"),
+            usual="since it is on",
+            nav="tail",
+            tail=tail,
+            events=events[:LISTED],
+            more=len(events[LISTED:]),
+            minutes=MINUTES,
+            became=EXIT_LABELS,
+            process=services.coordination.process,
+            others=len(await services.coordination.processes(now=now)) - 1,
+        )
+
+    async def switch(self, request: Request) -> Response:
+        """Switch the live tail on for some minutes, or off."""
+        wanted = (await read_form(request)).get("minutes", "")
+        minutes = next((each for each in MINUTES if str(each) == wanted), 0)
+        await self._services.acts.tail.watch(person_of(request), for_s=minutes * 60)
+        return go(request, "tail")
+
+    async def open(self, request: Request) -> Response:
+        """Put one event into the tester."""
+        number = (await read_form(request)).get("number", "")
+        found = self._services.acts.tail.tail.events(now=self._services.clock())
+        event = next((each for each in found if str(each.number) == number), None)
+        if event is None:
+            text = (
+                "It has left the tail, or the tail has ended, or another process answers than the one that holds it. "
+                "Go back, load the page again, and open a newer event."
+            )
+            return self._pages.problem(request, 404, "The event is not held any more", text)
+        return await TesterPages(self._services, self._pages).open(request, event.text.decode(), event.source)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.console.flow import WIDTH, FlowShare, WindowCounts, flow
+from app.console.charts import FLOW_WIDTH, FlowShare, WindowCounts, flow
 
 ALL = ("received", "made", "sent")
 NOW = WindowCounts(
@@ -97,4 +97,4 @@ def test_parts_lie_side_by_side_within_the_bar_and_what_is_there_can_be_seen(
             assert part.at == at
             assert (part.width > 0) == (part.count > 0)
             at += part.width
-        assert at <= WIDTH
+        assert at <= FLOW_WIDTH
