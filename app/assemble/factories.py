@@ -218,7 +218,7 @@ def pipeline(  # noqa: PLR0913 - all that a pipeline can be made with
     whole one.
     """
     if erasing is None and outbox is not None:
-        erasing = _erasing(settings, cast("Outbox", outbox))
+        erasing = forget_acts(settings, cast("Outbox", outbox))
     return Pipeline(
         catalog or running_catalog(settings).catalog,
         event_router(settings, why_off, action_source, to, sources, shared=shared),
@@ -247,13 +247,8 @@ def explainer(
         event_router(settings, why_off, action_source, to, sources, shared=outbox, is_asked=True),
         outbox=outbox,
         why_kept=why_off if settings.keeps_while_off else None,
-        secret=None if outbox is None else _erasing(settings, outbox).secret,
+        secret=None if outbox is None else forget_acts(settings, outbox).secret,
     )
-
-
-def _erasing(settings: Settings, outbox: Outbox) -> ErasesPeople:
-    """Return what erases the people whom events name."""
-    return forget_acts(settings, outbox, Audit(outbox, time.time), lambda: ERASED_AT.write(outbox, time.time()))
 
 
 def pinterest_client(destination: Destination, sandbox: ASGIApp | None = None) -> PinterestClient:
@@ -425,17 +420,22 @@ def forgetting(settings: Settings, outbox: Outbox) -> Forgetting:
 
 
 def forget_acts(
-    settings: Settings, outbox: Outbox, audit: Audit, empty_tails: Callable[[], Awaitable[object]]
+    settings: Settings,
+    outbox: Outbox,
+    audit: Audit | None = None,
+    empty_tails: Callable[[], Awaitable[object]] | None = None,
 ) -> ForgetActs:
-    """Return what operators and events have people erased by; `empty_tails` empties the live tails of all processes."""
-    new_number = partial(token_hex, 3)
+    """Return what operators and events have people erased by.
+
+    `empty_tails` empties the live tails of all processes; None has it done by whoever reads the store.
+    """
     sealer = _deletion_sealer(settings)
     return ForgetActs(
         forgetting(settings, outbox),
-        audit,
+        audit or Audit(outbox, time.time),
         outbox,
-        empty_tails=empty_tails,
-        new_number=new_number,
+        empty_tails=empty_tails or (lambda: ERASED_AT.write(outbox, time.time())),
+        new_number=partial(token_hex, 3),
         seal=sealer.seal if sealer else None,
     )
 

@@ -1,4 +1,4 @@
-"""`pinrelay backup`, `restore` and `outbox-salvage`: copies of the SQLite outbox, and what a damaged one has."""
+"""`pinrelay backup`, `restore`, `outbox-salvage` and `outbox-move`: what an outbox holds, copied or moved."""
 
 import asyncio
 from pathlib import Path
@@ -9,7 +9,8 @@ import typer
 from app.commands.terminal import AsJson, print_json, print_line
 from app.config import load_settings
 from app.core.values.texts import count_of
-from app.outbox import back_up, restore_backup, salvage
+from app.errors import OutboxUnavailable
+from app.outbox import TransferKind, back_up, exists, open_store, restore_backup, salvage, transfer_all
 
 #: So many lost deliveries are printed one by one.
 _NAMED = 100
@@ -83,3 +84,51 @@ def outbox_salvage(
         print_line(f"lost: {count_of(found.lost_audit, 'audit log entry', 'audit log entries')}")
     if found.lost_keys:
         print_line(f"lost: {found.lost_keys:,} ranges of keys; events with these keys may be accepted twice")
+
+
+#: What is moved, as the command says it.
+_WORDS = {
+    TransferKind.WAITING: "waiting or dead",
+    TransferKind.DELIVERED: "delivered",
+    TransferKind.DROPPED_EVENTS: "dropped events",
+    TransferKind.KEYS: "keys",
+    TransferKind.COUNTS: "counts",
+    TransferKind.AUDIT: "audit log entries",
+    TransferKind.SUPPRESSIONS: "opted-out ids",
+    TransferKind.PEOPLE: "remembered ids",
+    TransferKind.OWNERS: "messages by id",
+}
+
+
+def outbox_move(
+    source: Annotated[str, typer.Argument(metavar="FROM", help="URL of the old outbox.")],
+    target: Annotated[str, typer.Argument(metavar="TO", help="URL of the new, empty outbox.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Move everything from one outbox to another. Stop the servers first.
+
+    Moves deliveries with their history, deduplication keys, dropped events, counts, audit log and shared values.
+    To resume an interrupted move, run the same command again. At the end the old outbox is empty.
+
+    Example: pinrelay outbox-move sqlite:///data/pinrelay.db postgresql://pinrelay@db/pinrelay
+    """
+    if not exists(source):
+        raise OutboxUnavailable(
+            f"No outbox at {source}. Give the URL of the old outbox. Nothing was moved.", why="gone"
+        )
+    arrived = asyncio.run(_move(source, target))
+    if as_json:
+        print_json(arrived)
+    else:
+        counts = [f"{arrived[kind]:,} {words}" for kind, words in _WORDS.items()]
+        print_line(f"moved: {', '.join(counts)}, {arrived['shared']:,} shared values")
+
+
+async def _move(source: str, target: str) -> dict[str, int]:
+    old, new = open_store(source), open_store(target)
+    try:
+        return await transfer_all(old, new)
+    finally:
+        await old.close()
+        await new.close()

@@ -1,19 +1,16 @@
-"""`pinrelay forget`: erase a person who asks for it."""
+"""`pinrelay forget` and `person`: erase a person who asks for it, or print what is kept of them."""
 
-import time
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.table import Table
 
 from app import assemble
-from app.access.audit import Audit
 from app.commands.audit import caller
 from app.commands.terminal import AsJson, add_row, print_json, print_line, print_table, time_text, with_outbox
 from app.config import load_settings
-from app.core.people import Erasure, NamedPerson
-from app.core.shared_values import ERASED_AT, ERASURES
+from app.core.people import NamedPerson
 from app.core.values.texts import count_of
 from app.operations.forget import ForgetActs, Forgotten
 from app.outbox import Outbox
@@ -42,7 +39,7 @@ def forget(  # noqa: PLR0913 - options are arguments
 
     Example: pinrelay forget --user-id 4711 --email ada@example.com
     """
-    person = NamedPerson(
+    named = NamedPerson(
         user_id=user_id,
         anonymous_id=anonymous_id,
         emails=(email,) if email else (),
@@ -55,9 +52,11 @@ def forget(  # noqa: PLR0913 - options are arguments
     if as_list:
         _list(as_json=as_json)
         return
-    if not person.kinds:
+    if not named.kinds:
         raise typer.BadParameter("no person given: use --user-id, --anonymous-id, --email, --phone or --order-id")
-    forgotten = _erase(person, reference, suppress=suppress)
+    forgotten = with_outbox(
+        lambda outbox: _acts(outbox).forget(caller(), named, reference=reference, suppress=suppress)
+    )
     if as_json:
         print_json(asdict(forgotten))
     else:
@@ -68,18 +67,11 @@ def forget(  # noqa: PLR0913 - options are arguments
 
 
 def _acts(outbox: Outbox) -> ForgetActs:
-    audit = Audit(outbox, time.time)
-    return assemble.forget_acts(load_settings(), outbox, audit, lambda: ERASED_AT.write(outbox, time.time()))
-
-
-def _erase(person: NamedPerson, reference: str, *, suppress: bool) -> Forgotten:
-    acts = _acts
-    return with_outbox(lambda outbox: acts(outbox).forget(caller(), person, reference=reference, suppress=suppress))
+    return assemble.forget_acts(load_settings(), outbox)
 
 
 def _cancel(number: str) -> None:
-    acts = _acts
-    if count := with_outbox(lambda outbox: acts(outbox).cancel_deletion(caller(), number)):
+    if count := with_outbox(lambda outbox: _acts(outbox).cancel_deletion(caller(), number)):
         print_line(f"{count_of(count, 'request')} to Pinterest will be taken back. See `pinrelay forget --list`.")
         return
     print_line(f"Nothing to take back: no request of certificate {number} is pending.", err=True)
@@ -97,11 +89,7 @@ def _print(forgotten: Forgotten) -> None:
 
 
 def _list(*, as_json: bool) -> None:
-
-    async def read(outbox: Outbox) -> list[tuple[str, Erasure]]:
-        return sorted((await ERASURES.read_all(outbox)).items(), reverse=True)
-
-    found = with_outbox(read)
+    found = with_outbox(lambda outbox: _acts(outbox).certificates())
     if as_json:
         for number, each in found:
             print_json({"certificate": number, **each.shown})
@@ -112,3 +100,40 @@ def _list(*, as_json: bool) -> None:
         named = ", ".join(each.named_by)
         add_row(table, number, time_text(each.at), each.who, each.reference, named, erased, ", ".join(each.pinterest))
     print_table(table)
+
+
+def person(
+    whom: Annotated[str, typer.Argument(help="The person's e-mail address, phone number (+49...) or `userId`.")] = "",
+    by: Annotated[
+        Literal["user-id", "anonymous-id", "email", "phone", "order-id"] | None,
+        typer.Option(help="What it is, if it looks like something else."),
+    ] = None,
+    request: Annotated[
+        str | None, typer.Option(help="Answer the customer who asked a shop for it: the number is in the audit log.")
+    ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, which it does anyway.")] = False,  # noqa: ARG001 - as everywhere
+) -> None:
+    """Print what is kept of a person, as one JSON file for the answer to a request of access.
+
+    Facts with their age, links, opt-outs, answers to being tracked, deliveries with what was sent to which ad account
+    and when, dropped and quarantined events, earlier erasures. Values are digests.
+
+    Example: pinrelay person ada@example.com
+    """
+    if not (whom or request):
+        raise typer.BadParameter("no person given: name one, or give the number of a request with --request")
+    kind = by or ("email" if "@" in whom else "phone" if whom.startswith("+") else "user-id")
+    several = {"email": "emails", "phone": "phones", "order-id": "order_ids"}
+    name = several.get(kind, kind.replace("-", "_"))
+    named = NamedPerson(**{name: (whom,) if kind in several else whom})  # type: ignore[arg-type] # as it is named
+
+    async def held(outbox: Outbox) -> dict[str, Any]:
+        acts = _acts(outbox)
+        if request is None:
+            return await acts.held(caller(), named)
+        if (asked := (await acts.access_requests()).get(request)) is None:
+            raise typer.BadParameter(f"no request has the number {request}: look it up in `pinrelay audit`")
+        return await acts.held(caller(), asked)
+
+    print_json(with_outbox(held))

@@ -1,4 +1,4 @@
-"""`pinrelay check` and `pinrelay preview`: what the presets and mappings are, and what they make of events."""
+"""`pinrelay check`, `preview` and `preview-source`: what the files of the catalog make of events."""
 
 import asyncio
 import math
@@ -36,7 +36,7 @@ from app.commands.terminal import (
 from app.config import Settings, doubtful_variables, load_settings
 from app.core.coordination import Switches
 from app.core.events import DEFAULT_SOURCE, Event, Exit
-from app.core.receipts import EventReceipt
+from app.core.receipts import EventReceipt, PresetResult
 from app.core.values.hidden_emails import unpersonal_id
 from app.destination import components
 from app.errors import CatalogError, EventRefused
@@ -46,6 +46,7 @@ from app.pipeline.explain import IN_WORDS, EventReport, PresetReport, event_with
 from app.pipeline.identity_events import own_time
 from app.pipeline.receipts import receipt_of_refusal
 from app.source import event_json, held_back, read_event_file
+from app.source.responses import RequestRefused
 
 #: Days that are remembered where neither the command nor the settings say it.
 DEFAULT_DAYS = 90.0
@@ -60,12 +61,17 @@ def preview_in_order(
     """
     walk, memory = assemble.event_router(settings), HeldMemory()
     for event in events:
-        if isinstance(event, EventRefused):
-            yield receipt_of_refusal(event)
-            continue
-        at = own_time(event, math.inf)
-        lines = walk.lines(event, catalog, now=clock if math.isinf(at) else at, memory=memory)
-        yield EventReceipt(message_id=unpersonal_id(event["messageId"]), deliveries=tuple(lines))
+        lines: Iterable[PresetResult] = ()
+        if not isinstance(event, EventRefused):
+            at = own_time(event, math.inf)
+            lines = walk.lines(event, catalog, now=clock if math.isinf(at) else at, memory=memory)
+        yield _receipt(event, lines)
+
+
+def _receipt(event: Event | EventRefused, lines: Iterable[PresetResult]) -> EventReceipt:
+    if isinstance(event, EventRefused):
+        return receipt_of_refusal(event)
+    return EventReceipt(message_id=unpersonal_id(event["messageId"]), deliveries=tuple(lines))
 
 
 def print_previews(settings: Settings, stream: IO[bytes], *, as_json: bool) -> None:
@@ -329,3 +335,38 @@ def _conditions_table(reports: Sequence[PresetReport]) -> Table:
         for each in (condition for condition in report.conditions if condition.blamed):
             add_row(table, report.preset, each.text, each.found or "nothing")
     return table
+
+
+def preview_source(
+    source: Annotated[str, typer.Argument(help="Name of the source.")],
+    file: Annotated[Path, typer.Argument(help="Body of a request. - reads standard input.")] = Path("-"),
+    header: Annotated[
+        list[str] | None, typer.Option("--header", "-H", help="Header as `Name: value`. Repeat for more.")
+    ] = None,
+    query: Annotated[str, typer.Option("--query", help="Query string, without the question mark.")] = "",
+    *,
+    as_json: AsJson = False,  # noqa: ARG001 - it prints JSON anyway
+) -> None:
+    """Show the Segment events that a named source makes from a request, and what Pinrelay would do with each.
+
+    Needs no secret and no signature. Sends and stores nothing, and reads no outbox. Prints one JSON line per event:
+    the event that was made, and the output of `pinrelay preview` for it.
+
+    Example: pinrelay preview-source shopify order.json -H 'X-Shopify-Topic: orders/paid'
+    """
+    headers = dict(_pair(each) for each in header or ())
+    with opened_file(file) as stream:
+        raw = stream.read()
+    pipeline = assemble.pipeline(load_settings())
+    try:
+        for made, event, lines in pipeline.previewed(source, raw, headers, now=time.time(), query=query):
+            print_json({"made": made, **event_json(_receipt(event, lines))})
+    except RequestRefused as exc:
+        raise typer.BadParameter(exc.reason) from exc
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon:
+        raise typer.BadParameter(f"--header {text!r} has no colon: write it as `Name: value`")
+    return name.strip(), value.strip()

@@ -1,4 +1,4 @@
-"""`pinrelay verify`: are the credentials good? Said in words that need no API documentation."""
+"""`pinrelay verify` and `test-alert`: whether the credentials work, and whether alerts arrive."""
 
 import asyncio
 import secrets
@@ -9,10 +9,15 @@ import orjson
 import typer
 
 from app import assemble
+from app.access.audit import Audit
 from app.assemble.ad_accounts import Destination, destinations
-from app.commands.terminal import AsJson, print_json, print_line
+from app.commands.audit import caller
+from app.commands.terminal import AsJson, print_json, print_line, with_outbox
 from app.config import Settings, load_settings
 from app.destination.client import Answer, Failure
+from app.insights.alerts.watcher import AlertWebhook
+from app.operations.sending import SendTestActs
+from app.outbox import Outbox
 
 #: What each status means for whoever has to mend it (facts of Pinterest's OpenAPI, `events/create`).
 _REMEDIES = {
@@ -81,3 +86,29 @@ def judge_answer(answer: Answer | Failure) -> tuple[bool, str]:
     said = answer.body.get("message", "") if isinstance(answer.body, dict) else ""
     remedy = _REMEDIES.get(answer.status, "Pinterest gave an unexpected answer. The token is not the cause. Try again.")
     return False, f"{remedy} (status {answer.status}: {said})"
+
+
+def send_test_alert(*, as_json: AsJson = False) -> None:
+    """Send a test message to ALERT_WEBHOOK_URL, and show whether it was accepted.
+
+    Example: pinrelay test-alert
+    """
+    url = load_settings().alert_webhook_url
+
+    async def send(outbox: Outbox) -> str:
+        webhook = None if url is None else AlertWebhook(url)
+        try:
+            return await SendTestActs(webhook, Audit(outbox, time.time)).send_alert(caller())
+        finally:
+            if webhook is not None:
+                await webhook.close()
+
+    why = with_outbox(send)
+    if as_json:
+        print_json({"sent": not why, "why": why})
+    elif why:
+        print_line(f"pinrelay: ALERT_WEBHOOK_URL did not accept the message: {why}. Check the address.", err=True)
+    else:
+        print_line("Sent: ALERT_WEBHOOK_URL accepted the message.")
+    if why:
+        raise typer.Exit(1)
