@@ -1,9 +1,9 @@
 """Who may use the console and the interface for operators. It is asked in this order.
 
-an authenticating proxy names somebody     whom it names, where it is a trusted one (`app.access.proxy_auth`)
+an authenticating proxy names somebody     whom it names, where it is a trusted one (`named_by_proxy`)
 a bearer token                             whoever has it (`app.access.users`)
 tokens are set                             whoever gave one: a session cookie for twelve hours (`app.access.sessions`)
-none is set                                whoever sits at this machine (`app.access.admission`)
+none is set                                whoever sits at this machine (`is_of_this_machine`)
 
 Which requests come from this machine, asked for by somebody who sits at it.
 
@@ -19,18 +19,88 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 from starlette.requests import Request
 from starlette.types import Scope
 
 from app.access.audit import Audit
-from app.access.proxy_auth import NamedByProxy, UserHeaders, named_by_proxy
 from app.access.sessions import LoginLimiter, Sessions
 from app.access.users import Person, User, UserRole, Users
 from app.config.settings import AccessSettings
 from app.core.pages import AuditAction
-from app.core.values.addresses import client_ip, is_trusted, names_loopback, read_networks
+from app.core.values.addresses import Network, client_ip, is_trusted, names_loopback, read_networks
+from app.errors import SettingsError
+
+_MAX_NAME = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserHeaders:
+    """The names of the headers in which an authenticating proxy says who asks: single sign-on comes this way.
+
+    Anybody can write such a header, so it is believed only where a trusted proxy sent it, and
+    stands there once. What it says of the role is believed likewise; whoever has none may look.
+    Source: https://grafana.com/docs/grafana/latest/setup-grafana/configure-security/configure-authentication/auth-proxy/
+    """
+
+    #: Has the name of the user.
+    name: str
+    #: Has `operator`, or anything else for viewers; None where all are viewers.
+    role: str | None = None
+    #: The group whose members are operators, where the header lists groups; "" where it has the role alone.
+    operators: str = ""
+
+    @classmethod
+    def of(cls, settings: AccessSettings) -> Self | None:
+        """Return those of the settings; None where no proxy authenticates people. Raises SettingsError."""
+        name = settings.console_user_header
+        if name and not settings.trusted_proxies:
+            raise SettingsError("CONSOLE_USER_HEADER: name its proxy in TRUSTED_PROXIES, or the header is ignored")
+        if settings.console_role_header and not name:
+            message = "CONSOLE_ROLE_HEADER: it says the role of whom CONSOLE_USER_HEADER names; set that as well"
+            raise SettingsError(message)
+        if not name:
+            return None
+        role, colon, operators = (settings.console_role_header or "").partition(":")
+        if colon and not (role.strip() and operators.strip()):
+            raise SettingsError("CONSOLE_ROLE_HEADER: write it as `Name`, or `Name: group` for the group of operators")
+        return cls(name=name, role=role.strip() or None, operators=operators.strip())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedByProxy:
+    """The user whom the header names."""
+
+    name: str
+    role: UserRole
+    #: False: whoever wrote it is no proxy of ours, or two names stand there.
+    is_believed: bool
+
+
+def named_by_proxy(request: Request, headers: UserHeaders, trusted: tuple[Network, ...]) -> NamedByProxy | None:
+    """Return whom a request's header names; None where it names nobody."""
+    names = [name.strip() for name in request.headers.getlist(headers.name)]
+    if not any(names):
+        return None
+    peer = request.client.host if request.client else None
+    return NamedByProxy(
+        name=names[0][:_MAX_NAME],
+        role=UserRole.OPERATOR if _is_operator(request, headers) else UserRole.VIEWER,
+        is_believed=len(names) == 1 and is_trusted(peer, trusted),
+    )
+
+
+def _is_operator(request: Request, headers: UserHeaders) -> bool:
+    """Return whether the one header of the role says so: by the word, or by a group among others."""
+    given = request.headers.getlist(headers.role) if headers.role else []
+    if len(given) != 1:
+        return False
+    if not headers.operators:
+        return given[0].strip().lower() == UserRole.OPERATOR
+    # oauth2-proxy and Authelia list groups by commas, Authentik by `|`
+    return headers.operators in {group.strip() for group in given[0].replace("|", ",").split(",")}
+
 
 _FORWARDING = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via"})
 #: A page of ours, or no page: an address that somebody typed or a program asks for.
@@ -120,7 +190,7 @@ class Visitor:
 
     #: The address that the request came from, past the proxies that are trusted; None where it cannot be known.
     client: str | None
-    #: Somebody at this machine asks, and no page of another site (`app.access.admission`).
+    #: Somebody at this machine asks, and no page of another site (`is_of_this_machine`).
     is_near: bool
     #: The session cookie; "" where there is none.
     session: str = ""

@@ -6,30 +6,145 @@ Changes must come as `application/json`, which no foreign web page can send.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any, Final, TypeAlias
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from app import __version__
 from app.access.admission import Access, Denial, TooManyTries
 from app.access.users import Person
-from app.api.answers import Erased, Reloaded, StatusAnswer, Switched
-from app.api.dead_letters import add_dead_letters
-from app.api.figures import add_counts, add_inventory, add_revenue
+from app.api.answers import (
+    NOTHING_ASKED_FOR,
+    CausesAnswer,
+    DeliveryFilters,
+    Discarded,
+    Dismissed,
+    Erased,
+    QuarantineAnswer,
+    Reloaded,
+    ReplayAnswer,
+    StatusAnswer,
+    Switched,
+    a_filter_or_all,
+)
+from app.api.lookups import add_counts, add_inventory, add_revenue, add_searches
 from app.api.problems import REFUSALS, FaultyFiles, PersonStays, ProblemRoute, Refused, not_found
-from app.api.quarantine import add_quarantine
-from app.api.searches import add_searches
 from app.core.deliveries import Delivery
-from app.core.pages import Message
+from app.core.events import Exit
+from app.core.pages import Message, QuarantineFilter, Query, Redrive
 from app.core.people import NamedPerson
 from app.core.values.hidden_emails import unpersonal_id
-from app.errors import NoDelivery
+from app.errors import FilterError, NoDelivery
 from app.insights.inventory.view import InventoryView
 from app.operations.acts import Acts
+from app.operations.dead_letters import MAX_WHY, DeadLetterActs, dead_query
 from app.operations.forget import MAX_REFERENCE
-from app.outbox import Outbox
+from app.operations.quarantine import QuarantineActs
+from app.outbox import SEARCH_FILTERS, Outbox
+from app.pipeline.replay import replay_json
 from app.pipeline.search import Finder
+
+_QUARANTINE_FILTERS = ("name", "exit", "source", "reason")
+_OFF: Final = not_found("Nothing is kept in quarantine.")
+
+
+class QuarantineRequest(BaseModel):
+    """At least one filter, or `all`."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=a_filter_or_all(_QUARANTINE_FILTERS))
+
+    name: Annotated[str | None, Field(strict=True, description="The event's name, or its type if it has no name.")] = (
+        None
+    )
+    exit: Exit | None = Field(None, description="`invalid` or `unmatched`.")
+    source: Annotated[str | None, Field(strict=True)] = None
+    reason: Annotated[str | None, Field(strict=True, description="The whole reason.")] = None
+    all: Annotated[bool, Field(strict=True)] = False
+
+    @property
+    def wanted(self) -> QuarantineFilter:
+        """The filter. Raises FilterError without a filter, unless `all` is set."""
+        filters = self.model_dump(exclude={"all"}, exclude_none=True)
+        if not filters and not self.all:
+            raise FilterError(NOTHING_ASKED_FOR)
+        return QuarantineFilter(**filters)
+
+
+def add_quarantine(router: APIRouter, acts: QuarantineActs) -> None:
+    """Add the routes under /api/quarantine."""
+
+    @router.get("/quarantine", summary="What is kept in quarantine, by source, name and reason", responses=_OFF)
+    async def groups() -> QuarantineAnswer:
+        return QuarantineAnswer(groups=await acts.replaying.groups())
+
+    @router.post("/quarantine/preview", summary="What would become of events in quarantine", responses=_OFF)
+    async def preview(wanted: QuarantineRequest) -> ReplayAnswer:
+        return ReplayAnswer.model_validate(replay_json(await acts.replaying.preview(wanted.wanted)))
+
+    @router.post("/quarantine/replay", summary="Accept events in quarantine anew", responses=_OFF)
+    async def replay(request: Request, wanted: QuarantineRequest) -> ReplayAnswer:
+        return ReplayAnswer.model_validate(replay_json(await acts.replay(request.state.person, wanted.wanted)))
+
+    @router.post("/quarantine/discard", summary="Erase events in quarantine", responses=_OFF)
+    async def discard(request: Request, wanted: QuarantineRequest) -> Discarded:
+        return Discarded(discarded=await acts.discard(request.state.person, wanted.wanted))
+
+
+_UNKNOWN: Final = not_found("There is no such delivery, or a filter names nothing known.")
+#: So many causes are told.
+_CAUSES: Final = 100
+_DEAD_FILTERS: Final = tuple(name for name in SEARCH_FILTERS if name != "state")
+#: Read where the filters are, like all others.
+_Exit: TypeAlias = Annotated[str | None, WithJsonSchema({"enum": [*(each.value for each in Exit), None]})]
+
+
+class DeadLetterRequest(DeliveryFilters):
+    """At least one filter, or `all`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=a_filter_or_all(_DEAD_FILTERS))
+
+    exit: _Exit = Field(None, description="Result of an attempt, such as `rejected`.")
+    status: str | None = Field(None, pattern="^[1-5][0-9]{2}$", description="Pinterest's HTTP status of an attempt.")
+    all: bool = Field(default=False, description="All dead letters.")
+
+    @property
+    def query(self) -> Query:
+        """The query. Raises FilterError without a filter, and for a value that cannot be read."""
+        filters = {name: getattr(self, name) for name in _DEAD_FILTERS}
+        texts = {name: text for name, text in filters.items() if text is not None}
+        if not texts and not self.all:
+            raise FilterError(NOTHING_ASKED_FOR)
+        return dead_query(texts)
+
+
+class RedriveRequest(DeadLetterRequest):
+    """Which dead letters are sent again."""
+
+
+class DismissRequest(DeadLetterRequest):
+    """Which dead letters are dismissed, and why."""
+
+    because: str = Field(
+        min_length=1, max_length=MAX_WHY, description="The reason, which deliveries and the audit log show."
+    )
+
+
+def add_dead_letters(router: APIRouter, outbox: Outbox, acts: DeadLetterActs) -> None:
+    """Add /api/dead-letters, /api/redrive and /api/dismiss."""
+
+    @router.post("/redrive", summary="Send dead letters again", responses=_UNKNOWN)
+    async def redrive(request: Request, wanted: RedriveRequest) -> Redrive:
+        return await acts.redrive(request.state.person, wanted.query)
+
+    @router.post("/dismiss", summary="Put dead letters away for good", responses=_UNKNOWN)
+    async def dismiss(request: Request, wanted: DismissRequest) -> Dismissed:
+        return Dismissed(dismissed=await acts.dismiss(request.state.person, wanted.query, wanted.because))
+
+    @router.get("/dead-letters", summary="Why deliveries are dead, the most frequent causes first")
+    async def causes() -> CausesAnswer:
+        return CausesAnswer(causes=await outbox.dead_letters.causes(limit=_CAUSES))
+
 
 _JSON = "application/json"
 _ONE_ID_AT_LEAST: dict[str, Any] = {

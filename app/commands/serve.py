@@ -27,8 +27,7 @@ from app.core.values.addresses import read_networks
 from app.errors import PinrelayError, SettingsError
 from app.main import Role, create_app
 from app.warehouse import clear_leftovers
-from app.web.bounded_connection import BoundedConnection
-from app.web.connections import Connections, connection_capacity
+from app.web.bounded_connection import BoundedConnection, Connections, connection_capacity
 
 #: A request that is not whole is cut after so many REQUEST_TIMEOUT_S; the door counts from the first piece of the body.
 _GRACE = 2

@@ -16,7 +16,7 @@ from app.commands.terminal import AsJson, print_json, print_line, with_outbox
 from app.config import Settings, load_settings
 from app.destination.client import Answer, Failure
 from app.insights.alerts.watcher import AlertWebhook
-from app.operations.sending import SendTestActs
+from app.operations.acts import SendTestActs
 from app.outbox import Outbox
 
 #: What each status means for whoever has to mend it (facts of Pinterest's OpenAPI, `events/create`).

@@ -27,7 +27,7 @@ from typing import IO, Any, Final, cast
 import orjson
 
 from app.errors import WarehouseError
-from app.warehouse.opening import open_rows
+from app.warehouse.duckdb_tables import open_rows
 from app.warehouse.row_tables import TextTable
 
 #: So many rows are one line of what the process says, and so many bytes a line may have: a text has 1,000 characters.

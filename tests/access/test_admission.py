@@ -3,8 +3,7 @@
 import pytest
 from starlette.requests import Request
 
-from app.access.admission import Denial, LoggedIn, TooManyTries, sent_from_console
-from app.access.proxy_auth import NamedByProxy
+from app.access.admission import Denial, LoggedIn, NamedByProxy, TooManyTries, sent_from_console
 from app.access.sessions import MAX_NOTED, MAX_WRONG, SESSION_S, WINDOW_S
 from app.access.users import Person, UserRole
 from app.outbox import Outbox

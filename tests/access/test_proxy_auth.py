@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from app.access.proxy_auth import UserHeaders, named_by_proxy
+from app.access.admission import UserHeaders, named_by_proxy
 from app.access.users import UserRole
 from app.config.settings import AccessSettings
 from app.core.values.addresses import read_networks

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
 
-from app.api.figures import add_counts
+from app.api.lookups import add_counts
 from app.core.events import CounterRow
 from app.outbox import Outbox, open_outbox
 from tests.outbox.build import HOUR_S, NOW, rules

@@ -6,8 +6,8 @@ import pytest
 import pytest_asyncio
 from httpx import AsyncClient
 
-from app.api.dead_letters import DeadLetterRequest
-from app.api.searches import Filters
+from app.api.lookups import Filters
+from app.api.router import DeadLetterRequest
 from app.core.deliveries import State
 from app.core.pages import Query
 from app.outbox import SEARCH_FILTERS

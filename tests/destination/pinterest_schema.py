@@ -6,7 +6,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from app.sandbox.schema import description
+from app.sandbox.judge import description
 from tests.process import ROOT
 
 FILE = ROOT / "app/sandbox/conversions.json"

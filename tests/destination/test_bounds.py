@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.destination import OFFERED_FIELDS, OfferedField, report_conversion_event
-from app.sandbox.schema import description, event_schema
+from app.sandbox.judge import description, event_schema
 from tests.destination.builders import a_conversion
 
 #: Pinterest asks not to send them unless it says so, so the action need not offer them.
@@ -93,6 +93,6 @@ def unknown_to_pinterest(offered: Mapping[str, OfferedField], schema: dict[str, 
 
 
 def test_the_sandbox_knows_every_field_that_is_offered() -> None:
-    """Of a field that Pinterest takes and does not describe, `UNLISTED` in app/sandbox/schema.py has a row."""
+    """Of a field that Pinterest takes and does not describe, `UNLISTED` in app/sandbox/judge.py has a row."""
     # sent by SEND_ADVERTISER_TRACKING only
     assert unknown_to_pinterest(OFFERED_FIELDS, event_schema(description())) == ["advertiser_tracking_enabled"]

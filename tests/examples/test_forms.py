@@ -16,7 +16,7 @@ from unittest.mock import patch
 import pytest
 import yaml
 
-from app.access.proxy_auth import UserHeaders
+from app.access.admission import UserHeaders
 from app.access.users import Users
 from app.api.problems import Problem
 from app.catalog.sources import load_source

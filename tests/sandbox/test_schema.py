@@ -10,9 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openapi_schema_validator import OAS30Validator, oas30_format_checker
 
-from app.sandbox.judge import MAX_EVENTS, call_problem
-from app.sandbox.schema import compile_schema, event_schema
-from app.sandbox.schema import description as with_unlisted
+from app.sandbox.judge import MAX_EVENTS, call_problem, compile_schema, event_schema
+from app.sandbox.judge import description as with_unlisted
 from tests.rounds import examples
 from tests.sandbox.events import pinterest_event
 

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import WarehouseError
-from app.warehouse import clear_leftovers, open_rows, opening, reader_process, temporary_folder
-from app.warehouse.opening import MAX_JSON_DEPTH, require_shallow
+from app.warehouse import clear_leftovers, duckdb_tables, open_rows, reader_process, temporary_folder
+from app.warehouse.duckdb_tables import MAX_JSON_DEPTH, require_shallow
 from app.warehouse.reader_process import ReaderLimits, open_rows_in_process, write_rows
 from tests.rounds import examples
 
@@ -187,10 +187,10 @@ def test_depth_is_that_of_the_values_however_they_are_written_and_read(
     file.write_text("\n".join(json.dumps(value, indent=indent, ensure_ascii=False) for value in values))
     deepest = max(map(depth_of, values))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(opening, "_AT_ONCE", at_once)
-        patch.setattr(opening, "MAX_JSON_DEPTH", deepest)
+        patch.setattr(duckdb_tables, "_AT_ONCE", at_once)
+        patch.setattr(duckdb_tables, "MAX_JSON_DEPTH", deepest)
         require_shallow(str(file))
-        patch.setattr(opening, "MAX_JSON_DEPTH", deepest - 1)
+        patch.setattr(duckdb_tables, "MAX_JSON_DEPTH", deepest - 1)
         with pytest.raises(WarehouseError) if deepest else pytest.MonkeyPatch.context():
             require_shallow(str(file))
 

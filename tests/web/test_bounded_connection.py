@@ -12,8 +12,7 @@ import pytest
 import uvicorn
 from starlette.responses import Response
 
-from app.web.bounded_connection import MAX_HEAD_BYTES, BoundedConnection
-from app.web.connections import Connections
+from app.web.bounded_connection import MAX_HEAD_BYTES, BoundedConnection, Connections
 from tests.process import Server
 
 pytestmark = pytest.mark.slow  # what is cut is waited for

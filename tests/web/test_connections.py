@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.core.values.addresses import read_networks
-from app.web.connections import Connections, connection_capacity, counted_address
+from app.web.bounded_connection import Connections, connection_capacity, counted_address
 from tests.rows import every_row
 
 TRUSTED = read_networks(["198.51.100.0/24"])

@@ -20,8 +20,7 @@ import uvicorn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.web.bounded_connection import MAX_UNANSWERED, BoundedConnection
-from app.web.connections import Connections
+from app.web.bounded_connection import MAX_UNANSWERED, BoundedConnection, Connections
 from tests.process import COMMAND, PLAIN, ROOT, Server, clean_environment, free_port, measuring
 from tests.rounds import examples
 from tests.waiting import until, until_async

@@ -1,0 +1,185 @@
+"""What operators' programs look up: deliveries, and what became none; counts, inventory and revenue."""
+
+import re
+from collections.abc import Callable
+from datetime import date
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+import fastapi
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from app.api.answers import (
+    CountsAnswer,
+    DeliveryFilters,
+    DroppedEventAnswer,
+    DroppedEventsAnswer,
+    EventDetails,
+    FoundAnswer,
+    InventoryAnswer,
+    RevenueAnswer,
+)
+from app.api.problems import Refused, not_found
+from app.core.deliveries import State
+from app.core.events import DEFAULT_SOURCE, EventKey, Exit
+from app.core.pages import Page, Query
+from app.core.values.times import DAY_S, HOUR_S, day_number
+from app.errors import FilterError
+from app.insights.inventory.figures import DAYS
+from app.insights.inventory.view import InventoryView
+from app.insights.orders.revenue import read_revenue
+from app.outbox import Outbox, read_filters
+from app.pipeline.search import MAX_FOUND_BY, Finder, dropped_json
+
+_UNKNOWN: Final = not_found("A filter names nothing known.")
+#: Of the query string, what is no filter.
+_PAGING = frozenset({"cursor", "limit"})
+#: Read where the filters are, like all others.
+_CURSOR: Final = "^-?[0-9]{1,20}$"
+_Cursor: TypeAlias = Annotated[
+    str | None, WithJsonSchema({"anyOf": [{"type": "string", "pattern": _CURSOR}, {"type": "null"}]})
+]
+_Limit = Annotated[int, Field(ge=1, le=500)]
+
+
+class Filters(DeliveryFilters):
+    """Filters of a search. Results match all of them; an unknown one is refused."""
+
+    state: State | Literal["waiting"] | None = Field(None, description="`waiting`: pending or claimed.")
+    exit: Exit | None = Field(None, description="Its result, as receipts and counts name it.")
+    status: Annotated[int | None, Field(ge=100, le=599, description="Pinterest's HTTP status of any attempt.")] = None
+    cursor: _Cursor = Field(None, description="`next_cursor` of the page before, or `prev_cursor` of the page behind.")
+    limit: _Limit = 50
+
+
+class FindRequest(BaseModel):
+    """A text to find an event or a person by."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    text: str = Field(
+        min_length=1,
+        max_length=MAX_FOUND_BY,
+        description="An id, a name, part of a reason, an e-mail address or a phone number (these two are not stored).",
+    )
+    limit: Annotated[_Limit, Field(strict=False)] = 50
+
+
+def add_searches(router: APIRouter, outbox: Outbox, finder: Finder) -> None:
+    """Add the routes."""
+
+    @router.get("/deliveries", summary="Deliveries, newest first", responses=_UNKNOWN)
+    async def deliveries(request: Request, asked: Annotated[Filters, fastapi.Query()]) -> Page:
+        query = _query(request)
+        page = await outbox.search(query, limit=asked.limit, cursor=asked.cursor)
+        if not page.deliveries and asked.cursor is None:
+            await finder.check(query)
+        return page
+
+    @router.get(
+        "/dropped-events", summary="Events that became no delivery, with the reason, newest first", responses=_UNKNOWN
+    )
+    async def dropped_events(request: Request, asked: Annotated[Filters, fastapi.Query()]) -> DroppedEventsAnswer:
+        query = _query(request)
+        page = await outbox.search_dropped(query, limit=asked.limit, cursor=asked.cursor)
+        if not page.events and asked.cursor is None:
+            await finder.check(query)
+        found = {"dropped_events": dropped_json(page), "next_cursor": page.next_cursor}
+        more = {"prev_cursor": page.prev_cursor, "scanned": page.scanned}
+        return DroppedEventsAnswer.model_validate(found | more)
+
+    @router.post("/find", summary="Deliveries and dropped events by whatever is at hand")
+    async def find(wanted: FindRequest) -> FoundAnswer:
+        found = await finder.look_up(wanted.text, limit=wanted.limit)
+        if found is None:
+            return FoundAnswer(looked_for=None, deliveries=[], dropped_events=[])
+        dropped = [DroppedEventAnswer.model_validate(each) for each in dropped_json(found.dropped)]
+        return FoundAnswer(
+            looked_for=found.query.given, deliveries=list(found.deliveries.deliveries), dropped_events=dropped
+        )
+
+
+def _query(request: Request) -> Query:
+    """Read the filters of a query string. Raises FilterError, also for an unknown one and a cursor of no page."""
+    cursor = request.query_params.get("cursor")
+    if cursor is not None and not re.fullmatch(_CURSOR, cursor):
+        message = "The `cursor` is invalid: take `next_cursor` of the page before, or leave it out for the first page."
+        raise FilterError(message)
+    return read_filters({name: text for name, text in request.query_params.items() if name not in _PAGING})
+
+
+_MISSING: Final = "no such event has arrived in these days"
+_NOT_MET: Final = not_found("No such event has arrived.")
+
+
+def add_counts(router: APIRouter, outbox: Outbox, clock: Callable[[], float]) -> None:
+    """Add the route; `clock` says what hours are the last ones."""
+
+    @router.get("/counts", summary="Counts of the last hours, by ad account, source and preset")
+    async def counts(
+        hours: Annotated[int, Field(ge=1, le=24 * 366)] = 24,
+        ad_account_id: str | None = None,
+        source: str | None = None,
+        preset: str | None = None,
+    ) -> CountsAnswer:
+        asked = {"ad_account_id": ad_account_id, "source": source, "preset": preset}
+        wanted = {name: value for name, value in asked.items() if value is not None}
+        since = clock() - hours * HOUR_S
+        found = [counter for _, counter in await outbox.counters(since=since, step_s=0)]
+        counts = [each for each in found if all(getattr(each, name) == value for name, value in wanted.items())]
+        return CountsAnswer(since=since, counts=counts)
+
+
+def _iso_day(given: Any) -> Any:
+    """Refuse what is no YYYY-MM-DD: pydantic takes numbers as Unix seconds."""
+    if isinstance(given, str) and not re.fullmatch(r"\d{4}-\d\d-\d\d", given, re.ASCII):
+        raise ValueError("a day is written YYYY-MM-DD")
+    return given
+
+
+_Day: TypeAlias = Annotated[date, BeforeValidator(_iso_day)]
+
+
+def add_inventory(router: APIRouter, inventory: InventoryView) -> None:
+    """Add the route /api/inventory."""
+
+    @router.get("/inventory", summary="What arrives by name, or one name with its properties", responses=_NOT_MET)
+    async def names(
+        days: Annotated[int, Field(ge=1, le=366)] = DAYS,
+        last_day: Annotated[_Day | None, Field(description="The last of them (UTC); none is today.")] = None,
+        source: Annotated[str | None, Field(description="Of one name, none is `default`; of all, any.")] = None,
+        type: Annotated[  # noqa: A002 - Segment's word
+            str, Field(description="Of one name: `track`, `page` ...")
+        ] = "track",
+        name: Annotated[str | None, Field(description="One name; empty: what has none. Without it, all names.")] = None,
+    ) -> InventoryAnswer | EventDetails:
+        last = None if last_day is None else day_number(last_day)
+        if name is None:
+            found = await inventory.all_as_json(days=days, last_day=last, source=source)
+            return InventoryAnswer.model_validate(found)
+        one = await inventory.one_as_json(EventKey(source or DEFAULT_SOURCE, type, name), days=days, last_day=last)
+        if one is None:
+            raise Refused(404, _MISSING)
+        return EventDetails.model_validate(one)
+
+
+def add_revenue(router: APIRouter, outbox: Outbox, finder: Finder, clock: Callable[[], float]) -> None:
+    """Add the route; `clock` says which day is the last one."""
+
+    @router.get(
+        "/revenue",
+        summary="What the orders of the last days were worth, by currency, and what became of them",
+        responses=not_found("A filter names nothing known."),
+    )
+    async def revenue(
+        days: Annotated[int, Field(ge=1, le=366, description="So many days (UTC), today being the last.")] = 7,
+        ad_account_id: str | None = None,
+        source: str | None = None,
+        preset: str | None = None,
+    ) -> RevenueAnswer:
+        asked = {"ad_account_id": ad_account_id, "source": source, "preset": preset}
+        await finder.check(Query(ad_account_id=ad_account_id, source=source, preset=preset))
+        today = int(clock() // DAY_S)
+        currencies = await read_revenue(outbox, asked, first_day=today - days + 1, last_day=today)
+        found = [each.as_json() for each in currencies]
+        return RevenueAnswer.model_validate({"first_day": today - days + 1, "last_day": today, "currencies": found})
