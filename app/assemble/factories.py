@@ -12,8 +12,8 @@ import httpx
 from pydantic import SecretStr
 from starlette.types import ASGIApp
 
+from app.access.admission import UserHeaders
 from app.access.audit import Audit
-from app.access.proxy_auth import UserHeaders
 from app.access.users import Users
 from app.assemble.ad_accounts import (
     SANDBOX_AD_ACCOUNT_ID,
@@ -51,12 +51,11 @@ from app.identity import IdKeys
 from app.insights.alerts.watcher import Alerts, AlertWebhook, Conditions
 from app.insights.inventory.counting import NameCounts, Sampler
 from app.insights.inventory.figures import read_figures
-from app.insights.inventory.products import ProductCheck
-from app.insights.product_feed import FeedKeeper
-from app.insights.reports import AdsClient, AdsToken, FixedToken, HourlyReading, RotatingToken
-from app.insights.reports.ads_client import SealsTokens
+from app.insights.product_feed import FeedKeeper, ProductCheck
+from app.insights.reports.ads_client import AdsClient, AdsToken, FixedToken, RotatingToken, SealsTokens
 from app.insights.reports.deletion_requests import DeletionRequests
-from app.insights.tracing.signals import SIGNALS, exports
+from app.insights.reports.hourly_reading import HourlyReading
+from app.insights.tracing import SIGNALS, exports
 from app.mapping import check_content_id
 from app.operations.forget import ForgetActs, Forgetting
 from app.outbox import Outbox

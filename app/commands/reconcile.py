@@ -1,4 +1,4 @@
-"""`pinrelay reconcile`: the shop's orders against the ledger, and those that were never received sent after all."""
+"""`pinrelay reconcile` and `revenue`: the shop's orders against the ledger, and what orders are worth."""
 
 import asyncio
 import time
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import orjson
 import typer
@@ -21,10 +21,11 @@ from app.commands.terminal import AsJson, add_row, print_json, print_line, print
 from app.config import Settings, load_settings
 from app.core.coordination import Switches
 from app.core.events import DEFAULT_SOURCE
+from app.core.pages import Query
 from app.core.values.times import DAY_S
 from app.insights.alerts.watcher import AlertWebhook
-from app.insights.orders.missing_orders import MissingOrders
-from app.insights.orders.reconcile import LedgerPart, Reconciliation
+from app.insights.orders.reconcile import LedgerPart, MissingOrders, Reconciliation
+from app.insights.orders.revenue import ORDERS_BECAME, CurrencyTotals, OrderTotals, read_revenue
 from app.insights.orders.verdicts import BY, OrderVerdict
 from app.operations.reconcile import Missing, OrderActs, SentMissing
 from app.outbox import Outbox
@@ -241,3 +242,64 @@ async def _alert(webhook: AlertWebhook, told: str) -> None:
         await webhook.post([told])
     finally:
         await webhook.close()
+
+
+def revenue(
+    days: Annotated[int, typer.Option(min=1, max=366, help="Number of days (UTC), up to today.")] = 7,
+    ad_account_id: Annotated[str | None, typer.Option(help="Only orders for this ad account.")] = None,
+    source: Annotated[str | None, typer.Option(help="Only orders from this source.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Only orders that this preset took.")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show the amounts of the last days' orders by currency, and how many of them were sent.
+
+    Example: pinrelay revenue --days 1
+    """
+    wanted = {"ad_account_id": ad_account_id, "source": source, "preset": preset}
+    today = int(time.time() // DAY_S)
+
+    async def read(outbox: Outbox) -> list[CurrencyTotals]:
+        await assemble.event_finder(load_settings(), outbox).check(
+            Query(ad_account_id=ad_account_id, source=source, preset=preset)
+        )
+        return await read_revenue(outbox, wanted, first_day=today - days + 1, last_day=today)
+
+    found = with_outbox(read)
+    if as_json:
+        for each in found:
+            print_json(each.as_json())
+    elif found:
+        _print_all(found)
+    else:
+        print_line("No orders in these days.")
+
+
+def _print_all(found: list[CurrencyTotals]) -> None:
+    shown = {
+        became: words for became, words in ORDERS_BECAME.items() if any(became in each.whole.became for each in found)
+    }
+    table = Table("currency", "received", *shown.values(), "average")
+    for each in found:
+        whole = each.whole
+        became = [_told(whole.became.get(name, OrderTotals())) for name in shown]
+        add_row(table, each.currency or "no currency", _told(whole.received), *became, _average(whole.received))
+    print_table(table)
+    for each in found:
+        trust = each.trust
+        if trust.public:
+            print_line(
+                f"Public orders among the {trust.orders:,} that were sent in {each.currency or 'no currency'}: "
+                f"{trust.public:,}. Not confirmed by the shop: {trust.unconfirmed:,} ({trust.share:.0%})."
+            )
+        for odd in each.odd:
+            told = f"{odd.amount} {each.currency} is {odd.times} times the usual amount"
+            print_line(f"Delivery {odd.delivery_id}: {told}.")
+
+
+def _told(worth: OrderTotals) -> str:
+    return f"{worth.amount:,} ({worth.orders:,})" if worth.orders else "0"
+
+
+def _average(worth: OrderTotals) -> Any:
+    return "" if worth.average is None else f"{worth.average:,}"

@@ -29,8 +29,8 @@ from app.console.counts import (
 )
 from app.console.filter import PARTS, PERIODS, PageFilter, Period, filter_of
 from app.console.labels import with_fresh_timestamp
-from app.console.match_keys import busy_presets, keys_of_presets, overall_score, ranked_advice
 from app.console.pages import PageGroup, Pages
+from app.console.quality_page import busy_presets, keys_of_presets, overall_score, ranked_advice
 from app.console.services import ConsoleServices
 from app.core.coordination import Switches
 from app.core.events import CounterRow, Event, Exit

@@ -20,8 +20,7 @@ from app.core.pages import AccountView, Coverage, PinterestView, Revenue
 from app.core.shared_values import PINTEREST_VIEWS
 from app.core.values.amounts import sum_of_one_currency
 from app.core.values.times import DAY_S
-from app.insights.reports.hourly_reading import REPORTED_DAYS
-from app.insights.reports.pinterest_answers import CLICK_DAYS, VIEW_DAYS
+from app.insights.reports.hourly_reading import CLICK_DAYS, REPORTED_DAYS, VIEW_DAYS
 from app.insights.tag_check import MESSAGE_IDS, read_report
 
 #: Quality component, and Pinterest's name of the event.

@@ -19,7 +19,6 @@ from app.console.counts import StepCounts
 from app.console.filter import days_of
 from app.console.inventory_page import key_of
 from app.console.labels import pretty, time_span, with_fresh_timestamp
-from app.console.mappings_page import preset_views
 from app.console.pages import Form, PageGroup, Pages, go, person_of, read_form
 from app.console.preset_editor import (
     FUNCTIONS,
@@ -40,7 +39,7 @@ from app.console.preset_editor import (
     with_row,
     with_shares,
 )
-from app.console.publish_page import difference, running_file
+from app.console.publish_page import difference, preset_views, running_file
 from app.console.services import ConsoleServices
 from app.console.tester_page import PinterestReply, send_as_test
 from app.core.coordination import Switches

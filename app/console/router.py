@@ -10,17 +10,15 @@ from app.console.activity_page import ActivityPages
 from app.console.compare_page import MAX_UPLOAD_BYTES, TOO_LARGE_HELP, ComparePages
 from app.console.deliveries_page import DeadLetterPages, DeliveryPages
 from app.console.guard import Guard, LoginPages, PageHandler
-from app.console.inventory_page import InventoryPages
-from app.console.mappings_page import MappingPages
+from app.console.inventory_page import InventoryPages, QuarantinePages
 from app.console.order_page import OrderPages
 from app.console.overview_page import OverviewPages
 from app.console.pages import Pages
 from app.console.people_page import PeoplePages
 from app.console.pinterest_page import PinterestPages, TagCheckPages
 from app.console.preset_page import PresetPages
-from app.console.publish_page import PublishPages
+from app.console.publish_page import MappingPages, PublishPages
 from app.console.quality_page import QualityPages
-from app.console.quarantine_page import QuarantinePages
 from app.console.revenue_page import RevenuePages
 from app.console.services import ConsoleServices
 from app.console.tester_page import TailPages, TesterPages

@@ -15,8 +15,15 @@ from app.core.pages import AuditAction
 from app.core.receipts import Receipt
 from app.core.values.times import DAY_S
 from app.errors import WarehouseError
-from app.insights.orders.missing_orders import NOT_AGAIN, MissingOrders, missing_events, orders_permitted
-from app.insights.orders.reconcile import LedgerPart, Reconciliation, reconciled
+from app.insights.orders.reconcile import (
+    NOT_AGAIN,
+    LedgerPart,
+    MissingOrders,
+    Reconciliation,
+    missing_events,
+    orders_permitted,
+    reconciled,
+)
 from app.insights.orders.verdicts import OrderVerdict
 from app.outbox import PagesOrders
 from app.source import Arrival, Intake, read_event

@@ -9,8 +9,7 @@ import pytest
 
 from app.core.shared_values import FEED, FeedState
 from app.insights.inventory.counting import NameCounts, Sampler
-from app.insights.inventory.products import ProductCheck
-from app.insights.product_feed import FeedKeeper
+from app.insights.product_feed import FeedKeeper, ProductCheck
 from app.outbox import Outbox
 from tests.assembled import shipped_catalog
 from tests.commands.conftest import Run

@@ -6,7 +6,7 @@ import pytest
 
 from app.console.counts import PresetCounts
 from app.console.labels import COMPONENT_LABELS, OTHER_KEY_LABELS
-from app.console.match_keys import (
+from app.console.quality_page import (
     KeyAdvice,
     PresetKeys,
     StepsOfKeys,

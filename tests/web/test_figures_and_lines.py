@@ -13,9 +13,8 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 
 from app.core.log import configure_logging, log_takers, logger
 from app.errors import OutboxUnavailable, SettingsError
-from app.insights.tracing import export_figures, export_lines
+from app.insights.tracing import Signal, export_figures, export_lines, exports
 from app.insights.tracing.otel import figures_of, lines_of
-from app.insights.tracing.signals import Signal, exports
 from app.main import create_app
 from tests.assembled import settings
 from tests.collector import Collector, collecting, plain

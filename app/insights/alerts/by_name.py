@@ -13,8 +13,8 @@ from app.core.events import EventKey, Exit, InventoryCount, Measure
 from app.core.values.event_names import CHECKOUT
 from app.core.values.times import DAY_S, HOUR_S
 from app.insights.alerts.overall import LEAST_DAYS, MOST_DAYS, Alert
-from app.insights.inventory.drift import Change, read_changes
-from app.insights.inventory.products import SENT_LABELS, UNKNOWN_SENT
+from app.insights.inventory.figures import Change, read_changes
+from app.insights.product_feed import SENT_LABELS, UNKNOWN_SENT
 from app.outbox.inventory import Inventory
 from app.pipeline.received_names import title_of
 

@@ -1,7 +1,9 @@
-"""Where alerts go: an address that takes Slack's `{"text": "..."}`."""
+"""Looks for what is wrong, and tells it to an address that takes Slack's `{"text": "..."}`."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 import httpx
 from pydantic import SecretStr
@@ -12,10 +14,10 @@ from app.core.events import Exit
 from app.core.log import logger
 from app.core.pages import AccountView
 from app.core.shared_values import FEED, OPEN_ALERTS, PINTEREST_VIEWS, RETENTION_BEHIND
+from app.core.values.texts import visible
 from app.core.values.times import DAY_S, HOUR_S
 from app.destination.client import http_client
 from app.errors import OutboxUnavailable
-from app.insights.alerts.alert_text import alert_text
 from app.insights.alerts.by_name import NAMES_CHANGED, NameReader, by_name
 from app.insights.alerts.overall import (
     MOST_DAYS,
@@ -31,6 +33,40 @@ from app.insights.tag_check import doubles_of
 from app.outbox import PAGE_DIFFERS, Outbox
 from app.sender.shutdown import Shutdown
 from app.sender.status import read_accounts
+
+#: The first three are escaped alike for Slack, Markdown and HTML. Of the others each has its own escape, or none, so a
+#: character that looks alike and means nothing takes their place.
+_PLAIN: Final = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;", "`": "'", "*": "\u2217", "~": "\u223c", "|": "\u00a6"}
+    | {"[": "(", "]": ")", "@": "\uff20", "#": "\uff03"}
+)
+#: An underscore within a name, as in `order_completed`, marks nothing.
+_UNDERSCORE: Final = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
+#: Colons that make a link or an emoji of a text.
+_COLON: Final = re.compile(r":(?=//|[\w+'-]*[^\W\d][\w+'-]*:)|(?<=mailto):|(?<=tel):", re.IGNORECASE)
+
+
+def alert_text(text: str, public_url: str = "") -> str:
+    """Return a text as one line in which nothing is markup or a link, but a link to our console at its end.
+
+    Names in alerts come from strangers, and what shows an alert may read markup. Slack reads `<!channel>`,
+    `<https://evil.example|our console>`, `*bold*`, `:emoji:`; Teams and Mattermost read Markdown, HTML and `@all`; mail
+    reads HTML, and a line end ends its subject.
+
+    Slack: https://docs.slack.dev/messaging/formatting-message-text (escaping text)
+    Markdown: https://spec.commonmark.org/0.31.2/
+
+    >>> alert_text("<!channel> [Sale](https://x.example) from web_shop https://p.example/console/a?b=1&c=2")
+    '&lt;!channel&gt; (Sale)(https\u2236//x.example) from web_shop https\u2236//p.example/console/a?b=1&amp;c=2'
+    >>> alert_text("from web_shop https://p.example/console/a?b=1&c=2", "https://p.example")
+    'from web_shop https://p.example/console/a?b=1&amp;c=2'
+    """
+    told, link = visible(text), ""
+    own = re.search(rf"(?<= ){re.escape(public_url)}/console/[a-z/]+\?[\w.%+=&~-]+$", told, re.ASCII)
+    if public_url and own:
+        told, link = told[: own.start()], own[0].replace("&", "&amp;").replace("~", "%7E")
+    return _COLON.sub("\u2236", _UNDERSCORE.sub("\u02cd", told.translate(_PLAIN))) + link
+
 
 _TEST = "This is a test. Alerts arrive here."
 

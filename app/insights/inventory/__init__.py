@@ -3,8 +3,8 @@
     counting.py   listens to the pipeline: counts each name and its exits in bounded memory, looks into some of the
                   events, and writes the counts to the store, off the path of requests
     app/pipeline/received_names.py  how a name is kept, and read
-    figures.py    what is known of a name                     drafts.py    which preset takes it, or nearly does
-    drift.py      what is new and what is gone                drafts.py   the draft of a preset for a name
+    figures.py    what is known of a name, and what of it is new or gone
+    drafts.py     which preset takes a name, or nearly does, and the draft of one for it
     view.py       all of it, as page, interface and command show it
 
 Names and kinds of values are kept, never values.

@@ -18,7 +18,7 @@ from app.core.trust import public_share
 from app.core.values.event_names import CHECKOUT, named_by
 from app.destination import phones_as_given
 from app.errors import EventRefused, MappingError, OutboxUnavailable
-from app.insights.inventory.products import ProductCheck
+from app.insights.product_feed import ProductCheck
 from app.outbox.inventory import MAX_PROPERTIES, OTHERS, Inventory
 from app.pipeline.received_names import kept_name
 from app.sender.shutdown import Shutdown

@@ -8,8 +8,16 @@ from app.catalog import Catalog
 from app.catalog.presets import person_fields
 from app.core.events import EventKey, Measure
 from app.insights.inventory.drafts import Nearest, nearest_preset
-from app.insights.inventory.drift import Change, read_changes
-from app.insights.inventory.figures import DAYS, NameFigures, PropertyFigures, read_figures, read_properties, span_of
+from app.insights.inventory.figures import (
+    DAYS,
+    Change,
+    NameFigures,
+    PropertyFigures,
+    read_changes,
+    read_figures,
+    read_properties,
+    span_of,
+)
 from app.mapping import named_places
 from app.outbox.inventory import Inventory
 from app.source import READ_PROPERTIES

@@ -8,17 +8,59 @@ OpenTelemetry's own variables switch it on. Without them its SDK is not imported
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol, TypeAlias, get_args
 
 from prometheus_client import Metric
 from starlette.types import ASGIApp
 
-from app.insights.tracing.signals import exports
+from app.errors import SettingsError
 from app.pipeline.pipeline import Enqueues
 from app.sender.context import CallReport
 from app.source import AcceptsIntake
 
-__all__ = ["WATCHING_PATHS", "Tracing", "export_figures", "export_lines", "open_tracing"]
+Signal: TypeAlias = Literal["TRACES", "METRICS", "LOGS"]
+SIGNALS: Final[tuple[Signal, ...]] = get_args(Signal)
+
+
+def exports(environ: Mapping[str, str], signal: Signal) -> bool:
+    """Return whether a signal is exported: then what exports it can be imported.
+
+    Raises SettingsError where the variables ask for what there is not, or the extra is not installed.
+    https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
+
+    Traces are where an endpoint is named. Metrics and logs have to be asked for by name, since many collectors of
+    traces take nothing else: by `OTEL_METRICS_EXPORTER=otlp`, or an endpoint of their own.
+    """
+    own = environ.get(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT")
+    endpoint = own or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+    exporter = environ.get(f"OTEL_{signal}_EXPORTER") or ("otlp" if own or signal == "TRACES" else "none")
+    if exporter == "none" or environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return False
+    if not endpoint:
+        if signal == "TRACES":
+            return False
+        raise SettingsError(f"OTEL_{signal}_EXPORTER: {exporter} needs OTEL_EXPORTER_OTLP_ENDPOINT, or leave it unset")
+    named = environ.get(f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL") or environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
+    protocol = named or "http/protobuf"
+    if exporter != "otlp" or protocol != "http/protobuf" or not endpoint.startswith(("http://", "https://")):
+        raise SettingsError(
+            f"OTEL_EXPORTER_OTLP_ENDPOINT: {signal.lower()} go by OTLP over http/protobuf only, to http:// or "
+            f"https://, usually to port 4318; leave OTEL_{signal}_EXPORTER and OTEL_EXPORTER_OTLP_PROTOCOL unset"
+        )
+    _need_extra(signal)
+    return True
+
+
+def _need_extra(signal: Signal) -> None:
+    try:
+        import app.insights.tracing.otel  # noqa: F401, PLC0415 - the SDK is imported on demand
+    except ModuleNotFoundError as exc:
+        raise SettingsError(
+            f"OTEL_EXPORTER_OTLP_ENDPOINT: {signal.lower()} need the extra `otel`: pip install 'pinrelay[otel]'"
+        ) from exc
+
+
+__all__ = ["SIGNALS", "WATCHING_PATHS", "Tracing", "export_figures", "export_lines", "exports", "open_tracing"]
 
 #: By these machines look after the process, again and again: they are not traced, and logged at the level `debug`.
 WATCHING_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})

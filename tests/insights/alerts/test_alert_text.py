@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from app.core.events import EventKey, Exit
 from app.core.values.texts import visible
-from app.insights.alerts.alert_text import alert_text
 from app.insights.alerts.by_name import link, list_link
+from app.insights.alerts.watcher import alert_text
 from tests.rounds import examples
 from tests.rows import every_row
 

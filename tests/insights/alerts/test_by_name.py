@@ -10,7 +10,7 @@ from app.config.settings import AlertSettings
 from app.core.events import EventKey, Measure
 from app.core.values.times import DAY_S, HOUR_S
 from app.insights.alerts.by_name import MOST_TOLD, NameFacts, by_name, usual
-from app.insights.inventory.drift import Change
+from app.insights.inventory.figures import Change
 from tests.insights.alerts.traffic import (
     LEAD,
     LOGIN,

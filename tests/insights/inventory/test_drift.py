@@ -5,7 +5,7 @@ from itertools import chain
 import pytest
 
 from app.core.events import EventKey, InventoryCount
-from app.insights.inventory.drift import LEAST_SAMPLED, Change, changes
+from app.insights.inventory.figures import LEAST_SAMPLED, Change, changes
 from tests.insights.inventory.build import NOW, ORDER, day
 from tests.rows import every_row
 

@@ -8,8 +8,7 @@ import pytest
 from app.core.shared_values import FEED, FEED_PIECES, FeedState
 from app.errors import FeedUnusable, OutboxUnavailable
 from app.insights import product_feed
-from app.insights.inventory.products import ProductCheck
-from app.insights.product_feed import FeedKeeper, FeedReader, keep_ids, kept_ids
+from app.insights.product_feed import FeedKeeper, FeedReader, ProductCheck, keep_ids, kept_ids
 from app.outbox import Outbox
 from tests.assembled import shipped_catalog
 from tests.insights.products.feeds import feed_of

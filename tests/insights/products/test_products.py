@@ -11,8 +11,7 @@ import pytest
 from app.core.events import EventKey, InventoryCount, Measure
 from app.core.shared_values import FEED_UNKNOWN
 from app.insights.inventory.counting import NameCounts, Sampler
-from app.insights.inventory.products import CANDIDATES, FeedMatches, ProductCheck, advice, read_known
-from app.insights.product_feed import FeedReader
+from app.insights.product_feed import CANDIDATES, FeedMatches, FeedReader, ProductCheck, advice, read_known
 from app.outbox import Outbox
 from tests.assembled import shipped_catalog
 

@@ -9,7 +9,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from app.insights.reports import AdsClient, AdsToken, FixedToken, HourlyReading, RotatingToken
+from app.insights.reports.ads_client import AdsClient, AdsToken, FixedToken, RotatingToken
+from app.insights.reports.hourly_reading import HourlyReading
 from app.outbox import Outbox, open_outbox
 from app.outbox.sealed_events import Sealer
 from app.sandbox import Account, create_sandbox

@@ -7,8 +7,7 @@ from pydantic import SecretStr
 from app.core.shared_values import ADS_TOKEN
 from app.core.values.times import DAY_S
 from app.errors import OutboxUnavailable
-from app.insights.reports import AdsClient
-from app.insights.reports.ads_client import NoToken
+from app.insights.reports.ads_client import AdsClient, NoToken
 from tests.insights.reports.conftest import FIRST, NOW, Read
 
 

@@ -14,7 +14,7 @@ from app.access.audit import Audit
 from app.core.people import Erasure, NamedPerson
 from app.core.shared_values import DELETIONS, ERASURES, PinterestDeletion
 from app.errors import OutboxUnavailable
-from app.insights.reports import AdsClient, FixedToken
+from app.insights.reports.ads_client import AdsClient, FixedToken
 from app.insights.reports.deletion_requests import DESTROY_S, NO_BETA, DeletionRequests
 from app.operations.forget import ForgetActs
 from app.outbox import Outbox, open_outbox

@@ -14,8 +14,8 @@ from app.core.pages import PinterestView
 from app.core.shared_values import PINTEREST_VIEWS, REPORTS_TURN
 from app.core.values.times import DAY_S, HOUR_S
 from app.insights.alerts.overall import unread_reports
-from app.insights.reports import AdsClient, FixedToken
-from app.insights.reports.pinterest_answers import read_optimal
+from app.insights.reports.ads_client import AdsClient, FixedToken
+from app.insights.reports.hourly_reading import read_optimal
 from app.sandbox import create_sandbox
 from tests.insights.reports.conftest import ACCOUNT, FIRST, NOW, Read
 from tests.outbox.build import At, new
