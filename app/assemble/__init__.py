@@ -6,74 +6,739 @@ assemble.pipeline(load_settings()).preview_request(...)         the same for eac
 assemble.pipeline(load_settings(), outbox=...).accept(...)     what the server does
 """
 
-from app.assemble.factories import (
-    alert_conditions,
-    alerts_to,
-    check_settings,
-    consents,
-    content_id_of,
-    deletion_requests,
-    enrichment,
-    event_finder,
-    event_router,
-    explainer,
-    feed_keeper,
-    file_tests,
-    forget_acts,
-    forgetting,
-    hourly_reading,
-    identity_event_reader,
-    live_tail,
-    name_counts,
-    people_search,
-    pinterest_client,
-    pipeline,
-    publisher,
-    quarantine,
-    replaying,
-    router_of_test,
-    running_catalog,
-    running_sources,
-    samples,
-    sealer,
-    settings_set,
-    shadow_runs,
-    source_traits,
-    typed_person,
+import random
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from functools import cache, lru_cache, partial
+from pathlib import Path
+from secrets import token_hex
+from typing import Any, Final, cast
+
+import httpx
+from pydantic import SecretStr
+from starlette.types import ASGIApp
+
+from app.access.admission import UserHeaders
+from app.access.audit import Audit
+from app.access.users import Users
+from app.assemble.ad_accounts import (
+    SANDBOX_AD_ACCOUNT_ID,
+    Destination,
+    account_names,
+    check_presets,
+    destinations,
+    key_sources,
+)
+from app.catalog import Catalog
+from app.catalog.catalog import RunningCatalog
+from app.catalog.presets import parse_files
+from app.catalog.publishing import Publisher
+from app.catalog.source_files import SourceFile
+from app.catalog.source_secrets import SourceSecrets
+from app.catalog.sources import RunningSources, load_source, read_source
+from app.catalog.yaml_files import read_texts
+from app.config import MIN_SECRET_CHARACTERS, Settings
+from app.config.settings import AccountEventSettings, MemorySettings, settings_of_test
+from app.config.shipped_files import shipped
+from app.config.validators import currencies
+from app.core.consent import ConsentBook
+from app.core.coordination import Coordination
+from app.core.events import DEFAULT_SOURCE, CounterRow, Event
+from app.core.log import log_error, log_reports, log_secrets_kept
+from app.core.pages import AccountView
+from app.core.shared_values import ERASED_AT, SharedValues
+from app.core.trust import SourceTraits
+from app.core.values.event_names import EVENT_NAMES
+from app.destination import PersonReader, ReportConversionEvent, TypedPerson
+from app.destination.client import PinterestClient
+from app.destination.privacy_flags import StateOf
+from app.errors import EventRefused, MappingError, SettingsError
+from app.identity import IdKeys
+from app.insights.alerts.watcher import Alerts, AlertWebhook, Conditions
+from app.insights.inventory.counting import NameCounts, Sampler
+from app.insights.inventory.figures import read_figures
+from app.insights.product_feed import FeedKeeper, ProductCheck
+from app.insights.reports.ads_client import AdsClient, AdsToken, FixedToken, RotatingToken, SealsTokens
+from app.insights.reports.deletion_requests import DeletionRequests
+from app.insights.reports.hourly_reading import HourlyReading
+from app.insights.tracing import SIGNALS, exports
+from app.mapping import check_content_id
+from app.operations.forget import ForgetActs, Forgetting
+from app.outbox import Outbox
+from app.outbox import check_settings as check_outbox_settings
+from app.pipeline.consent import Consents
+from app.pipeline.enrichment import Enrichment
+from app.pipeline.explain import Explainer
+from app.pipeline.file_tests import FileTests, GivenSettings
+from app.pipeline.identity_events import IdentityEventReader
+from app.pipeline.pipeline import Enqueues, ErasesPeople, Pipeline
+from app.pipeline.quarantine import Quarantine, Seals
+from app.pipeline.replay import HeldBack, Replaying
+from app.pipeline.router import AdAccount, BuildProfile, Router, WhyOff
+from app.pipeline.samples import Samples
+from app.pipeline.search import Finder, PeopleSearch
+from app.pipeline.shadow import ShadowRuns
+from app.pipeline.tail import Tail
+from app.pipeline.waiting import OrderWaits
+from app.source import (
+    Limits,
+    NamedSource,
+    WebhookSecrets,
+    WriteKeys,
+    consent_answer,
+    held_back,
+    proves_authors,
+    quotas_of,
+    why_filtered,
+    withheld,
 )
 
-__all__ = [
-    "alert_conditions",
-    "alerts_to",
-    "check_settings",
-    "consents",
-    "content_id_of",
-    "deletion_requests",
-    "enrichment",
-    "event_finder",
-    "event_router",
-    "explainer",
-    "feed_keeper",
-    "file_tests",
-    "forget_acts",
-    "forgetting",
-    "hourly_reading",
-    "identity_event_reader",
-    "live_tail",
-    "name_counts",
-    "people_search",
-    "pinterest_client",
-    "pipeline",
-    "publisher",
-    "quarantine",
-    "replaying",
-    "router_of_test",
-    "running_catalog",
-    "running_sources",
-    "samples",
-    "sealer",
-    "settings_set",
-    "shadow_runs",
-    "source_traits",
-    "typed_person",
-]
+
+def alerts_to(
+    webhook: AlertWebhook | None,
+    settings: Settings,
+    outbox: Outbox,
+    accounts: Sequence[AccountView],
+    clock: Callable[[], float],
+) -> tuple[Alerts, ...]:
+    """Make the background task that tells `webhook`; none where there is no such address."""
+    if webhook is None:
+        return ()
+    return (Alerts(outbox, webhook, alert_conditions(settings, outbox, accounts, clock)),)
+
+
+def alert_conditions(
+    settings: Settings, outbox: Outbox, accounts: Sequence[AccountView], clock: Callable[[], float]
+) -> Conditions:
+    """Make what judges which conditions hold, for people who look."""
+    return Conditions(
+        outbox,
+        accounts=accounts,
+        settings=settings,
+        tells_reports=settings.reads_reports,
+        keeps_while_off=settings.keeps_while_off,
+        told_full_s=settings.told_full_s,
+        clock=clock,
+    )
+
+
+def settings_set(settings: Settings) -> frozenset[str]:
+    """Return the names of the settings that the console's advice speaks of, and that are set already."""
+    known = {
+        "REMEMBER_DAYS": settings.remember_days,
+        "DEFAULT_COUNTRY": settings.default_country,
+        "DEFAULT_CURRENCY": settings.default_currency,
+        "ACTION_SOURCE_BY_CONTEXT": settings.action_source_by_context,
+        "ORDER_SCOPE": settings.orders_by_source,
+    }
+    return frozenset(name for name, value in known.items() if value)
+
+
+#: Why nothing is published from a console whose store other machines may use.
+_FILES_OF_MANY_MACHINES = (
+    "Several machines may share this store, and what is written here would be on one of them only. "
+    "Put the file where each of them reads it (an image, a volume, a config map), then press Reload; "
+    "the page Presets shows which process runs what."
+)
+#: A name that arrived longer ago is not suggested.
+_ARRIVED_DAYS: Final = 30
+#: Where a client that calls the sandbox in this process believes it to be.
+SANDBOX_URL = "http://sandbox/v5"
+
+
+def running_catalog(settings: Settings) -> RunningCatalog:
+    """Return the presets and mappings of the settings' folders, ready to be read again. Raises CatalogError."""
+    running = RunningCatalog(
+        settings.presets_dir,
+        settings.mappings_dir,
+        custom_event_names=frozenset(settings.custom_event_names),
+        check=partial(check_presets, settings),
+    )
+    running.failing = file_tests().failing
+    return running
+
+
+@cache
+def file_tests() -> FileTests:
+    """Return who runs the tests of files: by no settings but theirs, with the sources that come with Pinrelay."""
+    return FileTests(router_of_test, cache(partial(read_source, (shipped("sources"),))))
+
+
+def router_of_test(given: GivenSettings) -> Router:
+    """Return the way of events by the settings of a test; the same settings share it. Raises SettingsError."""
+    return _router_of_test(tuple(sorted(given.items())))
+
+
+@cache
+def _router_of_test(given: tuple[tuple[str, str | bool | int | float], ...]) -> Router:
+    return event_router(settings_of_test(dict(given)))
+
+
+def publisher(settings: Settings, running: RunningCatalog) -> Publisher:
+    """Return who writes files of presets and mappings for the console, or says why nobody does."""
+    is_of_one_machine = settings.outbox_url.startswith("sqlite:")
+    return Publisher(running, why_never="" if is_of_one_machine else _FILES_OF_MANY_MACHINES)
+
+
+def running_sources(settings: Settings, *, on_fault: Callable[[str], None]) -> RunningSources | None:
+    """Return the sources of the settings' folders, ready to be read again; None where there are none.
+
+    `on_fault` is told why changed secrets are not taken up. Raises CatalogError.
+    """
+    if not settings.has_sources:
+        return None
+    return RunningSources(
+        settings.source_folders,
+        SourceSecrets(min_characters=MIN_SECRET_CHARACTERS if settings.reachable else 1),
+        Limits.of_webhook(settings),
+        names=settings.sources,
+        taken=key_sources(settings),
+        on_fault=on_fault,
+    )
+
+
+def pipeline(  # noqa: PLR0913 - all that a pipeline can be made with
+    settings: Settings,
+    catalog: Catalog | None = None,
+    *,
+    outbox: Enqueues | None = None,
+    why_off: WhyOff | None = None,
+    on_count: Callable[[Sequence[CounterRow]], None] | None = None,
+    action_source: str | None = None,
+    quarantine: Quarantine | None = None,
+    to: Sequence[Destination] | None = None,
+    sources: RunningSources | None = None,
+    shared: SharedValues | None = None,
+    erasing: ErasesPeople | None = None,
+) -> Pipeline:
+    """Return the pipeline of the settings.
+
+    `catalog` None loads that of the settings, which may raise CatalogError. Without an outbox it only previews.
+    `why_off` says why a preset sends nothing to an ad account, None where it does; asked where the settings refuse
+    such events.
+    `on_count` is told what was counted. `action_source` replaces what the presets say; None keeps it. `quarantine` is
+    where what makes no delivery is kept, None: nowhere. `to` are the ad accounts, None reads those of the settings.
+    `sources` are those that run, None: those of the settings' folders. `shared` is where processes tell each other
+    which sources send orders, None: nowhere. `erasing` erases whom events name; None makes it, for an outbox that is a
+    whole one.
+    """
+    if erasing is None and outbox is not None:
+        erasing = forget_acts(settings, cast("Outbox", outbox))
+    return Pipeline(
+        catalog or running_catalog(settings).catalog,
+        event_router(settings, why_off, action_source, to, sources, shared=shared),
+        outbox=outbox,
+        on_count=on_count,
+        quarantine=quarantine,
+        source=cache(partial(load_source, settings.source_folders)),
+        erasing=erasing,
+    )
+
+
+def explainer(
+    settings: Settings,
+    *,
+    outbox: Outbox | None = None,
+    why_off: WhyOff | None = None,
+    action_source: str | None = None,
+    to: Sequence[Destination] | None = None,
+    sources: RunningSources | None = None,
+) -> Explainer:
+    """Return who tells what would become of events, as the pipeline of the same settings and arguments would do it.
+
+    Without an outbox every event is taken as new.
+    """
+    return Explainer(
+        event_router(settings, why_off, action_source, to, sources, shared=outbox, is_asked=True),
+        outbox=outbox,
+        why_kept=why_off if settings.keeps_while_off else None,
+        secret=None if outbox is None else forget_acts(settings, outbox).secret,
+    )
+
+
+def pinterest_client(destination: Destination, sandbox: ASGIApp | None = None) -> PinterestClient:
+    """Return the client of an ad account; one that goes to the sandbox calls `sandbox`, which is in this process."""
+    here = sandbox if destination.settings.sandboxed else None
+    return PinterestClient(
+        api_url=SANDBOX_URL if here else destination.settings.pinterest_api_url,
+        ad_account_id=destination.ad_account_id,
+        token=destination.token,
+        timeout_s=destination.settings.send_timeout_s,
+        transport=httpx.ASGITransport(app=here) if here else None,
+    )
+
+
+def event_router(
+    settings: Settings,
+    why_off: WhyOff | None = None,
+    action_source: str | None = None,
+    to: Sequence[Destination] | None = None,
+    sources: RunningSources | None = None,
+    *,
+    shared: SharedValues | None = None,
+    is_asked: bool = False,
+) -> Router:
+    """Return the way of events by the settings; the arguments are those of `pipeline`.
+
+    `is_asked`: no event comes by it, it only tells what would become of events.
+    Raises CatalogError, and SettingsError where CONTENT_ID cannot be read.
+    """
+    found = destinations(settings) if to is None else to
+    traits_of, names = source_traits(settings, sources), _sending_sources(settings, sources)
+    reader = identity_event_reader(settings)
+    return Router(
+        _accounts(found, action_source),
+        withheld=partial(withheld, settings=settings),
+        why_off=None if settings.keeps_while_off else why_off,
+        enrichment=enrichment(settings, found, traits_of, names) if settings.remember_days else None,
+        reader=reader,
+        consents=consents(settings, reader, time.monotonic),
+        content_id_of=_content_ids(settings, sources),
+        traits_of=traits_of,
+        waits=OrderWaits(
+            settings, accounts=found, sources=names, traits_of=traits_of, shared=shared, is_asked=is_asked
+        ),
+        public_order_limits=settings.public_order_limits,
+    )
+
+
+def consents(settings: Settings, reader: IdentityEventReader, monotonic: Callable[[], float]) -> Consents | None:
+    """Return what keeps answers, and asks for them before events are enqueued; None where they count for nothing."""
+    if not settings.keeps_answers:
+        return None
+    return Consents(settings, reader, ConsentBook(monotonic), order_wait_s=settings.order_wait_s)
+
+
+def _sending_sources(settings: Settings, sources: RunningSources | None) -> Callable[[], Iterable[str]]:
+    """Return what tells which sources may send: those of write keys and files, and `/webhook` where it is set up."""
+    of_webhook = settings.webhook_shared_secrets or settings.webhook_header or not settings.authenticated
+    keys = [name for name in key_sources(settings) if of_webhook or name != DEFAULT_SOURCE]
+
+    of_files = cache(partial(_source_files, settings))
+    return lambda: (*keys, *(sources.sources if sources else of_files()))
+
+
+def _source_files(settings: Settings) -> Mapping[str, SourceFile]:
+    """Return what the files of the settings' folders say of sources, by name."""
+    (texts,) = read_texts(SOURCES_DIR=settings.source_folders) if settings.has_sources else ({},)
+    return {spec.name: spec for spec in parse_files(SourceFile, texts, []).values()}
+
+
+def source_traits(settings: Settings, sources: RunningSources | None) -> Callable[[str], SourceTraits]:
+    """Return what tells whether a source is proven, and of which shop it is."""
+    of_files = cache(partial(_source_files, settings))
+
+    def traits(name: str) -> SourceTraits:
+        named = sources.sources.get(name) if sources else of_files().get(name)
+        if named is None:
+            return SourceTraits(is_proven=proves_authors(settings, name))
+        return SourceTraits(is_proven=named.is_proven, shop=named.shop)
+
+    return traits
+
+
+def _content_ids(settings: Settings, sources: RunningSources | None) -> Callable[[str], str | None]:
+    """Return what tells which ids a source's file says that products are sent under; None where it says nothing."""
+    if not settings.has_sources:
+        return lambda _: None
+    of_files = cache(partial(_source_files, settings))
+
+    def content_id(name: str) -> str | None:
+        named = sources.sources.get(name) if sources else of_files().get(name)
+        return None if named is None else named.content_id
+
+    return content_id
+
+
+@lru_cache(maxsize=2)  # as large as its file: all share it; tests of files have none
+def _addresses(path: Path | None) -> StateOf | None:
+    """Return what finds states of addresses, by the database of GEOIP_DB; SettingsError where it is unreadable."""
+    if path is None:
+        return None
+    from app.destination.geoip import AddressDatabase  # noqa: PLC0415 - its library is loaded where it is used only
+
+    return AddressDatabase(path)
+
+
+def _accounts(found: Sequence[Destination], action_source: str | None) -> list[AdAccount]:
+    """Return the ad accounts as the way of events knows them; where settings are the same, how events are built is."""
+    makings: dict[tuple[Any, ...], BuildProfile] = {}
+    accounts = []
+    for each in found:
+        own = each.settings
+        key = (own.sandboxed, *(getattr(own, name) for name in AccountEventSettings.model_fields))
+        if key not in makings:
+            _check_content_id(each)
+            makings[key] = BuildProfile(
+                action=ReportConversionEvent(own, action_source=action_source, state_of=_addresses(own.geoip_db)),
+                rules=own,
+                why_filtered=partial(why_filtered, settings=own, is_live=not own.sandboxed),
+                action_source_by_context=own.action_source_by_context,
+                content_id=own.content_id,
+            )
+        accounts.append(
+            AdAccount(
+                ad_account_id=each.ad_account_id,
+                name=each.name,
+                sources=each.sources,
+                presets=each.presets,
+                making=makings[key],
+                owns_content_id=each.owns_content_id,
+            )
+        )
+    return accounts
+
+
+def _check_content_id(destination: Destination) -> None:
+    try:
+        check_content_id(destination.settings.content_id)
+    except MappingError as exc:
+        place = f"content_id of the destination {destination.name}" if destination.name else "CONTENT_ID"
+        raise SettingsError(f"{place}: {exc.faults[0].message}") from exc
+
+
+def enrichment(
+    settings: Settings,
+    to: Sequence[Destination],
+    traits_of: Callable[[str], SourceTraits],
+    sources: Callable[[], Iterable[str]],
+) -> Enrichment:
+    """Return what identity memory does by the settings for these ad accounts.
+
+    Beside a proven source no `userId` of a public key is believed, unless the settings say so.
+    """
+    rules: MemorySettings = settings
+    if settings.remember_users_from is None and any(traits_of(name).is_proven for name in sources()):
+        rules = settings.model_copy(update={"remember_users_from": "authenticated"})
+    live = next((each.settings for each in to if not each.settings.sandboxed), settings)
+    filtered = partial(why_filtered, settings=live, is_live=not live.sandboxed)
+    return Enrichment(identity_event_reader(settings), rules, filtered)
+
+
+def forgetting(settings: Settings, outbox: Outbox) -> Forgetting:
+    """Return who erases people."""
+    secrets = [each.get_secret_value() for each in (settings.remember_secret, settings.quarantine_key) if each]
+    return Forgetting(outbox, secrets, TypedPerson(settings), new_secret=partial(token_hex, 32))
+
+
+def forget_acts(
+    settings: Settings,
+    outbox: Outbox,
+    audit: Audit | None = None,
+    empty_tails: Callable[[], Awaitable[object]] | None = None,
+) -> ForgetActs:
+    """Return what operators and events have people erased by.
+
+    `empty_tails` empties the live tails of all processes; None has it done by whoever reads the store.
+    """
+    sealer = _deletion_sealer(settings)
+    return ForgetActs(
+        forgetting(settings, outbox),
+        audit or Audit(outbox, time.time),
+        outbox,
+        empty_tails=empty_tails or (lambda: ERASED_AT.write(outbox, time.time())),
+        new_number=partial(token_hex, 3),
+        seal=sealer.seal if sealer else None,
+    )
+
+
+def _deletion_sealer(settings: Settings) -> SealsTokens | None:
+    """Return what seals addresses for Pinterest's requests to delete; None where no token may call for them."""
+    if not settings.reads_reports:
+        return None
+    from app.outbox.sealed_events import Sealer  # noqa: PLC0415 - its library is loaded where something is sealed only
+
+    keys = (settings.quarantine_key, settings.pinterest_reports_key, settings.pinterest_ads_token)
+    key = next((each for each in keys if each), None)
+    return Sealer(key.get_secret_value(), about="deletion") if key else None
+
+
+def people_search(settings: Settings, outbox: Outbox) -> PeopleSearch:
+    """Return who looks people up, where there is a secret to find them by."""
+    return PeopleSearch(outbox, _id_keys(settings), PersonReader(settings))
+
+
+def event_finder(
+    settings: Settings,
+    outbox: Outbox,
+    *,
+    catalog: Callable[[], Catalog] | None = None,
+    sources: Callable[[], Iterable[str]] | None = None,
+    clock: Callable[[], float] = time.time,
+) -> Finder:
+    """Return who finds events again by whatever somebody types.
+
+    `catalog` and `sources` return what runs now; None reads the files where a name has to be looked up.
+    """
+
+    async def known(part: str) -> Collection[str]:
+        if part == "preset":
+            return {preset.name for preset in (catalog() if catalog else running_catalog(settings).catalog).presets}
+        if part == "ad_account_id":
+            return account_names(settings) or {settings.pinterest_ad_account_id or SANDBOX_AD_ACCOUNT_ID}
+        if part == "event_name":
+            return {*EVENT_NAMES, *settings.custom_event_names}
+        if part == "currency":
+            return currencies()
+        arrived = [one.key for one in await read_figures(outbox.inventory, now=clock(), days=_ARRIVED_DAYS)]
+        if part == "name":
+            return {key.name for key in arrived}
+        named = sources() if sources else (*key_sources(settings), *_source_files(settings))
+        return {*named, *(key.source for key in arrived)}
+
+    return Finder(outbox, TypedPerson(settings), known)
+
+
+def _id_keys(settings: Settings) -> IdKeys:
+    secret = settings.id_secret
+    return IdKeys(secret.get_secret_value().encode() if secret else b"")
+
+
+def identity_event_reader(settings: Settings) -> IdentityEventReader:
+    """Return the reader of events for identity memory: it finds their ids and persons by the settings."""
+    return IdentityEventReader(
+        _id_keys(settings),
+        PersonReader(settings, _addresses(settings.geoip_db)),
+        partial(consent_answer, settings=settings),
+    )
+
+
+def name_counts(
+    settings: Settings, running: RunningCatalog, sources: RunningSources | None = None
+) -> NameCounts | None:
+    """Return what counts by name what arrives; None where there is no inventory."""
+    if not settings.inventory_names:
+        return None
+    rng = random.Random()  # noqa: S311 - which events are looked into, no secret
+    products = ProductCheck(lambda: running.catalog, content_id_of(settings, sources))
+    return NameCounts(Sampler(lambda: running.catalog), rng, max_names=settings.inventory_names, products=products)
+
+
+def content_id_of(settings: Settings, sources: RunningSources | None = None) -> Callable[[str], str]:
+    """Return what tells under which ids the products of a source are sent, unless a destination says otherwise."""
+    of_source = _content_ids(settings, sources)
+    return lambda source: of_source(source) or settings.content_id
+
+
+def feed_keeper(
+    settings: Settings, names: NameCounts | None, outbox: Outbox, clock: Callable[[], float]
+) -> tuple[FeedKeeper, ...]:
+    """Make what reads the product feeds in the background; none where there is no inventory."""
+    if names is None or names.products is None:
+        return ()
+    addresses = [each.get_secret_value() for each in settings.feed_url]
+    return (FeedKeeper(outbox, names.products, addresses, clock=clock, on_error=log_error),)
+
+
+def live_tail(settings: Settings, running: RunningCatalog, outbox: Outbox, coordination: Coordination) -> Tail:
+    """Return what holds events that arrive while an operator wants to see them."""
+    return Tail(
+        identity_event_reader(settings),
+        lambda: running.catalog,
+        outbox if settings.remember_days else None,
+        on_erased=lambda now: coordination.empty_tails(now=now),
+    )
+
+
+def quarantine(settings: Settings, outbox: Outbox) -> Quarantine | None:
+    """Return what keeps events that made no delivery; None where it is off. Raises SettingsError without a key."""
+    if not settings.quarantine_hours:
+        return None
+    return Quarantine(outbox.sealed_events, sealer(settings), identity_event_reader(settings), settings)
+
+
+def samples(settings: Settings, outbox: Outbox, catalog: Callable[[], Catalog]) -> Samples | None:
+    """Return what keeps a few events of each name; None where that is off. Raises SettingsError without a key."""
+    if not settings.samples_per_name:
+        return None
+    reader = identity_event_reader(settings)
+    return Samples(
+        outbox.sealed_events,
+        sealer(settings),
+        reader,
+        catalog,
+        per_name=settings.samples_per_name,
+        cpu_clock=time.process_time,
+    )
+
+
+def shadow_runs(
+    settings: Settings,
+    running: RunningCatalog,
+    outbox: Outbox,
+    *,
+    clock: Callable[[], float],
+    to: Sequence[Destination] | None = None,
+    sources: RunningSources | None = None,
+) -> ShadowRuns | None:
+    """Return who tries drafts on what is kept; None where nothing is. The arguments are those of `replaying`.
+
+    Raises SettingsError without a key, or where PUBLISH_FAIL_IF cannot be read.
+    """
+    if not (settings.quarantine_hours or settings.samples_per_name):
+        return None
+    return ShadowRuns(
+        outbox.sealed_events,
+        sealer(settings),
+        event_router(settings, to=to, sources=sources),
+        lambda: running.catalog,
+        clock=clock,
+        has_samples=settings.samples_per_name > 0,
+        limits=settings.publish_fail_if,
+    )
+
+
+def replaying(
+    settings: Settings,
+    running: RunningCatalog,
+    outbox: Outbox,
+    *,
+    why_off: WhyOff,
+    clock: Callable[[], float],
+    to: Sequence[Destination] | None = None,
+    sources: RunningSources | None = None,
+) -> Replaying | None:
+    """Return who brings events back from the quarantine, by a pipeline that keeps none; None where it is off.
+
+    `to` are the ad accounts, `sources` those with a name, as they are when it is asked; None reads those of the
+    settings, the sources when the first event is judged. Raises SettingsError without a key.
+    """
+    if not settings.quarantine_hours:
+        return None
+    return Replaying(
+        outbox.sealed_events,
+        sealer(settings),
+        explainer(settings, outbox=outbox, why_off=why_off, to=to, sources=sources),
+        pipeline(settings, running.catalog, outbox=outbox, why_off=why_off, to=to, sources=sources),
+        catalog=lambda: running.catalog,
+        held_back=_held_back_by(_sources_of(settings) if sources is None else lambda: sources.sources),
+        clock=clock,
+    )
+
+
+def _sources_of(settings: Settings) -> Callable[[], Mapping[str, NamedSource]]:
+    @cache
+    def read() -> Mapping[str, NamedSource]:
+        found = running_sources(settings, on_fault=log_secrets_kept)
+        return found.sources if found else {}
+
+    return read
+
+
+def _held_back_by(sources: Callable[[], Mapping[str, NamedSource]]) -> HeldBack:
+    def judged(event: Event, name: str) -> Event | EventRefused:
+        source = sources().get(name)
+        return event if source is None else held_back(event, source)
+
+    return judged
+
+
+def sealer(settings: Settings) -> Seals:
+    """Return who encrypts events and opens them. Raises SettingsError without a key."""
+    from app.outbox.sealed_events import Sealer  # noqa: PLC0415 - its library is loaded where a quarantine is kept only
+
+    if settings.quarantine_key is None:
+        message = "QUARANTINE_KEY: the quarantine needs one, of 32 characters or more: `openssl rand -hex 32` makes it"
+        raise SettingsError(message)
+    return Sealer(settings.quarantine_key.get_secret_value())
+
+
+_TOGETHER = (
+    "PINTEREST_CLIENT_ID, PINTEREST_CLIENT_SECRET, PINTEREST_REFRESH_TOKEN and PINTEREST_REPORTS_KEY go together"
+)
+
+
+def hourly_reading(
+    settings: Settings,
+    destinations: Sequence[Destination],
+    outbox: Outbox,
+    sandbox: ASGIApp | None,
+    clock: Callable[[], float],
+) -> tuple[HourlyReading, ...]:
+    """Make what reads Pinterest's figures in the background; none where no token is set.
+
+    Read are the ad accounts that are live; where none is, those of the sandbox. Raises SettingsError where a part of a
+    token that renews itself is missing.
+    """
+    if not settings.reads_reports:
+        return ()
+    live = [each for each in destinations if not each.settings.sandboxed]
+    client = _ads_client(settings, destinations, sandbox)
+    reading = HourlyReading(
+        outbox,
+        client,
+        _token(settings, outbox, client),
+        ad_account_ids=[each.ad_account_id for each in live or destinations],
+        event_names=settings.custom_event_names,
+        clock=clock,
+        on_error=log_error,
+        on_trouble=log_reports,
+    )
+    return (reading,)
+
+
+def deletion_requests(
+    settings: Settings,
+    destinations: Sequence[Destination],
+    outbox: Outbox,
+    sandbox: ASGIApp | None,
+    clock: Callable[[], float],
+) -> tuple[DeletionRequests, ...]:
+    """Make what asks Pinterest to delete in the background; none where no token is set."""
+    sealer = _deletion_sealer(settings)
+    if sealer is None:
+        return ()
+    client = _ads_client(settings, destinations, sandbox)
+    token = _token(settings, outbox, client)
+    requests = DeletionRequests(
+        outbox, client, token, sealer, scrub=outbox.scrub, clock=clock, on_error=log_error, on_trouble=log_reports
+    )
+    return (requests,)
+
+
+def _ads_client(settings: Settings, destinations: Sequence[Destination], sandbox: ASGIApp | None) -> AdsClient:
+    live = [each for each in destinations if not each.settings.sandboxed]
+    here = None if live else sandbox
+    return AdsClient(
+        api_url=SANDBOX_URL if here else (live or destinations)[0].settings.pinterest_api_url,
+        timeout_s=settings.send_timeout_s,
+        transport=httpx.ASGITransport(app=here) if here else None,
+    )
+
+
+def check_settings(settings: Settings, environ: Mapping[str, str]) -> None:
+    """Raise SettingsError where a server would refuse to start by these settings; nothing is opened."""
+    check_outbox_settings(settings.outbox_url, settings)
+    WebhookSecrets.of(settings)
+    quotas_of(settings, WriteKeys.of(settings))
+    Users.of(settings)
+    UserHeaders.of(settings)
+    if settings.quarantine_hours or settings.samples_per_name:
+        sealer(settings)
+    if settings.reads_reports:
+        _token_settings(settings)
+    for signal in SIGNALS:
+        exports(environ, signal)
+
+
+def _token_settings(settings: Settings) -> SecretStr | tuple[str, SecretStr, SecretStr, SecretStr]:
+    """Return the token that reads reports, or what renews one. Raises SettingsError."""
+    client_id, secret = settings.pinterest_client_id, settings.pinterest_client_secret
+    first, key = settings.pinterest_refresh_token, settings.pinterest_reports_key
+    fixed = settings.pinterest_ads_token
+    if fixed and not any((client_id, secret, first, key)):
+        return fixed
+    if fixed or not (client_id and secret and first and key):
+        raise SettingsError(f"{_TOGETHER}: set all four, or PINTEREST_ADS_TOKEN alone")
+    return client_id, secret, first, key
+
+
+def _token(settings: Settings, outbox: Outbox, client: AdsClient) -> AdsToken:
+    given = _token_settings(settings)
+    if isinstance(given, SecretStr):
+        return FixedToken(given)
+    from app.outbox.sealed_events import Sealer  # noqa: PLC0415 - its library is loaded where a token renews itself only
+
+    client_id, secret, first, key = given
+    sealer = Sealer(key.get_secret_value(), about="reports")
+    return RotatingToken(outbox, client, sealer, client_id=client_id, client_secret=secret, first=first)

@@ -16,7 +16,6 @@ from app.access.sessions import Sessions
 from app.access.users import Users
 from app.assemble import ad_accounts
 from app.assemble.ad_accounts import Destination
-from app.assemble.factories import name_counts
 from app.catalog.catalog import RunningCatalog, generation_of
 from app.catalog.sources import RunningSources
 from app.catalog.started_files import StartedFiles
@@ -184,7 +183,7 @@ def make_services(
         clock=clock,
         sandbox=sandbox,
         alert_webhook=webhook,
-        names=name_counts(settings, running, sources),
+        names=assemble.name_counts(settings, running, sources),
         samples=assemble.samples(settings, outbox, lambda: running.catalog),
         tag_reports=TagReports(outbox, clock=clock, on_error=log_error) if settings.tag_check else None,
     )

@@ -15,6 +15,7 @@ from app.core.deliveries import Delivery
 from app.core.events import Exit
 from app.core.pages import DroppedPage, Message, Page, Query
 from app.core.values.hidden_emails import unpersonal_id
+from app.destination import TypedPerson
 from app.outbox import SEARCH_FILTERS, Outbox, read_filters
 from app.pipeline.receipts import receipt_of_message
 from app.pipeline.search import Finder, Found
@@ -84,7 +85,7 @@ def filters_of_words(words: Sequence[str]) -> dict[str, str]:
 
 
 def _digest(settings: Settings) -> str:
-    digest = assemble.typed_person(settings)(typer.prompt("E-mail or phone (not shown)", err=True, hide_input=True))
+    digest = TypedPerson(settings)(typer.prompt("E-mail or phone (not shown)", err=True, hide_input=True))
     if digest is None:
         raise typer.BadParameter("the text is neither an e-mail address nor a phone number: type one of them")
     return digest

@@ -13,6 +13,7 @@ from app import assemble
 from app.access.audit import Audit
 from app.core.people import Erasure, NamedPerson
 from app.core.shared_values import DELETIONS, ERASURES, PinterestDeletion
+from app.destination import TypedPerson
 from app.errors import OutboxUnavailable
 from app.insights.reports.ads_client import AdsClient, FixedToken
 from app.insights.reports.deletion_requests import DESTROY_S, NO_BETA, DeletionRequests
@@ -93,7 +94,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     async def empty() -> None: ...
 
     made = Scene(tmp_path, outbox, assemble.forget_acts(settings, outbox, Audit(outbox, lambda: made.now), empty))
-    digest = settings and assemble.typed_person(settings)(EMAIL)
+    digest = settings and TypedPerson(settings)(EMAIL)
     at = At(outbox)
     await at.enqueue(new(order_id="7", buyer=(digest,), payload=payload(em=[digest], click_id=CLICK)))
     await at.deliver(*await at.claim())
