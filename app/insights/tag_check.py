@@ -17,9 +17,8 @@ from app.core.pages import Query
 from app.core.shared_values import TAG_CALLS, TAG_FIGURES, SharedValues, TagCall, TagCalls, TagCounts, TagFigures
 from app.core.values.event_names import CHECKOUT
 from app.core.values.times import DAY_S, HOUR_S
-from app.errors import OutboxUnavailable
 from app.outbox import Outbox
-from app.sender.shutdown import Shutdown
+from app.sender.shutdown import WritingTask
 
 #: Reported calls are kept together for so long, in so many places that are used in turn.
 _SPAN_S: Final = 300
@@ -30,7 +29,6 @@ _WAIT_S: Final = HOUR_S
 MAX_CALLS: Final = 500
 #: Counts are kept for so many days.
 DAYS_KEPT: Final = 30
-WRITTEN_EVERY_S: Final = 10.0
 #: Deliveries of one id that are looked at.
 _LOOKED_AT: Final = 5
 #: Calls that say something of the page's tag, and the part of them that counts twice from which on an alert is sent.
@@ -39,14 +37,13 @@ DOUBLE: Final = 0.1
 _NOT_SENT: Final = frozenset({State.DEAD, State.DISMISSED})
 
 
-class TagReports:
+class TagReports(WritingTask):
     """Takes the calls that pages report, in bounded memory, and keeps them in the store: a background task."""
 
     def __init__(self, outbox: Outbox, *, clock: Callable[[], float], on_error: Callable[[Exception], None]) -> None:
+        super().__init__(on_error)
         self._outbox = outbox
         self._clock = clock
-        self._on_error = on_error
-        self._shutdown = Shutdown()
         self._calls: list[TagCall] = []
         self._more = 0
 
@@ -56,22 +53,7 @@ class TagReports:
         self._calls += calls[:room]
         self._more += len(calls[room:])
 
-    async def run(self) -> None:
-        """Write every few seconds until `stop`, and then once more. An outbox that is away is asked again later."""
-        is_last = False
-        while not is_last:
-            await self._shutdown.rest(WRITTEN_EVERY_S)
-            is_last = self._shutdown.requested
-            try:
-                await self.write()
-            except OutboxUnavailable as exc:
-                self._on_error(exc)
-
-    def stop(self) -> None:
-        """End `run` after all is written."""
-        self._shutdown.request()
-
-    async def write(self) -> None:
+    async def look(self) -> None:
         """Compare what is old enough, and keep what was reported since the last time."""
         now = self._clock()
         await compare_old(self._outbox, now)

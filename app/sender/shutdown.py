@@ -11,6 +11,8 @@ from app.errors import OutboxUnavailable
 _Result = TypeVar("_Result")
 #: How often a MinuteTask looks.
 LOOK_S: Final = 60.0
+#: How often a WritingTask writes: what is lost with a process that is killed.
+WRITTEN_EVERY_S: Final = 10.0
 
 
 class Shutdown:
@@ -68,13 +70,16 @@ class MinuteTask(ABC):
     async def run(self) -> None:
         """Look until `stop`. An outbox that is away is asked again later."""
         while not self._shutdown.requested:
-            try:
-                await self.look()
-            except OutboxUnavailable as exc:
-                self._on_error(exc)
+            await self._try_look()
             await self._shutdown.rest(LOOK_S)
         if self._close is not None:
             await self._close()
+
+    async def _try_look(self) -> None:
+        try:
+            await self.look()
+        except OutboxUnavailable as exc:
+            self._on_error(exc)
 
     def stop(self) -> None:
         """End `run` after the look under way."""
@@ -83,6 +88,18 @@ class MinuteTask(ABC):
     @abstractmethod
     async def look(self) -> object:
         """Do what is due."""
+
+
+class WritingTask(MinuteTask):
+    """A background task that writes every few seconds what a process has counted, and once more at the end."""
+
+    async def run(self) -> None:
+        """Write until `stop`, and then once more. An outbox that is away is asked again later."""
+        is_last = False
+        while not is_last:
+            await self._shutdown.rest(WRITTEN_EVERY_S)
+            is_last = self._shutdown.requested  # asked before: what comes during a write is of the next
+            await self._try_look()
 
 
 async def _within(seconds: float, event: asyncio.Event) -> None:

@@ -87,14 +87,14 @@ async def test_planted_rates_of_doubles_come_out_exactly_at_once_and_after_the_h
 ) -> None:
     deliveries, calls, is_planted = planted(random.Random(seed), 120)
     reports.take(calls[:50])
-    await reports.write()
+    await reports.look()
     await sends(outbox, *deliveries)  # the shop's webhook comes later than the page's report
     clock.now += 400
     reports.take(calls[50:])
-    await reports.write()
+    await reports.look()
     at_once = await report_of(outbox, clock)
     clock.now += 2 * HOUR_S
-    await reports.write()
+    await reports.look()
     assert await TAG_CALLS.read_all(outbox) == {}
     assert await report_of(outbox, clock) == at_once
     (line,) = at_once.lines
@@ -118,14 +118,14 @@ async def test_calls_are_counted_once_though_two_processes_compare_them(
     outbox: Outbox, reports: TagReports, clock: Clock
 ) -> None:
     reports.take([TagCall(event="lead", event_id="a")])
-    await reports.write()
+    await reports.look()
     kept = await TAG_CALLS.read_all(outbox)
     clock.now += 2 * HOUR_S
-    await reports.write()
+    await reports.look()
     ((place, calls),) = kept.items()
     await TAG_CALLS.of(place).write(outbox, calls)  # as if a process had been killed before it took them away
     assert [line.counts.calls for line in (await report_of(outbox, clock)).lines] == [1]
-    await reports.write()
+    await reports.look()
     assert await TAG_CALLS.read_all(outbox) == {}
     assert [line.counts.calls for line in (await report_of(outbox, clock)).lines] == [1]
 
@@ -141,13 +141,13 @@ async def test_another_process_that_writes_first_delays_a_report_and_loses_none(
     async def read_and_wait(key: str) -> Any:
         found = await read(key)
         monkeypatch.setattr(outbox, "get_shared", read)
-        await other.write()
+        await other.look()
         return found
 
     monkeypatch.setattr(outbox, "get_shared", read_and_wait)
-    await reports.write()
+    await reports.look()
     assert [line.event for line in (await report_of(outbox, clock)).lines] == ["signup"]
-    await reports.write()
+    await reports.look()
     assert [line.event for line in (await report_of(outbox, clock)).lines] == ["lead", "signup"]
 
 
@@ -155,7 +155,7 @@ async def test_another_process_that_compares_first_is_not_repeated(
     outbox: Outbox, reports: TagReports, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reports.take([TagCall(event="lead")])
-    await reports.write()
+    await reports.look()
     clock.now += 2 * HOUR_S
     read = outbox.get_shared
 
@@ -176,11 +176,11 @@ async def test_what_is_reported_beyond_the_bound_is_only_counted(
 ) -> None:
     for _ in range(3):
         reports.take([TagCall(event="page_visit")] * (MAX_CALLS - 1))
-    await reports.write()
+    await reports.look()
     reports.take([TagCall(event="page_visit")] * 7)
-    await reports.write()
+    await reports.look()
     clock.now += 2 * HOUR_S
-    await reports.write()
+    await reports.look()
     report = await report_of(outbox, clock)
     assert (report.lines[0].counts.calls, report.more) == (MAX_CALLS, 2 * MAX_CALLS - 3 + 7)
 
@@ -189,9 +189,9 @@ async def test_old_days_are_dropped(outbox: Outbox, reports: TagReports, clock: 
     for _ in range(2):
         clock.now += (DAYS_KEPT + 1) * DAY_S
         reports.take([TagCall(event="lead")] * (MAX_CALLS + 1))
-        await reports.write()
+        await reports.look()
         clock.now += 2 * HOUR_S
-        await reports.write()
+        await reports.look()
     figures = await TAG_FIGURES.read(outbox)
     assert figures is not None
     assert (len(figures.days), len(figures.more)) == (1, 1)
@@ -222,7 +222,7 @@ async def test_what_a_call_counts_for(
         new(event_id="same", message_id="same"),
     )
     reports.take([TagCall(**{"event": "checkout"} | call)])
-    await reports.write()
+    await reports.look()
     (line,) = (await report_of(outbox, clock)).lines
     assert line.counts == TagCounts(calls=1, **counts)
 
@@ -238,9 +238,9 @@ async def test_an_alert_names_what_counts_twice(outbox: Outbox, reports: TagRepo
                 for n in range(number)
             ]
         )
-        await reports.write()
+        await reports.look()
         clock.now += 2 * HOUR_S
-        await reports.write()
+        await reports.look()
         told = tag_doubles(await doubles_of(outbox, clock.now))
         if (event, number) == ("checkout", 20):
             assert [each.key for each in told] == ["tag: checkout"]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from app.insights.alerts import watcher
 from app.insights.alerts.watcher import AlertWebhook
+from app.sender import shutdown
 from tests.waiting import until_async
 from tests.web.client import client_of
 
@@ -26,7 +26,7 @@ async def test_alerts_go_where_the_settings_say(
         return bool(told)
 
     monkeypatch.setattr(AlertWebhook, "post", post)
-    monkeypatch.setattr(watcher, "PERIOD_S", 0.01)
+    monkeypatch.setattr(shutdown, "LOOK_S", 0.01)
     hook = "https://hooks.example/s3cret"
     async with client_of(tmp_path, alert_webhook_url=hook, switched_off=switched_off) as client:
         await client.post("/api/switch", json={"on": False})

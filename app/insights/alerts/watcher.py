@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from app.config.settings import AlertSettings
 from app.core.coordination import Switches
 from app.core.events import Exit
-from app.core.log import logger
+from app.core.log import log_error, logger
 from app.core.pages import AccountView
 from app.core.shared_values import FEED, OPEN_ALERTS, PINTEREST_VIEWS, RETENTION_BEHIND
 from app.core.values.texts import visible
@@ -31,7 +31,7 @@ from app.insights.alerts.overall import (
 )
 from app.insights.tag_check import doubles_of
 from app.outbox import PAGE_DIFFERS, Outbox
-from app.sender.shutdown import Shutdown
+from app.sender.shutdown import MinuteTask
 from app.sender.status import read_accounts
 
 #: The first three are escaped alike for Slack, Markdown and HTML. Of the others each has its own escape, or none, so a
@@ -176,31 +176,20 @@ class Conditions:
         )
 
 
-PERIOD_S = 60.0
 #: So many looks in a row must fail before an unreadable outbox is told.
 OUTBOX_DOWN_LOOKS = 2
 
 
-class Alerts:
-    """A background task: `run` until `stop`."""
+class Alerts(MinuteTask):
+    """Looks every minute. No trouble ends it: neither the outbox' nor the webhook's."""
 
     def __init__(self, outbox: Outbox, webhook: AlertWebhook, conditions: Conditions) -> None:
         """Take where to look, whom to tell, and what judges."""
+        super().__init__(log_error)
         self._outbox = outbox
         self._webhook = webhook
         self._conditions = conditions
-        self._shutdown = Shutdown()
         self._failed_looks = 0
-
-    async def run(self) -> None:
-        """Look every minute until `stop`. No trouble ends it: neither the outbox' nor the webhook's."""
-        while not self._shutdown.requested:
-            await self.look()
-            await self._shutdown.rest(PERIOD_S)
-
-    def stop(self) -> None:
-        """End `run` after the look under way."""
-        self._shutdown.request()
 
     async def look(self) -> None:
         """Judge the conditions once, and tell what began or cleared since."""

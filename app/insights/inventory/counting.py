@@ -17,11 +17,11 @@ from app.core.receipts import PresetResult, Receipt
 from app.core.trust import public_share
 from app.core.values.event_names import CHECKOUT, named_by
 from app.destination import phones_as_given
-from app.errors import EventRefused, MappingError, OutboxUnavailable
+from app.errors import EventRefused, MappingError
 from app.insights.product_feed import ProductCheck
 from app.outbox.inventory import MAX_PROPERTIES, OTHERS, Inventory
 from app.pipeline.received_names import kept_name
-from app.sender.shutdown import Shutdown
+from app.sender.shutdown import WritingTask
 from app.source import Intake
 
 #: What the mapping must find, and where it puts it.
@@ -320,12 +320,8 @@ class _Counting:
             one.count(event.deliveries)
 
 
-#: So long counts stay in the process: what is lost with it where it is killed.
-WRITTEN_EVERY_S: Final = 10.0
-
-
-class InventoryKeeper:
-    """A background task: `run` until `stop`."""
+class InventoryKeeper(WritingTask):
+    """Writes to the store what the names of a process counted. Where it is unavailable, that is reported and lost."""
 
     def __init__(
         self,
@@ -336,30 +332,14 @@ class InventoryKeeper:
         clock: Callable[[], float],
         on_error: Callable[[Exception], None],
     ) -> None:
+        super().__init__(on_error)
         self._names = names
         self._inventory = inventory
         self._on_counts = on_counts
         self._clock = clock
-        self._on_error = on_error
-        self._shutdown = Shutdown()
 
-    async def run(self) -> None:
-        """Write every few seconds until `stop`, and then once more."""
-        is_last = False
-        while not is_last:
-            await self._shutdown.rest(WRITTEN_EVERY_S)
-            is_last = self._shutdown.requested  # asked before: what comes during a write is of the next
-            await self.write()
-
-    def stop(self) -> None:
-        """End `run` after all is written."""
-        self._shutdown.request()
-
-    async def write(self) -> None:
-        """Write what was counted since the last time. Where the store is unavailable, that is reported and lost."""
+    async def look(self) -> None:
+        """Write what was counted since the last time."""
         counts = self._names.take()
         self._on_counts(counts)
-        try:
-            await self._inventory.add(counts, now=self._clock(), max_names=self._names.max_names)
-        except OutboxUnavailable as exc:
-            self._on_error(exc)
+        await self._inventory.add(counts, now=self._clock(), max_names=self._names.max_names)

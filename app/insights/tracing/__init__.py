@@ -8,7 +8,7 @@ OpenTelemetry's own variables switch it on. Without them its SDK is not imported
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Final, Literal, Protocol, TypeAlias, get_args
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
 from prometheus_client import Metric
 from starlette.types import ASGIApp
@@ -60,58 +60,37 @@ def _need_extra(signal: Signal) -> None:
         ) from exc
 
 
+if TYPE_CHECKING:
+    from app.insights.tracing.otel import FigureExport, LineExport
+
 __all__ = ["SIGNALS", "WATCHING_PATHS", "Tracing", "export_figures", "export_lines", "exports", "open_tracing"]
 
 #: By these machines look after the process, again and again: they are not traced, and logged at the level `debug`.
 WATCHING_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
-class Tracing(Protocol):
-    """What the flow is handed to, so that it is traced on the way."""
+class Tracing:
+    """What the flow is handed to, so that it is traced on the way. This one traces nothing."""
 
-    is_on: bool
+    is_on = False
 
     def requests(self, app: ASGIApp) -> ASGIApp:
         """Trace every request to the application, but those that look after the process."""
-        ...
+        return app
 
     def accepts(self, accepts: AcceptsIntake) -> AcceptsIntake:
         """Trace what becomes of the events of a request."""
-        ...
+        return accepts
 
     def enqueues(self, outbox: Enqueues) -> Enqueues:
         """Trace the commit, and give each delivery the trace that goes on with it."""
-        ...
+        return outbox
 
     def on_call(self, report: CallReport) -> None:
         """Trace a call to Pinterest that was made, and what it means for each of its deliveries."""
 
     async def close(self) -> None:
-        """Export what is left, for a few seconds at most."""
-
-
-class Untraced:
-    """A `Tracing` that traces nothing and hands on what it is given."""
-
-    is_on = False
-
-    def requests(self, app: ASGIApp) -> ASGIApp:
-        """Return the application as it is."""
-        return app
-
-    def accepts(self, accepts: AcceptsIntake) -> AcceptsIntake:
-        """Return what accepts events as it is."""
-        return accepts
-
-    def enqueues(self, outbox: Enqueues) -> Enqueues:
-        """Return the outbox as it is."""
-        return outbox
-
-    def on_call(self, report: CallReport) -> None:
-        """Do nothing."""
-
-    async def close(self) -> None:
-        """Do nothing."""
+        """Export what is left, for a few seconds at most; a collector that does not answer holds nothing up."""
 
 
 def open_tracing(environ: Mapping[str, str]) -> Tracing:
@@ -121,25 +100,15 @@ def open_tracing(environ: Mapping[str, str]) -> Tracing:
     Raises SettingsError where they cannot be followed, or the extra is not installed.
     """
     if not exports(environ, "TRACES"):
-        return Untraced()
+        return Tracing()
     from app.insights.tracing.otel import exporting  # noqa: PLC0415 - the SDK is imported on demand
 
     return exporting(environ)
 
 
-class _Exports(Protocol):
-    async def run(self) -> None: ...
-
-    def stop(self) -> None: ...
-
-
-class _Closes(Protocol):
-    async def close(self) -> None: ...
-
-
 def export_figures(
     environ: Mapping[str, str], read: Callable[[], Awaitable[Iterable[Metric]]], *, clock: Callable[[], float]
-) -> tuple[_Exports, ...]:
+) -> "tuple[FigureExport, ...]":
     """Return what exports metrics while it runs; nothing where they are not asked for. Raises SettingsError."""
     if not exports(environ, "METRICS"):
         return ()
@@ -148,7 +117,7 @@ def export_figures(
     return (figures_of(environ, read, clock=clock),)
 
 
-def export_lines(environ: Mapping[str, str], *, clock: Callable[[], float]) -> tuple[_Closes, ...]:
+def export_lines(environ: Mapping[str, str], *, clock: Callable[[], float]) -> "tuple[LineExport, ...]":
     """Have the lines of the log exported until what is returned is closed, where they are. Raises SettingsError."""
     if not exports(environ, "LOGS"):
         return ()

@@ -39,7 +39,7 @@ from app.core.log import log_error, log_takers
 from app.core.people import PeopleChanges, PeopleFound
 from app.core.receipts import Receipt
 from app.errors import OutboxUnavailable, SettingsError
-from app.insights.tracing import WATCHING_PATHS
+from app.insights.tracing import WATCHING_PATHS, Tracing
 from app.pipeline.pipeline import Enqueues
 from app.sender.context import CallReport
 from app.source import AcceptsIntake, Intake
@@ -403,8 +403,8 @@ def _check_headers(environ: Mapping[str, str]) -> None:
             raise SettingsError(f"{name}: must be NAME=VALUE,NAME=VALUE, each value URL-encoded")
 
 
-class OpenTelemetry:
-    """Makes spans of what passes; `app.insights.tracing.Tracing` says where."""
+class OpenTelemetry(Tracing):
+    """Makes spans of what passes."""
 
     is_on = True
 
@@ -416,23 +416,18 @@ class OpenTelemetry:
         self._deliveries = _tracer(processor, resource, ALWAYS_ON)
 
     def requests(self, app: ASGIApp) -> ASGIApp:
-        """Open a span for each request, within the caller's trace where it names one."""
         return TracedRequests(app, self._requests)
 
     def accepts(self, accepts: AcceptsIntake) -> AcceptsIntake:
-        """Open a span around reading, matching, mapping and keeping, with how many events left by which exit."""
         return _TracedAccepts(self._requests, accepts)
 
     def enqueues(self, outbox: Enqueues) -> Enqueues:
-        """Open a span around the commit; it is the one that the deliveries' spans follow."""
         return _TracedEnqueues(self._requests, outbox)
 
     def on_call(self, report: CallReport) -> None:
-        """Make the spans of a call."""
         trace_call(self._deliveries, report)
 
     async def close(self) -> None:
-        """Export what is left; a collector that does not answer holds nothing up."""
         await for_a_while(self._processor.shutdown, FLUSH_S)
 
 

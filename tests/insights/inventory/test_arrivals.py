@@ -62,7 +62,7 @@ async def test_names_and_exits_arrive_in_the_store(outbox: Outbox) -> None:
     ]
     receipt = await accepts.accept(Intake(events, now=NOW, source="shop"))
     assert receipt.counts[Exit.DUPLICATE] == 1
-    await keeper(met, outbox, errors).write()
+    await keeper(met, outbox, errors).look()
     rows = await outbox.inventory.read(since=0, by_hour=True, counted=[Measure.RECEIVED, Measure.EXIT])
     found = {(count.key.name, count.counted, count.label): count.number for _, count in rows}
     assert found == {

@@ -89,7 +89,7 @@ async def test_counts_are_written_while_it_runs_and_the_last_ones_at_its_end(
     assert await received(outbox) == [2]
     await outbox.close()
     meet(names)
-    await keeper.write()
+    await keeper.look()
     assert [type(error) for error in errors] == [OutboxUnavailable]
     assert names.take() == []
     assert sum(count.number for counts in seen for count in counts if count.counted is Measure.RECEIVED) == 3

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import SettingsError
-from app.insights.tracing import Untraced, open_tracing
+from app.insights.tracing import Tracing, open_tracing
 from app.insights.tracing.otel import OpenTelemetry
 from tests.collector import collecting
 from tests.process import ROOT, clean_environment
@@ -28,7 +28,7 @@ ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
 )
 async def test_nothing_is_traced_unless_an_endpoint_is_named(environ: dict[str, str]) -> None:
     tracing = open_tracing(environ)
-    assert isinstance(tracing, Untraced)
+    assert type(tracing) is Tracing
     await tracing.close()
 
 
