@@ -220,7 +220,6 @@ class Access:
 
     @property
     def has_logins(self) -> bool:
-        """Whether visitors log in by a token (and can log out)."""
         return bool(self._users)
 
     def take(self, users: Users) -> None:

@@ -57,7 +57,6 @@ class Sessions:
         return user if hmac.compare_digest(seal, session.seal) else None
 
     async def end(self, cookie: str) -> None:
-        """End the session of a cookie. Raises OutboxUnavailable."""
         await self._store.end_session(_digest_of(cookie))
 
 

@@ -81,7 +81,6 @@ class Users:
         return bool(self._users)
 
     def named(self, name: str) -> User | None:
-        """Return who has this name; None where nobody has."""
         return self._users.get(name)
 
     def of_token(self, given: str) -> User | None:

@@ -49,7 +49,6 @@ class FlowBar:
 
     @property
     def total(self) -> int:
-        """How many events the bar stands for."""
         return sum(part.count for part in self.parts)
 
 

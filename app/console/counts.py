@@ -87,7 +87,6 @@ class Summary:
     warned: Counter[str]
 
     def total(self, series: str) -> int:
-        """Return the sum of one of the `SERIES` over the period."""
         return sum(self.series[series])
 
 

@@ -80,7 +80,6 @@ class WholeDays:
 
     @property
     def length(self) -> int:
-        """The number of days."""
         return self.last - self.first + 1
 
 

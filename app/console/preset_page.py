@@ -91,7 +91,6 @@ class Sample:
 
     @property
     def title(self) -> str:
-        """Its name, for a list."""
         return shown_name(self.event)
 
 

@@ -335,7 +335,6 @@ class ScoreLine:
 
     @property
     def trend(self) -> KeyTrend:
-        """The score over time, to be drawn."""
         return KeyTrend(component=self.name, events=self.events, carried=0, shares=self.shares)
 
 

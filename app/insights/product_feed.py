@@ -157,7 +157,6 @@ class FeedMatches:
 
     @property
     def total(self) -> int:
-        """All that were looked up."""
         return self.items + self.groups + self.unknown
 
     def __add__(self, other: "FeedMatches") -> "FeedMatches":
@@ -166,7 +165,6 @@ class FeedMatches:
 
     @property
     def counts(self) -> dict[str, int]:
-        """The numbers by name."""
         return {"item": self.items, "group": self.groups, "unknown": self.unknown}
 
     @property

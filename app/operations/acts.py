@@ -51,7 +51,6 @@ class SendTestActs:
 
     @property
     def has_webhook(self) -> bool:
-        """Whether alerts go anywhere."""
         return self._webhook is not None
 
     async def send_event(

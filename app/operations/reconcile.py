@@ -44,7 +44,6 @@ class SentMissing:
 
     @property
     def enqueued(self) -> int:
-        """How many of the orders make a delivery."""
         return sum(count for (exit_, _), count in self.exits.items() if exit_ is Exit.ENQUEUED)
 
     def json(self) -> dict[str, Any]:

@@ -244,7 +244,6 @@ class BoundedConnection(HttpToolsProtocol):
             self.timeout_keep_alive_task.cancel()
 
     def abort(self) -> None:
-        """Close, whatever is unsent."""
         self.transport.abort()
 
     def data_received(self, data: bytes) -> None:

@@ -68,7 +68,6 @@ class Facts:
         return int(self.now // HOUR_S - 1) * HOUR_S
 
     def count(self, name: str, hour_at: int) -> int:
-        """Return the count of one name in the hour that begins at `hour_at`."""
         return self.hours.get(hour_at, {}).get(name, 0)
 
 

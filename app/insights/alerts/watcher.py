@@ -99,7 +99,6 @@ class AlertWebhook:
         return await self.post([_TEST])
 
     async def close(self) -> None:
-        """Release the connections."""
         await self._client.aclose()
 
 

@@ -65,7 +65,6 @@ class NameFigures:
 
     @property
     def received(self) -> int:
-        """Events in the days that were asked for."""
         return sum(self.days.values())
 
     @property
@@ -77,7 +76,6 @@ class NameFigures:
 
     @property
     def exits(self) -> Counter[str]:
-        """What became of them in all of these days, by exit."""
         return sum(self.exits_by_day.values(), Counter[str]())
 
     @property
@@ -87,12 +85,10 @@ class NameFigures:
 
     @property
     def states(self) -> Counter[str]:
-        """Where their deliveries of all of these days stand, by state."""
         return sum(self.states_by_day.values(), Counter[str]())
 
     @property
     def title(self) -> str:
-        """The name as people read it."""
         return title_of(self.key)
 
     @property
@@ -244,7 +240,6 @@ class Change:
 
     @property
     def title(self) -> str:
-        """The name as people read it."""
         return title_of(self.key)
 
     @property
@@ -257,7 +252,6 @@ class Change:
 
     @property
     def text(self) -> str:
-        """The change in words."""
         return f"{self.title} from {self.key.source}{self.told}"
 
 
@@ -326,5 +320,4 @@ class _Seen:
                 self.numbers[count.label] += count.number
 
     def shares(self) -> dict[str, float]:
-        """Return in which part of the sampled events each property was."""
         return {label: number / self.sampled for label, number in self.numbers.items()}

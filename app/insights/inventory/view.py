@@ -102,7 +102,6 @@ class InventoryView:
         ]
 
     async def changes(self) -> list[Change]:
-        """Return what is new and what has vanished since yesterday."""
         return await read_changes(self.inventory, now=self.clock())
 
     async def all_as_json(

@@ -83,7 +83,6 @@ class OrderTrust(NamedTuple):
 
     @property
     def share(self) -> float:
-        """The part of them that the shop did not confirm."""
         return self.unconfirmed / self.orders if self.orders else 0.0
 
 

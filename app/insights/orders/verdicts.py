@@ -267,7 +267,6 @@ class OrderSums:
 
     @property
     def orders(self) -> int:
-        """How many orders the shop has."""
         return sum(worth.orders for cell, worth in self.cells.items() if cell.fate is not OrderFate.UNKNOWN)
 
     def missing_percent(self) -> Decimal:

@@ -51,7 +51,6 @@ class AdsClient:
         return await answer_of(self._http, next(signed.auth_flow(request)), self._timeout_s)
 
     async def close(self) -> None:
-        """Close the connections to Pinterest."""
         await self._http.aclose()
 
 

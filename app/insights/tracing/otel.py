@@ -245,7 +245,6 @@ class FigureExport:
                 await for_a_while(partial(self._exporter.export, data), self._limit_s)
 
     def stop(self) -> None:
-        """End `run` after one more export."""
         self._stopping.set()
 
     def _data(self, families: Iterable[Metric]) -> otel.MetricsData:
