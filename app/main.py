@@ -15,13 +15,12 @@ from app.api.router import Operations, api_router
 from app.assemble.ad_accounts import Destination
 from app.assemble.services import Services, make_services
 from app.config import Settings
-from app.console import ConsoleServices, DestinationView, create_console
+from app.console import ConsoleServices, create_console
 from app.core.deliveries import Settlement
 from app.core.events import CounterRow
 from app.core.log import log_attempts, log_error
 from app.core.values.addresses import read_networks
-from app.core.values.times import HOUR_S
-from app.destination import COMPONENTS, load_place_names, redact
+from app.destination import load_place_names, redact
 from app.insights.tracing import export_figures, export_lines
 from app.pipeline.batcher import RequestBatcher
 from app.pipeline.pipeline import Pipeline
@@ -243,8 +242,7 @@ def _status(settings: Settings, services: Services, role: Role) -> Status:
         metrics=services.metrics,
         accounts=services.accounts,
         role=role.value,
-        keeps_while_off=settings.keeps_while_off,
-        told_full_s=settings.told_full_s,
+        settings=settings,
         restart_notice=services.restart_notice,
         clock=services.clock,
     )
@@ -266,18 +264,10 @@ def _console(settings: Settings, services: Services) -> ConsoleServices:
         access=services.access,
         acts=services.acts,
         inventory=services.inventory,
-        destination=DestinationView(
-            accounts=services.accounts,
-            keeps_while_off=settings.keeps_while_off,
-            told_full_s=settings.told_full_s,
-            waits_at_most_s=settings.retry_max_age_hours * HOUR_S,
-            sender_headers=settings.sender_headers,
-        ),
-        outbox_rules=settings,
-        settings_set=assemble.settings_set(settings),
+        accounts=services.accounts,
+        settings=settings,
         alerts=assemble.alert_conditions(settings, services.outbox, services.accounts, services.clock).holding,
         restart_notice=services.restart_notice,
-        quality_components=COMPONENTS,
         people=assemble.people_search(settings, services.outbox) if settings.remember_secret else None,
         clock=services.clock,
     )

@@ -111,27 +111,7 @@ def alert_conditions(
     settings: Settings, outbox: Outbox, accounts: Sequence[AccountView], clock: Callable[[], float]
 ) -> Conditions:
     """Make what judges which conditions hold, for people who look."""
-    return Conditions(
-        outbox,
-        accounts=accounts,
-        settings=settings,
-        tells_reports=settings.reads_reports,
-        keeps_while_off=settings.keeps_while_off,
-        told_full_s=settings.told_full_s,
-        clock=clock,
-    )
-
-
-def settings_set(settings: Settings) -> frozenset[str]:
-    """Return the names of the settings that the console's advice speaks of, and that are set already."""
-    known = {
-        "REMEMBER_DAYS": settings.remember_days,
-        "DEFAULT_COUNTRY": settings.default_country,
-        "DEFAULT_CURRENCY": settings.default_currency,
-        "ACTION_SOURCE_BY_CONTEXT": settings.action_source_by_context,
-        "ORDER_SCOPE": settings.orders_by_source,
-    }
-    return frozenset(name for name, value in known.items() if value)
+    return Conditions(outbox, accounts=accounts, settings=settings, clock=clock)
 
 
 #: Why nothing is published from a console whose store other machines may use.

@@ -61,8 +61,7 @@ def status(
 
 async def _facts(outbox: Outbox, settings: Settings, views: Sequence[AccountView]) -> dict[str, Any]:
     now = time.time()
-    switches, keeps, told_s = await Switches.read(outbox), settings.keeps_while_off, settings.told_full_s
-    accounts = await read_accounts(outbox, views, switches=switches, keeps=keeps, told_full_s=told_s, now=now)
+    accounts = await read_accounts(outbox, views, settings, switches=await Switches.read(outbox), now=now)
     backlog, found = total_backlog(accounts), all_delivery_problems(accounts)
     counts: dict[str, int] = {}
     answers: dict[str, int] = {}

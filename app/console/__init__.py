@@ -1,6 +1,6 @@
 """The web page for people."""
 
 from app.console.router import create_console
-from app.console.services import ConsoleServices, DestinationView
+from app.console.services import ConsoleServices
 
-__all__ = ["ConsoleServices", "DestinationView", "create_console"]
+__all__ = ["ConsoleServices", "create_console"]

@@ -113,7 +113,7 @@ class ComparePages(PageGroup):
         with temporary_folder() as folder:
             file = Path(folder, "orders" + Path(upload.filename or "").suffix.lower())
             await asyncio.to_thread(_write, upload, file)
-            rules = self._services.outbox_rules
+            rules = self._services.settings
             begins = now - min(rules.ledger_s, rules.ledger_delivered_s)
             return await self._services.acts.orders.compare(
                 person_of(request), str(file), named=named, part=part, ledger_begins=begins, is_strange=True

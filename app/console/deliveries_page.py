@@ -78,7 +78,7 @@ class DeliveryPages(PageGroup):
 
         What is looked for by an id is looked for everywhere, unless the address itself says otherwise.
         """
-        chosen, accounts = filter_of(request), self._services.destination.accounts
+        chosen, accounts = filter_of(request), self._services.accounts
         if not _IDS.isdisjoint(filters):
             return chosen
         named = next((each for each in accounts if each.ad_account_id == filters.get("ad_account_id")), None)
@@ -336,11 +336,11 @@ class DeadLetterPages(PageGroup):
             page=page,
             dead=None if filters else await self._count(),
             counted=await self._services.acts.dead_letters.count(query),
-            oldest_days=self._services.outbox_rules.max_event_age_s / DAY_S,
+            oldest_days=self._services.settings.max_event_age_s / DAY_S,
         )
 
     async def _count(self) -> int:
         """Return how many dead deliveries there are, of all ad accounts."""
         outbox, now = self._services.outbox, self._services.clock()
-        accounts = self._services.destination.accounts
+        accounts = self._services.accounts
         return sum([(await outbox.backlog(each.ad_account_id, now=now)).dead for each in accounts])

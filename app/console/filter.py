@@ -191,7 +191,7 @@ async def read_page_filter(request: Request, services: ConsoleServices) -> PageF
     Raises FilterError, which names the part, for an ad account, source, period or comparison that there is not.
     """
     given = {name: request.query_params.get(name, "") for name in PARTS}
-    accounts = {each.ad_account_id: each for each in services.destination.accounts}
+    accounts = {each.ad_account_id: each for each in services.accounts}
     known = {period.name: period for period in PERIODS}
     sources = list(services.sources())
     if (source := given["from"]) and source not in sources:

@@ -76,7 +76,7 @@ class OrderPages(PageGroup):
                 "ones for LEDGER_DELIVERED_DAYS. If the shop has the order, its event has not arrived."
             )
             return self._pages.problem(request, 404, "No such order", text)
-        accounts, placing = _accounts(story, services.destination.accounts), story.placing
+        accounts, placing = _accounts(story, services.accounts), story.placing
         verdict = [f"Nothing says that order {name} was placed: events that only name it arrived."]
         if placing:
             verdict = [sentence(name, placing, accounts), *_others(placing, accounts)]

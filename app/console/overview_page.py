@@ -36,6 +36,7 @@ from app.core.coordination import Switches
 from app.core.events import CounterRow, Event, Exit
 from app.core.pages import Backlog, Query, Undelivered
 from app.core.values.times import DAY_S, HOUR_S, MINUTE_S
+from app.destination import COMPONENTS
 from app.errors import OutboxUnavailable
 from app.insights.alerts.overall import Alert
 from app.sender.status import AccountStatus, all_delivery_problems, read_accounts, total_backlog, waits_long
@@ -107,13 +108,13 @@ class OverviewPages(PageGroup):
         )
 
     def _most_presets(self, chosen: PageFilter) -> int:
-        named = [each for each in self._services.destination.accounts if each.name and not chosen.account]
+        named = [each for each in self._services.accounts if each.name and not chosen.account]
         return max(2, MOST_ROWS // (1 + len(named)))
 
     async def _facts(self, period: Period, chosen: PageFilter) -> dict[str, Any]:
         """Read the outbox once and work everything out, as far as the page's filter asks for it."""
         services, now = self._services, self._services.clock()
-        shifts = comparison_shifts(period, now=now, kept_s=services.outbox_rules.ledger_s)
+        shifts = comparison_shifts(period, now=now, kept_s=services.settings.ledger_s)
         counters = await self._counts.read(period, shifts.values(), now=now)
         calls = await self._counts.calls(since=answers_since(now), now=now)
         switches = await Switches.read(services.outbox)
@@ -138,15 +139,8 @@ class OverviewPages(PageGroup):
         }
 
     async def _accounts(self, chosen: PageFilter, switches: Switches, now: float) -> list[AccountStatus]:
-        services = self._services
-        return await read_accounts(
-            services.outbox,
-            (chosen.account,) if chosen.account else services.destination.accounts,
-            switches=switches,
-            keeps=services.destination.keeps_while_off,
-            told_full_s=services.destination.told_full_s,
-            now=now,
-        )
+        services, accounts = self._services, (chosen.account,) if chosen.account else self._services.accounts
+        return await read_accounts(services.outbox, accounts, services.settings, switches=switches, now=now)
 
     async def _undelivered(self, period: Period, chosen: PageFilter, now: float) -> list[Undelivered]:
         since = period.starts(now)[0]
@@ -162,7 +156,7 @@ class OverviewPages(PageGroup):
     async def _unavailable(self) -> str:
         """Return why no event can be kept, and what helps; "" where they can."""
         try:
-            await self._services.outbox.check([each.ad_account_id for each in self._services.destination.accounts])
+            await self._services.outbox.check([each.ad_account_id for each in self._services.accounts])
         except OutboxUnavailable as exc:
             return str(exc)
         return ""
@@ -180,7 +174,7 @@ class OverviewPages(PageGroup):
         has_dead = any(each.backlog.dead for each in accounts)
         facts = verdict.HealthFacts(
             now=now,
-            live=self._services.destination.live,
+            live=self._services.live,
             accounts=accounts,
             waiting_worth=await self._waiting_worth(accounts, now),
             losses=await outbox.dead_letters.losses() if has_dead else (),
@@ -253,7 +247,7 @@ class OverviewPages(PageGroup):
 
     def _curl(self, address: str, event: Event) -> str:
         """Write the command that sends a first event here."""
-        headers = "".join(f" -H {shlex.quote(line)}" for line in self._services.destination.sender_headers)
+        headers = "".join(f" -H {shlex.quote(line)}" for line in self._services.settings.sender_headers)
         body = shlex.quote(orjson.dumps(event).decode())
         return f"curl {shlex.quote(address)} -H 'Content-Type: application/json'{headers} \\\n  -d {body}"
 
@@ -261,7 +255,7 @@ class OverviewPages(PageGroup):
 def _quality_of(summary: Summary, services: ConsoleServices) -> dict[str, Any]:
     """Return the score of the events of a period, and the key that would bring most; its page has the rest."""
     keys = keys_of_presets(services.running.catalog, (each.name for each in summary.presets))
-    busy, components = busy_presets(summary), services.quality_components
+    busy, components = busy_presets(summary), COMPONENTS
     return {
         "score": overall_score(busy, keys, components) if busy else None,
         "missing": ranked_advice(busy, keys, components, scored=components)[:1],

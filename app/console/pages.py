@@ -212,7 +212,7 @@ class Pages:
                 untouched=chosen.untouched(obeys) if chosen else "",
                 usual=usual,
                 kept=_kept(request) if kept is None else kept,
-                destination=self._services.destination,
+                services=self._services,
                 settings=self._services.settings_set,
                 theme=theme if (theme := request.cookies.get(_THEME)) in _THEMES else "",
                 now=self._services.clock(),

@@ -85,7 +85,7 @@ class PinterestPages(PageGroup):
         """Show what Pinterest says of each ad account, or of one."""
         outbox, now, chosen = self._services.outbox, self._services.clock(), filter_of(request)
         views = await PINTEREST_VIEWS.read_all(outbox)
-        today, accounts = int(now // DAY_S), {each.ad_account_id: each for each in self._services.destination.accounts}
+        today, accounts = int(now // DAY_S), {each.ad_account_id: each for each in self._services.accounts}
         rows = await outbox.revenue(first_day=today - REPORTED_DAYS + 1, last_day=today) if views else []
         counters = await outbox.counters(since=now - REPORTED_DAYS * DAY_S, step_s=0) if views else []
         reports = [

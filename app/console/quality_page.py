@@ -16,6 +16,7 @@ from app.console.labels import OTHER_KEY_LABELS, applicable
 from app.console.pages import PageGroup, Pages
 from app.console.services import ConsoleServices
 from app.core.events import CounterRow, Exit
+from app.destination import COMPONENTS
 from app.outbox import NO_COUNTRY
 
 #: Of apps only; of the web only; of orders only; of what is about products, or where any event of the preset has it.
@@ -348,8 +349,8 @@ class QualityPages(PageGroup):
     async def show(self, request: Request) -> Response:
         """Show the score and what would raise it."""
         chosen, now = filter_of(request), self._services.clock()
-        period, components = chosen.period or _USUAL, self._services.quality_components
-        shifts = comparison_shifts(period, now=now, kept_s=self._services.outbox_rules.ledger_s)
+        period, components = chosen.period or _USUAL, COMPONENTS
+        shifts = comparison_shifts(period, now=now, kept_s=self._services.settings.ledger_s)
         shift = shifts.get(chosen.against or "before")
         start = period.starts(now)[0]
         read = await self._counts.read(since=start - (shift or 0), step_s=period.step_s, now=now)
@@ -429,7 +430,7 @@ class _View:
 
     def lines(self, chosen: PageFilter, services: ConsoleServices) -> list[ScoreLine]:
         """Return a line for each ad account, where there are several, and one for each preset."""
-        accounts = services.destination.accounts if not chosen.account else ()
+        accounts = services.accounts if not chosen.account else ()
         by_account = [self.line(each.shown, account=each.ad_account_id) for each in accounts if len(accounts) > 1]
         by_preset = [self.line(each.name, preset=each.name) for each in busy_presets(self.summary)]
         return [each for each in (*by_account, *by_preset) if each.events]

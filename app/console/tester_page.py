@@ -303,7 +303,7 @@ async def send_as_test(services: ConsoleServices, person: Person, report: Preset
     """Send what a preset made of an event with `?test=true`, and return the answer; None where it made nothing."""
     if not report.payload:
         return None
-    accounts = {each.name: each.ad_account_id for each in services.destination.accounts}
+    accounts = {each.name: each.ad_account_id for each in services.accounts}
     client = services.clients[accounts[report.destination]]
     answer = await services.acts.tests.send_event(person, client, report.payload, title=report.title)
     if isinstance(answer, Failure):

@@ -4,8 +4,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import Final, Literal, TypeAlias
 
+from app.config import Settings
+from app.core.coordination import Switches
 from app.core.events import CounterRow, Exit
 from app.core.log import logger
 from app.core.pages import AccountView, Backlog
@@ -295,15 +297,6 @@ def _span(seconds: float) -> str:
     return f"{seconds:.3g} seconds"
 
 
-class SwitchedOff(Protocol):
-    """What is asked of the switches."""
-
-    @property
-    def presets_off(self) -> Collection[str]: ...
-
-    def is_off(self, ad_account_id: str) -> bool: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountStatus:
     """How delivery stands for one ad account."""
@@ -333,17 +326,15 @@ class AccountStatus:
 async def read_accounts(
     outbox: Outbox,
     accounts: Iterable[AccountView],
+    settings: Settings,
     *,
-    switches: SwitchedOff,
-    keeps: bool = True,
-    told_full_s: float = 0,
+    switches: Switches,
     now: float,
 ) -> list[AccountStatus]:
     """Return how delivery stands for each ad account, by what all processes know. Raises OutboxUnavailable.
 
-    `keeps` says whether events are kept while what they are for is switched off.
-    A backlog that is full in less than `told_full_s` seconds is a problem, and so are presets that are switched off
-    where something waits for long.
+    A backlog that is full within ALERT_FULL_HOURS is a problem, and so are presets that are switched off where
+    something waits for long.
     """
     troubles, clock = await TROUBLE.read_all(outbox), await CLOCK_JUMPS.read(outbox)
     aside = await SET_ASIDE.read_all(outbox)
@@ -355,10 +346,10 @@ async def read_accounts(
         known = delivery_problems(
             troubles.get(which),
             full=backlog.full,
-            full_in_s=backlog.full_in_s if (backlog.full_in_s or 0) < told_full_s else None,
+            full_in_s=backlog.full_in_s if (backlog.full_in_s or 0) < settings.told_full_s else None,
             switched_off=switches.is_off(which),
             presets_off=switches.presets_off if waits_long(backlog, now) else (),
-            keeps=keeps,
+            keeps=settings.keeps_while_off,
             jumps=clock.jumps if clock else (),
             now=now,
         )

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import Metric
 from starlette.responses import RedirectResponse
 
+from app.config import Settings
 from app.core.coordination import Coordination
 from app.core.metrics import AccountFigures, Metrics
 from app.core.pages import AccountView, Backlog
@@ -33,10 +34,7 @@ class Status:
     metrics: Metrics
     accounts: tuple[AccountView, ...]
     role: str
-    #: Whether events are kept while the destination is switched off.
-    keeps_while_off: bool
-    #: A backlog that is full in less is told.
-    told_full_s: float
+    settings: Settings
     #: Returns why a restart is needed, "" where none is.
     restart_notice: Callable[[], str] = str
     clock: Callable[[], float]
@@ -88,14 +86,8 @@ class Status:
 
     async def accounts_now(self, *, now: float) -> list[AccountStatus]:
         """Return how delivery stands for each ad account. Raises OutboxUnavailable."""
-        return await read_accounts(
-            self.outbox,
-            self.accounts,
-            switches=self.coordination.switches,
-            keeps=self.keeps_while_off,
-            told_full_s=self.told_full_s,
-            now=now,
-        )
+        switches = self.coordination.switches
+        return await read_accounts(self.outbox, self.accounts, self.settings, switches=switches, now=now)
 
 
 def _mode(accounts: Sequence[AccountView]) -> str:

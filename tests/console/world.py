@@ -22,8 +22,7 @@ from app.access.users import Users
 from app.assemble.services import make_acts
 from app.catalog.catalog import RunningCatalog
 from app.config.settings import AccessSettings
-from app.console import ConsoleServices, DestinationView, create_console
-from app.console.labels import COMPONENT_LABELS
+from app.console import ConsoleServices, create_console
 from app.core.coordination import Coordination
 from app.core.deliveries import NewDelivery, Outcome, Settlement, State
 from app.core.events import DEFAULT_SOURCE, CounterRow, DroppedEvent
@@ -207,7 +206,6 @@ async def open_world(
     accounts: tuple[AccountView, ...] = (),
     sources: Mapping[str, NamedSource | None] = MappingProxyType({}),
     switched_off: str = "hold",
-    sender_headers: tuple[str, ...] = (),
     alert_webhook: AlertWebhook | None = None,
     **changes: Any,
 ) -> AsyncIterator[World]:
@@ -306,16 +304,9 @@ async def open_world(
             inventory=InventoryView(
                 inventory=outbox.inventory, catalog=lambda: running.catalog, clock=lambda: world.now
             ),
-            destination=DestinationView(
-                accounts=accounts,
-                keeps_while_off=settings.keeps_while_off,
-                told_full_s=settings.told_full_s,
-                waits_at_most_s=settings.retry_max_age_hours * 3_600,
-                sender_headers=sender_headers,
-            ),
-            outbox_rules=RULES,
+            accounts=accounts,
+            settings=settings,
             alerts=assemble.alert_conditions(settings, outbox, accounts, lambda: world.now).holding,
-            quality_components=tuple(COMPONENT_LABELS),
             people=assemble.people_search(settings, outbox) if settings.remember_secret else None,
             clock=lambda: world.now,
         )

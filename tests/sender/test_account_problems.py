@@ -1,5 +1,6 @@
 """How delivery stands for each ad account, by what all processes know."""
 
+from app.config import Settings
 from app.core.coordination import Switches
 from app.core.events import CounterRow
 from app.core.pages import AccountView
@@ -10,12 +11,13 @@ from tests.outbox.build import new
 from tests.sender.claims import NOW, a_trouble
 
 DAY = 86_400.0
+SETTINGS = Settings.model_construct()
 ACCOUNTS = [AccountView(ad_account_id=which, live=True) for which in ("42", "43", "44")]
 
 
 async def test_each_ad_account_has_its_own_trouble_and_switch_and_all_have_one_clock(outbox: Outbox) -> None:
     async def states(*off: str) -> list[list[str]]:
-        found = await read_accounts(outbox, ACCOUNTS, switches=Switches(accounts_off=frozenset(off)), now=NOW)
+        found = await read_accounts(outbox, ACCOUNTS, SETTINGS, switches=Switches(accounts_off=frozenset(off)), now=NOW)
         return [[each.state for each in account.problems] for account in found]
 
     assert await states() == [[], [], []]
@@ -34,7 +36,8 @@ async def test_a_backlog_that_will_be_full_soon_is_told_before(outbox: Outbox) -
     await outbox.enqueue(waits, [], [counter], now=NOW)
 
     async def told(at: float, told_full_s: float = 0) -> tuple[float | None, list[str]]:
-        first, *_ = await read_accounts(outbox, ACCOUNTS, switches=Switches(), now=at, told_full_s=told_full_s)
+        settings = Settings.model_construct(alert_full_hours=told_full_s / 3_600)
+        first, *_ = await read_accounts(outbox, ACCOUNTS, settings, switches=Switches(), now=at)
         return first.backlog.full_in_s, [each.state for each in first.problems]
 
     assert await told(NOW + 59, told_full_s=1e12) == (None, [])
@@ -52,7 +55,7 @@ async def test_a_preset_that_is_switched_off_is_told_where_something_waits_for_l
     off = Switches(presets_off=frozenset({"Lead"}))
 
     async def told(at: float) -> list[list[str]]:
-        found = await read_accounts(outbox, ACCOUNTS, switches=off, now=at)
+        found = await read_accounts(outbox, ACCOUNTS, SETTINGS, switches=off, now=at)
         return [[each.sentence for each in account.named] for account in found]
 
     assert await told(NOW + 60) == [[], [], []]

@@ -8,7 +8,7 @@ from typing import Final
 import httpx
 from pydantic import SecretStr
 
-from app.config.settings import AlertSettings
+from app.config import Settings
 from app.core.coordination import Switches
 from app.core.events import Exit
 from app.core.log import log_error, logger
@@ -110,23 +110,13 @@ class Conditions:
         outbox: Outbox,
         *,
         accounts: Sequence[AccountView],
-        settings: AlertSettings,
-        tells_reports: bool = False,
-        keeps_while_off: bool = True,
-        told_full_s: float = 0,
+        settings: Settings,
         clock: Callable[[], float],
     ) -> None:
-        """Of single names nothing is told where the inventory is switched off: it has old counts only.
-
-        `tells_reports`: a token by which nothing can be read is told; so is a backlog that is full in less than
-        `told_full_s`. `keeps_while_off` says whether events are kept while the destination is switched off.
-        """
+        """Of single names nothing is told where the inventory is switched off: it has old counts only."""
         self._outbox = outbox
         self.accounts = accounts
         self._settings = settings
-        self._tells_reports = tells_reports
-        self._keeps_while_off = keeps_while_off
-        self._told_full_s = told_full_s
         self._clock = clock
         self._names = NameReader(outbox.inventory)
 
@@ -138,7 +128,7 @@ class Conditions:
         found += feed_trouble(await FEED.read(self._outbox))
         found += tag_doubles(await doubles_of(self._outbox, self._clock()))
         found += retention_trouble(await RETENTION_BEHIND.read(self._outbox), self._clock())
-        if self._tells_reports:
+        if self._settings.reads_reports:
             found += unread_reports(await PINTEREST_VIEWS.read_all(self._outbox), self._clock())
         return found
 
@@ -157,14 +147,8 @@ class Conditions:
                 sent_twice += counter.count
             if counter.name == Exit.REJECTED:
                 rejected[counter.ad_account_id, int(at)] += counter.count
-        accounts = await read_accounts(
-            self._outbox,
-            self.accounts,
-            switches=await Switches.read(self._outbox),
-            keeps=self._keeps_while_off,
-            told_full_s=self._told_full_s,
-            now=now,
-        )
+        switches = await Switches.read(self._outbox)
+        accounts = await read_accounts(self._outbox, self.accounts, self._settings, switches=switches, now=now)
         return Facts(
             now=now,
             accounts=accounts,

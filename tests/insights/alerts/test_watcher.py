@@ -11,7 +11,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from app.config.settings import AlertSettings
+from app.config import Settings
 from app.core.deliveries import Rejected, Settlement, State
 from app.core.events import CounterRow, EventKey, InventoryCount, Measure
 from app.core.pages import AccountView, Backlog
@@ -55,7 +55,7 @@ LAST_HOUR = 1_800_000_000 - HOUR_S
 ACCOUNT = "549764106778"
 ACCOUNTS = (AccountView(ad_account_id=ACCOUNT, live=True),)
 BLOCK = TROUBLE.of(ACCOUNT)
-RULES = AlertSettings.model_construct(public_url="https://relay.example")
+RULES = Settings.model_construct(public_url="https://relay.example")
 SECRET_PATH = "/services/s3cret"
 REFUSED = SetAside(doing="claim", ad_account_id=ACCOUNT, why="CHECK failed", since=NOW, again_at=NOW)
 
@@ -230,7 +230,7 @@ def alerts(
     outbox: Any,
     url: SecretStr,
     accounts: Sequence[AccountView] | None = None,
-    settings: AlertSettings = RULES,
+    settings: Settings = RULES,
 ) -> Alerts:
     client = httpx.AsyncClient(**PLAIN)
     webhook = AlertWebhook(url, client, public_url=settings.base_url)
