@@ -58,7 +58,7 @@ from app.insights.alerts.watcher import Alerts, AlertWebhook, Conditions
 from app.insights.inventory.counting import NameCounts, Sampler
 from app.insights.inventory.figures import read_figures
 from app.insights.product_feed import FeedKeeper, ProductCheck
-from app.insights.reports.ads_client import AdsClient, AdsToken, FixedToken, RotatingToken, SealsTokens
+from app.insights.reports.ads_client import AdsClient, AdsToken, FixedToken, RotatingToken
 from app.insights.reports.deletion_requests import DeletionRequests
 from app.insights.reports.hourly_reading import HourlyReading
 from app.insights.tracing import SIGNALS, exports
@@ -82,7 +82,6 @@ from app.pipeline.tail import Tail
 from app.pipeline.waiting import OrderWaits
 from app.source import (
     Limits,
-    NamedSource,
     WebhookSecrets,
     WriteKeys,
     consent_answer,
@@ -422,7 +421,7 @@ def forget_acts(
     )
 
 
-def _deletion_sealer(settings: Settings) -> SealsTokens | None:
+def _deletion_sealer(settings: Settings) -> Seals | None:
     """Return what seals addresses for Pinterest's requests to delete; None where no token may call for them."""
     if not settings.reads_reports:
         return None
@@ -591,23 +590,17 @@ def replaying(
         explainer(settings, outbox=outbox, why_off=why_off, to=to, sources=sources),
         pipeline(settings, running.catalog, outbox=outbox, why_off=why_off, to=to, sources=sources),
         catalog=lambda: running.catalog,
-        held_back=_held_back_by(_sources_of(settings) if sources is None else lambda: sources.sources),
+        held_back=_held_back_by(settings, sources),
         clock=clock,
     )
 
 
-def _sources_of(settings: Settings) -> Callable[[], Mapping[str, NamedSource]]:
-    @cache
-    def read() -> Mapping[str, NamedSource]:
-        found = running_sources(settings, on_fault=log_secrets_kept)
-        return found.sources if found else {}
+def _held_back_by(settings: Settings, sources: RunningSources | None) -> HeldBack:
+    of_files = cache(partial(running_sources, settings, on_fault=log_secrets_kept))
 
-    return read
-
-
-def _held_back_by(sources: Callable[[], Mapping[str, NamedSource]]) -> HeldBack:
     def judged(event: Event, name: str) -> Event | EventRefused:
-        source = sources().get(name)
+        known = of_files() if sources is None else sources
+        source = known.sources.get(name) if known else None
         return event if source is None else held_back(event, source)
 
     return judged

@@ -67,7 +67,11 @@ def show(
         view = InventoryView(inventory=outbox.inventory, catalog=lambda: catalog, clock=time.time)
         last = None if last_day is None else day_number(last_day.date())
         every = await view.names(days=days, last_day=last)
-        names = [one for one in every if source in (None, one.figures.key.source) and _is_meant(one, name)]
+        names = [
+            one
+            for one in every
+            if source in (None, one.figures.key.source) and name in (None, one.figures.key.name, one.figures.title)
+        ]
         if source is not None and not names:
             await assemble.event_finder(settings, outbox).check(Query(source=source))
         if name is not None and not names:
@@ -88,10 +92,6 @@ def show(
             _print_one(one, properties[place])
     else:
         _print_all(names, changes)
-
-
-def _is_meant(one: NameView, name: str | None) -> bool:
-    return name is None or name in (one.figures.key.name, one.figures.title)
 
 
 def _print_all(names: list[NameView], changes: list[Change]) -> None:

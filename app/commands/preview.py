@@ -312,9 +312,10 @@ def _fields_table(report: PresetReport) -> Table:
     said = ": ".join(filter(None, (report.preset, IN_WORDS[report.exit], report.reason))) + seen
     if report.kept:
         said += f", but held for now: {report.kept}"
-    table = Table(
-        "field", "from", "value", title=escaped(said), caption=escaped("\n".join(_remarks(report)), lines=True)
-    )
+    remarks = [f"warning: {each}" for each in report.warnings]
+    remarks += [f"Pinterest's schema: {each}" for each in report.schema_problems]
+    caption = escaped("\n".join(remarks), lines=True)
+    table = Table("field", "from", "value", title=escaped(said), caption=caption)
     table.add_column("sent", overflow="fold")  # a digest is of use as a whole only
     for each in report.fields:
         paths = ", ".join(each.paths) or "(the mapping itself)"
@@ -322,11 +323,6 @@ def _fields_table(report: PresetReport) -> Table:
         value = f"(nothing there{nearest})" if each.is_missing else each.value or ""
         add_row(table, each.field, paths, value, each.sent or "(not sent)")
     return table
-
-
-def _remarks(report: PresetReport) -> Iterator[str]:
-    yield from (f"warning: {each}" for each in report.warnings)
-    yield from (f"Pinterest's schema: {each}" for each in report.schema_problems)
 
 
 def _conditions_table(reports: Sequence[PresetReport]) -> Table:

@@ -4,7 +4,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 from app.console.charts import WindowCounts
 from app.console.filter import COMPARISONS, Period
@@ -12,25 +12,12 @@ from app.console.labels import COMPONENT_OF_GROUP, WARNING_ADVICE, changed
 from app.core.events import CounterRow, Exit
 from app.core.pages import Undelivered
 from app.core.values.times import HOUR_S, MINUTE_S
+from app.outbox import Outbox
 
 #: What is counted over time, and the counters that it counts.
 SERIES: Mapping[str, frozenset[str]] = {
     "received": frozenset({Exit.ACCEPTED, Exit.REFUSED}),
-    **{
-        exit_.value: frozenset({exit_.value})
-        for exit_ in (
-            Exit.DELIVERED,
-            Exit.ENQUEUED,
-            Exit.MERGED,
-            Exit.DUPLICATE,
-            Exit.WITHHELD,
-            Exit.INVALID,
-            Exit.REJECTED,
-            Exit.REFUSED,
-            Exit.UNMATCHED,
-            Exit.WITHDRAWN,
-        )
-    },
+    **{exit_.value: frozenset({exit_.value}) for exit_ in Exit},
 }
 #: Counters whose label is the reason why something was not sent, or not yet; of what was sent, Pinterest's status.
 REASONED = frozenset({Exit.REFUSED, Exit.WITHHELD, Exit.INVALID, Exit.RETRY, Exit.REJECTED, Exit.BLOCKED})
@@ -280,15 +267,6 @@ SETTLED_S: Final = 120
 _KEPT: Final = 400
 
 
-class CountsBySteps(Protocol):
-    """The part of the store that counts."""
-
-    async def counters(
-        self, *, since: float, step_s: int, until: float | None, names: Collection[str] | None
-    ) -> list[tuple[float, CounterRow]]:
-        """Do `Outbox.counters`. May raise OutboxUnavailable."""
-
-
 @dataclass(slots=True)
 class _Steps:
     """Steps of one length that are over, without a gap."""
@@ -301,7 +279,7 @@ class _Steps:
 class StepCounts:
     """Reads counts by steps, of some names or of all (None), and each step that is over once."""
 
-    def __init__(self, store: CountsBySteps, names: Collection[str] | None = None) -> None:
+    def __init__(self, store: Outbox, names: Collection[str] | None = None) -> None:
         self._store = store
         self._names = names
         self._kept: dict[int, _Steps] = {}
@@ -340,7 +318,7 @@ class StepCounts:
 class PeriodCounts:
     """Reads what is counted in a period, in what it is compared with, and of Pinterest's answers."""
 
-    def __init__(self, store: CountsBySteps) -> None:
+    def __init__(self, store: Outbox) -> None:
         self._counts = StepCounts(store)
         self._calls = StepCounts(store, names=("calls",))
         #: By how many seconds they lie back: of what is compared, exits alone.

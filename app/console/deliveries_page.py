@@ -1,8 +1,8 @@
 """Deliveries, and events that became none: search them, see one, see a message; redrive or dismiss dead ones."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal
 from urllib.parse import quote, urlencode
 
 import orjson
@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from app.console.filter import ANEW, PARTS, PageFilter, filter_of
 from app.console.labels import EXIT_LABELS, STATE_LABELS, iso, masked
-from app.console.pages import PageGroup, given_number, go, person_of, read_form
+from app.console.pages import Form, PageGroup, given_number, go, person_of, read_form
 from app.core.deliveries import Delivery, State
 from app.core.pages import DeadCause, DroppedPage, Page, Query
 from app.core.shared_values import SET_ASIDE
@@ -265,8 +265,6 @@ def _ways(found: Found | None, filters: Mapping[str, str]) -> dict[str, dict[str
     }
 
 
-#: Does something to the dead letters that some filters mean; returns how many by what became of them.
-_Work: TypeAlias = Callable[[Mapping[str, str]], Awaitable[Mapping[str, int]]]
 #: So many of those that are meant are shown before one decides.
 _SHOWN = 10
 
@@ -287,35 +285,19 @@ class DeadLetterPages(PageGroup):
 
     async def redrive(self, request: Request) -> Response:
         """Make dead deliveries pending again: one, those that a filter finds, or all."""
-        form = await read_form(request)
-
-        async def work(filters: Mapping[str, str]) -> Mapping[str, int]:
-            query = dead_query(filters)
-            return asdict(await self._services.acts.dead_letters.redrive(person_of(request), query))
-
-        return await self._do(request, form, work)
+        filters = _without_state(await read_form(request))
+        done = await self._services.acts.dead_letters.redrive(person_of(request), dead_query(filters))
+        return _show_done(request, filters, asdict(done))
 
     async def dismiss(self, request: Request) -> Response:
         """Put dead deliveries away for good, likewise; the form says why, or is shown again."""
-        form = await read_form(request)
-        why = form.pop("because", "")
-
-        async def work(filters: Mapping[str, str]) -> Mapping[str, int]:
-            query = dead_query(filters)
-            return {"dismissed": await self._services.acts.dead_letters.dismiss(person_of(request), query, why)}
-
+        filters = _without_state(await read_form(request))
+        why = filters.pop("because", "")
         try:
-            return await self._do(request, form, work)
+            count = await self._services.acts.dead_letters.dismiss(person_of(request), dead_query(filters), why)
         except WhyMissing as exc:
-            return await self._confirm(request, "dismiss", form, fault=str(exc))
-
-    async def _do(self, request: Request, form: Mapping[str, str], work: _Work) -> Response:
-        """Redrive or dismiss, and redirect to the page that shows what was done."""
-        filters = {name: text for name, text in form.items() if name != "state"}
-        done = await work(filters)
-        if filters.keys() == {"delivery_id"}:
-            return go(request, "delivery", {"id": filters["delivery_id"], **done})
-        return go(request, "deliveries", {**filters, **done})
+            return await self._confirm(request, "dismiss", filters, fault=str(exc))
+        return _show_done(request, filters, {"dismissed": count})
 
     async def _confirm(self, request: Request, way: str, given: Mapping[str, str], *, fault: str = "") -> Response:
         """Ask about the dead letters that are meant; `fault` is what was wrong with the answer, "" before it."""
@@ -344,3 +326,14 @@ class DeadLetterPages(PageGroup):
         outbox, now = self._services.outbox, self._services.clock()
         accounts = self._services.accounts
         return sum([(await outbox.backlog(each.ad_account_id, now=now)).dead for each in accounts])
+
+
+def _without_state(form: Form) -> Form:
+    return {name: text for name, text in form.items() if name != "state"}
+
+
+def _show_done(request: Request, filters: Form, done: Mapping[str, int]) -> Response:
+    """Redirect to the page that shows what was done to dead letters: one, or those of some filters."""
+    if filters.keys() == {"delivery_id"}:
+        return go(request, "delivery", {"id": filters["delivery_id"], **done})
+    return go(request, "deliveries", {**filters, **done})

@@ -116,7 +116,7 @@ class OverviewPages(PageGroup):
         services, now = self._services, self._services.clock()
         shifts = comparison_shifts(period, now=now, kept_s=services.settings.ledger_s)
         counters = await self._counts.read(period, shifts.values(), now=now)
-        calls = await self._counts.calls(since=answers_since(now), now=now)
+        calls = await self._counts.calls(since=int(now - ANSWERS_S) // MINUTE_S * MINUTE_S, now=now)
         switches = await Switches.read(services.outbox)
         accounts = await self._accounts(chosen, switches, now)
         counted = narrowed(counters, account=chosen.account_id, source=chosen.source)
@@ -307,11 +307,6 @@ def drawn_exits(chosen: PageFilter) -> frozenset[Exit]:
     """
     unread: set[Exit] = set() if chosen.account else {Exit.REFUSED}
     return frozenset({Exit.MERGED, Exit.DUPLICATE, Exit.WITHHELD, Exit.INVALID} | unread)
-
-
-def answers_since(now: float) -> int:
-    """Return since which minute "Pinterest's last answers" are looked at."""
-    return int(now - ANSWERS_S) // MINUTE_S * MINUTE_S
 
 
 def last_answers(counters: Sequence[tuple[int, CounterRow]], *, account: str = "") -> tuple[LastAnswers, ...]:

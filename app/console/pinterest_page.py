@@ -135,7 +135,9 @@ def attributed_days(view: PinterestView, rows: Sequence[Revenue]) -> tuple[Attri
     Without the ad account's currency all orders are counted, and no worth is told. The days are those of Pinterest's
     figures: what was sent on days of another time zone than UTC was counted when those were read.
     """
-    told = _of_zone(view) if view.day_zone else _of_utc(view, rows)
+    known = view.currency
+    in_zone = {each.date: (None, each.orders, Decimal(each.worth) if known else None) for each in view.sent}
+    told = in_zone if view.day_zone else _of_utc(view, rows)
     return tuple(
         AttributedDay(
             date=each.date,
@@ -167,10 +169,6 @@ def _of_utc(view: PinterestView, rows: Sequence[Revenue]) -> _SentByDate:
         worth = sum_of_one_currency((row.currency or known, row.amount) for row in of_day) if known else None
         found[date] = since, sum(row.orders for row in of_day), worth
     return found
-
-
-def _of_zone(view: PinterestView) -> _SentByDate:
-    return {each.date: (None, each.orders, Decimal(each.worth) if view.currency else None) for each in view.sent}
 
 
 def _day_start(date: str) -> int | None:

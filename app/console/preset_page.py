@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from random import Random
-from typing import Final
+from typing import Final, Literal
 
 import orjson
 from starlette.requests import Request
@@ -57,7 +57,6 @@ from app.pipeline.shadow import Shadow
 from app.source import Arrival, read_or_refuse
 from app.trigger import Trigger, compile_trigger
 from app.trigger.edits import condition_text, negated, with_added, with_condition, with_joiner, without_term
-from app.trigger.syntax import Joiner
 
 #: So many of the newest samples are counted, and so many of those that match are mapped both ways.
 _COUNTED: Final = 500
@@ -450,7 +449,7 @@ def _trigger_edit(do: str, subscribe: str, form: Mapping[str, str]) -> tuple[str
     condition = condition_text(
         form.get("field", "").strip(), form.get("operator", "="), form.get("value", ""), is_text="is_text" in form
     )
-    joiner = _joiner(form)
+    joiner: Literal["and", "or"] = "or" if form.get("joiner") == "or" else "and"
     match do:
         case "condition":
             return "change a condition", with_condition(subscribe, place, condition)
@@ -463,10 +462,6 @@ def _trigger_edit(do: str, subscribe: str, form: Mapping[str, str]) -> tuple[str
         case "negate":
             return "turn a condition round", negated(subscribe, place)
     raise EditRefused((), f"there is no edit {do!r}")
-
-
-def _joiner(form: Mapping[str, str]) -> Joiner:
-    return "or" if form.get("joiner") == "or" else "and"
 
 
 def _trigger_of(preset: Preset | None, document: YamlDocument, event: Event | None) -> list[TriggerRow]:

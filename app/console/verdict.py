@@ -96,7 +96,8 @@ class HealthFacts:
 def needs_of(facts: HealthFacts) -> list[Need]:
     """Return everything that needs a person, what costs most first."""
     found = [need for status in facts.accounts for need in _of_account(status, facts)]
-    found += [*_of_all(facts), *_dead(facts), *_invalid(facts), *map(_of_alert, _others(facts))]
+    others = (each for each in facts.alerts if each.key.rpartition(": ")[2] not in _TOLD_BY_ACCOUNT)
+    found += [*_of_all(facts), *_dead(facts), *_invalid(facts), *map(_of_alert, others)]
     found.sort(key=lambda need: need.rank(facts.now))
     if facts.unavailable:
         sentence = "Events are turned away: they cannot be kept."
@@ -214,11 +215,6 @@ def _invalid(facts: HealthFacts) -> Iterator[Need]:
             events=facts.invalid,
             act=Act(label="See why", page=f"deliveries?{urlencode({'exit': 'invalid', **facts.span})}"),
         )
-
-
-def _others(facts: HealthFacts) -> Iterator[Alert]:
-    """Yield the alerts that are not lines already."""
-    yield from (each for each in facts.alerts if each.key.rpartition(": ")[2] not in _TOLD_BY_ACCOUNT)
 
 
 def _of_alert(alert: Alert) -> Need:

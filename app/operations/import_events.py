@@ -257,9 +257,7 @@ def _identity(file: Path, options: FileOptions) -> str:
 
 def _is_wanted(event: Event | EventRefused, now: float, since: float | None) -> bool:
     """Return whether an event is young enough; one that could not be read is to be told."""
-    return since is None or isinstance(event, EventRefused) or _time_of(event, now) >= since
-
-
-def _time_of(event: Event, now: float) -> float:
+    if since is None or isinstance(event, EventRefused):
+        return True
     told_at = unix_seconds(event.get("timestamp"))
-    return now if told_at is None else told_at
+    return (now if told_at is None else told_at) >= since

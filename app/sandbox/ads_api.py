@@ -111,6 +111,7 @@ _SHOWN_BY: Final = {
     "product_id": ("custom_data", "content_ids"),
     "source_url": ("", "event_source_url"),
 }
+_PLATFORMS: Final = {"app_ios": "MOBILE_IOS", "app_android": "MOBILE_ANDROID", "offline": "OFFLINE"}
 _FEW: Final = 50
 _TAG: Final = "2614324385652"
 _MAX_DAYS: Final = 90
@@ -206,7 +207,7 @@ class AdsFigures:
     def _quality(self, request: Request) -> Response:
         by_platform: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
         for event in self._record.events(limit=_KEPT):
-            by_platform[_platform(event["action_source"])].append(event)
+            by_platform[_PLATFORMS.get(event["action_source"], "WEB")].append(event)
         asked = request.query_params
         scores = [
             {
@@ -264,10 +265,6 @@ def _misasked(asked: Mapping[str, str], known: Mapping[str, tuple[bool, str]]) -
             return error(400, f"Invalid request: {name} is not one of its values")
     missing = next((name for name, (is_required, _) in known.items() if is_required and name not in asked), None)
     return error(400, f"Invalid request: {missing} is required") if missing else None
-
-
-def _platform(action_source: str) -> str:
-    return {"app_ios": "MOBILE_IOS", "app_android": "MOBILE_ANDROID", "offline": "OFFLINE"}.get(action_source, "WEB")
 
 
 def _component(name: str, events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

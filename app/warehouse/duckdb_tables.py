@@ -209,7 +209,9 @@ class DuckTable:
         self.columns = tuple(self._types)
 
     def texts(self, columns: Sequence[str | None]) -> Iterator[Sequence[Sequence[str | None]]]:
-        found = ", ".join("NULL" if name is None else self._clipped(name) for name in columns)
+        found = ", ".join(
+            "NULL" if name is None else f"left({self._text(name)}, {_MOST_CHARACTERS})" for name in columns
+        )
         cursor = self._cursor().execute(f"SELECT {found} FROM ({self._query})")  # noqa: S608
         yield from _some(cursor, ROWS_AT_ONCE)
 
@@ -236,9 +238,6 @@ class DuckTable:
         if self._catalog is not None:
             cursor.execute(f"USE {self._catalog}")
         return cursor
-
-    def _clipped(self, column: str) -> str:
-        return f"left({self._text(column)}, {_MOST_CHARACTERS})"
 
     def _text(self, column: str) -> str:
         """Return what has a column as text. Raises WarehouseError where there is none."""

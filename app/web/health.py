@@ -62,17 +62,13 @@ class Status:
         """Raise OutboxUnavailable unless events can be kept, at least for one ad account."""
         await self.outbox.check([each.ad_account_id for each in self.accounts])
 
-    async def why_not_ready(self) -> str:
-        """Return why no event can be kept, as OutboxUnavailable says it; "" where they can."""
+    async def figures(self) -> tuple[list[AccountFigures], str]:
+        """Return what is measured of each ad account, and why no event can be kept, "" where one can."""
+        why = ""
         try:
             await self.check()
         except OutboxUnavailable as exc:
-            return exc.why
-        return ""
-
-    async def figures(self) -> tuple[list[AccountFigures], str]:
-        """Return what is measured of each ad account, and why no event can be kept, "" where one can."""
-        why = await self.why_not_ready()
+            why = exc.why
         try:
             found = await self.accounts_now(now=self.clock())
         except OutboxUnavailable as exc:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable
+from typing import Any
 
 import pytest
 
@@ -41,7 +42,7 @@ def settled(now: float) -> int:
 
 @pytest.mark.parametrize("step_s", [MINUTE_S, 300, HOUR_S, DAY_S])
 async def test_only_what_is_new_is_asked_for_and_all_is_told(world: World, step_s: int) -> None:
-    store = Watched(world)
+    store: Any = Watched(world)
     steps = StepCounts(store)
     read_before = 0.0
     for later_s in (0, 60, 600, 3_000, HOUR_S, 2 * HOUR_S):
@@ -58,7 +59,7 @@ async def test_only_what_is_new_is_asked_for_and_all_is_told(world: World, step_
 
 
 async def test_what_lies_further_back_is_read_anew_and_so_is_all_where_the_clock_is_set_back(world: World) -> None:
-    store = Watched(world)
+    store: Any = Watched(world)
     steps = StepCounts(store)
     for ago_s, later_s in ((DAY_S, 0), (9 * DAY_S, 10), (DAY_S, 20), (9 * DAY_S, -2 * HOUR_S)):
         await steps.read(since=HOUR - ago_s, step_s=HOUR_S, now=NOW + later_s)
@@ -66,7 +67,7 @@ async def test_what_lies_further_back_is_read_anew_and_so_is_all_where_the_clock
 
 
 async def test_a_step_is_over_when_nothing_more_is_added_to_it(world: World) -> None:
-    store = Watched(world)
+    store: Any = Watched(world)
     steps = StepCounts(store)
     for later_s in (SETTLED_S - 1, SETTLED_S, SETTLED_S):
         await steps.read(since=HOUR - MINUTE_S, step_s=MINUTE_S, now=HOUR + later_s)

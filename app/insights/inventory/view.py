@@ -1,6 +1,6 @@
 """The inventory beside the presets that run: what page, interface and command show."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -97,9 +97,11 @@ class InventoryView:
 
     def _views(self, figures: Sequence[NameFigures]) -> list[NameView]:
         catalog = self.catalog()
-        return [
-            NameView(figures=one, nearest=nearest_preset(one.key, _by_count(one.presets), catalog)) for one in figures
-        ]
+        found = []
+        for one in figures:
+            takers = sorted(one.presets, key=lambda name: (-one.presets[name], name))
+            found.append(NameView(figures=one, nearest=nearest_preset(one.key, takers, catalog)))
+        return found
 
     async def changes(self) -> list[Change]:
         return await read_changes(self.inventory, now=self.clock())
@@ -154,10 +156,6 @@ def _places_around(place: str) -> list[str]:
     """
     keys = place.split(".")
     return ["", *(".".join(keys[: depth + 1]) for depth in range(len(keys)))]
-
-
-def _by_count(presets: Mapping[str, int]) -> list[str]:
-    return sorted(presets, key=lambda name: (-presets[name], name))
 
 
 def _change(change: Change) -> dict[str, str]:

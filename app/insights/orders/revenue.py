@@ -197,7 +197,8 @@ def _of_currency(currency: str, rows: Sequence[Revenue], first: int, last: int, 
         for day in numbers
     ]
     account = _busiest(spans[0])
-    once = [_once(span, account) for span in spans]
+    mine = {account, ""}
+    once = [[row for row in span if row.ad_account_id in mine and row.became not in _AGAIN] for span in spans]
     once_of_day = _grouped(once[0], "day")
     lines = {"day": tuple(days)}
     for kind in ("preset", "source", "ad_account_id"):
@@ -223,10 +224,6 @@ def _busiest(rows: Iterable[Revenue]) -> str:
         if row.became in ORDERS_BECAME and row.ad_account_id:
             orders[row.ad_account_id] += row.orders
     return max(orders, key=lambda account: orders[account], default="")
-
-
-def _once(rows: Iterable[Revenue], account: str) -> list[Revenue]:
-    return [row for row in rows if row.ad_account_id in {account, ""} and row.became not in _AGAIN]
 
 
 def _grouped(rows: Iterable[Revenue], by: str) -> dict[Any, list[Revenue]]:

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from app.core.shared_values import ADS_TOKEN, SealedToken, SharedValues
 from app.destination.client import Answer, Failure, answer_of, http_client, usable_token
+from app.pipeline.quarantine import Seals
 
 
 class AdsClient:
@@ -24,23 +25,22 @@ class AdsClient:
         self._http = http_client(timeout_s, transport)
 
     async def get(self, path: str, token: SecretStr, params: Mapping[str, str]) -> Answer | Failure:
+        return await self.call("GET", path, token, params=params)
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        token: SecretStr,
+        body: Mapping[str, Any] | None = None,
+        params: Mapping[str, str] | None = None,
+    ) -> Answer | Failure:
         """Return what Pinterest answers, within `timeout_s` in all."""
         try:
             headers = {"Authorization": f"Bearer {usable_token(token)}"}
         except ValueError:
             return Failure(reason="the token cannot be used: it holds what no token holds", ambiguous=False, token=True)
-        request = self._http.build_request("GET", self._url + path, params=params, headers=headers)
-        return await answer_of(self._http, request, self._timeout_s)
-
-    async def call(
-        self, method: str, path: str, token: SecretStr, body: Mapping[str, Any] | None = None
-    ) -> Answer | Failure:
-        """Return what Pinterest answers to a call that changes something, within `timeout_s` in all."""
-        try:
-            headers = {"Authorization": f"Bearer {usable_token(token)}"}
-        except ValueError:
-            return Failure(reason="the token cannot be used: it holds what no token holds", ambiguous=False, token=True)
-        request = self._http.build_request(method, self._url + path, json=body, headers=headers)
+        request = self._http.build_request(method, self._url + path, params=params, json=body, headers=headers)
         return await answer_of(self._http, request, self._timeout_s)
 
     async def refresh(self, client_id: str, client_secret: SecretStr, refresh_token: SecretStr) -> Answer | Failure:
@@ -91,16 +91,6 @@ class FixedToken:
         return self._token
 
 
-class SealsTokens(Protocol):
-    """Encrypts objects as text, and opens them again."""
-
-    def seal(self, event: dict[str, Any]) -> str | None:
-        """Return the object encrypted, as text; None where it cannot be written as JSON."""
-
-    def open(self, sealed: str) -> dict[str, Any] | None:
-        """Return the object that was sealed; None where another key sealed it."""
-
-
 class RotatingToken:
     """A token that renews itself, by client id and secret, beginning with the refresh token of the settings."""
 
@@ -108,7 +98,7 @@ class RotatingToken:
         self,
         shared: SharedValues,
         client: AdsClient,
-        sealer: SealsTokens,
+        sealer: Seals,
         *,
         client_id: str,
         client_secret: SecretStr,

@@ -13,7 +13,8 @@ from pydantic import SecretStr
 from app.core.shared_values import DELETIONS, ERASURES, PinterestDeletion, SharedValues
 from app.core.values.times import DAY_S, HOUR_S
 from app.destination.client import Answer, Failure
-from app.insights.reports.ads_client import AdsClient, AdsToken, SealsTokens
+from app.insights.reports.ads_client import AdsClient, AdsToken
+from app.pipeline.quarantine import Seals
 from app.sender.shutdown import MinuteTask
 
 #: How often Pinterest is asked how far a request is.
@@ -35,7 +36,7 @@ class DeletionRequests(MinuteTask):
         shared: SharedValues,
         client: AdsClient,
         token: AdsToken,
-        sealer: SealsTokens,
+        sealer: Seals,
         *,
         scrub: Callable[[Collection[str]], Awaitable[None]],
         clock: Callable[[], float],

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -18,12 +18,12 @@ from pydantic import SecretStr
 
 from app.core.deliveries import State
 from app.core.pages import Attributed, Coverage, PinterestView, Quality, SentDay, Unread
-from app.core.shared_values import PINTEREST_VIEWS, REPORTS_TURN, SharedValues
+from app.core.shared_values import PINTEREST_VIEWS, REPORTS_TURN
 from app.core.values.times import DAY_S, HOUR_S
 from app.destination import redact
 from app.destination.client import Answer, Failure
 from app.insights.reports.ads_client import AdsClient, AdsToken, NoToken
-from app.outbox import PagesOrders, orders_since
+from app.outbox import Outbox, PagesOrders, orders_since
 from app.sender.shutdown import MinuteTask
 
 #: What is asked of the analytics, by column. https://developers.pinterest.com/docs/api/v5/ad_account-analytics
@@ -201,16 +201,12 @@ def _usable(token: SecretStr | NoToken, words: str = "") -> SecretStr:
     return token
 
 
-class ReportStore(SharedValues, PagesOrders, Protocol):
-    """The part of the outbox that is needed here."""
-
-
 class HourlyReading(MinuteTask):
     """Reads Pinterest's own figures."""
 
     def __init__(
         self,
-        outbox: ReportStore,
+        outbox: Outbox,
         client: AdsClient,
         token: AdsToken,
         *,

@@ -314,7 +314,7 @@ class LineExport:
             return  # what the export itself logs would be exported for ever
         level = str(entry.get("level", "info"))
         facts = {
-            OTEL_NAMES.get(name, name): _fact(value)
+            OTEL_NAMES.get(name, name): value if isinstance(value, str | bool | int | float) else str(value)
             for name, value in entry.items()
             if value is not None and name[0] != "_"
         }
@@ -339,10 +339,6 @@ OTEL_NAMES: Final = {
     "pid": "process.pid",
     "exit_code": "process.exit.code",
 }
-
-
-def _fact(value: Any) -> Any:
-    return value if isinstance(value, str | bool | int | float) else str(value)
 
 
 #: A call of 1,000 deliveries makes as many spans at once, and several calls may end together.
