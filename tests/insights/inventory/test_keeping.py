@@ -10,9 +10,9 @@ import pytest
 
 from app.core.events import Measure
 from app.errors import OutboxUnavailable
-from app.insights.inventory import counting
 from app.insights.inventory.counting import InventoryKeeper, NameCounted, NameCounts, Sampler
 from app.outbox import Outbox, open_outbox
+from app.sender import shutdown
 from tests.assembled import shipped_catalog
 from tests.outbox.build import rules
 from tests.outbox.new_store import new_store
@@ -30,7 +30,7 @@ def meet(names: NameCounts) -> None:
 @pytest.fixture
 async def outbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Outbox]:
     """An empty store, which a keeper writes to again and again."""
-    monkeypatch.setattr(counting, "WRITTEN_EVERY_S", 0.01)
+    monkeypatch.setattr(shutdown, "WRITTEN_EVERY_S", 0.01)
     opened = open_outbox(new_store(tmp_path, "o.db"), rules())
     yield opened
     await opened.close()
@@ -82,14 +82,14 @@ async def test_counts_are_written_while_it_runs_and_the_last_ones_at_its_end(
         return await received(outbox) == [1]
 
     await until_async(is_there)
-    monkeypatch.setattr(counting, "WRITTEN_EVERY_S", 60)
+    monkeypatch.setattr(shutdown, "WRITTEN_EVERY_S", 60)
     meet(names)
     keeper.stop()
     await running
     assert await received(outbox) == [2]
     await outbox.close()
     meet(names)
-    await keeper.look()
+    await keeper.run()
     assert [type(error) for error in errors] == [OutboxUnavailable]
     assert names.take() == []
     assert sum(count.number for counts in seen for count in counts if count.counted is Measure.RECEIVED) == 3
