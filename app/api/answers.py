@@ -6,7 +6,7 @@ What is answered as the store has it is a record of app/core; the models here ar
 from collections.abc import Iterable
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, Field, WithJsonSchema
+from pydantic import AfterValidator, AliasPath, BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from app.api.problems import ErasedParts
 from app.core.deliveries import Delivery
@@ -166,7 +166,12 @@ class CausesAnswer(BaseModel):
 # Inventory.
 
 
-class NearestPreset(BaseModel):
+def _of(*path: str, **more: Any) -> Any:
+    """Take a member from this place of a record."""
+    return Field(validation_alias=AliasPath(*path), **more)
+
+
+class NearestPreset(BaseModel, from_attributes=True):
     """The preset nearest to a kind of event."""
 
     preset: str | None = Field(description="Null if no preset is near.")
@@ -174,32 +179,34 @@ class NearestPreset(BaseModel):
     why: str = Field(description="Why it does not take the event; empty if it does.")
 
 
-class EventFigures(BaseModel):
+class EventFigures(BaseModel, from_attributes=True, coerce_numbers_to_str=True):
     """One kind of event in the requested days."""
 
-    source: str
-    type: str
-    name: str
-    title: str
-    first_at: float
-    last_at: float
-    received: int
-    public: int = Field(description="Events that anyone could have sent.")
-    days: dict[str, int] = Field(description="Received, by the day's number since 1970.")
-    exits: dict[str, int]
-    states: dict[str, int]
-    presets: dict[str, int]
-    sampled: int = Field(description="How many events were sampled.")
-    shares: dict[str, float] = Field(description="Share of the sampled events in which each of these was found.")
+    source: str = _of("figures", "key", "source")
+    type: str = _of("figures", "key", "type")
+    name: str = _of("figures", "key", "name")
+    title: str = _of("figures", "title")
+    first_at: float = _of("figures", "first_at")
+    last_at: float = _of("figures", "last_at")
+    received: int = _of("figures", "received")
+    public: int = _of("figures", "public", description="Events that anyone could have sent.")
+    days: dict[str, int] = _of("figures", "days", description="Received, by the start of the day in Unix seconds.")
+    exits: dict[str, int] = _of("figures", "exits")
+    states: dict[str, int] = _of("figures", "states")
+    presets: dict[str, int] = _of("figures", "presets")
+    sampled: int = _of("figures", "sampled", description="How many events were sampled.")
+    shares: dict[str, Annotated[float, AfterValidator(lambda share: round(share, 4))]] = _of(
+        "figures", "shares", description="Share of the sampled events in which each of these was found."
+    )
     nearest: NearestPreset
 
 
-class InventoryChange(BaseModel):
+class InventoryChange(BaseModel, from_attributes=True):
     """A kind of event that is new, or has vanished, since yesterday."""
 
-    source: str
-    type: str
-    name: str
+    source: str = _of("key", "source")
+    type: str = _of("key", "type")
+    name: str = _of("key", "name")
     what: str
     label: str
     text: str
@@ -221,7 +228,7 @@ class DayFigures(BaseModel):
     states: dict[str, int]
 
 
-class PropertyShare(BaseModel):
+class PropertyShare(BaseModel, from_attributes=True):
     """One property of a kind of event, with one kind of value."""
 
     path: str
@@ -238,7 +245,7 @@ class PropertyShare(BaseModel):
 class EventDetails(EventFigures):
     """One kind of event, also by day, and what it carries."""
 
-    by_day: dict[str, DayFigures]
+    by_day: dict[str, DayFigures] = _of("figures", "by_day")
     properties: list[PropertyShare]
 
 
@@ -246,7 +253,7 @@ class EventDetails(EventFigures):
 # Revenue. Amounts are texts, which lose nothing.
 
 
-class Worth(BaseModel):
+class Worth(BaseModel, from_attributes=True, coerce_numbers_to_str=True):
     """Number and value of some orders."""
 
     orders: int
@@ -255,22 +262,20 @@ class Worth(BaseModel):
     average: str | None
 
 
-class RevenueOf(BaseModel):
-    """The orders of a span or a part of it."""
-
-    received: Worth
-    before: Worth = Field(description="The same for as many days before; of a day: the day before.")
-    week_before: Worth
-    became: dict[str, Worth]
+_BEFORE: Final = "The same for as many days before; of a day: the day before."
 
 
-class RevenueLine(RevenueOf):
+class RevenueLine(BaseModel, from_attributes=True):
     """The orders of one day, preset, source or ad account."""
 
+    received: Worth
+    before: Worth = Field(description=_BEFORE)
+    week_before: Worth
+    became: dict[str, Worth]
     name: str = Field(description="Of a day: its number since 1970.")
 
 
-class OddOrder(BaseModel):
+class OddOrder(BaseModel, from_attributes=True, coerce_numbers_to_str=True):
     """An order with an unusually large amount."""
 
     amount: str
@@ -278,7 +283,7 @@ class OddOrder(BaseModel):
     times: int = Field(description="Its amount, in medians.")
 
 
-class OrderTrust(BaseModel):
+class OrderTrust(BaseModel, from_attributes=True):
     """How far the sent orders are proven."""
 
     orders: int
@@ -286,12 +291,18 @@ class OrderTrust(BaseModel):
     unconfirmed: int = Field(description="Orders that the shop did not confirm.")
 
 
-class CurrencyRevenue(RevenueOf):
+class CurrencyRevenue(BaseModel, from_attributes=True):
     """Revenue in one currency."""
 
-    currency: str | None = Field(description="ISO 4217; null if the orders named none.")
+    received: Worth = _of("whole", "received")
+    before: Worth = _of("whole", "before", description=_BEFORE)
+    week_before: Worth = _of("whole", "week_before")
+    became: dict[str, Worth] = _of("whole", "became")
+    currency: Annotated[str | None, BeforeValidator(lambda code: code or None)] = Field(
+        description="ISO 4217; null if the orders named none."
+    )
     unmatched: Worth = Field(description="Orders that no preset takes.")
-    by: dict[str, list[RevenueLine]] = Field(description="By `day`, `preset`, `source`, `ad_account_id`.")
+    by: dict[str, list[RevenueLine]] = _of("lines", description="By `day`, `preset`, `source`, `ad_account_id`.")
     odd: list[OddOrder]
     trust: OrderTrust
 

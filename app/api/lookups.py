@@ -155,12 +155,14 @@ def add_inventory(router: APIRouter, inventory: InventoryView) -> None:
     ) -> InventoryAnswer | EventDetails:
         last = None if last_day is None else day_number(last_day)
         if name is None:
-            found = await inventory.all_as_json(days=days, last_day=last, source=source)
-            return InventoryAnswer.model_validate(found)
-        one = await inventory.one_as_json(EventKey(source or DEFAULT_SOURCE, type, name), days=days, last_day=last)
+            every, changes = await inventory.names(days=days, last_day=last), await inventory.changes()
+            events = [one for one in every if source in (None, one.figures.key.source)]
+            changed = [each for each in changes if source in (None, each.key.source)]
+            return InventoryAnswer.model_validate({"days": days, "events": events, "changes": changed})
+        one = await inventory.name(EventKey(source or DEFAULT_SOURCE, type, name), days=days, last_day=last)
         if one is None:
             raise Refused(404, _MISSING)
-        return EventDetails.model_validate(one)
+        return EventDetails.model_validate(await inventory.with_properties(one, days=days, last_day=last))
 
 
 def add_revenue(router: APIRouter, outbox: Outbox, finder: Finder, clock: Callable[[], float]) -> None:
@@ -180,6 +182,5 @@ def add_revenue(router: APIRouter, outbox: Outbox, finder: Finder, clock: Callab
         asked = {"ad_account_id": ad_account_id, "source": source, "preset": preset}
         await finder.check(Query(ad_account_id=ad_account_id, source=source, preset=preset))
         today = int(clock() // DAY_S)
-        currencies = await read_revenue(outbox, asked, first_day=today - days + 1, last_day=today)
-        found = [each.as_json() for each in currencies]
+        found = await read_revenue(outbox, asked, first_day=today - days + 1, last_day=today)
         return RevenueAnswer.model_validate({"first_day": today - days + 1, "last_day": today, "currencies": found})

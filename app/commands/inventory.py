@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from app import assemble
+from app.api.answers import EventDetails, EventFigures
 from app.commands.terminal import (
     AsJson,
     add_row,
@@ -28,7 +29,7 @@ from app.core.pages import Query
 from app.core.shared_values import FEED, FEED_UNKNOWN, FeedState
 from app.core.values.times import day_number
 from app.errors import UnknownName
-from app.insights.inventory.figures import BECAME, DAYS, SHOWN, STANDS, Change, PropertyFigures
+from app.insights.inventory.figures import BECAME, DAYS, SHOWN, STANDS, Change
 from app.insights.inventory.view import InventoryView, NameView
 from app.insights.product_feed import (
     SENT,
@@ -63,7 +64,7 @@ def show(
     settings = load_settings()
     catalog = assemble.running_catalog(settings).catalog
 
-    async def read(outbox: Outbox) -> tuple[list[NameView], list[Change], dict[int, list[PropertyFigures]]]:
+    async def read(outbox: Outbox) -> tuple[list[NameView], list[Change]]:
         view = InventoryView(inventory=outbox.inventory, catalog=lambda: catalog, clock=time.time)
         last = None if last_day is None else day_number(last_day.date())
         every = await view.names(days=days, last_day=last)
@@ -76,20 +77,18 @@ def show(
             await assemble.event_finder(settings, outbox).check(Query(source=source))
         if name is not None and not names:
             raise UnknownName("event", name, [one.figures.key.name for one in every])
-        properties = {
-            place: await view.properties(one.figures.key, days=days, last_day=last)
-            for place, one in enumerate(names)
-            if name is not None
-        }
-        return names, await view.changes(), properties
+        if name is not None:
+            names = [await view.with_properties(one, days=days, last_day=last) for one in names]
+        return names, await view.changes()
 
-    names, changes, properties = with_outbox(read)
+    names, changes = with_outbox(read)
+    shape = EventFigures if name is None else EventDetails
     if as_json:
-        for place, one in enumerate(names):
-            print_json(one.with_properties(properties[place]) if properties else one.as_json())
-    elif properties:
-        for place, one in enumerate(names):
-            _print_one(one, properties[place])
+        for one in names:
+            print_json(shape.model_validate(one).model_dump())
+    elif name is not None:
+        for one in names:
+            _print_one(one)
     else:
         _print_all(names, changes)
 
@@ -112,7 +111,7 @@ def _print_all(names: list[NameView], changes: list[Change]) -> None:
         print_line(f"{change.text}.")
 
 
-def _print_one(one: NameView, properties: list[PropertyFigures]) -> None:
+def _print_one(one: NameView) -> None:
     figures = one.figures
     table = Table("", "", show_header=False, title=None)
     add_row(table, "event", f"{figures.title} from {figures.key.source}")
@@ -127,7 +126,7 @@ def _print_one(one: NameView, properties: list[PropertyFigures]) -> None:
         add_row(table, f"with {label}", _percent(share))
     print_table(table)
     carried = Table("property", "kind", "in", "read by", "first seen", "last seen")
-    for each in properties:
+    for each in one.properties:
         read_by = "nothing" if each.is_read is False else ""
         add_row(carried, each.path, each.kind, _percent(each.share), read_by, day(each.first_at), day(each.last_at))
     print_table(carried)

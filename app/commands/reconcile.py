@@ -16,6 +16,7 @@ from rich.table import Table
 
 from app import assemble
 from app.access.audit import Audit
+from app.api.answers import CurrencyRevenue
 from app.commands.audit import caller
 from app.commands.terminal import AsJson, add_row, print_json, print_line, print_table, with_outbox, writing
 from app.config import Settings, load_settings
@@ -268,7 +269,7 @@ def revenue(
     found = with_outbox(read)
     if as_json:
         for each in found:
-            print_json(each.as_json())
+            print_json(CurrencyRevenue.model_validate(each).model_dump())
     elif found:
         _print_all(found)
     else:

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from app.core.deliveries import State
 from app.core.events import EventKey, Exit, InventoryCount, Measure
@@ -82,6 +82,14 @@ class NameFigures:
     def told_days(self) -> list[int]:
         """The starts of the days on which anything arrived or was sent again, the latest first."""
         return sorted(self.days.keys() | self.states_by_day.keys(), reverse=True)
+
+    @property
+    def by_day(self) -> dict[int, dict[str, Any]]:
+        """What was received on each of these days, what became of it, and where its deliveries stand."""
+        exits, states = self.exits_by_day, self.states_by_day
+        return {
+            at: {"received": self.days.get(at, 0), "exits": exits[at], "states": states[at]} for at in self.told_days
+        }
 
     @property
     def states(self) -> Counter[str]:

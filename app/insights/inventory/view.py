@@ -1,8 +1,7 @@
 """The inventory beside the presets that run: what page, interface and command show."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 from app.catalog import Catalog
 from app.catalog.presets import person_fields
@@ -30,34 +29,8 @@ class NameView:
 
     figures: NameFigures
     nearest: Nearest
-
-    def as_json(self) -> dict[str, Any]:
-        """Return what programs are told of it."""
-        figures = self.figures
-        return {
-            **figures.key._asdict(),
-            "title": figures.title,
-            "first_at": figures.first_at,
-            "last_at": figures.last_at,
-            "received": figures.received,
-            "public": figures.public,
-            "days": {str(day): number for day, number in sorted(figures.days.items())},
-            "exits": dict(figures.exits),
-            "states": dict(figures.states),
-            "presets": dict(figures.presets),
-            "sampled": figures.sampled,
-            "shares": {label: round(share, 4) for label, share in figures.shares.items()},
-            "nearest": asdict(self.nearest),
-        }
-
-    def with_properties(self, properties: Sequence[PropertyFigures]) -> dict[str, Any]:
-        """Return what programs are told of it alone: also by day, and what it carries."""
-        exits, states = self.figures.exits_by_day, self.figures.states_by_day
-        by_day = {
-            str(at): {"received": self.figures.days.get(at, 0), "exits": dict(exits[at]), "states": dict(states[at])}
-            for at in self.figures.told_days
-        }
-        return {**self.as_json(), "by_day": by_day, "properties": [asdict(each) for each in properties]}
+    #: What it carries; empty where that was not asked for.
+    properties: Sequence[PropertyFigures] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,25 +79,9 @@ class InventoryView:
     async def changes(self) -> list[Change]:
         return await read_changes(self.inventory, now=self.clock())
 
-    async def all_as_json(
-        self, *, days: int = DAYS, last_day: int | None = None, source: str | None = None
-    ) -> dict[str, Any]:
-        """Return what programs are told of all names, or of those of one source."""
-        names, changes = await self.names(days=days, last_day=last_day), await self.changes()
-        return {
-            "days": days,
-            "events": [one.as_json() for one in names if source in (None, one.figures.key.source)],
-            "changes": [_change(each) for each in changes if source in (None, each.key.source)],
-        }
-
-    async def one_as_json(
-        self, key: EventKey, *, days: int = DAYS, last_day: int | None = None
-    ) -> dict[str, Any] | None:
-        """Return what programs are told of one name, with its properties; None where it has not arrived."""
-        found = await self.name(key, days=days, last_day=last_day)
-        if found is None:
-            return None
-        return found.with_properties(await self.properties(key, days=days, last_day=last_day))
+    async def with_properties(self, one: NameView, *, days: int = DAYS, last_day: int | None = None) -> NameView:
+        """Return a kind of event with what it carries."""
+        return replace(one, properties=await self.properties(one.figures.key, days=days, last_day=last_day))
 
 
 def reads(catalog: Catalog, presets: Collection[str]) -> Callable[[str], bool]:
@@ -156,7 +113,3 @@ def _places_around(place: str) -> list[str]:
     """
     keys = place.split(".")
     return ["", *(".".join(keys[: depth + 1]) for depth in range(len(keys)))]
-
-
-def _change(change: Change) -> dict[str, str]:
-    return {**change.key._asdict(), "what": change.what, "label": change.label, "text": change.text}

@@ -52,16 +52,6 @@ class OrderTotals(NamedTuple):
         counted = self.orders - self.without_amount
         return round(self.amount / counted, 2) if counted else None
 
-    def as_json(self) -> dict[str, Any]:
-        """Return it for programs; amounts are texts, which lose nothing."""
-        average = self.average
-        return {
-            "orders": self.orders,
-            "without_amount": self.without_amount,
-            "amount": str(self.amount),
-            "average": None if average is None else str(average),
-        }
-
 
 class OutlierOrder(NamedTuple):
     """An order whose amount is out of all proportion."""
@@ -102,16 +92,6 @@ class RevenueLine:
     before: OrderTotals
     week_before: OrderTotals
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the figures as programs get them."""
-        return {
-            "name": self.name,
-            "received": self.received.as_json(),
-            "before": self.before.as_json(),
-            "week_before": self.week_before.as_json(),
-            "became": {became: worth.as_json() for became, worth in self.became.items()},
-        }
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurrencyTotals:
@@ -142,19 +122,6 @@ class CurrencyTotals:
             return self
         odd = (OutlierOrder(amount, delivery_id, int(amount / usual)) for amount, delivery_id in self.largest)
         return replace(self, median=usual, odd=tuple(each for each in odd if each.times >= ODD_TIMES))
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the figures as programs get them."""
-        return {
-            "currency": self.currency or None,
-            **{name: value for name, value in self.whole.as_json().items() if name != "name"},
-            "unmatched": self.unmatched.as_json(),
-            "by": {kind: [line.as_json() for line in lines] for kind, lines in self.lines.items()},
-            "odd": [
-                {"amount": str(odd.amount), "delivery_id": odd.delivery_id, "times": odd.times} for odd in self.odd
-            ],
-            "trust": self.trust._asdict(),
-        }
 
 
 #: By which an `OrderTrust` is summed.

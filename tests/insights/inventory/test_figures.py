@@ -83,14 +83,14 @@ async def test_properties_are_told_with_share_and_times(outbox: Outbox) -> None:
 
 async def test_the_view_joins_figures_and_presets(outbox: Outbox) -> None:
     view = InventoryView(inventory=outbox.inventory, catalog=shipped_catalog, clock=lambda: NOW)
-    told = await view.all_as_json()
-    assert [event["nearest"]["preset"] for event in told["events"]] == ["Order Completed", "Order Completed"]
-    assert [change["text"] for change in told["changes"]] == ["order completed from shop is new"]
-    one = await view.one_as_json(ORDER, days=1)
-    assert one is not None
-    assert one["shares"]["value"] == 1.0
-    assert {each["path"] for each in one["properties"]} == {"properties.total", "properties.day 0"}
-    assert await view.one_as_json(EventKey("shop", "track", "unknown")) is None
+    assert [each.nearest.preset for each in await view.names()] == ["Order Completed", "Order Completed"]
+    assert [change.text for change in await view.changes()] == ["order completed from shop is new"]
+    found = await view.name(ORDER, days=1)
+    assert found is not None
+    one = await view.with_properties(found, days=1)
+    assert one.figures.shares["value"] == 1.0
+    assert {each.path for each in one.properties} == {"properties.total", "properties.day 0"}
+    assert await view.name(EventKey("shop", "track", "unknown")) is None
 
 
 @pytest.mark.parametrize(
