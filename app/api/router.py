@@ -37,10 +37,8 @@ from app.core.people import NamedPerson
 from app.core.values.hidden_emails import unpersonal_id
 from app.errors import FilterError, NoDelivery
 from app.insights.inventory.view import InventoryView
-from app.operations.acts import Acts
-from app.operations.dead_letters import MAX_WHY, DeadLetterActs, dead_query
+from app.operations.acts import MAX_WHY, Acts, DeadLetterActs, QuarantineActs, dead_query
 from app.operations.forget import MAX_REFERENCE
-from app.operations.quarantine import QuarantineActs
 from app.outbox import SEARCH_FILTERS, Outbox
 from app.pipeline.replay import replay_json
 from app.pipeline.search import Finder

@@ -32,10 +32,7 @@ from app.insights.inventory.counting import InventoryKeeper, NameCounts
 from app.insights.inventory.view import InventoryView
 from app.insights.tag_check import TagReports
 from app.insights.tracing import Tracing, open_tracing
-from app.operations.acts import Acts, SendTestActs, SwitchActs, TailActs
-from app.operations.dead_letters import DeadLetterActs
-from app.operations.publish import CatalogActs
-from app.operations.quarantine import QuarantineActs
+from app.operations.acts import Acts, CatalogActs, DeadLetterActs, QuarantineActs, SendTestActs, SwitchActs, TailActs
 from app.operations.reconcile import OrderActs
 from app.outbox import Outbox, open_outbox
 from app.pipeline.pipeline import Listener

@@ -15,7 +15,7 @@ from app.commands.terminal import AsJson, add_row, print_json, print_line, print
 from app.config import load_settings
 from app.core.deliveries import Delivery
 from app.core.pages import DeadCause, Query
-from app.operations.dead_letters import MAX_WHY, DeadLetterActs, dead_query
+from app.operations.acts import MAX_WHY, DeadLetterActs, dead_query
 from app.outbox import Outbox
 
 Which = Annotated[

@@ -68,11 +68,8 @@ def show(
         view = InventoryView(inventory=outbox.inventory, catalog=lambda: catalog, clock=time.time)
         last = None if last_day is None else day_number(last_day.date())
         every = await view.names(days=days, last_day=last)
-        names = [
-            one
-            for one in every
-            if source in (None, one.figures.key.source) and name in (None, one.figures.key.name, one.figures.title)
-        ]
+        of_source = [one for one in every if source in (None, one.figures.key.source)]
+        names = [one for one in of_source if name in (None, one.figures.key.name, one.figures.title)]
         if source is not None and not names:
             await assemble.event_finder(settings, outbox).check(Query(source=source))
         if name is not None and not names:
@@ -82,15 +79,15 @@ def show(
         return names, await view.changes()
 
     names, changes = with_outbox(read)
-    shape = EventFigures if name is None else EventDetails
     if as_json:
+        shape = EventFigures if name is None else EventDetails
         for one in names:
             print_json(shape.model_validate(one).model_dump())
-    elif name is not None:
+    elif name is None:
+        _print_all(names, changes)
+    else:
         for one in names:
             _print_one(one)
-    else:
-        _print_all(names, changes)
 
 
 def _print_all(names: list[NameView], changes: list[Change]) -> None:

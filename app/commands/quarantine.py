@@ -15,7 +15,7 @@ from app.config import load_settings
 from app.core.coordination import Switches
 from app.core.events import Exit
 from app.core.pages import QuarantineFilter
-from app.operations.quarantine import QuarantineActs
+from app.operations.acts import QuarantineActs
 from app.outbox import Outbox
 from app.pipeline.replay import Replay, replay_json
 

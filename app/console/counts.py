@@ -14,10 +14,23 @@ from app.core.pages import Undelivered
 from app.core.values.times import HOUR_S, MINUTE_S
 from app.outbox import Outbox
 
+#: What is counted over time by its own name, in the order of the chart.
+_IN_ORDER: Final = (
+    Exit.DELIVERED,
+    Exit.ENQUEUED,
+    Exit.MERGED,
+    Exit.DUPLICATE,
+    Exit.WITHHELD,
+    Exit.INVALID,
+    Exit.REJECTED,
+    Exit.REFUSED,
+    Exit.UNMATCHED,
+    Exit.WITHDRAWN,
+)
 #: What is counted over time, and the counters that it counts.
 SERIES: Mapping[str, frozenset[str]] = {
     "received": frozenset({Exit.ACCEPTED, Exit.REFUSED}),
-    **{exit_.value: frozenset({exit_.value}) for exit_ in Exit},
+    **{name.value: frozenset({name.value}) for name in _IN_ORDER},
 }
 #: Counters whose label is the reason why something was not sent, or not yet; of what was sent, Pinterest's status.
 REASONED = frozenset({Exit.REFUSED, Exit.WITHHELD, Exit.INVALID, Exit.RETRY, Exit.REJECTED, Exit.BLOCKED})

@@ -18,7 +18,7 @@ from app.core.shared_values import SET_ASIDE
 from app.core.values.hidden_emails import unpersonal_id
 from app.core.values.times import DAY_S
 from app.errors import FilterError, WhyMissing
-from app.operations.dead_letters import dead_query
+from app.operations.acts import dead_query
 from app.outbox import SEARCH_FILTERS, dropped_exits, given_filters, means_deliveries, read_filters
 from app.pipeline.search import Found
 

@@ -30,7 +30,7 @@ from app.core.events import MAX_LABEL_CHARACTERS
 from app.core.values.texts import count_of
 from app.core.values.times import at_second
 from app.destination import redact
-from app.operations.dead_letters import MAX_WHY
+from app.operations.acts import MAX_WHY
 from app.outbox import NO_COUNTRY, SEARCH_FILTERS
 from app.pipeline.explain import IN_WORDS
 from app.pipeline.receipts import CANCELLED

@@ -1,22 +1,225 @@
-"""All acts of a process that serves, for the console, the interface and SIGHUP."""
+"""What operators do with the catalog, dead letters, the quarantine, switches, the live tail and tests.
 
-from dataclasses import dataclass
+`Acts` has all acts of a process that serves, for the console, the interface and SIGHUP.
+"""
 
-from app.access.audit import Audit
-from app.access.users import Person
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from app.access.audit import Audit, conditions_text
+from app.access.users import Person, UserRole
+from app.catalog.publishing import Publisher
 from app.core.coordination import Coordination, Switches
-from app.core.pages import AuditAction
+from app.core.deliveries import State
+from app.core.pages import AuditAction, QuarantineFilter, Query, Redrive
 from app.core.shared_values import SharedValues
+from app.core.values.texts import count_of
 from app.core.values.times import at_second
+from app.destination import redact
 from app.destination.client import Answer, Failure, PinterestClient
-from app.errors import FeatureOff
+from app.errors import Fault, FeatureOff, NoDelivery, PublishingRefused, WhyMissing
 from app.insights.alerts.watcher import AlertWebhook
-from app.operations.dead_letters import DeadLetterActs
 from app.operations.forget import ForgetActs
-from app.operations.publish import CatalogActs
-from app.operations.quarantine import QuarantineActs
 from app.operations.reconcile import OrderActs
+from app.outbox import Outbox, read_filters
+from app.pipeline.replay import Replay, Replaying
+from app.pipeline.search import Finder
+from app.pipeline.shadow import ShadowRuns
 from app.pipeline.tail import MAX_TAIL_S, Tail
+
+
+class CatalogActs:
+    """Changes which presets and mappings run, in every process. Every act may raise OutboxUnavailable."""
+
+    def __init__(
+        self, coordination: Coordination, publisher: Publisher, audit: Audit, shadow: ShadowRuns | None = None
+    ) -> None:
+        self._coordination = coordination
+        #: Tries drafts on samples; None where none are kept.
+        self.shadow = shadow
+        #: Shows what a text would change, and the versions of a file.
+        self.publisher = publisher
+        self._audit = audit
+
+    async def reload(self, person: Person) -> tuple[Fault, ...]:
+        """Take up changed files; return the faults for which the running catalog stays, empty where it does not."""
+        before = self._coordination.generation
+        faults = () if await self._coordination.reload(now=self._audit.clock()) else self._coordination.faults
+        after = f"kept: {count_of(len(faults), 'fault')}" if faults else self._coordination.generation
+        await self._audit.note(person, AuditAction.RELOAD, target="catalog", before=before, after=after)
+        return faults
+
+    async def note_secrets(self, names: Sequence[str]) -> None:
+        """Write into the audit log that changed files of secrets were taken up; nothing of the secrets."""
+        by = Person(name="changed file", role=UserRole.OPERATOR, place=self._coordination.process)
+        await self._audit.note(by, AuditAction.SECRET, target=", ".join(names))
+
+    async def publish(
+        self, person: Person, file: str, text: str | None, *, base: str, is_confirmed: bool = True, why: str = ""
+    ) -> bool:
+        """Publish a file of the catalog, or take it away (None), and have it taken up; return whether it was.
+
+        The text of an earlier version rolls the file back. A file that is not taken up is put back as it was.
+        `base` is the generation that the text was made for. A change to what is found of people must be confirmed.
+        `why` is kept with the version and in the audit log, cut where it is too long, without personal data.
+        Raises PublishingRefused, CatalogError.
+        """
+        publisher = self.publisher
+        if not is_confirmed and not publisher.why_not(file):
+            await asyncio.to_thread(self._demand_confirmation, file, text)
+        if self.shadow is not None and not publisher.why_not(file):
+            await self.shadow.demand(await asyncio.to_thread(publisher.candidate, file, text))
+        before, why = await asyncio.to_thread(publisher.own_text, file), redact(why.strip())[:MAX_WHY]
+        version = await asyncio.to_thread(
+            publisher.publish, file, text, author=person.name, at=self._audit.clock(), base=base, why=why
+        )
+        is_taken_up = await self._coordination.reload(now=self._audit.clock())
+        if not is_taken_up:
+            await asyncio.to_thread(publisher.restore, file, before)
+            await self._coordination.reload(now=self._audit.clock())
+        after = f"version {version.number}" if is_taken_up else "could not be taken up: put back"
+        after = f"{after}: {why}" if why else after
+        await self._audit.note(person, AuditAction.PUBLISH, target=str(publisher.target(file)), after=after)
+        return is_taken_up
+
+    def _demand_confirmation(self, file: str, text: str | None) -> None:
+        if changed := self.publisher.privacy_changes(self.publisher.candidate(file, text)):
+            named = ", ".join(f"{each.field} of {each.preset}" for each in changed)
+            raise PublishingRefused(f"This changes which personal data is sent: {named}. Go back and confirm it.")
+
+
+#: Characters of why somebody dismisses something.
+MAX_WHY: Final = 200
+#: More dead deliveries than this are not counted before they are sent again.
+COUNTED_AT_MOST: Final = 20_000
+_COUNTED_AT_ONCE: Final = 1_000
+#: Names of filters that read badly.
+_DEAD_WORDS: Final = {"delivery_id": "delivery", "ad_account_id": "ad account"}
+
+
+def dead_query(filters: Mapping[str, str]) -> Query:
+    """Return the dead letters that filters mean, all where there are none. Raises FilterError."""
+    return replace(read_filters(filters), state=State.DEAD)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadCount:
+    """How many dead deliveries are meant."""
+
+    count: int
+    #: Of these, so many are not too old to be sent.
+    fresh: int
+    #: Whether they are all of them; else the newest.
+    is_all: bool
+
+
+class DeadLetterActs:
+    """Changes dead letters. Every act may raise OutboxUnavailable."""
+
+    def __init__(self, outbox: Outbox, finder: Finder, audit: Audit, *, max_event_age_s: float) -> None:
+        """Take what Pinterest takes no event of: one that is older than `max_event_age_s`."""
+        self._outbox = outbox
+        self._max_event_age_s = max_event_age_s
+        self._finder = finder
+        self._audit = audit
+
+    async def check(self, query: Query) -> None:
+        """Raise UnknownName where a filter names nothing known, NoDelivery where there is no such delivery."""
+        await self._finder.check(query)
+        if query.delivery_id is not None and await self._outbox.delivery(query.delivery_id) is None:
+            raise NoDelivery(query.delivery_id)
+
+    async def count(self, query: Query) -> DeadCount:
+        """Return how many dead deliveries a query means, and how many of them Pinterest may still take."""
+        oldest, count, fresh, cursor = self._oldest(), 0, 0, None
+        while count < COUNTED_AT_MOST:
+            page = await self._outbox.search(query, limit=_COUNTED_AT_ONCE, cursor=cursor)
+            count += len(page.deliveries)
+            fresh += sum(each.event_time >= oldest for each in page.deliveries)
+            cursor = page.next_cursor
+            if cursor is None:
+                return DeadCount(count=count, fresh=fresh, is_all=True)
+        return DeadCount(count=count, fresh=fresh, is_all=False)
+
+    def _oldest(self) -> float:
+        return self._audit.clock() - self._max_event_age_s
+
+    async def redrive(self, person: Person, query: Query) -> Redrive:
+        """Make matching dead deliveries pending again; return how many, and how many were not. Raises UnknownName.
+
+        Those whose event is too old for Pinterest stay dead.
+        """
+        await self.check(query)
+        takeable = replace(query, happened_since=self._oldest())
+        done = await self._outbox.dead_letters.redrive(takeable, now=self._audit.clock())
+        others = (done.overtaken, "dismissed: delivered as others"), (done.waiting, "dead: others wait")
+        after = ", ".join([f"{done.redriven} pending", *(f"{count} {became}" for count, became in others if count)])
+        await self._audit.note(person, AuditAction.REDRIVE, target=_described(query), before="dead", after=after)
+        return done
+
+    async def dismiss(self, person: Person, query: Query, why: str) -> int:
+        """Dismiss matching dead deliveries; return how many. Raises UnknownName, WhyMissing.
+
+        Their reason, and the audit log, get `why` without e-mail addresses and phone numbers.
+        """
+        if not why.strip() or len(why) > MAX_WHY:
+            raise WhyMissing(MAX_WHY)
+        await self.check(query)
+        told = redact(why.strip())
+        count = await self._outbox.dead_letters.dismiss(query, because=f"dismissed by {person.name}: {told}")
+        after = f"{count} dismissed: {told}"
+        await self._audit.note(person, AuditAction.DISMISS, target=_described(query), before="dead", after=after)
+        return count
+
+
+def _described(query: Query) -> str:
+    """Return which deliveries a query means, in words."""
+    given = {name: value for name, value in query.given.items() if name not in {"state", "person"}}
+    told = conditions_text(given, _DEAD_WORDS)
+    return ", ".join(told if query.person is None else [*told, "of a person"]) or "all dead letters"
+
+
+_OFF: Final = "QUARANTINE_HOURS is not set, so nothing is quarantined: set it, see docs/quarantine.md"
+#: Names of filters that read badly.
+_QUARANTINE_WORDS: Final = {"name": "event"}
+
+
+class QuarantineActs:
+    """Takes events out of the quarantine. Every act may raise OutboxUnavailable."""
+
+    def __init__(self, replaying: Replaying | None, audit: Audit) -> None:
+        """Take who brings events back; None: nothing is kept."""
+        self._replaying = replaying
+        self._audit = audit
+
+    @property
+    def is_on(self) -> bool:
+        return self._replaying is not None
+
+    @property
+    def replaying(self) -> Replaying:
+        """Who judges and lists what is kept. Raises FeatureOff."""
+        if self._replaying is None:
+            raise FeatureOff(_OFF)
+        return self._replaying
+
+    async def replay(self, person: Person, wanted: QuarantineFilter) -> Replay:
+        """Accept the events that a filter means, as far as they make deliveries now. Raises FeatureOff."""
+        replay = await self.replaying.replay(wanted)
+        await self._note(person, AuditAction.QUARANTINE, wanted, replay.leaving)
+        return replay
+
+    async def discard(self, person: Person, wanted: QuarantineFilter) -> int:
+        """Erase the events that a filter means; return how many. Raises FeatureOff."""
+        count = await self.replaying.discard(wanted)
+        await self._note(person, AuditAction.DISCARD, wanted, count)
+        return count
+
+    async def _note(self, person: Person, what: AuditAction, wanted: QuarantineFilter, count: int) -> None:
+        target = ", ".join(conditions_text(wanted.given, _QUARANTINE_WORDS)) or "all of it"
+        await self._audit.note(person, what, target=target, after=count_of(count, "event"))
 
 
 class SwitchActs:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from app.sandbox.judge import Verdict
+from app.sandbox.script import Step
 
 _FAILED = "The action could not be processed properly due to some or all data provided being invalid."
 #: status -> (Pinterest's code, its message).
@@ -84,6 +85,15 @@ class CutAnswer(Response):
             await send({"type": "http.response.body", "body": half, "more_body": True})
         _transport(receive).close()
         await receive()  # http.disconnect: from here on the server takes the connection for lost and adds nothing
+
+
+def instead_of(usual: Response, step: Step) -> Response:
+    """Return what is answered where the sandbox misbehaves so; the usual answer where it does not."""
+    if step.reset or step.half:
+        return CutAnswer(usual if step.half else None)
+    if step.body is not None:
+        return Response(step.body, step.status or 200)
+    return usual if step.status is None else error(step.status, retry_after=step.retry_after)
 
 
 def _transport(receive: Receive) -> Any:

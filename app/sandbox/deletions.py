@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.sandbox.answers import CutAnswer, error, json_answer
+from app.sandbox.answers import error, instead_of, json_answer
 from app.sandbox.script import Step
 
 #: So long a request can be cancelled; then Pinterest submits it to what deletes.
@@ -95,11 +95,7 @@ class Deletions:
             refusal = self._refusal(request, request.method not in {"GET", "HEAD"})
             is_lost = step.reset or step.status is not None or step.body is not None
             usual = refusal or (work(request, raw) if step.record or not is_lost else json_answer({}))
-            if step.reset or step.half:
-                return CutAnswer(usual if step.half else None)
-            if step.body is not None:
-                return Response(step.body, step.status or 200)
-            return usual if step.status is None else error(step.status, retry_after=step.retry_after)
+            return instead_of(usual, step)
 
         return answer
 

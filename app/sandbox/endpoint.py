@@ -24,7 +24,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.sandbox.ads_api import Account, AdsFigures
-from app.sandbox.answers import CutAnswer, account_refusal, error, json_answer, results, token_shown
+from app.sandbox.answers import CutAnswer, account_refusal, error, instead_of, json_answer, results, token_shown
 from app.sandbox.deletions import Deletions
 from app.sandbox.judge import Verdict, call_problem, verdict
 from app.sandbox.record import REMEMBERED, Record, RecordedCall
@@ -102,13 +102,8 @@ class Sandbox:
 
     def _answer(self, request: Request, raw: bytes, body: Any, step: Step) -> tuple[list[dict[str, Any]], Response]:
         processed, usual = self._usual(request, raw, body, step)
-        if step.reset or step.half:
-            return (processed if step.record or step.half else []), CutAnswer(usual if step.half else None)
-        if step.body is not None:
-            return (processed if step.record else []), Response(step.body, step.status or 200)
-        if step.status is not None:
-            return (processed if step.record else []), error(step.status, retry_after=step.retry_after)
-        return processed, usual
+        answer = instead_of(usual, step)
+        return (processed if answer is usual or step.record or step.half else []), answer
 
     def _usual(self, request: Request, raw: bytes, body: Any, step: Step) -> tuple[list[dict[str, Any]], Response]:
         refusal = self._refusal(request) or self._unreadable(raw, body, step)

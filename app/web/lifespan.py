@@ -15,7 +15,7 @@ from app.access.users import Person, UserRole
 from app.core.coordination import REFRESH_S, Coordination
 from app.core.log import log_cannot_start, log_error, logger
 from app.errors import PinrelayError
-from app.operations.publish import CatalogActs
+from app.operations.acts import CatalogActs
 from app.sender.shutdown import Shutdown
 
 #: How often garbage is looked for. A look takes 1 ms for 2,500 objects, and stops all answers meanwhile.

@@ -9,7 +9,7 @@ import pytest
 from app.assemble.ad_accounts import SANDBOX_AD_ACCOUNT_ID
 from app.core.deliveries import State
 from app.errors import FilterError, UnknownName, WhyMissing
-from app.operations.dead_letters import MAX_WHY
+from app.operations.acts import MAX_WHY
 from app.outbox import Outbox
 from tests.commands.conftest import Run
 from tests.commands.stored import in_outbox

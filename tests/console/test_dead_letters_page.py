@@ -9,7 +9,7 @@ import pytest
 from app.core.deliveries import Delivered, Rejected, State
 from app.core.pages import Query
 from app.core.values.times import DAY_S
-from app.operations import dead_letters
+from app.operations import acts
 from tests.console.test_deliveries_page import one_dead_one_delivered
 from tests.console.world import NOW, World, new_delivery, open_world
 
@@ -221,8 +221,8 @@ class TestTooOld:
     async def test_more_than_can_be_counted_are_counted_in_part(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(dead_letters, "COUNTED_AT_MOST", 2)
-        monkeypatch.setattr(dead_letters, "_COUNTED_AT_ONCE", 2)
+        monkeypatch.setattr(acts, "COUNTED_AT_MOST", 2)
+        monkeypatch.setattr(acts, "_COUNTED_AT_ONCE", 2)
         for number in range(3):
             await _die(world, f"m-{number}", 8)
         assert "Only the newest 2 were counted" in await world.page("/console/redrive?reason=currency")

@@ -10,7 +10,7 @@ from app import assemble
 from app.access.audit import Audit
 from app.core.coordination import Coordination, Switches
 from app.errors import CatalogError, Fault, UnknownName
-from app.operations.publish import CatalogActs
+from app.operations.acts import CatalogActs
 from app.outbox import Outbox, open_outbox
 from app.web.lifespan import _reload
 from tests import assembled

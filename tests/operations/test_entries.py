@@ -6,7 +6,7 @@ from app import assemble
 from app.access.audit import Audit
 from app.core.pages import Redrive
 from app.core.values.times import DAY_S
-from app.operations.dead_letters import DeadLetterActs, dead_query
+from app.operations.acts import DeadLetterActs, dead_query
 from app.outbox import open_outbox
 from tests import assembled
 from tests.access.test_audit import ADA
