@@ -12,7 +12,7 @@ from app.assemble.ad_accounts import account_names
 from app.commands.terminal import AsJson, add_row, print_json, print_line, print_table, time_text, with_outbox
 from app.config import Settings, load_settings
 from app.core.deliveries import Delivery
-from app.core.events import Exit
+from app.core.events import DroppedEvent, Exit
 from app.core.pages import DroppedPage, Message, Page, Query
 from app.core.values.hidden_emails import unpersonal_id
 from app.destination import TypedPerson
@@ -114,19 +114,18 @@ def _show(found: Found | None, *, as_json: bool) -> None:
         for at, event in found.dropped.events:
             print_json({"kind": "dropped_event", "at": at, **asdict(event)})
         return
-    if found.deliveries.deliveries:
-        print_table(_deliveries_table(found.deliveries.deliveries))
-    if found.dropped.events:
-        print_table(_dropped_table(found.dropped))
-
-
-def _deliveries_table(deliveries: tuple[Delivery, ...]) -> Table:
     table = Table("id", "received (UTC)", "state", "preset, sent as", "order", "message id", "reason")
-    for each in deliveries:
+    for each in found.deliveries.deliveries:
         order = " ".join(filter(None, (each.order_id, each.amount, each.currency)))
-        at, sent_as = received_text(each), f"{each.preset}, {each.event_name}"
-        add_row(table, each.delivery_id, at, each.state.value, sent_as, order, each.message_id, each.reason)
-    return table
+        received, sent_as = received_text(each), f"{each.preset}, {each.event_name}"
+        add_row(table, each.delivery_id, received, each.state.value, sent_as, order, each.message_id, each.reason)
+    dropped = Table("not sent (UTC)", "exit", "preset", "order", "message id", "reason")
+    for at, event in found.dropped.events:
+        order = " ".join(filter(None, (event.order_id, event.amount, event.currency)))
+        add_row(dropped, time_text(at), event.exit.value, event.preset or "", order, event.message_id, event.reason)
+    for one in (table, dropped):
+        if one.row_count:
+            print_table(one)
 
 
 def received_text(delivery: Delivery) -> str:
@@ -134,14 +133,6 @@ def received_text(delivery: Delivery) -> str:
     if delivery.is_held and delivery.due_at:
         return f"held until {time_text(delivery.due_at)}"
     return time_text(delivery.enqueued_at)
-
-
-def _dropped_table(page: DroppedPage) -> Table:
-    table = Table("not sent (UTC)", "exit", "preset", "order", "message id", "reason")
-    for at, event in page.events:
-        order = " ".join(filter(None, (event.order_id, event.amount, event.currency)))
-        add_row(table, time_text(at), event.exit.value, event.preset or "", order, event.message_id, event.reason)
-    return table
 
 
 def message(
@@ -176,33 +167,21 @@ def message(
 def _what_became(found: Message) -> Table:
     rows: list[tuple[float, list[str]]] = []
     for each in found.deliveries:
-        told = "; ".join(filter(None, (each.reason, *each.warnings)))
-        rows.append(
-            (
-                each.enqueued_at,
-                [
-                    received_text(each),
-                    each.delivery_id,
-                    each.state.value,
-                    each.preset,
-                    each.ad_account_id,
-                    each.event_id,
-                    "proven" if each.is_proven else "public",
-                    told,
-                ],
-            )
-        )
+        about = [each.delivery_id, each.state.value, each.preset, each.ad_account_id, each.event_id]
+        rows.append((each.enqueued_at, [received_text(each), *about, *_trust_and_why(each)]))
     for at, event in found.dropped_events:
-        told = "; ".join(filter(None, (event.reason, *event.warnings)))
-        trust = "proven" if event.is_proven else "public"
-        about = [event.exit.value, event.preset or "", event.ad_account_id or "", "", trust, told]
-        rows.append((at, [time_text(at), "", *about]))
+        about = ["", event.exit.value, event.preset or "", event.ad_account_id or "", ""]
+        rows.append((at, [time_text(at), *about, *_trust_and_why(event)]))
     table = Table(
         "received (UTC)", "delivery", "result", "preset", "ad account", "event id", "trust", "why, and warnings"
     )
     for _, cells in sorted(rows, key=lambda row: row[0]):
         add_row(table, *cells)
     return table
+
+
+def _trust_and_why(each: Delivery | DroppedEvent) -> tuple[str, str]:
+    return "proven" if each.is_proven else "public", "; ".join(filter(None, (each.reason, *each.warnings)))
 
 
 def _attempts(deliveries: list[Delivery]) -> Table:

@@ -5,7 +5,7 @@ import math
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import IO, Annotated, Any
@@ -18,7 +18,7 @@ from rich.table import Table
 from app import assemble
 from app.assemble.ad_accounts import check_sources, key_sources
 from app.catalog import MAX_ENABLED_PRESETS, Catalog, Preset
-from app.catalog.destinations import DestinationFile, load_destinations
+from app.catalog.destinations import load_destinations
 from app.catalog.sources import RunningSources, load_source
 from app.commands.story import show_stories
 from app.commands.terminal import (
@@ -150,15 +150,11 @@ def check(presets: Presets = None, mappings: Mappings = None, *, as_json: AsJson
         add_row(told, row["source"], row["path"], row["kind"], is_on, trust, row["shop"])
     print_table(told)
     if settings.destinations_dir:
-        print_table(_table_of_destinations(load_destinations(settings.destinations_dir).values()))
-
-
-def _table_of_destinations(files: Iterable[DestinationFile]) -> Table:
-    table = Table("destination", "ad account", "mode", "on", "sources", "presets", title="destinations")
-    for each in files:
-        takes = (", ".join(names) if names else "all" for names in (each.sources, each.presets))
-        add_row(table, each.name, each.ad_account_id, each.mode, "yes" if each.enabled else "no", *takes)
-    return table
+        table = Table("destination", "ad account", "mode", "on", "sources", "presets", title="destinations")
+        for each in load_destinations(settings.destinations_dir).values():
+            takes = (", ".join(names) if names else "all" for names in (each.sources, each.presets))
+            add_row(table, each.name, each.ad_account_id, each.mode, "yes" if each.enabled else "no", *takes)
+        print_table(table)
 
 
 def _source_rows(settings: Settings, sources: RunningSources | None) -> Iterator[dict[str, Any]]:
@@ -304,7 +300,11 @@ def _print_tables(explanation: EventReport) -> None:
     for report in matched:
         out.print(_fields_table(report))
     if explanation.presets and not matched:
-        out.print(_conditions_table(explanation.presets))
+        table = Table("preset", "condition that failed", "found")
+        for report in explanation.presets:
+            for each in (condition for condition in report.conditions if condition.blamed):
+                add_row(table, report.preset, each.text, each.found or "nothing")
+        out.print(table)
 
 
 def _fields_table(report: PresetReport) -> Table:
@@ -322,14 +322,6 @@ def _fields_table(report: PresetReport) -> Table:
         nearest = f"; nearest: {each.nearest}" if each.nearest else ""
         value = f"(nothing there{nearest})" if each.is_missing else each.value or ""
         add_row(table, each.field, paths, value, each.sent or "(not sent)")
-    return table
-
-
-def _conditions_table(reports: Sequence[PresetReport]) -> Table:
-    table = Table("preset", "condition that failed", "found")
-    for report in reports:
-        for each in (condition for condition in report.conditions if condition.blamed):
-            add_row(table, report.preset, each.text, each.found or "nothing")
     return table
 
 

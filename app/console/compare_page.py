@@ -45,7 +45,6 @@ _NO_EXPORT: Final = (
     "The file is not an export of Shopify or WooCommerce. Name the column of the order id and that of the amount "
     "above, then compare again."
 )
-#: So many columns are offered to choose from.
 _LISTED_COLUMNS: Final = 100
 #: On one page: so many ids of orders, and so many lines of a table.
 _IDS: Final = 300

@@ -118,7 +118,8 @@ class OverviewPages(PageGroup):
         counters = await self._counts.read(period, shifts.values(), now=now)
         calls = await self._counts.calls(since=int(now - ANSWERS_S) // MINUTE_S * MINUTE_S, now=now)
         switches = await Switches.read(services.outbox)
-        accounts = await self._accounts(chosen, switches, now)
+        asked = (chosen.account,) if chosen.account else services.accounts
+        accounts = await read_accounts(services.outbox, asked, services.settings, switches=switches, now=now)
         counted = narrowed(counters, account=chosen.account_id, source=chosen.source)
         names = [preset.name for preset in services.running.catalog.presets]
         summary = summarise(counted, period, names, now=now, account=chosen.account_id)
@@ -137,10 +138,6 @@ class OverviewPages(PageGroup):
             **await self._needs(summary, period, accounts, over_time["span"], now),
             **_quality_of(summary, services),
         }
-
-    async def _accounts(self, chosen: PageFilter, switches: Switches, now: float) -> list[AccountStatus]:
-        services, accounts = self._services, (chosen.account,) if chosen.account else self._services.accounts
-        return await read_accounts(services.outbox, accounts, services.settings, switches=switches, now=now)
 
     async def _undelivered(self, period: Period, chosen: PageFilter, now: float) -> list[Undelivered]:
         since = period.starts(now)[0]

@@ -26,7 +26,6 @@ ERASED_BY: Final = {
     "phones": "phone",
     "order_ids": "order id",
 }
-#: So many certificates are listed.
 MAX_CERTIFICATES: Final = 50
 #: Of an id: HMAC-SHA-256 in hex.
 _KEY: Final = re.compile(r"[0-9a-f]{64}")

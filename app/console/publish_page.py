@@ -152,7 +152,6 @@ _NOT_SHOWN: Final = (
     "The file or the text was changed after its difference was shown to you. Below is the difference of the text that "
     "arrived: look at it, then publish it, or cancel."
 )
-#: So many versions are listed on one page.
 _LISTED_AT_ONCE = 20
 
 

@@ -53,7 +53,6 @@ _OF_DELIVERY: Final = (
     "enqueued_at",
     "settled_at",
 )
-#: So many messages are erased in one transaction.
 _MESSAGES_AT_ONCE: Final = 1_000
 #: Of so many messages it is told what their deliveries were.
 _TOLD_MESSAGES: Final = 2_000
@@ -67,7 +66,6 @@ _SHOWN_LIFTED: Final = 3
 _MAX_LIFTED_LINES: Final = 1_000
 #: A digest of a contact or an id in a payload.
 _DIGEST: Final = re.compile(rb"[0-9a-f]{64}")
-#: So many people are erased at once.
 _PEOPLE_AT_ONCE: Final = 500
 _IDS: Final = "ids of memory"
 _QUARANTINED: Final = "quarantined events"

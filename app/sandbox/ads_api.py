@@ -269,17 +269,13 @@ def _misasked(asked: Mapping[str, str], known: Mapping[str, tuple[bool, str]]) -
 
 def _component(name: str, events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     part, member = _SHOWN_BY[name]
+    overlap = {} if part else {"overlap": 0}
+    low = {"id": f"{name}_low", "name": "Low coverage", "reason": f"Fewer than half of the events carry {name}"}
     counts, with_it = Counter(event["event_name"] for event in events), Counter[str]()
     for event in events:
         with_it[event["event_name"]] += member in (event.get(part, {}) if part else event)
     return {
-        event: {"coverage": coverage, "issues": _issues(name, coverage)} | ({"overlap": 0} if not part else {})
+        event: {"coverage": coverage, "issues": [] if coverage >= _FEW else [low]} | overlap
         for event, count in counts.items()
         for coverage in [round(100 * with_it[event] / count, 1)]
     }
-
-
-def _issues(name: str, coverage: float) -> list[dict[str, str]]:
-    if coverage >= _FEW:
-        return []
-    return [{"id": f"{name}_low", "name": "Low coverage", "reason": f"Fewer than half of the events carry {name}"}]

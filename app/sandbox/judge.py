@@ -103,7 +103,10 @@ def closed(fields: Mapping[str, Check], *, required: Collection[str] = ()) -> Ch
     def check(value: Any) -> Sequence[Problem]:
         problems = known(value)
         if type(value) is dict and not value.keys() <= fields.keys():
-            return [*problems, ("", _unexpected([key for key in value if key not in fields]))]
+            unexpected = [f"'{key}'" for key in value if key not in fields]
+            named = f"{', '.join(unexpected)} {'was' if len(unexpected) == 1 else 'were'}"
+            # as Pinterest words it (woocommerce/pinterest-for-woocommerce issue 967)
+            return [*problems, ("", f"Additional properties are not allowed ({named} unexpected)")]
         return problems
 
     return check
@@ -126,12 +129,6 @@ def open_object(fields: Mapping[str, Check], *, required: Collection[str] = ()) 
 
 def _not_of_type(value: Any, wanted: str) -> Sequence[Problem]:
     return [("", f"{_KINDS[type(value)]} is not of type '{wanted}'")]
-
-
-def _unexpected(keys: Sequence[str]) -> str:
-    """Word it as Pinterest does (woocommerce/pinterest-for-woocommerce issue 967)."""
-    names = ", ".join(f"'{key}'" for key in keys)
-    return f"Additional properties are not allowed ({names} {'was' if len(keys) == 1 else 'were'} unexpected)"
 
 
 #: What is newer than the description (5.28), by the path of the object that has it. `[]` is a member of a list. No

@@ -41,11 +41,6 @@ def names_database(where: str) -> bool:
     return where.startswith(_DATABASES)
 
 
-def name_of_file(where: str) -> str:
-    """Return an address without what stands behind its path, such as a token."""
-    return re.split("[?#]", where, maxsplit=1)[0] if "://" in where else where
-
-
 def require_file(name: str) -> None:
     """Raise WarehouseError where it is no file, or an empty one, without its name: it may be a mistyped address."""
     if not os.path.isfile(name):  # noqa: PTH113 - a name that is too long is none, and no error that quotes it
@@ -189,7 +184,9 @@ def open_duck(
 
 def file_query(where: str) -> str:
     """Return what reads a file, be it at an address. Raises WarehouseError where its name does not say how."""
-    suffixes = [suffix.lower() for suffix in Path(name_of_file(where)).suffixes if suffix.lower() != ".gz"]
+    # what stands behind the path of an address, such as a token, is no part of the name
+    name = re.split("[?#]", where, maxsplit=1)[0] if "://" in where else where
+    suffixes = [suffix.lower() for suffix in Path(name).suffixes if suffix.lower() != ".gz"]
     reader = _READERS.get(suffixes[-1] if suffixes else "")
     if reader is None:
         raise WarehouseError(f"the name of the file must end with one of {', '.join(_READERS)}")

@@ -5,7 +5,6 @@ from typing import Final, NamedTuple, Protocol
 
 from app.errors import WarehouseError
 
-#: So many are read at once.
 ROWS_AT_ONCE: Final = 10_000
 
 

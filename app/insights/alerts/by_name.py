@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from urllib.parse import urlencode
 
 from app.config.settings import AlertSettings
-from app.core.events import EventKey, Exit, InventoryCount, Measure
+from app.core.events import EventKey, Exit, Measure
 from app.core.values.event_names import CHECKOUT
 from app.core.values.times import DAY_S, HOUR_S
 from app.insights.alerts.overall import LEAST_DAYS, MOST_DAYS, Alert
@@ -89,17 +89,12 @@ class NameReader:
             counted=[Measure.EXIT, Measure.SAMPLED, Measure.FOUND, Measure.CATALOGUE],
         )
         self._changes = await read_changes(self._inventory, now=now)
-        self._history, self._before = _by_hour(hours), {}
+        self._history, self._before = {}, {}
+        for at, count in hours:
+            self._history.setdefault(count.key, {})[at] = count.number
         for at, (key, measure, label, number) in days:
             if at < today:
                 self._before.setdefault(key, Counter())[measure, label] += number
-
-
-def _by_hour(rows: Sequence[tuple[int, InventoryCount]]) -> dict[EventKey, dict[int, int]]:
-    history: dict[EventKey, dict[int, int]] = {}
-    for at, count in rows:
-        history.setdefault(count.key, {})[at] = count.number
-    return history
 
 
 #: Begins the key of what has changed: it is told once, and not that it clears.

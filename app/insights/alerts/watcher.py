@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import httpx
@@ -176,30 +176,26 @@ class Alerts(MinuteTask):
 
     async def look(self) -> None:
         """Judge the conditions once, and tell what began or cleared since."""
-        unavailable = [await self._failure(work) for work in (self._check, self._judge)]
-        if any(unavailable):
+        unavailable: OutboxUnavailable | None = None
+        for work in (self._check, self._tell_changes):
+            try:
+                await work()
+            except OutboxUnavailable as exc:
+                unavailable = unavailable or exc
+        if unavailable:
             self._failed_looks += 1
             if self._failed_looks == OUTBOX_DOWN_LOOKS:
-                await self._webhook.post([f"Events are refused with 503. {next(filter(None, unavailable))}"])
+                await self._webhook.post([f"Events are refused with 503. {unavailable}"])
             return
         if self._failed_looks >= OUTBOX_DOWN_LOOKS:
             await self._webhook.post(["Cleared: the outbox stores events again."])
         self._failed_looks = 0
 
-    async def _failure(self, work: Callable[[], Awaitable[None]]) -> OutboxUnavailable | None:
-        try:
-            await work()
-        except OutboxUnavailable as exc:
-            return exc
-        return None
-
     async def _check(self) -> None:
         await self._outbox.check([each.ad_account_id for each in self._conditions.accounts])
 
-    async def _judge(self) -> None:
-        await self._tell_changes({alert.key: alert.text for alert in await self._conditions.holding()})
-
-    async def _tell_changes(self, holding: dict[str, str]) -> None:
+    async def _tell_changes(self) -> None:
+        holding = {alert.key: alert.text for alert in await self._conditions.holding()}
         stored = await OPEN_ALERTS.read_revised(self._outbox)
         told = stored.value or {}
         lines = [text for key, text in holding.items() if key not in told]

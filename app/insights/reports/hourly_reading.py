@@ -137,7 +137,6 @@ def _number(row: dict[str, Any], column: str) -> int:
     return msgspec.convert(row.get(column) or 0, int, strict=False)
 
 
-#: So many days are asked for.
 REPORTED_DAYS: Final = 14
 _OK, _UNAUTHORIZED, _SERVER_ERROR = 200, 401, 500
 _MAX_WORDS: Final = 200
