@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import orjson
+
 from app.core.deliveries import State
 from app.core.events import Event, Exit
 from app.core.values.amounts import WITHOUT_FRACTIONS
@@ -239,6 +241,11 @@ def middle(text: str) -> str:
 def pretty(value: Any) -> str:
     """Return a value as JSON, indented for reading."""
     return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def mapped_value(value: Any) -> str:
+    """Return what a mapping says of a field, as written; a directive as its JSON."""
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
 #: Pinterest takes these two unhashed; they are personal all the same.

@@ -28,7 +28,7 @@ from app.console.filter import ANEW, COMPARISONS, PERIODS, PageFilter
 from app.console.services import ConsoleServices
 from app.core.events import MAX_LABEL_CHARACTERS
 from app.core.values.texts import count_of
-from app.core.values.times import at_second
+from app.core.values.times import at_second, hold_text
 from app.destination import redact
 from app.operations.acts import MAX_WHY
 from app.outbox import NO_COUNTRY, SEARCH_FILTERS
@@ -321,6 +321,8 @@ def environment() -> Environment:
         time=_time,
         day=labels.day,
         breakable=_breakable,
+        hold=hold_text,
+        mapped=labels.mapped_value,
         middle=labels.middle,
         worth=labels.worth,
         with_code=_with_code,

@@ -16,7 +16,7 @@ from app.console.filter import filter_of
 from app.console.pages import PageGroup
 from app.core.deliveries import State
 from app.core.events import CounterRow, Exit
-from app.core.pages import AccountView, Coverage, PinterestView, Revenue
+from app.core.pages import AccountView, Attributed, Coverage, PinterestView, Revenue
 from app.core.shared_values import PINTEREST_VIEWS
 from app.core.values.amounts import sum_of_one_currency
 from app.core.values.times import DAY_S
@@ -33,16 +33,16 @@ _BOTH: Final = "external_event_id"
 class AttributedDay:
     """One day: what was sent, and what Pinterest attributes to its ads."""
 
-    date: str
+    theirs: Attributed
     #: When a day of UTC began, Unix seconds; None where the days are of another time zone.
     since: int | None
     sent: int
     #: In the ad account's currency, as orders that name no other; None where that is not known.
     sent_worth: Decimal | None
-    attributed: int
-    by_click: int
-    by_view: int
-    attributed_worth: Decimal
+
+    @property
+    def attributed_worth(self) -> Decimal:
+        return Decimal(self.theirs.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,16 +139,7 @@ def attributed_days(view: PinterestView, rows: Sequence[Revenue]) -> tuple[Attri
     in_zone = {each.date: (None, each.orders, Decimal(each.worth) if known else None) for each in view.sent}
     told = in_zone if view.day_zone else _of_utc(view, rows)
     return tuple(
-        AttributedDay(
-            date=each.date,
-            since=since,
-            sent=sent,
-            sent_worth=worth,
-            attributed=each.checkouts,
-            by_click=each.by_click,
-            by_view=each.by_view,
-            attributed_worth=Decimal(each.value),
-        )
+        AttributedDay(theirs=each, since=since, sent=sent, sent_worth=worth)
         for each in sorted(view.attributed, key=lambda each: each.date, reverse=True)
         if each.date in told
         for since, sent, worth in [told[each.date]]

@@ -39,7 +39,7 @@ from app.console.preset_editor import (
     with_row,
     with_shares,
 )
-from app.console.publish_page import difference, preset_views, running_file
+from app.console.publish_page import difference, own_sources, running_file
 from app.console.services import ConsoleServices
 from app.console.tester_page import PinterestReply, send_as_test
 from app.core.coordination import Switches
@@ -152,11 +152,11 @@ class PresetPages(PageGroup):
         """Show one preset: what it takes and sends, and what became of its events. Raises UnknownName."""
         name = request.query_params.get("name", "")
         running = self._services.running.catalog
-        views = {view.name: view for view in preset_views(running)}
-        if name not in views:
-            raise UnknownName("preset", name, views)
+        presets = {each.name: each for each in running.presets}
+        if name not in presets:
+            raise UnknownName("preset", name, presets)
+        preset = presets[name]
         names = [each for each in await self._services.inventory.names(days=_DAYS) if each.figures.presets.get(name)]
-        preset = next(each for each in running.presets if each.name == name)
         publisher, now = self._services.acts.catalog.publisher, self._services.clock()
         why_not = publisher.why_not(preset.file)
         days = days_of(None, usual=_DAYS, now=now)
@@ -167,7 +167,8 @@ class PresetPages(PageGroup):
             request,
             "preset.html",
             nav="mappings",
-            preset=views[name],
+            preset=preset,
+            own=own_sources(preset, running),
             tests=await asyncio.to_thread(self._tests, running.alone(preset)),
             rows=trigger_rows(preset.trigger.term, None),
             names=names,

@@ -1,7 +1,6 @@
 """The presets that run, with their switches, and publishing a draft: what it would change, versions, a way back."""
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import unified_diff
 from hashlib import sha256
@@ -11,54 +10,19 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.catalog import ACTION, MAX_ENABLED_PRESETS, Catalog, Preset
+from app.catalog import MAX_ENABLED_PRESETS, Catalog, Preset
 from app.catalog.fields import default_fields
 from app.catalog.publishing import Publisher, Version, name_fault
-from app.console.labels import pretty, with_fresh_timestamp
+from app.console.labels import mapped_value, pretty, with_fresh_timestamp
 from app.console.pages import Form, PageGroup, given_number, go, person_of, read_form
 from app.console.preset_editor import changes_in_words
 from app.console.services import ConsoleServices
 from app.core.coordination import Switches
-from app.core.events import Event
 from app.core.values.texts import visible
-from app.core.values.times import hold_text
 from app.errors import CatalogError, Fault, PublishingRefused
 from app.pipeline.explain import EventReport
 from app.pipeline.shadow import Shadow
 from app.source import read_event_text
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PresetView:
-    """One preset of the running catalog."""
-
-    name: str
-    #: As found, e.g. `presets/checkout.yaml`.
-    file: str
-    #: One sentence; "" where the file gives none.
-    description: str
-    #: The trigger, as written.
-    subscribe: str
-    action: str
-    #: As written in the mapping; a directive is shown as its JSON.
-    event_name: str
-    action_source: str
-    #: How long its deliveries are kept back, such as `30m`, and which events withdraw an order meanwhile; "" for none.
-    hold: str
-    withdrawn_by: str
-    #: What the file says. A switch of the outbox can switch an enabled preset off, not a disabled one on.
-    enabled: bool
-    #: Other fields that it maps otherwise than the action: field, where its value comes from, and where by default; ""
-    #: where the action does not map it.
-    differs: tuple[tuple[str, str, str], ...]
-    #: A Segment event that this preset takes; None where the file gives none.
-    example: Event | None
-
-
-def preset_views(catalog: Catalog) -> list[PresetView]:
-    """Return what is shown of all presets, switched-off ones too, in the order of their files."""
-    defaults = dict(default_sources(catalog))
-    return [_view(preset, defaults) for preset in catalog.presets]
 
 
 def default_sources(catalog: Catalog) -> list[tuple[str, str]]:
@@ -66,25 +30,17 @@ def default_sources(catalog: Catalog) -> list[tuple[str, str]]:
     return _sends(default_fields(catalog.action), "")
 
 
-def _view(preset: Preset, defaults: Mapping[str, str]) -> PresetView:
-    return PresetView(
-        name=preset.name,
-        file=preset.file,
-        description=preset.description,
-        subscribe=preset.trigger.text,
-        action=ACTION,
-        event_name=_shown(preset.fields["event_name"]),
-        action_source=_shown(preset.fields["action_source"]),
-        hold=hold_text(preset.hold_s) if preset.hold_s else "",
-        withdrawn_by=preset.withdrawn_by.text if preset.withdrawn_by else "",
-        enabled=preset.enabled,
-        differs=tuple(
-            (field, source, defaults.get(field, ""))
-            for field, source in _sends(preset.fields, "")
-            if source != defaults.get(field) and field not in ("event_name", "action_source")
-        ),
-        example=preset.example,
-    )
+def own_sources(preset: Preset, catalog: Catalog) -> list[tuple[str, str, str]]:
+    """Return what a preset maps otherwise than the action, beside what it is called and where it comes from.
+
+    That is field, where its value comes from, and where by default; "" where the action does not map it.
+    """
+    defaults = dict(default_sources(catalog))
+    return [
+        (field, source, defaults.get(field, ""))
+        for field, source in _sends(preset.fields, "")
+        if source != defaults.get(field) and field not in ("event_name", "action_source")
+    ]
 
 
 def _sends(fields: dict[str, Any], place: str) -> list[tuple[str, str]]:
@@ -94,12 +50,8 @@ def _sends(fields: dict[str, Any], place: str) -> list[tuple[str, str]]:
         if isinstance(value, dict) and not any(key.startswith("@") for key in value):
             found.extend(_sends(value, f"{place}{name}/"))
         else:
-            found.append((place + name, _shown(value)))
+            found.append((place + name, mapped_value(value)))
     return found
-
-
-def _shown(value: Any) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
 #: What was just done -> what the page says of it. Nothing else from the address is shown.
@@ -121,7 +73,7 @@ class MappingPages(PageGroup):
             request,
             "mappings.html",
             nav="mappings",
-            presets=preset_views(services.running.catalog),
+            presets=services.running.catalog.presets,
             defaults=default_sources(services.running.catalog),
             max_presets=MAX_ENABLED_PRESETS,
             faults=coordination.faults,

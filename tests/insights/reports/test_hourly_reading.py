@@ -103,7 +103,9 @@ async def test_checkouts_are_counted_by_the_days_of_the_ad_account(read: Read) -
     ours = {each.date: (each.orders, each.worth) for each in view.sent if each.orders}
     assert ours == {"2026-11-17": (1, "10"), "2026-11-18": (2, "24.99")}
     assert len(view.sent) == len(view.attributed) == 14
-    shown = {day.date: (day.sent, day.attributed, day.since) for day in attributed_days(view, []) if day.sent}
+    shown = {
+        day.theirs.date: (day.sent, day.theirs.checkouts, day.since) for day in attributed_days(view, []) if day.sent
+    }
     assert shown == {"2026-11-17": (1, 1, None), "2026-11-18": (2, 1, None)}
 
 
