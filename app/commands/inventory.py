@@ -193,7 +193,7 @@ async def _report(
     ids = list(dict.fromkeys(name for counts in found.values() for name in counts if name != SENT))
     table = Table("event", "source", "products", *ids)
     for key, counts in sorted(found.items()):
-        products = max(each.total for each in counts.values())
+        products = max(each.total() for each in counts.values())
         add_row(table, title_of(key), key.source, f"{products:,}", *(counts.get(name, "") for name in ids))
     print_table(table)
     for kind, texts in first.items():

@@ -147,34 +147,21 @@ class ProductCheck:
         await FEED_UNKNOWN.write(shared, kept, revision=stored.revision)
 
 
-@dataclass(frozen=True, slots=True)
-class FeedMatches:
-    """How many products the feed knew under one id."""
-
-    items: int = 0
-    groups: int = 0
-    unknown: int = 0
-
-    @property
-    def total(self) -> int:
-        return self.items + self.groups + self.unknown
-
-    def __add__(self, other: "FeedMatches") -> "FeedMatches":
-        """Return the sums."""
-        return FeedMatches(self.items + other.items, self.groups + other.groups, self.unknown + other.unknown)
+class FeedMatches(Counter[str]):
+    """How many products the feed knew under one id, by what it knew them as."""
 
     @property
     def counts(self) -> dict[str, int]:
-        return {"item": self.items, "group": self.groups, "unknown": self.unknown}
+        return {word: self[word] for word in (ITEM, GROUP, UNKNOWN)}
 
     @property
     def worth(self) -> float:
         """What part is found, one that finds only a group counted half."""
-        return (self.items + _OF_GROUP * self.groups) / self.total if self.total else 0.0
+        return (self[ITEM] + _OF_GROUP * self[GROUP]) / self.total() if self.total() else 0.0
 
     def __str__(self) -> str:
         """Read as `97% item, 2% group`."""
-        return ", ".join(f"{count / self.total:.0%} {word}" for word, count in self.counts.items() if count)
+        return ", ".join(f"{count / self.total():.0%} {word}" for word, count in self.counts.items() if count)
 
 
 async def read_known(inventory: Inventory, *, now: float, days: int) -> dict[EventKey, dict[str, FeedMatches]]:
@@ -183,9 +170,7 @@ async def read_known(inventory: Inventory, *, now: float, days: int) -> dict[Eve
     found: dict[EventKey, dict[str, FeedMatches]] = {}
     for _, (key, _, label, number) in await inventory.read(since=since, by_hour=False, counted=[Measure.CATALOGUE]):
         content_id, _, known = label.rpartition(" ")
-        of_key = found.setdefault(key, {})
-        more = FeedMatches(number * (known == ITEM), number * (known == GROUP), number * (known == UNKNOWN))
-        of_key[content_id] = of_key.get(content_id, FeedMatches()) + more
+        found.setdefault(key, {}).setdefault(content_id, FeedMatches())[known] += number
     return found
 
 
@@ -197,12 +182,12 @@ def advice(found: Mapping[EventKey, Mapping[str, FeedMatches]], content_id_of: C
     by_source: defaultdict[str, defaultdict[str, FeedMatches]] = defaultdict(lambda: defaultdict(FeedMatches))
     for key, counts in found.items():
         for content_id, known in counts.items():
-            by_source[key.source][content_id] += known
+            by_source[key.source][content_id].update(known)
     better = list(_better(by_source, content_id_of))
     if not better:
         return ""
     _, source, best, was, will = max(better)
-    judged = [name for name in by_source if any(each.total >= LEAST for each in by_source[name].values())]
+    judged = [name for name in by_source if any(each.total() >= LEAST for each in by_source[name].values())]
     place = "CONTENT_ID" if {each[2] for each in better} == {best} and len(better) == len(judged) else ""
     change = f"set CONTENT_ID={best}" if place else f"set `content_id: {best!r}` in the file of the source {source}"
     return f"The feed would know {will:.0%} of the products instead of {was:.0%}: {change}."
@@ -215,9 +200,9 @@ def _better(
     for source, counts in by_source.items():
         now = counts.get(content_id_of(source), FeedMatches())
         best = max((name for name in counts if name != SENT), key=lambda name: counts[name].worth, default="")
-        if best and counts[best].total >= LEAST and counts[best].worth >= now.worth + BETTER:
-            shares = [1 - each.unknown / each.total if each.total else 0.0 for each in (now, counts[best])]
-            yield (counts[best].worth - now.worth) * counts[best].total, source, best, shares[0], shares[1]
+        if best and counts[best].total() >= LEAST and counts[best].worth >= now.worth + BETTER:
+            shares = [1 - each[UNKNOWN] / each.total() if each.total() else 0.0 for each in (now, counts[best])]
+            yield (counts[best].worth - now.worth) * counts[best].total(), source, best, shares[0], shares[1]
 
 
 #: Items of all feeds together. Pinterest's own bound is higher; digests of these take 16 MB.

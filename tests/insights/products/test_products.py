@@ -91,7 +91,7 @@ async def test_what_the_inventory_counts_is_what_is_reported(outbox: Outbox) -> 
     await outbox.inventory.add(names.take(), now=NOW, max_names=9)
     assert not any(each.counted is Measure.CATALOGUE for each in names.take())
     found = await read_known(outbox.inventory, now=NOW, days=1)
-    assert found[KEY]["product_id"] == found[KEY]["sent"] == FeedMatches(0, 20, 20)
+    assert found[KEY]["product_id"] == found[KEY]["sent"] == {"group": 20, "unknown": 20}
     assert str(found[KEY]["variant_id"]) == "50% item, 50% unknown"
     assert await read_known(outbox.inventory, now=NOW + 9 * 86_400, days=1) == {}
     told = "The feed would know 50% of the products instead of 50%: set CONTENT_ID=variant_id."
@@ -138,9 +138,7 @@ def counted(rng: random.Random, right: str, is_set: str, source: str) -> dict[Ev
         key = EventKey(source, "track", str(event["event"]))
         for label, number in Counter(check.labels(event, key)).items():
             name, _, known = label.rpartition(" ")
-            one = FeedMatches(number * (known == "item"), number * (known == "group"), number * (known == "unknown"))
-            of_key = found.setdefault(key, {})
-            of_key[name] = of_key.get(name, FeedMatches()) + one
+            found.setdefault(key, {}).setdefault(name, FeedMatches())[known] += number
     return found
 
 
@@ -169,9 +167,9 @@ def test_one_shop_of_two_is_advised_by_its_file() -> None:
     ("counts", "is_set"),
     [
         ({}, "sku"),
-        ({"sku": FeedMatches(0, 0, 19), "product_id": FeedMatches(19, 0, 0)}, "sku"),  # too few
-        ({"sku": FeedMatches(96, 0, 4), "product_id": FeedMatches(100, 0, 0)}, "sku"),  # hardly better
-        ({"sku": FeedMatches(0, 50, 0), "product_id": FeedMatches(0, 50, 0)}, "sku"),
+        ({"sku": FeedMatches(unknown=19), "product_id": FeedMatches(item=19)}, "sku"),  # too few
+        ({"sku": FeedMatches(item=96, unknown=4), "product_id": FeedMatches(item=100)}, "sku"),  # hardly better
+        ({"sku": FeedMatches(group=50), "product_id": FeedMatches(group=50)}, "sku"),
     ],
 )
 def test_nothing_is_advised_for_little(counts: dict[str, FeedMatches], is_set: str) -> None:
