@@ -6,7 +6,8 @@ import logging
 import os
 import tempfile
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -99,10 +100,23 @@ def pytest_collection() -> Generator[None, object, object]:
     It would look through them again and again; each application that a test starts looks at once.
     """
     gc.disable()
+    if "PYTEST_XDIST_WORKER" in os.environ and not list(ROOT.glob("tests/__pycache__/test_*-pytest-*.pyc")):
+        _compile_in_turn(int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw")))
     collected = yield
     gc.freeze()
     gc.enable()
     return collected
+
+
+def _compile_in_turn(worker: int) -> None:
+    """Import the tests for the first time, each process beginning elsewhere: what one has compiled, all others read."""
+    files = [file.relative_to(ROOT).with_suffix("") for file in sorted(ROOT.glob("tests/**/test_*.py"))]
+    ignored = {ROOT / "tests" / name for name in collect_ignore}
+    begin = worker * len(files) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    for file in files[begin:] + files[:begin]:
+        with suppress(Exception):  # it is told when the file is collected
+            if not ignored & {*(ROOT / file).parents, ROOT / f"{file}.py"}:
+                import_module(".".join(file.parts))
 
 
 def pytest_runtest_logstart() -> None:
