@@ -167,7 +167,7 @@ def _source_rows(settings: Settings, sources: RunningSources | None) -> Iterator
             "source": name,
             "path": f"/webhook/{name}" if source else "/webhook" if name == DEFAULT_SOURCE else "/v1",
             "kind": "mapped" if source and source.reshape else "segment",
-            "enabled": not (source and source.is_off),
+            "enabled": not source.is_off if source else name != DEFAULT_SOURCE or settings.webhook_takes_events,
             "authors": source.authors if source else "server" if traits.is_proven else "browser",
             "proven": traits.is_proven,
             "shop": traits.shop,

@@ -475,6 +475,11 @@ class SenderSettings(SourceSettings, ServingSettings):
         return bool(of_default or self.has_sources)
 
     @property
+    def webhook_takes_events(self) -> bool:
+        """Whether anyone can send to `/webhook`: it has a secret, or no sender has to prove anything."""
+        return bool(self.webhook_shared_secrets or self.webhook_header) or not self.authenticated
+
+    @property
     def public_order_limits(self) -> dict[str, Decimal]:
         """How dear a public order may be, by currency; of others any amount is sent."""
         return {text.partition(":")[0]: Decimal(text.partition(":")[2]) for text in self.public_order_max}

@@ -41,6 +41,12 @@ UNAUTHENTICATED = Refusal(
     code="unauthenticated",
     message="The request is not authenticated. Check the shared secret, the header or the write key.",
 )
+CLOSED = Refusal(
+    status=401,
+    code="unauthenticated",
+    message="/webhook is closed, since it has no secret and other sources have one. Set WEBHOOK_SHARED_SECRETS or "
+    "WEBHOOK_HEADER, or send to /webhook/NAME of your source.",
+)
 UNKNOWN_KEY = Refusal(status=404, code="unknown_write_key", message="No source has this write key. Check WRITE_KEYS.")
 NO_LIBRARY = Refusal(
     status=404,

@@ -16,7 +16,15 @@ from app.source.event import Arrival, random_id
 from app.source.intake import AcceptsIntake, Intake, accept_signed
 from app.source.openapi import WEBHOOK_ANSWERS, WEBHOOK_BODY
 from app.source.received_request import with_gpc
-from app.source.responses import UNAUTHENTICATED, RequestRefused, answer, answering_refusals, is_unusable, receipt_json
+from app.source.responses import (
+    CLOSED,
+    UNAUTHENTICATED,
+    RequestRefused,
+    answer,
+    answering_refusals,
+    is_unusable,
+    receipt_json,
+)
 from app.source.signatures import is_of_first, is_signed
 
 #: What Segment's webhook destination can be set to, mapping by mapping.
@@ -70,7 +78,7 @@ async def _receive_proven(
     """
     shared, header = secrets.shared, secrets.header  # they may be changed while the body comes
     if not _may_send(request, secrets, is_open=is_open):
-        raise RequestRefused(UNAUTHENTICATED)
+        raise RequestRefused(UNAUTHENTICATED if shared or header else CLOSED)
     raw = await receive(request, limits)
     size = await measured(raw, limits.max_unpacked_bytes)
     if not shared:

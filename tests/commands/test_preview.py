@@ -89,7 +89,7 @@ def test_check_prints_named_sources_and_names_their_faults(run: Run) -> None:
     assert "sources/shopify.yaml: /proofs/0/secret: is missing: set SHOPIFY_WEBHOOK_SECRET" in str(result.exception)
     printed = run("check", **given, SHOPIFY_WEBHOOK_SECRET="0123456789abcdef").stdout
     rows = {line.split()[1]: line.split()[3:] for line in printed.splitlines() if "/webhook" in line}
-    assert rows["default"][:7:2] == ["/webhook", "segment", "yes", "public"]
+    assert rows["default"][:7:2] == ["/webhook", "segment", "no", "public"], "it has no secret, and others have one"
     assert rows["rudderstack"][:7:2] == ["/webhook/rudderstack", "segment", "yes", "public"]
     assert rows["shopify"][:7:2] == ["/webhook/shopify", "mapped", "yes", "proven"]
 

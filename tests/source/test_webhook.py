@@ -187,6 +187,7 @@ async def test_every_secret_that_is_set_must_be_proven(
 
     assert answer.status_code == status
     assert len(ledger.kept) == (status == 200)
+    assert ("/webhook is closed" in answer.text) == (rules == {"is_open": False})
 
 
 _JSON = any_json("type", "event", "batch", "json", "context", "messageId", "timestamp", "sentAt")
