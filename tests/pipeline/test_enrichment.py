@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from hashlib import sha256
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from app.source import Intake
 from tests.assembled import settings, shipped_catalog
 from tests.outbox.new_store import new_store
 from tests.process import ROOT
+from tests.rows import every_row
 
 NOW = 1_800_000_000.0
 PERSON = {"ip": "203.0.113.9", "userAgent": "Mozilla/5.0 (X11; Linux x86_64)"}
@@ -113,7 +115,7 @@ def test_what_is_invalid_besides_stays_so(order: dict[str, Any]) -> None:
 NO_PURCHASE = {"properties": {"order_id": "7", "status": "cancelled", "email": "bob@shop.example"}}
 
 
-@pytest.mark.parametrize(
+@every_row(
     "event",
     [
         ORDER | NO_PURCHASE,
@@ -174,7 +176,7 @@ def mine(*texts: str) -> Catalog:
     return compile_catalog(files, {action.name: action.read_text(encoding="utf-8")})
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("mapping", "expected"),
     [
         ("mapping: {event_name: lead}", {"em", "name", "ph", "ge", "db"}),
@@ -250,7 +252,7 @@ def test_the_delivery_of_each_ad_account_is_completed_by_itself() -> None:
 
 #: Where memory is: nothing of it is called for an event while it is off.
 #: Whose an event is, is read and kept all the same: people ask for it.
-OF_MEMORY = re.compile(r"app/(identity/(?!id_keys)|pipeline/enrichment\.py|outbox/(\w+/)?people)")
+OF_MEMORY = re.compile(r"app/(identity/(?!id_keys)|pipeline/enrichment\.py|outbox/(\w+/)?people\.py (?!owner_text))")
 
 
 @pytest.mark.slow
@@ -263,9 +265,12 @@ async def test_memory_that_is_off_costs_no_call_an_event(tmp_path: Path) -> None
         found: Counter[bool] = Counter()
         page = {"type": "page", "userId": "ann", "context": PERSON, "timestamp": NOW}
         made = [{**page, "messageId": f"{name}-{number}"} for number in range(count)]
-        sys.setprofile(
-            lambda frame, event, _: found.update([bool(OF_MEMORY.search(frame.f_code.co_filename))] * (event == "call"))
-        )
+
+        def note(frame: FrameType, event: str, _: object) -> None:
+            if event == "call":
+                found[bool(OF_MEMORY.search(f"{frame.f_code.co_filename} {frame.f_code.co_name}"))] += 1
+
+        sys.setprofile(note)
         try:
             await pipeline.accept(Intake(made, now=NOW))
         finally:
