@@ -73,7 +73,7 @@ def test_only_what_is_public_may_not_change_what_is_proven(*, by_proven: bool, o
     assert may_change(by_proven=by_proven, of_proven=of_proven) is not (of_proven and not by_proven)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("bound", "proven", "share"),
     [(100, 0, 100), (100, 1, 50), (100, 50, 50), (100, 51, 49), (100, 100, 0), (100, 200, 0), (1, 1, 0), (0, 0, 0)],
 )

@@ -3,6 +3,7 @@
 import pytest
 
 from app.access.sessions import MAX_WRONG, MAX_WRONG_REMEMBERED, WINDOW_S, LoginLimiter
+from tests.rows import every_row
 
 NOW = 1_795_000_000.0
 ONE = "192.0.2.7"
@@ -15,7 +16,7 @@ def after(wrong: int, client: str | None) -> LoginLimiter:
     return limiter
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("wrong", "asks", "later_s", "waits_s"),
     [
         (MAX_WRONG - 1, ONE, 0, 0),

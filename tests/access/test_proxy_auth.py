@@ -26,7 +26,7 @@ def request(peer: str | None, *headers: tuple[str, str]) -> Request:
 NAMED = ("X-Webauth-User", "ada")
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("peer", "believed"),
     [("10.1.2.3", True), ("::ffff:10.1.2.3", True), ("192.0.2.7", False), (None, False), ("unix", False)],
 )
@@ -49,7 +49,7 @@ def test_a_header_that_stands_there_twice_is_not_believed(other: str) -> None:
     assert not found.is_believed
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("headers", "roles", "role"),
     [
         (BOTH, ("operator",), UserRole.OPERATOR),

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -78,7 +77,7 @@ def test_who_sits_at_this_machine(*, rule: str, asked: dict[str, Any], published
     assert is_of_this_machine(asked, published_on_loopback=published, origins=()) is near
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("origins", "origin", "near"),
     [
         (("http://localhost:3000",), "http://localhost:3000", True),

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from app.access.users import UserRole
 from app.errors import SettingsError
 from tests.access.stores import OPERATOR, PASSWORD, USERS, VIEWER, users_of
+from tests.rows import every_row
 
 ALL = users_of(*USERS, password=PASSWORD)
 
@@ -30,7 +31,7 @@ def test_any_other_text_is_nobodys(text: str) -> None:
     assert ALL.of_token(text) is None or text in {OPERATOR, VIEWER, PASSWORD}
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("texts", "told"),
     [
         (("ada",), "write each as"),

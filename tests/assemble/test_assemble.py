@@ -107,7 +107,7 @@ def test_errors_that_are_relied_on_from_outside_are_all_of_one_kind() -> None:
     assert all(issubclass(each, PinrelayError) for each in (EventRefused, TriggerError, MappingError, OutboxError))
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("settings", "event", "exits"),
     [
         ({}, {}, [Exit.ENQUEUED]),

@@ -143,7 +143,7 @@ def test_a_fault_names_file_path_and_remedy(text: str, fault: str) -> None:
     assert any(fault in found for found in faults(text)), faults(text)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("blocks", "within"),
     [
         ("{members: {fone: [tel]}, places: [$.a]}", ""),
@@ -234,7 +234,7 @@ def test_every_fault_of_every_file_is_listed_at_once() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("action", "fault"),
     [
         ("a: [", f"{ACTION_FILE}: not readable YAML: line 1, column 5"),
@@ -322,7 +322,7 @@ def test_a_computed_name_is_left_to_each_event() -> None:
     assert found.mapping.resolve({"event": "whatever"})["event_name"] == "whatever"
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("mapping", "field", "expected"),
     [
         ("{event_name: lead}", "user_data", {"email": EMAIL, "phone": PHONE}),
@@ -455,7 +455,7 @@ def test_a_wrong_event_name_is_found_in_every_branch_of_a_choice(value: str) -> 
     assert "'chekout' is not known: did you mean 'checkout'?" in fault
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("given", "user_data"),
     [
         ([{"email": "a@b.co", "phone": "1"}, {"email": "c@d.co"}], {"email": ["a@b.co", "c@d.co"], "phone": ["1"]}),

@@ -10,6 +10,7 @@ from app.catalog.catalog import compile_catalog
 from app.catalog.foreign_presets import ImportedPreset, Subscription, import_preset, read_foreign
 from app.errors import CatalogError
 from tests.process import ROOT
+from tests.rows import every_row
 
 ACTION = (ROOT / "mappings/report_conversion_event.yaml").read_text(encoding="utf-8")
 #: As Segment saves a mapping whose fields stand as they come.
@@ -90,7 +91,7 @@ def test_a_mapping_as_it_comes_is_left_to_our_defaults_and_each_field_is_told() 
     assert "opts everybody out" in found["opt_out"][1]
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("changes", "place", "value"),
     [
         ({"custom_data": {"order_id": {"@path": "$.properties.basket"}}}, "custom_data.order_id", "SO-2"),
@@ -116,7 +117,7 @@ def test_what_somebody_has_mapped_otherwise_is_carried_over(changes: dict[str, A
     assert made == value
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("changes", "place", "why"),
     [
         ({"colour": "red"}, "colour", "Pinrelay has no such field"),

@@ -1,10 +1,9 @@
 """A change of the catalog names what it does to flags of privacy and to hashed fields."""
 
-import pytest
-
 from app.catalog import Catalog, compile_catalog
 from app.catalog.publishing import privacy_changes
 from tests.process import ROOT
+from tests.rows import every_row
 
 MAPPINGS = {
     "report_conversion_event.yaml": (ROOT / "mappings/report_conversion_event.yaml").read_text(encoding="utf-8")
@@ -19,7 +18,7 @@ def catalog(mapping: str, *, more: str = "") -> Catalog:
 PLAIN = catalog("event_name: lead")
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("mapping", "fields"),
     [
         ("event_name: lead, opt_out: false", ["opt_out"]),

@@ -46,7 +46,7 @@ def test_an_event_has_what_its_source_maps_and_its_own_over_it() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("trigger", "record", "named"),
     [
         ('headers.x-topic = "paid"', {"headers": {"x-topic": "orders/updated"}}, ("record", "orders/updated")),
@@ -99,9 +99,7 @@ def test_what_an_event_requires_is_checked_as_its_trigger_is() -> None:
     assert [fault.path for fault in faults] == ["/events/0/requires"]
 
 
-@pytest.mark.parametrize(
-    ("refunds", "count"), [({"id": 1, "amount": 5}, 1), ([], 0), (None, 0), ("text", 0), ([[]], 0)]
-)
+@every_row(("refunds", "count"), [({"id": 1, "amount": 5}, 1), ([], 0), (None, 0), ("text", 0), ([[]], 0)])
 def test_what_is_no_list_is_one_member_or_none(refunds: Any, count: int) -> None:
     found = made(reshaping(REFUNDS, type="track"), {"headers": {}, "body": {"refunds": refunds}})
     assert len([each for each in found if isinstance(each, dict)]) == count
@@ -115,7 +113,7 @@ def kind(name: str, **more: Any) -> dict[str, Any]:
 UNTAKEN = "no trigger of the source matches it"
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("what", "kinds", "members", "found"),
     [
         (

@@ -69,7 +69,7 @@ def test_an_editor_underlines_what_is_wrong_in_a_mapping(mapping: dict[str, Any]
     assert faults(schema_of(PRESETS / "lead.yaml"), preset) == underlined
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("changes", "underlined"),
     [
         ({}, []),

@@ -18,6 +18,7 @@ from app.errors import EventInvalid, MappingError
 from app.mapping import Mapping, compile_mapping
 from tests.process import ROOT
 from tests.rounds import some_of
+from tests.rows import every_row
 
 ACTION = (ROOT / "mappings/report_conversion_event.yaml").read_text(encoding="utf-8")
 SUBSCRIPTIONS = read_foreign((ROOT / "tests/cases/segment_subscriptions.json").read_text(encoding="utf-8"))
@@ -91,7 +92,7 @@ def _is_told_lost(path: str, told: dict[str, Any]) -> bool:
     return _fate(path, told) == NOT_TAKEN
 
 
-@pytest.mark.parametrize("number", range(len(SUBSCRIPTIONS)), ids=[each.name for each in SUBSCRIPTIONS])
+@every_row("number", range(len(SUBSCRIPTIONS)), ids=[each.name for each in SUBSCRIPTIONS])
 def test_each_of_segments_presets_is_imported_whole_and_every_field_is_told(number: int) -> None:
     preset = imported_of(number)
     told = {each.field: each for each in preset.told}

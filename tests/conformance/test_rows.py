@@ -3,9 +3,8 @@
 import json
 import re
 
-import pytest
-
 from tests.process import ROOT
+from tests.rows import every_row
 
 FOLDER = ROOT / "tests/conformance"
 TABLE = re.findall(
@@ -17,7 +16,7 @@ def test_every_file_is_in_the_table() -> None:
     assert sorted(name for name, _, _ in TABLE) == sorted(path.name for path in FOLDER.glob("*.ndjson"))
 
 
-@pytest.mark.parametrize(("name", "rows", "reader"), TABLE, ids=[name for name, _, _ in TABLE])
+@every_row(("name", "rows", "reader"), TABLE, ids=[name for name, _, _ in TABLE])
 def test_a_file_has_all_its_rows_and_its_reader(name: str, rows: str, reader: str) -> None:
     lines = (FOLDER / name).read_bytes().splitlines()
     assert len(lines) == int(rows.replace(",", ""))

@@ -1,17 +1,15 @@
 """The chart of the overview: bars stacked by outcome."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.console.charts import FULL, marks, stack
 from app.core.events import CounterRow
 from app.core.pages import AuditAction, AuditEntry
+from tests.rows import every_row
 
 
-@pytest.mark.parametrize(
-    ("most", "top"), [(0, 2), (1, 2), (2, 2), (7, 8), (10, 20), (37, 40), (40, 40), (101, 200), (1_999, 2_000)]
-)
+@every_row(("most", "top"), [(0, 2), (1, 2), (2, 2), (7, 8), (10, 20), (37, 40), (40, 40), (101, 200), (1_999, 2_000)])
 def test_the_axis_ends_at_a_round_even_number(most: int, top: int) -> None:
     assert stack([0], {"delivered": [most]}).top == top
 

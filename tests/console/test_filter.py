@@ -11,6 +11,7 @@ from app.core.events import CounterRow, EventKey, InventoryCount, Measure
 from app.core.pages import AccountView
 from app.core.values.times import DAY_S, HOUR_S
 from tests.console.world import ACCOUNT, NOW, World, new_delivery, open_world
+from tests.rows import every_row
 
 US, FR = (AccountView(ad_account_id=which, name=name, live=True) for which, name in ((ACCOUNT, "US"), ("2", "FR")))
 EVERY = f"account={ACCOUNT}&from=shop&period=week&against=day"
@@ -140,7 +141,7 @@ def period(name: str) -> Period:
     return next(each for each in PERIODS if each.name == name)
 
 
-@pytest.mark.parametrize("each", PERIODS, ids=lambda each: each.name)
+@every_row("each", PERIODS, ids=lambda each: each.name)
 def test_a_period_is_as_long_as_it_says_and_ends_now_or_with_its_day(each: Period) -> None:
     starts = each.starts(NOW)
     assert len(starts) * each.step_s == each.length_s

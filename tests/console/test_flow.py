@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.console.charts import FLOW_WIDTH, FlowShare, WindowCounts, flow
+from tests.rows import every_row
 
 ALL = ("received", "made", "sent")
 NOW = WindowCounts(
@@ -68,9 +68,7 @@ def test_of_what_nothing_is_known_no_bar_is_shown() -> None:
     assert titles == ["Made by presets", "Where they are now"]
 
 
-@pytest.mark.parametrize(
-    ("before", "said"), [(0, ""), (48, "as before"), (24, "+100 %"), (96, "\u221250 %"), (47, "+2 %")]
-)
+@every_row(("before", "said"), [(0, ""), (48, "as before"), (24, "+100 %"), (96, "\u221250 %"), (47, "+2 %")])
 def test_a_part_says_how_it_differs_from_before(before: int, said: str) -> None:
     over = replace(NOW, totals={**NOW.totals, "enqueued": 48})
     compared = (over, WindowCounts(totals={"enqueued": before}, withheld_of_presets=0))

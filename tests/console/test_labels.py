@@ -1,14 +1,14 @@
 from decimal import Decimal
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.console import labels
 from app.core.values.texts import count_of
+from tests.rows import every_row
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("part", "whole", "expected"),
     [
         (0, 0, ""),
@@ -23,7 +23,7 @@ def test_percentages_never_round_to_all_or_none(part: int, whole: int, expected:
     assert labels.percent(part, whole) == expected
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("now", "before", "expected"),
     [
         (48, 0, ""),
@@ -40,7 +40,7 @@ def test_a_change_is_told_in_one_way_of_counts_and_of_money(
     assert labels.changed(now, before) == expected
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("seconds", "expected"),
     [
         (0.4, "a moment"),
@@ -60,7 +60,7 @@ def test_any_span_can_be_told(seconds: float) -> None:
     assert labels.time_span(seconds)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("status", "expected"),
     [
         ("200", "processed"),

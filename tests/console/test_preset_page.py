@@ -130,7 +130,7 @@ WORDS: dict[str, tuple[Any, str]] = {
 }
 
 
-@pytest.mark.parametrize(("given", "expected"), WORDS.values(), ids=WORDS)
+@every_row(("given", "expected"), WORDS.values(), ids=WORDS)
 def test_where_a_value_comes_from_is_said_in_words(given: Any, expected: str) -> None:
     assert in_words(given) == expected
 
@@ -573,7 +573,7 @@ ROWS: dict[str, tuple[str, str, str]] = {
 }
 
 
-@pytest.mark.parametrize(("mapping", "path", "kind"), ROWS.values(), ids=ROWS)
+@every_row(("mapping", "path", "kind"), ROWS.values(), ids=ROWS)
 def test_a_row_shows_only_what_it_gives_back(mapping: str, path: str, kind: str) -> None:
     groups = field_groups(YamlDocument(f"mapping: {mapping}\n"), open_action(), None, ())
     assert {row.path: row.kind for group in groups for row in group.rows}[path] == kind
@@ -609,7 +609,7 @@ CONSTANTS: dict[str, tuple[str, str, Any]] = {
 }
 
 
-@pytest.mark.parametrize(("type_", "text", "expected"), CONSTANTS.values(), ids=CONSTANTS)
+@every_row(("type_", "text", "expected"), CONSTANTS.values(), ids=CONSTANTS)
 def test_a_constant_is_of_its_fields_type(type_: Any, text: str, expected: Any) -> None:
     spec = FieldSpec.model_validate({"label": "A", "description": "A field.", "type": type_})
     assert value_of("constant", {"value": text}, spec) == expected

@@ -173,7 +173,7 @@ async def test_what_stands_between_backticks_is_shown_as_code(world: World) -> N
     assert "<code>period</code>" in wrong.text
 
 
-@pytest.mark.parametrize("label", sorted(WARNING_ADVICE))
+@every_row("label", sorted(WARNING_ADVICE))
 def test_no_advice_names_a_setting_that_is_set(label: str) -> None:
     names = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", WARNING_ADVICE[label])) - {"LDP_STATES"}
     assert [name for name in names if name in warning_advice(label, names)] == []

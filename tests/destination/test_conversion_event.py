@@ -54,7 +54,7 @@ def test_all_that_is_missing_is_named_at_once() -> None:
         assert part in invalid.value.reason
 
 
-@pytest.mark.parametrize("given", [{"id": 1}, ["a", "b"], True, " ", []])
+@every_row("given", [{"id": 1}, ["a", "b"], True, " ", []])
 def test_what_is_no_id_makes_the_event_invalid(given: Any) -> None:
     with pytest.raises(EventInvalid, match=r"event_id: .* is no id"):
         report_conversion_event(a_conversion(event_id=given), now=NOW)
@@ -205,7 +205,7 @@ def test_app_events_without_app_name_get_a_warning(source: str) -> None:
     assert build(a_conversion(action_source=source, app_info={"app_name": "Shop"}))[1] == []
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("custom_data", "currency"),
     [
         ({"value": 5}, "EUR"),
@@ -344,7 +344,7 @@ def test_texts_are_read_in_the_default_currency_where_the_event_names_none() -> 
     assert event["custom_data"] == {"value": "150000", "currency": "IDR", "order_id": "SO-1"}
 
 
-@pytest.mark.parametrize("value", [-5.5, "-5.50", "-€5", "-1,234", {"amount": "-5.00", "currency": "USD"}, ["-5"]])
+@every_row("value", [-5.5, "-5.50", "-€5", "-1,234", {"amount": "-5.00", "currency": "USD"}, ["-5"]])
 def test_a_checkout_of_a_negative_value_is_a_refund_and_no_purchase(value: Any) -> None:
     with pytest.raises(EventInvalid) as invalid:
         report_conversion_event(a_checkout(value=value), now=NOW)
@@ -352,9 +352,7 @@ def test_a_checkout_of_a_negative_value_is_a_refund_and_no_purchase(value: Any) 
     assert invalid.value.reason == "a refund, not a purchase"
 
 
-@pytest.mark.parametrize(
-    "value", [0, "0.00", -0.0, compile_mapping({"v": {"@subtract": [5, 6]}}).resolve({})["v"], "a refund of -5"]
-)
+@every_row("value", [0, "0.00", -0.0, compile_mapping({"v": {"@subtract": [5, 6]}}).resolve({})["v"], "a refund of -5"])
 def test_zero_is_an_order_and_a_computed_negative_no_refund(value: Any) -> None:
     event, _ = report_conversion_event(a_checkout(value=value), now=NOW)
 

@@ -20,7 +20,7 @@ def test_there_are_22_names_and_4_sources() -> None:
     assert (len(EVENT_NAMES), len(ACTION_SOURCES)) == (22, 4)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("given", "nearest"),
     [
         ("purchase", "checkout"),
@@ -37,7 +37,7 @@ def test_the_nearest_name_is_the_one_that_was_meant(given: str, nearest: str) ->
     assert nearest_event_name(given) in EVENT_NAMES
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("given", "why"),
     [
         ("purchase", '"purchase" is no event name of Pinterest, the nearest is "checkout"'),

@@ -71,7 +71,7 @@ def test_what_is_no_time_makes_the_event_invalid(given: Any) -> None:
         report_conversion_event(a_conversion(event_time=given), now=None)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("given", "sent", "about"),
     [
         ("2025-12-01T01:00:00+01:00", 1_764_547_200, ""),
@@ -90,7 +90,7 @@ def test_the_time_of_installation_lies_after_1970(given: Any, sent: int | None, 
     assert about in "".join(notes)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("seconds_ago", "sent", "about"),
     [
         (0, MOMENT, None),

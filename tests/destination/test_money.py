@@ -130,7 +130,7 @@ def test_a_currency_is_sent_in_upper_case(given: Any, code: str) -> None:
     assert read_currency(given) == (code, ())
 
 
-@pytest.mark.parametrize("given", ["XXX9", "XXX", "xts", "€", 826, True, ["x", 5]])
+@every_row("given", ["XXX9", "XXX", "xts", "€", 826, True, ["x", 5]])
 def test_what_is_no_currency_is_left_out(given: Any) -> None:
     code, notes = read_currency(given)
 

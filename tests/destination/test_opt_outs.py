@@ -42,7 +42,7 @@ def built(
     return event.get("opt_out"), event.get("custom_data", {}).get("opt_out_type"), warnings
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("what", "gpc", "opt_out"),
     [
         ("a browser says 1", "1", True),
@@ -62,7 +62,7 @@ def test_global_privacy_control_is_not_lifted_by_the_event() -> None:
     assert built({}, rules={}, gpc="1", opt_out=False) == (True, None, [SAYS_NO])
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("what", "place", "rules", "opt_out", "warnings"),
     [
         ("state and country are sent", NEVADA, {}, None, []),
@@ -82,7 +82,7 @@ def test_global_privacy_control_may_be_ignored() -> None:
     assert built({}, rules={"gpc": "ignore"}, gpc="1") == (None, None, [])
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("what", "place", "rules", "opt_out", "warnings"),
     [
         ("state and country are sent", CALIFORNIA, {}, None, []),

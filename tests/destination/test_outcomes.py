@@ -64,7 +64,7 @@ def test_a_failed_event_without_words_is_rejected_all_the_same() -> None:
     ]
 
 
-@pytest.mark.parametrize("event", [None, 7, {}, {"status": "maybe"}, {"status": None}], ids=str)
+@every_row("event", [None, 7, {}, {"status": "maybe"}, {"status": None}], ids=str)
 def test_an_event_without_a_known_status_is_tried_again_and_the_others_stand(event: Any) -> None:
     retry = Retry(reason="Pinterest's answer has no status for this event", status=200, ambiguous=True)
 
@@ -181,7 +181,7 @@ def test_retry_after_is_seconds_or_a_date(status: int, header: str | None, secon
     assert result == [Retry(reason="slower", status=status, retry_after_s=seconds, ambiguous=ambiguous)]
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("body", "reason"),
     [
         (message("'jane@example.com' is not of type"), "'[redacted]' is not of type"),

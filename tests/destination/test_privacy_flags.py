@@ -60,7 +60,7 @@ def test_what_is_overruled_or_cannot_be_read_is_told() -> None:
     assert read_permission("yes") == (True, (": a text of 3 characters read as true",))
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("given", "sent"),
     [("1YNN", None), ("1---", None), (" 1ynn ", None), ("1YYN", "LDP"), ("1yyn", "LDP"), (["1YNN", "LDP"], "LDP")],
 )
@@ -134,7 +134,7 @@ def test_what_is_given_and_is_no_flag_of_a_privacy_law_counts_as_ldp(what: str, 
     assert [warning for warning in warnings if "no flag that Pinterest knows, LDP is sent to be careful" in warning]
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("what", "given"),
     [
         *[("null", None), ("empty", ""), ("blank", " "), ("blank beside null", [None, "  ", ""])],

@@ -97,7 +97,7 @@ def test_what_is_not_personal_stays(text: str) -> None:
     assert TAKE_OUT(text) == text
 
 
-@pytest.mark.parametrize(
+@every_row(
     "text",
     [
         "https://shop.example/call/4155551234/",
@@ -141,9 +141,7 @@ def test_the_persons_own_number_is_known_with_slashes_and_all_kinds_of_dashes(te
     assert TAKE_OUT(text, phones=["4930901820"]) == left
 
 
-@pytest.mark.parametrize(
-    "text", ["12/34567890", "30/901820", "030/901820", "Order 2026/0304/123456", "4-5/6/7/8/9/10/11"]
-)
+@every_row("text", ["12/34567890", "30/901820", "030/901820", "Order 2026/0304/123456", "4-5/6/7/8/9/10/11"])
 def test_numbers_with_slashes_that_are_nobodys_stay(text: str) -> None:
     assert TAKE_OUT(text) == text
 

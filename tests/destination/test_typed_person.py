@@ -2,17 +2,16 @@
 
 from hashlib import sha256
 
-import pytest
-
 from app.config.settings import ConversionSettings
 from app.core.values.candidates import one_place_only
 from app.destination import TypedPerson
 from app.destination.user_data import UserDataReader
+from tests.rows import every_row
 
 DIGEST = sha256(b"ann@shop.example").hexdigest()
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("typed", "country", "hashed"),
     [
         (" Ann@Shop.Example ", None, "ann@shop.example"),
@@ -37,6 +36,6 @@ def test_a_digest_is_taken_as_it_is() -> None:
     assert TypedPerson(ConversionSettings.model_construct())(f" {DIGEST.upper()} ") == DIGEST
 
 
-@pytest.mark.parametrize("typed", ["", "ann", "ann@", "SO-1001", "123456", "12345-abc", "@", "+", "-------"])
+@every_row("typed", ["", "ann", "ann@", "SO-1001", "123456", "12345-abc", "@", "+", "-------"])
 def test_all_else_is_nobody(typed: str) -> None:
     assert TypedPerson(ConversionSettings.model_construct())(typed) is None

@@ -308,7 +308,7 @@ def test_marks_go_repeatedly_and_in_any_order(marks: list[str], blanks: bool) ->
     assert got["em"] == [EMAIL]
 
 
-@pytest.mark.parametrize(
+@every_row(
     "user_data",
     [
         {"phone": "+14155551234", "external_id": "1"},

@@ -5,11 +5,12 @@ import base64
 import pytest
 
 from app.destination.warnings import shown, shown_number
+from tests.rows import every_row
 
 ADDRESS = "a@b.example"
 
 
-@pytest.mark.parametrize(
+@every_row(
     "written",
     [
         ADDRESS,

@@ -10,6 +10,7 @@ from app.config.settings import MemorySettings
 from app.core.people import No, PeopleChanges, PeopleFound, PersonRow, Remembered, Suppression
 from app.identity import IdentityEvent, LoadedMemory, resolve_identity
 from tests.identity.build import DAY, RULES, identify, no, says, yes
+from tests.rows import every_row
 
 
 def rows_of(changes: PeopleChanges) -> PeopleFound:
@@ -74,8 +75,8 @@ def test_what_only_makes_something_newer_is_written_once_a_day(day: float, is_wr
     assert (changes is not None) == is_written
 
 
-@pytest.mark.parametrize("kind", ["remember_session_days", "remember_days", "remember_click_days"])
-@pytest.mark.parametrize(("lasts_s", "later_s", "is_written"), [(7, 0.99, False), (7, 1, True), (0, 1, False)])
+@every_row("kind", ["remember_session_days", "remember_days", "remember_click_days"])
+@every_row(("lasts_s", "later_s", "is_written"), [(7, 0.99, False), (7, 1, True), (0, 1, False)])
 def test_what_lasts_for_less_than_a_week_is_renewed_in_sevenths_of_it(
     kind: str, lasts_s: float, later_s: float, is_written: Any
 ) -> None:
@@ -87,7 +88,7 @@ def test_what_lasts_for_less_than_a_week_is_renewed_in_sevenths_of_it(
     assert (changes is not None) == is_written
 
 
-@pytest.mark.parametrize(
+@every_row(
     "later",
     [
         identify(1.1, user="ann", em="f"),

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import pytest
-
 from app import identity
 from app.config.settings import MemorySettings
 from tests.identity.build import Step, told
@@ -30,7 +28,7 @@ def test_each_scene_stands_once() -> None:
     assert len({name for name, *_ in PLAYED}) == len(PLAYED)
 
 
-@pytest.mark.parametrize("delivery", DELIVERIES, ids=[each[0] for each in DELIVERIES])
+@every_row("delivery", DELIVERIES, ids=[each[0] for each in DELIVERIES])
 def test_a_delivery_gets_what_is_its_persons(delivery: Any) -> None:
     assert fills(delivery, identity)
 

@@ -27,6 +27,7 @@ from app.outbox import Outbox, open_outbox
 from tests.assembled import shipped_catalog
 from tests.outbox.build import NOW, At, new, rules
 from tests.outbox.new_store import new_store
+from tests.rows import every_row
 
 
 class Clock:
@@ -249,7 +250,7 @@ async def test_an_alert_names_what_counts_twice(outbox: Outbox, reports: TagRepo
             assert told == []
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("event", "counts", "advice"),
     [
         ("checkout", {"calls": 9, "one_id": 9}, ""),

@@ -108,7 +108,7 @@ def test_a_fault_names_its_place(options: Any, fault: str) -> None:
     assert fault in str(error.value)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("mapping", "fault"),
     [
         ({"@all": "$.a"}, "/x/@all: should be a list of values but it is a text"),
@@ -142,7 +142,7 @@ def test_all_values_that_are_there_are_a_list(what: str, event: Any, values: Any
     assert mapping.resolve(event).get("x") == values, what
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("value", "branch"), [(3, "then"), ("3", "then"), ([3.0], "then"), (2, "else"), (True, "else"), (" ", "unsaid")]
 )
 def test_a_permission_may_be_another_word_than_yes(value: Any, branch: str) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from app.core.values.candidates import Fields
 from app.mapping import Readers, compile_mapping
 from tests.mapping.strategies import EVENTS, MAPPED, unhurried
+from tests.rows import every_row
 
 
 def path(text: str) -> dict[str, Any]:
@@ -29,7 +30,7 @@ def found_in(fields: Fields, *path: str) -> list[tuple[str, Any]]:
     return [(each.place, each.value) for each in fields.places.candidates(path)]
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("mapped", "candidates"),
     [
         (FIRST_A, [("a", "x"), ("c", 3)]),
@@ -124,7 +125,7 @@ def test_the_first_candidate_is_what_resolves(value: Any, event: dict[str, Any])
         assert repr(fields.get("out")) == repr(candidate.value)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("mapped", "written"),
     [
         ({"@coalesce": [{"@sum": [path("c"), 1]}, path("a"), path("c")]}, [("a", "x"), ("c", 3)]),

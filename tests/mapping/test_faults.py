@@ -133,7 +133,7 @@ def test_all_faults_are_reported_at_once_below_the_prefix() -> None:
     assert paths == ["/mapping/a", "/mapping/b/0", "/mapping/c/@if/exists", "/mapping/c/@if/then"]
 
 
-@pytest.mark.parametrize("mapping", ["text", 5, None, [], True])
+@every_row("mapping", ["text", 5, None, [], True])
 def test_a_mapping_is_an_object(mapping: Any) -> None:
     assert "should be an object" in faults_of(mapping)[0].message
 

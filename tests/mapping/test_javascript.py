@@ -3,7 +3,6 @@
 import math
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,7 +51,7 @@ def test_the_text_of_a_number_reads_back_as_it(number: float) -> None:
     assert float(javascript_number(number)) == number
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("value", "text"),
     [
         (None, ""),

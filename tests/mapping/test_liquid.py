@@ -81,11 +81,11 @@ def test_no_values_make_a_comparison_raise(operator: str, left: Any, right: Any)
     assert render(template, {"l": left, "r": right}) in ("yes", "no")
 
 
-@pytest.mark.parametrize(
+@every_row(
     "template",
     ["{{ (1..n) }}", "{{ (1..n) | size }}", "{% assign r = (1..n) %}{{ r[0] }}", "{% assign r = (1..n) %}{{ r.size }}"],
 )
-@pytest.mark.parametrize("n", [10**5, 10**30])
+@every_row("n", [10**5, 10**30])
 def test_a_range_that_an_event_makes_too_large_leaves_the_field_out(template: str, n: int) -> None:
     assert render(template, {"n": n}) is MISSING
 

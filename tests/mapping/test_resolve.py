@@ -31,7 +31,7 @@ COALESCE = [
 ]
 
 
-@pytest.mark.parametrize(("options", "chosen"), COALESCE)
+@every_row(("options", "chosen"), COALESCE)
 def test_coalesce_chooses_the_first_that_is_not_empty(options: list[Any], chosen: Any) -> None:
     paths = [path(f"$.o.{index}") for index in range(len(options))]
     calls = [{"@case": {"operator": "lower", "value": option}} for option in paths]
@@ -68,7 +68,7 @@ def test_a_plain_path_into_false_still_gives_it() -> None:
     assert resolve(path("$.o.a.b"), {"o": False}) is False
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("value", "equals", "is_equal"),
     [
         (True, True, True),
@@ -391,8 +391,8 @@ def test_a_path_or_template_that_the_event_does_not_name_is_an_error(
         resolve({directive: path("$.p")}, given)
 
 
-@pytest.mark.parametrize("directive", ["@path", "@template"])
-@pytest.mark.parametrize(
+@every_row("directive", ["@path", "@template"])
+@every_row(
     ("fixed", "words"),
     [
         ({"@literal": 12.5}, "gives a number"),
@@ -418,7 +418,7 @@ TEMPLATES = [
 ]
 
 
-@pytest.mark.parametrize(("template", "expected"), TEMPLATES, ids=[row[0][:20] for row in TEMPLATES])
+@every_row(("template", "expected"), TEMPLATES, ids=[row[0][:20] for row in TEMPLATES])
 def test_a_template_that_an_event_names_reads_dotted_paths(template: str, expected: Any) -> None:
     event = {"t": template, "a": 1, "b": {"c": "x"}, "l": [1]}
 
@@ -506,7 +506,7 @@ def test_a_mapping_that_is_one_directive_gives_its_value_or_none() -> None:
     assert compile_mapping(path("$.a")).resolve({}) is None
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("given", "expected"),
     [
         ([{"a": 1, "b": 2}, {"a": [3]}], {"a": [1, [3]], "b": [2]}),
@@ -536,7 +536,7 @@ LITERALS = [
 ]
 
 
-@pytest.mark.parametrize(("mapping", "keys", "expected"), LITERALS)
+@every_row(("mapping", "keys", "expected"), LITERALS)
 def test_a_literal_is_known_without_an_event(mapping: Any, keys: tuple[str, ...], expected: Any) -> None:
     assert compile_mapping(mapping).literal(*keys) == expected
 

@@ -121,7 +121,7 @@ CHECKOUTS = [
 ]
 
 
-@pytest.mark.parametrize(("first", "second", "is_same"), CHECKOUTS)
+@every_row(("first", "second", "is_same"), CHECKOUTS)
 def test_a_checkout_id_joins_an_event_without_an_order_id_with_one_that_has_it(
     first: tuple[str | None, str | None],
     second: tuple[str | None, str | None],
@@ -134,7 +134,7 @@ def test_a_checkout_id_joins_an_event_without_an_order_id_with_one_that_has_it(
     assert all(result.warnings == () for result in results)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("events", "is_same"),
     [
         # The second event joins the third, which shares nothing with the first.

@@ -46,7 +46,7 @@ def test_two_sides_are_bound_by_a_token_or_by_an_amount(
     assert bound(public, proven) is expected
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("earlier", "later", "expected"),
     [
         (of("USD 9.00"), of("USD 9.00"), True),
@@ -179,9 +179,7 @@ USER_DATA: list[tuple[str, Any, Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("page", "shop", "expected"), [row[1:] for row in USER_DATA], ids=[row[0] for row in USER_DATA]
-)
+@every_row(("page", "shop", "expected"), [row[1:] for row in USER_DATA], ids=[row[0] for row in USER_DATA])
 def test_user_data_of_two_sides(page: Any, shop: Any, expected: Any) -> None:
     assert merge(event(page), event(shop))["user_data"] == expected
 
@@ -376,7 +374,7 @@ def waiting(delivery_id: int, follows: int, state: str | None, *, is_proven: boo
     return Waiting.of([follows, is_proven, at, state, *columns])
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("row", "becomes"),
     [
         (waiting(2, 1, "delivered"), "dropped"),

@@ -9,9 +9,10 @@ import pytest
 from app.errors import OutboxUnavailable, SettingsError
 from app.outbox import open_outbox
 from tests.outbox.build import At, rules
+from tests.rows import every_row
 
 
-@pytest.mark.parametrize("url", ["", "sqlite://", "sqlite:///", "sqlite:file.db", "postgres://host", "file.db"])
+@every_row("url", ["", "sqlite://", "sqlite:///", "sqlite:file.db", "postgres://host", "file.db"])
 def test_a_url_of_no_engine_is_refused_with_the_forms_that_are_known(url: str) -> None:
     with pytest.raises(SettingsError, match="sqlite:///FILE"):
         open_outbox(url, rules())

@@ -36,7 +36,7 @@ def test_texts_are_read_as_what_is_asked_for(texts: dict[str, str], query: Query
     assert read_filters(texts) == query
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("texts", "told"),
     [
         ({"order": "SO-1001"}, f'There is no filter "order". There are: {", ".join(SEARCH_FILTERS)}.'),

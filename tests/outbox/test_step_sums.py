@@ -14,6 +14,7 @@ from app.outbox import Outbox, open_outbox
 from app.outbox.step_sums import STEP_SETTLED_S, SUMMED_S, sum_parameters
 from tests.outbox.build import DAY_S, HOUR_S, NOW, At, delivered, new, rules
 from tests.rounds import examples
+from tests.rows import every_row
 
 #: In what steps one asks; 0 is all at once.
 STEPS = (0, 60, 300, *SUMMED_S)
@@ -115,7 +116,7 @@ async def test_what_a_settlement_counts_late_is_told_too(at: At) -> None:
     assert found == {(NOW, "accepted"): 1, (NOW, "delivered"): 1}
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("since", "step_s", "spans", "expected"),
     [
         (7_200.5, 60, {3_600: (0, 10_800)}, (7_201, 7_201, 7_201)),

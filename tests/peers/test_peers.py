@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import pytest
 
 from app.catalog.yaml_files import parse_yaml
 from app.source import read_raw_event
 from tests import assembled
 from tests.process import ROOT
+from tests.rows import every_row
 from tests.sources.sending import NOW
 
 SUITES: dict[str, Any] = {
@@ -72,7 +72,7 @@ def wrong(suite: dict[str, Any], case: dict[str, Any]) -> dict[str, tuple[Any, A
     return {name: (is_sent, should) for name, (is_sent, should) in found.items() if is_sent != should}
 
 
-@pytest.mark.parametrize("name", SUITES)
+@every_row("name", SUITES)
 def test_what_another_suite_asserts_holds_or_is_refused_with_a_reason(name: str) -> None:
     suite = SUITES[name]
     failed = {

@@ -30,6 +30,7 @@ from tests.outbox.build import rules as outbox_rules
 from tests.outbox.new_store import new_store
 from tests.process import ROOT
 from tests.rounds import examples, some_of
+from tests.rows import every_row
 
 NOW = 1_772_640_800.0
 ORDER: dict[str, Any] = {
@@ -150,7 +151,7 @@ async def test_a_withheld_event_shows_what_would_be_sent_otherwise_and_that_noth
     assert all(row.sent is None for row in report.fields)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("event", "level", "title", "text"),
     [
         (order(), "good", "1 delivery to Pinterest:", "Order Completed."),

@@ -155,7 +155,7 @@ def test_an_example_of_a_shipped_source_is_what_that_source_makes() -> None:
     assert differences(test) == ()
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("test", "told"),
     [
         ({"event": ORDER, "file": "x.json"}, "give one of `event`, `file` and `example`"),
@@ -194,7 +194,7 @@ SOURCE: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("test", "told"),
     [
         ({"headers": {"X-Topic": "lead"}, "expect": {"events": 1, "fields": {"messageId": "1"}}}, []),

@@ -39,7 +39,7 @@ def test_ids_stand_there_as_keys_and_the_person_as_digests() -> None:
     assert "ann" not in str(met)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("given", "text"),
     [
         (42, "42"),
@@ -64,7 +64,7 @@ def test_an_id_is_the_same_for_memory_and_for_external_id(given: Any, text: str)
     assert identity_event(alias).anonymous == IdKeys(b"").anonymous(text)
 
 
-@pytest.mark.parametrize("given", [None, "", True, math.inf, {}, {"id": "ann"}, [], ["ann", "bob"], [[["ann", 1]]]])
+@every_row("given", [None, "", True, math.inf, {}, {"id": "ann"}, [], ["ann", "bob"], [[["ann", 1]]]])
 def test_what_names_nobody_or_several_is_no_id(given: Any) -> None:
     met = identity_event({"userId": given, "anonymousId": given, "previousId": given, "type": "alias"})
     assert (met.user, met.anonymous, met.previous) == (None, None, None)
@@ -161,7 +161,7 @@ def test_what_cannot_be_read_permits_nothing() -> None:
     assert (met.is_withheld, met.found, page) == (True, {}, "")
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("device", "permitted"),
     [
         ({}, False),
@@ -175,7 +175,7 @@ def test_an_advertising_id_is_filled_only_where_tracking_is_permitted(device: di
     assert identity_event({"context": {"device": device}}).may_use_device is permitted
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("times", "expected"),
     [
         ({"timestamp": 1_790_000_000}, 1_790_000_000),
@@ -198,7 +198,7 @@ def answer(context: Any, **rules: Any) -> bool | None:
     return consent_answer({"context": context}, ConsentSettings.model_construct(**rules))
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("context", "expected"),
     [
         ({}, None),

@@ -23,6 +23,7 @@ from tests.assembled import shipped_catalog
 from tests.outbox.build import rules as outbox_rules
 from tests.outbox.new_store import new_store
 from tests.process import ROOT
+from tests.rows import every_row
 
 if TYPE_CHECKING:
     from app.core.receipts import Receipt
@@ -99,7 +100,7 @@ def test_a_raw_event_that_is_not_sent_becomes_nothing(
     assert Pipeline(catalog, Router(**settings)).map_event(orjson.dumps(event(**members)), NOW) == []
 
 
-@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"3", b"{}"])
+@every_row("raw", [b"", b"{", b"[]", b"3", b"{}"])
 def test_what_is_no_event_is_refused(catalog: Catalog, raw: bytes) -> None:
     with pytest.raises(EventError):
         Pipeline(catalog, Router()).map_event(raw, NOW)

@@ -4,14 +4,13 @@ import json
 from random import Random
 from typing import Any
 
-import pytest
-
 from app import assemble
 from app.core.values.hidden_emails import holds_email
 from app.pipeline.explain import Explainer
 from app.pipeline.recording import MadeUp, recorded
 from tests import assembled
 from tests.pipeline.test_file_tests import differences
+from tests.rows import every_row
 
 NOW = 1_795_601_700.0
 #: Every text of it that stands for a person has this in it.
@@ -81,7 +80,7 @@ def at(event: Any, path: tuple[str, ...]) -> Any:
     return event
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("given", "form"),
     [
         ("2001:67c::1", "2001:db8::"),

@@ -15,6 +15,7 @@ from app.pipeline.router import AdAccount, BuildProfile, Router
 from app.source import why_filtered
 from tests.assembled import shipped_catalog
 from tests.process import ROOT
+from tests.rows import every_row
 
 NOW = 1_795_601_700.0  # 2026-11-25T10:15:00Z
 CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/138.0.0.0 Safari/537.36"
@@ -116,7 +117,7 @@ def test_what_a_browser_sends_stays_of_the_web(catalog: Catalog) -> None:
     assert line.event["action_source"] == "web"
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("properties", "checkout_id"),
     [
         ({"checkout_id": " c-1 "}, "c-1"),

@@ -346,7 +346,7 @@ def test_scores_are_components_an_event() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("limit", "told"),
     [
         ("lost click_id > 1%", "lost click_id > 1%: it is 10.71%"),
@@ -367,7 +367,7 @@ def test_a_limit_is_told_where_a_run_is_beyond_it(limit: str, told: str) -> None
     assert [each.startswith(told) for each in found] == ([True] if told else []), found
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("changes", "limit", "is_broken"),
     [
         ({"enabled": False}, "lost events > 5%", True),
@@ -387,7 +387,7 @@ def test_limits_of_events_and_money(changes: dict[str, Any], limit: str, *, is_b
     assert bool(broken_limits([limit], shadow)) is is_broken
 
 
-@pytest.mark.parametrize("limit", ["lost > 1%", "click_id > 1", "lost click_id", "money eur > 1", "lost click_id > x%"])
+@every_row("limit", ["lost > 1%", "click_id > 1", "lost click_id", "money eur > 1", "lost click_id > x%"])
 def test_what_is_no_limit_is_told(limit: str) -> None:
     with pytest.raises(SettingsError, match="is no limit: write `lost click_id > 1%`"):
         broken_limits([limit], Shadow())

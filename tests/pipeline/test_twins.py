@@ -146,7 +146,7 @@ def test_an_order_of_shopify_names_its_amounts_in_both_moneys() -> None:
     assert not {"EUR 59.00", "USD 44.00"} & {*totals}
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("properties", "event_id", "named"),
     [
         ({"event_id": "tag-1"}, "tag-1", True),
@@ -162,7 +162,7 @@ def test_an_event_names_its_id_itself_where_it_is_not_that_of_its_message(
     assert side(properties, is_proven=False, sent={"event_id": event_id}).names_event_id is named
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("properties", "sent", "waits"),
     [
         ({"source_name": "web"}, {}, True),
@@ -185,7 +185,7 @@ def test_only_a_proven_side_says_that_no_other_side_comes(
 STAFF = {"client_ip_address": "203.0.113.7", "client_user_agent": "Mozilla/5.0"}
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("properties", "user_data", "left", "fault"),
     [
         ({"source_name": "pos"}, {"em": ["a"], **STAFF}, {"em": ["a"]}, False),
@@ -220,7 +220,7 @@ NAMES: list[tuple[str, Any, str | None, str | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("properties", "sent", "number"), [row[1:] for row in NAMES], ids=[row[0] for row in NAMES])
+@every_row(("properties", "sent", "number"), [row[1:] for row in NAMES], ids=[row[0] for row in NAMES])
 def test_a_shop_names_an_order_by_its_id_and_its_number(properties: Any, sent: str | None, number: str | None) -> None:
     given = {"custom_data": {"order_id": sent} if sent else {}}
     assert side(properties, is_proven=True, sent=given).number == number

@@ -37,7 +37,7 @@ async def drafted(waits: OrderWaits, trust: SourceTraits = PUBLIC, *, at: float 
     return waits.with_side(delivery, {"type": "track", "messageId": "m", "properties": properties}, built, at)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("sources", "takes", "is_paired"),
     [
         (BOTH, None, True),

@@ -11,6 +11,7 @@ from app.catalog.files import FieldSpec
 from app.destination import report_conversion_event
 from app.errors import EventInvalid
 from tests.presets.conftest import Make
+from tests.rows import every_row
 
 STOOL = {"product_id": "OA-1", "name": "Stool", "brand": "Oak", "category": "Seats", "price": 189.5, "quantity": 2}
 CUSHION = {"id": 7, "price": "40.10"}
@@ -33,7 +34,7 @@ def only(name: str, value: Any) -> dict[str, Any]:
     return nested
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("preset", "properties", "value"),
     [
         ("Order Completed", {"revenue": 399, "subtotal": 1, "total": 2, "products": TWO, "value": 3}, "399"),
@@ -88,7 +89,7 @@ def test_the_value_is_found_in_every_spelling(
     assert sent_of(preset, properties=properties).get("custom_data", {}).get("value") == value
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("properties", "custom_data"),
     [
         ({"currency": "eur", "products": [{"id": "1", "currency": "USD"}]}, {"currency": "EUR"}),
@@ -197,14 +198,14 @@ SPELLING_ROWS = [
 ]
 
 
-@pytest.mark.parametrize(("wire", "hashed", "given", "place"), SPELLING_ROWS, ids=[row[3] for row in SPELLING_ROWS])
+@every_row(("wire", "hashed", "given", "place"), SPELLING_ROWS, ids=[row[3] for row in SPELLING_ROWS])
 def test_who_it_was_is_found_in_the_spellings_in_use(
     wire: str, hashed: str, given: Any, place: str, sent_of: Make
 ) -> None:
     assert sent_of(**only(place, given))["user_data"][wire] == [sha256(hashed.encode()).hexdigest()]
 
 
-@pytest.mark.parametrize(("field", "row"), SPELLINGS.items(), ids=SPELLINGS)
+@every_row(("field", "row"), SPELLINGS.items(), ids=SPELLINGS)
 def test_properties_user_data_is_read_first_for_every_key(
     field: str, row: tuple[str, str, Any, str], sent_of: Make
 ) -> None:
@@ -262,8 +263,8 @@ MAID = "7A3CBEA0-BDF5-11E4-8DFC-AA07A5B093DB"
 MISSING = "(missing)"
 
 
-@pytest.mark.parametrize("action_source", ["web", "app"])
-@pytest.mark.parametrize(
+@every_row("action_source", ["web", "app"])
+@every_row(
     ("given", "opt_out", "allowed", "has_maid"),
     [
         (True, False, True, True),
@@ -302,7 +303,7 @@ def test_tracking_is_opted_out_of_wherever_permission_is_not_plain(
     assert ("hashed_maids" in sent["user_data"]) is has_maid
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("event", "click_id"),
     [
         ({"context": {"page": {"url": "https://a.example/?epik=dj0a"}}, "properties": {"epik": "no"}}, "dj0a"),
@@ -331,7 +332,7 @@ def test_the_click_id_is_found_in_every_place(event: dict[str, Any], click_id: s
     assert sent_of(**event)["user_data"].get("click_id") == click_id
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("event", "field", "value"),
     [
         ({"properties": {"event_id": "a", "eventID": "b"}}, "event_id", "a"),
@@ -380,7 +381,7 @@ def test_every_field_that_a_preset_may_map_is_known_where_events_are_built(catal
     assert [warning for warning in warnings if "does not know it" in warning] == []
 
 
-@pytest.mark.parametrize("placeholder", ["undefined", "null", "None", "N/A", "(not set)", " "])
+@every_row("placeholder", ["undefined", "null", "None", "N/A", "(not set)", " "])
 def test_a_placeholder_does_not_hide_a_value_that_follows(sent_of: Make, placeholder: str) -> None:
     context = {"traits": {"email": "jane.doe@example.com"}}
     sent = sent_of("Page Visit", properties={"email": placeholder}, context=context)
@@ -422,7 +423,7 @@ JUNK = [
 ]
 
 
-@pytest.mark.parametrize(("properties", "field", "value", "warning"), JUNK, ids=str)
+@every_row(("properties", "field", "value", "warning"), JUNK, ids=str)
 def test_junk_in_an_earlier_place_gives_way_to_the_next_with_a_warning(
     properties: dict[str, Any], field: str, value: Any, warning: str, fields_of: Make
 ) -> None:
@@ -438,8 +439,8 @@ def test_junk_in_an_earlier_place_gives_way_to_the_next_with_a_warning(
 READABLE = "2026-01-02T03:04:05Z"
 
 
-@pytest.mark.parametrize("junk", ["Invalid Date", 0, "0001-01-01T00:00:00Z", " ", [], {}, "undefined", True])
-@pytest.mark.parametrize("place", ["originalTimestamp", "receivedAt", "sentAt", "arrivedAt"])
+@every_row("junk", ["Invalid Date", 0, "0001-01-01T00:00:00Z", " ", [], {}, "undefined", True])
+@every_row("place", ["originalTimestamp", "receivedAt", "sentAt", "arrivedAt"])
 def test_the_first_readable_time_is_the_events(junk: Any, place: str, fields_of: Make) -> None:
     places = ["timestamp", "originalTimestamp", "receivedAt", "sentAt", "arrivedAt"]
     before, after = places[: places.index(place)], places[places.index(place) + 1 :]
@@ -466,7 +467,7 @@ NO_IDS = ["", " ", 0, "0", "-", "None", "NULL", "undefined", "pending ", "Unknow
 NO_IDS += ["{{ order.id }}", "[object Object]", [], {}, True, None]
 
 
-@pytest.mark.parametrize("no_id", NO_IDS, ids=str)
+@every_row("no_id", NO_IDS, ids=str)
 def test_a_placeholder_is_no_id(no_id: Any, sent_of: Make) -> None:
     properties = {"event_id": no_id, "order_id": no_id, "transaction_id": " T-1 ", "total": 5}
 
@@ -477,7 +478,7 @@ def test_a_placeholder_is_no_id(no_id: Any, sent_of: Make) -> None:
     assert "order_id" not in sent_of(properties={"order_id": no_id, "total": 5})["custom_data"]
 
 
-@pytest.mark.parametrize("no_id", NO_IDS, ids=str)
+@every_row("no_id", NO_IDS, ids=str)
 def test_a_placeholder_says_nothing_of_a_person_nor_of_the_page(no_id: Any, sent_of: Make) -> None:
     names = dict.fromkeys(("first_name", "last_name", "city", "zip", "epik", "partner_id"), no_id)
     context = {"page": {"url": no_id}, "cookies": {"_epik": "dj0"}, "traits": {"name": no_id}, "ip": "203.0.113.7"}

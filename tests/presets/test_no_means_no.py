@@ -10,6 +10,7 @@ from app.config.settings import ConversionSettings
 from app.destination import ReportConversionEvent, report_conversion_event
 from tests.presets.conftest import Make
 from tests.presets.test_defaults import only
+from tests.rows import every_row
 
 CALIFORNIA = {"address": {"state": "CA", "country": "US"}}
 MAID = "7A3CBEA0-BDF5-11E4-8DFC-AA07A5B093DB"
@@ -36,7 +37,7 @@ def merged(*events: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-@pytest.mark.parametrize("place", PLACES)
+@every_row("place", PLACES)
 def test_a_no_in_any_one_place_opts_out(place: str, sent_of: Make) -> None:
     no, yes = PLACES[place]
 
@@ -47,7 +48,7 @@ def test_a_no_in_any_one_place_opts_out(place: str, sent_of: Make) -> None:
     assert [sent_of(**only(place, nothing)).get("opt_out") for nothing in (None, "", " ")] == [None, None, None]
 
 
-@pytest.mark.parametrize("place", PLACES)
+@every_row("place", PLACES)
 def test_a_no_in_one_place_wins_over_a_yes_in_another(place: str, sent_of: Make) -> None:
     no = only(place, PLACES[place][0])
     sent = {other: sent_of(**merged(no, only(other, yes))) for other, (_, yes) in PLACES.items() if other != place}
@@ -63,7 +64,7 @@ def in_lists(place: str, value: Any, listed: set[int]) -> dict[str, Any]:
     return event
 
 
-@pytest.mark.parametrize("place", [*PLACES, "context.gpc"])
+@every_row("place", [*PLACES, "context.gpc"])
 def test_a_no_is_read_in_a_list_where_an_object_is_expected(place: str, fields_of: Make) -> None:
     no, yes = PLACES.get(place, (True, False))
     depths = range(place.count("."))
@@ -116,7 +117,7 @@ def test_what_is_overruled_is_told(told_by: Callable[..., list[str]]) -> None:
     assert "opt_out: true is sent, since the event says so in one place and the contrary in another" in told
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("what", "device", "opt_out", "allowed", "has_maid"),
     [
         ("not determined", {"attTrackingStatus": 0}, True, False, False),
@@ -166,7 +167,7 @@ def test_a_no_of_the_device_holds_for_advertising_ids_that_the_event_names_itsel
     assert ("hashed_maids" in sent["user_data"]) is has_maid
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("what", "event", "opt_out"),
     [
         ("the header of a browser", {"context": {"gpc": "1"}}, True),
@@ -187,8 +188,8 @@ def test_global_privacy_control_is_a_no(what: str, event: dict[str, Any], opt_ou
     assert "gpc" not in sent
 
 
-@pytest.mark.parametrize("name", ["opt_out_type", "optOutType"])
-@pytest.mark.parametrize("place", ["properties", "context", "context.traits", "traits"])
+@every_row("name", ["opt_out_type", "optOutType"])
+@every_row("place", ["properties", "context", "context.traits", "traits"])
 def test_flags_of_privacy_laws_are_read_in_every_place(place: str, name: str, sent_of: Make) -> None:
     event = merged(only("properties.opt_out_type", "X"), only(f"{place}.{name}", "ldp"))
 

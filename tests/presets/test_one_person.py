@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.presets.conftest import Make
 from tests.rounds import examples
+from tests.rows import every_row
 
 ADA = {"first_name": "Ada", "last_name": "Miller"}
 BOB = {"first_name": "Bob", "last_name": "Stone"}
@@ -26,7 +27,7 @@ def told_of(user_data: dict[str, Any]) -> tuple[str, str]:
     return " ".join(filter(None, (read["fn"], read["ln"]))), read["ct"]
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("what", "event", "name", "city"),
     [
         ("nothing", {}, "", ""),
@@ -206,8 +207,8 @@ SAID = {
 }
 
 
-@pytest.mark.parametrize("field", SAID)
-@pytest.mark.parametrize(
+@every_row("field", SAID)
+@every_row(
     ("what", "event", "block", "is_sent"),
     [
         ("a block of nobody by name", {}, "properties.customer", True),
@@ -313,7 +314,7 @@ def laid_out(members: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("what", "properties", "number"),
     [
         ("the country beside it", {"phone": "030 123456", "country": "DE"}, "4930123456"),
@@ -402,7 +403,7 @@ def test_a_number_of_whichever_block_is_found_again_in_texts(block: str, sent_of
     assert "search_string" not in sent_of(**event).get("custom_data", {})
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("what", "event", "email"),
     [
         *[

@@ -8,6 +8,7 @@ import pytest
 
 from app.destination import report_conversion_event
 from tests.presets.conftest import Make
+from tests.rows import every_row
 
 #: Longest click id.
 LONGEST = "a" * 512
@@ -159,7 +160,7 @@ PAGES = [
 ]
 
 
-@pytest.mark.parametrize(("url", "sent"), PAGES)
+@every_row(("url", "sent"), PAGES)
 def test_a_page_is_http_or_https_else_the_next_place_is_read(url: str, sent: str, sent_of: Make) -> None:
     """Rule 7."""
     event = sent_of(context={"page": {"url": url}}, properties={"url": "https://next.example/"})
@@ -177,7 +178,7 @@ CLICK_IDS = [
 ]
 
 
-@pytest.mark.parametrize(("click_id", "is_one"), CLICK_IDS)
+@every_row(("click_id", "is_one"), CLICK_IDS)
 def test_a_click_id_is_of_its_characters_and_length_else_the_next_place_is_read(
     click_id: str,
     is_one: bool,  # noqa: FBT001 - a column
@@ -200,7 +201,7 @@ COOKIES = [
 ]
 
 
-@pytest.mark.parametrize(("cookie", "expected"), COOKIES, ids=lambda each: str(each)[:20])
+@every_row(("cookie", "expected"), COOKIES, ids=lambda each: str(each)[:20])
 def test_the_tags_cookie_is_one_more_external_id(cookie: Any, expected: list[str], sent_of: Make) -> None:
     """Rule 8: as it is and in small letters."""
     event = sent_of(userId="user-1", context={"cookies": {"_pin_unauth": cookie}})

@@ -12,6 +12,7 @@ from app.catalog import Catalog, Preset
 from app.core.events import Exit
 from tests.assembled import pipeline, shipped_catalog
 from tests.destination.pinterest_schema import event_judge
+from tests.rows import every_row
 
 ROOT = Path(__file__).parents[2]
 PRESETS = {preset.name: preset for preset in shipped_catalog().presets}
@@ -97,7 +98,7 @@ def time_of(event: dict[str, Any]) -> float:
     return datetime.fromisoformat(event["timestamp"]).timestamp()
 
 
-@pytest.mark.parametrize(("name", "trigger"), EIGHT.items(), ids=EIGHT)
+@every_row(("name", "trigger"), EIGHT.items(), ids=EIGHT)
 def test_the_eight_have_exactly_their_triggers(name: str, trigger: str) -> None:
     subscribe = f"subscribe: {trigger}\n"
 
@@ -109,7 +110,7 @@ def test_all_presets_are_there_and_on_but_those_of_ga4s_names_and_of_stripes_oth
     assert {preset.name for preset in PRESETS.values() if not preset.enabled} == {*SWITCHED_OFF, *OF_STRIPE}
 
 
-@pytest.mark.parametrize("name", [*SWITCHED_OFF, *OF_STRIPE])
+@every_row("name", [*SWITCHED_OFF, *OF_STRIPE])
 def test_a_preset_that_comes_switched_off_takes_nothing(name: str, catalog: Catalog) -> None:
     event = example(PRESETS[name])
 
@@ -118,7 +119,7 @@ def test_a_preset_that_comes_switched_off_takes_nothing(name: str, catalog: Cata
     assert (line.preset, line.exit) == (None, Exit.UNMATCHED)
 
 
-@pytest.mark.parametrize(("name", "expected"), SWITCHED_OFF.items(), ids=SWITCHED_OFF)
+@every_row(("name", "expected"), SWITCHED_OFF.items(), ids=SWITCHED_OFF)
 def test_an_event_of_ga4_is_sent_with_its_items_and_its_value(
     name: str, expected: tuple[str, str, str | None], all_on: Catalog
 ) -> None:
@@ -176,7 +177,7 @@ def test_no_event_is_sent_twice_under_one_name(all_on: Catalog) -> None:
         assert len(names) == len(set(names)), event["messageId"]
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("context", "presets"),
     [
         ({"device": {"type": "ios"}}, ["Application Opened (iOS)"]),

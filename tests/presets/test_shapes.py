@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import pytest
 
 from app.catalog import Catalog
 from app.source import read_raw_event
@@ -38,7 +37,7 @@ async def received(case: dict[str, Any]) -> tuple[dict[str, Any], float]:
     return event, door.NOW
 
 
-@pytest.mark.parametrize("case", sorted(CASES))
+@every_row("case", sorted(CASES))
 async def test_an_event_of_this_shape_gives_this_pinterest_event(case: str, all_on: Catalog) -> None:
     expected = CASES[case]
     event, now = await received(expected)

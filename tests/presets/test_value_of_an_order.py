@@ -86,8 +86,8 @@ CASES: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize("products", [AT_100, AT_60_20_20], ids=["one", "two"])
-@pytest.mark.parametrize("preset", ["Order Completed", "Checkout", "Checkout Started"])
+@every_row("products", [AT_100, AT_60_20_20], ids=["one", "two"])
+@every_row("preset", ["Order Completed", "Checkout", "Checkout Started"])
 def test_an_order_is_worth_what_was_paid_whatever_its_list_is_called(
     preset: str, products: list[dict[str, Any]], sent_of: Make
 ) -> None:
@@ -101,7 +101,7 @@ def test_an_order_is_worth_what_was_paid_whatever_its_list_is_called(
     assert wrong == {}
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("name", "product", "value"),
     [
         *[(name, {"price": 50, "quantity": 2}, "100") for name in LISTS],
@@ -122,7 +122,7 @@ def test_a_price_is_found_as_each_list_names_it(
     assert found["custom_data"].get("value") == value
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("said", "value", "currency"),
     [
         # 150,000 rupiah, not 150

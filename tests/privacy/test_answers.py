@@ -17,6 +17,7 @@ from app.core.consent import PUBLIC, Answer, Answers, Subject, bits_of, is_lifte
 from app.outbox import open_outbox
 from tests.outbox.build import rules
 from tests.rounds import LEVEL, examples
+from tests.rows import every_row
 
 USERS, BROWSERS, CONTACTS = ("u1", "u2"), ("b1", "b2", "b3"), ("c1",)
 TOTALS = ("USD 20.00", "USD 0.01")
@@ -179,7 +180,7 @@ def _with(rules_before: Callable[..., bool], do: Callable[..., bool], no: Answer
         return do(no, subject)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("kinds", "kept"),
     [
         (("category", "opt_out"), "category"),
@@ -204,7 +205,7 @@ def test_only_a_newer_yes_lifts_a_no(at: float, *, lifts: bool) -> None:
     assert not is_lifted(replace(no, is_no=False), replace(no, is_no=False, at=at))
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("kinds", "reach", "expected"),
     [
         ((), "as_said", "send"),

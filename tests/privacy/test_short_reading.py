@@ -14,6 +14,7 @@ from app.pipeline.identity_events import IdentityEventReader
 from app.pipeline.receipts import IntakeBatch
 from app.source import Arrival, Intake, read_event
 from tests import assembled
+from tests.rows import every_row
 
 NOW: Final = 1_793_700_000.0
 ABSENT: Final = object()
@@ -55,8 +56,8 @@ def _long(reader: IdentityEventReader, event: Event, catalog: Catalog) -> tuple[
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["Order Completed", "Nothing of ours"])
-@pytest.mark.parametrize("gpc", ["opt_out", "ldp", "ignore"])
+@every_row("name", ["Order Completed", "Nothing of ours"])
+@every_row("gpc", ["opt_out", "ldp", "ignore"])
 def test_the_short_way_reads_what_the_long_one_does(name: str, gpc: str) -> None:
     pipeline, catalog = assembled.pipeline(gpc=gpc, consent_required=True), assembled.shipped_catalog()
     as_said = assembled.pipeline(gpc=gpc)._router.consents

@@ -91,7 +91,7 @@ def test_a_brand_id_of_a_product_is_taken() -> None:
     assert judge(event(custom_data={"contents": [{"item_brand_id": "b" * 64}]}), NOW) == []
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("changes", "problem"),
     [
         ({"event_time": OLDEST}, ""),
@@ -151,7 +151,7 @@ def test_a_call_is_refused_for_its_first_bad_event_which_is_not_named() -> None:
     assert call_problem(body) == "Additional properties are not allowed ('surprise' was unexpected)"
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("body", "problem"),
     [
         ([], "array is not of type 'object'"),

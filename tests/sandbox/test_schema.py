@@ -13,6 +13,7 @@ from openapi_schema_validator import OAS30Validator, oas30_format_checker
 from app.sandbox.judge import MAX_EVENTS, call_problem, compile_schema, event_schema
 from app.sandbox.judge import description as with_unlisted
 from tests.rounds import examples
+from tests.rows import every_row
 from tests.sandbox.events import pinterest_event
 
 Schema = dict[str, Any]
@@ -167,7 +168,7 @@ def test_the_shape_of_a_call(body: Any, pinterest: OAS30Validator) -> None:
     assert_same_verdict(pinterest, body)
 
 
-@pytest.mark.parametrize(
+@every_row(
     "schema",
     [
         {},

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from math import ceil, log2
 from random import Random
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.sender.bisection import BatchPart, Bisection
 from app.sender.bisection_evidence import Begun, BisectionEvidence
+from tests.rows import every_row
 
 CALLS_AT_ONCE = 4
 CALL_S = 0.15
@@ -115,7 +115,7 @@ def test_no_run_of_refusals_makes_a_good_event_bad(
     assert set(played.bad) <= bad
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 10, 100, 1_000])
+@every_row("count", [1, 2, 3, 10, 100, 1_000])
 def test_where_everything_is_refused_few_calls_say_so_and_nothing_is_judged(count: int) -> None:
     played = play(count, set(), is_down=lambda _: True)
 
@@ -135,7 +135,7 @@ def test_one_bad_event_is_found_by_few_calls(count: int, data: st.DataObject) ->
     assert len(played.calls) - 1 <= 3 * ceil(log2(count)) + 1
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("count", "bad", "calls"),
     [
         (1, set(), [(0,)]),

@@ -1,7 +1,5 @@
 """What refusals prove, and what they do not: each row is a story of calls."""
 
-import pytest
-
 from app.sender.bisection_evidence import MAX_REMEMBERED, BisectionEvidence
 from tests.rows import every_row
 
@@ -59,7 +57,7 @@ def test_a_refusal_counts_where_its_call_was_begun_after_the_acceptance_came() -
     assert not evidence.is_bad("a")
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("story", "would"),
     [(["-a"], False), (["-a", "+b"], True), (["-ab", "+c"], False), (["-ab", "+b"], True), (["+b"], False)],
 )

@@ -79,7 +79,7 @@ def test_whatever_the_clock_does_nothing_is_older_than_the_time_that_passed(
     assert clocks.age_s(since) <= machine.steady - steady + 2 * len(steps) + 1e-3  # smaller ones are not noticed
 
 
-@pytest.mark.parametrize(("step_s", "is_noticed"), [(0, False), (1.9, False), (-1.9, False), (2.1, True), (-2.1, True)])
+@every_row(("step_s", "is_noticed"), [(0, False), (1.9, False), (-1.9, False), (2.1, True), (-2.1, True)])
 def test_a_step_is_noticed_at_the_next_look(step_s: float, *, is_noticed: bool) -> None:
     machine = Machine()
     clocks = machine.clocks()

@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from app.core.shared_values import RATE, Bucket
 from app.outbox import Outbox
 from app.sender.rate_limit import Limiter, take
+from tests.rows import every_row
 from tests.sender.overtaken import Overtaken
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("bucket", "wanted", "now", "granted", "left"),
     [
         (None, 8, 100.0, 8, 2.0),  # a full one of 600 / 60 * 1 s = 10

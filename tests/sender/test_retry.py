@@ -1,17 +1,17 @@
 """When a delivery is tried again: each row shows its arithmetic."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.deliveries import Retry
 from app.sender.retry import GiveUp, RetryAt, decide, pause_s
+from tests.rows import every_row
 from tests.sender.claims import NOW, a_claim, a_moment, a_policy
 
 HOUR = 3_600
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("attempt", "chance", "pause"),
     [
         (1, 1.0, 2.0),  # 1 * 2 * 2^0
@@ -29,7 +29,7 @@ def test_the_pause_doubles_up_to_a_bound_and_is_drawn_evenly_below(attempt: int,
     assert pause_s(attempt, a_policy(retry_base_s=2, retry_max_pause_s=100), chance=chance) == pause
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("retry_after_s", "due_at"),
     [
         (None, NOW + 2),  # 0.5 * 1 * 2^2: the third attempt
@@ -49,7 +49,7 @@ def test_what_pinterest_asks_for_takes_the_place_of_chance_within_bounds(
     assert decide(a_claim(attempt=3), retry, a_policy(), a_moment(chance=0.5)) == RetryAt(at=due_at)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("attempt", "age_s", "reason"),
     [
         (1, 0, None),
@@ -67,7 +67,7 @@ def test_attempts_and_age_have_limits(attempt: int, age_s: float, reason: str | 
     assert decision == (GiveUp(reason=reason) if reason else RetryAt(at=NOW))
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("action_source", "ambiguous", "allowed", "dead"),
     [
         ("offline", True, False, True),
@@ -92,7 +92,7 @@ def test_an_offline_event_that_may_have_arrived_is_sent_again_only_where_the_set
         assert decision.reason.endswith("RETRY_OFFLINE_AMBIGUOUS sends them again): no answer in time")
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("age_s", "chance", "pause"),
     [
         (0, 1.0, 1),  # at least retry_base_s

@@ -8,6 +8,7 @@ import pytest
 from app.core.deliveries import LEASE_LOST, Blocked, Delivered, Outcome, Rejected, Retry, Settlement, State
 from app.core.events import MAX_LABEL_CHARACTERS, CounterRow
 from app.sender.settlements import after_loss, counters, settle, status_label, too_old
+from tests.rows import every_row
 from tests.sender.claims import NOW, a_claim, a_moment, a_policy
 
 
@@ -17,7 +18,7 @@ def settled(outcome: Outcome, *, preset: str = "Checkout", attempt: int = 1, **m
     )
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("outcome", "state", "due_at", "give_back"),
     [
         (Delivered(), State.DELIVERED, None, False),
@@ -53,7 +54,7 @@ def test_a_call_that_judged_nothing_uses_up_no_attempt() -> None:
     assert (settlement.state, settlement.give_back) == (State.PENDING, True)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("changes", "age_s", "resend", "reason"),
     [
         ({"action_source": "web", "attempt": 2}, 0, False, None),

@@ -6,6 +6,7 @@ import pytest
 
 from app.core.shared_values import ClockJump, SetAside, Trouble
 from app.sender.status import PROBLEM_STATES, delivery_problems, problems_of_refused_rows
+from tests.rows import every_row
 from tests.sender.claims import NOW, a_trouble
 
 DAY = 86_400.0
@@ -19,7 +20,7 @@ def test_where_all_is_well_nothing_is_told() -> None:
     assert told() == []
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("trouble", "sentence", "detail", "remedy"),
     [
         (
@@ -74,7 +75,7 @@ def test_a_switched_off_destination_says_what_becomes_of_events(*, keeps: bool, 
     assert words in problem.remedy
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("by_s", "sentence"),
     [
         (4 * DAY, "The clock of this machine jumped forward by 4 days."),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from app.core.deliveries import Blocked, Rejected, Retry
 from app.core.shared_values import Trouble
 from app.sender.circuit_breaker import CallSignal, CallsInARow, probing, signal_of, wait_s, worsened
+from tests.rows import every_row
 from tests.sender.claims import NOW, a_policy, a_trouble
 
 POLICY = a_policy(retry_base_s=1, retry_max_pause_s=100, send_timeout_s=30)
@@ -26,7 +27,7 @@ def after(
     return worsened(before, sign, POLICY, token=token, now=now, probe=probe)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("outcome", "state", "retry_after_s"),
     [
         (Blocked(reason="no", status=401), "blocked", 0),
@@ -44,7 +45,7 @@ def test_what_a_call_is_a_sign_of(outcome: Blocked | Retry | Rejected, state: st
     assert (sign.retry_after_s, sign.since) == (retry_after_s, NOW)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("sign", "calls", "is_trouble"),
     [
         (a_sign(), 1, False),  # chance
@@ -70,7 +71,7 @@ def test_a_batch_that_was_refused_whole_is_as_many_calls_as_that_took() -> None:
     assert CallsInARow().longer(a_sign("refusing"), calls=3).is_trouble(a_sign("refusing"))
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("sign", "pause_s"),
     [
         (a_sign(), 1),
@@ -91,7 +92,7 @@ def test_the_first_pause_is_as_long_as_the_sign_asks_for(sign: CallSignal, pause
     )
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("state", "pause_s", "sign", "longer_s"),
     [
         ("failing", 1, a_sign(), 2),
@@ -125,7 +126,7 @@ def test_another_token_that_is_refused_too_begins_with_the_shortest_pause() -> N
     assert (found.since, found.pause_s, found.token) == (NOW - 999, 60, "two")
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("before", "sign"),
     [
         ("failing", a_sign()),
@@ -149,7 +150,7 @@ def test_calls_that_were_under_way_tell_of_a_refused_token_and_of_a_longer_pause
     assert longer == replace(trouble, pause_s=30, next_probe_at=NOW + 30)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("state", "token", "now", "wait"),
     [
         ("failing", "one", NOW, 60),

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.rows import every_row
 from tests.simulation.history import Call, History, Life, Outage, faults
 
 LIFE = Life(number=0, began_at=0.0)
@@ -20,7 +21,7 @@ def history(*calls: tuple[float, int], free_at: float = 0.0) -> History:
     )
 
 
-@pytest.mark.parametrize(
+@every_row(
     "allowed",
     [
         pytest.param(history(), id="nobody tried"),

@@ -32,7 +32,7 @@ def test_a_write_key_names_its_source(offered: tuple[Any, ...], source: str | No
     assert KEYS.source(*offered) == source
 
 
-@pytest.mark.parametrize("texts", [["k1"], [":k1"], ["shop:"], ["shop: "], ["shop:k1", "shop:k2"]])
+@every_row("texts", [["k1"], [":k1"], ["shop:"], ["shop: "], ["shop:k1", "shop:k2"]])
 def test_write_keys_that_are_written_wrongly_stop_the_start_without_being_shown(texts: list[str]) -> None:
     with pytest.raises(SettingsError, match="WRITE_KEYS") as caught:
         WriteKeys.read(texts)

@@ -76,8 +76,8 @@ def test_an_event_of_a_batch_is_measured_as_it_came_and_what_is_said_of_all_by_i
     assert isinstance(first, dict) if is_taken else first == "the event is larger than 1000 bytes"
 
 
-@pytest.mark.parametrize("padding", [b"", b" " * 300_000], ids=["parsed at once", "by slices"])
-@pytest.mark.parametrize(("levels", "is_taken"), [(9, True), (10, False), (1_000, False)])
+@every_row("padding", [b"", b" " * 300_000], ids=["parsed at once", "by slices"])
+@every_row(("levels", "is_taken"), [(9, True), (10, False), (1_000, False)])
 def test_what_is_said_of_all_is_nested_no_deeper_than_an_event(levels: int, is_taken: bool, padding: bytes) -> None:  # noqa: FBT001 - a column
     raw = b'{"batch":[{"type":"page"}],%b"context":%b}' % (padding, b'{"a":' * levels + b"1" + b"}" * levels)
 

@@ -17,6 +17,7 @@ from app.source.body import Body, read_body, read_events
 from app.source.json_reader import SLICE_BYTES, TOO_LARGE_MEMBER, is_lines
 from app.source.responses import BROKEN_JSON, TOO_MANY, RequestRefused
 from tests.rounds import examples
+from tests.rows import every_row
 from tests.source.door import NOW, limits
 
 ARRIVAL = Arrival.at(NOW, from_device=True, new_id=lambda: "made")
@@ -246,7 +247,7 @@ def test_lines_are_no_more_than_an_array_may_be() -> None:
     assert caught.value.refusal is TOO_MANY
 
 
-@pytest.mark.parametrize(
+@every_row(
     "raw",
     [
         b'{"a": 1\n}\n{"b": 2}',
@@ -267,7 +268,7 @@ def cloudevent(**members: Any) -> dict[str, Any]:
     return {"specversion": "1.0", "id": "ce-1", "source": "/shop", "type": "shop.order", **members}
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("member", "event"),
     [
         (cloudevent(data=E1), E1),
@@ -284,9 +285,7 @@ def test_a_cloudevent_is_the_segment_event_in_it(member: dict[str, Any], event: 
     assert members_of(opened(orjson.dumps(member))) == members_of(opened(orjson.dumps([member]))) == [event]
 
 
-@pytest.mark.parametrize(
-    "data", [{}, {"data": "text"}, {"data": [E1]}, {"data_base64": "e30"}, {"data_base64": "bm9uZQ=="}]
-)
+@every_row("data", [{}, {"data": "text"}, {"data": [E1]}, {"data_base64": "e30"}, {"data_base64": "bm9uZQ=="}])
 def test_a_cloudevent_with_anything_else_in_it_is_refused(data: dict[str, Any]) -> None:
     (refused,) = members_of(opened(orjson.dumps(cloudevent(**data))))
     assert isinstance(refused, EventRefused)

@@ -138,7 +138,7 @@ def test_a_test_is_withheld_where_pinterest_is_live(event: dict[str, Any], page:
     assert judge(event, sends="test_events", event_source_url=page) == (None, ())
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("event", "page"),
     [
         ({"properties": {"test": False}}, None),
@@ -175,7 +175,7 @@ def test_a_crawler_is_withheld_where_pinterest_is_live(user_agent: str) -> None:
     assert judge(sends="crawlers", user_data=sent) == (None, ())
 
 
-@pytest.mark.parametrize(
+@every_row(
     "user_agent",
     [
         BROWSER,

@@ -17,6 +17,7 @@ from app.main import Role, create_app
 from app.outbox import open_outbox
 from tests.assembled import settings
 from tests.outbox.new_store import new_store
+from tests.rows import every_row
 
 CLICK = "dj0yJnU9YWJjZGVm"
 SHOP = {"origin": "https://www.shop.example", "host": "t.shop.example"}
@@ -115,7 +116,7 @@ async def test_without_the_setting_there_is_no_such_path(tmp_path: Path) -> None
     assert (answer.status_code, answer.headers.get("set-cookie")) == (404, None)
 
 
-@pytest.mark.parametrize("domain", ["shop", "https://shop.example", "shop.example/", ".shop.example", "a b.example"])
+@every_row("domain", ["shop", "https://shop.example", "shop.example/", ".shop.example", "a b.example"])
 def test_what_is_no_domain_is_told_at_the_start(domain: str) -> None:
     with pytest.raises(SettingsError, match="EPIK_COOKIE_DOMAIN"):
         load_settings(epik_cookie_domain=domain)

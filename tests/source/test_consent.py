@@ -64,7 +64,7 @@ def test_what_segments_consent_and_integrations_say_decides(
     assert found is None if reason is None else reason in str(found)
 
 
-@pytest.mark.parametrize("consent", ["yes", 1, True, ["ads"], {"other": 1}, {"categoryPreferences": None}])
+@every_row("consent", ["yes", 1, True, ["ads"], {"other": 1}, {"categoryPreferences": None}])
 def test_consent_that_cannot_be_read_is_none(consent: Any) -> None:
     assert withheld(event(consent), RULES) == "consent: `context.consent` cannot be read"
 

@@ -59,14 +59,14 @@ def test_a_body_that_unpacks_to_more_than_the_bound_is_refused(raw: bytes) -> No
     assert caught.value.refusal is TOO_LARGE
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("unpacked_bytes", "is_taken"),
     [
         pytest.param(1_000_000, True, id="up to 1 MB at any ratio"),
         pytest.param(1_000_001, False, id="beyond it not at a thousand to one"),
     ],
 )
-@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress, zstd.compress, streamed])
+@every_row("pack", [gzip.compress, zlib.compress, zstd.compress, streamed])
 async def test_a_bomb_is_refused(
     pack: Callable[[bytes], bytes],
     unpacked_bytes: int,

@@ -20,13 +20,13 @@ def event(**members: Any) -> dict[str, Any]:
     return {"type": "track", "event": "Order Completed", "messageId": "m-1", **members}
 
 
-@pytest.mark.parametrize("value", [None, True, 5, 1.5, "track", [], [{"type": "track"}]])
+@every_row("value", [None, True, 5, 1.5, "track", [], [{"type": "track"}]])
 def test_what_is_no_object_is_refused(value: Any) -> None:
     with pytest.raises(EventRefused, match="not a JSON object"):
         read_event(value, FROM_WEBHOOK)
 
 
-@pytest.mark.parametrize("kind", [None, "", 5, ["track"], {}])
+@every_row("kind", [None, "", 5, ["track"], {}])
 def test_an_event_without_a_type_is_refused_with_its_id(kind: Any) -> None:
     with pytest.raises(EventRefused, match="`type` is missing") as caught:
         read_event(event(type=kind), FROM_WEBHOOK)
@@ -34,7 +34,7 @@ def test_an_event_without_a_type_is_refused_with_its_id(kind: Any) -> None:
     assert caught.value.message_id == "m-1"
 
 
-@pytest.mark.parametrize("kind", ["track", "page", "screen", "identify", "group", "alias", "delete", "Track", "?"])
+@every_row("kind", ["track", "page", "screen", "identify", "group", "alias", "delete", "Track", "?"])
 def test_any_type_is_taken(kind: str) -> None:
     assert read_event(event(type=kind), FROM_WEBHOOK)["type"] == kind
 
@@ -50,7 +50,7 @@ def test_what_a_webhook_brings_complete_is_left_alone() -> None:
     assert read_event(dict(complete), FROM_WEBHOOK) == complete | {"arrivedAt": NOW}
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("given", "timestamp", "received"),
     [
         ({}, NOW_TEXT, NOW_TEXT),

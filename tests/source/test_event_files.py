@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from app.errors import EventRefused
 from app.source.event_files import read_event_file, read_event_text
 from app.source.responses import RequestRefused
+from tests.rows import every_row
 
 NOW = 1_772_640_800.0
 A = {"type": "page", "messageId": "a"}
@@ -63,7 +64,7 @@ def test_archives_that_were_joined_are_read_on() -> None:
     assert read(gzip.compress(dumped(A)) + gzip.compress(dumped(B))) == ["a", "b"]
 
 
-@pytest.mark.parametrize("content", [b"", b"\n \n", b"[]", b'{"batch": []}', gzip.compress(b"", mtime=0)], ids=repr)
+@every_row("content", [b"", b"\n \n", b"[]", b'{"batch": []}', gzip.compress(b"", mtime=0)], ids=repr)
 def test_a_file_without_events_gives_none(content: bytes) -> None:
     assert read(content) == []
 
@@ -77,7 +78,7 @@ def test_one_event_over_several_lines_is_one(tmp_path: Path) -> None:
     assert event["receivedAt"] == "2026-03-04T16:13:20.000Z"
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("content", "told"),
     [
         (b"{broken\n" + dumped(A), ["line 1 is not JSON in UTF-8", "a"]),

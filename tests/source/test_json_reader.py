@@ -154,6 +154,6 @@ def test_members_are_read_by_the_parser_alone_where_none_is_nested_deeper(value:
     assert parse_shallow(b"5, " + member) == expected
 
 
-@pytest.mark.parametrize("raw", [b"1],[2", b"]],[[", b"1]", b"[1", b"1,", b"{", b"NaN", b'"\xff"'])
+@every_row("raw", [b"1],[2", b"]],[[", b"1]", b"[1", b"1,", b"{", b"NaN", b'"\xff"'])
 def test_what_is_no_list_of_members_is_not_read(raw: bytes) -> None:
     assert parse_shallow(raw) is None

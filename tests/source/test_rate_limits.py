@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from app.errors import SettingsError
 from app.source.rate_limits import MAX_ADDRESSES, Quota, Quotas, read_quotas
 from app.source.responses import RequestRefused
+from tests.rows import every_row
 from tests.source.door import Ledger, client, tracking
 
 SHOP = {"shop": Quota(events=60, bytes=6_000)}
@@ -23,7 +24,7 @@ class Clock:
         return self.now
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("used", "wait_s"),
     [
         pytest.param({"events": 59, "size": 5_999}, None, id="nearly all"),
@@ -91,7 +92,7 @@ def test_each_address_has_a_quota_and_only_so_many_addresses_are_known() -> None
 ADDRESSES = ("shop@address:1:100000", "erp@address:1:100000")
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("key", "peers", "secret", "statuses"),
     [
         ("k1", ["198.51.100.7"] * 3, (), [200, 200, 429]),
@@ -124,7 +125,7 @@ def test_without_proxies_that_are_trusted_no_address_has_a_quota() -> None:
         tracking(Ledger(), limits_of_keys=("shop@address:2:100000",))
 
 
-@pytest.mark.parametrize("text", ["shop", "shop:5", "shop:5:x", "shop:0:5", "shop:5:-1", "other:5:5", "shop:5:0"])
+@every_row("text", ["shop", "shop:5", "shop:5:x", "shop:0:5", "shop:5:-1", "other:5:5", "shop:5:0"])
 def test_a_limit_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="WRITE_KEY_LIMITS"):
         read_quotas([text], ["shop"])

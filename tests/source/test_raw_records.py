@@ -22,7 +22,7 @@ def bodies(raw: bytes, content_type: str = "application/json", **bounds: Any) ->
     return [each.reason if isinstance(each, EventRefused) else each["body"] for each in found]
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("content_type", "raw", "expected"),
     [
         ("application/json", b'{"a": 1}', [{"a": 1}]),
@@ -44,7 +44,7 @@ def test_a_body_gives_records_by_its_content_type(content_type: str, raw: bytes,
     assert bodies(raw, content_type) == expected
 
 
-@pytest.mark.parametrize(
+@every_row(
     "content_type", ["application/xml", "text/html", "multipart/form-data; boundary=x", "application/octet-stream", "a"]
 )
 def test_any_other_content_is_415(content_type: str) -> None:
@@ -53,7 +53,7 @@ def test_any_other_content_is_415(content_type: str) -> None:
     assert caught.value.refusal.status == 415
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("content_type", "raw", "code"),
     [
         ("application/json", b"{", "broken_json"),

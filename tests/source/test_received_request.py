@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from app.source.received_request import Requester
 from tests.rows import every_row
 from tests.source.door import Ledger, client, tracking, webhook
@@ -77,7 +75,7 @@ def test_address_and_user_agent_are_handed_on_to_client_side_events_only(
     assert (found.get("ip"), found.get("userAgent")) == ((IP, BROWSER) if is_filled else (None, None))
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("what", "event", "ip"),
     [
         ("what is known already stays", {"context": {"ip": "198.51.100.4"}}, "198.51.100.4"),
@@ -98,7 +96,7 @@ def test_the_address_of_the_request_stands_in_where_the_event_has_none(what: str
     assert completed(APP | event, ip=IP)["ip"] == ip, what
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("what", "given", "user_agent"),
     [
         ("missing", {}, BROWSER),
@@ -129,7 +127,7 @@ def test_a_context_that_events_of_a_batch_share_is_not_changed() -> None:
     assert shared == {"os": 1}
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("what", "event", "context"),
     [
         ("an event that says nothing", {}, {"gpc": "1"}),

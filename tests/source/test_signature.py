@@ -29,7 +29,7 @@ _VALUES = st.recursive(
 )
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("raw", "signature"),
     [
         pytest.param(E1, FIRST, id="a single event"),

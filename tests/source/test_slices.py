@@ -136,7 +136,7 @@ def test_no_batch_of_brackets_holds_the_loop_for_long(ahead: bytes, piece: bytes
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
+@every_row(
     "member",
     [b"{}", b"[]", b"1", b'{"a":[{},{},{}]}', b'{"":NaN}', b"[NaN,[]]", b'{"x":1,"type":[{"x":2},{"x":NaN}]}', b" "],
 )
@@ -156,7 +156,7 @@ def test_no_slice_holds_the_loop_for_long(member: bytes) -> None:
     assert median(spans_s or [0]) < 0.1  # a tenth of it, on a machine of today
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("raw", "top", "batch"),
     [
         (b'{"batch":[1,{"batch":[2]}],"writeKey":"k"}', {"writeKey": "k"}, b'[1,{"batch":[2]}]'),
@@ -232,7 +232,7 @@ def test_nothing_but_white_space_may_stand_behind_a_large_object(is_json: bool, 
     assert caught.value.refusal is BROKEN_JSON
 
 
-@pytest.mark.parametrize("raw", [b"", b"[1", b'{"a":"]}', b'"a', b'"a\\"', b":", b"]"])
+@every_row("raw", [b"", b"[1", b'{"a":"]}', b'"a', b'"a\\"', b":", b"]"])
 def test_a_value_that_does_not_end_is_broken(raw: bytes) -> None:
     with pytest.raises(RequestRefused) as caught:
         end_of_value(raw, 0)

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.source import OpenToPages
+from tests.rows import every_row
 from tests.source.door import NOW_TEXT, Ledger, any_json, client, tracking, webhook, zstd
 
 SUCCESS = b'{"success": true}'
@@ -510,7 +511,7 @@ async def test_a_wrong_key_outside_the_body_is_refused_before_the_body_is_read(
     assert sent[0]["status"] == 401
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("body", "status"),
     [
         pytest.param({"batch": [page(context={"a": "x" * 30_000})] * 17, "writeKey": "k/1é"}, 200, id="behind a batch"),
@@ -519,7 +520,7 @@ async def test_a_wrong_key_outside_the_body_is_refused_before_the_body_is_read(
         pytest.param({"type": "page", "userId": '"writeKey":"k/1é"'}, 401, id="only in a text"),
     ],
 )
-@pytest.mark.parametrize("packed", [False, True])
+@every_row("packed", [False, True])
 async def test_a_key_in_the_body_counts_at_its_top_only(body: Any, status: int, packed: bool) -> None:  # noqa: FBT001 - a column
     raw = json.dumps(body).replace("/", "\\/").encode()
     async with client(tracking(Ledger(), keys=("shop:k/1é",), tracking_max_events=9_999)) as http:

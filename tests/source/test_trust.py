@@ -9,6 +9,7 @@ import pytest
 
 from app.config import load_settings
 from app.errors import SettingsError
+from tests.rows import every_row
 from tests.source.door import Ledger, client, tracking, webhook
 
 TRACK = {"type": "track", "event": "Order Completed", "messageId": "m-1"}
@@ -54,7 +55,7 @@ async def test_a_relay_of_the_webhook_is_known_and_its_events_are_public(ways: d
     assert (ledger.proven, ledger.known) == ([proven], [True])
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("body", "of", "header", "authors", "proven", "known"),
     [
         ([TRACK, TRACK], None, False, "server", [True], [True]),  # the whole batch is signed

@@ -182,7 +182,7 @@ def test_what_the_sender_calls_a_test_is_one(case: str, said: dict[str, Any], is
     assert any(warning.startswith("a test: `context.test` is true") for warning in warnings) is is_test
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("device", "is_sent"),
     [
         ({"limit_ad_tracking": False}, True),

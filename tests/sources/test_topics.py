@@ -4,7 +4,6 @@ from functools import cache
 from typing import Any
 
 import orjson
-import pytest
 import yaml
 
 from app import assemble
@@ -73,8 +72,8 @@ def test_the_error_names_the_event_and_what_the_body_lacks() -> None:
     )
 
 
-@pytest.mark.parametrize("topic", ["order.created", "order.updated", "order.deleted", "product.updated"])
-@pytest.mark.parametrize("body", [each["event"] for each in WOOCOMMERCE["tests"]], ids=lambda body: body["status"])
+@every_row("topic", ["order.created", "order.updated", "order.deleted", "product.updated"])
+@every_row("body", [each["event"] for each in WOOCOMMERCE["tests"]], ids=lambda body: body["status"])
 def test_a_body_of_woocommerce_says_itself_what_became_of_the_order(body: dict[str, Any], topic: str) -> None:
     """No topic makes a paid order a cancelled one, or the other way round: the signed status decides."""
     (found,) = told("woocommerce", {"X-WC-Webhook-Topic": topic}, body)

@@ -70,7 +70,7 @@ WRITTEN = {
 }
 
 
-@pytest.mark.parametrize(("field", "operator", "value", "expected"), WRITTEN.values(), ids=WRITTEN)
+@every_row(("field", "operator", "value", "expected"), WRITTEN.values(), ids=WRITTEN)
 def test_a_condition_is_written(field: str, operator: str, value: str, expected: str) -> None:
     assert condition_text(field, operator, value) == expected
     assert parse_trigger(expected, EVENT_FIELDS).text == expected

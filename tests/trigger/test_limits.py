@@ -22,8 +22,8 @@ def test_the_deepest_nesting_works() -> None:
     assert trigger.explain(EVENT).held
 
 
-@pytest.mark.parametrize("opening", ["(", "!(", "not ( "])
-@pytest.mark.parametrize("closed", [True, False])
+@every_row("opening", ["(", "!(", "not ( "])
+@every_row("closed", [True, False])
 def test_one_more_parenthesis_is_refused_where_it_opens(opening: str, *, closed: bool) -> None:
     closing = ")" * (MAX_PARENTHESES_DEPTH + 1) if closed else ""
 

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from app.trigger import compile_trigger
 from tests.rows import every_row
 
@@ -168,7 +166,7 @@ def test_every_white_space_of_unicode_separates_tokens() -> None:
     assert [f"U+{ord(blank):04X}" for blank in WHITE_SPACE if not separates(blank)] == []
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("condition", "expected"),
     [
         ("a = null", True),

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from app.trigger import ABSENT, Finding, compile_trigger
 from tests.rows import every_row
 
@@ -65,7 +63,7 @@ def test_an_explanation_holds_every_condition_with_the_value_found() -> None:
     assert found.parts[1].text == text[20:-1]
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("text", "found"),
     [
         ("properties.coupon = null", None),
@@ -80,7 +78,7 @@ def test_missing_is_told_from_null(text: str, found: Any) -> None:
     assert compile_trigger(text).explain(ORDER).found is found
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("text", "blamed"),
     [
         ('type = "track"', []),

@@ -15,6 +15,7 @@ from app.core.receipts import Receipt
 from app.insights.tracing import open_tracing
 from app.source import Intake, MemoryBudget, WriteKeys, tracking_router
 from app.web.application import Application, DirectRoutes
+from tests.rows import every_row
 
 
 async def show(request: Request) -> Response:
@@ -90,7 +91,7 @@ def broken_application() -> Application:
     return app
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("path", "is_for_browsers"),
     [("/webhook", False), ("/v1/track", True), ("/v1/batch", True), ("/seldom", False), ("/v1/seldom", True)],
 )

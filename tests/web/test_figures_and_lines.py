@@ -19,6 +19,7 @@ from app.main import create_app
 from tests.assembled import settings
 from tests.collector import Collector, collecting, plain
 from tests.outbox.new_store import new_store
+from tests.rows import every_row
 from tests.waiting import until_async
 
 BOTH = {"OTEL_METRICS_EXPORTER": "otlp", "OTEL_LOGS_EXPORTER": "otlp", "OTEL_TRACES_EXPORTER": "none"}
@@ -84,7 +85,7 @@ async def test_what_a_process_counts_and_logs_arrives_at_the_collector(
     assert log_takers == []
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("changes", "signals"),
     [
         ({}, {"TRACES"}),

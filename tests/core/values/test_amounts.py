@@ -4,8 +4,6 @@
 
 from typing import Any
 
-import pytest
-
 from app.config.validators import currencies
 from app.core.values.amounts import COUNT, WITH_THREE_DECIMALS, WITHOUT_FRACTIONS, Context, read_amount
 from tests.rows import every_row
@@ -77,7 +75,7 @@ def test_a_text_with_separators_is_read_as_its_currency_is_written(
     assert (read and read.number) == number
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("text", "number"),
     [
         ("1,000", "1.000"),  # one piece, by a program that writes three decimals
@@ -160,7 +158,7 @@ def test_a_currency_written_in_the_text_is_read_with_it(text: str, number: str, 
     assert (read.number, read.currency) == (number, currency)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("text", "beside", "currency"),
     [
         ("25 руб.", None, "RUB"),
@@ -264,7 +262,7 @@ def test_objects_of_money_are_read(value: Any, presentment: bool, expected: Any)
     assert (read and (read.number, read.currency)) == expected
 
 
-@pytest.mark.parametrize("value", [None, True, [5, 6], "", "free", float("nan"), float("inf"), "9" * 41])
+@every_row("value", [None, True, [5, 6], "", "free", float("nan"), float("inf"), "9" * 41])
 def test_what_holds_no_number_is_no_amount(value: Any) -> None:
     assert read_amount(value) is None
 

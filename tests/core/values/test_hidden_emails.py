@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.values.hidden_emails import holds_email, unpersonal_id, without_encoded, without_plain
+from tests.rows import every_row
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl"
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -63,7 +64,7 @@ def test_an_address_is_found_however_it_is_written(way: str, email: str) -> None
         assert clean.startswith("https://shop.example/")
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("given_id", "is_kept"),
     [
         ("7" * 256, True),
@@ -91,7 +92,7 @@ def test_base64_is_found_with_the_marks_that_urls_write_otherwise(text: str, ema
         assert holds_email(f"https://shop.example/?u={value}&x=1")
 
 
-@pytest.mark.parametrize(
+@every_row(
     "text",
     [
         "SO-10021",

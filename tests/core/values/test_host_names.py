@@ -6,7 +6,7 @@ from app.core.values.addresses import names_loopback, without_port
 from tests.rows import every_row
 
 
-@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8080", "127.0.0.1:1", "[::1]", "[::1]:65535"])
+@every_row("host", ["localhost", "LOCALHOST:8080", "127.0.0.1:1", "[::1]", "[::1]:65535"])
 def test_a_name_of_this_machine_is_known(host: str) -> None:
     assert names_loopback(host)
 

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,7 +40,7 @@ def test_everything_else_says_something(value: Any) -> None:
     assert says_something(value)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("value", "is_text"),
     [
         (5, True),

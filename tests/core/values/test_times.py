@@ -3,8 +3,6 @@
 from datetime import datetime
 from typing import Any
 
-import pytest
-
 from app.core.values.times import unix_seconds
 from tests.rows import every_row
 
@@ -53,7 +51,7 @@ def test_what_can_mean_one_moment_only_is_read(text: str) -> None:
     assert unix_seconds(text) == MOMENT
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("text", "hour"),
     [("12:00 AM", 0), ("12:30 am", 0.5), ("1:00 AM", 1), ("11:00 AM", 11), ("12:00 PM", 12), ("1:00 PM", 13), ("", 0)],
 )

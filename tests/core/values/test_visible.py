@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.values.texts import visible, visible_json
+from tests.rows import every_row
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("text", "shown"),
     [
         ("Grüße, 世界 👍 [red]x[/red]", "Grüße, 世界 👍 [red]x[/red]"),

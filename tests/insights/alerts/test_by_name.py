@@ -210,7 +210,7 @@ def shares(now: dict[str, int], before: dict[str, int]) -> NameFacts:
     )
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("now", "before", "expected"),
     [
         ({"enqueued": 50, "invalid": 50}, {"enqueued": 990, "invalid": 10}, ["invalid"]),

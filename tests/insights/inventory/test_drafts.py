@@ -16,6 +16,7 @@ from app.insights.inventory.figures import PropertyFigures, split_label
 from app.source import read_event_text
 from tests.assembled import settings, shipped_catalog
 from tests.outbox.build import NOW
+from tests.rows import every_row
 
 
 def figures(*labels: str) -> list[PropertyFigures]:
@@ -34,7 +35,7 @@ def with_draft(key: EventKey, labels: list[str]) -> tuple[Catalog, Any]:
     return running.with_draft(draft.file, draft.text), draft
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("key", "sent_as"),
     [
         (EventKey("shop", "track", "order completed"), "checkout"),
@@ -66,7 +67,7 @@ def test_whatever_its_name_a_draft_can_be_used(type_: str, name: str) -> None:
     assert preset.trigger.matches(draft.event)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("labels", "properties"),
     [
         (["properties.total number", "properties.currency text"], {"total": 19.9, "currency": "USD"}),

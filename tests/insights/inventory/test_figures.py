@@ -15,6 +15,7 @@ from tests.assembled import shipped_catalog
 from tests.insights.inventory.build import NOW, ORDER, TODAY
 from tests.outbox.build import new, rules
 from tests.outbox.new_store import new_store
+from tests.rows import every_row
 
 ODD = EventKey("shop", "track", "order completed")
 
@@ -93,7 +94,7 @@ async def test_the_view_joins_figures_and_presets(outbox: Outbox) -> None:
     assert await view.name(EventKey("shop", "track", "unknown")) is None
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("key", "title"),
     [
         (ORDER, "Order Completed"),

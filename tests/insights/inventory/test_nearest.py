@@ -6,6 +6,7 @@ from app.catalog import Catalog
 from app.core.events import EventKey
 from app.insights.inventory.drafts import nearest_preset, words_of
 from tests.assembled import shipped_catalog
+from tests.rows import every_row
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +18,7 @@ def key(name: str, type_: str = "track") -> EventKey:
     return EventKey("shop", type_, name)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("event", "preset", "why"),
     [
         (key("order completed"), "Order Completed", "it is the same name but for upper and lower case"),

@@ -13,6 +13,7 @@ from app.insights.inventory.figures import split_label
 from app.outbox.inventory import MAX_PROPERTIES
 from app.pipeline.received_names import kept_name
 from tests.assembled import shipped_catalog
+from tests.rows import every_row
 from tests.whole.planted import PLANTED
 
 JSON = st.recursive(
@@ -26,7 +27,7 @@ def event(properties: Any = None, **members: Any) -> dict[str, Any]:
     return {"type": "track", "messageId": "m", "properties": properties or {}, **members}
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("properties", "found"),
     [
         ({"total": 3, "rate": 0.5}, ["properties.total number", "properties.rate number"]),
@@ -47,7 +48,7 @@ def test_traits_are_told_beside_properties() -> None:
     assert properties_of({"type": "identify", "traits": {"plan": "x"}}) == ["traits.plan text"]
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("given_name", "kept"),
     [
         ("Order Completed", "Order Completed"),

@@ -14,6 +14,7 @@ from app.insights.inventory.counting import NameCounts, Sampler
 from app.insights.product_feed import CANDIDATES, FeedMatches, FeedReader, ProductCheck, advice, read_known
 from app.outbox import Outbox
 from tests.assembled import shipped_catalog
+from tests.rows import every_row
 
 NOW = 1_795_946_400.0
 
@@ -37,7 +38,7 @@ def known_as(text: str) -> str:
     return "item" if text.startswith("v") else "group" if text.startswith("p") else "unknown"
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("content_id", "event", "expected"),
     [
         (

@@ -127,7 +127,7 @@ async def test_a_feed_is_asked_for_at_the_address_that_was_looked_up() -> None:
     assert request.extensions["sni_hostname"] == "shop.example"
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("found", "why"),
     [
         (["127.0.0.1"], "private network"),

@@ -11,11 +11,12 @@ from app.insights.tracing import Tracing, open_tracing
 from app.insights.tracing.otel import OpenTelemetry
 from tests.collector import collecting
 from tests.process import ROOT, clean_environment
+from tests.rows import every_row
 
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
 
 
-@pytest.mark.parametrize(
+@every_row(
     "environ",
     [
         {},
@@ -49,7 +50,7 @@ def test_without_the_extra_an_endpoint_stops_start_up_and_the_remedy_is_named(mo
         open_tracing(ENDPOINT)
 
 
-@pytest.mark.parametrize(
+@every_row(
     "environ",
     [
         {"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"},

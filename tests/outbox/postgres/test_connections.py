@@ -20,6 +20,7 @@ from app.outbox.postgres.connections import SQL, Connections, check_server, conn
 from tests.outbox.build import NOW, At, new, rules
 from tests.outbox.postgres_server import PostgresServer
 from tests.process import free_port
+from tests.rows import every_row
 from tests.waiting import until_async
 
 OURS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'pinrelay' AND datname = current_database()"
@@ -175,7 +176,7 @@ async def test_the_password_stands_in_no_message(
         await outbox.close()
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("setting", "told"),
     [
         ({"fsync": "off"}, "fsync=off"),

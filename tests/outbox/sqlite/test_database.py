@@ -28,6 +28,7 @@ from app.outbox.sqlite.database import (
 )
 from tests.outbox.build import At, new, rules
 from tests.process import ROOT
+from tests.rows import every_row
 
 
 @given(st.lists(st.sampled_from(["\0", "\\", "u0000", '"', "x"])).map("".join))
@@ -188,7 +189,7 @@ def test_processes_that_start_together_on_a_new_file_agree(path: Path) -> None:
     assert [process.returncode for process in processes] == [0] * 4, errors
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("name", "words"),
     [
         ("SQLITE_FULL", "disk is full"),

@@ -16,6 +16,7 @@ from app.errors import OutboxUnavailable
 from app.outbox import Outbox, open_outbox
 from app.outbox.sqlite import database, people, scrub
 from tests.outbox.build import NOW, new, payload, rules
+from tests.rows import every_row
 
 MANY = 3_000
 
@@ -115,7 +116,7 @@ async def test_wiping_is_done_beside_others_who_write(path: Path, monkeypatch: p
         await each.close()
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("page", "number", "room"),
     [
         (bytes([13, 0, 0, 0, 2, 0, 100, 0]), 2, slice(12, 100)),
