@@ -28,9 +28,11 @@ from tests.whole.planted import written
 NOW = 1_772_640_800.0
 MAPPING = (ROOT / "mappings/report_conversion_event.yaml").read_text("utf-8")
 OF_PEOPLE = ("email", "first_name", "name", "city", "province_code", "address.state", "address.country")
+#: Fields of the action that are shown as they came: docs/privacy.md says so.
+SHOWN = {"event_name", "action_source"}
 #: Where the default mapping looks, and what decides whether an event is sent.
 PATHS = [
-    *sorted(set(re.findall(r"\$\.([\w.]+)", MAPPING))),
+    *sorted(set(re.findall(r"\$\.([\w.]+)", MAPPING)) - {f"properties.{name}" for name in SHOWN}),
     *("type", "anonymousId", "sentAt", "context.page", "properties.products", "properties.user_data"),
     *("integrations", "integrations.All", "integrations.Pinterest Conversions API"),
     *(f"{place}.{name}" for place in ("properties.customer", "traits", "properties.shipping") for name in OF_PEOPLE),
@@ -38,8 +40,6 @@ PATHS = [
     *("context.consentManagement", "context.consentManagement.deniedConsentIds"),
 ]
 EVENTS = ("Order Completed", "Product Added", "Checkout Started", "Application Opened", "Products Searched")
-#: Fields of the action that are shown as they came: docs/privacy.md says so.
-SHOWN = {"event_name", "action_source"}
 #: Every field of the action that is no object, by its path: what holds for all holds for a new one.
 READERS = {
     ".".join(path): read.item if isinstance(read, ListReader) else read
