@@ -5,7 +5,8 @@ the clock was set forward. After such a disturbance every holder has the time of
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 from app.core.deliveries import Claimed
@@ -58,6 +59,15 @@ class Leases:
             held = self._held.get(each.delivery_id)
             if held is not None and held.claim == each.claim:  # it may have been claimed anew meanwhile
                 del self._held[each.delivery_id]
+
+    @contextmanager
+    def released_on_error(self, claimed: Sequence[Claimed]) -> Iterator[None]:
+        """Release these where the work within fails: nobody would send what is renewed without end."""
+        try:
+            yield
+        except BaseException:
+            self.release(claimed)
+            raise
 
     async def run(self) -> None:
         """Renew until cancelled, also where nothing is claimed. Errors are reported and survived."""

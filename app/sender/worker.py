@@ -156,7 +156,10 @@ class Worker:
         batch = await self._claim(limit=1, max_wait_s=0)
         if not batch:
             await self._wait_for_more()
-        elif await self._gate.take_probe(now=self._clocks.now()):
+            return
+        with self._leases.released_on_error(batch):
+            is_mine = await self._gate.take_probe(now=self._clocks.now())
+        if is_mine:
             self._probe_under_way = self._begin(self._sending.deliver(batch, errand))
         else:
             await self._sending.put_back(batch, trouble.reason)
@@ -178,7 +181,8 @@ class Worker:
         self._leases.hold(batch)
         if self._clocks.monotonic() - begun_at > self._policy.lease_s / 3:
             self._leases.disturbed()  # whoever else waited for the store so long could not renew
-        return await self._permitted(batch, now)
+        with self._leases.released_on_error(batch):
+            return await self._permitted(batch, now)
 
     async def _permitted(self, batch: list[Claimed], now: float) -> list[Claimed]:
         """Return what may be sent of a batch; what people who said no keep from it is withdrawn."""

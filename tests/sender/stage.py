@@ -22,6 +22,7 @@ from app.destination.client import PinterestClient
 from app.outbox import Outbox, open_outbox
 from app.sandbox import Account, create_sandbox
 from app.sender.clocks import Clocks
+from app.sender.consent import ConsentCheck
 from app.sender.context import CallReport, Dependencies
 from app.sender.worker import Worker
 from tests.outbox.build import rules as outbox_rules
@@ -57,6 +58,8 @@ class Stage:
     troubles: list[tuple[str | None, str | None]] = field(default_factory=list)
     jumps: list[ClockJump] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
+    #: Asks for what people said when deliveries are claimed.
+    consents: ConsentCheck | None = None
 
     def _wall(self) -> float:
         return self.clock()  # which a test may change while a worker runs
@@ -96,6 +99,7 @@ class Stage:
                 on_trouble=self._note_trouble,
                 on_jump=self.jumps.append,
                 on_error=self.errors.append,
+                consents=self.consents,
             ),
         )
         running = asyncio.create_task(worker.run())
