@@ -48,7 +48,7 @@ from app.outbox.pairing import (
     merged_row,
     side_of,
 )
-from app.outbox.people import owner_rows, owner_text
+from app.outbox.people import owner_rows
 from app.outbox.rows import DROPPED_COLUMNS, as_json, warnings_and_memory
 
 #: Of the JSON that is stored as payload: 1 is Pinterest's ConversionEvent as `app.destination` writes it.
@@ -113,7 +113,7 @@ class Rows:
     #: Each with the moment at which it happened.
     counters: list[tuple[float, CounterRow]] = field(default_factory=list)
     #: Whose messages are of which no delivery here tells it: see `owner_rows`.
-    owners: list[list[Any]] = field(default_factory=list)
+    owners: list[tuple[str, str, float]] = field(default_factory=list)
     #: Deliveries into which others are merged, in order.
     merges: list[MergedRow] = field(default_factory=list)
     #: [delivery, why] of what waited for its other side and is not sent, since that came.
@@ -298,10 +298,10 @@ async def prepare(
 
 def _owners(
     people: PeopleChanges | None, now: float, deliveries: Sequence[NewDelivery], dropped: Sequence[DroppedEvent]
-) -> tuple[dict[str, str], list[list[Any]]]:
+) -> tuple[dict[str, str], list[tuple[str, str, float]]]:
     """Return whose deliveries are, by message, and the rows of messages of which no delivery tells it."""
     rows = owner_rows(people, now)
-    owners = {row[0]: owner_text(row) for row in rows}
+    owners = {message_id: owner for message_id, owner, _ in rows}
     if len(owners) < len(rows):  # a message that comes twice may be of two people
         return {}, rows
     told = {each.message_id for each in deliveries}.difference(event.message_id for event in dropped)
@@ -489,8 +489,10 @@ def _pair(delivery: NewDelivery, pairing: Pairing, rows: Rows, twins: dict[objec
         rows.merges.append(row)
         twins[row.delivery_id] = after_merge(pairing.into, row)
         # to erase whoever sent the one message erases the delivery; both sides are bound, so both are trusted alike
-        into, trust = pairing.into.message_id, row.is_proven
-        rows.owners += [[into, *whose, trust] for id_, *whose, _ in rows.owners if id_ == delivery.message_id]
+        into, trust = pairing.into.message_id, f"{row.is_proven:d}"
+        rows.owners += [
+            (into, owner[:32] + trust + owner[33:], at) for id_, owner, at in rows.owners if id_ == delivery.message_id
+        ]
 
 
 def _twin_of(delivery_id: int, row: Sequence[Any], payload: bytes) -> Twin:

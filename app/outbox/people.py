@@ -120,28 +120,22 @@ def targets_of(changes: PeopleChanges) -> list[str]:
     return sorted({each.linked_to for each in changes.people if each.linked_to})
 
 
-def owner_rows(changes: PeopleChanges | None, now: float) -> list[list[Any]]:
-    """Return rows of [message id, now, keys of its user and its anonymous id, of its contacts, whether it is proven].
+def owner_rows(changes: PeopleChanges | None, now: float) -> list[tuple[str, str, float]]:
+    """Return rows of [message id, whose it is, now].
 
-    "" stands for what the message does not have; contacts follow each other without a gap.
+    Whose it is are keys of its user and its anonymous id, 16 digits or blanks each, 1 where it is proven, and its
+    contacts without a gap.
     """
-    if changes is None:
-        return []
-    return [
-        [each.message_id, now, each.user or "", each.anonymous or "", "".join(each.contacts), each.is_proven]
-        for each in changes.owners
-        if each.user or each.anonymous or each.contacts
-    ]
-
-
-def owner_text(row: Sequence[Any]) -> str:
-    """Return such a row as `delivery.owner` has it: keys of 16 digits or blanks, 1 where proven, contacts."""
-    _, _, user, anonymous, contacts, is_proven = row
-    return f"{user:16}{anonymous:16}{is_proven:d}{contacts}"
+    rows = []
+    for each in changes.owners if changes else ():
+        if each.user or each.anonymous or each.contacts:
+            keys = (each.user or "").ljust(OWNER_KEY_DIGITS) + (each.anonymous or "").ljust(OWNER_KEY_DIGITS)
+            rows.append((each.message_id, f"{keys}{each.is_proven:d}{''.join(each.contacts)}", now))
+    return rows
 
 
 def read_owner(text: str) -> tuple[str | None, str | None, str | None, bool]:
-    """Return what such a text says, "" saying nothing: both keys, contacts, whether it is proven."""
+    """Return what the text of `owner_rows` says, "" saying nothing: both keys, contacts, whether it is proven."""
     return text[:16].rstrip() or None, text[16:32].rstrip() or None, text[33:] or None, text[32:33] == "1"
 
 

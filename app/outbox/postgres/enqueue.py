@@ -26,7 +26,7 @@ from app.outbox.enqueue import (
     without_duplicates,
 )
 from app.outbox.pairing import NOT_CONFIRMED, Twin
-from app.outbox.people import changes_to_people, owner_text
+from app.outbox.people import changes_to_people
 from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import COLLISIONS, TRIES, rows_of
 from app.outbox.postgres.people import joined_additions, joined_changes, lock_suppressions, write_people
@@ -202,7 +202,7 @@ async def _store(
         "digests": f"{{{','.join(digests)}}}",
         "dropped_events": as_json(rows.dropped),
         "counters": as_json(summed(rows.counters, span_s=MINUTE_S)),
-        "owners": as_json([(row[0], owner_text(row), row[1]) for row in rows.owners]),
+        "owners": as_json(rows.owners),
         "named": as_json(rows.named),
         "slot": connection.slot,
     }

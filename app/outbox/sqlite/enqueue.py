@@ -27,7 +27,7 @@ from app.outbox.enqueue import (
     without_duplicates,
 )
 from app.outbox.pairing import NOT_CONFIRMED, Twin
-from app.outbox.people import changes_to_people, owner_text
+from app.outbox.people import changes_to_people
 from app.outbox.rows import as_json
 from app.outbox.sqlite.database import SQL, execute_with_retries, one_json, script_of_store, statements
 from app.outbox.sqlite.people import are_changed, write_people
@@ -80,8 +80,8 @@ def parameters(rows: Rows, rules: OutboxSettings, *, are_new: bool) -> dict[str,
         "dropped_events": as_json(rows.dropped),
         "counters": as_json(summed(rows.counters, span_s=MINUTE_S)),
         "span_s": MINUTE_S,
-        "owners": as_json([f"{owner_text(row)}|{row[0]}" for row in rows.owners]),
-        "now": rows.owners[0][1] if rows.owners else 0,
+        "owners": as_json([f"{owner}|{message_id}" for message_id, owner, _ in rows.owners]),
+        "now": rows.owners[0][2] if rows.owners else 0,
         "named": as_json(rows.named),
     }
 
