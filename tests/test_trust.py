@@ -41,10 +41,9 @@ PLACES: dict[str, list[str] | str] = {
     "memory_hour": "counts by public key: what is over them is left out, nothing is forgotten for it",
     "memory_size": "counts of rows, by trust",
     # bounded tables
-    "quarantined": ["outbox/sqlite/sealed_events._trim", "outbox/postgres/sealed_events.PostgresSealedEvents.trim"],
+    "quarantined": ["outbox/sealed_events.SealedEvents.trim"],
     "inventory": [
-        "outbox/sqlite/inventory._keep_bounds",
-        "outbox/postgres/inventory.PostgresInventory._add",
+        "outbox/inventory.keep_bounds",
         "insights/inventory/counting.NameCounts._admit",
     ],
     "app/pipeline/tail.py": ["pipeline/tail.Tail._hold"],

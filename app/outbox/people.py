@@ -1,6 +1,6 @@
 """How what is remembered of people travels to the engines and back, and how much of it at most."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -13,6 +13,7 @@ from app.core.people import Ownership, PeopleChanges
 from app.core.values.times import HOUR_S
 from app.outbox.pairing import read_side
 from app.outbox.rows import record_of
+from app.outbox.statements import Statements, UsesStore, reads, writes
 
 #: Links are followed so far, one more than the rules do.
 MAX_LOADED_STEPS: Final = 9
@@ -31,7 +32,7 @@ DELIVERIES_AT_ONCE: Final = 5_000
 #: Which columns of an answer are true or false, which an engine may have as 1 and 0.
 _TRUTHS: Final = {name: Answer.__struct_fields__.index(name) for name in ("is_proven", "for_proven", "is_no")}
 #: So few digests are looked for one by one.
-FEW: Final = 8
+_FEW: Final = 8
 
 
 class KeptDataPage(NamedTuple):
@@ -134,26 +135,7 @@ def owner_rows(changes: PeopleChanges | None, now: float) -> list[tuple[str, str
     return rows
 
 
-def read_owner(text: str) -> tuple[str | None, str | None, str | None, bool]:
-    """Return what the text of `owner_rows` says, "" saying nothing: both keys, contacts, whether it is proven."""
-    return text[:16].rstrip() or None, text[16:32].rstrip() or None, text[33:] or None, text[32:33] == "1"
-
-
-def owned(rows: Iterable[Sequence[Any]]) -> list[Ownership]:
-    """Return whose some messages are, as an engine found it: all ids by their key_prefixes."""
-    return [
-        Ownership(
-            message_id=message_id or "",
-            user=user,
-            anonymous=anonymous,
-            contacts=_contacts(contacts),
-            is_proven=bool(is_proven),
-        )
-        for message_id, user, anonymous, contacts, is_proven in rows
-    ]
-
-
-def subjects_of(rows: Iterable[Sequence[Any]]) -> dict[str, list[Subject]]:
+def _subjects_of(rows: Iterable[Sequence[Any]]) -> dict[str, list[Subject]]:
     """Return whose deliveries are, by id, as an engine found it: a row for each of their messages."""
     found: dict[str, list[Subject]] = {}
     for delivery_id, is_proven, order_id, side, user, anonymous, contacts in rows:
@@ -180,11 +162,6 @@ def _contacts(stored: str | None) -> tuple[str, ...]:
 def consent_rows(answers: Iterable[Answer]) -> list[tuple[Any, ...]]:
     """Return the rows of answers, in the order of the columns of an engine's query `consents`."""
     return [astuple(each) for each in answers]
-
-
-def answers_of(rows: Iterable[Sequence[Any]]) -> list[Answer]:
-    """Return answers as an engine found them."""
-    return [record_of(Answer, row, **{name: bool(row[place]) for name, place in _TRUTHS.items()}) for row in rows]
 
 
 def in_turns(answers: Sequence[Answer]) -> list[list[Answer]]:
@@ -219,3 +196,68 @@ def _event_of(answer: Answer) -> tuple[float, str, str, bool, bool]:
 def key_prefixes(keys: Iterable[str]) -> list[str]:
     """Return the beginnings of keys, by which the deliveries of their ids are found."""
     return [key[:OWNER_KEY_DIGITS] for key in keys]
+
+
+class KeepsPeople(UsesStore):
+    """The part of the `Outbox` that is about people."""
+
+    def _owner_keys(self, keys: Iterable[str]) -> list[str]:
+        """Return the beginnings of keys as the engine has them with a message."""
+        return key_prefixes(keys)
+
+    @reads
+    async def people_with(
+        self, store: Statements, digests: Sequence[str], *, after: str
+    ) -> tuple[list[str], str | None]:
+        asked = {"digests": list(digests), "are_few": len(digests) <= _FEW}
+        ((keys, last, count),) = await store.rows("people_with", after=after, limit=IDS_AT_ONCE, **asked)
+        return _listed(keys), last if count == IDS_AT_ONCE else None
+
+    @reads
+    async def owned(
+        self, store: Statements, keys: Collection[str], *, messages: Collection[str] = ()
+    ) -> list[Ownership]:
+        rows = await store.rows("owned", keys=self._owner_keys(keys), messages=list(messages))
+        return [
+            Ownership(
+                message_id=message_id or "",
+                user=user,
+                anonymous=anonymous,
+                contacts=_contacts(contacts),
+                is_proven=bool(is_proven),
+            )
+            for message_id, user, anonymous, contacts, is_proven in rows
+        ]
+
+    @reads
+    async def kept_of(self, store: Statements, digests: Collection[str], *, after: int) -> KeptDataPage:
+        asked = {"digests": list(digests), "are_few": len(digests) <= _FEW}
+        ((messages, nobodys, last, count),) = await store.rows(
+            "kept_of", after=after, limit=DELIVERIES_AT_ONCE, **asked
+        )
+        return KeptDataPage(_listed(messages), nobodys, last if count == DELIVERIES_AT_ONCE else None)
+
+    @reads
+    async def kept_elsewhere(self, store: Statements, digests: Collection[str]) -> OtherKeptData:
+        asked = {"digests": list(digests), "lasts_s": self._rules.ledger_s}
+        ((orders, is_keyed),) = await store.rows("kept_elsewhere", **asked)
+        return OtherKeptData(orders, bool(is_keyed))
+
+    @reads
+    async def subjects_of(self, store: Statements, deliveries: Collection[str]) -> dict[str, list[Subject]]:
+        return _subjects_of(await store.rows("subjects_of", ids=list(map(int, deliveries))))
+
+    @reads
+    async def consents(self, store: Statements, keys: Collection[str]) -> list[Answer]:
+        rows = await store.rows("consents", keys=list(keys))
+        return [record_of(Answer, row, **{name: bool(row[place]) for name, place in _TRUTHS.items()}) for row in rows]
+
+    @writes
+    async def forget_yeses(self, store: Statements, keys: Collection[str]) -> int:
+        return await store.count("forget_yeses", keys=key_prefixes(keys))
+
+
+def _listed(stored: Any) -> list[str]:
+    """Return a list that an engine may have as JSON."""
+    listed: list[str] = orjson.loads(stored) if isinstance(stored, str) else stored
+    return listed

@@ -8,7 +8,7 @@ from typing import Any, Final
 from app.config.settings import OutboxSettings
 from app.core.deliveries import Attempt, Delivery, State
 from app.core.events import CounterRow, DroppedEvent, Exit
-from app.core.pages import AuditAction, AuditEntry, AuditPage, Backlog, DeadLoss, Revenue, Session
+from app.core.pages import AuditAction, AuditEntry, AuditPage, Backlog, Revenue, Session
 from app.errors import OutboxVersionError, RowRefused
 from app.outbox.backpressure import Load, remaining_bytes, why_full
 from app.outbox.enqueue import PAYLOAD_VERSION
@@ -65,11 +65,6 @@ def revenue_of(row: Sequence[Any]) -> Revenue:
         largest=None if largest is None else Decimal(largest) / _MILLION,
         largest_id=None if largest_id is None else str(largest_id),
     )
-
-
-def dead_loss_of(row: Sequence[Any]) -> DeadLoss:
-    """Read a row of an engine's query `dead_losses`."""
-    return record_of(DeadLoss, row, amount=Decimal(f"{row[-1] or 0:.2f}"))
 
 
 def backlog_of(

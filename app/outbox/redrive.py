@@ -1,27 +1,30 @@
 """Which dead deliveries may be redriven, and which are overtaken: another delivery of the same event was sent."""
 
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, NamedTuple, TypeAlias, cast
 
 import orjson
 
 from app.config.settings import OutboxSettings
 from app.core.deliveries import OrderSide, State
-from app.core.pages import Redrive
+from app.core.pages import DeadCause, DeadLoss, Query, Redrive
 from app.outbox.dedup import EVENT_ID, Deduplicator, every_key_of, keys_of
-from app.outbox.enqueue import Held
+from app.outbox.enqueue import Held, holders
 from app.outbox.pairing import read_side
+from app.outbox.rows import as_json, record_of
 from app.outbox.search import END
+from app.outbox.statements import Statements, UsesStore, reads
 
 #: Dead deliveries looked at in one commit.
 REDRIVE_ROWS = 1_000
 #: Stands in the reason of a dead delivery that was replayed.
 REPLAYED = "not redriven:"
 
-
-#: What one step of a redrive did, and `before` of the next step; None where this was the last.
-RedriveStep: TypeAlias = tuple[Redrive, int | None]
+#: [delivery, the reason that it now has] of each.
+Rows: TypeAlias = list[list[Any]]
 
 
 class DeadLetter(NamedTuple):
@@ -95,11 +98,6 @@ def erased_key_rows(held: Sequence[DeadLetter], now: float, rules: OutboxSetting
     ]
 
 
-def digests_of_dead(dead: Sequence[DeadLetter], rules: OutboxSettings) -> list[str]:
-    """Return the digests of the keys that dead deliveries would take again."""
-    return [key.digest for each in dead for key in keys_of(each, rules)]
-
-
 def plan_redrive(dead: Sequence[DeadLetter], held: Held, now: float, rules: OutboxSettings) -> RedrivePlan:
     """Decide which dead deliveries are redriven, newest first: of two of one event the newer mapping wins.
 
@@ -118,10 +116,34 @@ def plan_redrive(dead: Sequence[DeadLetter], held: Held, now: float, rules: Outb
     return plan
 
 
-def split_repeats(
-    repeats: Sequence[tuple[DeadLetter, int]], states: Mapping[int, str]
-) -> tuple[list[list[Any]], list[list[Any]]]:
-    """Return [delivery, the reason that it now has] of repeats: of those that were overtaken, and those that wait.
+async def plan_of(store: Statements, dead: Sequence[DeadLetter], now: float, rules: OutboxSettings) -> RedrivePlan:
+    """Decide about dead deliveries by the keys that are held now."""
+    digests = [key.digest for each in dead for key in keys_of(each, rules)]
+    return plan_redrive(dead, holders(await store.rows("keys_taken", digests=digests)), now, rules)
+
+
+async def write_plan(
+    store: Statements, plan: RedrivePlan, now: float, put_away: Callable[[Any, Rows], Awaitable[None]]
+) -> Redrive | None:
+    """Do what a plan says; None where another process has taken one of the keys meanwhile."""
+    if await store.count("take_keys", rows=as_json(plan.keys), now=now) != len(plan.keys):
+        return None
+    await store.count("redrive", ids=plan.redriven, now=now)
+    await store.count("learn_keys", rows=as_json(plan.learned))
+    overtaken, staying = await split_plan(store, plan)
+    await store.count("explain_dead", rows=as_json(staying))
+    await put_away(store, overtaken)
+    return Redrive(redriven=len(plan.redriven), overtaken=len(overtaken), waiting=len(staying))
+
+
+async def split_plan(store: Statements, plan: RedrivePlan) -> tuple[Rows, Rows]:
+    """Return what `split_repeats` makes of a plan."""
+    states = await store.rows("states", ids=[holder for _, holder in plan.repeats])
+    return split_repeats(plan.repeats, dict(states))
+
+
+def split_repeats(repeats: Sequence[tuple[DeadLetter, int]], states: Mapping[int, str]) -> tuple[Rows, Rows]:
+    """Return repeats that were overtaken, and those that wait.
 
     `states` are the states of the holders, by id.
     """
@@ -136,8 +158,8 @@ def split_repeats(
     return overtaken, staying
 
 
-def dismissed(dead: Sequence[DeadLetter], because: str) -> list[list[Any]]:
-    """Return [delivery, the reason that it now has] of what somebody puts away."""
+def dismissed(dead: Sequence[DeadLetter], because: str) -> Rows:
+    """Return what somebody puts away."""
     return [[each.delivery_id, f"{_cause(each)}; {because}"] for each in dead]
 
 
@@ -146,26 +168,66 @@ def next_step(dead: Sequence[DeadLetter]) -> int | None:
     return dead[-1].delivery_id if len(dead) == REDRIVE_ROWS else None
 
 
-async def all_redriven(step: Callable[[int], Awaitable[RedriveStep]]) -> Redrive:
-    """Take step after step of a redrive, each from its `before` on; return what all of them did."""
-    done, before = await step(END)
-    while before is not None:
-        more, before = await step(before)
-        done = Redrive(
-            redriven=done.redriven + more.redriven,
-            overtaken=done.overtaken + more.overtaken,
-            waiting=done.waiting + more.waiting,
-        )
-    return done
+class DeadLetters(UsesStore):
+    """Deliveries that are dead. Every method may raise OutboxUnavailable."""
 
+    _on_redriven: Callable[[], None]
 
-async def all_dismissed(step: Callable[[int], Awaitable[tuple[int, int | None]]]) -> int:
-    """Take step after step of a dismissal likewise; return how many were dismissed."""
-    count, before = await step(END)
-    while before is not None:
-        more, before = await step(before)
-        count += more
-    return count
+    @abstractmethod
+    async def _redrive_step(self, query: Query, before: int, now: float) -> tuple[Redrive, int | None]:
+        """Redrive the dead deliveries of one step, those below the id `before`.
+
+        Returns what was done, and `before` of the next step; None where this was the last.
+        """
+
+    @abstractmethod
+    async def _dismiss_step(self, query: Query, before: int, because: str) -> tuple[int, int | None]:
+        """Dismiss those of one step likewise; the first of both is how many."""
+
+    async def redrive(self, query: Query, *, now: float) -> Redrive:
+        """Make matching dead deliveries pending again, attempts from 0, history kept; return what was done. Idempotent.
+
+        `enqueued_at` begins again too, and with it the age that ends retries. Keys of de-duplication are taken again;
+        where a replay holds one, the delivery stays dead and its reason says so, or is dismissed where the replay was
+        delivered.
+        """
+        done, before = await self._redrive_step(query, END, now)
+        while before is not None:
+            more, before = await self._redrive_step(query, before, now)
+            done = Redrive(
+                redriven=done.redriven + more.redriven,
+                overtaken=done.overtaken + more.overtaken,
+                waiting=done.waiting + more.waiting,
+            )
+        self._on_redriven()
+        return done
+
+    async def dismiss(self, query: Query, *, because: str) -> int:
+        """Put matching dead deliveries away, for good: their payloads are erased. Returns how many. Idempotent.
+
+        `because` joins their reasons: who did it, and why. What is dead of an event that is delivered as another
+        delivery is dismissed by `settle`.
+        """
+        count, before = await self._dismiss_step(query, END, because)
+        while before is not None:
+            more, before = await self._dismiss_step(query, before, because)
+            count += more
+        return count
+
+    @reads
+    async def causes(self, store: Statements, *, limit: int) -> list[DeadCause]:
+        """Return why deliveries are dead, by reason, ad account and preset, the most frequent first.
+
+        Of very many dead ones the newest 100,000 are looked at.
+        """
+        return [record_of(DeadCause, row) for row in await store.rows("dead_causes", limit=limit)]
+
+    @reads
+    async def losses(self, store: Statements) -> list[DeadLoss]:
+        """Return what dead deliveries are worth, by reason, ad account and currency, likewise."""
+        return [
+            record_of(DeadLoss, row, amount=Decimal(f"{row[-1] or 0:.2f}")) for row in await store.rows("dead_losses")
+        ]
 
 
 def _cause(letter: DeadLetter) -> str:

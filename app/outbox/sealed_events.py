@@ -3,7 +3,7 @@
 import os
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import orjson
 from cryptography.exceptions import InvalidTag
@@ -14,7 +14,9 @@ from msgspec.structs import astuple
 
 from app.core.events import Event, Exit
 from app.core.pages import Quarantined, QuarantineFilter, QuarantineGroup
+from app.core.trust import public_share
 from app.outbox.rows import as_json, kept, record_of
+from app.outbox.statements import Statements, UsesStore, reads, writes
 
 #: Of a number that is used once, as AES-GCM wants it.
 _NONCE_BYTES: Final = 12
@@ -50,32 +52,55 @@ class Sealer:
         return event
 
 
-class SealedEvents(Protocol):
-    """Sealed events of one store. Every method may raise OutboxUnavailable; `now` is Unix seconds."""
+class SealedEvents(UsesStore):
+    """Sealed events of one store. Every method may raise OutboxUnavailable; `now` is Unix seconds.
+
+    Times are those of the machine that received the events.
+    """
 
     async def keep(self, events: Sequence[Quarantined]) -> None:
         """Commit sealed events. One whose source and message id are kept already stays as it is, if equally trusted."""
+        rows = as_json([row_of(event) for event in events])
+        await self._write(lambda store: store.count("quarantine", rows=rows), rows=len(events), takes_in=True)
 
-    async def trim(self, max_bytes: int) -> int:
+    @writes
+    async def trim(self, store: Statements, max_bytes: int) -> int:
         """Erase the oldest until the others have so many bytes; return how many went.
 
         Public events take no room of proven ones: they have `public_share` of it.
         """
+        ((proven,),) = await store.rows("proven_quarantine")
+        bounds = {True: max_bytes, False: public_share(max_bytes, proven=int(proven))}
+        gone = [await store.count("trim_quarantine", is_proven=each, max_bytes=bounds[each]) for each in bounds]
+        return sum(gone)
 
     async def trim_samples(self, most: int) -> int:
         """Erase samples until each name has so many, the newest; of public events half as many."""
+        return await self._erase("trim_samples", most=most)
 
-    async def find(self, wanted: QuarantineFilter, *, now: float, after: int, limit: int) -> list[Quarantined]:
+    @reads
+    async def find(
+        self, store: Statements, wanted: QuarantineFilter, *, now: float, after: int, limit: int
+    ) -> list[Quarantined]:
         """Return what a filter means and whose time is not over, the oldest first, from behind the id `after`."""
+        rows = await store.rows("quarantined", now=now, after=after, limit=limit, **asked(wanted))
+        return [event_of(row) for row in rows]
 
-    async def groups(self, *, now: float, limit: int) -> list[QuarantineGroup]:
+    @reads
+    async def groups(self, store: Statements, *, now: float, limit: int) -> list[QuarantineGroup]:
         """Return how many there are of each kind, the most first."""
+        return [group_of(row) for row in await store.rows("quarantine_groups", now=now, limit=limit)]
 
     async def release(self, ids: Sequence[int]) -> None:
         """Erase the events of these ids."""
+        await self._erase("release_quarantined", ids=list(ids))
 
     async def forget(self, keys: Sequence[str]) -> int:
         """Erase what is kept under any of these HMACs of ids; return how many events that were."""
+        return await self._erase("forget_quarantined", keys=list(keys))
+
+    async def _erase(self, name: str, **parameters: Any) -> int:
+        return await self._write(lambda store: store.count(name, **parameters))
 
 
 def row_of(event: Quarantined) -> list[Any]:

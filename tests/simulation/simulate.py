@@ -22,6 +22,8 @@ from app.core.events import Exit
 from app.core.pages import Query
 from app.core.receipts import Receipt
 from app.errors import OutboxUnavailable
+from app.outbox.records import delivery_of
+from app.outbox.search import ALL_IDS
 from app.outbox.sqlite import SqliteOutbox, database, ledger, notifier
 from app.pipeline import pipeline as receiving
 from app.pipeline.consent import Consents
@@ -409,7 +411,8 @@ class _Run:
         for process in self._all:
             process.loop.unwind()
         with closing(sqlite3.connect(machine.path)) as connection:
-            history.deliveries = ledger.deliveries_of(connection, Query())
+            rows = ledger.found(connection, *ledger.conditions(database.SQL["search"], Query()), ALL_IDS, None)
+            history.deliveries = list(map(delivery_of, rows))
         for suffix in ("", "-wal", "-shm"):
             Path(f"{machine.path}{suffix}").unlink(missing_ok=True)
 

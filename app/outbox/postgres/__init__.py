@@ -8,8 +8,7 @@ notifier    wakes those who wait for something to do
 transfer    one side of a move
 enqueue, claim, settle, redrive, set_aside    what is written, in one transaction each
 retention   what is forgotten; the tables of days
-ledger, people, shared    parts of the `Outbox`: searches, counts and who did what, memory, shared values
-inventory, sealed_events    what arrives by name, what is quarantined
+ledger, people    this engine's part of what `app.outbox.ledger` and `app.outbox.people` have for both
 
 What functions that the engine for SQLite has as well promise is said there.
 """

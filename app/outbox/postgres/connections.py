@@ -10,7 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from importlib.resources import files
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 from psycopg import _queries as taken_apart
@@ -171,6 +171,20 @@ class Connection(psycopg.AsyncConnection[TupleRow]):
     is_pooled = False
     #: Counts the tasks that it was lent to.
     turn = 0
+
+    async def rows(self, query: str, /, **parameters: Any) -> list[TupleRow]:
+        parameters["slot"] = self.slot
+        return await (await self.execute(SQL[query], parameters, binary=True)).fetchall()
+
+    async def count(self, query: str, /, **parameters: Any) -> int:
+        parameters["slot"] = self.slot
+        return (await self.execute(SQL[query], parameters)).rowcount
+
+    @asynccontextmanager
+    async def one_moment(self) -> AsyncIterator[None]:
+        async with self.transaction():
+            await self.execute(SQL["one_moment"])
+            yield
 
     def hear(self, notice: Diagnostic) -> None:
         """Take note of what the server says beside its answers."""

@@ -9,7 +9,6 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import psycopg
 from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
-from psycopg.rows import TupleRow
 
 from app.config.settings import OutboxSettings
 from app.core.log import log_migration
@@ -25,6 +24,7 @@ from app.outbox.postgres.connections import (
     translated_errors,
 )
 from app.outbox.records import check_schema_version, identity_of, without_identity
+from app.outbox.statements import UsesStore, Work
 
 SCHEMA_VERSION: Final = 1
 #: In `store_version` of every store.
@@ -43,13 +43,8 @@ Result = TypeVar("Result")
 Part = TypeVar("Part", bound="UsesDatabase")
 
 
-async def rows_of(connection: Connection, query: str, /, **parameters: Any) -> list[TupleRow]:
-    return await (await connection.execute(SQL[query], parameters, binary=True)).fetchall()
-
-
-async def count_of(connection: Connection, query: str, /, **parameters: Any) -> int:
-    """Run the named statement; return how many rows it changed."""
-    return (await connection.execute(SQL[query], parameters)).rowcount
+rows_of: Final = Connection.rows
+count_of: Final = Connection.count
 
 
 class Database:
@@ -210,13 +205,19 @@ class ServerClock:
             self._ahead_s = ahead_s
 
 
-class UsesDatabase:
+class UsesDatabase(UsesStore):
     """A part of the engine. Times that it stores are the server's."""
 
     def __init__(self, database: Database, clock: ServerClock, rules: OutboxSettings) -> None:
         self._database = database
         self._clock = clock
         self._rules = rules
+
+    async def _read(self, work: Work[Result]) -> Result:
+        return await self._database.run(work)
+
+    def _by_store(self, now: float) -> float:
+        return self._clock.of(now)
 
     async def _by_server(self, now: float) -> float:
         """Return when the server's clock shows what this machine calls now; the first time it has to be asked."""

@@ -6,30 +6,31 @@ from msgspec.structs import replace
 
 from app.config.settings import OutboxSettings
 from app.core.deliveries import Claimed, Enqueued, NewDelivery, Settlement, State, Withdrawal
-from app.core.events import CounterRow, DroppedEvent
+from app.core.events import CounterRow, DroppedEvent, InventoryCount
 from app.core.people import PeopleChanges
 from app.errors import OutboxUnavailable, RowRefused
 from app.outbox.backpressure import Loads, loads_of, no_room_error
 from app.outbox.enqueue import prepare
 from app.outbox.hold_clock import HoldClock
+from app.outbox.inventory import Inventory, add_to_inventory, inventory_rows, keep_bounds
 from app.outbox.postgres.claim import claim, renew
 from app.outbox.postgres.connections import SQL, Connection
-from app.outbox.postgres.database import Database, ServerClock, count_of, rows_of
-from app.outbox.postgres.inventory import PostgresInventory
+from app.outbox.postgres.database import Database, ServerClock, UsesDatabase, count_of, rows_of
 from app.outbox.postgres.ledger import Ledger
 from app.outbox.postgres.notifier import Notifier
 from app.outbox.postgres.people import KeepsPeople
 from app.outbox.postgres.redrive import PostgresDeadLetters
 from app.outbox.postgres.retention import Days, retain
-from app.outbox.postgres.sealed_events import PostgresSealedEvents
 from app.outbox.postgres.set_aside import claim_the_rest, renew_the_rest, settle_the_rest
 from app.outbox.postgres.settle import settle, withdraw, withdraw_cancelled, withhold
-from app.outbox.postgres.shared import PostgresShared
 from app.outbox.postgres.writer import Writer
+from app.outbox.sealed_events import SealedEvents
 from app.outbox.settlement import ClaimQuery, ClaimsByQuery
+from app.outbox.shared import KeepsShared
+from app.outbox.statements import writes
 
 
-class PostgresOutbox(Ledger, PostgresShared, KeepsPeople, ClaimsByQuery):
+class PostgresOutbox(Ledger, KeepsShared, KeepsPeople, ClaimsByQuery):
     """The `Outbox` of app/outbox/store.py. Its times are the server's: `now` is shifted by how far clocks differ."""
 
     def __init__(
@@ -48,8 +49,8 @@ class PostgresOutbox(Ledger, PostgresShared, KeepsPeople, ClaimsByQuery):
         self._writer = Writer(self._database, self._days, rules)
         self._notifier = Notifier(self._database, server_clock)
         parts = self._database, server_clock, rules
-        self.inventory = PostgresInventory(*parts)
-        self.sealed_events = PostgresSealedEvents(*parts)
+        self.inventory = _ServerInventory(*parts)
+        self.sealed_events = _ServerSealedEvents(*parts)
         self.dead_letters = PostgresDeadLetters(*parts, self._notifier.wake)
 
     async def _read_clock(self) -> float:
@@ -157,6 +158,24 @@ class PostgresOutbox(Ledger, PostgresShared, KeepsPeople, ClaimsByQuery):
         await self._writer.close()
         await self._notifier.close()
         await self._database.close()
+
+
+class _ServerInventory(UsesDatabase, Inventory):
+    async def add(self, counts: Sequence[InventoryCount], *, now: float, max_names: int) -> None:
+        if counts:
+            await self._add(counts, now, max_names)
+
+    @writes
+    async def _add(self, connection: Connection, counts: Sequence[InventoryCount], now: float, max_names: int) -> None:
+        at = self._clock.of(now)
+        async with connection.transaction():
+            await connection.execute(SQL["one_inventory"])
+            await add_to_inventory(connection, inventory_rows(counts, at))
+            await keep_bounds(connection, at, max_names)
+
+
+class _ServerSealedEvents(UsesDatabase, SealedEvents):
+    """The server sees to what is left of erased ones."""
 
 
 async def _probe(connection: Connection) -> Loads:

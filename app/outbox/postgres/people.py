@@ -1,7 +1,7 @@
 """What is remembered of people: read before a call of enqueue is decided, written with it."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from operator import attrgetter
 from typing import Any, Final
@@ -9,16 +9,17 @@ from typing import Any, Final
 import msgspec
 
 from app.config.settings import OutboxSettings
-from app.core.consent import Answer, Lifted, Subject
-from app.core.people import Ownership, PeopleChanges, PeopleFound, PersonRow, Remembered
+from app.core.consent import Answer, Lifted
+from app.core.people import PeopleChanges, PeopleFound, PersonRow, Remembered
 from app.core.values.times import HOUR_S
 from app.outbox import people as memory
 from app.outbox.dedup import erased_text
 from app.outbox.postgres.connections import Connection
-from app.outbox.postgres.database import COLLISIONS, TRIES, UsesDatabase, connected, count_of, rows_of
+from app.outbox.postgres.database import COLLISIONS, TRIES, UsesDatabase, count_of, rows_of
 from app.outbox.postgres.settle import release_keys
 from app.outbox.redrive import DeadLetter, erased_key_rows, every_digest_of
 from app.outbox.rows import as_json
+from app.outbox.statements import reads, writes
 
 _read: Final = msgspec.json.Decoder(Remembered).decode
 
@@ -121,19 +122,17 @@ async def _count(
         await count_of(connection, "count_memory", slot=connection.slot, **counts)
 
 
-def _padded(keys: Collection[str]) -> list[str]:
-    """Return the beginnings of keys as `delivery.owner` has them."""
-    return [f"{key:{memory.OWNER_KEY_DIGITS}}" for key in memory.key_prefixes(keys)]
-
-
 async def _deliveries_of(connection: Connection, messages: Collection[str]) -> list[DeadLetter]:
     return [DeadLetter(*row) for row in await rows_of(connection, "deliveries_of", keys=list(messages))]
 
 
-class KeepsPeople(UsesDatabase):
+class KeepsPeople(UsesDatabase, memory.KeepsPeople):
     """The part of the `Outbox` that is about people."""
 
-    @connected
+    def _owner_keys(self, keys: Iterable[str]) -> list[str]:
+        return [f"{key:{memory.OWNER_KEY_DIGITS}}" for key in memory.key_prefixes(keys)]
+
+    @reads
     async def people(
         self,
         connection: Connection,
@@ -152,22 +151,7 @@ class KeepsPeople(UsesDatabase):
         full = memory.is_full(self._rules, public_key, suppressions=count, public=public, added=added)
         return PeopleFound(people=people, suppressions=suppressions, is_full=full)
 
-    @connected
-    async def people_with(
-        self, connection: Connection, digests: Sequence[str], *, after: str
-    ) -> tuple[list[str], str | None]:
-        asked = {"digests": list(digests), "after_key": after, "limit": memory.IDS_AT_ONCE}
-        ((keys, last, count),) = await rows_of(connection, "people_with", **asked)
-        return keys, last if count == memory.IDS_AT_ONCE else None
-
-    @connected
-    async def owned(
-        self, connection: Connection, keys: Collection[str], *, messages: Collection[str] = ()
-    ) -> list[Ownership]:
-        rows = await rows_of(connection, "owned", keys=_padded(keys), messages=list(messages))
-        return memory.owned([(message_id, *memory.read_owner(owner)) for message_id, owner in rows])
-
-    @connected
+    @reads
     async def kept_copies(self, connection: Connection, *, now: float) -> tuple[str, ...]:  # noqa: ARG002 - its files'
         ((may_ask,),) = await rows_of(connection, "may_list_log")
         ((age_s,),) = await rows_of(connection, "age_of_log") if may_ask else ((None,),)
@@ -178,33 +162,12 @@ class KeepsPeople(UsesDatabase):
             "Backups that you made before, as old as they are: delete them in their turn.",
         )
 
-    @connected
-    async def kept_of(self, connection: Connection, digests: Collection[str], *, after: int) -> memory.KeptDataPage:
-        asked = {"digests": list(digests), "after": after, "limit": memory.DELIVERIES_AT_ONCE}
-        ((messages, nobodys, last, count),) = await rows_of(connection, "kept_of", **asked)
-        return memory.KeptDataPage(messages, nobodys, last if count == memory.DELIVERIES_AT_ONCE else None)
-
-    @connected
-    async def kept_elsewhere(self, connection: Connection, digests: Collection[str]) -> memory.OtherKeptData:
-        asked = {"digests": list(digests), "lasts_s": self._rules.ledger_s}
-        ((orders, is_keyed),) = await rows_of(connection, "kept_elsewhere", **asked)
-        return memory.OtherKeptData(orders, is_keyed)
-
-    @connected
-    async def subjects_of(self, connection: Connection, deliveries: Collection[str]) -> dict[str, list[Subject]]:
-        rows = await rows_of(connection, "subjects_of", ids=list(map(int, deliveries)))
-        return memory.subjects_of([(*each, *memory.read_owner(owner or "")[:3]) for *each, owner in rows])
-
-    @connected
-    async def consents(self, connection: Connection, keys: Collection[str]) -> list[Answer]:
-        return memory.answers_of(await rows_of(connection, "consents", keys=list(keys)))
-
-    @connected
+    @reads
     async def consent_keys(self, connection: Connection, after: str) -> tuple[list[tuple[str, int]], str]:
         ((kept, now),) = await rows_of(connection, "consent_keys", after=after)
         return list(map(tuple, kept)), now
 
-    @connected
+    @writes
     async def write_consents(self, connection: Connection, answers: Sequence[Answer]) -> list[Lifted]:
         groups = as_json([memory.consent_rows(group) for group in memory.in_turns(answers)])
         for _ in range(TRIES - 1):
@@ -212,11 +175,7 @@ class KeepsPeople(UsesDatabase):
                 return [Lifted(*row) for row in await rows_of(connection, "write_consents", groups=groups)]
         return [Lifted(*row) for row in await rows_of(connection, "write_consents", groups=groups)]
 
-    @connected
-    async def forget_yeses(self, connection: Connection, keys: Collection[str]) -> int:
-        return await count_of(connection, "forget_yeses", keys=memory.key_prefixes(keys))
-
-    @connected
+    @writes
     async def forget(
         self,
         connection: Connection,
@@ -229,7 +188,7 @@ class KeepsPeople(UsesDatabase):
     ) -> int:
         now = await self._by_server(now) if now else now
         async with connection.transaction():
-            asked = {"keys": _padded(keys)}
+            asked = {"keys": self._owner_keys(keys)}
             found = await rows_of(connection, "messages_of_deliveries", **asked)
             found += await rows_of(connection, "forget_owners", **asked, messages=list(messages))
             forgotten = sorted({message_id for (message_id,) in found} | {*messages})

@@ -1624,9 +1624,11 @@ WITH meant AS MATERIALIZED (
          CASE WHEN (substr(owner, 33, 1) = '1') = is_proven THEN owner END AS owner
   FROM delivery WHERE id = ANY(%(ids)s::bigint[])
 )
-SELECT id, is_proven, order_id, side, owner FROM meant WHERE owner IS NOT NULL
+SELECT id, is_proven, order_id, side, rtrim(substr(owner, 1, 16)), rtrim(substr(owner, 17, 16)), substr(owner, 34)
+FROM meant WHERE owner IS NOT NULL
 UNION ALL
-SELECT id, is_proven, order_id, side, other.owner
+SELECT id, is_proven, order_id, side, rtrim(substr(other.owner, 1, 16)), rtrim(substr(other.owner, 17, 16)),
+       substr(other.owner, 34)
 FROM meant LEFT JOIN LATERAL (
   SELECT owner FROM delivery_owner
   WHERE delivery_owner.message_id = meant.message_id AND (substr(owner, 33, 1) = '1') = is_proven
@@ -1658,7 +1660,7 @@ WHERE revision IS NOT NULL OR suppression.record IS NOT NULL;
 -- Ids of a stretch of memory that begin as one of some digests, or under which one is remembered.
 -- Behind them the last id of the stretch, and how many it has.
 WITH stretch AS MATERIALIZED (
-  SELECT key, record FROM person WHERE key > %(after_key)s ORDER BY key LIMIT %(limit)s
+  SELECT key, record FROM person WHERE key > %(after)s::text ORDER BY key LIMIT %(limit)s
 )
 SELECT coalesce(array_agg(key) FILTER (
          WHERE EXISTS (
@@ -1826,7 +1828,9 @@ DELETE FROM delivery_owner WHERE id IN (SELECT id FROM delivery_owner ORDER BY i
 
 -- owned --
 -- Whose the messages are of which an id or a contact begins as one of these keys.
-SELECT message_id, owner FROM message_owner
+SELECT message_id, nullif(rtrim(substr(owner, 1, 16)), ''), nullif(rtrim(substr(owner, 17, 16)), ''),
+       nullif(substr(owner, 34), ''), substr(owner, 33, 1) = '1'
+FROM message_owner
 WHERE substr(owner, 1, 16) = ANY(%(keys)s::text[]) OR substr(owner, 17, 16) = ANY(%(keys)s::text[])
    OR message_id = ANY(%(messages)s::text[])
    OR substr(owner, 34, 16) = ANY(%(keys)s::text[]) OR substr(owner, 50, 16) = ANY(%(keys)s::text[])

@@ -7,10 +7,11 @@ from typing import Any, Final
 from app.core.values.times import DAY_S
 from app.errors import OutboxUnavailable
 from app.outbox.postgres.connections import SQL, Connection
-from app.outbox.postgres.database import Database, rows_of
+from app.outbox.postgres.database import Database, Result, rows_of
 from app.outbox.postgres.retention import Days
-from app.outbox.postgres.shared import PostgresShared
 from app.outbox.rows import as_json
+from app.outbox.shared import KeepsShared
+from app.outbox.statements import Work
 from app.outbox.transfer import BEFORE_FIRST, OF_DELIVERIES, DeliveryRow, LedgerKind, Row, TransferKind
 
 #: In which column of a kind the moment stands that says in which day's table it lies.
@@ -25,12 +26,15 @@ _MOMENT: Final = {
 _LOOKS_AFTER_S: Final = (0, 0.1, 0.3, 1)
 
 
-class PostgresStore(PostgresShared):
+class PostgresStore(KeepsShared):
     """The `Store` of app/outbox/transfer.py."""
 
     def __init__(self, url: str) -> None:
         self._database = Database(url, lambda _: None)
         self._days = Days(self._database)
+
+    async def _read(self, work: Work[Result]) -> Result:
+        return await self._database.run(work)
 
     async def is_used_by_others(self) -> bool:
         """Ask a few times: a connection that was just closed may be there for a moment.

@@ -3,12 +3,12 @@
 import os
 import sqlite3
 import time
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Collection, Coroutine, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, closing, contextmanager, nullcontext, suppress
 from hashlib import blake2b
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 
 import orjson
 
@@ -16,7 +16,9 @@ from app.core.log import log_migration
 from app.errors import OutboxUnavailable
 from app.outbox.backpressure import Remedies, cannot_be_used, row_refused
 from app.outbox.records import check_schema_version, identity_of, without_identity
-from app.outbox.rows import named_queries
+from app.outbox.rows import as_json, named_queries
+
+Answer = TypeVar("Answer")
 
 
 def statements(script: str) -> Iterator[str]:
@@ -155,7 +157,33 @@ def one_json(connection: sqlite3.Connection, query: str, **parameters: Any) -> A
     return orjson.loads(connection.execute(SQL[query], parameters).fetchone()[0])
 
 
-def open_writable(path: Path) -> sqlite3.Connection:
+class Connection(sqlite3.Connection):
+    """A connection that runs the statements of `app.outbox.statements` as well."""
+
+    async def rows(self, name: str, /, **parameters: Any) -> list[tuple[Any, ...]]:
+        return self.execute(SQL[name], _bound(parameters)).fetchall()
+
+    async def count(self, name: str, /, **parameters: Any) -> int:
+        return self.execute(SQL[name], _bound(parameters)).rowcount
+
+    def one_moment(self) -> AbstractAsyncContextManager[None]:
+        return nullcontext()  # a reader is in a transaction already
+
+
+def _bound(parameters: dict[str, Any]) -> dict[str, Any]:
+    return {name: as_json(value) if type(value) is list else value for name, value in parameters.items()}
+
+
+def at_once(work: Coroutine[Any, Any, Answer]) -> Answer:
+    """Do work that waits for nothing, and return its answer."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        return cast("Answer", done.value)
+    raise RuntimeError("it waits for something")
+
+
+def open_writable(path: Path) -> Connection:
     """Open the file for the one thread that writes, made where there is none, its schema up to date.
 
     The file can be read by its owner only. A file that is refused is not written to.
@@ -181,7 +209,7 @@ def open_writable(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def open_readable(path: Path) -> sqlite3.Connection:
+def open_readable(path: Path) -> Connection:
     """Open the file for reading only. It is open from now on, whatever becomes of its name."""
     with translated_errors():
         connection = connect(path, timeout_s=BUSY_TIMEOUT_S)
@@ -195,10 +223,15 @@ def open_untouched(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)
 
 
-def connect(path: Path, *, timeout_s: float) -> sqlite3.Connection:
+def connect(path: Path, *, timeout_s: float) -> Connection:
     """Connect without the transactions that Python would begin by itself."""
     connection = sqlite3.connect(
-        path, timeout=timeout_s, isolation_level=None, check_same_thread=False, cached_statements=256
+        path,
+        timeout=timeout_s,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=256,
+        factory=Connection,
     )
     connection.create_function("person_id", 1, person_id, deterministic=True)
     return connection

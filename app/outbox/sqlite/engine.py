@@ -5,33 +5,37 @@ import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any, Final
 
 from app.config.settings import OutboxSettings
 from app.core.deliveries import Claimed, Enqueued, NewDelivery, Settlement, State, Withdrawal
-from app.core.events import CounterRow, DroppedEvent
+from app.core.events import CounterRow, DroppedEvent, InventoryCount
 from app.core.people import PeopleChanges
 from app.errors import OutboxUnavailable, RowRefused
 from app.outbox.backpressure import loads_of, no_room_error
 from app.outbox.enqueue import prepare
 from app.outbox.hold_clock import HoldClock
+from app.outbox.inventory import Inventory, add_to_inventory, inventory_rows, keep_bounds
 from app.outbox.people import changes_to_people
+from app.outbox.sealed_events import SealedEvents
 from app.outbox.settlement import ClaimQuery, ClaimsByQuery
+from app.outbox.shared import KeepsShared
 from app.outbox.sqlite.claim import claim, renew
-from app.outbox.sqlite.database import SQL, checkpoint, open_writable
+from app.outbox.sqlite.database import SQL, Connection, checkpoint, open_writable
 from app.outbox.sqlite.enqueue import enqueue, enqueue_new, parameters, prepare_connection
 from app.outbox.sqlite.guard import Guard, free_reserve
-from app.outbox.sqlite.inventory import SqliteInventory
 from app.outbox.sqlite.ledger import Ledger
 from app.outbox.sqlite.notifier import Notifier
 from app.outbox.sqlite.people import KeepsPeople
-from app.outbox.sqlite.readers import Readers
+from app.outbox.sqlite.readers import Readers, UsesFile
 from app.outbox.sqlite.redrive import SqliteDeadLetters
 from app.outbox.sqlite.retention import retain
-from app.outbox.sqlite.sealed_events import SqliteSealedEvents
 from app.outbox.sqlite.set_aside import claim_the_rest, renew_the_rest, settle_the_rest
 from app.outbox.sqlite.settle import settle, withdraw, withdraw_cancelled, withhold
-from app.outbox.sqlite.shared import KeepsShared
 from app.outbox.sqlite.writer import Writer
+
+#: Rows of one commit: events wait for no more of a full inventory, of which there may be some ten thousand.
+_INVENTORY_ROWS: Final = 1_000
 
 
 class SqliteOutbox(Ledger, KeepsShared, KeepsPeople, ClaimsByQuery):
@@ -59,8 +63,8 @@ class SqliteOutbox(Ledger, KeepsShared, KeepsPeople, ClaimsByQuery):
         self._notifier = Notifier(path, self._guard, clock)
         super().__init__(path, Writer(connection, self._guard), Readers(path, self._guard), rules)
         parts = self._path, self._writer, self._readers, rules
-        self.inventory = SqliteInventory(*parts)
-        self.sealed_events = SqliteSealedEvents(*parts)
+        self.inventory = _FileInventory(*parts)
+        self.sealed_events = _FileSealedEvents(*parts)
         self.dead_letters = SqliteDeadLetters(*parts, self._notifier.wake)
 
     async def enqueue(
@@ -159,7 +163,26 @@ class SqliteOutbox(Ledger, KeepsShared, KeepsPeople, ClaimsByQuery):
         self._readers.close()
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+class _FileInventory(UsesFile, Inventory):
+    async def add(self, counts: Sequence[InventoryCount], *, now: float, max_names: int) -> None:
+        rows = inventory_rows(counts, now)
+        for first in range(0, len(rows), _INVENTORY_ROWS):
+            piece = rows[first : first + _INVENTORY_ROWS]
+            await self._write(partial(add_to_inventory, rows=piece), rows=len(piece))
+        if rows:
+            await self._write(partial(keep_bounds, now=now, max_names=max_names))
+
+
+class _FileSealedEvents(UsesFile, SealedEvents):
+    async def _erase(self, name: str, **parameters: Any) -> int:
+        """Erase so that nothing stays in the file."""
+        count = await super()._erase(name, **parameters)
+        if count:
+            await asyncio.to_thread(checkpoint, self._path)
+        return count
+
+
+def _opened(path: Path) -> Connection:
     """Open the file to write; on a full disk with the room of the reserve, so that what waits can be sent."""
     try:
         return open_writable(path)

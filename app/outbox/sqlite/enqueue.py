@@ -115,7 +115,7 @@ def _enqueue(
     held = holders(taken)
     twins: dict[object, Twin] = {}
     if asked := other_sides([call], held):
-        twins = {row[0]: Twin(*row) for row in connection.execute(SQL["twins"], {"rows": as_json(asked)})}
+        twins = {row[0]: Twin(*row) for row in connection.execute(SQL["twins"], {"ids": as_json(asked)})}
     checked = without_duplicates(call, held, ids, rules, twins, erased=erased_keys(taken, call.now))
     if full := backlog_full(rules, loads_of(waiting), checked.rows.asked(rules)):
         return full

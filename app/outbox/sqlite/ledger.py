@@ -1,39 +1,23 @@
-"""What the ledger shows: deliveries, dropped events, messages, counts; and what people did, and who has logged in."""
+"""What the ledger shows: the rows of searches, and the filters by which ids are found."""
 
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 from zlib import crc32
 
 import orjson
 
-from app.core.deliveries import Delivery, NewDelivery, Seen, State
-from app.core.events import CounterRow, DroppedEvent, Exit
-from app.core.pages import (
-    AuditEntry,
-    AuditPage,
-    Backlog,
-    DroppedPage,
-    Message,
-    Page,
-    Query,
-    Revenue,
-    Session,
-    Undelivered,
-)
-from app.outbox import records, search
-from app.outbox.dedup import names_of, number_digests, order_ids_of
-from app.outbox.enqueue import asked_call, foreseen, holders, key_rows_of, other_sides
-from app.outbox.orders import OrderPage, order_page
-from app.outbox.pairing import Twin
+from app.core.deliveries import State
+from app.core.events import Exit
+from app.core.pages import Backlog, Query
+from app.outbox import ledger, records, search
 from app.outbox.redrive import REPLAYED
-from app.outbox.rows import as_json, record_of
-from app.outbox.sqlite.database import SQL
+from app.outbox.rows import as_json
+from app.outbox.sqlite.database import SQL, Connection
 from app.outbox.sqlite.guard import free_bytes
-from app.outbox.sqlite.readers import UsesFile, reads, writes
-from app.outbox.step_sums import sum_parameters, summed_spans
+from app.outbox.sqlite.readers import UsesFile
+from app.outbox.statements import reads
 
 _BUCKETS: Final = 512
 _FINGERPRINT_BYTES: Final = 3
@@ -96,8 +80,6 @@ _WARNING = """SELECT 1 FROM json_each(warnings) AS told
 WHERE told.type = 'text' AND instr(lower(told.value), lower(:warning)) > 0"""
 #: A reason without what was added when its delivery was not redriven, as `dead_causes` counts it.
 CAUSE: Final = f"substr(reason, 1, instr(reason || '; {REPLAYED}', '; {REPLAYED}') - 1)"
-#: Keys are asked for whenever they are forgotten.
-_WHENEVER: Final = {"now": 0, "window_s": 0, "ledger_s": 0}
 _BOUNDS: Final = {"since": ">=", "until": "<"}
 
 #: Field of Query -> its condition. Only texts of these tables become SQL; what is looked for is a parameter.
@@ -162,161 +144,44 @@ def _parameters(query: Query) -> dict[str, Any]:
     return unless_given | query.given | others
 
 
-class Ledger(UsesFile):
+class Ledger(UsesFile, ledger.Ledger):
     """The part of the `Outbox` that people look at."""
 
     @reads
-    def search(
-        self,
-        connection: sqlite3.Connection,
-        query: Query,
-        *,
-        limit: int,
-        cursor: str | None = None,
-        oldest_first: bool = False,
-    ) -> Page:
-        lowest, highest = connection.execute(SQL["delivery_range"]).fetchone()
-        if lowest is None or not search.means_deliveries(query):
-            return Page(deliveries=())
-        if search.skips_older(query):
-            (lowest,) = connection.execute(SQL["first_delivery_since"], {"since": query.since}).fetchone()
-            if lowest is None:
-                return Page(deliveries=())
-        ids = search.ids_of_page(query, cursor, lowest=lowest, highest=highest, oldest_first=oldest_first)
-        found = deliveries_of(connection, query, limit=limit + 1, ids=ids)
-        if query.message_id and not found and cursor is None:
-            found = _merged(connection, query)
-        return search.page(found, limit=limit, ids=ids, lowest=lowest, highest=highest)
-
-    @reads
-    def search_dropped(
-        self,
-        connection: sqlite3.Connection,
-        query: Query,
-        *,
-        limit: int,
-        cursor: str | None = None,
-        oldest_first: bool = False,
-    ) -> DroppedPage:
-        lowest, highest = connection.execute(SQL["dropped_event_range"], {"since": query.since or 0}).fetchone()
-        if lowest is None or not search.dropped_exits(query):
-            return DroppedPage(events=())
-        ids = search.ids_of_page(query, cursor, lowest=lowest, highest=highest, oldest_first=oldest_first)
-        found = _dropped(connection, query, limit=limit + 1, ids=ids)
-        return search.dropped_page(found, limit=limit, ids=ids, lowest=lowest, highest=highest)
-
-    @reads
-    def orders(
-        self, connection: sqlite3.Connection, *, dropped: bool, since: float, after: int | None = None, limit: int
-    ) -> OrderPage:
-        if after is None:
-            after = 0 if dropped else _last_before(connection, since)
-        parameters = {"after": after, "since": since, "limit": limit}
-        rows = connection.execute(SQL["dropped_orders" if dropped else "orders"], parameters).fetchall()
-        return order_page(rows, limit)
-
-    @reads
-    def delivery(self, connection: sqlite3.Connection, delivery_id: str) -> Delivery | None:
-        found = deliveries_of(connection, Query(delivery_id=delivery_id))
-        return _whole(connection, found[0]) if found else None
-
-    @reads
-    def message(self, connection: sqlite3.Connection, message_id: str) -> Message:
-        query = Query(message_id=message_id)
-        found = _merged(connection, query) + deliveries_of(connection, query)
-        return Message(
-            message_id=message_id,
-            dropped_events=tuple(
-                (at, event) for _, at, event in reversed(_dropped(connection, Query(message_id=message_id)))
-            ),
-            deliveries=tuple(_whole(connection, each) for each in reversed(found)),
-        )
-
-    @reads
-    def backlog(self, connection: sqlite3.Connection, ad_account_id: str, *, now: float) -> Backlog:  # noqa: ARG002 - this engine counts states
-        parameters = {"ad_account_id": ad_account_id}
-        rows = connection.execute(SQL["backlog"], parameters).fetchall()
-        (oldest_at,) = connection.execute(SQL["oldest_unsettled"], parameters).fetchone()
+    async def backlog(self, store: Connection, ad_account_id: str, *, now: float) -> Backlog:  # noqa: ARG002 - this engine counts states
+        rows = await store.rows("backlog", ad_account_id=ad_account_id)
+        ((oldest_at,),) = await store.rows("oldest_unsettled", ad_account_id=ad_account_id)
         counts = {state: count for state, count, _ in rows}
         size_bytes = sum(size for state, _, size in rows if state != State.DEAD)
-        return records.backlog_of(counts, size_bytes, oldest_at, self._rules, disk_bytes=_room(connection, self._path))
+        return records.backlog_of(counts, size_bytes, oldest_at, self._rules, disk_bytes=_room(store, self._path))
 
-    @reads
-    def counters(
-        self,
-        connection: sqlite3.Connection,
-        *,
-        since: float,
-        step_s: int,
-        until: float | None = None,
-        names: Collection[str] | None = None,
-    ) -> list[tuple[float, CounterRow]]:
-        sums = sum_parameters(since, step_s, summed_spans(connection.execute(SQL["summed_spans"])), until)
-        asked = {"since": since, "step_s": step_s, "names": None if names is None else as_json(sorted(names))}
-        return [records.counter_of(row) for row in connection.execute(SQL["counters"], {**asked, **sums})]
+    async def _found(
+        self, store: Connection, query: Query, ids: search.PageIds, limit: int | None
+    ) -> Sequence[Sequence[Any]]:
+        return found(store, *conditions(SQL["search"], query), ids, limit)
 
-    @reads
-    def undelivered(
-        self, connection: sqlite3.Connection, *, since: float, until: float, step_s: int, by_source: bool = False
-    ) -> list[Undelivered]:
-        sql = SQL["undelivered"].replace("/* source */ ''", "source") if by_source else SQL["undelivered"]
-        return [
-            record_of(Undelivered, row)
-            for row in connection.execute(sql, {"since": since, "until": until, "step_s": step_s})
-        ]
+    async def _found_dropped(
+        self, store: Connection, query: Query, ids: search.PageIds, limit: int | None
+    ) -> Sequence[Sequence[Any]]:
+        return found(store, *dropped_conditions(SQL["search_dropped"], query), ids, limit)
 
-    @reads
-    def revenue(self, connection: sqlite3.Connection, *, first_day: int, last_day: int) -> list[Revenue]:
-        days = {"first_day": first_day, "last_day": last_day}
-        return [records.revenue_of(row) for row in connection.execute(SQL["revenue"], days)]
-
-    @reads
-    def seen(
-        self, connection: sqlite3.Connection, deliveries: Sequence[NewDelivery], *, now: float
-    ) -> list[Seen | None]:
-        call = asked_call(deliveries, now=now, rules=self._rules)
-        windows = {"window_s": self._rules.dedup_window_s, "ledger_s": self._rules.ledger_s}
-        asked = {"rows": as_json(call.digests), "now": now, **windows}
-        rows = connection.execute(SQL["seen"], asked).fetchall()
-        ids = other_sides([call], holders(key_rows_of(rows)))
-        twins = [Twin(*row) for row in connection.execute(SQL["twins"], {"rows": as_json(ids)})] if ids else []
-        highest, _ = connection.execute(SQL["highest_ids"]).fetchone()
-        return foreseen(call, rows, twins, self._rules, highest_id=highest)
-
-    @reads
-    def order_ids(self, connection: sqlite3.Connection, numbers: Sequence[str]) -> dict[str, list[str]]:
-        digests = as_json([digest for number in numbers for digest in number_digests(number)])
-        return order_ids_of(numbers, connection.execute(SQL["seen"], {"rows": digests, **_WHENEVER}))
-
-    @reads
-    def order_names(self, connection: sqlite3.Connection, digests: Collection[str]) -> list[str]:
-        return names_of(connection.execute(SQL["seen"], {"rows": as_json(sorted(digests)), **_WHENEVER}))
-
-    @writes
-    def write_audit(self, connection: sqlite3.Connection, entry: AuditEntry) -> None:
-        connection.execute(SQL["write_audit"], records.audit_row(entry))
-
-    @reads
-    def audit(
-        self, connection: sqlite3.Connection, *, limit: int, cursor: str | None = None, target: str | None = None
-    ) -> AuditPage:
-        parameters = {"before": search.cursor_id(cursor), "limit": limit + 1, "target": target}
-        return records.audit_page(connection.execute(SQL["audit"], parameters).fetchall(), limit=limit)
-
-    @writes
-    def open_session(self, connection: sqlite3.Connection, session: Session) -> None:
-        connection.execute(SQL["open_session"], asdict(session))
-
-    @reads
-    def session(self, connection: sqlite3.Connection, digest: str, *, now: float) -> Session | None:
-        return records.session_at(now, connection.execute(SQL["session"], {"digest": digest}).fetchall())
-
-    @writes
-    def end_session(self, connection: sqlite3.Connection, digest: str) -> None:
-        connection.execute(SQL["end_session"], {"digest": digest})
+    async def _kept(self, store: Connection, ids: Sequence[int]) -> Mapping[int, ledger.Kept]:
+        return {id_: await _kept_of(store, id_) for id_ in ids}
 
 
-def _room(connection: sqlite3.Connection, path: Path) -> int | None:
+def found(
+    connection: sqlite3.Connection, sql: str, parameters: dict[str, Any], ids: search.PageIds, limit: int | None
+) -> Sequence[Sequence[Any]]:
+    given = {**parameters, "limit": -1 if limit is None else limit, "before": ids.before, "floor": ids.floor}
+    return connection.execute(search.in_order(sql, ids), given).fetchall()
+
+
+async def _kept_of(connection: Connection, delivery_id: int) -> ledger.Kept:
+    payload = await connection.rows("payload", delivery_id=delivery_id)
+    return await connection.rows("history", delivery_id=delivery_id), payload[0][0] if payload else None
+
+
+def _room(connection: Connection, path: Path) -> int | None:
     """Return the free bytes of the disk and of the file itself; None where the disk cannot be asked."""
     ((unused,),) = connection.execute("PRAGMA freelist_count").fetchall()
     ((page_size,),) = connection.execute("PRAGMA page_size").fetchall()
@@ -324,44 +189,3 @@ def _room(connection: sqlite3.Connection, path: Path) -> int | None:
         return free_bytes(path) + int(unused * page_size)
     except OSError:
         return None
-
-
-def _last_before(connection: sqlite3.Connection, since: float) -> int:
-    """Return an id behind which all deliveries lie that were received since then."""
-    (first,) = connection.execute(SQL["first_delivery_since"], {"since": since}).fetchone()
-    return search.END if first is None else int(first) - 1
-
-
-def deliveries_of(
-    connection: sqlite3.Connection, query: Query, *, limit: int = -1, ids: search.PageIds = search.ALL_IDS
-) -> list[Delivery]:
-    """Look for deliveries among some ids, newest first unless these ascend; limit -1 means all."""
-    sql, parameters = conditions(SQL["search"], query)
-    rows = connection.execute(
-        search.in_order(sql, ids), {**parameters, "limit": limit, "before": ids.before, "floor": ids.floor}
-    )
-    return [records.delivery_of(row) for row in rows]
-
-
-def _merged(connection: sqlite3.Connection, query: Query) -> list[Delivery]:
-    """Look for the deliveries into which events of the query's message were merged."""
-    asked = search.merged_into(query, _dropped(connection, Query(message_id=query.message_id, exit=Exit.MERGED)))
-    return [delivery for each in asked for delivery in deliveries_of(connection, each)]
-
-
-def _dropped(
-    connection: sqlite3.Connection, query: Query, *, limit: int = -1, ids: search.PageIds = search.ALL_IDS
-) -> list[tuple[int, float, DroppedEvent]]:
-    """Look for dropped events among some ids, likewise."""
-    sql, parameters = dropped_conditions(SQL["search_dropped"], query)
-    rows = connection.execute(
-        search.in_order(sql, ids), {**parameters, "limit": limit, "before": ids.before, "floor": ids.floor}
-    )
-    return [records.dropped_of(row) for row in rows]
-
-
-def _whole(connection: sqlite3.Connection, delivery: Delivery) -> Delivery:
-    parameters = {"delivery_id": int(delivery.delivery_id)}
-    history = tuple(map(records.attempt_of, connection.execute(SQL["history"], parameters)))
-    payload = connection.execute(SQL["payload"], parameters).fetchone()
-    return replace(delivery, history=history, payload=payload[0] if payload else None)

@@ -11,18 +11,19 @@ import msgspec
 import orjson
 
 from app.config.settings import OutboxSettings
-from app.core.consent import Answer, Lifted, Subject
-from app.core.people import Ownership, PeopleChanges, PeopleFound, PersonRow
+from app.core.consent import Answer, Lifted
+from app.core.people import PeopleChanges, PeopleFound, PersonRow
 from app.core.values.times import DAY_S, HOUR_S
 from app.outbox import people as memory
 from app.outbox.dedup import erased_text
 from app.outbox.redrive import DeadLetter, erased_key_rows, every_digest_of
 from app.outbox.rows import as_json
-from app.outbox.sqlite.database import SQL, number_of, numbers_of, one_json, person_id
-from app.outbox.sqlite.readers import Readers, UsesFile, reads
+from app.outbox.sqlite.database import SQL, Connection, number_of, numbers_of, one_json, person_id
+from app.outbox.sqlite.readers import Readers, UsesFile
 from app.outbox.sqlite.scrub import personal_texts, scrub
 from app.outbox.sqlite.settle import release_keys
 from app.outbox.sqlite.writer import Writer
+from app.outbox.statements import reads
 
 _read_rows: Final = msgspec.json.Decoder(list[PersonRow]).decode
 
@@ -120,7 +121,7 @@ def _deliveries_of(connection: sqlite3.Connection, messages: Collection[str]) ->
     return [DeadLetter(*row) for row in rows]
 
 
-class KeepsPeople(UsesFile):
+class KeepsPeople(UsesFile, memory.KeepsPeople):
     """The part of the `Outbox` that is about people."""
 
     def __init__(self, path: Path, writer: Writer, readers: Readers, rules: OutboxSettings) -> None:
@@ -130,9 +131,9 @@ class KeepsPeople(UsesFile):
         self._scrubbing = asyncio.Lock()
 
     @reads
-    def people(
+    async def people(
         self,
-        connection: sqlite3.Connection,
+        connection: Connection,
         keys: Sequence[str],
         *,
         browsers: Collection[str] = (),
@@ -146,62 +147,16 @@ class KeepsPeople(UsesFile):
         full = memory.is_full(self._rules, public_key, suppressions=count, public=public, added=added)
         return PeopleFound(people=people, suppressions=suppressions, is_full=full)
 
-    @reads
-    def people_with(
-        self, connection: sqlite3.Connection, digests: Sequence[str], *, after: str
-    ) -> tuple[list[str], str | None]:
-        keys, last, count = one_json(
-            connection,
-            "people_with",
-            digests=as_json(digests),
-            are_few=len(digests) <= memory.FEW,
-            after=after,
-            limit=memory.IDS_AT_ONCE,
-        )
-        return keys, last if count == memory.IDS_AT_ONCE else None
-
-    @reads
-    def owned(
-        self, connection: sqlite3.Connection, keys: Collection[str], *, messages: Collection[str] = ()
-    ) -> list[Ownership]:
-        asked = {"keys": as_json(memory.key_prefixes(keys)), "messages": as_json(list(messages))}
-        return memory.owned(connection.execute(SQL["owned"], asked))
-
     async def kept_copies(self, *, now: float) -> tuple[str, ...]:
         return await asyncio.to_thread(_copies_beside, self._path, now)
 
     @reads
-    def kept_of(self, connection: sqlite3.Connection, digests: Collection[str], *, after: int) -> memory.KeptDataPage:
-        few = {"are_few": len(digests) <= memory.FEW}
-        asked = {"digests": as_json(list(digests)), "after": after, "limit": memory.DELIVERIES_AT_ONCE, **few}
-        messages, nobodys, last, count = one_json(connection, "kept_of", **asked)
-        return memory.KeptDataPage(messages, nobodys, last if count == memory.DELIVERIES_AT_ONCE else None)
-
-    @reads
-    def kept_elsewhere(self, connection: sqlite3.Connection, digests: Collection[str]) -> memory.OtherKeptData:
-        asked = {"digests": as_json(list(digests)), "lasts_s": self._rules.ledger_s}
-        orders, is_keyed = one_json(connection, "kept_elsewhere", **asked)
-        return memory.OtherKeptData(orders, bool(is_keyed))
-
-    @reads
-    def subjects_of(self, connection: sqlite3.Connection, deliveries: Collection[str]) -> dict[str, list[Subject]]:
-        return memory.subjects_of(connection.execute(SQL["subjects_of"], {"rows": as_json(list(map(int, deliveries)))}))
-
-    @reads
-    def consents(self, connection: sqlite3.Connection, keys: Collection[str]) -> list[Answer]:
-        return memory.answers_of(connection.execute(SQL["consents"], {"keys": as_json(list(keys))}))
-
-    @reads
-    def consent_keys(self, connection: sqlite3.Connection, after: str) -> tuple[list[tuple[str, int]], str]:
+    async def consent_keys(self, connection: Connection, after: str) -> tuple[list[tuple[str, int]], str]:
         keys, turn = connection.execute(SQL["consent_keys"], {"after": int(after)}).fetchone()
         return msgspec.json.decode(keys, type=list[tuple[str, int]]), str(turn)
 
     async def write_consents(self, answers: Sequence[Answer]) -> list[Lifted]:
         return await self._writer.do(partial(_write_consents, answers=answers), rows=len(answers), takes_in=True)
-
-    async def forget_yeses(self, keys: Collection[str]) -> int:
-        asked = {"keys": as_json(memory.key_prefixes(keys))}
-        return await self._writer.do(lambda connection: connection.execute(SQL["forget_yeses"], asked).rowcount)
 
     async def forget(
         self,
@@ -229,7 +184,7 @@ class KeepsPeople(UsesFile):
         return count
 
     @reads
-    def _found_before(self, connection: sqlite3.Connection, keys: Sequence[str]) -> tuple[int, set[str]]:
+    async def _found_before(self, connection: Connection, keys: Sequence[str]) -> tuple[int, set[str]]:
         return _messages_of_deliveries(connection, keys, after=0)
 
     async def scrub(self, texts: Collection[str]) -> None:
@@ -306,6 +261,6 @@ def _forget_deliveries(
     connection.execute(SQL["keep_erased_keys"], {**erased, "rows": as_json(erased_key_rows(held, now, rules))})
     for name in ("forget_buyers", "erase_payloads", "forget_waiting_orders", "forget_deliveries"):
         connection.execute(SQL[name], ids)
-    there = {id_ for id_, _ in connection.execute(SQL["states"], ids)}
+    there = {id_ for id_, _ in connection.execute(SQL["states"], {"ids": ids["rows"]})}
     release_keys(connection, [each for each in returning if each.delivery_id not in there])
     return traces

@@ -20,15 +20,15 @@ SELECT json_array(
 
 -- keys_taken --
 -- Which of these keys are remembered, for which delivery, until when, in which place, and what is known of its order.
-SELECT json_group_array(json_array(dedup_key.digest, delivery_id, expires_at, place, known, is_proven))
-FROM json_each(:rows) AS asked JOIN dedup_key ON dedup_key.digest = asked.value;
+SELECT dedup_key.digest, delivery_id, expires_at, place, known, is_proven
+FROM json_each(:digests) AS asked JOIN dedup_key ON dedup_key.digest = asked.value;
 
 -- seen --
 -- Who holds which of these keys, since when (worked out where the delivery is gone), until when, and of which order.
 SELECT dedup_key.digest, delivery_id,
        coalesce(enqueued_at, expires_at - CASE WHEN known LIKE '[%' THEN :ledger_s ELSE :window_s END),
        expires_at, place, known, dedup_key.is_proven
-FROM json_each(:rows) AS asked JOIN dedup_key ON dedup_key.digest = asked.value
+FROM json_each(:digests) AS asked JOIN dedup_key ON dedup_key.digest = asked.value
   LEFT JOIN delivery ON delivery.id = delivery_id
 WHERE expires_at > :now;
 
@@ -37,7 +37,7 @@ WHERE expires_at > :now;
 SELECT delivery.id, state, attempts > 0 OR EXISTS (SELECT 1 FROM attempt WHERE delivery_id = delivery.id), follows,
        is_proven, message_id, event_id, amount, currency, order_id, checkout_id, warnings, merged, settled_at, side, body,
        preset, source
-FROM json_each(:rows) AS asked JOIN delivery ON delivery.id = asked.value
+FROM json_each(:ids) AS asked JOIN delivery ON delivery.id = asked.value
   LEFT JOIN payload ON delivery_id = delivery.id AND state = 'pending';
 
 -- merge --
@@ -370,7 +370,7 @@ WHERE state = 'dead' AND id < :before /* conditions */ ORDER BY id DESC LIMIT :l
 -- redrive --
 -- Make dead deliveries pending again.
 UPDATE delivery SET state = 'pending', attempts = 0, reason = '', settled_at = NULL, enqueued_at = :now, due_at = :now
-WHERE id IN (SELECT value FROM json_each(:rows));
+WHERE id IN (SELECT value FROM json_each(:ids));
 
 -- explain_dead --
 -- Say why dead deliveries stay dead.
@@ -397,7 +397,7 @@ FROM late JOIN delivery USING (id) WHERE state = 'dead' ORDER BY id DESC;
 
 -- states --
 -- Where some deliveries stand.
-SELECT id, state FROM delivery WHERE id IN (SELECT value FROM json_each(:rows));
+SELECT id, state FROM delivery WHERE id IN (SELECT value FROM json_each(:ids));
 
 -- dismiss --
 -- Put dead deliveries away, each with the reason that it now has.
@@ -423,12 +423,12 @@ GROUP BY cause, ad_account_id, money ORDER BY count(*) DESC, cause, ad_account_i
 
 -- undelivered --
 -- How many deliveries that were received in a span are not delivered, by step, ad account and state.
-SELECT CAST(enqueued_at / :step_s AS INTEGER) * :step_s AS step, ad_account_id, /* source */ '' AS whose, 'waiting', count(*)
+SELECT CAST(enqueued_at / :step_s AS INTEGER) * :step_s AS step, ad_account_id, iif(:by_source, source, '') AS whose, 'waiting', count(*)
 FROM (SELECT DISTINCT ad_account_id AS known FROM backlog) CROSS JOIN delivery
   ON ad_account_id = known AND settled_at IS NULL AND enqueued_at >= :since AND enqueued_at < :until
 GROUP BY step, ad_account_id, whose
 UNION ALL
-SELECT CAST(enqueued_at / :step_s AS INTEGER) * :step_s AS step, ad_account_id, /* source */ '' AS whose, state, count(*)
+SELECT CAST(enqueued_at / :step_s AS INTEGER) * :step_s AS step, ad_account_id, iif(:by_source, source, '') AS whose, state, count(*)
 FROM delivery WHERE state IN ('dead', 'dismissed') AND settled_at >= :since AND enqueued_at >= :since
   AND enqueued_at < :until
 GROUP BY step, ad_account_id, whose, state;
@@ -1193,7 +1193,7 @@ DELETE FROM consent WHERE (key, said_by, is_proven) IN (
 WITH meant AS MATERIALIZED (
   SELECT delivery.id, message_id, is_proven, iif(event_name = 'checkout', order_id, NULL) AS order_id, side,
          iif(substr(owner, 33, 1) = CAST(is_proven AS TEXT), owner, NULL) AS owner
-  FROM json_each(:rows) AS asked JOIN delivery ON delivery.id = asked.value
+  FROM json_each(:ids) AS asked JOIN delivery ON delivery.id = asked.value
 )
 SELECT id, is_proven, order_id, side, trim(substr(owner, 1, 16)), trim(substr(owner, 17, 16)), substr(owner, 34)
 FROM meant WHERE owner IS NOT NULL
@@ -1257,7 +1257,7 @@ WITH
   stretch (id, key, record) AS MATERIALIZED (
     SELECT id, key, record FROM person WHERE id > person_id(:after) ORDER BY id LIMIT :limit
   )
-SELECT json_array(
+SELECT
   (SELECT json_group_array(key) FROM stretch
    WHERE CASE WHEN :are_few
      THEN EXISTS (SELECT 1 FROM json_each(:digests) WHERE instr(record, value) OR value = substr(key, 1, 16))
@@ -1265,8 +1265,7 @@ SELECT json_array(
        SELECT 1 FROM json_tree(record) AS each
        WHERE each.type = 'text' AND substr(each.value, 1, 16) IN (SELECT beginning FROM wanted)) END),
   (SELECT key FROM stretch ORDER BY id DESC LIMIT 1),
-  (SELECT count(*) FROM stretch)
-);
+  (SELECT count(*) FROM stretch);
 
 -- people_changed --
 -- A key whose row or suppression is no longer what was read; nothing where all are.
@@ -1429,26 +1428,24 @@ WITH
            CASE WHEN body IS NULL THEN buyer <> '[]' ELSE instr(body, CAST('"external_id"' AS BLOB)) = 0 END AS is_nobodys
     FROM stretch
   )
-SELECT json_array(
+SELECT
   (SELECT json_group_array(message_id) FROM judged WHERE is_meant),
   (SELECT count(*) FROM judged WHERE is_nobodys AND NOT is_meant AND owner IS NULL
    AND NOT EXISTS (SELECT 1 FROM delivery_owner AS other WHERE other.message_id = judged.message_id)),
   (SELECT max(id) FROM stretch),
-  (SELECT count(*) FROM stretch)
-);
+  (SELECT count(*) FROM stretch);
 
 -- kept_elsewhere --
 -- How many keys of orders tell other buyers of whom nothing else is kept, and whether memory keeps anything.
 -- Of orders that came since it is kept whose messages are, nothing is unknown.
-SELECT json_array(
+SELECT
   (SELECT count(*) FROM dedup_key
    WHERE known ->> '$[1][0]' IS NOT NULL AND delivery_id NOT IN (SELECT id FROM delivery)
      AND expires_at < :lasts_s + min(coalesce((SELECT at FROM delivery_owner ORDER BY id LIMIT 1), 9e999),
                                      coalesce((SELECT enqueued_at FROM delivery WHERE owner IS NOT NULL ORDER BY id LIMIT 1),
                                               9e999))
      AND NOT EXISTS (SELECT 1 FROM json_each(:digests) WHERE instr(known, substr(value, 1, 32)) > 0)),
-  EXISTS (SELECT 1 FROM person)
-);
+  EXISTS (SELECT 1 FROM person);
 
 -- erase_keys_with --
 -- Say of keys that their person is erased, wherever what is known of an order holds one of some digests.

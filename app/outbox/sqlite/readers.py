@@ -2,27 +2,21 @@
 
 import asyncio
 import queue
-import sqlite3
-from collections.abc import Callable, Coroutine
-from functools import wraps
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from app.config.settings import OutboxSettings
 from app.errors import OutboxUnavailable
-from app.outbox.sqlite.database import open_readable
+from app.outbox.sqlite.database import Answer, Connection, at_once, open_readable
 from app.outbox.sqlite.guard import Guard
 from app.outbox.sqlite.writer import Writer
-
-Answer = TypeVar("Answer")
-Given = ParamSpec("Given")
-Part = TypeVar("Part", bound="UsesFile")
+from app.outbox.statements import UsesStore, Work
 
 
 class Readers:
     """A few connections; each read borrows one in a thread of its own and sees one moment of the store."""
 
-    _idle: queue.SimpleQueue[sqlite3.Connection]
+    _idle: queue.SimpleQueue[Connection]
 
     def __init__(self, path: Path, guard: Guard, *, count: int = 4) -> None:
         self._guard = guard
@@ -32,13 +26,13 @@ class Readers:
             self._idle.put(open_readable(path))
         self._closed = False
 
-    async def read(self, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
+    async def read(self, work: Callable[[Connection], Answer]) -> Answer:
         """Do work with a connection. Raises OutboxUnavailable where SQLite fails."""
         if self._closed:
             raise OutboxUnavailable("The outbox is closed: this process is shutting down.")
         return await asyncio.to_thread(self._read, work)
 
-    def _read(self, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
+    def _read(self, work: Callable[[Connection], Answer]) -> Answer:
         connection = self._idle.get()
         try:
             with self._guard.translated_errors():
@@ -58,7 +52,7 @@ class Readers:
                 self._idle.get().close()
 
 
-class UsesFile:
+class UsesFile(UsesStore):
     """A part of the engine: it writes through the one writer, and reads beside it."""
 
     def __init__(self, path: Path, writer: Writer, readers: Readers, rules: OutboxSettings) -> None:
@@ -67,26 +61,8 @@ class UsesFile:
         self._readers = readers
         self._rules = rules
 
+    async def _read(self, work: Work[Answer]) -> Answer:
+        return await self._readers.read(lambda connection: at_once(work(connection)))
 
-def reads(
-    work: Callable[Concatenate[Part, sqlite3.Connection, Given], Answer],
-) -> Callable[Concatenate[Part, Given], Coroutine[Any, Any, Answer]]:
-    """Make a method async: its body runs in a thread, with a connection that reads."""
-
-    @wraps(work)
-    async def method(part: Part, /, *given: Given.args, **named: Given.kwargs) -> Answer:
-        return await part._readers.read(lambda connection: work(part, connection, *given, **named))  # noqa: SLF001 - it is a method
-
-    return method
-
-
-def writes(
-    work: Callable[Concatenate[Part, sqlite3.Connection, Given], Answer],
-) -> Callable[Concatenate[Part, Given], Coroutine[Any, Any, Answer]]:
-    """Make a method async: its body runs in the thread that writes, within a transaction."""
-
-    @wraps(work)
-    async def method(part: Part, /, *given: Given.args, **named: Given.kwargs) -> Answer:
-        return await part._writer.do(lambda connection: work(part, connection, *given, **named))  # noqa: SLF001 - it is a method
-
-    return method
+    async def _write(self, work: Work[Answer], *, rows: int = 1, takes_in: bool = False) -> Answer:
+        return await self._writer.do(lambda connection: at_once(work(connection)), rows=rows, takes_in=takes_in)

@@ -1,7 +1,5 @@
 """Retention: forget what is old, in small steps."""
 
-import sqlite3
-
 from app.config.settings import OutboxSettings
 from app.core.values.times import DAY_S, HOUR_S
 from app.outbox.counts import MINUTES_KEPT_S
@@ -9,7 +7,7 @@ from app.outbox.inventory import HOURS_KEPT_S
 from app.outbox.records import counter_of
 from app.outbox.set_aside import FairShares
 from app.outbox.sqlite.counters import add_counters, sum_next_step
-from app.outbox.sqlite.database import SQL
+from app.outbox.sqlite.database import SQL, Connection
 from app.outbox.sqlite.ledger import fill_next_id_range
 from app.outbox.sqlite.people import forget_stale, forget_unseen
 from app.outbox.sqlite.set_aside import SetAsideRows, Step
@@ -35,7 +33,7 @@ _STEPS = (
 )
 
 
-def retain(connection: sqlite3.Connection, now: float, limit: int, rules: OutboxSettings) -> int:
+def retain(connection: Connection, now: float, limit: int, rules: OutboxSettings) -> int:
     """Touch at most `limit` rows, but of counts a step at once, and of ids a range.
 
     What the file refuses to change stays, and keeps nothing else.
@@ -69,7 +67,7 @@ def retain(connection: sqlite3.Connection, now: float, limit: int, rules: Outbox
     return limit - shares.left
 
 
-def _roll_up(connection: sqlite3.Connection, now: float, limit: int, skip: int) -> int:
+def _roll_up(connection: Connection, now: float, limit: int, skip: int) -> int:
     """Turn the counts of old minutes into counts of their hours. Returns how many rows it took."""
     parameters = {"minutes_start": now - MINUTES_KEPT_S, "limit": limit, "skip": skip}
     rows = connection.execute(SQL["take_minutes"], parameters).fetchall()

@@ -18,7 +18,7 @@ from app.outbox.rows import as_json
 from app.outbox.set_aside import Refused, RowHalving, SkippingDelete
 from app.outbox.settlement import HOLD_ROWS, ClaimQuery, last_of_each
 from app.outbox.sqlite.claim import claim, renew
-from app.outbox.sqlite.database import SQL, unavailable
+from app.outbox.sqlite.database import SQL, Connection, unavailable
 from app.outbox.sqlite.settle import settle
 
 Item = TypeVar("Item")
@@ -27,7 +27,7 @@ Answer = TypeVar("Answer")
 Step: TypeAlias = Callable[[int, int], int]
 
 
-def attempt(connection: sqlite3.Connection, do: Callable[[], Answer], *, is_kept: bool = True) -> Answer:
+def attempt(connection: Connection, do: Callable[[], Answer], *, is_kept: bool = True) -> Answer:
     """Do something in a savepoint, taken back where it is not kept. Raises RowRefused, with nothing changed."""
     connection.execute("SAVEPOINT part")
     try:
@@ -47,7 +47,7 @@ def attempt(connection: sqlite3.Connection, do: Callable[[], Answer], *, is_kept
 
 
 def refused_of(
-    connection: sqlite3.Connection, items: Sequence[Item], do: Callable[[Sequence[Item]], object], *, is_kept: bool
+    connection: Connection, items: Sequence[Item], do: Callable[[Sequence[Item]], object], *, is_kept: bool
 ) -> Refused[Item]:
     """Do something for all items but those for which it is refused alone; return these, each with the reason."""
     halving = RowHalving(items)
@@ -59,7 +59,7 @@ def refused_of(
     return halving.refused
 
 
-def claim_the_rest(connection: sqlite3.Connection, asked: ClaimQuery) -> list[Claimed]:
+def claim_the_rest(connection: Connection, asked: ClaimQuery) -> list[Claimed]:
     """Claim what can be claimed, and set the rest aside. Raises RowRefused where that is too much.
 
     Behind those that are set aside come others, which may be refused too.
@@ -79,7 +79,7 @@ def claim_the_rest(connection: sqlite3.Connection, asked: ClaimQuery) -> list[Cl
 
 
 def settle_the_rest(
-    connection: sqlite3.Connection,
+    connection: Connection,
     settlements: Sequence[Settlement],
     counters: Sequence[CounterRow],
     now: float,
@@ -97,7 +97,7 @@ def settle_the_rest(
     put(connection, set_aside.unsettled(refused, now=now))
 
 
-def renew_the_rest(connection: sqlite3.Connection, claimed: Sequence[Claimed], until: float) -> None:
+def renew_the_rest(connection: Connection, claimed: Sequence[Claimed], until: float) -> None:
     """Renew what can be renewed. What is refused is found again when it is settled."""
     refused_of(connection, claimed, lambda some: renew(connection, some, until), is_kept=True)
 
@@ -105,7 +105,7 @@ def renew_the_rest(connection: sqlite3.Connection, claimed: Sequence[Claimed], u
 class SetAsideRows:
     """What is set aside, as one step of retention finds it."""
 
-    def __init__(self, connection: sqlite3.Connection, now: float) -> None:
+    def __init__(self, connection: Connection, now: float) -> None:
         self._connection = connection
         self._now = now
         self._known = _read(connection)
@@ -160,7 +160,7 @@ class SetAsideRows:
         return len(gone)
 
 
-def put(connection: sqlite3.Connection, found: Mapping[str, SetAside]) -> None:
+def put(connection: Connection, found: Mapping[str, SetAside]) -> None:
     """Write what is set aside. Raises RowRefused where that is too much for it to be about rows."""
     for name, each in found.items():
         value = orjson.dumps(msgspec.to_builtins(each)).decode()
@@ -168,9 +168,9 @@ def put(connection: sqlite3.Connection, found: Mapping[str, SetAside]) -> None:
     set_aside.check_room(_read(connection))
 
 
-def _drop(connection: sqlite3.Connection, names: Sequence[str]) -> None:
+def _drop(connection: Connection, names: Sequence[str]) -> None:
     connection.execute(SQL["drop_shared"], {"keys": as_json([set_aside.shared_key(name) for name in names])})
 
 
-def _read(connection: sqlite3.Connection) -> dict[str, SetAside]:
+def _read(connection: Connection) -> dict[str, SetAside]:
     return set_aside.read_set_aside(connection.execute(SQL["set_aside"]))

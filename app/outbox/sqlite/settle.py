@@ -15,7 +15,7 @@ from app.outbox.redrive import DeadLetter
 from app.outbox.rows import as_json
 from app.outbox.settlement import attempt_row, last_of_each, reason_of, was_tried
 from app.outbox.sqlite.counters import AttemptKind, add_attempts, add_counters
-from app.outbox.sqlite.database import SQL, one_json
+from app.outbox.sqlite.database import SQL, Connection, one_json
 from app.outbox.sqlite.redrive import dismiss_overtaken
 from app.outbox.withdrawal import PendingOrder, cancelled_rows, reason_of_withdrawal, withdrawals_of, withdraws
 
@@ -47,7 +47,7 @@ class _Held(NamedTuple):
 
 
 def settle(
-    connection: sqlite3.Connection,
+    connection: Connection,
     settlements: Sequence[Settlement],
     counters: Sequence[CounterRow],
     now: float,
@@ -75,7 +75,7 @@ def settle(
     add_counters(connection, ((now, counter) for counter in counters))
 
 
-def _still_ours(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> list[_Held]:
+def _still_ours(connection: Connection, settlements: Sequence[Settlement]) -> list[_Held]:
     last = last_of_each(settlements)
     rows = as_json([(int(each.claimed.delivery_id), each.claimed.claim) for each in last])
     return [_Held(last[place], *known) for place, *known in one_json(connection, "still_ours", rows=rows)]
@@ -103,7 +103,7 @@ def _ids(held: Sequence[_Held], state: State) -> list[int]:
     return [each.delivery_id for each in held if each.settlement.state is state]
 
 
-def _erase(connection: sqlite3.Connection, ids: Sequence[int], rules: OutboxSettings, now: float) -> None:
+def _erase(connection: Connection, ids: Sequence[int], rules: OutboxSettings, now: float) -> None:
     if rules.payload_s > 0:
         connection.execute(SQL["strip_payloads"], {"rows": as_json(ids), "erase_at": now + rules.payload_s})
     else:

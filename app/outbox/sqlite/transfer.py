@@ -1,17 +1,25 @@
 """One side of a move: all that a file holds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
-from app.core.deliveries import Shared
 from app.core.values.times import DAY_S
 from app.errors import OutboxUnavailable
 from app.outbox.rows import as_json
-from app.outbox.sqlite import shared
-from app.outbox.sqlite.database import SQL, execute_with_retries, open_writable, transaction, translated_errors
+from app.outbox.shared import KeepsShared
+from app.outbox.sqlite.database import (
+    SQL,
+    Answer,
+    at_once,
+    execute_with_retries,
+    open_writable,
+    transaction,
+    translated_errors,
+)
+from app.outbox.statements import Work
 from app.outbox.transfer import BEFORE_FIRST, OF_DELIVERIES, DeliveryRow, LedgerKind, Row, TransferKind
 
 #: Deliveries lie in three tables here, whether they wait or are delivered.
@@ -23,11 +31,15 @@ _WRITE_DELIVERIES: Final = (
 )
 
 
-class SqliteStore:
+class SqliteStore(KeepsShared):
     """The `Store` of app/outbox/transfer.py."""
 
     def __init__(self, path: Path) -> None:
         self._connection = open_writable(path)
+
+    async def _read(self, work: Work[Answer]) -> Answer:
+        with translated_errors():
+            return at_once(work(self._connection))
 
     async def is_used_by_others(self) -> bool:
         """SQLite lets nobody else in from then on."""
@@ -107,18 +119,6 @@ class SqliteStore:
     async def begin_ids_above(self, delivery: int, dropped_event: int) -> None:  # noqa: ARG002 - dropped events go on from the highest
         with translated_errors():
             execute_with_retries(self._connection, SQL["begin_ids_above"], {"id": delivery})
-
-    async def get_shared(self, key: str) -> Shared | None:
-        with translated_errors():
-            return shared.get(self._connection, key)
-
-    async def put_shared(self, key: str, value: Any, *, revision: int | None = None) -> Shared | None:
-        with translated_errors():
-            return shared.put(self._connection, key, value, revision)
-
-    async def list_shared(self, prefix: str) -> Mapping[str, Shared]:
-        with translated_errors():
-            return shared.list_by_prefix(self._connection, prefix)
 
     async def close(self) -> None:
         self._connection.close()

@@ -12,13 +12,13 @@ from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from app.errors import OutboxUnavailable
 from app.outbox.rows import LARGE_ROWS
-from app.outbox.sqlite.database import execute_with_retries
+from app.outbox.sqlite.database import Connection, execute_with_retries
 from app.outbox.sqlite.guard import Guard
 
 Answer = TypeVar("Answer")
 
 #: Does one call within a transaction. A result that is an exception fails that call only; it must have changed nothing.
-Call: TypeAlias = Callable[[sqlite3.Connection], Answer | Exception]
+Call: TypeAlias = Callable[[Connection], Answer | Exception]
 
 #: A group is closed when its calls carry so many rows, so that nobody waits long for a stranger's commit.
 MAX_ROWS = 4_000
@@ -29,7 +29,7 @@ class Job(NamedTuple):
 
     call: Call[Any]
     rows: int
-    alone: Callable[[sqlite3.Connection], Any] | None
+    alone: Callable[[Connection], Any] | None
     takes_in: bool
     answer: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
@@ -107,7 +107,7 @@ class _CallFailed(Exception):
 class Writer:
     """Owns the connection that writes. Calls are answered after the commit that they share."""
 
-    def __init__(self, connection: sqlite3.Connection, guard: Guard) -> None:
+    def __init__(self, connection: Connection, guard: Guard) -> None:
         self._connection = connection
         self._guard = guard
         #: Why nothing new was taken in at the last look; None where it was.
@@ -121,7 +121,7 @@ class Writer:
         call: Call[Answer],
         *,
         rows: int = 1,
-        alone: Callable[[sqlite3.Connection], Answer | None] | None = None,
+        alone: Callable[[Connection], Answer | None] | None = None,
         takes_in: bool = False,
     ) -> Answer:
         """Do a call in the next group; `rows` is about how many rows it writes.

@@ -16,8 +16,7 @@ from app.core.events import CounterRow
 from app.core.pages import Query, Redrive
 from app.core.people import Ownership, PeopleChanges, PersonChange, SuppressionChange
 from app.errors import MemoryChanged
-from app.outbox import Outbox
-from app.outbox.postgres import redrive
+from app.outbox import Outbox, redrive
 from tests.outbox.build import ACCOUNT, NOW, At, dead, delivered, new
 from tests.outbox.postgres_server import PostgresServer
 from tests.waiting import until_async
@@ -122,14 +121,14 @@ async def test_an_event_that_comes_again_while_it_is_redriven_is_sent_once(
 ) -> None:
     at, elsewhere = open_at(), open_at()
     await at.dead_letter(new(event_id="e", order_id="SO-1"))
-    dedup = redrive._plan_of
+    dedup = redrive.plan_of
 
     async def planned_then_replayed(*arguments: Any) -> Any:
         result = await dedup(*arguments)
         await elsewhere.enqueue(new(event_id="e", order_id="SO-1"))  # the second time it is a duplicate
         return result
 
-    monkeypatch.setattr(redrive, "_plan_of", planned_then_replayed)
+    monkeypatch.setattr(redrive, "plan_of", planned_then_replayed)
     assert await at.outbox.dead_letters.redrive(Query(), now=NOW) == Redrive(redriven=0, overtaken=0, waiting=1)
     backlog = await at.outbox.backlog(ACCOUNT, now=NOW)
     assert (backlog.pending, backlog.dead) == (1, 1)

@@ -48,6 +48,11 @@ GROWING = (
     "d|delivery|payload|attempt|dropped_event|dedup_key|counter|audit|session|person|suppression|inventory|revenue|name_count|counter_sum"
     "|id_filter|known"
 )
+#: Parameters that are arrays of JSON.
+LISTS = {"rows", "ids", "keys", "digests", "counted", "deliveries", "people", "suppressions", "exits", "person"} | {
+    "sent",
+    "died",
+}
 FULL_SCAN = re.compile(rf"^SCAN ({GROWING})\b")
 
 
@@ -63,7 +68,20 @@ def _plan(connection: sqlite3.Connection, sql: str) -> list[str]:
     parameters = {
         name: "[]"
         if name
-        in {"rows", "keys", "counted", "deliveries", "people", "suppressions", "exits", "person", "sent", "died"}
+        in {
+            "rows",
+            "ids",
+            "keys",
+            "digests",
+            "counted",
+            "deliveries",
+            "people",
+            "suppressions",
+            "exits",
+            "person",
+            "sent",
+            "died",
+        }
         else 1
         for name in re.findall(r":(\w+)", sql)
     }

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from app.outbox.sqlite.database import connect
+from app.outbox.sqlite.database import Connection, connect
 from app.outbox.sqlite.set_aside import attempt
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+def connection(tmp_path: Path) -> Iterator[Connection]:
     connection = connect(tmp_path / "o.db", timeout_s=0)
     connection.execute("CREATE TABLE t (x)")
     connection.execute("BEGIN")
@@ -20,7 +20,7 @@ def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     connection.close()
 
 
-def test_what_is_no_fault_of_a_row_is_raised_and_what_came_before_stands(connection: sqlite3.Connection) -> None:
+def test_what_is_no_fault_of_a_row_is_raised_and_what_came_before_stands(connection: Connection) -> None:
     def fill() -> None:
         connection.execute("INSERT INTO t VALUES (2)")
         full = sqlite3.OperationalError("database or disk is full")
@@ -32,7 +32,7 @@ def test_what_is_no_fault_of_a_row_is_raised_and_what_came_before_stands(connect
     assert connection.execute("SELECT x FROM t").fetchall() == [(1,)]
 
 
-def test_what_ends_the_transaction_is_raised(connection: sqlite3.Connection) -> None:
+def test_what_ends_the_transaction_is_raised(connection: Connection) -> None:
     connection.execute("CREATE TRIGGER ends BEFORE INSERT ON t WHEN new.x = 3 BEGIN SELECT RAISE(ROLLBACK, 'no'); END")
     with pytest.raises(sqlite3.IntegrityError, match="no"):
         attempt(connection, lambda: connection.execute("INSERT INTO t VALUES (3)"))

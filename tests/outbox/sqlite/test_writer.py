@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from app.errors import OutboxUnavailable
+from app.outbox.sqlite.database import Connection
 from app.outbox.sqlite.guard import Guard
 from app.outbox.sqlite.writer import MAX_ROWS, Writer
 from tests.waiting import until_async
@@ -18,7 +19,7 @@ from tests.waiting import until_async
 
 @pytest.fixture
 def writer(path: Path) -> Iterator[Writer]:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=Connection)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("CREATE TABLE t (x INTEGER NOT NULL, y TEXT CHECK (y <> 'never')) STRICT")
     writer = Writer(connection, Guard(path))

@@ -1,0 +1,210 @@
+"""What the ledger shows: deliveries, dropped events, messages, counts; and what people did, and who has logged in."""
+
+from abc import abstractmethod
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any, Final, TypeAlias
+
+from app.core.deliveries import Delivery, NewDelivery, Seen
+from app.core.events import CounterRow, DroppedEvent, Exit
+from app.core.pages import (
+    AuditEntry,
+    AuditPage,
+    DroppedPage,
+    Message,
+    Page,
+    Query,
+    Revenue,
+    Session,
+    Undelivered,
+)
+from app.outbox import records, search
+from app.outbox.dedup import names_of, number_digests, order_ids_of
+from app.outbox.enqueue import asked_call, foreseen, holders, key_rows_of, other_sides
+from app.outbox.orders import OrderPage, order_page
+from app.outbox.pairing import Twin
+from app.outbox.rows import record_of
+from app.outbox.search import ALL_IDS, PageIds
+from app.outbox.statements import Statements, UsesStore, reads, writes
+from app.outbox.step_sums import sum_parameters, summed_spans
+
+#: Keys are asked for whenever they are forgotten.
+_WHENEVER: Final = {"now": 0, "window_s": 0, "ledger_s": 0}
+
+#: Of a delivery: its attempts, and its payload while that is kept.
+Kept: TypeAlias = tuple[Iterable[Sequence[Any]], bytes | None]
+
+
+class Ledger(UsesStore):
+    """The part of the `Outbox` that people look at."""
+
+    @abstractmethod
+    async def _found(self, store: Any, query: Query, ids: PageIds, limit: int | None) -> Sequence[Sequence[Any]]:
+        """Return the rows of deliveries among some ids, newest first unless these ascend; limit None means all."""
+
+    @abstractmethod
+    async def _found_dropped(
+        self, store: Any, query: Query, ids: PageIds, limit: int | None
+    ) -> Sequence[Sequence[Any]]:
+        """Return the rows of dropped events among some ids, likewise."""
+
+    @abstractmethod
+    async def _kept(self, store: Any, ids: Sequence[int]) -> Mapping[int, Kept]:
+        """Return what else is kept of some deliveries, by their ids."""
+
+    @reads
+    async def search(
+        self, store: Statements, query: Query, *, limit: int, cursor: str | None = None, oldest_first: bool = False
+    ) -> Page:
+        ((lowest, highest),) = await store.rows("delivery_range")
+        if lowest is None or not search.means_deliveries(query):
+            return Page(deliveries=())
+        if search.skips_older(query):
+            lowest = await _first_since(store, query.since)
+            if lowest is None:
+                return Page(deliveries=())
+        ids = search.ids_of_page(query, cursor, lowest=lowest, highest=highest, oldest_first=oldest_first)
+        found = await self._deliveries(store, query, limit=limit + 1, ids=ids)
+        if query.message_id and not found and cursor is None:
+            found = await self._merged(store, query)
+        return search.page(found, limit=limit, ids=ids, lowest=lowest, highest=highest)
+
+    @reads
+    async def search_dropped(
+        self, store: Statements, query: Query, *, limit: int, cursor: str | None = None, oldest_first: bool = False
+    ) -> DroppedPage:
+        ((lowest, highest),) = await store.rows("dropped_event_range", since=query.since or 0.0)
+        if lowest is None or not search.dropped_exits(query):
+            return DroppedPage(events=())
+        ids = search.ids_of_page(query, cursor, lowest=lowest, highest=highest, oldest_first=oldest_first)
+        found = await self._dropped(store, query, limit=limit + 1, ids=ids)
+        return search.dropped_page(found, limit=limit, ids=ids, lowest=lowest, highest=highest)
+
+    @reads
+    async def orders(
+        self, store: Statements, *, dropped: bool, since: float, after: int | None = None, limit: int
+    ) -> OrderPage:
+        if after is None:
+            first = 1 if dropped else await _first_since(store, since)
+            after = search.END if first is None else first - 1
+        name = "dropped_orders" if dropped else "orders"
+        return order_page(await store.rows(name, after=after, since=since, limit=limit), limit)
+
+    @reads
+    async def delivery(self, store: Statements, delivery_id: str) -> Delivery | None:
+        found = await self._whole(store, await self._deliveries(store, Query(delivery_id=delivery_id)))
+        return found[0] if found else None
+
+    @reads
+    async def message(self, store: Statements, message_id: str) -> Message:
+        query = Query(message_id=message_id)
+        found = await self._merged(store, query) + await self._deliveries(store, query)
+        dropped = await self._dropped(store, Query(message_id=message_id))
+        return Message(
+            message_id=message_id,
+            dropped_events=tuple((at, event) for _, at, event in reversed(dropped)),
+            deliveries=tuple(await self._whole(store, found[::-1])),
+        )
+
+    @reads
+    async def counters(
+        self,
+        store: Statements,
+        *,
+        since: float,
+        step_s: int,
+        until: float | None = None,
+        names: Collection[str] | None = None,
+    ) -> list[tuple[float, CounterRow]]:
+        asked = {"since": since, "step_s": step_s, "names": None if names is None else sorted(names)}
+        async with store.one_moment():
+            sums = sum_parameters(since, step_s, summed_spans(await store.rows("summed_spans")), until)
+            rows = await store.rows("counters", **asked, **sums)
+        return [records.counter_of(row) for row in rows]
+
+    @reads
+    async def undelivered(
+        self, store: Statements, *, since: float, until: float, step_s: int, by_source: bool = False
+    ) -> list[Undelivered]:
+        asked = {"since": since, "until": until, "step_s": step_s, "by_source": by_source}
+        return [record_of(Undelivered, row) for row in await store.rows("undelivered", **asked)]
+
+    @reads
+    async def revenue(self, store: Statements, *, first_day: int, last_day: int) -> list[Revenue]:
+        rows = await store.rows("revenue", first_day=first_day, last_day=last_day)
+        return list(map(records.revenue_of, rows))
+
+    @reads
+    async def seen(self, store: Statements, deliveries: Sequence[NewDelivery], *, now: float) -> list[Seen | None]:
+        at = self._by_store(now)
+        call = asked_call(deliveries, now=at, rules=self._rules)
+        windows = {"window_s": self._rules.dedup_window_s, "ledger_s": self._rules.ledger_s}
+        rows = await store.rows("seen", digests=call.digests, now=at, **windows)
+        ids = other_sides([call], holders(key_rows_of(rows)))
+        twins = [Twin(*row) for row in await store.rows("twins", ids=ids)] if ids else []
+        ((highest, _),) = await store.rows("highest_ids")
+        return foreseen(call, rows, twins, self._rules, highest_id=highest)
+
+    @reads
+    async def order_ids(self, store: Statements, numbers: Sequence[str]) -> dict[str, list[str]]:
+        digests = [digest for number in numbers for digest in number_digests(number)]
+        return order_ids_of(numbers, await store.rows("seen", digests=digests, **_WHENEVER))
+
+    @reads
+    async def order_names(self, store: Statements, digests: Collection[str]) -> list[str]:
+        return names_of(await store.rows("seen", digests=sorted(digests), **_WHENEVER))
+
+    @writes
+    async def write_audit(self, store: Statements, entry: AuditEntry) -> None:
+        await store.count("write_audit", **records.audit_row(replace(entry, at=self._by_store(entry.at))))
+
+    @reads
+    async def audit(
+        self, store: Statements, *, limit: int, cursor: str | None = None, target: str | None = None
+    ) -> AuditPage:
+        rows = await store.rows("audit", before=search.cursor_id(cursor), limit=limit + 1, target=target)
+        return records.audit_page(rows, limit=limit)
+
+    @writes
+    async def open_session(self, store: Statements, session: Session) -> None:
+        await store.count("open_session", **asdict(replace(session, ends_at=self._by_store(session.ends_at))))
+
+    @reads
+    async def session(self, store: Statements, digest: str, *, now: float) -> Session | None:
+        return records.session_at(self._by_store(now), await store.rows("session", digest=digest))
+
+    @writes
+    async def end_session(self, store: Statements, digest: str) -> None:
+        await store.count("end_session", digest=digest)
+
+    async def _deliveries(
+        self, store: Statements, query: Query, *, limit: int | None = None, ids: PageIds = ALL_IDS
+    ) -> list[Delivery]:
+        return [records.delivery_of(row) for row in await self._found(store, query, ids, limit)]
+
+    async def _dropped(
+        self, store: Statements, query: Query, *, limit: int | None = None, ids: PageIds = ALL_IDS
+    ) -> list[tuple[int, float, DroppedEvent]]:
+        return [records.dropped_of(row) for row in await self._found_dropped(store, query, ids, limit)]
+
+    async def _merged(self, store: Statements, query: Query) -> list[Delivery]:
+        """Look for the deliveries into which events of the query's message were merged."""
+        dropped = await self._dropped(store, Query(message_id=query.message_id, exit=Exit.MERGED))
+        asked = search.merged_into(query, dropped)
+        return [delivery for each in asked for delivery in await self._deliveries(store, each)]
+
+    async def _whole(self, store: Statements, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """Return deliveries with their history and, while that is kept, their payload."""
+        ids = [int(each.delivery_id) for each in deliveries]
+        more = await self._kept(store, ids) if ids else {}
+        whole = []
+        for each in deliveries:
+            history, payload = more.get(int(each.delivery_id), ((), None))
+            whole.append(replace(each, history=tuple(map(records.attempt_of, history)), payload=payload))
+        return whole
+
+
+async def _first_since(store: Statements, since: float | None) -> int | None:
+    """Return the first delivery that was received since then; None where none was."""
+    rows = await store.rows("first_delivery_since", since=since)
+    return None if not rows or rows[0][0] is None else int(rows[0][0])

@@ -1,0 +1,83 @@
+"""Methods that both engines have: each is written once, over the named statements of both.
+
+    @reads
+    async def revenue(self, store: Statements, *, first_day: int, last_day: int) -> list[Revenue]:
+        return [revenue_of(row) for row in await store.rows("revenue", first_day=first_day, last_day=last_day)]
+
+PostgreSQL lets other work go on until each answer comes. SQLite answers at once: there such a method runs to its end in
+a thread, and waits for nothing.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar
+
+from app.config.settings import OutboxSettings
+
+Answer = TypeVar("Answer")
+Given = ParamSpec("Given")
+Part = TypeVar("Part", bound="UsesStore")
+#: The connection of one engine, or of either.
+Store = TypeVar("Store", bound="Statements")
+
+
+class Statements(Protocol):
+    """Runs named statements on one connection. A list stands for a set, which each engine takes in its own way."""
+
+    async def rows(self, name: str, /, **parameters: Any) -> Sequence[tuple[Any, ...]]: ...
+
+    async def count(self, name: str, /, **parameters: Any) -> int:
+        """Run a statement; return how many rows it changed."""
+        ...
+
+    def one_moment(self) -> AbstractAsyncContextManager[object]:
+        """Let all that is read within be of one moment."""
+        ...
+
+
+#: What is done on a connection of the engine.
+Work: TypeAlias = Callable[[Any], Coroutine[Any, Any, Answer]]
+
+
+class UsesStore(ABC):
+    """A part of an engine."""
+
+    _rules: OutboxSettings
+
+    @abstractmethod
+    async def _read(self, work: Work[Answer]) -> Answer:
+        """Do work on a connection."""
+
+    async def _write(self, work: Work[Answer], *, rows: int = 1, takes_in: bool = False) -> Answer:  # noqa: ARG002 - for the engine that has one writer
+        """Do work that changes about so many rows; `takes_in` as `app.outbox.sqlite.writer.Writer.do` says it."""
+        return await self._read(work)
+
+    def _by_store(self, now: float) -> float:
+        """Return when the clock of the store shows what this machine calls now. The store has to be open."""
+        return now
+
+
+def reads(
+    work: Callable[Concatenate[Part, Store, Given], Coroutine[Any, Any, Answer]],
+) -> Callable[Concatenate[Part, Given], Coroutine[Any, Any, Answer]]:
+    """Give a method what runs statements that change nothing."""
+
+    @wraps(work)
+    async def method(part: Part, /, *given: Given.args, **named: Given.kwargs) -> Answer:
+        return await part._read(lambda store: work(part, store, *given, **named))  # noqa: SLF001 - it is a method
+
+    return method
+
+
+def writes(
+    work: Callable[Concatenate[Part, Store, Given], Coroutine[Any, Any, Answer]],
+) -> Callable[Concatenate[Part, Given], Coroutine[Any, Any, Answer]]:
+    """Give a method what runs statements, which are committed with its return."""
+
+    @wraps(work)
+    async def method(part: Part, /, *given: Given.args, **named: Given.kwargs) -> Answer:
+        return await part._write(lambda store: work(part, store, *given, **named))  # noqa: SLF001 - it is a method
+
+    return method
