@@ -56,6 +56,10 @@ class Ledger(UsesStore):
     async def search(
         self, store: Statements, query: Query, *, limit: int, cursor: str | None = None, oldest_first: bool = False
     ) -> Page:
+        """Return deliveries that the query means, newest first unless asked otherwise, without history.
+
+        A page with `scanned` may hold fewer than `limit` and still lead on.
+        """
         ((lowest, highest),) = await store.rows("delivery_range")
         if lowest is None or not search.means_deliveries(query):
             return Page(deliveries=())
@@ -73,6 +77,7 @@ class Ledger(UsesStore):
     async def search_dropped(
         self, store: Statements, query: Query, *, limit: int, cursor: str | None = None, oldest_first: bool = False
     ) -> DroppedPage:
+        """Return dropped events that the query means, each with its time, in the order and the pages of `search`."""
         ((lowest, highest),) = await store.rows("dropped_event_range", since=query.since or 0.0)
         if lowest is None or not search.dropped_exits(query):
             return DroppedPage(events=())
@@ -84,6 +89,11 @@ class Ledger(UsesStore):
     async def orders(
         self, store: Statements, *, dropped: bool, since: float, after: int | None = None, limit: int
     ) -> OrderPage:
+        """Return deliveries of checkouts received since a moment, the oldest first.
+
+        `dropped` asks for dropped events of orders instead. `after` is that of the page before; None begins with the
+        first.
+        """
         if after is None:
             first = 1 if dropped else await _first_since(store, since)
             after = search.END if first is None else first - 1
@@ -92,11 +102,13 @@ class Ledger(UsesStore):
 
     @reads
     async def delivery(self, store: Statements, delivery_id: str) -> Delivery | None:
+        """Return one delivery with its history and, while kept, its payload; None where there is none."""
         found = await self._whole(store, await self._deliveries(store, Query(delivery_id=delivery_id)))
         return found[0] if found else None
 
     @reads
     async def message(self, store: Statements, message_id: str) -> Message:
+        """Return what became of one message id: empty where it is not known."""
         query = Query(message_id=message_id)
         found = await self._merged(store, query) + await self._deliveries(store, query)
         dropped = await self._dropped(store, Query(message_id=message_id))
@@ -116,6 +128,10 @@ class Ledger(UsesStore):
         until: float | None = None,
         names: Collection[str] | None = None,
     ) -> list[tuple[float, CounterRow]]:
+        """Return the counts since then, summed by steps: (start of the step, counter). `step_s` 0 sums all into one.
+
+        `until` is the end of a step from which on nothing is counted, `names` are those that are asked for; None: all.
+        """
         asked = {"since": since, "step_s": step_s, "names": None if names is None else sorted(names)}
         async with store.one_moment():
             sums = sum_parameters(since, step_s, summed_spans(await store.rows("summed_spans")), until)
@@ -126,16 +142,26 @@ class Ledger(UsesStore):
     async def undelivered(
         self, store: Statements, *, since: float, until: float, step_s: int, by_source: bool = False
     ) -> list[Undelivered]:
+        """Count the deliveries received from a moment to before another that are not delivered, by step and state."""
         asked = {"since": since, "until": until, "step_s": step_s, "by_source": by_source}
         return [record_of(Undelivered, row) for row in await store.rows("undelivered", **asked)]
 
     @reads
     async def revenue(self, store: Statements, *, first_day: int, last_day: int) -> list[Revenue]:
+        """Return what the orders of some days are worth, in the order of the days; days are counted from 1970 (UTC).
+
+        A withdrawn order is one of the day of its cancellation. What an erasure takes away while it waits is gone.
+        """
         rows = await store.rows("revenue", first_day=first_day, last_day=last_day)
         return list(map(records.revenue_of, rows))
 
     @reads
     async def seen(self, store: Statements, deliveries: Sequence[NewDelivery], *, now: float) -> list[Seen | None]:
+        """Return, for each delivery in order, the earlier one that it would repeat, or what would warn of it.
+
+        None where it is new and like no other. Checks as `enqueue` would at `now`, by keys that are remembered, and of
+        the same call the earlier deliveries; stores nothing and takes no key.
+        """
         at = self._by_store(now)
         call = asked_call(deliveries, now=at, rules=self._rules)
         windows = {"window_s": self._rules.dedup_window_s, "ledger_s": self._rules.ledger_s}
@@ -147,34 +173,47 @@ class Ledger(UsesStore):
 
     @reads
     async def order_ids(self, store: Statements, numbers: Sequence[str]) -> dict[str, list[str]]:
+        """Return by other name, the number where `order_id` is the id, the ids of the orders that have it.
+
+        As long as their keys are remembered; names that no order has are left out.
+        """
         digests = [digest for number in numbers for digest in number_digests(number)]
         return order_ids_of(numbers, await store.rows("seen", digests=digests, **_WHENEVER))
 
     @reads
     async def order_names(self, store: Statements, digests: Collection[str]) -> list[str]:
+        """Return the ids and other names of the orders that hold these keys (`order_digests`), while remembered."""
         return names_of(await store.rows("seen", digests=sorted(digests), **_WHENEVER))
 
     @writes
     async def write_audit(self, store: Statements, entry: AuditEntry) -> None:
+        """Commit one entry of the audit log."""
         await store.count("write_audit", **records.audit_row(replace(entry, at=self._by_store(entry.at))))
 
     @reads
     async def audit(
         self, store: Statements, *, limit: int, cursor: str | None = None, target: str | None = None
     ) -> AuditPage:
+        """Return lines of the audit log, newest first, of one target or of all (None).
+
+        A cursor that cannot be read begins at the newest.
+        """
         rows = await store.rows("audit", before=search.cursor_id(cursor), limit=limit + 1, target=target)
         return records.audit_page(rows, limit=limit)
 
     @writes
     async def open_session(self, store: Statements, session: Session) -> None:
+        """Commit that somebody has logged in."""
         await store.count("open_session", **asdict(replace(session, ends_at=self._by_store(session.ends_at))))
 
     @reads
     async def session(self, store: Statements, digest: str, *, now: float) -> Session | None:
+        """Return the session of a cookie, by its digest; None where there is none, or its time is over."""
         return records.session_at(self._by_store(now), await store.rows("session", digest=digest))
 
     @writes
     async def end_session(self, store: Statements, digest: str) -> None:
+        """Commit that a session is over. One that is not there is over."""
         await store.count("end_session", digest=digest)
 
     async def _deliveries(

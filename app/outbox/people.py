@@ -209,6 +209,11 @@ class KeepsPeople(UsesStore):
     async def people_with(
         self, store: Statements, digests: Sequence[str], *, after: str
     ) -> tuple[list[str], str | None]:
+        """Return ids under which one of some digests is remembered, or which begin as one, of a stretch of memory.
+
+        It goes in the order of keys, and begins behind the key `after`; the second is where it ends, None where it is
+        the last.
+        """
         asked = {"digests": list(digests), "are_few": len(digests) <= _FEW}
         ((keys, last, count),) = await store.rows("people_with", after=after, limit=IDS_AT_ONCE, **asked)
         return _listed(keys), last if count == IDS_AT_ONCE else None
@@ -217,6 +222,7 @@ class KeepsPeople(UsesStore):
     async def owned(
         self, store: Statements, keys: Collection[str], *, messages: Collection[str] = ()
     ) -> list[Ownership]:
+        """Return whose messages are of which an id, or a digest of a contact, begins as a key; and whose `messages`."""
         rows = await store.rows("owned", keys=self._owner_keys(keys), messages=list(messages))
         return [
             Ownership(
@@ -231,6 +237,10 @@ class KeepsPeople(UsesStore):
 
     @reads
     async def kept_of(self, store: Statements, digests: Collection[str], *, after: int) -> KeptDataPage:
+        """Return what deliveries hold one of some digests (SHA-256 in hex), of a stretch in the order of their ids.
+
+        The stretch begins behind the id `after`; 0 begins with the first.
+        """
         asked = {"digests": list(digests), "are_few": len(digests) <= _FEW}
         ((messages, nobodys, last, count),) = await store.rows(
             "kept_of", after=after, limit=DELIVERIES_AT_ONCE, **asked
@@ -239,21 +249,25 @@ class KeepsPeople(UsesStore):
 
     @reads
     async def kept_elsewhere(self, store: Statements, digests: Collection[str]) -> OtherKeptData:
+        """Return what is kept of other people than those of some digests beside deliveries."""
         asked = {"digests": list(digests), "lasts_s": self._rules.ledger_s}
         ((orders, is_keyed),) = await store.rows("kept_elsewhere", **asked)
         return OtherKeptData(orders, bool(is_keyed))
 
     @reads
     async def subjects_of(self, store: Statements, deliveries: Collection[str]) -> dict[str, list[Subject]]:
+        """Return whose some deliveries are, by their ids; a merged order is of several messages."""
         return _subjects_of(await store.rows("subjects_of", ids=list(map(int, deliveries))))
 
     @reads
     async def consents(self, store: Statements, keys: Collection[str]) -> list[Answer]:
+        """Return what people answered about some ids, by their keys."""
         rows = await store.rows("consents", keys=list(keys))
         return [record_of(Answer, row, **{name: bool(row[place]) for name, place in _TRUTHS.items()}) for row in rows]
 
     @writes
     async def forget_yeses(self, store: Statements, keys: Collection[str]) -> int:
+        """Erase every yes about some ids, and of those who have them; return how many. What said no stays."""
         return await store.count("forget_yeses", keys=key_prefixes(keys))
 
 

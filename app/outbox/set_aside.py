@@ -1,26 +1,32 @@
 """What the store refuses to change is found by halving, set aside with the reason, and tried again later.
 
 So one bad row (a constraint, a trigger, a value that cannot be read) blocks nothing but itself. It is kept as the
-shared value `SET_ASIDE`. Both engines run these steps, each with its own statements.
+shared value `SET_ASIDE`.
 """
 
 import secrets
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from math import inf
+from types import MappingProxyType
 from typing import Any, Final, Generic, TypeAlias, TypeVar, get_args
 
 import msgspec
 import orjson
 
+from app.config.settings import OutboxSettings
 from app.core.deliveries import Claimed, Outcome, Settlement, Shared, State
 from app.core.events import CounterRow
 from app.core.log import logger
 from app.core.shared_values import SET_ASIDE, SetAside
-from app.core.values.times import MINUTE_S
+from app.core.values.times import DAY_S, MINUTE_S
 from app.errors import RowRefused
 from app.outbox.hold_clock import EndedHolds
-from app.outbox.settlement import ClaimQuery
+from app.outbox.inventory import HOURS_KEPT_S
+from app.outbox.settlement import HOLD_ROWS, ClaimQuery, last_of_each
+from app.outbox.statements import Statements
 
 #: More of them are no rows but the store itself.
 MAX_SET_ASIDE: Final = 1_000
@@ -34,6 +40,11 @@ ROWS: Final = "rows/"
 _COUNT: Final = "count/"
 
 Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+#: What a claim returns.
+Taken = TypeVar("Taken")
+#: What is settled, each by itself.
+Unit: TypeAlias = Settlement | CounterRow
 #: Each that is refused alone, and why.
 Refused: TypeAlias = Sequence[tuple[Item, str]]
 
@@ -145,7 +156,7 @@ def unclaimed(refused: Refused[int], ad_account_id: str, *, now: float) -> dict[
     }
 
 
-def split(units: Sequence[Settlement | CounterRow]) -> tuple[list[Settlement], list[CounterRow]]:
+def split(units: Sequence[Unit]) -> tuple[list[Settlement], list[CounterRow]]:
     """Return the settlements and the counts among units."""
     settlements = [each for each in units if isinstance(each, Settlement)]
     return settlements, [each for each in units if isinstance(each, CounterRow)]
@@ -167,12 +178,12 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True):
 _OUTCOMES: Final[Mapping[str, type[Outcome]]] = {kind.__name__: kind for kind in get_args(Outcome)}
 
 
-def unsettled(refused: Refused[Settlement | CounterRow], *, now: float) -> dict[str, SetAside]:
+def unsettled(refused: Refused[Unit], *, now: float) -> dict[str, SetAside]:
     """Return by name what is set aside of settlements and counts."""
     return dict(_unsettled(each, why, now) for each, why in refused)
 
 
-def _unsettled(unit: Settlement | CounterRow, why: str, now: float) -> tuple[str, SetAside]:
+def _unsettled(unit: Unit, why: str, now: float) -> tuple[str, SetAside]:
     if isinstance(unit, CounterRow):
         record, name = _Record(counter=unit), secrets.token_hex(8)
         return f"{_COUNT}{name}", _new("count", why, now, record=record, name=name)
@@ -194,7 +205,7 @@ def _new(doing: Any, why: str, now: float, *, name: str, record: _Record | None 
     return SetAside(doing=doing, why=why, since=now, again_at=_again_at(now, now), record=kept, **more)
 
 
-def unit_of(known: SetAside) -> Settlement | CounterRow:
+def unit_of(known: SetAside) -> Unit:
     """Return the settlement or count that is set aside. Its payload is empty."""
     record = msgspec.convert(known.record, _Record)
     if record.counter:
@@ -225,20 +236,194 @@ def set_aside_id(name: str) -> int:
     return int(name.removeprefix(DELIVERY))
 
 
-def shared_key(name: str) -> str:
+#: Deletes, of the rows behind `skip` that are too old, `limit` at most; returns how many that were.
+Step: TypeAlias = Callable[[int, int], Awaitable[int]]
+#: Does one task of retention, touching at most so many rows; returns how many it touched.
+Task: TypeAlias = Callable[[int], Awaitable[int]]
+
+
+def deleting(store: Statements, now: float, rules: OutboxSettings, name: str) -> Step:
+    """Return the step that runs the named statement, which deletes what is too old."""
+    ledger_start = now - rules.ledger_s
+    starts = {
+        "now": now,
+        "delivered_start": now - rules.ledger_delivered_s,
+        "ledger_start": ledger_start,
+        "audit_start": now - rules.audit_s,
+        "hours_start": now - HOURS_KEPT_S,
+        "days_start": ledger_start - DAY_S,
+    }
+    return lambda limit, skip: store.count(name, **starts, limit=limit, skip=skip)
+
+
+class RowByRow(ABC, Generic[Taken]):
+    """Does on one connection what the store refuses to do at once: all but the rows that it refuses."""
+
+    def __init__(self, store: Statements) -> None:
+        self._store = store
+        #: As `look` found it.
+        self._known: Mapping[str, SetAside] = {}
+        self._now = 0.0
+
+    @abstractmethod
+    async def attempt(self, do: Callable[[], Awaitable[Answer]], *, is_kept: bool = True) -> Answer:
+        """Do something whole or not at all, and take it back where it is not kept.
+
+        Raises RowRefused, with nothing changed.
+        """
+
+    @abstractmethod
+    async def claim(self, asked: ClaimQuery) -> Taken: ...
+
+    @abstractmethod
+    async def renew(self, claimed: Sequence[Claimed], until: float) -> None: ...
+
+    @abstractmethod
+    async def settle(
+        self, settlements: Sequence[Settlement], counters: Sequence[CounterRow], now: float, rules: OutboxSettings
+    ) -> None: ...
+
+    async def _with_payload(self, unit: Unit, rules: OutboxSettings) -> Unit:  # noqa: ARG002 - for an engine that needs it
+        """Return what was set aside with the finished event, where settling it needs that."""
+        return unit
+
+    async def claim_the_rest(self, asked: ClaimQuery) -> Taken:
+        """Claim what can be claimed, and set the rest aside. Raises RowRefused where that is too much.
+
+        Behind those that are set aside come others, which may be refused too.
+        """
+        check_room(await self._read())
+        while True:
+            try:
+                return await self.attempt(partial(self.claim, asked))
+            except RowRefused:
+                by = asked.holds.by if asked.holds else None
+                which = {"ad_account_id": asked.ad_account_id, "now": asked.now, "by": by, "only": None}
+                ids = [id_ for (id_,) in await self._store.rows("claimable", **which, limit=HOLD_ROWS)]
+                refused = await self._refused_of(ids, lambda part: self.claim(asked.of(part)), is_kept=False)
+                if not refused:
+                    raise
+                await self._put(unclaimed(refused, asked.ad_account_id, now=asked.now))
+
+    async def settle_the_rest(
+        self, settlements: Sequence[Settlement], counters: Sequence[CounterRow], now: float, rules: OutboxSettings
+    ) -> None:
+        """Settle what can be settled, and set the rest aside. Raises RowRefused where that is too much.
+
+        Nothing else of what is set aside is done: it stays claimed, and is not sent again.
+        """
+        check_room(await self._read())
+        units: list[Unit] = [*last_of_each(settlements), *counters]
+        refused = await self._refused_of(units, lambda some: self.settle(*split(some), now, rules))
+        await self._put(unsettled(refused, now=now))
+
+    async def renew_the_rest(self, claimed: Sequence[Claimed], until: float) -> None:
+        """Renew what can be renewed. What is refused is found again when it is settled."""
+        await self._refused_of(claimed, lambda some: self.renew(some, until))
+
+    async def look(self, now: float) -> None:
+        """Take note of what is set aside as a step of retention begins."""
+        self._known, self._now = await self._read(), now
+
+    async def retain(
+        self,
+        steps: Mapping[str, Step],
+        limit: int,
+        rules: OutboxSettings,
+        *,
+        others: Mapping[str, Task] = MappingProxyType({}),
+    ) -> int:
+        """Try again what is due, and do steps and other tasks by turns; return how many rows that touched.
+
+        What the store refuses to change stays, and keeps nothing else. Call `look` before.
+        """
+        tasks = {name: partial(self.delete, name, step) for name, step in steps.items()} | dict(others)
+        tried_again = await self._claim_again() + await self._settle_again(rules)
+        shares = FairShares(tasks, limit - tried_again)
+        while task := shares.next():
+            name, size = task
+            shares.take(name, await tasks[name](size))
+        return limit - shares.left
+
+    async def delete(self, name: str, do: Step, limit: int) -> int:
+        """Do one step past the rows that are refused; return how many rows it touched."""
+        known = self._known.get(f"{ROWS}{name}")
+        skip = known.rows if known and not is_due(known, now=self._now) else 0
+        passing = SkippingDelete(limit, skip)
+        while not passing.is_over:
+            try:
+                passing.take(await self.attempt(partial(do, passing.size, passing.stay)))
+            except RowRefused as exc:
+                passing.refuse(exc.words)
+        if passing.why:
+            await self._put({f"{ROWS}{name}": with_rows(known, passing, now=self._now)})
+        elif known and not skip:
+            await self._drop([f"{ROWS}{name}"])
+        return passing.gone
+
+    async def _claim_again(self) -> int:
+        """Put back in the queue what can be claimed; return how much is no longer set aside."""
+        names = due(self._known, ["claim"], now=self._now)
+        return await self._done(names, await self._refused_of(names, self._would_claim, is_kept=False))
+
+    async def _would_claim(self, names: Sequence[str]) -> None:
+        await self._drop(names)
+        ids = [set_aside_id(name) for name in names]
+        for account in {self._known[name].ad_account_id for name in names}:
+            await self.claim(claim_of(ids, account, now=self._now))
+
+    async def _settle_again(self, rules: OutboxSettings) -> int:
+        names = due(self._known, ["settle", "count"], now=self._now)
+        return await self._done(names, await self._refused_of(names, partial(self._settle, rules)))
+
+    async def _settle(self, rules: OutboxSettings, names: Sequence[str]) -> None:
+        units = [await self._with_payload(unit_of(self._known[name]), rules) for name in names]
+        await self.settle(*split(units), self._now, rules)
+
+    async def _done(self, names: Sequence[str], refused: Refused[str]) -> int:
+        still = {name: tried_again(self._known[name], why, now=self._now) for name, why in refused}
+        if still:
+            await self._put(still)
+        if gone := [name for name in names if name not in still]:
+            await self._drop(gone)
+        return len(gone)
+
+    async def _refused_of(
+        self, items: Sequence[Item], do: Callable[[Sequence[Item]], Awaitable[object]], *, is_kept: bool = True
+    ) -> Refused[Item]:
+        """Do something for all items but those for which it is refused alone; return these, each with the reason."""
+        halving = RowHalving(items)
+        while part := halving.next():
+            try:
+                await self.attempt(partial(do, part), is_kept=is_kept)
+            except RowRefused as exc:
+                halving.refuse(part, exc.words)
+        return halving.refused
+
+    async def _put(self, found: Mapping[str, SetAside]) -> None:
+        """Write what is set aside. Raises RowRefused where that is too much for it to be about rows."""
+        async with self._store.together():
+            for name, each in found.items():
+                value = orjson.dumps(msgspec.to_builtins(each)).decode()
+                await self._store.rows("put_shared", key=_shared_key(name), value=value, revision=None)
+            check_room(await self._read())
+
+    async def _drop(self, names: Sequence[str]) -> None:
+        await self._store.count("drop_shared", keys=[_shared_key(name) for name in names])
+
+    async def _read(self) -> dict[str, SetAside]:
+        found = {}
+        for key, value, revision in await self._store.rows("set_aside"):
+            name = key.removeprefix(SET_ASIDE.prefix)
+            each = SET_ASIDE.of(name).revised(Shared(value=orjson.loads(value), revision=revision)).value
+            if each is not None:
+                found[name] = each
+        return found
+
+
+def _shared_key(name: str) -> str:
     """Return the key of the shared value."""
     return SET_ASIDE.of(name).name
-
-
-def read_set_aside(rows: Iterable[Sequence[Any]]) -> dict[str, SetAside]:
-    """Return by name what is set aside, given keys, values and revisions."""
-    found = {}
-    for key, value, revision in rows:
-        name = key.removeprefix(SET_ASIDE.prefix)
-        each = SET_ASIDE.of(name).revised(Shared(value=orjson.loads(value), revision=revision)).value
-        if each is not None:
-            found[name] = each
-    return found
 
 
 def check_room(known: Mapping[str, SetAside]) -> None:

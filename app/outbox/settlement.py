@@ -1,15 +1,16 @@
 """Claims and settlements as both engines read them."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from app.config.settings import OutboxSettings
-from app.core.deliveries import EXIT_OF, Claimed, Delivered, Outcome, Retry, Settlement
+from app.core.deliveries import EXIT_OF, HELD, Claimed, Delivered, Outcome, Retry, Settlement
 from app.core.events import Exit
 from app.core.values.times import DAY_S
-from app.outbox.hold_clock import EndedHolds, HoldClock
+from app.outbox.hold_clock import EndedHolds
+from app.outbox.pairing import LOOK_S, Waiting, WaitsOver, waits_over
+from app.outbox.rows import as_json
+from app.outbox.statements import Statements
 
 #: So many due deliveries of either kind are looked at in one claim: a million that are switched off at once leave the
 #: line in a hundred claims, each of which takes the others besides.
@@ -38,7 +39,7 @@ class ClaimQuery:
     #: Pinterest takes no older event.
     max_event_age_s: float = 7 * DAY_S
     #: None but these is looked at, to find out which of them the store refuses; None: all.
-    only: Sequence[int] | None = None
+    only: list[int] | None = None
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -46,50 +47,44 @@ class ClaimQuery:
         return asdict(self) | {"without_presets": sorted(self.without_presets)}
 
     def of(self, ids: Sequence[int]) -> "ClaimQuery":
-        return replace(self, only=ids, limit=max(1, len(ids)), max_bytes=_ANY_BYTES, max_wait_s=0)
+        return replace(self, only=list(ids), limit=max(1, len(ids)), max_bytes=_ANY_BYTES, max_wait_s=0)
 
 
-class ClaimsByQuery(ABC):
-    """Makes of a claim what the statements of an engine read."""
+async def hold(store: Statements, asked: ClaimQuery) -> None:
+    """Take what is pending for presets that are switched off out of the queue."""
+    await store.count("hold", **asked.parameters | {"reason": HELD, "limit": HOLD_ROWS})
 
-    hold_clock: HoldClock
-    _rules: OutboxSettings
 
-    async def _by_server(self, now: float) -> float:
-        """Return the time of the store: without a server that of the call."""
-        return now
+async def end_holds(store: Statements, asked: ClaimQuery, over: EndedHolds) -> None:
+    """Put what is no longer held by its preset into the queue."""
+    which = asked.parameters | {"by": over.by, "ahead_s": over.ahead_s, "limit": HOLD_ROWS}
+    await store.count("end_holds", **which)
+    if over.ahead_s is not None:
+        await store.count("tell_holds", **which)
 
-    @abstractmethod
-    async def _claim(self, asked: ClaimQuery) -> list[Claimed]:
-        """Claim what is asked for."""
 
-    async def claim(
-        self,
-        ad_account_id: str,
-        *,
-        limit: int,
-        max_bytes: int,
-        max_wait_s: float,
-        lease_s: float,
-        now: float,
-        without_presets: frozenset[str] = frozenset(),
-        take_over: bool = True,
-    ) -> list[Claimed]:
-        await self.hold_clock.keep()
-        at = await self._by_server(now)
-        asked = ClaimQuery(
-            ad_account_id=ad_account_id,
-            limit=limit,
-            max_bytes=max_bytes,
-            max_wait_s=max_wait_s,
-            lease_s=lease_s,
-            without_presets=without_presets,
-            take_over=take_over,
-            now=at,
-            holds=self.hold_clock.over(ad_account_id, at),
-            max_event_age_s=self._rules.max_event_age_s,
-        )
-        return await self._claim(asked)
+async def end_waits(store: Statements, asked: ClaimQuery, over: EndedHolds) -> WaitsOver:
+    """Decide about deliveries that wait for what becomes of others; return what is to be dropped, and what else."""
+    which = {"ad_account_id": asked.ad_account_id, "by": over.by, "limit": HOLD_ROWS}
+    found = [Waiting.of(row) for row in await store.rows("followers", **which)]
+    ended = waits_over(found, now=asked.now, max_event_age_s=asked.max_event_age_s)
+    await store.count("let_go", ids=ended.sent, now=asked.now)
+    for gone, next_id in ended.first.items():
+        await store.count("follow", ad_account_id=asked.ad_account_id, gone=gone, next_id=next_id)
+    await store.count("wait_on", ids=ended.waiting, until=over.by + LOOK_S)
+    return ended
+
+
+async def release(store: Statements, asked: ClaimQuery, presets: Iterable[str]) -> None:
+    """Put deliveries of each of these presets back in the queue, as many as a claim takes."""
+    for preset in presets:
+        await store.count("release", **asked.parameters, preset=preset)
+
+
+async def renew(store: Statements, claimed: Sequence[Claimed], until: float) -> None:
+    """Lengthen the leases that are still ours."""
+    rows = as_json([(int(each.delivery_id), each.claim) for each in claimed])
+    await store.count("renew", rows=rows, until=until)
 
 
 def last_of_each(settlements: Sequence[Settlement]) -> list[Settlement]:

@@ -32,6 +32,10 @@ class Statements(Protocol):
         """Run a statement; return how many rows it changed."""
         ...
 
+    def together(self) -> AbstractAsyncContextManager[object]:
+        """Commit all that is written within, or nothing of it."""
+        ...
+
     def one_moment(self) -> AbstractAsyncContextManager[object]:
         """Let all that is read within be of one moment."""
         ...
@@ -53,6 +57,10 @@ class UsesStore(ABC):
     async def _write(self, work: Work[Answer], *, rows: int = 1, takes_in: bool = False) -> Answer:  # noqa: ARG002 - for the engine that has one writer
         """Do work that changes about so many rows; `takes_in` as `app.outbox.sqlite.writer.Writer.do` says it."""
         return await self._read(work)
+
+    async def _by_server(self, now: float) -> float:
+        """Return what `_by_store` does, and open the store where it is not open yet."""
+        return self._by_store(now)
 
     def _by_store(self, now: float) -> float:
         """Return when the clock of the store shows what this machine calls now. The store has to be open."""

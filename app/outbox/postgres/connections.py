@@ -8,7 +8,7 @@ import secrets
 import select
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext, suppress
 from importlib.resources import files
 from typing import Any, Final
 
@@ -179,6 +179,9 @@ class Connection(psycopg.AsyncConnection[TupleRow]):
     async def count(self, query: str, /, **parameters: Any) -> int:
         parameters["slot"] = self.slot
         return (await self.execute(SQL[query], parameters)).rowcount
+
+    def together(self) -> AbstractAsyncContextManager[object]:
+        return self.transaction()
 
     @asynccontextmanager
     async def one_moment(self) -> AsyncIterator[None]:

@@ -220,7 +220,6 @@ class UsesDatabase(UsesStore):
         return self._clock.of(now)
 
     async def _by_server(self, now: float) -> float:
-        """Return when the server's clock shows what this machine calls now; the first time it has to be asked."""
         await self._database.open()
         return self._clock.of(now)
 

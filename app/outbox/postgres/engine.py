@@ -13,7 +13,7 @@ from app.outbox.backpressure import Loads, loads_of, no_room_error
 from app.outbox.enqueue import prepare
 from app.outbox.hold_clock import HoldClock
 from app.outbox.inventory import Inventory, add_to_inventory, inventory_rows, keep_bounds
-from app.outbox.postgres.claim import claim, renew
+from app.outbox.postgres.claim import claim
 from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import Database, ServerClock, UsesDatabase, count_of, rows_of
 from app.outbox.postgres.ledger import Ledger
@@ -21,16 +21,16 @@ from app.outbox.postgres.notifier import Notifier
 from app.outbox.postgres.people import KeepsPeople
 from app.outbox.postgres.redrive import PostgresDeadLetters
 from app.outbox.postgres.retention import Days, retain
-from app.outbox.postgres.set_aside import claim_the_rest, renew_the_rest, settle_the_rest
+from app.outbox.postgres.set_aside import ServerRows
 from app.outbox.postgres.settle import settle, withdraw, withdraw_cancelled, withhold
 from app.outbox.postgres.writer import Writer
 from app.outbox.sealed_events import SealedEvents
-from app.outbox.settlement import ClaimQuery, ClaimsByQuery
-from app.outbox.shared import KeepsShared
+from app.outbox.settlement import ClaimQuery, renew
 from app.outbox.statements import writes
+from app.outbox.store import Outbox
 
 
-class PostgresOutbox(Ledger, KeepsShared, KeepsPeople, ClaimsByQuery):
+class PostgresOutbox(Ledger, KeepsPeople, Outbox):
     """The `Outbox` of app/outbox/store.py. Its times are the server's: `now` is shifted by how far clocks differ."""
 
     def __init__(
@@ -96,7 +96,7 @@ class PostgresOutbox(Ledger, KeepsShared, KeepsPeople, ClaimsByQuery):
         try:
             taken = await self._database.run(claim, asked)
         except RowRefused:
-            taken = await self._database.run(claim_the_rest, asked)
+            taken = await self._database.run(lambda connection: ServerRows(connection).claim_the_rest(asked))
         self._notifier.claimed(asked.ad_account_id, found=bool(taken.claimed), now=asked.now)
         if taken.released:
             self._notifier.wake()
@@ -108,7 +108,7 @@ class PostgresOutbox(Ledger, KeepsShared, KeepsPeople, ClaimsByQuery):
             try:
                 await self._database.run(renew, claimed, until)
             except RowRefused:
-                await self._database.run(renew_the_rest, claimed, until)
+                await self._database.run(lambda connection: ServerRows(connection).renew_the_rest(claimed, until))
 
     async def reschedule(self, ad_account_id: str, *, pending_by: float, claimed_by: float, limit: int) -> int:
         ends = {"pending_by": await self._by_server(pending_by), "claimed_by": await self._by_server(claimed_by)}
@@ -134,7 +134,8 @@ class PostgresOutbox(Ledger, KeepsShared, KeepsPeople, ClaimsByQuery):
         except RowRefused:
             self._days.forget()  # the table of the day may be what is missing
             await self._days.ensure_tables([at])
-            await self._database.run(settle_the_rest, settlements, counters, at, self._rules)
+            what = settlements, counters, at, self._rules
+            await self._database.run(lambda connection: ServerRows(connection).settle_the_rest(*what))
 
     def _shifted(self, settlement: Settlement) -> Settlement:
         if settlement.due_at is None:

@@ -12,12 +12,11 @@ from psycopg.errors import LockNotAvailable
 from app.config.settings import OutboxSettings
 from app.core.values.times import DAY_S
 from app.outbox.counts import MINUTES_KEPT_S
-from app.outbox.inventory import HOURS_KEPT_S
 from app.outbox.postgres.connections import SQL, Connection, about_table
 from app.outbox.postgres.database import Database, count_of, rows_of
 from app.outbox.postgres.people import forget_ended_suppressions, forget_stale, forget_unseen
-from app.outbox.postgres.set_aside import SetAsideRows, Step
-from app.outbox.set_aside import FairShares
+from app.outbox.postgres.set_aside import ServerRows
+from app.outbox.set_aside import Step, deleting
 from app.outbox.step_sums import due_steps, sum_step_parameters, summed_spans
 
 #: Of which tables there is one a day.
@@ -69,11 +68,11 @@ async def make_days(connection: Connection, days: Iterable[int]) -> None:
                     )
 
 
-#: Does one step past what is refused, given its name and a limit: `Around.delete`.
-DeleteStep: TypeAlias = Callable[[str, Callable[[int, int], Awaitable[int]], int], Awaitable[int]]
+#: Does one step past what is refused, given its name and a limit: `RowByRow.delete`.
+DeleteStep: TypeAlias = Callable[[str, Step, int], Awaitable[int]]
 
 
-async def drop_days(connection: Connection, *, ends: dict[str, float], limit: int, past: DeleteStep) -> int:
+async def drop_days(connection: Connection, ends: dict[str, float], past: DeleteStep, limit: int) -> int:
     """Drop at most `limit` tables whose day was over by the moment of `ends` for their parent; return how many.
 
     Counts of minutes are summed by hour before they go, while those are kept; what was delivered is no longer counted
@@ -131,18 +130,12 @@ _STEPS = (
 )
 
 
-#: Stands for the tables of days among the steps.
-_DAYS: Final = "drop_days"
-
-
 async def retain(connection: Connection, now: float, limit: int, rules: OutboxSettings) -> int:
-    """Touch at most `limit` rows, a table that is dropped counting as one.
-
-    What the database refuses to change stays, and keeps nothing else.
-    """
+    """Touch at most `limit` rows, a table that is dropped counting as one."""
     today = day_of(now)
     await make_days(connection, range(today, today + AHEAD + 1))
-    set_aside_rows = await SetAsideRows.read(connection, now)
+    rows = ServerRows(connection)
+    await rows.look(now)
     ledger_start = now - rules.ledger_s
     ends = {
         "delivered": now - rules.ledger_delivered_s,
@@ -150,40 +143,17 @@ async def retain(connection: Connection, now: float, limit: int, rules: OutboxSe
         "counter_hour": ledger_start,
         "counter_minute": max(now - MINUTES_KEPT_S, ledger_start),
     }
-    steps = _steps(connection, now, rules)
-    shares = FairShares((*steps, _DAYS), limit - await set_aside_rows.try_again(rules))
-    while task := shares.next():
-        name, size = task
-        if name == _DAYS:
-            touched = await drop_days(connection, ends=ends, limit=size, past=set_aside_rows.delete)
-        else:
-            touched = await set_aside_rows.delete(name, steps[name], size)
-        shares.take(name, touched)
-    return limit - shares.left
-
-
-def _steps(connection: Connection, now: float, rules: OutboxSettings) -> dict[str, Step]:
-    ledger_start = now - rules.ledger_s
-    starts = {
-        "now": now,
-        "ledger_start": ledger_start,
-        "audit_start": now - rules.audit_s,
-        "hours_start": now - HOURS_KEPT_S,
-        "days_start": ledger_start - DAY_S,
-    }
-
-    def rows(name: str) -> Step:
-        return lambda limit, skip: count_of(connection, name, **starts, limit=limit, skip=skip)
-
-    return {
+    steps: dict[str, Step] = {
         "retain_dead": partial(_forget_dead, connection, ledger_start),
         "retain_id_ranges": partial(_forget_id_ranges, connection),
-        **{name: rows(name) for name in _STEPS},
+        **{name: deleting(connection, now, rules, name) for name in _STEPS},
         "retain_suppressions": partial(forget_ended_suppressions, connection, now),
         "forget_stale": partial(forget_stale, connection, now, rules),
         "forget_unseen": partial(forget_unseen, connection, rules),
         "sum_next_step": partial(_sum_next_step, connection, now, ledger_start),
     }
+    days = partial(drop_days, connection, ends, rows.delete)
+    return await rows.retain(steps, limit, rules, others={"drop_days": days})
 
 
 async def _forget_dead(connection: Connection, ledger_start: float, limit: int, skip: int) -> int:

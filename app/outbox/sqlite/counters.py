@@ -34,8 +34,10 @@ def add_counters(
             connection.execute(SQL["reopen_steps"], {"moment": rows[0][0]})
 
 
-def sum_next_step(connection: sqlite3.Connection, *, now: float, ledger_start: float) -> int:
+async def sum_next_step(connection: sqlite3.Connection, now: float, ledger_start: float, _: int, skip: int) -> int:
     """Sum one step that is over, within a transaction, and drop sums that are old. Returns how many rows that made."""
+    if skip:
+        return 0
     connection.execute(SQL["forget_sums"], {"minutes_start": now - MINUTES_KEPT_S, "ledger_start": ledger_start})
     spans = summed_spans(connection.execute(SQL["summed_spans"]))
     for due in due_steps(spans, now=now, ledger_start=ledger_start):

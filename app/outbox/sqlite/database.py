@@ -166,8 +166,10 @@ class Connection(sqlite3.Connection):
     async def count(self, name: str, /, **parameters: Any) -> int:
         return self.execute(SQL[name], _bound(parameters)).rowcount
 
-    def one_moment(self) -> AbstractAsyncContextManager[None]:
-        return nullcontext()  # a reader is in a transaction already
+    def together(self) -> AbstractAsyncContextManager[None]:
+        return nullcontext()  # whoever reads or writes is in a transaction already
+
+    one_moment = together
 
 
 def _bound(parameters: dict[str, Any]) -> dict[str, Any]:

@@ -18,9 +18,8 @@ from app.outbox.hold_clock import HoldClock
 from app.outbox.inventory import Inventory, add_to_inventory, inventory_rows, keep_bounds
 from app.outbox.people import changes_to_people
 from app.outbox.sealed_events import SealedEvents
-from app.outbox.settlement import ClaimQuery, ClaimsByQuery
-from app.outbox.shared import KeepsShared
-from app.outbox.sqlite.claim import claim, renew
+from app.outbox.settlement import ClaimQuery, renew
+from app.outbox.sqlite.claim import claim
 from app.outbox.sqlite.database import SQL, Connection, checkpoint, open_writable
 from app.outbox.sqlite.enqueue import enqueue, enqueue_new, parameters, prepare_connection
 from app.outbox.sqlite.guard import Guard, free_reserve
@@ -30,15 +29,16 @@ from app.outbox.sqlite.people import KeepsPeople
 from app.outbox.sqlite.readers import Readers, UsesFile
 from app.outbox.sqlite.redrive import SqliteDeadLetters
 from app.outbox.sqlite.retention import retain
-from app.outbox.sqlite.set_aside import claim_the_rest, renew_the_rest, settle_the_rest
+from app.outbox.sqlite.set_aside import FileRows
 from app.outbox.sqlite.settle import settle, withdraw, withdraw_cancelled, withhold
 from app.outbox.sqlite.writer import Writer
+from app.outbox.store import Outbox
 
 #: Rows of one commit: events wait for no more of a full inventory, of which there may be some ten thousand.
 _INVENTORY_ROWS: Final = 1_000
 
 
-class SqliteOutbox(Ledger, KeepsShared, KeepsPeople, ClaimsByQuery):
+class SqliteOutbox(Ledger, KeepsPeople, Outbox):
     """The `Outbox` of app/outbox/store.py: what each method promises is said there.
 
     Writes go to one thread and share commits (writer.py); reads have connections of their own (readers.py).
@@ -105,9 +105,9 @@ class SqliteOutbox(Ledger, KeepsShared, KeepsPeople, ClaimsByQuery):
 
     async def _claim(self, asked: ClaimQuery) -> list[Claimed]:
         try:
-            claimed = await self._writer.do(partial(claim, asked=asked), rows=asked.limit)
+            claimed = await self._write(partial(claim, asked=asked), rows=asked.limit)
         except RowRefused:
-            claimed = await self._writer.do(partial(claim_the_rest, asked=asked), rows=asked.limit)
+            claimed = await self._write(lambda store: FileRows(store).claim_the_rest(asked), rows=asked.limit)
         self._notifier.claimed(asked.ad_account_id, found=bool(claimed), now=asked.now)
         return claimed
 
@@ -115,15 +115,13 @@ class SqliteOutbox(Ledger, KeepsShared, KeepsPeople, ClaimsByQuery):
         if claimed:
             until = now + lease_s
             try:
-                await self._writer.do(partial(renew, claimed=claimed, until=until), rows=len(claimed))
+                await self._write(partial(renew, claimed=claimed, until=until), rows=len(claimed))
             except RowRefused:
-                await self._writer.do(partial(renew_the_rest, claimed=claimed, until=until), rows=len(claimed))
+                await self._write(lambda store: FileRows(store).renew_the_rest(claimed, until), rows=len(claimed))
 
     async def reschedule(self, ad_account_id: str, *, pending_by: float, claimed_by: float, limit: int) -> int:
         which = {"ad_account_id": ad_account_id, "pending_by": pending_by, "claimed_by": claimed_by, "limit": limit}
-        changed = await self._writer.do(
-            lambda connection: connection.execute(SQL["reschedule"], which).rowcount, rows=limit
-        )
+        changed: int = await self._write(lambda store: store.count("reschedule", **which), rows=limit)
         self._notifier.wake()
         return changed
 
@@ -132,7 +130,7 @@ class SqliteOutbox(Ledger, KeepsShared, KeepsPeople, ClaimsByQuery):
         try:
             await self._writer.do(lambda connection: settle(connection, *what, rules), rows=len(settlements))
         except RowRefused:
-            await self._writer.do(lambda connection: settle_the_rest(connection, *what, rules), rows=len(settlements))
+            await self._write(lambda store: FileRows(store).settle_the_rest(*what, rules), rows=len(settlements))
         if any(settlement.state is State.PENDING for settlement in settlements):
             self._notifier.wake()
 
@@ -140,7 +138,7 @@ class SqliteOutbox(Ledger, KeepsShared, KeepsPeople, ClaimsByQuery):
         await self._notifier.wait(ad_account_id, timeout_s)
 
     async def retain(self, *, now: float, limit: int) -> int:
-        touched = await self._writer.do(partial(retain, now=now, limit=limit, rules=self._rules), rows=limit)
+        touched = await self._write(partial(retain, now=now, limit=limit, rules=self._rules), rows=limit)
         if touched == 0:
             await asyncio.to_thread(checkpoint, self._path)
         return touched

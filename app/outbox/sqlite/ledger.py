@@ -39,11 +39,13 @@ def looked_for(query: Query) -> dict[str, Any]:
     return {"bucket": bucket, "fingerprint": fingerprint}
 
 
-def fill_next_id_range(connection: sqlite3.Connection) -> int:
+async def fill_next_id_range(connection: sqlite3.Connection, _: int, skip: int) -> int:
     """Make the filter of the next range that no longer grows, within a transaction, or drop that of one that is gone.
 
     Returns how many ranges that were.
     """
+    if skip:
+        return 0
     (id_range,) = connection.execute(SQL["next_id_range"]).fetchone()
     if id_range is None:
         return min(1, connection.execute(SQL["forget_id_range"]).rowcount)

@@ -103,17 +103,16 @@ def _numbered_rows(changes: PeopleChanges) -> str:
     return as_json([[*row, person_id(row[0]), person_id(row[2])] for row in memory.people_rows(changes)])
 
 
-def forget_stale(connection: sqlite3.Connection, limit: int, skip: int, now: float, rules: OutboxSettings) -> int:
+async def forget_stale(connection: Connection, now: float, rules: OutboxSettings, limit: int, skip: int) -> int:
     """Forget what is too old of people. Returns how many ids it looked at."""
     starts = {"now": now, "start": now - rules.remember_s, "click_start": now - rules.click_s}
-    touched = connection.execute(SQL["stale_people"], {**starts, "limit": limit, "skip": skip}).rowcount
-    connection.execute(SQL["forget_stale"])
+    touched = await connection.count("stale_people", **starts, limit=limit, skip=skip)
+    await connection.count("forget_stale")
     return touched
 
 
-def forget_unseen(connection: sqlite3.Connection, limit: int, skip: int, rules: OutboxSettings) -> int:
-    unseen = {"max_people": rules.remember_max_people, "limit": limit, "skip": skip}
-    return connection.execute(SQL["forget_unseen"], unseen).rowcount
+async def forget_unseen(connection: Connection, rules: OutboxSettings, limit: int, skip: int) -> int:
+    return await connection.count("forget_unseen", max_people=rules.remember_max_people, limit=limit, skip=skip)
 
 
 def _deliveries_of(connection: sqlite3.Connection, messages: Collection[str]) -> list[DeadLetter]:

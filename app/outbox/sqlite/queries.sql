@@ -76,7 +76,7 @@ DELETE FROM quarantined WHERE (source, message_id) IN (
 -- let_go --
 -- Put deliveries into the queue that followed others.
 UPDATE delivery SET follows = NULL, hold_until = NULL, due_at = min(due_at, :now)
-WHERE id IN (SELECT value FROM json_each(:rows));
+WHERE id IN (SELECT value FROM json_each(:ids));
 
 -- follow --
 -- Let what followed a delivery that is gone follow the one that took its place.
@@ -85,7 +85,7 @@ WHERE ad_account_id = :ad_account_id AND follows <> 0 AND hold_until IS NOT NULL
 
 -- wait_on --
 -- Look again later at deliveries that follow others.
-UPDATE delivery SET hold_until = :until WHERE id IN (SELECT value FROM json_each(:rows));
+UPDATE delivery SET hold_until = :until WHERE id IN (SELECT value FROM json_each(:ids));
 
 -- waiting --
 -- How many deliveries are pending, and claimed, for each ad account, and of how many bytes.

@@ -1,16 +1,17 @@
 """Retention: forget what is old, in small steps."""
 
+from functools import partial
+
 from app.config.settings import OutboxSettings
-from app.core.values.times import DAY_S, HOUR_S
+from app.core.values.times import HOUR_S
 from app.outbox.counts import MINUTES_KEPT_S
-from app.outbox.inventory import HOURS_KEPT_S
 from app.outbox.records import counter_of
-from app.outbox.set_aside import FairShares
+from app.outbox.set_aside import Step, deleting
 from app.outbox.sqlite.counters import add_counters, sum_next_step
-from app.outbox.sqlite.database import SQL, Connection
+from app.outbox.sqlite.database import Connection
 from app.outbox.sqlite.ledger import fill_next_id_range
 from app.outbox.sqlite.people import forget_stale, forget_unseen
-from app.outbox.sqlite.set_aside import SetAsideRows, Step
+from app.outbox.sqlite.set_aside import FileRows
 
 _STEPS = (
     "retain_payloads",
@@ -33,43 +34,23 @@ _STEPS = (
 )
 
 
-def retain(connection: Connection, now: float, limit: int, rules: OutboxSettings) -> int:
-    """Touch at most `limit` rows, but of counts a step at once, and of ids a range.
-
-    What the file refuses to change stays, and keeps nothing else.
-    """
-    ledger_start = now - rules.ledger_s
-    starts = {
-        "now": now,
-        "delivered_start": now - rules.ledger_delivered_s,
-        "ledger_start": ledger_start,
-        "audit_start": now - rules.audit_s,
-        "hours_start": now - HOURS_KEPT_S,
-        "days_start": ledger_start - DAY_S,
-    }
-
-    def rows(name: str) -> Step:
-        return lambda limit, skip: connection.execute(SQL[name], {**starts, "limit": limit, "skip": skip}).rowcount
-
+async def retain(connection: Connection, now: float, limit: int, rules: OutboxSettings) -> int:
+    """Touch at most `limit` rows, but of counts a step at once, and of ids a range."""
+    rows = FileRows(connection)
+    await rows.look(now)
     steps: dict[str, Step] = {
-        **{name: rows(name) for name in _STEPS},
-        "sum_next_step": lambda _, skip: 0 if skip else sum_next_step(connection, now=now, ledger_start=ledger_start),
-        "fill_next_id_range": lambda _, skip: 0 if skip else fill_next_id_range(connection),
-        "roll_up": lambda limit, skip: _roll_up(connection, now, limit, skip),
-        "forget_stale": lambda limit, skip: forget_stale(connection, limit, skip, now, rules),
-        "forget_unseen": lambda limit, skip: forget_unseen(connection, limit, skip, rules),
+        **{name: deleting(connection, now, rules, name) for name in _STEPS},
+        "sum_next_step": partial(sum_next_step, connection, now, now - rules.ledger_s),
+        "fill_next_id_range": partial(fill_next_id_range, connection),
+        "roll_up": partial(_roll_up, connection, now),
+        "forget_stale": partial(forget_stale, connection, now, rules),
+        "forget_unseen": partial(forget_unseen, connection, rules),
     }
-    set_aside_rows = SetAsideRows(connection, now)
-    shares = FairShares(steps, limit - set_aside_rows.try_again(rules))
-    while task := shares.next():
-        name, size = task
-        shares.take(name, set_aside_rows.delete(name, steps[name], size))
-    return limit - shares.left
+    return await rows.retain(steps, limit, rules)
 
 
-def _roll_up(connection: Connection, now: float, limit: int, skip: int) -> int:
+async def _roll_up(connection: Connection, now: float, limit: int, skip: int) -> int:
     """Turn the counts of old minutes into counts of their hours. Returns how many rows it took."""
-    parameters = {"minutes_start": now - MINUTES_KEPT_S, "limit": limit, "skip": skip}
-    rows = connection.execute(SQL["take_minutes"], parameters).fetchall()
+    rows = await connection.rows("take_minutes", minutes_start=now - MINUTES_KEPT_S, limit=limit, skip=skip)
     add_counters(connection, map(counter_of, rows), span_s=HOUR_S)
     return len(rows)

@@ -1,7 +1,6 @@
 """A claim that finds too little for a batch costs the same however much waits: a batch fills up over many of them."""
 
 import itertools
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -10,7 +9,7 @@ import pytest
 
 from app.outbox.settlement import ClaimQuery
 from app.outbox.sqlite.claim import claim
-from app.outbox.sqlite.database import open_writable
+from app.outbox.sqlite.database import Connection, at_once, open_writable
 
 NOW = 1_000.0
 BYTES = 500
@@ -24,17 +23,17 @@ SELECT '1', 'p', 'm' || n, 'lead', 'e' || n, 'web', 1, '[]', 'default', 'Lead', 
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+def connection(tmp_path: Path) -> Iterator[Connection]:
     with closing(open_writable(tmp_path / "outbox.db")) as connection:
         yield connection
 
 
-def _fill(connection: sqlite3.Connection, count: int) -> None:
+def _fill(connection: Connection, count: int) -> None:
     connection.execute(WAITING, {"count": count, "bytes": BYTES, "at": NOW})
     connection.execute("INSERT INTO payload (delivery_id, version, body) SELECT id, 1, x'7b7d' FROM delivery")
 
 
-def _taken(connection: sqlite3.Connection, *, limit: int = 1_000, max_bytes: int = 1_000_000, age_s: float = 0) -> int:
+def _taken(connection: Connection, *, limit: int = 1_000, max_bytes: int = 1_000_000, age_s: float = 0) -> int:
     asked = ClaimQuery(
         ad_account_id="1",
         limit=limit,
@@ -46,10 +45,10 @@ def _taken(connection: sqlite3.Connection, *, limit: int = 1_000, max_bytes: int
         holds=None,
         now=NOW + age_s,
     )
-    return len(claim(connection, asked))
+    return len(at_once(claim(connection, asked)))
 
 
-def _steps(connection: sqlite3.Connection, waiting: int) -> int:
+def _steps(connection: Connection, waiting: int) -> int:
     """Return how many steps SQLite's machine takes for a claim in vain."""
     _fill(connection, waiting)
     assert _taken(connection) == 0  # the first of a connection reads the schema, too
@@ -61,7 +60,7 @@ def _steps(connection: sqlite3.Connection, waiting: int) -> int:
     return next(steps)
 
 
-def test_a_claim_in_vain_takes_as_many_steps_however_much_waits(connection: sqlite3.Connection) -> None:
+def test_a_claim_in_vain_takes_as_many_steps_however_much_waits(connection: Connection) -> None:
     assert _steps(connection, 500) == _steps(connection, 5)
 
 
@@ -80,7 +79,7 @@ def test_a_claim_in_vain_takes_as_many_steps_however_much_waits(connection: sqli
     ],
 )
 def test_ten_are_taken_once_they_fill_a_batch_or_are_old(
-    connection: sqlite3.Connection, asks: dict[str, float], taken: int
+    connection: Connection, asks: dict[str, float], taken: int
 ) -> None:
     _fill(connection, 10)
     assert _taken(connection, **asks) == taken  # type: ignore[arg-type] # limits are integers
