@@ -34,12 +34,11 @@ from app.catalog.catalog import RunningCatalog
 from app.catalog.presets import parse_files
 from app.catalog.publishing import Publisher
 from app.catalog.source_files import SourceFile
-from app.catalog.source_secrets import SourceSecrets
-from app.catalog.sources import RunningSources, load_source, read_source
+from app.catalog.sources import RunningSources, SourceSecrets, load_source, read_source
 from app.catalog.yaml_files import read_texts
 from app.config import MIN_SECRET_CHARACTERS, Settings
+from app.config.environment import shipped
 from app.config.settings import AccountEventSettings, MemorySettings, settings_of_test
-from app.config.shipped_files import shipped
 from app.config.validators import currencies
 from app.core.consent import ConsentBook
 from app.core.coordination import Coordination

@@ -18,7 +18,7 @@ from app.assemble import ad_accounts
 from app.assemble.ad_accounts import Destination
 from app.catalog.catalog import RunningCatalog, generation_of
 from app.catalog.sources import RunningSources
-from app.catalog.started_files import StartedFiles
+from app.catalog.yaml_files import StartedFiles
 from app.config import FOLLOWED, Settings
 from app.config.environment import ChangedFiles, SecretWatch
 from app.core.coordination import Coordination

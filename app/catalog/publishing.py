@@ -12,7 +12,7 @@ import orjson
 from app.catalog.catalog import Catalog, RunningCatalog, generation_of
 from app.catalog.fields import default_fields
 from app.catalog.yaml_files import VERSIONS
-from app.config.shipped_files import as_in_settings
+from app.config.environment import as_in_settings
 from app.core.values.texts import visible
 from app.errors import PublishingRefused
 

@@ -14,7 +14,7 @@ import typer
 import yaml
 
 from app import assemble
-from app.catalog.drafts import Draft, read_draft
+from app.catalog.catalog import Draft, read_draft
 from app.catalog.files import PresetFile
 from app.catalog.presets import parse_file
 from app.catalog.sources import unproven_source

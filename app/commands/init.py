@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from app.commands.terminal import AsJson, print_json, print_line, writing
+from app.config.environment import shipped
 from app.config.settings_file import SETTINGS_FILE, settings_file_text
-from app.config.shipped_files import shipped
 from app.errors import SettingsError
 
 #: What is written beside the file of settings, by where it comes from.

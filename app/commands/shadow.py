@@ -11,8 +11,7 @@ from rich.table import Table
 
 from app import assemble
 from app.catalog import Catalog
-from app.catalog.catalog import RunningCatalog
-from app.catalog.drafts import read_draft
+from app.catalog.catalog import RunningCatalog, read_draft
 from app.commands.terminal import FORMS, AsJson, add_row, opened_file, print_json, print_line, print_table, with_outbox
 from app.config import Settings, load_settings
 from app.core.shared_values import SAMPLES_HURRIED

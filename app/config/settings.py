@@ -10,9 +10,17 @@ from typing import Any, Final, Literal, Self
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from app.config.environment import FolderPaths, SecretFiles, Secrets, Texts, bare_secret, faults_of, may_come_from_file
-from app.config.misspelt import SettingNames
-from app.config.shipped_files import folder_or_shipped
+from app.config.environment import (
+    FolderPaths,
+    SecretFiles,
+    Secrets,
+    SettingNames,
+    Texts,
+    bare_secret,
+    faults_of,
+    folder_or_shipped,
+    may_come_from_file,
+)
 from app.config.validators import (
     AmountsByCurrency,
     Bytes,

@@ -29,7 +29,7 @@ class State(StrEnum):
 
 
 class OrderSide(Struct, frozen=True, kw_only=True, gc=False):
-    """What one side, the page or the shop, says of an order: by it two sides are bound (`app.outbox.twins`)."""
+    """What one side, the page or the shop, says of an order: by it two sides are bound (`app.outbox.pairing`)."""
 
     #: Digest of the token that only one browser and the shop know; None where the event names none.
     token: str | None = None

@@ -6,7 +6,7 @@ from typing import Any
 
 import pycountry
 
-from app.core.values.flags import unwrap_single
+from app.core.values.placeholders import unwrap_single
 from app.destination.members import MembersReader
 from app.destination.money import IntegerReader
 from app.destination.reading import NO_NOTES, ChoiceReader, Reading, flattened, text_of

@@ -8,9 +8,8 @@ from app.config.settings import ConversionSettings
 from app.config.validators import currencies
 from app.core.values.amounts import Context
 from app.core.values.candidates import Candidates, one_place_only
-from app.core.values.flags import unwrap_single
 from app.core.values.hidden_emails import unpersonal_id
-from app.core.values.placeholders import is_no_id
+from app.core.values.placeholders import is_no_id, unwrap_single
 from app.destination.members import MembersReader, ObjectReader
 from app.destination.money import IntegerReader, Money, plain_money, read_currency, read_money, written_amount
 from app.destination.privacy_flags import read_opt_out_type

@@ -14,7 +14,7 @@ from app.core.values.amounts import (
     is_plain_text,
     read_amount,
 )
-from app.core.values.flags import unwrap_single
+from app.core.values.placeholders import unwrap_single
 from app.destination.reading import NO_NOTES, Notes, Reading, flattened, number_text
 from app.destination.warnings import kind, left_out, shown_number
 

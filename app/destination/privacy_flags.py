@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from app.config.settings import ConversionSettings
-from app.core.values.flags import flag_texts, read_flag, unwrap_single
+from app.core.values.placeholders import flag_texts, read_flag, unwrap_single
 from app.destination.reading import NO_NOTES, Reader, Reading, about_flag, flattened, text_of
 from app.destination.warnings import kind, left_out
 

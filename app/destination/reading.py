@@ -18,8 +18,14 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 from app.core.values.candidates import Candidate
-from app.core.values.flags import read_flag, unwrap_single
-from app.core.values.placeholders import FIRST_CHARACTERS, FIRST_OF_NO_ADDRESSES, is_no_address, says_nothing
+from app.core.values.placeholders import (
+    FIRST_CHARACTERS,
+    FIRST_OF_NO_ADDRESSES,
+    is_no_address,
+    read_flag,
+    says_nothing,
+    unwrap_single,
+)
 from app.destination.warnings import kind, left_out
 
 Notes: TypeAlias = tuple[str, ...]
@@ -128,7 +134,7 @@ read_address: Reader = _AddressReader()
 
 
 def read_boolean(value: Any) -> Reading:
-    """Read true and false in the spellings of `app.core.values.flags`; anything else is nothing."""
+    """Read true and false in the spellings of `app.core.values.placeholders`; anything else is nothing."""
     flag = read_flag(value)
     return flag, (left_out(value, "true or false is expected"),) if flag is None else about_flag(value, flag)
 

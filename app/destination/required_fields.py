@@ -7,9 +7,8 @@ from typing import Any, Final
 
 from app.core.values.candidates import Candidates
 from app.core.values.event_names import ACTION_SOURCES, EVENT_NAMES
-from app.core.values.flags import unwrap_single
 from app.core.values.hidden_emails import unpersonal_id
-from app.core.values.placeholders import is_no_id
+from app.core.values.placeholders import is_no_id, unwrap_single
 from app.core.values.times import DAY_S, unix_seconds
 from app.destination.reading import NO_ID, NO_NOTES, Notes, Reader, Reading, text_of, usable_candidate
 from app.destination.warnings import hashed_id, kind, left_out, shown

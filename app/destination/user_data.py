@@ -7,13 +7,11 @@ from functools import lru_cache, partial
 from typing import Any, Self, TypeAlias
 
 from app.config.settings import ConversionSettings
-from app.core.values.addresses import public_address
+from app.core.values.addresses import is_server_library, public_address
 from app.core.values.candidates import Candidates, one_place_only
-from app.core.values.flags import unwrap_single
 from app.core.values.hidden_emails import EMAIL, holds_email, without_plain
-from app.core.values.placeholders import is_no_id
+from app.core.values.placeholders import is_no_id, unwrap_single
 from app.core.values.texts import written_texts
-from app.core.values.user_agents import is_server_library
 from app.destination.members import ObjectReader
 from app.destination.normalise import MAX_LENGTH, Normaliser, hashed, normalised, trimmed
 from app.destination.people import Digest, People, Way

@@ -8,8 +8,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from app.config.settings import ConversionSettings
-from app.core.values.flags import flag_is_given
-from app.core.values.placeholders import says_a_text
+from app.core.values.placeholders import flag_is_given, says_a_text
 from app.destination.custom_data import CONTENT_READERS
 from app.destination.money import read_money
 from app.destination.normalise import normalised

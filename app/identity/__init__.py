@@ -3,13 +3,11 @@
 Pure rules over a small store (`Memory`): the flows read events into an `IdentityEvent` and keep what changed.
 """
 
-from app.identity.erasure import FOR_EVER, erase, ids_of_person
-from app.identity.facts import GROUPS, NOBODY
-from app.identity.filling import NOTHING_KNOWN, PersonHistory, groups_named
+from app.identity.facts import GROUPS, NOBODY, NOTHING_KNOWN, IdentityEvent, PersonHistory, groups_named
 from app.identity.id_keys import IdKeys
-from app.identity.identity_event import IdentityEvent
 from app.identity.memory import HeldMemory, LoadedMemory, Memory
 from app.identity.resolution import resolve_identity
+from app.identity.suppression import FOR_EVER, erase, ids_of_person
 
 __all__ = [
     "FOR_EVER",

@@ -8,8 +8,7 @@ from msgspec.structs import replace
 from app.config.settings import MemorySettings
 from app.core.people import Fact, Link, Remembered
 from app.core.trust import may_change
-from app.identity.facts import NOBODY, OF_PERSON
-from app.identity.identity_event import IdentityEvent
+from app.identity.facts import NOBODY, OF_PERSON, IdentityEvent
 from app.identity.memory import Memory
 
 #: A chain of links is followed so far.

@@ -1,9 +1,10 @@
-"""Who said no: the ids of that person are erased and suppressed, until the same id says yes explicitly.
+"""Who said no: the ids of that person are erased and suppressed, until the same id says yes; and who asks to be erased.
 
 A proven no goes only by a proven yes. A public no holds for public events of its ids, and for proven ones of a user to
 whom a proven event linked the browser that said it.
 """
 
+import math
 from collections.abc import Iterable
 from itertools import chain as joined
 from typing import Final
@@ -15,10 +16,8 @@ from app.core.people import No, Suppression, latest_end
 from app.core.trust import may_change
 from app.core.values.times import DAY_S
 from app.identity.alias_graph import chain, ids_of, sources_of
-from app.identity.facts import NOBODY
-from app.identity.identity_event import LINKING, IdentityEvent
-from app.identity.memory import Memory
-from app.identity.proven import ProvenMemory
+from app.identity.facts import LINKING, NOBODY, IdentityEvent
+from app.identity.memory import Memory, ProvenMemory
 
 #: So many nos are told apart of one id. Further ones are joined, and then lifted by a yes of the id itself alone.
 MAX_NOS: Final = 8
@@ -137,3 +136,42 @@ def is_suppressed(event: IdentityEvent, memory: Memory, rules: MemorySettings) -
     return any(
         memory.suppression(user) is not None for key in ids_in(event) for user in chain(memory, key, event.at, rules)
     )
+
+
+#: Links that are too old to be used still lead to what has to go.
+FOR_EVER: Final = MemorySettings.model_construct(
+    remember_days=math.inf, remember_click_days=math.inf, remember_session_days=math.inf
+)
+
+
+def ids_of_person(memory: Memory, rules: MemorySettings, key: str, *, now: float) -> list[str]:
+    """Return an id, the users that it leads to, and every id that is or was linked to one of them.
+
+    A user whom another was linked to by an alias is the same person. `now` is Unix seconds.
+    """
+    waiting = chain(memory, key, now, rules)
+    found = dict.fromkeys(waiting)
+    for each in waiting:
+        for linked in memory.linked_to(each):
+            if linked not in found:
+                found[linked] = None
+                waiting.append(linked)
+    return list(found)
+
+
+def erase(
+    memory: Memory, rules: MemorySettings, *, user: str | None = None, anonymous: str | None = None, now: float
+) -> list[str]:
+    """Forget what is remembered under a user's key, and under every id that is or was linked to that user.
+
+    Of an `anonymousId` only its own is forgotten. Suppressions stay. Returns the keys under which anything was
+    remembered, and notes all keys that were looked at as erased; `now` is Unix seconds.
+    """
+    found = dict.fromkeys(ids_of_person(memory, rules, user, now=now) if user else ())
+    if anonymous:
+        found[anonymous] = None
+    memory.erased += found
+    erased = [key for key in found if memory.person(key)]
+    for key in erased:
+        memory.keep(key, NOBODY)
+    return erased

@@ -5,8 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from app.core.values.flags import flag_is_given, flag_texts, read_flag
-from app.core.values.placeholders import says_something
+from app.core.values.placeholders import flag_is_given, flag_texts, read_flag, says_something
 from app.mapping.choice_context import IsUsable
 from app.mapping.compiler import Compiler, json_kind
 from app.mapping.javascript import javascript_text

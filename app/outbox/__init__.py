@@ -11,16 +11,19 @@ from app.errors import SettingsError
 from app.outbox.counts import MINUTES_KEPT_S, NO_COUNTRY, enqueue_counters, warning_label
 from app.outbox.dedup import order_digests
 from app.outbox.hold_clock import steady_clock
-from app.outbox.orders import OrderRow, PagesOrders, order_spellings, orders_since
 from app.outbox.pairing import NOT_CONFIRMED, PAGE_DIFFERS
 from app.outbox.rows import read_warnings
 from app.outbox.search import (
     SEARCH_FILTERS,
     SENT,
+    OrderRow,
+    PagesOrders,
     dropped_exits,
     given_filters,
     means_deliveries,
     merged_delivery,
+    order_spellings,
+    orders_since,
     read_filters,
 )
 from app.outbox.store import Outbox

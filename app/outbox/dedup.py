@@ -30,11 +30,12 @@ from app.outbox.pairing import (
     SHOP_SENT_TOO,
     Pairing,
     Twin,
+    bound,
+    is_twin,
     read_side,
     side_of,
 )
 from app.outbox.rows import as_json, kept
-from app.outbox.twins import bound, is_twin
 
 _DIGEST_BYTES = 15  # 120 bits, which base64 writes as 20 characters without padding
 

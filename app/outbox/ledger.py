@@ -19,14 +19,13 @@ from app.core.pages import (
     Undelivered,
 )
 from app.outbox import records, search
+from app.outbox.counts import sum_parameters, summed_spans
 from app.outbox.dedup import names_of, number_digests, order_ids_of
 from app.outbox.enqueue import asked_call, foreseen, holders, key_rows_of, other_sides
-from app.outbox.orders import OrderPage, order_page
 from app.outbox.pairing import Twin
 from app.outbox.rows import record_of
-from app.outbox.search import ALL_IDS, PageIds
+from app.outbox.search import ALL_IDS, OrderPage, PageIds, order_page
 from app.outbox.statements import Statements, UsesStore, reads, writes
-from app.outbox.step_sums import sum_parameters, summed_spans
 
 #: Keys are asked for whenever they are forgotten.
 _WHENEVER: Final = {"now": 0, "window_s": 0, "ledger_s": 0}

@@ -1,15 +1,21 @@
-"""Claims and settlements as both engines read them."""
+"""Claims, settlements and cancellations as both engines read them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Final
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
 
-from app.core.deliveries import EXIT_OF, HELD, Claimed, Delivered, Outcome, Retry, Settlement
+import orjson
+
+from app.config.settings import OutboxSettings
+from app.core.deliveries import EXIT_OF, HELD, Claimed, Delivered, NewDelivery, Outcome, Retry, Settlement, Withdrawal
 from app.core.events import Exit
+from app.core.trust import may_change
 from app.core.values.times import DAY_S
+from app.outbox.dedup import cancelled_digests
 from app.outbox.hold_clock import EndedHolds
 from app.outbox.pairing import LOOK_S, Waiting, WaitsOver, waits_over
-from app.outbox.rows import as_json
+from app.outbox.rows import as_json, kept
 from app.outbox.statements import Statements
 
 #: So many due deliveries of either kind are looked at in one claim: a million that are switched off at once leave the
@@ -106,3 +112,68 @@ def attempt_row(outcome: Outcome) -> tuple[Exit, int | None, str]:
     """Return what the history keeps: exit, status, message."""
     message = outcome.warning if isinstance(outcome, Delivered) else outcome.reason
     return EXIT_OF[type(outcome)], outcome.status, message
+
+
+class PendingOrder(NamedTuple):
+    """A delivery of an order that is pending."""
+
+    delivery_id: int
+    is_proven: bool
+    amount: str | None
+    currency: str | None
+
+
+def reason_of_withdrawal(withdrawal: Withdrawal) -> str:
+    """Return why a delivery was withdrawn, as the ledger keeps it."""
+    return kept(f"withdrawn by message {withdrawal.message_id}")
+
+
+def withdraws(asked: Withdrawal, order: PendingOrder) -> bool:
+    """Return whether a cancellation or refund withdraws an order: one that is not more trusted, and as a whole."""
+    if not may_change(by_proven=asked.is_proven, of_proven=bool(order.is_proven)):
+        return False
+    if asked.amount is None or order.amount is None or (asked.currency or order.currency) != order.currency:
+        return True
+    return Decimal(asked.amount) >= Decimal(order.amount)
+
+
+def cancelled_rows(withdrawals: Iterable[Withdrawal], now: float, rules: OutboxSettings) -> list[list[Any]]:
+    """Return rows that remember cancellations: digest, place, when it is forgotten, what it says, its trust.
+
+    A proven one and a public one have places of their own, so that neither hides the other.
+    """
+    rows = {}
+    for each in withdrawals:
+        said = orjson.dumps({"message_id": each.message_id, "amount": each.amount, "currency": each.currency}).decode()
+        for digest in cancelled_digests(each, rules):
+            rows[digest, each.is_proven] = [digest, int(not each.is_proven), now + rules.ledger_s, said, each.is_proven]
+    return list(rows.values())
+
+
+def withdrawals_of(
+    orders: Sequence[NewDelivery], found: Iterable[tuple[str, str, bool]], rules: OutboxSettings
+) -> list[tuple[int, Withdrawal]]:
+    """Return the cancellations that are remembered of orders, each with the place of its order.
+
+    `found` are the rows that are remembered: digest, what it says, its trust.
+    """
+    by_digest: dict[str, list[tuple[Mapping[str, Any], bool]]] = {}
+    for digest, said, is_proven in found:
+        by_digest.setdefault(digest, []).append((orjson.loads(said), bool(is_proven)))
+    return [
+        (
+            place,
+            Withdrawal(
+                ad_account_id=order.ad_account_id,
+                preset=order.preset,
+                order_id=order.order_id or "",
+                source=order.source,
+                shop=order.shop,
+                is_proven=is_proven,
+                **said,
+            ),
+        )
+        for place, order in enumerate(orders)
+        for digest in cancelled_digests(order, rules)
+        for said, is_proven in by_digest.get(digest, ())
+    ]

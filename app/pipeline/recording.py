@@ -10,7 +10,7 @@ import orjson
 
 from app.catalog import Catalog
 from app.core.events import Event
-from app.core.values.user_agents import is_server_library
+from app.core.values.addresses import is_server_library
 from app.pipeline.explain import EventReport, Explainer, PresetReport, wire_path
 
 #: Texts at these places, and below those of a device, name no person.

@@ -1,4 +1,4 @@
-"""What the page and the shop each say of an order, by which `app.outbox.twins` binds the two."""
+"""What the page and the shop each say of an order, by which `app.outbox.pairing` binds the two."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,8 +9,7 @@ from typing import Any, Final, NamedTuple
 from app.core.deliveries import OrderSide
 from app.core.events import Event
 from app.core.values.amounts import WITH_THREE_DECIMALS, Context, currency_code, read_amount
-from app.core.values.flags import unwrap_single
-from app.core.values.placeholders import is_no_id
+from app.core.values.placeholders import is_no_id, unwrap_single
 from app.destination.custom_data import read_order_id
 from app.destination.user_data import missing_identifiers
 

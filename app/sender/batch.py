@@ -12,8 +12,7 @@ from app.core.shared_values import Trouble
 from app.destination.client import Answer, Failure, PinterestClient
 from app.destination.outcomes import RefusedWhole, outcomes
 from app.errors import OutboxUnavailable
-from app.sender.bisection import BatchPart, Bisection
-from app.sender.bisection_evidence import Begun, BisectionEvidence, BisectionLock
+from app.sender.bisection import BatchPart, Begun, Bisection, BisectionEvidence, BisectionLock
 from app.sender.circuit_breaker import CallSignal, CallsInARow, CircuitBreaker, signal_of
 from app.sender.context import CallReport, Dependencies
 from app.sender.leases import Leases

@@ -1,6 +1,5 @@
 """What senders of events speak: the event model, the webhook, Segment's Tracking API, authentication, consent."""
 
-from app.source.analytics_js import analytics_js_router, page_snippet, read_library
 from app.source.auth import (
     HeaderSecret,
     OpenProof,
@@ -12,12 +11,16 @@ from app.source.auth import (
     proves_authors,
 )
 from app.source.body import Limits, MemoryBudget, read_raw_event
-from app.source.bot_filter import READ_PROPERTIES, checkout_id_of, why_filtered
-from app.source.browser import OpenToPages, TagReporting, browser_helper_router
-from app.source.consent import consent_answer, withheld
-from app.source.event import Arrival, read_event, read_or_refuse
+from app.source.browser import (
+    OpenToPages,
+    TagReporting,
+    analytics_js_router,
+    browser_helper_router,
+    page_snippet,
+    read_library,
+)
+from app.source.event import AcceptsIntake, Arrival, Intake, is_delete, read_event, read_or_refuse
 from app.source.event_files import read_event_file, read_event_text
-from app.source.intake import AcceptsIntake, Intake, is_delete
 from app.source.named_sources import (
     NamedSource,
     NamedSources,
@@ -52,6 +55,7 @@ from app.source.signatures import (
 )
 from app.source.tracking_api import quotas_of, tracking_router
 from app.source.webhook import webhook_router
+from app.source.withholding import READ_PROPERTIES, checkout_id_of, consent_answer, why_filtered, withheld
 
 __all__ = [
     "INTERNAL_ERROR",

@@ -29,15 +29,14 @@ from app.source.body import (
     unpack,
     unpacked_size,
 )
-from app.source.consent import withheld
-from app.source.event import Arrival, random_id, read_or_refuse
-from app.source.intake import AcceptsIntake, Intake, accept_signed
+from app.source.event import AcceptsIntake, Arrival, Intake, accept_signed, random_id, read_or_refuse
 from app.source.openapi import NAMED_ANSWERS, NAMED_BODY, NAMED_PARAMETERS
 from app.source.rate_limits import Quota, Quotas
 from app.source.raw_records import body_reader_of, read_raw_requests, records, request_context
 from app.source.received_request import Requester, with_gpc
 from app.source.signatures import SegmentSignature, is_of_first
 from app.source.webhook import WEBHOOK_METHODS
+from app.source.withholding import withheld
 
 _OFF: Final = "the source is switched off (`enabled: false` in its file)"
 

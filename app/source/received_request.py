@@ -10,9 +10,8 @@ from typing import Any, Final, Self
 from fastapi import Request
 
 from app.core.events import Event
-from app.core.values.addresses import Network, client_ip, public_address
+from app.core.values.addresses import Network, client_ip, is_server_library, public_address
 from app.core.values.placeholders import says_nothing
-from app.core.values.user_agents import is_server_library
 from app.errors import EventRefused
 
 #: What browser and mobile SDKs say in `channel` (Segment: client; RudderStack: web, mobile).

@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 
 from app.core.events import Event
 from app.core.values.amounts import read_amount
-from app.core.values.flags import read_flag
+from app.core.values.placeholders import read_flag
 
 #: Properties that say so by a flag, and by a word.
 _FLAGS: Final = ("partial", "is_partial", "isPartial", "partial_refund", "partialRefund")

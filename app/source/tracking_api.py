@@ -22,8 +22,7 @@ from app.errors import EventRefused, SettingsError
 from app.source import responses
 from app.source.auth import WriteKeys, basic_user
 from app.source.body import Body, Limits, MemoryBudget, measured, open_body, pieces, read_events, receive
-from app.source.event import Arrival, random_id
-from app.source.intake import AcceptsIntake, Intake
+from app.source.event import AcceptsIntake, Arrival, Intake, random_id
 from app.source.openapi import BATCH_BODY, CALL_BODY, TRACKING_ANSWERS
 from app.source.rate_limits import OF_EACH, Quotas, read_quotas
 from app.source.received_request import Requester

@@ -12,8 +12,7 @@ from app.config.settings import SenderSettings
 from app.core.events import DEFAULT_SOURCE
 from app.source.auth import WebhookSecrets, proves_authors
 from app.source.body import Limits, MemoryBudget, measured, open_body, read_events, receive
-from app.source.event import Arrival, random_id
-from app.source.intake import AcceptsIntake, Intake, accept_signed
+from app.source.event import AcceptsIntake, Arrival, Intake, accept_signed, random_id
 from app.source.openapi import WEBHOOK_ANSWERS, WEBHOOK_BODY
 from app.source.received_request import with_gpc
 from app.source.responses import (

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from app.catalog.source_secrets import SourceSecrets
-from app.catalog.sources import RunningSources
+from app.catalog.sources import RunningSources, SourceSecrets
 from app.errors import CatalogError
 from tests.source.door import limits
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from app.catalog.destinations import load_destinations
-from app.catalog.started_files import StartedFiles
+from app.catalog.yaml_files import StartedFiles
 
 US = 'name: Shop US\nad_account_id: "549755885175"\nmode: sandbox\n'
 FR = 'name: Shop FR\nad_account_id: "549755885176"\nmode: sandbox\n'

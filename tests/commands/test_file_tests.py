@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.assemble.services import Services, make_services
-from app.catalog.drafts import read_draft
+from app.catalog.catalog import read_draft
 from app.errors import CatalogError
 from tests import assembled
 from tests.commands.conftest import Run

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import Result
 
 from app import assemble
-from app.catalog.drafts import read_draft
+from app.catalog.catalog import read_draft
 from app.commands import shadow as command
 from app.core.shared_values import SAMPLES_HURRIED
 from app.errors import FeatureOff, SettingsError

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from app.config import Settings, doubtful_variables, load_settings
-from app.config.misspelt import MAX_EDITS, edits
+from app.config.environment import MAX_EDITS, edits
 from app.config.settings import setting_names
 from app.config.settings_file import take_settings_file
 from app.errors import SettingsError

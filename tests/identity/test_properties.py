@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from app.identity import GROUPS, HeldMemory, IdentityEvent, resolve_identity
 from app.identity.facts import NOBODY, OF_PERSON
-from app.identity.proven import ProvenMemory
+from app.identity.memory import ProvenMemory
 from tests.identity.build import DAY, RULES, no, public, says, withheld, yes
 
 USERS, BROWSERS = ("ann", "bob", "cay"), ("x", "y", "z")

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from app.core.deliveries import OrderSide
 from app.core.people import GROUPS
-from app.outbox.pairing import WAITS_TO_BE_WITHHELD, Waiting, waits_over
-from app.outbox.twins import Merged, SideEvent, bound, is_twin, merged
+from app.outbox.pairing import WAITS_TO_BE_WITHHELD, Merged, SideEvent, Waiting, bound, is_twin, merged, waits_over
 from tests.rounds import examples
 from tests.rows import every_row
 

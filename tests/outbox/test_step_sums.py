@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from app.core.events import CounterRow
 from app.outbox import Outbox, open_outbox
-from app.outbox.step_sums import STEP_SETTLED_S, SUMMED_S, sum_parameters
+from app.outbox.counts import STEP_SETTLED_S, SUMMED_S, sum_parameters
 from tests.outbox.build import DAY_S, HOUR_S, NOW, At, delivered, new, rules
 from tests.rounds import examples
 from tests.rows import every_row

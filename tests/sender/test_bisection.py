@@ -9,8 +9,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.sender.bisection import BatchPart, Bisection
-from app.sender.bisection_evidence import Begun, BisectionEvidence
+from app.sender.bisection import BatchPart, Begun, Bisection, BisectionEvidence
 from tests.rows import every_row
 
 CALLS_AT_ONCE = 4

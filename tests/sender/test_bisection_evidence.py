@@ -1,6 +1,6 @@
 """What refusals prove, and what they do not: each row is a story of calls."""
 
-from app.sender.bisection_evidence import MAX_REMEMBERED, BisectionEvidence
+from app.sender.bisection import MAX_REMEMBERED, BisectionEvidence
 from tests.rows import every_row
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from app.sender.bisection_evidence import BisectionLock
+from app.sender.bisection import BisectionLock
 
 
 async def test_others_wait_until_whoever_is_in_doubt_is_not() -> None:

@@ -20,7 +20,7 @@ from app.core.events import Exit
 from app.destination import outcomes
 from app.outbox.sqlite import SqliteOutbox
 from app.sender import batch, settlements
-from app.sender.bisection_evidence import BisectionEvidence
+from app.sender.bisection import BisectionEvidence
 from app.sender.circuit_breaker import CircuitBreaker, Closed
 from app.sender.clocks import Clocks, ClockWatch
 from app.sender.consent import ConsentCheck

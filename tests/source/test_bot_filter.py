@@ -6,7 +6,7 @@ import pytest
 
 from app.config.settings import BotFilterSettings
 from app.source import why_filtered
-from app.source.bot_filter import is_crawler
+from app.source.withholding import is_crawler
 from tests.rows import every_row
 
 BROWSER = (

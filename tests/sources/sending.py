@@ -10,8 +10,7 @@ import httpx
 import orjson
 from fastapi import FastAPI
 
-from app.catalog.source_secrets import SourceSecrets
-from app.catalog.sources import RunningSources
+from app.catalog.sources import RunningSources, SourceSecrets
 from app.core.receipts import PresetResult, Receipt
 from app.errors import EventRefused
 from app.pipeline.receipts import receipt_of_refusal

@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar
 import orjson
 
 from app.core.events import Event
-from app.core.values.flags import flag_is_given, read_flag
+from app.core.values.placeholders import flag_is_given, read_flag
 from app.core.values.times import DAY_S
 from app.errors import WarehouseError
 from app.insights.orders.shop_orders import (

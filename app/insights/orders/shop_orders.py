@@ -7,12 +7,11 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from app.core.values.amounts import Context, currency_code, is_plain_text, read_amount
-from app.core.values.flags import read_flag
-from app.core.values.order_states import no_purchase_word
-from app.core.values.placeholders import says_nothing
+from app.core.values.placeholders import read_flag, says_nothing
 from app.core.values.times import unix_seconds
 from app.destination.custom_data import read_order_id
 from app.errors import ColumnsUnknown, WarehouseError
+from app.source.withholding import no_purchase_word
 
 _CODE: Final = re.compile("[A-Z]{3}")
 

@@ -11,13 +11,12 @@ from psycopg.errors import LockNotAvailable
 
 from app.config.settings import OutboxSettings
 from app.core.values.times import DAY_S
-from app.outbox.counts import MINUTES_KEPT_S
+from app.outbox.counts import MINUTES_KEPT_S, due_steps, sum_step_parameters, summed_spans
 from app.outbox.postgres.connections import SQL, Connection, about_table
 from app.outbox.postgres.database import Database, count_of, rows_of
 from app.outbox.postgres.people import forget_ended_suppressions, forget_stale, forget_unseen
 from app.outbox.postgres.set_aside import ServerRows
 from app.outbox.set_aside import Step, deleting
-from app.outbox.step_sums import due_steps, sum_step_parameters, summed_spans
 
 #: Of which tables there is one a day.
 PARENTS: Final = ("delivered", "dropped_event", "counter_minute", "counter_hour")

@@ -20,8 +20,17 @@ from app.outbox.postgres.database import rows_of
 from app.outbox.postgres.redrive import dismiss_overtaken
 from app.outbox.redrive import DeadLetter
 from app.outbox.rows import as_json
-from app.outbox.settlement import attempt_row, last_of_each, reason_of, was_tried
-from app.outbox.withdrawal import PendingOrder, cancelled_rows, reason_of_withdrawal, withdrawals_of, withdraws
+from app.outbox.settlement import (
+    PendingOrder,
+    attempt_row,
+    cancelled_rows,
+    last_of_each,
+    reason_of,
+    reason_of_withdrawal,
+    was_tried,
+    withdrawals_of,
+    withdraws,
+)
 
 #: Of a finished event, what stands in it unhashed.
 _UNHASHED = ("client_ip_address", "client_user_agent")

@@ -6,10 +6,9 @@ from typing import TypeAlias
 
 from app.core.events import CounterRow, Exit
 from app.core.values.times import MINUTE_S
-from app.outbox.counts import MINUTES_KEPT_S, summed
+from app.outbox.counts import MINUTES_KEPT_S, due_steps, sum_step_parameters, summed, summed_spans
 from app.outbox.rows import as_json
 from app.outbox.sqlite.database import SQL
-from app.outbox.step_sums import due_steps, sum_step_parameters, summed_spans
 
 #: The number of an attempt, its exit, status and message: most attempts of a call are alike.
 AttemptKind: TypeAlias = tuple[int, Exit, int | None, str]

@@ -13,11 +13,20 @@ from app.outbox.dedup import HoldsKeys, cancelled_digests, key_rows, order_diges
 from app.outbox.pairing import KeyColumns
 from app.outbox.redrive import DeadLetter
 from app.outbox.rows import as_json
-from app.outbox.settlement import attempt_row, last_of_each, reason_of, was_tried
+from app.outbox.settlement import (
+    PendingOrder,
+    attempt_row,
+    cancelled_rows,
+    last_of_each,
+    reason_of,
+    reason_of_withdrawal,
+    was_tried,
+    withdrawals_of,
+    withdraws,
+)
 from app.outbox.sqlite.counters import AttemptKind, add_attempts, add_counters
 from app.outbox.sqlite.database import SQL, Connection, one_json
 from app.outbox.sqlite.redrive import dismiss_overtaken
-from app.outbox.withdrawal import PendingOrder, cancelled_rows, reason_of_withdrawal, withdrawals_of, withdraws
 
 
 class _Held(NamedTuple):

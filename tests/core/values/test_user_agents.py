@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from app.core.values.user_agents import is_server_library
+from app.core.values.addresses import is_server_library
 from tests.rows import every_row
 
 
