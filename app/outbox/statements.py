@@ -55,7 +55,7 @@ class UsesStore(ABC):
         """Do work on a connection."""
 
     async def _write(self, work: Work[Answer], *, rows: int = 1, takes_in: bool = False) -> Answer:  # noqa: ARG002 - for the engine that has one writer
-        """Do work that changes about so many rows; `takes_in` as `app.outbox.sqlite.writer.Writer.do` says it."""
+        """Do work that changes about so many rows; `takes_in` is whether it promises to keep something new."""
         return await self._read(work)
 
     async def _by_server(self, now: float) -> float:
@@ -70,7 +70,7 @@ class UsesStore(ABC):
 def reads(
     work: Callable[Concatenate[Part, Store, Given], Coroutine[Any, Any, Answer]],
 ) -> Callable[Concatenate[Part, Given], Coroutine[Any, Any, Answer]]:
-    """Give a method what runs statements that change nothing."""
+    """Return a method whose first argument runs statements that change nothing."""
 
     @wraps(work)
     async def method(part: Part, /, *given: Given.args, **named: Given.kwargs) -> Answer:
@@ -82,7 +82,7 @@ def reads(
 def writes(
     work: Callable[Concatenate[Part, Store, Given], Coroutine[Any, Any, Answer]],
 ) -> Callable[Concatenate[Part, Given], Coroutine[Any, Any, Answer]]:
-    """Give a method what runs statements, which are committed with its return."""
+    """Return a method whose first argument runs statements; they are committed when it returns."""
 
     @wraps(work)
     async def method(part: Part, /, *given: Given.args, **named: Given.kwargs) -> Answer:

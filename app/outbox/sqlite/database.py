@@ -177,7 +177,7 @@ def _bound(parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 def at_once(work: Coroutine[Any, Any, Answer]) -> Answer:
-    """Do work that waits for nothing, and return its answer."""
+    """Do work that waits for nothing, and return its answer. Raises RuntimeError where it waits."""
     try:
         work.send(None)
     except StopIteration as done:
