@@ -53,8 +53,16 @@ class AnsweredCall:
 class BatchSearch:
     """Knows which part of a batch to send next, and what is still to be settled of it."""
 
-    def __init__(self, batch: Sequence[Claimed], evidence: BisectionEvidence) -> None:
+    def __init__(
+        self, batch: Sequence[Claimed], evidence: BisectionEvidence, *, is_probe: bool = False, troubles: int = 0
+    ) -> None:
+        """Take a batch, and why it is sent: as a probe, which is one delivery alone, or as usual.
+
+        `troubles` is what `BatchSender.troubles` was before the gate was asked: nothing is sent after a later one.
+        """
         self._evidence = evidence
+        self.is_probe = is_probe
+        self.troubles = troubles
         #: What is not settled, by delivery id.
         self.left = {claimed.delivery_id: claimed for claimed in batch}
         self._halving = Bisection(list(self.left), evidence)
@@ -127,62 +135,55 @@ class BatchSearch:
 _CUT_OFF = Failure(reason="shut down while waiting for Pinterest's answer", ambiguous=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SendControls:
-    """What all sends of one ad account obey."""
-
-    gate: CircuitBreaker
-    calls: Calls
-    leases: Leases
-    recording: Recording
-    shutdown: Shutdown
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SendContext:
-    """Why a batch is sent: as a probe or as usual, and what was known of Pinterest before."""
-
-    #: One delivery, alone, to see how Pinterest fares.
-    probe: bool
-    #: What `Sending.troubles` was before the gate was asked: nothing is sent after a later one.
-    troubles: int
-
-
 class BatchSender:
     """Sends batches of one ad account, several at a time."""
 
     def __init__(
-        self, client: PinterestClient, policy: DeliverySettings, controls: SendControls, surroundings: Dependencies
+        self,
+        client: PinterestClient,
+        policy: DeliverySettings,
+        surroundings: Dependencies,
+        *,
+        gate: CircuitBreaker,
+        calls: Calls,
+        leases: Leases,
+        recording: Recording,
+        shutdown: Shutdown,
     ) -> None:
         self._client = client
         self._policy = policy
-        self._controls = controls
         self._surroundings = surroundings
+        self._gate = gate
+        self._calls = calls
+        self._leases = leases
+        self._recording = recording
+        self._shutdown = shutdown
         self._evidence = BisectionEvidence()
         self._doubt = BisectionLock()
         self._row = CallsInARow()
         #: How often calls to come have become pointless.
         self.troubles = 0
 
-    async def deliver(self, batch: Sequence[Claimed], errand: SendContext) -> None:
+    async def deliver(self, batch: Sequence[Claimed], *, is_probe: bool = False, troubles: int) -> None:
         """Bring every delivery of the batch to a Settlement, or leave it to the end of its lease where this raises."""
         try:
-            recording = self._controls.recording
+            recording = self._recording
             batch = await recording.without_what_may_have_arrived(batch)
             off = self._surroundings.switches().presets_off  # since the claim: that leaves out what is off
             await recording.give_back([claimed for claimed in batch if claimed.preset in off], HELD)
-            search = BatchSearch([claimed for claimed in batch if claimed.preset not in off], self._evidence)
+            left = [claimed for claimed in batch if claimed.preset not in off]
+            search = BatchSearch(left, self._evidence, is_probe=is_probe, troubles=troubles)
             try:
-                await self._send_all(search, errand)
+                await self._send_all(search)
             finally:
                 self._doubt.update(search, is_in_doubt=False)
             await self._finish(search)
         finally:
-            self._controls.leases.release(batch)
+            self._leases.release(batch)
 
     async def give_up(self, batch: Sequence[Claimed], trouble: Trouble) -> bool:
         """Settle what has waited too long, and give back the rest; True where nothing is given back."""
-        recording = self._controls.recording
+        recording = self._recording
         try:
             batch = await recording.without_what_may_have_arrived(batch)
             ages = ((claimed, recording.age_s(claimed)) for claimed in batch)
@@ -191,24 +192,25 @@ class BatchSender:
             young = [claimed for claimed, settlement in zip(batch, old, strict=True) if not settlement]
             await recording.give_back(young, trouble.reason, after_s=0)
         finally:
-            self._controls.leases.release(batch)
+            self._leases.release(batch)
         return not young
 
     async def put_back(self, batch: Sequence[Claimed], reason: str) -> None:
         """Let a batch wait that is not sent after all."""
-        recording = self._controls.recording
         try:
-            await recording.give_back(await recording.without_what_may_have_arrived(batch), reason, after_s=0)
+            await self._recording.give_back(
+                await self._recording.without_what_may_have_arrived(batch), reason, after_s=0
+            )
         finally:
-            self._controls.leases.release(batch)
+            self._leases.release(batch)
 
-    async def _send_all(self, search: BatchSearch, errand: SendContext) -> None:
+    async def _send_all(self, search: BatchSearch) -> None:
         """Send what can be sent now, part by part, and parts side by side where that is possible."""
         sends: set[asyncio.Task[None]] = set()
         try:
             while True:
                 while len(sends) < self._policy.max_calls_in_flight and (part := search.next()):
-                    sends.add(asyncio.create_task(self._send(search, part, errand)))
+                    sends.add(asyncio.create_task(self._send(search, part)))
                 if not sends:
                     return
                 done, sends = await asyncio.wait(sends, return_when=asyncio.FIRST_COMPLETED)
@@ -219,9 +221,9 @@ class BatchSender:
                 send.cancel()
             await asyncio.gather(*sends, return_exceptions=True)
 
-    async def _send(self, search: BatchSearch, part: BatchPart, errand: SendContext) -> None:
+    async def _send(self, search: BatchSearch, part: BatchPart) -> None:
         """Send one part, record what it settles and draw the conclusions for the destination."""
-        if not await self._take_call(search, errand):
+        if not await self._take_call(search):
             search.is_stopped = True
             return
         token, begun = self._client.fingerprint(), self._evidence.begin()
@@ -230,35 +232,35 @@ class BatchSender:
             answered = await self._call(claimed)
             bad = search.note(part, begun, answered)
             self._doubt.update(search, is_in_doubt=search.is_in_doubt)
-            await self._conclude(search, answered, errand, token)  # before the call is free for a batch that waits
+            await self._conclude(search, answered, token)  # before the call is free for a batch that waits
         finally:
-            self._controls.calls.release()
+            self._calls.release()
         await self._record(search, answered, bad)
-        if errand.probe and answered.has_verdict:
-            await self._controls.gate.open()
+        if search.is_probe and answered.has_verdict:
+            await self._gate.open()
 
-    async def _take_call(self, search: BatchSearch, errand: SendContext) -> bool:
+    async def _take_call(self, search: BatchSearch) -> bool:
         """Wait for a free call that this batch may make now; False where it must wait for another time."""
-        is_pointless = partial(self._is_pointless, errand)
+        is_pointless = partial(self._is_pointless, search)
         while not search.is_stopped:
-            await self._controls.shutdown.unless_requested(self._doubt.over_for(search))
-            if not await self._controls.calls.take(is_pointless=is_pointless):
+            await self._shutdown.unless_requested(self._doubt.over_for(search))
+            if not await self._calls.take(is_pointless=is_pointless):
                 return False
             if not self._doubt.is_about_another(search):
                 self._doubt.update(search, is_in_doubt=search.is_in_doubt)
                 return True
-            self._controls.calls.release()
+            self._calls.release()
         return False
 
-    def _is_pointless(self, errand: SendContext) -> bool:
+    def _is_pointless(self, search: BatchSearch) -> bool:
         """Return whether what was claimed before must wait: Pinterest takes nothing since, or it is switched off."""
-        return self.troubles > errand.troubles or self._surroundings.switches().destination_off
+        return self.troubles > search.troubles or self._surroundings.switches().destination_off
 
     async def _call(self, claimed: Sequence[Claimed]) -> AnsweredCall:
         clocks = self._surroundings.clocks
         at, begun_at = clocks.now(), clocks.monotonic()
         call = self._client.send([each.payload for each in claimed])
-        answer = await self._controls.shutdown.unless_forced(call) or _CUT_OFF
+        answer = await self._shutdown.unless_forced(call) or _CUT_OFF
         return AnsweredCall(
             claimed=claimed,
             at=at,
@@ -267,7 +269,7 @@ class BatchSender:
             result=outcomes(answer, len(claimed), now=clocks.now(), redact=self._surroundings.redact),
         )
 
-    async def _conclude(self, search: BatchSearch, answered: AnsweredCall, errand: SendContext, token: str) -> None:
+    async def _conclude(self, search: BatchSearch, answered: AnsweredCall, token: str) -> None:
         """Note for the batches to come how Pinterest fares."""
         now = self._surroundings.clocks.now()
         if answered.has_verdict:
@@ -275,11 +277,11 @@ class BatchSender:
         if (sign := search.sign(answered, now=now)) is None:
             return
         self._row = self._row.longer(sign, calls=search.calls_in_a_row)
-        if not (errand.probe or self._row.is_trouble(sign)):
+        if not (search.is_probe or self._row.is_trouble(sign)):
             return
         sign = replace(sign, since=self._row.since)
         try:
-            await self._controls.gate.worsen(sign, token=token, now=now, probe=errand.probe)
+            await self._gate.worsen(sign, token=token, now=now, probe=search.is_probe)
         except OutboxUnavailable as exc:
             self._surroundings.on_error(exc)
         self.troubles += 1  # after the gate: whoever read this first has asked the gate in vain
@@ -288,19 +290,17 @@ class BatchSender:
         """Record what the call settled, and what it proved of events that were refused alone."""
         settlements = list(bad)
         if not isinstance(answered.result, RefusedWhole):
-            settlements += self._controls.recording.settlements(
-                answered.claimed, answered.result, judged=answered.has_verdict
-            )
+            settlements += self._recording.settlements(answered.claimed, answered.result, judged=answered.has_verdict)
         account = answered.claimed[0].ad_account_id
         call = CounterRow(name="calls", label=status_label(answered.status), ad_account_id=account)
         counts = [*counters(settlements), call]
-        await self._controls.recording.record(settlements, counts)
+        await self._recording.record(settlements, counts)
         search.settle(settlements)
         self._surroundings.on_call(answered.report(settlements, counts))
 
     async def _finish(self, search: BatchSearch) -> None:
         """Make pending again what the search has left: nothing more of the batch is sent now."""
-        recording = self._controls.recording
+        recording = self._recording
         unproven = search.unproven()
         claimed, results = [each for each, _ in unproven], [retry for _, retry in unproven]
         waiting = recording.settlements(claimed, results, judged=False)

@@ -14,7 +14,7 @@ from app.core.shared_values import Trouble
 from app.destination.client import PinterestClient
 from app.errors import OutboxUnavailable
 from app.outbox.store import Outbox
-from app.sender.batch import BatchSender, SendContext, SendControls
+from app.sender.batch import BatchSender
 from app.sender.circuit_breaker import NOT_MINE_S, CircuitBreaker, HalfOpen, Open
 from app.sender.clocks import ClockWatch
 from app.sender.context import Dependencies
@@ -67,7 +67,7 @@ class Worker:
             on_change=surroundings.on_trouble,
         )
         self._clock_watch = self._watch_the_clock()
-        self._sending = BatchSender(client, policy, self._controls(), surroundings)
+        self._sending = self._batch_sender(client)
         self._sends: set[asyncio.Task[bool]] = set()
         self._probe_under_way: asyncio.Task[bool] | None = None
 
@@ -81,7 +81,7 @@ class Worker:
             on_jump=self._surroundings.on_jump,
         )
 
-    def _controls(self) -> SendControls:
+    def _batch_sender(self, client: PinterestClient) -> BatchSender:
         limiter = Limiter(
             self._outbox,
             ad_account_id=self._ad_account_id,
@@ -97,8 +97,15 @@ class Worker:
         recording = Recording(
             self._outbox, self._policy, self._leases, self._shutdown, self._surroundings, on_error=self._note
         )
-        return SendControls(
-            gate=self._gate, calls=calls, leases=self._leases, recording=recording, shutdown=self._shutdown
+        return BatchSender(
+            client,
+            self._policy,
+            self._surroundings,
+            gate=self._gate,
+            calls=calls,
+            leases=self._leases,
+            recording=recording,
+            shutdown=self._shutdown,
         )
 
     async def run(self) -> None:
@@ -118,7 +125,7 @@ class Worker:
     async def send_due(self) -> None:
         """Send what is due now, until nothing is: for who tells the time himself, and does not `run`."""
         while batch := await self._claim(limit=self._policy.batch_max_events, max_wait_s=0):
-            await self._sending.deliver(batch, SendContext(probe=False, troubles=self._sending.troubles))
+            await self._sending.deliver(batch, troubles=self._sending.troubles)
 
     def stop(self) -> None:
         """Claim nothing more and let `run` end."""
@@ -141,13 +148,13 @@ class Worker:
         if isinstance(passage, Open):
             await self._shutdown.rest(min(passage.wait_s, REST_S))
         elif isinstance(passage, HalfOpen):
-            await self._probe(passage.trouble, SendContext(probe=True, troubles=troubles))
+            await self._probe(passage.trouble, troubles)
         elif batch := await self._claim(limit=self._policy.batch_max_events, max_wait_s=self._policy.batch_max_wait_s):
-            self._begin(self._sending.deliver(batch, SendContext(probe=False, troubles=troubles)))
+            self._begin(self._sending.deliver(batch, troubles=troubles))
         else:
             await self._wait_for_more()
 
-    async def _probe(self, trouble: Trouble, errand: SendContext) -> None:
+    async def _probe(self, trouble: Trouble, troubles: int) -> None:
         """Send one delivery, alone, unless one is under way elsewhere; give up what has waited too long."""
         if trouble.state != "blocked" and self._clocks.age_s(trouble.since) >= self._policy.retry_max_age_s:
             while batch := await self._claim(limit=self._policy.batch_max_events, max_wait_s=0):
@@ -160,7 +167,7 @@ class Worker:
         with self._leases.released_on_error(batch):
             is_mine = await self._gate.take_probe(now=self._clocks.now())
         if is_mine:
-            self._probe_under_way = self._begin(self._sending.deliver(batch, errand))
+            self._probe_under_way = self._begin(self._sending.deliver(batch, is_probe=True, troubles=troubles))
         else:
             await self._sending.put_back(batch, trouble.reason)
             await self._shutdown.rest(NOT_MINE_S)
