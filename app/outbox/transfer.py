@@ -5,13 +5,17 @@ be begun again: what has arrived already is known by its id.
 """
 
 import secrets
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
-from app.core.shared_values import STORE_SECRET, SharedValues
+from app.core.shared_values import STORE_SECRET
+from app.core.values.times import DAY_S
 from app.errors import OutboxUnavailable
+from app.outbox.shared import KeepsShared
+from app.outbox.statements import Statements, reads, writes
 
 #: So many rows share one commit on either side.
 BATCH_ROWS: Final = 1_000
@@ -129,23 +133,39 @@ class DeliveryRow(NamedTuple):
     merged: int
 
 
-class Store(SharedValues, Protocol):
+class Store(KeepsShared):
     """One side. Every method may raise OutboxUnavailable."""
 
+    @abstractmethod
     async def is_used_by_others(self) -> bool:
         """Return whether any other process uses it; where none does, an engine that can keeps others from it."""
 
-    async def is_empty(self) -> bool:
-        """Return whether nothing of any kind is there."""
-
-    async def read(self, kind: TransferKind, *, after: Sequence[Any], limit: int) -> list[Row]:
-        """Return the next rows of a kind in the order of their key; `after` is the key of the last row read before."""
-
+    @abstractmethod
     async def write(self, kind: TransferKind, rows: Sequence[Row]) -> int:
         """Commit those rows that are not there yet; return how many they were."""
 
+    @abstractmethod
     async def drop(self, kind: TransferKind, rows: Sequence[Row]) -> None:
         """Delete rows that have arrived on the other side, and commit that."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Close the store, so that others may use it."""
+
+    @abstractmethod
+    async def _as_both_know(self, store: Any, deliveries: Sequence[Sequence[Any]]) -> list[DeliveryRow]:
+        """Return rows of deliveries as both engines know them: payloads as text, no history as an empty one."""
+
+    @reads
+    async def is_empty(self, store: Statements) -> bool:
+        """Return whether nothing of any kind is there."""
+        ((anything,),) = await store.rows("holds_anything")
+        return not anything
+
+    async def read(self, kind: TransferKind, *, after: Sequence[Any], limit: int) -> list[Row]:
+        """Return the next rows of a kind in the order of their key; `after` is the key of the last row read before."""
+        places = {f"after_{place}": value for place, value in enumerate(after)}
+        return await self._rows(kind, f"transfer_{kind}_out", limit=limit, **places)
 
     async def read_day(self, past: LedgerKind, day: int, *, after: tuple[float, int], limit: int) -> list[Row]:
         """Return the next rows of what was over on a day (UTC, counted from 1970), in an order of the engine's.
@@ -154,15 +174,26 @@ class Store(SharedValues, Protocol):
         payload, DROPPED_EVENTS begin with their id and end with their moment, COUNTS are (start of the hour, name,
         preset, label, ad account, source, count) and come all at once.
         """
+        moment, id_ = after
+        begin, end = day * DAY_S, (day + 1) * DAY_S
+        behind = {"after_at": max(moment, begin), "after_id": id_}
+        return await self._rows(past, f"day_{past}", begin=begin, end=end, limit=limit, **behind)
 
-    async def highest_ids(self) -> tuple[int, int]:
+    @reads
+    async def _rows(self, store: Statements, kind: TransferKind | LedgerKind, name: str, /, **given: Any) -> list[Row]:
+        rows = await store.rows(name, **given)
+        return list(map(list, await self._as_both_know(store, rows) if kind in OF_DELIVERIES else rows))
+
+    @reads
+    async def highest_ids(self, store: Statements) -> tuple[int, int]:
         """Return the highest id ever given to a delivery and to a dropped event."""
+        ((delivery, dropped_event),) = await store.rows("highest_ids")
+        return delivery, dropped_event
 
-    async def begin_ids_above(self, delivery: int, dropped_event: int) -> None:
+    @writes
+    async def begin_ids_above(self, store: Statements, delivery: int, dropped_event: int) -> None:
         """Count ids from above these from now on."""
-
-    async def close(self) -> None:
-        """Close the store, so that others may use it."""
+        await store.count("begin_ids_above", delivery=delivery, dropped_event=dropped_event)
 
 
 @dataclass(slots=True)

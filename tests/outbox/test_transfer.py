@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from msgspec.structs import replace
@@ -265,7 +265,8 @@ async def test_interrupted_anywhere_it_is_begun_again_and_loses_nothing(
     for place in range(100):
         old, to = open_store(source), open_store(target)
         try:
-            await transfer_all(Failing(old, 2), Failing(to, 2 + place % 2))
+            failing = Failing(old, 2), Failing(to, 2 + place % 2)
+            await transfer_all(*cast("tuple[Store, Store]", failing))
         except Interrupted:
             continue
         else:

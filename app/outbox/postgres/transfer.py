@@ -4,15 +4,13 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
-from app.core.values.times import DAY_S
 from app.errors import OutboxUnavailable
 from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import Database, Result, rows_of
 from app.outbox.postgres.retention import Days
 from app.outbox.rows import as_json
-from app.outbox.shared import KeepsShared
 from app.outbox.statements import Work
-from app.outbox.transfer import BEFORE_FIRST, OF_DELIVERIES, DeliveryRow, LedgerKind, Row, TransferKind
+from app.outbox.transfer import BEFORE_FIRST, DeliveryRow, Row, Store, TransferKind
 
 #: In which column of a kind the moment stands that says in which day's table it lies.
 _MOMENT: Final = {
@@ -26,7 +24,7 @@ _MOMENT: Final = {
 _LOOKS_AFTER_S: Final = (0, 0.1, 0.3, 1)
 
 
-class PostgresStore(KeepsShared):
+class PostgresStore(Store):
     """The `Store` of app/outbox/transfer.py."""
 
     def __init__(self, url: str) -> None:
@@ -53,19 +51,9 @@ class PostgresStore(KeepsShared):
                 return False
         return True
 
-    async def is_empty(self) -> bool:
-        ((anything,),) = await self._database.run(rows_of, "holds_anything")
-        return not anything
-
-    async def read(self, kind: TransferKind, *, after: Sequence[Any], limit: int) -> list[Row]:
-        places = {f"after_{place}": value for place, value in enumerate(after)}
-        rows = await self._database.run(rows_of, f"transfer_{kind}_out", limit=limit, **places)
-        return [_decoded(kind, row) for row in rows]
-
-    async def read_day(self, past: LedgerKind, day: int, *, after: tuple[float, int], limit: int) -> list[Row]:
-        begin, end = day * DAY_S, (day + 1) * DAY_S
-        rows = await self._database.run(rows_of, f"day_{past}", begin=begin, end=end, after_id=after[1], limit=limit)
-        return [_decoded(past, row) for row in rows]
+    async def _as_both_know(self, store: Connection, deliveries: Sequence[Sequence[Any]]) -> list[DeliveryRow]:  # noqa: ARG002 - all is in the rows
+        rows = map(DeliveryRow._make, deliveries)
+        return [each._replace(history=each.history or (), payload=_text(each.payload)) for each in rows]
 
     async def write(self, kind: TransferKind, rows: Sequence[Row]) -> int:
         if kind in _MOMENT:
@@ -75,24 +63,12 @@ class PostgresStore(KeepsShared):
     async def drop(self, kind: TransferKind, rows: Sequence[Row]) -> None:
         await self._database.run(_drop, kind, rows)
 
-    async def highest_ids(self) -> tuple[int, int]:
-        ((delivery, dropped_event),) = await self._database.run(rows_of, "highest_ids")
-        return delivery, dropped_event
-
-    async def begin_ids_above(self, delivery: int, dropped_event: int) -> None:
-        await self._database.run(rows_of, "begin_ids_above", delivery=delivery, dropped_event=dropped_event)
-
     async def close(self) -> None:
         await self._database.close()
 
 
-def _decoded(kind: TransferKind | LedgerKind, row: Sequence[Any]) -> Row:
-    """Return a row as both engines know it: payloads as text, no history as an empty one."""
-    if kind not in OF_DELIVERIES:
-        return list(row)
-    delivery = DeliveryRow(*row)
-    payload = None if row[DeliveryRow._fields.index("payload")] is None else bytes(row[25]).decode()
-    return list(delivery._replace(history=delivery.history or (), payload=payload))
+def _text(stored: Any) -> str | None:
+    return None if stored is None else bytes(stored).decode()
 
 
 async def _write(connection: Connection, kind: TransferKind, rows: Sequence[Row]) -> int:

@@ -821,7 +821,7 @@ SELECT (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'delivery
 -- Give deliveries ids above this one.
 INSERT OR REPLACE INTO sqlite_sequence (rowid, name, seq)
 SELECT (SELECT rowid FROM sqlite_sequence WHERE name = 'delivery'), 'delivery',
-       max(:id, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'delivery'), 0));
+       max(:delivery, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'delivery'), 0));
 
 -- ids_there --
 -- Which of these deliveries are there.
@@ -863,7 +863,7 @@ WHERE id > :after_0 AND state = 'delivered' ORDER BY id LIMIT :limit;
 -- transfer_attempts_out --
 -- Their attempts, in order.
 SELECT delivery_id, number, at, exit, status, message FROM attempt
-WHERE delivery_id IN (SELECT value FROM json_each(:rows)) ORDER BY delivery_id, place;
+WHERE delivery_id IN (SELECT value FROM json_each(:ids)) ORDER BY delivery_id, place;
 
 -- transfer_deliveries_in --
 -- Deliveries of another outbox.

@@ -6,13 +6,12 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
-from app.core.values.times import DAY_S
 from app.errors import OutboxUnavailable
 from app.outbox.rows import as_json
-from app.outbox.shared import KeepsShared
 from app.outbox.sqlite.database import (
     SQL,
     Answer,
+    Connection,
     at_once,
     execute_with_retries,
     open_writable,
@@ -20,7 +19,7 @@ from app.outbox.sqlite.database import (
     translated_errors,
 )
 from app.outbox.statements import Work
-from app.outbox.transfer import BEFORE_FIRST, OF_DELIVERIES, DeliveryRow, LedgerKind, Row, TransferKind
+from app.outbox.transfer import BEFORE_FIRST, OF_DELIVERIES, DeliveryRow, Row, Store, TransferKind
 
 #: Deliveries lie in three tables here, whether they wait or are delivered.
 _WRITE_DELIVERIES: Final = (
@@ -31,7 +30,7 @@ _WRITE_DELIVERIES: Final = (
 )
 
 
-class SqliteStore(KeepsShared):
+class SqliteStore(Store):
     """The `Store` of app/outbox/transfer.py."""
 
     def __init__(self, path: Path) -> None:
@@ -39,6 +38,11 @@ class SqliteStore(KeepsShared):
 
     async def _read(self, work: Work[Answer]) -> Answer:
         with translated_errors():
+            return at_once(work(self._connection))
+
+    async def _write(self, work: Work[Answer], *, rows: int = 1, takes_in: bool = False) -> Answer:
+        del rows, takes_in  # nobody else writes through it
+        with translated_errors(), transaction(self._connection):
             return at_once(work(self._connection))
 
     async def is_used_by_others(self) -> bool:
@@ -52,30 +56,11 @@ class SqliteStore(KeepsShared):
                 return True
             raise
 
-    async def is_empty(self) -> bool:
-        with translated_errors():
-            return not self._connection.execute(SQL["holds_anything"]).fetchone()[0]
-
-    async def read(self, kind: TransferKind, *, after: Sequence[Any], limit: int) -> list[Row]:
-        parameters = {"limit": limit, **{f"after_{place}": value for place, value in enumerate(after)}}
-        with translated_errors():
-            rows = self._connection.execute(SQL[f"transfer_{kind}_out"], parameters).fetchall()
-            return [list(row) for row in (self._whole(rows) if kind in OF_DELIVERIES else rows)]
-
-    async def read_day(self, past: LedgerKind, day: int, *, after: tuple[float, int], limit: int) -> list[Row]:
-        moment, id_ = after
-        begin, end = day * DAY_S, (day + 1) * DAY_S
-        parameters = {"after_at": max(moment, begin), "after_id": id_, "begin": begin, "end": end, "limit": limit}
-        with translated_errors():
-            rows = self._connection.execute(SQL[f"day_{past}"], parameters).fetchall()
-            return [list(row) for row in (self._whole(rows) if past in OF_DELIVERIES else rows)]
-
-    def _whole(self, rows: Sequence[Sequence[Any]]) -> list[DeliveryRow]:
-        ids = as_json([row[0] for row in rows])
-        attempts = self._connection.execute(SQL["transfer_attempts_out"], {"rows": ids}).fetchall()
+    async def _as_both_know(self, store: Connection, deliveries: Sequence[Sequence[Any]]) -> list[DeliveryRow]:
+        attempts = await store.rows("transfer_attempts_out", ids=[row[0] for row in deliveries])
         history = {key: [each[1:] for each in group] for key, group in groupby(attempts, key=itemgetter(0))}
         whole = []
-        for row in rows:
+        for row in deliveries:
             id_, body = row[0], row[24]
             payload = None if body is None else bytes(body).decode()
             before, (version, *rest) = row[:24], row[25:]
@@ -110,15 +95,6 @@ class SqliteStore(KeepsShared):
     def _forget_sums(self, kind: TransferKind) -> None:
         if kind is TransferKind.COUNTS:
             execute_with_retries(self._connection, SQL["drop_sums"])
-
-    async def highest_ids(self) -> tuple[int, int]:
-        with translated_errors():
-            delivery, dropped_event = self._connection.execute(SQL["highest_ids"]).fetchone()
-        return delivery, dropped_event
-
-    async def begin_ids_above(self, delivery: int, dropped_event: int) -> None:  # noqa: ARG002 - dropped events go on from the highest
-        with translated_errors():
-            execute_with_retries(self._connection, SQL["begin_ids_above"], {"id": delivery})
 
     async def close(self) -> None:
         self._connection.close()

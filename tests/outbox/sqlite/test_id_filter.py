@@ -31,7 +31,7 @@ def put(at: At, outbox: SqliteOutbox) -> Callable[..., Awaitable[NewDelivery]]:
     async def enqueue(id_: int, **changes: Any) -> NewDelivery:
         ids = {"message_id": f"m-{id_}", "event_id": f"e-{id_}", "order_id": f"o-{id_}"}
         delivery = new(**(ids | changes))
-        above = {"id": id_ - 1}
+        above = {"delivery": id_ - 1}
         await outbox._writer.do(lambda connection: connection.execute(SQL["begin_ids_above"], above))
         await at.enqueue(delivery)
         return delivery
