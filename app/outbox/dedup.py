@@ -10,14 +10,14 @@ import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol, Self, TypeAlias
+from typing import Final, NamedTuple, Self, TypeAlias
 
 import orjson
 from msgspec import Struct
 from msgspec.structs import replace
 
 from app.config.settings import OutboxSettings
-from app.core.deliveries import NewDelivery, OrderSide, State
+from app.core.deliveries import NewDelivery, OrderSide, State, Withdrawal
 from app.core.trust import may_change
 from app.core.values.event_names import CHECKOUT
 from app.outbox.backpressure import another_order, seen_before
@@ -28,6 +28,8 @@ from app.outbox.pairing import (
     SHOP_DIFFERS,
     SHOP_HAS_ID,
     SHOP_SENT_TOO,
+    DeadLetter,
+    KeyColumns,
     Pairing,
     Twin,
     bound,
@@ -73,49 +75,14 @@ def erased_at(known: str) -> float:
     return float(orjson.loads(known)["erased"])
 
 
-class HasOrder(Protocol):
-    """An order for a preset of an ad account: a NewDelivery, or a Withdrawal."""
-
-    @property
-    def ad_account_id(self) -> str: ...
-
-    @property
-    def preset(self) -> str: ...
-
-    @property
-    def order_id(self) -> str | None: ...
-
-    @property
-    def source(self) -> str: ...
-
-    @property
-    def shop(self) -> str: ...
-
-
-class HasKeys(HasOrder, Protocol):
-    """What keys are made of: a NewDelivery, or one that is kept. Order and checkout are those of a `checkout`."""
-
-    @property
-    def event_name(self) -> str: ...
-
-    @property
-    def event_id(self) -> str: ...
-
-    @property
-    def checkout_id(self) -> str | None: ...
-
-    @property
-    def token(self) -> str | None: ...
-
-    @property
-    def number(self) -> str | None: ...
-
-
-class HoldsKeys(HasKeys, Protocol):
-    """A delivery that is stored."""
-
-    @property
-    def delivery_id(self) -> int: ...
+#: A delivery that is stored, as far as its keys are made of it.
+HoldsKeys: TypeAlias = KeyColumns | DeadLetter
+#: What keys are made of. Order and checkout are those of a `checkout`.
+HasKeys: TypeAlias = NewDelivery | HoldsKeys
+#: An order for a preset of an ad account.
+HasOrder: TypeAlias = NewDelivery | Withdrawal
+#: What an order is known by beside its id.
+Known: TypeAlias = NewDelivery | DeadLetter
 
 
 class Key(Struct, frozen=True, gc=False):
@@ -236,26 +203,6 @@ def why_erased(keys: Iterable[Key], erased: Mapping[str, tuple[float, bool]], *,
 MAX_PLACES = 20
 #: Of the digest of an e-mail address: enough to tell buyers apart, and half as long.
 _BUYER_CHARACTERS = 32
-
-
-class Known(HasKeys, Protocol):
-    """What an order is known by beside its id: a NewDelivery, or a dead letter that is to be sent again."""
-
-    @property
-    def buyer(self) -> Sequence[str]:
-        """Digests of the buyer's e-mail addresses."""
-
-    @property
-    def amount(self) -> str | None: ...
-
-    @property
-    def currency(self) -> str | None: ...
-
-    @property
-    def is_proven(self) -> bool: ...
-
-    @property
-    def side(self) -> OrderSide | None: ...
 
 
 class Order(NamedTuple):

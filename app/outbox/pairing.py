@@ -399,6 +399,45 @@ class KeyColumns(NamedTuple):
     number: str | None
 
 
+class DeadLetter(NamedTuple):
+    """A row of an engine's query `dead`."""
+
+    delivery_id: int
+    ad_account_id: str
+    preset: str
+    event_name: str
+    event_id: str
+    order_id: str | None
+    checkout_id: str | None
+    source: str
+    amount: str | None
+    currency: str | None
+    #: A JSON array.
+    buyers: str
+    reason: str
+    is_proven: bool
+    shop: str
+    stored_side: str | None
+
+    @property
+    def side(self) -> OrderSide | None:
+        return read_side(orjson.loads(self.stored_side)) if self.stored_side else None
+
+    @property
+    def token(self) -> str | None:
+        return self.side.token if self.side else None
+
+    @property
+    def number(self) -> str | None:
+        return self.side.number if self.side else None
+
+    @property
+    def buyer(self) -> Sequence[str]:
+        """Digests of the buyer's e-mail addresses."""
+        buyer: list[str] = orjson.loads(self.buyers)
+        return buyer
+
+
 class Waiting(NamedTuple):
     """A delivery whose wait is over, and what became of the one before it."""
 

@@ -4,16 +4,14 @@ from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, NamedTuple, TypeAlias, cast
-
-import orjson
+from typing import Any, TypeAlias, cast
 
 from app.config.settings import OutboxSettings
-from app.core.deliveries import OrderSide, State
+from app.core.deliveries import State
 from app.core.pages import DeadCause, DeadLoss, Query, Redrive
 from app.outbox.dedup import EVENT_ID, Deduplicator, every_key_of, keys_of
 from app.outbox.enqueue import Held, holders
-from app.outbox.pairing import read_side
+from app.outbox.pairing import DeadLetter
 from app.outbox.rows import as_json, record_of
 from app.outbox.search import END
 from app.outbox.statements import Statements, UsesStore, reads
@@ -25,45 +23,6 @@ REPLAYED = "not redriven:"
 
 #: [delivery, the reason that it now has] of each.
 Rows: TypeAlias = list[list[Any]]
-
-
-class DeadLetter(NamedTuple):
-    """A row of an engine's query `dead`."""
-
-    delivery_id: int
-    ad_account_id: str
-    preset: str
-    event_name: str
-    event_id: str
-    order_id: str | None
-    checkout_id: str | None
-    source: str
-    amount: str | None
-    currency: str | None
-    #: A JSON array.
-    buyers: str
-    reason: str
-    is_proven: bool
-    shop: str
-    stored_side: str | None
-
-    @property
-    def side(self) -> OrderSide | None:
-        return read_side(orjson.loads(self.stored_side)) if self.stored_side else None
-
-    @property
-    def token(self) -> str | None:
-        return self.side.token if self.side else None
-
-    @property
-    def number(self) -> str | None:
-        return self.side.number if self.side else None
-
-    @property
-    def buyer(self) -> Sequence[str]:
-        """Digests of the buyer's e-mail addresses."""
-        buyer: list[str] = orjson.loads(self.buyers)
-        return buyer
 
 
 @dataclass(slots=True)

@@ -14,10 +14,11 @@ from app.core.people import PeopleChanges, PeopleFound, PersonRow, Remembered
 from app.core.values.times import HOUR_S
 from app.outbox import people as memory
 from app.outbox.dedup import erased_text
+from app.outbox.pairing import DeadLetter
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import COLLISIONS, TRIES, UsesDatabase, count_of, rows_of
 from app.outbox.postgres.settle import release_keys
-from app.outbox.redrive import DeadLetter, erased_key_rows, every_digest_of
+from app.outbox.redrive import erased_key_rows, every_digest_of
 from app.outbox.rows import as_json
 from app.outbox.statements import reads, writes
 

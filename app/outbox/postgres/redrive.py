@@ -9,6 +9,7 @@ from app.config.settings import OutboxSettings
 from app.core.pages import Query, Redrive
 from app.errors import OutboxUnavailable
 from app.outbox import redrive
+from app.outbox.pairing import DeadLetter
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import COLLISIONS, TRIES, Database, ServerClock, UsesDatabase
 from app.outbox.postgres.ledger import asked
@@ -64,14 +65,14 @@ async def dismiss_overtaken(
     if not found:
         return
     async with connection.transaction():
-        plan = await redrive.plan_of(connection, [redrive.DeadLetter(*row) for row in found], now, rules)
+        plan = await redrive.plan_of(connection, [DeadLetter(*row) for row in found], now, rules)
         overtaken, _ = await redrive.split_plan(connection, plan)
         await _put_away(connection, overtaken)
 
 
-async def _dead(connection: Connection, query: Query, before: int) -> list[redrive.DeadLetter]:
+async def _dead(connection: Connection, query: Query, before: int) -> list[DeadLetter]:
     rows = await connection.rows("dead", **asked(query), before=before, floor=0, limit=redrive.REDRIVE_ROWS)
-    return [redrive.DeadLetter(*row) for row in rows]
+    return [DeadLetter(*row) for row in rows]
 
 
 async def _put_away(connection: Connection, rows: redrive.Rows) -> None:

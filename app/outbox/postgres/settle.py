@@ -14,11 +14,10 @@ from app.core.events import CounterRow, Exit
 from app.core.values.times import MINUTE_S
 from app.outbox.counts import summed
 from app.outbox.dedup import HoldsKeys, cancelled_digests, key_rows, order_digests
-from app.outbox.pairing import KeyColumns
+from app.outbox.pairing import DeadLetter, KeyColumns
 from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import rows_of
 from app.outbox.postgres.redrive import dismiss_overtaken
-from app.outbox.redrive import DeadLetter
 from app.outbox.rows import as_json
 from app.outbox.settlement import (
     PendingOrder,

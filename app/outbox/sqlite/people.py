@@ -16,7 +16,8 @@ from app.core.people import PeopleChanges, PeopleFound, PersonRow
 from app.core.values.times import DAY_S, HOUR_S
 from app.outbox import people as memory
 from app.outbox.dedup import erased_text
-from app.outbox.redrive import DeadLetter, erased_key_rows, every_digest_of
+from app.outbox.pairing import DeadLetter
+from app.outbox.redrive import erased_key_rows, every_digest_of
 from app.outbox.rows import as_json
 from app.outbox.sqlite.database import SQL, Connection, number_of, numbers_of, one_json, person_id
 from app.outbox.sqlite.readers import Readers, UsesFile

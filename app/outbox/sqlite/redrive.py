@@ -8,6 +8,7 @@ from typing import cast
 from app.config.settings import OutboxSettings
 from app.core.pages import Query, Redrive
 from app.outbox import redrive
+from app.outbox.pairing import DeadLetter
 from app.outbox.rows import as_json
 from app.outbox.sqlite.database import SQL, Connection, at_once
 from app.outbox.sqlite.ledger import conditions
@@ -55,16 +56,16 @@ def dismiss_overtaken(
     if not connection.execute(SQL["any_dead"]).fetchone()[0]:
         return
     found = connection.execute(SQL["overtaken"], {"sent": as_json(sent), "died": as_json(died)}).fetchall()
-    if dead := [redrive.DeadLetter(*row) for row in found]:
+    if dead := [DeadLetter(*row) for row in found]:
         plan = at_once(redrive.plan_of(connection, dead, now, rules))
         overtaken, _ = at_once(redrive.split_plan(connection, plan))
         at_once(_put_away(connection, overtaken))
 
 
-def _dead(connection: Connection, query: Query, before: int) -> list[redrive.DeadLetter]:
+def _dead(connection: Connection, query: Query, before: int) -> list[DeadLetter]:
     sql, parameters = conditions(SQL["dead"], query)
     rows = connection.execute(sql, {**parameters, "before": before, "limit": redrive.REDRIVE_ROWS}).fetchall()
-    return [redrive.DeadLetter(*row) for row in rows]
+    return [DeadLetter(*row) for row in rows]
 
 
 async def _put_away(connection: Connection, rows: redrive.Rows) -> None:

@@ -10,8 +10,7 @@ from app.core.deliveries import Claimed, NewDelivery, Settlement, State, Withdra
 from app.core.events import CounterRow, Exit
 from app.core.values.times import MINUTE_S
 from app.outbox.dedup import HoldsKeys, cancelled_digests, key_rows, order_digests
-from app.outbox.pairing import KeyColumns
-from app.outbox.redrive import DeadLetter
+from app.outbox.pairing import DeadLetter, KeyColumns
 from app.outbox.rows import as_json
 from app.outbox.settlement import (
     PendingOrder,
