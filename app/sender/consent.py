@@ -1,7 +1,6 @@
 """A no that a person said keeps what waits from being sent: asked once more when deliveries are claimed."""
 
-from collections.abc import Callable, Collection, Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
@@ -11,8 +10,6 @@ from app.core.consent import (
     Answer,
     Answers,
     ConsentBook,
-    KeepsConsents,
-    Lifted,
     Subject,
     about_its_order,
     bits_about,
@@ -23,20 +20,13 @@ from app.core.consent import (
     verdict,
 )
 from app.core.deliveries import Claimed
-
-
-class _Store(KeepsConsents, Protocol):
-    async def subjects_of(self, deliveries: Collection[str]) -> dict[str, list[Subject]]: ...
-
-    async def write_consents(self, answers: Sequence[Answer]) -> list[Lifted]: ...
-
-    async def withhold(self, claimed: Sequence[tuple[Claimed, str]], *, now: float) -> int: ...
+from app.outbox import Outbox
 
 
 class ConsentCheck:
     """Asks for what is claimed whether its person said no since it was enqueued, or yes where that is required."""
 
-    def __init__(self, store: _Store, book: ConsentBook, settings: ConsentSettings) -> None:
+    def __init__(self, store: Outbox, book: ConsentBook, settings: ConsentSettings) -> None:
         self._store = store
         self._book = book
         self._settings = settings
@@ -88,7 +78,7 @@ class ConsentCheck:
         return what, no.reason if no else ""
 
 
-def consent_check(store: _Store, settings: ConsentSettings, monotonic: Callable[[], float]) -> ConsentCheck | None:
+def consent_check(store: Outbox, settings: ConsentSettings, monotonic: Callable[[], float]) -> ConsentCheck | None:
     """Return what asks once more before something is sent; None where no answer counts for other events."""
     return ConsentCheck(store, ConsentBook(monotonic), settings) if settings.keeps_answers else None
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Final, Literal, Protocol, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from fastapi import APIRouter, Request, Response
 
@@ -41,12 +41,8 @@ from app.source.withholding import withheld
 _OFF: Final = "the source is switched off (`enabled: false` in its file)"
 
 
-class Reshape(Protocol):
-    """Makes Segment events of a record of app/source/raw_records.py."""
-
-    def __call__(self, record: dict[str, Any]) -> Iterable[Any | EventRefused]:
-        """Yield the events, as JSON that is not read yet, or why there is none."""
-        ...
+#: Makes Segment events of a record of app/source/raw_records.py: JSON that is not read yet, or why there is none.
+Reshape: TypeAlias = Callable[[dict[str, Any]], Iterable[Any | EventRefused]]
 
 
 def events_of(records: Iterable[dict[str, Any] | EventRefused], reshape: Reshape) -> Iterator[Any | EventRefused]:

@@ -1,6 +1,7 @@
 """Whatever fails behind a claim, its deliveries are sent: a lease that nobody works on is not renewed without end."""
 
 import time
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ NO = Answer(key="a" * 16, said_by="a" * 16, is_proven=False, is_no=True, at=1.0)
 async def test_a_store_that_is_away_when_consents_are_asked_keeps_no_claim(stage: Stage, method: str) -> None:
     """A leader that was replaced in this moment left deliveries claimed until the sender was started again."""
     await stage.outbox.write_consents([NO])
-    faulty = Faulty(stage.outbox, **{method: unavailable(2)})
+    faulty: Any = Faulty(stage.outbox, **{method: unavailable(2)})
     stage.consents = consent_check(faulty, assembled.settings(consent_categories=("ads",)), time.monotonic)
     await stage.enqueue(*ids("order", 20))
     async with stage.worker(send_timeout_s=0.2):
