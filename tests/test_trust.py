@@ -19,8 +19,8 @@ ASKED = {may_change.__name__, public_share.__name__, kept_for_proven.__name__}
 #: For each: the functions that ask about trust, or why no event meets another one there.
 PLACES: dict[str, list[str] | str] = {
     # de-duplication by event, order, checkout and token; withdrawal, also of orders to come; holds
-    "dedup_key": ["outbox/dedup._is_repeated", "outbox/withdrawal.withdraws"],
-    "delivery": ["outbox/dedup._is_repeated", "outbox/withdrawal.withdraws"],
+    "dedup_key": ["outbox/dedup._is_repeated", "outbox/settlement.withdraws"],
+    "delivery": ["outbox/dedup._is_repeated", "outbox/settlement.withdraws"],
     "queue": "a pending delivery, see delivery",
     "payload": "a delivery's finished event, see delivery",
     "kept_payload": "a delivery's finished event, see delivery",
