@@ -1,15 +1,17 @@
-"""What is told in the same words by either engine: why a delivery, or a whole request, is not stored."""
+"""What either engine tells in the same words: why a delivery or a request is not stored, and why a store is refused."""
 
+import zlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from app.config.settings import OutboxSettings
-from app.core.deliveries import NewDelivery
+from app.core.deliveries import NewDelivery, State
 from app.core.events import DroppedEvent, Exit
+from app.core.pages import Backlog
 from app.core.trust import kept_for_proven
-from app.errors import BacklogFull, OutboxUnavailable, RowRefused, WhyUnavailable
+from app.errors import BacklogFull, OutboxUnavailable, OutboxVersionError, RowRefused, WhyUnavailable
 
 
 def seen_before(kind: str, holder: object, differences: Sequence[str]) -> str:
@@ -135,3 +137,61 @@ def no_room_error(rules: OutboxSettings, waiting: Loads, ad_account_ids: Collect
     """
     full = backlog_full(rules, waiting, dict.fromkeys(ad_account_ids, _ANYTHING))
     return full if full and len(full.full) == len(set(ad_account_ids)) else None
+
+
+def backlog_of(
+    counts: Mapping[str, int],
+    size_bytes: int,
+    oldest_at: float | None,
+    rules: OutboxSettings,
+    *,
+    disk_bytes: int | None = None,
+) -> Backlog:
+    """Return how much waits for an ad account, by its counts of states; what is delivered is not among them.
+
+    `disk_bytes` is the room on the disk, None where it cannot be asked.
+    """
+    load = Load(counts.get(State.PENDING, 0) + counts.get(State.CLAIMED, 0), size_bytes)
+    return Backlog(
+        **counts,
+        size_bytes=size_bytes,
+        oldest_at=oldest_at,
+        full=why_full(rules, load),
+        room_bytes=remaining_bytes(rules, load) if size_bytes else None,
+        disk_bytes=disk_bytes,
+    )
+
+
+#: How the identity of every store begins: "PR", before 16 bits.
+_OURS: Final = 0x5052_0000
+
+
+def identity_of(baseline: bytes) -> int:
+    """Return what marks the stores that begin with a baseline, the file of version 1 of a schema.
+
+    Until it is released the baseline may change: a store that began with another one is refused, too.
+    """
+    return _OURS | zlib.crc32(baseline) & 0xFFFF
+
+
+def is_ours(identity: int) -> bool:
+    """Return whether some Pinrelay marked a store, whatever its baseline."""
+    return identity & ~0xFFFF == _OURS
+
+
+def without_identity(what: str, remedy: str) -> OutboxVersionError:
+    """Return why a store is refused that holds something, but not the mark of this baseline."""
+    return OutboxVersionError(
+        f"{what} was made by another program, or by a Pinrelay from before this schema. Nothing in it was changed. "
+        f"{remedy} If another program made it, point OUTBOX_URL elsewhere."
+    )
+
+
+def check_schema_version(version: int, *, newest: int) -> None:
+    """Raise OutboxVersionError where a newer Pinrelay wrote the schema."""
+    if version > newest:
+        message = (
+            f"The outbox has schema version {version}, and this Pinrelay knows {newest}: a newer one wrote it. "
+            "Start that version, or point OUTBOX_URL elsewhere."
+        )
+        raise OutboxVersionError(message)

@@ -3,11 +3,13 @@
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
+from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
-from app.core.deliveries import Delivery, NewDelivery, Seen
+from app.core.deliveries import Attempt, Delivery, NewDelivery, Seen, State
 from app.core.events import CounterRow, DroppedEvent, Exit
 from app.core.pages import (
+    AuditAction,
     AuditEntry,
     AuditPage,
     DroppedPage,
@@ -18,15 +20,17 @@ from app.core.pages import (
     Session,
     Undelivered,
 )
-from app.outbox import records, search
+from app.outbox import search
 from app.outbox.counts import sum_parameters, summed_spans
 from app.outbox.dedup import names_of, number_digests, order_ids_of
 from app.outbox.enqueue import asked_call, foreseen, holders, key_rows_of, other_sides
 from app.outbox.pairing import Twin
-from app.outbox.rows import record_of
+from app.outbox.rows import kept, read_memory, read_warnings, record_of
 from app.outbox.search import ALL_IDS, OrderPage, PageIds, order_page
 from app.outbox.statements import Statements, UsesStore, reads, writes
 
+#: Amounts are summed in millionths.
+_MILLION: Final = 1_000_000
 #: Keys are asked for whenever they are forgotten.
 _WHENEVER: Final = {"now": 0, "window_s": 0, "ledger_s": 0}
 
@@ -135,7 +139,7 @@ class Ledger(UsesStore):
         async with store.one_moment():
             sums = sum_parameters(since, step_s, summed_spans(await store.rows("summed_spans")), until)
             rows = await store.rows("counters", **asked, **sums)
-        return [records.counter_of(row) for row in rows]
+        return list(map(counter_of, rows))
 
     @reads
     async def undelivered(
@@ -152,7 +156,7 @@ class Ledger(UsesStore):
         A withdrawn order is one of the day of its cancellation. What an erasure takes away while it waits is gone.
         """
         rows = await store.rows("revenue", first_day=first_day, last_day=last_day)
-        return list(map(records.revenue_of, rows))
+        return list(map(_revenue_of, rows))
 
     @reads
     async def seen(self, store: Statements, deliveries: Sequence[NewDelivery], *, now: float) -> list[Seen | None]:
@@ -187,7 +191,7 @@ class Ledger(UsesStore):
     @writes
     async def write_audit(self, store: Statements, entry: AuditEntry) -> None:
         """Commit one entry of the audit log."""
-        await store.count("write_audit", **records.audit_row(replace(entry, at=self._by_store(entry.at))))
+        await store.count("write_audit", **_audit_row(replace(entry, at=self._by_store(entry.at))))
 
     @reads
     async def audit(
@@ -198,7 +202,8 @@ class Ledger(UsesStore):
         A cursor that cannot be read begins at the newest.
         """
         rows = await store.rows("audit", before=search.cursor_id(cursor), limit=limit + 1, target=target)
-        return records.audit_page(rows, limit=limit)
+        entries = [record_of(AuditEntry, row[1:], what=AuditAction(row[4])) for row in rows[:limit]]
+        return AuditPage(entries=tuple(entries), next_cursor=str(rows[limit - 1][0]) if len(rows) > limit else None)
 
     @writes
     async def open_session(self, store: Statements, session: Session) -> None:
@@ -208,7 +213,8 @@ class Ledger(UsesStore):
     @reads
     async def session(self, store: Statements, digest: str, *, now: float) -> Session | None:
         """Return the session of a cookie, by its digest; None where there is none, or its time is over."""
-        return records.session_at(self._by_store(now), await store.rows("session", digest=digest))
+        found = [record_of(Session, row) for row in await store.rows("session", digest=digest)]
+        return next((each for each in found if each.ends_at > self._by_store(now)), None)
 
     @writes
     async def end_session(self, store: Statements, digest: str) -> None:
@@ -218,12 +224,12 @@ class Ledger(UsesStore):
     async def _deliveries(
         self, store: Statements, query: Query, *, limit: int | None = None, ids: PageIds = ALL_IDS
     ) -> list[Delivery]:
-        return [records.delivery_of(row) for row in await self._found(store, query, ids, limit)]
+        return [delivery_of(row) for row in await self._found(store, query, ids, limit)]
 
     async def _dropped(
         self, store: Statements, query: Query, *, limit: int | None = None, ids: PageIds = ALL_IDS
     ) -> list[tuple[int, float, DroppedEvent]]:
-        return [records.dropped_of(row) for row in await self._found_dropped(store, query, ids, limit)]
+        return [_dropped_of(row) for row in await self._found_dropped(store, query, ids, limit)]
 
     async def _merged(self, store: Statements, query: Query) -> list[Delivery]:
         """Look for the deliveries into which events of the query's message were merged."""
@@ -238,7 +244,8 @@ class Ledger(UsesStore):
         whole = []
         for each in deliveries:
             history, payload = more.get(int(each.delivery_id), ((), None))
-            whole.append(replace(each, history=tuple(map(records.attempt_of, history)), payload=payload))
+            attempts = tuple(record_of(Attempt, row, exit=Exit(row[2])) for row in history)
+            whole.append(replace(each, history=attempts, payload=payload))
         return whole
 
 
@@ -246,3 +253,63 @@ async def _first_since(store: Statements, since: float | None) -> int | None:
     """Return the first delivery that was received since then; None where none was."""
     rows = await store.rows("first_delivery_since", since=since)
     return None if not rows or rows[0][0] is None else int(rows[0][0])
+
+
+def delivery_of(row: Sequence[Any]) -> Delivery:
+    """Read a row of an engine's query `search`."""
+    id_, state, warnings, is_held, is_proven = (row[place] for place in (0, 9, 15, -2, -1))
+    return record_of(
+        Delivery,
+        row,
+        delivery_id=str(id_),
+        state=State(state),
+        warnings=read_warnings(warnings),
+        memory=read_memory(warnings) if "{" in warnings else {},
+        is_held=bool(is_held),
+        is_proven=bool(is_proven),
+    )
+
+
+def _dropped_of(row: Sequence[Any]) -> tuple[int, float, DroppedEvent]:
+    """Read a row of an engine's query `search_dropped`: its id, when it was dropped, and the event."""
+    id_, at, *columns = row
+    exit_, warnings, is_proven, was_enqueued = (columns[place] for place in (3, 5, -2, -1))
+    event = record_of(
+        DroppedEvent,
+        columns,
+        exit=Exit(exit_),
+        warnings=read_warnings(warnings),
+        is_proven=bool(is_proven),
+        was_enqueued=bool(was_enqueued),
+    )
+    return id_, at, event
+
+
+def counter_of(row: Sequence[Any]) -> tuple[float, CounterRow]:
+    """Read a row of an engine's query `counters`: the start of the step, and what was counted in it."""
+    return row[0], record_of(CounterRow, row[1:])
+
+
+def _revenue_of(row: Sequence[Any]) -> Revenue:
+    """Read a row of an engine's query `revenue`."""
+    *_, millionths, largest, largest_id = row
+    return record_of(
+        Revenue,
+        row,
+        amount=Decimal(millionths) / _MILLION,
+        largest=None if largest is None else Decimal(largest) / _MILLION,
+        largest_id=None if largest_id is None else str(largest_id),
+    )
+
+
+def _audit_row(entry: AuditEntry) -> dict[str, Any]:
+    """Return the parameters of an engine's statement `write_audit`, without U+0000, which not every engine keeps."""
+    texts = {
+        "who": entry.who,
+        "place": entry.place,
+        "what": entry.what.value,
+        "target": entry.target,
+        "was": entry.before,
+        "became": entry.after,
+    }
+    return {"at": entry.at, **{name: kept(text) for name, text in texts.items()}}

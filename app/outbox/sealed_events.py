@@ -60,7 +60,8 @@ class SealedEvents(UsesStore):
 
     async def keep(self, events: Sequence[Quarantined]) -> None:
         """Commit sealed events. One whose source and message id are kept already stays as it is, if equally trusted."""
-        rows = as_json([row_of(event) for event in events])
+        columns = [astuple(event)[1:] for event in events]  # all but its id
+        rows = as_json([[*rest, as_json(keys), sealed] for *rest, keys, sealed in columns])
         await self._write(lambda store: store.count("quarantine", rows=rows), rows=len(events), takes_in=True)
 
     @writes
@@ -83,13 +84,19 @@ class SealedEvents(UsesStore):
         self, store: Statements, wanted: QuarantineFilter, *, now: float, after: int, limit: int
     ) -> list[Quarantined]:
         """Return what a filter means and whose time is not over, the oldest first, from behind the id `after`."""
-        rows = await store.rows("quarantined", now=now, after=after, limit=limit, **asked(wanted))
-        return [event_of(row) for row in rows]
+        given = {name: kept(text) for name, text in wanted.given.items()}
+        asked = {"name": None, "exit": None, "source": None, "reason": None, "samples": wanted.samples, **given}
+        found = []
+        for row in await store.rows("quarantined", now=now, after=after, limit=limit, **asked):
+            is_proven, exit_, keys = bool(row[4]), Exit(row[6]), tuple(orjson.loads(row[9]))
+            found.append(record_of(Quarantined, row, is_proven=is_proven, exit=exit_, keys=keys))
+        return found
 
     @reads
     async def groups(self, store: Statements, *, now: float, limit: int) -> list[QuarantineGroup]:
         """Return how many there are of each kind, the most first."""
-        return [group_of(row) for row in await store.rows("quarantine_groups", now=now, limit=limit)]
+        rows = await store.rows("quarantine_groups", now=now, limit=limit)
+        return [record_of(QuarantineGroup, row, exit=Exit(row[2])) for row in rows]
 
     async def release(self, ids: Sequence[int]) -> None:
         """Erase the events of these ids."""
@@ -101,26 +108,3 @@ class SealedEvents(UsesStore):
 
     async def _erase(self, name: str, **parameters: Any) -> int:
         return await self._write(lambda store: store.count(name, **parameters))
-
-
-def row_of(event: Quarantined) -> list[Any]:
-    """Return an event that is to be kept as a row of both engines: all but its id."""
-    _, *columns = astuple(event)
-    return [*columns[:-2], as_json(event.keys), event.sealed]
-
-
-def event_of(row: Sequence[Any]) -> Quarantined:
-    """Return the event of a row that was read."""
-    is_proven, exit_, keys = row[4], row[6], row[9]
-    return record_of(Quarantined, row, is_proven=bool(is_proven), exit=Exit(exit_), keys=tuple(orjson.loads(keys)))
-
-
-def group_of(row: Sequence[Any]) -> QuarantineGroup:
-    """Return the group of a row."""
-    return record_of(QuarantineGroup, row, exit=Exit(row[2]))
-
-
-def asked(wanted: QuarantineFilter) -> dict[str, str | bool | None]:
-    """Return a filter as the parameters of a statement."""
-    given = {name: kept(text) for name, text in wanted.given.items()}
-    return {"name": None, "exit": None, "source": None, "reason": None, "samples": wanted.samples, **given}

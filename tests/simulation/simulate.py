@@ -22,7 +22,7 @@ from app.core.events import Exit
 from app.core.pages import Query
 from app.core.receipts import Receipt
 from app.errors import OutboxUnavailable
-from app.outbox.records import delivery_of
+from app.outbox.ledger import delivery_of
 from app.outbox.search import ALL_IDS
 from app.outbox.sqlite import SqliteOutbox, database, ledger, notifier
 from app.pipeline import pipeline as receiving

@@ -7,7 +7,8 @@ from typing import Any
 
 from app.core.events import Exit
 from app.core.pages import Backlog, Query
-from app.outbox import ledger, records, search
+from app.outbox import ledger, search
+from app.outbox.backpressure import backlog_of
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import UsesDatabase
 from app.outbox.statements import reads
@@ -36,7 +37,7 @@ class Ledger(UsesDatabase, ledger.Ledger):
         rows = await store.rows("backlog", ad_account_id=ad_account_id)
         counts = {state: count for state, count, _, _ in rows}
         size_bytes = sum(size for _, _, size, _ in rows)
-        return records.backlog_of(counts, size_bytes, rows[0][3] if rows else None, self._rules)
+        return backlog_of(counts, size_bytes, rows[0][3] if rows else None, self._rules)
 
     async def _found(
         self, store: Connection, query: Query, ids: search.PageIds, limit: int | None

@@ -9,7 +9,8 @@ import orjson
 
 from app.core.deliveries import LEASE_LOST, Claimed
 from app.core.events import Exit
-from app.outbox.records import check_payload_version
+from app.errors import RowRefused
+from app.outbox.enqueue import PAYLOAD_VERSION
 from app.outbox.settlement import AFTER_LOSS, ClaimQuery, end_holds, end_waits, hold, release
 from app.outbox.sqlite.counters import add_attempts
 from app.outbox.sqlite.database import Connection
@@ -62,7 +63,9 @@ async def _take(connection: Connection, asked: ClaimQuery) -> tuple[list[Claimed
 def _claimed(row: Sequence[Any], body: bytes, token: str) -> Claimed:
     delivery_id, ad_account_id, preset, message_id, event_name, event_id, source, attempt, at, *rest = row
     version, _, traceparent, lease_was_lost = rest
-    check_payload_version(version)
+    if version > PAYLOAD_VERSION:
+        words = f"a payload of version {version}: a newer Pinrelay wrote it, start that version"
+        raise RowRefused(f"The outbox holds {words}.", words=words)
     return Claimed(
         delivery_id=str(delivery_id),
         claim=token + AFTER_LOSS if lease_was_lost else token,

@@ -14,8 +14,14 @@ import orjson
 
 from app.core.log import log_migration
 from app.errors import OutboxUnavailable
-from app.outbox.backpressure import Remedies, cannot_be_used, row_refused
-from app.outbox.records import check_schema_version, identity_of, without_identity
+from app.outbox.backpressure import (
+    Remedies,
+    cannot_be_used,
+    check_schema_version,
+    identity_of,
+    row_refused,
+    without_identity,
+)
 from app.outbox.rows import as_json, named_queries
 
 Answer = TypeVar("Answer")

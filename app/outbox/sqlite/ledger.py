@@ -11,7 +11,8 @@ import orjson
 from app.core.deliveries import State
 from app.core.events import Exit
 from app.core.pages import Backlog, Query
-from app.outbox import ledger, records, search
+from app.outbox import ledger, search
+from app.outbox.backpressure import backlog_of
 from app.outbox.redrive import REPLAYED
 from app.outbox.rows import as_json
 from app.outbox.sqlite.database import SQL, Connection
@@ -155,7 +156,7 @@ class Ledger(UsesFile, ledger.Ledger):
         ((oldest_at,),) = await store.rows("oldest_unsettled", ad_account_id=ad_account_id)
         counts = {state: count for state, count, _ in rows}
         size_bytes = sum(size for state, _, size in rows if state != State.DEAD)
-        return records.backlog_of(counts, size_bytes, oldest_at, self._rules, disk_bytes=_room(store, self._path))
+        return backlog_of(counts, size_bytes, oldest_at, self._rules, disk_bytes=_room(store, self._path))
 
     async def _found(
         self, store: Connection, query: Query, ids: search.PageIds, limit: int | None

@@ -5,7 +5,7 @@ from functools import partial
 from app.config.settings import OutboxSettings
 from app.core.values.times import HOUR_S
 from app.outbox.counts import MINUTES_KEPT_S
-from app.outbox.records import counter_of
+from app.outbox.ledger import counter_of
 from app.outbox.set_aside import Step, deleting
 from app.outbox.sqlite.counters import add_counters, sum_next_step
 from app.outbox.sqlite.database import Connection
