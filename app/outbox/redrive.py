@@ -1,7 +1,7 @@
 """Which dead deliveries may be redriven, and which are overtaken: another delivery of the same event was sent."""
 
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, TypeAlias, cast
@@ -96,18 +96,10 @@ async def write_plan(
 
 
 async def split_plan(store: Statements, plan: RedrivePlan) -> tuple[Rows, Rows]:
-    """Return what `split_repeats` makes of a plan."""
-    states = await store.rows("states", ids=[holder for _, holder in plan.repeats])
-    return split_repeats(plan.repeats, dict(states))
-
-
-def split_repeats(repeats: Sequence[tuple[DeadLetter, int]], states: Mapping[int, str]) -> tuple[Rows, Rows]:
-    """Return repeats that were overtaken, and those that wait.
-
-    `states` are the states of the holders, by id.
-    """
+    """Return the repeats of a plan that were overtaken, and those that wait: by where their holders stand."""
+    states = dict(await store.rows("states", ids=[holder for _, holder in plan.repeats]))
     overtaken, staying = [], []
-    for letter, holder in repeats:
+    for letter, holder in plan.repeats:
         if states.get(holder) == State.DELIVERED:
             why = f"{_cause(letter)}; the same event was delivered as delivery {holder}"
             overtaken.append([letter.delivery_id, why])

@@ -140,20 +140,8 @@ def with_rows(known: SetAside | None, passed: SkippingDelete, *, now: float) -> 
     return SetAside(doing="retain", rows=passed.stay, why=passed.why, since=since, again_at=_again_at(since, now))
 
 
-def tried_again(known: SetAside, why: str, *, now: float) -> SetAside:
-    """Return what is set aside after another try in vain."""
-    return replace(known, why=why, again_at=_again_at(known.since, now))
-
-
 def _again_at(since: float, now: float) -> float:
     return now + min(max(now - since, _LEAST_PAUSE_S), _MOST_PAUSE_S)
-
-
-def unclaimed(refused: Refused[int], ad_account_id: str, *, now: float) -> dict[str, SetAside]:
-    """Return by name what is set aside of deliveries that cannot be claimed."""
-    return {
-        f"{DELIVERY}{id_}": _new("claim", why, now, ad_account_id=ad_account_id, name=str(id_)) for id_, why in refused
-    }
 
 
 def split(units: Sequence[Unit]) -> tuple[list[Settlement], list[CounterRow]]:
@@ -178,12 +166,8 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True):
 _OUTCOMES: Final[Mapping[str, type[Outcome]]] = {kind.__name__: kind for kind in get_args(Outcome)}
 
 
-def unsettled(refused: Refused[Unit], *, now: float) -> dict[str, SetAside]:
-    """Return by name what is set aside of settlements and counts."""
-    return dict(_unsettled(each, why, now) for each, why in refused)
-
-
 def _unsettled(unit: Unit, why: str, now: float) -> tuple[str, SetAside]:
+    """Return what is set aside of a settlement or a count, with its name."""
     if isinstance(unit, CounterRow):
         record, name = _Record(counter=unit), secrets.token_hex(8)
         return f"{_COUNT}{name}", _new("count", why, now, record=record, name=name)
@@ -229,11 +213,6 @@ def due(known: Mapping[str, SetAside], doing: Collection[str], *, now: float) ->
     """Return the names of what is to be tried again, the longest due first, as many as one step takes."""
     names = [name for name, each in known.items() if each.doing in doing and is_due(each, now=now)]
     return sorted(names, key=lambda name: known[name].again_at)[:TRIED_AT_ONCE]
-
-
-def set_aside_id(name: str) -> int:
-    """Return the id of the delivery that is set aside under this name."""
-    return int(name.removeprefix(DELIVERY))
 
 
 #: Deletes, of the rows behind `skip` that are too old, `limit` at most; returns how many that were.
@@ -303,7 +282,9 @@ class RowByRow(ABC, Generic[Taken]):
                 refused = await self._refused_of(ids, lambda part: self.claim(asked.of(part)), is_kept=False)
                 if not refused:
                     raise
-                await self._put(unclaimed(refused, asked.ad_account_id, now=asked.now))
+                account = asked.ad_account_id
+                new = {id_: _new("claim", why, asked.now, name=str(id_), ad_account_id=account) for id_, why in refused}
+                await self._put({f"{DELIVERY}{id_}": each for id_, each in new.items()})
 
     async def settle_the_rest(
         self, settlements: Sequence[Settlement], counters: Sequence[CounterRow], now: float, rules: OutboxSettings
@@ -315,7 +296,7 @@ class RowByRow(ABC, Generic[Taken]):
         check_room(await self._read())
         units: list[Unit] = [*last_of_each(settlements), *counters]
         refused = await self._refused_of(units, lambda some: self.settle(*split(some), now, rules))
-        await self._put(unsettled(refused, now=now))
+        await self._put(dict(_unsettled(each, why, now) for each, why in refused))
 
     async def renew_the_rest(self, claimed: Sequence[Claimed], until: float) -> None:
         """Renew what can be renewed. What is refused is found again when it is settled."""
@@ -368,7 +349,7 @@ class RowByRow(ABC, Generic[Taken]):
 
     async def _would_claim(self, names: Sequence[str]) -> None:
         await self._drop(names)
-        ids = [set_aside_id(name) for name in names]
+        ids = [int(name.removeprefix(DELIVERY)) for name in names]
         for account in {self._known[name].ad_account_id for name in names}:
             await self.claim(claim_of(ids, account, now=self._now))
 
@@ -381,7 +362,10 @@ class RowByRow(ABC, Generic[Taken]):
         await self.settle(*split(units), self._now, rules)
 
     async def _done(self, names: Sequence[str], refused: Refused[str]) -> int:
-        still = {name: tried_again(self._known[name], why, now=self._now) for name, why in refused}
+        still = {}
+        for name, why in refused:
+            again_at = _again_at(self._known[name].since, self._now)
+            still[name] = replace(self._known[name], why=why, again_at=again_at)
         if still:
             await self._put(still)
         if gone := [name for name in names if name not in still]:
