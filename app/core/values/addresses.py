@@ -127,17 +127,8 @@ def _is_of(address: _Address, trusted: tuple[Network, ...]) -> bool:
 
 def _address(text: str | None) -> _Address | None:
     """Read an address, also with a port: `203.0.113.41:4711`, `[2001:db8::1]:4711`."""
-    bare = text or ""
-    if bare.startswith("["):
-        bare = bare[1:].partition("]")[0]
-    elif bare.count(":") == 1:
-        bare = bare.partition(":")[0]
-    try:
-        address = ip_address(bare)
-    except ValueError:
-        return None
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return mapped or address
+    found = _read(text or "")
+    return found and found[0]
 
 
 _LOOPBACK_NAME = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE)
