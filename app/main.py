@@ -30,23 +30,14 @@ from app.sender.context import CallReport, Dependencies
 from app.sender.retention import Retention
 from app.sender.status import log_jump, log_trouble
 from app.sender.worker import Worker
-from app.source import (
-    AcceptsIntake,
-    Limits,
-    MemoryBudget,
-    NamedSources,
-    NamedWebhook,
-    TagReporting,
-    WebhookSecrets,
-    WriteKeys,
-    analytics_js_router,
-    browser_helper_router,
-    named_sources_router,
-    read_library,
-    sdk_settings_router,
-    tracking_router,
-    webhook_router,
-)
+from app.source import AcceptsIntake
+from app.source.auth import WebhookSecrets, WriteKeys
+from app.source.body import Limits, MemoryBudget
+from app.source.browser import TagReporting, analytics_js_router, browser_helper_router, read_library
+from app.source.named_sources import NamedSources, NamedWebhook, named_sources_router
+from app.source.sdk_settings import sdk_settings_router
+from app.source.tracking_api import tracking_router
+from app.source.webhook import webhook_router
 from app.web.access_gate import access_middleware, sender_gate
 from app.web.application import Application, answer_unrouted
 from app.web.health import Status, status_router

@@ -48,7 +48,9 @@ from app.core.coordination import Coordination
 from app.insights.product_feed import FeedReader
 from app.outbox import Outbox, open_outbox
 from app.pipeline.pipeline import Pipeline
-from app.source import Intake, events_of, read_raw_event, read_raw_requests
+from app.source import Intake, read_raw_event
+from app.source.named_sources import events_of
+from app.source.raw_records import read_raw_requests
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the checkout is no package
 

@@ -79,17 +79,11 @@ from app.pipeline.search import Finder, PeopleSearch
 from app.pipeline.shadow import ShadowRuns
 from app.pipeline.tail import Tail
 from app.pipeline.waiting import OrderWaits
-from app.source import (
-    Limits,
-    WebhookSecrets,
-    WriteKeys,
-    consent_answer,
-    held_back,
-    proves_authors,
-    quotas_of,
-    why_filtered,
-    withheld,
-)
+from app.source.auth import WebhookSecrets, WriteKeys, proves_authors
+from app.source.body import Limits
+from app.source.named_sources import held_back
+from app.source.tracking_api import quotas_of
+from app.source.withholding import consent_answer, why_filtered, withheld
 
 
 def alerts_to(

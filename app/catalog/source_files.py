@@ -11,7 +11,7 @@ from app.catalog.yaml_files import no_bare_secret
 from app.config.validators import ContentId
 from app.errors import Fault, MappingError
 from app.mapping import PRODUCT_ID, check_content_id
-from app.source import Algorithm, Encoding
+from app.source.signatures import Algorithm, Encoding
 
 _Header = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$", description="Name of the header, in any case.")]
 _Tolerance = Annotated[int, Field(ge=1, le=3_600, description="Seconds that the signed time may be away from now.")]

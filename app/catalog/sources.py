@@ -16,18 +16,15 @@ from app.catalog.yaml_files import Folders, read_texts
 from app.config.environment import file_state
 from app.config.settings import ConsentSettings
 from app.errors import CatalogError, Fault
-from app.source import (
-    HeaderSecret,
+from app.source import NamedSource
+from app.source.auth import HeaderSecret, OpenProof, SenderProof, basic_credentials
+from app.source.body import Limits
+from app.source.rate_limits import Quota
+from app.source.signatures import (
     HmacSignature,
-    Limits,
-    NamedSource,
-    OpenProof,
-    Quota,
     SegmentSignature,
-    SenderProof,
     StandardWebhooksSignature,
     StripeSignature,
-    basic_credentials,
     standard_key,
 )
 

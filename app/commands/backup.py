@@ -10,7 +10,8 @@ from app.commands.terminal import AsJson, print_json, print_line
 from app.config import load_settings
 from app.core.values.texts import count_of
 from app.errors import OutboxUnavailable
-from app.outbox import TransferKind, back_up, exists, open_store, restore_backup, salvage, transfer_all
+from app.outbox import back_up, exists, open_store, restore_backup, salvage
+from app.outbox.transfer import TransferKind, transfer_all
 
 #: So many lost deliveries are printed one by one.
 _NAMED = 100

@@ -32,7 +32,7 @@ from app.pipeline.explain import Explainer
 from app.pipeline.file_tests import FileTestResult
 from app.pipeline.identity_events import own_time
 from app.pipeline.recording import recorded
-from app.source import read_event_file
+from app.source.event_files import read_event_file
 
 #: How often `--watch` looks at the files.
 _LOOK_S = 0.5

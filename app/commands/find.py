@@ -19,7 +19,7 @@ from app.destination import TypedPerson
 from app.outbox import SEARCH_FILTERS, Outbox, read_filters
 from app.pipeline.receipts import receipt_of_message
 from app.pipeline.search import Finder, Found
-from app.source import event_json
+from app.source.responses import event_json
 
 _IN_HISTORY: Final = (
     "an e-mail address on a command line stays in the shell's history: use --person, and type the address when asked"

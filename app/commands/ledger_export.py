@@ -14,7 +14,8 @@ from app.config import Settings, load_settings
 from app.core.values.texts import count_of
 from app.core.values.times import day_number
 from app.errors import SettingsError
-from app.outbox import DeliveryRow, LedgerKind, Store, open_store
+from app.outbox import Store, open_store
+from app.outbox.transfer import DeliveryRow, LedgerKind
 
 #: So many rows are read at once, and become a group of their file.
 READ_ROWS: Final = 10_000

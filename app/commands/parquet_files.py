@@ -9,7 +9,8 @@ import orjson
 import pyarrow as pa
 from pyarrow import parquet
 
-from app.outbox import DeliveryRow, LedgerKind, read_warnings
+from app.outbox.rows import read_warnings
+from app.outbox.transfer import DeliveryRow, LedgerKind
 
 _TEXT, _MOMENT = pa.string(), pa.timestamp("us", tz="UTC")
 _ATTEMPT = pa.struct(

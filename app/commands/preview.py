@@ -45,8 +45,9 @@ from app.outbox import exists
 from app.pipeline.explain import IN_WORDS, EventReport, PresetReport, event_without_memory
 from app.pipeline.identity_events import own_time
 from app.pipeline.receipts import receipt_of_refusal
-from app.source import event_json, held_back, read_event_file
-from app.source.responses import RequestRefused
+from app.source.event_files import read_event_file
+from app.source.named_sources import held_back
+from app.source.responses import RequestRefused, event_json
 
 #: Days that are remembered where neither the command nor the settings say it.
 DEFAULT_DAYS = 90.0

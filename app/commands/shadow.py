@@ -20,7 +20,7 @@ from app.errors import EventRefused, FeatureOff
 from app.outbox import Outbox
 from app.pipeline.identity_events import own_time
 from app.pipeline.shadow import Shadow, ShadowRuns, broken_limits
-from app.source import read_event_file
+from app.source.event_files import read_event_file
 
 #: How often a live run looks for new samples, and the share of a core that it may take; a server takes another 1 %.
 _LOOK_S = 0.5

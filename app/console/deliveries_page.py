@@ -19,7 +19,8 @@ from app.core.values.hidden_emails import unpersonal_id
 from app.core.values.times import DAY_S
 from app.errors import FilterError, WhyMissing
 from app.operations.acts import dead_query
-from app.outbox import SEARCH_FILTERS, dropped_exits, given_filters, means_deliveries, read_filters
+from app.outbox import SEARCH_FILTERS, read_filters
+from app.outbox.search import dropped_exits, given_filters, means_deliveries
 from app.pipeline.search import Found
 
 PAGE_SIZE = 25

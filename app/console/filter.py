@@ -14,7 +14,7 @@ from app.console.services import ConsoleServices
 from app.core.pages import AccountView
 from app.core.values.times import DAY_S, HOUR_S
 from app.errors import FilterError
-from app.outbox import MINUTES_KEPT_S
+from app.outbox.counts import MINUTES_KEPT_S
 
 #: Each comparison's own shift; None: that of the period's length.
 _SHIFTS: Final = {"before": None, "day": DAY_S, "week": 7 * DAY_S}

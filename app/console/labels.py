@@ -14,7 +14,8 @@ from app.core.events import Event, Exit
 from app.core.values.amounts import WITHOUT_FRACTIONS
 from app.core.values.times import DAY_S, HOUR_S, MINUTE_S
 from app.destination import MATCH_KEYS
-from app.outbox import NO_COUNTRY, PAGE_DIFFERS
+from app.outbox import NO_COUNTRY
+from app.outbox.pairing import PAGE_DIFFERS
 
 STATE_LABELS: Mapping[State, str] = {
     State.PENDING: "waits to be sent",

@@ -12,7 +12,7 @@ from app.core.deliveries import Delivery, State
 from app.core.events import Exit
 from app.core.pages import AccountView
 from app.insights.orders.one_order import OrderStory, read_order
-from app.outbox import merged_delivery
+from app.outbox.search import merged_delivery
 
 #: What became of an event that made no delivery, between the order and the ad account; the best first.
 _NOT_SENT: Final[Mapping[Exit, str]] = {

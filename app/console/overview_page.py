@@ -40,7 +40,7 @@ from app.destination import COMPONENTS
 from app.errors import OutboxUnavailable
 from app.insights.alerts.overall import Alert
 from app.sender.status import AccountStatus, all_delivery_problems, read_accounts, total_backlog, waits_long
-from app.source import page_snippet
+from app.source.browser import page_snippet
 
 #: "Pinterest's last answers" are those of the last hour.
 ANSWERS_S = HOUR_S

@@ -54,7 +54,8 @@ from app.pipeline.explain import Explainer, PresetReport
 from app.pipeline.quarantine import shown_name
 from app.pipeline.recording import recorded
 from app.pipeline.shadow import Shadow
-from app.source import Arrival, read_or_refuse
+from app.source import Arrival
+from app.source.event import read_or_refuse
 from app.trigger import Trigger, compile_trigger
 from app.trigger.edits import condition_text, negated, with_added, with_condition, with_joiner, without_term
 

@@ -23,7 +23,10 @@ from app.destination.client import Failure
 from app.errors import CatalogError, EventRefused, Fault, UnknownName
 from app.insights.inventory.drafts import draft_preset
 from app.pipeline.explain import EventReport, PresetReport
-from app.source import Arrival, NamedSource, events_of, held_back, read_event_text, read_or_refuse, read_raw_requests
+from app.source import Arrival, NamedSource, read_event_text
+from app.source.event import read_or_refuse
+from app.source.named_sources import events_of, held_back
+from app.source.raw_records import read_raw_requests
 from app.source.responses import RequestRefused
 
 #: Of a request that is a pixel.

@@ -20,7 +20,10 @@ from app.core.shared_values import IMPORTED, ROW_DIGESTS, ROWS_IMPORTED, SharedV
 from app.core.values.texts import count_of
 from app.core.values.times import at_second, unix_seconds
 from app.errors import EventRefused, WarehouseError
-from app.source import Arrival, Intake, NamedSource, events_of, held_back, read_event_file, read_or_refuse
+from app.source import Arrival, Intake, NamedSource
+from app.source.event import read_or_refuse
+from app.source.event_files import read_event_file
+from app.source.named_sources import events_of, held_back
 from app.warehouse import open_rows, temporary_folder
 
 #: So many rows, or events of a file, share one commit.

@@ -25,7 +25,7 @@ from app.insights.orders.reconcile import (
     reconciled,
 )
 from app.insights.orders.verdicts import OrderVerdict
-from app.outbox import PagesOrders
+from app.outbox.search import PagesOrders
 from app.source import Arrival, Intake, read_event
 from app.warehouse import open_rows, temporary_folder
 

@@ -8,59 +8,29 @@ from pathlib import Path
 
 from app.config.settings import OutboxSettings
 from app.errors import SettingsError
-from app.outbox.counts import MINUTES_KEPT_S, NO_COUNTRY, enqueue_counters, warning_label
-from app.outbox.dedup import order_digests
+from app.outbox.counts import NO_COUNTRY, enqueue_counters, warning_label
 from app.outbox.hold_clock import steady_clock
-from app.outbox.pairing import NOT_CONFIRMED, PAGE_DIFFERS
-from app.outbox.rows import read_warnings
-from app.outbox.search import (
-    SEARCH_FILTERS,
-    SENT,
-    OrderRow,
-    PagesOrders,
-    dropped_exits,
-    given_filters,
-    means_deliveries,
-    merged_delivery,
-    order_spellings,
-    orders_since,
-    read_filters,
-)
+from app.outbox.pairing import NOT_CONFIRMED
+from app.outbox.search import SEARCH_FILTERS, order_spellings, read_filters
 from app.outbox.store import Outbox
-from app.outbox.transfer import DeliveryRow, LedgerKind, Salvaged, Store, TransferKind, transfer_all
+from app.outbox.transfer import Salvaged, Store
 
 __all__ = [
-    "MINUTES_KEPT_S",
     "NOT_CONFIRMED",
     "NO_COUNTRY",
-    "PAGE_DIFFERS",
     "SEARCH_FILTERS",
-    "SENT",
-    "DeliveryRow",
-    "LedgerKind",
-    "OrderRow",
     "Outbox",
-    "PagesOrders",
     "Salvaged",
     "Store",
-    "TransferKind",
     "back_up",
-    "dropped_exits",
     "enqueue_counters",
     "exists",
-    "given_filters",
-    "means_deliveries",
-    "merged_delivery",
     "open_outbox",
     "open_store",
-    "order_digests",
     "order_spellings",
-    "orders_since",
     "read_filters",
-    "read_warnings",
     "restore_backup",
     "salvage",
-    "transfer_all",
     "warning_label",
 ]
 

@@ -17,7 +17,8 @@ from app.access.admission import Access, Denial, TooManyTries, sent_from_console
 from app.access.users import Person
 from app.config.settings import SenderSettings
 from app.errors import OutboxUnavailable
-from app.source import OpenToPages, answer, answer_unavailable, refusal_json
+from app.source.browser import OpenToPages
+from app.source.responses import answer, answer_unavailable, refusal_json
 
 #: Where events come in, and what SDKs ask before: these routes ask for a secret or a write key, where one is set.
 _OF_SENDERS = ("/webhook", "/v1/", "/beacon/v1/", "/projects/", "/sourceConfig", "/api/s/")

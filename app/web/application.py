@@ -24,11 +24,10 @@ from app.config import Settings
 from app.core.log import log_request, logger
 from app.core.metrics import Metrics
 from app.insights.tracing import WATCHING_PATHS, Tracing
-from app.source import INTERNAL_ERROR, OpenToPages, answer, answer_refusal, refusal_json
 from app.source.body import is_small
-from app.source.browser import FOR_PAGES
+from app.source.browser import FOR_PAGES, OpenToPages
 from app.source.openapi import RECORDS
-from app.source.responses import Handler
+from app.source.responses import INTERNAL_ERROR, Handler, answer, answer_refusal, refusal_json
 from app.web.bounded_connection import QuickAnswer
 from app.web.openapi import LICENSE, add_details, describe_proofs
 

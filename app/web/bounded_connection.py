@@ -30,8 +30,8 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from app.core.log import logger
 from app.core.values.addresses import Network, is_trusted, one_household, public_address
-from app.source import TOO_SLOW, refusal_json
 from app.source.body import WHOLE_BODY
+from app.source.responses import TOO_SLOW, refusal_json
 
 #: Descriptors kept back for the store, for calls to Pinterest and for files: this many, or half of all.
 _RESERVED = 128

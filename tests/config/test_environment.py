@@ -11,7 +11,7 @@ from app.access.users import Users
 from app.config import FOLLOWED, Settings, load_settings
 from app.config.environment import SecretWatch
 from app.errors import SettingsError
-from app.source import WebhookSecrets, WriteKeys
+from app.source.auth import WebhookSecrets, WriteKeys
 
 STRONG = "0123456789abcdef"
 

@@ -17,7 +17,7 @@ from app.core.events import CounterRow, Exit, Measure
 from app.core.pages import AuditAction
 from app.core.shared_values import TROUBLE
 from app.insights.inventory.counting import NameCounts, Sampler
-from app.outbox import PAGE_DIFFERS
+from app.outbox.pairing import PAGE_DIFFERS
 from app.source import Intake
 from tests.console.test_counts import event, fill, paths_of_names
 from tests.console.world import ACCOUNT, NOW, World

@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from app.cli import cli
 from app.commands.preview import preview_in_order
-from app.source import Arrival, event_json, read_event
+from app.source import Arrival, read_event
+from app.source.responses import event_json
 from tests import assembled
 from tests.identity.journeys import SETTINGS, rows, shown
 from tests.process import ROOT

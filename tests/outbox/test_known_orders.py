@@ -9,7 +9,7 @@ import pytest
 from app.core.deliveries import Withdrawal
 from app.core.pages import Message
 from app.errors import EventHeldBack
-from app.outbox import orders_since
+from app.outbox.search import orders_since
 from app.source import Intake
 from tests import assembled
 from tests.outbox.build import ACCOUNT, NOW, At

@@ -7,7 +7,7 @@ import pytest
 
 from app.core.deliveries import NewDelivery, OrderSide
 from app.core.events import Exit
-from app.outbox import order_digests
+from app.outbox.dedup import order_digests
 from tests.outbox.build import NOW, At, new
 
 ANN, BEN = ("a" * 64,), ("b" * 64,)

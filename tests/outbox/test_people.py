@@ -31,7 +31,8 @@ from app.outbox import Outbox, open_outbox
 from app.outbox.people import MAX_LINKED, added_by_key
 from app.pipeline.identity_events import own_time
 from app.pipeline.pipeline import Pipeline
-from app.source import Arrival, Intake, event_json, read_event
+from app.source import Arrival, Intake, read_event
+from app.source.responses import event_json
 from tests import assembled
 from tests.identity.journeys import SETTINGS, anonymous_ids_of_the_deleted, first_rows, rows, shown
 from tests.outbox.build import ACCOUNT, DAY_S, NOW, At, marked, new, rules

@@ -8,7 +8,8 @@ from app.core.deliveries import State
 from app.core.events import Exit
 from app.core.pages import Query
 from app.errors import FilterError
-from app.outbox import SEARCH_FILTERS, given_filters, read_filters
+from app.outbox import SEARCH_FILTERS, read_filters
+from app.outbox.search import given_filters
 from tests.rows import every_row
 
 

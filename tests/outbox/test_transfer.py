@@ -13,10 +13,10 @@ from app.core.events import CounterRow, DroppedEvent, EventKey, Exit, InventoryC
 from app.core.pages import Query
 from app.core.people import Ownership, PeopleChanges, PersonChange, Recalled, SuppressionChange
 from app.errors import OutboxUnavailable
-from app.outbox import Store, open_outbox, open_store, transfer_all
+from app.outbox import Store, open_outbox, open_store
 from app.outbox.inventory import NameCount
 from app.outbox.sqlite import database
-from app.outbox.transfer import TransferKind
+from app.outbox.transfer import TransferKind, transfer_all
 from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, At, audited, blocked, marked, new, payload, retry, rules
 
 NOTE = DroppedEvent(

@@ -10,7 +10,7 @@ from app.catalog import compile_catalog
 from app.config.settings import ConsentSettings
 from app.identity import IdentityEvent, IdKeys
 from app.pipeline.identity_events import own_time
-from app.source import consent_answer
+from app.source.withholding import consent_answer
 from tests.assembled import settings, shipped_catalog
 from tests.process import ROOT
 from tests.rows import every_row

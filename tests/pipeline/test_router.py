@@ -12,7 +12,7 @@ from app.core.events import Exit
 from app.core.receipts import PresetResult
 from app.pipeline.delivery_factory import drafted_delivery, drafted_withdrawal
 from app.pipeline.router import AdAccount, BuildProfile, Router
-from app.source import why_filtered
+from app.source.withholding import why_filtered
 from tests.assembled import shipped_catalog
 from tests.process import ROOT
 from tests.rows import every_row

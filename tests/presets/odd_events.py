@@ -24,7 +24,8 @@ from app.catalog.yaml_files import parse_yaml
 from app.core.events import Event, Exit
 from app.core.receipts import PresetResult
 from app.outbox import Outbox, open_outbox
-from app.source import Intake, read_event_file
+from app.source import Intake
+from app.source.event_files import read_event_file
 from tests import assembled
 from tests.outbox.new_store import new_store
 from tests.process import ROOT

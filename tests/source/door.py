@@ -13,18 +13,13 @@ from app.config.settings import SenderSettings
 from app.core.events import Event, Exit
 from app.core.receipts import EventReceipt, PresetResult, Receipt
 from app.errors import EventRefused, OutboxUnavailable
-from app.source import (
-    Intake,
-    Limits,
-    MemoryBudget,
-    OpenToPages,
-    SecretHeader,
-    WebhookSecrets,
-    WriteKeys,
-    sdk_settings_router,
-    tracking_router,
-    webhook_router,
-)
+from app.source import Intake
+from app.source.auth import SecretHeader, WebhookSecrets, WriteKeys
+from app.source.body import Limits, MemoryBudget
+from app.source.browser import OpenToPages
+from app.source.sdk_settings import sdk_settings_router
+from app.source.tracking_api import tracking_router
+from app.source.webhook import webhook_router
 
 #: What packs as zstd.
 zstd: Any = import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")

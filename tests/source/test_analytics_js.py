@@ -8,8 +8,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.source import OpenToPages, WriteKeys, analytics_js_router, page_snippet, read_library
-from app.source.browser import Script
+from app.source.auth import WriteKeys
+from app.source.browser import OpenToPages, Script, analytics_js_router, page_snippet, read_library
 from tests.examples.blocks import BLOCKS
 
 LIBRARY, BUNDLE = "/analytics.js/v1/k1/analytics.min.js", "/analytics-next/bundles/queryString.bundle.1f.js"

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from app.config.settings import BotFilterSettings
-from app.source import why_filtered
-from app.source.withholding import is_crawler
+from app.source.withholding import is_crawler, why_filtered
 from tests.rows import every_row
 
 BROWSER = (

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.config.settings import ConsentSettings
-from app.source import withheld
 from app.source.json_reader import parse
+from app.source.withholding import withheld
 from tests.rows import every_row
 
 X = "Pinterest Conversions API"

@@ -2,7 +2,7 @@
 
 import base64
 
-from app.source import HeaderSecret, OpenProof, basic_credentials
+from app.source.auth import HeaderSecret, OpenProof, basic_credentials
 from tests.rows import every_row
 
 SECRET = b"0123456789abcdef"

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from app.source import HmacSignature, SegmentSignature, SenderProof, StandardWebhooksSignature, StripeSignature
+from app.source.auth import SenderProof
 from app.source.body import DEFLATE, GZIP, ZSTD
+from app.source.signatures import HmacSignature, SegmentSignature, StandardWebhooksSignature, StripeSignature
 from tests.rows import every_row
 
 BODY = b'{"test": 2432232314}'

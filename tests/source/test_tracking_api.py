@@ -13,7 +13,7 @@ from httpx import AsyncClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.source import OpenToPages
+from app.source.browser import OpenToPages
 from tests.rows import every_row
 from tests.source.door import NOW_TEXT, Ledger, any_json, client, tracking, webhook, zstd
 

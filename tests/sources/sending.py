@@ -14,7 +14,9 @@ from app.catalog.sources import RunningSources, SourceSecrets
 from app.core.receipts import PresetResult, Receipt
 from app.errors import EventRefused
 from app.pipeline.receipts import receipt_of_refusal
-from app.source import Intake, MemoryBudget, NamedSources, NamedWebhook, named_sources_router
+from app.source import Intake
+from app.source.body import MemoryBudget
+from app.source.named_sources import NamedSources, NamedWebhook, named_sources_router
 from tests.assembled import pipeline
 from tests.process import ROOT
 from tests.source.door import limits

@@ -9,7 +9,8 @@ import pytest
 from app.catalog.reshaping import compile_reshaping
 from app.catalog.source_files import SourceFile
 from app.core.events import Exit
-from app.source import Arrival, read_or_refuse
+from app.source import Arrival
+from app.source.event import read_or_refuse
 from tests.rounds import LEVEL
 from tests.rows import every_row
 from tests.sources.sending import NOW

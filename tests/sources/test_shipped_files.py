@@ -14,7 +14,8 @@ from app.config.validators import currencies
 from app.core.receipts import PresetResult
 from app.errors import EventRefused
 from app.pipeline.pipeline import Pipeline
-from app.source import Arrival, NamedSource, read_or_refuse
+from app.source import Arrival, NamedSource
+from app.source.event import read_or_refuse
 from tests.assembled import pipeline
 from tests.process import ROOT
 from tests.rows import every_row

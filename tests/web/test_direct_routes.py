@@ -13,7 +13,10 @@ from app.core.log import configure_logging
 from app.core.metrics import Metrics
 from app.core.receipts import Receipt
 from app.insights.tracing import open_tracing
-from app.source import Intake, MemoryBudget, WriteKeys, tracking_router
+from app.source import Intake
+from app.source.auth import WriteKeys
+from app.source.body import MemoryBudget
+from app.source.tracking_api import tracking_router
 from app.web.application import Application, DirectRoutes
 from tests.rows import every_row
 

@@ -9,7 +9,7 @@ from app.core.events import Exit
 from app.core.pages import PinterestView
 from app.core.shared_values import FeedState, TagCounts
 from app.core.values.times import DAY_S, HOUR_S, MINUTE_S
-from app.outbox import PAGE_DIFFERS
+from app.outbox.pairing import PAGE_DIFFERS
 from app.sender.status import OF_ALL, AccountStatus
 
 LATE_S = HOUR_S

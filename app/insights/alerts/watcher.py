@@ -30,7 +30,8 @@ from app.insights.alerts.overall import (
     unread_reports,
 )
 from app.insights.tag_check import doubles_of
-from app.outbox import PAGE_DIFFERS, Outbox
+from app.outbox import Outbox
+from app.outbox.pairing import PAGE_DIFFERS
 from app.sender.shutdown import MinuteTask
 from app.sender.status import read_accounts
 

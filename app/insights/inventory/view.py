@@ -19,7 +19,7 @@ from app.insights.inventory.figures import (
 )
 from app.mapping import named_places
 from app.outbox.inventory import Inventory
-from app.source import READ_PROPERTIES
+from app.source.withholding import READ_PROPERTIES
 from app.trigger import places_asked
 
 

@@ -8,7 +8,9 @@ from app.core.deliveries import Delivery, State
 from app.core.events import DroppedEvent, Exit
 from app.core.pages import Query
 from app.core.values.event_names import CHECKOUT
-from app.outbox import SENT, Outbox, merged_delivery, order_digests, order_spellings
+from app.outbox import Outbox, order_spellings
+from app.outbox.dedup import order_digests
+from app.outbox.search import SENT, merged_delivery
 
 #: So many deliveries, and so many other events, of one name are read.
 _LIMIT: Final = 50

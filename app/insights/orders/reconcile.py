@@ -30,7 +30,7 @@ from app.insights.orders.shop_orders import (
     read_orders,
 )
 from app.insights.orders.verdicts import OrderFate, OrderSums, OrderVerdict, judge_order, judge_unknown
-from app.outbox import OrderRow, PagesOrders, orders_since
+from app.outbox.search import OrderRow, PagesOrders, orders_since
 from app.warehouse import RowTable, TextTable, append_rows, open_duck, open_rows, temporary_folder
 from app.warehouse.reader_process import open_rows_in_process
 

@@ -14,7 +14,7 @@ from app.core.deliveries import State
 from app.core.events import Exit
 from app.core.values.times import DAY_S
 from app.insights.orders.shop_orders import ShopOrder
-from app.outbox import OrderRow
+from app.outbox.search import OrderRow
 
 
 class OrderFate(StrEnum):

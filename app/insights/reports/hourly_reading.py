@@ -23,7 +23,8 @@ from app.core.values.times import DAY_S, HOUR_S
 from app.destination import redact
 from app.destination.client import Answer, Failure
 from app.insights.reports.ads_client import AdsClient, AdsToken, NoToken
-from app.outbox import Outbox, PagesOrders, orders_since
+from app.outbox import Outbox
+from app.outbox.search import PagesOrders, orders_since
 from app.sender.shutdown import MinuteTask
 
 #: What is asked of the analytics, by column. https://developers.pinterest.com/docs/api/v5/ad_account-analytics

@@ -14,7 +14,7 @@ from app.core.values.amounts import sum_of_one_currency
 from app.insights.orders.revenue import by_currency
 from app.insights.orders.shop_orders import ShopOrder
 from app.insights.orders.verdicts import BY, SENT_FATES, OrderSums, OrderVerdict, judge_order, judge_unknown
-from app.outbox import OrderRow
+from app.outbox.search import OrderRow
 from tests.rounds import examples
 
 CURRENCIES = ("EUR", "USD", "JPY")
