@@ -95,7 +95,6 @@ class ReportConversionEvent:
     def __call__(
         self,
         fields: dict[str, Any] | Resolvable,
-        *,
         now: float | None,
         complete: Complete | None = None,
         platform: str | None = None,
@@ -208,8 +207,8 @@ class ReportConversionEvent:
         if self._opt_outs.asks_states or read.gpc is not None or "opt_out_type" in custom_data:
             event["custom_data"] = custom_data
             warnings += self._apply_opt_outs(event, read)
-        if event["event_name"] == "checkout" and not custom_data.keys() >= _ASKED.keys():
-            warnings += [f"checkout without {name}: {why}" for name, why in _ASKED.items() if name not in custom_data]
+        if event["event_name"] == "checkout":
+            warnings += [f"checkout without {name}: {_ASKED[name]}" for name in _ASKED if name not in custom_data]
         if custom_data:
             event["custom_data"] = custom_data
         else:
@@ -252,7 +251,6 @@ FIELD_READERS = _by_default.readers
 
 def report_conversion_event(
     fields: dict[str, Any] | Resolvable,
-    *,
     now: float | None,
     complete: Complete | None = None,
     platform: str | None = None,

@@ -85,8 +85,9 @@ class _ContentsReader(ObjectReader):
     """Reads a list of products; a single one is a list of one."""
 
     def __init__(self, read_price: Reader) -> None:
-        self._read = MembersReader(CONTENT_READERS | {"item_price": read_price})
-        self.members = self._read.members
+        product = MembersReader(CONTENT_READERS | {"item_price": read_price})
+        self.members = product.members
+        self._read = product.__call__  # the object itself would be called in twice the time
 
     def __call__(self, value: Any, candidates: Candidates = one_place_only) -> Reading:  # noqa: ARG002 - as all are
         """Read the products, each by its members."""

@@ -90,7 +90,8 @@ def normalise_email(text: str, _country: str | None) -> Normalised:
     if _is_old_digest(text):
         return None, "it is an MD5 or SHA-1 digest, which Pinterest cannot match; send the address or its SHA-256"
     given = _seen(text).lower()
-    address = given if given[:1].isalnum() and given[-1:].isalnum() and ":" not in given else _bare_address(given)
+    is_bare = given and given[0].isalnum() and given[-1].isalnum() and ":" not in given
+    address = given if is_bare else _bare_address(given)
     if not _EMAIL.fullmatch(address):
         return None, "it is no address of the form local@domain.tld"
     return address, "" if address == given else "sent without the marks around it"

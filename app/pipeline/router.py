@@ -41,7 +41,6 @@ class Action(Protocol):
     def __call__(
         self,
         fields: dict[str, Any] | Resolvable,
-        *,
         now: float | None,
         complete: Complete | None = None,
         platform: str | None = None,
@@ -392,9 +391,8 @@ class Router:
         making = account.making
         try:
             platform = app_platform(event) if making.action_source_by_context else None
-            built, warnings = making.action(
-                preset.mapping.under(making.content_id).of(event), now=now, complete=complete, platform=platform
-            )
+            fields = preset.mapping.under(making.content_id).of(event)
+            built, warnings = making.action(fields, now, complete, platform)
         except EventInvalid as exc:
             return not_sent(preset, account, Exit.INVALID, exc.reason)
         except MappingError as exc:

@@ -98,7 +98,8 @@ def read_event(value: Any, arrival: Arrival) -> Event:
     if not isinstance(kind, str) or not kind:
         reason = "`type` is missing or is not a text: track, page, screen, identify, group or alias"
         raise EventRefused(reason, message_id=given_message_id(value))
-    value.pop("idIsMade", None)  # ours alone to say
+    if "idIsMade" in value:  # ours alone to say
+        del value["idIsMade"]
     message_id = given_message_id(value)
     if message_id is None:
         message_id = _made_message_id(value, arrival)

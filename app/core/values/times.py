@@ -75,6 +75,7 @@ _MILLISECONDS_FROM = 1e11
 _MAX_SECONDS = 1e10
 #: Of the text of a time; longer ones are not looked at.
 _MAX_LENGTH = 80
+_DAY_LENGTH = len("2026-03-04")
 _NUMBER = re.compile(r"\d{9,13}(?:\.\d+)?|0", re.ASCII)
 #: Year first, the rest as far as it goes: `2026-03`, `2026/3/4 6:07`, `20260304060708`.
 _YEAR_FIRST = re.compile(
@@ -106,7 +107,8 @@ def unix_seconds(value: Any, *, earliest: float = YEAR_2000) -> float | None:
     if type(value) is str and len(value) <= _MAX_LENGTH:
         text = value.strip()
         try:  # ISO 8601 is read at once
-            moment = datetime.fromisoformat(text) if text[4:5] == "-" and text[10:11] not in "+-" else None
+            is_iso = len(text) > _DAY_LENGTH and text[4] == "-" and text[_DAY_LENGTH] not in "+-"
+            moment = datetime.fromisoformat(text) if is_iso else None
         except ValueError:
             moment = None
         seconds = _seconds_of_other_text(text) if moment is None else _seconds(moment)
