@@ -83,7 +83,7 @@ from app.source.auth import WebhookSecrets, WriteKeys, proves_authors
 from app.source.body import Limits
 from app.source.named_sources import held_back
 from app.source.tracking_api import quotas_of
-from app.source.withholding import consent_answer, why_filtered, withheld
+from app.source.withholding import bot_filter, consent_answer, withheld
 
 
 def alerts_to(
@@ -260,7 +260,7 @@ def event_router(
     reader = identity_event_reader(settings)
     return Router(
         _accounts(found, action_source),
-        withheld=partial(withheld, settings=settings),
+        withheld=lambda event: withheld(event, settings),
         why_off=None if settings.keeps_while_off else why_off,
         enrichment=enrichment(settings, found, traits_of, names) if settings.remember_days else None,
         reader=reader,
@@ -344,7 +344,7 @@ def _accounts(found: Sequence[Destination], action_source: str | None) -> list[A
             makings[key] = BuildProfile(
                 action=ReportConversionEvent(own, action_source=action_source, state_of=_addresses(own.geoip_db)),
                 rules=own,
-                why_filtered=partial(why_filtered, settings=own, is_live=not own.sandboxed),
+                why_filtered=bot_filter(own, is_live=not own.sandboxed),
                 action_source_by_context=own.action_source_by_context,
                 content_id=own.content_id,
             )
@@ -383,7 +383,7 @@ def enrichment(
     if settings.remember_users_from is None and any(traits_of(name).is_proven for name in sources()):
         rules = settings.model_copy(update={"remember_users_from": "authenticated"})
     live = next((each.settings for each in to if not each.settings.sandboxed), settings)
-    filtered = partial(why_filtered, settings=live, is_live=not live.sandboxed)
+    filtered = bot_filter(live, is_live=not live.sandboxed)
     return Enrichment(identity_event_reader(settings), rules, filtered)
 
 

@@ -10,7 +10,7 @@ https://segment.com/docs/guides/filtering-data/; RudderStack, processor/consent.
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Any, Final
@@ -180,24 +180,29 @@ _TEST = "a test: %s (TEST_EVENTS=send sends it)"
 _CRAWLER = "a crawler: its user agent is on the list (CRAWLERS=send sends it)"
 
 
-def why_filtered(
-    event: Event, sent: Event, settings: BotFilterSettings, *, is_live: bool
-) -> tuple[str | None, tuple[str, ...]]:
-    """Return why a finished event is withheld, None where it may be sent, and the warnings about one that may.
+def bot_filter(
+    settings: BotFilterSettings, *, is_live: bool
+) -> Callable[[Event, Event], tuple[str | None, tuple[str, ...]]]:
+    """Make the rule about tests, crawlers and orders that are none.
 
-    `event` is as received, `sent` what was made of it. The sandbox takes tests and crawlers, with a warning.
+    It returns why a finished event is withheld, None where it may be sent, and the warnings about one that may. It
+    takes the event as received, and what was made of it. The sandbox takes tests and crawlers, with a warning.
     """
-    reason = _came_to_nothing(event) if sent["event_name"] == "checkout" else None
-    if reason:
-        return reason, ()
-    test = _test(event, sent) if settings.test_events == "withhold" else None
-    looks = settings.crawlers == "withhold"
-    crawler = _CRAWLER if looks and is_crawler(sent["user_data"].get("client_user_agent")) else None
-    if test is None and crawler is None:  # nearly every event
-        return None, ()
-    if is_live:
-        return test or crawler, ()
-    return None, tuple(f"{about}; withheld if Pinterest is live" for about in (test, crawler) if about)
+    tests, crawlers = settings.test_events == "withhold", settings.crawlers == "withhold"
+
+    def why_filtered(event: Event, sent: Event) -> tuple[str | None, tuple[str, ...]]:
+        reason = _came_to_nothing(event) if sent["event_name"] == "checkout" else None
+        if reason:
+            return reason, ()
+        test = _test(event, sent) if tests else None
+        crawler = _CRAWLER if crawlers and is_crawler(sent["user_data"].get("client_user_agent")) else None
+        if test is None and crawler is None:  # nearly every event
+            return None, ()
+        if is_live:
+            return test or crawler, ()
+        return None, tuple(f"{about}; withheld if Pinterest is live" for about in (test, crawler) if about)
+
+    return why_filtered
 
 
 def checkout_id_of(event: Event) -> str | None:

@@ -1,6 +1,5 @@
 """What stands between a mapped event and its delivery: tests, crawlers, orders that came to nothing, apps."""
 
-from functools import partial
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from app.core.events import Exit
 from app.core.receipts import PresetResult
 from app.pipeline.delivery_factory import drafted_delivery, drafted_withdrawal
 from app.pipeline.router import AdAccount, BuildProfile, Router
-from app.source.withholding import why_filtered
+from app.source.withholding import bot_filter
 from tests.assembled import shipped_catalog
 from tests.process import ROOT
 from tests.rows import every_row
@@ -64,7 +63,7 @@ WITHHELD = [
 def test_what_is_of_nobody_is_withheld_for_the_preset_that_takes_it(
     catalog: Catalog, properties: dict[str, Any], context: dict[str, Any], reason: str
 ) -> None:
-    walk = built_as(why_filtered=partial(why_filtered, settings=BotFilterSettings.model_construct(), is_live=True))
+    walk = built_as(why_filtered=bot_filter(BotFilterSettings.model_construct(), is_live=True))
     line = the_line(catalog, walk, context=context, **properties)
 
     assert (line.preset, line.exit, line.reason, line.event) == ("Order Completed", Exit.WITHHELD, reason, None)
@@ -74,7 +73,7 @@ def test_what_is_of_nobody_is_withheld_for_the_preset_that_takes_it(
 def test_the_sandbox_takes_it_with_a_warning(
     catalog: Catalog, properties: dict[str, Any], context: dict[str, Any], reason: str
 ) -> None:
-    walk = built_as(why_filtered=partial(why_filtered, settings=BotFilterSettings.model_construct(), is_live=False))
+    walk = built_as(why_filtered=bot_filter(BotFilterSettings.model_construct(), is_live=False))
     line = the_line(catalog, walk, context=context, **properties)
 
     assert (line.exit, line.warnings) == (Exit.ENQUEUED, (f"{reason}; withheld if Pinterest is live",))

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.config.settings import BotFilterSettings
-from app.source.withholding import is_crawler, why_filtered
+from app.source.withholding import bot_filter, is_crawler
 from tests.rows import every_row
 
 BROWSER = (
@@ -24,7 +24,7 @@ def judge(
     complete = {"event_name": name, "user_data": {"client_user_agent": BROWSER}} | sent
     given: dict[str, Any] = {sends: "send"} if sends else {}
     settings = BotFilterSettings.model_construct(**given)
-    return why_filtered(event or {}, complete, settings, is_live=is_live)
+    return bot_filter(settings, is_live=is_live)(event or {}, complete)
 
 
 @every_row(
