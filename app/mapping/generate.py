@@ -127,6 +127,8 @@ class _Function(FunctionNames):
         self._recording = rows or recording
         #: Parent objects are fetched once, before all else: path of the parent -> its name.
         self._parents: dict[Keys, str] = {}
+        #: What several nodes ask for, each with the name that holds it once it is found.
+        self._shared: dict[Call, str] = {}
         self._body: list[str] = []
         self._nesting = 0
 
@@ -134,7 +136,8 @@ class _Function(FunctionNames):
         """Return the function of these statements, in front of which the objects are fetched that they ask."""
         flat = of_object and list(self._parents) == [()]
         fetched = [" odd = False", f" {self._parents[()]} = event"] if flat else self._fetched()
-        return self.function(parameters, [*fetched, *statements])
+        unknown = [f" {name} = None" for name in self._shared.values()]
+        return self.function(parameters, [*fetched, *unknown, *statements])
 
     def statements(self, node: Node, writes: Writes) -> list[str]:
         """Return the statements that resolve a node, the last of which returns what results."""
@@ -295,7 +298,13 @@ class _Function(FunctionNames):
     def _call(self, node: Call) -> str:
         """Write the call of a function, about which `_may_be` says yes."""
         write = self._expression if self._recording or node.needs != "all" else self._sure
-        return self.called(node.function, *map(write, node.operands))
+        if node.is_shared and self._recording:
+            return "None"
+        called = self.called(node.function, *map(write, node.operands))
+        if not node.is_shared:
+            return called
+        name = self._shared.get(node) or self._shared.setdefault(node, self.new("s"))
+        return f"({name} if {name} is not None else ({name} := {called}))"
 
     def _sure(self, node: Node) -> str:
         """Write what an operand gives about which `_may_be` says yes."""

@@ -1,5 +1,6 @@
 """Lists: `@arrayPath` and `@each` give each item a new shape, `@all` collects values, `joined_members` joins."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -75,10 +76,25 @@ def build_each(compiler: Compiler, value: Any, at: str) -> Node:
     objects = compiler.context.operand(why="an object, or a list of them, is expected")
     below = f"{', '.join(places_of(root))}[*]."
     resolve = generate(compiler.compile(value[1], f"{at}/1", compiler.context.part(below)), of_object=True)
-    return Call(function=partial(_each, resolve, objects.about(root)), operands=(TOLD, root), needs="all")
+    said = Call(function=_said_objects, operands=(root,), is_shared=True)
+    return Call(function=partial(_each, resolve, objects.about(root)), operands=(TOLD, root, said), needs="all")
 
 
-def _each(resolve: Resolver, about: About, told: list[PassedOver], root: Any) -> Any:
+def _said_objects(root: Any) -> Sequence[dict[str, Any]]:
+    """Return a list of objects that all say something, as nearly every list is; nothing of any other value."""
+    if type(root) is not list:
+        return ()
+    for item in root:
+        if type(item) is not dict or says_nothing(item):
+            return ()
+    return root
+
+
+def _each(
+    resolve: Resolver, about: About, told: list[PassedOver], root: Any, said: Sequence[dict[str, Any]] | None
+) -> Any:
+    if said:
+        return [None if (value := resolve(item, told)) is MISSING else value for item in said]
     shaped = []
     if type(root) is str and (written := written_list(root)) and is_within_limit(written):
         root = written

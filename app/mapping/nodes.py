@@ -147,6 +147,8 @@ class Call:
     needs_members: tuple[tuple[tuple[str, ...], frozenset[str]], ...] = ()
     #: What results was computed, not written by anybody.
     computes: bool = False
+    #: Several nodes ask the same of an event: it is found once, and never by a function that records.
+    is_shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)

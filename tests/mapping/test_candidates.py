@@ -75,6 +75,27 @@ def test_what_later_places_pass_over_is_told_when_they_are_looked_at() -> None:
     assert [told.place for told in fields.places.passed_over] == ["b"]
 
 
+@every_row(
+    "items",
+    [
+        [{"p": 1}, {"p": 2, "q": "b"}],
+        [{"p": 1}, {"p": " "}, {"q": "b"}],
+        [{"p": 1}, "n/a", 3],
+        [{}],
+        [],
+        {"p": 1, "q": "b"},
+        '[{"p": 1}]',
+        "none",
+    ],
+)
+def test_fields_that_share_a_list_each_find_and_tell_what_they_do_alone(items: Any) -> None:
+    ones = {"a": {"@each": ["$.l", {"x": path("p")}]}, "b": {"@each": ["$.l", path("q")]}}
+    both = fields_of(ones, {"l": items})
+    alone = [fields_of({name: one}, {"l": items}) for name, one in ones.items()]
+    assert both == alone[0] | alone[1]
+    assert both.places.passed_over == [told for each in alone for told in each.places.passed_over]
+
+
 @pytest.mark.parametrize("nothing", [None, ""])
 def test_null_and_empty_are_passed_over_in_silence(nothing: Any) -> None:
     assert fields_of({"email": FIRST_A}, {"a": nothing, "c": 1}).places.passed_over == []
