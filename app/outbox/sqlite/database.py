@@ -221,8 +221,12 @@ def open_readable(path: Path) -> Connection:
     """Open the file for reading only. It is open from now on, whatever becomes of its name."""
     with translated_errors():
         connection = connect(path, timeout_s=BUSY_TIMEOUT_S)
-        connection.execute("PRAGMA query_only=ON")
-        connection.execute("PRAGMA user_version").fetchone()  # SQLite opens what it needs when it reads first
+        try:
+            connection.execute("PRAGMA query_only=ON")
+            connection.execute("PRAGMA user_version").fetchone()  # SQLite opens what it needs when it reads first
+        except BaseException:
+            connection.close()
+            raise
     return connection
 
 
