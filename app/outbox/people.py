@@ -27,6 +27,8 @@ IDS_AT_ONCE: Final = 20_000
 DROPPED_ERASED: Final = "its person was erased"
 #: So many deliveries are looked through at once for what is kept of a person.
 DELIVERIES_AT_ONCE: Final = 5_000
+#: The owners of so many are: millions took a store longer than a task may have a connection.
+OWNERS_AT_ONCE: Final = 500_000
 
 
 #: Which columns of an answer are true or false, which an engine may have as 1 and 0.
@@ -218,12 +220,25 @@ class KeepsPeople(UsesStore):
         ((keys, last, count),) = await store.rows("people_with", after=after, limit=IDS_AT_ONCE, **asked)
         return _listed(keys), last if count == IDS_AT_ONCE else None
 
-    @reads
-    async def owned(
-        self, store: Statements, keys: Collection[str], *, messages: Collection[str] = ()
-    ) -> list[Ownership]:
+    async def owned(self, keys: Collection[str], *, messages: Collection[str] = ()) -> list[Ownership]:
         """Return whose messages are of which an id, or a digest of a contact, begins as a key; and whose `messages`."""
-        rows = await store.rows("owned", keys=self._owner_keys(keys), messages=list(messages))
+        found: list[Ownership] = []
+        for start in range(0, await self._last_owner_id(), OWNERS_AT_ONCE):
+            found += await self._owned_behind(keys, messages, after=start)
+        return found
+
+    @reads
+    async def _last_owner_id(self, store: Statements) -> int:
+        ((last,),) = await store.rows("last_owner_id")
+        return last or 0
+
+    @reads
+    async def _owned_behind(
+        self, store: Statements, keys: Collection[str], messages: Collection[str], *, after: int
+    ) -> list[Ownership]:
+        """Return those of a stretch of ids, which begins behind the id `after`."""
+        asked = {"keys": self._owner_keys(keys), "messages": list(messages)}
+        rows = await store.rows("owned", **asked, after=after, end=after + OWNERS_AT_ONCE)
         return [
             Ownership(
                 message_id=message_id or "",

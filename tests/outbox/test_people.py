@@ -454,7 +454,10 @@ WAYS: dict[str, tuple[list[list[tuple[str, str, bool]]], dict[str, str], list[st
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_whose_a_message_is_is_known_however_it_comes(outbox_url: str, way: str) -> None:
+async def test_whose_a_message_is_is_known_however_it_comes(
+    outbox_url: str, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.outbox.people.OWNERS_AT_ONCE", 1)
     calls, of_messages, of_deliveries = WAYS[way]
     outbox = open_with(outbox_url)
     made: list[NewDelivery] = []

@@ -1827,14 +1827,19 @@ DELETE FROM person WHERE key IN (
 DELETE FROM delivery_owner WHERE id IN (SELECT id FROM delivery_owner ORDER BY id LIMIT %(limit)s OFFSET %(skip)s) AND at <= %(ledger_start)s::float8;
 
 -- owned --
--- Whose the messages are of which an id or a contact begins as one of these keys.
+-- Whose the messages are of which an id or a contact begins as one of these keys, of a stretch of ids.
 SELECT message_id, nullif(rtrim(substr(owner, 1, 16)), ''), nullif(rtrim(substr(owner, 17, 16)), ''),
        nullif(substr(owner, 34), ''), substr(owner, 33, 1) = '1'
 FROM message_owner
-WHERE substr(owner, 1, 16) = ANY(%(keys)s::text[]) OR substr(owner, 17, 16) = ANY(%(keys)s::text[])
-   OR message_id = ANY(%(messages)s::text[])
-   OR substr(owner, 34, 16) = ANY(%(keys)s::text[]) OR substr(owner, 50, 16) = ANY(%(keys)s::text[])
-   OR (octet_length(owner) > 65 AND EXISTS (SELECT FROM unnest(%(keys)s::text[]) AS key WHERE strpos(owner, key) > 0));
+WHERE id > %(after)s::bigint AND id <= %(end)s::bigint
+  AND (substr(owner, 1, 16) = ANY(%(keys)s::text[]) OR substr(owner, 17, 16) = ANY(%(keys)s::text[])
+    OR message_id = ANY(%(messages)s::text[])
+    OR substr(owner, 34, 16) = ANY(%(keys)s::text[]) OR substr(owner, 50, 16) = ANY(%(keys)s::text[])
+    OR (octet_length(owner) > 65 AND EXISTS (SELECT FROM unnest(%(keys)s::text[]) AS key WHERE strpos(owner, key) > 0)));
+
+-- last_owner_id --
+-- The highest id of a row that may tell whose a message is.
+SELECT greatest((SELECT max(id) FROM delivery_owner), (SELECT max(id) FROM delivery), (SELECT max(id) FROM delivered));
 
 -- may_list_log --
 -- Whether this user may see the files of the write-ahead log.

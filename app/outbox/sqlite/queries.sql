@@ -1367,13 +1367,18 @@ DELETE FROM person WHERE id IN (
 DELETE FROM delivery_owner WHERE id IN (SELECT id FROM delivery_owner ORDER BY id LIMIT :limit OFFSET :skip) AND at <= :ledger_start;
 
 -- owned --
--- Whose the messages are of which an id or a contact begins as one of these keys.
+-- Whose the messages are of which an id or a contact begins as one of these keys, of a stretch of ids.
 SELECT message_id, user, anonymous, contacts, is_proven FROM message_owner
-WHERE user IN (SELECT value FROM json_each(:keys)) OR anonymous IN (SELECT value FROM json_each(:keys))
-   OR message_id IN (SELECT value FROM json_each(:messages))
-   OR substr(contacts, 1, 16) IN (SELECT value FROM json_each(:keys))
-   OR substr(contacts, 17, 16) IN (SELECT value FROM json_each(:keys))
-   OR (length(contacts) > 32 AND EXISTS (SELECT 1 FROM json_each(:keys) WHERE instr(contacts, value)));
+WHERE id > :after AND id <= :end
+  AND (user IN (SELECT value FROM json_each(:keys)) OR anonymous IN (SELECT value FROM json_each(:keys))
+    OR message_id IN (SELECT value FROM json_each(:messages))
+    OR substr(contacts, 1, 16) IN (SELECT value FROM json_each(:keys))
+    OR substr(contacts, 17, 16) IN (SELECT value FROM json_each(:keys))
+    OR (length(contacts) > 32 AND EXISTS (SELECT 1 FROM json_each(:keys) WHERE instr(contacts, value))));
+
+-- last_owner_id --
+-- The highest id of a row that may tell whose a message is.
+SELECT max(coalesce((SELECT max(id) FROM delivery_owner), 0), coalesce((SELECT max(id) FROM delivery), 0));
 
 -- messages_of_deliveries --
 -- The messages of deliveries behind one that are of some ids, by what their keys begin with; and the highest id given.

@@ -18,7 +18,7 @@ from tests.outbox.build import NOW, At, new
 #: They read all there is, which is little: a handful of rows each.
 SMALL = {"memory_size", "backlog", "shared", "probe", "store_version", "delivery_id", "dropped_event_id", "audit_id"}
 #: Asked by moves and erasures only, which take their time.
-ONCE = {"holds_anything", "transfer_counts_out", "transfer_revenue_out", "forget_owners", "forget_quarantined", "owned"}
+ONCE = {"holds_anything", "transfer_counts_out", "transfer_revenue_out", "forget_owners", "forget_quarantined"}
 ONCE |= {"messages_of_deliveries"}
 #: They drop all sums of steps, or read all of a table that is to be dropped.
 ONCE |= {"transfer_counts_in", "drop_counts", "count_day"}
@@ -217,7 +217,7 @@ def test_a_page_of_deliveries_is_read_from_its_end_and_no_further(connection: ps
 @pytest.mark.usefixtures("filled")
 def test_what_is_dead_is_not_looked_for_among_what_waits_or_was_delivered(connection: psycopg.Connection) -> None:
     """By every id there is, for a page of dead letters goes as far back as they do."""
-    assert set(re.findall(r" on (line|dead|delivered)\b", plan(connection, "search by dead"))) == {"dead"}
+    assert set(re.findall(r" on (queue|dead|delivered)\b", plan(connection, "search by dead"))) == {"dead"}
 
 
 @pytest.mark.usefixtures("filled")

@@ -344,12 +344,12 @@ CREATE TABLE delivery_owner (
 CREATE INDEX delivery_owner_message ON delivery_owner (message_id);
 -- All of them. It is searched as a whole, and rarely: to erase somebody, or to tell what is kept.
 CREATE VIEW message_owner AS
-  SELECT NULL::bigint AS delivery_id, message_id, owner, at FROM delivery_owner
+  SELECT id, NULL::bigint AS delivery_id, message_id, owner, at FROM delivery_owner
   UNION ALL
-  SELECT delivery.id, message_id, owner, coalesce(queue.enqueued_at, dead.enqueued_at)
+  SELECT delivery.id, delivery.id, message_id, owner, coalesce(queue.enqueued_at, dead.enqueued_at)
   FROM delivery LEFT JOIN queue USING (id) LEFT JOIN dead USING (id) WHERE owner IS NOT NULL
   UNION ALL
-  SELECT id, message_id, owner, enqueued_at FROM delivered WHERE owner IS NOT NULL;
+  SELECT id, id, message_id, owner, enqueued_at FROM delivered WHERE owner IS NOT NULL;
 
 -- What people answered to being tracked: the newest answer of a browser, or of whoever said it, about an id, a contact or
 -- an order, by the beginnings of their digests.

@@ -397,9 +397,9 @@ CREATE TABLE delivery_owner (
 CREATE INDEX delivery_owner_message ON delivery_owner (message_id);
 -- All of them. It is searched as a whole, and rarely: to erase somebody, or to tell what is kept.
 CREATE VIEW message_owner AS
-SELECT NULL AS delivery_id, message_id, user, anonymous, contacts, is_proven, at FROM delivery_owner
+SELECT id, NULL AS delivery_id, message_id, user, anonymous, contacts, is_proven, at FROM delivery_owner
 UNION ALL
-SELECT id, message_id, nullif(trim(substr(owner, 1, 16)), ''), nullif(trim(substr(owner, 17, 16)), ''),
+SELECT id, id, message_id, nullif(trim(substr(owner, 1, 16)), ''), nullif(trim(substr(owner, 17, 16)), ''),
        nullif(substr(owner, 34), ''), CAST(substr(owner, 33, 1) AS INTEGER), enqueued_at
 FROM delivery WHERE owner IS NOT NULL;
 
