@@ -52,7 +52,7 @@ PLACES: dict[str, list[str] | str] = {
     "delivery_owner": "whose deliveries there are, found by whoever may erase",
     # what never meets
     "dropped_event": "one row an event, forgotten by age",
-    "backlog": ["outbox/backpressure.with_room_for_proven"],
+    "backlog": ["outbox/refusals.with_room_for_proven"],
     "counter": "counts", "counter_hour": "counts", "counter_minute": "counts",
     "counter_sum": "counts", "name_count": "counts", "revenue": "sums, by source",
     "id_filter": "finds deliveries by their ids", "id_range": "finds deliveries by their ids",

@@ -20,7 +20,6 @@ from app.config.settings import OutboxSettings
 from app.core.deliveries import NewDelivery, OrderSide, State, Withdrawal
 from app.core.trust import may_change
 from app.core.values.event_names import CHECKOUT
-from app.outbox.backpressure import another_order, seen_before
 from app.outbox.pairing import (
     MERGED_INTO,
     PAGE_DIFFERS,
@@ -37,6 +36,7 @@ from app.outbox.pairing import (
     read_side,
     side_of,
 )
+from app.outbox.refusals import another_order, seen_before
 from app.outbox.rows import as_json, kept
 
 _DIGEST_BYTES = 15  # 120 bits, which base64 writes as 20 characters without padding

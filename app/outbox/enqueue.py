@@ -19,7 +19,6 @@ from app.core.deliveries import Enqueued, NewDelivery, Seen, State
 from app.core.events import CounterRow, DroppedEvent, Exit
 from app.core.people import PeopleChanges
 from app.core.values.times import DAY_S
-from app.outbox.backpressure import Loads, dropped_duplicate, loads_of, with_room_for_proven
 from app.outbox.counts import enqueue_counters
 from app.outbox.dedup import (
     Deduplicator,
@@ -49,6 +48,7 @@ from app.outbox.pairing import (
     side_of,
 )
 from app.outbox.people import owner_rows
+from app.outbox.refusals import Loads, dropped_duplicate, loads_of, with_room_for_proven
 from app.outbox.rows import DROPPED_COLUMNS, as_json, warnings_and_memory
 
 #: Of the JSON that is stored as payload: 1 is Pinterest's ConversionEvent as `app.destination` writes it.

@@ -21,7 +21,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from app.errors import OutboxUnavailable, SettingsError
-from app.outbox.backpressure import Remedies, cannot_be_used, row_refused
+from app.outbox.refusals import Remedies, cannot_be_used, row_refused
 from app.outbox.rows import from_oldest, named_queries
 
 

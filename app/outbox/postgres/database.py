@@ -14,7 +14,6 @@ from app.config.settings import OutboxSettings
 from app.core.log import log_migration
 from app.core.values.times import HOUR_S
 from app.errors import OutboxUnavailable
-from app.outbox.backpressure import check_schema_version, identity_of, without_identity
 from app.outbox.postgres.connections import (
     SQL,
     Connection,
@@ -24,6 +23,7 @@ from app.outbox.postgres.connections import (
     schema,
     translated_errors,
 )
+from app.outbox.refusals import check_schema_version, identity_of, without_identity
 from app.outbox.statements import UsesStore, Work
 
 SCHEMA_VERSION: Final = 1

@@ -9,7 +9,6 @@ from app.core.deliveries import Claimed, Enqueued, NewDelivery, Settlement, Stat
 from app.core.events import CounterRow, DroppedEvent, InventoryCount
 from app.core.people import PeopleChanges
 from app.errors import OutboxUnavailable, RowRefused
-from app.outbox.backpressure import Loads, loads_of, no_room_error
 from app.outbox.enqueue import prepare
 from app.outbox.hold_clock import HoldClock
 from app.outbox.inventory import Inventory, add_to_inventory, inventory_rows, keep_bounds
@@ -24,6 +23,7 @@ from app.outbox.postgres.retention import Days, retain
 from app.outbox.postgres.set_aside import ServerRows
 from app.outbox.postgres.settle import settle, withdraw, withdraw_cancelled, withhold
 from app.outbox.postgres.writer import Writer
+from app.outbox.refusals import Loads, loads_of, no_room_error
 from app.outbox.sealed_events import SealedEvents
 from app.outbox.settlement import ClaimQuery, renew
 from app.outbox.statements import writes

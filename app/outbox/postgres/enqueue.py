@@ -13,7 +13,6 @@ from app.core.deliveries import Enqueued
 from app.core.events import Exit
 from app.core.values.times import MINUTE_S
 from app.errors import MemoryChanged, OutboxUnavailable
-from app.outbox.backpressure import added, backlog_full, loads_of
 from app.outbox.counts import summed
 from app.outbox.enqueue import (
     PAYLOAD_VERSION,
@@ -31,6 +30,7 @@ from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import COLLISIONS, TRIES, rows_of
 from app.outbox.postgres.people import joined_additions, joined_changes, lock_suppressions, write_people
 from app.outbox.postgres.settle import drop
+from app.outbox.refusals import added, backlog_full, loads_of
 from app.outbox.rows import as_json
 
 #: One call's.

@@ -8,9 +8,9 @@ from typing import Any
 from app.core.events import Exit
 from app.core.pages import Backlog, Query
 from app.outbox import ledger, search
-from app.outbox.backpressure import backlog_of
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import UsesDatabase
+from app.outbox.refusals import backlog_of
 from app.outbox.statements import reads
 
 

@@ -14,7 +14,7 @@ import orjson
 
 from app.core.log import log_migration
 from app.errors import OutboxUnavailable
-from app.outbox.backpressure import (
+from app.outbox.refusals import (
     Remedies,
     cannot_be_used,
     check_schema_version,

@@ -12,11 +12,11 @@ from app.core.deliveries import Claimed, Enqueued, NewDelivery, Settlement, Stat
 from app.core.events import CounterRow, DroppedEvent, InventoryCount
 from app.core.people import PeopleChanges
 from app.errors import OutboxUnavailable, RowRefused
-from app.outbox.backpressure import loads_of, no_room_error
 from app.outbox.enqueue import prepare
 from app.outbox.hold_clock import HoldClock
 from app.outbox.inventory import Inventory, add_to_inventory, inventory_rows, keep_bounds
 from app.outbox.people import changes_to_people
+from app.outbox.refusals import loads_of, no_room_error
 from app.outbox.sealed_events import SealedEvents
 from app.outbox.settlement import ClaimQuery, renew
 from app.outbox.sqlite.claim import claim

@@ -14,7 +14,6 @@ from app.core.deliveries import Enqueued
 from app.core.events import Exit
 from app.core.values.times import MINUTE_S
 from app.errors import MemoryChanged, OutboxUnavailable
-from app.outbox.backpressure import backlog_full, loads_of
 from app.outbox.counts import summed
 from app.outbox.enqueue import (
     DELIVERY_COLUMNS,
@@ -28,6 +27,7 @@ from app.outbox.enqueue import (
 )
 from app.outbox.pairing import NOT_CONFIRMED, Twin
 from app.outbox.people import changes_to_people
+from app.outbox.refusals import backlog_full, loads_of
 from app.outbox.rows import as_json
 from app.outbox.sqlite.database import SQL, execute_with_retries, one_json, script_of_store, statements
 from app.outbox.sqlite.people import are_changed, write_people

@@ -12,8 +12,8 @@ from app.core.deliveries import State
 from app.core.events import Exit
 from app.core.pages import Backlog, Query
 from app.outbox import ledger, search
-from app.outbox.backpressure import backlog_of
 from app.outbox.redrive import REPLAYED
+from app.outbox.refusals import backlog_of
 from app.outbox.rows import as_json
 from app.outbox.sqlite.database import SQL, Connection
 from app.outbox.sqlite.guard import free_bytes

@@ -10,7 +10,7 @@ import orjson
 
 from app.core.deliveries import State
 from app.errors import OutboxUnavailable
-from app.outbox.backpressure import is_ours
+from app.outbox.refusals import is_ours
 from app.outbox.sqlite.database import SCHEMA_VERSION, SQL, open_untouched, translated_errors
 from app.outbox.transfer import TRANSFER_KEYS, DeliveryRow, Row, Salvaged, Store, TransferKind
 

@@ -4,7 +4,7 @@
 -- tables of one day (UTC) each, which are dropped whole (retention.py): `delivered_20270115` and so on.
 -- Texts that are only compared for being equal have the collation "C", which is the fastest.
 
--- Marks the tables as those of Pinrelay. One row: the identity of the schema (app/outbox/records.py), and its version.
+-- Marks the tables as those of Pinrelay. One row: the identity of the schema (app/outbox/refusals.py), and its version.
 CREATE TABLE store_version (
   identity integer NOT NULL,
   version integer NOT NULL CHECK (version > 0)
