@@ -19,7 +19,7 @@ from app.api.answers import (
     InventoryAnswer,
     RevenueAnswer,
 )
-from app.api.problems import Refused, not_found
+from app.api.problems import Refused, refusal
 from app.core.deliveries import State
 from app.core.events import DEFAULT_SOURCE, EventKey, Exit
 from app.core.pages import Page, Query
@@ -31,7 +31,7 @@ from app.insights.orders.revenue import read_revenue
 from app.outbox import Outbox, read_filters
 from app.pipeline.search import MAX_FOUND_BY, Finder, dropped_json
 
-_UNKNOWN: Final = not_found("A filter names nothing known.")
+_UNKNOWN: Final = refusal(404, "A filter names nothing known.")
 #: Of the query string, what is no filter.
 _PAGING = frozenset({"cursor", "limit"})
 #: Read where the filters are, like all others.
@@ -109,7 +109,7 @@ def _query(request: Request) -> Query:
 
 
 _MISSING: Final = "no such event has arrived in these days"
-_NOT_MET: Final = not_found("No such event has arrived.")
+_NOT_MET: Final = refusal(404, "No such event has arrived.")
 
 
 def add_counts(router: APIRouter, outbox: Outbox, clock: Callable[[], float]) -> None:
@@ -171,7 +171,7 @@ def add_revenue(router: APIRouter, outbox: Outbox, finder: Finder, clock: Callab
     @router.get(
         "/revenue",
         summary="What the orders of the last days were worth, by currency, and what became of them",
-        responses=not_found("A filter names nothing known."),
+        responses=refusal(404, "A filter names nothing known."),
     )
     async def revenue(
         days: Annotated[int, Field(ge=1, le=366, description="So many days (UTC), today being the last.")] = 7,

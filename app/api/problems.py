@@ -9,6 +9,7 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
+from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
 from app.errors import FeatureOff, FilterError, OutboxUnavailable, PinrelayError, UnknownName, WhyMissing
@@ -132,19 +133,34 @@ def _invalid_part(error: Mapping[str, Any]) -> dict[str, str]:
     return {"place": place, "name": name, "detail": error["msg"]}
 
 
+_REFERENCE: Final = "#/components/schemas/{model}"
+_MODELS: Final[tuple[type[BaseModel], ...]] = (Problem, InvalidRequest, PersonStays, FaultyFiles)
+
+
+def schemas_of_problems() -> dict[str, Any]:
+    """Return the schemas of all problems by their names, as the OpenAPI document has them."""
+    _, schemas = models_json_schema([(model, "serialization") for model in _MODELS], ref_template=_REFERENCE)
+    found: dict[str, Any] = schemas["$defs"]
+    return found
+
+
+def refusal(status: int, description: str, model: type[BaseModel] = Problem) -> dict[int | str, dict[str, Any]]:
+    """Return a refusal as the OpenAPI document describes it.
+
+    It refers to the model. FastAPI makes a writer for each model that a route names, which took half of a start.
+    """
+    schema = {"$ref": _REFERENCE.format(model=model.__name__)}
+    return {status: {"description": description, "content": {PROBLEM_JSON: {"schema": schema}}}}
+
+
 #: What every operation may answer beside what it is asked for.
 REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
-    400: {"model": Problem, "description": "The request cannot be used."},
-    401: {"model": Problem, "description": "The token is missing or wrong."},
-    403: {"model": Problem, "description": "Not from this machine, or not by an operator."},
-    415: {"model": Problem, "description": "Not JSON."},
-    422: {"model": InvalidRequest, "description": "Parts of the request cannot be read."},
-    429: {"model": Problem, "description": "Too many tries."},
-    500: {"model": Problem, "description": "Something failed that should not; the log says what."},
-    503: {"model": Problem, "description": "The outbox does not answer. Ask again after `Retry-After` seconds."},
+    **refusal(400, "The request cannot be used."),
+    **refusal(401, "The token is missing or wrong."),
+    **refusal(403, "Not from this machine, or not by an operator."),
+    **refusal(415, "Not JSON."),
+    **refusal(422, "Parts of the request cannot be read.", InvalidRequest),
+    **refusal(429, "Too many tries."),
+    **refusal(500, "Something failed that should not; the log says what."),
+    **refusal(503, "The outbox does not answer. Ask again after `Retry-After` seconds."),
 }
-
-
-def not_found(what: str) -> dict[int | str, dict[str, Any]]:
-    """Return how the OpenAPI document says that something is not found."""
-    return {404: {"model": Problem, "description": what}}

@@ -29,7 +29,7 @@ from app.api.answers import (
     a_filter_or_all,
 )
 from app.api.lookups import add_counts, add_inventory, add_revenue, add_searches
-from app.api.problems import REFUSALS, FaultyFiles, PersonStays, ProblemRoute, Refused, not_found
+from app.api.problems import REFUSALS, FaultyFiles, PersonStays, ProblemRoute, Refused, refusal
 from app.core.deliveries import Delivery
 from app.core.events import Exit
 from app.core.pages import Message, QuarantineFilter, Query, Redrive
@@ -44,7 +44,7 @@ from app.pipeline.replay import replay_json
 from app.pipeline.search import Finder
 
 _QUARANTINE_FILTERS = ("name", "exit", "source", "reason")
-_OFF: Final = not_found("Nothing is kept in quarantine.")
+_OFF: Final = refusal(404, "Nothing is kept in quarantine.")
 
 
 class QuarantineRequest(BaseModel):
@@ -89,7 +89,7 @@ def add_quarantine(router: APIRouter, acts: QuarantineActs) -> None:
         return Discarded(discarded=await acts.discard(request.state.person, wanted.wanted))
 
 
-_UNKNOWN: Final = not_found("There is no such delivery, or a filter names nothing known.")
+_UNKNOWN: Final = refusal(404, "There is no such delivery, or a filter names nothing known.")
 #: So many causes are told.
 _CAUSES: Final = 100
 _DEAD_FILTERS: Final = tuple(name for name in SEARCH_FILTERS if name != "state")
@@ -265,7 +265,7 @@ def _add_reads(router: APIRouter, operations: Operations) -> None:
     @router.get(
         "/deliveries/{delivery_id}",
         summary="One delivery with its attempts",
-        responses=not_found("There is no such delivery."),
+        responses=refusal(404, "There is no such delivery."),
     )
     async def delivery(delivery_id: str) -> Delivery:
         if (found := await outbox.delivery(delivery_id)) is None:
@@ -278,13 +278,9 @@ def _add_reads(router: APIRouter, operations: Operations) -> None:
 
 
 def _add_changes(router: APIRouter, operations: Operations) -> None:
-    stays: dict[int | str, dict[str, Any]] = {
-        409: {"model": PersonStays, "description": "Something stays that may be the person's."}
-    }
-    faulty: dict[int | str, dict[str, Any]] = {
-        400: {"model": FaultyFiles, "description": "The files have faults; the running catalog stays."}
-    }
-    unknown = not_found("There is no such preset or ad account.")
+    stays = refusal(409, "Something stays that may be the person's.", PersonStays)
+    faulty = refusal(400, "The files have faults; the running catalog stays.", FaultyFiles)
+    unknown = refusal(404, "There is no such preset or ad account.")
     acts = operations.acts
 
     @router.post("/forget", summary="Erase a person", responses=stays)

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 import orjson
 
 from app.access.admission import COOKIE
-from app.api.problems import PROBLEM_JSON, of_path
+from app.api.problems import of_path, schemas_of_problems
 from app.config import Settings
 from app.source.openapi import EVENT_EXAMPLE
 
@@ -75,13 +75,6 @@ def _schemes(settings: Settings) -> dict[str, dict[str, str]]:
     return schemes
 
 
-def _as_problems(responses: dict[str, Any]) -> None:
-    """Name the media type of errors, which FastAPI takes to be that of other answers."""
-    for status, response in responses.items():
-        if status >= "400" and (content := response.get("content", {}).pop("application/json", None)):
-            response["content"][PROBLEM_JSON] = content
-
-
 _TAGS: Final = {
     "api": "For operators' programs. Errors are problem details (RFC 9457).",
     "webhook": "Segment's webhook, for senders of events.",
@@ -142,6 +135,7 @@ def _tell_items(schema: dict[str, Any]) -> None:
 def add_details(document: dict[str, Any]) -> None:
     """Add where the interface is, an id for each operation that only its address decides, and examples of bodies."""
     answers = orjson.loads(EXAMPLES_FILE.read_bytes())
+    document["components"]["schemas"] |= schemas_of_problems()
     document["tags"] = [{"name": name, "description": told} for name, told in _TAGS.items()]
     for schema in document["components"]["schemas"].values():
         for member in schema.get("properties", {}).values():
@@ -151,7 +145,6 @@ def add_details(document: dict[str, Any]) -> None:
         for method, operation in operations.items():
             operation["operationId"] = "_".join([method, *re.findall(r"\w+", path)])
             if of_path(path):
-                _as_problems(operation["responses"])
                 _add_answers(method, path, operation, answers)
             if path in EXAMPLES and "requestBody" in operation:
                 operation["requestBody"]["content"]["application/json"]["example"] = EXAMPLES[path]
