@@ -94,25 +94,26 @@ def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """Keep the garbage collector from what is collected here: thousands of tests, none of which ever goes.
 
     It would look through them again and again; each application that a test starts looks at once.
     """
     gc.disable()
-    if "PYTEST_XDIST_WORKER" in os.environ and not list(ROOT.glob("tests/__pycache__/test_*-pytest-*.pyc")):
-        _compile_in_turn(int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw")))
+    worker = getattr(session.config, "workerinput", None)  # a pytest that a test starts has none, but the environment
+    if worker is not None and not list(ROOT.glob("tests/__pycache__/test_*-pytest-*.pyc")):
+        _compile_in_turn(int(worker["workerid"].removeprefix("gw")), worker["workercount"])
     collected = yield
     gc.freeze()
     gc.enable()
     return collected
 
 
-def _compile_in_turn(worker: int) -> None:
+def _compile_in_turn(worker: int, count: int) -> None:
     """Import the tests for the first time, each process beginning elsewhere: what one has compiled, all others read."""
     files = [file.relative_to(ROOT).with_suffix("") for file in sorted(ROOT.glob("tests/**/test_*.py"))]
     ignored = {ROOT / "tests" / name for name in collect_ignore}
-    begin = worker * len(files) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    begin = worker * len(files) // count
     for file in files[begin:] + files[:begin]:
         with suppress(Exception):  # it is told when the file is collected
             if not ignored & {*(ROOT / file).parents, ROOT / f"{file}.py"}:
