@@ -2,11 +2,9 @@
 
 import dataclasses
 import json
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
-from operator import itemgetter
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import orjson
 from msgspec.structs import replace
@@ -14,7 +12,7 @@ from msgspec.structs import replace
 from app.catalog import Catalog, Preset
 from app.config.settings import ConversionSettings
 from app.core.deliveries import Enqueued, NewDelivery, Seen
-from app.core.events import DEFAULT_SOURCE, Event, Exit
+from app.core.events import DEFAULT_SOURCE, Event, EventKey, Exit
 from app.core.receipts import EventReceipt, PresetResult, Receipt
 from app.core.values.times import DAY_S, HOUR_S, MINUTE_S, hold_text
 from app.destination import hashed_fields
@@ -25,14 +23,14 @@ from app.identity import GROUPS
 from app.mapping import Explanation, nearest_path
 from app.outbox import Outbox
 from app.pipeline.intake_batch import RequestMemory, draft
+from app.pipeline.nearest_preset import Nearest, nearest_preset
 from app.pipeline.receipts import IntakeBatch, receipt_of_refusal
+from app.pipeline.received_names import given_name
 from app.pipeline.router import Action, AdAccount, BuildProfile, Router, WhyOff
 from app.sandbox import judge
 from app.source import Intake
 from app.trigger import ABSENT, Finding
 
-#: A value that is as like as this may be meant for the one that a condition asks for.
-_LIKE: Final = 0.75
 #: How an event, or its delivery for one preset, leaves the way to the outbox, as the end of a sentence.
 IN_WORDS: Mapping[Exit, str] = {
     Exit.REFUSED: "not a Segment event",
@@ -147,6 +145,8 @@ class EventReport:
     presets: tuple[PresetReport, ...] = ()
     #: For how long an order would wait for its other side at most; 0: it would not.
     wait_s: float = 0
+    #: Where no preset takes the event: the preset that is nearest to its name. None elsewhere.
+    nearest: Nearest | None = None
 
     @property
     def headline(self) -> Headline:
@@ -164,7 +164,7 @@ class EventReport:
             return Headline(level="bad", title="Refused.", text=lines[0].reason)
         if Exit.UNMATCHED in exits:
             why = "For each there is the condition that failed, and what the event holds there."
-            if near := _nearest(self.presets):
+            if near := self._nearest_told:
                 why = f"{near} {why}"
             none = ("No preset matches this event.", why) if self.presets else ("Unmatched.", f"{lines[0].reason}.")
             return Headline(level="warn", title=none[0], text=none[1])
@@ -176,18 +176,14 @@ class EventReport:
             return Headline(level="warn", title="Sent before.", text="Nothing would be sent again.")
         return Headline(level="bad", title="Matched, but nothing would be sent.", text="Each preset has its reason.")
 
-
-def _nearest(presets: Iterable[PresetReport]) -> str:
-    """Return which preset only one condition keeps from an event that is like it; "" where none is near."""
-    found = []
-    for preset in presets:
-        blamed = [each for each in preset.conditions if each.blamed]
-        if len(blamed) == 1 and blamed[0].found:
-            literal = blamed[0].text.partition(" = ")[2]
-            likeness = SequenceMatcher(a=blamed[0].found.casefold(), b=literal.casefold()).ratio()
-            found.append((likeness, f"The nearest is {preset.preset}, which asks for `{blamed[0].text}`."))
-    likeness, told = max(found, default=(0.0, ""), key=itemgetter(0))
-    return told if likeness >= _LIKE else ""
+    @property
+    def _nearest_told(self) -> str:
+        """Which preset is nearest, and what keeps it from the event; "" where none is, or where it would take it."""
+        preset = next((each for each in self.presets if self.nearest and each.preset == self.nearest.preset), None)
+        if preset is None or self.nearest is None or (preset.matched and preset.enabled):
+            return ""
+        asked = ", ".join(f"`{each.text}`" for each in preset.conditions if each.blamed)
+        return f"The nearest is {preset.preset}, which asks for {asked}." if asked else self.nearest.why
 
 
 _WIRE_NAMES = {f"user_data.{field.name}": f"user_data.{field.wire}" for field in USER_FIELDS}
@@ -342,10 +338,12 @@ class Explainer:
         foreseen = await self._foresee(intake, catalog)
         (receipt,) = foreseen.receipt.events
         lines = [replace(line, event=foreseen.finished.get(_key(line))) for line in receipt.deliveries]
+        key = EventKey(source, event["type"], given_name(event))
         return EventReport(
             receipt=replace(receipt, deliveries=tuple(lines)),
             presets=tuple(self._reports(event, catalog, lines, foreseen.seen, now, source)),
             wait_s=foreseen.wait_s,
+            nearest=nearest_preset(key, (), catalog) if lines[0].exit is Exit.UNMATCHED else None,
         )
 
     async def receipt(self, intake: Intake, catalog: Catalog) -> Receipt:

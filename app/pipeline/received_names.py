@@ -57,8 +57,13 @@ def received_name(event: Event | EventRefused) -> str:
     """Return the title of an event as it arrived, which may be kept."""
     if isinstance(event, EventRefused):
         return _title(*event.named) if event.named else _NO_EVENT
+    return _title(event["type"], given_name(event))
+
+
+def given_name(event: Event) -> str:
+    """Return the name of an event as its sender wrote it; "" where it has none."""
     name = event.get(named_by(event["type"]))
-    return _title(event["type"], name if type(name) is str else "")
+    return name if type(name) is str else ""
 
 
 def _title(event_type: str, name: str) -> str:

@@ -163,6 +163,18 @@ async def test_a_withheld_event_shows_what_would_be_sent_otherwise_and_that_noth
             "No preset matches this event.",
             'The nearest is Order Completed, which asks for `event = "Order Completed"`. For each',
         ),
+        (
+            order(event="Order Placed"),
+            "warn",
+            "No preset matches this event.",
+            'The nearest is Order Completed, which asks for `event = "Order Completed"`. For each',
+        ),
+        (
+            order(event="purchase"),
+            "warn",
+            "No preset matches this event.",
+            "GA4 Purchase would take it, but `enabled: false` in its file takes it out. For each",
+        ),
         (order(integrations={"All": False}), "warn", "Withheld.", "integrations: All is off"),
         (EventRefused("it has no type", message_id="m"), "bad", "Refused.", "it has no type"),
     ],

@@ -1,153 +1,18 @@
-"""For a name that no preset takes: the nearest preset and why it does not match, and the draft of a new one."""
+"""For a name that no preset takes: the draft of a new preset."""
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from types import MappingProxyType
 from typing import Any, Final
 
-from app.catalog import ACTION, Catalog, Preset
+from app.catalog import ACTION, Catalog
 from app.core.events import Event, EventKey
-from app.core.values.event_names import RECORD, named_by
+from app.core.values.event_names import named_by
 from app.insights.inventory.figures import PropertyFigures
+from app.pipeline.nearest_preset import nearest_preset
 from app.pipeline.received_names import title_of
-
-#: Names that are as like as this may be meant for each other.
-_LIKE: Final = 0.75
-#: What is more like than this means the same.
-_SURE: Final = 0.95
-#: What others call what Segment names so, as sorted words. Sources: the e-commerce events of GA4, Shopify and Meta.
-_ALSO_CALLED: Final[Mapping[str, tuple[str, ...]]] = {
-    "Order Completed": ("purchase", "order placed", "order paid", "transaction", "checkout completed", "order created"),
-    "Checkout Started": ("begin checkout", "initiate checkout", "checkout initiated", "start checkout"),
-    "Product Added": ("add to cart", "added to cart", "cart add", "item added"),
-    "Product Viewed": ("view item", "view content", "view product", "product view"),
-    "Product List Viewed": ("view item list", "collection viewed"),
-    "Products Searched": ("search", "site search", "search submitted"),
-    "Signed Up": ("sign up", "registration", "complete registration", "register", "account created"),
-    "Generate Lead": ("lead", "form submitted", "contact"),
-    "Product Added to Wishlist": ("add to wishlist",),
-    "Payment Info Entered": ("add payment info",),
-}
-_OF_PEOPLE: Final = frozenset({"identify", "group", "alias"})
-_OF_OTHERS: Final = "It counts events that have no row here."
-_NO_EVENT_OF_IT: Final = "Nothing under `events` in the file of its source takes it, so it becomes no event."
-_NOT_YET: Final = "A preset takes it now, but none took any of these events when they came."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Nearest:
-    """What stands between a kind of event and a preset."""
-
-    #: The preset; None where none is near.
-    preset: str | None
-    #: Whether the preset's trigger names this very event: what it asks beside that may fail.
-    is_named: bool
-    #: Why it does not take the event, as a sentence. Of what a preset takes: "".
-    why: str
-
-
-def nearest_preset(key: EventKey, taken_by: Iterable[str], catalog: Catalog) -> Nearest:
-    """Return the preset that has taken events of this kind (`taken_by`), or the nearest one and why it does not."""
-    presets = {preset.name: preset for preset in catalog.presets}
-    taken = next((name for name in taken_by if name in presets), None)
-    if taken is not None:
-        return Nearest(preset=taken, is_named=True, why="")
-    if key.type in ("", RECORD):
-        return Nearest(preset=None, is_named=False, why=_NO_EVENT_OF_IT if key.type else _OF_OTHERS)
-    named = [preset for preset in catalog.presets if _names(preset, key)]
-    if named:
-        return _asks_more(key, next((preset for preset in named if preset.enabled), named[0]))
-    if key.type in _OF_PEOPLE:
-        why = f"`{key.type}` says who somebody is: it is no conversion. With memory it completes later events."
-        return Nearest(preset=None, is_named=False, why=why)
-    found = max(_like(key, catalog.presets), default=None, key=lambda one: one[0])
-    if found is None:
-        return Nearest(preset=None, is_named=False, why="No preset asks for a name like it.")
-    _, preset, why = found
-    return Nearest(preset=preset.name, is_named=False, why=why)
-
-
-def _names(preset: Preset, key: EventKey) -> bool:
-    """Return whether a preset's trigger asks for this type, and for this event by its name where it asks for one."""
-    trigger = preset.trigger
-    if trigger.types is not None and key.type not in trigger.types:
-        return False
-    return key.name in trigger.events if trigger.events is not None else trigger.types is not None
-
-
-def _asks_more(key: EventKey, preset: Preset) -> Nearest:
-    if not preset.enabled:
-        why = f"{preset.name} would take it, but `enabled: false` in its file takes it out."
-        return Nearest(preset=preset.name, is_named=True, why=why)
-    bare = {"type": key.type, named_by(key.type) or "name": key.name}
-    more = ", ".join(f"`{part.text}`" for part in preset.trigger.explain(bare).blamed())
-    asked = "type" if preset.trigger.events is None else "name"
-    why = f"{preset.name} asks for this {asked} and more, which did not hold: {more}." if more else _NOT_YET
-    return Nearest(preset=preset.name, is_named=True, why=why)
-
-
-def _like(key: EventKey, presets: Iterable[Preset]) -> list[tuple[tuple[bool, float], Preset, str]]:
-    """Return the presets whose event is like this name, each with its rank and what parts them; the highest is nearest.
-
-    One that is surely meant and runs ranks before all others.
-    """
-    found = []
-    for preset in presets:
-        for event in sorted(preset.trigger.events or ()):
-            likeness, difference = _difference(key, event, preset)
-            if likeness >= _LIKE:
-                tail = "" if preset.enabled else " And `enabled: false` in its file takes it out."
-                why = f"{preset.name} takes events named `{event}`: {difference}.{tail}"
-                found.append(((preset.enabled and likeness > _SURE, likeness), preset, why))
-    return found
-
-
-def _difference(key: EventKey, event: str, preset: Preset) -> tuple[float, str]:
-    """Return how like a name is to the event that a preset asks for, from 0 to 1, and what parts them."""
-    name = key.name
-    if name == event:
-        types = " or ".join(f"`{each}`" for each in sorted(preset.trigger.types or ()))
-        return 1.0, f"the name is right, but it came as `{key.type}` instead of {types}"
-    ours, theirs = words_of(name), words_of(event)
-    if name.casefold() == event.casefold():
-        return 0.99, "it is the same name but for upper and lower case"
-    if "".join(ours) == "".join(theirs):
-        return 0.98, "it is the same name but for spaces and marks between its words"
-    if sorted(ours) == sorted(theirs):
-        return 0.97, "it has the same words in another order"
-    if " ".join(ours) in _ALSO_CALLED.get(event, ()):
-        return 0.96, "that is what Segment calls it"
-    ratio = SequenceMatcher(a=" ".join(ours), b=" ".join(theirs)).ratio()
-    return min(ratio, _SURE), "the names are alike"
-
-
-def words_of(name: str) -> list[str]:
-    """Return the words of a name in lower case, however they are joined.
-
-    >>> words_of("orderCompleted"), words_of("ORDER_COMPLETED"), words_of("XMLSent2")
-    (['order', 'completed'], ['order', 'completed'], ['xml', 'sent', '2'])
-    """
-    words: list[str] = []
-    before = ""
-    for place, letter in enumerate(name):
-        if letter.isalnum():
-            begins_inside = before.isupper() and letter.isupper() and name[place + 1 : place + 2].islower()
-            is_new = _kind(before) != _kind(letter) or (before.islower() and letter.isupper()) or begins_inside
-            if is_new:
-                words.append(letter)
-            else:
-                words[-1] += letter
-        before = letter
-    return [word.casefold() for word in words]
-
-
-def _kind(letter: str) -> int:
-    """Return 1 for a letter, 2 for a digit, 0 for all else, which parts words."""
-    return 1 if letter.isalpha() else 2 if letter.isalnum() else 0
-
 
 #: What a preset sends for which no other is a pattern. Pinterest's catch-all.
 _CUSTOM: Final = "custom"

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from app.catalog import Catalog
 from app.catalog.presets import person_fields
 from app.core.events import EventKey, Measure
-from app.insights.inventory.drafts import Nearest, nearest_preset
 from app.insights.inventory.figures import (
     DAYS,
     Change,
@@ -19,6 +18,7 @@ from app.insights.inventory.figures import (
 )
 from app.mapping import named_places
 from app.outbox.inventory import Inventory
+from app.pipeline.nearest_preset import Nearest, nearest_preset
 from app.source.withholding import READ_PROPERTIES
 from app.trigger import places_asked
 

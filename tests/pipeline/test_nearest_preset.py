@@ -4,7 +4,7 @@ import pytest
 
 from app.catalog import Catalog
 from app.core.events import EventKey
-from app.insights.inventory.drafts import nearest_preset, words_of
+from app.pipeline.nearest_preset import nearest_preset, words_of
 from tests.assembled import shipped_catalog
 from tests.rows import every_row
 
