@@ -25,7 +25,7 @@ from app.core.values.times import DAY_S, MINUTE_S
 from app.errors import RowRefused
 from app.outbox.hold_clock import EndedHolds
 from app.outbox.inventory import HOURS_KEPT_S
-from app.outbox.settlement import HOLD_ROWS, ClaimQuery, last_of_each
+from app.outbox.settlement import HOLD_ROWS, ClaimQuery, last_of_each, renew
 from app.outbox.statements import Statements
 
 #: More of them are no rows but the store itself.
@@ -255,9 +255,6 @@ class RowByRow(ABC, Generic[Taken]):
     async def claim(self, asked: ClaimQuery) -> Taken: ...
 
     @abstractmethod
-    async def renew(self, claimed: Sequence[Claimed], until: float) -> None: ...
-
-    @abstractmethod
     async def settle(
         self, settlements: Sequence[Settlement], counters: Sequence[CounterRow], now: float, rules: OutboxSettings
     ) -> None: ...
@@ -300,7 +297,7 @@ class RowByRow(ABC, Generic[Taken]):
 
     async def renew_the_rest(self, claimed: Sequence[Claimed], until: float) -> None:
         """Renew what can be renewed. What is refused is found again when it is settled."""
-        await self._refused_of(claimed, lambda some: self.renew(some, until))
+        await self._refused_of(claimed, partial(renew, self._store, until=until))
 
     async def look(self, now: float) -> None:
         """Take note of what is set aside as a step of retention begins."""

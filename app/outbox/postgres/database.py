@@ -43,10 +43,6 @@ Result = TypeVar("Result")
 Part = TypeVar("Part", bound="UsesDatabase")
 
 
-rows_of: Final = Connection.rows
-count_of: Final = Connection.count
-
-
 class Database:
     """Runs work on connections. It connects at the first use, so that Pinrelay starts while the server does."""
 
@@ -163,8 +159,8 @@ async def _migrate(connection: Connection) -> None:
 
 async def _version(connection: Connection) -> int:
     """Read the version of the schema; 0 where there is none."""
-    ((has_version, has_deliveries),) = await rows_of(connection, "has_tables")
-    found = await rows_of(connection, "version") if has_version else []
+    ((has_version, has_deliveries),) = await connection.rows("has_tables")
+    found = await connection.rows("version") if has_version else []
     identity, version = found[0] if found else (None, 0)
     if identity != IDENTITY and (found or has_deliveries):
         remedy = (

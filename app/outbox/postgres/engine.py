@@ -14,7 +14,7 @@ from app.outbox.hold_clock import HoldClock
 from app.outbox.inventory import Inventory, add_to_inventory, inventory_rows, keep_bounds
 from app.outbox.postgres.claim import claim
 from app.outbox.postgres.connections import SQL, Connection
-from app.outbox.postgres.database import Database, ServerClock, UsesDatabase, count_of, rows_of
+from app.outbox.postgres.database import Database, ServerClock, UsesDatabase
 from app.outbox.postgres.ledger import Ledger
 from app.outbox.postgres.notifier import Notifier
 from app.outbox.postgres.people import KeepsPeople
@@ -55,7 +55,7 @@ class PostgresOutbox(Ledger, KeepsPeople, Outbox):
 
     async def _read_clock(self) -> float:
         """Ask the server for its time: a difference that was heard before may be gone, since a clock was set."""
-        ((server_time,),) = await self._database.run(rows_of, "server_time")
+        ((server_time,),) = await self._database.run(Connection.rows, "server_time")
         self._clock.hear(server_time)
         return self._clock()
 
@@ -112,7 +112,9 @@ class PostgresOutbox(Ledger, KeepsPeople, Outbox):
 
     async def reschedule(self, ad_account_id: str, *, pending_by: float, claimed_by: float, limit: int) -> int:
         ends = {"pending_by": await self._by_server(pending_by), "claimed_by": await self._by_server(claimed_by)}
-        changed = await self._database.run(count_of, "reschedule", ad_account_id=ad_account_id, limit=limit, **ends)
+        changed = await self._database.run(
+            Connection.count, "reschedule", ad_account_id=ad_account_id, limit=limit, **ends
+        )
         self._notifier.wake()
         return changed
 
@@ -182,4 +184,4 @@ class _ServerSealedEvents(UsesDatabase, SealedEvents):
 async def _probe(connection: Connection) -> Loads:
     """Prove that a commit succeeds, and return how much waits."""
     await connection.execute(SQL["probe"], {"slot": connection.slot})
-    return loads_of(await rows_of(connection, "waiting"))
+    return loads_of(await connection.rows("waiting"))

@@ -27,7 +27,7 @@ from app.outbox.enqueue import (
 from app.outbox.pairing import NOT_CONFIRMED, Twin
 from app.outbox.people import changes_to_people
 from app.outbox.postgres.connections import SQL, Connection
-from app.outbox.postgres.database import COLLISIONS, TRIES, rows_of
+from app.outbox.postgres.database import COLLISIONS, TRIES
 from app.outbox.postgres.people import joined_additions, joined_changes, lock_suppressions, write_people
 from app.outbox.postgres.settle import drop
 from app.outbox.refusals import added, backlog_full, loads_of
@@ -105,7 +105,7 @@ async def _enqueue_checked(
     connection: Connection, calls: Sequence[PreparedEnqueue], rules: OutboxSettings
 ) -> list[Answer]:
     """Check every delivery, and store what is new; again where another process was faster."""
-    ids = [row[0] for row in await rows_of(connection, "next_ids", count=sum(len(call.deliveries) for call in calls))]
+    ids = [row[0] for row in await connection.rows("next_ids", count=sum(len(call.deliveries) for call in calls))]
     digests = [digest for call in calls for digest in call.digests]
     for _ in range(TRIES):
         rows, answers, met = await _check_all(connection, calls, digests, ids, rules)
@@ -133,11 +133,11 @@ async def _check_all(
     rules: OutboxSettings,
 ) -> tuple[Rows, list[Answer], Sequence[Twin]]:
     """Check every delivery by the keys that are held now; return the other sides of orders as they were read, too."""
-    found = await rows_of(connection, "keys_taken", digests=list(digests))
-    waiting = loads_of(await rows_of(connection, "waiting"))
+    found = await connection.rows("keys_taken", digests=list(digests))
+    waiting = loads_of(await connection.rows("waiting"))
     held: Held = holders(found)
     asked = other_sides(calls, held)
-    met = [Twin(*row) for row in await rows_of(connection, "twins", ids=asked)] if asked else []
+    met = [Twin(*row) for row in await connection.rows("twins", ids=asked)] if asked else []
     twins: dict[object, Twin] = {each.delivery_id: each for each in met}
     together = Rows()
     answers: list[Answer] = []
@@ -164,7 +164,7 @@ async def _is_unchanged(connection: Connection, rows: Rows, met: Sequence[Twin])
     if not asked:
         return True
     given = as_json([(each.delivery_id, each.state, each.merged, each.was_tried) for each in asked])
-    return len(await rows_of(connection, "unchanged", rows=given)) == len(asked)
+    return len(await connection.rows("unchanged", rows=given)) == len(asked)
 
 
 async def _pair(connection: Connection, rows: Rows, now: float) -> None:
@@ -204,7 +204,6 @@ async def _store(
         "counters": as_json(summed(rows.counters, span_s=MINUTE_S)),
         "owners": as_json(rows.owners),
         "named": as_json(rows.named),
-        "slot": connection.slot,
     }
-    ((stored,),) = await rows_of(connection, "store", **parameters)
+    ((stored,),) = await connection.rows("store", **parameters)
     return bool(stored)

@@ -15,7 +15,7 @@ import psycopg
 
 from app.errors import OutboxUnavailable
 from app.outbox.postgres.connections import SQL, Connection
-from app.outbox.postgres.database import Database, rows_of
+from app.outbox.postgres.database import Database
 
 #: How often the server is asked.
 POLL_S = 0.5
@@ -124,5 +124,5 @@ async def _tell(connection: Connection, name: str) -> None:
 
 
 async def _next_due(connection: Connection, ad_account_id: str, after: float) -> tuple[int, float | None]:
-    ((last_id, due_at),) = await rows_of(connection, "next_due", ad_account_id=ad_account_id, after=after)
+    ((last_id, due_at),) = await connection.rows("next_due", ad_account_id=ad_account_id, after=after)
     return last_id, due_at

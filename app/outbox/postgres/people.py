@@ -16,7 +16,7 @@ from app.outbox import people as memory
 from app.outbox.dedup import erased_text
 from app.outbox.pairing import DeadLetter
 from app.outbox.postgres.connections import Connection
-from app.outbox.postgres.database import COLLISIONS, TRIES, UsesDatabase, count_of, rows_of
+from app.outbox.postgres.database import COLLISIONS, TRIES, UsesDatabase
 from app.outbox.postgres.settle import release_keys
 from app.outbox.redrive import erased_key_rows, every_digest_of
 from app.outbox.rows import as_json
@@ -53,7 +53,7 @@ def joined_additions(calls: Sequence[tuple[PeopleChanges, float]]) -> list[list[
 async def lock_suppressions(connection: Connection, changes: PeopleChanges) -> None:
     """Let the suppressions stay as they were read, until the transaction ends."""
     if suppressions := memory.suppression_rows(changes):
-        await rows_of(connection, "lock_suppressions", suppressions=as_json(suppressions))
+        await connection.rows("lock_suppressions", suppressions=as_json(suppressions))
 
 
 async def write_people(
@@ -64,52 +64,50 @@ async def write_people(
     Then the transaction has to be rolled back. `added_by_keys` are `joined_additions`.
     """
     rows = as_json(memory.people_rows(changes))
-    if await rows_of(connection, "people_changed", rows=rows, suppressions=as_json(memory.suppression_rows(changes))):
+    if await connection.rows("people_changed", rows=rows, suppressions=as_json(memory.suppression_rows(changes))):
         return False
     kept = [each for each in changes.people if each.record is not None]
     forgotten = [each for each in changes.people if each.record is None and each.revision]
-    gone = await count_of(connection, "forget_people", rows=rows)
-    ((updated, added),) = await rows_of(connection, "write_people", rows=rows)
+    gone = await connection.count("forget_people", rows=rows)
+    ((updated, added),) = await connection.rows("write_people", rows=rows)
     if gone != len(forgotten) or updated + added != len(kept):
         return False
     targets = memory.targets_of(changes)
     if targets:
-        gone += await count_of(connection, "forget_oldest_linked", keys=targets, max_linked=memory.MAX_LINKED)
+        gone += await connection.count("forget_oldest_linked", keys=targets, max_linked=memory.MAX_LINKED)
     suppressions = public = 0
     if set_suppressions := memory.suppression_rows(changes, changed_only=True):
-        ((_, count, public_count, _),) = await rows_of(connection, "memory_size", key=None, hour=0)
+        ((_, count, public_count, _),) = await connection.rows("memory_size", key=None, hour=0)
         public_room = memory.max_public_suppressions(rules) - public_count
         room = {"room": rules.remember_max_people - count, "public_room": public_room}
-        ((suppressions, public),) = await rows_of(
-            connection, "write_suppressions", rows=as_json(set_suppressions), **room
-        )
+        ((suppressions, public),) = await connection.rows("write_suppressions", rows=as_json(set_suppressions), **room)
     await _count(connection, people=added - gone, suppressions=suppressions, public_suppressions=public)
     if added_by_keys:
-        await count_of(connection, "count_hour", rows=as_json(added_by_keys), slot=connection.slot)
+        await connection.count("count_hour", rows=as_json(added_by_keys))
     return True
 
 
 async def forget_stale(connection: Connection, now: float, rules: OutboxSettings, limit: int, skip: int) -> int:
     starts = {"now": now, "lasts_s": rules.remember_s, "click_s": rules.click_s}
     async with connection.transaction():
-        touched = await count_of(connection, "stale_people", **starts, limit=limit, skip=skip)
-        await _count(connection, people=-await count_of(connection, "forget_stale"))
+        touched = await connection.count("stale_people", **starts, limit=limit, skip=skip)
+        await _count(connection, people=-await connection.count("forget_stale"))
     return touched
 
 
 async def forget_ended_suppressions(connection: Connection, now: float, limit: int, skip: int) -> int:
     async with connection.transaction():
-        ((gone, public),) = await rows_of(connection, "retain_suppressions", now=now, limit=limit, skip=skip)
+        ((gone, public),) = await connection.rows("retain_suppressions", now=now, limit=limit, skip=skip)
         await _count(connection, suppressions=-gone, public_suppressions=-public)
     return int(gone)
 
 
 async def forget_unseen(connection: Connection, rules: OutboxSettings, limit: int, skip: int) -> int:
     async with connection.transaction():
-        ((people, *_),) = await rows_of(connection, "memory_size", key=None, hour=0)
+        ((people, *_),) = await connection.rows("memory_size", key=None, hour=0)
         if (too_many := min(limit, people - rules.remember_max_people)) <= 0:
             return 0
-        gone = await count_of(connection, "forget_unseen", limit=too_many, skip=skip)
+        gone = await connection.count("forget_unseen", limit=too_many, skip=skip)
         await _count(connection, people=-gone)
     return gone
 
@@ -120,11 +118,11 @@ async def _count(
     """Count what came (above 0) or went (below 0)."""
     if people or suppressions or public_suppressions:
         counts = {"people": people, "suppressions": suppressions, "public_suppressions": public_suppressions}
-        await count_of(connection, "count_memory", slot=connection.slot, **counts)
+        await connection.count("count_memory", **counts)
 
 
 async def _deliveries_of(connection: Connection, messages: Collection[str]) -> list[DeadLetter]:
-    return [DeadLetter(*row) for row in await rows_of(connection, "deliveries_of", keys=list(messages))]
+    return [DeadLetter(*row) for row in await connection.rows("deliveries_of", keys=list(messages))]
 
 
 class KeepsPeople(UsesDatabase, memory.KeepsPeople):
@@ -144,18 +142,18 @@ class KeepsPeople(UsesDatabase, memory.KeepsPeople):
         now: float | None = None,
     ) -> PeopleFound:
         bounds = {"steps": memory.MAX_LOADED_STEPS, "limit": memory.max_found(keys)}
-        rows = await rows_of(connection, "people", keys=list(keys), browsers=list(browsers), **bounds)
+        rows = await connection.rows("people", keys=list(keys), browsers=list(browsers), **bounds)
         people = [PersonRow(key=row[0], revision=row[1], record=_read(row[2])) for row in rows if row[1] is not None]
         suppressions = {row[0]: row[3] for row in rows if row[3] is not None}
         by_key = {"key": public_key, "hour": int((now or 0) // HOUR_S)}
-        ((_, count, public, added),) = await rows_of(connection, "memory_size", **by_key)
+        ((_, count, public, added),) = await connection.rows("memory_size", **by_key)
         full = memory.is_full(self._rules, public_key, suppressions=count, public=public, added=added)
         return PeopleFound(people=people, suppressions=suppressions, is_full=full)
 
     @reads
     async def kept_copies(self, connection: Connection, *, now: float) -> tuple[str, ...]:  # noqa: ARG002 - its files'
-        ((may_ask,),) = await rows_of(connection, "may_list_log")
-        ((age_s,),) = await rows_of(connection, "age_of_log") if may_ask else ((None,),)
+        ((may_ask,),) = await connection.rows("may_list_log")
+        ((age_s,),) = await connection.rows("age_of_log") if may_ask else ((None,),)
         age = "as old as its settings keep it" if age_s is None else f"up to {age_s / HOUR_S:.0f} hours old"
         return (
             f"PostgreSQL's write-ahead log, {age}, and its archive: they end by your settings of them.",
@@ -165,7 +163,7 @@ class KeepsPeople(UsesDatabase, memory.KeepsPeople):
 
     @reads
     async def consent_keys(self, connection: Connection, after: str) -> tuple[list[tuple[str, int]], str]:
-        ((kept, now),) = await rows_of(connection, "consent_keys", after=after)
+        ((kept, now),) = await connection.rows("consent_keys", after=after)
         return list(map(tuple, kept)), now
 
     @writes
@@ -173,8 +171,8 @@ class KeepsPeople(UsesDatabase, memory.KeepsPeople):
         groups = as_json([memory.consent_rows(group) for group in memory.in_turns(answers)])
         for _ in range(TRIES - 1):
             with suppress(*COLLISIONS):
-                return [Lifted(*row) for row in await rows_of(connection, "write_consents", groups=groups)]
-        return [Lifted(*row) for row in await rows_of(connection, "write_consents", groups=groups)]
+                return [Lifted(*row) for row in await connection.rows("write_consents", groups=groups)]
+        return [Lifted(*row) for row in await connection.rows("write_consents", groups=groups)]
 
     @writes
     async def forget(
@@ -190,14 +188,14 @@ class KeepsPeople(UsesDatabase, memory.KeepsPeople):
         now = await self._by_server(now) if now else now
         async with connection.transaction():
             asked = {"keys": self._owner_keys(keys)}
-            found = await rows_of(connection, "messages_of_deliveries", **asked)
-            found += await rows_of(connection, "forget_owners", **asked, messages=list(messages))
+            found = await connection.rows("messages_of_deliveries", **asked)
+            found += await connection.rows("forget_owners", **asked, messages=list(messages))
             forgotten = sorted({message_id for (message_id,) in found} | {*messages})
             if digests:
-                await count_of(connection, "erase_keys_with", digests=list(digests), erased=erased_text(now))
+                await connection.count("erase_keys_with", digests=list(digests), erased=erased_text(now))
             if forgotten:
                 await _forget_deliveries(connection, forgotten, again, now, self._rules)
-                await count_of(connection, "forget_reasons", keys=forgotten, reason=memory.DROPPED_ERASED)
+                await connection.count("forget_reasons", keys=forgotten, reason=memory.DROPPED_ERASED)
         return len(forgotten)
 
     async def scrub(self, texts: Collection[str]) -> None:
@@ -208,15 +206,15 @@ async def _forget_deliveries(
     connection: Connection, messages: Sequence[str], again: Collection[str], now: float, rules: OutboxSettings
 ) -> None:
     for lock in ("lock_waiting", "lock_dead", "lock_waiting"):  # again: what was redriven meanwhile
-        await rows_of(connection, lock, keys=messages)
+        await connection.rows(lock, keys=messages)
     held, returning = [await _deliveries_of(connection, some) for some in (messages, {*messages} & {*again})]
     ids = [each.delivery_id for each in held]
     erased = erased_text(now)
-    await count_of(connection, "erase_learned_keys", ids=ids, erased=erased)
-    await count_of(connection, "erase_keys", ids=ids, digests=every_digest_of(held), erased=erased)
+    await connection.count("erase_learned_keys", ids=ids, erased=erased)
+    await connection.count("erase_keys", ids=ids, digests=every_digest_of(held), erased=erased)
     rows = as_json(erased_key_rows(held, now, rules))
-    await count_of(connection, "keep_erased_keys", rows=rows, erased=erased)
-    await count_of(connection, "forget_payloads", keys=messages)
-    await count_of(connection, "forget_deliveries", keys=messages, slot=connection.slot)
-    there = {id_ for id_, _ in await rows_of(connection, "states", ids=ids)}
+    await connection.count("keep_erased_keys", rows=rows, erased=erased)
+    await connection.count("forget_payloads", keys=messages)
+    await connection.count("forget_deliveries", keys=messages)
+    there = {id_ for id_, _ in await connection.rows("states", ids=ids)}
     await release_keys(connection, [each for each in returning if each.delivery_id not in there])

@@ -13,7 +13,7 @@ from app.config.settings import OutboxSettings
 from app.core.values.times import DAY_S
 from app.outbox.counts import MINUTES_KEPT_S, due_steps, sum_step_parameters, summed_spans
 from app.outbox.postgres.connections import SQL, Connection, about_table
-from app.outbox.postgres.database import Database, count_of, rows_of
+from app.outbox.postgres.database import Database
 from app.outbox.postgres.people import forget_ended_suppressions, forget_stale, forget_unseen
 from app.outbox.postgres.set_aside import ServerRows
 from app.outbox.set_aside import Step, deleting
@@ -55,7 +55,7 @@ class Days:
 async def make_days(connection: Connection, days: Iterable[int]) -> None:
     async with connection.transaction():
         await connection.execute(SQL["only_one"])
-        there = set(await rows_of(connection, "day_tables"))
+        there = set(await connection.rows("day_tables"))
         for day in sorted(days):
             for parent in PARENTS:
                 table = table_of(parent, day)
@@ -79,7 +79,7 @@ async def drop_days(connection: Connection, ends: dict[str, float], past: Delete
     A table that somebody is reading stays until the next time.
     """
     dropped = 0
-    for parent, table in sorted(await rows_of(connection, "day_tables"), key=lambda row: str(row[1])[-8:]):
+    for parent, table in sorted(await connection.rows("day_tables"), key=lambda row: str(row[1])[-8:]):
         if dropped == limit:
             break
         is_summed = parent == "counter_minute" and _end_of(table) > ends["counter_hour"]
@@ -156,13 +156,13 @@ async def retain(connection: Connection, now: float, limit: int, rules: OutboxSe
 
 
 async def _forget_dead(connection: Connection, ledger_start: float, limit: int, skip: int) -> int:
-    which = {"ledger_start": ledger_start, "limit": limit, "skip": skip, "slot": connection.slot}
-    ((gone,),) = await rows_of(connection, "retain_dead", **which)
+    which = {"ledger_start": ledger_start, "limit": limit, "skip": skip}
+    ((gone,),) = await connection.rows("retain_dead", **which)
     return int(gone)
 
 
 async def _forget_id_ranges(connection: Connection, _: int, skip: int) -> int:
-    return 0 if skip else await count_of(connection, "retain_id_ranges")
+    return 0 if skip else await connection.count("retain_id_ranges")
 
 
 async def _sum_next_step(connection: Connection, now: float, ledger_start: float, _: int, skip: int) -> int:
@@ -174,23 +174,23 @@ async def _sum_next_step(connection: Connection, now: float, ledger_start: float
         return 0
     with suppress(LockNotAvailable):
         async with connection.transaction():
-            ((alone,),) = await rows_of(connection, "only_one_sums")
+            ((alone,),) = await connection.rows("only_one_sums")
             if not alone:
                 return 0
-            await count_of(connection, "forget_sums", hours_start=now - MINUTES_KEPT_S, ledger_start=ledger_start)
+            await connection.count("forget_sums", hours_start=now - MINUTES_KEPT_S, ledger_start=ledger_start)
             if await _next_step(connection, now, ledger_start):
                 await connection.execute(SQL["impatient"])
                 await connection.execute(SQL["stop_counting"])
                 step = await _next_step(connection, now, ledger_start)  # something may have been counted late meanwhile
-                return await count_of(connection, "sum_step", **step) if step else 0
+                return await connection.count("sum_step", **step) if step else 0
     return 0
 
 
 async def _next_step(connection: Connection, now: float, ledger_start: float) -> dict[str, int] | None:
     """Return the parameters of `sum_step` for the step that comes next; None where none is due."""
-    spans = summed_spans(await rows_of(connection, "summed_spans"))
+    spans = summed_spans(await connection.rows("summed_spans"))
     for due in due_steps(spans, now=now, ledger_start=ledger_start):
-        ((first_at,),) = await rows_of(connection, "first_count", begin=due.since)
+        ((first_at,),) = await connection.rows("first_count", begin=due.since)
         if step := due.step_of(first_at):
             return sum_step_parameters(*step, spans)
     return None

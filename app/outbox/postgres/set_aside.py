@@ -6,14 +6,14 @@ import psycopg
 from msgspec.structs import replace
 
 from app.config.settings import OutboxSettings
-from app.core.deliveries import Claimed, Settlement, State
+from app.core.deliveries import Settlement, State
 from app.core.events import CounterRow
 from app.errors import RowRefused
 from app.outbox.postgres.claim import Taken, claim
 from app.outbox.postgres.connections import Connection, unavailable
 from app.outbox.postgres.settle import settle
 from app.outbox.set_aside import Answer, RowByRow, Unit
-from app.outbox.settlement import ClaimQuery, renew
+from app.outbox.settlement import ClaimQuery
 
 
 class ServerRows(RowByRow[Taken]):
@@ -34,9 +34,6 @@ class ServerRows(RowByRow[Taken]):
 
     async def claim(self, asked: ClaimQuery) -> Taken:
         return await claim(self._store, asked)
-
-    async def renew(self, claimed: Sequence[Claimed], until: float) -> None:
-        await renew(self._store, claimed, until)
 
     async def settle(
         self, settlements: Sequence[Settlement], counters: Sequence[CounterRow], now: float, rules: OutboxSettings

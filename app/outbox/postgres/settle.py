@@ -16,7 +16,6 @@ from app.outbox.counts import summed
 from app.outbox.dedup import HoldsKeys, cancelled_digests, key_rows, order_digests
 from app.outbox.pairing import DeadLetter, KeyColumns
 from app.outbox.postgres.connections import SQL, Connection
-from app.outbox.postgres.database import rows_of
 from app.outbox.postgres.redrive import dismiss_overtaken
 from app.outbox.rows import as_json
 from app.outbox.settlement import (
@@ -47,17 +46,16 @@ async def settle(
         "rows": as_json([_row(each) for each in settlements]),
         "counters": as_json(summed([(now, counter) for counter in counters], span_s=MINUTE_S)),
         "now": now,
-        "slot": connection.slot,
     }
     sent = [each for each in settlements if each.state is State.DELIVERED]
     if (rules.payload_s > 0 and sent) or any(each.state is State.DEAD for each in settlements):
         async with connection.transaction():
-            dead = [KeyColumns(*row) for row in await rows_of(connection, "settle", **parameters)]
+            dead = [KeyColumns(*row) for row in await connection.rows("settle", **parameters)]
             await release_keys(connection, dead)
             if rules.payload_s > 0 and sent:
                 await _keep(connection, sent, rules, now)
     else:
-        dead = [KeyColumns(*row) for row in await rows_of(connection, "settle", **parameters)]
+        dead = [KeyColumns(*row) for row in await connection.rows("settle", **parameters)]
     if sent or dead:
         ids, died = [int(each.claimed.delivery_id) for each in sent], [each.delivery_id for each in dead]
         with suppress(psycopg.Error):  # all is recorded: what is not put away now is at the next redrive
@@ -110,7 +108,7 @@ async def withdraw_cancelled(
     connection: Connection, orders: Sequence[NewDelivery], now: float, rules: OutboxSettings
 ) -> list[int]:
     digests = [digest for order in orders for digest in cancelled_digests(order, rules)]
-    found = await rows_of(connection, "cancelled", digests=digests, now=now)
+    found = await connection.rows("cancelled", digests=digests, now=now)
     asked = withdrawals_of(orders, [(digest, said, is_proven) for digest, said, is_proven in found], rules)
     counts = await _withdraw(connection, [withdrawal for _, withdrawal in asked], now)
     return [place for (place, _), count in zip(asked, counts, strict=True) if count]
@@ -124,7 +122,7 @@ async def _withdraw(connection: Connection, withdrawals: Sequence[Withdrawal], n
     ]
     async with connection.transaction():
         # they are locked by id, so that no two calls wait for each other
-        asked_of = await rows_of(connection, "pending_of_orders", rows=as_json(rows))
+        asked_of = await connection.rows("pending_of_orders", rows=as_json(rows))
         found = [(place, PendingOrder(*row)) for place, *row in sorted(asked_of, key=lambda row: row[:2])]
         gone = {
             order.delivery_id: (order.delivery_id, Exit.WITHDRAWN, reason_of_withdrawal(withdrawals[place]), place)
@@ -145,7 +143,7 @@ async def withhold(connection: Connection, claimed: Sequence[tuple[Claimed, str]
     rows = [(id_, Exit.WITHHELD, why, id_, each.claim) for id_, (each, why) in zip(ids, claimed, strict=True)]
     messages = [each.message_id for each, _ in claimed]
     async with connection.transaction():
-        held = [DeadLetter(*row) for row in await rows_of(connection, "deliveries_of", keys=messages)]
+        held = [DeadLetter(*row) for row in await connection.rows("deliveries_of", keys=messages)]
         gone = set(await _drop(connection, rows, now))
         await release_keys(connection, [each for each in held if each.delivery_id in gone])
     return len(gone)
@@ -157,5 +155,5 @@ async def _drop(
     if not dropped:
         return []
     minute = int(now // MINUTE_S) * MINUTE_S
-    rows = await rows_of(connection, "drop", rows=as_json(dropped), now=now, minute=minute, slot=connection.slot)
+    rows = await connection.rows("drop", rows=as_json(dropped), now=now, minute=minute)
     return [place for (place,) in rows]

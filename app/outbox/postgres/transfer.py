@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from app.errors import OutboxUnavailable
 from app.outbox.postgres.connections import SQL, Connection
-from app.outbox.postgres.database import Database, Result, rows_of
+from app.outbox.postgres.database import Database, Result
 from app.outbox.postgres.retention import Days
 from app.outbox.rows import as_json
 from app.outbox.statements import Work
@@ -41,7 +41,7 @@ class PostgresStore(Store):
         """
         for pause_s in _LOOKS_AFTER_S:
             await asyncio.sleep(pause_s)
-            ((others,),) = await self._database.run(rows_of, "used_by_others")
+            ((others,),) = await self._database.run(Connection.rows, "used_by_others")
             if self._database.is_pooled:
                 raise OutboxUnavailable(
                     "OUTBOX_URL leads through a connection pooler, so it is unknown whether servers still use "
@@ -72,7 +72,7 @@ def _text(stored: Any) -> str | None:
 
 
 async def _write(connection: Connection, kind: TransferKind, rows: Sequence[Row]) -> int:
-    ((written,),) = await rows_of(connection, f"transfer_{kind}_in", rows=as_json(rows), slot=connection.slot)
+    ((written,),) = await connection.rows(f"transfer_{kind}_in", rows=as_json(rows))
     return int(written)
 
 

@@ -8,7 +8,7 @@ from app.core.deliveries import Claimed, Settlement
 from app.core.events import CounterRow
 from app.errors import RowRefused
 from app.outbox.set_aside import RowByRow
-from app.outbox.settlement import ClaimQuery, renew
+from app.outbox.settlement import ClaimQuery
 from app.outbox.sqlite.claim import claim
 from app.outbox.sqlite.database import Answer, Connection, unavailable
 from app.outbox.sqlite.settle import settle
@@ -39,9 +39,6 @@ class FileRows(RowByRow[list[Claimed]]):
 
     async def claim(self, asked: ClaimQuery) -> list[Claimed]:
         return await claim(self._store, asked)
-
-    async def renew(self, claimed: Sequence[Claimed], until: float) -> None:
-        await renew(self._store, claimed, until)
 
     async def settle(
         self, settlements: Sequence[Settlement], counters: Sequence[CounterRow], now: float, rules: OutboxSettings
