@@ -171,7 +171,7 @@ def add_revenue(router: APIRouter, outbox: Outbox, finder: Finder, clock: Callab
     @router.get(
         "/revenue",
         summary="What the orders of the last days were worth, by currency, and what became of them",
-        responses=refusal(404, "A filter names nothing known."),
+        responses=_UNKNOWN,
     )
     async def revenue(
         days: Annotated[int, Field(ge=1, le=366, description="So many days (UTC), today being the last.")] = 7,

@@ -134,12 +134,12 @@ def _invalid_part(error: Mapping[str, Any]) -> dict[str, str]:
 
 
 _REFERENCE: Final = "#/components/schemas/{model}"
-_MODELS: Final[tuple[type[BaseModel], ...]] = (Problem, InvalidRequest, PersonStays, FaultyFiles)
 
 
 def schemas_of_problems() -> dict[str, Any]:
     """Return the schemas of all problems by their names, as the OpenAPI document has them."""
-    _, schemas = models_json_schema([(model, "serialization") for model in _MODELS], ref_template=_REFERENCE)
+    models: list[type[BaseModel]] = [Problem, *Problem.__subclasses__()]
+    _, schemas = models_json_schema([(model, "serialization") for model in models], ref_template=_REFERENCE)
     found: dict[str, Any] = schemas["$defs"]
     return found
 
