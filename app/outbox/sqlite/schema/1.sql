@@ -323,7 +323,7 @@ CREATE TABLE inventory (
 CREATE INDEX inventory_name ON inventory (name, type, source);
 
 -- The memory: what is remembered of people, by the HMAC of an id, which is found by a number: `person_id` of its key (see
--- person_ids.py). Inner pages of a table with numbers hold some hundred of them: of a million people a look-up passes
+-- database.py). Inner pages of a table with numbers hold some hundred of them: of a million people a look-up passes
 -- three pages, by texts it would pass seven.
 CREATE TABLE person (
   id INTEGER PRIMARY KEY,
