@@ -95,6 +95,8 @@ async def renew(store: Statements, claimed: Sequence[Claimed], until: float) -> 
 
 def last_of_each(settlements: Sequence[Settlement]) -> list[Settlement]:
     """Return the settlements, of two for one claim the last."""
+    if len({each.claimed.delivery_id for each in settlements}) == len(settlements):
+        return list(settlements)
     return list({(each.claimed.delivery_id, each.claimed.claim): each for each in settlements}.values())
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from app.core.deliveries import Attempt, Delivered, Retry, State
 from app.core.events import Exit
+from app.core.pages import Query
 from tests.outbox.build import (
     ACCOUNT,
     DAY_S,
@@ -72,6 +73,47 @@ async def test_the_history_holds_every_try_and_no_more(at: At) -> None:
         (2, 1, Exit.BLOCKED),
         (2, 3, Exit.RETRY),
     ]
+
+
+@pytest.mark.parametrize("tries", [0, 2])
+@pytest.mark.parametrize("outcome", [Delivered(), Delivered(warning="em looks odd"), Delivered(status=422)])
+async def test_the_attempt_that_delivered_is_in_the_history_and_found(at: At, outcome: Delivered, tries: int) -> None:
+    await at.enqueue(new())
+    for _ in range(tries):
+        await at.settle(*(retry(each, NOW) for each in await at.claim()))
+    (claimed,) = await at.claim()
+    await at.later(5).settle(settlement(claimed, outcome, State.DELIVERED))
+    *earlier, last = (await at.delivery(claimed.delivery_id)).history
+    assert [each.exit for each in earlier] == [Exit.RETRY] * tries
+    assert last == Attempt(
+        number=tries + 1, at=NOW + 5, exit=Exit.DELIVERED, status=outcome.status, message=outcome.warning
+    )
+    asked = {
+        Query(exit=Exit.DELIVERED): True,
+        Query(exit=Exit.DELIVERED, status=200): outcome.status == 200,
+        Query(status=422): outcome.status == 422,
+        Query(exit=Exit.DELIVERED, since=NOW + 5, until=NOW + 6): True,
+        Query(exit=Exit.DELIVERED, since=NOW + 6): False,
+        Query(exit=Exit.DELIVERED, until=NOW + 5): False,
+        Query(exit=Exit.RETRY): tries > 0,
+        Query(exit=Exit.REJECTED): False,
+    }
+    found = {query: bool((await at.outbox.search(query, limit=9)).deliveries) for query in asked}
+    assert found == asked
+
+
+async def test_of_a_batch_that_was_partly_lost_the_rest_is_delivered(at: At) -> None:
+    await at.enqueue(new(), new())
+    kept, lost = await at.claim(lease_s=10)
+    await at.outbox.renew([kept], lease_s=100, now=NOW)
+    (held,) = await at.later(10).claim()
+    before = await at.delivery(lost.delivery_id)
+    await at.later(11).settle(delivered(kept, warning="odd"), delivered(lost, warning="odd"))
+    assert (await at.delivery(kept.delivery_id)).state is State.DELIVERED
+    assert await at.delivery(lost.delivery_id) == before
+    assert (held.delivery_id, before.payload) == (lost.delivery_id, lost.payload)
+    backlog = await at.outbox.backlog(ACCOUNT, now=NOW)
+    assert (backlog.pending, backlog.claimed) == (0, 1)
 
 
 async def test_a_claim_that_was_lost_changes_nothing(at: At) -> None:

@@ -52,7 +52,7 @@ def schema(version: int) -> str:
 
 
 SQL: Final = named_queries(
-    _read("queries.sql"), **{part: _read(f"{part}.sql") for part in ("counted", "shelves", "apart")}
+    _read("queries.sql"), **{part: _read(f"{part}.sql") for part in ("counted", "shelves", "apart", "tried")}
 )
 
 

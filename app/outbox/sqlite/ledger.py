@@ -77,8 +77,15 @@ _DROPPED_ON_A_SHELF = "SELECT noted.id FROM shelf CROSS JOIN dropped_event AS no
 _IS_ORDER = "(exit <> 'unmatched' AND coalesce(event_name = 'checkout', order_id IS NOT NULL))"
 _PERSON = """SELECT 1 FROM payload JOIN json_each(:person) ON instr(body, CAST(value AS BLOB)) > 0
 WHERE delivery_id = delivery.id"""
-_TRIED = """AND EXISTS (SELECT 1 FROM attempt WHERE delivery_id = delivery.id AND at >= :since AND at < :until
-AND (:tried IS NULL OR exit = :tried) AND (:status IS NULL OR status = :status))"""
+#: The last attempt of a delivered delivery is stored where it says more than that, see tried.sql.
+_TRIED = """AND (EXISTS (
+  SELECT 1 FROM attempt WHERE delivery_id = delivery.id AND at >= :since AND at < :until
+  AND (:tried IS NULL OR exit = :tried) AND (:status IS NULL OR status = :status)
+) OR (
+  state = 'delivered' AND settled_at >= :since AND settled_at < :until
+  AND coalesce(:tried, 'delivered') = 'delivered' AND coalesce(:status, 200) = 200
+  AND NOT EXISTS (SELECT 1 FROM attempt WHERE delivery_id = delivery.id AND exit = 'delivered')
+))"""
 _WARNING = """SELECT 1 FROM json_each(warnings) AS told
 WHERE told.type = 'text' AND instr(lower(told.value), lower(:warning)) > 0"""
 #: A reason without what was added when its delivery was not redriven, as `dead_causes` counts it.

@@ -310,17 +310,21 @@ WHERE id IN (
   )
 );
 
+-- deliver --
+-- Settle deliveries that Pinterest took, as far as their claim still holds: most often all of a call.
+UPDATE delivery SET claim = NULL, state = 'delivered', due_at = NULL, settled_at = :now, reason = ''
+WHERE id IN (SELECT value FROM json_each(:rows)) AND claim = :claim;
+
+-- delivered --
+-- Which of some deliveries were settled so at a moment.
+SELECT delivery.id FROM json_each(:rows) AS sent JOIN delivery ON delivery.id = sent.value
+WHERE state = 'delivered' AND settled_at = :now;
+
 -- still_ours --
 -- Which of these claims still hold, with what is needed to settle them.
-SELECT json_group_array(json_array(ours.key, attempts, order_id, checkout_id, source, name,
-                                   CAST(enqueued_at / 86400 AS INTEGER), shop, side ->> 0, side ->> 4))
+SELECT json_group_array(json_array(ours.key, attempts, order_id, checkout_id, source, shop, side ->> 0, side ->> 4))
 FROM json_each(:rows) AS ours
 JOIN delivery ON delivery.id = ours.value ->> 0 AND delivery.claim = ours.value ->> 1;
-
--- deliver --
--- Settle deliveries that Pinterest took: most often all of a call, and alike.
-UPDATE delivery SET claim = NULL, state = 'delivered', due_at = NULL, settled_at = :now, reason = ''
-WHERE id IN (SELECT value FROM json_each(:rows));
 
 -- settle --
 -- Give deliveries their next state, each its own.
@@ -331,9 +335,13 @@ FROM json_each(:rows) AS settled
 WHERE delivery.id = settled.value ->> 0;
 
 -- count_settled --
--- Count by name what was settled.
+-- Count by name what was settled, and waits no more.
 INSERT INTO name_count (name, source, day, state, count)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(:rows) WHERE true
+SELECT name, source, day, moved.column1, moved.column2 * number
+FROM (
+  SELECT name, source, CAST(enqueued_at / 86400 AS INTEGER) AS day, count(*) AS number
+  FROM delivery WHERE id IN (SELECT value FROM json_each(:rows)) GROUP BY 1, 2, 3
+) CROSS JOIN (VALUES (:state, 1), ('waiting', -1)) AS moved WHERE true
 ON CONFLICT DO UPDATE SET count = count + excluded.count;
 
 -- add_attempts --
@@ -470,7 +478,7 @@ SELECT coalesce(
 
 -- history --
 -- The attempts of one delivery, in order.
-SELECT number, at, exit, status, message FROM attempt WHERE delivery_id = :delivery_id ORDER BY place;
+SELECT number, at, exit, status, message FROM (/* tried */) WHERE delivery_id = :delivery_id ORDER BY place;
 
 -- payload --
 -- The payload of one delivery, while it is kept.
@@ -862,7 +870,7 @@ WHERE id > :after_0 AND state = 'delivered' ORDER BY id LIMIT :limit;
 
 -- transfer_attempts_out --
 -- Their attempts, in order.
-SELECT delivery_id, number, at, exit, status, message FROM attempt
+SELECT delivery_id, number, at, exit, status, message FROM (/* tried */)
 WHERE delivery_id IN (SELECT value FROM json_each(:ids)) ORDER BY delivery_id, place;
 
 -- transfer_deliveries_in --

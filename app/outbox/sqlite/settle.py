@@ -1,12 +1,11 @@
 """Settle and withdraw: what became of what was claimed, and what is taken back."""
 
 import sqlite3
-from collections import Counter
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from app.config.settings import OutboxSettings
-from app.core.deliveries import Claimed, NewDelivery, Settlement, State, Withdrawal
+from app.core.deliveries import Claimed, Delivered, NewDelivery, Settlement, State, Withdrawal
 from app.core.events import CounterRow, Exit
 from app.core.values.times import MINUTE_S
 from app.outbox.dedup import HoldsKeys, cancelled_digests, key_rows, order_digests
@@ -23,7 +22,7 @@ from app.outbox.settlement import (
     withdrawals_of,
     withdraws,
 )
-from app.outbox.sqlite.counters import AttemptKind, add_attempts, add_counters
+from app.outbox.sqlite.counters import add_attempts, add_counters
 from app.outbox.sqlite.database import SQL, Connection, one_json
 from app.outbox.sqlite.redrive import dismiss_overtaken
 
@@ -36,9 +35,6 @@ class _Held(NamedTuple):
     order_id: str | None
     checkout_id: str | None
     source: str
-    #: Under which its event arrived, and the day on which it was enqueued, counted from 1970.
-    name: str
-    day: int
     shop: str
     token: str | None
     number: str | None
@@ -54,6 +50,10 @@ class _Held(NamedTuple):
         return KeyColumns(*of_event, self.order_id, self.checkout_id, self.source, self.shop, self.token, self.number)
 
 
+#: The attempt that is not stored, see tried.sql.
+_PLAIN: Final = Delivered()
+
+
 def settle(
     connection: Connection,
     settlements: Sequence[Settlement],
@@ -66,34 +66,51 @@ def settle(
     A dead payload is kept whole: an event whose only identifiers are IP address and user agent could not be sent again
     without them.
     """
-    held = _still_ours(connection, settlements)
+    last = last_of_each(settlements)
+    sent = _deliver(connection, [each for each in last if each.state is State.DELIVERED], now)
+    held = _still_ours(connection, [each for each in last if each.state is not State.DELIVERED])
+    dead = [each for each in held if each.settlement.state is State.DEAD]
+    died = [each.delivery_id for each in dead]
     if held:
-        sent, died = _ids(held, State.DELIVERED), _ids(held, State.DEAD)
-        connection.execute(SQL["deliver"], {"rows": as_json(sent), "now": now})
-        if len(sent) < len(held):
-            rest = [_state_row(each, now) for each in held if each.settlement.state is not State.DELIVERED]
-            connection.execute(SQL["settle"], {"rows": as_json(rest)})
-        connection.execute(SQL["count_settled"], {"rows": _name_rows(held)})
-        tried = ((each.delivery_id, _attempt(each)) for each in held if was_tried(each.settlement.outcome))
-        add_attempts(connection, tried, at=now)
+        connection.execute(SQL["settle"], {"rows": as_json([_state_row(each, now) for each in held])})
+        tried = [each for each in held if was_tried(each.settlement.outcome)]
+        kinds = ((each.delivery_id, (each.attempts, *attempt_row(each.settlement.outcome))) for each in tried)
+        add_attempts(connection, kinds, at=now)
+        release_keys(connection, [each.columns for each in dead])
+    for state, ids in (State.DELIVERED, sent), (State.DEAD, died):
+        if ids:
+            connection.execute(SQL["count_settled"], {"rows": as_json(ids), "state": state})
+    if sent:
         _erase(connection, sent, rules, now)
-        release_keys(connection, [each.columns for each in held if each.settlement.state is State.DEAD])
-        if sent or died:
-            dismiss_overtaken(connection, sent=sent, died=died, now=now, rules=rules)
+    if sent or died:
+        dismiss_overtaken(connection, sent=sent, died=died, now=now, rules=rules)
     add_counters(connection, ((now, counter) for counter in counters))
 
 
+def _deliver(connection: Connection, settlements: Sequence[Settlement], now: float) -> list[int]:
+    """Settle what Pinterest took; return the ids of the deliveries whose claims still hold."""
+    claims: dict[str, list[int]] = {}
+    for each in settlements:
+        claims.setdefault(each.claimed.claim, []).append(int(each.claimed.delivery_id))
+    sent: list[int] = []
+    for claim, ids in claims.items():
+        rows = as_json(ids)
+        if connection.execute(SQL["deliver"], {"rows": rows, "claim": claim, "now": now}).rowcount == len(ids):
+            sent += ids
+        else:
+            sent += [id_ for (id_,) in connection.execute(SQL["delivered"], {"rows": rows, "now": now})]
+    told = [each for each in settlements if each.outcome != _PLAIN]
+    if told:
+        ours = set(sent)
+        kinds = ((int(each.claimed.delivery_id), (each.claimed.attempt, *attempt_row(each.outcome))) for each in told)
+        add_attempts(connection, (each for each in kinds if each[0] in ours), at=now)
+    return sent
+
+
 def _still_ours(connection: Connection, settlements: Sequence[Settlement]) -> list[_Held]:
-    last = last_of_each(settlements)
-    rows = as_json([(int(each.claimed.delivery_id), each.claimed.claim) for each in last])
-    return [_Held(last[place], *known) for place, *known in one_json(connection, "still_ours", rows=rows)]
-
-
-def _name_rows(held: Sequence[_Held]) -> str:
-    settled = (each for each in held if each.settlement.state is not State.PENDING)
-    counts = Counter((each.name, each.source, each.day, each.settlement.state) for each in settled)
-    moved = [(*key, count) for key, count in counts.items()]
-    return as_json([*moved, *((name, source, day, "waiting", -count) for name, source, day, _, count in moved)])
+    rows = as_json([(int(each.claimed.delivery_id), each.claimed.claim) for each in settlements])
+    known = one_json(connection, "still_ours", rows=rows) if settlements else ()
+    return [_Held(settlements[place], *columns) for place, *columns in known]
 
 
 def _state_row(held: _Held, now: float) -> list[Any]:
@@ -101,14 +118,6 @@ def _state_row(held: _Held, now: float) -> list[Any]:
     settled_at = None if settlement.state is State.PENDING else now
     reason = reason_of(settlement.outcome)
     return [held.delivery_id, settlement.state, settlement.due_at, settled_at, int(settlement.give_back), reason]
-
-
-def _attempt(held: _Held) -> AttemptKind:
-    return held.attempts, *attempt_row(held.settlement.outcome)
-
-
-def _ids(held: Sequence[_Held], state: State) -> list[int]:
-    return [each.delivery_id for each in held if each.settlement.state is state]
 
 
 def _erase(connection: Connection, ids: Sequence[int], rules: OutboxSettings, now: float) -> None:

@@ -14,7 +14,7 @@ from app.core.people import Ownership, PeopleChanges
 from app.errors import OutboxUnavailable
 from app.outbox import Salvaged, open_outbox, salvage
 from app.outbox.sqlite.database import IDENTITY, SCHEMA_VERSION
-from tests.outbox.build import ACCOUNT, NOW, At, new, rules
+from tests.outbox.build import ACCOUNT, NOW, At, delivered, new, rules
 from tests.outbox.sqlite.damage import damage_end_of, damage_pages_of
 
 COUNT = 600
@@ -33,7 +33,8 @@ async def filled(path: Path) -> Path:
     owners = [Ownership(message_id=name, user="u" * 16, anonymous=None) for name in names]
     whose = PeopleChanges(people=[], suppressions=[], owners=owners)
     await at.outbox.enqueue(deliveries, _dropped(COUNT), counters, now=NOW, people=whose)
-    await at.deliver(*await at.claim(limit=DELIVERED))
+    sent = await at.claim(limit=DELIVERED)
+    await at.settle(*(delivered(each, warning="em looks odd" * 40 * (number % 2)) for number, each in enumerate(sent)))
     await at.kill(*await at.claim(limit=DEAD))
     await at.outbox.write_audit(AuditEntry(at=NOW, who="eva", place="::1", what=AuditAction.SWITCH))
     for n in range(3):
