@@ -152,7 +152,7 @@ class Seen(Struct, frozen=True, kw_only=True):
     exit: Literal[Exit.ENQUEUED, Exit.MERGED, Exit.DUPLICATE, Exit.WITHHELD] = Exit.DUPLICATE
 
 
-class Claimed(Struct, frozen=True, kw_only=True):
+class Claimed(Struct, frozen=True, kw_only=True, gc=False):
     """A delivery that this process may send until its lease ends."""
 
     #: Unique in the outbox; opaque.
@@ -185,7 +185,7 @@ HELD = "its preset is switched off"
 # Outcomes of a send: a closed union, each with its reason.
 
 
-class Delivered(Struct, frozen=True, kw_only=True):
+class Delivered(Struct, frozen=True, kw_only=True, gc=False):
     """Pinterest processed the event. Final."""
 
     #: Pinterest's warning_message; "" where there was none.
@@ -193,7 +193,7 @@ class Delivered(Struct, frozen=True, kw_only=True):
     status: int = 200
 
 
-class Retry(Struct, frozen=True, kw_only=True):
+class Retry(Struct, frozen=True, kw_only=True, gc=False):
     """The same event may succeed later."""
 
     reason: str
@@ -207,14 +207,14 @@ class Retry(Struct, frozen=True, kw_only=True):
     tried: bool = True
 
 
-class Rejected(Struct, frozen=True, kw_only=True):
+class Rejected(Struct, frozen=True, kw_only=True, gc=False):
     """Pinterest will never take this event. It becomes a dead letter with Pinterest's words."""
 
     reason: str
     status: int | None = None
 
 
-class Blocked(Struct, frozen=True, kw_only=True):
+class Blocked(Struct, frozen=True, kw_only=True, gc=False):
     """The destination is refused (401, 403): the event waits, its attempt is given back."""
 
     reason: str
@@ -232,7 +232,7 @@ EXIT_OF: Final[Mapping[type[Outcome], Exit]] = {
 }
 
 
-class Settlement(Struct, frozen=True, kw_only=True):
+class Settlement(Struct, frozen=True, kw_only=True, gc=False):
     """What becomes of one claimed delivery."""
 
     claimed: Claimed

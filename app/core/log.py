@@ -19,7 +19,7 @@ import orjson
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
-from app.core.deliveries import Settlement
+from app.core.deliveries import EXIT_OF, Delivered, Settlement
 from app.core.values.texts import visible
 from app.errors import OutboxUnavailable, PinrelayError
 
@@ -76,7 +76,7 @@ def configure_logging(style: Format, level: str) -> None:
         _cut_texts,
         _hand_on,
     ]
-    renderer: Processor = _as_text(structlog.dev.ConsoleRenderer()) if as_text else _JSON
+    renderer: Processor = _as_text(structlog.dev.ConsoleRenderer()) if as_text else _as_json
     structlog.configure(  # straight to the stream: the logging module would double the cost of a line
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
@@ -95,11 +95,8 @@ def configure_logging(style: Format, level: str) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def _as_json(entry: EventDict, **_: Any) -> str:
+def _as_json(_: Any, __: str, entry: EventDict) -> str:
     return orjson.dumps(entry, default=str).decode()
-
-
-_JSON = structlog.processors.JSONRenderer(_as_json)
 
 
 def _as_text(render: Processor) -> Processor:
@@ -191,8 +188,8 @@ def _write_requests(loop: asyncio.AbstractEventLoop) -> None:
 def log_attempts(settlements: Iterable[Settlement], *, duration_s: float) -> None:
     """Log one line an attempt, with all that is known of it and may be shown; `duration_s` is that of the call."""
     if logging.getLogger().isEnabledFor(logging.INFO):  # else making the lines would cost most of what logging costs
-        call = {"duration_ms": round(duration_s * 1000)}
-        _write([_attempt(settlement) | call for settlement in settlements], logging.INFO)
+        duration_ms = round(duration_s * 1000)
+        _write([_attempt(settlement, duration_ms) for settlement in settlements], logging.INFO)
 
 
 def _write(entries: Iterable[dict[str, Any]], level: int) -> None:
@@ -202,8 +199,9 @@ def _write(entries: Iterable[dict[str, Any]], level: int) -> None:
     piece: list[str] = []
     size_bytes = 0
     for entry in entries:
-        line = f"{render(None, '', _hand_on(None, '', {**entry, **told}))}\n"
-        line_bytes = len(line.encode())
+        entry.update(told)
+        line = f"{render(None, '', _hand_on(None, '', entry))}\n"
+        line_bytes = len(line) if line.isascii() else len(line.encode())
         if size_bytes + line_bytes > _ATOMIC_BYTES:
             _STDERR.write("".join(piece))
             piece, size_bytes = [], 0
@@ -212,7 +210,7 @@ def _write(entries: Iterable[dict[str, Any]], level: int) -> None:
     _STDERR.write("".join(piece))
 
 
-def _attempt(settlement: Settlement) -> dict[str, Any]:
+def _attempt(settlement: Settlement, duration_ms: int) -> dict[str, Any]:
     claimed, outcome = settlement.claimed, settlement.outcome
     return {
         "event": "delivery attempted",
@@ -222,11 +220,12 @@ def _attempt(settlement: Settlement) -> dict[str, Any]:
         "event_id": claimed.event_id,
         "ad_account_id": claimed.ad_account_id,
         "attempt": claimed.attempt,
-        "outcome": type(outcome).__name__.lower(),
+        "outcome": EXIT_OF[type(outcome)].value,
         "state": settlement.state.value,
         "status": outcome.status,
-        "reason": cut(getattr(outcome, "reason", "") or getattr(outcome, "warning", "")),
+        "reason": cut(outcome.warning if isinstance(outcome, Delivered) else outcome.reason),
         "due_at": settlement.due_at,
+        "duration_ms": duration_ms,
     }
 
 

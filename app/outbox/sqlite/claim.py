@@ -1,9 +1,8 @@
 """Claim: who may send what, and until when."""
 
 import secrets
-from collections.abc import Sequence
-from itertools import accumulate
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import orjson
 
@@ -15,9 +14,6 @@ from app.outbox.settlement import AFTER_LOSS, ClaimQuery, end_holds, end_waits, 
 from app.outbox.sqlite.counters import add_attempts
 from app.outbox.sqlite.database import Connection
 from app.outbox.sqlite.settle import drop, release_keys
-
-#: Where the length of its payload stands in a row of the query `claimed`.
-_BODY_BYTES: Final = 10
 
 
 async def claim(connection: Connection, asked: ClaimQuery) -> list[Claimed]:
@@ -53,31 +49,34 @@ async def _take(connection: Connection, asked: ClaimQuery) -> tuple[list[Claimed
     by = asked.holds.by if asked.holds else None
     parameters = asked.parameters | {"claim": token, "claim_after_loss": token + AFTER_LOSS, "by": by}
     await connection.count("claim", **parameters)
-    ((taken, bodies, held, waited),) = await connection.rows("claimed", **parameters)
-    rows = orjson.loads(taken)
-    ends = accumulate(row[_BODY_BYTES] for row in rows)
-    claimed = [_claimed(row, bodies[end - row[_BODY_BYTES] : end], token) for row, end in zip(rows, ends, strict=True)]
+    ((taken, bodies, version, held, waited),) = await connection.rows("claimed", **parameters)
+    if version and version > PAYLOAD_VERSION:
+        words = f"a payload of version {version}: a newer Pinrelay wrote it, start that version"
+        raise RowRefused(f"The outbox holds {words}.", words=words)
+    claimed = _claimed(orjson.loads(taken), bodies, token, asked.ad_account_id)
     return claimed, frozenset(orjson.loads(held)), bool(waited)
 
 
-def _claimed(row: Sequence[Any], body: bytes, token: str) -> Claimed:
-    delivery_id, ad_account_id, preset, message_id, event_name, event_id, source, attempt, at, *rest = row
-    version, _, traceparent, lease_was_lost = rest
-    if version > PAYLOAD_VERSION:
-        words = f"a payload of version {version}: a newer Pinrelay wrote it, start that version"
-        raise RowRefused(f"The outbox holds {words}.", words=words)
-    return Claimed(
-        delivery_id=str(delivery_id),
-        claim=token + AFTER_LOSS if lease_was_lost else token,
-        ad_account_id=ad_account_id,
-        preset=preset,
-        message_id=message_id,
-        event_name=event_name,
-        event_id=event_id,
-        action_source=source,
-        payload=body,
-        attempt=attempt,
-        enqueued_at=float(at),
-        traceparent=traceparent,
-        lease_was_lost=bool(lease_was_lost),
-    )
+def _claimed(rows: Iterable[Sequence[Any]], bodies: bytes, token: str, ad_account_id: str) -> list[Claimed]:
+    claimed, begin = [], 0
+    for delivery_id, preset, message_id, name, event_id, source, attempt, at, size, traceparent, was_lost in rows:
+        end = begin + size
+        claimed.append(
+            Claimed(
+                delivery_id=delivery_id,
+                claim=token + AFTER_LOSS if was_lost else token,
+                ad_account_id=ad_account_id,
+                preset=preset,
+                message_id=message_id,
+                event_name=name,
+                event_id=event_id,
+                action_source=source,
+                payload=bodies[begin:end],
+                attempt=attempt,
+                enqueued_at=float(at),
+                traceparent=traceparent,
+                lease_was_lost=bool(was_lost),
+            )
+        )
+        begin = end
+    return claimed

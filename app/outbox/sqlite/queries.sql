@@ -273,13 +273,12 @@ WITH RECURSIVE kept (preset) AS (
           WHERE ad_account_id = :ad_account_id AND held = 1 AND delivery.preset > kept.preset)
   FROM kept WHERE kept.preset IS NOT NULL
 )
-SELECT taken, bodies, (SELECT json_group_array(preset) FILTER (WHERE preset IS NOT NULL) FROM kept),
+SELECT taken, bodies, version, (SELECT json_group_array(preset) FILTER (WHERE preset IS NOT NULL) FROM kept),
        EXISTS (SELECT 1 FROM delivery WHERE ad_account_id = :ad_account_id AND follows <> 0 AND hold_until <= :by)
 FROM (
-  SELECT json_group_array(json_array(id, ad_account_id, preset, message_id, event_name, event_id, action_source,
-                                     attempts, printf('%!.17g', enqueued_at), version, length(body), traceparent,
-                                     claim <> :claim)) AS taken,
-         CAST(group_concat(CAST(body AS TEXT), '') AS BLOB) AS bodies
+  SELECT json_group_array(json_array(CAST(id AS TEXT), preset, message_id, event_name, event_id, action_source, attempts,
+                                     printf('%!.17g', enqueued_at), length(body), traceparent, claim <> :claim)) AS taken,
+         CAST(group_concat(CAST(body AS TEXT), '') AS BLOB) AS bodies, max(version) AS version
   FROM delivery JOIN payload ON delivery_id = id WHERE claim IN (:claim, :claim_after_loss)
 );
 
