@@ -29,6 +29,7 @@ from app.outbox.sqlite.people import KeepsPeople
 from app.outbox.sqlite.readers import Readers, UsesFile
 from app.outbox.sqlite.redrive import SqliteDeadLetters
 from app.outbox.sqlite.retention import retain
+from app.outbox.sqlite.scrub import scrub_payloads
 from app.outbox.sqlite.set_aside import FileRows
 from app.outbox.sqlite.settle import settle, withdraw, withdraw_cancelled, withhold
 from app.outbox.sqlite.writer import Writer
@@ -140,7 +141,7 @@ class SqliteOutbox(Ledger, KeepsPeople, Outbox):
     async def retain(self, *, now: float, limit: int) -> int:
         touched = await self._write(partial(retain, now=now, limit=limit, rules=self._rules), rows=limit)
         if touched == 0:
-            await asyncio.to_thread(checkpoint, self._path)
+            await asyncio.to_thread(scrub_payloads, self._path)
         return touched
 
     async def check(self, ad_account_ids: Collection[str] = ()) -> None:

@@ -3,7 +3,8 @@
 SQLite overwrites what it deletes (`secure_delete`), but a page that is split keeps copies, in its free room, of the
 rows that went to another. So after an erasure the log is copied into the file and cut, and pages are looked through for
 what was erased: where it lies between the pointers to cells and the cells, which is nobody's, that room is overwritten.
-What lies elsewhere is still told by another row.
+What lies elsewhere is still told by another row. Retention does the same with the pages of payloads: one that is
+erased may have been moved before, when its neighbours were, and has left a copy.
 The pages of a file: https://www.sqlite.org/fileformat2.html#b_tree_pages
 Reading and writing them: https://www.sqlite.org/dbpage.html
 """
@@ -31,8 +32,14 @@ _MIN_CHARACTERS: Final = 6
 _MAX_CHARACTERS: Final = 32
 #: So many pages are read at once; between them the log may be cut by others.
 _PAGES_AT_ONCE: Final = 2_000
+#: Of payloads so many pages are looked through, those of the lowest ids: they are sent, and so erased, in this order.
+_PAYLOAD_PAGES: Final = 4_000
 #: More texts are not looked for one by one.
 _MANY: Final = 200
+_PAGES_OF_PAYLOADS: Final = """
+SELECT pgno, data FROM (SELECT pageno FROM dbstat WHERE name = 'payload' AND pagetype = 'leaf' LIMIT ?)
+CROSS JOIN sqlite_dbpage WHERE pgno = pageno
+"""
 #: The kinds of pages that hold a tree -> the length of their header.
 _HEADERS: Final = {2: 12, 5: 12, 10: 8, 13: 8}
 #: Before the header of the first page stands that of the file.
@@ -56,11 +63,22 @@ def scrub(path: Path, texts: Collection[str]) -> None:
         truncate_wal(connection)
 
 
+def scrub_payloads(path: Path) -> None:
+    """Leave nothing of erased payloads in the log of a file, and in the free room of the pages of payloads.
+
+    Does as much as it can without waiting for long. A SQLite that cannot read pages only copies the log and cuts it.
+    """
+    with translated_errors(), closing(connect(path, timeout_s=0)) as connection:
+        if reads_pages(connection):
+            found = connection.execute(_PAGES_OF_PAYLOADS, (_PAYLOAD_PAGES,))
+            _overwrite(connection, [number for number, page in found if page[free_room(page, number)].strip(b"\0")])
+        truncate_wal(connection)
+
+
 def reads_pages(connection: sqlite3.Connection) -> bool:
-    """Return whether this SQLite can read and write pages as a table."""
-    return bool(
-        connection.execute("SELECT count(*) FROM pragma_module_list WHERE name = 'sqlite_dbpage'").fetchone()[0]
-    )
+    """Return whether this SQLite can read and write pages as a table, and knows those of each table."""
+    modules = "SELECT count(*) FROM pragma_module_list WHERE name IN ('sqlite_dbpage', 'dbstat')"
+    return connection.execute(modules).fetchone() == (2,)
 
 
 def free_room(page: bytes, number: int) -> slice:
