@@ -109,9 +109,9 @@ ON CONFLICT (digest, place) DO UPDATE SET
 
 -- store --
 -- Store all that a call enqueues: see store.sql.
-INSERT INTO storing (unseen, max_backlog, max_bytes, loads, first_id, kinds, deliveries, payloads, spans, version, keys,
+INSERT INTO storing (unseen, max_backlog, max_bytes, loads, arrived, first_id, kinds, deliveries, payloads, spans, version, keys,
                      dropped_events, counters, span_s, owners, now, named)
-VALUES (:unseen, :max_backlog, :max_bytes, :loads,
+VALUES (:unseen, :max_backlog, :max_bytes, :loads, :arrived,
         1 + (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'delivery'),
         :kinds, :deliveries, :payloads, :spans, :version, :keys, :dropped_events, :counters, :span_s, :owners, :now, :named);
 
@@ -263,6 +263,11 @@ WHERE (SELECT may_go FROM whole) AND id IN (
   SELECT id FROM ordered WHERE place = 1 OR (place <= :limit AND bytes <= :max_bytes)
 );
 
+-- count_claimed --
+-- Count what a claim took that was not claimed before.
+INSERT INTO move SELECT ad_account_id, 'pending', 'claimed', count(*), sum(payload_bytes) FROM delivery
+WHERE claim = :claim GROUP BY ad_account_id;
+
 -- claimed --
 -- What a claim holds, of which presets something is held, and whether a wait for others is over, as one row.
 -- Payloads come as one blob, in the order of their deliveries: in JSON they would be escaped here, and read again there.
@@ -324,6 +329,11 @@ WHERE state = 'delivered' AND settled_at = :now;
 SELECT json_group_array(json_array(ours.key, attempts, order_id, checkout_id, source, shop, side ->> 0, side ->> 4))
 FROM json_each(:rows) AS ours
 JOIN delivery ON delivery.id = ours.value ->> 0 AND delivery.claim = ours.value ->> 1;
+
+-- count_delivered --
+-- Count deliveries that were claimed and are settled as `deliver` does.
+INSERT INTO move SELECT ad_account_id, 'claimed', 'delivered', count(*), sum(payload_bytes) FROM delivery
+WHERE id IN (SELECT value FROM json_each(:rows)) GROUP BY ad_account_id;
 
 -- settle --
 -- Give deliveries their next state, each its own.
@@ -892,6 +902,12 @@ SELECT value ->> 28, value ->> 11, CAST((value ->> 20) / 86400 AS INTEGER),
        CASE WHEN value ->> 16 IN ('pending', 'claimed') THEN 'waiting' ELSE value ->> 16 END, 1
 FROM json_each(:rows) WHERE true
 ON CONFLICT DO UPDATE SET count = count + 1;
+
+-- count_transferred_states --
+-- Count them by state.
+INSERT INTO move
+SELECT value ->> 1, NULL, value ->> 16, count(*), sum(coalesce(length(CAST(value ->> 25 AS BLOB)), 0))
+FROM json_each(:rows) GROUP BY value ->> 1, value ->> 16;
 
 -- transfer_payloads_in --
 -- Their payloads, as far as they are kept.

@@ -81,6 +81,7 @@ def settle(
         if ids:
             connection.execute(SQL["count_settled"], {"rows": as_json(ids), "state": state})
     if sent:
+        connection.execute(SQL["count_delivered"], {"rows": as_json(sent)})
         _erase(connection, sent, rules, now)
     if sent or died:
         dismiss_overtaken(connection, sent=sent, died=died, now=now, rules=rules)

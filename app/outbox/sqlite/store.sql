@@ -6,16 +6,17 @@
 -- counted from `first_id`.
 
 CREATE TEMP VIEW storing AS
-SELECT NULL AS unseen, NULL AS max_backlog, NULL AS max_bytes, NULL AS loads, NULL AS first_id, NULL AS kinds,
+SELECT NULL AS unseen, NULL AS max_backlog, NULL AS max_bytes, NULL AS loads, NULL AS arrived, NULL AS first_id, NULL AS kinds,
        NULL AS deliveries, NULL AS payloads, NULL AS spans, NULL AS version, NULL AS keys, NULL AS dropped_events,
        NULL AS counters, NULL AS span_s, NULL AS owners, NULL AS now, NULL AS named;
 
 CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
 
-  -- Give up, with nothing changed, where what is to be stored has to be looked at first.
+  -- Give up, with nothing changed, where what is to be stored has to be looked at first. What is unseen gets the first
+  -- place of its keys: where that is taken, to store it gives up, so only other places are looked at here.
   SELECT RAISE(ABORT, 'not all new') WHERE new.unseen AND (
     EXISTS (SELECT 1 FROM json_each(new.keys) AS kind CROSS JOIN json_each(kind.value, '$[3]') AS key
-            JOIN dedup_key ON dedup_key.digest = substr(key.value, 1, 20))
+            JOIN dedup_key ON dedup_key.digest = substr(key.value, 1, 20) AND dedup_key.place > 0)
     OR EXISTS (
       SELECT 1 FROM json_each(new.loads) LEFT JOIN backlog ON ad_account_id = value ->> 0 AND state IN ('pending', 'claimed')
       GROUP BY key
@@ -39,6 +40,9 @@ CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
     FROM json_each(new.kinds) LIMIT -1
   ) AS kind ON kind.number = own.value ->> 0;
 
+  -- How many wait.
+  INSERT INTO move SELECT value ->> 0, NULL, 'pending', value ->> 1, value ->> 2 FROM json_each(new.arrived);
+
   -- Their payloads, each cut out of one blob by its span.
   INSERT INTO payload (delivery_id, version, body)
   SELECT new.first_id + key, new.version, substr(new.payloads, 1 + (value ->> 0), value ->> 1)
@@ -53,7 +57,7 @@ CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
     FROM json_each(new.keys) LIMIT -1
   ) AS kind CROSS JOIN json_each(kind.texts) WHERE true
   ON CONFLICT (digest, place) DO UPDATE SET
-    delivery_id = excluded.delivery_id, expires_at = excluded.expires_at, known = excluded.known,
+    delivery_id = iif(new.unseen, NULL, excluded.delivery_id), expires_at = excluded.expires_at, known = excluded.known,
     is_proven = excluded.is_proven, learned = 0;
 
   -- What made no delivery.

@@ -25,6 +25,7 @@ from app.outbox.transfer import BEFORE_FIRST, OF_DELIVERIES, DeliveryRow, Row, S
 _WRITE_DELIVERIES: Final = (
     "transfer_deliveries_in",
     "count_transferred",
+    "count_transferred_states",
     "transfer_payloads_in",
     "transfer_attempts_in",
 )

@@ -30,6 +30,7 @@ def connection(tmp_path: Path) -> Iterator[Connection]:
 
 def _fill(connection: Connection, count: int) -> None:
     connection.execute(WAITING, {"count": count, "bytes": BYTES, "at": NOW})
+    connection.execute("INSERT INTO move VALUES ('1', NULL, 'pending', ?, ?)", (count, count * BYTES))
     connection.execute("INSERT INTO payload (delivery_id, version, body) SELECT id, 1, x'7b7d' FROM delivery")
 
 

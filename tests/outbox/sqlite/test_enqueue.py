@@ -49,6 +49,16 @@ async def test_a_call_that_repeats_something_is_checked_in_a_transaction(at: At,
     ]
 
 
+@pytest.mark.parametrize("place", [0, 1])
+async def test_a_key_is_found_at_whichever_place_it_is_left(at: At, execute: Callable[..., Any], place: int) -> None:
+    """The holder of the first place may be forgotten before the others."""
+    twice = new()
+    await at.enqueue(twice)
+    await execute(f"UPDATE dedup_key SET place = {place}")
+    (answer,) = await at.enqueue(twice)
+    assert answer.exit is Exit.DUPLICATE
+
+
 async def test_an_event_may_come_again_when_its_window_is_over(at: At) -> None:
     again = new()
     await at.enqueue(again)

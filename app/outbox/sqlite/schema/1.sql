@@ -24,26 +24,33 @@ CREATE TABLE delivery (
   side TEXT,                             -- of a checkout, as JSON: what binds it to the same order from the other side
   owner TEXT,                            -- whose it is, as the view `message_owner` reads it; NULL: `delivery_owner` tells
   merged INTEGER NOT NULL DEFAULT 0,     -- how many other messages are in it
-  -- What it waits for: 0 its other side, -1 the same, without which it is not sent, else what becomes of that delivery.
-  follows INTEGER CHECK (follows IS NULL OR state = 'pending'),
+  -- What it waits for, pending: 0 its other side, -1 the same, without which it is not sent, else what becomes of that
+  -- delivery.
+  follows INTEGER,
   payload_bytes INTEGER NOT NULL,
-  state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'claimed', 'delivered', 'dead', 'dismissed')),
+  state TEXT NOT NULL DEFAULT 'pending', -- pending, claimed, delivered, dead, dismissed
   -- 1 where the preset of a pending delivery is switched off. Such a delivery is in no index that a claim reads, so that
   -- a million of them cost nothing and hide nobody; `delivery_held` finds them when the preset is on again.
-  held INTEGER NOT NULL DEFAULT 0 CHECK (held = 0 OR (held = 1 AND state = 'pending')),
-  hold_until REAL CHECK (hold_until IS NULL OR state = 'pending'),  -- held by its preset, until hold_clock.py shows this
+  held INTEGER NOT NULL DEFAULT 0,
+  hold_until REAL,                       -- pending: held by its preset, until hold_clock.py shows this
   reason TEXT NOT NULL DEFAULT '',
-  attempts INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+  attempts INTEGER NOT NULL DEFAULT 0,
   enqueued_at REAL NOT NULL,
   due_at REAL,                           -- pending: when it may be claimed, held: about when; claimed: when its lease ends
   settled_at REAL,
   claim TEXT,                            -- the token of the claim that holds it
   retried INTEGER GENERATED ALWAYS AS (attempts > 0) VIRTUAL,
   shelf INTEGER GENERATED ALWAYS AS (id >> 11) VIRTUAL,
-  CHECK ((state IN ('delivered', 'dead', 'dismissed')) = (settled_at IS NOT NULL)),
-  CHECK ((settled_at IS NULL) = (due_at IS NOT NULL)),
-  CHECK ((state = 'claimed') = (claim IS NOT NULL)),
-  CHECK (state <> 'claimed' OR attempts > 0)
+  -- One for all: SQLite asks it at each write, and each CHECK of its own takes as long.
+  CHECK (CASE state
+    WHEN 'pending' THEN claim IS NULL AND settled_at IS NULL AND due_at IS NOT NULL AND attempts >= 0
+      AND (held = 0 OR held = 1)
+    WHEN 'claimed' THEN claim IS NOT NULL AND settled_at IS NULL AND due_at IS NOT NULL AND attempts > 0
+      AND held = 0 AND hold_until IS NULL AND follows IS NULL
+    ELSE (state = 'delivered' OR state = 'dead' OR state = 'dismissed')
+      AND claim IS NULL AND settled_at IS NOT NULL AND due_at IS NULL AND attempts >= 0
+      AND held = 0 AND hold_until IS NULL AND follows IS NULL
+  END)
 ) STRICT;
 
 -- What may be claimed next: fresh deliveries and retries apart, expired leases among them.
@@ -127,11 +134,13 @@ CREATE TABLE dedup_key (
   PRIMARY KEY (digest, place)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX dedup_key_expires ON dedup_key (expires_at);
+-- Few keys have several places; a look-up in these alone costs a tenth of one in all.
+CREATE INDEX dedup_key_places ON dedup_key (digest) WHERE place > 0;
 -- A delivery that dies releases what was learned of it, too.
 CREATE INDEX dedup_key_learned ON dedup_key (delivery_id) WHERE learned = 1;
 
--- How many deliveries are in each state, and the bytes of their payloads. Kept exact by the triggers below, so that a
--- million rows are never counted.
+-- How many deliveries are in each state, and the bytes of their payloads. Kept exact, so that a million rows are never
+-- counted: what is stored, claimed and delivered, a thousand at once, by the statements that do it, all else by triggers.
 CREATE TABLE backlog (
   ad_account_id TEXT NOT NULL,
   state TEXT NOT NULL,
@@ -139,15 +148,19 @@ CREATE TABLE backlog (
   bytes INTEGER NOT NULL CHECK (bytes >= 0),
   PRIMARY KEY (ad_account_id, state)
 ) STRICT, WITHOUT ROWID;
-CREATE TRIGGER delivery_enters AFTER INSERT ON delivery BEGIN
-  INSERT INTO backlog VALUES (new.ad_account_id, new.state, 1, new.payload_bytes)
-  ON CONFLICT DO UPDATE SET count = count + 1, bytes = bytes + excluded.bytes;
+-- Counts deliveries that go from one state to another; `was` is NULL of those that come.
+CREATE VIEW move AS
+SELECT NULL AS ad_account_id, NULL AS was, NULL AS becomes, NULL AS count, NULL AS bytes;
+CREATE TRIGGER count_moves INSTEAD OF INSERT ON move BEGIN
+  UPDATE backlog SET count = count - new.count, bytes = bytes - new.bytes
+  WHERE ad_account_id = new.ad_account_id AND state = new.was;
+  INSERT INTO backlog VALUES (new.ad_account_id, new.becomes, new.count, new.bytes)
+  ON CONFLICT DO UPDATE SET count = count + excluded.count, bytes = bytes + excluded.bytes;
 END;
-CREATE TRIGGER delivery_moves AFTER UPDATE OF state ON delivery WHEN old.state <> new.state BEGIN
-  UPDATE backlog SET count = count - 1, bytes = bytes - old.payload_bytes
-  WHERE ad_account_id = old.ad_account_id AND state = old.state;
-  INSERT INTO backlog VALUES (new.ad_account_id, new.state, 1, new.payload_bytes)
-  ON CONFLICT DO UPDATE SET count = count + 1, bytes = bytes + excluded.bytes;
+CREATE TRIGGER delivery_moves AFTER UPDATE OF state ON delivery
+WHEN old.state <> new.state
+     AND NOT (old.state = 'pending' AND new.state = 'claimed') AND NOT (old.state = 'claimed' AND new.state = 'delivered') BEGIN
+  INSERT INTO move VALUES (new.ad_account_id, old.state, new.state, 1, new.payload_bytes);
 END;
 CREATE TRIGGER delivery_grows AFTER UPDATE OF payload_bytes ON delivery WHEN old.payload_bytes <> new.payload_bytes BEGIN
   UPDATE backlog SET bytes = bytes + new.payload_bytes - old.payload_bytes
