@@ -78,7 +78,7 @@ def scrub_payloads(path: Path) -> None:
 def reads_pages(connection: sqlite3.Connection) -> bool:
     """Return whether this SQLite can read and write pages as a table, and knows those of each table."""
     modules = "SELECT count(*) FROM pragma_module_list WHERE name IN ('sqlite_dbpage', 'dbstat')"
-    return connection.execute(modules).fetchone() == (2,)
+    return bool(connection.execute(modules).fetchone() == (2,))
 
 
 def free_room(page: bytes, number: int) -> slice:
