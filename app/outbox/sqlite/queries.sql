@@ -909,6 +909,13 @@ INSERT INTO move
 SELECT value ->> 1, NULL, value ->> 16, count(*), sum(coalesce(length(CAST(value ->> 25 AS BLOB)), 0))
 FROM json_each(:rows) GROUP BY value ->> 1, value ->> 16;
 
+-- count_transferred_orders --
+-- Count what those are worth that are orders.
+INSERT INTO earned
+SELECT enqueued_at, ad_account_id, preset, source, currency,
+       CASE WHEN state IN ('pending', 'claimed') THEN 'waiting' ELSE state END, 1, amount, delivery.id
+FROM json_each(:rows) AS moved JOIN delivery ON delivery.id = moved.value ->> 0 WHERE event_name = 'checkout';
+
 -- transfer_payloads_in --
 -- Their payloads, as far as they are kept.
 INSERT INTO payload (delivery_id, version, body, erase_at)

@@ -43,6 +43,11 @@ CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
   -- How many wait.
   INSERT INTO move SELECT value ->> 0, NULL, 'pending', value ->> 1, value ->> 2 FROM json_each(new.arrived);
 
+  -- What those are worth that are orders.
+  INSERT INTO earned
+  SELECT enqueued_at, ad_account_id, preset, source, currency, 'waiting', 1, amount, id
+  FROM delivery WHERE id >= new.first_id AND event_name = 'checkout';
+
   -- Their payloads, each cut out of one blob by its span.
   INSERT INTO payload (delivery_id, version, body)
   SELECT new.first_id + key, new.version, substr(new.payloads, 1 + (value ->> 0), value ->> 1)

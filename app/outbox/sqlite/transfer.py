@@ -26,6 +26,7 @@ _WRITE_DELIVERIES: Final = (
     "transfer_deliveries_in",
     "count_transferred",
     "count_transferred_states",
+    "count_transferred_orders",
     "transfer_payloads_in",
     "transfer_attempts_in",
 )

@@ -162,7 +162,7 @@ def test_an_index_leads_to_what_is_looked_for(connection: sqlite3.Connection, na
 
 
 def test_every_step_of_storing_is_looked_at() -> None:
-    assert len(STEPS) == 10
+    assert len(STEPS) == 11
     assert all(re.match(r"\s*(--[^\n]*\n\s*)+(SELECT|INSERT|DELETE)", step) for step in STEPS.values())
 
 

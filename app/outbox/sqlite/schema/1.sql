@@ -195,7 +195,8 @@ CREATE TRIGGER name_leaves AFTER DELETE ON delivery BEGIN
     AND state = CASE WHEN old.state IN ('pending', 'claimed') THEN 'waiting' ELSE old.state END;
 END;
 
--- What orders are worth, summed by the day on which they came, so that a million of them are never added up.
+-- What orders are worth, summed by the day on which they came, so that a million of them are never added up. Who stores
+-- them counts them: with a trigger for that SQLite copies all rows of a call before it writes the first.
 CREATE TABLE revenue (
   day INTEGER NOT NULL,                  -- counted from 1970 (UTC)
   ad_account_id TEXT NOT NULL,           -- '', as the preset, of what reached none
@@ -235,11 +236,6 @@ CREATE TRIGGER count_order INSTEAD OF INSERT ON earned BEGIN
     millionths = max(min(millionths + excluded.millionths, 9000000000000000000), -9000000000000000000),
     largest_id = CASE WHEN excluded.largest > coalesce(largest, -1) THEN excluded.largest_id ELSE largest_id END,
     largest = CASE WHEN excluded.largest > coalesce(largest, -1) THEN excluded.largest ELSE largest END;
-END;
-CREATE TRIGGER order_enters AFTER INSERT ON delivery WHEN new.event_name = 'checkout' BEGIN
-  INSERT INTO earned VALUES (
-    new.enqueued_at, new.ad_account_id, new.preset, new.source, new.currency,
-    CASE WHEN new.state IN ('pending', 'claimed') THEN 'waiting' ELSE new.state END, 1, new.amount, new.id);
 END;
 CREATE TRIGGER order_moves AFTER UPDATE OF state ON delivery
 WHEN new.event_name = 'checkout' AND old.state <> new.state
