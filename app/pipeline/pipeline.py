@@ -33,7 +33,7 @@ from app.pipeline.router import Router
 from app.source import Intake, NamedSource, events_of_request, is_delete, read_raw_event
 
 #: After so many events, or so long, the other requests of this process get their turn.
-EVENTS_A_TURN = 50
+EVENTS_A_TURN = 100
 _TURN_S = 0.005
 #: Small requests that share a commit bring no more together.
 _FEW_EVENTS = 100
@@ -336,7 +336,7 @@ class Pipeline:
         A few events wait for no array, and an array's first few for none before it.
         """
         may_be_more = await self._draft_some(events, drafts, memory)
-        while may_be_more and len(drafts.events) < _FEW_EVENTS:
+        while may_be_more and len(drafts.events) <= _FEW_EVENTS:
             await asyncio.sleep(0)
             may_be_more = await self._draft_some(events, drafts, memory)
         if may_be_more:
