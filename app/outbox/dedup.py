@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple, Self, TypeAlias
 
 import orjson
@@ -117,13 +118,26 @@ def _every_scope(source: str, shop: str) -> list[tuple[str, ...]]:
 
 def _keys_of_event(known: HasKeys) -> tuple[Key, ...]:
     """Return the key of the event id, and that of the other id which a shipped source gave the same order."""
-    of_preset = ("event", known.ad_account_id, known.preset, known.event_name)
-    keys = [Key(EVENT_ID, _digest(*of_preset, known.event_id), is_of_event=True)]
-    for mine, other in (_RENAMED, _RENAMED[::-1]) if known.event_name == "checkout" else ():
+    keys = [Key(EVENT_ID, _event_digest(known, known.event_id), is_of_event=True)]
+    for mine, other in (_RENAMED, _RENAMED[::-1]) if known.event_name == CHECKOUT else ():
         if known.event_id.startswith(mine):
-            digest = _digest(*of_preset, other + known.event_id.removeprefix(mine))
+            digest = _event_digest(known, other + known.event_id.removeprefix(mine))
             keys.append(Key(ORDER_ID, digest, is_of_event=True))
     return tuple(keys)
+
+
+def _event_digest(known: HasKeys, event_id: str) -> str:
+    """Return what `_digest` does of the parts "event", ad account, preset, name and id of an event."""
+    digest = _begun(known.ad_account_id, known.preset, known.event_name).copy()
+    digest.update(b"%b]" % orjson.dumps(kept(event_id)))
+    return binascii.b2a_base64(digest.digest(), newline=False).decode()
+
+
+@lru_cache(1_024)
+def _begun(*of_events: str) -> hashlib.blake2b:
+    """Return the digest of JSON that is only begun: with what many events have in common."""
+    text = orjson.dumps(["event", *map(kept, of_events)])
+    return hashlib.blake2b(text.removesuffix(b"]") + b",", digest_size=_DIGEST_BYTES)
 
 
 def key_rows(held: Iterable[HoldsKeys]) -> list[tuple[str, int]]:

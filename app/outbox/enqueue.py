@@ -8,8 +8,9 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from operator import attrgetter, itemgetter
-from typing import Any, Final, Literal, TypeAlias
+from itertools import accumulate
+from operator import attrgetter
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import orjson
 from msgspec.structs import replace
@@ -55,36 +56,14 @@ from app.outbox.rows import DROPPED_COLUMNS, as_json, warnings_and_memory
 PAYLOAD_VERSION: Final = 1
 
 #: After so many deliveries the other tasks of the event loop get their turn.
-_DELIVERIES_A_TURN = 100
+_DELIVERIES_A_TURN = 500
 
-#: Of a delivery, in the order in which the statements of the engines take it; behind them come its side, what it
-#: follows, whose it is, until when it is held, its size, when it is due, and its time.
-DELIVERY_COLUMNS: Final = (
-    "ad_account_id",
-    "preset",
-    "message_id",
-    "event_name",
-    "event_id",
-    "action_source",
-    "order_id",
-    "event_time",
-    "warnings",
-    "traceparent",
-    "source",
-    "amount",
-    "currency",
-    "checkout_id",
-    "buyer",
-    "name",
-    "is_proven",
-    "shop",
-)
-_OF_DELIVERY: Final = attrgetter(*DELIVERY_COLUMNS)
-_WARNINGS: Final = DELIVERY_COLUMNS.index("warnings")
-#: Of such a row: by what deliveries are counted by name, its time last.
-_NAMED: Final = itemgetter(DELIVERY_COLUMNS.index("name"), DELIVERY_COLUMNS.index("source"), -1)
+_OF_EVENT: Final = attrgetter("name", "source")
+_AT: Final = attrgetter("at")
 _ENQUEUED = Enqueued(exit=Exit.ENQUEUED)
 _ALONE: Final = Pairing()
+#: What a delivery and its twin both have; the warnings of a twin are as they are stored.
+_OF_TWIN: Final = {*Twin._fields} & {*NewDelivery.__struct_fields__} - {"side", "warnings"}
 
 #: digest -> who holds the key
 Held: TypeAlias = Mapping[str, Sequence[KeyOwner]]
@@ -93,23 +72,35 @@ Held: TypeAlias = Mapping[str, Sequence[KeyOwner]]
 KeyRow: TypeAlias = tuple[str, int, float, int, str | None, bool]
 
 
+class Placement(NamedTuple):
+    """When a delivery is due, and what it waits for: most deliveries of a call share one."""
+
+    #: When it is enqueued and due, Unix seconds.
+    at: float
+    due_at: float
+    #: By `HoldClock`; None: it is not held.
+    hold_until: float | None = None
+    #: What it says of its order, as JSON; None where it has none.
+    side: str | None = None
+    #: See `Twin.follows`.
+    follows: int | None = None
+
+
 @dataclass(slots=True)
 class Rows:
     """What is to be stored. Deliveries are counted from 0, and get their ids when they are stored."""
 
-    #: The columns of a delivery, and what comes behind them: see DELIVERY_COLUMNS.
-    deliveries: list[list[Any]] = field(default_factory=list)
-    #: They travel as one blob: in JSON they would be escaped here, and read again there.
-    payloads: list[bytes] = field(default_factory=list)
-    #: [where it begins in the blob, its length], in bytes
-    spans: list[list[int]] = field(default_factory=list)
+    deliveries: list[NewDelivery] = field(default_factory=list)
+    #: Of each of them: where it is placed, and whose it is (see `owner_rows`; None: it does not tell).
+    placed: list[Placement] = field(default_factory=list)
+    owned: list[str | None] = field(default_factory=list)
     #: The columns of a dropped event and its time.
     dropped: list[list[Any]] = field(default_factory=list)
     #: [digest, place of its delivery, when it is forgotten, its place among the holders, what is known of the order or
     #: the source of the event, whether it is proven]
-    keys: list[list[Any]] = field(default_factory=list)
+    keys: list[Sequence[Any]] = field(default_factory=list)
     #: The same of deliveries that are stored already, by id, which did not know their order or checkout.
-    learned: list[list[Any]] = field(default_factory=list)
+    learned: list[Sequence[Any]] = field(default_factory=list)
     #: Each with the moment at which it happened.
     counters: list[tuple[float, CounterRow]] = field(default_factory=list)
     #: Whose messages are of which no delivery here tells it: see `owner_rows`.
@@ -126,26 +117,6 @@ class Rows:
     confirmed: list[int] = field(default_factory=list)
     #: Some of the room is kept for others.
     leaves_room: bool = False
-    blob_bytes: int = field(default=0, init=False)
-
-    def add_first(
-        self,
-        delivery: NewDelivery,
-        keys: Sequence[Key],
-        now: float,
-        rules: OutboxSettings,
-        *,
-        held_from: float,
-        owner: str | None,
-    ) -> None:
-        """Add a delivery whose keys nobody holds. Raises UnicodeDecodeError where its payload is not UTF-8."""
-        place, is_proven = len(self.deliveries), delivery.is_proven
-        own = own_number_of(delivery)
-        self.keys.append([keys[0].digest, place, now + rules.dedup_window_s, 0, own and as_json(own), is_proven])
-        if len(keys) > 1:
-            order = Order.of(delivery).text
-            self.keys += [[key.digest, place, now + rules.ledger_s, 0, order, is_proven] for key in keys[1:]]
-        self._add(delivery, now, held_from, WAITS if delivery.wait_s else None, owner)
 
     def add_checked(
         self,
@@ -158,68 +129,79 @@ class Rows:
     ) -> None:
         """Add a delivery with the keys that it takes; it may follow another one."""
         self.keys += [each.row(len(self.deliveries)) for each in taken]
-        self._add(delivery, now, held_from, follows if follows or not delivery.wait_s else WAITS)
+        self.deliveries.append(delivery)
+        self.placed.append(_placement(delivery, now, held_from, follows))
+        self.owned.append(None)
 
     def learn(self, taken: Iterable[TakenKey]) -> None:
         """Add what is learned of deliveries that are stored already, or in this call."""
         self.learned += [each.row(each.holder.delivery_id) for each in taken]
 
-    def _add(
-        self, delivery: NewDelivery, now: float, held_from: float, follows: int | None, owner: str | None = None
-    ) -> None:
-        size_bytes = len(delivery.payload)
-        if not delivery.payload.isascii():
-            delivery.payload.decode()  # what is not UTF-8 could never be claimed, so it is told here
-        self.payloads.append(delivery.payload)
-        self.spans.append([self.blob_bytes, size_bytes])
-        self.blob_bytes += size_bytes
-        side = as_json(side_of(delivery.side)) if delivery.side else None
-        is_behind = delivery.is_proven and follows
-        pause_s = max(delivery.hold_s, LOOK_S if is_behind else delivery.wait_s)
-        if follows is not None and delivery.is_withheld_alone:
-            follows = WAITS_TO_BE_WITHHELD
-        hold_until = held_from + pause_s if pause_s else None
-        placed = side, follows, owner, hold_until, size_bytes, now + pause_s, now + delivery.hold_s
-        row = [*_OF_DELIVERY(delivery), *placed]
-        if delivery.memory:
-            row[_WARNINGS] = warnings_and_memory(delivery)
-        if follows is not None and not delivery.is_proven:
-            row[_WARNINGS] = (NOT_CONFIRMED, *row[_WARNINGS])
-        self.deliveries.append(row)
-
     def add_dropped(self, event: DroppedEvent, now: float) -> None:
         self.dropped.append([*DROPPED_COLUMNS(event), now])
 
     @property
+    def payloads(self) -> list[bytes]:
+        """They travel as one blob: in JSON they would be escaped here, and read again there."""
+        return [each.payload for each in self.deliveries]
+
+    @property
+    def spans(self) -> str:
+        """Where each payload begins in the blob, and its length, in bytes, as JSON."""
+        sizes = list(map(len, self.payloads))
+        return as_json(list(zip(accumulate(sizes, initial=0), sizes, strict=False)))
+
+    @property
     def loads(self) -> Loads:
         """How much waits more, by ad account, once they are stored."""
-        return loads_of((row[0], 1, row[-3]) for row in self.deliveries)
+        return loads_of((each.ad_account_id, 1, len(each.payload)) for each in self.deliveries)
 
-    def asked(self, rules: OutboxSettings) -> Loads:
-        """Return how much must fit for them to be stored."""
-        return with_room_for_proven(rules, self.loads) if self.leaves_room else self.loads
+    def asked(self, rules: OutboxSettings, loads: Loads) -> Loads:
+        """Return how much must fit for them to be stored; `loads` are theirs."""
+        return with_room_for_proven(rules, loads) if self.leaves_room else loads
 
     @property
     def named(self) -> list[list[Any]]:
         """How many deliveries there are: [name as received, source, day on which they come, count], in order."""
         counts: Counter[tuple[str, str, int]] = Counter()
-        for (name, source, at), count in Counter(map(_NAMED, self.deliveries)).items():
+        alike = Counter(zip(map(_OF_EVENT, self.deliveries), map(_AT, self.placed), strict=True))
+        for ((name, source), at), count in alike.items():
             counts[name, source, int(at // DAY_S)] += count
         return [[*key, count] for key, count in sorted(counts.items())]
 
     def extend(self, other: "Rows") -> None:
         """Add what stands in `other` behind what stands here."""
-        place, begin = len(self.deliveries), self.blob_bytes
-        self.spans += [[begin + start, size] for start, size in other.spans]
+        place = len(self.deliveries)
         self.keys += [[digest, place + holder, *rest] for digest, holder, *rest in other.keys]
         for name in _JOINED:
             getattr(self, name).extend(getattr(other, name))
         self.leaves_room |= other.leaves_room
-        self.blob_bytes += other.blob_bytes
 
 
-#: What is joined as it is; places and spans are counted on.
-_JOINED: Final = [each.name for each in fields(Rows) if each.name not in {"spans", "keys", "leaves_room", "blob_bytes"}]
+#: What is joined as it is; places are counted on.
+_JOINED: Final = [each.name for each in fields(Rows) if each.name not in {"keys", "leaves_room"}]
+
+
+def _placement(delivery: NewDelivery, now: float, held_from: float, follows: int | None = None) -> Placement:
+    """Return where a delivery is placed, which may follow another one."""
+    if not follows and delivery.wait_s:
+        follows = WAITS
+    pause_s = max(delivery.hold_s, LOOK_S if delivery.is_proven and follows else delivery.wait_s)
+    if follows is not None and delivery.is_withheld_alone:
+        follows = WAITS_TO_BE_WITHHELD
+    return Placement(
+        at=now + delivery.hold_s,
+        due_at=now + pause_s,
+        hold_until=held_from + pause_s if pause_s else None,
+        side=as_json(side_of(delivery.side)) if delivery.side else None,
+        follows=follows,
+    )
+
+
+def stored_warnings(delivery: NewDelivery, placed: Placement) -> Sequence[Any]:
+    """Return the warnings of a delivery as they are stored, with what came from memory behind them."""
+    warnings = warnings_and_memory(delivery) if delivery.memory else delivery.warnings
+    return warnings if placed.follows is None or delivery.is_proven else (NOT_CONFIRMED, *warnings)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -227,20 +209,28 @@ class PreparedEnqueue:
     """One `Outbox.enqueue` that waits for a commit, with the rows that are stored if every delivery is new."""
 
     deliveries: Sequence[NewDelivery]
-    keys: Sequence[tuple[Key, ...]]
-    dropped: Sequence[DroppedEvent]
-    counters: Sequence[CounterRow]
     now: float
+    rules: OutboxSettings
+    dropped: Sequence[DroppedEvent] = ()
+    counters: Sequence[CounterRow] = ()
     #: From when holds count that begin with it, by `HoldClock`.
     held_from: float
     #: None where not all is new: two deliveries of the call share a key, or the store has found a key of one.
-    all_new: Rows | None
+    all_new: Rows | None = None
     #: What changes in memory with it, and whose the deliveries are.
     people: PeopleChanges | None = None
+    _keys: Sequence[tuple[Key, ...]] = ()
 
     @property
     def rows(self) -> int:
         return 1 + len(self.deliveries) + len(self.dropped)
+
+    @property
+    def keys(self) -> Sequence[tuple[Key, ...]]:
+        """The keys of each delivery, made when they are first asked for: where all is new only digests are kept."""
+        if not self._keys:
+            self._keys = [keys_of(delivery, self.rules) for delivery in self.deliveries]
+        return self._keys
 
     @property
     def digests(self) -> list[str]:
@@ -266,27 +256,18 @@ async def prepare(
 ) -> PreparedEnqueue:
     """Prepare one `Outbox.enqueue`. Raises UnicodeDecodeError where a payload is not UTF-8."""
     owners, of_others = _owners(people, now, deliveries, dropped)
-    rows = Rows(owners=of_others)
-    keys: list[tuple[Key, ...]] = []
-    for place, delivery in enumerate(deliveries, start=1):
-        of_delivery = keys_of(delivery, rules)
-        keys.append(of_delivery)
-        owner = owners.get(delivery.message_id)
-        rows.add_first(delivery, of_delivery, now, rules, held_from=held_from, owner=owner)
-        if place % _DELIVERIES_A_TURN == 0:
-            await asyncio.sleep(0)
+    rows = await _all_new(deliveries, now, held_from, rules)
+    rows.owners, rows.owned = of_others, [owners.get(each.message_id) for each in deliveries]
     call = PreparedEnqueue(
         deliveries=deliveries,
-        keys=keys,
         dropped=dropped,
         counters=counters,
         now=now,
+        rules=rules,
         held_from=held_from,
-        all_new=None,
         people=people,
     )
-    digests = call.digests
-    if len(set(digests)) == len(digests):
+    if len({digest for digest, *_ in rows.keys}) == len(rows.keys):
         for event in dropped:
             rows.add_dropped(event, now)
         counted = enqueue_counters(deliveries, call.all_enqueued())
@@ -294,6 +275,27 @@ async def prepare(
         rows.leaves_room = call.leaves_room
         call.all_new = rows
     return call
+
+
+async def _all_new(deliveries: Sequence[NewDelivery], now: float, held_from: float, rules: OutboxSettings) -> Rows:
+    """Return the rows of deliveries whose keys nobody holds. Raises UnicodeDecodeError."""
+    rows = Rows(list(deliveries))
+    at_once = Placement(at=now, due_at=now)
+    event_until, order_until = now + rules.dedup_window_s, now + rules.ledger_s
+    for place, delivery in enumerate(deliveries):
+        if not delivery.payload.isascii():
+            delivery.payload.decode()  # what is not UTF-8 could never be claimed, so it is told here
+        is_proven, own = delivery.is_proven, own_number_of(delivery)
+        of_event, *of_order = keys_of(delivery, rules)
+        rows.keys.append((of_event.digest, place, event_until, 0, own and as_json(own), is_proven))
+        if of_order:
+            order = Order.of(delivery).text
+            rows.keys += [(key.digest, place, order_until, 0, order, is_proven) for key in of_order]
+        is_alike = not (delivery.wait_s or delivery.hold_s or delivery.side)
+        rows.placed.append(at_once if is_alike else _placement(delivery, now, held_from))
+        if place % _DELIVERIES_A_TURN == _DELIVERIES_A_TURN - 1:
+            await asyncio.sleep(0)
+    return rows
 
 
 def _owners(
@@ -344,10 +346,7 @@ def other_sides(calls: Iterable[PreparedEnqueue], held: Held) -> list[int]:
 
 def asked_call(deliveries: Sequence[NewDelivery], *, now: float, rules: OutboxSettings) -> PreparedEnqueue:
     """Return a call that is not made: it is asked what it would come to."""
-    keys = [keys_of(delivery, rules) for delivery in deliveries]
-    return PreparedEnqueue(
-        deliveries=deliveries, keys=keys, dropped=(), counters=(), now=now, held_from=now, all_new=None
-    )
+    return PreparedEnqueue(deliveries=deliveries, now=now, rules=rules, held_from=now)
 
 
 def key_rows_of(rows: Iterable[SeenRow]) -> list[KeyRow]:
@@ -452,7 +451,7 @@ def _answer(
     delivery = _changed(delivery, result)
     rows.add_checked(delivery, result.taken, call.now, held_from=call.held_from, follows=pairing.follows)
     if len(result.taken) > 1:
-        twins[delivery_id] = _twin_of(delivery_id, rows.deliveries[-1], delivery.payload)
+        twins[delivery_id] = _twin_of(delivery_id, delivery, rows.placed[-1])
     if not (result.warnings or pairing.dropped):
         return _ENQUEUED
     return Enqueued(exit=Exit.ENQUEUED, warnings=result.warnings, superseded=_superseded(pairing))
@@ -495,10 +494,16 @@ def _pair(delivery: NewDelivery, pairing: Pairing, rows: Rows, twins: dict[objec
         ]
 
 
-def _twin_of(delivery_id: int, row: Sequence[Any], payload: bytes) -> Twin:
+def _twin_of(delivery_id: int, delivery: NewDelivery, placed: Placement) -> Twin:
     """Return a delivery that is about to be stored as its other side will find it."""
-    side, follows = row[len(DELIVERY_COLUMNS) : len(DELIVERY_COLUMNS) + 2]
-    columns = {name: value for name, value in zip(DELIVERY_COLUMNS, row, strict=False) if name in Twin._fields}
-    new = {"state": State.PENDING, "was_tried": False, "merged": 0, "settled_at": None, "payload": payload}
-    as_stored = {"warnings": as_json(row[_WARNINGS]), "stored_side": side}
-    return Twin(delivery_id=delivery_id, follows=follows, **columns | new | as_stored)
+    return Twin(
+        delivery_id=delivery_id,
+        state=State.PENDING,
+        was_tried=False,
+        follows=placed.follows,
+        merged=0,
+        settled_at=None,
+        warnings=as_json(stored_warnings(delivery, placed)),
+        stored_side=placed.side,
+        **{name: getattr(delivery, name) for name in _OF_TWIN},
+    )

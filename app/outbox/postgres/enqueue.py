@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from itertools import islice
-from typing import TypeAlias
+from operator import attrgetter
+from typing import Final, TypeAlias
 
 from psycopg import Rollback
 from psycopg.pq import TransactionStatus
@@ -22,6 +23,7 @@ from app.outbox.enqueue import (
     erased_keys,
     holders,
     other_sides,
+    stored_warnings,
     without_duplicates,
 )
 from app.outbox.pairing import NOT_CONFIRMED, Twin
@@ -33,6 +35,13 @@ from app.outbox.postgres.settle import drop
 from app.outbox.refusals import added, backlog_full, loads_of
 from app.outbox.rows import as_json
 
+#: Columns of a delivery, in the order in which the statement `store` takes them.
+_BEFORE_WARNINGS: Final = attrgetter(
+    *("ad_account_id", "preset", "message_id", "event_name", "event_id", "action_source", "order_id", "event_time")
+)
+_BEHIND_WARNINGS: Final = attrgetter(
+    *("traceparent", "source", "amount", "currency", "checkout_id", "buyer", "name", "is_proven", "shop")
+)
 #: One call's.
 Answer: TypeAlias = list[Enqueued] | OutboxUnavailable | MemoryChanged
 
@@ -145,7 +154,7 @@ async def _check_all(
         left = list(islice(ids, len(together.deliveries), None))
         checked = without_duplicates(call, held, left, rules, twins, erased=erased_keys(found, call.now))
         more = checked.rows.loads
-        if full := backlog_full(rules, waiting, checked.rows.asked(rules)):
+        if full := backlog_full(rules, waiting, checked.rows.asked(rules, more)):
             answers.append(full)
             continue
         waiting, held = added(waiting, more), checked.held
@@ -179,6 +188,26 @@ async def _pair(connection: Connection, rows: Rows, now: float) -> None:
     await drop(connection, [(id_, Exit.DUPLICATE, why, 0) for id_, why in rows.superseded], now)
 
 
+def _deliveries(rows: Rows) -> str:
+    return as_json(
+        [
+            (
+                *_BEFORE_WARNINGS(each),
+                stored_warnings(each, placed),
+                *_BEHIND_WARNINGS(each),
+                placed.side,
+                placed.follows,
+                owner,
+                placed.hold_until,
+                len(each.payload),
+                placed.due_at,
+                placed.at,
+            )
+            for each, placed, owner in zip(rows.deliveries, rows.placed, rows.owned, strict=True)
+        ]
+    )
+
+
 async def _store(
     connection: Connection, rows: Rows, rules: OutboxSettings, *, ids: Sequence[int] | None = None
 ) -> bool:
@@ -186,12 +215,14 @@ async def _store(
 
     Rows that have `ids` were checked: what another process has stored since then violates the key of `dedup_key`.
     """
-    asked = rows.asked(rules) if ids is None else rows.loads  # those of several calls, each of which was checked
+    asked = (
+        rows.asked(rules, rows.loads) if ids is None else rows.loads
+    )  # those of several calls, each of which was checked
     digests = [digest for digest, *_ in rows.keys] if ids is None else []
     parameters = {
-        "deliveries": as_json(rows.deliveries),
+        "deliveries": _deliveries(rows),
         "payloads": b"".join(rows.payloads),
-        "spans": as_json(rows.spans),
+        "spans": rows.spans,
         "ids": ids,
         "loads": as_json([[account, *load] for account, load in asked.items()]),
         "max_backlog": rules.outbox_max_backlog,

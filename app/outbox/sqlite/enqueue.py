@@ -6,7 +6,7 @@ event loop, whose thread holds Python's lock anyhow; the thread that commits run
 
 import sqlite3
 from collections.abc import Mapping
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any, Final
 
 from app.config.settings import OutboxSettings
@@ -16,13 +16,13 @@ from app.core.values.times import MINUTE_S
 from app.errors import MemoryChanged, OutboxUnavailable
 from app.outbox.counts import summed
 from app.outbox.enqueue import (
-    DELIVERY_COLUMNS,
     PAYLOAD_VERSION,
     PreparedEnqueue,
     Rows,
     erased_keys,
     holders,
     other_sides,
+    stored_warnings,
     without_duplicates,
 )
 from app.outbox.pairing import NOT_CONFIRMED, Twin
@@ -33,15 +33,12 @@ from app.outbox.sqlite.database import SQL, execute_with_retries, one_json, scri
 from app.outbox.sqlite.people import are_changed, write_people
 from app.outbox.sqlite.settle import drop
 
-#: Of the columns of a delivery, as `Rows.deliveries` has them: in these most deliveries of a call are alike.
-_ALIKE: Final = (
+#: Columns in which most deliveries of a call are alike; behind them come when each is enqueued and due, and until when
+#: it is held.
+_ALIKE: Final = attrgetter(
     *("ad_account_id", "preset", "event_name", "action_source", "traceparent", "source", "currency", "name"),
     *("is_proven", "shop"),
 )
-#: With when it was enqueued, when it is due, and until when it is held.
-_KIND: Final = itemgetter(*(DELIVERY_COLUMNS.index(name) for name in _ALIKE), -1, -2, -4)
-#: With its side, what it follows, its size, and whose it is.
-_OWN: Final = itemgetter(*(place for place, name in enumerate(DELIVERY_COLUMNS) if name not in _ALIKE), -7, -6, -3, -5)
 
 
 def _deliveries(rows: Rows) -> dict[str, str]:
@@ -50,7 +47,24 @@ def _deliveries(rows: Rows) -> dict[str, str]:
     `kinds` has each combination of these columns once; `deliveries` has the number of its kind and the other columns.
     """
     kinds: dict[tuple[Any, ...], int] = {}
-    own = [(kinds.setdefault(_KIND(row), len(kinds)), *_OWN(row)) for row in rows.deliveries]
+    own = [
+        (
+            kinds.setdefault((*_ALIKE(each), *placed[:3]), len(kinds)),
+            each.message_id,
+            each.event_id,
+            each.order_id,
+            each.event_time,
+            stored_warnings(each, placed),
+            each.amount,
+            each.checkout_id,
+            each.buyer,
+            placed.side,
+            placed.follows,
+            len(each.payload),
+            owner,
+        )
+        for each, placed, owner in zip(rows.deliveries, rows.placed, rows.owned, strict=True)
+    ]
     return {"kinds": as_json(list(kinds)), "deliveries": as_json(own)}
 
 
@@ -67,15 +81,16 @@ def _keys(rows: Rows) -> str:
 
 def parameters(rows: Rows, rules: OutboxSettings, *, are_new: bool) -> dict[str, Any]:
     """Return the parameters of `store`; where all is taken as new, that has still to be proven."""
+    loads = rows.loads
     return {
         "unseen": are_new,
         "max_backlog": rules.outbox_max_backlog,
         "max_bytes": rules.max_backlog_bytes,
-        "loads": as_json([[account, *load] for account, load in rows.asked(rules).items()]),
-        "arrived": as_json([[account, *load] for account, load in rows.loads.items()]),
+        "loads": as_json([[account, *load] for account, load in rows.asked(rules, loads).items()]),
+        "arrived": as_json([[account, *load] for account, load in loads.items()]),
         **_deliveries(rows),
         "payloads": b"".join(rows.payloads),
-        "spans": as_json(rows.spans),
+        "spans": rows.spans,
         "version": PAYLOAD_VERSION,
         "keys": _keys(rows),
         "dropped_events": as_json(rows.dropped),
@@ -118,7 +133,7 @@ def _enqueue(
     if asked := other_sides([call], held):
         twins = {row[0]: Twin(*row) for row in connection.execute(SQL["twins"], {"ids": as_json(asked)})}
     checked = without_duplicates(call, held, ids, rules, twins, erased=erased_keys(taken, call.now))
-    if full := backlog_full(rules, loads_of(waiting), checked.rows.asked(rules)):
+    if full := backlog_full(rules, loads_of(waiting), checked.rows.asked(rules, checked.rows.loads)):
         return full
     connection.execute(SQL["store"], parameters(checked.rows, rules, are_new=False))
     if checked.rows.learned:
