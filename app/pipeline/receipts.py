@@ -56,7 +56,8 @@ class Answered(NamedTuple):
 class _Alike:
     """What is told of equal lines, and how many there are."""
 
-    line: PresetResult
+    #: One: an event that has no other line is told this very tuple.
+    told: tuple[PresetResult]
     count: int = 0
 
 
@@ -115,16 +116,16 @@ class IntakeBatch:
 
         `given` is what it gave to memory, None where that is not told.
         """
-        told: list[PresetResult] = []
+        told: tuple[PresetResult, ...] = ()
         for line in lines:
             key = line.preset, line.destination, line.ad_account_id, line.exit, line.reason, line.warnings
             alike = self._alike.get(key)
             if alike is None:
-                alike = self._alike[key] = _Alike(_line(*key))
+                alike = self._alike[key] = _Alike((_line(*key),))
             alike.count += 1
             if line.order is not None:
                 self._orders[len(self.events), len(told)] = line.order
-            told.append(alike.line if line.memory is None or not self.intake.is_known else replace(line, event=None))
+            told += alike.told if line.memory is None or not self.intake.is_known else (replace(line, event=None),)
             for group in line.memory or ():
                 self._recalled[line.preset or "", line.ad_account_id, group] += 1
             if line.exit is not Exit.ENQUEUED and self._is_kept(
@@ -142,7 +143,7 @@ class IntakeBatch:
         if is_made:
             self._made.add(len(self.events))
         self.events.append(
-            EventReceipt(message_id=message_id, deliveries=tuple(told), given=given, is_proven=self.intake.is_proven)
+            EventReceipt(message_id=message_id, deliveries=told, given=given, is_proven=self.intake.is_proven)
         )
         self._names.append(name)
 

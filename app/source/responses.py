@@ -213,12 +213,19 @@ def receipt_json(receipt: Receipt, *, source: str | None = None) -> bytes:
     """
     counts = {exit_.value: count for exit_, count in receipt.counts.items()}
     named = {} if source is None else {"source": source}
-    return orjson.dumps({**named, "counts": counts, "events": [event_json(event) for event in receipt.events]})
+    lines = {id(event.deliveries): event.deliveries for event in receipt.events}  # most events share theirs
+    deliveries = {key: list(map(_line, its_lines)) for key, its_lines in lines.items()}
+    events = [_event(event, deliveries[id(event.deliveries)]) for event in receipt.events]
+    return orjson.dumps({**named, "counts": counts, "events": events})
 
 
 def event_json(event: EventReceipt) -> dict[str, Any]:
     """Prepare one event of a receipt for JSON."""
-    told: dict[str, Any] = {"message_id": event.message_id, "deliveries": [_line(line) for line in event.deliveries]}
+    return _event(event, list(map(_line, event.deliveries)))
+
+
+def _event(event: EventReceipt, deliveries: list[dict[str, Any]]) -> dict[str, Any]:
+    told: dict[str, Any] = {"message_id": event.message_id, "deliveries": deliveries}
     if event.is_proven is not None:
         told["trust"] = "proven" if event.is_proven else "public"
     if event.given is not None:

@@ -139,13 +139,13 @@ class NameCounted:
         self.properties: Counter[str] = Counter()
         self.products: Counter[str] = Counter()
 
-    def count(self, lines: Sequence[PresetResult]) -> None:
-        """Count one event and what became of it."""
+    def count(self, lines: Sequence[PresetResult], number: int = 1) -> None:
+        """Count so many events, and what became of each."""
         counts = self.counts
-        counts[None] = counts.get(None, 0) + 1
+        counts[None] = counts.get(None, 0) + number
         for line in lines:
             way = line.exit, line.preset
-            counts[way] = counts.get(way, 0) + 1
+            counts[way] = counts.get(way, 0) + number
 
     def lose_place(self, others: "NameCounted") -> None:
         """Hand on what was counted, and what may still be."""
@@ -316,8 +316,10 @@ class _Counting:
         self._counted = counted
 
     async def committed(self, receipt: Receipt) -> None:
-        for one, event in zip(self._counted, receipt.events, strict=True):
-            one.count(event.deliveries)
+        lines = {id(event.deliveries): event.deliveries for event in receipt.events}  # most events share theirs
+        alike = Counter(zip(self._counted, [id(event.deliveries) for event in receipt.events], strict=True))
+        for (one, key), number in alike.items():
+            one.count(lines[key], number)
 
 
 class InventoryKeeper(WritingTask):
