@@ -43,14 +43,15 @@ async def claim(connection: Connection, asked: ClaimQuery) -> list[Claimed]:
 async def _take(connection: Connection, asked: ClaimQuery) -> tuple[list[Claimed], frozenset[str], bool]:
     """Claim, and return what was taken, of which presets something is held, and whether a wait for others is over.
 
-    One statement takes, a second counts, a third reads what was taken as one row (see queries.sql).
+    One statement takes, a second reads what it took as one row (see queries.sql), by which a third counts.
     """
     token = secrets.token_hex(8)
     by = asked.holds.by if asked.holds else None
     parameters = asked.parameters | {"claim": token, "claim_after_loss": token + AFTER_LOSS, "by": by}
     await connection.count("claim", **parameters)
-    await connection.count("count_claimed", **parameters)
-    ((taken, bodies, version, held, waited),) = await connection.rows("claimed", **parameters)
+    ((taken, bodies, version, count, size_bytes, held, waited),) = await connection.rows("claimed", **parameters)
+    if count:
+        await connection.count("count_claimed", ad_account_id=asked.ad_account_id, count=count, bytes=size_bytes)
     if version and version > PAYLOAD_VERSION:
         words = f"a payload of version {version}: a newer Pinrelay wrote it, start that version"
         raise RowRefused(f"The outbox holds {words}.", words=words)

@@ -265,11 +265,10 @@ WHERE (SELECT may_go FROM whole) AND id IN (
 
 -- count_claimed --
 -- Count what a claim took that was not claimed before.
-INSERT INTO move SELECT ad_account_id, 'pending', 'claimed', count(*), sum(payload_bytes) FROM delivery
-WHERE claim = :claim GROUP BY ad_account_id;
+INSERT INTO move VALUES (:ad_account_id, 'pending', 'claimed', :count, :bytes);
 
 -- claimed --
--- What a claim holds, of which presets something is held, and whether a wait for others is over, as one row.
+-- What a claim holds, how much of that was not claimed before, of which presets something is held, and whether a wait for others is over, as one row.
 -- Payloads come as one blob, in the order of their deliveries: in JSON they would be escaped here, and read again there.
 WITH RECURSIVE kept (preset) AS (
   SELECT (SELECT min(preset) FROM delivery WHERE ad_account_id = :ad_account_id AND held = 1)
@@ -278,12 +277,13 @@ WITH RECURSIVE kept (preset) AS (
           WHERE ad_account_id = :ad_account_id AND held = 1 AND delivery.preset > kept.preset)
   FROM kept WHERE kept.preset IS NOT NULL
 )
-SELECT taken, bodies, version, (SELECT json_group_array(preset) FILTER (WHERE preset IS NOT NULL) FROM kept),
+SELECT taken, bodies, version, count, bytes, (SELECT json_group_array(preset) FILTER (WHERE preset IS NOT NULL) FROM kept),
        EXISTS (SELECT 1 FROM delivery WHERE ad_account_id = :ad_account_id AND follows <> 0 AND hold_until <= :by)
 FROM (
   SELECT json_group_array(json_array(CAST(id AS TEXT), preset, message_id, event_name, event_id, action_source, attempts,
                                      printf('%!.17g', enqueued_at), length(body), traceparent, claim <> :claim)) AS taken,
-         CAST(group_concat(CAST(body AS TEXT), '') AS BLOB) AS bodies, max(version) AS version
+         CAST(group_concat(CAST(body AS TEXT), '') AS BLOB) AS bodies, max(version) AS version,
+         count(*) FILTER (WHERE claim = :claim) AS count, sum(payload_bytes) FILTER (WHERE claim = :claim) AS bytes
   FROM delivery JOIN payload ON delivery_id = id WHERE claim IN (:claim, :claim_after_loss)
 );
 
@@ -330,11 +330,6 @@ SELECT json_group_array(json_array(ours.key, attempts, order_id, checkout_id, so
 FROM json_each(:rows) AS ours
 JOIN delivery ON delivery.id = ours.value ->> 0 AND delivery.claim = ours.value ->> 1;
 
--- count_delivered --
--- Count deliveries that were claimed and are settled as `deliver` does.
-INSERT INTO move SELECT ad_account_id, 'claimed', 'delivered', count(*), sum(payload_bytes) FROM delivery
-WHERE id IN (SELECT value FROM json_each(:rows)) GROUP BY ad_account_id;
-
 -- settle --
 -- Give deliveries their next state, each its own.
 UPDATE delivery
@@ -343,14 +338,22 @@ SET claim = NULL, state = settled.value ->> 1, due_at = settled.value ->> 2, set
 FROM json_each(:rows) AS settled
 WHERE delivery.id = settled.value ->> 0;
 
+-- sums --
+-- How many of some deliveries there are of each name, source and day, and of how many bytes.
+SELECT json_group_array(json_array(name, source, day, count, bytes)) FROM (
+  SELECT name, source, CAST(enqueued_at / 86400 AS INTEGER) AS day, count(*) AS count, sum(payload_bytes) AS bytes
+  FROM json_each(:rows) AS settled CROSS JOIN delivery ON delivery.id = settled.value GROUP BY 1, 2, 3
+);
+
+-- count_delivered --
+-- Count by state what was claimed of an ad account, and is settled as `deliver` does.
+INSERT INTO move SELECT :ad_account_id, 'claimed', 'delivered', sum(value ->> 3), sum(value ->> 4) FROM json_each(:sums);
+
 -- count_settled --
 -- Count by name what was settled, and waits no more.
 INSERT INTO name_count (name, source, day, state, count)
-SELECT name, source, day, moved.column1, moved.column2 * number
-FROM (
-  SELECT name, source, CAST(enqueued_at / 86400 AS INTEGER) AS day, count(*) AS number
-  FROM delivery WHERE id IN (SELECT value FROM json_each(:rows)) GROUP BY 1, 2, 3
-) CROSS JOIN (VALUES (:state, 1), ('waiting', -1)) AS moved WHERE true
+SELECT value ->> 0, value ->> 1, value ->> 2, moved.column1, moved.column2 * (value ->> 3)
+FROM json_each(:sums) CROSS JOIN (VALUES (:state, 1), ('waiting', -1)) AS moved WHERE true
 ON CONFLICT DO UPDATE SET count = count + excluded.count;
 
 -- add_attempts --

@@ -77,11 +77,9 @@ def settle(
         kinds = ((each.delivery_id, (each.attempts, *attempt_row(each.settlement.outcome))) for each in tried)
         add_attempts(connection, kinds, at=now)
         release_keys(connection, [each.columns for each in dead])
-    for state, ids in (State.DELIVERED, sent), (State.DEAD, died):
-        if ids:
-            connection.execute(SQL["count_settled"], {"rows": as_json(ids), "state": state})
+    if died:
+        _count(connection, died, State.DEAD)
     if sent:
-        connection.execute(SQL["count_delivered"], {"rows": as_json(sent)})
         _erase(connection, sent, rules, now)
     if sent or died:
         dismiss_overtaken(connection, sent=sent, died=died, now=now, rules=rules)
@@ -90,22 +88,31 @@ def settle(
 
 def _deliver(connection: Connection, settlements: Sequence[Settlement], now: float) -> list[int]:
     """Settle what Pinterest took; return the ids of the deliveries whose claims still hold."""
-    claims: dict[str, list[int]] = {}
+    claims: dict[tuple[str, str], list[int]] = {}
     for each in settlements:
-        claims.setdefault(each.claimed.claim, []).append(int(each.claimed.delivery_id))
+        claims.setdefault((each.claimed.claim, each.claimed.ad_account_id), []).append(int(each.claimed.delivery_id))
     sent: list[int] = []
-    for claim, ids in claims.items():
-        rows = as_json(ids)
-        if connection.execute(SQL["deliver"], {"rows": rows, "claim": claim, "now": now}).rowcount == len(ids):
-            sent += ids
-        else:
-            sent += [id_ for (id_,) in connection.execute(SQL["delivered"], {"rows": rows, "now": now})]
+    for (claim, ad_account_id), ids in claims.items():
+        given = {"rows": as_json(ids), "claim": claim, "now": now}
+        is_whole = connection.execute(SQL["deliver"], given).rowcount == len(ids)
+        ours = ids if is_whole else [id_ for (id_,) in connection.execute(SQL["delivered"], given)]
+        if ours:
+            sums = _count(connection, ours, State.DELIVERED)
+            connection.execute(SQL["count_delivered"], {"sums": sums, "ad_account_id": ad_account_id})
+            sent += ours
     told = [each for each in settlements if each.outcome != _PLAIN]
     if told:
-        ours = set(sent)
+        settled = set(sent)
         kinds = ((int(each.claimed.delivery_id), (each.claimed.attempt, *attempt_row(each.outcome))) for each in told)
-        add_attempts(connection, (each for each in kinds if each[0] in ours), at=now)
+        add_attempts(connection, [each for each in kinds if each[0] in settled], at=now)
     return sent
+
+
+def _count(connection: Connection, ids: Sequence[int], state: State) -> str:
+    """Count by name what was settled; return the counts."""
+    (sums,) = connection.execute(SQL["sums"], {"rows": as_json(ids)}).fetchone()
+    connection.execute(SQL["count_settled"], {"sums": sums, "state": state})
+    return str(sums)
 
 
 def _still_ours(connection: Connection, settlements: Sequence[Settlement]) -> list[_Held]:
