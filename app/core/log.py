@@ -220,8 +220,8 @@ def _attempt(settlement: Settlement, duration_ms: int) -> dict[str, Any]:
         "event_id": claimed.event_id,
         "ad_account_id": claimed.ad_account_id,
         "attempt": claimed.attempt,
-        "outcome": EXIT_OF[type(outcome)].value,
-        "state": settlement.state.value,
+        "outcome": str(EXIT_OF[type(outcome)]),  # of an enum, `value` is a call
+        "state": str(settlement.state),
         "status": outcome.status,
         "reason": cut(outcome.warning if isinstance(outcome, Delivered) else outcome.reason),
         "due_at": settlement.due_at,

@@ -24,6 +24,8 @@ Redact: TypeAlias = Callable[[str], str]
 MAX_MESSAGE_CHARACTERS = 500
 
 _OK, _NOT_FOUND = 200, 404
+#: Of nearly all events.
+_DELIVERED = Delivered()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +93,8 @@ def _results(answer: Answer) -> list[Any] | None:
 def _one(result: Any, status: int, redact: Redact) -> Outcome:
     verdict = result.get("status") if isinstance(result, dict) else None
     if verdict == "processed":
-        return Delivered(warning=_text(result.get("warning_message"), redact), status=status)
+        warning = result.get("warning_message")
+        return Delivered(warning=_text(warning, redact), status=status) if warning or status != _OK else _DELIVERED
     if verdict == "failed":  # the schema allows it under 200, too
         reason = _text(result.get("error_message"), redact) or "Pinterest gave no reason"
         return Rejected(reason=reason, status=status)

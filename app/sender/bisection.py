@@ -72,7 +72,7 @@ class BisectionEvidence:
         """Note that Pinterest took a call and judged its events one by one."""
         self._moment += 1
         self._accepted = max(self._accepted, begun.moment)
-        for event in events:
+        for event in events if self._suspects else ():
             if suspect := self._suspects.pop(event, None):
                 for call in suspect.calls:
                     call.left.discard(event)

@@ -84,14 +84,13 @@ def counters(settlements: Iterable[Settlement]) -> list[CounterRow]:
 
     What was not tried is no exit.
     """
+    alike = Counter((each.outcome, each.claimed.preset, each.claimed.ad_account_id) for each in settlements)
     counts: Counter[tuple[str, str, str, str]] = Counter()
-    for settlement in settlements:
-        outcome, claimed = settlement.outcome, settlement.claimed
+    for (outcome, preset, account), count in alike.items():
         if not (isinstance(outcome, Retry) and not outcome.tried):
-            counts[EXIT_OF[type(outcome)], claimed.preset, claimed.ad_account_id, status_label(outcome.status)] += 1
+            counts[EXIT_OF[type(outcome)], preset, account, status_label(outcome.status)] += count
         if isinstance(outcome, Delivered) and outcome.warning:
-            label = outcome.warning[:MAX_LABEL_CHARACTERS]
-            counts["warning", claimed.preset, claimed.ad_account_id, label] += 1
+            counts["warning", preset, account, outcome.warning[:MAX_LABEL_CHARACTERS]] += count
     return [
         CounterRow(name=name, preset=preset, ad_account_id=account, label=label, count=count)
         for (name, preset, account, label), count in counts.items()
