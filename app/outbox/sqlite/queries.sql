@@ -269,7 +269,8 @@ INSERT INTO move VALUES (:ad_account_id, 'pending', 'claimed', :count, :bytes);
 
 -- claimed --
 -- What a claim holds, how much of that was not claimed before, of which presets something is held, and whether a wait for others is over, as one row.
--- Payloads come as one blob, in the order of their deliveries: in JSON they would be escaped here, and read again there.
+-- It is found by the end of its lease. Payloads come as one blob, in the order of their deliveries: in JSON they would be
+-- escaped here, and read again there.
 WITH RECURSIVE kept (preset) AS (
   SELECT (SELECT min(preset) FROM delivery WHERE ad_account_id = :ad_account_id AND held = 1)
   UNION ALL
@@ -284,7 +285,9 @@ FROM (
                                      printf('%!.17g', enqueued_at), length(body), traceparent, claim <> :claim)) AS taken,
          CAST(group_concat(CAST(body AS TEXT), '') AS BLOB) AS bodies, max(version) AS version,
          count(*) FILTER (WHERE claim = :claim) AS count, sum(payload_bytes) FILTER (WHERE claim = :claim) AS bytes
-  FROM delivery JOIN payload ON delivery_id = id WHERE claim IN (:claim, :claim_after_loss)
+  FROM delivery JOIN payload ON delivery_id = id
+  WHERE ad_account_id = :ad_account_id AND retried = 1 AND held = 0 AND hold_until IS NULL AND due_at = :now + :lease_s
+    AND claim IN (:claim, :claim_after_loss)
 );
 
 -- renew --

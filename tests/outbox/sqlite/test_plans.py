@@ -100,7 +100,7 @@ def test_a_statement_searches_and_never_scans(connection: sqlite3.Connection) ->
         ("hold", "delivery_due (ad_account_id=? AND retried=? AND due_at<?)"),
         ("claimed", "INDEX delivery_held (ad_account_id=? AND preset>?)"),
         ("release", "INDEX delivery_held (ad_account_id=? AND preset=?)"),
-        ("claimed", "delivery_claim (claim=?)"),
+        ("claimed", "delivery_due (ad_account_id=? AND retried=? AND due_at=?)"),
         ("oldest_unsettled", "delivery_unsettled (ad_account_id=?)"),
         ("next_due", "delivery_due (ad_account_id=? AND retried=? AND due_at>?)"),
         ("retain_delivered", "delivery_delivered (settled_at<?)"),

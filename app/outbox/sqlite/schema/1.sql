@@ -59,7 +59,6 @@ CREATE INDEX delivery_due ON delivery (ad_account_id, retried, due_at)
 CREATE INDEX delivery_on_hold ON delivery (ad_account_id, hold_until) WHERE hold_until IS NOT NULL;
 CREATE INDEX delivery_follows ON delivery (ad_account_id, hold_until) WHERE follows <> 0 AND hold_until IS NOT NULL;
 CREATE INDEX delivery_held ON delivery (ad_account_id, preset, due_at) WHERE held = 1;
-CREATE INDEX delivery_claim ON delivery (claim) WHERE claim IS NOT NULL;
 CREATE INDEX delivery_unsettled ON delivery (ad_account_id, enqueued_at) WHERE settled_at IS NULL;
 -- Delivered and dead deliveries are kept for different times.
 CREATE INDEX delivery_delivered ON delivery (settled_at) WHERE state = 'delivered';
