@@ -560,16 +560,20 @@ WHERE id IN (SELECT id FROM fresh UNION ALL SELECT id FROM retries);
 -- settle --
 -- Record what became of what is still ours, add counts, and say what has died.
 WITH
+  kinds AS MATERIALIZED (  -- most deliveries of a call are settled alike
+    SELECT kind ->> 0 AS claim, kind ->> 1 AS state, (kind ->> 2)::float8 AS due_at, (kind ->> 3)::integer AS give_back,
+           kind ->> 4 AS reason, nullif(kind -> 5, 'null') AS attempt, kind -> 6 AS ids
+    FROM jsonb_array_elements(%(kinds)s::jsonb) AS kind
+  ),
   given AS MATERIALIZED (
-    SELECT (row ->> 0)::bigint AS id, row ->> 1 AS claim, row ->> 2 AS state, (row ->> 3)::float8 AS due_at,
-           (row ->> 4)::integer AS give_back, row ->> 5 AS reason, row -> 6 AS attempt
-    FROM jsonb_array_elements(%(rows)s::jsonb) AS row
+    SELECT id::bigint AS id, claim, state, due_at, give_back, reason, attempt
+    FROM kinds, jsonb_array_elements_text(ids) AS each (id)
   ),
   ours AS MATERIALIZED (
     SELECT given.id, given.state, given.due_at, given.reason, ad_account_id, enqueued_at, payload_bytes,
            attempts - give_back AS attempts,
-           CASE jsonb_typeof(attempt) WHEN 'array' THEN coalesce(history, '[]') || jsonb_build_array(
-             jsonb_build_array(attempts, %(now)s::float8) || attempt) ELSE history END AS history
+           CASE WHEN attempt IS NULL THEN history ELSE coalesce(history, '[]') || jsonb_build_array(
+             jsonb_build_array(attempts, %(now)s::float8) || attempt) END AS history
     FROM given JOIN queue ON queue.id = given.id AND queue.claim = given.claim
     ORDER BY given.id FOR UPDATE OF queue
   ),

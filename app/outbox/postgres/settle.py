@@ -43,7 +43,7 @@ async def settle(
 ) -> None:
     settlements = last_of_each(settlements)
     parameters = {
-        "rows": as_json([_row(each) for each in settlements]),
+        "kinds": as_json(_kinds(settlements)),
         "counters": as_json(summed([(now, counter) for counter in counters], span_s=MINUTE_S)),
         "now": now,
     }
@@ -62,16 +62,15 @@ async def settle(
             await dismiss_overtaken(connection, sent=ids, died=died, now=now, rules=rules)
 
 
-def _row(settlement: Settlement) -> list[Any]:
-    outcome = settlement.outcome
+def _kinds(settlements: Sequence[Settlement]) -> list[list[Any]]:
+    """Return settlements that are alike as one, with the ids of their deliveries."""
+    kinds: dict[tuple[Any, ...], list[int]] = {}
+    for each in settlements:
+        kind = each.claimed.claim, each.state, each.due_at, each.give_back, each.outcome
+        kinds.setdefault(kind, []).append(int(each.claimed.delivery_id))
     return [
-        int(settlement.claimed.delivery_id),
-        settlement.claimed.claim,
-        settlement.state,
-        settlement.due_at,
-        int(settlement.give_back),
-        reason_of(outcome),
-        attempt_row(outcome) if was_tried(outcome) else None,
+        [*kind, int(back), reason_of(outcome), attempt_row(outcome) if was_tried(outcome) else None, ids]
+        for (*kind, back, outcome), ids in kinds.items()
     ]
 
 

@@ -29,7 +29,19 @@ SEARCHES = (
     *(f"{name}{way}" for name in ("search", "search_by_id", "search_dropped") for way in ("", "_ascending")),
     "dead",
 )
-JSON = ("rows", "counters", "deliveries", "loads", "spans", "keys", "dropped_events", "suppressions", "owners", "named")
+JSON = (
+    "rows",
+    "kinds",
+    "counters",
+    "deliveries",
+    "loads",
+    "spans",
+    "keys",
+    "dropped_events",
+    "suppressions",
+    "owners",
+    "named",
+)
 MOMENTS = ("now", "until", "after", "since", "ledger_start", "erase_at", "pending_by", "claimed_by", "begin")
 OF_PEOPLE = ("erased", "who", "place", "what", "target", "was", "became", "digest", "seal")
 SECONDS = ("lasts_s", "click_s", "max_wait_s", "lease_s", "window_s", "ledger_s")
