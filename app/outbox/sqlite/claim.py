@@ -55,7 +55,7 @@ async def _take(connection: Connection, asked: ClaimQuery) -> tuple[list[Claimed
     if version and version > PAYLOAD_VERSION:
         words = f"a payload of version {version}: a newer Pinrelay wrote it, start that version"
         raise RowRefused(f"The outbox holds {words}.", words=words)
-    claimed = _claimed(orjson.loads(taken), bodies, token, asked.ad_account_id)
+    claimed = _claimed(zip(*orjson.loads(taken), strict=True), bodies, token, asked.ad_account_id)
     return claimed, frozenset(orjson.loads(held)), bool(waited)
 
 

@@ -281,8 +281,10 @@ WITH RECURSIVE kept (preset) AS (
 SELECT taken, bodies, version, count, bytes, (SELECT json_group_array(preset) FILTER (WHERE preset IS NOT NULL) FROM kept),
        EXISTS (SELECT 1 FROM delivery WHERE ad_account_id = :ad_account_id AND follows <> 0 AND hold_until <= :by)
 FROM (
-  SELECT json_group_array(json_array(CAST(id AS TEXT), preset, message_id, event_name, event_id, action_source, attempts,
-                                     printf('%!.17g', enqueued_at), length(body), traceparent, claim <> :claim)) AS taken,
+  SELECT json_array(json_group_array(CAST(id AS TEXT)), json_group_array(preset), json_group_array(message_id),
+                    json_group_array(event_name), json_group_array(event_id), json_group_array(action_source),
+                    json_group_array(attempts), json_group_array(printf('%!.17g', enqueued_at)),
+                    json_group_array(length(body)), json_group_array(traceparent), json_group_array(claim <> :claim)) AS taken,
          CAST(group_concat(CAST(body AS TEXT), '') AS BLOB) AS bodies, max(version) AS version,
          count(*) FILTER (WHERE claim = :claim) AS count, sum(payload_bytes) FILTER (WHERE claim = :claim) AS bytes
   FROM delivery JOIN payload ON delivery_id = id
