@@ -197,8 +197,9 @@ class Worker:
         if consents is None:
             return batch
         passed = await consents.passed(batch, now=now)
-        left = {each.delivery_id for each in passed}
-        self._leases.release([each for each in batch if each.delivery_id not in left])
+        if len(passed) < len(batch):
+            left = {each.delivery_id for each in passed}
+            self._leases.release([each for each in batch if each.delivery_id not in left])
         return passed
 
     def _begin(self, delivery: Coroutine[Any, Any, None]) -> asyncio.Task[bool]:
