@@ -208,7 +208,8 @@ UPDATE delivery SET due_at = hold_until + :ahead_s WHERE ad_account_id = :ad_acc
 -- claim --
 -- Take what is due, fresh deliveries and retries by turns, unless the batch is neither full nor old enough.
 -- While a batch fills up this is asked again and again: so nothing is read unless all that waits would fill a batch, or
--- something has waited long enough, and turns are worked out only where not all that is due fits.
+-- something has waited long enough, and turns are worked out only where not all that is due fits. A claim counts as an
+-- attempt: so none of the fresh ones is claimed.
 WITH
   reading AS MATERIALIZED (
     SELECT CASE
@@ -224,13 +225,12 @@ WITH
   ),
   due AS MATERIALIZED (
     SELECT id, due_at, payload_bytes, retried FROM (
-      SELECT id, due_at, payload_bytes, retried, state, preset FROM delivery
+      SELECT id, due_at, payload_bytes, retried, preset FROM delivery
       WHERE ad_account_id = :ad_account_id AND retried = 0 AND held = 0 AND hold_until IS NULL AND due_at <= :now
-        AND (:take_over OR state = 'pending')
         /* apart */
       ORDER BY due_at LIMIT (SELECT rows FROM reading)
     )
-    WHERE state = 'claimed' OR preset NOT IN (SELECT value FROM json_each(:without_presets))
+    WHERE preset NOT IN (SELECT value FROM json_each(:without_presets))
     UNION ALL
     SELECT id, due_at, payload_bytes, retried FROM (
       SELECT id, due_at, payload_bytes, retried, state, preset FROM delivery
