@@ -10,12 +10,10 @@ from itertools import islice
 from operator import attrgetter
 from typing import Final, NamedTuple, TypeAlias
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from app.catalog import Catalog
 from app.core.consent import KEY_DIGITS, key_of
-from app.core.deliveries import NewDelivery
 from app.core.events import Event, Exit
 from app.core.people import Ownership
 from app.core.receipts import MemoryChange, PresetResult
@@ -44,34 +42,26 @@ _OF_NOBODY: Final[_Met] = (NOTHING_KNOWN, None, None)
 _EVENTS_LOADED: Final = 500
 
 
-class _Asked(Struct, frozen=True, gc=False):
-    """What an event asks of the outbox."""
-
-    message_id: str
-    lines: list[PresetResult]
-    deliveries: Sequence[NewDelivery]
-
-
 #: Returns the finished event of a line.
 _FINISHED: Final = attrgetter("event")
 #: Members of `user_data` by which a person asks for what is kept, beside ids.
 _CONTACTS: Final = ("em", "ph")
 
 
-def _owner(asked: _Asked, ids: Ids | IdentityEvent, intake: Intake) -> Ownership:
+def _owner(message_id: str, lines: Sequence[PresetResult], ids: Ids | IdentityEvent, intake: Intake) -> Ownership:
     """Return whose the deliveries and notes of a message are."""
     contacts: tuple[str, ...] = ()
-    for line in asked.lines:
+    for line in lines:
         if line.event:
             user_data = line.event["user_data"]
             for name in _CONTACTS:
                 if name in user_data:
                     contacts += tuple([key_of(digest) for digest in user_data[name]])
     return Ownership(
-        message_id=asked.message_id,
+        message_id=message_id,
         user=ids.user and ids.user[:KEY_DIGITS],
         anonymous=ids.anonymous and ids.anonymous[:KEY_DIGITS],
-        contacts=contacts if len(asked.lines) == 1 else tuple(dict.fromkeys(contacts)),
+        contacts=contacts if len(lines) == 1 else tuple(dict.fromkeys(contacts)),
         is_proven=intake.is_proven,
     )
 
@@ -170,45 +160,46 @@ def draft(
     for event, its in zip(read, matched, strict=True):
         mapped.append(router.mapped(event, its, now))
         yield
-    met = memory.resolve(read, matched, mapped, catalog, now)
-    asked = []
-    for event, its, lines, (known, _, _) in zip(read, matched, mapped, met, strict=True):
-        finished = router.finished(
-            event, its, lines, catalog, known=known, now=now, source=source, is_proven=drafts.intake.is_proven
-        )
-        asked.append(_ask(router, event, finished, catalog, drafts))
-    _note_people(router, read, matched, met, asked, catalog, drafts, memory.changed)
-    _tell(router, events, asked, [given for _, _, given in met], catalog, drafts)
+    left = zip(read, matched, mapped, memory.resolve(read, matched, mapped, catalog, now), strict=True)
+    for each in events:
+        if isinstance(each, EventRefused):
+            _refuse(router, each, catalog, drafts)
+        else:
+            _add(router, *next(left), catalog, drafts, memory.changed)
 
 
-def _note_people(
+def _add(
     router: Router,
-    events: Sequence[Event],
-    matched: Sequence[Matched],
-    met: Sequence[_Met],
-    asked: Sequence[_Asked],
+    event: Event,
+    matched: Matched,
+    mapped: list[PresetResult],
+    met: _Met,
     catalog: Catalog,
     drafts: IntakeBatch,
     memory: Memory | None,
 ) -> None:
-    """Note whose the events are of which anything is kept, and what they answer to being tracked."""
-    if (reader := router.reader) is None:
-        return
-    consents = router.consents
-    end = len(drafts.deliveries) - sum(len(one.deliveries) for one in asked)
-    for event, its, (_, identity_event, _), one in zip(events, matched, met, asked, strict=True):
-        first, end = end, end + len(one.deliveries)
-        owner: Ownership | None = None
-        if first < end or any(line.exit is not Exit.UNMATCHED or line.order for line in one.lines):
-            owner = _owner(one, identity_event or reader.ids_of(event), drafts.intake)
+    """Add to `drafts` what an event asks of the outbox, whose it is, what it answers, and what its sender is told."""
+    intake, (known, identity_event, given) = drafts.intake, met
+    lines = router.finished(
+        event, matched, mapped, catalog, known=known, now=intake.now, source=intake.source, is_proven=intake.is_proven
+    )
+    first = len(drafts.deliveries)
+    message_id, lines = _ask(router, event, lines, catalog, drafts)
+    made = drafts.deliveries[first:]
+    if router.reader is not None:
+        owner = None
+        if made or any(line.exit is not Exit.UNMATCHED or line.order for line in lines):
+            owner = _owner(message_id, lines, identity_event or router.reader.ids_of(event), intake)
             drafts.owners.append(owner)
-            if consents is not None:
-                drafts.whose += [(event if each.event_name == CHECKOUT else None, owner) for each in one.deliveries]
-        if consents is not None and consents.may_count(
-            event, its.presets, one.lines, identity_event, drafts, owner=owner
-        ):
-            places = range(first, end)
-            consents.note(event, its.presets, one.lines, identity_event, catalog, drafts, places=places, memory=memory)
+        consents = router.consents
+        if consents is not None:
+            if owner is not None:
+                drafts.whose += [(event if each.event_name == CHECKOUT else None, owner) for each in made]
+            presets, places = matched.presets, range(first, len(drafts.deliveries))
+            if consents.may_count(event, presets, lines, identity_event, drafts, owner=owner):
+                consents.note(event, presets, lines, identity_event, catalog, drafts, places=places, memory=memory)
+    name = made[0].name if made else received_name(event)
+    drafts.add(message_id, lines, name=name, is_made="idIsMade" in event, given=given)
 
 
 class RequestPiece(NamedTuple):
@@ -249,14 +240,16 @@ def _read(events: Sequence[Event | EventRefused]) -> list[Event]:
     return [event for event in events if not isinstance(event, EventRefused)]
 
 
-def _ask(router: Router, event: Event, lines: list[PresetResult], catalog: Catalog, drafts: IntakeBatch) -> _Asked:
-    """Add to `drafts` what the lines of an event ask of the outbox."""
+def _ask(
+    router: Router, event: Event, lines: list[PresetResult], catalog: Catalog, drafts: IntakeBatch
+) -> tuple[str, list[PresetResult]]:
+    """Add to `drafts` what the lines of an event ask of the outbox; return its id as it is kept, and all its lines."""
     if not all(map(_FINISHED, lines)):
         lines = with_orders(lines, event, catalog, lambda line: router.account(line.destination).making.rules)
         if event["type"] == "delete":
             lines = router.of_delete(lines, event, is_known=drafts.intake.is_known)
     message_id, sender = _kept_id(event["messageId"], lines), drafts.intake
-    made: list[NewDelivery] = []
+    count = 0
     is_withheld_alone = False
     for line in lines:
         if line.cancels is not None:
@@ -276,39 +269,20 @@ def _ask(router: Router, event: Event, lines: list[PresetResult], catalog: Catal
             if sender.is_replayed and delivery.wait_s:
                 delivery = replace(delivery, wait_s=0, is_withheld_alone=False)
             is_withheld_alone |= delivery.is_withheld_alone
-            made.append(delivery)
-    drafts.deliveries += made
-    if drafts.candidates is not None and (is_withheld_alone or len(made) < len(lines)):
+            drafts.deliveries.append(delivery)
+            count += 1
+    if drafts.candidates is not None and (is_withheld_alone or count < len(lines)):
         if is_quarantine_candidate(event, lines):
             drafts.candidates.append((event, lines))
         elif is_withheld_alone:
             drafts.candidates.append((event, [PresetResult(preset=None, exit=Exit.WITHHELD, reason=NOT_CONFIRMED)]))
-    return _Asked(message_id, lines, made)
+    return message_id, lines
 
 
 def _kept_id(message_id: str, lines: Sequence[PresetResult]) -> str:
     """Return a message id as it is kept: most are sent as event id, and have been looked through for that."""
     sent = lines[0].event if lines else None
     return message_id if sent is not None and sent["event_id"] == message_id else unpersonal_id(message_id)
-
-
-def _tell(
-    router: Router,
-    events: Sequence[Event | EventRefused],
-    asked: Sequence[_Asked],
-    given: Sequence[MemoryChange | None],
-    catalog: Catalog,
-    drafts: IntakeBatch,
-) -> None:
-    """Add to `drafts` what is told of each event, in their order; `given` is what each that was read gave to memory."""
-    left = zip(asked, given, strict=True)
-    for event in events:
-        if isinstance(event, EventRefused):
-            _refuse(router, event, catalog, drafts)
-            continue
-        one, to_memory = next(left)
-        name = one.deliveries[0].name if one.deliveries else received_name(event)
-        drafts.add(one.message_id, one.lines, name=name, is_made="idIsMade" in event, given=to_memory)
 
 
 def _refuse(router: Router, event: EventRefused, catalog: Catalog, drafts: IntakeBatch) -> None:
