@@ -355,6 +355,7 @@ def forget_values(pipeline: Pipeline) -> None:
     action: Any = pipeline._router.account("").making.action  # noqa: SLF001 - there is no other reason to forget
     for field in action._read_user_data.fields.values():  # noqa: SLF001
         field.remembered.cache_clear()
+        field.known.clear()
     redact = action._personal_data._redact  # noqa: SLF001
     redact.harmless.clear()
     redact.harmless_alone.clear()

@@ -18,7 +18,7 @@ _PIXELS = IntegerReader(0, 30_720)
 _GIGABYTES = IntegerReader(0, 1_048_576)
 _MAX_LANGUAGES = 100
 #: Longer ones are not remembered.
-_MAX_LOCALE = 35
+MAX_LOCALE = 35
 
 read_app_info = MembersReader(
     {
@@ -65,7 +65,7 @@ def _language_code(value: Any) -> str | None:
 
 def read_language(value: Any) -> Reading:
     """Read a language or locale as ISO 639-1, with a note where another text is sent (see `without_whole_locale`)."""
-    return _read_locale(value) if type(value) is str and len(value) <= _MAX_LOCALE else _read_afresh(value)
+    return read_locale(value) if type(value) is str and len(value) <= MAX_LOCALE else _read_afresh(value)
 
 
 def _read_afresh(value: Any) -> Reading:
@@ -76,7 +76,7 @@ def _read_afresh(value: Any) -> Reading:
     return code, NO_NOTES if code == given else (f': {kind(value)} sent as "{code}"',)
 
 
-_read_locale = lru_cache(maxsize=1_024)(_read_afresh)
+read_locale = lru_cache(maxsize=1_024)(_read_afresh)
 
 
 def without_whole_locale(notes: Sequence[str], given: Any, optional: dict[str, Any] | None) -> Sequence[str]:

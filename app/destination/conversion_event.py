@@ -22,7 +22,7 @@ from app.destination.person_sections import blocks_of, countries_of, phones_as_g
 from app.destination.privacy_flags import OptOuts, StateOf, read_opt_out, read_permission
 from app.destination.reading import Reader, flattened, read_address, read_boolean
 from app.destination.redaction import PersonalData, read_free_text
-from app.destination.required_fields import REQUIRED, RequiredReader, settled_time
+from app.destination.required_fields import REQUIRED, TIMELY_S, RequiredReader, settled_time
 from app.destination.user_data import PIN_UNAUTH, UserDataReader, add_pin_unauth, missing_identifiers
 from app.destination.warnings import passed_over
 from app.errors import EventInvalid
@@ -74,6 +74,8 @@ class ReportConversionEvent:
         """Take the rules; `action_source` replaces what the mapping says, `state_of` finds states of addresses."""
         self._rules = rules
         self._max_age_s = rules.max_event_age_s
+        #: An event of this age at most has the time that is sent, and nothing is to be said of it.
+        self._timely_s = min(TIMELY_S, self._max_age_s)
         self._action_source = action_source
         self._read_required = RequiredReader(frozenset((*EVENT_NAMES, *rules.custom_event_names)))
         self._read_user_data = UserDataReader(rules)
@@ -162,13 +164,14 @@ class ReportConversionEvent:
             event["user_data"] = event["user_data"] or {}
             complete(event["user_data"])
         faults = read.faults
-        if missing_identifiers(event["user_data"] or {}):
+        user_data = event["user_data"] or {}
+        if "em" not in user_data and missing_identifiers(user_data):
             faults += [_NEEDS_IDENTIFIER, *warnings]
         if faults:
             raise EventInvalid("; ".join(faults[:_MAX_WARNINGS]))
         if read.pin_unauth is not None:
             add_pin_unauth(event["user_data"], read.pin_unauth)
-        if now is not None:
+        if now is not None and not 0 <= now - event["event_time"] <= self._timely_s:
             is_offline = event["action_source"] == "offline"
             event["event_time"], about = settled_time(
                 event["event_time"], now=now, max_age_s=self._max_age_s, offline=is_offline
@@ -200,7 +203,8 @@ class ReportConversionEvent:
     def _finish(self, event: dict[str, Any], read: ReadEvent) -> list[str]:
         """Apply the rules that look at more than one field; return the warnings."""
         custom_data: dict[str, Any] = event.get("custom_data", {})
-        phone = phones_as_given(read.user_data.get("phone"), read.blocks)
+        phone = read.user_data.get("phone")
+        phone = phone if read.blocks is None else phones_as_given(phone, read.blocks)
         warnings = self._personal_data.take_out(event, custom_data, phone)
         if self._rules.default_currency is not None:
             _complete_currency(custom_data, read.custom_data, self._rules.default_currency)
@@ -209,9 +213,7 @@ class ReportConversionEvent:
             warnings += self._apply_opt_outs(event, read)
         if event["event_name"] == "checkout":
             warnings += [f"checkout without {name}: {_ASKED[name]}" for name in _ASKED if name not in custom_data]
-        if custom_data:
-            event["custom_data"] = custom_data
-        else:
+        if not custom_data:
             event.pop("custom_data", None)
         if not self._rules.send_advertiser_tracking:
             event.pop("advertiser_tracking_enabled", None)

@@ -87,17 +87,18 @@ class _ContentsReader(ObjectReader):
     def __init__(self, read_price: Reader) -> None:
         product = MembersReader(CONTENT_READERS | {"item_price": read_price})
         self.members = product.members
-        self._read = product.__call__  # the object itself would be called in twice the time
+        self._product = product
 
     def __call__(self, value: Any, candidates: Candidates = one_place_only) -> Reading:  # noqa: ARG002 - as all are
         """Read the products, each by its members."""
+        product = self._product
         items = value if type(value) is list else [value]
         contents: list[dict[str, Any]] = []
         notes: list[str] = [] if items is value else [": a single product sent as a list of one"]
         for index, item in enumerate(items):
             if item is None or item == "":
                 continue
-            content, problems = self._read(item)
+            content, problems = product.read(item, one_place_only) if type(item) is dict else product(item)
             if content:
                 contents.append(content)
             if problems:

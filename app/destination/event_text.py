@@ -14,10 +14,9 @@ from msgspec import Struct
 
 from app.core.values.candidates import Places
 from app.core.values.generated_functions import FunctionNames, ObjectText, indented
-from app.destination.app_and_device import read_language
+from app.destination.app_and_device import MAX_LOCALE, read_language, read_locale
 from app.destination.custom_data import MONEY, CustomDataReader, read_all_but_money
 from app.destination.members import IS_GIVEN, MembersReader
-from app.destination.normalise import MAX_LENGTH
 from app.destination.person_sections import blocks_of
 from app.destination.required_fields import MISSING_FIELD, REQUIRED, RequiredReader
 from app.destination.user_data import BY_COUNTRY, FROM_BLOCKS, PIN_UNAUTH, UserDataReader, country_among
@@ -227,11 +226,12 @@ class _EventText(_MembersText):
 
     def _language(self) -> list[str]:
         """Write how the language is read; whether a note is due is asked at the end, where the locale is known."""
-        settle = self._text.seldom(self._read.settle)
+        bound, settle = self._text.bound, self._text.seldom(self._read.settle)
         return [
             f" if {IS_GIVEN}:",
             "  language = value",
-            f"  value, about = {self._text.bound(read_language)}(value)",
+            f"  is_short = value.__class__ is str and len(value) <= {MAX_LOCALE}",
+            f"  value, about = {bound(read_locale)}(value) if is_short else {bound(read_language)}(value)",
             f"  if value is None: {settle}('language', value, about, sent, notes, candidates)",
             "  else:",
             "   sent['language'] = value",
@@ -287,14 +287,11 @@ class _UserDataText(_MembersText):
         if field is None:
             return super()._reading(name)
         members = f"{name!r}, value, {self._country}, {self.result}, {self._notes}, candidates"
-        read = f"{self._text.seldom(self._reader.read)}({members})"
-        digest = "[digest]" if field.several else "digest"
+        known = self._text.bound(field.known)
+        sent = f"[{known}[value]]" if field.several else f"{known}[value]"
         return [
-            f" if value.__class__ is str and value and value.isascii() and len(value) <= {MAX_LENGTH}:",
-            f"  digest, about = {self._text.bound(field.remembered)}(value, {self._country})",
-            f"  if about or digest is None: {read}",
-            f"  else: {self.result}[{field.wire!r}] = {digest}",
-            f" elif {IS_GIVEN}: {read}",
+            f" if value.__class__ is str and value in {known}: {self.result}[{field.wire!r}] = {sent}",
+            f" elif {IS_GIVEN}: {self._text.seldom(self._reader.read)}({members})",
         ]
 
     def end(self) -> list[str]:

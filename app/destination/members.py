@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cached_property
 from typing import Any, Final
 
 from app.core.values.candidates import Candidates, FieldPath, one_place_only
@@ -38,17 +39,16 @@ class MembersReader(ObjectReader):
         self.members = self.readers = readers
         self._at = at
         self._elsewhere = elsewhere
-        self._read: Callable[[Any, Candidates], Reading] | None = None
 
     def __call__(self, value: Any, candidates: Candidates = one_place_only) -> Reading:
         """Read one object; `candidates` returns those of a field whose first value is refused."""
         if not isinstance(value, dict):
             return None, (left_out(value, "an object is expected"),)
-        read = self._read or self._generated()
-        return read(value, candidates)
+        return self.read(value, candidates)
 
-    def _generated(self) -> Callable[[Any, Candidates], Reading]:
-        """Make the function that goes from member to member."""
+    @cached_property
+    def read(self) -> Callable[[dict[str, Any], Candidates], Reading]:
+        """The function that goes from member to member of an object; made when it is first asked for."""
         text = FunctionNames()
         lines = [" sent, notes, unknown = {}, [], []", " for name, value in given.items():"]
         for number, name in enumerate(self.readers):
@@ -60,8 +60,7 @@ class MembersReader(ObjectReader):
             f" if unknown: notes.append({text.bound(unknown_members)}(unknown))",
             " return sent or None, tuple(notes)",
         ]
-        self._read = text.function("given, candidates", lines)
-        return self._read
+        return text.function("given, candidates", lines)
 
     def reading(self, text: FunctionNames, name: str, sent: str, notes: str) -> list[str]:
         """Write how `value` is read as one member: what nearly every value is, without asking the reader."""
@@ -99,9 +98,10 @@ def _nearly_always(text: FunctionNames, read: Reader) -> str:
     if isinstance(read, FreeTextReader):
         return f"value.__class__ is str and value in {text.seldom(read.known)}"
     if isinstance(read, TextReader) and not read.cuts:
-        begins = f" and value.startswith({read.begins!r})" if read.begins else ""
-        doubtful = text.seldom(read.doubtful)
-        return f"value.__class__ is str and value and value[0] not in {doubtful} and value.isascii(){begins}"
+        says = f"value.startswith({read.begins!r})"
+        if not read.begins:
+            says = f"value and value[0] not in {text.seldom(read.doubtful)}"
+        return f"value.__class__ is str and {says} and value.isascii()"
     if isinstance(read, IntegerReader):
         return f"value.__class__ is int and {read.minimum} <= value <= {read.maximum}"
     return ""

@@ -273,11 +273,12 @@ class PersonalData:
         `phone`: the numbers of the person as they were given, which are known again without a country code.
         """
         phones = _digits_of(phone) if phone else ()
-        warnings = []
-        for name in self._unread_of_event:
-            text = event.get(name)
-            if text is not None and not self._redact.is_harmless(text, phones) and self._clean(event, name, phones):
-                warnings.append(f"{name}: {_TAKEN_OUT}")
+        harmless = self._redact.harmless
+        warnings = [
+            f"{name}: {_TAKEN_OUT}"
+            for name in self._unread_of_event
+            if name in event and event[name] not in harmless and self._clean(event, name, phones)
+        ]
         for at, names in self._unread.items():
             if at == _CUSTOM_DATA and custom_data.keys().isdisjoint(names):
                 continue

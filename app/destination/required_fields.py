@@ -38,7 +38,7 @@ def nearest_event_name(name: str, known: Collection[str] = EVENT_NAMES) -> str:
 
 _FUTURE_TOLERANCE_S = 60
 #: Pinterest reports what arrives later as offline (facts of Segment's and Tealium's documentation).
-_REPORTED_AS_SENT_S = 60 * 60
+TIMELY_S = 60 * 60
 
 
 def read_time(value: Any) -> Reading:
@@ -75,7 +75,7 @@ def settled_time(seconds: int, *, now: float, max_age_s: float, offline: bool) -
         )
     if age_s < -_FUTURE_TOLERANCE_S:
         return math.floor(now), [f"event_time: {-age_s:.0f} s in the future, set to the time of receipt"]
-    if age_s > _REPORTED_AS_SENT_S and not offline:
+    if age_s > TIMELY_S and not offline:
         return seconds, [
             f"event_time: {age_s / 3600:.1f} hours old, Pinterest reports what comes after 1 hour as offline"
         ]

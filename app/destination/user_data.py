@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any, Self, TypeAlias
 
@@ -49,6 +49,8 @@ class ReadField:
     remembered: Way
     #: Pinterest takes a list of it; of all others the first usable value is sent.
     several: bool
+    #: What is sent of ASCII texts of which there is nothing to say, up to a bound; empty for a field of BY_COUNTRY.
+    known: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, wire: str, way: Way, *, several: bool) -> Self:
@@ -90,10 +92,10 @@ class UserDataReader(ObjectReader):
         """Take the rules; `on_hashed` is told of everything that is hashed, for people who want to see it."""
         #: By the action's name.
         self.members = self.fields = {
-            field.name: ReadField.of(field.wire, _hashing(field.normaliser(rules), on_hashed), several=True)
-            for field in USER_FIELDS
+            each.name: ReadField.of(each.wire, _hashing(each.normaliser(rules), on_hashed), several=True)
+            for each in USER_FIELDS
         } | {name: ReadField.of(name, _plain(way), several=False) for name, way in PLAIN_WAYS.items()}
-        self._people = People({name: (field.wire, field.way) for name, field in self.fields.items()})
+        self._people = People({name: (each.wire, each.way) for name, each in self.fields.items()})
 
     def __call__(
         self, given: Any, candidates: Candidates = one_place_only, blocks: Sequence[PersonBlock] = ()
@@ -149,21 +151,13 @@ class UserDataReader(ObjectReader):
     ) -> None:
         """Add what is sent of the members, and what is to be said."""
         unknown = []
-        fields = self.fields
         for name, value in members.items():
-            # Nearly every value: ASCII, and short enough to be remembered.
-            if type(value) is str and name in fields and value.isascii() and 0 < len(value) <= MAX_LENGTH:
-                field = fields[name]
-                text, note = field.remembered(value, country)
-                if text is not None and not note:
-                    sent[field.wire] = [text] if field.several else text
-                    continue
-            elif value is None or value == "" or name == FROM_BLOCKS:
+            if value is None or value == "" or name == FROM_BLOCKS:
                 continue
-            elif name not in fields:
+            if name in self.fields:
+                self.read(name, value, country, sent, notes, candidates)
+            else:
                 unknown.append(name)
-                continue
-            self.read(name, value, country, sent, notes, candidates)
         if unknown:
             notes.append(unknown_members(unknown))
 
@@ -177,13 +171,22 @@ class UserDataReader(ObjectReader):
         candidates: Candidates,
     ) -> None:
         """Add what is sent of one member, and what is to be said; where it is refused, that of a next place."""
-        field = self.fields[name]
-        found, problems = field.read(value, country)
+        way = self.fields[name]
+        if type(value) is str and value.isascii() and len(value) <= MAX_LENGTH:  # nearly every value
+            text, note = way.remembered(value, country)
+            if text is not None and not note:
+                if name not in BY_COUNTRY:
+                    if len(way.known) >= _CACHED:
+                        way.known.clear()
+                    way.known[value] = text
+                sent[way.wire] = [text] if way.several else text
+                return
+        found, problems = way.read(value, country)
         if found is None:
-            reader = partial(field.read, country=country)
+            reader = partial(way.read, country=country)
             found, problems = usable_candidate(candidates((_AT, name)), reader, problems)
         if found is not None:
-            sent[field.wire] = found
+            sent[way.wire] = found
         notes += [f".{name}{problem}" for problem in problems]
 
     def states(self, given: dict[str, Any], blocks: Sequence[PersonBlock], sent: Mapping[str, Any]) -> list[KnownState]:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from app.config.settings import ConversionSettings
 from app.core.values.placeholders import flag_is_given, says_a_text
 from app.destination.custom_data import CONTENT_READERS
-from app.destination.money import read_money
+from app.destination.money import plain_money, read_money
 from app.destination.normalise import normalised
 from app.destination.reading import Reader, TextReader, text_of
 from app.destination.user_data import PIN_UNAUTH, PLAIN_WAYS, cookie_text
@@ -56,7 +56,7 @@ def _is_normalised(normalise: Any, value: Any) -> bool:
 
 
 def _is_money(value: Any) -> bool:
-    return read_money(value).text is not None
+    return plain_money(value) is not None or read_money(value).text is not None
 
 
 def _taken_by(reader: Reader) -> _IsUsable:

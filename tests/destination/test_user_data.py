@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from app.config.settings import ConversionSettings
 from app.destination import ReportConversionEvent, hashed_fields, report_conversion_event
 from app.destination.normalise import trimmed
+from app.destination.user_data import UserDataReader
 from app.destination.user_field import USER_FIELDS
 from app.errors import EventInvalid
 from tests.destination.builders import a_conversion, of_user
@@ -364,3 +365,11 @@ def test_examples_of_the_documentation_run(field: Any) -> None:
     got, _ = sent(of_user(**{"country": "US", field.name: given}))
 
     assert [digest(normalised)] == got[field.wire]
+
+
+def test_texts_are_remembered_up_to_a_bound() -> None:
+    reader = UserDataReader(ConversionSettings.model_construct())
+    field = reader.fields["external_id"]
+    for number in range(8_193):
+        assert reader({"external_id": f"U-{number}"}) == ({"external_id": [digest(f"u-{number}")]}, ())
+    assert field.known == {"U-8192": digest("u-8192")}
