@@ -428,6 +428,10 @@ class _Function(FunctionNames):
                 given = self._listed(node)
             case Call():
                 asked, given = self._may_be(node), self._call(node)
+                if node.marks and isinstance(path := node.operands[-1], Path) and path.keys and path.hands_on:
+                    text = self._given(path)
+                    marks = " or ".join(f"{mark!r} in {text}" for mark in node.marks)
+                    asked += f" and ({text}.__class__ is not str or {text} and ({marks} or {text}[0] in FIRST))"
         asked = f"{asked} and " if asked else ""
         return f"({asked}({name} := {given or self._expression(node)}) is not MISSING)"
 

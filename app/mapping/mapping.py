@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice
 from typing import Any
 
@@ -102,9 +102,7 @@ class Mapping:
         self._again = again
         #: By CONTENT_ID.
         self._under = {content_id: self}
-        #: Made for the first event: presets that are switched off, and most commands, never need it.
-        self._resolve: Resolver | None = None
-        #: The same, by what writes how the fields are read at once; as many as there are kinds of ad accounts.
+        #: By what writes how the fields are read at once; as many as there are kinds of ad accounts.
         self._readers: dict[Writes, Callable[..., Any]] = {}
         self._recorders: dict[Writes, Callable[..., Any]] = {}
         #: By field, and whether arithmetic counts; None where there is no choice.
@@ -128,19 +126,19 @@ class Mapping:
         """
         if not isinstance(event, dict):
             raise MappingError([Fault(self._at, f"needs an event, which is an object, but this is {json_kind(event)}")])
-        resolve = self._resolve or self._generated()
         places = Resolution(self, event)
         try:
-            value = resolve(event, places.told)
+            value = self._resolve(event, places.told)
         except RecursionError:
             raise self.too_deep() from None
         if type(value) is dict:
             return Fields(value, places)
         return None if value is MISSING else value
 
-    def _generated(self) -> Resolver:
-        self._resolve = generate(self._node)
-        return self._resolve
+    @cached_property
+    def _resolve(self) -> Resolver:
+        """Made for the first event: presets that are switched off, and most commands, never need it."""
+        return generate(self._node)
 
     def of(self, event: dict[str, Any]) -> Resolvable | dict[str, Any]:
         """Return the fields that the mapping gives for an event, for whoever reads them as they are found.

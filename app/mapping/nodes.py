@@ -145,6 +145,8 @@ class Call:
     needs: Literal["all", "any", "nothing"] = "nothing"
     #: Instead of `needs`: at these keys must be an object that has any of these members, or a list.
     needs_members: tuple[tuple[tuple[str, ...], frozenset[str]], ...] = ()
+    #: A text that says something gives nothing without any of these in it; none where the function must be asked.
+    marks: tuple[str, ...] = ()
     #: What results was computed, not written by anybody.
     computes: bool = False
     #: Several nodes ask the same of an event: it is found once, and never by a function that records.

@@ -5,7 +5,7 @@ from typing import Any, Final
 from urllib.parse import unquote_plus
 
 from app.core.values.candidates import PassedOver
-from app.core.values.placeholders import FIRST_CHARACTERS, says_nothing
+from app.core.values.placeholders import says_nothing
 from app.mapping.compiler import Compiler
 from app.mapping.nodes import MISSING, NOTHING, TOLD, About, Call, Node, note_passed_over
 
@@ -20,13 +20,12 @@ def build_query_parameter(compiler: Compiler, value: Any, at: str) -> Node:
     url = compiler.text_or_directive(options["url"], f"{at}/url")
     name = compiler.text(options["name"], f"{at}/name")
     about = compiler.context.operand(why="an address is expected").about(url)
-    return Call(function=partial(_parameter, name or "", about), operands=(TOLD, url), needs="all")
+    marks = (name or "", "%")
+    return Call(function=partial(_parameter, name or "", about), operands=(TOLD, url), needs="all", marks=marks)
 
 
 def _parameter(name: str, about: About, told: list[PassedOver], url: Any) -> Any:
     """Return the first value of the parameter that is not empty, decoded as forms are (`+` is a blank)."""
-    if type(url) is str and name not in url and "%" not in url and (not url or url[0] not in FIRST_CHARACTERS):
-        return MISSING  # nearly every address
     if not isinstance(url, str) or says_nothing(url):
         if url is not MISSING:
             note_passed_over(told, about, url)

@@ -171,7 +171,8 @@ def build_prefixed(compiler: Compiler, value: Any, at: str) -> Node:
     given = compiler.text_or_directive(options["value"], f"{at}/value")
     prefix = compiler.text(options["prefix"], f"{at}/prefix") or ""
     drops = _flag(compiler, options, at, "drop")
-    return Call(function=partial(_prefixed, prefix, len(prefix) if drops else 0), operands=(given,), needs="all")
+    cut = partial(_prefixed, prefix, len(prefix) if drops else 0)
+    return Call(function=cut, operands=(given,), needs="all", marks=(prefix,))
 
 
 def _prefixed(prefix: str, start: int, value: Any) -> Any:

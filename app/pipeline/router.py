@@ -364,7 +364,7 @@ class Router:
     def _map_all(self, ways: Sequence[tuple[Preset, AdAccount]], event: Event, now: float) -> list[PresetResult]:
         """Return a line for each way; what is made alike for several ad accounts is made once."""
         if len(self._accounts) == 1:
-            return [self._map(preset, account, event, now) for preset, account in ways]
+            return [self._off(preset, account) or self._make(preset, account, event, now) for preset, account in ways]
         made: dict[tuple[str, BuildProfile], PresetResult] = {}
         lines = []
         for preset, account in ways:
