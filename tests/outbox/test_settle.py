@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from app.core.deliveries import Attempt, Delivered, Retry, State
+from app.core.deliveries import Attempt, Delivered, Retry, Settlement, State
 from app.core.events import Exit
 from app.core.pages import Query
+from app.core.shared_values import SET_ASIDE
 from tests.outbox.build import (
     ACCOUNT,
     DAY_S,
@@ -127,6 +128,27 @@ async def test_a_claim_that_was_lost_changes_nothing(at: At) -> None:
     await at.later(12).deliver(held)
     await at.later(13).settle(dead(held), dead(lost))
     assert (await at.delivery(held.delivery_id)).state is State.DELIVERED
+
+
+@pytest.mark.parametrize("settle", [delivered, dead, retry])
+async def test_of_two_claims_for_a_delivery_only_the_one_that_holds_is_noted(
+    at: At, settle: Callable[..., Settlement]
+) -> None:
+    await at.enqueue(new())
+    (lost,) = await at.claim(lease_s=10)
+    (held,) = await at.later(10).claim()
+    first, second = delivered(lost, warning="lost"), delivered(lost, warning="lost too")
+    with_words = settle(held, "held") if settle is not retry else retry(held, NOW + 20)
+    for batch in ([first, with_words], [with_words, second]):
+        await at.later(11).settle(*batch)
+    history = (await at.delivery(held.delivery_id)).history
+    assert [each.number for each in history] == [1, 2]
+    assert {each.message for each in history[1:]} & {"lost", "lost too"} == set()
+    state = (await at.delivery(held.delivery_id)).state
+    backlog = await at.outbox.backlog(ACCOUNT, now=NOW)
+    counts = {State.PENDING: backlog.pending, State.CLAIMED: backlog.claimed, State.DEAD: backlog.dead}
+    assert counts == {each: int(each is state) for each in counts}
+    assert await SET_ASIDE.read_all(at.outbox) == {}
 
 
 async def test_an_expired_claim_that_nobody_took_over_still_settles(at: At) -> None:

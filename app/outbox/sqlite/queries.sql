@@ -319,19 +319,18 @@ WHERE id IN (
   )
 );
 
+-- held_by --
+-- Which of some deliveries a claim holds.
+SELECT delivery.id FROM json_each(:rows) AS asked CROSS JOIN delivery ON delivery.id = asked.value WHERE claim = :claim;
+
 -- deliver --
 -- Settle deliveries that Pinterest took, as far as their claim still holds: most often all of a call.
 UPDATE delivery SET claim = NULL, state = 'delivered', due_at = NULL, settled_at = :now, reason = ''
 WHERE id IN (SELECT value FROM json_each(:rows)) AND claim = :claim;
 
--- delivered --
--- Which of some deliveries were settled so at a moment.
-SELECT delivery.id FROM json_each(:rows) AS sent JOIN delivery ON delivery.id = sent.value
-WHERE state = 'delivered' AND settled_at = :now;
-
 -- still_ours --
 -- Which of these claims still hold, with what is needed to settle them.
-SELECT json_group_array(json_array(ours.key, attempts, order_id, checkout_id, source, shop, side ->> 0, side ->> 4))
+SELECT json_group_array(json_array(ours.key, order_id, checkout_id, source, shop, side ->> 0, side ->> 4))
 FROM json_each(:rows) AS ours
 JOIN delivery ON delivery.id = ours.value ->> 0 AND delivery.claim = ours.value ->> 1;
 
@@ -344,10 +343,10 @@ FROM json_each(:rows) AS settled
 WHERE delivery.id = settled.value ->> 0;
 
 -- sums --
--- How many of some deliveries there are of each name, source and day, and of how many bytes.
-SELECT json_group_array(json_array(name, source, day, count, bytes)) FROM (
+-- How many of some deliveries a claim (or none: NULL) holds, by name, source and day, with their bytes; and how many in all.
+SELECT json_group_array(json_array(name, source, day, count, bytes)), sum(count) FROM (
   SELECT name, source, CAST(enqueued_at / 86400 AS INTEGER) AS day, count(*) AS count, sum(payload_bytes) AS bytes
-  FROM json_each(:rows) AS settled CROSS JOIN delivery ON delivery.id = settled.value GROUP BY 1, 2, 3
+  FROM json_each(:rows) AS settled CROSS JOIN delivery ON delivery.id = settled.value WHERE claim IS :claim GROUP BY 1, 2, 3
 );
 
 -- count_delivered --

@@ -31,7 +31,6 @@ class _Held(NamedTuple):
     """A settlement whose claim still holds, with what the store knows of its delivery."""
 
     settlement: Settlement
-    attempts: int
     order_id: str | None
     checkout_id: str | None
     source: str
@@ -67,18 +66,23 @@ def settle(
     without them.
     """
     last = last_of_each(settlements)
-    sent = _deliver(connection, [each for each in last if each.state is State.DELIVERED], now)
+    by_claim = _deliver(connection, [each for each in last if each.state is State.DELIVERED], now)
+    sent = [id_ for ids in by_claim.values() for id_ in ids]
     held = _still_ours(connection, [each for each in last if each.state is not State.DELIVERED])
     dead = [each for each in held if each.settlement.state is State.DEAD]
     died = [each.delivery_id for each in dead]
     if held:
         connection.execute(SQL["settle"], {"rows": as_json([_state_row(each, now) for each in held])})
-        tried = [each for each in held if was_tried(each.settlement.outcome)]
-        kinds = ((each.delivery_id, (each.attempts, *attempt_row(each.settlement.outcome))) for each in tried)
-        add_attempts(connection, kinds, at=now)
         release_keys(connection, [each.columns for each in dead])
+    if tried := [each for each in last if each.outcome != _PLAIN and was_tried(each.outcome)]:
+        ours = {(claim, id_) for (claim, _), ids in by_claim.items() for id_ in ids}
+        ours |= {(each.settlement.claimed.claim, each.delivery_id) for each in held}
+        noted = [each for each in tried if (each.claimed.claim, int(each.claimed.delivery_id)) in ours]
+        kinds = ((int(each.claimed.delivery_id), (each.claimed.attempt, *attempt_row(each.outcome))) for each in noted)
+        add_attempts(connection, kinds, at=now)
     if died:
-        _count(connection, died, State.DEAD)
+        sums, _ = connection.execute(SQL["sums"], {"rows": as_json(died), "claim": None}).fetchone()
+        connection.execute(SQL["count_settled"], {"sums": sums, "state": State.DEAD})
     if sent:
         _erase(connection, sent, rules, now)
     if sent or died:
@@ -86,33 +90,26 @@ def settle(
     add_counters(connection, ((now, counter) for counter in counters))
 
 
-def _deliver(connection: Connection, settlements: Sequence[Settlement], now: float) -> list[int]:
-    """Settle what Pinterest took; return the ids of the deliveries whose claims still hold."""
+def _deliver(
+    connection: Connection, settlements: Sequence[Settlement], now: float
+) -> dict[tuple[str, str], Sequence[int]]:
+    """Settle what Pinterest took; return the ids of the deliveries that are ours, by claim and ad account."""
     claims: dict[tuple[str, str], list[int]] = {}
     for each in settlements:
         claims.setdefault((each.claimed.claim, each.claimed.ad_account_id), []).append(int(each.claimed.delivery_id))
-    sent: list[int] = []
+    ours: dict[tuple[str, str], Sequence[int]] = {}
     for (claim, ad_account_id), ids in claims.items():
         given = {"rows": as_json(ids), "claim": claim, "now": now}
-        is_whole = connection.execute(SQL["deliver"], given).rowcount == len(ids)
-        ours = ids if is_whole else [id_ for (id_,) in connection.execute(SQL["delivered"], given)]
-        if ours:
-            sums = _count(connection, ours, State.DELIVERED)
+        sums, count = connection.execute(SQL["sums"], given).fetchone()
+        if count:
             connection.execute(SQL["count_delivered"], {"sums": sums, "ad_account_id": ad_account_id})
-            sent += ours
-    told = [each for each in settlements if each.outcome != _PLAIN]
-    if told:
-        settled = set(sent)
-        kinds = ((int(each.claimed.delivery_id), (each.claimed.attempt, *attempt_row(each.outcome))) for each in told)
-        add_attempts(connection, [each for each in kinds if each[0] in settled], at=now)
-    return sent
-
-
-def _count(connection: Connection, ids: Sequence[int], state: State) -> str:
-    """Count by name what was settled; return the counts."""
-    (sums,) = connection.execute(SQL["sums"], {"rows": as_json(ids)}).fetchone()
-    connection.execute(SQL["count_settled"], {"sums": sums, "state": state})
-    return str(sums)
+            connection.execute(SQL["count_settled"], {"sums": sums, "state": State.DELIVERED})
+            is_whole = count == len(ids)
+            ours[claim, ad_account_id] = (
+                ids if is_whole else [id_ for (id_,) in connection.execute(SQL["held_by"], given)]
+            )
+            connection.execute(SQL["deliver"], given)
+    return ours
 
 
 def _still_ours(connection: Connection, settlements: Sequence[Settlement]) -> list[_Held]:
