@@ -287,10 +287,10 @@ class _UserDataText(_MembersText):
         if field is None:
             return super()._reading(name)
         members = f"{name!r}, value, {self._country}, {self.result}, {self._notes}, candidates"
-        known = self._text.bound(field.known)
-        sent = f"[{known}[value]]" if field.several else f"{known}[value]"
+        known = f"(digest := {self._text.bound(field.known.get)}(value)) is not None"  # once: threads may forget it
+        digest = "[digest]" if field.several else "digest"
         return [
-            f" if value.__class__ is str and value in {known}: {self.result}[{field.wire!r}] = {sent}",
+            f" if value.__class__ is str and {known}: {self.result}[{field.wire!r}] = {digest}",
             f" elif {IS_GIVEN}: {self._text.seldom(self._reader.read)}({members})",
         ]
 
