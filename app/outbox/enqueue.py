@@ -8,7 +8,6 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from itertools import accumulate
 from operator import attrgetter
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
@@ -141,15 +140,16 @@ class Rows:
         self.dropped.append([*DROPPED_COLUMNS(event), now])
 
     @property
-    def payloads(self) -> list[bytes]:
-        """They travel as one blob: in JSON they would be escaped here, and read again there."""
-        return [each.payload for each in self.deliveries]
+    def blob(self) -> tuple[bytes, str]:
+        """All payloads as one blob, and as JSON where each begins in it, with its length, in bytes.
 
-    @property
-    def spans(self) -> str:
-        """Where each payload begins in the blob, and its length, in bytes, as JSON."""
-        sizes = list(map(len, self.payloads))
-        return as_json(list(zip(accumulate(sizes, initial=0), sizes, strict=False)))
+        In JSON they would be escaped here, and read again by the engine.
+        """
+        begin, spans = 0, []
+        for each in self.deliveries:
+            spans.append((begin, len(each.payload)))
+            begin += len(each.payload)
+        return b"".join([each.payload for each in self.deliveries]), as_json(spans)
 
     @property
     def loads(self) -> Loads:

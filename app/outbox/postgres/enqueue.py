@@ -219,10 +219,11 @@ async def _store(
         rows.asked(rules, rows.loads) if ids is None else rows.loads
     )  # those of several calls, each of which was checked
     digests = [digest for digest, *_ in rows.keys] if ids is None else []
+    payloads, spans = rows.blob
     parameters = {
         "deliveries": _deliveries(rows),
-        "payloads": b"".join(rows.payloads),
-        "spans": rows.spans,
+        "payloads": payloads,
+        "spans": spans,
         "ids": ids,
         "loads": as_json([[account, *load] for account, load in asked.items()]),
         "max_backlog": rules.outbox_max_backlog,

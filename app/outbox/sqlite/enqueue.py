@@ -81,7 +81,7 @@ def _keys(rows: Rows) -> str:
 
 def parameters(rows: Rows, rules: OutboxSettings, *, are_new: bool) -> dict[str, Any]:
     """Return the parameters of `store`; where all is taken as new, that has still to be proven."""
-    loads = rows.loads
+    loads, (payloads, spans) = rows.loads, rows.blob
     return {
         "unseen": are_new,
         "max_backlog": rules.outbox_max_backlog,
@@ -89,8 +89,8 @@ def parameters(rows: Rows, rules: OutboxSettings, *, are_new: bool) -> dict[str,
         "loads": as_json([[account, *load] for account, load in rows.asked(rules, loads).items()]),
         "arrived": as_json([[account, *load] for account, load in loads.items()]),
         **_deliveries(rows),
-        "payloads": b"".join(rows.payloads),
-        "spans": rows.spans,
+        "payloads": payloads,
+        "spans": spans,
         "version": PAYLOAD_VERSION,
         "keys": _keys(rows),
         "dropped_events": as_json(rows.dropped),
