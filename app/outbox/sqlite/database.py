@@ -99,20 +99,17 @@ OWNER_ONLY: Final = 0o600
 #: The low byte of an error code of SQLite; the rest refines it.
 _PRIMARY_CODE = 0xFF
 
-#: page_size: 8 KB, of new files only. Most keys of a call fall on a page of their own, and a page costs a call of the
-#: system twice, whatever its size: of 4 KB, an array took a tenth longer.
 #: secure_delete: what is erased leaves the file. synchronous=FULL: a commit is on the disk before it is answered.
 #: fullfsync: on macOS too, where a plain fsync leaves it in the disk's own memory; elsewhere it is ignored.
 #: wal_autocheckpoint: 16 MB, since busy pages are then copied into the file once for many commits.
 #: cache_size: 32 MB, which the dirty pages of the largest group of calls fit into; more was no faster.
 _PRAGMAS = (
-    "page_size=8192",
     "journal_mode=WAL",
     "synchronous=FULL",
     "fullfsync=ON",
     "foreign_keys=ON",
     "secure_delete=ON",
-    "wal_autocheckpoint=2000",
+    "wal_autocheckpoint=4000",
     "journal_size_limit=67108864",
     "cache_size=-32768",
     "temp_store=MEMORY",

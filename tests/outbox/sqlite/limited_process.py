@@ -11,7 +11,7 @@ from app.errors import OutboxUnavailable
 from app.outbox import open_outbox
 from tests.outbox.build import At, new, rules
 
-LIMIT_BYTES = 1_200_000
+LIMIT_BYTES = 600_000
 
 
 async def main() -> None:

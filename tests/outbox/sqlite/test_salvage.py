@@ -17,8 +17,8 @@ from app.outbox.sqlite.database import IDENTITY, SCHEMA_VERSION
 from tests.outbox.build import ACCOUNT, NOW, At, delivered, new, rules
 from tests.outbox.sqlite.damage import damage_end_of, damage_pages_of
 
-COUNT = 1_200
-DELIVERED, DEAD = 200, 100
+COUNT = 600
+DELIVERED, DEAD = 100, 50
 
 Salvages = Callable[..., Awaitable[tuple[Salvaged, At]]]
 
