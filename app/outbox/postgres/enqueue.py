@@ -215,9 +215,8 @@ async def _store(
 
     Rows that have `ids` were checked: what another process has stored since then violates the key of `dedup_key`.
     """
-    asked = (
-        rows.asked(rules, rows.loads) if ids is None else rows.loads
-    )  # those of several calls, each of which was checked
+    loads = rows.loads
+    asked = rows.asked(rules, loads) if ids is None else loads  # those of several calls, each of which was checked
     digests = [digest for digest, *_ in rows.keys] if ids is None else []
     payloads, spans = rows.blob
     parameters = {
