@@ -1,6 +1,7 @@
 """A server of two worker processes."""
 
 import sys
+import tempfile
 from collections.abc import Callable
 
 import psutil
@@ -21,7 +22,9 @@ run(2, Role.ALL, pause_s=0.5)
 
 
 def start_two(start_server: Callable[..., Server], **settings: object) -> Server:
-    server = start_server(program=(sys.executable, "-c", HASTY), arguments=(), **settings)
+    """Start it, and wait until both serve. The path of the forking process's socket must be short."""
+    folder = tempfile.gettempdir()
+    server = start_server(program=(sys.executable, "-c", HASTY), arguments=(), tmpdir=folder, **settings)
     until(lambda: server.log.count("Application startup complete") == 2, 60, "both serve")
     return server
 
