@@ -38,8 +38,10 @@ SELECT EXISTS (
 SELECT identity, version FROM store_version;
 
 -- has_tables --
--- Whether there is a version of the schema, and whether there are deliveries.
-SELECT to_regclass('store_version') IS NOT NULL, to_regclass('delivery') IS NOT NULL;
+-- Whether there is a version of the schema, and whether there are deliveries. `to_regclass` would not see tables that
+-- another process has made since this connection looked last, within one transaction.
+SELECT coalesce(bool_or(relname = 'store_version'), false), coalesce(bool_or(relname = 'delivery'), false)
+FROM pg_class WHERE relname IN ('store_version', 'delivery') AND pg_table_is_visible(oid);
 
 -- set_version --
 -- Remember the version of the schema.

@@ -11,6 +11,7 @@ import pytest
 
 from app.errors import OutboxVersionError
 from app.outbox.postgres import PostgresOutbox, database
+from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import SCHEMA_VERSION
 from tests.outbox.build import NOW, At, new, rules
 from tests.outbox.postgres_server import PostgresServer
@@ -38,6 +39,17 @@ def test_processes_that_start_together_on_an_empty_database_agree(postgres_serve
         assert [process.returncode for process in processes] == [0, 0, 0, 0], errors
         with psycopg.connect(url) as connection:
             assert connection.execute("SELECT version FROM store_version").fetchall() == [(SCHEMA_VERSION,)]
+
+
+async def test_whoever_found_no_tables_sees_what_another_made_meanwhile(postgres_server: PostgresServer) -> None:
+    """Of two that start together the second said that a table is there already, and did not start."""
+    with postgres_server.database() as url:
+        async with await Connection.connect(url, autocommit=True) as connection, connection.transaction():
+            assert await database._version(connection) == 0
+            with psycopg.connect(url) as other:  # of many tables at once a session would hear by itself
+                other.execute("CREATE TABLE store_version (identity integer, version integer)")
+                other.execute("INSERT INTO store_version VALUES (%s, %s)", (database.IDENTITY, SCHEMA_VERSION))
+            assert await database._version(connection) == SCHEMA_VERSION
 
 
 async def test_a_newer_schema_is_refused_and_left_alone(postgres_url: str, execute: Callable[..., list[Any]]) -> None:
