@@ -20,7 +20,7 @@ def build_query_parameter(compiler: Compiler, value: Any, at: str) -> Node:
     url = compiler.text_or_directive(options["url"], f"{at}/url")
     name = compiler.text(options["name"], f"{at}/name")
     about = compiler.context.operand(why="an address is expected").about(url)
-    marks = (name or "", "%")
+    marks = (name, "%") if name else ()
     return Call(function=partial(_parameter, name or "", about), operands=(TOLD, url), needs="all", marks=marks)
 
 

@@ -172,7 +172,7 @@ def build_prefixed(compiler: Compiler, value: Any, at: str) -> Node:
     prefix = compiler.text(options["prefix"], f"{at}/prefix") or ""
     drops = _flag(compiler, options, at, "drop")
     cut = partial(_prefixed, prefix, len(prefix) if drops else 0)
-    return Call(function=cut, operands=(given,), needs="all", marks=(prefix,))
+    return Call(function=cut, operands=(given,), needs="all", marks=(prefix,) if prefix else ())
 
 
 def _prefixed(prefix: str, start: int, value: Any) -> Any:

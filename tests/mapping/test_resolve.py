@@ -42,6 +42,22 @@ def test_coalesce_chooses_the_first_that_is_not_empty(options: list[Any], chosen
 
 
 @every_row(
+    ("given", "prefix", "found"),
+    [
+        ("EPIK_1", "EPIK_", "EPIK_1"),
+        (" EPIK_1 ", "EPIK_", "EPIK_1"),
+        ("1", "EPIK_", MISSING),
+        ("", "EPIK_", MISSING),
+        (1, "EPIK_", MISSING),
+        ("", "", ""),  # without a prefix it is any text
+        ("a", "", "a"),
+    ],
+)
+def test_a_text_is_taken_that_begins_with_the_prefix(given: Any, prefix: str, found: Any) -> None:
+    assert resolve({"@prefixed": {"value": path("$.o"), "prefix": prefix}}, {"o": given}) == found
+
+
+@every_row(
     ("above", "option", "chosen"),
     [
         (False, "$.o.a", "next"),
