@@ -12,8 +12,8 @@ SELECT NULL AS unseen, NULL AS max_backlog, NULL AS max_bytes, NULL AS loads, NU
 
 CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
 
-  -- Give up, with nothing changed, where what is to be stored has to be looked at first. What is unseen gets the first
-  -- place of its keys: where that is taken, to store it gives up, so only other places are looked at here.
+  -- Give up, with nothing changed, where what is to be stored has to be looked at first. Of keys only the places behind
+  -- the first are looked at: what is unseen gets the first, and the statement that stores keys gives up where it is taken.
   SELECT RAISE(ABORT, 'not all new') WHERE new.unseen AND (
     EXISTS (SELECT 1 FROM json_each(new.keys) AS kind CROSS JOIN json_each(kind.value, '$[3]') AS key
             JOIN dedup_key ON dedup_key.digest = substr(key.value, 1, 20) AND dedup_key.place > 0)
@@ -53,7 +53,8 @@ CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
   SELECT new.first_id + key, new.version, substr(new.payloads, 1 + (value ->> 0), value ->> 1)
   FROM json_each(new.spans);
 
-  -- Their keys, texts as `_keys` writes them; where one stands in a place already, its time is over.
+  -- Their keys, texts as `_keys` writes them. Where one has its place already, its time is over; if all was taken as
+  -- unseen, nobody has looked, and NULL, which the column refuses, undoes all of it.
   INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known, is_proven)
   SELECT substr(value, 1, 20), new.first_id + substr(value, 21, 8), expires_at, place, nullif(substr(value, 29), ''),
          is_proven

@@ -133,7 +133,7 @@ CREATE TABLE dedup_key (
   PRIMARY KEY (digest, place)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX dedup_key_expires ON dedup_key (expires_at);
--- Few keys have several places; a look-up in these alone costs a tenth of one in all.
+-- Few keys have several places: a look-up in these alone reads one small page.
 CREATE INDEX dedup_key_places ON dedup_key (digest) WHERE place > 0;
 -- A delivery that dies releases what was learned of it, too.
 CREATE INDEX dedup_key_learned ON dedup_key (delivery_id) WHERE learned = 1;
