@@ -176,6 +176,7 @@ def go(page: Page, step: str | tuple[str, str]) -> int:
 
 def tab_to(page: Page, target: Locator) -> int:
     """Press Tab until the target has the focus; return how often."""
+    expect(target, "the first frame leaves it out, and so does Tab").to_be_visible()
     wanted = target.element_handle()  # looked for once: a locator looks anew whenever it is asked
     for pressed in range(1, 400):
         page.keyboard.press("Tab")

@@ -214,6 +214,7 @@ class TestMappings:
         expect(page.locator("#part-needs").get_by_text("Sending is switched off.")).to_be_visible()
         page.get_by_role("link", name="Presets").click()
         page.get_by_role("button", name="Switch sending on").click()
+        expect(page.get_by_text("Switch sending off…")).to_be_visible()
 
     def test_the_files_are_read_again(self, fresh: Server, open_page: OpenPage) -> None:
         page = open_page(f"{fresh.url}/console/mappings")
@@ -255,6 +256,7 @@ class TestOverview:
         figure = page.locator("#part-flow h3 .n").first
         before = figure.inner_text()
         table = page.get_by_text("The same as a table")
+        expect(table, "the first frame leaves it out, and so does the focus").to_be_visible()
         table.press("Enter")
         post_page_view(busy, f"refresh-{time.time()}")
         page.clock.fast_forward(11_000)

@@ -139,6 +139,8 @@ function placeOf(element, root) {
 }
 
 function prepare(root) {
+  // What is put into the page later is shown at once.
+  if (root !== document) document.body.classList.add("shown");
   showAges(root);
   afterPaint(() => {
     startCharts(root);
@@ -301,7 +303,7 @@ document.getElementById("theme").addEventListener("click", ({ currentTarget }) =
   currentTarget.querySelector("span").textContent = next;
 });
 
-// What is put into the page later is shown at once.
+// What opens or is laid out anew is shown at once, too.
 setTimeout(() => document.body.classList.add("shown"), SHOWN_MS);
 afterPaint(() => startZone(document.getElementById("other-zone")));
 const chosen = document.getElementById("chosen");
