@@ -160,6 +160,7 @@ class Kept:
         *,
         now: float,
         people: PeopleChanges | None = None,  # noqa: ARG002 - nobody is remembered
+        is_final: bool = False,  # noqa: ARG002 - nobody sends
     ) -> list[Enqueued]:
         """Keep deliveries."""
         assert now

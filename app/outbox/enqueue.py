@@ -79,6 +79,8 @@ class Placement(NamedTuple):
     due_at: float
     #: By `HoldClock`; None: it is not held.
     hold_until: float | None = None
+    #: The token of the sender that claims it while it is stored, until `due_at`; None: it waits.
+    claim: str | None = None
     #: What it says of its order, as JSON; None where it has none.
     side: str | None = None
     #: See `Twin.follows`.
@@ -219,6 +221,8 @@ class PreparedEnqueue:
     all_new: Rows | None = None
     #: What changes in memory with it, and whose the deliveries are.
     people: PeopleChanges | None = None
+    #: The id of its first delivery, once all is stored as new and anything of it is claimed.
+    first_id: int | None = None
     _keys: Sequence[tuple[Key, ...]] = ()
 
     @property

@@ -9,6 +9,7 @@ from app.core.deliveries import Claimed, Enqueued, NewDelivery, Settlement, With
 from app.core.events import CounterRow, DroppedEvent
 from app.core.pages import Backlog
 from app.core.people import PeopleChanges, PeopleFound
+from app.outbox.arrivals import Claimer
 from app.outbox.hold_clock import HoldClock
 from app.outbox.inventory import Inventory
 from app.outbox.ledger import Ledger
@@ -40,10 +41,14 @@ class Outbox(Ledger, KeepsPeople, KeepsShared):
         *,
         now: float,
         people: PeopleChanges | None = None,
+        is_final: bool = False,
     ) -> list[Enqueued]:
         """Commit, then return one Enqueued a delivery, in order. Nothing is kept where it raises.
 
         Raises BacklogFull, which names the ad accounts, where more deliveries would wait for one than may.
+
+        `is_final` is whether nothing behind it in the same request erases any of it: then a sender may claim deliveries
+        while they are stored (see `ask_of_arrivals`).
 
         `people` is what changes in memory by the same events; raises MemoryChanged where others changed it since it was
         read.
@@ -171,6 +176,12 @@ class Outbox(Ledger, KeepsPeople, KeepsShared):
 
     @abstractmethod
     async def _claim(self, asked: ClaimQuery) -> list[Claimed]: ...
+
+    def ask_of_arrivals(self, ad_account_id: str, claimer: Claimer | None) -> None:
+        """Ask a sender of each call to `enqueue` whether it claims deliveries of its ad account; None: ask no longer.
+
+        What is claimed so is as if `claim` had taken it at once. An engine may ask of nothing.
+        """
 
     @abstractmethod
     async def renew(self, claimed: Sequence[Claimed], *, lease_s: float, now: float) -> None:

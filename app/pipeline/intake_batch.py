@@ -210,6 +210,13 @@ class RequestPiece(NamedTuple):
     behind: frozenset[str] = frozenset()
     #: It ends with events that erase somebody.
     has_deletes: bool = False
+    #: What erases somebody right behind it: known once its events are read.
+    deletes: Sequence[Event] = ()
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing in the request erases any of it once it is stored."""
+        return not (self.has_deletes or self.deletes)
 
 
 def split_after_deletes(events: Iterable[Event | EventRefused]) -> list[RequestPiece]:

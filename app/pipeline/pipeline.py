@@ -55,6 +55,7 @@ class Enqueues(FindsPeople, Withdraws, KeepsConsents, Protocol):
         *,
         now: float,
         people: PeopleChanges | None = None,
+        is_final: bool = False,
     ) -> list[Enqueued]: ...
 
 
@@ -229,7 +230,8 @@ class Pipeline:
         left = iter(intake.events)
         deletes: list[Event] = []
         begin = _before_delete(left, deletes) if intake.is_known and self._erasing is not None else left
-        receipt = await self._accept_piece(RequestPiece(list(begin) if remembers else begin), intake, outbox)
+        first = RequestPiece(list(begin) if remembers else begin, deletes=deletes)
+        receipt = await self._accept_piece(first, intake, outbox)
         if not deletes:
             return receipt
         intake = replace(intake, whole=False)  # what was committed before is not taken back
@@ -264,10 +266,11 @@ class Pipeline:
                     drafts, answers = await self._router.consents.ask(drafts, outbox)
                 async with self._writing(answers, outbox, source=intake.source):
                     if memory.changed is None:
-                        return await self._commit(drafts, outbox)
+                        return await self._commit(drafts, outbox, is_final=piece.is_final)
                     drafts.memory_is_full |= memory.changed.is_full
                     with suppress(MemoryChanged):
-                        return await self._commit(drafts, outbox, memory.changed.changes())
+                        changes = memory.changed.changes()
+                        return await self._commit(drafts, outbox, changes, is_final=piece.is_final)
         raise OutboxUnavailable("Too many events of the same person arrive at once. Try again.")
 
     @asynccontextmanager
@@ -299,13 +302,17 @@ class Pipeline:
             events[place] = replace(events[place], given=MemoryChange(groups=(), linked=False, erased=count, marked=0))
         return replace(receipt, events=tuple(events))
 
-    async def _commit(self, drafts: IntakeBatch, outbox: Enqueues, people: PeopleChanges | None = None) -> Receipt:
+    async def _commit(
+        self, drafts: IntakeBatch, outbox: Enqueues, people: PeopleChanges | None = None, *, is_final: bool
+    ) -> Receipt:
         intake, now = drafts.intake, drafts.intake.now
         while True:
             counters = drafts.counters()
             people = with_owners(people, drafts.owners)
             try:
-                answers = await outbox.enqueue(drafts.deliveries, drafts.dropped, counters, now=now, people=people)
+                answers = await outbox.enqueue(
+                    drafts.deliveries, drafts.dropped, counters, now=now, people=people, is_final=is_final
+                )
                 break
             except BacklogFull as exc:
                 if intake.whole or not (rest := drafts.without(exc.full)):

@@ -13,6 +13,7 @@ from app.core.deliveries import Claimed
 from app.core.shared_values import Trouble
 from app.destination.client import PinterestClient
 from app.errors import OutboxUnavailable
+from app.outbox.arrivals import ArrivalTerms
 from app.outbox.store import Outbox
 from app.sender.batch import BatchSender
 from app.sender.circuit_breaker import NOT_MINE_S, CircuitBreaker, HalfOpen, Open
@@ -29,6 +30,10 @@ REST_S = 1.0
 CLAIM_PACE_S = 0.05
 #: For each call in flight a second batch is claimed ahead or being recorded, so that no call waits for the outbox.
 BATCHES_PER_CALL = 2
+#: What arrives in one call is claimed while it is stored if it may fill so much of a batch; smaller calls share one.
+ARRIVAL_SHARE = 0.5
+#: So many claims that found a batch, one after the other, show a backlog: what arrives waits behind it.
+BACKLOG_BATCHES = 2
 #: Of `shutdown_timeout_s`: then calls under way are cut off, and the rest of the time is for recording that.
 FINISH_SHARE = 0.8
 
@@ -69,6 +74,10 @@ class Worker:
         self._clock_watch = self._watch_the_clock()
         self._sending = self._batch_sender(client)
         self._sends: set[asyncio.Task[bool]] = set()
+        #: `BatchSender.troubles` when the gate was asked last, and open; None where it was closed or not asked.
+        self._passed_at: int | None = None
+        #: How many claims have found a batch since one found nothing.
+        self._batches_in_a_row = 0
         self._probe_under_way: asyncio.Task[bool] | None = None
 
     def _watch_the_clock(self) -> ClockWatch:
@@ -111,12 +120,15 @@ class Worker:
     async def run(self) -> None:
         """Send until `stop`; then finish, or give back, what is claimed, within `shutdown_timeout_s`."""
         heartbeat = asyncio.create_task(self._leases.run())
+        self._outbox.ask_of_arrivals(self._ad_account_id, self._arrival_terms)
         try:
             while not self._shutdown.requested:
                 if not await self._survived(self._step()):
+                    self._passed_at = None
                     await self._shutdown.rest(REST_S)
             await self._drain()
         finally:
+            self._outbox.ask_of_arrivals(self._ad_account_id, None)
             tasks = [heartbeat, *self._sends]
             for task in tasks:
                 task.cancel()
@@ -146,12 +158,16 @@ class Worker:
         troubles = self._sending.troubles
         passage = await self._gate.ask(now=self._clocks.now())
         if isinstance(passage, Open):
+            self._passed_at = None
             await self._shutdown.rest(min(passage.wait_s, REST_S))
         elif isinstance(passage, HalfOpen):
+            self._passed_at = None
             await self._probe(passage.trouble, troubles)
         elif batch := await self._claim(limit=self._policy.batch_max_events, max_wait_s=self._policy.batch_max_wait_s):
+            self._passed_at, self._batches_in_a_row = troubles, self._batches_in_a_row + 1
             self._begin(self._sending.deliver(batch, troubles=troubles))
         else:
+            self._passed_at, self._batches_in_a_row = troubles, 0
             await self._wait_for_more()
 
     async def _probe(self, trouble: Trouble, troubles: int) -> None:
@@ -185,18 +201,46 @@ class Worker:
             take_over=self._leases.may_take_over and not self._clocks.has_jumped,
             now=now,
         )
+        return await self._held(batch, now, begun_at)
+
+    def _arrival_terms(self, count: int) -> ArrivalTerms | None:
+        """Take what fills a batch of what arrives, and begin to send it, if nothing keeps it from being sent now."""
+        policy, switches = self._policy, self._surroundings.switches()
+        if (
+            count < ARRIVAL_SHARE * policy.batch_max_events
+            or self._passed_at != self._sending.troubles
+            or self._batches_in_a_row >= BACKLOG_BATCHES
+            or len(self._sends) >= BATCHES_PER_CALL * policy.max_calls_in_flight
+            or switches.destination_off
+            or self._clocks.noticed()
+            or self._shutdown.requested
+        ):
+            return None
+        terms = ArrivalTerms(
+            limit=policy.batch_max_events,
+            max_bytes=policy.batch_max_bytes,
+            lease_s=policy.lease_s,
+            without_presets=switches.presets_off,
+            claimed=asyncio.get_running_loop().create_future(),
+        )
+        self._begin(self._send_arrivals(terms, self._sending.troubles))
+        return terms
+
+    async def _send_arrivals(self, terms: ArrivalTerms, troubles: int) -> None:
+        now, begun_at = self._clocks.now(), self._clocks.monotonic()
+        if batch := await self._held(await terms.claimed, now, begun_at):
+            await self._sending.deliver(batch, troubles=troubles)
+
+    async def _held(self, batch: list[Claimed], now: float, begun_at: float) -> list[Claimed]:
+        """Keep what was claimed, and return what may be sent; what people who said no keep from that is withdrawn."""
         self._leases.hold(batch)
         if self._clocks.monotonic() - begun_at > self._policy.lease_s / 3:
             self._leases.disturbed()  # whoever else waited for the store so long could not renew
-        with self._leases.released_on_error(batch):
-            return await self._permitted(batch, now)
-
-    async def _permitted(self, batch: list[Claimed], now: float) -> list[Claimed]:
-        """Return what may be sent of a batch; what people who said no keep from it is withdrawn."""
         consents = self._surroundings.consents
         if consents is None:
             return batch
-        passed = await consents.passed(batch, now=now)
+        with self._leases.released_on_error(batch):
+            passed = await consents.passed(batch, now=now)
         if len(passed) < len(batch):
             left = {each.delivery_id for each in passed}
             self._leases.release([each for each in batch if each.delivery_id not in left])

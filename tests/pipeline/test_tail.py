@@ -1,25 +1,32 @@
 """What the live tail holds, for how long, and what it never holds."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
 
 from app import assemble
 from app.access.audit import Audit
+from app.assemble.ad_accounts import SANDBOX_AD_ACCOUNT_ID
 from app.core.coordination import Coordination
 from app.core.events import Exit
+from app.core.pages import Query
 from app.errors import EventRefused, OutboxUnavailable
 from app.operations.acts import TailActs
 from app.outbox import Outbox, open_outbox
+from app.outbox.arrivals import ArrivalTerms
 from app.pipeline.tail import MAX_TAIL_S, MAX_TAILED, MAX_TAILED_BYTES, Tail
 from app.source import AcceptsIntake, Intake
 from tests import assembled
 from tests.outbox.new_store import new_store
+
+if TYPE_CHECKING:
+    from app.core.deliveries import Claimed
 
 NOW = 1_800_000_000.0
 PERSON = {"ip": "203.0.113.9", "userAgent": "Mozilla/5.0", "traits": {"email": "ann@shop.example"}}
@@ -36,6 +43,8 @@ SETTINGS: dict[str, Any] = {
     "consent_categories": ("ads",),
 }
 YES = {"consent": {"categoryPreferences": {"ads": True}}}
+DELETE = {"type": "delete", "userId": "ann"}
+SIGNED_UP = {"type": "track", "event": "Signed Up", "userId": "ann", "context": PERSON}
 NO = {"consent": {"categoryPreferences": {"ads": False}}}
 _numbers = count()
 
@@ -166,11 +175,10 @@ async def test_what_was_refused_is_never_held(door: Door) -> None:
 
 @pytest.mark.slow
 async def test_a_delete_of_a_proven_sender_lets_go_of_all_that_came_before(door: Door) -> None:
-    delete = {"type": "delete", "userId": "ann"}
     await door.send(ORDER)
-    await door.send(delete, is_proven=False)
+    await door.send(DELETE, is_proven=False)
     assert door.names() == ["Order Completed"]
-    await door.send(ORDER, delete, ORDER | {"event": "Basket Emptied"})
+    await door.send(ORDER, DELETE, ORDER | {"event": "Basket Emptied"})
     assert door.names() == ["Basket Emptied"]
 
 
@@ -179,6 +187,32 @@ async def refresh(door: Door) -> list[str]:
     await door.coordination.refresh(now=NOW)
     door.acts.follow()
     return door.names()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("events", "taken"),
+    [
+        ([ORDER], ["Order Completed"]),
+        ([ORDER, DELETE], []),
+        ([ORDER, DELETE, SIGNED_UP], ["Sign Up"]),
+    ],
+    ids=["nothing is erased", "it is erased behind it", "what comes behind the erasure is stored anew"],
+)
+async def test_no_sender_takes_what_is_erased_in_the_same_request(
+    door: Door, events: list[dict[str, Any]], taken: list[str]
+) -> None:
+    promised: list[asyncio.Future[list[Claimed]]] = []
+
+    def claimer(_: int) -> ArrivalTerms:
+        promised.append(asyncio.get_running_loop().create_future())
+        return ArrivalTerms(limit=100, max_bytes=10**6, lease_s=60, without_presets=frozenset(), claimed=promised[-1])
+
+    door.outbox.ask_of_arrivals(SANDBOX_AD_ACCOUNT_ID, claimer)
+    await door.send(*events)
+    assert [each.preset for claimed in promised for each in await claimed] == taken
+    left = (await door.outbox.search(Query(), limit=10)).deliveries
+    assert [each.preset for each in left] == taken
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """A real outbox whose methods fail when a test says so."""
 
+from inspect import iscoroutinefunction
 from typing import Any
 
 from app.errors import OutboxUnavailable
@@ -14,7 +15,7 @@ class Faulty:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._outbox, name)
-        if not callable(method):
+        if not iscoroutinefunction(method):
             return method
 
         async def call(*arguments: Any, **named: Any) -> Any:

@@ -70,10 +70,12 @@ class Stage:
     def _note_trouble(self, before: Trouble | None, after: Trouble | None) -> None:
         self.troubles.append((before.state if before else None, after.state if after else None))
 
-    async def enqueue(self, *event_ids: str, preset: str = "Checkout", action_source: str = "web") -> None:
+    async def enqueue(
+        self, *event_ids: str, preset: str = "Checkout", action_source: str = "web", is_final: bool = False
+    ) -> None:
         """Commit one delivery an id."""
         deliveries = [_delivery(event_id, preset, action_source) for event_id in event_ids]
-        await self.outbox.enqueue(deliveries, [], [], now=self.clock())
+        await self.outbox.enqueue(deliveries, [], [], now=self.clock(), is_final=is_final)
 
     @asynccontextmanager
     async def worker(self, outbox: Any = None, **policy: Any) -> AsyncIterator[Worker]:

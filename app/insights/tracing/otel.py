@@ -485,10 +485,11 @@ class _TracedEnqueues:
         *,
         now: float,
         people: PeopleChanges | None = None,
+        is_final: bool = False,
     ) -> list[Enqueued]:
         facts = {"messaging.batch.message_count": len(deliveries)}
         with span(self._tracer, "enqueue", kind=SpanKind.PRODUCER, attributes=facts):
             traceparent = current()
             if traceparent is not None:
                 deliveries = [replace(delivery, traceparent=traceparent) for delivery in deliveries]
-            return await self._outbox.enqueue(deliveries, dropped, counters, now=now, people=people)
+            return await self._outbox.enqueue(deliveries, dropped, counters, now=now, people=people, is_final=is_final)

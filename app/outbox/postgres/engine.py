@@ -67,6 +67,7 @@ class PostgresOutbox(Ledger, KeepsPeople, Outbox):
         *,
         now: float,
         people: PeopleChanges | None = None,
+        is_final: bool = False,  # noqa: ARG002 - senders claim by `claim` here
     ) -> list[Enqueued]:
         at = await self._by_server(now)
         held_from = await self.hold_clock.held_from(deliveries, at)

@@ -12,7 +12,8 @@ from app.core.deliveries import Claimed, Enqueued, NewDelivery, Settlement, Stat
 from app.core.events import CounterRow, DroppedEvent, InventoryCount
 from app.core.people import PeopleChanges
 from app.errors import OutboxUnavailable, RowRefused
-from app.outbox.enqueue import prepare
+from app.outbox.arrivals import ArrivalClaim, Claimer, claim_arrivals
+from app.outbox.enqueue import PreparedEnqueue, prepare
 from app.outbox.hold_clock import HoldClock
 from app.outbox.inventory import Inventory, add_to_inventory, inventory_rows, keep_bounds
 from app.outbox.people import changes_to_people
@@ -60,6 +61,7 @@ class SqliteOutbox(Ledger, KeepsPeople, Outbox):
         self.hold_clock = HoldClock(self, machine=clock, wall=wall, steady=steady, boot=boot)
         connection = _opened(path)
         prepare_connection(connection)
+        self._claimers: dict[str, Claimer] = {}
         self._guard = Guard(path)
         self._notifier = Notifier(path, self._guard, clock)
         super().__init__(path, Writer(connection, self._guard), Readers(path, self._guard), rules)
@@ -76,6 +78,7 @@ class SqliteOutbox(Ledger, KeepsPeople, Outbox):
         *,
         now: float,
         people: PeopleChanges | None = None,
+        is_final: bool = False,
     ) -> list[Enqueued]:
         of_notes = not deliveries and any(not each.is_proven for each in dropped)
         if (of_notes or any(each.leaves_room for each in deliveries)) and (full := self._guard.refusal_of_public()):
@@ -84,15 +87,35 @@ class SqliteOutbox(Ledger, KeepsPeople, Outbox):
         call = await prepare(
             deliveries, dropped, counters, now=now, held_from=held_from, rules=self._rules, people=people
         )
-        ready = parameters(call.all_new, self._rules, are_new=True) if call.all_new else None
-        answer = await self._writer.do(
-            partial(enqueue, call=call, ready=ready, rules=self._rules),
-            rows=call.rows,
-            alone=partial(enqueue_new, call=call, ready=ready) if changes_to_people(people) is None else None,
-            takes_in=True,
-        )
-        self._notifier.wake()
+        claims = claim_arrivals(call.all_new, self._claimers, now=now) if call.all_new and is_final else []
+        stored = self._store(call, claims)
+        # Whoever waits may give up: what is claimed is handed over all the same.
+        return await (asyncio.shield(asyncio.create_task(stored)) if claims else stored)
+
+    async def _store(self, call: PreparedEnqueue, claims: Sequence[ArrivalClaim]) -> list[Enqueued]:
+        rules, first_id = self._rules, None
+        ready = parameters(call.all_new, rules, are_new=True, claims=claims) if call.all_new else None
+        is_alone = changes_to_people(call.people) is None
+        try:
+            answer = await self._writer.do(
+                partial(enqueue, call=call, ready=ready, rules=rules),
+                rows=call.rows,
+                alone=partial(enqueue_new, call=call, ready=ready) if is_alone else None,
+                takes_in=True,
+            )
+            first_id = call.first_id
+        finally:
+            for each in claims:
+                each.hand_over(call.deliveries, first_id)
+        if first_id is None or sum(len(each.places) for each in claims) < len(call.deliveries):
+            self._notifier.wake()
         return answer
+
+    def ask_of_arrivals(self, ad_account_id: str, claimer: Claimer | None) -> None:
+        if claimer:
+            self._claimers[ad_account_id] = claimer
+        else:
+            self._claimers.pop(ad_account_id, None)
 
     async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> list[int]:
         work = partial(withdraw, withdrawals=withdrawals, now=now, rules=self._rules)

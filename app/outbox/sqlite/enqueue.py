@@ -5,15 +5,16 @@ event loop, whose thread holds Python's lock anyhow; the thread that commits run
 """
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Final
 
 from app.config.settings import OutboxSettings
-from app.core.deliveries import Enqueued
+from app.core.deliveries import Enqueued, State
 from app.core.events import Exit
 from app.core.values.times import MINUTE_S
 from app.errors import MemoryChanged, OutboxUnavailable
+from app.outbox.arrivals import ArrivalClaim
 from app.outbox.counts import summed
 from app.outbox.enqueue import (
     PAYLOAD_VERSION,
@@ -33,8 +34,8 @@ from app.outbox.sqlite.database import SQL, execute_with_retries, one_json, scri
 from app.outbox.sqlite.people import are_changed, write_people
 from app.outbox.sqlite.settle import drop
 
-#: Columns in which most deliveries of a call are alike; behind them come when each is enqueued and due, and until when
-#: it is held.
+#: Columns in which most deliveries of a call are alike; behind them come when each is enqueued and due, until when it
+#: is held, and who claims it.
 _ALIKE: Final = attrgetter(
     *("ad_account_id", "preset", "event_name", "action_source", "traceparent", "source", "currency", "name"),
     *("is_proven", "shop"),
@@ -49,7 +50,7 @@ def _deliveries(rows: Rows) -> dict[str, str]:
     kinds: dict[tuple[Any, ...], int] = {}
     own = [
         (
-            kinds.setdefault((*_ALIKE(each), *placed[:3]), len(kinds)),
+            kinds.setdefault((*_ALIKE(each), *placed[:4]), len(kinds)),
             each.message_id,
             each.event_id,
             each.order_id,
@@ -79,15 +80,28 @@ def _keys(rows: Rows) -> str:
     return as_json([[*kind, texts] for kind, texts in kinds.items()])
 
 
-def parameters(rows: Rows, rules: OutboxSettings, *, are_new: bool) -> dict[str, Any]:
-    """Return the parameters of `store`; where all is taken as new, that has still to be proven."""
+def parameters(
+    rows: Rows, rules: OutboxSettings, *, are_new: bool, claims: Sequence[ArrivalClaim] = ()
+) -> dict[str, Any]:
+    """Return the parameters of `store`; where all is taken as new, that has still to be proven.
+
+    `claims` are those of what is placed as claimed.
+    """
     loads, (payloads, spans) = rows.loads, rows.blob
     return {
         "unseen": are_new,
         "max_backlog": rules.outbox_max_backlog,
         "max_bytes": rules.max_backlog_bytes,
         "loads": as_json([[account, *load] for account, load in rows.asked(rules, loads).items()]),
-        "arrived": as_json([[account, *load] for account, load in loads.items()]),
+        "moves": as_json(
+            [
+                *([account, None, State.PENDING, *load] for account, load in loads.items()),
+                *(
+                    [each.ad_account_id, State.PENDING, State.CLAIMED, len(each.places), each.size_bytes]
+                    for each in claims
+                ),
+            ]
+        ),
         **_deliveries(rows),
         "payloads": payloads,
         "spans": spans,
@@ -166,6 +180,9 @@ def enqueue_new(
     except sqlite3.IntegrityError:
         call.all_new = None
         return None
+    if any(each.claim for each in call.all_new.placed):
+        ((newest_id,),) = connection.execute(SQL["newest_id"])
+        call.first_id = newest_id - len(call.deliveries) + 1
     return call.all_enqueued()
 
 

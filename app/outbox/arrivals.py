@@ -1,0 +1,106 @@
+"""Deliveries that are claimed while they are stored: what fills a batch goes to its sender as it came.
+
+To claim them afterwards an engine would write each row a second time, and read it back.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from app.core.deliveries import Claimed, NewDelivery
+from app.outbox.enqueue import Placement, Rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArrivalTerms:
+    """What a sender takes of a call that is about to be stored."""
+
+    #: At most so many deliveries, of so many bytes in all.
+    limit: int
+    max_bytes: int
+    #: For how many seconds they are claimed.
+    lease_s: float
+    #: The presets that are switched off: their deliveries are left out.
+    without_presets: frozenset[str]
+    #: Gets what was claimed, once that is committed; nothing where the call is not stored so.
+    claimed: asyncio.Future[list[Claimed]]
+
+
+#: Is asked for the terms of a call of so many deliveries; None: they wait for `Outbox.claim`.
+Claimer: TypeAlias = Callable[[int], ArrivalTerms | None]
+
+
+@dataclass(slots=True, kw_only=True)
+class ArrivalClaim:
+    """What is claimed of one call for one ad account."""
+
+    ad_account_id: str
+    terms: ArrivalTerms
+    token: str
+    now: float
+    #: Of the deliveries among those of the call, in order.
+    places: list[int] = field(default_factory=list)
+    size_bytes: int = 0
+
+    def place(self, rows: Rows) -> None:
+        """Place as claimed what is due at once, while it fits.
+
+        What Pinterest does not de-duplicate is left to `Outbox.claim`: it could not be sent again where the sender is
+        killed with it.
+        """
+        terms = self.terms
+        claimed: dict[Placement, Placement] = {}
+        for place, delivery in enumerate(rows.deliveries):
+            placed = rows.placed[place]
+            if (
+                delivery.ad_account_id != self.ad_account_id
+                or delivery.action_source == "offline"
+                or delivery.preset in terms.without_presets
+                or placed.hold_until is not None
+                or placed.follows is not None
+            ):
+                continue
+            size_bytes = self.size_bytes + len(delivery.payload)
+            if len(self.places) == terms.limit or size_bytes > terms.max_bytes:
+                return
+            if placed not in claimed:
+                claimed[placed] = placed._replace(due_at=self.now + terms.lease_s, claim=self.token)
+            rows.placed[place] = claimed[placed]
+            self.places.append(place)
+            self.size_bytes = size_bytes
+
+    def hand_over(self, deliveries: Sequence[NewDelivery], first_id: int | None) -> None:
+        """Hand the sender what it claimed. `first_id` is the id of the first delivery; without one it gets nothing."""
+        if not self.terms.claimed.done():
+            places = self.places if first_id is not None else ()
+            self.terms.claimed.set_result([self._claimed(deliveries[each], (first_id or 0) + each) for each in places])
+
+    def _claimed(self, delivery: NewDelivery, delivery_id: int) -> Claimed:
+        return Claimed(
+            delivery_id=str(delivery_id),
+            claim=self.token,
+            ad_account_id=delivery.ad_account_id,
+            preset=delivery.preset,
+            message_id=delivery.message_id,
+            event_name=delivery.event_name,
+            event_id=delivery.event_id,
+            action_source=delivery.action_source,
+            payload=delivery.payload,
+            attempt=1,
+            enqueued_at=self.now,
+            traceparent=delivery.traceparent,
+            lease_was_lost=False,
+        )
+
+
+def claim_arrivals(rows: Rows, claimers: Mapping[str, Claimer], *, now: float) -> list[ArrivalClaim]:
+    """Place as claimed what senders take of the rows of a call; `claimers` are asked by ad account."""
+    claims = []
+    for ad_account_id in {each.ad_account_id for each in rows.deliveries}.intersection(claimers):
+        if terms := claimers[ad_account_id](len(rows.deliveries)):
+            claim = ArrivalClaim(ad_account_id=ad_account_id, terms=terms, token=secrets.token_hex(8), now=now)
+            claim.place(rows)
+            claims.append(claim)
+    return claims
