@@ -30,8 +30,8 @@ from tests.waiting import until
 
 TOKEN = "crash-token"
 AD_ACCOUNT_ID = "549755885175"
-SENDERS = 3
-EVENTS_A_POST = 50
+#: Of each sender: the last fills batches by itself, whose deliveries are claimed while they are stored.
+EVENTS_A_POST = (50, 50, 800)
 MOMENT_S = (0.05, 1.5)
 #: `MAX_CALLS_IN_FLIGHT` calls of `BATCH_MAX_EVENTS`: so many deliveries may be sent twice by one crash.
 CALLS_IN_FLIGHT, CALL_MAX_EVENTS = 4, 1_000
@@ -54,7 +54,7 @@ class Load:
         number = 0
         with httpx.Client(trust_env=False, timeout=30) as client:
             while not self.stop.is_set():
-                ids = [f"{self.prefix}-{sender}-{number + offset}" for offset in range(EVENTS_A_POST)]
+                ids = [f"{self.prefix}-{sender}-{number + offset}" for offset in range(EVENTS_A_POST[sender])]
                 number += len(ids)
                 self.posted.update(ids)
                 events = [{"type": "page", "messageId": message_id, "context": WHO} for message_id in ids]
@@ -101,7 +101,7 @@ def make_server(folder: Path, sandbox: Server, outbox_url: str) -> Server:
 def crash_once(server: Server, name: str, chance: random.Random) -> Load:
     """Put the server under load, kill it at a random moment, start it again; answer what was sent and answered."""
     load = Load(url=server.url, prefix=name)
-    senders = [threading.Thread(target=load.send, args=(sender,)) for sender in range(SENDERS)]
+    senders = [threading.Thread(target=load.send, args=(sender,)) for sender in range(len(EVENTS_A_POST))]
     for thread in senders:
         thread.start()
     until(lambda: load.answered, 30, "the server answers")
