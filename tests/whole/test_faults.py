@@ -5,6 +5,7 @@ import resource
 import threading
 import time
 from collections.abc import Callable
+from itertools import cycle
 from typing import Any
 
 import httpx
@@ -86,9 +87,12 @@ def test_sigkill_at_random_moments_loses_nothing(
 
 
 def _send_until(server: Server, prefix: str, posted: set[str], answered: set[str], stop: threading.Event) -> None:
+    """Post calls that wait for others, and calls that fill a batch, which are claimed while they are stored."""
     number = 0
-    while not stop.is_set():
-        batch = [page(f"{prefix}-{number + offset}") for offset in range(20)]
+    for count in cycle((20, 20, 600)):
+        if stop.is_set():
+            return
+        batch = [page(f"{prefix}-{number + offset}") for offset in range(count)]
         number += len(batch)
         posted.update(event["messageId"] for event in batch)
         try:
