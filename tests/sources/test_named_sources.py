@@ -74,8 +74,10 @@ async def test_a_slash_at_the_end_of_the_path_changes_nothing(tmp_path: Path) ->
 class Keeps:
     """An outbox without anything to keep."""
 
-    async def enqueue(self, deliveries: Any, *_: Any, now: float, people: Any = None) -> list[Any]:
-        assert (list(deliveries), now, people) == ([], NOW, None)
+    async def enqueue(
+        self, deliveries: Any, *_: Any, now: float, people: Any = None, is_final: bool = False
+    ) -> list[Any]:
+        assert (list(deliveries), now, people, is_final) == ([], NOW, None, True)
         return []
 
     async def people(self, keys: Any, *, browsers: Any = ()) -> Any:
