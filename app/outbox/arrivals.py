@@ -5,12 +5,16 @@ To claim them afterwards an engine would write each row a second time, and read 
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from operator import attrgetter
+from typing import Final, TypeAlias
 
 from app.core.deliveries import Claimed, NewDelivery
 from app.outbox.enqueue import Placement, Rows
+
+_AD_ACCOUNT_ID: Final = attrgetter("ad_account_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +32,7 @@ class ArrivalTerms:
     claimed: asyncio.Future[list[Claimed]]
 
 
-#: Is asked for the terms of a call of so many deliveries; None: they wait for `Outbox.claim`.
+#: Is asked for the terms of a call that has so many deliveries of an ad account; None: they wait for `Outbox.claim`.
 Claimer: TypeAlias = Callable[[int], ArrivalTerms | None]
 
 
@@ -98,8 +102,9 @@ class ArrivalClaim:
 def claim_arrivals(rows: Rows, claimers: Mapping[str, Claimer], *, now: float) -> list[ArrivalClaim]:
     """Place as claimed what senders take of the rows of a call; `claimers` are asked by ad account."""
     claims = []
-    for ad_account_id in {each.ad_account_id for each in rows.deliveries}.intersection(claimers):
-        if terms := claimers[ad_account_id](len(rows.deliveries)):
+    for ad_account_id, count in Counter(map(_AD_ACCOUNT_ID, rows.deliveries)).items():
+        claimer = claimers.get(ad_account_id)
+        if claimer and (terms := claimer(count)):
             claim = ArrivalClaim(ad_account_id=ad_account_id, terms=terms, token=secrets.token_hex(8), now=now)
             claim.place(rows)
             claims.append(claim)

@@ -28,7 +28,7 @@ class Sender:
     limit: int = 1_000
     max_bytes: int = 10**9
     off: frozenset[str] = frozenset()
-    #: How many deliveries each call had that it was asked of.
+    #: How many deliveries of its ad account each call had that it was asked of.
     counts: list[int] = field(default_factory=list)
     terms: list[ArrivalTerms] = field(default_factory=list)
     #: Done while the call is about to be stored.
@@ -89,6 +89,7 @@ async def test_it_is_as_if_it_had_been_claimed_at_once(at: At, tmp_path: Path, s
     sender.listen(at)
     after = At(SqliteOutbox(tmp_path / "after.db", rules(), clock=lambda: NOW))
     assert await arrive(at, *deliveries) == await after.enqueue(*deliveries)
+    assert sender.counts == [sum(each.ad_account_id == ACCOUNT for each in deliveries)]
     arrived, wanted = await sender.claimed(), list(expected(deliveries, sender))
     assert [each.message_id for each in arrived] == [each.message_id for each in wanted]
 
