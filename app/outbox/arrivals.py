@@ -28,11 +28,11 @@ class ArrivalTerms:
     lease_s: float
     #: The presets that are switched off: their deliveries are left out.
     without_presets: frozenset[str]
-    #: Gets what was claimed, once that is committed; nothing where the call is not stored so.
+    #: Gets what was claimed, once that is committed; an empty list if nothing was.
     claimed: asyncio.Future[list[Claimed]]
 
 
-#: Is asked for the terms of a call that has so many deliveries of an ad account; None: they wait for `Outbox.claim`.
+#: Returns the terms for a call with so many deliveries of its ad account; None: they wait for `Outbox.claim`.
 Claimer: TypeAlias = Callable[[int], ArrivalTerms | None]
 
 
@@ -77,9 +77,11 @@ class ArrivalClaim:
 
     def hand_over(self, deliveries: Sequence[NewDelivery], first_id: int | None) -> None:
         """Hand the sender what it claimed. `first_id` is the id of the first delivery; without one it gets nothing."""
-        if not self.terms.claimed.done():
-            places = self.places if first_id is not None else ()
-            self.terms.claimed.set_result([self._claimed(deliveries[each], (first_id or 0) + each) for each in places])
+        claimed: list[Claimed] = []
+        if first_id is not None:
+            claimed = [self._claimed(deliveries[place], first_id + place) for place in self.places]
+        if not self.terms.claimed.done():  # the sender may have ended meanwhile
+            self.terms.claimed.set_result(claimed)
 
     def _claimed(self, delivery: NewDelivery, delivery_id: int) -> Claimed:
         return Claimed(
@@ -100,7 +102,7 @@ class ArrivalClaim:
 
 
 def claim_arrivals(rows: Rows, claimers: Mapping[str, Claimer], *, now: float) -> list[ArrivalClaim]:
-    """Place as claimed what senders take of the rows of a call; `claimers` are asked by ad account."""
+    """Place as claimed what senders take of the rows of a call, and return it; `claimers` are by ad account."""
     claims = []
     for ad_account_id, count in Counter(map(_AD_ACCOUNT_ID, rows.deliveries)).items():
         claimer = claimers.get(ad_account_id)

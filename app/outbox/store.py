@@ -48,7 +48,7 @@ class Outbox(Ledger, KeepsPeople, KeepsShared):
         Raises BacklogFull, which names the ad accounts, where more deliveries would wait for one than may.
 
         `is_final` is whether nothing behind it in the same request erases any of it: then a sender may claim deliveries
-        while they are stored (see `ask_of_arrivals`).
+        while they are stored (see `offer_arrivals`).
 
         `people` is what changes in memory by the same events; raises MemoryChanged where others changed it since it was
         read.
@@ -177,10 +177,10 @@ class Outbox(Ledger, KeepsPeople, KeepsShared):
     @abstractmethod
     async def _claim(self, asked: ClaimQuery) -> list[Claimed]: ...
 
-    def ask_of_arrivals(self, ad_account_id: str, claimer: Claimer | None) -> None:
-        """Ask a sender of each call to `enqueue` whether it claims deliveries of its ad account; None: ask no longer.
+    def offer_arrivals(self, ad_account_id: str, claimer: Claimer | None) -> None:
+        """Let a sender claim deliveries of its ad account while `enqueue` stores them; None: nobody does any longer.
 
-        What is claimed so is as if `claim` had taken it at once. An engine may ask of nothing.
+        They are stored as `claim` would leave them. An engine may offer nothing: then all wait for `claim`.
         """
 
     @abstractmethod

@@ -74,7 +74,7 @@ class Worker:
         self._clock_watch = self._watch_the_clock()
         self._sending = self._batch_sender(client)
         self._sends: set[asyncio.Task[bool]] = set()
-        #: `BatchSender.troubles` when the gate was asked last, and open; None where it was closed or not asked.
+        #: `BatchSender.troubles` when the gate last let a batch through; None where it was closed since, or not asked.
         self._passed_at: int | None = None
         #: How many claims have found a batch since one found nothing.
         self._batches_in_a_row = 0
@@ -120,7 +120,7 @@ class Worker:
     async def run(self) -> None:
         """Send until `stop`; then finish, or give back, what is claimed, within `shutdown_timeout_s`."""
         heartbeat = asyncio.create_task(self._leases.run())
-        self._outbox.ask_of_arrivals(self._ad_account_id, self._arrival_terms)
+        self._outbox.offer_arrivals(self._ad_account_id, self._arrival_terms)
         try:
             while not self._shutdown.requested:
                 if not await self._survived(self._step()):
@@ -128,7 +128,7 @@ class Worker:
                     await self._shutdown.rest(REST_S)
             await self._drain()
         finally:
-            self._outbox.ask_of_arrivals(self._ad_account_id, None)
+            self._outbox.offer_arrivals(self._ad_account_id, None)
             tasks = [heartbeat, *self._sends]
             for task in tasks:
                 task.cancel()
@@ -143,9 +143,14 @@ class Worker:
         """Claim nothing more and let `run` end."""
         self._shutdown.request()
 
+    @property
+    def _is_busy(self) -> bool:
+        """Whether as many batches are under way as may be."""
+        return len(self._sends) >= BATCHES_PER_CALL * self._policy.max_calls_in_flight
+
     async def _step(self) -> None:
         """Claim one batch and begin to send it, or wait until that may be possible."""
-        if len(self._sends) >= BATCHES_PER_CALL * self._policy.max_calls_in_flight:
+        if self._is_busy:
             await asyncio.wait(self._sends, timeout=REST_S, return_when=asyncio.FIRST_COMPLETED)
             return
         if self._probe_under_way and not self._probe_under_way.done():
@@ -210,7 +215,7 @@ class Worker:
             count < ARRIVAL_SHARE * policy.batch_max_events
             or self._passed_at != self._sending.troubles
             or self._batches_in_a_row >= BACKLOG_BATCHES
-            or len(self._sends) >= BATCHES_PER_CALL * policy.max_calls_in_flight
+            or self._is_busy
             or switches.destination_off
             or self._clocks.noticed()
             or self._shutdown.requested

@@ -208,7 +208,7 @@ async def test_no_sender_takes_what_is_erased_in_the_same_request(
         promised.append(asyncio.get_running_loop().create_future())
         return ArrivalTerms(limit=100, max_bytes=10**6, lease_s=60, without_presets=frozenset(), claimed=promised[-1])
 
-    door.outbox.ask_of_arrivals(SANDBOX_AD_ACCOUNT_ID, claimer)
+    door.outbox.offer_arrivals(SANDBOX_AD_ACCOUNT_ID, claimer)
     await door.send(*events)
     assert [each.preset for claimed in promised for each in await claimed] == taken
     left = (await door.outbox.search(Query(), limit=10)).deliveries

@@ -32,9 +32,9 @@ class Overheard:
     #: Whether the worker would have taken a batch, for each claim.
     taken_at_claims: list[bool] = field(default_factory=list)
 
-    def ask_of_arrivals(self, ad_account_id: str, claimer: Claimer | None) -> None:
+    def offer_arrivals(self, ad_account_id: str, claimer: Claimer | None) -> None:
         self.claimers.append(claimer)
-        self.outbox.ask_of_arrivals(ad_account_id, claimer)
+        self.outbox.offer_arrivals(ad_account_id, claimer)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.outbox, name)

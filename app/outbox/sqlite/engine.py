@@ -89,7 +89,7 @@ class SqliteOutbox(Ledger, KeepsPeople, Outbox):
         )
         claims = claim_arrivals(call.all_new, self._claimers, now=now) if call.all_new and is_final else []
         stored = self._store(call, claims)
-        # Whoever waits may give up: what is claimed is handed over all the same.
+        # Where the request is cancelled, the sender still gets what it claimed.
         return await (asyncio.shield(asyncio.create_task(stored)) if claims else stored)
 
     async def _store(self, call: PreparedEnqueue, claims: Sequence[ArrivalClaim]) -> list[Enqueued]:
@@ -111,7 +111,7 @@ class SqliteOutbox(Ledger, KeepsPeople, Outbox):
             self._notifier.wake()
         return answer
 
-    def ask_of_arrivals(self, ad_account_id: str, claimer: Claimer | None) -> None:
+    def offer_arrivals(self, ad_account_id: str, claimer: Claimer | None) -> None:
         if claimer:
             self._claimers[ad_account_id] = claimer
         else:

@@ -46,7 +46,7 @@ class Sender:
         return self.terms[-1]
 
     def listen(self, at: At) -> None:
-        at.outbox.ask_of_arrivals(ACCOUNT, self)
+        at.outbox.offer_arrivals(ACCOUNT, self)
 
     async def claimed(self) -> list[Claimed]:
         """What it got of the calls that it was asked of."""
@@ -159,7 +159,7 @@ async def test_nobody_is_asked_who_does_not_listen_any_more(at: At) -> None:
     sender = Sender()
     sender.listen(at)
     for _ in range(2):
-        at.outbox.ask_of_arrivals(ACCOUNT, None)
+        at.outbox.offer_arrivals(ACCOUNT, None)
     await arrive(at, new())
     assert sender.counts == []
 
