@@ -211,8 +211,9 @@ class Outbox(Ledger, KeepsPeople, KeepsShared):
     async def wait(self, ad_account_id: str, timeout_s: float) -> None:
         """Return when something may be due for an ad account, or after `timeout_s` at most.
 
-        Returns at once where anything was written since the last `wait`, else when that happens,
-        or when a pause or a lease of the account ends that its last empty `claim` found running.
+        Returns at once where this process has put something into the queue since the last `wait`, or another one has
+        written; else when that happens, or when a pause or a lease of the account ends that its last empty `claim`
+        found running.
         What is due already but too young for a batch does not wake: give `max_wait_s` as the timeout.
         One task a process should wait for each ad account.
         """

@@ -192,7 +192,7 @@ class Process:
 
     def _let_go(self) -> None:
         readers = self.outbox._readers
-        connections = [self.outbox._writer._connection, self.outbox._notifier._connection]
+        connections = [self.outbox._writer._connection]
         connections += [readers._idle.get() for _ in range(readers._count)]
         for connection in connections:
             with suppress(sqlite3.Error):

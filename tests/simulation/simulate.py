@@ -22,9 +22,10 @@ from app.core.events import Exit
 from app.core.pages import Query
 from app.core.receipts import Receipt
 from app.errors import OutboxUnavailable
+from app.outbox import notifier
 from app.outbox.ledger import delivery_of
 from app.outbox.search import ALL_IDS
-from app.outbox.sqlite import SqliteOutbox, database, ledger, notifier
+from app.outbox.sqlite import SqliteOutbox, database, ledger
 from app.pipeline import pipeline as receiving
 from app.pipeline.consent import Consents
 from app.pipeline.pipeline import Pipeline

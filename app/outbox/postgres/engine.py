@@ -16,7 +16,7 @@ from app.outbox.postgres.claim import claim
 from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import Database, ServerClock, UsesDatabase
 from app.outbox.postgres.ledger import Ledger
-from app.outbox.postgres.notifier import Notifier
+from app.outbox.postgres.notifier import ServerNotifier
 from app.outbox.postgres.people import KeepsPeople
 from app.outbox.postgres.redrive import PostgresDeadLetters
 from app.outbox.postgres.retention import Days, retain
@@ -47,7 +47,7 @@ class PostgresOutbox(Ledger, KeepsPeople, Outbox):
         self.hold_clock = HoldClock(self, machine=server_clock.machine, wall=self._read_clock, steady=steady, boot=boot)
         self._days = Days(self._database)
         self._writer = Writer(self._database, self._days, rules)
-        self._notifier = Notifier(self._database, server_clock)
+        self._notifier = ServerNotifier(self._database, server_clock)
         parts = self._database, server_clock, rules
         self.inventory = _ServerInventory(*parts)
         self.sealed_events = _ServerSealedEvents(*parts)

@@ -25,7 +25,7 @@ from app.outbox.sqlite.database import SQL, Connection, checkpoint, open_writabl
 from app.outbox.sqlite.enqueue import enqueue, enqueue_new, parameters, prepare_connection
 from app.outbox.sqlite.guard import Guard, free_reserve
 from app.outbox.sqlite.ledger import Ledger
-from app.outbox.sqlite.notifier import Notifier
+from app.outbox.sqlite.notifier import FileNotifier
 from app.outbox.sqlite.people import KeepsPeople
 from app.outbox.sqlite.readers import Readers, UsesFile
 from app.outbox.sqlite.redrive import SqliteDeadLetters
@@ -63,8 +63,10 @@ class SqliteOutbox(Ledger, KeepsPeople, Outbox):
         prepare_connection(connection)
         self._claimers: dict[str, Claimer] = {}
         self._guard = Guard(path)
-        self._notifier = Notifier(path, self._guard, clock)
-        super().__init__(path, Writer(connection, self._guard), Readers(path, self._guard), rules)
+        readers = Readers(path, self._guard)
+        self._notifier = FileNotifier(readers, clock)
+        writer = Writer(connection, self._guard, on_others=self._notifier.wake_from_thread)
+        super().__init__(path, writer, readers, rules)
         parts = self._path, self._writer, self._readers, rules
         self.inventory = _FileInventory(*parts)
         self.sealed_events = _FileSealedEvents(*parts)
@@ -177,12 +179,9 @@ class SqliteOutbox(Ledger, KeepsPeople, Outbox):
             await asyncio.to_thread(self._guard.look_through, for_s=rules.outbox_quick_check_s)
 
     async def close(self) -> None:
-        await asyncio.to_thread(self._close)
-
-    def _close(self) -> None:
-        self._writer.close()
+        await asyncio.to_thread(self._writer.close)
         self._notifier.close()
-        self._readers.close()
+        await asyncio.to_thread(self._readers.close)
 
 
 class _FileInventory(UsesFile, Inventory):

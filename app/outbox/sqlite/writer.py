@@ -22,6 +22,8 @@ Call: TypeAlias = Callable[[Connection], Answer | Exception]
 
 #: A group is closed when its calls carry so many rows, so that nobody waits long for a stranger's commit.
 MAX_ROWS = 4_000
+#: How often it is looked whether another process has committed.
+POLL_S: Final = 0.05
 
 
 class Job(NamedTuple):
@@ -68,13 +70,18 @@ class JobQueue:
                 self._closed = True
                 self._jobs.put(None)
 
-    def next_group(self) -> list[Job]:
-        """Wait for a job, and return it with what else shares its commit; nothing at the end.
+    @property
+    def is_over(self) -> bool:
+        """Whether the queue is closed, and everything is handed out."""
+        return self._is_last and not self._small and not self._large
+
+    def next_group(self, wait_s: float | None = None) -> list[Job]:
+        """Wait for a job, for `wait_s` at most, and return it with what else shares its commit; [] if none came.
 
         All that is not large goes together. Of large jobs each goes alone, one between two groups of the others: so a
         small one waits for one large commit at most, and no large one for ever.
         """
-        self._take_from_queue()
+        self._take_from_queue(wait_s)
         if self._large and (self._is_turn_of_large or not self._small):
             self._is_turn_of_large = False
             return [self._large.popleft()]
@@ -86,10 +93,10 @@ class JobQueue:
             rows += group[-1].rows
         return group
 
-    def _take_from_queue(self) -> None:
+    def _take_from_queue(self, wait_s: float | None) -> None:
         with suppress(queue.Empty):
             while not self._is_last:
-                job = self._jobs.get(block=not self._small and not self._large)
+                job = self._jobs.get(not self._small and not self._large, wait_s)
                 if job is None:
                     self._is_last = True
                 else:
@@ -105,11 +112,17 @@ class _CallFailed(Exception):
 
 
 class Writer:
-    """Owns the connection that writes. Calls are answered after the commit that they share."""
+    """Owns the connection that writes. Calls are answered after the commit that they share.
 
-    def __init__(self, connection: Connection, guard: Guard) -> None:
+    `on_others` is called in its thread when another connection has committed, as other processes do.
+    """
+
+    def __init__(self, connection: Connection, guard: Guard, on_others: Callable[[], None]) -> None:
         self._connection = connection
         self._guard = guard
+        self._on_others = on_others
+        #: Of the file; None: it was not looked at yet.
+        self._version: int | None = None
         #: Why nothing new was taken in at the last look; None where it was.
         self._refusal: OutboxUnavailable | None = None
         self._jobs = JobQueue()
@@ -143,9 +156,21 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
-        while group := self._jobs.next_group():
-            _resolve(group, self._commit(group))
+        while not self._jobs.is_over:
+            self._look_for_others()
+            if group := self._jobs.next_group(POLL_S):
+                _resolve(group, self._commit(group))
         self._connection.close()
+
+    def _look_for_others(self) -> None:
+        """Call `on_others` if the file was changed by another connection than ours since the last look."""
+        before = self._version
+        try:
+            ((self._version,),) = self._connection.execute("PRAGMA data_version")
+        except sqlite3.Error as exc:
+            self._guard.unavailable(exc)  # the next call fails of it, too
+        if before not in (None, self._version):
+            self._on_others()
 
     def _commit(self, group: Sequence[Job]) -> list[Any]:
         """Return one result for every job of the group; exceptions are results.

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from app.outbox.notifier import POLL_S
 from app.outbox.postgres.connections import SQL
-from app.outbox.postgres.notifier import POLL_S
 from tests.outbox.build import ACCOUNT, At, new
 from tests.waiting import until_async
 
@@ -28,7 +28,7 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> None:
     async def deaf(_: object) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr("app.outbox.postgres.notifier.Notifier._listen", deaf)
+    monkeypatch.setattr("app.outbox.postgres.notifier.ServerNotifier._listen", deaf)
 
 
 @pytest.mark.usefixtures("silent")
@@ -44,7 +44,7 @@ async def test_without_notify_what_others_enqueue_is_found_soon(at: At, open_at:
 async def test_by_notify_it_is_heard_at_once(
     at: At, open_at: Callable[..., At], execute: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.outbox.postgres.notifier.POLL_S", LONG_S)
+    monkeypatch.setattr("app.outbox.notifier.POLL_S", LONG_S)
     other = open_at()
     await at.be_idle()
     waiting = asyncio.create_task(seconds_of_wait(at))

@@ -22,7 +22,7 @@ def writer(path: Path) -> Iterator[Writer]:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=Connection)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("CREATE TABLE t (x INTEGER NOT NULL, y TEXT CHECK (y <> 'never')) STRICT")
-    writer = Writer(connection, Guard(path))
+    writer = Writer(connection, Guard(path), on_others=lambda: None)
     yield writer
     writer.close()
 
@@ -233,3 +233,39 @@ async def test_what_is_queued_at_closing_is_committed(writer: Writer, path: Path
     assert _stored(path) == [1, 2]
     with pytest.raises(OutboxUnavailable, match="closed"):
         await writer.do(inserting(3))
+
+
+async def test_commits_of_others_are_told_and_none_of_its_own(path: Path) -> None:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=Connection)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("CREATE TABLE t (x INTEGER NOT NULL) STRICT")
+    told = threading.Event()
+    writer = Writer(connection, Guard(path), on_others=told.set)
+    await writer.do(inserting(1))
+    await writer.do(inserting(2))  # it has looked at the file after the first
+    assert not told.is_set()
+    other = sqlite3.connect(path)
+    _insert(other, 3)
+    other.commit()
+    other.close()
+    assert await asyncio.to_thread(told.wait, 10)
+    writer.close()
+
+
+class _Unreadable(Connection):
+    """Cannot be asked for the version of its file."""
+
+    def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+        if sql == "PRAGMA data_version":
+            raise sqlite3.DatabaseError("database disk image is malformed")
+        return super().execute(sql, *parameters)
+
+
+async def test_a_file_that_cannot_be_asked_fails_no_call(path: Path) -> None:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=_Unreadable)
+    connection.execute("CREATE TABLE t (x INTEGER NOT NULL) STRICT")
+    told = threading.Event()
+    writer = Writer(connection, Guard(path), on_others=told.set)
+    assert await writer.do(inserting(3)) == 3
+    writer.close()
+    assert not told.is_set()
