@@ -81,7 +81,7 @@ from app.pipeline.tail import Tail
 from app.pipeline.waiting import OrderWaits
 from app.source.auth import WebhookSecrets, WriteKeys, proves_authors
 from app.source.body import Limits
-from app.source.named_sources import held_back
+from app.source.named_sources import NamedSource, held_back
 from app.source.tracking_api import quotas_of
 from app.source.withholding import bot_filter, consent_answer, withheld
 
@@ -285,9 +285,16 @@ def _sending_sources(settings: Settings, sources: RunningSources | None) -> Call
     """Return what tells which sources may send: those of write keys and files, and `/webhook` where it is set up."""
     of_webhook = settings.webhook_shared_secrets or settings.webhook_header or not settings.authenticated
     keys = [name for name in key_sources(settings) if of_webhook or name != DEFAULT_SOURCE]
+    of_files = _sources_of_files(settings, sources)
+    return lambda: (*keys, *of_files())
 
+
+def _sources_of_files(
+    settings: Settings, sources: RunningSources | None
+) -> Callable[[], Mapping[str, NamedSource | SourceFile]]:
+    """Return what returns the sources that have a file, by name: those that run, else of the settings' folders."""
     of_files = cache(partial(_source_files, settings))
-    return lambda: (*keys, *(sources.sources if sources else of_files()))
+    return lambda: sources.sources if sources else of_files()
 
 
 def _source_files(settings: Settings) -> Mapping[str, SourceFile]:
@@ -298,10 +305,10 @@ def _source_files(settings: Settings) -> Mapping[str, SourceFile]:
 
 def source_traits(settings: Settings, sources: RunningSources | None) -> Callable[[str], SourceTraits]:
     """Return what tells whether a source is proven, and of which shop it is."""
-    of_files = cache(partial(_source_files, settings))
+    of_files = _sources_of_files(settings, sources)
 
     def traits(name: str) -> SourceTraits:
-        named = sources.sources.get(name) if sources else of_files().get(name)
+        named = of_files().get(name)
         if named is None:
             return SourceTraits(is_proven=proves_authors(settings, name))
         return SourceTraits(is_proven=named.is_proven, shop=named.shop)
@@ -311,12 +318,10 @@ def source_traits(settings: Settings, sources: RunningSources | None) -> Callabl
 
 def _content_ids(settings: Settings, sources: RunningSources | None) -> Callable[[str], str | None]:
     """Return what tells which ids a source's file says that products are sent under; None where it says nothing."""
-    if not settings.has_sources:
-        return lambda _: None
-    of_files = cache(partial(_source_files, settings))
+    of_files = _sources_of_files(settings, sources)
 
     def content_id(name: str) -> str | None:
-        named = sources.sources.get(name) if sources else of_files().get(name)
+        named = of_files().get(name)
         return None if named is None else named.content_id
 
     return content_id

@@ -159,7 +159,10 @@ def make_services(
     sandbox = _sandbox(settings, destinations, clock)
     finder = assemble.event_finder(settings, outbox, catalog=lambda: running.catalog, sources=known, clock=clock)
     webhook = _alert_webhook(settings)
-    replaying = _replaying(settings, running, outbox, coordination, clock, destinations, sources)
+    why_off = coordination.why_off
+    replaying = assemble.replaying(
+        settings, running, outbox, why_off=why_off, clock=clock, to=destinations, sources=sources
+    )
     tail = assemble.live_tail(settings, running, outbox, coordination)
     shadow = assemble.shadow_runs(settings, running, outbox, clock=clock, to=destinations, sources=sources)
     return Services(
@@ -216,19 +219,6 @@ def _sources(settings: Settings) -> RunningSources | None:
     sources = assemble.running_sources(settings, on_fault=log_secrets_kept)
     ad_accounts.check_sources(settings, sources.sources if sources else ())
     return sources
-
-
-def _replaying(
-    settings: Settings,
-    running: RunningCatalog,
-    outbox: Outbox,
-    coordination: Coordination,
-    clock: Callable[[], float],
-    destinations: Sequence[Destination],
-    sources: RunningSources | None,
-) -> Replaying | None:
-    why_off = coordination.why_off
-    return assemble.replaying(settings, running, outbox, why_off=why_off, clock=clock, to=destinations, sources=sources)
 
 
 def _alert_webhook(settings: Settings) -> AlertWebhook | None:

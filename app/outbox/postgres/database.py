@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from functools import partial, wraps
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import psycopg
@@ -40,7 +39,6 @@ TRIES: Final = 10
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
-Part = TypeVar("Part", bound="UsesDatabase")
 
 
 class Database:
@@ -218,13 +216,3 @@ class UsesDatabase(UsesStore):
     async def _by_server(self, now: float) -> float:
         await self._database.open()
         return self._clock.of(now)
-
-
-def connected(
-    work: Callable[Concatenate[Part, Connection, Given], Coroutine[Any, Any, Result]],
-) -> Callable[Concatenate[Part, Given], Coroutine[Any, Any, Result]]:
-    @wraps(work)
-    async def method(part: Part, /, *given: Given.args, **named: Given.kwargs) -> Result:
-        return await part._database.run(partial(work, part), *given, **named)  # noqa: SLF001 - it is a method
-
-    return method
