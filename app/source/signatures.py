@@ -28,13 +28,8 @@ async def is_signed(raw: bytes, size: int, signature: str | None, secrets: Seque
     beginning = next(unpacked, b"")
     if _is_first(beginning, offered, secrets):
         return True
-    makers = [hmac.new(secret, digestmod="sha1") for secret in secrets]
-    for number, piece in enumerate(chain((beginning,), unpacked)):
-        if number:
-            await asyncio.sleep(0)
-        for maker in makers:
-            maker.update(piece)
-    return any(_is_by(maker, offered) for maker in makers)
+    digests = await _digests(chain((beginning,), unpacked), secrets, "sha1")
+    return any(_is_hex_of(digest, offered) for digest in digests)
 
 
 def is_of_first(raw: bytes, size: int, signature: str | None, secrets: Sequence[bytes]) -> bool:
@@ -44,12 +39,14 @@ def is_of_first(raw: bytes, size: int, signature: str | None, secrets: Sequence[
 
 def _is_first(beginning: bytes, offered: bytes, secrets: Sequence[bytes]) -> bool:
     return any(
-        _is_by(hmac.new(secret, signed, "sha1"), offered) for signed in _first_element(beginning) for secret in secrets
+        _is_hex_of(hmac.digest(secret, signed, "sha1"), offered)
+        for signed in _first_element(beginning)
+        for secret in secrets
     )
 
 
-def _is_by(maker: hmac.HMAC, offered: bytes) -> bool:
-    return hmac.compare_digest(maker.hexdigest().encode(), offered)
+def _is_hex_of(digest: bytes, offered: bytes) -> bool:
+    return hmac.compare_digest(digest.hex().encode(), offered)
 
 
 def _first_element(beginning: bytes) -> Iterator[bytes]:
@@ -128,7 +125,7 @@ class HmacSignature:
     ) -> bool:
         """Return whether one of the secrets made it."""
         offered = _decoded(headers.get(self.header, "").removeprefix(self.prefix).strip(), self.encoding)
-        digests = await _digests(raw, size, self.secrets, self.algorithm)
+        digests = await _digests(pieces(raw, size), self.secrets, self.algorithm)
         return offered is not None and is_any(offered, digests)
 
 
@@ -154,7 +151,7 @@ class StandardWebhooksSignature:
             return False
         signed = f"{headers.get('webhook-id', '')}.{at}.".encode("latin-1", "replace")
         keys = [key for secret in self.secrets if (key := standard_key(secret)) is not None]
-        digests = await _digests(raw, size, keys, "sha256", before=signed)
+        digests = await _digests(pieces(raw, size), keys, "sha256", before=signed)
         offered = headers.get(self.header, "").encode("latin-1", "replace").split()
         bare = [_decoded(each[len(_VERSION) :].decode("latin-1"), "base64") for each in offered if each[:3] == _VERSION]
         return _is_any_of(bare, digests)
@@ -180,7 +177,7 @@ class StripeSignature:
         at = next((value for name, _, value in parts if name == "t"), "")
         if not _is_recent(at, now, self.tolerance_s):
             return False
-        digests = await _digests(raw, size, self.secrets, "sha256", before=f"{at}.".encode())
+        digests = await _digests(pieces(raw, size), self.secrets, "sha256", before=f"{at}.".encode())
         return _is_any_of([_decoded(value, "hex") for name, _, value in parts if name == "v1"], digests)
 
 
@@ -195,14 +192,14 @@ def _is_recent(text: str, now: float, tolerance_s: float) -> bool:
 
 
 async def _digests(
-    raw: bytes, size: int, secrets: Sequence[bytes], algorithm: Algorithm, *, before: bytes = b""
+    unpacked: Iterable[bytes], secrets: Sequence[bytes], algorithm: Algorithm, *, before: bytes = b""
 ) -> list[bytes]:
-    """Return what each secret makes of a body, with `before` in front; between two pieces others get their turn.
+    """Return what each secret makes of the pieces of a body, with `before` in front.
 
-    Raises RequestRefused where its gzip is broken.
+    Between two pieces others get their turn. Raises RequestRefused where its gzip is broken.
     """
     makers = [hmac.new(secret, before, algorithm) for secret in secrets]
-    for number, piece in enumerate(pieces(raw, size)):
+    for number, piece in enumerate(unpacked):
         if number:
             await asyncio.sleep(0)
         for maker in makers:
