@@ -51,9 +51,16 @@ class Quarantine:
         """Commit those of an intake's events that may be mended. Raises OutboxUnavailable."""
         kept: list[Quarantined] = []
         for event, lines in candidates:
-            if (line := self._mendable(event, lines)) and not self._reader.says_no(event, catalog):
+            line = self._mendable(event, lines)
+            if line is None or self._reader.says_no(event, catalog):
+                continue
+            sealed = self._sealer.seal(event)
+            if sealed is not None:
                 keys = self._reader.all_keys(event, catalog, lines)
-                kept += self._sealed(event, line, keys, intake)
+                lasts_s = self._settings.quarantine_s
+                kept.append(
+                    quarantined(event, sealed, intake, keys=keys, lasts_s=lasts_s, exit_=line.exit, reason=line.reason)
+                )
         if kept:
             await self._sealed_events.keep(kept)
             await self._trim(sum(len(each.sealed) for each in kept))
@@ -71,29 +78,29 @@ class Quarantine:
                 return line
         return None
 
-    def _sealed(self, event: Event, line: PresetResult, keys: tuple[str, ...], intake: Intake) -> list[Quarantined]:
-        sealed = self._sealer.seal(event)
-        if sealed is None:
-            return []
-        one = Quarantined(
-            at=intake.now,
-            ends_at=intake.now + self._settings.quarantine_s,
-            source=intake.source,
-            is_proven=intake.is_proven,
-            name=shown_name(event),
-            exit=line.exit,
-            reason=line.reason,
-            message_id=unpersonal_id(event["messageId"]),
-            keys=keys,
-            sealed=sealed,
-        )
-        return [one]
-
     async def _trim(self, added: int) -> None:
         self._untrimmed += added
         if self._untrimmed > self._settings.quarantine_max_bytes * _TRIMMED_AFTER:
             self._untrimmed = 0
             await self._sealed_events.trim(self._settings.quarantine_max_bytes)
+
+
+def quarantined(
+    event: Event, sealed: str, intake: Intake, *, keys: tuple[str, ...], lasts_s: float, exit_: Exit, reason: str = ""
+) -> Quarantined:
+    """Return what the store keeps of an event for so many seconds, given the event sealed."""
+    return Quarantined(
+        at=intake.now,
+        ends_at=intake.now + lasts_s,
+        source=intake.source,
+        is_proven=intake.is_proven,
+        name=shown_name(event),
+        exit=exit_,
+        reason=reason,
+        message_id=unpersonal_id(event["messageId"]),
+        keys=keys,
+        sealed=sealed,
+    )
 
 
 def is_quarantine_candidate(event: Event, lines: Sequence[PresetResult]) -> bool:

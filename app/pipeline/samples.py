@@ -6,14 +6,12 @@ from typing import Final
 
 from app.catalog import Catalog
 from app.core.events import Event, Exit
-from app.core.pages import Quarantined
 from app.core.receipts import EventReceipt, Receipt
-from app.core.values.hidden_emails import unpersonal_id
 from app.core.values.times import DAY_S
 from app.errors import EventRefused
 from app.outbox.sealed_events import SealedEvents
 from app.pipeline.identity_events import IdentityEventReader
-from app.pipeline.quarantine import Seals, name_of, shown_name
+from app.pipeline.quarantine import Seals, name_of, quarantined
 from app.source import Intake
 
 #: Of each trust so many names are sampled: strangers can make up names.
@@ -88,9 +86,7 @@ class Samples:
         pace.next_at = now + DAY_S / most
         return True
 
-    async def keep(
-        self, events: Iterable[tuple[Event, EventReceipt]], *, now: float, source: str, is_proven: bool
-    ) -> None:
+    async def keep(self, events: Iterable[tuple[Event, EventReceipt]], intake: Intake) -> None:
         """Commit those that may be kept. Raises OutboxUnavailable.
 
         A live run rests after it for as long as keeps it below its share. What the process does meanwhile for other
@@ -98,37 +94,23 @@ class Samples:
         """
         began = self._cpu_clock()
         try:
-            await self._commit(events, now=now, source=source, is_proven=is_proven)
+            await self._commit(events, intake)
         finally:
-            self._rests_until = max(self._rests_until, now) + (self._cpu_clock() - began) / _SHARE
+            self._rests_until = max(self._rests_until, intake.now) + (self._cpu_clock() - began) / _SHARE
 
-    async def _commit(
-        self, events: Iterable[tuple[Event, EventReceipt]], *, now: float, source: str, is_proven: bool
-    ) -> None:
+    async def _commit(self, events: Iterable[tuple[Event, EventReceipt]], intake: Intake) -> None:
         kept = []
         for event, told in events:
             if any(line.exit in _NEVER for line in told.deliveries) or self._reader.says_no(event, self._catalog()):
                 continue
             sealed = self._sealer.seal(event)
             if sealed is not None and len(sealed) <= _MAX_SEALED:
-                kept.append(
-                    Quarantined(
-                        at=now,
-                        ends_at=now + DAY_S,
-                        source=source,
-                        is_proven=is_proven,
-                        name=shown_name(event),
-                        exit=Exit.ACCEPTED,
-                        reason="",
-                        message_id=unpersonal_id(event["messageId"]),
-                        keys=self._reader.all_keys(event, self._catalog(), told.deliveries),
-                        sealed=sealed,
-                    )
-                )
+                keys = self._reader.all_keys(event, self._catalog(), told.deliveries)
+                kept.append(quarantined(event, sealed, intake, keys=keys, lasts_s=DAY_S, exit_=Exit.ACCEPTED))
         if kept:
             await self._sealed_events.keep(kept)
-            if now >= self._trim_at:
-                self._trim_at = now + _TRIMMED_EVERY_S
+            if intake.now >= self._trim_at:
+                self._trim_at = intake.now + _TRIMMED_EVERY_S
                 await self._sealed_events.trim_samples(self._per_name)
 
 
@@ -154,5 +136,4 @@ class _Sampling:
     async def committed(self, receipt: Receipt) -> None:
         if self._wanted and not self._erases:  # whom a request erases, nobody knows here
             events = [(event, receipt.events[number]) for number, event in self._wanted.items()]
-            intake = self._intake
-            await self._samples.keep(events, now=intake.now, source=intake.source, is_proven=intake.is_proven)
+            await self._samples.keep(events, self._intake)
