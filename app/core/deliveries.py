@@ -290,7 +290,7 @@ class Delivery:
     amount: str | None = None
     currency: str | None = None
     checkout_id: str | None = None
-    #: Under which the event arrived.
+    #: "" where an older Pinrelay took it.
     name: str = ""
     #: By `hold` of its preset: an order that is cancelled before `due_at` is withdrawn.
     is_held: bool = False

@@ -51,6 +51,8 @@ CHECKOUT_ID: Final = "checkout_id"
 TOKEN: Final = "checkout_token"  # noqa: S105 - the name of a kind
 #: By it orders are found by their other name; no order repeats another by it.
 NUMBER: Final = "number"
+#: How the source `woocommerce` began the event id of an order, and how it does now, as Pinterest's plugin.
+_RENAMED: Final = ("woocommerce-order-", "checkout_")
 #: An id that is made of a sender's own number, such as `shopify-order-123`: another sender may have the same.
 _OWN_NUMBER: Final = re.compile(r"[A-Za-z._-]*[0-9]{1,20}")
 
@@ -90,21 +92,23 @@ class Key(Struct, frozen=True, gc=False):
     #: What was the same, for the reason.
     kind: str
     digest: str
+    #: Made of the id of the event, not of what it names.
+    is_of_event: bool = False
 
 
 def keys_of(known: HasKeys, rules: OutboxSettings) -> tuple[Key, ...]:
     """Return the key of the event; where orders are compared, those of the order and the checkout that it names."""
-    event = _key_of_event(known)
+    events = _keys_of_event(known)
     if not rules.dedup_orders or (known.order_id is None and known.checkout_id is None and known.token is None):
-        return (event,)
+        return events
     scope = (known.source,) if rules.orders_by_source else ()
-    return event, *_keys_of_order(known, ("shop", known.shop) if known.shop else scope)
+    return *events, *_keys_of_order(known, ("shop", known.shop) if known.shop else scope)
 
 
 def every_key_of(known: HasKeys) -> tuple[Key, ...]:
     """Return every key that a delivery may hold: the rules may have been others when it was enqueued."""
     scopes = _every_scope(known.source, known.shop)
-    return _key_of_event(known), *(key for scope in scopes for key in _keys_of_order(known, scope))
+    return *_keys_of_event(known), *(key for scope in scopes for key in _keys_of_order(known, scope))
 
 
 def _every_scope(source: str, shop: str) -> list[tuple[str, ...]]:
@@ -112,11 +116,21 @@ def _every_scope(source: str, shop: str) -> list[tuple[str, ...]]:
     return [(), (source,), *([("shop", shop)] if shop else ())]
 
 
-def _key_of_event(known: HasKeys) -> Key:
-    """Return the key whose digest is what `_digest` does of "event", ad account, preset, name and id of an event."""
+def _keys_of_event(known: HasKeys) -> tuple[Key, ...]:
+    """Return the key of the event id, and that of the other id which a shipped source gave the same order."""
+    keys = [Key(EVENT_ID, _event_digest(known, known.event_id), is_of_event=True)]
+    for mine, other in (_RENAMED, _RENAMED[::-1]) if known.event_name == CHECKOUT else ():
+        if known.event_id.startswith(mine):
+            digest = _event_digest(known, other + known.event_id.removeprefix(mine))
+            keys.append(Key(ORDER_ID, digest, is_of_event=True))
+    return tuple(keys)
+
+
+def _event_digest(known: HasKeys, event_id: str) -> str:
+    """Return what `_digest` does of the parts "event", ad account, preset, name and id of an event."""
     digest = _begun(known.ad_account_id, known.preset, known.event_name).copy()
-    digest.update(b"%b]" % orjson.dumps(kept(known.event_id)))
-    return Key(EVENT_ID, binascii.b2a_base64(digest.digest(), newline=False).decode())
+    digest.update(b"%b]" % orjson.dumps(kept(event_id)))
+    return binascii.b2a_base64(digest.digest(), newline=False).decode()
 
 
 @lru_cache(1_024)
@@ -411,7 +425,7 @@ class Deduplicator:
         if event_id is not None:
             learned, taken = taken[:1], taken[1:]
             taken = (
-                *self._take_all(known, [_key_of_event(replace(known, event_id=event_id))], order, delivery_id),
+                *self._take_all(known, _keys_of_event(replace(known, event_id=event_id)), order, delivery_id),
                 *taken,
             )
         pairing = Pairing(
@@ -438,7 +452,7 @@ class Deduplicator:
         claims = [twin for _, twin in met]
         if not (known.wait_s and claims and all(twin.waits and not twin.is_proven for twin in claims)):
             return None
-        holders = {holder.delivery_id for holder in self._holders(keys[0])}
+        holders = {holder.delivery_id for key in keys if key.is_of_event for holder in self._holders(key)}
         is_of_others = not holders <= {twin.delivery_id for twin in claims}  # an event of another order has its id
         if is_of_others or any(twin.message_id == known.message_id for twin in claims):
             return None
@@ -475,18 +489,18 @@ class Deduplicator:
         """
         learned: list[TakenKey | None] = []
         for key in keys:
-            is_of_order = key.kind in {ORDER_ID, TOKEN}
+            is_of_order = key.kind in {ORDER_ID, TOKEN} and not key.is_of_event
             if any(
                 each.delivery_id == into.delivery_id and (is_of_order or each.is_proven == known.is_proven)
                 for each in self._held.get(key.digest, ())
             ):
                 learned += self._prove(key, into) if known.is_proven and is_of_order else ()
-            elif known.is_proven or key.kind != ORDER_ID or into.order_id is None:
+            elif known.is_proven or key.kind != ORDER_ID or key.is_of_event or into.order_id is None:
                 learned.append(self._take(key, known, order, into.delivery_id, self._now))
         event_id = own_event_id(known.source, known.event_id, known.order_id) if left else None
         if event_id is not None:
-            own = _key_of_event(replace(known, event_id=event_id))
-            learned += self._take_all(known, [own], order, into.delivery_id)
+            own = _keys_of_event(replace(known, event_id=event_id))
+            learned += self._take_all(known, own, order, into.delivery_id)
         about = f"{SHOP_SENT_TOO}: delivery {into.delivery_id} with {order.total or 'no total'}; both are sent"
         pairing = Pairing(
             into=into,
@@ -520,7 +534,7 @@ class Deduplicator:
     def _met(self, keys: Sequence[Key], order: Order) -> list[tuple[KeyOwner, Twin]]:
         met: dict[object, tuple[KeyOwner, Twin]] = {}
         for key in keys:
-            if key.kind in {ORDER_ID, TOKEN}:
+            if key.kind in {ORDER_ID, TOKEN} and not key.is_of_event:
                 for holder in self._holders(key):
                     if _are_other_orders(key, holder.order, order) and not _are_bound(holder.order, order):
                         continue
@@ -539,7 +553,7 @@ class Deduplicator:
     def _holders(self, key: Key) -> Sequence[KeyOwner]:
         """Return who holds a key, but for a shop's order for which a page named the order of another."""
         held = self._held.get(key.digest, ())
-        if key.kind != ORDER_ID or not self.twins:
+        if key.kind != ORDER_ID or key.is_of_event or not self.twins:
             return held
         return [each for each in held if each.is_proven or not self._is_another(each.delivery_id)]
 
@@ -641,7 +655,7 @@ def _is_repeated(key: Key, earlier: KeyOwner, known: Known, order: Order | None)
             return False
         return not _are_other_orders(key, earlier.order, order) or _are_bound(order, earlier.order)
     if not may_change(by_proven=earlier.is_proven, of_proven=known.is_proven):
-        return key.kind in {ORDER_ID, TOKEN} and _are_bound(earlier.order, order)
+        return key.kind in {ORDER_ID, TOKEN} and not key.is_of_event and _are_bound(earlier.order, order)
     if earlier.source is not None and earlier.source != known.source:
         return False
     return _is_same(key, earlier.order, order)

@@ -122,7 +122,7 @@ class DeliveryRow(NamedTuple):
     payload_version: int
     #: When a payload that is kept for a while is erased.
     erase_at: float | None
-    #: As received.
+    #: As received; "" where an older Pinrelay took it.
     name: str
     #: By the time of app/outbox/hold_clock.py, which is moved as a shared value.
     hold_until: float | None

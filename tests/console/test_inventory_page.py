@@ -52,6 +52,12 @@ async def test_names_stand_with_what_became_of_them_and_their_preset(arrived: Wo
     assert table.index(">Checkout</a>") < table.index(">checkout</a>")
 
 
+async def test_what_earlier_versions_counted_of_cancellations_is_told(world: World) -> None:
+    counts = counts_of(EventKey("shop", "track", "Order Cancelled"), 2, exits={"withdrawn": 2})
+    await world.outbox.inventory.add(counts, now=world.now, max_names=9)
+    assert re.search(r">2 cancellation</span>", await world.html("/console/inventory"))
+
+
 async def test_what_cancels_orders_is_told(world: World) -> None:
     counts = counts_of(EventKey("shop", "track", "Order Cancelled"), 2, exits={"matched": 2})
     await world.outbox.inventory.add(counts, now=world.now, max_names=9)

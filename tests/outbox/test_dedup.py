@@ -3,13 +3,18 @@
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from app.config.settings import OutboxSettings
 from app.outbox.dedup import (
+    EVENT_ID,
     MAX_PLACES,
+    ORDER_ID,
     Deduplicator,
     DedupResult,
     KeyOwner,
     Order,
+    every_key_of,
     keys_of,
 )
 from tests.outbox.build import NOW, new, rules
@@ -208,3 +213,26 @@ def test_a_checkout_that_is_joined_to_an_order_is_of_no_other_order() -> None:
 def test_an_order_comes_back_from_its_text_as_it_was() -> None:
     known = Order.of(new(**order()))
     assert Order.read(known.text) == known
+
+
+OLD, NEW = "woocommerce-order-727", "checkout_727"
+
+
+@pytest.mark.parametrize(("first", "second"), [(OLD, NEW), (NEW, OLD), (NEW, NEW)])
+def test_an_order_of_woocommerce_is_one_under_its_old_event_id_and_its_new_one(first: str, second: str) -> None:
+    shop = Shop(rules(dedup_orders=False))
+    assert shop(event_id=first, event_name="checkout").repeats is None
+    assert shop(event_id=second, event_name="checkout").repeats is not None
+    assert shop(event_id=second + "1", event_name="checkout").repeats is None
+
+
+def test_only_an_order_has_two_event_ids() -> None:
+    shop = Shop()
+    assert shop(event_id=OLD, event_name="search").repeats is None
+    assert shop(event_id=NEW, event_name="search").repeats is None
+
+
+def test_the_other_event_id_of_an_order_is_kept_as_long_as_the_ledger() -> None:
+    delivery, given = new(event_id=NEW, event_name="checkout", order_id=None), rules()
+    assert [key.kind for key in keys_of(delivery, given)] == [EVENT_ID, ORDER_ID]
+    assert {key.digest for key in keys_of(delivery, given)} <= {key.digest for key in every_key_of(delivery)}

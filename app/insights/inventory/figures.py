@@ -26,6 +26,7 @@ BECAME: Final[Mapping[str, str]] = {
     Exit.INVALID: "invalid",
     Exit.WITHHELD: "withheld",
     Exit.MATCHED: "cancelling an order",
+    Exit.WITHDRAWN: "cancellation",  # as earlier versions counted it
     Exit.UNMATCHED: "matched no preset",
     Exit.REFUSED: "refused",
 }

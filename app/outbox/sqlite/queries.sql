@@ -1091,6 +1091,14 @@ SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_sourc
        settled_at, claim, name, hold_until, is_proven, shop, side, follows, merged
 FROM delivery NOT INDEXED WHERE id >= :first AND id < :end ORDER BY id;
 
+-- salvage_unreleased --
+-- The same of a file from before the first release: what was held by its preset had not been tried, nor moved in time.
+SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
+       traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
+       settled_at, claim, name, CASE WHEN state = 'pending' AND attempts = 0 AND due_at = enqueued_at THEN due_at END,
+       0, '', NULL, NULL, 0
+FROM delivery NOT INDEXED WHERE id >= :first AND id < :end ORDER BY id;
+
 -- salvage_payload --
 -- The payload of one delivery, with its version and when it is erased.
 SELECT body, version, erase_at FROM payload WHERE delivery_id = :delivery_id;
@@ -1105,6 +1113,12 @@ SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name
        name, is_proven, was_enqueued, at
 FROM dropped_event NOT INDEXED WHERE id >= :first AND id < :end ORDER BY id;
 
+-- salvage_unreleased_dropped_events --
+-- The same of a file from before the first release, which does not say who is proven.
+SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
+       name, 0, exit = 'withdrawn', at
+FROM dropped_event NOT INDEXED WHERE id >= :first AND id < :end ORDER BY id;
+
 -- salvage_audit --
 -- Lines of the audit log with ids from `first` to below `end`.
 SELECT id, at, who, place, what, target, was, became FROM audit NOT INDEXED WHERE id >= :first AND id < :end ORDER BY id;
@@ -1114,9 +1128,44 @@ SELECT id, at, who, place, what, target, was, became FROM audit NOT INDEXED WHER
 SELECT digest, place, delivery_id, expires_at, known, learned, is_proven FROM dedup_key
 WHERE digest >= :first AND digest < :end ORDER BY digest, place;
 
+-- salvage_counts --
+-- Counts in their order.
+SELECT span_s, start_at, name, preset, label, ad_account_id, source, count FROM counter
+ORDER BY span_s, start_at, name, preset, label, ad_account_id, source;
+
+-- salvage_counts_backwards --
+-- Counts in the other order.
+SELECT span_s, start_at, name, preset, label, ad_account_id, source, count FROM counter
+ORDER BY span_s DESC, start_at DESC, name DESC, preset DESC, label DESC, ad_account_id DESC, source DESC;
+
+-- salvage_inventory --
+-- The inventory in its order.
+SELECT span_s, counted, start_at, source, type, name, label, count FROM inventory
+ORDER BY span_s, counted, start_at, source, type, name, label;
+
+-- salvage_inventory_backwards --
+-- The inventory in the other order.
+SELECT span_s, counted, start_at, source, type, name, label, count FROM inventory
+ORDER BY span_s DESC, counted DESC, start_at DESC, source DESC, type DESC, name DESC, label DESC;
+
+-- salvage_revenue --
+-- What orders are worth, in order.
+SELECT day, ad_account_id, preset, source, currency, became, orders, without_amount, millionths, largest, largest_id
+FROM revenue ORDER BY day, ad_account_id, preset, source, currency, became;
+
+-- salvage_revenue_backwards --
+-- What orders are worth, in the other order.
+SELECT day, ad_account_id, preset, source, currency, became, orders, without_amount, millionths, largest, largest_id
+FROM revenue
+ORDER BY day DESC, ad_account_id DESC, preset DESC, source DESC, currency DESC, became DESC;
+
 -- salvage_shared --
 -- Shared values in their order.
-SELECT key, value FROM shared ORDER BY key LIMIT :limit;
+SELECT key, value FROM shared ORDER BY key;
+
+-- salvage_shared_backwards --
+-- Shared values in the other order.
+SELECT key, value FROM shared ORDER BY key DESC;
 
 -- consents --
 -- What people answered about ids.
@@ -1555,9 +1604,47 @@ SELECT value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->
 -- Whose messages were moved to another outbox; deliveries that tell it follow them.
 DELETE FROM delivery_owner WHERE id IN (SELECT (value ->> 0) >> 1 FROM json_each(:rows) WHERE NOT (value ->> 0) & 1);
 
+-- salvage_suppressions --
+-- Who said no, in order.
+SELECT key, record FROM suppression ORDER BY key;
+
+-- salvage_suppressions_backwards --
+-- Who said no, in the other order.
+SELECT key, record FROM suppression ORDER BY key DESC;
+
+-- salvage_unreleased_suppressions --
+-- Who said no, of a file from before the first release.
+SELECT key, json_object('nos', json_array(json_object('at', at, 'for_proven', json('true')))) FROM mark ORDER BY key;
+
+-- salvage_unreleased_suppressions_backwards --
+-- Who said no, of such a file, in the other order.
+SELECT key, json_object('nos', json_array(json_object('at', at, 'for_proven', json('true')))) FROM mark ORDER BY key DESC;
+
+-- salvage_consents --
+-- What people answered, in order.
+SELECT key, said_by, is_proven, user, for_proven, is_no, kind, at, total, source FROM consent
+ORDER BY key, said_by, is_proven;
+
+-- salvage_consents_backwards --
+-- What people answered, in the other order.
+SELECT key, said_by, is_proven, user, for_proven, is_no, kind, at, total, source FROM consent
+ORDER BY key DESC, said_by DESC, is_proven DESC;
+
+-- salvage_people --
+-- What is remembered of people, in order.
+SELECT key, linked_to, linked_at, seen_at, stale_at, revision, record FROM person ORDER BY id;
+
+-- salvage_people_backwards --
+-- What is remembered of people, in the other order.
+SELECT key, linked_to, linked_at, seen_at, stale_at, revision, record FROM person ORDER BY id DESC;
+
 -- salvage_owners --
 -- Whose messages there are of which no delivery tells it, in order.
-SELECT id, message_id, user, anonymous, at, contacts, is_proven FROM delivery_owner ORDER BY id LIMIT :limit;
+SELECT id, message_id, user, anonymous, at, contacts, is_proven FROM delivery_owner ORDER BY id;
+
+-- salvage_owners_backwards --
+-- The same in the other order.
+SELECT id, message_id, user, anonymous, at, contacts, is_proven FROM delivery_owner ORDER BY id DESC;
 
 -- salvage_owners_of_deliveries --
 -- Whose the deliveries are with ids from `first` to below `end`.

@@ -11,23 +11,18 @@ import orjson
 from app.core.deliveries import State
 from app.errors import OutboxUnavailable
 from app.outbox.refusals import is_ours
-from app.outbox.sqlite.database import SCHEMA_VERSION, SQL, open_untouched, person_id, translated_errors
-from app.outbox.transfer import BEFORE_FIRST, TRANSFER_KEYS, DeliveryRow, Row, Salvaged, Store, TransferKind
+from app.outbox.sqlite.database import SCHEMA_VERSION, SQL, open_untouched, translated_errors
+from app.outbox.transfer import TRANSFER_KEYS, DeliveryRow, Row, Salvaged, Store, TransferKind
 
 #: Read at once where nothing fails: so many rows, and keys of so many beginnings of their digests.
 _SPAN_ROWS: Final = 1_000
 _SPAN_KEYS: Final = 16
 #: Digests are base64: two characters of ASCII each begin a stretch of them.
 _BEGINNINGS: Final = 128 * 128
-#: Kinds whose rows have no ids to halve: they are read from both ends.
-_OF_BOTH_ENDS: Final = (
-    TransferKind.SUPPRESSIONS,
-    TransferKind.PEOPLE,
-    TransferKind.CONSENTS,
-    TransferKind.COUNTS,
-    TransferKind.INVENTORY,
-    TransferKind.REVENUE,
-)
+#: Versions of before the first release, without an identity, in which what is read here was the same.
+_UNRELEASED: Final = range(13, 17)
+#: Names that tables had before the first release.
+_FORMER_NAMES: Final = {"note": "dropped_event", "tally": "counter", "whose": "delivery_owner"}
 _SHELF_BITS: Final = 11
 #: What tells the highest id that a table ever gave: the first that can be read. It is lost where the end of a table is.
 _HIGHEST: Final = {
@@ -54,32 +49,41 @@ async def salvage(path: Path, open_target: Callable[[], Store]) -> Salvaged:
     even the beginning of the file can be read, or the target holds something.
     """
     with translated_errors(), closing(open_untouched(path)) as connection:
-        _check_version(connection)
-        connection.create_function("person_id", 1, person_id, deterministic=True)
+        has_identity = _check_version(connection)
+        _add_views_of_former_tables(connection)
         target = open_target()
         try:
             if not await target.is_empty():
                 raise OutboxUnavailable("The new outbox is not empty. Name an empty one.")
-            return await _Salvage(connection, target).run()
+            return await _Salvage(connection, target, has_identity=has_identity).run()
         finally:
             await target.close()
 
 
-def _check_version(connection: sqlite3.Connection) -> None:
-    """Raise OutboxUnavailable where the file cannot be read here."""
+def _check_version(connection: sqlite3.Connection) -> bool:
+    """Return whether the file has an identity. Raises OutboxUnavailable where it cannot be read here."""
     (identity,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if not is_ours(identity) or version not in range(1, SCHEMA_VERSION + 1):
-        age = "" if is_ours(identity) else " without an identity"
-        salvaged = f"of which this Pinrelay salvages 1 to {SCHEMA_VERSION}"
+    readable = range(1, SCHEMA_VERSION + 1) if is_ours(identity) else _UNRELEASED
+    if version not in readable:
+        age = "" if is_ours(identity) else " from before the first release"
+        salvaged = f"of which this Pinrelay salvages {readable[0]} to {readable[-1]}"
         message = f"The file has schema version {version}{age}, {salvaged}."
         helps = "Salvage it with the Pinrelay that wrote it." if version else "Check that it is the file of an outbox."
         raise OutboxUnavailable(f"{message} {helps}")
+    return is_ours(identity)
+
+
+def _add_views_of_former_tables(connection: sqlite3.Connection) -> None:
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    for former in _FORMER_NAMES.keys() & tables:
+        connection.execute(f"CREATE TEMP VIEW {_FORMER_NAMES[former]} AS SELECT * FROM {former}")  # noqa: S608 - constants
 
 
 class _Salvage:
-    def __init__(self, connection: sqlite3.Connection, target: Store) -> None:
+    def __init__(self, connection: sqlite3.Connection, target: Store, *, has_identity: bool) -> None:
         self._connection = connection
+        self._has_identity = has_identity
         self._target = target
         self._found = Salvaged(arrived=dict.fromkeys([*(kind.value for kind in TransferKind), "shared"], 0))
 
@@ -87,16 +91,28 @@ class _Salvage:
         highest = self._highest("delivery")
         await self._target.begin_ids_above(highest, 0)
         await self._keys()
-        reads = self._reads("salvage_owners_of_deliveries")
-        for _, rows in _readable(1, highest + 1, reads, span=_SPAN_ROWS):
-            await self._write(TransferKind.OWNERS, rows or [])
+        if self._connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'message_owner'").fetchone():
+            reads = self._reads("salvage_owners_of_deliveries")
+            for _, rows in _readable(1, highest + 1, reads, span=_SPAN_ROWS):
+                await self._write(TransferKind.OWNERS, rows or [])
         await self._deliveries(highest)
         self._found.lost_dropped_events = await self._lines(TransferKind.DROPPED_EVENTS, "dropped_event")
         self._found.lost_audit = await self._lines(TransferKind.AUDIT, "audit")
-        await self._write(TransferKind.OWNERS, self._from_both_ends("salvage_owners"))
-        for kind in _OF_BOTH_ENDS:
-            after = {f"after_{place}": value for place, value in enumerate(BEFORE_FIRST[kind])}
-            await self._write(kind, self._from_both_ends(f"transfer_{kind}_out", columns=len(after), **after))
+        suppressions = "suppressions" if self._has_identity else "unreleased_suppressions"
+        kinds = (
+            (TransferKind.SUPPRESSIONS, suppressions),
+            (TransferKind.PEOPLE, "people"),
+            (TransferKind.OWNERS, "owners"),
+        )
+        for kind, name in kinds:
+            await self._write(kind, list({row[0]: row for row in self._from_both_ends(f"salvage_{name}")}.values()))
+        answers = {tuple(row[:3]): row for row in self._from_both_ends("salvage_consents")}
+        await self._write(TransferKind.CONSENTS, list(answers.values()))
+        for kind in (TransferKind.COUNTS, TransferKind.INVENTORY):
+            counts = {tuple(row[:-1]): list(row) for row in self._from_both_ends(f"salvage_{kind}")}
+            await self._write(kind, list(counts.values()))
+        sums = {tuple(row[:6]): row for row in self._from_both_ends("salvage_revenue")}
+        await self._write(TransferKind.REVENUE, list(sums.values()))
         for key, value in dict(self._from_both_ends("salvage_shared")).items():
             if key not in TRANSFER_KEYS and await self._target.put_shared(key, orjson.loads(value), revision=0):
                 self._found.arrived["shared"] += 1
@@ -113,7 +129,8 @@ class _Salvage:
 
     async def _deliveries(self, highest: int) -> None:
         lost: list[int] = []
-        for first, rows in _readable(1, highest + 1, self._reads("salvage_deliveries"), span=_SPAN_ROWS):
+        query = "salvage_deliveries" if self._has_identity else "salvage_unreleased"
+        for first, rows in _readable(1, highest + 1, self._reads(query), span=_SPAN_ROWS):
             if rows is None:
                 lost.append(first)
                 continue
@@ -160,7 +177,9 @@ class _Salvage:
     async def _lines(self, kind: TransferKind, table: str) -> int:
         """Bring the rows of a table that has ids; return how many could not be read."""
         lost = 0
-        for _, rows in _readable(1, self._highest(table) + 1, self._reads(f"salvage_{kind}"), span=_SPAN_ROWS):
+        is_old = not self._has_identity and kind is TransferKind.DROPPED_EVENTS
+        reads = self._reads(f"salvage_unreleased_{kind}" if is_old else f"salvage_{kind}")
+        for _, rows in _readable(1, self._highest(table) + 1, reads, span=_SPAN_ROWS):
             lost += 1 if rows is None else len(await self._write(kind, rows))
         return lost
 
@@ -187,20 +206,16 @@ class _Salvage:
         except sqlite3.DatabaseError:
             return []
 
-    def _from_both_ends(self, query: str, *, columns: int = 1, **after: Any) -> list[Row]:
-        """Return the rows of a query up to the first that cannot be read, and those behind the last.
-
-        The first `columns` tell the rows apart.
-        """
-        rows: dict[tuple[Any, ...], Row] = {}
-        for sql in (SQL[query], _backwards(SQL[query])):
+    def _from_both_ends(self, query: str) -> list[Row]:
+        """Return the rows of a query up to the first that cannot be read, and those behind the last."""
+        rows: list[Row] = []
+        for name in (query, f"{query}_backwards"):
             try:
-                for row in self._connection.execute(sql, after | {"limit": -1}):
-                    rows[row[:columns]] = list(row)
+                rows.extend(map(list, self._connection.execute(SQL[name])))  # keeps what came before a failure
             except sqlite3.DatabaseError:
                 continue
             break
-        return list(rows.values())
+        return rows
 
     async def _write(self, kind: TransferKind, rows: Sequence[Row]) -> list[Row]:
         """Write rows; return those that the target refuses, as noise that looks like a row is refused."""
@@ -216,13 +231,6 @@ class _Salvage:
             half = len(rows) // 2
             return await self._write(kind, rows[:half]) + await self._write(kind, rows[half:])
         return []
-
-
-def _backwards(sql: str) -> str:
-    """Return a statement that sorts its rows so that it begins with the last."""
-    selected, order = sql.split("ORDER BY ")
-    columns, limit = order.split(" LIMIT ")
-    return f"{selected}ORDER BY {columns.replace(',', ' DESC,')} DESC LIMIT {limit}"
 
 
 def _readable(
