@@ -20,7 +20,7 @@ from app.catalog.presets import (
     read_action,
     read_preset_file,
 )
-from app.catalog.yaml_files import Folders, folders_of, parse_yaml, read_texts
+from app.catalog.yaml_files import Folders, folders_of, parse_yaml, read_file, read_texts
 from app.core.events import Event
 from app.destination import EVENT_NAMES
 from app.errors import CatalogError, Fault
@@ -304,14 +304,8 @@ def read_draft(paths: Iterable[Path]) -> Draft:
         if not found:
             faults.append(Fault("", "the folder has no YAML file: name another", file=str(path)))
         for file in found:
-            try:
-                text = file.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as exc:
-                reason = exc.strerror if isinstance(exc, OSError) else "not UTF-8"
-                faults.append(Fault("", f"cannot be read: {reason}", file=str(file)))
-                continue
-            texts = _kind(parse_yaml(text), draft)
-            if texts is not None:
+            text = read_file(file, faults)
+            if text is not None and (texts := _kind(parse_yaml(text), draft)) is not None:
                 texts[str(file)] = text
     if faults:
         raise CatalogError(faults)

@@ -160,10 +160,11 @@ def _read_folders(setting: str, folders: Folders, faults: list[Fault]) -> dict[s
             message = f"cannot be read: {exc.strerror}"
         if message:
             faults.append(Fault(path="", message=message, file=str(folder)))
-    return {str(path): text for _, path in sorted(chosen.items()) if (text := _read_file(path, faults)) is not None}
+    return {str(path): text for _, path in sorted(chosen.items()) if (text := read_file(path, faults)) is not None}
 
 
-def _read_file(path: Path, faults: list[Fault]) -> str | None:
+def read_file(path: Path, faults: list[Fault]) -> str | None:
+    """Return the text of a file; None where it cannot be read, with a fault that says why."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:

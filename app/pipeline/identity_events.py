@@ -62,7 +62,6 @@ class IdentityEventReader:
 
     def __init__(self, keys: IdKeys, person: PersonReader, consent: ConsentAnswer) -> None:
         self.id_keys = keys
-        self._keys = keys
         self._person = person
         self._consent = consent
 
@@ -176,10 +175,10 @@ class IdentityEventReader:
         """Return the keys of the ids of an event, each in its place."""
         user, anonymous = event.get("userId"), event.get("anonymousId")
         return Ids(
-            None if user is None else self._keys.user(user if type(user) is str else _id(user)),
+            None if user is None else self.id_keys.user(user if type(user) is str else _id(user)),
             None
             if anonymous is None
-            else self._keys.anonymous(anonymous if type(anonymous) is str else _id(anonymous)),
+            else self.id_keys.anonymous(anonymous if type(anonymous) is str else _id(anonymous)),
             self._previous(event) if event["type"] == "alias" else None,
         )
 
@@ -208,7 +207,7 @@ class IdentityEventReader:
     def _previous(self, event: Event) -> tuple[str, str] | None:
         """Return both keys that the previous id of an alias may have; None where there is none."""
         given = _id(event.get("previousId"))
-        user, anonymous = self._keys.user(given), self._keys.anonymous(given)
+        user, anonymous = self.id_keys.user(given), self.id_keys.anonymous(given)
         return (user, anonymous) if user and anonymous else None
 
     def _permission(self, event: Event, fields: Mapping[str, Any], catalog: Catalog) -> bool | None:

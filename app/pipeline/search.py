@@ -50,9 +50,10 @@ class Finder:
     """Searches deliveries, and the events that became none, by the same query."""
 
     def __init__(self, outbox: Outbox, digest: Callable[[str], str | None], known: KnownNames) -> None:
-        """Take the outbox, what returns the digest of a typed e-mail address or phone number, and the known names."""
+        """Take the outbox, what returns the digest of a typed person, and the known names."""
         self._outbox = outbox
-        self._digest = digest
+        #: Returns the digest of a typed e-mail address or phone number, or of whoever it already is; None for others.
+        self.digest = digest
         self._known = known
 
     async def check(self, query: Query) -> None:
@@ -109,10 +110,6 @@ class Finder:
             dropped=await dropped(query, limit=limit, cursor=dropped_cursor, oldest_first=oldest_first),
         )
 
-    def digest(self, text: str) -> str | None:
-        """Return the digest of a typed e-mail address or phone number, or of whoever it already is; None for others."""
-        return self._digest(text)
-
     async def look_up(self, text: str, *, limit: int, people: bool = True) -> Found | None:
         """Return what a text leads to, as the first that it is anything of; None where it leads to nothing.
 
@@ -121,7 +118,7 @@ class Finder:
         text = text.strip()
         if not text or len(text) > MAX_FOUND_BY:
             return None
-        digest = self._digest(text)
+        digest = self.digest(text)
         if digest is not None and "@" in text:
             return await self.find(Query(person=(digest,)), limit=limit) if people else None
         for query in readings(text, digest if people else None):

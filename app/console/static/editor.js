@@ -61,11 +61,7 @@ async function peek(form) {
   const answer = await send(form, null, { peek: "yes" });
   if (!answer || number !== asked) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  for (const id of ["effect", "takes", "told"]) {
-    const [old, fresh] = [document.getElementById(id), page.getElementById(id)];
-    if (old && fresh && old.innerHTML !== fresh.innerHTML) old.replaceChildren(...fresh.childNodes);
-  }
-  for (const old of document.querySelectorAll("#editor .found[id]")) {
+  for (const old of document.querySelectorAll("#effect, #takes, #told, #editor .found[id]")) {
     const fresh = page.getElementById(old.id);
     if (fresh && old.innerHTML !== fresh.innerHTML) old.replaceChildren(...fresh.childNodes);
   }
