@@ -59,6 +59,23 @@ def test_the_store_sorts_a_list_and_a_group_of_its_page_leads_to_all_of_it(busy:
     assert set(cells(rows, 3)) == {name}
 
 
+def test_a_page_groups_by_hour(busy: Server, open_page: OpenPage) -> None:
+    page = open_page(f"{busy.url}/console/deliveries?period=week")
+    region = page.get_by_role("region", name="Deliveries")
+    rows = region.locator("tbody tr[data-open]")
+    listed = rows.count()
+    page.get_by_label("Group this page by").first.select_option(label="hour")
+    heads = region.locator("tr.group")
+    expect(heads.first).to_contain_text(":00")
+    assert sum(map(int, heads.locator("strong").all_inner_texts())) == listed
+    hours = {(each.get_attribute("datetime") or "")[:13] for each in rows.locator("td:first-child time").all()}
+    assert heads.count() == len(hours)
+    heads.first.get_by_role("link", name="all of them").click()
+    expect(page).to_have_url(re.compile("since=.*until="))
+    times = rows.locator("td:first-child time").all()
+    assert len({(each.get_attribute("datetime") or "")[:13] for each in times}) == 1
+
+
 def test_the_inventory_sorts_by_its_counts(busy: Server, open_page: OpenPage) -> None:
     page = open_page(f"{busy.url}/console/inventory")
     page.get_by_role("button", name="Last seen").click()

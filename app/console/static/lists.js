@@ -102,8 +102,7 @@ function startList(table) {
 function groupOf(row, column) {
   const at = row.cells[column].querySelector("time")?.dateTime;
   if (!at) return row.cells[column].innerText.split("\n")[0].trim();
-  return new Intl.DateTimeFormat(ENGLISH, { dateStyle: "medium", timeStyle: "short", timeZone: chosenZone() })
-    .format(new Date(at).setMinutes(0, 0));
+  return formatOf({ dateStyle: "medium", timeStyle: "short" }).format(new Date(at).setMinutes(0, 0));
 }
 
 // The list of all that has what a cell has; "" where no filter says it.
