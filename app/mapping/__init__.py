@@ -5,8 +5,8 @@ from app.mapping.choice_context import Readers
 from app.mapping.compiler import PRODUCT_ID
 from app.mapping.mapping import Explanation, Mapping, compile_mapping
 from app.mapping.named_places import named_places
+from app.mapping.nearest_path import nearest_path
 from app.mapping.nodes import MISSING
-from app.mapping.paths import nearest_path
 from app.mapping.product_ids import check_content_id
 
 __all__ = [

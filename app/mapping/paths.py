@@ -4,10 +4,8 @@
 """
 
 import re
-from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
+from collections.abc import Iterator
 from functools import lru_cache, partial
-from itertools import islice
 from typing import Any, Final
 
 from app.errors import Fault, MappingError
@@ -17,12 +15,6 @@ from app.mapping.jsonpath import compile_list_path
 from app.mapping.nodes import EVENT, MISSING, Call, Constant, Node, Path
 
 MAX_PATH_CHARACTERS: Final = 500
-
-#: Of an event, and of a field, that are compared.
-_MAX_COMPARED: Final = 500
-#: Paths that are as like as this may be meant for each other.
-_LIKE: Final = 0.8
-_PLAIN_KEY: Final = re.compile(r"\w+")
 
 _QUOTED_KEY: Final = re.compile(r"""\[\s*(?:"([^"]*)"|'([^']*)')\s*\]""")
 _BEYOND_DOTS: Final = re.compile(r"^\$?\.\.|(?:^|\.)\*(?=$|[.\[])|\[\s*(?:[*?:-]|\d+\s*[:,])", re.ASCII)
@@ -123,46 +115,3 @@ def _read_dynamic(at: str, event: Any, text: Any) -> Any:
         raise not_a_text(at, text)
     keys = _dynamic_keys(text)
     return MISSING if keys is None else read(event, keys)
-
-
-def nearest_path(asked: Iterable[str], event: dict[str, Any]) -> str:
-    """Return the path of an event at which something stands that is most like a path asked for; "" where none is.
-
-    >>> nearest_path(["properties.order_total"], {"properties": {"orderTotal": 5, "order_id": "A"}})
-    'properties.orderTotal'
-    """
-    return _nearest(tuple(islice(asked, _MAX_COMPARED)), tuple(islice(_paths_in(event), _MAX_COMPARED)))
-
-
-@lru_cache(maxsize=128)
-def _nearest(asked: tuple[str, ...], paths: tuple[str, ...]) -> str:
-    """Return the one of some paths that is most like one asked for: an editor asks for each key the same."""
-    there = {_spelled(path): path for path in paths}
-    by_name = {_spelled(path.rpartition(".")[2]): path for path in there.values()}
-    for path in asked:
-        like = get_close_matches(_spelled(path), there, n=1, cutoff=_LIKE)
-        if like:
-            return there[like[0]]
-        name = _spelled(path.rpartition(".")[2])
-        if name in by_name:
-            return by_name[name]
-    return ""
-
-
-def _spelled(path: str) -> str:
-    return path.lower().replace("_", "").replace("-", "")
-
-
-def _paths_in(event: dict[str, Any]) -> Iterator[str]:
-    """Yield the paths of an event at which something stands, those of a list's first item for all of its items."""
-    waiting: list[tuple[str, Any]] = [("", event)]
-    while waiting:
-        at, value = waiting.pop()
-        if isinstance(value, list) and value and isinstance(value[0], dict):
-            at, value = f"{at}[0]", value[0]
-        if isinstance(value, dict):
-            for key, member in reversed(value.items()):
-                name = f".{key}" if _PLAIN_KEY.fullmatch(key) else f'["{key}"]'
-                waiting.append(((at + name).removeprefix("."), member))
-        elif value is not None and value not in ("", []):
-            yield at
