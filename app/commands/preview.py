@@ -321,7 +321,7 @@ def _fields_table(report: PresetReport) -> Table:
     for each in report.fields:
         paths = ", ".join(each.paths) or "(the mapping itself)"
         nearest = f"; nearest: {each.nearest}" if each.nearest else ""
-        value = f"(nothing there{nearest})" if each.is_missing else each.value or ""
+        value = f"(nothing found{nearest})" if each.is_missing else each.value or ""
         add_row(table, each.field, paths, value, each.sent or "(not sent)")
     return table
 

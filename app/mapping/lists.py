@@ -45,9 +45,9 @@ def build_array_path(compiler: Compiler, value: Any, at: str) -> Node:
     if not isinstance(shape, dict) or not shape:
         return root
     below = f"{', '.join(places_of(root))}[*]."
-    resolve = generate(compiler.compile(shape, f"{at}/1", compiler.context.part(below)))
-    function = _shaped if isinstance(root, Path | ListPath) else _shaped_within_bounds
-    return Call(function=partial(function, resolve), operands=(TOLD, root), needs="all")
+    item = compiler.compile(shape, f"{at}/1", compiler.context.part(below))
+    function = partial(_shaped if isinstance(root, Path | ListPath) else _shaped_within_bounds, generate(item))
+    return Call(function=function, operands=(TOLD, root), needs="all", shape=item)
 
 
 def _shaped(resolve: Resolver, told: list[PassedOver], root: Any) -> Any:
@@ -75,9 +75,10 @@ def build_each(compiler: Compiler, value: Any, at: str) -> Node:
     root = NOTHING if text is None else path_node(compiler, without_prefix(text), f"{at}/0")
     objects = compiler.context.operand(why="an object, or a list of them, is expected")
     below = f"{', '.join(places_of(root))}[*]."
-    resolve = generate(compiler.compile(value[1], f"{at}/1", compiler.context.part(below)), of_object=True)
+    item = compiler.compile(value[1], f"{at}/1", compiler.context.part(below))
+    function = partial(_each, generate(item, of_object=True), objects.about(root))
     said = Call(function=_said_objects, operands=(root,), is_shared=True)
-    return Call(function=partial(_each, resolve, objects.about(root)), operands=(TOLD, root, said), needs="all")
+    return Call(function=function, operands=(TOLD, root, said), needs="all", shape=item)
 
 
 def _said_objects(root: Any) -> Sequence[dict[str, Any]]:

@@ -25,8 +25,10 @@ from app.mapping.nodes import (
     Node,
     Object,
     Resolver,
+    asked_by_items,
     asked_objects,
     asked_paths,
+    leaves,
     leaves_choice,
 )
 
@@ -108,7 +110,7 @@ class Mapping:
         #: By field, and whether arithmetic counts; None where there is no choice.
         self._candidates: dict[tuple[FieldPath, bool], FindsCandidates | None] = {}
         #: The place of each leaf among all.
-        self._ranks = {path: number for number, (path, _) in enumerate(_leaves(node, ""))}
+        self._ranks = {path: number for number, (path, _) in enumerate(leaves(node))}
 
     def under(self, content_id: str) -> "Mapping":
         """Return the same mapping with products under the ids that CONTENT_ID names, compiled when first asked for."""
@@ -189,6 +191,10 @@ class Mapping:
         """Return the paths at which a dotted field is looked for, conditions too; none where it is fixed."""
         return asked_paths(self._at_path(field.split(".")))
 
+    def places_of_items(self, field: str) -> dict[str, tuple[str, ...]]:
+        """Return the same for each member of the items of a dotted field, a list that is put together; else none."""
+        return asked_by_items(self._at_path(field.split(".")))
+
     def rank(self, field: str) -> int:
         """Return the place of a field among all, or that of the leaf of which it is a part."""
         while field and field not in self._ranks:
@@ -222,14 +228,6 @@ class Mapping:
     def too_deep(self) -> MappingError:
         """Return the error for an event that cannot be read to its ground."""
         return MappingError([Fault(self._at, "cannot be resolved: the event is nested too deeply")])
-
-
-def _leaves(node: Node, at: str) -> Iterator[tuple[str, Node]]:
-    if isinstance(node, Object):
-        for key, member in node.members:
-            yield from _leaves(member, f"{at}.{key}" if at else key)
-    else:
-        yield at, node
 
 
 def _without_arithmetic(node: Node) -> Node:

@@ -151,6 +151,10 @@ class Call:
     computes: bool = False
     #: Several nodes ask the same of an event: it is found once, and never by a function that records.
     is_shared: bool = False
+    #: For explanations: the paths that the function looks up in the event by itself.
+    looks_up: tuple[str, ...] = ()
+    #: For explanations: what each item of a list is made into, by paths that begin at the item.
+    shape: "Node | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,8 +251,49 @@ def asked_objects(node: Node) -> Collection[Keys]:
 
 def asked_paths(node: Node) -> tuple[str, ...]:
     """Return the paths that a node may ask, in order, each once."""
-    own = (node.text,) if isinstance(node, Path | ListPath) else ()
-    return tuple(dict.fromkeys((*own, *(path for part in _parts(node) for path in asked_paths(part)))))
+    match node:
+        case Path(text=text) | ListPath(text=text):
+            return (text,)
+        case Call(looks_up=(_, *_) as paths):
+            return paths
+    found = [path for part in _parts(node) for path in asked_paths(part)]
+    if isinstance(node, Call) and node.shape is not None:
+        found += _below_items(node, node.shape)
+    return tuple(dict.fromkeys(found))
+
+
+def asked_by_items(node: Node) -> dict[str, tuple[str, ...]]:
+    """Return the paths that are asked for each member of the items of a list, by the dotted name of the member."""
+    match node:
+        case Call(shape=Object() as shape):
+            asked = [(name, _below_items(node, member)) for name, member in leaves(shape)]
+        case List(items=items):
+            members = (each for item in items if isinstance(item, Object) for each in leaves(item))
+            asked = [(name, asked_paths(member)) for name, member in members]
+        case Choice(options=nodes):
+            asked = [each for part in nodes for each in asked_by_items(part).items()]
+        case If(then=then, otherwise=otherwise):
+            asked = [each for part in (then, otherwise) for each in asked_by_items(part).items()]
+        case _:
+            asked = []
+    found: dict[str, tuple[str, ...]] = {}
+    for name, paths in asked:
+        found[name] = tuple(dict.fromkeys((*found.get(name, ()), *paths)))
+    return found
+
+
+def _below_items(node: Call, inner: Node) -> tuple[str, ...]:
+    """Return the paths that are asked of the items of lists, from the event on."""
+    return tuple(f"{place}[*].{path}" for place in places_of(node) for path in asked_paths(inner))
+
+
+def leaves(node: Node, at: str = "") -> Iterator[tuple[str, Node]]:
+    """Yield what is no object by its dotted name below a node."""
+    if isinstance(node, Object):
+        for key, member in node.members:
+            yield from leaves(member, f"{at}.{key}" if at else key)
+    else:
+        yield at, node
 
 
 def _places(node: Node) -> Iterator[Keys]:

@@ -84,7 +84,7 @@ class FieldReport:
 
     @property
     def is_missing(self) -> bool:
-        """Whether nothing stands where the preset looks for it."""
+        """Whether the preset finds nothing for it where it looks."""
         return self.value is None and self.sent is None
 
 
@@ -205,21 +205,48 @@ def field_reports(
     except MappingError:
         return
     hashed = hashed_fields(resolved, rules)
-    mapped = {row.path for row in rows}
-    for row in rows:
+    found = [row for row in rows if row.path not in preset.own_fields or not _is_of_nothing(row)]
+    mapped = {row.path: row for row in found}
+    for row in found:
         if row.path not in _NOT_SENT:
             known = hashed.get(row.path.removeprefix("user_data.")) if row.path in _WIRE_NAMES else None
             paths = tuple(read.path for read in row.reads)
             yield _report(row.path, paths, row.value, known.form if known else "", built)
-    for path in preset.own_fields:
-        places = preset.mapping.places(path)
-        if path not in mapped and places:
-            nearest = nearest_path(places, event)
-            field = path.replace(".", "/")
-            yield FieldReport(field=field, paths=places, value=None, normalised="", sent=None, nearest=nearest)
+    yield from _missing_fields(preset, event, mapped)
     for name, known in hashed.items():
         if known.place and f"user_data.{name}" not in mapped:
             yield _report(f"user_data.{name}", (known.place,), known.value, known.form, built)
+
+
+def _missing_fields(preset: Preset, event: Event, mapped: Mapping[str, Explanation]) -> Iterator[FieldReport]:
+    """Yield the fields that a preset maps itself and that find nothing, those of the items of its lists too."""
+    lacking: list[tuple[str, tuple[str, ...]]] = []
+    for path in preset.own_fields:
+        if path not in mapped:
+            lacking.append((path, preset.mapping.places(path)))
+        else:
+            parts = preset.mapping.places_of_items(path).items()
+            lacking += [(f"{path}.{name}", its) for name, its in parts if not _in_items(mapped[path].value, name)]
+    for path, places in lacking:
+        if places:  # what is fixed is looked for nowhere
+            field, nearest = path.replace(".", "/"), nearest_path(places, event)
+            yield FieldReport(field=field, paths=places, value=None, normalised="", sent=None, nearest=nearest)
+
+
+def _is_of_nothing(row: Explanation) -> bool:
+    """Return whether a field was made without anything of the event, and says nothing: a template of empty places."""
+    is_made = all(read.path == "$" for read in row.reads)  # of the whole event, whatever is in it
+    return is_made and (row.value in ({}, []) or (type(row.value) is str and not row.value.strip()))
+
+
+def _in_items(items: Any, name: str) -> bool:
+    """Return whether any item of a list has a member, by its dotted name; True where there are no items to ask."""
+    found: list[Any] = [item for item in items if type(item) is dict] if type(items) is list else []
+    if not found:
+        return True
+    for key in name.split("."):
+        found = [each[key] for each in found if type(each) is dict and key in each]
+    return any(each is not None and each != "" for each in found)
 
 
 def event_without_memory(line: PresetResult) -> Event | None:

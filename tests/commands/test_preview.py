@@ -188,6 +188,30 @@ def test_preview_explains_each_field_by_the_path_it_came_from(run: Run) -> None:
     assert "Refused. line 1, event 2: the event is not a JSON object" in told
 
 
+def test_a_mapped_field_that_finds_nothing_is_explained_with_the_nearest_path(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text(
+        'name: Own\nsubscribe: type = "page"\naction: report_conversion_event\nmapping:\n  event_name: page_visit\n'
+        "  app_id: {'@path': $.context.appId}\n  app_name: {'@path': $.context.product}\n",
+        "utf-8",
+    )
+    event = PAGE | {"context": {**PERSON, "app_id": 7}}
+    (line,) = lines(
+        run("preview", "-", "--explain", "--json", "--presets", tmp_path, stdin=json.dumps(event), COLUMNS="200")
+    )
+    missing = {each["field"]: each for each in line["presets"][0]["fields"] if "nearest" in each}
+    told = " ".join(run("preview", "-", "--explain", "--presets", tmp_path, stdin=json.dumps(event)).stdout.split())
+
+    assert missing == {
+        "app_id": {**_NOTHING, "field": "app_id", "from": ["context.appId"], "nearest": "context.app_id"},
+        "app_name": {**_NOTHING, "field": "app_name", "from": ["context.product"], "nearest": ""},
+    }
+    assert "app_id │ context.appId │ (nothing found; nearest: context.app_id) │ (not sent)" in told
+    assert "app_name │ context.product │ (nothing found) │ (not sent)" in told
+
+
+_NOTHING = {"value": None, "normalised": "", "sent": None}
+
+
 def test_an_event_that_no_preset_takes_is_explained_by_the_conditions_that_failed(run: Run) -> None:
     told = explained(run, SCREEN)
     assert "s-1: No preset matches this event." in told

@@ -112,6 +112,22 @@ async def test_what_is_not_sent_is_explained(changes: dict[str, Any], said: str,
     assert said in await post(world, event=text_of(**changes))
 
 
+async def test_a_mapped_field_that_finds_nothing_shows_the_nearest_path(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        own = PRESET.replace(
+            "{event_name: checkout}", "{event_name: checkout, app_id: {'@path': $.properties.orderId}}"
+        )
+        (tmp_path / "presets/checkout.yaml").write_text(own, encoding="utf-8")
+        world.running.reload()
+        page = await post(world, event=text_of())
+        elsewhere = await post(world, event=text_of(properties={"note": "x"}))
+
+    row = '<th scope="row">app_id</th> <td><code>properties.orderId</code></td> <td class="value">'
+    nothing = '<span class="dim">nothing</span>'
+    assert f'{row}{nothing}<br><span class="dim">The event has</span> <code>properties.order_id</code></td>' in page
+    assert f"{row}{nothing}</td>" in elsewhere
+
+
 async def test_what_was_sent_before_is_a_duplicate_and_since_when(world: World) -> None:
     await receive(world)
     world.now = NOW + 120

@@ -132,6 +132,125 @@ async def test_a_field_that_a_preset_maps_and_that_finds_nothing_says_what_the_e
     }
 
 
+PRODUCTS = [{"sku": "p1", "Price": 5}, {"sku": "p2", "brand": "B"}]
+
+
+def at(path: str) -> dict[str, Any]:
+    return {"@path": path}
+
+
+def of_products(path: str, **shape: Any) -> dict[str, Any]:
+    return {"@arrayPath": [path, shape]}
+
+
+#: Fields that find nothing, with the places where they look and the nearest path of the event.
+FINDS_NOTHING = {
+    "a template": ("content_name", {"@template": "{{properties.Order_Id}}"}, ["properties.Order_Id"], "order_id"),
+    "a template of a list": ("content_name", {"@template": "{{ properties.items }}"}, ["properties.items"], ""),
+    "Liquid": ("content_name", {"@liquid": "{{ properties.orderId | upcase }}"}, ["properties.orderId"], "order_id"),
+    "a replacement": (
+        "content_name",
+        {"@replace": {"value": at("$.properties.sku"), "pattern": "a", "replacement": "b"}},
+        ["properties.sku"],
+        "products[0].sku",
+    ),
+    "objects merged": (
+        "",
+        {"@merge": {"direction": "right", "objects": [{"value": at("$.properties.revnue")}]}},
+        ["properties.revnue"],
+        "revenue",
+    ),
+    "a branch": (
+        "value",
+        {"@if": {"exists": at("$.properties.order_id"), "then": at("$.properties.Revenue")}},
+        ["properties.order_id", "properties.Revenue"],
+        "revenue",
+    ),
+    "a sum of which one number is there": (
+        "value",
+        {"@sum": [at("$.properties.revenue"), at("$.properties.shiping")]},
+        ["properties.revenue", "properties.shiping"],
+        "shipping",
+    ),
+    "what stands there but is no parameter of an address": (
+        "content_name",
+        {"@queryParameter": {"url": at("$.properties.order_id"), "name": "x"}},
+        ["properties.order_id"],
+        "",
+    ),
+    "a list under another name": (
+        "contents",
+        of_products("$.properties.items", id=at("$.sku")),
+        ["properties.items", "properties.items[*].sku"],
+        "products[0].sku",
+    ),
+    "a member of all products": (
+        "contents/item_price",
+        of_products("$.properties.products", id=at("$.sku"), item_price=at("$.price"), item_brand=at("$.brand")),
+        ["properties.products[*].price"],
+        "products[0].Price",
+    ),
+    "a member of what the products of either list are made into": (
+        "contents/item_price",
+        {
+            "@if": {
+                "exists": at("$.properties.coupon"),
+                "then": of_products("$.properties.gifts", id=at("$.sku"), item_price=at("$.worth")),
+                "else": {"@coalesce": [of_products("$.properties.products", id=at("$.sku"), item_price=at("$.price"))]},
+            }
+        },
+        ["properties.gifts[*].worth", "properties.products[*].price"],
+        "products[0].Price",
+    ),
+    "a member of a list that is written out": (
+        "contents/id",
+        [{"id": at("$.properties.products[0].SKU"), "quantity": 1}, "x"],
+        ["properties.products[0].SKU"],
+        "products[0].sku",
+    ),
+}
+
+
+async def missing_of(own: Any) -> dict[str, tuple[tuple[str, ...], str]]:
+    """Return of a preset whose `custom_data` is this, which fields find nothing, where they look, and what is near."""
+    action = (ROOT / "mappings/report_conversion_event.yaml").read_text("utf-8")
+    text = orjson.dumps(
+        {
+            "name": "Own",
+            "subscribe": 'type = "track"',
+            "action": "report_conversion_event",
+            "mapping": {"event_name": "lead", "custom_data": own},
+        }
+    ).decode()
+    catalog = compile_catalog({"own.yaml": text}, {"report_conversion_event.yaml": action})
+    event = order(properties={"order_id": "SO-1", "revenue": 5, "shipping": 1, "products": PRODUCTS})
+    report = of(await assemble.explainer(settings()).explain(event, catalog, now=NOW), "Own")
+    return {row.field: (row.paths, row.nearest) for row in report.fields if row.is_missing}
+
+
+@every_row(("field", "mapped", "places", "nearest"), list(FINDS_NOTHING.values()), ids=str)
+async def test_it_says_so_whatever_would_have_made_the_field(
+    field: str, mapped: Any, places: list[str], nearest: str
+) -> None:
+    own = {field.partition("/")[0]: mapped} if field else mapped
+    missing = await missing_of(own)
+
+    assert missing == {f"custom_data/{field}".rstrip("/"): (tuple(places), nearest and f"properties.{nearest}")}
+
+
+async def test_nothing_is_said_of_a_field_that_finds_something_or_that_is_fixed() -> None:
+    found = {
+        "content_name": {"@template": "order {{properties.gone}}"},
+        "content_category": "",
+        "value": at("$.properties.revenue"),
+        "contents": of_products("$.properties.products", id=at("$.sku"), item_brand=at("$.brand"), quantity=1),
+        "np": {"@liquid": "{{ properties.order_id }}"},
+    }
+
+    assert await missing_of(found) == {}
+    assert await missing_of({"contents": of_products("$.properties.order_id", id=at("$.sku"))}) == {}
+
+
 @pytest.mark.slow
 async def test_an_invalid_event_shows_its_fields_and_the_reason() -> None:
     report = of(await explain(order(context={})), "Order Completed")

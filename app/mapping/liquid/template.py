@@ -92,7 +92,10 @@ def build_template_node(compiler: Compiler, value: Any, at: str) -> MappingNode:
         liquid_syntax.read_escapes(expression)
         if isinstance(expression, FilteredExpression):
             _check_filters(compiler, expression, at)
-    return Call(function=partial(_rendered, template), operands=(EVENT,)) if text else Constant(value="")
+    if not text:
+        return Constant(value="")
+    paths = tuple(template.global_variable_paths())
+    return Call(function=partial(_rendered, template), operands=(EVENT,), looks_up=paths)
 
 
 def _words(error: Exception) -> str:
