@@ -1,6 +1,6 @@
 """Links from ids to users, followed and turned back: who somebody is in the end, and which ids are his."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from msgspec.structs import replace
@@ -9,7 +9,7 @@ from app.config.settings import MemorySettings
 from app.core.people import Fact, Link, Remembered
 from app.core.trust import may_change
 from app.identity.facts import NOBODY, OF_PERSON, IdentityEvent
-from app.identity.memory import Memory
+from app.identity.memory import SOMEBODY_ELSES, Memory
 
 #: A chain of links is followed so far.
 MAX_STEPS: Final = 8
@@ -117,7 +117,7 @@ def _link(source: str, user: str, event: IdentityEvent, memory: Memory, rules: M
     if before is None:
         _move(source, users[-1], event, memory, rules)
     elif before.to != user and end_of(memory, before.to, at, rules) != users[-1]:
-        _drop(source, memory, is_proven=is_proven)
+        _forget(source, SOMEBODY_ELSES, memory, is_proven=is_proven)
     _keep_link(source, Link(to=user, at=at, is_proven=is_proven), memory)
 
 
@@ -148,12 +148,7 @@ def _move(source: str, user: str, event: IdentityEvent, memory: Memory, rules: M
         if fact and may_move and at - fact.at <= rules.remember_s and _gives_way(facts.get(group), fact):
             facts[group] = fact
     memory.keep(user, replace(known, facts=facts))
-    left = {
-        group: fact
-        for group, fact in given.facts.items()
-        if group not in OF_PERSON or not may_change(by_proven=is_proven, of_proven=fact.is_proven)
-    }
-    memory.keep(source, replace(given, facts=left))
+    _forget(source, OF_PERSON, memory, is_proven=is_proven)
 
 
 def _gives_way(known: Fact | None, fact: Fact) -> bool:
@@ -161,14 +156,13 @@ def _gives_way(known: Fact | None, fact: Fact) -> bool:
     return known is None or (fact.at > known.at and may_change(by_proven=fact.is_proven, of_proven=known.is_proven))
 
 
-def _drop(source: str, memory: Memory, *, is_proven: bool) -> None:
-    """Forget what an id held of another user's person and clicks; the device stays, and what a public event may not."""
+def _forget(source: str, groups: Collection[str], memory: Memory, *, is_proven: bool) -> None:
+    """Forget what an id holds of these groups, except what a public event may not change."""
     if person := memory.person(source):
-        gone = (*OF_PERSON, "click")
         facts = {
             group: fact
             for group, fact in person.facts.items()
-            if group not in gone or not may_change(by_proven=is_proven, of_proven=fact.is_proven)
+            if group not in groups or not may_change(by_proven=is_proven, of_proven=fact.is_proven)
         }
         memory.keep(source, replace(person, facts=facts))
 

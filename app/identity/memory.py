@@ -234,8 +234,8 @@ def _renews(before: Link | None, link: Link | None, after_s: float) -> bool:
     return link.at - before.at < after_s and link == replace(before, at=link.at)
 
 
-#: What goes from an id when a proven event links it to another user than a public one did.
-_SOMEBODY_ELSES: Final = frozenset({*OF_PERSON, "click"})
+#: What goes from an id that is linked to another user than before; its device stays.
+SOMEBODY_ELSES: Final = frozenset({*OF_PERSON, "click"})
 
 
 class ProvenMemory:
@@ -262,7 +262,7 @@ class ProvenMemory:
         before = self._memory.person(key) or NOBODY
         public = {group: fact for group, fact in before.facts.items() if not fact.is_proven}
         if before.link and person.link and before.link.to != person.link.to:
-            public = {group: fact for group, fact in public.items() if group not in _SOMEBODY_ELSES}
+            public = {group: fact for group, fact in public.items() if group not in SOMEBODY_ELSES}
         if public:
             person = replace(person, facts={**public, **person.facts})
         if person.link is None and before.link and not before.link.is_proven:
