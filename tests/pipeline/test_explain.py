@@ -372,6 +372,26 @@ async def test_a_field_shows_the_value_that_was_taken_where_the_first_is_of_no_u
     assert (refused.exit, email.paths, email.value) == (Exit.INVALID, ("properties.email",), '"no address"')
 
 
+async def test_a_field_of_which_no_value_was_taken_shows_the_first() -> None:
+    event = order(context={"traits": {"email": "none of yours"}, "ip": "203.0.113.9", "userAgent": "x"})
+    event["properties"]["email"] = "no address"
+    report = of(await explain(event), "Order Completed")
+    email = next(row for row in report.fields if row.field == "user_data/email")
+    assert (report.exit, email.paths, email.value, email.sent) == (
+        Exit.ENQUEUED,
+        ("properties.email",),
+        '"no address"',
+        None,
+    )
+
+
+async def test_a_refund_shows_the_amount_that_was_given_not_the_one_that_was_computed() -> None:
+    report = of(await explain(order(properties={"total": -25, "tax": 2, "shipping": 3})), "Order Completed")
+    value = next(row for row in report.fields if row.field == "custom_data/value")
+    assert (report.exit, report.reason) == (Exit.INVALID, "a refund, not a purchase")
+    assert (value.paths, value.value, value.sent) == (("properties.total",), "-25", None)
+
+
 async def test_a_value_that_is_nested_beyond_the_writer_is_shown_all_the_same() -> None:
     explanation = await explain(order(properties={"order_id": "SO-1", "revenue": nested(400)}))
     assert of(explanation, "Order Completed").matched

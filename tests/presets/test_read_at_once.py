@@ -92,7 +92,7 @@ def test_every_vector_is_read_at_once_to_the_same_event(catalog: Any) -> None:
 @given(st.data())
 def test_so_is_every_event_with_odd_values_in_odd_places(catalog: Any, data: st.DataObject) -> None:
     event = read_raw_event(data.draw(st.sampled_from(LINES)), now=NOW)
-    holders = [event, *_objects_in(event)]
+    holders = [event, *objects_in(event)]
     for _ in range(data.draw(st.integers(0, 4))):
         holder = data.draw(st.sampled_from(holders))
         name = data.draw(st.sampled_from([*holder, *NAMES]))
@@ -197,8 +197,8 @@ NAMES = ["email", "currency", "value", "revenue", "total", "price", "products", 
 NAMES += ["subtotal", "tax", "shipping", "discount", "taxes_included", "items", "line_items", "contents"]
 
 
-def _objects_in(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def objects_in(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for member in value.values():
         if isinstance(member, dict):
             yield member
-            yield from _objects_in(member)
+            yield from objects_in(member)
