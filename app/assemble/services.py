@@ -159,12 +159,8 @@ def make_services(
     sandbox = _sandbox(settings, destinations, clock)
     finder = assemble.event_finder(settings, outbox, catalog=lambda: running.catalog, sources=known, clock=clock)
     webhook = _alert_webhook(settings)
-    why_off = coordination.why_off
-    replaying = assemble.replaying(
-        settings, running, outbox, why_off=why_off, clock=clock, to=destinations, sources=sources
-    )
     tail = assemble.live_tail(settings, running, outbox, coordination)
-    shadow = assemble.shadow_runs(settings, running, outbox, clock=clock, to=destinations, sources=sources)
+    replaying, shadow = _users_of_kept_events(settings, running, coordination, outbox, clock, destinations, sources)
     return Services(
         outbox=outbox,
         running=running,
@@ -212,6 +208,23 @@ def make_acts(  # noqa: PLR0913, PLR0917 - all that operators work with
         sending=SwitchActs(outbox, coordination, audit),
         tail=watch,
         tests=SendTestActs(webhook, audit),
+    )
+
+
+def _users_of_kept_events(
+    settings: Settings,
+    running: RunningCatalog,
+    coordination: Coordination,
+    outbox: Outbox,
+    clock: Callable[[], float],
+    to: Sequence[Destination],
+    sources: RunningSources | None,
+) -> tuple[Replaying | None, ShadowRuns | None]:
+    """Return who brings events back from the quarantine, and who tries drafts on what is kept."""
+    why_off = coordination.why_off
+    return (
+        assemble.replaying(settings, running, outbox, why_off=why_off, clock=clock, to=to, sources=sources),
+        assemble.shadow_runs(settings, running, outbox, clock=clock, to=to, sources=sources),
     )
 
 
