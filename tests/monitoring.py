@@ -7,6 +7,7 @@ often enough in one test. Most branches go one way only, and inner loops ask the
 
 import dis
 import sys
+from collections.abc import Callable
 from types import CodeType
 from typing import Any, ClassVar
 
@@ -17,6 +18,8 @@ from coverage.sysmon import SysMonitor
 
 #: How often a branch goes the same way in one test before it is left alone until the next test.
 _ENOUGH = 200
+#: Stands for the place where a branch went of which both ways were seen; no instruction has it.
+_BOTH_WAYS = -1
 
 
 class _Monitor(SysMonitor):
@@ -37,6 +40,7 @@ class _Monitor(SysMonitor):
     def start(self) -> None:
         """Begin to measure."""
         super().start()
+        sys.monitoring.register_callback(self.myid, sys.monitoring.events.BRANCH, self._branch_callback())
         _Monitor.running = self
 
     def begin_test(self) -> None:
@@ -49,20 +53,28 @@ class _Monitor(SysMonitor):
             sys.monitoring.set_local_events(self.myid, code, events.LINE | events.PY_RETURN | events.BRANCH)
         self._left_alone.clear()
 
-    def sysmon_branch_either(self, code: CodeType, instruction_offset: int, destination_offset: int) -> Any:
-        """Note each way of a branch once."""
-        place = (id(code), instruction_offset)
-        first = self._went.get(place)
-        if first == destination_offset:
-            self._again[place] = again = self._again.get(place, 0) + 1
-            if again < self._enough:
-                return None
-            self._left_alone.add(code)
-            return sys.monitoring.DISABLE
-        if id(code) in self.code_infos:  # else a monitor before this one asked for it, and the code still runs
-            super().sysmon_branch_either(code, instruction_offset, destination_offset)
-        self._went[place] = destination_offset
-        return None if first is None else sys.monitoring.DISABLE
+    def _branch_callback(self) -> Callable[[CodeType, int, int], Any]:
+        """Return what notes each way of a branch once: it is called so often that the look-ups of a method count."""
+        went, again, code_infos, left_alone = self._went, self._again, self.code_infos, self._left_alone
+        note, disable = super().sysmon_branch_either, sys.monitoring.DISABLE
+
+        def on_branch(code: CodeType, offset: int, destination: int) -> Any:
+            place = (id(code), offset)
+            first = went.get(place)
+            if first == destination:
+                again[place] = count = again.get(place, 0) + 1
+                if count < self._enough:
+                    return None
+                left_alone.add(code)
+                return disable
+            if first == _BOTH_WAYS:
+                return disable
+            if id(code) in code_infos:  # else a monitor before this one asked for it, and the code still runs
+                note(code, offset, destination)
+            went[place] = destination if first is None else _BOTH_WAYS
+            return None if first is None else disable
+
+        return on_branch
 
     def sysmon_line_arcs(self, code: CodeType, line_number: int) -> Any:
         """Note a line."""
