@@ -60,6 +60,7 @@ def test_of_an_event_of_any_size_and_depth_so_many_paths_are_looked_at() -> None
     deep: Any = {"revenue": 5}
     for _ in range(5_000):
         deep = [{"a": deep}]
-    wide = {f"name_{number}": number for number in range(5_000)}
+    wide = {f"name_{number}": number for number in range(5_000)} | {"long" * 200: 1}
 
     assert nearest_path(["Revenue"] * 5_000, {"revenue": 1, "wide": wide, "deep": deep}) == "revenue"
+    assert nearest_path(["wide." + "long" * 200], {"long" * 200: 1}) == ""
