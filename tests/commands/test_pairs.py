@@ -1,6 +1,7 @@
 """One order, told by the page and by the shop: each row of `pairs.ndjson`, played by `pinrelay preview --story`."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,7 +52,7 @@ def is_meant(found: Any, wanted: Any) -> bool:
 
 
 @pytest.mark.slow
-def test_each_row_goes_as_it_says(run: Run) -> None:
+def test_each_row_goes_as_it_says(run: Run, temporary: Path) -> None:
     rows = [json.loads(line) for line in ROWS.read_text("utf-8").splitlines()]
 
     result = run("preview", "--story", ROWS, "--json")
