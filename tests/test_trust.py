@@ -32,7 +32,7 @@ PLACES: dict[str, list[str] | str] = {
         "identity/alias_graph._may_relink",
         "identity/alias_graph._move",
         "identity/alias_graph._gives_way",
-        "identity/alias_graph._drop",
+        "identity/alias_graph._forget",
         "identity/resolution._observe",
     ],
     "suppression": ["identity/suppression._is_lifted"],
