@@ -38,6 +38,8 @@ _PAUSE_S = 10
 #: A worker that answers its parent no sooner hangs. On a busy machine one that only starts takes many seconds: it would
 #: be killed again and again.
 _HANGS_AFTER_S = 20
+#: One that closed its side of the pipe has ended after so long.
+_ENDS_WITHIN_S = 1.0
 
 _NOT_LISTENING = (
     "HOST and PORT: cannot listen there, see the log above. If the address is in use, set another PORT or stop the "
@@ -116,13 +118,19 @@ class _Workers(Multiprocess):
         self._is_ending = True
         self.signal_queue.append(sig)
 
+    def init_processes(self) -> None:
+        self.processes = [start_worker(self.config, self.sockets) for _ in range(self.processes_num)]
+
     def keep_subprocess_alive(self) -> None:
         """Start anew what died or hangs; what could not start, and has logged why, after a pause.
 
         Where none of the others serves, an application that did not start ends all, as under one process.
         """
         for index, process in enumerate(self.processes):
-            if process.is_alive(timeout=self.config.timeout_worker_healthcheck) or self._is_left(process):
+            if process.is_alive(timeout=self.config.timeout_worker_healthcheck):
+                continue
+            process.process.join(_ENDS_WITHIN_S)  # where it is ending, its exit code says why
+            if self._is_left(process):
                 continue
             if self.should_exit.is_set():
                 return
@@ -130,8 +138,7 @@ class _Workers(Multiprocess):
             process.join()
             self._replaced_at.pop(process.pid, None)
             logger().info("worker died", pid=process.pid, exit_code=process.exitcode)
-            self.processes[index] = Process(self.config, self.sockets)
-            self.processes[index].start()
+            self.processes[index] = start_worker(self.config, self.sockets)
 
     def _is_left(self, process: Process) -> bool:
         """Return whether a process is left dead for now: it could not start, and what kept it is likely still there."""
@@ -150,6 +157,17 @@ class _Workers(Multiprocess):
         for process in self.processes:
             if _serves(process) and process.pid:
                 os.kill(process.pid, signal.SIGHUP)
+
+
+def start_worker(config: uvicorn.Config, sockets: list[socket]) -> Process:
+    """Start a worker process whose end ends the wait for its answer, when it is asked whether it lives.
+
+    Only the worker keeps its side of the pipe: uvicorn keeps a copy, and would wait as long as for one that hangs.
+    """
+    process = Process(config, sockets)
+    process.start()
+    process.child_conn.close()
+    return process
 
 
 def _serves(process: Process) -> bool:
