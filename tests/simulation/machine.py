@@ -191,12 +191,9 @@ class Process:
             self.life.broke_at = self.machine.universe.now
 
     def _let_go(self) -> None:
-        readers = self.outbox._readers
-        connections = [self.outbox._writer._connection]
-        connections += [readers._idle.get() for _ in range(readers._count)]
-        for connection in connections:
-            with suppress(sqlite3.Error):
-                connection.close()
+        self.outbox._readers.close()
+        with suppress(sqlite3.Error):
+            self.outbox._writer._connection.close()
 
     def freeze(self, seconds: float, *, breaks: bool) -> None:
         """Let it do nothing for a while; where that is longer than a lease, it counts as broken."""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
+from app.errors import OutboxUnavailable
 from app.outbox.notifier import Notifier, Seen
 from app.outbox.sqlite.database import SQL
 from app.outbox.sqlite.readers import Readers
@@ -29,9 +30,12 @@ class FileNotifier(Notifier):
         if seen.heard != self._heard:
             return 0
         which = {"ad_account_id": ad_account_id, "after": seen.looked_at}
-        ((due_at,),) = await self._readers.read(
-            lambda connection: connection.execute(SQL["next_due"], which).fetchall()
-        )
+        try:
+            ((due_at,),) = await self._readers.read(lambda store: store.execute(SQL["next_due"], which).fetchall())
+        except OutboxUnavailable:
+            if self._closed:
+                return 0
+            raise
         return float("inf") if due_at is None else due_at - self._clock()
 
     def close(self) -> None:

@@ -16,7 +16,8 @@ from app.outbox.statements import UsesStore, Work
 class Readers:
     """A few connections; each read borrows one in a thread of its own and sees one moment of the store."""
 
-    _idle: queue.SimpleQueue[Connection]
+    #: Those that nobody borrows; behind them None once all are closed.
+    _idle: queue.SimpleQueue[Connection | None]
 
     def __init__(self, path: Path, guard: Guard, *, count: int = 4) -> None:
         self._guard = guard
@@ -27,14 +28,14 @@ class Readers:
         self._closed = False
 
     async def read(self, work: Callable[[Connection], Answer]) -> Answer:
-        """Do work with a connection. Raises OutboxUnavailable where SQLite fails."""
-        if self._closed:
-            raise OutboxUnavailable("The outbox is closed: this process is shutting down.")
+        """Do work with a connection. Raises OutboxUnavailable where SQLite fails, or where this is closed."""
         return await asyncio.to_thread(self._read, work)
 
     def _read(self, work: Callable[[Connection], Answer]) -> Answer:
         connection = self._idle.get()
         try:
+            if connection is None:
+                raise OutboxUnavailable("The outbox is closed: this process is shutting down.")
             with self._guard.translated_errors():
                 connection.execute("BEGIN")
                 try:
@@ -49,7 +50,9 @@ class Readers:
         if not self._closed:
             self._closed = True
             for _ in range(self._count):
-                self._idle.get().close()
+                if connection := self._idle.get():
+                    connection.close()
+            self._idle.put(None)
 
 
 class UsesFile(UsesStore):
