@@ -1,6 +1,5 @@
 """What an explanation shows for each field is what was sent: read by itself, it makes the same event."""
 
-from copy import deepcopy
 from typing import Any
 
 import orjson
@@ -15,7 +14,7 @@ from app.destination.members import all_members
 from app.mapping import Mapping, compile_mapping
 from app.pipeline.explain import wire_path
 from app.source import read_raw_event
-from tests.presets.test_read_at_once import ACTIONS, LINES, NAMES, NOW, ODD, ROOT, objects_in, told
+from tests.presets.test_read_at_once import ACTIONS, LINES, NAMES, NOW, ODD, ROOT, odd_event, told
 from tests.rounds import examples, some_of
 
 #: All but the one with an action source of no kind: what is sent in its place stands in another place of the mapping.
@@ -75,11 +74,7 @@ def test_every_vector_is_explained_as_it_is_sent(catalog: Any) -> None:
 @settings(max_examples=examples(300), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_so_is_every_event_with_odd_values_in_odd_places(catalog: Any, data: st.DataObject) -> None:
-    event = read_raw_event(data.draw(st.sampled_from(LINES)), now=NOW)
-    holders = [event, *objects_in(event)]
-    for _ in range(data.draw(st.integers(0, 4))):
-        holder = data.draw(st.sampled_from(holders))
-        holder[data.draw(st.sampled_from([*holder, *NAMES]))] = deepcopy(data.draw(st.sampled_from(ODD)))
+    event = odd_event(data)
     for preset in catalog.matching(event):
         check(preset.mapping, event, data.draw(st.sampled_from(ACTIONS_SHOWN)))
 
