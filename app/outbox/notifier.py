@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-#: How often it is looked again when something falls due: a clock may be set.
+#: It is looked again at least this often whether something is due: the clock may be set, and word may not arrive.
 POLL_S: Final = 0.5
 
 
@@ -16,7 +16,7 @@ POLL_S: Final = 0.5
 class Seen:
     """What whoever waits for one ad account knows."""
 
-    #: `Notifier.heard` at the last look; before the first there is always something to do.
+    #: How often a write had been heard of, at the last look; before the first there is always something to do.
     heard: int = -1
     #: What was due by then has been looked at: the `now` of the last claim that found nothing.
     looked_at: float = float("-inf")

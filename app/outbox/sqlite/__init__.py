@@ -1,7 +1,7 @@
 """The SQLite engine of the outbox.
 
 engine      the `Outbox`: it is made of the parts below, and hands what is left to them
-writer      one thread, group commit, and the queue of what waits for it
+writer      one thread, group commit, the queue of what waits for it, and the look for commits of other processes
 readers     connections that read; what lends a method one of them, or the one that writes
 notifier    wakes those who wait for something to do
 database    the file, its schema, the statements of queries.sql, its errors
