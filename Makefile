@@ -79,7 +79,7 @@ bench: $(DEV_READY) $(BENCH_NODE_READY) ## every measurement, each beside its ba
 	@for program in bench/*.py; do echo "== $$program"; $(BIN)/python "$$program" || exit; done
 
 .PHONY: size
-size: $(DEV_READY) ## files and lines of each room, and how many files and functions one order passes
+size: $(DEV_READY) ## code by package, and the number of concepts on the path of one order
 	$(BIN)/python .ci/size.py
 
 .PHONY: bench-node
