@@ -62,7 +62,7 @@ PLACES: dict[str, list[str] | str] = {
     "app/sender/bisection.py": "parts of one batch",
     "app/source/body.py": "requests that wait for room",
     "app/pipeline/intake_batch.py": "ids of one request",
-    "app/access/sessions.py": "wrong passwords",
+    "app/access/sessions.py": "times of wrong passwords",
     "app/outbox/sqlite/writer.py": "calls that wait for the writer",
 }  # fmt: skip
 

@@ -14,18 +14,20 @@ sent it. Browsers tell the last by `Sec-Fetch-Site`, older ones by `Origin`; pag
 Source: https://www.w3.org/TR/fetch-metadata/
 """
 
+import asyncio
 import ipaddress
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from typing import Self, TypeAlias
+from math import ceil
+from typing import Final, Self, TypeAlias
 
 from starlette.requests import Request
 from starlette.types import Scope
 
 from app.access.audit import Audit
-from app.access.sessions import LoginLimiter, Sessions
+from app.access.sessions import WRONG_TOKEN_DELAY_S, Sessions, WrongTokens
 from app.access.users import Person, User, UserRole, Users
 from app.config.settings import AccessSettings
 from app.core.pages import AuditAction
@@ -166,15 +168,14 @@ class Denial(StrEnum):
     FAR = "far"
     #: The token is nobody's.
     WRONG = "wrong"
+    #: The token is nobody's, and too many answers to wrong tokens are delayed already.
+    TOO_MANY = "too_many"
     #: A header names a user, and whoever wrote it is no trusted proxy.
     NOT_BELIEVED = "not_believed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TooManyTries:
-    """Too many wrong tokens came from this client lately."""
-
-    retry_after_s: int
+#: The `Retry-After` of `Denial.TOO_MANY`, in seconds.
+RETRY_AFTER_S: Final = ceil(WRONG_TOKEN_DELAY_S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,14 +201,22 @@ class Visitor:
     named: NamedByProxy | None = None
 
 
-Admission: TypeAlias = Person | Denial | TooManyTries
-Login: TypeAlias = LoggedIn | Denial | TooManyTries
+Admission: TypeAlias = Person | Denial
+Login: TypeAlias = LoggedIn | Denial
 
 
 class Access:
-    """The rules of access, and the memory of wrong tokens. Times are arguments."""
+    """The rules of access. Times are arguments."""
 
-    def __init__(self, users: Users, settings: AccessSettings, *, sessions: Sessions, audit: Audit) -> None:
+    def __init__(
+        self,
+        users: Users,
+        settings: AccessSettings,
+        *,
+        sessions: Sessions,
+        audit: Audit,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         """Raise SettingsError where the settings of a proxy cannot be read, or name only a part of it."""
         self._users = users
         self._published_on_loopback = settings.published_on_loopback
@@ -216,7 +225,7 @@ class Access:
         self._trusted = read_networks(settings.trusted_proxies)
         self._sessions = sessions
         self._audit = audit
-        self._limiter = LoginLimiter()
+        self._wrong_tokens = WrongTokens(sleep)
 
     @property
     def has_logins(self) -> bool:
@@ -263,9 +272,7 @@ class Access:
         return Denial.FAR
 
     async def login(self, given: str, visitor: Visitor, *, now: float) -> Login:
-        """Open a session for whoever has this token, unless the client tried too often. Raises OutboxUnavailable."""
-        if wait_s := self._limiter.wait_s(visitor.client, now=now):
-            return TooManyTries(retry_after_s=wait_s)
+        """Open a session for the user with this token. Raises OutboxUnavailable."""
         user = await self._user_of(given, visitor, now=now)
         if not isinstance(user, User):
             return user
@@ -279,13 +286,13 @@ class Access:
             await self._sessions.end(visitor.session)
             await self._audit.note(person, AuditAction.LOGOUT)
 
-    async def _user_of(self, given: str, visitor: Visitor, *, now: float) -> User | Denial | TooManyTries:
-        """Return who has a token. A right one is taken whatever was tried before, from the same address too."""
+    async def _user_of(self, given: str, visitor: Visitor, *, now: float) -> User | Denial:
+        """Return the user with a token at once, or a denial after a delay."""
         user = self._users.of_token(given)
         if user is not None:
             return user
-        if wait_s := self._limiter.wait_s(visitor.client, now=now):
-            return TooManyTries(retry_after_s=wait_s)
+        if not await self._wrong_tokens.delay():
+            return Denial.TOO_MANY
         await self._failed(visitor, "a wrong token", now=now)
         return Denial.WRONG
 
@@ -296,8 +303,8 @@ class Access:
         return Denial.NOT_BELIEVED
 
     async def _failed(self, visitor: Visitor, how: str, *, now: float) -> None:
-        """Remember a failure, and write it down unless strangers fail so often that they would fill the log."""
-        if self._limiter.failed(visitor.client, now=now):
+        """Write a failure to the audit log, unless strangers fail so often that they would fill it."""
+        if self._wrong_tokens.may_note(now=now):
             who = Person(name=_SOMEBODY, role=UserRole.VIEWER, place=visitor.client or "")
             await self._audit.note(who, AuditAction.LOGIN_FAILED, after=how)
 

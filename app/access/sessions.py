@@ -10,8 +10,8 @@ import hashlib
 import hmac
 import secrets
 from collections import deque
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final, Protocol
 
 from app.access.users import User, Users
@@ -75,45 +75,38 @@ def _stretched(token: str) -> bytes:
     return hashlib.scrypt(secret, salt=b"pinrelay console session", n=2**14, r=8, p=1, dklen=32)
 
 
-#: Wrong passwords of one client within `WINDOW_S`.
-MAX_WRONG = 5
-WINDOW_S = 60
-#: So many wrong ones are remembered; of more, from many clients, the oldest are forgotten.
-MAX_WRONG_REMEMBERED = 1_000
-#: So many a minute are worth a line of the audit log.
-MAX_NOTED = 20
-#: Of IPv6 a client has a whole network.
-_PREFIX = 64
+#: Seconds between a wrong token and its answer, and how many answers of one process may wait at once.
+WRONG_TOKEN_DELAY_S: Final = 1.0
+MAX_DELAYED: Final = 100
+#: At most so many failures within `WINDOW_S` are written to the audit log.
+MAX_NOTED: Final = 20
+WINDOW_S: Final = 60
 
 
-class LoginLimiter:
-    """Remembers the wrong passwords of the last minute."""
+class WrongTokens:
+    """Delays the answers to wrong tokens of one process, and limits how many failures the audit log gets."""
 
-    def __init__(self) -> None:
-        self._wrong: deque[tuple[float, str]] = deque(maxlen=MAX_WRONG_REMEMBERED)
+    def __init__(self, sleep: Callable[[float], Awaitable[None]]) -> None:
+        self._sleep = sleep
+        self._delayed = 0
+        self._noted: deque[float] = deque(maxlen=MAX_NOTED)
 
-    def wait_s(self, client: str | None, *, now: float) -> int:
-        """Return after how many whole seconds `client`, an address, may try again; 0 is now."""
-        self._forget(now)
-        place = _place(client)
-        own = [at for at, who in self._wrong if who == place]
-        return int(own[-MAX_WRONG] + WINDOW_S - now) + 1 if len(own) >= MAX_WRONG else 0
+    async def delay(self) -> bool:
+        """Wait before a wrong token is answered; return False at once if `MAX_DELAYED` answers wait already."""
+        if self._delayed >= MAX_DELAYED:
+            return False
+        self._delayed += 1
+        try:
+            await self._sleep(WRONG_TOKEN_DELAY_S)
+        finally:
+            self._delayed -= 1
+        return True
 
-    def failed(self, client: str | None, *, now: float) -> bool:
-        """Remember a wrong password; return whether it is one of the first `MAX_NOTED` of all within `WINDOW_S`."""
-        self._forget(now)
-        self._wrong.append((now, _place(client)))
-        return len(self._wrong) <= MAX_NOTED
-
-    def _forget(self, now: float) -> None:
-        """Forget what is over; and, where the clock was set back, what would be later than now."""
-        while self._wrong and not now - WINDOW_S < self._wrong[0][0] <= now:
-            self._wrong.popleft()
-
-
-def _place(client: str | None) -> str:
-    """Return what stands for a client: its address, its network where it is one of IPv6, "" where it is not known."""
-    if client is None:
-        return ""
-    address = ip_address(client)
-    return str(ip_network((address, _PREFIX), strict=False)) if isinstance(address, IPv6Address) else client
+    def may_note(self, *, now: float) -> bool:
+        """Return whether a failure is one of the first `MAX_NOTED` within `WINDOW_S`."""
+        while self._noted and not now - WINDOW_S < self._noted[0] <= now:  # a clock that was set back forgets too
+            self._noted.popleft()
+        if len(self._noted) == MAX_NOTED:
+            return False
+        self._noted.append(now)
+        return True

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from app import __version__
-from app.access.admission import Access, Denial, TooManyTries
+from app.access.admission import RETRY_AFTER_S, Access, Denial
 from app.access.users import Person
 from app.api.answers import (
     NOTHING_ASKED_FOR,
@@ -216,11 +216,9 @@ class Operations:
             raise Refused(415, f"send {_JSON}")
         visitor = self.access.visitor(request)
         person = await self.access.admit(visitor, now=self.clock(), by_session=False)
-        if isinstance(person, TooManyTries):
-            raise Refused(429, "too many wrong tokens", headers={"Retry-After": str(person.retry_after_s)})
         if not isinstance(person, Person):
             status, told = _DENIED[person]
-            raise Refused(status, told, headers={"WWW-Authenticate": "Bearer"} if status == 401 else None)  # noqa: PLR2004 - Unauthorized
+            raise Refused(status, told, headers=_HEADERS.get(status))
         if request.method != "GET" and not person.may_operate:
             raise Refused(403, "this needs the role operator; yours is viewer")
         request.state.person = person
@@ -230,9 +228,12 @@ class Operations:
 _DENIED = {
     Denial.LOGIN_NEEDED: (401, "send the console's password, or a token of CONSOLE_USERS, as a bearer token"),
     Denial.WRONG: (401, "no user has this token"),
+    Denial.TOO_MANY: (429, "too many wrong tokens"),
     Denial.FAR: (403, "this machine only: set CONSOLE_PASSWORD or CONSOLE_USERS to let others in"),
     Denial.NOT_BELIEVED: (403, "a header names a user, but its sender is not a proxy of TRUSTED_PROXIES"),
 }
+#: By the status of a denial.
+_HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": str(RETRY_AFTER_S)}}
 
 
 def api_router(operations: Operations) -> APIRouter:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from app.access.admission import COOKIE, Denial, LoggedIn, TooManyTries
+from app.access.admission import COOKIE, RETRY_AFTER_S, Denial, LoggedIn
 from app.access.sessions import SESSION_S
 from app.access.users import Person
 from app.console.filter import read_page_filter
@@ -25,7 +25,6 @@ from app.console.pages import (
     why_not_read,
 )
 from app.console.services import ConsoleServices
-from app.core.values.texts import count_of
 from app.errors import FeatureOff, FilterError, OutboxUnavailable, UnknownName
 
 PageHandler: TypeAlias = Callable[[Request], Awaitable[Response]]
@@ -42,9 +41,14 @@ _FORGED = (
     "Name the proxy that authenticates people there, and let it take the header off what it passes on."
 )
 _DENIED = {
-    Denial.FAR: ("The console is closed to other machines", _CLOSED),
-    Denial.NOT_BELIEVED: ("Who you are is not believed", _FORGED),
-    Denial.WRONG: ("No user has this token", "Send a token of the console as a bearer token, or none, and log in."),
+    Denial.FAR: (403, "The console is closed to other machines", _CLOSED),
+    Denial.NOT_BELIEVED: (403, "Who you are is not believed", _FORGED),
+    Denial.WRONG: (
+        401,
+        "No user has this token",
+        "Send a token of the console as a bearer token, or none, and log in.",
+    ),
+    Denial.TOO_MANY: (429, "Too many wrong tokens", "Try again in a second."),
 }
 
 
@@ -96,9 +100,7 @@ class Guard:
             here = request.url.path if request.method == "GET" else base_of(request)
             wanted = f"{here}?{request.url.query}" if request.method == "GET" and request.url.query else here
             return RedirectResponse(f"{base_of(request)}/login?{urlencode({'next': wanted})}", status_code=303)
-        if isinstance(person, TooManyTries):
-            return self._pages.problem(request, 429, "Too many wrong tokens", "Try again in a minute.")
-        return self._pages.problem(request, 401 if person is Denial.WRONG else 403, *_DENIED[person])
+        return self._pages.problem(request, *_DENIED[person])
 
     async def _show(self, page: PageHandler, request: Request, *, public: bool, changes: bool) -> Response:
         try:
@@ -151,10 +153,9 @@ class LoginPages(PageGroup):
         form = await read_form(request)
         access = self._services.access
         login = await access.login(form.get("password", ""), access.visitor(request), now=self._services.clock())
-        if isinstance(login, TooManyTries):
-            wait = count_of(login.retry_after_s, "second")
-            response = self._ask(request, form.get("next", ""), f"Too many wrong passwords. Try again in {wait}.", 429)
-            response.headers["Retry-After"] = str(login.retry_after_s)
+        if login is Denial.TOO_MANY:
+            response = self._ask(request, form.get("next", ""), "Too many wrong passwords. Try again in a second.", 429)
+            response.headers["Retry-After"] = str(RETRY_AFTER_S)
             return response
         if isinstance(login, LoggedIn):
             return self._enter(request, form.get("next", ""), login.session)

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.access.admission import Access, Denial, TooManyTries, sent_from_console
+from app.access.admission import RETRY_AFTER_S, Access, Denial, sent_from_console
 from app.access.users import Person
 from app.config.settings import SenderSettings
 from app.errors import OutboxUnavailable
@@ -41,7 +41,7 @@ _NOT_BELIEVED = refusal_json(
 _VIEWER = refusal_json("viewer", "This needs the role operator; yours is viewer.")
 _LOCKED = refusal_json("unauthenticated", "Send a token of the console as a bearer token, or log in at /console.")
 _CLOSED = refusal_json("closed", "This is for the console's people: set CONSOLE_PASSWORD or CONSOLE_USERS.")
-_TOO_MANY = refusal_json("too_many_tries", "Too many wrong tokens came from this address. Try again later.")
+_TOO_MANY = refusal_json("too_many_tries", "Too many wrong tokens were sent. Try again later.")
 
 
 def access_middleware(
@@ -108,9 +108,9 @@ class _Doorway:
         return None if is_own and person.may_operate else answer(_FOREIGN if not is_own else _VIEWER, 403)
 
 
-def _denied(why: Denial | TooManyTries) -> Response:
-    if isinstance(why, TooManyTries):
-        return answer(_TOO_MANY, 429, {"Retry-After": str(why.retry_after_s)})
+def _denied(why: Denial) -> Response:
+    if why is Denial.TOO_MANY:
+        return answer(_TOO_MANY, 429, {"Retry-After": str(RETRY_AFTER_S)})
     if why in {Denial.LOGIN_NEEDED, Denial.WRONG}:
         return answer(_LOCKED if why is Denial.LOGIN_NEEDED else _WRONG, 401, {"WWW-Authenticate": "Bearer"})
     return answer(_CLOSED if why is Denial.FAR else _NOT_BELIEVED, 403)

@@ -1,5 +1,6 @@
 """The rules of access over a real store."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from pydantic import SecretStr
@@ -21,8 +22,17 @@ def users_of(*texts: str, password: str | None = None) -> Users:
     return Users.read(texts, SecretStr(password) if password else None)
 
 
+async def no_delay(_: float) -> None:
+    """Answer wrong tokens at once."""
+
+
 def access_of(
-    store: Outbox, *users: str, password: str | None = None, trusted: tuple[str, ...] = (), **changes: Any
+    store: Outbox,
+    *users: str,
+    password: str | None = None,
+    trusted: tuple[str, ...] = (),
+    sleep: Callable[[float], Awaitable[None]] = no_delay,
+    **changes: Any,
 ) -> Access:
     """Return the rules of access with these users."""
     return Access(
@@ -30,6 +40,7 @@ def access_of(
         AccessSettings.model_construct(trusted_proxies=trusted, **changes),
         sessions=Sessions(store),
         audit=Audit(store, lambda: NOW),
+        sleep=sleep,
     )
 
 

@@ -1,10 +1,12 @@
 """Who is admitted, as whom, and what is written down of it."""
 
+import asyncio
+
 import pytest
 from starlette.requests import Request
 
-from app.access.admission import Denial, LoggedIn, NamedByProxy, TooManyTries, sent_from_console
-from app.access.sessions import MAX_NOTED, MAX_WRONG, SESSION_S, WINDOW_S
+from app.access.admission import Denial, LoggedIn, NamedByProxy, sent_from_console
+from app.access.sessions import MAX_DELAYED, MAX_NOTED, SESSION_S
 from app.access.users import Person, UserRole
 from app.outbox import Outbox
 from tests.access.stores import NOW, OPERATOR, PASSWORD, USERS, VIEWER, access_of, noted, users_of, visitor
@@ -97,21 +99,27 @@ async def test_anything_else_is_wrong(given: str, store: Outbox) -> None:
     assert await access_of(store, password=PASSWORD).login(given, visitor(), now=NOW) is Denial.WRONG
 
 
-class TestLimits:
-    @pytest.mark.slow
-    async def test_after_five_wrong_ones_a_client_waits_to_log_in_and_no_other(self, store: Outbox) -> None:
-        access = access_of(store, password=PASSWORD)
-        for _ in range(MAX_WRONG):
-            await access.login("wrong", visitor(), now=NOW)
-        assert await access.login(PASSWORD, visitor(), now=NOW + 20) == TooManyTries(retry_after_s=41)
-        assert isinstance(await access.login(PASSWORD, visitor(client="192.0.2.8"), now=NOW + 20), LoggedIn)
-        assert isinstance(await access.login(PASSWORD, visitor(), now=NOW + WINDOW_S), LoggedIn)
+async def test_a_right_token_is_answered_while_a_hundred_wrong_ones_wait(store: Outbox) -> None:
+    may_go_on = asyncio.Event()
 
-    async def test_a_right_token_is_taken_whatever_was_tried_before(self, store: Outbox) -> None:
-        access = access_of(store, *USERS)
-        told = [await access.admit(visitor(bearer="wrong"), now=NOW) for _ in range(MAX_WRONG + 1)]
-        assert told == [Denial.WRONG] * MAX_WRONG + [TooManyTries(retry_after_s=WINDOW_S + 1)]
-        assert await access.admit(visitor(bearer=OPERATOR), now=NOW) == ADA
+    async def sleep(_: float) -> None:
+        await may_go_on.wait()
+
+    access = access_of(store, *USERS, sleep=sleep)
+
+    async def ask(number: int) -> object:
+        if number % 2:
+            return await access.admit(visitor(bearer="wrong"), now=NOW)
+        return await access.login("wrong", visitor(), now=NOW)
+
+    waiting = [asyncio.create_task(ask(number)) for number in range(MAX_DELAYED)]
+    await asyncio.sleep(0)
+    assert [await ask(0), await ask(1)] == [Denial.TOO_MANY] * 2
+    assert await access.admit(visitor(bearer=OPERATOR), now=NOW) == ADA
+    assert isinstance(await access.login(VIEWER, visitor(), now=NOW), LoggedIn)
+    assert not any(each.done() for each in waiting)
+    may_go_on.set()
+    assert set(await asyncio.gather(*waiting)) == {Denial.WRONG}
 
 
 class TestAudit:

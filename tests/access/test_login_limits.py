@@ -1,56 +1,50 @@
-"""How often a password may be got wrong."""
+"""How answers to wrong tokens are delayed, and how many failures the audit log gets."""
 
-import pytest
+import asyncio
 
-from app.access.sessions import MAX_WRONG, MAX_WRONG_REMEMBERED, WINDOW_S, LoginLimiter
+from app.access.sessions import MAX_DELAYED, MAX_NOTED, WINDOW_S, WRONG_TOKEN_DELAY_S, WrongTokens
 from tests.rows import every_row
 
 NOW = 1_795_000_000.0
-ONE = "192.0.2.7"
 
 
-def after(wrong: int, client: str | None) -> LoginLimiter:
-    limiter = LoginLimiter()
-    for _ in range(wrong):
-        limiter.failed(client, now=NOW)
-    return limiter
+async def test_a_wrong_token_waits_a_second_at_most() -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    assert await WrongTokens(sleep).delay()
+    assert slept == [WRONG_TOKEN_DELAY_S]
+    assert WRONG_TOKEN_DELAY_S <= 1
+
+
+async def test_a_hundred_answers_wait_at_once_and_one_that_is_cancelled_makes_room() -> None:
+    may_go_on = asyncio.Event()
+
+    async def sleep(_: float) -> None:
+        await may_go_on.wait()
+
+    wrong = WrongTokens(sleep)
+    waiting = [asyncio.create_task(wrong.delay()) for _ in range(MAX_DELAYED)]
+    await asyncio.sleep(0)
+    assert not await wrong.delay()
+    waiting.pop().cancel()  # its client has gone
+    await asyncio.sleep(0)
+    waiting.append(asyncio.create_task(wrong.delay()))
+    await asyncio.sleep(0)
+    assert not await wrong.delay()
+    may_go_on.set()
+    assert await asyncio.gather(*waiting) == [True] * MAX_DELAYED
+    assert await wrong.delay()
 
 
 @every_row(
-    ("wrong", "asks", "later_s", "waits_s"),
-    [
-        (MAX_WRONG - 1, ONE, 0, 0),
-        (MAX_WRONG, ONE, 0, 61),
-        (MAX_WRONG, ONE, 59.5, 1),
-        (MAX_WRONG, ONE, WINDOW_S, 0),
-        (MAX_WRONG_REMEMBERED, "192.0.2.8", 0, 0),
-    ],
+    ("later_s", "is_noted"),
+    [(0, False), (WINDOW_S - 0.5, False), (WINDOW_S, True), (-3_600, True)],
+    ids=["at once", "just before the window ends", "when it has ended", "after the clock was set back"],
 )
-def test_five_wrong_ones_a_minute_make_one_client_wait_and_no_other(
-    wrong: int, asks: str, later_s: float, waits_s: int
-) -> None:
-    assert after(wrong, ONE).wait_s(asks, now=NOW + later_s) == waits_s
-
-
-def test_a_clock_that_is_set_back_makes_nobody_wait_for_longer() -> None:
-    assert after(MAX_WRONG, ONE).wait_s(ONE, now=NOW - 3_600) == 0
-
-
-@pytest.mark.parametrize(
-    ("tried", "asks", "waits"),
-    [
-        ("2001:db8::1", "2001:db8::ffff:1", True),
-        ("2001:db8:0:1::1", "2001:db8:0:2::1", False),
-        (None, None, True),
-        (None, ONE, False),
-    ],
-)
-def test_a_client_of_ipv6_is_a_network(tried: str | None, asks: str | None, *, waits: bool) -> None:
-    assert bool(after(MAX_WRONG, tried).wait_s(asks, now=NOW)) is waits
-
-
-def test_what_is_remembered_of_many_clients_is_bounded() -> None:
-    limiter = after(MAX_WRONG, ONE)
-    for number in range(MAX_WRONG_REMEMBERED):
-        limiter.failed(f"10.0.{number // 250}.{number % 250}", now=NOW)
-    assert limiter.wait_s(ONE, now=NOW) == 0
+def test_twenty_failures_a_minute_are_noted(later_s: float, *, is_noted: bool) -> None:
+    wrong = WrongTokens(asyncio.sleep)
+    assert [wrong.may_note(now=NOW) for _ in range(MAX_NOTED + 1)] == [True] * MAX_NOTED + [False]
+    assert wrong.may_note(now=NOW + later_s) is is_noted
