@@ -221,7 +221,7 @@ class PreparedEnqueue:
     all_new: Rows | None = None
     #: What changes in memory with it, and whose the deliveries are.
     people: PeopleChanges | None = None
-    #: The id of its first delivery, once all is stored as new and anything of it is claimed.
+    #: The id of the first delivery after the last attempt stored all as new; None after any other attempt.
     first_id: int | None = None
     _keys: Sequence[tuple[Key, ...]] = ()
 

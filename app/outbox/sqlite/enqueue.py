@@ -149,7 +149,7 @@ def _enqueue(
     checked = without_duplicates(call, held, ids, rules, twins, erased=erased_keys(taken, call.now))
     if full := backlog_full(rules, loads_of(waiting), checked.rows.asked(rules, checked.rows.loads)):
         return full
-    connection.execute(SQL["store"], parameters(checked.rows, rules, are_new=False))
+    connection.execute(SQL["store"], parameters(checked.rows, rules, are_new=False)).fetchall()
     if checked.rows.learned:
         connection.execute(SQL["learn_keys"], {"rows": as_json(checked.rows.learned)})
     _pair(connection, checked.rows, call)
@@ -173,16 +173,15 @@ def enqueue_new(
     connection: sqlite3.Connection, call: PreparedEnqueue, ready: Mapping[str, Any] | None
 ) -> list[Enqueued] | None:
     """Store a call by one statement, a transaction in itself; None, with nothing done, where not all is new."""
+    call.first_id = None  # a previous attempt may have been rolled back
     if call.all_new is None or ready is None:
         return None
     try:
-        execute_with_retries(connection, SQL["store"], ready)
+        ((first_id,),) = execute_with_retries(connection, SQL["store"], ready).fetchall()
     except sqlite3.IntegrityError:
         call.all_new = None
         return None
-    if any(each.claim for each in call.all_new.placed):
-        ((newest_id,),) = connection.execute(SQL["newest_id"])
-        call.first_id = newest_id - len(call.deliveries) + 1
+    call.first_id = first_id
     return call.all_enqueued()
 
 

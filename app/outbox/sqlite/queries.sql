@@ -108,16 +108,13 @@ ON CONFLICT (digest, place) DO UPDATE SET
   is_proven = excluded.is_proven, learned = 1;
 
 -- store --
--- Store all that a call enqueues: see store.sql.
+-- Store all that a call enqueues (see store.sql), and return the id of its first delivery.
 INSERT INTO storing (unseen, max_backlog, max_bytes, loads, moves, first_id, kinds, deliveries, payloads, spans, version, keys,
                      dropped_events, counters, span_s, owners, now, named)
 VALUES (:unseen, :max_backlog, :max_bytes, :loads, :moves,
         1 + (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'delivery'),
-        :kinds, :deliveries, :payloads, :spans, :version, :keys, :dropped_events, :counters, :span_s, :owners, :now, :named);
-
--- newest_id --
--- The id of the delivery that was stored last.
-SELECT seq FROM sqlite_sequence WHERE name = 'delivery';
+        :kinds, :deliveries, :payloads, :spans, :version, :keys, :dropped_events, :counters, :span_s, :owners, :now, :named)
+RETURNING first_id;
 
 -- release_keys --
 -- Forget the keys of deliveries that are dead, unless another delivery holds them.

@@ -1,6 +1,7 @@
 """What a sender claims while it is stored is what it would have claimed afterwards."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
@@ -189,3 +190,27 @@ async def test_a_sender_that_has_ended_meanwhile_loses_its_lease(at: At) -> None
     assert await at.later(LEASE_S - 1).claim() == []
     (claimed,) = await at.later(LEASE_S).claim()
     assert (claimed.attempt, claimed.lease_was_lost) == (2, True)
+
+
+async def test_a_claimed_delivery_has_its_own_id_if_another_connection_stores_right_after_it(
+    at: At, outbox: SqliteOutbox, path: Path
+) -> None:
+    other, loop = At(SqliteOutbox(path, rules(), clock=lambda: NOW)), asyncio.get_running_loop()
+    is_stored, was_next = threading.Event(), threading.Event()
+
+    def store_another(statement: str) -> None:
+        if "INSERT INTO storing" in statement:  # traced again for each step of its trigger
+            is_stored.set()
+        elif is_stored.is_set() and not was_next.is_set():
+            was_next.set()
+            asyncio.run_coroutine_threadsafe(other.enqueue(new()), loop).result()
+
+    sender = Sender()
+    sender.listen(at)
+    outbox._writer._connection.set_trace_callback(store_another)
+    await arrive(at, new(message_id="mine"))
+    (claimed,) = await sender.claimed()
+    assert (await at.delivery(claimed.delivery_id)).message_id == "mine"
+    await asyncio.to_thread(was_next.wait, 10)
+    assert was_next.is_set()
+    await other.outbox.close()

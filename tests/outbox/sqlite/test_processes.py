@@ -17,6 +17,7 @@ pytestmark = pytest.mark.whole
 
 FOLDER = ROOT / "tests" / "outbox" / "sqlite"
 ANSWERED_BEFORE_KILL = 500
+ROUNDS = 60
 
 
 def _start(script: str, path: Path) -> "subprocess.Popen[str]":
@@ -24,6 +25,7 @@ def _start(script: str, path: Path) -> "subprocess.Popen[str]":
         [sys.executable, FOLDER / script, path],
         cwd=ROOT,
         env={"PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -58,3 +60,27 @@ async def test_processes_claim_each_delivery_once(path: Path) -> None:
     backlog = await at.outbox.backlog(new().ad_account_id, now=at.now)
     assert (backlog.pending, backlog.claimed) == (0, 0)
     await at.outbox.close()
+
+
+async def test_an_event_whose_first_transaction_was_rolled_back_is_claimed_once(path: Path) -> None:
+    at = At(open_outbox(f"sqlite:///{path}", rules()))
+    processes = [_start("arriving_process.py", path) for _ in range(2)]
+    claims = 0
+    for number in range(ROUNDS):
+        counts = [_answer(process, f"m{number}") for process in processes]
+        claimed = sum(await asyncio.gather(*counts))
+        claims += claimed
+        assert claimed + len(await at.claim()) == 1, number
+    for process in processes:
+        process.communicate()
+    assert [process.returncode for process in processes] == [0, 0]
+    assert claims > 0
+    await at.outbox.close()
+
+
+async def _answer(process: "subprocess.Popen[str]", line: str) -> int:
+    assert process.stdin
+    assert process.stdout
+    process.stdin.write(f"{line}\n")
+    process.stdin.flush()
+    return int(await asyncio.to_thread(process.stdout.readline))
