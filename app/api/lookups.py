@@ -88,9 +88,12 @@ def add_searches(router: APIRouter, outbox: Outbox, finder: Finder) -> None:
         more = {"prev_cursor": page.prev_cursor, "scanned": page.scanned}
         return DroppedEventsAnswer.model_validate(found | more)
 
-    @router.post("/find", summary="Deliveries and dropped events by whatever is at hand")
-    async def find(wanted: FindRequest) -> FoundAnswer:
-        found = await finder.look_up(wanted.text, limit=wanted.limit)
+    @router.post("/find", summary="Deliveries and dropped events by whatever is at hand; a person, for operators only")
+    async def find(request: Request, wanted: FindRequest) -> FoundAnswer:
+        may_find_people = request.state.person.may_operate
+        found = await finder.look_up(wanted.text, limit=wanted.limit, people=may_find_people)
+        if found is None and not may_find_people and finder.digest(wanted.text) is not None:
+            raise Refused(403, "only operators can find events of a person; your role is viewer")
         if found is None:
             return FoundAnswer(looked_for=None, deliveries=[], dropped_events=[])
         dropped = [DroppedEventAnswer.model_validate(each) for each in dropped_json(found.dropped)]

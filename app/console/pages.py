@@ -232,7 +232,7 @@ class Pages:
 
     def only_operators(self, request: Request) -> HTMLResponse:
         """Say that whoever only looks cannot do this."""
-        text = "You are logged in as a viewer: you see everything and change nothing. Ask for the role operator."
+        text = "You are logged in as a viewer: you can look, and change nothing. Ask for the role operator."
         return self.problem(request, 403, "This is for operators", text)
 
     async def unknown(self, request: Request) -> Response:

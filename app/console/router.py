@@ -76,7 +76,7 @@ def _of_events(services: ConsoleServices, pages: Pages, guard: Guard) -> Iterato
     yield "POST", "/people", guard(people.look)
     yield "POST", "/people/forget", for_operators(people.forget)
     yield "POST", "/people/erase", for_operators(people.erase)
-    yield "GET", "/people/erasure", guard(people.erasure)
+    yield "GET", "/people/erasure", for_operators(people.erasure)
     yield "POST", "/people/held", for_operators(people.held)
 
 
