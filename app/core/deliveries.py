@@ -205,6 +205,8 @@ class Retry(Struct, frozen=True, kw_only=True, gc=False):
     ambiguous: bool = False
     #: False gives the attempt back: nothing was tried (shutdown, no call made).
     tried: bool = True
+    #: False gives the attempt back although other events of the call were judged: only age ends the retries.
+    uses_attempt: bool = True
 
 
 class Rejected(Struct, frozen=True, kw_only=True, gc=False):

@@ -6,7 +6,7 @@
     429, 503           Retry, when Pinterest asks for it
     everything else    Retry; ambiguous where the call may have been processed
 
-Source: the OpenAPI description of the endpoint (5.23), and messages quoted in issues of its users:
+Source: the OpenAPI description of the endpoint (5.28), and messages quoted in issues of its users:
 https://github.com/segmentio/action-destinations/pull/2465, https://github.com/woocommerce/pinterest-for-woocommerce/issues/967
 """
 
@@ -71,34 +71,42 @@ def _no_answer(failure: Failure) -> Outcome:
 
 
 def _each(answer: Answer, count: int, redact: Redact) -> list[Outcome]:
-    results = _results(answer)
+    summary = _summary(answer)
+    results = _results(summary)
     if results is None or len(results) != count:
         reason = "Pinterest's answer does not tell what became of each event"
         return [Retry(reason=reason, status=answer.status, ambiguous=True)] * count
-    return [_one(result, answer.status, redact) for result in results]
+    processed = summary.get("num_events_processed")
+    are_all_processed = type(processed) is int and processed == count
+    return [_one(result, answer.status, redact, are_all_processed=are_all_processed) for result in results]
 
 
-def _results(answer: Answer) -> list[Any] | None:
-    """Find the results in the body of 200 or in the `details` of 422; None where they are missing or miscounted."""
+def _summary(answer: Answer) -> dict[str, Any]:
+    """Return the body of 200 or the `details` of 422; an empty object if it is missing."""
     body = answer.body if isinstance(answer.body, dict) else {}
     summary = body if answer.status == _OK else body.get("details")
-    if not isinstance(summary, dict):
-        return None
+    return summary if isinstance(summary, dict) else {}
+
+
+def _results(summary: dict[str, Any]) -> list[Any] | None:
+    """Return the results of a summary; None if they are missing or miscounted."""
     results = summary.get("events")
     if not isinstance(results, list) or summary.get("num_events_received", len(results)) != len(results):
         return None
     return results
 
 
-def _one(result: Any, status: int, redact: Redact) -> Outcome:
+def _one(result: Any, status: int, redact: Redact, *, are_all_processed: bool) -> Outcome:
+    """Judge one event; by the count of processed events if its status is unknown."""
     verdict = result.get("status") if isinstance(result, dict) else None
-    if verdict == "processed":
-        warning = result.get("warning_message")
-        return Delivered(warning=_text(warning, redact), status=status) if warning or status != _OK else _DELIVERED
     if verdict == "failed":  # the schema allows it under 200, too
         reason = _text(result.get("error_message"), redact) or "Pinterest gave no reason"
         return Rejected(reason=reason, status=status)
-    return Retry(reason="Pinterest's answer has no status for this event", status=status, ambiguous=True)
+    if verdict == "processed" or are_all_processed:
+        warning = result.get("warning_message") if isinstance(result, dict) else None
+        return Delivered(warning=_text(warning, redact), status=status) if warning or status != _OK else _DELIVERED
+    # an unknown status alone makes no dead letter: it uses no attempt, and an offline event is sent again
+    return Retry(reason="Pinterest's answer has no known status for this event", status=status, uses_attempt=False)
 
 
 def _message(answer: Answer, redact: Redact) -> str:

@@ -131,17 +131,21 @@ def _not_of_type(value: Any, wanted: str) -> Sequence[Problem]:
     return [("", f"{_KINDS[type(value)]} is not of type '{wanted}'")]
 
 
-#: What is newer than the description (5.28), by the path of the object that has it. `[]` is a member of a list. No
-#: description has `advertiser_tracking_enabled`, which Segment and RudderStack send: it is refused.
-UNLISTED: Final[Mapping[tuple[str, ...], Mapping[str, Any]]] = {
-    ("custom_data", "contents", "[]"): {"item_brand_id": {"type": "string", "maxLength": 64}}
-}
+#: Members that Pinterest accepts and no available description lists, by the path of their object. `[]` is a member of
+#: a list. No description has `advertiser_tracking_enabled`, which Segment and RudderStack send: it is refused.
+UNLISTED: Final[Mapping[tuple[str, ...], Mapping[str, Any]]] = {}
+#: The members that identify a person. 5.23 requires them in the schema, 5.28 only in its prose.
+_IDENTIFIERS: Final = [
+    {"required": ["em"]},
+    {"required": ["hashed_maids"]},
+    {"required": ["client_ip_address", "client_user_agent"]},
+]
 
-#: Type -> the rules that its check knows; "choice" is an object of which other members are required each time.
+#: Type -> the rules that its check knows; "wrapped" refers to another schema, and may require sets of members.
 _KNOWN_RULES: Final = {
     "array": {"items", "minItems", "maxItems"},
     "boolean": set[str](),
-    "choice": {"anyOf"},
+    "wrapped": {"allOf", "anyOf"},
     "integer": {"format", "minimum", "maximum"},
     "object": {"additionalProperties", "properties", "required"},
     "string": {"enum", "maxLength"},
@@ -155,7 +159,7 @@ def compile_schema(schema: Mapping[str, Any], others: Mapping[str, Any]) -> Chec
     """
     if "$ref" in schema:
         return compile_schema(others[schema["$ref"].rpartition("/")[2]], others)
-    kind = "choice" if "anyOf" in schema else schema.get("type", "")
+    kind = "wrapped" if "allOf" in schema else schema.get("type", "")
     unknown = schema.keys() - _KNOWN_RULES.get(kind, set()) - {"type", "nullable"}
     if unknown or kind not in _KNOWN_RULES or schema.get("format", "int64") != "int64":
         message = f"conversions.json: the sandbox cannot check all of {dict(schema)}: add it to app/sandbox/judge.py"
@@ -174,25 +178,22 @@ def _compile_kind(kind: str, schema: Mapping[str, Any], others: Mapping[str, Any
     if kind == "array":
         item = compile_schema(schema["items"], others)
         return array(item, min_items=schema.get("minItems", 0), max_items=schema.get("maxItems"))
-    if kind == "choice":
-        return _identified(schema["anyOf"], others)
+    if kind == "wrapped":
+        (inner,) = schema["allOf"]
+        return _identified(compile_schema(inner, others), schema.get("anyOf", ()))
     fields = {name: compile_schema(member, others) for name, member in schema.get("properties", {}).items()}
     build = open_object if schema.get("additionalProperties", True) else closed
     return build(fields, required=schema.get("required", ()))
 
 
-def _identified(choices: Sequence[Mapping[str, Any]], others: Mapping[str, Any]) -> Check:
-    """Want one object, of which each choice requires other members.
-
-    OpenAPI ignores what stands beside a `$ref`; Pinterest means it.
-    """
-    ((reference,), wanted) = {each["$ref"] for each in choices}, [set(each["required"]) for each in choices]
-    fields = compile_schema({"$ref": reference}, others)
+def _identified(fields: Check, choices: Sequence[Mapping[str, Any]]) -> Check:
+    """Check an object by `fields`; if there are `choices`, require the members of at least one of them."""
+    wanted = [set(each["required"]) for each in choices]
     named = ", ".join(" with ".join(sorted(members)) for members in wanted)
 
     def check(value: Any) -> Sequence[Problem]:
         problems = fields(value)
-        if type(value) is dict and not any(members <= value.keys() for members in wanted):
+        if wanted and type(value) is dict and not any(members <= value.keys() for members in wanted):
             return [*problems, ("", f"none of {named} is given")]
         return problems
 
@@ -200,14 +201,24 @@ def _identified(choices: Sequence[Mapping[str, Any]], others: Mapping[str, Any])
 
 
 def description() -> dict[str, Any]:
-    """Return Pinterest's description, with what is UNLISTED in it."""
+    """Return Pinterest's description, with the identifiers that it requires and the members that it does not list."""
     found: dict[str, Any] = orjson.loads(Path(__file__).with_name("conversions.json").read_bytes())
+    user_data = {"$ref": "#/components/schemas/ConversionEventsUserDataProperties"}
+    event_schema(found)["properties"]["user_data"] = {"allOf": [user_data], "anyOf": _IDENTIFIERS}
     for path, unlisted in UNLISTED.items():
         place = event_schema(found)
         for name in path:
-            place = place["items"] if name == "[]" else place["properties"][name]
+            place = resolved(place["items"] if name == "[]" else place["properties"][name], found)
         place["properties"].update(unlisted)
     return found
+
+
+def resolved(schema: Any, described: Mapping[str, Any]) -> Any:
+    """Return the schema with its members, to which `$ref` or an `allOf` of one member refers."""
+    while "$ref" in schema or "allOf" in schema:
+        reference = schema if "$ref" in schema else schema["allOf"][0]
+        schema = described["components"]["schemas"][reference["$ref"].rpartition("/")[2]]
+    return schema
 
 
 def event_schema(described: Mapping[str, Any]) -> dict[str, Any]:

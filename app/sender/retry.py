@@ -56,13 +56,14 @@ def decide(claimed: Claimed, retry: Retry, policy: DeliverySettings, moment: Ret
             reason="may have arrived, and Pinterest cannot de-duplicate offline events "
             f"(RETRY_OFFLINE_AMBIGUOUS sends them again): {retry.reason}"
         )
-    if moment.judged and claimed.attempt >= policy.retry_max_attempts:
+    judged = moment.judged and retry.uses_attempt
+    if judged and claimed.attempt >= policy.retry_max_attempts:
         return GiveUp(reason=f"given up after {claimed.attempt} attempts: {retry.reason}")
     if moment.age_s >= policy.retry_max_age_s:
         return GiveUp(reason=given_up_for_age(retry.reason, policy))
     if retry.retry_after_s is not None:
         return RetryAt(at=moment.now + clamped(retry.retry_after_s, policy))
-    if moment.judged:
+    if judged:
         return RetryAt(at=moment.now + pause_s(claimed.attempt, policy, chance=moment.chance))
     longest_s = min(max(moment.age_s, policy.retry_base_s), policy.retry_max_pause_s)
     return RetryAt(at=moment.now + moment.chance * longest_s)

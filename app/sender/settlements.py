@@ -56,7 +56,7 @@ def settle(
                 outcome=outcome,
                 state=State.PENDING,
                 due_at=decision.at,
-                give_back=not moment.judged,
+                give_back=not (moment.judged and outcome.uses_attempt),
             )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.destination import OFFERED_FIELDS, OfferedField, report_conversion_event
-from app.sandbox.judge import description, event_schema
+from app.sandbox.judge import description, event_schema, resolved
 from tests.destination.builders import a_conversion
 
 #: Pinterest asks not to send them unless it says so, so the action need not offer them.
@@ -38,7 +38,8 @@ def a_value_for(schema: dict[str, Any]) -> Any:
     ("name", "schema"), [("app_info", "ConversionEventAppInfo"), ("device_info", "ConversionEventDeviceInfo")]
 )
 def test_every_member_keeps_pinterests_bounds(schemas: dict[str, Any], name: str, schema: str) -> None:
-    for member, rule in schemas[schema]["properties"].items():
+    for member, described in schemas[schema]["properties"].items():
+        rule = resolved(described, {"components": {"schemas": schemas}})
         assert sent(name, member, a_value_for(rule)) == a_value_for(rule), member
         if "maxLength" in rule:
             assert sent(name, member, "x" * 20_000) == "x" * rule["maxLength"], member
@@ -78,9 +79,7 @@ def test_every_member_of_custom_data_is_offered(schemas: dict[str, Any]) -> None
 
 def unknown_to_pinterest(offered: Mapping[str, OfferedField], schema: dict[str, Any], at: str = "") -> list[str]:
     """Return the fields that the sandbox would refuse in an object of this schema; it is open where nothing says so."""
-    described = description()["components"]["schemas"]
-    if "$ref" in schema:
-        schema = described[schema["$ref"].rpartition("/")[2]]
+    schema = resolved(schema, description())
     schema = schema.get("items", schema)
     found = []
     for name, field in offered.items():

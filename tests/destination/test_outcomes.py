@@ -64,11 +64,30 @@ def test_a_failed_event_without_words_is_rejected_all_the_same() -> None:
     ]
 
 
-@every_row("event", [None, 7, {}, {"status": "maybe"}, {"status": None}], ids=str)
-def test_an_event_without_a_known_status_is_tried_again_and_the_others_stand(event: Any) -> None:
-    retry = Retry(reason="Pinterest's answer has no status for this event", status=200, ambiguous=True)
+UNKNOWN: list[Any] = [None, 7, {}, {"status": "maybe"}, {"status": None}]
 
-    assert read(answer(200, summary(OK, event, OK))) == [Delivered(), retry, Delivered()]
+
+@every_row("event", UNKNOWN, ids=str)
+@every_row("processed", [0, 2, 4, None, "3", True, 3.0])
+def test_an_event_without_a_known_status_is_tried_again_and_the_others_stand(event: Any, processed: Any) -> None:
+    retry = Retry(reason="Pinterest's answer has no known status for this event", status=200, uses_attempt=False)
+    body = summary(OK, event, OK) | {"num_events_processed": processed}
+
+    assert read(answer(200, body)) == [Delivered(), retry, Delivered()]
+
+
+@every_row("event", [*UNKNOWN, {"status": "accepted", "warning_message": "late"}], ids=str)
+def test_an_unknown_status_counts_as_delivered_if_all_events_were_processed(event: Any) -> None:
+    body = summary(OK, event, event) | {"num_events_processed": 3}
+    delivered = Delivered(warning="late") if isinstance(event, dict) and len(event) > 1 else Delivered()
+
+    assert read(answer(200, body)) == [Delivered(), delivered, delivered]
+    failed = Rejected(reason="Given timestamp is in the past.", status=200)
+    assert read(answer(200, summary(OK, FAILED, event) | {"num_events_processed": 3})) == [
+        Delivered(),
+        failed,
+        delivered,
+    ]
 
 
 @every_row(

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openapi_schema_validator import OAS30Validator, oas30_format_checker
 
-from app.sandbox.judge import MAX_EVENTS, call_problem, compile_schema, event_schema
+from app.sandbox.judge import MAX_EVENTS, UNLISTED, Check, call_problem, compile_schema, event_schema, resolved
 from app.sandbox.judge import description as with_unlisted
 from tests.rounds import examples
 from tests.rows import every_row
@@ -22,17 +22,8 @@ Path_ = tuple[str, ...]
 
 @pytest.fixture(scope="module")
 def description() -> Schema:
-    """Pinterest's description, with what is newer than it.
-
-    OpenAPI 3.0 ignores what stands beside a `$ref`, and there it says which identifiers are required:
-    both are meant, so both are made to hold.
-    """
-    description = with_unlisted()
-    user_data = description["components"]["schemas"]["ConversionEventsUserData"]
-    user_data["anyOf"] = [
-        {"allOf": [{"$ref": choice["$ref"]}, {"required": choice["required"]}]} for choice in user_data["anyOf"]
-    ]
-    return description
+    """Pinterest's description, with what it requires in prose and what it does not list."""
+    return with_unlisted()
 
 
 @pytest.fixture(scope="module")
@@ -51,16 +42,6 @@ def fields(schema: Schema, description: Schema, path: Path_ = ()) -> Iterator[tu
         yield from fields(member, description, (*path, name))
     if "items" in schema:
         yield from fields(schema["items"], description, (*path, "[]"))
-
-
-def resolved(schema: Schema, description: Schema) -> Schema:
-    """Follow references; user_data's fields stand behind a choice of identifiers."""
-    if "anyOf" in schema:
-        schema = schema["anyOf"][0]["allOf"][0]
-    if "$ref" not in schema:
-        return schema
-    target = description["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
-    return resolved(target, description)
 
 
 def candidates(schema: Schema) -> list[Any]:
@@ -179,6 +160,7 @@ def test_the_shape_of_a_call(body: Any, pinterest: OAS30Validator) -> None:
         {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
         {"type": "object", "properties": {"a": {"type": "string", "minLength": 1}}},
         {"type": "object", "properties": {}, "anyOf": []},
+        {"allOf": [{"type": "string"}], "minLength": 1},
         {"oneOf": [{"type": "string"}]},
     ],
     ids=str,
@@ -186,6 +168,44 @@ def test_the_shape_of_a_call(body: Any, pinterest: OAS30Validator) -> None:
 def test_a_rule_that_the_sandbox_cannot_check_stops_it(schema: Schema) -> None:
     with pytest.raises(ValueError, match="the sandbox cannot check all of"):
         compile_schema(schema, {})
+
+
+@every_row(
+    ("path", "is_open"),
+    [
+        ((), False),
+        (("user_data",), True),
+        (("custom_data",), False),
+        (("custom_data", "contents", "[]"), False),
+        (("device_info",), False),
+        (("app_info",), False),
+    ],
+)
+def test_a_member_that_no_description_lists_is_taken_and_checked_in_every_object(
+    path: Path_,
+    is_open: bool,  # noqa: FBT001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = with_unlisted()
+    rows: Any = UNLISTED
+    monkeypatch.setitem(rows, path, {"newer": {"type": "string", "maxLength": 5}})
+    description = with_unlisted()
+    check = compile_schema(event_schema(description), description["components"]["schemas"])
+    listed = compile_schema(event_schema(before), before["components"]["schemas"])
+
+    def faults(value: Any, check: Check) -> int:
+        return len(check(with_value((*path, "newer"), value)["data"][0]))
+
+    assert [faults(value, check) for value in ("short", "longer", 7)] == [0, 1, 1]
+    assert faults("short", listed) == (0 if is_open else 1)
+
+
+def test_an_enumeration_by_reference_is_checked() -> None:
+    """5.28 refers to named enumerations by an `allOf` of one member."""
+    check = compile_schema(
+        {"allOf": [{"$ref": "#/x/Kind"}], "nullable": True}, {"Kind": {"type": "string", "enum": ["a"]}}
+    )
+    assert [bool(check(value)) for value in ("a", None, "b", 7)] == [False, False, True, True]
 
 
 @given(data=st.data())

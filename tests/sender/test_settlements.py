@@ -54,6 +54,16 @@ def test_a_call_that_judged_nothing_uses_up_no_attempt() -> None:
     assert (settlement.state, settlement.give_back) == (State.PENDING, True)
 
 
+def test_an_unknown_status_uses_no_attempt_beside_events_that_were_judged() -> None:
+    """An offline event is sent again too, so that an unknown status alone makes no dead letter."""
+    retry = Retry(reason="unknown", status=200, uses_attempt=False)
+    claim = a_claim(attempt=1_000, action_source="offline")
+
+    settlement = settle(claim, retry, a_policy(), lambda _: a_moment(chance=0.5, age_s=600))
+
+    assert (settlement.state, settlement.due_at, settlement.give_back) == (State.PENDING, NOW + 300, True)
+
+
 @every_row(
     ("changes", "age_s", "resend", "reason"),
     [

@@ -30,7 +30,7 @@ class ReadingSchema:
             value: Any = given.pop(name)
             if schema["type"] == "array":
                 value = value.split(",")
-            elif schema["type"] == "integer":
+            elif schema["type"] in ("integer", "number"):
                 value = int(value)
             faults += [f"{path}: {name}: {error}" for error in self._against(schema, value)]
         faults += [f"{path}: {name} is no parameter" for name in given]
