@@ -41,7 +41,13 @@ class Destination:
 
     @property
     def view(self) -> AccountView:
-        return AccountView(ad_account_id=self.ad_account_id, name=self.name, live=not self.settings.sandboxed)
+        """The ad account with its own age limit of deliveries."""
+        return AccountView(
+            ad_account_id=self.ad_account_id,
+            name=self.name,
+            live=not self.settings.sandboxed,
+            retry_max_age_s=self.settings.retry_max_age_s,
+        )
 
 
 def destinations(settings: Settings, environ: Mapping[str, str] = os.environ) -> tuple[Destination, ...]:

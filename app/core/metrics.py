@@ -111,8 +111,11 @@ class Metrics:
                 return self._memory.labels(preset, label if name == "memory" else "full")
             case "calls":
                 return self._calls.labels(label)
-            case _:
+            case _ if name in _EXITS:
                 return self._deliveries.labels(preset, name)
+            case _:
+                message = f"no metric counts {name!r}: add it to Metrics"
+                raise ValueError(message)
 
     def count_source(self, source: str, counts: Mapping[Exit, int]) -> None:
         """Count what became of a request of a named source: exits of its events, and of their deliveries."""

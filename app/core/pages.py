@@ -173,6 +173,8 @@ class AccountView:
     name: str = ""
     #: False: what is for it goes to the built-in sandbox.
     live: bool
+    #: The age at which its deliveries become dead letters; `None`: that of the process' settings.
+    retry_max_age_s: float | None = None
 
     @property
     def shown(self) -> str:
@@ -198,6 +200,8 @@ class Backlog:
     disk_bytes: int | None = field(default=None, compare=False)
     #: When no more fits, at the rate of the last hour; None where it does not grow, or that is not known.
     full_in_s: float | None = None
+    #: When the oldest delivery becomes a dead letter, unless it is sent before; `None` if no delivery waits.
+    safe_until: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

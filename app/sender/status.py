@@ -339,7 +339,7 @@ async def read_accounts(
     troubles, clock = await TROUBLE.read_all(outbox), await CLOCK_JUMPS.read(outbox)
     aside = await SET_ASIDE.read_all(outbox)
     accounts, found = list(accounts), []
-    backlogs = await _read_backlogs(outbox, accounts, now=now)
+    backlogs = await _read_backlogs(outbox, accounts, settings.retry_max_age_s, now=now)
     for account in accounts:
         which = account.ad_account_id
         backlog = backlogs[which]
@@ -361,9 +361,20 @@ async def read_accounts(
     return found
 
 
-async def _read_backlogs(outbox: Outbox, accounts: Iterable[AccountView], *, now: float) -> dict[str, Backlog]:
-    """Return how much waits for each ad account, and in what time it is full. Raises OutboxUnavailable."""
-    found = {each.ad_account_id: await outbox.backlog(each.ad_account_id, now=now) for each in accounts}
+async def _read_backlogs(
+    outbox: Outbox, accounts: Iterable[AccountView], usual_max_age_s: float, *, now: float
+) -> dict[str, Backlog]:
+    """Return the backlog of each ad account, with the time at which it is full. Raises OutboxUnavailable.
+
+    `usual_max_age_s` is the age limit of deliveries for accounts without a limit of their own.
+    """
+    found = {}
+    for account in accounts:
+        backlog = await outbox.backlog(account.ad_account_id, now=now)
+        if backlog.oldest_at is not None:
+            age_s = usual_max_age_s if account.retry_max_age_s is None else account.retry_max_age_s
+            backlog = replace(backlog, safe_until=backlog.oldest_at + age_s)
+        found[account.ad_account_id] = backlog
     if not any(waits_long(each, now) for each in found.values()):
         return found
     counters = await outbox.counters(since=now - RATE_S, step_s=0, names=RATE_NAMES)
@@ -391,6 +402,7 @@ def total_backlog(found: Iterable[AccountStatus]) -> Backlog:
         size_bytes=sum(each.size_bytes for each in backlogs),
         oldest_at=min((each.oldest_at for each in backlogs if each.oldest_at is not None), default=None),
         full_in_s=min((each.full_in_s for each in backlogs if each.full_in_s is not None), default=None),
+        safe_until=min((each.safe_until for each in backlogs if each.safe_until is not None), default=None),
     )
 
 

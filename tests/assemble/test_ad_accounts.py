@@ -49,6 +49,7 @@ def test_each_file_has_its_own_token_and_settings_over_those_of_the_process(tmp_
     )
     assert (us.name, us.view.live, token_of(us), us.settings.default_country) == ("US", True, "pina_us", "US")
     assert (us.settings.max_calls_per_minute, trial.settings.max_calls_per_minute) == (100, 4_500)
+    assert (us.view.retry_max_age_s, trial.view.retry_max_age_s) == (24 * 3_600, 72 * 3_600)
     assert (trial.view.live, trial.settings.sandboxed, trial.settings.default_country) == (False, True, "FR")
     assert "pina_us" not in repr(us)
 

@@ -18,6 +18,7 @@ settings:
   default_country: us
   ldp_states: [ca, CO]
   max_calls_per_minute: 100
+  retry_max_age_hours: 24
 """
 SANDBOX = 'name: Trial\nad_account_id: "0012"\nmode: sandbox\n'
 
@@ -41,7 +42,12 @@ def test_a_file_says_what_is_the_ad_accounts_own(tmp_path: Path) -> None:
     assert us.token is not None
     assert (us.token.env, us.token.file) == ("PINTEREST_TOKEN_US", None)
     assert (us.sources, us.presets) == (("shop",), ("Order Completed", "Checkout"))
-    assert us.own_settings == {"default_country": "US", "ldp_states": ("CA", "CO"), "max_calls_per_minute": 100}
+    assert us.own_settings == {
+        "default_country": "US",
+        "ldp_states": ("CA", "CO"),
+        "max_calls_per_minute": 100,
+        "retry_max_age_hours": 24,
+    }
     assert (trial.ad_account_id, trial.token, trial.sources, trial.own_settings) == ("0012", None, None, {})
 
 

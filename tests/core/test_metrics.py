@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.core.events import CounterRow, EventKey, InventoryCount, Measure
+from app.core.events import CounterRow, EventKey, Exit, InventoryCount, Measure
 from app.core.metrics import MAX_NAMED, AccountFigures, Metrics
 from app.core.pages import Backlog
 from tests.insights.inventory.build import counts_of
@@ -59,6 +59,13 @@ def test_a_counter_is_counted_under_its_name(counter: CounterRow, sample: str) -
     metrics = Metrics()
     metrics.count([counter])
     assert samples(metrics.render([], now=0))[sample] == 3
+
+
+def test_every_exit_is_counted_and_an_unknown_name_raises() -> None:
+    metrics = Metrics()
+    metrics.count(CounterRow(name=name) for name in Exit)
+    with pytest.raises(ValueError, match="no metric counts 'deliverd'"):
+        metrics.count([CounterRow(name="deliverd")])
 
 
 def test_requests_calls_and_refusals_are_observed() -> None:

@@ -1,12 +1,14 @@
 """How delivery stands for each ad account, by what all processes know."""
 
+from dataclasses import replace
+
 from app.config import Settings
 from app.core.coordination import Switches
 from app.core.events import CounterRow
 from app.core.pages import AccountView
 from app.core.shared_values import CLOCK_JUMPS, TROUBLE, ClockJump, ClockJumps
 from app.outbox import Outbox
-from app.sender.status import read_accounts
+from app.sender.status import read_accounts, total_backlog
 from tests.outbox.build import new
 from tests.sender.claims import NOW, a_trouble
 
@@ -48,6 +50,19 @@ async def test_a_backlog_that_will_be_full_soon_is_told_before(outbox: Outbox) -
     assert await told(NOW + 61) == (hours, [])
     assert await told(NOW + 61, told_full_s=hours) == (hours, [])
     assert await told(NOW + 3 * 3_600, told_full_s=1e12) == (None, [])
+
+
+async def test_the_oldest_delivery_is_safe_until_the_age_limit_of_its_own_account(outbox: Outbox) -> None:
+    settings = Settings.model_construct(retry_max_age_hours=72)
+    accounts = [replace(ACCOUNTS[0], retry_max_age_s=2 * DAY), *ACCOUNTS[1:]]
+    waits = [new(ad_account_id=account.ad_account_id) for account in accounts[:2]]
+    await outbox.enqueue(waits, [], [], now=NOW)
+
+    found = await read_accounts(outbox, accounts, settings, switches=Switches(), now=NOW)
+
+    assert [each.backlog.safe_until for each in found] == [NOW + 2 * DAY, NOW + 3 * DAY, None]
+    assert total_backlog(found).safe_until == NOW + 2 * DAY
+    assert total_backlog(found[2:]).safe_until is None
 
 
 async def test_a_preset_that_is_switched_off_is_told_where_something_waits_for_long(outbox: Outbox) -> None:
