@@ -25,7 +25,7 @@ EQUIVALENT = {
     name: reason
     for reason, names in {
         "nobody sets a mark through it: a no looks at both kinds of events": (
-            "proven: self._memory.set_suppression(key, suppression) -> pass",
+            "memory: self._memory.set_suppression(key, suppression) -> pass",
         ),
         "a bound of work: no scene has a thousand ids": (
             "suppression: 100 -> 101",
@@ -37,24 +37,27 @@ EQUIVALENT = {
             "alias_graph: if key not in found and len(found) < MAX_IDS: -> if True:",
             "alias_graph: key not in found and len(found) < MAX_IDS -> key not in found or len(found) < MAX_IDS",
             "alias_graph: key not in found and len(found) < MAX_IDS -> len(found) < MAX_IDS",
-            "erasure: if linked not in found: -> if True:",
+            "suppression: if linked not in found: -> if True:",
         ),
         "nothing is remembered under None": (
             (
-                "lookup: link_of(memory, event.anonymous, at, rules) if event.anonymous else None -> "
+                "resolution: link_of(memory, event.anonymous, at, rules) if event.anonymous else None -> "
                 "link_of(memory, event.anonymous, at, rules)"
             ),
             (
-                "lookup: ids_of(memory, user, event.at, rules, until=event.at) if user else () -> "
+                "resolution: ids_of(memory, user, event.at, rules, until=event.at) if user else () -> "
                 "ids_of(memory, user, event.at, rules, until=event.at)"
             ),
-            "lookup: memory.person(user) if user else None -> memory.person(user)",
-            ("lookup: memory.person(event.anonymous) if event.anonymous else None -> memory.person(event.anonymous)"),
+            "resolution: memory.person(user) if user else None -> memory.person(user)",
+            (
+                "resolution: memory.person(event.anonymous) if event.anonymous else None -> "
+                "memory.person(event.anonymous)"
+            ),
         ),
         "of two of the same moment either may be taken": (
-            "lookup: fact.at > newest[group].at -> fact.at >= newest[group].at",
-            "lookup: fact.at > facts[group].at -> fact.at >= facts[group].at",
-            "lookup: fact.at > newest.at -> fact.at >= newest.at",
+            "resolution: fact.at > newest[group].at -> fact.at >= newest[group].at",
+            "resolution: fact.at > facts[group].at -> fact.at >= facts[group].at",
+            "resolution: fact.at > newest.at -> fact.at >= newest.at",
         ),
         "it only saves work": (
             "id_keys: 8192 -> 8193",
@@ -65,29 +68,30 @@ EQUIVALENT = {
                 "resolution: memory.has_suppressions and is_suppressed(event, seen, rules) -> "
                 "is_suppressed(event, seen, rules)"
             ),
-            "proven: if facts is person.facts and link is person.link: -> if False:",
-            "proven: if not all((fact.is_proven for fact in facts.values())): -> if True:",
-            "proven: if public: -> if True:",
+            "memory: if facts is person.facts and link is person.link: -> if False:",
+            "memory: if not all((fact.is_proven for fact in facts.values())): -> if True:",
+            "memory: if public: -> if True:",
             "suppression: keys if key in browsers else () -> keys",
             (
                 "facts: fact.members == members or all((_same(fact.members.get(name), value) for name, value in "
                 "members.items())) -> all((_same(fact.members.get(name), value) for name, value in members.items()))"
             ),
             "memory: if before is not person.link: -> if True:",
+            "memory: if suppression: -> if True:",
             (
                 "facts: one == other or (type(one) is list and type(other) is list and (set(one) == set(other))) -> "
                 "type(one) is list and type(other) is list and (set(one) == set(other))"
             ),
-            "filling: not self.facts or are_several(user_data) -> are_several(user_data)",
+            "facts: not self.facts or are_several(user_data) -> are_several(user_data)",
             (
                 "alias_graph: chain(memory, user, at, rules) if target and target.link else [user] -> "
                 "chain(memory, user, at, rules)"
             ),
             "alias_graph: target and target.link -> target",
-            "lookup: if event.user: -> if True:",
-            "lookup: own is None or own.link is None -> own is None",
+            "resolution: if event.user: -> if True:",
+            "resolution: own is None or own.link is None -> own is None",
             (
-                "lookup: memory.person(end_of(memory, user, at, rules)) or own -> "
+                "resolution: memory.person(end_of(memory, user, at, rules)) or own -> "
                 "memory.person(end_of(memory, user, at, rules))"
             ),
             (
@@ -98,6 +102,10 @@ EQUIVALENT = {
     }.items()
     for name in names
 }
+
+
+def test_each_equivalent_mutant_is_of_a_module_that_there_is() -> None:
+    assert {name.partition(": ")[0] for name in EQUIVALENT} <= {*modules()}
 
 
 @pytest.mark.prove
