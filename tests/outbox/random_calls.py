@@ -1,7 +1,7 @@
 """Calls of every kind that an outbox answers, at random."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, TypeAlias
 
@@ -21,6 +21,13 @@ class Side:
     #: Of each delivery that there ever was: its place among all. An engine may leave ids out.
     ids: dict[str, int] = field(default_factory=dict)
     claims: list[Claimed] = field(default_factory=list)
+
+    def localize(self, query: Query) -> Query:
+        """Return the query with the id of this store, if it asks for the place of a delivery."""
+        if query.delivery_id is None or not query.delivery_id.isdecimal():
+            return query
+        place = int(query.delivery_id)
+        return replace(query, delivery_id=next((id_ for id_, at in self.ids.items() if at == place), "no such id"))
 
 
 Calls: TypeAlias = dict[str, Callable[[Side], Awaitable[Any]]]
@@ -84,8 +91,8 @@ def redriving(rng: Random) -> Calls:
     redriven = rng.choice([asked, Query()])
 
     return {
-        "redrive": lambda side: side.at.outbox.dead_letters.redrive(redriven, now=side.at.now),
-        "dismiss": lambda side: side.at.outbox.dead_letters.dismiss(asked, because=because),
+        "redrive": lambda side: side.at.outbox.dead_letters.redrive(side.localize(redriven), now=side.at.now),
+        "dismiss": lambda side: side.at.outbox.dead_letters.dismiss(side.localize(asked), because=because),
         "withdraw": lambda side: side.at.outbox.withdraw([withdrawn], now=side.at.now),
         "retain": lambda side: side.at.retain_all(500),
     }
@@ -136,9 +143,9 @@ def looking_up(rng: Random, number: int) -> Calls:
         return rows
 
     return {
-        "search": lambda side: paged(side.at.outbox.search, asked),
+        "search": lambda side: paged(side.at.outbox.search, side.localize(asked)),
         "all": lambda side: side.at.outbox.search(Query(), limit=1_000),
-        "dropped_events": lambda side: paged(side.at.outbox.search_dropped, asked),
+        "dropped_events": lambda side: paged(side.at.outbox.search_dropped, side.localize(asked)),
         "orders": orders,
         "delivery": lambda side: side.at.outbox.delivery(
             dict(zip(side.ids.values(), side.ids, strict=True)).get(number, text)
