@@ -324,7 +324,10 @@ class RowByRow(ABC, Generic[Taken]):
         return limit - shares.left
 
     async def delete(self, name: str, do: Step, limit: int) -> int:
-        """Do one step past the rows that are refused; return how many rows it touched."""
+        """Do one step past the rows that are refused; return how many rows are deleted or newly refused.
+
+        Refused rows count, so that a step of refused rows only does not end retention: rows behind them are due too.
+        """
         known = self._known.get(f"{ROWS}{name}")
         skip = known.rows if known and not is_due(known, now=self._now) else 0
         passing = SkippingDelete(limit, skip)
@@ -337,7 +340,7 @@ class RowByRow(ABC, Generic[Taken]):
             await self._put({f"{ROWS}{name}": with_rows(known, passing, now=self._now)})
         elif known and not skip:
             await self._drop([f"{ROWS}{name}"])
-        return passing.gone
+        return passing.gone + passing.stay - skip
 
     async def _claim_again(self) -> int:
         """Put back in the queue what can be claimed; return how much is no longer set aside."""

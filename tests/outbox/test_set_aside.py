@@ -272,6 +272,17 @@ async def test_what_cannot_be_forgotten_keeps_nothing_else_and_is_forgotten_when
                 assert await aside(at) == {}
 
 
+async def test_retention_goes_on_past_refused_rows_until_each_old_row_is_deleted(empty_store: EmptyStore) -> None:
+    with empty_store() as url:
+        async with opened(url, audit_s=DAY_S) as at:
+            for number in range(31):
+                await at.outbox.write_audit(audited(at=NOW + number, target="bad" if number < 30 else "good"))
+            with refused(url, "DELETE", "audit", "old.target = 'bad'"):
+                await at.later(3 * DAY_S).retain_all(limit=20)
+                assert _values(url, "audit", "target") == ["bad"] * 30
+            await at.later(3 * DAY_S + LATER_S).retain_all()
+
+
 def _values(url: str, table: str, column: str) -> list[Any]:
     """A column of all rows of a table."""
     statement = f"SELECT {column} FROM {table}"
