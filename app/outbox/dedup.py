@@ -51,6 +51,8 @@ CHECKOUT_ID: Final = "checkout_id"
 TOKEN: Final = "checkout_token"  # noqa: S105 - the name of a kind
 #: By it orders are found by their other name; no order repeats another by it.
 NUMBER: Final = "number"
+#: Remembered only of a page's message that was merged into another one of a page.
+MESSAGE: Final = "message_id"
 #: How the source `woocommerce` began the event id of an order, and how it does now, as Pinterest's plugin.
 _RENAMED: Final = ("woocommerce-order-", "checkout_")
 #: An id that is made of a sender's own number, such as `shopify-order-123`: another sender may have the same.
@@ -103,6 +105,11 @@ def keys_of(known: HasKeys, rules: OutboxSettings) -> tuple[Key, ...]:
         return events
     scope = (known.source,) if rules.orders_by_source else ()
     return *events, *_keys_of_order(known, ("shop", known.shop) if known.shop else scope)
+
+
+def message_key(known: NewDelivery) -> Key:
+    """Return the key by which a page's message that is sent again is known after it was merged."""
+    return Key(MESSAGE, _digest("message", known.ad_account_id, known.preset, known.message_id))
 
 
 def every_key_of(known: HasKeys) -> tuple[Key, ...]:
@@ -460,11 +467,17 @@ class Deduplicator:
 
     def _claim(
         self, known: NewDelivery, keys: Sequence[Key], order: Order, delivery_id: object, claims: Sequence[Twin]
-    ) -> DedupResult:
-        """Return what another event of a page is that claims an order, while the order waits for the shop."""
+    ) -> DedupResult | None:
+        """Return the result for another page event of an order that waits for the shop.
+
+        Return `None` if the message was merged before: it repeats an event.
+        """
         side = known.side or OrderSide()
         if same := next((twin for twin in claims if is_twin(twin.side or OrderSide(), side)), None):
-            return self._merge(known, keys, order, same)
+            message = message_key(known)
+            if any(holder.delivery_id == same.delivery_id for holder in self._holders(message)):
+                return None
+            return self._merge(known, [*keys, message], order, same)
         if len(claims) >= MAX_PLACES:
             holder = KeyOwner(claims[0].delivery_id, self._now, self._now, order=order)
             return DedupResult(repeats=holder, reason=f"more than {MAX_PLACES} events claim the order {known.order_id}")

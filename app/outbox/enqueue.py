@@ -32,6 +32,7 @@ from app.outbox.dedup import (
     is_erased,
     key_owner,
     keys_of,
+    message_key,
     own_number_of,
     why_erased,
 )
@@ -238,7 +239,8 @@ class PreparedEnqueue:
 
     @property
     def digests(self) -> list[str]:
-        return [key.digest for of_delivery in self.keys for key in of_delivery]
+        pages = (delivery for delivery in self.deliveries if delivery.wait_s and not delivery.is_proven)
+        return [key.digest for keys in (*self.keys, map(message_key, pages)) for key in keys]
 
     @property
     def leaves_room(self) -> bool:

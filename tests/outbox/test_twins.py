@@ -516,6 +516,16 @@ async def test_an_event_that_comes_again_is_merged_once(at: At) -> None:
     assert _exits(await at.enqueue(*first, first[0])) == ["enqueued", "merged", "duplicate"]
 
 
+@pytest.mark.parametrize("event_id", ["tag-1", "tag-2"])
+async def test_a_message_of_a_page_that_comes_again_is_merged_once(at: At, event_id: str) -> None:
+    second = page(message_id="w-2", event_id=event_id)
+    assert _exits(await at.enqueue(page(), second, second)) == ["enqueued", "merged", "duplicate"]
+    assert [seen.exit for seen in await at.seen(second, page(message_id="w-3")) if seen] == ["duplicate", "merged"]
+    assert _exits(await at.enqueue(second)) == ["duplicate"]
+    assert _exits(await at.enqueue(shop(), second)) == ["merged", "duplicate"]
+    assert _exits(await at.enqueue(page(message_id="w-2", order_id="SO-2", event_id="tag-9"))) == ["enqueued"]
+
+
 async def test_a_search_for_either_message_finds_the_delivery(at: At) -> None:
     await at.enqueue(page(message_id="w"))
     await at.enqueue(shop(message_id="s"))
