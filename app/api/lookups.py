@@ -52,6 +52,11 @@ class Filters(DeliveryFilters):
     limit: _Limit = 50
 
 
+def _integer(value: Any) -> Any:
+    """Return a float without a fraction as an integer: JSON Schema takes `2.0` for one."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class FindRequest(BaseModel):
     """A text to find an event or a person by."""
 
@@ -62,7 +67,7 @@ class FindRequest(BaseModel):
         max_length=MAX_FOUND_BY,
         description="An id, a name, part of a reason, an e-mail address or a phone number (these two are not stored).",
     )
-    limit: Annotated[_Limit, Field(strict=False)] = 50
+    limit: Annotated[_Limit, BeforeValidator(_integer)] = 50
 
 
 def add_searches(router: APIRouter, outbox: Outbox, finder: Finder) -> None:

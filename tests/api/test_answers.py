@@ -102,6 +102,14 @@ async def test_whatever_is_refused_is_a_problem(
     assert told in problem_of(answer, status)["detail"]
 
 
+@pytest.mark.parametrize(
+    ("limit", "status"),
+    [(2, 200), (2.0, 200), (True, 422), (False, 422), ("2", 422), (2.5, 422), (1e300, 422), (None, 422), ([2], 422)],
+)
+async def test_a_limit_is_an_integer_as_json_schema_says(client: httpx.AsyncClient, limit: object, status: int) -> None:
+    assert (await client.post("/api/find", json={"text": "m-1", "limit": limit})).status_code == status
+
+
 async def test_what_stood_in_an_invalid_part_is_not_told_again(client: httpx.AsyncClient) -> None:
     answer = await client.post("/api/find", json={"text": ["ada@example.com"], "limit": "ada@example.com"})
     assert {each["name"] for each in problem_of(answer, 422)["errors"]} == {"text", "limit"}
