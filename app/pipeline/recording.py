@@ -96,7 +96,8 @@ class MadeUp:
         return made
 
     def _made(self, text: str) -> str:
-        return "".join(map(self._letter, text))
+        kept = "dj0" if text.startswith("dj0") else ""  # a click id of Pinterest stays one
+        return kept + "".join(map(self._letter, text[len(kept) :]))
 
     def _letter(self, letter: str) -> str:
         if letter.isdigit():

@@ -1,5 +1,6 @@
 """Rules 2, 3, 4, 7 and 8 of what Pinterest's tag and plugins say: which of their words are read, and how."""
 
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
@@ -11,7 +12,7 @@ from tests.presets.conftest import Make
 from tests.rows import every_row
 
 #: Longest click id.
-LONGEST = "a" * 512
+LONGEST = "dj0" + "a" * 509
 COOKIE = "dWlkPU1HSTFOVGs"
 
 #: What the properties say, and what is sent in `custom_data`.
@@ -37,11 +38,6 @@ SAID: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
         ({"search_string": "stool"}, {"search_string": "stool"}),
         ({"predicted_ltv": "2794.82"}, {"predicted_ltv": "2794.82"}),
         ({"np": "ss-gtm"}, {"np": "ss-gtm"}),
-        # behind those of today
-        (
-            {"products": [{"product_id": "OA-1"}], "contents": [{"id": "OA-2"}]},
-            {"content_ids": ["OA-1"], "contents": [{"id": "OA-1"}]},
-        ),
         ({"query": "sofa", "search_string": "stool"}, {"search_string": "sofa"}),
     ],
     "rule 3: those of the browser's tag": [
@@ -112,6 +108,49 @@ def test_what_pinterests_words_say_is_sent(rule: str, sent_of: Make) -> None:
     assert wrong == []
 
 
+#: Lists of other vocabularies, each with three pieces of OA-9 at 5.
+LISTS: dict[str, list[dict[str, Any]]] = {
+    "products": [{"product_id": "OA-9", "price": 5, "quantity": 3}],
+    "items": [{"item_id": "OA-9", "price": 5, "quantity": 3}],
+    "line_items": [{"product_id": "OA-9", "price": 5, "quantity": 3}],
+}
+CONTENTS = [{"id": "OA-1", "item_price": "7", "quantity": 1}, {"id": "OA-2", "item_price": "2", "quantity": 1}]
+#: One of Pinterest's own words beside such a list -> what is sent; all else comes from the list.
+OWN: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    (
+        {"contents": CONTENTS},
+        {"contents": CONTENTS, "content_ids": ["OA-1", "OA-2"], "num_items": 2, "value": "9"},
+    ),
+    ({"content_ids": ["OA-1"]}, {"content_ids": ["OA-1"]}),
+    ({"num_items": 8}, {"num_items": 8}),
+    (
+        {"contents": CONTENTS, "num_items": 8},
+        {"contents": CONTENTS, "num_items": 8, "content_ids": ["OA-1", "OA-2"], "value": "9"},
+    ),
+    (
+        {"contents": CONTENTS, "content_ids": "OA-3"},
+        {"contents": CONTENTS, "content_ids": ["OA-3"], "num_items": 2, "value": "9"},
+    ),
+    ({"contents": []}, {}),
+    ({"content_ids": [], "num_items": ""}, {}),
+]
+
+
+@every_row("name", LISTS)
+@every_row("write", [lambda value: value, lambda value: orjson.dumps(value).decode()], ids=["plain", "JSON text"])
+def test_pinterests_own_words_win_each_field_on_its_own(name: str, write: Callable[[Any], Any], sent_of: Make) -> None:
+    theirs = {
+        "contents": [{"id": "OA-9", "item_price": "5", "quantity": 3}],
+        "content_ids": ["OA-9"],
+        "num_items": 3,
+        "value": "15",
+    }
+    for own, expected in OWN:
+        given = {key: write(value) if isinstance(value, list) else value for key, value in own.items()}
+        sent = sent_of(properties={name: LISTS[name], **given})["custom_data"]
+        assert {key: sent.get(key) for key in theirs} == theirs | expected, own
+
+
 def digest(text: str) -> str:
     return sha256(text.encode()).hexdigest()
 
@@ -169,7 +208,12 @@ def test_a_page_is_http_or_https_else_the_next_place_is_read(url: str, sent: str
 
 CLICK_IDS = [
     ("dj0yJnU9b2JDcFFH", True),
-    ("a-_.~%41", True),
+    ("dj0-_.~%41", True),
+    ("dj0", True),
+    ("a-_.~%41", False),
+    ("EAIaIQobChMI", False),  # Google's
+    ("IwAR2abc", False),  # Facebook's
+    ("DJ0yJnU9", False),
     (LONGEST, True),
     (LONGEST + "a", False),
     ("dj0 yJnU9", False),
@@ -187,6 +231,24 @@ def test_a_click_id_is_of_its_characters_and_length_else_the_next_place_is_read(
     """Rule 7."""
     event = sent_of(properties={"epik": click_id}, context={"cookies": {"_epik": "dj0next"}})
     assert event["user_data"]["click_id"] == (click_id if is_one else "dj0next")
+
+
+FOREIGN = "EAIaIQobChMIabc"
+CLICK_PLACES: list[dict[str, Any]] = [
+    *({"properties": {name: FOREIGN}} for name in ("epik", "click_id", "clickId", "_epik")),
+    {"properties": {"user_data": {"click_id": FOREIGN}}},
+    {"properties": {"user_data": [{"click_id": FOREIGN}]}},
+    {"properties": {"common_cookie": {"_epik": FOREIGN}}},
+    {"properties": {"landing_site": f"/?epik={FOREIGN}"}},
+    *({"context": {"campaign": {name: FOREIGN}}} for name in ("epik", "click_id")),
+    {"context": {"cookies": {"_epik": FOREIGN}}},
+    *({"context": {"page": {name: f"https://shop.example/?epik={FOREIGN}"}}} for name in ("url", "search", "referrer")),
+]
+
+
+@every_row("event", CLICK_PLACES, ids=str)
+def test_a_click_id_of_another_network_is_sent_from_no_place(event: dict[str, Any], sent_of: Make) -> None:
+    assert "click_id" not in sent_of(**event)["user_data"]
 
 
 COOKIES = [
