@@ -68,11 +68,15 @@ test: $(DEV_READY) $(NODE_READY) $(BROWSER_LIBRARY) | test-tools ## every test, 
 	$(PYTEST) --cov --cov-report=term
 
 # There each test goes to whoever is idle: it takes longer than to make again what the tests of its file share.
-prove: DIST = loadgroup
-prove: HANGS_S = 0
+prove soak: DIST = loadgroup
+prove soak: HANGS_S = 0
 .PHONY: prove
 prove: $(SHIP_READY) $(NODE_READY) $(BROWSER_LIBRARY) | test-tools ## what takes long by nature, in many rounds: kills, failovers, fuzzing
-	TESTS=prove $(PYTEST) -m prove
+	TESTS=prove $(PYTEST) -m "prove and not soak"
+
+.PHONY: soak
+soak: $(DEV_READY) | test-tools ## an hour at half load on each engine, with a fault each minute
+	TESTS=prove $(PYTEST) -m soak tests/whole/test_soak.py
 
 .PHONY: bench
 bench: $(DEV_READY) $(BENCH_NODE_READY) ## every measurement, each beside its baseline (see bench/README.md)

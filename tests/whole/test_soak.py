@@ -1,7 +1,7 @@
 """An hour at half load, with a fault each minute: nothing is lost, and memory, descriptors, files and lag stay flat.
 
-    TESTS=prove pytest tests/whole/test_soak.py              an hour for each engine, side by side where there are cores
-    MINUTES=5 SEED=3 TESTS=prove pytest ...                   five minutes, other faults
+    make soak                     an hour for each engine, side by side
+    MINUTES=5 SEED=3 make soak    five minutes, other faults
 
 The curves are written to build/soak-ENGINE-SEED.csv, a line every two seconds.
 """
@@ -33,7 +33,7 @@ from tests.rounds import Kind
 from tests.tools import need_postgres
 from tests.whole.conftest import Pinterest, delivery, until_settled
 
-pytestmark = [pytest.mark.prove, pytest.mark.whole]
+pytestmark = [pytest.mark.prove, pytest.mark.soak, pytest.mark.whole]
 
 SEED = int(os.environ.get("SEED", "1"))
 BATCH = 25
