@@ -6,12 +6,14 @@ The token is in no repr, reason or error of this module.
 
 import asyncio
 import ssl
+import zlib
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import cache
 from hashlib import sha256
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 import httpx
 import orjson
@@ -22,6 +24,10 @@ TokenSource: TypeAlias = SecretStr | Callable[[], SecretStr]
 
 #: Of the whole time; what is left is for sending and for Pinterest.
 _CONNECT_SHARE = 0.5
+
+#: Of an answer, before and after decompression. A longer one counts as unreadable.
+MAX_ANSWER_BYTES: Final = 2_000_000
+_GZIP_WBITS: Final = 31
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,17 +132,37 @@ class PinterestClient:
 
 
 async def answer_of(http: httpx.AsyncClient, request: httpx.Request, timeout_s: float) -> Answer | Failure:
-    """Return what Pinterest answers to a request, within `timeout_s` in all."""
+    """Return what Pinterest answers to a request, within `timeout_s` and `MAX_ANSWER_BYTES` in all."""
+    request.headers["Accept-Encoding"] = "gzip"  # httpx would ask for others too, and decompress without a bound
     try:
         async with asyncio.timeout(timeout_s):
-            response = await http.send(request)
+            response = await http.send(request, stream=True)
+            content = await _read_body(response)
     except (httpx.RequestError, OSError) as exc:
         return _failure_of(exc)
     # httpx' response and its stream hold each other, and with them the request's body, until garbage is collected.
     response.stream = httpx.ByteStream(b"")
-    return Answer(
-        status=response.status_code, retry_after=response.headers.get("Retry-After"), body=_json_of(response.content)
-    )
+    return Answer(status=response.status_code, retry_after=response.headers.get("Retry-After"), body=_json_of(content))
+
+
+async def _read_body(response: httpx.Response) -> bytes:
+    """Return the decompressed body of an answer, and close it; empty if it is too long or damaged."""
+    is_gzip = response.headers.get("Content-Encoding", "").strip().lower() in {"gzip", "x-gzip"}
+    gzip = zlib.decompressobj(_GZIP_WBITS) if is_gzip else None
+    content, received = bytearray(), 0
+    async with aclosing(cast("httpx.AsyncByteStream", response.stream)) as stream:
+        async for chunk in stream:
+            received += len(chunk)
+            try:
+                if gzip is None:
+                    content += chunk
+                elif not gzip.eof:  # all is read, so that the connection stays open; zlib would collect what follows
+                    content += gzip.decompress(chunk, MAX_ANSWER_BYTES + 1 - len(content))
+            except zlib.error:
+                return b""
+            if max(received, len(content)) > MAX_ANSWER_BYTES:
+                return b""
+    return bytes(content)
 
 
 def usable_token(token: SecretStr) -> str:

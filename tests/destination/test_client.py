@@ -2,11 +2,14 @@
 
 import asyncio
 import gc
+import gzip
 import inspect
 import ssl
 import subprocess
 import traceback
+import tracemalloc
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -14,7 +17,14 @@ import orjson
 import pytest
 from pydantic import SecretStr
 
-from app.destination.client import Answer, Failure, PinterestClient, TokenSource, trusted_certificates
+from app.destination.client import (
+    MAX_ANSWER_BYTES,
+    Answer,
+    Failure,
+    PinterestClient,
+    TokenSource,
+    trusted_certificates,
+)
 from app.sandbox import Account, create_sandbox
 from tests.rows import every_row
 from tests.sandbox.events import numbered
@@ -168,6 +178,92 @@ async def test_an_answer_that_trickles_in_for_ever_is_cut_off_by_the_time_limit(
     assert await send(client(transport, timeout_s=0.1)) == Failure(
         reason="Pinterest did not answer in time", ambiguous=True
     )
+
+
+BODY = b'{"num_events_processed":3}'
+#: Body, its encoding, the body that is read.
+BODIES: list[tuple[bytes, str, object]] = [
+    (BODY, "", {"num_events_processed": 3}),
+    (gzip.compress(BODY), "gzip", {"num_events_processed": 3}),
+    (gzip.compress(BODY) + b"x" * 100_000, "x-gzip", {"num_events_processed": 3}),
+    (gzip.compress(BODY)[:-12], "gzip", None),
+    (BODY, "gzip", None),
+    (gzip.compress(BODY), "br", None),
+    (BODY + b" " * (MAX_ANSWER_BYTES - len(BODY)), "", {"num_events_processed": 3}),
+    (BODY + b" " * (MAX_ANSWER_BYTES - len(BODY) + 1), "", None),
+    (gzip.compress(BODY + b" " * (MAX_ANSWER_BYTES - len(BODY))), "gzip", {"num_events_processed": 3}),
+    (gzip.compress(BODY + b" " * (MAX_ANSWER_BYTES - len(BODY) + 1)), "gzip", None),
+]
+
+
+@every_row(("body", "encoding", "read"), BODIES, ids=map(str, range(len(BODIES))))
+async def test_an_answer_is_decompressed_up_to_a_bound(body: bytes, encoding: str, read: object) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for at in range(0, len(body), 60_000):
+            yield body[at : at + 60_000]
+
+    headers = {"Content-Encoding": encoding} if encoding else {}
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=chunks(), headers=headers))
+    assert await send(client(transport)) == Answer(status=200, retry_after=None, body=read)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encoding", ["", "gzip"])
+async def test_an_endless_answer_takes_little_memory_and_is_unreadable(encoding: str) -> None:
+    endless = gzip.compress(b" " * 50_000_000) if encoding else b" " * 60_000
+    sent = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.readuntil(b"\r\n\r\n")
+        head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {encoding or 'identity'}\r\nConnection: close\r\n\r\n"
+        writer.write(head.encode())
+        with suppress(ConnectionError):
+            while sent < 100 * MAX_ANSWER_BYTES:
+                writer.write(endless)
+                sent += len(endless)
+                await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v5"
+        tracemalloc.start()
+        try:
+            answer = await send(client(httpx.AsyncHTTPTransport(), api_url=url))
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert answer == Answer(status=200, retry_after=None, body=None)
+    assert peak < 10_000_000
+    assert sent < 20 * MAX_ANSWER_BYTES
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+async def test_a_connection_is_kept_for_the_next_call(encoding: str) -> None:
+    body, connections = gzip.compress(BODY) if encoding == "gzip" else BODY, 0
+    chunked = b"".join(b"%x\r\n%b\r\n" % (len(each), each) for each in (body[:9], body[9:])) + b"0\r\n\r\n"
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {encoding}\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        with suppress(asyncio.IncompleteReadError):
+            while True:
+                await reader.readuntil(b"]}")
+                writer.write(head.encode() + chunked)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        pinterest = client(
+            httpx.AsyncHTTPTransport(), api_url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v5"
+        )
+        answers = [await pinterest.send([b"{}"]) for _ in range(3)]
+        await pinterest.close()
+    assert {answer.body["num_events_processed"] for answer in answers if isinstance(answer, Answer)} == {3}
+    assert (len(answers), connections) == (3, 1)
 
 
 async def test_a_changed_token_is_taken_up_by_the_next_call(sandbox: httpx.ASGITransport, tmp_path: Path) -> None:
