@@ -62,6 +62,11 @@ class EndedHolds:
     by: float
     #: By how much the clock of the store is ahead of that; None where it is as before, so that it need not be told.
     ahead_s: float | None = None
+    #: Deliveries that were never tried and have no hold are due by then; later times come from a wrong clock.
+    #: None: deliveries may be due at any time.
+    due_by: float | None = None
+    #: Whether the clock of the store was set back since holds of the ad account were last ended.
+    is_set_back: bool = False
 
 
 class HoldClock:
@@ -116,9 +121,15 @@ class HoldClock:
         ended_at, ahead_s = self._ended.get(ad_account_id, (-inf, inf))
         if steady - ended_at < _END_S:
             return None
-        is_set = abs(now - by - ahead_s) > _STEP_S
+        step_s = now - by - ahead_s
+        is_set = abs(step_s) > _STEP_S
         self._ended[ad_account_id] = steady, now - by if is_set else ahead_s
-        return EndedHolds(by=by, ahead_s=now - by if is_set else None)
+        return EndedHolds(
+            by=by,
+            ahead_s=now - by if is_set else None,
+            due_by=now + _STEP_S,
+            is_set_back=-inf < step_s < -_STEP_S,
+        )
 
     async def keep(self) -> None:
         """Look what others know, and write down what it is now, where that is due. Raises OutboxUnavailable."""

@@ -273,8 +273,14 @@ class RowByRow(ABC, Generic[Taken]):
             try:
                 return await self.attempt(partial(self.claim, asked))
             except RowRefused:
-                by = asked.holds.by if asked.holds else None
-                which = {"ad_account_id": asked.ad_account_id, "now": asked.now, "by": by, "only": None}
+                by, due_by = (asked.holds.by, asked.holds.due_by) if asked.holds else (None, None)
+                which = {
+                    "ad_account_id": asked.ad_account_id,
+                    "now": asked.now,
+                    "by": by,
+                    "due_by": due_by,
+                    "only": None,
+                }
                 ids = [id_ for (id_,) in await self._store.rows("claimable", **which, limit=HOLD_ROWS)]
                 refused = await self._refused_of(ids, lambda part: self.claim(asked.of(part)), is_kept=False)
                 if not refused:

@@ -62,8 +62,8 @@ async def hold(store: Statements, asked: ClaimQuery) -> None:
 
 
 async def end_holds(store: Statements, asked: ClaimQuery, over: EndedHolds) -> None:
-    """Put what is no longer held by its preset into the queue."""
-    which = asked.parameters | {"by": over.by, "ahead_s": over.ahead_s, "limit": HOLD_ROWS}
+    """Put what is no longer held by its preset into the queue, and what only a wrong clock delays."""
+    which = asked.parameters | {"limit": HOLD_ROWS} | asdict(over)
     await store.count("end_holds", **which)
     if over.ahead_s is not None:
         await store.count("tell_holds", **which)

@@ -59,11 +59,11 @@ class UsesStore(ABC):
         return await self._read(work)
 
     async def _by_server(self, now: float) -> float:
-        """Return what `_by_store` does, and open the store where it is not open yet."""
+        """Return the time of the store's clock when this machine's clock shows `now`, the present. Opens the store."""
         return self._by_store(now)
 
     def _by_store(self, now: float) -> float:
-        """Return when the clock of the store shows what this machine calls now. The store has to be open."""
+        """Return the time of the store's clock when this machine's clock shows `now`. The store has to be open."""
         return now
 
 

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Collection, Sequence
+from functools import partial
 
 from app.config.settings import OutboxSettings
 from app.core.consent import Answer, Lifted
@@ -16,7 +17,7 @@ from app.outbox.ledger import Ledger
 from app.outbox.people import KeepsPeople
 from app.outbox.redrive import DeadLetters
 from app.outbox.sealed_events import SealedEvents
-from app.outbox.settlement import ClaimQuery
+from app.outbox.settlement import HOLD_ROWS, ClaimQuery
 from app.outbox.shared import KeepsShared
 
 
@@ -160,6 +161,11 @@ class Outbox(Ledger, KeepsPeople, KeepsShared):
         """
         await self.hold_clock.keep()
         at = await self._by_server(now)
+        holds = self.hold_clock.over(ad_account_id, at)
+        if holds and holds.is_set_back:
+            reschedule = partial(self.reschedule, ad_account_id, pending_by=now, claimed_by=now + lease_s)
+            while await reschedule(limit=HOLD_ROWS):
+                pass
         asked = ClaimQuery(
             ad_account_id=ad_account_id,
             limit=limit,
@@ -169,7 +175,7 @@ class Outbox(Ledger, KeepsPeople, KeepsShared):
             without_presets=without_presets,
             take_over=take_over,
             now=at,
-            holds=self.hold_clock.over(ad_account_id, at),
+            holds=holds,
             max_event_age_s=self._rules.max_event_age_s,
         )
         return await self._claim(asked)

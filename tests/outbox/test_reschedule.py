@@ -2,8 +2,11 @@
 
 import asyncio
 
+import pytest
+
 from app.core.deliveries import State
-from tests.outbox.build import ACCOUNT, HOUR_S, NOW, At, new, retry
+from app.outbox import open_outbox
+from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, At, given_back, new, retry, rules
 
 
 async def reschedule(at: At, *, pending_by: float = NOW, claimed_by: float = NOW, limit: int = 100) -> int:
@@ -67,3 +70,22 @@ async def test_whoever_waits_is_woken(at: At) -> None:
     await asyncio.wait_for(at.outbox.wait(ACCOUNT, 60), 5)
 
     assert len(await at.claim()) == 1
+
+
+@pytest.mark.parametrize("ahead_s", [3.0, HOUR_S, 14 * 365 * DAY_S])
+async def test_new_deliveries_of_a_clock_that_was_ahead_are_due_at_the_next_claim_of_any_process(
+    outbox_url: str, ahead_s: float
+) -> None:
+    outbox = open_outbox(outbox_url, rules(), clock=lambda: NOW, steady=lambda: 0.0)
+    at = At(outbox)
+    await at.enqueue(new(message_id="given back"), new(message_id="retried"))
+    first, second = await at.claim()
+    await at.settle(given_back(first, NOW + ahead_s), retry(second, NOW + ahead_s))
+    await at.later(ahead_s).enqueue(new(message_id="delayed"))
+    other = At(open_outbox(outbox_url, rules(), clock=lambda: NOW, steady=lambda: 0.0))
+    claimed = await other.claim()
+    assert [each.message_id for each in claimed] == ["delayed"]
+    await other.deliver(*claimed)
+    assert len(await other.later(ahead_s).claim()) == 2
+    await other.outbox.close()
+    await outbox.close()

@@ -71,8 +71,8 @@ def among(column: str, ids: Collection[object]) -> str:
 
 
 @asynccontextmanager
-async def opened(url: str, **changes: Any) -> AsyncIterator[At]:
-    outbox = open_outbox(url, rules(**changes), clock=lambda: NOW)
+async def opened(url: str, steady: Callable[[], float] | None = None, **changes: Any) -> AsyncIterator[At]:
+    outbox = open_outbox(url, rules(**changes), clock=lambda: NOW, steady=steady)
     try:
         yield At(outbox)
     finally:
@@ -125,6 +125,19 @@ async def test_what_cannot_be_claimed_keeps_nobody_else_and_is_claimed_when_its_
             await later.retain_all()
             assert await aside(at) == {}
             assert {each.delivery_id for each in await claim_all(later, 10)} == {*bad}
+
+
+async def test_a_refused_delivery_that_was_stored_by_a_clock_far_ahead_keeps_nobody_else(
+    empty_store: EmptyStore,
+) -> None:
+    with empty_store() as url:
+        async with opened(url, steady=lambda: 0.0) as at:
+            await at.later(DAY_S).enqueue(*(new() for _ in range(5)))
+            bad, *good = [each.delivery_id for each in (await at.outbox.search(Query(), limit=9)).deliveries]
+            table = "delivery" if url.startswith("sqlite") else "queue"
+            with refused(url, "UPDATE", table, f"old.id = {bad}"):
+                assert {each.delivery_id for each in await claim_all(at, 9)} == {*good}
+                assert list(await aside(at)) == [f"delivery/{bad}"]
 
 
 #: Where a settlement can be refused, by engine: change, table, column.

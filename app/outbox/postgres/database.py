@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from math import inf
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import psycopg
@@ -13,6 +14,7 @@ from app.config.settings import OutboxSettings
 from app.core.log import log_migration
 from app.core.values.times import HOUR_S
 from app.errors import OutboxUnavailable
+from app.outbox.hold_clock import BEAT_S, steady_clock
 from app.outbox.postgres.connections import (
     SQL,
     Connection,
@@ -173,30 +175,60 @@ async def _version(connection: Connection) -> int:
 
 #: A difference up to this may be only the time that the answer took, and counts as no difference.
 TOLERANCE_S = 0.1
+#: A larger difference between the machine's clock and the monotonic clock is a step of the machine's clock.
+_STEP_S: Final = 2.0
 
 
 class ServerClock:
-    """Knows by how much the server's clock is ahead of this machine's."""
+    """Computes the server's time from a monotonic clock, which no step of the machine's clock changes."""
 
-    def __init__(self, clock: Callable[[], float] | None, *, machine: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] | None,
+        *,
+        machine: Callable[[], float] = time.time,
+        steady: Callable[[], float] = steady_clock,
+    ) -> None:
         #: None: the server's time counts. Otherwise this clock is taken for it, as tests do.
         self._given = clock
         self.machine = clock or machine
-        self._ahead_s = 0.0
+        self._steady = steady
+        #: The server's clock and the machine's clock less the monotonic clock, after the last answer of the server.
+        self._server_ahead_s = self._machine_ahead_s = self.machine() - steady()
+        self._heard_at = -inf
 
     def __call__(self) -> float:
         """Return the server's time, in Unix seconds."""
-        return self._given() if self._given else self.machine() + self._ahead_s
+        return self._given() if self._given else self._steady() + self._server_ahead_s
 
     def of(self, moment: float) -> float:
-        """Return when the server's clock shows what this machine calls `moment`."""
-        return moment + self._ahead_s
+        """Return the server's time at `moment` of the machine's clock, if that clock was not set in between."""
+        return moment if self._given else moment + self() - self.machine()
+
+    def at(self, now: float) -> float:
+        """Return the server's time now. With a given clock, return `now`.
+
+        The caller's `now` is not used otherwise, because the machine's clock may have been set after it was read.
+        """
+        return now if self._given else self()
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether to ask the server again: BEAT_S have passed, or the machine's clock was set.
+
+        The clocks of server and machine may be the same clock, so a step of one suggests a step of the other.
+        """
+        steady = self._steady()
+        is_set = abs(self.machine() - steady - self._machine_ahead_s) > _STEP_S
+        return self._given is None and (is_set or steady - self._heard_at >= BEAT_S)
 
     def hear(self, server_time: float) -> None:
         """Take note of the time that the server has just told."""
-        ahead_s = server_time - self.machine()
-        if self._given is None and abs(ahead_s - self._ahead_s) > TOLERANCE_S:
-            self._ahead_s = ahead_s
+        self._heard_at = self._steady()
+        self._machine_ahead_s = self.machine() - self._heard_at
+        ahead_s = server_time - self._heard_at
+        if abs(ahead_s - self._server_ahead_s) > TOLERANCE_S:
+            self._server_ahead_s = ahead_s
 
 
 class UsesDatabase(UsesStore):
@@ -215,4 +247,12 @@ class UsesDatabase(UsesStore):
 
     async def _by_server(self, now: float) -> float:
         await self._database.open()
-        return self._clock.of(now)
+        if self._clock.is_stale:
+            await self._read_clock()
+        return self._clock.at(now)
+
+    async def _read_clock(self) -> float:
+        """Ask the server for its time, and return it."""
+        ((server_time,),) = await self._database.run(Connection.rows, "server_time")
+        self._clock.hear(server_time)
+        return self._clock()

@@ -10,7 +10,7 @@ from app.core.events import CounterRow, DroppedEvent, InventoryCount
 from app.core.people import PeopleChanges
 from app.errors import OutboxUnavailable, RowRefused
 from app.outbox.enqueue import prepare
-from app.outbox.hold_clock import HoldClock
+from app.outbox.hold_clock import HoldClock, steady_clock
 from app.outbox.inventory import Inventory, add_to_inventory, inventory_rows, keep_bounds
 from app.outbox.postgres.claim import claim
 from app.outbox.postgres.connections import SQL, Connection
@@ -31,7 +31,7 @@ from app.outbox.store import Outbox
 
 
 class PostgresOutbox(Ledger, KeepsPeople, Outbox):
-    """The `Outbox` of app/outbox/store.py. Its times are the server's: `now` is shifted by how far clocks differ."""
+    """The `Outbox` of app/outbox/store.py. Its times are the server's, not those of this machine."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class PostgresOutbox(Ledger, KeepsPeople, Outbox):
         steady: Callable[[], float] | None = None,
         boot: str | None = None,
     ) -> None:
-        server_clock = ServerClock(clock)
+        server_clock = ServerClock(clock, steady=steady or steady_clock)
         super().__init__(Database(url, server_clock.hear), server_clock, rules)
         self.hold_clock = HoldClock(self, machine=server_clock.machine, wall=self._read_clock, steady=steady, boot=boot)
         self._days = Days(self._database)
@@ -52,12 +52,6 @@ class PostgresOutbox(Ledger, KeepsPeople, Outbox):
         self.inventory = _ServerInventory(*parts)
         self.sealed_events = _ServerSealedEvents(*parts)
         self.dead_letters = PostgresDeadLetters(*parts, self._notifier.wake)
-
-    async def _read_clock(self) -> float:
-        """Ask the server for its time: a difference that was heard before may be gone, since a clock was set."""
-        ((server_time,),) = await self._database.run(Connection.rows, "server_time")
-        self._clock.hear(server_time)
-        return self._clock()
 
     async def enqueue(
         self,
@@ -112,7 +106,8 @@ class PostgresOutbox(Ledger, KeepsPeople, Outbox):
                 await self._database.run(lambda connection: ServerRows(connection).renew_the_rest(claimed, until))
 
     async def reschedule(self, ad_account_id: str, *, pending_by: float, claimed_by: float, limit: int) -> int:
-        ends = {"pending_by": await self._by_server(pending_by), "claimed_by": await self._by_server(claimed_by)}
+        await self._by_server(pending_by)  # reads the server's clock if that is stale
+        ends = {"pending_by": self._clock.of(pending_by), "claimed_by": self._clock.of(claimed_by)}
         changed = await self._database.run(
             Connection.count, "reschedule", ad_account_id=ad_account_id, limit=limit, **ends
         )

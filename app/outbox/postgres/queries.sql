@@ -382,7 +382,7 @@ WHERE id IN (
 );
 
 -- claimable --
--- What a claim may change: what is due, what is out of the queue, and what is no longer held.
+-- What a claim may change: what is due, what is out of the queue, what is no longer held, and what only a wrong clock delays.
 SELECT * FROM (
   SELECT id FROM queue
   WHERE ad_account_id = %(ad_account_id)s AND retried = false AND NOT held AND hold_until IS NULL
@@ -409,17 +409,34 @@ SELECT * FROM (
   SELECT id FROM queue WHERE ad_account_id = %(ad_account_id)s AND hold_until <= %(by)s::float8
   /* apart */
   ORDER BY hold_until LIMIT %(limit)s
-) AS over;
+) AS over
+UNION ALL
+SELECT * FROM (
+  SELECT id FROM queue
+  WHERE ad_account_id = %(ad_account_id)s AND retried = false AND due_at > %(due_by)s::float8 AND NOT held
+    AND hold_until IS NULL AND reason = ''
+  /* apart */
+  ORDER BY due_at LIMIT %(limit)s
+) AS delayed;
 
 -- end_holds --
--- Put what is no longer held by its preset into the queue, the longest over first.
+-- Put what is no longer held by its preset into the queue, the longest over first, and what only a wrong clock delays.
+WITH
+  ended AS (
+    SELECT id FROM queue WHERE ad_account_id = %(ad_account_id)s AND hold_until <= %(by)s::float8
+      AND coalesce(follows, 0) = 0
+    /* apart */
+    ORDER BY hold_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+  ),
+  delayed AS (
+    SELECT id FROM queue
+    WHERE ad_account_id = %(ad_account_id)s AND retried = false AND due_at > %(due_by)s::float8 AND NOT held
+      AND hold_until IS NULL AND reason = ''
+    /* apart */
+    ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+  )
 UPDATE queue SET hold_until = NULL, follows = NULL, due_at = least(due_at, %(now)s::float8)
-WHERE id IN (
-  SELECT id FROM queue WHERE ad_account_id = %(ad_account_id)s AND hold_until <= %(by)s::float8
-    AND coalesce(follows, 0) = 0
-  /* apart */
-  ORDER BY hold_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-);
+WHERE id IN (SELECT id FROM ended UNION ALL SELECT id FROM delayed);
 
 -- tell_holds --
 -- Tell people anew about when holds end: a clock was set.

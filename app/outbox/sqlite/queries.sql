@@ -165,7 +165,7 @@ WHERE id IN (
 );
 
 -- claimable --
--- What a claim may change: what is due, what is out of the queue, and what is no longer held.
+-- What a claim may change: what is due, what is out of the queue, what is no longer held, and what only a wrong clock delays.
 SELECT * FROM (
   SELECT id FROM delivery
   WHERE ad_account_id = :ad_account_id AND retried = 0 AND held = 0 AND hold_until IS NULL AND due_at <= :now
@@ -190,15 +190,27 @@ SELECT * FROM (
   SELECT id FROM delivery WHERE ad_account_id = :ad_account_id AND hold_until <= :by
   /* apart */
   ORDER BY hold_until LIMIT :limit
+)
+UNION ALL
+SELECT * FROM (
+  SELECT id FROM delivery
+  WHERE ad_account_id = :ad_account_id AND retried = 0 AND due_at > :due_by AND held = 0 AND hold_until IS NULL AND reason = ''
+  /* apart */
+  ORDER BY due_at LIMIT :limit
 );
 
 -- end_holds --
--- Put what is no longer held by its preset into the queue, the longest over first.
+-- Put what is no longer held by its preset into the queue, the longest over first, and what only a wrong clock delays.
 UPDATE delivery SET hold_until = NULL, follows = NULL, due_at = min(due_at, :now)
 WHERE id IN (
   SELECT id FROM delivery WHERE ad_account_id = :ad_account_id AND hold_until <= :by AND coalesce(follows, 0) = 0
   /* apart */
   ORDER BY hold_until LIMIT :limit
+) OR id IN (
+  SELECT id FROM delivery
+  WHERE ad_account_id = :ad_account_id AND retried = 0 AND due_at > :due_by AND held = 0 AND hold_until IS NULL AND reason = ''
+  /* apart */
+  ORDER BY due_at LIMIT :limit
 );
 
 -- tell_holds --

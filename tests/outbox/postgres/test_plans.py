@@ -42,7 +42,7 @@ JSON = (
     "owners",
     "named",
 )
-MOMENTS = ("now", "until", "after", "since", "ledger_start", "erase_at", "pending_by", "claimed_by", "begin")
+MOMENTS = ("now", "until", "after", "since", "ledger_start", "erase_at", "pending_by", "claimed_by", "begin", "due_by")
 OF_PEOPLE = ("erased", "who", "place", "what", "target", "was", "became", "digest", "seal")
 SECONDS = ("lasts_s", "click_s", "max_wait_s", "lease_s", "window_s", "ledger_s")
 NUMBERS = (
