@@ -1,6 +1,7 @@
 """A no that a person said keeps what waits from being sent: asked once more when deliveries are claimed."""
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -21,6 +22,9 @@ from app.core.consent import (
 )
 from app.core.deliveries import Claimed
 from app.outbox import Outbox
+
+#: Stands behind the reason of an event that is withheld after an attempt at sending it.
+MAY_HAVE_ARRIVED: Final = "an earlier attempt may have reached Pinterest"
 
 
 class ConsentCheck:
@@ -55,7 +59,7 @@ class ConsentCheck:
             subjects = of.get(each.delivery_id, ())
             what, reason = self._judge(each, subjects, answers)
             if what == "withhold":
-                withheld.append((each, reason))
+                withheld.append((each, await self._reason_for_ledger(each, reason)))
                 for subject in subjects:
                     nos = objections(answers, subject)
                     of_orders += answers.add([about for no in nos for about in about_its_order(no, subject)])
@@ -67,6 +71,13 @@ class ConsentCheck:
         if withheld:
             await self._store.withhold(withheld, now=now)
         return passed
+
+    async def _reason_for_ledger(self, claimed: Claimed, reason: str) -> str:
+        """Return the reason, with a note if the event may have reached Pinterest before it was withheld."""
+        was_tried = claimed.lease_was_lost
+        if not was_tried and (delivery := await self._store.delivery(claimed.delivery_id)):
+            was_tried = bool(delivery.history)
+        return f"{reason}; {MAY_HAVE_ARRIVED}" if was_tried else reason
 
     def _judge(self, claimed: Claimed, subjects: Sequence[Subject], answers: Answers) -> tuple[str, str]:
         """Return what becomes of a delivery, and why."""

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from app.core.deliveries import Retry, Settlement, State
 from app.core.events import Exit
 from app.outbox.postgres.connections import SQL, Connection
 from app.pipeline import consent
@@ -150,6 +151,25 @@ async def test_what_waits_is_withheld_or_marked_when_it_is_claimed(shop: Shop) -
     for _, each in await shop.outbox.counters(since=0, step_s=0):
         counted[each.name] += each.count
     assert (counted["enqueued"], counted["withdrawn"]) == (4, 1)
+
+
+@pytest.mark.parametrize("before", ["never tried", "lease lost", "answered 503"])
+async def test_the_reason_says_if_a_withheld_event_may_have_reached_pinterest(shop: Shop, before: str) -> None:
+    await shop.send(order(anonymousId="b1"))
+    if before != "never tried":
+        (claimed,) = await shop.claimed()
+        if before == "answered 503":
+            answer = Retry(reason="503", status=503)
+            settlement = Settlement(claimed=claimed, outcome=answer, state=State.PENDING, due_at=NOW, give_back=True)
+            await shop.outbox.settle([settlement], [], now=shop.at)
+        shop.at += 3_600
+    await shop.send({"anonymousId": "b1", **REFUSED})
+
+    assert await shop.sent() == []
+    ((_, dropped),) = (await shop.outbox.message("m1")).dropped_events
+    assert dropped.exit is Exit.WITHHELD
+    assert dropped.reason.endswith("; an earlier attempt may have reached Pinterest") == (before != "never tried")
+    assert dropped.reason.startswith("the person said no on 3 November, in the browser")
 
 
 async def test_what_waits_of_a_proven_order_is_not_withdrawn_by_a_strangers_no(shop: Shop) -> None:
