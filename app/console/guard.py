@@ -1,5 +1,6 @@
 """Who sees a page: the guard before each of them, and logging in and out."""
 
+import asyncio
 import gzip
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
@@ -55,6 +56,8 @@ _DENIED = {
 #: Shorter answers, in bytes, are sent as they are. The level packs 70 kB in 2 ms.
 _PACKED_FROM: Final = 1_000
 _LEVEL: Final = 5
+#: Longer ones are packed by a thread.
+_LARGE_BYTES: Final = 200_000
 
 
 class Guard:
@@ -85,6 +88,8 @@ class Guard:
             else:
                 response = await self._show(page, request, public=public, changes=changes)
             response.headers.update(SECURITY_HEADERS)
+            if len(response.body) > _LARGE_BYTES:  # others are answered meanwhile
+                return await asyncio.to_thread(_shortened, request, response)
             return _shortened(request, response)
 
         return guarded

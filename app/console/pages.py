@@ -1,5 +1,6 @@
 """What browsers send: forms, bounded, and only from our own pages."""
 
+import asyncio
 import hashlib
 import mimetypes
 import re
@@ -30,6 +31,7 @@ from app.core.events import MAX_LABEL_CHARACTERS
 from app.core.values.texts import count_of
 from app.core.values.times import at_second, hold_text
 from app.destination import redact
+from app.errors import FilterError
 from app.operations.acts import MAX_WHY
 from app.outbox import NO_COUNTRY, SEARCH_FILTERS
 from app.pipeline.explain import IN_WORDS
@@ -38,6 +40,8 @@ from app.pipeline.search import MAX_FOUND_BY
 
 #: One event and one YAML file, three bytes each for most characters.
 MAX_FORM_BYTES = 1_000_000
+#: The editor of a preset sends hundreds.
+MAX_FORM_FIELDS: Final = 5_000
 PASTED = "Paste a single event."
 #: A longer text is not read as a number.
 _MAX_DIGITS = 12
@@ -64,8 +68,12 @@ def why_not_read(request: Request, max_bytes: int, remedy: str) -> tuple[int, st
 
 
 async def read_form(request: Request) -> Form:
-    """Read an URL-encoded form; line ends become single line feeds."""
-    fields = parse_qs((await request.body()).decode(errors="replace"), keep_blank_values=True, errors="replace")
+    """Read an URL-encoded form; line ends become single line feeds. Raises FilterError for too many fields."""
+    text = (await request.body()).decode(errors="replace")
+    if text.count("&") >= MAX_FORM_FIELDS:
+        message = f"The form has more than {MAX_FORM_FIELDS:,} fields. Send fewer."
+        raise FilterError(message)
+    fields = await asyncio.to_thread(parse_qs, text, keep_blank_values=True, errors="replace")
     return {name: values[0].replace("\r\n", "\n").replace("\r", "\n") for name, values in fields.items()}
 
 

@@ -29,6 +29,8 @@ from app.source.named_sources import events_of, held_back
 from app.source.raw_records import read_raw_requests
 from app.source.responses import RequestRefused
 
+#: Of an array that is pasted. Each event may be as large as in a request.
+MAX_EVENTS: Final = 4_000
 #: Of a request that is a pixel.
 _NO_BODY: Final = b"null"
 
@@ -88,7 +90,7 @@ def _segments(text: str, now: float) -> list[Event | EventRefused]:
         raise NoEvent("There is nothing here yet: paste an event as JSON, or pick an example.")
     fault = _where_it_breaks_off(text)
     try:
-        return read_event_text(text.encode(errors="replace"), now=now)
+        return read_event_text(text.encode(errors="replace"), now=now, max_events=MAX_EVENTS)
     except RequestRefused as exc:
         raise NoEvent(fault or exc.reason) from None
 
@@ -195,7 +197,7 @@ class TesterPages(PageGroup):
             if not person.may_operate:
                 return self._pages.only_operators(request)
             trial.replies.update(await self._send(trial.explanation, title, person))
-        return self._render(request, trial, is_again="again" in form)
+        return await asyncio.to_thread(self._render, request, trial, is_again="again" in form)
 
     async def open(self, request: Request, text: str, source: str) -> Response:
         """Show the form with an event that arrived; what a source made of a request is tried as a plain event."""
@@ -222,9 +224,10 @@ class TesterPages(PageGroup):
     async def _try(self, pasted: Pasted, draft: Draft | None) -> Trial:
         running, now = self._services.running, self._services.clock()
         try:
-            found = arriving(pasted, self._services.sources().get(pasted.source), now)
+            # others are answered meanwhile
+            found = await asyncio.to_thread(arriving, pasted, self._services.sources().get(pasted.source), now)
             catalog = running.catalog
-            if draft:  # others are answered meanwhile
+            if draft:
                 catalog = await asyncio.to_thread(running.with_draft, draft.file, draft.text)
         except NoEvent as exc:
             return Trial(pasted=pasted, draft=draft, fault=str(exc))

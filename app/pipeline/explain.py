@@ -1,10 +1,12 @@
 """What would become of an event, and why: one explanation for the tester, `preview`, message and receipt."""
 
+import asyncio
 import dataclasses
 import json
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import orjson
 from msgspec.structs import replace
@@ -307,12 +309,21 @@ def _sent(built: Mapping[str, Any], path: str) -> Any:
     return value
 
 
+#: Of what a condition found.
+MAX_FOUND_CHARACTERS: Final = 1_000
+
+
 def shown_json(value: Any) -> str:
     """Return a value of an event as JSON; orjson writes no more than 254 levels, which MAX_JSON_DEPTH may allow."""
     try:
         return orjson.dumps(value).decode()
     except TypeError:
         return json.dumps(value, ensure_ascii=False)
+
+
+def _excerpt(text: str) -> str:
+    """Return a text, shortened to `MAX_FOUND_CHARACTERS`: each of many conditions may have found the same long one."""
+    return text if len(text) <= MAX_FOUND_CHARACTERS else f"{text[:MAX_FOUND_CHARACTERS]}…"
 
 
 #: The preset and the destination of a line.
@@ -366,9 +377,10 @@ class Explainer:
         (receipt,) = foreseen.receipt.events
         lines = [replace(line, event=foreseen.finished.get(_key(line))) for line in receipt.deliveries]
         key = EventKey(source, event["type"], given_name(event))
+        reports = self._reports(event, catalog, lines, foreseen.seen, now, source)
         return EventReport(
             receipt=replace(receipt, deliveries=tuple(lines)),
-            presets=tuple(self._reports(event, catalog, lines, foreseen.seen, now, source)),
+            presets=await asyncio.to_thread(tuple[PresetReport, ...], reports),
             wait_s=foreseen.wait_s,
             nearest=nearest_preset(key, (), catalog) if lines[0].exit is Exit.UNMATCHED else None,
         )
@@ -391,8 +403,8 @@ class Explainer:
             await consents.look(self._outbox, max_age_s=0)
         some, drafts = list(intake.events), IntakeBatch(intake)
         memory = await self._memory(some, intake)
-        for _ in draft(self.router, some, catalog, drafts, memory):
-            pass
+        # others are answered meanwhile: an event of 200 kB takes longer than a step of the event loop may
+        await asyncio.to_thread(deque, draft(self.router, some, catalog, drafts, memory), 0)
         asked = drafts
         if consents is not None and self._outbox is not None:
             asked, _ = await consents.ask(drafts, self._outbox)
@@ -457,7 +469,7 @@ class Explainer:
         now: float,
         account: AdAccount,
     ) -> PresetReport:
-        blamed = finding.blamed()
+        blamed = {id(part) for part in finding.blamed()}
         event_names = account.making.rules.custom_event_names
         return PresetReport(
             preset=preset.name,
@@ -468,8 +480,8 @@ class Explainer:
                 ConditionReport(
                     text=part.text,
                     held=part.held,
-                    blamed=any(part is each for each in blamed),
-                    found=None if part.found is ABSENT else shown_json(part.found),
+                    blamed=id(part) in blamed,
+                    found=None if part.found is ABSENT else _excerpt(shown_json(part.found)),
                 )
                 for part in finding.conditions()
             ),

@@ -1,9 +1,11 @@
 """Which preset takes a kind of event, or nearly does, and why not."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from app.catalog import Catalog, Preset
 from app.core.events import EventKey
@@ -11,6 +13,8 @@ from app.core.values.event_names import RECORD, named_by
 
 #: Names that are as like as this may be meant for each other.
 _LIKE: Final = 0.75
+#: Longer names are compared with no preset: no preset asks for such a name, and a comparison takes quadratic time.
+MAX_COMPARED_CHARACTERS: Final = 200
 #: What is more like than this means the same.
 _SURE: Final = 0.95
 #: What others call what Segment names so, as sorted words. Sources: the e-commerce events of GA4, Shopify and Meta.
@@ -58,7 +62,8 @@ def nearest_preset(key: EventKey, taken_by: Iterable[str], catalog: Catalog) -> 
     if key.type in _OF_PEOPLE:
         why = f"`{key.type}` says who somebody is: it is no conversion. With memory it completes later events."
         return Nearest(preset=None, is_named=False, why=why)
-    found = max(_like(key, catalog.presets), default=None, key=lambda one: one[0])
+    near = _like(key, catalog.presets) if len(key.name) <= MAX_COMPARED_CHARACTERS else []
+    found = max(near, default=None, key=lambda one: one[0])
     if found is None:
         return Nearest(preset=None, is_named=False, why="No preset asks for a name like it.")
     _, preset, why = found
@@ -106,17 +111,40 @@ def _difference(key: EventKey, event: str, preset: Preset) -> tuple[float, str]:
     if name == event:
         types = " or ".join(f"`{each}`" for each in sorted(preset.trigger.types or ()))
         return 1.0, f"the name is right, but it came as `{key.type}` instead of {types}"
-    ours, theirs = words_of(name), words_of(event)
+    ours, theirs = _spelling_of(name), _spelling_of(event)
     if name.casefold() == event.casefold():
         return 0.99, "it is the same name but for upper and lower case"
-    if "".join(ours) == "".join(theirs):
+    if ours.joined == theirs.joined:
         return 0.98, "it is the same name but for spaces and marks between its words"
-    if sorted(ours) == sorted(theirs):
+    if ours.sorted == theirs.sorted:
         return 0.97, "it has the same words in another order"
-    if " ".join(ours) in _ALSO_CALLED.get(event, ()):
+    if ours.spaced in _ALSO_CALLED.get(event, ()):
         return 0.96, "that is what Segment calls it"
-    ratio = SequenceMatcher(a=" ".join(ours), b=" ".join(theirs)).ratio()
-    return min(ratio, _SURE), "the names are alike"
+    return min(_ratio(ours, theirs), _SURE), "the names are alike"
+
+
+class _Spelling(NamedTuple):
+    """The words of a name, in the forms in which names are compared."""
+
+    joined: str
+    spaced: str
+    sorted: list[str]
+    letters: Counter[str]
+
+
+@lru_cache(maxsize=2_048)
+def _spelling_of(name: str) -> _Spelling:
+    words = words_of(name)
+    spaced = " ".join(words)
+    return _Spelling("".join(words), spaced, sorted(words), Counter(spaced))
+
+
+def _ratio(ours: _Spelling, theirs: _Spelling) -> float:
+    """Return how like two names are, from 0 to 1; 0 if their lengths or letters rule `_LIKE` out."""
+    needed = _LIKE * (len(ours.spaced) + len(theirs.spaced)) / 2
+    if min(len(ours.spaced), len(theirs.spaced)) < needed or (ours.letters & theirs.letters).total() < needed:
+        return 0.0
+    return SequenceMatcher(a=ours.spaced, b=theirs.spaced).ratio()
 
 
 def words_of(name: str) -> list[str]:

@@ -40,12 +40,13 @@ def read_event_file(
         yield EventRefused(_BROKEN_GZIP)
 
 
-def read_event_text(text: bytes, *, now: float) -> list[Event | EventRefused]:
+def read_event_text(text: bytes, *, now: float, max_events: int | None = None) -> list[Event | EventRefused]:
     """Return every event of one document: an event, an array or a batch; one that is no event stands as EventRefused.
 
-    Raises RequestRefused where the text is not JSON.
+    `max_events` also limits the size of an event, as for a request; `None`: the text is no stranger's.
+    Raises RequestRefused for a text that is not JSON, or beyond these limits.
     """
-    return list(_members(read_body(text, max_events=None), Arrival.at(now), DEFAULT_DEPTH))
+    return list(_members(read_body(text, max_events=max_events), Arrival.at(now), DEFAULT_DEPTH))
 
 
 def _documents(lines: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:

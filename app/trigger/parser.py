@@ -15,6 +15,8 @@ from app.trigger.scanner import Kind, Token, did_you_mean, double_of, next_token
 MAX_CHARACTERS = 65_536
 #: Parentheses within parentheses.
 MAX_PARENTHESES_DEPTH = 50
+#: Each reads the whole text of a field, which an event can make long.
+MAX_FUNCTION_CALLS = 500
 
 _FUNCTIONS: dict[str, syntax.FunctionName] = {name: name for name in get_args(syntax.FunctionName)}
 _OPERATORS: dict[str, syntax.Operator] = {operator: operator for operator in get_args(syntax.Operator)}
@@ -41,6 +43,7 @@ class _Parser:
         #: Offset after the last token taken.
         self._end = 0
         self._depth = 0
+        self._calls = 0
 
     def whole(self) -> syntax.Term:
         if self._peek().kind is Kind.END:
@@ -143,6 +146,10 @@ class _Parser:
 
     def _call(self, column: int, *, negated: bool) -> syntax.FunctionCall:
         name = self._take().text
+        self._calls += 1
+        if self._calls > MAX_FUNCTION_CALLS:
+            message = f"the trigger calls contains and match more than {MAX_FUNCTION_CALLS} times: split the preset."
+            raise TriggerError(message, column)
         self._take_mark("(", of=name)
         field = self._field()
         self._take_mark(",", of=name)

@@ -52,6 +52,29 @@ async def test_it_begins_with_an_example_and_its_result(world: World) -> None:
     assert "<strong>1 delivery to Pinterest:</strong> Checkout." in page
 
 
+@pytest.mark.parametrize(
+    ("form", "status", "said"),
+    [
+        ({"event": text_of(properties={"text": "a" * 262_144})}, 200, "larger than 262144 bytes"),
+        ({"event": "[" + ",".join(["{}"] * 4_001) + "]"}, 200, "too many events"),
+        ({f"f{number}": "" for number in range(5_001)}, 400, "more than 5,000 fields"),
+        ({"event": text_of(properties={"text": "a" * 200_000})}, 200, "1 delivery to Pinterest:"),
+    ],
+)
+async def test_it_takes_as_much_as_a_request(world: World, form: dict[str, str], status: int, said: str) -> None:
+    answer = await world.browser.post("/console/tester", data=form)
+    assert (answer.status_code, said in legible(answer)) == (status, True), legible(answer)[:3_000]
+
+
+async def test_a_condition_shows_the_beginning_of_a_long_value(world: World) -> None:
+    file = world.file("checkout")
+    text = PRESET.replace('event = "Checkout"', 'contains(properties.text, "b")')
+    event = text_of(properties={"text": "a" * 5_000})
+    page = unescape(await post(world, event=event, draft_file=file, draft_of=file, draft_text=text))
+    assert f'"{"a" * 999}…' in page
+    assert f"{'a' * 1_000}…" not in page
+
+
 async def test_the_example_of_a_preset_can_be_asked_for(world: World) -> None:
     for path, shown in (("?example=Lead", "Generate Lead"), ("?example=Page+Visit", "Checkout")):
         page = unescape((await world.browser.get(f"/console/tester{path}")).text)

@@ -1,7 +1,10 @@
 """Which preset takes an event, or nearly does, and why not: by the shipped presets."""
 
+from difflib import SequenceMatcher
+
 import pytest
 
+import app.pipeline.nearest_preset as module
 from app.catalog import Catalog
 from app.core.events import EventKey
 from app.pipeline.nearest_preset import nearest_preset, words_of
@@ -56,6 +59,46 @@ def test_the_nearest_preset_and_why_it_does_not_take_the_event(
 def test_where_none_is_near_it_says_so(catalog: Catalog, event: EventKey, why: str) -> None:
     found = nearest_preset(event, (), catalog)
     assert (found.preset, why in found.why) == (None, True), found
+
+
+@every_row(
+    ("name", "compared"),
+    [
+        ("a" * 100_000, 0),
+        ("Order Complete " * 7_000, 0),
+        ("Orders Complete", 1),
+        ("x" * 150, 0),
+        ("zzzzz qqqqqqqqq", 0),
+    ],
+    ids=["one long word", "many words", "like a name", "longer than a name", "other letters"],
+)
+def test_a_name_is_compared_only_with_what_it_can_be_like(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, name: str, compared: int
+) -> None:
+    ratios: list[str] = []
+
+    class Counted(SequenceMatcher):  # type: ignore[type-arg] # of texts
+        def ratio(self) -> float:
+            ratios.append(name)
+            return super().ratio()
+
+    words: list[str] = []
+
+    def counted_words_of(text: str) -> list[str]:
+        words.append(text)
+        return words_of(text)
+
+    monkeypatch.setattr(module, "SequenceMatcher", Counted)
+    monkeypatch.setattr(module, "words_of", counted_words_of)
+    module._spelling_of.cache_clear()
+    nearest_preset(key(name), (), catalog)
+    assert bool(ratios) == bool(compared), ratios
+    assert len(ratios) < 20
+    assert words.count(name) == (len(name) <= module.MAX_COMPARED_CHARACTERS)
+    words.clear()
+    nearest_preset(key(name), (), catalog)
+    assert words == []
+    module._spelling_of.cache_clear()
 
 
 def test_a_preset_that_took_events_needs_no_reason(catalog: Catalog) -> None:

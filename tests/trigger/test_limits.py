@@ -7,7 +7,7 @@ import pytest
 
 from app.errors import TriggerError
 from app.trigger import compile_trigger
-from app.trigger.parser import MAX_CHARACTERS, MAX_PARENTHESES_DEPTH
+from app.trigger.parser import MAX_CHARACTERS, MAX_FUNCTION_CALLS, MAX_PARENTHESES_DEPTH
 from tests.rows import every_row
 
 EVENT = {"type": "track", "event": "Order"}
@@ -35,6 +35,14 @@ def test_one_more_parenthesis_is_refused_where_it_opens(opening: str, *, closed:
 
 def test_parentheses_beside_one_another_are_not_nested() -> None:
     assert compile_trigger(" and ".join(['(type = "track")'] * 2 * MAX_PARENTHESES_DEPTH)).matches(EVENT)
+
+
+def test_a_trigger_calls_functions_up_to_a_bound() -> None:
+    calls = ['contains(event, "x")', 'match(event, "y*")'] * (MAX_FUNCTION_CALLS // 2)
+    assert not compile_trigger(" or ".join(calls)).matches(EVENT)
+    with pytest.raises(TriggerError, match="more than 500 times: split the preset") as caught:
+        compile_trigger(" or ".join([*calls, 'contains(event, "z")']))
+    assert caught.value.column == len(" or ".join(calls)) + len(" or ") + 1
 
 
 def test_the_longest_text_works() -> None:
