@@ -39,6 +39,7 @@ _ELSEWHERE = (
     ("odd-events", "json", "", "presets/test_odd_events.py"),
     ("releasing", "sh", "v0.2.0|VERSION=0.2.0", "packaging/test_release.py"),
     ("runbooks", "sh", "", "examples/test_runbooks.py"),
+    ("sources", "js", "retryingFetch", "sdk/test_clients.py"),
     ("source-.*", "sh request", "", "sources/test_pages.py"),
     ("telemetry", "yaml traces", "", "test_house.py"),
     ("testing", "sh hook|yaml (pre-commit|github|gitlab)", "", "packaging/test_pipelines.py"),

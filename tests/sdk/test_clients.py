@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
@@ -13,6 +13,7 @@ import segment.analytics
 from playwright.sync_api import Route, sync_playwright
 
 from tests import tools
+from tests.examples.blocks import BLOCKS
 from tests.sdk.conftest import CLIENT_S, NODE_PROGRAMS, WRITE_KEY, Door
 
 pytestmark = pytest.mark.whole
@@ -89,6 +90,37 @@ def test_events_of_jitsus_sdk_in_node_arrive(
     track_id, page_id = json.loads(run_node("jitsu.mjs", door.url, JITSU_KEY, json.dumps(event)))
 
     _both_arrive(door, track_id, page_id, order_id=order_id)
+
+
+def test_jitsus_sdk_loses_nothing_with_the_fetch_of_the_page(run_node: Callable[..., str]) -> None:
+    (code,) = (each.text for each in BLOCKS if each.page == "sources" and "retryingFetch" in each.text)  # sources.md
+    statuses, ids = [0, 503, 429, 200], list[str]()
+
+    class Failing(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            ids.append(json.loads(body)["messageId"])
+            if status := statuses.pop(0):
+                self.send_response(status)
+                self.send_header("Content-Length", "2")
+                self.end_headers()
+                self.wfile.write(b"{}")
+
+        def log_message(self, *_: object) -> None:
+            """Print nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Failing)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        code = code.replace("https://pinrelay.example", f"http://127.0.0.1:{server.server_port}")
+        code = code.replace("pause = 1000", "pause = 10").replace('writeKey: "', 's2s: true, writeKey: "')
+        program = "import jitsu from '@jitsu/js'\nconst {jitsuAnalytics} = jitsu\n"
+        run_node("--input-type=module", "--eval", f"{program}{code}\nawait analytics.track('Order', {{}})")
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert statuses == []
+    assert (len(ids), len({*ids})) == (4, 1)
 
 
 @pytest.mark.parametrize(
