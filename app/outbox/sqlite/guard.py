@@ -8,7 +8,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final, TypeAlias
 
@@ -22,8 +22,10 @@ _DAMAGED: Final = "-damaged"
 BESIDE: Final = (*_OPEN, _RESERVE, _DAMAGED)
 #: A full disk is looked at again after so long.
 _LOOK_AGAIN_S: Final = 1.0
-#: The reserve is made again where so many times its size is free: else what comes then would fill the disk at once.
+#: The reserve is made again if so many times its size is free: otherwise the next events would fill the disk at once.
 _ROOM: Final = 2
+#: If most of this room is inside the file, half of the free disk becomes the reserve, at least this part of its size.
+_LEAST_PART: Final = 4
 #: Public events are taken in where so many times its size is free: the rest of the disk is for proven ones.
 _ROOM_OF_PUBLIC: Final = 4
 #: After so many steps of SQLite's machine it is looked whether the time for the check is over.
@@ -88,7 +90,8 @@ class Guard:
             self._measured_at = time.monotonic()
             needed = _ROOM_OF_PUBLIC * self._reserve_bytes
             with suppress(OSError):  # where it cannot be asked, as before
-                self._no_room = _no_room_of_public(self._path, needed) if free_bytes(self._path) < needed else None
+                has_room = free_bytes(self._path) >= needed or self._room_bytes() >= needed
+                self._no_room = None if has_room else _no_room_of_public(self._path, needed)
         return self._no_room
 
     def release(self) -> bool:
@@ -113,16 +116,24 @@ class Guard:
         self._looked_at = time.monotonic()
         part = Path(f"{self._reserve}-{os.getpid()}")
         try:
-            if free_bytes(self._path) < _ROOM * self._reserve_bytes:
+            size_bytes = min(self._reserve_bytes, free_bytes(self._path) // _ROOM)
+            if size_bytes < self._reserve_bytes / _LEAST_PART or self._room_bytes() < _ROOM * self._reserve_bytes:
                 return False
             with part.open("wb") as file:
-                _allocate(file, self._reserve_bytes)
+                _allocate(file, size_bytes)
             part.replace(self._reserve)
         except OSError:
             with suppress(OSError):
                 part.unlink()
             return False
         return True
+
+    def _room_bytes(self) -> int:
+        """Return the free bytes of the disk and of the file. Raises OSError if the disk cannot be asked."""
+        room_bytes = free_bytes(self._path)
+        with suppress(OutboxUnavailable), self.translated_errors(), closing(open_readable(self._path)) as connection:
+            room_bytes += unused_bytes(connection)
+        return room_bytes
 
     def look_through(self, *, for_s: float) -> None:
         """Look for damage in the file, for so many seconds at most. Blocks; what is found is kept for `refusal`."""
@@ -157,6 +168,12 @@ def free_bytes(path: Path) -> int:
     """Return the free bytes of the disk of a file. Raises OSError where it cannot be asked."""
     disk = os.statvfs(path.parent)
     return disk.f_bavail * disk.f_frsize
+
+
+def unused_bytes(connection: sqlite3.Connection) -> int:
+    """Return the bytes of the pages of the file that are free for other rows."""
+    ((pages, page_size),) = connection.execute("SELECT * FROM pragma_freelist_count, pragma_page_size").fetchall()
+    return int(pages * page_size)
 
 
 def _corrupt(words: str) -> sqlite3.DatabaseError:
@@ -201,6 +218,7 @@ def _no_room_of_public(path: Path, needed_bytes: int) -> OutboxUnavailable:
 def _full(path: Path, needed_bytes: int) -> OutboxUnavailable:
     message = (
         f"The disk of the outbox {path} is full: free space until {needed_bytes:,} bytes are free, "
-        "twice OUTBOX_RESERVE_BYTES. Stored events are still sent, in the reserved space."
+        "twice OUTBOX_RESERVE_BYTES. Free pages of the file count, but a quarter must be free on the disk. Stored "
+        "events are still sent, in the reserved space."
     )
     return OutboxUnavailable(message, why="disk full", retry_after_s=60)

@@ -16,7 +16,7 @@ from app.outbox.redrive import REPLAYED
 from app.outbox.refusals import backlog_of
 from app.outbox.rows import as_json
 from app.outbox.sqlite.database import SQL, Connection
-from app.outbox.sqlite.guard import free_bytes
+from app.outbox.sqlite.guard import free_bytes, unused_bytes
 from app.outbox.sqlite.readers import UsesFile
 from app.outbox.statements import reads
 
@@ -193,9 +193,7 @@ async def _kept_of(connection: Connection, delivery_id: int) -> ledger.Kept:
 
 def _room(connection: Connection, path: Path) -> int | None:
     """Return the free bytes of the disk and of the file itself; None where the disk cannot be asked."""
-    ((unused,),) = connection.execute("PRAGMA freelist_count").fetchall()
-    ((page_size,),) = connection.execute("PRAGMA page_size").fetchall()
     try:
-        return free_bytes(path) + int(unused * page_size)
+        return free_bytes(path) + unused_bytes(connection)
     except OSError:
         return None

@@ -4,18 +4,21 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.config.settings import OutboxSettings
 from app.core.events import DroppedEvent, Exit
 from app.errors import OutboxUnavailable
 from app.outbox.sqlite import SqliteOutbox, guard
 from app.outbox.sqlite.database import open_writable
 from tests.disks import small_disk_at
-from tests.outbox.build import ACCOUNT, NOW, At, new, rules
+from tests.outbox.build import ACCOUNT, NOW, At, new, payload, rules
 from tests.outbox.sqlite.damage import damage_pages_of
 from tests.waiting import until_async
 
@@ -205,12 +208,12 @@ def _occupy(disk: Path, but_bytes: int = 8_000_000) -> None:
     (disk / "ballast").write_bytes(bytes(free.f_bavail * free.f_frsize - but_bytes))
 
 
-async def _fill(at: At) -> tuple[int, OutboxUnavailable]:
+async def _fill(at: At, **changes: Any) -> tuple[int, OutboxUnavailable]:
     """Enqueue until the outbox refuses; return how many it took, and what it says."""
     taken = 0
     while True:
         try:
-            await at.enqueue(*(new() for _ in range(500)))
+            await at.enqueue(*(new(**changes) for _ in range(500)))
         except OutboxUnavailable as exc:
             return taken, exc
         taken += 500
@@ -279,6 +282,38 @@ async def test_nothing_is_taken_in_until_the_disk_has_room_for_a_new_reserve(
     (small_disk / "ballast").unlink()
     await until_async(lambda: _takes_in(at), 10, "events to be taken in again")
     assert (small_disk / "pinrelay.db-reserve").stat().st_size == RESERVE_BYTES
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize(("reserve_bytes", "leaves_room"), [(64_000_000, False), (RESERVE_BYTES, True)])
+async def test_after_an_outage_that_filled_the_disk_events_are_taken_in_again(
+    tmp_path: Path, reserve_bytes: int, *, restarts: bool, leaves_room: bool
+) -> None:
+    """Delivered events leave free pages in the file, and the file keeps its size."""
+    settings = rules(outbox_quick_check_s=0, outbox_reserve_bytes=reserve_bytes)
+    with small_disk_at(tmp_path, size_bytes=260_000_000):
+        async with AsyncExitStack() as opened:
+            at = await _started(tmp_path, settings, opened)
+            for _ in range(2):
+                taken, told = await _fill(at, payload=payload(em=["0" * 20_000]))
+                assert (taken > 1_000, told.why) == (True, "disk full")
+                while claimed := await at.claim():
+                    await at.deliver(*claimed)
+                await at.retain_all()
+                if restarts:
+                    await opened.aclose()
+                    at = await _started(tmp_path, settings, opened)
+                await until_async(partial(_takes_in, at, leaves_room=leaves_room), 10, "events to be taken in again")
+                assert (tmp_path / "pinrelay.db-reserve").exists()
+                await at.outbox.check()
+
+
+async def _started(folder: Path, settings: OutboxSettings, opened: AsyncExitStack) -> At:
+    outbox = SqliteOutbox(folder / "pinrelay.db", settings, clock=lambda: NOW)
+    opened.push_async_callback(outbox.close)
+    await outbox.start_disk_checks(settings)
+    return At(outbox)
 
 
 async def _takes_in(at: At, *, leaves_room: bool = False) -> bool:
