@@ -179,6 +179,9 @@ class SourceFile(BaseModel):
         default_factory=list, description="Categories that must be granted, beside CONSENT_CATEGORIES."
     )
     content_id: ContentId | None = Field(None, description="The product id that is sent, instead of CONTENT_ID.")
+    amounts: Literal["as_sent"] | None = Field(
+        None, description="as_sent sends `revenue` and `value` as they are, even if they include tax or shipping."
+    )
     limits: SourceLimits | None = Field(None, description="How much it may send.")
     pixel: bool = Field(default=False, description="true accepts GET too, and returns a pixel.")
     named_by: str | None = Field(

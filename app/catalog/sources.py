@@ -19,6 +19,7 @@ from app.errors import CatalogError, Fault
 from app.source import NamedSource
 from app.source.auth import HeaderSecret, OpenProof, SenderProof, basic_credentials
 from app.source.body import Limits
+from app.source.named_sources import AS_SENT
 from app.source.rate_limits import Quota
 from app.source.signatures import (
     HmacSignature,
@@ -253,6 +254,7 @@ def _source(
         content_id=spec.content_id,
         authors=spec.made_by,
         shop=spec.shop,
+        sends_amounts_as_sent=spec.amounts == AS_SENT,
         reads_query=_reads_query(
             [spec.named_by, spec.mapping, *([e.subscribe, e.requires, e.each, e.mapping] for e in spec.events)]
         ),

@@ -14,7 +14,7 @@ from app.core.events import Event, Exit
 from app.core.values.amounts import WITHOUT_FRACTIONS
 from app.core.values.times import DAY_S, HOUR_S, MINUTE_S
 from app.destination import MATCH_KEYS
-from app.outbox import NO_COUNTRY
+from app.outbox import NO_COUNTRY, WITH_TAX
 from app.outbox.pairing import PAGE_DIFFERS
 
 STATE_LABELS: Mapping[State, str] = {
@@ -109,6 +109,8 @@ WARNING_ADVICE: Mapping[str, str] = {
     "[ACTION_SOURCE_BY_CONTEXT|: ACTION_SOURCE_BY_CONTEXT=true sends app_ios and app_android].",
     NO_COUNTRY: "Phone numbers without a country match no person: "
     "[DEFAULT_COUNTRY|set DEFAULT_COUNTRY, or ]send them as +49 30 901820.",
+    WITH_TAX: "The tag adds tax or shipping to `value` or `revenue`, against the specifications of GA4 and Segment: "
+    "send the goods alone. Until then both are subtracted, unless the file of the source has `amounts: as_sent`.",
     "LDP_STATES:": "Send the state of these people (traits.address.state): without it LDP is not set for them.",
     PAGE_DIFFERS: "Orders were sent twice, by the page and by the shop with another total: compare the two, and map "
     "`checkout_token` in both sources.",

@@ -11,7 +11,16 @@ from app.core.values.candidates import Candidates, one_place_only
 from app.core.values.hidden_emails import unpersonal_id
 from app.core.values.placeholders import is_no_id, unwrap_single
 from app.destination.members import MembersReader, ObjectReader
-from app.destination.money import IntegerReader, Money, plain_money, read_currency, read_money, written_amount
+from app.destination.money import (
+    IntegerReader,
+    Money,
+    decimals_of,
+    plain_money,
+    read_currency,
+    read_money,
+    rounded,
+    written_amount,
+)
 from app.destination.privacy_flags import read_opt_out_type
 from app.destination.reading import NO_ID, NO_NOTES, Notes, Reader, Reading, read_text, text_of, usable_candidate
 from app.destination.redaction import ListReader, product_id, read_free_text
@@ -202,7 +211,20 @@ class CustomDataReader(ObjectReader):
                 return None, (left_out(written_amount(value), f"it is in {money.currency}, {currency} is sent"),)
             return money.text, money.notes
 
-        return _BesideCurrency(context, read_price, _ContentsReader(read_price))
+        if currency is None:
+            return _BesideCurrency(context, read_price, _ContentsReader(read_price))
+        decimals = decimals_of(currency)
+        end = -decimals - 1
+
+        def read_unit_price(value: Any) -> Reading:
+            text, notes = plain_money(value), NO_NOTES
+            if text is None:
+                text, notes = read_price(value)
+            elif "." not in text[:end]:  # nearly every price
+                return text, NO_NOTES
+            return (rounded(text, decimals) if text else text), notes
+
+        return _BesideCurrency(context, read_price, _ContentsReader(read_unit_price))
 
 
 def _whole(money: Money) -> tuple[Money | None, Notes]:

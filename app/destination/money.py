@@ -1,12 +1,15 @@
 """Amounts and counts: what shops write, read as numbers where that is unambiguous."""
 
 import math
-from typing import Any, NamedTuple
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any, Final, NamedTuple
 
 from app.config.validators import currencies
 from app.core.values.amounts import (
     COUNT,
     NO_CONTEXT,
+    WITH_THREE_DECIMALS,
+    WITHOUT_FRACTIONS,
     Amount,
     Computed,
     Context,
@@ -26,6 +29,34 @@ _PLAIN_FROM = 1e-4
 _PLAIN_BELOW = 1e16
 #: Fewer digits than these a float tells apart, so that it would be written as they are.
 _PLAIN_DIGITS = 15
+
+
+#: Decimals of currencies (ISO 4217, list one) that do not have two. IDR has two, though few shops write them.
+_DECIMALS: Final = {
+    **dict.fromkeys(WITHOUT_FRACTIONS - {"IDR"}, 0),
+    **dict.fromkeys(WITH_THREE_DECIMALS, 3),
+    **dict.fromkeys(("CLF", "UYW"), 4),
+}
+
+
+def decimals_of(currency: str) -> int:
+    """Return how many decimals amounts of a currency have.
+
+    >>> decimals_of("EUR"), decimals_of("JPY"), decimals_of("KWD")
+    (2, 0, 3)
+    """
+    return _DECIMALS.get(currency, 2)
+
+
+def rounded(text: str, decimals: int) -> str:
+    """Return an amount, a plain number as text, rounded half up to at most so many decimals.
+
+    >>> rounded("16.8067226891", 2), rounded("2.675", 2), rounded("10.5", 0), rounded("19.9", 2)
+    ('16.81', '2.68', '11', '19.9')
+    """
+    if "." not in text[: -decimals - 1]:  # nearly every amount
+        return text
+    return number_text(float(Decimal(text).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)))
 
 
 def read_currency(value: Any) -> Reading:
@@ -83,6 +114,9 @@ def read_money(value: Any, context: Context = NO_CONTEXT) -> Money:
     if number < 0:
         return Money(None, amount.currency, (left_out(written_amount(value), "an amount cannot be negative"),))
     text = number_text(number)
+    if type(given) is Computed and given.reason:
+        text = rounded(text, decimals_of(amount.currency or context.currency or ""))
+        return Money(text, amount.currency, (f": {given.reason}, sent as {text}",))
     if not amount.dressed and not 0 < number < _PLAIN_FROM:
         return Money(text, amount.currency)
     named = f" {amount.currency}" if amount.currency else ""

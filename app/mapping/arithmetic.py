@@ -73,14 +73,14 @@ def _build(compiler: Compiler, value: Any, at: str, combine: _Combine) -> Node:
 def _of_operands(combine: _Combine, about: Sequence[About], told: list[PassedOver], *values: Any) -> Any:
     if values[0] is MISSING:  # as of most events
         return MISSING
-    result = _of_plain(combine, values) or _in_context(combine, values, NO_CONTEXT)
+    result = combined(combine, values)
     return result if result is not None else _nothing(zip(about, values, strict=True), told)
 
 
 def _of_list(combine: _Combine, about: About, told: list[PassedOver], values: Any) -> Any:
     if not isinstance(values, list):
         return _nothing([(about, values)], told)
-    result = (_of_plain(combine, values) or _in_context(combine, values, NO_CONTEXT)) if values else None
+    result = combined(combine, values) if values else None
     return result if result is not None else _nothing(((about, value) for value in values), told)
 
 
@@ -104,10 +104,18 @@ def _nothing(operands: Iterable[tuple[About, Any]], told: list[PassedOver]) -> A
     return MISSING
 
 
+def combined(combine: _Combine, values: Sequence[Any]) -> Computed | None:
+    """Return the result; None if a value is no number, or if the values are in several currencies."""
+    result = _of_plain(combine, values) or _in_context(combine, values, NO_CONTEXT)
+    if result and (reason := next((each.reason for each in values if type(each) is Computed and each.reason), None)):
+        result.is_plain, result.reason = False, reason
+    return result
+
+
 def _of_plain(combine: _Combine, values: Sequence[Any]) -> Computed | None:
     """Return the result of plain numbers, which nearly all operands are; None for all others."""
     cents = [each for value in values if (each := _cents(value)) is not None]
-    if len(cents) == len(values) and (result := _OF_CENTS[combine](cents)) is not None and result >= 0:
+    if len(cents) == len(values) and (result := _OF_CENTS.get(combine, _nothing_of)(cents)) is not None and result >= 0:
         whole, rest = divmod(result, 100)
         return Computed(f"{whole}.{rest:02}".rstrip("0") if rest else str(whole))
     numbers = [number for value in values if (number := _plain(value)) is not None]
@@ -152,7 +160,7 @@ def _in_context(combine: _Combine, values: Sequence[Any], context: Context) -> C
                 return None
             is_factor = combine is _multiply and numbers
             operand = read_amount(value, COUNT if is_factor else context)
-            number = None if operand is None else _bounded(operand.number)
+            number = None if operand is None else bounded(operand.number)
             if operand is None or number is None:
                 return None
             depends |= operand.depends
@@ -181,7 +189,7 @@ def _plain(value: Any) -> Decimal | None:
     """Return a plain number of JSON, of arithmetic or of a text, which nearly every operand is; None for all else."""
     kind = type(value)
     if kind is float:
-        return Decimal(repr(value)) if _FLOATS_FROM <= value < _SMALL else _bounded(repr(value))
+        return Decimal(repr(value)) if _FLOATS_FROM <= value < _SMALL else bounded(repr(value))
     if kind is int:
         return Decimal(value) if -_SMALL < value < _SMALL else None
     if kind is Computed:  # without an exponent, so that its length tells how many digits it has
@@ -211,6 +219,10 @@ def _smallest(numbers: list[Decimal]) -> Decimal:
     return min(numbers)
 
 
+def _nothing_of(_: list[int]) -> None:
+    """Stand for an operation whose result may have more than hundredths."""
+
+
 #: The same of hundredths, which takes half the time.
 _OF_CENTS: Final[Mapping[_Combine, Callable[[list[int]], int | None]]] = {
     _sum: sum,
@@ -220,7 +232,7 @@ _OF_CENTS: Final[Mapping[_Combine, Callable[[list[int]], int | None]]] = {
 }
 
 
-def _bounded(text: str) -> Decimal | None:
+def bounded(text: str) -> Decimal | None:
     """Take a number for one whose digits are few enough to be exact; None for all others."""
     if len(text) > _MAX_OPERAND_DIGITS:
         return None

@@ -48,6 +48,8 @@ class ChoiceContext:
     _role: _Role = _Role.FIELD
     is_usable: IsUsable = says_something
     why: str = SAYS_NOTHING
+    #: See `Choice.is_silent`.
+    is_silent: bool = False
 
     def member(self, key: str) -> Self:
         """Return the context of a member of the object at this place."""
@@ -66,7 +68,8 @@ class ChoiceContext:
 
     def choice(self, options: tuple[Node, ...]) -> Choice:
         """Return the choice among options at this place."""
-        return Choice(options=options, is_usable=self.is_usable, about=tuple(map(self.about, options)))
+        about = tuple(map(self.about, options))
+        return Choice(options=options, is_usable=self.is_usable, about=about, is_silent=self.is_silent)
 
     def about(self, node: Node) -> About:
         """Return what is told of a value at this place that is passed over."""

@@ -392,6 +392,8 @@ class _Function(FunctionNames):
         """Write the question whether what `name` holds is usable; what is not is told."""
         says_something_ = choice.is_usable is says_something
         usable = f"not says_nothing({name})" if says_something_ else self.called(choice.is_usable, name)
+        if choice.is_silent:
+            return usable
         return f"{usable} or passed_over(told, {self.seldom(about)}, {name})"
 
     def _all_of(self, node: Node) -> str:

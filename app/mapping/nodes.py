@@ -96,6 +96,8 @@ class Choice:
     is_usable: Callable[[Any], bool] = says_something
     #: What is told of each option that is passed over.
     about: tuple[About, ...]
+    #: Skipped options leave no warning, because another choice among them leaves one.
+    is_silent: bool = False
 
     @property
     def takes_texts(self) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.config.settings import OutboxSettings
 from app.errors import SettingsError
-from app.outbox.counts import NO_COUNTRY, enqueue_counters, warning_label
+from app.outbox.counts import NO_COUNTRY, WITH_TAX, enqueue_counters, warning_label
 from app.outbox.hold_clock import steady_clock
 from app.outbox.pairing import NOT_CONFIRMED
 from app.outbox.search import SEARCH_FILTERS, order_spellings, read_filters
@@ -19,6 +19,7 @@ __all__ = [
     "NOT_CONFIRMED",
     "NO_COUNTRY",
     "SEARCH_FILTERS",
+    "WITH_TAX",
     "Outbox",
     "Salvaged",
     "Store",

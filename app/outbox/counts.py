@@ -17,6 +17,8 @@ from app.outbox.search import END
 MINUTES_KEPT_S: Final = 26 * HOUR_S
 #: In the warning of a phone number that is sent as it stands, and by what such warnings are counted.
 NO_COUNTRY: Final = "sent without a country code"
+#: The same for an amount of a tag that adds tax and shipping to it.
+WITH_TAX: Final = "includes tax or shipping"
 #: Of a count; the start of its minute or hour comes before, how often it happened behind.
 _COUNTER_COLUMNS = attrgetter("name", "preset", "label", "ad_account_id", "source")
 _OF_ANSWER = attrgetter("exit", "warnings")
@@ -65,13 +67,15 @@ def summed(counters: Iterable[tuple[float, CounterRow]], *, span_s: int) -> list
 
 
 def warning_label(warning: str) -> str:
-    """Return by what a warning is counted: the field, or the kind, that it begins with; of phones what is usual.
+    """Return by what a warning is counted: its first words, a field or a kind; of phones and amounts what is usual.
 
     A warning holds its label, so that a search for the one finds the other, and no label of another kind: `user_data:`
     is no part of what is told of its members.
     """
     if NO_COUNTRY in warning:
         return NO_COUNTRY
+    if WITH_TAX in warning:
+        return WITH_TAX
     head, colon, _ = warning.partition(":")
     return (head if " " in head else head + colon)[:MAX_LABEL_CHARACTERS]
 

@@ -38,6 +38,8 @@ from app.source.signatures import SegmentSignature, is_of_first
 from app.source.webhook import WEBHOOK_METHODS
 from app.source.withholding import withheld
 
+#: The value of `context.amounts` by which the default mapping leaves `revenue` and `value` as they are.
+AS_SENT: Final = "as_sent"
 _OFF: Final = "the source is switched off (`enabled: false` in its file)"
 
 
@@ -79,6 +81,8 @@ class NamedSource:
     shop: str = ""
     #: Its mapping reads the query of a request, which signatures do not cover.
     reads_query: bool = False
+    #: `revenue` and `value` are sent as they are, even if they include tax or shipping.
+    sends_amounts_as_sent: bool = False
 
     @property
     def is_known(self) -> bool:
@@ -112,7 +116,7 @@ class NamedSource:
 
 def permitted(events: Iterator[Event | EventRefused], source: NamedSource) -> Iterator[Event | EventRefused]:
     """Yield the events; what the source may not send on stands as EventHeldBack in its place."""
-    if source.consent is None and not source.is_off:
+    if source.consent is None and not source.is_off and not source.sends_amounts_as_sent:
         return events
     return (held_back(event, source) for event in events)
 
@@ -121,6 +125,8 @@ def held_back(event: Event | EventRefused, source: NamedSource) -> Event | Event
     """Return the event, or EventHeldBack where the source may not send it on."""
     if isinstance(event, EventRefused):
         return event
+    if source.sends_amounts_as_sent and isinstance(context := event.get("context") or {}, dict):
+        event["context"] = context | {"amounts": AS_SENT}
     reason = _OFF if source.is_off else withheld(event, source.consent) if source.consent else None
     return event if reason is None else EventHeldBack(reason, event)
 

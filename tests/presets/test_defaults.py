@@ -38,7 +38,8 @@ def only(name: str, value: Any) -> dict[str, Any]:
     ("preset", "properties", "value"),
     [
         ("Order Completed", {"revenue": 399, "subtotal": 1, "total": 2, "products": TWO, "value": 3}, "399"),
-        ("Order Completed", {"revenue": 0, "total": 2}, "0"),
+        ("Order Completed", {"revenue": 0, "total": 2}, "2"),
+        ("Order Completed", {"revenue": 0, "total": "n/a"}, "0"),
         ("Order Completed", {"revenue": "", "subtotal": 419.6, "total": 2, "value": 3}, "3"),
         ("Order Completed", {"total": 448.1, "tax": 36.6, "shipping": 12.5, "products": TWO}, "399"),
         ("Order Completed", {"total": 0.3, "tax": 0.1, "shipping": 0.1}, "0.1"),

@@ -23,6 +23,10 @@ WITHOUT_FRACTIONS: Final = frozenset(
 )
 #: Currencies with three decimals (ISO 4217, list one): 1,234 may be a fraction as well as thousands.
 WITH_THREE_DECIMALS: Final = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
+#: Currencies with a minor unit that shops rarely write: `Kč 1.299` is 1299, though a program's `1.299` is a fraction.
+_RARELY_FRACTIONS: Final = frozenset({"CZK", "HUF", "COP"})
+#: Currencies of South Asia, whose digits are grouped by two above the thousands: `₹1,23,456`.
+_GROUPED_BY_TWO: Final = frozenset({"INR", "PKR", "BDT", "NPR", "LKR"})
 
 #: Written beside amounts, though no ISO code: in small letters, without blanks and the point behind it.
 _SIGNS: Final[Mapping[str, Codes]] = MappingProxyType(
@@ -153,6 +157,8 @@ _GROUPED = re.compile(
     r"(?P<first>[1-9]\d{0,2})(?P<groups>(?P<mark>[.,' ])\d{3}(?:(?P=mark)\d{3})*)"
     r"(?:(?P<point>[.,])(?P<cents>\d+))?"
 )
+#: One or more groups of two digits before the last group of three.
+_INDIAN = re.compile(r"(?P<whole>[1-9]\d?(?:,\d{2})+,\d{3})(?P<cents>\.\d+)?")
 _ONE_SEPARATOR = re.compile(r"(?P<whole>\d*)(?P<mark>[.,' ])(?P<part>\d+)")
 _GROUP_DIGITS = 3
 
@@ -173,6 +179,8 @@ class Context(NamedTuple):
     presentment: bool = False
     #: It is a count, which knows no thousands: `1,000` is one.
     is_count: bool = False
+    #: A sign or a code of a currency is written beside the number.
+    has_sign: bool = False
 
 
 NO_CONTEXT: Final = Context()
@@ -203,6 +211,8 @@ class Computed(str):  # noqa: SLOT000 - nearly all have nothing beside the text,
     in_context: "Callable[[Context], Computed | None] | None" = None
     #: It is a number and nothing besides: computed of plain numbers.
     is_plain: bool = True
+    #: Why it differs from the sender's amount, such as `129 includes shipping`; None: the sender stated each operand.
+    reason: str | None = None
 
 
 def read_amount(value: Any, context: Context = NO_CONTEXT) -> Amount | None:
@@ -256,6 +266,7 @@ def _read_text(text: str, context: Context) -> Amount | None:
     named = _named_together(currencies_named(match["before"]), currencies_named(match["after"]))
     if named is None:  # `25 pieces`, `USD 25 EUR`
         return None
+    context = context._replace(has_sign=bool((match["before"] + match["after"]).strip()))
     read = _in_context(match["sign"] + match["number"], _meant(named, context), context, dressed=True)
     return read._replace(depends=True) if read and len(named) > 1 else read
 
@@ -293,6 +304,9 @@ def _digits(number: str, context: Context) -> tuple[str | None, bool]:
         whole, mark, part = one.groups()
         in_doubt = len(part) == _GROUP_DIGITS and 0 < len(whole) <= _GROUP_DIGITS and whole != "0"
         return _one_separator(whole, mark, part, context if in_doubt else None), in_doubt
+    if (indian := _INDIAN.fullmatch(number)) and not context.is_count:
+        is_known = bool(indian["cents"]) or context.currency in _GROUPED_BY_TWO
+        return (number.replace(",", "") if is_known else None), not indian["cents"]
     grouped = _GROUPED.fullmatch(number)
     if not grouped or grouped["mark"] == grouped["point"] or context.is_count:
         return None, False
@@ -303,11 +317,16 @@ def _digits(number: str, context: Context) -> tuple[str | None, bool]:
 def _one_separator(whole: str, mark: str, part: str, context: Context | None) -> str | None:
     """Read a number with one separator; `context` is None where it can only stand before a fraction."""
     fraction = f"{whole or '0'}.{part}" if mark in ".," else None
-    if context is None or (mark == "." and context.currency not in WITHOUT_FRACTIONS):
+    if context is None or (mark == "." and not _groups_by_point(context)):
         return fraction
     if context.is_count:
         return fraction if not part.strip("0") or mark == "." else None
     return None if mark == "," and context.currency in WITH_THREE_DECIMALS else whole + part
+
+
+def _groups_by_point(context: Context) -> bool:
+    """Return whether one point before exactly three digits groups thousands."""
+    return context.currency in WITHOUT_FRACTIONS or (context.has_sign and context.currency in _RARELY_FRACTIONS)
 
 
 def _read_object(value: Mapping[str, Any], context: Context) -> Amount | None:

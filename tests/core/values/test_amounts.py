@@ -51,6 +51,30 @@ SEPARATORS = [
     ("1.299,00", "JPY", "1299.00"),
     ("1.234.567", None, "1234567"),
     ("1,23,456", None, None),
+    ("1,23,456", "USD", None),
+    # South Asia groups by two digits above the thousands.
+    ("1,23,456", "INR", "123456"),
+    ("1,23,456.00", None, "123456.00"),
+    ("12,34,567.5", "USD", "1234567.5"),
+    ("123,45,678", "INR", None),
+    ("₹1,23,456.00", None, "123456.00"),
+    ("₹1,23,456", None, "123456"),
+    # Beside a sign or a code people write thousands, alone it is a program's fraction.
+    ("Kč 1.299", None, "1299"),
+    ("1.299 Kč", "CZK", "1299"),
+    ("1.299", "CZK", "1.299"),
+    ("1.299 Ft", None, "1299"),
+    ("1.299", "HUF", "1.299"),
+    ("$ 1.299", "COP", "1299"),
+    ("COP 1.299", None, "1299"),
+    ("1.299", "COP", "1.299"),
+    ("CLP 1.299", None, "1299"),
+    ("ISK 1.299", None, "1299"),
+    ("PYG 1.299", None, "1299"),
+    ("Kč 0.299", None, "0.299"),
+    ("Kč 1.29", None, "1.29"),
+    ("KWD 1.299", None, "1.299"),
+    ("€1.299", None, "1.299"),
     ("1,234,567,89", None, None),
     ("1.2e1", "JPY", "1.2e1"),
     # A sign stands in front of the number or of its currency, once.
@@ -84,6 +108,7 @@ def test_a_text_with_separators_is_read_as_its_currency_is_written(
         ("1,234", None),  # 1234 pieces, or one and a bit
         ("1 000", None),
         ("1,234,567", None),
+        ("1,23,456", None),
     ],
 )
 def test_counts_know_no_grouping(text: str, number: str | None) -> None:

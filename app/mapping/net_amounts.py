@@ -1,0 +1,172 @@
+"""Our own `@withoutTax` and `@netAmount`: the goods of an order, from amounts that include tax or shipping.
+
+Neither result is what the sender stated, so it has a reason, from which the reader of the field makes a warning.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from app.core.values.amounts import Computed, read_amount
+from app.mapping.arithmetic import combined, plain_text
+from app.mapping.compiler import Compiler
+from app.mapping.nodes import EVENT, MISSING, NOTHING, Call, Constant, Node, Path, is_number
+from app.mapping.paths import path_node, without_prefix
+
+_TAX_OPTIONS: Final = ("amount", "tax", "shipping")
+_NUMBERS: Final = ("amount", "tax", "shipping", "total", "discount")
+_NET_OPTIONS: Final = (*_NUMBERS, "goods", "as_sent")
+_GOODS_OPTIONS: Final = ("list", "price", "quantity", "after_discount")
+_HALF_A_CENT: Final = 0.005
+#: Results are rounded to so many decimals, more than any currency has.
+_DECIMALS: Final = 6
+
+
+def build_without_tax(compiler: Compiler, value: Any, at: str) -> Node:
+    """Build `@withoutTax`: an amount without the tax in it, if `tax` is that of the amount and of `shipping` together.
+
+    The tax of the shipping alone is not known, so the rate of both is assumed for it.
+    """
+    options = compiler.options(value, at, _TAX_OPTIONS)
+    if options is None or not all(compiler.required(options, at, key) for key in _TAX_OPTIONS):
+        return NOTHING
+    number = compiler.context.operand(is_number, "it is no number")
+    amount, tax, shipping = (compiler.compile(options[key], f"{at}/{key}", number) for key in _TAX_OPTIONS)
+    return Call(function=_without_tax, operands=(amount, tax, shipping), needs="all", computes=True)
+
+
+def _without_tax(amount: Any, tax: Any, shipping: Any) -> Any:
+    result = combined(_untaxed, (amount, tax, shipping))
+    if result is None:
+        return MISSING
+    stated, taxes, carriage = (Decimal(read.number) for each in (amount, tax, shipping) if (read := read_amount(each)))
+    if taxes and carriage and not result.reason:
+        result.is_plain = False
+        result.reason = f"{plain_text(stated)} includes tax, as do {plain_text(carriage)} of shipping by assumption"
+    return result
+
+
+def _untaxed(numbers: list[Decimal]) -> Decimal:
+    """Return an amount without its share of a tax, by the amount, the tax, and the shipping that the tax is of too.
+
+    >>> _untaxed([Decimal("49.90"), Decimal("8.76"), Decimal("4.95")])
+    Decimal('41.930556')
+    >>> _untaxed([Decimal("119"), Decimal("19"), Decimal(0)])
+    Decimal('100')
+    """
+    amount, tax, shipping = numbers
+    if not shipping or not amount + shipping:
+        return amount - tax
+    return round(amount - tax * amount / (amount + shipping), _DECIMALS)
+
+
+class _Goods(NamedTuple):
+    """Where products are listed, and what each calls its price and its quantity."""
+
+    keys: tuple[str, ...]
+    price: Sequence[str]
+    quantity: Sequence[str]
+    after_discount: bool
+
+
+def build_net_amount(compiler: Compiler, value: Any, at: str) -> Node:
+    """Build `@netAmount`: the goods alone, if `amount` includes tax or shipping, which the sum of `goods` proves.
+
+    There is no result if `amount` is the goods, or includes anything else. If `amount` is 0 beside a positive `total`,
+    the result is the total without tax and shipping.
+    """
+    options = compiler.options(value, at, _NET_OPTIONS)
+    if options is None or not all(compiler.required(options, at, key) for key in _NET_OPTIONS):
+        return NOTHING
+    number = replace(compiler.context.operand(is_number), is_silent=True)
+    amount, tax, shipping, total, discount = (compiler.compile(options[key], f"{at}/{key}", number) for key in _NUMBERS)
+    or_zero = [number.choice((each, Constant(value=0))) for each in (tax, shipping, total, discount)]
+    # an empty text is not "as_sent"
+    as_sent = compiler.compile({"@coalesce": [options["as_sent"], ""]}, f"{at}/as_sent", compiler.context.operand())
+    lists = tuple(_goods(compiler, each, f"{at}/goods/{index}") for index, each in enumerate(options["goods"]))
+    operands = (amount, number.choice((tax, shipping, total)), *or_zero, as_sent, EVENT)
+    return Call(function=partial(_net_amount, lists), operands=operands, needs="all", computes=True)
+
+
+def _goods(compiler: Compiler, value: Any, at: str) -> _Goods:
+    options = compiler.options(value, at, _GOODS_OPTIONS) or {}
+    path = path_node(compiler, without_prefix(str(options.get("list"))), f"{at}/list")
+    keys = path.keys if isinstance(path, Path) else ()
+    return _Goods(keys, options.get("price", ()), options.get("quantity", ()), options.get("after_discount", False))
+
+
+def _net_amount(lists: Sequence[_Goods], amount: Any, _: Any, *given: Any) -> Any:
+    """Return the goods alone, with the reason; MISSING if the amount is to be sent as it is."""
+    *others, as_sent, event = given
+    stated, taxes, carriage, whole, discount = map(_number, (amount, *others))
+    if stated is None or taxes is None or carriage is None or whole is None or discount is None:
+        return MISSING
+    extras = taxes + carriage
+    if not stated and whole - extras > 0 < whole:
+        return _result(whole - extras, f"0 beside a total of {_text(whole)}", amount)
+    # the total of the sender proves that the amount does not include shipping
+    is_net = stated < whole and (_equal(stated + extras, whole) or _equal(stated + carriage, whole))
+    if not stated or is_net or as_sent == "as_sent" or extras <= 0:
+        return MISSING
+    for goods in _sums(lists, discount, event):
+        rest = stated - goods
+        if rest > _HALF_A_CENT and _equal(rest, extras):
+            return _result(stated - extras, f"{_text(stated)} includes tax or shipping", amount)
+        if rest > _HALF_A_CENT and _equal(rest, carriage):
+            net = goods - taxes * goods / (goods + carriage)
+            return _result(net, f"{_text(stated)} includes tax or shipping", amount)
+    return MISSING
+
+
+def _equal(one: float, other: float) -> bool:
+    """Return whether two amounts are equal to the cent."""
+    return abs(one - other) < _HALF_A_CENT
+
+
+def _sums(lists: Sequence[_Goods], discount: float, event: Any) -> Iterator[float]:
+    """Yield what the goods of each list can be worth, without the discount of the order and with it."""
+    for goods in lists:
+        found = event
+        for key in goods.keys:
+            found = found.get(key) if type(found) is dict else None
+        if type(found) is list and found:
+            try:  # nearly every list; a text is no number to add to
+                worth = sum([(0.0 + item[goods.price[0]]) * item[goods.quantity[0]] for item in found])
+            except (KeyError, TypeError):  # an item without a price makes the sum NaN, which equals nothing
+                worth = sum(_first(item, goods.price, math.nan) * _first(item, goods.quantity, 1) for item in found)
+            yield worth - discount
+            if discount and goods.after_discount:
+                yield worth
+
+
+def _first(item: Any, names: Sequence[str], default: float) -> float:
+    """Return the first number that an item has under one of these names, else `default`."""
+    if type(item) is dict:
+        for name in names:
+            if name in item and (number := _number(item[name])) is not None:
+                return number
+    return default
+
+
+def _number(value: Any) -> float | None:
+    """Return the number of an amount; None if there is none, or if it depends on the currency of the event."""
+    if type(value) is float or type(value) is int:
+        return value
+    read = None if value is MISSING else read_amount(value)
+    return None if read is None or read.depends else float(read.number)
+
+
+def _text(number: float) -> str:
+    return plain_text(Decimal(repr(number)))
+
+
+def _result(number: float, reason: str, amount: Any) -> Computed:
+    """Return a computed amount in the currency that the stated one names, if any."""
+    result = Computed(_text(round(number, _DECIMALS)))
+    result.is_plain, result.reason = False, reason
+    read = read_amount(amount)
+    result.currency = read.currency if read else None
+    return result
