@@ -13,6 +13,7 @@ from app.catalog.fields import merge_mappings
 from app.catalog.presets import faults_of_constants
 from app.catalog.source_files import EventFile, SourceFile, unknown_path_faults
 from app.core.values.event_names import RECORD
+from app.core.values.order_channels import by_channel
 from app.core.values.placeholders import flag_is_given
 from app.errors import EventRefused, EventUntaken, Fault, MappingError, TriggerError
 from app.mapping import Mapping as CompiledMapping
@@ -149,7 +150,7 @@ class RecordEvent:
             failed = next(part.text for part in self.requires.explain(record).blamed())
             told = f'the record has not the form of "{self.name}": {failed} does not hold'
             return EventRefused(f"{told}; it was sent under another name, or its webhook leaves fields out")
-        event = dict(self.mapping.resolve(record))
+        event = by_channel(dict(self.mapping.resolve(record)))
         self.privacy.tell(event, record)
         return event
 

@@ -182,6 +182,9 @@ class SourceFile(BaseModel):
     amounts: Literal["as_sent"] | None = Field(
         None, description="as_sent sends `revenue` and `value` as they are, even if they include tax or shipping."
     )
+    withheld_channels: list[str] = Field(
+        default_factory=list, description="Channels of orders, by `order_channel`, that are not sent, e.g. renewal."
+    )
     limits: SourceLimits | None = Field(None, description="How much it may send.")
     pixel: bool = Field(default=False, description="true accepts GET too, and returns a pixel.")
     named_by: str | None = Field(

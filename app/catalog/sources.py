@@ -254,6 +254,7 @@ def _source(
         content_id=spec.content_id,
         authors=spec.made_by,
         shop=spec.shop,
+        withheld_channels=frozenset(each.lower() for each in spec.withheld_channels),
         sends_amounts_as_sent=spec.amounts == AS_SENT,
         reads_query=_reads_query(
             [spec.named_by, spec.mapping, *([e.subscribe, e.requires, e.each, e.mapping] for e in spec.events)]

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from app.core.deliveries import OrderSide
 from app.core.events import Event
 from app.core.values.amounts import WITH_THREE_DECIMALS, Context, currency_code, read_amount
+from app.core.values.order_channels import WITHOUT_BROWSER, order_channel
 from app.core.values.placeholders import is_no_id, unwrap_single
 from app.destination.custom_data import read_order_id
 from app.destination.user_data import missing_identifiers
@@ -37,11 +38,12 @@ _THOUSANDTH: Final = Decimal("0.001")
 #: Larger amounts are no order's.
 _MAX: Final = Decimal(10) ** 12
 
-#: Where a shop says by which way an order came: Shopify's name, WooCommerce's.
+#: Where a shop says by which way an order came, if the file of its source maps no `order_channel`: Shopify's name,
+#: WooCommerce's.
 _WAYS: Final = ("source_name", "created_via")
-#: Orders that staff enters: their address and browser are not the buyer's.
-_OF_STAFF: Final = frozenset({"pos", "pos-rest-api", "shopify_draft_order", "draft_order", "draft", "admin"})
-_OF_BROWSER: Final = ("client_ip_address", "client_user_agent")
+#: Orders that staff enters or a plugin repeats: their address and browser are not the buyer's.
+_OF_STAFF: Final = WITHOUT_BROWSER | {"pos-rest-api", "shopify_draft_order", "draft_order", "draft", "admin"}
+_OF_BROWSER: Final = ("client_ip_address", "client_user_agent", "click_id")
 #: Orders that no page tells of.
 _WITHOUT_PAGE: Final = _OF_STAFF | {
     "subscription_contract",
@@ -80,11 +82,12 @@ def leave_out_staff(event: Event, built: Event) -> tuple[str | None, tuple[str, 
     """
     user_data = built["user_data"]
     of_staff = _OF_STAFF & _ways(_object(event.get("properties")))
-    if not of_staff or user_data.keys().isdisjoint(_OF_BROWSER):
+    if not of_staff or (user_data.keys().isdisjoint(_OF_BROWSER) and "event_source_url" not in built):
         return None, ()
     for name in _OF_BROWSER:
         user_data.pop(name, None)
-    about = f"IP address and user agent left out: an order by {min(of_staff)!r} is entered by the shop's staff"
+    built.pop("event_source_url", None)
+    about = f"IP address, user agent, click id and page left out: {min(of_staff)!r} is not the buyer's browser"
     if missing_identifiers(user_data):
         return f"{about}, and nothing else identifies the buyer: send the buyer's e-mail address", ()
     return None, (about,)
@@ -95,6 +98,8 @@ def _object(value: Any) -> Mapping[str, Any]:
 
 
 def _ways(properties: Mapping[str, Any]) -> set[str]:
+    if channel := order_channel({"properties": properties}):
+        return {channel} & WITHOUT_BROWSER
     ways = set()
     for name in _WAYS:
         way = unwrap_single(properties.get(name))

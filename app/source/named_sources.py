@@ -14,6 +14,7 @@ from app.config.settings import ConsentSettings
 from app.core.events import Event, Exit
 from app.core.receipts import Receipt
 from app.core.values.addresses import Network
+from app.core.values.order_channels import order_channel
 from app.errors import EventHeldBack, EventRefused
 from app.source import responses
 from app.source.auth import HeaderSecret, OpenProof, SenderProof
@@ -40,6 +41,8 @@ from app.source.withholding import withheld
 
 #: The value of `context.amounts` by which the default mapping leaves `revenue` and `value` as they are.
 AS_SENT: Final = "as_sent"
+#: Events that withdraw an order, which may have been taken before its channel was withheld.
+_CANCELLATIONS: Final = frozenset({"Order Cancelled", "Order Refunded"})
 _OFF: Final = "the source is switched off (`enabled: false` in its file)"
 
 
@@ -83,6 +86,8 @@ class NamedSource:
     reads_query: bool = False
     #: `revenue` and `value` are sent as they are, even if they include tax or shipping.
     sends_amounts_as_sent: bool = False
+    #: Orders of these channels are not sent.
+    withheld_channels: frozenset[str] = frozenset()
 
     @property
     def is_known(self) -> bool:
@@ -116,7 +121,7 @@ class NamedSource:
 
 def permitted(events: Iterator[Event | EventRefused], source: NamedSource) -> Iterator[Event | EventRefused]:
     """Yield the events; what the source may not send on stands as EventHeldBack in its place."""
-    if source.consent is None and not source.is_off and not source.sends_amounts_as_sent:
+    if source.consent is None and not (source.is_off or source.sends_amounts_as_sent or source.withheld_channels):
         return events
     return (held_back(event, source) for event in events)
 
@@ -128,6 +133,11 @@ def held_back(event: Event | EventRefused, source: NamedSource) -> Event | Event
     if source.sends_amounts_as_sent and isinstance(context := event.get("context") or {}, dict):
         event["context"] = context | {"amounts": AS_SENT}
     reason = _OFF if source.is_off else withheld(event, source.consent) if source.consent else None
+    channel = order_channel(event) if source.withheld_channels else ""
+    if channel in source.withheld_channels and event.get("event") not in _CANCELLATIONS:
+        reason = (
+            reason or f"orders of the channel {channel} are withheld (`withheld_channels` in the file of the source)"
+        )
     return event if reason is None else EventHeldBack(reason, event)
 
 

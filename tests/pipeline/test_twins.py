@@ -170,6 +170,12 @@ def test_an_event_names_its_id_itself_where_it_is_not_that_of_its_message(
         ({"source_name": "shopify_draft_order"}, {}, False),
         ({"source_name": "subscription_contract_checkout_one"}, {}, False),
         ({"created_via": "checkout"}, {}, True),
+        ({"order_channel": "pos"}, {}, False),
+        ({"order_channel": "Renewal"}, {}, False),
+        ({"order_channel": "manual"}, {}, False),
+        # the channel counts before the names that it was made of
+        ({"order_channel": "web", "source_name": "shopify_draft_order"}, {}, True),
+        ({"order_channel": "shopify_draft_order", "source_name": "shopify_draft_order"}, {}, True),
         ({"created_via": " Admin "}, {}, False),
         ({"created_via": 7}, {}, True),
         ({}, {"action_source": "offline"}, False),
@@ -193,6 +199,8 @@ STAFF = {"client_ip_address": "203.0.113.7", "client_user_agent": "Mozilla/5.0"}
         ({"source_name": "pos"}, STAFF, {}, True),
         ({"source_name": "pos"}, {"em": ["a"]}, {"em": ["a"]}, False),
         ({"source_name": "web"}, STAFF, STAFF, False),
+        ({"order_channel": "manual"}, {"em": ["a"], "click_id": "dj0", **STAFF}, {"em": ["a"]}, False),
+        ({"order_channel": "web", "source_name": "pos"}, STAFF, STAFF, False),
         ({}, STAFF, STAFF, False),
     ],
 )

@@ -1,0 +1,65 @@
+"""How an order was placed: in a browser, at a till, by a subscription, or by the staff of the shop.
+
+The mapping of a source makes `properties.order_channel` of what the shop says. Other channels than those below have the
+name that the shop gives them.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from app.core.values.placeholders import says_nothing, unwrap_single
+
+ORDER_CHANNEL: Final = "order_channel"
+POS: Final = "pos"
+RENEWAL: Final = "renewal"
+MANUAL: Final = "manual"
+#: The browser of such an order is that of a till or of the staff, or the first order of the subscription had it.
+WITHOUT_BROWSER: Final = frozenset({POS, RENEWAL, MANUAL})
+
+_RENEWAL_EVENT: Final = "Subscription Renewal Payment"
+#: Members of `context` and `properties` that describe a browser, or the page where its user arrived.
+_BROWSER_CONTEXT: Final = frozenset({"ip", "userAgent", "page", "cookies", "campaign", "request_ip"})
+_BROWSER_PROPERTIES: Final = frozenset(
+    {"browser_ip", "client_details", "landing_site", "landing_site_ref", "referring_site", "epik"}
+    | {"customer_ip_address", "customer_user_agent"}
+)
+_MAX_CHARACTERS: Final = 40
+#: Names of channels are shown and stored, so they must be no text that could name a person.
+_NAME: Final = re.compile(r"[\w.:/ -]+", re.ASCII)
+
+
+def order_channel(event: Mapping[str, Any]) -> str:
+    """Return the channel of an order, in lower case; "" if the event states none.
+
+    >>> order_channel({"properties": {"order_channel": "POS "}}), order_channel({"properties": {}})
+    ('pos', '')
+    >>> order_channel({"properties": {"order_channel": "ada@shop.example"}})
+    'other'
+    """
+    properties = event.get("properties")
+    given = unwrap_single(properties.get(ORDER_CHANNEL)) if type(properties) is dict else None
+    if type(given) not in (str, int) or says_nothing(given):
+        return ""
+    name = str(given).strip().lower()
+    return name if len(name) <= _MAX_CHARACTERS and _NAME.fullmatch(name) else "other"
+
+
+def by_channel(event: dict[str, Any]) -> dict[str, Any]:
+    """Return an order for its channel: offline at a till, as a renewal, and without the browser of another person."""
+    channel = order_channel(event)
+    if channel not in WITHOUT_BROWSER:
+        return event
+    context = event.get("context")
+    changed = {**event, "properties": _without(event["properties"], _BROWSER_PROPERTIES)}
+    if type(context) is dict:
+        changed["context"] = _without(context, _BROWSER_CONTEXT)
+    if channel == POS:
+        changed["properties"]["action_source"] = "offline"
+    if channel == RENEWAL and event.get("event") == "Order Completed":
+        changed["event"] = _RENEWAL_EVENT
+    return changed
+
+
+def _without(members: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if name not in names}
