@@ -21,6 +21,7 @@ from app.core.events import CounterRow
 from app.core.log import log_attempts, log_error
 from app.core.values.addresses import read_networks
 from app.destination import load_place_names, redact
+from app.insights.refused_requests import RefusalKeeper
 from app.insights.tracing import export_figures, export_lines
 from app.pipeline.batcher import RequestBatcher
 from app.pipeline.pipeline import Pipeline
@@ -211,7 +212,11 @@ def _beside(settings: Settings, services: Services, role: Role) -> tuple[Backgro
     """Make what runs in the background of a process of this role."""
     feeds = assemble.feed_keeper(settings, services.names, services.outbox, services.clock)
     reports = (services.tag_reports,) if services.tag_reports else ()
-    keepers: tuple[BackgroundTask, ...] = (*services.keepers(), *feeds, *reports) if role is not Role.SEND else ()
+    keepers: tuple[BackgroundTask, ...] = (
+        RefusalKeeper(services.metrics, services.outbox, clock=services.clock, on_error=log_error),
+    )
+    if role is not Role.SEND:
+        keepers = (*keepers, *services.keepers(), *feeds, *reports)
     if role is Role.RECEIVE:
         return keepers
     workers = [_worker(services, destination) for destination in services.destinations]

@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.core.events import CounterRow, EventKey, InventoryCount, Measure
 from app.core.metrics import AccountFigures, Metrics
 from app.core.pages import Backlog
+from app.core.refusals import RefusedRequest
 from tests.process import ROOT
 
 RULES = ROOT / "docs/prometheus-alerts.yaml"
@@ -108,6 +109,7 @@ def samples() -> list[Any]:
     metrics.observe_call(1)
     metrics.observe_request("/webhook", 200, 0.1)
     metrics.refused_for_outbox("locked")
+    metrics.refused_request(RefusedRequest("shopify", 401, "bad signature", "SHOPIFY_WEBHOOK_SECRET"))
     backlog = Backlog(pending=1, oldest_at=0, full_in_s=60)
     figures = AccountFigures(destination="US", backlog=backlog, blocked="reason", states={"failing": 1.0})
     text = metrics.render([figures], now=1).decode()

@@ -31,6 +31,7 @@ from app.access.sessions import WRONG_TOKEN_DELAY_S, Sessions, WrongTokens
 from app.access.users import Person, User, UserRole, Users
 from app.config.settings import AccessSettings
 from app.core.pages import AuditAction
+from app.core.refusals import FailedCheck
 from app.core.values.addresses import Network, client_ip, is_trusted, names_loopback, read_networks
 from app.errors import SettingsError
 
@@ -174,6 +175,16 @@ class Denial(StrEnum):
     NOT_BELIEVED = "not_believed"
 
 
+_TOKENS = "CONSOLE_USERS, CONSOLE_PASSWORD"
+#: The check that failed, by denial.
+CHECKS: Final[Mapping[Denial, FailedCheck]] = {
+    Denial.LOGIN_NEEDED: FailedCheck("missing token", _TOKENS),
+    Denial.FAR: FailedCheck("not from this machine", _TOKENS),
+    Denial.WRONG: FailedCheck("wrong token", _TOKENS),
+    Denial.TOO_MANY: FailedCheck("too many wrong tokens", _TOKENS),
+    Denial.NOT_BELIEVED: FailedCheck("user named by an untrusted proxy", "TRUSTED_PROXIES"),
+}
+NOT_OPERATOR: Final = FailedCheck("not an operator", "CONSOLE_USERS, CONSOLE_ROLE_HEADER")
 #: The `Retry-After` of `Denial.TOO_MANY`, in seconds.
 RETRY_AFTER_S: Final = ceil(WRONG_TOKEN_DELAY_S)
 

@@ -101,10 +101,21 @@ class DestinationStatus(DeliveryStatus):
     mode: Literal["live", "sandbox"]
 
 
+class RefusedAnswer(BaseModel):
+    """Requests that were refused in the last 24 hours."""
+
+    source: str = Field(description="`default` is `/webhook`; empty for the console and `/api`.")
+    status: int
+    cause: str = Field(description="The check that failed.")
+    setting: str = Field(description="The settings that configure the check; empty if none does.")
+    requests: int
+
+
 class StatusAnswer(DeliveryStatus):
     """The state of sending, for all ad accounts together."""
 
     version: str
+    refused_requests: list[RefusedAnswer] = Field(description="The most frequent first.")
     destinations: list[DestinationStatus] | None = Field(None, description="Left out if the settings name only one.")
 
 

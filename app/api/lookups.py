@@ -9,6 +9,7 @@ import fastapi
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from app.access.admission import NOT_OPERATOR
 from app.api.answers import (
     CountsAnswer,
     DeliveryFilters,
@@ -98,6 +99,7 @@ def add_searches(router: APIRouter, outbox: Outbox, finder: Finder) -> None:
         may_find_people = request.state.person.may_operate
         found = await finder.look_up(wanted.text, limit=wanted.limit, people=may_find_people)
         if found is None and not may_find_people and finder.digest(wanted.text) is not None:
+            NOT_OPERATOR.note(request.scope)
             raise Refused(403, "only operators can find events of a person; your role is viewer")
         if found is None:
             return FoundAnswer(looked_for=None, deliveries=[], dropped_events=[])

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from app import __version__
-from app.access.admission import RETRY_AFTER_S, Access, Denial
+from app.access.admission import CHECKS, NOT_OPERATOR, RETRY_AFTER_S, Access, Denial
 from app.access.users import Person
 from app.api.answers import (
     NOTHING_ASKED_FOR,
@@ -34,9 +34,11 @@ from app.core.deliveries import Delivery
 from app.core.events import Exit
 from app.core.pages import Message, QuarantineFilter, Query, Redrive
 from app.core.people import NamedPerson
+from app.core.refusals import FailedCheck
 from app.core.values.hidden_emails import unpersonal_id
 from app.errors import FilterError, NoDelivery
 from app.insights.inventory.view import InventoryView
+from app.insights.refused_requests import read_refused
 from app.operations.acts import MAX_WHY, Acts, DeadLetterActs, QuarantineActs, dead_query
 from app.operations.forget import MAX_REFERENCE
 from app.outbox import SEARCH_FILTERS, Outbox
@@ -213,14 +215,17 @@ class Operations:
     async def admit(self, request: Request) -> None:
         """Let whoever may ask in, as `request.state.person`; raise Refused or OutboxUnavailable for others."""
         if request.method != "GET" and request.headers.get("content-type", "").partition(";")[0] != _JSON:
+            FailedCheck("content type").note(request.scope)
             raise Refused(415, f"send {_JSON}")
         visitor = self.access.visitor(request)
         person = await self.access.admit(visitor, now=self.clock(), by_session=False)
         if not isinstance(person, Person):
+            CHECKS[person].note(request.scope)
             status, told = _DENIED[person]
             raise Refused(status, told, headers=_HEADERS.get(status))
         is_change = request.method != "GET" and request.scope["route"].path not in _READS_BY_POST
         if is_change and not person.may_operate:
+            NOT_OPERATOR.note(request.scope)
             raise Refused(403, "this needs the role operator; yours is viewer")
         request.state.person = person
 
@@ -264,7 +269,11 @@ def _add_reads(router: APIRouter, operations: Operations) -> None:
 
     @router.get("/status", summary="Backlog and state of delivery", response_model_exclude_unset=True)
     async def status() -> StatusAnswer:
-        return StatusAnswer.model_validate({"version": __version__, **await operations.status()})
+        refused = await read_refused(outbox, now=operations.clock())
+        told = [{**each._asdict(), "requests": count} for each, count in refused.items()]
+        return StatusAnswer.model_validate(
+            {"version": __version__, "refused_requests": told, **await operations.status()}
+        )
 
     @router.get(
         "/deliveries/{delivery_id}",

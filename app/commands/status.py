@@ -17,6 +17,7 @@ from app.console.labels import thousands, time_span
 from app.core.coordination import Switches
 from app.core.events import Exit
 from app.core.pages import AccountView
+from app.insights.refused_requests import read_refused
 from app.outbox import Outbox
 from app.sender.status import all_delivery_problems, read_accounts, total_backlog
 
@@ -82,6 +83,10 @@ async def _facts(outbox: Outbox, settings: Settings, views: Sequence[AccountView
         "told": " ".join(problem.text for problem in found),
         "last_ten_minutes": counts,
         "answers": answers,
+        "refused_requests": {
+            f"{each.source or 'console'} {each.status} {each.cause} ({each.setting})": count
+            for each, count in (await read_refused(outbox, now=now)).items()
+        },
     } | {
         f"destination {each.account.name}": {
             "state": each.state,
@@ -104,6 +109,7 @@ _WORDS = {
     "blocked": "refused by Pinterest",
     "told": "what to do",
     "answers": "answers of Pinterest",
+    "refused_requests": "refused requests, last 24 hours",
 }
 
 _TIMES = frozenset({"oldest_age_s", "full_in_s"})

@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from app.access.admission import COOKIE, RETRY_AFTER_S, Denial, LoggedIn
+from app.access.admission import CHECKS, COOKIE, RETRY_AFTER_S, Denial, LoggedIn
 from app.access.sessions import SESSION_S
 from app.access.users import Person
 from app.console.filter import read_page_filter
@@ -26,6 +26,7 @@ from app.console.pages import (
     why_not_read,
 )
 from app.console.services import ConsoleServices
+from app.core.refusals import FailedCheck
 from app.errors import FeatureOff, FilterError, OutboxUnavailable, UnknownName
 
 PageHandler: TypeAlias = Callable[[Request], Awaitable[Response]]
@@ -84,6 +85,7 @@ class Guard:
 
         async def guarded(request: Request) -> Response:
             if request.method == "POST" and (why_not := why_not_read(request, max_bytes, remedy)):
+                FailedCheck(why_not[1].lower()).note(request.scope)
                 response: Response = self._pages.problem(request, *why_not)
             else:
                 response = await self._show(page, request, public=public, changes=changes)
@@ -105,6 +107,7 @@ class Guard:
             here = request.url.path if request.method == "GET" else base_of(request)
             wanted = f"{here}?{request.url.query}" if request.method == "GET" and request.url.query else here
             return RedirectResponse(f"{base_of(request)}/login?{urlencode({'next': wanted})}", status_code=303)
+        CHECKS[person].note(request.scope)
         return self._pages.problem(request, *_DENIED[person])
 
     async def _show(self, page: PageHandler, request: Request, *, public: bool, changes: bool) -> Response:
@@ -158,12 +161,13 @@ class LoginPages(PageGroup):
         form = await read_form(request)
         access = self._services.access
         login = await access.login(form.get("password", ""), access.visitor(request), now=self._services.clock())
+        if isinstance(login, LoggedIn):
+            return self._enter(request, form.get("next", ""), login.session)
+        CHECKS[login].note(request.scope)
         if login is Denial.TOO_MANY:
             response = self._ask(request, form.get("next", ""), "Too many wrong passwords. Try again in a second.", 429)
             response.headers["Retry-After"] = str(RETRY_AFTER_S)
             return response
-        if isinstance(login, LoggedIn):
-            return self._enter(request, form.get("next", ""), login.session)
         return self._ask(request, form.get("next", ""), "That is not the password.", 401)
 
     async def log_out(self, request: Request) -> Response:

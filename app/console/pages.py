@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app import __version__
-from app.access.admission import sent_from_console
+from app.access.admission import NOT_OPERATOR, sent_from_console
 from app.access.users import Person
 from app.console import labels
 from app.console.charts import FLOW_WIDTH, FULL
@@ -240,6 +240,7 @@ class Pages:
 
     def only_operators(self, request: Request) -> HTMLResponse:
         """Say that whoever only looks cannot do this."""
+        NOT_OPERATOR.note(request.scope)
         text = "You are logged in as a viewer: you can look, and change nothing. Ask for the role operator."
         return self.problem(request, 403, "This is for operators", text)
 

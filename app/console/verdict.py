@@ -25,6 +25,7 @@ _TOLD_BY_ACCOUNT: Final = frozenset({*PROBLEM_STATES, "backlog", "dead"})
 _OF_ALERTS: Final[Mapping[str, tuple[str, str]]] = {
     "tag": ("See the tag check", "tag-check"),
     "memory": ("See People", "people"),
+    "refused requests": ("See the sources", "mappings"),
     "sent twice": ("See the orders", "deliveries?warning=another+total"),
     "reports": ("See Pinterest’s reports", "pinterest"),  # noqa: RUF001 - an apostrophe
     "warnings": ("See the warnings", "#part-warnings"),

@@ -87,10 +87,11 @@ MAX_LABEL_CHARACTERS = 160
 class CounterRow:
     """A count of one thing that happened, kept by minute for the console and the metrics."""
 
-    #: What is counted: an `Exit`, `warning`, `quality`, `memory`, `memory_full` or `calls`.
+    #: What is counted: an `Exit`, `warning`, `quality`, `memory`, `memory_full`, `calls` or `refused_request`.
     name: str
     preset: str = ""
-    #: A reason, a warning's kind, a match key, a group of memory or a status; "" where there is none.
+    #: A reason, a warning's kind, a match key, a group of memory, a status, or status, cause and setting of a
+    #: refused request; "" where there is none.
     label: str = ""
     ad_account_id: str = ""
     #: The name of the source whose events are counted; "" of what is sent, which several sources may share.

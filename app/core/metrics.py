@@ -5,6 +5,7 @@ what waits in the outbox is read when it is asked for.
 Names follow Prometheus' rules: a unit as suffix, `_total` for counters.
 """
 
+import collections
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from app import __version__
 from app.core.events import CounterRow, EventKey, Exit, InventoryCount, Measure
 from app.core.pages import Backlog
+from app.core.refusals import RefusedRequest
 
 #: Seconds; from a quick commit to the slowest call.
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -72,25 +74,24 @@ class Metrics:
         self._refusals = self._counter(
             "pinrelay_outbox_unavailable", "Requests refused because the outbox could not store them.", "why"
         )
-        self._call_s = Histogram(
-            "pinrelay_pinterest_call_seconds",
-            "Duration of a call to Pinterest.",
-            buckets=_BUCKETS,
-            registry=self._registry,
+        self._refused = self._counter(
+            "pinrelay_refused_requests",
+            "Requests refused with 401, 403, 413, 415 or 429 by source and cause.",
+            *("source", "status", "cause"),
         )
-        self._request_s = Histogram(
-            "pinrelay_request_seconds",
-            "Time from request to answer.",
-            ["route", "status"],
-            buckets=_BUCKETS,
-            registry=self._registry,
-        )
+        #: The same since the start of this process, by setting too.
+        self.refused_requests: collections.Counter[RefusedRequest] = collections.Counter()
+        self._call_s = self._histogram("pinrelay_pinterest_call_seconds", "Duration of a call to Pinterest.")
+        self._request_s = self._histogram("pinrelay_request_seconds", "Time from request to answer.", "route", "status")
         # prometheus-client looks a child up under a lock, at every count: more than all else that counting costs
         self._child = lru_cache(_CACHED_CHILDREN)(self._find_child)
         self._request_child = lru_cache(_CACHED_CHILDREN)(self._request_s.labels)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, registry=self._registry)
+
+    def _histogram(self, name: str, text: str, *labels: str) -> Histogram:
+        return Histogram(name, text, labels, buckets=_BUCKETS, registry=self._registry)
 
     def count(self, counters: Iterable[CounterRow]) -> None:
         """Count what happened, as the outbox does."""
@@ -146,6 +147,11 @@ class Metrics:
     def refused_for_outbox(self, why: str) -> None:
         """Count a request that was answered 503; `why` is that of the OutboxUnavailable, else `other`."""
         self._refusals.labels(why).inc()
+
+    def refused_request(self, refused: RefusedRequest) -> None:
+        """Count a refused request."""
+        self._refused.labels(refused.source, str(refused.status), refused.cause).inc()
+        self.refused_requests[refused] += 1
 
     def families(self, accounts: Sequence[AccountFigures], *, why: str = "", now: float) -> list[Metric]:
         """Return all of this process, as `render` takes it; under several processes each has its own."""

@@ -5,10 +5,11 @@ import binascii
 import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 from app.config.settings import SenderSettings
 from app.core.events import DEFAULT_SOURCE
+from app.core.refusals import FailedCheck
 from app.errors import SettingsError
 
 
@@ -50,6 +51,10 @@ class WebhookSecrets:
 
     def take(self, other: Self) -> None:
         self.shared, self.header = other.shared, other.header
+
+
+UNKNOWN_KEY_CHECK: Final = FailedCheck("unknown key", "WRITE_KEYS")
+MISSING_KEY_CHECK: Final = FailedCheck("missing key", "WRITE_KEYS")
 
 
 @dataclass(slots=True, kw_only=True)

@@ -24,7 +24,7 @@ from app.core.values.event_names import EVENT_NAMES
 from app.core.values.hidden_emails import unpersonal_id
 from app.core.values.placeholders import is_no_id
 from app.core.values.times import DAY_S
-from app.source.auth import WriteKeys
+from app.source.auth import MISSING_KEY_CHECK, UNKNOWN_KEY_CHECK, WriteKeys
 from app.source.body import Limits, receive
 from app.source.responses import (
     NO_LIBRARY,
@@ -123,8 +123,9 @@ async def _renew(request: Request, domain: str, limits: Limits) -> Response:
 async def _take_report(request: Request, reporting: TagReporting, names: Mapping[str, str], limits: Limits) -> Response:
     """Hand on what a page says of its tag, where the person consented. Raises RequestRefused."""
     said = _said(await receive(request, limits))
-    if not reporting.is_open and reporting.write_keys.source(said.get("writeKey")) is None:
-        raise RequestRefused(UNAUTHENTICATED)
+    key = said.get("writeKey")
+    if not reporting.is_open and reporting.write_keys.source(key) is None:
+        raise RequestRefused(UNAUTHENTICATED, UNKNOWN_KEY_CHECK if key else MISSING_KEY_CHECK)
     if said.get("consent") is True and request.headers.get("sec-gpc", "0") == "0":
         reporting.take(list(_tag_calls(said, names)))
     return Response(status_code=204, headers={"Cache-Control": "no-store"})

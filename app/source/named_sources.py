@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request, Response
 from app.config.settings import ConsentSettings
 from app.core.events import Event, Exit
 from app.core.receipts import Receipt
+from app.core.refusals import FailedCheck
 from app.core.values.addresses import Network
 from app.core.values.order_channels import order_channel
 from app.errors import EventHeldBack, EventRefused
@@ -35,7 +36,7 @@ from app.source.openapi import NAMED_ANSWERS, NAMED_BODY, NAMED_PARAMETERS
 from app.source.rate_limits import Quota, Quotas
 from app.source.raw_records import body_reader_of, read_raw_requests, records, request_context
 from app.source.received_request import Requester, with_gpc
-from app.source.signatures import SegmentSignature, is_of_first
+from app.source.signatures import SegmentSignature, failed_cause, is_of_first
 from app.source.webhook import WEBHOOK_METHODS
 from app.source.withholding import withheld
 
@@ -82,6 +83,8 @@ class NamedSource:
     authors: Literal["server", "browser"] = "server"
     #: The shop whose orders it sends; sources without one are of every shop.
     shop: str = ""
+    #: The variables or files that hold its secrets.
+    secret_names: str = ""
     #: Its mapping reads the query of a request, which signatures do not cover.
     reads_query: bool = False
     #: `revenue` and `value` are sent as they are, even if they include tax or shipping.
@@ -112,6 +115,12 @@ class NamedSource:
         if any(isinstance(proof, HeaderSecret) for proof in self.proofs):
             return True
         return request.method != "GET" and not (self.reads_query and request.url.query)
+
+    def refusal(self, proof: SenderProof, headers: Mapping[str, str], *, now: float) -> responses.RequestRefused:
+        """Return the error for a request that a proof refuses, with the check that failed."""
+        cause = failed_cause(proof, headers, now=now)
+        setting = f"the clock of this machine, tolerance_s of {self.name}" if cause == "clock" else self.secret_names
+        return responses.RequestRefused(responses.UNAUTHENTICATED, FailedCheck(cause, setting))
 
     @property
     def hidden_headers(self) -> frozenset[str]:
@@ -228,16 +237,17 @@ class NamedWebhook:
             raise responses.RequestRefused(responses.NO_PIXEL)
         quotas = self.sources.quotas
         quotas.check(source.name)
-        if not all(proof.may_hold(request.headers) for proof in source.proofs):
+        failed = next((proof for proof in source.proofs if not proof.may_hold(request.headers)), None)
+        if failed is not None:
             if await _is_ping(request, source):
                 return responses.answer(responses.SUCCESS)
-            raise responses.RequestRefused(responses.UNAUTHENTICATED)
+            raise source.refusal(failed, request.headers, now=self.clock())
         raw = b"null" if is_pixel else await receive(request, source.limits)
         size = await measured(raw, source.limits.max_unpacked_bytes)
         now = self.clock()
         for proof in source.proofs:
             if not await proof.holds(raw, size, request.headers, now=now):
-                raise responses.RequestRefused(responses.UNAUTHENTICATED)
+                raise source.refusal(proof, request.headers, now=now)
         async with self.budget.held(raw, size, timeout_s=source.limits.request_timeout_s):
             quotas.charge(source.name, size=size)
             if source.reshape is None:

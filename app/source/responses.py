@@ -11,6 +11,7 @@ from msgspec import structs
 
 from app.core.events import Exit
 from app.core.receipts import EventReceipt, PresetResult, Receipt
+from app.core.refusals import NO_SOURCE, FailedCheck
 from app.errors import EventError, OutboxUnavailable
 
 
@@ -27,6 +28,8 @@ class Refusal:
     closes: bool = False
     #: When to come again; None where the same request will never be taken.
     retry_after_s: int | None = None
+    #: The settings that configure the check; "" if nothing does, or if each raiser names its own check.
+    setting: str = ""
 
 
 BROKEN_JSON = Refusal(
@@ -83,16 +86,24 @@ TOO_SLOW = Refusal(
     status=408, code="too_slow", message="The body did not arrive in time. Send it again in one go.", closes=True
 )
 TOO_LARGE = Refusal(
-    status=413, code="too_large", message="The body is too large for this endpoint. Send fewer events.", closes=True
+    status=413,
+    code="too_large",
+    message="The body is too large for this endpoint. Send fewer events.",
+    closes=True,
+    setting="MAX_BODY_BYTES, MAX_UNPACKED_BYTES, TRACKING_MAX_BATCH_BYTES, `limits` of the source",
 )
 TOO_MANY = Refusal(
-    status=413, code="too_many_events", message="The request holds too many events. Send them in smaller batches."
+    status=413,
+    code="too_many_events",
+    message="The request holds too many events. Send them in smaller batches.",
+    setting="MAX_EVENTS, TRACKING_MAX_EVENTS, `limits` of the source",
 )
 OVER_QUOTA = Refusal(
     status=429,
     code="over_quota",
     message="The source has used up its quota (WRITE_KEY_LIMITS, or `limits` in its file). Send the same request again "
     "later.",
+    setting="WRITE_KEY_LIMITS, `limits` of the source",
 )
 NO_ROOM = Refusal(
     status=503,
@@ -116,8 +127,10 @@ REFUSALS = (
 class RequestRefused(EventError):
     """The request as a whole is turned away."""
 
-    def __init__(self, refusal: Refusal) -> None:
+    def __init__(self, refusal: Refusal, check: FailedCheck | None = None) -> None:
+        """Take the answer, and the check that failed if the answer does not tell it."""
         self.refusal = refusal
+        self.check = check
         super().__init__(refusal.message)
 
 
@@ -141,8 +154,11 @@ def answer_refusal(refusal: Refusal) -> Response:
     return answer(refusal_json(refusal.code, refusal.message), refusal.status, _headers(refusal))
 
 
-def answering_refusals(handle: Handler) -> Handler:
-    """Return a handler that answers as `handle` does, and what it raises: RequestRefused and OutboxUnavailable."""
+def answering_refusals(handle: Handler, source: str = NO_SOURCE) -> Handler:
+    """Return a handler that answers as `handle` does, and what it raises: RequestRefused and OutboxUnavailable.
+
+    `source` is the source of a refused request whose handler knows none.
+    """
 
     @wraps(handle)
     async def answer_or_refuse(request: Request) -> Response:
@@ -150,7 +166,10 @@ def answering_refusals(handle: Handler) -> Handler:
             return await handle(request)
         except RequestRefused as exc:
             unread = exc.refusal in _UNREAD and not is_read_encoding(request)
-            return answer_refusal(UNSUPPORTED_ENCODING if unread else exc.refusal)
+            refusal = UNSUPPORTED_ENCODING if unread else exc.refusal
+            default = FailedCheck(refusal.code.replace("_", " "), refusal.setting)
+            (default if unread else exc.check or default).note(request.scope, source)
+            return answer_refusal(refusal)
         except OutboxUnavailable as exc:
             return answer_unavailable(request, exc)
 

@@ -17,8 +17,9 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Request, Response
 
+from app.core.refusals import NO_SOURCE
 from app.core.values.addresses import names_loopback, without_port
-from app.source.auth import WriteKeys, basic_user
+from app.source.auth import MISSING_KEY_CHECK, UNKNOWN_KEY_CHECK, WriteKeys, basic_user
 from app.source.openapi import SETTINGS_ANSWERS, SETTINGS_PARAMETERS, SOURCE_CONFIG_ANSWERS
 from app.source.responses import UNAUTHENTICATED, UNKNOWN_HOST, UNKNOWN_KEY, answer, answer_refusal
 
@@ -67,6 +68,7 @@ def _source_config_handler(write_keys: WriteKeys, *, is_open: bool) -> Callable[
         offered = basic_user(request.headers.get("authorization")), request.query_params.get("writeKey")
         name = write_keys.source(*offered)
         if name is None and not is_open:
+            (UNKNOWN_KEY_CHECK if any(offered) else MISSING_KEY_CHECK).note(request.scope, NO_SOURCE)
             return answer_refusal(UNAUTHENTICATED)
         key = next(filter(None, offered), "")
         return answer(orjson.dumps(_source_config(name or _NO_NAME, key)))

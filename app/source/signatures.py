@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final, Literal, TypeAlias
 
-from app.source.auth import is_any
+from app.source.auth import HeaderSecret, SenderProof, is_any
 from app.source.body import pieces
 from app.source.json_reader import MAX_MEMBER_BYTES, end_of_value, skip_space
 from app.source.responses import RequestRefused
@@ -144,9 +144,12 @@ class StandardWebhooksSignature:
     def may_hold(self, headers: Mapping[str, str]) -> bool:
         return all(name in headers for name in ("webhook-id", "webhook-timestamp", self.header))
 
+    def signed_at(self, headers: Mapping[str, str]) -> str:
+        return headers.get("webhook-timestamp", "")
+
     async def holds(self, raw: bytes, size: int, headers: Mapping[str, str], *, now: float) -> bool:
         """Return whether one of the secrets made one of the signatures, and lately."""
-        at = headers.get("webhook-timestamp", "")
+        at = self.signed_at(headers)
         if not _is_recent(at, now, self.tolerance_s):
             return False
         signed = f"{headers.get('webhook-id', '')}.{at}.".encode("latin-1", "replace")
@@ -171,14 +174,30 @@ class StripeSignature:
     def may_hold(self, headers: Mapping[str, str]) -> bool:
         return self.header in headers
 
+    def signed_at(self, headers: Mapping[str, str]) -> str:
+        return next((value for name, _, value in self._parts(headers) if name == "t"), "")
+
+    def _parts(self, headers: Mapping[str, str]) -> list[tuple[str, str, str]]:
+        return [part.strip().partition("=") for part in headers.get(self.header, "").split(",")]
+
     async def holds(self, raw: bytes, size: int, headers: Mapping[str, str], *, now: float) -> bool:
         """Return whether one of the secrets made one of the signatures, and lately."""
-        parts = [part.strip().partition("=") for part in headers.get(self.header, "").split(",")]
-        at = next((value for name, _, value in parts if name == "t"), "")
+        at, parts = self.signed_at(headers), self._parts(headers)
         if not _is_recent(at, now, self.tolerance_s):
             return False
         digests = await _digests(pieces(raw, size), self.secrets, "sha256", before=f"{at}.".encode())
         return _is_any_of([_decoded(value, "hex") for name, _, value in parts if name == "v1"], digests)
+
+
+def failed_cause(proof: SenderProof, headers: Mapping[str, str], *, now: float) -> str:
+    """Return which check of a proof failed for a request that the proof refuses."""
+    if isinstance(proof, HeaderSecret):
+        return "wrong secret" if proof.header in headers else "missing secret"
+    if not proof.may_hold(headers):
+        return "missing signature"
+    if isinstance(proof, StandardWebhooksSignature | StripeSignature):
+        return "bad signature" if _is_recent(proof.signed_at(headers), now, proof.tolerance_s) else "clock"
+    return "bad signature"
 
 
 def standard_key(secret: bytes) -> bytes | None:

@@ -20,7 +20,7 @@ from app.core.events import DEFAULT_SOURCE, Event
 from app.core.values.addresses import Network, one_household, read_networks
 from app.errors import EventRefused, SettingsError
 from app.source import responses
-from app.source.auth import WriteKeys, basic_user
+from app.source.auth import MISSING_KEY_CHECK, UNKNOWN_KEY_CHECK, WriteKeys, basic_user
 from app.source.body import Body, Limits, MemoryBudget, measured, open_body, pieces, read_events, receive
 from app.source.event import AcceptsIntake, Arrival, Intake, random_id
 from app.source.openapi import BATCH_BODY, CALL_BODY, TRACKING_ANSWERS
@@ -151,7 +151,7 @@ class _TrackingApi:
 
     async def _receive(self, request: Request, call: str | None) -> Response:
         limits = self.limits
-        source = self._source_before_body(request)
+        request.state.source = source = self._source_before_body(request)
         requester = Requester.of(request, self.trusted_proxies)
         address = one_household(requester.ip) if requester.ip else None
         if request.scope["path"].startswith(_OF_JITSU) and request.headers.get("x-ip-policy", "keep") != "keep":
@@ -159,8 +159,8 @@ class _TrackingApi:
         self.quotas.check(source, address)
         raw = await receive(request, limits)
         size = await measured(raw, limits.max_unpacked_bytes)
-        if source is None and not self.is_open and not await self._may_hold_key(raw, size):
-            raise responses.RequestRefused(responses.UNAUTHENTICATED)
+        if source is None and not self.is_open:
+            await self._check_key_in_body(raw, size)
         async with self.budget.held(raw, size, timeout_s=limits.request_timeout_s):
             body = await open_body(raw, size, self.budget, limits)
             request.state.source = source = source or self._source_in(body)
@@ -198,20 +198,21 @@ class _TrackingApi:
             offered.append(of_jitsu.partition(":")[2])
         source = self.write_keys.source(*offered)
         if source is None and any(offered) and not self.is_open:
-            raise responses.RequestRefused(responses.UNAUTHENTICATED)
+            raise responses.RequestRefused(responses.UNAUTHENTICATED, UNKNOWN_KEY_CHECK)
         return source
 
-    async def _may_hold_key(self, raw: bytes, size: int) -> bool:
-        """Return whether one of our keys stands in a body, which is looked through without being kept or parsed."""
-        tail = b""
+    async def _check_key_in_body(self, raw: bytes, size: int) -> None:
+        """Search a body for one of our write keys without keeping or parsing the body. Raises RequestRefused."""
+        tail, check = b"", MISSING_KEY_CHECK
         for piece in pieces(raw, size):
             text = tail + piece
             for found in _KEY_IN_BODY.finditer(text):
                 if self.write_keys.source(_text(found[1])) is not None:
-                    return True
+                    return
+                check = UNKNOWN_KEY_CHECK
             tail = text[-_LONGEST_KEY_BYTES:]
             await asyncio.sleep(0)
-        return False
+        raise responses.RequestRefused(responses.UNAUTHENTICATED, check)
 
     def _source_in(self, body: Body) -> str | None:
         """Return the name of the source whose write key the body has; None where anybody may send.
@@ -220,7 +221,7 @@ class _TrackingApi:
         """
         source = self.write_keys.source(body.top.get("writeKey"))
         if source is None and not self.is_open:
-            raise responses.RequestRefused(responses.UNAUTHENTICATED)
+            raise responses.RequestRefused(responses.UNAUTHENTICATED, UNKNOWN_KEY_CHECK)
         return source
 
 

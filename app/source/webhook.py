@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 
 from app.config.settings import SenderSettings
 from app.core.events import DEFAULT_SOURCE
+from app.core.refusals import FailedCheck
 from app.source.auth import WebhookSecrets, proves_authors
 from app.source.body import Limits, MemoryBudget, measured, open_body, read_events, receive
 from app.source.event import AcceptsIntake, Arrival, Intake, accept_signed, random_id
@@ -53,7 +54,7 @@ def webhook_router(
             receipt = await accept_signed(accepts, intake, only_first=only_first)
         return answer(receipt_json(receipt), 422 if not body.several and is_unusable(receipt) else 200)
 
-    handler = answering_refusals(receive_events)
+    handler = answering_refusals(receive_events, DEFAULT_SOURCE)
     router = APIRouter(tags=["webhook"])
     for method in WEBHOOK_METHODS:
         router.add_api_route(
@@ -76,22 +77,25 @@ async def _receive_proven(
     True where a signature covers the first event only. Raises RequestRefused.
     """
     shared, header = secrets.shared, secrets.header  # they may be changed while the body comes
-    if not _may_send(request, secrets, is_open=is_open):
-        raise RequestRefused(UNAUTHENTICATED if shared or header else CLOSED)
+    if not (shared or header or is_open):
+        raise RequestRefused(CLOSED, FailedCheck("no secret is set", "WEBHOOK_SHARED_SECRETS, WEBHOOK_HEADER"))
+    if cause := _missing_proof(request, secrets):
+        raise RequestRefused(UNAUTHENTICATED, cause)
     raw = await receive(request, limits)
     size = await measured(raw, limits.max_unpacked_bytes)
     if not shared:
         return raw, size, False
     signature = request.headers.get("x-signature")
     if not await is_signed(raw, size, signature, shared):
-        raise RequestRefused(UNAUTHENTICATED)
+        raise RequestRefused(UNAUTHENTICATED, FailedCheck("bad signature", "WEBHOOK_SHARED_SECRETS"))
     return raw, size, header is None and is_of_first(raw, size, signature, shared)
 
 
-def _may_send(request: Request, secrets: WebhookSecrets, *, is_open: bool) -> bool:
-    """Judge what can be judged before the body is read. `is_open`: nothing at all has to be proven, at no route."""
+def _missing_proof(request: Request, secrets: WebhookSecrets) -> FailedCheck | None:
+    """Return the check that fails before the body is read; None if none does."""
     if secrets.shared and "x-signature" not in request.headers:
-        return False
-    if secrets.header is not None:
-        return secrets.header.is_in(request.headers)
-    return is_open or bool(secrets.shared)
+        return FailedCheck("missing signature", "WEBHOOK_SHARED_SECRETS")
+    if secrets.header is not None and not secrets.header.is_in(request.headers):
+        cause = "wrong secret" if secrets.header.name in request.headers else "missing secret"
+        return FailedCheck(cause, "WEBHOOK_HEADER")
+    return None

@@ -13,9 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.access.admission import RETRY_AFTER_S, Access, Denial, sent_from_console
+from app.access.admission import CHECKS, NOT_OPERATOR, RETRY_AFTER_S, Access, Denial, sent_from_console
 from app.access.users import Person
 from app.config.settings import SenderSettings
+from app.core.refusals import NO_SOURCE, FailedCheck
 from app.errors import OutboxUnavailable
 from app.source.browser import OpenToPages
 from app.source.responses import answer, answer_unavailable, refusal_json
@@ -33,6 +34,7 @@ _FOREIGN = refusal_json(
     "not_from_this_machine",
     "This machine alone may ask, by a localhost address, and no page of another site. See docs/operating.md.",
 )
+_SENDER_FAR = FailedCheck("not from this machine", "WEBHOOK_SHARED_SECRETS, WEBHOOK_HEADER, WRITE_KEYS or SOURCES")
 _WRONG = refusal_json("wrong_token", "This token is unknown. Send one of the console's as a bearer token.")
 _NOT_BELIEVED = refusal_json(
     "not_believed",
@@ -56,7 +58,10 @@ def sender_gate(settings: SenderSettings, access: Access) -> Callable[[Scope], R
     is_free, page_origins = settings.authenticated or settings.reachable, settings.page_origins
 
     def refuse(scope: Scope) -> Response | None:
-        return None if is_free or access.is_near(scope, page_origins) else answer(_FOREIGN, 403)
+        if is_free or access.is_near(scope, page_origins):
+            return None
+        _SENDER_FAR.note(scope, NO_SOURCE)
+        return answer(_FOREIGN, 403)
 
     return refuse
 
@@ -87,6 +92,7 @@ class _Doorway:
             return await self._refuse_stranger(scope) if path.startswith(_SHOWN) else None
         if self._access.is_near(scope) or await self._refuse_stranger(scope) is None:
             return None
+        CHECKS[Denial.FAR].note(scope)
         return answer(_FOREIGN, 403)
 
     async def _refuse_stranger(self, scope: Scope) -> Response | None:
@@ -101,11 +107,15 @@ class _Doorway:
         except OutboxUnavailable as exc:
             return answer_unavailable(request, exc)
         if not isinstance(person, Person):
+            CHECKS[person].note(scope)
             return _denied(person)
         if scope["method"] in _READS:
             return None
         is_own = visitor.bearer is not None or visitor.is_near or sent_from_console(request.headers)
-        return None if is_own and person.may_operate else answer(_FOREIGN if not is_own else _VIEWER, 403)
+        if is_own and person.may_operate:
+            return None
+        (NOT_OPERATOR if is_own else CHECKS[Denial.FAR]).note(scope)
+        return answer(_VIEWER if is_own else _FOREIGN, 403)
 
 
 def _denied(why: Denial) -> Response:

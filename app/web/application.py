@@ -23,6 +23,7 @@ from app.api.problems import of_path, problem
 from app.config import Settings
 from app.core.log import log_request, logger
 from app.core.metrics import Metrics
+from app.core.refusals import REFUSED_STATUSES, RefusedRequest
 from app.insights.tracing import WATCHING_PATHS, Tracing
 from app.source.body import is_small
 from app.source.browser import FOR_PAGES, OpenToPages
@@ -145,6 +146,12 @@ class DirectRoutes:
         self._metrics.observe_request(route, status, duration_s)
         state = scope.get("state", {})
         named = {name: state[name] for name in ("source", "why") if state.get(name)}
+        if status in REFUSED_STATUSES and "refused" in state:
+            source, check = state["refused"]
+            self._metrics.refused_request(
+                RefusedRequest(named.get("source", source), status, check.cause, check.setting)
+            )
+            named |= {"check": check.cause, "setting": check.setting}
         if status == 503:  # noqa: PLR2004 - Service Unavailable
             self._metrics.refused_for_outbox(named.get("why", "other"))
         level = logging.DEBUG if route in WATCHING_PATHS else logging.INFO

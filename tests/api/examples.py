@@ -12,6 +12,7 @@ import orjson
 from app import __version__
 from app.access.sessions import MAX_DELAYED
 from app.assemble.ad_accounts import SANDBOX_AD_ACCOUNT_ID
+from app.core.refusals import RefusedRequest
 from app.outbox import open_outbox
 from app.web.openapi import EXAMPLES_FILE
 from tests.outbox.build import At, new, rules
@@ -97,6 +98,8 @@ async def answers(folder: Path) -> dict[str, Any]:
         await At(outbox, NOW - 30).enqueue(made)
         (claimed,) = await outbox.claim(_ACCOUNT, limit=1, max_bytes=10**6, max_wait_s=0, lease_s=60, now=NOW - 20)
         await At(outbox, NOW - 10).kill(claimed, reason="currency is unknown")
+    wrong = RefusedRequest("shopify", 401, "bad signature", "SHOPIFY_WEBHOOK_SECRET")
+    await outbox.enqueue([], [], [wrong.counter(50)], now=NOW - 60)
     await outbox.close()
     async with client_of(folder, clock=clock, **SETTINGS) as client:
         await _ask(client, "post", "/api/switch", {"json": {"on": False}})

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
 
-from app.core.events import Exit
+from app.core.events import DEFAULT_SOURCE, Exit
 from app.core.pages import PinterestView
+from app.core.refusals import NO_SOURCE, RefusedRequest
 from app.core.shared_values import FeedState, TagCounts
 from app.core.values.times import DAY_S, HOUR_S, MINUTE_S
 from app.outbox.pairing import PAGE_DIFFERS
@@ -25,6 +26,8 @@ _READ_WITHIN_S = DAY_S + HOUR_S
 
 #: So many orders a day that are sent twice need a person.
 SENT_TWICE = 3
+#: So many refused requests of a source and cause in 24 hours need a person. WooCommerce stops to send after five.
+REFUSED = 3
 _SENT_TWICE = (
     "{} orders of the last day were sent twice: the page and the shop named different totals. Search for the warning "
     f"`{PAGE_DIFFERS}` to compare them. Someone may be sending false orders with the public key."
@@ -99,6 +102,23 @@ def retention_trouble(since: float | None, now: float) -> list[Alert]:
         "Send fewer events at once, or give the outbox a faster disk."
     )
     return [Alert(key="retention", text=text)]
+
+
+def refused_requests(refused: Mapping[RefusedRequest, int]) -> list[Alert]:
+    """Return for each source and cause that requests of senders are refused; a few may be a stranger's."""
+    return [
+        Alert(
+            key=f"refused requests: {each.source} {each.status} {each.cause}",
+            text=f"{requests} requests of {_source_text(each.source)} were refused with {each.status} in the last 24 "
+            f"hours: {each.cause}. {f'Check {each.setting}. ' if each.setting else ''}Senders may not repeat them.",
+        )
+        for each, requests in refused.items()
+        if each.source and requests >= REFUSED
+    ]
+
+
+def _source_text(source: str) -> str:
+    return {NO_SOURCE: "an unknown source", DEFAULT_SOURCE: "/webhook"}.get(source, f"the source {source}")
 
 
 def feed_trouble(state: FeedState | None) -> list[Alert]:

@@ -25,10 +25,12 @@ from app.insights.alerts.overall import (
     Facts,
     conditions,
     feed_trouble,
+    refused_requests,
     retention_trouble,
     tag_doubles,
     unread_reports,
 )
+from app.insights.refused_requests import read_refused
 from app.insights.tag_check import doubles_of
 from app.outbox import Outbox
 from app.outbox.pairing import PAGE_DIFFERS
@@ -128,6 +130,7 @@ class Conditions:
             found += by_name(await self._names.read(self._clock()), self._settings)
         found += feed_trouble(await FEED.read(self._outbox))
         found += tag_doubles(await doubles_of(self._outbox, self._clock()))
+        found += refused_requests(await read_refused(self._outbox, now=self._clock()))
         found += retention_trouble(await RETENTION_BEHIND.read(self._outbox), self._clock())
         if self._settings.reads_reports:
             found += unread_reports(await PINTEREST_VIEWS.read_all(self._outbox), self._clock())
