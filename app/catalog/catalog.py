@@ -68,8 +68,13 @@ class Catalog:
 
     def alone(self, *presets: Preset) -> "Catalog":
         """Return a catalog of these presets only, switched on: for their tests and drafts."""
-        presets = tuple(replace(preset, enabled=True) for preset in presets)
-        return replace(self, presets=presets, enabled=presets, _index=_index(presets))
+        return self.of(replace(preset, enabled=True) for preset in presets)
+
+    def of(self, presets: Iterable[Preset]) -> "Catalog":
+        """Return a catalog of these presets with the same action."""
+        presets = tuple(presets)
+        enabled = tuple(preset for preset in presets if preset.enabled)
+        return replace(self, presets=presets, enabled=enabled, _index=_index(enabled))
 
     def preset_of(self, file: str) -> Preset | None:
         """Return the preset of a file; None where there is none."""
@@ -279,12 +284,21 @@ class Draft:
     sources: dict[str, str] = field(default_factory=dict)
 
     @property
+    def kinds(self) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+        """The presets, mappings and sources."""
+        return self.presets, self.mappings, self.sources
+
+    @property
     def files(self) -> frozenset[str]:
-        return frozenset({*self.presets, *self.mappings, *self.sources})
+        return frozenset().union(*self.kinds)
 
     def over(self, running: RunningCatalog) -> Catalog:
         """Return the catalog that runs with these files in place of those of the same names. Raises CatalogError."""
         return running.compiled(_over(running.preset_texts, self.presets), _over(running.mapping_texts, self.mappings))
+
+    def alone(self, running: RunningCatalog) -> Catalog:
+        """Return the catalog of the presets of the draft, with the mapping that `over` uses. Raises CatalogError."""
+        return running.compiled(self.presets, _over(running.mapping_texts, self.mappings))
 
 
 def _over(texts: FileTexts, own: FileTexts) -> dict[str, str]:

@@ -92,7 +92,7 @@ class YamlDocument:
         if not path or alike(self.get(path, MISSING), value):
             return self
         parent, entry, depth = self._nearest(path)
-        wanted = _set(self.value, path, value)
+        wanted = with_member(self.value, path, value)
         if entry is not None:
             return self._checked(self._replaced(parent, entry, value), path, wanted)
         for step in reversed(path[depth + 1 :]):
@@ -112,7 +112,7 @@ class YamlDocument:
         parent, entry, _ = self._nearest(path)
         if entry is None:
             return self
-        wanted = _removed(self.value, path)
+        wanted = without_member(self.value, path)
         if len(parent.value) == 1 and len(path) > 1:
             empty: Any = {} if entry.key else []
             return self._checked(self.with_value(path[:-1], empty).text, path, wanted)
@@ -293,25 +293,26 @@ def _text(text: str, *, in_block: bool) -> str:
     return str(yaml.safe_dump(text, default_style='"', allow_unicode=True, width=2**30)).removesuffix("\n")
 
 
-def _set(value: Any, path: Sequence[str | int], new: Any) -> Any:
+def with_member(value: Any, path: Sequence[str | int], new: Any) -> Any:
+    """Return a copy of a value with a new value at a place. Objects and lists on the way to the place are made."""
     if not path:
         return new
     step, *rest = path
     if isinstance(step, int):
         items = list(value) if isinstance(value, list) else []
         if step < len(items):
-            return [*items[:step], _set(items[step], rest, new), *items[step + 1 :]]
-        return [*items, _set(None, rest, new)]
+            return [*items[:step], with_member(items[step], rest, new), *items[step + 1 :]]
+        return [*items, with_member(None, rest, new)]
     members = value if isinstance(value, dict) else {}
-    return {**members, step: _set(members.get(step), rest, new)}
+    return {**members, step: with_member(members.get(step), rest, new)}
 
 
-def _removed(value: Any, path: Sequence[str | int]) -> Any:
+def without_member(value: Any, path: Sequence[str | int]) -> Any:
     """Return a copy of a value without the member at a place."""
     step, *rest = path
     if rest:
-        inner = _removed(value[step], rest)
-        return _set(value, (step,), inner)
+        inner = without_member(value[step], rest)
+        return with_member(value, (step,), inner)
     if isinstance(value, list):
         return [each for place, each in enumerate(value) if place != step]
     return {name: each for name, each in value.items() if name != step}

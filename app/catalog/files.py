@@ -26,6 +26,20 @@ class Expected(BaseModel):
     )
     warnings: list[str] | None = Field(None, description="Each warning, or a part of it. []: none.")
     events: int | None = Field(None, ge=0, description="How many events are sent; of a source: how many it makes.")
+    enabled: bool | None = Field(None, description="Whether the preset is on. Only `pinrelay test` compares it.")
+
+
+class TestRow(BaseModel):
+    """One variation of a test's event, and its result."""
+
+    __test__ = False  # pytest collects classes by this prefix
+    model_config = STRICT
+
+    set: dict[str, Any] = Field(
+        min_length=1, description="Values by path in the event, such as properties.coupon: X. null counts as absent."
+    )
+    exit: TestedExit | None = Field(None, description="As in `expect`.")
+    fields: dict[str, Any] = Field(default_factory=dict, description="As in `expect`.")
 
 
 class FileTest(BaseModel):
@@ -51,6 +65,9 @@ class FileTest(BaseModel):
     trust: Literal["secret", "public"] = Field("secret", description="Whether its sender is known by a secret.")
     now: str | None = Field(None, description="When it arrives, such as 2026-11-25T10:15:05Z; else at its own time.")
     expect: Expected = Field(default_factory=lambda: Expected.model_validate({}), description="What should come of it.")
+    rows: list[TestRow] = Field(
+        default_factory=list, description="Variations of the event: each changes some values and expects some fields."
+    )
 
     @field_validator("now")
     @classmethod
@@ -73,6 +90,8 @@ class FileTest(BaseModel):
     def _one_event(self) -> "FileTest":
         if sum(each is not None for each in (self.event, self.file, self.example)) > 1:
             raise ValueError("give one of `event`, `file` and `example`")
+        if self.rows and (self.file or self.example):
+            raise ValueError("`rows` vary an `event`: give the event here")
         return self
 
     @property
@@ -110,6 +129,10 @@ class PresetFile(BaseModel):
     )
     withdrawn_by: str | None = Field(
         None, description="Trigger for cancellations: a held order with the same `order_id` is not sent."
+    )
+    also: list[str] = Field(
+        default_factory=list,
+        description="Names of presets that may take the same events. `pinrelay test` reports others.",
     )
     example: dict[str, Any] | None = Field(None, description="A Segment event that this preset takes.")
     tests: Tests

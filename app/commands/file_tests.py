@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
@@ -14,14 +15,15 @@ import typer
 import yaml
 
 from app import assemble
-from app.catalog.catalog import Draft, read_draft
+from app.catalog import Catalog
+from app.catalog.catalog import Draft, RunningCatalog, read_draft
 from app.catalog.files import PresetFile
 from app.catalog.presets import parse_file
 from app.catalog.sources import unproven_source
 from app.catalog.yaml_files import read_texts
 from app.commands.terminal import AsJson, opened_file, print_json, print_line, with_outbox
 from app.config import Settings, load_settings
-from app.config.environment import file_state
+from app.config.environment import FOLDERS, file_state, shipped
 from app.config.settings import event_settings_of
 from app.core.events import DEFAULT_SOURCE, Event
 from app.core.pages import QuarantineFilter
@@ -31,7 +33,8 @@ from app.outbox import Outbox
 from app.pipeline.explain import Explainer
 from app.pipeline.file_tests import FileTestResult
 from app.pipeline.identity_events import own_time
-from app.pipeline.recording import recorded
+from app.pipeline.mutants import Mutant, Mutants
+from app.pipeline.recording import MadeUp, recorded
 from app.source.event_files import read_event_file
 
 #: How often `--watch` looks at the files.
@@ -60,12 +63,19 @@ def run_files(
     add: Annotated[
         bool, typer.Option("--add", help="With --record: add the test to the preset, if you agree.")
     ] = False,
+    mutants: Annotated[
+        bool, typer.Option("--mutants", help="List the lines of the files that no test guards.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run the tests in presets, mappings and sources.
 
     Tests run under the default settings and those that they name. Files of PATH take the place of files with the same
-    name in the folders of the settings. Needs no outbox and no network. Exits with 1 if a test fails.
+    name in the folders of the settings. For a mapping, the tests of all presets run. An event that two enabled presets
+    send is a fault. Needs no outbox and no network. Exits with 1 if a test fails.
+
+    With --mutants, each place, condition and function of the files is changed in turn. Prints each change that no test
+    finds, with a test that would find the change.
 
     With --record, no test is run. Prints a test made of a sample, a quarantined event or a file. Made-up data of the
     same form replaces personal data.
@@ -79,6 +89,9 @@ def run_files(
     if watch:
         keep_testing(settings, paths or [], form)
     results = run_tests(settings, paths or [])
+    if mutants and not any(each.differences for each in results):
+        find_mutants(settings, paths or [], form, as_json=as_json)
+        return
     if as_json:
         for each in results:
             told = {"file": each.file, "test": each.name, "passed": not each.differences}
@@ -92,14 +105,68 @@ def run_files(
 def run_tests(settings: Settings, paths: Sequence[Path]) -> list[FileTestResult]:
     """Run the tests of these files, or without any those of the settings. Raises CatalogError."""
     running = assemble.running_catalog(settings)
-    if paths:
-        draft = read_draft(paths)
-    else:
-        (sources,) = read_texts(SOURCES_DIR=settings.source_folders)
-        draft = Draft(presets=running.preset_texts, mappings=running.mapping_texts, sources=sources)
+    draft = _draft(settings, running, paths)
     compiled = [(file, *unproven_source(file, text)) for file, text in draft.sources.items()]
-    results = assemble.file_tests().run(draft.over(running), compiled)
-    return [each for each in results if each.file in draft.files]
+    tests, catalog = assemble.file_tests(), draft.over(running)
+    results = [each for each in tests.run(catalog, compiled) if draft.mappings or each.file in draft.files]
+    return [*results, *tests.only_for_the_command(catalog, draft.files)]
+
+
+def _draft(settings: Settings, running: RunningCatalog, paths: Sequence[Path]) -> Draft:
+    if paths:
+        return read_draft(paths)
+    (sources,) = read_texts(SOURCES_DIR=settings.source_folders)
+    return Draft(presets=running.preset_texts, mappings=running.mapping_texts, sources=sources)
+
+
+def find_mutants(settings: Settings, paths: Sequence[Path], form: Format, *, as_json: bool) -> None:
+    """Change each line of the files of PATH, or of the files that are not shipped, and print what no test finds."""
+    running = assemble.running_catalog(settings)
+    draft = _draft(settings, running, paths)
+    if not paths:
+        own = [{file: text for file, text in texts.items() if not _is_shipped(file)} for texts in draft.kinds]
+        draft = Draft(presets=own[0], mappings=own[1], sources=own[2])
+    if not draft.files:
+        raise typer.BadParameter("the folders of the settings hold shipped files only: name your files or folders")
+    recorded_events = with_outbox(partial(_samples, settings, running.catalog)) if settings.samples_per_name else ()
+    found = list(Mutants(assemble.file_tests(), running, draft, recorded_events).run())
+    if as_json:
+        for each in found:
+            print_json(each._asdict())
+    elif form is Format.TEXT:
+        _print_mutants(found)
+    else:
+        _print([_as_result(each) for each in found], form)
+    if not all(each.is_found for each in found):
+        raise typer.Exit(1)
+
+
+def _is_shipped(file: str) -> bool:
+    return Path(file).resolve().parent in {shipped(folder).resolve() for folder in FOLDERS}
+
+
+def _print_mutants(mutants: Sequence[Mutant]) -> None:
+    unnoticed = [each for each in mutants if not each.is_found]
+    for each in unnoticed:
+        print_line(each)
+        for line in _as_yaml(each.suggestion).splitlines() if each.suggestion else ():
+            print_line(f"    {line}")
+    print_line(f"{count_of(len(mutants), 'change')}, {len(unnoticed)} without a failing test")
+
+
+def _as_result(mutant: Mutant) -> FileTestResult:
+    differences = () if mutant.is_found else (str(mutant),)
+    return FileTestResult(
+        file=mutant.file, number=0, name=f"line {mutant.line}: {mutant.sentence}", differences=differences
+    )
+
+
+async def _samples(settings: Settings, catalog: Catalog, outbox: Outbox) -> list[Event]:
+    """Return recorded events with made-up data in place of personal data, the newest `_AT_ONCE`."""
+    sealer, made_up = assemble.sealer(settings), MadeUp(catalog, random.SystemRandom())
+    found = await outbox.sealed_events.find(QuarantineFilter(samples=True), now=time.time(), after=0, limit=_AT_ONCE)
+    opened = (sealer.open(each.sealed) for each in found)
+    return [made_up(event) for event in opened if event is not None]
 
 
 def keep_testing(settings: Settings, paths: Sequence[Path], form: Format) -> None:

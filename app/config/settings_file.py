@@ -8,7 +8,6 @@ from typing import Any, Final
 from dotenv.parser import parse_stream
 from pydantic.fields import FieldInfo
 
-from app.config.environment import without_file_suffix
 from app.config.settings import Settings, setting_names
 from app.errors import SettingsError
 
@@ -39,10 +38,8 @@ def take_settings_file(path: Path, environ: MutableMapping[str, str]) -> None:
     bad = [each for each in lines if each.error or (each.key and (each.value is None or "\0" in each.key + each.value))]
     if bad:
         raise SettingsError("\n".join(f"{path}: line {each.original.line}: write NAME=value" for each in bad))
-    # NAME of the environment overrides NAME_FILE of the file, and vice versa
-    given = {without_file_suffix(name) for name, value in environ.items() if value}
     for each in lines:
-        if each.key and each.value and without_file_suffix(each.key) not in given:
+        if each.key and each.value and not environ.get(each.key):
             environ[each.key] = each.value
     names = {each.key: each.original.line for each in lines if each.key}
     if unknown := list(setting_names().unknown_lines(names, environ)):

@@ -45,18 +45,12 @@ def outcomes(answer: Answer | Failure, count: int, *, now: float, redact: Redact
     """Decide what becomes of the `count` events of a call: one outcome each, in order, or RefusedWhole."""
     if isinstance(answer, Failure):
         return [_no_answer(answer)] * count
-    status, clock_fault = answer.status, answer.clock_fault(now)
+    status = answer.status
     if status in (200, 422):
-        results = _each(answer, count, redact)
-        if clock_fault:
-            results = [
-                Rejected(reason=each.reason + clock_fault, status=status) if isinstance(each, Rejected) else each
-                for each in results
-            ]
-        return results
+        return _each(answer, count, redact)
     reason = _message(answer, redact)
     if status in (400, 413):
-        return RefusedWhole(reason=reason + clock_fault, status=status)
+        return RefusedWhole(reason=reason, status=status)
     if status == _NOT_FOUND:
         reason = f"Pinterest knows no such ad account ({reason}): check PINTEREST_AD_ACCOUNT_ID and PINTEREST_API_URL"
     if status in (401, 403, _NOT_FOUND):

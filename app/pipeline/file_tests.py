@@ -1,6 +1,6 @@
 """The tests that presets, mappings and sources carry, run by the way that events take."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import orjson
 
 from app.catalog import Catalog, Preset
+from app.catalog.document import with_member
 from app.catalog.files import Expected, FileTest
 from app.catalog.source_files import SourceFile
 from app.core.events import DEFAULT_SOURCE, Event, Exit
@@ -95,30 +96,65 @@ class FileTests:
         return [result.fault() for result in self.run(catalog, sources) if result.differences]
 
     def run(self, catalog: Catalog | None, sources: Sequence[SourceToTest] = ()) -> Iterator[FileTestResult]:
-        """Yield how each test of presets, of the mapping and of sources ends."""
+        """Yield the result of each test of the mapping, of presets and of sources."""
         if catalog is not None:
-            for preset in catalog.presets:
-                yield from _ended(preset.file, preset.tests, partial(self._of_preset, catalog, preset))
             yield from _ended(catalog.action_path, catalog.action.tests, partial(self._of_preset, catalog, None))
+            for preset in catalog.presets:
+                yield from self.run_preset(catalog, preset)
         for file, spec, source in sources:
             yield from _ended(file, spec.tests, partial(self._of_source, file, source))
 
+    def run_preset(self, catalog: Catalog, preset: Preset) -> Iterator[FileTestResult]:
+        """Yield the result of each test of one preset of the catalog."""
+        yield from _ended(preset.file, preset.tests, partial(self._of_preset, catalog, preset))
+
     def _of_preset(self, catalog: Catalog, preset: Preset | None, test: FileTest) -> list[str]:
-        """Return in what the event of a preset, of the defaults alone where it is None, is not as the test expects."""
+        """Return the differences of a test of a preset; `None` is the action's defaults alone."""
         preset = preset or catalog.bare_preset(test.event_name)
+        return _with_rows(test, preset, partial(self._of_event, catalog, preset))
+
+    def only_for_the_command(self, catalog: Catalog, files: Collection[str]) -> Iterator[FileTestResult]:
+        """Yield the faults of these files that stop no publish: events taken twice, and presets that are off.
+
+        An event is taken twice if a second enabled preset takes the example of a preset and neither names the other in
+        `also`. A preset is off by mistake if its test expects `enabled: true`.
+        """
+        for preset in catalog.presets:
+            for number, test in enumerate(preset.tests):
+                if preset.file in files and test.expect.enabled not in (None, preset.enabled):
+                    state, wanted = ("on", "off") if preset.enabled else ("off", "on")
+                    told = f"enabled: the preset is {state}, the test expects {wanted}: change one of them"
+                    yield FileTestResult(file=preset.file, number=number, name=test.name, differences=(told,))
+            for other in self._also_taken_by(catalog, preset):
+                if not frozenset(files).isdisjoint((preset.file, other.file)):
+                    told = (
+                        f"the presets {preset.name!r} and {other.name!r} both send the example of {preset.name!r}: "
+                        f"change `subscribe`, or list {other.name!r} under `also` in {preset.file}"
+                    )
+                    yield FileTestResult(file=preset.file, number=0, name="Its example", differences=(told,))
+
+    def _also_taken_by(self, catalog: Catalog, preset: Preset) -> list[Preset]:
+        if not preset.enabled or preset.example is None:
+            return []
+        events = read_event_text(orjson.dumps(preset.example), now=SOME_TIME)
+        taken = catalog.matching(events[0]) if events and not isinstance(events[0], EventRefused) else []
+        return [each for each in taken if each.name != preset.name and each.name not in preset.also]
+
+    def sent(self, catalog: Catalog, preset: Preset, test: FileTest) -> tuple[str, Event]:
+        """Return the outcome of the first event of a test, and the event that Pinterest gets; empty if none is sent."""
+        lines = self._lines(catalog, preset, test)
+        sent = [each for each in lines if each.line.event is not None]
+        first = next(iter(sent or lines), None)
+        return ("", {}) if first is None else (first.line.exit.value, first.line.event or {})
+
+    def digest(self, path: str, text: str) -> str | None:
+        """Return what is sent of a text in a field, by the default settings; `None` if nothing is sent."""
+        return sent_of_text(path, text, self._router_of({}).account("").making.rules)
+
+    def _of_event(self, catalog: Catalog, preset: Preset, test: FileTest) -> list[str]:
         router = self._router_of(test.settings)
-        source = test.source
-        if test.example and source == DEFAULT_SOURCE:
-            source = test.example.partition("/")[0]
-        ended: list[_Line] = []
-        for event in self._events(test, preset):
-            if isinstance(event, EventRefused):
-                ended += [_Line(event, SOME_TIME, line) for line in receipt_of_refusal(event).deliveries]
-                continue
-            now = test.arrives_at or own_time(event, SOME_TIME)
-            alone, is_known = catalog.alone(preset), test.trust == "secret"
-            lines = router.lines(event, alone, now=now, source=source, is_proven=is_known, is_known=is_known)
-            ended += [_Line(event, now, line) for line in lines]
+        source = _source_of(test)
+        ended = self._lines(catalog, preset, test)
         if not ended:
             return ["there is no event"]
         sent = [each for each in ended if each.line.event is not None]
@@ -141,6 +177,19 @@ class FileTests:
         )
         return list(_differences(test.expect, outcome, Exit.ENQUEUED))
 
+    def _lines(self, catalog: Catalog, preset: Preset, test: FileTest) -> list[_Line]:
+        router, source = self._router_of(test.settings), _source_of(test)
+        ended: list[_Line] = []
+        for event in self._events(test, preset):
+            if isinstance(event, EventRefused):
+                ended += [_Line(event, SOME_TIME, line) for line in receipt_of_refusal(event).deliveries]
+                continue
+            now = test.arrives_at or own_time(event, SOME_TIME)
+            alone, is_known = catalog.alone(preset), test.trust == "secret"
+            lines = router.lines(event, alone, now=now, source=source, is_proven=is_known, is_known=is_known)
+            ended += [_Line(event, now, line) for line in lines]
+        return ended
+
     def _events(self, test: FileTest, preset: Preset) -> list[Event | EventRefused]:
         """Return the events of a preset's test; its example where the test has none. Raises CatalogError, OSError."""
         if test.example:
@@ -155,7 +204,10 @@ class FileTests:
         return read_event_text(orjson.dumps(preset.example) if body is None else body, now=test.arrives_at or SOME_TIME)
 
     def _of_source(self, file: str, source: NamedSource, test: FileTest) -> list[str]:
-        """Return in what the first event that a source makes is not as the test expects it."""
+        """Return the differences of a test of a source: its first event is compared."""
+        return _with_rows(test, None, partial(self._of_request, file, source))
+
+    def _of_request(self, file: str, source: NamedSource, test: FileTest) -> list[str]:
         made = _made(test, source, file)
         accepted = [event for event in made if not isinstance(event, EventRefused)]
         exit_, reason = Exit.ACCEPTED, ""
@@ -177,6 +229,25 @@ def _ended(file: str, tests: Sequence[FileTest], run: Callable[[FileTest], list[
         except (SettingsError, CatalogError, RequestRefused, OSError) as exc:
             differences = [f"it cannot be run: {exc}"]
         yield FileTestResult(file=file, number=number, name=test.name, differences=tuple(differences))
+
+
+def _source_of(test: FileTest) -> str:
+    is_shipped = test.example and test.source == DEFAULT_SOURCE
+    return test.example.partition("/")[0] if is_shipped and test.example else test.source
+
+
+def _with_rows(test: FileTest, preset: Preset | None, run: Callable[[FileTest], list[str]]) -> list[str]:
+    """Return the differences of a test and of each of its rows."""
+    differences = run(test)
+    base = preset.example if preset is not None and test.event is None else test.event
+    for number, row in enumerate(test.rows, 1):
+        event: Any = base
+        for path, value in row.set.items():
+            event = with_member(event, [int(key) if key.isdecimal() else key for key in path.split(".")], value)
+        expect = Expected.model_construct(exit=row.exit, fields=row.fields, warnings=None, events=None, enabled=None)
+        found = run(test.model_copy(update={"event": event, "expect": expect, "rows": []}))
+        differences += [f"row {number} ({', '.join(row.set)}): {difference}" for difference in found]
+    return differences
 
 
 def _body(test: FileTest, file: str) -> bytes | None:

@@ -7,7 +7,17 @@ from typing import Final, TypeAlias
 
 from app.trigger.parser import parse_trigger
 from app.trigger.scanner import next_token
-from app.trigger.syntax import EVENT_FIELDS, Comparison, Condition, FunctionCall, Group, Joiner, Negation, Term
+from app.trigger.syntax import (
+    EVENT_FIELDS,
+    Comparison,
+    Condition,
+    FunctionCall,
+    Group,
+    Joiner,
+    Negation,
+    Readable,
+    Term,
+)
 
 #: Which part of a trigger: the position in each group on the way, 0 for what is negated; () is the whole.
 Place: TypeAlias = Sequence[int]
@@ -54,6 +64,22 @@ def term_at(term: Term, place: Place) -> Term:
     return term
 
 
+def parts_of(text: str, fields: Readable = EVENT_FIELDS) -> list[tuple[tuple[int, ...], Term]]:
+    """Return each group and condition of a trigger with its place, the whole first. Raises TriggerError.
+
+    >>> [(place, part.text) for place, part in parts_of('type = "track" and event = "A"')][1:]
+    [((0,), 'type = "track"'), ((1,), 'event = "A"')]
+    """
+    found: list[tuple[tuple[int, ...], Term]] = [((), _parsed(text, fields))]
+    for place, term in found:  # the list grows while it is read
+        match term:
+            case Group(terms=terms):
+                found += [((*place, number), each) for number, each in enumerate(terms)]
+            case Negation(term=inner):
+                found.append(((*place, 0), inner))
+    return found
+
+
 def with_condition(text: str, place: Place, condition: str) -> str:
     """Return the trigger with another condition in place of a part. Raises TriggerError.
 
@@ -87,40 +113,40 @@ def with_added(text: str, place: Place, joiner: Joiner, condition: str) -> str:
     return _checked(text[:start] + (f"({joined})" if place else joined) + text[end:])
 
 
-def without_term(text: str, place: Place) -> str:
+def without_term(text: str, place: Place, fields: Readable = EVENT_FIELDS) -> str:
     """Return the trigger without a part; "" where it is the whole. Raises TriggerError."""
     if not place:
         return ""
-    whole = _parsed(text)
+    whole = _parsed(text, fields)
     *above, number = place
     parent = term_at(whole, above)
     if isinstance(parent, Negation):
-        return without_term(text, above)
+        return without_term(text, above, fields)
     assert isinstance(parent, Group)  # noqa: S101 - other terms have no parts
     spans = [_outer(text, each) for each in parent.terms]
     start, end = (spans[0][0], spans[1][0]) if number == 0 else (spans[number - 1][1], spans[number][1])
-    return _checked(text[:start] + text[end:])
+    return _checked(text[:start] + text[end:], fields)
 
 
-def with_joiner(text: str, place: Place, joiner: Joiner) -> str:
+def with_joiner(text: str, place: Place, joiner: Joiner, fields: Readable = EVENT_FIELDS) -> str:
     """Return the trigger with a group that needs all (`and`) of its parts, or any (`or`). Raises TriggerError."""
-    match term_at(_parsed(text), place):
+    match term_at(_parsed(text, fields), place):
         case Group(terms=terms):
             spans = [_outer(text, each) for each in terms]
         case _:
             raise LookupError(place)
     for (_, start), (end, _) in reversed(list(pairwise(spans))):
         text = text[:start] + _JOINER.sub(joiner, text[start:end], count=1) + text[end:]
-    return _checked(text)
+    return _checked(text, fields)
 
 
-def negated(text: str, place: Place) -> str:
+def negated(text: str, place: Place, fields: Readable = EVENT_FIELDS) -> str:
     """Return the trigger with the opposite of a part. Raises TriggerError.
 
     >>> negated('event = "A" and contains(name, "x")', (0,)), negated('event = "A"', ())
     ('event != "A" and contains(name, "x")', 'event != "A"')
     """
-    term = term_at(_parsed(text), place)
+    term = term_at(_parsed(text, fields), place)
     start, end = _span(text, term)
     match term:
         case Comparison(operator=operator) if operator in _OPPOSITE:
@@ -136,7 +162,7 @@ def negated(text: str, place: Place) -> str:
         case _:
             start, end = _outer(text, term) if place else (start, end)
             changed = f"not ({text[slice(*_span(text, term))]})"
-    return _checked(text[:start] + changed + text[end:])
+    return _checked(text[:start] + changed + text[end:], fields)
 
 
 def _says(term: Term) -> tuple[object, ...]:
@@ -149,13 +175,13 @@ def _says(term: Term) -> tuple[object, ...]:
     return (term,)
 
 
-def _parsed(text: str) -> Term:
-    return parse_trigger(text, EVENT_FIELDS)
+def _parsed(text: str, fields: Readable = EVENT_FIELDS) -> Term:
+    return parse_trigger(text, fields)
 
 
-def _checked(text: str) -> str:
+def _checked(text: str, fields: Readable = EVENT_FIELDS) -> str:
     """Return a text that is a trigger. Raises TriggerError."""
-    _parsed(text)
+    _parsed(text, fields)
     return text
 
 

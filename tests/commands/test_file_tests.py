@@ -163,3 +163,47 @@ def logged(services: Services) -> list[Any]:
     with capture_logs() as logs:
         services.test_files()
     return list(logs)
+
+
+def test_mutants_are_listed_with_a_test_that_finds_each(run: Run, own: Path) -> None:
+    printed = run("test", own, "--mutants")
+    assert printed.exit_code == 1
+    *_, last = printed.stdout.splitlines()
+    assert re.fullmatch(r"\d+ changes, [1-9]\d* without a failing test", last)
+    assert (
+        f'{own}/order_completed.yaml:3: the condition `type = "track"` can be removed from `subscribe`'
+        in printed.stdout
+    )
+    assert "expect: {exit: unmatched}" in printed.stdout
+    lines = [json.loads(line) for line in run("test", own, "--mutants", "--json").stdout.splitlines()]
+    assert {line["is_found"] for line in lines} == {True, False}
+    (suite,) = ET.fromstring(run("test", own, "--mutants", "--format", "junit").stdout)
+    assert int(suite.get("tests") or 0) == len(lines)
+    assert int(suite.get("failures") or 0) == sum(not line["is_found"] for line in lines)
+
+
+def test_mutants_need_passing_tests_and_own_files(run: Run, own: Path) -> None:
+    write(own, FAILING)
+    failed = run("test", own, "--mutants")
+    assert (failed.exit_code, failed.stdout.splitlines()[-1]) == (1, "2 tests, 1 failed")
+    shipped = run("test", "--mutants")
+    assert "the folders of the settings hold shipped files only: name your files or folders" in str(shipped.output)
+    write(own, SHOWN.replace("subscribe: type = ", "subscribe: event = "))
+
+
+def test_mutants_of_guarded_files_exit_with_0(run: Run, own: Path) -> None:
+    preset = 'name: Own\nsubscribe: event = "Own"\naction: report_conversion_event\nmapping: {event_name: lead}\n'
+    example = "example: {type: track, event: Own, messageId: m-1, userId: u, context: {traits: {email: a@b.example}}}\n"
+    write(own, f"{preset}{example}")
+    tests = [json.loads(line)["suggestion"] for line in run("test", own, "--mutants", "--json").stdout.splitlines()]
+    write(own, f"{preset}{example}tests: {json.dumps([test for test in tests if test])}\n")
+    printed = run("test", own, "--mutants")
+    assert (printed.exit_code, printed.stdout) == (0, "5 changes, 0 without a failing test\n")
+
+
+def test_a_mapping_runs_the_tests_of_the_presets_that_use_it(run: Run, own: Path) -> None:
+    text = (ROOT / "mappings/report_conversion_event.yaml").read_text("utf-8")
+    write(own, text.replace("$.properties.query}", "$.properties.question}"), "report_conversion_event.yaml")
+    printed = run("test", own / "report_conversion_event.yaml")
+    assert "presets/search.yaml: Its example is sent as search" in printed.stdout
+    assert printed.exit_code == 1

@@ -72,7 +72,7 @@ def test_the_page_lists_the_events_of_the_code_with_their_levels_and_fields() ->
 
 
 def test_the_page_lists_the_fields_of_lines_that_are_written_as_facts() -> None:
-    log = (ROOT / "app/core/log.py").read_text(encoding="utf-8")
+    log = "".join((ROOT / file).read_text(encoding="utf-8") for file in ("app/core/log.py", "app/web/application.py"))
     for event in WRITTEN:
         assert f'"event": "{event}"' in log
         assert [field for field in rows()[event].fields - {"source", "why"} if f'"{field}"' not in log] == []

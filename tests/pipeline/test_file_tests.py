@@ -185,6 +185,67 @@ def test_the_mapping_is_tested_without_a_preset() -> None:
     )
 
 
+@every_row(
+    ("rows", "expected"),
+    [
+        ([{"set": {"properties.revenue": 7}, "fields": {"custom_data.value": "7"}}], ()),
+        ([{"set": {"properties.opt_out": True, "properties.revenue": 1}, "fields": {"opt_out": True}}], ()),
+        ([{"set": {"properties.products.0.product_id": "P-9"}, "fields": {"custom_data.content_ids": ["P-9"]}}], ()),
+        ([{"set": {"properties.products.1.product_id": "Q"}, "fields": {"custom_data.content_ids.1": "Q"}}], ()),
+        ([{"set": {"event": "Other"}, "exit": "unmatched"}], ()),
+        (
+            [{"set": {"properties.coupon": "X"}}, {"set": {"properties.currency": None}, "fields": {"user_data": 1}}],
+            ("row 2 (properties.currency): user_data: expected 1, got ",),
+        ),
+        ([{"set": {"event": "Other"}}], ("row 1 (event): exit: expected enqueued, got unmatched: ",)),
+    ],
+    ids=str,
+)
+def test_each_row_of_a_test_changes_its_event(rows: list[dict[str, Any]], expected: tuple[str, ...]) -> None:
+    for base in ({}, {"event": None}):
+        found = differences({**base, "rows": rows}, example=ORDER)
+        assert len(found) == len(expected)
+        assert all(one.startswith(other) for one, other in zip(found, expected, strict=True))
+
+
+def test_rows_need_an_event_in_the_file() -> None:
+    with pytest.raises(CatalogError, match="`rows` vary an `event`: give the event here"):
+        catalog({"file": "order.json", "rows": [{"set": {"event": "Other"}}]})
+
+
+@every_row(
+    ("changes", "expected"),
+    [
+        ({}, 0),
+        ({"subscribe": 'type = "track" OR event = "Refund"'}, 1),
+        ({"subscribe": 'type = "track"', "also": ["Order"]}, 1),
+        ({"subscribe": 'type = "track"', "enabled": False}, 0),
+        ({"subscribe": 'type = "track"', "example": None}, 1),
+    ],
+    ids=str,
+)
+def test_an_event_that_two_presets_take_is_a_fault_unless_declared(changes: dict[str, Any], expected: int) -> None:
+    refund = {**PRESET, "name": "Refund", "subscribe": 'event = "Refund"', "example": {**ORDER, "event": "Refund"}}
+    texts = {"order.yaml": json.dumps({**PRESET, "example": ORDER}), "refund.yaml": json.dumps(refund | changes)}
+    found = compile_catalog(texts, {"mappings/report_conversion_event.yaml": MAPPING})
+    tests = assemble.file_tests()
+    results = list(tests.only_for_the_command(found, {"refund.yaml"}))
+    assert [each.file for each in results] == ["order.yaml"] * expected
+    assert list(tests.only_for_the_command(found, {"other.yaml"})) == []
+    texts["order.yaml"] = json.dumps({**PRESET, "example": ORDER, "also": ["Refund"]})
+    found = compile_catalog(texts, {"mappings/report_conversion_event.yaml": MAPPING})
+    assert list(tests.only_for_the_command(found, {"refund.yaml"})) == []
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+@pytest.mark.parametrize("expected", [True, False, None])
+def test_only_the_command_compares_whether_a_preset_is_on(is_on: bool, expected: bool | None) -> None:  # noqa: FBT001
+    found = catalog({"event": ORDER, "expect": {"enabled": expected}}, enabled=is_on)
+    assert assemble.file_tests().failing(found) == []
+    results = list(assemble.file_tests().only_for_the_command(found, {"presets/order.yaml"}))
+    assert len(results) == (expected is not None and expected is not is_on)
+
+
 SOURCE: dict[str, Any] = {
     "name": "crm",
     "kind": "mapped",
