@@ -239,7 +239,7 @@ def compile_preset(
         found.extend(_pointless(spec, mapping))
     if trigger is None or mapping is None or found:
         return None, tuple(_first(found))
-    preset = Preset(
+    return Preset(
         name=spec.name,
         file=file,
         description=spec.description,
@@ -255,8 +255,7 @@ def compile_preset(
         withdrawn_by=withdrawn_by,
         remembered=groups_from_memory(spec),
         finds_person=finds_person(spec),
-    )
-    return preset, ()
+    ), ()
 
 
 def _leaves_of(mapping: Mapping[str, Any], at: str) -> Iterator[str]:

@@ -115,7 +115,8 @@ class Mutants:
         """Yield events that may show the change, each with the values that were put into the event."""
         for recorded in self._recorded:
             yield recorded, ()
-        example: Any = preset.example or {"type": "track", "event": "Probe", "messageId": "probe-1", "context": _PERSON}
+        given = (each.event for each in preset.tests if isinstance(each.event, dict))
+        example: Any = preset.example or next(given, _EVENT)
         places = [path.removeprefix("$.").split(".") for path in change.paths if "[" not in path]
         for base in (example, example | {"properties": {"currency": "EUR"}}):
             yield base, ()
@@ -133,6 +134,7 @@ class Mutants:
 
 
 _PERSON: Final = {"ip": "203.0.113.10", "userAgent": "Mozilla/5.0 (Macintosh; Intel Mac OS X 15_0) Safari/605.1.15"}
+_EVENT: Final = {"type": "track", "event": "Probe", "messageId": "probe-1", "context": _PERSON}
 
 
 def _differing(
