@@ -18,6 +18,7 @@ from app.catalog.fields import (
     with_unlisted_fields,
 )
 from app.catalog.files import ActionFile, FileTest, PresetFile
+from app.catalog.mappings import compile_mapping
 from app.catalog.yaml_files import in_words, parse_yaml, place
 from app.core.events import Event
 from app.core.values.placeholders import says_nothing
@@ -26,7 +27,7 @@ from app.destination import USABLE_AT_ONCE, usable_parts
 from app.destination.user_field import USER_FIELDS
 from app.errors import Fault, MappingError, TriggerError
 from app.identity import GROUPS, groups_named
-from app.mapping import MISSING, Readers, compile_mapping
+from app.mapping import MISSING, Readers
 from app.mapping import Mapping as CompiledMapping
 from app.trigger import Trigger, compile_trigger
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from app.catalog.fields import merge_mappings
+from app.catalog.mappings import compile_mapping
 from app.catalog.presets import faults_of_constants
 from app.catalog.source_files import EventFile, SourceFile, unknown_path_faults
 from app.core.values.event_names import RECORD
@@ -17,7 +18,6 @@ from app.core.values.order_channels import by_channel
 from app.core.values.placeholders import flag_is_given
 from app.errors import EventRefused, EventUntaken, Fault, MappingError, TriggerError
 from app.mapping import Mapping as CompiledMapping
-from app.mapping import compile_mapping
 from app.trigger import Readable, Trigger, compile_trigger
 
 #: What a record has; see app/source/raw_records.py.

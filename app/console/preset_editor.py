@@ -11,12 +11,13 @@ import orjson
 from app.catalog.document import YamlDocument, alike, changed_nodes
 from app.catalog.fields import is_plain
 from app.catalog.files import ActionFile, FieldSpec
+from app.catalog.mappings import compile_mapping
 from app.console.labels import percent
 from app.core.events import Event
 from app.core.shared_values import DraftStep, PresetDraft
 from app.core.values.texts import visible
 from app.errors import EditRefused, Fault, MappingError
-from app.mapping import MISSING, compile_mapping
+from app.mapping import MISSING
 from app.pipeline.explain import FieldReport, PresetReport, shown_json, wire_path
 from app.pipeline.shadow import Shadow
 from app.trigger import ABSENT, Finding

@@ -31,13 +31,14 @@ from xml.parsers import expat
 import httpx
 
 from app.catalog import Catalog, Preset
+from app.catalog.mappings import compile_mapping
 from app.core.events import Event, EventKey, Measure
 from app.core.shared_values import FEED, FEED_PIECES, FEED_TURN, FEED_UNKNOWN, FeedState, SharedValues
 from app.core.values.times import DAY_S, HOUR_S
 from app.destination.client import http_client
 from app.destination.redaction import product_id
 from app.errors import FeedUnusable, MappingError
-from app.mapping import PRODUCT_ID, compile_mapping
+from app.mapping import PRODUCT_ID
 from app.mapping import Mapping as CompiledMapping
 from app.outbox.inventory import Inventory
 from app.pipeline.received_names import title_of

@@ -20,6 +20,8 @@ PRODUCT_ID: Final = "product_id"
 Pieces: TypeAlias = dict[str, tuple[Any, Node, int]]
 #: Makes the node of one directive from its options; `at` is the JSON pointer of the options.
 Builder: TypeAlias = Callable[["Compiler", Any, str], Node]
+#: Compiles a condition on an item of a list, such as `item.quantity > 0`; raises TriggerError.
+Conditions: TypeAlias = Callable[[str], Callable[[dict[str, Any]], bool]]
 
 
 class Compiler:
@@ -27,6 +29,7 @@ class Compiler:
 
     `known`: parts of another mapping; what is the very same object at the same place is not compiled again.
     `content_id`: which of their ids products are sent under, the setting CONTENT_ID.
+    `conditions`: for `where` of `@each`; a mapping that is compiled without them cannot have it.
     """
 
     def __init__(
@@ -35,8 +38,10 @@ class Compiler:
         readers: Readers = NO_READERS,
         known: Pieces | None = None,
         content_id: str = PRODUCT_ID,
+        conditions: Conditions | None = None,
     ) -> None:
         self.content_id = content_id
+        self.conditions = conditions
         self.faults: list[Fault] = []
         #: What this mapping may lend to another.
         self.parts: Pieces = {}

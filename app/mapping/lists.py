@@ -1,6 +1,6 @@
 """Lists: `@arrayPath` and `@each` give each item a new shape, `@all` collects values, `joined_members` joins."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from app.core.values.candidates import PassedOver
 from app.core.values.placeholders import says_nothing
 from app.core.values.texts import written_list
+from app.errors import TriggerError
 from app.mapping.compiler import Compiler, json_kind
 from app.mapping.generate import generate
 from app.mapping.nodes import (
@@ -67,18 +68,46 @@ def build_each(compiler: Compiler, value: Any, at: str) -> Node:
     """Build `@each`: each object of a list in a new shape, and nothing else.
 
     One object counts as a list of one, and a text that writes a list as JSON is that list. What is no object is passed
-    over, and told.
+    over, and told. Objects that do not match the condition `where` are skipped.
     """
-    if not isinstance(value, list) or len(value) != len(("path", "shape")):
-        return compiler.fault(at, f"should be a list of a path and a shape but it is {json_kind(value)}")
+    if not isinstance(value, list) or len(value) not in (len(("path", "shape")), len(("path", "shape", "where"))):
+        message = f"should be a list of a path, a shape and perhaps a `where` but it is {json_kind(value)}"
+        return compiler.fault(at, message)
     text = compiler.text(value[0], f"{at}/0")
-    root = NOTHING if text is None else path_node(compiler, without_prefix(text), f"{at}/0")
+    root: Node = NOTHING if text is None else path_node(compiler, without_prefix(text), f"{at}/0")
+    for options in value[2:]:
+        root = _build_filter(compiler, options, f"{at}/2", root)
     objects = compiler.context.operand(why="an object, or a list of them, is expected")
     below = f"{', '.join(places_of(root))}[*]."
     item = compiler.compile(value[1], f"{at}/1", compiler.context.part(below))
     function = partial(_each, generate(item, of_object=True), objects.about(root))
     said = Call(function=_said_objects, operands=(root,), is_shared=True)
     return Call(function=function, operands=(TOLD, root, said), needs="all", shape=item)
+
+
+def _build_filter(compiler: Compiler, value: Any, at: str, root: Node) -> Node:
+    options = compiler.options(value, at, ("where",))
+    if options is None or not compiler.required(options, at, "where"):
+        return NOTHING
+    text = compiler.text(options["where"], f"{at}/where")
+    if text is None:
+        return NOTHING
+    if compiler.conditions is None:
+        return compiler.fault(f"{at}/where", "should be a condition, which this mapping cannot have")
+    try:
+        matches = compiler.conditions(text)
+    except TriggerError as exc:
+        return compiler.fault(f"{at}/where", str(exc))
+    return Call(function=partial(_matching, matches), operands=(root,), needs="all")
+
+
+def _matching(matches: Callable[[dict[str, Any]], bool], root: Any) -> Any:
+    """Return the objects of a list that match, and all that is no object; MISSING if nothing is left."""
+    if type(root) is str and (written := written_list(root)) and is_within_limit(written):
+        root = written
+    items = root if isinstance(root, list) else [root]
+    left = [item for item in items if type(item) is not dict or matches(item)]
+    return left or (MISSING if items else root)
 
 
 def _said_objects(root: Any) -> Sequence[dict[str, Any]]:

@@ -10,7 +10,7 @@ from app.core.values.candidates import Candidate, FieldPath, Fields, PassedOver,
 from app.core.values.generated_functions import PlainObject, Writes
 from app.errors import Fault, MappingError
 from app.mapping.choice_context import NO_READERS, Readers
-from app.mapping.compiler import PRODUCT_ID, Compiler, Pieces, json_kind
+from app.mapping.compiler import PRODUCT_ID, Compiler, Conditions, Pieces, json_kind
 from app.mapping.directives import DIRECTIVES
 from app.mapping.generate import MAX_CANDIDATES, FindsCandidates, generate, generate_candidates, generate_reader
 from app.mapping.lists import joined_members
@@ -41,24 +41,28 @@ def compile_mapping(
     readers: Readers = NO_READERS,
     like: "Mapping | None" = None,
     content_id: str = PRODUCT_ID,
+    conditions: Conditions | None = None,
 ) -> "Mapping":
     """Compile a mapping, a JSON object with directives.
 
     Where a directive gives a list of objects for one of the members `joined`, they become one object of lists.
     `readers` says what the fields' readers take where a choice cannot leave it to them, see `choice_context`.
     `like` is a mapping with the same prefix and readers that this one was laid over: the objects that both share are
-    taken from it as they were compiled. `content_id` is for `@productId`, see `Mapping.under`.
+    taken from it as they were compiled. `content_id` is for `@productId`, see `Mapping.under`. `conditions` compiles
+    `where` of `@each`.
 
     Raises `MappingError` with every fault at once, each with its JSON pointer below `prefix`
     (`compile_mapping(m, prefix="/mapping")` gives `/mapping/user_data/email/@if/then`).
     """
     if not isinstance(mapping, dict):
         raise MappingError([Fault(prefix, f"should be an object but it is {json_kind(mapping)}")])
-    compiler = Compiler(DIRECTIVES, readers, like.under(content_id).parts if like else None, content_id)
+    compiler = Compiler(DIRECTIVES, readers, like.under(content_id).parts if like else None, content_id, conditions)
     node = compiler.compile(mapping, prefix)
     if compiler.faults:
         raise MappingError(compiler.faults)
-    compiled = partial(compile_mapping, mapping, prefix=prefix, joined=joined, readers=readers, like=like)
+    compiled = partial(
+        compile_mapping, mapping, prefix=prefix, joined=joined, readers=readers, like=like, conditions=conditions
+    )
     return Mapping(_with_joined(node, joined), at=prefix, parts=compiler.parts, content_id=content_id, again=compiled)
 
 

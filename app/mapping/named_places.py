@@ -10,6 +10,8 @@ from app.mapping.texts import template_parts
 
 #: A list's items, however a path asks for them.
 _OF_ITEMS: Final = re.compile(r"\[[^\]\"']*\]")
+#: A field of a condition on an item of a list.
+_ITEM_PATH: Final = re.compile(r"\bitem\.([A-Za-z_][\w.-]*)")
 #: In a Liquid text whatever looks like a path counts as one.
 _LIQUID_PATH: Final = re.compile(r"[A-Za-z_]\w*(?:(?:\.[\w-]+)|\[[^\]]*\])*")
 
@@ -38,8 +40,10 @@ def _of_member(key: str, value: Any, below: str) -> Iterator[str]:
             yield from (_place(part, below) for part, is_path in template_parts(value) if is_path)
         case "@liquid", str():
             yield from (_place(path, below) for path in _LIQUID_PATH.findall(value))
-        case "@each" | "@arrayPath", [str() as root, dict() as shape, *_]:
-            yield from named_places(shape, _place(root, below))
+        case "@each" | "@arrayPath", [str() as root, dict() as shape, *options]:
+            list_place = _place(root, below)
+            yield from named_places(shape, list_place)
+            yield from (f"{_joined(list_place, path)}." for each in options for path in _ITEM_PATH.findall(str(each)))
         case "@arrayPath", [str() as root]:
             yield _place(root, below)
         case "@productId", dict():

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from app.catalog.mappings import compile_mapping
 from app.errors import MappingError
-from app.mapping import compile_mapping
 from app.mapping.directives import DIRECTIVES
 from tests.rows import every_row
 

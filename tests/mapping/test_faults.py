@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from app import mapping as without_conditions
+from app.catalog.mappings import compile_mapping
 from app.errors import Fault, MappingError
-from app.mapping import compile_mapping
 from tests.rows import every_row
 
 
@@ -107,6 +108,15 @@ FAULTS = [
     ({"@liquid": "x" * 1_001}, "/@liquid", "longer than 1000 characters"),
     ({"@liquid": "{{ a"}, "/@liquid", "is no Liquid template"),
     ({"@liquid": "{% for i in a %}{% endfor %}"}, "/@liquid", "the tag 'for' cannot be used in mappings"),
+    ({"@each": "$.a"}, "/@each", "should be a list of a path, a shape and perhaps a `where` but it is a text"),
+    ({"@each": ["$.a"]}, "/@each", "should be a list of a path, a shape"),
+    ({"@each": ["$.a", P, {}, {}]}, "/@each", "should be a list of a path, a shape"),
+    ({"@each": ["$.a", P, "item.b = 1"]}, "/@each/2", "should be an object with 'where' but it is a text"),
+    ({"@each": ["$.a", P, {}]}, "/@each/2", "should have the key 'where'"),
+    ({"@each": ["$.a", P, {"when": "item.b = 1", "where": "item.b = 1"}]}, "/@each/2", "unknown key 'when'"),
+    ({"@each": ["$.a", P, {"where": 1}]}, "/@each/2/where", "should be a text but it is a number"),
+    ({"@each": ["$.a", P, {"where": "b = 1"}]}, "/@each/2/where", "item"),
+    ({"@each": ["$.a", P, {"where": "item.b == 1"}]}, "/@each/2/where", "column 8: `==` is not an operator: use =."),
     ({"@liquid": "{{ a | sort }}"}, "/@liquid", "the filter 'sort', which cannot be used"),
     ({"@liquid": "{% if b %}{{ a | upcse }}{% endif %}"}, "/@liquid", "unknown filter 'upcse'; did you mean 'upcase'?"),
     ({"@liquid": "{{ a | append }}"}, "/@liquid", "gives the filter 'append' the wrong arguments"),
@@ -123,6 +133,11 @@ def test_a_fault_names_its_place_and_the_remedy(value: Any, path: str, message: 
 
     assert [fault.path for fault in found] == [f"/out{path}"]
     assert message in found[0].message
+
+
+def test_where_needs_conditions() -> None:
+    with pytest.raises(MappingError, match="/out/@each/2/where: should be a condition, which this mapping cannot have"):
+        without_conditions.compile_mapping({"out": {"@each": ["$.a", P, {"where": "item.b = 1"}]}})
 
 
 def test_all_faults_are_reported_at_once_below_the_prefix() -> None:

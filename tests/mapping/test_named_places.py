@@ -36,6 +36,10 @@ LIST = "$.properties.items"
             {"@each": [LIST, {"id": {"@path": "$.sku"}, "all": {"@path": "$"}}]},
             {"properties.items.sku", "properties.items"},
         ),
+        (
+            {"@each": [LIST, {"@path": "$.sku"}, {"where": 'item.type != "child" and item.parent.id = null'}]},
+            {"properties.items.sku", "properties.items.type.", "properties.items.parent.id."},
+        ),
         ({"@arrayPath": [LIST, {"id": {"@path": "$.sku"}}]}, {"properties.items.sku"}),
         ({"@arrayPath": [LIST]}, {"properties.items"}),
         ({"@arrayPath": [{"@path": LIST}, {"id": {"@path": "$.sku"}}]}, {"properties.items", "sku"}),

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import orjson
 import pytest
 
+from app.catalog.mappings import compile_mapping
 from app.core.values.amounts import Context, read_amount
 from app.errors import MappingError
-from app.mapping import MISSING, compile_mapping
+from app.mapping import MISSING
 from tests.rows import every_row
 
 
@@ -39,6 +41,51 @@ def test_coalesce_chooses_the_first_that_is_not_empty(options: list[Any], chosen
     assert resolve({"@coalesce": [path("$.gone"), *paths]}, {"o": options}) == chosen
     assert resolve({"@coalesce": [path("$.gone"), *calls]}, {"o": options}) == chosen
     assert resolve({"@coalesce": options}) == chosen
+
+
+PARENT, CHILD = {"sku": "p1", "type": "parent", "price": 5}, {"sku": "p2", "type": "child", "price": 0}
+
+
+@every_row(
+    ("where", "given", "found"),
+    [
+        ('item.type = "child"', [PARENT, CHILD], ["p2"]),
+        ('item.type != "child"', [PARENT, CHILD, {"sku": "p3"}], ["p1", "p3"]),
+        ("item.price > 0", [PARENT, CHILD], ["p1"]),
+        ('item.price = 0 or match(item.sku, "*1")', [PARENT, CHILD], ["p1", "p2"]),
+        ('not (item.parent.type = "bundle")', [{"sku": "p1", "parent": {"type": "bundle"}}, CHILD], ["p2"]),
+        ('item.type = "child"', CHILD, ["p2"]),
+        ('item.type = "child"', PARENT, MISSING),
+        ('item.type = "child"', orjson.dumps([PARENT, CHILD]).decode(), ["p2"]),
+        ('item.type = "child"', [PARENT], MISSING),
+        ('item.type = "child"', [PARENT, None, 5, "p4"], MISSING),
+        ('item.type = "child"', "p4", MISSING),
+        ('item.type = "child"', [], MISSING),
+        ('item.type = "child"', None, MISSING),
+    ],
+)
+def test_each_with_where_skips_objects_that_do_not_match(where: str, given: Any, found: Any) -> None:
+    value = {"@each": ["$.o", path("$.sku"), {"where": where}]}
+
+    assert resolve(value, {"o": given}) == found
+    assert resolve({"@coalesce": [value, "next"]}, {"o": given}) == ("next" if found is MISSING else found)
+    explained = [read.value for read in compile_mapping({"out": value}).explain({"o": given})]
+    assert explained == ([] if found is MISSING else [found])
+
+
+@every_row(
+    ("given", "warned"),
+    [
+        ([PARENT, CHILD], []),
+        ([PARENT], []),
+        ([CHILD, "p4"], ["p4"]),
+        ([], [[]]),
+    ],
+)
+def test_where_warns_of_what_is_no_object_only(given: Any, warned: list[Any]) -> None:
+    found = compile_mapping({"out": {"@each": ["$.o", path("$.sku"), {"where": 'item.type = "child"'}]}})
+
+    assert [each.value for each in found.resolve({"o": given}).places.passed_over] == warned
 
 
 @every_row(
