@@ -8,7 +8,7 @@ assemble.pipeline(load_settings(), outbox=...).accept(...)     what the server d
 
 import random
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache, partial
 from pathlib import Path
 from secrets import token_hex
@@ -26,6 +26,7 @@ from app.assemble.ad_accounts import (
     Destination,
     account_names,
     check_presets,
+    check_sources,
     destinations,
     key_sources,
 )
@@ -38,7 +39,13 @@ from app.catalog.sources import RunningSources, SourceSecrets, load_source, read
 from app.catalog.yaml_files import read_texts
 from app.config import MIN_SECRET_CHARACTERS, Settings
 from app.config.environment import shipped
-from app.config.settings import AccountEventSettings, MemorySettings, settings_of_test
+from app.config.settings import (
+    AccountEventSettings,
+    MemorySettings,
+    read_settings,
+    settings_of_test,
+    without_follow_ups,
+)
 from app.config.validators import currencies
 from app.core.consent import ConsentBook
 from app.core.coordination import Coordination
@@ -51,7 +58,7 @@ from app.core.values.event_names import EVENT_NAMES
 from app.destination import PersonReader, ReportConversionEvent, TypedPerson
 from app.destination.client import PinterestClient
 from app.destination.privacy_flags import StateOf
-from app.errors import EventRefused, MappingError, SettingsError
+from app.errors import ConfigurationError, EventRefused, MappingError, SettingsError
 from app.identity import IdKeys
 from app.insights.alerts.watcher import Alerts, AlertWebhook, Conditions
 from app.insights.inventory.counting import NameCounts, Sampler
@@ -76,7 +83,7 @@ from app.pipeline.replay import HeldBack, Replaying
 from app.pipeline.router import AdAccount, BuildProfile, Router, WhyOff
 from app.pipeline.samples import Samples
 from app.pipeline.search import Finder, PeopleSearch
-from app.pipeline.shadow import ShadowRuns
+from app.pipeline.shadow import Shadow, ShadowRuns, broken_limits
 from app.pipeline.tail import Tail
 from app.pipeline.waiting import OrderWaits
 from app.source.auth import WebhookSecrets, WriteKeys, proves_authors
@@ -158,8 +165,9 @@ def running_sources(settings: Settings, *, on_fault: Callable[[str], None]) -> R
     `on_fault` is told why changed secrets are not taken up. Raises CatalogError.
     """
     if not settings.has_sources:
+        check_sources(settings, ())
         return None
-    return RunningSources(
+    sources = RunningSources(
         settings.source_folders,
         SourceSecrets(min_characters=MIN_SECRET_CHARACTERS if settings.reachable else 1),
         Limits.of_webhook(settings),
@@ -167,6 +175,8 @@ def running_sources(settings: Settings, *, on_fault: Callable[[str], None]) -> R
         taken=key_sources(settings),
         on_fault=on_fault,
     )
+    check_sources(settings, sources.sources)
+    return sources
 
 
 def pipeline(  # noqa: PLR0913 - all that a pipeline can be made with
@@ -677,19 +687,38 @@ def _ads_client(settings: Settings, destinations: Sequence[Destination], sandbox
     )
 
 
-def check_settings(settings: Settings, environ: Mapping[str, str]) -> None:
-    """Raise SettingsError where a server would refuse to start by these settings; nothing is opened."""
-    check_outbox_settings(settings.outbox_url, settings)
-    WebhookSecrets.of(settings)
-    quotas_of(settings, WriteKeys.of(settings))
-    Users.of(settings)
-    UserHeaders.of(settings)
+def checked_settings(environ: Mapping[str, str], **overrides: Any) -> Settings:
+    """Return the settings if a server can start with them and with the files that they name; nothing is opened.
+
+    Raises ConfigurationError with every fault, one per line.
+    """
+    settings, faults, wrong = read_settings(**overrides)
+    for check in _checks(settings, environ):
+        try:
+            check()
+        except ConfigurationError as exc:
+            faults += without_follow_ups(str(exc).splitlines(), wrong)
+    if faults:
+        raise ConfigurationError("\n".join(dict.fromkeys(faults)))
+    return settings
+
+
+def _checks(settings: Settings, environ: Mapping[str, str]) -> Iterator[Callable[[], object]]:
+    """Yield the checks of a start; each of them raises ConfigurationError."""
+    yield partial(check_outbox_settings, settings.outbox_url, settings)
+    yield partial(WebhookSecrets.of, settings)
+    yield lambda: quotas_of(settings, WriteKeys.of(settings))
+    yield partial(Users.of, settings)
+    yield partial(UserHeaders.of, settings)
     if settings.quarantine_hours or settings.samples_per_name:
-        sealer(settings)
+        yield partial(sealer, settings)
+    yield partial(broken_limits, settings.publish_fail_if, Shadow())
     if settings.reads_reports:
-        _token_settings(settings)
-    for signal in SIGNALS:
-        exports(environ, signal)
+        yield partial(_token_settings, settings)
+    yield from (partial(exports, environ, signal) for signal in SIGNALS)
+    yield lambda: _accounts(destinations(settings, environ), None)
+    yield partial(running_catalog, settings)
+    yield partial(running_sources, settings, on_fault=log_secrets_kept)
 
 
 def _token_settings(settings: Settings) -> SecretStr | tuple[str, SecretStr, SecretStr, SecretStr]:

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from app.catalog.destinations import DestinationFile, TokenPlace, faults_of_names, load_destinations
 from app.config import Settings
+from app.config.validators import bare_token
 from app.core.events import DEFAULT_SOURCE
 from app.core.pages import AccountView
 from app.destination.client import TokenSource
@@ -118,13 +119,18 @@ def _faults_of_token(path: str, spec: DestinationFile, environ: Mapping[str, str
     if place is None or spec.mode == "sandbox":
         return []
     if place.env is not None:
-        told = "" if environ.get(place.env) else f"the environment variable {place.env} is not set"
-        return [Fault(path="/token/env", message=told, file=path)] if told else []
+        given, told = environ.get(place.env), f"the environment variable {place.env} is not set"
+    else:
+        try:
+            given, told = _read(Path(place.file or "")), "the file is empty"
+        except (OSError, UnicodeDecodeError) as exc:
+            why = exc.strerror if isinstance(exc, OSError) else "not UTF-8"
+            given, told = None, f"{place.file} cannot be read: {why}"
     try:
-        told = "" if _read(Path(place.file or "")) else "the file is empty"
-    except (OSError, UnicodeDecodeError) as exc:
-        told = f"{place.file} cannot be read: {exc.strerror if isinstance(exc, OSError) else 'not UTF-8'}"
-    return [Fault(path="/token/file", message=told, file=path)] if told else []
+        told = "" if given and bare_token(given) else told
+    except ValueError as exc:
+        told = str(exc)
+    return [Fault(path=f"/token/{'env' if place.env else 'file'}", message=told, file=path)] if told else []
 
 
 def _token_of(place: TokenPlace, environ: Mapping[str, str]) -> TokenSource:

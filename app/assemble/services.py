@@ -148,7 +148,7 @@ def make_services(
 ) -> Services:
     """Make the services of a process of this role. Raises ConfigurationError or OutboxError where it cannot start."""
     running = assemble.running_catalog(settings)
-    sources = _sources(settings)
+    sources = assemble.running_sources(settings, on_fault=log_secrets_kept)
     destinations = ad_accounts.destinations(settings, environ)
     outbox = open_outbox(settings.outbox_url, settings, clock=clock)
     clock = clock or time.time
@@ -226,12 +226,6 @@ def _users_of_kept_events(
         assemble.replaying(settings, running, outbox, why_off=why_off, clock=clock, to=to, sources=sources),
         assemble.shadow_runs(settings, running, outbox, clock=clock, to=to, sources=sources),
     )
-
-
-def _sources(settings: Settings) -> RunningSources | None:
-    sources = assemble.running_sources(settings, on_fault=log_secrets_kept)
-    ad_accounts.check_sources(settings, sources.sources if sources else ())
-    return sources
 
 
 def _alert_webhook(settings: Settings) -> AlertWebhook | None:

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from app.catalog.document import read_document
 from app.catalog.fields import (
     check_fields,
     default_fields,
@@ -24,6 +25,8 @@ from app.core.events import Event
 from app.core.values.placeholders import says_nothing
 from app.core.values.times import MAX_HOLD_S
 from app.destination import USABLE_AT_ONCE, usable_parts
+from app.destination.conversion_event import FIELD_READERS
+from app.destination.members import all_members
 from app.destination.user_field import USER_FIELDS
 from app.errors import Fault, MappingError, TriggerError
 from app.identity import GROUPS, groups_named
@@ -136,6 +139,8 @@ ACTION = "report_conversion_event"
 ORDER_FIELDS = ("order_id", "value", "currency")
 #: By the first events are known again, by the second checkouts too.
 _IDS = (("event_id",), ("custom_data", "order_id"))
+#: The choices of a field, settings and the country of the event decide about these.
+_READ_OTHERWISE = {"event_name", "action_source", "user_data"}
 #: How many texts of each kind are remembered: a full catalog, and the drafts of another.
 _REMEMBERED = 100
 #: Of one file so many faults are told: to look for the nearest name of each takes long.
@@ -238,6 +243,7 @@ def compile_preset(
         found.extend(_first(Fault(f"/mapping{fault.path}", fault.message) for fault in exc.faults))
     if mapping is not None:
         found.extend(_pointless(spec, mapping))
+        found.extend(_refused_constants(spec, mapping, text))
     if trigger is None or mapping is None or found:
         return None, tuple(_first(found))
     return Preset(
@@ -274,6 +280,21 @@ def _pointless(spec: PresetFile, mapping: CompiledMapping) -> Iterator[Fault]:
     yield from faults_of_constants(spec.mapping, mapping, _IDS if name == "checkout" else _IDS[:1], "/mapping")
     if spec.withdrawn_by is not None and name not in ("checkout", MISSING):
         yield Fault("/withdrawn_by", f"only a checkout can be withdrawn, but `event_name` is {name!r}: leave it out")
+
+
+def _refused_constants(spec: PresetFile, mapping: CompiledMapping, text: str) -> Iterator[Fault]:
+    """Yield a fault for each constant that no event would be sent with, because the reader of its field refuses it."""
+    own = {*_leaves_of(spec.mapping, "")}
+    for keys, read in all_members(FIELD_READERS):
+        given = mapping.literal(*keys) if ".".join(keys) in own and keys[0] not in _READ_OTHERWISE else MISSING
+        if given is MISSING or says_nothing(given):
+            continue
+        sent, notes = read(given)
+        if sent is None:
+            line, _ = read_document(text).lines(("mapping", *keys)) or (1, 1)
+            why = "".join(notes).partition(" left out")[2]
+            remedy = 'Write a value that is sent, or {"@path": ...}'
+            yield Fault(f"/mapping/{'/'.join(keys)}", f"line {line}: {given!r} is never sent{why}. {remedy}")
 
 
 def _trigger(text: str, path: str, found: list[Fault]) -> Trigger | None:

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from app.catalog import source_files as files
 from app.catalog.catalog import generation_of
+from app.catalog.fields import nearest
 from app.catalog.presets import in_file, parse_file, parse_files
 from app.catalog.reshaping import Reshaping, compile_reshaping
 from app.catalog.source_files import SourceFile
@@ -63,7 +64,7 @@ class SourceSecrets:
         """Return the file that holds a secret; None where a variable does."""
         if place.file is not None:
             return Path(place.file)
-        path = None if self._environ.get(place.env or "") else self._environ.get(f"{place.env}_FILE")
+        path = self._environ.get(f"{place.env}_FILE")
         return Path(path) if path else None
 
     def _secrets(self, proof: files.ProofFile, at: str, faults: list[Fault]) -> tuple[bytes, ...]:
@@ -71,6 +72,9 @@ class SourceSecrets:
         for place in _places(proof):
             if (place.env is None) == (place.file is None):
                 faults.append(Fault(at, "give `env` or `file`"))
+                continue
+            if place.env and self._environ.get(place.env) and self._environ.get(f"{place.env}_FILE"):
+                faults.append(Fault(at, f"{place.env} and {place.env}_FILE are both set: remove one of the two"))
                 continue
             try:
                 path = self._file(place)
@@ -191,7 +195,7 @@ class RunningSources:
         faults: list[Fault] = []
         wanted = {file: text for file, text in texts.items() if not self._names or Path(file).stem in self._names}
         specs = parse_files(SourceFile, wanted, faults)
-        faults.extend(_faults_between(specs, self._names - {Path(file).stem for file in texts}))
+        faults.extend(_faults_between(specs, self._names, {Path(file).stem for file in texts}))
         told = "a write key of WRITE_KEYS has this name: rename one, so that their events can be told apart"
         faults.extend(Fault("/name", told, file=file) for file, spec in specs.items() if spec.name in self._taken)
         sources = self._compiled(specs, faults)
@@ -303,7 +307,7 @@ def read_source(folders: Folders, name: str) -> tuple[SourceFile, NamedSource]:
     (texts,) = read_texts(SOURCES_DIR=folders)
     file = next((file for file in texts if Path(file).stem == name), None)
     if file is None:
-        raise CatalogError(_faults_between({}, [name]))
+        raise CatalogError(_faults_between({}, [name], {Path(file).stem for file in texts}))
     return unproven_source(file, texts[file])
 
 
@@ -323,11 +327,11 @@ def _quota(spec: SourceFile) -> Quota | None:
     return Quota(events=events or _NO_BOUND, bytes=size or _NO_BOUND) if events or size else None
 
 
-def _faults_between(specs: Mapping[str, SourceFile], missing: Collection[str]) -> list[Fault]:
-    """Find what only several files together can get wrong, and the names of SOURCES that no file has."""
+def _faults_between(specs: Mapping[str, SourceFile], names: Collection[str], stems: Collection[str]) -> list[Fault]:
+    """Find faults between several files, and the names of SOURCES that are not among the `stems` of the files."""
     faults = [
-        Fault(path="", message=f"SOURCES: there is no file {name}.yaml in the folders of sources")
-        for name in sorted(missing)
+        Fault(path="", message=f"SOURCES: there is no file {name}.yaml in the folders of sources{nearest(name, stems)}")
+        for name in sorted({*names} - {*stems})
     ]
     homes: dict[str, str] = {}
     for file, spec in specs.items():

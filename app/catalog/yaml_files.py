@@ -107,13 +107,18 @@ def compose_yaml(text: str) -> Any:
     return yaml.compose(text, Loader=_FastLoader)
 
 
+#: PyYAML's message about a text that begins with a reserved character.
+_UNQUOTED: Final = re.compile(r"found character '([@`])' that cannot start any token")
+
+
 def _parse_slowly(text: str) -> Any | Fault:
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - likewise
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        return Fault(path="", message=f"not readable YAML: {place}{exc.problem or exc.context}")
+        problem = _UNQUOTED.sub(r"quote the text that begins with \1", exc.problem or exc.context or "")
+        return Fault(path="", message=f"not readable YAML: {place}{problem}")
     except (yaml.YAMLError, ValueError) as exc:
         return Fault(path="", message=f"not readable YAML: {exc}")
 

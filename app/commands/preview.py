@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app import assemble
-from app.assemble.ad_accounts import check_sources, key_sources
+from app.assemble.ad_accounts import key_sources
 from app.catalog import MAX_ENABLED_PRESETS, Catalog, Preset
 from app.catalog.destinations import load_destinations
 from app.catalog.sources import RunningSources, load_source
@@ -122,19 +122,16 @@ def check(presets: Presets = None, mappings: Mappings = None, *, as_json: AsJson
 
     The list of sources shows whose events are proven, which means that a secret says who made them.
 
-    Prints every fault and failing test with file, place and remedy, and exits with 1 if there is one. Tokens are not
-    read.
+    Prints every fault that would stop `pinrelay serve`, and every failing test, with file, place and remedy. Exits
+    with 1 if there is one. Opens no store and no port.
 
     Example: pinrelay check --presets presets
     """
-    settings = _settings(presets, mappings)
     if doubtful := doubtful_variables():
         print_line(f"warning: {doubtful}", err=True)
-    assemble.check_settings(settings, os.environ)
+    settings = assemble.checked_settings(os.environ, **_folders(presets, mappings))
     catalog = assemble.running_catalog(settings).catalog
     sources = assemble.running_sources(settings, on_fault=print_line)
-    check_sources(settings, sources.sources if sources else ())
-    assemble.identity_event_reader(settings)  # opens the file of GEOIP_DB
     if faults := assemble.file_tests().failing(catalog, sources.to_test() if sources else ()):
         raise CatalogError(faults)
     if as_json:

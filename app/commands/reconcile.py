@@ -2,9 +2,10 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from app.commands.audit import caller
 from app.commands.terminal import AsJson, add_row, print_json, print_line, print_table, with_outbox, writing
 from app.config import Settings, load_settings
 from app.core.coordination import Switches
-from app.core.events import DEFAULT_SOURCE
+from app.core.events import DEFAULT_SOURCE, Exit
 from app.core.pages import Query
 from app.core.values.times import DAY_S
 from app.insights.alerts.watcher import AlertWebhook
@@ -71,8 +72,9 @@ async def _send_missing(
     preview = await acts.judge_missing(missing, partial(explainer.receipt, catalog=catalog))
     told = f"{preview.enqueued} of {len(missing.orders.ids)} missing orders can be sent."
     if not preview.enqueued or not (yes or typer.confirm(f"{told} Send them?", err=True)):
-        print_line(f"{told} Nothing was sent.", err=True)
-        return preview
+        print_line(f"{told} None was sent.", err=True)
+        unsent = {key: count for key, count in preview.exits.items() if key[0] is not Exit.ENQUEUED}
+        return replace(preview, exits=Counter(unsent))
     pipeline = assemble.pipeline(settings, catalog, outbox=outbox, why_off=switches.why_off)
     return await acts.send_missing(caller(), missing, pipeline.accept)
 

@@ -6,6 +6,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from functools import partial
 from multiprocessing import parent_process
 from socket import socket
@@ -19,6 +20,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
+from app.assemble import checked_settings, running_sources
 from app.assemble.ad_accounts import destinations
 from app.commands.terminal import print_line
 from app.config import Settings, doubtful_variables, load_settings
@@ -66,22 +68,22 @@ def run(workers: int, role: Role, *, pause_s: float = _PAUSE_S) -> None:
 
     Raises SettingsError, ConfigurationError or OutboxError where it cannot start, SystemExit where no worker can.
     """
-    settings = load_settings()
+    settings = checked_settings(os.environ)
     configure_logging(settings.log_format, settings.log_level)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
     if doubtful := doubtful_variables():
         logger().warning("unknown settings", message=doubtful)
-    _banner(settings)
     clear_leftovers()
+    banner = partial(_print_banner, settings, role)
     if workers == 1:
-        _Server(_config(settings, create_app(settings, role=role))).run()
+        _Server(_config(settings, create_app(settings, role=role)), banner).run()
         return
     create_app(settings, role=role)  # faults are told once, here, and not by every worker
     folder = tempfile.mkdtemp(prefix="pinrelay-metrics-")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
     try:
         config = _config(settings, partial(worker, role, again_in_s=pause_s), workers=workers)
-        processes = _Workers(config, [_bind(config)], pause_s)
+        processes = _Workers(config, [_bind(config)], pause_s, banner)
         processes.run()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -99,9 +101,13 @@ def _bind(config: uvicorn.Config) -> socket:
 class _Workers(Multiprocess):
     """Worker processes; a second signal to end them does so at once, and SIGHUP reloads files, not processes."""
 
-    def __init__(self, config: uvicorn.Config, sockets: list[socket], pause_s: float) -> None:
+    def __init__(
+        self, config: uvicorn.Config, sockets: list[socket], pause_s: float, banner: Callable[[int], None]
+    ) -> None:
         super().__init__(config, sockets)
         self._pause_s = pause_s
+        #: Prints the banner for a port; `None` after the first worker has begun to serve.
+        self._banner: Callable[[int], None] | None = banner
         self._is_ending = False
         #: Turns True where the application did not start in a worker and no other serves: its outbox cannot be used.
         self.could_not_start = False
@@ -126,6 +132,9 @@ class _Workers(Multiprocess):
 
         Where none of the others serves, an application that did not start ends all, as under one process.
         """
+        if self._banner and any(map(_serves, self.processes)):
+            self._banner(self.sockets[0].getsockname()[1])
+            self._banner = None
         for index, process in enumerate(self.processes):
             if process.is_alive(timeout=self.config.timeout_worker_healthcheck):
                 continue
@@ -233,6 +242,16 @@ def _config(settings: Settings, app: object, *, workers: int = 1) -> uvicorn.Con
 class _Server(uvicorn.Server):
     """A server that a second signal of any kind ends at once."""
 
+    def __init__(self, config: uvicorn.Config, banner: Callable[[int], None]) -> None:
+        super().__init__(config)
+        self._banner = banner
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        """Start to listen, then print the banner."""
+        await super().startup(sockets)
+        if self.started:
+            self._banner(self.servers[0].sockets[0].getsockname()[1])
+
     def run(self, sockets: list[socket] | None = None) -> None:
         """Serve until a signal. Raises SettingsError where it cannot listen."""
         try:
@@ -249,8 +268,8 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def _banner(settings: Settings) -> None:
-    """Say on standard error where events go, before anything is served."""
+def _print_banner(settings: Settings, role: Role, port: int) -> None:
+    """Print to standard error the addresses that are open, and where deliveries go."""
     if settings.destinations_dir:
         goes = ", ".join(
             f"{each.name} ({'ad account ' + each.ad_account_id if each.view.live else 'the built-in sandbox'})"
@@ -263,13 +282,25 @@ def _banner(settings: Settings) -> None:
             "the built-in SANDBOX, because PINTEREST_AD_ACCOUNT_ID and PINTEREST_CONVERSION_TOKEN are not set;\n"
             "          nothing reaches Pinterest"
         )
-    address = f"http://{settings.host}:{settings.port}"
+    host = {"0.0.0.0": "localhost", "::": "localhost"}.get(settings.host, settings.host)  # noqa: S104 - compared
+    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    is_open = not settings.reachable or settings.has_tokens or settings.console_user_header
+    console = "" if is_open else ", from this machine only: set CONSOLE_PASSWORD to open it"
+    paths = _paths_of_senders(settings) if role is not Role.SEND else []
     for line in (
         "",
         "  Pinrelay",
-        f"  events    POST {address}/webhook",
-        f"  console   {address}/console",
+        *(f"  events    POST {address}{path}" for path in paths),
+        *([f"  console   {address}/console{console}"] if is_open or host == "localhost" else []),
         *f"  delivers  to {goes}".splitlines(),
         "",
     ):
         print_line(line, err=True)
+
+
+def _paths_of_senders(settings: Settings) -> list[str]:
+    """Return the paths that take events with these settings."""
+    sources = running_sources(settings, on_fault=print_line)
+    named = [f"/webhook/{name}" for name, each in sources.sources.items() if not each.is_off] if sources else []
+    takes_batches = settings.write_keys or not settings.authenticated
+    return ["/webhook"] * settings.webhook_takes_events + ["/v1/batch"] * bool(takes_batches) + named

@@ -65,6 +65,7 @@ class UnreadableFile(SettingsError):
     """The file of a secret cannot be read."""
 
     def __init__(self, name: str, path: Path, why: str) -> None:
+        self.name = name
         place = path if path.parent.name else "the file (its name has no folder and may be the secret, so it is hidden)"
         super().__init__(
             f"{_file_setting(name)}: cannot read {place}: {why}. Put the secret there, readable by Pinrelay"
@@ -114,14 +115,27 @@ def bare_secret(name: str, text: str) -> str:
 
 
 def faults_of(exc: ValidationError, settings: type[BaseModel]) -> str:
-    """Return what is wrong with settings, one line a fault: the variable and what is wrong. No secret is shown."""
+    """Return the faults of settings, one per line: the variable, the remedy and the value, which no secret shows."""
     return "\n".join(
         ": ".join([*(str(part).upper() for part in fault["loc"][:1]), _in_words(fault, settings)])
         for fault in exc.errors()
     )
 
 
+#: Longer values are not shown: a token in the wrong variable is longer.
+_MAX_SHOWN: Final = 40
+
+
 def _in_words(fault: ErrorDetails, settings: type[BaseModel]) -> str:
+    """Describe a fault, and add the value unless it is or may be a secret."""
+    words, given = _remedy(fault, settings), str(fault["input"])
+    is_shown = words.startswith("must be ") and "not JSON" not in words and len(given) <= _MAX_SHOWN
+    if not is_shown or may_come_from_file(settings.model_fields[str(fault["loc"][0])]):
+        return words
+    return f"{words}; the value is {given!r}"
+
+
+def _remedy(fault: ErrorDetails, settings: type[BaseModel]) -> str:
     context = fault.get("ctx", {})
     if known := _WORDS.get(fault["type"]):
         return known.format_map(context | {"form": FORMS.get(context.get("pattern", ""))})
@@ -196,8 +210,7 @@ class SecretWatch(Generic[Model]):
         #: Files of secrets that are read wherever they are used.
         self.read_anew = read_anew or ChangedFiles({})
         self._settings = settings
-        # A variable of the setting's own name comes before its file.
-        given = {name: os.environ.get(_file_setting(name)) for name in names if not os.environ.get(name.upper())}
+        given = {name: os.environ.get(_file_setting(name)) for name in names}
         self._files = {name: Path(path) for name, path in given.items() if path}
         self._on_fault = on_fault
         self._takers: list[Callable[[Model], Callable[[], None]]] = []
@@ -284,7 +297,7 @@ class SettingNames:
         unknown = {name: line for name, line in lines.items() if not self._is_read(name)}
         named = _named_in_files(environ) if unknown else frozenset()
         for name, line in unknown.items():
-            if _without_file(name) not in named:
+            if without_file_suffix(name) not in named:
                 nearest = self._nearest(name.upper(), sorted(self._known))
                 yield line, f"{name} is not a setting. The nearest is {nearest}: correct the name, or remove the line"
 
@@ -296,15 +309,29 @@ class SettingNames:
             f"{name}: is not a setting. The nearest is {near}. Correct the name; if another program needs it, "
             f"start Pinrelay without it: env -u {name} pinrelay ..."
             for name, near in found
-            if _without_file(name) not in named
+            if without_file_suffix(name) not in named
         ]
 
-    def doubtful(self, environ: Mapping[str, str]) -> list[str]:
-        """Return the variables that share only the first word with a setting; another program may own them."""
+    def doubtful(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """Return the variables that share only the first word with a setting, with the settings that are nearest.
+
+        Another program may own them. The nearest settings share most words, or differ by the fewest edits.
+        """
         prefixes = (f"{_OWN_NAME}_", *self._prefixes)
         found = [name for name, near in self._looked_at(environ) if not near and name.upper().startswith(prefixes)]
         named = _named_in_files(environ) if found else frozenset()
-        return [name for name in found if _without_file(name) not in named]
+        return {name: self._alike(name.upper()) for name in found if without_file_suffix(name) not in named}
+
+    def _alike(self, name: str) -> str:
+        words = set(name.split("_"))
+        shared = {known: len(words & set(known.split("_"))) for known in self._long if not known.endswith("_FILE")}
+        most = [known for known, count in shared.items() if count == max(shared.values())]
+        return " or ".join(most) if max(shared.values()) > 1 else self._nearest(name, most or shared)
+
+    def doubled(self, environ: Mapping[str, str]) -> list[str]:
+        """Return a fault for each secret that both its variable and the variable of its file set."""
+        both = [name for name in sorted(self._known) if environ.get(name) and environ.get(_file_setting(name))]
+        return [f"{name}: {_file_setting(name)} is set too: remove one of the two" for name in both]
 
     def _looked_at(self, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         """Yield each variable that nothing reads, with the setting that it almost is, "" for none."""
@@ -331,7 +358,8 @@ class SettingNames:
         return min(known, key=lambda each: edits(name, each))
 
 
-def _without_file(name: str) -> str:
+def without_file_suffix(name: str) -> str:
+    """Return the setting that a variable or the variable of a file sets: `NAME` for `NAME_FILE`."""
     return name.removesuffix("_FILE")
 
 

@@ -1,7 +1,8 @@
 """All settings, read once from the environment into a frozen model."""
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,7 @@ from app.config.environment import (
     Secrets,
     SettingNames,
     Texts,
+    UnreadableFile,
     bare_secret,
     faults_of,
     folder_or_shipped,
@@ -31,8 +33,10 @@ from app.config.validators import (
     Days,
     FeedAddresses,
     Hours,
+    Networks,
     Seconds,
     SecretWebAddress,
+    Token,
     UsStates,
     WebAddress,
 )
@@ -338,12 +342,6 @@ class OutboxSettings(MemorySettings, EventAgeSettings):
     def order_wait_s(self) -> float:
         return self.order_wait_minutes * 60
 
-    @model_validator(mode="after")
-    def _keeps_unconfirmed_orders(self) -> Self:
-        if self.unconfirmed_orders == "withhold" and not self.quarantine_hours:
-            raise ValueError("UNCONFIRMED_ORDERS=withhold would lose orders: set QUARANTINE_HOURS and QUARANTINE_KEY")
-        return self
-
     @property
     def orders_by_source(self) -> bool:
         """Whether each source has order ids of its own; else one id of an ad account is one order."""
@@ -369,14 +367,14 @@ class OutboxSettings(MemorySettings, EventAgeSettings):
 class ReportsSettings(RoomSettings):
     """By which token Pinterest's own figures are read; without any nothing is."""
 
-    pinterest_ads_token: SecretStr | None = Field(
+    pinterest_ads_token: Token | None = Field(
         None, description="token with `ads:read`, for Pinterest's own figures; with `ads:write` also for deletions"
     )
     pinterest_client_id: str | None = Field(
         None, description="instead of that token, with the next three: an app whose token renews itself"
     )
     pinterest_client_secret: SecretStr | None = Field(None, description="secret of that app")
-    pinterest_refresh_token: SecretStr | None = Field(
+    pinterest_refresh_token: Token | None = Field(
         None, description="first refresh token of that app, with `ads:read`; `ads:write` for deletions"
     )
     pinterest_reports_key: SecretStr | None = Field(
@@ -395,7 +393,7 @@ class ServingSettings(RoomSettings):
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8080, ge=0, le=65535, description="port to listen on")
     published_on_loopback: bool = Field(default=False, description="the port is reachable from this machine only")
-    trusted_proxies: Texts = Field((), description="proxies whose X-Forwarded-For is trusted: addresses or networks")
+    trusted_proxies: Networks = Field((), description="proxies whose X-Forwarded-For is trusted: addresses or networks")
 
     @property
     def reachable(self) -> bool:
@@ -532,7 +530,7 @@ class Settings(
     pinterest_ad_account_id: str | None = Field(
         None, pattern=r"^\d{1,18}$", description="1 to 18 digits; with the token, events go to Pinterest"
     )
-    pinterest_conversion_token: SecretStr | None = Field(None, description="from Ads Manager > Conversions")
+    pinterest_conversion_token: Token | None = Field(None, description="from Ads Manager > Conversions")
     pinterest_api_url: WebAddress = Field("https://api.pinterest.com/v5", description="address of Pinterest's API")
 
     # Serving
@@ -591,47 +589,40 @@ class Settings(
     def token_file(self) -> Path | None:
         """The file that holds Pinterest's token; None where a variable does."""
         path = os.environ.get("PINTEREST_CONVERSION_TOKEN_FILE")
-        return Path(path) if path and not os.environ.get("PINTEREST_CONVERSION_TOKEN") else None
+        return Path(path) if path else None
 
     @model_validator(mode="after")
-    def _credentials_come_together(self) -> Self:
+    def _fit_together(self) -> Self:
+        if faults := [*self._contradictions()]:
+            raise ValueError("\n".join(faults))
+        return self
+
+    def _contradictions(self) -> Iterator[str]:
+        """Yield the faults of settings that do not fit together; each fault names all settings that it is about."""
         if (self.pinterest_ad_account_id is None) != (self.pinterest_conversion_token is None):
-            raise ValueError(
+            yield (
                 "PINTEREST_AD_ACCOUNT_ID and PINTEREST_CONVERSION_TOKEN go together: set both, or none for the sandbox"
             )
         if self.destinations_dir and self.pinterest_ad_account_id is not None:
-            raise ValueError(
+            yield (
                 "DESTINATIONS_DIR already names the ad accounts and their tokens: "
                 "remove PINTEREST_AD_ACCOUNT_ID and PINTEREST_CONVERSION_TOKEN"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _safe_by_default(self) -> Self:
+        if self.unconfirmed_orders == "withhold" and not self.quarantine_hours:
+            yield "UNCONFIRMED_ORDERS=withhold would lose orders: set QUARANTINE_HOURS and QUARANTINE_KEY"
+        if unknown := set(self.write_keys_secret) - set(self.key_names):
+            yield f"WRITE_KEYS_SECRET: no write key is named {', '.join(sorted(unknown))}: use names of WRITE_KEYS"
         if self.reachable and not self.authenticated:
-            raise ValueError(
+            yield (
                 f"HOST={self.host} lets anyone send events: set WEBHOOK_SHARED_SECRETS, WEBHOOK_HEADER or WRITE_KEYS; "
                 "or HOST=127.0.0.1; or PUBLISHED_ON_LOOPBACK=true if the port is published on loopback only"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _marks_write_keys(self) -> Self:
-        if unknown := set(self.write_keys_secret) - set(self.key_names):
-            raise ValueError(
-                f"WRITE_KEYS_SECRET: no write key is named {', '.join(sorted(unknown))}: use names of WRITE_KEYS"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _strong_where_strangers_may_try(self) -> Self:
         weak = [name for name, secret in self._own_secrets() if len(secret) < MIN_SECRET_CHARACTERS]
         if self.reachable and weak:
-            raise ValueError(
+            yield (
                 f"HOST={self.host} lets anyone guess secrets: {', '.join(dict.fromkeys(weak))} must have "
                 f"{MIN_SECRET_CHARACTERS} characters or more (`openssl rand -hex 16` makes one)"
             )
-        return self
 
     def _own_secrets(self) -> list[tuple[str, str]]:
         """Return every secret that somebody proves something by, with the name of its setting."""
@@ -655,20 +646,50 @@ class Settings(
         return init_settings, env_settings, SecretFiles(settings_cls)
 
 
+class _UncheckedSettings(Settings):
+    """Settings that may not fit together: only further faults are looked for by them."""
+
+    def _contradictions(self) -> Iterator[str]:
+        return iter(())
+
+
 def load_settings(**overrides: Any) -> Settings:
     """Read the environment; `overrides` win.
 
-    Raises SettingsError with one line a fault: the variable, what is wrong. No secret is shown. A variable that is
-    almost a setting is a fault.
+    Raises SettingsError with one line per fault: the variable, what is wrong, and the remedy. No secret is shown.
+    A variable that is almost a setting is a fault.
     """
-    faults = setting_names().misspelt(os.environ)
-    try:
-        settings = Settings(**overrides)
-    except ValidationError as exc:
-        faults.append(faults_of(exc, Settings))
+    settings, faults, _ = read_settings(**overrides)
     if faults:
         raise SettingsError("\n".join(faults))
     return settings
+
+
+def read_settings(**overrides: Any) -> tuple[Settings, list[str], set[str]]:
+    """Return the settings, all faults, and the names of the settings with faults.
+
+    A setting with a fault has its default, so that the others can be checked.
+    """
+    faults = [*setting_names().misspelt(os.environ), *setting_names().doubled(os.environ)]
+    kind: type[Settings] = Settings
+    wrong: set[str] = set()
+    while True:
+        try:
+            return kind(**overrides | {name: Settings.model_fields[name].default for name in wrong}), faults, wrong
+        except UnreadableFile as exc:
+            found, names = [str(exc)], {exc.name}
+        except ValidationError as exc:
+            found = faults_of(exc, Settings).splitlines()
+            names = {str(fault["loc"][0]) for fault in exc.errors() if fault["loc"]}
+            kind = kind if names else _UncheckedSettings
+        faults += without_follow_ups(found, wrong)
+        wrong |= names
+
+
+def without_follow_ups(faults: Iterable[str], wrong: Collection[str]) -> list[str]:
+    """Return the faults that name none of the settings that are known to be wrong."""
+    named = re.compile(rf"\b(?:{'|'.join(wrong)})\b", re.IGNORECASE)
+    return [fault for fault in faults if not wrong or not named.search(fault)]
 
 
 #: The settings that a test of a file may change.
@@ -724,6 +745,6 @@ def setting_names() -> SettingNames:
 
 
 def doubtful_variables() -> str:
-    """Return a sentence about variables that share only the first word with a setting; "" where there are none."""
-    found = setting_names().doubtful(os.environ)
+    """Return a sentence about variables that share only the first word with a setting; "" if there are none."""
+    found = [f"{name} (nearest: {near})" for name, near in setting_names().doubtful(os.environ).items()]
     return f"These variables are not settings of Pinrelay and are ignored: {', '.join(found)}" if found else ""

@@ -8,6 +8,7 @@ from typing import Any, Final
 from dotenv.parser import parse_stream
 from pydantic.fields import FieldInfo
 
+from app.config.environment import without_file_suffix
 from app.config.settings import Settings, setting_names
 from app.errors import SettingsError
 
@@ -38,8 +39,11 @@ def take_settings_file(path: Path, environ: MutableMapping[str, str]) -> None:
     bad = [each for each in lines if each.error or (each.key and (each.value is None or "\0" in each.key + each.value))]
     if bad:
         raise SettingsError("\n".join(f"{path}: line {each.original.line}: write NAME=value" for each in bad))
+    given = {
+        without_file_suffix(name) for name, value in environ.items() if value
+    }  # NAME overrides NAME_FILE, and vice versa
     for each in lines:
-        if each.key and each.value and not environ.get(each.key):
+        if each.key and each.value and without_file_suffix(each.key) not in given:
             environ[each.key] = each.value
     names = {each.key: each.original.line for each in lines if each.key}
     if unknown := list(setting_names().unknown_lines(names, environ)):

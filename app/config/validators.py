@@ -3,6 +3,7 @@
 import functools
 import re
 from functools import cache
+from ipaddress import ip_network
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
@@ -87,6 +88,25 @@ def _secret_address(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def bare_token(text: str) -> str:
+    """Return a token that a header can carry. Raises ValueError, which does not show the token."""
+    if not re.fullmatch(r"[!#-&(-~]+", text):
+        raise ValueError("must be the token only: remove `Bearer`, quotes, spaces and line breaks")
+    return text
+
+
+def _secret_token(secret: SecretStr) -> SecretStr:
+    return SecretStr(bare_token(secret.get_secret_value()))
+
+
+def _network(text: str) -> str:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(f"{text} is not an IP address or a network such as 10.0.0.0/8") from None
+    return text
+
+
 def _content_id(text: str) -> str:
     if text not in {"product_id", "variant_id", "sku"} and "{{" not in text:
         raise ValueError(
@@ -110,6 +130,9 @@ FeedAddresses = Annotated[Secrets, AfterValidator(_feed_addresses)]
 ContentId = Annotated[str, AfterValidator(_content_id)]
 AmountsByCurrency = Annotated[Texts, each_validated(_amount_of)]
 UsStates = Annotated[Texts, each_validated(us_state_code)]
+Networks = Annotated[Texts, each_validated(_network)]
+#: A token of Pinterest.
+Token = Annotated[SecretStr, AfterValidator(_secret_token)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 SecretWebAddress = Annotated[SecretStr, AfterValidator(_secret_address)]
 

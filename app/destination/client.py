@@ -19,6 +19,10 @@ import httpx
 import orjson
 from pydantic import SecretStr
 
+from app.config.validators import bare_token
+from app.core.values.texts import count_of
+from app.core.values.times import MINUTE_S
+
 #: The token, or how to read the one that holds now (a changed one is taken up by the next call).
 TokenSource: TypeAlias = SecretStr | Callable[[], SecretStr]
 
@@ -39,6 +43,19 @@ class Answer:
     retry_after: str | None
     #: The JSON; None where the body could not be read as JSON.
     body: Any
+    #: The header Date; `None` without one.
+    date: str | None = None
+
+    def clock_fault(self, now: float) -> str:
+        """Return how far this machine's clock, at `now`, is off Pinterest's; "" if it is less than a minute."""
+        try:
+            ahead_s = now - parsedate_to_datetime(self.date or "").timestamp()
+        except (ValueError, OverflowError):
+            return ""
+        if abs(ahead_s) < MINUTE_S:
+            return ""
+        minutes = count_of(round(abs(ahead_s) / MINUTE_S), "minute")
+        return f"; this machine's clock is {minutes} {'ahead of' if ahead_s > 0 else 'behind'} Pinterest's: correct it"
 
     def retry_after_s(self, now: float) -> float | None:
         """Return for how long Pinterest wants to be left alone: seconds or a date (RFC 9110, 10.2.3); None: no word."""
@@ -102,7 +119,7 @@ class PinterestClient:
         """Send finished events in one call, within `timeout_s` in all. `test` events are judged, not recorded."""
         try:
             headers = {
-                "Authorization": f"Bearer {usable_token(self._read_token())}",
+                "Authorization": f"Bearer {bare_token(self._read_token().get_secret_value())}",
                 "Content-Type": "application/json",
             }
         except (OSError, ValueError):
@@ -142,7 +159,12 @@ async def answer_of(http: httpx.AsyncClient, request: httpx.Request, timeout_s: 
         return _failure_of(exc)
     # httpx' response and its stream hold each other, and with them the request's body, until garbage is collected.
     response.stream = httpx.ByteStream(b"")
-    return Answer(status=response.status_code, retry_after=response.headers.get("Retry-After"), body=_json_of(content))
+    return Answer(
+        status=response.status_code,
+        retry_after=response.headers.get("Retry-After"),
+        body=_json_of(content),
+        date=response.headers.get("Date"),
+    )
 
 
 async def _read_body(response: httpx.Response) -> bytes:
@@ -163,14 +185,6 @@ async def _read_body(response: httpx.Response) -> bytes:
             if max(received, len(content)) > MAX_ANSWER_BYTES:
                 return b""
     return bytes(content)
-
-
-def usable_token(token: SecretStr) -> str:
-    """Check before a library quotes the token in its complaint. Raises ValueError."""
-    text = token.get_secret_value()
-    if not (text and text.isascii() and text.isprintable() and " " not in text):
-        raise ValueError
-    return text
 
 
 #: httpx error -> what happened, whether the request may have been processed; the first that fits holds.

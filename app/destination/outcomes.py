@@ -11,7 +11,7 @@ https://github.com/segmentio/action-destinations/pull/2465, https://github.com/w
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from app.core.deliveries import Blocked, Delivered, Outcome, Rejected, Retry
@@ -45,12 +45,17 @@ def outcomes(answer: Answer | Failure, count: int, *, now: float, redact: Redact
     """Decide what becomes of the `count` events of a call: one outcome each, in order, or RefusedWhole."""
     if isinstance(answer, Failure):
         return [_no_answer(answer)] * count
-    status = answer.status
+    status, clock_fault = answer.status, answer.clock_fault(now)
     if status in (200, 422):
-        return _each(answer, count, redact)
+        results = _each(answer, count, redact)
+        if clock_fault:
+            results = [
+                replace(each, reason=each.reason + clock_fault) if isinstance(each, Rejected) else each for each in results
+            ]
+        return results
     reason = _message(answer, redact)
     if status in (400, 413):
-        return RefusedWhole(reason=reason, status=status)
+        return RefusedWhole(reason=reason + clock_fault, status=status)
     if status == _NOT_FOUND:
         reason = f"Pinterest knows no such ad account ({reason}): check PINTEREST_AD_ACCOUNT_ID and PINTEREST_API_URL"
     if status in (401, 403, _NOT_FOUND):

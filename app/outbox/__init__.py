@@ -70,10 +70,15 @@ def open_outbox(
 
 def check_settings(url: str, rules: OutboxSettings) -> Path | None:
     """Return the file of SQLite that a URL names; None for PostgreSQL. Raises SettingsError as `open_outbox` does."""
+    path = _path(url)
+    if path is None:
+        with _needing_the_extra():
+            from app.outbox.postgres.connections import connection_text  # noqa: PLC0415 - engines are imported on demand
+        connection_text(url)
     if rules.remember_days and rules.remember_secret is None:
         message = "REMEMBER_SECRET: memory needs one, of 32 characters or more: `openssl rand -hex 32` makes it"
         raise SettingsError(message)
-    return _path(url)
+    return path
 
 
 def open_store(url: str) -> Store:

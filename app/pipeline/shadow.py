@@ -279,8 +279,8 @@ def broken_limits(limits: Iterable[str], shadow: Shadow) -> list[str]:
         found = _LIMIT.fullmatch(limit.strip())
         if found is None:
             raise SettingsError(
-                f"{limit!r} is no limit: write `lost click_id > 1%` (or gained, changed), `lost events > 0`, "
-                "or `money EUR > 2%`"
+                f"PUBLISH_FAIL_IF: {limit!r} is no limit: write `lost click_id > 1%` (or gained, changed), "
+                "`lost events > 0`, or `money EUR > 2%`"
             )
         kind, about, _, currency, most, percent = found.groups()
         amounts = _fields(kind, about, shadow) if kind else _money(currency, shadow)

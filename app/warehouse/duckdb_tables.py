@@ -1,5 +1,6 @@
 """Rows of files and databases: which reader a place needs, and those that DuckDB and its extensions read."""
 
+import codecs
 import gzip
 import os
 import re
@@ -100,7 +101,9 @@ def quoted(text: str) -> str:
 #: Beyond it DuckDB writes into its folder. A file of CSV is read in blocks of 32 MB.
 _MEMORY: Final = "128MB"
 #: `#` begins no comment: Shopify's orders are named so.
-_CSV: Final = "read_csv({}, all_varchar = true, header = true, null_padding = true, comment = '')"
+_CSV: Final = (
+    "read_csv({}, all_varchar = true, header = true, null_padding = true, comment = '', encoding = '{encoding}')"
+)
 #: Values stay as they stand there: DuckDB's guesses would write an id that looks like a UUID or a date otherwise.
 _JSON: Final = "read_json({}, maximum_depth = 1, sample_size = -1)"
 _LINES: Final = _JSON.replace(")", ", format = 'newline_delimited')")
@@ -182,15 +185,53 @@ def open_duck(
         duck.close()
 
 
-def file_query(where: str) -> str:
-    """Return what reads a file, be it at an address. Raises WarehouseError where its name does not say how."""
+def file_query(where: str, *, is_local: bool = False) -> str:
+    """Return the query that reads a file, which may be at an address.
+
+    Only of a local file is the encoding detected. Raises WarehouseError if neither the name nor the bytes can be read.
+    """
     # what stands behind the path of an address, such as a token, is no part of the name
     name = re.split("[?#]", where, maxsplit=1)[0] if "://" in where else where
     suffixes = [suffix.lower() for suffix in Path(name).suffixes if suffix.lower() != ".gz"]
     reader = _READERS.get(suffixes[-1] if suffixes else "")
     if reader is None:
         raise WarehouseError(f"the name of the file must end with one of {', '.join(_READERS)}")
-    return f"SELECT * FROM {reader.format(quoted(where))}"  # noqa: S608 - quoted
+    encoding = _encoding(where) if is_local and reader == _CSV else "utf-8"
+    return f"SELECT * FROM {reader.format(quoted(where), encoding=encoding)}"  # noqa: S608 - quoted
+
+
+def _encoding(where: str) -> str:
+    """Return the encoding of a local file as DuckDB calls it. Raises WarehouseError for an unknown one."""
+    require_file(where)
+    with _opened(where) as file:
+        if file.peek(2)[:2] == codecs.BOM_UTF16_LE:  # type: ignore[union-attr] # both kinds of files are buffered
+            return "utf-16"
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        with suppress(UnicodeDecodeError):
+            while chunk := file.read(_AT_ONCE):
+                decoder.decode(chunk)
+            decoder.decode(b"", final=True)
+            return "utf-8"
+        file.seek(0)
+        line = 1
+        while chunk := file.read(_AT_ONCE):
+            if found := _NOT_LATIN.search(chunk):
+                line += chunk.count(b"\n", 0, found.start())
+                raise WarehouseError(
+                    f"line {line} is neither UTF-8 nor Latin-1, maybe Windows-1252 or UTF-16: save the file as UTF-8"
+                )
+            line += chunk.count(b"\n")
+    return "latin-1"
+
+
+@contextmanager
+def _opened(where: str) -> Iterator[IO[bytes] | gzip.GzipFile]:
+    """Open a local file and decompress it. Raises WarehouseError if it cannot be read."""
+    try:
+        with gzip.open(where, "rb") if where.lower().endswith(".gz") else Path(where).open("rb") as file:
+            yield file
+    except (EOFError, gzip.BadGzipFile, OSError) as exc:
+        raise WarehouseError(f"the file cannot be read ({type(exc).__name__}): export it again") from None
 
 
 class DuckTable:
@@ -282,6 +323,8 @@ def _unreadable(exc: Exception) -> WarehouseError:
     return WarehouseError(f"the rows cannot be read ({kind}){told}. Look at {where}")
 
 
+#: Control characters of Latin-1, which also separate UTF-16 from it.
+_NOT_LATIN: Final = re.compile(rb"[\x00\x80-\x9f]")
 _POSTGRES: Final = ("postgresql://", "postgres://")
 #: No shop's order is nested as deeply, and DuckDB crashes on what is nested too deeply.
 MAX_JSON_DEPTH: Final = 100
@@ -310,7 +353,7 @@ def open_rows(where: str, folder: Path, *, query: str | None = None) -> Iterator
         return
     extensions = extensions_of(where, query)
     only = Path(where) if query is None and not extensions else None
-    read = file_query(where) if query is None else query
+    read = file_query(where, is_local=only is not None) if query is None else query
     if only is not None:
         require_file(where)
         require_shallow(where)
@@ -323,11 +366,8 @@ def require_shallow(where: str) -> None:
     suffixes = [suffix.lower() for suffix in Path(where).suffixes[-2:]]
     if not {".json", ".ndjson", ".jsonl"} & set(suffixes):
         return
-    try:
-        with gzip.open(where, "rb") if suffixes[-1] == ".gz" else Path(where).open("rb") as file:
-            _walk(file)
-    except (EOFError, gzip.BadGzipFile, OSError) as exc:
-        raise WarehouseError(f"the file cannot be read ({type(exc).__name__}): export it again") from None
+    with _opened(where) as file:
+        _walk(file)
 
 
 def _walk(file: IO[bytes] | gzip.GzipFile) -> None:

@@ -204,8 +204,8 @@ async def test_a_token_of_pinterest_that_changes_in_its_file_is_in_the_audit_log
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_named: bool
 ) -> None:
     file = tmp_path / "token"
-    file.write_text("a first token", encoding="utf-8")
-    given: dict[str, Any] = {"pinterest_ad_account_id": "3", "pinterest_conversion_token": "a first token"}
+    file.write_text("first-token", encoding="utf-8")
+    given: dict[str, Any] = {"pinterest_ad_account_id": "3", "pinterest_conversion_token": "first-token"}
     if is_named:
         (tmp_path / "files").mkdir()
         text = f'name: Shop\nad_account_id: "3"\ntoken: {{file: {file}}}\n'
@@ -216,7 +216,7 @@ async def test_a_token_of_pinterest_that_changes_in_its_file_is_in_the_audit_log
     settings = assembled.settings(outbox_url=new_store(tmp_path, "o.db"), **given)
     services = make_services(settings, "all", clock=lambda: 1.5, environ={})
     await services.look_at_files()
-    file.write_text("another token", encoding="utf-8")
+    file.write_text("another-token", encoding="utf-8")
     for _ in range(2):
         await services.look_at_files()
     entries = (await services.outbox.audit(limit=10)).entries

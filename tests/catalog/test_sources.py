@@ -180,10 +180,11 @@ def replace(path: Path, text: str) -> None:
     new.replace(path)
 
 
-def test_a_variable_comes_before_its_file(folder: Folder, tmp_path: Path) -> None:
+def test_a_variable_and_its_file_at_once_are_a_fault(folder: Folder, tmp_path: Path) -> None:
     folder.environ["SHOP_SECRET_FILE"] = str(tmp_path / "nowhere")
     folder.write("shop", SHOP)
-    assert folder.load().sources["shop"].proofs[0].may_hold({"x-key": STRONG})
+    (told,) = folder.faults_of()
+    assert told.endswith("/proofs/0/secret: SHOP_SECRET and SHOP_SECRET_FILE are both set: remove one of the two")
 
 
 @pytest.mark.parametrize(

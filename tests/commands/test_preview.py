@@ -10,7 +10,7 @@ import pytest
 from typer.testing import Result
 
 from app.core.shared_values import PRESET_SWITCH, Switch
-from app.errors import CatalogError, SettingsError
+from app.errors import ConfigurationError
 from app.outbox import Outbox
 from tests.commands.conftest import Run
 from tests.commands.stored import in_outbox
@@ -42,7 +42,7 @@ def test_check_prints_json(run: Run) -> None:
 def test_check_names_the_faults(run: Run, tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("name: Bad\nsubscribe: type ==\naction: report_conversion_event\n", "utf-8")
     result = run("check", "--presets", tmp_path)
-    assert isinstance(result.exception, CatalogError)
+    assert type(result.exception) is ConfigurationError
     assert "/subscribe" in str(result.exception)
 
 
@@ -67,8 +67,54 @@ def test_check_names_the_faults(run: Run, tmp_path: Path) -> None:
 def test_check_refuses_the_settings_that_a_server_refuses(run: Run, given: dict[str, str], told: str) -> None:
     """Each of them stopped a server behind a check that had said nothing."""
     result = run("check", **given)
-    assert isinstance(result.exception, SettingsError)
+    assert type(result.exception) is ConfigurationError
     assert told in str(result.exception)
+
+
+def test_check_reports_the_faults_of_settings_and_files_at_once(run: Run, tmp_path: Path) -> None:
+    begin = "name: A\nsubscribe: type = 'x'\naction: report_conversion_event\nmapping:\n  event_name: lead\n"
+    (tmp_path / "a.yaml").write_text(f"{begin}  custom_data:\n    currency: EURO\n    value: 2026-01-01\n", "utf-8")
+    (tmp_path / "b.yaml").write_text("name: B\nmapping: {event_name: @path}\n", "utf-8")
+    (tmp_path / "token").write_text("\n", "utf-8")
+    told = {
+        "PORT": ("eighty", "PORT: must be a whole number, 0 or more, at most 65,535; the value is 'eighty'"),
+        "TRUSTED_PROXIES": ("10.0.0.0/33", "TRUSTED_PROXIES: 10.0.0.0/33 is not an IP address or a network"),
+        "PINTEREST_CONVERSION_TOKEN": ("Bearer pina_1", "PINTEREST_CONVERSION_TOKEN: must be the token only"),
+        "PINTEREST_AD_ACCOUNT_ID": ("549755885175", ""),
+        "PINTEREST_ADS_TOKEN_FILE": ("/nowhere/token", "PINTEREST_ADS_TOKEN_FILE: cannot read /nowhere/token: No such"),
+        "CONSOLE_PASSWORD": ("short", "HOST=0.0.0.0 lets anyone guess secrets: WEBHOOK_HEADER, CONSOLE_PASSWORD must"),
+        "CONSOLE_USERS": ("ann:operator:0123456789abcdef", "CONSOLE_USERS: CONSOLE_USERS_FILE is set too: remove"),
+        "CONSOLE_USERS_FILE": (str(tmp_path / "token"), ""),
+        "HOST": ("0.0.0.0", ""),
+        "WEBHOOK_HEADER": ("no-colon", "WEBHOOK_HEADER: write it as `Name: value`"),
+        "SOURCES": (
+            "shopfy",
+            "SOURCES: there is no file shopfy.yaml in the folders of sources: did you mean 'shopify'?",
+        ),
+        "PUBLISH_FAIL_IF": ("lost", "PUBLISH_FAIL_IF: 'lost' is no limit"),
+        "OUTBOX_URL": (
+            "postgresql://ann:s3@hush@db.example/x",
+            "OUTBOX_URL: the host is read as ...@db.example: percent",
+        ),
+        "PINTEREST_ACCESS_TOKEN": ("1", ""),
+    }
+    result = run("check", "--presets", tmp_path, **{name: value for name, (value, _) in told.items()})
+    assert type(result.exception) is ConfigurationError
+    lines = str(result.exception).splitlines()
+    for start in filter(None, (start for _, start in told.values())):
+        assert sum(line.startswith(start) for line in lines) == 1, (start, lines)
+    for part in (
+        "a.yaml: /mapping/custom_data/currency: line 7: 'EURO' is never sent, it is no ISO 4217 currency. Write ",
+        "a.yaml: /mapping/custom_data/value: line 8: '2026-01-01' is never sent, no amount can be read from it",
+        "b.yaml: not readable YAML: line 2, column 23: quote the text that begins with @",
+    ):
+        assert sum(part in line for line in lines) == 1, (part, lines)
+    assert len(lines) == 13, "\n".join(lines)
+    assert not any(secret in str(result.exception) for secret in ("pina_1", "short", "s3@", "hush", "0123456789abcdef"))
+    nearest = (
+        "PINTEREST_ACCESS_TOKEN (nearest: PINTEREST_ADS_TOKEN or PINTEREST_CONVERSION_TOKEN or PINTEREST_REFRESH_TOKEN)"
+    )
+    assert nearest in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -85,7 +131,7 @@ def test_check_takes_the_settings_that_a_server_takes(run: Run, given: dict[str,
 def test_check_prints_named_sources_and_names_their_faults(run: Run) -> None:
     given = {"SOURCES": "rudderstack,shopify", "RUDDERSTACK_SECRET": "0123456789abcdef"}
     result = run("check", **given)
-    assert isinstance(result.exception, CatalogError)
+    assert type(result.exception) is ConfigurationError
     assert "sources/shopify.yaml: /proofs/0/secret: is missing: set SHOPIFY_WEBHOOK_SECRET" in str(result.exception)
     printed = run("check", **given, SHOPIFY_WEBHOOK_SECRET="0123456789abcdef").stdout
     rows = {line.split()[1]: line.split()[3:] for line in printed.splitlines() if "/webhook" in line}

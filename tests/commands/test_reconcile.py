@@ -168,15 +168,21 @@ def sent(run: Run, *options: object, stdin: str | None = None) -> dict[str, Any]
 
 
 def test_what_is_missing_is_sent_where_its_buyer_permitted_it(run: Run, missing: Path) -> None:
+    asked = ("reconcile", missing, "--send-missing", "--consent", "Consent")
+    declined = run(*asked, stdin="n\n")
+    assert "1 of 7 missing orders can be sent. None was sent." in declined.stderr
+    assert "enqueued" not in declined.output
     preview = sent(run, missing, "--consent", "Consent", stdin="n\n")
-    assert [(each["exit"], each["count"]) for each in preview["exits"]] == [("enqueued", 1)]
+    assert preview["exits"] == []
     assert {why.split(":")[0]: orders for why, orders in preview["unsent"].items()} == {
         "no permission": ["#2", "#3", "#5", "#6", "6"],
         "older than Pinterest takes events, or its time cannot be read": ["#4"],
     }
     assert "waiting" not in run("reconcile", missing).stdout
 
-    assert sent(run, missing, "--consent", "Consent", stdin="y\n") == preview
+    done = sent(run, missing, "--consent", "Consent", stdin="y\n")
+    assert [(each["exit"], each["count"]) for each in done["exits"]] == [("enqueued", 1)]
+    assert done["unsent"] == preview["unsent"]
     told = json.loads(run("reconcile", missing, "--json").stdout.splitlines()[-1])
     assert {each["fate"]: each["named"] for each in told["fates"]}["waiting"] == ["#1"]
     assert sent(run, missing, "--consent", "Consent")["exits"] == []

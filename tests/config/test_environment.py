@@ -111,15 +111,6 @@ def test_where_one_that_takes_refuses_nobody_takes(followed: Followed) -> None:
     assert (followed.taken, followed.faults) == ([], ["WRITE_KEY_LIMITS: no key is named shop"])
 
 
-def test_a_secret_given_by_a_variable_is_not_looked_for_in_files(
-    followed: Followed, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("WRITE_KEYS", f"own:{STRONG}")
-    other = Followed(followed.path)
-    other.write(f"app:{STRONG}")
-    assert other.taken == []
-
-
 @pytest.mark.parametrize(
     ("name", "text"),
     [

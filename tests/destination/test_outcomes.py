@@ -26,8 +26,8 @@ def read(answer: Answer | Failure, count: int = 3) -> list[Outcome] | RefusedWho
     return outcomes(answer, count, now=NOW, redact=redact)
 
 
-def answer(status: int, body: Any = None, *, retry_after: str | None = None) -> Answer:
-    return Answer(status=status, retry_after=retry_after, body=body)
+def answer(status: int, body: Any = None, *, retry_after: str | None = None, date: str | None = None) -> Answer:
+    return Answer(status=status, retry_after=retry_after, body=body, date=date)
 
 
 def summary(*events: Any) -> dict[str, Any]:
@@ -48,6 +48,25 @@ def test_200_may_hold_failed_events() -> None:
     rejected = Rejected(reason="Given timestamp is in the past.", status=200)
 
     assert read(answer(200, summary(OK, FAILED, OK))) == [Delivered(), rejected, Delivered()]
+
+
+@every_row(
+    ("date", "told"),
+    [
+        (None, ""),
+        ("Mon, 21 Sep 2026 14:13:20 GMT", ""),
+        ("Mon, 21 Sep 2026 14:12:21 GMT", ""),
+        ("Mon, 21 Sep 2026 13:13:20 GMT", "; this machine's clock is 60 minutes ahead of Pinterest's: correct it"),
+        ("Mon, 21 Sep 2026 14:14:50 GMT", "; this machine's clock is 2 minutes behind Pinterest's: correct it"),
+        ("yesterday", ""),
+    ],
+)
+def test_a_dead_letter_names_the_difference_to_the_clock_of_pinterest(date: str | None, told: str) -> None:
+    rejected = Rejected(reason=f"Given timestamp is in the past.{told}", status=422)
+    body = message("not all") | {"details": summary(FAILED, OK)}
+    assert read(answer(422, body, date=date), 2) == [rejected, Delivered(status=422)]
+    whole = read(answer(400, message("Bad time"), date=date))
+    assert whole == RefusedWhole(reason=f"Bad time{told}", status=400)
 
 
 def test_422_is_read_event_by_event_in_order() -> None:

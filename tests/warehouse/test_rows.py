@@ -61,6 +61,28 @@ def test_a_file_is_read_by_the_end_of_its_name(tmp_path: Path, folder: Path, nam
         assert table.columns[:2] == ("id", "total")
 
 
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "utf-16"])
+def test_a_csv_is_read_in_its_encoding(tmp_path: Path, folder: Path, encoding: str, *, packed: bool) -> None:
+    file, data = tmp_path / "rows.csv", "id,city\n1,Köln\n2,Århus\n".encode(encoding)
+    if packed:
+        file, data = tmp_path / "rows.csv.gz", gzip.compress(data)
+    file.write_bytes(data)
+    with open_rows(str(file), folder) as table:
+        assert all_of(table, "id", "city") == [("1", "Köln"), ("2", "Århus")]
+
+
+@pytest.mark.parametrize(("encoding", "line"), [("cp1252", 3), ("utf-16-be", 1), ("cp437", 3)])
+def test_a_csv_in_another_encoding_is_refused_with_its_line(
+    tmp_path: Path, folder: Path, encoding: str, line: int
+) -> None:
+    text = f"id,total\n1,5\n2,{'€' if encoding == 'cp1252' else 'ü'}\n"
+    (tmp_path / "rows.csv").write_bytes(text.encode(encoding))
+    rows = open_rows(str(tmp_path / "rows.csv"), folder)
+    with pytest.raises(WarehouseError, match=f"^line {line} is neither UTF-8 nor Latin-1"), rows:
+        raise AssertionError("the file was opened")
+
+
 def test_whole_rows_come_by_a_cursor_from_a_value_on(tmp_path: Path, folder: Path) -> None:
     file = tmp_path / "rows.csv"
     file.write_text("id,at\n3,2026-11-27\n1,2026-11-25\n2,2026-11-26\n4,\n")

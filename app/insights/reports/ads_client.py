@@ -11,8 +11,9 @@ from typing import Any, Final, Protocol
 import httpx
 from pydantic import SecretStr
 
+from app.config.validators import bare_token
 from app.core.shared_values import ADS_TOKEN, SealedToken, SharedValues
-from app.destination.client import Answer, Failure, answer_of, http_client, usable_token
+from app.destination.client import Answer, Failure, answer_of, http_client
 from app.pipeline.quarantine import Seals
 
 
@@ -37,7 +38,7 @@ class AdsClient:
     ) -> Answer | Failure:
         """Return what Pinterest answers, within `timeout_s` in all."""
         try:
-            headers = {"Authorization": f"Bearer {usable_token(token)}"}
+            headers = {"Authorization": f"Bearer {bare_token(token.get_secret_value())}"}
         except ValueError:
             return Failure(reason="the token cannot be used: it holds what no token holds", ambiguous=False, token=True)
         request = self._http.build_request(method, self._url + path, params=params, json=body, headers=headers)

@@ -76,6 +76,8 @@ _LOGIN: Final = (
 _ABOUT_A_ROW: Final = ("22", "23", "44", "38", "39", "P0", "54", "XX")
 #: What libpq says of a folder of sockets; the group is how many bytes a path may have.
 _LONG_PATH = re.compile(r"Unix-domain socket path .* is too long \(maximum (\d+) bytes\)")
+#: The host in a message of libpq.
+_HOST: Final = re.compile(r"(?:server at|host(?: name)?) [\"']([^\"']+)[\"']")
 #: What a server says that lets nobody in.
 _REFUSED = re.compile(r"FATAL: +(.+)")
 
@@ -99,7 +101,9 @@ def _why_no_connection(words: str) -> str:
     for pattern, remedy in _LOGIN:
         if re.search(pattern, words):
             return f"PostgreSQL refuses the connection, {said}: {remedy} in OUTBOX_URL"
-    return f"{_UNREACHABLE}; {said}" if _REFUSED.search(words) else _UNREACHABLE
+    host = _HOST.search(words)
+    about = f"{_UNREACHABLE}; the host is read as {host[1]}" if host else _UNREACHABLE
+    return f"{about}; {said}" if _REFUSED.search(words) else about
 
 
 def kept_here_only() -> OutboxUnavailable:
@@ -148,16 +152,24 @@ _STANDARD: Final[dict[str, str | int | None]] = {
 OLDEST_POSTGRES: Final = 15
 
 
+_ENCODE: Final = ": percent-encode special characters of the password: @ as %40, / as %2F, # as %23, % as %25"
+
+
 def connection_text(url: str) -> str:
     """Return what libpq takes for the URL: of several servers the one that takes writes.
 
     Raises SettingsError, which does not show the URL: a password may stand in it.
     """
     try:
-        return make_conninfo("", **(_STANDARD | conninfo_to_dict(url)))
+        parsed = conninfo_to_dict(url)
+        host, database = (str(parsed.get(name, "")) for name in ("host", "dbname"))
+        for name, read in (("host", host), ("database", database)):
+            if "@" in read:  # a part of the password, so only the end is shown
+                raise SettingsError(f"OUTBOX_URL: the {name} is read as ...@{read.rpartition('@')[2]}{_ENCODE}")
+        return make_conninfo("", **(_STANDARD | parsed))
     except psycopg.Error:
         message = "OUTBOX_URL: must have the form postgresql://USER:PASSWORD@HOST:PORT,HOST:PORT/DATABASE"
-        raise SettingsError(message) from None
+        raise SettingsError(f"{message}{_ENCODE}") from None
 
 
 class Connection(psycopg.AsyncConnection[TupleRow]):
