@@ -242,8 +242,7 @@ def compile_preset(
     except MappingError as exc:
         found.extend(_first(Fault(f"/mapping{fault.path}", fault.message) for fault in exc.faults))
     if mapping is not None:
-        found.extend(_pointless(spec, mapping))
-        found.extend(_refused_constants(spec, mapping, text))
+        found.extend(_pointless(spec, mapping, text))
     if trigger is None or mapping is None or found:
         return None, tuple(_first(found))
     return Preset(
@@ -274,12 +273,13 @@ def _leaves_of(mapping: Mapping[str, Any], at: str) -> Iterator[str]:
             yield field
 
 
-def _pointless(spec: PresetFile, mapping: CompiledMapping) -> Iterator[Fault]:
+def _pointless(spec: PresetFile, mapping: CompiledMapping, text: str) -> Iterator[Fault]:
     """Yield what could only do nothing, or the same for every event."""
     name = mapping.literal("event_name")
     yield from faults_of_constants(spec.mapping, mapping, _IDS if name == "checkout" else _IDS[:1], "/mapping")
     if spec.withdrawn_by is not None and name not in ("checkout", MISSING):
         yield Fault("/withdrawn_by", f"only a checkout can be withdrawn, but `event_name` is {name!r}: leave it out")
+    yield from _refused_constants(spec, mapping, text)
 
 
 def _refused_constants(spec: PresetFile, mapping: CompiledMapping, text: str) -> Iterator[Fault]:

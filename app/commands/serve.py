@@ -74,7 +74,7 @@ def run(workers: int, role: Role, *, pause_s: float = _PAUSE_S) -> None:
     if doubtful := doubtful_variables():
         logger().warning("unknown settings", message=doubtful)
     clear_leftovers()
-    banner = partial(_print_banner, settings, role)
+    banner = partial(print_banner, settings, role)
     if workers == 1:
         _Server(_config(settings, create_app(settings, role=role)), banner).run()
         return
@@ -268,7 +268,7 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def _print_banner(settings: Settings, role: Role, port: int) -> None:
+def print_banner(settings: Settings, role: Role, port: int) -> None:
     """Print to standard error the addresses that are open, and where deliveries go."""
     if settings.destinations_dir:
         goes = ", ".join(

@@ -328,9 +328,10 @@ class SettingNames:
         most = [known for known, count in shared.items() if count == max(shared.values())]
         return " or ".join(most) if max(shared.values()) > 1 else self._nearest(name, most or shared)
 
-    def doubled(self, environ: Mapping[str, str]) -> list[str]:
-        """Return a fault for each secret that both its variable and the variable of its file set."""
-        both = [name for name in sorted(self._known) if environ.get(name) and environ.get(_file_setting(name))]
+    def doubled(self, environ: Mapping[str, str], overrides: Collection[str]) -> list[str]:
+        """Return a fault for each secret that both its variable and its file set, unless `overrides` has it."""
+        known = sorted(name for name in self._known if name.lower() not in overrides)
+        both = [name for name in known if environ.get(name) and environ.get(_file_setting(name))]
         return [f"{name}: {_file_setting(name)} is set too: remove one of the two" for name in both]
 
     def _looked_at(self, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -670,7 +670,7 @@ def read_settings(**overrides: Any) -> tuple[Settings, list[str], set[str]]:
 
     A setting with a fault has its default, so that the others can be checked.
     """
-    faults = [*setting_names().misspelt(os.environ), *setting_names().doubled(os.environ)]
+    faults = [*setting_names().misspelt(os.environ), *setting_names().doubled(os.environ, overrides)]
     kind: type[Settings] = Settings
     wrong: set[str] = set()
     while True:

@@ -39,9 +39,8 @@ def take_settings_file(path: Path, environ: MutableMapping[str, str]) -> None:
     bad = [each for each in lines if each.error or (each.key and (each.value is None or "\0" in each.key + each.value))]
     if bad:
         raise SettingsError("\n".join(f"{path}: line {each.original.line}: write NAME=value" for each in bad))
-    given = {
-        without_file_suffix(name) for name, value in environ.items() if value
-    }  # NAME overrides NAME_FILE, and vice versa
+    # NAME of the environment overrides NAME_FILE of the file, and vice versa
+    given = {without_file_suffix(name) for name, value in environ.items() if value}
     for each in lines:
         if each.key and each.value and without_file_suffix(each.key) not in given:
             environ[each.key] = each.value

@@ -11,7 +11,7 @@ https://github.com/segmentio/action-destinations/pull/2465, https://github.com/w
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from app.core.deliveries import Blocked, Delivered, Outcome, Rejected, Retry
@@ -50,7 +50,8 @@ def outcomes(answer: Answer | Failure, count: int, *, now: float, redact: Redact
         results = _each(answer, count, redact)
         if clock_fault:
             results = [
-                replace(each, reason=each.reason + clock_fault) if isinstance(each, Rejected) else each for each in results
+                Rejected(reason=each.reason + clock_fault, status=status) if isinstance(each, Rejected) else each
+                for each in results
             ]
         return results
     reason = _message(answer, redact)

@@ -20,9 +20,21 @@ import typer
 from app.cli import EXIT_CODES, all_commands, cli, main
 from tests.commands.conftest import Run, documented
 from tests.outbox.new_store import new_store
-from tests.process import COMMAND, PLAIN, ROOT, Server, clean_environment, free_port, measuring, run_command
+from tests.process import (
+    COMMAND,
+    ITSELF,
+    PLAIN,
+    ROOT,
+    START_S,
+    Server,
+    clean_environment,
+    free_port,
+    measuring,
+    run_command,
+    server_environment,
+)
 from tests.sandbox.events import pinterest_event
-from tests.waiting import slowdown
+from tests.waiting import slowdown, until
 
 PAGE = {"type": "page", "messageId": "p-1", "context": {"ip": "203.0.113.9", "userAgent": "x"}}
 SERVERS = {"serve", "sandbox"}
@@ -277,3 +289,51 @@ def test_the_help_and_the_documentation_name_every_exit_code(run: Run) -> None:
     for code, meaning in EXIT_CODES.items():
         assert f"{code} {meaning}" in help_text
         assert re.search(rf"^\| {code} \| {meaning}", OUTPUT, re.MULTILINE)
+
+
+OPEN = {"host": "0.0.0.0", "sources": "shopify", "shopify_webhook_secret": "0123456789abcdef"}
+
+
+@pytest.mark.whole
+@pytest.mark.parametrize(
+    ("arguments", "given", "listed"),
+    [
+        ((), {}, ["events POST 127.0.0.1/webhook", "events POST 127.0.0.1/v1/batch", "console 127.0.0.1/console"]),
+        (("--role", "send"), {}, ["console 127.0.0.1/console"]),
+        (("--workers", "2"), OPEN, ["events POST localhost/webhook/shopify", "console localhost/console, from this"]),
+        (
+            (),
+            OPEN | {"console_password": "0123456789abcdef", "write_keys": "page:0123456789abcdef"},
+            [
+                "events POST localhost/v1/batch",
+                "events POST localhost/webhook/shopify",
+                "console localhost/console",
+            ],
+        ),
+    ],
+)
+def test_a_server_lists_the_addresses_that_are_open_when_they_are(
+    tmp_path: Path, arguments: tuple[str, ...], given: dict[str, str], listed: list[str]
+) -> None:
+    environment = server_environment(tmp_path, **given)
+    server = Server(
+        port=int(environment["PORT"]),
+        environment=environment,
+        log_path=tmp_path / "log",
+        arguments=("serve", *arguments),
+        program=ITSELF,
+    )
+    try:
+        server.start()
+        until(lambda: "  delivers  to " in server.log, START_S, "the banner")
+        lines = [
+            " ".join(line.split()) for line in server.log.splitlines() if line.startswith(("  events", "  console"))
+        ]
+        plain = [line.replace("http://", "").replace(f":{server.port}", "") for line in lines]
+        assert [line[: len(each)] for line, each in zip(plain, listed, strict=True)] == listed
+        for line in lines:
+            address = line.split("http", 1)[1].partition(",")[0]
+            call_it = httpx.post if "POST" in line else httpx.get
+            assert call_it(f"http{address}", **PLAIN).status_code in {200, 303, 400, 401, 422}, line
+    finally:
+        server.end()

@@ -1,4 +1,4 @@
-"""Worker processes, asked whether they live."""
+"""Worker processes, asked whether they live; and the banner."""
 
 import asyncio
 from collections.abc import Iterator
@@ -8,12 +8,34 @@ import pytest
 import uvicorn
 from uvicorn.supervisors.multiprocess import Process
 
-from app.commands.serve import start_worker
+from app.commands.serve import print_banner, start_worker
+from app.main import Role
+from tests import assembled
 
 #: Far longer than any of this takes.
 LONG_S = 60
 
-pytestmark = pytest.mark.whole
+#: A public address with a source that has a secret.
+PUBLIC = {"write_keys": "page:0123456789abcdef", "pinterest_api_url": "http://127.0.0.1:1"}
+
+
+@pytest.mark.parametrize(
+    ("given", "listed"),
+    [
+        ({"host": "::1"}, ["POST http://[::1]:7/webhook", "POST http://[::1]:7/v1/batch", "http://[::1]:7/console"]),
+        (PUBLIC | {"host": "203.0.113.9"}, ["POST http://203.0.113.9:7/v1/batch"]),
+        (
+            PUBLIC | {"host": "203.0.113.9", "console_password": "0123456789abcdef"},
+            ["POST http://203.0.113.9:7/v1/batch", "http://203.0.113.9:7/console"],
+        ),
+    ],
+)
+def test_the_banner_lists_what_is_open(
+    given: dict[str, str], listed: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_banner(assembled.settings(**given), Role.ALL, 7)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(maxsplit=1)[1] for line in lines if line.startswith(("  events", "  console"))] == listed
 
 
 @pytest.fixture
@@ -26,6 +48,7 @@ def worker() -> Iterator[Process]:
     worker.join()
 
 
+@pytest.mark.whole
 async def test_one_that_is_killed_while_it_is_asked_keeps_nobody_waiting(
     worker: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -42,5 +65,6 @@ async def test_one_that_is_killed_while_it_is_asked_keeps_nobody_waiting(
     assert not await asyncio.wait_for(lives, LONG_S / 2)
 
 
+@pytest.mark.whole
 def test_one_that_hangs_is_given_up(worker: Process) -> None:
     assert not worker.is_alive(timeout=0.01)

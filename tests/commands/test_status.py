@@ -82,15 +82,18 @@ def test_status_tells_each_ad_account_that_has_a_name(run: Run, tmp_path: Path) 
     assert facts["destination Other"]["dead"] == 0
 
 
-def test_check_lists_destinations_and_needs_no_token(run: Run, tmp_path: Path) -> None:
+def test_check_lists_destinations_and_needs_their_tokens(run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "destinations"
     folder.mkdir()
     folder_of(folder, us=US.replace("[shop]", "[default]"), b=SANDBOX_OF_7)
-    result = run("check", DESTINATIONS_DIR=str(folder))
-    assert result.exit_code == 0
+    for token, fault in ((None, "the environment variable PINTEREST_TOKEN_US is not set"), ("Bearer t", "must be the")):
+        refused = run("check", DESTINATIONS_DIR=str(folder), PINTEREST_TOKEN_US=token)
+        assert f"us.yaml: /token/env: {fault}" in str(refused.exception)
+    result = run("check", DESTINATIONS_DIR=str(folder), PINTEREST_TOKEN_US="t")
+    assert result.exit_code == 0, result.output
     assert re.search(r"US .* 549755885175 .* live .* default .* Order Completed, Checkout", result.stdout)
     folder_of(folder, us=US)
-    faulty = run("check", DESTINATIONS_DIR=str(folder))
+    faulty = run("check", DESTINATIONS_DIR=str(folder), PINTEREST_TOKEN_US="t")
     assert faulty.exit_code == 1
     assert "there is no source 'shop'" in str(faulty.exception) + faulty.output
 
