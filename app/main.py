@@ -35,7 +35,7 @@ from app.source import AcceptsIntake
 from app.source.auth import WebhookSecrets, WriteKeys
 from app.source.body import Limits, MemoryBudget
 from app.source.browser import TagReporting, analytics_js_router, browser_helper_router, read_library
-from app.source.named_sources import NamedSources, NamedWebhook, named_sources_router
+from app.source.named_sources import NamedSources, NamedWebhook, is_for_pages, named_sources_router
 from app.source.sdk_settings import sdk_settings_router
 from app.source.tracking_api import tracking_router
 from app.source.webhook import webhook_router
@@ -71,7 +71,12 @@ def create_app(
     app = Application(
         services.metrics,
         services.tracing,
-        around=access_middleware(settings, services.access, clock=clock),
+        around=access_middleware(
+            settings,
+            services.access,
+            clock=clock,
+            is_for_any_page=lambda path: is_for_pages(path, services.sources.sources if services.sources else {}),
+        ),
         refuse=sender_gate(settings, services.access),
         settings=settings,
         lifespan=lifespan(

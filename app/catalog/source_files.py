@@ -111,6 +111,13 @@ class AnyoneProof(_OneProof):
     kind: Literal["anyone"]
 
 
+class KeyProof(_OneProof):
+    """The query of the address holds a key, `?key=`, which pages show: anybody may send, and pages of any origin."""
+
+    kind: Literal["key"]
+    secret: _Secrets
+
+
 ProofFile = Annotated[
     HmacProof
     | StandardWebhooksProof
@@ -119,6 +126,7 @@ ProofFile = Annotated[
     | HeaderProof
     | BearerProof
     | BasicProof
+    | KeyProof
     | AnyoneProof,
     Field(discriminator="kind"),
 ]
@@ -209,7 +217,7 @@ class SourceFile(BaseModel):
     @property
     def is_proven(self) -> bool:
         """Whether a secret says who makes its events."""
-        return self.made_by == "server" and any(proof.kind != "anyone" for proof in self.proofs)
+        return self.made_by == "server" and any(proof.kind not in {"anyone", "key"} for proof in self.proofs)
 
     @field_validator("content_id")
     @classmethod

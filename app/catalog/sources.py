@@ -18,7 +18,7 @@ from app.config.environment import file_state
 from app.config.settings import ConsentSettings
 from app.errors import CatalogError, Fault
 from app.source import NamedSource
-from app.source.auth import HeaderSecret, OpenProof, SenderProof, basic_credentials
+from app.source.auth import HeaderSecret, OpenProof, PageKey, SenderProof, basic_credentials
 from app.source.body import Limits
 from app.source.named_sources import AS_SENT
 from app.source.rate_limits import Quota
@@ -104,6 +104,8 @@ def _places(proof: files.ProofFile) -> list[files.SecretFrom]:
 def _proof(proof: files.ProofFile, secrets: tuple[bytes, ...]) -> SenderProof:
     if isinstance(proof, files.AnyoneProof):
         return OpenProof()
+    if isinstance(proof, files.KeyProof):
+        return PageKey(keys=secrets)
     if isinstance(proof, files.HeaderProof):
         return HeaderSecret(header=proof.header.lower(), values=secrets)
     if isinstance(proof, files.BearerProof):

@@ -159,6 +159,13 @@ class OpenProof:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PageKey(OpenProof):
+    """One of these keys in the query of a request. Pages show the key, so the key identifies nobody."""
+
+    keys: tuple[bytes, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HeaderSecret:
     """A header that holds one of these texts: a secret of its own, a bearer token, Basic authentication."""
 

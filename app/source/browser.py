@@ -180,26 +180,43 @@ FOR_PAGES: Final = (
 class OpenToPages:
     """Lets pages of `origins` (`*`: of any site) call the Tracking API of `app`, and read all its answers, errors too.
 
+    Pages of any origin may call the paths of `is_for_any_page`: the origin of a sandboxed page is `null`.
+
     No cookie is ever used: the write key says whose events they are. Hence any header may come along:
     each SDK has its own (`authorization`, `x-retry-count`, `anonymousid`), and new ones with each version.
     """
 
-    def __init__(self, app: ASGIApp, origins: Sequence[str] = ("*",)) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        origins: Sequence[str] = ("*",),
+        *,
+        is_for_any_page: Callable[[str], bool] = lambda _: False,
+    ) -> None:
         self._app = app
-        self._for_pages = CORSMiddleware(
-            app,
-            allow_origins=origins,
-            allow_methods=["GET", "HEAD", "POST"],
-            allow_headers=["*"],
-            allow_private_network=True,
-            expose_headers=["retry-after"],
-            max_age=DAY_S,
-        )
+        self._for_pages, self._for_any_page = _answering_pages(app, origins), _answering_pages(app, ("*",))
+        self._is_for_any_page = is_for_any_page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, where pages may call through the middleware."""
-        is_for_pages = scope["type"] == "http" and scope["path"].startswith(FOR_PAGES)
-        await (self._for_pages if is_for_pages else self._app)(scope, receive, send)
+        """Pass the request on, through the middleware if pages may call the path."""
+        app = self._app
+        if scope["type"] == "http" and scope["path"].startswith(FOR_PAGES):
+            app = self._for_pages
+        elif scope["type"] == "http" and self._is_for_any_page(scope["path"]):
+            app = self._for_any_page
+        await app(scope, receive, send)
+
+
+def _answering_pages(app: ASGIApp, origins: Sequence[str]) -> CORSMiddleware:
+    return CORSMiddleware(
+        app,
+        allow_origins=origins,
+        allow_methods=["GET", "HEAD", "POST"],
+        allow_headers=["*"],
+        allow_private_network=True,
+        expose_headers=["retry-after"],
+        max_age=DAY_S,
+    )
 
 
 LIBRARY_FOLDER: Final = Path(__file__).parent / "analytics_js"

@@ -18,7 +18,7 @@ from app.core.values.addresses import Network
 from app.core.values.order_channels import order_channel
 from app.errors import EventHeldBack, EventRefused
 from app.source import responses
-from app.source.auth import HeaderSecret, OpenProof, SenderProof
+from app.source.auth import MISSING_KEY_CHECK, UNKNOWN_KEY_CHECK, HeaderSecret, OpenProof, PageKey, SenderProof, is_any
 from app.source.body import (
     Limits,
     MemoryBudget,
@@ -116,6 +116,17 @@ class NamedSource:
             return True
         return request.method != "GET" and not (self.reads_query and request.url.query)
 
+    @property
+    def page_keys(self) -> tuple[bytes, ...]:
+        """The keys that pages show, of which the query of a request must hold one. Empty if no key is required."""
+        return tuple(key for proof in self.proofs if isinstance(proof, PageKey) for key in proof.keys)
+
+    def check_key(self, key: str) -> None:
+        """Check the key in the query of a request, "" if the query has none. Raises RequestRefused."""
+        if (keys := self.page_keys) and not is_any(key.encode("utf-8", "replace"), keys):
+            check = UNKNOWN_KEY_CHECK if key else MISSING_KEY_CHECK
+            raise responses.RequestRefused(responses.UNAUTHENTICATED, replace(check, setting=self.secret_names))
+
     def refusal(self, proof: SenderProof, headers: Mapping[str, str], *, now: float) -> responses.RequestRefused:
         """Return the error for a request that a proof refuses, with the check that failed."""
         cause = failed_cause(proof, headers, now=now)
@@ -126,6 +137,12 @@ class NamedSource:
     def hidden_headers(self) -> frozenset[str]:
         """The headers that hold what it asks for: no mapping gets to see them."""
         return frozenset(proof.header for proof in self.proofs)
+
+
+def is_for_pages(path: str, sources: Mapping[str, NamedSource]) -> bool:
+    """Return whether pages of any origin, sandboxed ones too, may call the path: it is of a source with a page key."""
+    source = sources.get(path.removeprefix("/webhook/").rstrip("/")) if path.startswith("/webhook/") else None
+    return source is not None and bool(source.page_keys)
 
 
 def permitted(events: Iterator[Event | EventRefused], source: NamedSource) -> Iterator[Event | EventRefused]:
@@ -237,6 +254,7 @@ class NamedWebhook:
             raise responses.RequestRefused(responses.NO_PIXEL)
         quotas = self.sources.quotas
         quotas.check(source.name)
+        source.check_key(request.query_params.get("key", ""))
         failed = next((proof for proof in source.proofs if not proof.may_hold(request.headers)), None)
         if failed is not None:
             if await _is_ping(request, source):

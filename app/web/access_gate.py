@@ -47,10 +47,15 @@ _TOO_MANY = refusal_json("too_many_tries", "Too many wrong tokens were sent. Try
 
 
 def access_middleware(
-    settings: SenderSettings, access: Access, *, clock: Callable[[], float]
+    settings: SenderSettings,
+    access: Access,
+    *,
+    clock: Callable[[], float],
+    is_for_any_page: Callable[[str], bool] = lambda _: False,
 ) -> Callable[[ASGIApp], ASGIApp]:
     """Return what lays around an application who may ask for what, and from pages of which sites."""
-    return lambda app: OpenToPages(_Doorway(app, settings, access, clock), settings.page_origins)
+    origins = settings.page_origins
+    return lambda app: OpenToPages(_Doorway(app, settings, access, clock), origins, is_for_any_page=is_for_any_page)
 
 
 def sender_gate(settings: SenderSettings, access: Access) -> Callable[[Scope], Response | None]:

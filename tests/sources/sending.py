@@ -88,7 +88,8 @@ def _served_once(source: str, *secrets: tuple[str, str]) -> tuple[FastAPI, Heard
 async def post(app: FastAPI, source: str, request: dict[str, Any]) -> httpx.Response:
     """Send a case's request as it stands."""
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://pinrelay.example") as http:
-        return await http.post(f"/webhook/{source}", headers=request["headers"], content=content_of(request))
+        path = f"/webhook/{source}{request.get('query', '')}"
+        return await http.post(path, headers=request["headers"], content=content_of(request))
 
 
 async def sent_by(case: dict[str, Any]) -> tuple[int, list[dict[str, Any]]]:

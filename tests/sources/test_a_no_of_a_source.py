@@ -55,6 +55,7 @@ PLACES: dict[str, list[tuple[str, list[str]]]] = {
         ("shopify-order-paid", [*CARRIED, "customer", "client_details"]),
         ("shopify-customer", CARRIED),
     ],
+    "shopify_pixel": [("shopify_pixel-order-placed", [*CARRIED, "customerPrivacy", "data.checkout"])],
     "snowplow": [("snowplow-batch", [*CARRIED, ENTITY.format("user"), ENTITY.format("product")])],
     "stripe": [
         ("stripe-checkout-in-euros", [*CARRIED, "data.object", "data.object.metadata"]),

@@ -62,7 +62,7 @@ def two_accounts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def ask(source: str, server: Server) -> dict[str, Any]:
     """Run the request that a source's page shows, and return the receipt."""
-    (script,) = re.findall(r"^```sh request\n(.*?)^```$", page_of(source), re.MULTILINE | re.DOTALL)
+    script, *_ = re.findall(r"^```sh request\n(.*?)^```$", page_of(source), re.MULTILINE | re.DOTALL)
     done = subprocess.run(
         ["sh", "-euc", script.replace("http://127.0.0.1:8080", server.url).replace("curl ", "curl --silent ")],
         env=server.environment | dict.fromkeys(SECRETS, SECRET) | OF_SEGMENT,

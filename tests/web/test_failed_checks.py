@@ -147,13 +147,15 @@ ROWS: dict[str, tuple[dict[str, Any], list[Row]]] = {
         ],
     ),
     "sources": (
-        {"sources": "stripe,rudderstack,shopify,hook"},
+        {"sources": "stripe,rudderstack,shopify,shopify_pixel,hook"},
         [
             row("POST /webhook/shopify", "401 shopify: missing signature", "SHOPIFY_WEBHOOK_SECRET"),
             row(
                 *("POST /webhook/shopify", "401 shopify: bad signature", "SHOPIFY_WEBHOOK_SECRET"),
                 headers={"x-shopify-hmac-sha256": "eA=="},
             ),
+            row("POST /webhook/shopify_pixel", "401 shopify_pixel: missing key", "SHOPIFY_PIXEL_KEY"),
+            row("POST /webhook/shopify_pixel?key=x", "401 shopify_pixel: unknown key", "SHOPIFY_PIXEL_KEY"),
             row("POST /webhook/rudderstack", "401 rudderstack: missing secret", "RUDDERSTACK_SECRET"),
             row(
                 *("POST /webhook/rudderstack", "401 rudderstack: wrong secret", "RUDDERSTACK_SECRET"),
@@ -210,7 +212,14 @@ async def test_the_log_names_the_check_that_failed_and_its_setting(
     subtests: pytest.Subtests,
 ) -> None:
     monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
-    for name in ("SHOPIFY_WEBHOOK_SECRET", "STRIPE_WEBHOOK_SECRET", "RUDDERSTACK_SECRET", "NEW", "OLD"):
+    for name in (
+        "SHOPIFY_WEBHOOK_SECRET",
+        "SHOPIFY_PIXEL_KEY",
+        "STRIPE_WEBHOOK_SECRET",
+        "RUDDERSTACK_SECRET",
+        "NEW",
+        "OLD",
+    ):
         monkeypatch.setenv(name, "MDEyMzQ1Njc4OWFiY2RlZg==")
     changes, rows = ROWS[configured]
     async with serving(tmp_path, changes) as client:
