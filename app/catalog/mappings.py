@@ -1,4 +1,4 @@
-"""Compile mappings whose `@each` filters a list by a condition of the trigger language."""
+"""Compile mappings with conditions of the trigger language, by which `@each` filters a list."""
 
 from collections.abc import Callable
 from functools import partial

@@ -102,12 +102,12 @@ def _build_filter(compiler: Compiler, value: Any, at: str, root: Node) -> Node:
 
 
 def _matching(matches: Callable[[dict[str, Any]], bool], root: Any) -> Any:
-    """Return the objects of a list that match, and all that is no object; MISSING if nothing is left."""
+    """Return the objects of a list that match, and all that is no object; MISSING if no item remains."""
     if type(root) is str and (written := written_list(root)) and is_within_limit(written):
         root = written
     items = root if isinstance(root, list) else [root]
-    left = [item for item in items if type(item) is not dict or matches(item)]
-    return left or (MISSING if items else root)
+    matching = [item for item in items if type(item) is not dict or matches(item)]
+    return matching or (MISSING if items else root)
 
 
 def _said_objects(root: Any) -> Sequence[dict[str, Any]]:

@@ -37,6 +37,7 @@ CARRIED = ["", "properties", "params", "context", "context.traits", "traits"]
 ENTITY = "contexts_com_snowplowanalytics_snowplow_ecommerce_{}_1.0"
 #: By source: a case of it, and the objects of its requests that can say a no.
 PLACES: dict[str, list[tuple[str, list[str]]]] = {
+    "bigcommerce": [("bigcommerce-order-paid", [*CARRIED, "billing_address"])],
     "ga4": [
         ("ga4-datalayer-purchase", [*CARRIED, "ecommerce", "user_data"]),
         ("ga4-measurement-protocol", [*CARRIED, "user_data", "user_properties", "events.0", "events.0.params"]),
@@ -44,6 +45,7 @@ PLACES: dict[str, list[tuple[str, list[str]]]] = {
     "gtm_server": [("gtm_server-purchase", [*CARRIED, "user_data", "consent_state"])],
     "hightouch": [("hightouch-rows", CARRIED)],
     "jitsu": [("jitsu-order", SEGMENTS)],
+    "magento": [("magento-order-paid", [*CARRIED, "billing_address", "extension_attributes"])],
     "mparticle": [
         (
             "mparticle-purchase",

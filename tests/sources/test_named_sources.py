@@ -157,7 +157,9 @@ def test_every_shipped_source_says_who_makes_its_events() -> None:
         for path in (ROOT / "sources").glob("*.yaml")
     }
     assert {name for name, authors in said.items() if authors == "server"} == {
+        "bigcommerce",
         "hightouch",
+        "magento",
         "shopify",
         "stripe",
         "woocommerce",

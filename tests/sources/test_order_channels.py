@@ -17,6 +17,7 @@ from tests.sources.test_shipped_files import lines_of, loaded
 
 SHOPIFY, WOOCOMMERCE, INVOICE = "shopify-order-paid", "woocommerce-order-paid", "stripe-invoice-of-a-new-subscription"
 SESSION, INTENT = "stripe-checkout-in-euros", "stripe-payment-intent"
+BIGCOMMERCE, MAGENTO = "bigcommerce-order-paid", "magento-order-paid"
 RECURRING = "Subscription Recurring Order"
 LANDING = "/products/ipod-nano?epik=dj0yJnU9abc"
 
@@ -81,6 +82,14 @@ MATRIX: list[tuple[str, dict[str, Any], str]] = [
     (WOOCOMMERCE, woocommerce("rest-api"), "rest-api"),
     (WOOCOMMERCE, woocommerce(None), ""),
     (WOOCOMMERCE, {"created_via": "ada@shop.example"}, "other"),
+    (BIGCOMMERCE, {}, "web"),
+    *((BIGCOMMERCE, {"order_source": name}, "web") for name in ("iphone", "ipad", "android", "mobile", "buybutton")),
+    *((BIGCOMMERCE, {"order_source": name}, name) for name in ("manual", "external", "checkout_api", "amazon")),
+    (BIGCOMMERCE, {"order_source": "manual", "external_source": "POS"}, "pos"),
+    (BIGCOMMERCE, {"order_source": "external", "external_source": "M-MIG"}, "external"),
+    (BIGCOMMERCE, {"order_source": None, "external_source": None}, ""),
+    (MAGENTO, {}, "web"),
+    (MAGENTO, {"remote_ip": None}, ""),
     (SESSION, {}, "web"),
     (INVOICE, {}, "web"),
     (INVOICE, {"data.object.billing_reason": "subscription_cycle"}, "renewal"),
