@@ -18,6 +18,7 @@
     │   └── NoDelivery            no delivery has this id
     ├── PublishingRefused         a file cannot be published yet
     ├── FilterError               a search has an unknown filter or value
+    │   └── NameUnreadable        a text cannot be the e-mail address, phone number or id of a person
     ├── FeedUnusable              a product feed cannot be read
     ├── WhyMissing                dead letters are dismissed without a reason
     └── OutboxError               wait, or look at the store
@@ -201,6 +202,10 @@ class EditRefused(PinrelayError):
 
 class FilterError(PinrelayError):
     """The filter or its value is unknown. Use one of the listed ones."""
+
+
+class NameUnreadable(FilterError):
+    """A text cannot be the e-mail address, phone number or id of a person. Correct it."""
 
 
 class FeedUnusable(PinrelayError):

@@ -12,7 +12,15 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
-from app.errors import FeatureOff, FilterError, OutboxUnavailable, PinrelayError, UnknownName, WhyMissing
+from app.errors import (
+    FeatureOff,
+    FilterError,
+    NameUnreadable,
+    OutboxUnavailable,
+    PinrelayError,
+    UnknownName,
+    WhyMissing,
+)
 
 #: The media type of a problem.
 PROBLEM_JSON: Final = "application/problem+json"
@@ -21,6 +29,7 @@ _PATHS, _OF_SENDERS = "/api/", "/api/s/"
 _STATUS: Final[Mapping[type[PinrelayError], int]] = {
     FeatureOff: 404,
     UnknownName: 404,
+    NameUnreadable: 404,  # nobody has such a name
     FilterError: 400,
     WhyMissing: 400,
     OutboxUnavailable: 503,
@@ -57,7 +66,7 @@ class ErasedParts(BaseModel, from_attributes=True):
     messages: int = Field(description="How many messages of the person were stored.")
     erased: dict[str, int] = Field(description="How many deliveries, payloads, notes ... were erased, by kind.")
     kept: tuple[str, ...] = Field(description="What cannot or must not be erased.")
-    certificate: str = Field(description="Number of the certificate, which the console shows.")
+    certificate: str = Field(description="Number of the certificate; empty if nothing was erased.")
 
 
 class PersonStays(Problem, ErasedParts):

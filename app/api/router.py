@@ -292,17 +292,20 @@ def _add_reads(router: APIRouter, operations: Operations) -> None:
 
 def _add_changes(router: APIRouter, operations: Operations) -> None:
     stays = refusal(409, "Something stays that may be the person's.", PersonStays)
+    nobody = refusal(404, "Nothing is stored for this person, or a name cannot be one. No certificate is written.")
     faulty = refusal(400, "The files have faults; the running catalog stays.", FaultyFiles)
     unknown = refusal(404, "There is no such preset or ad account.")
     acts = operations.acts
 
-    @router.post("/forget", summary="Erase a person", responses=stays)
+    @router.post("/forget", summary="Erase a person", responses=stays | nobody)
     async def forget(request: Request, whom: ForgetRequest) -> Erased:
         if not whom.named.kinds:
             raise Refused(400, "name a person: user_id, anonymous_id, email, phone or order_id")
         done = await acts.people.forget(request.state.person, whom.named, reference=whom.reference)
         if done.stays:
             raise Refused(409, done.stays, **asdict(done))
+        if done.failure:
+            raise Refused(404, done.failure)
         return Erased.model_validate(done)
 
     @router.post(

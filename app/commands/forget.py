@@ -11,8 +11,8 @@ from app.commands.audit import caller
 from app.commands.terminal import AsJson, add_row, print_json, print_line, print_table, time_text, with_outbox
 from app.config import load_settings
 from app.core.people import NamedPerson
-from app.core.values.texts import count_of
-from app.operations.forget import ForgetActs, Forgotten
+from app.core.values.texts import count_of, visible
+from app.operations.forget import ForgetActs, Forgotten, person_text
 from app.outbox import Outbox
 
 
@@ -34,8 +34,8 @@ def forget(  # noqa: PLR0913 - options are arguments
     """Erase a person's waiting deliveries, stored events, quarantined events and remembered facts.
 
     From one name Pinrelay finds the person's other ids, browsers and addresses. Opt-outs from tracking are kept. Prints
-    what was erased, and what is kept for good. Exits with 1 if records stay that may be the person's, and names them.
-    Safe to repeat.
+    what was erased, and what is kept for good. Exits with 1 if nothing is stored for this person, and if records stay
+    that may be the person's.
 
     Example: pinrelay forget --user-id 4711 --email ada@example.com
     """
@@ -59,10 +59,10 @@ def forget(  # noqa: PLR0913 - options are arguments
     )
     if as_json:
         print_json(asdict(forgotten))
-    else:
+    elif forgotten.certificate:
         _print(forgotten)
-    if forgotten.stays:
-        print_line(forgotten.stays, err=True)
+    if forgotten.failure:
+        print_line(forgotten.failure, err=True)
         raise typer.Exit(1)
 
 
@@ -112,12 +112,13 @@ def person(
         str | None, typer.Option(help="Answer the customer who asked a shop for it: the number is in the audit log.")
     ] = None,
     *,
+    as_text: Annotated[bool, typer.Option("--text", help="Print a readable text in place of JSON.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, which it does anyway.")] = False,  # noqa: ARG001 - as everywhere
 ) -> None:
-    """Print what is kept of a person, as one JSON file for the answer to a request of access.
+    """Print the data stored about a person, as JSON or text for the answer to a request of access.
 
     Facts with their age, links, opt-outs, answers to being tracked, deliveries with what was sent to which ad account
-    and when, dropped and quarantined events, earlier erasures. Values are digests.
+    and when, dropped and quarantined events, earlier erasures. Values are digests, times are in UTC.
 
     Example: pinrelay person ada@example.com
     """
@@ -136,4 +137,10 @@ def person(
             raise typer.BadParameter(f"no request has the number {request}: look it up in `pinrelay audit`")
         return await acts.held(caller(), asked)
 
-    print_json(with_outbox(held))
+    found = with_outbox(held)
+    if as_text:
+        typer.echo(visible(person_text(found), lines=True), nl=False)
+    else:
+        print_json(found)
+    if not any(value for name, value in found.items() if name not in {"at", "named_by"}):
+        print_line(f"Nothing is stored for this person, by {', '.join(found['named_by'])}.", err=True)

@@ -123,7 +123,7 @@ class Guard:
         except FeatureOff as exc:
             return self._pages.problem(request, 404, "This is switched off", f"{exc}.")
         except FilterError as exc:
-            return self._pages.problem(request, 400, "It cannot be searched so", str(exc))
+            return self._pages.problem(request, 400, "This value cannot be used", str(exc))
         except OutboxUnavailable as exc:
             return self._pages.problem(request, 503, "The store does not answer", f"{exc} Then load this page again.")
 

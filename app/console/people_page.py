@@ -14,6 +14,8 @@ from starlette.responses import Response
 
 from app.console.pages import Form, PageGroup, given_number, go, person_of, read_form
 from app.core.people import NamedPerson
+from app.core.values.texts import visible
+from app.operations.forget import person_text
 from app.pipeline.search import KnownPerson, PeopleSearch
 
 #: What somebody may be looked up by, as the form says it.
@@ -52,10 +54,12 @@ class PeoplePages(PageGroup):
         whom = NamedPerson(**{by: text if by in LOOKED_UP_BY else (text,)})  # type: ignore[arg-type] # as it is named
         reference = form.get("reference", "").strip()
         done = await self._services.acts.people.forget(person_of(request), whom, reference=reference)
+        if not done.certificate:
+            return self._pages.problem(request, 404, "Nothing is erased", done.failure)
         return go(request, "people/erasure", {"number": done.certificate})
 
     async def held(self, request: Request) -> Response:
-        """Send what is kept of a person as one file."""
+        """Send the data stored about a person as one file, JSON or text."""
         form = await read_form(request)
         acts, by, text = self._services.acts.people, form.get("by", ""), form.get("whom", "").strip()
         asked = (await acts.access_requests()).get(form.get("request", ""))
@@ -63,6 +67,9 @@ class PeoplePages(PageGroup):
             return self._pages.problem(request, 400, "No person is named", "Type an id, address, number or order id.")
         whom = asked or NamedPerson(**{by: text if by in LOOKED_UP_BY else (text,)})  # type: ignore[arg-type] # as it is named
         found = await acts.held(person_of(request), whom)
+        if form.get("as") == "text":
+            headers = {"Content-Disposition": 'attachment; filename="person.txt"'}
+            return Response(visible(person_text(found), lines=True), media_type="text/plain", headers=headers)
         headers = {"Content-Disposition": 'attachment; filename="person.json"'}
         body = orjson.dumps(found, option=orjson.OPT_INDENT_2)
         return Response(body, media_type="application/json", headers=headers)

@@ -2,11 +2,12 @@
 
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any, Final, TypeAlias
 
+import msgspec
 import orjson
 from msgspec.structs import asdict as struct_asdict
 
@@ -15,13 +16,14 @@ from app.access.users import Person, UserRole
 from app.core.consent import Answer, Lifted, order_key
 from app.core.deliveries import Delivery, State
 from app.core.pages import AuditAction, Message, QuarantineFilter, Query
-from app.core.people import AccessRequest, Erasure, Fact, NamedPerson, Ownership, PeopleFound, Wish
+from app.core.people import AccessRequest, Erasure, Fact, NamedPerson, Ownership, PeopleFound, Suppression, Wish
 from app.core.shared_values import ACCESS_REQUESTS, DELETIONS, ERASURES, STORE_SECRET, PinterestDeletion, SharedValues
 from app.core.values.hidden_emails import unpersonal_id
+from app.core.values.placeholders import is_no_id
 from app.core.values.texts import count_of
-from app.core.values.times import HOUR_S
+from app.core.values.times import HOUR_S, iso_time
 from app.destination import TypedPerson, redact
-from app.errors import MemoryChanged, OutboxUnavailable
+from app.errors import MemoryChanged, NameUnreadable, OutboxUnavailable
 from app.identity import FOR_EVER, IdKeys, LoadedMemory, erase, ids_of_person
 from app.outbox import Outbox
 from app.outbox.people import OWNER_KEY_DIGITS, OtherKeptData, key_prefixes
@@ -81,6 +83,23 @@ _TOO_MANY: Final = (
     "What memory keeps of so many people: it ends after REMEMBER_DAYS. Erase people by their names to end it now."
 )
 
+#: Members of the file of an access request that are times.
+_TIMES: Final = {"at", "observed_at", "event_time", "enqueued_at", "settled_at", "ends_at"}
+#: Lists of the file of an access request, and their headings in its text.
+_HEADINGS: Final = {
+    "facts": "Facts that complete later events (a digest replaces each e-mail address, phone number, name and id)",
+    "links": "Browsers that are linked with your user id",
+    "said_no": "Opt-outs",
+    "answers": "Answers about consent",
+    "deliveries": "Events for Pinterest (`sent` is the data that Pinterest gets)",
+    "dropped_events": "Events that were not sent to Pinterest",
+    "quarantined": "Events that are stored encrypted, as received",
+    "erasures": "Earlier erasures",
+}
+_NO_SENT: Final = (
+    "An event without `sent` has been settled: its data is erased then, or after PAYLOAD_DAYS if that is set."
+)
+_CHECK_NAME: Final = "Check the name; earlier erasures are in the list of certificates."
 _GIVE_ADDRESS: Final = "Give the person's e-mail address too (`--email`, `email`): what holds its digest is erased."
 _SHARED: Final = (
     "The same e-mail address or phone number is kept under other ids, which may be another person's. Give the address "
@@ -106,8 +125,18 @@ class Forgotten:
     kept: tuple[str, ...] = ()
     #: What may be the person's and could not be erased, with the remedy; "" where there is nothing.
     stays: str = ""
-    #: The number of its certificate; "" where it has none yet.
+    #: The number of its certificate; "" if nothing was erased, or not yet.
     certificate: str = ""
+
+    @property
+    def is_nothing(self) -> bool:
+        return not (self.ids or self.messages or self.erased)
+
+    @property
+    def failure(self) -> str:
+        """Return why the erasure is no success, with the remedy; "" if it is one."""
+        opt_out = " except an opt-out, which is kept" if _SUPPRESSION in self.kept else ""
+        return self.stays or ("" if self.certificate else f"Nothing is stored for this person{opt_out}. {_CHECK_NAME}")
 
 
 #: Where the no of an erasure with `--suppress` is said to come from.
@@ -245,6 +274,25 @@ class Forgetting:
         self._digests = digests
         self._new_secret = new_secret
 
+    def require_readable(self, whom: NamedPerson) -> None:
+        """Raise NameUnreadable, which shows no value, if a name of a person cannot be what it is given as."""
+        ids = {"userId": whom.user_id, "anonymousId": whom.anonymous_id, "order id": next(iter(whom.order_ids), None)}
+        faults = [
+            f"The {kind} is empty or a placeholder: give the id as the events have it."
+            for kind, given in ids.items()
+            if given is not None and is_no_id(given)
+        ]
+        if not all(map(self._is_email, whom.emails)):
+            faults.append("This cannot be an e-mail address: write name@domain.tld.")
+        if not all("@" not in text and self._digests(text) for text in whom.phones):
+            faults.append("This cannot be a phone number: write it with its country, such as +49 151 23456700.")
+        if faults:
+            raise NameUnreadable(" ".join(faults))
+
+    def _is_email(self, text: str) -> bool:
+        digest = self._digests(text)
+        return digest is not None and ("@" in text or digest == text.strip().lower())
+
     async def secret(self) -> bytes:
         """Return the secret by which ids are keyed: the first of the settings, else that of the store."""
         given = next(iter(self._secrets), "")
@@ -317,7 +365,10 @@ class Forgetting:
         return (await self._forget([traces], now, ()))[0]
 
     async def held(self, whom: NamedPerson | AccessRequest, *, now: float) -> dict[str, Any]:
-        """Return all that is kept of somebody, ready for JSON; raw is nothing but what Pinterest takes raw."""
+        """Return all data stored about a person, ready for JSON, with times as ISO 8601.
+
+        Only values that Pinterest takes raw are raw.
+        """
         if isinstance(whom, NamedPerson):
             traces, named_by = await self._named(whom), whom.kinds
         else:
@@ -331,12 +382,13 @@ class Forgetting:
         found = sorted(traces.messages | traces.listed)
         messages = [await self._outbox.message(each) for each in found[:MAX_HELD]]
         dropped = [(at, event) for message in messages for at, event in message.dropped_events]
-        return {
+        nos = {key: msgspec.json.decode(text, type=Suppression) for key, text in known.suppressions.items()}
+        found_data = {
             "at": now,
             "named_by": named_by,
             "facts": [_fact_json(row.key, group, fact) for row in mine for group, fact in row.record.facts.items()],
             "links": [{"key": row.key, **struct_asdict(row.record.link)} for row in mine if row.record.link],
-            "said_no": [{"key": key, "at": at} for key, at in known.suppressions.items() if key in keys],
+            "said_no": [{"key": key, "at": no.at, "ends_at": no.ends_at} for key, no in nos.items() if key in keys],
             "deliveries": [_delivery_json(each) for message in messages for each in message.deliveries],
             "dropped_events": [{"at": at, **asdict(event)} for at, event in dropped],
             "answers": await self._answers(traces, {each.order_id for one in messages for each in one.deliveries}),
@@ -344,6 +396,7 @@ class Forgetting:
             "quarantined": await self._quarantined(traces.ids | traces.alone | traces.named | traces.orders, now),
             "is_cut": len(found) > MAX_HELD,
         }
+        return {name: _with_iso_times(value, name) for name, value in found_data.items()}
 
     async def _answers(self, traces: _Traces, order_ids: Collection[str | None]) -> list[dict[str, Any]]:
         ids = {key[:OWNER_KEY_DIGITS] for key in traces.ids | traces.alone | traces.browsers}
@@ -629,6 +682,52 @@ def _delivery_json(each: Delivery) -> dict[str, Any]:
     return {**told, "attempts": tried, "sent": sent}
 
 
+def _with_iso_times(value: Any, name: str) -> Any:
+    """Return a value of a file of access with its times as ISO 8601; `sent` stays as Pinterest gets it."""
+    if name == "sent":
+        return value
+    if isinstance(value, dict):
+        return {key: _with_iso_times(each, key) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_with_iso_times(each, name) for each in value]
+    return iso_time(value) if name in _TIMES and value is not None else value
+
+
+def person_text(found: Mapping[str, Any]) -> str:
+    """Return the data that `held` found as a text for the person."""
+    lines = [
+        "Data that Pinrelay stores about you",
+        "",
+        f"Written: {found['at']}",
+        f"Found by: {_words(found['named_by'])}",
+    ]
+    for name, heading in _HEADINGS.items():
+        lines += ["", f"{heading}: {len(found[name]) or 'none'}"]
+        for row in found[name]:
+            lines += ["", *_lines(row, "  ")]
+    if any(each["sent"] is None for each in found["deliveries"]):
+        lines += ["", _NO_SENT]
+    if found["is_cut"]:
+        lines += ["", f"The data of the first {MAX_HELD} events are listed."]
+    return "\n".join(lines) + "\n"
+
+
+def _lines(row: Mapping[str, Any], indent: str) -> Iterator[str]:
+    """Yield the values of a row, one per line; the values of an object in the row are indented."""
+    for name, value in row.items():
+        values = value if isinstance(value, (list, tuple)) else [value]
+        for each in values:
+            if isinstance(each, Mapping):
+                yield f"{indent}{_words([name])}:"
+                yield from _lines(each, f"{indent}  ")
+        if told := ", ".join(str(each) for each in values if not isinstance(each, Mapping) and each not in (None, "")):
+            yield f"{indent}{_words([name])}: {told}"
+
+
+def _words(names: Iterable[str]) -> str:
+    return ", ".join(names).replace("_", " ")
+
+
 def _told(nobodys: int, orders: int) -> str:
     kept = [count_of(nobodys, "event")] if nobodys else []
     kept += [f"the keys of {count_of(orders, 'order')}"] if orders else []
@@ -675,8 +774,10 @@ class ForgetActs:
     ) -> Forgotten:
         """Erase somebody; return how much was erased, and what stays. `reference` is that of the ticket.
 
-        With `suppress` a no is kept, so that later events of the person are withheld.
+        With `suppress` a no is kept, so that later events of the person are withheld. An erasure that finds nothing has
+        no certificate. Raises NameUnreadable.
         """
+        self._forgetting.require_readable(whom)
         number = self._number()
         ask = partial(self._ask_pinterest, number, whom.emails)
         done = await self._forgetting.forget(whom, now=self._audit.clock(), on_found=ask, suppress=suppress)
@@ -723,7 +824,9 @@ class ForgetActs:
             await DELETIONS.of(f"{number}-{account}").write(self._shared, one)
 
     async def held(self, person: Person, whom: NamedPerson | AccessRequest) -> dict[str, Any]:
-        """Return all that is kept of somebody who asks for it, ready for JSON."""
+        """Return all data stored about a person who asks for it, ready for JSON. Raises NameUnreadable."""
+        if isinstance(whom, NamedPerson):
+            self._forgetting.require_readable(whom)
         found = await self._forgetting.held(whom, now=self._audit.clock())
         after = (
             f"{count_of(len(found['deliveries']), 'delivery', 'deliveries')}, {count_of(len(found['facts']), 'fact')}"
@@ -795,6 +898,10 @@ class ForgetActs:
     ) -> Forgotten:
         at, reference = self._audit.clock(), redact(reference[:MAX_REFERENCE])
         asked = [each for each in (await DELETIONS.read_all(self._shared)).values() if each.certificate == number]
+        if done.is_nothing and not asked:
+            target = f"reference {reference}" if reference else ", ".join(kinds)
+            await self._audit.note(by, AuditAction.FORGET, target=target, after=done.failure)
+            return done
         certificate = Erasure(
             at=at,
             who=by.name,

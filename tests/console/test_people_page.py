@@ -222,8 +222,20 @@ async def test_a_person_is_erased_by_an_order_and_the_certificate_holds_nothing_
         assert "attachment" in file.headers["content-disposition"]
         assert [each["order_id"] for each in file.json()["dropped_events"]] == ["SO-7"]
         assert (await world.browser.post("/console/people/held", data={"by": "order_ids"})).status_code == 400
+        wanted = {"by": "order_ids", "whom": "SO-7", "as": "text"}
+        text = await world.browser.post("/console/people/held", data=wanted)
+        assert 'filename="person.txt"' in text.headers["content-disposition"]
+        assert "order id: SO-7" in text.text
         listed = legible(await world.browser.get("/console/people"))
         assert as_json["certificate"] in listed
+        for whom, status, told in (
+            ("eva@shop.example", 404, "Nothing is stored for this person."),
+            ("eva(at)example", 400, "This cannot be an e-mail address: write name@domain.tld."),
+        ):
+            nobody = {"by": "emails", "whom": whom, "confirmed": "yes"}
+            refused = await world.browser.post("/console/people/erase", data=nobody)
+            assert (refused.status_code, told in legible(refused)) == (status, True)
+        assert listed == legible(await world.browser.get("/console/people"))
         assert (await world.browser.get("/console/people/erasure?number=1-x")).status_code == 404
         assert [each.reason for _, each in (await world.outbox.message("o")).dropped_events] == [
             "its person was erased"

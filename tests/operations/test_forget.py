@@ -280,7 +280,7 @@ async def test_a_shop_that_asks_what_is_kept_has_an_operator_answer(configured: 
     assert after == f"answer it: pinrelay person --request {number}"
     by_name = await acts.held(EVA, NamedPerson(user_id="ann", emails=("ann@shop.example",)))
     by_request = await acts.held(EVA, request)
-    assert by_request == by_name | {"named_by": ("user_id", "emails", "digests")}
+    assert by_request == by_name | {"named_by": ["user_id", "emails", "digests"]}
     assert [each["message_id"] for each in by_request["deliveries"]] == ["p"]
     assert (await outbox.message("p")).deliveries != (), "nothing is erased"
     done = await acts.forget(EVA, NamedPerson(user_id="ann"))
@@ -292,11 +292,17 @@ async def test_a_shop_that_asks_what_is_kept_has_an_operator_answer(configured: 
 async def test_who_asks_is_told_of_answers_and_erasures(configured: Any, outbox: Outbox) -> None:
     acts = assemble.forget_acts(configured, outbox, Audit(outbox, lambda: NOW), nothing)
     ann = NamedPerson(user_id="ann")
+    await accept(configured, outbox, *(PAGE | {"userId": name} for name in ("ann", "bob")))
     await acts.forget(EVA, ann, reference="T-1", suppress=True)
     await acts.forget(EVA, NamedPerson(user_id="bob"), reference="T-2")
+    await acts.forget(EVA, ann, reference="T-3")
     told = await acts.held(EVA, ann)
-    assert {(each["is_no"], each["source"], each["at"]) for each in told["answers"]} == {(True, "erasure", NOW)}
-    assert [(each["reference"], each["named_by"]) for each in told["erasures"]] == [("T-1", ("user_id",))]
+    at = "2027-01-15T08:00:00Z"
+    assert {(each["is_no"], each["source"], each["at"]) for each in told["answers"]} == {(True, "erasure", at)}
+    assert [(each["reference"], each["named_by"], each["at"]) for each in told["erasures"]] == [
+        ("T-1", ["user_id"], at)
+    ]
+    assert [target for _, _, target, _ in await audited(outbox)][1] == "reference T-3", "nothing is left to erase"
     assert all("found_by" not in each for each in told["erasures"])
     assert (await acts.held(EVA, NamedPerson(user_id="eve")))["erasures"] == []
 

@@ -184,6 +184,15 @@ def at_second(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
+def iso_time(at: float) -> str:
+    """Return a time as ISO 8601, in UTC.
+
+    >>> iso_time(1764068785.9)
+    '2025-11-25T11:06:25Z'
+    """
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 MINUTE_S: Final = 60
 HOUR_S: Final = 3_600
 DAY_S: Final = 86_400
