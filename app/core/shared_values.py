@@ -123,6 +123,8 @@ class Trouble:
     pause_s: float
     #: Tells the token that was used from others (a short digest).
     token: str
+    #: The only event that is known to fail, by its delivery id: any other is tried at once. "" if others fail too.
+    only: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,8 @@
 [{"status": 429, "retry_after": 1, "times": 2},         the first two calls; then as usual
  {"reset": true, "probability": 0.1, "times": null},    a tenth of all calls, for ever
  {"reject": "^bad-", "times": null},                    events whose event_id matches fail (422)
- {"poison": "^worse-", "times": null}]                  a call with such an event is refused whole (400)
+ {"poison": "^worse-", "times": null},                  a call with such an event is refused whole (400)
+ {"poison": "^worst-", "status": 500, "times": null}]   a call with such an event is answered 500
 """
 
 from collections.abc import Sequence
@@ -65,7 +66,9 @@ class Step(BaseModel):
         default=None, description="events whose event_id matches fail, the others are processed"
     )
     poison: Pattern | None = Field(
-        default=None, description="a call with an event whose event_id matches is refused whole"
+        default=None,
+        description="only calls with an event whose event_id matches; they are refused whole (400) unless the step "
+        "has another answer",
     )
 
     # To which calls
@@ -80,9 +83,11 @@ class Step(BaseModel):
 
     @model_validator(mode="after")
     def _one_answer(self) -> Self:
-        answers = (self.status is not None or self.body is not None, self.half, self.reset, self.reject, self.poison)
-        if sum(map(bool, answers)) > 1:
-            message = "status or body, half, reset, reject and poison exclude each other: make several steps"
+        answers = (self.status is not None or self.body is not None, self.half, self.reset, self.reject)
+        if sum(map(bool, answers)) > 1 or (self.reject and self.poison):
+            message = (
+                "status or body, half, reset and reject exclude each other, poison and reject too: make several steps"
+            )
             raise ValueError(message)
         if self.to == "deletions" and self.matches:
             message = "reject and poison look at events, of which a call to delete has none"

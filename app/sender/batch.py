@@ -1,24 +1,32 @@
 """One batch on its way: what is left of it, and what a call that was refused whole means for its events."""
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
+from typing import Final
 
 from app.config.settings import DeliverySettings
-from app.core.deliveries import HELD, Claimed, Delivered, Outcome, Rejected, Retry, Settlement, State
+from app.core.deliveries import HELD, Blocked, Claimed, Delivered, Outcome, Rejected, Retry, Settlement, State
 from app.core.events import CounterRow
 from app.core.shared_values import Trouble
 from app.destination.client import Answer, Failure, PinterestClient
 from app.destination.outcomes import RefusedWhole, outcomes
 from app.errors import OutboxUnavailable
 from app.sender.bisection import BatchPart, Begun, Bisection, BisectionEvidence, BisectionLock
-from app.sender.circuit_breaker import CallSignal, CallsInARow, CircuitBreaker, signal_of
+from app.sender.circuit_breaker import FORBIDDEN, TOO_MANY_REQUESTS, CallSignal, CallsInARow, CircuitBreaker, signal_of
 from app.sender.context import CallReport, Dependencies
+from app.sender.failures import halves
 from app.sender.leases import Leases
 from app.sender.rate_limit import Calls
+from app.sender.retry import may_be_repeated
 from app.sender.settlements import Recording, counters, status_label, too_old
 from app.sender.shutdown import Shutdown
+
+#: Of a batch, at most so many events that failed alone are sent again: others wait behind them.
+ALONE_PER_BATCH: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +39,20 @@ class AnsweredCall:
     #: None where no answer came.
     status: int | None
     result: list[Outcome] | RefusedWhole
+
+    @property
+    def failure(self) -> Blocked | Retry | None:
+        """The result of each event if no event was judged and one of them may be the cause; else `None`.
+
+        A call that did not reach Pinterest, an answer that asks for a pause, 401 and 404 have other causes.
+        """
+        if isinstance(self.result, RefusedWhole) or self.has_verdict:
+            return None
+        first = self.result[0]
+        if isinstance(first, Retry):
+            was_sent = first.ambiguous or first.status is not None
+            return first if was_sent and first.retry_after_s is None and first.status != TOO_MANY_REQUESTS else None
+        return first if isinstance(first, Blocked) and first.status == FORBIDDEN else None
 
     @property
     def has_verdict(self) -> bool:
@@ -69,6 +91,10 @@ class BatchSearch:
         #: Pinterest's words, by the delivery ids of the events that were refused with no other in their call.
         self._refused_alone: dict[str, Rejected] = {}
         self._refusals = 0
+        #: Sets of events to be sent in calls of their own: the halves of those that failed.
+        self._halves: list[Sequence[Claimed]] = []
+        #: The first events of failed calls whose results are not recorded: halved, or a dead letter.
+        self._decided: set[str] = set()
         #: Turns True where nothing more of the batch may be sent now.
         self.is_stopped = False
 
@@ -81,8 +107,13 @@ class BatchSearch:
         """Whether something was refused and nothing accepted yet."""
         return self._halving.is_in_doubt
 
-    def note(self, part: BatchPart, begun: Begun, answered: AnsweredCall) -> list[Settlement]:
-        """Note what became of a part; return the settlements of events that are proven bad by now."""
+    def note(
+        self, part: BatchPart, begun: Begun, answered: AnsweredCall, *, now: float, may_repeat: bool
+    ) -> list[Settlement]:
+        """Note the answer to a part; return the dead letters that it proves.
+
+        `now` is the monotonic clock, `may_repeat` is whether all events of a failed call may be sent again.
+        """
         if isinstance(answered.result, RefusedWhole):
             self._refusals += 1
             self._evidence.refused(part.events, begun)
@@ -94,10 +125,45 @@ class BatchSearch:
             self._halving.accepted(part)
         else:
             self._halving.unanswered(part)
+            if failure := answered.failure:
+                self._evidence.failed(part.events, begun, now=now)
+                return self._judge_failure(part.events, failure, now, may_repeat=may_repeat)
         return [
             Settlement(claimed=self.left[event], outcome=self._refused_alone[event], state=State.DEAD)
             for event in self._halving.take_bad()
         ]
+
+    def _judge_failure(
+        self, events: tuple[str, ...], failure: Blocked | Retry, now: float, *, may_repeat: bool
+    ) -> list[Settlement]:
+        """Halve a suspected set; return an event that is proven to be the cause as a dead letter.
+
+        A set that is answered 403 is halved at once: whether the account is blocked shows in calls with other events.
+        """
+        failures = self._evidence.failures
+        if len(events) > 1:
+            if not may_repeat or not (failures.is_suspected(events) or isinstance(failure, Blocked)):
+                return []
+            self._halves += [[self.left[event] for event in half] for half in halves(events)]
+            self._decided.add(events[0])
+        elif failures.is_proven(events[0], now=now):
+            failures.forget(events[0])
+            self._decided.add(events[0])
+            dead = Rejected(reason=failure.reason, status=failure.status)
+            return [Settlement(claimed=self.left[events[0]], outcome=dead, state=State.DEAD)]
+        return []
+
+    def is_decided(self, answered: AnsweredCall) -> bool:
+        """Return whether the results of a call are not recorded: its set is halved, or its event is a dead letter."""
+        return answered.claimed[0].delivery_id in self._decided
+
+    def take_halves(self) -> list[Sequence[Claimed]]:
+        """Return the sets to be sent in calls of their own, which leave this search."""
+        for half in self._halves:
+            for claimed in half:
+                self.left.pop(claimed.delivery_id)
+        taken, self._halves = self._halves, []
+        return taken
 
     def sign(self, answered: AnsweredCall, *, now: float) -> CallSignal | None:
         """Return what the answer is a sign of; None where Pinterest judged something, or the search goes on."""
@@ -172,14 +238,34 @@ class BatchSender:
             off = self._surroundings.switches().presets_off  # since the claim: that leaves out what is off
             await recording.give_back([claimed for claimed in batch if claimed.preset in off], HELD)
             left = [claimed for claimed in batch if claimed.preset not in off]
-            search = BatchSearch(left, self._evidence, is_probe=is_probe, troubles=troubles)
+            await self._send_sets(left, is_probe=is_probe, troubles=troubles)
+        finally:
+            self._leases.release(batch)
+
+    async def _send_sets(self, batch: Sequence[Claimed], *, is_probe: bool, troubles: int) -> None:
+        """Send what failed before apart from the rest, and the halves of suspected sets one after the other.
+
+        A call with one half follows the call with the other, so an event among good ones never fails three calls in a
+        row, which would be an outage.
+        """
+        by_id = {claimed.delivery_id: claimed for claimed in batch}
+        sets: deque[Sequence[Claimed]] = deque(
+            [by_id[event] for event in part] for part in self._evidence.failures.sets(by_id)
+        )
+        alone = 0
+        while sets:
+            part = sets.popleft()
+            alone += self._evidence.failures.is_alone([claimed.delivery_id for claimed in part])
+            if alone > ALONE_PER_BATCH:
+                await self._recording.give_back([*part, *chain.from_iterable(sets)], "not sent yet")
+                return
+            search = BatchSearch(part, self._evidence, is_probe=is_probe, troubles=troubles)
             try:
                 await self._send_all(search)
             finally:
                 self._doubt.update(search, is_in_doubt=False)
+            sets.extend(search.take_halves())
             await self._finish(search)
-        finally:
-            self._leases.release(batch)
 
     async def give_up(self, batch: Sequence[Claimed], trouble: Trouble) -> bool:
         """Settle what has waited too long, and give back the rest; True where nothing is given back."""
@@ -195,11 +281,19 @@ class BatchSender:
             self._leases.release(batch)
         return not young
 
-    async def put_back(self, batch: Sequence[Claimed], reason: str) -> None:
-        """Let a batch wait that is not sent after all."""
+    def has_failed(self, claimed: Claimed) -> bool:
+        """Return whether the latest call with this delivery failed, in this process."""
+        return self._evidence.failures.has_failed(claimed.delivery_id)
+
+    def note_recovery(self) -> None:
+        """Note that another process made a call that was accepted."""
+        self._evidence.accepted((), self._evidence.begin())
+
+    async def put_back(self, batch: Sequence[Claimed], reason: str, *, after_s: float = 0) -> None:
+        """Let a batch wait that is not sent after all, for at least `after_s` seconds."""
         try:
             await self._recording.give_back(
-                await self._recording.without_what_may_have_arrived(batch), reason, after_s=0
+                await self._recording.without_what_may_have_arrived(batch), reason, after_s=after_s
             )
         finally:
             self._leases.release(batch)
@@ -230,9 +324,11 @@ class BatchSender:
         try:
             claimed = [search.left[event] for event in part.events]
             answered = await self._call(claimed)
-            bad = search.note(part, begun, answered)
+            may_repeat = all(may_be_repeated(each, answered.failure, self._policy) for each in claimed)
+            now = self._surroundings.clocks.monotonic()
+            bad = search.note(part, begun, answered, now=now, may_repeat=may_repeat)
             self._doubt.update(search, is_in_doubt=search.is_in_doubt)
-            await self._conclude(search, answered, token)  # before the call is free for a batch that waits
+            answered = await self._conclude(search, answered, token)  # before the call is free for a batch that waits
         finally:
             self._calls.release()
         await self._record(search, answered, bad)
@@ -253,8 +349,12 @@ class BatchSender:
         return False
 
     def _is_pointless(self, search: BatchSearch) -> bool:
-        """Return whether what was claimed before must wait: Pinterest takes nothing since, or it is switched off."""
-        return self.troubles > search.troubles or self._surroundings.switches().destination_off
+        """Return whether what was claimed before must wait: Pinterest takes nothing since, or it is switched off.
+
+        A probe that the gate let through is sent: no process sends another until the longest call is over.
+        """
+        is_late = not search.is_probe and self.troubles > search.troubles
+        return is_late or self._surroundings.switches().destination_off
 
     async def _call(self, claimed: Sequence[Claimed]) -> AnsweredCall:
         clocks = self._surroundings.clocks
@@ -269,19 +369,33 @@ class BatchSender:
             result=outcomes(answer, len(claimed), now=clocks.now(), redact=self._surroundings.redact),
         )
 
-    async def _conclude(self, search: BatchSearch, answered: AnsweredCall, token: str) -> None:
-        """Note for the batches to come how Pinterest fares."""
+    async def _conclude(self, search: BatchSearch, answered: AnsweredCall, token: str) -> AnsweredCall:
+        """Note for later batches whether Pinterest accepts calls; return the call with the results to record."""
         now = self._surroundings.clocks.now()
         if answered.has_verdict:
             self._row = CallsInARow()
         if (sign := search.sign(answered, now=now)) is None:
-            return
-        self._row = self._row.longer(sign, calls=search.calls_in_a_row)
-        if not (search.is_probe or self._row.is_trouble(sign)):
-            return
-        sign = replace(sign, since=self._row.since)
+            return answered
+        events = [claimed.delivery_id for claimed in answered.claimed]
+        if search.is_probe or not (answered.failure and self._evidence.failures.is_alone(events)):
+            self._row = self._row.longer(sign, events, calls=search.calls_in_a_row)
+            if search.is_probe or await self._is_trouble(sign, answered.claimed):
+                await self._stop_sending(sign, token, now, is_probe=search.is_probe)
+                return answered
+        if isinstance(failure := answered.failure, Blocked):  # the account is not: the events are sent again
+            retry = Retry(reason=failure.reason, status=failure.status)
+            return replace(answered, result=[retry] * len(events))
+        return answered
+
+    async def _is_trouble(self, sign: CallSignal, claimed: Sequence[Claimed]) -> bool:
+        has_others = sign.status == FORBIDDEN and (len(claimed) > 1 or await self._recording.has_others(claimed[0]))
+        return self._row.is_trouble(sign, has_others=has_others)
+
+    async def _stop_sending(self, sign: CallSignal, token: str, now: float, *, is_probe: bool) -> None:
+        may_be_of_event = sign.state != "rate limited" and not sign.retry_after_s
+        sign = replace(sign, since=self._row.since, only=self._row.event if may_be_of_event else "")
         try:
-            await self._gate.worsen(sign, token=token, now=now, probe=search.is_probe)
+            await self._gate.worsen(sign, token=token, now=now, probe=is_probe)
         except OutboxUnavailable as exc:
             self._surroundings.on_error(exc)
         self.troubles += 1  # after the gate: whoever read this first has asked the gate in vain
@@ -289,7 +403,7 @@ class BatchSender:
     async def _record(self, search: BatchSearch, answered: AnsweredCall, bad: Sequence[Settlement]) -> None:
         """Record what the call settled, and what it proved of events that were refused alone."""
         settlements = list(bad)
-        if not isinstance(answered.result, RefusedWhole):
+        if not (isinstance(answered.result, RefusedWhole) or search.is_decided(answered)):
             settlements += self._recording.settlements(answered.claimed, answered.result, judged=answered.has_verdict)
         account = answered.claimed[0].ad_account_id
         call = CounterRow(name="calls", label=status_label(answered.status), ad_account_id=account)

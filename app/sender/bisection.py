@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from app.sender.failures import Failures
+
 #: Of so many events something is remembered; beyond, all is forgotten: what is bad is then found out again.
 MAX_REMEMBERED = 100_000
 
@@ -62,16 +64,19 @@ class BisectionEvidence:
         self._moment = 0
         self._accepted = -1
         self._suspects: dict[str, _Suspect] = {}
+        #: Calls whose answer judged no event.
+        self.failures = Failures()
 
     def begin(self) -> Begun:
         """Note that a call is begun, and return what to tell of it with its answer."""
         self._moment += 1
         return Begun(moment=self._moment, accepted=self._accepted)
 
-    def accepted(self, events: Iterable[str], begun: Begun) -> None:
+    def accepted(self, events: Sequence[str], begun: Begun) -> None:
         """Note that Pinterest took a call and judged its events one by one."""
         self._moment += 1
         self._accepted = max(self._accepted, begun.moment)
+        self.failures.accepted(events, moment=self._moment)
         for event in events if self._suspects else ():
             if suspect := self._suspects.pop(event, None):
                 for call in suspect.calls:
@@ -88,6 +93,11 @@ class BisectionEvidence:
             suspect.calls.append(call)
             if len(events) == 1:
                 suspect.alone = begun.accepted
+
+    def failed(self, events: Sequence[str], begun: Begun, *, now: float) -> None:
+        """Note that a call had an answer that judges no event, at `now` by the monotonic clock."""
+        self._moment += 1
+        self.failures.failed(events, moment=self._moment, accepted=begun.accepted, now=now)
 
     def close(self, events: Iterable[str]) -> None:
         """Forget bad events, which are tried no more. They still explain the refused calls that they were in."""

@@ -1,6 +1,6 @@
 """While Pinterest takes nothing, only probes are sent: one delivery at a time, at rising pauses, by one process."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
@@ -16,7 +16,8 @@ MAX_BLOCKED_PAUSE_S: Final = HOUR_S
 #: One or two calls in a row without a verdict are chance.
 CALLS_IN_A_ROW: Final = 3
 
-_TOO_MANY_REQUESTS: Final = 429
+FORBIDDEN: Final = 403
+TOO_MANY_REQUESTS: Final = 429
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,8 @@ class CallSignal:
     since: float
     #: What Pinterest asked for; 0 where it said nothing.
     retry_after_s: float = 0
+    #: The only event that is known to get this answer, by its delivery id; "" if others get it too.
+    only: str = ""
 
 
 def signal_of(outcome: Blocked | Retry | Rejected, *, now: float) -> CallSignal:
@@ -43,7 +46,7 @@ def signal_of(outcome: Blocked | Retry | Rejected, *, now: float) -> CallSignal:
             return CallSignal(state="refusing", reason=outcome.reason, status=outcome.status, since=now)
         case _:
             return CallSignal(
-                state="rate limited" if outcome.status == _TOO_MANY_REQUESTS else "failing",
+                state="rate limited" if outcome.status == TOO_MANY_REQUESTS else "failing",
                 reason=outcome.reason,
                 status=outcome.status,
                 since=now,
@@ -58,14 +61,36 @@ class CallsInARow:
     calls: int = 0
     #: When the first of them was answered.
     since: float = 0
+    #: The one event of all these calls, by its delivery id; "" if there were others.
+    event: str = ""
+    #: The events of the latest call that was answered 401, 403 or 404.
+    blocked: frozenset[str] = frozenset()
+    #: Two such calls had no event in common.
+    others_blocked: bool = False
 
-    def longer(self, sign: CallSignal, *, calls: int = 1) -> "CallsInARow":
-        """Return the row with `calls` more; `sign` is what the first of them showed."""
-        return CallsInARow(calls=self.calls + calls, since=self.since if self.calls else sign.since)
+    def longer(self, sign: CallSignal, events: Sequence[str], *, calls: int = 1) -> "CallsInARow":
+        """Return the row with `calls` more; `sign` is what the first of them showed, `events` were in the latest."""
+        is_blocked = sign.state == "blocked"
+        is_only = len(events) == 1 and (not self.calls or self.event == events[0])
+        return CallsInARow(
+            calls=self.calls + calls,
+            since=self.since if self.calls else sign.since,
+            event=events[0] if is_only else "",
+            blocked=frozenset(events) if is_blocked else self.blocked,
+            others_blocked=self.others_blocked
+            or (is_blocked and bool(self.blocked) and self.blocked.isdisjoint(events)),
+        )
 
-    def is_trouble(self, sign: CallSignal) -> bool:
-        """Return whether the row, of which `sign` is the latest, is no chance any more."""
-        return sign.state == "blocked" or sign.retry_after_s > 0 or self.calls >= CALLS_IN_A_ROW
+    def is_trouble(self, sign: CallSignal, *, has_others: bool = False) -> bool:
+        """Return whether the row, of which `sign` is the latest, is no chance any more.
+
+        `has_others`: the latest call was answered 403, and events wait that were not in it. The answer may be that of a
+        firewall to one event, until calls with other events get the same answer.
+        """
+        if sign.state == "blocked":
+            is_repeated = self.event != "" and self.calls > 1
+            return self.others_blocked or is_repeated or not has_others
+        return sign.retry_after_s > 0 or self.calls >= CALLS_IN_A_ROW
 
 
 def worsened(
@@ -78,10 +103,11 @@ def worsened(
     """
     wanted_s = clamped(sign.retry_after_s, policy)
     goes_on = before is not None and (before.state == "blocked") == (sign.state == "blocked")
+    only = sign.only if before is None or before.only == sign.only else ""
     if before is not None and not probe and (goes_on or sign.state != "blocked"):
         if now + wanted_s <= before.next_probe_at:
-            return before
-        return replace(before, next_probe_at=now + wanted_s, pause_s=max(before.pause_s, wanted_s))
+            return replace(before, only=only)
+        return replace(before, next_probe_at=now + wanted_s, pause_s=max(before.pause_s, wanted_s), only=only)
     was_s = before.pause_s if before is not None and goes_on and before.token == token else None
     pause_s = max(_next_pause_s(was_s, sign, policy), wanted_s)
     return Trouble(
@@ -92,6 +118,7 @@ def worsened(
         next_probe_at=now + pause_s,
         pause_s=pause_s,
         token=token,
+        only=only,
     )
 
 
@@ -136,9 +163,10 @@ class HalfOpen:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Nothing may be sent for `wait_s` seconds."""
+    """Nothing may be sent for `wait_s` seconds, except a probe if only one other event is known to fail."""
 
     wait_s: float
+    trouble: Trouble
 
 
 Passage: TypeAlias = Closed | HalfOpen | Open
@@ -185,7 +213,7 @@ class CircuitBreaker:
             self._over_at = asked_at + wait_s(seen.value, self._policy, token=token, now=now)
         left_s = self._over_at - self._monotonic()
         if left_s > 0 and not (seen.value.state == "blocked" and token != seen.value.token):
-            return Open(left_s)
+            return Open(left_s, seen.value)
         return HalfOpen(seen.value)
 
     async def take_probe(self, *, now: float) -> bool:

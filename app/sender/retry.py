@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from app.config.settings import DeliverySettings
-from app.core.deliveries import Claimed, Retry
+from app.core.deliveries import Claimed, Outcome, Retry
 
 #: Doubling ends here: no pause is longer than 2^60 s, and powers stay small.
 _MAX_DOUBLINGS = 60
@@ -51,7 +51,7 @@ class RetryContext:
 
 def decide(claimed: Claimed, retry: Retry, policy: DeliverySettings, moment: RetryContext) -> RetryDecision:
     """Decide after a call that brought no verdict on this event."""
-    if retry.ambiguous and claimed.action_source == "offline" and not policy.retry_offline_ambiguous:
+    if not may_be_repeated(claimed, retry, policy):
         return GiveUp(
             reason="may have arrived, and Pinterest cannot de-duplicate offline events "
             f"(RETRY_OFFLINE_AMBIGUOUS sends them again): {retry.reason}"
@@ -67,6 +67,12 @@ def decide(claimed: Claimed, retry: Retry, policy: DeliverySettings, moment: Ret
         return RetryAt(at=moment.now + pause_s(claimed.attempt, policy, chance=moment.chance))
     longest_s = min(max(moment.age_s, policy.retry_base_s), policy.retry_max_pause_s)
     return RetryAt(at=moment.now + moment.chance * longest_s)
+
+
+def may_be_repeated(claimed: Claimed, outcome: Outcome | None, policy: DeliverySettings) -> bool:
+    """Return whether the event may be sent again. An offline event that may have arrived may not."""
+    may_have_arrived = isinstance(outcome, Retry) and outcome.ambiguous
+    return not may_have_arrived or claimed.action_source != "offline" or policy.retry_offline_ambiguous
 
 
 def given_up_for_age(reason: str, policy: DeliverySettings) -> str:

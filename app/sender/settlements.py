@@ -173,6 +173,15 @@ class Recording:
         pairs = zip(claimed, results, strict=True)
         return [settle(each, result, self._policy, moment_of) for each, result in pairs]
 
+    async def has_others(self, claimed: Claimed) -> bool:
+        """Return whether other deliveries of the ad account wait. If the outbox is unavailable, report it: none do."""
+        try:
+            backlog = await self._outbox.backlog(claimed.ad_account_id, now=self._surroundings.clocks.now())
+        except OutboxUnavailable as exc:
+            self._on_error(exc)
+            return False
+        return backlog.pending + backlog.claimed > 1
+
     def age_s(self, claimed: Claimed) -> float:
         """Return how many seconds have passed since the delivery was enqueued."""
         return self._surroundings.clocks.age_s(claimed.enqueued_at)

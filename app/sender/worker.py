@@ -16,7 +16,7 @@ from app.errors import OutboxUnavailable
 from app.outbox.arrivals import ArrivalTerms
 from app.outbox.store import Outbox
 from app.sender.batch import BatchSender
-from app.sender.circuit_breaker import NOT_MINE_S, CircuitBreaker, HalfOpen, Open
+from app.sender.circuit_breaker import NOT_MINE_S, CircuitBreaker, Closed, HalfOpen, Open
 from app.sender.clocks import ClockWatch
 from app.sender.context import Dependencies
 from app.sender.leases import Leases
@@ -34,6 +34,10 @@ BATCHES_PER_CALL = 2
 ARRIVAL_SHARE = 0.5
 #: So many claims that found a batch, one after the other, show a backlog: what arrives waits behind it.
 BACKLOG_BATCHES = 2
+#: How long the only event that is known to fail stays out of the queue while other events are looked for.
+ASIDE_S = 5.0
+#: So many deliveries that failed before are passed over to find a probe.
+MAX_PASSED_OVER = 20
 #: Of `shutdown_timeout_s`: then calls under way are cut off, and the rest of the time is for recording that.
 FINISH_SHARE = 0.8
 
@@ -76,6 +80,8 @@ class Worker:
         self._sends: set[asyncio.Task[bool]] = set()
         #: `BatchSender.troubles` when the gate last let a batch through; None where it was closed since, or not asked.
         self._passed_at: int | None = None
+        #: Whether the gate was not closed when it was asked last.
+        self._is_stopped = False
         #: How many claims have found a batch since one found nothing.
         self._batches_in_a_row = 0
         self._probe_under_way: asyncio.Task[bool] | None = None
@@ -162,9 +168,13 @@ class Worker:
         await self._clock_watch.look()
         troubles = self._sending.troubles
         passage = await self._gate.ask(now=self._clocks.now())
+        if isinstance(passage, Closed) and self._is_stopped:
+            self._sending.note_recovery()
+        self._is_stopped = not isinstance(passage, Closed)
         if isinstance(passage, Open):
             self._passed_at = None
-            await self._shutdown.rest(min(passage.wait_s, REST_S))
+            if not (passage.trouble.only and await self._probe_other(passage, troubles)):
+                await self._shutdown.rest(min(passage.wait_s, REST_S))
         elif isinstance(passage, HalfOpen):
             self._passed_at = None
             await self._probe(passage.trouble, troubles)
@@ -181,10 +191,39 @@ class Worker:
             while batch := await self._claim(limit=self._policy.batch_max_events, max_wait_s=0):
                 if not await self._sending.give_up(batch, trouble):
                     break
-        batch = await self._claim(limit=1, max_wait_s=0)
-        if not batch:
+        if batch := await self._claim_probe():
+            await self._send_probe(batch, trouble, troubles)
+        else:
             await self._wait_for_more()
-            return
+
+    async def _probe_other(self, passage: Open, troubles: int) -> bool:
+        """Send a probe at once if another event is due than the only one that is known to fail.
+
+        Return whether there was one.
+        """
+        batch = await self._claim_probe()
+        if batch and batch[0].delivery_id != passage.trouble.only:
+            await self._send_probe(batch, passage.trouble, troubles)
+            return True
+        await self._sending.put_back(batch, passage.trouble.reason, after_s=min(passage.wait_s, ASIDE_S))
+        return False
+
+    async def _claim_probe(self) -> list[Claimed]:
+        """Claim one delivery that is due, preferably one whose latest call did not fail."""
+        failed: list[Claimed] = []
+        with self._leases.released_on_error(failed):
+            while (
+                (batch := await self._claim(limit=1, max_wait_s=0))
+                and self._sending.has_failed(batch[0])
+                and len(failed) < MAX_PASSED_OVER
+            ):
+                failed += batch
+            probe = batch or failed[:1]
+            await self._sending.put_back([each for each in failed if each not in probe], "not sent yet")
+        return probe
+
+    async def _send_probe(self, batch: list[Claimed], trouble: Trouble, troubles: int) -> None:
+        """Send a probe, unless another process has sent one."""
         with self._leases.released_on_error(batch):
             is_mine = await self._gate.take_probe(now=self._clocks.now())
         if is_mine:

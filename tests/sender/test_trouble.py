@@ -61,14 +61,60 @@ def test_what_a_call_is_a_sign_of(outcome: Blocked | Retry | Rejected, state: st
 def test_from_the_third_call_in_a_row_on_it_is_no_chance(sign: CallSignal, calls: int, *, is_trouble: bool) -> None:
     row = CallsInARow()
     for number in range(calls):
-        row = row.longer(replace(sign, since=NOW + number))
+        row = row.longer(replace(sign, since=NOW + number), [str(number)])
 
     assert row.is_trouble(sign) == is_trouble
     assert row.since == NOW
 
 
+@every_row(
+    ("calls", "has_others", "is_trouble", "event"),
+    [
+        ([("blocked", "a")], False, True, "a"),  # there is nothing else to send
+        ([("blocked", "a")], True, False, "a"),
+        ([("blocked", "ab")], True, False, ""),
+        ([("blocked", "a"), ("blocked", "a")], True, True, "a"),  # nothing else was sent between them
+        ([("blocked", "a"), ("blocked", "b")], True, True, ""),
+        ([("blocked", "abcd"), ("blocked", "ab")], True, False, ""),
+        ([("blocked", "abcd"), ("blocked", "ab"), ("blocked", "cd")], True, True, ""),
+        ([("blocked", "ab"), ("blocked", "cd"), ("blocked", "cd")], True, True, ""),
+        ([("failing", "a"), ("blocked", "b")], True, False, ""),
+        ([("failing", "a"), ("failing", "a"), ("failing", "a")], False, True, "a"),
+        ([("failing", "a"), ("failing", "b"), ("failing", "b")], False, True, ""),
+    ],
+)
+def test_an_account_is_blocked_if_calls_with_other_events_are(
+    calls: list[tuple[Any, str]], event: str, *, has_others: bool, is_trouble: bool
+) -> None:
+    row = CallsInARow()
+    for state, events in calls:
+        row = row.longer(a_sign(state), events)
+
+    assert row.is_trouble(a_sign(calls[-1][0]), has_others=has_others) == is_trouble
+    assert row.event == event
+
+
+@every_row(
+    ("before", "sign", "probe", "only"),
+    [
+        (None, "a", False, "a"),
+        ("a", "a", True, "a"),
+        ("a", "a", False, "a"),
+        ("a", "", False, ""),  # a late answer to a call with other events
+        ("a", "b", True, ""),
+        ("", "b", True, ""),  # another process knows of others
+    ],
+)
+def test_one_event_is_the_only_one_that_fails_until_another_does(
+    before: str | None, sign: str, only: str, *, probe: bool
+) -> None:
+    trouble = None if before is None else a_trouble(state="failing", only=before)
+
+    assert after(trouble, a_sign(only=sign), probe=probe).only == only
+
+
 def test_a_batch_that_was_refused_whole_is_as_many_calls_as_that_took() -> None:
-    assert CallsInARow().longer(a_sign("refusing"), calls=3).is_trouble(a_sign("refusing"))
+    assert CallsInARow().longer(a_sign("refusing"), ["1"], calls=3).is_trouble(a_sign("refusing"))
 
 
 @every_row(

@@ -154,19 +154,19 @@ async def test_a_refused_token_blocks_everybody_and_a_changed_one_resumes(stage:
 async def test_while_blocked_probes_of_one_are_sent_at_rising_pauses(stage: Stage) -> None:
     moved_s = 0.0
     stage.clock, stage.monotonic = (lambda: time.time() + moved_s), (lambda: time.monotonic() + moved_s)
-    await stage.script({"status": 403, "times": 3})
+    await stage.script({"status": 403, "times": 4})
     await stage.enqueue(*ids("order", 30))
 
     async with stage.worker(batch_max_events=10, max_calls_in_flight=1):
-        for calls, pause_s in ((1, 60), (2, 120)):
+        for calls, pause_s in ((2, 60), (3, 120)):
             await stage.called(calls)
             moved_s += pause_s + 1
-        await stage.called(3)
+        await stage.called(4)
         moved_s += 241
         await stage.settled()
 
-    assert [call.deliveries for call in stage.calls][:4] == [10, 1, 1, 1]
-    assert (await stage.state())["by_status"] == {"403": 3, "200": len(stage.calls) - 3}
+    assert [call.deliveries for call in stage.calls][:5] == [10, 10, 1, 1, 1]
+    assert (await stage.state())["by_status"] == {"403": 4, "200": len(stage.calls) - 4}
     assert {each.attempts for each in await stage.deliveries()} == {1}
 
 
