@@ -51,6 +51,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "shadow": "shadow:shadow",
     "preview": "preview:preview",
     "preview-source": "preview:preview_source",
+    "sources-pixel": "sources_pixel:sources_pixel",
     "import-segment": "import_segment:import_segment",
     "import": "import_events:import_files",
     "find": "find:find",

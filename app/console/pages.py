@@ -121,6 +121,7 @@ NAVIGATION: Final = (
             NavigationEntry("tail", "/tail", "Live tail", for_operators=True),
             NavigationEntry("tester", "/tester", "Event tester"),
             NavigationEntry("quarantine", "/quarantine", "Quarantine"),
+            NavigationEntry("pixel", "/pixel", "Shopify pixel"),
         ),
     ),
     NavigationEntry("deliveries", "/deliveries", "Deliveries", "M14 2 7 9M14 2l-4.5 12L7 9 2 6.5z"),

@@ -16,6 +16,7 @@ from app.console.overview_page import OverviewPages
 from app.console.pages import Pages
 from app.console.people_page import PeoplePages
 from app.console.pinterest_page import PinterestPages, TagCheckPages
+from app.console.pixel_page import PixelPages
 from app.console.preset_page import PresetPages
 from app.console.publish_page import MappingPages, PublishPages
 from app.console.quality_page import QualityPages
@@ -86,6 +87,7 @@ def _of_figures(services: ConsoleServices, pages: Pages, guard: Guard) -> Iterat
     yield "GET", "", guard(OverviewPages(services, pages).show)
     yield "GET", "/inventory", guard(inventory.show)
     yield "GET", "/inventory/name", guard(inventory.name)
+    yield "GET", "/pixel", guard(PixelPages(services, pages).show)
     yield "GET", "/quality", guard(QualityPages(services, pages).show)
     yield "GET", "/pinterest", guard(PinterestPages(services, pages).show)
     yield "GET", "/tag-check", guard(TagCheckPages(services, pages).show)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import orjson
 from fastapi import APIRouter, Request, Response
@@ -245,6 +245,19 @@ _SNIPPET: Final = """\
 def page_snippet(host: str, key: str) -> str:
     """Return what a page needs to load the library from a host (`https://events.example.com`) and send its visit."""
     return _SNIPPET.format(host=host, key=key)
+
+
+_PIXEL: Final = (Path(__file__).parent / "shopify_pixel.js").read_text(encoding="utf-8")
+_PIXEL_ADDRESS: Final = "'https://events.example.com/webhook/shopify_pixel?key=KEY'"
+
+
+def shopify_pixel(host: str, source: str, key: str) -> str:
+    """Return the custom pixel of a Shopify shop, which sends to a source of a host by the key of the source.
+
+    `host` is an address such as `https://events.example.com`.
+    """
+    address = f"{host}/webhook/{source}?key={quote(key, safe='')}"
+    return _PIXEL.replace(_PIXEL_ADDRESS, orjson.dumps(address).decode())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

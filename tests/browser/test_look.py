@@ -40,6 +40,7 @@ PAGES = {
     "pinterest": "/console/pinterest",
     "quality": "/console/quality",
     "tag check": "/console/tag-check",
+    "pixel": "/console/pixel",
     "activity": "/console/activity",
     "quarantine": "/console/quarantine",
     "tail": "/console/tail",

@@ -80,6 +80,7 @@ OPERATIONS: dict[str, tuple[UserRole, list[Ask]]] = {
     "presets publish": (O, [ask("POST /console/publish"), ask("POST /console/publish/now")]),
     "presets reload": (O, [ask("POST /api/reload"), ask("POST /console/mappings/reload")]),
     "presets enable": (O, [ask("POST /api/switch"), ask("POST /console/mappings/switch", on="yes")]),
+    "sources pixel": (V, [ask("GET /console/pixel")]),
     "tag check": (V, [ask("GET /console/tag-check")]),
     "preview": (V, [ask("GET /console/tester"), ask("POST /console/tester", example="Checkout")]),
     "preview --send": (O, [ask("POST /console/tester", example="Checkout", send="Checkout")]),

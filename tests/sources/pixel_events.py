@@ -396,6 +396,7 @@ FOUND: dict[str, Row] = {
             "checkout_completed",
             checkout(
                 **TAKA,
+                token="c861274776341544ffbcaf89f48b7687",
                 order={"id": "6807581753559", "customer": {"id": "9384230682839", "isFirstOrder": False}},
                 delivery=delivery(1400, 1400, "BDT"),
                 shippingLine={"price": money(1400, "BDT")},
@@ -415,6 +416,7 @@ FOUND: dict[str, Row] = {
             "checkout_completed",
             checkout(
                 **TAKA,
+                token="7ec295c8673d2650fbb01e29215f6bae",
                 order={"id": "6807530143959"},
                 discountsAmount=money(1939, "BDT"),
                 delivery=delivery(1400, 0, "BDT"),
@@ -495,6 +497,7 @@ FOUND: dict[str, Row] = {
             "11111111-2222-3333-4444-555555555555",
             "checkout_completed",
             checkout(
+                token="tea_token_abcdefg1234567",
                 lineItems=[line(TEA, 3, id="tea_line_123")],
                 order={"customer": {"id": "tea_customer_000", "isFirstOrder": True}, "id": "tea_order_999"},
                 shippingLine={"price": money(5)},
