@@ -15,9 +15,10 @@ from app.catalog.presets import faults_of_constants
 from app.catalog.source_files import EventFile, SourceFile, unknown_path_faults
 from app.core.values.event_names import RECORD
 from app.core.values.order_channels import by_channel
-from app.core.values.placeholders import flag_is_given
+from app.core.values.placeholders import flag_is_given, is_id
 from app.errors import EventRefused, EventUntaken, Fault, MappingError, TriggerError
 from app.mapping import Mapping as CompiledMapping
+from app.mapping import Readers
 from app.trigger import Readable, Trigger, compile_trigger
 
 #: What a record has; see app/source/raw_records.py.
@@ -29,6 +30,8 @@ _FIELDS: Final = (*RECORD_FIELDS.nested, *RECORD_FIELDS.flat)
 
 #: Where an event says by what it, and its order, are known again.
 _IDS: Final = (("messageId",), ("properties", "event_id"), ("properties", "order_id"))
+#: A placeholder as the id of an event would make all but the first event duplicates.
+_READERS: Final = Readers(at_once={"messageId": is_id})
 #: Of Segment's events; what else a mapping would say makes events that are refused.
 _TYPES: Final = frozenset({"track", "page", "screen", "identify", "group", "alias", "delete"})
 _UNTAKEN: Final = "no trigger of the source matches it"
@@ -277,7 +280,7 @@ def _compiled(
     each = _path("item", event.each, f"{place}/each", place, faults)
     whole = merge_mappings(spec.mapping, event.mapping)
     try:
-        mapping = compile_mapping(whole, prefix=f"{place}/mapping")
+        mapping = compile_mapping(whole, prefix=f"{place}/mapping", readers=_READERS)
         faults.extend(unknown_path_faults(whole, _FIELDS, f"{place}/mapping"))
         faults.extend(faults_of_constants(whole, mapping, _IDS, f"{place}/mapping", of_records=True))
     except MappingError as exc:

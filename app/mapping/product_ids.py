@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from app.core.values.placeholders import is_no_id
+from app.core.values.placeholders import is_id
 from app.errors import Fault, MappingError
 from app.mapping import liquid
 from app.mapping.compiler import PRODUCT_ID, Compiler, json_kind
@@ -40,7 +40,7 @@ def build_product_id(compiler: Compiler, value: Any, at: str) -> Node:
         return compiler.context.choice((*ids[compiler.content_id].options, *usual))
     ids[PRODUCT_ID] = Choice(
         options=(*ids[PRODUCT_ID].options, *usual),
-        is_usable=_is_id,
+        is_usable=is_id,
         about=tuple(map(compiler.context.about, (*ids[PRODUCT_ID].options, *usual))),
     )
     return compiler.context.choice((_joined(compiler, tuple(ids.values()), at), *usual))
@@ -56,7 +56,7 @@ def check_content_id(text: str) -> None:
 
 def _first_id(compiler: Compiler, paths: list[str], at: str) -> Choice:
     nodes = tuple(Call(function=_id, operands=(path_node(compiler, path, at),), needs="all") for path in paths)
-    return compiler.context.operand(_is_id).choice(nodes)
+    return compiler.context.operand(is_id).choice(nodes)
 
 
 def _joined(compiler: Compiler, ids: tuple[Choice, ...], at: str) -> Node:
@@ -74,8 +74,4 @@ def _rendered(render: Callable[[dict[str, Any]], Any], shown: frozenset[str], *i
 
 def _id(value: Any) -> Any:
     """Return an id; MISSING for all else, such as the 0 of a product without variants."""
-    return value if _is_id(value) else MISSING
-
-
-def _is_id(value: Any) -> bool:
-    return not is_no_id(value) if type(value) is str else type(value) is int and value != 0
+    return value if is_id(value) else MISSING

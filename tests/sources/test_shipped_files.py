@@ -42,7 +42,12 @@ def ga4_names(source: str, asked: str) -> dict[str, Any]:
     """Return which event each of GA4's names becomes, by the triggers of a source that ask for the name there."""
     file: Any = parse_yaml((SOURCES / f"{source}.yaml").read_text(encoding="utf-8"))
     found = [(re.fullmatch(rf'{re.escape(asked)} = "(.+)"', each["subscribe"]), each) for each in file["events"]]
-    return {name[1]: each["mapping"] for name, each in found if name}
+    return {name[1]: kind_of(each) for name, each in found if name}
+
+
+def kind_of(event: dict[str, Any]) -> tuple[str, str | None]:
+    """Return the type and the name of the event that an entry of a file makes."""
+    return event["mapping"]["type"], event["mapping"].get("event")
 
 
 def test_ga4s_names_become_the_same_events_in_all_three_shapes() -> None:
@@ -50,7 +55,7 @@ def test_ga4s_names_become_the_same_events_in_all_three_shapes() -> None:
     assert len(pushed) > 10
     assert pushed == ga4_names("ga4", "item.name")
     file: Any = parse_yaml((SOURCES / "gtm_server.yaml").read_text(encoding="utf-8"))
-    named = {name: kind["mapping"] for kind in file["events"] for name in re.findall(r'"(.+?)"', kind["subscribe"])}
+    named = {name: kind_of(kind) for kind in file["events"] for name in re.findall(r'"(.+?)"', kind["subscribe"])}
     assert pushed.items() <= named.items()
 
 

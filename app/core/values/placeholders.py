@@ -66,6 +66,11 @@ def is_no_id(text: str) -> bool:
     return not word or word in _NO_IDS or "{{" in word or "[object" in word
 
 
+def is_id(value: Any) -> bool:
+    """Return whether a value of any type is an id: a text that is no placeholder, or an integer other than 0."""
+    return not is_no_id(value) if type(value) is str else type(value) is int and value != 0
+
+
 def is_no_address(text: str) -> bool:
     """Return whether a text in the place of an address is no address; within one, a template may have been left open.
 
