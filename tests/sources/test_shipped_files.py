@@ -1,11 +1,12 @@
 """What stands in the shipped files more than once, since triggers have no lists, stands there alike."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from functools import cache
 from typing import Any
 
+import orjson
 import pytest
 
 from app.catalog.sources import load_source
@@ -208,3 +209,42 @@ def test_mparticles_advertising_id_is_sent_where_the_device_allows_it(device: di
 @pytest.mark.parametrize("products", [[{"product_id": "P-1", "quantity": 2}], '[{"product_id": "P-1", "quantity": 2}]'])
 def test_the_products_of_a_row_are_a_list_or_its_text(products: Any) -> None:
     assert sent("hightouch-rows", {"products": products})["custom_data"]["content_ids"] == ["P-1"]
+
+
+OWN_WORDS: dict[str, Any] = {
+    "contents": [{"id": "OA-1", "item_price": "7", "quantity": 2}],
+    "content_ids": ["OA-2"],
+    "num_items": 9,
+}
+
+
+@every_row("word", OWN_WORDS)
+@every_row("write", [lambda value: value, lambda value: orjson.dumps(value).decode()], ids=["plain", "JSON text"])
+@every_row(
+    ("case", "holder", "others"),
+    [
+        ("ga4-datalayer-purchase", "ecommerce", "items"),
+        ("ga4-measurement-protocol", "events.0.params", "items"),
+        ("gtm_server-purchase", "", "items"),
+        ("hightouch-rows", "", "products"),
+        ("shopify-order-paid", "", "line_items"),
+        ("woocommerce-order-paid", "", "line_items"),
+    ],
+)
+def test_pinterests_own_words_win_in_every_source_that_can_have_them(
+    case: str, holder: str, others: str, word: str, write: Callable[[Any], Any]
+) -> None:
+    at = f"{holder}." if holder else ""
+    theirs = {f"{at}{others}": [{"product_id": "P-9", "item_id": "P-9", "price": 5, "quantity": 3}]}
+    before = sent(case, theirs)["custom_data"]
+    assert (before["content_ids"], before["num_items"]) == (["P-9"], 3)
+    found = sent(case, theirs | {f"{at}{word}": write(OWN_WORDS[word])})["custom_data"]
+    expected: dict[str, Any] = {
+        "content_ids": ["P-9"],
+        "num_items": 3,
+        "contents": before["contents"],
+        word: OWN_WORDS[word],
+    }
+    if word == "contents":
+        expected |= {"content_ids": ["OA-1"], "num_items": 2}
+    assert {name: found[name] for name in expected} == expected
