@@ -321,7 +321,7 @@ def source_traits(settings: Settings, sources: RunningSources | None) -> Callabl
         named = of_files().get(name)
         if named is None:
             return SourceTraits(is_proven=proves_authors(settings, name))
-        return SourceTraits(is_proven=named.is_proven, shop=named.shop)
+        return SourceTraits(is_proven=named.is_proven, shop=named.shop, has_page_key=named.has_page_key)
 
     return traits
 

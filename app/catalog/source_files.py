@@ -219,6 +219,11 @@ class SourceFile(BaseModel):
         """Whether a secret says who makes its events."""
         return self.made_by == "server" and any(proof.kind not in {"anyone", "key"} for proof in self.proofs)
 
+    @property
+    def has_page_key(self) -> bool:
+        """Whether pages show its key."""
+        return any(proof.kind == "key" for proof in self.proofs)
+
     @field_validator("content_id")
     @classmethod
     def _is_read(cls, text: str | None) -> str | None:

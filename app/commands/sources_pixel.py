@@ -31,7 +31,7 @@ def sources_pixel(
     settings = load_settings()
     running = assemble.running_sources(settings, on_fault=log_secrets_kept)
     found = running.sources.get(source) if running else None
-    if found is None or not found.page_keys:
+    if found is None or not found.has_page_key:
         raise SettingsError(f"SOURCES: no source {source} with a key is on: add {source} to SOURCES, and set its key")
     host = url or next((f"https://{each}" for each in settings.public_hosts), "")
     if not host.startswith(("https://", "http://")):

@@ -23,10 +23,10 @@ def tag_check(
     Example: pinrelay tag-check --days 1
     """
     settings = load_settings()
-    catalog = assemble.running_catalog(settings).catalog
+    catalog, traits_of = assemble.running_catalog(settings).catalog, assemble.source_traits(settings, None)
 
     async def run(outbox: Outbox) -> TagReport:
-        return await read_report(outbox, catalog, now=time.time(), days=days)
+        return await read_report(outbox, catalog, traits_of, now=time.time(), days=days)
 
     found = with_outbox(run)
     if as_json:

@@ -21,7 +21,7 @@ from app.core.shared_values import PINTEREST_VIEWS
 from app.core.values.amounts import sum_of_one_currency
 from app.core.values.times import DAY_S
 from app.insights.reports.hourly_reading import CLICK_DAYS, REPORTED_DAYS, VIEW_DAYS
-from app.insights.tag_check import MESSAGE_IDS, read_report
+from app.insights.tag_check import MESSAGE_IDS, TagReport, read_report
 
 #: Quality component, and Pinterest's name of the event.
 _Key = tuple[str, str]
@@ -176,10 +176,15 @@ _DAYS: Final = 7
 class TagCheckPages(PageGroup):
     """The page that compares the tag's events with ours."""
 
+    async def report(self) -> TagReport:
+        """Return what the tag and Pinrelay sent in the last days."""
+        services = self._services
+        now, catalog = services.clock(), services.running.catalog
+        return await read_report(services.outbox, catalog, services.traits_of, now=now, days=_DAYS)
+
     async def show(self, request: Request) -> Response:
         """Show by event name what the tag and Pinrelay send."""
-        services = self._services
-        report = await read_report(services.outbox, services.running.catalog, now=services.clock(), days=_DAYS)
+        report = await self.report()
         return self._pages.render(
             request,
             "tag_check.html",

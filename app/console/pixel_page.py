@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.console.pages import PageGroup
+from app.console.pinterest_page import TagCheckPages
 from app.source.browser import shopify_pixel
 
 
@@ -18,6 +19,8 @@ class PixelPages(PageGroup):
         pixels = {
             name: shopify_pixel(host, name, source.page_keys[0].decode())
             for name, source in self._services.sources().items()
-            if source is not None and source.page_keys
+            if source is not None and source.has_page_key
         }
-        return self._pages.render(request, "pixel.html", obeys=(), nav="pixel", pixels=pixels)
+        report = await TagCheckPages(self._services, self._pages).report()
+        twice = [line for line in report.lines if line.estimated_twice]
+        return self._pages.render(request, "pixel.html", obeys=(), nav="pixel", pixels=pixels, twice=twice)

@@ -17,6 +17,8 @@ class SourceTraits(NamedTuple):
     is_proven: bool = True
     #: The shop whose orders it sends; "" where its file names none.
     shop: str = ""
+    #: Pages show its key, so its events are those of pages: Pinterest's tag may report the same ones.
+    has_page_key: bool = False
 
 
 def may_change(*, by_proven: bool, of_proven: bool) -> bool:

@@ -5,7 +5,7 @@ compared with what was sent. What is kept of them is counts by day and event nam
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final
@@ -15,6 +15,7 @@ from app.core.deliveries import Delivery, State
 from app.core.events import Exit
 from app.core.pages import Query
 from app.core.shared_values import TAG_CALLS, TAG_FIGURES, SharedValues, TagCall, TagCalls, TagCounts, TagFigures
+from app.core.trust import SourceTraits
 from app.core.values.event_names import CHECKOUT
 from app.core.values.times import DAY_S, HOUR_S
 from app.outbox import Outbox
@@ -163,6 +164,17 @@ class TagLine:
     #: Deliveries that were stored in these days; None where no preset has this event name as a plain text.
     sent: int | None
     counts: TagCounts
+    #: Those of `sent` that pages sent by a key, such as the custom pixel of a Shopify shop.
+    sent_by_pixel: int = 0
+
+    @property
+    def estimated_twice(self) -> int:
+        """Events of a pixel that the tag reports too, under an id that Pinrelay does not know: an estimate.
+
+        No id tells which events these are. But the tag and the pixel report the same pages, so as many as both report
+        without a common id count twice.
+        """
+        return max(0, min(self.tag_alone, self.sent_by_pixel - self.counts.one_id - self.counts.two_ids))
 
     @property
     def tag_alone(self) -> int:
@@ -183,6 +195,11 @@ class TagLine:
     def advice(self) -> str:
         """What to change; "" where nothing counts twice."""
         counts = self.counts
+        if self.estimated_twice:
+            return (
+                f"A pixel of the shop sends {self.event} to Pinrelay, and Pinterest's tag or app sends {self.event} "
+                f"under other ids: about {self.estimated_twice:,} count twice. Switch off one of the two."
+            )
         if not counts.two_ids:
             return ""
         if counts.without_id >= counts.two_ids and self.event == "page_visit":
@@ -198,6 +215,8 @@ class TagLine:
             "event": self.event,
             "sent": self.sent,
             "sent_alone": self.sent_alone,
+            "sent_by_pixel": self.sent_by_pixel,
+            "estimated_twice": self.estimated_twice,
             "tag": counts.calls,
             "tag_alone": self.tag_alone,
             "one_id": counts.one_id,
@@ -230,17 +249,24 @@ class TagReport:
         return {"events": lines, "not_looked_at": self.more, "tag_gets_message_ids": self.is_fed_message_ids}
 
 
-async def read_report(outbox: Outbox, catalog: Catalog, *, now: float, days: int) -> TagReport:
-    """Return the tag beside Pinrelay, the calls of the last hour compared with what was sent until now."""
+async def read_report(
+    outbox: Outbox, catalog: Catalog, traits_of: Callable[[str], SourceTraits], *, now: float, days: int
+) -> TagReport:
+    """Return the tag beside Pinrelay, the calls of the last hour compared with what was sent until now.
+
+    `traits_of` returns what is known of a source, by its name.
+    """
     figures = await TAG_FIGURES.read(outbox) or TagFigures()
     kept = (await TAG_CALLS.read_all(outbox)).values()
     for calls in sorted(kept, key=lambda each: each.at):
         if calls.at > figures.until:
             figures = await _with(outbox, figures, calls)
     first = int(now // DAY_S) - days + 1
-    sent = await _sent_by_event(outbox, catalog, since=first * DAY_S)
-    sums = _sums(figures, first)
-    lines = [TagLine(event=name, sent=sent.get(name), counts=counts) for name, counts in sums.items()]
+    sent, sent_by_pixel = await _sent_by_event(outbox, catalog, traits_of, since=first * DAY_S)
+    lines = [
+        TagLine(event=name, sent=sent.get(name), counts=counts, sent_by_pixel=sent_by_pixel[name])
+        for name, counts in _sums(figures, first).items()
+    ]
     more = sum(count for day, count in figures.more.items() if int(day) >= first)
     return TagReport(lines=tuple(sorted(lines, key=lambda line: (-line.counts.calls, line.event))), more=more)
 
@@ -254,15 +280,22 @@ def _sums(figures: TagFigures, first: int) -> dict[str, TagCounts]:
     return sums
 
 
-async def _sent_by_event(outbox: Outbox, catalog: Catalog, *, since: float) -> Mapping[str, int]:
-    """Return how many deliveries were stored by event name, of presets whose event name is a plain text."""
+async def _sent_by_event(
+    outbox: Outbox, catalog: Catalog, traits_of: Callable[[str], SourceTraits], *, since: float
+) -> tuple[Counter[str], Counter[str]]:
+    """Return how many deliveries were stored by event name, and how many of them pages sent by a key.
+
+    Only presets whose event name is a plain text count.
+    """
     names = {preset.name: preset.mapping.literal("event_name") for preset in catalog.presets}
     sent: Counter[str] = Counter()
+    sent_by_pixel: Counter[str] = Counter()
     for _, counter in await outbox.counters(since=since, step_s=0):
         name = names.get(counter.preset)
         if counter.name == Exit.ENQUEUED and isinstance(name, str):
             sent[name] += counter.count
-    return sent
+            sent_by_pixel[name] += counter.count if traits_of(counter.source).has_page_key else 0
+    return sent, sent_by_pixel
 
 
 async def doubles_of(shared: SharedValues, now: float) -> dict[str, TagCounts]:

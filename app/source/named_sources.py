@@ -121,6 +121,11 @@ class NamedSource:
         """The keys that pages show, of which the query of a request must hold one. Empty if no key is required."""
         return tuple(key for proof in self.proofs if isinstance(proof, PageKey) for key in proof.keys)
 
+    @property
+    def has_page_key(self) -> bool:
+        """Whether pages show its key."""
+        return bool(self.page_keys)
+
     def check_key(self, key: str) -> None:
         """Check the key in the query of a request, "" if the query has none. Raises RequestRefused."""
         if (keys := self.page_keys) and not is_any(key.encode("utf-8", "replace"), keys):
@@ -142,7 +147,7 @@ class NamedSource:
 def is_for_pages(path: str, sources: Mapping[str, NamedSource]) -> bool:
     """Return whether pages of any origin, sandboxed ones too, may call the path: it is of a source with a page key."""
     source = sources.get(path.removeprefix("/webhook/").rstrip("/")) if path.startswith("/webhook/") else None
-    return source is not None and bool(source.page_keys)
+    return source is not None and source.has_page_key
 
 
 def permitted(events: Iterator[Event | EventRefused], source: NamedSource) -> Iterator[Event | EventRefused]:

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from app.core.shared_values import TAG_CALLS, TagCall, TagCalls
 from app.source.browser import shopify_pixel
 from tests.console.world import open_world
+from tests.outbox.build import new
 from tests.rows import every_row
 from tests.sources.sending import shipped
 
@@ -33,3 +35,16 @@ async def test_without_such_a_source_it_says_what_to_set(tmp_path: Path) -> None
     async with open_world(tmp_path) as world:
         page = await world.html("/console/pixel")
     assert "set <code>SHOPIFY_PIXEL_KEY</code>" in page
+
+
+async def test_it_says_which_events_pinterests_app_sends_too(tmp_path: Path) -> None:
+    sources = shipped(["shopify_pixel"], {"SHOPIFY_PIXEL_KEY": "0123456789abcdef"}).sources
+    async with open_world(tmp_path, sources=dict(sources)) as world:
+        given = {"event_name": "checkout", "preset": "Checkout", "source": "shopify_pixel"}
+        await world.outbox.enqueue(
+            [new(**given, event_id=f"sh-{number}") for number in range(3)], [], [], now=world.now
+        )
+        calls = tuple(TagCall(event="checkout", event_id=each) for each in ("sh-0", "theirs-1", "theirs-2"))
+        await TAG_CALLS.of("0").write(world.outbox, TagCalls(at=int(world.now), calls=calls, more=0))
+        pages = [await world.html(path) for path in ("/console/pixel", "/console/tag-check")]
+    assert all("under other ids: about 2 count twice." in page for page in pages)

@@ -285,7 +285,9 @@ async def open_world(
             explainer=assemble.explainer(settings, outbox=outbox, why_off=coordination.why_off),
             sources=lambda: {DEFAULT_SOURCE: None, **sources},
             traits_of=lambda name: SourceTraits(
-                is_proven=name == DEFAULT_SOURCE, shop="" if name == DEFAULT_SOURCE else "Berlin"
+                is_proven=name == DEFAULT_SOURCE,
+                shop="" if name == DEFAULT_SOURCE else "Berlin",
+                has_page_key=name == "shopify_pixel",
             ),
             clients={ACCOUNT: client},
             access=access,

@@ -10,6 +10,7 @@ import pytest
 
 from app.core.events import CounterRow
 from app.core.shared_values import TAG_CALLS, TAG_FIGURES, TagCall, TagCounts
+from app.core.trust import SourceTraits
 from app.core.values.times import DAY_S, HOUR_S
 from app.errors import OutboxUnavailable
 from app.insights.alerts.overall import tag_doubles
@@ -54,8 +55,12 @@ def reports(outbox: Outbox, clock: Clock) -> TagReports:
     return TagReports(outbox, clock=clock, on_error=lambda exc: pytest.fail(str(exc)))
 
 
+#: What is known of sources: pages show the key of one.
+TRAITS = {"": SourceTraits(), "shop": SourceTraits(), "pixel": SourceTraits(is_proven=False, has_page_key=True)}
+
+
 async def report_of(outbox: Outbox, clock: Clock, days: int = 7) -> TagReport:
-    return await read_report(outbox, shipped_catalog(), now=clock.now, days=days)
+    return await read_report(outbox, shipped_catalog(), TRAITS.__getitem__, now=clock.now, days=days)
 
 
 async def sends(outbox: Outbox, *deliveries: Any) -> None:
@@ -248,6 +253,51 @@ async def test_an_alert_names_what_counts_twice(outbox: Outbox, reports: TagRepo
             assert "counts 2 of 20 checkout events of the page's tag twice" in told[0].text
         else:
             assert told == []
+
+
+SHOPIFY_ID = "sh-f6f828db-F77B-43E8-96C4-1D51DACD52A3"
+
+
+@every_row(
+    ("sent", "calls", "counts", "twice"),
+    [
+        # an app that has ids of its own
+        ({"pixel": 4}, ["a", "b", "c"], (3, 0, 0), 3),
+        ({"pixel": 2}, ["a", "b", "c"], (3, 0, 0), 2),
+        ({"pixel": 4}, [None, None], (2, 0, 0), 2),
+        # an app that sends Shopify's ids, as the pixel does
+        ({"pixel": 4}, [f"{SHOPIFY_ID}-{number}" for number in range(3)], (3, 3, 0), 0),
+        ({"pixel": 4}, [f"{SHOPIFY_ID}-0", "a"], (2, 1, 0), 1),
+        # what servers send need not be what pages report
+        ({"shop": 4}, ["a", "b", "c"], (3, 0, 0), 0),
+        ({"shop": 3, "pixel": 1}, ["a", "b", "c"], (3, 0, 0), 1),
+    ],
+)
+async def test_events_of_a_pixel_and_of_pinterests_app_that_both_count_are_told(
+    tmp_path_factory: pytest.TempPathFactory,
+    sent: dict[str, int],
+    calls: list[str | None],
+    counts: tuple[int, int, int],
+    twice: int,
+) -> None:
+    outbox = open_outbox(new_store(tmp_path_factory.mktemp("o"), "o.db"), rules())
+    clock = Clock()
+    reports = TagReports(outbox, clock=clock, on_error=lambda exc: pytest.fail(str(exc)))
+    ids = {"pixel": SHOPIFY_ID, "shop": "shop"}
+    kept = [
+        new(event_name="add_to_cart", preset="Add to Cart", event_id=f"{ids[source]}-{number}", source=source)
+        for source, count in sent.items()
+        for number in range(count)
+    ]
+    await outbox.enqueue(kept, [], [], now=NOW)
+    reports.take([TagCall(event="add_to_cart", event_id=each) for each in calls])
+    await reports.look()
+    (line,) = (await report_of(outbox, clock)).lines
+    await outbox.close()
+    assert (line.counts.calls, line.counts.one_id, line.counts.two_ids) == counts
+    assert (line.sent, line.sent_by_pixel) == (sum(sent.values()), sent.get("pixel", 0))
+    assert line.estimated_twice == line.as_json()["estimated_twice"] == twice
+    assert (f"about {twice} count twice" in line.advice) == bool(twice)
 
 
 @every_row(
