@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from app.core.values.hidden_emails import NO_WIDTH, plain_letters
 from app.core.values.placeholders import is_no_id
-from app.destination.phone_numbers import MAX_DIGITS, MIN_DIGITS, WHOLE, e164, plain_number
+from app.destination.phone_numbers import IMPOSSIBLE, MAX_DIGITS, MIN_DIGITS, WHOLE, e164, plain_number
 from app.destination.place_names import country_code, is_state_of_account, state_code
 
 #: The normalised text (None: nothing is sent) and what to say about it ("" where there is nothing to say).
@@ -36,6 +36,7 @@ _OLD_LENGTHS = frozenset({32, 40})
 #: Hyphens and dashes, for a class of characters.
 _HYPHENS = r"\u2010-\u2015-"
 _DATE = re.compile(r"(\d{4})(?:([-/])(\d{1,2})\2(\d{1,2})|(\d{2})(\d{2}))(?:[Tt\s]\s*\d.*)?", re.ASCII)
+_DATE_IN_ANY_ORDER = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})(?:[Tt\s]\s*\d.*)?", re.ASCII)
 _US_ZIP = re.compile(rf"\d{{5}}(?:\s?[{_HYPHENS}]?\s?\d{{4}})?", re.ASCII)
 _ZIP_DIGITS = 5
 _ZIP_PADDED_FROM = 4
@@ -121,8 +122,8 @@ def phone_normaliser(default_country: str | None) -> Normaliser:
             return None, "it is a number that a spreadsheet has rounded"
         where = country or (default_country or "").upper() or None
         parsed = e164(number, where)
-        if parsed:
-            return parsed, "" if len(parsed) >= MIN_DIGITS else "sent, though phone numbers are longer"
+        if parsed is not None:
+            return parsed or None, _length_note(parsed)
         if where:
             return None, f"it is no phone number of {'its country' if country else 'DEFAULT_COUNTRY'}"
         digits = "".join(str(unicodedata.digit(c)) for c in number if c.isdigit()).lstrip("0")
@@ -132,6 +133,12 @@ def phone_normaliser(default_country: str | None) -> Normaliser:
         return digits, "sent without a country code: neither the event nor DEFAULT_COUNTRY names a country"
 
     return normalise
+
+
+def _length_note(number: str) -> str:
+    if number == IMPOSSIBLE:
+        return "the number is too short or too long for its country"
+    return "" if len(number) >= MIN_DIGITS else "sent, though phone numbers are longer"
 
 
 def normalise_gender(text: str, _country: str | None) -> Normalised:
@@ -147,21 +154,40 @@ def normalise_date_of_birth(text: str, _country: str | None) -> Normalised:
         return None, "it is no date that begins with the year (YYYY-MM-DD)"
     year, _, *parts = match.groups()
     month, day = (int(part) for part in parts if part)
+    sent = _day(int(year), month, day)
+    return sent, "" if sent else "there is no such day"
+
+
+def normalise_birthday(text: str, country: str | None) -> Normalised:
+    """Write a date with one possible reading as YYYYMMDD: year first, day first or month first."""
+    match = _DATE_IN_ANY_ORDER.fullmatch(plain_letters(text))
+    if match is None:
+        return normalise_date_of_birth(text, country)
+    one, other, year = (int(match[group]) for group in (1, 3, 4))
+    days = {day for pair in ((one, other), (other, one)) if (day := _day(year, *pair))}
+    if len(days) == 1:
+        return days.pop(), ""
+    return None, "day and month cannot be told apart; send YYYY-MM-DD" if days else "there is no such day"
+
+
+def _day(year: int, month: int, day: int) -> str | None:
     try:
-        return f"{date(int(year), month, day):%Y%m%d}".rjust(8, "0"), ""
+        return f"{date(year, month, day):%Y%m%d}".rjust(8, "0")
     except ValueError:
-        return None, "there is no such day"
+        return None
 
 
 def normalise_name(text: str, _country: str | None) -> Normalised:
-    """Keep single blanks, punctuation and accents; lower the case."""
-    return (" ".join(text.split()) if text.isascii() else _BLANKS.sub(" ", text)).lower(), ""
+    """Compose accents (NFC), keep them with single blanks and punctuation; lower the case."""
+    if text.isascii():
+        return " ".join(text.split()).lower(), ""
+    return unicodedata.normalize("NFC", _BLANKS.sub(" ", text).lower()), ""
 
 
 def normalise_city(text: str, _country: str | None) -> Normalised:
-    """Keep letters, digits and accents; lower the case."""
+    """Keep letters, digits and accents, which are composed (NFC); lower the case."""
     city = "".join(c for c in text.lower() if c.isalnum() or unicodedata.category(c)[0] == "M")
-    return city or None, "" if city else "no letter is left of it"
+    return unicodedata.normalize("NFC", city) or None, "" if city else "no letter is left of it"
 
 
 def normalise_state(text: str, country: str | None) -> Normalised:

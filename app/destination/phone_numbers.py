@@ -18,6 +18,8 @@ _BEFORE_WORDS = re.compile(r"(?>.*\d)[^\s(\[]*+(?=[\s(\[].*[^\W\d_])", re.DOTALL
 #: Shorter numbers are hardly any; E.164 knows no longer ones.
 MIN_DIGITS: Final = 7
 MAX_DIGITS: Final = 15
+#: Result for a number that is too short or too long for its country.
+IMPOSSIBLE: Final = ""
 #: A number of the North American plan, as libphonenumber reads it too, which takes more than twenty times as long.
 _NORTH_AMERICAN = re.compile(r"(\+1[ .-]?)?\(?([2-9]\d\d)\)?[ .-]?(\d{3})[ .-]?(\d{4})", re.ASCII)
 _NORTH_AMERICA = frozenset({"US", "CA"})
@@ -43,7 +45,10 @@ def _unrounded(number: str) -> str:
 
 
 def e164(number: str, country: str | None) -> str | None:
-    """Return country code and number as digits; None where it is none. `country` is alpha-2, None: not known."""
+    """Return country code and number as digits; None where it is none. `country` is alpha-2, None: not known.
+
+    Return IMPOSSIBLE if the number is too short or too long for its country.
+    """
     plain = _NORTH_AMERICAN.fullmatch(number)
     if plain and (plain[1] or country in _NORTH_AMERICA):
         return f"1{plain[2]}{plain[3]}{plain[4]}"
@@ -55,6 +60,8 @@ def e164(number: str, country: str | None) -> str | None:
         parsed = with_letters if _is_whole(with_letters) or not _is_local(parsed) else parsed
     if parsed is None:
         return None
+    if not phonenumbers.is_possible_number(parsed):
+        return IMPOSSIBLE
     digits = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164).lstrip("+0")
     return digits if 0 < len(digits) <= MAX_DIGITS else None
 

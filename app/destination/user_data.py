@@ -13,7 +13,7 @@ from app.core.values.hidden_emails import EMAIL, holds_email, without_plain
 from app.core.values.placeholders import is_no_id, unwrap_single
 from app.core.values.texts import written_texts
 from app.destination.members import ObjectReader
-from app.destination.normalise import MAX_LENGTH, Normaliser, hashed, normalised, trimmed
+from app.destination.normalise import MAX_LENGTH, Normaliser, hashed, normalise_birthday, normalised, trimmed
 from app.destination.people import Digest, People, Way
 from app.destination.person_sections import PersonBlock, country_of
 from app.destination.privacy_flags import KnownState
@@ -96,7 +96,10 @@ class UserDataReader(ObjectReader):
             each.name: ReadField.of(each.wire, _hashing(each.normaliser(rules), on_hashed), several=True)
             for each in USER_FIELDS
         } | {name: ReadField.of(name, _plain(way), several=False) for name, way in PLAIN_WAYS.items()}
-        self._people = People({name: (each.wire, each.way) for name, each in self.fields.items()})
+        ways = {name: (each.wire, each.way) for name, each in self.fields.items()}
+        # Dates with the day or the month first count only here: a conformance vector refuses them in a mapped field.
+        birthday = ReadField.of("db", _hashing(normalise_birthday, on_hashed), several=True)
+        self._people = People(ways | {"date_of_birth": (birthday.wire, birthday.way)})
 
     def __call__(
         self, given: Any, candidates: Candidates = one_place_only, blocks: Sequence[PersonBlock] = ()
