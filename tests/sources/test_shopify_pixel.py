@@ -193,13 +193,14 @@ PLACED = event(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("asks", [False, True], ids=["", "if consent is required"])
 @pytest.mark.parametrize("first", ["page", "shop"])
 async def test_the_page_and_the_shop_report_one_order_by_the_token_of_the_checkout(
-    first: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    first: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, asks: bool
 ) -> None:
     monkeypatch.setenv("SHOPIFY_PIXEL_KEY", KEY)
     monkeypatch.setenv("SHOPIFY_WEBHOOK_SECRET", ORDER["secrets"]["SHOPIFY_WEBHOOK_SECRET"])
-    app = app_of(tmp_path, sources=("shopify_pixel", "shopify"))
+    app = app_of(tmp_path, sources=("shopify_pixel", "shopify"), consent_required=asks)
     posts = {
         "page": (PATH, HEADERS, PLACED),
         "shop": ("/webhook/shopify", ORDER["request"]["headers"], ORDER["request"]["body"]),
