@@ -2,23 +2,28 @@
 
     python bench/quality.py
     python bench/quality.py --journeys      what identity memory brings, on the journeys of 300 visitors
+    python bench/quality.py --shopify       what a Shopify shop's pixel brings, on one journey to an order
 
 Two sets of events: the clean ones of the vectors, and one of each source as it sends them (`tests/presets/shapes`).
 Both mappings are resolved by our engine and built by our action, so that only the defaults differ.
 Segment's are those of its Pinterest Conversions destination of 17 August 2026 (`data_format: latest`).
 """
 
+import asyncio
 import sys
+import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
 from app import assemble
 from app.catalog import Catalog
+from app.catalog.sources import load_source
 from app.commands.preview import preview_in_order
+from app.commands.story import Sender, Step, Story, play
 from app.config import load_settings
 from app.destination import COMPONENTS, components, report_conversion_event
 from app.destination.user_data import missing_identifiers
@@ -134,10 +139,84 @@ def journeys() -> None:
     print(f"{'components an event':24}" + "".join(f"{mean:>24}" for mean in means))
 
 
+#: The events of one visitor before the order, as the pixel reports them: name and data.
+_PRODUCT = {
+    "id": "808950810",
+    "price": {"amount": 122.49, "currencyCode": "USD"},
+    "product": {"id": "632910392", "title": "IPod Nano", "vendor": "Apple", "type": "Player"},
+}
+_BEFORE_CHECKOUT: dict[str, dict[str, Any]] = {
+    "page_viewed": {},
+    "product_viewed": {"productVariant": _PRODUCT},
+    "search_submitted": {"searchResult": {"query": "ipod", "productVariants": [_PRODUCT]}},
+    "product_added_to_cart": {"cartLine": {"quantity": 2, "merchandise": _PRODUCT}},
+}
+
+
+def shopify() -> None:
+    """Print what the events of one journey carry, by the webhooks alone and with the pixel.
+
+    The visitor comes from a pin, and orders in the same visit or in a later one. Then the order of the webhook has no
+    click id.
+    """
+    tables = {}
+    for visit, landing_site in (("same visit", "/?epik=dj0yJnU9abc"), ("later visit", "/")):
+        tables[f"webhooks, {visit}"] = _played(_webhooks(landing_site, ("checkout-begun", "order-paid")))
+        tables[f"with pixel, {visit}"] = _played([*_pixel(), *_webhooks(landing_site, ("order-paid",))])
+    print("One journey of a Shopify shop: quality components of each event\n")
+    names = dict.fromkeys(name for sent in tables.values() for name in sent)
+    print(f"{'':28}" + "".join(f"{name:>18}" for name in names) + f"{'all':>18}")
+    for title, sent in tables.items():
+        counts = [len(sent[name]) if name in sent else 0 for name in names]
+        print(f"{title:28}" + "".join(f"{count:18}" for count in (*counts, sum(counts))))
+    before, now = tables["webhooks, later visit"]["checkout"], tables["with pixel, later visit"]["checkout"]
+    print(f"\nThe pixel adds to the order of a later visit: {', '.join(sorted(now - before))}")
+
+
+def _pixel() -> Iterator[Step]:
+    placed = orjson.loads((ROOT / "tests/sources/cases/shopify_pixel-order-placed.json").read_bytes())["request"][
+        "body"
+    ]
+    order = orjson.loads((ROOT / "tests/sources/cases/shopify-order-paid.json").read_bytes())["request"]["body"]
+    checkout = {"checkout": placed["data"]["checkout"] | {"token": order["checkout_token"]}}
+    later = dict.fromkeys(("checkout_started", "payment_info_submitted", "checkout_completed"), checkout)
+    for number, (name, data) in enumerate((_BEFORE_CHECKOUT | later).items()):
+        body = placed | {"id": f"sh-{number}", "name": name, "data": data, "timestamp": f"2026-11-25T10:0{number}:00Z"}
+        yield from _steps("shopify_pixel", body, {}, at=60 * number)
+
+
+def _webhooks(landing_site: str, cases: tuple[str, ...]) -> Iterator[Step]:
+    for number, name in enumerate(cases):
+        request = orjson.loads((ROOT / f"tests/sources/cases/shopify-{name}.json").read_bytes())["request"]
+        yield from _steps(
+            "shopify", request["body"] | {"landing_site": landing_site}, request["headers"], at=900 + number
+        )
+
+
+def _steps(source: str, body: dict[str, Any], headers: dict[str, str], *, at: float) -> Iterator[Step]:
+    """Yield a step of a story for each event that a shipped source makes of a body."""
+    named = load_source((ROOT / "sources",), source)
+    around = {"method": "POST", "query": {}, "ip": "203.0.113.7", "headers": {k.lower(): v for k, v in headers.items()}}
+    for event in named.reshape({**around, "body": body}) if named.reshape else ():
+        sender = Sender(trust="public" if source == "shopify_pixel" else "proven", source=source)
+        yield Step(at=at, sender=sender, event=cast("dict[str, Any]", event))
+
+
+def _played(steps: Iterable[Step]) -> dict[str, set[str]]:
+    """Return the components of each event that is sent, by Pinterest's name."""
+    folders = {"presets_dir": (ROOT / "presets",), "mappings_dir": (ROOT / "mappings",)}
+    with tempfile.TemporaryDirectory() as folder:
+        told = asyncio.run(play(Story(start="2026-11-25T10:00:00Z", steps=list(steps)), Path(folder), 0, folders))
+    return {event["event_name"]: set(components(event)) for _, event, _ in told.sent}
+
+
 def main() -> None:
     """Print a table for each set: a row a component, a column an event name, ours and Segment's in per cent."""
     if "--journeys" in sys.argv:
         journeys()
+        return
+    if "--shopify" in sys.argv:
+        shopify()
         return
     settings = load_settings(presets_dir=(ROOT / "presets",), mappings_dir=(ROOT / "mappings",))
     catalog = assemble.running_catalog(settings).catalog

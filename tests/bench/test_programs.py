@@ -71,6 +71,19 @@ def test_memory_brings_what_the_rules_allow_and_no_more(capsys: pytest.CaptureFi
     assert all(with_memory == rules for _, with_memory, rules in told)
 
 
+def test_the_pixel_of_a_shop_brings_events_before_the_order_and_the_click_of_an_earlier_visit(capsys: Any) -> None:
+    quality.shopify()
+    printed = capsys.readouterr().out
+    rows = {line[:28].strip(): list(map(int, line[28:].split())) for line in printed.splitlines()[3:7]}
+    assert {title: row[-1] for title, row in rows.items()} == {
+        "webhooks, same visit": 17,
+        "with pixel, same visit": 59,
+        "webhooks, later visit": 15,
+        "with pixel, later visit": 59,
+    }
+    assert printed.endswith("The pixel adds to the order of a later visit: click_id_epik\n")
+
+
 def test_a_program_finds_what_tests_share_though_a_file_beside_it_is_named_like_a_library() -> None:
     started = f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'bench')!r}]; import tests.process"
     done = subprocess.run([sys.executable, "-c", started], cwd=ROOT, capture_output=True, text=True, check=False)
