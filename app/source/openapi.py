@@ -66,7 +66,10 @@ WEBHOOK_ANSWERS: dict[int | str, dict[str, Any]] = {
 
 #: Whatever the source's file reads.
 NAMED_BODY: dict[str, Any] = {"required": True, "content": {"application/json": {"schema": {}}}}
-NAMED_PARAMETERS = [{"name": "source", "in": "path", "required": True, "schema": _TEXT}]
+NAMED_PARAMETERS = [
+    {"name": "source", "in": "path", "required": True, "schema": _TEXT},
+    {"name": "key", "in": "query", "description": "Of a source whose file asks for a `key`.", "schema": _TEXT},
+]
 NAMED_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: _json("The result of each event, after the commit. For GET, a pixel.", _RECEIPT),
     422: _json("For a source of the kind `segment`: the single event cannot be used.", _RECEIPT),

@@ -51,7 +51,7 @@ def access_middleware(
     access: Access,
     *,
     clock: Callable[[], float],
-    is_for_any_page: Callable[[str], bool] = lambda _: False,
+    is_for_any_page: Callable[[str], bool],
 ) -> Callable[[ASGIApp], ASGIApp]:
     """Return what lays around an application who may ask for what, and from pages of which sites."""
     origins = settings.page_origins
