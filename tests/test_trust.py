@@ -59,6 +59,7 @@ PLACES: dict[str, list[str] | str] = {
     "audit": "what operators did", "session": "who has logged in", "shared": "what processes must know",
     "probe": "proves that a commit succeeds", "store_version": "the version of the schema",
     "app/sandbox/record.py": "what the sandbox received",
+    "app/sender/batch.py": "parts of one batch",
     "app/sender/bisection.py": "parts of one batch",
     "app/source/body.py": "requests that wait for room",
     "app/pipeline/intake_batch.py": "ids of one request",
