@@ -204,8 +204,11 @@ def _encoding(where: str) -> str:
     """Return the encoding of a local file as DuckDB calls it. Raises WarehouseError for an unknown one."""
     require_file(where)
     with _opened(where) as file:
-        if file.peek(2)[:2] == codecs.BOM_UTF16_LE:  # type: ignore[union-attr] # both kinds of files are buffered
+        begin = file.peek(2)[:2]  # type: ignore[union-attr] # both kinds of files are buffered
+        if begin == codecs.BOM_UTF16_LE:
             return "utf-16"
+        if begin == _GZIP:
+            raise WarehouseError("the file cannot be read as CSV, because gzip compressed it: add .gz to its name")
         decoder = codecs.getincrementaldecoder("utf-8")()
         with suppress(UnicodeDecodeError):
             while chunk := file.read(_AT_ONCE):
@@ -323,6 +326,8 @@ def _unreadable(exc: Exception) -> WarehouseError:
     return WarehouseError(f"the rows cannot be read ({kind}){told}. Look at {where}")
 
 
+#: First bytes of data that gzip compressed (RFC 1952, section 2.3.1).
+_GZIP: Final = b"\x1f\x8b"
 #: Control characters of Latin-1, which also separate UTF-16 from it.
 _NOT_LATIN: Final = re.compile(rb"[\x00\x80-\x9f]")
 _POSTGRES: Final = ("postgresql://", "postgres://")

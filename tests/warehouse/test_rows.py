@@ -83,6 +83,17 @@ def test_a_csv_in_another_encoding_is_refused_with_its_line(
         raise AssertionError("the file was opened")
 
 
+@pytest.mark.parametrize(("name", "times"), [("rows.csv", 1), ("rows.csv.gz", 2)])
+def test_a_compressed_csv_without_its_ending_is_refused(tmp_path: Path, folder: Path, name: str, times: int) -> None:
+    data = b"id,total\n1,5\n"
+    for _ in range(times):
+        data = gzip.compress(data)
+    (tmp_path / name).write_bytes(data)
+    rows = open_rows(str(tmp_path / name), folder)
+    with pytest.raises(WarehouseError, match=r"gzip compressed it: add \.gz to its name$"), rows:
+        raise AssertionError("the file was opened")
+
+
 def test_whole_rows_come_by_a_cursor_from_a_value_on(tmp_path: Path, folder: Path) -> None:
     file = tmp_path / "rows.csv"
     file.write_text("id,at\n3,2026-11-27\n1,2026-11-25\n2,2026-11-26\n4,\n")
