@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
+from app.catalog.yaml_files import parse_yaml
 from app.destination import COMPONENTS
 from bench import engine, quality
 from tests.assembled import pipeline, shipped_catalog
@@ -54,11 +55,44 @@ def test_our_defaults_carry_more_in_all(measured: tuple[Any, Any, Any], record_f
     record_figure("quality components an event", f"{mean:.2f}, by Segment's defaults {segments_mean:.2f}")
 
 
-def test_our_defaults_carry_more_of_events_as_sources_send_them_too() -> None:
-    count, ours, segment = quality.measure(CATALOG, list(quality.events_of_sources()))
+@pytest.fixture(scope="module")
+def of_sources() -> tuple[Any, Any, Any]:
+    return quality.measure(CATALOG, list(quality.events_of_sources()))
+
+
+def test_our_defaults_carry_more_of_events_as_sources_send_them_too(of_sources: tuple[Any, Any, Any]) -> None:
+    count, ours, segment = of_sources
 
     assert count[quality.ALL] >= 20
     assert ours[quality.ALL].total() > 2 * segment[quality.ALL].total()
+
+
+def means(measured: tuple[Any, Any, Any]) -> list[str]:
+    """Return the components that an event carries by our defaults and by Segment's, as the page writes them."""
+    count, *both = measured
+    return [f"{carried[quality.ALL].total() / count[quality.ALL]:.1f}" for carried in both]
+
+
+def test_the_page_of_differences_has_these_figures(
+    measured: tuple[Any, Any, Any], of_sources: tuple[Any, Any, Any]
+) -> None:
+    page = " ".join((ROOT / "docs/differences.md").read_text(encoding="utf-8").split())
+    listed: Any = parse_yaml((ROOT / "tests/conformance/differences.yaml").read_text(encoding="utf-8"))
+    vectors = {
+        name: list(map(orjson.loads, (ROOT / f"tests/conformance/{name}.ndjson").read_bytes().splitlines()))
+        for name in ("trigger", "mapping", "action")
+    }
+    differing = sum(row["expected"] != row["segment"] for row in vectors["trigger"])
+
+    ours, segments = means(measured)
+    shipped, segments_shipped = means(of_sources)
+    for sentence in (
+        f"Segment's engine answers {differing} of {len(vectors['trigger'])} recorded triggers differently.",
+        f"Of {len(vectors['mapping'])} recorded mappings {len(listed['mapping'])} differ",
+        f"carry {ours} each with these defaults and {segments} with Segment's.",
+        f"carry {shipped} and {segments_shipped}.",
+    ):
+        assert sentence in page, sentence
 
 
 def test_memory_brings_what_the_rules_allow_and_no_more(capsys: pytest.CaptureFixture[str]) -> None:
