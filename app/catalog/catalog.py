@@ -66,6 +66,18 @@ class Catalog:
         """What the action's defaults find of an order: its id, value and currency."""
         return compile_order(self.action)
 
+    @property
+    def warnings(self) -> list[Fault]:
+        """What the files permit and a person may not expect: opt-outs that are not read."""
+        dropped = {self.action_path: self.action.drops_opt_out} | {
+            each.file: each.drops_opt_out for each in self.presets
+        }
+        return [
+            Fault("/drops_opt_out", f"opt-outs at {', '.join(paths)} are not read: their events are sent", file=file)
+            for file, paths in dropped.items()
+            if paths
+        ]
+
     def alone(self, *presets: Preset) -> "Catalog":
         """Return a catalog of these presets only, switched on: for their tests and drafts."""
         return self.of(replace(preset, enabled=True) for preset in presets)

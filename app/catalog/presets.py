@@ -20,6 +20,7 @@ from app.catalog.fields import (
 )
 from app.catalog.files import ActionFile, FileTest, PresetFile
 from app.catalog.mappings import compile_mapping
+from app.catalog.opt_outs import defaults_with_opt_outs, unknown_drops, with_shipped_opt_outs
 from app.catalog.yaml_files import in_words, parse_yaml, place
 from app.core.events import Event
 from app.core.values.placeholders import says_nothing
@@ -43,7 +44,7 @@ _OF_BLOCKS: Final = ("name", "place", "ph", "ge", "db")
 
 def person_fields(action: ActionFile) -> dict[str, Any]:
     """Return the part of the action's defaults that is about the person of an event."""
-    defaults = default_fields(action)
+    defaults = defaults_with_opt_outs(action)
     found = {name: defaults[name] for name in _ASKED if name in defaults}
     opt_out_type = defaults.get("custom_data", {}).get("opt_out_type")
     return fill_from_blocks(found | {"custom_data": {"opt_out_type": opt_out_type}}, action)
@@ -170,6 +171,8 @@ class Preset:
     fields: dict[str, Any]
     #: Those that the preset maps itself, dotted: `user_data.email`.
     own_fields: Collection[str]
+    #: Paths of shipped opt-outs that the preset does not read.
+    drops_opt_out: Sequence[str]
     #: Names of other presets that may take the same events.
     also: Collection[str]
     #: A Segment event that this preset takes; None where the file gives none.
@@ -203,11 +206,17 @@ def read_action(text: str) -> tuple[CompiledAction | None, Faults]:
     if file is None:
         return None, faults
     file = with_unlisted_fields(file)
-    defaults = default_fields(file)
+    if unknown := tuple(unknown_drops(file.drops_opt_out)):
+        return None, unknown
+    own = default_fields(file)
     try:
-        return CompiledAction(file, defaults, compile_mapping(defaults, readers=_READERS)), ()
+        mapping = compile_mapping(own, readers=_READERS)
     except MappingError as exc:
         return None, tuple(Fault(place_of_default(file, fault.path), fault.message) for fault in exc.faults)
+    defaults = defaults_with_opt_outs(file)
+    if defaults != own:
+        mapping = compile_mapping(defaults, readers=_READERS)
+    return CompiledAction(file, defaults, mapping), ()
 
 
 @lru_cache(_REMEMBERED)
@@ -228,19 +237,10 @@ def compile_preset(
     spec = read_preset_file(text)[0] or _salvaged(text)
     action = read_action(action_text)[0] if action_text is not None else None
     found: list[Fault] = []
-    mapping = None
     trigger = _trigger(spec.subscribe, "/subscribe", found)
     withdrawn_by = None if spec.withdrawn_by is None else _trigger(spec.withdrawn_by, "/withdrawn_by", found)
     hold_s = _hold_s(spec, found)
-    fields = merge_mappings(action.defaults, spec.mapping) if action else spec.mapping
-    if action:
-        found.extend(_first(check_fields(spec.mapping, fields, action.file, event_names)))
-    try:
-        left = fill_from_blocks(fields, action.file) if action else fields
-        like = action.mapping if action else None
-        mapping = compile_mapping(left, joined=_OF_SEVERAL_PEOPLE, readers=_READERS, like=like)
-    except MappingError as exc:
-        found.extend(_first(Fault(f"/mapping{fault.path}", fault.message) for fault in exc.faults))
+    fields, mapping = _fields(spec, action, event_names, found)
     if mapping is not None:
         found.extend(_pointless(spec, mapping, text))
     if trigger is None or mapping is None or found:
@@ -254,6 +254,7 @@ def compile_preset(
         mapping=mapping,
         fields=fields,
         own_fields=tuple(_leaves_of(spec.mapping, "")),
+        drops_opt_out=spec.drops_opt_out,
         also=spec.also,
         example=spec.example,
         tests=spec.tests,
@@ -262,6 +263,36 @@ def compile_preset(
         remembered=groups_from_memory(spec),
         finds_person=finds_person(spec),
     ), ()
+
+
+def _fields(
+    spec: PresetFile, action: CompiledAction | None, event_names: Collection[str], found: list[Fault]
+) -> tuple[dict[str, Any], CompiledMapping | None]:
+    """Return the fields of a preset and their mapping, with all shipped opt-outs; add the faults to `found`.
+
+    The mapping is `None` if the fields cannot be compiled.
+    """
+    found.extend(unknown_drops(spec.drops_opt_out))
+    fields = merge_mappings(action.defaults, spec.mapping) if action else spec.mapping
+    if action:
+        found.extend(_first(check_fields(spec.mapping, fields, action.file, event_names)))
+    try:
+        mapping = _compiled(fields, action)  # before opt-outs are added, so that a fault has its place in the file
+    except MappingError as exc:
+        found.extend(_first(Fault(f"/mapping{fault.path}", fault.message) for fault in exc.faults))
+        return fields, None
+    if action:
+        whole = with_shipped_opt_outs(fields, [*action.file.drops_opt_out, *spec.drops_opt_out])
+        if whole is not fields:
+            return whole, _compiled(whole, action)
+    return fields, mapping
+
+
+def _compiled(fields: dict[str, Any], action: CompiledAction | None) -> CompiledMapping:
+    """Compile the fields of a preset. Raises MappingError."""
+    left = fill_from_blocks(fields, action.file) if action else fields
+    like = action.mapping if action else None
+    return compile_mapping(left, joined=_OF_SEVERAL_PEOPLE, readers=_READERS, like=like)
 
 
 def _leaves_of(mapping: Mapping[str, Any], at: str) -> Iterator[str]:
@@ -382,6 +413,7 @@ def _salvaged(text: str) -> PresetFile:
         remember=True,
         hold=None,
         withdrawn_by=None,
+        drops_opt_out=[],
         also=[],
         example=None,
         tests=[],

@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 
 from app.catalog.catalog import Catalog, RunningCatalog, generation_of
-from app.catalog.fields import default_fields
+from app.catalog.opt_outs import defaults_with_opt_outs
 from app.catalog.yaml_files import VERSIONS
 from app.config.environment import as_in_settings
 from app.core.values.texts import visible
@@ -37,7 +37,7 @@ class PrivacyChange:
 
 def privacy_changes(before: Catalog, after: Catalog) -> list[PrivacyChange]:
     """Return what a person has to confirm: of presets that change, and of new ones what differs from the defaults."""
-    defaults = dict(_sensitive(default_fields(before.action)))
+    defaults = dict(_sensitive(defaults_with_opt_outs(before.action)))
     old = {preset.name: preset for preset in before.presets}
     changes = []
     for preset in after.presets:

@@ -131,6 +131,8 @@ def check(presets: Presets = None, mappings: Mappings = None, *, as_json: AsJson
         print_line(f"warning: {doubtful}", err=True)
     settings = assemble.checked_settings(os.environ, **_folders(presets, mappings))
     catalog = assemble.running_catalog(settings).catalog
+    for warning in catalog.warnings:
+        print_line(f"warning: {warning}", err=True)
     sources = assemble.running_sources(settings, on_fault=print_line)
     if faults := assemble.file_tests().failing(catalog, sources.to_test() if sources else ()):
         raise CatalogError(faults)

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.catalog import MAX_ENABLED_PRESETS, Catalog, Preset
-from app.catalog.fields import default_fields
+from app.catalog.opt_outs import defaults_with_opt_outs
 from app.catalog.publishing import Publisher, Version, name_fault
 from app.console.labels import mapped_value, pretty, with_fresh_timestamp
 from app.console.pages import Form, PageGroup, given_number, go, person_of, read_form
@@ -27,7 +27,7 @@ from app.source import read_event_text
 
 def default_sources(catalog: Catalog) -> list[tuple[str, str]]:
     """Return where the fields come from that presets do not map themselves: field and source, in the action's order."""
-    return _sends(default_fields(catalog.action), "")
+    return _sends(defaults_with_opt_outs(catalog.action), "")
 
 
 def own_sources(preset: Preset, catalog: Catalog) -> list[tuple[str, str, str]]:
@@ -75,6 +75,7 @@ class MappingPages(PageGroup):
             nav="mappings",
             presets=services.running.catalog.presets,
             defaults=default_sources(services.running.catalog),
+            warnings=services.running.catalog.warnings,
             max_presets=MAX_ENABLED_PRESETS,
             faults=coordination.faults,
             generation=coordination.generation,

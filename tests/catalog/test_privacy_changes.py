@@ -35,7 +35,8 @@ def test_a_change_of_a_preset_is_named_by_its_field(mapping: str, fields: list[s
 
 def test_it_says_what_was_and_what_becomes() -> None:
     (change,) = privacy_changes(catalog("event_name: lead, opt_out: false"), PLAIN)
-    assert (change.preset, change.was) == ("Own", "false")
+    assert change.preset == "Own"
+    assert change.was.startswith('{"@all":[false,{"@path":"$.properties.opt_out"},')
     assert "opt_out" in change.becomes
 
 

@@ -27,6 +27,7 @@ EVENTS = [json.loads(line) for line in (FOLDER / "events.ndjson").read_text(enco
 ROWS = [json.loads(line) for line in (FOLDER / "action.ndjson").read_text(encoding="utf-8").splitlines()]
 #: Nobody's default: whoever wants it maps it.
 OPT_OUT = "opt_out"
+OPT_OUTS = {OPT_OUT, "advertiser_tracking_enabled", "custom_data.opt_out_type"}
 DEFAULTS_READ_MORE = "uses Pinrelay's default"
 NOT_TAKEN = "could not be"
 
@@ -52,7 +53,8 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         for name, inner in value.items():
             yield from leaves(inner, f"{path}.{name}" if path else name)
     elif value not in (None, "", []):
-        yield path, value
+        # shipped opt-outs are read beside an own one, which is then the first of a list
+        yield path, value[0] if isinstance(value, list) and len(value) == 1 and path in OPT_OUTS else value
 
 
 def sent(mapping: Mapping, event: dict[str, Any]) -> dict[str, Any] | None:

@@ -127,6 +127,14 @@ def test_check_lists_a_failing_test_as_a_fault(run: Run, own: Path) -> None:
     assert "/tests/0: the test 'An order is sent with its total' fails: custom_data.value" in str(result.exception)
 
 
+def test_check_warns_of_an_opt_out_that_is_not_read(run: Run, own: Path) -> None:
+    write(own, SHOWN + "\ndrops_opt_out: [$.traits.opt_out]\n")
+    result = run("check", PRESETS_DIR=f"presets,{own}")
+    assert result.exit_code == 0
+    (warning,) = [line for line in result.stderr.splitlines() if "drops_opt_out" in line]
+    assert warning.endswith("opt-outs at $.traits.opt_out are not read: their events are sent")
+
+
 async def test_a_start_goes_on_and_logs_it_and_a_reload_is_refused(own: Path, tmp_path: Path) -> None:
     (tmp_path / "sources").mkdir()
     (tmp_path / "secret").write_text("0123456789abcdef", "utf-8")

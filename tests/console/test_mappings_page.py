@@ -39,6 +39,15 @@ async def test_a_preset_shows_what_it_maps_otherwise_and_the_defaults_stand_once
     assert "It sets 1 field" in own
 
 
+async def test_a_preset_that_drops_an_opt_out_is_reported(world: World) -> None:
+    assert "Some opt-outs are not read." not in await world.page("/console/mappings")
+    world.write("lead", LEAD.rstrip() + "\ndrops_opt_out: [$.traits.opt_out]\n")
+    world.running.reload()
+    page = await world.page("/console/mappings")
+    assert "Some opt-outs are not read." in page
+    assert "opt-outs at $.traits.opt_out are not read" in page
+
+
 async def test_a_preset_that_holds_says_for_how_long_and_what_cancels(world: World) -> None:
     assert "held for" not in await world.page("/console/mappings")
     own = CHECKOUT.rstrip() + '\nhold: 30m\nwithdrawn_by: event = "Order Cancelled"\n'
