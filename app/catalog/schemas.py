@@ -11,7 +11,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel
 
@@ -19,6 +19,7 @@ from app.catalog import ACTION
 from app.catalog.destinations import CHECKED
 from app.catalog.fields import with_unlisted_fields
 from app.catalog.files import ActionFile, FieldSpec, PresetFile
+from app.catalog.near_words import near_words
 from app.catalog.presets import in_file, parse_file
 from app.catalog.source_files import SourceFile
 from app.errors import CatalogError
@@ -27,32 +28,40 @@ from app.mapping.directives import DIRECTIVES
 #: https://json-schema.org/draft/2020-12
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _DIRECTIVE = {"$ref": "#/$defs/Directive"}
+_DIRECTIVE_NAME = {"$ref": "#/$defs/DirectiveName"}
+#: In an object that may have members of other names.
+_NEAR_DIRECTIVE = {"if": {"pattern": "^@"}, "then": _DIRECTIVE_NAME}
 
 Schema = dict[str, Any]
+#: Members of an object whose names are not known here.
+_FREE_MEMBERS: Final[Schema] = {
+    "propertyNames": {"pattern": "^[^@]"},
+    "additionalProperties": {"$ref": "#/$defs/Value"},
+}
 
 
 def mapping_schema() -> Schema:
     """Return the JSON Schema of a mapping file."""
-    return _of(ActionFile, "mapping")
+    schema = _of(ActionFile, "mapping")
+    schema["$defs"]["FieldSpec"]["properties"]["default"] |= {"$ref": "#/$defs/Value"}
+    schema["$defs"] |= _free_values()
+    return schema
 
 
 def preset_schema(action: ActionFile) -> Schema:
     """Return the JSON Schema of a preset file; its `mapping` knows the fields of the action."""
     schema = _of(PresetFile, "preset")
     schema["properties"]["mapping"] |= _object(action.fields)
-    schema["$defs"] |= {"Directive": _directive(), "Value": _value(), **dict(_objects(action.fields))}
+    schema["$defs"] |= {**_directives(), "Value": _value(), **dict(_objects(action.fields))}
     return schema
 
 
 def source_schema() -> Schema:
     """Return the JSON Schema of the file of a source; its mappings are of Segment events, whatever they hold."""
     schema = _of(SourceFile, "source")
-    schema["$defs"]["Directive"] = _directive()
-    schema["$defs"]["Value"] = {"anyOf": [_DIRECTIVE, {"not": {"type": "object"}}, {"$ref": "#/$defs/Members"}]}
-    names = {"propertyNames": {"pattern": "^[^@]"}, "additionalProperties": {"$ref": "#/$defs/Value"}}
-    schema["$defs"]["Members"] = {"type": "object", **names}
+    schema["$defs"] |= _free_values()
     for mapping in (schema["properties"]["mapping"], schema["$defs"]["EventFile"]["properties"]["mapping"]):
-        mapping.update(names)
+        mapping.update(_FREE_MEMBERS)
     return schema
 
 
@@ -76,13 +85,17 @@ def _read_action(file: Path) -> ActionFile:
 def _of(model: type[BaseModel], kind: str) -> Schema:
     """Return the schema of a kind of file. Its id names it and leads nowhere: the files name the one beside them."""
     described = model.model_json_schema() | {"title": f"{kind.capitalize()} file of Pinrelay"}
+    for each in (described, *described.get("$defs", {}).values()):
+        if each.get("additionalProperties") is False:
+            each["propertyNames"] = near_words(each["properties"])
     return {"$schema": _DRAFT, "$id": f"urn:pinrelay:{kind}"} | described
 
 
 def _object(fields: Mapping[str, FieldSpec], place: str = "") -> Schema:
     """Describe an object with these members and no others; each may be left out."""
     members = {name: _field(place + name, spec) for name, spec in fields.items()}
-    return {"type": "object", "properties": members, "additionalProperties": False}
+    names = near_words(members)
+    return {"type": "object", "propertyNames": names, "properties": members, "additionalProperties": False}
 
 
 def _objects(fields: Mapping[str, FieldSpec], place: str = "") -> Iterator[tuple[str, Schema]]:
@@ -96,17 +109,17 @@ def _objects(fields: Mapping[str, FieldSpec], place: str = "") -> Iterator[tuple
 def _field(place: str, spec: FieldSpec) -> Schema:
     """Describe what a preset may give for a field: a plain value or a directive, whatever the field's own type."""
     described = {"title": spec.label, "description": spec.description}
-    if not spec.properties and not spec.choices:
-        return described | {"$ref": "#/$defs/Value"}
-    options: list[Schema]
     if spec.properties:
         members = {"$ref": f"#/$defs/{place}"}
-        options = [members, {"type": "array", "items": {"anyOf": [_DIRECTIVE, members]}}]
-    elif place == "event_name":  # a setting may allow more names, so these are only offered
-        options = [{"enum": list(spec.choices or ())}, {"type": "string"}]
-    else:
-        options = [{"enum": [*(spec.choices or ()), None]}]
-    return described | {"anyOf": [_DIRECTIVE, *options]}
+        # Repeated beside `anyOf`: of alternatives that all fail, an editor shows the faults of one.
+        either = {"anyOf": [_DIRECTIVE, members], "propertyNames": {"$ref": f"#/$defs/{place}/propertyNames"}}
+        return described | either | {"anyOf": [_DIRECTIVE, members, {"type": "array", "items": either}]}
+    if not spec.choices:
+        return described | {"$ref": "#/$defs/Value"}
+    options: list[Schema] = [{"enum": [*spec.choices, None]}]
+    if place == "event_name":  # a setting may allow more names, so these are only offered
+        options = [{"enum": list(spec.choices)}, {"type": "string"}]
+    return described | {"anyOf": [_DIRECTIVE, *options]} | near_words(spec.choices)
 
 
 def _value() -> Schema:
@@ -114,20 +127,34 @@ def _value() -> Schema:
     return {"anyOf": [_DIRECTIVE, {"type": ["string", "number", "boolean", "null", "array"]}]}
 
 
-def _directive() -> Schema:
-    """Describe an object of one directive; `_metadata` beside it is ignored."""
-    return {
+def _free_values() -> Schema:
+    """Describe values whose objects are directives or have members of any name without `@`."""
+    either = {"anyOf": [_DIRECTIVE, {"not": {"type": "object"}}, {"$ref": "#/$defs/Members"}]}
+    value = either | {"propertyNames": _NEAR_DIRECTIVE, "items": {"$ref": "#/$defs/Value"}}
+    return {**_directives(), "Value": value, "Members": {"type": "object", **_FREE_MEMBERS}}
+
+
+def _directives() -> Schema:
+    """Describe an object of one directive; `_metadata` beside it is ignored. Also describe its options."""
+    options = {"$ref": "#/$defs/Options"}
+    directive = {
         "title": "Directive",
         "description": "How the value is made from the event, see docs/mapping.md.",
         "type": "object",
-        "properties": {name: {} for name in (*DIRECTIVES, "_metadata")},
+        "propertyNames": _DIRECTIVE_NAME,
+        "properties": {"_metadata": {}, **dict.fromkeys(DIRECTIVES, options)},
         "additionalProperties": False,
         "minProperties": 1,
+    }
+    return {
+        "Directive": directive,
+        "DirectiveName": near_words(DIRECTIVES),
+        "Options": {"propertyNames": _NEAR_DIRECTIVE, "additionalProperties": options, "items": options},
     }
 
 
 def _text(schema: Schema) -> str:
-    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
 
 
 def main(

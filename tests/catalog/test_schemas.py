@@ -1,24 +1,32 @@
 """The JSON Schemas beside the presets and mappings are current, and true of every shipped file."""
 
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
-from app.catalog.files import ActionFile, PresetFile
+from app.catalog.files import ActionFile, FileTest, PresetFile
+from app.catalog.near_words import near_words
 from app.catalog.schemas import main, schema_files
 from app.catalog.source_files import SourceFile
 from app.catalog.yaml_files import parse_yaml
 from app.errors import CatalogError
+from app.mapping.directives import DIRECTIVES
 from tests.rows import every_row
 
 ROOT = Path(__file__).parents[2]
 PRESETS, MAPPINGS, SOURCES, _ = FOLDERS = [ROOT / name for name in ("presets", "mappings", "sources", "destinations")]
 FILES = sorted(file for folder in FOLDERS for file in folder.glob("*.yaml"))
+PRESET = {"name": "A", "subscribe": 'type = "page"', "action": "report_conversion_event"}
+SHOP = {"name": "shop", "kind": "mapped", "proofs": [{"kind": "anyone"}]}
+ACTION = {"name": "A", "description": "B"}
+FIELD = {"label": "A", "description": "B", "type": "string"}
 
 
 def schema_of(file: Path) -> dict[str, Any]:
@@ -29,7 +37,20 @@ def schema_of(file: Path) -> dict[str, Any]:
 
 
 def faults(schema: dict[str, Any], value: Any) -> list[str]:
-    return [fault.json_path for fault in jsonschema.Draft202012Validator(schema).iter_errors(value)]
+    return sorted({fault.json_path for fault in jsonschema.Draft202012Validator(schema).iter_errors(value)})
+
+
+def suggestions(schema: dict[str, Any], value: Any) -> set[str]:
+    """Return the `errorMessage` of each fault, for which an editor shows them; the words are in `message` too."""
+    found, errors = set(), list(jsonschema.Draft202012Validator(schema).iter_errors(value))
+    while errors:
+        error = errors.pop()
+        errors += error.context
+        if "errorMessage" in error.schema:
+            found.add(error.schema["errorMessage"])
+            assert error.schema["errorMessage"] == f"Did you mean `{error.validator_value[0]}`?"
+            assert repr(error.validator_value[0]) in error.message
+    return found
 
 
 @pytest.mark.parametrize(("file", "text"), list(schema_files(*FOLDERS)), ids=lambda value: Path(value).name[:30])
@@ -64,9 +85,7 @@ def test_a_shipped_file_keeps_to_the_schema_that_it_names(file: Path) -> None:
     ids=str,
 )
 def test_an_editor_underlines_what_is_wrong_in_a_mapping(mapping: dict[str, Any], underlined: list[str]) -> None:
-    preset = {"name": "A", "subscribe": 'type = "page"', "action": "report_conversion_event", "mapping": mapping}
-
-    assert faults(schema_of(PRESETS / "lead.yaml"), preset) == underlined
+    assert faults(schema_of(PRESETS / "lead.yaml"), {**PRESET, "mapping": mapping}) == underlined
 
 
 @every_row(
@@ -82,10 +101,72 @@ def test_an_editor_underlines_what_is_wrong_in_a_mapping(mapping: dict[str, Any]
     ids=str,
 )
 def test_an_editor_underlines_in_a_source(changes: dict[str, Any], underlined: list[str]) -> None:
-    source = {"name": "shop", "kind": "mapped", "proofs": [{"kind": "anyone"}]}
     event = {"name": "A", "subscribe": "body.id != null", "mapping": {"type": "track"}}
 
-    assert faults(schema_of(SOURCES / "shopify.yaml"), {**source, "events": [event], **changes}) == underlined
+    assert faults(schema_of(SOURCES / "shopify.yaml"), {**SHOP, "events": [event], **changes}) == underlined
+
+
+@every_row(
+    ("folder", "value", "word"),
+    [
+        (PRESETS, {**PRESET, "subscibe": "x"}, "subscribe"),
+        (PRESETS, {**PRESET, "enabeld": False}, "enabled"),
+        (PRESETS, {**PRESET, "withdrawnBy": "x"}, "withdrawn_by"),
+        (PRESETS, {**PRESET, "mappings": {}}, "mapping"),
+        (PRESETS, {**PRESET, "tests": [{"name": "A", "expects": {}}]}, "expect"),
+        (PRESETS, {**PRESET, "tests": [{"name": "A", "expect": {"feilds": {}}}]}, "fields"),
+        (PRESETS, {**PRESET, "mapping": {"event_nmae": "checkout"}}, "event_name"),
+        (PRESETS, {**PRESET, "mapping": {"eventName": "checkout"}}, "event_name"),
+        (PRESETS, {**PRESET, "mapping": {"user_data": {"emial": "a"}}}, "email"),
+        (PRESETS, {**PRESET, "mapping": {"user_data": [{"phon": "a"}]}}, "phone"),
+        (PRESETS, {**PRESET, "mapping": {"custom_data": {"orderId": "a"}}}, "order_id"),
+        (PRESETS, {**PRESET, "mapping": {"custom_data": {"curency": "EUR"}}}, "currency"),
+        (PRESETS, {**PRESET, "mapping": {"custom_data": {"contents": {"item-price": 1}}}}, "item_price"),
+        (PRESETS, {**PRESET, "mapping": {"event_name": "chekout"}}, "checkout"),
+        (PRESETS, {**PRESET, "mapping": {"event_name": "AddToCart"}}, "add_to_cart"),
+        (PRESETS, {**PRESET, "mapping": {"event_name": {"@literl": "checkout"}}}, "@literal"),
+        (PRESETS, {**PRESET, "mapping": {"action_source": "wbe"}}, "web"),
+        (PRESETS, {**PRESET, "mapping": {"event_id": {"@paht": "$.x"}}}, "@path"),
+        (PRESETS, {**PRESET, "mapping": {"event_id": {"path": "$.x"}}}, "@path"),
+        (PRESETS, {**PRESET, "mapping": {"event_id": {"@coalesce": [{"@paths": "$.x"}]}}}, "@path"),
+        (PRESETS, {**PRESET, "mapping": {"user_data": {"email": {"@if": {"then": {"@templat": ""}}}}}}, "@template"),
+        (PRESETS, {**PRESET, "mapping": {"user_data": {"@mege": []}}}, "@merge"),
+        (SOURCES, {**SHOP, "evnts": []}, "events"),
+        (SOURCES, {**SHOP, "proofs": [{"knd": "anyone"}]}, "kind"),
+        (SOURCES, {**SHOP, "mapping": {"context": {"ip": {"@paht": "$.body.ip"}}}}, "@path"),
+        (SOURCES, {**SHOP, "mapping": {"context": {"list": [{"@al": []}]}}}, "@all"),
+        (MAPPINGS, {**ACTION, "feilds": {}}, "fields"),
+        (MAPPINGS, {**ACTION, "fields": {"email": {**FIELD, "defualt": 1}}}, "default"),
+        (MAPPINGS, {**ACTION, "fields": {"email": {**FIELD, "default": {"@arraypath": []}}}}, "@arrayPath"),
+        (MAPPINGS, {**ACTION, "fields": {"a": {**FIELD, "properties": {"b": {**FIELD, "lable": ""}}}}}, "label"),
+    ],
+    ids=str,
+)
+def test_an_editor_names_the_nearest_word(folder: Path, value: dict[str, Any], word: str) -> None:
+    (file,) = folder.glob("*.schema.json")
+
+    assert suggestions(json.loads(file.read_text("utf-8")), value) == {f"Did you mean `{word}`?"}
+
+
+def misspelt(word: str) -> Iterator[str]:
+    """Yield each text with one letter less, more or other, or with two letters swapped."""
+    for at in range(len(word) + 1):
+        before, after = word[:at], word[at:]
+        yield f"{before}x{after}"
+        if after:
+            yield from (f"{before}{after[1:]}", f"{before}x{after[1:]}", f"{before}{after[1:2]}{after[0]}{after[2:]}")
+
+
+WORDS = [*DIRECTIVES, *PresetFile.model_fields, *FileTest.model_fields, "advertiser_tracking_enabled"]
+
+
+def test_each_small_mistake_in_a_word_is_refused_with_the_word() -> None:
+    rules = [(re.compile(rule["if"]["pattern"]), rule["then"]["enum"]) for rule in near_words(WORDS)["allOf"]]
+    for word in WORDS:
+        assert all(word in words for pattern, words in rules if pattern.search(word)), word
+        for text in {*misspelt(word)} - {*WORDS}:
+            assert word in [words[0] for pattern, words in rules if pattern.search(text)], text
+            assert not any(pattern.search(f"{text}-xyz") for pattern, _ in rules), text
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,44 @@
+"""Rules of JSON Schema that name the nearest known word for a misspelt key or value."""
+
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+#: Between parts of a word: underscores, and the last lower-case letter before an upper-case one.
+_PARTS: Final = re.compile(r"_|(?<=[a-z])(?=[A-Z])")
+
+
+def near_words(words: Iterable[str]) -> dict[str, Any]:
+    """Return a schema that refuses a text with a small mistake in one of these words, and names the word.
+
+    `errorMessage` is an extension of the schema language that Visual Studio Code and yaml-language-server read. Other
+    validators name the word as the value that is allowed.
+    """
+    known = tuple(words)
+    return {"allOf": [_rule(word, known) for word in known]}
+
+
+def _rule(word: str, known: tuple[str, ...]) -> dict[str, Any]:
+    pattern = f"^(?:{_edited(word)}|{_written_otherwise(word)})$"
+    others = [each for each in known if each != word and re.search(pattern, each)]
+    return {
+        "if": {"type": "string", "pattern": pattern},
+        "then": {"enum": [word, *others], "errorMessage": f"Did you mean `{word}`?"},
+    }
+
+
+def _edited(word: str) -> str:
+    """Return a regular expression of texts with at most one letter more, less or other, or two letters swapped."""
+    if not word:
+        return ".?"
+    first, second, rest = word[0], word[1:2], word[2:]
+    changed = f".?{first}?{second}"
+    return f"{first}(?:{_edited(word[1:])})|" + (f"(?:{changed}|{second}{first}){rest}" if second else changed)
+
+
+def _written_otherwise(word: str) -> str:
+    """Return a regular expression of a word in camelCase, PascalCase, snake_case, kebab-case and with blanks."""
+    sign, parts = word[: word.startswith("@")], _PARTS.split(word.removeprefix("@"))
+    return f"{sign}?" * bool(sign) + "[_ -]?".join(
+        f"[{part[:1].lower()}{part[:1].upper()}]{part[1:]}" for part in parts if part
+    )
