@@ -361,7 +361,7 @@ def key_rows_of(rows: Iterable[SeenRow]) -> list[KeyRow]:
 
 
 def foreseen(
-    call: PreparedEnqueue, rows: Sequence[SeenRow], twins: Iterable[Twin], rules: OutboxSettings, *, highest_id: int
+    call: PreparedEnqueue, rows: Sequence[SeenRow], twins: dict[object, Twin], rules: OutboxSettings, *, highest_id: int
 ) -> list[Seen | None]:
     """Return what each delivery of a call would be told, and of what it repeats or is merged into since when that is.
 
@@ -370,9 +370,8 @@ def foreseen(
     """
     taken, now = key_rows_of(rows), call.now
     ids = range(highest_id + 1, highest_id + 1 + len(call.deliveries))
-    known: dict[object, Twin] = {each.delivery_id: each for each in twins}
     erased = erased_keys(taken, now)
-    checked = without_duplicates(call, holders(taken), ids, rules, known, erased=erased)
+    checked = without_duplicates(call, holders(taken), ids, rules, twins, erased=erased)
     since: dict[object, float] = {row[1]: row[2] for row in rows}
     erased_since = max((at for at, _ in erased.values()), default=now)
     return [

@@ -24,7 +24,7 @@ from app.outbox import search
 from app.outbox.counts import sum_parameters, summed_spans
 from app.outbox.dedup import names_of, number_digests, order_ids_of
 from app.outbox.enqueue import asked_call, foreseen, holders, key_rows_of, other_sides
-from app.outbox.pairing import Twin
+from app.outbox.pairing import read_twins
 from app.outbox.rows import kept, read_memory, read_warnings, record_of
 from app.outbox.search import ALL_IDS, OrderPage, PageIds, order_page
 from app.outbox.statements import Statements, UsesStore, reads, writes
@@ -170,7 +170,7 @@ class Ledger(UsesStore):
         windows = {"window_s": self._rules.dedup_window_s, "ledger_s": self._rules.ledger_s}
         rows = await store.rows("seen", digests=call.digests, now=at, **windows)
         ids = other_sides([call], holders(key_rows_of(rows)))
-        twins = [Twin(*row) for row in await store.rows("twins", ids=ids)] if ids else []
+        twins = read_twins(await store.rows("twins", ids=ids)) if ids else {}
         ((highest, _),) = await store.rows("highest_ids")
         return foreseen(call, rows, twins, self._rules, highest_id=highest)
 

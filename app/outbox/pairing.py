@@ -273,6 +273,22 @@ class Twin(NamedTuple):
         return self.has_left and (self.settled_at is None or self.settled_at > now - ID_KEPT_S)
 
 
+def read_twins(rows: Iterable[Sequence[Any]]) -> dict[object, Twin]:
+    """Read rows of an engine's query `twins`, by delivery id.
+
+    Skip a pending delivery whose payload is missing or damaged: nothing can be merged into that delivery.
+    """
+    twins = map(Twin._make, rows)
+    return {each.delivery_id: each for each in twins if each.state != State.PENDING or _is_event(each.payload)}
+
+
+def _is_event(payload: bytes | None) -> bool:
+    try:
+        return isinstance(orjson.loads(payload or b""), dict)
+    except orjson.JSONDecodeError:
+        return False
+
+
 def side_of(side: OrderSide) -> list[Any]:
     """Return a side as a list for JSON, without the names of its members."""
     known = [side.token, side.totals, side.names_event_id, side.waits]

@@ -127,8 +127,8 @@ _LOST: Final = "Matching events are withheld: they are counted and will not be s
 #: Of what the store refuses so many names are shown.
 _NAMED_ROWS: Final = 5
 _TRIED_AGAIN: Final = (
-    "The reason is the message of the database. Remove its cause, such as a constraint, a trigger or a damaged value. "
-    "Each row is tried again within ten minutes."
+    "The reason is the message of the database. Remove its cause, such as a constraint, a trigger, or a damaged or "
+    "missing value. Each row is tried again within ten minutes."
 )
 
 

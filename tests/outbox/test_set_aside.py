@@ -65,6 +65,27 @@ def newer(url: str, ids: Collection[int]) -> Iterator[None]:
             database.execute(change.format(1).encode())
 
 
+@contextmanager
+def without_payload(url: str, ids: Collection[int]) -> Iterator[None]:
+    """Take away the rows with the payloads of some deliveries."""
+    table, column = ("payload", "delivery_id") if url.startswith("sqlite") else ("delivery", "id")
+    which = among(column, ids)
+    _execute(url, f"CREATE TABLE lost AS SELECT * FROM {table} WHERE {which}", f"DELETE FROM {table} WHERE {which}")
+    yield
+    _execute(url, f"INSERT INTO {table} SELECT * FROM lost", "DROP TABLE lost")
+
+
+def _execute(url: str, *statements: str) -> None:
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as file:
+            for statement in statements:
+                file.execute(statement)
+    else:
+        with psycopg.connect(url, autocommit=True) as database:
+            for statement in statements:
+                database.execute(statement.encode())
+
+
 def among(column: str, ids: Collection[object]) -> str:
     """A condition of SQL."""
     return f"{column} IN ({', '.join(map(repr, ids))})" if ids else "1 = 0"
@@ -91,7 +112,15 @@ async def claim_all(at: At, limit: int) -> list[Claimed]:
     return found
 
 
-@pytest.mark.parametrize("why", [WORDS, "a payload of version 99: a newer Pinrelay wrote it, start that version"])
+#: Why a delivery cannot be claimed, and what causes that; None: a trigger.
+CLAIMS = {
+    WORDS: None,
+    "a payload of version 99: a newer Pinrelay wrote it, start that version": newer,
+    "the payload of delivery": without_payload,
+}
+
+
+@pytest.mark.parametrize("why", CLAIMS)
 @pytest.mark.parametrize("seed", range(examples(4)))
 async def test_what_cannot_be_claimed_keeps_nobody_else_and_is_claimed_when_its_cause_is_gone(
     empty_store: EmptyStore, seed: int, why: str
@@ -109,8 +138,8 @@ async def test_what_cannot_be_claimed_keeps_nobody_else_and_is_claimed_when_its_
                 await at.claim(chance.randint(1, 9), without_presets=frozenset({"checkout"}))
             bad = sorted(chance.sample(ids, chance.randint(0, min(7, len(ids)))))
             table, numbers = "delivery" if url.startswith("sqlite") else "queue", list(map(int, bad))
-            by_trigger = refused(url, "UPDATE", table, among("old.id", numbers))
-            with by_trigger if why == WORDS else newer(url, numbers):
+            cause = CLAIMS[why]
+            with cause(url, numbers) if cause else refused(url, "UPDATE", table, among("old.id", numbers)):
                 claimed = await claim_all(at, chance.randint(1, 40))
                 assert {each.delivery_id for each in claimed} == {*ids} - {*bad}
                 found = await aside(at)

@@ -26,7 +26,7 @@ from app.outbox.enqueue import (
     stored_warnings,
     without_duplicates,
 )
-from app.outbox.pairing import NOT_CONFIRMED, Twin
+from app.outbox.pairing import NOT_CONFIRMED, Twin, read_twins
 from app.outbox.people import changes_to_people
 from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import COLLISIONS, TRIES
@@ -146,8 +146,8 @@ async def _check_all(
     waiting = loads_of(await connection.rows("waiting"))
     held: Held = holders(found)
     asked = other_sides(calls, held)
-    met = [Twin(*row) for row in await connection.rows("twins", ids=asked)] if asked else []
-    twins: dict[object, Twin] = {each.delivery_id: each for each in met}
+    twins = read_twins(await connection.rows("twins", ids=asked)) if asked else {}
+    met = list(twins.values())
     together = Rows()
     answers: list[Answer] = []
     for call in calls:

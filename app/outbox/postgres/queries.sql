@@ -470,7 +470,8 @@ SELECT NULL WHERE EXISTS (
 -- Take what is due, fresh deliveries and retries by turns, unless the batch is neither full nor old enough.
 -- While a batch fills up this is asked again and again: so nothing is read, or locked, unless all that waits would fill a
 -- batch, or something has waited long enough. LIMIT is a number, by which PostgreSQL sees how few rows it is about.
--- A payload that a newer Pinrelay wrote makes the statement fail, with what it is in the error, and so changes nothing.
+-- A payload that is missing, or that a newer Pinrelay wrote, makes the statement fail, with the reason in the error, and so
+-- changes nothing.
 WITH
   reading AS MATERIALIZED (
     SELECT (SELECT sum(count) >= %(limit)s OR sum(bytes) >= %(max_bytes)s::bigint FROM backlog
@@ -538,10 +539,12 @@ WITH
     ON CONFLICT (ad_account_id, state, slot) DO UPDATE SET count = backlog.count + excluded.count
   )
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, attempts, enqueued_at,
-       CASE WHEN payload_version > %(version)s
+       CASE WHEN payload IS NULL
+         THEN (('the payload of delivery ' || id || ' is missing')::integer)::text::bytea
+         WHEN payload_version > %(version)s
          THEN (('a payload of version ' || payload_version || ': a newer Pinrelay wrote it, start that version')::integer)::text::bytea
          WHEN claimed.merged = delivery.merged THEN payload END, traceparent, claim, lease_was_lost
-FROM claimed JOIN delivery USING (id) ORDER BY place;
+FROM claimed LEFT JOIN delivery USING (id) ORDER BY place;
 
 -- claimed_anew --
 -- What is sent of deliveries into which another event was merged while they were claimed.

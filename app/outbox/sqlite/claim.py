@@ -49,7 +49,11 @@ async def _take(connection: Connection, asked: ClaimQuery) -> tuple[list[Claimed
     by = asked.holds.by if asked.holds else None
     parameters = asked.parameters | {"claim": token, "claim_after_loss": token + AFTER_LOSS, "by": by}
     await connection.count("claim", **parameters)
-    ((taken, bodies, version, count, size_bytes, held, waited),) = await connection.rows("claimed", **parameters)
+    found = await connection.rows("claimed", **parameters)
+    ((taken, bodies, version, count, size_bytes, without_payload, held, waited),) = found
+    if without_payload is not None:
+        words = f"the payload of delivery {without_payload} is missing"
+        raise RowRefused(f"In the outbox {words}.", words=words)
     if count:
         await connection.count("count_claimed", ad_account_id=asked.ad_account_id, count=count, bytes=size_bytes)
     if version and version > PAYLOAD_VERSION:

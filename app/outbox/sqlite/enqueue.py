@@ -26,7 +26,7 @@ from app.outbox.enqueue import (
     stored_warnings,
     without_duplicates,
 )
-from app.outbox.pairing import NOT_CONFIRMED, Twin
+from app.outbox.pairing import NOT_CONFIRMED, Twin, read_twins
 from app.outbox.people import changes_to_people
 from app.outbox.refusals import backlog_full, loads_of
 from app.outbox.rows import as_json
@@ -145,7 +145,7 @@ def _enqueue(
     held = holders(taken)
     twins: dict[object, Twin] = {}
     if asked := other_sides([call], held):
-        twins = {row[0]: Twin(*row) for row in connection.execute(SQL["twins"], {"ids": as_json(asked)})}
+        twins = read_twins(connection.execute(SQL["twins"], {"ids": as_json(asked)}))
     checked = without_duplicates(call, held, ids, rules, twins, erased=erased_keys(taken, call.now))
     if full := backlog_full(rules, loads_of(waiting), checked.rows.asked(rules, checked.rows.loads)):
         return full

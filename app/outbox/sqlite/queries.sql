@@ -281,7 +281,7 @@ WHERE (SELECT may_go FROM whole) AND id IN (
 INSERT INTO move VALUES (:ad_account_id, 'pending', 'claimed', :count, :bytes);
 
 -- claimed --
--- What a claim holds, how much of that was not claimed before, of which presets something is held, and whether a wait for others is over, as one row.
+-- What a claim holds, how much of that was not claimed before, which delivery has no payload, of which presets something is held, and whether a wait for others is over, as one row.
 -- It is found by the end of its lease. Payloads come as one blob, in the order of their deliveries: in JSON they would be
 -- escaped here, and read again there.
 WITH RECURSIVE kept (preset) AS (
@@ -291,7 +291,8 @@ WITH RECURSIVE kept (preset) AS (
           WHERE ad_account_id = :ad_account_id AND held = 1 AND delivery.preset > kept.preset)
   FROM kept WHERE kept.preset IS NOT NULL
 )
-SELECT taken, bodies, version, count, bytes, (SELECT json_group_array(preset) FILTER (WHERE preset IS NOT NULL) FROM kept),
+SELECT taken, bodies, version, count, bytes, without_payload,
+       (SELECT json_group_array(preset) FILTER (WHERE preset IS NOT NULL) FROM kept),
        EXISTS (SELECT 1 FROM delivery WHERE ad_account_id = :ad_account_id AND follows <> 0 AND hold_until <= :by)
 FROM (
   SELECT json_array(json_group_array(CAST(id AS TEXT)), json_group_array(preset), json_group_array(message_id),
@@ -299,8 +300,9 @@ FROM (
                     json_group_array(attempts), json_group_array(printf('%!.17g', enqueued_at)),
                     json_group_array(length(body)), json_group_array(traceparent), json_group_array(claim <> :claim)) AS taken,
          CAST(group_concat(CAST(body AS TEXT), '') AS BLOB) AS bodies, max(version) AS version,
-         count(*) FILTER (WHERE claim = :claim) AS count, sum(payload_bytes) FILTER (WHERE claim = :claim) AS bytes
-  FROM delivery JOIN payload ON delivery_id = id
+         count(*) FILTER (WHERE claim = :claim) AS count, sum(payload_bytes) FILTER (WHERE claim = :claim) AS bytes,
+         min(id) FILTER (WHERE body IS NULL) AS without_payload
+  FROM delivery LEFT JOIN payload ON delivery_id = id
   WHERE ad_account_id = :ad_account_id AND retried = 1 AND held = 0 AND hold_until IS NULL AND due_at = :now + :lease_s
     AND claim IN (:claim, :claim_after_loss)
 );

@@ -1,0 +1,82 @@
+"""A server with missing or damaged rows sets them aside or is not ready, with the reason, and loses no other event."""
+
+import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from tests.process import PLAIN, Server
+from tests.waiting import until
+from tests.whole.conftest import Pinterest, delivery, post
+from tests.whole.test_pairs import KEYS, SETTINGS, side
+
+WHO = {"ip": "203.0.113.9", "userAgent": "x"}
+
+
+def change(url: str, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+    """Run a statement on the store from outside; return its rows. `?` stands for a value."""
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"), timeout=30, isolation_level=None)) as file:
+            return file.execute(statement, values).fetchall()
+    with psycopg.connect(url, autocommit=True) as database:
+        cursor = database.execute(statement.replace("?", "%s").encode(), values)
+        return cursor.fetchall() if cursor.description else []
+
+
+def damage_payload(url: str, message_id: str, damage: str) -> int:
+    """Delete the payload of a delivery, or make it unreadable; return the id of the delivery."""
+    ((id_,),) = change(url, "SELECT id FROM delivery WHERE message_id = ?", message_id)
+    is_file = url.startswith("sqlite")
+    table, column = ("payload", "delivery_id") if is_file else ("delivery", "id")
+    if damage == "missing":
+        change(url, f"DELETE FROM {table} WHERE {column} = ?", id_)
+    else:
+        change(url, f"UPDATE {table} SET {'body' if is_file else 'payload'} = ? WHERE {column} = ?", b'{"event', id_)
+    return int(id_)
+
+
+def page(message_id: str) -> dict[str, Any]:
+    return {"type": "page", "messageId": message_id, "context": WHO}
+
+
+def test_a_delivery_without_payload_is_set_aside_with_the_reason_and_all_others_are_sent(
+    outbox_url: str, pinterest: Pinterest, start_server: Callable[..., Server]
+) -> None:
+    server = start_server(**(pinterest.settings | {"outbox_url": outbox_url, "batch_max_wait_s": 2}))
+    post(server, [page(f"page-{number}") for number in range(5)])
+    id_ = damage_payload(outbox_url, "page-2", "missing")
+
+    why = f"the payload of delivery {id_} is missing"
+    until(lambda: delivery(server)["state"] == "set aside", 20)
+    until(lambda: len(pinterest.event_ids()) == 4, 20)
+    assert why in delivery(server)["problems"][0]["sentence"]
+    assert why in httpx.get(f"{server.url}/console", **PLAIN).text
+    assert why in server.run("status")
+    post(server, [page("later")])
+    until(lambda: len(pinterest.event_ids()) == 5, 20)
+    assert sorted(pinterest.event_ids()) == ["later", "page-0", "page-1", "page-3", "page-4"]
+    assert server.log.count("row refused") == 1
+    assert {delivery(server)[state] for state in ("claimed", "dead")} == {0}
+    assert delivery(server)["pending"] == 1
+
+
+@pytest.mark.parametrize("damage", ["missing", "unreadable"])
+def test_an_order_of_the_shop_is_sent_if_the_payload_of_the_page_is_damaged(
+    outbox_url: str, pinterest: Pinterest, start_server: Callable[..., Server], damage: str
+) -> None:
+    changed = SETTINGS | {"outbox_url": outbox_url, "order_wait_for_browser": "false"}
+    server = start_server(**(pinterest.settings | changed))
+    for source in ("page", "shop"):
+        event, key = side(source, 2), KEYS[source]
+        answer = httpx.post(f"{server.url}/v1/track", json=event, auth=(key, ""), timeout=30, **PLAIN)
+        assert answer.status_code == 200, answer.text
+        if source == "page":
+            damage_payload(outbox_url, "page-2", damage)
+    until(pinterest.event_ids, 20)
+    (sent,) = [json.loads(line)["custom_data"] for line in pinterest.file.read_text(encoding="utf-8").splitlines()]
+    assert (sent["order_id"], sent["value"]) == ("SO-2", "2")
