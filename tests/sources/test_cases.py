@@ -1,7 +1,8 @@
 """The sources that come with Pinrelay: each file of `cases/` is a whole request, signed as its sender signs, and all
 that is sent to Pinterest of it, or why nothing is.
 
-Payloads are written as the senders' public documentation shows them; each source's file names it.
+Payloads are written as the senders' public documentation shows them; each source's file names it. `cases/README.md` has
+the origin of the recorded ones.
 """
 
 import copy
@@ -62,6 +63,13 @@ async def test_a_proof_that_is_left_out_is_refused(name: str) -> None:
     app, _ = served_once(case)
     request = case["request"] | {"headers": headers, "query": ""}
     assert (await post(app, case["source"], request)).status_code == 401
+
+
+def test_the_table_names_the_origin_of_each_recorded_case() -> None:
+    table = (Path(__file__).parent / "cases/README.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines() if line.startswith("| `")]
+    assert sorted(name.strip("`") for name, *_ in rows) == sorted(name for name in CASES if "-recorded-" in name)
+    assert all(origin and judgement for _, origin, judgement in rows)
 
 
 @every_row("source", SOURCES)

@@ -70,7 +70,7 @@ PRODUCTS: list[tuple[str, dict[str, Any], list[tuple[str, str | None, int]], int
     # without the rows of the variants
     (MAGENTO, {"items": [CONFIGURABLE]}, [("2", "40", 2)], 2),
     # without the parent in the row
-    (MAGENTO, {"items": [CONFIGURABLE, VARIANT | {"parent_item": None}]}, [("3", "0", 2)], 2),
+    (MAGENTO, {"items": [CONFIGURABLE, VARIANT | {"parent_item": None}]}, [("3", None, 2)], 2),
     (BIGCOMMERCE, {"products": [MUG]}, [("173", "31.34", 2)], 2),
     (
         BIGCOMMERCE,

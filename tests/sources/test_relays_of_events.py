@@ -70,6 +70,35 @@ def test_a_custom_event_of_mparticle_needs_no_attributes() -> None:
     assert sent(event)["event_name"] == "signup"
 
 
+@every_row(
+    ("revenuecat_event", "name"),
+    [("renewal", "Subscription Renewal Payment"), *((each, "Order Completed") for each in ("initial_purchase", None))],
+)
+def test_a_renewal_by_revenuecat_is_not_a_new_order(revenuecat_event: str | None, name: str) -> None:
+    change = {"custom_attributes": {"revenuecat_event": revenuecat_event}}
+    (event, *_) = events_of("mparticle-purchase", change, "events", 0, "data")
+    assert event["event"] == name
+
+
+@every_row("name", ["$Country", "$country"])
+def test_the_country_of_mparticle_is_read_in_both_spellings(name: str) -> None:
+    (event, *_) = events_of("mparticle-purchase", {"user_attributes": {name: "FR"}})
+    assert event["context"]["traits"]["address"]["country"] == "FR"
+
+
+@every_row(
+    ("ids", "message_id"),
+    [
+        ({"source_message_id": "m-1", "event_id": 3004}, "m-1"),
+        ({"source_message_id": None, "event_id": 3004}, 3004),
+        ({"source_message_id": None, "event_id": None}, "SO-40001"),
+    ],
+)
+def test_a_purchase_of_mparticle_without_ids_has_that_of_its_transaction(ids: dict[str, Any], message_id: Any) -> None:
+    (event, *_) = events_of("mparticle-purchase", ids, "events", 0, "data")
+    assert event["messageId"] == message_id
+
+
 FIRST, LATER = "Checkout Started", {"mparticle": "Checkout Step Viewed", "snowplow": "Checkout Step Completed"}
 SNOWPLOW_ACTION = "unstruct_event_com_snowplowanalytics_snowplow_ecommerce_snowplow_ecommerce_action_1"
 SNOWPLOW_STEP = "contexts_com_snowplowanalytics_snowplow_ecommerce_checkout_step_1"
@@ -83,6 +112,13 @@ def test_only_the_first_step_begins_a_checkout(step: int | None, is_first: bool)
     change = {SNOWPLOW_ACTION: {"type": "checkout_step"}, SNOWPLOW_STEP: [{"step": step}]}
     (event, *_) = events_of("snowplow-batch", change, 0)
     assert event["event"] == (FIRST if is_first else LATER["snowplow"])
+
+
+@every_row(("step", "name"), [("1", FIRST), ("2", LATER["snowplow"]), ("3", LATER["snowplow"])])
+def test_steps_of_snowplow_are_read_as_text(step: str, name: str) -> None:
+    change = {SNOWPLOW_ACTION: {"type": "checkout_step"}, SNOWPLOW_STEP: [{"step": step}]}
+    (event, *_) = events_of("snowplow-batch", change, 0)
+    assert event["event"] == name
 
 
 def test_a_checkout_step_of_snowplow_without_its_entity_begins_a_checkout() -> None:

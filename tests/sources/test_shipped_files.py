@@ -163,6 +163,17 @@ CONSENT, METADATA, DEVICE = "consent_state.", "data.object.metadata.", "device_i
         ("gtm_server-purchase", {"x-ga-gcd": 7}, None),
         ("gtm_server-purchase", {"x-ga-gcd": {"ad_storage": "p"}}, None),
         ("gtm_server-purchase", {"x-ga-gcs": "G111", "x-ga-gcd": "13t3t3q3t5"}, True),
+        ("gtm_server-purchase", {"x-ga-npa": "1"}, True),
+        ("gtm_server-purchase", {"x-ga-npa": 1}, True),
+        ("gtm_server-purchase", {"x-ga-npa": "0"}, None),
+        ("gtm_server-purchase", {"x-ga-mp2-user_properties": {"_npa": "1"}}, True),
+        ("gtm_server-purchase", {"x-ga-mp2-user_properties": {"_npa": "0"}}, None),
+        *(
+            ("gtm_server-purchase", {name: value}, is_denied or None)
+            for name in ("ad_storage", "ad_user_data", "ad_personalization")
+            for value, is_denied in {"denied": True, "Denied": True, "granted": False, "": False}.items()
+        ),
+        ("gtm_server-purchase", {"analytics_storage": "denied"}, None),
         ("gtm_server-purchase", {CONSENT + "ad_storage": True, CONSENT + "analytics_storage": False}, None),
         ("gtm_server-purchase", {CONSENT + "ad_storage": "granted", CONSENT + "ad_user_data": "granted"}, None),
         ("gtm_server-purchase", {CONSENT + "ad_storage": "true"}, None),
