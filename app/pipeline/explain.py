@@ -525,6 +525,23 @@ def places_in_words(
     return ""
 
 
+def hashed_input(
+    preset: Preset, event: Event, line: PresetResult, making: BuildProfile, path: str, *, now: float
+) -> str:
+    """Return the place and the form of the text that was hashed for a field; "" if the field is not hashed.
+
+    In the form each letter is `x` and each digit `9`, as in `context.traits.phone: +99999999999`.
+    """
+    for report in _fields(preset, event, line, making, now):
+        if report.normalised and path == wire_path(report.field):
+            return f"{', '.join(report.paths) or 'a fixed text'}: {_form(report.normalised)}"
+    return ""
+
+
+def _form(text: str) -> str:
+    return "".join("9" if each.isdecimal() else each if each in "@.+-, " else "x" for each in text)
+
+
 def _key(line: PresetResult) -> _Key:
     return line.preset, line.destination
 

@@ -3,9 +3,10 @@
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from app.catalog import Catalog
@@ -16,7 +17,7 @@ from app.core.values.hidden_emails import unpersonal_id
 from app.destination import components
 from app.errors import PublishingRefused, SettingsError
 from app.outbox.sealed_events import SealedEvents
-from app.pipeline.explain import shown_json
+from app.pipeline.explain import hashed_input, shown_json
 from app.pipeline.quarantine import Seals
 from app.pipeline.router import Router
 
@@ -28,6 +29,10 @@ _AT_MOST: Final = 5_000
 _AT_ONCE: Final = 50
 #: They are sent as they are, and name a person or a device.
 _PERSONAL: Final = frozenset({"user_data.client_ip_address", "user_data.client_user_agent"})
+#: A catalog and the result of a preset of it; `None` if the preset has no result.
+_Made: TypeAlias = tuple[Catalog, PresetResult | None]
+#: Returns the input of a hashed field, without personal data.
+_Describes: TypeAlias = Callable[[Catalog, PresetResult, str], str]
 #: By preset, field or exit, and kind of change.
 _Key: TypeAlias = tuple[str, str, str]
 
@@ -104,23 +109,25 @@ class Shadow:
             }
             for catalog in catalogs
         )
+        describe = partial(_input, event, router, now=now, source=source)
         for key in {**was, **becomes}:
             if key[0]:
-                keys += self._compare(unpersonal_id(event["messageId"]), key[0], was.get(key), becomes.get(key))
+                sides = [(catalog, lines.get(key)) for catalog, lines in zip(catalogs, (was, becomes), strict=True)]
+                keys += self._compare(unpersonal_id(event["messageId"]), key[0], sides, describe)
         return keys
 
-    def _compare(
-        self, message_id: str, preset: str, was: PresetResult | None, becomes: PresetResult | None
-    ) -> Iterator[_Key]:
+    def _compare(self, message_id: str, preset: str, sides: Sequence[_Made], describe: _Describes) -> Iterator[_Key]:
         """Count what becomes of one delivery, and yield what differs. Fields are compared where both would send it."""
-        exits = [Exit.UNMATCHED if line is None else line.exit for line in (was, becomes)]
+        exits = [Exit.UNMATCHED if line is None else line.exit for _, line in sides]
         if exits[0] != exits[1]:
             self.exits[preset, exits[0].value, exits[1].value] += 1
             yield preset, exits[0].value, exits[1].value
         found: list[dict[str, Any]] = []
-        for side, line in ((self.before, was), (self.after, becomes)):
+        inputs: list[Callable[[str], str]] = []
+        for side, (catalog, line) in zip((self.before, self.after), sides, strict=True):
             if line is not None and line.event is not None:
                 found.append(dict(_leaves(line.event)))
+                inputs.append(partial(describe, catalog, line))
                 side.add(preset, line.event, found[-1])
         if len(found) < len(exits):
             return
@@ -132,7 +139,10 @@ class Shadow:
             self.fields[preset, name, kind] += 1
             shown = self.examples.setdefault((preset, name, kind), [])
             if len(shown) < _EXAMPLES:
-                shown.append(ChangeExample(message_id=message_id, was=_shown(name, old), becomes=_shown(name, new)))
+                was, becomes = (_shown(name, fields, of) for fields, of in zip(found, inputs, strict=True))
+                if was == becomes and kind == "changed" and name not in _PERSONAL:
+                    becomes += ", another text"
+                shown.append(ChangeExample(message_id=message_id, was=was, becomes=becomes))
             yield preset, name, kind
 
     def money(self) -> list[tuple[str, str, Decimal, Decimal]]:
@@ -255,10 +265,22 @@ def _leaves(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{at}{name}", inner
 
 
-def _shown(name: str, fields: Mapping[str, Any]) -> str:
+def _input(
+    event: Event, router: Router, catalog: Catalog, line: PresetResult, field: str, *, now: float, source: str
+) -> str:
+    """Return the place and the form of the text that one of the two catalogs hashed; "" if it hashed none."""
+    preset = next(each for each in catalog.presets if each.name == line.preset)
+    making = router.account(line.destination, source).making
+    return hashed_input(preset, event, line, making, field, now=now)
+
+
+def _shown(name: str, fields: Mapping[str, Any], input_of: Callable[[str], str]) -> str:
+    """Return the value of a field, or for a hashed field its input without personal data."""
     if name not in fields:
         return "nothing"
-    text = "(personal)" if name in _PERSONAL else shown_json(fields[name])
+    if name in _PERSONAL:
+        return "(personal)"
+    text = (name.startswith("user_data.") and input_of(name)) or shown_json(fields[name])
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -391,3 +392,41 @@ def test_limits_of_events_and_money(changes: dict[str, Any], limit: str, *, is_b
 def test_what_is_no_limit_is_told(limit: str) -> None:
     with pytest.raises(SettingsError, match="is no limit: write `lost click_id > 1%`"):
         broken_limits([limit], Shadow())
+
+
+OTHER = {"@replace": {"pattern": "1", "replacement": "2", "value": {"@path": "$.properties.customer"}}}
+DIGEST = re.compile("[0-9a-f]{64}")
+
+
+@every_row(
+    ("path", "wire", "value", "was", "becomes"),
+    [
+        ("email", "em", {"@path": "$.userId"}, "properties.mail: x9@xxxxxxx.xxx", "userId: xxx@xxxx.xxxxxxx"),
+        ("email", "em", {"@template": "a{{properties.mail}}"}, "properties.mail: x9@xxxxxxx.xxx", "x9@xxxxxxx.xxx"),
+        ("email", "em", "shop@example.com", "properties.mail: x9@xxxxxxx.xxx", "a fixed text: xxxx@xxxxxxx.xxx"),
+        ("email", "em", {"@path": "$.properties.other"}, "properties.mail: x9@xxxxxxx.xxx", "other: x9@xxxxxxx.xxx"),
+        ("phone", "ph", {"@path": "$.properties.fax"}, "properties.tel: 99999999999", "properties.fax: 9999999999"),
+        ("phone", "ph", NOWHERE, "properties.tel: 99999999999", "nothing"),
+        ("city", "ct", {"@path": "$.properties.town"}, "nothing", "properties.town: xxxxxxx"),
+        ("external_id", "external_id", {"@literal": "c-2"}, "properties.customer: x-9", "a fixed text: x-9"),
+        ("external_id", "external_id", OTHER, "properties.customer: x-9", "properties.customer: x-9, another text"),
+    ],
+    ids=str,
+)
+def test_an_example_of_a_hashed_field_names_the_input_without_the_text(
+    path: str, wire: str, value: Any, was: str, becomes: str
+) -> None:
+    known = {"mail": "p0@example.com", "other": "q1@example.org", "tel": "+14155550000", "fax": "+4930123456"}
+    texts = {**known, "town": "München", "customer": "c-1"}
+    event = EVENTS[0] | {"userId": "ada@mail.example", "properties": texts}
+    made = preset("Order Completed")
+    draft = json.dumps(made | {"mapping": with_field(f"user_data.{path}", value, made["mapping"])})
+    shadow = Shadow()
+    catalogs = RUNNING, catalog({"presets/Order Completed.yaml": draft})
+    shadow.add(event, ROUTER, catalogs, now=NOW, source="default", is_proven=True)
+    (found,) = [each for (_, name, _), each in shadow.examples.items() if name == f"user_data.{wire}"]
+    assert found[0].was.endswith(was)
+    assert found[0].becomes.endswith(becomes)
+    printed = json.dumps(shadow.as_json())
+    assert not DIGEST.search(printed)
+    assert not any(text in printed for text in (*texts.values(), "münchen", "ada@mail.example", "4930123456"))
