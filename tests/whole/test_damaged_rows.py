@@ -1,9 +1,11 @@
 """A server with missing or damaged rows sets them aside or is not ready, with the reason, and loses no other event."""
 
 import json
+import resource
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from itertools import count, islice
 from typing import Any
 
 import httpx
@@ -12,7 +14,7 @@ import pytest
 
 from tests.process import PLAIN, Server
 from tests.waiting import until
-from tests.whole.conftest import Pinterest, delivery, post
+from tests.whole.conftest import Pinterest, delivery, post, until_settled
 from tests.whole.test_pairs import KEYS, SETTINGS, side
 
 WHO = {"ip": "203.0.113.9", "userAgent": "x"}
@@ -80,3 +82,37 @@ def test_an_order_of_the_shop_is_sent_if_the_payload_of_the_page_is_damaged(
     until(pinterest.event_ids, 20)
     (sent,) = [json.loads(line)["custom_data"] for line in pinterest.file.read_text(encoding="utf-8").splitlines()]
     assert (sent["order_id"], sent["value"]) == ("SO-2", "2")
+
+
+def limit_files(server: Server, limit_bytes: int) -> None:
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (limit_bytes, resource.RLIM_INFINITY))
+
+
+@pytest.mark.parametrize("limit_bytes", [4_096, 300_000, 1_000_000])
+def test_a_server_is_not_ready_if_its_limit_on_file_sizes_leaves_no_room(
+    pinterest: Pinterest, start_server: Callable[..., Server], limit_bytes: int
+) -> None:
+    server = start_server(**pinterest.settings)
+    names = (f"{number:04}" for number in count())
+    accepted: list[str] = []
+
+    def status_of_post(events: int) -> int:
+        ids = list(islice(names, events))
+        answer = httpx.post(f"{server.url}/webhook", json=[page(id_) for id_ in ids], timeout=30, **PLAIN)
+        accepted.extend(ids if answer.status_code == 200 else ())
+        return answer.status_code
+
+    assert status_of_post(1) == 200
+    limit_files(server, limit_bytes)
+    until(lambda: status_of_post(1_000) == 503, 30)
+    for events in (1, 1_000, 1):
+        ready = httpx.get(f"{server.url}/readyz", **PLAIN)
+        assert (ready.status_code, ready.json()["why"]) == (503, "not writable"), ready.text
+        assert f"files of at most {limit_bytes:,} bytes" in ready.json()["reason"]
+        assert status_of_post(events) == 503
+    assert f'"message":"This process may write files of at most {limit_bytes:,} bytes' in server.log
+    limit_files(server, resource.RLIM_INFINITY)
+    assert httpx.get(f"{server.url}/readyz", **PLAIN).status_code == 200
+    assert status_of_post(1_000) == 200
+    until_settled(server)
+    assert set(accepted) <= set(pinterest.event_ids())

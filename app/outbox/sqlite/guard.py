@@ -5,6 +5,7 @@ is sent on from the file as it is open, as far as that can be read.
 """
 
 import os
+import resource
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final, TypeAlias
 
+from app.core.log import log_error
 from app.errors import OutboxUnavailable
 from app.outbox.sqlite.database import OWNER_ONLY, open_readable, unavailable
 
@@ -28,6 +30,10 @@ _ROOM: Final = 2
 _LEAST_PART: Final = 4
 #: Public events are taken in where so many times its size is free: the rest of the disk is for proven ones.
 _ROOM_OF_PUBLIC: Final = 4
+#: The write-ahead log reaches this size before SQLite copies the log into the file (`wal_autocheckpoint`).
+_LOG_BYTES: Final = 4_000 * 4_096
+#: The largest commit writes at most so much (`cache_size`).
+_COMMIT_BYTES: Final = 32_768 * 1_024
 #: After so many steps of SQLite's machine it is looked whether the time for the check is over.
 _STEPS_A_LOOK: Final = 10_000
 
@@ -43,6 +49,8 @@ class Guard:
         files = [path, *(Path(f"{path}{suffix}") for suffix in _OPEN)]
         self._files = {file: _identity(file) for file in files}
         self._damage: OutboxUnavailable | None = None
+        #: A write failed because of the limit on file sizes.
+        self._is_limited = False
         #: Beside the file while it is known to be damaged, so that all processes know, and those to come.
         self._mark = Path(f"{path}{_DAMAGED}")
         self._reserve = Path(f"{path}{_RESERVE}")
@@ -69,6 +77,11 @@ class Guard:
             self._damage = self._damage or error
             with suppress(OSError):
                 self._mark.touch(OWNER_ONLY)
+        if getattr(exc, "sqlite_errorname", "").startswith("SQLITE_IOERR"):
+            was_limited, limited = self._is_limited, self._limit_refusal()
+            if limited and not was_limited:
+                log_error(limited)
+            return limited or error
         return error
 
     def refusal(self) -> OutboxUnavailable | None:
@@ -82,7 +95,20 @@ class Guard:
                 return _gone(path)
         if self._reserve_bytes and not self._reserve.exists() and not self._refill():
             return _full(self._path, _ROOM * self._reserve_bytes)
-        return None
+        return self._limit_refusal() if self._is_limited else None
+
+    def _limit_refusal(self) -> OutboxUnavailable | None:
+        """Return the error if this process may not write files as large as the next commits need.
+
+        Only called after a failed write: until then, a small limit may leave enough room.
+        """
+        limit_bytes, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+        used_bytes = 0
+        with suppress(OSError, sqlite3.Error), closing(open_readable(self._path)) as connection:
+            used_bytes = self._path.stat().st_size - unused_bytes(connection)
+        needed_bytes = max(_LOG_BYTES, used_bytes) + _COMMIT_BYTES
+        self._is_limited = limit_bytes != resource.RLIM_INFINITY and limit_bytes < needed_bytes
+        return _limited(self._path, limit_bytes, needed_bytes) if self._is_limited else None
 
     def refusal_of_public(self) -> OutboxUnavailable | None:
         """Return why nothing public may be taken in, so that proven events still find room; None where it may."""
@@ -205,6 +231,14 @@ def _gone(path: Path) -> OutboxUnavailable:
         "process runs, it sends its stored events. Wait until the backlog is empty, then restart."
     )
     return OutboxUnavailable(message, why="gone", retry_after_s=60)
+
+
+def _limited(path: Path, limit_bytes: int, needed_bytes: int) -> OutboxUnavailable:
+    message = (
+        f"This process may write files of at most {limit_bytes:,} bytes, and the outbox {path} needs "
+        f"{needed_bytes:,}: raise the limit (`ulimit -f`, LimitFSIZE= of systemd, `ulimits: fsize` of Compose)."
+    )
+    return OutboxUnavailable(message, why="not writable", retry_after_s=60)
 
 
 def _no_room_of_public(path: Path, needed_bytes: int) -> OutboxUnavailable:
