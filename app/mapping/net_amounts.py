@@ -21,6 +21,7 @@ _NUMBERS: Final = ("amount", "tax", "shipping", "total", "discount")
 _NET_OPTIONS: Final = (*_NUMBERS, "goods", "as_sent")
 _GOODS_OPTIONS: Final = ("list", "price", "quantity", "after_discount")
 _HALF_A_CENT: Final = 0.005
+_CENT: Final = 0.01
 #: Results are rounded to so many decimals, more than any currency has.
 _DECIMALS: Final = 6
 
@@ -112,13 +113,34 @@ def _net_amount(lists: Sequence[_Goods], amount: Any, _: Any, *given: Any) -> An
     if not stated or is_net or as_sent == "as_sent" or extras <= 0:
         return MISSING
     for goods in _sums(lists, discount, event):
-        rest = stated - goods
-        if rest > _HALF_A_CENT and _equal(rest, extras):
-            return _result(stated - extras, f"{_text(stated)} includes tax or shipping", amount)
-        if rest > _HALF_A_CENT and _equal(rest, carriage):
-            net = goods - taxes * goods / (goods + carriage)
+        net = _net_goods(stated, goods, taxes, carriage, is_tax_extra=_equal(stated + taxes, whole))
+        if net is not None:
             return _result(net, f"{_text(stated)} includes tax or shipping", amount)
     return MISSING
+
+
+def _net_goods(stated: float, goods: float, taxes: float, carriage: float, *, is_tax_extra: bool) -> float | None:
+    """Return what `goods` are worth without tax if `stated` is that and tax or shipping, to the cent; else None.
+
+    `is_tax_extra`: a total proves that the tax is neither in `stated` nor in the prices.
+
+    >>> round(_net_goods(113.89, 99.9, 8, 5.99, is_tax_extra=False), 2)
+    99.9
+    >>> round(_net_goods(54.85, 49.9, 8.76, 4.95, is_tax_extra=False), 2)
+    41.93
+    >>> round(_net_goods(54.85, 49.9, 8.76, 4.16, is_tax_extra=False), 2)
+    41.93
+    """
+    rest = stated - goods
+    if rest <= _HALF_A_CENT:
+        return None
+    net = stated - taxes - carriage
+    if _equal(goods, net):
+        return net
+    if _equal(rest, carriage):
+        return goods if is_tax_extra else goods - taxes * goods / stated
+    # the prices include tax, and the price of shipping, which the value includes with its tax, does not
+    return net if taxes and abs(net - goods * (stated - taxes) / stated) < _CENT else None
 
 
 def _equal(one: float, other: float) -> bool:

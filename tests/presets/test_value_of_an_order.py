@@ -59,6 +59,9 @@ CASES: list[tuple[dict[str, Any], str]] = [
     # the products include the tax, which is that of the shipping too
     ({"revenue": 110, "tax": 17.56, "shipping": 10}, "84.04"),
     ({"revenue": 90, "tax": 15, "shipping": 10, "discount": 20}, "66.67"),
+    ({"revenue": 110, "tax": 17.56, "shipping": 10, "total": 127.56}, "100"),
+    ({"revenue": 110, "tax": 17.56, "shipping": 8.4}, "84.04"),
+    ({"revenue": 110, "tax": 17.56, "shipping": 8.43}, "110"),
     # the revenue does not exceed the products, or by something else
     ({"revenue": 100, "tax": 5}, "100"),
     ({"revenue": 100, "tax": 5, "shipping": 10}, "100"),

@@ -11,6 +11,7 @@ from tests.process import ROOT
 from tests.rows import every_row
 from tests.sources.sending import NOW, told_of
 from tests.sources.test_cases import CASES
+from tests.sources.test_order_channels import made_of
 from tests.sources.test_shipped_files import lines_of
 
 
@@ -132,7 +133,17 @@ TAGS: list[tuple[dict[str, Any], str, str]] = [
     ({"value": 113.88}, "113.88", ""),
     ({"value": 113.89, "items": []}, "113.89", ""),
     ({"value": 113.89, "discount": 10}, "99.9", "113.89 includes tax or shipping"),
-]
+    # a total proves that the tax is not in the items
+    ({"value": 105.89, "total": 113.89}, "99.9", "105.89 includes tax or shipping"),
+    # all that was paid, at 19 %: the price of shipping is stated without its tax, as WooCommerce does
+    ({"value": 107.03, "tax": 17.09, "shipping": 5.99}, "83.95", "107.03 includes tax or shipping"),
+    ({"value": 107.05, "tax": 17.09, "shipping": 5.99}, "107.05", ""),
+    # WooCommerce's own tag (issue 642 of its integration): the items without tax, the value with it
+    ({"value": 95, "tax": 5.38, "shipping": 0, "items": [{"item_id": "1", "price": 89.62, "quantity": 1}]},
+     "89.62", "95 includes tax or shipping"),
+    ({"value": 85.5, "tax": 4.84, "shipping": 0, "items": [{"item_id": "1", "price": 80.66, "quantity": 1}]},
+     "80.66", "85.5 includes tax or shipping"),
+]  # fmt: skip
 
 
 @every_row(
@@ -164,6 +175,41 @@ def test_a_session_of_stripe_with_taxed_shipping(said: dict[str, Any], value: st
     found = first("stripe-checkout-in-euros", {f"data.object.{name}": each for name, each in said.items()})
     assert value_of(found) == value
     assert found.warnings == ()
+
+
+INVOICES: list[tuple[dict[str, Any], str]] = [
+    ({}, "15.97"),
+    # older API versions state the tax of the invoice alone
+    ({"total_excluding_tax": None, "tax": 303}, "15.97"),
+    ({"total_excluding_tax": None, "tax": None}, "19"),
+    # a balance paid a part
+    ({"amount_paid": 900}, "15.97"),
+    ({"amount_paid": 900, "total_excluding_tax": None, "tax": 303}, "15.97"),
+    ({"shipping_cost": {"amount_subtotal": 500, "amount_tax": 80, "amount_total": 580}}, "10.97"),
+    ({"currency": "jpy"}, "1597"),
+    ({"currency": "kwd"}, "1.597"),
+]
+
+
+@every_row(("said", "revenue"), INVOICES, ids=str)
+def test_an_invoice_of_stripe_is_worth_its_goods(said: dict[str, Any], revenue: str) -> None:
+    event = made_of(
+        "stripe-invoice-of-a-new-subscription", {f"data.object.{name}": each for name, each in said.items()}
+    )
+    assert event["properties"]["revenue"] == revenue
+
+
+@every_row(
+    ("gift_cards", "value"),
+    [
+        ([], "18"),
+        ([{"id": 2, "code": "SU9F", "amount": 20}, {"id": 4, "code": "NZR8", "amount": "4.00"}], "42"),
+        (None, "18"),
+    ],
+)
+def test_a_gift_card_pays_for_goods_of_woocommerce(gift_cards: Any, value: str) -> None:
+    line = first("woocommerce-order-paid", {"gift_cards": gift_cards})
+    assert (value_of(line), line.warnings) == (value, ())
 
 
 @every_row(
