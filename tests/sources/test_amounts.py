@@ -82,6 +82,11 @@ SHOPIFY: list[tuple[str, dict[str, Any], str, list[str]]] = [
       "current_total_tax_set": money("7.97")}, "41.93", []),
     ("a refund of something else", {"refunds": [{"id": 1, "order_adjustments": [{"kind": "refund_discrepancy"}]}]},
      "41.93", []),
+    # goods of an Australian shop that is sent abroad: the shipping alone is taxed
+    ("shipping alone is taxed",
+     {"current_total_tax_set": money("0.79"), "line_items": [LINE | {"tax_lines": taxed("0.00")}]}, "49.9", []),
+    ("no tax abroad", {"current_total_tax_set": money("0.00"), "line_items": [LINE],
+                       "shipping_lines": [SHIPPING | {"tax_lines": []}]}, "49.9", []),
     ("tax is added", {"taxes_included": False}, "49.9", []),
 ]  # fmt: skip
 
@@ -101,6 +106,32 @@ def test_shopify_with_taxes_included(about: str, said: dict[str, Any], value: st
     line = first("shopify-order-paid", GERMAN | said)
     assert about
     assert (value_of(line), list(line.warnings)) == (value, warnings)
+
+
+@every_row(
+    ("shop_money", "sent"), [("shop", ("41.93", "EUR", "49.9")), ("presentment", ("36.13", "GBP", "43"))], ids=str
+)
+def test_all_amounts_of_an_order_are_from_one_side(shop_money: str, sent: tuple[str, str, str]) -> None:
+    case = CASES["shopify-order-paid"]
+    shown = {"49.90": "43.00", "8.76": "7.55", "4.95": "4.27", "0.79": "0.68", "7.97": "6.87"}
+
+    def in_pounds(value: Any) -> Any:
+        if isinstance(value, list):
+            return [in_pounds(each) for each in value]
+        if not isinstance(value, dict):
+            return value
+        if "presentment_money" in value:
+            amount = shown[value["shop_money"]["amount"]]
+            return value | {"presentment_money": {"amount": amount, "currency_code": "GBP"}}
+        return {name: in_pounds(each) for name, each in value.items()}
+
+    body = orjson.dumps(
+        case["request"]["body"] | in_pounds(GERMAN | {"total_price_set": None, "current_total_price_set": None})
+    )
+    asked = pipeline(shop_money=shop_money)
+    (line,) = told_of(asked.preview_request("shopify", body, case["request"]["headers"], now=NOW))
+    about = line["event"]["custom_data"]
+    assert (about["value"], about["currency"], about["contents"][0]["item_price"]) == sent
 
 
 def test_an_order_of_shopify_that_was_edited_before_it_was_paid_is_what_is_left_of_it() -> None:
