@@ -215,6 +215,10 @@ def test_values_become_digests(user_data: dict[str, Any], wire: str, texts: list
         ({"client_ip_address": ["203.0.113.1", "203.0.113.2"]}, "Pinterest takes only one"),
         ({"client_user_agent": "undefined"}, "blank or a placeholder"),
         ({"click_id": {"a": 1}}, "user_data.click_id: an object of 1 member left out, a text is expected"),
+        (
+            {"click_id": "EAIaIQobChMI"},
+            "user_data.click_id: a text of 12 characters left out, it is no click id of Pinterest",
+        ),
         ({"shoe_size": 42, "jane@example.com": 1}, "user_data: shoe_size, (a name not shown) left out"),
     ],
 )

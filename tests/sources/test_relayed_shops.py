@@ -60,7 +60,7 @@ PARTS = [row(5, "simple", 10, BUNDLE), row(6, "simple", 20, BUNDLE)]
 LINK = {"url": "https://api.bigcommerce.com/stores/abc123/v2/orders/218/products", "resource": "/orders/218/products"}
 MUG = {"id": 16, "product_id": 173, "variant_id": 412, "price_ex_tax": "31.3396", "quantity": 2}
 
-PRODUCTS: list[tuple[str, dict[str, Any], list[tuple[str, str | None, int]], int]] = [
+PRODUCTS: list[tuple[str, dict[str, Any], list[tuple[str | None, str | None, int]], int]] = [
     # what is sent: ids, prices and quantities of the products, and the number of items
     (MAGENTO, {"items": [SIMPLE]}, [("1", "5", 1)], 1),
     (MAGENTO, {"items": [CONFIGURABLE, VARIANT]}, [("3", "40", 2)], 2),
@@ -81,19 +81,27 @@ PRODUCTS: list[tuple[str, dict[str, Any], list[tuple[str, str | None, int]], int
     (BIGCOMMERCE, {"products": [MUG | {"price_ex_tax": None, "base_price": "33.92"}]}, [("173", "33.92", 2)], 2),
     # the order without its products
     (BIGCOMMERCE, {"products": LINK, "items_total": 4}, [], 4),
+    # a product that staff invented for the order has no product id, but may have a SKU
+    (BIGCOMMERCE, {"products": [MUG | {"product_id": 0, "variant_id": 0, "sku": "C-1"}]}, [("C-1", "31.34", 2)], 2),
+    (
+        BIGCOMMERCE,
+        {"products": [MUG, MUG | {"product_id": 0, "variant_id": 0}]},
+        [("173", "31.34", 2), (None, "31.34", 2)],
+        4,
+    ),
 ]
 
 
 @every_row(("case", "said", "products", "num_items"), PRODUCTS, ids=str)
 def test_each_product_is_sent_once(
-    case: str, said: dict[str, Any], products: list[tuple[str, str | None, int]], num_items: int
+    case: str, said: dict[str, Any], products: list[tuple[str | None, str | None, int]], num_items: int
 ) -> None:
     line = first(case, said)
     assert line.event
     about = line.event["custom_data"]
-    sent = [(each["id"], each.get("item_price"), each["quantity"]) for each in about.get("contents", [])]
+    sent = [(each.get("id"), each.get("item_price"), each["quantity"]) for each in about.get("contents", [])]
     assert sent == products
-    assert about.get("content_ids", []) == [product_id for product_id, *_ in products]
+    assert about.get("content_ids", []) == [product_id for product_id, *_ in products if product_id]
     assert about["num_items"] == num_items
     assert line.warnings == ()
 

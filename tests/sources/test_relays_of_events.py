@@ -167,3 +167,37 @@ def test_other_events_of_gtm_have_the_id_of_snowplows_client() -> None:
     change = {"event_name": "add_to_cart", "event_id": None, "unique_event_id": None, "x-sp-event_id": SNOWPLOW_ID}
     (event,) = events_of(GTM, change)
     assert event["messageId"] == SNOWPLOW_ID
+
+
+ECOMMERCE = {"transaction_id": "SO-9", "value": 40, "tax": 3, "shipping": 5, "currency": "EUR", "coupon": "AUTUMN"}
+ITEMS = [{"item_id": "OA-9", "price": 20, "quantity": 2}]
+FLAT = ("transaction_id", "order_id", "value", "tax", "shipping", "currency", "items")
+
+
+@every_row(
+    ("ecommerce", "order"),
+    [
+        (ECOMMERCE | {"items": ITEMS}, {"order_id": "SO-9", "value": "40", "currency": "EUR", "num_items": 2}),
+        ({"purchase": {"products": [{"id": "OA-9", "price": 20, "quantity": 2}]}}, {"value": "40", "num_items": 2}),
+    ],
+)
+def test_the_order_that_a_data_client_leaves_in_ecommerce_is_read(
+    ecommerce: dict[str, Any], order: dict[str, Any]
+) -> None:
+    (event,) = events_of(GTM, {"ecommerce": ecommerce, "timestamp": int(NOW)} | dict.fromkeys(FLAT))
+    about = sent(event)["custom_data"]
+    assert {name: about.get(name) for name in order} == order
+    assert about["content_ids"] == ["OA-9"]
+
+
+def test_an_order_of_gtm_outside_ecommerce_wins() -> None:
+    (event,) = events_of(GTM, {"ecommerce": ECOMMERCE | {"items": ITEMS, "coupon": None}})
+    assert event == events_of(GTM, {})[0]
+
+
+def test_plain_names_and_places_of_gtm_are_read_beside_an_address() -> None:
+    person = {"first_name": "Ada", "last_name": "Miller", "city": "Berlin", "region": "BE", "postal_code": "10119"}
+    (event,) = events_of(GTM, {"user_data": person})
+    traits = event["context"]["traits"]
+    assert (traits["firstName"], traits["lastName"]) == ("Ada", "Miller")
+    assert traits["address"] == {"city": "Berlin", "state": "BE", "postalCode": "10119"}
