@@ -68,7 +68,7 @@ class Catalog:
 
     @property
     def warnings(self) -> list[Fault]:
-        """What the files permit and a person may not expect: opt-outs that are not read."""
+        """What the files permit and a person may not expect: opt-outs that are not read, overlapping presets."""
         dropped = {self.action_path: self.action.drops_opt_out} | {
             each.file: each.drops_opt_out for each in self.presets
         }
@@ -76,7 +76,7 @@ class Catalog:
             Fault("/drops_opt_out", f"opt-outs at {', '.join(paths)} are not read: their events are sent", file=file)
             for file, paths in dropped.items()
             if paths
-        ]
+        ] + [Fault("/overlaps", each.overlap_reason, file=each.file) for each in self.enabled if each.overlapping]
 
     def alone(self, *presets: Preset) -> "Catalog":
         """Return a catalog of these presets only, switched on: for their tests and drafts."""
@@ -84,7 +84,7 @@ class Catalog:
 
     def of(self, presets: Iterable[Preset]) -> "Catalog":
         """Return a catalog of these presets with the same action."""
-        presets = tuple(presets)
+        presets = _with_overlaps(tuple(presets))
         enabled = tuple(preset for preset in presets if preset.enabled)
         return replace(self, presets=presets, enabled=enabled, _index=_index(enabled))
 
@@ -143,17 +143,30 @@ def compile_catalog(presets: FileTexts, mappings: FileTexts, *, custom_event_nam
     faults.extend(_faults_between(files))
     if faults or action is None or action_text is None:
         raise CatalogError(faults)
-    enabled = tuple(preset for preset in compiled if preset.enabled)
+    resolved = _with_overlaps(compiled)
+    enabled = tuple(preset for preset in resolved if preset.enabled)
     return Catalog(
         action=action.file,
         defaults=action.mapping,
-        presets=tuple(compiled),
+        presets=resolved,
         enabled=enabled,
         generation=generation_of(presets, mappings),
         action_path=action_path,
         _action_text=action_text,
         _index=_index(enabled),
     )
+
+
+def _with_overlaps(presets: Iterable[Preset]) -> tuple[Preset, ...]:
+    """Return the presets, each with the enabled ones that count the same conversions."""
+    presets = tuple(presets)
+    enabled = {each.name for each in presets if each.enabled}
+
+    def resolved(preset: Preset) -> Preset:
+        names = tuple(name for name in preset.overlaps.presets if name in enabled) if preset.overlaps else ()
+        return preset if names == preset.overlapping else replace(preset, overlapping=names)
+
+    return tuple(map(resolved, presets))
 
 
 def _index(presets: Sequence[Preset]) -> dict[tuple[str | None, str | None], tuple[Preset, ...]]:

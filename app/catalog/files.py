@@ -108,6 +108,15 @@ Tests = Annotated[
 ]
 
 
+class OverlapFile(BaseModel):
+    """Presets that count the same events under other names, and which events may be theirs."""
+
+    model_config = STRICT
+
+    presets: list[str] = Field(min_length=1, description="Names of the other presets.")
+    withheld: str = Field(description="Trigger for events that are withheld if one of these presets is on.")
+
+
 class PresetFile(BaseModel):
     """One preset: which events it takes and what it sends of them."""
 
@@ -138,6 +147,7 @@ class PresetFile(BaseModel):
         default_factory=list,
         description="Names of presets that may take the same events. `pinrelay test` reports others.",
     )
+    overlaps: OverlapFile | None = Field(None, description="Presets that may count the same conversions.")
     example: dict[str, Any] | None = Field(None, description="A Segment event that this preset takes.")
     tests: Tests
 

@@ -156,6 +156,13 @@ Faults: TypeAlias = tuple[Fault, ...]
 _File = TypeVar("_File", bound=BaseModel)
 
 
+class Overlap(NamedTuple):
+    """Presets that count the same conversions under other names, and the trigger for events that may be theirs."""
+
+    presets: Collection[str]
+    withheld: Trigger
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
     """One compiled preset: which events it takes and what it makes of them. Shared: nothing of it may be changed."""
@@ -175,6 +182,10 @@ class Preset:
     drops_opt_out: Sequence[str]
     #: Names of other presets that may take the same events.
     also: Collection[str]
+    #: `None` if no other preset counts the same conversions.
+    overlaps: Overlap | None
+    #: Enabled presets of `overlaps`. Events of `overlaps.withheld` are withheld if there are any.
+    overlapping: tuple[str, ...] = ()
     #: A Segment event that this preset takes; None where the file gives none.
     example: Event | None
     tests: Sequence[FileTest]
@@ -186,6 +197,12 @@ class Preset:
     remembered: frozenset[str]
     #: It finds the person, and what that person permits, as the action's defaults do.
     finds_person: bool
+
+    @property
+    def overlap_reason(self) -> str:
+        """Why events of `overlaps.withheld` are withheld, if `overlapping` has a preset, and how to change that."""
+        others = " and ".join(map(repr, self.overlapping))
+        return f"{others} may count the same events as {self.name!r}: switch off one of these presets"
 
 
 class CompiledAction(NamedTuple):
@@ -239,6 +256,7 @@ def compile_preset(
     found: list[Fault] = []
     trigger = _trigger(spec.subscribe, "/subscribe", found)
     withdrawn_by = None if spec.withdrawn_by is None else _trigger(spec.withdrawn_by, "/withdrawn_by", found)
+    doubtful = None if spec.overlaps is None else _trigger(spec.overlaps.withheld, "/overlaps/withheld", found)
     hold_s = _hold_s(spec, found)
     fields, mapping = _fields(spec, action, event_names, found)
     if mapping is not None:
@@ -256,6 +274,7 @@ def compile_preset(
         own_fields=tuple(_leaves_of(spec.mapping, "")),
         drops_opt_out=spec.drops_opt_out,
         also=spec.also,
+        overlaps=Overlap(spec.overlaps.presets, doubtful) if spec.overlaps and doubtful else None,
         example=spec.example,
         tests=spec.tests,
         hold_s=hold_s,
@@ -415,6 +434,7 @@ def _salvaged(text: str) -> PresetFile:
         withdrawn_by=None,
         drops_opt_out=[],
         also=[],
+        overlaps=None,
         example=None,
         tests=[],
     )

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import shlex
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -175,7 +175,7 @@ class OverviewPages(PageGroup):
             accounts=accounts,
             waiting_worth=await self._waiting_worth(accounts, now),
             losses=await outbox.dead_letters.losses() if has_dead else (),
-            alerts=await self._alerts_now(now),
+            alerts=[*await self._alerts_now(now), *self._overlaps()],
             received=summary.total("received"),
             matched=summary.totals[Exit.MATCHED],
             invalid=summary.total("invalid"),
@@ -184,6 +184,13 @@ class OverviewPages(PageGroup):
             unavailable=await self._unavailable(),
         )
         return {"needs": verdict.needs_of(facts), "quiet": verdict.quiet_line(facts)}
+
+    def _overlaps(self) -> Iterator[Alert]:
+        """Yield an alert for each enabled preset whose events another enabled preset may count too."""
+        for preset in self._services.running.catalog.enabled:
+            if preset.overlapping:
+                text = f"Events are withheld: {preset.overlap_reason}."
+                yield Alert(key=f"presets: {preset.name}", text=text)
 
     async def _waiting_worth(self, accounts: Sequence[AccountStatus], now: float) -> dict[str, dict[str, Decimal]]:
         """Return by ad account and currency what waits is worth; it is asked for only where something is wrong."""

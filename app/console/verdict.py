@@ -27,6 +27,7 @@ _OF_ALERTS: Final[Mapping[str, tuple[str, str]]] = {
     "memory": ("See People", "people"),
     "refused requests": ("See the sources", "mappings"),
     "sent twice": ("See the orders", "deliveries?warning=another+total"),
+    "presets": ("See the presets", "mappings"),
     "reports": ("See Pinterest’s reports", "pinterest"),  # noqa: RUF001 - an apostrophe
     "warnings": ("See the warnings", "#part-warnings"),
 }

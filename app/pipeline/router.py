@@ -364,11 +364,11 @@ class Router:
     def _map_all(self, ways: Sequence[tuple[Preset, AdAccount]], event: Event, now: float) -> list[PresetResult]:
         """Return a line for each way; what is made alike for several ad accounts is made once."""
         if len(self._accounts) == 1:
-            return [self._off(preset, account) or self._make(preset, account, event, now) for preset, account in ways]
+            return [self._map(preset, account, event, now) for preset, account in ways]
         made: dict[tuple[str, BuildProfile], PresetResult] = {}
         lines = []
         for preset, account in ways:
-            line, key = self._off(preset, account), (preset.name, account.making)
+            line, key = self._off(preset, account, event), (preset.name, account.making)
             if line is None and key in made:
                 line = copy_for_account(account, made[key])
             elif line is None:
@@ -379,10 +379,12 @@ class Router:
     def _map(
         self, preset: Preset, account: AdAccount, event: Event, now: float, complete: Complete | None = None
     ) -> PresetResult:
-        return self._off(preset, account) or self._make(preset, account, event, now, complete)
+        return self._off(preset, account, event) or self._make(preset, account, event, now, complete)
 
-    def _off(self, preset: Preset, account: AdAccount) -> PresetResult | None:
+    def _off(self, preset: Preset, account: AdAccount, event: Event) -> PresetResult | None:
         reason = self._why_off(preset.name, account.ad_account_id)
+        if reason is None and preset.overlaps and preset.overlapping and preset.overlaps.withheld.matches(event):
+            reason = preset.overlap_reason
         return None if reason is None else not_sent(preset, account, Exit.WITHHELD, reason)
 
     def _make(

@@ -123,6 +123,7 @@ def faults(*presets: str, action: str = ACTION, **options: Any) -> list[str]:
         ),
         (preset(more="withdrawn_by: type = 'x'"), "presets/0.yaml: /withdrawn_by: needs `hold`: without it an order"),
         (preset(more="hold: 9s\nwithdrawn_by: type ="), "presets/0.yaml: /withdrawn_by: column"),
+        (preset(more="overlaps: {presets: [x], withheld: type =}"), "presets/0.yaml: /overlaps/withheld: column"),
         (
             preset("{event_name: lead}", more="hold: 9s\nwithdrawn_by: type = 'x'"),
             "presets/0.yaml: /withdrawn_by: only a checkout can be withdrawn, but `event_name` is 'lead': leave it out",

@@ -135,6 +135,18 @@ def test_check_warns_of_an_opt_out_that_is_not_read(run: Run, own: Path) -> None
     assert warning.endswith("opt-outs at $.traits.opt_out are not read: their events are sent")
 
 
+def test_check_warns_of_presets_that_count_the_same(run: Run, own: Path) -> None:
+    for name in ("payment_succeeded", "invoice_paid"):
+        text = (ROOT / f"presets/stripe_{name}.yaml").read_text("utf-8")
+        write(own, text.replace("enabled: false", "enabled: true"), f"stripe_{name}.yaml")
+    result = run("check", PRESETS_DIR=f"presets,{own}")
+    assert result.exit_code == 0
+    (warning,) = [line for line in result.stderr.splitlines() if "overlaps" in line]
+    assert warning.endswith(
+        "'Stripe Invoice Paid' may count the same events as 'Stripe Payment Succeeded': switch off one of these presets"
+    )
+
+
 async def test_a_start_goes_on_and_logs_it_and_a_reload_is_refused(own: Path, tmp_path: Path) -> None:
     (tmp_path / "sources").mkdir()
     (tmp_path / "secret").write_text("0123456789abcdef", "utf-8")

@@ -40,12 +40,21 @@ async def test_a_preset_shows_what_it_maps_otherwise_and_the_defaults_stand_once
 
 
 async def test_a_preset_that_drops_an_opt_out_is_reported(world: World) -> None:
-    assert "Some opt-outs are not read." not in await world.page("/console/mappings")
+    assert "Check these files." not in await world.page("/console/mappings")
     world.write("lead", LEAD.rstrip() + "\ndrops_opt_out: [$.traits.opt_out]\n")
     world.running.reload()
     page = await world.page("/console/mappings")
-    assert "Some opt-outs are not read." in page
+    assert "Check these files." in page
     assert "opt-outs at $.traits.opt_out are not read" in page
+
+
+async def test_presets_that_count_the_same_need_attention(world: World) -> None:
+    assert "may count the same events" not in await world.page("/console")
+    world.write("checkout", CHECKOUT.rstrip() + "\noverlaps: {presets: [Page Visit], withheld: type = 'track'}\n")
+    world.running.reload()
+    page = await world.page("/console")
+    assert "Events are withheld" in page
+    assert "may count the same events as" in page
 
 
 async def test_a_preset_that_holds_says_for_how_long_and_what_cancels(world: World) -> None:

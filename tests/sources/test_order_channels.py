@@ -6,9 +6,11 @@ from typing import Any
 
 import orjson
 
+from app.assemble import running_catalog
 from app.core.events import Exit
 from app.core.values.order_channels import order_channel
-from tests.assembled import pipeline
+from app.pipeline.pipeline import Pipeline
+from tests.assembled import pipeline, settings
 from tests.process import ROOT
 from tests.rows import every_row
 from tests.sources.sending import NOW, told_of
@@ -99,19 +101,25 @@ MATRIX: list[tuple[str, dict[str, Any], str]] = [
 BROWSER = {"client_ip_address", "client_user_agent", "click_id"}
 
 
-def made_of(case: str, said: dict[str, Any]) -> dict[str, Any]:
-    """Return the event that the file of the source makes of a case whose body says this."""
-    request = deepcopy(CASES[case]["request"])
+def changed(body: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
+    """Return a body with these values, each by its path."""
+    body = deepcopy(body)
     for path, value in said.items():
         *steps, last = path.split(".")
-        place = request["body"]
+        place = body
         for step in steps:
             place = place[step]
         place[last] = value
+    return body
+
+
+def made_of(case: str, said: dict[str, Any]) -> dict[str, Any]:
+    """Return the event that the file of the source makes of a case whose body says this."""
+    request = CASES[case]["request"]
     reshape = loaded(CASES[case]["source"]).reshape
     assert reshape
     headers = {name.lower(): value for name, value in request["headers"].items()}
-    (event,) = reshape({"method": "POST", "headers": headers, "body": request["body"]})
+    (event,) = reshape({"method": "POST", "headers": headers, "body": changed(request["body"], said)})
     assert isinstance(event, dict)
     return event
 
@@ -187,3 +195,45 @@ def test_a_source_withholds_channels(tmp_path: Path, source_name: Any, channels:
     # an order that was taken before may be cancelled
     cancelled = body | {"cancelled_at": "2026-11-25T05:14:55-05:00"}
     assert exits_of(cancelled, "orders/cancelled") != ["withheld"]
+
+
+UNTIL_2025 = {"api_version": "2025-02-24.acacia"}
+REFERENCE = "data.object.payment_details"
+INTENTS: list[tuple[dict[str, Any], str, str]] = [
+    # what the payment says; its exit with the preset of intents alone, and with a preset of invoices
+    ({}, "enqueued", "withheld"),
+    ({REFERENCE: None}, "enqueued", "withheld"),
+    ({REFERENCE: {"order_reference": None}}, "enqueued", "withheld"),
+    ({"api_version": None}, "enqueued", "withheld"),
+    ({REFERENCE: {"order_reference": "SO-1"}}, "enqueued", "enqueued"),
+    ({REFERENCE: {"order_reference": "in_1MtHbE"}}, "unmatched", "unmatched"),
+    (UNTIL_2025, "enqueued", "enqueued"),
+    (UNTIL_2025 | {"data.object.invoice": None}, "enqueued", "enqueued"),
+    (UNTIL_2025 | {"data.object.invoice": "in_1MtHbE"}, "unmatched", "unmatched"),
+]
+
+
+@every_row(
+    "invoices",
+    ["stripe_invoice_paid", "stripe_subscription_first_payment", "stripe_subscription_renewal"],
+)
+def test_a_payment_that_may_be_of_an_invoice_counts_once(tmp_path: Path, invoices: str) -> None:
+    def asked(*names: str) -> Pipeline:
+        folder = tmp_path / "-".join(names)
+        folder.mkdir(exist_ok=True)
+        for name in names:
+            text = (ROOT / f"presets/{name}.yaml").read_text(encoding="utf-8")
+            (folder / f"{name}.yaml").write_text(text.replace("enabled: false", "enabled: true"), encoding="utf-8")
+        shipped = settings(presets_dir=(ROOT / "presets", folder))
+        return pipeline(running_catalog(shipped).catalog, sources_dir=(ROOT / "sources",))
+
+    alone, beside = asked("stripe_payment_succeeded"), asked("stripe_payment_succeeded", invoices)
+    request = CASES[INTENT]["request"]
+    for said, exit_alone, exit_beside in INTENTS:
+        body = orjson.dumps(changed(request["body"], said))
+        found = [told_of(each.preview_request("stripe", body, request["headers"], now=NOW)) for each in (alone, beside)]
+        assert [line["exit"] for told in found for line in told] == [exit_alone, exit_beside]
+        if exit_beside == "withheld":
+            assert found[1][0]["reason"].endswith(
+                "may count the same events as 'Stripe Payment Succeeded': switch off one of these presets"
+            )
