@@ -1,9 +1,11 @@
 """How rows travel to the SQL engines and back."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import fields
 from functools import cache
+from importlib.resources import files
 from operator import attrgetter
 from typing import Any, Final, TypeVar
 
@@ -87,16 +89,60 @@ def kept(text: str) -> str:
 
 
 _NAME = re.compile(r"^-- (\w+) --$", re.MULTILINE)
+#: Differences of the dialects: a pattern of a shared statement, its text for PostgreSQL and for SQLite. In this order.
+_DIALECTS: Final = (
+    (r"%", "%%", "%"),
+    (r"= ANY\(:(\w+)::\w+\[\]\)", None, r"IN (SELECT value FROM json_each(:\1))"),
+    (r"each_row\(:(\w+)\) AS (\w+)", r"jsonb_array_elements(:\1::jsonb) AS \2 (value)", r"json_each(:\1) AS \2"),
+    (r"\s+FOR UPDATE(?: OF \w+)?(?: SKIP LOCKED)?", None, ""),
+    (r' COLLATE "C"', None, ""),
+    (r"IS NOT DISTINCT FROM", None, "IS"),
+    (r"IS DISTINCT FROM", None, "IS NOT"),
+    (r"\bleast\(", None, "min("),
+    (r"\bgreatest\(", None, "max("),
+    (r"\bstrpos\(", None, "instr("),
+    (r"\{queue\}|\{dead\}", lambda found: found[0][1:-1], "delivery"),
+    (r"\{true\}", "true", "1"),
+    (r"\{false\}", "false", "0"),
+    (r"\{user\}", "user_key", "user"),
+    (r"::\w+(?:\[\])?", None, ""),
+    (r"(?<!:):(\w+)", r"%(\1)s", None),
+)
 
 
-def named_queries(text: str, **parts: str) -> dict[str, str]:
-    """Split the text of a file of queries: each begins with a line `-- name --`, comments follow it.
+def for_postgres(shared: str) -> str:
+    """Return the text of shared statements in PostgreSQL's dialect, with parameters as psycopg writes them."""
+    for pattern, postgres, _ in _DIALECTS:
+        if postgres is not None:
+            shared = re.sub(pattern, postgres, shared)
+    return shared
 
-    The text of each part, a file of its own, is put wherever `/* its name */` stands.
+
+def for_sqlite(shared: str) -> str:
+    """Return the text of shared statements in SQLite's dialect."""
+    for pattern, _, sqlite in _DIALECTS:
+        if sqlite is not None:
+            shared = re.sub(pattern, sqlite, shared)
+    return shared
+
+
+def shared_queries() -> str:
+    """Read the statements that both engines have: in PostgreSQL's dialect, with `:name` for a parameter."""
+    return (files(__package__) / "queries.sql").read_text(encoding="utf-8")
+
+
+def named_queries(*texts: str, **parts: str) -> dict[str, str]:
+    """Split the texts of files of queries: each begins with a line `-- name --`, comments follow it.
+
+    The text of each part, a file of its own, is put wherever `/* its name */` stands. Raises ValueError if two
+    statements have one name.
     """
+    text = "".join(texts)
     for part, its_text in parts.items():
         text = text.replace(f"/* {part} */", f"\n{its_text}")
     _, *split = _NAME.split(text)
+    if repeated := [name for name, count in Counter(split[::2]).items() if count > 1]:
+        raise ValueError(f"statements with the same name: {', '.join(repeated)}")
     return dict(zip(split[::2], split[1::2], strict=True))
 
 

@@ -22,7 +22,7 @@ from psycopg.rows import TupleRow
 
 from app.errors import OutboxUnavailable, SettingsError
 from app.outbox.refusals import Remedies, cannot_be_used, row_refused
-from app.outbox.rows import from_oldest, named_queries
+from app.outbox.rows import for_postgres, from_oldest, named_queries, shared_queries
 
 
 def _read(name: str) -> str:
@@ -30,7 +30,7 @@ def _read(name: str) -> str:
 
 
 _PARTS: Final = {part: _read(f"{part}.sql") for part in ("sums", "named", "asked", "counted", "apart")}
-_QUERIES = named_queries(_read("queries.sql"), **_PARTS)
+_QUERIES = named_queries(for_postgres(shared_queries()), _read("queries.sql"), **_PARTS)
 
 #: They begin with the newest; another one of each, `..._ascending`, does with the oldest.
 _EITHER_WAY: Final = ("search", "search_by_id", "search_dropped")

@@ -211,7 +211,7 @@ async def _forget_deliveries(
     ids = [each.delivery_id for each in held]
     erased = erased_text(now)
     await connection.count("erase_learned_keys", ids=ids, erased=erased)
-    await connection.count("erase_keys", ids=ids, digests=every_digest_of(held), erased=erased)
+    await connection.count("erase_keys", ids=ids, keys=every_digest_of(held), erased=erased)
     rows = as_json(erased_key_rows(held, now, rules))
     await connection.count("keep_erased_keys", rows=rows, erased=erased)
     await connection.count("forget_payloads", keys=messages)

@@ -297,21 +297,6 @@ DELETE FROM quarantined USING delivery
 WHERE delivery.id = ANY (%(ids)s::bigint[]) AND reason = %(reason)s
   AND quarantined.source = delivery.source AND quarantined.message_id = delivery.message_id;
 
--- let_go --
--- Put deliveries into the queue that followed others.
-UPDATE queue SET follows = NULL, hold_until = NULL, due_at = least(due_at, %(now)s::float8)
-WHERE id = ANY (%(ids)s::bigint[]);
-
--- follow --
--- Let what followed a delivery that is gone follow the one that took its place.
-UPDATE queue SET follows = %(next_id)s::bigint
-WHERE ad_account_id = %(ad_account_id)s AND follows <> 0 AND hold_until IS NOT NULL AND follows = %(gone)s::bigint
-  AND id <> %(next_id)s::bigint;
-
--- wait_on --
--- Look again later at deliveries that follow others.
-UPDATE queue SET hold_until = %(until)s::float8 WHERE id = ANY (%(ids)s::bigint[]);
-
 -- waiting --
 -- How many deliveries wait for each ad account, and of how many bytes.
 SELECT ad_account_id, sum(count)::bigint, sum(bytes)::bigint FROM backlog
@@ -418,25 +403,6 @@ SELECT * FROM (
   /* apart */
   ORDER BY due_at LIMIT %(limit)s
 ) AS delayed;
-
--- end_holds --
--- Put what is no longer held by its preset into the queue, the longest over first, and what only a wrong clock delays.
-WITH
-  ended AS (
-    SELECT id FROM queue WHERE ad_account_id = %(ad_account_id)s AND hold_until <= %(by)s::float8
-      AND coalesce(follows, 0) = 0
-    /* apart */
-    ORDER BY hold_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-  ),
-  delayed AS (
-    SELECT id FROM queue
-    WHERE ad_account_id = %(ad_account_id)s AND retried = false AND due_at > %(due_by)s::float8 AND NOT held
-      AND hold_until IS NULL AND reason = ''
-    /* apart */
-    ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-  )
-UPDATE queue SET hold_until = NULL, follows = NULL, due_at = least(due_at, %(now)s::float8)
-WHERE id IN (SELECT id FROM ended UNION ALL SELECT id FROM delayed);
 
 -- tell_holds --
 -- Tell people anew about when holds end: a clock was set.
@@ -877,12 +843,6 @@ FROM (
 ) AS oldest
 ORDER BY id LIMIT %(limit)s::bigint;
 
--- dropped_orders --
--- Dropped events of orders, the oldest first.
-SELECT id, order_id, exit, reason, amount, currency, preset, source, ad_account_id, at
-FROM dropped_event WHERE id > %(after)s::bigint AND coalesce(event_name = 'checkout', order_id IS NOT NULL) AND at >= %(since)s::float8
-ORDER BY id LIMIT %(limit)s;
-
 -- delivery_range --
 -- The lowest and the highest delivery.
 SELECT (SELECT min(id) FROM (SELECT min(id) AS id FROM delivery UNION ALL SELECT min(id) FROM delivered) AS lowest),
@@ -988,13 +948,6 @@ SELECT pg_try_advisory_xact_lock(7405811248);
 -- that were there when it began.
 LOCK TABLE counter_sum IN SHARE MODE;
 
--- forget_sums --
--- Drop sums of hours whose minutes are old, and of what the ledger forgets.
-DELETE FROM counter_sum
-WHERE (span_s = 3600 AND start_at < %(hours_start)s::float8)
-   OR (span_s = 21600 AND start_at <= %(ledger_start)s::float8 - 3600)
-   OR (span_s = 86400 AND start_at <= %(ledger_start)s::float8 - 3600);
-
 -- one_inventory --
 -- Wait until nobody else changes the inventory; the lock ends with the transaction.
 SELECT pg_advisory_xact_lock(7405811247);
@@ -1076,22 +1029,6 @@ DELETE FROM inventory WHERE ctid = ANY(ARRAY(
   WHERE place > %(max_properties)s
 ));
 
--- inventory --
--- Counts by hour or day, of one name where one is given.
-SELECT start_at, source, type, name, counted, label, count FROM inventory
-WHERE span_s = %(span_s)s AND counted = ANY(%(counted)s::text[]) AND start_at >= %(since)s::float8
-  AND (%(name)s::text IS NULL OR (name, type, source) = (%(name)s::text, %(type)s::text, %(source)s::text))
-ORDER BY start_at, source, type, name, counted, label;
-
--- retain_inventory --
--- Forget hours after some days, and days with the ledger.
-DELETE FROM inventory WHERE (span_s, counted, start_at, source, type, name, label) IN (
-  SELECT span_s, counted, start_at, source, type, name, label FROM inventory
-  WHERE counted IN ('received', 'public', 'exit', 'preset', 'sampled', 'found', 'catalogue', 'property')
-    AND ((span_s = 3600 AND start_at < %(hours_start)s::float8) OR (span_s = 86400 AND start_at < %(days_start)s::float8))
-  LIMIT %(limit)s OFFSET %(skip)s FOR UPDATE SKIP LOCKED
-);
-
 -- name_counts --
 -- Where the deliveries of some names stand that came on some days, those of all slots together.
 SELECT name, source, day, state, sum(count)::bigint
@@ -1111,64 +1048,9 @@ WHERE (counts.name, counts.source, counts.day, counts.state, counts.slot) = (old
     SELECT name, source, day, state FROM old GROUP BY name, source, day, state HAVING sum(count) = 0
   );
 
--- get_shared --
--- One shared value.
-SELECT value, revision FROM shared WHERE key = %(key)s;
-
 -- list_shared --
 -- All shared values whose key starts so.
 SELECT key, value, revision FROM shared WHERE left(key, length(%(prefix)s::text)) = %(prefix)s::text ORDER BY key;
-
--- put_shared --
--- Write a shared value, unless somebody else has written since `revision`.
-INSERT INTO shared (key, value, revision)
-SELECT %(key)s, %(value)s, 1
-WHERE coalesce(%(revision)s::bigint, 0) = 0 OR EXISTS (SELECT FROM shared WHERE key = %(key)s)
-ON CONFLICT (key) DO UPDATE SET value = excluded.value, revision = shared.revision + 1
-WHERE %(revision)s::bigint IS NULL OR shared.revision = %(revision)s::bigint
-RETURNING revision;
-
--- set_aside --
--- What is set aside.
-SELECT key, value, revision FROM shared WHERE key >= 'set-aside/' AND key < 'set-aside0' ORDER BY key;
-
--- drop_shared --
--- Forget some shared values.
-DELETE FROM shared WHERE key = ANY (%(keys)s::text[]);
-
--- write_audit --
--- An entry of the audit log.
-INSERT INTO audit (at, who, place, what, target, was, became)
-VALUES (%(at)s, %(who)s, %(place)s, %(what)s, %(target)s, %(was)s, %(became)s);
-
--- audit --
--- Lines of the audit log, newest first, of one target where that is given.
-SELECT id, at, who, place, what, target, was, became FROM audit
-WHERE id < %(before)s AND (%(target)s::text IS NULL OR target = %(target)s) ORDER BY id DESC LIMIT %(limit)s;
-
--- open_session --
--- Somebody has logged in.
-INSERT INTO session (digest, who, seal, ends_at) VALUES (%(digest)s, %(who)s, %(seal)s, %(ends_at)s);
-
--- session --
--- Who has this cookie.
-SELECT digest, who, seal, ends_at FROM session WHERE digest = %(digest)s;
-
--- end_session --
--- A session is over.
-DELETE FROM session WHERE digest = %(digest)s;
-
--- retain_audit --
--- Forget who did what.
-DELETE FROM audit WHERE id IN (
-  SELECT id FROM audit WHERE at <= %(audit_start)s::float8 ORDER BY at LIMIT %(limit)s OFFSET %(skip)s FOR UPDATE SKIP LOCKED
-);
-
--- retain_sessions --
--- Forget sessions whose time is over.
-DELETE FROM session WHERE digest IN (
-  SELECT digest FROM session WHERE ends_at <= %(now)s::float8 ORDER BY ends_at LIMIT %(limit)s OFFSET %(skip)s FOR UPDATE SKIP LOCKED
-);
 
 -- retain_imports --
 -- Forget how far imports came that nobody went on with for as long as the ledger is kept, and rows of what is forgotten.
@@ -1220,13 +1102,6 @@ DELETE FROM id_range WHERE id_range < (
   SELECT min(id) >> 12 FROM (SELECT min(id) AS id FROM delivery UNION ALL SELECT min(id) FROM delivered) AS lowest
 );
 
--- retain_keys --
--- Forget keys past their window.
-DELETE FROM dedup_key WHERE (digest, place) IN (
-  SELECT digest, place FROM dedup_key WHERE expires_at <= %(now)s::float8 ORDER BY expires_at LIMIT %(limit)s OFFSET %(skip)s
-  FOR UPDATE SKIP LOCKED
-);
-
 -- probe --
 -- Change one row, to prove that a commit succeeds.
 INSERT INTO probe (slot, count) VALUES (%(slot)s, 1) ON CONFLICT (slot) DO UPDATE SET count = probe.count + 1;
@@ -1248,11 +1123,6 @@ SELECT (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM delivery_id),
 SELECT setval('delivery_id', greatest(%(delivery)s, (SELECT last_value FROM delivery_id)), true),
        setval('dropped_event_id', greatest(%(dropped_event)s, (SELECT last_value FROM dropped_event_id)), true)
 WHERE %(delivery)s > 0 OR %(dropped_event)s > 0;
-
--- transfer_keys_out --
--- Keys, to be moved to another outbox.
-SELECT digest, place, delivery_id, expires_at, known, learned::integer, is_proven::integer FROM dedup_key
-WHERE (digest, place) > (%(after_0)s, %(after_1)s) ORDER BY digest, place LIMIT %(limit)s;
 
 -- transfer_keys_in --
 -- Keys of another outbox.
@@ -1410,13 +1280,6 @@ WITH
     RETURNING name, source, enqueued_at AS at, 'delivered' AS state, -1 AS sign
   )/* named */;
 
--- transfer_dropped_events_out --
--- Dropped events, to be moved to another outbox.
-SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
-       name, is_proven, was_enqueued, at
-FROM dropped_event
-WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
-
 -- transfer_dropped_events_in --
 -- Dropped events of another outbox.
 WITH written AS (
@@ -1435,10 +1298,6 @@ SELECT count(*) FROM written;
 -- Dropped events that were moved to another outbox.
 DELETE FROM dropped_event USING jsonb_array_elements(%(rows)s::jsonb) AS row
 WHERE dropped_event.id = (row ->> 0)::bigint AND dropped_event.at = (row ->> 1)::float8;
-
--- transfer_audit_out --
--- The audit log, to be moved to another outbox.
-SELECT id, at, who, place, what, target, was, became FROM audit WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
 
 -- transfer_audit_in --
 -- The audit log of another outbox; lines that follow have ids above it.
@@ -1548,13 +1407,6 @@ DELETE FROM revenue AS sums USING jsonb_array_elements(%(rows)s::jsonb) AS row
 WHERE sums.day = (row ->> 0)::integer AND sums.ad_account_id = row ->> 1 AND sums.preset = row ->> 2
   AND sums.source = row ->> 3 AND sums.currency = row ->> 4 AND sums.became = row ->> 5;
 
--- transfer_inventory_out --
--- The inventory, to be moved to another outbox.
-SELECT span_s, counted, start_at, source, type, name, label, count FROM inventory
-WHERE (span_s, counted, start_at, source, type, name, label)
-    > (%(after_0)s::integer, %(after_1)s, %(after_2)s::bigint, %(after_3)s, %(after_4)s, %(after_5)s, %(after_6)s)
-ORDER BY span_s, counted, start_at, source, type, name, label LIMIT %(limit)s;
-
 -- transfer_inventory_in --
 -- The inventory of another outbox.
 WITH
@@ -1609,11 +1461,6 @@ GROUP BY hour, name, preset, label, ad_account_id, source
 ORDER BY hour, name COLLATE "C", preset COLLATE "C", label COLLATE "C", ad_account_id COLLATE "C",
          source COLLATE "C";
 
--- consents --
--- What people answered about ids.
-SELECT key, said_by, is_proven, user_key, for_proven, is_no, kind, at, total, source FROM consent
-WHERE key = ANY(%(keys)s::text[]) ORDER BY key, said_by, is_proven;
-
 -- consent_keys --
 -- About which ids something else was answered since a snapshot, with their nos as a `ConsentBook` has them; and the snapshot of now.
 SELECT coalesce((SELECT json_agg(json_build_array(key, nos)) FROM (
@@ -1625,23 +1472,6 @@ SELECT coalesce((SELECT json_agg(json_build_array(key, nos)) FROM (
 -- write_consents --
 -- Note what was answered about ids; returns what each yes lifted.
 SELECT key, said_by FROM write_consents(%(groups)s::json);
-
--- forget_yeses --
--- Erase who said yes: a no outlives an erasure.
-DELETE FROM consent WHERE NOT is_no AND (key, said_by, is_proven) IN (
-  SELECT key, said_by, is_proven FROM consent WHERE key = ANY(%(keys)s::text[])
-  UNION ALL
-  SELECT key, said_by, is_proven FROM consent WHERE said_by = ANY(%(keys)s::text[])
-  UNION ALL
-  SELECT key, said_by, is_proven FROM consent WHERE user_key <> '' AND user_key = ANY(%(keys)s::text[])
-);
-
--- retain_consents --
--- Forget answers of browsers of which no user is known, when they are old.
-DELETE FROM consent WHERE (key, said_by, is_proven) IN (
-  SELECT key, said_by, is_proven FROM consent WHERE user_key = '' AND at < %(now)s::float8 - 400 * 86400.0 ORDER BY at
-  LIMIT %(limit)s OFFSET %(skip)s FOR UPDATE SKIP LOCKED
-);
 
 -- subjects_of --
 -- Whose some deliveries are. Of a proven one, what a public event of the same message id says is not asked.
@@ -1838,19 +1668,11 @@ UPDATE person SET
   revision = revision + 1
 FROM fresh WHERE person.key = fresh.key;
 
--- forget_stale --
--- Forget ids of which nothing is left.
-DELETE FROM person WHERE stale_at IS NULL;
-
 -- forget_unseen --
 -- Forget the ids that were unseen longest, as many as are too many; those of public events first.
 DELETE FROM person WHERE key IN (
   SELECT key FROM person ORDER BY trust > 0, seen_at LIMIT greatest(0, %(limit)s) OFFSET %(skip)s FOR UPDATE SKIP LOCKED
 );
-
--- retain_owners --
--- Forget the owners of deliveries when the ledger has forgotten them.
-DELETE FROM delivery_owner WHERE id IN (SELECT id FROM delivery_owner ORDER BY id LIMIT %(limit)s OFFSET %(skip)s) AND at <= %(ledger_start)s::float8;
 
 -- owned --
 -- Whose the messages are of which an id or a contact begins as one of these keys, of a stretch of ids.
@@ -1903,11 +1725,6 @@ ORDER BY dead.id DESC FOR UPDATE OF dead;
 SELECT id, ad_account_id, preset, event_name, event_id, order_id, checkout_id, source, amount, currency, '[]', reason,
        shown.is_proven, coalesce(shop, ''), side
 FROM shown LEFT JOIN (SELECT id, shop, side FROM delivery) AS waiting USING (id) WHERE message_id = ANY(%(keys)s::text[]);
-
--- erase_keys --
--- Say of keys that some deliveries hold that their person is erased.
-UPDATE dedup_key SET known = %(erased)s
-WHERE digest = ANY(%(digests)s::text[]) AND delivery_id = ANY(%(ids)s::bigint[]);
 
 -- keep_erased_keys --
 -- Remember keys of deliveries that are erased, and were dead: they held none. What others hold stays theirs.
@@ -2008,10 +1825,6 @@ FROM moved GROUP BY ad_account_id, state ORDER BY 1, 2
 ON CONFLICT (ad_account_id, state, slot)
 DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + excluded.bytes;
 
--- transfer_suppressions_out --
--- Who said no, to be moved to another outbox.
-SELECT key, record FROM suppression WHERE key > %(after_0)s ORDER BY key LIMIT %(limit)s;
-
 -- transfer_suppressions_in --
 -- Who said no, of another outbox.
 WITH
@@ -2037,12 +1850,6 @@ INSERT INTO memory_size (kind, slot, count)
 SELECT 'suppression', %(slot)s, -count(*) FROM gone
 UNION ALL SELECT 'public suppression', %(slot)s, -count(*) FILTER (WHERE is_public) FROM gone
 ON CONFLICT (kind, slot) DO UPDATE SET count = memory_size.count + excluded.count;
-
--- transfer_consents_out --
--- What people answered, to be moved to another outbox.
-SELECT key, said_by, is_proven::int, user_key, for_proven::int, is_no::int, kind, at, total, source FROM consent
-WHERE (key, said_by, is_proven::int) > (%(after_0)s, %(after_1)s, %(after_2)s)
-ORDER BY key, said_by, is_proven LIMIT %(limit)s;
 
 -- transfer_consents_in --
 -- What people answered, of another outbox.
@@ -2214,32 +2021,9 @@ SELECT (row ->> 0)::float8, (row ->> 1)::float8, row ->> 2, (row ->> 3)::boolean
 FROM jsonb_array_elements(%(rows)s::jsonb) AS row
 ON CONFLICT DO NOTHING;
 
--- quarantined --
--- Sealed events that a filter means, the oldest first.
-SELECT id, at, ends_at, source, is_proven, name, exit, reason, message_id, keys, sealed FROM quarantined
-WHERE id > %(after)s AND ends_at > %(now)s AND (exit = 'accepted') = %(samples)s
-  AND name = coalesce(%(name)s::text, name) AND exit = coalesce(%(exit)s::text, exit)
-  AND source = coalesce(%(source)s::text, source) AND reason = coalesce(%(reason)s::text, reason)
-ORDER BY id LIMIT %(limit)s;
-
--- quarantine_groups --
--- How many sealed events there are of each kind, the most first.
-SELECT source, name, exit, reason, count(*), min(at), max(at) FROM quarantined
-WHERE ends_at > %(now)s AND exit <> 'accepted'
-GROUP BY source, name, exit, reason ORDER BY count(*) DESC, name COLLATE "C", reason COLLATE "C", source COLLATE "C", exit
-LIMIT %(limit)s;
-
--- release_quarantined --
--- Erase sealed events.
-DELETE FROM quarantined WHERE id = ANY(%(ids)s::bigint[]);
-
 -- forget_quarantined --
 -- Erase the sealed events of ids.
 DELETE FROM quarantined WHERE keys::jsonb ?| %(keys)s::text[];
-
--- proven_quarantine --
--- How many bytes of sealed events are proven.
-SELECT coalesce(sum(length(sealed)), 0) FROM quarantined WHERE is_proven AND exit <> 'accepted';
 
 -- trim_quarantine --
 -- Erase the oldest sealed events that are proven, or that are public, until the others of them have so many bytes.
@@ -2250,28 +2034,6 @@ DELETE FROM quarantined WHERE exit <> 'accepted' AND is_proven = %(is_proven)s A
   ) AS sized
   WHERE size > %(max_bytes)s
 );
-
--- trim_samples --
--- Erase samples until each name has so many, the newest; of public ones half as many.
-DELETE FROM quarantined WHERE exit = 'accepted' AND id NOT IN (
-  SELECT id FROM (
-    SELECT id, row_number() OVER (PARTITION BY name ORDER BY id DESC) AS number FROM (
-      SELECT id, name, is_proven, row_number() OVER (PARTITION BY name, is_proven ORDER BY id DESC) AS of_trust
-      FROM quarantined WHERE exit = 'accepted'
-    ) AS by_trust
-    WHERE is_proven OR of_trust <= %(most)s::int / 2
-  ) AS by_name
-  WHERE number <= %(most)s::int
-);
-
--- retain_quarantined --
--- Erase sealed events whose time is over.
-DELETE FROM quarantined WHERE id IN (SELECT id FROM quarantined WHERE ends_at <= %(now)s LIMIT %(limit)s OFFSET %(skip)s);
-
--- transfer_quarantined_out --
--- Sealed events, to be moved to another outbox.
-SELECT id, at, ends_at, source, is_proven, name, exit, reason, message_id, keys, sealed FROM quarantined
-WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
 
 -- transfer_quarantined_in --
 -- Sealed events of another outbox; the same twice does no harm.

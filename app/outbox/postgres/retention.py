@@ -177,7 +177,7 @@ async def _sum_next_step(connection: Connection, now: float, ledger_start: float
             ((alone,),) = await connection.rows("only_one_sums")
             if not alone:
                 return 0
-            await connection.count("forget_sums", hours_start=now - MINUTES_KEPT_S, ledger_start=ledger_start)
+            await connection.count("forget_sums", minutes_start=now - MINUTES_KEPT_S, ledger_start=ledger_start)
             if await _next_step(connection, now, ledger_start):
                 await connection.execute(SQL["impatient"])
                 await connection.execute(SQL["stop_counting"])

@@ -22,7 +22,7 @@ from app.outbox.refusals import (
     row_refused,
     without_identity,
 )
-from app.outbox.rows import as_json, named_queries
+from app.outbox.rows import as_json, for_sqlite, named_queries, shared_queries
 
 Answer = TypeVar("Answer")
 
@@ -52,7 +52,9 @@ def schema(version: int) -> str:
 
 
 SQL: Final = named_queries(
-    _read("queries.sql"), **{part: _read(f"{part}.sql") for part in ("counted", "shelves", "apart", "tried")}
+    for_sqlite(shared_queries()),
+    _read("queries.sql"),
+    **{part: _read(f"{part}.sql") for part in ("counted", "shelves", "apart", "tried")},
 )
 
 

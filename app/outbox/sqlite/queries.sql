@@ -73,20 +73,6 @@ DELETE FROM quarantined WHERE (source, message_id) IN (
   SELECT source, message_id FROM delivery WHERE id IN (SELECT value FROM json_each(:rows))
 ) AND reason = :reason;
 
--- let_go --
--- Put deliveries into the queue that followed others.
-UPDATE delivery SET follows = NULL, hold_until = NULL, due_at = min(due_at, :now)
-WHERE id IN (SELECT value FROM json_each(:ids));
-
--- follow --
--- Let what followed a delivery that is gone follow the one that took its place.
-UPDATE delivery SET follows = :next_id
-WHERE ad_account_id = :ad_account_id AND follows <> 0 AND hold_until IS NOT NULL AND follows = :gone AND id <> :next_id;
-
--- wait_on --
--- Look again later at deliveries that follow others.
-UPDATE delivery SET hold_until = :until WHERE id IN (SELECT value FROM json_each(:ids));
-
 -- waiting --
 -- How many deliveries are pending, and claimed, for each ad account, and of how many bytes.
 SELECT ad_account_id, count, bytes FROM backlog WHERE state IN ('pending', 'claimed');
@@ -193,20 +179,6 @@ SELECT * FROM (
 )
 UNION ALL
 SELECT * FROM (
-  SELECT id FROM delivery
-  WHERE ad_account_id = :ad_account_id AND retried = 0 AND due_at > :due_by AND held = 0 AND hold_until IS NULL AND reason = ''
-  /* apart */
-  ORDER BY due_at LIMIT :limit
-);
-
--- end_holds --
--- Put what is no longer held by its preset into the queue, the longest over first, and what only a wrong clock delays.
-UPDATE delivery SET hold_until = NULL, follows = NULL, due_at = min(due_at, :now)
-WHERE id IN (
-  SELECT id FROM delivery WHERE ad_account_id = :ad_account_id AND hold_until <= :by AND coalesce(follows, 0) = 0
-  /* apart */
-  ORDER BY hold_until LIMIT :limit
-) OR id IN (
   SELECT id FROM delivery
   WHERE ad_account_id = :ad_account_id AND retried = 0 AND due_at > :due_by AND held = 0 AND hold_until IS NULL AND reason = ''
   /* apart */
@@ -486,12 +458,6 @@ WHERE id < :before AND id >= :floor /* conditions */ ORDER BY id DESC LIMIT :lim
 SELECT id, order_id, state, reason, amount, currency, preset, source, ad_account_id, event_time
 FROM delivery WHERE id > :after AND event_name = 'checkout' AND enqueued_at >= :since ORDER BY id LIMIT :limit;
 
--- dropped_orders --
--- Dropped events of orders, the oldest first.
-SELECT id, order_id, exit, reason, amount, currency, preset, source, ad_account_id, at
-FROM dropped_event WHERE id > :after AND coalesce(event_name = 'checkout', order_id IS NOT NULL) AND at >= :since
-ORDER BY id LIMIT :limit;
-
 -- delivery_range --
 -- The lowest and the highest delivery.
 SELECT (SELECT min(id) FROM delivery), (SELECT max(id) FROM delivery);
@@ -584,12 +550,6 @@ DELETE FROM counter_sum WHERE (span_s, start_at) IN (
   CROSS JOIN counter_sum ON span_s = span.column1 AND start_at > :moment - span.column1
 );
 
--- forget_sums --
--- Drop sums of hours whose minutes are old, and of what the ledger forgets.
-DELETE FROM counter_sum
-WHERE (span_s = 3600 AND start_at < :minutes_start) OR (span_s = 21600 AND start_at <= :ledger_start - 3600)
-   OR (span_s = 86400 AND start_at <= :ledger_start - 3600);
-
 -- revenue --
 -- What the orders of some days are worth.
 SELECT day, ad_account_id, preset, source, currency, became, orders, without_amount, millionths, largest, largest_id
@@ -659,22 +619,6 @@ DELETE FROM inventory WHERE (span_s, counted, start_at, source, type, name, labe
   ) WHERE place > :max_properties
 );
 
--- inventory --
--- Counts by hour or day, of one name where one is given.
-SELECT start_at, source, type, name, counted, label, count FROM inventory
-WHERE span_s = :span_s AND counted IN (SELECT value FROM json_each(:counted)) AND start_at >= :since
-  AND (:name IS NULL OR (name, type, source) = (:name, :type, :source))
-ORDER BY start_at, source, type, name, counted, label;
-
--- retain_inventory --
--- Forget hours after some days, and days with the ledger.
-DELETE FROM inventory WHERE (span_s, counted, start_at, source, type, name, label) IN (
-  SELECT span_s, counted, start_at, source, type, name, label FROM inventory
-  WHERE counted IN ('received', 'public', 'exit', 'preset', 'sampled', 'found', 'catalogue', 'property')
-    AND ((span_s = 3600 AND start_at < :hours_start) OR (span_s = 86400 AND start_at < :days_start))
-  LIMIT :limit OFFSET :skip
-);
-
 -- name_counts --
 -- Where the deliveries of some names stand that came on some days.
 SELECT name_count.name, name_count.source, day, state, count
@@ -688,60 +632,9 @@ DELETE FROM name_count WHERE (name, source, day, state) IN (
   SELECT name, source, day, state FROM name_count WHERE count = 0 AND day < CAST(:days_start / 86400 AS INTEGER) LIMIT :limit OFFSET :skip
 );
 
--- get_shared --
--- One shared value.
-SELECT value, revision FROM shared WHERE key = :key;
-
 -- list_shared --
 -- All shared values whose key starts so.
 SELECT key, value, revision FROM shared WHERE substr(key, 1, length(:prefix)) = :prefix ORDER BY key;
-
--- put_shared --
--- Write a shared value, unless somebody else has written since `:revision`.
-INSERT INTO shared (key, value, revision)
-SELECT :key, :value, 1
-WHERE coalesce(:revision, 0) = 0 OR EXISTS (SELECT 1 FROM shared WHERE key = :key)
-ON CONFLICT (key) DO UPDATE SET value = excluded.value, revision = revision + 1
-WHERE :revision IS NULL OR revision = :revision
-RETURNING revision;
-
--- set_aside --
--- What is set aside.
-SELECT key, value, revision FROM shared WHERE key >= 'set-aside/' AND key < 'set-aside0' ORDER BY key;
-
--- drop_shared --
--- Forget some shared values.
-DELETE FROM shared WHERE key IN (SELECT value FROM json_each(:keys));
-
--- write_audit --
--- An entry of the audit log.
-INSERT INTO audit (at, who, place, what, target, was, became)
-VALUES (:at, :who, :place, :what, :target, :was, :became);
-
--- audit --
--- Lines of the audit log, newest first, of one target where that is given.
-SELECT id, at, who, place, what, target, was, became FROM audit
-WHERE id < :before AND (:target IS NULL OR target = :target) ORDER BY id DESC LIMIT :limit;
-
--- open_session --
--- Somebody has logged in.
-INSERT INTO session (digest, who, seal, ends_at) VALUES (:digest, :who, :seal, :ends_at);
-
--- session --
--- Who has this cookie.
-SELECT digest, who, seal, ends_at FROM session WHERE digest = :digest;
-
--- end_session --
--- A session is over.
-DELETE FROM session WHERE digest = :digest;
-
--- retain_audit --
--- Forget who did what.
-DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at <= :audit_start ORDER BY at LIMIT :limit OFFSET :skip);
-
--- retain_sessions --
--- Forget sessions whose time is over.
-DELETE FROM session WHERE digest IN (SELECT digest FROM session WHERE ends_at <= :now ORDER BY ends_at LIMIT :limit OFFSET :skip);
 
 -- retain_imports --
 -- Forget how far imports came that nobody went on with for as long as the ledger is kept, and rows of what is forgotten.
@@ -819,11 +712,6 @@ DELETE FROM id_filter WHERE (bucket, id_range) IN (
 -- Forget dropped events.
 DELETE FROM dropped_event WHERE id IN (SELECT id FROM dropped_event WHERE at <= :ledger_start ORDER BY at LIMIT :limit OFFSET :skip);
 
--- retain_keys --
--- Forget keys past their window.
-DELETE FROM dedup_key
-WHERE (digest, place) IN (SELECT digest, place FROM dedup_key WHERE expires_at <= :now ORDER BY expires_at LIMIT :limit OFFSET :skip);
-
 -- retain_hours --
 -- Forget the counts of old hours.
 DELETE FROM counter
@@ -865,11 +753,6 @@ SELECT (SELECT rowid FROM sqlite_sequence WHERE name = 'delivery'), 'delivery',
 -- ids_there --
 -- Which of these deliveries are there.
 SELECT id FROM delivery WHERE id IN (SELECT value FROM json_each(:rows));
-
--- transfer_keys_out --
--- Keys, to be moved to another outbox.
-SELECT digest, place, delivery_id, expires_at, known, learned, is_proven FROM dedup_key
-WHERE (digest, place) > (:after_0, :after_1) ORDER BY digest, place LIMIT :limit;
 
 -- transfer_keys_in --
 -- Keys of another outbox.
@@ -955,13 +838,6 @@ FROM json_each(:rows) AS moved, json_each(moved.value -> 24) AS tried;
 -- Deliveries that were moved to another outbox.
 DELETE FROM delivery WHERE id IN (SELECT value ->> 0 FROM json_each(:rows));
 
--- transfer_dropped_events_out --
--- Dropped events, to be moved to another outbox.
-SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
-       name, is_proven, was_enqueued, at
-FROM dropped_event
-WHERE id > :after_0 ORDER BY id LIMIT :limit;
-
 -- transfer_dropped_events_in --
 -- Dropped events of another outbox.
 INSERT INTO dropped_event (id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id,
@@ -974,10 +850,6 @@ ON CONFLICT DO NOTHING;
 -- drop_dropped_events --
 -- Dropped events that were moved to another outbox.
 DELETE FROM dropped_event WHERE id IN (SELECT value ->> 0 FROM json_each(:rows));
-
--- transfer_audit_out --
--- The audit log, to be moved to another outbox.
-SELECT id, at, who, place, what, target, was, became FROM audit WHERE id > :after_0 ORDER BY id LIMIT :limit;
 
 -- transfer_audit_in --
 -- The audit log of another outbox.
@@ -1041,13 +913,6 @@ ON CONFLICT DO UPDATE SET
 DELETE FROM revenue WHERE (day, ad_account_id, preset, source, currency, became) IN (
   SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(:rows)
 );
-
--- transfer_inventory_out --
--- The inventory, to be moved to another outbox.
-SELECT span_s, counted, start_at, source, type, name, label, count FROM inventory
-WHERE (span_s, counted, start_at, source, type, name, label)
-    > (:after_0, :after_1, :after_2, :after_3, :after_4, :after_5, :after_6)
-ORDER BY span_s, counted, start_at, source, type, name, label LIMIT :limit;
 
 -- transfer_inventory_in --
 -- The inventory of another outbox.
@@ -1178,11 +1043,6 @@ SELECT key, value FROM shared ORDER BY key;
 -- Shared values in the other order.
 SELECT key, value FROM shared ORDER BY key DESC;
 
--- consents --
--- What people answered about ids.
-SELECT key, said_by, is_proven, user, for_proven, is_no, kind, at, total, source FROM consent
-WHERE key IN (SELECT value FROM json_each(:keys)) ORDER BY key, said_by, is_proven;
-
 -- consent_keys --
 -- About which ids something else was answered since a turn, with their nos as a `ConsentBook` has them; and the turn of now.
 SELECT (SELECT json_group_array(json_array(key, nos)) FROM (
@@ -1221,23 +1081,6 @@ WHERE is_no AND at < :at AND (:is_proven OR NOT is_proven) AND (key, said_by, is
 UPDATE consent SET is_no = 0, at = :at
 WHERE is_no AND at < :at AND (key, said_by, is_proven) IN (
   SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(:rows)
-);
-
--- forget_yeses --
--- Erase who said yes: a no outlives an erasure.
-DELETE FROM consent WHERE NOT is_no AND (key, said_by, is_proven) IN (
-  SELECT key, said_by, is_proven FROM consent WHERE key IN (SELECT value FROM json_each(:keys))
-  UNION ALL
-  SELECT key, said_by, is_proven FROM consent WHERE said_by IN (SELECT value FROM json_each(:keys))
-  UNION ALL
-  SELECT key, said_by, is_proven FROM consent WHERE user <> '' AND user IN (SELECT value FROM json_each(:keys))
-);
-
--- retain_consents --
--- Forget answers of browsers of which no user is known, when they are old.
-DELETE FROM consent WHERE (key, said_by, is_proven) IN (
-  SELECT key, said_by, is_proven FROM consent WHERE user = '' AND at < :now - 400 * 86400.0 ORDER BY at
-  LIMIT :limit OFFSET :skip
 );
 
 -- subjects_of --
@@ -1403,20 +1246,12 @@ FROM (
 ) AS fresh
 WHERE person.id = fresh.id;
 
--- forget_stale --
--- Forget ids of which nothing is left.
-DELETE FROM person WHERE stale_at IS NULL;
-
 -- forget_unseen --
 -- Forget the ids that were unseen longest, as many as are too many; those of public events first.
 DELETE FROM person WHERE id IN (
   SELECT id FROM person WHERE (trust > 0) < 2 ORDER BY trust > 0, seen_at
   LIMIT max(0, min(:limit, (SELECT count FROM memory_size WHERE kind = 'person') - :max_people)) OFFSET :skip
 );
-
--- retain_owners --
--- Forget the owners of deliveries when the ledger has forgotten them.
-DELETE FROM delivery_owner WHERE id IN (SELECT id FROM delivery_owner ORDER BY id LIMIT :limit OFFSET :skip) AND at <= :ledger_start;
 
 -- owned --
 -- Whose the messages are of which an id or a contact begins as one of these keys, of a stretch of ids.
@@ -1528,11 +1363,6 @@ WHERE reason <> :reason AND id IN (
 UPDATE delivery SET buyer = '[]', side = NULL, owner = NULL
 WHERE id IN (SELECT value FROM json_each(:rows)) AND (buyer <> '[]' OR side IS NOT NULL OR owner IS NOT NULL);
 
--- erase_keys --
--- Say of keys that some deliveries hold that their person is erased.
-UPDATE dedup_key SET known = :erased
-WHERE digest IN (SELECT value FROM json_each(:keys)) AND delivery_id IN (SELECT value FROM json_each(:rows));
-
 -- keep_erased_keys --
 -- Remember keys of deliveries that are erased, and were dead: they held none. What others hold stays theirs.
 INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known, is_proven)
@@ -1547,10 +1377,6 @@ UPDATE dedup_key SET known = :erased WHERE learned = 1 AND delivery_id IN (SELEC
 -- Erase those of some deliveries that wait or are dead.
 DELETE FROM delivery WHERE state <> 'delivered' AND id IN (SELECT value FROM json_each(:rows));
 
--- transfer_suppressions_out --
--- Who said no, to be moved to another outbox.
-SELECT key, record FROM suppression WHERE key > :after_0 ORDER BY key LIMIT :limit;
-
 -- transfer_suppressions_in --
 -- Who said no, of another outbox.
 INSERT INTO suppression (key, record) SELECT value ->> 0, value ->> 1 FROM json_each(:rows) WHERE true ON CONFLICT DO NOTHING;
@@ -1558,11 +1384,6 @@ INSERT INTO suppression (key, record) SELECT value ->> 0, value ->> 1 FROM json_
 -- drop_suppressions --
 -- Suppressions that were moved to another outbox.
 DELETE FROM suppression WHERE key IN (SELECT value ->> 0 FROM json_each(:rows));
-
--- transfer_consents_out --
--- What people answered, to be moved to another outbox.
-SELECT key, said_by, is_proven, user, for_proven, is_no, kind, at, total, source FROM consent
-WHERE (key, said_by, is_proven) > (:after_0, :after_1, :after_2) ORDER BY key, said_by, is_proven LIMIT :limit;
 
 -- transfer_consents_in --
 -- What people answered, of another outbox.
@@ -1713,31 +1534,10 @@ SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->
 FROM json_each(:rows) WHERE true
 ON CONFLICT DO NOTHING;
 
--- quarantined --
--- Sealed events that a filter means, the oldest first.
-SELECT id, at, ends_at, source, is_proven, name, exit, reason, message_id, keys, sealed FROM quarantined
-WHERE id > :after AND ends_at > :now AND (exit = 'accepted') = :samples AND name = coalesce(:name, name)
-  AND exit = coalesce(:exit, exit) AND source = coalesce(:source, source) AND reason = coalesce(:reason, reason)
-ORDER BY id LIMIT :limit;
-
--- quarantine_groups --
--- How many sealed events there are of each kind, the most first.
-SELECT source, name, exit, reason, count(*), min(at), max(at) FROM quarantined
-WHERE ends_at > :now AND exit <> 'accepted'
-GROUP BY source, name, exit, reason ORDER BY count(*) DESC, name, reason, source, exit LIMIT :limit;
-
--- release_quarantined --
--- Erase sealed events.
-DELETE FROM quarantined WHERE id IN (SELECT value FROM json_each(:ids));
-
 -- forget_quarantined --
 -- Erase the sealed events of ids.
 DELETE FROM quarantined
 WHERE EXISTS (SELECT 1 FROM json_each(keys) WHERE value IN (SELECT value FROM json_each(:keys)));
-
--- proven_quarantine --
--- How many bytes of sealed events are proven.
-SELECT coalesce(sum(length(sealed)), 0) FROM quarantined WHERE is_proven = 1 AND exit <> 'accepted';
 
 -- trim_quarantine --
 -- Erase the oldest sealed events that are proven, or that are public, until the others of them have so many bytes.
@@ -1748,28 +1548,6 @@ DELETE FROM quarantined WHERE exit <> 'accepted' AND is_proven = :is_proven AND 
   )
   WHERE size > :max_bytes
 );
-
--- trim_samples --
--- Erase samples until each name has so many, the newest; of public ones half as many.
-DELETE FROM quarantined WHERE exit = 'accepted' AND id NOT IN (
-  SELECT id FROM (
-    SELECT id, row_number() OVER (PARTITION BY name ORDER BY id DESC) AS number FROM (
-      SELECT id, name, is_proven, row_number() OVER (PARTITION BY name, is_proven ORDER BY id DESC) AS of_trust
-      FROM quarantined WHERE exit = 'accepted'
-    ) AS by_trust
-    WHERE is_proven OR of_trust <= :most / 2
-  ) AS by_name
-  WHERE number <= :most
-);
-
--- retain_quarantined --
--- Erase sealed events whose time is over.
-DELETE FROM quarantined WHERE id IN (SELECT id FROM quarantined WHERE ends_at <= :now LIMIT :limit OFFSET :skip);
-
--- transfer_quarantined_out --
--- Sealed events, to be moved to another outbox.
-SELECT id, at, ends_at, source, is_proven, name, exit, reason, message_id, keys, sealed FROM quarantined
-WHERE id > :after_0 ORDER BY id LIMIT :limit;
 
 -- transfer_quarantined_in --
 -- Sealed events of another outbox; the same twice does no harm.

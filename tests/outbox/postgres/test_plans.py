@@ -97,7 +97,7 @@ MORE_TEXTS = ("value", "process", "after_key", "after_2", "after_3", "after_4", 
 OF_EVENTS = ("name", "type", "source", "exit", "others")
 EVERYTHING: dict[str, Any] = {
     **dict.fromkeys(JSON, "[]"),
-    **dict.fromkeys((*MOMENTS, "at", "ends_at", "audit_start", "hours_start", "days_start"), NOW),
+    **dict.fromkeys((*MOMENTS, "at", "ends_at", "audit_start", "minutes_start", "hours_start", "days_start"), NOW),
     **dict.fromkeys(OF_PEOPLE, "text"),
     **dict.fromkeys(SECONDS, 1.0),
     **dict.fromkeys((*NUMBERS, *MORE_NUMBERS), 1),
@@ -130,6 +130,7 @@ OF_KEYS = (
     "people",
     "consents",
     "forget_yeses",
+    "erase_keys",
     "forget_oldest_linked",
     "forget_payloads",
     "forget_deliveries",

@@ -1,0 +1,242 @@
+-- Every statement that both engines have. A name, one sentence, the statement. `rows.py` renders them for each engine.
+--
+-- They are written in PostgreSQL's dialect, with `:name` for a parameter. {queue} is the table of deliveries that wait.
+
+-- let_go --
+-- Put deliveries into the queue that followed others.
+UPDATE {queue} SET follows = NULL, hold_until = NULL, due_at = least(due_at, :now::float8)
+WHERE id = ANY(:ids::bigint[]);
+
+-- follow --
+-- Let what followed a delivery that is gone follow the one that took its place.
+UPDATE {queue} SET follows = :next_id::bigint
+WHERE ad_account_id = :ad_account_id AND follows <> 0 AND hold_until IS NOT NULL AND follows = :gone::bigint
+  AND id <> :next_id::bigint;
+
+-- wait_on --
+-- Look again later at deliveries that follow others.
+UPDATE {queue} SET hold_until = :until::float8 WHERE id = ANY(:ids::bigint[]);
+
+-- end_holds --
+-- Put what is no longer held by its preset into the queue, the longest over first, and what only a wrong clock delays.
+WITH
+  ended AS (
+    SELECT id FROM {queue} WHERE ad_account_id = :ad_account_id AND hold_until <= :by::float8
+      AND coalesce(follows, 0) = 0
+    /* apart */
+    ORDER BY hold_until LIMIT :limit FOR UPDATE SKIP LOCKED
+  ),
+  delayed AS (
+    SELECT id FROM {queue}
+    WHERE ad_account_id = :ad_account_id AND retried = {false} AND due_at > :due_by::float8 AND held = {false}
+      AND hold_until IS NULL AND reason = ''
+    /* apart */
+    ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
+  )
+UPDATE {queue} SET hold_until = NULL, follows = NULL, due_at = least(due_at, :now::float8)
+WHERE id IN (SELECT id FROM ended UNION ALL SELECT id FROM delayed);
+
+-- get_shared --
+-- One shared value.
+SELECT value, revision FROM shared WHERE key = :key;
+
+-- put_shared --
+-- Write a shared value, unless somebody else has written since `revision`.
+INSERT INTO shared (key, value, revision)
+SELECT :key, :value, 1
+WHERE coalesce(:revision::bigint, 0) = 0 OR EXISTS (SELECT 1 FROM shared WHERE key = :key)
+ON CONFLICT (key) DO UPDATE SET value = excluded.value, revision = shared.revision + 1
+WHERE :revision::bigint IS NULL OR shared.revision = :revision::bigint
+RETURNING revision;
+
+-- drop_shared --
+-- Forget some shared values.
+DELETE FROM shared WHERE key = ANY(:keys::text[]);
+
+-- set_aside --
+-- What is set aside.
+SELECT key, value, revision FROM shared WHERE key >= 'set-aside/' AND key < 'set-aside0' ORDER BY key;
+
+-- write_audit --
+-- An entry of the audit log.
+INSERT INTO audit (at, who, place, what, target, was, became)
+VALUES (:at, :who, :place, :what, :target, :was, :became);
+
+-- audit --
+-- Lines of the audit log, newest first, of one target where that is given.
+SELECT id, at, who, place, what, target, was, became FROM audit
+WHERE id < :before AND (:target::text IS NULL OR target = :target) ORDER BY id DESC LIMIT :limit;
+
+-- open_session --
+-- Somebody has logged in.
+INSERT INTO session (digest, who, seal, ends_at) VALUES (:digest, :who, :seal, :ends_at);
+
+-- session --
+-- Who has this cookie.
+SELECT digest, who, seal, ends_at FROM session WHERE digest = :digest;
+
+-- end_session --
+-- A session is over.
+DELETE FROM session WHERE digest = :digest;
+
+-- forget_sums --
+-- Drop sums of hours whose minutes are old, and of what the ledger forgets.
+DELETE FROM counter_sum
+WHERE (span_s = 3600 AND start_at < :minutes_start::float8)
+   OR (span_s = 21600 AND start_at <= :ledger_start::float8 - 3600)
+   OR (span_s = 86400 AND start_at <= :ledger_start::float8 - 3600);
+
+-- forget_stale --
+-- Forget ids of which nothing is left.
+DELETE FROM person WHERE stale_at IS NULL;
+
+-- retain_audit --
+-- Forget who did what.
+DELETE FROM audit WHERE id IN (
+  SELECT id FROM audit WHERE at <= :audit_start::float8 ORDER BY at LIMIT :limit OFFSET :skip FOR UPDATE SKIP LOCKED
+);
+
+-- retain_sessions --
+-- Forget sessions whose time is over.
+DELETE FROM session WHERE digest IN (
+  SELECT digest FROM session WHERE ends_at <= :now::float8 ORDER BY ends_at LIMIT :limit OFFSET :skip FOR UPDATE SKIP LOCKED
+);
+
+-- retain_keys --
+-- Forget keys past their window.
+DELETE FROM dedup_key WHERE (digest, place) IN (
+  SELECT digest, place FROM dedup_key WHERE expires_at <= :now::float8 ORDER BY expires_at LIMIT :limit OFFSET :skip
+  FOR UPDATE SKIP LOCKED
+);
+
+-- retain_consents --
+-- Forget answers of browsers of which no user is known, when they are old.
+DELETE FROM consent WHERE (key, said_by, is_proven) IN (
+  SELECT key, said_by, is_proven FROM consent WHERE {user} = '' AND at < :now::float8 - 400 * 86400.0 ORDER BY at
+  LIMIT :limit OFFSET :skip FOR UPDATE SKIP LOCKED
+);
+
+-- retain_owners --
+-- Forget the owners of deliveries when the ledger has forgotten them.
+DELETE FROM delivery_owner WHERE id IN (SELECT id FROM delivery_owner ORDER BY id LIMIT :limit OFFSET :skip) AND at <= :ledger_start::float8;
+
+-- retain_inventory --
+-- Forget hours after some days, and days with the ledger.
+DELETE FROM inventory WHERE (span_s, counted, start_at, source, type, name, label) IN (
+  SELECT span_s, counted, start_at, source, type, name, label FROM inventory
+  WHERE counted IN ('received', 'public', 'exit', 'preset', 'sampled', 'found', 'catalogue', 'property')
+    AND ((span_s = 3600 AND start_at < :hours_start::float8) OR (span_s = 86400 AND start_at < :days_start::float8))
+  LIMIT :limit OFFSET :skip FOR UPDATE SKIP LOCKED
+);
+
+-- retain_quarantined --
+-- Erase sealed events whose time is over.
+DELETE FROM quarantined WHERE id IN (SELECT id FROM quarantined WHERE ends_at <= :now LIMIT :limit OFFSET :skip);
+
+-- consents --
+-- What people answered about ids.
+SELECT key, said_by, is_proven, {user}, for_proven, is_no, kind, at, total, source FROM consent
+WHERE key = ANY(:keys::text[]) ORDER BY key, said_by, is_proven;
+
+-- forget_yeses --
+-- Erase who said yes: a no outlives an erasure.
+DELETE FROM consent WHERE NOT is_no AND (key, said_by, is_proven) IN (
+  SELECT key, said_by, is_proven FROM consent WHERE key = ANY(:keys::text[])
+  UNION ALL
+  SELECT key, said_by, is_proven FROM consent WHERE said_by = ANY(:keys::text[])
+  UNION ALL
+  SELECT key, said_by, is_proven FROM consent WHERE {user} <> '' AND {user} = ANY(:keys::text[])
+);
+
+-- erase_keys --
+-- Say of keys that some deliveries hold that their person is erased.
+UPDATE dedup_key SET known = :erased
+WHERE digest = ANY(:keys::text[]) AND delivery_id = ANY(:ids::bigint[]);
+
+-- inventory --
+-- Counts by hour or day, of one name where one is given.
+SELECT start_at, source, type, name, counted, label, count FROM inventory
+WHERE span_s = :span_s AND counted = ANY(:counted::text[]) AND start_at >= :since::float8
+  AND (:name::text IS NULL OR (name, type, source) = (:name::text, :type::text, :source::text))
+ORDER BY start_at, source, type, name, counted, label;
+
+-- dropped_orders --
+-- Dropped events of orders, the oldest first.
+SELECT id, order_id, exit, reason, amount, currency, preset, source, ad_account_id, at
+FROM dropped_event WHERE id > :after::bigint AND coalesce(event_name = 'checkout', order_id IS NOT NULL) AND at >= :since::float8
+ORDER BY id LIMIT :limit;
+
+-- quarantined --
+-- Sealed events that a filter means, the oldest first.
+SELECT id, at, ends_at, source, is_proven, name, exit, reason, message_id, keys, sealed FROM quarantined
+WHERE id > :after AND ends_at > :now AND (exit = 'accepted') = :samples
+  AND name = coalesce(:name::text, name) AND exit = coalesce(:exit::text, exit)
+  AND source = coalesce(:source::text, source) AND reason = coalesce(:reason::text, reason)
+ORDER BY id LIMIT :limit;
+
+-- quarantine_groups --
+-- How many sealed events there are of each kind, the most first.
+SELECT source, name, exit, reason, count(*), min(at), max(at) FROM quarantined
+WHERE ends_at > :now AND exit <> 'accepted'
+GROUP BY source, name, exit, reason ORDER BY count(*) DESC, name COLLATE "C", reason COLLATE "C", source COLLATE "C", exit
+LIMIT :limit;
+
+-- release_quarantined --
+-- Erase sealed events.
+DELETE FROM quarantined WHERE id = ANY(:ids::bigint[]);
+
+-- proven_quarantine --
+-- How many bytes of sealed events are proven.
+SELECT coalesce(sum(length(sealed)), 0) FROM quarantined WHERE is_proven = {true} AND exit <> 'accepted';
+
+-- trim_samples --
+-- Erase samples until each name has so many, the newest; of public ones half as many.
+DELETE FROM quarantined WHERE exit = 'accepted' AND id NOT IN (
+  SELECT id FROM (
+    SELECT id, row_number() OVER (PARTITION BY name ORDER BY id DESC) AS number FROM (
+      SELECT id, name, is_proven, row_number() OVER (PARTITION BY name, is_proven ORDER BY id DESC) AS of_trust
+      FROM quarantined WHERE exit = 'accepted'
+    ) AS by_trust
+    WHERE is_proven OR of_trust <= :most::int / 2
+  ) AS by_name
+  WHERE number <= :most::int
+);
+
+-- transfer_keys_out --
+-- Keys, to be moved to another outbox.
+SELECT digest, place, delivery_id, expires_at, known, learned::integer, is_proven::integer FROM dedup_key
+WHERE (digest, place) > (:after_0, :after_1) ORDER BY digest, place LIMIT :limit;
+
+-- transfer_dropped_events_out --
+-- Dropped events, to be moved to another outbox.
+SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
+       name, is_proven, was_enqueued, at
+FROM dropped_event
+WHERE id > :after_0 ORDER BY id LIMIT :limit;
+
+-- transfer_audit_out --
+-- The audit log, to be moved to another outbox.
+SELECT id, at, who, place, what, target, was, became FROM audit WHERE id > :after_0 ORDER BY id LIMIT :limit;
+
+-- transfer_inventory_out --
+-- The inventory, to be moved to another outbox.
+SELECT span_s, counted, start_at, source, type, name, label, count FROM inventory
+WHERE (span_s, counted, start_at, source, type, name, label)
+    > (:after_0::integer, :after_1, :after_2::bigint, :after_3, :after_4, :after_5, :after_6)
+ORDER BY span_s, counted, start_at, source, type, name, label LIMIT :limit;
+
+-- transfer_suppressions_out --
+-- Who said no, to be moved to another outbox.
+SELECT key, record FROM suppression WHERE key > :after_0 ORDER BY key LIMIT :limit;
+
+-- transfer_consents_out --
+-- What people answered, to be moved to another outbox.
+SELECT key, said_by, is_proven::int, {user}, for_proven::int, is_no::int, kind, at, total, source FROM consent
+WHERE (key, said_by, is_proven::int) > (:after_0, :after_1, :after_2)
+ORDER BY key, said_by, is_proven LIMIT :limit;
+
+-- transfer_quarantined_out --
+-- Sealed events, to be moved to another outbox.
+SELECT id, at, ends_at, source, is_proven, name, exit, reason, message_id, keys, sealed FROM quarantined
+WHERE id > :after_0 ORDER BY id LIMIT :limit;
+
