@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -12,8 +12,10 @@ import orjson
 
 from app.catalog import Catalog, Preset
 from app.catalog.document import with_member
-from app.catalog.files import Expected, FileTest
+from app.catalog.files import Expected, FileTest, PresetFile
+from app.catalog.presets import parse_file
 from app.catalog.source_files import SourceFile
+from app.config.environment import shipped
 from app.core.events import DEFAULT_SOURCE, Event, Exit
 from app.core.receipts import PresetResult
 from app.destination import sent_of_text
@@ -117,14 +119,12 @@ class FileTests:
         """Yield the faults of these files that stop no publish: events taken twice, and presets that are off.
 
         An event is taken twice if a second enabled preset takes the example of a preset and neither names the other in
-        `also`. A preset is off by mistake if its test expects `enabled: true`.
+        `also`. A preset is off by mistake if its test expects `enabled: true`, or if it is shipped on and no test
+        expects `enabled: false`.
         """
         for preset in catalog.presets:
-            for number, test in enumerate(preset.tests):
-                if preset.file in files and test.expect.enabled not in (None, preset.enabled):
-                    state, wanted = ("on", "off") if preset.enabled else ("off", "on")
-                    told = f"enabled: the preset is {state}, the test expects {wanted}: change one of them"
-                    yield FileTestResult(file=preset.file, number=number, name=test.name, differences=(told,))
+            if preset.file in files:
+                yield from _of_wrong_state(preset)
             for other in self._also_taken_by(catalog, preset):
                 if not frozenset(files).isdisjoint((preset.file, other.file)):
                     told = (
@@ -229,6 +229,27 @@ def _ended(file: str, tests: Sequence[FileTest], run: Callable[[FileTest], list[
         except (SettingsError, CatalogError, RequestRefused, OSError) as exc:
             differences = [f"it cannot be run: {exc}"]
         yield FileTestResult(file=file, number=number, name=test.name, differences=tuple(differences))
+
+
+def _of_wrong_state(preset: Preset) -> Iterator[FileTestResult]:
+    """Yield the faults of a preset that is on or off, but should not be."""
+    for number, test in enumerate(preset.tests):
+        if test.expect.enabled not in (None, preset.enabled):
+            state, wanted = ("on", "off") if preset.enabled else ("off", "on")
+            told = f"enabled: the preset is {state}, the test expects {wanted}: change one of them"
+            yield FileTestResult(file=preset.file, number=number, name=test.name, differences=(told,))
+    is_expected = any(test.expect.enabled is not None for test in preset.tests)
+    if not preset.enabled and not is_expected and _is_shipped_on(Path(preset.file).name):
+        told = "the preset is off, but shipped on: remove `enabled: false`, or expect `enabled: false` in a test"
+        yield FileTestResult(file=preset.file, number=0, name="Its state", differences=(told,))
+
+
+@cache
+def _is_shipped_on(name: str) -> bool:
+    """Return whether a preset with this file name comes with Pinrelay and is on there."""
+    file = shipped("presets") / name
+    spec = parse_file(PresetFile, file.read_text(encoding="utf-8"))[0] if file.is_file() else None
+    return spec is not None and spec.enabled
 
 
 def _source_of(test: FileTest) -> str:

@@ -7,6 +7,7 @@ looks at what can be known without an engine.
 import json
 import os
 import resource
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -115,7 +116,7 @@ def test_it_serves_without_rights_is_healthy_and_stops_when_it_is_asked(buildah:
 def test_it_tests_presets_without_a_network_as_pipelines_have_it_do(buildah: Buildah, tmp_path: Path) -> None:
     """The workflow for GitHub of docs/testing.md, by this engine."""
     shown = {block.title: block.text for block in BLOCKS if block.page == "testing"}
-    workflow = shown["github"].split("registry.example.com/pinrelay:0.1.0")[1].split()[1:]
+    workflow = shlex.split(shown["github"].replace("\\\n", "").split("registry.example.com/pinrelay:0.1.0")[1])
     preset = shown["my-presets/order_completed.yaml"]
     container = buildah.run("from", *buildah.bounds, "localhost/pinrelay")
     given = ("--volume", f"{tmp_path}:/shop:ro", "--workingdir", "/shop")

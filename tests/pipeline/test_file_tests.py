@@ -246,6 +246,27 @@ def test_only_the_command_compares_whether_a_preset_is_on(is_on: bool, expected:
     assert len(results) == (expected is not None and expected is not is_on)
 
 
+@every_row(
+    ("file", "is_on", "expected", "faults"),
+    [
+        ("my-presets/order_completed.yaml", False, None, 1),
+        ("my-presets/order_completed.yaml", False, False, 0),
+        ("my-presets/order_completed.yaml", True, None, 0),
+        ("my-presets/ga4_purchase.yaml", False, None, 0),  # shipped off
+        ("my-presets/of_this_shop.yaml", False, None, 0),
+    ],
+)
+def test_a_preset_that_is_off_but_shipped_on_is_a_fault_unless_expected(
+    file: str,
+    is_on: bool,  # noqa: FBT001
+    expected: bool | None,  # noqa: FBT001
+    faults: int,
+) -> None:
+    found = catalog({"event": ORDER, "expect": {"enabled": expected}}, file, enabled=is_on)
+    results = list(assemble.file_tests().only_for_the_command(found, {file}))
+    assert [each.differences[0].partition(":")[0] for each in results] == ["the preset is off, but shipped on"] * faults
+
+
 SOURCE: dict[str, Any] = {
     "name": "crm",
     "kind": "mapped",
