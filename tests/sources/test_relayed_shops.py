@@ -4,6 +4,7 @@ from typing import Any
 
 from tests.rows import every_row
 from tests.sources.test_amounts import first, value_of
+from tests.sources.test_relays_of_events import events_of
 from tests.sources.test_shipped_files import lines_of
 
 MAGENTO, BIGCOMMERCE = "magento-order-paid", "bigcommerce-order-paid"
@@ -111,10 +112,17 @@ STATES: list[tuple[str, dict[str, Any], bool]] = [
         "new": False, "pending_payment": False, "payment_review": False, "holded": False, "processing": True,
         "complete": True, "closed": False, "canceled": False,
     }.items()),
-    *((BIGCOMMERCE, {"status_id": status}, status in {2, 3, 8, 9, 10, 11, 14}) for status in range(15)),
+    *((BIGCOMMERCE, {"status_id": write(status)}, status in {2, 3, 8, 9, 10, 11, 14})
+      for status in range(15) for write in (int, str)),
 ]  # fmt: skip
 
 
 @every_row(("case", "said", "is_paid"), STATES, ids=str)
 def test_an_order_is_sent_when_it_is_paid(case: str, said: dict[str, Any], is_paid: bool) -> None:  # noqa: FBT001
     assert any(line.event for line in lines_of(case, said)) is is_paid
+
+
+@every_row("status", [4, 5, 6, "4", "5", "6"])
+def test_an_order_of_bigcommerce_is_cancelled_by_its_number_or_the_same_as_text(status: Any) -> None:
+    (event,) = events_of(BIGCOMMERCE, {"status_id": status})
+    assert event["event"] == "Order Cancelled"
