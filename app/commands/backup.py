@@ -71,6 +71,7 @@ def outbox_salvage(
             "lost_dropped_events": found.lost_dropped_events,
             "lost_audit": found.lost_audit,
             "lost_keys": found.lost_keys,
+            "lost_shared": found.lost_shared,
         }
         print_json({**found.arrived, "lost": lost, **others})
         return
@@ -85,6 +86,8 @@ def outbox_salvage(
         print_line(f"lost: {count_of(found.lost_audit, 'audit log entry', 'audit log entries')}")
     if found.lost_keys:
         print_line(f"lost: {found.lost_keys:,} ranges of keys; events with these keys may be accepted twice")
+    for key in found.lost_shared:
+        print_line(f"lost: shared value {key}")
 
 
 #: What is moved, as the command says it.

@@ -408,3 +408,10 @@ FEED_UNKNOWN = SharedKey("feed/unknown", dict[str, dict[str, int]])
 TAG_CALLS = SharedKeys("tag/calls/", TagCalls)
 #: What became of them. `insights.tag_check` writes and reads; console, alerts and `pinrelay tag-check` read.
 TAG_FIGURES = SharedKey("tag/figures", TagFigures)
+
+#: How the keys begin whose values receiving, sending and switches need: a damaged one makes a process not ready.
+NEEDED = [
+    *(each.prefix for each in (TROUBLE, SET_ASIDE, ORDERS_HEARD, RATE, ACCOUNT_SWITCH, PRESET_SWITCH)),
+    *(each.name for each in (CLOCK_JUMPS, RETENTION_BEHIND, STORE_SECRET, HOLD_TIME, DESTINATION_SWITCH)),
+    *(each.name for each in (WANTED_CATALOG, CATALOG_FAULTS, TAIL, SAMPLES_HURRIED, ERASED_AT)),
+]

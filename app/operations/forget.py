@@ -147,11 +147,13 @@ OnFound: TypeAlias = Callable[[Collection[str], Collection[str]], Awaitable[None
 
 async def secret_of_store(shared: SharedValues, new: Callable[[], str]) -> str:
     """Return the secret that keys ids where no setting does; it is made once, and kept. Raises OutboxUnavailable."""
-    found = await STORE_SECRET.read(shared)
-    while not found:
+    while not (found := await STORE_SECRET.read_revised(shared)).value:
+        if found.revision:
+            raise OutboxUnavailable(
+                "The shared value secret in the outbox is damaged. Restore a backup.", why="damaged"
+            )
         await STORE_SECRET.write(shared, new(), revision=0)
-        found = await STORE_SECRET.read(shared)
-    return found
+    return found.value
 
 
 @dataclass(slots=True, kw_only=True)

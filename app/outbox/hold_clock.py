@@ -140,7 +140,11 @@ class HoldClock:
         is_set = abs(self._machine() - steady - self._ahead_s) > _STEP_S
         if is_set or steady - self._looked_at >= pause_s:
             self._looked_at = steady
-            await self._look(await self._wall(), steady)
+            try:
+                await self._look(await self._wall(), steady)
+            except BaseException:
+                self._looked_at = -inf  # without the time of other processes, no hold may begin or end
+                raise
 
     async def _look(self, wall: float, steady: float) -> None:
         stored = await HOLD_TIME.read_revised(self._shared)

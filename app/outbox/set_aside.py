@@ -17,7 +17,7 @@ import msgspec
 import orjson
 
 from app.config.settings import OutboxSettings
-from app.core.deliveries import Claimed, Outcome, Settlement, Shared, State
+from app.core.deliveries import Claimed, Outcome, Settlement, State
 from app.core.events import CounterRow
 from app.core.log import logger
 from app.core.shared_values import SET_ASIDE, SetAside
@@ -26,6 +26,7 @@ from app.errors import RowRefused
 from app.outbox.hold_clock import EndedHolds
 from app.outbox.inventory import HOURS_KEPT_S
 from app.outbox.settlement import HOLD_ROWS, ClaimQuery, last_of_each, renew
+from app.outbox.shared import read_shared
 from app.outbox.statements import Statements
 
 #: More of them are no rows but the store itself.
@@ -405,7 +406,7 @@ class RowByRow(ABC, Generic[Taken]):
         found = {}
         for key, value, revision in await self._store.rows("set_aside"):
             name = key.removeprefix(SET_ASIDE.prefix)
-            each = SET_ASIDE.of(name).revised(Shared(value=orjson.loads(value), revision=revision)).value
+            each = SET_ASIDE.of(name).revised(read_shared(key, value, revision)).value
             if each is not None:
                 found[name] = each
         return found

@@ -6,6 +6,8 @@ from typing import Any
 import orjson
 
 from app.core.deliveries import Shared
+from app.core.shared_values import NEEDED
+from app.errors import OutboxUnavailable
 from app.outbox.statements import Statements, UsesStore, reads, writes
 
 
@@ -15,7 +17,7 @@ class KeepsShared(UsesStore):
     @reads
     async def get_shared(self, store: Statements, key: str) -> Shared | None:
         rows = await store.rows("get_shared", key=key)
-        return Shared(value=orjson.loads(rows[0][0]), revision=rows[0][1]) if rows else None
+        return read_shared(key, *rows[0]) if rows else None
 
     @writes
     async def put_shared(
@@ -27,5 +29,26 @@ class KeepsShared(UsesStore):
 
     @reads
     async def list_shared(self, store: Statements, prefix: str) -> Mapping[str, Shared]:
-        rows = await store.rows("list_shared", prefix=prefix)
-        return {key: Shared(value=orjson.loads(value), revision=revision) for key, value, revision in rows}
+        return await _list(store, [prefix])
+
+    @reads
+    async def check_shared(self, store: Statements) -> None:
+        """Raise OutboxUnavailable if a value that receiving or sending needs is damaged."""
+        await _list(store, NEEDED)
+
+
+async def _list(store: Statements, prefixes: list[str]) -> Mapping[str, Shared]:
+    rows = await store.rows("list_shared", prefixes=prefixes)
+    return {key: read_shared(key, value, revision) for key, value, revision in rows}
+
+
+def read_shared(key: str, value: str | bytes, revision: int) -> Shared:
+    """Read a row of the table `shared`. Raises OutboxUnavailable if its value is damaged."""
+    try:
+        return Shared(value=orjson.loads(value), revision=revision)
+    except orjson.JSONDecodeError as exc:
+        message = (
+            f"The shared value {key} in the outbox is damaged: it is not JSON. Restore a backup. To lose only this "
+            "value, delete its row from the table `shared`."
+        )
+        raise OutboxUnavailable(message, why="damaged") from exc

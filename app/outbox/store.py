@@ -235,12 +235,16 @@ class Outbox(Ledger, KeepsPeople, KeepsShared):
         Returns how many rows it touched: 0 means that nothing is left to do.
         """
 
-    @abstractmethod
     async def check(self, ad_account_ids: Collection[str] = ()) -> None:
-        """Raise OutboxUnavailable unless a commit would succeed now.
+        """Raise OutboxUnavailable unless a commit would succeed now, and each shared value that it needs is readable.
 
         With ad accounts: and one of them has room for another delivery; raises BacklogFull where none has.
         """
+        await self._check(ad_account_ids)
+        await self.check_shared()
+
+    @abstractmethod
+    async def _check(self, ad_account_ids: Collection[str]) -> None: ...
 
     @abstractmethod
     async def start_disk_checks(self, rules: OutboxSettings) -> None:

@@ -209,6 +209,8 @@ class Salvaged:
     lost_audit: int = 0
     #: How many stretches of keys, or single keys, could not be read.
     lost_keys: int = 0
+    #: Keys of shared values that are damaged.
+    lost_shared: list[str] = field(default_factory=list)
 
 
 async def transfer_all(source: Store, target: Store) -> dict[str, int]:

@@ -8,6 +8,7 @@ import pytest
 
 from app.commands import backup
 from tests.commands.conftest import Run
+from tests.outbox.other_connection import execute
 from tests.outbox.sqlite.damage import damage_pages_of
 
 
@@ -63,6 +64,14 @@ def test_a_salvage_names_what_is_lost(run: Run, filled: Path, tmp_path: Path, mo
     as_json = json.loads(run("outbox-salvage", filled, f"sqlite:///{tmp_path}/newer.db", "--json").stdout)
     assert len(as_json["lost"]) == 400 - waiting
     assert all(each["message_id"] == f"m-{each['delivery_id']}" for each in as_json["lost"])
+
+
+def test_a_salvage_names_each_damaged_shared_value(run: Run, filled: Path, tmp_path: Path) -> None:
+    execute(f"sqlite:///{filled}", "INSERT INTO shared VALUES ('feed/state', '{', 1)")
+    told = run("outbox-salvage", filled, f"sqlite:///{tmp_path}/new.db").stdout
+    assert "lost: shared value feed/state\n" in told
+    as_json = json.loads(run("outbox-salvage", filled, f"sqlite:///{tmp_path}/newer.db", "--json").stdout)
+    assert as_json["lost_shared"] == ["feed/state"]
 
 
 def test_no_message_id_moves_the_cursor(run: Run, tmp_path: Path) -> None:

@@ -9,11 +9,11 @@ import pytest
 from app import assemble
 from app.access.audit import Audit
 from app.access.users import Person, UserRole
-from app.core.deliveries import State
+from app.core.deliveries import Shared, State
 from app.core.events import Exit
 from app.core.pages import Query
 from app.core.people import NamedPerson
-from app.errors import EventRefused
+from app.errors import EventRefused, OutboxUnavailable
 from app.identity import IdKeys
 from app.operations import forget
 from app.outbox import Outbox, open_outbox
@@ -65,6 +65,15 @@ IDENTIFY = {"type": "identify", "userId": "ann", "anonymousId": "x", "traits": {
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("value", [17, "", None, ["secret"]])
+async def test_a_damaged_secret_of_the_store_is_never_replaced(outbox: Outbox, value: Any) -> None:
+    await outbox.put_shared("secret", value)
+    with pytest.raises(OutboxUnavailable, match="The shared value secret in the outbox is damaged") as told:
+        await forget.secret_of_store(outbox, lambda: "another")
+    assert told.value.why == "damaged"
+    assert (await outbox.get_shared("secret") or Shared(value=0, revision=0)).value == value
+
+
 async def test_a_user_is_forgotten_with_the_linked_browsers_and_what_waits(configured: Any, outbox: Outbox) -> None:
     forgetting = assemble.forgetting(configured, outbox)
     page, other = PAGE | {"messageId": "p", "anonymousId": "x"}, PAGE | {"messageId": "q", "anonymousId": "y"}

@@ -16,6 +16,7 @@ from app.core.shared_values import SET_ASIDE, SetAside
 from app.errors import OutboxUnavailable, RowRefused
 from app.outbox import open_outbox, set_aside
 from tests.outbox.build import DAY_S, NOW, At, audited, dead, delivered, new, payload, retry, rules
+from tests.outbox.other_connection import execute
 from tests.rounds import examples
 
 pytestmark = pytest.mark.prove
@@ -70,20 +71,11 @@ def without_payload(url: str, ids: Collection[int]) -> Iterator[None]:
     """Take away the rows with the payloads of some deliveries."""
     table, column = ("payload", "delivery_id") if url.startswith("sqlite") else ("delivery", "id")
     which = among(column, ids)
-    _execute(url, f"CREATE TABLE lost AS SELECT * FROM {table} WHERE {which}", f"DELETE FROM {table} WHERE {which}")
+    execute(url, f"CREATE TABLE lost AS SELECT * FROM {table} WHERE {which}")
+    execute(url, f"DELETE FROM {table} WHERE {which}")
     yield
-    _execute(url, f"INSERT INTO {table} SELECT * FROM lost", "DROP TABLE lost")
-
-
-def _execute(url: str, *statements: str) -> None:
-    if url.startswith("sqlite"):
-        with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as file:
-            for statement in statements:
-                file.execute(statement)
-    else:
-        with psycopg.connect(url, autocommit=True) as database:
-            for statement in statements:
-                database.execute(statement.encode())
+    execute(url, f"INSERT INTO {table} SELECT * FROM lost")
+    execute(url, "DROP TABLE lost")
 
 
 def among(column: str, ids: Collection[object]) -> str:

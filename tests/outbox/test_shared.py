@@ -2,12 +2,17 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import pytest
 
 from app.core.deliveries import Shared
-from tests.outbox.build import At
+from app.core.shared_values import FEED, IMPORTED, NEEDED, OPEN_ALERTS, PROCESSES
+from app.errors import OutboxUnavailable
+from app.outbox import open_outbox
+from tests.outbox.build import NOW, At, new, rules
+from tests.outbox.other_connection import execute
 
 
 @pytest.mark.parametrize("value", [None, True, 0, 1.5, "é", [], {"a": [1, None]}], ids=repr)
@@ -56,6 +61,44 @@ async def test_values_are_listed_by_the_start_of_their_key(at: At) -> None:
     assert set(await at.outbox.list_shared("switch/")) == {"switch/a", "switch/b"}
     assert set(await at.outbox.list_shared("switch%")) == {"switch%"}
     assert len(await at.outbox.list_shared("")) == 5
+
+
+@pytest.mark.parametrize("value", ["", "{", "17e"])
+async def test_a_damaged_value_makes_a_store_refuse_if_receiving_or_sending_needs_it(
+    at: At, outbox_url: str, value: str
+) -> None:
+    needed = [*NEEDED, *(f"{prefix}it's" for prefix in NEEDED if prefix.endswith("/"))]
+    for key in (*needed, PROCESSES.of("a").name, OPEN_ALERTS.name, FEED.name, IMPORTED.of("a").name):
+        await at.outbox.put_shared(key, 1)
+        execute(outbox_url, "UPDATE shared SET value = ? WHERE key = ?", value, key)
+        words = f"The shared value {key} in the outbox is damaged"
+        for reading in (at.outbox.get_shared(key), at.outbox.list_shared(key)):
+            with pytest.raises(OutboxUnavailable, match=words) as told:
+                await reading
+            assert told.value.why == "damaged"
+        with pytest.raises(OutboxUnavailable, match=words) if key in needed else nullcontext():
+            await at.outbox.check()
+        await at.outbox.put_shared(key, 2)
+        await at.outbox.check()
+
+
+async def test_no_hold_begins_or_ends_while_the_time_of_holds_is_damaged(
+    empty_store: Callable[[], AbstractContextManager[str]],
+) -> None:
+    with empty_store() as url:
+        at = At(open_outbox(url, rules(), clock=lambda: NOW, steady=lambda: 0.0))
+        await at.outbox.put_shared("clock/holds", 1)
+        execute(url, "UPDATE shared SET value = '{'")
+        for _ in range(3):
+            with pytest.raises(OutboxUnavailable, match="clock/holds"):
+                await at.enqueue(new(hold_s=60))
+            with pytest.raises(OutboxUnavailable, match="clock/holds"):
+                await at.claim()
+        await at.enqueue(new())  # an event without hold
+        execute(url, "DELETE FROM shared")
+        await at.enqueue(new(hold_s=60))
+        assert len(await at.claim()) == 1
+        await at.outbox.close()
 
 
 async def test_every_process_sees_the_newest_value(at: At, open_at: Callable[..., At]) -> None:

@@ -2,16 +2,14 @@
 
 import json
 import resource
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from itertools import count, islice
 from typing import Any
 
 import httpx
-import psycopg
 import pytest
 
+from tests.outbox.other_connection import execute
 from tests.process import PLAIN, Server
 from tests.waiting import until
 from tests.whole.conftest import Pinterest, delivery, post, until_settled
@@ -20,25 +18,15 @@ from tests.whole.test_pairs import KEYS, SETTINGS, side
 WHO = {"ip": "203.0.113.9", "userAgent": "x"}
 
 
-def change(url: str, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-    """Run a statement on the store from outside; return its rows. `?` stands for a value."""
-    if url.startswith("sqlite"):
-        with closing(sqlite3.connect(url.removeprefix("sqlite:///"), timeout=30, isolation_level=None)) as file:
-            return file.execute(statement, values).fetchall()
-    with psycopg.connect(url, autocommit=True) as database:
-        cursor = database.execute(statement.replace("?", "%s").encode(), values)
-        return cursor.fetchall() if cursor.description else []
-
-
 def damage_payload(url: str, message_id: str, damage: str) -> int:
     """Delete the payload of a delivery, or make it unreadable; return the id of the delivery."""
-    ((id_,),) = change(url, "SELECT id FROM delivery WHERE message_id = ?", message_id)
+    ((id_,),) = execute(url, "SELECT id FROM delivery WHERE message_id = ?", message_id)
     is_file = url.startswith("sqlite")
     table, column = ("payload", "delivery_id") if is_file else ("delivery", "id")
     if damage == "missing":
-        change(url, f"DELETE FROM {table} WHERE {column} = ?", id_)
+        execute(url, f"DELETE FROM {table} WHERE {column} = ?", id_)
     else:
-        change(url, f"UPDATE {table} SET {'body' if is_file else 'payload'} = ? WHERE {column} = ?", b'{"event', id_)
+        execute(url, f"UPDATE {table} SET {'body' if is_file else 'payload'} = ? WHERE {column} = ?", b'{"event', id_)
     return int(id_)
 
 
@@ -88,6 +76,7 @@ def limit_files(server: Server, limit_bytes: int) -> None:
     resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (limit_bytes, resource.RLIM_INFINITY))
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("limit_bytes", [4_096, 300_000, 1_000_000])
 def test_a_server_is_not_ready_if_its_limit_on_file_sizes_leaves_no_room(
     pinterest: Pinterest, start_server: Callable[..., Server], limit_bytes: int
@@ -116,3 +105,37 @@ def test_a_server_is_not_ready_if_its_limit_on_file_sizes_leaves_no_room(
     assert status_of_post(1_000) == 200
     until_settled(server)
     assert set(accepted) <= set(pinterest.event_ids())
+
+
+@pytest.mark.parametrize("key", ["clock/holds", "switch/destination"])
+def test_a_server_is_not_ready_while_a_shared_value_is_damaged(
+    outbox_url: str, pinterest: Pinterest, start_server: Callable[..., Server], key: str
+) -> None:
+    server = start_server(**(pinterest.settings | SETTINGS | {"outbox_url": outbox_url}))
+    numbers = count(1)
+    accepted: list[str] = []
+
+    def status_of_order() -> int:
+        event = side("page", next(numbers))
+        answer = httpx.post(f"{server.url}/v1/track", json=event, auth=(KEYS["page"], ""), timeout=30, **PLAIN)
+        accepted.extend([event["messageId"]] if answer.status_code == 200 else [])
+        return answer.status_code
+
+    assert status_of_order() == 200
+    execute(outbox_url, "DELETE FROM shared WHERE key = ?", key)
+    execute(outbox_url, "INSERT INTO shared VALUES (?, ?, 1)", key, '{"at": 17')
+    ready = httpx.get(f"{server.url}/readyz", **PLAIN)
+    assert (ready.status_code, ready.json()["why"]) == (503, "damaged"), ready.text
+    assert key in ready.json()["reason"]
+    assert key in httpx.get(f"{server.url}/console", **PLAIN).text
+    if key == "clock/holds":
+        until(lambda: status_of_order() == 503, 30)
+        until(lambda: f"The shared value {key} in the outbox is damaged" in server.log, 30)
+    else:  # the process acts on the switch that it read last
+        assert status_of_order() == 200
+    execute(outbox_url, "DELETE FROM shared WHERE key = ?", key)
+    until(lambda: httpx.get(f"{server.url}/readyz", **PLAIN).status_code == 200, 10)
+    until(lambda: status_of_order() == 200, 30)
+    found = execute(outbox_url, "SELECT message_id FROM delivery")
+    assert set(accepted) == {message_id for (message_id,) in found}
+    assert '"status":500' not in server.log

@@ -146,7 +146,7 @@ class PostgresOutbox(Ledger, KeepsPeople, Outbox):
     async def retain(self, *, now: float, limit: int) -> int:
         return await self._database.run(retain, await self._by_server(now), limit, self._rules)
 
-    async def check(self, ad_account_ids: Collection[str] = ()) -> None:
+    async def _check(self, ad_account_ids: Collection[str]) -> None:
         if full := no_room_error(self._rules, await self._database.run(_probe), ad_account_ids):
             raise full
 

@@ -1049,8 +1049,8 @@ WHERE (counts.name, counts.source, counts.day, counts.state, counts.slot) = (old
   );
 
 -- list_shared --
--- All shared values whose key starts so.
-SELECT key, value, revision FROM shared WHERE left(key, length(%(prefix)s::text)) = %(prefix)s::text ORDER BY key;
+-- All shared values whose key starts with one of these.
+SELECT key, value, revision FROM shared JOIN unnest(%(prefixes)s::text[]) AS prefix ON starts_with(key, prefix) ORDER BY key;
 
 -- retain_imports --
 -- Forget how far imports came that nobody went on with for as long as the ledger is kept, and rows of what is forgotten.

@@ -169,7 +169,7 @@ class SqliteOutbox(Ledger, KeepsPeople, Outbox):
             await asyncio.to_thread(scrub_payloads, self._path)
         return touched
 
-    async def check(self, ad_account_ids: Collection[str] = ()) -> None:
+    async def _check(self, ad_account_ids: Collection[str]) -> None:
         probe = partial(_probe, rules=self._rules, ad_account_ids=ad_account_ids)
         await self._writer.do(probe, takes_in=True)
 

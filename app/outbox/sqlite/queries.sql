@@ -633,8 +633,9 @@ DELETE FROM name_count WHERE (name, source, day, state) IN (
 );
 
 -- list_shared --
--- All shared values whose key starts so.
-SELECT key, value, revision FROM shared WHERE substr(key, 1, length(:prefix)) = :prefix ORDER BY key;
+-- All shared values whose key starts with one of these. As bytes, since a damaged value may not be UTF-8.
+SELECT shared.key, CAST(shared.value AS BLOB), revision FROM shared, json_each(:prefixes) AS prefix
+WHERE substr(shared.key, 1, length(prefix.value)) = prefix.value ORDER BY shared.key;
 
 -- retain_imports --
 -- Forget how far imports came that nobody went on with for as long as the ledger is kept, and rows of what is forgotten.
@@ -1037,11 +1038,11 @@ ORDER BY day DESC, ad_account_id DESC, preset DESC, source DESC, currency DESC, 
 
 -- salvage_shared --
 -- Shared values in their order.
-SELECT key, value FROM shared ORDER BY key;
+SELECT key, CAST(value AS BLOB) FROM shared ORDER BY key;
 
 -- salvage_shared_backwards --
 -- Shared values in the other order.
-SELECT key, value FROM shared ORDER BY key DESC;
+SELECT key, CAST(value AS BLOB) FROM shared ORDER BY key DESC;
 
 -- consent_keys --
 -- About which ids something else was answered since a turn, with their nos as a `ConsentBook` has them; and the turn of now.

@@ -11,6 +11,7 @@ import orjson
 from app.core.deliveries import State
 from app.errors import OutboxUnavailable
 from app.outbox.refusals import is_ours
+from app.outbox.shared import read_shared
 from app.outbox.sqlite.database import SCHEMA_VERSION, SQL, open_untouched, translated_errors
 from app.outbox.transfer import TRANSFER_KEYS, DeliveryRow, Row, Salvaged, Store, TransferKind
 
@@ -114,7 +115,12 @@ class _Salvage:
         sums = {tuple(row[:6]): row for row in self._from_both_ends("salvage_revenue")}
         await self._write(TransferKind.REVENUE, list(sums.values()))
         for key, value in dict(self._from_both_ends("salvage_shared")).items():
-            if key not in TRANSFER_KEYS and await self._target.put_shared(key, orjson.loads(value), revision=0):
+            try:
+                shared = read_shared(key, value, 0)
+            except OutboxUnavailable:
+                self._found.lost_shared.append(key)
+                continue
+            if key not in TRANSFER_KEYS and await self._target.put_shared(key, shared.value, revision=0):
                 self._found.arrived["shared"] += 1
         return self._found
 

@@ -239,6 +239,21 @@ async def test_another_baseline_from_before_the_first_release_is_read_too(filled
     await at.outbox.close()
 
 
+async def test_a_damaged_shared_value_is_named_by_a_check_and_a_salvage_and_costs_no_other(
+    filled: Path, salvaged: Salvages
+) -> None:
+    with closing(sqlite3.connect(filled, isolation_level=None)) as connection:
+        connection.execute("INSERT INTO shared VALUES ('secret', CAST(? AS TEXT), 1)", (b"\xff\xfe",))
+    opened = open_outbox(f"sqlite:///{filled}", rules())
+    with pytest.raises(OutboxUnavailable, match="The shared value secret in the outbox is damaged"):
+        await opened.check()
+    await opened.close()
+    found, at = await salvaged({})
+    assert (found.lost_shared, found.arrived["shared"]) == (["secret"], 2)
+    await at.outbox.check()
+    await at.outbox.close()
+
+
 @pytest.mark.slow
 async def test_what_only_looks_like_a_row_or_a_payload_is_named_and_costs_no_other(
     filled: Path, salvaged: Salvages
