@@ -23,7 +23,7 @@ from tests import assembled
 from tests.destination.builders import a_conversion
 from tests.process import ROOT
 from tests.rounds import examples
-from tests.whole.planted import written
+from tests.whole.planted import OTHER_SIGNS, written
 
 NOW = 1_772_640_800.0
 MAPPING = (ROOT / "mappings/report_conversion_event.yaml").read_text("utf-8")
@@ -145,6 +145,8 @@ def sent(fields: dict[str, Any]) -> str:
         return exc.reason
 
 
+#: Ways of writing an address that are found in every text.
+PLAIN_WAYS = {"percent", "quoted", *OTHER_SIGNS}
 emails = st.from_regex(r"[a-z]{3,9}(\+tag)?@[a-z]{3,8}\.example", fullmatch=True)
 
 
@@ -159,7 +161,7 @@ emails = st.from_regex(r"[a-z]{3,9}(\+tag)?@[a-z]{3,8}\.example", fullmatch=True
 @example(field="user_data.click_id", email="eva@shop.example", around=("", ""), way="percent")
 def test_no_email_address_leaves_in_a_text(field: str, email: str, around: tuple[str, str], way: str) -> None:
     cut = email.partition("@")[0] + "@"
-    address = written(email)[way if field in DECODED else "percent" if way == "percent" else "plain"]
+    address = written(email)[way if field in DECODED or way in PLAIN_WAYS else "plain"]
     text = around[0] + address + around[1]
     fields = a_conversion()
     put(fields, field, text)

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from app.config.settings import ConversionSettings
 from app.core.values.candidates import FieldPath
-from app.core.values.hidden_emails import plain_letters, without_encoded, without_plain
+from app.core.values.hidden_emails import is_without_at, plain_letters, without_encoded, without_plain
 from app.core.values.texts import written_texts
 from app.destination.reading import NO_NOTES, Reader, Reading, TextReader, flattened, text_of
 from app.destination.warnings import kind, left_out
@@ -98,7 +98,7 @@ class Redactor:
                 text = self._parameters.sub(rf"\g<1>{mark}", text)
             if _UNUSUAL.search(text, text.find("?") + 1):
                 text = self._without_parameters(text, mark)
-        if text.isascii() and "@" not in text and "40" not in text and text == text.lower():  # nearly every address
+        if is_without_at(text) and text == text.lower():  # nearly every address
             return text if _MAY_HOLD_PHONE.search(text) is None and not phones else _without_phones(text, phones, mark)
         if "@" in text:
             text = _LOGIN.sub(mark and f"{mark}@", text)

@@ -9,7 +9,7 @@ from typing import Any, Self, TypeAlias
 from app.config.settings import ConversionSettings
 from app.core.values.addresses import is_server_library, public_address
 from app.core.values.candidates import Candidates, one_place_only
-from app.core.values.hidden_emails import EMAIL, holds_email, without_plain
+from app.core.values.hidden_emails import holds_email, without_plain
 from app.core.values.placeholders import is_no_id, unwrap_single
 from app.core.values.texts import written_texts
 from app.destination.members import ObjectReader
@@ -261,7 +261,7 @@ def _pseudonym(text: str) -> Digest:
 
 def _click_id(text: str) -> Digest:
     """Accept a click id of Pinterest. Its signs may encode an address."""
-    if "%" in text and EMAIL.search(text):
+    if "%" in text and without_plain(text) != text:
         return None, "it holds an e-mail address"
     if _CLICK_ID.fullmatch(text):
         return text, ""

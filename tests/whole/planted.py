@@ -77,6 +77,10 @@ URL = f"https://shop.example/?email={quote(EMAIL)}&tel={quote(PHONE)}&first_name
 WHO = {"ip": "203.0.113.9", "userAgent": "Mozilla/5.0", "page": {"url": URL, "referrer": URL, "search": URL[21:]}}
 
 
+#: At-signs as HTML, JSON and people write them, by the names of these ways.
+OTHER_SIGNS = {"html": "&#64;", "named": "&commat;", "json": "\\u0040", "escape": "%u0040", "blanks": " @ "}
+
+
 def forms(value: str) -> set[bytes]:
     """Every way in which a value might be written, in ASCII lower case: search what is lowered likewise."""
     bare = "".join(filter(str.isalnum, value))
@@ -86,7 +90,7 @@ def forms(value: str) -> set[bytes]:
     written = {text for each in texts for text in (each, _escaped(each), quote(each), quote_plus(each))}
     written |= {html.escape(each) for each in texts}
     if value == EMAIL:
-        written |= encoded(EMAIL)
+        written |= encoded(EMAIL) | {EMAIL.replace("@", at) for at in OTHER_SIGNS.values()}
     return {text.encode().lower() for text in written}
 
 
@@ -104,6 +108,8 @@ def written(email: str) -> dict[str, str]:
     return {
         "plain": email,
         "percent": quote(email),
+        **{name: email.replace("@", at) for name, at in OTHER_SIGNS.items()},
+        "quoted": email.replace("@", '"@').join(('"', "")),
         "base64": b64encode(email.encode()).decode(),
         "base64url": urlsafe_b64encode(f"u:{email}".encode()).decode().rstrip("="),
         "hex": email.encode().hex(),

@@ -30,12 +30,40 @@ MAX_ID_BYTES: Final = 256
 #: Characters that cannot have more bytes.
 _SHORT: Final = MAX_ID_BYTES // 4
 
+#: ASCII characters as HTML, JSON and JavaScript's `escape` write them by their codes, also percent-encoded.
+_AND = r"(?:&|%(?:25)*26)(?:amp(?:;|%(?:25)*3b))*"
+_NUMBER_SIGN, _SEMICOLON = r"(?:#|%(?:25)*23)", r"(?:;|%(?:25)*3b)"
+_ESCAPED_AT = re.compile(
+    rf"u0040|\\x40|%(?:25)*5cx40|{_AND}(?:{_NUMBER_SIGN}(?:0*64(?!\d)|x0*40(?![\da-f]))|commat{_SEMICOLON})",
+    re.IGNORECASE,
+)
+_ESCAPES = re.compile(
+    r"(?:(?<!\\)\\+|%(?:25)*(?:5c)?)(?:u00|x)([2-7][\da-f])"
+    rf"|{_AND}(?:{_NUMBER_SIGN}(?:x0*([2-7][\da-f])(?![\da-f])|0*(\d{{2,3}})(?!\d)){_SEMICOLON}?"
+    rf"|(?:(commat)|period){_SEMICOLON})",
+    re.IGNORECASE,
+)
+
 _AT = r"(?:@|%(?:25)*40)"
 #: A letter, digit, hyphen or dot of a host, also percent-encoded.
 _HOST = r"(?:[\w-]|%(?:25)*(?:2d|3\d|[46][1-9a-f]|[57][\da]))+"
 _DOT = r"(?:\.|%(?:25)*2e)"
-#: It begins where a run of its characters begins, so that a long text is read once.
-EMAIL = re.compile(rf"(?<![\w.+%'-])[\w.+%'-]+{_AT}{_HOST}(?:{_DOT}{_HOST})+", re.IGNORECASE)
+#: `localhost`, or an IP address in brackets.
+_NO_DOMAIN = r"(?:localhost(?![\w.-])|(?:\[|%(?:25)*5b)(?:IPv6:)?[\da-f.:]{3,45}(?:\]|%(?:25)*5d))"
+_BLANKS = r"(?:[\s+]|%(?:25)*(?:20|09)){1,3}"
+_TABS = r"(?:\t|%(?:25)*09){1,3}"
+#: Endings of domains, by which `ann @mail.com` is no name of a person at a social network, such as `by @jane.doe`.
+_ENDINGS = r"(?:[a-z]{2}|com|net|org|info|biz|edu|gov)"
+_SPACED = (
+    rf"(?:(?:(?:{_BLANKS})?{_AT}{_BLANKS}|{_TABS}{_AT}){_HOST}(?:{_DOT}{_HOST})*{_DOT}[^\W\d_]{{2,}}"
+    rf"|{_BLANKS}{_AT}{_HOST}(?:{_DOT}{_HOST})*{_DOT}{_ENDINGS})(?![\w-])"
+)
+#: A local part begins where a run of its characters begins, so that a long text is read once.
+EMAIL = re.compile(
+    rf"""(?:"[^"]{{1,64}}"|(?<![\w.+%'-])[\w.+%'-]+)"""
+    rf"(?:{_AT}(?:{_HOST}(?:{_DOT}{_HOST})+|{_NO_DOMAIN})|(?<=\w){_SPACED})",
+    re.IGNORECASE,
+)
 #: Of what base64 and hex hold; chance makes few of them.
 _DECODED_EMAIL = re.compile(r"[\w.+%'-]@(?:[\w-]+\.)+[^\W\d_]{2}")
 #: `{"` in base64 begins a JSON Web Token, whose claims name a person.
@@ -56,9 +84,9 @@ def holds_email(text: str) -> bool:
     >>> holds_email("order-7 jane@shop.example"), holds_email("amFuZUBzaG9wLmV4YW1wbGU"), holds_email("SO-10@3")
     (True, True, False)
     """
-    text = plain_letters(text)
-    if "@" not in text and text == text.lower() and ("40" not in text or ("%" not in text and "2e" not in text)):
+    if is_without_at(text) and text == text.lower():
         return False  # nearly every id
+    text = _readable(text)
     return bool(_may_hold_plain(text) and EMAIL.search(text)) or without_encoded(text) != text
 
 
@@ -71,7 +99,7 @@ def unpersonal_id(given: str) -> str:
     >>> unpersonal_id("SO-10021"), len(unpersonal_id("jane@shop.example-17")), len(unpersonal_id("7" * 257))
     ('SO-10021', 64, 64)
     """
-    is_plain = given.isascii() and len(given) <= _SHORT and "@" not in given and "40" not in given
+    is_plain = len(given) <= _SHORT and is_without_at(given)
     if is_plain and (given == given.lower() or ("eyJ" not in given and _BASE64_AT.search(given) is None)):
         return given  # nearly every id
     is_kept = not is_long(given) and not holds_email(given)
@@ -84,11 +112,14 @@ def is_long(given: str) -> bool:
 
 
 def without_plain(text: str, mark: str = "") -> str:
-    """Return the text with `mark` where an e-mail address stood, plain or percent-encoded.
+    """Return the text with `mark` in place of each e-mail address, plain, percent-encoded or written by its codes.
 
-    Where that had characters of full width or of no width, the rest of the text is returned in plain letters.
+    If an address had such codes, or characters of full width or of no width, the whole text is returned without them.
     """
-    if not text.isascii() and (plain := plain_letters(text)) != text and _may_hold_plain(plain) and EMAIL.search(plain):
+    if is_without_at(text):
+        return text
+    plain = _readable(text)
+    if plain != text and _may_hold_plain(plain) and EMAIL.search(plain):
         text = plain
     return EMAIL.sub(mark, text) if _may_hold_plain(text) else text
 
@@ -105,6 +136,26 @@ def without_encoded(text: str, mark: str = "") -> str:
     if "40" in text and ("2e" in text or "2E" in text):
         text = _HEX.sub(_unless_none(_in_hex, mark), text)
     return text
+
+
+def is_without_at(text: str) -> bool:
+    """Return whether a text has no at-sign, plain, percent-encoded or written by its code: nearly every text."""
+    if "@" in text or "40" in text or not text.isascii():
+        return False
+    return "commat" not in text and ("64" not in text or ("&" not in text and "%" not in text))
+
+
+def _readable(text: str) -> str:
+    """Return a text in plain letters, with the characters that are written by their codes if one is an at-sign."""
+    text = plain_letters(text)
+    is_escaped = ("&" in text or "%" in text or "\\" in text or "u0040" in text) and _ESCAPED_AT.search(text)
+    return _ESCAPES.sub(_character, text) if is_escaped else text
+
+
+def _character(code: re.Match[str]) -> str:
+    if number := code[1] or code[2]:
+        return chr(int(number, 16))
+    return chr(int(code[3])) if code[3] else "@" if code[4] else "."
 
 
 def _may_hold_plain(text: str) -> bool:

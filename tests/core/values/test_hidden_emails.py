@@ -1,16 +1,21 @@
 """E-mail addresses are found in ids and URLs however they are written there."""
 
+import json
+import re
 import time
 from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from hashlib import sha256
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.values.hidden_emails import holds_email, unpersonal_id, without_encoded, without_plain
+from app.core.values.hidden_emails import holds_email, plain_letters, unpersonal_id, without_encoded, without_plain
+from tests.process import ROOT
 from tests.rows import every_row
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl"
@@ -27,6 +32,11 @@ def percent(text: str) -> str:
 def wide(text: str) -> str:
     """Write every character in full width, as Japanese keyboards do."""
     return "".join(chr(ord(character) + 0xFEE0) for character in text)
+
+
+def replaced(at: str, text: str) -> str:
+    """Write the at-sign of an address otherwise."""
+    return text.replace("@", at)
 
 
 WRITTEN: dict[str, Callable[[str], str]] = {
@@ -47,6 +57,28 @@ WRITTEN: dict[str, Callable[[str], str]] = {
     "hex": lambda text: text.encode().hex(),
     "hex in capitals": lambda text: text.encode().hex().upper(),
     "hex behind a digit": lambda text: f"7{text.encode().hex()}",
+    **{
+        f"with its at-sign as {at!r}": partial(replaced, at)
+        for at in (
+            *(" @ ", "\t@", "\u00a0@ ", "@ ", " @\n ", "+@+", "+%40+", "%20%40%20", "%09@", "%2520%2540%2520"),
+            *("&#64;", "&#064;", "&#x40;", "&#X0040;", "&amp;#64;", "&amp;amp;commat;", "&commat;"),
+            *("\\u0040", "\\\\u0040", "%u0040", "%25u0040", "\\x40", "%5Cu0040", "%5c%5cu0040", "%5Cx40"),
+            *("%26%2364%3B", "%26%23x40%3B", "%26commat%3B", "%26amp%3B%2364%3b", "%2526%252364%253B"),
+        )
+    },
+    "with its at-sign as HTML without a semicolon": lambda text: text.replace("@", "&#64x"),
+    "with a blank before its at-sign": lambda text: text.replace("@", " @").replace(".example", ".com"),
+    "as HTML throughout": lambda text: "".join(f"&#{ord(character)};" for character in text),
+    "as JSON throughout": lambda text: "".join(f"\\u{ord(character):04x}" for character in text),
+    "with its dot as HTML": lambda text: text.replace("@", "&commat;").replace(".", "&period;"),
+    "with a quoted local part": lambda text: f'"{text}'.replace("@", '"@'),
+    "with blanks in a quoted local part": lambda text: f'"Ann  {text}'.replace("@", '"@'),
+    "with an at-sign in a quoted local part": lambda text: f'"a@{text}'.replace("@", '"@', 2).replace('"@', "@", 1),
+    "with a quoted local part, percent-encoded": lambda text: quote(f'"{text}'.replace("@", '"@')),
+    "at localhost": lambda text: text.partition("@")[0] + "@localhost",
+    "at an IPv4 address": lambda text: text.partition("@")[0] + "@[192.0.2.1]",
+    "at an IPv6 address": lambda text: text.partition("@")[0] + "@[IPv6:2001:db8::1]",
+    "at an IP address, percent-encoded": lambda text: quote(text.partition("@")[0] + "@[192.0.2.1]"),
 }
 
 
@@ -103,6 +135,15 @@ def test_base64_is_found_with_the_marks_that_urls_write_otherwise(text: str, ema
         "https://shop.example/@jane/a.b",
         "https://www.Shop.example/Checkout/Done?epik=dj0yJnU9dGVzdEFCQ0RFRkdISUpLTE1OT1A",
         "QAQAQAQAQAQA",
+        "Ring by @jane.doe",
+        "2 @ 1.5 kg, 10 @ 5.00 EUR",
+        "meet @ noon",
+        "root@localhosts",
+        "@localhost",
+        "Tom &amp; Jerry &commat; home",
+        "\\u0041\\u0040",
+        "@[12]",
+        '"@"',
         "",
     ],
 )
@@ -110,6 +151,31 @@ def test_what_is_no_address_stays(text: str) -> None:
     assert not holds_email(text)
     assert without_encoded(without_plain(text)) == text
     assert unpersonal_id(text) == text
+
+
+def texts_of(value: Any) -> Iterator[str]:
+    """Yield every text in a value, and the names of its members."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for each in value:
+            yield from texts_of(each)
+            if isinstance(value, dict):
+                yield from texts_of(value[each])
+
+
+def test_no_text_of_the_test_data_is_taken_for_an_address() -> None:
+    """They include names of products and pages. Each text that is taken has an at-sign between a word and a domain."""
+    files = [*(ROOT / "tests/conformance").glob("*.ndjson"), *(ROOT / "tests/sources/cases").glob("*.json")]
+    lines = [line for file in files if file.suffix == ".ndjson" for line in file.read_text("utf-8").split("\n")]
+    lines += [file.read_text("utf-8") for file in files if file.suffix == ".json"]
+    texts = {text for line in lines if line for text in texts_of(json.loads(line))}
+    taken = [text for text in texts if without_plain(text) != text]
+    plain = re.compile(r"[^\s@/?&=]\s*(@|%(25)*40)\s*[\w%-]+(\.|%2e)[\w%-]", re.IGNORECASE)
+
+    assert len(texts) > 10_000
+    assert taken
+    assert [text for text in taken if not plain.search(plain_letters(text))] == []
 
 
 def test_a_json_web_token_goes_from_anywhere() -> None:
@@ -128,7 +194,25 @@ def test_an_id_with_an_address_becomes_the_digest_of_the_trimmed_id(email: str, 
 @pytest.mark.slow
 def test_a_long_text_takes_no_long_time() -> None:
     """Each run is read once; read from each of its characters, a megabyte would take minutes."""
-    texts = ("a-" * 500_000 + "QA", "Q0A" * 300_000, "40" * 500_000 + "2e", "eyJ" * 300_000, "eyJ." * 200_000)
+    texts = ["a-" * 500_000 + "QA", "Q0A" * 300_000, "40" * 500_000 + "2e", "eyJ" * 300_000, "eyJ." * 200_000]
+    runs = (
+        "a+",
+        "%20",
+        '"',
+        '"a',
+        "a ",
+        "a   ",
+        "a@ ",
+        "a @b-",
+        "a@[1:",
+        "&amp;",
+        "\\",
+        "&#64;",
+        "\\u0040",
+        "%25",
+        "%09",
+    )
+    texts += [run * 20_000 + end for run in runs for end in ("@", "#64;", "\\u0040", "@ b." + "b." * 20_000)]
     began = time.process_time()
 
     assert not any(map(holds_email, texts))
