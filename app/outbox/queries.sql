@@ -1,6 +1,7 @@
 -- Every statement that both engines have. A name, one sentence, the statement. `rows.py` renders them for each engine.
 --
--- They are written in PostgreSQL's dialect, with `:name` for a parameter. {queue} is the table of deliveries that wait.
+-- They are written in PostgreSQL's dialect, with `:name` for a parameter. {queue} is the table of deliveries that wait,
+-- {dead} that of dead letters, {all} holds all deliveries.
 
 -- let_go --
 -- Put deliveries into the queue that followed others.
@@ -239,4 +240,173 @@ ORDER BY key, said_by, is_proven LIMIT :limit;
 -- Sealed events, to be moved to another outbox.
 SELECT id, at, ends_at, source, is_proven, name, exit, reason, message_id, keys, sealed FROM quarantined
 WHERE id > :after_0 ORDER BY id LIMIT :limit;
+
+-- release --
+-- Put what is held of a preset back in the queue, the longest due first.
+UPDATE {queue} SET held = {false}, reason = '', due_at = least(due_at, :now::float8)
+WHERE id IN (
+  SELECT id FROM {queue} WHERE ad_account_id = :ad_account_id AND held = {true} AND preset = :preset
+  /* apart */
+  ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
+);
+
+-- claimable --
+-- What a claim may change: what is due, what is out of the queue, what is no longer held, and what only a wrong clock delays.
+SELECT * FROM (
+  SELECT id FROM {queue}
+  WHERE ad_account_id = :ad_account_id AND retried = {false} AND held = {false} AND hold_until IS NULL
+    AND due_at <= :now::float8
+  /* apart */
+  ORDER BY due_at, id LIMIT :limit
+) AS fresh
+UNION ALL
+SELECT * FROM (
+  SELECT id FROM {queue}
+  WHERE ad_account_id = :ad_account_id AND retried = {true} AND held = {false} AND hold_until IS NULL
+    AND due_at <= :now::float8
+  /* apart */
+  ORDER BY due_at, id LIMIT :limit
+) AS retries
+UNION ALL
+SELECT * FROM (
+  SELECT id FROM {queue} WHERE ad_account_id = :ad_account_id AND held = {true}
+  /* apart */
+  ORDER BY preset, due_at LIMIT :limit
+) AS kept
+UNION ALL
+SELECT * FROM (
+  SELECT id FROM {queue} WHERE ad_account_id = :ad_account_id AND hold_until <= :by::float8
+  /* apart */
+  ORDER BY hold_until LIMIT :limit
+) AS ended
+UNION ALL
+SELECT * FROM (
+  SELECT id FROM {queue}
+  WHERE ad_account_id = :ad_account_id AND retried = {false} AND due_at > :due_by::float8 AND held = {false}
+    AND hold_until IS NULL AND reason = ''
+  /* apart */
+  ORDER BY due_at LIMIT :limit
+) AS delayed;
+
+-- states --
+-- Where some deliveries stand.
+SELECT id, state FROM {all} WHERE id = ANY(:ids::bigint[]);
+
+-- explain_dead --
+-- Say why dead deliveries stay dead.
+UPDATE {dead} SET reason = staying.value ->> 1 FROM each_row(:rows) AS staying
+WHERE {dead}.id = (staying.value ->> 0)::bigint;
+
+-- release_learned --
+-- Forget what was learned of deliveries that are dead.
+DELETE FROM dedup_key WHERE learned = {true} AND delivery_id = ANY(:ids::bigint[]);
+
+-- erase_learned_keys --
+-- The same of keys that repetitions told of these deliveries.
+UPDATE dedup_key SET known = :erased WHERE learned = {true} AND delivery_id = ANY(:ids::bigint[]);
+
+-- release_keys --
+-- Forget the keys of deliveries that are dead, unless another delivery holds them.
+DELETE FROM dedup_key
+WHERE digest IN (SELECT key.value ->> 0 FROM each_row(:rows) AS key)
+  AND delivery_id IN (SELECT (key.value ->> 1)::bigint FROM each_row(:rows) AS key);
+
+-- quarantine --
+-- Keep sealed events; one that is kept already stays as it is.
+INSERT INTO quarantined (at, ends_at, source, is_proven, name, exit, reason, message_id, keys, sealed)
+SELECT (row.value ->> 0)::float8, (row.value ->> 1)::float8, row.value ->> 2, (row.value ->> 3)::boolean,
+       row.value ->> 4, row.value ->> 5, row.value ->> 6, row.value ->> 7, row.value ->> 8, row.value ->> 9
+FROM each_row(:rows) AS row WHERE true
+ON CONFLICT DO NOTHING;
+
+-- too_many_names --
+-- The rarest names, as many as are too many of proven ones and of public ones; among equals the oldest.
+SELECT source, type, name FROM (
+  SELECT *, row_number() OVER (
+    PARTITION BY is_proven ORDER BY number DESC NULLS LAST, last_at DESC NULLS LAST, source, type, name
+  ) AS place
+  FROM (
+    SELECT source, type, name, sum(count) FILTER (WHERE counted = 'received') AS number,
+           max(start_at) FILTER (WHERE counted = 'received') AS last_at,
+           sum(CASE counted WHEN 'public' THEN -count ELSE count END) > 0 AS is_proven
+    FROM inventory WHERE span_s = 86400 AND counted IN ('received', 'public') AND type <> ''
+    GROUP BY source, type, name
+  ) AS named
+) AS ranked
+WHERE place > CASE WHEN is_proven THEN :max_names ELSE :public_names END;
+
+-- count_as_others --
+-- Count what became of some names as that of the others of their source.
+INSERT INTO inventory (span_s, counted, start_at, source, type, name, label, count)
+SELECT span_s, counted, start_at, source, '', :others, label, sum(count) FROM inventory
+WHERE (name, type, source) IN (SELECT row.value ->> 2, row.value ->> 1, row.value ->> 0 FROM each_row(:rows) AS row)
+  AND counted IN ('received', 'public', 'exit')
+GROUP BY span_s, counted, start_at, source, label
+ON CONFLICT (span_s, counted, start_at, source, type, name, label)
+DO UPDATE SET count = inventory.count + excluded.count;
+
+-- forget_names --
+-- Forget some names.
+DELETE FROM inventory
+WHERE (name, type, source) IN (SELECT row.value ->> 2, row.value ->> 1, row.value ->> 0 FROM each_row(:rows) AS row);
+
+-- proven_names --
+-- Of how many names not all events were public.
+SELECT count(*) FROM (
+  SELECT 1 FROM inventory WHERE span_s = 86400 AND counted IN ('received', 'public') AND type <> ''
+  GROUP BY source, type, name HAVING sum(CASE counted WHEN 'public' THEN -count ELSE count END) > 0
+) AS proven;
+
+-- trim_quarantine --
+-- Erase the oldest sealed events that are proven, or that are public, until the others of them have so many bytes.
+DELETE FROM quarantined WHERE exit <> 'accepted' AND is_proven = :is_proven AND id <= (
+  SELECT max(id) FROM (
+    SELECT id, sum(length(sealed)) OVER (ORDER BY id DESC) AS size FROM quarantined
+    WHERE exit <> 'accepted' AND is_proven = :is_proven
+  ) AS sized
+  WHERE size > :max_bytes
+);
+
+-- sum_step --
+-- Sum what was counted in a step, as `sum_parameters` says of which sums.
+INSERT INTO counter_sum (span_s, start_at, name, preset, label, ad_account_id, source, count)
+SELECT :length_s, :since, name, preset, label, ad_account_id, source, sum(count) FROM (/* counted */) AS each_span
+GROUP BY name, preset, label, ad_account_id, source;
+
+-- keys_taken --
+-- Which of these keys are remembered, for which delivery, until when, in which place, and what is known of its order.
+SELECT digest, delivery_id, expires_at, place, known, is_proven FROM dedup_key WHERE digest = ANY(:digests::text[])
+ORDER BY digest, place;
+
+-- cancelled --
+-- What is remembered of cancelled orders.
+SELECT digest, known, is_proven FROM dedup_key WHERE digest = ANY(:digests::text[]) AND expires_at > :now::float8;
+
+-- take_keys --
+-- Remember keys for their deliveries, except those that another process has taken meanwhile.
+INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known, is_proven)
+SELECT key.value ->> 0, (key.value ->> 1)::bigint, (key.value ->> 2)::float8, (key.value ->> 3)::smallint,
+       key.value ->> 4, (key.value ->> 5)::boolean
+FROM each_row(:rows) AS key WHERE true
+ORDER BY key.value ->> 0
+ON CONFLICT (digest, place) DO UPDATE SET
+  delivery_id = excluded.delivery_id, expires_at = excluded.expires_at, known = excluded.known,
+  is_proven = excluded.is_proven, learned = {false}
+WHERE dedup_key.expires_at <= :now::float8;
+
+-- keep_erased_keys --
+-- Remember keys of deliveries that are erased, and were dead: they held none. What others hold stays theirs.
+INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known, is_proven)
+SELECT key.value ->> 0, (key.value ->> 1)::bigint, (key.value ->> 2)::float8, 0, :erased, (key.value ->> 3)::boolean
+FROM each_row(:rows) AS key WHERE true
+ORDER BY key.value ->> 0
+ON CONFLICT DO NOTHING;
+
+-- remember_cancelled --
+-- Remember that orders are cancelled, for those of them that are still to come.
+INSERT INTO dedup_key (digest, place, delivery_id, expires_at, known, is_proven)
+SELECT row.value ->> 0, (row.value ->> 1)::smallint, 0, (row.value ->> 2)::float8, row.value ->> 3,
+       (row.value ->> 4)::boolean
+FROM each_row(:rows) AS row WHERE true ORDER BY 1, 2
+ON CONFLICT (digest, place) DO UPDATE SET expires_at = excluded.expires_at, known = excluded.known;
 

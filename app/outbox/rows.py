@@ -102,6 +102,7 @@ _DIALECTS: Final = (
     (r"\bgreatest\(", None, "max("),
     (r"\bstrpos\(", None, "instr("),
     (r"\{queue\}|\{dead\}", lambda found: found[0][1:-1], "delivery"),
+    (r"\{all\}", "shown", "delivery"),
     (r"\{true\}", "true", "1"),
     (r"\{false\}", "false", "0"),
     (r"\{user\}", "user_key", "user"),

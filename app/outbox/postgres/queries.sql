@@ -200,11 +200,6 @@ SELECT nextval('delivery_id') FROM generate_series(1, %(count)s);
 -- Forget these keys where their window is over.
 DELETE FROM dedup_key WHERE digest = ANY (%(digests)s::text[]) AND expires_at <= %(now)s::float8;
 
--- keys_taken --
--- Which of these keys are remembered, for which delivery, until when, in which place, and what is known of its order.
-SELECT digest, delivery_id, expires_at, place, known, is_proven FROM dedup_key WHERE digest = ANY (%(digests)s::text[])
-ORDER BY digest, place;
-
 -- seen --
 -- Who holds which of these keys, since when (worked out where the delivery is gone), until when, and of which order.
 SELECT digest, delivery_id,
@@ -302,17 +297,6 @@ WHERE delivery.id = ANY (%(ids)s::bigint[]) AND reason = %(reason)s
 SELECT ad_account_id, sum(count)::bigint, sum(bytes)::bigint FROM backlog
 WHERE state IN ('pending', 'claimed') GROUP BY ad_account_id;
 
--- take_keys --
--- Remember keys for their deliveries, but those that another process has taken meanwhile.
-INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known, is_proven)
-SELECT key ->> 0, (key ->> 1)::bigint, (key ->> 2)::float8, (key ->> 3)::smallint, key ->> 4, (key ->> 5)::boolean
-FROM jsonb_array_elements(%(rows)s::jsonb) AS key
-ORDER BY key ->> 0
-ON CONFLICT (digest, place) DO UPDATE SET
-  delivery_id = excluded.delivery_id, expires_at = excluded.expires_at, known = excluded.known,
-  is_proven = excluded.is_proven, learned = false
-WHERE dedup_key.expires_at <= %(now)s::float8;
-
 -- learn_keys --
 -- Remember what repetitions have told of deliveries, the last of them where several told of one key; what another process
 -- stores there at the same moment stands.
@@ -324,15 +308,6 @@ ORDER BY key ->> 0, (key ->> 3)::smallint, turn DESC
 ON CONFLICT (digest, place) DO UPDATE SET
   known = excluded.known, is_proven = excluded.is_proven, learned = true
 WHERE dedup_key.delivery_id = excluded.delivery_id;
-
--- release_keys --
--- Forget the keys of deliveries that are dead, unless another delivery holds them.
-DELETE FROM dedup_key USING jsonb_array_elements(%(rows)s::jsonb) AS key
-WHERE digest = key ->> 0 AND delivery_id = (key ->> 1)::bigint;
-
--- release_learned --
--- Forget what was learned of deliveries that are dead.
-DELETE FROM dedup_key WHERE learned AND delivery_id = ANY (%(ids)s::bigint[]);
 
 -- hold --
 -- Take out of the queue, of what is due first, what is pending for presets that are switched off.
@@ -356,53 +331,6 @@ WHERE id IN (
   SELECT id FROM (SELECT * FROM fresh UNION ALL SELECT * FROM retries) AS due
   WHERE state = 'pending' AND preset = ANY (%(without_presets)s::text[])
 );
-
--- release --
--- Put what is held of a preset back in the queue, the longest due first.
-UPDATE queue SET held = false, reason = '', due_at = least(due_at, %(now)s::float8)
-WHERE id IN (
-  SELECT id FROM queue WHERE ad_account_id = %(ad_account_id)s AND held AND preset = %(preset)s
-  /* apart */
-  ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-);
-
--- claimable --
--- What a claim may change: what is due, what is out of the queue, what is no longer held, and what only a wrong clock delays.
-SELECT * FROM (
-  SELECT id FROM queue
-  WHERE ad_account_id = %(ad_account_id)s AND retried = false AND NOT held AND hold_until IS NULL
-    AND due_at <= %(now)s::float8
-  /* apart */
-  ORDER BY due_at, id LIMIT %(limit)s
-) AS fresh
-UNION ALL
-SELECT * FROM (
-  SELECT id FROM queue
-  WHERE ad_account_id = %(ad_account_id)s AND retried = true AND NOT held AND hold_until IS NULL
-    AND due_at <= %(now)s::float8
-  /* apart */
-  ORDER BY due_at, id LIMIT %(limit)s
-) AS retries
-UNION ALL
-SELECT * FROM (
-  SELECT id FROM queue WHERE ad_account_id = %(ad_account_id)s AND held
-  /* apart */
-  ORDER BY preset, due_at LIMIT %(limit)s
-) AS kept
-UNION ALL
-SELECT * FROM (
-  SELECT id FROM queue WHERE ad_account_id = %(ad_account_id)s AND hold_until <= %(by)s::float8
-  /* apart */
-  ORDER BY hold_until LIMIT %(limit)s
-) AS over
-UNION ALL
-SELECT * FROM (
-  SELECT id FROM queue
-  WHERE ad_account_id = %(ad_account_id)s AND retried = false AND due_at > %(due_by)s::float8 AND NOT held
-    AND hold_until IS NULL AND reason = ''
-  /* apart */
-  ORDER BY due_at LIMIT %(limit)s
-) AS delayed;
 
 -- tell_holds --
 -- Tell people anew about when holds end: a clock was set.
@@ -691,11 +619,6 @@ GROUP BY ad_account_id, moved.state, sign ORDER BY 1, 2
 ON CONFLICT (ad_account_id, state, slot)
 DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + excluded.bytes;
 
--- explain_dead --
--- Say why dead deliveries stay dead.
-UPDATE dead SET reason = staying ->> 1 FROM jsonb_array_elements(%(rows)s::jsonb) AS staying
-WHERE dead.id = (staying ->> 0)::bigint;
-
 -- overtaken --
 -- What is dead of events and orders that were just sent, or has just died, with what its keys are made of.
 WITH late AS (
@@ -710,10 +633,6 @@ WITH late AS (
 SELECT id, ad_account_id, preset, event_name, event_id, order_id, checkout_id, source, amount, currency, buyer, reason,
        is_proven, shop, side
 FROM late JOIN dead USING (id) JOIN delivery USING (id) WHERE dead.state = 'dead' ORDER BY id DESC;
-
--- states --
--- Where some deliveries stand.
-SELECT id, state FROM shown WHERE id = ANY (%(ids)s::bigint[]);
 
 -- dismiss --
 -- Put dead deliveries away, each with the reason that it now has; their payloads are erased.
@@ -933,12 +852,6 @@ FROM (VALUES (3600), (21600), (86400)) AS span (span_s);
 SELECT least((SELECT min(start_at) FROM counter_minute WHERE start_at >= %(begin)s::bigint),
              (SELECT min(start_at) FROM counter_hour WHERE start_at >= %(begin)s::bigint));
 
--- sum_step --
--- Sum what was counted in a step, as `sum_parameters` says of which sums.
-INSERT INTO counter_sum (span_s, start_at, name, preset, label, ad_account_id, source, count)
-SELECT %(length_s)s, %(since)s, name, preset, label, ad_account_id, source, sum(count) FROM (/* counted */) AS each_span
-GROUP BY name, preset, label, ad_account_id, source;
-
 -- only_one_sums --
 -- Whether nobody else sums at this moment; the lock ends with the transaction.
 SELECT pg_try_advisory_xact_lock(7405811248);
@@ -975,48 +888,6 @@ SELECT (row ->> 0)::integer, row ->> 1, (row ->> 2)::bigint, row ->> 3, row ->> 
 FROM json_array_elements(%(rows)s::json) AS row GROUP BY 1, 2, 3, 4, 5, 6, 7
 ON CONFLICT (span_s, counted, start_at, source, type, name, label)
 DO UPDATE SET count = inventory.count + excluded.count;
-
--- proven_names --
--- Of how many names not all events were public.
-SELECT count(*) FROM (
-  SELECT 1 FROM inventory WHERE span_s = 86400 AND counted IN ('received', 'public') AND type <> ''
-  GROUP BY source, type, name HAVING sum(CASE counted WHEN 'public' THEN -count ELSE count END) > 0
-) AS proven;
-
--- too_many_names --
--- The rarest names, as many as are too many of proven ones and of public ones; among equals the oldest.
-SELECT source, type, name FROM (
-  SELECT *, row_number() OVER (
-    PARTITION BY is_proven ORDER BY number DESC NULLS LAST, last_at DESC NULLS LAST, source, type, name
-  ) AS place
-  FROM (
-    SELECT source, type, name, sum(count) FILTER (WHERE counted = 'received') AS number,
-           max(start_at) FILTER (WHERE counted = 'received') AS last_at,
-           sum(CASE counted WHEN 'public' THEN -count ELSE count END) > 0 AS is_proven
-    FROM inventory WHERE span_s = 86400 AND counted IN ('received', 'public') AND type <> ''
-    GROUP BY source, type, name
-  ) AS named
-) AS ranked
-WHERE place > CASE WHEN is_proven THEN %(max_names)s ELSE %(public_names)s END;
-
--- count_as_others --
--- Count what became of some names as that of the others of their source.
-INSERT INTO inventory (span_s, counted, start_at, source, type, name, label, count)
-SELECT span_s, counted, start_at, source, '', %(others)s, label, sum(count) FROM inventory
-WHERE (name, type, source) IN (
-    SELECT row ->> 2, row ->> 1, row ->> 0 FROM json_array_elements(%(rows)s::json) AS row
-  )
-  AND counted IN ('received', 'public', 'exit')
-GROUP BY span_s, counted, start_at, source, label
-ON CONFLICT (span_s, counted, start_at, source, type, name, label)
-DO UPDATE SET count = inventory.count + excluded.count;
-
--- forget_names --
--- Forget some names.
-DELETE FROM inventory
-WHERE (name, type, source) IN (
-  SELECT row ->> 2, row ->> 1, row ->> 0 FROM json_array_elements(%(rows)s::json) AS row
-);
 
 -- forget_properties --
 -- Forget the rarest properties of each name on a day, as many as are too many.
@@ -1726,14 +1597,6 @@ SELECT id, ad_account_id, preset, event_name, event_id, order_id, checkout_id, s
        shown.is_proven, coalesce(shop, ''), side
 FROM shown LEFT JOIN (SELECT id, shop, side FROM delivery) AS waiting USING (id) WHERE message_id = ANY(%(keys)s::text[]);
 
--- keep_erased_keys --
--- Remember keys of deliveries that are erased, and were dead: they held none. What others hold stays theirs.
-INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known, is_proven)
-SELECT key ->> 0, (key ->> 1)::bigint, (key ->> 2)::float8, 0, %(erased)s, (key ->> 3)::boolean
-FROM jsonb_array_elements(%(rows)s::jsonb) AS key
-ORDER BY key ->> 0
-ON CONFLICT DO NOTHING;
-
 -- kept_of --
 -- Which messages of a stretch of deliveries hold one of some digests, and how many others tell nobody by an id.
 -- Behind them the last id of the stretch, and how many deliveries it has.
@@ -1781,10 +1644,6 @@ SELECT (SELECT count(*) FROM dedup_key
 UPDATE dedup_key SET known = %(erased)s
 WHERE known IS NOT NULL
   AND EXISTS (SELECT FROM unnest(%(digests)s::text[]) AS digest WHERE strpos(known, left(digest, 32)) > 0);
-
--- erase_learned_keys --
--- The same of keys that repetitions told of these deliveries.
-UPDATE dedup_key SET known = %(erased)s WHERE learned AND delivery_id = ANY(%(ids)s::bigint[]);
 
 -- forget_reasons --
 -- Erase why events of some messages made no delivery.
@@ -1940,17 +1799,6 @@ JOIN dedup_key ON digest = asked ->> 0 JOIN queue ON queue.id = delivery_id AND 
 JOIN delivery ON delivery.id = queue.id
 WHERE state = 'pending' ORDER BY queue.id FOR UPDATE OF queue;
 
--- remember_cancelled --
--- Remember that orders are cancelled, for those of them that are still to come.
-INSERT INTO dedup_key (digest, place, delivery_id, expires_at, known, is_proven)
-SELECT row ->> 0, (row ->> 1)::smallint, 0, (row ->> 2)::float8, row ->> 3, (row ->> 4)::boolean
-FROM jsonb_array_elements(%(rows)s::jsonb) AS row ORDER BY 1, 2
-ON CONFLICT (digest, place) DO UPDATE SET expires_at = excluded.expires_at, known = excluded.known;
-
--- cancelled --
--- What is remembered of cancelled orders.
-SELECT digest, known, is_proven FROM dedup_key WHERE digest = ANY(%(digests)s::text[]) AND expires_at > %(now)s;
-
 -- drop --
 -- Erase deliveries that are pending, or claimed by a claim, and record each by its exit; return their places. All are
 -- counted as withdrawn: they were counted as enqueued.
@@ -2013,27 +1861,9 @@ WITH
   )
 SELECT nth::integer FROM gone;
 
--- quarantine --
--- Keep sealed events; one that is kept already stays as it is.
-INSERT INTO quarantined (at, ends_at, source, is_proven, name, exit, reason, message_id, keys, sealed)
-SELECT (row ->> 0)::float8, (row ->> 1)::float8, row ->> 2, (row ->> 3)::boolean, row ->> 4, row ->> 5, row ->> 6,
-       row ->> 7, row ->> 8, row ->> 9
-FROM jsonb_array_elements(%(rows)s::jsonb) AS row
-ON CONFLICT DO NOTHING;
-
 -- forget_quarantined --
 -- Erase the sealed events of ids.
 DELETE FROM quarantined WHERE keys::jsonb ?| %(keys)s::text[];
-
--- trim_quarantine --
--- Erase the oldest sealed events that are proven, or that are public, until the others of them have so many bytes.
-DELETE FROM quarantined WHERE exit <> 'accepted' AND is_proven = %(is_proven)s AND id <= (
-  SELECT max(id) FROM (
-    SELECT id, sum(length(sealed)) OVER (ORDER BY id DESC) AS size FROM quarantined
-    WHERE exit <> 'accepted' AND is_proven = %(is_proven)s
-  ) AS sized
-  WHERE size > %(max_bytes)s
-);
 
 -- transfer_quarantined_in --
 -- Sealed events of another outbox; the same twice does no harm.

@@ -257,7 +257,7 @@ def _forget_deliveries(
         traces.update(personal_texts(payload))
     erased = {"erased": erased_text(now)}
     connection.execute(SQL["erase_keys"], {"ids": ids["rows"], **erased, "keys": as_json(every_digest_of(held))})
-    connection.execute(SQL["erase_learned_keys"], {**ids, **erased})
+    connection.execute(SQL["erase_learned_keys"], {"ids": ids["rows"], **erased})
     connection.execute(SQL["keep_erased_keys"], {**erased, "rows": as_json(erased_key_rows(held, now, rules))})
     for name in ("forget_buyers", "erase_payloads", "forget_waiting_orders", "forget_deliveries"):
         connection.execute(SQL[name], ids)

@@ -18,11 +18,6 @@ SELECT json_array(
   (SELECT json_group_array(json_array(ad_account_id, count, bytes)) FROM backlog WHERE state IN ('pending', 'claimed'))
 );
 
--- keys_taken --
--- Which of these keys are remembered, for which delivery, until when, in which place, and what is known of its order.
-SELECT dedup_key.digest, delivery_id, expires_at, place, known, is_proven
-FROM json_each(:digests) AS asked JOIN dedup_key ON dedup_key.digest = asked.value;
-
 -- seen --
 -- Who holds which of these keys, since when (worked out where the delivery is gone), until when, and of which order.
 SELECT dedup_key.digest, delivery_id,
@@ -77,14 +72,6 @@ DELETE FROM quarantined WHERE (source, message_id) IN (
 -- How many deliveries are pending, and claimed, for each ad account, and of how many bytes.
 SELECT ad_account_id, count, bytes FROM backlog WHERE state IN ('pending', 'claimed');
 
--- take_keys --
--- Remember keys of deliveries that are redriven; where one stands in a place already, its time is over.
-INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known, is_proven)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(:rows) WHERE true
-ON CONFLICT (digest, place) DO UPDATE SET
-  delivery_id = excluded.delivery_id, expires_at = excluded.expires_at, known = excluded.known,
-  is_proven = excluded.is_proven, learned = 0;
-
 -- learn_keys --
 -- Remember keys of deliveries that are stored already, whose order or checkout a repetition has told.
 INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known, is_proven, learned)
@@ -101,16 +88,6 @@ VALUES (:unseen, :max_backlog, :max_bytes, :loads, :moves,
         1 + (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'delivery'),
         :kinds, :deliveries, :payloads, :spans, :version, :keys, :dropped_events, :counters, :span_s, :owners, :now, :named)
 RETURNING first_id;
-
--- release_keys --
--- Forget the keys of deliveries that are dead, unless another delivery holds them.
-DELETE FROM dedup_key
-WHERE digest IN (SELECT value ->> 0 FROM json_each(:rows))
-  AND delivery_id IN (SELECT value ->> 1 FROM json_each(:rows));
-
--- release_learned --
--- Forget what was learned of deliveries that are dead.
-DELETE FROM dedup_key WHERE learned = 1 AND delivery_id IN (SELECT value FROM json_each(:rows));
 
 -- add_counters --
 -- Add counts to their minute or hour.
@@ -139,50 +116,6 @@ WHERE id IN (
     )
   )
   WHERE state = 'pending' AND preset IN (SELECT value FROM json_each(:without_presets))
-);
-
--- release --
--- Put what is held of a preset back in the queue, the longest due first.
-UPDATE delivery SET held = 0, reason = '', due_at = min(due_at, :now)
-WHERE id IN (
-  SELECT id FROM delivery WHERE ad_account_id = :ad_account_id AND held = 1 AND preset = :preset
-  /* apart */
-  ORDER BY due_at LIMIT :limit
-);
-
--- claimable --
--- What a claim may change: what is due, what is out of the queue, what is no longer held, and what only a wrong clock delays.
-SELECT * FROM (
-  SELECT id FROM delivery
-  WHERE ad_account_id = :ad_account_id AND retried = 0 AND held = 0 AND hold_until IS NULL AND due_at <= :now
-  /* apart */
-  ORDER BY due_at LIMIT :limit
-)
-UNION ALL
-SELECT * FROM (
-  SELECT id FROM delivery
-  WHERE ad_account_id = :ad_account_id AND retried = 1 AND held = 0 AND hold_until IS NULL AND due_at <= :now
-  /* apart */
-  ORDER BY due_at LIMIT :limit
-)
-UNION ALL
-SELECT * FROM (
-  SELECT id FROM delivery WHERE ad_account_id = :ad_account_id AND held = 1
-  /* apart */
-  ORDER BY preset, due_at LIMIT :limit
-)
-UNION ALL
-SELECT * FROM (
-  SELECT id FROM delivery WHERE ad_account_id = :ad_account_id AND hold_until <= :by
-  /* apart */
-  ORDER BY hold_until LIMIT :limit
-)
-UNION ALL
-SELECT * FROM (
-  SELECT id FROM delivery
-  WHERE ad_account_id = :ad_account_id AND retried = 0 AND due_at > :due_by AND held = 0 AND hold_until IS NULL AND reason = ''
-  /* apart */
-  ORDER BY due_at LIMIT :limit
 );
 
 -- tell_holds --
@@ -383,11 +316,6 @@ WHERE state = 'dead' AND id < :before /* conditions */ ORDER BY id DESC LIMIT :l
 UPDATE delivery SET state = 'pending', attempts = 0, reason = '', settled_at = NULL, enqueued_at = :now, due_at = :now
 WHERE id IN (SELECT value FROM json_each(:ids));
 
--- explain_dead --
--- Say why dead deliveries stay dead.
-UPDATE delivery SET reason = staying.value ->> 1 FROM json_each(:rows) AS staying
-WHERE delivery.id = staying.value ->> 0;
-
 -- any_dead --
 -- Whether anything is dead.
 SELECT EXISTS (SELECT 1 FROM delivery WHERE id > 0 AND state = 'dead');
@@ -405,10 +333,6 @@ WITH late (id) AS (
 SELECT id, ad_account_id, preset, event_name, event_id, order_id, checkout_id, source, amount, currency, buyer, reason,
        is_proven, shop, side
 FROM late JOIN delivery USING (id) WHERE state = 'dead' ORDER BY id DESC;
-
--- states --
--- Where some deliveries stand.
-SELECT id, state FROM delivery WHERE id IN (SELECT value FROM json_each(:ids));
 
 -- dismiss --
 -- Put dead deliveries away, each with the reason that it now has.
@@ -537,12 +461,6 @@ SELECT min(first) FROM (
   UNION ALL SELECT min(start_at) FROM counter WHERE span_s = 3600 AND start_at >= :since
 );
 
--- sum_step --
--- Sum what was counted in a step, as `sum_parameters` says of which sums.
-INSERT INTO counter_sum
-SELECT :length_s, :since, name, preset, label, ad_account_id, source, sum(count) FROM (/* counted */)
-GROUP BY name, preset, label, ad_account_id, source;
-
 -- reopen_steps --
 -- Drop the sums of steps that were not over at a moment.
 DELETE FROM counter_sum WHERE (span_s, start_at) IN (
@@ -575,40 +493,6 @@ INSERT INTO inventory (span_s, counted, start_at, source, type, name, label, cou
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
 FROM json_each(:rows) WHERE true
 ON CONFLICT DO UPDATE SET count = count + excluded.count;
-
--- proven_names --
--- Of how many names not all events were public.
-SELECT count(*) FROM (
-  SELECT 1 FROM inventory WHERE span_s = 86400 AND counted IN ('received', 'public') AND type <> ''
-  GROUP BY source, type, name HAVING sum(iif(counted = 'public', -count, count)) > 0
-);
-
--- too_many_names --
--- The rarest names, as many as are too many of proven ones and of public ones; among equals the oldest.
-SELECT source, type, name FROM (
-  SELECT *, row_number() OVER (PARTITION BY is_proven ORDER BY number DESC, last_at DESC, source, type, name) AS place
-  FROM (
-    SELECT source, type, name, sum(count) FILTER (WHERE counted = 'received') AS number,
-           max(start_at) FILTER (WHERE counted = 'received') AS last_at,
-           sum(iif(counted = 'public', -count, count)) > 0 AS is_proven
-    FROM inventory WHERE span_s = 86400 AND counted IN ('received', 'public') AND type <> ''
-    GROUP BY source, type, name
-  )
-) WHERE place > iif(is_proven, :max_names, :public_names);
-
--- count_as_others --
--- Count what became of some names as that of the others of their source.
-INSERT INTO inventory (span_s, counted, start_at, source, type, name, label, count)
-SELECT span_s, counted, start_at, source, '', :others, label, sum(count) FROM inventory
-WHERE (name, type, source) IN (SELECT value ->> 2, value ->> 1, value ->> 0 FROM json_each(:rows))
-  AND counted IN ('received', 'public', 'exit')
-GROUP BY span_s, counted, start_at, source, label
-ON CONFLICT DO UPDATE SET count = count + excluded.count;
-
--- forget_names --
--- Forget some names.
-DELETE FROM inventory
-WHERE (name, type, source) IN (SELECT value ->> 2, value ->> 1, value ->> 0 FROM json_each(:rows));
 
 -- forget_properties --
 -- Forget the rarest properties of each name on a day, as many as are too many.
@@ -1364,16 +1248,6 @@ WHERE reason <> :reason AND id IN (
 UPDATE delivery SET buyer = '[]', side = NULL, owner = NULL
 WHERE id IN (SELECT value FROM json_each(:rows)) AND (buyer <> '[]' OR side IS NOT NULL OR owner IS NOT NULL);
 
--- keep_erased_keys --
--- Remember keys of deliveries that are erased, and were dead: they held none. What others hold stays theirs.
-INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known, is_proven)
-SELECT value ->> 0, value ->> 1, value ->> 2, 0, :erased, value ->> 3 FROM json_each(:rows) WHERE true
-ON CONFLICT DO NOTHING;
-
--- erase_learned_keys --
--- The same of keys that repetitions told of these deliveries.
-UPDATE dedup_key SET known = :erased WHERE learned = 1 AND delivery_id IN (SELECT value FROM json_each(:rows));
-
 -- forget_deliveries --
 -- Erase those of some deliveries that wait or are dead.
 DELETE FROM delivery WHERE state <> 'delivered' AND id IN (SELECT value FROM json_each(:rows));
@@ -1490,17 +1364,6 @@ SELECT DISTINCT delivery.id, delivery.is_proven, amount, currency FROM json_each
 JOIN dedup_key ON dedup_key.digest = asked.value JOIN delivery ON delivery.id = delivery_id
 WHERE state = 'pending' AND preset = :preset;
 
--- remember_cancelled --
--- Remember that orders are cancelled, for those of them that are still to come.
-INSERT INTO dedup_key (digest, place, delivery_id, expires_at, known, is_proven)
-SELECT value ->> 0, value ->> 1, 0, value ->> 2, value ->> 3, value ->> 4 FROM json_each(:rows) WHERE true
-ON CONFLICT DO UPDATE SET expires_at = excluded.expires_at, known = excluded.known;
-
--- cancelled --
--- What is remembered of cancelled orders.
-SELECT digest, known, is_proven FROM json_each(:rows) AS asked JOIN dedup_key ON digest = asked.value
-WHERE expires_at > :now;
-
 -- drop_withdrawn --
 -- Note that deliveries are withdrawn; of their warnings what came from memory is none.
 INSERT INTO dropped_event (message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id,
@@ -1527,28 +1390,10 @@ ON CONFLICT DO UPDATE SET count = count + excluded.count;
 -- Erase deliveries, and with them their payloads.
 DELETE FROM delivery WHERE id IN (SELECT value FROM json_each(:rows));
 
--- quarantine --
--- Keep sealed events; one that is kept already stays as it is.
-INSERT INTO quarantined (at, ends_at, source, is_proven, name, exit, reason, message_id, keys, sealed)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-       value ->> 8, value ->> 9
-FROM json_each(:rows) WHERE true
-ON CONFLICT DO NOTHING;
-
 -- forget_quarantined --
 -- Erase the sealed events of ids.
 DELETE FROM quarantined
 WHERE EXISTS (SELECT 1 FROM json_each(keys) WHERE value IN (SELECT value FROM json_each(:keys)));
-
--- trim_quarantine --
--- Erase the oldest sealed events that are proven, or that are public, until the others of them have so many bytes.
-DELETE FROM quarantined WHERE exit <> 'accepted' AND is_proven = :is_proven AND id <= (
-  SELECT max(id) FROM (
-    SELECT id, sum(length(sealed)) OVER (ORDER BY id DESC) AS size FROM quarantined
-    WHERE exit <> 'accepted' AND is_proven = :is_proven
-  )
-  WHERE size > :max_bytes
-);
 
 -- transfer_quarantined_in --
 -- Sealed events of another outbox; the same twice does no harm.

@@ -136,7 +136,7 @@ def release_keys(connection: sqlite3.Connection, held: Sequence[HoldsKeys]) -> N
     """Forget the keys of deliveries that are dead or gone, so that the same event is sent where it comes again."""
     if held:
         connection.execute(SQL["release_keys"], {"rows": as_json(key_rows(held))})
-        connection.execute(SQL["release_learned"], {"rows": as_json([each.delivery_id for each in held])})
+        connection.execute(SQL["release_learned"], {"ids": as_json([each.delivery_id for each in held])})
 
 
 def withdraw(
@@ -150,7 +150,7 @@ def withdraw_cancelled(
     connection: sqlite3.Connection, orders: Sequence[NewDelivery], now: float, rules: OutboxSettings
 ) -> list[int]:
     digests = as_json([digest for order in orders for digest in cancelled_digests(order, rules)])
-    found = connection.execute(SQL["cancelled"], {"rows": digests, "now": now}).fetchall()
+    found = connection.execute(SQL["cancelled"], {"digests": digests, "now": now}).fetchall()
     asked = withdrawals_of(orders, found, rules)
     return [place for place, withdrawal in asked if _withdraw(connection, withdrawal, now)]
 
