@@ -7,8 +7,17 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from app.errors import OutboxUnavailable
-from app.outbox.sqlite.database import BUSY_TIMEOUT_S, OWNER_ONLY, open_untouched, read_version, translated_errors
+from app.errors import OutboxUnavailable, OutboxVersionError
+from app.outbox.sqlite.database import (
+    BUSY_TIMEOUT_S,
+    IDENTITY,
+    OWNER_ONLY,
+    SCHEMA_VERSION,
+    SQL,
+    open_untouched,
+    read_version,
+    translated_errors,
+)
 from app.outbox.sqlite.guard import BESIDE
 
 
@@ -27,6 +36,7 @@ def back_up(path: Path, copy: Path) -> int:
             translated_errors(),
             closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)) as connection,
         ):
+            _check_schema(path, connection)
             connection.execute("VACUUM INTO ?", (str(part),))
         _check(part)
         _sync(part)
@@ -104,6 +114,17 @@ def _check(path: Path) -> None:
         raise OutboxUnavailable(f"{path} is not an outbox. Name a file that `pinrelay backup` wrote.")
     if found != "ok":
         raise OutboxUnavailable(f"{path} is damaged or unreadable: {found}. Name another backup.", why="damaged")
+
+
+def _check_schema(path: Path, connection: sqlite3.Connection) -> None:
+    """Raise OutboxVersionError, with the version, if the outbox has another schema than those of this Pinrelay."""
+    identity, version, *_ = connection.execute(SQL["version"]).fetchone()
+    if identity != IDENTITY:
+        message = (
+            f"The outbox {path} has schema version {version} of another Pinrelay or program, and this Pinrelay has "
+            f"schema version {SCHEMA_VERSION}. Back it up with the Pinrelay that wrote it."
+        )
+        raise OutboxVersionError(message)
 
 
 def _check_unused(path: Path) -> None:

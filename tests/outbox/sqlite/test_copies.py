@@ -3,13 +3,14 @@
 import asyncio
 import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from app.errors import OutboxUnavailable, OutboxVersionError, SettingsError
 from app.outbox import back_up, open_outbox, restore_backup
-from app.outbox.sqlite.database import SCHEMA_VERSION
+from app.outbox.sqlite.database import IDENTITY, SCHEMA_VERSION, open_writable
 from tests.outbox.build import ACCOUNT, NOW, At, new, rules
 from tests.outbox.sqlite.damage import damage_pages_of
 
@@ -160,6 +161,20 @@ def test_a_damaged_backup_and_one_of_a_newer_version_are_not_restored(url: str, 
     with pytest.raises(OutboxUnavailable, match="damaged"):
         restore_backup(url, copy)
     assert path.exists()
+
+
+@pytest.mark.parametrize(("identity", "version"), [(0, 15), (IDENTITY ^ 1, 1), (1, 0)])
+def test_a_backup_of_another_schema_names_its_version_and_writes_nothing(
+    url: str, path: Path, copy: Path, identity: int, version: int
+) -> None:
+    open_writable(path).close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(f"PRAGMA application_id={identity}; PRAGMA user_version={version};")
+    with pytest.raises(OutboxVersionError, match=f"The outbox {path} has schema version {version} of another") as told:
+        back_up(url, copy)
+    assert "Back it up with the Pinrelay that wrote it." in str(told.value)
+    assert "salvage" not in str(told.value)
+    assert list(copy.parent.glob(f"{copy.name}*")) == []
 
 
 def test_postgresql_has_programs_of_its_own(copy: Path) -> None:
