@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from app.core.values.amounts import Computed, read_amount
 from app.mapping.arithmetic import combined, plain_text
-from app.mapping.compiler import Compiler
+from app.mapping.compiler import Compiler, json_kind
 from app.mapping.nodes import EVENT, MISSING, NOTHING, Call, Constant, Node, Path, is_number
 from app.mapping.paths import path_node, without_prefix
 
@@ -87,16 +87,25 @@ def build_net_amount(compiler: Compiler, value: Any, at: str) -> Node:
     or_zero = [number.choice((each, Constant(value=0))) for each in (tax, shipping, total, discount)]
     # an empty text is not "as_sent"
     as_sent = compiler.compile({"@coalesce": [options["as_sent"], ""]}, f"{at}/as_sent", compiler.context.operand())
-    lists = tuple(_goods(compiler, each, f"{at}/goods/{index}") for index, each in enumerate(options["goods"]))
+    goods = options["goods"]
+    if not isinstance(goods, list):
+        return compiler.fault(f"{at}/goods", f"should be a list of objects but it is {json_kind(goods)}")
+    lists = tuple(_goods(compiler, each, f"{at}/goods/{index}") for index, each in enumerate(goods))
     operands = (amount, number.choice((tax, shipping, total)), *or_zero, as_sent, EVENT)
     return Call(function=partial(_net_amount, lists), operands=operands, needs="all", computes=True)
 
 
 def _goods(compiler: Compiler, value: Any, at: str) -> _Goods:
-    options = compiler.options(value, at, _GOODS_OPTIONS) or {}
-    path = path_node(compiler, without_prefix(str(options.get("list"))), f"{at}/list")
+    options = compiler.options(value, at, _GOODS_OPTIONS)
+    if options is None or not all(compiler.required(options, at, key) for key in _GOODS_OPTIONS[:3]):
+        return _Goods((), (), (), after_discount=False)
+    for key in ("price", "quantity"):
+        names = options[key]
+        if not isinstance(names, list) or not names or not all(isinstance(each, str) for each in names):
+            compiler.fault(f"{at}/{key}", "should be a list of names of members, such as [price]")
+    path = path_node(compiler, without_prefix(str(options["list"])), f"{at}/list")
     keys = path.keys if isinstance(path, Path) else ()
-    return _Goods(keys, options.get("price", ()), options.get("quantity", ()), options.get("after_discount", False))
+    return _Goods(keys, options["price"], options["quantity"], options.get("after_discount", False))
 
 
 def _net_amount(lists: Sequence[_Goods], amount: Any, _: Any, *given: Any) -> Any:

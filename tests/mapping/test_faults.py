@@ -26,6 +26,8 @@ def nested(levels: int) -> dict[str, Any]:
 
 
 P = {"@path": "$.a"}
+NET = dict.fromkeys(("amount", "tax", "shipping", "total", "discount", "as_sent"), P)
+GOODS = {"list": "$.a", "price": ["price"], "quantity": ["quantity"]}
 
 FAULTS = [
     # what stands there, where the fault is, a part of what it says
@@ -101,6 +103,15 @@ FAULTS = [
     ({"@productId": {"of": "$.a"}}, "/@productId", "should have the key 'else'"),
     ({"@productId": {"else": P}}, "/@productId/else", "should be a list of values but it is a directive"),
     ({"@productId": {"of": 5, "else": [P]}}, "/@productId/of", "should be a text but it is a number"),
+    ({"@netAmount": {**NET, "goods": 5}}, "/@netAmount/goods", "should be a list of objects but it is a number"),
+    ({"@netAmount": {**NET, "goods": [5]}}, "/@netAmount/goods/0", "should be an object"),
+    ({"@netAmount": {**NET, "goods": [{"list": "$.a"}]}}, "/@netAmount/goods/0", "should have the key 'price'"),
+    (
+        {"@netAmount": {**NET, "goods": [GOODS | {"price": []}]}},
+        "/@netAmount/goods/0/price",
+        "list of names of members",
+    ),
+    ({"@netAmount": {**NET, "goods": [GOODS | {"quantity": 5}]}}, "/@netAmount/goods/0/quantity", "list of names"),
     ({"@queryParameter": 5}, "/@queryParameter", "should be an object"),
     ({"@queryParameter": {"url": P}}, "/@queryParameter", "should have the key 'name'"),
     ({"@queryParameter": {"url": P, "name": 5}}, "/@queryParameter/name", "should be a text"),
