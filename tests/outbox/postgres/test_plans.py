@@ -92,7 +92,7 @@ MORE_NUMBERS = (
     "later_from",
     "length_s",
 )
-TEXTS = ("ad_account_id", "claim", "claim_after_loss", "lease_lost", "reason", "preset", "message_id", "key", "prefix")
+TEXTS = ("ad_account_id", "claim", "claim_after_loss", "lease_lost", "reason", "preset", "message_id", "key")
 MORE_TEXTS = ("value", "process", "after_key", "after_2", "after_3", "after_4", "after_5", "after_6")
 OF_EVENTS = ("name", "type", "source", "exit", "others")
 EVERYTHING: dict[str, Any] = {
@@ -104,6 +104,7 @@ EVERYTHING: dict[str, Any] = {
     **dict.fromkeys((*TEXTS, *MORE_TEXTS, *OF_EVENTS), "text"),
     "without_presets": ["text"],
     "names": ["text"],
+    "prefixes": ["text"],
     "digests": ["text"],
     "browsers": ["text"],
     "take_over": True,
