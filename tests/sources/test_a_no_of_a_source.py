@@ -42,7 +42,7 @@ PLACES: dict[str, list[tuple[str, list[str]]]] = {
         ("ga4-datalayer-purchase", [*CARRIED, "ecommerce", "user_data"]),
         ("ga4-measurement-protocol", [*CARRIED, "user_data", "user_properties", "events.0", "events.0.params"]),
     ],
-    "gtm_server": [("gtm_server-purchase", [*CARRIED, "user_data", "consent_state"])],
+    "gtm_server": [("gtm_server-purchase", [*CARRIED, "user_data", "consent_state", "ecommerce"])],
     "hightouch": [("hightouch-rows", CARRIED)],
     "jitsu": [("jitsu-order", SEGMENTS)],
     "magento": [("magento-order-paid", [*CARRIED, "billing_address", "extension_attributes"])],

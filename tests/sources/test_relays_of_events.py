@@ -80,6 +80,28 @@ def test_a_renewal_by_revenuecat_is_not_a_new_order(revenuecat_event: str | None
     assert event["event"] == name
 
 
+@every_row(
+    ("is_opted_out", "sells", "answer"),
+    [
+        (True, None, [True]),
+        (False, None, [False]),
+        (None, None, None),
+        (True, True, [True, True]),
+        (False, True, [False, True]),
+    ],
+)
+def test_an_opt_out_of_mparticle_is_kept_for_later_events(
+    is_opted_out: bool | None,  # noqa: FBT001
+    sells: bool | None,  # noqa: FBT001
+    answer: list[bool] | None,
+) -> None:
+    data = {"is_opted_out": is_opted_out, "source_message_id": "o-1", "event_id": 6004677780660780000}
+    consent = {"ccpa": {"data_sale_opt_out": {"consented": sells}}}
+    change = {"events": [{"event_type": "opt_out", "data": data}], "consent_state": consent}
+    (event,) = events_of("mparticle-purchase", change)
+    assert (event["type"], event["userId"], event["context"].get("opt_out")) == ("identify", "cust-1042", answer)
+
+
 @every_row("name", ["$Country", "$country"])
 def test_the_country_of_mparticle_is_read_in_both_spellings(name: str) -> None:
     (event, *_) = events_of("mparticle-purchase", {"user_attributes": {name: "FR"}})
