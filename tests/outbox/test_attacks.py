@@ -4,6 +4,7 @@ Each was tried against the pipeline and store as they were on 29 November 2026, 
 """
 
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ import pytest
 from app import assemble
 from app.config import Settings
 from app.core.deliveries import State
-from app.core.events import CounterRow, Event, Exit
+from app.core.events import DEFAULT_SOURCE, CounterRow, Event, Exit
 from app.core.pages import QuarantineFilter, Query
 from app.errors import BacklogFull
 from app.outbox import Outbox, open_outbox
 from app.source import Arrival, Intake, read_event
+from app.source.auth import proves_authors
 from tests import assembled
 from tests.outbox.build import NOW
 
@@ -46,6 +48,7 @@ class Shop:
 
     def __init__(self, settings: Settings, outbox: Outbox) -> None:
         self.outbox = outbox
+        self._settings = settings
         self.now = NOW
         self._numbers = count()
         self.warnings: list[str] = []
@@ -64,19 +67,24 @@ class Shop:
     async def stranger(self, *events: Event) -> list[Exit]:
         return await self._send(events, is_proven=False)
 
-    async def _send(self, events: tuple[Event, ...], *, is_proven: bool) -> list[Exit]:
+    async def segment(self, *events: Event) -> list[Exit]:
+        """Receive signed requests of Segment at `/webhook`, with events of pages and servers."""
+        is_proven = proves_authors(self._settings, DEFAULT_SOURCE)
+        return await self._send(events, is_proven=is_proven, source=DEFAULT_SOURCE)
+
+    async def _send(self, events: tuple[Event, ...], *, is_proven: bool, source: str = "") -> list[Exit]:
         known = {"type": "track", "timestamp": self.now - 60, "context": PERSON}
         complete = [known | {"messageId": f"m-{next(self._numbers)}"} | event for event in events]
         read = [read_event(each, Arrival.at(self.now)) for each in complete]
-        source = "shop" if is_proven else "page"
+        source = source or ("shop" if is_proven else "page")
         receipt = await self._pipeline.accept(Intake(read, self.now, source=source, is_proven=is_proven))
         lines = [line for event in receipt.events for line in event.deliveries]
         self.warnings += [warning for line in lines for warning in line.warnings]
         return [line.exit for line in lines]
 
-    async def sent(self) -> list[dict[str, Any]]:
+    async def sent(self, source: str = "shop") -> list[dict[str, Any]]:
         """Return what Pinterest would get by now, or waits for it, of the shop's server."""
-        page = await self.outbox.search(Query(source="shop"), limit=1_000)
+        page = await self.outbox.search(Query(source=source), limit=1_000)
         assert {each.state for each in page.deliveries} <= {State.PENDING}
         found = [await self.outbox.delivery(each.delivery_id) for each in page.deliveries]
         return [orjson.loads(each.payload) for each in found if each and each.payload]
@@ -215,3 +223,86 @@ async def test_the_shop_withdraws_an_order_before_it_comes_and_no_order_that_it_
     assert shop.warnings[-1] == "its order was cancelled before: it is withdrawn"
     assert [each["custom_data"]["order_id"] for each in await shop.sent()] == ["SO-2"]
     assert sum(each.count for each in shop.counted if each.name == Exit.WITHDRAWN) == 1
+
+
+def _guess(total: float = 249, email: str = "", **properties: Any) -> Event:
+    """Report order 1 as a visitor of a page does, with another user id."""
+    event = order(1, total, messageId="guess", userId="mallory")
+    return event | {"properties": event["properties"] | ({"email": email} if email else {}) | properties}
+
+
+#: What a visitor reports of an order, and whether the order of the shop is stored if it comes after that.
+GUESSES = {
+    "another total and another buyer": (_guess(0.01, "mallory@evil.example"), True),
+    "another total": (_guess(0.01), False),
+    "the total": (_guess(), False),
+    "the total and another buyer": (_guess(249, "mallory@evil.example"), False),
+    "the buyer": (_guess(0.01, "ann@shop.example"), False),
+}
+SEGMENT_ONLY = pytest.mark.parametrize("shop", [{"webhook_shared_secrets": ("a secret of Segment",)}], indirect=True)
+BUYER: Any = {"properties": {**order(1)["properties"], "email": "ann@shop.example"}}
+
+
+@SEGMENT_ONLY
+@pytest.mark.parametrize("guess", GUESSES)
+async def test_a_visitor_can_claim_an_order_number_of_a_shop_that_sends_by_segment_only(shop: Shop, guess: str) -> None:
+    reported, is_stored = GUESSES[guess]
+    assert await shop.segment(reported) == [Exit.ENQUEUED]
+    assert await shop.segment(order(1, **BUYER)) == [Exit.ENQUEUED if is_stored else Exit.DUPLICATE]
+    # the setting that helps: a webhook of the shop with a secret
+    assert set(await shop.server(order(1, **BUYER))) <= {Exit.ENQUEUED, Exit.MERGED}
+    sent = [*await shop.sent(), *await shop.sent(DEFAULT_SOURCE)]
+    of_shop = [each for each in sent if each["user_data"].get("em") == [sha256(b"ann@shop.example").hexdigest()]]
+    assert "249" in {each["custom_data"]["value"] for each in of_shop}
+
+
+@SEGMENT_ONLY
+@pytest.mark.parametrize("guess", GUESSES)
+async def test_a_visitor_changes_no_stored_order_of_a_shop_that_sends_by_segment_only(shop: Shop, guess: str) -> None:
+    reported, is_stored = GUESSES[guess]
+    assert await shop.segment(order(1, **BUYER)) == [Exit.ENQUEUED]
+    (before,) = await shop.sent(DEFAULT_SOURCE)
+    assert await shop.segment(reported) == [Exit.ENQUEUED if is_stored else Exit.DUPLICATE]
+    assert before in await shop.sent(DEFAULT_SOURCE)
+
+
+@SEGMENT_ONLY
+@pytest.mark.parametrize("comes_first", [False, True])
+async def test_a_visitor_can_cancel_a_held_order_of_a_shop_that_sends_by_segment_only(
+    shop: Shop, *, comes_first: bool
+) -> None:
+    cancelled = {"event": "Order Cancelled", "properties": {"order_id": "SO-1"}}
+    for event in (cancelled, order(1)) if comes_first else (order(1), cancelled):
+        await shop.segment(event)
+    assert await shop.sent(DEFAULT_SOURCE) == []
+    # the setting that helps: a webhook of the shop with a secret
+    await shop.server(order(2))
+    await shop.segment(cancelled | {"properties": {"order_id": "SO-2"}})
+    assert len(await shop.sent()) == 1
+
+
+@pytest.mark.parametrize(
+    ("shop", "is_proven"),
+    [
+        ({"webhook_shared_secrets": ("a secret of Segment",)}, False),
+        ({"webhook_shared_secrets": ("a secret of Segment",), "webhook_authors": "server"}, True),
+    ],
+    indirect=["shop"],
+)
+async def test_signed_orders_of_segment_are_proven_only_if_a_setting_names_servers_as_authors(
+    shop: Shop, *, is_proven: bool
+) -> None:
+    await shop.segment(order(1))
+    # a page with a write key of its own changes only public orders
+    await shop.stranger({"event": "Order Cancelled", "properties": {"order_id": "SO-1"}})
+    assert len(await shop.sent(DEFAULT_SOURCE)) == is_proven
+
+
+@pytest.mark.parametrize(
+    "shop",
+    [{"webhook_shared_secrets": ("a secret of Segment",), "public_order_max": ("USD:1000",)}],
+    indirect=True,
+)
+async def test_an_invented_order_of_segment_above_the_limit_of_public_orders_is_withheld(shop: Shop) -> None:
+    assert await shop.segment(order(1, 1_001)) == [Exit.WITHHELD]
+    assert await shop.segment(order(2, 999)) == [Exit.ENQUEUED]
