@@ -15,7 +15,8 @@ from app.core.values.amounts import WITHOUT_FRACTIONS
 from app.core.values.times import DAY_S, HOUR_S, MINUTE_S
 from app.destination import MATCH_KEYS
 from app.outbox import NO_COUNTRY, WITH_TAX
-from app.outbox.pairing import PAGE_DIFFERS
+from app.outbox.pairing import PAGE_DIFFERS, PAGE_SENT_TOO
+from app.pipeline.shop_clocks import CLOCK_AHEAD
 
 STATE_LABELS: Mapping[State, str] = {
     State.PENDING: "waits to be sent",
@@ -114,6 +115,9 @@ WARNING_ADVICE: Mapping[str, str] = {
     "LDP_STATES:": "Send the state of these people (traits.address.state): without it LDP is not set for them.",
     PAGE_DIFFERS: "Orders were sent twice, by the page and by the shop with another total: compare the two, and map "
     "`checkout_token` in both sources.",
+    PAGE_SENT_TOO: "A page reported these orders before the shop created them, and both were sent. Someone may be "
+    "sending false orders with the public key[UNCONFIRMED_ORDERS|: UNCONFIRMED_ORDERS=withhold sends none of them].",
+    CLOCK_AHEAD: "Set the clock of the shop: until then reports in advance are not told apart from the buyer's.",
     "another order": "[ORDER_SCOPE|If several shops number their orders alone, set ORDER_SCOPE=source for "
     "their ad account.]",
 }

@@ -11,7 +11,8 @@ import orjson
 from msgspec import Struct
 from msgspec.structs import replace
 
-from app.core.trust import may_change
+from app.core.deliveries import OrderSide
+from app.core.trust import is_early, may_change
 
 #: How a no was said: by a consent category, by an opt-out of the person, by a permission that a device asks for.
 Kind: TypeAlias = Literal["category", "opt_out", "device"]
@@ -42,8 +43,8 @@ class Answer(Struct, frozen=True, kw_only=True, gc=False):
     kind: Kind = "category"
     #: The own time of the event, Unix seconds.
     at: float
-    #: Of a checkout: its total, such as `USD 249.00`; "" where it is about no order. A proven order of the same id is
-    #: the same one where it names this amount.
+    #: Of a checkout: its total, such as `USD 249.00`, and behind it `OrderSide.facts`; "" where it is about no order. A
+    #: proven order of the same id is the same one if it names this amount.
     total: str = ""
     #: Where it was said: "" in the browser, else the name of the source.
     source: str = ""
@@ -72,6 +73,11 @@ class Subject(Struct, frozen=True, kw_only=True, gc=False):
     totals: tuple[str, ...] = ()
     #: Keys of the browsers whose page's event was merged into it.
     pages: tuple[str, ...] = ()
+    #: `OrderSide.facts` and `OrderSide.at` of its order.
+    facts: tuple[str, ...] = ()
+    at: int | None = None
+    #: A public no about its order holds only if a fact of the buyer is equal.
+    ignores_weak: bool = False
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -149,22 +155,50 @@ def objections(answers: Answers, subject: Subject) -> list[Answer]:
 
 def _holds(no: Answer, subject: Subject) -> bool:
     """Return whether a no about one of its ids holds for a delivery: a public no holds for few proven ones."""
+    is_public = not (no.is_proven or no.for_proven)
+    if is_public and no.key == subject.order:
+        return _holds_for_order(no, subject)
     if may_change(by_proven=no.is_proven or no.for_proven, of_proven=subject.is_proven):
         return True
     if no.key in subject.pages:
         return True  # the page's event that is in it may opt it out too
     if no.key == subject.browser:
         return subject.user != ""  # the proven event links the browser to its user
-    if no.key == subject.order:
-        return no.total in subject.totals
     return no.key == subject.token
+
+
+def _holds_for_order(no: Answer, subject: Subject) -> bool:
+    """Return whether a public no about an order holds for the order."""
+    amount, facts = amount_of(no)
+    is_weak = set(facts).isdisjoint(subject.facts)
+    if is_weak and (subject.ignores_weak or (subject.is_proven and is_early(no.at, subject.at))):
+        return False
+    return not subject.is_proven or amount in subject.totals
+
+
+def order_total(side: OrderSide) -> str:
+    """Return `Answer.total` of a page order."""
+    return " ".join((side.totals[0], *side.facts)) if side.totals else ""
+
+
+def amount_of(answer: Answer) -> tuple[str, tuple[str, ...]]:
+    """Return the amount of an answer about an order, such as `USD 249.00`, and the facts of the buyer.
+
+    >>> amount_of(Answer(key="", said_by="", is_proven=False, is_no=True, at=0, total="USD 249.00 i0f9a1b"))
+    ('USD 249.00', ('i0f9a1b',))
+    """
+    currency, _, rest = answer.total.partition(" ")
+    amount, *facts = rest.split(" ")
+    return f"{currency} {amount}".strip(), tuple(facts)
 
 
 def about_its_order(no: Answer, subject: Subject) -> list[Answer]:
     """Return a no that withholds a page's order as one about it: its shop may tell of it, and not of the browser."""
     if subject.is_proven and no.key not in subject.pages:
         return []
-    said = replace(no, total=subject.totals[0] if subject.totals else "", is_proven=False, for_proven=False)
+    total = order_total(OrderSide(totals=subject.totals, facts=subject.facts))
+    at = no.at if subject.is_proven or subject.at is None else subject.at
+    said = replace(no, total=total, at=at, is_proven=False, for_proven=False)
     return [replace(said, key=key) for key in (subject.token, subject.order) if key]
 
 
@@ -175,7 +209,9 @@ def has_agreed(answers: Answers, subject: Subject) -> bool:
     """
     return any(
         not each.is_no
-        and (each.key != subject.order or each.is_proven or not subject.is_proven or each.total in subject.totals)
+        and (
+            each.key != subject.order or each.is_proven or not subject.is_proven or amount_of(each)[0] in subject.totals
+        )
         for each in answers.about(subject.keys)
     )
 

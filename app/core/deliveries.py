@@ -28,6 +28,16 @@ class State(StrEnum):
     DISMISSED = "dismissed"
 
 
+class Match(StrEnum):
+    """How a page order matches the shop order that has its id or its token, and an equal amount."""
+
+    #: The tokens are equal, or an e-mail address, a phone number or the IP address is.
+    STRONG = "strong"
+    WEAK = "weak"
+    #: A weak match that arrived before the shop created the order.
+    EARLY = "early"
+
+
 class OrderSide(Struct, frozen=True, kw_only=True, gc=False):
     """What one side, the page or the shop, says of an order: by it two sides are bound (`app.outbox.pairing`)."""
 
@@ -43,6 +53,14 @@ class OrderSide(Struct, frozen=True, kw_only=True, gc=False):
     number: str | None = None
     #: Keys of the browsers whose page's event it is, or is in it: what they answer is about it.
     browsers: tuple[str, ...] = ()
+    #: Short digests of the buyer's e-mail addresses, phone numbers and IP address.
+    facts: tuple[str, ...] = ()
+    #: Of a page order: when the event arrived. Of a shop order: when the shop created the order. Unix seconds.
+    at: int | None = None
+    #: Of a shop order: the best match among the page orders that were merged into the delivery.
+    match: Match | None = None
+    #: Of a shop order: the event without the parts of weak page orders, as `SideEvent.text` writes it.
+    own: str | None = None
 
 
 class NewDelivery(Struct, frozen=True, kw_only=True, gc=False):

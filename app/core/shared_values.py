@@ -349,6 +349,8 @@ SET_ASIDE = SharedKeys("set-aside/", SetAside)
 RETENTION_BEHIND = SharedKey("retention/behind", float)
 #: By ad account, side and shop: when it sent an order, about a day exactly. `pipeline.waiting` writes and reads.
 ORDERS_HEARD = SharedKeys("orders-heard/", float)
+#: By source: when the clock of its shop was last ahead, Unix seconds. `pipeline.shop_clocks` writes and reads.
+SHOP_CLOCKS = SharedKeys("shop-clock/", float)
 #: Keys the ids of people where no setting does. `secret_of_store` writes and reads.
 STORE_SECRET = SharedKey("secret", str)
 

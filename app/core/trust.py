@@ -34,6 +34,19 @@ def may_change(*, by_proven: bool, of_proven: bool) -> bool:
     return by_proven or not of_proven
 
 
+#: A page event that arrives longer before the creation of the order than this is no report of the buyer's browser.
+_EARLY_S: Final = 60
+
+
+def is_early(arrived_at: float | None, created_at: float | None) -> bool:
+    """Return whether a page event arrived before the shop created the order; `False` if a time is unknown.
+
+    >>> is_early(939, 1000), is_early(940, 1000), is_early(939, None)
+    (True, False, False)
+    """
+    return arrived_at is not None and created_at is not None and arrived_at < created_at - _EARLY_S
+
+
 def public_share(bound: int, *, proven: int) -> int:
     """Return how much of a bounded table public entries may fill, of which proven ones fill `proven`.
 

@@ -10,21 +10,27 @@ import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import replace as change
 from functools import lru_cache
-from typing import Final, NamedTuple, Self, TypeAlias
+from typing import Any, Final, NamedTuple, Self, TypeAlias, cast
 
 import orjson
 from msgspec import Struct
 from msgspec.structs import replace
 
 from app.config.settings import OutboxSettings
-from app.core.deliveries import NewDelivery, OrderSide, State, Withdrawal
+from app.core.deliveries import Match, NewDelivery, OrderSide, State, Withdrawal
 from app.core.trust import may_change
 from app.core.values.event_names import CHECKOUT
 from app.outbox.pairing import (
+    ANOTHER_MATCHES,
+    ARRIVED_EARLY,
+    GAVE_WAY,
     MERGED_INTO,
     PAGE_DIFFERS,
+    PAGE_SENT_TOO,
     PAGE_WAS_TAKEN,
+    SEVERAL_MATCH,
     SHOP_DIFFERS,
     SHOP_HAS_ID,
     SHOP_SENT_TOO,
@@ -32,8 +38,9 @@ from app.outbox.pairing import (
     KeyColumns,
     Pairing,
     Twin,
-    bound,
-    is_twin,
+    has_same_sender,
+    is_same_report,
+    match_orders,
     read_side,
     side_of,
 )
@@ -254,7 +261,7 @@ class Order(NamedTuple):
     def text(self) -> str:
         """The order as it is stored beside its key: JSON."""
         *known, side = self
-        return as_json([*known, side_of(side)] if side else known)
+        return as_json([*known, side_of(replace(side, own=None) if side.own else side)] if side else known)
 
     @property
     def number(self) -> str | None:
@@ -299,6 +306,8 @@ class TakenKey(NamedTuple):
 
     key: Key
     holder: KeyOwner
+    #: It takes the place of another holder, which gives way.
+    instead_of: KeyOwner | None = None
 
     def row(self, delivery: object) -> list[object]:
         """Return its row for `delivery`, which takes it: an id, or the place among those that are stored with it."""
@@ -385,26 +394,56 @@ class Deduplicator:
     def _meet_page(
         self, known: NewDelivery, keys: Sequence[Key], order: Order, delivery_id: object
     ) -> DedupResult | None:
-        """Return what a shop's order is where a page told of it before; None where it repeats one of a shop's."""
-        met = [(holder, twin) for holder, twin in self._met(keys, order) if not twin.is_proven]
+        """Return the result for a shop order that meets page orders; `None` if it repeats a shop order."""
+        met = [_PageOrder(*each, _match(_stored_order(*each), order)) for each in self._met(keys, order)]
+        met = [each for each in met if not each.twin.is_proven]
         of_id = self._twins_of(keys[0])
         if not (met or of_id) or self._repeated(known, keys, order):
             return None
-        joined = [(holder, twin) for holder, twin in met if _are_bound(holder.order, order)]
-        into = next((twin for _, twin in joined if twin.is_open), None)
-        dropped = [(twin, SHOP_DIFFERS) for _, twin in met if twin.is_open and twin is not into]
-        dropped += [(twin, SHOP_HAS_ID) for twin in of_id if twin.is_open and not twin.is_proven and twin is not into]
-        dropped = list({twin.delivery_id: (twin, why) for twin, why in dropped}.values())
+        matching = _best_matches(met)
+        open_ones = [each for each in matching if each.twin.is_open]
+        is_unclear = len(matching) > 1 and matching[0].match is Match.WEAK
+        into = None if is_unclear or not open_ones else open_ones[0]
+        dropped = {each.twin.delivery_id: (each.twin, _why_dropped(each, into)) for each in met if each.twin.is_open}
+        for twin in of_id:
+            if twin.is_open and not twin.is_proven:
+                dropped.setdefault(twin.delivery_id, (twin, SHOP_HAS_ID))
         if into is not None:
-            left = [twin for twin in of_id if twin is not into and twin.holds_id(self._now)]
-            return self._merge(known, keys, order, into, dropped=dropped, left=left)
-        accepted = next((holder for holder, twin in joined if twin.state == State.DELIVERED), None)
+            dropped.pop(into.twin.delivery_id, None)
+            return self._merge_page(known, keys, order, into, met, of_id, tuple(dropped.values()))
+        gone = tuple(dropped.values())
+        accepted = next((each.holder for each in matching if each.twin.state == State.DELIVERED), None)
         if accepted is not None:
             reason = f"{seen_before(ORDER_ID, accepted.delivery_id, ())}; {PAGE_WAS_TAKEN}"
             taken = self._take_all(known, keys, order, accepted.delivery_id)
-            return DedupResult(repeats=accepted, reason=reason, taken=taken, pairing=Pairing(dropped=tuple(dropped)))
-        follows = next((twin.delivery_id for _, twin in joined if twin.has_left), None)
-        return self._beside(known, keys, order, delivery_id, met=met, dropped=dropped, follows=follows)
+            return DedupResult(repeats=accepted, reason=reason, taken=taken, pairing=Pairing(dropped=gone))
+        follows = next((each.twin.delivery_id for each in matching if each.twin.has_left), None)
+        pairing = Pairing(follows=follows, dropped=gone, opt_outs=tuple(each.twin for each in open_ones))
+        others = [each for each in met if each.twin.has_left and each not in matching]
+        return self._beside(known, keys, order, delivery_id, matching=matching, others=others, pairing=pairing)
+
+    def _merge_page(
+        self,
+        known: NewDelivery,
+        keys: Sequence[Key],
+        order: Order,
+        page: "_PageOrder",
+        met: Sequence["_PageOrder"],
+        of_id: Sequence[Twin],
+        dropped: tuple[tuple[Twin, str], ...],
+    ) -> DedupResult:
+        """Return that a shop order is merged into a page order, which leaves out an event id that left before."""
+        others = [each for each in met if each.twin.has_left and each.match is not None]
+        pairing = Pairing(
+            into=page.twin,
+            match=page.match,
+            dropped=dropped,
+            may_name_id=not any(
+                each.twin.holds_id(self._now) and each.twin.event_id == page.twin.event_id for each in met
+            ),
+        )
+        left = [twin for twin in of_id if twin is not page.twin and twin.holds_id(self._now)]
+        return self._merge(known, keys, order, pairing, left=left, others=others)
 
     def _beside(
         self,
@@ -413,20 +452,20 @@ class Deduplicator:
         order: Order,
         delivery_id: object,
         *,
-        met: Sequence[tuple[KeyOwner, Twin]],
-        dropped: Sequence[tuple[Twin, str]],
-        follows: int | None,
+        matching: Sequence["_PageOrder"],
+        others: Sequence["_PageOrder"],
+        pairing: Pairing,
     ) -> DedupResult:
-        """Return what a shop's order is that goes beside what a page told: it may have left under the same id."""
-        joined = {twin.delivery_id for holder, twin in met if _are_bound(holder.order, order)}
-        others = [twin for twin in self._twins_of(keys[0]) if twin.delivery_id not in joined]
+        """Return that a shop order is stored beside page orders, under another event id if its own left before.
+
+        `others` are the page orders that left and are not `matching`.
+        """
+        joined = {each.twin.delivery_id for each in matching}
+        of_id = [twin for twin in self._twins_of(keys[0]) if twin.delivery_id not in joined]
         event_id = None
-        if any(twin.holds_id(self._now) for twin in others):
+        if any(twin.holds_id(self._now) for twin in of_id):
             event_id = own_event_id(known.source, known.event_id, known.order_id)
-        left = [twin for _, twin in met if twin.has_left and twin.delivery_id not in joined]
-        told = {twin.delivery_id: twin for twin in (*left, *(others if event_id else ()))}
-        warnings = [_differs(twin, order, event_id) for twin in told.values()]
-        about = f"{SHOP_SENT_TOO}: delivery {delivery_id} with {order.total or 'no total'}; both are sent"
+        warnings, told = _report_both(of_id if event_id else (), others, order, delivery_id, event_id)
         taken = self._take_all(known, keys, order, delivery_id)
         learned: tuple[TakenKey, ...] = ()
         if event_id is not None:
@@ -435,71 +474,88 @@ class Deduplicator:
                 *self._take_all(known, _keys_of_event(replace(known, event_id=event_id)), order, delivery_id),
                 *taken,
             )
-        pairing = Pairing(
-            follows=follows,
-            event_id=event_id,
-            dropped=tuple(dropped),
-            told=tuple((twin, about) for twin in told.values()),
-            learned=learned,
-        )
-        return DedupResult(taken=taken, warnings=tuple(warnings[:1]), pairing=pairing)
+        pairing = change(pairing, event_id=event_id, told=told, learned=learned)
+        return DedupResult(taken=taken, warnings=warnings, pairing=pairing)
 
     def _meet_shop(
         self, known: NewDelivery, keys: Sequence[Key], order: Order, delivery_id: object
     ) -> DedupResult | None:
         met = self._met(keys, order)
-        shop = [(holder, twin) for holder, twin in met if twin.is_proven and holder.is_proven]
-        into = next((twin for holder, twin in shop if twin.is_open and _are_bound(order, holder.order)), None)
-        if into is not None and not self._is_in(keys[0], known, into):
+        shop = [(holder, twin) for holder, twin in met if holder.is_proven and twin.is_proven and twin.is_open]
+        matches = ((twin, _match(order, _stored_order(holder, twin))) for holder, twin in shop)
+        into, match = next((each for each in matches if each[1] not in {None, Match.EARLY}), (None, None))
+        if into and match and self._may_join(known, keys[0], into, match):
             of_id = [twin for twin in self._twins_of(keys[0]) if twin.delivery_id != into.delivery_id]
             may_name_id = not any(twin.has_left or twin.is_proven for twin in of_id)
             names_id = may_name_id and known.side is not None and known.side.names_event_id
-            dropped = [(twin, SHOP_HAS_ID) for twin in of_id if names_id and twin.is_open]
-            return self._merge(known, keys, order, into, may_name_id=may_name_id, dropped=dropped)
-        claims = [twin for _, twin in met]
-        if not (known.wait_s and claims and all(twin.waits and not twin.is_proven for twin in claims)):
+            dropped = tuple((twin, SHOP_HAS_ID) for twin in of_id if names_id and twin.is_open)
+            pairing = Pairing(into=into, match=match, may_name_id=may_name_id, dropped=dropped)
+            return self._merge(known, keys, order, pairing)
+        claims = [(holder, twin) for holder, twin in met if twin.is_open or twin.has_left]
+        if not (known.wait_s and claims) or any(twin.is_proven for _, twin in met):
             return None
         holders = {holder.delivery_id for key in keys if key.is_of_event for holder in self._holders(key)}
-        is_of_others = not holders <= {twin.delivery_id for twin in claims}  # an event of another order has its id
-        if is_of_others or any(twin.message_id == known.message_id for twin in claims):
+        is_of_others = not holders <= {twin.delivery_id for _, twin in claims}  # an event of another order has its id
+        if is_of_others or any(twin.message_id == known.message_id for _, twin in claims):
             return None
         return self._claim(known, keys, order, delivery_id, claims)
 
-    def _claim(
-        self, known: NewDelivery, keys: Sequence[Key], order: Order, delivery_id: object, claims: Sequence[Twin]
-    ) -> DedupResult | None:
-        """Return the result for another page event of an order that waits for the shop.
+    def _may_join(self, known: NewDelivery, key: Key, shop: Twin, match: Match) -> bool:
+        """Return whether a page order adds anything to a shop order that has not left."""
+        before = shop.side.match if shop.side else None
+        if before is Match.WEAK and match is Match.STRONG:
+            return True
+        return not (before is Match.STRONG and match is Match.WEAK) and not self._is_in(key, known, shop)
 
-        Return `None` if the message was merged before: it repeats an event.
+    def _claim(
+        self,
+        known: NewDelivery,
+        keys: Sequence[Key],
+        order: Order,
+        delivery_id: object,
+        claims: Sequence[tuple[KeyOwner, Twin]],
+    ) -> DedupResult | None:
+        """Return the result for another page order of an order id while no shop order is known.
+
+        Return `None` if it repeats an event: the message was merged before, or its sender's order was sent.
         """
         side = known.side or OrderSide()
-        if same := next((twin for twin in claims if is_twin(twin.side or OrderSide(), side)), None):
-            message = message_key(known)
-            if any(holder.delivery_id == same.delivery_id for holder in self._holders(message)):
+        for holder, twin in claims:
+            earlier = twin.side or (holder.order and holder.order.side) or OrderSide()
+            if twin.waits and is_same_report(earlier, side):
+                message = message_key(known)
+                if any(each.delivery_id == twin.delivery_id for each in self._holders(message)):
+                    return None
+                return self._merge(known, [*keys, message], order, Pairing(into=twin))
+            if not twin.waits and has_same_sender(earlier, side):
                 return None
-            return self._merge(known, [*keys, message], order, same)
-        if len(claims) >= MAX_PLACES:
-            holder = KeyOwner(claims[0].delivery_id, self._now, self._now, order=order)
-            return DedupResult(repeats=holder, reason=f"more than {MAX_PLACES} events claim the order {known.order_id}")
-        taken = self._take_all(known, keys, order, delivery_id)
-        follows = None if known.is_withheld_alone else claims[0].delivery_id
-        return DedupResult(taken=taken, pairing=Pairing(follows=follows))
+        taken = self._take_all(known, keys, order, delivery_id, evicts=True)
+        evicted = {each.instead_of.delivery_id for each in taken if each.instead_of}
+        ahead = next((twin.delivery_id for _, twin in claims if twin.delivery_id not in evicted), None)
+        dropped = tuple((twin, GAVE_WAY) for _, twin in claims if twin.delivery_id in evicted and twin.is_open)
+        pairing = Pairing(
+            follows=None if known.is_withheld_alone else ahead,
+            dropped=dropped,
+            heirs=tuple((twin.delivery_id, ahead) for twin, _ in dropped if ahead),
+        )
+        return DedupResult(taken=taken, pairing=pairing)
 
     def _merge(
         self,
         known: NewDelivery,
         keys: Sequence[Key],
         order: Order,
-        into: Twin,
+        pairing: Pairing,
         *,
-        dropped: Sequence[tuple[Twin, str]] = (),
         left: Sequence[Twin] = (),
-        may_name_id: bool = True,
+        others: Sequence["_PageOrder"] = (),
     ) -> DedupResult:
         """Return that a delivery is merged: the other takes its keys, and is proven by those that a shop named.
 
-        `left` are deliveries that left under its event id: it gives way to one of its own making.
+        `left` are deliveries that left under its event id: it gives way to one of its own making. `others` are page
+        orders that left and match the shop order.
         """
+        into = cast("Twin", pairing.into)
         learned: list[TakenKey | None] = []
         for key in keys:
             is_of_order = key.kind in {ORDER_ID, TOKEN} and not key.is_of_event
@@ -514,20 +570,12 @@ class Deduplicator:
         if event_id is not None:
             own = _keys_of_event(replace(known, event_id=event_id))
             learned += self._take_all(known, own, order, into.delivery_id)
-        about = f"{SHOP_SENT_TOO}: delivery {into.delivery_id} with {order.total or 'no total'}; both are sent"
-        pairing = Pairing(
-            into=into,
-            dropped=tuple(dropped),
-            may_name_id=may_name_id,
-            event_id=event_id,
-            told=tuple((twin, about) for twin in left),
-            learned=tuple(filter(None, learned)),
-        )
+        warnings, told = _report_both(left, others, order, into.delivery_id, event_id)
         return DedupResult(
             repeats=KeyOwner(into.delivery_id, self._now, self._now, order=order),
             reason=f"{MERGED_INTO} {into.delivery_id}, message {into.message_id}",
-            warnings=tuple(_differs(twin, order, event_id) for twin in left[:1]),
-            pairing=pairing,
+            warnings=warnings,
+            pairing=change(pairing, event_id=event_id, told=told, learned=tuple(filter(None, learned))),
         )
 
     def _prove(self, key: Key, twin: Twin) -> list[TakenKey]:
@@ -546,7 +594,7 @@ class Deduplicator:
 
     def _met(self, keys: Sequence[Key], order: Order) -> list[tuple[KeyOwner, Twin]]:
         met: dict[object, tuple[KeyOwner, Twin]] = {}
-        for key in keys:
+        for key in sorted(keys, key=lambda each: each.kind != TOKEN):  # an equal token is the best match
             if key.kind in {ORDER_ID, TOKEN} and not key.is_of_event:
                 for holder in self._holders(key):
                     if _are_other_orders(key, holder.order, order) and not _are_bound(holder.order, order):
@@ -617,21 +665,46 @@ class Deduplicator:
         return named
 
     def _take_all(
-        self, known: Known, keys: Sequence[Key], order: Order | None, delivery_id: object
+        self, known: Known, keys: Sequence[Key], order: Order | None, delivery_id: object, *, evicts: bool = False
     ) -> tuple[TakenKey, ...]:
-        return tuple(filter(None, (self._take(key, known, order, delivery_id, self._now) for key in keys)))
+        taken = (self._take(key, known, order, delivery_id, self._now, evicts=evicts) for key in keys)
+        return tuple(filter(None, taken))
 
-    def _take(self, key: Key, known: Known, order: Order | None, delivery_id: object, since: float) -> TakenKey | None:
-        """Take a key; None where so many hold it that it names nothing."""
+    def _take(
+        self,
+        key: Key,
+        known: Known,
+        order: Order | None,
+        delivery_id: object,
+        since: float,
+        *,
+        evicts: bool = False,
+    ) -> TakenKey | None:
+        """Take a key. If all places are taken, the oldest holder gives way with `evicts=True`; otherwise return `None`.
+
+        Holders that are no longer stored give way first. Of the others, those that left give way last, so that their
+        orders are not sent again; before them those with a token.
+        """
         holders, is_proven = self._held.setdefault(key.digest, []), known.is_proven
-        if sum(each.is_proven == is_proven for each in holders) >= MAX_PLACES:
-            return None
-        place = min(set(range(2 * MAX_PLACES)) - {holder.place for holder in holders})
+        alike, instead_of = [each for each in holders if each.is_proven == is_proven], None
+        if len(alike) >= MAX_PLACES:
+            if not evicts:
+                return None
+            instead_of = min(alike, key=self._rank)
+            holders.remove(instead_of)
+        places = set(range(2 * MAX_PLACES)) - {holder.place for holder in holders}
+        place = instead_of.place if instead_of else min(places)
         is_event = key.kind == EVENT_ID
         until = self._now + (self._rules.dedup_window_s if is_event else self._rules.ledger_s)
         source = own_number_of(known) if is_event else None
         holders.append(KeyOwner(delivery_id, since, until, place, None if is_event else order, is_proven, source))
-        return TakenKey(key, holders[-1])
+        return TakenKey(key, holders[-1], instead_of)
+
+    def _rank(self, holder: KeyOwner) -> tuple[bool, bool, bool, Any]:
+        side = holder.order.side if holder.order else None
+        twin = (self.twins or {}).get(holder.delivery_id)
+        has_token = side is not None and side.token is not None
+        return twin is not None, twin is not None and twin.has_left, has_token, holder.delivery_id
 
 
 def own_event_id(source: str, event_id: str, order_id: str | None) -> str:
@@ -644,18 +717,67 @@ def own_number_of(known: Known) -> str | None:
     return known.source if _OWN_NUMBER.fullmatch(known.event_id) else None
 
 
-def _are_bound(public: Order | None, proven: Order | None) -> bool:
+class _PageOrder(NamedTuple):
+    """A page order that a shop order meets."""
+
+    holder: KeyOwner | None
+    twin: Twin
+    match: Match | None
+
+
+def _best_matches(met: Sequence[_PageOrder]) -> list[_PageOrder]:
+    """Return the strong matches that wait or left; without any, the weak ones."""
+    live = [each for each in met if each.twin.is_open or each.twin.has_left]
+    strong = [each for each in live if each.match is Match.STRONG]
+    return strong or [each for each in live if each.match is Match.WEAK]
+
+
+def _why_dropped(page: _PageOrder, into: _PageOrder | None) -> str:
+    """Return why a page order that waits is not sent."""
+    if page.match is None:
+        return SHOP_DIFFERS
+    if page.match is Match.EARLY:
+        return ARRIVED_EARLY
+    return ANOTHER_MATCHES if into is not None else SEVERAL_MATCH
+
+
+def _stored_order(holder: KeyOwner, twin: Twin) -> Order | None:
+    """Return an order as the delivery has it now, and as its key remembers it after it left."""
+    side = twin.side if twin.is_open else None
+    return holder.order._replace(side=side) if holder.order and side else holder.order
+
+
+def _match(public: Order | None, proven: Order | None) -> Match | None:
     if public is None or proven is None:
-        return False
+        return None
     if public.side is None or proven.side is None:  # from when no page and shop were paired
-        return (public.amount, public.currency) == (proven.amount, proven.currency)
-    return bound(public.side, proven.side)
+        return Match.WEAK if (public.amount, public.currency) == (proven.amount, proven.currency) else None
+    return match_orders(public.side, proven.side)
 
 
-def _differs(twin: Twin, order: Order, event_id: str | None) -> str:
+def _are_bound(public: Order | None, proven: Order | None) -> bool:
+    return _match(public, proven) is not None
+
+
+def _report_both(
+    of_id: Iterable[Twin], others: Iterable[_PageOrder], order: Order, delivery_id: object, event_id: str | None
+) -> tuple[tuple[str, ...], tuple[tuple[Twin, str], ...]]:
+    """Return the warning of a shop order, and those of the page orders that were sent too: its id's and others."""
+    told = {twin.delivery_id: _PageOrder(None, twin, None) for twin in of_id}
+    told |= {each.twin.delivery_id: each for each in others}
+    about = f"{SHOP_SENT_TOO}: delivery {delivery_id} with {order.total or 'no total'}; both are sent"
+    warnings = tuple(_sent_too(each, order, event_id) for each in told.values())
+    return warnings[:1], tuple((each.twin, about) for each in told.values())
+
+
+def _sent_too(page: _PageOrder, order: Order, event_id: str | None) -> str:
+    """Return the warning of a shop order about a page order that was sent too."""
     under = f"; sent under the event_id {event_id}, since its own left before" if event_id else ""
-    total = order.total or "no total"
-    return f"{PAGE_DIFFERS}: delivery {twin.delivery_id} was sent with {_total_of(twin)}, this one with {total}{under}"
+    total, sent = order.total or "no total", f"delivery {page.twin.delivery_id} was sent with {_total_of(page.twin)}"
+    if page.match is None:
+        return f"{PAGE_DIFFERS}: {sent}, this one with {total}{under}"
+    why = ARRIVED_EARLY if page.match is Match.EARLY else ANOTHER_MATCHES
+    return f"{PAGE_SENT_TOO}: {sent}; {why}; both are sent{under}"
 
 
 def _total_of(twin: Twin) -> str:
@@ -668,7 +790,8 @@ def _is_repeated(key: Key, earlier: KeyOwner, known: Known, order: Order | None)
             return False
         return not _are_other_orders(key, earlier.order, order) or _are_bound(order, earlier.order)
     if not may_change(by_proven=earlier.is_proven, of_proven=known.is_proven):
-        return key.kind in {ORDER_ID, TOKEN} and not key.is_of_event and _are_bound(earlier.order, order)
+        is_of_order = key.kind in {ORDER_ID, TOKEN} and not key.is_of_event
+        return is_of_order and _match(earlier.order, order) not in {None, Match.EARLY}
     if earlier.source is not None and earlier.source != known.source:
         return False
     return _is_same(key, earlier.order, order)

@@ -47,6 +47,7 @@ from app.outbox.pairing import (
     after_merge,
     merged_row,
     side_of,
+    with_opt_outs_of,
 )
 from app.outbox.people import owner_rows
 from app.outbox.refusals import Loads, dropped_duplicate, loads_of, with_room_for_proven
@@ -113,6 +114,10 @@ class Rows:
     superseded: list[tuple[int, str]] = field(default_factory=list)
     #: [delivery, its warnings] of what was sent before its other side came.
     told: list[tuple[int, str]] = field(default_factory=list)
+    #: [digest, delivery, place] of keys that are forgotten first: others take their places.
+    evicted: list[tuple[str, object, int]] = field(default_factory=list)
+    #: [ad account, delivery, heir]: followers of the delivery follow the heir from now on.
+    heirs: list[tuple[str, int, int]] = field(default_factory=list)
     #: Deliveries of which others wait to hear.
     followed: list[int] = field(default_factory=list)
     #: Deliveries whose events are sealed until their other side comes, which it has.
@@ -130,10 +135,20 @@ class Rows:
         follows: int | None = None,
     ) -> None:
         """Add a delivery with the keys that it takes; it may follow another one."""
+        taken = list(taken)
+        if gone := [(each.key.digest, each.instead_of) for each in taken if each.instead_of]:
+            self.evict([(digest, holder.delivery_id, holder.place) for digest, holder in gone])
         self.keys += [each.row(len(self.deliveries)) for each in taken]
         self.deliveries.append(delivery)
         self.placed.append(_placement(delivery, now, held_from, follows))
         self.owned.append(None)
+
+    def evict(self, gone: Sequence[tuple[str, object, int]]) -> None:
+        """Forget keys of other deliveries, also of those that are not stored yet."""
+        places = {(digest, place) for digest, _, place in gone}
+        for rows in (self.keys, self.learned):
+            rows[:] = [row for row in rows if (row[0], row[3]) not in places]
+        self.evicted += gone
 
     def learn(self, taken: Iterable[TakenKey]) -> None:
         """Add what is learned of deliveries that are stored already, or in this call."""
@@ -175,6 +190,8 @@ class Rows:
     def extend(self, other: "Rows") -> None:
         """Add what stands in `other` behind what stands here."""
         place = len(self.deliveries)
+        if other.evicted:
+            self.evict(other.evicted)
         self.keys += [[digest, place + holder, *rest] for digest, holder, *rest in other.keys]
         for name in _JOINED:
             getattr(self, name).extend(getattr(other, name))
@@ -182,7 +199,7 @@ class Rows:
 
 
 #: What is joined as it is; places are counted on.
-_JOINED: Final = [each.name for each in fields(Rows) if each.name not in {"keys", "leaves_room"}]
+_JOINED: Final = [each.name for each in fields(Rows) if each.name not in {"keys", "evicted", "leaves_room"}]
 
 
 def _placement(delivery: NewDelivery, now: float, held_from: float, follows: int | None = None) -> Placement:
@@ -240,7 +257,8 @@ class PreparedEnqueue:
     @property
     def digests(self) -> list[str]:
         pages = (delivery for delivery in self.deliveries if delivery.wait_s and not delivery.is_proven)
-        return [key.digest for keys in (*self.keys, map(message_key, pages)) for key in keys]
+        digests = (key.digest for keys in (*self.keys, map(message_key, pages)) for key in keys)
+        return list(dict.fromkeys(digests))
 
     @property
     def leaves_room(self) -> bool:
@@ -455,7 +473,7 @@ def _answer(
         return Enqueued(exit=exit_, reason=result.reason, warnings=result.warnings, superseded=superseded)
     delivery = _changed(delivery, result)
     rows.add_checked(delivery, result.taken, call.now, held_from=call.held_from, follows=pairing.follows)
-    if len(result.taken) > 1:
+    if result.pairing or len(result.taken) > 1:
         twins[delivery_id] = _twin_of(delivery_id, delivery, rows.placed[-1])
     if not (result.warnings or pairing.dropped):
         return _ENQUEUED
@@ -469,14 +487,16 @@ def _superseded(pairing: Pairing) -> tuple[tuple[str, str], ...]:
 def _changed(delivery: NewDelivery, result: DedupResult) -> NewDelivery:
     if result.warnings:
         delivery = replace(delivery, warnings=(*delivery.warnings, *result.warnings))
-    if result.pairing is None or result.pairing.event_id is None:
-        return delivery
-    payload = orjson.dumps({**orjson.loads(delivery.payload), "event_id": result.pairing.event_id})
-    return replace(delivery, event_id=result.pairing.event_id, payload=payload)
+    pairing = result.pairing or _ALONE
+    if pairing.event_id is not None:
+        payload = orjson.dumps({**orjson.loads(delivery.payload), "event_id": pairing.event_id})
+        delivery = replace(delivery, event_id=pairing.event_id, payload=payload)
+    return with_opt_outs_of(delivery, pairing.opt_outs) if pairing.opt_outs else delivery
 
 
 def _pair(delivery: NewDelivery, pairing: Pairing, rows: Rows, twins: dict[object, Twin], *, held_from: float) -> None:
     rows.learn(pairing.learned)
+    rows.heirs += [(delivery.ad_account_id, *heir) for heir in pairing.heirs]
     if pairing.follows:
         rows.followed.append(pairing.follows)
     settled = [*(twin for twin, _ in pairing.dropped), *([pairing.into] if delivery.is_proven and pairing.into else [])]
@@ -489,7 +509,7 @@ def _pair(delivery: NewDelivery, pairing: Pairing, rows: Rows, twins: dict[objec
         rows.told.append((twin.delivery_id, warnings))
         twins[twin.delivery_id] = twin._replace(warnings=warnings)
     if pairing.into is not None:
-        row = merged_row(pairing.into, delivery, may_name_id=pairing.may_name_id, held_from=held_from)
+        row = merged_row(pairing.into, delivery, pairing, held_from=held_from)
         rows.merges.append(row)
         twins[row.delivery_id] = after_merge(pairing.into, row)
         # to erase whoever sent the one message erases the delivery; both sides are bound, so both are trusted alike

@@ -8,14 +8,19 @@ from typing import Any, Final, NamedTuple, Self, TypeAlias
 import orjson
 from msgspec.structs import replace
 
-from app.core.deliveries import NewDelivery, OrderSide, State
+from app.core.deliveries import Match, NewDelivery, OrderSide, State
 from app.core.events import Exit
 from app.core.people import GROUPS, OF_PERSON
+from app.core.trust import is_early
 from app.core.values.times import DAY_S, HOUR_S
 from app.outbox.rows import as_json, memory_told, read_memory, read_warnings
 
 #: The page's event may be so much earlier that its time is the better one.
 _EARLIER_S: Final = 3600
+#: With it the digest of an IP address begins among the facts of a buyer.
+ADDRESS: Final = "i"
+#: Members of an order side that are stored by name.
+_NAMED: Final = ("facts", "at", "match", "own")
 
 #: Members of `user_data` that describe the buyer; they come from one side.
 _BUYER: Final = ("em", "ph", "fn", "ln", "ge", "db", "ct", "st", "zp", "country")
@@ -36,20 +41,31 @@ _LDP: Final = "LDP"
 _WITHOUT: Final = "checkout without "
 
 
-def bound(public: OrderSide, proven: OrderSide) -> bool:
-    """Return whether a public and a proven event of one order id, or of one token, are one order.
-
-    Without an order id that both name only an equal token tells.
-    """
+def match_orders(public: OrderSide, proven: OrderSide) -> Match | None:
+    """Return how a page order matches a shop order of the same id or token; `None` if the two are not one order."""
     if public.token and proven.token:
-        return public.token == proven.token
-    return not set(public.totals).isdisjoint(proven.totals)
+        return Match.STRONG if public.token == proven.token else None
+    if set(public.totals).isdisjoint(proven.totals):
+        return None
+    if not set(public.facts).isdisjoint(proven.facts):
+        return Match.STRONG
+    return Match.EARLY if is_early(public.at, proven.at) else Match.WEAK
 
 
-def is_twin(earlier: OrderSide, later: OrderSide) -> bool:
-    """Return whether two public events of one order id are one: their totals are equal, their tokens do not differ."""
-    differs = earlier.token and later.token and earlier.token != later.token
-    return bool(earlier.totals) and earlier.totals == later.totals and not differs
+def has_same_sender(earlier: OrderSide, later: OrderSide) -> bool:
+    """Return whether two page orders of one order id have the same IP address and token.
+
+    A missing token differs from none if the IP address is known.
+    """
+    addresses = [{fact for fact in side.facts if fact.startswith(ADDRESS)} for side in (earlier, later)]
+    if addresses[0] != addresses[1]:
+        return False
+    return earlier.token == later.token or (addresses[0] != set() and None in (earlier.token, later.token))
+
+
+def is_same_report(earlier: OrderSide, later: OrderSide) -> bool:
+    """Return whether two page orders of one order id are one: sender and total are equal."""
+    return bool(earlier.totals) and earlier.totals == later.totals and has_same_sender(earlier, later)
 
 
 class Merged(NamedTuple):
@@ -78,6 +94,19 @@ class SideEvent(NamedTuple):
     #: What is in it from memory, by group, as it is stored behind the warnings.
     memory: Mapping[str, Any] = _NONE
 
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Read `OrderSide.own`."""
+        payload, names_event_id, *notes = orjson.loads(text)
+        memory = notes.pop() if notes and isinstance(notes[-1], dict) else _NONE
+        return cls(payload.encode(), names_event_id, notes, memory)
+
+    @property
+    def text(self) -> str:
+        """The event as `OrderSide.own` stores it."""
+        notes = [*self.warnings, *([self.memory] if self.memory else [])]
+        return as_json([self.payload.decode(), self.names_event_id, *notes])
+
 
 def merged(public: SideEvent, proven: SideEvent, *, crossing: Collection[str] = CROSSING) -> Merged:
     """Merge the finished events of a page and a shop: money and buyer of the shop, browser and event id of the page.
@@ -105,6 +134,23 @@ def merged(public: SideEvent, proven: SideEvent, *, crossing: Collection[str] = 
     if custom_data:
         event["custom_data"] = custom_data
     _keep_every_no(event, (page, shop))
+    warnings = _warnings(public.warnings, proven.warnings, custom_data)
+    names_event_id = public.names_event_id or proven.names_event_id
+    return _merged(event, names_event_id=names_event_id, warnings=warnings, memory=memory)
+
+
+def with_opt_outs(shop: SideEvent, pages: Sequence[bytes]) -> Merged:
+    """Return a shop's event with the opt-outs of page events, and nothing else of these."""
+    event = orjson.loads(shop.payload)
+    _keep_every_no(event, [*map(orjson.loads, pages), orjson.loads(shop.payload)])
+    warnings, memory = tuple(shop.warnings), dict(shop.memory)
+    return _merged(event, names_event_id=shop.names_event_id, warnings=warnings, memory=memory)
+
+
+def _merged(
+    event: dict[str, Any], *, names_event_id: bool, warnings: tuple[str, ...], memory: dict[str, Any]
+) -> Merged:
+    custom_data = event.get("custom_data", {})
     return Merged(
         payload=orjson.dumps(event),
         event_id=event["event_id"],
@@ -112,8 +158,8 @@ def merged(public: SideEvent, proven: SideEvent, *, crossing: Collection[str] = 
         amount=custom_data.get("value"),
         currency=custom_data.get("currency"),
         buyer=tuple(event["user_data"].get("em", ())),
-        names_event_id=public.names_event_id or proven.names_event_id,
-        warnings=_warnings(public.warnings, proven.warnings, custom_data),
+        names_event_id=names_event_id,
+        warnings=warnings,
         memory=memory,
     )
 
@@ -207,9 +253,15 @@ NOT_CONFIRMED: Final = "not confirmed by the shop"
 #: How the warnings of two orders begin that were both sent, since a page and a shop say different things.
 PAGE_DIFFERS: Final = "the page's order differs"
 SHOP_SENT_TOO: Final = "the shop's order differs"
+#: How the warning of a shop order begins if a page order with the same amount was sent too, and is not its own.
+PAGE_SENT_TOO: Final = "a page order was sent before the shop order"
 #: Why the claim of a page is not sent.
 SHOP_DIFFERS: Final = "the shop's own order differs"
 SHOP_HAS_ID: Final = "the shop's own order has its event_id"
+ARRIVED_EARLY: Final = "it arrived before the shop created the order"
+ANOTHER_MATCHES: Final = "another page order matches the token or the buyer of the shop's order"
+SEVERAL_MATCH: Final = "several page orders match the shop's order, and none of them its token or its buyer"
+GAVE_WAY: Final = "more than 20 events claim the order"
 FIRST_WAS_SENT: Final = "an earlier event of the page for the same order was sent"
 PAGE_WAS_TAKEN: Final = "Pinterest accepted the same order from the page"
 #: How a reason begins that says where an event went.
@@ -292,12 +344,16 @@ def _is_event(payload: bytes | None) -> bool:
 def side_of(side: OrderSide) -> list[Any]:
     """Return a side as a list for JSON, without the names of its members."""
     known = [side.token, side.totals, side.names_event_id, side.waits]
-    return [*known, side.number, *side.browsers] if side.number or side.browsers else known
+    more = {name: value for name in _NAMED if (value := getattr(side, name))}
+    if side.number or side.browsers or more:
+        known += [side.number, *side.browsers]
+    return [*known, more] if more else known
 
 
 def read_side(given: Sequence[Any]) -> OrderSide:
     """Return the side that a stored list is."""
     token, totals, names_event_id, waits, *rest = given
+    more = rest.pop() if rest and isinstance(rest[-1], dict) else {}
     number, *browsers = rest or (None,)
     return OrderSide(
         token=token,
@@ -306,6 +362,10 @@ def read_side(given: Sequence[Any]) -> OrderSide:
         waits=waits,
         number=number,
         browsers=tuple(browsers),
+        facts=tuple(more.get("facts", ())),
+        at=more.get("at"),
+        match=Match(more["match"]) if "match" in more else None,
+        own=more.get("own"),
     )
 
 
@@ -314,6 +374,10 @@ class Pairing:
     """What becomes of an order for which the store has events of either side."""
 
     into: Twin | None = None
+    #: How the page order matches the shop order; `None` between two page orders.
+    match: Match | None = None
+    #: Page orders whose opt-outs a shop order takes, and nothing else.
+    opt_outs: tuple[Twin, ...] = ()
     #: It may keep the event id that it names: no other delivery has it.
     may_name_id: bool = True
     #: It waits to hear what becomes of this delivery.
@@ -322,6 +386,8 @@ class Pairing:
     event_id: str | None = None
     #: What waits no longer, and why.
     dropped: tuple[tuple[Twin, str], ...] = ()
+    #: Of a delivery in `dropped`: the delivery that its followers follow from now on.
+    heirs: tuple[tuple[int, int], ...] = ()
     #: What others are warned of.
     told: tuple[tuple[Twin, str], ...] = ()
     #: Keys that are remembered beside those that follow from its columns.
@@ -354,18 +420,22 @@ class MergedRow(NamedTuple):
     payload: bytes
 
 
-def merged_row(twin: Twin, delivery: NewDelivery, *, may_name_id: bool, held_from: float) -> MergedRow:
+def merged_row(twin: Twin, delivery: NewDelivery, pairing: Pairing, *, held_from: float) -> MergedRow:
     """Merge a delivery into one that has not left; of two public ones the newer is taken as the page's."""
     side, twin_side = delivery.side or OrderSide(), twin.side or OrderSide()
     new = SideEvent(delivery.payload, side.names_event_id, delivery.warnings, memory_told(delivery))
-    warnings, memory = without_note(twin.warnings), read_memory(twin.warnings)
-    known = SideEvent(twin.payload or b"", twin_side.names_event_id, warnings, memory)
+    known = _stored_event(twin, twin_side)
     page, shop = (known, new) if delivery.is_proven else (new, known)
-    shop_side = side if delivery.is_proven else twin_side
-    browsers = tuple(dict.fromkeys((*twin_side.browsers, *side.browsers)))
-    is_proven = bool(twin.is_proven) or delivery.is_proven
-    page = page._replace(names_event_id=page.names_event_id and may_name_id)
-    one = merged(page, shop, crossing=CROSSING if is_proven else page.memory)
+    is_proven, was_weak = bool(twin.is_proven) or delivery.is_proven, twin_side.match is Match.WEAK
+    if was_weak and twin_side.own is not None:
+        shop = SideEvent.read(twin_side.own)
+    is_one_of_several = was_weak and pairing.match is Match.WEAK
+    if is_one_of_several:
+        one = with_opt_outs(shop, [known.payload, new.payload])
+    else:
+        page = page._replace(names_event_id=page.names_event_id and pairing.may_name_id)
+        one = merged(page, shop, crossing=CROSSING if is_proven else page.memory)
+    own = shop.text if pairing.match is Match.WEAK else None
     notes = () if is_proven else (NOT_CONFIRMED,)
     return MergedRow(
         delivery_id=twin.delivery_id,
@@ -378,13 +448,40 @@ def merged_row(twin: Twin, delivery: NewDelivery, *, may_name_id: bool, held_fro
         checkout_id=twin.checkout_id or delivery.checkout_id,
         buyer=as_json(one.buyer),
         warnings=as_json([*notes, *one.warnings, *([one.memory] if one.memory else [])]),
-        side=as_json(side_of(replace(shop_side, names_event_id=one.names_event_id, browsers=browsers))),
+        side=as_json(side_of(_merged_side(twin_side, side, delivery, pairing, one, own))),
         is_proven=is_proven,
-        waits_on=not is_proven,
+        waits_on=not is_proven or is_one_of_several,
         hold_s=delivery.hold_s,
         held_from=held_from,
         payload=one.payload,
     )
+
+
+def _stored_event(twin: Twin, side: OrderSide) -> SideEvent:
+    warnings, memory = without_note(twin.warnings), read_memory(twin.warnings)
+    return SideEvent(twin.payload or b"", side.names_event_id, warnings, memory)
+
+
+def _merged_side(
+    known: OrderSide, new: OrderSide, delivery: NewDelivery, pairing: Pairing, one: Merged, own: str | None
+) -> OrderSide:
+    """Return the side of a delivery after a merge: of the shop, or of two page orders with the earlier arrival."""
+    is_replaced = known.match is Match.WEAK and pairing.match is Match.STRONG
+    browsers = tuple(dict.fromkeys((*(() if is_replaced else known.browsers), *new.browsers)))
+    if pairing.match is None and not delivery.is_proven:
+        known = replace(known, token=known.token or new.token, facts=tuple(dict.fromkeys((*known.facts, *new.facts))))
+    shop = new if delivery.is_proven else known
+    return replace(
+        shop, names_event_id=one.names_event_id, browsers=browsers, match=pairing.match or known.match, own=own
+    )
+
+
+def with_opt_outs_of(delivery: NewDelivery, pages: Sequence[Twin]) -> NewDelivery:
+    """Return a shop order with the opt-outs of several weak page orders."""
+    side = delivery.side or OrderSide()
+    shop = SideEvent(delivery.payload, side.names_event_id, delivery.warnings, memory_told(delivery))
+    payload = with_opt_outs(shop, [page.payload for page in pages if page.payload]).payload
+    return replace(delivery, payload=payload, side=replace(side, match=Match.WEAK, own=shop.text))
 
 
 def after_merge(twin: Twin, row: MergedRow) -> Twin:

@@ -8,7 +8,7 @@ from msgspec.structs import astuple
 
 from app.config.settings import MemorySettings
 from app.core.consent import Answer, Subject, after, is_newer, key_of, order_key
-from app.core.deliveries import OrderSide
+from app.core.deliveries import Match, OrderSide
 from app.core.people import Ownership, PeopleChanges
 from app.core.values.times import HOUR_S
 from app.outbox.pairing import read_side
@@ -151,6 +151,10 @@ def _subjects_of(rows: Iterable[Sequence[Any]]) -> dict[str, list[Subject]]:
             order=order_key(order_id) if order_id else "",
             totals=of_order.totals,
             pages=of_order.browsers,
+            facts=of_order.facts,
+            at=of_order.at,
+            # a shop order without a strong page order heeds every page order of its amount
+            ignores_weak=of_order.match is Match.STRONG if is_proven else side is not None,
         )
         found.setdefault(str(delivery_id), []).append(subject)
     return found

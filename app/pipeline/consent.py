@@ -31,6 +31,7 @@ from app.core.consent import (
     objections,
     opted_out,
     order_key,
+    order_total,
     verdict,
 )
 from app.core.deliveries import NewDelivery, OrderSide
@@ -42,7 +43,7 @@ from app.identity import IdentityEvent, Memory
 from app.pipeline.enrichment import finished_by_defaults, of_permitted
 from app.pipeline.identity_events import IdentityEventReader
 from app.pipeline.receipts import Answered, IntakeBatch
-from app.pipeline.twins import order_side, order_token
+from app.pipeline.twins import order_side, order_token, sent_address
 from app.pipeline.waiting import time_left_s
 from app.source import Intake
 
@@ -136,7 +137,7 @@ class Consents:
         order_ids |= {each.placed_order for each in drafts.deliveries[places.start : places.stop] if each.placed_order}
         may_name_order = order_ids or (event["type"] == "track" and (is_no or self._settings.consent_required))
         answer, of_order = _answer_of(known, kind, drafts.intake.source), event if may_name_order else None
-        said = _answers(answer, dict.fromkeys(keys, False) | linked, of_order, sorted(order_ids))
+        said = _answers(answer, dict.fromkeys(keys, False) | linked, of_order, sorted(order_ids), known.found)
         if said:
             drafts.answered.append(Answered(first=places.start, end=places.stop, is_no=is_no, said=said))
         if is_no:
@@ -171,14 +172,15 @@ class Consents:
         ids = self._book.ids
         local_ids: AbstractSet[str | None] = local.keys()
         for place, (delivery, (event, owner)) in enumerate(zip(drafts.deliveries, drafts.whose, strict=True)):
-            keys = owner.keys
+            keys, order = owner.keys, ""
             if event is not None:
                 token = delivery.token if delivery.side else order_token(event)
-                keys = (*keys, key_of(token), order_key(delivery.placed_order) if delivery.placed_order else "")
+                order = order_key(delivery.placed_order) if delivery.placed_order else ""
+                keys = (*keys, key_of(token), order)
             if not is_required and ids.isdisjoint(keys) and local_ids.isdisjoint(keys):
                 continue
             nos, said = bits_about(keys, kept), bits_about(keys, local)
-            if is_required or self._is_judged(delivery, nos, said):
+            if is_required or order in ids or order in local or self._is_judged(delivery, nos, said):
                 found[place] = self._subject(event, delivery, owner, local)
             elif (nos | said) & self._nos:
                 drafts.deliveries[place] = replace(delivery, payload=opted_out(delivery.payload))
@@ -205,6 +207,7 @@ class Consents:
             token = key_of(delivery.token if delivery.side else order_token(event))
             if order in local or order in self._book.kept:  # else nobody asks for them, and there may be dozens
                 totals = _side_of(event, delivery).totals
+        side = delivery.side or OrderSide()
         return Subject(
             is_proven=delivery.is_proven,
             user=owner.user or "",
@@ -213,6 +216,10 @@ class Consents:
             token=token,
             order=order,
             totals=totals,
+            facts=side.facts,
+            at=side.at,
+            # a strong page order may wait, so opt-outs of weak ones are judged when the shop order is claimed
+            ignores_weak=delivery.side is not None,
         )
 
     async def ask(self, drafts: IntakeBatch, store: KeepsConsents) -> tuple[IntakeBatch, list[Answer]]:
@@ -335,15 +342,20 @@ def _answer_of(identity_event: IdentityEvent, kind: Kind, source: str) -> Answer
 
 
 def _answers(
-    answer: Answer, keys: Mapping[str, bool], of_order: Event | None, order_ids: Sequence[str]
+    answer: Answer,
+    keys: Mapping[str, bool],
+    of_order: Event | None,
+    order_ids: Sequence[str],
+    user_data: Mapping[str, Any],
 ) -> list[Answer]:
     """Return an answer about each key, which says whether it holds for proven events, and about the event's order."""
     found = [replace(answer, key=key, for_proven=for_proven) for key, for_proven in keys.items()]
     token = None if of_order is None else order_token(of_order)
     if of_order is not None and (token or order_ids):
-        totals = order_side(of_order, _UNBUILT, message_id="", is_proven=False).totals
+        built = _UNBUILT | {"user_data": {**user_data, **sent_address(of_order)}}
+        total = order_total(order_side(of_order, built, message_id="", is_proven=False))
         about = [*([key_of(token)] if token else []), *map(order_key, order_ids)]
-        found += [replace(answer, key=key, total=totals[0] if totals else "") for key in about]
+        found += [replace(answer, key=key, total=total) for key in about]
     return found or ([] if answer.is_no else [answer])  # of nobody: it counts for its own event
 
 

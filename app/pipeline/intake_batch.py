@@ -258,7 +258,7 @@ def _ask(
     message_id, sender = _kept_id(event["messageId"], lines), drafts.intake
     count = 0
     is_withheld_alone = False
-    for line in lines:
+    for place, line in enumerate(lines):
         if line.cancels is not None:
             drafts.withdrawals.append(
                 drafted_withdrawal(
@@ -273,6 +273,7 @@ def _ask(
             delivery = router.drafted(
                 message_id, event, line, source=sender.source, is_proven=sender.is_proven, now=sender.now
             )
+            lines = _with_warnings(lines, place, delivery.warnings)
             if sender.is_replayed and delivery.wait_s:
                 delivery = replace(delivery, wait_s=0, is_withheld_alone=False)
             is_withheld_alone |= delivery.is_withheld_alone
@@ -284,6 +285,13 @@ def _ask(
         elif is_withheld_alone:
             drafts.candidates.append((event, [PresetResult(preset=None, exit=Exit.WITHHELD, reason=NOT_CONFIRMED)]))
     return message_id, lines
+
+
+def _with_warnings(lines: list[PresetResult], place: int, warnings: tuple[str, ...]) -> list[PresetResult]:
+    """Return lines of which one has the warnings of its delivery."""
+    if lines[place].warnings is warnings:
+        return lines
+    return [*lines[:place], replace(lines[place], warnings=warnings), *lines[place + 1 :]]
 
 
 def _kept_id(message_id: str, lines: Sequence[PresetResult]) -> str:

@@ -8,6 +8,8 @@ from typing import Any, Final, NamedTuple
 
 from app.core.deliveries import OrderSide
 from app.core.events import Event
+from app.core.people import GROUPS
+from app.core.values.addresses import one_household, public_address
 from app.core.values.amounts import WITH_THREE_DECIMALS, Context, currency_code, read_amount
 from app.core.values.order_channels import WITHOUT_BROWSER, order_channel
 from app.core.values.placeholders import is_no_id, unwrap_single
@@ -41,6 +43,7 @@ _MAX: Final = Decimal(10) ** 12
 #: Where a shop says by which way an order came, if the file of its source maps no `order_channel`: Shopify's name,
 #: WooCommerce's.
 _WAYS: Final = ("source_name", "created_via")
+_ADDRESS: Final = "ip"
 #: Orders that staff enters or a plugin repeats: their address and browser are not the buyer's.
 _OF_STAFF: Final = WITHOUT_BROWSER | {"pos-rest-api", "shopify_draft_order", "draft_order", "draft", "admin"}
 _OF_BROWSER: Final = ("client_ip_address", "client_user_agent", "click_id")
@@ -54,8 +57,13 @@ _WITHOUT_PAGE: Final = _OF_STAFF | {
 }
 
 
-def order_side(event: Event, built: Event, *, message_id: str, is_proven: bool) -> OrderSide:
-    """Return what an event says of its order; `built` is the finished `checkout`, `message_id` as it is kept."""
+def order_side(
+    event: Event, built: Event, *, message_id: str, is_proven: bool, recalled: Iterable[str] = ()
+) -> OrderSide:
+    """Return what an event says of its order; `built` is the finished `checkout`, `message_id` as it is kept.
+
+    `recalled` are the groups of `user_data` that come from memory: an id that a stranger can guess leads to them.
+    """
     properties = _object(event.get("properties"))
     event_id = built["event_id"]
     currency = currency_code(unwrap_single(properties.get("currency"))) or built.get("custom_data", {}).get("currency")
@@ -66,7 +74,27 @@ def order_side(event: Event, built: Event, *, message_id: str, is_proven: bool) 
         or any(properties.get(name) == event_id for name in _EVENT_IDS),
         waits=not (is_proven and (built["action_source"] == "offline" or _WITHOUT_PAGE & _ways(properties))),
         number=_other_name(properties, built.get("custom_data", {}).get("order_id")) if is_proven else None,
+        facts=buyer_facts(built.get("user_data", {}), recalled),
     )
+
+
+def sent_address(event: Event) -> dict[str, str]:
+    """Return the IP address of an event as a member of `user_data`; empty if the event has no public address."""
+    text = _object(event.get("context")).get("ip")
+    address = public_address(text)[0] if type(text) is str else None
+    return {"client_ip_address": address} if address else {}
+
+
+def buyer_facts(user_data: Mapping[str, Any], recalled: Iterable[str] = ()) -> tuple[str, ...]:
+    """Return short digests of e-mail addresses, phone numbers and the IP address (IPv6: its /64 network).
+
+    A digest has 24 bits: 256 IPv4 addresses share one, so that it names no address, and a guess fails.
+    """
+    left_out = {name for group in recalled for name in GROUPS[group]}
+    found = [(name, value) for name in ("em", "ph") if name not in left_out for value in user_data.get(name, ())]
+    if (address := user_data.get("client_ip_address")) is not None:
+        found.append((_ADDRESS, one_household(address)))
+    return tuple([name[0] + sha256(value.encode()).hexdigest()[:6] for name, value in found])
 
 
 def _other_name(properties: Mapping[str, Any], order_id: str | None) -> str | None:

@@ -18,6 +18,7 @@ from app.core.events import Event
 from app.core.shared_values import ORDERS_HEARD, SharedValues
 from app.core.trust import SourceTraits
 from app.core.values.times import DAY_S, MINUTE_S
+from app.pipeline.shop_clocks import ShopClocks
 from app.pipeline.twins import order_side
 
 #: A side that has sent no order for so long is not waited for.
@@ -64,6 +65,7 @@ class OrderWaits:
         self._shared = shared
         self._is_asked = is_asked
         self._looked_at = -inf
+        self._clocks = ShopClocks()
         #: Ad accounts and shops that have both sides.
         self._paired: frozenset[tuple[str, str]] = frozenset()
         #: Ad accounts that get events of a proven source.
@@ -90,6 +92,7 @@ class OrderWaits:
         )
         if self._paired and self._shared is not None:
             await self._share({side for side in sides if side[:2] in self._paired}, self._shared, now)
+            await self._clocks.share(self._shared)
 
     async def _share(self, sides: set[tuple[str, str, bool]], shared: SharedValues, now: float) -> None:
         """Exchange what was heard. A side that is new counts as heard of from now on."""
@@ -111,7 +114,13 @@ class OrderWaits:
             return delivery
         if not self._is_asked:
             self._heard[account, shop, is_proven] = now
-        side = order_side(event, built, message_id=delivery.message_id, is_proven=is_proven)
+        recalled, warnings = delivery.memory or (), delivery.warnings
+        side = order_side(event, built, message_id=delivery.message_id, is_proven=is_proven, recalled=recalled)
+        if is_proven:
+            at, about = self._clocks.created_at(delivery.source, event, now, counts=not self._is_asked)
+            side, warnings = replace(side, at=at), (*warnings, *about) if about else warnings
+        else:
+            side = replace(side, at=int(now))
         if not is_proven and self._rules.tag_event_id == "message":
             side = replace(side, names_event_id=True)
         wait_s = 0.0
@@ -124,7 +133,7 @@ class OrderWaits:
             if is_proven:
                 wait_s = time_left_s(delivery, wait_s, now) if self._rules.order_wait_for_browser else 0
         is_withheld = wait_s > 0 and not is_proven and self._rules.unconfirmed_orders == "withhold"
-        return replace(delivery, side=side, wait_s=max(0.0, wait_s), is_withheld_alone=is_withheld)
+        return replace(delivery, side=side, wait_s=max(0.0, wait_s), is_withheld_alone=is_withheld, warnings=warnings)
 
     def _hears(self, account: str, shop: str, is_proven: bool, now: float) -> bool:  # noqa: FBT001 - a part of the side
         return self._shared is None or self._heard.get((account, shop, is_proven), -inf) > now - _SILENT_S

@@ -8,41 +8,64 @@ from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from app.core.deliveries import OrderSide
+from app.core.deliveries import Match, OrderSide
 from app.core.people import GROUPS
-from app.outbox.pairing import WAITS_TO_BE_WITHHELD, Merged, SideEvent, Waiting, bound, is_twin, merged, waits_over
+from app.outbox.pairing import (
+    WAITS_TO_BE_WITHHELD,
+    Merged,
+    SideEvent,
+    Waiting,
+    is_same_report,
+    match_orders,
+    merged,
+    waits_over,
+)
 from tests.rounds import examples
 from tests.rows import every_row
 
 NONE = OrderSide()
 
 
-def of(*totals: str, token: str | None = None) -> OrderSide:
-    return OrderSide(totals=totals, token=token)
+def of(*totals: str, **members: Any) -> OrderSide:
+    return OrderSide(totals=totals, **members)
+
+
+STRONG, WEAK, EARLY = Match.STRONG, Match.WEAK, Match.EARLY
+IP, MAIL = ("iaaaaaa",), ("eaaaaaa",)
 
 
 @every_row(
     ("public", "proven", "expected"),
     [
-        (of("USD 249.00"), of("USD 249.00"), True),
-        (of("USD 249.00"), of("USD 200.00", "USD 249.00"), True),
-        (of("USD 0.01"), of("USD 249.00"), False),
-        (of("EUR 249.00"), of("USD 249.00"), False),
-        (NONE, of("USD 249.00"), False),
-        (of("USD 249.00"), NONE, False),
-        (NONE, NONE, False),
-        (of(token="t"), of("USD 80.00", token="t"), True),
-        (of("USD 1.00", token="t"), of("USD 80.00", token="t"), True),
-        (of("USD 80.00", token="t"), of("USD 80.00", token="u"), False),
-        (of("USD 80.00", token="t"), of("USD 80.00"), True),
-        (of("USD 80.00"), of("USD 80.00", token="t"), True),
-        (of(token="t"), of("USD 80.00"), False),
+        (of("USD 249.00"), of("USD 249.00"), WEAK),
+        (of("USD 249.00"), of("USD 229.00", "USD 249.00"), WEAK),
+        (of("USD 0.01"), of("USD 249.00"), None),
+        (of("EUR 249.00"), of("USD 249.00"), None),
+        (NONE, of("USD 249.00"), None),
+        (of("USD 249.00"), NONE, None),
+        (NONE, NONE, None),
+        (of(token="t"), of("USD 80.00", token="t"), STRONG),
+        (of("USD 1.00", token="t"), of("USD 80.00", token="t"), STRONG),
+        (of("USD 80.00", token="t"), of("USD 80.00", token="u"), None),
+        (of("USD 80.00", token="t"), of("USD 80.00"), WEAK),
+        (of("USD 80.00"), of("USD 80.00", token="t"), WEAK),
+        (of(token="t"), of("USD 80.00"), None),
+        (of("USD 80.00", facts=IP), of("USD 80.00", facts=(*MAIL, *IP)), STRONG),
+        (of("USD 80.00", facts=MAIL), of("USD 80.00", facts=(*MAIL, *IP)), STRONG),
+        (of("USD 80.00", facts=MAIL), of("USD 80.00", facts=IP), WEAK),
+        (of("USD 80.01", facts=IP), of("USD 80.00", facts=IP), None),
+        (of("USD 80.00", token="t", facts=IP), of("USD 80.00", token="u", facts=IP), None),
+        (of("USD 80.00", at=939), of("USD 80.00", at=1_000), EARLY),
+        (of("USD 80.00", at=940), of("USD 80.00", at=1_000), WEAK),
+        (of("USD 80.00", at=2_000), of("USD 80.00", at=1_000), WEAK),
+        (of("USD 80.00"), of("USD 80.00", at=1_000), WEAK),
+        (of("USD 80.00", at=1), of("USD 80.00"), WEAK),
+        (of("USD 80.00", at=1, facts=IP), of("USD 80.00", at=1_000, facts=IP), STRONG),
+        (of("USD 80.00", at=1, token="t"), of("USD 80.00", at=1_000, token="t"), STRONG),
     ],
 )
-def test_two_sides_are_bound_by_a_token_or_by_an_amount(
-    public: OrderSide, proven: OrderSide, *, expected: bool
-) -> None:
-    assert bound(public, proven) is expected
+def test_a_page_order_matches_a_shop_order(public: OrderSide, proven: OrderSide, *, expected: Match | None) -> None:
+    assert match_orders(public, proven) is expected
 
 
 @every_row(
@@ -51,15 +74,23 @@ def test_two_sides_are_bound_by_a_token_or_by_an_amount(
         (of("USD 9.00"), of("USD 9.00"), True),
         (of("USD 9.00"), of("EUR 9.00"), False),
         (of("USD 9.00"), of("USD 8.00"), False),
-        (of("USD 9.00", token="t"), of("USD 9.00"), True),
+        (of("USD 9.00", token="t"), of("USD 9.00", token="t"), True),
+        (of("USD 9.00", token="t"), of("USD 9.00"), False),
         (of("USD 9.00", token="t"), of("USD 9.00", token="u"), False),
+        (of("USD 9.00", token="t", facts=IP), of("USD 9.00", facts=(*MAIL, *IP)), True),
+        (of("USD 9.00", token="t", facts=IP), of("USD 9.00", token="u", facts=IP), False),
+        (of("USD 9.00", facts=IP), of("USD 9.00", facts=("ibbbbbb",)), False),
+        (of("USD 9.00", facts=IP), of("USD 9.00"), False),
+        (of("USD 9.00", facts=MAIL), of("USD 9.00"), True),
         (NONE, NONE, False),
         (NONE, of("USD 9.00"), False),
     ],
 )
-def test_two_public_events_are_twins_by_their_totals(earlier: OrderSide, later: OrderSide, *, expected: bool) -> None:
-    assert is_twin(earlier, later) is expected
-    assert is_twin(later, earlier) is expected
+def test_two_page_orders_are_one_if_sender_and_total_are_equal(
+    earlier: OrderSide, later: OrderSide, *, expected: bool
+) -> None:
+    assert is_same_report(earlier, later) is expected
+    assert is_same_report(later, earlier) is expected
 
 
 AT = 1_800_000_000

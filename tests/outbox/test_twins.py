@@ -1,10 +1,13 @@
 """One order from two sides, a page and a shop: which of them waits, what they become together, and what alone."""
 
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+import psycopg
 import pytest
 
 from app.core.deliveries import Claimed, Delivery, NewDelivery, Retry, Settlement, State, Withdrawal
@@ -14,6 +17,7 @@ from app.core.people import Ownership, PeopleChanges
 from app.insights.orders.revenue import OrderTrust, read_revenue
 from app.outbox import Outbox
 from app.outbox.dedup import own_event_id
+from app.outbox.pairing import GAVE_WAY
 from app.pipeline.receipts import receipt_of_message
 from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, At, new, settlement
 from tests.outbox.orders import page, shop
@@ -25,6 +29,7 @@ class Sent:
 
     outbox: Outbox
     events: list[tuple[float, str, str | None]] = field(default_factory=list)
+    payloads: list[tuple[str, Any]] = field(default_factory=list)
 
     async def until(self, begin: float, end: float) -> None:
         moment = begin
@@ -33,6 +38,7 @@ class Sent:
             for claimed in await at.claim():
                 event = orjson.loads(claimed.payload)
                 self.events.append((moment, event["event_id"], event.get("custom_data", {}).get("value")))
+                self.payloads.append((event["event_id"], event))
                 await at.deliver(claimed)
             moment += 30
 
@@ -218,6 +224,149 @@ async def test_an_order_of_two_sides_becomes(
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# Page orders of strangers: strong, weak and early ones.
+
+BUYER, EVE, MALLORY = ("i0buyer",), ("i0eve00",), ("i0mallo",)
+AFTER = int(NOW) + 5
+
+
+def buyer(event_id: str = "tag-buyer", **changes: Any) -> NewDelivery:
+    given: dict[str, Any] = {"facts": BUYER, "at": AFTER}
+    return page(event_id=event_id, **given | changes)
+
+
+def eve(event_id: str = "tag-eve", **changes: Any) -> NewDelivery:
+    given: dict[str, Any] = {"facts": EVE, "at": AFTER}
+    return page(event_id=event_id, **given | changes)
+
+
+def mallory(event_id: str = "tag-mallory", **changes: Any) -> NewDelivery:
+    given: dict[str, Any] = {"facts": MALLORY, "at": AFTER}
+    return page(event_id=event_id, **given | changes)
+
+
+def paid(**changes: Any) -> NewDelivery:
+    given: dict[str, Any] = {"facts": BUYER, "at": int(NOW)}
+    return shop(**given | changes)
+
+
+EARLY: dict[str, Any] = {"at": int(NOW) - 61}
+NO: dict[str, Any] = {"opt_out": True}
+HELD: dict[str, Any] = {"hold_s": 1_800}
+Steps = list[tuple[float, NewDelivery]]
+#: Moments and events; of what is sent: event id, whose click id, opt-out; the exits.
+STRANGERS: list[tuple[str, Steps, list[tuple[str, str | None, bool]], str]] = [
+    ("a strong one wins", [(0, eve(**NO)), (1, buyer()), (60, paid())], [("tag-buyer", "buyer", False)], "eem"),
+    ("by token", [(0, eve(**NO)), (1, mallory(token="t")), (60, paid(token="t"))],
+     [("tag-mallory", "mallory", False)], "eem"),
+    ("several weak ones: none", [(0, eve()), (1, mallory()), (60, paid())], [("shop-1", None, False)], "eee"),
+    ("of these an opt-out", [(0, eve()), (1, mallory(**NO)), (60, paid())], [("shop-1", None, True)], "eee"),
+    ("then a strong one", [(0, eve(**NO)), (1, mallory()), (60, paid()), (90, buyer())],
+     [("tag-buyer", "buyer", False)], "eeem"),
+    ("then a weak one", [(0, eve()), (1, mallory()), (60, paid()), (90, eve("tag-3", **NO))],
+     [("shop-1", None, True)], "eeem"),
+    ("then a weak one and a strong one",
+     [(0, eve()), (1, mallory()), (60, paid()), (90, eve("tag-3", **NO)), (99, buyer())],
+     [("tag-buyer", "buyer", False)], "eeemm"),
+    ("an early one", [(0, eve(**EARLY, **NO)), (60, paid())], [("shop-1", None, False)], "ee"),
+    ("an early one and a weak one", [(0, eve(**EARLY, **NO)), (1, mallory()), (60, paid())],
+     [("tag-mallory", "mallory", False)], "eem"),
+    ("an early one was sent", [(0, eve(**EARLY)), (900, paid())],
+     [("tag-eve", "eve", False), ("shop-1", None, False)], "ee"),
+    ("it was sent under the shop's id", [(0, eve("shop-1", **EARLY)), (900, paid())],
+     [("shop-1", "shop-1", False), ("another", None, False)], "ee"),
+    ("it was sent, then the buyer's", [(0, eve(**EARLY)), (900, buyer()), (910, paid())],
+     [("tag-eve", "eve", False), ("tag-buyer", "buyer", False)], "eem"),
+    ("it was sent under the buyer's id",
+     [(0, eve("tag-buyer", message_id="e", **EARLY)), (900, buyer()), (910, paid())],
+     [("tag-buyer", "tag-buyer", False), ("shop-1", "buyer", False)], "eem"),
+    ("it was sent, no shop: the buyer's is none", [(0, eve()), (700, buyer())], [("tag-eve", "eve", False)], "ee"),
+    ("the same sender again", [(0, eve()), (700, eve("tag-3"))], [("tag-eve", "eve", False)], "ed"),
+    ("a strong one counts as long before", [(0, buyer(at=int(NOW) - 9_000)), (60, paid())],
+     [("tag-buyer", "buyer", False)], "em"),
+    ("held, weak, strong", [(0, paid(**HELD)), (5, eve(**NO, **HELD)), (9, buyer(**HELD))],
+     [("tag-buyer", "buyer", False)], "emm"),
+    ("held, weak, weak", [(0, paid(**HELD)), (5, eve(**HELD)), (9, mallory(**NO, **HELD))],
+     [("shop-1", None, True)], "emm"),
+    ("held, strong, weak", [(0, paid(**HELD)), (5, buyer(**HELD)), (9, eve(**NO, **HELD))],
+     [("tag-buyer", "buyer", False)], "emd"),
+    ("held, weak, strong under the weak one's id",
+     [(0, paid(**HELD)), (5, eve("tag-buyer", message_id="e", **HELD)), (9, buyer(**HELD))],
+     [("tag-buyer", "buyer", False)], "emm"),
+    ("held, weak", [(0, paid(**HELD)), (5, eve(**HELD))], [("tag-eve", "eve", False)], "em"),
+    ("30 guesses, then the buyer's",
+     [*((n, eve(f"x-{n}", at=AFTER, amount=f"{n}.00")) for n in range(30)), (40, buyer()), (60, paid())],
+     [("tag-buyer", "buyer", False)], "e" * 31 + "m"),
+    ("the buyer's, then 30 guesses in one call",
+     [(0, buyer()), (40, paid(order_id="SO-2", event_id="other")),
+      *((80, eve(f"x-{n}", amount=f"{n}.00")) for n in range(30)), (120, paid())],
+     [("other", None, False), ("shop-1", None, False)], "ee" + "e" * 31),
+    ("held, an early one", [(0, paid(**HELD)), (5, eve(**EARLY, **NO, **HELD))], [("shop-1", None, False)], "ed"),
+    ("the buyer's was sent, then 30 guesses",
+     [(0, buyer()), *((650, eve(f"x-{n}", amount=f"{n}.00")) for n in range(30)), (900, paid())],
+     [("tag-buyer", "buyer", False)], "e" * 31 + "d"),
+    ("30 guesses alone: the first that is left",
+     [(n, eve(f"x-{n}", amount=f"{n}.00")) for n in range(1, 31)], [("x-11", "x-11", False)], "e" * 30),
+]  # fmt: skip
+_EXITS = {"e": "enqueued", "m": "merged", "d": "duplicate"}
+
+
+@pytest.mark.parametrize(("steps", "sent", "exits"), [row[1:] for row in STRANGERS], ids=[row[0] for row in STRANGERS])
+@pytest.mark.parametrize("is_array", [False, True])
+async def test_an_order_of_the_shop_meets_page_orders_of_strangers(
+    at: At, steps: Steps, sent: list[tuple[str, str | None, bool]], exits: str, *, is_array: bool
+) -> None:
+    """With `is_array` all events that come without a pause for the sender are one call."""
+    seen, told, last = Sent(at.outbox), [], 0.0
+    groups: list[Steps] = []
+    for step in steps:
+        if is_array and groups and step[0] < groups[-1][0][0] + 30:
+            groups[-1].append(step)
+        else:
+            groups.append([step])
+    for group in groups:
+        moment = group[-1][0]
+        await seen.until(last, moment - 1)
+        told += await At(at.outbox, NOW + moment).enqueue(*(delivery for _, delivery in group))
+        last = moment
+    await seen.until(last, last + 2_000)
+
+    assert _exits(told) == [_EXITS[each] for each in exits]
+    known = {each.event_id for _, each in steps}
+    found = [
+        (id_ if id_ in known else "another", event["user_data"].get("click_id"), event.get("opt_out", False))
+        for id_, event in seen.payloads
+    ]
+    assert found == [(id_, click and f"dj0-{click if click.startswith(('x', 'shop', 'tag')) else 'tag-' + click}", no)
+                     for id_, click, no in sent]  # fmt: skip
+    assert (await at.outbox.backlog(ACCOUNT, now=NOW)).pending == 0
+    for page_ in (await at.outbox.search(Query(), limit=99)).deliveries:
+        assert page_.state is State.DELIVERED
+
+
+async def test_what_is_stored_to_undo_a_merge_is_erased_with_the_payload(at: At, outbox_url: str) -> None:
+    await at.enqueue(paid(), eve())
+    await at.deliver(*await at.claim())
+    await at.enqueue(paid(order_id="SO-2", event_id="shop-2"), eve("tag-2", order_id="SO-2"))
+    (claimed,) = await at.claim()
+    await at.kill(claimed)
+    await at.outbox.dead_letters.dismiss(Query(), because="tested")
+
+    assert await _stored_sides(at.outbox, outbox_url) == [False, False][: 1 if "postgres" in outbox_url else 2]
+
+
+async def _stored_sides(outbox: Outbox, url: str) -> list[bool]:
+    """Return for each stored side whether it has an event of its own."""
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as file:
+            rows = file.execute("SELECT side FROM delivery ORDER BY id").fetchall()
+    else:
+        async with await psycopg.AsyncConnection.connect(url) as connection:
+            rows = await (await connection.execute("SELECT side FROM delivery ORDER BY id")).fetchall()
+    return ['"own"' in side for (side,) in rows]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # A shop's order behind one of a page that has left.
 
 
@@ -372,7 +521,10 @@ async def test_twenty_claims_wait_and_no_more(at: At) -> None:
     claims = [page(f"{number}.00", event_id=f"x-{number}") for number in range(1, 23)]
     answers = await at.enqueue(*claims)
 
-    assert _exits(answers) == ["enqueued"] * 20 + ["duplicate"] * 2
+    assert _exits(answers) == ["enqueued"] * 22
+    gone = [(await at.outbox.message(each.message_id)).dropped_events for each in claims]
+    assert [[event.reason for _, event in each] for each in gone] == [[GAVE_WAY]] * 2 + [[]] * 20
+    assert (await at.outbox.backlog(ACCOUNT, now=NOW)).pending == 20
     assert _exits(await at.enqueue(shop())) == ["enqueued"]
     assert (await at.outbox.backlog(ACCOUNT, now=NOW)).pending == 1
     assert _exits(await at.enqueue(page("50.00", event_id="x-50"), page(event_id="tag-2"))) == ["duplicate", "merged"]

@@ -33,7 +33,7 @@ from app.insights.alerts.overall import (
 from app.insights.refused_requests import read_refused
 from app.insights.tag_check import doubles_of
 from app.outbox import Outbox
-from app.outbox.pairing import PAGE_DIFFERS
+from app.outbox.pairing import PAGE_DIFFERS, PAGE_SENT_TOO
 from app.sender.shutdown import MinuteTask
 from app.sender.status import read_accounts
 
@@ -147,7 +147,7 @@ class Conditions:
             hours[int(at)][counter.name] += counter.count
             if counter.name == "memory_full":
                 full.add((counter.source if counter.label else "", int(at)))
-            if counter.label == PAGE_DIFFERS and at >= now - DAY_S:
+            if counter.label in {PAGE_DIFFERS, PAGE_SENT_TOO} and at >= now - DAY_S:
                 sent_twice += counter.count
             if counter.name == Exit.REJECTED:
                 rejected[counter.ad_account_id, int(at)] += counter.count

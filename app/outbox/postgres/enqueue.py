@@ -123,6 +123,8 @@ async def _enqueue_checked(
         try:
             async with connection.transaction() as transaction:
                 await connection.execute(SQL["forget_expired"], {"digests": taken, "now": now})
+                if rows.evicted:
+                    await connection.execute(SQL["release_keys"], {"rows": as_json(rows.evicted)})
                 stored = await _store(connection, rows, rules, ids=ids[: len(rows.deliveries)])
                 if stored and await _is_unchanged(connection, rows, met):
                     await connection.execute(SQL["learn_keys"], {"rows": as_json(rows.learned)})
@@ -180,6 +182,8 @@ async def _pair(connection: Connection, rows: Rows, now: float) -> None:
     for row in rows.merges:
         given = [*row[:14], row.payload.decode(), row.held_from, now]
         await connection.execute(SQL["merge"], {"rows": as_json([given]), "slot": connection.slot})
+    for ad_account_id, gone, next_id in rows.heirs:
+        await connection.execute(SQL["follow"], {"ad_account_id": ad_account_id, "gone": gone, "next_id": next_id})
     if rows.told:
         for query in ("tell_waiting", "tell_delivered"):
             await connection.execute(SQL[query], {"rows": as_json(rows.told)})

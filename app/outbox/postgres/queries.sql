@@ -655,7 +655,9 @@ WITH
   ),
   earned AS (/* sums */),
   erased AS (
-    UPDATE delivery SET payload = '' FROM put_away WHERE delivery.id = put_away.id RETURNING ad_account_id
+    UPDATE delivery SET payload = '',
+           side = CASE WHEN side LIKE '%%"own":%%' THEN (side::jsonb #- '{-1,own}')::text ELSE side END
+    FROM put_away WHERE delivery.id = put_away.id RETURNING ad_account_id
   )
 INSERT INTO backlog (ad_account_id, state, slot, count)
 SELECT ad_account_id, moved.state, %(slot)s, sign * count(*)

@@ -162,6 +162,8 @@ def _pair(connection: sqlite3.Connection, rows: Rows, call: PreparedEnqueue) -> 
         given = {**row._asdict(), "now": call.now, "held_from": call.held_from}
         connection.execute(SQL["merge"], given)
         connection.execute(SQL["replace_payload"], given)
+    for ad_account_id, gone, next_id in rows.heirs:
+        connection.execute(SQL["follow"], {"ad_account_id": ad_account_id, "gone": gone, "next_id": next_id})
     for delivery_id, warnings in rows.told:
         connection.execute(SQL["tell"], {"delivery_id": delivery_id, "warnings": warnings})
     if rows.confirmed:

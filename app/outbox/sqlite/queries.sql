@@ -244,8 +244,9 @@ WHERE id IN (
 SELECT delivery.id FROM json_each(:rows) AS asked CROSS JOIN delivery ON delivery.id = asked.value WHERE claim = :claim;
 
 -- deliver --
--- Settle deliveries that Pinterest took, as far as their claim still holds: most often all of a call.
-UPDATE delivery SET claim = NULL, state = 'delivered', due_at = NULL, settled_at = :now, reason = ''
+-- Settle deliveries that Pinterest took, as far as their claim still holds, and erase what could undo a merge.
+UPDATE delivery SET claim = NULL, state = 'delivered', due_at = NULL, settled_at = :now, reason = '',
+       side = CASE WHEN side LIKE '%"own":%' THEN json_remove(side, '$[#-1].own') ELSE side END
 WHERE id IN (SELECT value FROM json_each(:rows)) AND claim = :claim;
 
 -- still_ours --
@@ -336,7 +337,9 @@ FROM late JOIN delivery USING (id) WHERE state = 'dead' ORDER BY id DESC;
 
 -- dismiss --
 -- Put dead deliveries away, each with the reason that it now has.
-UPDATE delivery SET state = 'dismissed', reason = given.value ->> 1 FROM json_each(:rows) AS given
+UPDATE delivery SET state = 'dismissed', reason = given.value ->> 1,
+       side = CASE WHEN side LIKE '%"own":%' THEN json_remove(side, '$[#-1].own') ELSE side END
+FROM json_each(:rows) AS given
 WHERE delivery.id = given.value ->> 0 AND state = 'dead';
 
 -- dead_causes --
