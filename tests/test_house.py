@@ -223,6 +223,36 @@ def test_without_a_profile_the_port_is_for_this_machine_only() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("file", COMPOSE_FILES)
+@pytest.mark.parametrize(
+    ("bind", "is_reachable"),
+    [
+        *(("", False), ("127.0.0.1", False), ("127.8.9.1", False), ("[::1]", False)),
+        *(("0.0.0.0", True), ("[::]", True), ("10.0.0.5", True)),
+    ],
+)
+def test_bind_decides_the_published_address_and_who_is_trusted(
+    *, file: str, bind: str, is_reachable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = containers_of_ours(file, BIND=bind, PUBLISHED_ON_LOOPBACK="true", WRITE_KEYS="shop:0123456789abcdef")
+    published = [port for service in services for port in service.get("ports", ())]
+    assert published
+    assert {port["host_ip"].strip("[]") for port in published} == {bind.strip("[]") or "127.0.0.1"}
+    for service in services:
+        given = {name: str(value) for name, value in service["environment"].items() if value is not None}
+        assert settings_of(given, monkeypatch).reachable is is_reachable
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", COMPOSE_FILES)
+def test_an_open_port_needs_a_secret(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for service in containers_of_ours(file, BIND="0.0.0.0"):
+        given = {name: str(value) for name, value in service["environment"].items() if value is not None}
+        with pytest.raises(SettingsError, match="WRITE_KEYS"):
+            settings_of(given, monkeypatch)
+
+
+@pytest.mark.slow
 def test_live_on_loopback_needs_no_authentication(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = settings_of(container_settings(compose(**LIVE)["pinrelay"], tmp_path), monkeypatch)
     assert (settings.live, settings.host, settings.reachable) == (True, "0.0.0.0", False)

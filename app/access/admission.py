@@ -32,7 +32,7 @@ from app.access.users import Person, User, UserRole, Users
 from app.config.settings import AccessSettings
 from app.core.pages import AuditAction
 from app.core.refusals import FailedCheck
-from app.core.values.addresses import Network, client_ip, is_trusted, names_loopback, read_networks
+from app.core.values.addresses import Network, client_ip, is_trusted, names_loopback, public_address, read_networks
 from app.errors import SettingsError
 
 _MAX_NAME = 100
@@ -115,9 +115,11 @@ _READS = frozenset({"GET", "HEAD"})
 def is_of_this_machine(scope: Scope, *, published_on_loopback: bool, origins: Collection[str]) -> bool:
     """Return whether a request comes from this machine and from no foreign page.
 
-    `published_on_loopback`: the peer may be the gateway of a container. Pages of `origins` (`*`: of any) are no
-    strangers.
+    With `published_on_loopback` the peer may be the gateway of a container, which has a private address. Pages of
+    `origins` (`*`: of any) are no strangers.
     """
+    if scope.get("http_version") == "1.0":
+        return False  # nginx sends HTTP/1.0 without X-Forwarded-For by default; browsers and curl do not
     said: dict[bytes, str] = {}
     for name, value in scope["headers"]:
         if name in _FORWARDING:
@@ -125,7 +127,7 @@ def is_of_this_machine(scope: Scope, *, published_on_loopback: bool, origins: Co
         if name in _WATCHED:
             said[name] = value.decode("latin-1")
     peer = scope.get("client")
-    near = published_on_loopback or (peer is not None and _is_loopback(peer[0]))
+    near = peer is not None and (_is_loopback(peer[0]) or (published_on_loopback and not public_address(peer[0])[0]))
     return near and names_loopback(said.get(b"host", "")) and not _is_of_foreign_page(scope, said, origins)
 
 

@@ -3,12 +3,12 @@
 import functools
 import re
 from functools import cache
-from ipaddress import ip_network
-from typing import Annotated, Final
+from ipaddress import ip_address, ip_network
+from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 import pycountry
-from pydantic import AfterValidator, Field, SecretStr, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema
 
 from app.config.environment import Secrets, Texts, each_validated
 
@@ -107,6 +107,14 @@ def _network(text: str) -> str:
     return text
 
 
+def _on_loopback(value: Any) -> Any:
+    """Return whether an address that a port is published on is a loopback address; return any other value unchanged."""
+    try:
+        return ip_address(value.strip("[]")).is_loopback if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
 def _content_id(text: str) -> str:
     if text not in {"product_id", "variant_id", "sku"} and "{{" not in text:
         raise ValueError(
@@ -130,6 +138,7 @@ FeedAddresses = Annotated[Secrets, AfterValidator(_feed_addresses)]
 ContentId = Annotated[str, AfterValidator(_content_id)]
 AmountsByCurrency = Annotated[Texts, each_validated(_amount_of)]
 UsStates = Annotated[Texts, each_validated(us_state_code)]
+OnLoopback = Annotated[bool, BeforeValidator(_on_loopback)]
 Networks = Annotated[Texts, each_validated(_network)]
 #: A token of Pinterest.
 Token = Annotated[SecretStr, AfterValidator(_secret_token)]

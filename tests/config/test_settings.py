@@ -124,6 +124,7 @@ def test_a_secret_in_a_file_that_is_not_utf_8_is_told_without_it(
         {"WEBHOOK_HEADER": f"X-Key: {STRONG}"},
         {"WEBHOOK_SHARED_SECRETS": STRONG},
         {"PUBLISHED_ON_LOOPBACK": "true"},
+        {"PUBLISHED_ON_LOOPBACK": "127.0.0.1"},
         {"HOST": "127.0.0.1"},
     ],
     ids=lambda settings: next(iter(settings)),

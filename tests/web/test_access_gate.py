@@ -1,7 +1,7 @@
 """Who may ask for what, on loopback and on a public address, for every route that there is."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from app.config import load_settings
 from app.main import create_app
 from tests.assembled import SHIPPED, settings
 from tests.outbox.new_store import new_store
+from tests.process import Server
 from tests.waiting import until_async
 
 pytestmark = pytest.mark.usefixtures("tuned_back")
@@ -242,3 +243,19 @@ async def test_secrets_in_files_are_taken_up_without_a_restart(tmp_path: Path, m
 
         await until_async(is_taken_up, what="the files are taken up")
         assert await told("one") == [401, 401, 401]
+
+
+@pytest.mark.slow
+async def test_a_proxy_that_sends_http_1_0_without_addresses_opens_nothing(start_server: Callable[..., Server]) -> None:
+    """nginx without `proxy_set_header` names its upstream in `Host`, and adds no header about the client."""
+    server = start_server()
+    answers = {}
+    for version in ("1.0", "1.1"):
+        for path in ("/console", "/metrics", "/api/status"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            head = f"GET {path} HTTP/{version}\r\nHost: 127.0.0.1:{server.port}\r\nConnection: close\r\n\r\n"
+            writer.write(head.encode())
+            answers[version, path] = (await asyncio.wait_for(reader.read(), 20)).split(b" ", 2)[1]
+            writer.close()
+    assert {answers["1.0", path] for path in ("/console", "/metrics", "/api/status")} == {b"403"}
+    assert {answers["1.1", path] for path in ("/console", "/metrics", "/api/status")} == {b"200"}
