@@ -349,12 +349,13 @@ class BatchSender:
         return False
 
     def _is_pointless(self, search: BatchSearch) -> bool:
-        """Return whether what was claimed before must wait: Pinterest takes nothing since, or it is switched off.
+        """Return whether the batch must wait: Pinterest takes nothing since, it is switched off, or leases are stale.
 
         A probe that the gate let through is sent: no process sends another until the longest call is over.
         """
         is_late = not search.is_probe and self.troubles > search.troubles
-        return is_late or self._surroundings.switches().destination_off
+        is_off = self._surroundings.switches().destination_off
+        return is_late or is_off or self._leases.are_stale(search.left.values())
 
     async def _call(self, claimed: Sequence[Claimed]) -> AnsweredCall:
         clocks = self._surroundings.clocks

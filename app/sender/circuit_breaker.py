@@ -109,7 +109,7 @@ def worsened(
             return replace(before, only=only)
         return replace(before, next_probe_at=now + wanted_s, pause_s=max(before.pause_s, wanted_s), only=only)
     was_s = before.pause_s if before is not None and goes_on and before.token == token else None
-    pause_s = max(_next_pause_s(was_s, sign, policy), wanted_s)
+    pause_s = max(_next_pause_s(was_s, sign, policy, probe=probe), wanted_s)
     return Trouble(
         state=sign.state,
         reason=sign.reason,
@@ -122,10 +122,12 @@ def worsened(
     )
 
 
-def _next_pause_s(was_s: float | None, sign: CallSignal, policy: DeliverySettings) -> float:
+def _next_pause_s(was_s: float | None, sign: CallSignal, policy: DeliverySettings, *, probe: bool) -> float:
     is_blocked = sign.state == "blocked"
+    if sign.status == FORBIDDEN and not (sign.only or probe):
+        return policy.retry_base_s  # each call may contain an event that a firewall refuses: a probe soon shows it
     first_s = MIN_BLOCKED_PAUSE_S if is_blocked else policy.retry_base_s
-    return min(2 * (was_s or 0) or first_s, MAX_BLOCKED_PAUSE_S if is_blocked else policy.retry_max_pause_s)
+    return min(max(2 * (was_s or 0), first_s), MAX_BLOCKED_PAUSE_S if is_blocked else policy.retry_max_pause_s)
 
 
 def wait_s(trouble: Trouble, policy: DeliverySettings, *, token: str, now: float) -> float:

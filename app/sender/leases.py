@@ -37,6 +37,9 @@ class Leases:
         self._monotonic = monotonic
         self._on_error = on_error
         self._held: dict[str, Claimed] = {}
+        #: Claims that were held while the process stood still for a whole lease: others may have sent their events.
+        self._stale: set[str] = set()
+        self._awake_at = monotonic()
         #: A process that has just begun knows of no disturbance; whoever lives renews within a third of a lease.
         self._calm_at = monotonic() + lease_s / 2
 
@@ -49,8 +52,20 @@ class Leases:
         """Whether a lease that has ended is the sign of a sender that is gone."""
         return self._monotonic() >= self._calm_at
 
+    def are_stale(self, claimed: Iterable[Claimed]) -> bool:
+        """Return whether a lease may have ended unnoticed, because the process stood still, and belong to another."""
+        self._note_freeze()
+        return bool(self._stale) and any(each.claim in self._stale for each in claimed)
+
+    def _note_freeze(self) -> None:
+        now = self._monotonic()
+        if now - self._awake_at >= self._lease_s:
+            self._stale = {each.claim for each in self._held.values()}
+        self._awake_at = now
+
     def hold(self, claimed: Iterable[Claimed]) -> None:
         """Renew the leases of these deliveries from now on."""
+        self._note_freeze()
         self._held |= {each.delivery_id: each for each in claimed}
 
     def release(self, claimed: Iterable[Claimed]) -> None:
@@ -73,6 +88,7 @@ class Leases:
         """Renew until cancelled, also where nothing is claimed. Errors are reported and survived."""
         while True:
             await asyncio.sleep(self._lease_s / _RENEWALS_PER_LEASE)
+            self._note_freeze()
             try:
                 await self._outbox.renew(list(self._held.values()), lease_s=self._lease_s, now=self._clock())
             except Exception as exc:  # noqa: BLE001 - whatever it is: without renewals all would be sent twice

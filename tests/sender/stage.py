@@ -177,10 +177,12 @@ def _delivery(event_id: str, preset: str, action_source: str) -> NewDelivery:
 
 
 @asynccontextmanager
-async def a_stage(folder: Path, *, max_body_bytes: int = 16_000_000) -> AsyncIterator[Stage]:
-    """Set the stage, and clear it."""
+async def a_stage(
+    folder: Path, *, outbox_url: str | None = None, max_body_bytes: int = 16_000_000
+) -> AsyncIterator[Stage]:
+    """Open the outbox of `outbox_url`, by default an empty SQLite outbox in the folder, and a sandbox; close both."""
     app = create_sandbox(account=Account(ad_account_id=ACCOUNT, token=SecretStr(TOKEN)), max_body_bytes=max_body_bytes)
-    outbox = open_outbox(new_store(folder), RULES)
+    outbox = open_outbox(outbox_url or new_store(folder), RULES)
     try:
         async with serving(app) as url, httpx.AsyncClient(base_url=url, **PLAIN) as sandbox:
             yield Stage(outbox=outbox, sandbox=sandbox, url=url)

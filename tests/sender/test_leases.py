@@ -69,6 +69,21 @@ def test_a_release_does_not_let_go_of_a_newer_claim(errors: list[Exception]) -> 
     assert leases._held == {"1": new}
 
 
+def test_claims_are_stale_after_the_process_stood_still_for_a_lease(errors: list[Exception]) -> None:
+    now = 0.0
+    leases = Leases(Renewals(), lease_s=30, clock=lambda: NOW, monotonic=lambda: now, on_error=errors.append)
+    old, new = a_claim(claim="old", delivery_id="1"), a_claim(claim="new", delivery_id="2")
+    leases.hold([old])
+    now = 29.0
+    assert not leases.are_stale([old])
+    now = 59.0
+    leases.hold([new])
+
+    assert leases.are_stale([old])
+    assert leases.are_stale([new, old])
+    assert not leases.are_stale([new])
+
+
 @pytest.mark.parametrize(
     ("seconds", "may"),
     [

@@ -125,6 +125,8 @@ def test_a_batch_that_was_refused_whole_is_as_many_calls_as_that_took() -> None:
         (a_sign(retry_after_s=30), 30),
         (a_sign(retry_after_s=500), 100),  # at most retry_max_pause_s
         (a_sign("blocked"), 60),
+        (a_sign("blocked", status=403), 1),  # a firewall may refuse one event of each call: a probe shows it
+        (a_sign("blocked", status=403, only="a"), 60),
     ],
 )
 def test_the_first_pause_is_as_long_as_the_sign_asks_for(sign: CallSignal, pause_s: float) -> None:
@@ -147,6 +149,7 @@ def test_the_first_pause_is_as_long_as_the_sign_asks_for(sign: CallSignal, pause
         ("refusing", 8, a_sign("rate limited"), 16),
         ("failing", 4, a_sign(retry_after_s=30), 30),
         ("blocked", 60, a_sign("blocked"), 120),
+        ("blocked", 1, a_sign("blocked", status=403), 60),
         ("blocked", 1_920, a_sign("blocked"), 3_600),  # 2 * 1920 = 3840, at most an hour
         ("blocked", 60, a_sign(), 1),  # the token may be well again: that is another trouble
         ("failing", 64, a_sign("blocked"), 60),

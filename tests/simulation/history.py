@@ -53,6 +53,10 @@ class History:
     max_pause_s: float
     #: What Pinterest would refuse alone.
     bad: frozenset[str]
+    #: Events that make calls fail, and how long an event fails at least before the event becomes a dead letter, in
+    #: seconds.
+    breaking: frozenset[str] = frozenset()
+    breaks_for_s: float = 0
     #: When it was posted first, by event.
     posted: dict[str, float] = field(default_factory=dict)
     #: When it was answered 200 first, whether the sender heard it or not.
@@ -110,7 +114,8 @@ def _lost(history: History) -> Iterator[str]:
         if (not found and not was_withheld) or len(alive) > 1:  # what is dead may be posted again
             yield f"{event} was acknowledged and is kept {len(found)} times"
         for delivery in found:
-            yield from _unaccounted(delivery, found, taken=event in taken)
+            if event not in history.breaking or delivery.state not in {State.PENDING, State.CLAIMED}:
+                yield from _unaccounted(delivery, found, taken=event in taken)
 
 
 def _unaccounted(delivery: Delivery, found: Sequence[Delivery], *, taken: bool) -> Iterator[str]:
@@ -158,6 +163,10 @@ def _dead_without_cause(history: History) -> Iterator[str]:
         event, reason = delivery.event_id, delivery.reason
         if event in history.bad and delivery.state is State.DELIVERED:
             yield f"{event} was refused by Pinterest and is said to be delivered"
+        if event in history.breaking and not history.is_offline and delivery.state is State.DEAD:
+            failed_for_s = history.died_at.get(event, inf) - history.posted[event]
+            if failed_for_s < history.breaks_for_s:
+                yield f"{event} was given up after {failed_for_s:.0f} s of {history.breaks_for_s:.0f}"
         if delivery.state is not State.DEAD or event in history.bad:
             continue
         if reason.startswith("given up after") and "hours" in reason:

@@ -21,6 +21,8 @@ TAKES_NOTHING: frozenset[Mood] = frozenset({"down", "unreachable", "rate limits"
 
 _STATUS: dict[Mood, int] = {"down": 503, "broken": 500, "rate limits": 429, "blocks": 401, "refuses": 400}
 _WORDS = {"message": "no"}
+#: How Pinterest answers a call with an event that makes calls fail; `None`: the connection is closed.
+BREAKING: tuple[int | None, ...] = (500, 422, 403, None)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,6 +49,9 @@ class Pinterest:
     #: These are refused one by one.
     failing: frozenset[str]
     timeout_s: float
+    #: A call with one of these events gets the answer `breaks_by`, which judges no event.
+    breaking: frozenset[str] = frozenset()
+    breaks_by: int | None = None
     spells: list[Spell] = field(default_factory=list)
     #: The token that it takes, and the one that its callers know.
     accepted: str = "t-0"
@@ -75,6 +80,8 @@ class Pinterest:
             answer = httpx.ConnectError("no way") if mood == "unreachable" else self._refusal(mood)
         elif self.poison.intersection(call.events):
             answer, is_exact = httpx.Response(400, json=_WORDS), True
+        elif self.breaking.intersection(call.events):
+            answer = httpx.Response(self.breaks_by, json=_WORDS) if self.breaks_by else httpx.ReadError("closed")
         else:
             call.taken = tuple(event for event in call.events if event not in self.failing)
             answer, is_exact = self._verdicts(call), True

@@ -29,13 +29,13 @@ from app.outbox.sqlite import SqliteOutbox, database, ledger
 from app.pipeline import pipeline as receiving
 from app.pipeline.consent import Consents
 from app.pipeline.pipeline import Pipeline
-from app.sender import circuit_breaker, worker
+from app.sender import circuit_breaker, failures, worker
 from tests import assembled
 from tests.outbox.build import rules
 from tests.sender.claims import a_policy
 from tests.simulation.history import History, Outage, faults
 from tests.simulation.machine import Fate, Machine, Process
-from tests.simulation.pinterest_model import TAKES_NOTHING, Mood, Pinterest, Spell
+from tests.simulation.pinterest_model import BREAKING, TAKES_NOTHING, Mood, Pinterest, Spell
 from tests.simulation.virtual_loop import Universe
 
 #: What may go wrong in a run.
@@ -46,6 +46,7 @@ Kind: TypeAlias = Literal[
     "blocked token",
     "lost answers",
     "poison",
+    "breaking events",
     "bad events",
     "crash",
     "crash at a commit",
@@ -71,6 +72,8 @@ POLICY: Final = a_policy(
     retry_max_pause_s=20,
     shutdown_timeout_s=4,
 )
+#: A thirtieth of an hour.
+FAILING_FOR_S: Final = 120.0
 RULES: Final[OutboxSettings] = rules(ledger_s=10 * 86_400, ledger_delivered_s=10 * 86_400, dedup_window_s=10 * 86_400)
 
 #: Events arrive for so long, and something goes wrong for so long.
@@ -118,6 +121,7 @@ def _in_a_hurry() -> Iterator[None]:
             (receiving, "_TURN_S", 1e9),
             (circuit_breaker, "MIN_BLOCKED_PAUSE_S", 6.0),
             (circuit_breaker, "MAX_BLOCKED_PAUSE_S", 60.0),
+            (failures, "FAILING_FOR_S", FAILING_FOR_S),
         ):
             stack.enter_context(patch.object(where, name, value))
         yield
@@ -153,6 +157,7 @@ class _Plan:
     spells: list[Spell] = field(default_factory=list)
     poison: set[str] = field(default_factory=set)
     failing: set[str] = field(default_factory=set)
+    breaking: set[str] = field(default_factory=set)
     ends_at: float = _BUSY_S
 
 
@@ -178,6 +183,7 @@ class _Run:
             max_age_s=self._policy.retry_max_age_s,
             max_pause_s=self._policy.retry_max_pause_s,
             bad=frozenset(),
+            breaks_for_s=FAILING_FOR_S,
         )
         self._pinterest = Pinterest(
             universe=self._universe,
@@ -220,7 +226,10 @@ class _Run:
         self._pinterest.spells = self._plan.spells
         self._pinterest.poison = frozenset(self._plan.poison)
         self._pinterest.failing = frozenset(self._plan.failing)
-        self.history.bad = frozenset(self._plan.poison | self._plan.failing)
+        self._pinterest.breaking = self.history.breaking = frozenset(
+            self._plan.breaking - self._plan.poison - self._plan.failing
+        )
+        self.history.bad = frozenset(self._plan.poison | self._plan.failing | self._plan.breaking)
         for number in range(self._chance.choice((1, 2, 2, 3))):
             self._nature.call_at(number * 0.1, self._start)
         left = list(self._names)
@@ -247,6 +256,9 @@ class _Run:
                     self._spell(mood, self._moment(), 30, share=chance.choice((0.3, 1.0)))
             case "poison":
                 self._plan.poison |= set(chance.sample(self._names, chance.choice((1, 1, 3))))
+            case "breaking events":
+                self._plan.breaking |= set(chance.sample(self._names, chance.choice((1, 1, 2))))
+                self._pinterest.breaks_by = chance.choice(BREAKING)
             case "bad events":
                 self._plan.failing |= set(chance.sample(self._names, chance.choice((1, 3))))
             case "crash":

@@ -4,8 +4,8 @@ Where a change to the simulation shifts the seeds, another one is looked for; pu
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,10 @@ from app.destination import outcomes
 from app.outbox.sqlite import SqliteOutbox
 from app.sender import batch, settlements
 from app.sender.bisection import BisectionEvidence
-from app.sender.circuit_breaker import CircuitBreaker, Closed
+from app.sender.circuit_breaker import CallSignal, CallsInARow, CircuitBreaker, Closed
 from app.sender.clocks import Clocks, ClockWatch
 from app.sender.consent import ConsentCheck
+from app.sender.failures import Failures
 from app.sender.leases import Leases
 from app.sender.rate_limit import Limiter
 from app.sender.retry import RetryContext
@@ -87,6 +88,34 @@ async def _bucket_is_not_reset(self: Limiter, *, now: float) -> float:
     return await _TAKE(self, now=now)
 
 
+def _no_set_is_halved(self: Failures, events: Iterable[str]) -> list[Sequence[str]]:
+    return [list(events)]
+
+
+def _never_suspected(self: Failures, events: Sequence[str]) -> bool:
+    return False
+
+
+@contextmanager
+def _nothing_is_halved() -> Iterator[None]:
+    """As the sender was: events of a failed call are sent together again."""
+    with (
+        patch.object(Failures, "sets", _no_set_is_halved),
+        patch.object(Failures, "is_suspected", _never_suspected),
+        patch.object(CallsInARow, "is_trouble", _each_403_blocks),
+    ):
+        yield
+
+
+def _each_403_blocks(self: CallsInARow, sign: CallSignal, *, has_others: bool = False) -> bool:
+    return _IS_TROUBLE(self, sign)
+
+
+def _first_failure_alone_proves(self: Failures, event: str, *, now: float) -> bool:
+    return self.is_alone([event])
+
+
+_IS_TROUBLE = CallsInARow.is_trouble
 _TAKE = Limiter.take
 _ENQUEUE = SqliteOutbox.enqueue
 
@@ -118,6 +147,17 @@ MUTANTS: dict[str, tuple[int, tuple[Kind, ...], Mutant]] = {
         0,
         ("poison",),
         lambda: patch.object(BisectionEvidence, "is_bad", _no_refusal_proves),
+    ),
+    "one event that makes calls fail holds the others": (9, ("breaking events",), _nothing_is_halved),
+    "one failure alone proves that an event is bad": (
+        0,
+        ("breaking events",),
+        lambda: patch.object(Failures, "is_proven", _first_failure_alone_proves),
+    ),
+    "a process that stood still sends what it held": (
+        40,
+        ("breaking events", "freeze"),
+        lambda: patch.object(Leases, "are_stale", lambda self, claimed: False),
     ),
     "a blocked token kills": (4, ("blocked token",), lambda: patch.object(batch, "outcomes", _blocked_is_rejected)),
     "age is what the clock says": (
