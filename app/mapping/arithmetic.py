@@ -73,14 +73,14 @@ def _build(compiler: Compiler, value: Any, at: str, combine: _Combine) -> Node:
 def _of_operands(combine: _Combine, about: Sequence[About], told: list[PassedOver], *values: Any) -> Any:
     if values[0] is MISSING:  # as of most events
         return MISSING
-    result = combined(combine, values)
+    result = _of_plain(combine, values) or _with_reason(combine, values)
     return result if result is not None else _nothing(zip(about, values, strict=True), told)
 
 
 def _of_list(combine: _Combine, about: About, told: list[PassedOver], values: Any) -> Any:
     if not isinstance(values, list):
         return _nothing([(about, values)], told)
-    result = combined(combine, values) if values else None
+    result = (_of_plain(combine, values) or _with_reason(combine, values)) if values else None
     return result if result is not None else _nothing(((about, value) for value in values), told)
 
 
@@ -106,7 +106,12 @@ def _nothing(operands: Iterable[tuple[About, Any]], told: list[PassedOver]) -> A
 
 def combined(combine: _Combine, values: Sequence[Any]) -> Computed | None:
     """Return the result; None if a value is no number, or if the values are in several currencies."""
-    result = _of_plain(combine, values) or _in_context(combine, values, NO_CONTEXT)
+    return _of_plain(combine, values) or _with_reason(combine, values)
+
+
+def _with_reason(combine: _Combine, values: Sequence[Any]) -> Computed | None:
+    """Return the result of values that are not all plain, with the reason of an operand; `None` as `combined`."""
+    result = _in_context(combine, values, NO_CONTEXT)
     if result and (reason := next((each.reason for each in values if type(each) is Computed and each.reason), None)):
         result.is_plain, result.reason = False, reason
     return result

@@ -364,7 +364,9 @@ class Router:
     def _map_all(self, ways: Sequence[tuple[Preset, AdAccount]], event: Event, now: float) -> list[PresetResult]:
         """Return a line for each way; what is made alike for several ad accounts is made once."""
         if len(self._accounts) == 1:
-            return [self._map(preset, account, event, now) for preset, account in ways]
+            return [
+                self._off(preset, account, event) or self._make(preset, account, event, now) for preset, account in ways
+            ]
         made: dict[tuple[str, BuildProfile], PresetResult] = {}
         lines = []
         for preset, account in ways:
@@ -383,7 +385,7 @@ class Router:
 
     def _off(self, preset: Preset, account: AdAccount, event: Event) -> PresetResult | None:
         reason = self._why_off(preset.name, account.ad_account_id)
-        if reason is None and preset.overlaps and preset.overlapping and preset.overlaps.withheld.matches(event):
+        if reason is None and preset.overlapping and preset.overlaps and preset.overlaps.withheld.matches(event):
             reason = preset.overlap_reason
         return None if reason is None else not_sent(preset, account, Exit.WITHHELD, reason)
 

@@ -38,7 +38,9 @@ def order_channel(event: Mapping[str, Any]) -> str:
     'other'
     """
     properties = event.get("properties")
-    given = unwrap_single(properties.get(ORDER_CHANNEL)) if type(properties) is dict else None
+    if type(properties) is not dict or ORDER_CHANNEL not in properties:  # nearly every event
+        return ""
+    given = unwrap_single(properties[ORDER_CHANNEL])
     if type(given) not in (str, int) or says_nothing(given):
         return ""
     name = str(given).strip().lower()
